@@ -1,0 +1,98 @@
+// Results, errors, logging, element types: what every other header of fumarole builds on.
+//
+// Nothing in the library calls exit() or abort() on input, and nothing keeps state outside the objects that
+// the caller holds. Functions that can fail return an enum fum_result; those that read outside bytes or talk to
+// a device also fill a struct fum_error, which may be NULL when the caller does not want the text.
+#ifndef FUMAROLE_CORE_H
+#define FUMAROLE_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define FUM_API
+#elif defined(__GNUC__)
+#define FUM_API __attribute__((visibility("default")))
+#else
+#define FUM_API
+#endif
+
+#if defined(__GNUC__)
+#define FUM_PRINTF(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
+#else
+#define FUM_PRINTF(fmt_index, first_arg)
+#endif
+
+// The version of the library, "major.minor.patch". The API number grows with every incompatible change.
+#define FUM_API_VERSION 1
+FUM_API const char *fum_version(void);
+
+// How a call ended. Codes steer programs; struct fum_error tells people.
+enum fum_result {
+    FUM_OK = 0,
+    FUM_ERR_ARG = -1,         // the caller's arguments
+    FUM_ERR_NOMEM = -2,       // host or device memory ran out
+    FUM_ERR_IO = -3,          // a file could not be read or written
+    FUM_ERR_FORMAT = -4,      // a file's bytes are not what its format says
+    FUM_ERR_UNSUPPORTED = -5, // well formed, but this build or device cannot do it
+    FUM_ERR_DEVICE = -6,      // the driver failed, or the device was lost
+    FUM_ERR_CANCELLED = -7,   // a callback asked to stop
+};
+
+// The name of a result, such as "out of memory". Never NULL.
+FUM_API const char *fum_result_name(enum fum_result result);
+
+// What went wrong, in one line: what, where, and what to do. Filled by the function that failed; left alone on
+// success.
+struct fum_error {
+    enum fum_result code;
+    char text[504];
+};
+
+enum fum_log_level {
+    FUM_LOG_ERROR = 1,
+    FUM_LOG_WARN = 2,
+    FUM_LOG_INFO = 3,
+    FUM_LOG_DEBUG = 4,
+};
+
+// Where messages go. `fn` gets one line without its newline, on the thread that caused it. A NULL pointer to this
+// struct, or a NULL `fn`, is silence. `level` is the most talkative level wanted; 0 means FUM_LOG_WARN.
+struct fum_log {
+    void (*fn)(void *user, enum fum_log_level level, const char *message);
+    void *user;
+    enum fum_log_level level;
+};
+
+// Element types. The first three are what kernels store activations and weights as.
+enum fum_dtype {
+    FUM_F32 = 0,
+    FUM_F16,
+    FUM_BF16,
+    FUM_I32,
+    FUM_F64,
+    FUM_I64,
+    FUM_I16,
+    FUM_I8,
+    FUM_U8,
+    FUM_BOOL,
+    FUM_F8_E4M3,
+    FUM_F8_E5M2,
+    FUM_DTYPE_COUNT,
+};
+
+// "f32", "bf16", …; never NULL.
+FUM_API const char *fum_dtype_name(enum fum_dtype dtype);
+// Bytes of one element.
+FUM_API size_t fum_dtype_size(enum fum_dtype dtype);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,92 @@
+// Devices: which GPUs there are, what they can do, and opening one.
+#ifndef FUMAROLE_DEVICE_H
+#define FUMAROLE_DEVICE_H
+
+#include <fumarole/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A GPU and its compute queue. Safe to use from several threads; submission is serialised inside. Must outlive
+// everything made from it.
+typedef struct fum_device fum_device;
+
+enum fum_device_type {
+    FUM_DEVICE_OTHER = 0,
+    FUM_DEVICE_INTEGRATED,
+    FUM_DEVICE_DISCRETE,
+    FUM_DEVICE_VIRTUAL,
+    FUM_DEVICE_CPU,
+};
+
+// What a device is and may do; sizes in bytes. The same record describes real devices and planning-only ones.
+struct fum_device_info {
+    char name[256];
+    char driver[256];  // driver name and version, as the driver words it
+    uint8_t uuid[16];
+    uint32_t vendor_id, device_id;
+    uint32_t driver_version;
+    uint32_t api_version; // as VK_MAKE_API_VERSION packs it
+    enum fum_device_type type;
+    uint64_t memory;           // of the largest device-local heap
+    uint64_t max_binding;      // maxStorageBufferRange: what one shader binding may cover
+    uint64_t max_allocation;   // maxMemoryAllocationSize
+    uint64_t max_buffer;       // maxBufferSize
+    uint32_t binding_align;    // minStorageBufferOffsetAlignment
+    uint32_t shared_bytes;     // maxComputeSharedMemorySize
+    uint32_t max_group_invocations;
+    uint32_t max_group_size[3];
+    uint32_t max_group_count[3];
+    uint32_t max_push_bytes;
+    uint32_t max_bindings;     // storage buffers per shader stage
+    uint32_t subgroup_size, subgroup_min, subgroup_max;
+    float timestamp_period;    // nanoseconds per tick; 0: no timestamps
+    uint32_t timestamp_bits;
+    bool storage16;            // 16-bit values in storage buffers
+    bool float16;              // f16 arithmetic in shaders
+    bool storage8, int8;
+    bool int_dot;              // integer dot product
+    bool subgroup_arithmetic, subgroup_shuffle;
+    bool subgroup_control;     // a subgroup size can be required
+    bool cooperative_matrix;
+    bool buffer_address;
+    bool timeline;             // timeline semaphores
+    bool unified_memory;       // device-local memory is host-visible
+    bool planning_only;        // only limits: plans, but runs nothing
+};
+
+// Lists the Vulkan devices of this machine into infos[0..capacity) and stores in *count how many there are (it may
+// be more than capacity). No Vulkan driver at all is FUM_ERR_DEVICE with advice, not an empty list.
+FUM_API enum fum_result fum_device_list(struct fum_device_info *infos, int capacity, int *count,
+                                        struct fum_error *err);
+
+struct fum_device_params {
+    // An index of fum_device_list, a UUID (32 hexadecimal digits, dashes allowed), or part of a name, case
+    // ignored. NULL: the first discrete, else integrated, else any device; CPU devices last.
+    const char *select;
+    const struct fum_log *log; // kept; may be NULL
+    // Folder of the pipeline cache. NULL: the user's cache folder; "": no cache on disk.
+    const char *cache_dir;
+    bool validate; // ask for the Khronos validation layer with synchronisation validation; messages go to the log
+};
+
+// Opens a device; free it with fum_device_destroy. params may be NULL for all defaults.
+FUM_API enum fum_result fum_device_create(fum_device **device, const struct fum_device_params *params,
+                                          struct fum_error *err);
+// A planning-only device by name ("lavapipe", "adreno-7xx", …; NULL lists them through names of
+// fum_device_planning_name). Plans, counts and sizes work on it; running anything is FUM_ERR_UNSUPPORTED.
+FUM_API enum fum_result fum_device_create_planning(fum_device **device, const char *name, struct fum_error *err);
+// The i-th planning device's name, NULL after the last.
+FUM_API const char *fum_device_planning_name(int index);
+FUM_API void fum_device_destroy(fum_device **device);
+
+FUM_API const struct fum_device_info *fum_device_get_info(const fum_device *device);
+// How many messages the validation layer has given since the device was created (0 without `validate`).
+FUM_API int fum_device_validation_messages(const fum_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

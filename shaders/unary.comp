@@ -1,0 +1,19 @@
+// y = act(x), element by element. One invocation per quad.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "lib/storage.glsl"
+#include "lib/index.glsl"
+#include "lib/act.glsl"
+
+layout(constant_id = 3) const uint ACT = 0;
+
+layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
+
+layout(push_constant) uniform Push { uint quads; };
+
+void main() {
+    uint i = item_index();
+    if (i >= quads) return;
+    y[i] = quad_store(act_apply(ACT, quad_load(x[i])));
+}

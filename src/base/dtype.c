@@ -1,0 +1,127 @@
+#include "base/dtype.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    size_t size;
+} types[FUM_DTYPE_COUNT] = {
+    [FUM_F32] = {"f32", 4}, [FUM_F16] = {"f16", 2},   [FUM_BF16] = {"bf16", 2},       [FUM_I32] = {"i32", 4},
+    [FUM_F64] = {"f64", 8}, [FUM_I64] = {"i64", 8},   [FUM_I16] = {"i16", 2},         [FUM_I8] = {"i8", 1},
+    [FUM_U8] = {"u8", 1},   [FUM_BOOL] = {"bool", 1}, [FUM_F8_E4M3] = {"f8_e4m3", 1}, [FUM_F8_E5M2] = {"f8_e5m2", 1},
+};
+
+const char *fum_dtype_name(enum fum_dtype dtype) {
+    return (unsigned)dtype < FUM_DTYPE_COUNT ? types[dtype].name : "unknown";
+}
+
+size_t fum_dtype_size(enum fum_dtype dtype) {
+    return (unsigned)dtype < FUM_DTYPE_COUNT ? types[dtype].size : 0;
+}
+
+static uint32_t bits_of(float f) {
+    uint32_t u;
+    memcpy(&u, &f, 4);
+    return u;
+}
+
+static float float_of(uint32_t u) {
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+}
+
+float fum_f16_to_f32(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
+    uint32_t exponent = (h >> 10) & 31, mantissa = h & 0x3ff;
+    if (exponent == 31) return float_of(sign | 0x7f800000 | mantissa << 13);
+    if (exponent) return float_of(sign | (exponent + 112) << 23 | mantissa << 13);
+    float subnormal = (float)mantissa * 0x1p-24f;
+    return sign ? -subnormal : subnormal;
+}
+
+uint16_t fum_f32_to_f16(float f) {
+    uint32_t u = bits_of(f), sign = (u >> 16) & 0x8000;
+    u &= 0x7fffffff;
+    if (u > 0x7f800000) return (uint16_t)(sign | 0x7e00); // NaN
+    if (u >= 0x477ff000) return (uint16_t)(sign | 0x7c00); // 65520 and above round to infinity
+    if (u < 0x38800000) {
+        // Adding 0.5 leaves the mantissa of a subnormal half, rounded to nearest even, in the low bits.
+        uint32_t low = bits_of(float_of(u) + 0.5f) - bits_of(0.5f);
+        return (uint16_t)(sign | low);
+    }
+    u += 0xfff + ((u >> 13) & 1);
+    return (uint16_t)(sign | (u - 0x38000000) >> 13);
+}
+
+float fum_bf16_to_f32(uint16_t h) {
+    return float_of((uint32_t)h << 16);
+}
+
+uint16_t fum_f32_to_bf16(float f) {
+    uint32_t u = bits_of(f);
+    if ((u & 0x7fffffff) > 0x7f800000) return (uint16_t)(u >> 16 | 0x40);
+    return (uint16_t)((u + 0x7fff + ((u >> 16) & 1)) >> 16);
+}
+
+static float f8_to_f32(uint8_t v, int mantissa_bits, int bias, bool e4m3) {
+    int exponent = (v & 0x7f) >> mantissa_bits, mantissa = v & ((1 << mantissa_bits) - 1);
+    float sign = v & 0x80 ? -1.0f : 1.0f;
+    if (e4m3 ? (v & 0x7f) == 0x7f : exponent == 31 && mantissa) return float_of(0x7fc00000);
+    if (!e4m3 && exponent == 31) return sign * float_of(0x7f800000);
+    float value = (float)mantissa / (float)(1 << mantissa_bits) + (exponent ? 1.0f : 0.0f);
+    int power = (exponent ? exponent : 1) - bias;
+    for (; power > 0; power--) value *= 2;
+    for (; power < 0; power++) value *= 0.5f;
+    return sign * value;
+}
+
+void fum_convert_to_f32(float *dst, const void *src, enum fum_dtype src_type, size_t count) {
+    const uint8_t *bytes = src;
+#define EACH(type, expression)                                                                                         \
+    for (size_t i = 0; i < count; i++) {                                                                               \
+        type v;                                                                                                        \
+        memcpy(&v, bytes + i * sizeof v, sizeof v);                                                                    \
+        dst[i] = (float)(expression);                                                                                  \
+    }                                                                                                                  \
+    break
+    switch (src_type) {
+    case FUM_F32: memcpy(dst, src, count * 4); break;
+    case FUM_F16: EACH(uint16_t, fum_f16_to_f32(v));
+    case FUM_BF16: EACH(uint16_t, fum_bf16_to_f32(v));
+    case FUM_I32: EACH(int32_t, v);
+    case FUM_F64: EACH(double, v);
+    case FUM_I64: EACH(int64_t, v);
+    case FUM_I16: EACH(int16_t, v);
+    case FUM_I8: EACH(int8_t, v);
+    case FUM_U8: EACH(uint8_t, v);
+    case FUM_BOOL: EACH(uint8_t, v != 0);
+    case FUM_F8_E4M3: EACH(uint8_t, f8_to_f32(v, 3, 7, true));
+    case FUM_F8_E5M2: EACH(uint8_t, f8_to_f32(v, 2, 15, false));
+    case FUM_DTYPE_COUNT: break;
+    }
+#undef EACH
+}
+
+void fum_convert_from_f32(void *dst, enum fum_dtype dst_type, const float *src, size_t count) {
+    uint16_t *half = dst;
+    int32_t *whole = dst;
+    switch (dst_type) {
+    case FUM_F16:
+        for (size_t i = 0; i < count; i++) half[i] = fum_f32_to_f16(src[i]);
+        break;
+    case FUM_BF16:
+        for (size_t i = 0; i < count; i++) half[i] = fum_f32_to_bf16(src[i]);
+        break;
+    case FUM_I32:
+        for (size_t i = 0; i < count; i++) whole[i] = (int32_t)src[i];
+        break;
+    default: memcpy(dst, src, count * sizeof(float)); break;
+    }
+}
+
+float fum_round_to(enum fum_dtype dtype, float f) {
+    if (dtype == FUM_F16) return fum_f16_to_f32(fum_f32_to_f16(f));
+    if (dtype == FUM_BF16) return fum_bf16_to_f32(fum_f32_to_bf16(f));
+    return f;
+}

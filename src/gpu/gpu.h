@@ -1,0 +1,149 @@
+// The GPU layer: buffers, kernels, commands. The only layer that sees Vulkan; nothing in this header does.
+// It knows no ops and no models. Every function returns results as values; a lost device or memory that ran out
+// is an ordinary error that names what was being done.
+//
+// Threads: a device may be shared; buffers, kernels and commands belong to one thread at a time. Submission is
+// locked inside.
+#ifndef FUM_GPU_GPU_H
+#define FUM_GPU_GPU_H
+
+#include <fumarole/device.h>
+
+#include "base/log.h"
+
+const struct fum_log *fum_device_log(const fum_device *device);
+
+// ---- counters: what has crossed the bus, for --trace and for tests -------------------------------------------
+
+enum fum_trace_kind {
+    FUM_TRACE_SUBMIT,   // bytes: number of dispatches
+    FUM_TRACE_WAIT,
+    FUM_TRACE_UPLOAD,   // host to device, bytes
+    FUM_TRACE_READBACK, // device to host, bytes
+    FUM_TRACE_RECORD,   // a command buffer recorded; bytes: number of dispatches
+    FUM_TRACE_KERNEL,   // a pipeline created
+    FUM_TRACE_ALLOC,    // device memory allocated, bytes
+};
+
+// One event; `label` says of what ("latents", "unet step"). start and end in seconds of fum_time_now.
+struct fum_trace_event {
+    enum fum_trace_kind kind;
+    const char *label;
+    uint64_t bytes;
+    double start, end;
+};
+
+// Gets every event of the device from now on, on the thread that causes it; fn NULL switches it off.
+void fum_device_set_trace(fum_device *device, void (*fn)(void *user, const struct fum_trace_event *event), void *user);
+
+// ---- buffers -------------------------------------------------------------------------------------------------
+
+// Raw GPU bytes: one VkBuffer with its own memory. At most the smaller of max_buffer and max_allocation.
+typedef struct fum_buffer fum_buffer;
+
+enum fum_buffer_use {
+    FUM_BUFFER_DEVICE = 0, // device-local; reached by fum_buffer_write/read through staging (or directly where the
+                           // memory is host-visible: integrated GPUs, lavapipe)
+    FUM_BUFFER_HOST,       // host-visible and coherent, for small things the host reads or writes often
+};
+
+// `label` is copied and named in errors. Contents are undefined at first.
+enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint64_t bytes, enum fum_buffer_use use,
+                                  const char *label, struct fum_error *err);
+void fum_buffer_destroy(fum_buffer **buffer);
+uint64_t fum_buffer_size(const fum_buffer *buffer);
+// Host address of the bytes, or NULL when they are not host-visible. Writes are seen by later submissions.
+void *fum_buffer_map(fum_buffer *buffer);
+
+// Copies host bytes to the buffer or back. They are complete on return; large ones go through a staging ring of
+// bounded size. No submission that uses the buffer may be in flight.
+enum fum_result fum_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
+                                 struct fum_error *err);
+enum fum_result fum_buffer_read(fum_buffer *buffer, uint64_t offset, void *data, uint64_t bytes,
+                                struct fum_error *err);
+
+// Streams a large upload without a host copy of it: gives the address where the next `bytes` (at most
+// FUM_STAGING_BYTES) for `offset` are to be written; fum_buffer_upload_end sends them.
+enum { FUM_STAGING_BYTES = 16 << 20 };
+enum fum_result fum_buffer_upload_begin(fum_buffer *buffer, uint64_t offset, uint64_t bytes, void **where,
+                                        struct fum_error *err);
+enum fum_result fum_buffer_upload_end(fum_buffer *buffer, struct fum_error *err);
+
+// ---- kernels -------------------------------------------------------------------------------------------------
+
+enum { FUM_MAX_SPEC = 24, FUM_MAX_BINDINGS = 8, FUM_MAX_PUSH = 32 };
+
+// A SPIR-V module embedded at build time; shaders.c holds the table that meson makes from src/ops/ops.def.
+struct fum_shader {
+    const char *name;     // "conv2d"
+    enum fum_dtype dtype; // storage type of the variant
+    const uint32_t *words;
+    size_t bytes;
+};
+// NULL when there is no such shader in that storage type.
+const struct fum_shader *fum_shader_find(const char *name, enum fum_dtype dtype);
+
+// SPIR-V + specialisation constants (ids 0, 1, 2, … in order; ids 0..2 are the workgroup size x, y, z by
+// convention of all our shaders) + layout: `bindings` storage buffers 0..n-1 in set 0, `push` 32-bit push constants.
+typedef struct fum_kernel fum_kernel;
+struct fum_kernel_desc {
+    const struct fum_shader *shader;
+    uint32_t spec[FUM_MAX_SPEC];
+    int num_spec, num_bindings, num_push;
+};
+
+// Gets the kernel from the device's table or compiles it (through the pipeline cache on disk). The kernel belongs
+// to the device and lives as long; the same desc gives the same pointer. A workgroup over the device's limits is
+// FUM_ERR_UNSUPPORTED.
+enum fum_result fum_kernel_get(const fum_kernel **kernel, fum_device *device, const struct fum_kernel_desc *desc,
+                               struct fum_error *err);
+// Compiles several at once, on as many threads as the machine has; kernels[i] belongs to descs[i].
+enum fum_result fum_kernel_get_all(const fum_kernel **kernels, fum_device *device, const struct fum_kernel_desc *descs,
+                                   int count, struct fum_error *err);
+
+// ---- commands ------------------------------------------------------------------------------------------------
+
+// A recorded command buffer that can be submitted any number of times. Dispatches run in order of recording;
+// barriers are put between two dispatches only where their byte ranges conflict (read after write, write after
+// read, write after write), found by the ranges given here. A submission starts after all earlier ones on the
+// device have finished their writes.
+typedef struct fum_command fum_command;
+
+struct fum_binding {
+    fum_buffer *buffer;
+    uint64_t offset, bytes; // offset: a multiple of binding_align; bytes: at most max_binding
+    bool write;             // the shader may write it (and read it)
+};
+
+enum fum_result fum_command_create(fum_command **command, fum_device *device, const char *label,
+                                   struct fum_error *err);
+void fum_command_destroy(fum_command **command);
+// Adds a dispatch; `label` (copied) names the node in errors and traces. groups are checked against the limits.
+enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *kernel,
+                                     const struct fum_binding *bindings, const uint32_t *push,
+                                     const uint32_t groups[3], const char *label, struct fum_error *err);
+enum fum_result fum_command_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
+                                 uint64_t dst_offset, uint64_t bytes, struct fum_error *err);
+// Writes a GPU timestamp into slot `index` of the command (0..1023), after all work recorded so far. Does nothing on
+// devices without timestamps.
+enum fum_result fum_command_timestamp(fum_command *command, int index, struct fum_error *err);
+// Ends recording. Nothing can be added afterwards.
+enum fum_result fum_command_end(fum_command *command, struct fum_error *err);
+
+int fum_command_dispatches(const fum_command *command);
+int fum_command_barriers(const fum_command *command);
+
+// Starts the recorded work; returns at once. *ticket grows with every submission of the device.
+enum fum_result fum_command_submit(fum_command *command, uint64_t *ticket, struct fum_error *err);
+// Sleeps until the submission with this ticket (and all before it) has finished. A lost device is FUM_ERR_DEVICE and
+// names the label of the command that was running.
+enum fum_result fum_device_wait(fum_device *device, uint64_t ticket, struct fum_error *err);
+// Nanoseconds at slot `index` after the last finished submission; the difference of two slots is a duration.
+enum fum_result fum_command_read_timestamp(fum_command *command, int index, double *nanoseconds,
+                                           struct fum_error *err);
+
+// Device memory now allocated by this device object, and its peak.
+uint64_t fum_device_memory_used(const fum_device *device);
+uint64_t fum_device_memory_peak(const fum_device *device);
+
+#endif

@@ -1,0 +1,152 @@
+// What an op must provide. The graph holds pointers to these records and never names one; src/ops has one file per
+// record and the table ops.def.
+//
+// Layout in memory, for every tensor of every type: dense rows of the innermost dimension, each row padded to a
+// multiple of four elements, so that every load and store of a kernel is a whole vec4 and a row starts on one.
+// What the padding holds is undefined: no kernel may let it reach a result. Kernels index in units of four elements
+// ("quads"), which keeps every index of a binding of up to 4 GiB within 32 bits.
+#ifndef FUM_GRAPH_OP_H
+#define FUM_GRAPH_OP_H
+
+#include <fumarole/graph.h>
+
+#include "gpu/gpu.h"
+
+enum { FUM_MAX_INPUTS = 6, FUM_MAX_ATTRS = 16, FUM_MAX_DISPATCHES = 64 };
+
+struct fum_desc {
+    struct fum_shape shape;
+    enum fum_dtype dtype;
+};
+
+// Helpers on shapes; inline because every op file uses them.
+static inline int64_t fum_shape_count(const struct fum_shape *s) { // elements, without padding
+    int64_t n = 1;
+    for (int i = 0; i < s->rank; i++) n *= s->dim[i];
+    return n;
+}
+static inline int64_t fum_shape_channels(const struct fum_shape *s) { // the innermost dimension
+    return s->dim[s->rank - 1];
+}
+static inline int64_t fum_shape_rows(const struct fum_shape *s) { // product of all the others
+    int64_t n = 1;
+    for (int i = 0; i + 1 < s->rank; i++) n *= s->dim[i];
+    return n;
+}
+static inline int64_t fum_shape_row_quads(const struct fum_shape *s) { // quads from one row to the next
+    return (fum_shape_channels(s) + 3) / 4;
+}
+static inline uint64_t fum_desc_row_bytes(const struct fum_desc *d) {
+    return (uint64_t)fum_shape_row_quads(&d->shape) * 4 * fum_dtype_size(d->dtype);
+}
+static inline uint64_t fum_desc_bytes(const struct fum_desc *d) { // with padding
+    return (uint64_t)fum_shape_rows(&d->shape) * fum_desc_row_bytes(d);
+}
+
+// One use of an op: its settings (in the order of its attr table), inputs (has[i] false: optional and absent) and
+// output.
+struct fum_op_call {
+    const double *attr;
+    int num_inputs;
+    bool has[FUM_MAX_INPUTS];
+    struct fum_desc in[FUM_MAX_INPUTS];
+    struct fum_desc out;
+};
+
+// ---- what a call runs on the GPU ----
+
+enum { FUM_OUT = -1, FUM_SCRATCH = -2 }; // operands beside the inputs 0, 1, 2, …
+
+struct fum_dispatch_bind {
+    int operand;
+    bool write;
+    uint64_t offset, bytes; // window of the operand; offset a multiple of info->binding_align; bytes 0: all of it
+};
+
+struct fum_dispatch {
+    const char *shader;
+    enum fum_dtype dtype; // variant of the shader
+    uint32_t spec[FUM_MAX_SPEC];
+    int num_spec;
+    struct fum_dispatch_bind bind[FUM_MAX_BINDINGS];
+    int num_bind;
+    uint32_t push[FUM_MAX_PUSH];
+    int num_push;
+    uint32_t groups[3];
+};
+
+// Dispatches of a call, run in order, with barriers where their windows conflict. An absent optional operand must
+// still be bound when the shader declares it: bind any other operand in its place.
+struct fum_dispatches {
+    const struct fum_device_info *info; // limits to obey
+    struct fum_dispatch item[FUM_MAX_DISPATCHES];
+    int count;
+    uint64_t scratch_bytes; // private memory of the call, shared by its dispatches
+};
+
+// Rows [first, first + count) of an operand as a window that starts on the device's binding alignment: *window is
+// what to bind, *skip how many quads before row `first` it starts (the kernel adds it to every index of the operand).
+void fum_window_rows(const struct fum_device_info *info, const struct fum_desc *desc, int64_t first, int64_t count,
+                     uint64_t *offset, uint64_t *bytes, uint32_t *skip);
+// How many rows of `desc` fit one binding, leaving room for the alignment skip; at least 1 or 0 when one row is too
+// large.
+int64_t fum_rows_per_binding(const struct fum_device_info *info, const struct fum_desc *desc);
+// Spreads n workgroups over x and y within the device's limits: shaders find theirs with group_index() of
+// lib/index.glsl and leave when it is n or more. False when even that is too few.
+bool fum_groups_1d(const struct fum_device_info *info, uint64_t n, uint32_t groups[3]);
+// Workgroup width for kernels without shared memory: 8 on CPU devices, 64 elsewhere (never over the limits).
+uint32_t fum_lanes(const struct fum_device_info *info);
+
+// ---- the record ----
+
+// Codes of the "act" setting that epilogues understand; lib/act.glsl has the same list.
+enum fum_act {
+    FUM_ACT_NONE = 0,
+    FUM_ACT_SILU,
+    FUM_ACT_GELU,       // x Φ(x), by erf
+    FUM_ACT_GELU_TANH,
+    FUM_ACT_QUICK_GELU, // x σ(1.702 x)
+    FUM_ACT_RELU,
+    FUM_ACT_TANH,
+    FUM_ACT_SIGMOID,
+};
+
+struct fum_attr_def {
+    const char *name;
+    double otherwise; // default
+};
+
+struct fum_op {
+    const char *name;
+    const struct fum_attr_def *attrs; // ends with a NULL name; NULL: none
+    int min_inputs, max_inputs;       // inputs from min_inputs on are optional
+    // Shape rule: checks inputs and settings and sets call->out. On failure writes what was wanted and found into
+    // `why` (the graph adds the node and all shapes) and returns false.
+    bool (*infer)(struct fum_op_call *call, char *why, size_t why_size);
+    // Plain C: dense f32 arrays without padding; in[i] NULL when absent; integers come as exact floats. Sums in
+    // double. This is what the kernel must agree with.
+    void (*reference)(const struct fum_op_call *call, const float *const *in, float *out);
+    // What to run. False (with `why`) when the device's limits do not allow it.
+    bool (*dispatch)(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size);
+    // Floating-point operations of a call; NULL: as many as the output has elements.
+    double (*flops)(const struct fum_op_call *call);
+
+    // What passes may do with it. Zero means: nothing.
+    bool view;            // no work: the output is input 0's bytes under another shape ("reshape")
+    bool updates;         // writes input 0, a state, in place; the output is that state
+    bool overwrites;      // each output element depends on the same element of input 0 only, so it may take its memory
+    bool adds;            // computes in[0] + in[1] (broadcast): may become a producer's epilogue
+    enum fum_act act;     // computes this activation of in[0]: may become a producer's epilogue
+    bool doubles;         // nearest-neighbour ×2 upsampling: may become a convolution's input read
+    // Epilogue slots of a producer: out = act(x + bias + row) + residual. Indices of optional inputs, 0: has none.
+    int bias_input, row_input, residual_input;
+    const char *act_attr;    // setting that takes an enum fum_act; NULL: none
+    const char *double_attr; // setting that makes it read its input doubled; NULL: none
+};
+
+// The table, in the order of ops.def.
+extern const struct fum_op *const fum_ops[];
+extern const int fum_op_count;
+const struct fum_op *fum_op_find(const char *name); // NULL: none
+
+#endif

@@ -1,0 +1,32 @@
+// The table of ops and of their cases, made from ops.def.
+#include "graph/op.h"
+#include "ops/case.h"
+
+#include <string.h>
+
+#define FUM_OP(name, shaders, types) extern const struct fum_op fum_op_##name;
+#include "ops/ops.def"
+#undef FUM_OP
+
+#define FUM_OP(name, shaders, types) &fum_op_##name,
+const struct fum_op *const fum_ops[] = {
+#include "ops/ops.def"
+};
+#undef FUM_OP
+const int fum_op_count = sizeof fum_ops / sizeof *fum_ops;
+
+#define FUM_OP(name, shaders, types) extern const struct fum_op_cases fum_cases_##name;
+#include "ops/ops.def"
+#undef FUM_OP
+
+#define FUM_OP(name, shaders, types) &fum_cases_##name,
+const struct fum_op_cases *const fum_op_cases[] = {
+#include "ops/ops.def"
+};
+#undef FUM_OP
+
+const struct fum_op *fum_op_find(const char *name) {
+    for (int i = 0; i < fum_op_count; i++)
+        if (!strcmp(fum_ops[i]->name, name)) return fum_ops[i];
+    return NULL;
+}
