@@ -1,0 +1,279 @@
+// Building graphs: nodes, shape inference, remembered errors.
+#include "graph/graph.h"
+
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < shape->rank && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? "x" : "", (long long)shape->dim[i]);
+    return text;
+}
+
+int fum_op_attr_index(const struct fum_op *op, const char *name) {
+    for (int i = 0; op->attrs && op->attrs[i].name; i++)
+        if (!strcmp(op->attrs[i].name, name)) return i;
+    return -1;
+}
+
+const fum_tensor *fum_tensor_root(const fum_tensor *tensor) {
+    while (tensor->kind == FUM_TENSOR_NODE && (tensor->op->view || tensor->op->updates)) tensor = tensor->in[0];
+    return tensor;
+}
+
+void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call) {
+    *call = (struct fum_op_call){.attr = node->attr, .num_inputs = node->num_inputs, .out = node->desc};
+    for (int i = 0; i < node->num_inputs; i++) {
+        if (!node->in[i]) continue;
+        call->has[i] = true;
+        call->in[i] = node->in[i]->desc;
+    }
+}
+
+static void fail(fum_graph *graph, enum fum_result code, const char *fmt, ...) FUM_PRINTF(3, 4);
+static void fail(fum_graph *graph, enum fum_result code, const char *fmt, ...) {
+    if (graph->error.code) return;
+    char text[sizeof graph->error.text];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    fum_error_set(&graph->error, code, "%s", text);
+}
+
+enum fum_result fum_graph_create(fum_graph **out, enum fum_dtype storage, struct fum_error *err) {
+    *out = NULL;
+    if (storage != FUM_F32 && storage != FUM_F16 && storage != FUM_BF16)
+        return fum_error_set(err, FUM_ERR_ARG, "a graph stores f32, f16 or bf16, not %s", fum_dtype_name(storage));
+    fum_graph *graph = fum_calloc(1, sizeof *graph);
+    if (graph) graph->arena = fum_arena_create();
+    if (!graph || !graph->arena) {
+        fum_free(graph);
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a graph");
+    }
+    graph->storage = storage;
+    *out = graph;
+    return FUM_OK;
+}
+
+void fum_graph_destroy(fum_graph **graph) {
+    if (!graph || !*graph) return;
+    fum_arena_destroy(&(*graph)->arena);
+    fum_free((*graph)->tensors);
+    fum_free(*graph);
+    *graph = NULL;
+}
+
+// A shape whose dimensions are in range and whose padded bytes fit 63 bits.
+static bool shape_valid(const struct fum_shape *shape) {
+    if (shape->rank < 1 || shape->rank > FUM_MAX_DIMS) return false;
+    uint64_t elements = 1;
+    for (int i = 0; i < shape->rank; i++) {
+        uint64_t n = (uint64_t)shape->dim[i];
+        if (shape->dim[i] < 0 || n > UINT32_MAX) return false;
+        if (n && elements > (UINT64_C(1) << 56) / n) return false;
+        if (n) elements *= n;
+    }
+    return true;
+}
+
+static fum_tensor *tensor_new(fum_graph *graph, enum fum_tensor_kind kind, const char *name) {
+    fum_tensor *t = NULL;
+    if (fum_grow((void **)&graph->tensors, &graph->capacity, (size_t)graph->count, sizeof *graph->tensors))
+        t = fum_arena_alloc(graph->arena, 1, sizeof *t);
+    if (t) t->name = fum_arena_strdup(graph->arena, name);
+    if (!t || !t->name) {
+        fail(graph, FUM_ERR_NOMEM, "no memory for node %s", name);
+        return NULL;
+    }
+    t->graph = graph;
+    t->kind = kind;
+    return t;
+}
+
+static fum_tensor *tensor_append(fum_tensor *t) {
+    t->id = t->graph->count;
+    t->graph->tensors[t->graph->count++] = t;
+    return t;
+}
+
+static fum_tensor *source(fum_graph *graph, enum fum_tensor_kind kind, const char *name, struct fum_shape shape,
+                          enum fum_dtype dtype, enum fum_stage stage) {
+    if (graph->error.code) return NULL;
+    if (!shape_valid(&shape)) {
+        char text[96];
+        fail(graph, FUM_ERR_ARG, "%s: shape %s (rank %d) is not one of 1 to %d dimensions of sensible size", name,
+             shape.rank >= 0 && shape.rank <= FUM_MAX_DIMS ? fum_shape_text(&shape, text, sizeof text) : "?",
+             shape.rank, FUM_MAX_DIMS);
+        return NULL;
+    }
+    if (dtype != FUM_F32 && dtype != FUM_F16 && dtype != FUM_BF16 && dtype != FUM_I32) {
+        fail(graph, FUM_ERR_ARG, "%s: kernels have no type %s", name, fum_dtype_name(dtype));
+        return NULL;
+    }
+    fum_tensor *t = tensor_new(graph, kind, name);
+    if (!t) return NULL;
+    t->desc = (struct fum_desc){shape, dtype};
+    t->stage = stage;
+    return t;
+}
+
+fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_dtype dtype,
+                            enum fum_stage stage) {
+    fum_tensor *t = source(graph, FUM_TENSOR_INPUT, name, shape, dtype, stage);
+    return t ? tensor_append(t) : NULL;
+}
+
+fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_dtype dtype) {
+    fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, shape, dtype, FUM_STAGE_LATENTS);
+    return t ? tensor_append(t) : NULL;
+}
+
+fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape, const float *data) {
+    fum_tensor *t = source(graph, FUM_TENSOR_CONSTANT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);
+    if (!t) return NULL;
+    size_t count = (size_t)fum_shape_count(&shape);
+    float *copy = fum_arena_alloc(graph->arena, count, sizeof *copy);
+    if (!copy) {
+        fail(graph, FUM_ERR_NOMEM, "%s: no memory for %zu numbers", name, count);
+        return NULL;
+    }
+    if (count) memcpy(copy, data, count * sizeof *copy);
+    t->data = copy;
+    return tensor_append(t);
+}
+
+fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_pack pack) {
+    // The same weight asked for twice (tied embeddings) is one tensor.
+    for (int i = 0; i < graph->count && !graph->error.code; i++) {
+        fum_tensor *t = graph->tensors[i];
+        if (t->kind == FUM_TENSOR_WEIGHT && t->pack == pack && !strcmp(t->name, name) &&
+            !memcmp(&t->desc.shape, &shape, sizeof shape))
+            return t;
+    }
+    fum_tensor *t = source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);
+    if (!t) return NULL;
+    t->pack = pack;
+    return tensor_append(t);
+}
+
+static bool set_attrs(fum_tensor *t, const struct fum_attr *attrs) {
+    const struct fum_op *op = t->op;
+    for (int i = 0; op->attrs && op->attrs[i].name; i++) t->attr[i] = op->attrs[i].otherwise;
+    for (; attrs && attrs->name; attrs++) {
+        int i = fum_op_attr_index(op, attrs->name);
+        if (i < 0) {
+            fail(t->graph, FUM_ERR_ARG, "%s: op %s has no setting \"%s\"", t->name, op->name, attrs->name);
+            return false;
+        }
+        t->attr[i] = attrs->value;
+    }
+    return true;
+}
+
+static bool set_inputs(fum_tensor *t, fum_tensor *const *inputs, int num_inputs) {
+    const struct fum_op *op = t->op;
+    if (num_inputs < op->min_inputs || num_inputs > op->max_inputs) {
+        fail(t->graph, FUM_ERR_ARG, "%s: op %s takes %d to %d inputs, not %d", t->name, op->name, op->min_inputs,
+             op->max_inputs, num_inputs);
+        return false;
+    }
+    for (int i = 0; i < num_inputs; i++) {
+        t->in[i] = inputs[i];
+        if (!inputs[i] && i < op->min_inputs) {
+            fail(t->graph, FUM_ERR_ARG, "%s: op %s needs its input %d", t->name, op->name, i);
+            return false;
+        }
+        if (!inputs[i]) continue;
+        if (inputs[i]->graph != t->graph) {
+            fail(t->graph, FUM_ERR_ARG, "%s: input %d belongs to another graph", t->name, i);
+            return false;
+        }
+        if (inputs[i]->stage > t->stage) t->stage = inputs[i]->stage;
+    }
+    // All slots exist from here on, so that a pass may fill an optional one.
+    t->num_inputs = op->max_inputs;
+    return true;
+}
+
+static bool infer(fum_tensor *t) {
+    struct fum_op_call call;
+    char why[256] = "shapes do not fit";
+    fum_tensor_call(t, &call);
+    call.out.dtype = t->graph->storage;
+    if (t->op->infer(&call, why, sizeof why)) {
+        if (shape_valid(&call.out.shape)) {
+            t->desc = call.out;
+            return true;
+        }
+        snprintf(why, sizeof why, "the result's shape is out of range");
+    }
+    char shapes[256] = "", one[96];
+    size_t used = 0;
+    for (int i = 0; i < t->num_inputs && used < sizeof shapes; i++)
+        if (t->in[i])
+            used += (size_t)snprintf(shapes + used, sizeof shapes - used, "%s%s", used ? ", " : "",
+                                     fum_shape_text(&t->in[i]->desc.shape, one, sizeof one));
+    fail(t->graph, FUM_ERR_ARG, "%s: op %s of (%s): %s", t->name, t->op->name, shapes, why);
+    return false;
+}
+
+fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name, fum_tensor *const *inputs,
+                          int num_inputs, const struct fum_attr *attrs) {
+    if (graph->error.code) return NULL;
+    char made_up[96];
+    snprintf(made_up, sizeof made_up, "%s#%d", op, graph->count);
+    const struct fum_op *record = fum_op_find(op);
+    if (!record) {
+        fail(graph, FUM_ERR_ARG, "%s: there is no op \"%s\"", name ? name : made_up, op);
+        return NULL;
+    }
+    fum_tensor *t = tensor_new(graph, FUM_TENSOR_NODE, name ? name : made_up);
+    if (!t) return NULL;
+    t->op = record;
+    if (!set_attrs(t, attrs) || !set_inputs(t, inputs, num_inputs) || !infer(t)) return NULL;
+    if (record->updates) {
+        if (fum_tensor_root(t->in[0])->kind != FUM_TENSOR_STATE) {
+            fail(graph, FUM_ERR_ARG, "%s: op %s updates its input 0, which must be a state", t->name, op);
+            return NULL;
+        }
+        t->stage = FUM_STAGE_LATENTS;
+    }
+    return tensor_append(t);
+}
+
+void fum_graph_output(fum_graph *graph, fum_tensor *tensor, const char *name) {
+    if (!tensor || graph->error.code) return;
+    tensor->output = fum_arena_strdup(graph->arena, name);
+    if (!tensor->output) fail(graph, FUM_ERR_NOMEM, "no memory for output %s", name);
+}
+
+enum fum_result fum_graph_check(const fum_graph *graph, struct fum_error *err) {
+    if (graph->error.code && err) *err = graph->error;
+    return graph->error.code;
+}
+
+struct fum_shape fum_tensor_shape(const fum_tensor *tensor) {
+    return tensor ? tensor->desc.shape : (struct fum_shape){0};
+}
+
+enum fum_dtype fum_tensor_dtype(const fum_tensor *tensor) {
+    return tensor->desc.dtype;
+}
+
+const char *fum_tensor_name(const fum_tensor *tensor) {
+    return tensor->output ? tensor->output : tensor->name;
+}
+
+fum_tensor *fum_graph_find(const fum_graph *graph, const char *name) {
+    for (int i = graph->count - 1; i >= 0; i--)
+        if (graph->tensors[i]->output && !strcmp(graph->tensors[i]->output, name)) return graph->tensors[i];
+    for (int i = graph->count - 1; i >= 0; i--)
+        if (!strcmp(graph->tensors[i]->name, name)) return graph->tensors[i];
+    return NULL;
+}

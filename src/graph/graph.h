@@ -1,0 +1,53 @@
+// The graph's insides, for passes and for the interpreter. Builders use include/fumarole/graph.h.
+#ifndef FUM_GRAPH_GRAPH_H
+#define FUM_GRAPH_GRAPH_H
+
+#include "graph/op.h"
+
+#include "base/alloc.h"
+
+enum fum_tensor_kind {
+    FUM_TENSOR_INPUT,
+    FUM_TENSOR_STATE,
+    FUM_TENSOR_CONSTANT,
+    FUM_TENSOR_WEIGHT,
+    FUM_TENSOR_NODE, // what an op computes
+};
+
+struct fum_tensor {
+    fum_graph *graph;
+    int id; // index in graph->tensors; inputs of a node have smaller ids
+    enum fum_tensor_kind kind;
+    const char *name;
+    const char *output; // not NULL: the caller reads it, under this name
+    struct fum_desc desc;
+    enum fum_stage stage;
+    const struct fum_op *op; // of a node
+    double attr[FUM_MAX_ATTRS];
+    fum_tensor *in[FUM_MAX_INPUTS]; // NULL: absent
+    int num_inputs;
+    const float *data; // of a constant
+    enum fum_pack pack; // of a weight
+    bool live;          // set by the prune pass: something that is read or kept depends on it
+    int uses;           // set by the prune pass: how many inputs of live nodes it is
+};
+
+struct fum_graph {
+    fum_arena *arena;
+    enum fum_dtype storage;
+    fum_tensor **tensors;
+    int count;
+    size_t capacity;
+    struct fum_error error; // the first failure of building; code FUM_OK: none
+};
+
+// Fills `call` from a node: settings, inputs, output.
+void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call);
+// The index of a setting in an op's table; -1 when it has none of that name.
+int fum_op_attr_index(const struct fum_op *op, const char *name);
+// "2x64x64x320" into text; returns text.
+char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size);
+// Follows views down to the tensor whose memory they are.
+const fum_tensor *fum_tensor_root(const fum_tensor *tensor);
+
+#endif
