@@ -85,6 +85,32 @@ FUM_API const struct fum_device_info *fum_device_get_info(const fum_device *devi
 // How many messages the validation layer has given since the device was created (0 without `validate`).
 FUM_API int fum_device_validation_messages(const fum_device *device);
 
+// What has crossed the bus and when, for `--trace` and for tests.
+enum fum_trace_kind {
+    FUM_TRACE_SUBMIT,   // bytes: number of dispatches
+    FUM_TRACE_WAIT,
+    FUM_TRACE_UPLOAD,   // host to device, bytes
+    FUM_TRACE_READBACK, // device to host, bytes
+    FUM_TRACE_RECORD,   // a command buffer recorded; bytes: number of dispatches
+    FUM_TRACE_KERNEL,   // a pipeline created
+    FUM_TRACE_ALLOC,    // device memory allocated, bytes
+};
+
+// One event; `label` says of what ("latents", "unet step"). start and end in seconds of fum_time_now.
+struct fum_trace_event {
+    enum fum_trace_kind kind;
+    const char *label;
+    uint64_t bytes;
+    double start, end;
+};
+
+// Gets every event of the device from now on, on the thread that causes it; fn NULL switches it off.
+FUM_API void fum_device_set_trace(fum_device *device,
+                                  void (*fn)(void *user, const struct fum_trace_event *event), void *user);
+
+// Seconds of the clock that trace events use; it never goes back.
+FUM_API double fum_time_now(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 
+#include <fumarole/device.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

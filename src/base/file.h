@@ -36,7 +36,4 @@ enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err);
 // created; NULL when there is none.
 char *fum_path_cache_dir(fum_arena *arena);
 
-// Seconds of a clock that never goes back.
-double fum_time_now(void);
-
 #endif

@@ -13,29 +13,6 @@
 
 const struct fum_log *fum_device_log(const fum_device *device);
 
-// ---- counters: what has crossed the bus, for --trace and for tests -------------------------------------------
-
-enum fum_trace_kind {
-    FUM_TRACE_SUBMIT,   // bytes: number of dispatches
-    FUM_TRACE_WAIT,
-    FUM_TRACE_UPLOAD,   // host to device, bytes
-    FUM_TRACE_READBACK, // device to host, bytes
-    FUM_TRACE_RECORD,   // a command buffer recorded; bytes: number of dispatches
-    FUM_TRACE_KERNEL,   // a pipeline created
-    FUM_TRACE_ALLOC,    // device memory allocated, bytes
-};
-
-// One event; `label` says of what ("latents", "unet step"). start and end in seconds of fum_time_now.
-struct fum_trace_event {
-    enum fum_trace_kind kind;
-    const char *label;
-    uint64_t bytes;
-    double start, end;
-};
-
-// Gets every event of the device from now on, on the thread that causes it; fn NULL switches it off.
-void fum_device_set_trace(fum_device *device, void (*fn)(void *user, const struct fum_trace_event *event), void *user);
-
 // ---- buffers -------------------------------------------------------------------------------------------------
 
 // Raw GPU bytes: one VkBuffer with its own memory. At most the smaller of max_buffer and max_allocation.

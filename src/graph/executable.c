@@ -1,0 +1,362 @@
+// From a plan to command buffers on a device, and running them.
+#include "graph/executable.h"
+
+#include "base/dtype.h"
+#include "base/error.h"
+#include "graph/dump.h"
+#include "graph/passes.h"
+
+#include <string.h>
+
+// A stage is one command buffer, or several when one would keep a slow device busy for so long that a driver's watchdog
+// might take it for hung.
+struct stage {
+    fum_command **commands;
+    int count;
+    double flops;
+};
+
+struct fum_executable {
+    fum_device *device;
+    fum_graph *graph;
+    fum_plan *plan;
+    fum_weights *weights;     // the caller's; NULL: none
+    fum_weights *own_weights; // constants of graphs without a store
+    fum_buffer **blocks;
+    const fum_kernel **kernels; // by dispatch, in order of the plan
+    int *first_kernel;          // by step
+    struct stage stages[FUM_STAGE_COUNT];
+};
+
+// ---- creation ----
+
+static enum fum_result dump(const struct fum_executable_params *params, const char *pass, const fum_graph *graph,
+                            const fum_plan *plan, struct fum_error *err) {
+    if (!params || !params->dump) return FUM_OK;
+    char *text = fum_dump_text(graph, plan), *dot = fum_dump_dot(graph);
+    enum fum_result result = FUM_OK;
+    if (text && dot) params->dump(params->user, pass, text, dot);
+    else result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to print the graph");
+    fum_free(text);
+    fum_free(dot);
+    return result;
+}
+
+static enum fum_result make_plan(fum_executable *exe, const struct fum_executable_params *params,
+                                 struct fum_error *err) {
+    const struct fum_device_info *info = fum_device_get_info(exe->device);
+    enum fum_result result = fum_graph_check(exe->graph, err);
+    if (result) return result;
+    fum_pass_prune(exe->graph);
+    if ((result = fum_pass_verify(exe->graph, "building", err))) return result;
+    if ((result = dump(params, "prune", exe->graph, NULL, err))) return result;
+    fum_pass_fuse(exe->graph);
+    fum_pass_prune(exe->graph);
+    if ((result = fum_pass_verify(exe->graph, "fuse", err))) return result;
+    if ((result = dump(params, "fuse", exe->graph, NULL, err))) return result;
+    if ((result = fum_plan_create(&exe->plan, exe->graph, info, err))) return result;
+    if ((result = fum_plan_verify(exe->plan, exe->graph, info, err))) return result;
+    return dump(params, "plan", exe->graph, exe->plan, err);
+}
+
+static enum fum_result make_blocks(fum_executable *exe, struct fum_error *err) {
+    exe->blocks = fum_calloc((size_t)exe->plan->num_blocks, sizeof *exe->blocks);
+    if (!exe->blocks) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+    for (int i = 0; i < exe->plan->num_blocks; i++) {
+        enum fum_result result = fum_buffer_create(&exe->blocks[i], exe->device, exe->plan->block_bytes[i],
+                                                   FUM_BUFFER_DEVICE, "activations", err);
+        if (result) return result;
+    }
+    return FUM_OK;
+}
+
+static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) {
+    const fum_plan *plan = exe->plan;
+    int count = 0;
+    exe->first_kernel = fum_calloc((size_t)plan->num_steps + 1, sizeof *exe->first_kernel);
+    if (!exe->first_kernel) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+    for (int s = 0; s < plan->num_steps; s++) {
+        exe->first_kernel[s] = count;
+        count += plan->steps[s].count;
+    }
+    struct fum_kernel_desc *descs = fum_calloc((size_t)count, sizeof *descs);
+    exe->kernels = fum_calloc((size_t)count, sizeof *exe->kernels);
+    enum fum_result result = FUM_OK;
+    if (!descs || !exe->kernels) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+    for (int s = 0; s < plan->num_steps && !result; s++) {
+        for (int i = 0; i < plan->steps[s].count && !result; i++) {
+            const struct fum_dispatch *d = &plan->steps[s].dispatches[i];
+            struct fum_kernel_desc *desc = &descs[exe->first_kernel[s] + i];
+            desc->shader = fum_shader_find(d->shader, d->dtype);
+            if (!desc->shader)
+                result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this build has no shader %s for %s",
+                                       plan->steps[s].node->name, d->shader, fum_dtype_name(d->dtype));
+            memcpy(desc->spec, d->spec, sizeof desc->spec);
+            desc->num_spec = d->num_spec;
+            desc->num_bindings = d->num_bind;
+            desc->num_push = d->num_push;
+        }
+    }
+    if (!result) result = fum_kernel_get_all(exe->kernels, exe->device, descs, count, err);
+    fum_free(descs);
+    return result;
+}
+
+// ---- recording ----
+
+static struct fum_binding binding_of(const fum_executable *exe, const struct fum_plan_step *step,
+                                     const struct fum_dispatch_bind *bind) {
+    const fum_tensor *t = bind->operand >= 0 ? step->node->in[bind->operand] : step->node;
+    const struct fum_place *place = bind->operand == FUM_SCRATCH ? &step->scratch : NULL;
+    struct fum_binding whole;
+    if (!place) {
+        t = fum_tensor_root(t);
+        place = &exe->plan->places[t->id];
+    }
+    if (bind->operand != FUM_SCRATCH && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
+        whole = fum_weights_find(exe->weights ? exe->weights : exe->own_weights, t);
+    } else {
+        whole = (struct fum_binding){.buffer = exe->blocks[place->block], .offset = place->offset, .bytes = place->bytes};
+    }
+    whole.offset += bind->offset;
+    whole.bytes = bind->bytes ? bind->bytes : whole.bytes - bind->offset;
+    whole.write = bind->write;
+    return whole;
+}
+
+static enum fum_result record_step(fum_executable *exe, int s, fum_command *command, struct fum_error *err) {
+    const struct fum_plan_step *step = &exe->plan->steps[s];
+    for (int i = 0; i < step->count; i++) {
+        const struct fum_dispatch *d = &step->dispatches[i];
+        struct fum_binding bindings[FUM_MAX_BINDINGS];
+        for (int k = 0; k < d->num_bind; k++) bindings[k] = binding_of(exe, step, &d->bind[k]);
+        enum fum_result result = fum_command_dispatch(command, exe->kernels[exe->first_kernel[s] + i], bindings, d->push,
+                                                      d->groups, step->node->name, err);
+        if (result) return result;
+    }
+    return FUM_OK;
+}
+
+// Floating-point operations that a slow device of each kind surely finishes in a quarter of a second; for CPU devices,
+// which have no watchdog, what keeps a cancel prompt.
+static double submission_flops(const struct fum_device_info *info) {
+    switch (info->type) {
+    case FUM_DEVICE_CPU: return 8e9;
+    case FUM_DEVICE_DISCRETE: return 200e9;
+    default: return 20e9;
+    }
+}
+
+static fum_command **command_append(struct stage *stage) {
+    fum_command **grown = fum_realloc(stage->commands, (size_t)stage->count + 1, sizeof *grown);
+    if (!grown) return NULL;
+    stage->commands = grown;
+    grown[stage->count] = NULL;
+    return &grown[stage->count++];
+}
+
+static enum fum_result record_stage(fum_executable *exe, int which, struct fum_error *err) {
+    static const char *const labels[] = {"fold", "prompt", "steps", "step"};
+    struct stage *stage = &exe->stages[which];
+    double limit = submission_flops(fum_device_get_info(exe->device)), pending = 0;
+    fum_command *command = NULL;
+    enum fum_result result = FUM_OK;
+    for (int s = exe->plan->stage_begin[which]; s < exe->plan->stage_begin[which + 1] && !result; s++) {
+        double flops = exe->plan->steps[s].flops;
+        // Ends before the node that would exceed the limit, not after it.
+        if (command && pending + flops > limit) {
+            result = fum_command_end(command, err);
+            command = NULL;
+        }
+        if (!result && !command) {
+            fum_command **slot = command_append(stage);
+            if (!slot) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+            result = fum_command_create(slot, exe->device, labels[which], err);
+            command = *slot;
+            pending = 0;
+        }
+        if (!result) result = record_step(exe, s, command, err);
+        pending += flops;
+        stage->flops += flops;
+    }
+    if (!result && command) result = fum_command_end(command, err);
+    return result;
+}
+
+enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, fum_device *device, fum_weights *weights,
+                                       const struct fum_executable_params *params, struct fum_error *err) {
+    fum_executable *exe = fum_calloc(1, sizeof *exe);
+    enum fum_result result = FUM_OK;
+    *out = NULL;
+    if (!exe) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+    exe->device = device;
+    exe->graph = graph;
+    exe->weights = weights;
+    if ((result = make_plan(exe, params, err))) goto error;
+    if (!weights) {
+        struct fum_weights_params own = {.device = device, .label = "constants"};
+        if ((result = fum_weights_create(&exe->own_weights, &own, err))) goto error;
+    }
+    if ((result = fum_weights_load(weights ? weights : exe->own_weights, graph, err))) goto error;
+    if ((result = make_blocks(exe, err)) || (result = make_kernels(exe, err))) goto error;
+    for (int s = 0; s < FUM_STAGE_COUNT; s++)
+        if ((result = record_stage(exe, s, err))) goto error;
+    // What depends on weights alone is folded now, once.
+    if (!fum_device_get_info(device)->planning_only &&
+        (result = fum_executable_run(exe, FUM_STAGE_WEIGHTS, err)))
+        goto error;
+    *out = exe;
+    return FUM_OK;
+error:
+    fum_executable_destroy(&exe);
+    return result;
+}
+
+enum fum_result fum_executable_create(fum_executable **executable, fum_graph *graph, fum_device *device,
+                                      const struct fum_executable_params *params, struct fum_error *err) {
+    return fum_executable_compile(executable, graph, device, NULL, params, err);
+}
+
+void fum_executable_destroy(fum_executable **executable) {
+    if (!executable || !*executable) return;
+    fum_executable *exe = *executable;
+    for (int s = 0; s < FUM_STAGE_COUNT; s++) {
+        for (int i = 0; i < exe->stages[s].count; i++) fum_command_destroy(&exe->stages[s].commands[i]);
+        fum_free(exe->stages[s].commands);
+    }
+    for (int i = 0; exe->blocks && exe->plan && i < exe->plan->num_blocks; i++) fum_buffer_destroy(&exe->blocks[i]);
+    fum_free(exe->blocks);
+    fum_free(exe->kernels);
+    fum_free(exe->first_kernel);
+    fum_weights_destroy(&exe->own_weights);
+    fum_plan_destroy(&exe->plan);
+    fum_free(exe);
+    *executable = NULL;
+}
+
+// ---- running ----
+
+const fum_plan *fum_executable_plan(const fum_executable *executable) {
+    return executable->plan;
+}
+
+enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage, uint64_t *ticket,
+                                      struct fum_error *err) {
+    *ticket = 0;
+    for (int i = 0; i < exe->stages[stage].count; i++) {
+        enum fum_result result = fum_command_submit(exe->stages[stage].commands[i], ticket, err);
+        if (result) return result;
+    }
+    return FUM_OK;
+}
+
+enum fum_result fum_executable_run(fum_executable *exe, enum fum_stage stage, struct fum_error *err) {
+    uint64_t ticket;
+    enum fum_result result = fum_executable_submit(exe, stage, &ticket, err);
+    return result || !ticket ? result : fum_device_wait(exe->device, ticket, err);
+}
+
+enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_stage stage, const char **node,
+                                               struct fum_error *err) {
+    *node = NULL;
+    for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1]; s++) {
+        const fum_tensor *t = exe->plan->steps[s].node;
+        if (t->op->view || t->op->updates) continue;
+        fum_command *command = NULL;
+        uint64_t ticket = 0;
+        enum fum_result result = fum_command_create(&command, exe->device, t->name, err);
+        if (!result) result = record_step(exe, s, command, err);
+        if (!result) result = fum_command_end(command, err);
+        if (!result) result = fum_command_submit(command, &ticket, err);
+        if (!result) result = fum_device_wait(exe->device, ticket, err);
+        fum_command_destroy(&command);
+        if (result) return result;
+        size_t count = (size_t)fum_shape_count(&t->desc.shape);
+        float *values = fum_alloc(count, sizeof *values);
+        if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to look for the first bad value");
+        result = fum_executable_read(exe, t, values, count, err);
+        for (size_t i = 0; i < count && !result && !*node; i++)
+            if (!(values[i] - values[i] == 0)) *node = t->name;
+        fum_free(values);
+        if (result || *node) return result;
+    }
+    return FUM_OK;
+}
+
+// ---- data in and out ----
+
+static enum fum_result check_io(const fum_executable *exe, const fum_tensor *t, size_t count, struct fum_error *err) {
+    if (t->graph != exe->graph || exe->plan->places[t->id].block < 0)
+        return fum_error_set(err, FUM_ERR_ARG, "%s: not an input, state or output of this executable", t->name);
+    if ((int64_t)count != fum_shape_count(&t->desc.shape))
+        return fum_error_set(err, FUM_ERR_ARG, "%s: has %lld elements, not %zu", t->name,
+                             (long long)fum_shape_count(&t->desc.shape), count);
+    return FUM_OK;
+}
+
+enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *t, const void *data, uint64_t bytes,
+                                         struct fum_error *err) {
+    const struct fum_place *place = &exe->plan->places[t->id];
+    if (place->block < 0 || bytes > place->bytes)
+        return fum_error_set(err, FUM_ERR_ARG, "%s: cannot take %llu bytes", t->name, (unsigned long long)bytes);
+    return fum_buffer_write(exe->blocks[place->block], place->offset, data, bytes, err);
+}
+
+// Dense rows → padded rows of the tensor's type, and back. `integers`: data is int32_t.
+static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, const void *data, bool integers, size_t count,
+                                  struct fum_error *err) {
+    enum fum_result result = check_io(exe, t, count, err);
+    if (result || !count) return result;
+    if (integers != (t->desc.dtype == FUM_I32))
+        return fum_error_set(err, FUM_ERR_ARG, "%s: holds %s", t->name, fum_dtype_name(t->desc.dtype));
+    size_t columns = (size_t)fum_shape_channels(&t->desc.shape), rows = count / columns;
+    size_t row_bytes = (size_t)fum_desc_row_bytes(&t->desc);
+    uint8_t *padded = fum_calloc(rows, row_bytes);
+    if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
+    for (size_t r = 0; r < rows; r++) {
+        if (integers) memcpy(padded + r * row_bytes, (const int32_t *)data + r * columns, columns * 4);
+        else fum_convert_from_f32(padded + r * row_bytes, t->desc.dtype, (const float *)data + r * columns, columns);
+    }
+    result = fum_executable_write_raw(exe, t, padded, rows * row_bytes, err);
+    fum_free(padded);
+    return result;
+}
+
+enum fum_result fum_executable_write(fum_executable *exe, const fum_tensor *tensor, const float *data, size_t count,
+                                     struct fum_error *err) {
+    return write_rows(exe, tensor, data, false, count, err);
+}
+
+enum fum_result fum_executable_write_i32(fum_executable *exe, const fum_tensor *tensor, const int32_t *data,
+                                         size_t count, struct fum_error *err) {
+    return write_rows(exe, tensor, data, true, count, err);
+}
+
+enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, float *data, size_t count,
+                                    struct fum_error *err) {
+    enum fum_result result = check_io(exe, t, count, err);
+    if (result || !count) return result;
+    size_t columns = (size_t)fum_shape_channels(&t->desc.shape), rows = count / columns;
+    size_t row_bytes = (size_t)fum_desc_row_bytes(&t->desc);
+    const struct fum_place *place = &exe->plan->places[t->id];
+    uint8_t *padded = fum_alloc(rows, row_bytes);
+    if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
+    result = fum_buffer_read(exe->blocks[place->block], place->offset, padded, rows * row_bytes, err);
+    for (size_t r = 0; r < rows && !result; r++)
+        fum_convert_to_f32(data + r * columns, padded + r * row_bytes, t->desc.dtype, columns);
+    fum_free(padded);
+    return result;
+}
+
+void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_stats *stats) {
+    *stats = (struct fum_executable_stats){0};
+    for (int s = 0; s < FUM_STAGE_COUNT; s++) {
+        stats->flops[s] = exe->stages[s].flops;
+        for (int i = 0; i < exe->stages[s].count; i++) {
+            stats->dispatches[s] += fum_command_dispatches(exe->stages[s].commands[i]);
+            stats->barriers[s] += fum_command_barriers(exe->stages[s].commands[i]);
+        }
+    }
+    stats->activation_bytes = fum_plan_bytes(exe->plan);
+    stats->weight_bytes = fum_weights_bytes(exe->weights ? exe->weights : exe->own_weights);
+}

@@ -1,0 +1,29 @@
+// A compiled graph's insides: what the pipeline needs beyond include/fumarole/graph.h.
+#ifndef FUM_GRAPH_EXECUTABLE_H
+#define FUM_GRAPH_EXECUTABLE_H
+
+#include "graph/plan.h"
+#include "graph/weights.h"
+
+// As fum_executable_create, with weights from `weights` (may be NULL when the graph has none), which must outlive the
+// executable. Missing ones are loaded.
+enum fum_result fum_executable_compile(fum_executable **executable, fum_graph *graph, fum_device *device,
+                                       fum_weights *weights, const struct fum_executable_params *params,
+                                       struct fum_error *err);
+
+const fum_plan *fum_executable_plan(const fum_executable *executable);
+
+// Starts a stage without waiting; *ticket is for fum_device_wait. Stages submitted one after another run in order.
+enum fum_result fum_executable_submit(fum_executable *executable, enum fum_stage stage, uint64_t *ticket,
+                                      struct fum_error *err);
+
+// Raw bytes of an input, state or output, padded rows as they lie; to copy without conversion.
+enum fum_result fum_executable_write_raw(fum_executable *executable, const fum_tensor *tensor, const void *data,
+                                         uint64_t bytes, struct fum_error *err);
+
+// Runs `stage` node by node with a check after each one and returns the first node whose result holds a NaN or an
+// infinity, NULL when none does. For the message after such a value was found in a result; slow.
+enum fum_result fum_executable_first_nonfinite(fum_executable *executable, enum fum_stage stage, const char **node,
+                                               struct fum_error *err);
+
+#endif

@@ -1,0 +1,136 @@
+#include "graph/passes.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+void fum_pass_prune(fum_graph *graph) {
+    for (int i = 0; i < graph->count; i++) graph->tensors[i]->live = false, graph->tensors[i]->uses = 0;
+    // Inputs have smaller ids, so one sweep down reaches everything.
+    for (int i = graph->count - 1; i >= 0; i--) {
+        fum_tensor *t = graph->tensors[i];
+        if (t->output || (t->op && t->op->updates)) t->live = true;
+        if (!t->live) continue;
+        for (int k = 0; k < t->num_inputs; k++) {
+            if (!t->in[k]) continue;
+            t->in[k]->live = true;
+            t->in[k]->uses++;
+        }
+    }
+}
+
+// ---- fusion ----
+
+// Whether `node` may take its operand `p` over: nobody else sees p, and p is computed as often as the node.
+static bool only_for(const fum_tensor *p, const fum_tensor *node) {
+    return p->kind == FUM_TENSOR_NODE && p->uses == 1 && !p->output && p->stage == node->stage &&
+           p->desc.dtype == node->desc.dtype;
+}
+
+static bool same_shape(const fum_tensor *a, const fum_tensor *b) {
+    return !memcmp(&a->desc.shape, &b->desc.shape, sizeof a->desc.shape);
+}
+
+static bool slot_free(const fum_tensor *p, int slot) {
+    return slot > 0 && !p->in[slot];
+}
+
+static enum fum_act act_of(const fum_tensor *p) {
+    int i = p->op->act_attr ? fum_op_attr_index(p->op, p->op->act_attr) : -1;
+    return i < 0 ? FUM_ACT_NONE : (enum fum_act)(int)p->attr[i];
+}
+
+// The node becomes its producer: it takes the producer's op, settings and inputs, at the place of the node, so that
+// whatever else the node reads has been computed by then.
+static void become(fum_tensor *node, fum_tensor *producer) {
+    node->op = producer->op;
+    memcpy(node->attr, producer->attr, sizeof node->attr);
+    memcpy(node->in, producer->in, sizeof node->in);
+    node->num_inputs = producer->num_inputs;
+    node->name = producer->name;
+    producer->live = false;
+    producer->uses = 0;
+}
+
+// act(producer(…)) → the producer's epilogue; the activation comes before the residual, so there must be none yet.
+static bool fuse_act(fum_tensor *node) {
+    fum_tensor *p = node->in[0];
+    if (node->op->act == FUM_ACT_NONE || !only_for(p, node) || !p->op->act_attr || act_of(p) != FUM_ACT_NONE) return false;
+    if (p->op->residual_input && p->in[p->op->residual_input]) return false;
+    enum fum_act act = node->op->act;
+    become(node, p);
+    node->attr[fum_op_attr_index(p->op, p->op->act_attr)] = act;
+    return true;
+}
+
+// [R, 1, …, 1, C] with R the producer's batch or 1: one row for each batch.
+static bool is_row(const fum_tensor *row, const fum_tensor *out) {
+    const struct fum_shape *r = &row->desc.shape, *s = &out->desc.shape;
+    if (r->rank != s->rank || s->rank < 3 || r->dim[r->rank - 1] != s->dim[s->rank - 1]) return false;
+    for (int i = 1; i + 1 < r->rank; i++)
+        if (r->dim[i] != 1) return false;
+    return r->dim[0] == 1 || r->dim[0] == s->dim[0];
+}
+
+// producer(…) + other → the producer's residual or row slot.
+static bool fuse_add(fum_tensor *node, int which) {
+    fum_tensor *p = node->in[which], *other = node->in[1 - which];
+    if (p == other || !only_for(p, node) || !same_shape(p, node) || other->desc.dtype != node->desc.dtype) return false;
+    int slot = 0;
+    if (same_shape(other, node) && slot_free(p, p->op->residual_input)) slot = p->op->residual_input;
+    else if (is_row(other, node) && slot_free(p, p->op->row_input) && act_of(p) == FUM_ACT_NONE &&
+             (!p->op->residual_input || !p->in[p->op->residual_input]))
+        slot = p->op->row_input;
+    if (!slot) return false;
+    become(node, p);
+    node->in[slot] = other;
+    return true;
+}
+
+static bool fuse_double(fum_tensor *node) {
+    if (!node->op->double_attr) return false;
+    int attr = fum_op_attr_index(node->op, node->op->double_attr);
+    fum_tensor *p = node->in[0];
+    if (node->attr[attr] != 0 || !only_for(p, node) || !p->op->doubles) return false;
+    node->in[0] = p->in[0];
+    node->attr[attr] = 1;
+    p->live = false;
+    p->uses = 0;
+    return true;
+}
+
+int fum_pass_fuse(fum_graph *graph) {
+    int fused = 0;
+    for (int i = 0; i < graph->count; i++) {
+        fum_tensor *t = graph->tensors[i];
+        if (!t->live || t->kind != FUM_TENSOR_NODE) continue;
+        if (fuse_act(t) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
+        if (fuse_double(t)) fused++;
+    }
+    return fused;
+}
+
+// ---- verification ----
+
+enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct fum_error *err) {
+    for (int i = 0; i < graph->count; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (t->id != i)
+            return fum_error_set(err, FUM_ERR_ARG, "after %s: %s stands at %d, not %d", pass, t->name, i, t->id);
+        if (!t->live || t->kind != FUM_TENSOR_NODE) continue;
+        for (int k = 0; k < t->num_inputs; k++) {
+            const fum_tensor *in = t->in[k];
+            if (!in) continue;
+            if (in->id >= t->id || !in->live || in->stage > t->stage)
+                return fum_error_set(err, FUM_ERR_ARG, "after %s: %s reads %s too early", pass, t->name, in->name);
+        }
+        struct fum_op_call call;
+        char why[256] = "";
+        fum_tensor_call(t, &call);
+        if (!t->op->infer(&call, why, sizeof why) ||
+            memcmp(&call.out.shape, &t->desc.shape, sizeof call.out.shape) || call.out.dtype != t->desc.dtype)
+            return fum_error_set(err, FUM_ERR_ARG, "after %s: op %s at %s no longer gives its shape: %s", pass,
+                                 t->op->name, t->name, why);
+    }
+    return FUM_OK;
+}

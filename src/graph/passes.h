@@ -1,0 +1,19 @@
+// The passes that turn a graph into a plan, in this order: prune, fuse, verify, plan. Each one can be dumped before and
+// after (dump.h).
+#ifndef FUM_GRAPH_PASSES_H
+#define FUM_GRAPH_PASSES_H
+
+#include "graph/graph.h"
+
+// Marks what outputs and updated states depend on (tensor->live) and counts uses.
+void fum_pass_prune(fum_graph *graph);
+
+// Moves pointwise work into the epilogue of its producer and upsampling into a convolution's input read, by what the
+// op records say they can take. A value that is an output, or read elsewhere too, stays. Returns how many nodes went.
+int fum_pass_fuse(fum_graph *graph);
+
+// Checks what passes rely on: inputs before their nodes, stages in order, shapes that the shape rules still give.
+// `pass` names the pass that ran last, for the error.
+enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct fum_error *err);
+
+#endif

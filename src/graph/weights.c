@@ -1,0 +1,195 @@
+#include "graph/weights.h"
+
+#include "base/error.h"
+#include "graph/pack.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// A loaded tensor. Constants have no name in the files and are keyed by their node.
+struct entry {
+    char *name;
+    const fum_tensor *constant;
+    enum fum_pack pack;
+    struct fum_desc desc;
+    struct fum_binding binding;
+};
+
+struct fum_weights {
+    struct fum_weights_params params;
+    char *label;
+    struct entry *entries;
+    size_t count, capacity;
+    fum_buffer **blocks;
+    size_t num_blocks, block_capacity;
+    uint64_t bytes, done;
+};
+
+// Blocks of this size keep the number of allocations small and fit every device that can hold the model at all.
+#define BLOCK_BYTES (UINT64_C(256) << 20)
+enum { PLACE_ALIGN = 256 };
+
+enum fum_result fum_weights_create(fum_weights **out, const struct fum_weights_params *params, struct fum_error *err) {
+    fum_weights *weights = fum_calloc(1, sizeof *weights);
+    *out = weights;
+    if (weights) weights->label = fum_strdup(params->label);
+    if (!weights || !weights->label) {
+        fum_weights_destroy(out);
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", params->label);
+    }
+    weights->params = *params;
+    return FUM_OK;
+}
+
+void fum_weights_destroy(fum_weights **weights) {
+    if (!weights || !*weights) return;
+    fum_weights *w = *weights;
+    for (size_t i = 0; i < w->num_blocks; i++) fum_buffer_destroy(&w->blocks[i]);
+    for (size_t i = 0; i < w->count; i++) fum_free(w->entries[i].name);
+    fum_free(w->blocks);
+    fum_free(w->entries);
+    fum_free(w->label);
+    fum_free(w);
+    *weights = NULL;
+}
+
+static struct entry *find(const fum_weights *w, const fum_tensor *t) {
+    for (size_t i = 0; i < w->count; i++) {
+        struct entry *e = &w->entries[i];
+        if (memcmp(&e->desc, &t->desc, sizeof e->desc)) continue;
+        if (t->kind == FUM_TENSOR_CONSTANT ? e->constant == t
+                                           : e->name && e->pack == t->pack && !strcmp(e->name, t->name))
+            return e;
+    }
+    return NULL;
+}
+
+struct fum_binding fum_weights_find(const fum_weights *weights, const fum_tensor *tensor) {
+    const struct entry *e = find(weights, tensor);
+    return e ? e->binding : (struct fum_binding){0};
+}
+
+uint64_t fum_weights_bytes(const fum_weights *weights) {
+    return weights->bytes;
+}
+
+static bool wanted(const fum_tensor *t) {
+    return t->live && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT);
+}
+
+static enum fum_result view_of(const fum_weights *w, const fum_tensor *t, struct fum_view *view, struct fum_error *err) {
+    char why[256];
+    if (t->kind == FUM_TENSOR_CONSTANT) {
+        *view = (struct fum_view){.dtype = FUM_F32, .rank = t->desc.shape.rank, .data = t->data};
+        for (int i = 0; i < view->rank; i++) view->dim[i] = t->desc.shape.dim[i];
+        return FUM_OK;
+    }
+    if (!w->params.source.find || !w->params.source.find(w->params.source.user, t->name, view))
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s is missing from the model's files", w->label, t->name);
+    if (!fum_pack_check(view, t->pack, &t->desc.shape, why, sizeof why))
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s: %s", w->label, t->name, why);
+    return FUM_OK;
+}
+
+// Streams one tensor through the staging ring, by as many rows as fit at a time.
+static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct fum_binding *to, struct fum_error *err) {
+    struct fum_view view;
+    enum fum_result result = view_of(w, t, &view, err);
+    uint64_t row_bytes = fum_desc_row_bytes(&t->desc);
+    int64_t rows = fum_shape_rows(&t->desc.shape);
+    int64_t each = row_bytes ? (int64_t)(FUM_STAGING_BYTES / row_bytes) : rows;
+    if (!result && each == 0)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has rows of %llu bytes", w->label, t->name,
+                             (unsigned long long)row_bytes);
+    for (int64_t first = 0; first < rows && row_bytes && !result; first += each) {
+        int64_t count = rows - first < each ? rows - first : each;
+        void *where = NULL;
+        result = fum_buffer_upload_begin(to->buffer, to->offset + (uint64_t)first * row_bytes, (uint64_t)count * row_bytes,
+                                         &where, err);
+        if (result) break;
+        fum_pack_rows(&view, t->pack, &t->desc.shape, first, count, where, t->desc.dtype,
+                      fum_shape_row_quads(&t->desc.shape) * 4);
+        result = fum_buffer_upload_end(to->buffer, err);
+    }
+    return result;
+}
+
+static enum fum_result add_block(fum_weights *w, uint64_t bytes, struct fum_error *err) {
+    if (!fum_grow((void **)&w->blocks, &w->block_capacity, w->num_blocks, sizeof *w->blocks))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
+    enum fum_result result = fum_buffer_create(&w->blocks[w->num_blocks], w->params.device, bytes, FUM_BUFFER_DEVICE,
+                                               w->label, err);
+    if (result) return result;
+    w->num_blocks++;
+    w->bytes += bytes;
+    return FUM_OK;
+}
+
+// Entries [first, count) get places in new blocks, in order, each block as large as its tensors need.
+static enum fum_result place(fum_weights *w, size_t first, struct fum_error *err) {
+    const struct fum_device_info *info = fum_device_get_info(w->params.device);
+    uint64_t limit = info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
+    uint64_t cap = limit < BLOCK_BYTES ? limit : BLOCK_BYTES;
+    for (size_t i = first; i < w->count;) {
+        uint64_t used = 0;
+        size_t end = i;
+        for (; end < w->count; end++) {
+            uint64_t bytes = fum_desc_bytes(&w->entries[end].desc);
+            uint64_t offset = (used + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
+            if (end > i && offset + bytes > cap) break;
+            if (offset + bytes > limit)
+                return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s needs %llu bytes in one piece, %s allows %llu",
+                                     w->label, w->entries[end].name ? w->entries[end].name : "constant",
+                                     (unsigned long long)bytes, info->name, (unsigned long long)limit);
+            w->entries[end].binding = (struct fum_binding){.offset = offset, .bytes = bytes};
+            used = offset + bytes;
+        }
+        enum fum_result result = add_block(w, used ? used : 16, err);
+        if (result) return result;
+        for (; i < end; i++) w->entries[i].binding.buffer = w->blocks[w->num_blocks - 1];
+    }
+    return FUM_OK;
+}
+
+static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum_error *err) {
+    struct fum_view view;
+    enum fum_result result = view_of(w, t, &view, err);
+    if (result) return result;
+    if (!fum_grow((void **)&w->entries, &w->capacity, w->count, sizeof *w->entries))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
+    struct entry e = {.pack = t->pack, .desc = t->desc};
+    if (t->kind == FUM_TENSOR_CONSTANT) e.constant = t;
+    else if (!(e.name = fum_strdup(t->name)))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
+    w->entries[w->count++] = e;
+    return FUM_OK;
+}
+
+enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, struct fum_error *err) {
+    size_t first = w->count;
+    enum fum_result result = FUM_OK;
+    uint64_t total = w->done;
+    for (int i = 0; i < graph->count && !result; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (!wanted(t) || find(w, t)) continue;
+        result = add_entry(w, t, err);
+        if (!result) total += fum_desc_bytes(&t->desc);
+    }
+    if (!result) result = place(w, first, err);
+    bool planning = fum_device_get_info(w->params.device)->planning_only;
+    for (int i = 0; i < graph->count && !result && !planning; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        const struct entry *e = wanted(t) ? find(w, t) : NULL;
+        if (!e || e < w->entries + first) continue;
+        result = upload(w, t, &e->binding, err);
+        w->done += fum_desc_bytes(&t->desc);
+        if (!result && w->params.on_progress && !w->params.on_progress(w->params.user, w->done, total))
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", w->label);
+    }
+    if (result) {
+        // Entries that were not uploaded must not be found later.
+        for (size_t i = first; i < w->count; i++) fum_free(w->entries[i].name);
+        w->count = first;
+    }
+    return result;
+}
