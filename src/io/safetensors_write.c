@@ -1,0 +1,105 @@
+#include "io/safetensors.h"
+
+#include "base/error.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+    const struct fum_safetensors_tensor *tensor;
+    size_t index;
+    uint64_t bytes;
+};
+
+// Larger elements first, then the caller's order: every tensor then starts at a multiple of its element size.
+static int by_element(const void *a, const void *b) {
+    const struct entry *x = a, *y = b;
+    size_t m = fum_dtype_size(x->tensor->view.dtype), n = fum_dtype_size(y->tensor->view.dtype);
+    if (m != n) return m > n ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static bool view_bytes(const struct fum_view *view, uint64_t *bytes) {
+    *bytes = fum_dtype_size(view->dtype);
+    if (view->rank < 0 || view->rank > FUM_VIEW_MAX_DIMS) return false;
+    for (int i = 0; i < view->rank; i++) {
+        if (view->dim[i] < 0 || (view->dim[i] && *bytes > (uint64_t)INT64_MAX / (uint64_t)view->dim[i])) return false;
+        *bytes *= (uint64_t)view->dim[i];
+    }
+    return true;
+}
+
+static bool add_tensor(cJSON *header, const struct entry *e, uint64_t begin) {
+    cJSON *item = cJSON_AddObjectToObject(header, e->tensor->name);
+    if (!item || !cJSON_AddStringToObject(item, "dtype", fum_safetensors_dtype_name(e->tensor->view.dtype)))
+        return false;
+    cJSON *shape = cJSON_AddArrayToObject(item, "shape");
+    for (int i = 0; i < e->tensor->view.rank; i++)
+        if (!cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)e->tensor->view.dim[i]))) return false;
+    cJSON *range = cJSON_AddArrayToObject(item, "data_offsets");
+    return shape && cJSON_AddItemToArray(range, cJSON_CreateNumber((double)begin)) &&
+           cJSON_AddItemToArray(range, cJSON_CreateNumber((double)(begin + e->bytes)));
+}
+
+// The header's text, padded with blanks so that the tensors begin at a multiple of 8. Freed with cJSON_free.
+static char *header_text(const struct entry *entries, size_t n, const struct fum_safetensors_text *metadata,
+                         size_t texts) {
+    cJSON *header = cJSON_CreateObject(), *meta = texts ? cJSON_AddObjectToObject(header, "__metadata__") : NULL;
+    bool good = header && (!texts || meta);
+    for (size_t i = 0; good && i < texts; i++)
+        good = cJSON_AddStringToObject(meta, metadata[i].key, metadata[i].value) != NULL;
+    uint64_t at = 0;
+    for (size_t i = 0; good && i < n; i++) {
+        good = add_tensor(header, &entries[i], at);
+        at += entries[i].bytes;
+    }
+    char *text = good ? cJSON_PrintUnformatted(header) : NULL;
+    cJSON_Delete(header);
+    return text;
+}
+
+static enum fum_result write_all(struct fum_file_writer *writer, const char *text, const struct entry *entries,
+                                 size_t n, struct fum_error *err) {
+    size_t length = strlen(text), padded = (length + 7) / 8 * 8;
+    uint8_t prefix[8];
+    for (int i = 0; i < 8; i++) prefix[i] = (uint8_t)((uint64_t)padded >> (8 * i));
+    enum fum_result result = fum_file_write(writer, prefix, 8, err);
+    if (!result) result = fum_file_write(writer, text, length, err);
+    if (!result) result = fum_file_write(writer, "       ", padded - length, err);
+    for (size_t i = 0; i < n && !result; i++)
+        result = fum_file_write(writer, entries[i].tensor->view.data, (size_t)entries[i].bytes, err);
+    return result;
+}
+
+enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors_tensor *tensors, size_t n,
+                                      const struct fum_safetensors_text *metadata, size_t texts,
+                                      struct fum_error *err) {
+    struct fum_file_writer *writer = NULL;
+    char *text = NULL;
+    enum fum_result result = FUM_OK;
+    struct entry *entries = fum_alloc(n, sizeof *entries);
+    if (!entries) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
+    for (size_t i = 0; i < n && !result; i++) {
+        entries[i] = (struct entry){&tensors[i], i, 0};
+        if (!view_bytes(&tensors[i].view, &entries[i].bytes))
+            result = fum_error_set(err, FUM_ERR_ARG, "cannot write %s: tensor %s has an impossible shape", path,
+                                   fum_loader_show(tensors[i].name).text);
+    }
+    if (result) goto done;
+    if (n) qsort(entries, n, sizeof *entries, by_element);
+    text = header_text(entries, n, metadata, texts);
+    if (!text) {
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
+        goto done;
+    }
+    result = fum_file_begin(&writer, path, err);
+    if (!result) result = write_all(writer, text, entries, n, err);
+    if (!result) result = fum_file_commit(&writer, err);
+
+done:
+    fum_file_abort(&writer);
+    cJSON_free(text);
+    fum_free(entries);
+    return result;
+}
