@@ -4,8 +4,6 @@
 
 #include "base/error.h"
 
-#include <fumarole/device.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
