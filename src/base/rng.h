@@ -2,17 +2,11 @@
 #ifndef FUM_BASE_RNG_H
 #define FUM_BASE_RNG_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <fumarole/sampler.h>
 
 // FUM_RNG_CPU repeats torch.randn(n, generator=torch.Generator("cpu").manual_seed(seed)): mt19937 seeded with the
 // low 32 bits. FUM_RNG_CUDA repeats torch.randn on a CUDA device for tensors small enough that every thread draws
 // one element (as A1111's "NV" and sd.cpp's "cuda" do): Philox4x32-10 keyed with all 64 bits, one counter per element.
-enum fum_rng_kind {
-    FUM_RNG_CPU = 0,
-    FUM_RNG_CUDA,
-};
 
 enum { FUM_RNG_MT_WORDS = 624 };
 

@@ -21,7 +21,7 @@ struct fum_executable {
     fum_graph *graph;
     fum_plan *plan;
     fum_weights *weights;     // the caller's; NULL: none
-    fum_weights *own_weights; // constants of graphs without a store
+    fum_weights *constants;
     fum_buffer **blocks;
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
@@ -106,15 +106,12 @@ static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) 
 
 static struct fum_binding binding_of(const fum_executable *exe, const struct fum_plan_step *step,
                                      const struct fum_dispatch_bind *bind) {
-    const fum_tensor *t = bind->operand >= 0 ? step->node->in[bind->operand] : step->node;
-    const struct fum_place *place = bind->operand == FUM_SCRATCH ? &step->scratch : NULL;
+    bool scratch = bind->operand == FUM_SCRATCH;
+    const fum_tensor *t = fum_tensor_root(bind->operand >= 0 ? step->node->in[bind->operand] : step->node);
+    const struct fum_place *place = scratch ? &step->scratch : &exe->plan->places[t->id];
     struct fum_binding whole;
-    if (!place) {
-        t = fum_tensor_root(t);
-        place = &exe->plan->places[t->id];
-    }
-    if (bind->operand != FUM_SCRATCH && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
-        whole = fum_weights_find(exe->weights ? exe->weights : exe->own_weights, t);
+    if (!scratch && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
+        whole = fum_weights_find(t->kind == FUM_TENSOR_WEIGHT ? exe->weights : exe->constants, t);
     } else {
         whole = (struct fum_binding){.buffer = exe->blocks[place->block], .offset = place->offset, .bytes = place->bytes};
     }
@@ -193,11 +190,16 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
     exe->graph = graph;
     exe->weights = weights;
     if ((result = make_plan(exe, params, err))) goto error;
-    if (!weights) {
-        struct fum_weights_params own = {.device = device, .label = "constants"};
-        if ((result = fum_weights_create(&exe->own_weights, &own, err))) goto error;
+    for (int i = 0; i < graph->count && !weights; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (!t->live || t->kind != FUM_TENSOR_WEIGHT) continue;
+        result = fum_error_set(err, FUM_ERR_ARG, "%s: a weight, but there is no model to take it from", t->name);
+        goto error;
     }
-    if ((result = fum_weights_load(weights ? weights : exe->own_weights, graph, err))) goto error;
+    struct fum_weights_params constants = {.device = device, .label = "constants"};
+    if ((result = fum_weights_create(&exe->constants, &constants, err))) goto error;
+    if ((result = fum_weights_load(exe->constants, graph, FUM_TENSOR_CONSTANT, err))) goto error;
+    if (weights && (result = fum_weights_load(weights, graph, FUM_TENSOR_WEIGHT, err))) goto error;
     if ((result = make_blocks(exe, err)) || (result = make_kernels(exe, err))) goto error;
     for (int s = 0; s < FUM_STAGE_COUNT; s++)
         if ((result = record_stage(exe, s, err))) goto error;
@@ -228,7 +230,7 @@ void fum_executable_destroy(fum_executable **executable) {
     fum_free(exe->blocks);
     fum_free(exe->kernels);
     fum_free(exe->first_kernel);
-    fum_weights_destroy(&exe->own_weights);
+    fum_weights_destroy(&exe->constants);
     fum_plan_destroy(&exe->plan);
     fum_free(exe);
     *executable = NULL;
@@ -336,12 +338,18 @@ enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, fl
                                     struct fum_error *err) {
     enum fum_result result = check_io(exe, t, count, err);
     if (result || !count) return result;
-    size_t columns = (size_t)fum_shape_channels(&t->desc.shape), rows = count / columns;
+    return fum_executable_read_rows(exe, t, (size_t)fum_shape_rows(&t->desc.shape), data, err);
+}
+
+enum fum_result fum_executable_read_rows(fum_executable *exe, const fum_tensor *t, size_t rows, float *data,
+                                         struct fum_error *err) {
+    size_t columns = (size_t)fum_shape_channels(&t->desc.shape), count = rows * columns;
     size_t row_bytes = (size_t)fum_desc_row_bytes(&t->desc);
     const struct fum_place *place = &exe->plan->places[t->id];
     uint8_t *padded = fum_alloc(rows, row_bytes);
     if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
-    result = fum_buffer_read(exe->blocks[place->block], place->offset, padded, rows * row_bytes, err);
+    enum fum_result result =
+        fum_buffer_read(exe->blocks[place->block], place->offset, padded, rows * row_bytes, err);
     for (size_t r = 0; r < rows && !result; r++)
         fum_convert_to_f32(data + r * columns, padded + r * row_bytes, t->desc.dtype, columns);
     fum_free(padded);
@@ -358,5 +366,5 @@ void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_s
         }
     }
     stats->activation_bytes = fum_plan_bytes(exe->plan);
-    stats->weight_bytes = fum_weights_bytes(exe->weights ? exe->weights : exe->own_weights);
+    stats->weight_bytes = fum_weights_bytes(exe->constants) + (exe->weights ? fum_weights_bytes(exe->weights) : 0);
 }

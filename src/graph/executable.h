@@ -21,6 +21,10 @@ enum fum_result fum_executable_submit(fum_executable *executable, enum fum_stage
 enum fum_result fum_executable_write_raw(fum_executable *executable, const fum_tensor *tensor, const void *data,
                                          uint64_t bytes, struct fum_error *err);
 
+// The first `rows` rows of an input, state or output, as dense f32.
+enum fum_result fum_executable_read_rows(fum_executable *executable, const fum_tensor *tensor, size_t rows,
+                                         float *data, struct fum_error *err);
+
 // Runs `stage` node by node with a check after each one and returns the first node whose result holds a NaN or an
 // infinity, NULL when none does. For the message after such a value was found in a result; slow.
 enum fum_result fum_executable_first_nonfinite(fum_executable *executable, enum fum_stage stage, const char **node,

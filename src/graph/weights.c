@@ -73,10 +73,6 @@ uint64_t fum_weights_bytes(const fum_weights *weights) {
     return weights->bytes;
 }
 
-static bool wanted(const fum_tensor *t) {
-    return t->live && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT);
-}
-
 static enum fum_result view_of(const fum_weights *w, const fum_tensor *t, struct fum_view *view, struct fum_error *err) {
     char why[256];
     if (t->kind == FUM_TENSOR_CONSTANT) {
@@ -165,13 +161,14 @@ static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum
     return FUM_OK;
 }
 
-enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, struct fum_error *err) {
+enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind,
+                                 struct fum_error *err) {
     size_t first = w->count;
     enum fum_result result = FUM_OK;
     uint64_t total = w->done;
     for (int i = 0; i < graph->count && !result; i++) {
         const fum_tensor *t = graph->tensors[i];
-        if (!wanted(t) || find(w, t)) continue;
+        if (!t->live || t->kind != kind || find(w, t)) continue;
         result = add_entry(w, t, err);
         if (!result) total += fum_desc_bytes(&t->desc);
     }
@@ -179,7 +176,7 @@ enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, struct 
     bool planning = fum_device_get_info(w->params.device)->planning_only;
     for (int i = 0; i < graph->count && !result && !planning; i++) {
         const fum_tensor *t = graph->tensors[i];
-        const struct entry *e = wanted(t) ? find(w, t) : NULL;
+        const struct entry *e = t->live && t->kind == kind ? find(w, t) : NULL;
         if (!e || e < w->entries + first) continue;
         result = upload(w, t, &e->binding, err);
         w->done += fum_desc_bytes(&t->desc);

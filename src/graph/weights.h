@@ -21,10 +21,12 @@ enum fum_result fum_weights_create(fum_weights **weights, const struct fum_weigh
                                    struct fum_error *err);
 void fum_weights_destroy(fum_weights **weights);
 
-// Loads what the graph's live weights need and the store does not hold yet. Bytes stream from the source through the
+// Loads the graph's live tensors of `kind` (FUM_TENSOR_WEIGHT or FUM_TENSOR_CONSTANT) that the store does not hold yet.
+// Constants are known by their node, so a store that holds them must not outlive the graph. Bytes stream from the source through the
 // staging ring, repacked and converted on the way; no second copy of the model is ever in memory. A missing or
 // misshapen tensor is FUM_ERR_FORMAT and is named.
-enum fum_result fum_weights_load(fum_weights *weights, const fum_graph *graph, struct fum_error *err);
+enum fum_result fum_weights_load(fum_weights *weights, const fum_graph *graph, enum fum_tensor_kind kind,
+                                 struct fum_error *err);
 
 // Where a loaded weight (or a constant) lies.
 struct fum_binding fum_weights_find(const fum_weights *weights, const fum_tensor *tensor);

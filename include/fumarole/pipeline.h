@@ -1,0 +1,97 @@
+// From a prompt to pictures.
+#ifndef FUMAROLE_PIPELINE_H
+#define FUMAROLE_PIPELINE_H
+
+#include <fumarole/core.h>
+#include <fumarole/device.h>
+#include <fumarole/graph.h>
+#include <fumarole/model.h>
+#include <fumarole/sampler.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A model on a device: weights, compiled graphs, what was encoded last. One thread at a time. Later pictures of the
+// same shape reuse everything that earlier ones made.
+typedef struct fum_pipeline fum_pipeline;
+
+enum fum_precision {
+    FUM_PRECISION_AUTO = 0, // f16 where the device stores it, f32 on CPU devices and elsewhere
+    FUM_PRECISION_F32,
+    FUM_PRECISION_F16,
+    FUM_PRECISION_BF16,
+};
+
+struct fum_pipeline_params {
+    enum fum_precision precision; // how weights and activations are stored; sums are f32
+    const struct fum_log *log;    // kept; may be NULL
+    // Progress of loading, in bytes; `part` is "unet" and the like. false cancels. May be NULL.
+    bool (*on_load)(void *user, const char *part, uint64_t done, uint64_t total);
+    // The graphs as text and Graphviz after each pass (`part` as above); may be NULL.
+    void (*on_graph)(void *user, const char *part, const char *pass, const char *text, const char *dot);
+    void *user;
+};
+
+// Weights are loaded when they are first needed. params may be NULL.
+FUM_API enum fum_result fum_pipeline_create(fum_pipeline **pipeline, fum_device *device, const fum_model *model,
+                                            const struct fum_pipeline_params *params, struct fum_error *err);
+FUM_API void fum_pipeline_destroy(fum_pipeline **pipeline);
+
+// A finished picture. Pointers are valid during the callback.
+struct fum_image {
+    int index;             // of the pictures asked for, from 0
+    uint64_t seed;         // its own
+    int width, height;
+    const uint8_t *pixels; // RGB, rows from the top, 3 · width · height
+    const float *latents;  // [channels, height, width] as the sampler left them
+    int latent_channels, latent_width, latent_height;
+    const char *parameters; // as in a PNG's "parameters" text
+    size_t parameters_bytes;
+};
+
+struct fum_generate_params {
+    const char *prompt;   // UTF-8
+    const char *negative; // NULL: none
+    int width, height;    // pixels; 0: the model's own size
+    int steps;            // 0: the model's usual count
+    const char *sampler;  // NULL: the model's choice
+    const char *schedule; // NULL: the model's choice
+    const char *timestep_spacing; // "leading", "linspace", "trailing"; NULL: the model's choice
+    float guidance;       // 0: the model's value; 1: none
+    float eta;            // ddim: 0 deterministic … 1 as ddpm
+    uint64_t seed;
+    int count;            // pictures, with seeds seed, seed + 1, …; 0: 1
+    int batch;            // pictures per evaluation; 0: 1. Results do not depend on it
+    int clip_skip;        // 1: the last layer of the text encoder; 0: the model's choice
+    enum fum_rng_kind rng;
+    // In place of the first draw: [noise_count, channels, height, width] of the latents, unit variance; picture i takes
+    // the i-th. NULL: draw it.
+    const float *noise;
+    int noise_shape[4];
+
+    // After every step; false cancels. Steps count from 1. May be NULL.
+    bool (*on_step)(void *user, int image, int step, int steps);
+    // For every finished picture; false stops before the next. Required.
+    bool (*on_image)(void *user, const struct fum_image *image);
+    void *user;
+};
+
+// Makes the pictures on the calling thread, which also gets the callbacks. Pictures handed to on_image are done
+// whatever happens afterwards.
+FUM_API enum fum_result fum_generate(fum_pipeline *pipeline, const struct fum_generate_params *params,
+                                     struct fum_error *err);
+
+// What one evaluation of the model cost, after a generate; all zero before.
+struct fum_pipeline_stats {
+    struct fum_executable_stats unet, vae;
+    uint64_t memory_peak; // device memory, bytes
+    double step_seconds;  // mean of the last run
+};
+FUM_API void fum_pipeline_get_stats(const fum_pipeline *pipeline, struct fum_pipeline_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
