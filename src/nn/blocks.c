@@ -1,0 +1,69 @@
+// Residual blocks of convolutions, resizing, the time embedding's MLP.
+//
+// Easy to get wrong: the time embedding passes SiLU before its projection, and is added between the two
+// convolutions; a shortcut convolution exists only where the channel count changes; with scale_shift the scale is
+// the first half and is applied as 1 + scale after the norm, before SiLU.
+#include "nn/nn.h"
+
+// This step's projection of the time embedding as [rows, 1, 1, channels]. The projection is of all steps at once.
+static fum_tensor *time_row(struct fum_nn *nn, const struct fum_nn_resblock *b) {
+    int64_t channels = b->scale_shift ? 2 * b->out : b->out;
+    fum_tensor *table = fum_nn_linear(nn, "time_emb_proj", b->time, channels, true);
+    if (!table || !b->counter) return NULL;
+    fum_tensor *row = fum_graph_add(nn->graph, "step_row", NULL, (fum_tensor *[]){table, b->counter}, 2, NULL);
+    int64_t rows = fum_tensor_shape(table).dim[1];
+    return fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {rows, 1, 1, channels}});
+}
+
+// norm2(h) · (1 + scale) + shift
+static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row, int64_t channels) {
+    fum_tensor *scale = fum_nn_scale(nn, NULL, fum_nn_slice(nn, NULL, row, 3, 0, channels), 1, 1);
+    fum_tensor *shift = fum_nn_slice(nn, NULL, row, 3, channels, channels);
+    return fum_nn_add(nn, NULL, fum_nn_mul(nn, NULL, h, scale), shift);
+}
+
+fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_resblock *b) {
+    size_t mark = fum_nn_enter(nn, "%s", name);
+    fum_tensor *row = b->time ? time_row(nn, b) : NULL;
+    fum_tensor *h = fum_nn_unary(nn, "silu", NULL, fum_nn_group_norm(nn, "norm1", x, b->groups, b->eps));
+    h = fum_nn_conv(nn, "conv1", h, b->out, NULL);
+    if (b->time && !b->scale_shift) h = fum_nn_add(nn, NULL, h, row);
+    h = fum_nn_group_norm(nn, "norm2", h, b->groups, b->eps);
+    if (b->time && b->scale_shift) h = scale_shift(nn, h, row, b->out);
+    h = fum_nn_conv(nn, "conv2", fum_nn_unary(nn, "silu", NULL, h), b->out, NULL);
+    fum_tensor *shortcut = x;
+    if (fum_nn_channels(x) != b->out)
+        shortcut = fum_nn_conv(nn, "conv_shortcut", x, b->out, &(struct fum_nn_conv){.kernel = 1});
+    bool scaled = b->output_scale != 0 && b->output_scale != 1;
+    h = fum_nn_add(nn, scaled ? NULL : "", h, shortcut);
+    if (scaled) h = fum_nn_scale(nn, "", h, 1 / b->output_scale, 0);
+    fum_nn_leave(nn, mark);
+    return h;
+}
+
+fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_conv *conv) {
+    size_t mark = fum_nn_enter(nn, "%s", name);
+    x = fum_nn_conv(nn, "conv", x, fum_nn_channels(x), conv);
+    fum_nn_leave(nn, mark);
+    return x;
+}
+
+fum_tensor *fum_nn_upsample(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t height, int64_t width) {
+    size_t mark = fum_nn_enter(nn, "%s", name);
+    x = fum_nn_unary(nn, "upsample", NULL, x);
+    // torch's nearest interpolation from n to 2n - 1 is doubling without the last row.
+    struct fum_shape s = fum_tensor_shape(x);
+    if (x && s.dim[1] != height) x = fum_nn_slice(nn, NULL, x, 1, 0, height);
+    if (x && s.dim[2] != width) x = fum_nn_slice(nn, NULL, x, 2, 0, width);
+    x = fum_nn_conv(nn, "conv", x, fum_nn_channels(x), NULL);
+    fum_nn_leave(nn, mark);
+    return x;
+}
+
+fum_tensor *fum_nn_time_mlp(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out) {
+    size_t mark = fum_nn_enter(nn, "%s", name);
+    x = fum_nn_unary(nn, "silu", NULL, fum_nn_linear(nn, "linear_1", x, out, true));
+    x = fum_nn_linear(nn, "linear_2", x, out, true);
+    fum_nn_leave(nn, mark);
+    return x;
+}

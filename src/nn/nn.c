@@ -1,0 +1,153 @@
+// Paths, single ops and layers with weights.
+#include "nn/nn.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void fum_nn_init(struct fum_nn *nn, fum_graph *graph, const char *prefix) {
+    *nn = (struct fum_nn){.graph = graph};
+    if (prefix) nn->length = (size_t)snprintf(nn->path, sizeof nn->path, "%s", prefix);
+    if (nn->length >= sizeof nn->path) nn->length = sizeof nn->path - 1;
+}
+
+size_t fum_nn_enter(struct fum_nn *nn, const char *fmt, ...) {
+    size_t mark = nn->length, room = sizeof nn->path - mark;
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(nn->path + mark, room, fmt, args);
+    va_end(args);
+    // Names come from the builders, whose depth is fixed; a path that did not fit would be a missing weight's name.
+    nn->length = n < 0 || (size_t)n + 1 >= room ? sizeof nn->path - 2 : mark + (size_t)n;
+    nn->path[nn->length++] = '.';
+    nn->path[nn->length] = 0;
+    return mark;
+}
+
+void fum_nn_leave(struct fum_nn *nn, size_t mark) {
+    nn->length = mark;
+    nn->path[mark] = 0;
+}
+
+enum { FULL = FUM_NN_PATH + 64 };
+
+// The whole name of a child, without the dot of an empty one; NULL stays NULL.
+static const char *full_name(const struct fum_nn *nn, const char *name, char text[FULL]) {
+    if (!name) return NULL;
+    int n = snprintf(text, FULL, "%s%s", nn->path, name);
+    if (!*name && n > 0) text[n - 1] = 0; // the module itself: its path without the last dot
+    return text;
+}
+
+static fum_tensor *add_op(struct fum_nn *nn, const char *op, const char *name, fum_tensor *const *in, int count,
+                          const struct fum_attr *attrs) {
+    char text[FULL];
+    return fum_graph_add(nn->graph, op, full_name(nn, name, text), in, count, attrs);
+}
+
+fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part, struct fum_shape shape,
+                          enum fum_pack pack) {
+    char text[FULL + 16];
+    snprintf(text, sizeof text, "%s%s.%s", nn->path, name, part);
+    return fum_graph_weight(nn->graph, text, shape, pack);
+}
+
+static struct fum_shape vector(int64_t n) {
+    return (struct fum_shape){1, {n}};
+}
+
+int64_t fum_nn_channels(const fum_tensor *x) {
+    struct fum_shape shape = fum_tensor_shape(x);
+    return shape.rank ? shape.dim[shape.rank - 1] : 0;
+}
+
+fum_tensor *fum_nn_unary(struct fum_nn *nn, const char *op, const char *name, fum_tensor *x) {
+    return x ? add_op(nn, op, name, &x, 1, NULL) : NULL;
+}
+
+fum_tensor *fum_nn_add(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {
+    return a && b ? add_op(nn, "add", name, (fum_tensor *[]){a, b}, 2, NULL) : NULL;
+}
+
+fum_tensor *fum_nn_mul(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {
+    return a && b ? add_op(nn, "mul", name, (fum_tensor *[]){a, b}, 2, NULL) : NULL;
+}
+
+fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, double mul, double add) {
+    struct fum_attr attrs[] = {{"mul", mul}, {"add", add}, {0}};
+    return x ? add_op(nn, "scale", name, &x, 1, attrs) : NULL;
+}
+
+fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x, struct fum_shape shape) {
+    static const char *const dims[FUM_MAX_DIMS] = {"d0", "d1", "d2", "d3"};
+    struct fum_attr attrs[FUM_MAX_DIMS + 2] = {{"rank", shape.rank}};
+    for (int i = 0; i < shape.rank; i++) attrs[i + 1] = (struct fum_attr){dims[i], (double)shape.dim[i]};
+    return x ? add_op(nn, "reshape", name, &x, 1, attrs) : NULL;
+}
+
+fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {
+    return a && b ? add_op(nn, "concat", name, (fum_tensor *[]){a, b}, 2, (struct fum_attr[]){{"axis", -1}, {0}}) : NULL;
+}
+
+fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis, int64_t start, int64_t count) {
+    struct fum_attr attrs[] = {{"axis", axis}, {"start", (double)start}, {"count", (double)count}, {0}};
+    return x ? add_op(nn, "slice", name, &x, 1, attrs) : NULL;
+}
+
+fum_tensor *fum_nn_tokens(struct fum_nn *nn, fum_tensor *image) {
+    struct fum_shape s = fum_tensor_shape(image);
+    return fum_nn_reshape(nn, NULL, image, (struct fum_shape){3, {s.dim[0], s.dim[1] * s.dim[2], s.dim[3]}});
+}
+
+fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens, struct fum_shape image) {
+    image.dim[3] = fum_nn_channels(tokens);
+    return fum_nn_reshape(nn, name, tokens, image);
+}
+
+fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out, bool bias) {
+    if (!x) return NULL;
+    fum_tensor *in[3] = {x};
+    in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {fum_nn_channels(x), out}}, FUM_PACK_LINEAR);
+    if (bias) in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
+    return add_op(nn, "matmul", name, in, bias ? 3 : 2, NULL);
+}
+
+fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
+                        const struct fum_nn_conv *conv) {
+    struct fum_nn_conv c = conv ? *conv : (struct fum_nn_conv){0};
+    if (!c.kernel) c.kernel = 3;
+    if (!c.stride) c.stride = 1;
+    c.pad = c.pad == FUM_NN_SAME ? (c.kernel - 1) / 2 : c.pad == FUM_NN_NO_PAD ? 0 : c.pad;
+    if (!x) return NULL;
+    if (c.kernel == 1 && c.stride == 1 && !c.pad && !c.pad_end) return fum_nn_linear(nn, name, x, out, true);
+    struct fum_shape shape = {4, {c.kernel, c.kernel, fum_nn_channels(x), out}};
+    fum_tensor *in[3] = {x};
+    in[1] = fum_nn_weight(nn, name, "weight", shape, FUM_PACK_CONV);
+    in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
+    struct fum_attr attrs[] = {{"stride", c.stride}, {"pad", c.pad}, {"pad_end_extra", c.pad_end}, {0}};
+    return add_op(nn, "conv2d", name, in, 3, attrs);
+}
+
+static fum_tensor *norm(struct fum_nn *nn, const char *op, const char *name, fum_tensor *x,
+                        const struct fum_attr *attrs) {
+    if (!x) return NULL;
+    fum_tensor *in[3] = {x};
+    in[1] = fum_nn_weight(nn, name, "weight", vector(fum_nn_channels(x)), FUM_PACK_NONE);
+    in[2] = fum_nn_weight(nn, name, "bias", vector(fum_nn_channels(x)), FUM_PACK_NONE);
+    return add_op(nn, op, name, in, 3, attrs);
+}
+
+fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps) {
+    return norm(nn, "group_norm", name, x, (struct fum_attr[]){{"groups", groups}, {"eps", eps}, {0}});
+}
+
+fum_tensor *fum_nn_layer_norm(struct fum_nn *nn, const char *name, fum_tensor *x, double eps) {
+    return norm(nn, "layer_norm", name, x, (struct fum_attr[]){{"eps", eps}, {0}});
+}
+
+fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *ids, int64_t count, int64_t channels) {
+    if (!ids) return NULL;
+    fum_tensor *in[2] = {ids};
+    in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {count, channels}}, FUM_PACK_NONE);
+    return add_op(nn, "embedding", name, in, 2, NULL);
+}

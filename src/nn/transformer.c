@@ -1,0 +1,75 @@
+// Attention and the transformer over an image's pixels.
+//
+// Easy to get wrong: the transformer's group norm has eps 1e-6 whatever the model's norm_eps is, its layer norms 1e-5;
+// the GELU gate is the second half of the feed-forward's projection.
+#include "nn/nn.h"
+
+// The projections are children of the module that `nn` is in.
+static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
+    int64_t channels = fum_nn_channels(x);
+    fum_tensor *from = a->context ? a->context : x;
+    fum_tensor *qkv[3] = {
+        fum_nn_linear(nn, a->q ? a->q : "to_q", x, channels, a->bias),
+        fum_nn_linear(nn, a->k ? a->k : "to_k", from, channels, a->bias),
+        fum_nn_linear(nn, a->v ? a->v : "to_v", from, channels, a->bias),
+    };
+    if (!qkv[0] || !qkv[1] || !qkv[2]) return NULL;
+    struct fum_attr attrs[] = {{"heads", a->heads}, {"causal", a->causal}, {0}};
+    fum_tensor *y = fum_graph_add(nn->graph, "attention", NULL, qkv, 3, attrs);
+    return fum_nn_linear(nn, a->out ? a->out : "to_out.0", y, channels, true);
+}
+
+fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_attention *a) {
+    size_t mark = fum_nn_enter(nn, "%s", name);
+    x = attend(nn, x, a);
+    fum_nn_leave(nn, mark);
+    return x;
+}
+
+fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps,
+                                   int heads) {
+    size_t mark = fum_nn_enter(nn, "%s", name);
+    fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "group_norm", x, groups, eps));
+    h = attend(nn, h, &(struct fum_nn_attention){.heads = heads, .bias = true});
+    h = fum_nn_image(nn, NULL, h, fum_tensor_shape(x));
+    h = fum_nn_add(nn, "", h, x);
+    fum_nn_leave(nn, mark);
+    return h;
+}
+
+static fum_tensor *feed_forward(struct fum_nn *nn, fum_tensor *x) {
+    size_t mark = fum_nn_enter(nn, "ff.net");
+    int64_t channels = fum_nn_channels(x);
+    fum_tensor *h = fum_nn_unary(nn, "geglu", NULL, fum_nn_linear(nn, "0.proj", x, 8 * channels, true));
+    h = fum_nn_linear(nn, "2", h, channels, true);
+    fum_nn_leave(nn, mark);
+    return h;
+}
+
+// diffusers' BasicTransformerBlock.
+static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x, const struct fum_nn_transformer *t) {
+    size_t mark = fum_nn_enter(nn, "transformer_blocks.%d", index);
+    struct fum_nn_attention self = {.heads = t->heads, .context = t->only_cross ? t->context : NULL};
+    struct fum_nn_attention cross = {.heads = t->heads, .context = t->context};
+    fum_tensor *h = fum_nn_attention(nn, "attn1", fum_nn_layer_norm(nn, "norm1", x, 1e-5), &self);
+    x = fum_nn_add(nn, NULL, h, x);
+    h = fum_nn_attention(nn, "attn2", fum_nn_layer_norm(nn, "norm2", x, 1e-5), &cross);
+    x = fum_nn_add(nn, NULL, h, x);
+    h = feed_forward(nn, fum_nn_layer_norm(nn, "norm3", x, 1e-5));
+    x = fum_nn_add(nn, "", h, x);
+    fum_nn_leave(nn, mark);
+    return x;
+}
+
+fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_transformer *t) {
+    size_t mark = fum_nn_enter(nn, "%s", name);
+    struct fum_shape image = fum_tensor_shape(x);
+    int64_t channels = fum_nn_channels(x);
+    fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "norm", x, t->groups, 1e-6));
+    h = fum_nn_linear(nn, "proj_in", h, channels, true);
+    for (int i = 0; i < t->depth; i++) h = block(nn, i, h, t);
+    h = fum_nn_image(nn, NULL, fum_nn_linear(nn, "proj_out", h, channels, true), image);
+    h = fum_nn_add(nn, "", h, x);
+    fum_nn_leave(nn, mark);
+    return h;
+}
