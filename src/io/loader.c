@@ -214,7 +214,7 @@ static bool ends_with(const char *text, const char *end) {
 
 enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fum_error *err) {
     enum fum_result result = loader_create(loader, path, err);
-    if (!result && ends_with(path, ".index.json")) {
+    if (!result && ends_with(path, ".json")) {
         result = open_index(*loader, path, err);
     } else if (!result) {
         result = map_file(*loader, path, err);

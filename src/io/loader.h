@@ -16,7 +16,7 @@ struct fum_loader_tensor {
     size_t file;          // index of its file, for fum_loader_file
 };
 
-// Opens one .safetensors file, or all the files that a *.safetensors.index.json names. A file of another kind
+// Opens one .safetensors file, or all the files that a *.safetensors.index.json (or .index.fp16.json) names. A file of another kind
 // (pickle, GGUF) is FUM_ERR_UNSUPPORTED with a hint; damage is FUM_ERR_FORMAT and names file, tensor and offset.
 enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fum_error *err);
 // The same for a .safetensors file's bytes, which must outlive the loader; `label` stands for the path in errors.

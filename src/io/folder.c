@@ -1,0 +1,210 @@
+#include "io/folder.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+enum { MAX_PARTS = 64 };
+
+struct fum_folder {
+    fum_arena *arena;
+    char *path;
+    cJSON *index, *settings;
+    struct fum_folder_part parts[MAX_PARTS];
+    cJSON *configs[MAX_PARTS];
+    size_t count;
+};
+
+static enum fum_result no_memory(const char *path, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory to read the model's folder", path);
+}
+
+bool fum_folder_is(const char *path) {
+    fum_arena *arena = fum_arena_create();
+    char *index = arena ? fum_path_join(arena, path, "model_index.json") : NULL;
+    bool is = index && fum_path_is_file(index);
+    fum_arena_destroy(&arena);
+    return is;
+}
+
+// "dir/stem.variant.safetensors" and the names of an index of shards, as diffusers and transformers write them.
+static enum fum_result try_variant(fum_arena *arena, const char *dir, const char *variant, const char **weights) {
+    static const char *const stems[] = {"diffusion_pytorch_model", "model"};
+    const char *dot = variant ? "." : "";
+    if (!variant) variant = "";
+    for (size_t i = 0; i < sizeof stems / sizeof *stems; i++) {
+        const char *const names[] = {
+            fum_arena_printf(arena, "%s/%s%s%s.safetensors", dir, stems[i], dot, variant),
+            fum_arena_printf(arena, "%s/%s.safetensors.index%s%s.json", dir, stems[i], dot, variant),
+            fum_arena_printf(arena, "%s/%s%s%s.safetensors.index.json", dir, stems[i], dot, variant),
+        };
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+            if (!names[j]) return FUM_ERR_NOMEM;
+            if (!fum_path_is_file(names[j])) continue;
+            *weights = names[j];
+            return FUM_OK;
+        }
+    }
+    return FUM_OK;
+}
+
+static bool has_file(fum_arena *arena, const char *dir, const char *name) {
+    char *path = fum_path_join(arena, dir, name);
+    return path && fum_path_is_file(path);
+}
+
+enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant, const char **weights,
+                                        struct fum_error *err) {
+    const char *const order[] = {variant, NULL, "fp16", "bf16"};
+    *weights = NULL;
+    for (size_t i = variant ? 0 : 1; i < sizeof order / sizeof *order && !*weights; i++)
+        if (try_variant(arena, dir, order[i], weights)) return no_memory(dir, err);
+    if (*weights) return FUM_OK;
+    static const char *const pickles[] = {"diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin",
+                                          "pytorch_model.bin", "pytorch_model.fp16.bin"};
+    for (size_t i = 0; i < sizeof pickles / sizeof *pickles; i++)
+        if (has_file(arena, dir, pickles[i]))
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                                 "%s: has only the pickle %s; convert the model to safetensors (diffusers: "
+                                 "save_pretrained with safe_serialization)",
+                                 dir, pickles[i]);
+    return fum_error_set(err, FUM_ERR_IO, "%s: has no weights (diffusion_pytorch_model.safetensors or "
+                         "model.safetensors); get the model again, whole", dir);
+}
+
+// Parts without which there is no picture; the others (safety checker, …) may be missing.
+static bool is_needed(const char *name) {
+    static const char *const needed[] = {"unet", "transformer", "vae", "text_encoder", "tokenizer", "scheduler"};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        size_t n = strlen(needed[i]);
+        if (!strncmp(name, needed[i], n) && (!name[n] || name[n] == '_')) return true;
+    }
+    return false;
+}
+
+static bool starts_with(const char *text, const char *start) {
+    return !strncmp(text, start, strlen(start));
+}
+
+static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJSON **config, const char *variant,
+                                 struct fum_error *err) {
+    bool scheduler = starts_with(part->name, "scheduler"), tokenizer = starts_with(part->name, "tokenizer");
+    part->dir = fum_path_join(f->arena, f->path, part->name);
+    if (!part->dir) return no_memory(f->path, err);
+    if (!fum_path_is_dir(part->dir)) {
+        if (!is_needed(part->name)) return FUM_OK;
+        return fum_error_set(err, FUM_ERR_IO, "%s: model_index.json names the part %s (%s), but its folder %s is missing",
+                             f->path, part->name, part->class_name, part->dir);
+    }
+    if (tokenizer) return FUM_OK;
+    char *path = fum_path_join(f->arena, part->dir, scheduler ? "scheduler_config.json" : "config.json");
+    if (!path) return no_memory(f->path, err);
+    if (fum_path_is_file(path)) {
+        enum fum_result result = fum_json_read(config, path, err);
+        if (result) return result;
+        part->config = *config;
+        if (!cJSON_IsObject(*config)) return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
+    } else if (is_needed(part->name)) {
+        return fum_error_set(err, FUM_ERR_IO, "%s: the part %s has no %s", f->path, part->name, path);
+    }
+    if (scheduler) return FUM_OK;
+    // Weights of a part that is not needed are taken when they are there.
+    return fum_folder_find_weights(f->arena, part->dir, variant, &part->weights, is_needed(part->name) ? err : NULL);
+}
+
+// Entries such as "vae": ["diffusers", "AutoencoderKL"]; the name becomes a path, so it must be a plain one.
+static enum fum_result read_parts(fum_folder *f, const char *variant, struct fum_error *err) {
+    for (const cJSON *item = f->index->child; item; item = item->next) {
+        const cJSON *library = cJSON_IsArray(item) ? item->child : NULL, *name = library ? library->next : NULL;
+        if (!cJSON_IsString(library) || !cJSON_IsString(name) || name->next) continue;
+        if (!item->string[0] || strpbrk(item->string, "/\\") || item->string[0] == '.')
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names a part that is not a plain name", f->path);
+        if (f->count == MAX_PARTS)
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names more than %d parts", f->path, MAX_PARTS);
+        struct fum_folder_part *part = &f->parts[f->count];
+        *part = (struct fum_folder_part){
+            .name = item->string, .library = library->valuestring, .class_name = name->valuestring};
+        enum fum_result result = read_part(f, part, &f->configs[f->count++], variant, err);
+        if (result == FUM_ERR_NOMEM) return no_memory(f->path, err);
+        if (result && is_needed(part->name)) return result;
+    }
+    return FUM_OK;
+}
+
+static enum fum_result read_json(fum_folder *f, const char *name, bool needed, cJSON **json, struct fum_error *err) {
+    char *path = fum_path_join(f->arena, f->path, name);
+    if (!path) return no_memory(f->path, err);
+    if (!fum_path_is_file(path)) {
+        if (!needed) return FUM_OK;
+        return fum_error_set(err, FUM_ERR_IO, "%s: no %s, so this is not a diffusers model folder", f->path, name);
+    }
+    enum fum_result result = fum_json_read(json, path, err);
+    if (!result && !cJSON_IsObject(*json)) result = fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
+    return result;
+}
+
+enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant, struct fum_error *err) {
+    fum_folder *f = fum_calloc(1, sizeof *f);
+    *folder = f;
+    if (!f) return no_memory(path, err);
+    enum fum_result result = FUM_OK;
+    f->arena = fum_arena_create();
+    f->path = f->arena ? fum_arena_strdup(f->arena, path) : NULL;
+    if (!f->path)
+        result = no_memory(path, err);
+    else if (!fum_path_is_dir(path))
+        result = fum_error_set(err, FUM_ERR_IO, "%s: no such folder", path);
+    if (!result) result = read_json(f, "model_index.json", true, &f->index, err);
+    if (!result) result = read_json(f, "fumarole.json", false, &f->settings, err);
+    if (!result) result = read_parts(f, variant, err);
+    if (result) fum_folder_close(folder);
+    return result;
+}
+
+void fum_folder_close(fum_folder **folder) {
+    if (!folder || !*folder) return;
+    fum_folder *f = *folder;
+    for (size_t i = 0; i < f->count; i++) cJSON_Delete(f->configs[i]);
+    cJSON_Delete(f->index);
+    cJSON_Delete(f->settings);
+    fum_arena_destroy(&f->arena);
+    fum_free(f);
+    *folder = NULL;
+}
+
+const char *fum_folder_path(const fum_folder *f) {
+    return f->path;
+}
+
+const char *fum_folder_class(const fum_folder *f) {
+    return fum_json_string(f->index, "_class_name", "");
+}
+
+const cJSON *fum_folder_index(const fum_folder *f) {
+    return f->index;
+}
+
+const cJSON *fum_folder_settings(const fum_folder *f) {
+    return f->settings;
+}
+
+size_t fum_folder_part_count(const fum_folder *f) {
+    return f->count;
+}
+
+const struct fum_folder_part *fum_folder_part_at(const fum_folder *f, size_t index) {
+    return &f->parts[index];
+}
+
+const struct fum_folder_part *fum_folder_part(const fum_folder *f, const char *name) {
+    for (size_t i = 0; i < f->count; i++)
+        if (!strcmp(f->parts[i].name, name)) return &f->parts[i];
+    return NULL;
+}
+
+const struct fum_folder_part *fum_folder_require(const fum_folder *f, const char *name, struct fum_error *err) {
+    const struct fum_folder_part *part = fum_folder_part(f, name);
+    if (!part)
+        fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names no %s, which this model needs", f->path, name);
+    return part;
+}

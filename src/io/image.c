@@ -1,0 +1,110 @@
+#include "io/image.h"
+
+#include "base/error.h"
+#include "io/png.h"
+#include "io/stb.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum { MAX_FILE_BYTES = 512 << 20, IHDR_END = 33 };
+
+void fum_bitmap_free(struct fum_bitmap *bitmap) {
+    fum_free(bitmap->pixels);
+    *bitmap = (struct fum_bitmap){0};
+}
+
+static uint32_t get32(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int width, int height,
+                                    const char *parameters, struct fum_error *err) {
+    uint8_t *png = NULL;
+    size_t bytes = 0;
+    struct fum_file_writer *writer = NULL;
+    enum fum_result result = fum_image_encode_png(pixels, width, height, 3, parameters, &png, &bytes, err);
+    if (result) return fum_error_prefix(err, "cannot write %s", path);
+    result = fum_file_begin(&writer, path, err);
+    if (!result) result = fum_file_write(writer, png, bytes, err);
+    if (!result) result = fum_file_commit(&writer, err);
+    fum_file_abort(&writer);
+    fum_free(png);
+    return result;
+}
+
+// The text of a tEXt or uncompressed iTXt chunk with this key as UTF-8; NULL: another key, or out of memory.
+static char *chunk_text(const uint8_t *data, size_t bytes, bool international, const char *key) {
+    size_t at = strlen(key) + 1;
+    if (bytes < at || memcmp(data, key, at)) return NULL;
+    if (international) {
+        if (bytes - at < 2 || data[at]) return NULL; // compressed ones are not written by anyone we know
+        at += 2;
+        for (int i = 0; i < 2; i++) { // language tag, translated key
+            const uint8_t *end = memchr(data + at, 0, bytes - at);
+            if (!end) return NULL;
+            at = (size_t)(end - data) + 1;
+        }
+    }
+    char *text = fum_alloc((bytes - at) * 2 + 1, 1); // a Latin-1 byte is at most two of UTF-8
+    if (!text) return NULL;
+    size_t n = 0;
+    for (; at < bytes && data[at]; at++) {
+        if (international)
+            text[n++] = (char)data[at];
+        else
+            n += fum_png_put_utf8((uint8_t *)text + n, data[at]);
+    }
+    text[n] = 0;
+    return text;
+}
+
+static char *find_parameters(const uint8_t *png, size_t bytes) {
+    for (size_t at = FUM_PNG_SIGNATURE; bytes - at >= 12;) {
+        size_t length = get32(png + at);
+        if (length > bytes - at - 12) break;
+        bool plain = !memcmp(png + at + 4, "tEXt", 4), international = !memcmp(png + at + 4, "iTXt", 4);
+        if (plain || international) {
+            char *text = chunk_text(png + at + 8, length, international, "parameters");
+            if (text) return text;
+        }
+        at += length + 12;
+    }
+    return NULL;
+}
+
+enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where, int channels,
+                                     struct fum_bitmap *bitmap, char **parameters, struct fum_error *err) {
+    *bitmap = (struct fum_bitmap){0};
+    if (parameters) *parameters = NULL;
+    if (bytes < IHDR_END || memcmp(png, fum_png_signature, FUM_PNG_SIGNATURE) || memcmp(png + 12, "IHDR", 4))
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a PNG file", where);
+    if (bytes > MAX_FILE_BYTES || bytes > INT_MAX)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture", where, bytes);
+    enum fum_result result = fum_png_check_size(where, get32(png + 16), get32(png + 20), err);
+    if (result) return result;
+    const char *why = NULL;
+    int found = 0;
+    bitmap->pixels = fum_stb_read_png(png, (int)bytes, channels, &bitmap->width, &bitmap->height, &found, &why);
+    if (!bitmap->pixels) {
+        bool memory = why && !strcmp(why, "outofmem");
+        *bitmap = (struct fum_bitmap){0};
+        return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT, "%s: cannot decode the PNG: %s", where,
+                             why ? why : "damaged");
+    }
+    bitmap->channels = channels ? channels : found;
+    if (parameters) *parameters = find_parameters(png, bytes);
+    return FUM_OK;
+}
+
+enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap, char **parameters,
+                               struct fum_error *err) {
+    struct fum_mapping mapping;
+    *bitmap = (struct fum_bitmap){0};
+    if (parameters) *parameters = NULL;
+    enum fum_result result = fum_mapping_open(&mapping, path, err);
+    if (result) return result;
+    result = fum_image_decode_png(mapping.data, (size_t)mapping.size, path, channels, bitmap, parameters, err);
+    fum_mapping_close(&mapping);
+    return result;
+}
