@@ -1,0 +1,200 @@
+// The device's table of kernels: one per distinct description, compiled once, several at a time.
+#define _POSIX_C_SOURCE 200809L
+#include "gpu/backend.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static uint64_t hash_desc(const struct fum_kernel_desc *desc) { // FNV-1a over the words that matter
+    uint64_t h = 14695981039346656037u;
+    const uint32_t head[] = {(uint32_t)(uintptr_t)desc->shader, (uint32_t)desc->num_spec, (uint32_t)desc->num_bindings,
+                             (uint32_t)desc->num_push};
+    for (size_t i = 0; i < sizeof head / sizeof *head; i++) h = (h ^ head[i]) * 1099511628211u;
+    for (int i = 0; i < desc->num_spec; i++) h = (h ^ desc->spec[i]) * 1099511628211u;
+    return h;
+}
+
+static bool same_desc(const struct fum_kernel_desc *a, const struct fum_kernel_desc *b) {
+    return a->shader == b->shader && a->num_spec == b->num_spec && a->num_bindings == b->num_bindings &&
+           a->num_push == b->num_push && !memcmp(a->spec, b->spec, (size_t)a->num_spec * sizeof *a->spec);
+}
+
+static enum fum_result check_desc(const fum_device *device, const struct fum_kernel_desc *desc, struct fum_error *err) {
+    const struct fum_device_info *info = &device->info;
+    const char *name = desc->shader ? desc->shader->name : "?";
+    if (!desc->shader) return fum_error_set(err, FUM_ERR_ARG, "a kernel without a shader");
+    if (desc->num_spec < 3 || desc->num_spec > FUM_MAX_SPEC)
+        return fum_error_set(err, FUM_ERR_ARG, "kernel %s: %d specialisation constants; 3 to %d are allowed", name,
+                             desc->num_spec, FUM_MAX_SPEC);
+    if (desc->num_bindings < 0 || desc->num_bindings > FUM_MAX_BINDINGS || desc->num_push < 0 ||
+        desc->num_push > FUM_MAX_PUSH)
+        return fum_error_set(err, FUM_ERR_ARG, "kernel %s: %d bindings, %d push constants; at most %d and %d", name,
+                             desc->num_bindings, desc->num_push, FUM_MAX_BINDINGS, FUM_MAX_PUSH);
+    if ((uint32_t)desc->num_bindings > info->max_bindings || (uint32_t)desc->num_push * 4 > info->max_push_bytes)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "kernel %s: %d bindings, %d push bytes, but %s has %u and %u", name, desc->num_bindings,
+                             desc->num_push * 4, info->name, info->max_bindings, info->max_push_bytes);
+    const uint32_t *size = desc->spec, *most = info->max_group_size;
+    bool fits = (uint64_t)size[0] * size[1] <= info->max_group_invocations &&
+                (uint64_t)size[0] * size[1] * size[2] <= info->max_group_invocations;
+    for (int i = 0; i < 3; i++) fits = fits && size[i] >= 1 && size[i] <= most[i];
+    if (!fits)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "kernel %s: workgroup %u × %u × %u, but %s allows %u × %u × %u and %u invocations", name,
+                             size[0], size[1], size[2], info->name, most[0], most[1], most[2],
+                             info->max_group_invocations);
+    if (desc->shader->dtype == FUM_F16 && !info->storage16)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "kernel %s: %s has no 16-bit storage; use f32 or bf16", name,
+                             info->name);
+    return FUM_OK;
+}
+
+// With the device's lock held.
+static fum_kernel *find(const fum_device *device, const struct fum_kernel_desc *desc, uint64_t hash) {
+    for (size_t i = 0; i < device->num_kernels; i++) {
+        fum_kernel *k = device->kernels[i];
+        if (k->hash == hash && same_desc(&k->desc, desc)) return k;
+    }
+    return NULL;
+}
+
+struct job {
+    const struct fum_kernel_desc *desc;
+    fum_kernel *kernel; // ready when in the table, or made by this job
+    bool compile;
+    double start, end;
+    enum fum_result result;
+    struct fum_error error;
+};
+
+struct work {
+    fum_device *device;
+    struct job *jobs;
+    int count;
+    atomic_int next;
+};
+
+static void compile(fum_device *device, struct job *job) {
+    job->start = fum_time_now();
+    fum_kernel *k = fum_calloc(1, sizeof *k);
+    if (!k) {
+        job->result = fum_error_set(&job->error, FUM_ERR_NOMEM, "kernel %s: no host memory", job->desc->shader->name);
+        return;
+    }
+    k->device = device;
+    k->desc = *job->desc;
+    k->hash = hash_desc(job->desc);
+    job->result = device->backend->kernel_create(k, &job->error);
+    if (job->result) {
+        device->backend->kernel_destroy(k);
+        fum_free(k);
+        return;
+    }
+    job->kernel = k;
+    job->end = fum_time_now();
+}
+
+static void *worker(void *arg) {
+    struct work *work = arg;
+    for (;;) {
+        int i = atomic_fetch_add(&work->next, 1);
+        if (i >= work->count) return NULL;
+        if (work->jobs[i].compile) compile(work->device, &work->jobs[i]);
+    }
+}
+
+static int cpu_count(void) {
+#ifdef _SC_NPROCESSORS_ONLN
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 16 ? 16 : (int)n;
+#else
+    return 4;
+#endif
+}
+
+static void run_jobs(struct work *work, int to_compile) {
+    pthread_t threads[16];
+    int wanted = cpu_count(), started = 0;
+    if (wanted > to_compile) wanted = to_compile;
+    // This thread works too; a thread that does not start is no loss.
+    while (started < wanted - 1 && pthread_create(&threads[started], NULL, worker, work) == 0) started++;
+    worker(work);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+}
+
+// Puts a compiled kernel into the table, or takes the one that another thread put there meanwhile.
+static void keep(fum_device *device, struct job *job) {
+    if (!job->kernel || !job->compile) return;
+    fum_kernel *mine = job->kernel, *drop = NULL;
+    pthread_mutex_lock(&device->lock);
+    fum_kernel *other = find(device, job->desc, mine->hash);
+    void *items = device->kernels;
+    if (other) {
+        job->kernel = other;
+        drop = mine;
+    } else if (fum_grow(&items, &device->kernel_capacity, device->num_kernels, sizeof *device->kernels)) {
+        device->kernels = items;
+        device->kernels[device->num_kernels++] = mine;
+    } else {
+        job->kernel = NULL;
+        job->result = fum_error_set(&job->error, FUM_ERR_NOMEM, "kernel %s: no host memory", job->desc->shader->name);
+        drop = mine;
+    }
+    pthread_mutex_unlock(&device->lock);
+    if (drop) {
+        device->backend->kernel_destroy(drop);
+        fum_free(drop);
+    }
+}
+
+static int prepare(fum_device *device, struct job *jobs, const struct fum_kernel_desc *descs, int count) {
+    int to_compile = 0;
+    for (int i = 0; i < count; i++) {
+        jobs[i].desc = &descs[i];
+        jobs[i].result = check_desc(device, &descs[i], &jobs[i].error);
+        if (jobs[i].result) continue;
+        pthread_mutex_lock(&device->lock);
+        jobs[i].kernel = find(device, &descs[i], hash_desc(&descs[i]));
+        pthread_mutex_unlock(&device->lock);
+        bool twin = false; // the same desc earlier in this list
+        for (int j = 0; j < i && !jobs[i].kernel && !twin; j++)
+            twin = jobs[j].compile && same_desc(&descs[i], &descs[j]);
+        jobs[i].compile = !jobs[i].kernel && !twin;
+        to_compile += jobs[i].compile;
+    }
+    return to_compile;
+}
+
+enum fum_result fum_kernel_get_all(const fum_kernel **kernels, fum_device *device, const struct fum_kernel_desc *descs,
+                                   int count, struct fum_error *err) {
+    for (int i = 0; i < count; i++) kernels[i] = NULL;
+    struct job *jobs = fum_calloc((size_t)count, sizeof *jobs);
+    if (!jobs) return fum_error_set(err, FUM_ERR_NOMEM, "no host memory for %d kernels", count);
+    struct work work = {.device = device, .jobs = jobs, .count = count};
+    int to_compile = prepare(device, jobs, descs, count);
+    if (to_compile) run_jobs(&work, to_compile);
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < count; i++) {
+        struct job *job = &jobs[i];
+        keep(device, job);
+        if (!job->result && job->compile)
+            fum_device_trace(device, FUM_TRACE_KERNEL, descs[i].shader->name, descs[i].shader->bytes, job->start);
+        if (job->result && !result) result = fum_error_set(err, job->result, "%s", job->error.text);
+    }
+    for (int i = 0; i < count && !result; i++) {
+        pthread_mutex_lock(&device->lock);
+        kernels[i] = jobs[i].kernel ? jobs[i].kernel : find(device, &descs[i], hash_desc(&descs[i]));
+        pthread_mutex_unlock(&device->lock);
+    }
+    fum_free(jobs);
+    return result;
+}
+
+enum fum_result fum_kernel_get(const fum_kernel **kernel, fum_device *device, const struct fum_kernel_desc *desc,
+                               struct fum_error *err) {
+    return fum_kernel_get_all(kernel, device, desc, 1, err);
+}

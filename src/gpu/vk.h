@@ -1,0 +1,210 @@
+// The Vulkan backend's own parts. One instance per device object: nothing is shared between two of them but the
+// loader.
+#ifndef FUM_GPU_VK_H
+#define FUM_GPU_VK_H
+
+#include "gpu/backend.h"
+
+#include <volk.h>
+
+#define FUM_VK_INSTANCE_FUNCTIONS(X) \
+    X(DestroyInstance) \
+    X(EnumeratePhysicalDevices) \
+    X(EnumerateDeviceExtensionProperties) \
+    X(GetPhysicalDeviceProperties) \
+    X(GetPhysicalDeviceProperties2) \
+    X(GetPhysicalDeviceFeatures2) \
+    X(GetPhysicalDeviceMemoryProperties) \
+    X(GetPhysicalDeviceQueueFamilyProperties) \
+    X(CreateDevice) \
+    X(GetDeviceProcAddr)
+
+struct fum_vk_instance {
+    VkInstance vk;
+    uint32_t api; // what the instance was created for
+#define FUM_VK_MEMBER(name) PFN_vk##name name;
+    FUM_VK_INSTANCE_FUNCTIONS(FUM_VK_MEMBER)
+#undef FUM_VK_MEMBER
+    PFN_vkCreateDebugUtilsMessengerEXT CreateDebugUtilsMessengerEXT;
+    PFN_vkDestroyDebugUtilsMessengerEXT DestroyDebugUtilsMessengerEXT;
+    VkDebugUtilsMessengerEXT messenger;
+    struct fum_log log;
+    atomic_int messages; // of the validation layer
+};
+
+enum fum_result fum_vk_instance_create(struct fum_vk_instance **instance, bool validate, const struct fum_log *log,
+                                       struct fum_error *err);
+void fum_vk_instance_destroy(struct fum_vk_instance **instance);
+// All physical devices; *list is freed with fum_free. None is FUM_ERR_DEVICE.
+enum fum_result fum_vk_instance_devices(const struct fum_vk_instance *instance, VkPhysicalDevice **list, int *count,
+                                        struct fum_error *err);
+// Fills the device-level table, whose loading volk does through process-wide pointers.
+void fum_vk_load_device(const struct fum_vk_instance *instance, VkDevice device, struct VolkDeviceTable *table);
+
+// Features as one chain, for asking and for creating; only what the device knows is linked.
+struct fum_vk_features {
+    VkPhysicalDeviceFeatures2 core;
+    VkPhysicalDevice16BitStorageFeatures storage16;
+    VkPhysicalDevice8BitStorageFeatures storage8;
+    VkPhysicalDeviceShaderFloat16Int8Features float16_int8;
+    VkPhysicalDeviceTimelineSemaphoreFeatures timeline;
+    VkPhysicalDeviceBufferDeviceAddressFeatures address;
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
+    VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_control;
+    VkPhysicalDeviceShaderIntegerDotProductFeatures int_dot;
+    VkPhysicalDeviceMaintenance4Features maintenance4;
+    struct { // VkPhysicalDeviceCooperativeMatrixFeaturesKHR, which headers before 1.3.255 lack
+        VkStructureType sType;
+        void *pNext;
+        VkBool32 cooperativeMatrix, cooperativeMatrixRobustBufferAccess;
+    } coopmat;
+    // Extensions to enable for what is linked.
+    const char *extensions[16];
+    uint32_t num_extensions;
+};
+
+// Asks the device for everything of struct fum_device_info, and for its features (may be NULL), once.
+enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                                struct fum_device_info *info, struct fum_vk_features *features,
+                                struct fum_error *err);
+// Why this device cannot be used at all; NULL: it can.
+const char *fum_vk_refusal(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                           const struct fum_device_info *info);
+// The queue family for compute: one without graphics where there is a choice. -1: none.
+int fum_vk_compute_family(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                          VkQueueFamilyProperties *properties);
+
+// The index in infos of the device that `select` means; errors say why one is refused. refusals[i] is NULL for
+// usable devices.
+enum fum_result fum_device_choose(int *index, const char *select, const struct fum_device_info *infos,
+                                  const char *const *refusals, int count, struct fum_error *err);
+
+struct fum_vk_submission {
+    uint64_t ticket;
+    VkFence fence; // without timeline semaphores
+    char label[FUM_LABEL];
+};
+
+enum { FUM_VK_SLOTS = 2 };
+
+// One half of the staging ring.
+struct fum_vk_slot {
+    VkBuffer buffer;
+    VkDeviceMemory memory;
+    void *map;
+    VkCommandPool pool;
+    VkCommandBuffer commands;
+    uint64_t ticket; // of its last copy
+    fum_buffer *user; // who fills it now; NULL: free
+};
+
+struct fum_vk {
+    fum_device *front;
+    struct fum_vk_instance *instance;
+    VkPhysicalDevice physical;
+    VkDevice device;
+    struct VolkDeviceTable fn;
+    VkPhysicalDeviceMemoryProperties memory;
+    uint32_t family;
+    VkQueue queue;
+    VkDescriptorSetLayout layouts[FUM_MAX_BINDINGS + 1]; // by number of bindings
+
+    pthread_mutex_t lock; // guards the queue and everything down to `waiting`
+    uint64_t ticket, done; // last given out; known to have finished
+    VkSemaphore timeline;  // NULL: fences
+    struct fum_vk_submission *pending; // in order of tickets, those not known to have finished
+    size_t num_pending, pending_capacity;
+    VkFence *fences; // free ones
+    size_t num_fences, fence_capacity;
+    pthread_mutex_t waiting; // one at a time waits for fences
+
+    pthread_mutex_t staging_lock;
+    pthread_cond_t staging_free;
+    struct fum_vk_slot slots[FUM_VK_SLOTS];
+    int locks_made;
+
+    VkPipelineCache cache;
+    char *cache_path; // NULL: not on disk
+    uint64_t cache_sum; // of what was read
+    atomic_int compiled;
+
+    atomic_bool lost;
+    atomic_int inject_after, inject_what;
+};
+
+struct fum_vk *fum_vk_of(const fum_device *device);
+
+// Calls Vulkan from a function that has `vk`, `VkResult vr` and the label `error`. The failure is logged with the
+// call's text, the result's name and the line; then the function cleans up.
+#define VK(call) \
+    do { \
+        vr = fum_vk_injected(vk); \
+        if (vr == VK_SUCCESS) vr = (call); \
+        if (vr < 0) { \
+            fum_vk_failed(vk, #call, vr, __FILE__, __LINE__); \
+            goto error; \
+        } \
+    } while (0)
+
+VkResult fum_vk_injected(struct fum_vk *vk);
+void fum_vk_failed(struct fum_vk *vk, const char *call, VkResult vr, const char *file, int line);
+const char *fum_vk_result_name(VkResult vr);
+// "label: doing failed: … (VK_ERROR_…); what to do" with the code that fits.
+enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *label, const char *doing);
+
+// A buffer with its own memory. *map is set when the memory chosen is host-visible and map is not NULL.
+enum fum_vk_memory { FUM_VK_MEMORY_DEVICE, FUM_VK_MEMORY_DEVICE_MAPPED, FUM_VK_MEMORY_HOST };
+VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind, VkBuffer *buffer,
+                              VkDeviceMemory *memory, void **map);
+void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *memory);
+
+struct fum_vk_buffer {
+    VkBuffer buffer;
+    VkDeviceMemory memory;
+    struct fum_vk_slot *slot; // of the upload that has begun
+};
+enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err);
+void fum_vk_buffer_destroy(fum_buffer *buffer);
+enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
+                                    struct fum_error *err);
+enum fum_result fum_vk_buffer_read(fum_buffer *buffer, uint64_t offset, void *data, uint64_t bytes,
+                                   struct fum_error *err);
+enum fum_result fum_vk_upload_begin(fum_buffer *buffer, void **where, struct fum_error *err);
+enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err);
+void fum_vk_staging_destroy(struct fum_vk *vk);
+
+struct fum_vk_kernel {
+    VkPipelineLayout layout;
+    VkPipeline vk_pipeline;
+};
+enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err);
+void fum_vk_kernel_destroy(fum_kernel *kernel);
+
+// The pipeline cache: read at creation of the device, written at its end when something new was compiled.
+VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir, const uint8_t pipeline_uuid[VK_UUID_SIZE]);
+void fum_vk_cache_save(struct fum_vk *vk);
+
+enum fum_result fum_vk_command_create(fum_command *command, struct fum_error *err);
+void fum_vk_command_destroy(fum_command *command);
+void fum_vk_barrier(fum_command *command);
+enum fum_result fum_vk_dispatch(fum_command *command, const fum_kernel *kernel, const struct fum_binding *bindings,
+                                const uint32_t *push, const uint32_t groups[3], const char *label,
+                                struct fum_error *err);
+void fum_vk_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst, uint64_t dst_offset,
+                 uint64_t bytes);
+enum fum_result fum_vk_timestamp(fum_command *command, int index, struct fum_error *err);
+enum fum_result fum_vk_end(fum_command *command, struct fum_error *err);
+enum fum_result fum_vk_command_submit(fum_command *command, uint64_t *ticket, struct fum_error *err);
+enum fum_result fum_vk_read_timestamp(fum_command *command, int index, uint64_t *ticks, struct fum_error *err);
+
+// Everything written before, by the device, is seen by everything after, on it; `to_host`: and by the host.
+void fum_vk_full_barrier(struct fum_vk *vk, VkCommandBuffer commands, bool to_host);
+
+// Submits under the lock and gives the ticket.
+VkResult fum_vk_submit(struct fum_vk *vk, VkCommandBuffer commands, const char *label, uint64_t *ticket);
+// Sleeps until the ticket is done. On failure `running` gets the label of the oldest unfinished submission.
+VkResult fum_vk_wait(struct fum_vk *vk, uint64_t ticket, char running[FUM_LABEL]);
+enum fum_result fum_vk_device_wait(fum_device *device, uint64_t ticket, struct fum_error *err);
+void fum_vk_queue_destroy(struct fum_vk *vk);
+
+#endif

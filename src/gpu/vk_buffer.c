@@ -1,0 +1,169 @@
+// Buffers in Vulkan memory and the staging ring: two halves of FUM_STAGING_BYTES, so that one is filled while the
+// other is copied.
+#include "gpu/vk.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err) {
+    fum_device *device = buffer->device;
+    struct fum_vk *vk = fum_vk_of(device);
+    struct fum_vk_buffer *b = buffer->impl = fum_calloc(1, sizeof *b);
+    if (!b) return fum_error_set(err, FUM_ERR_NOMEM, "buffer %s: no host memory", buffer->label);
+    enum fum_vk_memory kind = buffer->use == FUM_BUFFER_HOST ? FUM_VK_MEMORY_HOST
+                              : device->info.unified_memory  ? FUM_VK_MEMORY_DEVICE_MAPPED
+                                                             : FUM_VK_MEMORY_DEVICE;
+    VkResult vr = fum_vk_memory_create(vk, buffer->bytes, kind, &b->buffer, &b->memory,
+                                       kind == FUM_VK_MEMORY_DEVICE ? NULL : &buffer->map);
+    if (vr >= 0) return FUM_OK;
+    char doing[128];
+    snprintf(doing, sizeof doing, "allocating %llu bytes beside %llu in use", (unsigned long long)buffer->bytes,
+             (unsigned long long)fum_device_memory_used(device));
+    return fum_vk_error(err, vr, buffer->label, doing);
+}
+
+void fum_vk_buffer_destroy(fum_buffer *buffer) {
+    struct fum_vk_buffer *b = buffer->impl;
+    struct fum_vk *vk = fum_vk_of(buffer->device);
+    if (!b) return;
+    if (b->slot) { // an upload that never ended
+        pthread_mutex_lock(&vk->staging_lock);
+        b->slot->user = NULL;
+        pthread_cond_signal(&vk->staging_free);
+        pthread_mutex_unlock(&vk->staging_lock);
+    }
+    fum_vk_memory_destroy(vk, &b->buffer, &b->memory);
+    fum_free(b);
+    buffer->impl = NULL;
+}
+
+static VkResult make_slot(struct fum_vk *vk, struct fum_vk_slot *slot) {
+    VkResult vr = VK_SUCCESS;
+    if (!slot->buffer)
+        VK(fum_vk_memory_create(vk, FUM_STAGING_BYTES, FUM_VK_MEMORY_HOST, &slot->buffer, &slot->memory, &slot->map));
+    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = vk->family};
+    if (!slot->pool) VK(vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &slot->pool));
+    VkCommandBufferAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = slot->pool,
+                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
+    if (!slot->commands) VK(vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &slot->commands));
+error:
+    return vr;
+}
+
+void fum_vk_staging_destroy(struct fum_vk *vk) {
+    for (int i = 0; i < FUM_VK_SLOTS; i++) {
+        fum_vk_memory_destroy(vk, &vk->slots[i].buffer, &vk->slots[i].memory);
+        vk->fn.vkDestroyCommandPool(vk->device, vk->slots[i].pool, NULL);
+    }
+}
+
+static void give_slot(struct fum_vk *vk, struct fum_vk_slot *slot) {
+    pthread_mutex_lock(&vk->staging_lock);
+    slot->user = NULL;
+    pthread_cond_signal(&vk->staging_free);
+    pthread_mutex_unlock(&vk->staging_lock);
+}
+
+// Takes the free slot whose last copy is oldest, sleeping until one is free, and waits for that copy.
+static VkResult take_slot(struct fum_vk *vk, fum_buffer *user, struct fum_vk_slot **out) {
+    VkResult vr = VK_SUCCESS;
+    struct fum_vk_slot *slot = NULL;
+    pthread_mutex_lock(&vk->staging_lock);
+    for (;;) {
+        for (int i = 0; i < FUM_VK_SLOTS; i++) {
+            struct fum_vk_slot *s = &vk->slots[i];
+            if (!s->user && (!slot || s->ticket < slot->ticket)) slot = s;
+        }
+        if (slot) break;
+        pthread_cond_wait(&vk->staging_free, &vk->staging_lock);
+    }
+    slot->user = user;
+    pthread_mutex_unlock(&vk->staging_lock);
+    VK(make_slot(vk, slot));
+    VK(fum_vk_wait(vk, slot->ticket, NULL));
+    *out = slot;
+    return VK_SUCCESS;
+error:
+    give_slot(vk, slot);
+    *out = NULL;
+    return vr;
+}
+
+static VkResult run_copy(struct fum_vk *vk, struct fum_vk_slot *slot, VkBuffer src, VkBuffer dst, VkBufferCopy region,
+                         const char *label) {
+    VkResult vr = VK_SUCCESS;
+    VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                      .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+    VK(vk->fn.vkResetCommandPool(vk->device, slot->pool, 0));
+    VK(vk->fn.vkBeginCommandBuffer(slot->commands, &begin));
+    fum_vk_full_barrier(vk, slot->commands, false);
+    vk->fn.vkCmdCopyBuffer(slot->commands, src, dst, 1, &region);
+    fum_vk_full_barrier(vk, slot->commands, true);
+    VK(vk->fn.vkEndCommandBuffer(slot->commands));
+    VK(fum_vk_submit(vk, slot->commands, label, &slot->ticket));
+error:
+    return vr;
+}
+
+enum fum_result fum_vk_upload_begin(fum_buffer *buffer, void **where, struct fum_error *err) {
+    struct fum_vk_buffer *b = buffer->impl;
+    VkResult vr = take_slot(fum_vk_of(buffer->device), buffer, &b->slot);
+    if (vr < 0) return fum_vk_error(err, vr, buffer->label, "preparing an upload");
+    *where = b->slot->map;
+    return FUM_OK;
+}
+
+enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err) {
+    struct fum_vk_buffer *b = buffer->impl;
+    struct fum_vk *vk = fum_vk_of(buffer->device);
+    VkResult vr = VK_SUCCESS;
+    if (buffer->upload_bytes)
+        vr = run_copy(vk, b->slot, b->slot->buffer, b->buffer,
+                      (VkBufferCopy){.dstOffset = buffer->upload_offset, .size = buffer->upload_bytes}, buffer->label);
+    give_slot(vk, b->slot);
+    b->slot = NULL;
+    return vr < 0 ? fum_vk_error(err, vr, buffer->label, "uploading") : FUM_OK;
+}
+
+enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
+                                    struct fum_error *err) {
+    struct fum_vk_buffer *b = buffer->impl;
+    struct fum_vk *vk = fum_vk_of(buffer->device);
+    uint64_t ticket = 0;
+    VkResult vr = VK_SUCCESS;
+    for (uint64_t at = 0; at < bytes && vr >= 0; at += FUM_STAGING_BYTES) {
+        uint64_t n = bytes - at < FUM_STAGING_BYTES ? bytes - at : FUM_STAGING_BYTES;
+        struct fum_vk_slot *slot = NULL;
+        vr = take_slot(vk, buffer, &slot);
+        if (vr < 0) break;
+        memcpy(slot->map, (const char *)data + at, (size_t)n);
+        vr = run_copy(vk, slot, slot->buffer, b->buffer, (VkBufferCopy){.dstOffset = offset + at, .size = n},
+                      buffer->label);
+        ticket = slot->ticket;
+        give_slot(vk, slot);
+    }
+    if (vr >= 0) vr = fum_vk_wait(vk, ticket, NULL);
+    return vr < 0 ? fum_vk_error(err, vr, buffer->label, "uploading") : FUM_OK;
+}
+
+enum fum_result fum_vk_buffer_read(fum_buffer *buffer, uint64_t offset, void *data, uint64_t bytes,
+                                   struct fum_error *err) {
+    struct fum_vk_buffer *b = buffer->impl;
+    struct fum_vk *vk = fum_vk_of(buffer->device);
+    VkResult vr = VK_SUCCESS;
+    for (uint64_t at = 0; at < bytes && vr >= 0; at += FUM_STAGING_BYTES) {
+        uint64_t n = bytes - at < FUM_STAGING_BYTES ? bytes - at : FUM_STAGING_BYTES;
+        struct fum_vk_slot *slot = NULL;
+        vr = take_slot(vk, buffer, &slot);
+        if (vr < 0) break;
+        vr = run_copy(vk, slot, b->buffer, slot->buffer, (VkBufferCopy){.srcOffset = offset + at, .size = n},
+                      buffer->label);
+        if (vr >= 0) vr = fum_vk_wait(vk, slot->ticket, NULL);
+        if (vr >= 0) memcpy((char *)data + at, slot->map, (size_t)n);
+        give_slot(vk, slot);
+    }
+    return vr < 0 ? fum_vk_error(err, vr, buffer->label, "reading back") : FUM_OK;
+}

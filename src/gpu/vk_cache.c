@@ -1,0 +1,138 @@
+// The pipeline cache on disk. Drivers check little of what they are given, so the file has a header of its own; one
+// that is corrupt or of another driver is ignored.
+#include "gpu/vk.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <string.h>
+
+enum { CACHE_MAX = 512 << 20 };
+
+// Never leaves the machine, so it is written as it lies in memory. No padding.
+struct header {
+    char magic[8];
+    uint32_t header_bytes, driver_version;
+    uint8_t device_uuid[16], cache_uuid[VK_UUID_SIZE];
+    uint64_t bytes, sum;
+};
+
+static uint64_t checksum(const uint8_t *data, size_t bytes) { // FNV-1a
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < bytes; i++) h = (h ^ data[i]) * 1099511628211u;
+    return h;
+}
+
+static struct header make_header(const struct fum_vk *vk, const uint8_t *data, size_t bytes) {
+    VkPhysicalDeviceProperties properties;
+    vk->instance->GetPhysicalDeviceProperties(vk->physical, &properties);
+    struct header h = {.magic = "FUMPIPE", .header_bytes = sizeof h, .driver_version = properties.driverVersion,
+                       .bytes = bytes, .sum = checksum(data, bytes)};
+    memcpy(h.device_uuid, vk->front->info.uuid, sizeof h.device_uuid);
+    memcpy(h.cache_uuid, properties.pipelineCacheUUID, sizeof h.cache_uuid);
+    return h;
+}
+
+// The folder is made only when there is something to write.
+static char *cache_path(const struct fum_vk *vk, const char *dir) {
+    fum_arena *arena = fum_arena_create();
+    char *path = NULL;
+    if (!arena) return NULL;
+    if (!dir) dir = fum_path_cache_dir(arena);
+    if (dir && *dir) {
+        char hex[33] = "";
+        for (int i = 0; i < 16; i++) {
+            hex[2 * i] = "0123456789abcdef"[vk->front->info.uuid[i] >> 4];
+            hex[2 * i + 1] = "0123456789abcdef"[vk->front->info.uuid[i] & 15];
+        }
+        char *name = fum_arena_printf(arena, "pipelines-%s-%08x-%s.bin", hex, vk->front->info.driver_version,
+                                      FUM_VERSION);
+        char *joined = name ? fum_path_join(arena, dir, name) : NULL;
+        path = joined ? fum_strdup(joined) : NULL;
+    }
+    fum_arena_destroy(&arena);
+    return path;
+}
+
+// The driver's part of the file, or NULL with a line in the log when there is a file that cannot be used.
+static const uint8_t *usable(const struct fum_vk *vk, const struct fum_mapping *file, size_t *bytes) {
+    struct header h;
+    const char *why = NULL;
+    if (file->size < sizeof h || file->size > CACHE_MAX) {
+        why = "its size is wrong";
+    } else {
+        memcpy(&h, file->data, sizeof h);
+        const uint8_t *data = file->data + sizeof h;
+        size_t rest = (size_t)(file->size - sizeof h);
+        struct header wanted = make_header(vk, data, rest);
+        if (memcmp(h.magic, wanted.magic, sizeof h.magic) || h.header_bytes != wanted.header_bytes)
+            why = "it is no pipeline cache of this version";
+        else if (h.driver_version != wanted.driver_version ||
+                 memcmp(h.device_uuid, wanted.device_uuid, sizeof h.device_uuid) ||
+                 memcmp(h.cache_uuid, wanted.cache_uuid, sizeof h.cache_uuid))
+            why = "it is of another device or driver";
+        else if (h.bytes != rest || h.sum != wanted.sum)
+            why = "it is damaged";
+        *bytes = rest;
+        if (!why) return data;
+    }
+    fum_log(&vk->front->log, FUM_LOG_WARN, "pipeline cache %s is ignored: %s", vk->cache_path, why);
+    return NULL;
+}
+
+VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir, const uint8_t pipeline_uuid[VK_UUID_SIZE]) {
+    (void)pipeline_uuid;
+    VkResult vr = VK_SUCCESS;
+    struct fum_mapping file = {0};
+    const uint8_t *data = NULL;
+    size_t bytes = 0;
+    vk->cache_path = cache_path(vk, cache_dir);
+    if (vk->cache_path && fum_path_is_file(vk->cache_path) && !fum_mapping_open(&file, vk->cache_path, NULL))
+        data = usable(vk, &file, &bytes);
+    VkPipelineCacheCreateInfo create = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
+                                        .initialDataSize = data ? bytes : 0, .pInitialData = data};
+    VK(vk->fn.vkCreatePipelineCache(vk->device, &create, NULL, &vk->cache));
+    if (data) {
+        vk->cache_sum = checksum(data, bytes);
+        fum_log(&vk->front->log, FUM_LOG_INFO, "pipeline cache %s: %zu bytes", vk->cache_path, bytes);
+    }
+error:
+    fum_mapping_close(&file);
+    return vr;
+}
+
+static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t bytes, struct fum_error *err) {
+    struct header h = make_header(vk, data, bytes);
+    char *slash = strrchr(vk->cache_path, '/');
+    enum fum_result result = FUM_OK;
+    if (slash && slash != vk->cache_path) {
+        *slash = 0;
+        result = fum_path_make_dirs(vk->cache_path, err);
+        *slash = '/';
+    }
+    struct fum_file_writer *writer = NULL;
+    if (!result) result = fum_file_begin(&writer, vk->cache_path, err);
+    if (!result) result = fum_file_write(writer, &h, sizeof h, err);
+    if (!result) result = fum_file_write(writer, data, bytes, err);
+    if (!result) return fum_file_commit(&writer, err);
+    fum_file_abort(&writer);
+    return result;
+}
+
+void fum_vk_cache_save(struct fum_vk *vk) {
+    if (!vk->cache || !vk->cache_path || !atomic_load(&vk->compiled) || atomic_load(&vk->lost)) return;
+    VkResult vr = VK_SUCCESS;
+    uint8_t *data = NULL;
+    size_t bytes = 0;
+    struct fum_error err = {0};
+    VK(vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, &bytes, NULL));
+    if (!bytes || bytes > CACHE_MAX - sizeof(struct header)) return;
+    data = fum_alloc(bytes, 1);
+    if (!data) return;
+    VK(vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, &bytes, data));
+    if (checksum(data, bytes) != vk->cache_sum && write_file(vk, data, bytes, &err))
+        fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is not kept: %s", err.text);
+error:
+    fum_free(data);
+}

@@ -1,0 +1,52 @@
+// SPIR-V to VkPipeline.
+#include "gpu/vk.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) {
+    struct fum_vk *vk = fum_vk_of(kernel->device);
+    const struct fum_kernel_desc *desc = &kernel->desc;
+    VkResult vr = VK_ERROR_OUT_OF_HOST_MEMORY;
+    VkShaderModule module = VK_NULL_HANDLE;
+    struct fum_vk_kernel *k = kernel->impl = fum_calloc(1, sizeof *k);
+    if (!k) goto error;
+    VkShaderModuleCreateInfo shader = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = desc->shader->bytes,
+                                       .pCode = desc->shader->words};
+    VK(vk->fn.vkCreateShaderModule(vk->device, &shader, NULL, &module));
+    VkPushConstantRange push = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = (uint32_t)desc->num_push * 4};
+    VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO, .setLayoutCount = 1,
+                                         .pSetLayouts = &vk->layouts[desc->num_bindings],
+                                         .pushConstantRangeCount = desc->num_push ? 1 : 0, .pPushConstantRanges = &push};
+    VK(vk->fn.vkCreatePipelineLayout(vk->device, &layout, NULL, &k->layout));
+    VkSpecializationMapEntry entries[FUM_MAX_SPEC];
+    for (uint32_t i = 0; i < (uint32_t)desc->num_spec; i++)
+        entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = i * 4, .size = 4};
+    VkSpecializationInfo spec = {.mapEntryCount = (uint32_t)desc->num_spec, .pMapEntries = entries,
+                                 .dataSize = (size_t)desc->num_spec * 4, .pData = desc->spec};
+    VkComputePipelineCreateInfo create = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO, .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                  .module = module, .pName = "main", .pSpecializationInfo = &spec},
+        .layout = k->layout,
+    };
+    VK(vk->fn.vkCreateComputePipelines(vk->device, vk->cache, 1, &create, NULL, &k->vk_pipeline));
+    vr = VK_ERROR_UNKNOWN;
+    if (!k->vk_pipeline) goto error; // some drivers give none and say success
+    vk->fn.vkDestroyShaderModule(vk->device, module, NULL);
+    atomic_fetch_add(&vk->compiled, 1);
+    return FUM_OK;
+error:
+    if (module) vk->fn.vkDestroyShaderModule(vk->device, module, NULL);
+    return fum_vk_error(err, vr, desc->shader->name, "compiling the kernel");
+}
+
+void fum_vk_kernel_destroy(fum_kernel *kernel) {
+    struct fum_vk *vk = fum_vk_of(kernel->device);
+    struct fum_vk_kernel *k = kernel->impl;
+    if (!k) return;
+    vk->fn.vkDestroyPipeline(vk->device, k->vk_pipeline, NULL);
+    vk->fn.vkDestroyPipelineLayout(vk->device, k->layout, NULL);
+    fum_free(k);
+    kernel->impl = NULL;
+}

@@ -1,0 +1,54 @@
+// A VkBuffer with its own memory, of the kind that fits.
+#include "gpu/vk.h"
+
+static int find_type(const struct fum_vk *vk, uint32_t bits, VkMemoryPropertyFlags wanted) {
+    for (uint32_t i = 0; i < vk->memory.memoryTypeCount; i++)
+        if ((bits & (1u << i)) && (vk->memory.memoryTypes[i].propertyFlags & wanted) == wanted) return (int)i;
+    return -1;
+}
+
+static int choose_type(const struct fum_vk *vk, uint32_t bits, enum fum_vk_memory kind) {
+    const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    const VkMemoryPropertyFlags by_kind[3][3] = {
+        [FUM_VK_MEMORY_DEVICE] = {local, 0, 0},
+        [FUM_VK_MEMORY_DEVICE_MAPPED] = {local | host | cached, local | host, host},
+        [FUM_VK_MEMORY_HOST] = {host | cached, host, host},
+    };
+    for (int i = 0; i < 3; i++) {
+        int type = find_type(vk, bits, by_kind[kind][i]);
+        if (type >= 0) return type;
+    }
+    return -1;
+}
+
+VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind, VkBuffer *buffer,
+                              VkDeviceMemory *memory, void **map) {
+    VkResult vr = VK_SUCCESS;
+    VkBufferCreateInfo create = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+                                 .size = bytes < 16 ? 16 : bytes, // an empty window still binds 16 bytes
+                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
+                                          VK_BUFFER_USAGE_TRANSFER_DST_BIT};
+    VK(vk->fn.vkCreateBuffer(vk->device, &create, NULL, buffer));
+    VkMemoryRequirements needs;
+    vk->fn.vkGetBufferMemoryRequirements(vk->device, *buffer, &needs);
+    int type = choose_type(vk, needs.memoryTypeBits, kind);
+    vr = VK_ERROR_FEATURE_NOT_PRESENT;
+    if (type < 0) goto error;
+    VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, .allocationSize = needs.size,
+                                     .memoryTypeIndex = (uint32_t)type};
+    VK(vk->fn.vkAllocateMemory(vk->device, &allocate, NULL, memory));
+    VK(vk->fn.vkBindBufferMemory(vk->device, *buffer, *memory, 0));
+    if (map) VK(vk->fn.vkMapMemory(vk->device, *memory, 0, VK_WHOLE_SIZE, 0, map));
+    return VK_SUCCESS;
+error:
+    fum_vk_memory_destroy(vk, buffer, memory);
+    return vr;
+}
+
+void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *memory) {
+    vk->fn.vkDestroyBuffer(vk->device, *buffer, NULL);
+    vk->fn.vkFreeMemory(vk->device, *memory, NULL); // unmaps
+    *buffer = VK_NULL_HANDLE;
+    *memory = VK_NULL_HANDLE;
+}
