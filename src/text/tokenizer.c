@@ -1,0 +1,226 @@
+// The CLIP tokenizer as transformers 5 has it, stage by stage: special tokens are taken out of the raw text; the rest
+// is normalised (NFC, white space, lower case); special tokens are taken out again, those marked "normalized"; the
+// rest is split into words and each word into pieces. Easy to get wrong: "normalized" decides whether <|ENDOFTEXT|>
+// counts; numbers are split into single digits; a contraction is cut off only where a word can start.
+#include "text/tokenizer.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+// Everything that encoding one text needs besides the tokenizer.
+struct encoder {
+    const fum_tokenizer *tokenizer;
+    struct fum_code_points raw, normal;
+    struct fum_bpe_scratch scratch;
+    uint8_t *word;
+    size_t word_capacity;
+    struct fum_id_list ids;
+};
+
+static void encoder_free(struct encoder *encoder) {
+    fum_free(encoder->raw.at);
+    fum_free(encoder->normal.at);
+    fum_free(encoder->word);
+    fum_bpe_scratch_free(&encoder->scratch);
+    fum_free(encoder->ids.at);
+}
+
+bool fum_tokenizer_normalize(struct fum_code_points *out, const uint32_t *text, size_t count) {
+    struct fum_code_points composed = {0};
+    bool is_fine = fum_text_nfc(&composed, text, count), after_space = false;
+    for (size_t i = 0; i < composed.count && is_fine; i++) {
+        bool is_space = fum_char_class(composed.at[i]) == FUM_CHAR_SPACE;
+        uint32_t lower[2] = {' ', 0};
+        size_t n = is_space ? !after_space : fum_char_lower(composed.at[i], lower);
+        for (size_t j = 0; j < n && is_fine; j++) is_fine = fum_code_points_add(out, lower[j]);
+        after_space = is_space;
+    }
+    fum_free(composed.at);
+    return is_fine;
+}
+
+static bool starts_with(const uint32_t *text, size_t count, const char *ascii) {
+    size_t length = strlen(ascii);
+    if (count < length) return false;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] != (uint8_t)ascii[i]) return false;
+    return true;
+}
+
+static bool emit_word(struct encoder *encoder, const uint32_t *word, size_t count) {
+    size_t bytes = 0;
+    if (!fum_grow((void **)&encoder->word, &encoder->word_capacity, 4 * count, 1)) return false;
+    for (size_t i = 0; i < count; i++) bytes += fum_utf8_put((char *)encoder->word + bytes, word[i]);
+    return fum_bpe_encode_word(encoder->tokenizer->bpe, &encoder->scratch, encoder->word, bytes, &encoder->ids);
+}
+
+// The length of the word at text[0], which is no space: CLIP's expression
+// 's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
+static size_t word_length(const uint32_t *text, size_t count) {
+    static const char *const contractions[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"};
+    if (text[0] == '\'')
+        for (size_t i = 0; i < sizeof(contractions) / sizeof(contractions[0]); i++)
+            if (starts_with(text, count, contractions[i])) return strlen(contractions[i]);
+    enum fum_char_class class = fum_char_class(text[0]);
+    if (class == FUM_CHAR_NUMBER) return 1;
+    size_t length = 1;
+    while (length < count && fum_char_class(text[length]) == class) length++;
+    return length;
+}
+
+// Words of normalised text without special tokens. The expression also names the two special tokens of CLIP; where
+// they were not taken out before, they end a run of punctuation and are then split like any other text.
+static bool emit_words(struct encoder *encoder, const uint32_t *text, size_t count) {
+    static const char *const specials[] = {"<|startoftext|>", "<|endoftext|>"};
+    for (size_t i = 0; i < count;) {
+        if (fum_char_class(text[i]) == FUM_CHAR_SPACE) {
+            i++;
+            continue;
+        }
+        size_t length = 0;
+        for (int j = 0; j < 2 && !length && text[i] == '<'; j++)
+            if (starts_with(text + i, count - i, specials[j])) length = strlen(specials[j]);
+        if (length) {
+            if (!emit_word(encoder, text + i, 2) || !emit_word(encoder, text + i + 2, length - 4) ||
+                !emit_word(encoder, text + i + length - 2, 2))
+                return false;
+        } else {
+            length = word_length(text + i, count - i);
+            if (!emit_word(encoder, text + i, length)) return false;
+        }
+        i += length;
+    }
+    return true;
+}
+
+// The longest special token of this kind at text[0], or NULL.
+static const struct fum_special *special_at(const fum_tokenizer *tokenizer, const uint32_t *text, size_t count,
+                                            bool is_normalized) {
+    const struct fum_special *best = NULL;
+    for (size_t i = 0; i < tokenizer->special_count; i++) {
+        const struct fum_special *special = &tokenizer->specials[i];
+        const struct fum_code_points *points = &special->points;
+        if (special->is_normalized != is_normalized || !points->count || points->count > count) continue;
+        if (points->at[0] != text[0] || memcmp(points->at, text, points->count * sizeof(*text))) continue;
+        if (!best || points->count > best->points.count) best = special;
+    }
+    return best;
+}
+
+static bool encode_raw(struct encoder *encoder, const uint32_t *text, size_t count);
+
+// Takes the special tokens of one kind out and hands the stretches between them on.
+static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t count, bool is_normalized) {
+    size_t begin = 0;
+    for (size_t i = 0; i <= count;) {
+        const struct fum_special *special = i < count
+            ? special_at(encoder->tokenizer, text + i, count - i, is_normalized) : NULL;
+        if (!special && i < count) {
+            i++;
+            continue;
+        }
+        bool is_fine = is_normalized ? emit_words(encoder, text + begin, i - begin)
+                                     : encode_raw(encoder, text + begin, i - begin);
+        if (!is_fine) return false;
+        if (!special) break;
+        if (!fum_id_list_add(&encoder->ids, special->id)) return false;
+        begin = i += special->points.count;
+    }
+    return true;
+}
+
+static bool encode_raw(struct encoder *encoder, const uint32_t *text, size_t count) {
+    encoder->normal.count = 0;
+    return fum_tokenizer_normalize(&encoder->normal, text, count) &&
+           split_specials(encoder, encoder->normal.at, encoder->normal.count, true);
+}
+
+enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
+                                     struct fum_token_ids *ids, struct fum_error *err) {
+    *ids = (struct fum_token_ids){0};
+    if (bytes > FUM_TOKENIZER_MAX_BYTES)
+        return fum_error_set(err, FUM_ERR_ARG, "tokenizer: a text of %zu bytes is over the limit of %d; shorten it",
+                             bytes, FUM_TOKENIZER_MAX_BYTES);
+    struct encoder encoder = {.tokenizer = tokenizer};
+    bool is_fine = fum_utf8_decode(&encoder.raw, text, bytes) && fum_id_list_add(&encoder.ids, tokenizer->start) &&
+                   split_specials(&encoder, encoder.raw.at, encoder.raw.count, false) &&
+                   fum_id_list_add(&encoder.ids, tokenizer->end);
+    if (is_fine) {
+        *ids = (struct fum_token_ids){encoder.ids.at, encoder.ids.count};
+        encoder.ids.at = NULL;
+    }
+    encoder_free(&encoder);
+    return is_fine ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for a text of %zu bytes", bytes);
+}
+
+enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text, size_t bytes, int length,
+                                            int32_t *ids, struct fum_token_fit *fit, struct fum_error *err) {
+    struct fum_token_ids all = {0};
+    if (fit) *fit = (struct fum_token_fit){0};
+    if (!length) length = tokenizer->max_length;
+    if (length < 2)
+        return fum_error_set(err, FUM_ERR_ARG, "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
+                             length);
+    enum fum_result result = fum_tokenizer_encode(tokenizer, text, bytes, &all, err);
+    if (result) return result;
+    size_t room = (size_t)length, kept = all.count < room ? all.count : room;
+    memcpy(ids, all.ids, kept * sizeof(*ids));
+    ids[kept - 1] = tokenizer->end;
+    for (size_t i = kept; i < room; i++) ids[i] = tokenizer->pad;
+    if (fit) {
+        fit->count = all.count;
+        if (all.count > room)
+            result = fum_tokenizer_decode(tokenizer, all.ids + room - 1, all.count - room, &fit->cut, err);
+    }
+    fum_token_ids_free(&all);
+    return result;
+}
+
+void fum_token_ids_free(struct fum_token_ids *ids) {
+    fum_free(ids->ids);
+    *ids = (struct fum_token_ids){0};
+}
+
+void fum_token_fit_free(struct fum_token_fit *fit) {
+    fum_free(fit->cut);
+    *fit = (struct fum_token_fit){0};
+}
+
+void fum_token_text_free(char **text) {
+    fum_free(*text);
+    *text = NULL;
+}
+
+const char *fum_tokenizer_piece(const fum_tokenizer *tokenizer, int32_t id) {
+    if (id >= 0 && id < tokenizer->bpe->id_limit && tokenizer->bpe->pieces[id]) return tokenizer->bpe->pieces[id];
+    for (size_t i = 0; i < tokenizer->special_count; i++)
+        if (tokenizer->specials[i].id == id) return tokenizer->specials[i].text;
+    return NULL;
+}
+
+int32_t fum_tokenizer_find(const fum_tokenizer *tokenizer, const char *piece) {
+    for (size_t i = 0; i < tokenizer->special_count; i++)
+        if (!strcmp(tokenizer->specials[i].text, piece)) return tokenizer->specials[i].id;
+    return fum_bpe_find(tokenizer->bpe, piece, strlen(piece));
+}
+
+int32_t fum_tokenizer_vocab_size(const fum_tokenizer *tokenizer) {
+    return tokenizer->id_limit;
+}
+
+int32_t fum_tokenizer_start_id(const fum_tokenizer *tokenizer) {
+    return tokenizer->start;
+}
+
+int32_t fum_tokenizer_end_id(const fum_tokenizer *tokenizer) {
+    return tokenizer->end;
+}
+
+int32_t fum_tokenizer_pad_id(const fum_tokenizer *tokenizer) {
+    return tokenizer->pad;
+}
+
+int fum_tokenizer_max_length(const fum_tokenizer *tokenizer) {
+    return tokenizer->max_length;
+}

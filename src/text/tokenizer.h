@@ -1,0 +1,39 @@
+// Inside of a tokenizer, for the file that fills it and the files that read it.
+#ifndef FUM_TEXT_TOKENIZER_H
+#define FUM_TEXT_TOKENIZER_H
+
+#include "text/bpe.h"
+#include "text/unicode.h"
+
+#include <fumarole/tokenizer.h>
+
+// A token that is found in the text before anything is split.
+struct fum_special {
+    char *text;
+    int32_t id;
+    bool is_normalized;            // found in the normalised text (so in any case), not in the raw one
+    struct fum_code_points points; // what is looked for: the text, normalised if is_normalized
+};
+
+struct fum_tokenizer {
+    struct fum_bpe *bpe;
+    struct fum_special *specials;
+    size_t special_count, special_capacity;
+    int32_t start, end, pad, id_limit;
+    int max_length;
+};
+
+enum fum_token_role { FUM_TOKEN_START, FUM_TOKEN_END, FUM_TOKEN_UNKNOWN, FUM_TOKEN_PAD, FUM_TOKEN_ROLES };
+
+// A tokenizer around a vocabulary, which it owns from now on, even on failure.
+enum fum_result fum_tokenizer_wrap(fum_tokenizer **tokenizer, struct fum_bpe **bpe, struct fum_error *err);
+// Registers a special token. `id` -1: the vocabulary's, or the next free one. Again for a known text changes its flag.
+enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *text, int32_t id, bool is_normalized,
+                                          struct fum_error *err);
+// Gives a registered token its role.
+void fum_tokenizer_set_role(fum_tokenizer *tokenizer, enum fum_token_role role, const char *text);
+
+// NFC, every run of white space one space, lower case. Appends; false when memory is out.
+bool fum_tokenizer_normalize(struct fum_code_points *out, const uint32_t *text, size_t count);
+
+#endif

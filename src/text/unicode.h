@@ -1,0 +1,31 @@
+// Code points: UTF-8 both ways, the classes and lower case that the CLIP tokenizer asks for, and NFC. All results
+// are those of the reference tokenizer's Unicode data, whichever utf8proc is installed.
+#ifndef FUM_TEXT_UNICODE_H
+#define FUM_TEXT_UNICODE_H
+
+#include "base/alloc.h"
+
+enum fum_char_class { FUM_CHAR_OTHER, FUM_CHAR_LETTER, FUM_CHAR_NUMBER, FUM_CHAR_SPACE };
+
+// A growing array of code points; zero is empty. Free `at` with fum_free.
+struct fum_code_points {
+    uint32_t *at;
+    size_t count, capacity;
+};
+bool fum_code_points_add(struct fum_code_points *points, uint32_t code);
+
+// The code point at text[0]; *used (1 to 4) bytes were read. Bytes that are not UTF-8 give U+FFFD, one for each
+// longest start of a valid sequence, as Python's errors="replace" does. `bytes` is at least 1.
+uint32_t fum_utf8_next(const char *text, size_t bytes, size_t *used);
+// Writes 1 to 4 bytes and returns how many.
+size_t fum_utf8_put(char *out, uint32_t code);
+// Appends all of `text`. False when memory is out.
+bool fum_utf8_decode(struct fum_code_points *points, const char *text, size_t bytes);
+
+enum fum_char_class fum_char_class(uint32_t code);
+// The lower case of one code point without context; 1 or 2 code points (only U+0130 gives two).
+size_t fum_char_lower(uint32_t code, uint32_t out[2]);
+// Appends the NFC of `text` to `out`. False when memory is out.
+bool fum_text_nfc(struct fum_code_points *out, const uint32_t *text, size_t count);
+
+#endif
