@@ -1,0 +1,157 @@
+// Scaled dot-product attention of q [B, Tq, heads D] on k and v [B, Tk, heads D], all heads at once.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/part.h"
+
+enum { HEADS, CAUSAL, SCALE };
+static const struct fum_attr_def attrs[] = {{"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
+
+enum { MAX_HEAD = 512 }; // channels of a head
+
+struct plan {
+    int64_t batches, queries, keys, heads, channels; // channels of one head
+    double scale;
+    bool causal;
+};
+
+static struct plan make_plan(const struct fum_op_call *call) {
+    const int64_t *q = call->in[0].shape.dim;
+    struct plan p = {q[0], q[1], call->in[1].shape.dim[1], (int64_t)call->attr[HEADS], 0, call->attr[SCALE],
+                     call->attr[CAUSAL] != 0};
+    p.channels = q[2] / p.heads;
+    if (p.scale == 0) p.scale = 1 / sqrt((double)p.channels);
+    return p;
+}
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *q = &call->in[0].shape, *k = &call->in[1].shape, *v = &call->in[2].shape;
+    int64_t heads = (int64_t)call->attr[HEADS];
+    if (q->rank != 3 || k->rank != 3 || v->rank != 3) {
+        snprintf(why, why_size, "q, k and v must be [batch, tokens, channels]");
+        return false;
+    }
+    if (k->dim[0] != q->dim[0] || k->dim[2] != q->dim[2] || v->dim[0] != k->dim[0] || v->dim[1] != k->dim[1] ||
+        v->dim[2] != k->dim[2]) {
+        snprintf(why, why_size, "k and v must have q's batch and channels and the same tokens");
+        return false;
+    }
+    if (heads < 1 || q->dim[2] % heads != 0 || q->dim[2] / heads % 4 != 0 || q->dim[2] / heads > MAX_HEAD) {
+        snprintf(why, why_size, "%lld channels in %lld heads: a head must have a multiple of 4, at most %d",
+                 (long long)q->dim[2], (long long)heads, MAX_HEAD);
+        return false;
+    }
+    if (k->dim[1] < 1) {
+        snprintf(why, why_size, "there must be a key to attend to");
+        return false;
+    }
+    call->out = call->in[0];
+    return true;
+}
+
+static double score(const struct plan *p, const float *q, const float *k) {
+    double sum = 0;
+    for (int64_t d = 0; d < p->channels; d++) sum += (double)q[d] * k[d];
+    return sum * p->scale;
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    struct plan p = make_plan(call);
+    int64_t row = p.heads * p.channels;
+    for (int64_t i = 0; i < p.batches * p.queries * p.heads; i++) {
+        int64_t head = i % p.heads, query = i / p.heads % p.queries, b = i / (p.heads * p.queries);
+        int64_t at = (b * p.queries + query) * row + head * p.channels, keys = p.keys;
+        const float *k = in[1] + b * p.keys * row + head * p.channels, *v = in[2] + (k - in[1]);
+        double top = -INFINITY, sum = 0, y[MAX_HEAD] = {0};
+        if (p.causal) keys = fum_min_i64(keys, query + 1);
+        for (int64_t j = 0; j < keys; j++) top = fmax(top, score(&p, in[0] + at, k + j * row));
+        for (int64_t j = 0; j < keys; j++) {
+            double e = exp(score(&p, in[0] + at, k + j * row) - top);
+            sum += e;
+            for (int64_t d = 0; d < p.channels; d++) y[d] += e * v[j * row + d];
+        }
+        for (int64_t d = 0; d < p.channels; d++) out[at + d] = (float)(y[d] / sum);
+    }
+}
+
+// Queries and keys an invocation works on at once, and quads of output it holds. CPU drivers keep them in the
+// first-level cache and pay for loads; GPUs in registers.
+static void choose_tile(const struct fum_device_info *info, const struct plan *p, uint32_t *queries, uint32_t *keys,
+                        uint32_t *out_quads) {
+    bool cpu = info->type == FUM_DEVICE_CPU;
+    uint32_t quads = (uint32_t)(p->channels / 4), most = cpu ? 20 : 16, splits = (quads + most - 1) / most;
+    *queries = cpu ? 4 : 1;
+    while (*queries > 1 && (int64_t)(*queries / 2) * fum_lanes(info) >= p->queries) *queries /= 2;
+    *keys = cpu ? 8 : 4;
+    *out_quads = (quads + splits - 1) / splits;
+}
+
+static bool add_part(const struct fum_op_call *call, const struct plan *p, const struct fum_part *part,
+                     struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_dispatch *d = fum_dispatch_add(list);
+    if (!d) {
+        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
+        return false;
+    }
+    *d = (struct fum_dispatch){.shader = "attention", .dtype = call->out.dtype, .num_bind = 4};
+    uint32_t lanes = fum_lanes(list->info), queries, keys, out_quads;
+    choose_tile(list->info, p, &queries, &keys, &out_quads);
+    const uint32_t spec[] = {lanes, 1, 1, queries, keys, out_quads, (uint32_t)p->heads, (uint32_t)(p->channels / 4),
+                             p->causal, (uint32_t)p->keys};
+    memcpy(d->spec, spec, sizeof spec);
+    d->num_spec = sizeof spec / sizeof *spec;
+
+    int64_t first = part->batch * p->queries + part->first, count = part->batches * part->count;
+    uint32_t q_skip, k_skip, v_skip, y_skip;
+    fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &q_skip);
+    fum_bind_rows(list, d, 1, 1, false, &call->in[1], part->batch * p->keys, part->batches * p->keys, &k_skip);
+    fum_bind_rows(list, d, 2, 2, false, &call->in[2], part->batch * p->keys, part->batches * p->keys, &v_skip);
+    fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
+
+    int64_t tile = (int64_t)queries * lanes, tiles = (part->count + tile - 1) / tile;
+    int64_t splits = (p->channels / 4 + out_quads - 1) / out_quads;
+    float scale = (float)p->scale;
+    const uint32_t push[] = {(uint32_t)part->count, (uint32_t)part->first, (uint32_t)part->batches, (uint32_t)tiles,
+                             q_skip, k_skip, v_skip, y_skip};
+    memcpy(d->push, push, sizeof push);
+    memcpy(&d->push[8], &scale, sizeof scale);
+    d->num_push = 9;
+    if (!fum_groups_1d(list->info, (uint64_t)(tiles * splits * p->heads * part->batches), d->groups)) {
+        snprintf(why, why_size, "needs more workgroups than the device has");
+        return false;
+    }
+    return true;
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    struct plan p = make_plan(call);
+    if (fum_shape_count(&call->out.shape) == 0) return true;
+    int64_t fit = fum_min_i64(fum_rows_per_binding(list->info, &call->in[0]), INT32_MAX / 2);
+    int64_t keys_whole = fum_min_i64(fum_rows_per_binding(list->info, &call->in[1]), INT32_MAX / 2) / p.keys;
+    if (fit < 1 || keys_whole < 1) {
+        snprintf(why, why_size, "%s over the device's largest binding of %llu bytes",
+                 fit < 1 ? "one query is" : "the keys of one batch are", (unsigned long long)list->info->max_binding);
+        return false;
+    }
+    int64_t whole = fum_min_i64(fit / p.queries, keys_whole);
+    struct fum_part part = {0};
+    while (fum_part_next(&part, p.batches, p.queries, whole, fit))
+        if (!add_part(call, &p, &part, list, why, why_size)) return false;
+    return true;
+}
+
+static double flops(const struct fum_op_call *call) {
+    return 4.0 * (double)fum_shape_count(&call->in[0].shape) * (double)call->in[1].shape.dim[1];
+}
+
+const struct fum_op fum_op_attention = {
+    .name = "attention",
+    .attrs = attrs,
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .flops = flops,
+};

@@ -1,0 +1,198 @@
+// 2-D convolution with epilogue, as an implicit matrix product: no patch buffer.
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/gemm.h"
+
+enum { STRIDE, PAD, PAD_END_EXTRA, UPSAMPLE, ACT };
+static const struct fum_attr_def attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
+                                            {"upsample", 0}, {"act", 0}, {NULL, 0}};
+
+struct conv {
+    int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, up; // up: 1 or 2
+};
+
+static struct conv plan(const struct fum_op_call *call) {
+    const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
+    return (struct conv){x[0], x[1], x[2], x[3], y[1], y[2], y[3], w[0], w[1], (int64_t)call->attr[STRIDE],
+                         (int64_t)call->attr[PAD], call->attr[UPSAMPLE] != 0 ? 2 : 1};
+}
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
+    int64_t stride = (int64_t)call->attr[STRIDE], pad = (int64_t)call->attr[PAD];
+    int64_t padding = 2 * pad + (int64_t)call->attr[PAD_END_EXTRA], up = call->attr[UPSAMPLE] != 0 ? 2 : 1;
+    if (x->rank != 4 || w->rank != 4) {
+        snprintf(why, why_size, "x must be [batch, height, width, in] and w [height, width, in, out]");
+        return false;
+    }
+    if (x->dim[3] != w->dim[2]) {
+        snprintf(why, why_size, "x has %lld channels but w takes %lld", (long long)x->dim[3], (long long)w->dim[2]);
+        return false;
+    }
+    if (stride < 1 || pad < 0 || padding < 2 * pad) {
+        snprintf(why, why_size, "stride must be 1 or more and paddings not negative");
+        return false;
+    }
+    int64_t high = x->dim[1] * up + padding - w->dim[0], wide = x->dim[2] * up + padding - w->dim[1];
+    if (w->dim[0] < 1 || w->dim[1] < 1 || high < 0 || wide < 0) {
+        snprintf(why, why_size, "the image with its padding is smaller than the kernel");
+        return false;
+    }
+    call->out.shape = (struct fum_shape){4, {x->dim[0], high / stride + 1, wide / stride + 1, w->dim[3]}};
+    call->out.dtype = call->in[0].dtype;
+    return fum_gemm_infer_epilogue(call, 2, why, why_size);
+}
+
+static double sum_at(const struct conv *c, const float *x, const float *w, int64_t b, int64_t oy, int64_t ox,
+                     int64_t n) {
+    double sum = 0;
+    for (int64_t ky = 0; ky < c->kernel_h; ky++) {
+        for (int64_t kx = 0; kx < c->kernel_w; kx++) {
+            int64_t iy = oy * c->stride - c->pad + ky, ix = ox * c->stride - c->pad + kx;
+            if (iy < 0 || iy >= c->in_h * c->up || ix < 0 || ix >= c->in_w * c->up) continue;
+            const float *pixel = x + ((b * c->in_h + iy / c->up) * c->in_w + ix / c->up) * c->in_c;
+            const float *tap = w + (ky * c->kernel_w + kx) * c->in_c * c->out_c;
+            for (int64_t k = 0; k < c->in_c; k++) sum += (double)pixel[k] * tap[k * c->out_c + n];
+        }
+    }
+    return sum;
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    struct conv c = plan(call);
+    for (int64_t row = 0; row < c.batches * c.out_h * c.out_w; row++) {
+        int64_t b = row / (c.out_h * c.out_w), oy = row / c.out_w % c.out_h, ox = row % c.out_w;
+        for (int64_t n = 0; n < c.out_c; n++)
+            out[row * c.out_c + n] = fum_gemm_finish(call, in, sum_at(&c, in[0], in[1], b, oy, ox, n),
+                                                     (enum fum_act)call->attr[ACT], row, n);
+    }
+}
+
+// Input rows that output rows [first, first + count) touch, at least one.
+static void input_rows(const struct conv *c, int64_t first, int64_t count, int64_t *begin, int64_t *rows) {
+    int64_t low = first * c->stride - c->pad, high = (first + count - 1) * c->stride - c->pad + c->kernel_h - 1;
+    low = low < 0 ? 0 : low / c->up;
+    high = high < 0 ? 0 : high / c->up;
+    if (low > c->in_h - 1) low = c->in_h - 1;
+    if (high > c->in_h - 1) high = c->in_h - 1;
+    *begin = low;
+    *rows = high - low + 1;
+}
+
+static bool add_part(const struct fum_op_call *call, const struct conv *c, const struct fum_part *part,
+                     struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_dispatch *d = fum_dispatch_add(list);
+    if (!d) {
+        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
+        return false;
+    }
+    *d = (struct fum_dispatch){.shader = "conv2d", .dtype = call->out.dtype, .num_bind = 6};
+    int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tile_rows, tile_quads;
+    fum_gemm_spec(list->info, call, d, total, c->in_c, c->out_c, (enum fum_act)call->attr[ACT], &tile_rows,
+                  &tile_quads);
+    const uint32_t spec[] = {(uint32_t)c->kernel_h, (uint32_t)c->kernel_w, (uint32_t)c->stride, (uint32_t)c->pad,
+                             c->up == 2,            (uint32_t)c->in_h,     (uint32_t)c->in_w,   (uint32_t)c->out_w};
+    memcpy(d->spec + d->num_spec, spec, sizeof spec);
+    d->num_spec += (int)(sizeof spec / sizeof *spec);
+
+    // Several whole images bind whole images; rows of one bind the input rows they touch.
+    int64_t in_first = 0, in_rows = c->in_h;
+    if (part->count < c->out_h) input_rows(c, part->first, part->count, &in_first, &in_rows);
+    int64_t x_first = (part->batch * c->in_h + in_first) * c->in_w;
+    int64_t x_count = ((part->batches - 1) * c->in_h + in_rows) * c->in_w;
+    int64_t y_first = (part->batch * c->out_h + part->first) * c->out_w;
+    uint32_t x_skip = 0, w_skip, y_skip, residual_skip;
+    fum_bind_rows(list, d, 5, FUM_OUT, true, &call->out, y_first, total, &y_skip);
+    // An empty operand has no bytes to bind: the kernel reads nothing of it that counts.
+    d->bind[0] = d->bind[1] = d->bind[5];
+    d->bind[0].write = d->bind[1].write = false;
+    if (c->in_c && x_count) fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], x_first, x_count, &x_skip);
+    if (c->in_c)
+        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], 0, c->kernel_h * c->kernel_w * c->in_c, &w_skip);
+    fum_gemm_bind_epilogue(list, call, d, y_first, total, &residual_skip);
+
+    int64_t tiles_m = (total + tile_rows - 1) / tile_rows;
+    int64_t tiles_n = ((c->out_c + 3) / 4 + tile_quads - 1) / tile_quads;
+    bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
+    const uint32_t push[] = {(uint32_t)pixels, (uint32_t)part->batches, (uint32_t)tiles_m, (uint32_t)part->first,
+                             (uint32_t)in_first, x_skip, y_skip, residual_skip,
+                             own_row ? (uint32_t)part->batch : 0, own_row};
+    memcpy(d->push, push, sizeof push);
+    d->num_push = sizeof push / sizeof *push;
+    if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups)) {
+        snprintf(why, why_size, "needs more workgroups than the device has");
+        return false;
+    }
+    return true;
+}
+
+// Most output rows of one image whose windows of x, out and residual fit a binding each.
+static int64_t rows_that_fit(const struct fum_op_call *call, const struct conv *c, const struct fum_device_info *info) {
+    int64_t fit = fum_rows_per_binding(info, &call->out);
+    if (call->has[FUM_GEMM_RESIDUAL]) fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_RESIDUAL]));
+    fit = fum_min_i64(fit, INT32_MAX / 2) / c->out_w;
+    int64_t in_fit = c->in_w ? fum_rows_per_binding(info, &call->in[0]) / c->in_w : INT64_MAX;
+    if (in_fit >= c->in_h) return fit;
+    // n output rows touch at most ((n - 1) stride + kernel - 1) / up + 2 input rows.
+    int64_t doubled = (in_fit - 2) * c->up - c->kernel_h + 1;
+    return doubled < 0 ? 0 : fum_min_i64(fit, doubled / c->stride + 1);
+}
+
+// A 1x1 kernel with nothing around it is a matrix product over the pixels.
+static bool is_product(const struct conv *c) {
+    return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->up == 1 && c->out_h == c->in_h &&
+           c->out_w == c->in_w && c->pad == 0;
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    struct conv c = plan(call);
+    const struct fum_device_info *info = list->info;
+    if (fum_shape_count(&call->out.shape) == 0) return true;
+    if (is_product(&c)) {
+        struct fum_gemm g = {.batches = 1, .rows = c.batches * c.out_h * c.out_w, .k = c.in_c, .n = c.out_c,
+                             .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = c.out_h * c.out_w,
+                             .act = (enum fum_act)call->attr[ACT], .scale = 1};
+        return fum_gemm_dispatch(call, &g, list, why, why_size);
+    }
+    if (fum_desc_bytes(&call->in[1]) > info->max_binding) {
+        snprintf(why, why_size, "the weight of %llu bytes is over the device's largest binding of %llu bytes",
+                 (unsigned long long)fum_desc_bytes(&call->in[1]), (unsigned long long)info->max_binding);
+        return false;
+    }
+    int64_t fit = rows_that_fit(call, &c, info);
+    if (fit < 1) {
+        snprintf(why, why_size, "one row of pixels is over the device's largest binding of %llu bytes",
+                 (unsigned long long)info->max_binding);
+        return false;
+    }
+    // Whole images: as many as fit the bindings of both.
+    int64_t in_image = c.in_h * c.in_w, whole = fit / c.out_h;
+    int64_t in_whole = in_image ? fum_rows_per_binding(info, &call->in[0]) / in_image : INT64_MAX;
+    whole = fum_min_i64(whole, in_whole);
+    struct fum_part part = {0};
+    while (fum_part_next(&part, c.batches, c.out_h, whole, fit))
+        if (!add_part(call, &c, &part, list, why, why_size)) return false;
+    return true;
+}
+
+static double flops(const struct fum_op_call *call) {
+    const int64_t *w = call->in[1].shape.dim;
+    return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)(w[0] * w[1] * w[2]);
+}
+
+const struct fum_op fum_op_conv2d = {
+    .name = "conv2d",
+    .attrs = attrs,
+    .min_inputs = 2,
+    .max_inputs = 5,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .flops = flops,
+    .bias_input = FUM_GEMM_BIAS,
+    .row_input = FUM_GEMM_ROW,
+    .residual_input = FUM_GEMM_RESIDUAL,
+    .act_attr = "act",
+    .double_attr = "upsample",
+};

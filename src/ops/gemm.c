@@ -1,0 +1,194 @@
+#include "ops/gemm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/unary.h"
+
+// Rough cost of a workgroup's step over four terms of the sum, in fused multiply-adds. On CPU drivers a load costs
+// as much as 120 of them (measured on lavapipe); on GPUs about 8 where caches serve it.
+static double tile_cost(bool cpu, int64_t rows, int64_t cols) {
+    return (double)(16 * rows * cols) + (cpu ? 120.0 : 8.0) * (double)(4 * cols + rows);
+}
+
+// Largest blocks: 16 x 4 quads on CPUs, whose registers spill to the first-level cache anyway; 8 x 2 elsewhere.
+static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_t quads, uint32_t *block_rows,
+                        uint32_t *block_cols, uint32_t *lanes_n) {
+    bool cpu = info->type == FUM_DEVICE_CPU;
+    uint32_t lanes = fum_lanes(info);
+    double best = 0;
+    for (uint32_t ln = lanes < 8 ? lanes : 8; ln; ln /= 2) {
+        for (uint32_t r = cpu ? 16 : 8; r; r /= 2) {
+            for (uint32_t c = cpu ? 4 : 2; c; c /= 2) {
+                int64_t high = (int64_t)r * (lanes / ln), wide = (int64_t)c * ln;
+                double tiles = (double)((rows + high - 1) / high) * (double)((quads + wide - 1) / wide);
+                double cost = tiles * tile_cost(cpu, r, c);
+                if (best == 0 || cost < best) {
+                    best = cost;
+                    *block_rows = r;
+                    *block_cols = c;
+                    *lanes_n = ln;
+                }
+            }
+        }
+    }
+}
+
+void fum_gemm_spec(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
+                   int64_t rows, int64_t k, int64_t n, enum fum_act act, int64_t *tile_rows, int64_t *tile_quads) {
+    uint32_t lanes = fum_lanes(info), block_rows = 1, block_cols = 1, lanes_n = 1;
+    choose_tile(info, rows, (n + 3) / 4, &block_rows, &block_cols, &lanes_n);
+    lanes = lanes / lanes_n * lanes_n;
+    *tile_rows = (int64_t)block_rows * (lanes / lanes_n);
+    *tile_quads = (int64_t)block_cols * lanes_n;
+    uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
+                        (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
+    const uint32_t spec[] = {lanes, 1, 1, block_rows, block_cols, lanes_n, (uint32_t)k, (uint32_t)n, (uint32_t)act,
+                             epilogue};
+    memcpy(d->spec, spec, sizeof spec);
+    d->num_spec = sizeof spec / sizeof *spec;
+}
+
+bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, char *why, size_t why_size) {
+    const struct fum_shape *out = &call->out.shape;
+    int64_t n = fum_shape_channels(out), images = 1;
+    for (int i = 0; i + 1 + inner < out->rank; i++) images *= out->dim[i];
+    if (call->has[FUM_GEMM_BIAS]) {
+        const struct fum_shape *s = &call->in[FUM_GEMM_BIAS].shape;
+        if (fum_shape_channels(s) != n || fum_shape_rows(s) != 1) {
+            snprintf(why, why_size, "the bias must have %lld elements", (long long)n);
+            return false;
+        }
+    }
+    if (call->has[FUM_GEMM_ROW]) {
+        const struct fum_shape *s = &call->in[FUM_GEMM_ROW].shape;
+        int64_t rows = fum_shape_rows(s);
+        bool flat = true; // size 1 along the rows of an image
+        for (int i = 0; i < inner; i++)
+            if (s->rank - 2 - i >= 0 && s->dim[s->rank - 2 - i] != 1) flat = false;
+        if (fum_shape_channels(s) != n || !flat || (rows != 1 && rows != images)) {
+            snprintf(why, why_size, "the added row must have %lld channels, for all or for each of %lld batches",
+                     (long long)n, (long long)images);
+            return false;
+        }
+    }
+    if (call->has[FUM_GEMM_RESIDUAL]) {
+        const struct fum_shape *s = &call->in[FUM_GEMM_RESIDUAL].shape;
+        if (fum_shape_channels(s) != n || fum_shape_rows(s) != fum_shape_rows(out)) {
+            snprintf(why, why_size, "the residual must have the output's shape");
+            return false;
+        }
+    }
+    return true;
+}
+
+float fum_gemm_finish(const struct fum_op_call *call, const float *const *in, double sum, enum fum_act act,
+                      int64_t row, int64_t channel) {
+    int64_t n = fum_shape_channels(&call->out.shape);
+    if (call->has[FUM_GEMM_BIAS]) sum += in[FUM_GEMM_BIAS][channel];
+    if (call->has[FUM_GEMM_ROW]) {
+        int64_t rows = fum_shape_rows(&call->in[FUM_GEMM_ROW].shape);
+        sum += in[FUM_GEMM_ROW][row * rows / fum_shape_rows(&call->out.shape) * n + channel];
+    }
+    sum = fum_act_reference(act, sum);
+    if (call->has[FUM_GEMM_RESIDUAL]) sum += in[FUM_GEMM_RESIDUAL][row * n + channel];
+    return (float)sum;
+}
+
+void fum_gemm_bind_epilogue(const struct fum_dispatches *list, const struct fum_op_call *call,
+                            struct fum_dispatch *d, int64_t first, int64_t count, uint32_t *residual_skip) {
+    *residual_skip = 0;
+    for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_ROW; i++)
+        d->bind[i] = call->has[i] ? (struct fum_dispatch_bind){.operand = i} : d->bind[0];
+    if (call->has[FUM_GEMM_RESIDUAL])
+        fum_bind_rows(list, d, FUM_GEMM_RESIDUAL, FUM_GEMM_RESIDUAL, false, &call->in[FUM_GEMM_RESIDUAL], first,
+                      count, residual_skip);
+    else
+        d->bind[FUM_GEMM_RESIDUAL] = d->bind[0];
+}
+
+// Rows of the output that fit the bindings of x, out and residual together.
+static int64_t rows_that_fit(const struct fum_op_call *call, const struct fum_device_info *info) {
+    int64_t fit = fum_min_i64(fum_rows_per_binding(info, &call->in[FUM_GEMM_X]), fum_rows_per_binding(info, &call->out));
+    if (call->has[FUM_GEMM_RESIDUAL])
+        fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_RESIDUAL]));
+    return fum_min_i64(fit, INT32_MAX / 2);
+}
+
+// One dispatch of fum_gemm_dispatch.
+static bool add_part(const struct fum_op_call *call, const struct fum_gemm *g, const struct fum_part *part,
+                     bool window_w, struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_dispatch *d = fum_dispatch_add(list);
+    if (!d) {
+        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
+        return false;
+    }
+    *d = (struct fum_dispatch){.shader = "matmul", .dtype = call->out.dtype, .num_bind = 6};
+    int64_t tile_rows, tile_quads;
+    fum_gemm_spec(list->info, call, d, part->count, g->k, g->n, g->act, &tile_rows, &tile_quads);
+    d->spec[d->num_spec++] = g->transposed;
+
+    int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
+    int64_t w_rows = g->transposed ? g->n : g->k;
+    uint32_t x_skip = 0, w_skip = 0, y_skip = 0, residual_skip;
+    fum_bind_rows(list, d, 5, FUM_OUT, true, &call->out, first, count, &y_skip);
+    if (g->k == 0) { // nothing to read: x and w have no bytes
+        d->bind[0] = d->bind[5];
+        d->bind[0].write = false;
+        d->bind[1] = d->bind[0];
+    } else {
+        fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], first, count, &x_skip);
+        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], window_w ? part->batch * w_rows : 0,
+                      (window_w ? part->batches : g->w_batches) * w_rows, &w_skip);
+    }
+    fum_gemm_bind_epilogue(list, call, d, first, count, &residual_skip);
+
+    int64_t tiles_m = (part->count + tile_rows - 1) / tile_rows;
+    int64_t tiles_n = ((g->n + 3) / 4 + tile_quads - 1) / tile_quads;
+    int64_t shared = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1 ? g->row_rows : 0;
+    float scale = (float)g->scale;
+    uint32_t scale_bits;
+    memcpy(&scale_bits, &scale, sizeof scale);
+    const uint32_t push[] = {(uint32_t)part->count, (uint32_t)part->batches, (uint32_t)tiles_m, x_skip, w_skip, y_skip,
+                             residual_skip, (uint32_t)g->w_div, (uint32_t)g->w_mod,
+                             (uint32_t)(shared ? first / shared : 0), (uint32_t)(shared ? first % shared : 0),
+                             (uint32_t)fum_min_i64(shared, UINT32_MAX), scale_bits};
+    memcpy(d->push, push, sizeof push);
+    d->num_push = sizeof push / sizeof *push;
+    if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n * part->batches), d->groups)) {
+        snprintf(why, why_size, "needs more workgroups than the device has");
+        return false;
+    }
+    return true;
+}
+
+bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,
+                       char *why, size_t why_size) {
+    const struct fum_device_info *info = list->info;
+    if (g->n == 0) return true;
+    int64_t fit = rows_that_fit(call, info);
+    if (fit < 1) {
+        snprintf(why, why_size, "one row is over the device's largest binding of %llu bytes",
+                 (unsigned long long)info->max_binding);
+        return false;
+    }
+    int64_t w_rows = g->transposed ? g->n : g->k, w_fit = fum_rows_per_binding(info, &call->in[FUM_GEMM_W]);
+    int64_t w_whole = w_rows ? w_fit / w_rows : INT64_MAX; // batches of w that fit one binding
+    // Each batch of x has its own of w: a part then binds only its batches of w.
+    bool own_w = g->w_batches > 1 && g->w_batches == g->batches;
+    if (own_w ? w_whole < 1 : w_whole < g->w_batches) {
+        snprintf(why, why_size, "the weight of %llu bytes is over the device's largest binding of %llu bytes",
+                 (unsigned long long)fum_desc_bytes(&call->in[FUM_GEMM_W]), (unsigned long long)info->max_binding);
+        return false;
+    }
+    int64_t whole = g->rows ? fit / g->rows : 0;
+    if (own_w) whole = fum_min_i64(whole, w_whole);
+    if (g->w_batches > 1 && !own_w && whole < g->batches) {
+        snprintf(why, why_size, "x with a weight broadcast over one of two batch dimensions must fit one binding");
+        return false;
+    }
+    struct fum_part part = {0};
+    while (fum_part_next(&part, g->batches, g->rows, whole, fit))
+        if (!add_part(call, g, &part, own_w, list, why, why_size)) return false;
+    return true;
+}

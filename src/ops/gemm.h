@@ -1,0 +1,42 @@
+// What matmul and conv2d share on the host: the epilogue out = act(scale x w + bias + row) + residual, the choice of
+// tile, and the matmul shader itself, which 1x1 convolutions run too.
+#ifndef FUM_OPS_GEMM_H
+#define FUM_OPS_GEMM_H
+
+#include "ops/part.h"
+
+// Inputs of both ops.
+enum { FUM_GEMM_X, FUM_GEMM_W, FUM_GEMM_BIAS, FUM_GEMM_ROW, FUM_GEMM_RESIDUAL };
+
+// Specialisation constants 0..9 of lib/gemm.glsl for `rows` x `k` times `k` x `n`; *tile_rows and *tile_quads say what
+// one workgroup covers.
+void fum_gemm_spec(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
+                   int64_t rows, int64_t k, int64_t n, enum fum_act act, int64_t *tile_rows, int64_t *tile_quads);
+
+// Checks bias, row (shape [.., 1, channels] where its other leading sizes are 1 or those of out) and residual against
+// call->out. `inner` is how many dimensions before the last are the rows of one image (1: tokens, 2: pixels).
+bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, char *why, size_t why_size);
+
+// Finishes an output element of the reference: `sum` is already scaled.
+float fum_gemm_finish(const struct fum_op_call *call, const float *const *in, double sum, enum fum_act act,
+                      int64_t row, int64_t channel);
+
+// Binds the epilogue's operands at bindings 2..4 for rows [first, first + count) of the output; binding 0 must be set,
+// absent ones repeat it. *residual_skip as of fum_window_rows.
+void fum_gemm_bind_epilogue(const struct fum_dispatches *list, const struct fum_op_call *call,
+                            struct fum_dispatch *d, int64_t first, int64_t count, uint32_t *residual_skip);
+
+// A product by the matmul shader. x: [batches * rows, k]; w: [w_batches * k, n] or, transposed, [w_batches * n, k];
+// batch b of x meets batch (b / w_div) % w_mod of w.
+struct fum_gemm {
+    int64_t batches, rows, k, n;
+    int64_t w_batches, w_div, w_mod;
+    int64_t row_rows; // output rows that share a row of the row operand
+    bool transposed;
+    enum fum_act act;
+    double scale;
+};
+bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,
+                       char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,37 @@
+// RMS norm over the innermost dimension: Zhang and Sennrich (2019). Inputs x, gamma.
+#include <math.h>
+
+#include "ops/rowwise.h"
+
+static const struct fum_attr_def attrs[] = {{"eps", 1e-6}, {NULL, 0}};
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    return fum_rowwise_infer(call, 1, why, why_size);
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    int64_t rows = fum_shape_rows(&call->out.shape), n = fum_shape_channels(&call->out.shape);
+    for (int64_t r = 0; r < rows; r++) {
+        const float *x = in[0] + r * n;
+        double squares = 0;
+        for (int64_t i = 0; i < n; i++) squares += (double)x[i] * x[i];
+        double inverse = 1 / sqrt(squares / (double)n + call->attr[0]);
+        for (int64_t i = 0; i < n; i++) out[r * n + i] = (float)(x[i] * inverse * in[1][i]);
+    }
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    float eps = (float)call->attr[0];
+    struct fum_rowwise r = {.shader = "rms_norm", .num_params = 1, .eps = &eps};
+    return fum_rowwise_dispatch(call, &r, list, why, why_size);
+}
+
+const struct fum_op fum_op_rms_norm = {
+    .name = "rms_norm",
+    .attrs = attrs,
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

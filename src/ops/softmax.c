@@ -1,0 +1,33 @@
+// Softmax over the innermost dimension.
+#include <math.h>
+
+#include "ops/rowwise.h"
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    return fum_rowwise_infer(call, 0, why, why_size);
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    int64_t rows = fum_shape_rows(&call->out.shape), n = fum_shape_channels(&call->out.shape);
+    for (int64_t r = 0; r < rows; r++) {
+        const float *x = in[0] + r * n;
+        double top = -INFINITY, sum = 0;
+        for (int64_t i = 0; i < n; i++) top = fmax(top, x[i]);
+        for (int64_t i = 0; i < n; i++) sum += exp(x[i] - top);
+        for (int64_t i = 0; i < n; i++) out[r * n + i] = (float)(exp(x[i] - top) / sum);
+    }
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_rowwise r = {.shader = "softmax"};
+    return fum_rowwise_dispatch(call, &r, list, why, why_size);
+}
+
+const struct fum_op fum_op_softmax = {
+    .name = "softmax",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

@@ -1,0 +1,41 @@
+#include "ops/case.h"
+
+#define QKV(b, tq, tk, c) {{.shape = FUM_DIMS(b, tq, c)}, {.shape = FUM_DIMS(b, tk, c)}, {.shape = FUM_DIMS(b, tk, c)}}
+#define HUGE_OF(...) {.shape = FUM_DIMS(__VA_ARGS__), .fill = FUM_FILL_HUGE}
+#define TINY_OF(...) {.shape = FUM_DIMS(__VA_ARGS__), .fill = FUM_FILL_TINY}
+#define OFFSET_OF(...) {.shape = FUM_DIMS(__VA_ARGS__), .fill = FUM_FILL_OFFSET}
+#define BENCH(tq, tk, heads, d) \
+    {.name = #heads " heads of " #d ", " #tq " on " #tk, .in = QKV(1, tq, tk, heads * d), .attrs = {{"heads", heads}}, .bench = true}
+
+static const struct fum_op_case cases[] = {
+    {.name = "one token", .in = QKV(1, 1, 1, 4), .attrs = {{"heads", 1}}},
+    {.name = "one key", .in = QKV(2, 9, 1, 16), .attrs = {{"heads", 2}}},
+    {.name = "64 tokens, head 64", .in = QKV(1, 64, 64, 128), .attrs = {{"heads", 2}}},
+    {.name = "65 on 63, head 40", .in = QKV(2, 65, 63, 80), .attrs = {{"heads", 2}}},
+    {.name = "63 on 77, head 80", .in = QKV(1, 63, 77, 160), .attrs = {{"heads", 2}}},
+    {.name = "31 on 37, head 160", .in = QKV(1, 31, 37, 320), .attrs = {{"heads", 2}}},
+    {.name = "17 on 19, head 512", .in = QKV(1, 17, 19, 512), .attrs = {{"heads", 1}}},
+    {.name = "head 96", .in = QKV(1, 10, 13, 192), .attrs = {{"heads", 2}}},
+    {.name = "head 128", .in = QKV(1, 33, 16, 128), .attrs = {{"heads", 1}}},
+    {.name = "head 4, 16 heads", .in = QKV(2, 5, 7, 64), .attrs = {{"heads", 16}}},
+    {.name = "causal, 77 tokens", .in = QKV(1, 77, 77, 128), .attrs = {{"heads", 2}, {"causal", 1}}},
+    {.name = "causal, 1 token", .in = QKV(1, 1, 1, 64), .attrs = {{"heads", 1}, {"causal", 1}}},
+    {.name = "causal, 20 on 9", .in = QKV(2, 20, 9, 40), .attrs = {{"heads", 1}, {"causal", 1}}},
+    {.name = "causal, 9 on 20", .in = QKV(2, 9, 20, 40), .attrs = {{"heads", 1}, {"causal", 1}}},
+    {.name = "scale 1", .in = QKV(1, 12, 12, 8), .attrs = {{"heads", 1}, {"scale", 1}}},
+    {.name = "huge scores", .in = {HUGE_OF(1, 16, 32), HUGE_OF(1, 16, 32), {.shape = FUM_DIMS(1, 16, 32)}}, .attrs = {{"heads", 1}}},
+    {.name = "tiny scores", .in = {TINY_OF(1, 16, 32), TINY_OF(1, 16, 32), {.shape = FUM_DIMS(1, 16, 32)}}, .attrs = {{"heads", 1}}},
+    {.name = "values with a large mean", .in = {{.shape = FUM_DIMS(1, 16, 32)}, {.shape = FUM_DIMS(1, 16, 32)}, OFFSET_OF(1, 16, 32)}, .attrs = {{"heads", 1}}},
+    {.name = "no queries", .in = QKV(1, 0, 3, 32), .attrs = {{"heads", 1}}},
+    {.name = "no batches", .in = QKV(0, 3, 3, 32), .attrs = {{"heads", 1}}},
+    BENCH(4096, 4096, 8, 40),
+    BENCH(1024, 1024, 8, 80),
+    BENCH(256, 256, 8, 160),
+    BENCH(64, 64, 8, 160),
+    BENCH(4096, 77, 8, 40),
+    BENCH(1024, 77, 8, 80),
+    BENCH(1024, 1024, 10, 64),
+    BENCH(1024, 1024, 1, 512),
+};
+
+const struct fum_op_cases fum_cases_attention = FUM_CASES(attention, cases);
