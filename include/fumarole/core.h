@@ -91,6 +91,9 @@ FUM_API const char *fum_dtype_name(enum fum_dtype dtype);
 // Bytes of one element.
 FUM_API size_t fum_dtype_size(enum fum_dtype dtype);
 
+// Seconds of a clock that never goes back, the one of trace events.
+FUM_API double fum_time_now(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -108,9 +108,6 @@ struct fum_trace_event {
 FUM_API void fum_device_set_trace(fum_device *device,
                                   void (*fn)(void *user, const struct fum_trace_event *event), void *user);
 
-// Seconds of the clock that trace events use; it never goes back.
-FUM_API double fum_time_now(void);
-
 #ifdef __cplusplus
 }
 #endif
