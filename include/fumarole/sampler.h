@@ -1,0 +1,29 @@
+// Names of the samplers and noise schedules, for menus and for checking what a user typed.
+#ifndef FUMAROLE_SAMPLER_H
+#define FUMAROLE_SAMPLER_H
+
+#include <fumarole/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Whose random numbers a seed stands for.
+enum fum_rng_kind {
+    FUM_RNG_CUDA = 0, // torch's on CUDA devices, as A1111's "NV" and sd.cpp's "cuda": Philox4x32-10
+    FUM_RNG_CPU,      // torch's on the CPU: mt19937
+};
+
+// The index-th sampler name ("ddim", "euler_a", "dpm++2m", …) or schedule name ("discrete", "karras", …); NULL past
+// the last. The strings are constants.
+FUM_API const char *fum_sampler_name(size_t index);
+FUM_API const char *fum_schedule_name(size_t index);
+
+// Whether the sampler can run on the schedule. False when either name is unknown.
+FUM_API bool fum_sampler_accepts(const char *sampler, const char *schedule);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,127 @@
+// UniPC (Zhao et al. 2023), data prediction, order 1 to 3: a predictor like DPM-Solver++, and a corrector that redoes the
+// last step once the model has been evaluated where it led.
+#include "sample/plan.h"
+
+#include <math.h>
+
+enum { SLOT_LAST = 1, SLOT_M = 2 }; // x before the last predictor; then the predictions before, newest first
+
+static double lambda_of(double ratio)
+{
+    return -log(ratio);
+}
+
+// Solves the n × n system in place by elimination with pivoting; n is at most 3.
+static void solve(double r[3][3], double b[3], int n)
+{
+    for (int col = 0; col < n; col++) {
+        int pivot = col;
+        for (int row = col + 1; row < n; row++) {
+            if (fabs(r[row][col]) > fabs(r[pivot][col]))
+                pivot = row;
+        }
+        for (int k = 0; k < n; k++) {
+            double t = r[col][k];
+            r[col][k] = r[pivot][k];
+            r[pivot][k] = t;
+        }
+        double t = b[col];
+        b[col] = b[pivot];
+        b[pivot] = t;
+        for (int row = 0; row < n; row++) {
+            double f = row == col ? 0 : r[row][col] / r[col][col];
+            for (int k = 0; k < n; k++)
+                r[row][k] -= f * r[col][k];
+            b[row] -= f * b[col];
+        }
+    }
+    for (int row = 0; row < n; row++)
+        b[row] /= r[row][row];
+}
+
+// One step of the method from sigma[from] to sigma[from + 1], where alpha B(h) and the weights rho of the paper's
+// equation 5 come out: `rk` has the positions of the order - 1 older predictions, then 1 for the new one.
+struct step {
+    double carry;   // factor of x
+    double base;    // weight of the prediction at `from`: -alpha (e^-h - 1)
+    double b_h;     // -alpha B(h)
+    double rk[3], rho[3];
+};
+
+static struct step step_of(const struct fum_sample_plan *plan, int from, int order, bool corrector)
+{
+    struct step st = {0};
+    double s_t = plan->sigma[from + 1], s_0 = plan->sigma[from];
+    double alpha_t = 1 / sqrt(s_t * s_t + 1), alpha_0 = 1 / sqrt(s_0 * s_0 + 1);
+    double h = lambda_of(s_t) - lambda_of(s_0), hh = -h, phi1 = expm1(hh);
+    bool bh1 = plan->c.solver_type[2] == '1';
+    double b_h = bh1 ? hh : phi1;
+    st.carry = s_t * alpha_t / (s_0 * alpha_0);
+    st.base = -alpha_t * phi1;
+    st.b_h = -alpha_t * b_h;
+    for (int i = 1; i < order; i++)
+        st.rk[i - 1] = (lambda_of(plan->sigma[from - i]) - lambda_of(s_0)) / h;
+    st.rk[order - 1] = 1;
+    double r[3][3], phi = phi1 / hh - 1, factorial = 1;
+    for (int i = 0; i < order; i++) {
+        for (int k = 0; k < order; k++)
+            r[i][k] = pow(st.rk[k], i);
+        st.rho[i] = phi * factorial / b_h;
+        factorial *= i + 2;
+        phi = phi / hh - 1 / factorial;
+    }
+    if (corrector ? order == 1 : order == 2)
+        st.rho[0] = 0.5; // the paper's closed forms: exact for B(h) of either kind to the order that counts
+    else if (corrector)
+        solve(r, st.rho, order);
+    else if (order > 1)
+        solve(r, st.rho, order - 1);
+    return st;
+}
+
+// The predictor and the corrector folded into rows. xc is the corrected x, a row over slots and D.
+bool fum_build_unipc(struct fum_sample_plan *plan)
+{
+    if (!fum_plan_reserve(plan, plan->steps - plan->start, SLOT_M + plan->order))
+        return false;
+    int last_order = 0;
+    for (int i = plan->start; i < plan->steps; i++) {
+        double s = plan->sigma[i], alpha = 1 / sqrt(s * s + 1), xc[FUM_SAMPLE_INPUTS] = {0};
+        struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
+        fum_plan_denoise_vp(plan, ev, alpha, s * alpha);
+        int known = i - plan->start;
+        if (known == 0) {
+            xc[0] = 1;
+        } else {
+            struct step c = step_of(plan, i - 1, last_order, true);
+            double newest = c.rho[last_order - 1];
+            xc[SLOT_LAST] = c.carry;
+            xc[SLOT_M] = c.base - c.b_h * newest;
+            xc[FUM_SAMPLE_D] = c.b_h * newest;
+            for (int k = 1; k < last_order; k++) {
+                double w = c.b_h * c.rho[k - 1] / c.rk[k - 1];
+                xc[SLOT_M + k] += w;
+                xc[SLOT_M] -= w;
+            }
+        }
+        int order = plan->order < known + 1 ? plan->order : known + 1;
+        if (plan->c.lower_order_final == FUM_SWITCH_ON && order > plan->steps - i)
+            order = plan->steps - i;
+        struct step p = step_of(plan, i, order, false);
+        for (int k = 0; k < FUM_SAMPLE_INPUTS; k++) {
+            ev->m[0][k] = p.carry * xc[k];
+            ev->m[SLOT_LAST][k] = xc[k];
+        }
+        ev->m[0][FUM_SAMPLE_D] += p.base;
+        for (int k = 1; k < order; k++) {
+            double w = p.b_h * p.rho[k - 1] / p.rk[k - 1];
+            ev->m[0][SLOT_M + k - 1] += w;
+            ev->m[0][FUM_SAMPLE_D] -= w;
+        }
+        ev->m[SLOT_M][FUM_SAMPLE_D] = 1;
+        for (int k = 1; k < plan->order && k <= known; k++)
+            ev->m[SLOT_M + k][SLOT_M + k - 1] = 1;
+        last_order = order;
+    }
+    return true;
+}

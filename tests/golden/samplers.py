@@ -1,0 +1,280 @@
+"""Writes tests/data/samplers.bin: runs of the diffusers schedulers on a synthetic model, for tests/sample/golden.c.
+
+The model is tanh(0.7 x + 0.001 t) on 48 values. Each record, little-endian: u32 bytes and a JSON text
+{"s": sampler or null, "c": schedule or null, "n": steps, "e": eta, "f": strength, "x": sdxl, "d": double, "k": scheduler_config};
+u32 count and that many f32 timesteps, one per model evaluation; then every third value of the finished sample, f32.
+Initial noise and the noise of the steps come from one CPU generator of seed 7, in order. With a strength, the start
+image is 0.5 cos(i) and the initial noise is added to it.
+
+Runs marked "d" are done in double, with the schedule's f32 values: steps from very large sigmas cancel in f32, and the
+reference would show its own rounding.
+
+--all writes every combination rather than a selection: python samplers.py --all out.bin
+"""
+import itertools
+import json
+import math
+import struct
+import sys
+import warnings
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import torch
+
+warnings.filterwarnings("ignore")
+diffusers.logging.set_verbosity_error()
+torch.set_num_threads(1)
+
+COUNT = 48
+CLASSES = {
+    "ddpm": "DDPMScheduler", "ddim": "DDIMScheduler", "pndm": "PNDMScheduler", "lms": "LMSDiscreteScheduler",
+    "euler": "EulerDiscreteScheduler", "euler_a": "EulerAncestralDiscreteScheduler",
+    "heun": "HeunDiscreteScheduler", "dpm2": "KDPM2DiscreteScheduler", "dpm2_a": "KDPM2AncestralDiscreteScheduler",
+    "dpm++2s_a": "HeunDiscreteScheduler", "dpm++2m": "DPMSolverMultistepScheduler",
+    "dpm++2m_sde": "DPMSolverMultistepScheduler", "dpm++3m_sde": "DPMSolverMultistepScheduler",
+    "dpm++sde": "DPMSolverSDEScheduler", "unipc": "UniPCMultistepScheduler", "lcm": "LCMScheduler",
+}
+FIXED = {
+    "dpm++2m": dict(algorithm_type="dpmsolver++", solver_order=2),
+    "dpm++2m_sde": dict(algorithm_type="sde-dpmsolver++", solver_order=2),
+    "dpm++3m_sde": dict(algorithm_type="sde-dpmsolver++", solver_order=3),
+}
+FLAGGED = ["lms", "euler", "heun", "dpm2", "dpm2_a", "dpm++2s_a", "dpm++2m", "dpm++2m_sde", "dpm++3m_sde", "dpm++sde",
+           "unipc"]
+BETAS = {
+    "sd": dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012),
+    "linear": dict(beta_schedule="linear", beta_start=0.0001, beta_end=0.02),
+    "cosine": dict(beta_schedule="squaredcos_cap_v2"),
+    "zero_snr": dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, rescale_betas_zero_snr=True),
+}
+AYS = {False: [14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092, 0.9642583904,
+               0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582],
+       True: [14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141, 0.5550693289,
+              0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582]}
+
+
+def model(x, t):
+    return torch.tanh(0.7 * x.double() + 0.001 * float(t)).float()
+
+
+def extra_sigmas(scheduler, name, steps, sdxl):
+    """The schedules that diffusers lacks, from their definitions in ComfyUI."""
+    train = np.array(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) ** 0.5).astype(np.float64)
+    last = len(train) - 1
+    if name == "simple":
+        return np.array([train[-(1 + int(i * (len(train) / steps)))] for i in range(steps)])
+    if name == "sgm_uniform":
+        t = np.linspace(last, 0, steps + 1)[:-1]
+        return np.exp(np.interp(t, np.arange(len(train)), np.log(train)))
+    if name == "kl_optimal":
+        low, high = scheduler_ends(scheduler, train)
+        ramp = np.arange(steps) / (steps - 1)
+        return np.tan(ramp * math.atan(low) + (1 - ramp) * math.atan(high))
+    where = np.linspace(0, 1, steps + 1)
+    return np.exp(np.interp(where, np.linspace(0, 1, 11), np.log(AYS[sdxl])))[:-1]
+
+
+def scheduler_ends(scheduler, train):
+    if isinstance(scheduler, diffusers.EulerDiscreteScheduler):
+        return float(scheduler.sigmas[-2]), float(scheduler.sigmas[0])
+    return train[0], train[-1]
+
+
+def set_extra(scheduler, name, steps, sdxl):
+    sigmas = extra_sigmas(scheduler, name, steps, sdxl)
+    logs = np.log(np.array(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) ** 0.5))
+    scheduler.timesteps = torch.tensor([float(scheduler._sigma_to_t(s, logs)) for s in sigmas])
+    scheduler.sigmas = torch.tensor([*sigmas, 0.0], dtype=torch.float32)
+
+
+def run_2s_ancestral(scheduler, x, generator, config, double):
+    """DPM-Solver++(2S) with ancestral noise, written from the formulas that k-diffusion documents."""
+    sigmas = [float(s) for s in torch.cat([scheduler.sigmas[:1], scheduler.sigmas[1::2]])]
+    times = [float(t) for t in torch.cat([scheduler.timesteps[:1], scheduler.timesteps[1::2]])]
+    logs = np.log(np.array(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) ** 0.5))
+    seen = []
+    x = x.double() if double else x
+
+    def denoise(x, sigma, t):
+        seen.append(float(t))
+        out = model(x / math.sqrt(sigma**2 + 1), t)
+        kind = config.get("prediction_type", "epsilon")
+        if kind == "epsilon":
+            return x - sigma * out
+        return x / (sigma**2 + 1) - out * sigma / math.sqrt(sigma**2 + 1) if kind == "v_prediction" else out
+
+    for s, s_next, t in zip(sigmas, sigmas[1:], times):
+        d = denoise(x, s, t)
+        if s_next == 0:
+            x = x + (x - d) / s * (0 - s)
+            break
+        up = min(s_next, math.sqrt(s_next**2 * (s**2 - s_next**2) / s**2))
+        down = math.sqrt(s_next**2 - up**2)
+        h = -math.log(down) + math.log(s)
+        middle = math.exp(-(-math.log(s) + 0.5 * h))
+        x2 = middle / s * x - math.expm1(-h / 2) * d
+        d2 = denoise(x2, middle, scheduler._sigma_to_t(np.float64(middle), logs))
+        x = down / s * x - math.expm1(-h) * d2 + up * torch.randn(COUNT, generator=generator)
+    return x, seen
+
+
+def run(case):
+    sampler, steps, config = case["s"], case["n"], dict(case["k"])
+    class_name = CLASSES[sampler] if sampler else config["_class_name"]
+    settings = dict(config, **FIXED.get(sampler, {}))
+    settings.pop("_class_name", None)
+    if case["c"] in ("karras", "exponential", "beta"):
+        settings[f"use_{case['c']}_sigmas"] = True
+    elif case["c"]:
+        settings = {k: v for k, v in settings.items() if not k.startswith("use_")}
+    scheduler = getattr(diffusers, class_name).from_config(settings)
+    scheduler.set_timesteps(steps)
+    if case["c"] in ("sgm_uniform", "simple", "ays", "kl_optimal"):
+        set_extra(scheduler, case["c"], steps, case["x"])
+    generator = torch.Generator("cpu").manual_seed(7)
+    noise = torch.randn(COUNT, generator=generator)
+    times = scheduler.timesteps
+    if case["f"]:
+        start = max(steps - min(int(steps * case["f"]), steps), 0) * scheduler.order
+        times = times[start:]
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(start)
+        image = 0.5 * torch.cos(torch.arange(COUNT).float())
+        x = scheduler.add_noise(image[None, None], noise[None, None], times[:1])
+    else:
+        x = noise[None, None] * scheduler.init_noise_sigma
+    if sampler == "dpm++2s_a":
+        return run_2s_ancestral(scheduler, x[0, 0], generator, config, case["d"])
+    if case["d"]:
+        use_double(scheduler)
+        x = x.double() if case["f"] else noise[None, None].double() * float(scheduler.init_noise_sigma)
+    draw = dict(generator=generator)
+    extra = {"ddim": dict(eta=case["e"], use_clipped_model_output=settings.get("clip_sample", True), **draw)}
+    extra.update({k: draw for k in ("ddpm", "euler_a", "dpm2_a", "dpm++2m_sde", "dpm++3m_sde", "lcm")})
+    if class_name == "DPMSolverMultistepScheduler":
+        extra[sampler] = draw
+    if class_name == "DPMSolverSDEScheduler":
+        scheduler.noise_sampler = lambda a, b: torch.randn(1, 1, COUNT, generator=generator)
+    for t in times:
+        x_in = scheduler.scale_model_input(x, t)
+        out = model(x_in, t)
+        x = scheduler.step(out.double() if case["d"] else out, t, x, **extra.get(sampler, {})).prev_sample
+    if case["d"]:
+        use_single(scheduler)
+    return x[0, 0], [float(t) for t in times]
+
+
+class Doubled:
+    """torch, but its float32 is float64."""
+
+    def __getattr__(self, name):
+        return torch.float64 if name == "float32" else getattr(torch, name)
+
+
+def use_double(scheduler):
+    for name in ("sigmas", "sigmas_interpol", "sigmas_up", "sigmas_down", "alphas_cumprod", "final_alpha_cumprod", "one"):
+        if hasattr(scheduler, name):
+            setattr(scheduler, name, getattr(scheduler, name).double())
+    module = sys.modules[type(scheduler).__module__]
+    module.torch = Doubled()
+    module.randn_tensor = lambda shape, generator=None, **_: torch.randn(shape, generator=generator).double()
+
+
+def use_single(scheduler):
+    module = sys.modules[type(scheduler).__module__]
+    module.torch = torch
+    module.randn_tensor = diffusers.utils.torch_utils.randn_tensor
+
+
+def case(sampler, steps, config, schedule=None, eta=0.0, strength=0.0, sdxl=False):
+    double = config.get("beta_schedule") == "squaredcos_cap_v2" or config.get("rescale_betas_zero_snr", False)
+    double = double or (sampler == "dpm++3m_sde" and schedule == "beta")
+    return {"s": sampler, "c": schedule, "n": steps, "e": eta, "f": strength, "x": sdxl, "d": double, "k": config}
+
+
+def cases(everything):
+    latent = dict(clip_sample=False, skip_prk_steps=True)
+    for sampler in CLASSES:
+        schedules = ["discrete", "karras", "exponential", "beta"] if sampler in FLAGGED else ["discrete"]
+        spacings = ["leading", "linspace", "trailing"]
+        for schedule, spacing, steps in itertools.product(schedules, spacings, [1, 2, 5, 20]):
+            yield case(sampler, steps, dict(BETAS["sd"], **latent, timestep_spacing=spacing, steps_offset=1), schedule)
+        kinds = ["epsilon", "v_prediction", "sample"]
+        few = [5, 20] if everything else [5]
+        for beta, kind, spacing, steps in itertools.product(BETAS, kinds, spacings, few):
+            for schedule in schedules if everything else ["discrete"]:
+                if beta == "zero_snr" and (kind == "epsilon" or sampler == "pndm"):
+                    continue
+                if not everything and (beta == "sd" and kind == "epsilon" or spacing == "leading"):
+                    continue
+                yield case(sampler, steps, dict(BETAS[beta], **latent, timestep_spacing=spacing, prediction_type=kind),
+                           schedule)
+        yield case(sampler, 7, {"clip_sample": False})
+        if sampler not in ("dpm++2s_a", "dpm++sde"):
+            for strength in (0.75, 0.3, 1.0):
+                yield case(sampler, 10, dict(BETAS["sd"], **latent, steps_offset=1), strength=strength)
+    sd = dict(BETAS["sd"], **latent, steps_offset=1)
+    for eta in (0.3, 1.0):
+        yield case("ddim", 6, dict(sd, timestep_spacing="leading"), eta=eta)
+        yield case("ddim", 6, dict(sd, timestep_spacing="trailing", prediction_type="v_prediction",
+                                   rescale_betas_zero_snr=True), eta=eta)
+    for sampler in ("ddim", "ddpm", "lcm", "heun"):
+        for limit in (0.5, 1.0):
+            yield case(sampler, 8, dict(BETAS["linear"], clip_sample=True, clip_sample_range=limit))
+    for variance in ("fixed_small", "fixed_small_log", "fixed_large"):
+        yield case("ddpm", 12, dict(BETAS["linear"], clip_sample=False, variance_type=variance))
+    for steps in (4, 11, 50):
+        yield case("pndm", steps, dict(BETAS["sd"], skip_prk_steps=False, set_alpha_to_one=steps == 11))
+        yield case("lcm", min(steps, 25), dict(original_inference_steps=50, timestep_scaling=8.0))
+        yield case("euler", steps, dict(sd, timestep_spacing="trailing", final_sigmas_type="sigma_min"))
+    for order, solver, final in itertools.product((1, 2, 3), ("midpoint", "heun"), ("zero", "sigma_min")):
+        for algorithm in ("dpmsolver++", "sde-dpmsolver++"):
+            for steps in (6, 16):
+                yield case(None, steps, dict(sd, _class_name="DPMSolverMultistepScheduler", solver_order=order,
+                                             solver_type=solver, algorithm_type=algorithm, final_sigmas_type=final,
+                                             lower_order_final=solver == "midpoint", euler_at_final=steps == 16))
+    for order, solver, steps in itertools.product((1, 2, 3), ("bh1", "bh2"), (3, 16)):
+        for final in ("zero", "sigma_min"):
+            yield case("unipc", steps, dict(sd, solver_order=order, solver_type=solver, final_sigmas_type=final))
+            yield case("unipc", steps, dict(sd, solver_order=order, solver_type=solver, final_sigmas_type=final),
+                       "karras")
+    yield case("euler", 9, dict(sd, sigma_min=0.05, sigma_max=12.0), "karras")
+    yield case("unipc", 9, dict(sd, sigma_min=0.05, sigma_max=12.0), "exponential")
+    yield case(None, 9, dict(sd, _class_name="EulerDiscreteScheduler", use_karras_sigmas=True))
+    yield case(None, 9, dict(sd, _class_name="DDIMScheduler", timestep_spacing="trailing"))
+    for name, steps in itertools.product(("sgm_uniform", "simple", "ays", "kl_optimal"), (2, 7, 10, 20)):
+        yield case("euler", steps, sd, name)
+        yield case("euler", steps, dict(sd, timestep_spacing="leading"), name, sdxl=True)
+        yield case("dpm++2m", steps, sd, name)
+
+
+def main():
+    everything = "--all" in sys.argv
+    paths = [a for a in sys.argv[1:] if not a.startswith("-")]
+    out = Path(paths[0]) if paths else Path(__file__).parent.parent / "data" / "samplers.bin"
+    blob, count, skipped = b"", 0, {}
+    for c in cases(everything):
+        try:
+            sample, times = run(c)
+        except (NotImplementedError, ValueError, AssertionError, IndexError, RuntimeError) as e:
+            key = (c["s"], type(e).__name__, str(e)[:60])
+            skipped[key] = skipped.get(key, 0) + 1
+            continue
+        if not torch.isfinite(sample).all():
+            key = (c["s"], "not finite", str(c["n"]))
+            skipped[key] = skipped.get(key, 0) + 1
+            continue
+        text = json.dumps({k: v for k, v in c.items() if v}, separators=(",", ":")).encode()
+        values = sample[::3].tolist()
+        blob += struct.pack("<I", len(text)) + text + struct.pack(f"<I{len(times)}f", len(times), *times)
+        blob += struct.pack(f"<{len(values)}f", *values)
+        count += 1
+    out.write_bytes(blob)
+    print(f"{count} runs, {len(blob)} bytes; the reference refused or failed:")
+    for key, number in skipped.items():
+        print(" ", number, *key)
+
+
+main()
