@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#include <fumarole/device.h>
 #include <fumarole/tokenizer.h>
 
 #include <setjmp.h>
