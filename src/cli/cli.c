@@ -1,0 +1,182 @@
+// What the subcommands share.
+#include "cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_line(const char *fmt, va_list args) {
+    fputs("fumarole: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+}
+
+int cli_fail(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    print_line(fmt, args);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_misuse(const struct cli_command *command, const char *fmt, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    fprintf(stderr, "fumarole: %s: %s (fumarole %s --help says what there is)\n", command->name, text,
+            command->name);
+    return CLI_USAGE;
+}
+
+int cli_fail_result(enum fum_result result, const struct fum_error *err) {
+    if (result == FUM_ERR_CANCELLED) {
+        fputs("fumarole: stopped\n", stderr);
+        return CLI_INTERRUPTED;
+    }
+    cli_fail("%s", err->text[0] ? err->text : fum_result_name(result));
+    return result == FUM_ERR_ARG ? CLI_USAGE : CLI_FAILED;
+}
+
+static void print_help(const struct cli_command *command) {
+    printf("usage: fumarole %s%s%s\n\n%s\n\n", command->name, command->arguments[0] ? " " : "", command->arguments,
+           command->summary);
+    cli_options_print(command->options);
+    printf("  %-32s %s\n", "-h, --help", "this text");
+    if (command->details)
+        printf("\n%s", command->details);
+}
+
+// Whether --help is asked for before any "--".
+static bool wants_help(int argc, char **argv) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || (i == 0 && strcmp(argv[i], "-h") == 0))
+            return true;
+    return false;
+}
+
+int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values) {
+    char message[400];
+    if (wants_help(*argc, argv)) {
+        print_help(command);
+        return 0;
+    }
+    if (!cli_options_parse(command->options, argc, argv, values, message, sizeof message))
+        return cli_misuse(command, "%s", message);
+    return -1;
+}
+
+static void write_log(void *user, enum fum_log_level level, const char *message) {
+    (void)user;
+    fprintf(stderr, "%s%s\n", level <= FUM_LOG_WARN ? "fumarole: " : "", message);
+}
+
+struct fum_log cli_log(bool verbose) {
+    return (struct fum_log){.fn = write_log, .level = verbose ? FUM_LOG_INFO : FUM_LOG_WARN};
+}
+
+fum_device *cli_open_device(const char *select, const struct fum_log *log, int *status) {
+    fum_device *device = NULL;
+    struct fum_error err = {0};
+    struct fum_device_params params = {.select = select, .log = log, .validate = getenv("FUMAROLE_VALIDATE") != NULL};
+    enum fum_result result = fum_device_create(&device, &params, &err);
+    if (result != FUM_OK)
+        *status = cli_fail_result(result, &err);
+    return device;
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+    interrupted = 1;
+    signal(number, SIG_DFL);
+}
+
+void cli_catch_interrupt(void) {
+    signal(SIGINT, on_interrupt);
+}
+
+bool cli_interrupted(void) {
+    return interrupted != 0;
+}
+
+char *cli_join(const char *dir, const char *name) {
+    size_t size = strlen(dir) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", dir, name);
+    return path;
+}
+
+char *cli_read_text(const char *path, size_t limit, size_t *bytes) {
+    const char *where = path ? path : "standard input";
+    FILE *file = path ? fopen(path, "rb") : stdin;
+    size_t capacity = 4096, used = 0;
+    char *text = NULL;
+    if (!file) {
+        cli_fail("%s: %s", where, strerror(errno));
+        return NULL;
+    }
+    for (;;) {
+        char *grown = capacity <= limit + 4096 ? realloc(text, capacity) : NULL;
+        if (!grown) {
+            cli_fail("%s: more than %zu bytes of text", where, limit);
+            goto error;
+        }
+        text = grown;
+        used += fread(text + used, 1, capacity - 1 - used, file);
+        if (used < capacity - 1)
+            break;
+        capacity *= 2;
+    }
+    if (ferror(file)) {
+        cli_fail("%s: %s", where, strerror(errno));
+        goto error;
+    }
+    text[used] = 0;
+    *bytes = used;
+    if (path)
+        fclose(file);
+    return text;
+error:
+    if (path)
+        fclose(file);
+    free(text);
+    return NULL;
+}
+
+size_t cli_trim_newline(char *text, size_t bytes) {
+    if (bytes > 0 && text[bytes - 1] == '\n')
+        bytes--;
+    if (bytes > 0 && text[bytes - 1] == '\r')
+        bytes--;
+    text[bytes] = 0;
+    return bytes;
+}
+
+bool cli_read_line(FILE *file, struct cli_line *line) {
+    const size_t limit = (size_t)64 << 20;
+    line->bytes = 0;
+    for (;;) {
+        if (line->capacity - line->bytes < 2) {
+            size_t capacity = line->capacity ? line->capacity * 2 : 4096;
+            char *grown = capacity <= limit ? realloc(line->text, capacity) : NULL;
+            line->failed = !grown;
+            if (!grown)
+                return false;
+            line->text = grown;
+            line->capacity = capacity;
+        }
+        if (!fgets(line->text + line->bytes, (int)(line->capacity - line->bytes), file))
+            break;
+        line->bytes += strlen(line->text + line->bytes);
+        if (line->bytes > 0 && line->text[line->bytes - 1] == '\n') {
+            line->bytes = cli_trim_newline(line->text, line->bytes);
+            return true;
+        }
+    }
+    line->failed = ferror(file) != 0;
+    return line->bytes > 0 && !line->failed;
+}

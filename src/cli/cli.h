@@ -1,0 +1,81 @@
+// What the subcommands share: how they are called, how they fail, how they find models. Public API only.
+#ifndef FUM_CLI_H
+#define FUM_CLI_H
+
+#include <fumarole/core.h>
+#include <fumarole/device.h>
+
+#include "options.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+// Exit statuses: 0 is a success.
+enum {
+    CLI_FAILED = 1,       // one line on standard error says what, where, and what to do
+    CLI_USAGE = 2,
+    CLI_INTERRUPTED = 130, // Ctrl-C
+};
+
+struct cli_command {
+    const char *name;
+    const char *arguments; // after the name, in the usage line
+    const char *summary;
+    const char *details;   // printed below the options by --help; may be NULL
+    const struct cli_option *options;
+    // Arguments after the name. Returns an exit status.
+    int (*run)(const struct cli_command *command, int argc, char **argv);
+};
+
+extern const struct cli_command cli_devices, cli_generate, cli_info, cli_selftest, cli_tokenize;
+
+// Prints "fumarole: <text>" on standard error and returns CLI_FAILED.
+int cli_fail(const char *fmt, ...) FUM_PRINTF(1, 2);
+// The same for wrong usage, with a pointer to the command's --help; returns CLI_USAGE.
+int cli_misuse(const struct cli_command *command, const char *fmt, ...) FUM_PRINTF(2, 3);
+// The exit status of a library call that failed, its error printed.
+int cli_fail_result(enum fum_result result, const struct fum_error *err);
+
+// Parses the command's options into `values`. Returns -1 to go on, else the exit status (after --help or an error).
+// Arguments that are no options are left in argv[0..*argc).
+int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values);
+
+// A log that writes warnings (and with `verbose` everything) to standard error.
+struct fum_log cli_log(bool verbose);
+
+// Opens the device that `select` names (NULL: the best). Prints the error and returns NULL on failure; *status is
+// then the exit status.
+fum_device *cli_open_device(const char *select, const struct fum_log *log, int *status);
+
+// Ctrl-C sets a flag instead of ending the program; a second one ends it. cli_interrupted reads the flag.
+void cli_catch_interrupt(void);
+bool cli_interrupted(void);
+
+// Finds the model that `name` means: a path that exists, else a shipped model's name; NULL is the shipped one.
+// Stores a path to free with free() and returns 0, or prints what was looked at and returns an exit status.
+int cli_find_model(const char *name, char **path);
+
+// A path at the end of a malloc'd "dir/name"; NULL when out of memory.
+char *cli_join(const char *dir, const char *name);
+
+// The whole of standard input or of a file (NULL: standard input), NUL-terminated, to free with free(); at most
+// `limit` bytes. Prints the error and returns NULL on failure.
+char *cli_read_text(const char *path, size_t limit, size_t *bytes);
+
+// The length without the line end that files and echo leave, which is cut off.
+size_t cli_trim_newline(char *text, size_t bytes);
+
+bool cli_is_folder(const char *path);
+// Makes a folder unless it is there; 0, or the error printed and an exit status.
+int cli_make_folder(const char *path);
+
+// Lines of a stream of any length up to 64 MiB. Zero to begin with; free `text` at the end.
+struct cli_line {
+    char *text; // without its newline
+    size_t bytes, capacity;
+    bool failed; // reading ended for another reason than the end of the stream
+};
+// False at the end of the stream and on failure.
+bool cli_read_line(FILE *file, struct cli_line *line);
+
+#endif

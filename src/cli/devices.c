@@ -1,0 +1,103 @@
+// fumarole devices: the GPUs of this machine.
+#include "cli.h"
+
+#include <stdlib.h>
+
+struct devices_options {
+    bool verbose;
+};
+
+static const struct cli_option options[] = {
+    {"verbose", 'v', CLI_FLAG, offsetof(struct devices_options, verbose), NULL, "limits and features too", 0, 0, NULL},
+    {0},
+};
+
+static const char *type_name(enum fum_device_type type) {
+    switch (type) {
+    case FUM_DEVICE_INTEGRATED: return "integrated";
+    case FUM_DEVICE_DISCRETE: return "discrete";
+    case FUM_DEVICE_VIRTUAL: return "virtual";
+    case FUM_DEVICE_CPU: return "cpu";
+    case FUM_DEVICE_OTHER: break;
+    }
+    return "other";
+}
+
+static void print_limits(const struct fum_device_info *info) {
+    const double mib = 1024.0 * 1024.0;
+    const struct {
+        const char *name;
+        bool there;
+    } features[] = {
+        {"16-bit storage", info->storage16}, {"f16 arithmetic", info->float16}, {"8-bit storage", info->storage8},
+        {"int8 arithmetic", info->int8}, {"integer dot product", info->int_dot},
+        {"subgroup arithmetic", info->subgroup_arithmetic}, {"subgroup shuffle", info->subgroup_shuffle},
+        {"subgroup size control", info->subgroup_control}, {"cooperative matrix", info->cooperative_matrix},
+        {"buffer addresses", info->buffer_address}, {"timeline semaphores", info->timeline},
+        {"unified memory", info->unified_memory},
+    };
+    printf("    Vulkan %u.%u.%u, driver %s\n", info->api_version >> 22, info->api_version >> 12 & 0x3ff,
+           info->api_version & 0xfff, info->driver);
+    printf("    binding %.0f MiB, allocation %.0f MiB, buffer %.0f MiB, shared memory %u KiB\n",
+           (double)info->max_binding / mib, (double)info->max_allocation / mib, (double)info->max_buffer / mib,
+           info->shared_bytes / 1024);
+    printf("    workgroup %u (%u x %u x %u), subgroup %u (%u to %u)\n", info->max_group_invocations,
+           info->max_group_size[0], info->max_group_size[1], info->max_group_size[2], info->subgroup_size,
+           info->subgroup_min, info->subgroup_max);
+    for (int have = 1; have >= 0; have--) {
+        const char *separator = have ? "    has " : "    lacks ";
+        for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+            if (features[i].there != (have == 1))
+                continue;
+            printf("%s%s", separator, features[i].name);
+            separator = ", ";
+        }
+        if (separator[0] == ',')
+            printf("\n");
+    }
+}
+
+static void print_device(int index, const struct fum_device_info *info, bool verbose) {
+    printf("%d  %s  (%s, %.1f GiB)\n    uuid ", index, info->name, type_name(info->type),
+           (double)info->memory / (1024.0 * 1024.0 * 1024.0));
+    for (int i = 0; i < 16; i++)
+        printf("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", info->uuid[i]);
+    printf("\n");
+    if (verbose)
+        print_limits(info);
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct devices_options values = {0};
+    struct fum_device_info *infos = NULL;
+    struct fum_error err = {0};
+    int count = 0;
+    int status = cli_parse(command, &argc, argv, &values);
+    if (status >= 0)
+        return status;
+    if (argc > 0)
+        return cli_misuse(command, "takes no argument such as \"%.60s\"", argv[0]);
+
+    enum fum_result result = fum_device_list(NULL, 0, &count, &err);
+    if (result != FUM_OK)
+        return cli_fail_result(result, &err);
+    int capacity = count;
+    infos = calloc((size_t)capacity + 1, sizeof *infos);
+    if (!infos)
+        return cli_fail("out of memory");
+    result = fum_device_list(infos, capacity, &count, &err);
+    status = result == FUM_OK ? 0 : cli_fail_result(result, &err);
+    for (int i = 0; status == 0 && i < count && i < capacity; i++)
+        print_device(i, &infos[i], values.verbose);
+    free(infos);
+    return status;
+}
+
+const struct cli_command cli_devices = {
+    .name = "devices",
+    .arguments = "[-v]",
+    .summary = "the GPUs of this machine, as --device takes them",
+    .details = "--device takes the number, the uuid, or part of the name.\n",
+    .options = options,
+    .run = run,
+};

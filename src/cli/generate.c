@@ -1,0 +1,309 @@
+// fumarole generate: a prompt in, pictures out.
+#include "generate_options.h"
+#include "output.h"
+#include "progress.h"
+#include "trace.h"
+
+#include <fumarole/pipeline.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_PROMPT_BYTES = 1 << 20, MAX_SUGGESTIONS = 4 };
+
+// One run of the command: everything it opens, and what the callbacks need.
+struct job {
+    struct generate_options options;
+    char *prompt_text, *model_path; // freed at the end
+    fum_device *device;
+    fum_model *model;
+    fum_pipeline *pipeline;
+    struct cli_trace trace;
+    struct fum_log log;
+    struct cli_progress progress;
+    float *noise;
+    int noise_shape[4];
+    float *latents; // of the pictures so far, for --save-latents
+    int latents_shape[4];
+    int graphs_dumped;
+    double started;
+    int status; // of what a callback did
+};
+
+static int read_prompt(struct job *job) {
+    size_t bytes = 0;
+    const char *path = job->options.prompt_file;
+    if (!path)
+        return 0;
+    job->prompt_text = cli_read_text(strcmp(path, "-") == 0 ? NULL : path, MAX_PROMPT_BYTES, &bytes);
+    if (!job->prompt_text)
+        return CLI_FAILED;
+    if (strlen(job->prompt_text) != bytes)
+        return cli_fail("%s: holds a NUL byte; a prompt file is plain UTF-8 text", path);
+    if (cli_trim_newline(job->prompt_text, bytes) == 0)
+        return cli_fail("%s: is empty; it should hold the prompt", path);
+    job->options.prompt = job->prompt_text;
+    return 0;
+}
+
+// -1 becomes a seed of the clock's, which is said, so that the picture can be made again.
+static void choose_seed(struct generate_options *options) {
+    if (options->seed >= 0)
+        return;
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    uint64_t mixed = ((uint64_t)now.tv_sec * 1000000007u + (uint64_t)now.tv_nsec) * UINT64_C(0x9e3779b97f4a7c15);
+    options->seed = (int64_t)(mixed >> 33);
+    fprintf(stderr, "Random seed: %lld\n", (long long)options->seed);
+}
+
+static int check_outputs(const struct cli_command *command, const struct generate_options *options) {
+    int status = cli_output_check_pattern(command, options->output);
+    for (int i = 0; status == 0 && i < options->count; i++) {
+        char *name = cli_output_name(options->output, i, options->count);
+        status = name ? cli_output_check_writable(name) : cli_fail("out of memory");
+        free(name);
+    }
+    if (status == 0 && options->save_latents)
+        status = cli_output_check_writable(options->save_latents);
+    if (status == 0 && options->trace)
+        status = cli_output_check_writable(options->trace);
+    if (status == 0 && options->dump_graph)
+        status = cli_make_folder(options->dump_graph);
+    return status;
+}
+
+static int read_noise(struct job *job) {
+    struct fum_error err = {0};
+    if (!job->options.noise)
+        return 0;
+    enum fum_result result = fum_noise_read(job->options.noise, &job->noise, job->noise_shape, &err);
+    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+}
+
+static void suggest(const struct job *job) {
+    const char *suggestions[MAX_SUGGESTIONS];
+    int count = fum_model_suggest(job->model, job->options.prompt, suggestions, MAX_SUGGESTIONS);
+    if (count <= 0)
+        return;
+    fprintf(stderr, "fumarole: the model %s knows no word of this prompt; try",
+            fum_model_get_info(job->model)->name);
+    for (int i = 0; i < count; i++)
+        fprintf(stderr, "%s \"%s\"", i ? "," : "", suggestions[i]);
+    fputc('\n', stderr);
+}
+
+static bool on_load(void *user, const char *part, uint64_t done, uint64_t total) {
+    struct job *job = user;
+    if (job->options.verbose && done == total)
+        fprintf(stderr, "Loaded %s, %.1f MiB\n", part, (double)total / (1 << 20));
+    return !cli_interrupted();
+}
+
+static bool on_step(void *user, int image, int step, int steps) {
+    struct job *job = user;
+    char what[32] = "step";
+    if (job->options.count > 1)
+        snprintf(what, sizeof what, "%d of %d", image + 1, job->options.count);
+    cli_progress_step(&job->progress, what, step, steps);
+    return !cli_interrupted();
+}
+
+static void write_text(struct job *job, const char *part, const char *pass, const char *suffix, const char *text) {
+    char path[1024];
+    if (!text || job->status)
+        return;
+    snprintf(path, sizeof path, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped, part, pass, suffix);
+    FILE *file = fopen(path, "w");
+    bool good = file && fputs(text, file) >= 0;
+    if (file)
+        good = fclose(file) == 0 && good;
+    if (!good)
+        job->status = cli_fail("cannot write %s: %s", path, strerror(errno));
+}
+
+static void on_graph(void *user, const char *part, const char *pass, const char *text, const char *dot) {
+    struct job *job = user;
+    write_text(job, part, pass, "txt", text);
+    write_text(job, part, pass, "dot", dot);
+    job->graphs_dumped++;
+}
+
+// Appends a picture's latents to what --save-latents writes at the end.
+static bool keep_latents(struct job *job, const struct fum_image *image) {
+    size_t one = (size_t)image->latent_channels * (size_t)image->latent_height * (size_t)image->latent_width;
+    size_t before = (size_t)job->latents_shape[0] * one;
+    float *grown = realloc(job->latents, (before + one) * sizeof *grown);
+    if (!grown) {
+        job->status = cli_fail("no memory to keep the latents of picture %d", image->index + 1);
+        return false;
+    }
+    memcpy(grown + before, image->latents, one * sizeof *grown);
+    job->latents = grown;
+    job->latents_shape[0]++;
+    job->latents_shape[1] = image->latent_channels;
+    job->latents_shape[2] = image->latent_height;
+    job->latents_shape[3] = image->latent_width;
+    return true;
+}
+
+static bool on_image(void *user, const struct fum_image *image) {
+    struct job *job = user;
+    struct fum_error err = {0};
+    cli_progress_end(&job->progress);
+    if (job->options.save_latents && !keep_latents(job, image))
+        return false;
+    char *name = cli_output_name(job->options.output, image->index, job->options.count);
+    enum fum_result result = name ? fum_image_save(image, name, &err) : FUM_ERR_NOMEM;
+    if (result == FUM_OK)
+        printf("%s: %d x %d, seed %llu, on %s, %.2f s\n", name, image->width, image->height,
+               (unsigned long long)image->seed, fum_device_get_info(job->device)->name,
+               fum_time_now() - job->started);
+    else
+        job->status = cli_fail_result(result, &err);
+    fflush(stdout);
+    free(name);
+    return job->status == 0 && !cli_interrupted();
+}
+
+static enum fum_precision precision_of(const char *name) {
+    static const char *const names[] = {"auto", "f32", "f16", "bf16"};
+    for (int i = 0; name && i < 4; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum fum_precision)i;
+    return FUM_PRECISION_AUTO;
+}
+
+// Opens the model, the device and the pipeline.
+static int open_all(struct job *job) {
+    struct fum_error err = {0};
+    int status = cli_find_model(job->options.model, &job->model_path);
+    if (status)
+        return status;
+    struct fum_model_params model_params = {.path = job->model_path, .log = &job->log};
+    enum fum_result result = fum_model_open(&job->model, &model_params, &err);
+    if (result != FUM_OK)
+        return cli_fail_result(result, &err);
+    suggest(job);
+    job->device = cli_open_device(job->options.device, &job->log, &status);
+    if (!job->device)
+        return status;
+    if (job->options.trace)
+        status = cli_trace_begin(&job->trace, job->options.trace, job->device);
+    if (status)
+        return status;
+    struct fum_pipeline_params params = {
+        .precision = precision_of(job->options.precision),
+        .log = &job->log,
+        .on_load = on_load,
+        .on_graph = job->options.dump_graph ? on_graph : NULL,
+        .user = job,
+    };
+    result = fum_pipeline_create(&job->pipeline, job->device, job->model, &params, &err);
+    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+}
+
+static int generate(struct job *job) {
+    const struct generate_options *options = &job->options;
+    struct fum_error err = {0};
+    struct fum_generate_params params = {
+        .prompt = options->prompt,
+        .negative = options->negative,
+        .width = options->width,
+        .height = options->height,
+        .steps = options->steps,
+        .sampler = options->sampler,
+        .schedule = options->schedule,
+        .timestep_spacing = options->spacing,
+        // The library's 0 asks for the model's own; a guidance of 0 to 1 is none.
+        .guidance = options->guidance < 0 ? 0.0f : options->guidance < 1 ? 1.0f : (float)options->guidance,
+        .eta = (float)options->eta,
+        .seed = (uint64_t)options->seed,
+        .count = options->count,
+        .clip_skip = options->clip_skip,
+        .rng = options->rng && strcmp(options->rng, "cpu") == 0 ? FUM_RNG_CPU : FUM_RNG_CUDA,
+        .noise = job->noise,
+        .on_step = on_step,
+        .on_image = on_image,
+        .user = job,
+    };
+    memcpy(params.noise_shape, job->noise_shape, sizeof params.noise_shape);
+    cli_progress_begin(&job->progress, options->quiet);
+    enum fum_result result = fum_generate(job->pipeline, &params, &err);
+    cli_progress_end(&job->progress);
+    if (job->status) // a callback failed and has said why
+        return job->status;
+    if (cli_interrupted())
+        result = FUM_ERR_CANCELLED;
+    if (result != FUM_OK)
+        return cli_fail_result(result, &err);
+    if (options->save_latents) {
+        result = fum_latents_save(options->save_latents, job->latents, job->latents_shape, &err);
+        if (result != FUM_OK)
+            return cli_fail_result(result, &err);
+    }
+    return 0;
+}
+
+static void print_stats(const struct job *job) {
+    struct fum_pipeline_stats stats;
+    fum_pipeline_get_stats(job->pipeline, &stats);
+    const struct fum_executable_stats *unet = &stats.unet;
+    fprintf(stderr, "A step: %.3f s, %d dispatches, %d barriers, %.2f GFLOP; device memory %.1f MiB at the most\n",
+            stats.step_seconds, unet->dispatches[FUM_STAGE_LATENTS], unet->barriers[FUM_STAGE_LATENTS],
+            unet->flops[FUM_STAGE_LATENTS] / 1e9, (double)stats.memory_peak / (1 << 20));
+}
+
+static void close_all(struct job *job) {
+    fum_pipeline_destroy(&job->pipeline);
+    fum_device_destroy(&job->device);
+    fum_model_destroy(&job->model);
+    fum_noise_free(&job->noise);
+    free(job->latents);
+    free(job->model_path);
+    free(job->prompt_text);
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct job job = {.options = generate_options_default(), .started = fum_time_now()};
+    int status = cli_parse(command, &argc, argv, &job.options);
+    if (status < 0)
+        status = generate_options_check(command, &job.options, argc, argv);
+    if (status >= 0)
+        return status;
+
+    job.log = cli_log(job.options.verbose);
+    status = read_prompt(&job);
+    if (status == 0)
+        status = check_outputs(command, &job.options);
+    if (status == 0)
+        status = read_noise(&job);
+    if (status == 0) {
+        cli_catch_interrupt();
+        choose_seed(&job.options);
+        status = open_all(&job);
+    }
+    if (status == 0)
+        status = generate(&job);
+    if (status == 0 && job.options.verbose)
+        print_stats(&job);
+    if (job.trace.file) {
+        int trace_status = cli_trace_end(&job.trace, job.options.trace, job.device);
+        status = status ? status : trace_status;
+    }
+    close_all(&job);
+    return status;
+}
+
+const struct cli_command cli_generate = {
+    .name = "generate",
+    .arguments = "[OPTIONS] PROMPT",
+    .summary = "a prompt in, a picture out",
+    .details = "Samplers: ddim pndm lms euler euler_a heun dpm2 dpm2_a dpm++2s_a dpm++2m dpm++2m_sde dpm++3m_sde\n"
+               "dpm++sde unipc lcm ddpm. Schedules: discrete karras exponential sgm_uniform simple beta ays kl_optimal.\n"
+               "With -b, the second picture is output_2.png, or what a %d in the name makes of it.\n",
+    .options = generate_option_table,
+    .run = run,
+};

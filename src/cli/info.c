@@ -1,0 +1,115 @@
+// fumarole info: what a checkpoint is, and whether everything it needs is in it.
+#include "cli.h"
+
+#include <fumarole/model.h>
+
+#include <stdlib.h>
+
+struct info_options {
+    bool verbose;
+};
+
+static const struct cli_option options[] = {
+    {"verbose", 'v', CLI_FLAG, offsetof(struct info_options, verbose), NULL, "say more while reading", 0, 0, NULL},
+    {0},
+};
+
+enum { MAX_LISTED = 200 };
+
+struct problems {
+    int count[FUM_MODEL_UNMATCHED + 1];
+};
+
+static void on_problem(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
+                       const char *detail) {
+    static const char *const names[] = {"missing", "misshapen", "unmatched"};
+    struct problems *problems = user;
+    int count = ++problems->count[problem];
+    if (count <= MAX_LISTED)
+        printf("  %-10s %s: %s%s%s\n", names[problem], part, tensor, detail && *detail ? ", " : "",
+               detail ? detail : "");
+    else if (count == MAX_LISTED + 1)
+        printf("  %-10s and more\n", names[problem]);
+}
+
+static void print_size(uint64_t bytes) {
+    if (bytes >= UINT64_C(1) << 30)
+        printf("%7.2f GiB", (double)bytes / (double)(UINT64_C(1) << 30));
+    else
+        printf("%7.1f MiB", (double)bytes / (double)(1 << 20));
+}
+
+static void print_part(const struct fum_model_part *part) {
+    printf("  %-15s %-32s %5d tensors  %9.2f M ", part->name, part->class_name ? part->class_name : "", part->tensors,
+           (double)part->parameters / 1e6);
+    print_size(part->bytes);
+    for (int i = 0; i < FUM_DTYPE_COUNT; i++) {
+        if (part->dtypes[i] == part->tensors && part->tensors > 0)
+            printf("  %s", fum_dtype_name((enum fum_dtype)i));
+        else if (part->dtypes[i] > 0)
+            printf("  %d %s", part->dtypes[i], fum_dtype_name((enum fum_dtype)i));
+    }
+    printf("\n");
+    if (part->file)
+        printf("  %15s %s\n", "", part->file);
+}
+
+static void print_info(const struct fum_model_info *info) {
+    printf("%s: %s, %s\n", info->name, info->family, info->prediction);
+    printf("  path      %s\n", info->path);
+    if (info->description[0])
+        printf("  what      %s\n", info->description);
+    if (info->license[0])
+        printf("  licence   %s\n", info->license);
+    if (info->origin[0])
+        printf("  origin    %s\n", info->origin);
+    printf("  defaults  %d x %d (multiples of %d), %d steps, guidance %g, sampler %s, clip skip %d\n", info->width,
+           info->height, info->size_multiple, info->steps, (double)info->guidance, info->sampler, info->clip_skip);
+    if (info->num_prompts > 0)
+        printf("  prompts   %d that it knows\n", info->num_prompts);
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct info_options values = {0};
+    struct fum_error err = {0};
+    struct fum_model_part part;
+    struct problems problems = {0};
+    fum_model *model = NULL;
+    char *path = NULL;
+    int status = cli_parse(command, &argc, argv, &values);
+    if (status >= 0)
+        return status;
+    if (argc != 1)
+        return cli_misuse(command, "name one model: a diffusers folder, a checkpoint file, or a shipped model");
+    status = cli_find_model(argv[0], &path);
+    if (status)
+        return status;
+
+    struct fum_log log = cli_log(values.verbose);
+    struct fum_model_params params = {.path = path, .log = &log};
+    enum fum_result result = fum_model_open(&model, &params, &err);
+    if (result == FUM_OK) {
+        print_info(fum_model_get_info(model));
+        for (int i = 0; fum_model_get_part(model, i, &part); i++)
+            print_part(&part);
+        result = fum_model_check(model, on_problem, &problems, &err);
+    }
+    if (result == FUM_OK)
+        printf("  complete: every tensor it needs is there%s\n",
+               problems.count[FUM_MODEL_UNMATCHED] ? ", others are left unused" : "");
+    else
+        status = cli_fail_result(result, &err);
+    fum_model_destroy(&model);
+    free(path);
+    return status;
+}
+
+const struct cli_command cli_info = {
+    .name = "info",
+    .arguments = "MODEL",
+    .summary = "what a checkpoint is, and whether it is complete",
+    .details = "MODEL is a diffusers folder, a checkpoint file, or a shipped model such as emoji.\n"
+               "Exit status 1 when a tensor that the model needs is missing or has another shape.\n",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,182 @@
+// fumarole tokenize: text to the ids that a text encoder reads.
+#include "cli.h"
+
+#include <fumarole/tokenizer.h>
+
+#include <cjson/cJSON.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tokenize_options {
+    const char *model;
+    bool jsonl;
+};
+
+static const struct cli_option options[] = {
+    {"model", 'm', CLI_PATH, offsetof(struct tokenize_options, model), "MODEL",
+     "a diffusers folder or shipped model (default: the CLIP vocabulary)", 0, 0, NULL},
+    {"jsonl", 0, CLI_FLAG, offsetof(struct tokenize_options, jsonl), NULL,
+     "read lines {\"text\": ...} and write lines {\"ids\": [...], \"pieces\": [...]}", 0, 0, NULL},
+    {0},
+};
+
+// A model's own vocabulary, or CLIP's for checkpoint files and for no model at all.
+static fum_tokenizer *open_tokenizer(const char *model, int *status) {
+    fum_tokenizer *tokenizer = NULL;
+    struct fum_error err = {0};
+    enum fum_result result;
+    char *path = NULL, *dir = NULL;
+    if (model) {
+        *status = cli_find_model(model, &path);
+        if (*status)
+            return NULL;
+    }
+    if (path && cli_is_folder(path)) {
+        dir = cli_join(path, "tokenizer");
+        result = dir ? fum_tokenizer_load_dir(&tokenizer, dir, &err) : FUM_ERR_NOMEM;
+    } else {
+        result = fum_tokenizer_load_clip(&tokenizer, NULL, NULL, &err);
+    }
+    if (result != FUM_OK)
+        *status = cli_fail_result(result, &err);
+    free(dir);
+    free(path);
+    return tokenizer;
+}
+
+static int print_ids(const fum_tokenizer *tokenizer, const char *text, size_t bytes) {
+    struct fum_token_ids ids = {0};
+    struct fum_error err = {0};
+    enum fum_result result = fum_tokenizer_encode(tokenizer, text, bytes, &ids, &err);
+    if (result != FUM_OK)
+        return cli_fail_result(result, &err);
+    for (size_t i = 0; i < ids.count; i++) {
+        const char *piece = fum_tokenizer_piece(tokenizer, ids.ids[i]);
+        printf("%6d  %s\n", (int)ids.ids[i], piece ? piece : "");
+    }
+    int limit = fum_tokenizer_max_length(tokenizer);
+    if (limit > 0 && ids.count > (size_t)limit)
+        printf("%zu ids, of which a prompt holds %d\n", ids.count, limit);
+    else
+        printf("%zu ids\n", ids.count);
+    fum_token_ids_free(&ids);
+    return 0;
+}
+
+// cJSON cuts strings at NUL, and JSON text can hold one as "\u0000". Such an escape is read as the noncharacter
+// U+FDD0 and put back by restore_nul.
+static void hide_nul(char *line) {
+    bool escaped = false;
+    for (; *line; line++) {
+        if (escaped && strncmp(line, "u0000", 5) == 0)
+            memcpy(line, "uFDD0", 5);
+        escaped = !escaped && *line == '\\';
+    }
+}
+
+static size_t restore_nul(char *text) {
+    char *to = text;
+    for (const char *from = text; *from;) {
+        if (strncmp(from, "\xef\xb7\x90", 3) == 0) {
+            *to++ = 0;
+            from += 3;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    return (size_t)(to - text);
+}
+
+// {"ids": […], "pieces": […]}, or NULL when out of memory.
+static char *format_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *ids) {
+    cJSON *object = cJSON_CreateObject();
+    cJSON *numbers = cJSON_AddArrayToObject(object, "ids"), *pieces = cJSON_AddArrayToObject(object, "pieces");
+    bool good = numbers && pieces;
+    for (size_t i = 0; good && i < ids->count; i++) {
+        const char *piece = fum_tokenizer_piece(tokenizer, ids->ids[i]);
+        cJSON *number = cJSON_CreateNumber(ids->ids[i]), *string = cJSON_CreateString(piece ? piece : "");
+        good = cJSON_AddItemToArray(numbers, number) && cJSON_AddItemToArray(pieces, string);
+    }
+    char *text = good ? cJSON_PrintUnformatted(object) : NULL;
+    cJSON_Delete(object);
+    return text;
+}
+
+static int print_json_line(const fum_tokenizer *tokenizer, char *line, int number) {
+    struct fum_token_ids ids = {0};
+    struct fum_error err = {0};
+    int status = 0;
+    char *answer = NULL;
+    hide_nul(line);
+    cJSON *object = cJSON_Parse(line);
+    cJSON *text = cJSON_GetObjectItemCaseSensitive(object, "text");
+    if (!cJSON_IsString(text)) {
+        status = cli_fail("standard input, line %d: not a JSON object with a string \"text\"", number);
+        goto done;
+    }
+    size_t bytes = restore_nul(text->valuestring);
+    enum fum_result result = fum_tokenizer_encode(tokenizer, text->valuestring, bytes, &ids, &err);
+    if (result != FUM_OK) {
+        status = cli_fail("standard input, line %d: %s", number, err.text);
+        goto done;
+    }
+    answer = format_ids(tokenizer, &ids);
+    if (!answer || printf("%s\n", answer) < 0 || fflush(stdout) != 0)
+        status = cli_fail("could not write line %d", number);
+done:
+    cJSON_free(answer);
+    cJSON_Delete(object);
+    fum_token_ids_free(&ids);
+    return status;
+}
+
+static int run_jsonl(const fum_tokenizer *tokenizer) {
+    struct cli_line line = {0};
+    int status = 0;
+    for (int number = 1; status == 0 && cli_read_line(stdin, &line); number++)
+        if (line.text[strspn(line.text, " \t\r")])
+            status = print_json_line(tokenizer, line.text, number);
+    if (status == 0 && line.failed)
+        status = cli_fail("standard input: could not be read, or a line is too long");
+    free(line.text);
+    return status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct tokenize_options values = {0};
+    size_t bytes = 0;
+    int status = cli_parse(command, &argc, argv, &values);
+    if (status >= 0)
+        return status;
+    if (argc > 1)
+        return cli_misuse(command, "more than one text: \"%.40s\" and \"%.40s\"; put quotes around it", argv[0], argv[1]);
+    if (argc == 1 && values.jsonl)
+        return cli_misuse(command, "--jsonl reads standard input and takes no text");
+
+    status = 0;
+    fum_tokenizer *tokenizer = open_tokenizer(values.model, &status);
+    if (!tokenizer)
+        return status;
+    if (values.jsonl) {
+        status = run_jsonl(tokenizer);
+    } else if (argc == 1) {
+        status = print_ids(tokenizer, argv[0], strlen(argv[0]));
+    } else {
+        char *text = cli_read_text(NULL, FUM_TOKENIZER_MAX_BYTES, &bytes);
+        status = text ? print_ids(tokenizer, text, cli_trim_newline(text, bytes)) : CLI_FAILED;
+        free(text);
+    }
+    fum_tokenizer_destroy(&tokenizer);
+    return status;
+}
+
+const struct cli_command cli_tokenize = {
+    .name = "tokenize",
+    .arguments = "[-m MODEL] [TEXT | --jsonl]",
+    .summary = "text to the ids that a text encoder reads",
+    .details = "Ids are whole, with start and end, not cut. Without TEXT, standard input is read.\n"
+               "scripts/clip-vocab obtains the CLIP vocabulary, which is not part of fumarole.\n",
+    .options = options,
+    .run = run,
+};

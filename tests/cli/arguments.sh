@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# arguments.sh FUMAROLE: exit statuses and messages of the command line, without a GPU.
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+
+expect 2 'no command'
+expect 0 'usage: fumarole' --help
+expect 0 '^fumarole [0-9]+\.[0-9]+\.[0-9]+$' --version
+expect 2 'did you mean devices' device
+expect 2 'unknown command' xyzzy
+for command in tokenize devices selftest; do
+    expect 0 "usage: fumarole $command" "$command" --help
+    expect 2 'unknown option' "$command" --no-such-option-at-all
+done
+expect 2 'takes no argument' devices all
+expect 2 'takes no value' devices --verbose=yes
+
+expect 2 'more than one text' tokenize red heart
+expect 2 'takes no text' tokenize --jsonl heart
+expect 1 'no such file or folder' tokenize -m nowhere heart
+expect 0 '^ *[0-9]+  heart</w>$' tokenize -m emoji heart
+expect 0 '^2 ids$' tokenize -m emoji ''
+expect 2 'takes no argument' selftest everything
+expect 2 'all f32 f16 bf16' selftest --precision f8
+
+finish

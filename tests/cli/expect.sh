@@ -1,0 +1,36 @@
+# Sourced by the scripts beside it, with the program as $1: runs commands in an empty folder and checks what they say.
+# shellcheck shell=bash
+set -u
+fumarole=$1
+failures=0
+cases=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+# expect STATUS PATTERN ARGUMENT...: the status, one line on standard error that matches the pattern (for status 0:
+# standard output matches), and no file left behind.
+expect() {
+    local status=$1 pattern=$2 got lines
+    shift 2
+    cases=$((cases + 1))
+    "$fumarole" "$@" >out.txt 2>err.txt </dev/null
+    got=$?
+    lines=$(wc -l <err.txt)
+    local shown=err.txt wanted_lines=1
+    [ "$status" = 0 ] && { shown=out.txt; wanted_lines=0; }
+    if [ "$got" != "$status" ] || ! grep -qE -- "$pattern" "$shown" || [ "$lines" != "$wanted_lines" ] ||
+        compgen -G '*.png' >/dev/null; then
+        failures=$((failures + 1))
+        echo "FAILED: fumarole $*"
+        echo "  wanted $status and a line with /$pattern/, got $got and:"
+        sed 's/^/    /' out.txt err.txt
+        ls
+    fi
+}
+
+# finish: the exit status of the script.
+finish() {
+    echo "$cases cases, $failures failed"
+    [ "$failures" = 0 ]
+}

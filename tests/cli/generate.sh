@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# generate.sh FUMAROLE: wrong usage of generate and info, broken input, without a GPU.
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+
+for command in generate info; do
+    expect 0 "usage: fumarole $command" "$command" --help
+    expect 2 'unknown option' "$command" --no-such-option-at-all
+done
+expect 2 'did you mean generate' genrate
+
+expect 2 'no prompt' generate
+expect 2 'more than one prompt' generate red heart
+expect 2 'give the prompt once' generate -p red heart
+expect 2 'did you mean --steps' generate --stesp 3 heart
+expect 2 'did you mean --cfg-scale' generate --cfg-scal=3 heart
+expect 2 'wants a value' generate heart --steps
+expect 2 'wants a whole number' generate heart --steps many
+expect 2 'wants a whole number' generate heart --steps 3x
+expect 2 'wants a whole number' generate heart --steps=
+expect 2 'wants a whole number' generate heart -s 99999999999999999999
+expect 2 'from 1 to 1000' generate heart --steps 0
+expect 2 'from 1 to 1000' generate heart --steps 1001
+expect 2 'from 1 to 16384' generate heart -W 0
+expect 2 'from 1 to 16384' generate heart -W -8
+expect 2 'wants a number' generate heart --cfg-scale nan
+expect 2 'wants a number' generate heart --cfg-scale strong
+expect 2 '0 or more, or -1' generate heart -s -2
+expect 2 'did you mean euler' generate heart --sampling-method eulr
+expect 2 'knows no "magic"' generate heart --sampling-method magic
+expect 2 'knows no "magic"' generate heart --scheduler magic
+expect 2 'leading linspace trailing' generate heart --timestep-spacing sideways
+expect 2 'auto f32 f16 bf16' generate heart --precision f64
+expect 2 'wants a path' generate heart -o ''
+expect 1 'no such file or folder' generate heart -m nowhere/model
+expect 1 'no shipped model of that name' generate heart -m nowhere
+: >empty.txt
+expect 1 'empty.txt' generate --prompt-file empty.txt
+expect 1 'missing.txt' generate --prompt-file missing.txt
+expect 1 'nowhere/cat.png' generate heart -o nowhere/cat.png
+expect 2 'one model' info
+expect 1 'no such file' info nowhere.safetensors
+: >zero.safetensors
+expect 1 'zero.safetensors' info zero.safetensors
+printf 'not a model %.0s' 1 2 3 4 5 6 7 8 >noise.safetensors
+expect 1 'noise.safetensors' info noise.safetensors
+
+finish
