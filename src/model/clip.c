@@ -1,6 +1,6 @@
-// Easy to get wrong: the mask is causal; the pooled value comes from the last layer with the final norm even when the
-// hidden states are taken from an earlier one; SD1 and SD2 pass a skipped layer's states through the final norm and
-// SDXL does not; configurations from before transformers 4.30 say eos_token_id 2 and mean the largest id.
+// Easy to get wrong: the mask is causal; the pooled value comes from the last layer with the final norm even when
+// the hidden states are taken from an earlier one; SD1 and SD2 pass a skipped layer's states through the final
+// norm and SDXL does not; configurations from before transformers 4.30 say eos_token_id 2 and mean the largest id.
 #include "model/clip.h"
 
 #include "model/config.h"
@@ -12,8 +12,8 @@ enum { MAX_LAYERS = 64 };
 
 static const char *activation_op(struct fum_config *c) {
     static const char *const names[][2] = {
-        {"quick_gelu", "quick_gelu"}, {"gelu", "gelu"}, {"gelu_new", "gelu_tanh"}, {"gelu_pytorch_tanh", "gelu_tanh"},
-        {"silu", "silu"},
+        {"quick_gelu", "quick_gelu"},       {"gelu", "gelu"}, {"gelu_new", "gelu_tanh"},
+        {"gelu_pytorch_tanh", "gelu_tanh"}, {"silu", "silu"},
     };
     const char *name = fum_config_string(c, "hidden_act", "quick_gelu");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -70,7 +70,8 @@ static fum_tensor *layer(struct fum_nn *nn, const struct fum_clip_config *config
     size_t mark = fum_nn_enter(nn, "encoder.layers.%d", index);
     fum_tensor *h = fum_nn_attention(nn, "self_attn", fum_nn_layer_norm(nn, "layer_norm1", x, config->eps), &self);
     x = fum_nn_add(nn, NULL, h, x);
-    h = fum_nn_linear(nn, "mlp.fc1", fum_nn_layer_norm(nn, "layer_norm2", x, config->eps), config->ff_channels, true);
+    h = fum_nn_linear(nn, "mlp.fc1", fum_nn_layer_norm(nn, "layer_norm2", x, config->eps), config->ff_channels,
+                      true);
     h = fum_nn_linear(nn, "mlp.fc2", fum_nn_unary(nn, config->activation, NULL, h), config->channels, true);
     x = fum_nn_add(nn, "", h, x);
     fum_nn_leave(nn, mark);
@@ -78,7 +79,8 @@ static fum_tensor *layer(struct fum_nn *nn, const struct fum_clip_config *config
 }
 
 // The end token's state of each row, projected.
-static fum_tensor *pool(struct fum_nn *nn, const struct fum_clip_config *config, fum_tensor *last, fum_tensor *ends) {
+static fum_tensor *pool(struct fum_nn *nn, const struct fum_clip_config *config, fum_tensor *last,
+                        fum_tensor *ends) {
     struct fum_shape s = fum_tensor_shape(last);
     fum_tensor *rows = fum_nn_reshape(nn, NULL, last, (struct fum_shape){2, {s.dim[0] * s.dim[1], s.dim[2]}});
     if (!rows || !ends) return NULL;

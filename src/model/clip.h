@@ -1,5 +1,6 @@
-// CLIP text encoders (transformers' CLIPTextModel and CLIPTextModelWithProjection; OpenCLIP's are the same with GELU).
-// Weight names are transformers 4's: "text_model.encoder.layers.0.self_attn.q_proj.weight", "text_projection.weight".
+// CLIP text encoders (transformers' CLIPTextModel and CLIPTextModelWithProjection; OpenCLIP's are the same with
+// GELU). Weight names are transformers 4's: "text_model.encoder.layers.0.self_attn.q_proj.weight",
+// "text_projection.weight".
 #ifndef FUM_MODEL_CLIP_H
 #define FUM_MODEL_CLIP_H
 
@@ -31,7 +32,8 @@ struct fum_clip_params {
 
 struct fum_clip_outputs {
     fum_tensor *hidden; // [batch, tokens, channels]
-    fum_tensor *pooled; // [batch, projection or channels]: of the last layer whatever `skip` is; NULL without `ends`
+    fum_tensor
+        *pooled; // [batch, projection or channels]: of the last layer whatever `skip` is; NULL without `ends`
 };
 
 // Adds the encoder. Layers that nothing wanted depends on are not built, so their weights need not exist.

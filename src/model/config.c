@@ -29,8 +29,8 @@ void fum_config_unsupported(struct fum_config *c, const char *key) {
     if (c->result) return;
     char *value = cJSON_PrintUnformatted(member(c, key));
     c->result = fum_error_set(c->err, FUM_ERR_UNSUPPORTED,
-                              "%s: \"%s\" is %.100s, which fumarole does not build; use a model without it", c->where,
-                              key, value ? value : "null");
+                              "%s: \"%s\" is %.100s, which fumarole does not build; use a model without it",
+                              c->where, key, value ? value : "null");
     cJSON_free(value);
 }
 
@@ -81,7 +81,8 @@ const char *fum_config_string(struct fum_config *c, const char *key, const char 
     return cJSON_IsString(item) ? item->valuestring : otherwise;
 }
 
-void fum_config_ints(struct fum_config *c, const char *key, int otherwise, int *values, int count, int min, int max) {
+void fum_config_ints(struct fum_config *c, const char *key, int otherwise, int *values, int count, int min,
+                     int max) {
     const cJSON *item = member(c, key);
     bool list = cJSON_IsArray(item);
     if (list && cJSON_GetArraySize(item) != count) {

@@ -1,5 +1,5 @@
-// Reading a model's config.json: typed members with ranges, and one remembered error that names the key and what was
-// found. After the first failure the readers return their defaults.
+// Reading a model's config.json: typed members with ranges, and one remembered error that names the key and what
+// was found. After the first failure the readers return their defaults.
 #ifndef FUM_MODEL_CONFIG_H
 #define FUM_MODEL_CONFIG_H
 
@@ -8,10 +8,10 @@
 #include <cjson/cJSON.h>
 
 struct fum_config {
-    const cJSON *json;       // borrowed
-    const char *where;       // names the file in errors ("unet/config.json")
-    enum fum_result result;  // the first failure
-    struct fum_error *err;   // its text; may be NULL
+    const cJSON *json;      // borrowed
+    const char *where;      // names the file in errors ("unet/config.json")
+    enum fum_result result; // the first failure
+    struct fum_error *err;  // its text; may be NULL
 };
 
 // Absent or null is `otherwise`.
@@ -33,7 +33,8 @@ const char *fum_config_list_string(struct fum_config *config, const char *key, i
 
 // Refuses a setting that this build cannot do: "unet/config.json: dual_cross_attention is true, which …".
 void fum_config_unsupported(struct fum_config *config, const char *key);
-// Refuses the key unless it is absent, null, false, or the number or string given (string NULL: compare the number).
+// Refuses the key unless it is absent, null, false, or the number or string given (string NULL: compare the
+// number).
 void fum_config_only(struct fum_config *config, const char *key, double number, const char *string);
 // Any other complaint about a key.
 void fum_config_fail(struct fum_config *config, const char *key, const char *fmt, ...) FUM_PRINTF(3, 4);

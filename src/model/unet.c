@@ -1,6 +1,6 @@
-// Easy to get wrong: the skips are taken from the end, the last one made first; the context's projection is the same
-// for all steps, so it is a node of the prompt; the time embedding of all steps is one batch, and each residual block
-// reads its row; text and size ids are added to it per picture, which makes a row per picture.
+// Easy to get wrong: the skips are taken from the end, the last one made first; the context's projection is the
+// same for all steps, so it is a node of the prompt; the time embedding of all steps is one batch, and each
+// residual block reads its row; text and size ids are added to it per picture, which makes a row per picture.
 #include "model/unet.h"
 
 #include "graph/graph.h"
@@ -22,7 +22,8 @@ struct build {
 
 static fum_tensor *sinusoid(struct build *b, const char *name, fum_tensor *t, int channels) {
     const struct fum_unet_config *c = b->config;
-    struct fum_attr attrs[] = {{"dim", channels}, {"flip_sin_to_cos", c->flip_sin_to_cos}, {"shift", c->freq_shift}, {0}};
+    struct fum_attr attrs[] = {
+        {"dim", channels}, {"flip_sin_to_cos", c->flip_sin_to_cos}, {"shift", c->freq_shift}, {0}};
     return t ? fum_graph_add(b->nn.graph, "timestep_embedding", name, &t, 1, attrs) : NULL;
 }
 
@@ -96,8 +97,8 @@ static fum_tensor *resblock(struct build *b, int index, fum_tensor *x, int chann
     return fum_nn_resblock(&b->nn, name, x, &block);
 }
 
-static fum_tensor *transformer(struct build *b, int index, fum_tensor *x, const struct fum_unet_block *block, int depth,
-                               bool only_cross) {
+static fum_tensor *transformer(struct build *b, int index, fum_tensor *x, const struct fum_unet_block *block,
+                               int depth, bool only_cross) {
     char name[24];
     snprintf(name, sizeof name, "attentions.%d", index);
     struct fum_nn_transformer t = {
@@ -161,7 +162,8 @@ static fum_tensor *up_block(struct build *b, int index, fum_tensor *x) {
     return x;
 }
 
-fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *c, const struct fum_unet_params *params) {
+fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *c,
+                           const struct fum_unet_params *params) {
     struct build b = {.config = c, .params = params};
     fum_nn_init(&b.nn, graph, params->prefix);
     b.time = time_embedding(&b);
@@ -204,11 +206,13 @@ void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *c, const st
     enum fum_dtype storage = graph->storage;
     int64_t batch = sizes->batch;
     struct fum_shape context = {3, {batch, sizes->tokens, c->context_channels}};
-    p->timesteps = fum_graph_input(graph, "timesteps", (struct fum_shape){1, {sizes->steps}}, FUM_F32, FUM_STAGE_STEPS);
+    p->timesteps =
+        fum_graph_input(graph, "timesteps", (struct fum_shape){1, {sizes->steps}}, FUM_F32, FUM_STAGE_STEPS);
     p->context = fum_graph_input(graph, "context", context, storage, FUM_STAGE_PROMPT);
     p->class_labels = class_input(graph, c, batch);
     if (c->text_time) {
-        struct fum_shape ids = {1, {batch * fum_unet_time_ids(c, sizes->pooled)}}, text = {2, {batch, sizes->pooled}};
+        struct fum_shape ids = {1, {batch * fum_unet_time_ids(c, sizes->pooled)}},
+                         text = {2, {batch, sizes->pooled}};
         p->text_embeds = fum_graph_input(graph, "text_embeds", text, storage, FUM_STAGE_PROMPT);
         p->time_ids = fum_graph_input(graph, "time_ids", ids, FUM_F32, FUM_STAGE_PROMPT);
     }

@@ -1,5 +1,5 @@
-// UNet2DConditionModel of Stable Diffusion 1.x, 2.x, XL (base, refiner, turbo) and their small variants. Weight names
-// are diffusers': "down_blocks.0.resnets.0.conv1.weight".
+// UNet2DConditionModel of Stable Diffusion 1.x, 2.x, XL (base, refiner, turbo) and their small variants. Weight
+// names are diffusers': "down_blocks.0.resnets.0.conv1.weight".
 #ifndef FUM_MODEL_UNET_H
 #define FUM_MODEL_UNET_H
 
@@ -37,31 +37,33 @@ struct fum_unet_config {
     int downsample_pad;
     int groups;
     double eps;
-    bool center_input;       // x ← 2 x - 1
-    bool scale_shift;        // resnet_time_scale_shift
-    double mid_scale;        // mid_block_scale_factor
+    bool center_input; // x ← 2 x - 1
+    bool scale_shift;  // resnet_time_scale_shift
+    double mid_scale;  // mid_block_scale_factor
     bool flip_sin_to_cos;
     double freq_shift;
-    int time_channels;       // of the time embedding
-    int time_cond_channels;  // of timestep_cond (LCM's guidance embedding); 0: takes none
+    int time_channels;      // of the time embedding
+    int time_cond_channels; // of timestep_cond (LCM's guidance embedding); 0: takes none
     enum fum_unet_class class_embed;
     int class_count, class_channels;
-    bool text_time;             // addition_embed_type: pooled text and time ids
-    int text_time_channels;     // sinusoid of one time id
-    int text_time_in;           // pooled text + all sinusoids
-    int context_proj;           // encoder_hid_dim: channels of the text before a projection; 0: no projection
-    int context_channels;       // of the context input
+    bool text_time;         // addition_embed_type: pooled text and time ids
+    int text_time_channels; // sinusoid of one time id
+    int text_time_in;       // pooled text + all sinusoids
+    int context_proj;       // encoder_hid_dim: channels of the text before a projection; 0: no projection
+    int context_channels;   // of the context input
     enum fum_unet_mid mid;
     int mid_depth;
     int num_blocks;
     struct fum_unet_block down[FUM_UNET_MAX_BLOCKS], up[FUM_UNET_MAX_BLOCKS]; // each in its own order
 };
 
-// `where` names the file in errors. Settings of other architectures are refused with FUM_ERR_UNSUPPORTED, key and value.
+// `where` names the file in errors. Settings of other architectures are refused with FUM_ERR_UNSUPPORTED, key and
+// value.
 enum fum_result fum_unet_config_parse(struct fum_unet_config *config, const cJSON *json, const char *where,
                                       struct fum_error *err);
 
-// What one evaluation takes. batch is that of x: with guidance the unconditional pictures, then the conditional ones.
+// What one evaluation takes. batch is that of x: with guidance the unconditional pictures, then the conditional
+// ones.
 struct fum_unet_params {
     const char *prefix;        // before all weight names; NULL: none
     fum_tensor *x;             // [batch, height, width, in_channels], any stage
@@ -86,9 +88,10 @@ void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *config, con
 // text_embeds.
 int fum_unet_time_ids(const struct fum_unet_config *config, int pooled);
 
-// Adds the model; returns its prediction [batch, height, width, out_channels]. NULL: see fum_graph_check; when that
-// finds nothing, params lacks an input that the configuration needs. Nodes are named by module:
+// Adds the model; returns its prediction [batch, height, width, out_channels]. NULL: see fum_graph_check; when
+// that finds nothing, params lacks an input that the configuration needs. Nodes are named by module:
 // "down_blocks.0.resnets.0", "conv_out".
-fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *config, const struct fum_unet_params *params);
+fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *config,
+                           const struct fum_unet_params *params);
 
 #endif

@@ -11,8 +11,9 @@
 enum { MAX_CHANNELS = 1 << 16 };
 
 static void refuse_others(struct fum_config *c) {
-    static const char *const flags[] = {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act",
-                                        "time_embedding_act_fn", "timestep_post_act", "cross_attention_norm"};
+    static const char *const flags[] = {"dual_cross_attention", "class_embeddings_concat",
+                                        "resnet_skip_time_act", "time_embedding_act_fn",
+                                        "timestep_post_act",    "cross_attention_norm"};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) fum_config_only(c, flags[i], 0, "");
     fum_config_only(c, "act_fn", 0, "silu");
     fum_config_only(c, "attention_type", 0, "default");
@@ -70,7 +71,8 @@ static void parse_types(struct fum_config *c, const char *key, const char *with,
 static void parse_depth(struct fum_config *c, const char *key, const cJSON *entry, struct fum_unet_block *block) {
     bool list = cJSON_IsArray(entry);
     if (list && cJSON_GetArraySize(entry) < block->layers)
-        fum_config_fail(c, key, "has %d entries for a block of %d layers", cJSON_GetArraySize(entry), block->layers);
+        fum_config_fail(c, key, "has %d entries for a block of %d layers", cJSON_GetArraySize(entry),
+                        block->layers);
     for (int i = 0; i < block->layers && !c->result; i++) {
         const cJSON *one = list ? cJSON_GetArrayItem(entry, i) : entry;
         if (!cJSON_IsNumber(one) || !(one->valuedouble >= 1 && one->valuedouble <= 64))
@@ -90,7 +92,8 @@ static void parse_depths(struct fum_config *c, struct fum_unet_config *u) {
     bool list = cJSON_IsArray(depth);
     if (list && cJSON_GetArraySize(depth) != n)
         fum_config_fail(c, key, "has %d entries where the model has %d blocks", cJSON_GetArraySize(depth), n);
-    if (up && (!cJSON_IsArray(up) || cJSON_GetArraySize(up) != n)) fum_config_fail(c, reverse, "must list %d blocks", n);
+    if (up && (!cJSON_IsArray(up) || cJSON_GetArraySize(up) != n))
+        fum_config_fail(c, reverse, "must list %d blocks", n);
     for (int i = 0; i < n && !c->result; i++) {
         const cJSON *mirrored = list ? cJSON_GetArrayItem(depth, n - 1 - i) : depth;
         parse_depth(c, key, list ? cJSON_GetArrayItem(depth, i) : depth, &u->down[i]);
@@ -130,14 +133,16 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
     int n = u->num_blocks;
     int channels[FUM_UNET_MAX_BLOCKS], layers[FUM_UNET_MAX_BLOCKS], heads[FUM_UNET_MAX_BLOCKS];
     int context[FUM_UNET_MAX_BLOCKS];
-    const char *heads_key = fum_config_has(c, "num_attention_heads") ? "num_attention_heads" : "attention_head_dim";
+    const char *heads_key =
+        fum_config_has(c, "num_attention_heads") ? "num_attention_heads" : "attention_head_dim";
     fum_config_ints(c, "block_out_channels", 0, channels, n, 1, MAX_CHANNELS);
     fum_config_ints(c, "layers_per_block", 2, layers, n, 1, FUM_UNET_MAX_LAYERS - 1);
     fum_config_ints(c, heads_key, 8, heads, n, 1, MAX_CHANNELS);
     fum_config_ints(c, "cross_attention_dim", 1280, context, n, 1, MAX_CHANNELS);
     for (int i = 0; i < n && !c->result; i++) {
         if (channels[i] % u->groups)
-            fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels", u->groups, channels[i]);
+            fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels", u->groups,
+                            channels[i]);
         if ((u->down[i].attention || u->up[n - 1 - i].attention || i == n - 1) && channels[i] % heads[i])
             fum_config_fail(c, heads_key, "is %d heads, which do not divide %d channels", heads[i], channels[i]);
         if (context[i] != context[0]) fum_config_unsupported(c, "cross_attention_dim");

@@ -1,5 +1,5 @@
-// Easy to get wrong: the encoder's downsampling pads only at the bottom and right; norms have eps 1e-6; the attention
-// has one head over all channels; decoder blocks have one residual block more than encoder blocks.
+// Easy to get wrong: the encoder's downsampling pads only at the bottom and right; norms have eps 1e-6; the
+// attention has one head over all channels; decoder blocks have one residual block more than encoder blocks.
 #include "model/vae.h"
 
 #include "model/config.h"
@@ -43,9 +43,12 @@ enum fum_result fum_vae_config_parse(struct fum_vae_config *v, const cJSON *json
     fum_config_ints(&c, "block_out_channels", 0, v->channels, v->num_blocks, 1, 1 << 16);
     for (int i = 0; i < v->num_blocks && !c.result; i++)
         if (v->channels[i] % v->groups)
-            fum_config_fail(&c, "norm_num_groups", "is %d, which does not divide %d channels", v->groups, v->channels[i]);
+            fum_config_fail(&c, "norm_num_groups", "is %d, which does not divide %d channels", v->groups,
+                            v->channels[i]);
     v->has_stats = fum_config_floats(&c, "latents_mean", v->mean, v->latent_channels) &&
                    fum_config_floats(&c, "latents_std", v->std, v->latent_channels);
+    for (int i = 0; v->has_stats && i < v->latent_channels; i++)
+        if (!(v->std[i] > 0)) fum_config_fail(&c, "latents_std", "holds %g; it must be over 0", (double)v->std[i]);
     return c.result;
 }
 
@@ -53,7 +56,8 @@ int fum_vae_factor(const struct fum_vae_config *v) {
     return 1 << (v->num_blocks - 1);
 }
 
-static fum_tensor *resblock(struct fum_nn *nn, const struct fum_vae_config *v, int index, fum_tensor *x, int channels) {
+static fum_tensor *resblock(struct fum_nn *nn, const struct fum_vae_config *v, int index, fum_tensor *x,
+                            int channels) {
     char name[24];
     snprintf(name, sizeof name, "resnets.%d", index);
     struct fum_nn_resblock block = {.out = channels, .groups = v->groups, .eps = norm_eps};

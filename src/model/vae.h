@@ -1,5 +1,5 @@
-// AutoencoderKL: pictures to latents and back. Weight names are diffusers': "decoder.up_blocks.0.resnets.0.conv1.weight",
-// "quant_conv.weight".
+// AutoencoderKL: pictures to latents and back. Weight names are diffusers':
+// "decoder.up_blocks.0.resnets.0.conv1.weight", "quant_conv.weight".
 #ifndef FUM_MODEL_VAE_H
 #define FUM_MODEL_VAE_H
 
@@ -12,7 +12,7 @@ enum { FUM_VAE_MAX_BLOCKS = 8, FUM_VAE_MAX_LATENT = 64 };
 struct fum_vae_config {
     int in_channels, out_channels, latent_channels;
     int num_blocks, channels[FUM_VAE_MAX_BLOCKS];
-    int layers;  // residual blocks of an encoder block; decoder blocks have one more
+    int layers; // residual blocks of an encoder block; decoder blocks have one more
     int groups;
     int sample_size; // pixels of the training pictures; 0: not said
     bool mid_attention, quant_conv, post_quant_conv;
@@ -28,10 +28,11 @@ enum fum_result fum_vae_config_parse(struct fum_vae_config *config, const cJSON 
 // Pixels of the picture per latent pixel: 8 for the usual four blocks.
 int fum_vae_factor(const struct fum_vae_config *config);
 
-// Adds the decoder: latents [batch, height, width, latent_channels], as the sampler left them divided by the scale (see
-// fum_vae_unscale), to pixels [batch, height · factor, width · factor, out_channels] in about [-1, 1]. `prefix` comes
-// before all weight names; NULL: none. Nodes are named by module: "decoder.mid_block.resnets.0".
-fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *config, const char *prefix, fum_tensor *z);
+// Adds the decoder: latents [batch, height, width, latent_channels], as the sampler left them divided by the scale
+// (see fum_vae_unscale), to pixels [batch, height · factor, width · factor, out_channels] in about [-1, 1].
+// `prefix` comes before all weight names; NULL: none. Nodes are named by module: "decoder.mid_block.resnets.0".
+fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *config, const char *prefix,
+                           fum_tensor *z);
 
 // Adds the encoder: pixels in [-1, 1] to the latents' distribution, each [batch, height, width, latent_channels];
 // height and width multiples of the factor. Latents are mean + exp(logvar / 2) · noise, before fum_vae_scale.

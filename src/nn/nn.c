@@ -17,7 +17,8 @@ size_t fum_nn_enter(struct fum_nn *nn, const char *fmt, ...) {
     va_start(args, fmt);
     int n = vsnprintf(nn->path + mark, room, fmt, args);
     va_end(args);
-    // Names come from the builders, whose depth is fixed; a path that did not fit would be a missing weight's name.
+    // Names come from the builders, whose depth is fixed; a path that did not fit would be a missing weight's
+    // name.
     nn->length = n < 0 || (size_t)n + 1 >= room ? sizeof nn->path - 2 : mark + (size_t)n;
     nn->path[nn->length++] = '.';
     nn->path[nn->length] = 0;
@@ -86,10 +87,12 @@ fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x, s
 }
 
 fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {
-    return a && b ? add_op(nn, "concat", name, (fum_tensor *[]){a, b}, 2, (struct fum_attr[]){{"axis", -1}, {0}}) : NULL;
+    return a && b ? add_op(nn, "concat", name, (fum_tensor *[]){a, b}, 2, (struct fum_attr[]){{"axis", -1}, {0}})
+                  : NULL;
 }
 
-fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis, int64_t start, int64_t count) {
+fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis, int64_t start,
+                         int64_t count) {
     struct fum_attr attrs[] = {{"axis", axis}, {"start", (double)start}, {"count", (double)count}, {0}};
     return x ? add_op(nn, "slice", name, &x, 1, attrs) : NULL;
 }
@@ -145,7 +148,8 @@ fum_tensor *fum_nn_layer_norm(struct fum_nn *nn, const char *name, fum_tensor *x
     return norm(nn, "layer_norm", name, x, (struct fum_attr[]){{"eps", eps}, {0}});
 }
 
-fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *ids, int64_t count, int64_t channels) {
+fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *ids, int64_t count,
+                             int64_t channels) {
     if (!ids) return NULL;
     fum_tensor *in[2] = {ids};
     in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {count, channels}}, FUM_PACK_NONE);

@@ -1,9 +1,10 @@
-// Blocks that several models share, built from ops. Each reproduces a module of diffusers or transformers and takes
-// that module's name in its parent; weights are declared under the whole path ("down_blocks.0.resnets.1.conv1.weight"),
-// and the value that a module returns is a node named by its path, so that fum_graph_find finds it.
+// Blocks that several models share, built from ops. Each reproduces a module of diffusers or transformers and
+// takes that module's name in its parent; weights are declared under the whole path
+// ("down_blocks.0.resnets.1.conv1.weight"), and the value that a module returns is a node named by its path, so
+// that fum_graph_find finds it.
 //
-// Images are [batch, height, width, channels], tokens [batch, tokens, channels]. A function given NULL returns NULL:
-// the graph remembers what failed first (fum_graph_check).
+// Images are [batch, height, width, channels], tokens [batch, tokens, channels]. A function given NULL returns
+// NULL: the graph remembers what failed first (fum_graph_check).
 #ifndef FUM_NN_NN_H
 #define FUM_NN_NN_H
 
@@ -14,8 +15,8 @@ enum { FUM_NN_PATH = 192 };
 // Where in the module tree a builder is. One thread at a time.
 struct fum_nn {
     fum_graph *graph;
-    size_t length;           // of path
-    char path[FUM_NN_PATH];  // "" or ends in '.'; put before every name
+    size_t length;          // of path
+    char path[FUM_NN_PATH]; // "" or ends in '.'; put before every name
 };
 
 // `prefix` comes before all names ("text_model."); NULL: none.
@@ -34,7 +35,8 @@ fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, dou
 fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x, struct fum_shape shape);
 // Along the last dimension.
 fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b);
-fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis, int64_t start, int64_t count);
+fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis, int64_t start,
+                         int64_t count);
 // [batch, height, width, channels] ⇄ [batch, height · width, channels]; views.
 fum_tensor *fum_nn_tokens(struct fum_nn *nn, fum_tensor *image);
 fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens, struct fum_shape image);
@@ -51,19 +53,21 @@ fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, in
 
 // How a convolution is padded; zeros are the defaults of a 3×3 that keeps the size.
 struct fum_nn_conv {
-    int kernel;      // 0: 3
-    int stride;      // 0: 1
-    int pad;         // at each border; FUM_NN_SAME or 0: (kernel - 1) / 2; FUM_NN_NO_PAD: none
-    int pad_end;     // more rows and columns of padding at the bottom and right
+    int kernel;  // 0: 3
+    int stride;  // 0: 1
+    int pad;     // at each border; FUM_NN_SAME or 0: (kernel - 1) / 2; FUM_NN_NO_PAD: none
+    int pad_end; // more rows and columns of padding at the bottom and right
 };
 enum { FUM_NN_SAME = 0, FUM_NN_NO_PAD = -1 };
 // `conv` NULL: all defaults. A 1×1 of stride 1 becomes a matmul over the pixels, whose weight has the same bytes.
-fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out, const struct fum_nn_conv *conv);
+fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
+                        const struct fum_nn_conv *conv);
 
 fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps);
 fum_tensor *fum_nn_layer_norm(struct fum_nn *nn, const char *name, fum_tensor *x, double eps);
 // Rows of a table of [count, channels]; ids i32 [batch, tokens].
-fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *ids, int64_t count, int64_t channels);
+fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *ids, int64_t count,
+                             int64_t channels);
 
 // ---- blocks ----
 
@@ -77,7 +81,8 @@ struct fum_nn_resblock {
     bool scale_shift;    // the embedding scales and shifts the second norm instead of being added
     double output_scale; // the result is divided by it; 0: 1
 };
-fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_resblock *block);
+fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
+                            const struct fum_nn_resblock *block);
 
 // Convolution of stride 2 ("downsamplers.0"); nearest-neighbour doubling and convolution ("upsamplers.0"), cut to
 // height × width where the picture it mirrors was odd.
@@ -92,20 +97,23 @@ struct fum_nn_attention {
     bool bias;           // of q, k and v; `out` always has one
     fum_tensor *context; // what k and v are made from; NULL: x
 };
-fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_attention *attention);
+fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
+                             const struct fum_nn_attention *attention);
 
 // diffusers' VAE attention over pixels: group norm, one head, residual.
-fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps, int heads);
+fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps,
+                                   int heads);
 
-// diffusers' Transformer2DModel over an image: group norm, projection in, transformer blocks (self-attention, cross-
-// attention, GEGLU feed-forward, each with layer norm and residual), projection out, residual. Projections written as
-// 1×1 convolutions and as linear layers are the same computation on channels-last data.
+// diffusers' Transformer2DModel over an image: group norm, projection in, transformer blocks (self-attention,
+// cross-attention, GEGLU feed-forward, each with layer norm and residual), projection out, residual. Projections
+// written as 1×1 convolutions and as linear layers are the same computation on channels-last data.
 struct fum_nn_transformer {
     int heads, depth, groups;
-    fum_tensor *context;     // [batch, tokens, channels]
-    bool only_cross;         // the first attention looks at the context too
+    fum_tensor *context; // [batch, tokens, channels]
+    bool only_cross;     // the first attention looks at the context too
 };
-fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_transformer *t);
+fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x,
+                               const struct fum_nn_transformer *t);
 
 // linear_1, SiLU, linear_2.
 fum_tensor *fum_nn_time_mlp(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out);

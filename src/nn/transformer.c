@@ -1,7 +1,7 @@
 // Attention and the transformer over an image's pixels.
 //
-// Easy to get wrong: the transformer's group norm has eps 1e-6 whatever the model's norm_eps is, its layer norms 1e-5;
-// the GELU gate is the second half of the feed-forward's projection.
+// Easy to get wrong: the transformer's group norm has eps 1e-6 whatever the model's norm_eps is, its layer norms
+// 1e-5; the GELU gate is the second half of the feed-forward's projection.
 #include "nn/nn.h"
 
 // The projections are children of the module that `nn` is in.
@@ -19,7 +19,8 @@ static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_
     return fum_nn_linear(nn, a->out ? a->out : "to_out.0", y, channels, true);
 }
 
-fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_attention *a) {
+fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
+                             const struct fum_nn_attention *a) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     x = attend(nn, x, a);
     fum_nn_leave(nn, mark);
@@ -61,7 +62,8 @@ static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x, const stru
     return x;
 }
 
-fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_transformer *t) {
+fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x,
+                               const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     struct fum_shape image = fum_tensor_shape(x);
     int64_t channels = fum_nn_channels(x);

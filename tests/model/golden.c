@@ -1,0 +1,157 @@
+#include "golden.h"
+
+#include "base/dtype.h"
+#include "base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double bound = 1e-4; // relative RMS of a block in f32
+
+// transformers 5 leaves the prefix out that builders name.
+static bool find_weight(void *user, const char *name, struct fum_view *view) {
+    const struct fum_loader_tensor *t = fum_loader_find(user, name);
+    static const char prefix[] = "text_model.";
+    if (!t && !strncmp(name, prefix, sizeof prefix - 1)) t = fum_loader_find(user, name + sizeof prefix - 1);
+    if (t) *view = t->view;
+    return t != NULL;
+}
+
+static void must(enum fum_result result, const struct fum_error *err) {
+    if (result) fail_msg("%s", err->text);
+}
+
+void golden_open(struct golden *g, const char *folder, const char *part) {
+    struct fum_error err;
+    char path[512], base[400];
+    *g = (struct golden){.part = part};
+    const char *data = getenv("FUM_TEST_DATA");
+    assert_non_null(data);
+    snprintf(base, sizeof base, "%s/%s", data, folder);
+    snprintf(path, sizeof path, "%s/golden.safetensors", base);
+    must(fum_loader_open(&g->tensors, path, &err), &err);
+    const char *sub = strncmp(folder, "model-variants", 14) ? part : ".";
+    snprintf(path, sizeof path, "%s/%s/config.json", base, sub);
+    must(fum_json_read(&g->config, path, &err), &err);
+    bool text = !strncmp(part, "text", 4);
+    snprintf(path, sizeof path, "%s/%s/%s.safetensors", base, sub, text ? "model" : "diffusion_pytorch_model");
+    must(fum_loader_open(&g->weights, path, &err), &err);
+    g->source = (struct fum_weight_source){find_weight, g->weights};
+    must(fum_graph_create(&g->graph, FUM_F32, &err), &err);
+}
+
+void golden_close(struct golden *g) {
+    fum_interp_destroy(&g->interp);
+    fum_graph_destroy(&g->graph);
+    fum_loader_close(&g->weights);
+    fum_loader_close(&g->tensors);
+    cJSON_Delete(g->config);
+}
+
+const struct fum_view *golden_find(const struct golden *g, const char *key, bool optional) {
+    const struct fum_loader_tensor *t = fum_loader_find(g->tensors, key);
+    if (!t && !optional) fail_msg("golden.safetensors has no %s", key);
+    return t ? &t->view : NULL;
+}
+
+struct fum_shape golden_shape(const struct golden *g, const char *key) {
+    const struct fum_view *v = golden_find(g, key, false);
+    struct fum_shape s = {v->rank, {0}};
+    for (int i = 0; i < v->rank; i++) s.dim[i] = v->dim[i];
+    if (v->rank == 4) s = (struct fum_shape){4, {v->dim[0], v->dim[2], v->dim[3], v->dim[1]}};
+    return s;
+}
+
+float *golden_read(const struct golden *g, const char *key, size_t *count) {
+    const struct fum_view *v = golden_find(g, key, false);
+    struct fum_shape s = golden_shape(g, key);
+    size_t n = (size_t)fum_shape_count(&s);
+    float *raw = fum_alloc(n, sizeof *raw), *out = fum_alloc(n, sizeof *out);
+    assert_true(raw && out);
+    fum_convert_to_f32(raw, v->data, v->dtype, n);
+    size_t channels = v->rank == 4 ? (size_t)v->dim[1] : 1;
+    size_t pixels = v->rank == 4 ? (size_t)(v->dim[2] * v->dim[3]) : n;
+    for (size_t i = 0; i < n; i++) {
+        size_t b = i / (pixels * channels), pixel = i / channels % pixels, c = i % channels;
+        out[i] = raw[(b * channels + c) * pixels + pixel];
+    }
+    fum_free(raw);
+    *count = n;
+    return out;
+}
+
+void golden_start(struct golden *g) {
+    struct fum_error err;
+    must(fum_graph_check(g->graph, &err), &err);
+    must(fum_interp_create(&g->interp, g->graph, &g->source, false, &err), &err);
+}
+
+void golden_write(struct golden *g, const fum_tensor *tensor, const char *key) {
+    struct fum_error err;
+    size_t count;
+    float *data = golden_read(g, key, &count);
+    must(fum_interp_write(g->interp, tensor, data, count, &err), &err);
+    fum_free(data);
+}
+
+void golden_run(struct golden *g) {
+    struct fum_error err;
+    must(fum_interp_run_all(g->interp, &err), &err);
+}
+
+// The first `count` numbers of the value from `offset`.
+static void compare(struct golden *g, const fum_tensor *tensor, size_t offset, size_t limit, const char *key) {
+    assert_non_null(tensor);
+    size_t count;
+    float *want = golden_read(g, key, &count);
+    const float *got = fum_interp_read(g->interp, tensor);
+    struct fum_shape s = fum_tensor_shape(tensor);
+    if (!got) fail_msg("%s was not computed", key);
+    if (limit && limit < count) count = limit;
+    if (!limit && (size_t)fum_shape_count(&s) != count)
+        fail_msg("%s has %zu numbers, the graph's %lld", key, count, (long long)fum_shape_count(&s));
+    double error = 0, size = 0;
+    for (size_t i = 0; i < count; i++) {
+        error += ((double)got[offset + i] - want[i]) * ((double)got[offset + i] - want[i]);
+        size += (double)want[i] * want[i];
+    }
+    fum_free(want);
+    double relative = sqrt(error / (size > 0 ? size : 1));
+    if (!(relative <= bound)) fail_msg("%s differs by %.3g relative RMS", key, relative);
+    g->compared++;
+}
+
+void golden_compare(struct golden *g, const fum_tensor *tensor, const char *key) {
+    compare(g, tensor, 0, 0, key);
+}
+
+static void compare_block(struct golden *g, const char *key, const char *module) {
+    fum_tensor *node = fum_graph_find(g->graph, module);
+    char last[160];
+    snprintf(last, sizeof last, "%s.linear_2", module);
+    if (!node) node = fum_graph_find(g->graph, last);
+    if (!node) fail_msg("the graph has no node %s", module);
+    if (strcmp(module, "time_embedding")) {
+        compare(g, node, 0, 0, key);
+        return;
+    }
+    // The graph's has a row for each step, diffusers' one for each picture.
+    size_t count, channels = (size_t)fum_shape_channels(&node->desc.shape);
+    float *row = golden_read(g, "unet.in.counter", &count);
+    compare(g, node, (size_t)row[0] * channels, channels, key);
+    fum_free(row);
+}
+
+void golden_compare_blocks(struct golden *g, const char *prefix) {
+    char start[96];
+    size_t first = 0;
+    snprintf(start, sizeof start, "%s.%s", g->part, prefix);
+    size_t count = fum_loader_count_prefix(g->tensors, start, &first);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        const char *key = fum_loader_at(g->tensors, first + i)->name, *module = key + strlen(g->part) + 1;
+        compare_block(g, key, module);
+    }
+}

@@ -1,0 +1,48 @@
+// Golden tensors of tests/golden/models.py, and running a graph against them through the reference interpreter.
+#ifndef GOLDEN_H
+#define GOLDEN_H
+
+#include "graph/interp.h"
+#include "io/loader.h"
+
+#include <cjson/cJSON.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+// One part ("unet") of a folder of tests/data ("model-sd1"): its configuration and weights. Parts "" lie in the
+// folder itself.
+struct golden {
+    const char *part;
+    cJSON *config;
+    fum_loader *weights, *tensors;
+    struct fum_weight_source source;
+    fum_graph *graph; // f32
+    fum_interp *interp;
+    int compared;
+};
+void golden_open(struct golden *g, const char *folder, const char *part);
+void golden_close(struct golden *g);
+
+// The tensor `key` ("unet.in.x"); fails the test when there is none, unless it is optional.
+const struct fum_view *golden_find(const struct golden *g, const char *key, bool optional);
+// Its shape with images as channels-last.
+struct fum_shape golden_shape(const struct golden *g, const char *key);
+// Its numbers as dense f32, images as channels-last; free with fum_free.
+float *golden_read(const struct golden *g, const char *key, size_t *count);
+
+// Checks the graph and makes the interpreter.
+void golden_start(struct golden *g);
+void golden_write(struct golden *g, const fum_tensor *tensor, const char *key);
+void golden_run(struct golden *g);
+
+// Asserts that the value agrees with the tensor `key` within 1e-4 relative RMS.
+void golden_compare(struct golden *g, const fum_tensor *tensor, const char *key);
+// The same for every tensor whose key begins with "part.prefix", for the node of that module's name. Keys of
+// inputs
+// ("….in.…") are left out.
+void golden_compare_blocks(struct golden *g, const char *prefix);
+
+#endif

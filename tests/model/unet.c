@@ -1,0 +1,185 @@
+// The UNet of every family against diffusers', block by block.
+#include "golden.h"
+
+#include "model/unet.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct built {
+    struct fum_unet_config config;
+    struct fum_unet_params params;
+    fum_tensor *out;
+};
+
+static void build(struct golden *g, struct built *b, const char *x_key) {
+    struct fum_error err;
+    if (fum_unet_config_parse(&b->config, g->config, "unet/config.json", &err)) fail_msg("%s", err.text);
+    struct fum_unet_sizes sizes = {
+        .batch = golden_shape(g, x_key).dim[0],
+        .steps = golden_shape(g, "unet.in.timesteps").dim[0],
+        .tokens = golden_shape(g, "unet.in.context").dim[1],
+    };
+    if (b->config.text_time) sizes.pooled = (int)golden_shape(g, "unet.in.text_embeds").dim[1];
+    b->params = (struct fum_unet_params){
+        .x = fum_graph_input(g->graph, "x", golden_shape(g, x_key), FUM_F32, FUM_STAGE_LATENTS),
+        .counter = fum_graph_state(g->graph, "counter", (struct fum_shape){1, {1}}, FUM_I32),
+    };
+    fum_unet_inputs(g->graph, &b->config, &sizes, &b->params);
+    b->out = fum_unet_build(g->graph, &b->config, &b->params);
+    golden_start(g);
+    assert_non_null(b->out);
+    golden_write(g, b->params.x, x_key);
+    golden_write(g, b->params.counter, "unet.in.counter");
+    golden_write(g, b->params.timesteps, "unet.in.timesteps");
+    golden_write(g, b->params.context, "unet.in.context");
+    if (b->params.text_embeds) golden_write(g, b->params.text_embeds, "unet.in.text_embeds");
+    if (b->params.time_ids) golden_write(g, b->params.time_ids, "unet.in.time_ids");
+    if (b->params.class_labels) golden_write(g, b->params.class_labels, "unet.in.class_labels");
+    if (b->params.timestep_cond) golden_write(g, b->params.timestep_cond, "unet.in.timestep_cond");
+    golden_run(g);
+}
+
+static void check_blocks(const char *folder, const char *const *prefixes, int blocks) {
+    struct golden g;
+    struct built b;
+    golden_open(&g, folder, "unet");
+    build(&g, &b, "unet.in.x");
+    for (; *prefixes; prefixes++) golden_compare_blocks(&g, *prefixes);
+    golden_compare(&g, b.out, "unet.out");
+    assert_int_equal(g.compared, blocks + 1);
+    golden_close(&g);
+}
+
+static void check_odd(const char *folder) {
+    struct golden g;
+    struct built b;
+    golden_open(&g, folder, "unet");
+    build(&g, &b, "unet.odd.x");
+    golden_compare(&g, b.out, "unet.odd.out");
+    golden_close(&g);
+}
+
+static const char *const plain[] = {
+    "conv_in", "time_embedding", "down_blocks.", "mid_block.", "up_blocks.", "conv_out", NULL};
+static const char *const added[] = {"conv_in",    "time_embedding", "add_embedding", "down_blocks.",
+                                    "mid_block.", "up_blocks.",     "conv_out",      NULL};
+
+static void sd1(void **state) {
+    (void)state;
+    check_blocks("model-sd1", plain, 35);
+    check_odd("model-sd1");
+}
+
+static void sd2(void **state) {
+    (void)state;
+    check_blocks("model-sd2", plain, 25);
+    check_odd("model-sd2");
+}
+
+static void sdxl(void **state) {
+    (void)state;
+    check_blocks("model-sdxl", added, 30);
+    check_odd("model-sdxl");
+}
+
+static void refiner(void **state) {
+    (void)state;
+    check_blocks("model-refiner", added, 35);
+    check_odd("model-refiner");
+}
+
+static void variants(void **state) {
+    (void)state;
+    static const char *const names[] = {"tiny",           "class-table", "class-projection",
+                                        "class-timestep", "lcm",         "scale-shift"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct golden g;
+        struct built b;
+        char folder[64];
+        snprintf(folder, sizeof folder, "model-variants/%s", names[i]);
+        print_message("%s\n", folder);
+        golden_open(&g, folder, "unet");
+        build(&g, &b, "unet.in.x");
+        golden_compare(&g, b.out, "unet.out");
+        // Downsampling without padding rounds down, and doubling does not give an odd size back.
+        bool rounds_down = b.config.downsample_pad == 0;
+        golden_close(&g);
+        if (!rounds_down) check_odd(folder);
+    }
+}
+
+// Only what depends on the latents is left in the step; text and steps are tables.
+static void stages(void **state) {
+    (void)state;
+    struct golden g;
+    struct built b;
+    golden_open(&g, "model-sdxl", "unet");
+    build(&g, &b, "unet.in.x");
+    static const struct {
+        const char *name;
+        enum fum_stage stage;
+    } wanted[] = {{"down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k", FUM_STAGE_PROMPT},
+                  {"down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_v", FUM_STAGE_PROMPT},
+                  {"down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_q", FUM_STAGE_LATENTS},
+                  {"add_embedding.linear_2", FUM_STAGE_PROMPT},
+                  {"time_embedding.linear_2", FUM_STAGE_STEPS},
+                  {"mid_block.resnets.0.time_emb_proj", FUM_STAGE_STEPS},
+                  {"conv_in", FUM_STAGE_LATENTS}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        fum_tensor *t = fum_graph_find(g.graph, wanted[i].name);
+        assert_non_null(t);
+        if (t->stage != wanted[i].stage) fail_msg("%s is of stage %d", wanted[i].name, t->stage);
+    }
+    golden_close(&g);
+}
+
+static void expect_refusal(const char *json, enum fum_result result, const char *key, const char *value) {
+    struct fum_unet_config config;
+    struct fum_error err = {0};
+    cJSON *parsed = cJSON_Parse(json);
+    assert_non_null(parsed);
+    assert_int_equal(fum_unet_config_parse(&config, parsed, "unet/config.json", &err), result);
+    if (!strstr(err.text, key) || !strstr(err.text, value))
+        fail_msg("\"%s\" lacks %s or %s", err.text, key, value);
+    cJSON_Delete(parsed);
+}
+
+#define BLOCKS                                                                                                    \
+    "\"block_out_channels\":[32,64],\"down_block_types\":[\"CrossAttnDownBlock2D\",\"DownBlock2D\"],"             \
+    "\"up_block_types\":[\"UpBlock2D\",\"CrossAttnUpBlock2D\"],\"attention_head_dim\":4"
+
+static void refusals(void **state) {
+    (void)state;
+    expect_refusal("{}", FUM_ERR_FORMAT, "block_out_channels", "missing");
+    expect_refusal("{" BLOCKS ",\"dual_cross_attention\":true}", FUM_ERR_UNSUPPORTED, "dual_cross_attention",
+                   "true");
+    expect_refusal("{" BLOCKS ",\"mid_block_type\":\"UNetMidBlock2DSimpleCrossAttn\"}", FUM_ERR_UNSUPPORTED,
+                   "mid_block_type", "SimpleCross");
+    expect_refusal("{" BLOCKS ",\"attention_type\":\"gated\"}", FUM_ERR_UNSUPPORTED, "attention_type", "gated");
+    expect_refusal("{" BLOCKS ",\"act_fn\":\"mish\"}", FUM_ERR_UNSUPPORTED, "act_fn", "mish");
+    expect_refusal("{" BLOCKS ",\"norm_num_groups\":5}", FUM_ERR_FORMAT, "norm_num_groups", "5");
+    expect_refusal("{" BLOCKS ",\"layers_per_block\":[1,2,3]}", FUM_ERR_FORMAT, "layers_per_block", "3");
+    expect_refusal("{" BLOCKS ",\"layers_per_block\":1e30}", FUM_ERR_FORMAT, "layers_per_block", "1e+30");
+    expect_refusal("{" BLOCKS ",\"layers_per_block\":\"2\"}", FUM_ERR_FORMAT, "layers_per_block", "number");
+    expect_refusal("{" BLOCKS ",\"addition_embed_type\":\"image\"}", FUM_ERR_UNSUPPORTED, "addition_embed_type",
+                   "image");
+    expect_refusal("{" BLOCKS ",\"addition_embed_type\":\"text_time\"}", FUM_ERR_FORMAT,
+                   "projection_class_embeddings_input_dim", "missing");
+    expect_refusal("{" BLOCKS ",\"transformer_layers_per_block\":[[1],2]}", FUM_ERR_FORMAT,
+                   "transformer_layers_per_block", "entries");
+    expect_refusal("{" BLOCKS ",\"cross_attention_dim\":[32,64]}", FUM_ERR_UNSUPPORTED, "cross_attention_dim",
+                   "[32,64]");
+    expect_refusal(
+        "{\"block_out_channels\":[32],\"down_block_types\":[\"AttnDownBlock2D\"],\"up_block_types\":[]}",
+        FUM_ERR_UNSUPPORTED, "down_block_types", "AttnDown");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sd1),      cmocka_unit_test(sd2),      cmocka_unit_test(sdxl),
+        cmocka_unit_test(refiner),  cmocka_unit_test(variants), cmocka_unit_test(stages),
+        cmocka_unit_test(refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
