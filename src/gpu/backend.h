@@ -100,12 +100,20 @@ struct fum_command {
     char label[FUM_LABEL];
 };
 
+// Ticks from one timestamp to a later one of a counter with so many valid bits, which may have wrapped in between.
+uint64_t fum_ticks_between(uint64_t first, uint64_t last, uint32_t bits);
+
 // A device with everything but a backend's parts; destroy with fum_device_destroy. NULL: no memory.
 fum_device *fum_device_new(const struct fum_backend *backend, const struct fum_log *log);
 void fum_device_trace(fum_device *device, enum fum_trace_kind kind, const char *label, uint64_t bytes, double start);
 void fum_device_memory_add(fum_device *device, uint64_t bytes);
 void fum_device_memory_sub(fum_device *device, uint64_t bytes);
 void fum_label_copy(char label[FUM_LABEL], const char *text);
+
+// The index in infos of the device that `select` means (see fum_device_params); errors say why one is refused.
+// refusals[i] is NULL for usable devices.
+enum fum_result fum_device_choose(int *index, const char *select, const struct fum_device_info *infos,
+                                  const char *const *refusals, int count, struct fum_error *err);
 
 extern const struct fum_backend fum_backend_null, fum_backend_vulkan;
 

@@ -1,5 +1,5 @@
 // Which of the listed devices a user means.
-#include "gpu/vk.h"
+#include "gpu/backend.h"
 
 #include "base/error.h"
 
@@ -53,6 +53,7 @@ static void name_all(char *text, size_t size, const struct fum_device_info *info
 
 enum fum_result fum_device_choose(int *index, const char *select, const struct fum_device_info *infos,
                                   const char *const *refusals, int count, struct fum_error *err) {
+    *index = -1;
     char all[256];
     name_all(all, sizeof all, infos, count);
     uint8_t uuid[16];

@@ -205,6 +205,11 @@ enum fum_result fum_device_wait(fum_device *device, uint64_t ticket, struct fum_
     return result;
 }
 
+uint64_t fum_ticks_between(uint64_t first, uint64_t last, uint32_t bits) {
+    uint64_t mask = bits >= 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+    return (last - first) & mask;
+}
+
 enum fum_result fum_command_read_timestamp(fum_command *command, int index, double *nanoseconds,
                                            struct fum_error *err) {
     *nanoseconds = 0;
@@ -220,9 +225,7 @@ enum fum_result fum_command_read_timestamp(fum_command *command, int index, doub
     enum fum_result result = device->backend->read_timestamp(command, command->first_slot, &base, err);
     if (!result) result = device->backend->read_timestamp(command, index, &ticks, err);
     if (result) return result;
-    // Counted from the first slot written, so that a counter of few bits may wrap in between.
-    uint32_t bits = device->info.timestamp_bits;
-    uint64_t mask = bits >= 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
-    *nanoseconds = (double)((ticks - base) & mask) * (double)device->info.timestamp_period;
+    *nanoseconds = (double)fum_ticks_between(base, ticks, device->info.timestamp_bits) *
+                   (double)device->info.timestamp_period;
     return FUM_OK;
 }

@@ -40,7 +40,8 @@ enum fum_result fum_buffer_read(fum_buffer *buffer, uint64_t offset, void *data,
                                 struct fum_error *err);
 
 // Streams a large upload without a host copy of it: gives the address where the next `bytes` (at most
-// FUM_STAGING_BYTES) for `offset` are to be written; fum_buffer_upload_end sends them.
+// FUM_STAGING_BYTES) for `offset` are to be written; fum_buffer_upload_end sends them. Begin and end belong together
+// on one thread, which may have one upload open at a time.
 enum { FUM_STAGING_BYTES = 16 << 20 };
 enum fum_result fum_buffer_upload_begin(fum_buffer *buffer, uint64_t offset, uint64_t bytes, void **where,
                                         struct fum_error *err);
@@ -107,6 +108,7 @@ enum fum_result fum_command_timestamp(fum_command *command, int index, struct fu
 // Ends recording. Nothing can be added afterwards.
 enum fum_result fum_command_end(fum_command *command, struct fum_error *err);
 
+// Barriers between dispatches and copies; those that every command has at its start and end are not counted.
 int fum_command_dispatches(const fum_command *command);
 int fum_command_barriers(const fum_command *command);
 
@@ -115,7 +117,8 @@ enum fum_result fum_command_submit(fum_command *command, uint64_t *ticket, struc
 // Sleeps until the submission with this ticket (and all before it) has finished. A lost device is FUM_ERR_DEVICE and
 // names the label of the command that was running.
 enum fum_result fum_device_wait(fum_device *device, uint64_t ticket, struct fum_error *err);
-// Nanoseconds at slot `index` after the last finished submission; the difference of two slots is a duration.
+// Nanoseconds at slot `index` in the last finished submission, counted from the first slot that was recorded; the
+// difference of two slots is a duration.
 enum fum_result fum_command_read_timestamp(fum_command *command, int index, double *nanoseconds,
                                            struct fum_error *err);
 

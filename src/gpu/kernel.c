@@ -66,7 +66,7 @@ struct job {
     const struct fum_kernel_desc *desc;
     fum_kernel *kernel; // ready when in the table, or made by this job
     bool compile;
-    double start, end;
+    double start;
     enum fum_result result;
     struct fum_error error;
 };
@@ -95,7 +95,6 @@ static void compile(fum_device *device, struct job *job) {
         return;
     }
     job->kernel = k;
-    job->end = fum_time_now();
 }
 
 static void *worker(void *arg) {

@@ -74,11 +74,6 @@ const char *fum_vk_refusal(const struct fum_vk_instance *instance, VkPhysicalDev
 int fum_vk_compute_family(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                           VkQueueFamilyProperties *properties);
 
-// The index in infos of the device that `select` means; errors say why one is refused. refusals[i] is NULL for
-// usable devices.
-enum fum_result fum_device_choose(int *index, const char *select, const struct fum_device_info *infos,
-                                  const char *const *refusals, int count, struct fum_error *err);
-
 struct fum_vk_submission {
     uint64_t ticket;
     VkFence fence; // without timeline semaphores
@@ -162,6 +157,7 @@ struct fum_vk_buffer {
     VkBuffer buffer;
     VkDeviceMemory memory;
     struct fum_vk_slot *slot; // of the upload that has begun
+    uint64_t ticket;          // of the last upload, for which nobody may have waited
 };
 enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err);
 void fum_vk_buffer_destroy(fum_buffer *buffer);
@@ -181,7 +177,7 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err);
 void fum_vk_kernel_destroy(fum_kernel *kernel);
 
 // The pipeline cache: read at creation of the device, written at its end when something new was compiled.
-VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir, const uint8_t pipeline_uuid[VK_UUID_SIZE]);
+VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir);
 void fum_vk_cache_save(struct fum_vk *vk);
 
 enum fum_result fum_vk_command_create(fum_command *command, struct fum_error *err);
@@ -204,6 +200,8 @@ void fum_vk_full_barrier(struct fum_vk *vk, VkCommandBuffer commands, bool to_ho
 VkResult fum_vk_submit(struct fum_vk *vk, VkCommandBuffer commands, const char *label, uint64_t *ticket);
 // Sleeps until the ticket is done. On failure `running` gets the label of the oldest unfinished submission.
 VkResult fum_vk_wait(struct fum_vk *vk, uint64_t ticket, char running[FUM_LABEL]);
+// Until nothing runs, whatever the state of the device: before destroying what a failed wait may have left in use.
+void fum_vk_idle(struct fum_vk *vk);
 enum fum_result fum_vk_device_wait(fum_device *device, uint64_t ticket, struct fum_error *err);
 void fum_vk_queue_destroy(struct fum_vk *vk);
 

@@ -35,6 +35,7 @@ void fum_vk_buffer_destroy(fum_buffer *buffer) {
         pthread_cond_signal(&vk->staging_free);
         pthread_mutex_unlock(&vk->staging_lock);
     }
+    if (atomic_load(&vk->lost) || fum_vk_wait(vk, b->ticket, NULL) < 0) fum_vk_idle(vk);
     fum_vk_memory_destroy(vk, &b->buffer, &b->memory);
     fum_free(b);
     buffer->impl = NULL;
@@ -123,6 +124,7 @@ enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err) {
     if (buffer->upload_bytes)
         vr = run_copy(vk, b->slot, b->slot->buffer, b->buffer,
                       (VkBufferCopy){.dstOffset = buffer->upload_offset, .size = buffer->upload_bytes}, buffer->label);
+    b->ticket = b->slot->ticket;
     give_slot(vk, b->slot);
     b->slot = NULL;
     return vr < 0 ? fum_vk_error(err, vr, buffer->label, "uploading") : FUM_OK;

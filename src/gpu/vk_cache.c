@@ -81,8 +81,7 @@ static const uint8_t *usable(const struct fum_vk *vk, const struct fum_mapping *
     return NULL;
 }
 
-VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir, const uint8_t pipeline_uuid[VK_UUID_SIZE]) {
-    (void)pipeline_uuid;
+VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir) {
     VkResult vr = VK_SUCCESS;
     struct fum_mapping file = {0};
     const uint8_t *data = NULL;

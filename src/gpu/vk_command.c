@@ -51,7 +51,7 @@ void fum_vk_command_destroy(fum_command *command) {
     struct fum_vk *vk = fum_vk_of(command->device);
     struct vk_command *c = command->impl;
     if (!c) return;
-    if (command->ticket) fum_vk_wait(vk, command->ticket, NULL);
+    if (command->ticket && fum_vk_wait(vk, command->ticket, NULL) < 0) fum_vk_idle(vk);
     for (size_t i = 0; i < c->num_sets; i++) vk->fn.vkDestroyDescriptorPool(vk->device, c->sets[i], NULL);
     vk->fn.vkDestroyQueryPool(vk->device, c->queries, NULL);
     vk->fn.vkDestroyCommandPool(vk->device, c->pool, NULL);

@@ -154,11 +154,7 @@ static enum fum_result open_device(struct fum_vk *vk, const struct fum_device_pa
     withhold(&device->info, &features, without);
     vk->family = (uint32_t)fum_vk_compute_family(vk->instance, vk->physical, NULL);
     VkResult vr = make_device(vk, &features);
-    if (!vr) {
-        VkPhysicalDeviceProperties properties;
-        vk->instance->GetPhysicalDeviceProperties(vk->physical, &properties);
-        vr = fum_vk_cache_open(vk, params->cache_dir, properties.pipelineCacheUUID);
-    }
+    if (!vr) vr = fum_vk_cache_open(vk, params->cache_dir);
     return vr ? fum_vk_error(err, vr, device->info.name, "opening the device") : FUM_OK;
 }
 

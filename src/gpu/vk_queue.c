@@ -43,11 +43,22 @@ static void retire(struct fum_vk *vk, uint64_t ticket) {
     if (ticket > vk->done) vk->done = ticket;
 }
 
-// What has finished by now, so that a caller who never waits does not grow the list without end. Without a timeline
-// fences are retired by those who wait for them.
+static void retire_signalled(struct fum_vk *vk) {
+    // Not while another thread waits for one of these fences. It takes the locks in the other order, hence try.
+    if (pthread_mutex_trylock(&vk->waiting)) return;
+    while (vk->num_pending && vk->fn.vkGetFenceStatus(vk->device, vk->pending[0].fence) == VK_SUCCESS)
+        retire(vk, vk->pending[0].ticket);
+    pthread_mutex_unlock(&vk->waiting);
+}
+
+// Forgets what has finished by now, so that a caller who never waits does not grow the list without end.
 static void retire_finished(struct fum_vk *vk) {
     uint64_t value = 0;
-    if (vk->num_pending < 64 || !vk->timeline) return;
+    if (vk->num_pending < 64) return;
+    if (!vk->timeline) {
+        retire_signalled(vk);
+        return;
+    }
     PFN_vkGetSemaphoreCounterValue get = vk->fn.vkGetSemaphoreCounterValue ? vk->fn.vkGetSemaphoreCounterValue
                                                                            : vk->fn.vkGetSemaphoreCounterValueKHR;
     if (get && get(vk->device, vk->timeline, &value) == VK_SUCCESS && value <= vk->ticket) retire(vk, value);
@@ -129,6 +140,12 @@ VkResult fum_vk_wait(struct fum_vk *vk, uint64_t ticket, char running[FUM_LABEL]
         pthread_mutex_unlock(&vk->lock);
     }
     return vr;
+}
+
+void fum_vk_idle(struct fum_vk *vk) {
+    pthread_mutex_lock(&vk->lock);
+    vk->fn.vkDeviceWaitIdle(vk->device);
+    pthread_mutex_unlock(&vk->lock);
 }
 
 enum fum_result fum_vk_device_wait(fum_device *device, uint64_t ticket, struct fum_error *err) {

@@ -1,0 +1,144 @@
+// The table of kernels and the pipeline cache on disk.
+#define _POSIX_C_SOURCE 200809L
+#include "open.h"
+
+#include "base/file.h"
+
+#include <unistd.h>
+
+static void count_kernels(void *user, const struct fum_trace_event *event) {
+    if (event->kind == FUM_TRACE_KERNEL) ++*(int *)user;
+}
+
+// Equal descs give one kernel, compiled once, also within one call.
+static void test_table(void **state) {
+    (void)state;
+    fum_device *device = open_without(0);
+    struct fum_error err = {0};
+    int compiled = 0;
+    fum_device_set_trace(device, count_kernels, &compiled);
+    enum { COUNT = 12 };
+    struct fum_kernel_desc descs[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        descs[i] = silu_desc(device);
+        descs[i].spec[0] = 8;
+        descs[i].spec[3] = (uint32_t)(i % 6); // each activation twice
+        descs[i].spec[4] = (uint32_t)i;       // beyond num_spec: of no account
+    }
+    const fum_kernel *kernels[COUNT], *again = NULL;
+    ok(fum_kernel_get_all(kernels, device, descs, COUNT, &err), &err);
+    for (int i = 0; i < COUNT; i++)
+        for (int j = 0; j < i; j++) assert_int_equal(kernels[i] == kernels[j], i % 6 == j % 6);
+    assert_int_equal(compiled, 6);
+    ok(fum_kernel_get(&again, device, &descs[7], &err), &err);
+    assert_ptr_equal(again, kernels[1]);
+    assert_int_equal(compiled, 6);
+    ok(fum_kernel_get_all(kernels, device, descs, 0, &err), &err);
+    fum_device_destroy(&device);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    fum_device *device = open_without(FUM_WITHOUT_STORAGE16);
+    const struct fum_device_info *info = fum_device_get_info(device);
+    struct fum_error err = {0};
+    struct fum_kernel_desc bad[6];
+    for (int i = 0; i < 6; i++) bad[i] = silu_desc(device);
+    bad[0].spec[0] = info->max_group_invocations + 1;
+    bad[1].spec[0] = bad[1].spec[1] = bad[1].spec[2] = 1u << 31; // the product overflows
+    bad[2].spec[1] = 0;
+    bad[3].shader = fum_shader_find("unary", FUM_F16);
+    bad[4].num_bindings = FUM_MAX_BINDINGS + 1;
+    bad[5].shader = NULL;
+    for (int i = 0; i < 6; i++) {
+        const fum_kernel *kernel = NULL;
+        assert_int_equal(fum_kernel_get(&kernel, device, &bad[i], &err), i < 4 ? FUM_ERR_UNSUPPORTED : FUM_ERR_ARG);
+        assert_null(kernel);
+        if (i < 4) assert_non_null(strstr(err.text, "unary"));
+    }
+    // One bad in a list: its error, and no kernels.
+    struct fum_kernel_desc descs[2] = {silu_desc(device), bad[0]};
+    const fum_kernel *kernels[2];
+    assert_int_equal(fum_kernel_get_all(kernels, device, descs, 2, &err), FUM_ERR_UNSUPPORTED);
+    assert_true(!kernels[0] && !kernels[1]);
+    assert_null(fum_shader_find("no such shader", FUM_F32));
+    fum_device_destroy(&device);
+}
+
+// Opens a device with this cache folder, compiles one kernel, and returns what the log said.
+static void use_cache(const char *dir, struct lines *lines) {
+    struct fum_error err = {0};
+    struct fum_log log = {keep_line, lines, FUM_LOG_INFO};
+    fum_device *device = NULL;
+    lines->text[0] = 0;
+    ok(fum_device_create(&device, &(struct fum_device_params){.cache_dir = dir, .log = &log}, &err), &err);
+    silu_kernel(device);
+    fum_device_destroy(&device);
+}
+
+static void rewrite(const char *path, const char *bytes, size_t count) {
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, count, f), count);
+    fclose(f);
+}
+
+static void test_cache(void **state) {
+    (void)state;
+    const char *root = getenv("FUMAROLE_CACHE");
+    char dir[512], path[1024], *bytes = NULL;
+    static struct lines lines;
+    struct fum_error err = {0};
+    size_t count = 0;
+    snprintf(dir, sizeof dir, "%s/kernel-%ld", root ? root : "test-cache", (long)getpid());
+    use_cache(dir, &lines);
+    assert_null(strstr(lines.text, "pipeline cache"));
+    use_cache(dir, &lines); // the second time it is there
+    char *start = strstr(lines.text, "pipeline cache ");
+    assert_non_null(start);
+    assert_null(strstr(start, "ignored"));
+    assert_int_equal(sscanf(start, "pipeline cache %1000[^:]:", path), 1);
+    ok(fum_file_read(path, 1 << 28, &bytes, &count, &err), &err);
+    assert_true(count > 72);
+
+    const struct {
+        const char *what, *why;
+        size_t at;   // a byte to flip
+        size_t size; // what is left
+    } cases[] = {
+        {"magic", "no pipeline cache", 0, count},   {"driver version", "another device", 12, count},
+        {"device uuid", "another device", 16, count}, {"cache uuid", "another device", 32, count},
+        {"size", "damaged", 48, count},             {"data", "damaged", count - 1, count},
+        {"cut", "damaged", 48, count - 1},          {"header cut", "size is wrong", 0, 20},
+        {"empty", "size is wrong", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *copy = malloc(count);
+        memcpy(copy, bytes, count);
+        copy[cases[i].at] ^= 0x55;
+        rewrite(path, copy, cases[i].size);
+        free(copy);
+        use_cache(dir, &lines);
+        if (!strstr(lines.text, cases[i].why)) fail_msg("%s: %s", cases[i].what, lines.text);
+        use_cache(dir, &lines); // and it was written anew
+        if (strstr(lines.text, "ignored") || !strstr(lines.text, "pipeline cache"))
+            fail_msg("%s: %s", cases[i].what, lines.text);
+    }
+    fum_free(bytes);
+    remove(path);
+    rewrite(path, "x", 1); // a file where a folder should be: no cache, but everything else works
+    use_cache(path, &lines);
+    assert_non_null(strstr(lines.text, "not kept"));
+    remove(path);
+    assert_int_equal(rmdir(dir), 0); // nothing else was left behind
+}
+
+int main(void) {
+    need_device();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_cache),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+// What the GPU tests share: opening a device, and the one kernel they run (y = silu(x) on f32 quads).
+#ifndef TESTS_GPU_OPEN_H
+#define TESTS_GPU_OPEN_H
+
+#include "gpu/backend.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+// Lines of the log that a test looks at.
+struct lines {
+    char text[16384];
+};
+
+static inline void keep_line(void *user, enum fum_log_level level, const char *message) {
+    struct lines *lines = user;
+    (void)level;
+    size_t used = strlen(lines->text);
+    snprintf(lines->text + used, sizeof lines->text - used, "%s\n", message);
+}
+
+// Ends the program when there is no device: as a skip, or as a failure where the environment says that one must be.
+static inline void need_device(void) {
+    struct fum_error err = {0};
+    int count = 0;
+    if (!fum_device_list(NULL, 0, &count, &err) && count > 0) return;
+    fprintf(stderr, "no device: %s\n", err.text);
+    exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
+}
+
+static inline void ok(enum fum_result result, const struct fum_error *err) {
+    if (result) fail_msg("%s: %s", fum_result_name(result), err->text);
+}
+
+static inline fum_device *open_without(unsigned without) {
+    struct fum_error err = {0};
+    fum_device *device = NULL;
+    ok(fum_device_create_without(&device, &(struct fum_device_params){.cache_dir = ""}, without, &err), &err);
+    return device;
+}
+
+static inline struct fum_kernel_desc silu_desc(const fum_device *device) {
+    const struct fum_device_info *info = fum_device_get_info(device);
+    uint32_t lanes = info->max_group_invocations < 64 ? info->max_group_invocations : 64;
+    struct fum_kernel_desc desc = {.shader = fum_shader_find("unary", FUM_F32), .spec = {lanes, 1, 1, 1},
+                                   .num_spec = 4, .num_bindings = 2, .num_push = 1};
+    assert_non_null(desc.shader);
+    return desc;
+}
+
+static inline const fum_kernel *silu_kernel(fum_device *device) {
+    struct fum_error err = {0};
+    const fum_kernel *kernel = NULL;
+    struct fum_kernel_desc desc = silu_desc(device);
+    ok(fum_kernel_get(&kernel, device, &desc, &err), &err);
+    return kernel;
+}
+
+static inline fum_buffer *make_buffer(fum_device *device, uint64_t bytes, const char *label) {
+    struct fum_error err = {0};
+    fum_buffer *buffer = NULL;
+    ok(fum_buffer_create(&buffer, device, bytes, FUM_BUFFER_DEVICE, label, &err), &err);
+    return buffer;
+}
+
+static inline fum_command *make_command(fum_device *device, const char *label) {
+    struct fum_error err = {0};
+    fum_command *command = NULL;
+    ok(fum_command_create(&command, device, label, &err), &err);
+    return command;
+}
+
+// Adds y[y_offset…] = silu(x[x_offset…]) on `bytes` bytes.
+static inline void add_silu(fum_command *command, const fum_kernel *kernel, fum_buffer *x, uint64_t x_offset,
+                            fum_buffer *y, uint64_t y_offset, uint64_t bytes) {
+    struct fum_error err = {0};
+    struct fum_binding bindings[] = {{x, x_offset, bytes, false}, {y, y_offset, bytes, true}};
+    uint32_t quads = (uint32_t)(bytes / 16), lanes = kernel->desc.spec[0];
+    uint32_t all = (quads + lanes - 1) / lanes, groups[3] = {all ? all : 1, 1, 1};
+    if (all > 65535) {
+        groups[0] = 65535;
+        groups[1] = (all + 65534) / 65535;
+    }
+    ok(fum_command_dispatch(command, kernel, bindings, &quads, groups, "silu", &err), &err);
+}
+
+static inline void run(fum_device *device, fum_command *command) {
+    struct fum_error err = {0};
+    uint64_t ticket = 0;
+    ok(fum_command_submit(command, &ticket, &err), &err);
+    ok(fum_device_wait(device, ticket, &err), &err);
+}
+
+static inline float silu(float x) {
+    return (float)(x / (1 + exp(-(double)x)));
+}
+
+#endif
