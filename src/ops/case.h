@@ -15,6 +15,7 @@ enum fum_fill {
     FUM_FILL_INDEX,   // integers below `limit`, for ids
     FUM_FILL_UNIT,    // uniform in [0, 1)
     FUM_FILL_COUNT,   // 0, 1, 2, …
+    FUM_FILL_SPIKE,   // standard normal, but the last element is infinite
 };
 
 // Type of an input: the storage type under test, or fixed.
@@ -32,8 +33,9 @@ struct fum_op_case {
     struct fum_case_input in[FUM_MAX_INPUTS];
     struct fum_attr attrs[FUM_MAX_ATTRS + 1];
     double bound[3]; // largest relative RMS error for f32, f16, bf16 storage; 0: 1e-5, 2e-3, 1.6e-2
-    bool bench;      // a shape of a real model, timed by `bench`; left out of `selftest` when over 0.2 GFLOP
+    bool bench;      // a shape of a real model, timed by `bench`; left out of `selftest` when fum_case_is_large
     int types;       // 0: every storage type; else a bit mask 1 << dtype
+    uint64_t max_binding; // 0: the device's; else a smaller limit (bytes), so that small shapes are split into windows
 };
 
 struct fum_op_cases {
@@ -44,6 +46,38 @@ struct fum_op_cases {
 
 // In the order of ops.def, as fum_ops.
 extern const struct fum_op_cases *const fum_op_cases[];
+
+// ---- running them ----
+
+// A case as a call: settings, inputs and output with `dtype` as the storage type. `attr` is the caller's memory and
+// must outlive the call. On failure `why` says what was wrong.
+bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype, struct fum_op_call *call,
+                   double attr[FUM_MAX_ATTRS], char *why, size_t why_size);
+double fum_op_flops(const struct fum_op *op, const struct fum_op_call *call);
+// Whether a case belongs to a storage type, and whether it is left to `bench` for its size: over 0.2 GFLOP or 4 Mi
+// elements.
+bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype);
+bool fum_case_is_large(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype);
+// Whether the device's buffers can hold the storage type.
+bool fum_device_stores(const struct fum_device_info *info, enum fum_dtype dtype);
+
+struct fum_case_result {
+    bool pass;
+    double error, bound;   // relative RMS error (absolute where the reference is all zero); infinite: a wrong NaN
+    int64_t worst;         // dense index of the element that is furthest off, -1: none; what the device and the
+    float got, want;       // reference say there
+    double seconds;        // whole case: fill, reference, compile, run
+    double flops;
+    double gpu_nanoseconds; // of the dispatches; 0: the device has no timestamps
+    int dispatches, barriers;
+};
+
+// Fills the inputs (deterministic by `index`, rounded to their types), runs the C reference and the kernels, compares.
+// Padding, output and scratch start as NaN, so that a kernel which reads what it must not is found. Ops that may
+// overwrite their input are run a second time in place. FUM_OK says that it ran, result->pass whether it agreed;
+// FUM_ERR_UNSUPPORTED that the device's limits do not allow the case.
+enum fum_result fum_case_run(fum_device *device, const struct fum_op *op, const struct fum_op_case *c, int index,
+                             enum fum_dtype dtype, struct fum_case_result *result, struct fum_error *err);
 
 #define FUM_CASES(op, list) {#op, list, (int)(sizeof(list) / sizeof *(list))}
 #define FUM_DIMS(...) {(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}}

@@ -1,0 +1,55 @@
+// Whether this device computes right: every operation on hard shapes, compared with plain C.
+#ifndef FUMAROLE_SELFTEST_H
+#define FUMAROLE_SELFTEST_H
+
+#include <fumarole/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// One operation in all storage types. Errors are relative RMS errors; the worst is the one nearest to (or furthest
+// over) its bound. Strings live as long as the library.
+struct fum_selftest_op {
+    const char *name;
+    int run, failed;
+    int skipped;             // cases that the device's limits or storage types do not allow
+    double worst_error, worst_bound;
+    const char *worst_case;  // NULL: no case ran
+    enum fum_dtype worst_type;
+    unsigned missing_types;  // mask 1 << dtype of types that were asked for but that the device cannot store
+    double seconds;
+};
+
+// One case. `why` is set when it did not run or did not agree, else NULL; it lives during the callback.
+struct fum_selftest_case {
+    const char *op, *name;
+    enum fum_dtype type;
+    bool ran, pass;
+    double error, bound;
+    double seconds, gpu_seconds; // gpu_seconds 0: no timestamps
+    const char *why;
+};
+
+struct fum_selftest_params {
+    const char *op;  // NULL: all
+    unsigned types;  // mask 1 << dtype of FUM_F32, FUM_F16, FUM_BF16; 0: all three
+    bool large;      // also the large shapes of real models, which take minutes on a CPU device
+    void *user;
+    // Called on the caller's thread; any may be NULL.
+    void (*on_op)(void *user, const struct fum_selftest_op *result);
+    void (*on_case)(void *user, const struct fum_selftest_case *result);
+    bool (*cancel)(void *user); // true: stop; asked before every case
+};
+
+// FUM_OK: every case that ran agreed. FUM_ERR_DEVICE: some did not, `err` counts them and names the first; or the
+// device was lost. FUM_ERR_ARG: no such op. FUM_ERR_CANCELLED. params may be NULL. Uses the device alone for under a
+// minute on a CPU device.
+FUM_API enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_params *params,
+                                     struct fum_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+// y = a op b with NumPy broadcasting. One invocation per quad of y.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "lib/storage.glsl"
+#include "lib/index.glsl"
+
+#define OP_ADD 0
+#define OP_MUL 1
+#define OP_SUB 2
+#define OP_PRELU 3
+
+layout(constant_id = 3) const uint OP = 0;
+layout(constant_id = 4) const uint FLAT = 0;    // a, b and y have one shape: quad i of each
+layout(constant_id = 5) const uint SPLAT_A = 0; // a has one channel for all of y's
+layout(constant_id = 6) const uint SPLAT_B = 0;
+
+layout(set = 0, binding = 0) readonly buffer A { QUAD a[]; };
+layout(set = 0, binding = 1) readonly buffer B { QUAD b[]; };
+layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
+
+layout(push_constant) uniform Push {
+    uint quads, row_quads;     // of this window of y; quads per row
+    uint first_row, d1, d2;    // y's row where the window starts; its dimensions before the channels
+    uint a_base, a_row_quads;  // quad of operand row 0 in its window (wraps below zero); quads per row
+    uint a_stride[3];          // rows per step of y's dimensions; 0: broadcast
+    uint b_base, b_row_quads;
+    uint b_stride[3];
+    uint y_skip;
+};
+
+vec4 apply(vec4 p, vec4 q) {
+    if (OP == OP_ADD) return p + q;
+    if (OP == OP_MUL) return p * q;
+    if (OP == OP_SUB) return p - q;
+    return mix(p * q, p, greaterThan(p, vec4(0.0)));
+}
+
+void main() {
+    uint i = item_index();
+    if (i >= quads) return;
+    if (FLAT != 0u) {
+        y[i] = quad_store(apply(quad_load(a[i]), quad_load(b[i])));
+        return;
+    }
+    uint row = first_row + i / row_quads, c = i % row_quads;
+    uint w = row % d2, h = row / d2 % d1, n = row / d2 / d1;
+    uint row_a = a_base + a_row_quads * (n * a_stride[0] + h * a_stride[1] + w * a_stride[2]);
+    uint row_b = b_base + b_row_quads * (n * b_stride[0] + h * b_stride[1] + w * b_stride[2]);
+    vec4 p = SPLAT_A != 0u ? vec4(quad_load(a[row_a]).x) : quad_load(a[row_a + c]);
+    vec4 q = SPLAT_B != 0u ? vec4(quad_load(b[row_b]).x) : quad_load(b[row_b + c]);
+    y[y_skip + i] = quad_store(apply(p, q));
+}

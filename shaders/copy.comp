@@ -1,0 +1,44 @@
+// Copies rows × channels between two tensors that differ in which rows and which channels they hold. One invocation
+// per quad of the target that gets at least one element; elements of it before the region stay as they are.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "lib/raw.glsl"
+#include "lib/index.glsl"
+
+layout(constant_id = 3) const uint ALIGNED = 0; // both channel starts are multiples of four
+
+layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
+layout(set = 0, binding = 1) buffer Y { RAW y[]; };
+
+layout(push_constant) uniform Push {
+    uint items, row_items;  // quads of the target to write, in all and per row
+    uint run;               // rows come in runs of this many
+    uint x_base, x_run, x_row;  // quad of the first row in its window, quads from run to run and from row to row
+    uint y_base, y_run, y_row;
+    uint x_channel, y_channel, channels; // the region starts here and is so wide
+};
+
+void main() {
+    uint i = item_index();
+    if (i >= items) return;
+    uint r = i / row_items, q = y_channel / 4u + i % row_items;
+    uint from = x_base + r / run * x_run + r % run * x_row;
+    uint to = y_base + r / run * y_run + r % run * y_row + q;
+    if (ALIGNED != 0u) {
+        y[to] = x[from + x_channel / 4u + q - y_channel / 4u];
+        return;
+    }
+    uvec4 e = uvec4(0u);
+    bool keeps = 4u * q < y_channel;
+    RAW old = RAW(0u);
+    if (keeps) old = y[to];
+    for (uint k = 0u; k < 4u; k++) {
+        uint c = 4u * q + k;
+        if (c < y_channel) e[k] = raw_get(old, k);
+        else if (c < y_channel + channels) {
+            uint s = c - y_channel + x_channel;
+            e[k] = raw_get(x[from + s / 4u], s % 4u);
+        }
+    }
+    y[to] = raw_make(e);
+}

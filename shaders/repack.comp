@@ -1,0 +1,23 @@
+// The elements of x in the same order, in rows of another length. One invocation per quad of y.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "lib/raw.glsl"
+#include "lib/index.glsl"
+
+layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
+layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
+
+layout(push_constant) uniform Push { uint quads, x_channels, y_channels; };
+
+void main() {
+    uint i = item_index();
+    if (i >= quads) return;
+    uint x_row = (x_channels + 3u) / 4u, y_row = (y_channels + 3u) / 4u;
+    uint row = i / y_row, c = i % y_row * 4u;
+    uvec4 e = uvec4(0u);
+    for (uint k = 0u; k < 4u && c + k < y_channels; k++) {
+        uint at = row * y_channels + c + k, s = at % x_channels;
+        e[k] = raw_get(x[at / x_channels * x_row + s / 4u], s % 4u);
+    }
+    y[i] = raw_make(e);
+}

@@ -1,0 +1,37 @@
+// Images grown by a whole factor: nearest neighbour, or (SHUFFLE) with the factor² values of each pixel taken from
+// its channels in PyTorch's order c r² + i r + j. One invocation per quad of y. A line is one row of pixels; lines of
+// all images of the batch are counted through, so that line l of y comes from line l / factor of x.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "lib/raw.glsl"
+#include "lib/index.glsl"
+
+layout(constant_id = 3) const uint SHUFFLE = 0;
+
+layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
+layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
+
+layout(push_constant) uniform Push {
+    uint quads, factor, width, channels; // quads of y in this window; factor; width of x; channels of y
+    uint x_row_quads, first_line;        // quads per pixel of x; first line of y in this window
+    uint x_base, y_skip;                 // quad of line 0 of x in its window (wraps below zero)
+};
+
+void main() {
+    uint i = item_index();
+    if (i >= quads) return;
+    uint y_row_quads = (channels + 3u) / 4u, c = i % y_row_quads;
+    uint pixel = i / y_row_quads, column = pixel % (width * factor);
+    uint line = first_line + pixel / (width * factor);
+    uint from = x_base + (line / factor * width + column / factor) * x_row_quads;
+    if (SHUFFLE == 0u) {
+        y[y_skip + i] = x[from + c];
+        return;
+    }
+    uvec4 e = uvec4(0u);
+    for (uint k = 0u; k < 4u && 4u * c + k < channels; k++) {
+        uint s = ((4u * c + k) * factor + line % factor) * factor + column % factor;
+        e[k] = raw_get(x[from + s / 4u], s % 4u);
+    }
+    y[y_skip + i] = raw_make(e);
+}

@@ -1,0 +1,22 @@
+// a + b.
+#include "ops/binary.h"
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    fum_binary_reference(call, FUM_BINARY_ADD, in, out);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_binary_dispatch(call, FUM_BINARY_ADD, list, why, why_size);
+}
+
+const struct fum_op fum_op_add = {
+    .name = "add",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = fum_binary_infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .overwrites = true,
+    .adds = true,
+};

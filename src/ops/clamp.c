@@ -1,0 +1,27 @@
+// x held between min and max.
+#include "ops/affine.h"
+#include "ops/unary.h"
+
+static const struct fum_attr_def attrs[] = {{"min", 0}, {"max", 1}, {0}};
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    float least = (float)call->attr[0], most = (float)call->attr[1];
+    for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++)
+        out[i] = in[0][i] < least ? least : in[0][i] > most ? most : in[0][i];
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_affine_dispatch(call, true, list, why, why_size);
+}
+
+const struct fum_op fum_op_clamp = {
+    .name = "clamp",
+    .attrs = attrs,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = fum_unary_infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .overwrites = true,
+};

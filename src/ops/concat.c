@@ -1,0 +1,78 @@
+// Two to six tensors one after the other along an axis; -1, the default, is the channels.
+#include "ops/copy.h"
+#include "ops/emit.h"
+
+static const struct fum_attr_def attrs[] = {{"axis", -1}, {0}};
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_desc *a = &call->in[0];
+    char left[96], right[96];
+    int axis;
+    if (!fum_axis(&a->shape, call->attr[0], &axis, why, why_size)) return false;
+    call->out = *a;
+    for (int k = 1; k < call->num_inputs && call->has[k]; k++) {
+        const struct fum_desc *b = &call->in[k];
+        bool fits = b->dtype == a->dtype && b->shape.rank == a->shape.rank;
+        for (int i = 0; fits && i < a->shape.rank; i++)
+            fits = i == axis || b->shape.dim[i] == a->shape.dim[i];
+        if (!fits)
+            return fum_refuse(why, why_size, "input %d is %s %s; want %s like %s but for dimension %d", k,
+                              fum_dtype_name(b->dtype), fum_shape_text(&b->shape, right, sizeof right),
+                              fum_dtype_name(a->dtype), fum_shape_text(&a->shape, left, sizeof left), axis);
+        call->out.shape.dim[axis] += b->shape.dim[axis];
+    }
+    return true;
+}
+
+// The copy of input k, whose place along the axis starts at `at`.
+static struct fum_copy part(const struct fum_op_call *call, int k, int axis, int64_t at) {
+    const struct fum_desc *in = &call->in[k], *out = &call->out;
+    int64_t outer, rows;
+    fum_axis_rows(&in->shape, axis, &outer, &rows);
+    struct fum_copy c = {.operand = k, .src = *in, .dst = *out, .channels = fum_shape_channels(&in->shape)};
+    if (axis == in->shape.rank - 1) {
+        c.runs = 1;
+        c.run = fum_shape_rows(&in->shape);
+        c.dst_channel = at;
+    } else {
+        c.runs = outer;
+        c.run = c.src_step = in->shape.dim[axis] * rows;
+        c.dst_step = out->shape.dim[axis] * rows;
+        c.dst_row = at * rows;
+    }
+    return c;
+}
+
+static int the_axis(const struct fum_op_call *call) {
+    return (int)call->attr[0] + (call->attr[0] < 0 ? call->out.shape.rank : 0);
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    int axis = the_axis(call);
+    int64_t at = 0;
+    for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {
+        struct fum_copy c = part(call, k, axis, at);
+        fum_copy_reference(&c, in[k], out);
+    }
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    int axis = the_axis(call);
+    int64_t at = 0;
+    for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {
+        struct fum_copy c = part(call, k, axis, at);
+        if (!fum_copy_emit(list, &c, why, why_size)) return false;
+    }
+    return true;
+}
+
+const struct fum_op fum_op_concat = {
+    .name = "concat",
+    .attrs = attrs,
+    .min_inputs = 2,
+    .max_inputs = 6,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

@@ -1,0 +1,54 @@
+// GEGLU: [..., 2C] to [..., C], the first half times GELU of the second. Shazeer, "GLU variants improve
+// transformer" (2020), in the order of diffusers: hidden, gate = x.chunk(2).
+#include "ops/emit.h"
+#include "ops/unary.h"
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    int64_t channels = fum_shape_channels(&call->in[0].shape);
+    if (channels % 2)
+        return fum_refuse(why, why_size, "%lld channels do not divide into two halves", (long long)channels);
+    call->out = call->in[0];
+    call->out.shape.dim[call->out.shape.rank - 1] = channels / 2;
+    return true;
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    int64_t channels = fum_shape_channels(&call->out.shape);
+    for (int64_t row = 0; row < fum_shape_rows(&call->out.shape); row++) {
+        const float *x = in[0] + row * 2 * channels;
+        for (int64_t c = 0; c < channels; c++)
+            *out++ = (float)(x[c] * fum_act_reference(FUM_ACT_GELU, x[channels + c]));
+    }
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    const struct fum_desc *in = &call->in[0], *out = &call->out;
+    if (!fum_shape_count(&out->shape)) return true;
+    int64_t rows = fum_shape_rows(&out->shape), most = fum_rows_per_binding(list->info, in);
+    if (most == 0) return fum_refuse(why, why_size, "one row is larger than the device's binding");
+    if (most > rows) most = rows;
+    for (int64_t first = 0; first < rows; first += most) {
+        int64_t count = rows - first < most ? rows - first : most;
+        uint64_t quads = (uint64_t)(count * fum_shape_row_quads(&out->shape));
+        struct fum_dispatch *d = fum_emit(list, "geglu", out->dtype, quads, why, why_size);
+        if (!d) return false;
+        fum_emit_spec(d, (uint32_t)fum_shape_channels(&out->shape));
+        uint32_t in_skip = fum_emit_bind_rows(list, d, 0, false, in, first, count);
+        uint32_t out_skip = fum_emit_bind_rows(list, d, FUM_OUT, true, out, first, count);
+        fum_emit_push(d, (uint32_t)quads);
+        fum_emit_push(d, (uint32_t)fum_shape_row_quads(&in->shape));
+        fum_emit_push(d, in_skip);
+        fum_emit_push(d, out_skip);
+    }
+    return true;
+}
+
+const struct fum_op fum_op_geglu = {
+    .name = "geglu",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

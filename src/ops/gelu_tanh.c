@@ -1,0 +1,22 @@
+// GELU by its tanh approximation: x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))).
+#include "ops/unary.h"
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    fum_unary_reference(call, FUM_ACT_GELU_TANH, in[0], out);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_unary_dispatch(call, FUM_ACT_GELU_TANH, list, why, why_size);
+}
+
+const struct fum_op fum_op_gelu_tanh = {
+    .name = "gelu_tanh",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = fum_unary_infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .overwrites = true,
+    .act = FUM_ACT_GELU_TANH,
+};

@@ -1,0 +1,33 @@
+// PReLU: x where x > 0, else slope x; slope has one value per channel or one for all. He et al. (2015).
+#include "ops/binary.h"
+#include "ops/emit.h"
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *slope = &call->in[1].shape;
+    int64_t channels = fum_shape_channels(&call->in[0].shape);
+    if (fum_shape_rows(slope) != 1 ||
+        (fum_shape_channels(slope) != 1 && fum_shape_channels(slope) != channels))
+        return fum_refuse(why, why_size, "the slope has %lld rows of %lld; want one of 1 or %lld",
+                          (long long)fum_shape_rows(slope), (long long)fum_shape_channels(slope),
+                          (long long)channels);
+    return fum_binary_infer(call, why, why_size);
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    fum_binary_reference(call, FUM_BINARY_PRELU, in, out);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_binary_dispatch(call, FUM_BINARY_PRELU, list, why, why_size);
+}
+
+const struct fum_op fum_op_prelu = {
+    .name = "prelu",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .overwrites = true,
+};

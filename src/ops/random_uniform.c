@@ -1,0 +1,23 @@
+// Uniform numbers in (0, 1] from a key on the GPU (random.h).
+#include "ops/random.h"
+
+static const struct fum_attr_def attrs[] = {FUM_RANDOM_ATTR_DEFS, {0}};
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    fum_random_reference(call, false, in, out);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_random_dispatch(call, false, list, why, why_size);
+}
+
+const struct fum_op fum_op_random_uniform = {
+    .name = "random_uniform",
+    .attrs = attrs,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = fum_random_infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

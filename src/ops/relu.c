@@ -1,0 +1,22 @@
+// ReLU: max(x, 0).
+#include "ops/unary.h"
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    fum_unary_reference(call, FUM_ACT_RELU, in[0], out);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_unary_dispatch(call, FUM_ACT_RELU, list, why, why_size);
+}
+
+const struct fum_op fum_op_relu = {
+    .name = "relu",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = fum_unary_infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .overwrites = true,
+    .act = FUM_ACT_RELU,
+};

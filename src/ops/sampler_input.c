@@ -1,0 +1,54 @@
+// What the model sees at this evaluation: c_in × slot 0, `copies` times (2 with guidance), in the storage
+// type. Inputs: state, coefs, counter (sampler.h).
+#include "ops/emit.h"
+#include "ops/sampler.h"
+
+enum { STATE, COEFS, COUNTER };
+enum { SLOTS, COPIES, DTYPE };
+static const struct fum_attr_def attrs[] = {
+    [SLOTS] = {"slots", 1}, [COPIES] = {"copies", 1}, [DTYPE] = {"dtype", -1}, {0}};
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, 1, why, why_size)) return false;
+    if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why, why_size)) return false;
+    call->out.shape = fum_sampler_slot(call).shape;
+    call->out.shape.dim[0] *= (int64_t)call->attr[COPIES];
+    return true;
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    struct fum_desc slot = fum_sampler_slot(call);
+    int64_t n = fum_shape_count(&slot.shape), row = fum_sampler_row(&call->in[COEFS], in[COUNTER][0]);
+    float c_in = in[COEFS][row * call->in[COEFS].shape.dim[1] + FUM_COEF_INPUT];
+    for (int64_t k = 0; k < (int64_t)call->attr[COPIES]; k++)
+        for (int64_t i = 0; i < n; i++) *out++ = c_in * in[STATE][i];
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    struct fum_desc slot = fum_sampler_slot(call);
+    const struct fum_desc *coefs = &call->in[COEFS];
+    uint64_t quads = fum_desc_quads(&slot);
+    if (!quads) return true;
+    struct fum_dispatch *d = fum_emit(list, "sampler_input", call->out.dtype, quads, why, why_size);
+    if (!d || !fum_emit_bind_whole(list, d, STATE, false, &slot, why, why_size)) return false;
+    d->bind[0].bytes = fum_desc_bytes(&slot); // slot 0 alone
+    if (!fum_emit_bind_whole(list, d, COEFS, false, coefs, why, why_size)) return false;
+    fum_emit_bind(d, COUNTER, false, 0, 0);
+    if (!fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size)) return false;
+    fum_emit_spec(d, (uint32_t)call->attr[COPIES]);
+    fum_emit_push(d, (uint32_t)quads);
+    fum_emit_push(d, (uint32_t)fum_shape_row_quads(&coefs->shape) * 4);
+    fum_emit_push(d, (uint32_t)(coefs->shape.dim[0] - 1));
+    return true;
+}
+
+const struct fum_op fum_op_sampler_input = {
+    .name = "sampler_input",
+    .attrs = attrs,
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

@@ -1,0 +1,137 @@
+// One sampler step, in place, all in f32. Inputs: state, model output [copies × B, H, W, C], coefs, noise [N
+// B, H, W, C] (f32, may be absent), counter; sampler.h has the layout. With row e = coefs[counter] and slots
+// x_0 … x_{K-1}:
+//   m   = copies 2: u + g (c - u), u the first half of the model's batch (negative prompt), c the second
+//   D   = a x_0 + b m, held within ±clip where clip > 0
+//   x_k = Σ_{j<K} M_kj x_j + M_kK D + M_k(K+1) noise
+// Terms with a zero coefficient are left out, so slots not yet written may hold anything.
+#include "ops/emit.h"
+#include "ops/sampler.h"
+
+enum { STATE, MODEL, COEFS, NOISE, COUNTER };
+enum { SLOTS, COPIES };
+static const struct fum_attr_def attrs[] = {[SLOTS] = {"slots", 1}, [COPIES] = {"copies", 1}, {0}};
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    int slots = (int)call->attr[SLOTS];
+    char left[96], right[96];
+    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, FUM_COEF_MATRIX + slots * (slots + 2), why, why_size))
+        return false;
+    struct fum_desc want = fum_sampler_slot(call);
+    const struct fum_desc *model = &call->in[MODEL], *noise = &call->in[NOISE];
+    bool fits = fum_is_storage(model->dtype) && model->shape.rank == 4 &&
+                model->shape.dim[0] == want.shape.dim[0] * (int64_t)call->attr[COPIES];
+    int64_t batch = want.shape.dim[0], rows = noise->shape.dim[0];
+    bool noise_fits = !call->has[NOISE] || (noise->dtype == FUM_F32 && noise->shape.rank == 4 &&
+                                            (batch == 0 || (rows > 0 && rows % batch == 0)));
+    for (int i = 1; i < 4; i++) {
+        fits = fits && model->shape.dim[i] == want.shape.dim[i];
+        noise_fits = noise_fits && (!call->has[NOISE] || noise->shape.dim[i] == want.shape.dim[i]);
+    }
+    if (!fits)
+        return fum_refuse(why, why_size,
+                          "the model's output is %s; a slot of the state is %s, of which there must be "
+                          "as many as copies",
+                          fum_shape_text(&model->shape, left, sizeof left),
+                          fum_shape_text(&want.shape, right, sizeof right));
+    if (!noise_fits)
+        return fum_refuse(why, why_size, "noise is %s %s; want f32, a multiple of %s",
+                          fum_dtype_name(noise->dtype), fum_shape_text(&noise->shape, left, sizeof left),
+                          fum_shape_text(&want.shape, right, sizeof right));
+    call->out = call->in[STATE];
+    return true;
+}
+
+// A row of noise past the last is the last.
+static int64_t noise_row(const struct fum_op_call *call, float row) {
+    int64_t last = call->in[NOISE].shape.dim[0] / fum_sampler_slot(call).shape.dim[0] - 1;
+    return (int64_t)row < last ? (int64_t)row : last;
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    struct fum_desc slot = fum_sampler_slot(call);
+    int64_t n = fum_shape_count(&slot.shape), width = call->in[COEFS].shape.dim[1];
+    int slots = (int)call->attr[SLOTS];
+    const float *row = in[COEFS] + fum_sampler_row(&call->in[COEFS], in[COUNTER][0]) * width;
+    const float *matrix = row + FUM_COEF_MATRIX;
+    bool has_noise = call->has[NOISE] && row[FUM_COEF_NOISE] >= 0;
+    const float *noise = has_noise ? in[NOISE] + noise_row(call, row[FUM_COEF_NOISE]) * n : NULL;
+    for (int64_t i = 0; i < n; i++) {
+        double x[FUM_MAX_SLOTS + 2], m = in[MODEL][i], clip = row[FUM_COEF_CLIP];
+        if (call->attr[COPIES] == 2) m += row[FUM_COEF_GUIDANCE] * (in[MODEL][n + i] - m);
+        for (int k = 0; k < slots; k++) x[k] = in[STATE][k * n + i];
+        double d = row[FUM_COEF_A] * x[0] + row[FUM_COEF_B] * m;
+        x[slots] = clip > 0 && d > clip ? clip : clip > 0 && d < -clip ? -clip : d;
+        x[slots + 1] = noise ? noise[i] : 0;
+        for (int k = 0; k < slots; k++) {
+            double sum = 0;
+            for (int j = 0; j < slots + 2; j++) {
+                double w = matrix[k * (slots + 2) + j];
+                if (w != 0) sum += w * x[j];
+            }
+            out[k * n + i] = (float)sum;
+        }
+    }
+}
+
+// Noise rows [first, first + count), a row being what one step needs; the first window also serves steps
+// without.
+static bool emit(const struct fum_op_call *call, struct fum_dispatches *list, int64_t first, int64_t count,
+                 int64_t total, char *why, size_t why_size) {
+    struct fum_desc slot = fum_sampler_slot(call);
+    const struct fum_desc *coefs = &call->in[COEFS];
+    uint64_t quads = fum_desc_quads(&slot);
+    int64_t slot_rows = fum_shape_rows(&slot.shape);
+    uint32_t skip = 0;
+    struct fum_dispatch *d = fum_emit(list, "sampler_update", call->in[MODEL].dtype, quads, why, why_size);
+    if (!d || !fum_emit_bind_whole(list, d, STATE, true, &call->in[STATE], why, why_size) ||
+        !fum_emit_bind_whole(list, d, MODEL, false, &call->in[MODEL], why, why_size) ||
+        !fum_emit_bind_whole(list, d, COEFS, false, coefs, why, why_size))
+        return false;
+    if (count)
+        skip =
+            fum_emit_bind_rows(list, d, NOISE, false, &call->in[NOISE], first * slot_rows, count * slot_rows);
+    else
+        fum_emit_bind(d, COEFS, false, 0, 0);
+    fum_emit_bind(d, COUNTER, false, 0, 0);
+    fum_emit_spec(d, (uint32_t)call->attr[SLOTS]);
+    fum_emit_spec(d, (uint32_t)call->attr[COPIES]);
+    fum_emit_spec(d, count > 0);
+    fum_emit_push(d, (uint32_t)quads);
+    fum_emit_push(d, (uint32_t)fum_shape_row_quads(&coefs->shape) * 4);
+    fum_emit_push(d, (uint32_t)(coefs->shape.dim[0] - 1));
+    fum_emit_push(d, (uint32_t)first);
+    fum_emit_push(d, (uint32_t)count);
+    fum_emit_push(d, skip);
+    fum_emit_push(d, first == 0);
+    fum_emit_push(d, (uint32_t)(total - 1));
+    return true;
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    struct fum_desc slot = fum_sampler_slot(call);
+    int64_t slot_rows = fum_shape_rows(&slot.shape);
+    if (!fum_shape_count(&slot.shape)) return true;
+    int64_t total = call->has[NOISE] ? fum_shape_rows(&call->in[NOISE].shape) / slot_rows : 0;
+    if (!total) return emit(call, list, 0, 0, 0, why, why_size);
+    int64_t most = fum_rows_per_binding(list->info, &call->in[NOISE]) / slot_rows; // whole steps
+    if (most == 0)
+        return fum_refuse(why, why_size, "the noise of one step is larger than the device's binding");
+    if (most > total) most = total;
+    for (int64_t first = 0; first < total; first += most)
+        if (!emit(call, list, first, total - first < most ? total - first : most, total, why, why_size))
+            return false;
+    return true;
+}
+
+const struct fum_op fum_op_sampler_update = {
+    .name = "sampler_update",
+    .attrs = attrs,
+    .min_inputs = 3,
+    .max_inputs = 5,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .updates = true,
+};

@@ -1,0 +1,26 @@
+// x mul + add, with two fixed numbers.
+#include "ops/affine.h"
+#include "ops/unary.h"
+
+static const struct fum_attr_def attrs[] = {{"mul", 1}, {"add", 0}, {0}};
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++)
+        out[i] = (float)((double)in[0][i] * (float)call->attr[0] + (float)call->attr[1]);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_affine_dispatch(call, false, list, why, why_size);
+}
+
+const struct fum_op fum_op_scale = {
+    .name = "scale",
+    .attrs = attrs,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = fum_unary_infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .overwrites = true,
+};

@@ -1,0 +1,113 @@
+// The op cases on a user's own device.
+#include <fumarole/selftest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "ops/case.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct selftest {
+    fum_device *device;
+    struct fum_selftest_params params;
+    int run, failed;
+    char first_failure[256];
+};
+
+// Fills `why` for a case that did not agree.
+static void describe(const struct fum_case_result *result, char *why, size_t size) {
+    if (result->worst < 0)
+        snprintf(why, size, "relative error %.2g, bound %.2g", result->error, result->bound);
+    else
+        snprintf(why, size, "relative error %.2g, bound %.2g; element %lld is %.6g, should be %.6g",
+                 result->error, result->bound, (long long)result->worst, result->got, result->want);
+}
+
+static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *sum, const struct fum_op *op,
+                                const struct fum_op_case *c, int index, enum fum_dtype dtype,
+                                struct fum_error *err) {
+    struct fum_case_result result;
+    struct fum_error problem = {0};
+    char why[200] = "";
+    enum fum_result r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
+    bool ran = r == FUM_OK;
+    if (r == FUM_ERR_UNSUPPORTED)
+        sum->skipped++;
+    else if (r)
+        return fum_error_set(err, r, "%s", problem.text);
+
+    bool pass = ran && result.pass;
+    sum->run += ran;
+    sum->failed += ran && !pass;
+    if (ran && (!sum->worst_case || result.error * sum->worst_bound > sum->worst_error * result.bound)) {
+        sum->worst_error = result.error;
+        sum->worst_bound = result.bound;
+        sum->worst_case = c->name;
+        sum->worst_type = dtype;
+    }
+    if (ran && !pass) describe(&result, why, sizeof why);
+    if (ran && !pass && !test->first_failure[0])
+        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s: %s", op->name,
+                 c->name, fum_dtype_name(dtype), why);
+    if (test->params.on_case)
+        test->params.on_case(test->params.user, &(struct fum_selftest_case){
+                                                    .op = op->name,
+                                                    .name = c->name,
+                                                    .type = dtype,
+                                                    .ran = ran,
+                                                    .pass = pass,
+                                                    .error = ran ? result.error : 0,
+                                                    .bound = result.bound,
+                                                    .seconds = result.seconds,
+                                                    .gpu_seconds = ran ? result.gpu_nanoseconds * 1e-9 : 0,
+                                                    .why = !ran   ? problem.text
+                                                           : pass ? NULL
+                                                                  : why});
+    return FUM_OK;
+}
+
+static enum fum_result run_op(struct selftest *test, int op, struct fum_error *err) {
+    const struct fum_op_cases *list = fum_op_cases[op];
+    struct fum_selftest_op sum = {.name = fum_ops[op]->name};
+    double start = fum_time_now();
+    for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
+        if (!(test->params.types >> dtype & 1)) continue;
+        bool stores = fum_device_stores(fum_device_get_info(test->device), dtype);
+        if (!stores) sum.missing_types |= 1u << dtype;
+        for (int i = 0; i < list->count; i++) {
+            const struct fum_op_case *c = &list->cases[i];
+            if (!fum_case_has_type(c, dtype)) continue;
+            if (!test->params.large && fum_case_is_large(fum_ops[op], c, dtype)) continue;
+            if (test->params.cancel && test->params.cancel(test->params.user))
+                return fum_error_set(err, FUM_ERR_CANCELLED, "the self-test was stopped at %s", sum.name);
+            if (!stores) sum.skipped++;
+            enum fum_result r = stores ? run_case(test, &sum, fum_ops[op], c, i, dtype, err) : FUM_OK;
+            if (r) return r;
+        }
+    }
+    sum.seconds = fum_time_now() - start;
+    test->run += sum.run;
+    test->failed += sum.failed;
+    if (test->params.on_op) test->params.on_op(test->params.user, &sum);
+    return FUM_OK;
+}
+
+enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_params *params,
+                             struct fum_error *err) {
+    struct selftest test = {.device = device};
+    bool found = false;
+    if (params) test.params = *params;
+    if (!test.params.types) test.params.types = 1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16;
+    for (int i = 0; i < fum_op_count; i++) {
+        if (test.params.op && strcmp(test.params.op, fum_ops[i]->name)) continue;
+        found = true;
+        enum fum_result r = run_op(&test, i, err);
+        if (r) return r;
+    }
+    if (!found) return fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to test", test.params.op);
+    if (test.failed)
+        return fum_error_set(err, FUM_ERR_DEVICE, "%d of %d cases failed; first: %s", test.failed, test.run,
+                             test.first_failure);
+    return FUM_OK;
+}

@@ -1,0 +1,20 @@
+// A shape as settings: rank, d0, d1, d2, d3.
+#ifndef FUM_OPS_SHAPE_ATTRS_H
+#define FUM_OPS_SHAPE_ATTRS_H
+
+#include "graph/op.h"
+
+enum { FUM_SHAPE_ATTRS = 5 };
+#define FUM_SHAPE_ATTR_DEFS                                                                                  \
+    {"rank", 1}, {"d0", 0}, {"d1", 0}, {"d2", 0}, {                                                          \
+        "d3", 0                                                                                              \
+    }
+
+// Reads them from attr[0..5); false with `why` when they are no shape.
+bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, char *why, size_t why_size);
+
+// The same for an op that keeps its input's elements: also checks their number.
+bool fum_reshape_infer(struct fum_op_call *call, char *why, size_t why_size);
+void fum_reshape_reference(const struct fum_op_call *call, const float *const *in, float *out);
+
+#endif

@@ -1,0 +1,22 @@
+// The logistic function σ(x) = 1 / (1 + exp(-x)).
+#include "ops/unary.h"
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    fum_unary_reference(call, FUM_ACT_SIGMOID, in[0], out);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_unary_dispatch(call, FUM_ACT_SIGMOID, list, why, why_size);
+}
+
+const struct fum_op fum_op_sigmoid = {
+    .name = "sigmoid",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = fum_unary_infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .overwrites = true,
+    .act = FUM_ACT_SIGMOID,
+};

@@ -1,0 +1,60 @@
+// `count` entries along an axis, from `start` on; -1, the default axis, is the channels.
+#include "ops/copy.h"
+#include "ops/emit.h"
+
+enum { AXIS, START, COUNT };
+static const struct fum_attr_def attrs[] = {
+    [AXIS] = {"axis", -1}, [START] = {"start", 0}, [COUNT] = {"count", 1}, {0}};
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *shape = &call->in[0].shape;
+    int64_t start, count;
+    int axis;
+    if (!fum_axis(shape, call->attr[AXIS], &axis, why, why_size)) return false;
+    if (!fum_attr_int(call->attr[START], "start", 0, shape->dim[axis], &start, why, why_size)) return false;
+    if (!fum_attr_int(call->attr[COUNT], "count", 0, shape->dim[axis] - start, &count, why, why_size))
+        return false;
+    call->out = call->in[0];
+    call->out.shape.dim[axis] = count;
+    return true;
+}
+
+static struct fum_copy region(const struct fum_op_call *call) {
+    const struct fum_desc *in = &call->in[0], *out = &call->out;
+    int axis = (int)call->attr[AXIS] + (call->attr[AXIS] < 0 ? out->shape.rank : 0);
+    int64_t outer, rows, start = (int64_t)call->attr[START];
+    fum_axis_rows(&in->shape, axis, &outer, &rows);
+    struct fum_copy c = {.src = *in, .dst = *out, .channels = fum_shape_channels(&out->shape)};
+    if (axis == in->shape.rank - 1) {
+        c.runs = 1;
+        c.run = fum_shape_rows(&in->shape);
+        c.src_channel = start;
+    } else {
+        c.runs = outer;
+        c.run = c.dst_step = out->shape.dim[axis] * rows;
+        c.src_step = in->shape.dim[axis] * rows;
+        c.src_row = start * rows;
+    }
+    return c;
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    struct fum_copy c = region(call);
+    fum_copy_reference(&c, in[0], out);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    struct fum_copy c = region(call);
+    return fum_copy_emit(list, &c, why, why_size);
+}
+
+const struct fum_op fum_op_slice = {
+    .name = "slice",
+    .attrs = attrs,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

@@ -1,0 +1,75 @@
+// Dimension i of the output is dimension p_i of the input. With p0..p3 at their default nothing moves.
+#include "ops/emit.h"
+
+static const struct fum_attr_def attrs[] = {{"p0", 0}, {"p1", 1}, {"p2", 2}, {"p3", 3}, {0}};
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *shape = &call->in[0].shape;
+    unsigned seen = 0;
+    call->out = call->in[0];
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t p;
+        if (!fum_attr_int(call->attr[i], attrs[i].name, 0, shape->rank - 1, &p, why, why_size)) return false;
+        if (seen >> p & 1) return fum_refuse(why, why_size, "dimension %lld is named twice", (long long)p);
+        seen |= 1u << p;
+        call->out.shape.dim[i] = shape->dim[p];
+    }
+    return true;
+}
+
+// The output as four dimensions and, for each, how many input elements one step is when a row has `row` of
+// them.
+static void strides(const struct fum_op_call *call, int64_t row, int64_t dim[4], int64_t stride[4]) {
+    const struct fum_shape *in = &call->in[0].shape;
+    int64_t of[4], step = 1;
+    int lead = 4 - in->rank;
+    for (int i = in->rank - 1; i >= 0; i--) {
+        of[i] = step;
+        step *= i == in->rank - 1 ? row : in->dim[i];
+    }
+    for (int i = 0; i < 4; i++) {
+        dim[i] = i < lead ? 1 : call->out.shape.dim[i - lead];
+        stride[i] = i < lead ? 0 : of[(int)call->attr[i - lead]];
+    }
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    int64_t dim[4], s[4], i = 0;
+    strides(call, fum_shape_channels(&call->in[0].shape), dim, s);
+    for (int64_t a = 0; a < dim[0]; a++)
+        for (int64_t b = 0; b < dim[1]; b++)
+            for (int64_t c = 0; c < dim[2]; c++)
+                for (int64_t d = 0; d < dim[3]; d++)
+                    out[i++] = in[0][a * s[0] + b * s[1] + c * s[2] + d * s[3]];
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    uint64_t quads = fum_desc_quads(&call->out);
+    int64_t dim[4], stride[4];
+    if (!quads) return true;
+    strides(call, 4 * fum_shape_row_quads(&call->in[0].shape), dim, stride);
+    struct fum_dispatch *d =
+        fum_emit(list, "transpose", fum_raw_variant(call->out.dtype), quads, why, why_size);
+    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0], why, why_size) ||
+        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size))
+        return false;
+    fum_emit_spec(d, stride[3] == 1);
+    fum_emit_push(d, (uint32_t)quads);
+    fum_emit_push(d, (uint32_t)fum_shape_row_quads(&call->out.shape));
+    fum_emit_push(d, (uint32_t)dim[3]);
+    fum_emit_push(d, (uint32_t)dim[1]);
+    fum_emit_push(d, (uint32_t)dim[2]);
+    for (int i = 0; i < 4; i++) fum_emit_push(d, (uint32_t)stride[i]);
+    return true;
+}
+
+const struct fum_op fum_op_transpose = {
+    .name = "transpose",
+    .attrs = attrs,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

@@ -1,0 +1,32 @@
+// Nearest-neighbour upsampling by a whole factor.
+#include "ops/resize.h"
+
+static const struct fum_attr_def attrs[] = {{"factor", 2}, {0}};
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    int64_t factor;
+    return fum_resize_infer(call, &factor, why, why_size);
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    const int64_t *d = call->out.shape.dim, f = (int64_t)call->attr[0];
+    for (int64_t line = 0; line < d[0] * d[1]; line++)
+        for (int64_t x = 0; x < d[2]; x++)
+            for (int64_t c = 0; c < d[3]; c++) *out++ = in[0][(line / f * (d[2] / f) + x / f) * d[3] + c];
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    return fum_resize_dispatch(call, false, list, why, why_size);
+}
+
+const struct fum_op fum_op_upsample = {
+    .name = "upsample",
+    .attrs = attrs,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .doubles = true,
+};
