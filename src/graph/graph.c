@@ -153,7 +153,7 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
     for (int i = 0; i < graph->count && !graph->error.code; i++) {
         fum_tensor *t = graph->tensors[i];
         if (t->kind == FUM_TENSOR_WEIGHT && t->pack == pack && !strcmp(t->name, name) &&
-            !memcmp(&t->desc.shape, &shape, sizeof shape))
+            fum_shape_same(&t->desc.shape, &shape))
             return t;
     }
     fum_tensor *t = source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);

@@ -36,6 +36,11 @@ static inline int64_t fum_shape_rows(const struct fum_shape *s) { // product of 
 static inline int64_t fum_shape_row_quads(const struct fum_shape *s) { // quads from one row to the next
     return (fum_shape_channels(s) + 3) / 4;
 }
+static inline bool fum_shape_same(const struct fum_shape *a, const struct fum_shape *b) { // memcmp would see padding
+    bool same = a->rank == b->rank;
+    for (int i = 0; same && i < a->rank; i++) same = a->dim[i] == b->dim[i];
+    return same;
+}
 static inline uint64_t fum_desc_row_bytes(const struct fum_desc *d) {
     return (uint64_t)fum_shape_row_quads(&d->shape) * 4 * fum_dtype_size(d->dtype);
 }

@@ -28,7 +28,7 @@ static bool only_for(const fum_tensor *p, const fum_tensor *node) {
 }
 
 static bool same_shape(const fum_tensor *a, const fum_tensor *b) {
-    return !memcmp(&a->desc.shape, &b->desc.shape, sizeof a->desc.shape);
+    return fum_shape_same(&a->desc.shape, &b->desc.shape);
 }
 
 static bool slot_free(const fum_tensor *p, int slot) {
@@ -128,7 +128,7 @@ enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct
         char why[256] = "";
         fum_tensor_call(t, &call);
         if (!t->op->infer(&call, why, sizeof why) ||
-            memcmp(&call.out.shape, &t->desc.shape, sizeof call.out.shape) || call.out.dtype != t->desc.dtype)
+            !fum_shape_same(&call.out.shape, &t->desc.shape) || call.out.dtype != t->desc.dtype)
             return fum_error_set(err, FUM_ERR_ARG, "after %s: op %s at %s no longer gives its shape: %s", pass,
                                  t->op->name, t->name, why);
     }

@@ -56,7 +56,7 @@ void fum_weights_destroy(fum_weights **weights) {
 static struct entry *find(const fum_weights *w, const fum_tensor *t) {
     for (size_t i = 0; i < w->count; i++) {
         struct entry *e = &w->entries[i];
-        if (memcmp(&e->desc, &t->desc, sizeof e->desc)) continue;
+        if (e->desc.dtype != t->desc.dtype || !fum_shape_same(&e->desc.shape, &t->desc.shape)) continue;
         if (t->kind == FUM_TENSOR_CONSTANT ? e->constant == t
                                            : e->name && e->pack == t->pack && !strcmp(e->name, t->name))
             return e;
