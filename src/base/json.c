@@ -4,7 +4,30 @@
 #include "base/error.h"
 #include "base/file.h"
 
+#include <string.h>
+
 enum { MAX_JSON_BYTES = 64 << 20 };
+
+// Python writes -Infinity and Infinity, which JSON does not have; diffusers' configs hold them. Makes them null,
+// in a text of which the parser has already said that it is not JSON. False when there was none.
+static bool replace_python_reals(char *text, size_t bytes) {
+    static const char *const words[] = {"-Infinity", "Infinity"};
+    bool in_string = false, found = false;
+    for (size_t i = 0; i < bytes; i++) {
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        for (int w = 0; w < 2 && !in_string && i < bytes; w++) {
+            size_t length = strlen(words[w]);
+            if (length > bytes - i || memcmp(text + i, words[w], length) != 0) continue;
+            memset(text + i, ' ', length);
+            memcpy(text + i, "null", 4);
+            found = true;
+        }
+    }
+    return found;
+}
 
 enum fum_result fum_json_parse(cJSON **json, const char *text, size_t bytes, const char *where, struct fum_error *err) {
     *json = NULL;
@@ -13,6 +36,12 @@ enum fum_result fum_json_parse(cJSON **json, const char *text, size_t bytes, con
                              MAX_JSON_BYTES);
     const char *end = text;
     *json = cJSON_ParseWithLengthOpts(text, bytes, &end, false);
+    char *copy = *json ? NULL : fum_alloc(bytes, 1);
+    if (copy) {
+        memcpy(copy, text, bytes);
+        if (replace_python_reals(copy, bytes)) *json = cJSON_ParseWithLength(copy, bytes);
+        fum_free(copy);
+    }
     if (!*json)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: not valid JSON near byte %zu", where, (size_t)(end - text));
     return FUM_OK;

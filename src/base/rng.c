@@ -6,16 +6,14 @@ static const float TWO_PI_F = 6.28318530717958647692f;
 static const double TWO_PI = 6.28318530717958647692;
 
 // mt19937 of Matsumoto and Nishimura (1998), seeded by the 2002 recurrence.
-static void seed_mt(struct fum_rng *rng, uint32_t seed)
-{
+static void seed_mt(struct fum_rng *rng, uint32_t seed) {
     rng->mt[0] = seed;
     for (uint32_t i = 1; i < FUM_RNG_MT_WORDS; i++)
         rng->mt[i] = 1812433253u * (rng->mt[i - 1] ^ (rng->mt[i - 1] >> 30)) + i;
     rng->mt_next = FUM_RNG_MT_WORDS;
 }
 
-static void refill_mt(struct fum_rng *rng)
-{
+static void refill_mt(struct fum_rng *rng) {
     enum { N = FUM_RNG_MT_WORDS, M = 397 };
     uint32_t *s = rng->mt;
     for (int i = 0; i < N; i++) {
@@ -25,10 +23,8 @@ static void refill_mt(struct fum_rng *rng)
     rng->mt_next = 0;
 }
 
-static uint32_t next_mt(struct fum_rng *rng)
-{
-    if (rng->mt_next >= FUM_RNG_MT_WORDS)
-        refill_mt(rng);
+static uint32_t next_mt(struct fum_rng *rng) {
+    if (rng->mt_next >= FUM_RNG_MT_WORDS) refill_mt(rng);
     uint32_t y = rng->mt[rng->mt_next++];
     y ^= y >> 11;
     y ^= (y << 7) & 0x9d2c5680u;
@@ -37,22 +33,20 @@ static uint32_t next_mt(struct fum_rng *rng)
 }
 
 // 24 bits into [0, 1), as torch makes f32 uniforms.
-static float uniform_f32(struct fum_rng *rng)
-{
+static float uniform_f32(struct fum_rng *rng) {
     return (float)(next_mt(rng) & 0xffffffu) * 0x1p-24f;
 }
 
 // 53 bits into [0, 1): the first word is the high half.
-static double uniform_f64(struct fum_rng *rng)
-{
+static double uniform_f64(struct fum_rng *rng) {
     uint64_t high = next_mt(rng);
     uint64_t word = high << 32 | next_mt(rng);
     return (double)(word & ((UINT64_C(1) << 53) - 1)) * 0x1p-53;
 }
 
-// torch's small draw: double Box-Muller, one value now and its partner at the next small draw, even across calls.
-static double normal_small(struct fum_rng *rng)
-{
+// torch's small draw: double Box-Muller, one value now and its partner at the next small draw, even across
+// calls.
+static double normal_small(struct fum_rng *rng) {
     if (rng->has_cached) {
         rng->has_cached = false;
         return rng->cached;
@@ -65,8 +59,7 @@ static double normal_small(struct fum_rng *rng)
 }
 
 // Turns 16 uniforms into 16 normals in place; element j pairs with j + 8.
-static void box_muller_16(float *d)
-{
+static void box_muller_16(float *d) {
     for (int j = 0; j < 8; j++) {
         float u1 = 1.0f - d[j], u2 = d[j + 8]; // 1 - u is in (0, 1]: the logarithm is finite
         float r = sqrtf(-2.0f * logf(u1)), theta = TWO_PI_F * u2;
@@ -75,28 +68,22 @@ static void box_muller_16(float *d)
     }
 }
 
-static void normal_mt(struct fum_rng *rng, float *out, size_t n)
-{
+static void normal_mt(struct fum_rng *rng, float *out, size_t n) {
     if (n < 16) {
-        for (size_t i = 0; i < n; i++)
-            out[i] = (float)normal_small(rng);
+        for (size_t i = 0; i < n; i++) out[i] = (float)normal_small(rng);
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        out[i] = uniform_f32(rng);
-    for (size_t i = 0; i + 16 <= n; i += 16)
-        box_muller_16(out + i);
+    for (size_t i = 0; i < n; i++) out[i] = uniform_f32(rng);
+    for (size_t i = 0; i + 16 <= n; i += 16) box_muller_16(out + i);
     if (n % 16 != 0) { // torch redraws the last 16 whole rather than pairing a ragged tail
         float *tail = out + n - 16;
-        for (int i = 0; i < 16; i++)
-            tail[i] = uniform_f32(rng);
+        for (int i = 0; i < 16; i++) tail[i] = uniform_f32(rng);
         box_muller_16(tail);
     }
 }
 
 // Philox4x32-10 of Salmon et al. (2011); only the first two words of the block are used.
-static void philox(uint32_t c[4], uint32_t k0, uint32_t k1)
-{
+static void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
     for (int round = 0; round < 10; round++) {
         uint64_t p0 = (uint64_t)0xd2511f53u * c[0], p1 = (uint64_t)0xcd9e8d57u * c[2];
         uint32_t n0 = (uint32_t)(p1 >> 32) ^ c[1] ^ k0, n2 = (uint32_t)(p0 >> 32) ^ c[3] ^ k1;
@@ -109,8 +96,7 @@ static void philox(uint32_t c[4], uint32_t k0, uint32_t k1)
     }
 }
 
-static void normal_philox(struct fum_rng *rng, float *out, size_t n)
-{
+static void normal_philox(struct fum_rng *rng, float *out, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint32_t c[4] = {rng->offset, 0, (uint32_t)i, (uint32_t)((uint64_t)i >> 32)};
         philox(c, (uint32_t)rng->seed, (uint32_t)(rng->seed >> 32));
@@ -120,17 +106,13 @@ static void normal_philox(struct fum_rng *rng, float *out, size_t n)
     rng->offset++;
 }
 
-void fum_rng_init(struct fum_rng *rng, enum fum_rng_kind kind, uint64_t seed)
-{
+void fum_rng_init(struct fum_rng *rng, enum fum_rng_kind kind, uint64_t seed) {
     *rng = (struct fum_rng){.kind = kind, .seed = seed};
-    if (kind == FUM_RNG_CPU)
-        seed_mt(rng, (uint32_t)seed);
+    if (kind == FUM_RNG_CPU) seed_mt(rng, (uint32_t)seed);
 }
 
-void fum_rng_normal(struct fum_rng *rng, float *out, size_t n)
-{
-    if (n == 0)
-        return;
+void fum_rng_normal(struct fum_rng *rng, float *out, size_t n) {
+    if (n == 0) return;
     if (rng->kind == FUM_RNG_CUDA)
         normal_philox(rng, out, n);
     else

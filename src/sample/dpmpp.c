@@ -1,4 +1,5 @@
-// DPM-Solver++ multistep (Lu et al. 2022) of order 1 to 3, as an ODE and as an SDE: dpm++2m, dpm++2m_sde, dpm++3m_sde.
+// DPM-Solver++ multistep (Lu et al. 2022) of order 1 to 3, as an ODE and as an SDE: dpm++2m, dpm++2m_sde,
+// dpm++3m_sde.
 #include "sample/plan.h"
 
 #include <math.h>
@@ -8,16 +9,14 @@ struct point {
     double alpha, sigma, lambda;
 };
 
-static struct point point_of(double ratio)
-{
+static struct point point_of(double ratio) {
     double alpha = 1 / sqrt(ratio * ratio + 1);
     return (struct point){alpha, ratio * alpha, -log(ratio)}; // lambda is infinite at the clean end, ratio 0
 }
 
 // Which order the step may take: the history grows from the first step, and the last ones fall back where the
 // settings want it (short runs), or where sigma 0 makes h infinite.
-static int order_at(const struct fum_sample_plan *plan, int i)
-{
+static int order_at(const struct fum_sample_plan *plan, int i) {
     int left = plan->steps - i, known = i - plan->start + 1;
     bool shorten = plan->c.lower_order_final == FUM_SWITCH_ON && plan->steps < 15;
     if (left == 1 && (plan->c.euler_at_final == FUM_SWITCH_ON || shorten || plan->sigma[plan->steps] == 0))
@@ -27,8 +26,7 @@ static int order_at(const struct fum_sample_plan *plan, int i)
 }
 
 // Writes the update: the state's factor, and weights on D, D - m1 over r0 and so on, gathered per prediction.
-static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int i, int order)
-{
+static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int i, int order) {
     struct point t = point_of(plan->sigma[i + 1]), s = point_of(plan->sigma[i]);
     double h = t.lambda - s.lambda, *row = ev->m[0];
     double g = plan->sde ? 2 * h : h, decay = exp(-g), phi = -expm1(-g); // phi = 1 - e^-g
@@ -42,8 +40,10 @@ static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int
         double d2 = 0, w1 = 0, w2 = 0; // weights on D1_0 = (D - m1) / r0 and D1_1 = (m1 - m2) / r1
         w1 = d1;
         if (order == 3) {
-            double h1 = point_of(plan->sigma[i - 1]).lambda - point_of(plan->sigma[i - 2]).lambda, r1 = h1 / h;
-            d2 = plan->sde ? t.alpha * ((phi - g) / (g * g) - 0.5) : -t.alpha * ((decay - 1 + h) / (h * h) - 0.5);
+            double h1 = point_of(plan->sigma[i - 1]).lambda - point_of(plan->sigma[i - 2]).lambda,
+                   r1 = h1 / h;
+            d2 = plan->sde ? t.alpha * ((phi - g) / (g * g) - 0.5)
+                           : -t.alpha * ((decay - 1 + h) / (h * h) - 0.5);
             w1 = d1 * (1 + r0 / (r0 + r1)) + d2 / (r0 + r1);
             w2 = -d1 * r0 / (r0 + r1) - d2 / (r0 + r1);
             row[1] += w2 / r1;
@@ -52,24 +52,19 @@ static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int
         row[FUM_SAMPLE_D] += w1 / r0;
         row[1] -= w1 / r0;
     }
-    if (plan->sde)
-        fum_plan_noise(plan, ev, 0, t.sigma * sqrt(phi));
+    if (plan->sde) fum_plan_noise(plan, ev, 0, t.sigma * sqrt(phi));
 }
 
 // Slots: x, then the predictions of the order - 1 steps before, newest first.
-bool fum_build_dpmpp_multi(struct fum_sample_plan *plan)
-{
-    if (!fum_plan_reserve(plan, plan->steps - plan->start, plan->order))
-        return false;
+bool fum_build_dpmpp_multi(struct fum_sample_plan *plan) {
+    if (!fum_plan_reserve(plan, plan->steps - plan->start, plan->order)) return false;
     for (int i = plan->start; i < plan->steps; i++) {
         struct point s = point_of(plan->sigma[i]);
         struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
         fum_plan_denoise_vp(plan, ev, s.alpha, s.sigma);
         update(plan, ev, i, order_at(plan, i));
-        if (plan->order > 1)
-            ev->m[1][FUM_SAMPLE_D] = 1;
-        if (plan->order > 2 && i > plan->start)
-            ev->m[2][1] = 1;
+        if (plan->order > 1) ev->m[1][FUM_SAMPLE_D] = 1;
+        if (plan->order > 2 && i > plan->start) ev->m[2][1] = 1;
     }
     return true;
 }

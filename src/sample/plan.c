@@ -6,8 +6,7 @@
 
 #include <math.h>
 
-bool fum_plan_reserve(struct fum_sample_plan *plan, int evals, int slots)
-{
+bool fum_plan_reserve(struct fum_sample_plan *plan, int evals, int slots) {
     struct fum_sample_program *p = plan->program;
     p->eval = fum_calloc((size_t)evals, sizeof *p->eval);
     if (!p->eval) {
@@ -18,8 +17,7 @@ bool fum_plan_reserve(struct fum_sample_plan *plan, int evals, int slots)
     return true;
 }
 
-struct fum_sample_eval *fum_plan_eval(struct fum_sample_plan *plan, double timestep, int step)
-{
+struct fum_sample_eval *fum_plan_eval(struct fum_sample_plan *plan, double timestep, int step) {
     struct fum_sample_program *p = plan->program;
     struct fum_sample_eval *ev = &p->eval[p->evals];
     ev->timestep = timestep;
@@ -27,21 +25,18 @@ struct fum_sample_eval *fum_plan_eval(struct fum_sample_plan *plan, double times
     ev->noise_row = -1;
     ev->step = step;
     ev->step_end = true;
-    if (p->evals > 0)
-        p->eval[p->evals - 1].step_end = p->eval[p->evals - 1].step != step;
+    if (p->evals > 0) p->eval[p->evals - 1].step_end = p->eval[p->evals - 1].step != step;
     p->evals++;
     p->steps = step + 1;
     return ev;
 }
 
-void fum_plan_noise(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int k, double weight)
-{
+void fum_plan_noise(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int k, double weight) {
     ev->noise_row = plan->program->noise_rows++;
     ev->m[k][FUM_SAMPLE_NOISE] = weight;
 }
 
-void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double sigma)
-{
+void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double sigma) {
     double norm = sigma * sigma + 1;
     ev->c_in = 1 / sqrt(norm);
     if (plan->c.prediction_type == FUM_PREDICT_EPSILON) {
@@ -55,8 +50,8 @@ void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sampl
     }
 }
 
-void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double alpha, double sigma)
-{
+void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double alpha,
+                         double sigma) {
     if (plan->c.prediction_type == FUM_PREDICT_EPSILON) {
         ev->a = 1 / alpha;
         ev->b = -sigma / alpha;

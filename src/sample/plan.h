@@ -1,4 +1,5 @@
-// What the samplers share: settings with nothing unset, the training schedule, and the builder of evaluations.
+// What the samplers share: settings with nothing unset, the training schedule, and the builder of
+// evaluations.
 #ifndef FUM_SAMPLE_PLAN_H
 #define FUM_SAMPLE_PLAN_H
 
@@ -7,7 +8,8 @@
 enum fum_sample_space {
     FUM_SPACE_TIME,  // integer timesteps: ddim, ddpm, pndm, lcm
     FUM_SPACE_SIGMA, // k-diffusion's: state = x0 + sigma * noise, fractional timesteps
-    FUM_SPACE_VP,    // state = alpha * x0 + sigma * noise, integer timesteps chosen among steps + 1: dpm++, unipc
+    FUM_SPACE_VP,    // state = alpha * x0 + sigma * noise, integer timesteps chosen among steps + 1: dpm++,
+                     // unipc
 };
 
 enum fum_schedule {
@@ -50,12 +52,12 @@ struct fum_sample_plan {
     int start; // first step taken (strength)
     double eta;
     bool sdxl;
-    int train;        // c.num_train_timesteps
-    float *alpha_bar; // train cumulative products of 1 - beta, in f32 as torch holds them
+    int train;                      // c.num_train_timesteps
+    float *alpha_bar;               // train cumulative products of 1 - beta, in f32 as torch holds them
     float *train_sigma, *log_sigma; // sqrt((1 - alpha_bar) / alpha_bar) and its logarithm
-    double *t;     // steps timesteps (pndm and lcm make their own)
-    double *sigma; // steps + 1 sigmas, f32 values
-    double *exact; // steps sigmas before rounding to f32
+    double *t;                      // steps timesteps (pndm and lcm make their own)
+    double *sigma;                  // steps + 1 sigmas, f32 values
+    double *exact;                  // steps sigmas before rounding to f32
     struct fum_sample_program *program;
     struct fum_error *err;
 };
@@ -65,8 +67,8 @@ bool fum_plan_train(struct fum_sample_plan *plan);
 
 // sigmas.c: fills t, sigma and exact.
 bool fum_plan_schedule(struct fum_sample_plan *plan);
-// Fills t with `count` evenly spaced timesteps, from the largest to the smallest; `of` is what they are spaced as
-// (count, or count + 1 with the last left out). Whole numbers unless `fractional`.
+// Fills t with `count` evenly spaced timesteps, from the largest to the smallest; `of` is what they are
+// spaced as (count, or count + 1 with the last left out). Whole numbers unless `fractional`.
 void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, int of, bool fractional);
 // The fractional timestep whose sigma this is, by interpolation in log sigma. `single`: in f32 arithmetic, as
 // diffusers does for values that it holds in f32.
@@ -85,9 +87,11 @@ bool fum_plan_reserve(struct fum_sample_plan *plan, int evals, int slots);
 struct fum_sample_eval *fum_plan_eval(struct fum_sample_plan *plan, double timestep, int step);
 // Gives the evaluation the next noise tensor with this weight in slot k.
 void fum_plan_noise(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int k, double weight);
-// D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving state of this alpha_bar.
+// D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving state of this
+// alpha_bar.
 void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double sigma);
-void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double alpha, double sigma);
+void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double alpha,
+                         double sigma);
 
 // The builders.
 bool fum_build_ddim(struct fum_sample_plan *plan);

@@ -1,12 +1,13 @@
 // Samplers as data.
 //
-// Everything a sampler does between two model evaluations is linear in the state it keeps, the denoised prediction
-// and fresh noise. So a sampler here is a function from a schedule to one row of coefficients per model evaluation,
-// computed once on the host in double; the device runs the same kernel for all of them:
+// Everything a sampler does between two model evaluations is linear in the state it keeps, the denoised
+// prediction and fresh noise. So a sampler here is a function from a schedule to one row of coefficients per
+// model evaluation, computed once on the host in double; the device runs the same kernel for all of them:
 //
 //     model input = c_in * slot[0]                         (then the model, at `timestep`, and guidance)
 //     D           = a * slot[0] + b * model output         (clamped to ±clip when clip > 0)
-//     slot'[k]    = sum_j m[k][j] * slot[j] + m[k][FUM_SAMPLE_D] * D + m[k][FUM_SAMPLE_NOISE] * noise[noise_row]
+//     slot'[k]    = sum_j m[k][j] * slot[j] + m[k][FUM_SAMPLE_D] * D + m[k][FUM_SAMPLE_NOISE] *
+//     noise[noise_row]
 //
 // slot[0] is the point at which the model is evaluated; after the last evaluation it is the finished sample.
 // The reference is diffusers 0.42 (its classes are named in the table in table.c), k-diffusion for dpm++2s_a.
@@ -54,9 +55,10 @@ enum fum_switch {
     FUM_SWITCH_ON,
 };
 
-// scheduler_config.json. Keys keep their diffusers names. A key that is unset (0, NAN for reals, -1 for steps_offset)
-// takes the default of the diffusers class that the sampler stands for, and a key that this class does not know is
-// passed over: what `Class.from_config(other.config)` does. Start from fum_sample_config_unset().
+// scheduler_config.json. Keys keep their diffusers names. A key that is unset (0, NAN for reals, -1 for
+// steps_offset) takes the default of the diffusers class that the sampler stands for, and a key that this
+// class does not know is passed over: what `Class.from_config(other.config)` does. Start from
+// fum_sample_config_unset().
 struct fum_sample_config {
     char class_name[64]; // "_class_name"; "" when there is none
     int num_train_timesteps;
@@ -69,11 +71,11 @@ struct fum_sample_config {
     enum fum_switch set_alpha_to_one;
     enum fum_switch clip_sample;
     double clip_sample_range;
-    char variance_type[24];     // ddpm: fixed_small (default), fixed_small_log, fixed_large
+    char variance_type[24]; // ddpm: fixed_small (default), fixed_small_log, fixed_large
     enum fum_switch skip_prk_steps;
-    int solver_order;           // dpm++ and unipc when no sampler name is given
-    char algorithm_type[24];    // dpmsolver++ or sde-dpmsolver++, when no sampler name is given
-    char solver_type[16];       // midpoint or heun; bh1 or bh2
+    int solver_order;        // dpm++ and unipc when no sampler name is given
+    char algorithm_type[24]; // dpmsolver++ or sde-dpmsolver++, when no sampler name is given
+    char solver_type[16];    // midpoint or heun; bh1 or bh2
     enum fum_switch lower_order_final, euler_at_final;
     enum fum_switch use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas;
     double sigma_min, sigma_max; // ends of the karras, exponential and beta schedules (euler, unipc)
@@ -83,20 +85,22 @@ struct fum_sample_config {
 };
 
 struct fum_sample_config fum_sample_config_unset(void);
-// What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear 0.00085 to 0.012,
-// leading, steps_offset 1, set_alpha_to_one false, clip_sample false, skip_prk_steps true; epsilon.
+// What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear 0.00085 to
+// 0.012, leading, steps_offset 1, set_alpha_to_one false, clip_sample false, skip_prk_steps true; epsilon.
 struct fum_sample_config fum_sample_config_sd(void);
-// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. A setting that would change the
-// picture and is not supported (thresholding, trained_betas, learned variance, flow, …) is FUM_ERR_UNSUPPORTED.
-enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object, struct fum_error *err);
+// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. A setting that would
+// change the picture and is not supported (thresholding, trained_betas, learned variance, flow, …) is
+// FUM_ERR_UNSUPPORTED.
+enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
+                                       struct fum_error *err);
 
 struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"
     int steps;            // 1 … num_train_timesteps
     double eta;           // ddim: 0 is deterministic, 1 is ddpm-like. Others ignore it. NAN means 0
-    double strength;      // 0: from pure noise. (0, 1]: from an image, of which this share of the steps is redone
-    bool sdxl;            // ays: take the table measured for SDXL, not the one for SD 1.5
+    double strength; // 0: from pure noise. (0, 1]: from an image, of which this share of the steps is redone
+    bool sdxl;       // ays: take the table measured for SDXL, not the one for SD 1.5
     struct fum_sample_config config;
 };
 
@@ -112,32 +116,33 @@ struct fum_sample_eval {
 
 struct fum_sample_program {
     const char *sampler, *schedule; // the names in force
-    int evals;      // model evaluations
+    int evals;                      // model evaluations
     int slots;      // 1 … FUM_MAX_SLOTS; slots other than 0 are zero before the first evaluation
     int steps;      // user-visible steps (after `strength` cut the first ones off)
     int noise_rows; // noise tensors needed after the initial one, drawn in this order from the same generator
-    double init_scale;   // slot[0] starts as init_scale * unit noise + image_scale * latents of the start image
-    double image_scale;  // 0 without a start image
-    int sigma_count;     // steps of the whole schedule + 1 (samplers in sigma space), else 0
-    double *sigmas;      // sigma_count of them, from noisy to clean
+    double init_scale; // slot[0] starts as init_scale * unit noise + image_scale * latents of the start image
+    double image_scale; // 0 without a start image
+    int sigma_count;    // steps of the whole schedule + 1 (samplers in sigma space), else 0
+    double *sigmas;     // sigma_count of them, from noisy to clean
     struct fum_sample_eval *eval;
 };
 
-// Errors: FUM_ERR_ARG for an unknown name or a bad number, FUM_ERR_UNSUPPORTED for a combination that has no meaning
-// (ddim on karras, epsilon prediction at zero terminal SNR), FUM_ERR_NOMEM. *program is NULL on error.
+// Errors: FUM_ERR_ARG for an unknown name or a bad number, FUM_ERR_UNSUPPORTED for a combination that has no
+// meaning (ddim on karras, epsilon prediction at zero terminal SNR), FUM_ERR_NOMEM. *program is NULL on
+// error.
 enum fum_result fum_sample_create(struct fum_sample_program **program, const struct fum_sample_params *params,
-    struct fum_error *err);
+                                  struct fum_error *err);
 void fum_sample_destroy(struct fum_sample_program **program);
 
-// Rows for the device, one per evaluation: [0] c_in, [1] guidance, [2] a, [3] b, [4] clip, [5] noise row or -1, then
-// from [6] m as K rows of K + 2 (slots, D, noise), K = program->slots. fum_sample_row_size floats each; `rows` has
-// `stride` (at least that) floats per evaluation; floats past the row are zeroed.
+// Rows for the device, one per evaluation: [0] c_in, [1] guidance, [2] a, [3] b, [4] clip, [5] noise row or
+// -1, then from [6] m as K rows of K + 2 (slots, D, noise), K = program->slots. fum_sample_row_size floats
+// each; `rows` has `stride` (at least that) floats per evaluation; floats past the row are zeroed.
 size_t fum_sample_row_size(const struct fum_sample_program *program);
 void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows, size_t stride);
 
 // The update of one evaluation on the host: `state` is program->slots arrays of n values one after another,
 // `model_out` the (guided) model output, `noise` the tensor of eval[e].noise_row or NULL when that is -1.
 void fum_sample_apply(const struct fum_sample_program *program, int e, double *state, const double *model_out,
-    const double *noise, size_t n);
+                      const double *noise, size_t n);
 
 #endif

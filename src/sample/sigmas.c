@@ -6,52 +6,42 @@
 
 #include <math.h>
 
-void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, int of, bool fractional)
-{
+void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, int of, bool fractional) {
     int train = plan->train;
     switch (plan->c.timestep_spacing) {
     case FUM_SPACING_LINSPACE:
         for (int i = 0; i < count; i++) { // numpy.linspace(0, train - 1, of), from its end
             int k = of - 1 - i;
             t[i] = of == 1 ? 0 : k == of - 1 ? train - 1 : k * ((train - 1) / (of - 1.0));
-            if (!fractional)
-                t[i] = rint(t[i]);
+            if (!fractional) t[i] = rint(t[i]);
         }
         break;
     case FUM_SPACING_TRAILING: {
         // numpy.arange(train, 0, -ratio), whose increment is what is left of ratio after one subtraction
         double delta = (train - (double)train / count) - train;
-        for (int i = 0; i < count; i++)
-            t[i] = rint(train + i * delta) - 1;
+        for (int i = 0; i < count; i++) t[i] = rint(train + i * delta) - 1;
         break;
     }
     default:
-        for (int i = 0; i < count; i++)
-            t[i] = (double)(of - 1 - i) * (train / of) + plan->c.steps_offset;
+        for (int i = 0; i < count; i++) t[i] = (double)(of - 1 - i) * (train / of) + plan->c.steps_offset;
     }
 }
 
 // numpy.interp over whole-numbered positions: linear, clamped at both ends.
-static double interp(const float *values, int count, double at)
-{
-    if (at <= 0)
-        return values[0];
-    if (at >= count - 1)
-        return values[count - 1];
+static double interp(const float *values, int count, double at) {
+    if (at <= 0) return values[0];
+    if (at >= count - 1) return values[count - 1];
     int low = (int)at;
     double slope = (double)values[low + 1] - values[low];
     return slope * (at - low) + values[low];
 }
 
-double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, bool single)
-{
+double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, bool single) {
     const float *logs = plan->log_sigma;
     int last = plan->train - 1, low = 0, high = last;
     double wanted = log(fmax(sigma, 1e-10));
-    if (single)
-        wanted = (float)wanted;
-    if (last == 0)
-        return 0;
+    if (single) wanted = (float)wanted;
+    if (last == 0) return 0;
     while (high - low > 1) { // the last position whose log sigma is not above the wanted one
         int mid = low + (high - low) / 2;
         if (logs[mid] <= wanted)
@@ -69,30 +59,28 @@ double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, boo
     return (1 - w) * low + w * (low + 1);
 }
 
-// The inverse of the above for a fractional position, log-linear as k-diffusion's DiscreteSchedule.t_to_sigma.
-static double t_to_sigma(const struct fum_sample_plan *plan, double t)
-{
+// The inverse of the above for a fractional position, log-linear as k-diffusion's
+// DiscreteSchedule.t_to_sigma.
+static double t_to_sigma(const struct fum_sample_plan *plan, double t) {
     return exp(interp(plan->log_sigma, plan->train, t));
 }
 
-// Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps; other counts interpolate log-linearly.
-static double ays_sigma(bool sdxl, double position)
-{
+// Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps; other counts interpolate
+// log-linearly.
+static double ays_sigma(bool sdxl, double position) {
     static const float table[2][11] = {
-        {14.6146412293f, 6.4745760956f, 3.8636745985f, 2.6946151520f, 1.8841921177f, 1.3943805092f, 0.9642583904f,
-            0.6523686016f, 0.3977456272f, 0.1515232662f, 0.0291671582f},
-        {14.6146412293f, 6.3184485287f, 3.7681790315f, 2.1811480769f, 1.3405244945f, 0.8620721141f, 0.5550693289f,
-            0.3798540708f, 0.2332364134f, 0.1114188177f, 0.0291671582f},
+        {14.6146412293f, 6.4745760956f, 3.8636745985f, 2.6946151520f, 1.8841921177f, 1.3943805092f,
+         0.9642583904f, 0.6523686016f, 0.3977456272f, 0.1515232662f, 0.0291671582f},
+        {14.6146412293f, 6.3184485287f, 3.7681790315f, 2.1811480769f, 1.3405244945f, 0.8620721141f,
+         0.5550693289f, 0.3798540708f, 0.2332364134f, 0.1114188177f, 0.0291671582f},
     };
     float logs[11];
-    for (int i = 0; i < 11; i++)
-        logs[i] = logf(table[sdxl][i]);
+    for (int i = 0; i < 11; i++) logs[i] = logf(table[sdxl][i]);
     return exp(interp(logs, 11, position * 10));
 }
 
 // The i-th of n sigmas between the ends `high` and `low`.
-static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, double high, double low)
-{
+static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, double high, double low) {
     double ramp = n == 1 ? 0 : i / (n - 1.0);
     switch (plan->schedule) {
     case FUM_SCHEDULE_KARRAS: { // Karras et al. (2022), equation 5, rho = 7
@@ -115,21 +103,20 @@ static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, doub
 }
 
 // Timesteps that belong to sigmas of a curve, rounded as the class rounds them.
-static double curve_timestep(const struct fum_sample_plan *plan, double sigma)
-{
+static double curve_timestep(const struct fum_sample_plan *plan, double sigma) {
     double t = fum_plan_sigma_to_t(plan, sigma, false);
     bool karras = plan->schedule == FUM_SCHEDULE_KARRAS;
-    bool cosine_dpm = plan->sampler->build == fum_build_dpmpp_multi && plan->c.beta_schedule == FUM_BETAS_SQUAREDCOS;
-    if (karras && plan->sampler->rounds_karras && !cosine_dpm)
-        return rint(t);
+    bool cosine_dpm =
+        plan->sampler->build == fum_build_dpmpp_multi && plan->c.beta_schedule == FUM_BETAS_SQUAREDCOS;
+    if (karras && plan->sampler->rounds_karras && !cosine_dpm) return rint(t);
     if (plan->sampler->space != FUM_SPACE_VP)
         return plan->sampler->precise_times || plan->sampler->rounds_karras ? t : (double)(float)t;
-    bool diffusers = karras || plan->schedule == FUM_SCHEDULE_EXPONENTIAL || plan->schedule == FUM_SCHEDULE_BETA;
+    bool diffusers =
+        karras || plan->schedule == FUM_SCHEDULE_EXPONENTIAL || plan->schedule == FUM_SCHEDULE_BETA;
     return diffusers ? floor(t) : t; // diffusers casts to int64 here
 }
 
-bool fum_plan_schedule(struct fum_sample_plan *plan)
-{
+bool fum_plan_schedule(struct fum_sample_plan *plan) {
     int n = plan->steps;
     bool vp = plan->sampler->space == FUM_SPACE_VP;
     plan->t = fum_calloc((size_t)n, sizeof *plan->t);
@@ -142,24 +129,20 @@ bool fum_plan_schedule(struct fum_sample_plan *plan)
     bool trailing = plan->c.timestep_spacing == FUM_SPACING_TRAILING;
     fum_plan_spacing(plan, plan->t, n, vp && !trailing ? n + 1 : n, plan->sampler->space == FUM_SPACE_SIGMA);
     for (int i = 0; i < n; i++) {
-        if (!vp && !plan->sampler->precise_times)
-            plan->t[i] = (float)plan->t[i];
+        if (!vp && !plan->sampler->precise_times) plan->t[i] = (float)plan->t[i];
         plan->exact[i] = interp(plan->train_sigma, plan->train, plan->t[i]);
     }
     if (plan->schedule != FUM_SCHEDULE_DISCRETE) {
         // The sigma-space classes span the curve between the ends of the spacing, the others the whole range.
         double high = vp ? plan->train_sigma[plan->train - 1] : plan->exact[0];
         double low = vp ? plan->train_sigma[0] : plan->exact[n - 1];
-        if (plan->sampler->sigma_ends && !isnan(plan->c.sigma_max))
-            high = plan->c.sigma_max;
-        if (plan->sampler->sigma_ends && !isnan(plan->c.sigma_min))
-            low = plan->c.sigma_min;
+        if (plan->sampler->sigma_ends && !isnan(plan->c.sigma_max)) high = plan->c.sigma_max;
+        if (plan->sampler->sigma_ends && !isnan(plan->c.sigma_min)) low = plan->c.sigma_min;
         for (int i = 0; i < n; i++) {
             plan->exact[i] = curve_sigma(plan, i, n, high, low);
             plan->t[i] = curve_timestep(plan, plan->exact[i]);
         }
     }
-    for (int i = 0; i < n; i++)
-        plan->sigma[i] = (float)plan->exact[i];
+    for (int i = 0; i < n; i++) plan->sigma[i] = (float)plan->exact[i];
     return true;
 }

@@ -1,24 +1,21 @@
-// UniPC (Zhao et al. 2023), data prediction, order 1 to 3: a predictor like DPM-Solver++, and a corrector that redoes the
-// last step once the model has been evaluated where it led.
+// UniPC (Zhao et al. 2023), data prediction, order 1 to 3: a predictor like DPM-Solver++, and a corrector
+// that redoes the last step once the model has been evaluated where it led.
 #include "sample/plan.h"
 
 #include <math.h>
 
 enum { SLOT_LAST = 1, SLOT_M = 2 }; // x before the last predictor; then the predictions before, newest first
 
-static double lambda_of(double ratio)
-{
+static double lambda_of(double ratio) {
     return -log(ratio);
 }
 
 // Solves the n × n system in place by elimination with pivoting; n is at most 3.
-static void solve(double r[3][3], double b[3], int n)
-{
+static void solve(double r[3][3], double b[3], int n) {
     for (int col = 0; col < n; col++) {
         int pivot = col;
         for (int row = col + 1; row < n; row++) {
-            if (fabs(r[row][col]) > fabs(r[pivot][col]))
-                pivot = row;
+            if (fabs(r[row][col]) > fabs(r[pivot][col])) pivot = row;
         }
         for (int k = 0; k < n; k++) {
             double t = r[col][k];
@@ -30,26 +27,24 @@ static void solve(double r[3][3], double b[3], int n)
         b[pivot] = t;
         for (int row = 0; row < n; row++) {
             double f = row == col ? 0 : r[row][col] / r[col][col];
-            for (int k = 0; k < n; k++)
-                r[row][k] -= f * r[col][k];
+            for (int k = 0; k < n; k++) r[row][k] -= f * r[col][k];
             b[row] -= f * b[col];
         }
     }
-    for (int row = 0; row < n; row++)
-        b[row] /= r[row][row];
+    for (int row = 0; row < n; row++) b[row] /= r[row][row];
 }
 
-// One step of the method from sigma[from] to sigma[from + 1], where alpha B(h) and the weights rho of the paper's
-// equation 5 come out: `rk` has the positions of the order - 1 older predictions, then 1 for the new one.
+// One step of the method from sigma[from] to sigma[from + 1], where alpha B(h) and the weights rho of the
+// paper's equation 5 come out: `rk` has the positions of the order - 1 older predictions, then 1 for the new
+// one.
 struct step {
-    double carry;   // factor of x
-    double base;    // weight of the prediction at `from`: -alpha (e^-h - 1)
-    double b_h;     // -alpha B(h)
+    double carry; // factor of x
+    double base;  // weight of the prediction at `from`: -alpha (e^-h - 1)
+    double b_h;   // -alpha B(h)
     double rk[3], rho[3];
 };
 
-static struct step step_of(const struct fum_sample_plan *plan, int from, int order, bool corrector)
-{
+static struct step step_of(const struct fum_sample_plan *plan, int from, int order, bool corrector) {
     struct step st = {0};
     double s_t = plan->sigma[from + 1], s_0 = plan->sigma[from];
     double alpha_t = 1 / sqrt(s_t * s_t + 1), alpha_0 = 1 / sqrt(s_0 * s_0 + 1);
@@ -59,13 +54,11 @@ static struct step step_of(const struct fum_sample_plan *plan, int from, int ord
     st.carry = s_t * alpha_t / (s_0 * alpha_0);
     st.base = -alpha_t * phi1;
     st.b_h = -alpha_t * b_h;
-    for (int i = 1; i < order; i++)
-        st.rk[i - 1] = (lambda_of(plan->sigma[from - i]) - lambda_of(s_0)) / h;
+    for (int i = 1; i < order; i++) st.rk[i - 1] = (lambda_of(plan->sigma[from - i]) - lambda_of(s_0)) / h;
     st.rk[order - 1] = 1;
     double r[3][3], phi = phi1 / hh - 1, factorial = 1;
     for (int i = 0; i < order; i++) {
-        for (int k = 0; k < order; k++)
-            r[i][k] = pow(st.rk[k], i);
+        for (int k = 0; k < order; k++) r[i][k] = pow(st.rk[k], i);
         st.rho[i] = phi * factorial / b_h;
         factorial *= i + 2;
         phi = phi / hh - 1 / factorial;
@@ -80,10 +73,8 @@ static struct step step_of(const struct fum_sample_plan *plan, int from, int ord
 }
 
 // The predictor and the corrector folded into rows. xc is the corrected x, a row over slots and D.
-bool fum_build_unipc(struct fum_sample_plan *plan)
-{
-    if (!fum_plan_reserve(plan, plan->steps - plan->start, SLOT_M + plan->order))
-        return false;
+bool fum_build_unipc(struct fum_sample_plan *plan) {
+    if (!fum_plan_reserve(plan, plan->steps - plan->start, SLOT_M + plan->order)) return false;
     int last_order = 0;
     for (int i = plan->start; i < plan->steps; i++) {
         double s = plan->sigma[i], alpha = 1 / sqrt(s * s + 1), xc[FUM_SAMPLE_INPUTS] = {0};
@@ -105,8 +96,7 @@ bool fum_build_unipc(struct fum_sample_plan *plan)
             }
         }
         int order = plan->order < known + 1 ? plan->order : known + 1;
-        if (plan->c.lower_order_final == FUM_SWITCH_ON && order > plan->steps - i)
-            order = plan->steps - i;
+        if (plan->c.lower_order_final == FUM_SWITCH_ON && order > plan->steps - i) order = plan->steps - i;
         struct step p = step_of(plan, i, order, false);
         for (int k = 0; k < FUM_SAMPLE_INPUTS; k++) {
             ev->m[0][k] = p.carry * xc[k];
@@ -119,8 +109,7 @@ bool fum_build_unipc(struct fum_sample_plan *plan)
             ev->m[0][FUM_SAMPLE_D] -= w;
         }
         ev->m[SLOT_M][FUM_SAMPLE_D] = 1;
-        for (int k = 1; k < plan->order && k <= known; k++)
-            ev->m[SLOT_M + k][SLOT_M + k - 1] = 1;
+        for (int k = 1; k < plan->order && k <= known; k++) ev->m[SLOT_M + k][SLOT_M + k - 1] = 1;
         last_order = order;
     }
     return true;

@@ -14,30 +14,27 @@
 static char *golden;
 static size_t golden_bytes;
 
-static int open_golden(void **state)
-{
+static int open_golden(void **state) {
     (void)state;
     char path[1024];
-    snprintf(path, sizeof path, "%s/rng.bin", getenv("FUM_TEST_DATA") ? getenv("FUM_TEST_DATA") : "tests/data");
+    snprintf(path, sizeof path, "%s/rng.bin",
+             getenv("FUM_TEST_DATA") ? getenv("FUM_TEST_DATA") : "tests/data");
     return fum_file_read(path, 1 << 20, &golden, &golden_bytes, NULL) == FUM_OK ? 0 : -1;
 }
 
-static int close_golden(void **state)
-{
+static int close_golden(void **state) {
     (void)state;
     fum_free(golden);
     return 0;
 }
 
-static void take(size_t *at, void *out, size_t bytes)
-{
+static void take(size_t *at, void *out, size_t bytes) {
     assert_true(*at + bytes <= golden_bytes);
     memcpy(out, golden + *at, bytes);
     *at += bytes;
 }
 
-static void draws_match_torch(void **state)
-{
+static void draws_match_torch(void **state) {
     (void)state;
     static float got[4096], want[4096];
     float worst = 0;
@@ -66,8 +63,7 @@ static void draws_match_torch(void **state)
     print_message("worst difference %g\n", (double)worst);
 }
 
-static void streams_fork_and_empty_draws_are_free(void **state)
-{
+static void streams_fork_and_empty_draws_are_free(void **state) {
     (void)state;
     for (int kind = FUM_RNG_CPU; kind <= FUM_RNG_CUDA; kind++) {
         struct fum_rng a, b;
@@ -84,8 +80,7 @@ static void streams_fork_and_empty_draws_are_free(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(draws_match_torch),
         cmocka_unit_test(streams_fork_and_empty_draws_are_free),

@@ -21,55 +21,46 @@ struct blob {
     size_t bytes, at;
 };
 
-static void take(struct blob *b, void *out, size_t bytes)
-{
+static void take(struct blob *b, void *out, size_t bytes) {
     assert_true(bytes <= b->bytes - b->at);
     memcpy(out, b->data + b->at, bytes);
     b->at += bytes;
 }
 
-static double model(double x, double t)
-{
+static double model(double x, double t) {
     return (double)(float)tanh(0.7 * x + 0.001 * t);
 }
 
-static void draw(struct fum_rng *rng, double *out)
-{
+static void draw(struct fum_rng *rng, double *out) {
     float f[COUNT];
     fum_rng_normal(rng, f, COUNT);
-    for (int i = 0; i < COUNT; i++)
-        out[i] = f[i];
+    for (int i = 0; i < COUNT; i++) out[i] = f[i];
 }
 
 // Runs the program on the host; state[0..COUNT) is the finished sample.
-static void run(const struct fum_sample_program *p, double *state)
-{
+static void run(const struct fum_sample_program *p, double *state) {
     struct fum_rng rng;
     double noise[COUNT], out[COUNT];
     fum_rng_init(&rng, FUM_RNG_CPU, 7);
     draw(&rng, noise);
     memset(state, 0, FUM_MAX_SLOTS * COUNT * sizeof *state);
-    for (int i = 0; i < COUNT; i++)
-        state[i] = p->init_scale * noise[i] + p->image_scale * 0.5 * cos(i);
+    for (int i = 0; i < COUNT; i++) state[i] = p->init_scale * noise[i] + p->image_scale * 0.5 * cos(i);
     for (int e = 0; e < p->evals; e++) {
         for (int i = 0; i < COUNT; i++)
             out[i] = model((double)(float)(p->eval[e].c_in * state[i]), (float)p->eval[e].timestep);
-        if (p->eval[e].noise_row >= 0)
-            draw(&rng, noise);
+        if (p->eval[e].noise_row >= 0) draw(&rng, noise);
         fum_sample_apply(p, e, state, out, noise, COUNT);
     }
 }
 
-// How far timesteps and values may be off. Timesteps of trial points go through logarithms of an f32 table, one
-// rounding of which moves them by up to 1e-3. The ancestral sigma_down of dpm2_a cancels in f32, and the reference
-// carries that error into the trial point.
-static double time_bound(const char *sampler)
-{
+// How far timesteps and values may be off. Timesteps of trial points go through logarithms of an f32 table,
+// one rounding of which moves them by up to 1e-3. The ancestral sigma_down of dpm2_a cancels in f32, and the
+// reference carries that error into the trial point.
+static double time_bound(const char *sampler) {
     return sampler && strcmp(sampler, "dpm2_a") == 0 ? 0.02 : 1e-3;
 }
 
-static double value_bound(const char *sampler)
-{
+static double value_bound(const char *sampler) {
     return sampler && strcmp(sampler, "dpm2_a") == 0 ? 1e-4 : 1e-5;
 }
 
@@ -78,15 +69,12 @@ struct tally {
     double worst_rms, worst_time;
 };
 
-static void check(struct tally *tally, const char *text, const struct fum_sample_program *p, const float *times,
-    uint32_t evals, const float *want, const char *sampler)
-{
+static void check(struct tally *tally, const char *text, const struct fum_sample_program *p,
+                  const float *times, uint32_t evals, const float *want, const char *sampler) {
     double state[FUM_MAX_SLOTS * COUNT], off = 0, error = 0, power = 0;
     bool good = (uint32_t)p->evals == evals;
-    if (!good)
-        printf("%s: %d evaluations, not %u\n", text, p->evals, evals);
-    for (uint32_t e = 0; e < evals && good; e++)
-        off = fmax(off, fabs(p->eval[e].timestep - times[e]));
+    if (!good) printf("%s: %d evaluations, not %u\n", text, p->evals, evals);
+    for (uint32_t e = 0; e < evals && good; e++) off = fmax(off, fabs(p->eval[e].timestep - times[e]));
     if (good) {
         run(p, state);
         for (int i = 0; i < KEPT; i++) {
@@ -95,8 +83,7 @@ static void check(struct tally *tally, const char *text, const struct fum_sample
         }
         double rms = sqrt(error / power);
         bool exact = rms < value_bound(sampler) && off <= time_bound(sampler);
-        if (!exact)
-            printf("%s: relative rms %.3g, timesteps off by %.3g\n", text, rms, off);
+        if (!exact) printf("%s: relative rms %.3g, timesteps off by %.3g\n", text, rms, off);
         good = exact;
         tally->worst_rms = fmax(tally->worst_rms, rms);
         tally->worst_time = fmax(tally->worst_time, off);
@@ -105,8 +92,7 @@ static void check(struct tally *tally, const char *text, const struct fum_sample
     tally->bad += !good;
 }
 
-static void one_case(struct blob *b, struct tally *tally)
-{
+static void one_case(struct blob *b, struct tally *tally) {
     uint32_t bytes, evals;
     char text[1024];
     float times[MAX_EVALS], want[KEPT];
@@ -131,8 +117,7 @@ static void one_case(struct blob *b, struct tally *tally)
         .sdxl = fum_json_bool(json, "x", false),
     };
     enum fum_result result = fum_sample_config_read(&params.config, cJSON_GetObjectItem(json, "k"), &err);
-    if (result == FUM_OK)
-        result = fum_sample_create(&program, &params, &err);
+    if (result == FUM_OK) result = fum_sample_create(&program, &params, &err);
     if (result == FUM_OK) {
         check(tally, text, program, times, evals, want, params.sampler);
     } else {
@@ -144,8 +129,7 @@ static void one_case(struct blob *b, struct tally *tally)
     cJSON_Delete(json);
 }
 
-static void runs_match_diffusers(void **state)
-{
+static void runs_match_diffusers(void **state) {
     (void)state;
     const char *given = getenv("FUM_SAMPLER_GOLDEN"), *data = getenv("FUM_TEST_DATA");
     char path[1024];
@@ -153,17 +137,15 @@ static void runs_match_diffusers(void **state)
     struct blob b = {0};
     struct tally tally = {0};
     assert_int_equal(fum_file_read(given ? given : path, 64 << 20, &b.data, &b.bytes, NULL), FUM_OK);
-    while (b.at < b.bytes)
-        one_case(&b, &tally);
+    while (b.at < b.bytes) one_case(&b, &tally);
     fum_free(b.data);
     print_message("%d runs, %d wrong; worst relative rms %.3g, worst timestep %.3g\n", tally.runs, tally.bad,
-        tally.worst_rms, tally.worst_time);
+                  tally.worst_rms, tally.worst_time);
     assert_true(tally.runs > 0);
     assert_int_equal(tally.bad, 0);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(runs_match_diffusers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

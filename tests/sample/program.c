@@ -1,0 +1,249 @@
+// What the goldens do not reach: names, refusals, settings files, device rows, memory running out.
+#include "base/alloc.h"
+#include "base/json.h"
+#include "sample/plan.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct fum_sample_params sd(const char *sampler, const char *schedule, int steps) {
+    return (struct fum_sample_params){
+        .sampler = sampler, .schedule = schedule, .steps = steps, .config = fum_sample_config_sd()};
+}
+
+static enum fum_result create(struct fum_sample_params params, char *text) {
+    struct fum_sample_program *p = NULL;
+    struct fum_error err = {0};
+    enum fum_result result = fum_sample_create(&p, &params, &err);
+    assert_true((result == FUM_OK) == (p != NULL));
+    assert_true(result == err.code);
+    if (text) strcpy(text, err.text);
+    fum_sample_destroy(&p);
+    assert_null(p);
+    return result;
+}
+
+static void names_are_listed_once_and_found(void **state) {
+    (void)state;
+    size_t samplers = 0, schedules = 0;
+    while (fum_sampler_name(samplers)) assert_non_null(fum_sampler_find(fum_sampler_name(samplers++)));
+    while (fum_schedule_name(schedules)) schedules++;
+    assert_int_equal(samplers, 16);
+    assert_int_equal(schedules, 8);
+    assert_null(fum_sampler_find("eulr"));
+    assert_true(fum_sampler_accepts("euler_a", "karras"));
+    assert_true(fum_sampler_accepts("ddim", "discrete"));
+    assert_false(fum_sampler_accepts("ddim", "karras"));
+    assert_false(fum_sampler_accepts("euler", "carras"));
+}
+
+// Every sampler on every schedule that it accepts, at awkward step counts.
+static void every_combination_is_finite_or_refused(void **state) {
+    (void)state;
+    static const int counts[] = {1, 2, 3, 4, 10, 25, 50, 333};
+    for (size_t s = 0; fum_sampler_name(s); s++) {
+        for (size_t k = 0; fum_schedule_name(k); k++) {
+            for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+                const char *sampler = fum_sampler_name(s), *schedule = fum_schedule_name(k);
+                enum fum_result result = create(sd(sampler, schedule, counts[c]), NULL);
+                bool lcm = strcmp(sampler, "lcm") == 0 && counts[c] > 50;
+                if (!fum_sampler_accepts(sampler, schedule))
+                    assert_int_equal(result, FUM_ERR_UNSUPPORTED);
+                else
+                    assert_int_equal(result, lcm ? FUM_ERR_ARG : FUM_OK);
+            }
+        }
+    }
+}
+
+static void bad_requests_say_what_is_wrong(void **state) {
+    (void)state;
+    char text[512];
+    assert_int_equal(create(sd("eulr", NULL, 5), text), FUM_ERR_ARG);
+    assert_non_null(strstr(text, "eulr"));
+    assert_int_equal(create(sd("euler", "carras", 5), text), FUM_ERR_ARG);
+    assert_non_null(strstr(text, "carras"));
+    assert_int_equal(create(sd("euler", NULL, 0), text), FUM_ERR_ARG);
+    assert_int_equal(create(sd("euler", NULL, 1001), text), FUM_ERR_ARG);
+    assert_int_equal(create(sd("ddim", NULL, 1000), text), FUM_ERR_ARG); // steps_offset 1 passes the end
+    assert_non_null(strstr(text, "steps_offset"));
+    struct fum_sample_params p = sd("ddim", NULL, 5);
+    p.eta = 1.5;
+    assert_int_equal(create(p, text), FUM_ERR_ARG);
+    p = sd("euler", NULL, 5);
+    p.strength = 0.1;
+    assert_int_equal(create(p, text), FUM_ERR_ARG);
+    assert_non_null(strstr(text, "strength"));
+    p = sd("ddim", NULL, 5);
+    p.config.rescale_betas_zero_snr = FUM_SWITCH_ON;
+    p.config.timestep_spacing = FUM_SPACING_TRAILING;
+    assert_int_equal(create(p, text), FUM_ERR_UNSUPPORTED); // epsilon at zero terminal SNR
+    assert_non_null(strstr(text, "v prediction"));
+    p.config.prediction_type = FUM_PREDICT_V;
+    assert_int_equal(create(p, text), FUM_OK);
+    p = sd("pndm", NULL, 5);
+    p.config.prediction_type = FUM_PREDICT_SAMPLE;
+    assert_int_equal(create(p, text), FUM_ERR_UNSUPPORTED);
+    p = sd(NULL, NULL, 5);
+    strcpy(p.config.class_name, "FlowMatchEulerDiscreteScheduler");
+    assert_int_equal(create(p, text), FUM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(text, "FlowMatch"));
+}
+
+static enum fum_result read_config(struct fum_sample_config *c, const char *text, struct fum_error *err) {
+    cJSON *json = NULL;
+    enum fum_result result = fum_json_parse(&json, text, strlen(text), "test", err);
+    if (result == FUM_OK) result = fum_sample_config_read(c, json, err);
+    cJSON_Delete(json);
+    return result;
+}
+
+static void settings_files_are_read(void **state) {
+    (void)state;
+    struct fum_sample_config c;
+    struct fum_error err;
+    assert_int_equal(read_config(&c,
+                                 "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_order\": 3,"
+                                 "\"algorithm_type\": \"sde-dpmsolver++\", \"lambda_min_clipped\": -Infinity,"
+                                 "\"trained_betas\": null, \"thresholding\": false, \"steps_offset\": 1,"
+                                 "\"use_karras_sigmas\": true, \"variance_type\": null,"
+                                 "\"_use_default_values\": [\"steps_offset\"], \"unknown\": [1, 2]}",
+                                 &err),
+                     FUM_OK);
+    assert_int_equal(c.solver_order, 3);
+    assert_int_equal(c.steps_offset, -1); // was a default of the saving class: unset here
+    assert_true(isnan(c.beta_start));
+    struct fum_sample_program *p = NULL;
+    struct fum_sample_params params = {.steps = 8, .config = c};
+    assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
+    assert_string_equal(p->sampler, "dpm++3m_sde");
+    assert_string_equal(p->schedule, "karras");
+    assert_int_equal(p->noise_rows, 8);
+    fum_sample_destroy(&p);
+    params.sampler = "euler_a"; // another class: the shared settings carry over, its own defaults otherwise
+    assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
+    assert_string_equal(p->schedule, "discrete"); // that class has no karras switch
+    fum_sample_destroy(&p);
+
+    static const char *const bad[] = {
+        "[]",
+        "{\"thresholding\": true}",
+        "{\"trained_betas\": [0.1]}",
+        "{\"beta_schedule\": \"cubic\"}",
+        "{\"num_train_timesteps\": -5}",
+        "{\"num_train_timesteps\": 1e9}",
+        "{\"num_train_timesteps\": 2.5}",
+        "{\"beta_start\": \"x\"}",
+        "{\"clip_sample\": 1}",
+        "{\"prediction_type\": 3}",
+        "{\"lambda_min_clipped\": -5.1}",
+        "{\"variance_type\": \"learned_range\"}",
+        "{\"interpolation_type\": \"log_linear\"}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_not_equal(read_config(&c, bad[i], &err), FUM_OK);
+    assert_int_equal(read_config(&c, "{}", &err), FUM_OK);
+    params = (struct fum_sample_params){.steps = 4, .config = c};
+    params.config.beta_end = 3;
+    assert_int_equal(create(params, NULL), FUM_ERR_ARG);
+    params.config.beta_end = NAN;
+    params.config.num_train_timesteps = 0; // unset
+    assert_int_equal(create(params, NULL), FUM_OK);
+}
+
+// A device that does what the header says with a row gets what fum_sample_apply gets.
+static void rows_hold_the_update(void **state) {
+    (void)state;
+    struct fum_sample_program *p = NULL;
+    struct fum_sample_params params = sd("dpm++3m_sde", "karras", 6);
+    assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
+    size_t size = fum_sample_row_size(p), stride = size + 3;
+    int slots = p->slots;
+    assert_int_equal(size, 6 + 3 * 5);
+    float rows[6 * 32];
+    fum_sample_coefs(p, 7.5, rows, stride);
+    double x[FUM_MAX_SLOTS] = {1.5}, y[FUM_MAX_SLOTS] = {1.5};
+    for (int e = 0; e < p->evals; e++) {
+        const float *row = rows + (size_t)e * stride;
+        double out = 0.3 - 0.1 * e, noise = 0.2 * e - 0.4, next[FUM_MAX_SLOTS];
+        assert_true(row[0] == (float)p->eval[e].c_in && row[1] == 7.5f && row[4] == 0);
+        assert_true(row[5] == (float)p->eval[e].noise_row && row[size] == 0);
+        double d = row[2] * y[0] + row[3] * out;
+        for (int k = 0; k < slots; k++) {
+            const float *m = row + 6 + k * (slots + 2);
+            next[k] = m[slots] * d + m[slots + 1] * noise;
+            for (int j = 0; j < slots; j++) next[k] += m[j] * y[j];
+        }
+        memcpy(y, next, sizeof *y * (size_t)slots);
+        fum_sample_apply(p, e, x, &out, &noise, 1);
+        for (int k = 0; k < slots; k++) assert_true(fabs(x[k] - y[k]) < 1e-5 * (1 + fabs(x[k])));
+    }
+    fum_sample_destroy(&p);
+}
+
+// The first evaluation reads slot 0 only, so that the others may hold anything; steps are numbered without
+// gaps.
+static void programs_start_from_slot_0(void **state) {
+    (void)state;
+    for (size_t s = 0; fum_sampler_name(s); s++) {
+        struct fum_sample_program *p = NULL;
+        struct fum_sample_params params = sd(fum_sampler_name(s), NULL, 9);
+        assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
+        int ends = 0, rows = 0;
+        for (int e = 0; e < p->evals; e++) {
+            assert_int_equal(p->eval[e].step, ends);
+            ends += p->eval[e].step_end;
+            if (p->eval[e].noise_row >= 0) assert_int_equal(p->eval[e].noise_row, rows++);
+        }
+        assert_int_equal(ends, p->steps);
+        assert_int_equal(p->steps, 9);
+        assert_int_equal(rows, p->noise_rows);
+        for (int k = 0; k < p->slots; k++) {
+            for (int j = 1; j < FUM_MAX_SLOTS; j++) assert_true(p->eval[0].m[k][j] == 0);
+        }
+        fum_sample_destroy(&p);
+    }
+}
+
+static void no_memory_is_an_error(void **state) {
+    (void)state;
+    int failures = 0;
+    for (long n = 0; n < 20; n++) {
+        fum_alloc_fail_after(n);
+        enum fum_result result = create(sd("unipc", "karras", 5), NULL);
+        fum_alloc_fail_after(-1);
+        if (result == FUM_OK) break;
+        assert_int_equal(result, FUM_ERR_NOMEM);
+        failures++;
+    }
+    assert_in_range(failures, 5, 19);
+}
+
+static void beta_quantiles_match_known_values(void **state) {
+    (void)state;
+    assert_true(fum_beta_quantile(0, 0.6, 0.6) == 0 && fum_beta_quantile(1, 0.6, 0.6) == 1);
+    assert_true(fabs(fum_beta_quantile(0.5, 0.6, 0.6) - 0.5) < 1e-14);
+    assert_true(fabs(fum_beta_quantile(0.3, 1, 1) - 0.3) < 1e-14);
+    assert_true(fabs(fum_beta_quantile(0.25, 0.5, 0.5) - pow(sin(0.25 * acos(0.0)), 2)) <
+                1e-14); // arcsine law
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_listed_once_and_found),
+        cmocka_unit_test(every_combination_is_finite_or_refused),
+        cmocka_unit_test(bad_requests_say_what_is_wrong),
+        cmocka_unit_test(settings_files_are_read),
+        cmocka_unit_test(rows_hold_the_update),
+        cmocka_unit_test(programs_start_from_slot_0),
+        cmocka_unit_test(no_memory_is_an_error),
+        cmocka_unit_test(beta_quantiles_match_known_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
