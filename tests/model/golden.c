@@ -10,15 +10,6 @@
 
 static const double bound = 1e-4; // relative RMS of a block in f32
 
-// transformers 5 leaves the prefix out that builders name.
-static bool find_weight(void *user, const char *name, struct fum_view *view) {
-    const struct fum_loader_tensor *t = fum_loader_find(user, name);
-    static const char prefix[] = "text_model.";
-    if (!t && !strncmp(name, prefix, sizeof prefix - 1)) t = fum_loader_find(user, name + sizeof prefix - 1);
-    if (t) *view = t->view;
-    return t != NULL;
-}
-
 static void must(enum fum_result result, const struct fum_error *err) {
     if (result) fail_msg("%s", err->text);
 }
@@ -38,13 +29,15 @@ void golden_open(struct golden *g, const char *folder, const char *part) {
     bool text = !strncmp(part, "text", 4);
     snprintf(path, sizeof path, "%s/%s/%s.safetensors", base, sub, text ? "model" : "diffusion_pytorch_model");
     must(fum_loader_open(&g->weights, path, &err), &err);
-    g->source = (struct fum_weight_source){find_weight, g->weights};
+    must(fum_names_create(&g->names, g->weights, part, g->config, &err), &err);
+    g->source = fum_names_source(g->names);
     must(fum_graph_create(&g->graph, FUM_F32, &err), &err);
 }
 
 void golden_close(struct golden *g) {
     fum_interp_destroy(&g->interp);
     fum_graph_destroy(&g->graph);
+    fum_names_destroy(&g->names);
     fum_loader_close(&g->weights);
     fum_loader_close(&g->tensors);
     cJSON_Delete(g->config);

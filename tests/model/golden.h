@@ -3,7 +3,7 @@
 #define GOLDEN_H
 
 #include "graph/interp.h"
-#include "io/loader.h"
+#include "model/names.h"
 
 #include <cjson/cJSON.h>
 
@@ -18,6 +18,7 @@ struct golden {
     const char *part;
     cJSON *config;
     fum_loader *weights, *tensors;
+    fum_names *names;
     struct fum_weight_source source;
     fum_graph *graph; // f32
     fum_interp *interp;
