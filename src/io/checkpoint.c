@@ -1,0 +1,243 @@
+#include "io/checkpoint.h"
+
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *text_2; // text_2: prefix of the OpenCLIP encoder beside or instead of CLIP
+    int size;
+} families[FUM_CHECKPOINT_FAMILY_COUNT] = {
+    [FUM_CHECKPOINT_SD1] = {"Stable Diffusion 1.x", NULL, 512},
+    [FUM_CHECKPOINT_SD2] = {"Stable Diffusion 2.x", NULL, 768},
+    [FUM_CHECKPOINT_SDXL] = {"Stable Diffusion XL", "conditioner.embedders.1.model.", 1024},
+    [FUM_CHECKPOINT_SDXL_REFINER] = {"Stable Diffusion XL refiner", "conditioner.embedders.0.model.", 1024},
+};
+
+const char *fum_checkpoint_family_name(enum fum_checkpoint_family family) {
+    return families[family].name;
+}
+
+const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind) {
+    static const char *const names[] = {"", "inpainting", "instruct-pix2pix", "depth", "unusual input channels"};
+    return names[kind];
+}
+
+int fum_checkpoint_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...) {
+    char name[512];
+    int n = snprintf(name, sizeof name, "%s", prefix);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(name + n, sizeof name - (size_t)n, fmt, args);
+    va_end(args);
+    const struct fum_loader_tensor *t = fum_loader_find(loader, name);
+    return t && axis < t->view.rank && t->view.dim[axis] <= 1000000 ? (int)t->view.dim[axis] : 0;
+}
+
+static bool has(const fum_loader *loader, const char *name) {
+    return fum_loader_find(loader, name) != NULL;
+}
+
+static bool has_prefix(const fum_loader *loader, const char *prefix) {
+    return fum_loader_count_prefix(loader, prefix, NULL) > 0;
+}
+
+// Files that are no checkpoint of these families, by a name that gives them away.
+static enum fum_result refuse_others(const fum_loader *loader, struct fum_error *err) {
+    static const struct {
+        const char *prefix, *what;
+    } others[] = {
+        {"model.diffusion_model.joint_blocks.", "a Stable Diffusion 3 model"},
+        {"joint_blocks.", "a Stable Diffusion 3 model"},
+        {"model.diffusion_model.double_blocks.", "a FLUX model"},
+        {"double_blocks.", "a FLUX model"},
+        {"control_model.", "a ControlNet"},
+        {"input_hint_block.", "a ControlNet"},
+        {"lora_unet_", "a LoRA"},
+        {"lora_te_", "a LoRA"},
+        {"unet.down_blocks.", "a LoRA, or a UNet on its own"},
+        {"model.diffusion_model.input_blocks.1.0.temporal", "a video model"},
+        {"emb_params", "a textual inversion"},
+        {"down_blocks.", "one part of a diffusers folder; give the folder that holds it"},
+        {"text_model.", "a text encoder on its own; give the model"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (has_prefix(loader, others[i].prefix))
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, which is not supported here",
+                                 fum_loader_path(loader), others[i].what);
+    return FUM_OK;
+}
+
+// By the text encoder where there is one, else by the width of the context that the UNet attends to.
+static bool find_family(const fum_loader *loader, const char *prefix, enum fum_checkpoint_family *family) {
+    static const struct {
+        const char *prefix;
+        enum fum_checkpoint_family family;
+    } encoders[] = {
+        {"conditioner.embedders.1.", FUM_CHECKPOINT_SDXL},
+        {"conditioner.embedders.0.model.", FUM_CHECKPOINT_SDXL_REFINER},
+        {"cond_stage_model.model.", FUM_CHECKPOINT_SD2},
+        {"cond_stage_model.transformer.", FUM_CHECKPOINT_SD1},
+    };
+    static const struct {
+        int width;
+        enum fum_checkpoint_family family;
+    } contexts[] = {{768, FUM_CHECKPOINT_SD1},
+                    {1024, FUM_CHECKPOINT_SD2},
+                    {2048, FUM_CHECKPOINT_SDXL},
+                    {1280, FUM_CHECKPOINT_SDXL_REFINER}};
+    for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++)
+        if (has_prefix(loader, encoders[i].prefix)) return *family = encoders[i].family, true;
+    int width = 0;
+    for (int block = 1; block < 12 && !width; block++)
+        width = fum_checkpoint_dim(loader, prefix, 1, "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
+    for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
+        if (contexts[i].width == width) return *family = contexts[i].family, true;
+    return false;
+}
+
+static enum fum_checkpoint_kind kind_of(int in_channels) {
+    switch (in_channels) {
+    case 4: return FUM_CHECKPOINT_BASE;
+    case 9: return FUM_CHECKPOINT_INPAINT;
+    case 8: return FUM_CHECKPOINT_PIX2PIX;
+    case 5: return FUM_CHECKPOINT_DEPTH;
+    default: return FUM_CHECKPOINT_OTHER;
+    }
+}
+
+// From marker tensors, from metadata (modelspec, kohya), else by the family.
+static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) {
+    const char *said = fum_loader_metadata(loader, "modelspec.prediction_type");
+    const char *architecture = fum_loader_metadata(loader, "modelspec.architecture");
+    const char *resolution = fum_loader_metadata(loader, "modelspec.resolution");
+    const char *kohya = fum_loader_metadata(loader, "ss_v_parameterization");
+    c->prediction = "epsilon";
+    c->evidence = FUM_CHECKPOINT_SAID;
+    c->zero_snr = has(loader, "ztsnr");
+    if (has(loader, "v_pred") || (said && said[0] == 'v')) {
+        c->prediction = "v_prediction";
+    } else if (said || kohya) {
+        if (!said && !strcmp(kohya, "True")) c->prediction = "v_prediction";
+    } else if (c->family != FUM_CHECKPOINT_SD2) {
+        c->evidence = FUM_CHECKPOINT_USUAL;
+    } else if (architecture && strstr(architecture, "768-v")) {
+        c->prediction = "v_prediction";
+    } else if (!(architecture && strstr(architecture, "512")) && !(resolution && !strncmp(resolution, "512", 3))) {
+        c->evidence = FUM_CHECKPOINT_GUESSED;
+        if (c->kind == FUM_CHECKPOINT_BASE) c->prediction = "v_prediction";
+    }
+    c->size = families[c->family].size;
+    if (c->family == FUM_CHECKPOINT_SD2 && !strcmp(c->prediction, "epsilon")) c->size = 512;
+    int side = resolution ? 0 : -1;
+    if (!side && sscanf(resolution, "%d", &side) == 1 && side >= 64 && side <= 8192) c->size = side;
+}
+
+// What diffusers ships for the family: EulerDiscrete for SDXL, PNDM for SD1, DDIM for SD2, over the same betas.
+static cJSON *scheduler_config(const struct fum_checkpoint *c) {
+    static const char *const classes[] = {"PNDMScheduler", "DDIMScheduler", "EulerDiscreteScheduler",
+                                          "EulerDiscreteScheduler"};
+    cJSON *json = cJSON_CreateObject();
+    bool good = json && cJSON_AddStringToObject(json, "_class_name", classes[c->family]) &&
+                cJSON_AddStringToObject(json, "beta_schedule", "scaled_linear") &&
+                cJSON_AddNumberToObject(json, "beta_start", 0.00085) &&
+                cJSON_AddNumberToObject(json, "beta_end", 0.012) &&
+                cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
+                cJSON_AddStringToObject(json, "prediction_type", c->prediction) &&
+                cJSON_AddNumberToObject(json, "steps_offset", 1) &&
+                cJSON_AddFalseToObject(json, "set_alpha_to_one") && cJSON_AddFalseToObject(json, "clip_sample") &&
+                cJSON_AddStringToObject(json, "timestep_spacing", c->zero_snr ? "trailing" : "leading") &&
+                cJSON_AddBoolToObject(json, "rescale_betas_zero_snr", c->zero_snr) &&
+                (c->family != FUM_CHECKPOINT_SD1 || cJSON_AddTrueToObject(json, "skip_prk_steps"));
+    if (good) return json;
+    cJSON_Delete(json);
+    return NULL;
+}
+
+static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_loader *loader, struct fum_error *err) {
+    static const struct {
+        const char *prefix;
+        bool openclip;
+    } first[] = {{"cond_stage_model.transformer.", false},
+                 {"cond_stage_model.model.", true},
+                 {"conditioner.embedders.0.transformer.", false}};
+    for (size_t i = 0; i < sizeof first / sizeof *first && !c->text_encoder; i++) {
+        if (!has_prefix(loader, first[i].prefix)) continue;
+        c->text_encoder = fum_checkpoint_text_config(loader, first[i].prefix, first[i].openclip, false, err);
+        if (!c->text_encoder) return FUM_ERR_FORMAT;
+    }
+    const char *second = families[c->family].text_2;
+    if (!second || !has_prefix(loader, second)) return FUM_OK;
+    c->text_encoder_2 = fum_checkpoint_text_config(loader, second, true, true, err);
+    return c->text_encoder_2 ? FUM_OK : FUM_ERR_FORMAT;
+}
+
+// SDXL's pooled text and six size numbers (the refiner's five), each an embedding of the same width.
+static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader *loader, const char *prefix,
+                                     struct fum_error *err) {
+    int in = fum_checkpoint_dim(loader, prefix, 1, "label_emb.0.0.weight");
+    bool wanted = c->family == FUM_CHECKPOINT_SDXL || c->family == FUM_CHECKPOINT_SDXL_REFINER;
+    if (wanted != (in > 0))
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: a %s model %s label_emb.0.0.weight, which is not supported",
+                             fum_loader_path(loader), families[c->family].name, wanted ? "without" : "with");
+    if (!wanted) return FUM_OK;
+    int count = c->family == FUM_CHECKPOINT_SDXL ? 6 : 5;
+    int pooled = c->text_encoder_2 ? (int)fum_json_number(c->text_encoder_2, "projection_dim", 1280) : 1280;
+    int width = in > pooled && (in - pooled) % count == 0 ? (in - pooled) / count : 0;
+    if (!width)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: label_emb takes %d values, which are not %d and %d embeddings",
+                             fum_loader_path(loader), in, pooled, count);
+    if (cJSON_AddStringToObject(c->unet, "addition_embed_type", "text_time") &&
+        cJSON_AddNumberToObject(c->unet, "addition_time_embed_dim", width) &&
+        cJSON_AddNumberToObject(c->unet, "projection_class_embeddings_input_dim", in))
+        return FUM_OK;
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", fum_loader_path(loader));
+}
+
+static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader, struct fum_error *err) {
+    const char *path = fum_loader_path(loader), *prefix = "model.diffusion_model.";
+    int in_channels = fum_checkpoint_dim(loader, prefix, 1, "input_blocks.0.0.weight");
+    if (!in_channels) in_channels = fum_checkpoint_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
+    enum fum_result result = refuse_others(loader, err);
+    if (result) return result;
+    if (!in_channels)
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): not a Stable Diffusion "
+                             "checkpoint", path);
+    if (!find_family(loader, prefix, &c->family))
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: neither its text encoder nor its UNet's context width tells the family", path);
+    c->kind = kind_of(in_channels);
+    find_prediction(c, loader);
+    c->unet = fum_checkpoint_unet_config(loader, prefix, c->family, c->size, err);
+    if (!c->unet) return FUM_ERR_FORMAT;
+    result = read_text_encoders(c, loader, err);
+    if (!result) result = add_text_time(c, loader, prefix, err);
+    const char *vae = has_prefix(loader, "first_stage_model.") ? "first_stage_model." : "vae.";
+    if (!result && has_prefix(loader, vae)) {
+        c->vae = fum_checkpoint_vae_config(loader, vae, c->family, c->size, err);
+        if (!c->vae) return FUM_ERR_FORMAT;
+    }
+    if (result) return result;
+    c->scheduler = scheduler_config(c);
+    return c->scheduler ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", path);
+}
+
+enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,
+                                      struct fum_error *err) {
+    *checkpoint = (struct fum_checkpoint){0};
+    enum fum_result result = detect(checkpoint, loader, err);
+    if (result) fum_checkpoint_free(checkpoint);
+    return result;
+}
+
+void fum_checkpoint_free(struct fum_checkpoint *c) {
+    cJSON_Delete(c->unet);
+    cJSON_Delete(c->vae);
+    cJSON_Delete(c->text_encoder);
+    cJSON_Delete(c->text_encoder_2);
+    cJSON_Delete(c->scheduler);
+    *c = (struct fum_checkpoint){0};
+}

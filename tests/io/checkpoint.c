@@ -1,0 +1,353 @@
+// Single files in the original layout: family and configurations from shapes, and every tensor that diffusers'
+// conversion yields found under its diffusers name with the same numbers (tests/golden/checkpoints.py).
+#include "io.h"
+
+#include "base/alloc.h"
+#include "io/checkpoint.h"
+#include "io/safetensors.h"
+#include "model/names.h"
+
+enum { MAX_TENSORS = 2000 };
+
+struct golden {
+    cJSON *json;
+    struct fum_safetensors_tensor tensors[MAX_TENSORS];
+    size_t count;
+};
+
+// The numbers of checkpoints.py: they follow from the tensor's name.
+static float *fill(const char *name, size_t count) {
+    uint32_t seed = 2166136261u;
+    for (const char *c = name; *c; c++) seed = (seed ^ (uint8_t)*c) * 16777619u;
+    float *values = malloc((count ? count : 1) * sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < count; i++) values[i] = (float)((seed + i * 40503) & 0xffff);
+    return values;
+}
+
+static uint32_t checksum(const struct fum_view *view, size_t count) {
+    uint32_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        float value;
+        memcpy(&value, (const char *)view->data + i * sizeof value, sizeof value);
+        sum += (uint32_t)value * (uint32_t)(2 * i + 1);
+    }
+    return sum;
+}
+
+static void golden_open(struct golden *g, const char *family) {
+    char path[600];
+    struct fum_error err = {0};
+    snprintf(path, sizeof path, "%s/ckpt_%s.json", getenv("FUM_TEST_DATA"), family);
+    assert_ok(fum_json_read(&g->json, path, &err), err);
+    g->count = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(g->json, "file")) {
+        assert_true(g->count < MAX_TENSORS);
+        struct fum_safetensors_tensor *t = &g->tensors[g->count++];
+        *t = (struct fum_safetensors_tensor){.name = item->child->valuestring};
+        size_t count = 1;
+        for (const cJSON *d = item->child->next; d; d = d->next) {
+            t->view.dim[t->view.rank++] = (int64_t)d->valuedouble;
+            count *= (size_t)d->valuedouble;
+        }
+        t->view.data = fill(t->name, count);
+    }
+}
+
+static void golden_close(struct golden *g) {
+    for (size_t i = 0; i < g->count; i++) free((void *)(uintptr_t)g->tensors[i].view.data);
+    cJSON_Delete(g->json);
+}
+
+static fum_loader *golden_file(const struct golden *g, const char *name, const struct fum_safetensors_text *text) {
+    struct fum_error err = {0};
+    fum_loader *loader = NULL;
+    const char *path = scratch(name);
+    assert_ok(fum_safetensors_write(path, g->tensors, g->count, text, text ? 1 : 0, &err), err);
+    assert_ok(fum_loader_open(&loader, path, &err), err);
+    return loader;
+}
+
+// Every key of the golden configuration that a file can tell must be derived alike.
+static void check_config(const cJSON *derived, const cJSON *golden, const char *part) {
+    assert_non_null(derived);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, golden) {
+        if (!strcmp(item->string, "norm_num_groups") || strstr(item->string, "_token_id")) continue;
+        const cJSON *ours = cJSON_GetObjectItemCaseSensitive(derived, item->string);
+        if (!ours || !cJSON_Compare(ours, item, true)) {
+            char *a = cJSON_PrintUnformatted(ours), *b = cJSON_PrintUnformatted(item);
+            fail_msg("%s: \"%s\" is %s, not %s", part, item->string, a ? a : "absent", b);
+        }
+    }
+}
+
+static void check_part(const fum_loader *loader, const cJSON *golden, const cJSON *config, bool *used) {
+    struct fum_error err = {0};
+    fum_names *names = NULL;
+    assert_true(fum_names_has_part(loader, golden->string));
+    assert_ok(fum_names_create(&names, loader, golden->string, config, &err), err);
+    struct fum_weight_source source = fum_names_source(names);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, golden) {
+        const char *name = item->child->valuestring;
+        struct fum_view view, again;
+        size_t index = 0, count = 1;
+        if (!fum_names_find(names, name, &view, &index)) fail_msg("%s %s is not found", golden->string, name);
+        used[index] = true;
+        assert_true(fum_names_owns(names, index));
+        int rank = 0;
+        for (const cJSON *d = item->child->next->next; d; d = d->next, rank++) {
+            if (rank >= view.rank || view.dim[rank] != (int64_t)d->valuedouble) fail_msg("%s: another shape", name);
+            count *= (size_t)d->valuedouble;
+        }
+        assert_int_equal(rank, view.rank);
+        if (checksum(&view, count) != (uint32_t)item->child->next->valuedouble) fail_msg("%s: other numbers", name);
+        assert_true(source.find(source.user, name, &again));
+        assert_ptr_equal(again.data, view.data);
+        // transformers 5 has dropped the prefix.
+        if (!strncmp(name, "text_model.", 11)) {
+            assert_true(fum_names_find(names, name + 11, &again, NULL));
+            assert_ptr_equal(again.data, view.data);
+        }
+        char text[300];
+        fum_names_in_file(names, name, text, sizeof text);
+        if (!strncmp(golden->string, "text", 4)) continue; // the prefix may differ there
+        assert_ptr_equal(fum_loader_find(loader, text), fum_loader_at(loader, index));
+    }
+    struct fum_view view;
+    assert_false(fum_names_find(names, "down_blocks.99.resnets.0.conv1.weight", &view, NULL));
+    assert_false(fum_names_find(names, "encoder.layers.99.self_attn.q_proj.weight", &view, NULL));
+    assert_false(fum_names_find(names, "", &view, NULL));
+    char lengthy[2000];
+    memset(lengthy, 'x', sizeof lengthy - 1);
+    lengthy[sizeof lengthy - 1] = 0;
+    assert_false(fum_names_find(names, lengthy, &view, NULL));
+    memcpy(lengthy, "down_blocks.0.resnets.0.conv1.", 30);
+    assert_false(fum_names_find(names, lengthy, &view, NULL));
+    fum_names_destroy(&names);
+}
+
+static const cJSON *config_of(const struct fum_checkpoint *c, const char *part) {
+    return !strcmp(part, "unet")           ? c->unet
+           : !strcmp(part, "vae")          ? c->vae
+           : !strcmp(part, "text_encoder") ? c->text_encoder
+                                           : c->text_encoder_2;
+}
+
+static void check_family(const char *name, enum fum_checkpoint_family family, enum fum_checkpoint_kind kind) {
+    static struct golden g;
+    struct fum_error err = {0};
+    struct fum_checkpoint c;
+    golden_open(&g, name);
+    fum_loader *loader = golden_file(&g, "family.safetensors", NULL);
+    assert_ok(fum_checkpoint_detect(&c, loader, &err), err);
+    assert_int_equal(c.family, family);
+    assert_int_equal(c.kind, kind);
+    assert_string_equal(c.prediction, "epsilon");
+    assert_string_equal(fum_json_string(c.scheduler, "prediction_type", ""), "epsilon");
+    bool *used = calloc(g.count, sizeof *used);
+    size_t parts = 0;
+    const cJSON *part;
+    cJSON_ArrayForEach(part, cJSON_GetObjectItem(g.json, "config"))
+        check_config(config_of(&c, part->string), part, part->string);
+    cJSON_ArrayForEach(part, cJSON_GetObjectItem(g.json, "parts")) {
+        check_part(loader, part, config_of(&c, part->string), used);
+        parts++;
+    }
+    assert_int_equal(parts, 2 + !!c.text_encoder + !!c.text_encoder_2);
+    for (size_t i = 0; i < g.count; i++)
+        if (!used[i] && !fum_names_ignorable(fum_loader_at(loader, i)->name))
+            fail_msg("%s is not matched", fum_loader_at(loader, i)->name);
+    free(used);
+    fum_checkpoint_free(&c);
+    fum_loader_close(&loader);
+    golden_close(&g);
+}
+
+static void sd1_is_found_whole(void **state) {
+    (void)state;
+    check_family("sd1", FUM_CHECKPOINT_SD1, FUM_CHECKPOINT_BASE);
+}
+
+static void sd2_is_found_whole(void **state) {
+    (void)state;
+    check_family("sd2", FUM_CHECKPOINT_SD2, FUM_CHECKPOINT_INPAINT);
+}
+
+static void sdxl_is_found_whole(void **state) {
+    (void)state;
+    check_family("sdxl", FUM_CHECKPOINT_SDXL, FUM_CHECKPOINT_BASE);
+}
+
+static void refiner_is_found_whole(void **state) {
+    (void)state;
+    check_family("refiner", FUM_CHECKPOINT_SDXL_REFINER, FUM_CHECKPOINT_BASE);
+}
+
+// A part's own file in diffusers' layout, in both spellings of the text encoder and of the VAE's attention.
+static void a_parts_own_file(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    static const float data[16] = {1};
+    static const struct fum_safetensors_tensor old_vae[] = {
+        {"decoder.mid_block.resnets.0.conv1.weight", {FUM_F32, 4, {1, 1, 1, 1}, data}},
+        {"decoder.mid_block.attentions.0.query.weight", {FUM_F32, 2, {2, 2}, data}},
+        {"decoder.mid_block.attentions.0.proj_attn.bias", {FUM_F32, 1, {2}, data}},
+    };
+    static const struct fum_safetensors_tensor old_text[] = {
+        {"text_model.final_layer_norm.weight", {FUM_F32, 1, {2}, data}},
+        {"text_projection.weight", {FUM_F32, 2, {2, 3}, data}},
+    };
+    static const struct fum_safetensors_tensor new_text[] = {{"final_layer_norm.weight", {FUM_F32, 1, {2}, data}}};
+    static const struct {
+        const struct fum_safetensors_tensor *tensors;
+        size_t count;
+        const char *part, *name;
+        int rank;
+    } cases[] = {
+        {old_vae, 3, "vae", "decoder.mid_block.resnets.0.conv1.weight", 4},
+        {old_vae, 3, "vae", "decoder.mid_block.attentions.0.to_q.weight", 2},
+        {old_vae, 3, "vae", "decoder.mid_block.attentions.0.to_out.0.bias", 1},
+        {old_vae, 3, "vae", "decoder.mid_block.attentions.0.to_k.bias", -1},
+        {old_text, 2, "text_encoder", "text_model.final_layer_norm.weight", 1},
+        {old_text, 2, "text_encoder_2", "final_layer_norm.weight", 1},
+        {old_text, 2, "text_encoder_2", "text_projection.weight", 2},
+        {new_text, 1, "text_encoder", "text_model.final_layer_norm.weight", 1},
+        {new_text, 1, "text_encoder", "final_layer_norm.weight", 1},
+        {new_text, 1, "text_encoder", "text_model.final_layer_norm.bias", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fum_loader *loader = NULL;
+        fum_names *names = NULL;
+        struct fum_view view;
+        const char *path = scratch("part.safetensors");
+        assert_ok(fum_safetensors_write(path, cases[i].tensors, cases[i].count, NULL, 0, &err), err);
+        assert_ok(fum_loader_open(&loader, path, &err), err);
+        assert_ok(fum_names_create(&names, loader, cases[i].part, NULL, &err), err);
+        bool found = fum_names_find(names, cases[i].name, &view, NULL);
+        assert_int_equal(found ? view.rank : -1, cases[i].rank);
+        fum_names_destroy(&names);
+        assert_int_equal(fum_names_create(&names, loader, "unet", NULL, &err), FUM_ERR_FORMAT);
+        assert_contains(err.text, "holds no unet");
+        fum_loader_close(&loader);
+    }
+}
+
+// Detection of `g` without the tensors whose names contain `without`, with one more tensor and one text.
+static enum fum_result detect(struct fum_checkpoint *c, const struct golden *g, const char *without, const char *more,
+                              const struct fum_safetensors_text *text, struct fum_error *err) {
+    static struct golden some;
+    some.count = 0;
+    for (size_t i = 0; i < g->count; i++)
+        if (!without || !strstr(g->tensors[i].name, without)) some.tensors[some.count++] = g->tensors[i];
+    if (more)
+        some.tensors[some.count++] = (struct fum_safetensors_tensor){more, {FUM_F32, 1, {1}, g->tensors[0].view.data}};
+    fum_loader *loader = golden_file(&some, "some.safetensors", text);
+    enum fum_result result = fum_checkpoint_detect(c, loader, err);
+    fum_loader_close(&loader);
+    return result;
+}
+
+static void prediction_follows_the_evidence(void **state) {
+    (void)state;
+    static struct golden g;
+    struct fum_error err = {0};
+    struct fum_checkpoint c;
+    golden_open(&g, "sdxl");
+    assert_ok(detect(&c, &g, NULL, "v_pred", NULL, &err), err);
+    assert_string_equal(c.prediction, "v_prediction");
+    assert_int_equal(c.evidence, FUM_CHECKPOINT_SAID);
+    assert_false(c.zero_snr);
+    fum_checkpoint_free(&c);
+    assert_ok(detect(&c, &g, NULL, "ztsnr", NULL, &err), err);
+    assert_true(c.zero_snr);
+    assert_true(fum_json_bool(c.scheduler, "rescale_betas_zero_snr", false));
+    fum_checkpoint_free(&c);
+    assert_ok(detect(&c, &g, "first_stage_model", NULL, NULL, &err), err);
+    assert_null(c.vae);
+    fum_checkpoint_free(&c);
+    golden_close(&g);
+
+    golden_open(&g, "sd2");
+    for (size_t i = 0; i < g.count; i++) // not inpainting
+        if (strstr(g.tensors[i].name, "input_blocks.0.0.weight")) g.tensors[i].view.dim[1] = 4;
+    assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+    assert_string_equal(c.prediction, "v_prediction");
+    assert_int_equal(c.evidence, FUM_CHECKPOINT_GUESSED);
+    assert_int_equal(c.size, 768);
+    fum_checkpoint_free(&c);
+    struct fum_safetensors_text text = {"modelspec.architecture", "stable-diffusion-v2-512"};
+    assert_ok(detect(&c, &g, NULL, NULL, &text, &err), err);
+    assert_string_equal(c.prediction, "epsilon");
+    assert_int_equal(c.size, 512);
+    fum_checkpoint_free(&c);
+    golden_close(&g);
+}
+
+static void says_what_it_cannot_use(void **state) {
+    (void)state;
+    static struct golden g;
+    struct fum_checkpoint c;
+    golden_open(&g, "sd1");
+    static const struct {
+        const char *without, *more, *says;
+    } cases[] = {
+        {NULL, "double_blocks.0.img_attn.qkv.weight", "FLUX"},
+        {NULL, "lora_unet_down.weight", "LoRA"},
+        {"model.diffusion_model", NULL, "no UNet in it"},
+        {"input_blocks.1.0", NULL, "tensor model.diffusion_model.input_blocks.1.0.in_layers.2.weight is missing"},
+        {"input_blocks.2.", NULL, "tensor model.diffusion_model.input_blocks.2.0.in_layers.2.weight is missing"},
+        {"input_blocks.4.1.transformer_blocks.0.attn2.to_k", NULL, "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight is"},
+        {"diffusion_model.out.2", NULL, "out.2.weight is missing"},
+        {"transformer_blocks", NULL, "no cross-attention"},
+        {"cond_stage_model", NULL, "tells the family"},
+        {"token_embedding", NULL, "embeddings.token_embedding.weight is missing"},
+        {"decoder.up.0", NULL, "its VAE has no blocks"},
+        {"up.1.block.0.conv1", NULL, "first_stage_model.decoder.up.1.block.0.conv1.weight is missing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fum_error err = {0};
+        if (!detect(&c, &g, cases[i].without, cases[i].more, NULL, &err)) fail_msg("case %zu is accepted", i);
+        assert_contains(err.text, cases[i].says);
+        assert_contains(err.text, "some.safetensors");
+        assert_null(c.unet);
+    }
+    golden_close(&g);
+}
+
+static void survives_no_memory(void **state) {
+    (void)state;
+    static struct golden g;
+    golden_open(&g, "sd2");
+    fum_loader *loader = golden_file(&g, "memory.safetensors", NULL);
+    struct fum_checkpoint c;
+    assert_int_equal(fum_checkpoint_detect(&c, loader, NULL), FUM_OK);
+    static const char *const parts[] = {"unet", "vae", "text_encoder"};
+    for (size_t i = 0; i < 3; i++) {
+        for (long n = 0;; n++) {
+            fum_names *names = NULL;
+            struct fum_error err = {0};
+            fum_alloc_fail_after(n);
+            enum fum_result result = fum_names_create(&names, loader, parts[i], config_of(&c, parts[i]), &err);
+            fum_alloc_fail_after(-1);
+            fum_names_destroy(&names);
+            if (!result) break;
+            assert_int_equal(result, FUM_ERR_NOMEM);
+        }
+    }
+    fum_checkpoint_free(&c);
+    fum_loader_close(&loader);
+    golden_close(&g);
+}
+
+int main(void) {
+    const struct CMUnitTest all[] = {
+        cmocka_unit_test(sd1_is_found_whole),       cmocka_unit_test(sd2_is_found_whole),
+        cmocka_unit_test(sdxl_is_found_whole),      cmocka_unit_test(refiner_is_found_whole),
+        cmocka_unit_test(a_parts_own_file),         cmocka_unit_test(prediction_follows_the_evidence),
+        cmocka_unit_test(says_what_it_cannot_use),  cmocka_unit_test(survives_no_memory),
+    };
+    return cmocka_run_group_tests(all, NULL, NULL);
+}
