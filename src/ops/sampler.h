@@ -16,7 +16,7 @@ enum {
     FUM_COEF_CLIP,
     FUM_COEF_NOISE,
     FUM_COEF_MATRIX,
-    FUM_MAX_SLOTS = 8,
+    FUM_SAMPLER_SLOTS = 8,
 };
 
 // Reads settings 0 (slots) and 1 (copies) and checks state, coefs and counter.

@@ -1,5 +1,5 @@
-// One sampler step, in place, all in f32. Inputs: state, model output [copies × B, H, W, C], coefs, noise [N
-// B, H, W, C] (f32, may be absent), counter; sampler.h has the layout. With row e = coefs[counter] and slots
+// One sampler step, in place, all in f32. Inputs: state, model output [copies × B, H, W, C], coefs, counter,
+// noise [N B, H, W, C] (f32, may be absent); sampler.h has the layout. With row e = coefs[counter] and slots
 // x_0 … x_{K-1}:
 //   m   = copies 2: u + g (c - u), u the first half of the model's batch (negative prompt), c the second
 //   D   = a x_0 + b m, held within ±clip where clip > 0
@@ -8,7 +8,7 @@
 #include "ops/emit.h"
 #include "ops/sampler.h"
 
-enum { STATE, MODEL, COEFS, NOISE, COUNTER };
+enum { STATE, MODEL, COEFS, COUNTER, NOISE };
 enum { SLOTS, COPIES };
 static const struct fum_attr_def attrs[] = {[SLOTS] = {"slots", 1}, [COPIES] = {"copies", 1}, {0}};
 
@@ -57,7 +57,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     bool has_noise = call->has[NOISE] && row[FUM_COEF_NOISE] >= 0;
     const float *noise = has_noise ? in[NOISE] + noise_row(call, row[FUM_COEF_NOISE]) * n : NULL;
     for (int64_t i = 0; i < n; i++) {
-        double x[FUM_MAX_SLOTS + 2], m = in[MODEL][i], clip = row[FUM_COEF_CLIP];
+        double x[FUM_SAMPLER_SLOTS + 2], m = in[MODEL][i], clip = row[FUM_COEF_CLIP];
         if (call->attr[COPIES] == 2) m += row[FUM_COEF_GUIDANCE] * (in[MODEL][n + i] - m);
         for (int k = 0; k < slots; k++) x[k] = in[STATE][k * n + i];
         double d = row[FUM_COEF_A] * x[0] + row[FUM_COEF_B] * m;
@@ -128,7 +128,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 const struct fum_op fum_op_sampler_update = {
     .name = "sampler_update",
     .attrs = attrs,
-    .min_inputs = 3,
+    .min_inputs = 4,
     .max_inputs = 5,
     .infer = infer,
     .reference = reference,
