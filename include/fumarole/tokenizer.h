@@ -1,7 +1,8 @@
 // Text to the ids that a CLIP text encoder reads, and back: the ids of transformers' CLIPTokenizer, exactly.
 //
-// A tokenizer never changes after it was loaded: any number of threads may use one at once. Text is UTF-8 with its
-// length in bytes (it may hold NUL); bytes that are not UTF-8 count as U+FFFD, as Python's errors="replace" does.
+// A tokenizer never changes after it was loaded: any number of threads may use one at once. Text is UTF-8
+// with its length in bytes (it may hold NUL); bytes that are not UTF-8 count as U+FFFD, as Python's
+// errors="replace" does.
 #ifndef FUMAROLE_TOKENIZER_H
 #define FUMAROLE_TOKENIZER_H
 
@@ -26,20 +27,26 @@ struct fum_tokenizer_params {
 };
 
 // From vocab.json and merges.txt. `params` may be NULL.
-FUM_API enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_path, const char *merges_path,
-                                           const struct fum_tokenizer_params *params, struct fum_error *err);
+FUM_API enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_path,
+                                           const char *merges_path, const struct fum_tokenizer_params *params,
+                                           struct fum_error *err);
 // The same from memory; the texts may be freed afterwards.
-FUM_API enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer, const char *vocab_json, size_t vocab_bytes,
-                                             const char *merges, size_t merges_bytes,
-                                             const struct fum_tokenizer_params *params, struct fum_error *err);
-// The tokenizer folder of a diffusers model: vocab.json and merges.txt, or tokenizer.json alone; special tokens and
-// the longest length from tokenizer_config.json, special_tokens_map.json and added_tokens.json where they are there.
-FUM_API enum fum_result fum_tokenizer_load_dir(fum_tokenizer **tokenizer, const char *dir, struct fum_error *err);
+FUM_API enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer, const char *vocab_json,
+                                             size_t vocab_bytes, const char *merges, size_t merges_bytes,
+                                             const struct fum_tokenizer_params *params,
+                                             struct fum_error *err);
+// The tokenizer folder of a diffusers model: vocab.json and merges.txt, or tokenizer.json alone; special
+// tokens and the longest length from tokenizer_config.json, special_tokens_map.json and added_tokens.json
+// where they are there.
+FUM_API enum fum_result fum_tokenizer_load_dir(fum_tokenizer **tokenizer, const char *dir,
+                                               struct fum_error *err);
 // The 49,408-piece CLIP vocabulary for checkpoints that carry none, from bpe_simple_vocab_16e6.txt, which
-// scripts/clip-vocab obtains. `path` NULL looks at $FUMAROLE_CLIP_VOCAB (the file, or its folder), then in the user's
-// data folder, then where fumarole was installed; FUM_ERR_IO says how to get it. `params` may be NULL.
+// scripts/clip-vocab obtains. `path` NULL looks at $FUMAROLE_CLIP_VOCAB (the file, or its folder), then in
+// the user's data folder, then where fumarole was installed; FUM_ERR_IO says how to get it. `params` may be
+// NULL.
 FUM_API enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *path,
-                                                const struct fum_tokenizer_params *params, struct fum_error *err);
+                                                const struct fum_tokenizer_params *params,
+                                                struct fum_error *err);
 // Accepts NULL behind the pointer and clears it.
 FUM_API void fum_tokenizer_destroy(fum_tokenizer **tokenizer);
 
@@ -61,19 +68,20 @@ struct fum_token_fit {
 };
 FUM_API void fum_token_fit_free(struct fum_token_fit *fit);
 
-// Exactly `length` ids (0: the tokenizer's max_length; else at least 2) into ids[]: start, as many as fit, end, and
-// the pad id up to the length. `fit` may be NULL.
-FUM_API enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
-                                                    int length, int32_t *ids, struct fum_token_fit *fit,
-                                                    struct fum_error *err);
+// Exactly `length` ids (0: the tokenizer's max_length; else at least 2) into ids[]: start, as many as fit,
+// end, and the pad id up to the length. `fit` may be NULL.
+FUM_API enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text,
+                                                    size_t bytes, int length, int32_t *ids,
+                                                    struct fum_token_fit *fit, struct fum_error *err);
 
-// The text of ids, special tokens included; ids without a piece are left out. *text ends in NUL and is the caller's,
-// freed with fum_token_text_free.
+// The text of ids, special tokens included; ids without a piece are left out. *text ends in NUL and is the
+// caller's, freed with fum_token_text_free.
 FUM_API enum fum_result fum_tokenizer_decode(const fum_tokenizer *tokenizer, const int32_t *ids, size_t count,
                                              char **text, struct fum_error *err);
 FUM_API void fum_token_text_free(char **text);
 
-// The piece of an id as the vocabulary writes it ("cat</w>"), valid as long as the tokenizer; NULL for no such id.
+// The piece of an id as the vocabulary writes it ("cat</w>"), valid as long as the tokenizer; NULL for no
+// such id.
 FUM_API const char *fum_tokenizer_piece(const fum_tokenizer *tokenizer, int32_t id);
 // The id of a piece, or -1.
 FUM_API int32_t fum_tokenizer_find(const fum_tokenizer *tokenizer, const char *piece);

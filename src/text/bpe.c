@@ -1,6 +1,7 @@
-// Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units"; the byte
-// alphabet is that of GPT-2, Radford et al. 2019). Easy to get wrong: the end of word belongs to the last byte's
-// symbol before any merge, so it is no symbol of its own; of equal ranks the leftmost pair merges first, one at a time.
+// Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units";
+// the byte alphabet is that of GPT-2, Radford et al. 2019). Easy to get wrong: the end of word belongs to the
+// last byte's symbol before any merge, so it is no symbol of its own; of equal ranks the leftmost pair merges
+// first, one at a time.
 #include "text/bpe.h"
 
 #include "base/error.h"
@@ -48,8 +49,8 @@ enum fum_result fum_bpe_begin(struct fum_bpe **out, size_t pieces, size_t merges
     *out = NULL;
     if (pieces > MAX_PIECES || merges > MAX_PIECES)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "tokenizer: %zu pieces and %zu merges are over the limit of %d each", pieces, merges,
-                             MAX_PIECES);
+                             "tokenizer: %zu pieces and %zu merges are over the limit of %d each", pieces,
+                             merges, MAX_PIECES);
     struct fum_bpe *bpe = fum_calloc(1, sizeof(*bpe));
     if (!bpe) return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory");
     *out = bpe;
@@ -94,18 +95,19 @@ int32_t fum_bpe_find(const struct fum_bpe *bpe, const char *piece, size_t bytes)
     return bpe->slots[piece_slot(bpe, piece, bytes)];
 }
 
-enum fum_result fum_bpe_add_piece(struct fum_bpe *bpe, const char *piece, size_t bytes, double id, const char *where,
-                                  struct fum_error *err) {
+enum fum_result fum_bpe_add_piece(struct fum_bpe *bpe, const char *piece, size_t bytes, double id,
+                                  const char *where, struct fum_error *err) {
     if (!bytes || bytes > MAX_PIECE_BYTES || memchr(piece, 0, bytes))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: a piece of %zu bytes; pieces have 1 to %d and no NUL", where,
-                             bytes, MAX_PIECE_BYTES);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: a piece of %zu bytes; pieces have 1 to %d and no NUL",
+                             where, bytes, MAX_PIECE_BYTES);
     if (!(id >= 0 && id < bpe->id_limit) || id != (double)(int32_t)id)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: piece '%.40s' has id %g, which is not a whole number below %d",
-                             where, piece, id, bpe->id_limit);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: piece '%.40s' has id %g, which is not a whole number below %d", where,
+                             piece, id, bpe->id_limit);
     int32_t number = (int32_t)id;
     if (bpe->pieces[number])
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: id %d is given twice, to '%.40s' and '%.40s'", where, number,
-                             bpe->pieces[number], piece);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: id %d is given twice, to '%.40s' and '%.40s'", where,
+                             number, bpe->pieces[number], piece);
     size_t slot = piece_slot(bpe, piece, bytes);
     if (bpe->slots[slot] >= 0)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: piece '%.40s' has two ids, %d and %d", where, piece,
@@ -140,7 +142,8 @@ static size_t merge_slot(const struct fum_bpe *bpe, int32_t left, int32_t right)
 }
 
 enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const char *left, size_t left_bytes, const char *right,
-                                  size_t right_bytes, int32_t rank, const char *where, struct fum_error *err) {
+                                  size_t right_bytes, int32_t rank, const char *where,
+                                  struct fum_error *err) {
     char both[2 * MAX_PIECE_BYTES];
     int32_t ids[3] = {-1, -1, -1};
     if (left_bytes && right_bytes && left_bytes <= MAX_PIECE_BYTES && right_bytes <= MAX_PIECE_BYTES) {
@@ -151,11 +154,12 @@ enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const char *left, size_t 
         ids[2] = fum_bpe_find(bpe, both, left_bytes + right_bytes);
     }
     if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: merge %d ('%.*s' + '%.*s') uses or makes a piece that the vocabulary does not have; "
-                             "do the two files belong together?", where, rank + 1,
-                             (int)(left_bytes < 40 ? left_bytes : 40), left,
-                             (int)(right_bytes < 40 ? right_bytes : 40), right);
+        return fum_error_set(
+            err, FUM_ERR_FORMAT,
+            "%s: merge %d ('%.*s' + '%.*s') uses or makes a piece that the vocabulary does not have; "
+            "do the two files belong together?",
+            where, rank + 1, (int)(left_bytes < 40 ? left_bytes : 40), left,
+            (int)(right_bytes < 40 ? right_bytes : 40), right);
     // A pair that is listed twice keeps its later rank, as in the reference.
     bpe->merges[merge_slot(bpe, ids[0], ids[1])] = (struct fum_bpe_merge){ids[0], ids[1], rank, ids[2]};
     return FUM_OK;
@@ -195,11 +199,13 @@ static const struct fum_bpe_merge *find_merge(const struct fum_bpe *bpe, int32_t
 }
 
 // Offers the pair that starts at `position`, if it merges at all.
-static void offer(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, size_t *count, int32_t position) {
+static void offer(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, size_t *count,
+                  int32_t position) {
     const struct fum_bpe_symbol *left = &scratch->symbols[position];
     if (left->next < 0) return;
     const struct fum_bpe_merge *merge = find_merge(bpe, left->id, scratch->symbols[left->next].id);
-    if (merge) heap_push(scratch->heap, count, (struct fum_bpe_candidate){merge->rank, position, merge->merged});
+    if (merge)
+        heap_push(scratch->heap, count, (struct fum_bpe_candidate){merge->rank, position, merge->merged});
 }
 
 static void merge_symbols(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, int32_t symbols) {
@@ -222,8 +228,8 @@ static void merge_symbols(const struct fum_bpe *bpe, struct fum_bpe_scratch *scr
     }
 }
 
-bool fum_bpe_encode_word(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, const uint8_t *word, size_t bytes,
-                         struct fum_id_list *ids) {
+bool fum_bpe_encode_word(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, const uint8_t *word,
+                         size_t bytes, struct fum_id_list *ids) {
     if (!bytes) return true;
     // Every merge takes one symbol away and offers at most two pairs, so 3 n candidates suffice.
     if (!fum_grow((void **)&scratch->symbols, &scratch->symbol_capacity, bytes, sizeof(*scratch->symbols)) ||

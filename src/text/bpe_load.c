@@ -29,12 +29,13 @@ static bool is_version(const char *line, size_t bytes) {
 }
 
 // One merge, "left right".
-static enum fum_result add_pair(struct fum_bpe *bpe, const char *line, size_t bytes, int32_t rank, const char *where,
-                                struct fum_error *err) {
+static enum fum_result add_pair(struct fum_bpe *bpe, const char *line, size_t bytes, int32_t rank,
+                                const char *where, struct fum_error *err) {
     const char *space = memchr(line, ' ', bytes);
     if (!space || memchr(space + 1, ' ', bytes - (size_t)(space + 1 - line)))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: merge %d is '%.*s', not two pieces with a space between them",
-                             where, rank + 1, (int)(bytes < 40 ? bytes : 40), line);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: merge %d is '%.*s', not two pieces with a space between them", where,
+                             rank + 1, (int)(bytes < 40 ? bytes : 40), line);
     size_t left = (size_t)(space - line);
     return fum_bpe_add_merge(bpe, line, left, space + 1, bytes - left - 1, rank, where, err);
 }
@@ -62,17 +63,19 @@ static enum fum_result add_vocabulary(struct fum_bpe *bpe, const cJSON *vocab, c
 
 static enum fum_result check_vocabulary(const cJSON *vocab, const char *where, struct fum_error *err) {
     if (cJSON_IsObject(vocab) && vocab->child) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_FORMAT, "%s: a vocabulary is one JSON object {\"piece\": id, …}", where);
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: a vocabulary is one JSON object {\"piece\": id, …}",
+                         where);
 }
 
-enum fum_result fum_bpe_parse(struct fum_bpe **bpe, const char *vocab, size_t vocab_bytes, const char *vocab_where,
-                              const char *merges, size_t merges_bytes, const char *merges_where,
-                              struct fum_error *err) {
+enum fum_result fum_bpe_parse(struct fum_bpe **bpe, const char *vocab, size_t vocab_bytes,
+                              const char *vocab_where, const char *merges, size_t merges_bytes,
+                              const char *merges_where, struct fum_error *err) {
     cJSON *json = NULL;
     *bpe = NULL;
     enum fum_result result = fum_json_parse(&json, vocab, vocab_bytes, vocab_where, err);
     if (!result) result = check_vocabulary(json, vocab_where, err);
-    if (!result) result = fum_bpe_begin(bpe, (size_t)cJSON_GetArraySize(json), count_lines(merges, merges_bytes), err);
+    if (!result)
+        result = fum_bpe_begin(bpe, (size_t)cJSON_GetArraySize(json), count_lines(merges, merges_bytes), err);
     if (!result) result = add_vocabulary(*bpe, json, vocab_where, err);
     cJSON_Delete(json);
 
@@ -87,14 +90,15 @@ enum fum_result fum_bpe_parse(struct fum_bpe **bpe, const char *vocab, size_t vo
     return result;
 }
 
-enum fum_result fum_bpe_from_json(struct fum_bpe **bpe, const cJSON *vocab, const cJSON *merges, const char *where,
-                                  struct fum_error *err) {
+enum fum_result fum_bpe_from_json(struct fum_bpe **bpe, const cJSON *vocab, const cJSON *merges,
+                                  const char *where, struct fum_error *err) {
     *bpe = NULL;
     enum fum_result result = check_vocabulary(vocab, where, err);
     if (!result && !cJSON_IsArray(merges))
         result = fum_error_set(err, FUM_ERR_FORMAT, "%s: model.merges is not a list", where);
     if (!result)
-        result = fum_bpe_begin(bpe, (size_t)cJSON_GetArraySize(vocab), (size_t)cJSON_GetArraySize(merges), err);
+        result =
+            fum_bpe_begin(bpe, (size_t)cJSON_GetArraySize(vocab), (size_t)cJSON_GetArraySize(merges), err);
     if (!result) result = add_vocabulary(*bpe, vocab, where, err);
 
     int32_t rank = 0;
@@ -107,7 +111,8 @@ enum fum_result fum_bpe_from_json(struct fum_bpe **bpe, const cJSON *vocab, cons
             result = fum_bpe_add_merge(*bpe, left->valuestring, strlen(left->valuestring), right->valuestring,
                                        strlen(right->valuestring), rank, where, err);
         else
-            result = fum_error_set(err, FUM_ERR_FORMAT, "%s: merge %d is not a pair of pieces", where, rank + 1);
+            result =
+                fum_error_set(err, FUM_ERR_FORMAT, "%s: merge %d is not a pair of pieces", where, rank + 1);
     }
     if (result) fum_bpe_destroy(bpe);
     return result;
@@ -137,8 +142,8 @@ static enum fum_result add_clip_piece(struct fum_bpe *bpe, const char *line, siz
     char piece[256];
     size_t length = 0;
     if (bytes > sizeof(piece))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: a line of %zu bytes; this is not CLIP's list of merges", where,
-                             bytes);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: a line of %zu bytes; this is not CLIP's list of merges", where, bytes);
     for (size_t i = 0; i < bytes; i++)
         if (line[i] != ' ') piece[length++] = line[i];
     return fum_bpe_add_piece(bpe, piece, length, id, where, err);
@@ -158,8 +163,9 @@ enum fum_result fum_bpe_parse_clip(struct fum_bpe **bpe, const char *text, size_
     struct line_reader first = reader;
     for (int32_t i = 0; i < CLIP_MERGES && !result; i++) {
         if (!next_line(&reader, &line, &length))
-            result = fum_error_set(err, FUM_ERR_FORMAT, "%s: ends after %d of %d merges; run scripts/clip-vocab again",
-                                   where, i, CLIP_MERGES);
+            result = fum_error_set(err, FUM_ERR_FORMAT,
+                                   "%s: ends after %d of %d merges; run scripts/clip-vocab again", where, i,
+                                   CLIP_MERGES);
         else
             result = add_clip_piece(*bpe, line, length, 512 + i, where, err);
     }

@@ -1,7 +1,8 @@
-// The CLIP tokenizer as transformers 5 has it, stage by stage: special tokens are taken out of the raw text; the rest
-// is normalised (NFC, white space, lower case); special tokens are taken out again, those marked "normalized"; the
-// rest is split into words and each word into pieces. Easy to get wrong: "normalized" decides whether <|ENDOFTEXT|>
-// counts; numbers are split into single digits; a contraction is cut off only where a word can start.
+// The CLIP tokenizer as transformers 5 has it, stage by stage: special tokens are taken out of the raw text;
+// the rest is normalised (NFC, white space, lower case); special tokens are taken out again, those marked
+// "normalized"; the rest is split into words and each word into pieces. Easy to get wrong: "normalized"
+// decides whether <|ENDOFTEXT|> counts; numbers are split into single digits; a contraction is cut off only
+// where a word can start.
 #include "text/tokenizer.h"
 
 #include "base/error.h"
@@ -52,7 +53,8 @@ static bool emit_word(struct encoder *encoder, const uint32_t *word, size_t coun
     size_t bytes = 0;
     if (!fum_grow((void **)&encoder->word, &encoder->word_capacity, 4 * count, 1)) return false;
     for (size_t i = 0; i < count; i++) bytes += fum_utf8_put((char *)encoder->word + bytes, word[i]);
-    return fum_bpe_encode_word(encoder->tokenizer->bpe, &encoder->scratch, encoder->word, bytes, &encoder->ids);
+    return fum_bpe_encode_word(encoder->tokenizer->bpe, &encoder->scratch, encoder->word, bytes,
+                               &encoder->ids);
 }
 
 // The length of the word at text[0], which is no space: CLIP's expression
@@ -69,8 +71,8 @@ static size_t word_length(const uint32_t *text, size_t count) {
     return length;
 }
 
-// Words of normalised text without special tokens. The expression also names the two special tokens of CLIP; where
-// they were not taken out before, they end a run of punctuation and are then split like any other text.
+// Words of normalised text without special tokens. The expression also names the two special tokens of CLIP;
+// where they were not taken out before, they end a run of punctuation and are then split like any other text.
 static bool emit_words(struct encoder *encoder, const uint32_t *text, size_t count) {
     static const char *const specials[] = {"<|startoftext|>", "<|endoftext|>"};
     for (size_t i = 0; i < count;) {
@@ -95,8 +97,8 @@ static bool emit_words(struct encoder *encoder, const uint32_t *text, size_t cou
 }
 
 // The longest special token of this kind at text[0], or NULL.
-static const struct fum_special *special_at(const fum_tokenizer *tokenizer, const uint32_t *text, size_t count,
-                                            bool is_normalized) {
+static const struct fum_special *special_at(const fum_tokenizer *tokenizer, const uint32_t *text,
+                                            size_t count, bool is_normalized) {
     const struct fum_special *best = NULL;
     for (size_t i = 0; i < tokenizer->special_count; i++) {
         const struct fum_special *special = &tokenizer->specials[i];
@@ -114,8 +116,8 @@ static bool encode_raw(struct encoder *encoder, const uint32_t *text, size_t cou
 static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t count, bool is_normalized) {
     size_t begin = 0;
     for (size_t i = 0; i <= count;) {
-        const struct fum_special *special = i < count
-            ? special_at(encoder->tokenizer, text + i, count - i, is_normalized) : NULL;
+        const struct fum_special *special =
+            i < count ? special_at(encoder->tokenizer, text + i, count - i, is_normalized) : NULL;
         if (!special && i < count) {
             i++;
             continue;
@@ -140,10 +142,12 @@ enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char 
                                      struct fum_token_ids *ids, struct fum_error *err) {
     *ids = (struct fum_token_ids){0};
     if (bytes > FUM_TOKENIZER_MAX_BYTES)
-        return fum_error_set(err, FUM_ERR_ARG, "tokenizer: a text of %zu bytes is over the limit of %d; shorten it",
-                             bytes, FUM_TOKENIZER_MAX_BYTES);
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "tokenizer: a text of %zu bytes is over the limit of %d; shorten it", bytes,
+                             FUM_TOKENIZER_MAX_BYTES);
     struct encoder encoder = {.tokenizer = tokenizer};
-    bool is_fine = fum_utf8_decode(&encoder.raw, text, bytes) && fum_id_list_add(&encoder.ids, tokenizer->start) &&
+    bool is_fine = fum_utf8_decode(&encoder.raw, text, bytes) &&
+                   fum_id_list_add(&encoder.ids, tokenizer->start) &&
                    split_specials(&encoder, encoder.raw.at, encoder.raw.count, false) &&
                    fum_id_list_add(&encoder.ids, tokenizer->end);
     if (is_fine) {
@@ -151,16 +155,20 @@ enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char 
         encoder.ids.at = NULL;
     }
     encoder_free(&encoder);
-    return is_fine ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for a text of %zu bytes", bytes);
+    return is_fine
+               ? FUM_OK
+               : fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for a text of %zu bytes", bytes);
 }
 
-enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text, size_t bytes, int length,
-                                            int32_t *ids, struct fum_token_fit *fit, struct fum_error *err) {
+enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
+                                            int length, int32_t *ids, struct fum_token_fit *fit,
+                                            struct fum_error *err) {
     struct fum_token_ids all = {0};
     if (fit) *fit = (struct fum_token_fit){0};
     if (!length) length = tokenizer->max_length;
     if (length < 2)
-        return fum_error_set(err, FUM_ERR_ARG, "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
                              length);
     enum fum_result result = fum_tokenizer_encode(tokenizer, text, bytes, &all, err);
     if (result) return result;
@@ -193,7 +201,8 @@ void fum_token_text_free(char **text) {
 }
 
 const char *fum_tokenizer_piece(const fum_tokenizer *tokenizer, int32_t id) {
-    if (id >= 0 && id < tokenizer->bpe->id_limit && tokenizer->bpe->pieces[id]) return tokenizer->bpe->pieces[id];
+    if (id >= 0 && id < tokenizer->bpe->id_limit && tokenizer->bpe->pieces[id])
+        return tokenizer->bpe->pieces[id];
     for (size_t i = 0; i < tokenizer->special_count; i++)
         if (tokenizer->specials[i].id == id) return tokenizer->specials[i].text;
     return NULL;

@@ -16,8 +16,8 @@ bool fum_code_points_add(struct fum_code_points *points, uint32_t code) {
     return true;
 }
 
-// How many continuation bytes follow `lead`, and the range of the first of them (the others are 80..BF); 0 for ASCII
-// and -1 for a byte that starts nothing. Unicode standard, table 3-7.
+// How many continuation bytes follow `lead`, and the range of the first of them (the others are 80..BF); 0
+// for ASCII and -1 for a byte that starts nothing. Unicode standard, table 3-7.
 static int sequence_of(uint8_t lead, uint8_t *low, uint8_t *high) {
     *low = 0x80, *high = 0xbf;
     if (lead < 0x80) return 0;
@@ -73,16 +73,18 @@ static bool in_ranges(uint32_t code, const struct fum_code_range *ranges, size_t
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (code > ranges[middle].last) low = middle + 1;
-        else high = middle;
+        if (code > ranges[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < count && code >= ranges[low].first;
 }
 
 static bool is_space(uint32_t code) {
     if (code < 0x80) return code == ' ' || (code >= '\t' && code <= '\r');
-    return code == 0x85 || code == 0xa0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
-           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
+    return code == 0x85 || code == 0xa0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200a) ||
+           code == 0x2028 || code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
 }
 
 enum fum_char_class fum_char_class(uint32_t code) {
@@ -117,11 +119,12 @@ size_t fum_char_lower(uint32_t code, uint32_t out[2]) {
 }
 
 static uint8_t combining_class(uint32_t code) {
-    return code < FIRST_COMBINING ? 0 : (uint8_t)utf8proc_get_property((utf8proc_int32_t)code)->combining_class;
+    return code < FIRST_COMBINING ? 0
+                                  : (uint8_t)utf8proc_get_property((utf8proc_int32_t)code)->combining_class;
 }
 
-// Sorts a run of combining marks by class, stably: insertion for the usual two or three, counting for a hostile run,
-// which would be quadratic otherwise. False when memory is out.
+// Sorts a run of combining marks by class, stably: insertion for the usual two or three, counting for a
+// hostile run, which would be quadratic otherwise. False when memory is out.
 static bool order_marks(uint32_t *run, size_t count) {
     if (count <= SHORT_RUN) {
         for (size_t i = 1; i < count; i++) {
@@ -148,7 +151,8 @@ static bool decompose(struct fum_code_points *out, const uint32_t *text, size_t 
     size_t begin = out->count;
     for (size_t i = 0; i < count; i++) {
         utf8proc_int32_t parts[8];
-        utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)text[i], parts, 8, UTF8PROC_DECOMPOSE, NULL);
+        utf8proc_ssize_t n =
+            utf8proc_decompose_char((utf8proc_int32_t)text[i], parts, 8, UTF8PROC_DECOMPOSE, NULL);
         if (n < 1 || n > 8) n = 1, parts[0] = (utf8proc_int32_t)text[i];
         for (utf8proc_ssize_t j = 0; j < n; j++)
             if (!fum_code_points_add(out, (uint32_t)parts[j])) return false;
@@ -167,9 +171,9 @@ static bool compose(struct fum_code_points *out, const uint32_t *text, size_t co
     size_t begin = out->count;
     if (!count) return true;
     if (!decompose(out, text, count)) return false;
-    utf8proc_ssize_t left = utf8proc_normalize_utf32((utf8proc_int32_t *)(out->at + begin),
-                                                     (utf8proc_ssize_t)(out->count - begin),
-                                                     UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    utf8proc_ssize_t left =
+        utf8proc_normalize_utf32((utf8proc_int32_t *)(out->at + begin),
+                                 (utf8proc_ssize_t)(out->count - begin), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     if (left >= 0) out->count = begin + (size_t)left;
     return true;
 }
@@ -177,7 +181,8 @@ static bool compose(struct fum_code_points *out, const uint32_t *text, size_t co
 bool fum_text_nfc(struct fum_code_points *out, const uint32_t *text, size_t count) {
     size_t begin = 0;
     while (begin < count) {
-        // Below the first combining mark every character is its own NFC; the one before a mark may compose with it.
+        // Below the first combining mark every character is its own NFC; the one before a mark may compose
+        // with it.
         size_t plain = begin;
         while (plain < count && text[plain] < FIRST_COMBINING) plain++;
         size_t keep = plain < count && plain > begin ? plain - 1 : plain;

@@ -1,5 +1,5 @@
-// Code points: UTF-8 both ways, the classes and lower case that the CLIP tokenizer asks for, and NFC. All results
-// are those of the reference tokenizer's Unicode data, whichever utf8proc is installed.
+// Code points: UTF-8 both ways, the classes and lower case that the CLIP tokenizer asks for, and NFC. All
+// results are those of the reference tokenizer's Unicode data, whichever utf8proc is installed.
 #ifndef FUM_TEXT_UNICODE_H
 #define FUM_TEXT_UNICODE_H
 
@@ -14,8 +14,8 @@ struct fum_code_points {
 };
 bool fum_code_points_add(struct fum_code_points *points, uint32_t code);
 
-// The code point at text[0]; *used (1 to 4) bytes were read. Bytes that are not UTF-8 give U+FFFD, one for each
-// longest start of a valid sequence, as Python's errors="replace" does. `bytes` is at least 1.
+// The code point at text[0]; *used (1 to 4) bytes were read. Bytes that are not UTF-8 give U+FFFD, one for
+// each longest start of a valid sequence, as Python's errors="replace" does. `bytes` is at least 1.
 uint32_t fum_utf8_next(const char *text, size_t bytes, size_t *used);
 // Writes 1 to 4 bytes and returns how many.
 size_t fum_utf8_put(char *out, uint32_t code);

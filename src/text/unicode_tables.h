@@ -1,6 +1,6 @@
-// Where the Unicode data of the reference tokenizer (the `tokenizers` package that transformers 5 uses) differs from
-// utf8proc's, so that ids do not depend on which utf8proc is installed. Ranges are first, last; sorted. Printed by
-// `tests/golden/tokenizer.py --tables`. Included by unicode.c alone.
+// Where the Unicode data of the reference tokenizer (the `tokenizers` package that transformers 5 uses)
+// differs from utf8proc's, so that ids do not depend on which utf8proc is installed. Ranges are first, last;
+// sorted. Printed by `tests/golden/tokenizer.py --tables`. Included by unicode.c alone.
 #ifndef FUM_TEXT_UNICODE_TABLES_H
 #define FUM_TEXT_UNICODE_TABLES_H
 
@@ -41,7 +41,8 @@ static const struct fum_code_range later_characters[] = {
     {0x323b0, 0x33479}, {0x3d000, 0x3fc3f},
 };
 
-// Characters that Unicode composes or reorders and the reference, whose normalisation knows Unicode 9, leaves alone.
+// Characters that Unicode composes or reorders and the reference, whose normalisation knows Unicode 9, leaves
+// alone.
 static const struct fum_code_range inert_characters[] = {
     {0x5c8, 0x5c9},     {0x7fd, 0x7fd},     {0x897, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},
     {0xc3c, 0xc3c},     {0xd3b, 0xd3c},     {0xeba, 0xeba},     {0x1715, 0x1715},   {0x1abf, 0x1af0},
@@ -64,10 +65,11 @@ static const struct fum_code_shift {
     uint32_t first, last;
     int32_t shift;
 } new_lower[] = {
-    {0x1c89, 0x1c89, 1},        {0xa7cb, 0xa7cb, 0x264 - 0xa7cb}, {0xa7cc, 0xa7cc, 1},
-    {0xa7ce, 0xa7ce, 1},        {0xa7d2, 0xa7d2, 1},              {0xa7d4, 0xa7d4, 1},
-    {0xa7da, 0xa7da, 1},        {0xa7dc, 0xa7dc, 0x19b - 0xa7dc}, {0x10d50, 0x10d65, 0x20},
-    {0x16ea0, 0x16eb8, 0x1b},
+    {0x1c89, 0x1c89, 1},      {0xa7cb, 0xa7cb, 0x264 - 0xa7cb},
+    {0xa7cc, 0xa7cc, 1},      {0xa7ce, 0xa7ce, 1},
+    {0xa7d2, 0xa7d2, 1},      {0xa7d4, 0xa7d4, 1},
+    {0xa7da, 0xa7da, 1},      {0xa7dc, 0xa7dc, 0x19b - 0xa7dc},
+    {0x10d50, 0x10d65, 0x20}, {0x16ea0, 0x16eb8, 0x1b},
 };
 
 #endif

@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 // All bytes, alone and as the end of a word, and a few merges.
 static fum_tokenizer *make_tokenizer(void) {
     static const char merges[] = "a b\nab c</w>\na a\naa aa\nc a\n# #\n! !</w>";
-    static const char *const more[] = {"ab", "abc</w>", "aa", "aaaa", "ca", "##", "!!</w>", "<|startoftext|>",
-                                       "<|endoftext|>"};
+    static const char *const more[] = {"ab",     "abc</w>",         "aa",           "aaaa", "ca", "##",
+                                       "!!</w>", "<|startoftext|>", "<|endoftext|>"};
     char vocab[16384];
     size_t used = 0;
     int id = 0;
@@ -48,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fum_token_fit fit;
     if (fum_tokenizer_encode_padded(tokenizer, text, size, 9, cut, &fit, NULL)) abort();
     size_t same = ids.count - 1 < 8 ? ids.count - 1 : 8;
-    if (fit.count != ids.count || !fit.cut != (ids.count <= 9) || memcmp(cut, ids.ids, same * sizeof(*cut))) abort();
+    if (fit.count != ids.count || !fit.cut != (ids.count <= 9) || memcmp(cut, ids.ids, same * sizeof(*cut)))
+        abort();
     fum_token_fit_free(&fit);
 
     // What comes back is UTF-8: decoding it finds no new replacement character, and encoding it works.

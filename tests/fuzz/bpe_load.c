@@ -1,5 +1,5 @@
-// libFuzzer target of the vocabulary readers: the input is vocab.json, a NUL, and merges.txt. tests/text/damage.c
-// calls it too, with damage of its own making.
+// libFuzzer target of the vocabulary readers: the input is vocab.json, a NUL, and merges.txt.
+// tests/text/damage.c calls it too, with damage of its own making.
 #include <fumarole/tokenizer.h>
 
 #include <stdlib.h>
@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t merges_bytes = gap ? size - vocab_bytes - 1 : 0;
     fum_tokenizer *tokenizer = NULL;
     struct fum_error err = {0};
-    enum fum_result result = fum_tokenizer_create(&tokenizer, vocab, vocab_bytes, merges, merges_bytes, NULL, &err);
+    enum fum_result result =
+        fum_tokenizer_create(&tokenizer, vocab, vocab_bytes, merges, merges_bytes, NULL, &err);
     if (result) {
         if (tokenizer || !err.text[0]) abort();
         return 0;

@@ -12,8 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fum_error err = {0};
     if (fum_json_parse(&json, size ? (const char *)data : "", size, "fuzz.json", &err)) return 0;
     struct fum_bpe *bpe = NULL;
-    enum fum_result result = fum_bpe_from_json(&bpe, cJSON_GetObjectItemCaseSensitive(json, "vocab"),
-                                               cJSON_GetObjectItemCaseSensitive(json, "merges"), "fuzz.json", &err);
+    enum fum_result result =
+        fum_bpe_from_json(&bpe, cJSON_GetObjectItemCaseSensitive(json, "vocab"),
+                          cJSON_GetObjectItemCaseSensitive(json, "merges"), "fuzz.json", &err);
     cJSON_Delete(json);
     if (result) {
         if (bpe || !err.text[0]) abort();

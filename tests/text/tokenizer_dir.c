@@ -1,0 +1,193 @@
+// Tokenizer folders: of Stable Diffusion 1 and 2, of transformers 5, with added tokens, broken ones.
+#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE // mkdtemp
+#include "base/alloc.h"
+#include "base/file.h"
+#include "text/golden.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TOKEN(text) "{\"content\": \"" text "\", \"lstrip\": false, \"normalized\": true}"
+#define SPECIALS                                                                                             \
+    "{\"bos_token\": " TOKEN("<|startoftext|>") ", \"eos_token\": " TOKEN(                                   \
+        "<|endoftext|>") ", \"unk_token\": " TOKEN("<|endoftext|>") ", \"pad_token\": "
+
+struct state {
+    char model[1024], folder[1024];
+    cJSON *golden;
+};
+
+static int setup(void **state) {
+    static struct state s;
+    *state = &s;
+    s.golden = golden_load();
+    snprintf(s.model, sizeof(s.model), "%s/models/emoji/tokenizer", getenv("FUM_SOURCE_ROOT"));
+    snprintf(s.folder, sizeof(s.folder), "%s/fum-tokenizer-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    return mkdtemp(s.folder) ? 0 : -1;
+}
+
+static const char *const folder_files[] = {
+    "vocab.json",       "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json"};
+
+static void clear_folder(struct state *s) {
+    for (size_t i = 0; i < sizeof(folder_files) / sizeof(folder_files[0]); i++) {
+        char path[1200];
+        snprintf(path, sizeof(path), "%s/%s", s->folder, folder_files[i]);
+        unlink(path);
+    }
+}
+
+static int teardown(void **state) {
+    struct state *s = *state;
+    cJSON_Delete(s->golden);
+    clear_folder(s);
+    rmdir(s->folder);
+    return 0;
+}
+
+static void write_file(struct state *s, const char *name, const char *text, size_t bytes) {
+    char path[1200];
+    snprintf(path, sizeof(path), "%s/%s", s->folder, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, bytes, f), bytes);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void copy_file(struct state *s, const char *name) {
+    char path[1200], *text;
+    size_t bytes;
+    snprintf(path, sizeof(path), "%s/%s", s->model, name);
+    assert_int_equal(fum_file_read(path, 64 << 20, &text, &bytes, NULL), FUM_OK);
+    write_file(s, name, text, bytes);
+    fum_free(text);
+}
+
+// The folders of Stable Diffusion 1 and 2: special tokens given as objects, the pad token another one.
+static void test_golden_folders(void **state) {
+    static const char *const maps[2] = {SPECIALS "\"<|endoftext|>\"}", SPECIALS "\"!\"}"};
+    static const char *const keys[2] = {"s", "p"};
+    struct state *s = *state;
+    for (int i = 0; i < 2; i++) {
+        fum_tokenizer *t = NULL;
+        const char *config = "{\"model_max_length\": 77, \"pad_token\": \"<|endoftext|>\"}";
+        clear_folder(s);
+        copy_file(s, "vocab.json");
+        copy_file(s, "merges.txt");
+        write_file(s, "tokenizer_config.json", config, strlen(config));
+        write_file(s, "special_tokens_map.json", maps[i], strlen(maps[i]));
+        assert_int_equal(fum_tokenizer_load_dir(&t, s->folder, NULL), FUM_OK);
+        assert_int_equal(fum_tokenizer_pad_id(t), i ? 0 : fum_tokenizer_end_id(t));
+        assert_int_equal(fum_tokenizer_max_length(t), 77);
+        golden_check(s->golden, t, keys[i]);
+        fum_tokenizer_destroy(&t);
+    }
+}
+
+// What transformers 5 saves: tokenizer.json and no vocab.json.
+static void test_golden_single_file(void **state) {
+    struct state *s = *state;
+    fum_tokenizer *t = NULL;
+    clear_folder(s);
+    copy_file(s, "tokenizer.json");
+    assert_int_equal(fum_tokenizer_load_dir(&t, s->folder, NULL), FUM_OK);
+    assert_int_equal(fum_tokenizer_max_length(t), 0); // no tokenizer_config.json: no limit is known
+    golden_check(s->golden, t, "e");
+    fum_tokenizer_destroy(&t);
+}
+
+static void test_added_tokens(void **state) {
+    struct state *s = *state;
+    fum_tokenizer *t = NULL;
+    const char *added = "{\"<Sks>\": 2813, \"<x y>\": 2814}";
+    const int32_t expected[] = {2811, 320, 2813, 321, 2814, 2812};
+    clear_folder(s);
+    copy_file(s, "vocab.json");
+    copy_file(s, "merges.txt");
+    write_file(s, "added_tokens.json", added, strlen(added));
+    assert_int_equal(fum_tokenizer_load_dir(&t, s->folder, NULL), FUM_OK);
+    assert_int_equal(fum_tokenizer_vocab_size(t), 2815);
+    assert_string_equal(fum_tokenizer_piece(t, 2814), "<x y>");
+    struct fum_token_ids ids;
+    const char *text = "a <SKS> b <X  Y>";
+    assert_int_equal(fum_tokenizer_encode(t, text, strlen(text), &ids, NULL), FUM_OK);
+    assert_int_equal(ids.count, 6);
+    assert_memory_equal(ids.ids, expected, sizeof(expected));
+    fum_token_ids_free(&ids);
+    fum_tokenizer_destroy(&t);
+}
+
+static void test_broken_folders(void **state) {
+    static const struct {
+        const char *name, *text, *says;
+    } cases[] = {
+        {"tokenizer_config.json", "{", "tokenizer_config.json: not valid JSON"},
+        {"tokenizer_config.json", "{\"model_max_length\": 1}", "2 or more"},
+        {"tokenizer_config.json", "{\"bos_token\": \"<begin>\"}", "no piece '<begin>'"},
+        {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"5\": {\"content\": \"<x>\"}}}",
+         "has id 5, which is that of"},
+        {"tokenizer_config.json",
+         "{\"added_tokens_decoder\": {\"9000\": {\"content\": \"<x>\", \"lstrip\": true}}}", "lstrip"},
+        {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"99999999\": {\"content\": \"<x>\"}}}",
+         "no id"},
+        {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"9000\": 3}}", "no content"},
+        {"added_tokens.json", "{\"<x>\": \"y\"}", "added_tokens.json is not"},
+        {"added_tokens.json", "{\"\": 9000}", "none empty"},
+        {"tokenizer.json", "{\"added_tokens\": [{\"id\": -4, \"content\": \"<x>\"}]}", "no id"},
+    };
+    struct state *s = *state;
+    struct fum_error err;
+    fum_tokenizer *t = NULL;
+    clear_folder(s);
+    assert_int_equal(fum_tokenizer_load_dir(&t, s->folder, &err), FUM_ERR_IO);
+    assert_non_null(strstr(err.text, "neither vocab.json"));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        clear_folder(s);
+        copy_file(s, "vocab.json");
+        copy_file(s, "merges.txt");
+        write_file(s, cases[i].name, cases[i].text, strlen(cases[i].text));
+        assert_int_not_equal(fum_tokenizer_load_dir(&t, s->folder, &err), FUM_OK);
+        assert_null(t);
+        if (!strstr(err.text, cases[i].says)) fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
+    }
+}
+
+// Whatever allocation fails, the answer is "out of memory", and nothing leaks (the sanitizers look).
+static void test_out_of_memory(void **state) {
+    struct state *s = *state;
+    const char *vocab =
+        "{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, \"<|startoftext|>\": 3, \"<|endoftext|>\": 4}";
+    const char *added = "{\"<x>\": 5}";
+    clear_folder(s);
+    write_file(s, "vocab.json", vocab, strlen(vocab));
+    write_file(s, "merges.txt", "a b</w>", 7);
+    write_file(s, "added_tokens.json", added, strlen(added));
+    for (long n = 0, done = 0; !done; n++) {
+        assert_true(n < 1000);
+        fum_tokenizer *t = NULL;
+        fum_alloc_fail_after(n);
+        enum fum_result result = fum_tokenizer_load_dir(&t, s->folder, NULL);
+        fum_alloc_fail_after(-1);
+        assert_true(result == FUM_OK || result == FUM_ERR_NOMEM);
+        done = result == FUM_OK;
+        fum_tokenizer_destroy(&t);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden_folders), cmocka_unit_test(test_golden_single_file),
+        cmocka_unit_test(test_added_tokens),   cmocka_unit_test(test_broken_folders),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
