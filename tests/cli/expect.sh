@@ -1,7 +1,7 @@
 # Sourced by the scripts beside it, with the program as $1: runs commands in an empty folder and checks what they say.
 # shellcheck shell=bash
 set -u
-fumarole=$1
+fumarole=$(realpath "$1")
 failures=0
 cases=0
 work=$(mktemp -d)
