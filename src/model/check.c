@@ -1,0 +1,110 @@
+// Checks every tensor of a model by building its graphs and asking for every weight.
+#include "base/error.h"
+#include "graph/graph.h"
+#include "graph/pack.h"
+#include "model/model_parts.h"
+
+#include <string.h>
+
+typedef void (*problem_fn)(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
+                           const char *detail);
+
+// The largest number of doublings between latents and the UNet's middle, so that any UNet fits this small picture.
+enum { CHECK_SIDE = 128, CHECK_TOKENS = 1 };
+
+static fum_tensor *input(fum_graph *g, const char *name, int64_t channels) {
+    return fum_graph_input(g, name, (struct fum_shape){4, {1, CHECK_SIDE, CHECK_SIDE, channels}}, FUM_F32,
+                           FUM_STAGE_LATENTS);
+}
+
+static void build_unet(fum_graph *g, const struct fum_model_view *v) {
+    struct fum_unet_params p = {.x = input(g, "x", v->unet.in_channels),
+                                .counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
+    struct fum_unet_sizes sizes = {.batch = 1, .steps = 1, .tokens = CHECK_TOKENS};
+    for (int i = 0; i < v->num_text; i++)
+        if (v->text[i].config.projection) sizes.pooled = v->text[i].config.projection;
+    fum_unet_inputs(g, &v->unet, &sizes, &p);
+    fum_unet_build(g, &v->unet, &p);
+}
+
+static void build_vae(fum_graph *g, const struct fum_model_view *v) {
+    struct fum_vae_moments moments;
+    fum_vae_decode(g, &v->vae, NULL, input(g, "z", v->vae.latent_channels));
+    fum_vae_encode(g, &v->vae, NULL, input(g, "pixels", v->vae.in_channels), &moments);
+}
+
+static void build_text(fum_graph *g, const struct fum_model_text *text) {
+    struct fum_clip_outputs out;
+    struct fum_clip_params p = {
+        .ids = fum_graph_input(g, "ids", (struct fum_shape){2, {1, text->config.positions}}, FUM_I32, FUM_STAGE_PROMPT),
+        .ends = fum_graph_input(g, "ends", (struct fum_shape){2, {1, 1}}, FUM_I32, FUM_STAGE_PROMPT)};
+    fum_clip_build(g, &text->config, &p, &out);
+}
+
+static void build_part(fum_graph *g, const fum_model *model, const char *name) {
+    const struct fum_model_view *v = &model->view;
+    if (!strcmp(name, "unet")) build_unet(g, v);
+    else if (!strcmp(name, "vae")) build_vae(g, v);
+    for (int i = 0; i < v->num_text; i++)
+        if (!strcmp(name, v->text[i].part)) build_text(g, &v->text[i]);
+}
+
+// Asks for every weight of the graph and marks the file's tensors that answer. Returns how many do not fit.
+static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used, problem_fn fn, void *user) {
+    int bad = 0;
+    for (int i = 0; i < g->count; i++) {
+        const fum_tensor *t = g->tensors[i];
+        char text[256], why[256];
+        struct fum_view view;
+        size_t index;
+        if (t->kind != FUM_TENSOR_WEIGHT) continue;
+        if (!fum_names_find(part->names, t->name, &view, &index)) {
+            fn(user, FUM_MODEL_MISSING, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), "");
+            bad++;
+            continue;
+        }
+        used[index] = true;
+        if (fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why)) continue;
+        fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), why);
+        bad++;
+    }
+    return bad;
+}
+
+static enum fum_result check_part(const fum_model *model, const struct fum_model_file *part, problem_fn fn, void *user,
+                                  int *bad, struct fum_error *err) {
+    fum_graph *g = NULL;
+    size_t count = fum_loader_count(part->loader);
+    bool *used = fum_calloc(count, sizeof *used);
+    enum fum_result result = used ? fum_graph_create(&g, FUM_F32, err)
+                                  : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", part->name);
+    if (!result) {
+        build_part(g, model, part->name);
+        result = fum_graph_check(g, err);
+    }
+    if (!result) *bad += ask(g, part, used, fn, user);
+    for (size_t i = 0; i < count && !result; i++) {
+        const char *name = fum_loader_at(part->loader, i)->name;
+        if (!used[i] && fum_names_owns(part->names, i) && !fum_names_ignorable(name))
+            fn(user, FUM_MODEL_UNMATCHED, part->name, name, "");
+    }
+    fum_graph_destroy(&g);
+    fum_free(used);
+    return result;
+}
+
+static void ignore(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
+                   const char *detail) {
+    (void)user, (void)problem, (void)part, (void)tensor, (void)detail;
+}
+
+enum fum_result fum_model_check(const fum_model *model, problem_fn fn, void *user, struct fum_error *err) {
+    int bad = 0;
+    for (int i = 0; i < model->num_parts; i++) {
+        enum fum_result result = check_part(model, &model->parts[i], fn ? fn : ignore, user, &bad, err);
+        if (result) return result;
+    }
+    if (!bad) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: %d tensor%s missing or of another shape", model->info.path, bad,
+                         bad == 1 ? " is" : "s are");
+}

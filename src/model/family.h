@@ -1,0 +1,38 @@
+// Model families as records: how to recognise one and what its checkpoints leave unsaid. No code asks which family a
+// model is; it asks for a property.
+#ifndef FUM_MODEL_FAMILY_H
+#define FUM_MODEL_FAMILY_H
+
+#include <fumarole/core.h>
+
+struct fum_family {
+    const char *name;       // "sd1"
+    const char *title;      // "Stable Diffusion 1.x"
+    const char *class_name; // model_index.json's _class_name
+    int context_channels;   // of the UNet, to tell families of one class apart; 0: any
+    bool text_time;         // the UNet takes pooled text and time ids
+
+    int size;             // default width and height in pixels when the configuration does not say
+    int steps;
+    float guidance;
+    const char *sampler;    // for single files, which bring no scheduler
+    const char *prediction; // likewise
+    // --clip-skip N leaves out N - 1 layers of a single file's full encoder, and N - 1 + folder_skip of a diffusers
+    // folder's, as its pipeline does; the default N is file_clip_skip, and 1 on folders.
+    int folder_skip, file_clip_skip;
+    bool skip_norm;         // the context is taken without the final layer norm
+    bool vae_overflows_f16; // the original VAE leaves f16's range
+    bool ays_sdxl;
+    double vae_scale, vae_shift; // for single files
+    double aesthetic, negative_aesthetic;
+};
+
+extern const struct fum_family fum_families[];
+extern const int fum_family_count;
+
+// The family of a folder: by class and by what its UNet takes. NULL: none that this build knows.
+const struct fum_family *fum_family_match(const char *class_name, int context_channels, bool text_time);
+// By name; NULL: none.
+const struct fum_family *fum_family_find(const char *name);
+
+#endif

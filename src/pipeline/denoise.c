@@ -1,0 +1,228 @@
+// The loop: one recorded step, replayed for every model evaluation. What the host does between two of them is to wait
+// and to count.
+#include "pipeline/pipeline.h"
+
+#include "base/error.h"
+#include "base/rng.h"
+
+#include <limits.h>
+#include <string.h>
+
+static fum_tensor *add_op(fum_graph *graph, const char *op, fum_tensor *const *inputs, int count,
+                          const struct fum_attr *attrs) {
+    return fum_graph_add(graph, op, op, inputs, count, attrs);
+}
+
+// The recorded step: model input from the state, the UNet, guidance and the sampler's update, the counter.
+static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct fum_error *err) {
+    const struct fum_unet_config *config = &pipe->view->unet;
+    int64_t pictures = d->batch, channels = pipe->view->vae.latent_channels;
+    enum fum_result result = fum_graph_create(&d->g.graph, pipe->unet_storage, err);
+    if (result) return result;
+    fum_graph *graph = d->g.graph;
+    struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents, noise = latents;
+    all.dim[0] *= d->slots;
+    noise.dim[0] *= d->noise_rows ? d->noise_rows : 1;
+    d->state = fum_graph_state(graph, "state", all, FUM_F32);
+    d->counter = fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32);
+    d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32);
+    d->coefs = fum_graph_input(graph, "coefs", (struct fum_shape){2, {d->evals, (int64_t)d->coef_stride}}, FUM_F32,
+                               FUM_STAGE_STEPS);
+    d->noise = d->noise_rows ? fum_graph_input(graph, "noise", noise, FUM_F32, FUM_STAGE_STEPS) : NULL;
+
+    const struct fum_attr attrs[] = {{"slots", d->slots}, {"copies", d->copies}, {0}};
+    d->unet.counter = d->counter;
+    d->unet.x = add_op(graph, "sampler_input", (fum_tensor *[]){d->state, d->coefs, d->counter}, 3, attrs);
+    fum_unet_inputs(graph, config,
+                    &(struct fum_unet_sizes){.batch = (int64_t)d->copies * d->batch,
+                                             .steps = d->evals,
+                                             .tokens = d->tokens,
+                                             .pooled = pipe->context.pooled_channels},
+                    &d->unet);
+    fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
+    add_op(graph, "check_finite", (fum_tensor *[]){d->flag, prediction}, 2, NULL);
+    fum_tensor *updated = add_op(
+        graph, "sampler_update", (fum_tensor *[]){d->state, prediction, d->coefs, d->counter, d->noise}, 5, attrs);
+    fum_graph_output(graph, updated, "latents");
+    add_op(graph, "counter_next", (fum_tensor *[]){d->counter, updated}, 2, NULL);
+    if ((result = fum_graph_check(graph, err))) return result;
+    return fum_pipeline_compile(pipe, &d->g, "unet", &pipe->view->unet_weights, &pipe->unet_weights, err);
+}
+
+// ---- what does not depend on the latents ----
+
+// Rows of the context repeated for every picture of the batch: all unconditional ones first.
+static enum fum_result write_rows(fum_pipeline *pipe, const struct fum_denoiser *d, const fum_tensor *tensor,
+                                  const float *rows, size_t row, struct fum_error *err) {
+    size_t batch = (size_t)(d->copies * d->batch);
+    float *all = fum_alloc(batch * row, sizeof *all);
+    if (!all) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu rows", fum_tensor_name(tensor), batch);
+    for (size_t b = 0; b < batch; b++)
+        memcpy(all + b * row, rows + b / (size_t)d->batch * row, row * sizeof *all);
+    enum fum_result result = fum_executable_write(pipe->denoiser.g.exe, tensor, all, batch * row, err);
+    fum_free(all);
+    return result;
+}
+
+// SDXL's micro-conditioning (Podell et al. 2023, section 2.2): original size, crop corner, target size; the refiner has
+// an aesthetic score in place of the target size.
+static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *run, const struct fum_denoiser *d,
+                                      struct fum_error *err) {
+    int per_picture = fum_unet_time_ids(&pipe->view->unet, pipe->context.pooled_channels);
+    float h = (float)run->height, w = (float)run->width;
+    float ids[2][6] = {{h, w, 0, 0, h, w}, {h, w, 0, 0, h, w}};
+    if (per_picture == 5) {
+        ids[0][4] = (float)(d->copies == 2 ? pipe->view->traits.negative_aesthetic : pipe->view->traits.aesthetic);
+        ids[1][4] = (float)pipe->view->traits.aesthetic;
+    }
+    float rows[12];
+    for (int i = 0; i < 2 * per_picture && i < 12; i++) rows[i] = ids[i / per_picture][i % per_picture];
+    return write_rows(pipe, d, d->unet.time_ids, rows, (size_t)per_picture, err);
+}
+
+static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
+    struct fum_denoiser *d = &pipe->denoiser;
+    size_t evals = (size_t)d->evals;
+    float *timesteps = fum_calloc(evals, sizeof *timesteps), *coefs = fum_calloc(evals, d->coef_stride * sizeof *coefs);
+    enum fum_result result = FUM_OK;
+    if (!timesteps || !coefs) {
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d steps", d->evals);
+    } else {
+        for (size_t e = 0; e < evals; e++) timesteps[e] = (float)run->program->eval[e].timestep;
+        fum_sample_coefs(run->program, run->guidance, coefs, d->coef_stride);
+        result = fum_executable_write(d->g.exe, d->unet.timesteps, timesteps, evals, err);
+        if (!result) result = fum_executable_write(d->g.exe, d->coefs, coefs, evals * d->coef_stride, err);
+    }
+    fum_free(timesteps);
+    fum_free(coefs);
+    return result;
+}
+
+enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
+    struct fum_denoiser *d = &pipe->denoiser;
+    const struct fum_sample_program *program = run->program;
+    struct fum_denoiser wanted = {.copies = run->copies,
+                                  .batch = run->batch,
+                                  .height = run->latent_height,
+                                  .width = run->latent_width,
+                                  .tokens = pipe->context.tokens,
+                                  .evals = program->evals,
+                                  .slots = program->slots,
+                                  .noise_rows = program->noise_rows,
+                                  .coef_stride = fum_sample_row_size(program)};
+    enum fum_result result = FUM_OK;
+    bool same = d->g.exe && d->copies == wanted.copies && d->batch == wanted.batch && d->height == wanted.height &&
+                d->width == wanted.width && d->tokens == wanted.tokens && d->evals == wanted.evals &&
+                d->slots == wanted.slots && d->noise_rows == wanted.noise_rows;
+    if (!same) {
+        fum_stage_graph_clear(&d->g);
+        *d = wanted;
+        if ((result = build(pipe, d, err))) {
+            fum_stage_graph_clear(&d->g);
+            return result;
+        }
+    }
+    const struct fum_context *c = &pipe->context;
+    if ((result = write_rows(pipe, d, d->unet.context, c->hidden, (size_t)c->tokens * (size_t)c->channels, err)))
+        return result;
+    if (d->unet.text_embeds &&
+        (result = write_rows(pipe, d, d->unet.text_embeds, c->pooled, (size_t)c->pooled_channels, err)))
+        return result;
+    if (d->unet.time_ids && (result = write_time_ids(pipe, run, d, err))) return result;
+    if ((result = write_tables(pipe, run, err))) return result;
+    if ((result = fum_executable_run(d->g.exe, FUM_STAGE_PROMPT, err))) return result;
+    return fum_executable_run(d->g.exe, FUM_STAGE_STEPS, err);
+}
+
+// ---- noise ----
+
+// [channels, pixels] to [pixels, channels], scaled.
+static void to_channels_last(const float *in, float *out, size_t channels, size_t pixels, float scale) {
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++) out[p * channels + c] = in[c * pixels + p] * scale;
+}
+
+// Slot 0 and all noise rows of the batch, each picture from its own generator: first the start, then the rows in order,
+// as torch draws them.
+static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run, int first, struct fum_error *err) {
+    struct fum_denoiser *d = &pipe->denoiser;
+    const struct fum_generate_params *params = run->params;
+    size_t channels = (size_t)run->latent_channels, pixels = (size_t)d->height * (size_t)d->width;
+    size_t one = channels * pixels, batch = (size_t)d->batch;
+    float *state = fum_calloc((size_t)d->slots * batch * one, sizeof *state), *draw = fum_alloc(one, sizeof *draw);
+    float *rows = d->noise ? fum_calloc((size_t)d->noise_rows * batch * one, sizeof *rows) : NULL;
+    enum fum_result result = FUM_OK;
+    if (!state || !draw || (d->noise && !rows)) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the noise");
+    for (size_t b = 0; b < batch && !result; b++) {
+        int image = first + (int)b < run->count ? first + (int)b : run->count - 1;
+        struct fum_rng rng;
+        fum_rng_init(&rng, params->rng, params->seed + (uint64_t)image);
+        if (params->noise) memcpy(draw, params->noise + (size_t)image * one, one * sizeof *draw);
+        else fum_rng_normal(&rng, draw, one);
+        to_channels_last(draw, state + b * one, channels, pixels, (float)run->program->init_scale);
+        for (int r = 0; r < d->noise_rows; r++) {
+            fum_rng_normal(&rng, draw, one);
+            to_channels_last(draw, rows + ((size_t)r * batch + b) * one, channels, pixels, 1);
+        }
+    }
+    if (!result) result = fum_executable_write(d->g.exe, d->state, state, (size_t)d->slots * batch * one, err);
+    if (!result && rows) result = fum_executable_write(d->g.exe, d->noise, rows, (size_t)d->noise_rows * batch * one, err);
+    if (!result) result = fum_executable_write_i32(d->g.exe, d->counter, &(int32_t){0}, 1, err);
+    if (!result) result = fum_executable_write_i32(d->g.exe, d->flag, &(int32_t){INT32_MAX}, 1, err);
+    fum_free(state);
+    fum_free(draw);
+    fum_free(rows);
+    return result;
+}
+
+// ---- the loop ----
+
+enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents, bool *finite,
+                            struct fum_error *err) {
+    struct fum_denoiser *d = &pipe->denoiser;
+    const struct fum_generate_params *params = run->params;
+    enum fum_result result = write_noise(pipe, run, first, err);
+    double start = fum_time_now();
+    for (int e = 0; e < d->evals && !result; e++) {
+        result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
+        const struct fum_sample_eval *eval = &run->program->eval[e];
+        if (!result && eval->step_end && params->on_step &&
+            !params->on_step(params->user, first, eval->step + 1, run->program->steps))
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "cancelled after step %d of %d", eval->step + 1,
+                                   run->program->steps);
+    }
+    if (result) return result;
+    pipe->step_seconds = (fum_time_now() - start) / (run->program->steps ? run->program->steps : 1);
+    // Slot 0 of every picture comes first in the state.
+    size_t rows = (size_t)d->batch * (size_t)d->height * (size_t)d->width;
+    float flag = 0;
+    result = fum_executable_read_rows(d->g.exe, d->state, rows, latents, err);
+    if (!result) result = fum_executable_read(d->g.exe, d->flag, &flag, 1, err);
+    *finite = flag >= (float)INT32_MAX;
+    return result;
+}
+
+enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first, const char **node,
+                                     struct fum_error *err) {
+    struct fum_denoiser *d = &pipe->denoiser;
+    enum fum_result result = write_noise(pipe, run, first, err);
+    *node = NULL;
+    // Runs up to the evaluation that fails, then that one node by node.
+    for (int e = 0; e < d->evals && !result && !*node; e++) {
+        float flag = 0;
+        size_t count = (size_t)fum_shape_count(&d->state->desc.shape);
+        float *state = fum_alloc(count, sizeof *state);
+        if (!state) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to look for the first bad value");
+        result = fum_executable_read(d->g.exe, d->state, state, count, err);
+        if (!result) result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
+        if (!result) result = fum_executable_read(d->g.exe, d->flag, &flag, 1, err);
+        if (!result && flag < (float)INT32_MAX) {
+            result = fum_executable_write(d->g.exe, d->state, state, count, err);
+            if (!result) result = fum_executable_write_i32(d->g.exe, d->counter, &(int32_t){e}, 1, err);
+            if (!result) result = fum_executable_first_nonfinite(d->g.exe, FUM_STAGE_LATENTS, node, err);
+            e = d->evals;
+        }
+        fum_free(state);
+    }
+    return result;
+}

@@ -1,0 +1,143 @@
+// Prompts to the UNet's context: once per pair of texts.
+#include "pipeline/pipeline.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <string.h>
+
+// Ids of one text, cut to the encoder's length with a warning that shows what was lost.
+static enum fum_result tokenize(const fum_pipeline *pipe, const struct fum_model_text *text, const char *prompt,
+                                int32_t *ids, bool warn, struct fum_error *err) {
+    struct fum_token_fit fit = {0};
+    enum fum_result result =
+        fum_tokenizer_encode_padded(text->tokenizer, prompt, strlen(prompt), text->config.positions, ids, &fit, err);
+    if (!result && fit.cut && warn)
+        fum_log(pipe->params.log, FUM_LOG_WARN, "the prompt has %zu tokens, the model reads %d: \"%s\" was cut off",
+                fit.count, text->config.positions, fit.cut);
+    fum_token_fit_free(&fit);
+    for (int i = 0; i < text->config.positions && !result; i++)
+        if (ids[i] < 0 || ids[i] >= text->config.vocab)
+            result = fum_error_set(err, FUM_ERR_FORMAT, "%s: the tokenizer gives id %d, the encoder knows %d",
+                                   text->part, (int)ids[i], text->config.vocab);
+    return result;
+}
+
+static enum fum_result encoder_make(fum_pipeline *pipe, int which, int rows, int skip, struct fum_error *err) {
+    struct fum_encoder *e = &pipe->encoders[which];
+    const struct fum_model_text *text = &pipe->view->text[which];
+    if (e->g.exe && e->rows == rows && e->skip == skip) return FUM_OK;
+    fum_stage_graph_clear(&e->g);
+    *e = (struct fum_encoder){.rows = rows, .skip = skip};
+    enum fum_result result = fum_graph_create(&e->g.graph, pipe->text_storage, err);
+    if (result) return result;
+    fum_graph *graph = e->g.graph;
+    e->ids = fum_graph_input(graph, "ids", (struct fum_shape){2, {rows, text->config.positions}}, FUM_I32,
+                             FUM_STAGE_PROMPT);
+    e->ends = fum_graph_input(graph, "ends", (struct fum_shape){2, {1, rows}}, FUM_I32, FUM_STAGE_PROMPT);
+    struct fum_clip_outputs out = {0};
+    bool pooled = pipe->view->unet.text_time && text->config.projection > 0;
+    fum_clip_build(graph, &text->config,
+                   &(struct fum_clip_params){.ids = e->ids,
+                                             .ends = pooled ? e->ends : NULL,
+                                             .skip = skip,
+                                             .skip_norm = pipe->view->traits.skip_norm},
+                   &out);
+    e->hidden = out.hidden;
+    e->pooled = out.pooled;
+    fum_graph_output(graph, e->hidden, "hidden");
+    if (e->pooled) fum_graph_output(graph, e->pooled, "pooled");
+    if ((result = fum_graph_check(graph, err))) return result;
+    return fum_pipeline_compile(pipe, &e->g, text->part, &text->weights, &pipe->text_weights[which], err);
+}
+
+// Runs one encoder over the texts; its hidden states go to columns [column, …) of the context.
+static enum fum_result encoder_run(fum_pipeline *pipe, int which, const char *const *texts, struct fum_context *c,
+                                   int column, struct fum_error *err) {
+    struct fum_encoder *e = &pipe->encoders[which];
+    const struct fum_model_text *text = &pipe->view->text[which];
+    int tokens = text->config.positions, channels = text->config.channels;
+    int32_t *ids = fum_calloc((size_t)(c->rows * tokens), sizeof *ids), ends[2] = {0};
+    float *hidden = fum_calloc((size_t)c->rows * (size_t)tokens * (size_t)channels, sizeof *hidden);
+    enum fum_result result = FUM_OK;
+    if (!ids || !hidden) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to encode the prompt");
+    for (int r = 0; r < c->rows && !result; r++) {
+        result = tokenize(pipe, text, texts[r], ids + r * tokens, which == 0, err);
+        ends[r] = r * tokens + (result ? 0 : fum_clip_end(&text->config, ids + r * tokens, tokens));
+    }
+    if (!result) result = fum_executable_write_i32(e->g.exe, e->ids, ids, (size_t)(c->rows * tokens), err);
+    if (!result && e->pooled) result = fum_executable_write_i32(e->g.exe, e->ends, ends, (size_t)c->rows, err);
+    if (!result) result = fum_executable_run(e->g.exe, FUM_STAGE_PROMPT, err);
+    if (!result)
+        result = fum_executable_read(e->g.exe, e->hidden, hidden, (size_t)(c->rows * tokens * channels), err);
+    for (int row = 0; row < c->rows * tokens && !result; row++)
+        memcpy(c->hidden + (size_t)row * (size_t)c->channels + column, hidden + (size_t)row * (size_t)channels,
+               (size_t)channels * sizeof *hidden);
+    // The last encoder with a projection gives the pooled embedding.
+    if (!result && e->pooled)
+        result = fum_executable_read(e->g.exe, e->pooled, c->pooled, (size_t)(c->rows * c->pooled_channels), err);
+    fum_free(ids);
+    fum_free(hidden);
+    return result;
+}
+
+static bool same_text(const char *a, const char *b) {
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+static enum fum_result context_make(fum_pipeline *pipe, struct fum_context *c, struct fum_error *err) {
+    const struct fum_model_view *view = pipe->view;
+    for (int i = 0; i < view->num_text; i++) {
+        const struct fum_clip_config *config = &view->text[i].config;
+        if (i && config->positions != c->tokens)
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s reads %d tokens, the first encoder %d", view->text[i].part,
+                                 config->positions, c->tokens);
+        c->tokens = config->positions;
+        c->channels += config->channels;
+        if (view->unet.text_time && config->projection) c->pooled_channels = config->projection;
+    }
+    int wanted = view->unet.context_proj ? view->unet.context_proj : view->unet.context_channels;
+    if (c->channels != wanted)
+        return fum_error_set(err, FUM_ERR_FORMAT, "the text encoders give %d channels, the UNet reads %d", c->channels,
+                             wanted);
+    c->hidden = fum_calloc((size_t)c->rows * (size_t)c->tokens, (size_t)c->channels * sizeof *c->hidden);
+    if (c->pooled_channels) c->pooled = fum_calloc((size_t)c->rows, (size_t)c->pooled_channels * sizeof *c->pooled);
+    if (!c->hidden || (c->pooled_channels && !c->pooled))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to encode the prompt");
+
+    const char *texts[2] = {c->prompt, c->prompt};
+    if (c->rows == 2) texts[0] = c->negative ? c->negative : "";
+    int column = 0;
+    for (int i = 0; i < view->num_text; i++) {
+        enum fum_result result = encoder_make(pipe, i, c->rows, c->skip, err);
+        if (!result) result = encoder_run(pipe, i, texts, c, column, err);
+        if (result) return result;
+        column += view->text[i].config.channels;
+    }
+    if (c->rows == 2 && !c->negative && view->traits.zero_negative) {
+        memset(c->hidden, 0, (size_t)c->tokens * (size_t)c->channels * sizeof *c->hidden);
+        if (c->pooled) memset(c->pooled, 0, (size_t)c->pooled_channels * sizeof *c->pooled);
+    }
+    return FUM_OK;
+}
+
+enum fum_result fum_encode(fum_pipeline *pipe, const char *prompt, const char *negative, bool guided, int clip_skip,
+                           struct fum_error *err) {
+    struct fum_context *old = &pipe->context;
+    struct fum_context c = {.rows = guided ? 2 : 1, .skip = clip_skip - 1 + pipe->view->traits.skip_base};
+    if (old->hidden && old->rows == c.rows && old->skip == c.skip && same_text(old->prompt, prompt) &&
+        (!guided || same_text(old->negative, negative)))
+        return FUM_OK;
+    enum fum_result result = FUM_OK;
+    c.prompt = fum_strdup(prompt);
+    if (negative) c.negative = fum_strdup(negative);
+    if (!c.prompt || (negative && !c.negative)) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the prompt");
+    if (!result) result = context_make(pipe, &c, err);
+    struct fum_context *drop = result ? &c : old;
+    fum_free(drop->prompt);
+    fum_free(drop->negative);
+    fum_free(drop->hidden);
+    fum_free(drop->pooled);
+    if (!result) *old = c;
+    return result;
+}

@@ -1,0 +1,183 @@
+// One request: check it, fill in the model's defaults, encode, denoise, decode, hand over.
+#include "pipeline/pipeline.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "io/image.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_SIDE = 16384, MAX_COUNT = 100000, MAX_BATCH = 64 };
+
+static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
+    const struct fum_model_info *info = fum_model_get_info(pipe->model);
+    const struct fum_generate_params *p = run->params;
+    run->width = p->width ? p->width : info->width;
+    run->height = p->height ? p->height : info->height;
+    int sides[] = {run->width, run->height};
+    for (int i = 0; i < 2; i++) {
+        int m = info->size_multiple;
+        if (sides[i] < m || sides[i] > MAX_SIDE || sides[i] % m)
+            return fum_error_set(err, FUM_ERR_ARG, "%s %d is not a multiple of %d between %d and %d: try %d",
+                                 i ? "height" : "width", sides[i], m, m, MAX_SIDE / m * m,
+                                 sides[i] < m ? m : sides[i] > MAX_SIDE ? MAX_SIDE / m * m : (sides[i] + m / 2) / m * m);
+    }
+    int factor = fum_vae_factor(&pipe->view->vae);
+    run->latent_width = run->width / factor;
+    run->latent_height = run->height / factor;
+    run->latent_channels = pipe->view->vae.latent_channels;
+    return FUM_OK;
+}
+
+static enum fum_result check_noise(const struct fum_run *run, struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    const int *s = p->noise_shape;
+    if (!p->noise) return FUM_OK;
+    if (s[0] >= run->count && s[1] == run->latent_channels && s[2] == run->latent_height && s[3] == run->latent_width)
+        return FUM_OK;
+    return fum_error_set(err, FUM_ERR_ARG, "the noise has shape [%d, %d, %d, %d], this run needs [%d, %d, %d, %d]", s[0],
+                         s[1], s[2], s[3], run->count, run->latent_channels, run->latent_height, run->latent_width);
+}
+
+static bool spacing_from_name(const char *name, enum fum_spacing *spacing) {
+    static const char *const names[] = {[FUM_SPACING_LEADING] = "leading", [FUM_SPACING_LINSPACE] = "linspace",
+                                        [FUM_SPACING_TRAILING] = "trailing"};
+    for (int i = FUM_SPACING_LEADING; i <= FUM_SPACING_TRAILING; i++) {
+        if (strcmp(name, names[i])) continue;
+        *spacing = (enum fum_spacing)i;
+        return true;
+    }
+    return false;
+}
+
+static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    const struct fum_model_info *info = fum_model_get_info(pipe->model);
+    struct fum_sample_params sample = {.sampler = p->sampler ? p->sampler : info->sampler,
+                                       .schedule = p->schedule,
+                                       .steps = p->steps ? p->steps : info->steps,
+                                       .eta = p->eta,
+                                       .sdxl = pipe->view->traits.ays_sdxl,
+                                       .config = pipe->view->schedule};
+    if (p->timestep_spacing && !spacing_from_name(p->timestep_spacing, &sample.config.timestep_spacing))
+        return fum_error_set(err, FUM_ERR_ARG, "unknown timestep spacing \"%s\": use leading, linspace or trailing",
+                             p->timestep_spacing);
+    return fum_sample_create(&run->program, &sample, err);
+}
+
+static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_generate_params *params, struct fum_run *run,
+                                struct fum_error *err) {
+    const struct fum_model_info *info = fum_model_get_info(pipe->model);
+    *run = (struct fum_run){.params = params};
+    if (!params->prompt || !params->on_image) return fum_error_set(err, FUM_ERR_ARG, "a prompt and on_image are required");
+    if (params->count < 0 || params->count > MAX_COUNT || params->batch < 0 || params->batch > MAX_BATCH)
+        return fum_error_set(err, FUM_ERR_ARG, "count must be 1 to %d, batch 1 to %d", MAX_COUNT, MAX_BATCH);
+    run->count = params->count ? params->count : 1;
+    run->batch = params->batch ? params->batch : 1;
+    if (run->batch > run->count) run->batch = run->count;
+    run->guidance = params->guidance != 0 ? params->guidance : info->guidance;
+    if (!isfinite(run->guidance)) return fum_error_set(err, FUM_ERR_ARG, "guidance must be a number");
+    run->copies = run->guidance == 1 ? 1 : 2;
+    run->clip_skip = params->clip_skip ? params->clip_skip : info->clip_skip;
+    int layers = pipe->view->num_text ? pipe->view->text[0].config.layers : 0;
+    for (int i = 1; i < pipe->view->num_text; i++)
+        if (pipe->view->text[i].config.layers < layers) layers = pipe->view->text[i].config.layers;
+    if (run->clip_skip < 1 || run->clip_skip - 1 + pipe->view->traits.skip_base > layers)
+        return fum_error_set(err, FUM_ERR_ARG, "clip skip %d is not between 1 and %d, the text encoder's layers",
+                             run->clip_skip, layers - pipe->view->traits.skip_base + 1);
+    enum fum_result result = check_size(pipe, run, err);
+    if (!result) result = check_noise(run, err);
+    return result ? result : make_program(pipe, run, err);
+}
+
+// The latents of a batch, in f32 when a narrower type overflows somewhere.
+static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents,
+                                  struct fum_error *err) {
+    bool finite = true;
+    enum fum_result result = fum_denoise(pipe, run, first, latents, &finite, err);
+    if (result || finite) return result;
+    const char *node = NULL;
+    if ((result = fum_denoise_diagnose(pipe, run, first, &node, err))) return result;
+    if (!node) node = "the prediction";
+    if (pipe->unet_storage == FUM_F32)
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "unet: %s gives values that are not finite, in f32 too: the weights may be damaged", node);
+    fum_log(pipe->params.log, FUM_LOG_WARN, "unet: %s overflows %s; starting again in f32", node,
+            fum_dtype_name(pipe->unet_storage));
+    fum_stage_graph_clear(&pipe->denoiser.g);
+    fum_weights_destroy(&pipe->unet_weights);
+    pipe->unet_storage = FUM_F32;
+    if ((result = fum_denoise_prepare(pipe, run, err))) return result;
+    if ((result = fum_denoise(pipe, run, first, latents, &finite, err)) || finite) return result;
+    return fum_error_set(err, FUM_ERR_FORMAT, "unet: the prediction is not finite in f32 either: the weights may be damaged");
+}
+
+static char *parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {
+    const struct fum_generate_params *p = run->params;
+    return fum_image_format_parameters(&(struct fum_image_parameters){
+        .prompt = p->prompt,
+        .negative = p->negative,
+        .steps = run->program->steps,
+        .sampler = run->program->sampler,
+        .schedule = run->program->schedule,
+        .cfg = run->guidance,
+        .seed = seed,
+        .width = run->width,
+        .height = run->height,
+        .model = fum_model_get_info(pipe->model)->name,
+        .clip_skip = run->clip_skip,
+        .rng = p->rng == FUM_RNG_CPU ? "CPU" : "NV",
+        .version = "fumarole " FUM_VERSION,
+    });
+}
+
+static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, int index, const float *latents,
+                                 struct fum_error *err) {
+    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width, channels = (size_t)run->latent_channels;
+    uint64_t seed = run->params->seed + (uint64_t)index;
+    float *planes = fum_alloc(pixels * channels, sizeof *planes);
+    uint8_t *rgb = fum_alloc((size_t)run->width * (size_t)run->height, 3);
+    char *text = parameters_text(pipe, run, seed);
+    enum fum_result result = FUM_OK;
+    if (!planes || !rgb || !text) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
+    else result = fum_decode(pipe, latents, run->latent_height, run->latent_width, rgb, err);
+    if (!result) {
+        for (size_t c = 0; c < channels; c++)
+            for (size_t p = 0; p < pixels; p++) planes[c * pixels + p] = latents[p * channels + c];
+        struct fum_image image = {.index = index, .seed = seed, .width = run->width, .height = run->height, .pixels = rgb,
+                                  .latents = planes, .latent_channels = run->latent_channels,
+                                  .latent_width = run->latent_width, .latent_height = run->latent_height,
+                                  .parameters = text, .parameters_bytes = strlen(text)};
+        if (!run->params->on_image(run->params->user, &image))
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "stopped after picture %d of %d", index + 1, run->count);
+    }
+    fum_free(planes);
+    fum_free(rgb);
+    fum_free(text);
+    return result;
+}
+
+enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params, struct fum_error *err) {
+    struct fum_run run;
+    float *latents = NULL;
+    enum fum_result result = make_run(pipe, params, &run, err);
+    if (result) goto done;
+    size_t one = (size_t)run.latent_channels * (size_t)run.latent_height * (size_t)run.latent_width;
+    latents = fum_alloc((size_t)run.batch * one, sizeof *latents);
+    if (!latents) {
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d latents", run.batch);
+        goto done;
+    }
+    if ((result = fum_encode(pipe, params->prompt, params->negative, run.copies == 2, run.clip_skip, err))) goto done;
+    if ((result = fum_denoise_prepare(pipe, &run, err))) goto done;
+    for (int first = 0; first < run.count && !result; first += run.batch) {
+        result = latents_of(pipe, &run, first, latents, err);
+        for (int b = 0; b < run.batch && first + b < run.count && !result; b++)
+            result = hand_over(pipe, &run, first + b, latents + (size_t)b * one, err);
+    }
+done:
+    fum_sample_destroy(&run.program);
+    fum_free(latents);
+    return result;
+}

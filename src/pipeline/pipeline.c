@@ -1,0 +1,102 @@
+#include "pipeline/pipeline.h"
+
+#include "base/error.h"
+
+static enum fum_dtype storage_of(const fum_device *device, enum fum_precision precision) {
+    const struct fum_device_info *info = fum_device_get_info(device);
+    switch (precision) {
+    case FUM_PRECISION_F32: return FUM_F32;
+    case FUM_PRECISION_F16: return FUM_F16;
+    case FUM_PRECISION_BF16: return FUM_BF16;
+    case FUM_PRECISION_AUTO: break;
+    }
+    // CPU devices convert at every load and gain nothing but memory.
+    return info->storage16 && info->type != FUM_DEVICE_CPU ? FUM_F16 : FUM_F32;
+}
+
+enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, const fum_model *model,
+                                    const struct fum_pipeline_params *params, struct fum_error *err) {
+    *out = NULL;
+    fum_pipeline *pipe = fum_calloc(1, sizeof *pipe);
+    if (!pipe) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a pipeline");
+    pipe->device = device;
+    pipe->model = model;
+    pipe->view = fum_model_get_view(model);
+    if (params) pipe->params = *params;
+    if (pipe->params.precision == FUM_PRECISION_F16 && !fum_device_get_info(device)->storage16) {
+        fum_free(pipe);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s cannot store f16: use --precision f32 or bf16",
+                             fum_device_get_info(device)->name);
+    }
+    enum fum_dtype storage = storage_of(device, pipe->params.precision);
+    pipe->text_storage = pipe->unet_storage = pipe->vae_storage = storage;
+    if (storage == FUM_F16 && pipe->view->traits.vae_overflows_f16) pipe->vae_storage = FUM_F32;
+    *out = pipe;
+    return FUM_OK;
+}
+
+static void context_clear(struct fum_context *context) {
+    fum_free(context->prompt);
+    fum_free(context->negative);
+    fum_free(context->hidden);
+    fum_free(context->pooled);
+    *context = (struct fum_context){0};
+}
+
+void fum_stage_graph_clear(struct fum_stage_graph *g) {
+    fum_executable_destroy(&g->exe);
+    fum_graph_destroy(&g->graph);
+}
+
+void fum_pipeline_destroy(fum_pipeline **pipeline) {
+    if (!pipeline || !*pipeline) return;
+    fum_pipeline *pipe = *pipeline;
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT; i++) {
+        fum_stage_graph_clear(&pipe->encoders[i].g);
+        fum_weights_destroy(&pipe->text_weights[i]);
+    }
+    fum_stage_graph_clear(&pipe->denoiser.g);
+    fum_stage_graph_clear(&pipe->decoder.g);
+    fum_weights_destroy(&pipe->unet_weights);
+    fum_weights_destroy(&pipe->vae_weights);
+    context_clear(&pipe->context);
+    fum_free(pipe);
+    *pipeline = NULL;
+}
+
+static bool on_load(void *user, uint64_t done, uint64_t total) {
+    fum_pipeline *pipe = user;
+    return pipe->params.on_load(pipe->params.user, pipe->loading, done, total);
+}
+
+static void on_dump(void *user, const char *pass, const char *text, const char *dot) {
+    fum_pipeline *pipe = user;
+    pipe->params.on_graph(pipe->params.user, pipe->loading, pass, text, dot);
+}
+
+enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
+                                     const struct fum_weight_source *source, fum_weights **weights,
+                                     struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    if (!*weights) {
+        struct fum_weights_params params = {.device = pipe->device,
+                                            .source = *source,
+                                            .label = part,
+                                            .on_progress = pipe->params.on_load ? on_load : NULL,
+                                            .user = pipe};
+        result = fum_weights_create(weights, &params, err);
+    }
+    struct fum_executable_params dump = {.dump = on_dump, .user = pipe};
+    pipe->loading = part;
+    if (!result)
+        result = fum_executable_compile(&g->exe, g->graph, pipe->device, *weights, pipe->params.on_graph ? &dump : NULL,
+                                        err);
+    return result;
+}
+
+void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats *stats) {
+    *stats = (struct fum_pipeline_stats){.memory_peak = fum_device_memory_peak(pipe->device),
+                                         .step_seconds = pipe->step_seconds};
+    if (pipe->denoiser.g.exe) fum_executable_get_stats(pipe->denoiser.g.exe, &stats->unet);
+    if (pipe->decoder.g.exe) fum_executable_get_stats(pipe->decoder.g.exe, &stats->vae);
+}

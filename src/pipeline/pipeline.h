@@ -1,0 +1,97 @@
+// The pipeline's insides: encoding the prompt, denoising, decoding. Each stage keeps its compiled graph until another
+// shape is asked for.
+#ifndef FUM_PIPELINE_PIPELINE_H
+#define FUM_PIPELINE_PIPELINE_H
+
+#include <fumarole/pipeline.h>
+
+#include "graph/executable.h"
+#include "model/model.h"
+
+// A graph with what it compiled to.
+struct fum_stage_graph {
+    fum_graph *graph;
+    fum_executable *exe;
+};
+
+// One text encoder, for `rows` texts at a time.
+struct fum_encoder {
+    struct fum_stage_graph g;
+    int rows, skip;
+    fum_tensor *ids, *ends, *hidden, *pooled;
+};
+
+// What prompts were encoded to: kept while the texts stay the same.
+struct fum_context {
+    char *prompt, *negative; // negative NULL: none was given
+    int rows, skip;          // rows: 1, or 2 with guidance (negative first)
+    int tokens, channels, pooled_channels;
+    float *hidden; // [rows, tokens, channels]
+    float *pooled; // [rows, pooled_channels]; NULL: the model takes none
+};
+
+// The recorded step for one shape.
+struct fum_denoiser {
+    struct fum_stage_graph g;
+    int copies, batch, height, width, tokens; // latent pixels
+    int evals, slots, noise_rows;
+    size_t coef_stride;
+    fum_tensor *state, *counter, *flag, *coefs, *noise;
+    struct fum_unet_params unet;
+};
+
+struct fum_decoder {
+    struct fum_stage_graph g;
+    int height, width; // latent pixels
+    fum_tensor *latents, *flag, *pixels;
+};
+
+struct fum_pipeline {
+    fum_device *device;
+    const fum_model *model;
+    const struct fum_model_view *view;
+    struct fum_pipeline_params params;
+    enum fum_dtype text_storage, unet_storage, vae_storage;
+    fum_weights *text_weights[FUM_MODEL_MAX_TEXT], *unet_weights, *vae_weights;
+    struct fum_encoder encoders[FUM_MODEL_MAX_TEXT];
+    struct fum_context context;
+    struct fum_denoiser denoiser;
+    struct fum_decoder decoder;
+    const char *loading; // part that weights are being loaded for
+    double step_seconds;
+};
+
+// Compiles `g->graph` with the part's weights, creating their store on first use.
+enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
+                                     const struct fum_weight_source *source, fum_weights **weights,
+                                     struct fum_error *err);
+void fum_stage_graph_clear(struct fum_stage_graph *g);
+
+// Encodes prompt and negative (unless the same are in pipe->context). `guided`: with the unconditional row.
+enum fum_result fum_encode(fum_pipeline *pipe, const char *prompt, const char *negative, bool guided, int clip_skip,
+                           struct fum_error *err);
+
+// What a run of the sampler needs; the request with all defaults filled in.
+struct fum_run {
+    const struct fum_generate_params *params;
+    struct fum_sample_program *program;
+    int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
+    int count, batch, copies, clip_skip;
+    float guidance;
+};
+
+// Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
+enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err);
+// Runs the sampler for pictures [first, first + batch); latents [batch, height, width, channels] get the result. Pictures
+// at or past `count` repeat the last one. *finite: whether every value is.
+enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents, bool *finite,
+                            struct fum_error *err);
+// The name of the first node whose result is not finite when the run is repeated; NULL when none is found.
+enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first, const char **node,
+                                     struct fum_error *err);
+
+// Decodes one picture's latents [height, width, channels] to 8-bit RGB. Retries in f32 when a narrower type overflows.
+enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width, uint8_t *pixels,
+                           struct fum_error *err);
+
+#endif

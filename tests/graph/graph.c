@@ -1,0 +1,290 @@
+// Building graphs, fusion, planning: everything that needs no device.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "graph/dump.h"
+#include "graph/interp.h"
+#include "graph/pack.h"
+#include "graph/passes.h"
+#include "graph/plan.h"
+
+static struct fum_shape shape4(int64_t a, int64_t b, int64_t c, int64_t d) {
+    return (struct fum_shape){4, {a, b, c, d}};
+}
+
+static struct fum_shape shape1(int64_t a) {
+    return (struct fum_shape){1, {a}};
+}
+
+static const struct fum_device_info small = {
+    .name = "small",
+    .max_binding = 1 << 20,
+    .max_allocation = 1 << 22,
+    .max_buffer = 1 << 22,
+    .binding_align = 256,
+    .shared_bytes = 16384,
+    .max_group_invocations = 128,
+    .max_group_size = {128, 128, 64},
+    .max_group_count = {65535, 65535, 65535},
+    .max_push_bytes = 128,
+    .max_bindings = 8,
+    .subgroup_size = 32,
+    .planning_only = true,
+};
+
+static fum_graph *graph_new(void) {
+    fum_graph *graph = NULL;
+    assert_int_equal(fum_graph_create(&graph, FUM_F32, NULL), FUM_OK);
+    return graph;
+}
+
+static fum_tensor *add(fum_graph *g, const char *op, const char *name, fum_tensor *a, fum_tensor *b, fum_tensor *c,
+                       const struct fum_attr *attrs) {
+    fum_tensor *in[] = {a, b, c};
+    return fum_graph_add(g, op, name, in, c ? 3 : b ? 2 : 1, attrs);
+}
+
+// conv (bias) + time row, SiLU after a second conv, residual at the end: a residual block in small.
+static fum_tensor *block(fum_graph *g, fum_tensor *x, fum_tensor *row) {
+    int64_t c = 8;
+    fum_tensor *w1 = fum_graph_weight(g, "conv1.weight", shape4(3, 3, c, c), FUM_PACK_CONV);
+    fum_tensor *b1 = fum_graph_weight(g, "conv1.bias", shape1(c), FUM_PACK_NONE);
+    fum_tensor *w2 = fum_graph_weight(g, "conv2.weight", shape4(3, 3, c, c), FUM_PACK_CONV);
+    const struct fum_attr pad[] = {{"pad", 1}, {0}};
+    fum_tensor *h = add(g, "conv2d", "conv1", x, w1, b1, pad);
+    h = add(g, "add", "time", h, row, NULL, NULL);
+    h = add(g, "silu", "act", h, NULL, NULL, NULL);
+    h = add(g, "upsample", "up", h, NULL, NULL, NULL);
+    h = add(g, "conv2d", "conv2", h, w2, NULL, pad);
+    fum_tensor *u = add(g, "upsample", "up2", x, NULL, NULL, NULL);
+    return add(g, "add", "sum", u, h, NULL, NULL);
+}
+
+static void test_errors(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    fum_graph *g = graph_new();
+    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 4, 4, 8), FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *w = fum_graph_weight(g, "w", shape4(3, 3, 7, 8), FUM_PACK_CONV);
+    fum_tensor *y = add(g, "conv2d", "down.conv", x, w, NULL, NULL);
+    assert_null(y);
+    assert_null(add(g, "silu", "later", y, NULL, NULL, NULL));
+    assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "down.conv"));
+    assert_non_null(strstr(err.text, "1x4x4x8"));
+    assert_non_null(strstr(err.text, "3x3x7x8"));
+    fum_graph_destroy(&g);
+
+    g = graph_new();
+    x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_LATENTS);
+    assert_null(fum_graph_add(g, "no_such_op", "n", &x, 1, NULL));
+    assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "no_such_op"));
+    fum_graph_destroy(&g);
+
+    g = graph_new();
+    x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_LATENTS);
+    assert_null(fum_graph_add(g, "silu", "n", &x, 1, (struct fum_attr[]){{"slope", 1}, {0}}));
+    assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "slope"));
+    fum_graph_destroy(&g);
+
+    g = graph_new();
+    assert_null(fum_graph_input(g, "big", shape4(1 << 30, 1 << 30, 1 << 30, 4), FUM_F32, FUM_STAGE_LATENTS));
+    assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
+    fum_graph_destroy(&g);
+}
+
+static void test_stages(void **state) {
+    (void)state;
+    fum_graph *g = graph_new();
+    fum_tensor *w = fum_graph_constant(g, "w", shape1(4), (float[]){1, 2, 3, 4});
+    fum_tensor *p = fum_graph_input(g, "p", shape1(4), FUM_F32, FUM_STAGE_PROMPT);
+    fum_tensor *x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *ww = add(g, "silu", NULL, w, NULL, NULL, NULL);
+    fum_tensor *wp = add(g, "add", NULL, ww, p, NULL, NULL);
+    fum_tensor *px = add(g, "add", NULL, wp, x, NULL, NULL);
+    assert_int_equal(fum_graph_check(g, NULL), FUM_OK);
+    assert_int_equal(ww->stage, FUM_STAGE_WEIGHTS);
+    assert_int_equal(wp->stage, FUM_STAGE_PROMPT);
+    assert_int_equal(px->stage, FUM_STAGE_LATENTS);
+    fum_graph_destroy(&g);
+}
+
+static float *numbers(size_t count, unsigned seed) {
+    float *f = fum_alloc(count, sizeof *f);
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        f[i] = (float)(seed >> 8) / (float)(1 << 24) - 0.5f;
+    }
+    return f;
+}
+
+static bool find_weight(void *user, const char *name, struct fum_view *view) {
+    static const struct {
+        const char *name;
+        int rank;
+        int64_t dim[4];
+    } weights[] = {{"conv1.weight", 4, {8, 8, 3, 3}}, {"conv1.bias", 1, {8}}, {"conv2.weight", 4, {8, 8, 3, 3}}};
+    float **data = user;
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(weights[i].name, name)) continue;
+        *view = (struct fum_view){.dtype = FUM_F32, .rank = weights[i].rank, .data = data[i]};
+        for (int k = 0; k < 4; k++) view->dim[k] = weights[i].dim[k];
+        return true;
+    }
+    return false;
+}
+
+// Interprets the graph before and after fusion: the same numbers from fewer nodes.
+static void test_fuse(void **state) {
+    (void)state;
+    float *data[] = {numbers(576, 1), numbers(8, 2), numbers(576, 3)};
+    struct fum_weight_source source = {find_weight, data};
+    float *in = numbers(2 * 4 * 6 * 8, 4), *time = numbers(16, 5), *results[2] = {0};
+    size_t count = 2 * 8 * 12 * 8;
+    for (int fused = 0; fused < 2; fused++) {
+        fum_graph *g = graph_new();
+        fum_tensor *x = fum_graph_input(g, "x", shape4(2, 4, 6, 8), FUM_F32, FUM_STAGE_LATENTS);
+        fum_tensor *row = fum_graph_input(g, "row", shape4(2, 1, 1, 8), FUM_F32, FUM_STAGE_LATENTS);
+        fum_tensor *y = block(g, x, row);
+        fum_graph_output(g, y, "y");
+        assert_int_equal(fum_graph_check(g, NULL), FUM_OK);
+        fum_pass_prune(g);
+        if (fused) {
+            assert_int_equal(fum_pass_fuse(g), 4); // time, act, up, sum; up2 stays
+            fum_pass_prune(g);
+            assert_string_equal(y->op->name, "conv2d");
+        }
+        assert_int_equal(fum_pass_verify(g, "test", NULL), FUM_OK);
+        fum_interp *interp = NULL;
+        assert_int_equal(fum_interp_create(&interp, g, &source, false, NULL), FUM_OK);
+        fum_interp_write(interp, x, in, 2 * 4 * 6 * 8, NULL);
+        fum_interp_write(interp, row, time, 16, NULL);
+        struct fum_error err = {0};
+        if (fum_interp_run_all(interp, &err)) fail_msg("%s", err.text);
+        results[fused] = fum_alloc(count, sizeof(float));
+        memcpy(results[fused], fum_interp_read(interp, y), count * sizeof(float));
+        fum_interp_destroy(&interp);
+        fum_graph_destroy(&g);
+    }
+    for (size_t i = 0; i < count; i++) assert_true(results[0][i] - results[1][i] < 1e-5f && results[1][i] - results[0][i] < 1e-5f);
+    for (int i = 0; i < 3; i++) fum_free(data[i]);
+    fum_free(in), fum_free(time), fum_free(results[0]), fum_free(results[1]);
+}
+
+// A chain shares two places; what a later stage reads keeps its own.
+static void test_plan(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    fum_graph *g = graph_new();
+    fum_tensor *p = fum_graph_input(g, "p", shape4(1, 16, 16, 64), FUM_F32, FUM_STAGE_PROMPT);
+    fum_tensor *kept = add(g, "silu", "kept", p, NULL, NULL, NULL);
+    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 16, 16, 64), FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *y = x;
+    for (int i = 0; i < 10; i++) {
+        const struct fum_attr attrs[] = {{"groups", 8}, {0}};
+        fum_tensor *gamma = fum_graph_constant(g, "gamma", shape1(64), (float[64]){0});
+        fum_tensor *in[] = {y, gamma, gamma};
+        y = fum_graph_add(g, "group_norm", NULL, in, 3, attrs);
+    }
+    y = add(g, "add", "end", y, kept, NULL, NULL);
+    fum_graph_output(g, y, "y");
+    assert_int_equal(fum_graph_check(g, &err), FUM_OK);
+    fum_pass_prune(g);
+    fum_plan *plan = NULL;
+    if (fum_plan_create(&plan, g, &small, &err)) fail_msg("%s", err.text);
+    if (fum_plan_verify(plan, g, &small, &err)) fail_msg("%s", err.text);
+    uint64_t one = 16 * 16 * 64 * 4;
+    assert_true(fum_plan_bytes(plan) < 7 * one); // p, kept, x, y, two of the chain and scratch
+    assert_true(plan->unshared_bytes > 12 * one);
+    // A broken plan is found out: the kept value is laid over the chain's.
+    plan->places[kept->id] = plan->places[y->in[0]->id];
+    assert_int_not_equal(fum_plan_verify(plan, g, &small, &err), FUM_OK);
+    char *text = fum_dump_text(g, plan), *dot = fum_dump_dot(g);
+    assert_non_null(strstr(text, "kept = silu("));
+    assert_non_null(strstr(dot, "digraph"));
+    fum_free(text);
+    fum_free(dot);
+    fum_plan_destroy(&plan);
+    fum_graph_destroy(&g);
+}
+
+static void test_plan_limits(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    fum_graph *g = graph_new();
+    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 256, 256, 64), FUM_F32, FUM_STAGE_LATENTS);
+    fum_graph_output(g, add(g, "silu", "too large", x, NULL, NULL, NULL), "y");
+    fum_pass_prune(g);
+    fum_plan *plan = NULL;
+    assert_int_equal(fum_plan_create(&plan, g, &small, &err), FUM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "small"));
+    assert_null(plan);
+    fum_graph_destroy(&g);
+}
+
+static void test_pack(void **state) {
+    (void)state;
+    float file[2 * 3 * 2 * 2], out[2 * 2 * 3 * 4];
+    for (int i = 0; i < 24; i++) file[i] = (float)i;
+    struct fum_view view = {FUM_F32, 4, {2, 3, 2, 2}, file};
+    struct fum_shape shape = shape4(2, 2, 3, 2);
+    char why[128];
+    assert_true(fum_pack_check(&view, FUM_PACK_CONV, &shape, why, sizeof why));
+    fum_pack_rows(&view, FUM_PACK_CONV, &shape, 0, 12, out, FUM_F32, 4);
+    for (int y = 0; y < 2; y++)
+        for (int x = 0; x < 2; x++)
+            for (int i = 0; i < 3; i++)
+                for (int o = 0; o < 2; o++)
+                    assert_true(out[((y * 2 + x) * 3 + i) * 4 + o] == file[((o * 3 + i) * 2 + y) * 2 + x]);
+    assert_true(out[2] == 0 && out[3] == 0);
+    shape = shape4(2, 2, 2, 3);
+    assert_false(fum_pack_check(&view, FUM_PACK_CONV, &shape, why, sizeof why));
+    assert_non_null(strstr(why, "[2, 3, 2, 2]"));
+    assert_non_null(strstr(why, "[3, 2, 2, 2]"));
+}
+
+// Every allocation that fails while building and planning is an error, not a crash.
+static void test_no_memory(void **state) {
+    (void)state;
+    bool done = false;
+    for (long n = 0; !done && n < 1000; n++) {
+        fum_graph *g = NULL;
+        fum_plan *plan = NULL;
+        fum_alloc_fail_after(n);
+        enum fum_result result = fum_graph_create(&g, FUM_F32, NULL);
+        if (!result) {
+            fum_tensor *x = fum_graph_input(g, "x", shape4(2, 4, 6, 8), FUM_F32, FUM_STAGE_LATENTS);
+            fum_tensor *row = fum_graph_input(g, "row", shape4(2, 1, 1, 8), FUM_F32, FUM_STAGE_LATENTS);
+            fum_graph_output(g, block(g, x, row), "y");
+            result = fum_graph_check(g, NULL);
+        }
+        if (!result) {
+            fum_pass_prune(g);
+            result = fum_plan_create(&plan, g, &small, NULL);
+        }
+        fum_alloc_fail_after(-1);
+        done = !result;
+        if (result) assert_int_equal(result, FUM_ERR_NOMEM);
+        fum_plan_destroy(&plan);
+        fum_graph_destroy(&g);
+    }
+    assert_true(done);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_stages),      cmocka_unit_test(test_fuse),
+        cmocka_unit_test(test_plan),   cmocka_unit_test(test_plan_limits), cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
