@@ -98,8 +98,9 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     t->vae_overflows_f16 = family->vae_overflows_f16;
     t->ays_sdxl = family->ays_sdxl;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.
-    t->zero_negative = folder && family->text_time &&
-                       fum_json_bool(fum_folder_index(model->folder), "force_zeros_for_empty_prompt", true);
+    t->zero_negative =
+        family->text_time &&
+        (!folder || fum_json_bool(fum_folder_index(model->folder), "force_zeros_for_empty_prompt", true));
     model->info.family = family->title;
     model->info.clip_skip = folder ? 1 : family->file_clip_skip;
     model->info.steps = family->steps;

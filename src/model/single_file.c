@@ -1,0 +1,59 @@
+// Opening a single file in the original layout: what it is comes from its tensors, its conventions from its family, and
+// the vocabulary, which it does not carry, from where scripts/clip-vocab put it.
+#include "base/error.h"
+#include "io/checkpoint.h"
+#include "model/model_parts.h"
+
+static const char *const family_names[FUM_CHECKPOINT_FAMILY_COUNT] = {
+    [FUM_CHECKPOINT_SD1] = "sd1",
+    [FUM_CHECKPOINT_SD2] = "sd2",
+    [FUM_CHECKPOINT_SDXL] = "sdxl",
+    [FUM_CHECKPOINT_SDXL_REFINER] = "sdxl-refiner",
+};
+
+// Takes the configuration over and adds the part; a part that the file does not hold is passed over.
+static enum fum_result add_part(fum_model *model, const char *name, const char *class_name, cJSON **config,
+                                struct fum_error *err) {
+    if (!*config) return FUM_OK;
+    struct fum_model_file *part = &model->parts[model->num_parts];
+    enum fum_result result = fum_model_add_part(model, name, class_name, *config, model->info.path, model->file, err);
+    part->own_config = *config;
+    *config = NULL;
+    return result;
+}
+
+static enum fum_result load_tokenizer(fum_model *model, int which, const char *pad, const cJSON *config,
+                                      struct fum_error *err) {
+    if (!config) return FUM_OK;
+    return fum_tokenizer_load_clip(&model->tokenizers[which], NULL, &(struct fum_tokenizer_params){.pad = pad}, err);
+}
+
+enum fum_result fum_model_open_file(fum_model *model, const char *path, struct fum_error *err) {
+    struct fum_checkpoint c = {0};
+    enum fum_result result = fum_loader_open(&model->file, path, err);
+    if (!result) result = fum_checkpoint_detect(&c, model->file, err);
+    if (result) goto done;
+    model->family = fum_family_find(family_names[c.family]);
+    if (c.kind != FUM_CHECKPOINT_BASE) {
+        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: a %s model, which needs a picture to start from, not only a prompt",
+                               path, fum_checkpoint_kind_name(c.kind));
+        goto done;
+    }
+    if (!c.unet || !c.vae) {
+        result = fum_error_set(err, FUM_ERR_FORMAT, "%s: holds no %s: a whole checkpoint has UNet, VAE and text encoder", path,
+                               c.unet ? "VAE" : "UNet");
+        goto done;
+    }
+    // OpenCLIP's encoders were trained with "!" as padding, OpenAI's with the end token.
+    if ((result = load_tokenizer(model, 0, c.family == FUM_CHECKPOINT_SD2 ? "!" : NULL, c.text_encoder, err))) goto done;
+    if ((result = load_tokenizer(model, 1, "!", c.text_encoder_2, err))) goto done;
+    if (c.scheduler && (result = fum_sample_config_read(&model->view.schedule, c.scheduler, err))) goto done;
+    if (c.zero_snr) model->view.schedule.rescale_betas_zero_snr = FUM_SWITCH_ON;
+    if ((result = add_part(model, "text_encoder", "CLIPTextModel", &c.text_encoder, err))) goto done;
+    if ((result = add_part(model, "text_encoder_2", "CLIPTextModelWithProjection", &c.text_encoder_2, err))) goto done;
+    if ((result = add_part(model, "unet", "UNet2DConditionModel", &c.unet, err))) goto done;
+    result = add_part(model, "vae", "AutoencoderKL", &c.vae, err);
+done:
+    fum_checkpoint_free(&c);
+    return result;
+}
