@@ -1,0 +1,180 @@
+// What every op asks of a device, against the limits of every device that is known as data: windows, workgroups,
+// push constants. Runs without a GPU.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "ops/case.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t operand_bytes(const struct fum_op_call *call, const struct fum_dispatches *list, int operand) {
+    if (operand == FUM_SCRATCH) return list->scratch_bytes;
+    return fum_desc_bytes(operand == FUM_OUT ? &call->out : &call->in[operand]);
+}
+
+static void check_dispatch(const struct fum_op_call *call, const struct fum_dispatches *list,
+                           const struct fum_dispatch *d) {
+    const struct fum_device_info *info = list->info;
+    assert_non_null(fum_shader_find(d->shader, d->dtype));
+    assert_in_range(d->num_spec, 3, FUM_MAX_SPEC);
+    assert_in_range(d->num_bind, 1, info->max_bindings);
+    assert_true((uint32_t)d->num_push * 4 <= info->max_push_bytes);
+    assert_true((uint64_t)d->spec[0] * d->spec[1] * d->spec[2] <= info->max_group_invocations);
+    for (int i = 0; i < 3; i++) {
+        assert_in_range(d->spec[i], 1, info->max_group_size[i]);
+        assert_in_range(d->groups[i], 1, info->max_group_count[i]);
+    }
+    for (int i = 0; i < d->num_bind; i++) {
+        const struct fum_dispatch_bind *b = &d->bind[i];
+        uint64_t whole = operand_bytes(call, list, b->operand), bytes = b->bytes ? b->bytes : whole;
+        if (b->operand >= 0) assert_true(call->has[b->operand]);
+        assert_int_equal(b->offset % info->binding_align, 0);
+        assert_true(bytes > 0 && bytes <= info->max_binding);
+        assert_true(b->offset + bytes <= whole);
+    }
+}
+
+// True when the device can run the call; then all of its dispatches are within the limits.
+static bool check_call(const struct fum_op *op, const struct fum_op_call *call, const struct fum_device_info *info) {
+    struct fum_dispatches *list = fum_calloc(1, sizeof *list);
+    char why[256] = "";
+    assert_non_null(list);
+    list->info = info;
+    bool fits = !op->dispatch || op->dispatch(call, list, why, sizeof why);
+    if (!fits) assert_true(why[0]);
+    for (int i = 0; fits && i < list->count; i++) check_dispatch(call, list, &list->item[i]);
+    fum_free(list);
+    return fits;
+}
+
+static void cases_on(const struct fum_device_info *info, int *fit, int *total) {
+    for (int o = 0; o < fum_op_count; o++)
+        for (int i = 0; i < fum_op_cases[o]->count; i++) {
+            const struct fum_op_case *c = &fum_op_cases[o]->cases[i];
+            for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
+                struct fum_op_call call;
+                double attr[FUM_MAX_ATTRS];
+                char why[256] = "";
+                if (!fum_case_has_type(c, dtype)) continue;
+                if (!fum_case_call(fum_ops[o], c, dtype, &call, attr, why, sizeof why))
+                    fail_msg("%s, case '%s': %s", fum_ops[o]->name, c->name, why);
+                bool fits = check_call(fum_ops[o], &call, info);
+                if (!fits && !c->bench) fail_msg("%s, case '%s' on %s", fum_ops[o]->name, c->name, info->name);
+                *fit += fits;
+                ++*total;
+            }
+        }
+}
+
+static void every_case_on_every_device(void **state) {
+    (void)state;
+    for (int i = 0; fum_device_planning_name(i); i++) {
+        fum_device *device = NULL;
+        struct fum_error err;
+        int fit = 0, total = 0;
+        assert_int_equal(fum_device_create_planning(&device, fum_device_planning_name(i), &err), FUM_OK);
+        cases_on(fum_device_get_info(device), &fit, &total);
+        print_message("%s: %d of %d cases fit\n", fum_device_planning_name(i), fit, total);
+        fum_device_destroy(&device);
+    }
+}
+
+struct big {
+    const char *op;
+    struct fum_shape in[2];
+    struct fum_attr attrs[3];
+    int dispatches; // 0: refused
+};
+
+// On a device with bindings of 128 MiB and 65,535 workgroups in each direction.
+static const struct big bigs[] = {
+    {"silu", {FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 8},       // 1 GiB
+    {"silu", {FUM_DIMS(1, 16384, 16384, 4)}, {{0}}, 32},      // 4 GiB: 2^30 elements
+    {"silu", {FUM_DIMS(1, 65536, 65536, 4)}, {{0}}, 0},       // more windows than a call may have
+    {"silu", {FUM_DIMS(1, 1 << 20, 1 << 20, 1 << 20)}, {{0}}, 0},
+    {"add", {FUM_DIMS(1, 1024, 1024, 256), FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 8},
+    {"add", {FUM_DIMS(1, 1024, 1024, 256), FUM_DIMS(256)}, {{0}}, 9},
+    {"add", {FUM_DIMS(2, 1024, 1024, 256), FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 0}, // repeats 1 GiB
+    {"upsample", {FUM_DIMS(1, 512, 512, 256)}, {{0}}, 9},
+    {"concat", {FUM_DIMS(1, 512, 512, 256), FUM_DIMS(1, 512, 512, 128)}, {{0}}, 8},
+    {"slice", {FUM_DIMS(1, 1024, 1024, 256)}, {{"count", 128}, {0}}, 9},
+    {"geglu", {FUM_DIMS(1, 65536, 2560)}, {{0}}, 6},
+    {"scale", {FUM_DIMS(1 << 25)}, {{0}}, 1},
+};
+
+static void tensors_over_the_limits(void **state) {
+    (void)state;
+    fum_device *device = NULL;
+    struct fum_error err;
+    assert_int_equal(fum_device_create_planning(&device, "lavapipe", &err), FUM_OK);
+    const struct fum_device_info *info = fum_device_get_info(device);
+    assert_int_equal(info->max_binding, 128 << 20);
+    for (size_t i = 0; i < sizeof bigs / sizeof *bigs; i++) {
+        const struct big *b = &bigs[i];
+        const struct fum_op *op = fum_op_find(b->op);
+        struct fum_op_case c = {.name = b->op, .in = {{.shape = b->in[0]}, {.shape = b->in[1]}}};
+        struct fum_op_call call;
+        double attr[FUM_MAX_ATTRS];
+        char why[256] = "";
+        memcpy(c.attrs, b->attrs, sizeof b->attrs);
+        assert_true(fum_case_call(op, &c, FUM_F32, &call, attr, why, sizeof why));
+        assert_int_equal(check_call(op, &call, info), b->dispatches > 0);
+        struct fum_dispatches *list = fum_calloc(1, sizeof *list);
+        assert_non_null(list);
+        list->info = info;
+        if (op->dispatch(&call, list, why, sizeof why) && list->count != b->dispatches)
+            fail_msg("big case %zu, %s: %d dispatches, want %d", i, b->op, list->count, b->dispatches);
+        fum_free(list);
+    }
+    fum_device_destroy(&device);
+}
+
+// Shape rules refuse what they cannot take, and say why.
+static void wrong_shapes(void **state) {
+    (void)state;
+    static const struct big wrong[] = {
+        {"add", {FUM_DIMS(2, 3), FUM_DIMS(2, 4)}, {{0}}, 0},
+        {"prelu", {FUM_DIMS(2, 3), FUM_DIMS(2)}, {{0}}, 0},
+        {"geglu", {FUM_DIMS(2, 3)}, {{0}}, 0},
+        {"concat", {FUM_DIMS(2, 3), FUM_DIMS(3, 3)}, {{0}}, 0},
+        {"concat", {FUM_DIMS(2, 3), FUM_DIMS(2, 3)}, {{"axis", 2}, {0}}, 0},
+        {"slice", {FUM_DIMS(2, 3)}, {{"start", 2}, {"count", 2}, {0}}, 0},
+        {"slice", {FUM_DIMS(2, 3)}, {{"start", 0.5}, {0}}, 0},
+        {"reshape", {FUM_DIMS(2, 6)}, {{"rank", 1}, {"d0", 12}, {0}}, 0},
+        {"reshape", {FUM_DIMS(2, 8)}, {{"rank", 1}, {"d0", 12}, {0}}, 0},
+        {"repack", {FUM_DIMS(2, 8)}, {{"rank", 5}, {0}}, 0},
+        {"transpose", {FUM_DIMS(2, 8)}, {{"p0", 1}, {0}}, 0},
+        {"upsample", {FUM_DIMS(2, 8)}, {{0}}, 0},
+        {"pixel_shuffle", {FUM_DIMS(1, 2, 2, 6)}, {{0}}, 0},
+        {"embedding", {FUM_DIMS(2, 8), FUM_DIMS(8, 4)}, {{0}}, 0},
+        {"timestep_embedding", {FUM_DIMS(2, 8)}, {{"dim", 8}, {0}}, 0},
+        {"cast", {FUM_DIMS(2, 8)}, {{"dtype", FUM_I32}, {0}}, 0},
+        {"step_row", {FUM_DIMS(2, 8), FUM_DIMS(1)}, {{0}}, 0},
+        {"random_normal", {FUM_DIMS(4)}, {{"d0", 4}, {0}}, 0},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct fum_op_case c = {.name = "wrong", .in = {{.shape = wrong[i].in[0]}, {.shape = wrong[i].in[1]}}};
+        struct fum_op_call call;
+        double attr[FUM_MAX_ATTRS];
+        char why[256] = "";
+        memcpy(c.attrs, wrong[i].attrs, sizeof wrong[i].attrs);
+        if (fum_case_call(fum_op_find(wrong[i].op), &c, FUM_F32, &call, attr, why, sizeof why))
+            fail_msg("wrong shape %zu, %s, is accepted", i, wrong[i].op);
+        assert_true(why[0]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_on_every_device),
+        cmocka_unit_test(tensors_over_the_limits),
+        cmocka_unit_test(wrong_shapes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
