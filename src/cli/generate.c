@@ -104,10 +104,11 @@ static bool on_load(void *user, const char *part, uint64_t done, uint64_t total)
 
 static bool on_step(void *user, int image, int step, int steps) {
     struct job *job = user;
-    char what[32] = "step";
-    if (job->options.count > 1)
-        snprintf(what, sizeof what, "%d of %d", image + 1, job->options.count);
-    cli_progress_step(&job->progress, what, step, steps);
+    int count = job->options.count;
+    char what[48] = "step";
+    if (count > 1)
+        snprintf(what, sizeof what, "picture %d/%d, step", image + 1, count);
+    cli_progress_step(&job->progress, what, step, steps, (long)(count - image - 1) * steps);
     return !cli_interrupted();
 }
 
@@ -152,7 +153,7 @@ static bool keep_latents(struct job *job, const struct fum_image *image) {
 static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
     struct fum_error err = {0};
-    cli_progress_end(&job->progress);
+    cli_progress_clear(&job->progress);
     if (job->options.save_latents && !keep_latents(job, image))
         return false;
     char *name = cli_output_name(job->options.output, image->index, job->options.count);
@@ -232,7 +233,7 @@ static int generate(struct job *job) {
     memcpy(params.noise_shape, job->noise_shape, sizeof params.noise_shape);
     cli_progress_begin(&job->progress, options->quiet);
     enum fum_result result = fum_generate(job->pipeline, &params, &err);
-    cli_progress_end(&job->progress);
+    cli_progress_clear(&job->progress);
     if (job->status) // a callback failed and has said why
         return job->status;
     if (cli_interrupted())

@@ -17,8 +17,7 @@
 enum { BAR_WIDTH = 24, CLEAR_WIDTH = 78 };
 
 void cli_progress_begin(struct cli_progress *progress, bool quiet) {
-    *progress = (struct cli_progress){
-        .quiet = quiet, .bar = isatty(fileno(stderr)) != 0, .last = -1, .started = fum_time_now()};
+    *progress = (struct cli_progress){.quiet = quiet, .bar = isatty(fileno(stderr)) != 0};
 }
 
 // "1:02:03" or "2:03"
@@ -30,33 +29,36 @@ static void format_time(char *text, size_t size, double seconds) {
         snprintf(text, size, "%ld:%02ld", whole / 60, whole % 60);
 }
 
-void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total) {
-    char left[32], bar[BAR_WIDTH + 1];
-    double now = fum_time_now();
-    if (done == 0 || progress->last < 0 || done < progress->last)
-        progress->started = now;
-    if (progress->quiet || done == progress->last || total <= 0)
+// "0.24 s/step, 0:03 left"; nothing before there is an interval to measure.
+static void format_speed(char *text, size_t size, const struct cli_progress *progress, long left) {
+    char time[32];
+    text[0] = 0;
+    if (progress->calls < 2)
         return;
-    progress->last = done;
-    double per_step = done > 0 ? (now - progress->started) / done : 0;
-    format_time(left, sizeof left, per_step * (total - done));
+    double per_step = (fum_time_now() - progress->started) / (progress->calls - 1);
+    format_time(time, sizeof time, per_step * (double)left);
+    snprintf(text, size, ", %.2f s/step, %s left", per_step, time);
+}
+
+void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total, long rest) {
+    char speed[64], bar[BAR_WIDTH + 1];
+    if (progress->quiet || total <= 0)
+        return;
+    if (progress->calls++ == 0)
+        progress->started = fum_time_now();
+    format_speed(speed, sizeof speed, progress, total - done + rest);
     if (!progress->bar) {
-        if (done > 0)
-            fprintf(stderr, "%s %d/%d, %.2f s/step, %s left\n", what, done, total, per_step, left);
+        fprintf(stderr, "%s %d/%d%s\n", what, done, total, speed);
         return;
     }
     for (int i = 0; i < BAR_WIDTH; i++)
         bar[i] = i * total < done * BAR_WIDTH ? '#' : '.';
     bar[BAR_WIDTH] = 0;
-    if (done > 0)
-        fprintf(stderr, "\r%-10s [%s] %d/%d  %.2f s/step  %s left   ", what, bar, done, total, per_step, left);
-    else
-        fprintf(stderr, "\r%-10s [%s] %d/%d ", what, bar, done, total);
+    fprintf(stderr, "\r[%s] %s %d/%d%s   ", bar, what, done, total, speed);
     fflush(stderr);
 }
 
-void cli_progress_end(struct cli_progress *progress) {
-    if (progress->bar && !progress->quiet && progress->last >= 0)
+void cli_progress_clear(struct cli_progress *progress) {
+    if (progress->bar && !progress->quiet && progress->calls > 0)
         fprintf(stderr, "\r%*s\r", CLEAR_WIDTH, "");
-    progress->last = -1;
 }

@@ -6,14 +6,14 @@
 
 struct cli_progress {
     bool bar, quiet;
-    int last;       // what was shown last
-    double started; // seconds; of the step 0
+    int calls;      // steps seen
+    double started; // when the first step was done
 };
 
 void cli_progress_begin(struct cli_progress *progress, bool quiet);
-// `done` of `total` steps of `what` are finished. The clock starts with done 0, or with the first call.
-void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total);
-// Clears the bar, so that lines can follow.
-void cli_progress_end(struct cli_progress *progress);
+// Step `done` of `total` of `what` is finished; `rest` more steps follow those. Call it after every step.
+void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total, long rest);
+// Clears the bar, so that lines can follow; steps may go on afterwards.
+void cli_progress_clear(struct cli_progress *progress);
 
 #endif
