@@ -35,13 +35,14 @@ static fum_tensor *text_time(struct build *b) {
     if (!ids || batch < 1) return NULL;
     int64_t each = fum_tensor_shape(p->time_ids).dim[0] / batch * b->config->text_time_channels;
     ids = fum_nn_reshape(&b->nn, NULL, ids, (struct fum_shape){2, {batch, each}});
-    fum_tensor *both = fum_nn_concat(&b->nn, NULL, p->text_embeds, ids);
+    fum_tensor *both = fum_nn_concat(&b->nn, NULL, fum_nn_stored(&b->nn, p->text_embeds), ids);
     return fum_nn_time_mlp(&b->nn, "add_embedding", both, b->config->time_channels);
 }
 
 static fum_tensor *class_embedding(struct build *b) {
     const struct fum_unet_config *c = b->config;
     fum_tensor *labels = b->params->class_labels;
+    if (c->class_embed != FUM_UNET_CLASS_TIMESTEP) labels = fum_nn_stored(&b->nn, labels);
     switch (c->class_embed) {
     case FUM_UNET_CLASS_NONE: break;
     case FUM_UNET_CLASS_TABLE:
@@ -69,7 +70,8 @@ static fum_tensor *time_embedding(struct build *b) {
     fum_tensor *t = sinusoid(b, "time_proj", p->timesteps, c->down[0].channels);
     if (c->time_cond_channels && p->timestep_cond) {
         size_t mark = fum_nn_enter(&b->nn, "time_embedding");
-        fum_tensor *cond = fum_nn_linear(&b->nn, "cond_proj", p->timestep_cond, c->down[0].channels, false);
+        fum_tensor *cond = fum_nn_linear(&b->nn, "cond_proj", fum_nn_stored(&b->nn, p->timestep_cond),
+                                         c->down[0].channels, false);
         t = fum_nn_add(&b->nn, NULL, t, cond);
         fum_nn_leave(&b->nn, mark);
     }
@@ -169,10 +171,10 @@ fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *c,
     b.time = time_embedding(&b);
     // A model with conditions that the caller gave no inputs for must not be built without them.
     if (!b.time || !params->counter || !params->context) return NULL;
-    b.context = params->context;
+    b.context = fum_nn_stored(&b.nn, params->context);
     if (c->context_proj)
         b.context = fum_nn_linear(&b.nn, "encoder_hid_proj", b.context, c->down[0].context_channels, true);
-    fum_tensor *x = params->x;
+    fum_tensor *x = fum_nn_stored(&b.nn, params->x);
     if (c->center_input) x = fum_nn_scale(&b.nn, NULL, x, 2, -1);
     x = fum_nn_conv(&b.nn, "conv_in", x, c->down[0].channels, &(struct fum_nn_conv){.kernel = c->conv_in_kernel});
     b.skips[b.num_skips++] = x;

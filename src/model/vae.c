@@ -83,6 +83,7 @@ fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, con
     struct fum_nn nn;
     fum_nn_init(&nn, graph, prefix);
     int n = v->num_blocks;
+    z = fum_nn_stored(&nn, z);
     if (v->post_quant_conv)
         z = fum_nn_conv(&nn, "post_quant_conv", z, v->latent_channels, &(struct fum_nn_conv){.kernel = 1});
     size_t mark = fum_nn_enter(&nn, "decoder");
@@ -106,7 +107,7 @@ void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char
     fum_nn_init(&nn, graph, prefix);
     static const struct fum_nn_conv halve = {.stride = 2, .pad = FUM_NN_NO_PAD, .pad_end = 1};
     size_t mark = fum_nn_enter(&nn, "encoder");
-    fum_tensor *x = fum_nn_conv(&nn, "conv_in", pixels, v->channels[0], NULL);
+    fum_tensor *x = fum_nn_conv(&nn, "conv_in", fum_nn_stored(&nn, pixels), v->channels[0], NULL);
     for (int i = 0; i < v->num_blocks; i++) {
         size_t block = fum_nn_enter(&nn, "down_blocks.%d", i);
         for (int j = 0; j < v->layers; j++) x = resblock(&nn, v, j, x, v->channels[i]);

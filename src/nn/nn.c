@@ -1,6 +1,8 @@
 // Paths, single ops and layers with weights.
 #include "nn/nn.h"
 
+#include "graph/graph.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +86,11 @@ fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x, s
     struct fum_attr attrs[FUM_MAX_DIMS + 2] = {{"rank", shape.rank}};
     for (int i = 0; i < shape.rank; i++) attrs[i + 1] = (struct fum_attr){dims[i], (double)shape.dim[i]};
     return x ? add_op(nn, "reshape", name, &x, 1, attrs) : NULL;
+}
+
+fum_tensor *fum_nn_stored(struct fum_nn *nn, fum_tensor *x) {
+    if (!x || x->desc.dtype == nn->graph->storage || x->desc.dtype == FUM_I32) return x;
+    return add_op(nn, "cast", NULL, &x, 1, (struct fum_attr[]){{"dtype", nn->graph->storage}, {0}});
 }
 
 fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {

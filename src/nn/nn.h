@@ -33,6 +33,8 @@ fum_tensor *fum_nn_mul(struct fum_nn *nn, const char *name, fum_tensor *a, fum_t
 fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, double mul, double add);
 // The same elements under another shape; `shape` as in fum_graph_input.
 fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x, struct fum_shape shape);
+// As the graph stores values: a cast where x has another floating type.
+fum_tensor *fum_nn_stored(struct fum_nn *nn, fum_tensor *x);
 // Along the last dimension.
 fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b);
 fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis, int64_t start,

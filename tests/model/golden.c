@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double bound = 1e-4; // relative RMS of a block in f32
-
 static void must(enum fum_result result, const struct fum_error *err) {
     if (result) fail_msg("%s", err->text);
 }
@@ -17,7 +15,7 @@ static void must(enum fum_result result, const struct fum_error *err) {
 void golden_open(struct golden *g, const char *folder, const char *part) {
     struct fum_error err;
     char path[512], base[400];
-    *g = (struct golden){.part = part};
+    *g = (struct golden){.part = part, .bound = 1e-4};
     const char *data = getenv("FUM_TEST_DATA");
     assert_non_null(data);
     snprintf(base, sizeof base, "%s/%s", data, folder);
@@ -32,6 +30,13 @@ void golden_open(struct golden *g, const char *folder, const char *part) {
     must(fum_names_create(&g->names, g->weights, part, g->config, &err), &err);
     g->source = fum_names_source(g->names);
     must(fum_graph_create(&g->graph, FUM_F32, &err), &err);
+}
+
+void golden_store(struct golden *g, enum fum_dtype storage, double bound) {
+    struct fum_error err;
+    fum_graph_destroy(&g->graph);
+    must(fum_graph_create(&g->graph, storage, &err), &err);
+    g->bound = bound;
 }
 
 void golden_close(struct golden *g) {
@@ -78,7 +83,7 @@ float *golden_read(const struct golden *g, const char *key, size_t *count) {
 void golden_start(struct golden *g) {
     struct fum_error err;
     must(fum_graph_check(g->graph, &err), &err);
-    must(fum_interp_create(&g->interp, g->graph, &g->source, false, &err), &err);
+    must(fum_interp_create(&g->interp, g->graph, &g->source, g->graph->storage != FUM_F32, &err), &err);
 }
 
 void golden_write(struct golden *g, const fum_tensor *tensor, const char *key) {
@@ -112,7 +117,7 @@ static void compare(struct golden *g, const fum_tensor *tensor, size_t offset, s
     }
     fum_free(want);
     double relative = sqrt(error / (size > 0 ? size : 1));
-    if (!(relative <= bound)) fail_msg("%s differs by %.3g relative RMS", key, relative);
+    if (!(relative <= g->bound)) fail_msg("%s differs by %.3g relative RMS", key, relative);
     g->compared++;
 }
 

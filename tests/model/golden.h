@@ -20,11 +20,14 @@ struct golden {
     fum_loader *weights, *tensors;
     fum_names *names;
     struct fum_weight_source source;
-    fum_graph *graph; // f32
+    fum_graph *graph;
     fum_interp *interp;
+    double bound; // of the relative RMS
     int compared;
 };
-void golden_open(struct golden *g, const char *folder, const char *part);
+void golden_open(struct golden *g, const char *folder, const char *part); // f32, bound 1e-4
+// Before anything is built: stores values as `storage`, and widens the bound to it.
+void golden_store(struct golden *g, enum fum_dtype storage, double bound);
 void golden_close(struct golden *g);
 
 // The tensor `key` ("unet.in.x"); fails the test when there is none, unless it is optional.
@@ -39,7 +42,7 @@ void golden_start(struct golden *g);
 void golden_write(struct golden *g, const fum_tensor *tensor, const char *key);
 void golden_run(struct golden *g);
 
-// Asserts that the value agrees with the tensor `key` within 1e-4 relative RMS.
+// Asserts that the value agrees with the tensor `key` within the bound.
 void golden_compare(struct golden *g, const fum_tensor *tensor, const char *key);
 // The same for every tensor whose key begins with "part.prefix", for the node of that module's name. Keys of
 // inputs

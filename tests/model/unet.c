@@ -109,6 +109,27 @@ static void variants(void **state) {
     }
 }
 
+// Every value rounded to 11 or 8 bits: the builders mix no types, and errors stay of the size of the rounding.
+static void storage(void **state) {
+    (void)state;
+    static const char *const folders[] = {"model-sd1",
+                                          "model-sdxl",
+                                          "model-variants/class-table",
+                                          "model-variants/lcm",
+                                          "model-variants/class-projection",
+                                          "model-variants/class-timestep"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        for (int half = 0; half < 2; half++) {
+            struct golden g;
+            struct built b;
+            golden_open(&g, folders[i], "unet");
+            golden_store(&g, half ? FUM_F16 : FUM_BF16, half ? 5e-3 : 4e-2);
+            build(&g, &b, "unet.in.x");
+            golden_compare(&g, b.out, "unet.out");
+            golden_close(&g);
+        }
+}
+
 // Only what depends on the latents is left in the step; text and steps are tables.
 static void stages(void **state) {
     (void)state;
@@ -177,9 +198,9 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sd1),      cmocka_unit_test(sd2),      cmocka_unit_test(sdxl),
-        cmocka_unit_test(refiner),  cmocka_unit_test(variants), cmocka_unit_test(stages),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(sd1),     cmocka_unit_test(sd2),      cmocka_unit_test(sdxl),
+        cmocka_unit_test(refiner), cmocka_unit_test(variants), cmocka_unit_test(storage),
+        cmocka_unit_test(stages),  cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
