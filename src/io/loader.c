@@ -256,7 +256,7 @@ static size_t lower_bound(const fum_loader *l, const char *name, size_t length) 
 }
 
 const struct fum_loader_tensor *fum_loader_find(const fum_loader *l, const char *name) {
-    size_t i = lower_bound(l, name, SIZE_MAX);
+    size_t i = lower_bound(l, name, strlen(name) + 1);
     return i < l->count && !strcmp(l->tensors[i].name, name) ? &l->tensors[i] : NULL;
 }
 

@@ -1,4 +1,5 @@
-// libFuzzer target of the safetensors reader; tests/io/loader_damage.c calls it too, with damage of its own making.
+// libFuzzer target of the safetensors reader and of what is read off a file's names and shapes; tests/io/loader_damage.c calls it too, with damage of its own making.
+#include "io/checkpoint.h"
 #include "io/loader.h"
 
 #include <stdlib.h>
@@ -22,6 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (uint64_t b = 0; b < t->bytes; b++) sum += bytes[b];
         if (fum_loader_find(loader, t->name) != t) abort();
     }
+    struct fum_checkpoint checkpoint;
+    if (fum_checkpoint_detect(&checkpoint, loader, &err) && !err.text[0]) abort();
+    fum_checkpoint_free(&checkpoint);
     fum_loader_close(&loader);
     return sum == 0xdeadbeef ? -1 : 0; // so that the sum is needed
 }

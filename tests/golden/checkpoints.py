@@ -6,11 +6,15 @@ diffusers' own conversion. tests/data/ckpt_*.json gets the file's names and shap
 tensor after the conversion its shape and a checksum. The test in C fills a file in the same way and asks for the same
 tensors.
 
-    python tests/golden/checkpoints.py OUTPUT_FOLDER [--file FAMILY FILE.safetensors]
+    python tests/golden/checkpoints.py OUTPUT_FOLDER
+    python tests/golden/checkpoints.py --file MODEL FILE.safetensors [PARTS_FOLDER]
 
-With --file, the tiny checkpoint of one family is written as a real file with random weights, and nothing else.
+With --file, a checkpoint of real structure and random weights (f16) is written: MODEL is sd1.5, sd2.1, sdxl or refiner
+at their real size (2 to 7 GB), or tiny-sd1, tiny-sd2, tiny-sdxl, which have real vocabularies and few channels. The
+same weights as diffusers' parts go to PARTS_FOLDER/unet, vae, …, to compare with.
 """
 import json
+import os
 import re
 import sys
 
@@ -18,6 +22,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders import single_file_utils as convert
+from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 torch.set_num_threads(1)
@@ -68,6 +73,58 @@ FAMILIES = {
                          addition_time_embed_dim=8, projection_class_embeddings_input_dim=20 + 5 * 8),
         vae=vae_config([8, 16]),
         text={"text_encoder_2": ("openclip", "conditioner.embedders.0.model.", text_config(24, 2, "gelu", 20))}),
+}
+
+
+
+def real(unet, vae, text):
+    for config in (unet, vae):
+        config["norm_num_groups"] = 32
+    for _, _, config in text.values():
+        config.update(vocab_size=49408, bos_token_id=49406, eos_token_id=49407,
+                      num_attention_heads=max(1, config["hidden_size"] // 64))
+        factor = 4 if config["hidden_size"] >= 64 else 2
+        config["intermediate_size"] = factor * config["hidden_size"]
+    return dict(unet=unet, vae=vae, text=text)
+
+
+def text_time(ids, pooled, width):
+    return dict(addition_embed_type="text_time", addition_time_embed_dim=width,
+                projection_class_embeddings_input_dim=pooled + ids * width)
+
+
+CLIP_L = ("clip", "conditioner.embedders.0.transformer.", text_config(768, 12, "quick_gelu"))
+VAE = [128, 256, 512, 512]
+MODELS = {
+    "sd1.5": lambda: real(unet_config([320, 640, 1280, 1280], [1, 1, 1, 0], [1] * 4, 768, [8] * 4, False),
+                          vae_config(VAE),
+                          {"text_encoder": ("clip", "cond_stage_model.transformer.",
+                                            text_config(768, 12, "quick_gelu"))}),
+    "sd2.1": lambda: real(unet_config([320, 640, 1280, 1280], [1, 1, 1, 0], [1] * 4, 1024, [5, 10, 20, 20], True),
+                          vae_config(VAE),
+                          {"text_encoder": ("openclip", "cond_stage_model.model.", text_config(1024, 24, "gelu"))}),
+    "sdxl": lambda: real(unet_config([320, 640, 1280], [0, 1, 1], [1, 2, 10], 2048, [5, 10, 20], True,
+                                     **text_time(6, 1280, 256)), vae_config(VAE),
+                         {"text_encoder": CLIP_L,
+                          "text_encoder_2": ("openclip", "conditioner.embedders.1.model.",
+                                             text_config(1280, 32, "gelu", 1280))}),
+    "refiner": lambda: real(unet_config([384, 768, 1536, 1536], [0, 1, 1, 0], [1, 4, 4, 4], 1280, [6, 12, 24, 24],
+                                        True, **text_time(5, 1280, 256)), vae_config(VAE),
+                            {"text_encoder_2": ("openclip", "conditioner.embedders.0.model.",
+                                                text_config(1280, 32, "gelu", 1280))}),
+    "tiny-sd1": lambda: real(unet_config([32, 64], [1, 0], [1, 1], 32, [8, 8], False, layers=1),
+                             vae_config([32, 64], 1),
+                             {"text_encoder": ("clip", "cond_stage_model.transformer.",
+                                               text_config(32, 2, "quick_gelu"))}),
+    "tiny-sd2": lambda: real(unet_config([32, 64], [1, 0], [1, 1], 32, [1, 1], True, layers=1),
+                             vae_config([32, 64], 1),
+                             {"text_encoder": ("openclip", "cond_stage_model.model.", text_config(32, 3, "gelu"))}),
+    "tiny-sdxl": lambda: real(unet_config([32, 64], [0, 1], [1, 2], 80, [1, 1], True, layers=1,
+                                          **text_time(6, 48, 32)), vae_config([32, 64], 1),
+                              {"text_encoder": ("clip", "conditioner.embedders.0.transformer.",
+                                                text_config(32, 3, "quick_gelu")),
+                               "text_encoder_2": ("openclip", "conditioner.embedders.1.model.",
+                                                  text_config(48, 3, "gelu", 48))}),
 }
 
 RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
@@ -206,14 +263,30 @@ def convert_back(family, file):
     return parts
 
 
+def write_file(model, path, folder):
+    torch.manual_seed(1)
+    family = MODELS[model]()
+    parts, file = build(family)
+    save_file({name: value.half().contiguous() for name, value in file.items()}, path)
+    configs = {"unet": {"_class_name": "UNet2DConditionModel", **family["unet"]},
+               "vae": {"_class_name": "AutoencoderKL", **family["vae"]}}
+    for part, (_, _, config) in family["text"].items():
+        configs[part] = {"model_type": "clip_text_model", "architectures": [
+            "CLIPTextModelWithProjection" if "projection_dim" in config else "CLIPTextModel"], **config}
+    for part, state in parts.items() if folder else ():
+        os.makedirs(f"{folder}/{part}", exist_ok=True)
+        stem = "model" if part.startswith("text") else "diffusion_pytorch_model"
+        save_file({name: value.half().contiguous() for name, value in state.items()},
+                  f"{folder}/{part}/{stem}.safetensors")
+        with open(f"{folder}/{part}/config.json", "w") as out:
+            json.dump(configs[part], out, indent=1)
+
+
 def main():
-    folder = sys.argv[1]
-    if len(sys.argv) > 3:
-        from safetensors.torch import save_file
-        torch.manual_seed(1)
-        _, file = build(FAMILIES[sys.argv[3]])
-        save_file({k: v.half().contiguous() for k, v in file.items()}, sys.argv[4])
+    if sys.argv[1] == "--file":
+        write_file(sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else None)
         return
+    folder = sys.argv[1]
     for key, family in FAMILIES.items():
         parts, file = build(family)
         filled = {name: fill(name, value.shape) for name, value in file.items()}
@@ -232,4 +305,5 @@ def main():
             out.write(json.dumps(data, separators=(",", ":")).replace("],[", "],\n["))
 
 
-main()
+if __name__ == "__main__":
+    main()

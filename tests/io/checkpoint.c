@@ -317,6 +317,60 @@ static void says_what_it_cannot_use(void **state) {
     golden_close(&g);
 }
 
+// Whether some tensor that diffusers yields is not found, and would be called `name` in the file.
+static bool is_missed(const fum_loader *loader, const struct golden *g, const struct fum_checkpoint *c,
+                      const char *name) {
+    bool missed = false;
+    const cJSON *part, *item;
+    cJSON_ArrayForEach(part, cJSON_GetObjectItem(g->json, "parts")) {
+        fum_names *names = NULL;
+        struct fum_error err = {0};
+        if (fum_names_create(&names, loader, part->string, config_of(c, part->string), &err)) return true;
+        cJSON_ArrayForEach(item, part) {
+            struct fum_view view;
+            char text[300];
+            if (fum_names_find(names, item->child->valuestring, &view, NULL)) continue;
+            missed |= !strcmp(fum_names_in_file(names, item->child->valuestring, text, sizeof text), name);
+        }
+        fum_names_destroy(&names);
+    }
+    return missed;
+}
+
+// Without any one tensor the file is refused, or the tensor is missed under its name.
+static void any_missing_tensor_is_noticed(void **state) {
+    (void)state;
+    static struct golden g;
+    struct fum_error err = {0};
+    golden_open(&g, "sdxl");
+    fum_loader *whole = golden_file(&g, "missing.safetensors", NULL);
+    fum_loader_close(&whole);
+    char *bytes = NULL;
+    size_t size = 0;
+    assert_ok(fum_file_read(scratch("missing.safetensors"), 64 << 20, &bytes, &size, &err), err);
+    for (size_t i = 0; i < g.count; i += 5) {
+        char quoted[300];
+        snprintf(quoted, sizeof quoted, "\"%s\"", g.tensors[i].name);
+        char *at = strstr(bytes + 8, quoted); // the header's text has no NUL
+        assert_non_null(at);
+        at[1] = '~'; // another name
+        fum_loader *loader = NULL;
+        struct fum_checkpoint c;
+        assert_ok(fum_loader_open_memory(&loader, bytes, size, "missing", &err), err);
+        if (!fum_checkpoint_detect(&c, loader, &err)) {
+            if (!fum_names_ignorable(g.tensors[i].name) && !is_missed(loader, &g, &c, g.tensors[i].name))
+                fail_msg("nobody misses %s", g.tensors[i].name);
+            fum_checkpoint_free(&c);
+        } else {
+            assert_contains(err.text, "missing");
+        }
+        fum_loader_close(&loader);
+        at[1] = g.tensors[i].name[0];
+    }
+    fum_free(bytes);
+    golden_close(&g);
+}
+
 static void survives_no_memory(void **state) {
     (void)state;
     static struct golden g;
@@ -348,6 +402,7 @@ int main(void) {
         cmocka_unit_test(sdxl_is_found_whole),      cmocka_unit_test(refiner_is_found_whole),
         cmocka_unit_test(a_parts_own_file),         cmocka_unit_test(prediction_follows_the_evidence),
         cmocka_unit_test(says_what_it_cannot_use),  cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(any_missing_tensor_is_noticed),
     };
     return cmocka_run_group_tests(all, NULL, NULL);
 }
