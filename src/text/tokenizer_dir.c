@@ -18,8 +18,10 @@ enum { MAX_TEXT_BYTES = 64 << 20, NO_LIMIT = 1000000 };
 struct folder {
     fum_arena *arena;
     const char *dir;
-    cJSON *config, *map, *added,
-        *whole; // tokenizer_config, special_tokens_map, added_tokens, tokenizer .json
+    cJSON *config; // tokenizer_config.json
+    cJSON *map;    // special_tokens_map.json
+    cJSON *added;  // added_tokens.json
+    cJSON *whole;  // tokenizer.json
 };
 
 static enum fum_result read_json(struct folder *folder, const char *name, cJSON **json,
