@@ -9,7 +9,7 @@ image is 0.5 cos(i) and the initial noise is added to it.
 Runs marked "d" are done in double, with the schedule's f32 values: steps from very large sigmas cancel in f32, and the
 reference would show its own rounding.
 
---all writes every combination rather than a selection: python samplers.py --all out.bin
+--all writes every combination rather than a selection, all in double: python samplers.py --all out.bin
 """
 import itertools
 import json
@@ -191,6 +191,7 @@ def use_single(scheduler):
 def case(sampler, steps, config, schedule=None, eta=0.0, strength=0.0, sdxl=False):
     double = config.get("beta_schedule") == "squaredcos_cap_v2" or config.get("rescale_betas_zero_snr", False)
     double = double or (sampler == "dpm++3m_sde" and schedule == "beta")
+    double = double or "--all" in sys.argv
     return {"s": sampler, "c": schedule, "n": steps, "e": eta, "f": strength, "x": sdxl, "d": double, "k": config}
 
 
