@@ -157,7 +157,7 @@ struct fum_vk_buffer {
     VkBuffer buffer;
     VkDeviceMemory memory;
     struct fum_vk_slot *slot; // of the upload that has begun
-    uint64_t ticket;          // of the last upload, for which nobody may have waited
+    uint64_t ticket;          // of the last copy, for which nobody may have waited
 };
 enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err);
 void fum_vk_buffer_destroy(fum_buffer *buffer);

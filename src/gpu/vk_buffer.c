@@ -93,8 +93,11 @@ error:
     return vr;
 }
 
-static VkResult run_copy(struct fum_vk *vk, struct fum_vk_slot *slot, VkBuffer src, VkBuffer dst, VkBufferCopy region,
-                         const char *label) {
+// Starts a copy between the slot and the buffer: to it, or back.
+static VkResult start_copy(struct fum_vk *vk, struct fum_vk_slot *slot, fum_buffer *buffer, bool back,
+                           VkBufferCopy region) {
+    struct fum_vk_buffer *b = buffer->impl;
+    VkBuffer src = back ? b->buffer : slot->buffer, dst = back ? slot->buffer : b->buffer;
     VkResult vr = VK_SUCCESS;
     VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
                                       .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
@@ -104,7 +107,8 @@ static VkResult run_copy(struct fum_vk *vk, struct fum_vk_slot *slot, VkBuffer s
     vk->fn.vkCmdCopyBuffer(slot->commands, src, dst, 1, &region);
     fum_vk_full_barrier(vk, slot->commands, true);
     VK(vk->fn.vkEndCommandBuffer(slot->commands));
-    VK(fum_vk_submit(vk, slot->commands, label, &slot->ticket));
+    VK(fum_vk_submit(vk, slot->commands, buffer->label, &slot->ticket));
+    b->ticket = slot->ticket; // should the caller fail to wait, its destruction will
 error:
     return vr;
 }
@@ -122,9 +126,8 @@ enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(buffer->device);
     VkResult vr = VK_SUCCESS;
     if (buffer->upload_bytes)
-        vr = run_copy(vk, b->slot, b->slot->buffer, b->buffer,
-                      (VkBufferCopy){.dstOffset = buffer->upload_offset, .size = buffer->upload_bytes}, buffer->label);
-    b->ticket = b->slot->ticket;
+        vr = start_copy(vk, b->slot, buffer, false,
+                        (VkBufferCopy){.dstOffset = buffer->upload_offset, .size = buffer->upload_bytes});
     give_slot(vk, b->slot);
     b->slot = NULL;
     return vr < 0 ? fum_vk_error(err, vr, buffer->label, "uploading") : FUM_OK;
@@ -132,9 +135,7 @@ enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err) {
 
 enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
                                     struct fum_error *err) {
-    struct fum_vk_buffer *b = buffer->impl;
     struct fum_vk *vk = fum_vk_of(buffer->device);
-    uint64_t ticket = 0;
     VkResult vr = VK_SUCCESS;
     for (uint64_t at = 0; at < bytes && vr >= 0; at += FUM_STAGING_BYTES) {
         uint64_t n = bytes - at < FUM_STAGING_BYTES ? bytes - at : FUM_STAGING_BYTES;
@@ -142,18 +143,15 @@ enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const v
         vr = take_slot(vk, buffer, &slot);
         if (vr < 0) break;
         memcpy(slot->map, (const char *)data + at, (size_t)n);
-        vr = run_copy(vk, slot, slot->buffer, b->buffer, (VkBufferCopy){.dstOffset = offset + at, .size = n},
-                      buffer->label);
-        ticket = slot->ticket;
+        vr = start_copy(vk, slot, buffer, false, (VkBufferCopy){.dstOffset = offset + at, .size = n});
         give_slot(vk, slot);
     }
-    if (vr >= 0) vr = fum_vk_wait(vk, ticket, NULL);
+    if (vr >= 0) vr = fum_vk_wait(vk, ((struct fum_vk_buffer *)buffer->impl)->ticket, NULL);
     return vr < 0 ? fum_vk_error(err, vr, buffer->label, "uploading") : FUM_OK;
 }
 
 enum fum_result fum_vk_buffer_read(fum_buffer *buffer, uint64_t offset, void *data, uint64_t bytes,
                                    struct fum_error *err) {
-    struct fum_vk_buffer *b = buffer->impl;
     struct fum_vk *vk = fum_vk_of(buffer->device);
     VkResult vr = VK_SUCCESS;
     for (uint64_t at = 0; at < bytes && vr >= 0; at += FUM_STAGING_BYTES) {
@@ -161,8 +159,7 @@ enum fum_result fum_vk_buffer_read(fum_buffer *buffer, uint64_t offset, void *da
         struct fum_vk_slot *slot = NULL;
         vr = take_slot(vk, buffer, &slot);
         if (vr < 0) break;
-        vr = run_copy(vk, slot, b->buffer, slot->buffer, (VkBufferCopy){.srcOffset = offset + at, .size = n},
-                      buffer->label);
+        vr = start_copy(vk, slot, buffer, true, (VkBufferCopy){.srcOffset = offset + at, .size = n});
         if (vr >= 0) vr = fum_vk_wait(vk, slot->ticket, NULL);
         if (vr >= 0) memcpy((char *)data + at, slot->map, (size_t)n);
         give_slot(vk, slot);

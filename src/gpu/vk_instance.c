@@ -148,7 +148,9 @@ enum fum_result fum_vk_instance_devices(const struct fum_vk_instance *instance, 
     *count = 0;
     uint32_t n = 0;
     VkResult vr = instance->EnumeratePhysicalDevices(instance->vk, &n, NULL);
-    if (vr < 0) return fum_vk_error(err, vr, "Vulkan", "listing devices");
+    // The loader's word for drivers that find nothing they can drive.
+    if (vr == VK_ERROR_INITIALIZATION_FAILED) n = 0;
+    else if (vr < 0) return fum_vk_error(err, vr, "Vulkan", "listing devices");
     if (!n) return fum_error_set(err, FUM_ERR_DEVICE, "no Vulkan device found; %s", no_driver_advice);
     VkPhysicalDevice *devices = fum_calloc(n, sizeof *devices);
     if (!devices) return fum_error_set(err, FUM_ERR_NOMEM, "no host memory to list %u devices", n);
