@@ -245,6 +245,19 @@ bool fum_names_has_part(const fum_loader *loader, const char *part) {
     return find_place(loader, part, &prefix, &layout);
 }
 
+// The part is not there; when other tensors of it are, then what shows it is missing, and has a name.
+static enum fum_result no_part(const fum_loader *loader, const char *part, struct fum_error *err) {
+    const char *path = fum_loader_path(loader);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (!strcmp(places[i].part, part) && places[i].prefix[0] &&
+            fum_loader_count_prefix(loader, places[i].prefix, NULL))
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s%s is missing; get the file again", path,
+                                 places[i].prefix, places[i].probe);
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "%s: holds no %s under names that are known (of diffusers, or of the original layout)", path,
+                         part);
+}
+
 static enum fum_result add_modules(fum_names *names, const cJSON *config, struct fum_error *err) {
     const char *path = fum_loader_path(names->loader);
     bool good = true;
@@ -279,9 +292,7 @@ enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, co
         n->loader = loader;
         result = find_place(loader, part, &n->prefix, &n->layout)
                      ? add_modules(n, config, err)
-                     : fum_error_set(err, FUM_ERR_FORMAT,
-                                     "%s: holds no %s under names that are known (of diffusers, or of the original "
-                                     "layout)", path, part);
+                     : no_part(loader, part, err);
     }
     if (result) fum_names_destroy(names);
     return result;

@@ -325,7 +325,8 @@ static bool is_missed(const fum_loader *loader, const struct golden *g, const st
     cJSON_ArrayForEach(part, cJSON_GetObjectItem(g->json, "parts")) {
         fum_names *names = NULL;
         struct fum_error err = {0};
-        if (fum_names_create(&names, loader, part->string, config_of(c, part->string), &err)) return true;
+        if (fum_names_create(&names, loader, part->string, config_of(c, part->string), &err))
+            return strstr(err.text, name) != NULL;
         cJSON_ArrayForEach(item, part) {
             struct fum_view view;
             char text[300];
