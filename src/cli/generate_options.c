@@ -8,6 +8,7 @@ enum { MAX_SIDE = 16384, MAX_STEPS = 1000, MAX_COUNT = 10000, MAX_CLIP_SKIP = 64
 
 static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
 static const char *const precisions[] = {"auto", "f32", "f16", "bf16", NULL};
+static const char *const modes[] = {"img_gen", "txt2img", NULL};
 static const char *const generators[] = {"cuda", "cpu", NULL};
 
 #define FIELD(name) offsetof(struct generate_options, name)
@@ -53,6 +54,10 @@ const struct cli_option generate_option_table[] = {
      0, NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more", 0, 0, NULL},
     {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "no progress", 0, 0, NULL},
+    // What sd-cli wants to be told and is always so here.
+    {"mode", 'M', CLI_CHOICE, FIELD(mode), "MODE", NULL, 0, 0, modes},
+    {"diffusion-fa", 0, CLI_FLAG, FIELD(ignored), NULL, NULL, 0, 0, NULL},
+    {"mmap", 0, CLI_FLAG, FIELD(ignored), NULL, NULL, 0, 0, NULL},
     {0},
 };
 

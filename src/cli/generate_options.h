@@ -14,6 +14,8 @@ struct generate_options {
     int clip_skip; // 0: the model's own
     const char *noise, *save_latents, *trace, *dump_graph;
     bool verbose, quiet;
+    const char *mode; // sd-cli's, of which there is one
+    bool ignored;
 };
 
 extern const struct cli_option generate_option_table[];
