@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIN_LETTERS = 3, MAX_LETTERS = 32, MAX_ENTRIES = 1 << 20, NEAREST = 16, PER_WORD = 2 };
+enum { MIN_LETTERS = 3, MAX_LETTERS = 32, MAX_ENTRIES = 1 << 20, NEAREST = 16, MAX_ASKED = 16, PER_WORD = 2 };
 
 // A stretch of normalised code points; `text` is what the caller gave, where there is such.
 struct entry {
@@ -211,12 +211,12 @@ struct near {
     double similarity;
 };
 
-// The known words most like any word of the text, best first; at most NEAREST.
+// The known words most like any of the text's first words, best first; at most NEAREST.
 static size_t find_near(const fum_known *known, const struct entry *text, struct near *near) {
     const double least = 0.6;
     struct entry word;
-    size_t count = 0;
-    for (size_t at = 0; next_word(text, &at, &word);) {
+    size_t count = 0, at = 0;
+    for (int asked = 0; asked < MAX_ASKED && next_word(text, &at, &word); asked++) {
         for (size_t i = 0; i < known->word_count; i++) {
             struct near found = {&known->words[i], similarity(&word, &known->words[i])};
             size_t place = count;
