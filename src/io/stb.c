@@ -1,4 +1,4 @@
-// The implementation of stb_image, the one file where their warnings are off.
+// The implementation of stb_image, the one file where its warnings are off.
 #include "io/stb.h"
 
 // A picture's bytes are checked before decoding, but a small file may still inflate without end: refuse that here.
@@ -35,7 +35,11 @@ static void *stb_realloc(void *old, size_t bytes) {
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
 #define STBI_ASSERT(x) ((void)0)
+#if __has_include(<stb/stb_image.h>)
 #include <stb/stb_image.h>
+#else
+#include <stb_image.h> // some systems have no folder for it
+#endif
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
