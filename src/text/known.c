@@ -112,7 +112,7 @@ enum fum_result fum_known_create(fum_known **out, const char *const *prompts, si
         is_fine = add_text(&known->codes, &known->prompts[i],
                            i < prompt_count ? prompts[i] : words[i - prompt_count]);
     for (size_t i = 0, begin = 0; i < count && is_fine; begin += known->prompts[i++].count) {
-        known->prompts[i].codes = known->codes.at + begin;
+        known->prompts[i].codes = known->codes.at ? known->codes.at + begin : NULL;
         is_fine = add_words(known, &known->prompts[i]);
     }
     if (is_fine) {

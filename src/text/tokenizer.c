@@ -122,8 +122,10 @@ static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t
             i++;
             continue;
         }
-        bool is_fine = is_normalized ? emit_words(encoder, text + begin, i - begin)
-                                     : encode_raw(encoder, text + begin, i - begin);
+        bool is_fine = i == begin; // nothing between two special tokens
+        if (!is_fine)
+            is_fine = is_normalized ? emit_words(encoder, text + begin, i - begin)
+                                    : encode_raw(encoder, text + begin, i - begin);
         if (!is_fine) return false;
         if (!special) break;
         if (!fum_id_list_add(&encoder->ids, special->id)) return false;

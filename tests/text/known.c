@@ -106,6 +106,10 @@ static void test_extremes(void **state) {
     assert_false(fum_known_has(known, letters));
     check(known, "kiten", "kitten", NULL);
     fum_known_destroy(&known);
+    assert_int_equal(fum_known_create(&known, odd, 1, odd + 2, 1, NULL), FUM_OK);
+    assert_true(fum_known_has(known, ""));
+    assert_false(fum_known_has(known, "cat"));
+    fum_known_destroy(&known);
     assert_int_equal(fum_known_create(&known, NULL, 0, words, WORDS, NULL), FUM_OK);
     assert_int_equal(fum_known_suggest(known, "qqqqqq", found, 5),
                      0); // nothing alike and no prompts to offer
