@@ -10,13 +10,8 @@
 layout(constant_id = 3) const uint QUERIES = 4;
 layout(constant_id = 4) const uint KEYS = 8;
 layout(constant_id = 5) const uint OUT_QUADS = 16;
-layout(constant_id = 6) const uint HEADS = 1;
-layout(constant_id = 7) const uint HEAD_QUADS = 16; // quads of a head
-layout(constant_id = 8) const uint CAUSAL = 0;
-layout(constant_id = 9) const uint TOKENS_K = 1;
+layout(constant_id = 6) const uint CAUSAL = 0;
 
-const uint ROW = HEADS * HEAD_QUADS; // quads of a token
-const uint SPLITS = (HEAD_QUADS + OUT_QUADS - 1u) / OUT_QUADS;
 const float LOWEST = -3.0e38; // below every score, and finite: differences of it are never NaN
 
 layout(set = 0, binding = 0) readonly buffer Q { QUAD q[]; };
@@ -31,12 +26,15 @@ layout(push_constant) uniform Push {
     uint tiles;       // workgroups along the queries
     uint q_skip, k_skip, v_skip, y_skip;
     float scale;
+    uint heads, head_quads, splits; // quads of a head, and workgroups that share them
+    uint tokens_k;
 };
 
 void main() {
+    uint row = heads * head_quads; // quads of a token
     uint group = group_index();
     uint tile = group % tiles, rest = group / tiles;
-    uint split = rest % SPLITS, head = rest / SPLITS % HEADS, batch = rest / (SPLITS * HEADS);
+    uint split = rest % splits, head = rest / splits % heads, batch = rest / (splits * heads);
     bool inside = batch < batches;
     batch = min(batch, batches - 1u);
     uint tile_first = tile * QUERIES * gl_WorkGroupSize.x;
@@ -44,12 +42,12 @@ void main() {
     uint query[QUERIES], q_at[QUERIES];
     for (uint i = 0u; i < QUERIES; i++) {
         query[i] = min(tile_first + i * gl_WorkGroupSize.x + gl_LocalInvocationID.x, queries - 1u);
-        q_at[i] = q_skip + (batch * queries + query[i]) * ROW + head * HEAD_QUADS;
+        q_at[i] = q_skip + (batch * queries + query[i]) * row + head * head_quads;
     }
-    uint k_at = k_skip + batch * TOKENS_K * ROW + head * HEAD_QUADS;
-    uint v_at = v_skip + batch * TOKENS_K * ROW + head * HEAD_QUADS;
+    uint k_at = k_skip + batch * tokens_k * row + head * head_quads;
+    uint v_at = v_skip + batch * tokens_k * row + head * head_quads;
     uint out_quad[OUT_QUADS]; // within the head
-    for (uint d = 0u; d < OUT_QUADS; d++) out_quad[d] = min(split * OUT_QUADS + d, HEAD_QUADS - 1u);
+    for (uint d = 0u; d < OUT_QUADS; d++) out_quad[d] = min(split * OUT_QUADS + d, head_quads - 1u);
 
     float m[QUERIES], l[QUERIES];
     vec4 acc[QUERIES][OUT_QUADS];
@@ -60,16 +58,16 @@ void main() {
     }
 
     // With a causal mask no key after the tile's last query counts.
-    uint end = TOKENS_K;
+    uint end = tokens_k;
     if (CAUSAL != 0u) end = min(end, first_query + tile_first + QUERIES * gl_WorkGroupSize.x);
     for (uint first = 0u; first < end; first += KEYS) {
         uint key_at[KEYS];
-        for (uint j = 0u; j < KEYS; j++) key_at[j] = min(first + j, TOKENS_K - 1u) * ROW;
+        for (uint j = 0u; j < KEYS; j++) key_at[j] = min(first + j, tokens_k - 1u) * row;
 
         float s[QUERIES][KEYS];
         for (uint i = 0u; i < QUERIES; i++)
             for (uint j = 0u; j < KEYS; j++) s[i][j] = 0.0;
-        for (uint d = 0u; d < HEAD_QUADS; d++) {
+        for (uint d = 0u; d < head_quads; d++) {
             vec4 a[QUERIES];
             for (uint i = 0u; i < QUERIES; i++) a[i] = quad_load(q[q_at[i] + d]);
             for (uint j = 0u; j < KEYS; j++) {
@@ -84,7 +82,7 @@ void main() {
             float top = m[i];
             for (uint j = 0u; j < KEYS; j++) {
                 float score = s[i][j] * scale;
-                bool counts = first + j < TOKENS_K && (CAUSAL == 0u || first + j <= first_query + query[i]);
+                bool counts = first + j < tokens_k && (CAUSAL == 0u || first + j <= first_query + query[i]);
                 // Infinite scores become the largest finite ones; NaN stays NaN.
                 score = abs(score) > -LOWEST ? sign(score) * -LOWEST : score;
                 s[i][j] = counts ? score : LOWEST;
@@ -93,7 +91,7 @@ void main() {
             correction[i] = exp(m[i] - top);
             l[i] *= correction[i];
             for (uint j = 0u; j < KEYS; j++) {
-                bool counts = first + j < TOKENS_K && (CAUSAL == 0u || first + j <= first_query + query[i]);
+                bool counts = first + j < tokens_k && (CAUSAL == 0u || first + j <= first_query + query[i]);
                 s[i][j] = counts ? exp(s[i][j] - top) : 0.0;
                 l[i] += s[i][j];
             }
@@ -112,8 +110,8 @@ void main() {
     for (uint i = 0u; i < QUERIES; i++) {
         bool mine = inside && tile_first + i * gl_WorkGroupSize.x + gl_LocalInvocationID.x < queries;
         float inverse = 1.0 / l[i];
-        uint at = y_skip + (batch * queries + query[i]) * ROW + head * HEAD_QUADS;
+        uint at = y_skip + (batch * queries + query[i]) * row + head * head_quads;
         for (uint d = 0u; d < OUT_QUADS; d++)
-            if (mine && split * OUT_QUADS + d < HEAD_QUADS) y[at + out_quad[d]] = quad_store(acc[i][d] * inverse);
+            if (mine && split * OUT_QUADS + d < head_quads) y[at + out_quad[d]] = quad_store(acc[i][d] * inverse);
     }
 }

@@ -1,5 +1,5 @@
 // 2-D convolution as a matrix product summed over the taps: y = act(x * w + bias + row) + residual. Rows are output
-// pixels; pixels outside the image count as zero. With UPSAMPLE the image is read as its nearest-neighbour double.
+// pixels; pixels outside the image count as zero. With upsample the image is read as its nearest-neighbour double.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
@@ -7,16 +7,12 @@
 #include "lib/act.glsl"
 #include "lib/gemm.glsl"
 
-layout(constant_id = 10) const uint KERNEL_H = 1;
-layout(constant_id = 11) const uint KERNEL_W = 1;
-layout(constant_id = 12) const int STRIDE = 1;
-layout(constant_id = 13) const int PAD = 0;
-layout(constant_id = 14) const uint UPSAMPLE = 0;
-layout(constant_id = 15) const uint IN_H = 1;
-layout(constant_id = 16) const uint IN_W = 1;
-layout(constant_id = 17) const uint OUT_W = 1;
-
 layout(push_constant) uniform Push {
+    GEMM_PUSH
+    uint kernel_h, kernel_w;
+    int stride, pad;
+    uint upsample; // 1: the image is read as its double
+    uint in_h, in_w, out_w;
     uint pixels;       // outputs of one image in this dispatch
     uint batches;
     uint tiles_m;      // tiles of pixels, all images together
@@ -30,7 +26,7 @@ layout(push_constant) uniform Push {
 void main() {
     uint tile = group_index();
     uint tile_m = tile % tiles_m, tile_n = tile / tiles_m;
-    bool inside = tile_n < TILES_N;
+    bool inside = tile_n < tiles_n;
     uint total = pixels * batches;
 
     int top[ROWS], left[ROWS];
@@ -38,41 +34,41 @@ void main() {
     for (uint r = 0u; r < ROWS; r++) {
         uint i = min(tile_row(tile_m, r), total - 1u), p = i % pixels;
         image[r] = i / pixels;
-        top[r] = int(first_y + p / OUT_W) * STRIDE - PAD;
-        left[r] = int(p % OUT_W) * STRIDE - PAD;
+        top[r] = int(first_y + p / out_w) * stride - pad;
+        left[r] = int(p % out_w) * stride - pad;
     }
-    for (uint c = 0u; c < COLS; c++) col[c] = min(tile_col(tile_n, c), NQ - 1u);
-    const int height = int(IN_H << UPSAMPLE), width = int(IN_W << UPSAMPLE);
+    for (uint c = 0u; c < COLS; c++) col[c] = min(tile_col(tile_n, c), nq - 1u);
+    int height = int(in_h << upsample), width = int(in_w << upsample);
 
     gemm_clear();
-    for (uint tap = 0u; tap < KERNEL_H * KERNEL_W; tap++) {
+    for (uint tap = 0u; tap < kernel_h * kernel_w; tap++) {
         uint x_at[ROWS];
         bool valid[ROWS];
         for (uint r = 0u; r < ROWS; r++) {
-            int iy = top[r] + int(tap / KERNEL_W), ix = left[r] + int(tap % KERNEL_W);
+            int iy = top[r] + int(tap / kernel_w), ix = left[r] + int(tap % kernel_w);
             valid[r] = iy >= 0 && iy < height && ix >= 0 && ix < width;
             // An index within the window even where the pixel does not exist.
-            uint cy = valid[r] ? uint(iy) >> UPSAMPLE : first_in_y, cx = valid[r] ? uint(ix) >> UPSAMPLE : 0u;
-            x_at[r] = x_skip + ((image[r] * IN_H + cy - first_in_y) * IN_W + cx) * KQ;
+            uint cy = valid[r] ? uint(iy) >> upsample : first_in_y, cx = valid[r] ? uint(ix) >> upsample : 0u;
+            x_at[r] = x_skip + ((image[r] * in_h + cy - first_in_y) * in_w + cx) * kq;
         }
-        uint w_at = tap * K * NQ;
-        for (uint k = 0u; k < K / 4u; k++) {
+        uint w_at = tap * k_size * nq;
+        for (uint k = 0u; k < k_size / 4u; k++) {
             for (uint r = 0u; r < ROWS; r++) a[r] = valid[r] ? quad_load(x[x_at[r] + k]) : vec4(0.0);
             for (uint c = 0u; c < COLS; c++) {
-                uint i = w_at + 4u * k * NQ + col[c];
-                gemm_add(c, quad_load(w[i]), quad_load(w[i + NQ]), quad_load(w[i + 2u * NQ]),
-                         quad_load(w[i + 3u * NQ]));
+                uint i = w_at + 4u * k * nq + col[c];
+                gemm_add(c, quad_load(w[i]), quad_load(w[i + nq]), quad_load(w[i + 2u * nq]),
+                         quad_load(w[i + 3u * nq]));
             }
         }
-        if (K % 4u != 0u) {
-            const uint k = K / 4u, left_over = K % 4u;
+        if (K_TAIL != 0u) {
+            uint k = k_size / 4u, left_over = k_size % 4u;
             for (uint r = 0u; r < ROWS; r++)
-                a[r] = valid[r] ? quad_mask(quad_load(x[x_at[r] + k]), k, K, 0.0) : vec4(0.0);
+                a[r] = valid[r] ? quad_mask(quad_load(x[x_at[r] + k]), k, k_size, 0.0) : vec4(0.0);
             for (uint c = 0u; c < COLS; c++) {
-                uint i = w_at + 4u * k * NQ + col[c];
+                uint i = w_at + 4u * k * nq + col[c];
                 vec4 w1 = vec4(0.0), w2 = vec4(0.0);
-                if (left_over > 1u) w1 = quad_load(w[i + NQ]);
-                if (left_over > 2u) w2 = quad_load(w[i + 2u * NQ]);
+                if (left_over > 1u) w1 = quad_load(w[i + nq]);
+                if (left_over > 2u) w2 = quad_load(w[i + 2u * nq]);
                 gemm_add(c, quad_load(w[i]), w1, w2, vec4(0.0));
             }
         }
@@ -80,11 +76,11 @@ void main() {
 
     for (uint r = 0u; r < ROWS; r++) {
         uint m = tile_row(tile_m, r), i = min(m, total - 1u);
-        uint row_at = (row_base + image[r] * row_step) * NQ;
+        uint row_at = (row_base + image[r] * row_step) * nq;
         for (uint c = 0u; c < COLS; c++) {
-            uint at = i * NQ + col[c];
+            uint at = i * nq + col[c];
             vec4 v = gemm_epilogue(acc[r][c], 1.0, col[c], row_at + col[c], residual_skip + at);
-            if (inside && m < total && tile_col(tile_n, c) < NQ) y[y_skip + at] = quad_store(v);
+            if (inside && m < total && tile_col(tile_n, c) < nq) y[y_skip + at] = quad_store(v);
         }
     }
 }

@@ -6,9 +6,10 @@
 #include "lib/act.glsl"
 #include "lib/gemm.glsl"
 
-layout(constant_id = 10) const uint TRANSPOSED = 0; // w is [N, K]
+layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]
 
 layout(push_constant) uniform Push {
+    GEMM_PUSH
     uint rows;     // rows of a batch in this dispatch
     uint batches;
     uint tiles_m;  // tiles of rows
@@ -22,19 +23,19 @@ void load_w(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, ou
     if (TRANSPOSED != 0u) {
         // Rows of w are outputs: load a 4 x 4 block and turn it.
         uint n = col * 4u;
-        mat4 b = transpose(mat4(quad_load(w[at + n * KQ + k]), quad_load(w[at + min(n + 1u, N - 1u) * KQ + k]),
-                                quad_load(w[at + min(n + 2u, N - 1u) * KQ + k]),
-                                quad_load(w[at + min(n + 3u, N - 1u) * KQ + k])));
+        mat4 b = transpose(mat4(quad_load(w[at + n * kq + k]), quad_load(w[at + min(n + 1u, n_size - 1u) * kq + k]),
+                                quad_load(w[at + min(n + 2u, n_size - 1u) * kq + k]),
+                                quad_load(w[at + min(n + 3u, n_size - 1u) * kq + k])));
         w0 = b[0];
         w1 = b[1];
         w2 = b[2];
         w3 = b[3];
     } else {
-        uint i = at + 4u * k * NQ + col, last = K - 1u;
+        uint i = at + 4u * k * nq + col, last = k_size - 1u;
         w0 = quad_load(w[i]);
-        w1 = quad_load(w[4u * k + 1u <= last ? i + NQ : i]);
-        w2 = quad_load(w[4u * k + 2u <= last ? i + 2u * NQ : i]);
-        w3 = quad_load(w[4u * k + 3u <= last ? i + 3u * NQ : i]);
+        w1 = quad_load(w[4u * k + 1u <= last ? i + nq : i]);
+        w2 = quad_load(w[4u * k + 2u <= last ? i + 2u * nq : i]);
+        w3 = quad_load(w[4u * k + 3u <= last ? i + 3u * nq : i]);
     }
 }
 
@@ -43,28 +44,28 @@ void load_w_inner(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 
     if (TRANSPOSED != 0u) {
         load_w(at, k, col, w0, w1, w2, w3);
     } else {
-        uint i = at + 4u * k * NQ + col;
+        uint i = at + 4u * k * nq + col;
         w0 = quad_load(w[i]);
-        w1 = quad_load(w[i + NQ]);
-        w2 = quad_load(w[i + 2u * NQ]);
-        w3 = quad_load(w[i + 3u * NQ]);
+        w1 = quad_load(w[i + nq]);
+        w2 = quad_load(w[i + 2u * nq]);
+        w3 = quad_load(w[i + 3u * nq]);
     }
 }
 
 void main() {
     uint tile = group_index();
     uint tile_m = tile % tiles_m, rest = tile / tiles_m;
-    uint tile_n = rest % TILES_N, batch = rest / TILES_N;
+    uint tile_n = rest % tiles_n, batch = rest / tiles_n;
     bool inside = batch < batches;
     batch = min(batch, batches - 1u);
 
     uint x_at[ROWS], col[COLS];
-    for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (batch * rows + min(tile_row(tile_m, r), rows - 1u)) * KQ;
-    for (uint c = 0u; c < COLS; c++) col[c] = min(tile_col(tile_n, c), NQ - 1u);
-    uint w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? N * KQ : K * NQ);
+    for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (batch * rows + min(tile_row(tile_m, r), rows - 1u)) * kq;
+    for (uint c = 0u; c < COLS; c++) col[c] = min(tile_col(tile_n, c), nq - 1u);
+    uint w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
 
     gemm_clear();
-    for (uint k = 0u; k < K / 4u; k++) {
+    for (uint k = 0u; k < k_size / 4u; k++) {
         for (uint r = 0u; r < ROWS; r++) a[r] = quad_load(x[x_at[r] + k]);
         for (uint c = 0u; c < COLS; c++) {
             vec4 w0, w1, w2, w3;
@@ -72,10 +73,10 @@ void main() {
             gemm_add(c, w0, w1, w2, w3);
         }
     }
-    if (K % 4u != 0u) {
+    if (K_TAIL != 0u) {
         // Padding is undefined on both sides: both become zero.
-        const uint k = K / 4u, left = K % 4u;
-        for (uint r = 0u; r < ROWS; r++) a[r] = quad_mask(quad_load(x[x_at[r] + k]), k, K, 0.0);
+        uint k = k_size / 4u, left = k_size % 4u;
+        for (uint r = 0u; r < ROWS; r++) a[r] = quad_mask(quad_load(x[x_at[r] + k]), k, k_size, 0.0);
         for (uint c = 0u; c < COLS; c++) {
             vec4 w0, w1, w2, w3;
             load_w(w_at, k, col[c], w0, w1, w2, w3);
@@ -85,11 +86,11 @@ void main() {
 
     for (uint r = 0u; r < ROWS; r++) {
         uint m = tile_row(tile_m, r), flat_row = batch * rows + min(m, rows - 1u);
-        uint row_at = row_div == 0u ? 0u : (row_base + (row_first + flat_row) / max(row_div, 1u)) * NQ;
+        uint row_at = row_div == 0u ? 0u : (row_base + (row_first + flat_row) / max(row_div, 1u)) * nq;
         for (uint c = 0u; c < COLS; c++) {
-            uint at = flat_row * NQ + col[c];
+            uint at = flat_row * nq + col[c];
             vec4 v = gemm_epilogue(acc[r][c], scale, col[c], row_at + col[c], residual_skip + at);
-            if (inside && m < rows && tile_col(tile_n, c) < NQ) y[y_skip + at] = quad_store(v);
+            if (inside && m < rows && tile_col(tile_n, c) < nq) y[y_skip + at] = quad_store(v);
         }
     }
 }

@@ -4,20 +4,18 @@
 layout(constant_id = 3) const uint ROWS = 8;
 layout(constant_id = 4) const uint COLS = 2;
 layout(constant_id = 5) const uint LANES_N = 8;
-layout(constant_id = 6) const uint K = 1; // length of the sum (of one tap)
-layout(constant_id = 7) const uint N = 1; // output channels
-layout(constant_id = 8) const uint ACT = 0;
-layout(constant_id = 9) const uint EPILOGUE = 0; // sum of the bits below
+layout(constant_id = 6) const uint ACT = 0;
+layout(constant_id = 7) const uint EPILOGUE = 0; // sum of the bits below
+layout(constant_id = 8) const uint K_TAIL = 0;   // 1: k is not a multiple of 4
+// Sizes are push constants (k: length of the sum, of one tap; n: output channels), so that a driver compiles one
+// kernel for all shapes of a kind: on CPU drivers that takes longer than many a dispatch.
+#define GEMM_PUSH uint k_size, n_size, kq, nq, tiles_n; // kq, nq: quads of a row of x and of the output
 
 #define HAS_BIAS ((EPILOGUE & 1u) != 0u)
 #define HAS_ROW ((EPILOGUE & 2u) != 0u)
 #define HAS_RESIDUAL ((EPILOGUE & 4u) != 0u)
 
-const uint KQ = (K + 3u) / 4u; // quads of a row of x
-const uint NQ = (N + 3u) / 4u; // quads of a row of the output
 #define LANES_M (gl_WorkGroupSize.x / LANES_N)
-#define TILE_N (COLS * LANES_N)
-#define TILES_N ((NQ + TILE_N - 1u) / TILE_N)
 
 // Where the invocation stands; with one lane along an axis the index does not depend on the lane, and the compiler
 // is to see that.

@@ -76,15 +76,16 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 }
 
 // Queries and keys an invocation works on at once, and quads of output it holds. CPU drivers keep them in the
-// first-level cache and pay for loads; GPUs in registers.
+// first-level cache; there a large kernel is quicker but takes seconds to compile, so little work gets a small one.
 static void choose_tile(const struct fum_device_info *info, const struct plan *p, uint32_t *queries, uint32_t *keys,
                         uint32_t *out_quads) {
     bool cpu = info->type == FUM_DEVICE_CPU;
-    uint32_t quads = (uint32_t)(p->channels / 4), most = cpu ? 20 : 16, splits = (quads + most - 1) / most;
+    bool large = (double)p->batches * (double)p->queries * (double)p->keys * (double)(p->heads * p->channels) > 25e6;
+    uint32_t quads = (uint32_t)(p->channels / 4), most = cpu ? (large ? 20 : 8) : 16;
+    uint32_t splits = (quads + most - 1) / most;
     *queries = cpu ? 4 : 1;
-    while (*queries > 1 && (int64_t)(*queries / 2) * fum_lanes(info) >= p->queries) *queries /= 2;
-    *keys = cpu ? 8 : 4;
-    *out_quads = (quads + splits - 1) / splits;
+    *keys = cpu && large ? 8 : 4;
+    *out_quads = large ? (quads + splits - 1) / splits : quads < most ? quads : most;
 }
 
 static bool add_part(const struct fum_op_call *call, const struct plan *p, const struct fum_part *part,
@@ -97,8 +98,7 @@ static bool add_part(const struct fum_op_call *call, const struct plan *p, const
     *d = (struct fum_dispatch){.shader = "attention", .dtype = call->out.dtype, .num_bind = 4};
     uint32_t lanes = fum_lanes(list->info), queries, keys, out_quads;
     choose_tile(list->info, p, &queries, &keys, &out_quads);
-    const uint32_t spec[] = {lanes, 1, 1, queries, keys, out_quads, (uint32_t)p->heads, (uint32_t)(p->channels / 4),
-                             p->causal, (uint32_t)p->keys};
+    const uint32_t spec[] = {lanes, 1, 1, queries, keys, out_quads, p->causal};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
 
@@ -116,7 +116,9 @@ static bool add_part(const struct fum_op_call *call, const struct plan *p, const
                              q_skip, k_skip, v_skip, y_skip};
     memcpy(d->push, push, sizeof push);
     memcpy(&d->push[8], &scale, sizeof scale);
-    d->num_push = 9;
+    const uint32_t sizes[] = {(uint32_t)p->heads, (uint32_t)(p->channels / 4), (uint32_t)splits, (uint32_t)p->keys};
+    memcpy(&d->push[9], sizes, sizeof sizes);
+    d->num_push = 13;
     if (!fum_groups_1d(list->info, (uint64_t)(tiles * splits * p->heads * part->batches), d->groups)) {
         snprintf(why, why_size, "needs more workgroups than the device has");
         return false;

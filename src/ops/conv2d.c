@@ -88,13 +88,9 @@ static bool add_part(const struct fum_op_call *call, const struct conv *c, const
         return false;
     }
     *d = (struct fum_dispatch){.shader = "conv2d", .dtype = call->out.dtype, .num_bind = 6};
-    int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tile_rows, tile_quads;
-    fum_gemm_spec(list->info, call, d, total, c->in_c, c->out_c, (enum fum_act)call->attr[ACT], &tile_rows,
-                  &tile_quads);
-    const uint32_t spec[] = {(uint32_t)c->kernel_h, (uint32_t)c->kernel_w, (uint32_t)c->stride, (uint32_t)c->pad,
-                             c->up == 2,            (uint32_t)c->in_h,     (uint32_t)c->in_w,   (uint32_t)c->out_w};
-    memcpy(d->spec + d->num_spec, spec, sizeof spec);
-    d->num_spec += (int)(sizeof spec / sizeof *spec);
+    int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tiles_m;
+    int64_t tiles_n = fum_gemm_begin(list->info, call, d, total, c->kernel_h * c->kernel_w, c->in_c, c->out_c,
+                                     (enum fum_act)call->attr[ACT], &tiles_m);
 
     // Several whole images bind whole images; rows of one bind the input rows they touch.
     int64_t in_first = 0, in_rows = c->in_h;
@@ -112,14 +108,14 @@ static bool add_part(const struct fum_op_call *call, const struct conv *c, const
         fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], 0, c->kernel_h * c->kernel_w * c->in_c, &w_skip);
     fum_gemm_bind_epilogue(list, call, d, y_first, total, &residual_skip);
 
-    int64_t tiles_m = (total + tile_rows - 1) / tile_rows;
-    int64_t tiles_n = ((c->out_c + 3) / 4 + tile_quads - 1) / tile_quads;
     bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
-    const uint32_t push[] = {(uint32_t)pixels, (uint32_t)part->batches, (uint32_t)tiles_m, (uint32_t)part->first,
+    const uint32_t push[] = {(uint32_t)c->kernel_h, (uint32_t)c->kernel_w, (uint32_t)c->stride, (uint32_t)c->pad,
+                             c->up == 2, (uint32_t)c->in_h, (uint32_t)c->in_w, (uint32_t)c->out_w,
+                             (uint32_t)pixels, (uint32_t)part->batches, (uint32_t)tiles_m, (uint32_t)part->first,
                              (uint32_t)in_first, x_skip, y_skip, residual_skip,
                              own_row ? (uint32_t)part->batch : 0, own_row};
-    memcpy(d->push, push, sizeof push);
-    d->num_push = sizeof push / sizeof *push;
+    memcpy(d->push + d->num_push, push, sizeof push);
+    d->num_push += (int)(sizeof push / sizeof *push);
     if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups)) {
         snprintf(why, why_size, "needs more workgroups than the device has");
         return false;

@@ -5,24 +5,32 @@
 
 #include "ops/unary.h"
 
-// Rough cost of a workgroup's step over four terms of the sum, in fused multiply-adds. On CPU drivers a load costs
-// as much as 120 of them (measured on lavapipe); on GPUs about 8 where caches serve it.
-static double tile_cost(bool cpu, int64_t rows, int64_t cols) {
-    return (double)(16 * rows * cols) + (cpu ? 120.0 : 8.0) * (double)(4 * cols + rows);
+// Rough cost of a workgroup's step over four terms of the sum, in fused multiply-adds of one component. Measured on
+// lavapipe: a quad of x, the same for all lanes, costs as much as 16 of them, a quad of w two.
+static double tile_cost(int64_t rows, int64_t cols) {
+    return (double)(16 * rows * cols + 16 * rows + 8 * cols);
 }
 
-// Largest blocks: 16 x 4 quads on CPUs, whose registers spill to the first-level cache anyway; 8 x 2 elsewhere.
-static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_t quads, uint32_t *block_rows,
-                        uint32_t *block_cols, uint32_t *lanes_n) {
+// Largest blocks: 8 x 2 quads on GPUs. On CPUs, whose registers spill to the first-level cache anyway, 8 x 4, and 16 x 4
+// where the work is worth the second that compiling it takes; there little work gets a kernel that compiles at once,
+// and few different ones.
+static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
+                        uint32_t *block_rows, uint32_t *block_cols, uint32_t *lanes_n) {
     bool cpu = info->type == FUM_DEVICE_CPU;
-    uint32_t lanes = fum_lanes(info);
-    double best = 0;
-    for (uint32_t ln = lanes < 8 ? lanes : 8; ln; ln /= 2) {
-        for (uint32_t r = cpu ? 16 : 8; r; r /= 2) {
+    uint32_t lanes = fum_lanes(info), most_lanes = lanes < 8 ? lanes : 8;
+    double work = (double)rows * (double)terms * (double)quads, best = 0;
+    if (cpu && work < 1e6) {
+        *block_rows = rows <= 2 ? 2 : 4;
+        *block_cols = 1;
+        *lanes_n = quads <= 2 ? 1 : most_lanes;
+        return;
+    }
+    for (uint32_t ln = most_lanes; ln; ln /= 2) {
+        for (uint32_t r = cpu && work > 25e6 ? 16 : 8; r; r /= cpu ? 4 : 2) {
             for (uint32_t c = cpu ? 4 : 2; c; c /= 2) {
                 int64_t high = (int64_t)r * (lanes / ln), wide = (int64_t)c * ln;
                 double tiles = (double)((rows + high - 1) / high) * (double)((quads + wide - 1) / wide);
-                double cost = tiles * tile_cost(cpu, r, c);
+                double cost = tiles * tile_cost(r, c);
                 if (best == 0 || cost < best) {
                     best = cost;
                     *block_rows = r;
@@ -34,19 +42,23 @@ static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_
     }
 }
 
-void fum_gemm_spec(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
-                   int64_t rows, int64_t k, int64_t n, enum fum_act act, int64_t *tile_rows, int64_t *tile_quads) {
+int64_t fum_gemm_begin(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
+                       int64_t rows, int64_t taps, int64_t k, int64_t n, enum fum_act act, int64_t *tiles_m) {
     uint32_t lanes = fum_lanes(info), block_rows = 1, block_cols = 1, lanes_n = 1;
-    choose_tile(info, rows, (n + 3) / 4, &block_rows, &block_cols, &lanes_n);
+    choose_tile(info, rows, taps * k, (n + 3) / 4, &block_rows, &block_cols, &lanes_n);
     lanes = lanes / lanes_n * lanes_n;
-    *tile_rows = (int64_t)block_rows * (lanes / lanes_n);
-    *tile_quads = (int64_t)block_cols * lanes_n;
+    int64_t tile_rows = (int64_t)block_rows * (lanes / lanes_n), tile_quads = (int64_t)block_cols * lanes_n;
+    *tiles_m = (rows + tile_rows - 1) / tile_rows;
     uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
                         (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
-    const uint32_t spec[] = {lanes, 1, 1, block_rows, block_cols, lanes_n, (uint32_t)k, (uint32_t)n, (uint32_t)act,
-                             epilogue};
+    const uint32_t spec[] = {lanes, 1, 1, block_rows, block_cols, lanes_n, (uint32_t)act, epilogue, k % 4 != 0};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
+    int64_t quads = (n + 3) / 4, tiles_n = (quads + tile_quads - 1) / tile_quads;
+    const uint32_t push[] = {(uint32_t)k, (uint32_t)n, (uint32_t)((k + 3) / 4), (uint32_t)quads, (uint32_t)tiles_n};
+    memcpy(d->push, push, sizeof push);
+    d->num_push = sizeof push / sizeof *push;
+    return tiles_n;
 }
 
 bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, char *why, size_t why_size) {
@@ -124,8 +136,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_gemm *g, c
         return false;
     }
     *d = (struct fum_dispatch){.shader = "matmul", .dtype = call->out.dtype, .num_bind = 6};
-    int64_t tile_rows, tile_quads;
-    fum_gemm_spec(list->info, call, d, part->count, g->k, g->n, g->act, &tile_rows, &tile_quads);
+    int64_t tiles_m, tiles_n = fum_gemm_begin(list->info, call, d, part->count, 1, g->k, g->n, g->act, &tiles_m);
     d->spec[d->num_spec++] = g->transposed;
 
     int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
@@ -143,8 +154,6 @@ static bool add_part(const struct fum_op_call *call, const struct fum_gemm *g, c
     }
     fum_gemm_bind_epilogue(list, call, d, first, count, &residual_skip);
 
-    int64_t tiles_m = (part->count + tile_rows - 1) / tile_rows;
-    int64_t tiles_n = ((g->n + 3) / 4 + tile_quads - 1) / tile_quads;
     int64_t shared = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1 ? g->row_rows : 0;
     float scale = (float)g->scale;
     uint32_t scale_bits;
@@ -153,8 +162,8 @@ static bool add_part(const struct fum_op_call *call, const struct fum_gemm *g, c
                              residual_skip, (uint32_t)g->w_div, (uint32_t)g->w_mod,
                              (uint32_t)(shared ? first / shared : 0), (uint32_t)(shared ? first % shared : 0),
                              (uint32_t)fum_min_i64(shared, UINT32_MAX), scale_bits};
-    memcpy(d->push, push, sizeof push);
-    d->num_push = sizeof push / sizeof *push;
+    memcpy(d->push + d->num_push, push, sizeof push);
+    d->num_push += (int)(sizeof push / sizeof *push);
     if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n * part->batches), d->groups)) {
         snprintf(why, why_size, "needs more workgroups than the device has");
         return false;

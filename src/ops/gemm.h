@@ -8,10 +8,10 @@
 // Inputs of both ops.
 enum { FUM_GEMM_X, FUM_GEMM_W, FUM_GEMM_BIAS, FUM_GEMM_ROW, FUM_GEMM_RESIDUAL };
 
-// Specialisation constants 0..9 of lib/gemm.glsl for `rows` x `k` times `k` x `n`; *tile_rows and *tile_quads say what
-// one workgroup covers.
-void fum_gemm_spec(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
-                   int64_t rows, int64_t k, int64_t n, enum fum_act act, int64_t *tile_rows, int64_t *tile_quads);
+// Chooses the tile for a product of `rows` by `n` with sums of `taps` times `k` terms and sets what lib/gemm.glsl declares: specialisation constants 0..8
+// and the first push constants. Returns the tiles along n; *tiles_m: along the rows.
+int64_t fum_gemm_begin(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
+                       int64_t rows, int64_t taps, int64_t k, int64_t n, enum fum_act act, int64_t *tiles_m);
 
 // Checks bias, row (shape [.., 1, channels] where its other leading sizes are 1 or those of out) and residual against
 // call->out. `inner` is how many dimensions before the last are the rows of one image (1: tokens, 2: pixels).

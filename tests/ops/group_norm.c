@@ -18,6 +18,8 @@ static const struct fum_op_case cases[] = {
     {.name = "20,000 rows: long chunks", .in = IN(8, 1, 20000), .attrs = {{"groups", 2}}},
     {.name = "no batches", .in = IN(32, 0, 4), .attrs = {{"groups", 8}}},
     {.name = "no rows", .in = IN(32, 2, 0), .attrs = {{"groups", 8}}},
+    {.name = "windows of rows", .in = IN(20, 2, 20, 50), .attrs = {{"groups", 4}}, .max_binding = 24576},
+    {.name = "windows of batches", .in = IN(20, 7, 10, 10), .attrs = {{"groups", 4}, {"act", FUM_ACT_SILU}}, .max_binding = 24576},
     {.name = "320 at 64x64, silu", .in = IN(320, 2, 64, 64), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}}, .bench = true},
     {.name = "640 at 32x32, silu", .in = IN(640, 2, 32, 32), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}}, .bench = true},
     {.name = "1280 at 16x16, silu", .in = IN(1280, 2, 16, 16), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}}, .bench = true},

@@ -15,6 +15,7 @@ static const struct fum_op_case cases[] = {
     {.name = "huge values", .in = IN(FUM_FILL_HUGE, 67, 17)},
     {.name = "tiny values, eps 1e-12", .in = IN(FUM_FILL_TINY, 64, 17), .attrs = {{"eps", 1e-12}}, .types = 1 << FUM_F32 | 1 << FUM_BF16},
     {.name = "no rows", .in = IN(FUM_FILL_NORMAL, 64, 0)},
+    {.name = "windows", .in = IN(FUM_FILL_NORMAL, 65, 300), .max_binding = 8192},
     {.name = "4096 x 320", .in = IN(FUM_FILL_NORMAL, 320, 2, 4096), .bench = true},
     {.name = "1024 x 640", .in = IN(FUM_FILL_NORMAL, 640, 2, 1024), .bench = true},
     {.name = "77 x 768", .in = IN(FUM_FILL_NORMAL, 768, 2, 77), .bench = true},

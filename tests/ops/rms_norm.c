@@ -12,6 +12,7 @@ static const struct fum_op_case cases[] = {
     {.name = "all zero", .in = IN(FUM_FILL_ZERO, 16, 2)},
     {.name = "eps 0.5", .in = IN(FUM_FILL_NORMAL, 30, 5), .attrs = {{"eps", 0.5}}},
     {.name = "no rows", .in = IN(FUM_FILL_NORMAL, 64, 0)},
+    {.name = "windows", .in = IN(FUM_FILL_NORMAL, 65, 300), .max_binding = 8192},
     {.name = "1024 x 640", .in = IN(FUM_FILL_NORMAL, 640, 2, 1024), .bench = true},
 };
 

@@ -11,6 +11,7 @@ static const struct fum_op_case cases[] = {
     {.name = "large mean", .in = {{.shape = FUM_DIMS(7, 67), .fill = FUM_FILL_OFFSET}}},
     {.name = "all equal", .in = {{.shape = FUM_DIMS(2, 10), .fill = FUM_FILL_ZERO}}},
     {.name = "no rows", .in = {{.shape = FUM_DIMS(0, 10)}}},
+    {.name = "windows", .in = {{.shape = FUM_DIMS(300, 65)}}, .max_binding = 8192},
     {.name = "2048 x 1024", .in = {{.shape = FUM_DIMS(2048, 1024)}}, .bench = true},
 };
 
