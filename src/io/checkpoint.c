@@ -21,7 +21,8 @@ const char *fum_checkpoint_family_name(enum fum_checkpoint_family family) {
 }
 
 const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind) {
-    static const char *const names[] = {"", "inpainting", "instruct-pix2pix", "depth", "unusual input channels"};
+    static const char *const names[] = {"", "inpainting", "instruct-pix2pix", "depth",
+                                        "unusual input channels"};
     return names[kind];
 }
 
@@ -92,7 +93,8 @@ static bool find_family(const fum_loader *loader, const char *prefix, enum fum_c
         if (has_prefix(loader, encoders[i].prefix)) return *family = encoders[i].family, true;
     int width = 0;
     for (int block = 1; block < 12 && !width; block++)
-        width = fum_checkpoint_dim(loader, prefix, 1, "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
+        width = fum_checkpoint_dim(loader, prefix, 1,
+                                   "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
     for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
         if (contexts[i].width == width) return *family = contexts[i].family, true;
     return false;
@@ -100,11 +102,16 @@ static bool find_family(const fum_loader *loader, const char *prefix, enum fum_c
 
 static enum fum_checkpoint_kind kind_of(int in_channels) {
     switch (in_channels) {
-    case 4: return FUM_CHECKPOINT_BASE;
-    case 9: return FUM_CHECKPOINT_INPAINT;
-    case 8: return FUM_CHECKPOINT_PIX2PIX;
-    case 5: return FUM_CHECKPOINT_DEPTH;
-    default: return FUM_CHECKPOINT_OTHER;
+    case 4:
+        return FUM_CHECKPOINT_BASE;
+    case 9:
+        return FUM_CHECKPOINT_INPAINT;
+    case 8:
+        return FUM_CHECKPOINT_PIX2PIX;
+    case 5:
+        return FUM_CHECKPOINT_DEPTH;
+    default:
+        return FUM_CHECKPOINT_OTHER;
     }
 }
 
@@ -125,7 +132,8 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
         c->evidence = FUM_CHECKPOINT_USUAL;
     } else if (architecture && strstr(architecture, "768-v")) {
         c->prediction = "v_prediction";
-    } else if (!(architecture && strstr(architecture, "512")) && !(resolution && !strncmp(resolution, "512", 3))) {
+    } else if (!(architecture && strstr(architecture, "512")) &&
+               !(resolution && !strncmp(resolution, "512", 3))) {
         c->evidence = FUM_CHECKPOINT_GUESSED;
         if (c->kind == FUM_CHECKPOINT_BASE) c->prediction = "v_prediction";
     }
@@ -135,7 +143,8 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
     if (!side && sscanf(resolution, "%d", &side) == 1 && side >= 64 && side <= 8192) c->size = side;
 }
 
-// What diffusers ships for the family: EulerDiscrete for SDXL, PNDM for SD1, DDIM for SD2, over the same betas.
+// What diffusers ships for the family: EulerDiscrete for SDXL, PNDM for SD1, DDIM for SD2, over the same
+// betas.
 static cJSON *scheduler_config(const struct fum_checkpoint *c) {
     static const char *const classes[] = {"PNDMScheduler", "DDIMScheduler", "EulerDiscreteScheduler",
                                           "EulerDiscreteScheduler"};
@@ -147,7 +156,8 @@ static cJSON *scheduler_config(const struct fum_checkpoint *c) {
                 cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
                 cJSON_AddStringToObject(json, "prediction_type", c->prediction) &&
                 cJSON_AddNumberToObject(json, "steps_offset", 1) &&
-                cJSON_AddFalseToObject(json, "set_alpha_to_one") && cJSON_AddFalseToObject(json, "clip_sample") &&
+                cJSON_AddFalseToObject(json, "set_alpha_to_one") &&
+                cJSON_AddFalseToObject(json, "clip_sample") &&
                 cJSON_AddStringToObject(json, "timestep_spacing", c->zero_snr ? "trailing" : "leading") &&
                 cJSON_AddBoolToObject(json, "rescale_betas_zero_snr", c->zero_snr) &&
                 (c->family != FUM_CHECKPOINT_SD1 || cJSON_AddTrueToObject(json, "skip_prk_steps"));
@@ -156,7 +166,8 @@ static cJSON *scheduler_config(const struct fum_checkpoint *c) {
     return NULL;
 }
 
-static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_loader *loader, struct fum_error *err) {
+static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_loader *loader,
+                                          struct fum_error *err) {
     static const struct {
         const char *prefix;
         bool openclip;
@@ -180,14 +191,16 @@ static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader 
     int in = fum_checkpoint_dim(loader, prefix, 1, "label_emb.0.0.weight");
     bool wanted = c->family == FUM_CHECKPOINT_SDXL || c->family == FUM_CHECKPOINT_SDXL_REFINER;
     if (wanted != (in > 0))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: a %s model %s label_emb.0.0.weight, which is not supported",
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: a %s model %s label_emb.0.0.weight, which is not supported",
                              fum_loader_path(loader), families[c->family].name, wanted ? "without" : "with");
     if (!wanted) return FUM_OK;
     int count = c->family == FUM_CHECKPOINT_SDXL ? 6 : 5;
     int pooled = c->text_encoder_2 ? (int)fum_json_number(c->text_encoder_2, "projection_dim", 1280) : 1280;
     int width = in > pooled && (in - pooled) % count == 0 ? (in - pooled) / count : 0;
     if (!width)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: label_emb takes %d values, which are not %d and %d embeddings",
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: label_emb takes %d values, which are not %d and %d embeddings",
                              fum_loader_path(loader), in, pooled, count);
     if (cJSON_AddStringToObject(c->unet, "addition_embed_type", "text_time") &&
         cJSON_AddNumberToObject(c->unet, "addition_time_embed_dim", width) &&
@@ -203,12 +216,15 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
     enum fum_result result = refuse_others(loader, err);
     if (result) return result;
     if (!in_channels)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): not a Stable Diffusion "
-                             "checkpoint", path);
+        return fum_error_set(
+            err, FUM_ERR_FORMAT,
+            "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): not a Stable Diffusion "
+            "checkpoint",
+            path);
     if (!find_family(loader, prefix, &c->family))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: neither its text encoder nor its UNet's context width tells the family", path);
+                             "%s: neither its text encoder nor its UNet's context width tells the family",
+                             path);
     c->kind = kind_of(in_channels);
     find_prediction(c, loader);
     c->unet = fum_checkpoint_unet_config(loader, prefix, c->family, c->size, err);
@@ -222,7 +238,8 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
     }
     if (result) return result;
     c->scheduler = scheduler_config(c);
-    return c->scheduler ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", path);
+    return c->scheduler ? FUM_OK
+                        : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", path);
 }
 
 enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,

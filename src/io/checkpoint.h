@@ -1,5 +1,6 @@
-// What a single file in the original (latent-diffusion) layout holds: its family, and its parts' configurations in
-// diffusers' form, both read off the tensors' names and shapes, since such a file brings no configuration.
+// What a single file in the original (latent-diffusion) layout holds: its family, and its parts'
+// configurations in diffusers' form, both read off the tensors' names and shapes, since such a file brings no
+// configuration.
 #ifndef FUM_IO_CHECKPOINT_H
 #define FUM_IO_CHECKPOINT_H
 
@@ -41,10 +42,11 @@ struct fum_checkpoint {
     cJSON *scheduler; // the family's conventions, with `prediction`
 };
 
-// Fills `checkpoint`. Rules that shapes cannot tell: SD1 has 8 attention heads everywhere, the others heads of 64
-// channels (one head for levels with fewer); 32 groups per group norm. SD2 with a full-size context (1024) is taken for
-// v-prediction at 768 unless it is an inpainting model or its metadata says otherwise: base models (epsilon, 512) have
-// the same names and shapes. Files of other families (SD3, FLUX, …) and LoRAs are FUM_ERR_UNSUPPORTED by name.
+// Fills `checkpoint`. Rules that shapes cannot tell: SD1 has 8 attention heads everywhere, the others heads
+// of 64 channels (one head for levels with fewer); 32 groups per group norm. SD2 with a full-size context
+// (1024) is taken for v-prediction at 768 unless it is an inpainting model or its metadata says otherwise:
+// base models (epsilon, 512) have the same names and shapes. Files of other families (SD3, FLUX, …) and LoRAs
+// are FUM_ERR_UNSUPPORTED by name.
 enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,
                                       struct fum_error *err);
 void fum_checkpoint_free(struct fum_checkpoint *checkpoint);
@@ -54,15 +56,17 @@ const char *fum_checkpoint_family_name(enum fum_checkpoint_family family);
 const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind);
 
 // For detection's own files: configurations from shapes, NULL on failure with `err` filled.
-cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix, enum fum_checkpoint_family family,
-                                  int size, struct fum_error *err);
-cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix, enum fum_checkpoint_family family,
-                                 int size, struct fum_error *err);
+cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
+                                  enum fum_checkpoint_family family, int size, struct fum_error *err);
+cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
+                                 enum fum_checkpoint_family family, int size, struct fum_error *err);
 // `projected`: the pooled text goes through text_projection.
 cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, bool openclip, bool projected,
                                   struct fum_error *err);
 
-// Dimension `axis` of tensor prefix + printf(fmt); 0 when there is no such tensor, axis, or it is over a million.
-int fum_checkpoint_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...) FUM_PRINTF(4, 5);
+// Dimension `axis` of tensor prefix + printf(fmt); 0 when there is no such tensor, axis, or it is over a
+// million.
+int fum_checkpoint_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...)
+    FUM_PRINTF(4, 5);
 
 #endif

@@ -32,11 +32,12 @@ static bool add_ints(cJSON *json, const char *key, const int *values, int count)
 }
 
 // `count` strings, with[i] choosing between two; from the last to the first when `reverse`.
-static bool add_types(cJSON *json, const char *key, const char *yes, const char *no, const bool *with, int count,
-                      bool reverse) {
+static bool add_types(cJSON *json, const char *key, const char *yes, const char *no, const bool *with,
+                      int count, bool reverse) {
     cJSON *list = cJSON_AddArrayToObject(json, key);
     for (int i = 0; list && i < count; i++)
-        if (!cJSON_AddItemToArray(list, cJSON_CreateString(with[reverse ? count - 1 - i : i] ? yes : no))) return false;
+        if (!cJSON_AddItemToArray(list, cJSON_CreateString(with[reverse ? count - 1 - i : i] ? yes : no)))
+            return false;
     return list != NULL;
 }
 
@@ -48,8 +49,8 @@ struct levels {
     int mid_depth;
 };
 
-// Whether any tensor's name begins with prefix + printf(fmt). Existence goes by this, not by one tensor: then a file
-// that lacks one is told so by its name.
+// Whether any tensor's name begins with prefix + printf(fmt). Existence goes by this, not by one tensor: then
+// a file that lacks one is told so by its name.
 static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...) FUM_PRINTF(3, 4);
 static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...) {
     char name[256];
@@ -62,10 +63,12 @@ static bool has(const fum_loader *loader, const char *prefix, const char *fmt, .
 }
 
 // Dimension `axis` of a tensor that must be there.
-static int need(const fum_loader *loader, const char *prefix, int axis, const char *name, struct fum_error *err) {
+static int need(const fum_loader *loader, const char *prefix, int axis, const char *name,
+                struct fum_error *err) {
     int dim = fum_checkpoint_dim(loader, prefix, axis, "%s", name);
     if (!dim)
-        fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s%s is missing or has no usable shape; get the file again",
+        fum_error_set(err, FUM_ERR_FORMAT,
+                      "%s: tensor %s%s is missing or has no usable shape; get the file again",
                       fum_loader_path(loader), prefix, name);
     return dim;
 }
@@ -77,8 +80,8 @@ static int transformer_depth(const fum_loader *loader, const char *prefix, const
 }
 
 // One layer of a level: a resnet, and the transformer behind it.
-static bool read_layer(const fum_loader *loader, const char *prefix, const char *block, int layer, struct levels *u,
-                       struct fum_error *err) {
+static bool read_layer(const fum_loader *loader, const char *prefix, const char *block, int layer,
+                       struct levels *u, struct fum_error *err) {
     char name[96];
     if (u->count == MAX_LEVELS || layer == MAX_LAYERS)
         return no_config(loader, "its UNet has more blocks than any known one", err) != NULL;
@@ -86,8 +89,10 @@ static bool read_layer(const fum_loader *loader, const char *prefix, const char 
     int channels = need(loader, prefix, 0, name, err), depth = transformer_depth(loader, prefix, block);
     if (!channels) return false;
     if (layer && (depth != u->depth[u->count] || channels != u->channels[u->count]))
-        return no_config(loader, "the layers of one level of its UNet differ in width or depth, which is not supported",
-                         err) != NULL;
+        return no_config(
+                   loader,
+                   "the layers of one level of its UNet differ in width or depth, which is not supported",
+                   err) != NULL;
     u->channels[u->count] = channels;
     u->depth[u->count] = depth;
     if (!depth) return true;
@@ -98,7 +103,8 @@ static bool read_layer(const fum_loader *loader, const char *prefix, const char 
 }
 
 // Walks the input blocks: layers, then a down-sampling ends the level.
-static bool read_levels(const fum_loader *loader, const char *prefix, struct levels *u, struct fum_error *err) {
+static bool read_levels(const fum_loader *loader, const char *prefix, struct levels *u,
+                        struct fum_error *err) {
     int layers = 0;
     for (int at = 1, more = 1; more; at++) {
         char block[32];
@@ -110,16 +116,19 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
             continue;
         }
         if (!layers || (u->layers && layers != u->layers))
-            return no_config(loader, "the levels of its UNet differ in layers, which is not supported", err) != NULL;
+            return no_config(loader, "the levels of its UNet differ in layers, which is not supported",
+                             err) != NULL;
         u->layers = layers;
         layers = 0;
         u->count++;
     }
     u->mid_depth = transformer_depth(loader, prefix, "middle_block");
     int last = u->depth[u->count - 1];
-    if (!u->context) return no_config(loader, "its UNet has no cross-attention, which is not supported", err) != NULL;
+    if (!u->context)
+        return no_config(loader, "its UNet has no cross-attention, which is not supported", err) != NULL;
     if (last && u->mid_depth && u->mid_depth != last)
-        return no_config(loader, "the middle block of its UNet is deeper than the last level, which is not supported",
+        return no_config(loader,
+                         "the middle block of its UNet is deeper than the last level, which is not supported",
                          err) != NULL;
     return true;
 }
@@ -131,11 +140,13 @@ static bool add_levels(cJSON *json, const struct levels *u, enum fum_checkpoint_
         bool small = u->channels[i] < 64;
         heads[i] = family == FUM_CHECKPOINT_SD1 ? 8 : small ? 1 : u->channels[i] / 64;
         attention[i] = u->depth[i] > 0;
-        // Where a level has no attention its number is not used, but the last one stands for the middle block.
+        // Where a level has no attention its number is not used, but the last one stands for the middle
+        // block.
         depth[i] = attention[i] ? u->depth[i] : i == u->count - 1 && u->mid_depth ? u->mid_depth : 1;
     }
     return add_ints(json, "block_out_channels", u->channels, u->count) &&
-           add_types(json, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", attention, u->count, false) &&
+           add_types(json, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", attention, u->count,
+                     false) &&
            add_types(json, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D", attention, u->count, true) &&
            add_text(json, "mid_block_type", u->mid_depth ? "UNetMidBlock2DCrossAttn" : "UNetMidBlock2D") &&
            add_int(json, "layers_per_block", u->layers) && add_int(json, "cross_attention_dim", u->context) &&
@@ -144,25 +155,25 @@ static bool add_levels(cJSON *json, const struct levels *u, enum fum_checkpoint_
            cJSON_AddBoolToObject(json, "use_linear_projection", u->linear);
 }
 
-cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix, enum fum_checkpoint_family family,
-                                  int size, struct fum_error *err) {
+cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
+                                  enum fum_checkpoint_family family, int size, struct fum_error *err) {
     struct levels u = {0};
     int out = need(loader, prefix, 0, "out.2.weight", err);
     if (!out || !read_levels(loader, prefix, &u, err)) return NULL;
     cJSON *json = cJSON_CreateObject();
     bool good = json && add_text(json, "_class_name", "UNet2DConditionModel") &&
-                add_int(json, "in_channels", DIM(1, "input_blocks.0.0.weight")) && add_int(json, "out_channels", out) &&
-                add_levels(json, &u, family) && add_int(json, "norm_num_groups", 32) &&
-                cJSON_AddNumberToObject(json, "norm_eps", 1e-5) && cJSON_AddTrueToObject(json, "flip_sin_to_cos") &&
-                add_int(json, "freq_shift", 0) && add_text(json, "act_fn", "silu") &&
-                add_int(json, "sample_size", size / 8);
+                add_int(json, "in_channels", DIM(1, "input_blocks.0.0.weight")) &&
+                add_int(json, "out_channels", out) && add_levels(json, &u, family) &&
+                add_int(json, "norm_num_groups", 32) && cJSON_AddNumberToObject(json, "norm_eps", 1e-5) &&
+                cJSON_AddTrueToObject(json, "flip_sin_to_cos") && add_int(json, "freq_shift", 0) &&
+                add_text(json, "act_fn", "silu") && add_int(json, "sample_size", size / 8);
     if (good) return json;
     cJSON_Delete(json);
     return no_config(loader, "no memory for its UNet's configuration", err);
 }
 
-cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix, enum fum_checkpoint_family family,
-                                 int size, struct fum_error *err) {
+cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
+                                 enum fum_checkpoint_family family, int size, struct fum_error *err) {
     int channels[MAX_LEVELS], count = 0, layers = 0;
     const bool all[MAX_LEVELS] = {true, true, true, true, true, true, true, true};
     for (char name[64]; count < MAX_LEVELS && has(loader, prefix, "decoder.up.%d.", count); count++) {
@@ -174,20 +185,23 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix, e
     int latent = need(loader, prefix, 1, "decoder.conv_in.weight", err);
     int out = latent ? need(loader, prefix, 0, "decoder.conv_out.weight", err) : 0;
     if (!out) return NULL;
-    if (!count || layers < 2) return no_config(loader, "its VAE has no blocks (decoder.up.0) that are known", err);
+    if (!count || layers < 2)
+        return no_config(loader, "its VAE has no blocks (decoder.up.0) that are known", err);
     bool xl = family == FUM_CHECKPOINT_SDXL || family == FUM_CHECKPOINT_SDXL_REFINER;
     cJSON *json = cJSON_CreateObject();
-    bool good = json && add_text(json, "_class_name", "AutoencoderKL") && add_int(json, "in_channels", out) &&
-                add_int(json, "out_channels", out) && add_int(json, "latent_channels", latent) &&
-                add_ints(json, "block_out_channels", channels, count) && add_int(json, "layers_per_block", layers - 1) &&
-                add_types(json, "down_block_types", "DownEncoderBlock2D", "", all, count, false) &&
-                add_types(json, "up_block_types", "UpDecoderBlock2D", "", all, count, false) &&
-                add_int(json, "norm_num_groups", 32) && add_text(json, "act_fn", "silu") &&
-                cJSON_AddNumberToObject(json, "scaling_factor", xl ? 0.13025 : 0.18215) &&
-                cJSON_AddBoolToObject(json, "force_upcast", xl) && add_int(json, "sample_size", size) &&
-                cJSON_AddBoolToObject(json, "use_quant_conv", has(loader, prefix, "quant_conv.")) &&
-                cJSON_AddBoolToObject(json, "use_post_quant_conv", has(loader, prefix, "post_quant_conv.")) &&
-                cJSON_AddBoolToObject(json, "mid_block_add_attention", has(loader, prefix, "decoder.mid.attn_1."));
+    bool good =
+        json && add_text(json, "_class_name", "AutoencoderKL") && add_int(json, "in_channels", out) &&
+        add_int(json, "out_channels", out) && add_int(json, "latent_channels", latent) &&
+        add_ints(json, "block_out_channels", channels, count) &&
+        add_int(json, "layers_per_block", layers - 1) &&
+        add_types(json, "down_block_types", "DownEncoderBlock2D", "", all, count, false) &&
+        add_types(json, "up_block_types", "UpDecoderBlock2D", "", all, count, false) &&
+        add_int(json, "norm_num_groups", 32) && add_text(json, "act_fn", "silu") &&
+        cJSON_AddNumberToObject(json, "scaling_factor", xl ? 0.13025 : 0.18215) &&
+        cJSON_AddBoolToObject(json, "force_upcast", xl) && add_int(json, "sample_size", size) &&
+        cJSON_AddBoolToObject(json, "use_quant_conv", has(loader, prefix, "quant_conv.")) &&
+        cJSON_AddBoolToObject(json, "use_post_quant_conv", has(loader, prefix, "post_quant_conv.")) &&
+        cJSON_AddBoolToObject(json, "mid_block_add_attention", has(loader, prefix, "decoder.mid.attn_1."));
     if (good) return json;
     cJSON_Delete(json);
     return no_config(loader, "no memory for its VAE's configuration", err);
@@ -198,7 +212,8 @@ cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, 
     const char *inner = !openclip && has(loader, prefix, "text_model.") ? "text_model." : "";
     const char *layer = openclip ? "transformer.resblocks" : "encoder.layers";
     char token[64], position[64], fc[64];
-    snprintf(token, sizeof token, "%s%s", inner, openclip ? "token_embedding.weight" : "embeddings.token_embedding.weight");
+    snprintf(token, sizeof token, "%s%s", inner,
+             openclip ? "token_embedding.weight" : "embeddings.token_embedding.weight");
     snprintf(position, sizeof position, "%s%s", inner,
              openclip ? "positional_embedding" : "embeddings.position_embedding.weight");
     snprintf(fc, sizeof fc, "%s%s.0.mlp.%s.weight", inner, layer, openclip ? "c_fc" : "fc1");
@@ -210,17 +225,18 @@ cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, 
     int projection = projected ? DIM(1, "text_projection") : 0;
     cJSON *json = cJSON_CreateObject();
     cJSON *classes = cJSON_AddArrayToObject(json, "architectures");
-    bool good = classes &&
-                cJSON_AddItemToArray(classes, cJSON_CreateString(projection ? "CLIPTextModelWithProjection"
-                                                                            : "CLIPTextModel")) &&
-                add_int(json, "vocab_size", vocab) && add_int(json, "hidden_size", width) &&
-                add_int(json, "intermediate_size", inner_width) && add_int(json, "num_hidden_layers", layers) &&
-                add_int(json, "num_attention_heads", width < 64 ? 1 : width / 64) &&
-                add_int(json, "max_position_embeddings", positions) &&
-                add_text(json, "hidden_act", openclip ? "gelu" : "quick_gelu") &&
-                cJSON_AddNumberToObject(json, "layer_norm_eps", 1e-5) && add_int(json, "bos_token_id", vocab - 2) &&
-                add_int(json, "eos_token_id", vocab - 1) && add_int(json, "pad_token_id", openclip ? 0 : vocab - 1) &&
-                (!projection || add_int(json, "projection_dim", projection));
+    bool good =
+        classes &&
+        cJSON_AddItemToArray(
+            classes, cJSON_CreateString(projection ? "CLIPTextModelWithProjection" : "CLIPTextModel")) &&
+        add_int(json, "vocab_size", vocab) && add_int(json, "hidden_size", width) &&
+        add_int(json, "intermediate_size", inner_width) && add_int(json, "num_hidden_layers", layers) &&
+        add_int(json, "num_attention_heads", width < 64 ? 1 : width / 64) &&
+        add_int(json, "max_position_embeddings", positions) &&
+        add_text(json, "hidden_act", openclip ? "gelu" : "quick_gelu") &&
+        cJSON_AddNumberToObject(json, "layer_norm_eps", 1e-5) && add_int(json, "bos_token_id", vocab - 2) &&
+        add_int(json, "eos_token_id", vocab - 1) && add_int(json, "pad_token_id", openclip ? 0 : vocab - 1) &&
+        (!projection || add_int(json, "projection_dim", projection));
     if (good) return json;
     cJSON_Delete(json);
     return no_config(loader, "no memory for its text encoder's configuration", err);

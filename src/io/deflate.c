@@ -49,10 +49,10 @@ static void put_symbol(struct encoder *e, uint32_t symbol) {
 static void put_match(struct encoder *e, int length, int distance) {
     static const uint16_t length_base[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                              31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-    static const uint8_t length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4,
-                                             5, 5, 5, 5, 0};
-    static const uint16_t distance_base[30] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,
-                                               33,  49,  65,  97,  129, 193,  257,  385,  513,  769,
+    static const uint8_t length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                             2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+    static const uint16_t distance_base[30] = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                               33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
                                                1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
     int i = 28, j = 29;
     while (length < length_base[i]) i--;
@@ -79,7 +79,8 @@ static int find_match(const struct encoder *e, const uint8_t *data, size_t at, s
     int most = room < MAX_MATCH ? (int)room : MAX_MATCH, best = 0;
     if (most < MIN_MATCH) return 0;
     int32_t place = e->head[hash_of(data + at)];
-    for (int tries = 0; place >= 0 && at - (size_t)place < WINDOW && tries < MAX_CHAIN && best < most; tries++) {
+    for (int tries = 0; place >= 0 && at - (size_t)place < WINDOW && tries < MAX_CHAIN && best < most;
+         tries++) {
         const uint8_t *a = data + place, *b = data + at;
         int n = 0;
         if (a[best] == b[best])

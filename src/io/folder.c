@@ -27,8 +27,10 @@ bool fum_folder_is(const char *path) {
     return is;
 }
 
-// "dir/stem.variant.safetensors" and the names of an index of shards, as diffusers and transformers write them.
-static enum fum_result try_variant(fum_arena *arena, const char *dir, const char *variant, const char **weights) {
+// "dir/stem.variant.safetensors" and the names of an index of shards, as diffusers and transformers write
+// them.
+static enum fum_result try_variant(fum_arena *arena, const char *dir, const char *variant,
+                                   const char **weights) {
     static const char *const stems[] = {"diffusion_pytorch_model", "model"};
     const char *dot = variant ? "." : "";
     if (!variant) variant = "";
@@ -53,8 +55,8 @@ static bool has_file(fum_arena *arena, const char *dir, const char *name) {
     return path && fum_path_is_file(path);
 }
 
-enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant, const char **weights,
-                                        struct fum_error *err) {
+enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant,
+                                        const char **weights, struct fum_error *err) {
     const char *const order[] = {variant, NULL, "fp16", "bf16"};
     *weights = NULL;
     for (size_t i = variant ? 0 : 1; i < sizeof order / sizeof *order && !*weights; i++)
@@ -68,13 +70,16 @@ enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const
                                  "%s: has only the pickle %s; convert the model to safetensors (diffusers: "
                                  "save_pretrained with safe_serialization)",
                                  dir, pickles[i]);
-    return fum_error_set(err, FUM_ERR_IO, "%s: has no weights (diffusion_pytorch_model.safetensors or "
-                         "model.safetensors); get the model again, whole", dir);
+    return fum_error_set(err, FUM_ERR_IO,
+                         "%s: has no weights (diffusion_pytorch_model.safetensors or "
+                         "model.safetensors); get the model again, whole",
+                         dir);
 }
 
 // Parts without which there is no picture; the others (safety checker, …) may be missing.
 static bool is_needed(const char *name) {
-    static const char *const needed[] = {"unet", "transformer", "vae", "text_encoder", "tokenizer", "scheduler"};
+    static const char *const needed[] = {"unet",         "transformer", "vae",
+                                         "text_encoder", "tokenizer",   "scheduler"};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         size_t n = strlen(needed[i]);
         if (!strncmp(name, needed[i], n) && (!name[n] || name[n] == '_')) return true;
@@ -86,14 +91,15 @@ static bool starts_with(const char *text, const char *start) {
     return !strncmp(text, start, strlen(start));
 }
 
-static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJSON **config, const char *variant,
-                                 struct fum_error *err) {
+static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJSON **config,
+                                 const char *variant, struct fum_error *err) {
     bool scheduler = starts_with(part->name, "scheduler"), tokenizer = starts_with(part->name, "tokenizer");
     part->dir = fum_path_join(f->arena, f->path, part->name);
     if (!part->dir) return no_memory(f->path, err);
     if (!fum_path_is_dir(part->dir)) {
         if (!is_needed(part->name)) return FUM_OK;
-        return fum_error_set(err, FUM_ERR_IO, "%s: model_index.json names the part %s (%s), but its folder %s is missing",
+        return fum_error_set(err, FUM_ERR_IO,
+                             "%s: model_index.json names the part %s (%s), but its folder %s is missing",
                              f->path, part->name, part->class_name, part->dir);
     }
     if (tokenizer) return FUM_OK;
@@ -103,24 +109,29 @@ static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJ
         enum fum_result result = fum_json_read(config, path, err);
         if (result) return result;
         part->config = *config;
-        if (!cJSON_IsObject(*config)) return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
+        if (!cJSON_IsObject(*config))
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
     } else if (is_needed(part->name)) {
         return fum_error_set(err, FUM_ERR_IO, "%s: the part %s has no %s", f->path, part->name, path);
     }
     if (scheduler) return FUM_OK;
     // Weights of a part that is not needed are taken when they are there.
-    return fum_folder_find_weights(f->arena, part->dir, variant, &part->weights, is_needed(part->name) ? err : NULL);
+    return fum_folder_find_weights(f->arena, part->dir, variant, &part->weights,
+                                   is_needed(part->name) ? err : NULL);
 }
 
 // Entries such as "vae": ["diffusers", "AutoencoderKL"]; the name becomes a path, so it must be a plain one.
 static enum fum_result read_parts(fum_folder *f, const char *variant, struct fum_error *err) {
     for (const cJSON *item = f->index->child; item; item = item->next) {
-        const cJSON *library = cJSON_IsArray(item) ? item->child : NULL, *name = library ? library->next : NULL;
+        const cJSON *library = cJSON_IsArray(item) ? item->child : NULL,
+                    *name = library ? library->next : NULL;
         if (!cJSON_IsString(library) || !cJSON_IsString(name) || name->next) continue;
         if (!item->string[0] || strpbrk(item->string, "/\\") || item->string[0] == '.')
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names a part that is not a plain name", f->path);
+            return fum_error_set(err, FUM_ERR_FORMAT,
+                                 "%s: model_index.json names a part that is not a plain name", f->path);
         if (f->count == MAX_PARTS)
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names more than %d parts", f->path, MAX_PARTS);
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names more than %d parts",
+                                 f->path, MAX_PARTS);
         struct fum_folder_part *part = &f->parts[f->count];
         *part = (struct fum_folder_part){
             .name = item->string, .library = library->valuestring, .class_name = name->valuestring};
@@ -131,19 +142,23 @@ static enum fum_result read_parts(fum_folder *f, const char *variant, struct fum
     return FUM_OK;
 }
 
-static enum fum_result read_json(fum_folder *f, const char *name, bool needed, cJSON **json, struct fum_error *err) {
+static enum fum_result read_json(fum_folder *f, const char *name, bool needed, cJSON **json,
+                                 struct fum_error *err) {
     char *path = fum_path_join(f->arena, f->path, name);
     if (!path) return no_memory(f->path, err);
     if (!fum_path_is_file(path)) {
         if (!needed) return FUM_OK;
-        return fum_error_set(err, FUM_ERR_IO, "%s: no %s, so this is not a diffusers model folder", f->path, name);
+        return fum_error_set(err, FUM_ERR_IO, "%s: no %s, so this is not a diffusers model folder", f->path,
+                             name);
     }
     enum fum_result result = fum_json_read(json, path, err);
-    if (!result && !cJSON_IsObject(*json)) result = fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
+    if (!result && !cJSON_IsObject(*json))
+        result = fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
     return result;
 }
 
-enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant, struct fum_error *err) {
+enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant,
+                                struct fum_error *err) {
     fum_folder *f = fum_calloc(1, sizeof *f);
     *folder = f;
     if (!f) return no_memory(path, err);
@@ -202,9 +217,11 @@ const struct fum_folder_part *fum_folder_part(const fum_folder *f, const char *n
     return NULL;
 }
 
-const struct fum_folder_part *fum_folder_require(const fum_folder *f, const char *name, struct fum_error *err) {
+const struct fum_folder_part *fum_folder_require(const fum_folder *f, const char *name,
+                                                 struct fum_error *err) {
     const struct fum_folder_part *part = fum_folder_part(f, name);
     if (!part)
-        fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names no %s, which this model needs", f->path, name);
+        fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names no %s, which this model needs",
+                      f->path, name);
     return part;
 }

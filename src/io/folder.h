@@ -18,11 +18,12 @@ struct fum_folder_part {
     const char *weights;    // file to give to fum_loader_open; NULL for parts without weights
 };
 
-// Reads model_index.json, the parts' configurations and fumarole.json, and chooses weight files. `variant` ("fp16",
-// …) is preferred where there is one; NULL prefers the plain file, then fp16, then bf16. A part of the picture's way
-// (UNet, VAE, text encoders, tokenizers, scheduler) that is named but not there is an error that names it, as is one
-// with only .bin weights. Immutable once open.
-enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant, struct fum_error *err);
+// Reads model_index.json, the parts' configurations and fumarole.json, and chooses weight files. `variant`
+// ("fp16", …) is preferred where there is one; NULL prefers the plain file, then fp16, then bf16. A part of
+// the picture's way (UNet, VAE, text encoders, tokenizers, scheduler) that is named but not there is an error
+// that names it, as is one with only .bin weights. Immutable once open.
+enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant,
+                                struct fum_error *err);
 void fum_folder_close(fum_folder **folder);
 
 // Whether `path` is a folder with a model_index.json.
@@ -38,10 +39,11 @@ const struct fum_folder_part *fum_folder_part_at(const fum_folder *folder, size_
 // NULL when the model has no such part.
 const struct fum_folder_part *fum_folder_part(const fum_folder *folder, const char *name);
 // The same, but a part that is not there is an error that names it; NULL then.
-const struct fum_folder_part *fum_folder_require(const fum_folder *folder, const char *name, struct fum_error *err);
+const struct fum_folder_part *fum_folder_require(const fum_folder *folder, const char *name,
+                                                 struct fum_error *err);
 
 // The weight file in one part's folder; *weights is in the arena.
-enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant, const char **weights,
-                                        struct fum_error *err);
+enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant,
+                                        const char **weights, struct fum_error *err);
 
 #endif

@@ -80,17 +80,19 @@ enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const cha
     if (bytes < IHDR_END || memcmp(png, fum_png_signature, FUM_PNG_SIGNATURE) || memcmp(png + 12, "IHDR", 4))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a PNG file", where);
     if (bytes > MAX_FILE_BYTES || bytes > INT_MAX)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture", where, bytes);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture", where,
+                             bytes);
     enum fum_result result = fum_png_check_size(where, get32(png + 16), get32(png + 20), err);
     if (result) return result;
     const char *why = NULL;
     int found = 0;
-    bitmap->pixels = fum_stb_read_png(png, (int)bytes, channels, &bitmap->width, &bitmap->height, &found, &why);
+    bitmap->pixels =
+        fum_stb_read_png(png, (int)bytes, channels, &bitmap->width, &bitmap->height, &found, &why);
     if (!bitmap->pixels) {
         bool memory = why && !strcmp(why, "outofmem");
         *bitmap = (struct fum_bitmap){0};
-        return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT, "%s: cannot decode the PNG: %s", where,
-                             why ? why : "damaged");
+        return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT, "%s: cannot decode the PNG: %s",
+                             where, why ? why : "damaged");
     }
     bitmap->channels = channels ? channels : found;
     if (parameters) *parameters = find_parameters(png, bytes);
@@ -104,7 +106,8 @@ enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap
     if (parameters) *parameters = NULL;
     enum fum_result result = fum_mapping_open(&mapping, path, err);
     if (result) return result;
-    result = fum_image_decode_png(mapping.data, (size_t)mapping.size, path, channels, bitmap, parameters, err);
+    result =
+        fum_image_decode_png(mapping.data, (size_t)mapping.size, path, channels, bitmap, parameters, err);
     fum_mapping_close(&mapping);
     return result;
 }

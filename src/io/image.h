@@ -11,17 +11,18 @@ struct fum_bitmap {
 };
 void fum_bitmap_free(struct fum_bitmap *bitmap);
 
-// Writes RGB pixels as PNG. `parameters` (UTF-8, may be NULL) goes into a text chunk under the key "parameters":
-// tEXt where Latin-1 can hold it, else iTXt. The file appears only when it is complete.
+// Writes RGB pixels as PNG. `parameters` (UTF-8, may be NULL) goes into a text chunk under the key
+// "parameters": tEXt where Latin-1 can hold it, else iTXt. The file appears only when it is complete.
 enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int width, int height,
                                     const char *parameters, struct fum_error *err);
 // The same into memory (freed with fum_free), 1, 3 or 4 channels.
 enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int height, int channels,
-                                     const char *parameters, uint8_t **png, size_t *bytes, struct fum_error *err);
+                                     const char *parameters, uint8_t **png, size_t *bytes,
+                                     struct fum_error *err);
 
-// Reads a PNG of any kind as `channels` (1, 3 or 4; 0: as it is) channels. `parameters` may be NULL; else it gets
-// the text of the "parameters" chunk (UTF-8, freed with fum_free), or NULL when there is none. Size is checked
-// before anything is decoded: at most 16384 a side and 64 Mi pixels.
+// Reads a PNG of any kind as `channels` (1, 3 or 4; 0: as it is) channels. `parameters` may be NULL; else it
+// gets the text of the "parameters" chunk (UTF-8, freed with fum_free), or NULL when there is none. Size is
+// checked before anything is decoded: at most 16384 a side and 64 Mi pixels.
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap, char **parameters,
                                struct fum_error *err);
 enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where, int channels,
@@ -43,9 +44,7 @@ struct fum_image_parameters {
     const char *rng;                // "CPU"; NULL: left out
     const char *version;            // NULL: left out
     // More "key: value" pairs, written before the version.
-    const struct fum_image_extra {
-        const char *key, *value;
-    } *extra;
+    const struct fum_image_extra { const char *key, *value; } * extra;
     size_t extra_count;
 };
 // The text, freed with fum_free; NULL when memory is out.

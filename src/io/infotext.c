@@ -1,5 +1,5 @@
-// The parameters text of a picture, as A1111's create_infotext lays it out: the prompt, the negative prompt, and one
-// line of "key: value" pairs in a fixed order.
+// The parameters text of a picture, as A1111's create_infotext lays it out: the prompt, the negative prompt,
+// and one line of "key: value" pairs in a fixed order.
 #include "io/image.h"
 
 #include <inttypes.h>

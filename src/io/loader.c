@@ -81,7 +81,8 @@ enum fum_result fum_loader_add(fum_loader *l, const struct fum_loader_tensor *te
     return FUM_OK;
 }
 
-enum fum_result fum_loader_add_metadata(fum_loader *l, const char *key, const char *value, struct fum_error *err) {
+enum fum_result fum_loader_add_metadata(fum_loader *l, const char *key, const char *value,
+                                        struct fum_error *err) {
     struct pair pair = {fum_arena_strdup(l->arena, key), fum_arena_strdup(l->arena, value)};
     if (!pair.key || !pair.value ||
         !fum_grow((void **)&l->metadata, &l->metadata_capacity, l->metadata_count, sizeof *l->metadata))
@@ -91,7 +92,8 @@ enum fum_result fum_loader_add_metadata(fum_loader *l, const char *key, const ch
 }
 
 // Files of other kinds that people have under the same or a similar name.
-static enum fum_result reject_other_formats(const uint8_t *p, uint64_t size, const char *path, struct fum_error *err) {
+static enum fum_result reject_other_formats(const uint8_t *p, uint64_t size, const char *path,
+                                            struct fum_error *err) {
     static const struct {
         const char *magic;
         size_t bytes;
@@ -107,7 +109,8 @@ static enum fum_result reject_other_formats(const uint8_t *p, uint64_t size, con
         {"<html", 5, "a web page, not a model"},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        // The eight bytes of a safetensors header length could begin like a short magic; then '{' follows them.
+        // The eight bytes of a safetensors header length could begin like a short magic; then '{' follows
+        // them.
         if (size < others[i].bytes || memcmp(p, others[i].magic, others[i].bytes)) continue;
         if (others[i].bytes < 8 && size > 8 && p[8] == '{' && p[7] == 0) continue;
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s; give a .safetensors file", path,
@@ -116,8 +119,8 @@ static enum fum_result reject_other_formats(const uint8_t *p, uint64_t size, con
     return FUM_OK;
 }
 
-static enum fum_result read_file(fum_loader *l, const char *path, const struct fum_mapping *bytes, bool mapped,
-                                 struct fum_error *err) {
+static enum fum_result read_file(fum_loader *l, const char *path, const struct fum_mapping *bytes,
+                                 bool mapped, struct fum_error *err) {
     struct fum_mapping mapping = *bytes;
     char *copy = fum_arena_strdup(l->arena, path);
     if (!copy || !fum_grow((void **)&l->files, &l->file_capacity, l->file_count, sizeof *l->files)) {
@@ -146,10 +149,11 @@ static enum fum_result sort_tensors(fum_loader *l, struct fum_error *err) {
     for (size_t i = 1; i < l->count; i++) {
         const struct fum_loader_tensor *a = &l->tensors[i - 1], *b = &l->tensors[i];
         if (strcmp(a->name, b->name)) continue;
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s is there twice, at byte %llu%s%s and at byte %llu",
-                             l->files[b->file].path, fum_loader_show(a->name).text, (unsigned long long)a->offset,
-                             a->file == b->file ? "" : " of ", a->file == b->file ? "" : l->files[a->file].path,
-                             (unsigned long long)b->offset);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: tensor %s is there twice, at byte %llu%s%s and at byte %llu",
+                             l->files[b->file].path, fum_loader_show(a->name).text,
+                             (unsigned long long)a->offset, a->file == b->file ? "" : " of ",
+                             a->file == b->file ? "" : l->files[a->file].path, (unsigned long long)b->offset);
     }
     return FUM_OK;
 }
@@ -158,15 +162,16 @@ static enum fum_result sort_tensors(fum_loader *l, struct fum_error *err) {
 static enum fum_result shard_path(fum_loader *l, const char *index, const char *name, char **path,
                                   struct fum_error *err) {
     if (!*name || strchr(name, '/') || strchr(name, '\\') || name[0] == '.')
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: names the file \"%s\", which is not a plain file name", index,
-                             fum_loader_show(name).text);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: names the file \"%s\", which is not a plain file name",
+                             index, fum_loader_show(name).text);
     const char *slash = strrchr(index, '/');
     *path = fum_arena_printf(l->arena, "%.*s%s", slash ? (int)(slash - index + 1) : 0, index, name);
     return *path ? FUM_OK : no_memory(index, err);
 }
 
 // Opens every file that the map names, once each, in the order of first mention.
-static enum fum_result open_shards(fum_loader *l, const char *index, const cJSON *map, struct fum_error *err) {
+static enum fum_result open_shards(fum_loader *l, const char *index, const cJSON *map,
+                                   struct fum_error *err) {
     for (const cJSON *item = map->child; item; item = item->next) {
         char *path = NULL;
         if (!cJSON_IsString(item))
@@ -185,7 +190,8 @@ static enum fum_result open_shards(fum_loader *l, const char *index, const cJSON
     return FUM_OK;
 }
 
-static enum fum_result check_map(const fum_loader *l, const char *index, const cJSON *map, struct fum_error *err) {
+static enum fum_result check_map(const fum_loader *l, const char *index, const cJSON *map,
+                                 struct fum_error *err) {
     for (const cJSON *item = map->child; item; item = item->next)
         if (!fum_loader_find(l, item->string))
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s should be in %s but is not", index,
@@ -224,8 +230,8 @@ enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fu
     return result;
 }
 
-enum fum_result fum_loader_open_memory(fum_loader **loader, const void *data, uint64_t bytes, const char *label,
-                                       struct fum_error *err) {
+enum fum_result fum_loader_open_memory(fum_loader **loader, const void *data, uint64_t bytes,
+                                       const char *label, struct fum_error *err) {
     struct fum_mapping mapping = {data, bytes};
     enum fum_result result = loader_create(loader, label, err);
     if (!result) result = read_file(*loader, label, &mapping, false, err);

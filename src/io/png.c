@@ -26,7 +26,8 @@ static void put32(uint8_t *p, uint32_t value) {
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
-// Puts length, type and CRC around the `bytes` of data that stand at chunk + 8; returns the chunk's whole length.
+// Puts length, type and CRC around the `bytes` of data that stand at chunk + 8; returns the chunk's whole
+// length.
 static size_t close_chunk(uint8_t *chunk, const char *type, size_t bytes) {
     put32(chunk, (uint32_t)bytes);
     memcpy(chunk + 4, type, 4);
@@ -37,9 +38,11 @@ static size_t close_chunk(uint8_t *chunk, const char *type, size_t bytes) {
 // The next code point of UTF-8 text, 0xfffd for bytes that are none; *p moves on.
 static uint32_t next_code_point(const uint8_t **p) {
     const uint8_t *s = *p;
-    int more = s[0] < 0x80 ? 0 : s[0] >= 0xc2 && s[0] < 0xe0 ? 1 : s[0] >= 0xe0 && s[0] < 0xf0 ? 2
-               : s[0] >= 0xf0 && s[0] < 0xf5                 ? 3
-                                                             : -1;
+    int more = s[0] < 0x80                   ? 0
+               : s[0] >= 0xc2 && s[0] < 0xe0 ? 1
+               : s[0] >= 0xe0 && s[0] < 0xf0 ? 2
+               : s[0] >= 0xf0 && s[0] < 0xf5 ? 3
+                                             : -1;
     static const uint8_t lead[4] = {0x7f, 0x1f, 0x0f, 0x07};
     static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
     (*p)++;
@@ -74,11 +77,13 @@ size_t fum_png_put_utf8(uint8_t *out, uint32_t c) {
 
 enum { MAX_SIDE = 16384, MAX_PIXELS = 64 << 20 };
 
-enum fum_result fum_png_check_size(const char *where, long long width, long long height, struct fum_error *err) {
+enum fum_result fum_png_check_size(const char *where, long long width, long long height,
+                                   struct fum_error *err) {
     if (width > 0 && height > 0 && width <= MAX_SIDE && height <= MAX_SIDE && width * height <= MAX_PIXELS)
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_FORMAT, "%s: a picture of %lldx%lld is outside the limits (%d a side, %d pixels)",
-                         where, width, height, MAX_SIDE, MAX_PIXELS);
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "%s: a picture of %lldx%lld is outside the limits (%d a side, %d pixels)", where,
+                         width, height, MAX_SIDE, MAX_PIXELS);
 }
 
 // The whole chunk, freed with fum_free; NULL when memory is out.
@@ -106,8 +111,10 @@ static int paeth(int a, int b, int c) {
     return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
 }
 
-// One row by filter `type` (0 none, 1 sub, 2 up, 3 average, 4 Paeth). `above` is a row of zeros for the first one.
-static void filter_row(uint8_t *out, const uint8_t *row, const uint8_t *above, size_t bytes, size_t step, int type) {
+// One row by filter `type` (0 none, 1 sub, 2 up, 3 average, 4 Paeth). `above` is a row of zeros for the first
+// one.
+static void filter_row(uint8_t *out, const uint8_t *row, const uint8_t *above, size_t bytes, size_t step,
+                       int type) {
     for (size_t i = 0; i < bytes; i++) {
         int left = i >= step ? row[i - step] : 0, corner = i >= step ? above[i - step] : 0, up = above[i];
         const int guess[5] = {0, left, up, (left + up) / 2, type == 4 ? paeth(left, up, corner) : 0};
@@ -115,7 +122,8 @@ static void filter_row(uint8_t *out, const uint8_t *row, const uint8_t *above, s
     }
 }
 
-// All rows, each with the filter whose differences are smallest in sum, the usual choice. Freed with fum_free.
+// All rows, each with the filter whose differences are smallest in sum, the usual choice. Freed with
+// fum_free.
 static uint8_t *filter_rows(const uint8_t *pixels, int height, size_t row_bytes, size_t step) {
     uint8_t *out = fum_alloc((size_t)height, row_bytes + 1), *row = fum_alloc(row_bytes, 1);
     uint8_t *zeros = fum_calloc(row_bytes, 1);
@@ -146,19 +154,22 @@ static uint8_t *filter_rows(const uint8_t *pixels, int height, size_t row_bytes,
 const uint8_t fum_png_signature[FUM_PNG_SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
 enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int height, int channels,
-                                     const char *parameters, uint8_t **png, size_t *bytes, struct fum_error *err) {
+                                     const char *parameters, uint8_t **png, size_t *bytes,
+                                     struct fum_error *err) {
     static const uint8_t color_type[5] = {0, 0, 0, 2, 6};
     uint8_t *rows = NULL, *packed = NULL, *text = NULL, *out = NULL;
     size_t packed_bytes = 0, text_bytes = 0, row_bytes = (size_t)width * (size_t)channels;
     *png = NULL;
     if (channels != 1 && channels != 3 && channels != 4)
-        return fum_error_set(err, FUM_ERR_ARG, "a PNG of %d channels is not possible; give 1, 3 or 4", channels);
+        return fum_error_set(err, FUM_ERR_ARG, "a PNG of %d channels is not possible; give 1, 3 or 4",
+                             channels);
     enum fum_result result = fum_png_check_size("PNG", width, height, err);
     if (result) return result;
     rows = filter_rows(pixels, height, row_bytes, (size_t)channels);
     if (rows) packed = fum_deflate_zlib(rows, (size_t)height * (row_bytes + 1), &packed_bytes);
     if (packed && parameters) text = text_chunk("parameters", parameters, &text_bytes);
-    if (packed && (text || !parameters)) out = fum_calloc(FUM_PNG_SIGNATURE + 25 + text_bytes + packed_bytes + 24, 1);
+    if (packed && (text || !parameters))
+        out = fum_calloc(FUM_PNG_SIGNATURE + 25 + text_bytes + packed_bytes + 24, 1);
     if (out) {
         size_t at = FUM_PNG_SIGNATURE;
         memcpy(out, fum_png_signature, at);

@@ -15,8 +15,8 @@ enum {
 };
 
 static const char *const dtype_names[FUM_DTYPE_COUNT] = {
-    [FUM_F32] = "F32", [FUM_F16] = "F16", [FUM_BF16] = "BF16", [FUM_I32] = "I32",
-    [FUM_F64] = "F64", [FUM_I64] = "I64", [FUM_I16] = "I16",   [FUM_I8] = "I8",
+    [FUM_F32] = "F32", [FUM_F16] = "F16",   [FUM_BF16] = "BF16",       [FUM_I32] = "I32",
+    [FUM_F64] = "F64", [FUM_I64] = "I64",   [FUM_I16] = "I16",         [FUM_I8] = "I8",
     [FUM_U8] = "U8",   [FUM_BOOL] = "BOOL", [FUM_F8_E4M3] = "F8_E4M3", [FUM_F8_E5M2] = "F8_E5M2",
 };
 
@@ -45,7 +45,8 @@ struct reader {
 };
 
 static enum fum_result bad_tensor(const struct reader *r, const char *name, const char *what) {
-    return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s: %s", r->path, fum_loader_show(name).text, what);
+    return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s: %s", r->path, fum_loader_show(name).text,
+                         what);
 }
 
 // Depth and number of values of the header's text, before any of it is turned into objects.
@@ -69,13 +70,15 @@ static const char *check_nesting(const char *text, size_t bytes) {
 
 // A whole number of JSON that a uint64_t holds exactly.
 static bool whole_number(const cJSON *item, uint64_t *value) {
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 9007199254740992.0)) return false;
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 9007199254740992.0))
+        return false;
     *value = (uint64_t)item->valuedouble;
     return (double)*value == item->valuedouble;
 }
 
 // dtype and shape into `view`, and the bytes that they make.
-static enum fum_result read_shape(const struct reader *r, const cJSON *item, struct fum_view *view, uint64_t *bytes) {
+static enum fum_result read_shape(const struct reader *r, const cJSON *item, struct fum_view *view,
+                                  uint64_t *bytes) {
     const char *dtype = fum_json_string(item, "dtype", NULL), *name = item->string;
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
     if (!dtype) return bad_tensor(r, name, "has no dtype");
@@ -87,10 +90,11 @@ static enum fum_result read_shape(const struct reader *r, const cJSON *item, str
     bool overflow = false, empty = false;
     for (const cJSON *d = shape->child; d; d = d->next) {
         uint64_t dim;
-        if (!whole_number(d, &dim)) return bad_tensor(r, name, "its shape holds something that is no whole number");
+        if (!whole_number(d, &dim))
+            return bad_tensor(r, name, "its shape holds something that is no whole number");
         if (view->rank == FUM_VIEW_MAX_DIMS)
-            return fum_error_set(r->err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has more than %d dimensions", r->path,
-                                 fum_loader_show(name).text, FUM_VIEW_MAX_DIMS);
+            return fum_error_set(r->err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has more than %d dimensions",
+                                 r->path, fum_loader_show(name).text, FUM_VIEW_MAX_DIMS);
         view->dim[view->rank++] = (int64_t)dim;
         empty |= dim == 0;
         overflow |= dim && *bytes > (uint64_t)INT64_MAX / dim;
@@ -101,7 +105,8 @@ static enum fum_result read_shape(const struct reader *r, const cJSON *item, str
     return FUM_OK;
 }
 
-static enum fum_result read_range(const struct reader *r, const cJSON *item, uint64_t bytes, uint64_t *begin) {
+static enum fum_result read_range(const struct reader *r, const cJSON *item, uint64_t bytes,
+                                  uint64_t *begin) {
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
     const cJSON *first = cJSON_IsArray(offsets) ? offsets->child : NULL;
     uint64_t end;
@@ -110,16 +115,18 @@ static enum fum_result read_range(const struct reader *r, const cJSON *item, uin
         return bad_tensor(r, item->string, "its data_offsets are not two whole numbers");
     const char *name = item->string;
     if (*begin > end)
-        return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s: begins at byte %llu, after its end at %llu",
-                             r->path, fum_loader_show(name).text, (ull)*begin, (ull)end);
-    if (end - *begin != bytes)
-        return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s at byte %llu: its shape wants %llu bytes, found %llu",
-                             r->path, fum_loader_show(name).text, (ull)(r->base + *begin), (ull)bytes,
-                             (ull)(end - *begin));
-    if (end > r->size)
         return fum_error_set(r->err, FUM_ERR_FORMAT,
-                             "%s: tensor %s ends at byte %llu of the file, which has %llu: cut off? Get the file again",
-                             r->path, fum_loader_show(name).text, (ull)(r->base + end), (ull)(r->base + r->size));
+                             "%s: tensor %s: begins at byte %llu, after its end at %llu", r->path,
+                             fum_loader_show(name).text, (ull)*begin, (ull)end);
+    if (end - *begin != bytes)
+        return fum_error_set(
+            r->err, FUM_ERR_FORMAT, "%s: tensor %s at byte %llu: its shape wants %llu bytes, found %llu",
+            r->path, fum_loader_show(name).text, (ull)(r->base + *begin), (ull)bytes, (ull)(end - *begin));
+    if (end > r->size)
+        return fum_error_set(
+            r->err, FUM_ERR_FORMAT,
+            "%s: tensor %s ends at byte %llu of the file, which has %llu: cut off? Get the file again",
+            r->path, fum_loader_show(name).text, (ull)(r->base + end), (ull)(r->base + r->size));
     return FUM_OK;
 }
 
@@ -166,17 +173,20 @@ static enum fum_result check_cover(const struct reader *r, size_t first) {
     enum fum_result result = FUM_OK;
     for (size_t i = 0; i < n && !result; i++) {
         if (sorted[i]->offset < at)
-            result = fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s at byte %llu overlaps tensor %s, which ends at %llu",
+            result = fum_error_set(r->err, FUM_ERR_FORMAT,
+                                   "%s: tensor %s at byte %llu overlaps tensor %s, which ends at %llu",
                                    r->path, fum_loader_show(sorted[i]->name).text, (ull)sorted[i]->offset,
                                    i ? fum_loader_show(sorted[i - 1]->name).text : "", (ull)at);
         else if (sorted[i]->offset > at)
-            result = fum_error_set(r->err, FUM_ERR_FORMAT, "%s: bytes %llu to %llu, before tensor %s, belong to no tensor",
-                                   r->path, (ull)at, (ull)sorted[i]->offset, fum_loader_show(sorted[i]->name).text);
+            result = fum_error_set(r->err, FUM_ERR_FORMAT,
+                                   "%s: bytes %llu to %llu, before tensor %s, belong to no tensor", r->path,
+                                   (ull)at, (ull)sorted[i]->offset, fum_loader_show(sorted[i]->name).text);
         at = sorted[i]->offset + sorted[i]->bytes;
     }
     if (!result && at != r->base + r->size)
-        result = fum_error_set(r->err, FUM_ERR_FORMAT, "%s: %llu bytes after the last tensor belong to none (file of %llu)",
-                               r->path, (ull)(r->base + r->size - at), (ull)(r->base + r->size));
+        result = fum_error_set(r->err, FUM_ERR_FORMAT,
+                               "%s: %llu bytes after the last tensor belong to none (file of %llu)", r->path,
+                               (ull)(r->base + r->size - at), (ull)(r->base + r->size));
     fum_free(sorted);
     return result;
 }
@@ -194,18 +204,22 @@ static enum fum_result read_header(const struct reader *r, const cJSON *header) 
 enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const uint8_t *data, uint64_t size,
                                       const char *path, struct fum_error *err) {
     if (size < 8)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes are too few for a safetensors file", path, (ull)size);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes are too few for a safetensors file", path,
+                             (ull)size);
     uint64_t length = 0;
     for (int i = 7; i >= 0; i--) length = length << 8 | data[i];
     if (length > MAX_HEADER_BYTES)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: a header of %llu bytes is over the limit of %d: not a safetensors file?",
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: a header of %llu bytes is over the limit of %d: not a safetensors file?",
                              path, (ull)length, MAX_HEADER_BYTES);
     if (length > size - 8)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: the header wants %llu bytes, the file has %llu: cut off? Get it again",
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: the header wants %llu bytes, the file has %llu: cut off? Get it again",
                              path, (ull)(length + 8), (ull)size);
     const char *text = (const char *)data + 8;
     if (!length || text[0] != '{')
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: no JSON header at byte 8: not a safetensors file", path);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: no JSON header at byte 8: not a safetensors file",
+                             path);
     const char *wrong = check_nesting(text, (size_t)length);
     if (wrong) return fum_error_set(err, FUM_ERR_FORMAT, "%s: the header %s", path, wrong);
     cJSON *header = NULL;

@@ -24,7 +24,8 @@ static bool view_bytes(const struct fum_view *view, uint64_t *bytes) {
     *bytes = fum_dtype_size(view->dtype);
     if (view->rank < 0 || view->rank > FUM_VIEW_MAX_DIMS) return false;
     for (int i = 0; i < view->rank; i++) {
-        if (view->dim[i] < 0 || (view->dim[i] && *bytes > (uint64_t)INT64_MAX / (uint64_t)view->dim[i])) return false;
+        if (view->dim[i] < 0 || (view->dim[i] && *bytes > (uint64_t)INT64_MAX / (uint64_t)view->dim[i]))
+            return false;
         *bytes *= (uint64_t)view->dim[i];
     }
     return true;
@@ -45,7 +46,8 @@ static bool add_tensor(cJSON *header, const struct entry *e, uint64_t begin) {
 // The header's text, padded with blanks so that the tensors begin at a multiple of 8. Freed with cJSON_free.
 static char *header_text(const struct entry *entries, size_t n, const struct fum_safetensors_text *metadata,
                          size_t texts) {
-    cJSON *header = cJSON_CreateObject(), *meta = texts ? cJSON_AddObjectToObject(header, "__metadata__") : NULL;
+    cJSON *header = cJSON_CreateObject(),
+          *meta = texts ? cJSON_AddObjectToObject(header, "__metadata__") : NULL;
     bool good = header && (!texts || meta);
     for (size_t i = 0; good && i < texts; i++)
         good = cJSON_AddStringToObject(meta, metadata[i].key, metadata[i].value) != NULL;
@@ -59,8 +61,8 @@ static char *header_text(const struct entry *entries, size_t n, const struct fum
     return text;
 }
 
-static enum fum_result write_all(struct fum_file_writer *writer, const char *text, const struct entry *entries,
-                                 size_t n, struct fum_error *err) {
+static enum fum_result write_all(struct fum_file_writer *writer, const char *text,
+                                 const struct entry *entries, size_t n, struct fum_error *err) {
     size_t length = strlen(text), padded = (length + 7) / 8 * 8;
     uint8_t prefix[8];
     for (int i = 0; i < 8; i++) prefix[i] = (uint8_t)((uint64_t)padded >> (8 * i));
@@ -72,8 +74,8 @@ static enum fum_result write_all(struct fum_file_writer *writer, const char *tex
     return result;
 }
 
-enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors_tensor *tensors, size_t n,
-                                      const struct fum_safetensors_text *metadata, size_t texts,
+enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors_tensor *tensors,
+                                      size_t n, const struct fum_safetensors_text *metadata, size_t texts,
                                       struct fum_error *err) {
     struct fum_file_writer *writer = NULL;
     char *text = NULL;
@@ -83,8 +85,8 @@ enum fum_result fum_safetensors_write(const char *path, const struct fum_safeten
     for (size_t i = 0; i < n && !result; i++) {
         entries[i] = (struct entry){&tensors[i], i, 0};
         if (!view_bytes(&tensors[i].view, &entries[i].bytes))
-            result = fum_error_set(err, FUM_ERR_ARG, "cannot write %s: tensor %s has an impossible shape", path,
-                                   fum_loader_show(tensors[i].name).text);
+            result = fum_error_set(err, FUM_ERR_ARG, "cannot write %s: tensor %s has an impossible shape",
+                                   path, fum_loader_show(tensors[i].name).text);
     }
     if (result) goto done;
     if (n) qsort(entries, n, sizeof *entries, by_element);

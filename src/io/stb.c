@@ -1,7 +1,8 @@
 // The implementation of stb_image, the one file where its warnings are off.
 #include "io/stb.h"
 
-// A picture's bytes are checked before decoding, but a small file may still inflate without end: refuse that here.
+// A picture's bytes are checked before decoding, but a small file may still inflate without end: refuse that
+// here.
 enum { MAX_DECODED_BYTES = 1 << 30 };
 
 static void *stb_alloc(size_t bytes) {
@@ -27,9 +28,9 @@ static void *stb_realloc(void *old, size_t bytes) {
 #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
 #endif
 
-#define STBI_MALLOC(bytes)       stb_alloc(bytes)
-#define STBI_REALLOC(p, bytes)   stb_realloc(p, bytes)
-#define STBI_FREE(p)             fum_free(p)
+#define STBI_MALLOC(bytes)     stb_alloc(bytes)
+#define STBI_REALLOC(p, bytes) stb_realloc(p, bytes)
+#define STBI_FREE(p)           fum_free(p)
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG

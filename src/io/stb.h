@@ -4,7 +4,8 @@
 
 #include "base/alloc.h"
 
-// A PNG's pixels (freed with fum_free), `channels` of them (0: as it is); NULL with *why when it cannot be decoded.
+// A PNG's pixels (freed with fum_free), `channels` of them (0: as it is); NULL with *why when it cannot be
+// decoded.
 uint8_t *fum_stb_read_png(const uint8_t *png, int bytes, int channels, int *width, int *height, int *found,
                           const char **why);
 

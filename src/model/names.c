@@ -11,8 +11,8 @@ struct rule {
     const char *from, *to;
 };
 
-// A module of the builders' naming and the file's name for it. Below it, `rules` rename its children; without rules
-// they keep their names.
+// A module of the builders' naming and the file's name for it. Below it, `rules` rename its children; without
+// rules they keep their names.
 struct module {
     char *from, *to;
     const struct rule *rules;
@@ -49,7 +49,8 @@ static const struct {
     {"text_encoder", "cond_stage_model.transformer.", "text_model.final_layer_norm.weight", LAYOUT_DIFFUSERS},
     {"text_encoder", "cond_stage_model.transformer.", "final_layer_norm.weight", LAYOUT_DIFFUSERS},
     {"text_encoder", "cond_stage_model.model.", "ln_final.weight", LAYOUT_OPENCLIP},
-    {"text_encoder", "conditioner.embedders.0.transformer.", "text_model.final_layer_norm.weight", LAYOUT_DIFFUSERS},
+    {"text_encoder", "conditioner.embedders.0.transformer.", "text_model.final_layer_norm.weight",
+     LAYOUT_DIFFUSERS},
     {"text_encoder", "conditioner.embedders.0.transformer.", "final_layer_norm.weight", LAYOUT_DIFFUSERS},
     {"text_encoder", "", "text_model.final_layer_norm.weight", LAYOUT_DIFFUSERS},
     {"text_encoder", "", "final_layer_norm.weight", LAYOUT_DIFFUSERS},
@@ -60,33 +61,54 @@ static const struct {
 };
 
 static const struct rule unet_plain[] = {
-    {"time_embedding.linear_1", "time_embed.0"}, {"time_embedding.linear_2", "time_embed.2"},
-    {"add_embedding.linear_1", "label_emb.0.0"}, {"add_embedding.linear_2", "label_emb.0.2"},
-    {"class_embedding.linear_1", "label_emb.0.0"}, {"class_embedding.linear_2", "label_emb.0.2"},
-    {"conv_in", "input_blocks.0.0"}, {"conv_norm_out", "out.0"}, {"conv_out", "out.2"}, {NULL, NULL},
+    {"time_embedding.linear_1", "time_embed.0"},
+    {"time_embedding.linear_2", "time_embed.2"},
+    {"add_embedding.linear_1", "label_emb.0.0"},
+    {"add_embedding.linear_2", "label_emb.0.2"},
+    {"class_embedding.linear_1", "label_emb.0.0"},
+    {"class_embedding.linear_2", "label_emb.0.2"},
+    {"conv_in", "input_blocks.0.0"},
+    {"conv_norm_out", "out.0"},
+    {"conv_out", "out.2"},
+    {NULL, NULL},
 };
 static const struct rule unet_resnet[] = {
-    {"norm1", "in_layers.0"},   {"conv1", "in_layers.2"},  {"time_emb_proj", "emb_layers.1"},
-    {"norm2", "out_layers.0"},  {"conv2", "out_layers.3"}, {"conv_shortcut", "skip_connection"},
+    {"norm1", "in_layers.0"},
+    {"conv1", "in_layers.2"},
+    {"time_emb_proj", "emb_layers.1"},
+    {"norm2", "out_layers.0"},
+    {"conv2", "out_layers.3"},
+    {"conv_shortcut", "skip_connection"},
     {NULL, NULL},
 };
 static const struct rule vae_resnet[] = {
-    {"norm1", "norm1"}, {"conv1", "conv1"}, {"norm2", "norm2"}, {"conv2", "conv2"},
-    {"conv_shortcut", "nin_shortcut"}, {NULL, NULL},
+    {"norm1", "norm1"},
+    {"conv1", "conv1"},
+    {"norm2", "norm2"},
+    {"conv2", "conv2"},
+    {"conv_shortcut", "nin_shortcut"},
+    {NULL, NULL},
 };
 static const struct rule vae_attention[] = {
-    {"group_norm", "norm"}, {"to_q", "q"}, {"to_k", "k"}, {"to_v", "v"}, {"to_out.0", "proj_out"}, {NULL, NULL},
+    {"group_norm", "norm"},   {"to_q", "q"}, {"to_k", "k"}, {"to_v", "v"},
+    {"to_out.0", "proj_out"}, {NULL, NULL},
 };
 // What diffusers called them before 0.15, in files of its own layout.
 static const struct rule old_attention[] = {
     {"to_q", "query"}, {"to_k", "key"}, {"to_v", "value"}, {"to_out.0", "proj_attn"}, {NULL, NULL},
 };
 static const struct rule openclip_plain[] = {
-    {"embeddings.token_embedding", "token_embedding"}, {"final_layer_norm", "ln_final"}, {NULL, NULL},
+    {"embeddings.token_embedding", "token_embedding"},
+    {"final_layer_norm", "ln_final"},
+    {NULL, NULL},
 };
 static const struct rule openclip_layer[] = {
-    {"layer_norm1", "ln_1"}, {"layer_norm2", "ln_2"}, {"mlp.fc1", "mlp.c_fc"}, {"mlp.fc2", "mlp.c_proj"},
-    {"self_attn.out_proj", "attn.out_proj"}, {NULL, NULL},
+    {"layer_norm1", "ln_1"},
+    {"layer_norm2", "ln_2"},
+    {"mlp.fc1", "mlp.c_fc"},
+    {"mlp.fc2", "mlp.c_proj"},
+    {"self_attn.out_proj", "attn.out_proj"},
+    {NULL, NULL},
 };
 
 // What follows `start` in `text` after a dot; NULL when it does not begin so.
@@ -146,8 +168,8 @@ static bool read_unet_shape(const cJSON *config, struct unet_shape *shape) {
     return true;
 }
 
-// LDM numbers the blocks of each way through: a layer (resnet, then attention) or a down-sampling each take one
-// number; an up-sampling stands behind the last layer of its level.
+// LDM numbers the blocks of each way through: a layer (resnet, then attention) or a down-sampling each take
+// one number; an up-sampling stands behind the last layer of its level.
 static bool add_unet_modules(fum_names *names, const struct unet_shape *s) {
     bool good = ADD(unet_resnet, NAME("mid_block.resnets.0"), "middle_block.0") &&
                 ADD(NULL, NAME("mid_block.attentions.0"), "middle_block.1") &&
@@ -160,7 +182,8 @@ static bool add_unet_modules(fum_names *names, const struct unet_shape *s) {
                 good = good && ADD(NULL, NAME("down_blocks.%d.attentions.%d", i, j), "input_blocks.%d.1", at);
         }
         if (i + 1 < s->blocks)
-            good = good && ADD(NULL, NAME("down_blocks.%d.downsamplers.0.conv", i), "input_blocks.%d.0.op", at++);
+            good = good &&
+                   ADD(NULL, NAME("down_blocks.%d.downsamplers.0.conv", i), "input_blocks.%d.0.op", at++);
     }
     at = 0;
     for (int i = 0; i < s->blocks; i++) {
@@ -171,8 +194,8 @@ static bool add_unet_modules(fum_names *names, const struct unet_shape *s) {
                 good = good && ADD(NULL, NAME("up_blocks.%d.attentions.%d", i, j), "output_blocks.%d.1", at);
         }
         if (i + 1 < s->blocks)
-            good = good && ADD(NULL, NAME("up_blocks.%d.upsamplers.0.conv", i), "output_blocks.%d.%d.conv", at - 1,
-                               s->up_attention[i] ? 2 : 1);
+            good = good && ADD(NULL, NAME("up_blocks.%d.upsamplers.0.conv", i), "output_blocks.%d.%d.conv",
+                               at - 1, s->up_attention[i] ? 2 : 1);
     }
     return good;
 }
@@ -194,11 +217,13 @@ static bool add_vae_modules(fum_names *names, int blocks, int layers) {
             good = good && ADD(vae_resnet, NAME("encoder.down_blocks.%d.resnets.%d", i, j),
                                "encoder.down.%d.block.%d", i, j);
         for (int j = 0; j < layers + 1; j++)
-            good = good &&
-                   ADD(vae_resnet, NAME("decoder.up_blocks.%d.resnets.%d", i, j), "decoder.up.%d.block.%d", up, j);
-        good = good && ADD(NULL, NAME("encoder.down_blocks.%d.downsamplers.0.conv", i),
-                           "encoder.down.%d.downsample.conv", i) &&
-               ADD(NULL, NAME("decoder.up_blocks.%d.upsamplers.0.conv", i), "decoder.up.%d.upsample.conv", up);
+            good = good && ADD(vae_resnet, NAME("decoder.up_blocks.%d.resnets.%d", i, j),
+                               "decoder.up.%d.block.%d", up, j);
+        good =
+            good &&
+            ADD(NULL, NAME("encoder.down_blocks.%d.downsamplers.0.conv", i),
+                "encoder.down.%d.downsample.conv", i) &&
+            ADD(NULL, NAME("decoder.up_blocks.%d.upsamplers.0.conv", i), "decoder.up.%d.upsample.conv", up);
     }
     return good && ADD(NULL, NAME("quant_conv"), "quant_conv") &&
            ADD(NULL, NAME("post_quant_conv"), "post_quant_conv");
@@ -213,15 +238,18 @@ static enum fum_result transpose_projection(fum_names *names, struct fum_error *
     if (t->view.rank != 2)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s has %d dimensions, wanted 2",
                              fum_loader_path(names->loader), name, t->view.rank);
-    size_t rows = (size_t)t->view.dim[0], columns = (size_t)t->view.dim[1], size = fum_dtype_size(t->view.dtype);
+    size_t rows = (size_t)t->view.dim[0], columns = (size_t)t->view.dim[1],
+           size = fum_dtype_size(t->view.dtype);
     names->projection = fum_alloc((size_t)t->bytes, 1);
     if (!names->projection)
-        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for tensor %s", fum_loader_path(names->loader), name);
+        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for tensor %s",
+                             fum_loader_path(names->loader), name);
     const uint8_t *from = t->view.data;
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             memcpy(names->projection + (j * rows + i) * size, from + (i * columns + j) * size, size);
-    names->projection_view = (struct fum_view){t->view.dtype, 2, {(int64_t)columns, (int64_t)rows}, names->projection};
+    names->projection_view =
+        (struct fum_view){t->view.dtype, 2, {(int64_t)columns, (int64_t)rows}, names->projection};
     names->projection_index = fum_loader_index(names->loader, t);
     return FUM_OK;
 }
@@ -253,9 +281,9 @@ static enum fum_result no_part(const fum_loader *loader, const char *part, struc
             fum_loader_count_prefix(loader, places[i].prefix, NULL))
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s%s is missing; get the file again", path,
                                  places[i].prefix, places[i].probe);
-    return fum_error_set(err, FUM_ERR_FORMAT,
-                         "%s: holds no %s under names that are known (of diffusers, or of the original layout)", path,
-                         part);
+    return fum_error_set(
+        err, FUM_ERR_FORMAT,
+        "%s: holds no %s under names that are known (of diffusers, or of the original layout)", path, part);
 }
 
 static enum fum_result add_modules(fum_names *names, const cJSON *config, struct fum_error *err) {
@@ -264,13 +292,15 @@ static enum fum_result add_modules(fum_names *names, const cJSON *config, struct
     if (names->layout == LAYOUT_LDM_UNET) {
         struct unet_shape shape;
         if (!read_unet_shape(config, &shape))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: the UNet's configuration has no usable blocks", path);
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: the UNet's configuration has no usable blocks",
+                                 path);
         good = add_unet_modules(names, &shape);
     } else if (names->layout == LAYOUT_LDM_VAE) {
         int blocks = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(config, "block_out_channels"));
         double layers = fum_json_number(config, "layers_per_block", 1);
         if (blocks < 1 || blocks > MAX_BLOCKS || !(layers >= 1 && layers <= MAX_LAYERS))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: the VAE's configuration has no usable blocks", path);
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: the VAE's configuration has no usable blocks",
+                                 path);
         good = add_vae_modules(names, blocks, (int)layers);
     } else if (names->layout == LAYOUT_OPENCLIP) {
         return transpose_projection(names, err);
@@ -278,8 +308,8 @@ static enum fum_result add_modules(fum_names *names, const cJSON *config, struct
     return good ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its tensors' names", path);
 }
 
-enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, const char *part, const cJSON *config,
-                                 struct fum_error *err) {
+enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, const char *part,
+                                 const cJSON *config, struct fum_error *err) {
     const char *path = fum_loader_path(loader);
     enum fum_result result = FUM_OK;
     fum_names *n = fum_calloc(1, sizeof *n);
@@ -290,9 +320,8 @@ enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, co
         result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its tensors' names", path);
     } else {
         n->loader = loader;
-        result = find_place(loader, part, &n->prefix, &n->layout)
-                     ? add_modules(n, config, err)
-                     : no_part(loader, part, err);
+        result = find_place(loader, part, &n->prefix, &n->layout) ? add_modules(n, config, err)
+                                                                  : no_part(loader, part, err);
     }
     if (result) fum_names_destroy(names);
     return result;
@@ -322,8 +351,8 @@ static bool in_modules(const fum_names *names, const char *name, char *out, size
     return names->layout == LAYOUT_LDM_UNET && apply(unet_plain, names->prefix, name, out, room);
 }
 
-// text_model.encoder.layers.3.… to transformer.resblocks.3.…; *third is 0, 1 or 2 when the answer is the q, k or v
-// third of the tensor `out`, else -1.
+// text_model.encoder.layers.3.… to transformer.resblocks.3.…; *third is 0, 1 or 2 when the answer is the q, k
+// or v third of the tensor `out`, else -1.
 static bool in_openclip(const fum_names *names, const char *name, char *out, size_t room, int *third) {
     static const char *const parts[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"};
     const char *rest = below(name, "text_model");
@@ -421,7 +450,7 @@ struct fum_weight_source fum_names_source(const fum_names *names) {
 
 const char *fum_names_in_file(const fum_names *names, const char *name, char *text, size_t room) {
     int third = -1;
-    bool known = names->layout == LAYOUT_OPENCLIP ? in_openclip(names, name, text, room, &third)
+    bool known = names->layout == LAYOUT_OPENCLIP    ? in_openclip(names, name, text, room, &third)
                  : names->layout == LAYOUT_DIFFUSERS ? false
                                                      : in_modules(names, name, text, room);
     if (!known) snprintf(text, room, "%s%s", names->layout == LAYOUT_DIFFUSERS ? names->prefix : "", name);
@@ -437,11 +466,13 @@ bool fum_names_ignorable(const char *name) {
     static const char *const starts[] = {"model_ema.", "cond_stage_model.model.visual.",
                                          "cond_stage_model.model.text_projection", "loss."};
     static const char *const ends[] = {
-        "position_ids", "logit_scale", "attn_mask", "logvar", "v_pred", "ztsnr", "edm_vpred.sigma_max",
-        "edm_vpred.sigma_min", "denoiser.sigmas", "global_step", "scale_factor",
+        "position_ids",    "logit_scale", "attn_mask",           "logvar",
+        "v_pred",          "ztsnr",       "edm_vpred.sigma_max", "edm_vpred.sigma_min",
+        "denoiser.sigmas", "global_step", "scale_factor",
     };
     // Without a dot: the buffers of LDM's noise schedule (betas, alphas_cumprod_prev, …).
-    static const char *const schedule[] = {"betas", "alphas_", "sqrt_", "log_one_minus_", "posterior_", "lvlb_"};
+    static const char *const schedule[] = {"betas",          "alphas_",    "sqrt_",
+                                           "log_one_minus_", "posterior_", "lvlb_"};
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         if (!strncmp(name, starts[i], strlen(starts[i]))) return true;
     size_t n = strlen(name);

@@ -1,5 +1,6 @@
-// Single files in the original layout: family and configurations from shapes, and every tensor that diffusers'
-// conversion yields found under its diffusers name with the same numbers (tests/golden/checkpoints.py).
+// Single files in the original layout: family and configurations from shapes, and every tensor that
+// diffusers' conversion yields found under its diffusers name with the same numbers
+// (tests/golden/checkpoints.py).
 #include "io.h"
 
 #include "base/alloc.h"
@@ -60,7 +61,8 @@ static void golden_close(struct golden *g) {
     cJSON_Delete(g->json);
 }
 
-static fum_loader *golden_file(const struct golden *g, const char *name, const struct fum_safetensors_text *text) {
+static fum_loader *golden_file(const struct golden *g, const char *name,
+                               const struct fum_safetensors_text *text) {
     struct fum_error err = {0};
     fum_loader *loader = NULL;
     const char *path = scratch(name);
@@ -99,11 +101,13 @@ static void check_part(const fum_loader *loader, const cJSON *golden, const cJSO
         assert_true(fum_names_owns(names, index));
         int rank = 0;
         for (const cJSON *d = item->child->next->next; d; d = d->next, rank++) {
-            if (rank >= view.rank || view.dim[rank] != (int64_t)d->valuedouble) fail_msg("%s: another shape", name);
+            if (rank >= view.rank || view.dim[rank] != (int64_t)d->valuedouble)
+                fail_msg("%s: another shape", name);
             count *= (size_t)d->valuedouble;
         }
         assert_int_equal(rank, view.rank);
-        if (checksum(&view, count) != (uint32_t)item->child->next->valuedouble) fail_msg("%s: other numbers", name);
+        if (checksum(&view, count) != (uint32_t)item->child->next->valuedouble)
+            fail_msg("%s: other numbers", name);
         assert_true(source.find(source.user, name, &again));
         assert_ptr_equal(again.data, view.data);
         // transformers 5 has dropped the prefix.
@@ -200,7 +204,8 @@ static void a_parts_own_file(void **state) {
         {"text_model.final_layer_norm.weight", {FUM_F32, 1, {2}, data}},
         {"text_projection.weight", {FUM_F32, 2, {2, 3}, data}},
     };
-    static const struct fum_safetensors_tensor new_text[] = {{"final_layer_norm.weight", {FUM_F32, 1, {2}, data}}};
+    static const struct fum_safetensors_tensor new_text[] = {
+        {"final_layer_norm.weight", {FUM_F32, 1, {2}, data}}};
     static const struct {
         const struct fum_safetensors_tensor *tensors;
         size_t count;
@@ -236,14 +241,16 @@ static void a_parts_own_file(void **state) {
 }
 
 // Detection of `g` without the tensors whose names contain `without`, with one more tensor and one text.
-static enum fum_result detect(struct fum_checkpoint *c, const struct golden *g, const char *without, const char *more,
-                              const struct fum_safetensors_text *text, struct fum_error *err) {
+static enum fum_result detect(struct fum_checkpoint *c, const struct golden *g, const char *without,
+                              const char *more, const struct fum_safetensors_text *text,
+                              struct fum_error *err) {
     static struct golden some;
     some.count = 0;
     for (size_t i = 0; i < g->count; i++)
         if (!without || !strstr(g->tensors[i].name, without)) some.tensors[some.count++] = g->tensors[i];
     if (more)
-        some.tensors[some.count++] = (struct fum_safetensors_tensor){more, {FUM_F32, 1, {1}, g->tensors[0].view.data}};
+        some.tensors[some.count++] =
+            (struct fum_safetensors_tensor){more, {FUM_F32, 1, {1}, g->tensors[0].view.data}};
     fum_loader *loader = golden_file(&some, "some.safetensors", text);
     enum fum_result result = fum_checkpoint_detect(c, loader, err);
     fum_loader_close(&loader);
@@ -297,9 +304,12 @@ static void says_what_it_cannot_use(void **state) {
         {NULL, "double_blocks.0.img_attn.qkv.weight", "FLUX"},
         {NULL, "lora_unet_down.weight", "LoRA"},
         {"model.diffusion_model", NULL, "no UNet in it"},
-        {"input_blocks.1.0", NULL, "tensor model.diffusion_model.input_blocks.1.0.in_layers.2.weight is missing"},
-        {"input_blocks.2.", NULL, "tensor model.diffusion_model.input_blocks.2.0.in_layers.2.weight is missing"},
-        {"input_blocks.4.1.transformer_blocks.0.attn2.to_k", NULL, "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight is"},
+        {"input_blocks.1.0", NULL,
+         "tensor model.diffusion_model.input_blocks.1.0.in_layers.2.weight is missing"},
+        {"input_blocks.2.", NULL,
+         "tensor model.diffusion_model.input_blocks.2.0.in_layers.2.weight is missing"},
+        {"input_blocks.4.1.transformer_blocks.0.attn2.to_k", NULL,
+         "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight is"},
         {"diffusion_model.out.2", NULL, "out.2.weight is missing"},
         {"transformer_blocks", NULL, "no cross-attention"},
         {"cond_stage_model", NULL, "tells the family"},
@@ -385,7 +395,8 @@ static void survives_no_memory(void **state) {
             fum_names *names = NULL;
             struct fum_error err = {0};
             fum_alloc_fail_after(n);
-            enum fum_result result = fum_names_create(&names, loader, parts[i], config_of(&c, parts[i]), &err);
+            enum fum_result result =
+                fum_names_create(&names, loader, parts[i], config_of(&c, parts[i]), &err);
             fum_alloc_fail_after(-1);
             fum_names_destroy(&names);
             if (!result) break;
@@ -399,10 +410,14 @@ static void survives_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(sd1_is_found_whole),       cmocka_unit_test(sd2_is_found_whole),
-        cmocka_unit_test(sdxl_is_found_whole),      cmocka_unit_test(refiner_is_found_whole),
-        cmocka_unit_test(a_parts_own_file),         cmocka_unit_test(prediction_follows_the_evidence),
-        cmocka_unit_test(says_what_it_cannot_use),  cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(sd1_is_found_whole),
+        cmocka_unit_test(sd2_is_found_whole),
+        cmocka_unit_test(sdxl_is_found_whole),
+        cmocka_unit_test(refiner_is_found_whole),
+        cmocka_unit_test(a_parts_own_file),
+        cmocka_unit_test(prediction_follows_the_evidence),
+        cmocka_unit_test(says_what_it_cannot_use),
+        cmocka_unit_test(survives_no_memory),
         cmocka_unit_test(any_missing_tensor_is_noticed),
     };
     return cmocka_run_group_tests(all, NULL, NULL);

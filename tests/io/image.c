@@ -9,7 +9,10 @@ static void fill(uint8_t *pixels, size_t n, int kind) {
     uint32_t seed = 12345;
     for (size_t i = 0; i < n; i++) {
         seed = seed * 1664525 + 1013904223;
-        pixels[i] = kind == 0 ? (uint8_t)(i * 7) : kind == 1 ? (uint8_t)(seed >> 24) : kind == 2 ? 200 : (uint8_t)(i >> 8);
+        pixels[i] = kind == 0   ? (uint8_t)(i * 7)
+                    : kind == 1 ? (uint8_t)(seed >> 24)
+                    : kind == 2 ? 200
+                                : (uint8_t)(i >> 8);
     }
 }
 
@@ -88,31 +91,51 @@ static void crc_is_that_of_png(void **state) {
     size_t bytes = 0;
     assert_ok(fum_image_encode_png(&pixel, 1, 1, 1, "x", &png, &bytes, &err), err);
     // tEXt parameters\0x: 12 bytes of data; CRC by zlib.crc32(b"tEXtparameters\0x")
-    static const uint8_t wanted[] = {0, 0, 0, 12, 't', 'E', 'X', 't', 'p', 'a', 'r', 'a', 'm',
-                                     'e', 't', 'e', 'r', 's', 0, 'x', 0xe6, 0x65, 0x9c, 0x18};
+    static const uint8_t wanted[] = {0,   0,   0,   12,  't', 'E', 'X', 't', 'p',  'a',  'r',  'a',
+                                     'm', 'e', 't', 'e', 'r', 's', 0,   'x', 0xe6, 0x65, 0x9c, 0x18};
     assert_memory_equal(png + 33, wanted, sizeof wanted);
     fum_free(png);
 }
 
 static void text_is_that_of_a1111(void **state) {
     (void)state;
-    struct fum_image_parameters p = {.prompt = "a cat, sitting", .negative = "dog", .steps = 20, .sampler = "Euler a",
-                                     .schedule = "Karras", .cfg = 7, .seed = 1, .width = 512, .height = 768,
-                                     .model_hash = "abcdef0123", .model = "m: \"x\"", .denoising = 0.75,
-                                     .clip_skip = 2, .eta_noise_seed_delta = 31337, .rng = "CPU",
+    struct fum_image_parameters p = {.prompt = "a cat, sitting",
+                                     .negative = "dog",
+                                     .steps = 20,
+                                     .sampler = "Euler a",
+                                     .schedule = "Karras",
+                                     .cfg = 7,
+                                     .seed = 1,
+                                     .width = 512,
+                                     .height = 768,
+                                     .model_hash = "abcdef0123",
+                                     .model = "m: \"x\"",
+                                     .denoising = 0.75,
+                                     .clip_skip = 2,
+                                     .eta_noise_seed_delta = 31337,
+                                     .rng = "CPU",
                                      .version = "fumarole 0.1.0"};
     char *text = fum_image_format_parameters(&p);
-    assert_string_equal(text, "a cat, sitting\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, Schedule type: Karras, "
-                              "CFG scale: 7, Seed: 1, Size: 512x768, Model hash: abcdef0123, Model: \"m: \\\"x\\\"\", "
-                              "Denoising strength: 0.75, Clip skip: 2, ENSD: 31337, RNG: CPU, Version: fumarole 0.1.0");
+    assert_string_equal(
+        text, "a cat, sitting\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, Schedule type: Karras, "
+              "CFG scale: 7, Seed: 1, Size: 512x768, Model hash: abcdef0123, Model: \"m: \\\"x\\\"\", "
+              "Denoising strength: 0.75, Clip skip: 2, ENSD: 31337, RNG: CPU, Version: fumarole 0.1.0");
     fum_free(text);
     const struct fum_image_extra extra = {"Tiling", "True"};
-    p = (struct fum_image_parameters){.prompt = " a", .steps = 5, .sampler = "DDIM", .cfg = 7.5,
-                                      .seed = UINT64_MAX, .width = 8, .height = 8, .clip_skip = 1, .extra = &extra,
+    p = (struct fum_image_parameters){.prompt = " a",
+                                      .steps = 5,
+                                      .sampler = "DDIM",
+                                      .cfg = 7.5,
+                                      .seed = UINT64_MAX,
+                                      .width = 8,
+                                      .height = 8,
+                                      .clip_skip = 1,
+                                      .extra = &extra,
                                       .extra_count = 1};
     text = fum_image_format_parameters(&p);
-    assert_string_equal(text, "a\nSteps: 5, Sampler: DDIM, CFG scale: 7.5, Seed: 18446744073709551615, Size: 8x8, "
-                              "Tiling: True");
+    assert_string_equal(text,
+                        "a\nSteps: 5, Sampler: DDIM, CFG scale: 7.5, Seed: 18446744073709551615, Size: 8x8, "
+                        "Tiling: True");
     fum_free(text);
     p.prompt = "";
     text = fum_image_format_parameters(&p);

@@ -36,14 +36,14 @@ static inline void write_file(const char *path, const void *bytes, size_t size) 
     assert_int_equal(fclose(f), 0);
 }
 
-#define assert_ok(result, err)                                                                                         \
-    do {                                                                                                               \
-        enum fum_result result_ = (result);                                                                            \
-        if (result_) fail_msg("%s", (err).text);                                                                       \
+#define assert_ok(result, err)                                                                               \
+    do {                                                                                                     \
+        enum fum_result result_ = (result);                                                                  \
+        if (result_) fail_msg("%s", (err).text);                                                             \
     } while (0)
-#define assert_contains(text, part)                                                                                    \
-    do {                                                                                                               \
-        if (!strstr(text, part)) fail_msg("\"%s\" does not contain \"%s\"", text, part);                               \
+#define assert_contains(text, part)                                                                          \
+    do {                                                                                                     \
+        if (!strstr(text, part)) fail_msg("\"%s\" does not contain \"%s\"", text, part);                     \
     } while (0)
 
 #endif

@@ -118,25 +118,31 @@ static void names_what_is_wrong(void **state) {
         const char *says;
     } bad[] = {
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, "cut off"},
-        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9, "1 bytes after the last tensor"},
+        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9,
+         "1 bytes after the last tensor"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "wants 8 bytes, found 4"},
-        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,4]}}", 8, "begins at byte 8, after its end"},
+        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,4]}}", 8,
+         "begins at byte 8, after its end"},
         {"{\"x\":{\"dtype\":\"F31\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "dtype F31"},
         {"{\"x\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "has no dtype"},
         {"{\"x\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", 8, "has no shape"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, "no whole number"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,6]}}", 6, "no whole number"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1e300],\"data_offsets\":[0,6]}}", 6, "no whole number"},
-        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "overflows"},
+        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0,
+         "overflows"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1, "more than 8"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 1, "data_offsets"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1,2]}}", 1, "data_offsets"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-         "\"y\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, "overlaps tensor x, which ends at"},
+         "\"y\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}",
+         2, "overlaps tensor x, which ends at"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-         "\"y\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", 3, "belong to no tensor"},
+         "\"y\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}",
+         3, "belong to no tensor"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-         "\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "tensor x is there twice"},
+         "\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
+         2, "tensor x is there twice"},
         {"{\"x\\ny\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "tensor x?y: has no dtype"},
         {"{\"x\":[]}", 0, "not an object"},
         {"{\"__metadata__\":3}", 0, "__metadata__"},
@@ -210,12 +216,9 @@ static void a_failed_write_leaves_the_old_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(reads_what_was_written),
-        cmocka_unit_test(holds_every_dtype_and_empty_shapes),
-        cmocka_unit_test(opens_shards),
-        cmocka_unit_test(names_what_is_wrong),
-        cmocka_unit_test(refuses_other_files),
-        cmocka_unit_test(a_failed_write_leaves_the_old_file),
+        cmocka_unit_test(reads_what_was_written), cmocka_unit_test(holds_every_dtype_and_empty_shapes),
+        cmocka_unit_test(opens_shards),           cmocka_unit_test(names_what_is_wrong),
+        cmocka_unit_test(refuses_other_files),    cmocka_unit_test(a_failed_write_leaves_the_old_file),
     };
     return cmocka_run_group_tests(all, NULL, NULL);
 }
