@@ -1,5 +1,5 @@
 // The 49,408-piece CLIP vocabulary, when it is installed (scripts/clip-vocab); skipped when it is not.
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 #include "base/file.h"
 #include "text/golden.h"
 
@@ -39,7 +39,7 @@ static void test_missing(void **state) {
     fum_tokenizer *t = NULL;
     struct fum_error err;
     char path[1200];
-    snprintf(path, sizeof(path), "%s/fum-clip-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    snprintf(path, sizeof(path), "%s/fum-clip-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "title\na b</w>\n", 14), 14);

@@ -30,7 +30,7 @@ static int setup(void **state) {
     s.golden = golden_load();
     snprintf(s.model, sizeof(s.model), "%s/models/emoji/tokenizer", getenv("FUM_SOURCE_ROOT"));
     snprintf(s.folder, sizeof(s.folder), "%s/fum-tokenizer-XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+             getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     return mkdtemp(s.folder) ? 0 : -1;
 }
 
