@@ -32,9 +32,11 @@ enum fum_result fum_vk_command_create(fum_command *command, struct fum_error *er
     VkResult vr = VK_ERROR_OUT_OF_HOST_MEMORY;
     struct vk_command *c = command->impl = fum_calloc(1, sizeof *c);
     if (!c) goto error;
-    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = vk->family};
+    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                    .queueFamilyIndex = vk->family};
     VK(vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &c->pool));
-    VkCommandBufferAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = c->pool,
+    VkCommandBufferAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                            .commandPool = c->pool,
                                             .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
     VK(vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &c->commands));
     // The same step may be submitted again before the one before has finished.
@@ -71,7 +73,8 @@ static VkResult add_pool(struct fum_vk *vk, struct vk_command *c) {
     if (!fum_grow(&items, &c->sets_capacity, c->num_sets, sizeof *c->sets)) goto error;
     c->sets = items;
     VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, SETS_PER_POOL * FUM_MAX_BINDINGS};
-    VkDescriptorPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = SETS_PER_POOL,
+    VkDescriptorPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                         .maxSets = SETS_PER_POOL,
                                          .poolSizeCount = 1, .pPoolSizes = &size};
     VK(vk->fn.vkCreateDescriptorPool(vk->device, &create, NULL, &c->sets[c->num_sets]));
     c->num_sets++;
@@ -105,7 +108,8 @@ static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const stru
     VkWriteDescriptorSet writes[FUM_MAX_BINDINGS];
     for (uint32_t i = 0; i < count; i++) {
         infos[i] = buffer_info(&bindings[i]);
-        writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstSet = set, .dstBinding = i,
+        writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstSet = set,
+                                           .dstBinding = i,
                                            .descriptorCount = 1, .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                                            .pBufferInfo = &infos[i]};
     }
@@ -145,7 +149,8 @@ enum fum_result fum_vk_timestamp(fum_command *command, int index, struct fum_err
     struct vk_command *c = command->impl;
     VkResult vr = VK_SUCCESS;
     if (!c->queries) {
-        VkQueryPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP,
+        VkQueryPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+                                        .queryType = VK_QUERY_TYPE_TIMESTAMP,
                                         .queryCount = FUM_TIMESTAMPS};
         VK(vk->fn.vkCreateQueryPool(vk->device, &create, NULL, &c->queries));
         vk->fn.vkCmdResetQueryPool(c->commands, c->queries, 0, FUM_TIMESTAMPS);

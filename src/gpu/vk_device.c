@@ -108,7 +108,8 @@ error:
 
 static VkResult make_device(struct fum_vk *vk, const struct fum_vk_features *features) {
     const float priority = 1;
-    VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = vk->family,
+    VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                     .queueFamilyIndex = vk->family,
                                      .queueCount = 1, .pQueuePriorities = &priority};
     VkDeviceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, .pNext = &features->core,
                                  .queueCreateInfoCount = 1, .pQueueCreateInfos = &queue,

@@ -11,11 +11,13 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
     VkShaderModule module = VK_NULL_HANDLE;
     struct fum_vk_kernel *k = kernel->impl = fum_calloc(1, sizeof *k);
     if (!k) goto error;
-    VkShaderModuleCreateInfo shader = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = desc->shader->bytes,
+    VkShaderModuleCreateInfo shader = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+                                       .codeSize = desc->shader->bytes,
                                        .pCode = desc->shader->words};
     VK(vk->fn.vkCreateShaderModule(vk->device, &shader, NULL, &module));
     VkPushConstantRange push = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = (uint32_t)desc->num_push * 4};
-    VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO, .setLayoutCount = 1,
+    VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                         .setLayoutCount = 1,
                                          .pSetLayouts = &vk->layouts[desc->num_bindings],
                                          .pushConstantRangeCount = desc->num_push ? 1 : 0, .pPushConstantRanges = &push};
     VK(vk->fn.vkCreatePipelineLayout(vk->device, &layout, NULL, &k->layout));
@@ -26,7 +28,8 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
                                  .dataSize = (size_t)desc->num_spec * 4, .pData = desc->spec};
     VkComputePipelineCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO, .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = module, .pName = "main", .pSpecializationInfo = &spec},
         .layout = k->layout,
     };

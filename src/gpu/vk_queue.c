@@ -71,7 +71,8 @@ VkResult fum_vk_submit(struct fum_vk *vk, VkCommandBuffer commands, const char *
     uint64_t number = vk->ticket + 1;
     VkTimelineSemaphoreSubmitInfo timeline = {.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
                                               .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &number};
-    VkSubmitInfo submit = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &commands};
+    VkSubmitInfo submit = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1,
+                           .pCommandBuffers = &commands};
     if (vk->timeline) {
         submit.pNext = &timeline;
         submit.signalSemaphoreCount = 1;
