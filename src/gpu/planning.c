@@ -46,7 +46,7 @@ static const struct fum_device_info devices[] = {
     },
     {
         // panvk on Valhall v10. No source for the workgroup: what Vulkan 1.4 requires; storage buffers as a Bifrost G52
-        // states; the timestamp's tick stands for any.
+        // states; the timestamp's tick and bits have no source either and stand for any.
         .name = "mali-g7x", .driver = "planning only: panvk", .vendor_id = 0x13b5, .api_version = API(4),
         .type = FUM_DEVICE_INTEGRATED, .memory = 4 * GIB, .max_binding = MAX32, .max_allocation = MAX32,
         .max_buffer = MAX32, .binding_align = 16, .shared_bytes = 32768, .max_group_invocations = 256,
@@ -118,7 +118,8 @@ static const struct fum_device_info devices[] = {
     },
     {
         // Raspberry Pi 5 with 4 GiB and the smaller limits of older Mesa; no 16- or 8-bit arithmetic. The smallest
-        // subgroup and the timestamp are not stated: 16 and none.
+        // subgroup, subgroup operations and the timestamp are not stated: 16 and none. Buffer addresses and size control
+        // are left off although newer drivers have them, so that one planning device has neither.
         .name = "v3d", .driver = "planning only: V3D 7.1", .vendor_id = 0x14e4, .api_version = API(2),
         .type = FUM_DEVICE_INTEGRATED, .memory = 2 * GIB, .max_binding = 128 * MIB, .max_allocation = GIB,
         .max_buffer = GIB, .binding_align = 32, .shared_bytes = 16384, .max_group_invocations = 256,
