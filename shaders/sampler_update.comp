@@ -33,11 +33,12 @@ void main() {
     int local = row - noise_first;
     if (row < 0 ? first_window == 0u : local < 0 || local >= noise_count) return;
 
-    vec4 x[SLOTS + 2u];
+    vec4 x[SLOTS + 3u];
     for (uint k = 0u; k < SLOTS; k++) x[k] = state[k * quads + i];
     vec4 m = quad_load(model[i]);
     if (COPIES == 2u) m += guidance * (quad_load(model[quads + i]) - m);
     vec4 d = a * x[0] + b * m;
+    x[SLOTS + 2u] = d;
     if (clip > 0.0) d = clamp(d, -clip, clip);
     x[SLOTS] = d;
     x[SLOTS + 1u] = vec4(0.0);
@@ -45,8 +46,8 @@ void main() {
 
     for (uint k = 0u; k < SLOTS; k++) {
         vec4 sum = vec4(0.0);
-        for (uint j = 0u; j < SLOTS + 2u; j++) {
-            float w = coefs[e + 6u + k * (SLOTS + 2u) + j];
+        for (uint j = 0u; j < SLOTS + 3u; j++) {
+            float w = coefs[e + 6u + k * (SLOTS + 3u) + j];
             if (w != 0.0) sum += w * x[j]; // slots that were never written hold anything, also NaN
         }
         state[k * quads + i] = sum;

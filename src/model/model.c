@@ -92,6 +92,7 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     struct fum_model_traits *t = &model->view.traits;
     bool folder = model->folder != NULL;
     t->skip_norm = family->skip_norm;
+    t->skip_negative = !folder; // as A1111 does; diffusers skips layers of the prompt alone
     t->skip_base = folder ? family->folder_skip : 0;
     t->aesthetic = family->aesthetic;
     t->negative_aesthetic = family->negative_aesthetic;

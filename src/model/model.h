@@ -26,6 +26,7 @@ struct fum_model_text {
 struct fum_model_traits {
     bool skip_norm;            // the context is taken without the encoder's final layer norm
     bool zero_negative;        // without a negative prompt the unconditional context is zeros, not the empty text's
+    bool skip_negative;        // the user's clip skip holds for the negative prompt too
     int skip_base;             // clip skip 1 leaves out this many layers at the end (0: none)
     double aesthetic, negative_aesthetic; // time ids of models that take five
     bool vae_overflows_f16;    // known to overflow: decode in f32 from the start

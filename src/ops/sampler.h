@@ -1,7 +1,7 @@
 // What the ops of the sampling loop share. The state of a sampler is K slots of latents [B, H, W, C] in one
 // f32 tensor [K B, H, W, C]; coefs [E, P] holds one row of P numbers per model evaluation; the counter, an
 // i32 [1], says which is next. Row e:
-//   0 c_in   1 guidance g   2 a   3 b   4 clip (0: none)   5 row of noise (-1: none)   6... M, K × (K + 2)
+//   0 c_in   1 guidance g   2 a   3 b   4 clip (0: none)   5 row of noise (-1: none)   6... M, K × (K + 3)
 //   row-major
 #ifndef FUM_OPS_SAMPLER_H
 #define FUM_OPS_SAMPLER_H

@@ -3,7 +3,7 @@
 // x_0 … x_{K-1}:
 //   m   = copies 2: u + g (c - u), u the first half of the model's batch (negative prompt), c the second
 //   D   = a x_0 + b m, held within ±clip where clip > 0
-//   x_k = Σ_{j<K} M_kj x_j + M_kK D + M_k(K+1) noise
+//   x_k = Σ_{j<K} M_kj x_j + M_kK D + M_k(K+1) noise + M_k(K+2) (D before the clamp)
 // Terms with a zero coefficient are left out, so slots not yet written may hold anything.
 #include "ops/emit.h"
 #include "ops/sampler.h"
@@ -15,7 +15,7 @@ static const struct fum_attr_def attrs[] = {[SLOTS] = {"slots", 1}, [COPIES] = {
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int slots = (int)call->attr[SLOTS];
     char left[96], right[96];
-    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, FUM_COEF_MATRIX + slots * (slots + 2), why, why_size))
+    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, FUM_COEF_MATRIX + slots * (slots + 3), why, why_size))
         return false;
     struct fum_desc want = fum_sampler_slot(call);
     const struct fum_desc *model = &call->in[MODEL], *noise = &call->in[NOISE];
@@ -57,16 +57,17 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     bool has_noise = call->has[NOISE] && row[FUM_COEF_NOISE] >= 0;
     const float *noise = has_noise ? in[NOISE] + noise_row(call, row[FUM_COEF_NOISE]) * n : NULL;
     for (int64_t i = 0; i < n; i++) {
-        double x[FUM_SAMPLER_SLOTS + 2], m = in[MODEL][i], clip = row[FUM_COEF_CLIP];
+        double x[FUM_SAMPLER_SLOTS + 3], m = in[MODEL][i], clip = row[FUM_COEF_CLIP];
         if (call->attr[COPIES] == 2) m += row[FUM_COEF_GUIDANCE] * (in[MODEL][n + i] - m);
         for (int k = 0; k < slots; k++) x[k] = in[STATE][k * n + i];
         double d = row[FUM_COEF_A] * x[0] + row[FUM_COEF_B] * m;
         x[slots] = clip > 0 && d > clip ? clip : clip > 0 && d < -clip ? -clip : d;
         x[slots + 1] = noise ? noise[i] : 0;
+        x[slots + 2] = d;
         for (int k = 0; k < slots; k++) {
             double sum = 0;
-            for (int j = 0; j < slots + 2; j++) {
-                double w = matrix[k * (slots + 2) + j];
+            for (int j = 0; j < slots + 3; j++) {
+                double w = matrix[k * (slots + 3) + j];
                 if (w != 0) sum += w * x[j];
             }
             out[k * n + i] = (float)sum;

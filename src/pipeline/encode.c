@@ -23,18 +23,19 @@ static enum fum_result tokenize(const fum_pipeline *pipe, const struct fum_model
     return result;
 }
 
-static enum fum_result encoder_make(fum_pipeline *pipe, int which, int rows, int skip, struct fum_error *err) {
+// Compiles the encoder for one text at a time, `skip` layers left out.
+static enum fum_result encoder_make(fum_pipeline *pipe, int which, int skip, struct fum_error *err) {
     struct fum_encoder *e = &pipe->encoders[which];
     const struct fum_model_text *text = &pipe->view->text[which];
-    if (e->g.exe && e->rows == rows && e->skip == skip) return FUM_OK;
+    if (e->g.exe && e->skip == skip) return FUM_OK;
     fum_stage_graph_clear(&e->g);
-    *e = (struct fum_encoder){.rows = rows, .skip = skip};
+    *e = (struct fum_encoder){.skip = skip};
     enum fum_result result = fum_graph_create(&e->g.graph, pipe->text_storage, err);
     if (result) return result;
     fum_graph *graph = e->g.graph;
-    e->ids = fum_graph_input(graph, "ids", (struct fum_shape){2, {rows, text->config.positions}}, FUM_I32,
+    e->ids = fum_graph_input(graph, "ids", (struct fum_shape){2, {1, text->config.positions}}, FUM_I32,
                              FUM_STAGE_PROMPT);
-    e->ends = fum_graph_input(graph, "ends", (struct fum_shape){2, {1, rows}}, FUM_I32, FUM_STAGE_PROMPT);
+    e->ends = fum_graph_input(graph, "ends", (struct fum_shape){2, {1, 1}}, FUM_I32, FUM_STAGE_PROMPT);
     struct fum_clip_outputs out = {0};
     bool pooled = pipe->view->unet.text_time && text->config.projection > 0;
     fum_clip_build(graph, &text->config,
@@ -51,31 +52,31 @@ static enum fum_result encoder_make(fum_pipeline *pipe, int which, int rows, int
     return fum_pipeline_compile(pipe, &e->g, text->part, &text->weights, &pipe->text_weights[which], err);
 }
 
-// Runs one encoder over the texts; its hidden states go to columns [column, …) of the context.
-static enum fum_result encoder_run(fum_pipeline *pipe, int which, const char *const *texts, struct fum_context *c,
+// Runs one encoder over a text; its hidden states go to columns [column, …) of row `row` of the context.
+static enum fum_result encoder_run(fum_pipeline *pipe, int which, const char *prompt, struct fum_context *c, int row,
                                    int column, struct fum_error *err) {
     struct fum_encoder *e = &pipe->encoders[which];
     const struct fum_model_text *text = &pipe->view->text[which];
-    int tokens = text->config.positions, channels = text->config.channels;
-    int32_t *ids = fum_calloc((size_t)(c->rows * tokens), sizeof *ids), ends[2] = {0};
-    float *hidden = fum_calloc((size_t)c->rows * (size_t)tokens * (size_t)channels, sizeof *hidden);
+    size_t tokens = (size_t)text->config.positions, channels = (size_t)text->config.channels;
+    int32_t *ids = fum_calloc(tokens, sizeof *ids);
+    float *hidden = fum_calloc(tokens * channels, sizeof *hidden);
     enum fum_result result = FUM_OK;
     if (!ids || !hidden) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to encode the prompt");
-    for (int r = 0; r < c->rows && !result; r++) {
-        result = tokenize(pipe, text, texts[r], ids + r * tokens, which == 0, err);
-        ends[r] = r * tokens + (result ? 0 : fum_clip_end(&text->config, ids + r * tokens, tokens));
+    if (!result) result = tokenize(pipe, text, prompt, ids, which == 0, err);
+    if (!result) result = fum_executable_write_i32(e->g.exe, e->ids, ids, tokens, err);
+    if (!result && e->pooled) {
+        int32_t end = fum_clip_end(&text->config, ids, (int)tokens);
+        result = fum_executable_write_i32(e->g.exe, e->ends, &end, 1, err);
     }
-    if (!result) result = fum_executable_write_i32(e->g.exe, e->ids, ids, (size_t)(c->rows * tokens), err);
-    if (!result && e->pooled) result = fum_executable_write_i32(e->g.exe, e->ends, ends, (size_t)c->rows, err);
     if (!result) result = fum_executable_run(e->g.exe, FUM_STAGE_PROMPT, err);
-    if (!result)
-        result = fum_executable_read(e->g.exe, e->hidden, hidden, (size_t)(c->rows * tokens * channels), err);
-    for (int row = 0; row < c->rows * tokens && !result; row++)
-        memcpy(c->hidden + (size_t)row * (size_t)c->channels + column, hidden + (size_t)row * (size_t)channels,
-               (size_t)channels * sizeof *hidden);
+    if (!result) result = fum_executable_read(e->g.exe, e->hidden, hidden, tokens * channels, err);
+    float *to = c->hidden + (size_t)row * tokens * (size_t)c->channels + column;
+    for (size_t t = 0; t < tokens && !result; t++)
+        memcpy(to + t * (size_t)c->channels, hidden + t * channels, channels * sizeof *hidden);
     // The last encoder with a projection gives the pooled embedding.
     if (!result && e->pooled)
-        result = fum_executable_read(e->g.exe, e->pooled, c->pooled, (size_t)(c->rows * c->pooled_channels), err);
+        result = fum_executable_read(e->g.exe, e->pooled, c->pooled + row * c->pooled_channels,
+                                     (size_t)c->pooled_channels, err);
     fum_free(ids);
     fum_free(hidden);
     return result;
@@ -105,14 +106,18 @@ static enum fum_result context_make(fum_pipeline *pipe, struct fum_context *c, s
     if (!c->hidden || (c->pooled_channels && !c->pooled))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory to encode the prompt");
 
-    const char *texts[2] = {c->prompt, c->prompt};
-    if (c->rows == 2) texts[0] = c->negative ? c->negative : "";
-    int column = 0;
-    for (int i = 0; i < view->num_text; i++) {
-        enum fum_result result = encoder_make(pipe, i, c->rows, c->skip, err);
-        if (!result) result = encoder_run(pipe, i, texts, c, column, err);
-        if (result) return result;
-        column += view->text[i].config.channels;
+    // Row 0 of two is the negative prompt, which a diffusers pipeline encodes without the user's clip skip.
+    int base = fum_model_get_info(pipe->model)->clip_skip - 1 + view->traits.skip_base;
+    for (int row = 0; row < c->rows; row++) {
+        bool negative = c->rows == 2 && row == 0;
+        const char *prompt = !negative ? c->prompt : c->negative ? c->negative : "";
+        int skip = negative && !view->traits.skip_negative ? base : c->skip, column = 0;
+        for (int i = 0; i < view->num_text; i++) {
+            enum fum_result result = encoder_make(pipe, i, skip, err);
+            if (!result) result = encoder_run(pipe, i, prompt, c, row, column, err);
+            if (result) return result;
+            column += view->text[i].config.channels;
+        }
     }
     if (c->rows == 2 && !c->negative && view->traits.zero_negative) {
         memset(c->hidden, 0, (size_t)c->tokens * (size_t)c->channels * sizeof *c->hidden);

@@ -14,10 +14,10 @@ struct fum_stage_graph {
     fum_executable *exe;
 };
 
-// One text encoder, for `rows` texts at a time.
+// One text encoder, for one text at a time.
 struct fum_encoder {
     struct fum_stage_graph g;
-    int rows, skip;
+    int skip; // layers left out at the end
     fum_tensor *ids, *ends, *hidden, *pooled;
 };
 

@@ -34,8 +34,8 @@ static void start_at(struct fum_sample_plan *plan) {
     plan->program->init_scale = sqrt(1 - alpha_bar);
 }
 
-// Song et al. (2021), equation 12. With clip_sample the noise direction is taken from the clamped x0, which
-// is diffusers' use_clipped_model_output: without it the direction would contradict the prediction.
+// Song et al. (2021), equation 12. With clip_sample the noise direction still comes from the x0 before the clamp, as
+// in diffusers unless use_clipped_model_output is asked for.
 bool fum_build_ddim(struct fum_sample_plan *plan) {
     if (!check_times(plan) || !fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
     start_at(plan);
@@ -49,7 +49,8 @@ bool fum_build_ddim(struct fum_sample_plan *plan) {
         double direction = sqrt(fmax(1 - ab_prev - std * std, 0)) / sqrt(1 - ab); // times (x - sqrt(ab) D)
         struct fum_sample_eval *ev = denoise_at(plan, i);
         ev->m[0][0] = direction;
-        ev->m[0][FUM_SAMPLE_D] = sqrt(ab_prev) - direction * sqrt(ab);
+        ev->m[0][FUM_SAMPLE_D] = sqrt(ab_prev);
+        ev->m[0][FUM_SAMPLE_RAW] = -direction * sqrt(ab);
         if (plan->eta > 0) fum_plan_noise(plan, ev, 0, std);
     }
     return true;

@@ -15,7 +15,7 @@ void fum_sample_destroy(struct fum_sample_program **program) {
 }
 
 size_t fum_sample_row_size(const struct fum_sample_program *program) {
-    return 6 + (size_t)program->slots * ((size_t)program->slots + 2);
+    return 6 + (size_t)program->slots * ((size_t)program->slots + 3);
 }
 
 void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows, size_t stride) {
@@ -31,10 +31,11 @@ void fum_sample_coefs(const struct fum_sample_program *program, double guidance,
         row[3] = (float)ev->b;
         row[4] = (float)ev->clip;
         row[5] = (float)ev->noise_row;
-        for (int k = 0; k < slots; k++, m += slots + 2) {
+        for (int k = 0; k < slots; k++, m += slots + 3) {
             for (int j = 0; j < slots; j++) m[j] = (float)ev->m[k][j];
             m[slots] = (float)ev->m[k][FUM_SAMPLE_D];
             m[slots + 1] = (float)ev->m[k][FUM_SAMPLE_NOISE];
+            m[slots + 2] = (float)ev->m[k][FUM_SAMPLE_RAW];
         }
     }
 }
@@ -47,6 +48,7 @@ void fum_sample_apply(const struct fum_sample_program *program, int e, double *s
         double in[FUM_SAMPLE_INPUTS] = {0};
         for (int k = 0; k < slots; k++) in[k] = state[(size_t)k * n + i];
         double d = ev->a * in[0] + ev->b * model_out[i];
+        in[FUM_SAMPLE_RAW] = d;
         if (ev->clip > 0) d = d < -ev->clip ? -ev->clip : d > ev->clip ? ev->clip : d;
         in[FUM_SAMPLE_D] = d;
         in[FUM_SAMPLE_NOISE] = ev->noise_row >= 0 ? noise[i] : 0;

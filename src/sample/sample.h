@@ -7,7 +7,7 @@
 //     model input = c_in * slot[0]                         (then the model, at `timestep`, and guidance)
 //     D           = a * slot[0] + b * model output         (clamped to ±clip when clip > 0)
 //     slot'[k]    = sum_j m[k][j] * slot[j] + m[k][FUM_SAMPLE_D] * D + m[k][FUM_SAMPLE_NOISE] *
-//     noise[noise_row]
+//                   noise[noise_row] + m[k][FUM_SAMPLE_RAW] * (D before the clamp)
 //
 // slot[0] is the point at which the model is evaluated; after the last evaluation it is the finished sample.
 // The reference is diffusers 0.42 (its classes are named in the table in table.c), k-diffusion for dpm++2s_a.
@@ -23,7 +23,8 @@ enum {
     FUM_MAX_SLOTS = 8,
     FUM_SAMPLE_D = FUM_MAX_SLOTS,         // column of m for D
     FUM_SAMPLE_NOISE = FUM_MAX_SLOTS + 1, // column of m for noise
-    FUM_SAMPLE_INPUTS = FUM_MAX_SLOTS + 2,
+    FUM_SAMPLE_RAW = FUM_MAX_SLOTS + 2,   // column of m for D before it was clamped
+    FUM_SAMPLE_INPUTS = FUM_MAX_SLOTS + 3,
     FUM_SAMPLE_MAX_TRAIN = 100000, // most training timesteps accepted
 };
 
@@ -135,7 +136,7 @@ enum fum_result fum_sample_create(struct fum_sample_program **program, const str
 void fum_sample_destroy(struct fum_sample_program **program);
 
 // Rows for the device, one per evaluation: [0] c_in, [1] guidance, [2] a, [3] b, [4] clip, [5] noise row or
-// -1, then from [6] m as K rows of K + 2 (slots, D, noise), K = program->slots. fum_sample_row_size floats
+// -1, then from [6] m as K rows of K + 3 (slots, D, noise, D before the clamp), K = program->slots. fum_sample_row_size floats
 // each; `rows` has `stride` (at least that) floats per evaluation; floats past the row are zeroed.
 size_t fum_sample_row_size(const struct fum_sample_program *program);
 void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows, size_t stride);

@@ -151,7 +151,7 @@ def run(case):
         use_double(scheduler)
         x = x.double() if case["f"] else noise[None, None].double() * float(scheduler.init_noise_sigma)
     draw = dict(generator=generator)
-    extra = {"ddim": dict(eta=case["e"], use_clipped_model_output=settings.get("clip_sample", True), **draw)}
+    extra = {"ddim": dict(eta=case["e"], **draw)}
     extra.update({k: draw for k in ("ddpm", "euler_a", "dpm2_a", "dpm++2m_sde", "dpm++3m_sde", "lcm")})
     if class_name == "DPMSolverMultistepScheduler":
         extra[sampler] = draw

@@ -71,10 +71,11 @@ static void run_single(const struct fum_sample_program *p, double *sample) {
         for (int i = 0; i < COUNT; i++) {
             float next[FUM_MAX_SLOTS], d = row[2] * x[0][i];
             d += row[3] * (float)model((double)(row[0] * x[0][i]), (float)p->eval[e].timestep);
+            float raw = d;
             if (row[4] > 0) d = fminf(fmaxf(d, -row[4]), row[4]);
             for (int k = 0; k < slots; k++) {
-                const float *m = row + 6 + k * (slots + 2);
-                next[k] = m[slots] * d + (row[5] >= 0 ? m[slots + 1] * noise[i] : 0);
+                const float *m = row + 6 + k * (slots + 3);
+                next[k] = m[slots] * d + m[slots + 2] * raw + (row[5] >= 0 ? m[slots + 1] * noise[i] : 0);
                 for (int j = 0; j < slots; j++) next[k] += m[j] * x[j][i];
             }
             for (int k = 0; k < slots; k++) x[k][i] = next[k];

@@ -165,7 +165,7 @@ static void rows_hold_the_update(void **state) {
     assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
     size_t size = fum_sample_row_size(p), stride = size + 3;
     int slots = p->slots;
-    assert_int_equal(size, 6 + 3 * 5);
+    assert_int_equal(size, 6 + 3 * 6);
     float rows[6 * 32];
     fum_sample_coefs(p, 7.5, rows, stride);
     double x[FUM_MAX_SLOTS] = {1.5}, y[FUM_MAX_SLOTS] = {1.5};
@@ -176,8 +176,8 @@ static void rows_hold_the_update(void **state) {
         assert_true(row[5] == (float)p->eval[e].noise_row && row[size] == 0);
         double d = row[2] * y[0] + row[3] * out;
         for (int k = 0; k < slots; k++) {
-            const float *m = row + 6 + k * (slots + 2);
-            next[k] = m[slots] * d + m[slots + 1] * noise;
+            const float *m = row + 6 + k * (slots + 3);
+            next[k] = (m[slots] + m[slots + 2]) * d + m[slots + 1] * noise;
             for (int j = 0; j < slots; j++) next[k] += m[j] * y[j];
         }
         memcpy(y, next, sizeof *y * (size_t)slots);
