@@ -1,5 +1,5 @@
-// Second step of group norm: merges the chunks and channels of a group by the formula of Chan, Golub and LeVeque
-// ("Updating formulae", 1979), and writes per channel the factor a = gamma / sqrt(var + eps) and addend
+// Second step of group norm: merges the chunks and channels of a group, m2 = sum of m2_i + n_i (mean_i - mean)^2 (Chan,
+// Golub and LeVeque, "Updating formulae", 1979), and writes per channel the factor a = gamma / sqrt(var + eps) and addend
 // b = beta - mean a. One invocation per batch and group.
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -25,16 +25,24 @@ void main() {
     uint item = item_index();
     uint group = item % GROUPS, batch = item / GROUPS;
     if (batch >= batches) return;
-    float n = 0.0, mean = 0.0, m2 = 0.0;
+    uint first = batch * chunks * 8u * QUADS + group * GROUP_CHANNELS;
+    // Sums of differences from one of the means: small numbers, whose rounding does not count.
+    float origin = stats[first], sum = 0.0, n = float(rows) * float(GROUP_CHANNELS);
     for (uint chunk = 0u; chunk < chunks; chunk++) {
-        float count = float(min(CHUNK, rows - chunk * CHUNK));
-        uint at = (batch * chunks + chunk) * 8u * QUADS + group * GROUP_CHANNELS;
+        float part = 0.0;
+        for (uint c = 0u; c < GROUP_CHANNELS; c++) part += stats[first + chunk * 8u * QUADS + c] - origin;
+        sum = fma(part, float(min(CHUNK, rows - chunk * CHUNK)), sum);
+    }
+    float shift = sum / n, m2 = 0.0, mean = origin + shift;
+    for (uint chunk = 0u; chunk < chunks; chunk++) {
+        float squares = 0.0, within = 0.0;
+        uint at = first + chunk * 8u * QUADS;
         for (uint c = 0u; c < GROUP_CHANNELS; c++) {
-            float delta = stats[at + c] - mean, share = count / (n + count);
-            mean = fma(delta, share, mean);
-            m2 += fma(delta * delta * n, share, stats[at + 4u * QUADS + c]);
-            n += count;
+            float delta = stats[at + c] - origin - shift;
+            squares = fma(delta, delta, squares);
+            within += stats[at + 4u * QUADS + c];
         }
+        m2 += fma(squares, float(min(CHUNK, rows - chunk * CHUNK)), within);
     }
     float inverse = inversesqrt(m2 / n + eps);
     uint to = batch * 8u * QUADS + group * GROUP_CHANNELS;
