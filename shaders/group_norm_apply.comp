@@ -6,15 +6,15 @@
 #include "lib/index.glsl"
 #include "lib/act.glsl"
 
-layout(constant_id = 3) const uint QUADS = 1;
-layout(constant_id = 4) const uint BLOCK = 8;
-layout(constant_id = 5) const uint ACT = 0;
+layout(constant_id = 3) const uint BLOCK = 8;
+layout(constant_id = 4) const uint ACT = 0;
 
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer Factors { vec4 factors[]; }; // [batch][a, b][quad]
 layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 
 layout(push_constant) uniform Push {
+    uint quads;  // of a row
     uint rows;   // of a batch in this dispatch
     uint blocks; // of a batch in this dispatch
     uint batches, first_batch;
@@ -23,12 +23,12 @@ layout(push_constant) uniform Push {
 
 void main() {
     uint item = item_index();
-    uint q = item % QUADS, block = item / QUADS % blocks, batch = item / (QUADS * blocks);
+    uint q = item % quads, block = item / quads % blocks, batch = item / (quads * blocks);
     if (batch >= batches) return;
-    uint at = (first_batch + batch) * 2u * QUADS + q;
-    vec4 a = factors[at], b = factors[at + QUADS];
+    uint at = (first_batch + batch) * 2u * quads + q;
+    vec4 a = factors[at], b = factors[at + quads];
     uint first = block * BLOCK, count = min(BLOCK, rows - first);
-    uint i = (batch * rows + first) * QUADS + q;
-    for (uint r = 0u; r < count; r++, i += QUADS)
+    uint i = (batch * rows + first) * quads + q;
+    for (uint r = 0u; r < count; r++, i += quads)
         y[y_skip + i] = quad_store(act_apply(ACT, fma(quad_load(x[x_skip + i]), a, b)));
 }

@@ -6,50 +6,48 @@
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 
-layout(constant_id = 3) const uint QUADS = 1;
-layout(constant_id = 4) const uint CHUNK = 64;
-layout(constant_id = 5) const uint GROUPS = 1;
-layout(constant_id = 6) const uint GROUP_CHANNELS = 1;
-
 layout(set = 0, binding = 0) readonly buffer Stats { float stats[]; };
 layout(set = 0, binding = 1) readonly buffer Gamma { QUAD gamma[]; };
 layout(set = 0, binding = 2) readonly buffer Beta { QUAD beta[]; };
 layout(set = 0, binding = 3) writeonly buffer Factors { float factors[]; }; // [batch][a, b][channel]
 
 layout(push_constant) uniform Push {
+    uint quads;      // of a row
+    uint chunk_rows;
+    uint groups, group_channels;
     uint rows, chunks, batches;
     float eps;
 };
 
 void main() {
     uint item = item_index();
-    uint group = item % GROUPS, batch = item / GROUPS;
+    uint group = item % groups, batch = item / groups;
     if (batch >= batches) return;
-    uint first = batch * chunks * 8u * QUADS + group * GROUP_CHANNELS;
+    uint first = batch * chunks * 8u * quads + group * group_channels;
     // Sums of differences from one of the means: small numbers, whose rounding does not count.
-    float origin = stats[first], sum = 0.0, n = float(rows) * float(GROUP_CHANNELS);
+    float origin = stats[first], sum = 0.0, n = float(rows) * float(group_channels);
     for (uint chunk = 0u; chunk < chunks; chunk++) {
         float part = 0.0;
-        for (uint c = 0u; c < GROUP_CHANNELS; c++) part += stats[first + chunk * 8u * QUADS + c] - origin;
-        sum = fma(part, float(min(CHUNK, rows - chunk * CHUNK)), sum);
+        for (uint c = 0u; c < group_channels; c++) part += stats[first + chunk * 8u * quads + c] - origin;
+        sum = fma(part, float(min(chunk_rows, rows - chunk * chunk_rows)), sum);
     }
     float shift = sum / n, m2 = 0.0, mean = origin + shift;
     for (uint chunk = 0u; chunk < chunks; chunk++) {
         float squares = 0.0, within = 0.0;
-        uint at = first + chunk * 8u * QUADS;
-        for (uint c = 0u; c < GROUP_CHANNELS; c++) {
+        uint at = first + chunk * 8u * quads;
+        for (uint c = 0u; c < group_channels; c++) {
             float delta = stats[at + c] - origin - shift;
             squares = fma(delta, delta, squares);
-            within += stats[at + 4u * QUADS + c];
+            within += stats[at + 4u * quads + c];
         }
-        m2 += fma(squares, float(min(CHUNK, rows - chunk * CHUNK)), within);
+        m2 += fma(squares, float(min(chunk_rows, rows - chunk * chunk_rows)), within);
     }
     float inverse = inversesqrt(m2 / n + eps);
-    uint to = batch * 8u * QUADS + group * GROUP_CHANNELS;
-    for (uint c = 0u; c < GROUP_CHANNELS; c++) {
-        uint channel = group * GROUP_CHANNELS + c;
+    uint to = batch * 8u * quads + group * group_channels;
+    for (uint c = 0u; c < group_channels; c++) {
+        uint channel = group * group_channels + c;
         float a = inverse * quad_load(gamma[channel / 4u])[channel % 4u];
         factors[to + c] = a;
-        factors[to + 4u * QUADS + c] = fma(-mean, a, quad_load(beta[channel / 4u])[channel % 4u]);
+        factors[to + 4u * quads + c] = fma(-mean, a, quad_load(beta[channel / 4u])[channel % 4u]);
     }
 }

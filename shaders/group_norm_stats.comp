@@ -5,37 +5,36 @@
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 
-layout(constant_id = 3) const uint QUADS = 1;  // of a row
-layout(constant_id = 4) const uint CHUNK = 64; // rows
-
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) writeonly buffer Stats { vec4 stats[]; }; // [chunk][mean, m2][quad]
 
 layout(push_constant) uniform Push {
+    uint quads;        // of a row
+    uint chunk_rows;
     uint rows;         // of a batch
     uint last_row;     // one past the last row of this dispatch
     uint chunks;       // of this dispatch and one batch
     uint first_chunk;  // of this dispatch
     uint batch_chunks; // of a whole batch
     uint batches, first_batch;
-    uint x_skip;       // where row first_chunk * CHUNK of the first batch lies
+    uint x_skip;       // where row first_chunk * chunk_rows of the first batch lies
 };
 
 void main() {
     uint item = item_index();
-    uint q = item % QUADS, chunk = item / QUADS % chunks, batch = item / (QUADS * chunks);
+    uint q = item % quads, chunk = item / quads % chunks, batch = item / (quads * chunks);
     if (batch >= batches) return;
-    uint first = chunk * CHUNK, count = min(CHUNK, last_row - first_chunk * CHUNK - first);
-    uint at = x_skip + (batch * rows + first) * QUADS + q;
+    uint first = chunk * chunk_rows, count = min(chunk_rows, last_row - first_chunk * chunk_rows - first);
+    uint at = x_skip + (batch * rows + first) * quads + q;
 
     vec4 mean = vec4(0.0), m2 = vec4(0.0);
     for (uint i = 0u; i < count; i++) {
-        vec4 v = quad_load(x[at + i * QUADS]);
+        vec4 v = quad_load(x[at + i * quads]);
         vec4 delta = v - mean;
         mean = fma(delta, vec4(1.0 / float(i + 1u)), mean);
         m2 = fma(delta, v - mean, m2);
     }
-    uint to = ((first_batch + batch) * batch_chunks + first_chunk + chunk) * 2u * QUADS + q;
+    uint to = ((first_batch + batch) * batch_chunks + first_chunk + chunk) * 2u * quads + q;
     stats[to] = mean;
-    stats[to + QUADS] = m2;
+    stats[to + quads] = m2;
 }

@@ -5,10 +5,8 @@
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 
-layout(constant_id = 3) const uint C = 1;
-layout(constant_id = 4) const uint HAS_GAMMA = 0;
-layout(constant_id = 5) const uint HAS_BETA = 0;
-const uint QUADS = (C + 3u) / 4u;
+layout(constant_id = 3) const uint HAS_GAMMA = 0;
+layout(constant_id = 4) const uint HAS_BETA = 0;
 
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer Gamma { QUAD gamma[]; };
@@ -16,7 +14,7 @@ layout(set = 0, binding = 2) readonly buffer Beta { QUAD beta[]; };
 layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
 layout(push_constant) uniform Push {
-    uint rows, x_skip, y_skip;
+    uint channels, rows, x_skip, y_skip;
     float eps;
 };
 
@@ -29,28 +27,28 @@ void add_value(float v, inout float n, inout float mean, inout float m2) {
 }
 
 void main() {
-    uint row = item_index();
+    uint row = item_index(), quads = (channels + 3u) / 4u;
     if (row >= rows) return;
-    uint at = x_skip + row * QUADS;
+    uint at = x_skip + row * quads;
     vec4 means = vec4(0.0), m2s = vec4(0.0);
-    for (uint i = 0u; i < C / 4u; i++) {
+    for (uint i = 0u; i < channels / 4u; i++) {
         vec4 v = quad_load(x[at + i]), delta = v - means;
         means = fma(delta, vec4(1.0 / float(i + 1u)), means);
         m2s = fma(delta, v - means, m2s);
     }
     // Four columns of equal counts: their mean, and the spread between them.
-    float mean = (means.x + means.y + means.z + means.w) * 0.25, n = float(C / 4u * 4u);
+    float mean = (means.x + means.y + means.z + means.w) * 0.25, n = float(channels / 4u * 4u);
     vec4 between = means - mean;
-    float m2 = m2s.x + m2s.y + m2s.z + m2s.w + dot(between, between) * float(C / 4u);
-    if (C % 4u != 0u) {
-        vec4 v = quad_load(x[at + C / 4u]);
+    float m2 = m2s.x + m2s.y + m2s.z + m2s.w + dot(between, between) * float(channels / 4u);
+    if (channels % 4u != 0u) {
+        vec4 v = quad_load(x[at + channels / 4u]);
         add_value(v.x, n, mean, m2);
-        if (C % 4u > 1u) add_value(v.y, n, mean, m2);
-        if (C % 4u > 2u) add_value(v.z, n, mean, m2);
+        if (channels % 4u > 1u) add_value(v.y, n, mean, m2);
+        if (channels % 4u > 2u) add_value(v.z, n, mean, m2);
     }
-    float inverse = inversesqrt(m2 / float(C) + eps);
-    uint to = y_skip + row * QUADS;
-    for (uint i = 0u; i < QUADS; i++) {
+    float inverse = inversesqrt(m2 / float(channels) + eps);
+    uint to = y_skip + row * quads;
+    for (uint i = 0u; i < quads; i++) {
         vec4 v = (quad_load(x[at + i]) - mean) * inverse;
         if (HAS_GAMMA != 0u) v *= quad_load(gamma[i]);
         if (HAS_BETA != 0u) v += quad_load(beta[i]);

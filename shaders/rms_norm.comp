@@ -4,31 +4,29 @@
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 
-layout(constant_id = 3) const uint C = 1;
-const uint QUADS = (C + 3u) / 4u;
 
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer Gamma { QUAD gamma[]; };
 layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 
 layout(push_constant) uniform Push {
-    uint rows, x_skip, y_skip;
+    uint channels, rows, x_skip, y_skip;
     float eps;
 };
 
 void main() {
-    uint row = item_index();
+    uint row = item_index(), quads = (channels + 3u) / 4u;
     if (row >= rows) return;
-    uint at = x_skip + row * QUADS, to = y_skip + row * QUADS;
+    uint at = x_skip + row * quads, to = y_skip + row * quads;
     vec4 squares = vec4(0.0);
-    for (uint i = 0u; i < C / 4u; i++) {
+    for (uint i = 0u; i < channels / 4u; i++) {
         vec4 v = quad_load(x[at + i]);
         squares = fma(v, v, squares);
     }
-    if (C % 4u != 0u) {
-        vec4 v = quad_mask(quad_load(x[at + C / 4u]), C / 4u, C, 0.0);
+    if (channels % 4u != 0u) {
+        vec4 v = quad_mask(quad_load(x[at + channels / 4u]), channels / 4u, channels, 0.0);
         squares = fma(v, v, squares);
     }
-    float inverse = inversesqrt((squares.x + squares.y + squares.z + squares.w) / float(C) + eps);
-    for (uint i = 0u; i < QUADS; i++) y[to + i] = quad_store(quad_load(x[at + i]) * inverse * quad_load(gamma[i]));
+    float inverse = inversesqrt((squares.x + squares.y + squares.z + squares.w) / float(channels) + eps);
+    for (uint i = 0u; i < quads; i++) y[to + i] = quad_store(quad_load(x[at + i]) * inverse * quad_load(gamma[i]));
 }

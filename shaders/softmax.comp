@@ -5,27 +5,25 @@
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 
-layout(constant_id = 3) const uint C = 1;
-const uint QUADS = (C + 3u) / 4u;
 const float LOWEST = -3.4e38;
 
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push { uint rows, x_skip, y_skip; };
+layout(push_constant) uniform Push { uint channels, rows, x_skip, y_skip; };
 
 void main() {
-    uint row = item_index();
+    uint row = item_index(), quads = (channels + 3u) / 4u;
     if (row >= rows) return;
-    uint at = x_skip + row * QUADS, to = y_skip + row * QUADS;
+    uint at = x_skip + row * quads, to = y_skip + row * quads;
     vec4 tops = vec4(LOWEST);
-    for (uint i = 0u; i < C / 4u; i++) tops = max(tops, quad_load(x[at + i]));
-    if (C % 4u != 0u) tops = max(tops, quad_mask(quad_load(x[at + C / 4u]), C / 4u, C, LOWEST));
+    for (uint i = 0u; i < channels / 4u; i++) tops = max(tops, quad_load(x[at + i]));
+    if (channels % 4u != 0u) tops = max(tops, quad_mask(quad_load(x[at + channels / 4u]), channels / 4u, channels, LOWEST));
     float top = max(max(tops.x, tops.y), max(tops.z, tops.w));
 
     vec4 sums = vec4(0.0);
-    for (uint i = 0u; i < C / 4u; i++) sums += exp(quad_load(x[at + i]) - top);
-    if (C % 4u != 0u) sums += quad_mask(exp(quad_load(x[at + C / 4u]) - top), C / 4u, C, 0.0);
+    for (uint i = 0u; i < channels / 4u; i++) sums += exp(quad_load(x[at + i]) - top);
+    if (channels % 4u != 0u) sums += quad_mask(exp(quad_load(x[at + channels / 4u]) - top), channels / 4u, channels, 0.0);
     float inverse = 1.0 / (sums.x + sums.y + sums.z + sums.w);
-    for (uint i = 0u; i < QUADS; i++) y[to + i] = quad_store(exp(quad_load(x[at + i]) - top) * inverse);
+    for (uint i = 0u; i < quads; i++) y[to + i] = quad_store(exp(quad_load(x[at + i]) - top) * inverse);
 }

@@ -102,8 +102,8 @@ static struct fum_dispatch *add(struct fum_dispatches *list, const char *shader,
         snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
         return NULL;
     }
-    *d = (struct fum_dispatch){.shader = shader, .dtype = dtype, .spec = {lanes, 1, 1, (uint32_t)p->quads},
-                               .num_spec = 4};
+    *d = (struct fum_dispatch){.shader = shader, .dtype = dtype, .spec = {lanes, 1, 1}, .num_spec = 3,
+                               .push = {(uint32_t)p->quads}, .num_push = 1};
     if (!fum_groups_1d(list->info, ((uint64_t)invocations + lanes - 1) / lanes, d->groups)) {
         snprintf(why, why_size, "needs more workgroups than the device has");
         return NULL;
@@ -120,16 +120,15 @@ static bool add_stats(const struct fum_op_call *call, const struct plan *p, stru
         if (!d) return false;
         int64_t first = part.first * p->chunk, last = fum_min_i64(first + part.count * p->chunk, p->rows);
         uint32_t x_skip;
-        d->spec[d->num_spec++] = (uint32_t)p->chunk;
         fum_bind_rows(list, d, 0, 0, false, &call->in[0], part.batch * p->rows + first,
                       (part.batches - 1) * p->rows + last - first, &x_skip);
         d->bind[1] = (struct fum_dispatch_bind){.operand = FUM_SCRATCH, .write = true, .bytes = p->stats};
         d->num_bind = 2;
-        const uint32_t push[] = {(uint32_t)p->rows,     (uint32_t)last,      (uint32_t)part.count,
+        const uint32_t push[] = {(uint32_t)p->chunk,    (uint32_t)p->rows,   (uint32_t)last,      (uint32_t)part.count,
                                  (uint32_t)part.first,  (uint32_t)p->chunks, (uint32_t)part.batches,
                                  (uint32_t)part.batch,  x_skip};
-        memcpy(d->push, push, sizeof push);
-        d->num_push = sizeof push / sizeof *push;
+        memcpy(d->push + 1, push, sizeof push);
+        d->num_push += (int)(sizeof push / sizeof *push);
     }
     return true;
 }
@@ -138,9 +137,6 @@ static bool add_scale(const struct fum_op_call *call, const struct plan *p, stru
                       size_t why_size) {
     struct fum_dispatch *d = add(list, "group_norm_scale", call->out.dtype, p, p->batches * p->groups, why, why_size);
     if (!d) return false;
-    d->spec[d->num_spec++] = (uint32_t)p->chunk;
-    d->spec[d->num_spec++] = (uint32_t)p->groups;
-    d->spec[d->num_spec++] = (uint32_t)(p->channels / p->groups);
     d->bind[0] = (struct fum_dispatch_bind){.operand = FUM_SCRATCH, .bytes = p->stats};
     d->bind[1] = (struct fum_dispatch_bind){.operand = 1};
     d->bind[2] = (struct fum_dispatch_bind){.operand = 2};
@@ -148,11 +144,11 @@ static bool add_scale(const struct fum_op_call *call, const struct plan *p, stru
                                             .bytes = p->factors};
     d->num_bind = 4;
     float eps = (float)call->attr[EPS];
-    d->push[0] = (uint32_t)p->rows;
-    d->push[1] = (uint32_t)p->chunks;
-    d->push[2] = (uint32_t)p->batches;
-    memcpy(&d->push[3], &eps, sizeof eps);
-    d->num_push = 4;
+    const uint32_t push[] = {(uint32_t)p->chunk, (uint32_t)p->groups, (uint32_t)(p->channels / p->groups),
+                             (uint32_t)p->rows, (uint32_t)p->chunks, (uint32_t)p->batches};
+    memcpy(d->push + 1, push, sizeof push);
+    memcpy(&d->push[7], &eps, sizeof eps);
+    d->num_push = 8;
     return true;
 }
 
@@ -174,8 +170,8 @@ static bool add_apply(const struct fum_op_call *call, const struct plan *p, stru
         d->num_bind = 3;
         const uint32_t push[] = {(uint32_t)part.count, (uint32_t)blocks, (uint32_t)part.batches, (uint32_t)part.batch,
                                  x_skip, y_skip};
-        memcpy(d->push, push, sizeof push);
-        d->num_push = sizeof push / sizeof *push;
+        memcpy(d->push + 1, push, sizeof push);
+        d->num_push += (int)(sizeof push / sizeof *push);
     }
     return true;
 }

@@ -38,14 +38,14 @@ bool fum_rowwise_dispatch(const struct fum_op_call *call, const struct fum_rowwi
             snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
             return false;
         }
-        *d = (struct fum_dispatch){.shader = r->shader, .dtype = desc->dtype, .spec = {lanes, 1, 1, (uint32_t)channels},
-                                   .num_spec = 4 + r->num_flags, .num_bind = 2 + r->num_params, .num_push = 3};
-        memcpy(d->spec + 4, r->flags, (size_t)r->num_flags * sizeof *r->flags);
-        d->push[0] = (uint32_t)count;
-        fum_bind_rows(list, d, 0, 0, false, desc, first, count, &d->push[1]);
+        *d = (struct fum_dispatch){.shader = r->shader, .dtype = desc->dtype, .spec = {lanes, 1, 1},
+                                   .num_spec = 3 + r->num_flags, .num_bind = 2 + r->num_params,
+                                   .push = {(uint32_t)channels, (uint32_t)count}, .num_push = 4};
+        memcpy(d->spec + 3, r->flags, (size_t)r->num_flags * sizeof *r->flags);
+        fum_bind_rows(list, d, 0, 0, false, desc, first, count, &d->push[2]);
         for (int i = 1; i <= r->num_params; i++)
             d->bind[i] = i < call->num_inputs && call->has[i] ? (struct fum_dispatch_bind){.operand = i} : d->bind[0];
-        fum_bind_rows(list, d, 1 + r->num_params, FUM_OUT, true, desc, first, count, &d->push[2]);
+        fum_bind_rows(list, d, 1 + r->num_params, FUM_OUT, true, desc, first, count, &d->push[3]);
         if (r->eps) memcpy(&d->push[d->num_push++], r->eps, sizeof *r->eps);
         if (!fum_groups_1d(list->info, ((uint64_t)count + lanes - 1) / lanes, d->groups)) {
             snprintf(why, why_size, "needs more workgroups than the device has");

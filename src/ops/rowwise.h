@@ -5,8 +5,8 @@
 
 #include "graph/op.h"
 
-// The shader's bindings are x, inputs 1..num_params (absent ones repeat x), y; its specialisation constants the
-// channels and then `flags`; its push constants rows, x_skip, y_skip and, when `eps` is not NULL, *eps.
+// The shader's bindings are x, inputs 1..num_params (absent ones repeat x), y; its specialisation constants
+// `flags`; its push constants channels, rows, x_skip, y_skip and, when `eps` is not NULL, *eps.
 struct fum_rowwise {
     const char *shader;
     int num_params, num_flags;

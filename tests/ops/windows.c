@@ -20,8 +20,8 @@ struct layout {
     int y_bind, y_skip;
 };
 static const struct layout layouts[] = {
-    {"matmul", 5, 10}, {"conv2d", 5, 19}, {"attention", 3, 7}, {"group_norm_apply", 2, 5},
-    {"layer_norm", 3, 2}, {"rms_norm", 2, 2}, {"softmax", 1, 2},
+    {"matmul", 5, 10}, {"conv2d", 5, 19}, {"attention", 3, 7}, {"group_norm_apply", 2, 6},
+    {"layer_norm", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3},
 };
 
 struct range {
