@@ -5,6 +5,7 @@ set -euo pipefail
 build=$1 source=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'echo "install.sh: line $LINENO failed"' ERR
 prefix=$(sed -n 's/^prefix=//p' "$build/meson-private/fumarole.pc")
 root=$work/root$prefix
 log=$(meson install -C "$build" --no-rebuild --destdir "$work/root" 2>&1) || { echo "$log"; exit 1; }
@@ -15,7 +16,7 @@ flags() { pkg-config --define-variable=prefix="$root" "$@" fumarole; }
 libdir=$(pkg-config --define-variable=prefix="$root" --variable=libdir fumarole)
 
 [ "$("$root/bin/fumarole" --version)" = "fumarole $(pkg-config --modversion fumarole)" ]
-"$root/bin/fumarole" tokenize -m emoji heart | grep -q 'heart</w>' # the installed model, found beside the program
+"$root/bin/fumarole" tokenize -m emoji heart | grep 'heart</w>' >/dev/null # the installed model, found beside the program
 [ -f "$root/share/man/man1/fumarole.1" ]
 for header in "$source"/include/fumarole/*.h; do
     cmp "$header" "$root/include/fumarole/${header##*/}"
@@ -34,7 +35,7 @@ for sample in "$source"/samples/*.c; do
     # The same without the shared library in reach: only libfumarole.a is left to link.
     # shellcheck disable=SC2046
     cc -std=c11 "$sample" -L"$work/static" $(flags --static --cflags --libs | sed "s|-L$libdir||") -o "$work/$name-static"
-    ldd "$work/$name" | grep -q libfumarole
+    ldd "$work/$name" | grep libfumarole >/dev/null
     if ldd "$work/$name-static" | grep libfumarole; then exit 1; fi
 done
 
