@@ -87,6 +87,7 @@ FUM_API fum_tensor *fum_graph_find(const fum_graph *graph, const char *name);
 typedef struct fum_executable fum_executable;
 
 struct fum_executable_params {
+    const char *label; // what the graph is, for traces and errors ("unet"); NULL: nothing said
     // Gets the graph as text after each pass, and as Graphviz at the end; NULL: nobody asks.
     void (*dump)(void *user, const char *pass, const char *text, const char *dot);
     void *user;

@@ -18,6 +18,9 @@ struct fum_view {
 // names). False when there is none. Views stay valid as long as the source does.
 struct fum_weight_source {
     bool (*find)(void *user, const char *name, struct fum_view *view);
+    // Says that the tensor was uploaded and its bytes will not be read again soon, so that a mapped file stops counting
+    // as resident memory. May be NULL.
+    void (*release)(void *user, const char *name);
     void *user;
 };
 

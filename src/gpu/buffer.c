@@ -48,6 +48,10 @@ uint64_t fum_buffer_size(const fum_buffer *buffer) {
     return buffer->bytes;
 }
 
+void fum_buffer_set_label(fum_buffer *buffer, const char *label) {
+    fum_label_copy(buffer->label, label);
+}
+
 void *fum_buffer_map(fum_buffer *buffer) {
     return buffer->map;
 }

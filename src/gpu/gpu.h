@@ -29,6 +29,8 @@ enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint6
                                   const char *label, struct fum_error *err);
 void fum_buffer_destroy(fum_buffer **buffer);
 uint64_t fum_buffer_size(const fum_buffer *buffer);
+// What the next transfers are of, for traces and errors; copied. A buffer holds many tensors.
+void fum_buffer_set_label(fum_buffer *buffer, const char *label);
 // Host address of the bytes, or NULL when they are not host-visible. Writes are seen by later submissions.
 void *fum_buffer_map(fum_buffer *buffer);
 

@@ -6,6 +6,7 @@
 #include "graph/dump.h"
 #include "graph/passes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // A stage is one command buffer, or several when one would keep a slow device busy for so long that a driver's watchdog
@@ -18,6 +19,7 @@ struct stage {
 
 struct fum_executable {
     fum_device *device;
+    const char *label; // of the part: "unet"; in the plan's arena
     fum_graph *graph;
     fum_plan *plan;
     fum_weights *weights;     // the caller's; NULL: none
@@ -154,6 +156,7 @@ static fum_command **command_append(struct stage *stage) {
 
 static enum fum_result record_stage(fum_executable *exe, int which, struct fum_error *err) {
     static const char *const labels[] = {"fold", "prompt", "steps", "step"};
+    char label[64];
     struct stage *stage = &exe->stages[which];
     double limit = submission_flops(fum_device_get_info(exe->device)), pending = 0;
     fum_command *command = NULL;
@@ -168,7 +171,8 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
         if (!result && !command) {
             fum_command **slot = command_append(stage);
             if (!slot) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
-            result = fum_command_create(slot, exe->device, labels[which], err);
+            snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "", labels[which]);
+            result = fum_command_create(slot, exe->device, label, err);
             command = *slot;
             pending = 0;
         }
@@ -190,6 +194,11 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
     exe->graph = graph;
     exe->weights = weights;
     if ((result = make_plan(exe, params, err))) goto error;
+    exe->label = fum_arena_strdup(exe->plan->arena, params && params->label ? params->label : "");
+    if (!exe->label) {
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+        goto error;
+    }
     for (int i = 0; i < graph->count && !weights; i++) {
         const fum_tensor *t = graph->tensors[i];
         if (!t->live || t->kind != FUM_TENSOR_WEIGHT) continue;
@@ -301,6 +310,7 @@ enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *
     const struct fum_place *place = &exe->plan->places[t->id];
     if (place->block < 0 || bytes > place->bytes)
         return fum_error_set(err, FUM_ERR_ARG, "%s: cannot take %llu bytes", t->name, (unsigned long long)bytes);
+    fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
     return fum_buffer_write(exe->blocks[place->block], place->offset, data, bytes, err);
 }
 
@@ -348,6 +358,7 @@ enum fum_result fum_executable_read_rows(fum_executable *exe, const fum_tensor *
     const struct fum_place *place = &exe->plan->places[t->id];
     uint8_t *padded = fum_alloc(rows, row_bytes);
     if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
+    fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
     enum fum_result result =
         fum_buffer_read(exe->blocks[place->block], place->offset, padded, rows * row_bytes, err);
     for (size_t r = 0; r < rows && !result; r++)

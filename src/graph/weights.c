@@ -149,7 +149,9 @@ static enum fum_result place(fum_weights *w, size_t first, struct fum_error *err
 
 static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum_error *err) {
     struct fum_view view;
-    enum fum_result result = view_of(w, t, &view, err);
+    // A planning-only device uploads nothing, so it needs no files: shapes come from the graph.
+    bool planning = fum_device_get_info(w->params.device)->planning_only;
+    enum fum_result result = planning ? FUM_OK : view_of(w, t, &view, err);
     if (result) return result;
     if (!fum_grow((void **)&w->entries, &w->capacity, w->count, sizeof *w->entries))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
@@ -179,6 +181,8 @@ enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fu
         const struct entry *e = t->live && t->kind == kind ? find(w, t) : NULL;
         if (!e || e < w->entries + first) continue;
         result = upload(w, t, &e->binding, err);
+        if (w->params.source.release && kind == FUM_TENSOR_WEIGHT)
+            w->params.source.release(w->params.source.user, t->name);
         w->done += fum_desc_bytes(&t->desc);
         if (!result && w->params.on_progress && !w->params.on_progress(w->params.user, w->done, total))
             result = fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", w->label);

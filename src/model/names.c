@@ -443,9 +443,17 @@ static bool source_find(void *user, const char *name, struct fum_view *view) {
     return fum_names_find(user, name, view, NULL);
 }
 
+static void source_release(void *user, const char *name) {
+    const fum_names *names = user;
+    struct fum_view view;
+    size_t index;
+    if (fum_names_find(names, name, &view, &index))
+        fum_loader_release(names->loader, fum_loader_at(names->loader, index));
+}
+
 struct fum_weight_source fum_names_source(const fum_names *names) {
-    // The callback's argument is not const, but nothing is written through it.
-    return (struct fum_weight_source){source_find, (void *)(uintptr_t)names};
+    // The callbacks' argument is not const, but nothing is written through it.
+    return (struct fum_weight_source){source_find, source_release, (void *)(uintptr_t)names};
 }
 
 const char *fum_names_in_file(const fum_names *names, const char *name, char *text, size_t room) {

@@ -23,7 +23,7 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents, noise = latents;
     all.dim[0] *= d->slots;
     noise.dim[0] *= d->noise_rows ? d->noise_rows : 1;
-    d->state = fum_graph_state(graph, "state", all, FUM_F32);
+    d->state = fum_graph_state(graph, "latents", all, FUM_F32);
     d->counter = fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32);
     d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32);
     d->coefs = fum_graph_input(graph, "coefs", (struct fum_shape){2, {d->evals, (int64_t)d->coef_stride}}, FUM_F32,
@@ -43,7 +43,6 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
     add_op(graph, "check_finite", (fum_tensor *[]){d->flag, prediction}, 2, NULL);
     fum_tensor *updated = add_op(
         graph, "sampler_update", (fum_tensor *[]){d->state, prediction, d->coefs, d->counter, d->noise}, 5, attrs);
-    fum_graph_output(graph, updated, "latents");
     add_op(graph, "counter_next", (fum_tensor *[]){d->counter, updated}, 2, NULL);
     if ((result = fum_graph_check(graph, err))) return result;
     return fum_pipeline_compile(pipe, &d->g, "unet", &pipe->view->unet_weights, &pipe->unet_weights, err);

@@ -86,11 +86,11 @@ enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph 
                                             .user = pipe};
         result = fum_weights_create(weights, &params, err);
     }
-    struct fum_executable_params dump = {.dump = on_dump, .user = pipe};
+    struct fum_executable_params executable = {
+        .label = part, .dump = pipe->params.on_graph ? on_dump : NULL, .user = pipe};
     pipe->loading = part;
     if (!result)
-        result = fum_executable_compile(&g->exe, g->graph, pipe->device, *weights, pipe->params.on_graph ? &dump : NULL,
-                                        err);
+        result = fum_executable_compile(&g->exe, g->graph, pipe->device, *weights, &executable, err);
     return result;
 }
 

@@ -147,7 +147,7 @@ static bool find_weight(void *user, const char *name, struct fum_view *view) {
 static void test_fuse(void **state) {
     (void)state;
     float *data[] = {numbers(576, 1), numbers(8, 2), numbers(576, 3)};
-    struct fum_weight_source source = {find_weight, data};
+    struct fum_weight_source source = {.find = find_weight, .user = data};
     float *in = numbers(2 * 4 * 6 * 8, 4), *time = numbers(16, 5), *results[2] = {0};
     size_t count = 2 * 8 * 12 * 8;
     for (int fused = 0; fused < 2; fused++) {

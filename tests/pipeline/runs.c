@@ -193,6 +193,7 @@ static void test_same_bits(void **state) {
 static int set_up(void **state) {
     static struct context c;
     struct fum_error err = {0};
+    *state = &c;
     char path[1024];
     snprintf(path, sizeof path, "%s/runs.json", getenv("FUM_TEST_DATA"));
     if (fum_json_read(&c.cases, path, &err)) fail_msg("%s", err.text);
@@ -203,7 +204,6 @@ static int set_up(void **state) {
         if (getenv("FUM_REQUIRE_DEVICE")) return 1;
         exit(77);
     }
-    *state = &c;
     return 0;
 }
 

@@ -1,0 +1,147 @@
+// Real models planned on devices that are only limits: dispatches, barriers and peak bytes of Stable Diffusion 1.5 and
+// XL, with no GPU and no weights.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/json.h"
+#include "graph/executable.h"
+#include "model/unet.h"
+#include "model/vae.h"
+
+#define DOWN "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"], "
+#define UP "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"], "
+
+static const char sd15_unet[] =
+    "{\"in_channels\": 4, \"out_channels\": 4, \"sample_size\": 64, \"block_out_channels\": [320, 640, 1280, 1280], " DOWN UP
+    "\"layers_per_block\": 2, \"attention_head_dim\": 8, \"cross_attention_dim\": 768}";
+
+static const char sdxl_unet[] =
+    "{\"in_channels\": 4, \"out_channels\": 4, \"sample_size\": 128, \"block_out_channels\": [320, 640, 1280], "
+    "\"down_block_types\": [\"DownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], "
+    "\"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"], \"layers_per_block\": 2, "
+    "\"attention_head_dim\": [5, 10, 20], \"cross_attention_dim\": 2048, \"transformer_layers_per_block\": [1, 2, 10], "
+    "\"use_linear_projection\": true, \"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": 256, "
+    "\"projection_class_embeddings_input_dim\": 2816}";
+
+static const char sd_vae[] =
+    "{\"in_channels\": 3, \"out_channels\": 3, \"latent_channels\": 4, \"block_out_channels\": [128, 256, 512, 512], "
+    "\"down_block_types\": [\"DownEncoderBlock2D\", \"DownEncoderBlock2D\", \"DownEncoderBlock2D\", \"DownEncoderBlock2D\"], "
+    "\"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\", \"UpDecoderBlock2D\", \"UpDecoderBlock2D\"], "
+    "\"layers_per_block\": 2, \"norm_num_groups\": 32, \"scaling_factor\": 0.18215}";
+
+static fum_graph *unet_graph(const char *text, int side, int pooled) {
+    struct fum_error err = {0};
+    struct fum_unet_config config;
+    cJSON *json = NULL;
+    fum_graph *g = NULL;
+    if (fum_json_parse(&json, text, strlen(text), "test", &err) || fum_unet_config_parse(&config, json, "test", &err) ||
+        fum_graph_create(&g, FUM_F16, &err))
+        fail_msg("%s", err.text);
+    struct fum_unet_params p = {.counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
+    p.x = fum_graph_input(g, "x", (struct fum_shape){4, {2, side, side, 4}}, FUM_F16, FUM_STAGE_LATENTS);
+    fum_unet_inputs(g, &config, &(struct fum_unet_sizes){.batch = 2, .steps = 20, .tokens = 77, .pooled = pooled}, &p);
+    fum_graph_output(g, fum_unet_build(g, &config, &p), "prediction");
+    if (fum_graph_check(g, &err)) fail_msg("%s", err.text);
+    cJSON_Delete(json);
+    return g;
+}
+
+static fum_graph *vae_graph(enum fum_dtype storage, int side) {
+    struct fum_error err = {0};
+    struct fum_vae_config config;
+    cJSON *json = NULL;
+    fum_graph *g = NULL;
+    if (fum_json_parse(&json, sd_vae, strlen(sd_vae), "test", &err) || fum_vae_config_parse(&config, json, "test", &err) ||
+        fum_graph_create(&g, storage, &err))
+        fail_msg("%s", err.text);
+    fum_tensor *z = fum_graph_input(g, "z", (struct fum_shape){4, {1, side, side, 4}}, storage, FUM_STAGE_LATENTS);
+    fum_graph_output(g, fum_vae_decode(g, &config, NULL, z), "pixels");
+    if (fum_graph_check(g, &err)) fail_msg("%s", err.text);
+    cJSON_Delete(json);
+    return g;
+}
+
+// Compiles for planning device `index`; false when there is no such device.
+static bool plan(int index, fum_graph *g, struct fum_executable_stats *stats, const char *what) {
+    struct fum_error err = {0};
+    const char *name = fum_device_planning_name(index);
+    if (!name) return false;
+    fum_device *device = NULL;
+    fum_weights *weights = NULL;
+    fum_executable *exe = NULL;
+    if (fum_device_create_planning(&device, name, &err)) fail_msg("%s", err.text);
+    if (fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .label = what}, &err) ||
+        fum_executable_compile(&exe, g, device, weights, NULL, &err))
+        fail_msg("%s", err.text);
+    fum_executable_get_stats(exe, stats);
+    print_message("%-18s %s: %d dispatches, %d barriers, %.0f GFLOP, activations %.1f MiB, weights %.0f MiB\n", name, what,
+                  stats->dispatches[FUM_STAGE_LATENTS], stats->barriers[FUM_STAGE_LATENTS],
+                  stats->flops[FUM_STAGE_LATENTS] / 1e9, (double)stats->activation_bytes / (1 << 20),
+                  (double)stats->weight_bytes / (1 << 20));
+    fum_executable_destroy(&exe);
+    fum_weights_destroy(&weights);
+    fum_device_destroy(&device);
+    return true;
+}
+
+static const double MIB = 1 << 20;
+
+static void test_sd15(void **state) {
+    (void)state;
+    struct fum_executable_stats s;
+    int device = 0;
+    for (;; device++) {
+        fum_graph *g = unet_graph(sd15_unet, 64, 0);
+        bool planned = plan(device, g, &s, "SD1.5 UNet at 512x512");
+        fum_graph_destroy(&g);
+        if (!planned) break;
+        // Both guidance branches in one evaluation; ggml-vulkan records 1,486 and 1,441 for one branch.
+        assert_true(s.dispatches[FUM_STAGE_LATENTS] <= 600 && s.barriers[FUM_STAGE_LATENTS] <= 520);
+        assert_true((double)s.activation_bytes <= 120 * MIB);
+        assert_true(s.flops[FUM_STAGE_LATENTS] > 1.5e12 && s.flops[FUM_STAGE_LATENTS] < 1.7e12); // 2 × 803 GFLOP
+        // The keys and values of 16 cross-attentions; the time embedding's MLP and 22 projections.
+        assert_int_equal(s.dispatches[FUM_STAGE_PROMPT], 32);
+        assert_true(s.dispatches[FUM_STAGE_STEPS] >= 25 && s.dispatches[FUM_STAGE_STEPS] <= 30);
+        assert_int_equal(s.dispatches[FUM_STAGE_WEIGHTS], 0);
+    }
+    assert_true(device >= 9);
+}
+
+static void test_sdxl(void **state) {
+    (void)state;
+    struct fum_executable_stats s;
+    for (int device = 0;; device++) {
+        fum_graph *g = unet_graph(sdxl_unet, 128, 1280);
+        bool planned = plan(device, g, &s, "SDXL UNet at 1024x1024");
+        fum_graph_destroy(&g);
+        if (!planned) break;
+        assert_true((double)s.activation_bytes <= 450 * MIB);
+    }
+}
+
+static void test_vae(void **state) {
+    (void)state;
+    struct fum_executable_stats s;
+    for (int device = 0;; device++) {
+        fum_graph *g = vae_graph(FUM_F16, 64);
+        bool planned = plan(device, g, &s, "VAE to 512x512, f16");
+        fum_graph_destroy(&g);
+        if (!planned) break;
+        assert_true((double)s.activation_bytes <= 450 * MIB);
+        // 256 channels at 512 × 512 in f32 are 256 MiB, twice what a binding of lavapipe or an Adreno covers.
+        g = vae_graph(FUM_F32, 64);
+        plan(device, g, &s, "VAE to 512x512, f32");
+        fum_graph_destroy(&g);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15), cmocka_unit_test(test_sdxl), cmocka_unit_test(test_vae)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
