@@ -15,7 +15,7 @@ static double tile_cost(int64_t rows, int64_t cols) {
 // where the work is worth the second that compiling it takes; there little work gets a kernel that compiles at once,
 // and few different ones.
 static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
-                        uint32_t *block_rows, uint32_t *block_cols, uint32_t *lanes_n) {
+                        size_t quad_bytes, uint32_t *block_rows, uint32_t *block_cols, uint32_t *lanes_n) {
     bool cpu = info->type == FUM_DEVICE_CPU;
     uint32_t lanes = fum_lanes(info), most_lanes = lanes < 8 ? lanes : 8;
     double work = (double)rows * (double)terms * (double)quads, best = 0;
@@ -29,8 +29,12 @@ static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_
         for (uint32_t r = cpu && work > 25e6 ? 16 : 8; r; r /= cpu ? 4 : 2) {
             for (uint32_t c = cpu ? 4 : 2; c; c /= 2) {
                 int64_t high = (int64_t)r * (lanes / ln), wide = (int64_t)c * ln;
-                double tiles = (double)((rows + high - 1) / high) * (double)((quads + wide - 1) / wide);
-                double cost = tiles * tile_cost(r, c);
+                double tiles_m = (double)((rows + high - 1) / high), tiles_n = (double)((quads + wide - 1) / wide);
+                // All tiles along the rows read the same columns of w: after the first from the second-level cache
+                // where they fit it, else, at some 12 operations a quad, from behind it.
+                bool cached = (double)(terms * wide) * (double)quad_bytes < 1.25e6;
+                double missing = !cpu ? 0 : cached ? 1 : tiles_m;
+                double cost = tiles_n * (tiles_m * tile_cost(r, c) + missing * 12 * 4 * (double)wide);
                 if (best == 0 || cost < best) {
                     best = cost;
                     *block_rows = r;
@@ -45,7 +49,8 @@ static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_
 int64_t fum_gemm_begin(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
                        int64_t rows, int64_t taps, int64_t k, int64_t n, enum fum_act act, int64_t *tiles_m) {
     uint32_t lanes = fum_lanes(info), block_rows = 1, block_cols = 1, lanes_n = 1;
-    choose_tile(info, rows, taps * k, (n + 3) / 4, &block_rows, &block_cols, &lanes_n);
+    choose_tile(info, rows, taps * k, (n + 3) / 4, 4 * fum_dtype_size(call->out.dtype), &block_rows, &block_cols,
+                &lanes_n);
     lanes = lanes / lanes_n * lanes_n;
     int64_t tile_rows = (int64_t)block_rows * (lanes / lanes_n), tile_quads = (int64_t)block_cols * lanes_n;
     *tiles_m = (rows + tile_rows - 1) / tile_rows;
