@@ -70,6 +70,11 @@ assert {"submit", "wait", "upload", "readback", "record"} <= set(kinds), set(kin
 E2
 check "the picture, its parameters, latents and trace are well formed" python3 check.py
 
+if compgen -G "/usr/share/vulkan/explicit_layer.d/*alidation*.json" >/dev/null; then
+    FUMAROLE_VALIDATE=1 generate "red heart" -o valid.png
+    check "the validation layer, with synchronisation validation, has nothing to say" test ! -s err.txt
+fi
+
 touch marker
 sleep 0.05
 "$fumarole" generate "red heart" -o stopped.png --steps 1000 >out.txt 2>err.txt &
