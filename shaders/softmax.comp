@@ -16,14 +16,15 @@ void main() {
     uint row = item_index(), quads = (channels + 3u) / 4u;
     if (row >= rows) return;
     uint at = x_skip + row * quads, to = y_skip + row * quads;
+    uint whole = channels / 4u; // quads without padding
     vec4 tops = vec4(LOWEST);
-    for (uint i = 0u; i < channels / 4u; i++) tops = max(tops, quad_load(x[at + i]));
-    if (channels % 4u != 0u) tops = max(tops, quad_mask(quad_load(x[at + channels / 4u]), channels / 4u, channels, LOWEST));
+    for (uint i = 0u; i < whole; i++) tops = max(tops, quad_load(x[at + i]));
+    if (channels % 4u != 0u) tops = max(tops, quad_mask(quad_load(x[at + whole]), whole, channels, LOWEST));
     float top = max(max(tops.x, tops.y), max(tops.z, tops.w));
 
     vec4 sums = vec4(0.0);
-    for (uint i = 0u; i < channels / 4u; i++) sums += exp(quad_load(x[at + i]) - top);
-    if (channels % 4u != 0u) sums += quad_mask(exp(quad_load(x[at + channels / 4u]) - top), channels / 4u, channels, 0.0);
+    for (uint i = 0u; i < whole; i++) sums += exp(quad_load(x[at + i]) - top);
+    if (channels % 4u != 0u) sums += quad_mask(exp(quad_load(x[at + whole]) - top), whole, channels, 0.0);
     float inverse = 1.0 / (sums.x + sums.y + sums.z + sums.w);
     for (uint i = 0u; i < quads; i++) y[to + i] = quad_store(exp(quad_load(x[at + i]) - top) * inverse);
 }

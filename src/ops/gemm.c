@@ -11,9 +11,9 @@ static double tile_cost(int64_t rows, int64_t cols) {
     return (double)(16 * rows * cols + 16 * rows + 8 * cols);
 }
 
-// Largest blocks: 8 x 2 quads on GPUs. On CPUs, whose registers spill to the first-level cache anyway, 8 x 4, and 16 x 4
-// where the work is worth the second that compiling it takes; there little work gets a kernel that compiles at once,
-// and few different ones.
+// Largest blocks: 8 x 2 quads on GPUs. On CPUs, whose registers spill to the first-level cache anyway, 8 x 4, and
+// 16 x 4 where the work is worth the second that compiling it takes; there little work gets a kernel that compiles at
+// once, and few different ones.
 static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
                         size_t quad_bytes, uint32_t *block_rows, uint32_t *block_cols, uint32_t *lanes_n) {
     bool cpu = info->type == FUM_DEVICE_CPU;
@@ -126,7 +126,8 @@ void fum_gemm_bind_epilogue(const struct fum_dispatches *list, const struct fum_
 
 // Rows of the output that fit the bindings of x, out and residual together.
 static int64_t rows_that_fit(const struct fum_op_call *call, const struct fum_device_info *info) {
-    int64_t fit = fum_min_i64(fum_rows_per_binding(info, &call->in[FUM_GEMM_X]), fum_rows_per_binding(info, &call->out));
+    int64_t fit = fum_rows_per_binding(info, &call->out);
+    fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_X]));
     if (call->has[FUM_GEMM_RESIDUAL])
         fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_RESIDUAL]));
     return fum_min_i64(fit, INT32_MAX / 2);

@@ -8,8 +8,8 @@
 // Inputs of both ops.
 enum { FUM_GEMM_X, FUM_GEMM_W, FUM_GEMM_BIAS, FUM_GEMM_ROW, FUM_GEMM_RESIDUAL };
 
-// Chooses the tile for a product of `rows` by `n` with sums of `taps` times `k` terms and sets what lib/gemm.glsl declares: specialisation constants 0..8
-// and the first push constants. Returns the tiles along n; *tiles_m: along the rows.
+// Chooses the tile for a product of `rows` by `n` with sums of `taps` times `k` terms and sets what lib/gemm.glsl
+// declares: specialisation constants 0..8 and the first push constants. Returns the tiles along n; *tiles_m: along the rows.
 int64_t fum_gemm_begin(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
                        int64_t rows, int64_t taps, int64_t k, int64_t n, enum fum_act act, int64_t *tiles_m);
 

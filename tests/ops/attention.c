@@ -1,11 +1,13 @@
 #include "ops/case.h"
 
-#define QKV(b, tq, tk, c) {{.shape = FUM_DIMS(b, tq, c)}, {.shape = FUM_DIMS(b, tk, c)}, {.shape = FUM_DIMS(b, tk, c)}}
+#define QKV(b, tq, tk, c) \
+    {{.shape = FUM_DIMS(b, tq, c)}, {.shape = FUM_DIMS(b, tk, c)}, {.shape = FUM_DIMS(b, tk, c)}}
 #define HUGE_OF(...) {.shape = FUM_DIMS(__VA_ARGS__), .fill = FUM_FILL_HUGE}
 #define TINY_OF(...) {.shape = FUM_DIMS(__VA_ARGS__), .fill = FUM_FILL_TINY}
 #define OFFSET_OF(...) {.shape = FUM_DIMS(__VA_ARGS__), .fill = FUM_FILL_OFFSET}
 #define BENCH(tq, tk, heads, d) \
-    {.name = #heads " heads of " #d ", " #tq " on " #tk, .in = QKV(1, tq, tk, heads * d), .attrs = {{"heads", heads}}, .bench = true}
+    {.name = #heads " heads of " #d ", " #tq " on " #tk, .in = QKV(1, tq, tk, heads * d), \
+     .attrs = {{"heads", heads}}, .bench = true}
 
 static const struct fum_op_case cases[] = {
     {.name = "one token", .in = QKV(1, 1, 1, 4), .attrs = {{"heads", 1}}},
@@ -23,15 +25,20 @@ static const struct fum_op_case cases[] = {
     {.name = "causal, 20 on 9", .in = QKV(2, 20, 9, 40), .attrs = {{"heads", 1}, {"causal", 1}}},
     {.name = "causal, 9 on 20", .in = QKV(2, 9, 20, 40), .attrs = {{"heads", 1}, {"causal", 1}}},
     {.name = "scale 1", .in = QKV(1, 12, 12, 8), .attrs = {{"heads", 1}, {"scale", 1}}},
-    {.name = "huge scores", .in = {HUGE_OF(1, 16, 32), HUGE_OF(1, 16, 32), {.shape = FUM_DIMS(1, 16, 32)}}, .attrs = {{"heads", 1}}},
-    {.name = "tiny scores", .in = {TINY_OF(1, 16, 32), TINY_OF(1, 16, 32), {.shape = FUM_DIMS(1, 16, 32)}}, .attrs = {{"heads", 1}}},
-    {.name = "values with a large mean", .in = {{.shape = FUM_DIMS(1, 16, 32)}, {.shape = FUM_DIMS(1, 16, 32)}, OFFSET_OF(1, 16, 32)}, .attrs = {{"heads", 1}}},
+    {.name = "huge scores", .in = {HUGE_OF(1, 16, 32), HUGE_OF(1, 16, 32), {.shape = FUM_DIMS(1, 16, 32)}},
+     .attrs = {{"heads", 1}}},
+    {.name = "tiny scores", .in = {TINY_OF(1, 16, 32), TINY_OF(1, 16, 32), {.shape = FUM_DIMS(1, 16, 32)}},
+     .attrs = {{"heads", 1}}},
+    {.name = "values with a large mean",
+     .in = {{.shape = FUM_DIMS(1, 16, 32)}, {.shape = FUM_DIMS(1, 16, 32)}, OFFSET_OF(1, 16, 32)}, .attrs = {{"heads", 1}}},
     {.name = "no queries", .in = QKV(1, 0, 3, 32), .attrs = {{"heads", 1}}},
     {.name = "no batches", .in = QKV(0, 3, 3, 32), .attrs = {{"heads", 1}}},
-    {.name = "510 tokens: the large kernel", .in = QKV(1, 510, 509, 128), .attrs = {{"heads", 2}}, .types = 1 << FUM_F32},
+    {.name = "510 tokens: the large kernel", .in = QKV(1, 510, 509, 128), .attrs = {{"heads", 2}},
+     .types = 1 << FUM_F32},
     {.name = "windows of queries", .in = QKV(1, 300, 7, 64), .attrs = {{"heads", 2}}, .max_binding = 16384},
     {.name = "windows of batches", .in = QKV(5, 60, 20, 64), .attrs = {{"heads", 2}}, .max_binding = 32768},
-    {.name = "causal in windows", .in = QKV(2, 90, 20, 64), .attrs = {{"heads", 1}, {"causal", 1}}, .max_binding = 16384},
+    {.name = "causal in windows", .in = QKV(2, 90, 20, 64), .attrs = {{"heads", 1}, {"causal", 1}},
+     .max_binding = 16384},
     BENCH(4096, 4096, 8, 40),
     BENCH(1024, 1024, 8, 80),
     BENCH(256, 256, 8, 160),

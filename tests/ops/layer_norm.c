@@ -1,6 +1,7 @@
 #include "ops/case.h"
 
-#define IN(kind, c, ...) {{.shape = FUM_DIMS(__VA_ARGS__, c), .fill = kind}, {.shape = FUM_DIMS(c)}, {.shape = FUM_DIMS(c)}}
+#define IN(kind, c, ...) \
+    {{.shape = FUM_DIMS(__VA_ARGS__, c), .fill = kind}, {.shape = FUM_DIMS(c)}, {.shape = FUM_DIMS(c)}}
 
 static const struct fum_op_case cases[] = {
     {.name = "one channel: variance 0", .in = IN(FUM_FILL_NORMAL, 1, 3)},
@@ -13,7 +14,8 @@ static const struct fum_op_case cases[] = {
     {.name = "without beta", .in = {{.shape = FUM_DIMS(7, 41)}, {.shape = FUM_DIMS(41)}}},
     {.name = "mean 100, spread 1", .in = IN(FUM_FILL_OFFSET, 66, 17), .bound = {2e-5}},
     {.name = "huge values", .in = IN(FUM_FILL_HUGE, 67, 17)},
-    {.name = "tiny values, eps 1e-12", .in = IN(FUM_FILL_TINY, 64, 17), .attrs = {{"eps", 1e-12}}, .types = 1 << FUM_F32 | 1 << FUM_BF16},
+    {.name = "tiny values, eps 1e-12", .in = IN(FUM_FILL_TINY, 64, 17), .attrs = {{"eps", 1e-12}},
+     .types = 1 << FUM_F32 | 1 << FUM_BF16},
     {.name = "no rows", .in = IN(FUM_FILL_NORMAL, 64, 0)},
     {.name = "windows", .in = IN(FUM_FILL_NORMAL, 65, 300), .max_binding = 8192},
     {.name = "4096 x 320", .in = IN(FUM_FILL_NORMAL, 320, 2, 4096), .bench = true},
