@@ -32,8 +32,8 @@ fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tens
     size_t mark = fum_nn_enter(nn, "%s", name);
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "group_norm", x, groups, eps));
     h = attend(nn, h, &(struct fum_nn_attention){.heads = heads, .bias = true});
-    h = fum_nn_image(nn, NULL, h, fum_tensor_shape(x));
-    h = fum_nn_add(nn, "", h, x);
+    h = fum_nn_add(nn, NULL, h, fum_nn_tokens(nn, x));
+    h = fum_nn_image(nn, "", h, fum_tensor_shape(x));
     fum_nn_leave(nn, mark);
     return h;
 }
@@ -70,8 +70,9 @@ fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "norm", x, t->groups, 1e-6));
     h = fum_nn_linear(nn, "proj_in", h, channels, true);
     for (int i = 0; i < t->depth; i++) h = block(nn, i, h, t);
-    h = fum_nn_image(nn, NULL, fum_nn_linear(nn, "proj_out", h, channels, true), image);
-    h = fum_nn_add(nn, "", h, x);
+    // Added as tokens, where a pass can make the residual the projection's epilogue.
+    h = fum_nn_add(nn, NULL, fum_nn_linear(nn, "proj_out", h, channels, true), fum_nn_tokens(nn, x));
+    h = fum_nn_image(nn, "", h, image);
     fum_nn_leave(nn, mark);
     return h;
 }

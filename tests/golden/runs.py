@@ -1,6 +1,6 @@
-"""Whole runs of the tiny models through diffusers' own pipelines: latents and pictures for every sampler.
+"""Whole runs of the tiny models and of the shipped one through diffusers' own pipelines: latents and pictures for every sampler.
 
-    python tests/golden/runs.py tests/data
+    python tests/golden/runs.py tests/data models/emoji
 
 Reads tests/data/model-* (made by models.py), writes tests/data/runs.json (the cases) and runs.safetensors (noise,
 latents and 8-bit pictures by case). Step noise comes from a CPU generator seeded with the case's seed, as the program
@@ -57,6 +57,9 @@ def cases():
     out.append(dict(model="sd1", sampler="dpm++2m", schedule="exponential", steps=5))
     out.append(dict(model="sd1", sampler="dpm++2m", schedule="beta", steps=5))
     out.append(dict(model="sd1", sampler="lms", schedule="karras", spacing="linspace", steps=6))
+    emoji = dict(model="emoji", guidance=2.5, width=128, height=128)
+    out.append(dict(emoji, prompt="a smiling cat face", steps=20))
+    out.append(dict(emoji, prompt="rocket", steps=10, sampler="dpm++2m", schedule="karras"))
     return out
 
 
@@ -98,11 +101,12 @@ def run(pipe, base, case, seed):
     return noise, latents, torch.from_numpy((picture * 255).round().astype(np.uint8))
 
 
-def main(data):
+def main(data, emoji):
     pipes = {}
     for name, cls in (("sd1", StableDiffusionPipeline), ("sd2", StableDiffusionPipeline),
-                      ("sdxl", StableDiffusionXLPipeline)):
-        pipe = cls.from_pretrained(f"{data}/model-{name}", torch_dtype=torch.float32)
+                      ("sdxl", StableDiffusionXLPipeline), ("emoji", StableDiffusionPipeline)):
+        path = emoji if name == "emoji" else f"{data}/model-{name}"
+        pipe = cls.from_pretrained(path, torch_dtype=torch.float32, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
         pipes[name] = (pipe, pipe.scheduler)
     index, tensors = [], {}
@@ -120,4 +124,4 @@ def main(data):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])
