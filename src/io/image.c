@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { MAX_FILE_BYTES = 512 << 20, IHDR_END = 33 };
+enum { MAX_FILE_BYTES = 512 << 20 };
 
 void fum_bitmap_free(struct fum_bitmap *bitmap) {
     fum_free(bitmap->pixels);
@@ -77,7 +77,8 @@ enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const cha
                                      struct fum_bitmap *bitmap, char **parameters, struct fum_error *err) {
     *bitmap = (struct fum_bitmap){0};
     if (parameters) *parameters = NULL;
-    if (bytes < IHDR_END || memcmp(png, fum_png_signature, FUM_PNG_SIGNATURE) || memcmp(png + 12, "IHDR", 4))
+    if (bytes < FUM_PNG_IHDR_END || memcmp(png, fum_png_signature, FUM_PNG_SIGNATURE) ||
+        memcmp(png + 12, "IHDR", 4))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a PNG file", where);
     if (bytes > MAX_FILE_BYTES || bytes > INT_MAX)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture", where,

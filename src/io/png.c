@@ -1,26 +1,13 @@
-// Writing PNG: rows filtered, compressed, and the chunks around them (PNG specification, 2nd edition).
+// Writing PNG: stb_image_write makes the picture, and the parameters' text chunk goes in after its header
+// (PNG specification, 2nd edition).
 #include "io/image.h"
 
 #include "base/error.h"
-#include "io/deflate.h"
 #include "io/png.h"
+#include "io/stb.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-// CRC-32 of PNG, four bits at a time.
-static uint32_t crc32_of(const uint8_t *p, size_t bytes) {
-    static const uint32_t step[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-                                      0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-                                      0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-    uint32_t crc = 0xffffffff;
-    while (bytes--) {
-        crc ^= *p++;
-        crc = crc >> 4 ^ step[crc & 15];
-        crc = crc >> 4 ^ step[crc & 15];
-    }
-    return ~crc;
-}
+#include <zlib.h> // only crc32
 
 static void put32(uint8_t *p, uint32_t value) {
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (24 - 8 * i));
@@ -31,7 +18,7 @@ static void put32(uint8_t *p, uint32_t value) {
 static size_t close_chunk(uint8_t *chunk, const char *type, size_t bytes) {
     put32(chunk, (uint32_t)bytes);
     memcpy(chunk + 4, type, 4);
-    put32(chunk + 8 + bytes, crc32_of(chunk + 4, bytes + 4));
+    put32(chunk + 8 + bytes, (uint32_t)crc32_z(0, chunk + 4, bytes + 4));
     return bytes + 12;
 }
 
@@ -106,89 +93,40 @@ static uint8_t *text_chunk(const char *key, const char *text, size_t *bytes) {
     return chunk;
 }
 
-static int paeth(int a, int b, int c) {
-    int p = a + b - c, pa = abs(p - a), pb = abs(p - b), pc = abs(p - c);
-    return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
-}
-
-// One row by filter `type` (0 none, 1 sub, 2 up, 3 average, 4 Paeth). `above` is a row of zeros for the first
-// one.
-static void filter_row(uint8_t *out, const uint8_t *row, const uint8_t *above, size_t bytes, size_t step,
-                       int type) {
-    for (size_t i = 0; i < bytes; i++) {
-        int left = i >= step ? row[i - step] : 0, corner = i >= step ? above[i - step] : 0, up = above[i];
-        const int guess[5] = {0, left, up, (left + up) / 2, type == 4 ? paeth(left, up, corner) : 0};
-        out[i] = (uint8_t)(row[i] - guess[type]);
-    }
-}
-
-// All rows, each with the filter whose differences are smallest in sum, the usual choice. Freed with
-// fum_free.
-static uint8_t *filter_rows(const uint8_t *pixels, int height, size_t row_bytes, size_t step) {
-    uint8_t *out = fum_alloc((size_t)height, row_bytes + 1), *row = fum_alloc(row_bytes, 1);
-    uint8_t *zeros = fum_calloc(row_bytes, 1);
-    for (int y = 0; out && row && zeros && y < height; y++) {
-        const uint8_t *above = y ? pixels - row_bytes : zeros;
-        uint8_t *at = out + (size_t)y * (row_bytes + 1);
-        uint64_t least = UINT64_MAX;
-        for (int type = 0; type < 5; type++) {
-            uint64_t sum = 0;
-            filter_row(row, pixels, above, row_bytes, step, type);
-            for (size_t i = 0; i < row_bytes; i++) sum += (uint64_t)abs((int8_t)row[i]);
-            if (sum >= least) continue;
-            least = sum;
-            at[0] = (uint8_t)type;
-            memcpy(at + 1, row, row_bytes);
-        }
-        pixels += row_bytes;
-    }
-    if (!row || !zeros) {
-        fum_free(out);
-        out = NULL;
-    }
-    fum_free(row);
-    fum_free(zeros);
-    return out;
-}
-
 const uint8_t fum_png_signature[FUM_PNG_SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
 enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int height, int channels,
                                      const char *parameters, uint8_t **png, size_t *bytes,
                                      struct fum_error *err) {
-    static const uint8_t color_type[5] = {0, 0, 0, 2, 6};
-    uint8_t *rows = NULL, *packed = NULL, *text = NULL, *out = NULL;
-    size_t packed_bytes = 0, text_bytes = 0, row_bytes = (size_t)width * (size_t)channels;
+    uint8_t *picture = NULL, *text = NULL, *out = NULL;
+    size_t picture_bytes = 0, text_bytes = 0;
     *png = NULL;
     if (channels != 1 && channels != 3 && channels != 4)
         return fum_error_set(err, FUM_ERR_ARG, "a PNG of %d channels is not possible; give 1, 3 or 4",
                              channels);
     enum fum_result result = fum_png_check_size("PNG", width, height, err);
     if (result) return result;
-    rows = filter_rows(pixels, height, row_bytes, (size_t)channels);
-    if (rows) packed = fum_deflate_zlib(rows, (size_t)height * (row_bytes + 1), &packed_bytes);
-    if (packed && parameters) text = text_chunk("parameters", parameters, &text_bytes);
-    if (packed && (text || !parameters))
-        out = fum_calloc(FUM_PNG_SIGNATURE + 25 + text_bytes + packed_bytes + 24, 1);
+    picture = fum_stb_write_png(pixels, width, height, channels, &picture_bytes);
+    if (picture && parameters) {
+        text = text_chunk("parameters", parameters, &text_bytes);
+        if (text) out = fum_realloc(picture, picture_bytes + text_bytes, 1);
+        if (out) {
+            uint8_t *at = out + FUM_PNG_IHDR_END;
+            picture = NULL;
+            memmove(at + text_bytes, at, picture_bytes - FUM_PNG_IHDR_END);
+            memcpy(at, text, text_bytes);
+        }
+    } else {
+        out = picture;
+        picture = NULL;
+    }
     if (out) {
-        size_t at = FUM_PNG_SIGNATURE;
-        memcpy(out, fum_png_signature, at);
-        put32(out + at + 8, (uint32_t)width);
-        put32(out + at + 12, (uint32_t)height);
-        out[at + 16] = 8;
-        out[at + 17] = color_type[channels];
-        at += close_chunk(out + at, "IHDR", 13);
-        if (text) memcpy(out + at, text, text_bytes);
-        at += text_bytes;
-        memcpy(out + at + 8, packed, packed_bytes);
-        at += close_chunk(out + at, "IDAT", packed_bytes);
-        *bytes = at + close_chunk(out + at, "IEND", 0);
         *png = out;
+        *bytes = picture_bytes + text_bytes;
     } else {
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a PNG of %dx%d", width, height);
     }
-    fum_free(rows);
-    fum_free(packed);
+    fum_free(picture);
     fum_free(text);
     return result;
 }

@@ -4,7 +4,10 @@
 
 #include <fumarole/core.h>
 
-enum { FUM_PNG_SIGNATURE = 8 };
+enum {
+    FUM_PNG_SIGNATURE = 8,
+    FUM_PNG_IHDR_END = 33, // the header is the first chunk and has 13 bytes of data
+};
 extern const uint8_t fum_png_signature[FUM_PNG_SIGNATURE];
 
 // Whether a picture of this size may be written or read; `where` begins the error.

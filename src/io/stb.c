@@ -1,5 +1,7 @@
-// The implementation of stb_image, the one file where its warnings are off.
+// The implementation of stb_image and stb_image_write, the one file where their warnings are off.
 #include "io/stb.h"
+
+#include <zlib.h>
 
 // A picture's bytes are checked before decoding, but a small file may still inflate without end: refuse that
 // here.
@@ -11,6 +13,28 @@ static void *stb_alloc(size_t bytes) {
 
 static void *stb_realloc(void *old, size_t bytes) {
     return bytes > MAX_DECODED_BYTES ? NULL : fum_realloc(old, bytes, 1);
+}
+
+// stb_image_write takes no context and forgets the compressed rows when the allocation after them fails, so
+// that one block is remembered here while a picture is written.
+static _Thread_local uint8_t *packed_rows;
+
+static void write_free(void *p) {
+    if (p == packed_rows) packed_rows = NULL;
+    fum_free(p);
+}
+
+// zlib's compressor instead of stb's own, which takes it that memory never runs out and packs less well.
+static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level) {
+    uLongf room = compressBound((uLong)bytes);
+    uint8_t *packed = fum_alloc(room, 1);
+    if (!packed || compress2(packed, &room, rows, (uLong)bytes, level) != Z_OK) {
+        fum_free(packed);
+        return NULL;
+    }
+    *packed_bytes = (int)room; // at most the limits' 256 MiB and a little
+    packed_rows = packed;
+    return packed;
 }
 
 #if defined(__GNUC__)
@@ -42,6 +66,20 @@ static void *stb_realloc(void *old, size_t bytes) {
 #include <stb_image.h> // some systems have no folder for it
 #endif
 
+#define STBIW_MALLOC(bytes)     fum_alloc((size_t)(bytes), 1)
+#define STBIW_REALLOC(p, bytes) fum_realloc(p, (size_t)(bytes), 1)
+#define STBIW_FREE(p)           write_free(p)
+#define STBIW_ZLIB_COMPRESS     pack_rows
+#define STB_IMAGE_WRITE_STATIC
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STBI_WRITE_NO_STDIO
+#define STBIW_ASSERT(x) ((void)0)
+#if __has_include(<stb/stb_image_write.h>)
+#include <stb/stb_image_write.h>
+#else
+#include <stb_image_write.h>
+#endif
+
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif
@@ -51,4 +89,12 @@ uint8_t *fum_stb_read_png(const uint8_t *png, int bytes, int channels, int *widt
     uint8_t *pixels = stbi_load_from_memory(png, bytes, width, height, found, channels);
     *why = pixels ? NULL : stbi_failure_reason();
     return pixels;
+}
+
+uint8_t *fum_stb_write_png(const uint8_t *pixels, int width, int height, int channels, size_t *bytes) {
+    int length = 0;
+    uint8_t *png = stbi_write_png_to_mem(pixels, 0, width, height, channels, &length);
+    if (!png) write_free(packed_rows);
+    *bytes = (size_t)length;
+    return png;
 }

@@ -1,4 +1,4 @@
-// stb_image as this project uses it: PNG only, from memory, through base/alloc.h.
+// stb_image and stb_image_write as this project uses them: PNG only, in memory, through base/alloc.h.
 #ifndef FUM_IO_STB_H
 #define FUM_IO_STB_H
 
@@ -8,5 +8,8 @@
 // decoded.
 uint8_t *fum_stb_read_png(const uint8_t *png, int bytes, int channels, int *width, int *height, int *found,
                           const char **why);
+
+// A PNG (freed with fum_free) of a picture whose size fum_png_check_size let pass; NULL when memory is out.
+uint8_t *fum_stb_write_png(const uint8_t *pixels, int width, int height, int channels, size_t *bytes);
 
 #endif
