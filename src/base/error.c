@@ -40,7 +40,10 @@ enum fum_result fum_error_prefix(struct fum_error *err, const char *fmt, ...) {
     va_start(args, fmt);
     int n = vsnprintf(err->text, sizeof err->text, fmt, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof err->text)
-        snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
+    if (n >= 0 && (size_t)n + 2 < sizeof err->text) {
+        memcpy(err->text + n, ": ", 2);
+        memcpy(err->text + n + 2, old, sizeof old - (size_t)n - 2); // what no longer fits is cut off
+        err->text[sizeof err->text - 1] = 0;
+    }
     return err->code;
 }
