@@ -42,7 +42,8 @@ struct fum_denoiser {
 
 struct fum_decoder {
     struct fum_stage_graph g;
-    int height, width; // latent pixels
+    int height, width;           // latent pixels of the picture
+    int tile_height, tile_width; // of what is compiled: less where the whole is too large for the device
     fum_tensor *latents, *flag, *pixels;
 };
 
@@ -90,7 +91,11 @@ enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int f
 enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first, const char **node,
                                      struct fum_error *err);
 
-// Decodes one picture's latents [height, width, channels] to 8-bit RGB. Retries in f32 when a narrower type overflows.
+// Decodes one picture's latents [height, width, channels] to 8-bit RGB. Retries in f32 when a narrower type overflows,
+// and in overlapping tiles when the whole does not fit the device; both are said in the log. fum_decode_values gives
+// [3 · height · width · factor²] values of about [-1, 1], before they are rounded.
+enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width, float *values,
+                                  struct fum_error *err);
 enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width, uint8_t *pixels,
                            struct fum_error *err);
 

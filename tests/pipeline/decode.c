@@ -1,0 +1,204 @@
+// Decoding under limits: every tensor over several bindings, and pictures that only fit in tiles.
+#include "open.h"
+
+#include "pipeline/tiles.h"
+
+// Unit-variance latents that are the same on every machine.
+static float *make_latents(size_t count) {
+    float *latents = malloc(count * sizeof *latents);
+    uint32_t state = 12345;
+    for (size_t i = 0; i < count; i++) {
+        float sum = 0;
+        for (int k = 0; k < 3; k++) {
+            state = state * 1664525u + 1013904223u;
+            sum += (float)(state >> 8) * 0x1p-24f - 0.5f;
+        }
+        latents[i] = 2 * sum;
+    }
+    return latents;
+}
+
+static float *decode(fum_pipeline *pipe, const float *latents, int height, int width, size_t *count) {
+    struct fum_error err = {0};
+    size_t factor = (size_t)fum_vae_factor(&pipe->view->vae);
+    *count = 3 * factor * factor * (size_t)height * (size_t)width;
+    float *values = malloc(*count * sizeof *values);
+    ok(fum_decode_values(pipe, latents, height, width, values, &err), &err);
+    return values;
+}
+
+// Decodes through the tiny SD1 decoder with every limit as it is, then with bindings of `max_binding` bytes, so that
+// convolutions, norms and sums work on several windows of what they read and write.
+static void windows(int height, int width, uint64_t max_binding) {
+    float *latents = make_latents((size_t)(4 * height * width)), *values[2];
+    struct lines lines = {0};
+    struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
+    fum_model *model = open_model(tiny_path());
+    size_t count = 0;
+    int dispatches[2] = {0};
+    for (int split = 0; split < 2; split++) {
+        fum_device *device = open_device(true);
+        if (split) {
+            limits_of(device)->max_binding = max_binding;
+            limits_of(device)->binding_align = 256;
+        }
+        fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, &log);
+        struct fum_pipeline_stats stats;
+        values[split] = decode(pipe, latents, height, width, &count);
+        assert_string_equal(lines.text, ""); // no tiles
+        fum_pipeline_get_stats(pipe, &stats);
+        dispatches[split] = stats.vae.dispatches[FUM_STAGE_LATENTS];
+        fum_pipeline_destroy(&pipe);
+        assert_int_equal(fum_device_memory_used(device), 0);
+        assert_int_equal(fum_device_validation_messages(device), 0);
+        fum_device_destroy(&device);
+    }
+    double error = relative_rms(values[1], values[0], count);
+    print_message("%dx%d in bindings of %d KiB: %d dispatches, not %d; relative RMS %.1e%s\n", 2 * width, 2 * height,
+                  (int)(max_binding >> 10), dispatches[1], dispatches[0], error,
+                  memcmp(values[0], values[1], count * sizeof(float)) ? "" : ", the same bits");
+    assert_true(dispatches[1] > dispatches[0]);
+    assert_true(error <= 1e-6);
+    for (int i = 0; i < 2; i++) free(values[i]);
+    free(latents);
+    fum_model_destroy(&model);
+}
+
+// The bindings are the least that hold one batch's keys of the attention: 3072 and 512 tokens of 32 channels. The
+// largest tensors, 32 channels at full size, are 1.5 MiB and 256 KiB.
+static void test_windows(void **state) {
+    (void)state;
+    windows(48, 64, 384 << 10);
+    windows(16, 32, 64 << 10);
+}
+
+// Bindings that the whole picture's keys do not fit: tiles.
+static void test_small_bindings(void **state) {
+    (void)state;
+    struct lines lines = {0};
+    struct fum_log log = {keep_line, &lines, FUM_LOG_INFO};
+    fum_device *device = open_device(true);
+    fum_model *model = open_model(tiny_path());
+    limits_of(device)->max_binding = 64 << 10;
+    fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, &log);
+    float *latents = make_latents(4 * 24 * 32);
+    size_t count;
+    float *values = decode(pipe, latents, 24, 32, &count);
+    for (size_t i = 0; i < count; i++) assert_true(isfinite(values[i]));
+    print_message("%s", lines.text);
+    assert_non_null(strstr(lines.text, "decoding 64x48 pixels in 3 tiles of 32x48"));
+    assert_non_null(strstr(lines.text, "largest binding of 65536"));
+    assert_non_null(strstr(lines.text, "tile 3 of 3"));
+    free(values);
+    free(latents);
+    fum_pipeline_destroy(&pipe);
+    assert_int_equal(fum_device_memory_used(device), 0);
+    assert_int_equal(fum_device_validation_messages(device), 0);
+    fum_model_destroy(&model);
+    fum_device_destroy(&device);
+}
+
+// Limits that nothing fits, not even a tile or the weights, are an error that says which.
+static void test_nothing_fits(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    fum_device *device = open_device(false);
+    fum_model *model = open_model(tiny_path());
+    limits_of(device)->max_buffer = 4 << 10;
+    fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, NULL);
+    float *latents = make_latents(4 * 16 * 16);
+    uint8_t pixels[3 * 32 * 32];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fum_decode(pipe, latents, 16, 16, pixels, &err), FUM_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.text, "4096"));
+    }
+    print_message("%s\n", err.text);
+    free(latents);
+    fum_pipeline_destroy(&pipe);
+    assert_int_equal(fum_device_memory_used(device), 0);
+    fum_model_destroy(&model);
+    fum_device_destroy(&device);
+}
+
+// A picture that the emoji model made, with its latents.
+static void make_picture(fum_device *device, const fum_model *model, int side, struct kept *kept) {
+    struct fum_error err = {0};
+    fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, NULL);
+    struct fum_generate_params params = {.prompt = "a smiling cat face", .width = side, .height = side, .steps = 6,
+                                         .seed = 1, .on_image = keep, .user = kept};
+    ok(fum_generate(pipe, &params, &err), &err);
+    fum_pipeline_destroy(&pipe);
+}
+
+static double mean_difference(const uint8_t *a, const uint8_t *b, size_t count, int *largest) {
+    double sum = 0;
+    *largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        int difference = abs(a[i] - b[i]);
+        sum += difference;
+        if (difference > *largest) *largest = difference;
+    }
+    return sum / (double)count;
+}
+
+struct tiled_case {
+    int side;
+    uint64_t limit; // bytes of one buffer or allocation
+    int tile;       // latent pixels
+    double mean;    // bound on the mean absolute difference, of 255
+};
+
+static void tiled(fum_device *device, const fum_model *model, const struct tiled_case *c, bool allocation) {
+    struct kept whole = {0};
+    struct lines lines = {0};
+    struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
+    struct fum_error err = {0};
+    make_picture(device, model, c->side, &whole);
+    struct fum_device_info *info = limits_of(device), before = *info;
+    *(allocation ? &info->max_allocation : &info->max_buffer) = c->limit;
+    fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, &log);
+    uint8_t *pixels[2];
+    for (int i = 0; i < 2; i++) {
+        pixels[i] = malloc(whole.bytes);
+        ok(fum_decode(pipe, whole.latents, whole.latent_height, whole.latent_width, pixels[i], &err), &err);
+    }
+    int largest;
+    double mean = mean_difference(whole.pixels, pixels[0], whole.bytes, &largest);
+    print_message("%dx%d in tiles of %d latent pixels: mean difference %.2f/255, largest %d\n%s", c->side, c->side, c->tile,
+                  mean, largest, lines.text);
+    assert_memory_equal(pixels[0], pixels[1], whole.bytes);
+    assert_int_equal(pipe->decoder.tile_height, c->tile);
+    assert_int_equal(pipe->decoder.tile_width, c->tile);
+    if (c->tile * 8 < c->side) {
+        assert_non_null(strstr(lines.text, "tiles of"));
+        assert_non_null(strstr(lines.text, "in one piece")); // the limit
+        assert_ptr_equal(strstr(lines.text, "\n"), lines.text + strlen(lines.text) - 1); // said once
+    } else {
+        assert_string_equal(lines.text, "");
+        assert_memory_equal(whole.pixels, pixels[0], whole.bytes);
+    }
+    assert_true(mean <= c->mean);
+    *info = before;
+    for (int i = 0; i < 2; i++) free(pixels[i]);
+    kept_free(&whole);
+    fum_pipeline_destroy(&pipe);
+    assert_int_equal(fum_device_memory_used(device), 0);
+}
+
+static void test_tiles(void **state) {
+    (void)state;
+    static const struct tiled_case cases[] = {
+        {128, 2 << 20, 16, 0}, {128, (1 << 20) - 1, 8, 8}, {256, 2 << 20, 16, 4}};
+    fum_device *device = open_device(true);
+    fum_model *model = open_model(emoji_path());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) tiled(device, model, &cases[i], i % 2 != 0);
+    assert_int_equal(fum_device_validation_messages(device), 0);
+    fum_model_destroy(&model);
+    fum_device_destroy(&device);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows), cmocka_unit_test(test_small_bindings),
+                                       cmocka_unit_test(test_nothing_fits), cmocka_unit_test(test_tiles)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
