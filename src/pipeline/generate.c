@@ -94,23 +94,24 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
 // The latents of a batch, in f32 when a narrower type overflows somewhere.
 static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents,
                                   struct fum_error *err) {
-    bool finite = true;
-    enum fum_result result = fum_denoise(pipe, run, first, latents, &finite, err);
-    if (result || finite) return result;
-    const char *node = NULL;
-    if ((result = fum_denoise_diagnose(pipe, run, first, &node, err))) return result;
-    if (!node) node = "the prediction";
-    if (pipe->unet_storage == FUM_F32)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "unet: %s gives values that are not finite, in f32 too: the weights may be damaged", node);
-    fum_log(pipe->params.log, FUM_LOG_WARN, "unet: %s overflows %s; starting again in f32", node,
-            fum_dtype_name(pipe->unet_storage));
-    fum_stage_graph_clear(&pipe->denoiser.g);
-    fum_weights_destroy(&pipe->unet_weights);
-    pipe->unet_storage = FUM_F32;
-    if ((result = fum_denoise_prepare(pipe, run, err))) return result;
-    if ((result = fum_denoise(pipe, run, first, latents, &finite, err)) || finite) return result;
-    return fum_error_set(err, FUM_ERR_FORMAT, "unet: the prediction is not finite in f32 either: the weights may be damaged");
+    for (;;) {
+        bool finite = true;
+        const char *node = NULL;
+        enum fum_result result = fum_denoise(pipe, run, first, latents, &finite, err);
+        if (result || finite) return result;
+        if ((result = fum_denoise_diagnose(pipe, run, first, &node, err))) return result;
+        if (!node) node = "the prediction";
+        if (pipe->unet_storage == FUM_F32)
+            return fum_error_set(err, FUM_ERR_FORMAT,
+                                 "unet: %s gives values that are not finite, in f32 too: the weights may be damaged",
+                                 node);
+        fum_log(pipe->params.log, FUM_LOG_WARN, "unet: %s overflows %s; starting again in f32", node,
+                fum_dtype_name(pipe->unet_storage));
+        fum_stage_graph_clear(&pipe->denoiser.g);
+        fum_weights_destroy(&pipe->unet_weights);
+        pipe->unet_storage = FUM_F32;
+        if ((result = fum_denoise_prepare(pipe, run, err))) return result;
+    }
 }
 
 static char *parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {

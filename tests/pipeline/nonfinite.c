@@ -1,0 +1,207 @@
+// Values that are not finite, caused on purpose: copies of the tiny SD1 model with a weight that is NaN, or with
+// weights whose results leave f16's range and come back.
+#define _DEFAULT_SOURCE // mkdtemp
+#include "open.h"
+
+#include "base/dtype.h"
+#include "base/file.h"
+#include "io/safetensors.h"
+
+static const char *const folders[] = {"", "scheduler", "text_encoder", "tokenizer", "unet", "vae"};
+static const char *const copied[] = {"model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
+                                     "text_encoder/model.safetensors", "tokenizer/merges.txt",
+                                     "tokenizer/tokenizer_config.json", "tokenizer/vocab.json", "unet/config.json",
+                                     "vae/config.json"};
+static const char *const weights[] = {"unet/diffusion_pytorch_model.safetensors",
+                                      "vae/diffusion_pytorch_model.safetensors"};
+
+enum { COUNT_COPIED = sizeof copied / sizeof *copied, COUNT_FOLDERS = sizeof folders / sizeof *folders };
+
+static char folder[1024];
+
+static const char *in(const char *base, const char *name) {
+    static char paths[2][2200];
+    static int which;
+    which = !which;
+    snprintf(paths[which], sizeof paths[which], "%s/%s", base, name);
+    return paths[which];
+}
+
+// Changes a tensor's values: multiplies them, or makes the first one NaN (factor NaN).
+struct change {
+    const char *tensor;
+    float factor;
+};
+
+static void change_values(const struct change *c, const char *name, float *values, size_t count) {
+    if (strcmp(c->tensor, name)) return;
+    for (size_t i = 0; i < count && !isnan(c->factor); i++) {
+        values[i] *= c->factor;
+        // The weight itself stays in f16's range; what it gives does not.
+        assert_true(fabsf(values[i]) < 65504);
+    }
+    if (isnan(c->factor)) values[0] = NAN;
+}
+
+// Writes a weight file of the model as f32 with its changes.
+static void write_weights(const char *file, const struct change *changes, int num_changes) {
+    struct fum_error err = {0};
+    fum_loader *loader = NULL;
+    ok(fum_loader_open(&loader, in(tiny_path(), file), &err), &err);
+    size_t n = fum_loader_count(loader);
+    struct fum_safetensors_tensor *tensors = calloc(n, sizeof *tensors);
+    for (size_t i = 0; i < n; i++) {
+        const struct fum_loader_tensor *t = fum_loader_at(loader, i);
+        size_t count = (size_t)t->bytes / fum_dtype_size(t->view.dtype);
+        float *values = malloc(count * sizeof *values);
+        fum_convert_to_f32(values, t->view.data, t->view.dtype, count);
+        for (int k = 0; k < num_changes; k++) change_values(&changes[k], t->name, values, count);
+        tensors[i] = (struct fum_safetensors_tensor){t->name, t->view};
+        tensors[i].view.dtype = FUM_F32;
+        tensors[i].view.data = values;
+    }
+    ok(fum_safetensors_write(in(folder, file), tensors, n, NULL, 0, &err), &err);
+    for (size_t i = 0; i < n; i++) free((void *)tensors[i].view.data);
+    free(tensors);
+    fum_loader_close(&loader);
+}
+
+static void copy_file(const char *name) {
+    struct fum_error err = {0};
+    struct fum_file_writer *writer = NULL;
+    char *text = NULL;
+    size_t bytes = 0;
+    ok(fum_file_read(in(tiny_path(), name), 16 << 20, &text, &bytes, &err), &err);
+    ok(fum_file_begin(&writer, in(folder, name), &err), &err);
+    ok(fum_file_write(writer, text, bytes, &err), &err);
+    ok(fum_file_commit(&writer, &err), &err);
+    fum_free(text);
+}
+
+// A copy of the model whose part (0: UNet, 1: VAE) has the changes.
+static fum_model *changed_model(int part, const struct change *changes, int num_changes) {
+    struct fum_error err = {0};
+    snprintf(folder, sizeof folder, "%s/fum-nonfinite-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
+    assert_non_null(mkdtemp(folder));
+    for (int i = 1; i < COUNT_FOLDERS; i++) ok(fum_path_make_dirs(in(folder, folders[i]), &err), &err);
+    for (int i = 0; i < COUNT_COPIED; i++) copy_file(copied[i]);
+    for (int i = 0; i < 2; i++) write_weights(weights[i], changes, i == part ? num_changes : 0);
+    return open_model(folder);
+}
+
+static void remove_model(fum_model **model) {
+    fum_model_destroy(model);
+    for (int i = 0; i < COUNT_COPIED; i++) remove(in(folder, copied[i]));
+    for (int i = 0; i < 2; i++) remove(in(folder, weights[i]));
+    for (int i = COUNT_FOLDERS - 1; i >= 0; i--) assert_int_equal(remove(in(folder, folders[i])), 0);
+}
+
+static enum fum_result generate(fum_pipeline *pipe, struct kept *kept, struct fum_error *err) {
+    struct fum_generate_params params = {.prompt = "a red ship", .width = 16, .height = 16, .steps = 3, .guidance = 2,
+                                         .sampler = "euler", .seed = 3, .on_image = keep, .user = kept};
+    return fum_generate(pipe, &params, err);
+}
+
+static void close_all(fum_pipeline **pipe, fum_device **device) {
+    fum_pipeline_destroy(pipe);
+    assert_int_equal(fum_device_memory_used(*device), 0);
+    assert_int_equal(fum_device_validation_messages(*device), 0);
+    fum_device_destroy(device);
+}
+
+static bool has_f16(fum_device *device) {
+    return fum_device_get_info(device)->storage16;
+}
+
+// A NaN weight is an error that names its layer, however often and in whatever type it is tried.
+static void damaged(int part, const char *tensor, const char *layer, enum fum_precision precision) {
+    struct change change = {tensor, NAN};
+    fum_model *model = changed_model(part, &change, 1);
+    fum_device *device = open_device(true);
+    struct lines lines = {0};
+    struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
+    struct kept kept = {0};
+    if (precision == FUM_PRECISION_F32 || has_f16(device)) {
+        fum_pipeline *pipe = open_pipeline(device, model, precision, &log);
+        for (int i = 0; i < 2; i++) {
+            struct fum_error err = {0};
+            assert_int_equal(generate(pipe, &kept, &err), FUM_ERR_FORMAT);
+            if (!i) print_message("%s%s\n", lines.text, err.text);
+            assert_non_null(strstr(err.text, layer));
+            assert_non_null(strstr(err.text, part ? "vae: " : "unet: "));
+            assert_null(strchr(err.text, '\n'));
+        }
+        assert_int_equal(kept.count, 0);
+        fum_pipeline_destroy(&pipe);
+    }
+    fum_device_destroy(&device);
+    remove_model(&model);
+}
+
+static void test_damaged(void **state) {
+    (void)state;
+    damaged(0, "down_blocks.1.resnets.0.conv1.weight", "down_blocks.1.resnets.0.conv1", FUM_PRECISION_F32);
+    damaged(0, "mid_block.attentions.0.transformer_blocks.0.ff.net.2.bias",
+            "mid_block.attentions.0.transformer_blocks.0.ff.net.2", FUM_PRECISION_F16);
+    damaged(1, "decoder.mid_block.attentions.0.to_k.weight", "decoder.mid_block.attentions.0.to_k", FUM_PRECISION_F32);
+    damaged(1, "decoder.conv_out.bias", "decoder.conv_out", FUM_PRECISION_F16);
+}
+
+// What a residual block's first convolution gives is normalised right after it, so weights a hundred thousand times as
+// large give the same picture, through values that f16 cannot hold.
+static void overflow(int part, const char *layer) {
+    char weight[96], bias[96];
+    snprintf(weight, sizeof weight, "%s.weight", layer);
+    snprintf(bias, sizeof bias, "%s.bias", layer);
+    struct change changes[] = {{weight, 1e5f}, {bias, 1e5f}};
+    fum_device *device = open_device(true);
+    if (!has_f16(device)) {
+        fum_device_destroy(&device);
+        skip();
+    }
+    fum_model *model = changed_model(part, changes, 2);
+    struct lines lines = {0};
+    struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
+    struct fum_error err = {0};
+    struct kept kept = {0}, right = {0};
+    fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F16, &log);
+    // One line of warning that names the layer, at the first picture only: the part stays f32.
+    for (int i = 0; i < 2; i++) {
+        ok(generate(pipe, &kept, &err), &err);
+        assert_ptr_equal(strchr(lines.text, '\n'), lines.text + strlen(lines.text) - 1);
+        assert_non_null(strstr(lines.text, layer));
+        assert_non_null(strstr(lines.text, "overflows f16"));
+    }
+    print_message("%s", lines.text);
+    assert_int_equal(pipe->unet_storage, part ? FUM_F16 : FUM_F32);
+    assert_int_equal(pipe->vae_storage, part ? FUM_F32 : FUM_F16);
+    fum_pipeline_destroy(&pipe);
+    // The same as from a pipeline that has this part in f32 from the start.
+    pipe = open_pipeline(device, model, FUM_PRECISION_F16, NULL);
+    *(part ? &pipe->vae_storage : &pipe->unet_storage) = FUM_F32;
+    ok(generate(pipe, &right, &err), &err);
+    assert_memory_equal(kept.pixels, right.pixels, right.bytes);
+    assert_memory_equal(kept.latents, right.latents, right.latent_count * sizeof(float));
+    for (size_t i = 0; i < right.latent_count; i++) assert_true(isfinite(right.latents[i]));
+    assert_memory_not_equal(right.pixels, right.pixels + 3, right.bytes - 3); // not one flat colour
+    kept_free(&kept);
+    kept_free(&right);
+    close_all(&pipe, &device);
+    remove_model(&model);
+}
+
+static void test_overflow_vae(void **state) {
+    (void)state;
+    overflow(1, "decoder.up_blocks.1.resnets.0.conv1");
+}
+
+static void test_overflow_unet(void **state) {
+    (void)state;
+    overflow(0, "down_blocks.1.resnets.0.conv1");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_damaged), cmocka_unit_test(test_overflow_vae),
+                                       cmocka_unit_test(test_overflow_unet)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
