@@ -28,21 +28,23 @@ static bool offers(const struct known *k, uint32_t api, const char *name, struct
     return true;
 }
 
-static void link(void **tail, void *item) { // every Vulkan structure starts with sType and pNext
-    memcpy((char *)*tail + offsetof(VkBaseOutStructure, pNext), &item, sizeof item);
-    *tail = item;
-}
+// Hangs a Vulkan structure at the end of a chain, whose last pNext `tail` points to.
+#define APPEND(tail, structure) \
+    do { \
+        *(tail) = (structure); \
+        (tail) = &(structure)->pNext; \
+    } while (0)
 
 enum { COOPMAT_FEATURES_TYPE = 1000506000 };
 
 static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevice physical, const struct known *k,
                          struct fum_vk_features *f) {
     *f = (struct fum_vk_features){.core.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
-    void *tail = &f->core;
+    void **tail = &f->core.pNext;
 #define LINK(member, type, version, extension) \
     if (offers(k, version, extension, f)) { \
         f->member.sType = type; \
-        link(&tail, &f->member); \
+        APPEND(tail, &f->member); \
     }
     LINK(storage16, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES, VK_API_VERSION_1_1,
          "VK_KHR_16bit_storage")
@@ -131,13 +133,13 @@ static void ask_properties(const struct fum_vk_instance *instance, VkPhysicalDev
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
     VkPhysicalDeviceMaintenance4Properties maintenance4 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES};
-    void *tail = &core;
-    link(&tail, &id);
-    link(&tail, &maintenance3);
-    link(&tail, &subgroup);
-    if (offers(k, VK_API_VERSION_1_2, "VK_KHR_driver_properties", NULL)) link(&tail, &driver);
-    if (offers(k, VK_API_VERSION_1_3, "VK_EXT_subgroup_size_control", NULL)) link(&tail, &sizes);
-    if (offers(k, VK_API_VERSION_1_3, "VK_KHR_maintenance4", NULL)) link(&tail, &maintenance4);
+    void **tail = &core.pNext;
+    APPEND(tail, &id);
+    APPEND(tail, &maintenance3);
+    APPEND(tail, &subgroup);
+    if (offers(k, VK_API_VERSION_1_2, "VK_KHR_driver_properties", NULL)) APPEND(tail, &driver);
+    if (offers(k, VK_API_VERSION_1_3, "VK_EXT_subgroup_size_control", NULL)) APPEND(tail, &sizes);
+    if (offers(k, VK_API_VERSION_1_3, "VK_KHR_maintenance4", NULL)) APPEND(tail, &maintenance4);
     instance->GetPhysicalDeviceProperties2(physical, &core);
 
     copy_limits(info, &core.properties);
