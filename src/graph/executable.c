@@ -6,6 +6,7 @@
 #include "graph/dump.h"
 #include "graph/passes.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -136,11 +137,11 @@ static enum fum_result record_step(fum_executable *exe, int s, fum_command *comm
     return FUM_OK;
 }
 
-// Floating-point operations that a slow device of each kind surely finishes in a quarter of a second; for CPU devices,
-// which have no watchdog, what keeps a cancel prompt.
+// Floating-point operations that a slow device of each kind surely finishes in a quarter of a second. CPU devices have
+// no watchdog.
 static double submission_flops(const struct fum_device_info *info) {
     switch (info->type) {
-    case FUM_DEVICE_CPU: return 8e9;
+    case FUM_DEVICE_CPU: return INFINITY;
     case FUM_DEVICE_DISCRETE: return 200e9;
     default: return 20e9;
     }

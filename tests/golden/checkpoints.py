@@ -271,6 +271,8 @@ def write_file(model, path, folder):
     save_file({name: value.half().contiguous() for name, value in file.items()}, path)
     configs = {"unet": {"_class_name": "UNet2DConditionModel", **family["unet"]},
                "vae": {"_class_name": "AutoencoderKL", **family["vae"]}}
+    if model.startswith(("sdxl", "tiny-sdxl", "refiner")):
+        configs["vae"]["scaling_factor"] = 0.13025  # what fumarole and diffusers give such a file
     for part, (_, _, config) in family["text"].items():
         configs[part] = {"model_type": "clip_text_model", "architectures": [
             "CLIPTextModelWithProjection" if "projection_dim" in config else "CLIPTextModel"], **config}
