@@ -99,7 +99,7 @@ FUM_API enum fum_result fum_executable_create(fum_executable **executable, fum_g
                                               const struct fum_executable_params *params, struct fum_error *err);
 FUM_API void fum_executable_destroy(fum_executable **executable);
 
-// Writes an input or state: `count` dense f32 elements (its whole shape), rounded to its type; integers are given as
+// Writes an input or state (one that nothing reads is passed over): `count` dense f32 elements (its whole shape), rounded to its type; integers are given as
 // int32_t through fum_executable_write_i32.
 FUM_API enum fum_result fum_executable_write(fum_executable *executable, const fum_tensor *tensor, const float *data,
                                              size_t count, struct fum_error *err);

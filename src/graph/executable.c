@@ -298,7 +298,8 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
 // ---- data in and out ----
 
 static enum fum_result check_io(const fum_executable *exe, const fum_tensor *t, size_t count, struct fum_error *err) {
-    if (t->graph != exe->graph || exe->plan->places[t->id].block < 0)
+    bool unused = !t->live && (t->kind == FUM_TENSOR_INPUT || t->kind == FUM_TENSOR_STATE);
+    if (t->graph != exe->graph || (exe->plan->places[t->id].block < 0 && !unused))
         return fum_error_set(err, FUM_ERR_ARG, "%s: not an input, state or output of this executable", t->name);
     if ((int64_t)count != fum_shape_count(&t->desc.shape))
         return fum_error_set(err, FUM_ERR_ARG, "%s: has %lld elements, not %zu", t->name,
@@ -319,7 +320,7 @@ enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *
 static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, const void *data, bool integers, size_t count,
                                   struct fum_error *err) {
     enum fum_result result = check_io(exe, t, count, err);
-    if (result || !count) return result;
+    if (result || !count || !t->live) return result; // what nothing reads needs no memory
     if (integers != (t->desc.dtype == FUM_I32))
         return fum_error_set(err, FUM_ERR_ARG, "%s: holds %s", t->name, fum_dtype_name(t->desc.dtype));
     size_t columns = (size_t)fum_shape_channels(&t->desc.shape), rows = count / columns;
@@ -349,6 +350,7 @@ enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, fl
                                     struct fum_error *err) {
     enum fum_result result = check_io(exe, t, count, err);
     if (result || !count) return result;
+    if (!t->live) return fum_error_set(err, FUM_ERR_ARG, "%s: nothing uses it, so it was not kept", t->name);
     return fum_executable_read_rows(exe, t, (size_t)fum_shape_rows(&t->desc.shape), data, err);
 }
 

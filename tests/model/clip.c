@@ -38,8 +38,7 @@ static void build(struct golden *g, struct built *b, int skip, bool skip_norm, b
             rows[i] =
                 (float)(i * shape.dim[1] + fum_clip_end(&b->config, (const int32_t *)ids->data + i * shape.dim[1],
                                                         (int)shape.dim[1]));
-        struct fum_error e;
-        assert_int_equal(fum_interp_write(g->interp, b->params.ends, rows, (size_t)shape.dim[0], &e), FUM_OK);
+        golden_write_numbers(g, b->params.ends, rows, (size_t)shape.dim[0]);
     }
     golden_run(g);
 }
@@ -120,10 +119,11 @@ static void refusals(void **state) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    golden_choose(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quick_gelu), cmocka_unit_test(gelu),     cmocka_unit_test(projection),
         cmocka_unit_test(ends),       cmocka_unit_test(refusals),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return golden_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

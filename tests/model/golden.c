@@ -12,6 +12,27 @@ static void must(enum fum_result result, const struct fum_error *err) {
     if (result) fail_msg("%s", err->text);
 }
 
+// The one device of the program; NULL: the interpreter.
+static fum_device *device;
+
+void golden_choose(int argc, char **argv) {
+    struct fum_error err;
+    if (argc < 2 || strcmp(argv[1], "device")) return;
+    if (!fum_device_create(&device, &(struct fum_device_params){.validate = true}, &err)) return;
+    fprintf(stderr, "%s\n", err.text);
+    exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
+}
+
+bool golden_on_device(void) {
+    return device != NULL;
+}
+
+int golden_end(int status) {
+    int messages = device ? fum_device_validation_messages(device) : 0;
+    fum_device_destroy(&device);
+    return status ? status : messages;
+}
+
 void golden_open(struct golden *g, const char *folder, const char *part) {
     struct fum_error err;
     char path[512], base[400];
@@ -41,6 +62,9 @@ void golden_store(struct golden *g, enum fum_dtype storage, double bound) {
 
 void golden_close(struct golden *g) {
     fum_interp_destroy(&g->interp);
+    fum_executable_destroy(&g->exe);
+    fum_weights_destroy(&g->stored);
+    fum_free(g->read);
     fum_graph_destroy(&g->graph);
     fum_names_destroy(&g->names);
     fum_loader_close(&g->weights);
@@ -80,23 +104,71 @@ float *golden_read(const struct golden *g, const char *key, size_t *count) {
     return out;
 }
 
+// Every node with a module's name is kept, so that it can be compared; passes fuse around them.
+static void start_on_device(struct golden *g) {
+    struct fum_error err;
+    for (int i = 0; i < g->graph->count; i++) {
+        fum_tensor *t = g->graph->tensors[i];
+        if (t->kind == FUM_TENSOR_NODE && !strchr(t->name, '#')) fum_graph_output(g->graph, t, t->name);
+    }
+    struct fum_weights_params params = {.device = device, .source = g->source, .label = g->part};
+    must(fum_weights_create(&g->stored, &params, &err), &err);
+    must(fum_executable_compile(&g->exe, g->graph, device, g->stored, NULL, &err), &err);
+}
+
+static void write_on_device(struct golden *g, const fum_tensor *tensor, const float *data, size_t count) {
+    struct fum_error err;
+    if (tensor->desc.dtype != FUM_I32) {
+        must(fum_executable_write(g->exe, tensor, data, count, &err), &err);
+        return;
+    }
+    int32_t *ids = fum_alloc(count, sizeof *ids);
+    assert_non_null(ids);
+    for (size_t i = 0; i < count; i++) ids[i] = (int32_t)data[i];
+    must(fum_executable_write_i32(g->exe, tensor, ids, count, &err), &err);
+    fum_free(ids);
+}
+
+// The value's numbers, valid until the next call.
+static const float *read_value(struct golden *g, const fum_tensor *tensor) {
+    struct fum_error err;
+    if (!device) return fum_interp_read(g->interp, tensor);
+    size_t count = (size_t)fum_shape_count(&tensor->desc.shape);
+    fum_free(g->read);
+    g->read = fum_alloc(count, sizeof *g->read);
+    assert_non_null(g->read);
+    must(fum_executable_read(g->exe, tensor, g->read, count, &err), &err);
+    return g->read;
+}
+
 void golden_start(struct golden *g) {
     struct fum_error err;
     must(fum_graph_check(g->graph, &err), &err);
+    if (device) {
+        start_on_device(g);
+        return;
+    }
     must(fum_interp_create(&g->interp, g->graph, &g->source, g->graph->storage != FUM_F32, &err), &err);
 }
 
-void golden_write(struct golden *g, const fum_tensor *tensor, const char *key) {
+void golden_write_numbers(struct golden *g, const fum_tensor *tensor, const float *data, size_t count) {
     struct fum_error err;
+    if (device) write_on_device(g, tensor, data, count);
+    else must(fum_interp_write(g->interp, tensor, data, count, &err), &err);
+}
+
+void golden_write(struct golden *g, const fum_tensor *tensor, const char *key) {
     size_t count;
     float *data = golden_read(g, key, &count);
-    must(fum_interp_write(g->interp, tensor, data, count, &err), &err);
+    golden_write_numbers(g, tensor, data, count);
     fum_free(data);
 }
 
 void golden_run(struct golden *g) {
     struct fum_error err;
-    must(fum_interp_run_all(g->interp, &err), &err);
+    for (int stage = FUM_STAGE_PROMPT; device && stage < FUM_STAGE_COUNT; stage++)
+        must(fum_executable_run(g->exe, (enum fum_stage)stage, &err), &err);
+    if (!device) must(fum_interp_run_all(g->interp, &err), &err);
 }
 
 // The first `count` numbers of the value from `offset`.
@@ -104,7 +176,7 @@ static void compare(struct golden *g, const fum_tensor *tensor, size_t offset, s
     assert_non_null(tensor);
     size_t count;
     float *want = golden_read(g, key, &count);
-    const float *got = fum_interp_read(g->interp, tensor);
+    const float *got = read_value(g, tensor);
     struct fum_shape s = fum_tensor_shape(tensor);
     if (!got) fail_msg("%s was not computed", key);
     if (limit && limit < count) count = limit;

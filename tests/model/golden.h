@@ -1,7 +1,9 @@
-// Golden tensors of tests/golden/models.py, and running a graph against them through the reference interpreter.
+// Golden tensors of tests/golden/models.py, and running a graph against them: through the reference interpreter, or on
+// the device.
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
+#include "graph/executable.h"
 #include "graph/interp.h"
 #include "model/names.h"
 
@@ -21,10 +23,20 @@ struct golden {
     fum_names *names;
     struct fum_weight_source source;
     fum_graph *graph;
-    fum_interp *interp;
+    fum_interp *interp; // one of these two
+    fum_executable *exe;
+    fum_weights *stored;
+    float *read; // of the value compared last, on the device
     double bound; // of the relative RMS
     int compared;
 };
+// With the argument "device" everything runs on the device instead: skipped (77) where there is none, unless
+// FUM_REQUIRE_DEVICE is set. Call first thing in main.
+void golden_choose(int argc, char **argv);
+// Whether it does; and the end of main.
+bool golden_on_device(void);
+int golden_end(int status);
+
 void golden_open(struct golden *g, const char *folder, const char *part); // f32, bound 1e-4
 // Before anything is built: stores values as `storage`, and widens the bound to it.
 void golden_store(struct golden *g, enum fum_dtype storage, double bound);
@@ -37,9 +49,10 @@ struct fum_shape golden_shape(const struct golden *g, const char *key);
 // Its numbers as dense f32, images as channels-last; free with fum_free.
 float *golden_read(const struct golden *g, const char *key, size_t *count);
 
-// Checks the graph and makes the interpreter.
+// Checks the graph and makes the interpreter or the executable.
 void golden_start(struct golden *g);
 void golden_write(struct golden *g, const fum_tensor *tensor, const char *key);
+void golden_write_numbers(struct golden *g, const fum_tensor *tensor, const float *data, size_t count);
 void golden_run(struct golden *g);
 
 // Asserts that the value agrees with the tensor `key` within the bound.

@@ -196,11 +196,12 @@ static void refusals(void **state) {
         FUM_ERR_UNSUPPORTED, "down_block_types", "AttnDown");
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    golden_choose(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sd1),     cmocka_unit_test(sd2),      cmocka_unit_test(sdxl),
         cmocka_unit_test(refiner), cmocka_unit_test(variants), cmocka_unit_test(storage),
         cmocka_unit_test(stages),  cmocka_unit_test(refusals),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return golden_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

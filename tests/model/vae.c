@@ -117,8 +117,9 @@ static void refusals(void **state) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    golden_choose(argc, argv);
     const struct CMUnitTest tests[] = {cmocka_unit_test(decoders), cmocka_unit_test(encoders),
                                        cmocka_unit_test(scales), cmocka_unit_test(refusals)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return golden_end(cmocka_run_group_tests(tests, NULL, NULL));
 }
