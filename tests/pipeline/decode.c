@@ -98,6 +98,34 @@ static void test_small_bindings(void **state) {
     fum_device_destroy(&device);
 }
 
+// Device memory that runs out while the whole picture's decoder is made: tiles.
+static void test_out_of_memory(void **state) {
+    (void)state;
+    fum_model *model = open_model(tiny_path());
+    float *latents = make_latents(4 * 16 * 16);
+    static const int calls[] = {0, 5, 9, 60};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        struct lines lines = {0};
+        struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
+        fum_device *device = open_device(true);
+        fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, &log);
+        size_t count;
+        fum_device_inject(device, calls[i], FUM_INJECT_DEVICE_MEMORY);
+        float *values = decode(pipe, latents, 16, 16, &count);
+        for (size_t k = 0; k < count; k++) assert_true(isfinite(values[k]));
+        if (!i) print_message("%s", lines.text);
+        assert_non_null(strstr(lines.text, "decoding 32x32 pixels in 3 tiles of 32x16"));
+        assert_non_null(strstr(lines.text, "memory ran out"));
+        free(values);
+        fum_pipeline_destroy(&pipe);
+        assert_int_equal(fum_device_memory_used(device), 0);
+        assert_int_equal(fum_device_validation_messages(device), 0);
+        fum_device_destroy(&device);
+    }
+    free(latents);
+    fum_model_destroy(&model);
+}
+
 // Limits that nothing fits, not even a tile or the weights, are an error that says which.
 static void test_nothing_fits(void **state) {
     (void)state;
@@ -124,7 +152,7 @@ static void test_nothing_fits(void **state) {
 static void make_picture(fum_device *device, const fum_model *model, int side, struct kept *kept) {
     struct fum_error err = {0};
     fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, NULL);
-    struct fum_generate_params params = {.prompt = "a smiling cat face", .width = side, .height = side, .steps = 6,
+    struct fum_generate_params params = {.prompt = "a smiling cat face", .width = side, .height = side, .steps = 4,
                                          .seed = 1, .on_image = keep, .user = kept};
     ok(fum_generate(pipe, &params, &err), &err);
     fum_pipeline_destroy(&pipe);
@@ -199,6 +227,7 @@ static void test_tiles(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows), cmocka_unit_test(test_small_bindings),
-                                       cmocka_unit_test(test_nothing_fits), cmocka_unit_test(test_tiles)};
+                                       cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_nothing_fits),
+                                       cmocka_unit_test(test_tiles)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
