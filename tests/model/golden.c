@@ -104,12 +104,20 @@ float *golden_read(const struct golden *g, const char *key, size_t *count) {
     return out;
 }
 
-// Every node with a module's name is kept, so that it can be compared; passes fuse around them.
+static bool is_read(const fum_graph *graph, const fum_tensor *t) {
+    for (int i = t->id + 1; i < graph->count; i++)
+        for (int k = 0; k < graph->tensors[i]->num_inputs; k++)
+            if (graph->tensors[i]->in[k] == t) return true;
+    return false;
+}
+
+// Every node with a module's name and every result is kept, so that it can be compared; passes fuse around them.
 static void start_on_device(struct golden *g) {
     struct fum_error err;
     for (int i = 0; i < g->graph->count; i++) {
         fum_tensor *t = g->graph->tensors[i];
-        if (t->kind == FUM_TENSOR_NODE && !strchr(t->name, '#')) fum_graph_output(g->graph, t, t->name);
+        if (t->kind != FUM_TENSOR_NODE) continue;
+        if (!strchr(t->name, '#') || !is_read(g->graph, t)) fum_graph_output(g->graph, t, t->name);
     }
     struct fum_weights_params params = {.device = device, .source = g->source, .label = g->part};
     must(fum_weights_create(&g->stored, &params, &err), &err);
