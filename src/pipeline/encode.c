@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 
+#include <math.h>
 #include <string.h>
 
 // Ids of one text, cut to the encoder's length with a warning that shows what was lost.
@@ -52,9 +53,16 @@ static enum fum_result encoder_make(fum_pipeline *pipe, int which, int skip, str
     return fum_pipeline_compile(pipe, &e->g, text->part, &text->weights, &pipe->text_weights[which], err);
 }
 
-// Runs one encoder over a text; its hidden states go to columns [column, …) of row `row` of the context.
+static bool all_finite(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return false;
+    return true;
+}
+
+// Runs one encoder over a text; its hidden states go to columns [column, …) of row `row` of the context. *finite:
+// whether every value is.
 static enum fum_result encoder_run(fum_pipeline *pipe, int which, const char *prompt, struct fum_context *c, int row,
-                                   int column, struct fum_error *err) {
+                                   int column, bool *finite, struct fum_error *err) {
     struct fum_encoder *e = &pipe->encoders[which];
     const struct fum_model_text *text = &pipe->view->text[which];
     size_t tokens = (size_t)text->config.positions, channels = (size_t)text->config.channels;
@@ -73,13 +81,49 @@ static enum fum_result encoder_run(fum_pipeline *pipe, int which, const char *pr
     float *to = c->hidden + (size_t)row * tokens * (size_t)c->channels + column;
     for (size_t t = 0; t < tokens && !result; t++)
         memcpy(to + t * (size_t)c->channels, hidden + t * channels, channels * sizeof *hidden);
+    *finite = !result && all_finite(hidden, tokens * channels);
     // The last encoder with a projection gives the pooled embedding.
-    if (!result && e->pooled)
-        result = fum_executable_read(e->g.exe, e->pooled, c->pooled + row * c->pooled_channels,
-                                     (size_t)c->pooled_channels, err);
+    if (!result && e->pooled) {
+        float *pooled = c->pooled + (size_t)row * (size_t)c->pooled_channels;
+        result = fum_executable_read(e->g.exe, e->pooled, pooled, (size_t)c->pooled_channels, err);
+        *finite = *finite && !result && all_finite(pooled, (size_t)c->pooled_channels);
+    }
     fum_free(ids);
     fum_free(hidden);
     return result;
+}
+
+// After values that are not finite: makes the text encoders f32, or fails when they are.
+static enum fum_result widen(fum_pipeline *pipe, int which, struct fum_error *err) {
+    const char *node = NULL, *part = pipe->view->text[which].part;
+    enum fum_result result =
+        fum_executable_first_nonfinite(pipe->encoders[which].g.exe, FUM_STAGE_PROMPT, &node, err);
+    if (result) return result;
+    if (!node) node = "the encoder";
+    if (pipe->text_storage == FUM_F32)
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: %s gives values that are not finite, in f32 too: the weights may be damaged", part,
+                             node);
+    fum_log(pipe->params.log, FUM_LOG_WARN, "%s: %s overflows %s; encoding in f32", part, node,
+            fum_dtype_name(pipe->text_storage));
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT; i++) {
+        fum_stage_graph_clear(&pipe->encoders[i].g);
+        fum_weights_destroy(&pipe->text_weights[i]);
+    }
+    pipe->text_storage = FUM_F32;
+    return FUM_OK;
+}
+
+// encoder_run, in f32 when a narrower type overflows somewhere.
+static enum fum_result encode_text(fum_pipeline *pipe, int which, int skip, const char *prompt, struct fum_context *c,
+                                   int row, int column, struct fum_error *err) {
+    for (;;) {
+        bool finite = false;
+        enum fum_result result = encoder_make(pipe, which, skip, err);
+        if (!result) result = encoder_run(pipe, which, prompt, c, row, column, &finite, err);
+        if (!result && !finite) result = widen(pipe, which, err);
+        if (result || finite) return result;
+    }
 }
 
 static bool same_text(const char *a, const char *b) {
@@ -113,8 +157,7 @@ static enum fum_result context_make(fum_pipeline *pipe, struct fum_context *c, s
         const char *prompt = !negative ? c->prompt : c->negative ? c->negative : "";
         int skip = negative && !view->traits.skip_negative ? base : c->skip, column = 0;
         for (int i = 0; i < view->num_text; i++) {
-            enum fum_result result = encoder_make(pipe, i, skip, err);
-            if (!result) result = encoder_run(pipe, i, prompt, c, row, column, err);
+            enum fum_result result = encode_text(pipe, i, skip, prompt, c, row, column, err);
             if (result) return result;
             column += view->text[i].config.channels;
         }

@@ -216,7 +216,7 @@ static void tiled(fum_device *device, const fum_model *model, const struct tiled
 static void test_tiles(void **state) {
     (void)state;
     static const struct tiled_case cases[] = {
-        {128, 2 << 20, 16, 0}, {128, (1 << 20) - 1, 8, 8}, {256, 2 << 20, 16, 4}};
+        {128, 2 << 20, 16, 0}, {128, (1 << 20) - 1, 8, 4}, {256, 2 << 20, 16, 4}};
     fum_device *device = open_device(true);
     fum_model *model = open_model(emoji_path());
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) tiled(device, model, &cases[i], i % 2 != 0);

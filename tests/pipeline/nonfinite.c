@@ -9,11 +9,13 @@
 
 static const char *const folders[] = {"", "scheduler", "text_encoder", "tokenizer", "unet", "vae"};
 static const char *const copied[] = {"model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
-                                     "text_encoder/model.safetensors", "tokenizer/merges.txt",
-                                     "tokenizer/tokenizer_config.json", "tokenizer/vocab.json", "unet/config.json",
-                                     "vae/config.json"};
-static const char *const weights[] = {"unet/diffusion_pytorch_model.safetensors",
-                                      "vae/diffusion_pytorch_model.safetensors"};
+                                     "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "tokenizer/vocab.json",
+                                     "unet/config.json", "vae/config.json"};
+
+enum part { UNET, VAE, TEXT, PARTS };
+static const char *const names[PARTS] = {"unet: ", "vae: ", "text_encoder: "};
+static const char *const weights[PARTS] = {"unet/diffusion_pytorch_model.safetensors",
+                                           "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"};
 
 enum { COUNT_COPIED = sizeof copied / sizeof *copied, COUNT_FOLDERS = sizeof folders / sizeof *folders };
 
@@ -48,6 +50,7 @@ static void write_weights(const char *file, const struct change *changes, int nu
     struct fum_error err = {0};
     fum_loader *loader = NULL;
     ok(fum_loader_open(&loader, in(tiny_path(), file), &err), &err);
+    for (int k = 0; k < num_changes; k++) assert_non_null(fum_loader_find(loader, changes[k].tensor));
     size_t n = fum_loader_count(loader);
     struct fum_safetensors_tensor *tensors = calloc(n, sizeof *tensors);
     for (size_t i = 0; i < n; i++) {
@@ -78,21 +81,21 @@ static void copy_file(const char *name) {
     fum_free(text);
 }
 
-// A copy of the model whose part (0: UNet, 1: VAE) has the changes.
-static fum_model *changed_model(int part, const struct change *changes, int num_changes) {
+// A copy of the model whose part has the changes.
+static fum_model *changed_model(enum part part, const struct change *changes, int num_changes) {
     struct fum_error err = {0};
     snprintf(folder, sizeof folder, "%s/fum-nonfinite-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     assert_non_null(mkdtemp(folder));
     for (int i = 1; i < COUNT_FOLDERS; i++) ok(fum_path_make_dirs(in(folder, folders[i]), &err), &err);
     for (int i = 0; i < COUNT_COPIED; i++) copy_file(copied[i]);
-    for (int i = 0; i < 2; i++) write_weights(weights[i], changes, i == part ? num_changes : 0);
+    for (int i = 0; i < PARTS; i++) write_weights(weights[i], changes, i == (int)part ? num_changes : 0);
     return open_model(folder);
 }
 
 static void remove_model(fum_model **model) {
     fum_model_destroy(model);
     for (int i = 0; i < COUNT_COPIED; i++) remove(in(folder, copied[i]));
-    for (int i = 0; i < 2; i++) remove(in(folder, weights[i]));
+    for (int i = 0; i < PARTS; i++) remove(in(folder, weights[i]));
     for (int i = COUNT_FOLDERS - 1; i >= 0; i--) assert_int_equal(remove(in(folder, folders[i])), 0);
 }
 
@@ -114,7 +117,7 @@ static bool has_f16(fum_device *device) {
 }
 
 // A NaN weight is an error that names its layer, however often and in whatever type it is tried.
-static void damaged(int part, const char *tensor, const char *layer, enum fum_precision precision) {
+static void damaged(enum part part, const char *tensor, const char *layer, enum fum_precision precision) {
     struct change change = {tensor, NAN};
     fum_model *model = changed_model(part, &change, 1);
     fum_device *device = open_device(true);
@@ -128,7 +131,7 @@ static void damaged(int part, const char *tensor, const char *layer, enum fum_pr
             assert_int_equal(generate(pipe, &kept, &err), FUM_ERR_FORMAT);
             if (!i) print_message("%s%s\n", lines.text, err.text);
             assert_non_null(strstr(err.text, layer));
-            assert_non_null(strstr(err.text, part ? "vae: " : "unet: "));
+            assert_non_null(strstr(err.text, names[part]));
             assert_null(strchr(err.text, '\n'));
         }
         assert_int_equal(kept.count, 0);
@@ -140,26 +143,27 @@ static void damaged(int part, const char *tensor, const char *layer, enum fum_pr
 
 static void test_damaged(void **state) {
     (void)state;
-    damaged(0, "down_blocks.1.resnets.0.conv1.weight", "down_blocks.1.resnets.0.conv1", FUM_PRECISION_F32);
-    damaged(0, "mid_block.attentions.0.transformer_blocks.0.ff.net.2.bias",
+    damaged(UNET, "down_blocks.1.resnets.0.conv1.weight", "down_blocks.1.resnets.0.conv1", FUM_PRECISION_F32);
+    damaged(UNET, "mid_block.attentions.0.transformer_blocks.0.ff.net.2.bias",
             "mid_block.attentions.0.transformer_blocks.0.ff.net.2", FUM_PRECISION_F16);
-    damaged(1, "decoder.mid_block.attentions.0.to_k.weight", "decoder.mid_block.attentions.0.to_k", FUM_PRECISION_F32);
-    damaged(1, "decoder.conv_out.bias", "decoder.conv_out", FUM_PRECISION_F16);
+    damaged(VAE, "decoder.mid_block.attentions.0.to_k.weight", "decoder.mid_block.attentions.0.to_k", FUM_PRECISION_F32);
+    damaged(VAE, "decoder.conv_out.bias", "decoder.conv_out", FUM_PRECISION_F16);
+    damaged(TEXT, "encoder.layers.1.mlp.fc1.weight", "text_model.encoder.layers.1.mlp.fc1", FUM_PRECISION_F16);
 }
 
-// What a residual block's first convolution gives is normalised right after it, so weights a hundred thousand times as
-// large give the same picture, through values that f16 cannot hold.
-static void overflow(int part, const char *layer) {
-    char weight[96], bias[96];
-    snprintf(weight, sizeof weight, "%s.weight", layer);
-    snprintf(bias, sizeof bias, "%s.bias", layer);
-    struct change changes[] = {{weight, 1e5f}, {bias, 1e5f}};
+static enum fum_dtype *storage_of(fum_pipeline *pipe, enum part part) {
+    return part == UNET ? &pipe->unet_storage : part == VAE ? &pipe->vae_storage : &pipe->text_storage;
+}
+
+// Weights that give values which f16 cannot hold, and a picture all the same: of a residual block's first convolution, say,
+// whose result is normalised right after it. The part is done again in f32.
+static void overflow(enum part part, const char *layer, const struct change *changes, int num_changes) {
     fum_device *device = open_device(true);
     if (!has_f16(device)) {
         fum_device_destroy(&device);
         skip();
     }
-    fum_model *model = changed_model(part, changes, 2);
+    fum_model *model = changed_model(part, changes, num_changes);
     struct lines lines = {0};
     struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
     struct fum_error err = {0};
@@ -173,12 +177,12 @@ static void overflow(int part, const char *layer) {
         assert_non_null(strstr(lines.text, "overflows f16"));
     }
     print_message("%s", lines.text);
-    assert_int_equal(pipe->unet_storage, part ? FUM_F16 : FUM_F32);
-    assert_int_equal(pipe->vae_storage, part ? FUM_F32 : FUM_F16);
+    for (int i = 0; i < PARTS; i++)
+        assert_int_equal(*storage_of(pipe, (enum part)i), i == (int)part ? FUM_F32 : FUM_F16);
     fum_pipeline_destroy(&pipe);
     // The same as from a pipeline that has this part in f32 from the start.
     pipe = open_pipeline(device, model, FUM_PRECISION_F16, NULL);
-    *(part ? &pipe->vae_storage : &pipe->unet_storage) = FUM_F32;
+    *storage_of(pipe, part) = FUM_F32;
     ok(generate(pipe, &right, &err), &err);
     assert_memory_equal(kept.pixels, right.pixels, right.bytes);
     assert_memory_equal(kept.latents, right.latents, right.latent_count * sizeof(float));
@@ -192,16 +196,29 @@ static void overflow(int part, const char *layer) {
 
 static void test_overflow_vae(void **state) {
     (void)state;
-    overflow(1, "decoder.up_blocks.1.resnets.0.conv1");
+    static const struct change changes[] = {{"decoder.up_blocks.1.resnets.0.conv1.weight", 1e5f},
+                                            {"decoder.up_blocks.1.resnets.0.conv1.bias", 1e5f}};
+    overflow(VAE, "decoder.up_blocks.1.resnets.0.conv1", changes, 2);
 }
 
 static void test_overflow_unet(void **state) {
     (void)state;
-    overflow(0, "down_blocks.1.resnets.0.conv1");
+    static const struct change changes[] = {{"down_blocks.1.resnets.0.conv1.weight", 1e5f},
+                                            {"down_blocks.1.resnets.0.conv1.bias", 1e5f}};
+    overflow(UNET, "down_blocks.1.resnets.0.conv1", changes, 2);
+}
+
+// A large result of the first layer of an MLP that the second makes small again.
+static void test_overflow_text(void **state) {
+    (void)state;
+    static const struct change changes[] = {{"encoder.layers.0.mlp.fc1.weight", 6e4f},
+                                            {"encoder.layers.0.mlp.fc1.bias", 6e4f},
+                                            {"encoder.layers.0.mlp.fc2.weight", 1e-3f}};
+    overflow(TEXT, "text_model.encoder.layers.0.mlp.fc1", changes, 3);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_damaged), cmocka_unit_test(test_overflow_vae),
-                                       cmocka_unit_test(test_overflow_unet)};
+                                       cmocka_unit_test(test_overflow_unet), cmocka_unit_test(test_overflow_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
