@@ -23,10 +23,19 @@ layout(push_constant) uniform Push {
     uint row_step;     // 1: each image has its own; 0: all share one
 };
 
+bool inside;
+
+void finish(uint m, uint n, vec4 sum) {
+    uint total = pixels * batches, i = min(m, total - 1u), col = min(n, nq - 1u), at = i * nq + col;
+    uint row_at = (row_base + i / pixels * row_step) * nq;
+    vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, 1.0, col, row_at + col, residual_skip + at);
+    if (inside && m < total && n < nq) y[y_skip + at] = quad_store(v);
+}
+
 void main() {
     uint tile = group_index();
     uint tile_m = tile % tiles_m, tile_n = tile / tiles_m;
-    bool inside = tile_n < tiles_n;
+    inside = tile_n < tiles_n;
     uint total = pixels * batches;
 
     int top[ROWS], left[ROWS];
@@ -74,13 +83,5 @@ void main() {
         }
     }
 
-    for (uint r = 0u; r < ROWS; r++) {
-        uint m = tile_row(tile_m, r), i = min(m, total - 1u);
-        uint row_at = (row_base + image[r] * row_step) * nq;
-        for (uint c = 0u; c < COLS; c++) {
-            uint at = i * nq + col[c];
-            vec4 v = gemm_epilogue(acc[r][c], 1.0, col[c], row_at + col[c], residual_skip + at);
-            if (inside && m < total && tile_col(tile_n, c) < nq) y[y_skip + at] = quad_store(v);
-        }
-    }
+    GEMM_FINISH(tile_m, tile_n)
 }

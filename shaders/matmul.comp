@@ -52,12 +52,22 @@ void load_w_inner(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 
     }
 }
 
+uint batch;
+bool inside;
+
+void finish(uint m, uint n, vec4 sum) {
+    uint flat_row = batch * rows + min(m, rows - 1u), col = min(n, nq - 1u), at = flat_row * nq + col;
+    uint row_at = row_div == 0u ? 0u : (row_base + (row_first + flat_row) / max(row_div, 1u)) * nq;
+    vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, scale, col, row_at + col, residual_skip + at);
+    if (inside && m < rows && n < nq) y[y_skip + at] = quad_store(v);
+}
+
 void main() {
     uint tile = group_index();
     uint tile_m = tile % tiles_m, rest = tile / tiles_m;
-    uint tile_n = rest % tiles_n, batch = rest / tiles_n;
-    bool inside = batch < batches;
-    batch = min(batch, batches - 1u);
+    uint tile_n = rest % tiles_n;
+    inside = rest / tiles_n < batches;
+    batch = min(rest / tiles_n, batches - 1u);
 
     uint x_at[ROWS], col[COLS];
     for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (batch * rows + min(tile_row(tile_m, r), rows - 1u)) * kq;
@@ -84,13 +94,5 @@ void main() {
         }
     }
 
-    for (uint r = 0u; r < ROWS; r++) {
-        uint m = tile_row(tile_m, r), flat_row = batch * rows + min(m, rows - 1u);
-        uint row_at = row_div == 0u ? 0u : (row_base + (row_first + flat_row) / max(row_div, 1u)) * nq;
-        for (uint c = 0u; c < COLS; c++) {
-            uint at = flat_row * nq + col[c];
-            vec4 v = gemm_epilogue(acc[r][c], scale, col[c], row_at + col[c], residual_skip + at);
-            if (inside && m < rows && tile_col(tile_n, c) < nq) y[y_skip + at] = quad_store(v);
-        }
-    }
+    GEMM_FINISH(tile_m, tile_n)
 }

@@ -1,19 +1,19 @@
 // What matmul and conv2d share: a block of ROWS rows x COLS quads of outputs per invocation, summed in f32 registers.
 // The invocations of a workgroup lie LANES_N along the output channels and the rest along the rows; no shared memory.
 // Each step of the sum loads ROWS quads of x and 4 COLS quads of w for 16 ROWS COLS fused multiply-adds.
+#extension GL_EXT_control_flow_attributes : require
 layout(constant_id = 3) const uint ROWS = 8;
 layout(constant_id = 4) const uint COLS = 2;
 layout(constant_id = 5) const uint LANES_N = 8;
 layout(constant_id = 6) const uint ACT = 0;
-layout(constant_id = 7) const uint EPILOGUE = 0; // sum of the bits below
+layout(constant_id = 7) const uint EPILOGUE = 0; // sum of the bits below; 8: what the push constant says
 layout(constant_id = 8) const uint K_TAIL = 0;   // 1: k is not a multiple of 4
 // Sizes are push constants (k: length of the sum, of one tap; n: output channels), so that a driver compiles one
 // kernel for all shapes of a kind: on CPU drivers that takes longer than many a dispatch.
-#define GEMM_PUSH uint k_size, n_size, kq, nq, tiles_n; // kq, nq: quads of a row of x and of the output
+#define GEMM_PUSH uint k_size, n_size, kq, nq, tiles_n, epilogue; // kq, nq: quads of a row of x and of the output
 
-#define HAS_BIAS ((EPILOGUE & 1u) != 0u)
-#define HAS_ROW ((EPILOGUE & 2u) != 0u)
-#define HAS_RESIDUAL ((EPILOGUE & 4u) != 0u)
+// Epilogue bits: 1 bias, 2 row, 4 residual.
+#define EPILOGUE_BITS (EPILOGUE == 8u ? epilogue : EPILOGUE)
 
 #define LANES_M (gl_WorkGroupSize.x / LANES_N)
 
@@ -50,12 +50,31 @@ void gemm_add(uint c, vec4 w0, vec4 w1, vec4 w2, vec4 w3) {
     }
 }
 
-// act(scale sum + bias + row) + residual; col: output quad, row_at and residual_at: indices of theirs.
-vec4 gemm_epilogue(vec4 sum, float scale, uint col, uint row_at, uint residual_at) {
+// act(scale sum + bias + row) + residual, of which flags tell what there is; col: output quad, row_at and residual_at: indices of theirs.
+vec4 gemm_epilogue(uint flags, vec4 sum, float scale, uint col, uint row_at, uint residual_at) {
     vec4 v = sum * scale;
-    if (HAS_BIAS) v += quad_load(bias[col]);
-    if (HAS_ROW) v += quad_load(row[row_at]);
+    if ((flags & 1u) != 0u) v += quad_load(bias[col]);
+    if ((flags & 2u) != 0u) v += quad_load(row[row_at]);
     v = act_apply(ACT, v);
-    if (HAS_RESIDUAL) v += quad_load(residual[residual_at]);
+    if ((flags & 4u) != 0u) v += quad_load(residual[residual_at]);
     return v;
 }
+
+// Ends a kernel by finish(m, n, v) for every row m, column n and sum v of its block, which the shader defines. Small
+// blocks do so in a loop that is not unrolled, taking the sums one after the other from acc[0][0]: unrolled, these
+// loads and stores are most of the kernel, and CPU drivers compile them longer than they run. In large blocks the
+// moves would cost more than that.
+#define GEMM_FINISH(tile_m, tile_n)                                                                       \
+    if (ROWS > 8u) {                                                                                      \
+        for (uint r = 0u; r < ROWS; r++)                                                                  \
+            for (uint c = 0u; c < COLS; c++) finish(tile_row(tile_m, r), tile_col(tile_n, c), acc[r][c]); \
+    } else {                                                                                              \
+        [[dont_unroll]] for (uint r = 0u; r < ROWS; r++) {                                                \
+            [[dont_unroll]] for (uint c = 0u; c < COLS; c++) {                                            \
+                finish(tile_row(tile_m, r), tile_col(tile_n, c), acc[0][0]);                              \
+                for (uint i = 0u; i + 1u < COLS; i++) acc[0][i] = acc[0][i + 1u];                         \
+            }                                                                                             \
+            for (uint j = 0u; j + 1u < ROWS; j++)                                                         \
+                for (uint i = 0u; i < COLS; i++) acc[j][i] = acc[j + 1u][i];                              \
+        }                                                                                                 \
+    }

@@ -12,8 +12,8 @@ static double tile_cost(int64_t rows, int64_t cols) {
 }
 
 // Largest blocks: 8 x 2 quads on GPUs. On CPUs, whose registers spill to the first-level cache anyway, 8 x 4, and
-// 16 x 4 where the work is worth the second that compiling it takes; there little work gets a kernel that compiles at
-// once, and few different ones.
+// 16 x 4 where the work is worth the second or two that compiling it takes, which no product of a model with small
+// weights is; there little work gets a kernel that compiles at once, and few different ones.
 static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
                         size_t quad_bytes, uint32_t *block_rows, uint32_t *block_cols, uint32_t *lanes_n) {
     bool cpu = info->type == FUM_DEVICE_CPU;
@@ -25,8 +25,9 @@ static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_
         *lanes_n = quads <= 2 ? 1 : most_lanes;
         return;
     }
+    bool large = cpu && (work > 90e6 || (work > 25e6 && (double)terms * (double)quads > 2e4));
     for (uint32_t ln = most_lanes; ln; ln /= 2) {
-        for (uint32_t r = cpu && work > 25e6 ? 16 : 8; r; r /= cpu ? 4 : 2) {
+        for (uint32_t r = large ? 16 : 8; r; r /= cpu ? 4 : 2) {
             for (uint32_t c = cpu ? 4 : 2; c; c /= 2) {
                 int64_t high = (int64_t)r * (lanes / ln), wide = (int64_t)c * ln;
                 double tiles_m = (double)((rows + high - 1) / high), tiles_n = (double)((quads + wide - 1) / wide);
@@ -56,11 +57,14 @@ int64_t fum_gemm_begin(const struct fum_device_info *info, const struct fum_op_c
     *tiles_m = (rows + tile_rows - 1) / tile_rows;
     uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
                         (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
-    const uint32_t spec[] = {lanes, 1, 1, block_rows, block_cols, lanes_n, (uint32_t)act, epilogue, k % 4 != 0};
+    // Small blocks on CPU devices look the epilogue up at run time: fewer kernels to compile.
+    uint32_t fixed = info->type == FUM_DEVICE_CPU && block_rows <= 8 ? 8 : epilogue;
+    const uint32_t spec[] = {lanes, 1, 1, block_rows, block_cols, lanes_n, (uint32_t)act, fixed, k % 4 != 0};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
     int64_t quads = (n + 3) / 4, tiles_n = (quads + tile_quads - 1) / tile_quads;
-    const uint32_t push[] = {(uint32_t)k, (uint32_t)n, (uint32_t)((k + 3) / 4), (uint32_t)quads, (uint32_t)tiles_n};
+    const uint32_t push[] = {(uint32_t)k, (uint32_t)n, (uint32_t)((k + 3) / 4), (uint32_t)quads, (uint32_t)tiles_n,
+                             epilogue};
     memcpy(d->push, push, sizeof push);
     d->num_push = sizeof push / sizeof *push;
     return tiles_n;

@@ -20,7 +20,7 @@ struct layout {
     int y_bind, y_skip;
 };
 static const struct layout layouts[] = {
-    {"matmul", 5, 10}, {"conv2d", 5, 19}, {"attention", 3, 7}, {"group_norm_apply", 2, 6},
+    {"matmul", 5, 11}, {"conv2d", 5, 20}, {"attention", 3, 7}, {"group_norm_apply", 2, 6},
     {"layer_norm", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3},
 };
 
@@ -51,9 +51,9 @@ static void check_limits(const struct fum_op_call *call, const struct fum_dispat
 // The input rows of pixels that the output rows of this dispatch touch lie in its input window.
 static void check_halo(const struct fum_op_call *call, const struct fum_dispatch *d) {
     const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
-    int64_t stride = d->push[7], pad = d->push[8], up = d->push[9] ? 2 : 1;
-    int64_t rows = d->push[13] / y[2], batches = d->push[14], first = d->push[16], first_in = d->push[17];
-    assert_int_equal(d->push[13] % y[2], 0);
+    int64_t stride = d->push[8], pad = d->push[9], up = d->push[10] ? 2 : 1;
+    int64_t rows = d->push[14] / y[2], batches = d->push[15], first = d->push[17], first_in = d->push[18];
+    assert_int_equal(d->push[14] % y[2], 0);
     int64_t low = first * stride - pad, high = (first + rows - 1) * stride - pad + w[0] - 1;
     low = low < 0 ? 0 : low / up;
     high = high / up >= x[1] ? x[1] - 1 : high / up;
@@ -61,7 +61,7 @@ static void check_halo(const struct fum_op_call *call, const struct fum_dispatch
     assert_true(low >= first_in);
     // Bytes from the window's first used row to the end of row `high` of the last image.
     uint64_t row = fum_desc_row_bytes(&call->in[0]) * (uint64_t)x[2];
-    uint64_t skip = (uint64_t)d->push[18] * 4 * fum_dtype_size(call->in[0].dtype);
+    uint64_t skip = (uint64_t)d->push[19] * 4 * fum_dtype_size(call->in[0].dtype);
     assert_true(skip + (uint64_t)((batches - 1) * x[1] + high - first_in + 1) * row <= d->bind[0].bytes);
     // The window's first row is row first_in of an image.
     assert_int_equal((d->bind[0].offset + skip) % (row * (uint64_t)x[1]), (uint64_t)first_in * row);
@@ -70,8 +70,8 @@ static void check_halo(const struct fum_op_call *call, const struct fum_dispatch
 // There are as many workgroups as tiles.
 static void check_tiles(const struct fum_dispatch *d) {
     uint64_t groups = (uint64_t)d->groups[0] * d->groups[1] * d->groups[2], want = 1;
-    if (!strcmp(d->shader, "matmul")) want = (uint64_t)d->push[4] * d->push[6] * d->push[7];
-    if (!strcmp(d->shader, "conv2d")) want = (uint64_t)d->push[4] * d->push[15];
+    if (!strcmp(d->shader, "matmul")) want = (uint64_t)d->push[4] * d->push[7] * d->push[8];
+    if (!strcmp(d->shader, "conv2d")) want = (uint64_t)d->push[4] * d->push[16];
     if (!strcmp(d->shader, "attention")) want = (uint64_t)d->push[2] * d->push[3] * d->push[9] * d->push[11];
     assert_true(groups >= want);
     assert_true(want < UINT32_MAX);
