@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/part.h"
+#include "ops/gemm.h"
 
 enum { HEADS, CAUSAL, SCALE };
 static const struct fum_attr_def attrs[] = {{"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
@@ -126,9 +126,88 @@ static bool add_part(const struct fum_op_call *call, const struct plan *p, const
     return true;
 }
 
+// One head too wide for an invocation to hold: on CPU devices the kernel above would compute the scores once per split.
+// There, in f32, the scores of some queries at a time go to scratch instead, by two products and a softmax. Scores in
+// f16 would lose digits, so the other types keep the kernel.
+enum { SCORE_BYTES = 16 << 20 }; // largest such scratch
+
+// Queries whose scores go there at once; 0: the kernel it is.
+static int64_t score_rows(const struct fum_op_call *call, const struct plan *p, const struct fum_device_info *info) {
+    double work = (double)(p->batches * p->queries) * (double)p->keys * (double)p->channels;
+    if (info->type != FUM_DEVICE_CPU || call->out.dtype != FUM_F32 || p->heads != 1 || p->causal) return 0;
+    if (p->channels < 128 || work < 25e6 || fum_desc_bytes(&call->in[0]) > info->max_binding) return 0;
+    int64_t row = (p->keys + 3) / 4 * 16;
+    int64_t fit = (int64_t)(info->max_binding < SCORE_BYTES ? info->max_binding : SCORE_BYTES) / row;
+    fit = fum_min_i64(fit, p->queries);
+    bool few = fit > 0 && 3 * p->batches * ((p->queries + fit - 1) / fit) <= FUM_MAX_DISPATCHES;
+    return few && fum_desc_bytes(&call->in[1]) <= info->max_binding ? fit : 0;
+}
+
+// y = scale x w by the matmul shader; bindings 0, 1 and 5 are set by the caller, with the quads to skip in each.
+static bool add_product(struct fum_dispatches *list, struct fum_dispatch *d, int64_t rows, int64_t k, int64_t n,
+                        bool transposed, double scale, const uint32_t skip[3]) {
+    const struct fum_op_call plain = {.out = {.dtype = FUM_F32}};
+    int64_t tiles_m, tiles_n = fum_gemm_begin(list->info, &plain, d, rows, 1, k, n, FUM_ACT_NONE, &tiles_m);
+    d->spec[d->num_spec++] = transposed;
+    for (int i = 2; i < 5; i++) d->bind[i] = d->bind[0];
+    float factor = (float)scale;
+    uint32_t bits;
+    memcpy(&bits, &factor, sizeof bits);
+    const uint32_t push[] = {(uint32_t)rows, 1, (uint32_t)tiles_m, skip[0], skip[1], skip[2], 0, 1, 1, 0, 0, 0, bits};
+    memcpy(d->push + d->num_push, push, sizeof push);
+    d->num_push += (int)(sizeof push / sizeof *push);
+    return fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups);
+}
+
+// Queries [first, first + count) of batch b.
+static bool add_scores(const struct fum_op_call *call, const struct plan *p, int64_t b, int64_t first, int64_t count,
+                       struct fum_dispatches *list) {
+    int64_t query = b * p->queries + first, quads = (p->keys + 3) / 4;
+    struct fum_dispatch_bind scores = {.operand = FUM_SCRATCH, .bytes = (uint64_t)(count * quads) * 16};
+    struct fum_dispatch *d[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        if (!(d[i] = fum_dispatch_add(list))) return false;
+        *d[i] = (struct fum_dispatch){.shader = i == 1 ? "softmax" : "matmul", .dtype = FUM_F32,
+                                      .num_bind = i == 1 ? 2 : 6};
+    }
+    uint32_t skip[2][3] = {{0}};
+    fum_bind_rows(list, d[0], 0, 0, false, &call->in[0], query, count, &skip[0][0]);
+    fum_bind_rows(list, d[0], 1, 1, false, &call->in[1], b * p->keys, p->keys, &skip[0][1]);
+    d[1]->bind[0] = d[2]->bind[0] = scores;
+    scores.write = true;
+    d[0]->bind[5] = d[1]->bind[1] = scores;
+    fum_bind_rows(list, d[2], 1, 2, false, &call->in[2], b * p->keys, p->keys, &skip[1][1]);
+    fum_bind_rows(list, d[2], 5, FUM_OUT, true, &call->out, query, count, &skip[1][2]);
+    if (!add_product(list, d[0], count, p->channels, p->keys, true, p->scale, skip[0]) ||
+        !add_product(list, d[2], count, p->keys, p->channels, false, 1, skip[1]))
+        return false;
+    uint32_t lanes = fum_lanes(list->info);
+    const uint32_t spec[] = {lanes, 1, 1}, push[] = {(uint32_t)p->keys, (uint32_t)count, 0, 0};
+    memcpy(d[1]->spec, spec, sizeof spec);
+    memcpy(d[1]->push, push, sizeof push);
+    d[1]->num_spec = 3;
+    d[1]->num_push = 4;
+    return fum_groups_1d(list->info, ((uint64_t)count + lanes - 1) / lanes, d[1]->groups);
+}
+
+static bool dispatch_scores(const struct fum_op_call *call, const struct plan *p, int64_t rows,
+                            struct fum_dispatches *list, char *why, size_t why_size) {
+    list->scratch_bytes = (uint64_t)(rows * ((p->keys + 3) / 4)) * 16;
+    for (int64_t b = 0; b < p->batches; b++) {
+        for (int64_t first = 0; first < p->queries; first += rows) {
+            if (add_scores(call, p, b, first, fum_min_i64(rows, p->queries - first), list)) continue;
+            snprintf(why, why_size, "needs more workgroups than the device has");
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
     struct plan p = make_plan(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
+    int64_t rows = score_rows(call, &p, list->info);
+    if (rows) return dispatch_scores(call, &p, rows, list, why, why_size);
     int64_t fit = fum_min_i64(fum_rows_per_binding(list->info, &call->in[0]), INT32_MAX / 2);
     int64_t keys_whole = fum_min_i64(fum_rows_per_binding(list->info, &call->in[1]), INT32_MAX / 2) / p.keys;
     if (fit < 1 || keys_whole < 1) {
