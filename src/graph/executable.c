@@ -65,9 +65,11 @@ static enum fum_result make_plan(fum_executable *exe, const struct fum_executabl
 static enum fum_result make_blocks(fum_executable *exe, struct fum_error *err) {
     exe->blocks = fum_calloc((size_t)exe->plan->num_blocks, sizeof *exe->blocks);
     if (!exe->blocks) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+    char label[64];
+    snprintf(label, sizeof label, "%s%sactivations", exe->label, *exe->label ? " " : "");
     for (int i = 0; i < exe->plan->num_blocks; i++) {
         enum fum_result result = fum_buffer_create(&exe->blocks[i], exe->device, exe->plan->block_bytes[i],
-                                                   FUM_BUFFER_DEVICE, "activations", err);
+                                                   FUM_BUFFER_DEVICE, label, err);
         if (result) return result;
     }
     return FUM_OK;

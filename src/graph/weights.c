@@ -165,7 +165,8 @@ static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum
 
 enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind,
                                  struct fum_error *err) {
-    size_t first = w->count;
+    size_t first = w->count, first_block = w->num_blocks;
+    uint64_t done_before = w->done;
     enum fum_result result = FUM_OK;
     uint64_t total = w->done;
     for (int i = 0; i < graph->count && !result; i++) {
@@ -188,9 +189,14 @@ enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fu
             result = fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", w->label);
     }
     if (result) {
-        // Entries that were not uploaded must not be found later.
+        // What was not uploaded whole must not be found later, nor keep its memory.
         for (size_t i = first; i < w->count; i++) fum_free(w->entries[i].name);
         w->count = first;
+        w->done = done_before;
+        while (w->num_blocks > first_block) {
+            w->bytes -= fum_buffer_size(w->blocks[w->num_blocks - 1]);
+            fum_buffer_destroy(&w->blocks[--w->num_blocks]);
+        }
     }
     return result;
 }

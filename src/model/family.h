@@ -23,7 +23,6 @@ struct fum_family {
     bool skip_norm;         // the context is taken without the final layer norm
     bool vae_overflows_f16; // the original VAE leaves f16's range
     bool ays_sdxl;
-    double vae_scale, vae_shift; // for single files
     double aesthetic, negative_aesthetic;
 };
 

@@ -51,8 +51,6 @@ static enum fum_result prepare(fum_pipeline *pipe, int height, int width, struct
             return FUM_OK;
         }
         fum_stage_graph_clear(&d->g);
-        // Weights that were half there take memory which a smaller tile could use.
-        if (result == FUM_ERR_NOMEM) fum_weights_destroy(&pipe->vae_weights);
         bool too_large = result == FUM_ERR_UNSUPPORTED || result == FUM_ERR_NOMEM;
         if (!too_large || !fum_tile_shrink(&tile_height, &tile_width))
             return fum_error_set(err, result, "%s", whole ? first.text : again.text);
