@@ -31,13 +31,12 @@ static float float_of(uint32_t u) {
     return f;
 }
 
+// Shifted into place, a half is an f32 that is 2^112 too small, subnormal or not; the product is exact.
 float fum_f16_to_f32(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
-    uint32_t exponent = (h >> 10) & 31, mantissa = h & 0x3ff;
-    if (exponent == 31) return float_of(sign | 0x7f800000 | mantissa << 13);
-    if (exponent) return float_of(sign | (exponent + 112) << 23 | mantissa << 13);
-    float subnormal = (float)mantissa * 0x1p-24f;
-    return sign ? -subnormal : subnormal;
+    uint32_t magnitude = h & 0x7fff;
+    uint32_t u = bits_of(float_of(magnitude << 13) * 0x1p112f);
+    if (magnitude >= 0x7c00) u = 0x7f800000 | magnitude << 13; // infinity and NaN
+    return float_of(u | (uint32_t)(h & 0x8000) << 16);
 }
 
 uint16_t fum_f32_to_f16(float f) {
