@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
+
 static enum fum_dtype storage_of(const fum_device *device, enum fum_precision precision) {
     const struct fum_device_info *info = fum_device_get_info(device);
     switch (precision) {
@@ -14,9 +16,33 @@ static enum fum_dtype storage_of(const fum_device *device, enum fum_precision pr
     return info->storage16 && info->type != FUM_DEVICE_CPU ? FUM_F16 : FUM_F32;
 }
 
+// The first tensor that is not as the model needs it.
+struct problem {
+    int count;
+    char text[384];
+};
+
+static void on_problem(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
+                       const char *detail) {
+    struct problem *first = user;
+    if (problem == FUM_MODEL_UNMATCHED || first->count++) return;
+    snprintf(first->text, sizeof first->text, "%s: tensor %s%s%s", part, tensor,
+             problem == FUM_MODEL_MISSING ? " is missing from the model's files" : ": ", detail);
+}
+
+// Every tensor is looked for before the long work begins, not when its part is loaded.
+static enum fum_result check_model(const fum_model *model, struct fum_error *err) {
+    struct problem problem = {0};
+    enum fum_result result = fum_model_check(model, on_problem, &problem, err);
+    if (!problem.count) return result;
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s; %d in all (fumarole info lists them)", problem.text, problem.count);
+}
+
 enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, const fum_model *model,
                                     const struct fum_pipeline_params *params, struct fum_error *err) {
     *out = NULL;
+    enum fum_result result = check_model(model, err);
+    if (result) return result;
     fum_pipeline *pipe = fum_calloc(1, sizeof *pipe);
     if (!pipe) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a pipeline");
     pipe->device = device;
