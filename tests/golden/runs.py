@@ -60,6 +60,8 @@ def cases():
     emoji = dict(model="emoji", guidance=2.5, width=128, height=128)
     out.append(dict(emoji, prompt="a smiling cat face", steps=20))
     out.append(dict(emoji, prompt="rocket", steps=10, sampler="dpm++2m", schedule="karras"))
+    for sampler in ("euler", "euler_a", "ddim", "dpm++2m", "heun", "unipc"):
+        out.append(dict(model="refiner", sampler=sampler, steps=4, negative="grey"))
     return out
 
 
@@ -101,17 +103,45 @@ def run(pipe, base, case, seed):
     return noise, latents, torch.from_numpy((picture * 255).round().astype(np.uint8))
 
 
+def run_refiner(pipe, base, case, seed):
+    """The refiner from pure noise: diffusers' pipeline always starts from a picture, so its parts are put together."""
+    pipe.scheduler = scheduler(base, case)
+    width, height, guidance = case.get("width", 16), case.get("height", 16), case.get("guidance", 5.0)
+    noise = torch.randn(1, 4, height // pipe.vae_scale_factor, width // pipe.vae_scale_factor,
+                        generator=torch.Generator("cpu").manual_seed(seed + 1000))
+    generator = torch.Generator("cpu").manual_seed(seed)
+    with torch.no_grad():
+        text, negative, pooled, negative_pooled = pipe.encode_prompt(
+            case.get("prompt", "a red ship"), negative_prompt=case.get("negative"), do_classifier_free_guidance=True)
+        size = (height, width)
+        ids, negative_ids = pipe._get_add_time_ids(size, (0, 0), size, 6.0, 2.5, size, (0, 0), size, text.dtype, 20)
+        added = {"text_embeds": torch.cat([negative_pooled, pooled]), "time_ids": torch.cat([negative_ids, ids])}
+        pipe.scheduler.set_timesteps(case["steps"])
+        x = noise * pipe.scheduler.init_noise_sigma
+        step = {"generator": generator} if "generator" in pipe.scheduler.step.__code__.co_varnames else {}
+        for t in pipe.scheduler.timesteps:
+            inputs = pipe.scheduler.scale_model_input(torch.cat([x] * 2), t)
+            out = pipe.unet(inputs, t, encoder_hidden_states=torch.cat([negative, text]), added_cond_kwargs=added).sample
+            without, with_prompt = out.chunk(2)
+            x = pipe.scheduler.step(without + guidance * (with_prompt - without), t, x, **step).prev_sample
+        picture = pipe.vae.decode(x / pipe.vae.config.scaling_factor, return_dict=False)[0]
+    picture = pipe.image_processor.postprocess(picture, output_type="np")[0]
+    return noise, x, torch.from_numpy((picture * 255).round().astype(np.uint8))
+
+
 def main(data, emoji):
     pipes = {}
     for name, cls in (("sd1", StableDiffusionPipeline), ("sd2", StableDiffusionPipeline),
-                      ("sdxl", StableDiffusionXLPipeline), ("emoji", StableDiffusionPipeline)):
+                      ("sdxl", StableDiffusionXLPipeline), ("refiner", StableDiffusionXLImg2ImgPipeline),
+                      ("emoji", StableDiffusionPipeline)):
         path = emoji if name == "emoji" else f"{data}/model-{name}"
         pipe = cls.from_pretrained(path, torch_dtype=torch.float32, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
         pipes[name] = (pipe, pipe.scheduler)
     index, tensors = [], {}
     for i, case in enumerate(cases()):
-        noise, latents, picture = run(*pipes[case["model"]], case, 100 + i)
+        make = run_refiner if case["model"] == "refiner" else run
+        noise, latents, picture = make(*pipes[case["model"]], case, 100 + i)
         assert torch.isfinite(latents).all(), case
         case = dict({"prompt": "a red ship", "guidance": 5.0, "width": 16, "height": 16}, **case, seed=100 + i)
         index.append(case)

@@ -31,7 +31,7 @@ struct run {
     uint8_t *pixels;
 };
 
-enum { MODELS = 4 };
+enum { MODELS = 5 };
 
 struct context {
     fum_device *device;
@@ -41,7 +41,7 @@ struct context {
     fum_pipeline *pipes[MODELS];
 };
 
-static const char *const model_names[MODELS] = {"sd1", "sd2", "sdxl", "emoji"};
+static const char *const model_names[MODELS] = {"sd1", "sd2", "sdxl", "emoji", "refiner"};
 
 static bool on_image(void *user, const struct fum_image *image) {
     struct run *run = user;
