@@ -183,7 +183,8 @@ static int open_all(struct job *job) {
     int status = cli_find_model(job->options.model, &job->model_path);
     if (status)
         return status;
-    struct fum_model_params model_params = {.path = job->model_path, .log = &job->log};
+    struct fum_model_params model_params = {
+        .path = job->model_path, .prediction = job->options.prediction, .log = &job->log};
     enum fum_result result = fum_model_open(&job->model, &model_params, &err);
     if (result != FUM_OK)
         return cli_fail_result(result, &err);

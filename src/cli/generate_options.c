@@ -6,6 +6,7 @@
 
 enum { MAX_SIDE = 16384, MAX_STEPS = 1000, MAX_COUNT = 10000, MAX_CLIP_SKIP = 64, MAX_NAMES = 64 };
 
+static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
 static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
 static const char *const precisions[] = {"auto", "f32", "f16", "bf16", NULL};
 static const char *const modes[] = {"img_gen", "txt2img", NULL};
@@ -36,6 +37,8 @@ const struct cli_option generate_option_table[] = {
     {"schedule", 0, CLI_STRING, FIELD(schedule), "NAME", NULL, 0, 0, NULL},
     {"timestep-spacing", 0, CLI_CHOICE, FIELD(spacing), "NAME", "where the steps lie (default: the model's own):", 0, 0,
      spacings},
+    {"prediction", 0, CLI_CHOICE, FIELD(prediction), "NAME", "what the UNet predicts (default: what the model says):", 0, 0,
+     predictions},
     {"eta", 0, CLI_REAL, FIELD(eta), "F", "noise added back: 0 DDIM, 1 DDPM; for ddim and ancestral samplers", 0, 100,
      NULL},
     {"clip-skip", 0, CLI_INT, FIELD(clip_skip), "N", "stop the text encoder early; 1 is its last layer", 1,
