@@ -2,26 +2,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/gemm.h"
+#include "ops/conv2d.h"
 
-enum { STRIDE, PAD, PAD_END_EXTRA, UPSAMPLE, ACT };
 static const struct fum_attr_def attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
                                             {"upsample", 0}, {"act", 0}, {NULL, 0}};
 
-struct conv {
-    int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, up; // up: 1 or 2
-};
-
-static struct conv plan(const struct fum_op_call *call) {
-    const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
-    return (struct conv){x[0], x[1], x[2], x[3], y[1], y[2], y[3], w[0], w[1], (int64_t)call->attr[STRIDE],
-                         (int64_t)call->attr[PAD], call->attr[UPSAMPLE] != 0 ? 2 : 1};
-}
-
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
-    int64_t stride = (int64_t)call->attr[STRIDE], pad = (int64_t)call->attr[PAD];
-    int64_t padding = 2 * pad + (int64_t)call->attr[PAD_END_EXTRA], up = call->attr[UPSAMPLE] != 0 ? 2 : 1;
+    int64_t stride = (int64_t)call->attr[FUM_CONV_STRIDE], pad = (int64_t)call->attr[FUM_CONV_PAD];
+    int64_t padding = 2 * pad + (int64_t)call->attr[FUM_CONV_PAD_END_EXTRA];
+    int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
     if (x->rank != 4 || w->rank != 4) {
         snprintf(why, why_size, "x must be [batch, height, width, in] and w [height, width, in, out]");
         return false;
@@ -44,7 +34,7 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     return fum_gemm_infer_epilogue(call, 2, why, why_size);
 }
 
-static double sum_at(const struct conv *c, const float *x, const float *w, int64_t b, int64_t oy, int64_t ox,
+static double sum_at(const struct fum_conv *c, const float *x, const float *w, int64_t b, int64_t oy, int64_t ox,
                      int64_t n) {
     double sum = 0;
     for (int64_t ky = 0; ky < c->kernel_h; ky++) {
@@ -60,17 +50,17 @@ static double sum_at(const struct conv *c, const float *x, const float *w, int64
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
-    struct conv c = plan(call);
+    struct fum_conv c = fum_conv_of(call);
     for (int64_t row = 0; row < c.batches * c.out_h * c.out_w; row++) {
         int64_t b = row / (c.out_h * c.out_w), oy = row / c.out_w % c.out_h, ox = row % c.out_w;
         for (int64_t n = 0; n < c.out_c; n++)
             out[row * c.out_c + n] = fum_gemm_finish(call, in, sum_at(&c, in[0], in[1], b, oy, ox, n),
-                                                     (enum fum_act)call->attr[ACT], row, n);
+                                                     (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
     }
 }
 
 // Input rows that output rows [first, first + count) touch, at least one.
-static void input_rows(const struct conv *c, int64_t first, int64_t count, int64_t *begin, int64_t *rows) {
+static void input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin, int64_t *rows) {
     int64_t low = first * c->stride - c->pad, high = (first + count - 1) * c->stride - c->pad + c->kernel_h - 1;
     low = low < 0 ? 0 : low / c->up;
     high = high < 0 ? 0 : high / c->up;
@@ -80,7 +70,7 @@ static void input_rows(const struct conv *c, int64_t first, int64_t count, int64
     *rows = high - low + 1;
 }
 
-static bool add_part(const struct fum_op_call *call, const struct conv *c, const struct fum_part *part,
+static bool add_part(const struct fum_op_call *call, const struct fum_conv *c, const struct fum_part *part,
                      struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_dispatch *d = fum_dispatch_add(list);
     if (!d) {
@@ -90,7 +80,7 @@ static bool add_part(const struct fum_op_call *call, const struct conv *c, const
     *d = (struct fum_dispatch){.shader = "conv2d", .dtype = call->out.dtype, .num_bind = 6};
     int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tiles_m;
     int64_t tiles_n = fum_gemm_begin(list->info, call, d, total, c->kernel_h * c->kernel_w, c->in_c, c->out_c,
-                                     (enum fum_act)call->attr[ACT], &tiles_m);
+                                     (enum fum_act)call->attr[FUM_CONV_ACT], &tiles_m);
 
     // Several whole images bind whole images; rows of one bind the input rows they touch.
     int64_t in_first = 0, in_rows = c->in_h;
@@ -124,7 +114,7 @@ static bool add_part(const struct fum_op_call *call, const struct conv *c, const
 }
 
 // Most output rows of one image whose windows of x, out and residual fit a binding each.
-static int64_t rows_that_fit(const struct fum_op_call *call, const struct conv *c, const struct fum_device_info *info) {
+static int64_t rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c, const struct fum_device_info *info) {
     int64_t fit = fum_rows_per_binding(info, &call->out);
     if (call->has[FUM_GEMM_RESIDUAL]) fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_RESIDUAL]));
     fit = fum_min_i64(fit, INT32_MAX / 2) / c->out_w;
@@ -136,19 +126,19 @@ static int64_t rows_that_fit(const struct fum_op_call *call, const struct conv *
 }
 
 // A 1x1 kernel with nothing around it is a matrix product over the pixels.
-static bool is_product(const struct conv *c) {
+static bool is_product(const struct fum_conv *c) {
     return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->up == 1 && c->out_h == c->in_h &&
            c->out_w == c->in_w && c->pad == 0;
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
-    struct conv c = plan(call);
+    struct fum_conv c = fum_conv_of(call);
     const struct fum_device_info *info = list->info;
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (is_product(&c)) {
         struct fum_gemm g = {.batches = 1, .rows = c.batches * c.out_h * c.out_w, .k = c.in_c, .n = c.out_c,
                              .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = c.out_h * c.out_w,
-                             .act = (enum fum_act)call->attr[ACT], .scale = 1};
+                             .act = (enum fum_act)call->attr[FUM_CONV_ACT], .scale = 1};
         return fum_gemm_dispatch(call, &g, list, why, why_size);
     }
     if (fum_desc_bytes(&call->in[1]) > info->max_binding) {

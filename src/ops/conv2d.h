@@ -1,0 +1,21 @@
+// A convolution's sizes, for every variant of its kernels.
+#ifndef FUM_OPS_CONV2D_H
+#define FUM_OPS_CONV2D_H
+
+#include "ops/gemm.h"
+
+// Settings of conv2d, in order.
+enum { FUM_CONV_STRIDE, FUM_CONV_PAD, FUM_CONV_PAD_END_EXTRA, FUM_CONV_UPSAMPLE, FUM_CONV_ACT };
+
+struct fum_conv {
+    int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, up; // up: 1 or 2
+};
+
+static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
+    const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
+    return (struct fum_conv){x[0], x[1], x[2], x[3], y[1], y[2], y[3], w[0], w[1],
+                             (int64_t)call->attr[FUM_CONV_STRIDE], (int64_t)call->attr[FUM_CONV_PAD],
+                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1};
+}
+
+#endif
