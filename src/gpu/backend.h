@@ -4,6 +4,7 @@
 #define FUM_GPU_BACKEND_H
 
 #include "gpu/gpu.h"
+#include "gpu/tuning.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -44,6 +45,7 @@ struct fum_device {
     void *impl; // of the backend
     struct fum_device_info info;
     struct fum_log log;
+    struct fum_tuning tuning;
     pthread_mutex_t lock; // guards kernels and the trace
     bool lock_made;
     void (*trace)(void *user, const struct fum_trace_event *event);

@@ -11,6 +11,7 @@
 #include <fumarole/graph.h>
 
 #include "gpu/gpu.h"
+#include "gpu/tuning.h"
 
 enum { FUM_MAX_INPUTS = 6, FUM_MAX_ATTRS = 16, FUM_MAX_DISPATCHES = 64 };
 
@@ -84,6 +85,7 @@ struct fum_dispatch {
 // still be bound when the shader declares it: bind any other operand in its place.
 struct fum_dispatches {
     const struct fum_device_info *info; // limits to obey
+    const struct fum_tuning *tuning;    // what is known beyond them; may be NULL
     struct fum_dispatch item[FUM_MAX_DISPATCHES];
     int count;
     uint64_t scratch_bytes; // private memory of the call, shared by its dispatches

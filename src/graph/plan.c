@@ -18,6 +18,7 @@ struct planner {
     fum_plan *plan;
     const fum_graph *graph;
     const struct fum_device_info *info;
+    const struct fum_tuning *tuning;
     struct fum_error *err;
     struct interval *intervals;
     int num_intervals;
@@ -46,6 +47,7 @@ static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *st
     char why[256] = "the device's limits do not allow it";
     fum_tensor_call(step->node, &call);
     list->info = p->info;
+    list->tuning = p->tuning;
     list->count = 0;
     list->scratch_bytes = 0;
     if (!step->node->op->view && !step->node->op->dispatch(&call, list, why, sizeof why))
@@ -226,8 +228,8 @@ static void publish(struct planner *p) {
 }
 
 enum fum_result fum_plan_create(fum_plan **out, const fum_graph *graph, const struct fum_device_info *info,
-                                struct fum_error *err) {
-    struct planner p = {.graph = graph, .info = info, .err = err};
+                                const struct fum_tuning *tuning, struct fum_error *err) {
+    struct planner p = {.graph = graph, .info = info, .tuning = tuning, .err = err};
     enum fum_result result = FUM_ERR_NOMEM;
     *out = NULL;
     p.plan = fum_calloc(1, sizeof *p.plan);

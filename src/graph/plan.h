@@ -32,9 +32,10 @@ typedef struct fum_plan {
     uint64_t unshared_bytes; // what the same values would take without sharing
 } fum_plan;
 
-// The graph must have been pruned and verified. FUM_ERR_UNSUPPORTED names the node that the device's limits refuse.
+// The graph must have been pruned and verified. tuning (see gpu/tuning.h) may be NULL. FUM_ERR_UNSUPPORTED names the
+// node that the device's limits refuse.
 enum fum_result fum_plan_create(fum_plan **plan, const fum_graph *graph, const struct fum_device_info *info,
-                                struct fum_error *err);
+                                const struct fum_tuning *tuning, struct fum_error *err);
 void fum_plan_destroy(fum_plan **plan);
 
 // Checks the plan: no two values alive at once overlap, every binding is within the limits and its value.

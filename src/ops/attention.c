@@ -3,31 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/gemm.h"
+#include "ops/variant.h"
 
-enum { HEADS, CAUSAL, SCALE };
 static const struct fum_attr_def attrs[] = {{"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
 
 enum { MAX_HEAD = 512 }; // channels of a head
 
-struct plan {
-    int64_t batches, queries, keys, heads, channels; // channels of one head
-    double scale;
-    bool causal;
-};
-
-static struct plan make_plan(const struct fum_op_call *call) {
-    const int64_t *q = call->in[0].shape.dim;
-    struct plan p = {q[0], q[1], call->in[1].shape.dim[1], (int64_t)call->attr[HEADS], 0, call->attr[SCALE],
-                     call->attr[CAUSAL] != 0};
-    p.channels = q[2] / p.heads;
-    if (p.scale == 0) p.scale = 1 / sqrt((double)p.channels);
-    return p;
-}
-
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *q = &call->in[0].shape, *k = &call->in[1].shape, *v = &call->in[2].shape;
-    int64_t heads = (int64_t)call->attr[HEADS];
+    int64_t heads = (int64_t)call->attr[FUM_ATTENTION_HEADS];
     if (q->rank != 3 || k->rank != 3 || v->rank != 3) {
         snprintf(why, why_size, "q, k and v must be [batch, tokens, channels]");
         return false;
@@ -50,14 +34,14 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     return true;
 }
 
-static double score(const struct plan *p, const float *q, const float *k) {
+static double score(const struct fum_attention *p, const float *q, const float *k) {
     double sum = 0;
     for (int64_t d = 0; d < p->channels; d++) sum += (double)q[d] * k[d];
     return sum * p->scale;
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
-    struct plan p = make_plan(call);
+    struct fum_attention p = fum_attention_of(call);
     int64_t row = p.heads * p.channels;
     for (int64_t i = 0; i < p.batches * p.queries * p.heads; i++) {
         int64_t head = i % p.heads, query = i / p.heads % p.queries, b = i / (p.heads * p.queries);
@@ -77,8 +61,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 
 // Queries and keys an invocation works on at once, and quads of output it holds. CPU drivers keep them in the
 // first-level cache; there a large kernel is quicker but takes seconds to compile, so little work gets a small one.
-static void choose_tile(const struct fum_device_info *info, const struct plan *p, uint32_t *queries, uint32_t *keys,
-                        uint32_t *out_quads) {
+static void choose_tile(const struct fum_device_info *info, const struct fum_attention *p, uint32_t *queries,
+                        uint32_t *keys, uint32_t *out_quads) {
     bool cpu = info->type == FUM_DEVICE_CPU;
     bool large = (double)p->batches * (double)p->queries * (double)p->keys * (double)(p->heads * p->channels) > 25e6;
     uint32_t quads = (uint32_t)(p->channels / 4), most = cpu ? (large ? 20 : 8) : 16;
@@ -88,7 +72,7 @@ static void choose_tile(const struct fum_device_info *info, const struct plan *p
     *out_quads = large ? (quads + splits - 1) / splits : quads < most ? quads : most;
 }
 
-static bool add_part(const struct fum_op_call *call, const struct plan *p, const struct fum_part *part,
+static bool add_part(const struct fum_op_call *call, const struct fum_attention *p, const struct fum_part *part,
                      struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_dispatch *d = fum_dispatch_add(list);
     if (!d) {
@@ -132,7 +116,8 @@ static bool add_part(const struct fum_op_call *call, const struct plan *p, const
 enum { SCORE_BYTES = 16 << 20 }; // largest such scratch
 
 // Queries whose scores go there at once; 0: the kernel it is.
-static int64_t score_rows(const struct fum_op_call *call, const struct plan *p, const struct fum_device_info *info) {
+static int64_t score_rows(const struct fum_op_call *call, const struct fum_attention *p,
+                          const struct fum_device_info *info) {
     double work = (double)(p->batches * p->queries) * (double)p->keys * (double)p->channels;
     if (info->type != FUM_DEVICE_CPU || call->out.dtype != FUM_F32 || p->heads != 1 || p->causal) return 0;
     if (p->channels < 128 || work < 25e6 || fum_desc_bytes(&call->in[0]) > info->max_binding) return 0;
@@ -160,7 +145,7 @@ static bool add_product(struct fum_dispatches *list, struct fum_dispatch *d, int
 }
 
 // Queries [first, first + count) of batch b.
-static bool add_scores(const struct fum_op_call *call, const struct plan *p, int64_t b, int64_t first, int64_t count,
+static bool add_scores(const struct fum_op_call *call, const struct fum_attention *p, int64_t b, int64_t first, int64_t count,
                        struct fum_dispatches *list) {
     int64_t query = b * p->queries + first, quads = (p->keys + 3) / 4;
     struct fum_dispatch_bind scores = {.operand = FUM_SCRATCH, .bytes = (uint64_t)(count * quads) * 16};
@@ -190,7 +175,7 @@ static bool add_scores(const struct fum_op_call *call, const struct plan *p, int
     return fum_groups_1d(list->info, ((uint64_t)count + lanes - 1) / lanes, d[1]->groups);
 }
 
-static bool dispatch_scores(const struct fum_op_call *call, const struct plan *p, int64_t rows,
+static bool dispatch_scores(const struct fum_op_call *call, const struct fum_attention *p, int64_t rows,
                             struct fum_dispatches *list, char *why, size_t why_size) {
     list->scratch_bytes = (uint64_t)(rows * ((p->keys + 3) / 4)) * 16;
     for (int64_t b = 0; b < p->batches; b++) {
@@ -204,8 +189,9 @@ static bool dispatch_scores(const struct fum_op_call *call, const struct plan *p
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
-    struct plan p = make_plan(call);
+    struct fum_attention p = fum_attention_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
+    if (fum_variant_attention(call, &p, list)) return true;
     int64_t rows = score_rows(call, &p, list->info);
     if (rows) return dispatch_scores(call, &p, rows, list, why, why_size);
     int64_t fit = fum_min_i64(fum_rows_per_binding(list->info, &call->in[0]), INT32_MAX / 2);

@@ -184,6 +184,7 @@ static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int
     run->info = *fum_device_get_info(run->device);
     if (c->max_binding && c->max_binding < run->info.max_binding) run->info.max_binding = c->max_binding;
     run->list.info = &run->info;
+    run->list.tuning = fum_device_tuning(run->device);
     if (run->op->dispatch && !run->op->dispatch(&run->call, &run->list, why, sizeof why))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s, case '%s': %s", run->op->name, c->name, why);
 

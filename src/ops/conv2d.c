@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/conv2d.h"
+#include "ops/variant.h"
 
 static const struct fum_attr_def attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
                                             {"upsample", 0}, {"act", 0}, {NULL, 0}};
@@ -141,6 +141,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
                              .act = (enum fum_act)call->attr[FUM_CONV_ACT], .scale = 1};
         return fum_gemm_dispatch(call, &g, list, why, why_size);
     }
+    if (fum_variant_conv2d(call, &c, list)) return true;
     if (fum_desc_bytes(&call->in[1]) > info->max_binding) {
         snprintf(why, why_size, "the weight of %llu bytes is over the device's largest binding of %llu bytes",
                  (unsigned long long)fum_desc_bytes(&call->in[1]), (unsigned long long)info->max_binding);

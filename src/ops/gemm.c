@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/unary.h"
+#include "ops/variant.h"
 
 // Rough cost of a workgroup's step over four terms of the sum, in fused multiply-adds of one component. Measured on
 // lavapipe: a quad of x, the same for all lanes, costs as much as 16 of them, a quad of w two.
@@ -184,7 +185,8 @@ static bool add_part(const struct fum_op_call *call, const struct fum_gemm *g, c
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,
                        char *why, size_t why_size) {
     const struct fum_device_info *info = list->info;
-    if (g->n == 0) return true;
+    if (g->n == 0 || g->rows == 0 || g->batches == 0) return true;
+    if (fum_variant_matmul(call, g, list)) return true;
     int64_t fit = rows_that_fit(call, info);
     if (fit < 1) {
         snprintf(why, why_size, "one row is over the device's largest binding of %llu bytes",

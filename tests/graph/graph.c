@@ -200,7 +200,7 @@ static void test_plan(void **state) {
     assert_int_equal(fum_graph_check(g, &err), FUM_OK);
     fum_pass_prune(g);
     fum_plan *plan = NULL;
-    if (fum_plan_create(&plan, g, &small, &err)) fail_msg("%s", err.text);
+    if (fum_plan_create(&plan, g, &small, NULL, &err)) fail_msg("%s", err.text);
     if (fum_plan_verify(plan, g, &small, &err)) fail_msg("%s", err.text);
     uint64_t one = 16 * 16 * 64 * 4;
     assert_true(fum_plan_bytes(plan) < 7 * one); // p, kept, x, y, two of the chain and scratch
@@ -225,7 +225,7 @@ static void test_plan_limits(void **state) {
     fum_graph_output(g, add(g, "silu", "too large", x, NULL, NULL, NULL), "y");
     fum_pass_prune(g);
     fum_plan *plan = NULL;
-    assert_int_equal(fum_plan_create(&plan, g, &small, &err), FUM_ERR_UNSUPPORTED);
+    assert_int_equal(fum_plan_create(&plan, g, &small, NULL, &err), FUM_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.text, "small"));
     assert_null(plan);
     fum_graph_destroy(&g);
@@ -269,7 +269,7 @@ static void test_no_memory(void **state) {
         }
         if (!result) {
             fum_pass_prune(g);
-            result = fum_plan_create(&plan, g, &small, NULL);
+            result = fum_plan_create(&plan, g, &small, NULL, NULL);
         }
         fum_alloc_fail_after(-1);
         done = !result;

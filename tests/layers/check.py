@@ -23,7 +23,7 @@ BELOW = {
 # The layer that each public header speaks for. A layer may use the headers of its own and of those below.
 # sampler.h also names the random number generators, which base draws from.
 PUBLIC = {
-    "core": "base", "sampler": "base", "device": "gpu", "graph": "graph", "selftest": "ops", "tokenizer": "text",
+    "core": "base", "sampler": "base", "device": "gpu", "graph": "graph", "selftest": "ops", "tuning": "ops", "tokenizer": "text",
     "model": "model", "pipeline": "pipeline",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
