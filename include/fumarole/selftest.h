@@ -12,12 +12,13 @@ extern "C" {
 // over) its bound. Strings live as long as the library.
 struct fum_selftest_op {
     const char *name;
+    const char *variant;     // that was insisted on; NULL: the device's own choice
     int run, failed;
     int skipped;             // cases that the device's limits or storage types do not allow
     double worst_error, worst_bound;
     const char *worst_case;  // NULL: no case ran
     enum fum_dtype worst_type;
-    unsigned missing_types;  // mask 1 << dtype of types that were asked for but that the device cannot store
+    unsigned missing_types;  // mask 1 << dtype of types that were asked for but that the device (or the variant) cannot store
     double seconds;
 };
 
@@ -34,6 +35,10 @@ struct fum_selftest_case {
 struct fum_selftest_params {
     const char *op;  // NULL: all
     unsigned types;  // mask 1 << dtype of FUM_F32, FUM_F16, FUM_BF16; 0: all three
+    // NULL: the variants that the device uses. A name (see tuning.h): that one wherever it serves. "all": first the
+    // device's own choice, then, one by one, every variant that it can run, over the ops that the variant serves.
+    const char *variant;
+    bool repeat;     // every case twice; other bits the second time are a failure
     bool large;      // also the large shapes of real models, which take minutes on a CPU device
     void *user;
     // Called on the caller's thread; any may be NULL.
@@ -43,7 +48,8 @@ struct fum_selftest_params {
 };
 
 // FUM_OK: every case that ran agreed. FUM_ERR_DEVICE: some did not, `err` counts them and names the first; or the
-// device was lost. FUM_ERR_ARG: no such op. FUM_ERR_CANCELLED. params may be NULL. Uses the device alone for under a
+// device was lost. FUM_ERR_ARG: no such op or variant. FUM_ERR_UNSUPPORTED: the device
+// cannot run the variant. FUM_ERR_CANCELLED. params may be NULL. Uses the device alone for under a
 // minute on a CPU device.
 FUM_API enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_params *params,
                                      struct fum_error *err);

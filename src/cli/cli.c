@@ -1,6 +1,8 @@
 // What the subcommands share.
 #include "cli.h"
 
+#include <fumarole/tuning.h>
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -85,6 +87,12 @@ fum_device *cli_open_device(const char *select, const struct fum_log *log, int *
     if (result != FUM_OK)
         *status = cli_fail_result(result, &err);
     return device;
+}
+
+int cli_force_variant(fum_device *device, const char *name) {
+    struct fum_error err = {0};
+    enum fum_result result = name ? fum_device_force_variant(device, name, &err) : FUM_OK;
+    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
 static volatile sig_atomic_t interrupted;

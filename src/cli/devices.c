@@ -1,6 +1,8 @@
 // fumarole devices: the GPUs of this machine.
 #include "cli.h"
 
+#include <fumarole/tuning.h>
+
 #include <stdlib.h>
 
 struct devices_options {
@@ -57,11 +59,37 @@ static void print_limits(const struct fum_device_info *info) {
     }
 }
 
+// The variants of a storage type in the device's order of preference, and those used only when insisted on.
+static void print_variants(const struct fum_device_info *info, enum fum_dtype dtype) {
+    bool any = false;
+    printf("%s %s", dtype == FUM_F32 ? "    kernels:" : ";", fum_dtype_name(dtype));
+    for (int rank = 0;; rank++) {
+        const char *name = NULL;
+        for (int i = 0; (name = fum_variant_name(i)) != NULL; i++)
+            if (fum_variant_rank(name, info, dtype) == rank)
+                break;
+        if (!name)
+            break;
+        printf("%s %s", rank ? "," : "", name);
+    }
+    const char *name;
+    for (int i = 0; (name = fum_variant_name(i)) != NULL; i++) {
+        if (fum_variant_rank(name, info, dtype) >= 0 || !fum_variant_usable(name, info, dtype))
+            continue;
+        printf("%s %s", any ? "," : " (--variant also", name);
+        any = true;
+    }
+    printf("%s", any ? ")" : "");
+}
+
 static void print_device(int index, const struct fum_device_info *info, bool verbose) {
     printf("%d  %s  (%s, %.1f GiB)\n    uuid ", index, info->name, type_name(info->type),
            (double)info->memory / (1024.0 * 1024.0 * 1024.0));
     for (int i = 0; i < 16; i++)
         printf("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", info->uuid[i]);
+    printf("\n");
+    for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++)
+        print_variants(info, dtype);
     printf("\n");
     if (verbose)
         print_limits(info);

@@ -190,7 +190,9 @@ static int open_all(struct job *job) {
         return cli_fail_result(result, &err);
     suggest(job);
     job->device = cli_open_device(job->options.device, &job->log, &status);
-    if (!job->device)
+    if (job->device)
+        status = cli_force_variant(job->device, job->options.variant);
+    if (!job->device || status)
         return status;
     if (job->options.trace)
         status = cli_trace_begin(&job->trace, job->options.trace, job->device);

@@ -48,6 +48,8 @@ const struct cli_option generate_option_table[] = {
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "how values are stored (default auto):", 0, 0, precisions},
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0,
      NULL},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels, see fumarole devices", 0, 0,
+     NULL},
     {"noise", 0, CLI_PATH, FIELD(noise), "FILE", "start from tensor \"noise\" [n,c,h,w] of a .safetensors file", 0, 0,
      NULL},
     {"save-latents", 0, CLI_PATH, FIELD(save_latents), "FILE",

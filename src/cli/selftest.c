@@ -2,12 +2,13 @@
 #include "cli.h"
 
 #include <fumarole/selftest.h>
+#include <fumarole/tuning.h>
 
 #include <string.h>
 
 struct selftest_options {
-    const char *device, *op, *precision;
-    bool large, verbose;
+    const char *device, *op, *precision, *variant;
+    bool large, repeat, verbose;
 };
 
 static const char *const types[] = {"all", "f32", "f16", "bf16", NULL};
@@ -18,6 +19,9 @@ static const struct cli_option options[] = {
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, types},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels; all: each one in turn", 0, 0,
+     NULL},
+    {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
     {"large", 0, CLI_FLAG, FIELD(large), NULL, "also the large shapes of real models (minutes on a CPU device)", 0, 0,
      NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "every case", 0, 0, NULL},
@@ -26,10 +30,14 @@ static const struct cli_option options[] = {
 
 struct counts {
     int ops, run, failed, skipped;
+    const char *variant; // of the last operation
 };
 
 static void on_op(void *user, const struct fum_selftest_op *op) {
     struct counts *counts = user;
+    if (op->variant && op->variant != counts->variant)
+        printf("In variant %s: %s\n", op->variant, fum_variant_summary(op->variant));
+    counts->variant = op->variant;
     counts->ops++;
     counts->run += op->run;
     counts->failed += op->failed;
@@ -91,6 +99,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
         .op = values.op,
         .types = type_mask(values.precision),
         .large = values.large,
+        .variant = values.variant,
+        .repeat = values.repeat,
         .user = &counts,
         .on_op = on_op,
         .on_case = values.verbose ? on_case : NULL,

@@ -66,6 +66,7 @@ struct fum_case_result {
     double error, bound;   // relative RMS error (absolute where the reference is all zero); infinite: a wrong NaN
     int64_t worst;         // dense index of the element that is furthest off, -1: none; what the device and the
     float got, want;       // reference say there
+    uint64_t hash;         // of the output's bits
     double seconds;        // whole case: fill, reference, compile, run
     double flops;
     double gpu_nanoseconds; // of the dispatches; 0: the device has no timestamps

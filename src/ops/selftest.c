@@ -1,9 +1,12 @@
 // The op cases on a user's own device.
 #include <fumarole/selftest.h>
+#include <fumarole/tuning.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "gpu/tuning.h"
 #include "ops/case.h"
+#include "ops/variant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,13 +34,15 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
     struct fum_error problem = {0};
     char why[200] = "";
     enum fum_result r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
-    bool ran = r == FUM_OK;
+    uint64_t hash = result.hash;
+    if (r == FUM_OK && test->params.repeat) r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
+    bool ran = r == FUM_OK, changed = ran && result.hash != hash;
     if (r == FUM_ERR_UNSUPPORTED)
         sum->skipped++;
     else if (r)
         return fum_error_set(err, r, "%s", problem.text);
 
-    bool pass = ran && result.pass;
+    bool pass = ran && result.pass && !changed;
     sum->run += ran;
     sum->failed += ran && !pass;
     if (ran && (!sum->worst_case || result.error * sum->worst_bound > sum->worst_error * result.bound)) {
@@ -46,10 +51,11 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
         sum->worst_case = c->name;
         sum->worst_type = dtype;
     }
-    if (ran && !pass) describe(&result, why, sizeof why);
+    if (changed) snprintf(why, sizeof why, "other bits when run again");
+    else if (ran && !pass) describe(&result, why, sizeof why);
     if (ran && !pass && !test->first_failure[0])
-        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s: %s", op->name,
-                 c->name, fum_dtype_name(dtype), why);
+        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s%s%s: %s", op->name, c->name,
+                 fum_dtype_name(dtype), sum->variant ? ", variant " : "", sum->variant ? sum->variant : "", why);
     if (test->params.on_case)
         test->params.on_case(test->params.user, &(struct fum_selftest_case){
                                                     .op = op->name,
@@ -67,13 +73,14 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
     return FUM_OK;
 }
 
-static enum fum_result run_op(struct selftest *test, int op, struct fum_error *err) {
+static enum fum_result run_op(struct selftest *test, int op, const char *variant, struct fum_error *err) {
     const struct fum_op_cases *list = fum_op_cases[op];
-    struct fum_selftest_op sum = {.name = fum_ops[op]->name};
+    struct fum_selftest_op sum = {.name = fum_ops[op]->name, .variant = variant};
     double start = fum_time_now();
     for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
         if (!(test->params.types >> dtype & 1)) continue;
-        bool stores = fum_device_stores(fum_device_get_info(test->device), dtype);
+        const struct fum_device_info *info = fum_device_get_info(test->device);
+        bool stores = fum_device_stores(info, dtype) && (!variant || fum_variant_find(variant)->usable(info, dtype));
         if (!stores) sum.missing_types |= 1u << dtype;
         for (int i = 0; i < list->count; i++) {
             const struct fum_op_case *c = &list->cases[i];
@@ -93,19 +100,39 @@ static enum fum_result run_op(struct selftest *test, int op, struct fum_error *e
     return FUM_OK;
 }
 
+// The ops asked for, in a variant (NULL: the device's own choice); `served`: only those that the variant serves.
+static enum fum_result run_ops(struct selftest *test, const char *variant, bool served, struct fum_error *err) {
+    enum fum_result r = variant ? fum_device_force_variant(test->device, variant, err) : FUM_OK;
+    for (int i = 0; i < fum_op_count && !r; i++) {
+        if (test->params.op && strcmp(test->params.op, fum_ops[i]->name)) continue;
+        if (served && !fum_variant_serves(fum_variant_find(variant), fum_ops[i]->name)) continue;
+        r = run_op(test, i, variant, err);
+    }
+    return r;
+}
+
+static enum fum_result run_variants(struct selftest *test, struct fum_error *err) {
+    const char *variant = test->params.variant;
+    bool all = variant && !strcmp(variant, "all");
+    if (all) fum_device_set_variant(test->device, NULL);
+    enum fum_result r = run_ops(test, all ? NULL : variant, false, err);
+    for (int i = 0; all && fum_variants[i] && !r; i++)
+        if (fum_variant_usable_at_all(fum_variants[i], fum_device_get_info(test->device)))
+            r = run_ops(test, fum_variants[i]->name, true, err);
+    return r;
+}
+
 enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_params *params,
                              struct fum_error *err) {
     struct selftest test = {.device = device};
-    bool found = false;
     if (params) test.params = *params;
     if (!test.params.types) test.params.types = 1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16;
-    for (int i = 0; i < fum_op_count; i++) {
-        if (test.params.op && strcmp(test.params.op, fum_ops[i]->name)) continue;
-        found = true;
-        enum fum_result r = run_op(&test, i, err);
-        if (r) return r;
-    }
-    if (!found) return fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to test", test.params.op);
+    if (test.params.op && !fum_op_find(test.params.op))
+        return fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to test", test.params.op);
+    const char *forced = fum_device_tuning(device)->variant;
+    enum fum_result r = run_variants(&test, err);
+    fum_device_set_variant(device, forced);
+    if (r) return r;
     if (test.failed)
         return fum_error_set(err, FUM_ERR_DEVICE, "%d of %d cases failed; first: %s", test.failed, test.run,
                              test.first_failure);

@@ -87,6 +87,17 @@ bool fum_variant_attention(const struct fum_op_call *call, const struct fum_atte
     return choose(attention, call, a, list);
 }
 
+bool fum_variant_usable_at_all(const struct fum_variant *v, const struct fum_device_info *info) {
+    return v->usable(info, FUM_F32) || v->usable(info, FUM_F16) || v->usable(info, FUM_BF16);
+}
+
+bool fum_variant_serves(const struct fum_variant *v, const char *op) {
+    if (!strcmp(op, "matmul")) return v == &plain || v->matmul;
+    if (!strcmp(op, "conv2d")) return v == &plain || v->matmul || v->conv2d; // 1x1 convolutions are products
+    if (!strcmp(op, "attention")) return v == &plain || v->attention;
+    return false;
+}
+
 // ---- the public side ----
 
 const char *fum_variant_name(int index) {
@@ -115,21 +126,18 @@ int fum_variant_rank(const char *name, const struct fum_device_info *info, enum 
     return !strcmp(name, plain.name) && plain.usable(info, dtype) ? rank : -1;
 }
 
-static bool usable_at_all(const struct fum_variant *v, const struct fum_device_info *info) {
-    return v->usable(info, FUM_F32) || v->usable(info, FUM_F16) || v->usable(info, FUM_BF16);
-}
 
 enum fum_result fum_device_force_variant(fum_device *device, const char *name, struct fum_error *err) {
     const struct fum_device_info *info = fum_device_get_info(device);
     const struct fum_variant *v = fum_variant_find(name);
-    if (!name || (v && usable_at_all(v, info))) {
+    if (!name || (v && fum_variant_usable_at_all(v, info))) {
         fum_device_set_variant(device, v ? v->name : NULL);
         return FUM_OK;
     }
     char list[128] = "";
     size_t used = 0;
     for (int i = 0; fum_variants[i]; i++)
-        if (usable_at_all(fum_variants[i], info) && used < sizeof list)
+        if (fum_variant_usable_at_all(fum_variants[i], info) && used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, " %s", fum_variants[i]->name);
     if (!v) return fum_error_set(err, FUM_ERR_ARG, "there is no variant '%.40s'; %s can run:%s", name, info->name, list);
     return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s cannot run variant %s, which needs %s; it can run:%s", info->name,

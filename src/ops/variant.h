@@ -27,6 +27,11 @@ struct fum_variant {
 extern const struct fum_variant *const fum_variants[];
 const struct fum_variant *fum_variant_find(const char *name); // NULL: none
 
+// Whether the device can run it in any storage type.
+bool fum_variant_usable_at_all(const struct fum_variant *variant, const struct fum_device_info *info);
+// Whether any call of the op can go to it.
+bool fum_variant_serves(const struct fum_variant *variant, const char *op);
+
 // What dispatch() of the three ops asks first: whether a variant other than "plain" has taken the call.
 bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
 bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list);
