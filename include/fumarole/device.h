@@ -68,6 +68,7 @@ struct fum_device_params {
     const struct fum_log *log; // kept; may be NULL
     // Folder of the pipeline cache. NULL: the user's cache folder; "": no cache on disk.
     const char *cache_dir;
+    bool memory_budget;        // the driver states how much memory is free
     bool validate; // ask for the Khronos validation layer with synchronisation validation; messages go to the log
 };
 
@@ -104,7 +105,7 @@ struct fum_trace_event {
     double start, end;
 };
 
-// Gets every event of the device from now on, on the thread that causes it; fn NULL switches it off.
+// Gets every event of the device from now on, one at a time, on the thread that causes it; fn NULL switches it off.
 FUM_API void fum_device_set_trace(fum_device *device,
                                   void (*fn)(void *user, const struct fum_trace_event *event), void *user);
 

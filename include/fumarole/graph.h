@@ -117,7 +117,12 @@ struct fum_executable_stats {
     int barriers[FUM_STAGE_COUNT];
     double flops[FUM_STAGE_COUNT];
     uint64_t activation_bytes; // planned, aliased
-    uint64_t weight_bytes;
+    uint64_t weight_bytes;     // that stay on the device
+    // With a memory budget that does not hold all weights: bytes brought in by one run of a stage, in so many pieces, and
+    // the memory that they pass through. Zero without.
+    uint64_t streamed_bytes[FUM_STAGE_COUNT];
+    int segments[FUM_STAGE_COUNT];
+    uint64_t slot_bytes;
 };
 FUM_API void fum_executable_get_stats(const fum_executable *executable, struct fum_executable_stats *stats);
 

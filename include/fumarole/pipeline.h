@@ -23,7 +23,14 @@ enum fum_precision {
     FUM_PRECISION_BF16,
 };
 
+#define FUM_MEMORY_AUTO UINT64_MAX
+
 struct fum_pipeline_params {
+    // Device memory that may be used, in bytes: parts of the model leave the device when they are not needed, weights
+    // that do not fit are brought in at every step while the device computes, and the picture is decoded in bands. The
+    // results are the same bits but for the decoding, whose sums are ordered differently. 0: no limit; FUM_MEMORY_AUTO:
+    // what the driver says is free now.
+    uint64_t memory_budget;
     enum fum_precision precision; // how weights and activations are stored; sums are f32
     const struct fum_log *log;    // kept; may be NULL
     // Progress of loading, in bytes; `part` is "unet" and the like. false cancels. May be NULL.

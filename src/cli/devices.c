@@ -36,7 +36,7 @@ static void print_limits(const struct fum_device_info *info) {
         {"subgroup arithmetic", info->subgroup_arithmetic}, {"subgroup shuffle", info->subgroup_shuffle},
         {"subgroup size control", info->subgroup_control}, {"cooperative matrix", info->cooperative_matrix},
         {"buffer addresses", info->buffer_address}, {"timeline semaphores", info->timeline},
-        {"unified memory", info->unified_memory},
+        {"unified memory", info->unified_memory}, {"memory budget", info->memory_budget},
     };
     printf("    Vulkan %u.%u.%u, driver %s\n", info->api_version >> 22, info->api_version >> 12 & 0x3ff,
            info->api_version & 0xfff, info->driver);

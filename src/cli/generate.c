@@ -200,6 +200,7 @@ static int open_all(struct job *job) {
         return status;
     struct fum_pipeline_params params = {
         .precision = precision_of(job->options.precision),
+        .memory_budget = job->options.memory_budget,
         .log = &job->log,
         .on_load = on_load,
         .on_graph = job->options.dump_graph ? on_graph : NULL,

@@ -3,6 +3,7 @@
 #include <fumarole/sampler.h>
 
 #include <string.h>
+#include <stdlib.h>
 
 enum { MAX_SIDE = 16384, MAX_STEPS = 1000, MAX_COUNT = 10000, MAX_CLIP_SKIP = 64, MAX_NAMES = 64 };
 
@@ -51,6 +52,8 @@ const struct cli_option generate_option_table[] = {
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels, see fumarole devices", 0, 0,
      NULL},
     {"noise", 0, CLI_PATH, FIELD(noise), "FILE", "start from tensor \"noise\" [n,c,h,w] of a .safetensors file", 0, 0,
+    {"memory-budget", 0, CLI_STRING, FIELD(memory_text), "BYTES",
+     "device memory to stay under, as 4GiB or 512MiB; auto is what is free", 0, 0, NULL},
      NULL},
     {"save-latents", 0, CLI_PATH, FIELD(save_latents), "FILE",
      "write tensor \"latents\" [n,c,h,w] as the sampler left them", 0, 0, NULL},
@@ -111,3 +114,6 @@ int generate_options_check(const struct cli_command *command, struct generate_op
                             options->sampler, options->schedule);
     return status;
 }
+    if (options->memory_text && !(options->memory_budget = parse_bytes(options->memory_text)))
+        return cli_misuse(command, "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%.40s\"",
+                          options->memory_text);

@@ -15,6 +15,9 @@ enum { FUM_LABEL = 64, FUM_TIMESTAMPS = 1024 };
 struct fum_backend {
     void (*device_destroy)(fum_device *device);
     int (*validation_messages)(const fum_device *device);
+    // What this process may have allocated of the largest device-local heap now, by what the driver says; false when it
+    // says nothing.
+    bool (*memory_budget)(const fum_device *device, uint64_t *bytes);
     enum fum_result (*buffer_create)(fum_buffer *buffer, struct fum_error *err);
     void (*buffer_destroy)(fum_buffer *buffer); // accepts a half-built one
     enum fum_result (*buffer_write)(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
@@ -47,7 +50,8 @@ struct fum_device {
     struct fum_log log;
     struct fum_tuning tuning;
     pthread_mutex_t lock; // guards kernels and the trace
-    bool lock_made;
+    pthread_mutex_t trace_lock; // one event at a time
+    bool lock_made;             // both
     void (*trace)(void *user, const struct fum_trace_event *event);
     void *trace_user;
     fum_kernel **kernels;

@@ -104,7 +104,7 @@ enum fum_result fum_buffer_upload_begin(fum_buffer *buffer, uint64_t offset, uin
     enum fum_result result = check_range(buffer, offset, bytes, err);
     if (!result) result = check_runs(buffer->device, buffer->label, err);
     if (result) return result;
-    if (bytes > FUM_STAGING_BYTES)
+    if (bytes > FUM_STAGING_BYTES && !buffer->map)
         return fum_error_set(err, FUM_ERR_ARG, "buffer %s: an upload of %llu bytes; at most %d go at once",
                              buffer->label, (unsigned long long)bytes, FUM_STAGING_BYTES);
     if (buffer->uploading)

@@ -14,6 +14,10 @@ fum_device *fum_device_new(const struct fum_backend *backend, const struct fum_l
     device->backend = backend;
     if (log) device->log = *log;
     device->lock_made = pthread_mutex_init(&device->lock, NULL) == 0;
+    if (device->lock_made && pthread_mutex_init(&device->trace_lock, NULL)) {
+        pthread_mutex_destroy(&device->lock);
+        device->lock_made = false;
+    }
     if (!device->lock_made) {
         fum_free(device);
         return NULL;
@@ -38,6 +42,7 @@ void fum_device_destroy(fum_device **device) {
         fum_log(&d->log, FUM_LOG_WARN, "%s: destroyed while buffers of %llu bytes still live; destroy them first",
                 d->info.name, (unsigned long long)left);
     d->backend->device_destroy(d);
+    pthread_mutex_destroy(&d->trace_lock);
     pthread_mutex_destroy(&d->lock);
     fum_free(d);
     *device = NULL;
@@ -70,7 +75,9 @@ void fum_device_trace(fum_device *device, enum fum_trace_kind kind, const char *
     if (!fn) return;
     struct fum_trace_event event = {.kind = kind, .label = label, .bytes = bytes, .start = start};
     event.end = fum_time_now();
+    pthread_mutex_lock(&device->trace_lock);
     fn(user, &event);
+    pthread_mutex_unlock(&device->trace_lock);
 }
 
 void fum_device_memory_add(fum_device *device, uint64_t bytes) {
@@ -89,6 +96,17 @@ uint64_t fum_device_memory_used(const fum_device *device) {
 
 uint64_t fum_device_memory_peak(const fum_device *device) {
     return atomic_load(&((fum_device *)device)->peak);
+}
+
+uint64_t fum_device_staging_bytes(const fum_device *device) {
+    return device->info.unified_memory ? 0 : 2 * (uint64_t)FUM_STAGING_BYTES;
+}
+
+uint64_t fum_device_memory_budget(const fum_device *device, bool *stated) {
+    uint64_t bytes = 0;
+    *stated = device->backend->memory_budget && device->backend->memory_budget(device, &bytes);
+    // A quarter is left for everything else on the machine, a sixteenth where the driver knows it.
+    return *stated ? bytes - bytes / 16 : device->info.memory - device->info.memory / 4;
 }
 
 void fum_label_copy(char label[FUM_LABEL], const char *text) {

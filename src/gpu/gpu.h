@@ -42,7 +42,7 @@ enum fum_result fum_buffer_read(fum_buffer *buffer, uint64_t offset, void *data,
                                 struct fum_error *err);
 
 // Streams a large upload without a host copy of it: gives the address where the next `bytes` (at most
-// FUM_STAGING_BYTES) for `offset` are to be written; fum_buffer_upload_end sends them. Begin and end belong together
+// FUM_STAGING_BYTES, unless the buffer is host-visible) for `offset` are to be written; fum_buffer_upload_end sends them. Begin and end belong together
 // on one thread, which may have one upload open at a time.
 enum { FUM_STAGING_BYTES = 16 << 20 };
 enum fum_result fum_buffer_upload_begin(fum_buffer *buffer, uint64_t offset, uint64_t bytes, void **where,
@@ -128,4 +128,9 @@ enum fum_result fum_command_read_timestamp(fum_command *command, int index, doub
 uint64_t fum_device_memory_used(const fum_device *device);
 uint64_t fum_device_memory_peak(const fum_device *device);
 
+// What transfers take beside that, at the most: the staging ring of devices whose memory is not host-visible.
+uint64_t fum_device_staging_bytes(const fum_device *device);
+// How much of the device's memory may be used now, what is in use here included: what the driver states
+// (VK_EXT_memory_budget), or a part of the heap (*stated false).
+uint64_t fum_device_memory_budget(const fum_device *device, bool *stated);
 #endif

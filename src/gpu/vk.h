@@ -17,6 +17,7 @@
     X(GetPhysicalDeviceMemoryProperties) \
     X(GetPhysicalDeviceQueueFamilyProperties) \
     X(CreateDevice) \
+    X(GetPhysicalDeviceMemoryProperties2) \
     X(GetDeviceProcAddr)
 
 struct fum_vk_instance {
@@ -154,6 +155,8 @@ VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_mem
 void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *memory);
 
 struct fum_vk_buffer {
+// What this process may have of the heap that device memory comes from; false when the driver does not say.
+bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes);
     VkBuffer buffer;
     VkDeviceMemory memory;
     struct fum_vk_slot *slot; // of the upload that has begun

@@ -203,6 +203,7 @@ static int vk_messages(const fum_device *device) {
 const struct fum_backend fum_backend_vulkan = {
     .device_destroy = vk_device_destroy,
     .validation_messages = vk_messages,
+    .memory_budget = fum_vk_memory_budget,
     .buffer_create = fum_vk_buffer_create,
     .buffer_destroy = fum_vk_buffer_destroy,
     .buffer_write = fum_vk_buffer_write,

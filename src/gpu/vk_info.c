@@ -65,6 +65,7 @@ static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevic
          "VK_KHR_maintenance4")
     LINK(coopmat, (VkStructureType)COOPMAT_FEATURES_TYPE, 0, "VK_KHR_cooperative_matrix")
 #undef LINK
+    offers(k, 0, "VK_EXT_memory_budget", f);
     offers(k, 0, "VK_KHR_portability_subset", f); // must be enabled where it is listed
     instance->GetPhysicalDeviceFeatures2(physical, &f->core);
 }
@@ -141,6 +142,7 @@ static void ask_properties(const struct fum_vk_instance *instance, VkPhysicalDev
     if (offers(k, VK_API_VERSION_1_3, "VK_EXT_subgroup_size_control", NULL)) APPEND(tail, &sizes);
     if (offers(k, VK_API_VERSION_1_3, "VK_KHR_maintenance4", NULL)) APPEND(tail, &maintenance4);
     instance->GetPhysicalDeviceProperties2(physical, &core);
+    info->memory_budget = listed(k, "VK_EXT_memory_budget");
 
     copy_limits(info, &core.properties);
     memcpy(info->uuid, id.deviceUUID, sizeof info->uuid);

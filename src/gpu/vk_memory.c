@@ -52,3 +52,24 @@ void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *
     *buffer = VK_NULL_HANDLE;
     *memory = VK_NULL_HANDLE;
 }
+
+bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes) {
+    struct fum_vk *vk = fum_vk_of(device);
+    if (!device->info.memory_budget) return false;
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
+    VkPhysicalDeviceMemoryProperties2 memory = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+                                                .pNext = &budget};
+    vk->instance->GetPhysicalDeviceMemoryProperties2(vk->physical, &memory);
+    int heap = -1;
+    for (uint32_t i = 0; i < memory.memoryProperties.memoryHeapCount; i++) {
+        const VkMemoryHeap *h = &memory.memoryProperties.memoryHeaps[i];
+        if ((h->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) && h->size == device->info.memory) heap = (int)i;
+    }
+    if (heap < 0 || !budget.heapBudget[heap]) return false;
+    // The budget counts what this process uses, by other device objects too.
+    uint64_t used = budget.heapUsage[heap], own = fum_device_memory_used(device);
+    uint64_t others = used > own ? used - own : 0;
+    *bytes = budget.heapBudget[heap] > others ? budget.heapBudget[heap] - others : 0;
+    return *bytes > 0;
+}

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "graph/dump.h"
 #include "graph/passes.h"
+#include "graph/stream.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 // might take it for hung.
 struct stage {
     fum_command **commands;
+    int *segments; // of the commands, where weights are streamed
     int count;
     double flops;
 };
@@ -25,6 +27,7 @@ struct fum_executable {
     fum_plan *plan;
     fum_weights *weights;     // the caller's; NULL: none
     fum_weights *constants;
+    fum_stream *stream;       // of weights that do not fit; NULL: all do
     fum_buffer **blocks;
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
@@ -116,7 +119,9 @@ static struct fum_binding binding_of(const fum_executable *exe, const struct fum
     const struct fum_place *place = scratch ? &step->scratch : &exe->plan->places[t->id];
     struct fum_binding whole;
     if (!scratch && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
-        whole = fum_weights_find(t->kind == FUM_TENSOR_WEIGHT ? exe->weights : exe->constants, t);
+        whole = t->kind == FUM_TENSOR_CONSTANT ? fum_weights_find(exe->constants, t)
+                : exe->stream ? fum_stream_find(exe->stream, (int)(step - exe->plan->steps), t)
+                              : fum_weights_find(exe->weights, t);
     } else {
         whole = (struct fum_binding){.buffer = exe->blocks[place->block], .offset = place->offset, .bytes = place->bytes};
     }
@@ -149,12 +154,16 @@ static double submission_flops(const struct fum_device_info *info) {
     }
 }
 
-static fum_command **command_append(struct stage *stage) {
+static fum_command **command_append(struct stage *stage, int segment) {
     fum_command **grown = fum_realloc(stage->commands, (size_t)stage->count + 1, sizeof *grown);
     if (!grown) return NULL;
     stage->commands = grown;
     grown[stage->count] = NULL;
+    int *segments = fum_realloc(stage->segments, (size_t)stage->count + 1, sizeof *segments);
+    if (!segments) return NULL;
+    stage->segments = segments;
     return &grown[stage->count++];
+    segments[stage->count] = segment;
 }
 
 static enum fum_result record_stage(fum_executable *exe, int which, struct fum_error *err) {
@@ -167,12 +176,13 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
     for (int s = exe->plan->stage_begin[which]; s < exe->plan->stage_begin[which + 1] && !result; s++) {
         double flops = exe->plan->steps[s].flops;
         // Ends before the node that would exceed the limit, not after it.
-        if (command && pending + flops > limit) {
+        int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;
+        if (command && (pending + flops > limit || segment != stage->segments[stage->count - 1])) {
             result = fum_command_end(command, err);
             command = NULL;
         }
         if (!result && !command) {
-            fum_command **slot = command_append(stage);
+            fum_command **slot = command_append(stage, segment);
             if (!slot) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
             snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "", labels[which]);
             result = fum_command_create(slot, exe->device, label, err);
@@ -188,6 +198,29 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
 }
 
 enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, fum_device *device, fum_weights *weights,
+// Loads the weights, or as many as the store's owner has room for, with a stream for the rest.
+static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) {
+    const struct fum_weights_params *params = fum_weights_get_params(exe->weights);
+    if (params->room) {
+        uint64_t fixed = fum_plan_bytes(exe->plan) + fum_weights_missing(exe->constants, exe->graph, FUM_TENSOR_CONSTANT);
+        uint64_t least = fixed + fum_stream_least(exe->device, exe->graph, exe->plan);
+        uint64_t missing = fum_weights_missing(exe->weights, exe->graph, FUM_TENSOR_WEIGHT);
+        uint64_t room = params->room(params->user, fixed + missing, least);
+        if (room < fixed + missing) {
+            // What other executables of this store left behind may not be what this one should keep.
+            fum_weights_clear(exe->weights);
+            missing = fum_weights_missing(exe->weights, exe->graph, FUM_TENSOR_WEIGHT);
+            room = params->room(params->user, fixed + missing, least);
+        }
+        if (room < least && room < fixed + missing)
+            return fum_error_set(err, FUM_ERR_NOMEM, "%s: needs %llu bytes of device memory at the least, there is room for %llu",
+                                 exe->label, (unsigned long long)least, (unsigned long long)room);
+        if (room < fixed + missing)
+            return fum_stream_create(&exe->stream, exe->device, exe->weights, exe->graph, exe->plan, room - fixed, err);
+    }
+    return fum_weights_load(exe->weights, exe->graph, FUM_TENSOR_WEIGHT, NULL, err);
+}
+
                                        const struct fum_executable_params *params, struct fum_error *err) {
     fum_executable *exe = fum_calloc(1, sizeof *exe);
     enum fum_result result = FUM_OK;
@@ -210,8 +243,8 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
     }
     struct fum_weights_params constants = {.device = device, .label = "constants"};
     if ((result = fum_weights_create(&exe->constants, &constants, err))) goto error;
-    if ((result = fum_weights_load(exe->constants, graph, FUM_TENSOR_CONSTANT, err))) goto error;
-    if (weights && (result = fum_weights_load(weights, graph, FUM_TENSOR_WEIGHT, err))) goto error;
+    if (weights && (result = load_weights(exe, err))) goto error;
+    if ((result = fum_weights_load(exe->constants, graph, FUM_TENSOR_CONSTANT, NULL, err))) goto error;
     if ((result = make_blocks(exe, err)) || (result = make_kernels(exe, err))) goto error;
     for (int s = 0; s < FUM_STAGE_COUNT; s++)
         if ((result = record_stage(exe, s, err))) goto error;
@@ -235,9 +268,11 @@ void fum_executable_destroy(fum_executable **executable) {
     if (!executable || !*executable) return;
     fum_executable *exe = *executable;
     for (int s = 0; s < FUM_STAGE_COUNT; s++) {
+    fum_stream_destroy(&exe->stream);
         for (int i = 0; i < exe->stages[s].count; i++) fum_command_destroy(&exe->stages[s].commands[i]);
         fum_free(exe->stages[s].commands);
     }
+        fum_free(exe->stages[s].segments);
     for (int i = 0; exe->blocks && exe->plan && i < exe->plan->num_blocks; i++) fum_buffer_destroy(&exe->blocks[i]);
     fum_free(exe->blocks);
     fum_free(exe->kernels);
@@ -257,9 +292,15 @@ const fum_plan *fum_executable_plan(const fum_executable *executable) {
 enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage, uint64_t *ticket,
                                       struct fum_error *err) {
     *ticket = 0;
-    for (int i = 0; i < exe->stages[stage].count; i++) {
-        enum fum_result result = fum_command_submit(exe->stages[stage].commands[i], ticket, err);
-        if (result) return result;
+    const struct stage *s = &exe->stages[stage];
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < s->count && !result; i++) {
+        bool first = exe->stream && (i == 0 || s->segments[i] != s->segments[i - 1]);
+        if (first) result = fum_stream_acquire(exe->stream, s->segments[i], err);
+        if (result) break;
+        result = fum_command_submit(s->commands[i], ticket, err);
+        if (exe->stream && (result || i + 1 == s->count || s->segments[i + 1] != s->segments[i]))
+            fum_stream_release(exe->stream, s->segments[i], *ticket);
     }
     return FUM_OK;
 }
@@ -279,11 +320,14 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
         fum_command *command = NULL;
         uint64_t ticket = 0;
         enum fum_result result = fum_command_create(&command, exe->device, t->name, err);
+        int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;
         if (!result) result = record_step(exe, s, command, err);
         if (!result) result = fum_command_end(command, err);
         if (!result) result = fum_command_submit(command, &ticket, err);
+        if (!result && exe->stream) result = fum_stream_acquire(exe->stream, segment, err);
         if (!result) result = fum_device_wait(exe->device, ticket, err);
         fum_command_destroy(&command);
+        if (exe->stream) fum_stream_release(exe->stream, segment, ticket);
         if (result) return result;
         size_t count = (size_t)fum_shape_count(&t->desc.shape);
         float *values = fum_alloc(count, sizeof *values);
@@ -384,3 +428,11 @@ void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_s
     stats->activation_bytes = fum_plan_bytes(exe->plan);
     stats->weight_bytes = fum_weights_bytes(exe->constants) + (exe->weights ? fum_weights_bytes(exe->weights) : 0);
 }
+    if (!exe->stream) return;
+    struct fum_stream_stats streamed;
+    fum_stream_get_stats(exe->stream, &streamed);
+    stats->slot_bytes = streamed.slot_bytes;
+    for (int s = 0; s < FUM_STAGE_COUNT; s++) {
+        stats->streamed_bytes[s] = streamed.stage_bytes[s];
+        stats->segments[s] = streamed.stage_segments[s];
+    }

@@ -27,7 +27,6 @@ struct fum_weights {
 
 // Blocks of this size keep the number of allocations small and fit every device that can hold the model at all.
 #define BLOCK_BYTES (UINT64_C(256) << 20)
-enum { PLACE_ALIGN = 256 };
 
 enum fum_result fum_weights_create(fum_weights **out, const struct fum_weights_params *params, struct fum_error *err) {
     fum_weights *weights = fum_calloc(1, sizeof *weights);
@@ -41,11 +40,17 @@ enum fum_result fum_weights_create(fum_weights **out, const struct fum_weights_p
     return FUM_OK;
 }
 
+void fum_weights_clear(fum_weights *w) {
+    for (size_t i = 0; i < w->num_blocks; i++) fum_buffer_destroy(&w->blocks[i]);
+    for (size_t i = 0; i < w->count; i++) fum_free(w->entries[i].name);
+    w->num_blocks = w->count = 0;
+    w->bytes = w->done = 0;
+}
+
 void fum_weights_destroy(fum_weights **weights) {
     if (!weights || !*weights) return;
     fum_weights *w = *weights;
-    for (size_t i = 0; i < w->num_blocks; i++) fum_buffer_destroy(&w->blocks[i]);
-    for (size_t i = 0; i < w->count; i++) fum_free(w->entries[i].name);
+    fum_weights_clear(w);
     fum_free(w->blocks);
     fum_free(w->entries);
     fum_free(w->label);
@@ -71,6 +76,24 @@ struct fum_binding fum_weights_find(const fum_weights *weights, const fum_tensor
 
 uint64_t fum_weights_bytes(const fum_weights *weights) {
     return weights->bytes;
+}
+
+const struct fum_weights_params *fum_weights_get_params(const fum_weights *weights) {
+    return &weights->params;
+}
+
+const char *fum_weights_label(const fum_weights *weights) {
+    return weights->label;
+}
+
+uint64_t fum_weights_missing(const fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < graph->count; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (!t->live || t->kind != kind || find(w, t)) continue;
+        bytes += (fum_desc_bytes(&t->desc) + FUM_WEIGHTS_ALIGN - 1) / FUM_WEIGHTS_ALIGN * FUM_WEIGHTS_ALIGN;
+    }
+    return bytes;
 }
 
 static enum fum_result view_of(const fum_weights *w, const fum_tensor *t, struct fum_view *view, struct fum_error *err) {
@@ -110,6 +133,15 @@ static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct 
     return result;
 }
 
+enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, void *where, struct fum_error *err) {
+    struct fum_view view;
+    enum fum_result result = view_of(w, t, &view, err);
+    if (!result)
+        fum_pack_rows(&view, t->pack, &t->desc.shape, 0, fum_shape_rows(&t->desc.shape), where, t->desc.dtype,
+                      fum_shape_row_quads(&t->desc.shape) * 4);
+    return result;
+}
+
 static enum fum_result add_block(fum_weights *w, uint64_t bytes, struct fum_error *err) {
     if (!fum_grow((void **)&w->blocks, &w->block_capacity, w->num_blocks, sizeof *w->blocks))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
@@ -131,7 +163,7 @@ static enum fum_result place(fum_weights *w, size_t first, struct fum_error *err
         size_t end = i;
         for (; end < w->count; end++) {
             uint64_t bytes = fum_desc_bytes(&w->entries[end].desc);
-            uint64_t offset = (used + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
+            uint64_t offset = (used + FUM_WEIGHTS_ALIGN - 1) / FUM_WEIGHTS_ALIGN * FUM_WEIGHTS_ALIGN;
             if (end > i && offset + bytes > cap) break;
             if (offset + bytes > limit)
                 return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s needs %llu bytes in one piece, %s allows %llu",
@@ -148,11 +180,6 @@ static enum fum_result place(fum_weights *w, size_t first, struct fum_error *err
 }
 
 static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum_error *err) {
-    struct fum_view view;
-    // A planning-only device uploads nothing, so it needs no files: shapes come from the graph.
-    bool planning = fum_device_get_info(w->params.device)->planning_only;
-    enum fum_result result = planning ? FUM_OK : view_of(w, t, &view, err);
-    if (result) return result;
     if (!fum_grow((void **)&w->entries, &w->capacity, w->count, sizeof *w->entries))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
     struct entry e = {.pack = t->pack, .desc = t->desc};
@@ -163,20 +190,24 @@ static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum
     return FUM_OK;
 }
 
-enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind,
+enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind, const bool *skip,
                                  struct fum_error *err) {
     size_t first = w->count, first_block = w->num_blocks;
     uint64_t done_before = w->done;
     enum fum_result result = FUM_OK;
     uint64_t total = w->done;
+    // A planning-only device uploads nothing, so it needs no files: shapes come from the graph.
+    bool planning = fum_device_get_info(w->params.device)->planning_only;
     for (int i = 0; i < graph->count && !result; i++) {
         const fum_tensor *t = graph->tensors[i];
+        struct fum_view view;
         if (!t->live || t->kind != kind || find(w, t)) continue;
+        if (!planning) result = view_of(w, t, &view, err);
+        if (result || (skip && skip[t->id])) continue;
         result = add_entry(w, t, err);
         if (!result) total += fum_desc_bytes(&t->desc);
     }
     if (!result) result = place(w, first, err);
-    bool planning = fum_device_get_info(w->params.device)->planning_only;
     for (int i = 0; i < graph->count && !result && !planning; i++) {
         const fum_tensor *t = graph->tensors[i];
         const struct entry *e = t->live && t->kind == kind ? find(w, t) : NULL;

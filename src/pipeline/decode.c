@@ -23,7 +23,15 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_decoder *d, struct f
     fum_graph_output(graph, d->pixels, "pixels");
     fum_graph_add(graph, "check_finite", "check_finite", (fum_tensor *[]){d->flag, d->pixels}, 2, NULL);
     if ((result = fum_graph_check(graph, err))) return result;
+    if (pipe->probing) return fum_pipeline_probe(pipe, &d->g, "vae", &pipe->view->vae_weights, err);
     return fum_pipeline_compile(pipe, &d->g, "vae", &pipe->view->vae_weights, &pipe->vae_weights, err);
+}
+
+enum fum_result fum_decode_probe(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
+    struct fum_decoder d = {.height = height, .width = width, .tile_height = height, .tile_width = width};
+    enum fum_result result = build(pipe, &d, err);
+    fum_stage_graph_clear(&d.g);
+    return result;
 }
 
 static void say_tiles(const fum_pipeline *pipe, const char *why) {

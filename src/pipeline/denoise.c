@@ -37,7 +37,7 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
                     &(struct fum_unet_sizes){.batch = (int64_t)d->copies * d->batch,
                                              .steps = d->evals,
                                              .tokens = d->tokens,
-                                             .pooled = pipe->context.pooled_channels},
+                                             .pooled = fum_encode_pooled(pipe)},
                     &d->unet);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
     add_op(graph, "check_finite", (fum_tensor *[]){d->flag, prediction}, 2, NULL);
@@ -45,7 +45,11 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
         graph, "sampler_update", (fum_tensor *[]){d->state, prediction, d->coefs, d->counter, d->noise}, 5, attrs);
     add_op(graph, "counter_next", (fum_tensor *[]){d->counter, updated}, 2, NULL);
     if ((result = fum_graph_check(graph, err))) return result;
-    return fum_pipeline_compile(pipe, &d->g, "unet", &pipe->view->unet_weights, &pipe->unet_weights, err);
+    const struct fum_weight_source *source = &pipe->view->unet_weights;
+    if (pipe->probing) return fum_pipeline_probe(pipe, &d->g, "unet", source, err);
+    result = fum_pipeline_compile(pipe, &d->g, "unet", source, &pipe->unet_weights, err);
+    if (!result) fum_executable_get_stats(d->g.exe, &pipe->unet_stats);
+    return result;
 }
 
 // ---- what does not depend on the latents ----
@@ -97,18 +101,28 @@ static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *ru
     return result;
 }
 
-enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
-    struct fum_denoiser *d = &pipe->denoiser;
+static struct fum_denoiser wanted_by(const fum_pipeline *pipe, const struct fum_run *run) {
     const struct fum_sample_program *program = run->program;
-    struct fum_denoiser wanted = {.copies = run->copies,
-                                  .batch = run->batch,
-                                  .height = run->latent_height,
-                                  .width = run->latent_width,
-                                  .tokens = pipe->context.tokens,
-                                  .evals = program->evals,
-                                  .slots = program->slots,
-                                  .noise_rows = program->noise_rows,
-                                  .coef_stride = fum_sample_row_size(program)};
+    return (struct fum_denoiser){.copies = run->copies,
+                                 .batch = run->batch,
+                                 .height = run->latent_height,
+                                 .width = run->latent_width,
+                                 .tokens = pipe->view->text[0].config.positions,
+                                 .evals = program->evals,
+                                 .slots = program->slots,
+                                 .noise_rows = program->noise_rows,
+                                 .coef_stride = fum_sample_row_size(program)};
+}
+
+enum fum_result fum_denoise_probe(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
+    struct fum_denoiser d = wanted_by(pipe, run);
+    enum fum_result result = build(pipe, &d, err);
+    fum_stage_graph_clear(&d.g);
+    return result;
+}
+
+enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
+    struct fum_denoiser *d = &pipe->denoiser, wanted = wanted_by(pipe, run);
     enum fum_result result = FUM_OK;
     bool same = d->g.exe && d->copies == wanted.copies && d->batch == wanted.batch && d->height == wanted.height &&
                 d->width == wanted.width && d->tokens == wanted.tokens && d->evals == wanted.evals &&

@@ -24,12 +24,10 @@ static enum fum_result tokenize(const fum_pipeline *pipe, const struct fum_model
     return result;
 }
 
-// Compiles the encoder for one text at a time, `skip` layers left out.
-static enum fum_result encoder_make(fum_pipeline *pipe, int which, int skip, struct fum_error *err) {
-    struct fum_encoder *e = &pipe->encoders[which];
+// The encoder's graph for one text at a time, `skip` layers left out.
+static enum fum_result encoder_build(fum_pipeline *pipe, struct fum_encoder *e, int which, int skip,
+                                     struct fum_error *err) {
     const struct fum_model_text *text = &pipe->view->text[which];
-    if (e->g.exe && e->skip == skip) return FUM_OK;
-    fum_stage_graph_clear(&e->g);
     *e = (struct fum_encoder){.skip = skip};
     enum fum_result result = fum_graph_create(&e->g.graph, pipe->text_storage, err);
     if (result) return result;
@@ -49,8 +47,33 @@ static enum fum_result encoder_make(fum_pipeline *pipe, int which, int skip, str
     e->pooled = out.pooled;
     fum_graph_output(graph, e->hidden, "hidden");
     if (e->pooled) fum_graph_output(graph, e->pooled, "pooled");
-    if ((result = fum_graph_check(graph, err))) return result;
-    return fum_pipeline_compile(pipe, &e->g, text->part, &text->weights, &pipe->text_weights[which], err);
+    return fum_graph_check(graph, err);
+}
+
+static enum fum_result encoder_make(fum_pipeline *pipe, int which, int skip, struct fum_error *err) {
+    struct fum_encoder *e = &pipe->encoders[which];
+    const struct fum_model_text *text = &pipe->view->text[which];
+    if (e->g.exe && e->skip == skip) return FUM_OK;
+    fum_stage_graph_clear(&e->g);
+    enum fum_result result = encoder_build(pipe, e, which, skip, err);
+    return result ? result
+                  : fum_pipeline_compile(pipe, &e->g, text->part, &text->weights, &pipe->text_weights[which], err);
+}
+
+enum fum_result fum_encode_probe(fum_pipeline *pipe, int which, int skip, struct fum_error *err) {
+    struct fum_encoder e;
+    const struct fum_model_text *text = &pipe->view->text[which];
+    enum fum_result result = encoder_build(pipe, &e, which, skip, err);
+    if (!result) result = fum_pipeline_probe(pipe, &e.g, text->part, &text->weights, err);
+    fum_stage_graph_clear(&e.g);
+    return result;
+}
+
+int fum_encode_pooled(const fum_pipeline *pipe) {
+    int channels = 0;
+    for (int i = 0; i < pipe->view->num_text && pipe->view->unet.text_time; i++)
+        if (pipe->view->text[i].config.projection) channels = pipe->view->text[i].config.projection;
+    return channels;
 }
 
 static bool all_finite(const float *values, size_t count) {
@@ -139,8 +162,8 @@ static enum fum_result context_make(fum_pipeline *pipe, struct fum_context *c, s
                                  config->positions, c->tokens);
         c->tokens = config->positions;
         c->channels += config->channels;
-        if (view->unet.text_time && config->projection) c->pooled_channels = config->projection;
     }
+    c->pooled_channels = fum_encode_pooled(pipe);
     int wanted = view->unet.context_proj ? view->unet.context_proj : view->unet.context_channels;
     if (c->channels != wanted)
         return fum_error_set(err, FUM_ERR_FORMAT, "the text encoders give %d channels, the UNet reads %d", c->channels,
@@ -152,14 +175,14 @@ static enum fum_result context_make(fum_pipeline *pipe, struct fum_context *c, s
 
     // Row 0 of two is the negative prompt, which a diffusers pipeline encodes without the user's clip skip.
     int base = fum_model_get_info(pipe->model)->clip_skip - 1 + view->traits.skip_base;
-    for (int row = 0; row < c->rows; row++) {
-        bool negative = c->rows == 2 && row == 0;
-        const char *prompt = !negative ? c->prompt : c->negative ? c->negative : "";
-        int skip = negative && !view->traits.skip_negative ? base : c->skip, column = 0;
-        for (int i = 0; i < view->num_text; i++) {
+    // One encoder after the other: a memory budget may not hold two.
+    for (int i = 0, column = 0; i < view->num_text; column += view->text[i++].config.channels) {
+        for (int row = 0; row < c->rows; row++) {
+            bool negative = c->rows == 2 && row == 0;
+            const char *prompt = !negative ? c->prompt : c->negative ? c->negative : "";
+            int skip = negative && !view->traits.skip_negative ? base : c->skip;
             enum fum_result result = encode_text(pipe, i, skip, prompt, c, row, column, err);
             if (result) return result;
-            column += view->text[i].config.channels;
         }
     }
     if (c->rows == 2 && !c->negative && view->traits.zero_negative) {

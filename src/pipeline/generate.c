@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "io/image.h"
+#include "pipeline/budget.h"
 
 #include <math.h>
 #include <string.h>
@@ -97,7 +98,9 @@ static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run,
     for (;;) {
         bool finite = true;
         const char *node = NULL;
-        enum fum_result result = fum_denoise(pipe, run, first, latents, &finite, err);
+        // A decoder that needed its room may have made the UNet leave.
+        enum fum_result result = pipe->denoiser.g.exe ? FUM_OK : fum_denoise_prepare(pipe, run, err);
+        if (!result) result = fum_denoise(pipe, run, first, latents, &finite, err);
         if (result || finite) return result;
         if ((result = fum_denoise_diagnose(pipe, run, first, &node, err))) return result;
         if (!node) node = "the prediction";
@@ -170,6 +173,7 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d latents", run.batch);
         goto done;
     }
+    if ((result = fum_budget_check(pipe, &run, err))) goto done;
     if ((result = fum_encode(pipe, params->prompt, params->negative, run.copies == 2, run.clip_skip, err))) goto done;
     if ((result = fum_denoise_prepare(pipe, &run, err))) goto done;
     for (int first = 0; first < run.count && !result; first += run.batch) {

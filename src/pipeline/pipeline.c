@@ -1,6 +1,7 @@
 #include "pipeline/pipeline.h"
 
 #include "base/error.h"
+#include "pipeline/budget.h"
 
 #include <stdio.h>
 
@@ -57,6 +58,7 @@ enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, cons
     enum fum_dtype storage = storage_of(device, pipe->params.precision);
     pipe->text_storage = pipe->unet_storage = pipe->vae_storage = storage;
     if (storage == FUM_F16 && pipe->view->traits.vae_overflows_f16) pipe->vae_storage = FUM_F32;
+    fum_budget_begin(pipe);
     *out = pipe;
     return FUM_OK;
 }
@@ -109,20 +111,32 @@ enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph 
                                             .source = *source,
                                             .label = part,
                                             .on_progress = pipe->params.on_load ? on_load : NULL,
+                                            .room = pipe->budget ? fum_budget_room : NULL,
                                             .user = pipe};
         result = fum_weights_create(weights, &params, err);
     }
     struct fum_executable_params executable = {
-        .label = part, .dump = pipe->params.on_graph ? on_dump : NULL, .user = pipe};
+        .label = part, .dump = pipe->params.on_graph && !pipe->probing ? on_dump : NULL, .user = pipe};
     pipe->loading = part;
     if (!result)
         result = fum_executable_compile(&g->exe, g->graph, pipe->device, *weights, &executable, err);
+    if (!result) fum_budget_say(pipe, part, g->exe);
     return result;
 }
 
+enum fum_result fum_pipeline_probe(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
+                                   const struct fum_weight_source *source, struct fum_error *err) {
+    fum_weights *none = NULL;
+    enum fum_result result = fum_pipeline_compile(pipe, g, part, source, &none, err);
+    fum_stage_graph_clear(g);
+    fum_weights_destroy(&none);
+    return result == FUM_ERR_NOMEM ? FUM_OK : result; // as the budget's answer was: nothing
+}
+
 void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats *stats) {
-    *stats = (struct fum_pipeline_stats){.memory_peak = fum_device_memory_peak(pipe->device),
-                                         .step_seconds = pipe->step_seconds};
-    if (pipe->denoiser.g.exe) fum_executable_get_stats(pipe->denoiser.g.exe, &stats->unet);
+    *stats = (struct fum_pipeline_stats){
+        .memory_peak = fum_device_memory_peak(pipe->device) + fum_device_staging_bytes(pipe->device),
+        .unet = pipe->unet_stats,
+        .step_seconds = pipe->step_seconds};
     if (pipe->decoder.g.exe) fum_executable_get_stats(pipe->decoder.g.exe, &stats->vae);
 }

@@ -59,6 +59,10 @@ struct fum_pipeline {
     struct fum_denoiser denoiser;
     struct fum_decoder decoder;
     const char *loading; // part that weights are being loaded for
+    uint64_t budget;     // bytes of device memory; 0: no limit
+    uint64_t least;      // the most that one part needs at the least, of those asked about so far
+    bool probing;        // only asking that: nothing is loaded
+    struct fum_executable_stats unet_stats; // of the last one compiled; it may have left the device since
     double step_seconds;
 };
 
@@ -66,11 +70,16 @@ struct fum_pipeline {
 enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
                                      const struct fum_weight_source *source, fum_weights **weights,
                                      struct fum_error *err);
+// Plans it as fum_pipeline_compile would, for pipe->least, and clears it.
+enum fum_result fum_pipeline_probe(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
+                                   const struct fum_weight_source *source, struct fum_error *err);
 void fum_stage_graph_clear(struct fum_stage_graph *g);
 
 // Encodes prompt and negative (unless the same are in pipe->context). `guided`: with the unconditional row.
 enum fum_result fum_encode(fum_pipeline *pipe, const char *prompt, const char *negative, bool guided, int clip_skip,
                            struct fum_error *err);
+// Channels of the pooled embedding that the UNet takes; 0: none.
+int fum_encode_pooled(const fum_pipeline *pipe);
 
 // What a run of the sampler needs; the request with all defaults filled in.
 struct fum_run {
@@ -80,6 +89,11 @@ struct fum_run {
     int count, batch, copies, clip_skip;
     float guidance;
 };
+
+// With a budget: plans a part without loading it, so that pipe->least takes part in what it needs.
+enum fum_result fum_encode_probe(fum_pipeline *pipe, int which, int skip, struct fum_error *err);
+enum fum_result fum_denoise_probe(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err);
+enum fum_result fum_decode_probe(fum_pipeline *pipe, int height, int width, struct fum_error *err);
 
 // Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
 enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err);
