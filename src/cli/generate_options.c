@@ -1,9 +1,10 @@
 #include "generate_options.h"
 
+#include <fumarole/pipeline.h>
 #include <fumarole/sampler.h>
 
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_SIDE = 16384, MAX_STEPS = 1000, MAX_COUNT = 10000, MAX_CLIP_SKIP = 64, MAX_NAMES = 64 };
 
@@ -51,9 +52,9 @@ const struct cli_option generate_option_table[] = {
      NULL},
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels, see fumarole devices", 0, 0,
      NULL},
-    {"noise", 0, CLI_PATH, FIELD(noise), "FILE", "start from tensor \"noise\" [n,c,h,w] of a .safetensors file", 0, 0,
     {"memory-budget", 0, CLI_STRING, FIELD(memory_text), "BYTES",
      "device memory to stay under, as 4GiB or 512MiB; auto is what is free", 0, 0, NULL},
+    {"noise", 0, CLI_PATH, FIELD(noise), "FILE", "start from tensor \"noise\" [n,c,h,w] of a .safetensors file", 0, 0,
      NULL},
     {"save-latents", 0, CLI_PATH, FIELD(save_latents), "FILE",
      "write tensor \"latents\" [n,c,h,w] as the sampler left them", 0, 0, NULL},
@@ -92,6 +93,25 @@ static int check_name(const struct cli_command *command, const char *option, con
     return cli_misuse(command, "--%s knows no \"%.40s\"; it takes:%s", option, name, list);
 }
 
+// "4GiB", "512MiB", "1.5G", plain bytes, or "auto". 0 is no size.
+static uint64_t parse_bytes(const char *text) {
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {{"", 1}, {"B", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"K", 0x1p10},
+                 {"M", 0x1p20}, {"G", 0x1p30}, {"T", 0x1p40}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+    char *end;
+    if (strcmp(text, "auto") == 0)
+        return FUM_MEMORY_AUTO;
+    if (*text < '0' || *text > '9')
+        return 0;
+    double number = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(end, units[i].name) == 0 && number * units[i].bytes >= 1 && number * units[i].bytes < 0x1p60)
+            return (uint64_t)(number * units[i].bytes);
+    return 0;
+}
+
 int generate_options_check(const struct cli_command *command, struct generate_options *options, int argc,
                            char **argv) {
     int status = -1;
@@ -104,6 +124,9 @@ int generate_options_check(const struct cli_command *command, struct generate_op
         options->prompt = argv[0];
     if (!options->prompt && !options->prompt_file)
         return cli_misuse(command, "no prompt: give one with -p, or as a bare argument");
+    if (options->memory_text && !(options->memory_budget = parse_bytes(options->memory_text)))
+        return cli_misuse(command, "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%.40s\"",
+                          options->memory_text);
     if (options->sampler)
         status = check_name(command, "sampling-method", options->sampler, fum_sampler_name);
     if (status < 0 && options->schedule)
@@ -114,6 +137,3 @@ int generate_options_check(const struct cli_command *command, struct generate_op
                             options->sampler, options->schedule);
     return status;
 }
-    if (options->memory_text && !(options->memory_budget = parse_bytes(options->memory_text)))
-        return cli_misuse(command, "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%.40s\"",
-                          options->memory_text);

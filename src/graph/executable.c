@@ -103,6 +103,7 @@ static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) 
             desc->num_spec = d->num_spec;
             desc->num_bindings = d->num_bind;
             desc->num_push = d->num_push;
+            desc->subgroup = d->subgroup;
         }
     }
     if (!result) result = fum_kernel_get_all(exe->kernels, exe->device, descs, count, err);
@@ -158,12 +159,12 @@ static fum_command **command_append(struct stage *stage, int segment) {
     fum_command **grown = fum_realloc(stage->commands, (size_t)stage->count + 1, sizeof *grown);
     if (!grown) return NULL;
     stage->commands = grown;
-    grown[stage->count] = NULL;
     int *segments = fum_realloc(stage->segments, (size_t)stage->count + 1, sizeof *segments);
     if (!segments) return NULL;
     stage->segments = segments;
-    return &grown[stage->count++];
+    grown[stage->count] = NULL;
     segments[stage->count] = segment;
+    return &grown[stage->count++];
 }
 
 static enum fum_result record_stage(fum_executable *exe, int which, struct fum_error *err) {
@@ -175,8 +176,8 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
     enum fum_result result = FUM_OK;
     for (int s = exe->plan->stage_begin[which]; s < exe->plan->stage_begin[which + 1] && !result; s++) {
         double flops = exe->plan->steps[s].flops;
-        // Ends before the node that would exceed the limit, not after it.
         int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;
+        // Ends before the node that would exceed the limit, not after it.
         if (command && (pending + flops > limit || segment != stage->segments[stage->count - 1])) {
             result = fum_command_end(command, err);
             command = NULL;
@@ -197,7 +198,6 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
     return result;
 }
 
-enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, fum_device *device, fum_weights *weights,
 // Loads the weights, or as many as the store's owner has room for, with a stream for the rest.
 static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) {
     const struct fum_weights_params *params = fum_weights_get_params(exe->weights);
@@ -221,6 +221,7 @@ static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) 
     return fum_weights_load(exe->weights, exe->graph, FUM_TENSOR_WEIGHT, NULL, err);
 }
 
+enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, fum_device *device, fum_weights *weights,
                                        const struct fum_executable_params *params, struct fum_error *err) {
     fum_executable *exe = fum_calloc(1, sizeof *exe);
     enum fum_result result = FUM_OK;
@@ -267,12 +268,12 @@ enum fum_result fum_executable_create(fum_executable **executable, fum_graph *gr
 void fum_executable_destroy(fum_executable **executable) {
     if (!executable || !*executable) return;
     fum_executable *exe = *executable;
-    for (int s = 0; s < FUM_STAGE_COUNT; s++) {
     fum_stream_destroy(&exe->stream);
+    for (int s = 0; s < FUM_STAGE_COUNT; s++) {
         for (int i = 0; i < exe->stages[s].count; i++) fum_command_destroy(&exe->stages[s].commands[i]);
         fum_free(exe->stages[s].commands);
-    }
         fum_free(exe->stages[s].segments);
+    }
     for (int i = 0; exe->blocks && exe->plan && i < exe->plan->num_blocks; i++) fum_buffer_destroy(&exe->blocks[i]);
     fum_free(exe->blocks);
     fum_free(exe->kernels);
@@ -291,9 +292,9 @@ const fum_plan *fum_executable_plan(const fum_executable *executable) {
 
 enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage, uint64_t *ticket,
                                       struct fum_error *err) {
-    *ticket = 0;
     const struct stage *s = &exe->stages[stage];
     enum fum_result result = FUM_OK;
+    *ticket = 0;
     for (int i = 0; i < s->count && !result; i++) {
         bool first = exe->stream && (i == 0 || s->segments[i] != s->segments[i - 1]);
         if (first) result = fum_stream_acquire(exe->stream, s->segments[i], err);
@@ -302,7 +303,7 @@ enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage,
         if (exe->stream && (result || i + 1 == s->count || s->segments[i + 1] != s->segments[i]))
             fum_stream_release(exe->stream, s->segments[i], *ticket);
     }
-    return FUM_OK;
+    return result;
 }
 
 enum fum_result fum_executable_run(fum_executable *exe, enum fum_stage stage, struct fum_error *err) {
@@ -319,15 +320,15 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
         if (t->op->view || t->op->updates) continue;
         fum_command *command = NULL;
         uint64_t ticket = 0;
-        enum fum_result result = fum_command_create(&command, exe->device, t->name, err);
         int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;
+        enum fum_result result = fum_command_create(&command, exe->device, t->name, err);
         if (!result) result = record_step(exe, s, command, err);
         if (!result) result = fum_command_end(command, err);
-        if (!result) result = fum_command_submit(command, &ticket, err);
         if (!result && exe->stream) result = fum_stream_acquire(exe->stream, segment, err);
+        if (!result) result = fum_command_submit(command, &ticket, err);
         if (!result) result = fum_device_wait(exe->device, ticket, err);
-        fum_command_destroy(&command);
         if (exe->stream) fum_stream_release(exe->stream, segment, ticket);
+        fum_command_destroy(&command);
         if (result) return result;
         size_t count = (size_t)fum_shape_count(&t->desc.shape);
         float *values = fum_alloc(count, sizeof *values);
@@ -427,7 +428,6 @@ void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_s
     }
     stats->activation_bytes = fum_plan_bytes(exe->plan);
     stats->weight_bytes = fum_weights_bytes(exe->constants) + (exe->weights ? fum_weights_bytes(exe->weights) : 0);
-}
     if (!exe->stream) return;
     struct fum_stream_stats streamed;
     fum_stream_get_stats(exe->stream, &streamed);
@@ -436,3 +436,4 @@ void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_s
         stats->streamed_bytes[s] = streamed.stage_bytes[s];
         stats->segments[s] = streamed.stage_segments[s];
     }
+}
