@@ -53,6 +53,7 @@ struct fum_device_info {
     bool buffer_address;
     bool timeline;             // timeline semaphores
     bool unified_memory;       // device-local memory is host-visible
+    bool memory_budget;        // the driver states how much memory is free
     bool planning_only;        // only limits: plans, but runs nothing
 };
 
@@ -68,7 +69,6 @@ struct fum_device_params {
     const struct fum_log *log; // kept; may be NULL
     // Folder of the pipeline cache. NULL: the user's cache folder; "": no cache on disk.
     const char *cache_dir;
-    bool memory_budget;        // the driver states how much memory is free
     bool validate; // ask for the Khronos validation layer with synchronisation validation; messages go to the log
 };
 

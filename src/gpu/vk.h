@@ -15,9 +15,9 @@
     X(GetPhysicalDeviceProperties2) \
     X(GetPhysicalDeviceFeatures2) \
     X(GetPhysicalDeviceMemoryProperties) \
+    X(GetPhysicalDeviceMemoryProperties2) \
     X(GetPhysicalDeviceQueueFamilyProperties) \
     X(CreateDevice) \
-    X(GetPhysicalDeviceMemoryProperties2) \
     X(GetDeviceProcAddr)
 
 struct fum_vk_instance {
@@ -152,11 +152,11 @@ enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *lab
 enum fum_vk_memory { FUM_VK_MEMORY_DEVICE, FUM_VK_MEMORY_DEVICE_MAPPED, FUM_VK_MEMORY_HOST };
 VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind, VkBuffer *buffer,
                               VkDeviceMemory *memory, void **map);
+// What this process may have of the heap that device memory comes from; false when the driver does not say.
+bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes);
 void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *memory);
 
 struct fum_vk_buffer {
-// What this process may have of the heap that device memory comes from; false when the driver does not say.
-bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes);
     VkBuffer buffer;
     VkDeviceMemory memory;
     struct fum_vk_slot *slot; // of the upload that has begun

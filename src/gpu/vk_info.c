@@ -63,10 +63,11 @@ static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevic
          "VK_KHR_shader_integer_dot_product")
     LINK(maintenance4, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES, VK_API_VERSION_1_3,
          "VK_KHR_maintenance4")
-    LINK(coopmat, (VkStructureType)COOPMAT_FEATURES_TYPE, 0, "VK_KHR_cooperative_matrix")
+    LINK(matrix, (VkStructureType)FUM_VK_MATRIX_FEATURES, 0, "VK_KHR_cooperative_matrix")
+    LINK(bfloat16, (VkStructureType)FUM_VK_BFLOAT16_FEATURES, 0, "VK_KHR_shader_bfloat16")
 #undef LINK
-    offers(k, 0, "VK_EXT_memory_budget", f);
     offers(k, 0, "VK_KHR_portability_subset", f); // must be enabled where it is listed
+    offers(k, 0, "VK_EXT_memory_budget", f);
     instance->GetPhysicalDeviceFeatures2(physical, &f->core);
 }
 
