@@ -20,6 +20,18 @@ enum fum_device_type {
     FUM_DEVICE_CPU,
 };
 
+// A matrix product that the lanes of one subgroup do together: C [m, n] += A [m, k] B [k, n].
+enum fum_matrix_type {
+    FUM_MATRIX_F16,  // A and B f16, C f32
+    FUM_MATRIX_BF16, // A and B bf16, C f32
+    FUM_MATRIX_S8,   // A and B signed 8-bit integers, C signed 32-bit
+};
+struct fum_matrix_shape {
+    enum fum_matrix_type type;
+    uint16_t m, n, k;
+};
+enum { FUM_MAX_MATRIX_SHAPES = 16 };
+
 // What a device is and may do; sizes in bytes. The same record describes real devices and planning-only ones.
 struct fum_device_info {
     char name[256];
@@ -49,7 +61,10 @@ struct fum_device_info {
     bool int_dot;              // integer dot product
     bool subgroup_arithmetic, subgroup_shuffle;
     bool subgroup_control;     // a subgroup size can be required
-    bool cooperative_matrix;
+    bool cooperative_matrix;   // has at least one of `matrix`
+    struct fum_matrix_shape matrix[FUM_MAX_MATRIX_SHAPES]; // of the types above, those with num_matrix; as the driver
+    uint32_t num_matrix;                                   // orders them
+    uint32_t matrix_subgroup;  // subgroup size that kernels with such products are to require
     bool buffer_address;
     bool timeline;             // timeline semaphores
     bool unified_memory;       // device-local memory is host-visible

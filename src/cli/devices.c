@@ -46,6 +46,12 @@ static void print_limits(const struct fum_device_info *info) {
     printf("    workgroup %u (%u x %u x %u), subgroup %u (%u to %u)\n", info->max_group_invocations,
            info->max_group_size[0], info->max_group_size[1], info->max_group_size[2], info->subgroup_size,
            info->subgroup_min, info->subgroup_max);
+    static const char *const matrix_types[] = {
+        [FUM_MATRIX_F16] = "f16", [FUM_MATRIX_BF16] = "bf16", [FUM_MATRIX_S8] = "s8"};
+    for (uint32_t i = 0; i < info->num_matrix; i++)
+        printf("%s %s %u x %u x %u%s", i ? "," : "    matrix products", matrix_types[info->matrix[i].type],
+               info->matrix[i].m, info->matrix[i].n, info->matrix[i].k,
+               i + 1 < info->num_matrix ? "" : " (m x n x k)\n");
     for (int have = 1; have >= 0; have--) {
         const char *separator = have ? "    has " : "    lacks ";
         for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {

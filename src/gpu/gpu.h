@@ -70,6 +70,7 @@ struct fum_kernel_desc {
     const struct fum_shader *shader;
     uint32_t spec[FUM_MAX_SPEC];
     int num_spec, num_bindings, num_push;
+    uint32_t subgroup; // required subgroup size, in full subgroups: the workgroup's x is a multiple; 0: any
 };
 
 // Gets the kernel from the device's table or compiles it (through the pipeline cache on disk). The kernel belongs

@@ -12,7 +12,7 @@
 static uint64_t hash_desc(const struct fum_kernel_desc *desc) { // FNV-1a over the words that matter
     uint64_t h = 14695981039346656037u;
     const uint32_t head[] = {(uint32_t)(uintptr_t)desc->shader, (uint32_t)desc->num_spec, (uint32_t)desc->num_bindings,
-                             (uint32_t)desc->num_push};
+                             (uint32_t)desc->num_push, desc->subgroup};
     for (size_t i = 0; i < sizeof head / sizeof *head; i++) h = (h ^ head[i]) * 1099511628211u;
     for (int i = 0; i < desc->num_spec; i++) h = (h ^ desc->spec[i]) * 1099511628211u;
     return h;
@@ -20,7 +20,8 @@ static uint64_t hash_desc(const struct fum_kernel_desc *desc) { // FNV-1a over t
 
 static bool same_desc(const struct fum_kernel_desc *a, const struct fum_kernel_desc *b) {
     return a->shader == b->shader && a->num_spec == b->num_spec && a->num_bindings == b->num_bindings &&
-           a->num_push == b->num_push && !memcmp(a->spec, b->spec, (size_t)a->num_spec * sizeof *a->spec);
+           a->num_push == b->num_push && a->subgroup == b->subgroup &&
+           !memcmp(a->spec, b->spec, (size_t)a->num_spec * sizeof *a->spec);
 }
 
 static enum fum_result check_desc(const fum_device *device, const struct fum_kernel_desc *desc, struct fum_error *err) {
@@ -47,6 +48,14 @@ static enum fum_result check_desc(const fum_device *device, const struct fum_ker
                              "kernel %s: workgroup %u × %u × %u, but %s allows %u × %u × %u and %u invocations", name,
                              size[0], size[1], size[2], info->name, most[0], most[1], most[2],
                              info->max_group_invocations);
+    uint32_t width = desc->subgroup;
+    if (width && (!info->subgroup_control || width < info->subgroup_min || width > info->subgroup_max))
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "kernel %s: needs subgroups of %u, but %s has %u to %u%s", name,
+                             width, info->name, info->subgroup_min, info->subgroup_max,
+                             info->subgroup_control ? "" : " and lets none be chosen");
+    if (width && (width & (width - 1) || size[0] % width))
+        return fum_error_set(err, FUM_ERR_ARG, "kernel %s: a workgroup of %u in x is not of whole subgroups of %u", name,
+                             size[0], width);
     if (desc->shader->dtype == FUM_F16 && !info->storage16)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "kernel %s: %s has no 16-bit storage; use f32 or bf16", name,
                              info->name);

@@ -69,7 +69,8 @@ static const struct fum_device_info devices[] = {
         .max_allocation = 4294901760, .max_buffer = 4 * GIB, .binding_align = 64, .shared_bytes = 49152,
         .max_group_invocations = 1024, .max_group_size = {1024, 1024, 64}, .max_group_count = {65535, 65535, 65535},
         .max_push_bytes = 256, .max_bindings = 33554432, .subgroup_size = 32, .subgroup_min = 8, .subgroup_max = 32,
-        .timestamp_period = 52.083f, .timestamp_bits = 36, .cooperative_matrix = true, MODERN,
+        .timestamp_period = 52.083f, .timestamp_bits = 36, .cooperative_matrix = true, .num_matrix = 2,
+        .matrix = {{FUM_MATRIX_F16, 8, 8, 16}, {FUM_MATRIX_S8, 8, 8, 32}}, .matrix_subgroup = 8, MODERN,
     },
     {
         .name = "amd-rdna2", .driver = "planning only: RADV", .vendor_id = 0x1002, .api_version = API(3),
@@ -85,7 +86,8 @@ static const struct fum_device_info devices[] = {
         .max_buffer = 4 * GIB - 4, .binding_align = 4, .shared_bytes = 65536, .max_group_invocations = 1024,
         .max_group_size = {1024, 1024, 1024}, .max_group_count = {65535, 65535, 65535}, .max_push_bytes = 256,
         .max_bindings = 8388606, .subgroup_size = 64, .subgroup_min = 32, .subgroup_max = 64, .timestamp_period = 10,
-        .timestamp_bits = 64, .cooperative_matrix = true, MODERN,
+        .timestamp_bits = 64, .cooperative_matrix = true, .num_matrix = 2,
+        .matrix = {{FUM_MATRIX_F16, 16, 16, 16}, {FUM_MATRIX_S8, 16, 16, 16}}, .matrix_subgroup = 64, MODERN,
     },
     {
         .name = "amd-windows", .driver = "planning only: AMD Windows, RDNA2", .vendor_id = 0x1002,
@@ -104,6 +106,17 @@ static const struct fum_device_info devices[] = {
         .max_group_size = {1024, 1024, 64}, .max_group_count = {INT32_MAX, 65535, 65535}, .max_push_bytes = 256,
         .max_bindings = 1048576, .subgroup_size = 32, .subgroup_min = 32, .subgroup_max = 32, .timestamp_period = 1,
         .timestamp_bits = 64, MODERN,
+    },
+    {
+        // A 4070 on Windows, driver 551, with KHR cooperative matrix.
+        .name = "nvidia-ada", .driver = "planning only: NVIDIA 551", .vendor_id = 0x10de, .api_version = API(3),
+        .type = FUM_DEVICE_DISCRETE, .memory = 12 * GIB, .max_binding = MAX32, .max_allocation = 4292870144,
+        .max_buffer = ((uint64_t)1 << 40) - 65536, .binding_align = 16, .shared_bytes = 49152,
+        .max_group_invocations = 1024, .max_group_size = {1024, 1024, 64}, .max_group_count = {INT32_MAX, 65535, 65535},
+        .max_push_bytes = 256, .max_bindings = 1048576, .subgroup_size = 32, .subgroup_min = 32, .subgroup_max = 32,
+        .timestamp_period = 1, .timestamp_bits = 64, .cooperative_matrix = true, .num_matrix = 3,
+        .matrix = {{FUM_MATRIX_F16, 16, 8, 8}, {FUM_MATRIX_F16, 16, 8, 16}, {FUM_MATRIX_F16, 16, 16, 16}},
+        .matrix_subgroup = 32, MODERN,
     },
     {
         // An M1 with 8 GiB. It offers size control, but in no stage. Timestamps: no source, taken as 64 bits of 1 ns.

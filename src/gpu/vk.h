@@ -7,6 +7,8 @@
 
 #include <volk.h>
 
+#include "gpu/vk_matrix.h"
+
 #define FUM_VK_INSTANCE_FUNCTIONS(X) \
     X(DestroyInstance) \
     X(EnumeratePhysicalDevices) \
@@ -28,6 +30,7 @@ struct fum_vk_instance {
 #undef FUM_VK_MEMBER
     PFN_vkCreateDebugUtilsMessengerEXT CreateDebugUtilsMessengerEXT;
     PFN_vkDestroyDebugUtilsMessengerEXT DestroyDebugUtilsMessengerEXT;
+    fum_vk_get_matrix_properties GetMatrixProperties; // NULL: no device knows cooperative matrices
     VkDebugUtilsMessengerEXT messenger;
     struct fum_log log;
     atomic_int messages; // of the validation layer
@@ -54,13 +57,10 @@ struct fum_vk_features {
     VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_control;
     VkPhysicalDeviceShaderIntegerDotProductFeatures int_dot;
     VkPhysicalDeviceMaintenance4Features maintenance4;
-    struct { // VkPhysicalDeviceCooperativeMatrixFeaturesKHR, which headers before 1.3.255 lack
-        VkStructureType sType;
-        void *pNext;
-        VkBool32 cooperativeMatrix, cooperativeMatrixRobustBufferAccess;
-    } coopmat;
+    struct fum_vk_matrix_features matrix;
+    struct fum_vk_bfloat16_features bfloat16;
     // Extensions to enable for what is linked.
-    const char *extensions[16];
+    const char *extensions[20];
     uint32_t num_extensions;
 };
 
@@ -68,6 +68,9 @@ struct fum_vk_features {
 enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                                 struct fum_device_info *info, struct fum_vk_features *features,
                                 struct fum_error *err);
+// The cooperative-matrix products that kernels may use; clears info->cooperative_matrix when there are none.
+void fum_vk_ask_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                       const struct fum_vk_features *features, struct fum_device_info *info);
 // Why this device cannot be used at all; NULL: it can.
 const char *fum_vk_refusal(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                            const struct fum_device_info *info);

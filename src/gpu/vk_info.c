@@ -35,8 +35,6 @@ static bool offers(const struct known *k, uint32_t api, const char *name, struct
         (tail) = &(structure)->pNext; \
     } while (0)
 
-enum { COOPMAT_FEATURES_TYPE = 1000506000 };
-
 static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevice physical, const struct known *k,
                          struct fum_vk_features *f) {
     *f = (struct fum_vk_features){.core.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
@@ -79,7 +77,8 @@ static void trim_features(struct fum_vk_features *f) {
     f->core.features = core;
     f->address.bufferDeviceAddressCaptureReplay = f->address.bufferDeviceAddressMultiDevice = VK_FALSE;
     f->storage16.storageInputOutput16 = VK_FALSE;
-    f->coopmat.cooperativeMatrixRobustBufferAccess = VK_FALSE;
+    f->matrix.cooperativeMatrixRobustBufferAccess = VK_FALSE;
+    f->bfloat16.shaderBFloat16DotProduct = VK_FALSE;
 }
 
 static void copy_features(struct fum_device_info *info, const struct fum_vk_features *f) {
@@ -89,7 +88,7 @@ static void copy_features(struct fum_device_info *info, const struct fum_vk_feat
     info->storage8 = f->storage8.storageBuffer8BitAccess;
     info->int_dot = f->int_dot.shaderIntegerDotProduct;
     info->subgroup_control = f->subgroup_control.subgroupSizeControl;
-    info->cooperative_matrix = f->coopmat.cooperativeMatrix && f->memory_model.vulkanMemoryModel;
+    info->cooperative_matrix = f->matrix.cooperativeMatrix && f->memory_model.vulkanMemoryModel;
     info->buffer_address = f->address.bufferDeviceAddress;
     info->timeline = f->timeline.timelineSemaphore;
 }
@@ -227,6 +226,7 @@ enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysic
     trim_features(features);
     copy_features(info, features);
     ask_properties(instance, physical, &k, info);
+    fum_vk_ask_matrix(instance, physical, features, info);
     ask_memory(instance, physical, info);
     VkQueueFamilyProperties family = {0};
     if (fum_vk_compute_family(instance, physical, &family) >= 0) info->timestamp_bits = family.timestampValidBits;

@@ -60,6 +60,8 @@ static bool load_functions(struct fum_vk_instance *instance) {
 #undef LOAD
     instance->CreateDebugUtilsMessengerEXT =
         (PFN_vkCreateDebugUtilsMessengerEXT)vkGetInstanceProcAddr(instance->vk, "vkCreateDebugUtilsMessengerEXT");
+    instance->GetMatrixProperties = (fum_vk_get_matrix_properties)vkGetInstanceProcAddr(
+        instance->vk, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
     instance->DestroyDebugUtilsMessengerEXT =
         (PFN_vkDestroyDebugUtilsMessengerEXT)vkGetInstanceProcAddr(instance->vk, "vkDestroyDebugUtilsMessengerEXT");
     return all;

@@ -79,6 +79,7 @@ struct fum_dispatch {
     uint32_t push[FUM_MAX_PUSH];
     int num_push;
     uint32_t groups[3];
+    uint32_t subgroup; // required subgroup size, 0: any; see struct fum_kernel_desc
 };
 
 // Dispatches of a call, run in order, with barriers where their windows conflict. An absent optional operand must

@@ -219,7 +219,8 @@ static enum fum_result record_dispatch(struct run *run, const struct fum_dispatc
     struct fum_kernel_desc desc = {.shader = fum_shader_find(d->shader, d->dtype),
                                    .num_spec = d->num_spec,
                                    .num_bindings = d->num_bind,
-                                   .num_push = d->num_push};
+                                   .num_push = d->num_push,
+                                   .subgroup = d->subgroup};
     const fum_kernel *kernel;
     struct fum_binding binding[FUM_MAX_BINDINGS];
     if (!desc.shader)

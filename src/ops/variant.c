@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "gpu/tuning.h"
 #include "ops/case.h"
+#include "ops/coopmat.h"
 #include "ops/device_class.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ static const struct fum_variant plain = {
     .usable = plain_usable,
 };
 
-const struct fum_variant *const fum_variants[] = {&plain, NULL};
+const struct fum_variant *const fum_variants[] = {&plain, &fum_variant_coopmat, NULL};
 
 const struct fum_variant *fum_variant_find(const char *name) {
     for (int i = 0; name && fum_variants[i]; i++)

@@ -13,7 +13,7 @@ static void test_names(void **state) {
     (void)state;
     static const char *const wanted[] = {
         "lavapipe",  "adreno-6xx", "adreno-7xx",  "mali-g7x",      "intel-xe",       "intel-arc-windows",
-        "amd-rdna2", "amd-rdna3",  "amd-windows", "nvidia-ampere", "apple-moltenvk", "v3d",
+        "amd-rdna2", "amd-rdna3",  "amd-windows", "nvidia-ampere", "nvidia-ada", "apple-moltenvk", "v3d",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         fum_device *device = plan(wanted[i]);

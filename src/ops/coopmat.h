@@ -1,0 +1,17 @@
+// Variant "coopmat": matrix products by cooperative matrices (VK_KHR_cooperative_matrix).
+#ifndef FUM_OPS_COOPMAT_H
+#define FUM_OPS_COOPMAT_H
+
+#include "ops/variant.h"
+
+extern const struct fum_variant fum_variant_coopmat;
+
+// The device's matrix that kernels in this storage type use; NULL: it has none that they can.
+const struct fum_matrix_shape *fum_coopmat_shape(const struct fum_device_info *info, enum fum_dtype dtype);
+
+bool fum_coopmat_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
+bool fum_coopmat_conv2d(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list);
+bool fum_coopmat_attention(const struct fum_op_call *call, const struct fum_attention *attention,
+                           struct fum_dispatches *list);
+
+#endif
