@@ -1,11 +1,17 @@
 // 2-D convolution as a matrix product summed over the taps: y = act(x * w + bias + row) + residual. Rows are output
-// pixels; pixels outside the image count as zero. With upsample the image is read as its nearest-neighbour double.
+// pixels; pixels outside the image count as zero. With upsample the image is read as its nearest-neighbour double, with
+// NORM as act(x scale + shift) by its channels' scales and shifts.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/act.glsl"
 #include "lib/gemm.glsl"
+
+layout(constant_id = 9) const uint NORM = 0; // 1: normalise what is read
+layout(constant_id = 10) const uint NORM_ACT = 0;
+
+layout(set = 0, binding = 6) readonly buffer Norm { vec4 norm[]; }; // [image][scale, shift][quad]
 
 layout(push_constant) uniform Push {
     GEMM_PUSH
@@ -21,6 +27,7 @@ layout(push_constant) uniform Push {
     uint x_skip, y_skip, residual_skip;
     uint row_base;     // row operand of the first image
     uint row_step;     // 1: each image has its own; 0: all share one
+    uint norm_skip;    // quads of norm before the first image's
 };
 
 bool inside;
@@ -30,6 +37,14 @@ void finish(uint m, uint n, vec4 sum) {
     uint row_at = (row_base + i / pixels * row_step) * nq;
     vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, 1.0, col, row_at + col, residual_skip + at);
     if (inside && m < total && n < nq) y[y_skip + at] = quad_store(v);
+}
+
+// Quad k, at x[at], of a pixel of the image, as the convolution sees it.
+vec4 read_x(uint at, uint image, uint k) {
+    vec4 v = quad_load(x[at]);
+    if (NORM == 0u) return v;
+    uint i = norm_skip + image * 2u * kq + k;
+    return act_apply(NORM_ACT, fma(v, norm[i], norm[i + kq]));
 }
 
 void main() {
@@ -62,7 +77,7 @@ void main() {
         }
         uint w_at = tap * k_size * nq;
         for (uint k = 0u; k < k_size / 4u; k++) {
-            for (uint r = 0u; r < ROWS; r++) a[r] = valid[r] ? quad_load(x[x_at[r] + k]) : vec4(0.0);
+            for (uint r = 0u; r < ROWS; r++) a[r] = valid[r] ? read_x(x_at[r] + k, image[r], k) : vec4(0.0);
             for (uint c = 0u; c < COLS; c++) {
                 uint i = w_at + 4u * k * nq + col[c];
                 gemm_add(c, quad_load(w[i]), quad_load(w[i + nq]), quad_load(w[i + 2u * nq]),
@@ -72,7 +87,7 @@ void main() {
         if (K_TAIL != 0u) {
             uint k = k_size / 4u, left_over = k_size % 4u;
             for (uint r = 0u; r < ROWS; r++)
-                a[r] = valid[r] ? quad_mask(quad_load(x[x_at[r] + k]), k, k_size, 0.0) : vec4(0.0);
+                a[r] = valid[r] ? quad_mask(read_x(x_at[r] + k, image[r], k), k, k_size, 0.0) : vec4(0.0);
             for (uint c = 0u; c < COLS; c++) {
                 uint i = w_at + 4u * k * nq + col[c];
                 vec4 w1 = vec4(0.0), w2 = vec4(0.0);

@@ -150,6 +150,14 @@ struct fum_op {
     int bias_input, row_input, residual_input;
     const char *act_attr;    // setting that takes an enum fum_act; NULL: none
     const char *double_attr; // setting that makes it read its input doubled; NULL: none
+    // Normalisation as an input read. A norm's `affine` is the op that, from the same inputs and settings, computes what
+    // the norm comes to for every channel: a factor and an addend, f32 [batch, 2, channels]. An op with `norm_input`
+    // takes them and reads act(x factor + addend) in place of its input 0, act by the setting norm_act_attr.
+    const struct fum_op *affine; // NULL: none
+    int norm_input;              // index of an optional input, 0: has none
+    const char *norm_act_attr;
+    // Whether reading so is as fast on the device as reading what the norm has written; NULL: never.
+    bool (*reads_normalised)(const struct fum_device_info *info, const struct fum_op_call *call);
 };
 
 // The table, in the order of ops.def.

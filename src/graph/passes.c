@@ -110,6 +110,38 @@ int fum_pass_fuse(fum_graph *graph) {
     return fused;
 }
 
+// ---- normalised inputs ----
+
+// A norm that this node alone reads becomes its factors and addends, and the node applies them as it reads the norm's
+// input.
+static bool read_normalised(fum_tensor *node, const struct fum_device_info *info) {
+    const struct fum_op *op = node->op;
+    fum_tensor *p = node->in[0];
+    if (!op->norm_input || !op->reads_normalised || node->in[op->norm_input]) return false;
+    if (!only_for(p, node) || !p->op->affine) return false;
+    struct fum_op_call call;
+    fum_tensor_call(node, &call);
+    if (!op->reads_normalised(info, &call)) return false;
+    node->attr[fum_op_attr_index(op, op->norm_act_attr)] = act_of(p);
+    node->in[0] = p->in[0];
+    node->in[op->norm_input] = p;
+    p->op = p->op->affine; // of the same inputs and settings
+    fum_tensor_call(p, &call);
+    char why[64];
+    bool inferred = p->op->infer(&call, why, sizeof why); // the norm was accepted with them
+    p->desc = call.out;
+    return inferred;
+}
+
+int fum_pass_normalise(fum_graph *graph, const struct fum_device_info *info) {
+    int changed = 0;
+    for (int i = 0; i < graph->count; i++) {
+        fum_tensor *t = graph->tensors[i];
+        if (t->live && t->kind == FUM_TENSOR_NODE && read_normalised(t, info)) changed++;
+    }
+    return changed;
+}
+
 // ---- verification ----
 
 enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct fum_error *err) {

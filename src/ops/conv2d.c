@@ -2,10 +2,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ops/unary.h"
 #include "ops/variant.h"
 
-static const struct fum_attr_def attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
-                                            {"upsample", 0}, {"act", 0}, {NULL, 0}};
+static const struct fum_attr_def attrs[] = {{"stride", 1}, {"pad", 0},      {"pad_end_extra", 0}, {"upsample", 0},
+                                            {"act", 0},    {"norm_act", 0}, {NULL, 0}};
+
+static bool infer_norm(const struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *x = &call->in[0].shape, *s = &call->in[FUM_CONV_NORM].shape;
+    if (!call->has[FUM_CONV_NORM] || (call->in[FUM_CONV_NORM].dtype == FUM_F32 && s->rank == 3 &&
+                                      s->dim[0] == x->dim[0] && s->dim[1] == 2 && s->dim[2] == x->dim[3]))
+        return true;
+    snprintf(why, why_size, "scales and shifts of x must be f32 [%lld, 2, %lld]", (long long)x->dim[0],
+             (long long)x->dim[3]);
+    return false;
+}
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
@@ -31,19 +42,27 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     }
     call->out.shape = (struct fum_shape){4, {x->dim[0], high / stride + 1, wide / stride + 1, w->dim[3]}};
     call->out.dtype = call->in[0].dtype;
-    return fum_gemm_infer_epilogue(call, 2, why, why_size);
+    return infer_norm(call, why, why_size) && fum_gemm_infer_epilogue(call, 2, why, why_size);
 }
 
-static double sum_at(const struct fum_conv *c, const float *x, const float *w, int64_t b, int64_t oy, int64_t ox,
-                     int64_t n) {
+// Channel k of the pixel as the convolution sees it; `norm`: [2, channels] of its image, or NULL.
+static double pixel_value(const struct fum_conv *c, const float *pixel, const float *norm, enum fum_act act,
+                          int64_t k) {
+    return norm ? fum_act_reference(act, (double)pixel[k] * norm[k] + norm[c->in_c + k]) : pixel[k];
+}
+
+static double sum_at(const struct fum_conv *c, const float *x, const float *w, const float *norm, enum fum_act act,
+                     int64_t b, int64_t oy, int64_t ox, int64_t n) {
     double sum = 0;
+    if (norm) norm += b * 2 * c->in_c;
     for (int64_t ky = 0; ky < c->kernel_h; ky++) {
         for (int64_t kx = 0; kx < c->kernel_w; kx++) {
             int64_t iy = oy * c->stride - c->pad + ky, ix = ox * c->stride - c->pad + kx;
             if (iy < 0 || iy >= c->in_h * c->up || ix < 0 || ix >= c->in_w * c->up) continue;
             const float *pixel = x + ((b * c->in_h + iy / c->up) * c->in_w + ix / c->up) * c->in_c;
             const float *tap = w + (ky * c->kernel_w + kx) * c->in_c * c->out_c;
-            for (int64_t k = 0; k < c->in_c; k++) sum += (double)pixel[k] * tap[k * c->out_c + n];
+            for (int64_t k = 0; k < c->in_c; k++)
+                sum += pixel_value(c, pixel, norm, act, k) * (double)tap[k * c->out_c + n];
         }
     }
     return sum;
@@ -51,11 +70,14 @@ static double sum_at(const struct fum_conv *c, const float *x, const float *w, i
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     struct fum_conv c = fum_conv_of(call);
+    const float *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] : NULL;
+    enum fum_act norm_act = (enum fum_act)call->attr[FUM_CONV_NORM_ACT];
     for (int64_t row = 0; row < c.batches * c.out_h * c.out_w; row++) {
         int64_t b = row / (c.out_h * c.out_w), oy = row / c.out_w % c.out_h, ox = row % c.out_w;
         for (int64_t n = 0; n < c.out_c; n++)
-            out[row * c.out_c + n] = fum_gemm_finish(call, in, sum_at(&c, in[0], in[1], b, oy, ox, n),
-                                                     (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
+            out[row * c.out_c + n] = fum_gemm_finish(
+                call, in, sum_at(&c, in[0], in[1], norm, norm_act, b, oy, ox, n),
+                (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
     }
 }
 
@@ -77,10 +99,13 @@ static bool add_part(const struct fum_op_call *call, const struct fum_conv *c, c
         snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
         return false;
     }
-    *d = (struct fum_dispatch){.shader = "conv2d", .dtype = call->out.dtype, .num_bind = 6};
+    *d = (struct fum_dispatch){.shader = "conv2d", .dtype = call->out.dtype, .num_bind = 7};
     int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tiles_m;
     int64_t tiles_n = fum_gemm_begin(list->info, call, d, total, c->kernel_h * c->kernel_w, c->in_c, c->out_c,
                                      (enum fum_act)call->attr[FUM_CONV_ACT], &tiles_m);
+    bool norm = call->has[FUM_CONV_NORM];
+    d->spec[d->num_spec++] = norm;
+    d->spec[d->num_spec++] = norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE;
 
     // Several whole images bind whole images; rows of one bind the input rows they touch.
     int64_t in_first = 0, in_rows = c->in_h;
@@ -88,7 +113,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_conv *c, c
     int64_t x_first = (part->batch * c->in_h + in_first) * c->in_w;
     int64_t x_count = ((part->batches - 1) * c->in_h + in_rows) * c->in_w;
     int64_t y_first = (part->batch * c->out_h + part->first) * c->out_w;
-    uint32_t x_skip = 0, w_skip, y_skip, residual_skip;
+    uint32_t x_skip = 0, w_skip, y_skip, residual_skip, norm_skip = 0;
     fum_bind_rows(list, d, 5, FUM_OUT, true, &call->out, y_first, total, &y_skip);
     // An empty operand has no bytes to bind: the kernel reads nothing of it that counts.
     d->bind[0] = d->bind[1] = d->bind[5];
@@ -97,13 +122,17 @@ static bool add_part(const struct fum_op_call *call, const struct fum_conv *c, c
     if (c->in_c)
         fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], 0, c->kernel_h * c->kernel_w * c->in_c, &w_skip);
     fum_gemm_bind_epilogue(list, call, d, y_first, total, &residual_skip);
+    d->bind[6] = d->bind[0];
+    if (norm && c->in_c)
+        fum_bind_rows(list, d, 6, FUM_CONV_NORM, false, &call->in[FUM_CONV_NORM], 2 * part->batch, 2 * part->batches,
+                      &norm_skip);
 
     bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
     const uint32_t push[] = {(uint32_t)c->kernel_h, (uint32_t)c->kernel_w, (uint32_t)c->stride, (uint32_t)c->pad,
                              c->up == 2, (uint32_t)c->in_h, (uint32_t)c->in_w, (uint32_t)c->out_w,
                              (uint32_t)pixels, (uint32_t)part->batches, (uint32_t)tiles_m, (uint32_t)part->first,
                              (uint32_t)in_first, x_skip, y_skip, residual_skip,
-                             own_row ? (uint32_t)part->batch : 0, own_row};
+                             own_row ? (uint32_t)part->batch : 0, own_row, norm_skip};
     memcpy(d->push + d->num_push, push, sizeof push);
     d->num_push += (int)(sizeof push / sizeof *push);
     if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups)) {
@@ -135,13 +164,14 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     struct fum_conv c = fum_conv_of(call);
     const struct fum_device_info *info = list->info;
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    if (is_product(&c)) {
+    if (is_product(&c) && !call->has[FUM_CONV_NORM]) {
         struct fum_gemm g = {.batches = 1, .rows = c.batches * c.out_h * c.out_w, .k = c.in_c, .n = c.out_c,
                              .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = c.out_h * c.out_w,
                              .act = (enum fum_act)call->attr[FUM_CONV_ACT], .scale = 1};
         return fum_gemm_dispatch(call, &g, list, why, why_size);
     }
-    if (fum_variant_conv2d(call, &c, list)) return true;
+    // No variant normalises what it reads yet.
+    if (!call->has[FUM_CONV_NORM] && fum_variant_conv2d(call, &c, list)) return true;
     if (fum_desc_bytes(&call->in[1]) > info->max_binding) {
         snprintf(why, why_size, "the weight of %llu bytes is over the device's largest binding of %llu bytes",
                  (unsigned long long)fum_desc_bytes(&call->in[1]), (unsigned long long)info->max_binding);
@@ -168,11 +198,17 @@ static double flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)(w[0] * w[1] * w[2]);
 }
 
+// Every tap, for every tile of output channels, normalises what it reads anew.
+static bool reads_normalised(const struct fum_device_info *info, const struct fum_op_call *call) {
+    (void)info, (void)call;
+    return false;
+}
+
 const struct fum_op fum_op_conv2d = {
     .name = "conv2d",
     .attrs = attrs,
     .min_inputs = 2,
-    .max_inputs = 5,
+    .max_inputs = 6,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
@@ -182,4 +218,7 @@ const struct fum_op fum_op_conv2d = {
     .residual_input = FUM_GEMM_RESIDUAL,
     .act_attr = "act",
     .double_attr = "upsample",
+    .norm_input = FUM_CONV_NORM,
+    .norm_act_attr = "norm_act",
+    .reads_normalised = reads_normalised,
 };

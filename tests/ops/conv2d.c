@@ -2,9 +2,14 @@
 
 #define X(...) {.shape = FUM_DIMS(__VA_ARGS__)}
 #define NONE {{0}, 0, 0, 0}
+#define NORM(b, c) {.shape = FUM_DIMS(b, 2, c), .type = FUM_CASE_F32}
 #define BENCH(size, from, to) \
     {.name = "3x3 " #from " to " #to " at " #size, .in = {X(1, size, size, from), X(3, 3, from, to), X(to)}, \
      .attrs = {{"pad", 1}}, .bench = true}
+#define BENCH_NORM(size, from, to) \
+    {.name = "normalised with silu, 3x3 " #from " to " #to " at " #size, \
+     .in = {X(1, size, size, from), X(3, 3, from, to), X(to), NONE, NONE, NORM(1, from)}, \
+     .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}, .bench = true}
 
 static const struct fum_op_case cases[] = {
     {.name = "one pixel, 1x1", .in = {X(1, 1, 1, 1), X(1, 1, 1, 1)}},
@@ -54,10 +59,36 @@ static const struct fum_op_case cases[] = {
     {.name = "windows of rows, 5x5", .in = {X(1, 43, 9, 4), X(5, 5, 4, 4)}, .attrs = {{"pad", 2}},
      .max_binding = 4096, .types = 1 << FUM_F32},
     {.name = "windows of rows, 1x1", .in = {X(1, 33, 9, 20), X(1, 1, 20, 8)}, .max_binding = 4096},
+    {.name = "normalised", .in = {X(1, 9, 7, 8), X(3, 3, 8, 12), X(12), NONE, NONE, NORM(1, 8)}, .attrs = {{"pad", 1}}},
+    {.name = "normalised with silu, three images, 13 channels",
+     .in = {X(3, 5, 4, 13), X(3, 3, 13, 10), X(10), X(3, 1, 1, 10), X(3, 5, 4, 10), NORM(3, 13)},
+     .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}},
+    {.name = "normalised, doubled", .in = {X(2, 5, 3, 9), X(3, 3, 9, 13), X(13), NONE, NONE, NORM(2, 9)},
+     .attrs = {{"pad", 1}, {"upsample", 1}, {"norm_act", FUM_ACT_SILU}}},
+    {.name = "normalised, stride 2", .in = {X(2, 8, 7, 12), X(3, 3, 12, 20), NONE, NONE, NONE, NORM(2, 12)},
+     .attrs = {{"pad", 1}, {"stride", 2}}},
+    {.name = "normalised, 1x1", .in = {X(2, 5, 7, 63), X(1, 1, 63, 65), X(65), NONE, NONE, NORM(2, 63)},
+     .attrs = {{"norm_act", FUM_ACT_SILU}}},
+    {.name = "normalised, huge values",
+     .in = {{.shape = FUM_DIMS(2, 6, 6, 16), .fill = FUM_FILL_HUGE}, {.shape = FUM_DIMS(3, 3, 16, 8)}, NONE, NONE, NONE,
+            {.shape = FUM_DIMS(2, 2, 16), .fill = FUM_FILL_TINY, .type = FUM_CASE_F32}},
+     .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}},
+    {.name = "normalised, 17x16, 320 to 130: the large kernel",
+     .in = {X(2, 17, 16, 320), X(3, 3, 320, 130), X(130), NONE, NONE, NORM(2, 320)},
+     .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}, .types = 1 << FUM_F32},
+    {.name = "normalised, windows of images", .in = {X(5, 8, 8, 12), X(3, 3, 12, 9), X(9), X(5, 1, 1, 9), NONE, NORM(5, 12)},
+     .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}, .max_binding = 8192},
+    {.name = "normalised, windows of rows",
+     .in = {X(2, 33, 8, 12), X(3, 3, 12, 9), X(9), X(2, 1, 1, 9), X(2, 33, 8, 9), NORM(2, 12)},
+     .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}, .max_binding = 8192},
     BENCH(64, 320, 320),
     BENCH(32, 640, 640),
     BENCH(16, 1280, 1280),
     BENCH(8, 1280, 1280),
+    BENCH_NORM(64, 320, 320),
+    BENCH_NORM(32, 640, 640),
+    BENCH_NORM(16, 1280, 1280),
+    BENCH_NORM(8, 1280, 1280),
     BENCH(64, 512, 512),
     BENCH(64, 4, 320),
     BENCH(64, 320, 4),

@@ -1,0 +1,169 @@
+// Group norm's statistics: in one dispatch, a workgroup for each batch and group, where those are many or x is small
+// and fits a binding; else those of chunks of rows first, which are merged by a second dispatch.
+#include "ops/group_norm_factors.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct fum_attr_def fum_group_norm_attrs[] = {{"groups", 32}, {"eps", 1e-5}, {"act", 0}, {NULL, 0}};
+
+bool fum_group_norm_check(const struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *x = &call->in[0].shape;
+    int64_t channels = fum_shape_channels(x), groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
+    if (x->rank < 2) {
+        snprintf(why, why_size, "x must be [batch, .., channels]");
+        return false;
+    }
+    if (groups < 1 || channels % groups != 0) {
+        snprintf(why, why_size, "%lld channels do not divide into %lld groups", (long long)channels, (long long)groups);
+        return false;
+    }
+    for (int i = 1; i <= 2; i++) {
+        const struct fum_shape *s = &call->in[i].shape;
+        if (fum_shape_channels(s) != channels || fum_shape_rows(s) != 1) {
+            snprintf(why, why_size, "%s must have x's %lld channels", i == 1 ? "gamma" : "beta", (long long)channels);
+            return false;
+        }
+    }
+    return true;
+}
+
+void fum_group_norm_statistics(const struct fum_op_call *call, const float *x, int64_t batch, int64_t group,
+                               double *mean, double *variance) {
+    int64_t c = fum_shape_channels(&call->in[0].shape), each = c / (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
+    int64_t rows = fum_shape_rows(&call->in[0].shape) / call->in[0].shape.dim[0];
+    double n = (double)(rows * each);
+    x += batch * rows * c + group * each;
+    *mean = *variance = 0;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < each; i++) *mean += x[r * c + i] / n;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < each; i++) *variance += pow(x[r * c + i] - *mean, 2) / n;
+}
+
+bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device_info *info, struct fum_group_norm *g,
+                         char *why, size_t why_size) {
+    const struct fum_desc *x = &call->in[0];
+    g->batches = x->shape.dim[0];
+    g->rows = fum_shape_rows(&x->shape) / g->batches;
+    g->channels = fum_shape_channels(&x->shape);
+    g->quads = fum_shape_row_quads(&x->shape);
+    g->groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
+    // Chunks of 64 rows, longer where more than 256 would be needed.
+    int64_t most = fum_min_i64(fum_rows_per_binding(info, x), INT32_MAX);
+    g->chunk = (g->rows + 255) / 256 < 64 ? 64 : (g->rows + 255) / 256;
+    g->chunk = fum_min_i64(fum_min_i64(g->chunk, g->rows), most < 1 ? 1 : most);
+    g->chunks = (g->rows + g->chunk - 1) / g->chunk;
+    g->whole = most / g->rows;
+    g->fit = most / g->chunk;
+    g->chunked = g->whole < g->batches || (g->batches * g->groups < 16 && g->rows * g->quads > 4096);
+    uint64_t pair = (uint64_t)g->quads * 32, align = info->binding_align ? info->binding_align : 1;
+    g->stats = g->chunked ? ((uint64_t)(g->batches * g->chunks) * pair + align - 1) / align * align : 0;
+    g->factors = (uint64_t)g->batches * pair;
+    if (most >= 1 && g->stats <= info->max_binding && g->factors <= info->max_binding) return true;
+    snprintf(why, why_size, "%s over the device's largest binding of %llu bytes",
+             most < 1 ? "one row is" : "the statistics are", (unsigned long long)info->max_binding);
+    return false;
+}
+
+static struct fum_dispatch *add(struct fum_dispatches *list, const char *shader, enum fum_dtype dtype,
+                                const struct fum_group_norm *g, uint32_t lanes, uint64_t groups, char *why,
+                                size_t why_size) {
+    struct fum_dispatch *d = fum_dispatch_add(list);
+    if (!d) {
+        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
+        return NULL;
+    }
+    *d = (struct fum_dispatch){.shader = shader, .dtype = dtype, .spec = {lanes, 1, 1}, .num_spec = 3,
+                               .push = {(uint32_t)g->quads}, .num_push = 1};
+    if (!fum_groups_1d(list->info, groups, d->groups)) {
+        snprintf(why, why_size, "needs more workgroups than the device has");
+        return NULL;
+    }
+    return d;
+}
+
+struct fum_dispatch *fum_group_norm_add(struct fum_dispatches *list, const char *shader, enum fum_dtype dtype,
+                                        const struct fum_group_norm *g, int64_t invocations, char *why,
+                                        size_t why_size) {
+    uint32_t lanes = fum_lanes(list->info);
+    return add(list, shader, dtype, g, lanes, ((uint64_t)invocations + lanes - 1) / lanes, why, why_size);
+}
+
+static bool add_chunks(const struct fum_op_call *call, const struct fum_group_norm *g, struct fum_dispatches *list,
+                       char *why, size_t why_size) {
+    struct fum_part part = {0};
+    while (fum_part_next(&part, g->batches, g->chunks, g->whole, g->fit)) {
+        struct fum_dispatch *d = fum_group_norm_add(list, "group_norm_stats", call->in[0].dtype, g,
+                                                    part.batches * part.count * g->quads, why, why_size);
+        if (!d) return false;
+        int64_t first = part.first * g->chunk, last = fum_min_i64(first + part.count * g->chunk, g->rows);
+        uint32_t x_skip;
+        fum_bind_rows(list, d, 0, 0, false, &call->in[0], part.batch * g->rows + first,
+                      (part.batches - 1) * g->rows + last - first, &x_skip);
+        d->bind[1] = (struct fum_dispatch_bind){.operand = FUM_SCRATCH, .write = true, .bytes = g->stats};
+        d->num_bind = 2;
+        const uint32_t push[] = {(uint32_t)g->chunk,    (uint32_t)g->rows,   (uint32_t)last,      (uint32_t)part.count,
+                                 (uint32_t)part.first,  (uint32_t)g->chunks, (uint32_t)part.batches,
+                                 (uint32_t)part.batch,  x_skip};
+        memcpy(d->push + 1, push, sizeof push);
+        d->num_push += (int)(sizeof push / sizeof *push);
+    }
+    return true;
+}
+
+static bool add_merge(const struct fum_op_call *call, const struct fum_group_norm *g,
+                      const struct fum_dispatch_bind *to, struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_dispatch *d =
+        fum_group_norm_add(list, "group_norm_scale", call->in[0].dtype, g, g->batches * g->groups, why, why_size);
+    if (!d) return false;
+    d->bind[0] = (struct fum_dispatch_bind){.operand = FUM_SCRATCH, .bytes = g->stats};
+    d->bind[1] = (struct fum_dispatch_bind){.operand = 1};
+    d->bind[2] = (struct fum_dispatch_bind){.operand = 2};
+    d->bind[3] = *to;
+    d->num_bind = 4;
+    float eps = (float)call->attr[FUM_GROUP_NORM_EPS];
+    const uint32_t push[] = {(uint32_t)g->chunk, (uint32_t)g->groups, (uint32_t)(g->channels / g->groups),
+                             (uint32_t)g->rows, (uint32_t)g->chunks, (uint32_t)g->batches};
+    memcpy(d->push + 1, push, sizeof push);
+    memcpy(&d->push[7], &eps, sizeof eps);
+    d->num_push = 8;
+    return true;
+}
+
+// Lanes for a workgroup that takes one group of one batch: a power of two.
+static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
+    uint32_t want = info->type == FUM_DEVICE_CPU ? 8 : quads > 1 << 14 ? 1024 : 256, lanes = 1;
+    while (lanes * 2 <= want && lanes * 2 <= info->max_group_invocations && lanes * 2 <= info->max_group_size[0])
+        lanes *= 2;
+    return lanes;
+}
+
+static bool add_groups(const struct fum_op_call *call, const struct fum_group_norm *g,
+                       const struct fum_dispatch_bind *to, struct fum_dispatches *list, char *why, size_t why_size) {
+    int64_t each = g->channels / g->groups, span = fum_min_i64((each + 6) / 4, g->quads);
+    uint32_t lanes = lanes_for(list->info, g->rows * span);
+    struct fum_dispatch *d = add(list, "group_norm_affine", call->in[0].dtype, g, lanes,
+                                 (uint64_t)(g->batches * g->groups), why, why_size);
+    if (!d) return false;
+    d->spec[d->num_spec++] = lanes;
+    for (int i = 0; i < 3; i++) d->bind[i] = (struct fum_dispatch_bind){.operand = i};
+    d->bind[3] = *to;
+    d->num_bind = 4;
+    float eps = (float)call->attr[FUM_GROUP_NORM_EPS];
+    bool cpu = list->info->type == FUM_DEVICE_CPU; // all lanes along rows: none idles
+    const uint32_t push[] = {(uint32_t)g->groups, (uint32_t)each, (uint32_t)g->rows, (uint32_t)g->batches,
+                             cpu ? 1 : (uint32_t)fum_min_i64(span, lanes)};
+    memcpy(d->push + 1, push, sizeof push);
+    memcpy(&d->push[6], &eps, sizeof eps);
+    d->num_push = 7;
+    return true;
+}
+
+bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_group_norm *g,
+                            const struct fum_dispatch_bind *to, struct fum_dispatches *list, char *why,
+                            size_t why_size) {
+    if (!g->chunked) return add_groups(call, g, to, list, why, why_size);
+    return add_chunks(call, g, list, why, why_size) && add_merge(call, g, to, list, why, why_size);
+}
