@@ -52,6 +52,8 @@ struct fum_device_info {
     uint32_t max_group_count[3];
     uint32_t max_push_bytes;
     uint32_t max_bindings;     // storage buffers per shader stage
+    uint64_t max_texels;       // maxTexelBufferElements: quads that a binding read as texels may cover; 0: not asked
+    uint32_t texel_align;      // minTexelBufferOffsetAlignment
     uint32_t subgroup_size, subgroup_min, subgroup_max;
     float timestamp_period;    // nanoseconds per tick; 0: no timestamps
     uint32_t timestamp_bits;

@@ -65,10 +65,13 @@ const struct fum_shader *fum_shader_find(const char *name, enum fum_dtype dtype)
 
 // SPIR-V + specialisation constants (ids 0, 1, 2, … in order; ids 0..2 are the workgroup size x, y, z by
 // convention of all our shaders) + layout: `bindings` storage buffers 0..n-1 in set 0, `push` 32-bit push constants.
+// A binding whose bit is set in `texels` is a uniform texel buffer instead, one texel a quad of the shader's storage
+// type (f32 and f16 as RGBA floats, bf16 as RGBA 16-bit integers): on CPU drivers reading those is much cheaper.
 typedef struct fum_kernel fum_kernel;
 struct fum_kernel_desc {
     const struct fum_shader *shader;
     uint32_t spec[FUM_MAX_SPEC];
+    uint32_t texels;
     int num_spec, num_bindings, num_push;
     uint32_t subgroup; // required subgroup size, in full subgroups: the workgroup's x is a multiple; 0: any
 };

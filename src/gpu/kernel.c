@@ -12,7 +12,7 @@
 static uint64_t hash_desc(const struct fum_kernel_desc *desc) { // FNV-1a over the words that matter
     uint64_t h = 14695981039346656037u;
     const uint32_t head[] = {(uint32_t)(uintptr_t)desc->shader, (uint32_t)desc->num_spec, (uint32_t)desc->num_bindings,
-                             (uint32_t)desc->num_push, desc->subgroup};
+                             (uint32_t)desc->num_push, desc->subgroup, desc->texels};
     for (size_t i = 0; i < sizeof head / sizeof *head; i++) h = (h ^ head[i]) * 1099511628211u;
     for (int i = 0; i < desc->num_spec; i++) h = (h ^ desc->spec[i]) * 1099511628211u;
     return h;
@@ -20,7 +20,7 @@ static uint64_t hash_desc(const struct fum_kernel_desc *desc) { // FNV-1a over t
 
 static bool same_desc(const struct fum_kernel_desc *a, const struct fum_kernel_desc *b) {
     return a->shader == b->shader && a->num_spec == b->num_spec && a->num_bindings == b->num_bindings &&
-           a->num_push == b->num_push && a->subgroup == b->subgroup &&
+           a->num_push == b->num_push && a->subgroup == b->subgroup && a->texels == b->texels &&
            !memcmp(a->spec, b->spec, (size_t)a->num_spec * sizeof *a->spec);
 }
 

@@ -19,7 +19,7 @@ static const struct fum_device_info devices[] = {
         .type = FUM_DEVICE_CPU, .memory = 8 * GIB, .max_binding = 128 * MIB, .max_allocation = 2 * GIB,
         .max_buffer = MAX32, .binding_align = 16, .shared_bytes = 32768, .max_group_invocations = 1024,
         .max_group_size = {1024, 1024, 1024}, .max_group_count = {65535, 65535, 65535}, .max_push_bytes = 128,
-        .max_bindings = 32, .subgroup_size = 8, .subgroup_min = 8, .subgroup_max = 8, .timestamp_period = 1,
+        .max_bindings = 32, .max_texels = 1 << 27, .texel_align = 16, .subgroup_size = 8, .subgroup_min = 8, .subgroup_max = 8, .timestamp_period = 1,
         .timestamp_bits = 64, .unified_memory = true, MODERN,
     },
     {

@@ -176,11 +176,15 @@ enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err);
 void fum_vk_staging_destroy(struct fum_vk *vk);
 
 struct fum_vk_kernel {
+    VkDescriptorSetLayout own_sets; // with texel buffers; else the device's by number of bindings
     VkPipelineLayout layout;
     VkPipeline vk_pipeline;
 };
 enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err);
 void fum_vk_kernel_destroy(fum_kernel *kernel);
+// What its descriptor sets look like.
+VkDescriptorSetLayout fum_vk_kernel_sets(const fum_kernel *kernel);
+VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t bindings, uint32_t texels, VkDescriptorSetLayout *sets);
 
 // The pipeline cache: read at creation of the device, written at its end when something new was compiled.
 VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir);

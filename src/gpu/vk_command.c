@@ -14,6 +14,8 @@ struct vk_command {
     VkDescriptorPool *sets; // the last one has room for `sets_left` more
     size_t num_sets, sets_capacity;
     int sets_left;
+    VkBufferView *views; // of bindings that are read as texels
+    size_t num_views, views_capacity;
     VkQueryPool queries;
 };
 
@@ -57,6 +59,8 @@ void fum_vk_command_destroy(fum_command *command) {
     for (size_t i = 0; i < c->num_sets; i++) vk->fn.vkDestroyDescriptorPool(vk->device, c->sets[i], NULL);
     vk->fn.vkDestroyQueryPool(vk->device, c->queries, NULL);
     vk->fn.vkDestroyCommandPool(vk->device, c->pool, NULL);
+    for (size_t i = 0; i < c->num_views; i++) vk->fn.vkDestroyBufferView(vk->device, c->views[i], NULL);
+    fum_free(c->views);
     fum_free(c->sets);
     fum_free(c);
     command->impl = NULL;
@@ -72,10 +76,13 @@ static VkResult add_pool(struct fum_vk *vk, struct vk_command *c) {
     void *items = c->sets;
     if (!fum_grow(&items, &c->sets_capacity, c->num_sets, sizeof *c->sets)) goto error;
     c->sets = items;
-    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, SETS_PER_POOL * FUM_MAX_BINDINGS};
+    const VkDescriptorPoolSize sizes[] = {
+        {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, SETS_PER_POOL * FUM_MAX_BINDINGS},
+        {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, SETS_PER_POOL * FUM_MAX_BINDINGS},
+    };
     VkDescriptorPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
                                          .maxSets = SETS_PER_POOL,
-                                         .poolSizeCount = 1, .pPoolSizes = &size};
+                                         .poolSizeCount = sizeof sizes / sizeof *sizes, .pPoolSizes = sizes};
     VK(vk->fn.vkCreateDescriptorPool(vk->device, &create, NULL, &c->sets[c->num_sets]));
     c->num_sets++;
     c->sets_left = SETS_PER_POOL;
@@ -91,9 +98,28 @@ static VkDescriptorBufferInfo buffer_info(const struct fum_binding *b) {
     return (VkDescriptorBufferInfo){vb->buffer, fits ? b->offset : 0, 16};
 }
 
+// A view of the window as quads of the shader's storage type, which lives as long as the command.
+static VkResult add_view(struct fum_vk *vk, struct vk_command *c, enum fum_dtype dtype,
+                         const VkDescriptorBufferInfo *window, VkBufferView *view) {
+    static const VkFormat formats[] = {[FUM_F32] = VK_FORMAT_R32G32B32A32_SFLOAT,
+                                       [FUM_F16] = VK_FORMAT_R16G16B16A16_SFLOAT,
+                                       [FUM_BF16] = VK_FORMAT_R16G16B16A16_UINT};
+    VkResult vr = VK_ERROR_OUT_OF_HOST_MEMORY;
+    void *items = c->views;
+    if (!fum_grow(&items, &c->views_capacity, c->num_views, sizeof *c->views)) goto error;
+    c->views = items;
+    VkBufferViewCreateInfo create = {.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO, .buffer = window->buffer,
+                                     .format = formats[dtype], .offset = window->offset, .range = window->range};
+    VK(vk->fn.vkCreateBufferView(vk->device, &create, NULL, view));
+    c->views[c->num_views++] = *view;
+error:
+    return vr;
+}
+
 static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const struct fum_kernel *kernel,
                              const struct fum_binding *bindings) {
     const struct fum_vk_kernel *k = kernel->impl;
+    VkDescriptorSetLayout sets = fum_vk_kernel_sets(kernel);
     uint32_t count = (uint32_t)kernel->desc.num_bindings;
     VkDescriptorSet set = VK_NULL_HANDLE;
     VkResult vr = VK_SUCCESS;
@@ -101,17 +127,22 @@ static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const stru
     if (!c->sets_left) VK(add_pool(vk, c));
     VkDescriptorSetAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                                             .descriptorPool = c->sets[c->num_sets - 1], .descriptorSetCount = 1,
-                                            .pSetLayouts = &vk->layouts[count]};
+                                            .pSetLayouts = &sets};
     VK(vk->fn.vkAllocateDescriptorSets(vk->device, &allocate, &set));
     c->sets_left--;
     VkDescriptorBufferInfo infos[FUM_MAX_BINDINGS];
+    VkBufferView views[FUM_MAX_BINDINGS];
     VkWriteDescriptorSet writes[FUM_MAX_BINDINGS];
     for (uint32_t i = 0; i < count; i++) {
+        bool texels = kernel->desc.texels >> i & 1;
         infos[i] = buffer_info(&bindings[i]);
+        if (texels) vr = add_view(vk, c, kernel->desc.shader->dtype, &infos[i], &views[i]);
+        if (vr < 0) goto error;
         writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstSet = set,
-                                           .dstBinding = i,
-                                           .descriptorCount = 1, .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .pBufferInfo = &infos[i]};
+                                           .dstBinding = i, .descriptorCount = 1,
+                                           .descriptorType = texels ? VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER
+                                                                    : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                           .pBufferInfo = &infos[i], .pTexelBufferView = &views[i]};
     }
     vk->fn.vkUpdateDescriptorSets(vk->device, count, writes, 0, NULL);
     vk->fn.vkCmdBindDescriptorSets(c->commands, VK_PIPELINE_BIND_POINT_COMPUTE, k->layout, 0, 1, &set, 0, NULL);

@@ -92,17 +92,9 @@ static bool make_locks(struct fum_vk *vk) {
 }
 
 static VkResult make_layouts(struct fum_vk *vk) {
-    VkDescriptorSetLayoutBinding bindings[FUM_MAX_BINDINGS];
-    for (uint32_t i = 0; i < FUM_MAX_BINDINGS; i++)
-        bindings[i] = (VkDescriptorSetLayoutBinding){.binding = i, .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                                     .descriptorCount = 1, .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
     VkResult vr = VK_SUCCESS;
-    for (uint32_t i = 0; i <= FUM_MAX_BINDINGS && i <= vk->front->info.max_bindings; i++) {
-        VkDescriptorSetLayoutCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                                  .bindingCount = i, .pBindings = bindings};
-        VK(vk->fn.vkCreateDescriptorSetLayout(vk->device, &create, NULL, &vk->layouts[i]));
-    }
-error:
+    for (uint32_t i = 0; vr >= 0 && i <= FUM_MAX_BINDINGS && i <= vk->front->info.max_bindings; i++)
+        vr = fum_vk_make_sets(vk, i, 0, &vk->layouts[i]);
     return vr;
 }
 
@@ -122,7 +114,8 @@ static VkResult make_device(struct fum_vk *vk, const struct fum_vk_features *fea
     if (!vk->fn.vkWaitSemaphores) vk->fn.vkWaitSemaphores = vk->fn.vkWaitSemaphoresKHR;
     vk->fn.vkGetDeviceQueue(vk->device, vk->family, 0, &vk->queue);
     vk->instance->GetPhysicalDeviceMemoryProperties(vk->physical, &vk->memory);
-    VK(make_layouts(vk));
+    vr = make_layouts(vk);
+    if (vr < 0) goto error;
     if (vk->front->info.timeline) {
         VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
                                           .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};

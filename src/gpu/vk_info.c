@@ -119,6 +119,8 @@ static void copy_limits(struct fum_device_info *info, const VkPhysicalDeviceProp
     info->max_bindings = l->maxPerStageDescriptorStorageBuffers < l->maxDescriptorSetStorageBuffers
                              ? l->maxPerStageDescriptorStorageBuffers
                              : l->maxDescriptorSetStorageBuffers;
+    info->max_texels = l->maxTexelBufferElements;
+    info->texel_align = (uint32_t)l->minTexelBufferOffsetAlignment;
     info->timestamp_period = l->timestampPeriod;
 }
 

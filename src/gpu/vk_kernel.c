@@ -4,6 +4,26 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t count, uint32_t texels, VkDescriptorSetLayout *sets) {
+    VkDescriptorSetLayoutBinding bindings[FUM_MAX_BINDINGS];
+    for (uint32_t i = 0; i < count; i++)
+        bindings[i] = (VkDescriptorSetLayoutBinding){
+            .binding = i, .descriptorCount = 1, .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT,
+            .descriptorType = texels >> i & 1 ? VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER
+                                              : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER};
+    VkDescriptorSetLayoutCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                              .bindingCount = count, .pBindings = bindings};
+    VkResult vr = VK_SUCCESS;
+    VK(vk->fn.vkCreateDescriptorSetLayout(vk->device, &create, NULL, sets));
+error:
+    return vr;
+}
+
+VkDescriptorSetLayout fum_vk_kernel_sets(const fum_kernel *kernel) {
+    const struct fum_vk_kernel *k = kernel->impl;
+    return k->own_sets ? k->own_sets : fum_vk_of(kernel->device)->layouts[kernel->desc.num_bindings];
+}
+
 enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(kernel->device);
     const struct fum_kernel_desc *desc = &kernel->desc;
@@ -16,9 +36,14 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
                                        .pCode = desc->shader->words};
     VK(vk->fn.vkCreateShaderModule(vk->device, &shader, NULL, &module));
     VkPushConstantRange push = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = (uint32_t)desc->num_push * 4};
+    if (desc->texels) {
+        vr = fum_vk_make_sets(vk, (uint32_t)desc->num_bindings, desc->texels, &k->own_sets);
+        if (vr < 0) goto error;
+    }
+    VkDescriptorSetLayout sets = fum_vk_kernel_sets(kernel);
     VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
                                          .setLayoutCount = 1,
-                                         .pSetLayouts = &vk->layouts[desc->num_bindings],
+                                         .pSetLayouts = &sets,
                                          .pushConstantRangeCount = desc->num_push ? 1 : 0, .pPushConstantRanges = &push};
     VK(vk->fn.vkCreatePipelineLayout(vk->device, &layout, NULL, &k->layout));
     VkSpecializationMapEntry entries[FUM_MAX_SPEC];
@@ -55,6 +80,7 @@ void fum_vk_kernel_destroy(fum_kernel *kernel) {
     if (!k) return;
     vk->fn.vkDestroyPipeline(vk->device, k->vk_pipeline, NULL);
     vk->fn.vkDestroyPipelineLayout(vk->device, k->layout, NULL);
+    vk->fn.vkDestroyDescriptorSetLayout(vk->device, k->own_sets, NULL);
     fum_free(k);
     kernel->impl = NULL;
 }

@@ -27,8 +27,8 @@ VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_mem
     VkResult vr = VK_SUCCESS;
     VkBufferCreateInfo create = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                                  .size = bytes < 16 ? 16 : bytes, // an empty window still binds 16 bytes
-                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                                          VK_BUFFER_USAGE_TRANSFER_DST_BIT};
+                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT |
+                                          VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT};
     VK(vk->fn.vkCreateBuffer(vk->device, &create, NULL, buffer));
     VkMemoryRequirements needs;
     vk->fn.vkGetBufferMemoryRequirements(vk->device, *buffer, &needs);

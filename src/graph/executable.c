@@ -108,6 +108,7 @@ static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) 
             desc->num_bindings = d->num_bind;
             desc->num_push = d->num_push;
             desc->subgroup = d->subgroup;
+            desc->texels = d->texels;
         }
     }
     if (!result) result = fum_kernel_get_all(exe->kernels, exe->device, descs, count, err);

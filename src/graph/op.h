@@ -72,6 +72,7 @@ struct fum_dispatch_bind {
 struct fum_dispatch {
     const char *shader;
     enum fum_dtype dtype; // variant of the shader
+    uint32_t texels;      // bindings that it reads as texels, see struct fum_kernel_desc
     uint32_t spec[FUM_MAX_SPEC];
     int num_spec;
     struct fum_dispatch_bind bind[FUM_MAX_BINDINGS];

@@ -220,7 +220,8 @@ static enum fum_result record_dispatch(struct run *run, const struct fum_dispatc
                                    .num_spec = d->num_spec,
                                    .num_bindings = d->num_bind,
                                    .num_push = d->num_push,
-                                   .subgroup = d->subgroup};
+                                   .subgroup = d->subgroup,
+                                   .texels = d->texels};
     const fum_kernel *kernel;
     struct fum_binding binding[FUM_MAX_BINDINGS];
     if (!desc.shader)
