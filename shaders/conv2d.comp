@@ -15,19 +15,7 @@ layout(set = 0, binding = 6) readonly buffer Norm { vec4 norm[]; }; // [image][s
 
 layout(push_constant) uniform Push {
     GEMM_PUSH
-    uint kernel_h, kernel_w;
-    int stride, pad;
-    uint upsample; // 1: the image is read as its double
-    uint in_h, in_w, out_w;
-    uint pixels;       // outputs of one image in this dispatch
-    uint batches;
-    uint tiles_m;      // tiles of pixels, all images together
-    uint first_y;      // first output row of the dispatch
-    uint first_in_y;   // first input row of the window
-    uint x_skip, y_skip, residual_skip;
-    uint row_base;     // row operand of the first image
-    uint row_step;     // 1: each image has its own; 0: all share one
-    uint norm_skip;    // quads of norm before the first image's
+    CONV_PUSH
 };
 
 bool inside;

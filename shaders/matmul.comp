@@ -10,13 +10,7 @@ layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]
 
 layout(push_constant) uniform Push {
     GEMM_PUSH
-    uint rows;     // rows of a batch in this dispatch
-    uint batches;
-    uint tiles_m;  // tiles of rows
-    uint x_skip, w_skip, y_skip, residual_skip;
-    uint w_div, w_mod;                 // batch b of x meets batch (b / w_div) % w_mod of w
-    uint row_base, row_first, row_div; // row operand of flat row i: row_base + (row_first + i) / row_div; 0: the first
-    float scale;
+    MATMUL_PUSH
 };
 
 void load_w(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {

@@ -2,17 +2,8 @@
 // The invocations of a workgroup lie LANES_N along the output channels and the rest along the rows; no shared memory.
 // Each step of the sum loads ROWS quads of x and 4 COLS quads of w for 16 ROWS COLS fused multiply-adds.
 #extension GL_EXT_control_flow_attributes : require
-layout(constant_id = 3) const uint ROWS = 8;
-layout(constant_id = 4) const uint COLS = 2;
-layout(constant_id = 5) const uint LANES_N = 8;
-layout(constant_id = 6) const uint ACT = 0;
-layout(constant_id = 7) const uint EPILOGUE = 0; // sum of the bits below; 8: what the push constant says
-layout(constant_id = 8) const uint K_TAIL = 0;   // 1: k is not a multiple of 4
-// Sizes are push constants (k: length of the sum, of one tap; n: output channels), so that a driver compiles one
-// kernel for all shapes of a kind: on CPU drivers that takes longer than many a dispatch.
-#define GEMM_PUSH uint k_size, n_size, kq, nq, tiles_n, epilogue; // kq, nq: quads of a row of x and of the output
+#include "lib/gemm_spec.glsl"
 
-// Epilogue bits: 1 bias, 2 row, 4 residual.
 #define EPILOGUE_BITS (EPILOGUE == 8u ? epilogue : EPILOGUE)
 
 #define LANES_M (gl_WorkGroupSize.x / LANES_N)

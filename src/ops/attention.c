@@ -132,7 +132,9 @@ static int64_t score_rows(const struct fum_op_call *call, const struct fum_atten
 static bool add_product(struct fum_dispatches *list, struct fum_dispatch *d, int64_t rows, int64_t k, int64_t n,
                         bool transposed, double scale, const uint32_t skip[3]) {
     const struct fum_op_call plain = {.out = {.dtype = FUM_F32}};
-    int64_t tiles_m, tiles_n = fum_gemm_begin(list->info, &plain, d, rows, 1, k, n, FUM_ACT_NONE, &tiles_m);
+    const struct fum_gemm_kernels *kernels = fum_gemm_on_cpu(list);
+    int64_t tiles_m, tiles_n = fum_gemm_begin(kernels, kernels->matmul, list->info, &plain, d, rows, 1, k, n,
+                                              FUM_ACT_NONE, &tiles_m);
     d->spec[d->num_spec++] = transposed;
     for (int i = 2; i < 5; i++) d->bind[i] = d->bind[0];
     float factor = (float)scale;
@@ -152,8 +154,7 @@ static bool add_scores(const struct fum_op_call *call, const struct fum_attentio
     struct fum_dispatch *d[3] = {0};
     for (int i = 0; i < 3; i++) {
         if (!(d[i] = fum_dispatch_add(list))) return false;
-        *d[i] = (struct fum_dispatch){.shader = i == 1 ? "softmax" : "matmul", .dtype = FUM_F32,
-                                      .num_bind = i == 1 ? 2 : 6};
+        *d[i] = (struct fum_dispatch){.shader = "softmax", .dtype = FUM_F32, .num_bind = i == 1 ? 2 : 6};
     }
     uint32_t skip[2][3] = {{0}};
     fum_bind_rows(list, d[0], 0, 0, false, &call->in[0], query, count, &skip[0][0]);

@@ -92,17 +92,17 @@ static void input_rows(const struct fum_conv *c, int64_t first, int64_t count, i
     *rows = high - low + 1;
 }
 
-static bool add_part(const struct fum_op_call *call, const struct fum_conv *c, const struct fum_part *part,
-                     struct fum_dispatches *list, char *why, size_t why_size) {
+static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call, const struct fum_conv *c,
+                     const struct fum_part *part, struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_dispatch *d = fum_dispatch_add(list);
     if (!d) {
         snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
         return false;
     }
-    *d = (struct fum_dispatch){.shader = "conv2d", .dtype = call->out.dtype, .num_bind = 7};
+    *d = (struct fum_dispatch){.dtype = call->out.dtype, .num_bind = 7};
     int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tiles_m;
-    int64_t tiles_n = fum_gemm_begin(list->info, call, d, total, c->kernel_h * c->kernel_w, c->in_c, c->out_c,
-                                     (enum fum_act)call->attr[FUM_CONV_ACT], &tiles_m);
+    int64_t tiles_n = fum_gemm_begin(kernels, kernels->conv2d, list->info, call, d, total, c->kernel_h * c->kernel_w,
+                                     c->in_c, c->out_c, (enum fum_act)call->attr[FUM_CONV_ACT], &tiles_m);
     bool norm = call->has[FUM_CONV_NORM];
     d->spec[d->num_spec++] = norm;
     d->spec[d->num_spec++] = norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE;
@@ -162,7 +162,6 @@ static bool is_product(const struct fum_conv *c) {
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_conv c = fum_conv_of(call);
-    const struct fum_device_info *info = list->info;
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (is_product(&c) && !call->has[FUM_CONV_NORM]) {
         struct fum_gemm g = {.batches = 1, .rows = c.batches * c.out_h * c.out_w, .k = c.in_c, .n = c.out_c,
@@ -170,8 +169,13 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
                              .act = (enum fum_act)call->attr[FUM_CONV_ACT], .scale = 1};
         return fum_gemm_dispatch(call, &g, list, why, why_size);
     }
-    // No variant normalises what it reads yet.
-    if (!call->has[FUM_CONV_NORM] && fum_variant_conv2d(call, &c, list)) return true;
+    return fum_variant_conv2d(call, &c, list) || fum_conv_dispatch_by(&fum_gemm_plain, call, &c, list, why, why_size);
+}
+
+bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
+                          const struct fum_conv *conv, struct fum_dispatches *list, char *why, size_t why_size) {
+    const struct fum_conv c = *conv;
+    const struct fum_device_info *info = list->info;
     if (fum_desc_bytes(&call->in[1]) > info->max_binding) {
         snprintf(why, why_size, "the weight of %llu bytes is over the device's largest binding of %llu bytes",
                  (unsigned long long)fum_desc_bytes(&call->in[1]), (unsigned long long)info->max_binding);
@@ -189,7 +193,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     whole = fum_min_i64(whole, in_whole);
     struct fum_part part = {0};
     while (fum_part_next(&part, c.batches, c.out_h, whole, fit))
-        if (!add_part(call, &c, &part, list, why, why_size)) return false;
+        if (!add_part(kernels, call, &c, &part, list, why, why_size)) return false;
     return true;
 }
 

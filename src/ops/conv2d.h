@@ -22,4 +22,8 @@ static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
                              call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1};
 }
 
+// The dispatches of a convolution that is no plain matrix product, by one family of kernels.
+bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
+                          const struct fum_conv *conv, struct fum_dispatches *list, char *why, size_t why_size);
+
 #endif

@@ -17,7 +17,7 @@ static bool is_any(const struct fum_device_info *info) {
 
 static const struct fum_device_class classes[] = {
     // Shared memory and barriers only cost on a CPU: all of its memory is cached alike.
-    {"cpu", is_cpu, {NULL}},
+    {"cpu", is_cpu, {"texel"}},
     {"nvidia", is_nvidia, {"coopmat", "tiled"}},
     {"amd", is_amd, {"coopmat", "f16", "tiled"}},
     {"intel", is_intel, {"coopmat", "f16", "tiled"}},

@@ -15,16 +15,17 @@ static double tile_cost(int64_t rows, int64_t cols) {
 // Largest blocks: 8 x 2 quads on GPUs. On CPUs, whose registers spill to the first-level cache anyway, 8 x 4, and
 // 16 x 4 where the work is worth the second or two that compiling it takes, which no product of a model with small
 // weights is; there little work gets a kernel that compiles at once, and few different ones.
-static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
-                        size_t quad_bytes, uint32_t *block_rows, uint32_t *block_cols, uint32_t *lanes_n) {
+static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
+                                   size_t quad_bytes) {
+    struct fum_gemm_tile tile = {.rows = 1, .cols = 1, .lanes = fum_lanes(info), .lanes_n = 1};
     bool cpu = info->type == FUM_DEVICE_CPU;
-    uint32_t lanes = fum_lanes(info), most_lanes = lanes < 8 ? lanes : 8;
+    uint32_t lanes = tile.lanes, most_lanes = lanes < 8 ? lanes : 8;
     double work = (double)rows * (double)terms * (double)quads, best = 0;
     if (cpu && work < 1e6) {
-        *block_rows = rows <= 2 ? 2 : 4;
-        *block_cols = 1;
-        *lanes_n = quads <= 2 ? 1 : most_lanes;
-        return;
+        tile.rows = rows <= 2 ? 2 : 4;
+        tile.lanes_n = quads <= 2 ? 1 : most_lanes;
+        tile.any_epilogue = true;
+        return tile;
     }
     bool large = cpu && (work > 90e6 || (work > 25e6 && (double)terms * (double)quads > 2e4));
     for (uint32_t ln = most_lanes; ln; ln /= 2) {
@@ -39,31 +40,37 @@ static void choose_tile(const struct fum_device_info *info, int64_t rows, int64_
                 double cost = tiles_n * (tiles_m * tile_cost(r, c) + missing * 12 * 4 * (double)wide);
                 if (best == 0 || cost < best) {
                     best = cost;
-                    *block_rows = r;
-                    *block_cols = c;
-                    *lanes_n = ln;
+                    tile.rows = r;
+                    tile.cols = c;
+                    tile.lanes_n = ln;
                 }
             }
         }
     }
+    // Small blocks on CPU devices look the epilogue up at run time.
+    tile.any_epilogue = cpu && tile.rows <= 8;
+    return tile;
 }
 
-int64_t fum_gemm_begin(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
-                       int64_t rows, int64_t taps, int64_t k, int64_t n, enum fum_act act, int64_t *tiles_m) {
-    uint32_t lanes = fum_lanes(info), block_rows = 1, block_cols = 1, lanes_n = 1;
-    choose_tile(info, rows, taps * k, (n + 3) / 4, 4 * fum_dtype_size(call->out.dtype), &block_rows, &block_cols,
-                &lanes_n);
-    lanes = lanes / lanes_n * lanes_n;
-    int64_t tile_rows = (int64_t)block_rows * (lanes / lanes_n), tile_quads = (int64_t)block_cols * lanes_n;
+const struct fum_gemm_kernels fum_gemm_plain = {.matmul = "matmul", .conv2d = "conv2d", .choose = choose};
+
+int64_t fum_gemm_begin(const struct fum_gemm_kernels *kernels, const char *shader, const struct fum_device_info *info,
+                       const struct fum_op_call *call, struct fum_dispatch *d, int64_t rows, int64_t taps, int64_t k,
+                       int64_t n, enum fum_act act, int64_t *tiles_m) {
+    int64_t quads = (n + 3) / 4;
+    struct fum_gemm_tile t = kernels->choose(info, rows, taps * k, quads, 4 * fum_dtype_size(call->out.dtype));
+    t.lanes = t.lanes / t.lanes_n * t.lanes_n;
+    int64_t tile_rows = (int64_t)t.rows * (t.lanes / t.lanes_n), tile_quads = (int64_t)t.cols * t.lanes_n;
     *tiles_m = (rows + tile_rows - 1) / tile_rows;
     uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
                         (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
-    // Small blocks on CPU devices look the epilogue up at run time: fewer kernels to compile.
-    uint32_t fixed = info->type == FUM_DEVICE_CPU && block_rows <= 8 ? 8 : epilogue;
-    const uint32_t spec[] = {lanes, 1, 1, block_rows, block_cols, lanes_n, (uint32_t)act, fixed, k % 4 != 0};
+    const uint32_t spec[] = {t.lanes, 1, 1, t.rows, t.cols, t.lanes_n, (uint32_t)act, t.any_epilogue ? 8 : epilogue,
+                             k % 4 != 0};
+    d->shader = shader;
+    d->texels = kernels->texels;
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
-    int64_t quads = (n + 3) / 4, tiles_n = (quads + tile_quads - 1) / tile_quads;
+    int64_t tiles_n = (quads + tile_quads - 1) / tile_quads;
     const uint32_t push[] = {(uint32_t)k, (uint32_t)n, (uint32_t)((k + 3) / 4), (uint32_t)quads, (uint32_t)tiles_n,
                              epilogue};
     memcpy(d->push, push, sizeof push);
@@ -139,15 +146,16 @@ static int64_t rows_that_fit(const struct fum_op_call *call, const struct fum_de
 }
 
 // One dispatch of fum_gemm_dispatch.
-static bool add_part(const struct fum_op_call *call, const struct fum_gemm *g, const struct fum_part *part,
-                     bool window_w, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call, const struct fum_gemm *g,
+                     const struct fum_part *part, bool window_w, struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_dispatch *d = fum_dispatch_add(list);
     if (!d) {
         snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
         return false;
     }
-    *d = (struct fum_dispatch){.shader = "matmul", .dtype = call->out.dtype, .num_bind = 6};
-    int64_t tiles_m, tiles_n = fum_gemm_begin(list->info, call, d, part->count, 1, g->k, g->n, g->act, &tiles_m);
+    *d = (struct fum_dispatch){.dtype = call->out.dtype, .num_bind = 6};
+    int64_t tiles_m, tiles_n = fum_gemm_begin(kernels, kernels->matmul, list->info, call, d, part->count, 1, g->k,
+                                              g->n, g->act, &tiles_m);
     d->spec[d->num_spec++] = g->transposed;
 
     int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
@@ -184,9 +192,13 @@ static bool add_part(const struct fum_op_call *call, const struct fum_gemm *g, c
 
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,
                        char *why, size_t why_size) {
-    const struct fum_device_info *info = list->info;
     if (g->n == 0 || g->rows == 0 || g->batches == 0) return true;
-    if (fum_variant_matmul(call, g, list)) return true;
+    return fum_variant_matmul(call, g, list) || fum_gemm_dispatch_by(&fum_gemm_plain, call, g, list, why, why_size);
+}
+
+bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
+                          const struct fum_gemm *g, struct fum_dispatches *list, char *why, size_t why_size) {
+    const struct fum_device_info *info = list->info;
     int64_t fit = rows_that_fit(call, info);
     if (fit < 1) {
         snprintf(why, why_size, "one row is over the device's largest binding of %llu bytes",
@@ -210,6 +222,6 @@ bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g,
     }
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, g->rows, whole, fit))
-        if (!add_part(call, g, &part, own_w, list, why, why_size)) return false;
+        if (!add_part(kernels, call, g, &part, own_w, list, why, why_size)) return false;
     return true;
 }

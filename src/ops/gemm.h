@@ -8,10 +8,29 @@
 // Inputs of both ops.
 enum { FUM_GEMM_X, FUM_GEMM_W, FUM_GEMM_BIAS, FUM_GEMM_ROW, FUM_GEMM_RESIDUAL };
 
-// Chooses the tile for a product of `rows` by `n` with sums of `taps` times `k` terms and sets what lib/gemm.glsl
-// declares: specialisation constants 0..8 and the first push constants. Returns the tiles along n; *tiles_m: along the rows.
-int64_t fum_gemm_begin(const struct fum_device_info *info, const struct fum_op_call *call, struct fum_dispatch *d,
-                       int64_t rows, int64_t taps, int64_t k, int64_t n, enum fum_act act, int64_t *tiles_m);
+// A tile of outputs of one workgroup: rows x cols quads per invocation, `lanes_n` of the `lanes` along the columns.
+struct fum_gemm_tile {
+    uint32_t rows, cols, lanes, lanes_n;
+    bool any_epilogue; // the kernel looks up at run time what operands there are: fewer kernels to compile
+};
+
+// Kernels that take the same bindings and the same specialisation and push constants (lib/gemm_spec.glsl).
+struct fum_gemm_kernels {
+    const char *matmul, *conv2d; // shaders
+    uint32_t texels;             // bindings that are read as texels
+    // The tile for a product of `rows` by `quads` with sums of `terms`; quad_bytes: size of four elements of w.
+    struct fum_gemm_tile (*choose)(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
+                                   size_t quad_bytes);
+};
+extern const struct fum_gemm_kernels fum_gemm_plain, fum_gemm_texel;
+// Of the two, the one for a CPU device's list.
+const struct fum_gemm_kernels *fum_gemm_on_cpu(const struct fum_dispatches *list);
+
+// Sets shader, specialisation constants 0..8 and the first push constants of a product of `rows` by `n` with sums of
+// `taps` times `k` terms. Returns the tiles along n; *tiles_m: along the rows.
+int64_t fum_gemm_begin(const struct fum_gemm_kernels *kernels, const char *shader, const struct fum_device_info *info,
+                       const struct fum_op_call *call, struct fum_dispatch *d, int64_t rows, int64_t taps, int64_t k,
+                       int64_t n, enum fum_act act, int64_t *tiles_m);
 
 // Checks bias, row (shape [.., 1, channels] where its other leading sizes are 1 or those of out) and residual against
 // call->out. `inner` is how many dimensions before the last are the rows of one image (1: tokens, 2: pixels).
@@ -36,7 +55,10 @@ struct fum_gemm {
     enum fum_act act;
     double scale;
 };
+// By the variant of kernels that the device is to use.
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,
                        char *why, size_t why_size);
+bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
+                          const struct fum_gemm *g, struct fum_dispatches *list, char *why, size_t why_size);
 
 #endif

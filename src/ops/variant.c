@@ -25,7 +25,7 @@ static const struct fum_variant plain = {
     .usable = plain_usable,
 };
 
-const struct fum_variant *const fum_variants[] = {&plain, &fum_variant_coopmat, NULL};
+const struct fum_variant *const fum_variants[] = {&plain, &fum_variant_texel, &fum_variant_coopmat, NULL};
 
 const struct fum_variant *fum_variant_find(const char *name) {
     for (int i = 0; name && fum_variants[i]; i++)
@@ -67,7 +67,7 @@ static bool matmul(const struct fum_variant *v, const struct fum_op_call *call, 
 
 static bool conv2d(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
                    struct fum_dispatches *list) {
-    return v->conv2d && v->conv2d(call, sizes, list);
+    return v->conv2d && (v->normalises || !call->has[FUM_CONV_NORM]) && v->conv2d(call, sizes, list);
 }
 
 static bool attention(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,

@@ -19,12 +19,14 @@ struct fum_variant {
     // list->tuning (may be NULL) has what measuring found. Calls have something to compute: no output is empty.
     bool (*matmul)(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
     bool (*conv2d)(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list);
+    bool normalises; // conv2d can take the input FUM_CONV_NORM
     bool (*attention)(const struct fum_op_call *call, const struct fum_attention *attention,
                       struct fum_dispatches *list);
 };
 
 // Ends with NULL. The first is "plain".
 extern const struct fum_variant *const fum_variants[];
+extern const struct fum_variant fum_variant_texel;
 const struct fum_variant *fum_variant_find(const char *name); // NULL: none
 
 // Whether the device can run it in any storage type.

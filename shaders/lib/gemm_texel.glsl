@@ -1,0 +1,61 @@
+// What matmul_texel and conv2d_texel share: a workgroup is one subgroup whose lanes lie along the output channels, each
+// with COLS quads of ROWS rows, summed in f32 registers. For each quad of the sum's terms a lane fetches the quad of x
+// of one row (of several, where there are more rows than lanes), and shuffles with a constant lane hand each row's
+// terms to all lanes: on CPU drivers a shuffle is one instruction and a fetch some forty.
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#include "lib/gemm_spec.glsl"
+
+layout(set = 0, binding = 0) uniform TEXELS x;
+layout(set = 0, binding = 1) uniform TEXELS w;
+layout(set = 0, binding = 2) uniform TEXELS bias;
+layout(set = 0, binding = 3) uniform TEXELS row;
+layout(set = 0, binding = 4) uniform TEXELS residual;
+layout(set = 0, binding = 5) writeonly buffer Y { QUAD y[]; };
+
+#define LANES gl_WorkGroupSize.x
+#define FETCHES ((ROWS + LANES - 1u) / LANES)
+#define EACH_ROW(r) [[unroll]] for (uint r = 0u; r < ROWS; r++)
+#define EACH_COL(c) [[unroll]] for (uint c = 0u; c < COLS; c++)
+#define EACH_FETCH(f) [[unroll]] for (uint f = 0u; f < FETCHES; f++)
+
+uint tile_row(uint tile, uint r) { return tile * ROWS + r; }
+// The row of whose x this lane fetches quads.
+uint fetch_row(uint tile, uint f) { return tile * ROWS + f * LANES + gl_SubgroupInvocationID; }
+uint tile_col(uint tile, uint c) { return (tile * COLS + c) * LANES + gl_SubgroupInvocationID; }
+
+vec4 acc[ROWS][COLS];
+vec4 a[FETCHES];
+
+void gemm_clear() {
+    EACH_ROW(r) EACH_COL(c) acc[r][c] = vec4(0.0);
+}
+
+// acc[·][c] += a (4 terms of the sum) times rows w0..w3 of w.
+void gemm_add(uint c, vec4 w0, vec4 w1, vec4 w2, vec4 w3) {
+    EACH_ROW(r) {
+        vec4 q = a[r / LANES], s = acc[r][c];
+        s = fma(vec4(subgroupShuffle(q.x, r % LANES)), w0, s);
+        s = fma(vec4(subgroupShuffle(q.y, r % LANES)), w1, s);
+        s = fma(vec4(subgroupShuffle(q.z, r % LANES)), w2, s);
+        acc[r][c] = fma(vec4(subgroupShuffle(q.w, r % LANES)), w3, s);
+    }
+}
+
+// act(scale sum + bias + row) + residual; col: output quad, row_at and residual_at: indices of theirs.
+vec4 gemm_epilogue(vec4 sum, float scale, vec4 b, uint row_at, uint residual_at) {
+    vec4 v = sum * scale + b;
+    if ((EPILOGUE & 2u) != 0u) v += texel_load(row, row_at);
+    v = act_apply(ACT, v);
+    if ((EPILOGUE & 4u) != 0u) v += texel_load(residual, residual_at);
+    return v;
+}
+
+// Ends a kernel by finish(m, n, v, b) for every row m, column n, sum v and bias b of its block.
+#define GEMM_FINISH(tile_m, tile_n)                                                                       \
+    EACH_COL(c) {                                                                                         \
+        uint n = tile_col(tile_n, c);                                                                     \
+        vec4 b = (EPILOGUE & 1u) != 0u ? texel_load(bias, min(n, nq - 1u)) : vec4(0.0);                   \
+        EACH_ROW(r) finish(tile_row(tile_m, r), n, acc[r][c], b);                                         \
+    }

@@ -1,0 +1,10 @@
+// Quads read as texels of a buffer view. On CPU drivers a fetch is a handful of vector loads and shuffles for all
+// lanes; a load from a storage buffer is a loop over the lanes with a check for each component, several times as dear.
+#if defined(STORAGE_BF16)
+#define TEXELS usamplerBuffer
+vec4 texel_quad(uvec4 t) { return uintBitsToFloat(t << 16); }
+#else
+#define TEXELS samplerBuffer
+vec4 texel_quad(vec4 t) { return t; }
+#endif
+#define texel_load(t, i) texel_quad(texelFetch(t, int(i)))

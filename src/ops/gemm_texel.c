@@ -1,0 +1,56 @@
+// Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane by shuffles, for CPU
+// drivers. docs/performance.md tells why.
+#include "ops/case.h"
+#include "ops/variant.h"
+
+#include "gpu/tuning.h"
+
+#include <string.h>
+
+// A workgroup is one subgroup, whose width must not vary; wider ones than 16 lanes would leave most fetches of x idle.
+static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
+    return fum_device_stores(info, dtype) && info->subgroup_shuffle && info->subgroup_size >= 4 &&
+           info->subgroup_size <= 16 && info->subgroup_min == info->subgroup_max && info->texel_align &&
+           info->texel_align <= info->binding_align &&
+           info->max_texels >= info->max_binding / (4 * fum_dtype_size(dtype));
+}
+
+// 16 rows of a quad each: as many sums as a CPU's registers and first-level cache take without slowing down, and 6
+// fetches (of 8 lanes) for 256 multiply-adds.
+static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
+                                   size_t quad_bytes) {
+    (void)terms, (void)quads, (void)quad_bytes;
+    uint32_t tall = 16;
+    while (tall > 1 && tall / 2 >= rows) tall /= 2;
+    return (struct fum_gemm_tile){.rows = tall, .cols = 1, .lanes = info->subgroup_size, .lanes_n = info->subgroup_size};
+}
+
+const struct fum_gemm_kernels fum_gemm_texel = {
+    .matmul = "matmul_texel", .conv2d = "conv2d_texel", .texels = 0x1f, .choose = choose};
+
+const struct fum_gemm_kernels *fum_gemm_on_cpu(const struct fum_dispatches *list) {
+    bool plain = list->tuning && list->tuning->variant && strcmp(list->tuning->variant, "texel") != 0;
+    return !plain && usable(list->info, FUM_F32) ? &fum_gemm_texel : &fum_gemm_plain;
+}
+
+// With one or two quads of outputs nearly all lanes would be idle.
+static bool serves(int64_t channels) { return channels > 8; }
+
+static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list) {
+    char why[128];
+    return serves(g->n) && g->k > 0 && fum_gemm_dispatch_by(&fum_gemm_texel, call, g, list, why, sizeof why);
+}
+
+static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c, struct fum_dispatches *list) {
+    char why[128];
+    return serves(c->out_c) && c->in_c > 0 && fum_conv_dispatch_by(&fum_gemm_texel, call, c, list, why, sizeof why);
+}
+
+const struct fum_variant fum_variant_texel = {
+    .name = "texel",
+    .summary = "inputs fetched as texels, shared by shuffles: for CPU devices",
+    .needs = "texel buffers, subgroup shuffles and one subgroup size from 4 to 16",
+    .usable = usable,
+    .matmul = matmul,
+    .conv2d = conv2d,
+};
