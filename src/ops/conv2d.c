@@ -81,8 +81,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-// Input rows that output rows [first, first + count) touch, at least one.
-static void input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin, int64_t *rows) {
+void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin, int64_t *rows) {
     int64_t low = first * c->stride - c->pad, high = (first + count - 1) * c->stride - c->pad + c->kernel_h - 1;
     low = low < 0 ? 0 : low / c->up;
     high = high < 0 ? 0 : high / c->up;
@@ -109,7 +108,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
 
     // Several whole images bind whole images; rows of one bind the input rows they touch.
     int64_t in_first = 0, in_rows = c->in_h;
-    if (part->count < c->out_h) input_rows(c, part->first, part->count, &in_first, &in_rows);
+    if (part->count < c->out_h) fum_conv_input_rows(c, part->first, part->count, &in_first, &in_rows);
     int64_t x_first = (part->batch * c->in_h + in_first) * c->in_w;
     int64_t x_count = ((part->batches - 1) * c->in_h + in_rows) * c->in_w;
     int64_t y_first = (part->batch * c->out_h + part->first) * c->out_w;
@@ -142,8 +141,8 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
     return true;
 }
 
-// Most output rows of one image whose windows of x, out and residual fit a binding each.
-static int64_t rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c, const struct fum_device_info *info) {
+int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c,
+                               const struct fum_device_info *info) {
     int64_t fit = fum_rows_per_binding(info, &call->out);
     if (call->has[FUM_GEMM_RESIDUAL]) fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_RESIDUAL]));
     fit = fum_min_i64(fit, INT32_MAX / 2) / c->out_w;
@@ -181,7 +180,7 @@ bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct f
                  (unsigned long long)fum_desc_bytes(&call->in[1]), (unsigned long long)info->max_binding);
         return false;
     }
-    int64_t fit = rows_that_fit(call, &c, info);
+    int64_t fit = fum_conv_rows_that_fit(call, &c, info);
     if (fit < 1) {
         snprintf(why, why_size, "one row of pixels is over the device's largest binding of %llu bytes",
                  (unsigned long long)info->max_binding);

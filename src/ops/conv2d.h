@@ -25,5 +25,10 @@ static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
 // The dispatches of a convolution that is no plain matrix product, by one family of kernels.
 bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
                           const struct fum_conv *conv, struct fum_dispatches *list, char *why, size_t why_size);
+// Input rows that output rows [first, first + count) touch, at least one.
+void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin, int64_t *rows);
+// Most output rows of one image whose windows of x, out and residual fit a binding each.
+int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c,
+                               const struct fum_device_info *info);
 
 #endif

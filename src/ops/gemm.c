@@ -136,8 +136,7 @@ void fum_gemm_bind_epilogue(const struct fum_dispatches *list, const struct fum_
         d->bind[FUM_GEMM_RESIDUAL] = d->bind[0];
 }
 
-// Rows of the output that fit the bindings of x, out and residual together.
-static int64_t rows_that_fit(const struct fum_op_call *call, const struct fum_device_info *info) {
+int64_t fum_gemm_rows_that_fit(const struct fum_op_call *call, const struct fum_device_info *info) {
     int64_t fit = fum_rows_per_binding(info, &call->out);
     fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_X]));
     if (call->has[FUM_GEMM_RESIDUAL])
@@ -199,7 +198,7 @@ bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g,
 bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
                           const struct fum_gemm *g, struct fum_dispatches *list, char *why, size_t why_size) {
     const struct fum_device_info *info = list->info;
-    int64_t fit = rows_that_fit(call, info);
+    int64_t fit = fum_gemm_rows_that_fit(call, info);
     if (fit < 1) {
         snprintf(why, why_size, "one row is over the device's largest binding of %llu bytes",
                  (unsigned long long)info->max_binding);

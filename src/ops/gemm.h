@@ -45,6 +45,9 @@ float fum_gemm_finish(const struct fum_op_call *call, const float *const *in, do
 void fum_gemm_bind_epilogue(const struct fum_dispatches *list, const struct fum_op_call *call,
                             struct fum_dispatch *d, int64_t first, int64_t count, uint32_t *residual_skip);
 
+// Rows of the output that fit the bindings of x, out and residual together.
+int64_t fum_gemm_rows_that_fit(const struct fum_op_call *call, const struct fum_device_info *info);
+
 // A product by the matmul shader. x: [batches * rows, k]; w: [w_batches * k, n] or, transposed, [w_batches * n, k];
 // batch b of x meets batch (b / w_div) % w_mod of w.
 struct fum_gemm {

@@ -25,7 +25,9 @@ static const struct fum_variant plain = {
     .usable = plain_usable,
 };
 
-const struct fum_variant *const fum_variants[] = {&plain, &fum_variant_texel, &fum_variant_coopmat, NULL};
+const struct fum_variant *const fum_variants[] = {
+    &plain, &fum_variant_texel, &fum_variant_tiled, &fum_variant_f16, &fum_variant_coopmat, NULL,
+};
 
 const struct fum_variant *fum_variant_find(const char *name) {
     for (int i = 0; name && fum_variants[i]; i++)

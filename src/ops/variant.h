@@ -26,7 +26,7 @@ struct fum_variant {
 
 // Ends with NULL. The first is "plain".
 extern const struct fum_variant *const fum_variants[];
-extern const struct fum_variant fum_variant_texel;
+extern const struct fum_variant fum_variant_texel, fum_variant_tiled, fum_variant_f16;
 const struct fum_variant *fum_variant_find(const char *name); // NULL: none
 
 // Whether the device can run it in any storage type.

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "ops/case.h"
+#include "ops/variant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,11 +42,13 @@ static void check_dispatch(const struct fum_op_call *call, const struct fum_disp
 }
 
 // True when the device can run the call; then all of its dispatches are within the limits.
-static bool check_call(const struct fum_op *op, const struct fum_op_call *call, const struct fum_device_info *info) {
+static bool check_call(const struct fum_op *op, const struct fum_op_call *call, const struct fum_device_info *info,
+                       const struct fum_tuning *tuning) {
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
     char why[256] = "";
     assert_non_null(list);
     list->info = info;
+    list->tuning = tuning;
     bool fits = !op->dispatch || op->dispatch(call, list, why, sizeof why);
     if (!fits) assert_true(why[0]);
     for (int i = 0; fits && i < list->count; i++) check_dispatch(call, list, &list->item[i]);
@@ -53,7 +56,7 @@ static bool check_call(const struct fum_op *op, const struct fum_op_call *call, 
     return fits;
 }
 
-static void cases_on(const struct fum_device_info *info, int *fit, int *total) {
+static void cases_on(const struct fum_device_info *info, const struct fum_tuning *tuning, int *fit, int *total) {
     for (int o = 0; o < fum_op_count; o++)
         for (int i = 0; i < fum_op_cases[o]->count; i++) {
             const struct fum_op_case *c = &fum_op_cases[o]->cases[i];
@@ -64,7 +67,7 @@ static void cases_on(const struct fum_device_info *info, int *fit, int *total) {
                 if (!fum_case_has_type(c, dtype)) continue;
                 if (!fum_case_call(fum_ops[o], c, dtype, &call, attr, why, sizeof why))
                     fail_msg("%s, case '%s': %s", fum_ops[o]->name, c->name, why);
-                bool fits = check_call(fum_ops[o], &call, info);
+                bool fits = check_call(fum_ops[o], &call, info, tuning);
                 if (!fits && !c->bench) fail_msg("%s, case '%s' on %s", fum_ops[o]->name, c->name, info->name);
                 *fit += fits;
                 ++*total;
@@ -77,10 +80,16 @@ static void every_case_on_every_device(void **state) {
     for (int i = 0; fum_device_planning_name(i); i++) {
         fum_device *device = NULL;
         struct fum_error err;
-        int fit = 0, total = 0;
         assert_int_equal(fum_device_create_planning(&device, fum_device_planning_name(i), &err), FUM_OK);
-        cases_on(fum_device_get_info(device), &fit, &total);
-        print_message("%s: %d of %d cases fit\n", fum_device_planning_name(i), fit, total);
+        for (int v = -1; v < 0 || fum_variants[v]; v++) { // -1: the device's own choice
+            const char *variant = v < 0 ? NULL : fum_variants[v]->name;
+            int fit = 0, total = 0;
+            if (variant && !fum_variant_usable_at_all(fum_variants[v], fum_device_get_info(device))) continue;
+            fum_device_set_variant(device, variant);
+            cases_on(fum_device_get_info(device), fum_device_tuning(device), &fit, &total);
+            print_message("%s, %s: %d of %d cases fit\n", fum_device_planning_name(i), variant ? variant : "its choice",
+                          fit, total);
+        }
         fum_device_destroy(&device);
     }
 }
@@ -124,7 +133,7 @@ static void tensors_over_the_limits(void **state) {
         char why[256] = "";
         memcpy(c.attrs, b->attrs, sizeof b->attrs);
         assert_true(fum_case_call(op, &c, FUM_F32, &call, attr, why, sizeof why));
-        assert_int_equal(check_call(op, &call, info), b->dispatches > 0);
+        assert_int_equal(check_call(op, &call, info, NULL), b->dispatches > 0);
         struct fum_dispatches *list = fum_calloc(1, sizeof *list);
         assert_non_null(list);
         list->info = info;

@@ -1,0 +1,301 @@
+// A matrix product by tiles in shared memory: a workgroup computes BM rows x BN columns, in steps of BK terms of the
+// sum. Every invocation keeps TM rows x TN columns in registers. Neighbours along x are neighbours along the columns,
+// and the rows and columns of one invocation lie (BM / TM) rows and (BN / TN) quads apart, so that a subgroup of any
+// size reads one stretch of w's tile without bank conflicts and few different rows of x's. Rows of x's tile are PAD
+// quads longer than they need be, for the same reason. While a step is multiplied, the next one is on its way from
+// memory into registers, and with two BUFFERS from there into the other half of the shared memory: one barrier a step.
+//
+// The same source does convolutions (CONV): terms then run over the taps of the kernel and the channels of each, in
+// quads that lie in a pixel, and x's tile is gathered from the image. Sums are f32; with ARITH_F16 the terms of one
+// step are summed in f16 first.
+//
+// Nothing here depends on the subgroup size.
+#extension GL_EXT_control_flow_attributes : require
+layout(constant_id = 3) const uint BM = 64;
+layout(constant_id = 4) const uint BN = 64;
+layout(constant_id = 5) const uint BK = 16;
+layout(constant_id = 6) const uint TM = 8;
+layout(constant_id = 7) const uint TN = 4;
+layout(constant_id = 8) const uint BUFFERS = 2;
+layout(constant_id = 9) const uint PAD = 1;
+layout(constant_id = 10) const uint ACT = 0;
+layout(constant_id = 11) const uint EPILOGUE = 0;   // bits: 1 bias, 2 row, 4 residual
+layout(constant_id = 12) const uint K_TAIL = 0;     // 1: the channels of x are not a multiple of 4
+layout(constant_id = 13) const uint TRANSPOSED = 0; // 1: w is [n, k]
+layout(constant_id = 14) const uint PARTIAL = 0;    // 1: sums go to scratch, one layer per split
+layout(constant_id = 15) const uint CONV = 0;
+layout(constant_id = 16) const uint UP = 0;         // 1: the image is read doubled
+layout(constant_id = 17) const uint NORM = 0;       // 1: x is read as act(x factor + addend)
+layout(constant_id = 18) const uint NORM_ACT = 0;
+
+layout(push_constant) uniform Push {
+    uint channels, n_size, cq, nq; // terms of one tap, columns, and their quads
+    uint rows, batches;            // rows of a batch; batches each have their own rows and may have their own w
+    uint tiles_m, tiles_n;
+    uint x_skip, w_skip, y_skip, residual_skip;
+    uint w_div, w_mod;                 // batch b of x meets batch (b / w_div) % w_mod of w
+    uint row_base, row_first, row_div; // row operand of flat row i: row_base + (row_first + i) / row_div; 0: the first
+    float scale;
+    uint quads;       // quads of terms: taps x cq
+    uint split_quads; // of them in one split: whole steps
+    uint splits;
+    // Convolutions; `pixels` outputs of an image are rows of the product, from row `first` of the output and with row
+    // `in_first` of the image at the start of x.
+    uint kernel_w, stride, pad, in_h, in_w, out_w, pixels, first, in_first;
+    uint norm_skip;
+};
+
+layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+layout(set = 0, binding = 1) readonly buffer W { QUAD w[]; };
+layout(set = 0, binding = 2) readonly buffer Bias { QUAD bias[]; };
+layout(set = 0, binding = 3) readonly buffer Row { QUAD row[]; };
+layout(set = 0, binding = 4) readonly buffer Residual { QUAD residual[]; };
+layout(set = 0, binding = 5) writeonly buffer Y { QUAD y[]; };
+layout(set = 0, binding = 5) writeonly buffer Layers { vec4 layers[]; };
+layout(set = 0, binding = 6) readonly buffer Norm { vec4 norm[]; }; // [image, 2, channels]: factors, then addends
+
+#ifdef ARITH_F16
+#define TILE f16vec4
+#define SCALAR float16_t
+#else
+#define TILE vec4
+#define SCALAR float
+#endif
+
+// Of the build, not of the device: expressions over specialisation constants.
+const uint KQ = BK / 4u;
+const uint COLS = TN / 4u;
+const uint LANES_N = BN / TN;
+const uint LANES_M = BM / TM;
+const uint THREADS = LANES_M * LANES_N;
+const uint A_STRIDE = KQ + PAD;
+const uint B_STRIDE = BN / 4u;
+const uint A_QUADS = BM * KQ;
+const uint B_QUADS = BK * B_STRIDE;
+const uint A_LOADS = (A_QUADS + THREADS - 1u) / THREADS; // quads that an invocation brings, a step
+const uint B_LOADS = (B_QUADS + THREADS - 1u) / THREADS;
+const uint A_SIZE = BM * A_STRIDE;
+const uint A_ALL = BUFFERS * A_SIZE;
+const uint B_ALL = BUFFERS * B_QUADS;
+
+shared TILE tile_a[A_ALL];
+shared TILE tile_b[B_ALL];
+
+vec4 acc[TM][COLS];
+TILE next_a[A_LOADS];
+TILE next_b[B_LOADS];
+
+// ---- bringing a step in ----
+
+uint a_at[A_LOADS];               // of each quad's row: where it starts, or (CONV) row 0 of its image
+int a_y[A_LOADS], a_x[A_LOADS];   // top left input pixel of its output pixel
+uint a_image[A_LOADS];
+uint a_quad, a_c, a_tap_y, a_tap_x; // the quad of terms that this invocation brings next, and what it is of the kernel
+uint w_at, col_first;
+
+uint lane() { return gl_LocalInvocationID.x; }
+
+void find_tap() {
+    uint tap = a_quad / cq;
+    a_c = a_quad - tap * cq;
+    a_tap_y = tap / kernel_w;
+    a_tap_x = tap - a_tap_y * kernel_w;
+}
+
+// Where the rows of this invocation's quads of x lie.
+void begin_a(uint batch, uint row_at, uint q_begin) {
+    a_quad = q_begin + lane() % KQ;
+    if (CONV != 0u) find_tap();
+    [[unroll]] for (uint i = 0u; i < A_LOADS; i++) {
+        uint r = min(row_at + (lane() + i * THREADS) / KQ, rows - 1u);
+        if (CONV != 0u) {
+            uint image = r / pixels, pixel = r - image * pixels, oy = pixel / out_w;
+            a_y[i] = int((oy + first) * stride) - int(pad);
+            a_x[i] = int((pixel - oy * out_w) * stride) - int(pad);
+            a_at[i] = image * in_h - in_first;
+            a_image[i] = image;
+        } else {
+            a_at[i] = x_skip + (batch * rows + r) * cq;
+        }
+    }
+}
+
+vec4 normalised(vec4 v, uint image) {
+    uint at = norm_skip + 2u * image * cq + a_c;
+    return act_apply(NORM_ACT, fma(v, norm[at], norm[at + cq]));
+}
+
+void fetch_a(uint q_end) {
+    bool there = a_quad < q_end;
+    [[unroll]] for (uint i = 0u; i < A_LOADS; i++) {
+        vec4 v = vec4(0.0);
+        if (CONV != 0u) {
+            int iy = a_y[i] + int(a_tap_y), ix = a_x[i] + int(a_tap_x);
+            if (there && uint(iy) < in_h << UP && uint(ix) < in_w << UP) {
+                v = quad_load(x[x_skip + ((a_at[i] + (uint(iy) >> UP)) * in_w + (uint(ix) >> UP)) * cq + a_c]);
+                if (NORM != 0u) v = normalised(v, a_image[i]);
+                if (K_TAIL != 0u) v = quad_mask(v, a_c, channels, 0.0);
+            }
+        } else if (there) {
+            v = quad_load(x[a_at[i] + a_quad]);
+            if (K_TAIL != 0u) v = quad_mask(v, a_quad, channels, 0.0);
+        }
+        next_a[i] = TILE(v);
+    }
+    a_quad += KQ;
+    if (CONV != 0u) {
+        if (cq >= KQ) {
+            a_c += KQ;
+            if (a_c >= cq) {
+                a_c -= cq;
+                a_tap_x++;
+                if (a_tap_x == kernel_w) {
+                    a_tap_x = 0u;
+                    a_tap_y++;
+                }
+            }
+        } else {
+            find_tap();
+        }
+    }
+}
+
+// A row of w by its place among the terms: quads of a tap are padded, rows of w are not.
+bool find_w_row(uint q, uint j, out uint at) {
+    if (K_TAIL == 0u) {
+        at = 4u * q + j;
+        return true;
+    }
+    uint tap = CONV != 0u ? q / cq : 0u, c = 4u * (q - tap * cq) + j;
+    at = tap * channels + c;
+    return c < channels;
+}
+
+void fetch_b(uint q, uint q_end) {
+    [[unroll]] for (uint i = 0u; i < B_LOADS; i++) {
+        uint item = lane() + i * THREADS;
+        vec4 v = vec4(0.0);
+        if (TRANSPOSED != 0u) {
+            uint n = min(col_first * 4u + item / KQ, n_size - 1u), k = q + item % KQ;
+            if (k < q_end) v = quad_load(w[w_at + n * cq + k]);
+            if (K_TAIL != 0u) v = quad_mask(v, k, channels, 0.0);
+        } else {
+            uint k = item / B_STRIDE, col = min(col_first + item % B_STRIDE, nq - 1u), at;
+            bool there = q + k / 4u < q_end;
+            if (find_w_row(q + k / 4u, k % 4u, at) && there) v = quad_load(w[w_at + at * nq + col]);
+        }
+        next_b[i] = TILE(v);
+    }
+}
+
+void store_next(uint half_at) {
+    [[unroll]] for (uint i = 0u; i < A_LOADS; i++) {
+        uint item = lane() + i * THREADS;
+        if (A_QUADS % THREADS == 0u || item < A_QUADS)
+            tile_a[half_at * A_SIZE + item / KQ * A_STRIDE + item % KQ] = next_a[i];
+    }
+    [[unroll]] for (uint i = 0u; i < B_LOADS; i++) {
+        uint item = lane() + i * THREADS;
+        if (B_QUADS % THREADS != 0u && item >= B_QUADS) continue;
+        if (TRANSPOSED != 0u) {
+            uint n = item / KQ, at = half_at * B_QUADS + item % KQ * 4u * B_STRIDE + n / 4u;
+            [[unroll]] for (uint j = 0u; j < 4u; j++) tile_b[at + j * B_STRIDE][n % 4u] = next_b[i][j];
+        } else {
+            tile_b[half_at * B_QUADS + item] = next_b[i];
+        }
+    }
+}
+
+// ---- multiplying it ----
+
+#ifdef ARITH_F16
+#define SUM part
+#else
+#define SUM acc
+#endif
+
+void multiply(uint half_at) {
+#ifdef ARITH_F16
+    f16vec4 part[TM][COLS];
+    [[unroll]] for (uint r = 0u; r < TM; r++)
+        [[unroll]] for (uint c = 0u; c < COLS; c++) part[r][c] = f16vec4(0.0);
+#endif
+    uint a_base = half_at * A_SIZE + lane() / LANES_N * A_STRIDE, b_base = half_at * B_QUADS + lane() % LANES_N;
+    [[unroll]] for (uint k = 0u; k < KQ; k++) {
+        TILE a[TM];
+        [[unroll]] for (uint r = 0u; r < TM; r++) a[r] = tile_a[a_base + r * LANES_M * A_STRIDE + k];
+        [[unroll]] for (uint c = 0u; c < COLS; c++) {
+            uint at = b_base + 4u * k * B_STRIDE + c * LANES_N;
+            TILE b0 = tile_b[at], b1 = tile_b[at + B_STRIDE];
+            TILE b2 = tile_b[at + 2u * B_STRIDE], b3 = tile_b[at + 3u * B_STRIDE];
+            [[unroll]] for (uint r = 0u; r < TM; r++) {
+                TILE s = SUM[r][c];
+                s = fma(TILE(a[r].x), b0, s);
+                s = fma(TILE(a[r].y), b1, s);
+                s = fma(TILE(a[r].z), b2, s);
+                SUM[r][c] = fma(TILE(a[r].w), b3, s);
+            }
+        }
+    }
+#ifdef ARITH_F16
+    [[unroll]] for (uint r = 0u; r < TM; r++)
+        [[unroll]] for (uint c = 0u; c < COLS; c++) acc[r][c] += vec4(part[r][c]);
+#endif
+}
+
+// ---- the end ----
+
+vec4 epilogue(vec4 sum, uint flat_row, uint col) {
+    vec4 v = sum * scale;
+    if ((EPILOGUE & 1u) != 0u) v += quad_load(bias[col]);
+    if ((EPILOGUE & 2u) != 0u)
+        v += quad_load(row[(row_div == 0u ? 0u : row_base + (row_first + flat_row) / row_div) * nq + col]);
+    v = act_apply(ACT, v);
+    if ((EPILOGUE & 4u) != 0u) v += quad_load(residual[residual_skip + flat_row * nq + col]);
+    return v;
+}
+
+void main() {
+    uint tile = group_index(), rest = tile / tiles_n;
+    uint tile_n = tile - rest * tiles_n, tile_m = rest % tiles_m;
+    rest /= tiles_m;
+    uint batch = rest % batches, split = rest / batches;
+    if (split >= splits) return; // all of the workgroup
+
+    uint row_at = tile_m * BM, q_begin = split * split_quads, q_end = min(q_begin + split_quads, quads);
+    col_first = tile_n * B_STRIDE;
+    w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * cq : channels * nq);
+    begin_a(batch, row_at, q_begin);
+    [[unroll]] for (uint r = 0u; r < TM; r++)
+        [[unroll]] for (uint c = 0u; c < COLS; c++) acc[r][c] = vec4(0.0);
+
+    uint half_at = 0u;
+    if (q_begin < q_end) {
+        fetch_a(q_end);
+        fetch_b(q_begin, q_end);
+        store_next(0u);
+    }
+    barrier();
+    for (uint q = q_begin; q < q_end; q += KQ) {
+        bool more = q + KQ < q_end;
+        if (more) {
+            fetch_a(q_end);
+            fetch_b(q + KQ, q_end);
+        }
+        multiply(half_at);
+        if (BUFFERS == 1u) barrier();
+        else half_at ^= 1u;
+        if (more) store_next(half_at);
+        barrier();
+    }
+
+    [[unroll]] for (uint r = 0u; r < TM; r++) {
+        uint m = row_at + lane() / LANES_N + r * LANES_M, flat_row = batch * rows + m;
+        [[unroll]] for (uint c = 0u; c < COLS; c++) {
+            uint col = col_first + lane() % LANES_N + c * LANES_N;
+            if (m >= rows || col >= nq) continue;
+            if (PARTIAL != 0u) layers[(split * batches * rows + flat_row) * nq + col] = acc[r][c];
+            else y[y_skip + flat_row * nq + col] = quad_store(epilogue(acc[r][c], flat_row, col));
+        }
+    }
+}
