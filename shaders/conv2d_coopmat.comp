@@ -35,14 +35,6 @@ uint steps_k; // of one tap
 uint image[X_EACH];
 int top[X_EACH], left[X_EACH];
 
-#if defined(STORAGE_F16)
-vec4 half_load(uvec2 q) { return vec4(unpackFloat2x16(q.x), unpackFloat2x16(q.y)); }
-uvec2 half_store(vec4 v) { return uvec2(packFloat2x16(f16vec2(v.xy)), packFloat2x16(f16vec2(v.zw))); }
-#else
-vec4 half_load(uvec2 q) { return quad_load(q); }
-uvec2 half_store(vec4 v) { return quad_store(v); }
-#endif
-
 // A unit of a pixel whose first channel is 4 q.
 uvec4 normalise(uvec4 u, uint of_image, uint q) {
     for (uint i = 0u; i < 2u; i++) {

@@ -6,14 +6,8 @@
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #extension GL_EXT_control_flow_attributes : require
-#if defined(STORAGE_F16)
-#define ELEMENT float16_t
-#else
-#extension GL_EXT_bfloat16 : require
-#define ELEMENT bfloat16_t
-#endif
+#include "lib/half.glsl"
 
 layout(constant_id = 3) const uint MATRIX_M = 16; // of the device's matrices
 layout(constant_id = 4) const uint MATRIX_N = 16;

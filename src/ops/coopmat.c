@@ -37,4 +37,5 @@ const struct fum_variant fum_variant_coopmat = {
     .usable = usable,
     .matmul = fum_coopmat_matmul,
     .conv2d = fum_coopmat_conv2d,
+    .attention = fum_coopmat_attention,
 };

@@ -1,0 +1,95 @@
+// Attention by cooperative matrices: the dispatches of shaders/attention_coopmat.comp.
+#include "ops/coopmat.h"
+
+#include <string.h>
+
+enum { MAX_HEAD = 256 }; // channels whose outputs a subgroup can hold
+
+// What a workgroup does at once; units are of 16 bytes.
+struct plan {
+    const struct fum_matrix_shape *shape;
+    uint32_t subgroup, groups, fragments, keys, head, slab, shared;
+};
+
+static uint32_t round_up(int64_t n, uint32_t to) { return (uint32_t)((n + to - 1) / to * to); }
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+static struct plan plan_of(const struct fum_device_info *info, const struct fum_matrix_shape *shape, int64_t channels,
+                           uint32_t groups, uint32_t fragments, uint32_t keys) {
+    struct plan p = {shape, info->matrix_subgroup, groups, fragments, keys, 0, 0, 0};
+    p.head = round_up(channels, larger(shape->n, shape->k)); // powers of two, at least 8
+    // As the shader lays it out: a subgroup's queries, later its scores and what else passes; keys and values.
+    uint32_t stride = p.head / 8 + 1;
+    p.slab = larger(shape->m * stride, shape->m * (keys / 4 + 1) + shape->m * (shape->n / 4 + 1));
+    p.shared = 2 * keys * stride + groups * p.slab;
+    return p;
+}
+
+static bool fits(const struct fum_device_info *info, const struct plan *p) {
+    const struct fum_matrix_shape *s = p->shape;
+    bool whole = p->subgroup % s->m == 0 && p->keys % s->n == 0 && p->keys % s->k == 0 &&
+                 p->keys % (4 * (p->subgroup / s->m)) == 0;
+    return whole && p->shared * 16 <= info->shared_bytes && p->groups * p->subgroup <= info->max_group_invocations &&
+           p->groups * p->subgroup <= info->max_group_size[0];
+}
+
+// Two matrices of queries for a subgroup while its outputs stay within 96 channels' registers and there are enough
+// queries; then the most keys, then the most subgroups, that fit the shared memory. CPU devices run this only to test it
+// and would compile the large kernels, of which all is unrolled, for minutes.
+static bool choose(const struct fum_device_info *info, enum fum_dtype dtype, const struct fum_attention *a,
+                   struct plan *plan) {
+    const struct fum_matrix_shape *shape = fum_coopmat_shape(info, dtype);
+    bool power = !(shape->m & (shape->m - 1)) && !(shape->n & (shape->n - 1)) && !(shape->k & (shape->k - 1));
+    if (!power || a->channels > MAX_HEAD) return false;
+    bool cpu = info->type == FUM_DEVICE_CPU;
+    uint32_t most = a->channels <= (cpu ? 40 : 96) && a->queries >= 8 * shape->m ? 2 : 1;
+    for (uint32_t keys = cpu ? 16 : 64; keys >= 8; keys /= 2)
+        for (uint32_t groups = 4; groups; groups /= 2) {
+            *plan = plan_of(info, shape, a->channels, groups, most, keys);
+            if (fits(info, plan)) return true;
+        }
+    return false;
+}
+
+static bool add_part(const struct fum_op_call *call, const struct fum_attention *a, const struct fum_part *part,
+                     const struct plan *p, struct fum_dispatches *list) {
+    struct fum_dispatch *d = fum_dispatch_add(list);
+    if (!d) return false;
+    *d = (struct fum_dispatch){.shader = "attention_coopmat", .dtype = call->out.dtype, .num_bind = 4,
+                               .subgroup = p->subgroup};
+    const uint32_t spec[] = {p->subgroup * p->groups, 1, 1, p->shape->m, p->shape->n, p->shape->k, p->subgroup,
+                             p->groups, p->fragments, p->keys, p->head, p->shared, a->causal, a->channels % 8 == 0,
+                             p->slab};
+    memcpy(d->spec, spec, sizeof spec);
+    d->num_spec = sizeof spec / sizeof *spec;
+    int64_t first = part->batch * a->queries + part->first, count = part->batches * part->count;
+    uint32_t q_skip, k_skip, v_skip, y_skip;
+    fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &q_skip);
+    fum_bind_rows(list, d, 1, 1, false, &call->in[1], part->batch * a->keys, part->batches * a->keys, &k_skip);
+    fum_bind_rows(list, d, 2, 2, false, &call->in[2], part->batch * a->keys, part->batches * a->keys, &v_skip);
+    fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
+    int64_t tile = (int64_t)p->groups * p->fragments * p->shape->m, tiles = (part->count + tile - 1) / tile;
+    float scale = (float)a->scale;
+    uint32_t bits;
+    memcpy(&bits, &scale, sizeof bits);
+    const uint32_t push[] = {(uint32_t)part->count, (uint32_t)part->first, (uint32_t)part->batches, (uint32_t)tiles,
+                             q_skip, k_skip, v_skip, y_skip, bits, (uint32_t)a->heads, (uint32_t)(a->channels / 4),
+                             (uint32_t)a->keys};
+    memcpy(d->push, push, sizeof push);
+    d->num_push = sizeof push / sizeof *push;
+    return fum_groups_1d(list->info, (uint64_t)(tiles * a->heads * part->batches), d->groups);
+}
+
+bool fum_coopmat_attention(const struct fum_op_call *call, const struct fum_attention *a, struct fum_dispatches *list) {
+    const struct fum_device_info *info = list->info;
+    struct plan plan;
+    if (!info->subgroup_shuffle || !choose(info, call->out.dtype, a, &plan)) return false;
+    int64_t fit = fum_min_i64(fum_rows_per_binding(info, &call->in[0]), INT32_MAX / 2);
+    int64_t keys_whole = fum_min_i64(fum_rows_per_binding(info, &call->in[1]), INT32_MAX / 2) / a->keys;
+    if (fit < 1 || keys_whole < 1) return false;
+    int64_t whole = fum_min_i64(fit / a->queries, keys_whole);
+    struct fum_part part = {0};
+    while (fum_part_next(&part, a->batches, a->queries, whole, fit))
+        if (!add_part(call, a, &part, &plan, list)) return false;
+    return true;
+}
