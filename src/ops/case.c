@@ -110,7 +110,7 @@ static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i
     return 0;
 }
 
-static float *fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed) {
+float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed) {
     int64_t n = fum_shape_count(&desc->shape);
     float *x = fum_alloc((size_t)n, sizeof *x);
     for (int64_t i = 0; x && i < n; i++)
@@ -149,8 +149,8 @@ static enum fum_result create_poisoned(fum_buffer **buffer, fum_device *device, 
     return r;
 }
 
-static enum fum_result write_rows(fum_buffer *buffer, const struct fum_desc *desc, const float *x,
-                                  struct fum_error *err) {
+enum fum_result fum_case_write(fum_buffer *buffer, const struct fum_desc *desc, const float *x,
+                               struct fum_error *err) {
     uint64_t bytes = fum_desc_bytes(desc), row = fum_desc_row_bytes(desc);
     int64_t channels = fum_shape_channels(&desc->shape);
     if (!bytes) return FUM_OK;
@@ -192,10 +192,10 @@ static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int
     for (int i = 0; !r && i < run->call.num_inputs; i++) {
         const struct fum_desc *desc = &run->call.in[i];
         if (!run->call.has[i]) continue;
-        if (!(run->in[i] = fill(&c->in[i], desc, (uint64_t)index * FUM_MAX_INPUTS + (uint64_t)i)))
+        if (!(run->in[i] = fum_case_fill(&c->in[i], desc, (uint64_t)index * FUM_MAX_INPUTS + (uint64_t)i)))
             return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an input of an op case");
         r = create_poisoned(&run->in_buffer[i], run->device, fum_desc_bytes(desc), "input", err);
-        if (!r) r = write_rows(run->in_buffer[i], desc, run->in[i], err);
+        if (!r) r = fum_case_write(run->in_buffer[i], desc, run->in[i], err);
     }
     if (!r) r = create_poisoned(&run->out_buffer, run->device, fum_desc_bytes(&run->call.out), "output", err);
     if (!r) r = create_poisoned(&run->scratch, run->device, run->list.scratch_bytes, "scratch", err);
@@ -209,59 +209,16 @@ static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int
     return FUM_OK;
 }
 
-static uint64_t operand_bytes(const struct run *run, int operand) {
-    if (operand == FUM_SCRATCH) return run->list.scratch_bytes;
-    return fum_desc_bytes(operand == FUM_OUT ? &run->call.out : &run->call.in[operand]);
-}
-
-static enum fum_result record_dispatch(struct run *run, const struct fum_dispatch *d, fum_buffer *out,
-                                       struct fum_error *err) {
-    struct fum_kernel_desc desc = {.shader = fum_shader_find(d->shader, d->dtype),
-                                   .num_spec = d->num_spec,
-                                   .num_bindings = d->num_bind,
-                                   .num_push = d->num_push,
-                                   .subgroup = d->subgroup,
-                                   .texels = d->texels};
-    const fum_kernel *kernel;
-    struct fum_binding binding[FUM_MAX_BINDINGS];
-    if (!desc.shader)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: ops.def names no shader %s in %s",
-                             run->op->name, d->shader, fum_dtype_name(d->dtype));
-    memcpy(desc.spec, d->spec, sizeof desc.spec);
-    enum fum_result r = fum_kernel_get(&kernel, run->device, &desc, err);
-    for (int i = 0; !r && i < d->num_bind; i++) {
-        const struct fum_dispatch_bind *b = &d->bind[i];
-        uint64_t whole = operand_bytes(run, b->operand), bytes = b->bytes ? b->bytes : whole;
-        if (b->operand >= 0 && !run->in_buffer[b->operand])
-            return fum_error_set(err, FUM_ERR_ARG, "op %s binds input %d, which is absent", run->op->name,
-                                 b->operand);
-        if (b->offset % run->info.binding_align || bytes > run->info.max_binding || b->offset + bytes > whole)
-            return fum_error_set(
-                err, FUM_ERR_ARG,
-                "op %s binds bytes %llu + %llu of operand %d, which has %llu (at most %llu at once)",
-                run->op->name, (unsigned long long)b->offset, (unsigned long long)bytes, b->operand,
-                (unsigned long long)whole, (unsigned long long)run->info.max_binding);
-        binding[i] = (struct fum_binding){
-            .buffer = b->operand == FUM_OUT       ? out
-                      : b->operand == FUM_SCRATCH ? run->scratch
-                                                  : run->in_buffer[b->operand],
-            .offset = b->offset,
-            .bytes = bytes,
-            .write = b->write,
-        };
-    }
-    return r ? r
-             : fum_command_dispatch(run->command, kernel, binding, d->push, d->groups, run->op->name, err);
-}
-
 // Records and runs the dispatches with the output in `out`, and reads it.
 static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case_result *result,
                                struct fum_error *err) {
     uint64_t ticket;
     double start = 0, end = 0;
+    struct fum_case_memory memory = {.out = out, .scratch = run->scratch};
+    memcpy(memory.in, run->in_buffer, sizeof memory.in);
     enum fum_result r = fum_command_create(&run->command, run->device, run->op->name, err);
     if (!r) r = fum_command_timestamp(run->command, 0, err);
-    for (int i = 0; !r && i < run->list.count; i++) r = record_dispatch(run, &run->list.item[i], out, err);
+    if (!r) r = fum_case_record(run->command, run->device, run->op, &run->call, &run->list, &memory, err);
     if (!r) r = fum_command_timestamp(run->command, 1, err);
     if (!r) r = fum_command_end(run->command, err);
     if (!r) r = fum_command_submit(run->command, &ticket, err);

@@ -61,6 +61,20 @@ bool fum_case_is_large(const struct fum_op *op, const struct fum_op_case *c, enu
 // Whether the device's buffers can hold the storage type.
 bool fum_device_stores(const struct fum_device_info *info, enum fum_dtype dtype);
 
+// An input's values, `seed` deciding which: dense, rounded to its type; free with fum_free. NULL: no memory.
+float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed);
+// Writes dense values as padded rows of the type; what pads them is NaN.
+enum fum_result fum_case_write(fum_buffer *buffer, const struct fum_desc *desc, const float *x, struct fum_error *err);
+
+// Where the operands of a call are, each from byte 0 of its buffer; what is absent is NULL.
+struct fum_case_memory {
+    fum_buffer *in[FUM_MAX_INPUTS], *out, *scratch;
+};
+// Adds the dispatches of a call to a command, compiling their kernels.
+enum fum_result fum_case_record(fum_command *command, fum_device *device, const struct fum_op *op,
+                                const struct fum_op_call *call, const struct fum_dispatches *list,
+                                const struct fum_case_memory *memory, struct fum_error *err);
+
 struct fum_case_result {
     bool pass;
     double error, bound;   // relative RMS error (absolute where the reference is all zero); infinite: a wrong NaN

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """check.py SOURCE_ROOT: includes go downwards only.
 
-base <- gpu <- graph <- ops <- nn <- model <- pipeline <- public API <- cli, samples; io, text and sample need only
+base <- gpu <- graph <- ops <- nn <- model <- pipeline <- bench <- public API <- cli, samples; io, text and sample need only
 base; only src/gpu includes Vulkan.
 """
 import pathlib
@@ -19,12 +19,13 @@ BELOW = {
     "nn": ["base", "gpu", "graph", "ops"],
     "model": ["base", "io", "text", "sample", "gpu", "graph", "ops", "nn"],
     "pipeline": ["base", "io", "text", "sample", "gpu", "graph", "ops", "nn", "model"],
+    "bench": ["base", "io", "text", "sample", "gpu", "graph", "ops", "nn", "model", "pipeline"],
 }
 # The layer that each public header speaks for. A layer may use the headers of its own and of those below.
 # sampler.h also names the random number generators, which base draws from.
 PUBLIC = {
     "core": "base", "sampler": "base", "device": "gpu", "graph": "graph", "selftest": "ops", "tuning": "ops", "tokenizer": "text",
-    "model": "model", "pipeline": "pipeline",
+    "model": "model", "pipeline": "pipeline", "bench": "bench",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 VULKAN = re.compile(r"(^|/)(vulkan|volk|vk_video)", re.I)

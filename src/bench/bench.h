@@ -1,0 +1,102 @@
+// The benchmark's insides. A probe is a recorded command that can be timed again and again; everything measured is
+// probes in rounds.
+#ifndef FUM_BENCH_BENCH_H
+#define FUM_BENCH_BENCH_H
+
+#include <fumarole/bench.h>
+
+#include "base/alloc.h"
+#include "graph/op.h"
+
+// ---- samples ----
+
+// Values while they are collected.
+struct fum_samples {
+    double *values;
+    size_t count, capacity;
+};
+bool fum_samples_add(struct fum_samples *samples, double value); // false: no memory
+void fum_samples_free(struct fum_samples *samples);
+// The median so far; 0 when there is none.
+double fum_samples_median(const struct fum_samples *samples);
+// Median, quartiles and a copy of the values in the arena. False: no memory.
+bool fum_samples_finish(const struct fum_samples *samples, fum_arena *arena, struct fum_bench_samples *out);
+
+// ---- probes ----
+
+struct fum_probe {
+    fum_command *command;
+    double amount; // floating-point operations, bytes or dispatches of one run
+    int slot;      // the timestamp at its end; the one at its start is 0
+};
+
+void fum_probe_free(struct fum_probe *probe);
+// Runs it once: by the device's clock, by the host's where it has none.
+enum fum_result fum_probe_run(fum_device *device, const struct fum_probe *probe, double *seconds,
+                              struct fum_error *err);
+
+// ---- the device's limits ----
+
+enum fum_limit {
+    FUM_LIMIT_FMA_F32 = 0,
+    FUM_LIMIT_FMA_F16,
+    FUM_LIMIT_READ,
+    FUM_LIMIT_WRITE,
+    FUM_LIMIT_COPY,
+    FUM_LIMIT_ROWS,
+    FUM_LIMIT_CACHED,
+    FUM_LIMIT_BROADCAST,
+    FUM_LIMIT_SHARED,
+    FUM_LIMIT_DISPATCH,
+    FUM_LIMIT_BARRIER,
+    FUM_LIMIT_SUBMIT,
+    FUM_LIMIT_COUNT,
+};
+
+// Everything that measures limits: two large buffers, a probe for each limit that the device has.
+struct fum_limits {
+    fum_device *device;
+    fum_buffer *x, *y;
+    struct fum_probe probe[FUM_LIMIT_COUNT];
+    struct fum_samples samples[FUM_LIMIT_COUNT]; // rates, or seconds
+};
+enum fum_result fum_limits_create(struct fum_limits *limits, fum_device *device, struct fum_error *err);
+void fum_limits_free(struct fum_limits *limits);
+// Measures one once more; *rate: per second (FLOP, bytes), or seconds of those that are times.
+enum fum_result fum_limits_measure(struct fum_limits *limits, enum fum_limit which, double *rate,
+                                   struct fum_error *err);
+bool fum_limits_has(const struct fum_limits *limits, enum fum_limit which);
+// The best arithmetic rate for values stored as dtype, over the f32 rate; 1 when f32 is what there is.
+double fum_limits_gain(const struct fum_limits *limits, enum fum_dtype dtype);
+// The best rate of large memory, of reading, writing and copying, over that of reading.
+double fum_limits_memory_gain(const struct fum_limits *limits);
+enum fum_result fum_limits_finish(const struct fum_limits *limits, struct fum_bench_report *report, fum_arena *arena,
+                                  struct fum_error *err);
+
+// ---- a run ----
+
+struct fum_bench_run {
+    fum_device *device;
+    struct fum_bench_params params; // defaults filled in
+    const struct fum_device_info *info;
+    struct fum_limits limits;
+    fum_arena *arena; // the report's
+    struct fum_bench_report *report;
+    double start;
+};
+
+// FUM_ERR_CANCELLED when the caller wants to stop.
+enum fum_result fum_bench_check(const struct fum_bench_run *run, struct fum_error *err);
+void fum_bench_progress(const struct fum_bench_run *run, const char *what, int done, int total);
+
+// Each fills its part of the report, also when it ends early.
+enum fum_result fum_bench_ops(struct fum_bench_run *run, double seconds, struct fum_error *err);
+enum fum_result fum_bench_models(struct fum_bench_run *run, double seconds, struct fum_error *err);
+
+// The limits around something that is timed: fma in f32 and memory reads.
+struct fum_around {
+    double fma, memory;
+};
+enum fum_result fum_around_measure(struct fum_bench_run *run, struct fum_around *around, struct fum_error *err);
+
+#endif

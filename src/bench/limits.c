@@ -1,0 +1,235 @@
+// The device's own limits, by small shaders: arithmetic in registers, memory by pattern, shared memory, and what a
+// dispatch, a barrier and a submission cost.
+#include "bench/bench.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+enum { DISPATCHES = 64, BROADCAST_QUADS = 1024 };
+
+// How one limit is measured.
+struct recipe {
+    const char *name, *unit, *what, *shader;
+    enum fum_dtype dtype;
+    double scale; // from the rate, or the seconds, to the unit
+    bool time;
+    uint32_t pattern; // of bench_memory
+    int moved;        // times that a quad crosses the bus
+};
+
+static const struct recipe recipes[FUM_LIMIT_COUNT] = {
+    [FUM_LIMIT_FMA_F32] = {"fma f32", "GFLOP/s", "multiply-add chains in registers", "bench_fma", FUM_F32, 1e-9},
+    [FUM_LIMIT_FMA_F16] = {"fma f16", "GFLOP/s", "the same in f16, in pairs", "bench_fma", FUM_F16, 1e-9},
+    [FUM_LIMIT_READ] = {"read", "GB/s", "neighbouring lanes read neighbouring 16 bytes", "bench_memory", FUM_F32, 1e-9,
+                        false, 0, 1},
+    [FUM_LIMIT_WRITE] = {"write", "GB/s", "the same, written", "bench_memory", FUM_F32, 1e-9, false, 1, 1},
+    [FUM_LIMIT_COPY] = {"copy", "GB/s", "read and written bytes together", "bench_memory", FUM_F32, 1e-9, false, 2, 2},
+    [FUM_LIMIT_ROWS] = {"read in rows", "GB/s", "every lane reads along a row of its own", "bench_memory", FUM_F32, 1e-9,
+                        false, 3, 1},
+    [FUM_LIMIT_CACHED] = {"read cached", "GB/s", "a part of 16 KiB, again and again", "bench_memory", FUM_F32, 1e-9,
+                          false, 0, 1},
+    [FUM_LIMIT_BROADCAST] = {"read same", "GB/s", "all lanes want the same 16 bytes; counted for each lane",
+                             "bench_memory", FUM_F32, 1e-9, false, 4, 1},
+    [FUM_LIMIT_SHARED] = {"shared memory", "GB/s", "16 KiB of it, read round and round", "bench_shared", FUM_F32, 1e-9},
+    [FUM_LIMIT_DISPATCH] = {"dispatch", "µs", "one more of 64 that do not wait for each other", "bench_empty", FUM_F32,
+                            1e6, true},
+    [FUM_LIMIT_BARRIER] = {"barrier", "µs", "what it adds between two dispatches", "bench_empty", FUM_F32, 1e6, true},
+    [FUM_LIMIT_SUBMIT] = {"submission", "µs", "from the call until the host knows that it is done", "bench_empty",
+                          FUM_F32, 1e6, true},
+};
+
+bool fum_limits_has(const struct fum_limits *l, enum fum_limit which) {
+    return l->probe[which].command != NULL;
+}
+
+static uint32_t lanes_of(const struct fum_device_info *info) {
+    uint32_t lanes = info->type == FUM_DEVICE_CPU ? fum_lanes(info) : 256;
+    return lanes <= info->max_group_invocations ? lanes : fum_lanes(info);
+}
+
+// What a probe runs: `rounds` says how long. Returns the amount of work through *amount.
+static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct fum_probe *probe,
+                              struct fum_error *err) {
+    const struct recipe *recipe = &recipes[which];
+    const struct fum_device_info *info = fum_device_get_info(l->device);
+    uint32_t lanes = lanes_of(info), groups[3] = {1, 1, 1}, push[3] = {0};
+    uint64_t quads = fum_buffer_size(l->x) / 16;
+    struct fum_kernel_desc desc = {.shader = fum_shader_find(recipe->shader, recipe->dtype),
+                                   .spec = {lanes, 1, 1},
+                                   .num_spec = 3,
+                                   .num_bindings = 1};
+    struct fum_binding binding[2] = {{l->y, 0, fum_buffer_size(l->y), true}};
+    int dispatches = 1;
+    *probe = (struct fum_probe){.slot = 1};
+    if (!desc.shader)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "this build has no shader %s in %s", recipe->shader,
+                             fum_dtype_name(recipe->dtype));
+    if (which <= FUM_LIMIT_FMA_F16) {
+        float factor = 0.999f, offset = 0.001f;
+        uint32_t many = info->type == FUM_DEVICE_CPU ? 64 : 4096;
+        push[0] = rounds;
+        memcpy(&push[1], &factor, 4);
+        memcpy(&push[2], &offset, 4);
+        desc.num_push = 3;
+        fum_groups_1d(info, many, groups);
+        probe->amount = 2.0 * 12 * 8 * rounds * lanes * many;
+    } else if (which <= FUM_LIMIT_BROADCAST) {
+        uint32_t each = info->type == FUM_DEVICE_CPU ? 64 : 16;
+        desc.spec[3] = recipe->pattern;
+        desc.num_spec = 4;
+        desc.num_bindings = 2;
+        desc.num_push = 2;
+        binding[0] = (struct fum_binding){l->x, 0, fum_buffer_size(l->x), false};
+        binding[1] = (struct fum_binding){l->y, 0, fum_buffer_size(l->y), true};
+        push[0] = each;
+        push[1] = which == FUM_LIMIT_CACHED || which == FUM_LIMIT_BROADCAST ? BROADCAST_QUADS - 1 : (uint32_t)quads - 1;
+        fum_groups_1d(info, quads / lanes / each, groups);
+        dispatches = (int)rounds;
+        probe->amount = (double)(quads / lanes / each * lanes * each) * 16 * recipe->moved * rounds;
+    } else if (which == FUM_LIMIT_SHARED) {
+        uint32_t many = info->type == FUM_DEVICE_CPU ? 64 : 4096;
+        push[0] = rounds;
+        desc.num_push = 1;
+        fum_groups_1d(info, many, groups);
+        probe->amount = 4.0 * 16 * rounds * lanes * many;
+    } else {
+        dispatches = which == FUM_LIMIT_SUBMIT ? 1 : DISPATCHES;
+        probe->amount = dispatches;
+    }
+
+    const fum_kernel *kernel;
+    enum fum_result r = fum_kernel_get(&kernel, l->device, &desc, err);
+    if (!r) r = fum_command_create(&probe->command, l->device, recipe->name, err);
+    if (!r) r = fum_command_timestamp(probe->command, 0, err);
+    for (int i = 0; i < dispatches && !r; i++) {
+        if (which == FUM_LIMIT_DISPATCH) // apart, so that no barrier comes between
+            binding[0] = (struct fum_binding){l->y, (uint64_t)i * 4096, 4096, true};
+        r = fum_command_dispatch(probe->command, kernel, binding, push, groups, recipe->name, err);
+    }
+    if (!r) r = fum_command_timestamp(probe->command, 1, err);
+    if (!r) r = fum_command_end(probe->command, err);
+    if (r) fum_probe_free(probe);
+    return r;
+}
+
+// So many rounds that one run takes long enough to be timed well and no longer.
+static enum fum_result calibrate(struct fum_limits *l, enum fum_limit which, struct fum_error *err) {
+    double wanted = fum_device_get_info(l->device)->type == FUM_DEVICE_CPU ? 8e-3 : 1e-3;
+    bool memory = which >= FUM_LIMIT_READ && which <= FUM_LIMIT_BROADCAST;
+    uint32_t most = memory ? 16 : 1 << 20;
+    for (uint32_t rounds = memory ? 1 : 16;;) {
+        double seconds = 0;
+        fum_probe_free(&l->probe[which]);
+        enum fum_result r = record(l, which, rounds, &l->probe[which], err);
+        for (int i = 0; i < 2 && !r; i++) r = fum_probe_run(l->device, &l->probe[which], &seconds, err); // one warms up
+        if (r || which >= FUM_LIMIT_DISPATCH || seconds >= wanted || rounds >= most) return r;
+        double grow = seconds > 0 ? 1.2 * wanted / seconds : 16;
+        uint32_t next = (uint32_t)(rounds * (grow > 16 ? 16 : grow < 2 ? 2 : grow));
+        rounds = next > most ? most : next;
+    }
+}
+
+static bool supported(const struct fum_device_info *info, enum fum_limit which) {
+    if (which == FUM_LIMIT_FMA_F16) return info->float16;
+    if (which == FUM_LIMIT_SHARED) return info->shared_bytes >= 16384;
+    return true;
+}
+
+// A power of two that is well beyond the caches, of what the device allows.
+static uint64_t large_bytes(const struct fum_device_info *info) {
+    uint64_t bytes = info->type == FUM_DEVICE_CPU ? UINT64_C(64) << 20 : UINT64_C(256) << 20;
+    while (bytes > info->max_binding || bytes > info->max_buffer || bytes > info->max_allocation ||
+           bytes > info->memory / 8)
+        bytes /= 2;
+    return bytes;
+}
+
+enum fum_result fum_limits_create(struct fum_limits *l, fum_device *device, struct fum_error *err) {
+    const struct fum_device_info *info = fum_device_get_info(device);
+    uint64_t bytes = large_bytes(info);
+    *l = (struct fum_limits){.device = device};
+    if (bytes < 1 << 20)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s allows buffers of %llu bytes, too small to measure with",
+                             info->name, (unsigned long long)bytes);
+    enum fum_result r = fum_buffer_create(&l->x, device, bytes, FUM_BUFFER_DEVICE, "bench", err);
+    if (!r) r = fum_buffer_create(&l->y, device, bytes, FUM_BUFFER_DEVICE, "bench", err);
+    for (int half = 0; half < 2 && !r; half++) { // ones: written before it is read
+        float *ones = fum_alloc(1 << 20, sizeof *ones);
+        if (!ones) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory to measure limits");
+        for (int i = 0; i < 1 << 20 && !r; i++) ones[i] = 1;
+        uint64_t piece = bytes < UINT64_C(4) << 20 ? bytes : UINT64_C(4) << 20;
+        for (uint64_t at = 0; at < bytes && !r; at += piece)
+            r = fum_buffer_write(half ? l->y : l->x, at, ones, piece, err);
+        fum_free(ones);
+    }
+    for (enum fum_limit i = 0; i < FUM_LIMIT_COUNT && !r; i++)
+        if (supported(info, i)) r = calibrate(l, i, err);
+    return r;
+}
+
+void fum_limits_free(struct fum_limits *l) {
+    for (int i = 0; i < FUM_LIMIT_COUNT; i++) {
+        fum_probe_free(&l->probe[i]);
+        fum_samples_free(&l->samples[i]);
+    }
+    fum_buffer_destroy(&l->x);
+    fum_buffer_destroy(&l->y);
+}
+
+enum fum_result fum_limits_measure(struct fum_limits *l, enum fum_limit which, double *rate, struct fum_error *err) {
+    const struct fum_probe *probe = &l->probe[which];
+    double seconds = 0, start = fum_time_now();
+    enum fum_result r = fum_probe_run(l->device, probe, &seconds, err);
+    if (r) return r;
+    if (which == FUM_LIMIT_SUBMIT) seconds = fum_time_now() - start;
+    if (seconds <= 0) seconds = 1e-9;
+    *rate = recipes[which].time ? seconds / probe->amount : probe->amount / seconds;
+    if (which == FUM_LIMIT_BARRIER) { // beyond the dispatch itself
+        double dispatch = fum_samples_median(&l->samples[FUM_LIMIT_DISPATCH]);
+        *rate = *rate > dispatch ? *rate - dispatch : 0;
+    }
+    if (!fum_samples_add(&l->samples[which], *rate))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a measurement");
+    return FUM_OK;
+}
+
+double fum_limits_gain(const struct fum_limits *l, enum fum_dtype dtype) {
+    double f32 = fum_samples_median(&l->samples[FUM_LIMIT_FMA_F32]);
+    double f16 = dtype == FUM_F16 ? fum_samples_median(&l->samples[FUM_LIMIT_FMA_F16]) : 0;
+    return f32 > 0 && f16 > f32 ? f16 / f32 : 1;
+}
+
+double fum_limits_memory_gain(const struct fum_limits *l) {
+    double read = fum_samples_median(&l->samples[FUM_LIMIT_READ]), best = read;
+    for (enum fum_limit i = FUM_LIMIT_WRITE; i <= FUM_LIMIT_COPY; i++) {
+        double rate = fum_samples_median(&l->samples[i]);
+        if (rate > best) best = rate;
+    }
+    return read > 0 ? best / read : 1;
+}
+
+enum fum_result fum_limits_finish(const struct fum_limits *l, struct fum_bench_report *report, fum_arena *arena,
+                                  struct fum_error *err) {
+    struct fum_bench_limit *out = fum_arena_alloc(arena, FUM_LIMIT_COUNT, sizeof *out);
+    if (!out) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
+    report->limits = out;
+    for (int i = 0; i < FUM_LIMIT_COUNT; i++) {
+        struct fum_samples scaled = {0};
+        bool fits = true;
+        for (size_t k = 0; k < l->samples[i].count; k++)
+            fits = fits && fum_samples_add(&scaled, l->samples[i].values[k] * recipes[i].scale);
+        if (fits && scaled.count) {
+            out->name = recipes[i].name;
+            out->unit = recipes[i].unit;
+            out->what = recipes[i].what;
+            out->lower_is_better = recipes[i].time;
+            fits = fum_samples_finish(&scaled, arena, &out->value);
+            out++;
+        }
+        fum_samples_free(&scaled);
+        if (!fits) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
+    }
+    report->num_limits = (int)(out - report->limits);
+    return FUM_OK;
+}

@@ -1,0 +1,371 @@
+// Every operation on the shapes of real models, in rounds: one run of each case, between two measurements of the limits,
+// then the next round.
+#include "bench/bench.h"
+
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "ops/case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Inputs at least this large take a part of memory that all cases share; smaller ones and those with meaning (ids) have
+// their own.
+enum { SHARED_BYTES = 1 << 18, PATTERN = 1 << 20 };
+// What a case is taken to reach before anything is known: of the fma rate, of the memory's.
+static const double GUESS_FMA = 0.07, GUESS_MEMORY = 0.3;
+
+struct entry {
+    const struct fum_op *op;
+    const struct fum_op_case *c;
+    int index; // of the case
+    enum fum_dtype type;
+    struct fum_op_call call;
+    double attr[FUM_MAX_ATTRS];
+    double flops, bytes, guess; // guess: seconds
+    fum_buffer *own[FUM_MAX_INPUTS];
+    struct fum_probe probe;
+    int dispatches, barriers;
+    struct fum_samples seconds, of_fma, of_roof;
+    bool memory_bound;
+    bool dropped;
+};
+
+// What cases of one storage type share.
+struct pool {
+    uint64_t in_bytes[FUM_MAX_INPUTS], out_bytes, scratch_bytes;
+    struct fum_case_memory memory;
+};
+
+struct ops {
+    struct fum_bench_run *run;
+    struct entry *entries;
+    size_t count, capacity;
+    struct pool pools[FUM_BF16 + 1];
+    struct fum_dispatches *list; // large: one for all
+    double flops_rate, bytes_rate;
+};
+
+// ---- which cases ----
+
+// Inputs and output, each once; of a table that ids look up, as much as they take of it.
+static double moved_bytes(const struct entry *e) {
+    double out = (double)fum_desc_bytes(&e->call.out), sum = out;
+    bool lookup = false;
+    for (int i = 0; i < e->call.num_inputs; i++) lookup = lookup || e->c->in[i].fill == FUM_FILL_INDEX;
+    for (int i = 0; i < e->call.num_inputs; i++) {
+        double bytes = e->call.has[i] ? (double)fum_desc_bytes(&e->call.in[i]) : 0;
+        sum += lookup && bytes > out ? out : bytes;
+    }
+    return sum;
+}
+
+static enum fum_result add_entry(struct ops *ops, int op, int index, enum fum_dtype type, struct fum_error *err) {
+    char why[200];
+    const struct fum_op_case *c = &fum_op_cases[op]->cases[index];
+    if (!fum_grow((void **)&ops->entries, &ops->capacity, ops->count, sizeof *ops->entries))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the list of cases");
+    struct entry *e = &ops->entries[ops->count];
+    *e = (struct entry){.op = fum_ops[op], .c = c, .index = index, .type = type};
+    if (!fum_case_call(e->op, c, type, &e->call, e->attr, why, sizeof why))
+        return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", e->op->name, c->name, why);
+    e->flops = e->op->flops ? e->op->flops(&e->call) : 0;
+    e->bytes = moved_bytes(e);
+    e->guess = e->flops / (ops->flops_rate * GUESS_FMA) + e->bytes / (ops->bytes_rate * GUESS_MEMORY) + 1e-5;
+    ops->count++;
+    return FUM_OK;
+}
+
+static enum fum_result list_entries(struct ops *ops, struct fum_error *err) {
+    const struct fum_bench_params *p = &ops->run->params;
+    for (enum fum_dtype type = FUM_F32; type <= FUM_BF16; type++) {
+        if (!(p->types >> type & 1) || !fum_device_stores(ops->run->info, type)) continue;
+        for (int op = 0; op < fum_op_count; op++) {
+            if (p->op && strcmp(p->op, fum_ops[op]->name)) continue;
+            for (int i = 0; i < fum_op_cases[op]->count; i++) {
+                const struct fum_op_case *c = &fum_op_cases[op]->cases[i];
+                if (!c->bench || !fum_case_has_type(c, type)) continue;
+                enum fum_result r = add_entry(ops, op, i, type, err);
+                if (r) return r;
+            }
+        }
+    }
+    // call.attr points into the entry, which has moved while the list grew.
+    for (size_t i = 0; i < ops->count; i++) ops->entries[i].call.attr = ops->entries[i].attr;
+    return FUM_OK;
+}
+
+static void drop(struct ops *ops, struct entry *e) {
+    e->dropped = true;
+    ops->run->report->ops_left_out++;
+}
+
+// Leaves out the longest until the rest fits the time, at `rounds` runs of each.
+static void fit_time(struct ops *ops, double seconds, double rounds) {
+    for (;;) {
+        double sum = 0;
+        struct entry *longest = NULL;
+        for (size_t i = 0; i < ops->count; i++) {
+            struct entry *e = &ops->entries[i];
+            if (e->dropped) continue;
+            sum += e->guess * rounds;
+            if (!longest || e->guess > longest->guess) longest = e;
+        }
+        if (sum <= seconds || !longest) return;
+        drop(ops, longest);
+    }
+}
+
+// ---- memory ----
+
+static bool is_shared(const struct entry *e, int input) {
+    return e->c->in[input].type == FUM_CASE_STORAGE && fum_desc_bytes(&e->call.in[input]) >= SHARED_BYTES;
+}
+
+static bool plan_dispatches(struct ops *ops, struct entry *e) {
+    char why[200] = "";
+    ops->list->count = 0;
+    ops->list->scratch_bytes = 0;
+    ops->list->info = ops->run->info;
+    ops->list->tuning = fum_device_tuning(ops->run->device);
+    bool fits = e->op->dispatch && e->op->dispatch(&e->call, ops->list, why, sizeof why);
+    if (!fits) fum_log(ops->run->params.log, FUM_LOG_INFO, "bench: op %s, case '%s': %s", e->op->name, e->c->name, why);
+    return fits;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+static uint64_t pool_bytes(const struct pool *p) {
+    uint64_t sum = p->out_bytes + p->scratch_bytes;
+    for (int i = 0; i < FUM_MAX_INPUTS; i++) sum += p->in_bytes[i];
+    return sum;
+}
+
+// Sizes of the pools; a case that does not fit the device's memory or limits is left out.
+static void size_pools(struct ops *ops) {
+    const struct fum_device_info *info = ops->run->info;
+    uint64_t limit = info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
+    bool stated;
+    uint64_t budget = fum_device_memory_budget(ops->run->device, &stated) / 10 * 8;
+    for (size_t k = 0; k < ops->count; k++) {
+        struct entry *e = &ops->entries[k];
+        if (e->dropped) continue;
+        struct pool *pool = &ops->pools[e->type], grown = *pool;
+        bool fits = plan_dispatches(ops, e);
+        for (int i = 0; i < e->call.num_inputs && fits; i++)
+            if (e->call.has[i] && is_shared(e, i))
+                grown.in_bytes[i] = larger(grown.in_bytes[i], fum_desc_bytes(&e->call.in[i]));
+        grown.out_bytes = larger(grown.out_bytes, fum_desc_bytes(&e->call.out));
+        grown.scratch_bytes = larger(grown.scratch_bytes, ops->list->scratch_bytes);
+        fits = fits && grown.out_bytes <= limit && grown.scratch_bytes <= limit;
+        for (int i = 0; i < FUM_MAX_INPUTS; i++) fits = fits && grown.in_bytes[i] <= limit;
+        uint64_t others = fum_device_memory_used(ops->run->device);
+        for (int t = FUM_F32; t <= FUM_BF16; t++)
+            if (t != (int)e->type) others += pool_bytes(&ops->pools[t]);
+        if (fits && pool_bytes(&grown) + others <= budget) *pool = grown;
+        else drop(ops, e);
+    }
+}
+
+// Standard normal values, over and over: products of them are neither huge nor subnormal.
+static enum fum_result fill(fum_buffer *buffer, enum fum_dtype type, struct fum_error *err) {
+    struct fum_case_input in = {.shape = {1, {PATTERN}}};
+    struct fum_desc desc = {in.shape, type};
+    float *values = fum_case_fill(&in, &desc, 1);
+    uint8_t *bytes = fum_alloc(PATTERN, fum_dtype_size(type));
+    enum fum_result r = FUM_OK;
+    if (!values || !bytes) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
+    else fum_convert_from_f32(bytes, type, values, PATTERN);
+    uint64_t size = fum_buffer_size(buffer), whole = PATTERN * (uint64_t)fum_dtype_size(type);
+    for (uint64_t at = 0; at < size && !r; at += whole)
+        r = fum_buffer_write(buffer, at, bytes, size - at < whole ? size - at : whole, err);
+    fum_free(values);
+    fum_free(bytes);
+    return r;
+}
+
+static enum fum_result make_buffer(fum_buffer **buffer, struct ops *ops, uint64_t bytes, enum fum_dtype type,
+                                   struct fum_error *err) {
+    if (!bytes) return FUM_OK;
+    enum fum_result r = fum_buffer_create(buffer, ops->run->device, bytes, FUM_BUFFER_DEVICE, "bench", err);
+    return r ? r : fill(*buffer, type, err);
+}
+
+static enum fum_result make_pools(struct ops *ops, struct fum_error *err) {
+    enum fum_result r = FUM_OK;
+    for (enum fum_dtype t = FUM_F32; t <= FUM_BF16 && !r; t++) {
+        struct pool *p = &ops->pools[t];
+        for (int i = 0; i < FUM_MAX_INPUTS && !r; i++) r = make_buffer(&p->memory.in[i], ops, p->in_bytes[i], t, err);
+        if (!r) r = make_buffer(&p->memory.out, ops, p->out_bytes, t, err);
+        if (!r) r = make_buffer(&p->memory.scratch, ops, p->scratch_bytes, FUM_F32, err);
+    }
+    return r;
+}
+
+static enum fum_result make_own(struct ops *ops, struct entry *e, int input, struct fum_error *err) {
+    const struct fum_desc *desc = &e->call.in[input];
+    uint64_t bytes = fum_desc_bytes(desc);
+    enum fum_result r = fum_buffer_create(&e->own[input], ops->run->device, bytes < 16 ? 16 : bytes, FUM_BUFFER_DEVICE,
+                                          "bench", err);
+    float *values = r ? NULL : fum_case_fill(&e->c->in[input], desc, (uint64_t)(e->index * FUM_MAX_INPUTS + input));
+    if (!r && !values) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
+    if (!r) r = fum_case_write(e->own[input], desc, values, err);
+    fum_free(values);
+    return r;
+}
+
+// ---- recording and running ----
+
+// `loops` times the same call in one command.
+static enum fum_result record(struct ops *ops, struct entry *e, int loops, struct fum_error *err) {
+    struct fum_case_memory memory = ops->pools[e->type].memory;
+    enum fum_result r = FUM_OK;
+    for (int i = 0; i < FUM_MAX_INPUTS && !r; i++) {
+        if (i >= e->call.num_inputs || !e->call.has[i]) memory.in[i] = NULL;
+        else if (!is_shared(e, i)) {
+            if (!e->own[i]) r = make_own(ops, e, i, err);
+            memory.in[i] = e->own[i];
+        }
+    }
+    if (e->op->updates || e->op->view) memory.out = memory.in[0];
+    fum_probe_free(&e->probe);
+    e->probe = (struct fum_probe){.amount = loops, .slot = 1};
+    if (!r && !plan_dispatches(ops, e)) r = fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: '%s'", e->op->name, e->c->name);
+    if (!r) r = fum_command_create(&e->probe.command, ops->run->device, e->op->name, err);
+    if (!r) r = fum_command_timestamp(e->probe.command, 0, err);
+    for (int k = 0; k < loops && !r; k++) {
+        r = fum_case_record(e->probe.command, ops->run->device, e->op, &e->call, ops->list, &memory, err);
+        if (k == 0) {
+            e->dispatches = fum_command_dispatches(e->probe.command);
+            e->barriers = fum_command_barriers(e->probe.command);
+        }
+    }
+    if (!r) r = fum_command_timestamp(e->probe.command, 1, err);
+    return r ? r : fum_command_end(e->probe.command, err);
+}
+
+// The first run, which is not counted, tells how often a short one is repeated within a command.
+static enum fum_result warm_up(struct ops *ops, struct entry *e, struct fum_error *err) {
+    double seconds, wanted = ops->run->info->type == FUM_DEVICE_CPU ? 2e-3 : 2e-4;
+    enum fum_result r = record(ops, e, 1, err);
+    if (!r) r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
+    if (r || seconds >= wanted) return r;
+    int loops = seconds > 0 ? (int)(wanted / seconds) + 1 : 16;
+    return record(ops, e, loops > 32 ? 32 : loops, err);
+}
+
+static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_around *before, struct fum_error *err) {
+    struct fum_around after;
+    double seconds;
+    enum fum_result r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
+    if (!r) r = fum_around_measure(ops->run, &after, err);
+    if (r) return r;
+    seconds /= e->probe.amount;
+    double fma = (before->fma + after.fma) / 2;
+    double memory = (before->memory + after.memory) / 2 * fum_limits_memory_gain(&ops->run->limits);
+    double arithmetic = e->flops / (fma * fum_limits_gain(&ops->run->limits, e->type)), moving = e->bytes / memory;
+    e->memory_bound = moving > arithmetic;
+    *before = after;
+    if (!fum_samples_add(&e->seconds, seconds) || !fum_samples_add(&e->of_fma, e->flops / seconds / fma) ||
+        !fum_samples_add(&e->of_roof, (arithmetic > moving ? arithmetic : moving) / seconds))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a measurement");
+    return FUM_OK;
+}
+
+static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error *err) {
+    struct fum_around around;
+    int total = 0, done = 0;
+    for (size_t i = 0; i < ops->count; i++) total += !ops->entries[i].dropped;
+    enum fum_result r = FUM_OK;
+    for (size_t i = 0; i < ops->count && !r; i++) {
+        struct entry *e = &ops->entries[i];
+        if (e->dropped) continue;
+        fum_bench_progress(ops->run, "operations, first run", done++, total);
+        r = fum_bench_check(ops->run, err);
+        if (!r) r = warm_up(ops, e, err);
+    }
+    if (!r) r = fum_around_measure(ops->run, &around, err);
+    for (int round = 0; round < ops->run->params.repeats && !r; round++) {
+        char what[64];
+        snprintf(what, sizeof what, "operations, repeat %d", round + 1);
+        done = 0;
+        for (size_t i = 0; i < ops->count && !r; i++) {
+            if (ops->entries[i].dropped) continue;
+            if (round && fum_time_now() >= end) return FUM_OK; // some cases have one repeat more than others
+            fum_bench_progress(ops->run, what, done++, total);
+            r = fum_bench_check(ops->run, err);
+            if (!r) r = measure(ops, &ops->entries[i], &around, err);
+        }
+    }
+    return r;
+}
+
+// ---- the report ----
+
+static enum fum_result report(struct ops *ops, struct fum_error *err) {
+    struct fum_bench_run *run = ops->run;
+    struct fum_bench_op *out = fum_arena_alloc(run->arena, ops->count ? ops->count : 1, sizeof *out);
+    if (!out) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
+    run->report->ops = out;
+    for (size_t i = 0; i < ops->count; i++) {
+        const struct entry *e = &ops->entries[i];
+        if (!e->seconds.count) continue;
+        *out = (struct fum_bench_op){.op = e->op->name,
+                                     .name = e->c->name,
+                                     .type = e->type,
+                                     .flops = e->flops,
+                                     .bytes = e->bytes,
+                                     .dispatches = e->dispatches,
+                                     .barriers = e->barriers,
+                                     .memory_bound = e->memory_bound};
+        if (!fum_samples_finish(&e->seconds, run->arena, &out->seconds) ||
+            !fum_samples_finish(&e->of_fma, run->arena, &out->of_fma) ||
+            !fum_samples_finish(&e->of_roof, run->arena, &out->of_roof))
+            return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
+        out++;
+    }
+    run->report->num_ops = (int)(out - run->report->ops);
+    return FUM_OK;
+}
+
+static void release(struct ops *ops) {
+    for (size_t k = 0; k < ops->count; k++) {
+        struct entry *e = &ops->entries[k];
+        fum_probe_free(&e->probe);
+        for (int i = 0; i < FUM_MAX_INPUTS; i++) fum_buffer_destroy(&e->own[i]);
+        fum_samples_free(&e->seconds);
+        fum_samples_free(&e->of_fma);
+        fum_samples_free(&e->of_roof);
+    }
+    for (int t = FUM_F32; t <= FUM_BF16; t++) {
+        struct fum_case_memory *m = &ops->pools[t].memory;
+        for (int i = 0; i < FUM_MAX_INPUTS; i++) fum_buffer_destroy(&m->in[i]);
+        fum_buffer_destroy(&m->out);
+        fum_buffer_destroy(&m->scratch);
+    }
+    fum_free(ops->entries);
+    fum_free(ops->list);
+}
+
+enum fum_result fum_bench_ops(struct fum_bench_run *run, double seconds, struct fum_error *err) {
+    struct ops ops = {.run = run, .list = fum_alloc(1, sizeof *ops.list)};
+    double end = fum_time_now() + seconds;
+    struct fum_error ignored;
+    if (!ops.list) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the list of cases");
+    ops.flops_rate = fum_samples_median(&run->limits.samples[FUM_LIMIT_FMA_F32]);
+    ops.bytes_rate = fum_samples_median(&run->limits.samples[FUM_LIMIT_READ]);
+    enum fum_result r = list_entries(&ops, err);
+    if (!r) {
+        fit_time(&ops, seconds, 4); // one to warm up, three to count
+        size_pools(&ops);
+        r = make_pools(&ops, err);
+    }
+    if (!r) r = run_rounds(&ops, end, err);
+    enum fum_result reported = report(&ops, r ? &ignored : err);
+    release(&ops);
+    return r ? r : reported;
+}

@@ -1,0 +1,118 @@
+// fumarole bench: how near this device's own limits is everything?
+#include "bench.h"
+
+#include "progress.h"
+
+#include <string.h>
+
+struct bench_options {
+    const char *device, *op, *precision, *models;
+    int width, height, repeats;
+    double time;
+    bool limits, ops, quiet, verbose;
+};
+
+static const char *const types[] = {"f32", "f16", "bf16", "all", NULL};
+
+#define FIELD(name) offsetof(struct bench_options, name)
+
+static const struct cli_option options[] = {
+    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
+    {"limits", 0, CLI_FLAG, FIELD(limits), NULL, "only the device's limits (with --ops, --models: these too)", 0, 0, NULL},
+    {"ops", 0, CLI_FLAG, FIELD(ops), NULL, "only the operations", 0, 0, NULL},
+    {"models", 0, CLI_STRING, FIELD(models), "NAMES", "only these whole models: emoji,sd1.5,sd2.1,sdxl or all", 0, 0, NULL},
+    {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
+    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, types},
+    {"width", 'W', CLI_INT, FIELD(width), "N", "of the models' pictures, in pixels", 8, 16384, NULL},
+    {"height", 'H', CLI_INT, FIELD(height), "N", "", 8, 16384, NULL},
+    {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
+    {"repeats", 0, CLI_INT, FIELD(repeats), "N", "at the most, of everything (default 9)", 1, 1000, NULL},
+    {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "no progress", 0, 0, NULL},
+    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},
+    {0},
+};
+
+struct watch {
+    struct cli_progress progress;
+    char what[64];
+};
+
+// A bar on a terminal; elsewhere one line for each part.
+static void on_progress(void *user, const char *what, int done, int total) {
+    struct watch *watch = user;
+    bool same = strncmp(watch->what, what, sizeof watch->what - 1) == 0;
+    if (!same) {
+        watch->progress.calls = 0;
+        snprintf(watch->what, sizeof watch->what, "%s", what);
+    }
+    if (watch->progress.bar)
+        cli_progress_step(&watch->progress, what, done, total, 0);
+    else if (!same && !watch->progress.quiet)
+        fprintf(stderr, "%s\n", what);
+}
+
+static bool stop(void *user) {
+    (void)user;
+    return cli_interrupted();
+}
+
+static unsigned type_mask(const char *precision) {
+    static const unsigned masks[] = {1u << FUM_F32, 1u << FUM_F16, 1u << FUM_BF16, 1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16};
+    for (int i = 0; precision && types[i]; i++)
+        if (strcmp(precision, types[i]) == 0)
+            return masks[i];
+    return 0;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct bench_options values = {0};
+    struct fum_error err = {0};
+    int status = cli_parse(command, &argc, argv, &values);
+    if (status >= 0)
+        return status;
+    if (argc > 0)
+        return cli_misuse(command, "takes no argument such as \"%.60s\"", argv[0]);
+
+    status = 0;
+    struct fum_log log = cli_log(values.verbose);
+    fum_device *device = cli_open_device(values.device, &log, &status);
+    if (!device)
+        return status;
+    cli_catch_interrupt();
+    struct watch watch = {.what = ""};
+    cli_progress_begin(&watch.progress, values.quiet);
+    struct fum_bench_params params = {
+        .parts = (values.limits ? FUM_BENCH_LIMITS : 0u) | (values.ops || values.op ? FUM_BENCH_OPS : 0u) |
+                 (values.models ? FUM_BENCH_MODELS : 0u),
+        .op = values.op,
+        .types = type_mask(values.precision),
+        .models = values.models,
+        .width = values.width,
+        .height = values.height,
+        .seconds = values.time,
+        .repeats = values.repeats,
+        .log = &log,
+        .user = &watch,
+        .on_progress = on_progress,
+        .cancel = stop,
+    };
+    struct fum_bench_report *report = NULL;
+    enum fum_result result = fum_bench(device, &params, &report, &err);
+    cli_progress_clear(&watch.progress);
+    if (report)
+        cli_bench_print(report, fum_device_get_info(device));
+    if (result != FUM_OK)
+        status = cli_fail_result(result, &err);
+    fum_bench_report_free(&report);
+    fum_device_destroy(&device);
+    return status;
+}
+
+const struct cli_command cli_bench = {
+    .name = "bench",
+    .arguments = "[--device WHICH] [--limits] [--ops] [--models NAMES]",
+    .summary = "how fast this GPU is, and how near its own limits every operation and model comes",
+    .details = "Models have random weights, so nothing is needed but the program.\n",
+    .options = options,
+    .run = run,
+};

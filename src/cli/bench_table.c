@@ -1,0 +1,105 @@
+// The benchmark's report on the terminal.
+#include "bench.h"
+
+#include <math.h>
+#include <string.h>
+
+struct cli_text cli_seconds_text(double seconds) {
+    static const struct {
+        double below, scale;
+        const char *unit;
+    } units[] = {{1e-3, 1e6, "us"}, {1, 1e3, "ms"}, {INFINITY, 1, "s"}};
+    struct cli_text out;
+    int i = seconds < units[0].below ? 0 : seconds < units[1].below ? 1 : 2;
+    double value = seconds * units[i].scale;
+    snprintf(out.text, sizeof out.text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, units[i].unit);
+    return out;
+}
+
+struct cli_text cli_spread_text(const struct fum_bench_samples *samples) {
+    struct cli_text out = {""};
+    if (samples->count > 1 && samples->median > 0)
+        snprintf(out.text, sizeof out.text, "%.0f%%", 50 * (samples->high - samples->low) / samples->median);
+    return out;
+}
+
+static void print_limits(const struct fum_bench_report *report) {
+    printf("\nLimits of the device      median   spread\n");
+    for (int i = 0; i < report->num_limits; i++) {
+        const struct fum_bench_limit *l = &report->limits[i];
+        printf("  %-14s %10.*f %-8s ±%-4s %s\n", l->name, l->value.median < 100 ? 2 : 0, l->value.median, l->unit,
+               cli_spread_text(&l->value).text, l->what);
+    }
+}
+
+static void print_op(const struct fum_bench_op *op) {
+    double rate = op->flops / op->seconds.median * 1e-9, moved = op->bytes / op->seconds.median * 1e-9;
+    char flops[16] = "-", fma[16] = "-";
+    if (op->flops > 0) {
+        snprintf(flops, sizeof flops, "%.*f", rate < 100 ? 2 : 0, rate);
+        snprintf(fma, sizeof fma, "%.1f%%", 100 * op->of_fma.median);
+    }
+    printf("  %-34.34s %-4s %10s ±%-4s %8s %8.2f %7s %6.1f%% %s\n", op->name, fum_dtype_name(op->type),
+           cli_seconds_text(op->seconds.median).text, cli_spread_text(&op->seconds).text, flops, moved, fma,
+           100 * op->of_roof.median, op->memory_bound ? "m" : "a");
+}
+
+static void print_ops(const struct fum_bench_report *report) {
+    const char *last = "";
+    printf("\nOperations                            type     median spread  GFLOP/s     GB/s  of fma  of roof\n");
+    for (int i = 0; i < report->num_ops; i++) {
+        const struct fum_bench_op *op = &report->ops[i];
+        if (strcmp(op->op, last) != 0)
+            printf("%s\n", op->op);
+        last = op->op;
+        print_op(op);
+    }
+    printf("of fma: of the multiply-add rate in f32, of roof: of the roofline (m: by memory, a: by arithmetic), both measured "
+           "right before and after\n");
+    if (report->ops_left_out > 0)
+        printf("%d cases left out: they would take longer than the time given, or do not fit the device (--time gives "
+               "more)\n",
+               report->ops_left_out);
+}
+
+static void print_model_line(const char *what, const struct fum_bench_samples *samples, const struct fum_bench_samples *fma) {
+    if (samples->count == 0)
+        return;
+    printf("  %-22s %10s ±%-4s", what, cli_seconds_text(samples->median).text, cli_spread_text(samples).text);
+    if (fma && fma->count > 0)
+        printf("  %.1f%% of fma", 100 * fma->median);
+    printf("\n");
+}
+
+static void print_model(const struct fum_bench_model *m) {
+    printf("%s %dx%d %s\n", m->name, m->width, m->height, fum_dtype_name(m->type));
+    print_model_line("text, both prompts", &m->text, NULL);
+    print_model_line("step with guidance", &m->step, &m->step_of_fma);
+    print_model_line("  of the host's CPU", &m->host, NULL);
+    print_model_line("decode", &m->decode, &m->decode_of_fma);
+    print_model_line("encode", &m->encode, NULL);
+    if (m->dispatches > 0)
+        printf("  %-22s %d dispatches, %d barriers, %.1f GFLOP\n", "a step is", m->dispatches, m->barriers,
+               m->step_flops * 1e-9);
+    if (m->pictures > 0)
+        printf("  %-22s %.4g a second of %d steps (%s each)\n", "pictures", m->pictures, m->steps,
+               cli_seconds_text(1 / m->pictures).text);
+    if (m->memory_peak > 0)
+        printf("  %-22s %.0f MiB; planned: UNet %.0f, VAE %.0f\n", "device memory, peak", (double)m->memory_peak / 1048576,
+               (double)m->planned_unet / 1048576, (double)m->planned_vae / 1048576);
+    if (m->note)
+        printf("  %s\n", m->note);
+}
+
+void cli_bench_print(const struct fum_bench_report *report, const struct fum_device_info *info) {
+    printf("%s, %s\n", info->name, info->driver);
+    print_limits(report);
+    if (report->parts & FUM_BENCH_OPS)
+        print_ops(report);
+    if (report->num_models > 0)
+        printf("\nModels\n");
+    for (int i = 0; i < report->num_models; i++)
+        print_model(&report->models[i]);
+    printf("\n%s in %.0f s; spread: half the distance of the quartiles\n", report->complete ? "Measured" : "Stopped early, measured",
+           report->seconds);
+}
