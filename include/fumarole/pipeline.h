@@ -31,6 +31,7 @@ struct fum_pipeline_params {
     // results are the same bits but for the decoding, whose sums are ordered differently. 0: no limit; FUM_MEMORY_AUTO:
     // what the driver says is free now.
     uint64_t memory_budget;
+    bool vae_tiling; // decode in bands even where the whole fits
     enum fum_precision precision; // how weights and activations are stored; sums are f32
     const struct fum_log *log;    // kept; may be NULL
     // Progress of loading, in bytes; `part` is "unet" and the like. false cancels. May be NULL.

@@ -201,6 +201,7 @@ static int open_all(struct job *job) {
     struct fum_pipeline_params params = {
         .precision = precision_of(job->options.precision),
         .memory_budget = job->options.memory_budget,
+        .vae_tiling = job->options.vae_tiling,
         .log = &job->log,
         .on_load = on_load,
         .on_graph = job->options.dump_graph ? on_graph : NULL,

@@ -54,6 +54,7 @@ const struct cli_option generate_option_table[] = {
      NULL},
     {"memory-budget", 0, CLI_STRING, FIELD(memory_text), "BYTES",
      "device memory to stay under, as 4GiB or 512MiB; auto is what is free", 0, 0, NULL},
+    {"vae-tiling", 0, CLI_FLAG, FIELD(vae_tiling), NULL, "decode the picture in bands, in less memory", 0, 0, NULL},
     {"noise", 0, CLI_PATH, FIELD(noise), "FILE", "start from tensor \"noise\" [n,c,h,w] of a .safetensors file", 0, 0,
      NULL},
     {"save-latents", 0, CLI_PATH, FIELD(save_latents), "FILE",

@@ -14,6 +14,7 @@ struct generate_options {
     int clip_skip; // 0: the model's own
     const char *memory_text; // as given
     uint64_t memory_budget;  // as struct fum_pipeline_params has it
+    bool vae_tiling;
     const char *noise, *save_latents, *trace, *dump_graph;
     bool verbose, quiet;
     const char *mode; // sd-cli's, of which there is one

@@ -203,6 +203,23 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
     return result;
 }
 
+enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device, struct fum_executable_size *size,
+                                       struct fum_error *err) {
+    fum_executable exe = {.device = device, .graph = graph};
+    enum fum_result result = make_plan(&exe, NULL, err);
+    *size = (struct fum_executable_size){0};
+    if (!result) size->activations = fum_plan_bytes(exe.plan);
+    if (!result) size->least = size->activations + fum_stream_least(device, graph, exe.plan);
+    for (int i = 0; i < graph->count && !result; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (t->live && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT))
+            size->weights += (fum_desc_bytes(&t->desc) + FUM_WEIGHTS_ALIGN - 1) / FUM_WEIGHTS_ALIGN * FUM_WEIGHTS_ALIGN;
+    }
+    if (size->least > size->activations + size->weights) size->least = size->activations + size->weights;
+    fum_plan_destroy(&exe.plan);
+    return result;
+}
+
 // Loads the weights, or as many as the store's owner has room for, with a stream for the rest.
 static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) {
     const struct fum_weights_params *params = fum_weights_get_params(exe->weights);
@@ -366,6 +383,15 @@ enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *
         return fum_error_set(err, FUM_ERR_ARG, "%s: cannot take %llu bytes", t->name, (unsigned long long)bytes);
     fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
     return fum_buffer_write(exe->blocks[place->block], place->offset, data, bytes, err);
+}
+
+enum fum_result fum_executable_read_raw(fum_executable *exe, const fum_tensor *t, uint64_t offset, void *data,
+                                        uint64_t bytes, struct fum_error *err) {
+    const struct fum_place *place = &exe->plan->places[t->id];
+    if (place->block < 0 || offset > place->bytes || bytes > place->bytes - offset)
+        return fum_error_set(err, FUM_ERR_ARG, "%s: cannot give %llu bytes", t->name, (unsigned long long)bytes);
+    fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
+    return fum_buffer_read(exe->blocks[place->block], place->offset + offset, data, bytes, err);
 }
 
 // Dense rows → padded rows of the tensor's type, and back. `integers`: data is int32_t.

@@ -3,12 +3,13 @@
 #include "model/vae.h"
 
 #include "model/config.h"
+#include "model/vae_passes.h"
 #include "nn/nn.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const double norm_eps = 1e-6;
+const double fum_vae_norm_eps = 1e-6;
 
 static void check_types(struct fum_config *c, const char *key, const char *wanted, int count) {
     if (!fum_config_has(c, key)) return;
@@ -60,7 +61,7 @@ static fum_tensor *resblock(struct fum_nn *nn, const struct fum_vae_config *v, i
                             int channels) {
     char name[24];
     snprintf(name, sizeof name, "resnets.%d", index);
-    struct fum_nn_resblock block = {.out = channels, .groups = v->groups, .eps = norm_eps};
+    struct fum_nn_resblock block = {.out = channels, .groups = v->groups, .eps = fum_vae_norm_eps};
     return fum_nn_resblock(nn, name, x, &block);
 }
 
@@ -68,18 +69,19 @@ static fum_tensor *mid_block(struct fum_nn *nn, const struct fum_vae_config *v, 
     int channels = v->channels[v->num_blocks - 1];
     size_t mark = fum_nn_enter(nn, "mid_block");
     x = resblock(nn, v, 0, x, channels);
-    if (v->mid_attention) x = fum_nn_pixel_attention(nn, "attentions.0", x, v->groups, norm_eps, 1);
+    if (v->mid_attention) x = fum_nn_pixel_attention(nn, "attentions.0", x, v->groups, fum_vae_norm_eps, 1);
     x = resblock(nn, v, 1, x, channels);
     fum_nn_leave(nn, mark);
     return x;
 }
 
 static fum_tensor *conv_out(struct fum_nn *nn, const struct fum_vae_config *v, fum_tensor *x, int channels) {
-    x = fum_nn_unary(nn, "silu", NULL, fum_nn_group_norm(nn, "conv_norm_out", x, v->groups, norm_eps));
+    x = fum_nn_unary(nn, "silu", NULL, fum_nn_group_norm(nn, "conv_norm_out", x, v->groups, fum_vae_norm_eps));
     return fum_nn_conv(nn, "conv_out", x, channels, NULL);
 }
 
-fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix, fum_tensor *z) {
+fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *v, const char *prefix, fum_tensor *z,
+                                int last) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, prefix);
     int n = v->num_blocks;
@@ -89,13 +91,22 @@ fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, con
     size_t mark = fum_nn_enter(&nn, "decoder");
     fum_tensor *x = fum_nn_conv(&nn, "conv_in", z, v->channels[n - 1], NULL);
     x = mid_block(&nn, v, x);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i <= last; i++) {
         size_t block = fum_nn_enter(&nn, "up_blocks.%d", i);
         for (int j = 0; j <= v->layers; j++) x = resblock(&nn, v, j, x, v->channels[n - 1 - i]);
         struct fum_shape s = fum_tensor_shape(x);
-        if (i + 1 < n) x = fum_nn_upsample(&nn, "upsamplers.0", x, 2 * s.dim[1], 2 * s.dim[2]);
+        if (i < last) x = fum_nn_upsample(&nn, "upsamplers.0", x, 2 * s.dim[1], 2 * s.dim[2]);
         fum_nn_leave(&nn, block);
     }
+    fum_nn_leave(&nn, mark);
+    return x;
+}
+
+fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix, fum_tensor *z) {
+    struct fum_nn nn;
+    fum_tensor *x = fum_vae_decode_head(graph, v, prefix, z, v->num_blocks - 1);
+    fum_nn_init(&nn, graph, prefix);
+    size_t mark = fum_nn_enter(&nn, "decoder");
     x = conv_out(&nn, v, x, v->out_channels);
     fum_nn_leave(&nn, mark);
     return x;

@@ -44,9 +44,21 @@ uint64_t fum_budget_room(void *user, uint64_t wanted, uint64_t least) {
         if (strcmp(pipe->view->text[i].part, pipe->loading))
             evict(pipe, pipe->view->text[i].part, &pipe->encoders[i].g, &pipe->text_weights[i]);
     if (left(pipe) < wanted && strcmp(pipe->loading, "vae")) evict(pipe, "vae", &pipe->decoder.g, &pipe->vae_weights);
-    if (left(pipe) < wanted && strcmp(pipe->loading, "unet"))
+    if (left(pipe) < wanted && strcmp(pipe->loading, "unet") && !pipe->keep_unet)
         evict(pipe, "unet", &pipe->denoiser.g, &pipe->unet_weights);
     return left(pipe);
+}
+
+uint64_t fum_budget_decode(fum_pipeline *pipe, uint64_t wanted, uint64_t least) {
+    uint64_t own = pipe->vae_weights ? fum_weights_bytes(pipe->vae_weights) : 0, unet = 0;
+    pipe->loading = "vae";
+    pipe->keep_unet = true;
+    uint64_t beside = fum_budget_room(pipe, wanted, 0) + own;
+    if (beside >= least) return beside;
+    pipe->keep_unet = false;
+    if (pipe->denoiser.g.exe)
+        unet = pipe->unet_stats.activation_bytes + pipe->unet_stats.weight_bytes + pipe->unet_stats.slot_bytes;
+    return beside + unet;
 }
 
 enum fum_result fum_budget_check(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {

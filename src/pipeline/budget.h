@@ -9,6 +9,8 @@
 void fum_budget_begin(fum_pipeline *pipe);
 // As fum_weights_params.room, for the part in pipe->loading.
 uint64_t fum_budget_room(void *user, uint64_t wanted, uint64_t least);
+// How much the decoder may take when it would like `wanted` bytes and needs `least`; decides whether the UNet stays.
+uint64_t fum_budget_decode(fum_pipeline *pipe, uint64_t wanted, uint64_t least);
 // Whether the budget is enough for every part of this run, each by itself; if not, an error that names the smallest
 // that is.
 enum fum_result fum_budget_check(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err);

@@ -1,8 +1,11 @@
-// Latents to a picture: whole where the device can hold that, else in overlapping tiles through one compiled graph.
+// Latents to a picture: whole where the device and the budget can hold that, else in bands, else in overlapping tiles
+// through one compiled graph.
 #include "pipeline/pipeline.h"
 
 #include "base/error.h"
 #include "base/log.h"
+#include "pipeline/bands.h"
+#include "pipeline/budget.h"
 #include "pipeline/tiles.h"
 
 #include <limits.h>
@@ -11,7 +14,8 @@
 
 // ---- the graph ----
 
-static enum fum_result build(fum_pipeline *pipe, struct fum_decoder *d, struct fum_error *err) {
+// The graph of the picture, or of a tile of it.
+static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d, struct fum_error *err) {
     const struct fum_vae_config *config = &pipe->view->vae;
     enum fum_result result = fum_graph_create(&d->g.graph, pipe->vae_storage, err);
     if (result) return result;
@@ -22,16 +26,63 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_decoder *d, struct f
     d->pixels = fum_vae_decode(graph, config, NULL, fum_vae_unscale(graph, config, d->latents));
     fum_graph_output(graph, d->pixels, "pixels");
     fum_graph_add(graph, "check_finite", "check_finite", (fum_tensor *[]){d->flag, d->pixels}, 2, NULL);
-    if ((result = fum_graph_check(graph, err))) return result;
-    if (pipe->probing) return fum_pipeline_probe(pipe, &d->g, "vae", &pipe->view->vae_weights, err);
-    return fum_pipeline_compile(pipe, &d->g, "vae", &pipe->view->vae_weights, &pipe->vae_weights, err);
+    return fum_graph_check(graph, err);
 }
 
-enum fum_result fum_decode_probe(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
-    struct fum_decoder d = {.height = height, .width = width, .tile_height = height, .tile_width = width};
+static enum fum_result compile(fum_pipeline *pipe, struct fum_decoder *d, struct fum_error *err) {
+    enum fum_result result = build(pipe, d, err);
+    if (!result) result = fum_pipeline_compile(pipe, &d->g, "vae", &pipe->view->vae_weights, &pipe->vae_weights, err);
+    if (!result) fum_executable_get_stats(d->g.exe, &pipe->vae_stats);
+    else fum_stage_graph_clear(&d->g);
+    return result;
+}
+
+// What decoding the whole picture takes.
+static enum fum_result measure(fum_pipeline *pipe, int height, int width, struct fum_executable_size *size,
+                               struct fum_error *err) {
+    struct fum_decoder d = {.tile_height = height, .tile_width = width};
     enum fum_result result = build(pipe, &d, err);
+    if (!result) result = fum_executable_measure(d.g.graph, pipe->device, size, err);
     fum_stage_graph_clear(&d.g);
     return result;
+}
+
+// ---- which way ----
+
+enum fum_result fum_decode_probe(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
+    // The smaller of the two ways is what must fit.
+    struct fum_executable_size whole;
+    uint64_t before = pipe->least;
+    enum fum_result wide = measure(pipe, height, width, &whole, NULL), result = FUM_OK;
+    pipe->least = 0;
+    if (fum_bands_possible(pipe, height, width, NULL)) result = fum_bands_probe(pipe, height, width, err);
+    if (!wide && (whole.least < pipe->least || !pipe->least)) pipe->least = whole.least;
+    if (before > pipe->least) pipe->least = before;
+    return result;
+}
+
+static bool too_large(enum fum_result result) {
+    return result == FUM_ERR_UNSUPPORTED || result == FUM_ERR_NOMEM;
+}
+
+// The whole picture, unless the user, the budget or the device does not want that: the error says why. Leaves in
+// d->room what bands may take.
+static enum fum_result prepare_whole(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
+    struct fum_decoder *d = &pipe->decoder;
+    struct fum_executable_size size;
+    enum fum_result result = measure(pipe, height, width, &size, err);
+    uint64_t room = FUM_BAND_BYTES;
+    bool tiling = pipe->params.vae_tiling;
+    *d = (struct fum_decoder){.height = height, .width = width, .tile_height = height, .tile_width = width};
+    if (pipe->budget && tiling) room = fum_budget_decode(pipe, FUM_BAND_BYTES, FUM_BAND_BYTES);
+    else if (pipe->budget) room = fum_budget_decode(pipe, size.activations + size.weights, size.least);
+    d->room = tiling && room > FUM_BAND_BYTES ? FUM_BAND_BYTES : room;
+    if (tiling) return fum_error_set(err, FUM_ERR_NOMEM, "as was asked for");
+    if (result) return result;
+    if (pipe->budget && room < size.least)
+        return fum_error_set(err, FUM_ERR_NOMEM, "the whole needs %.1f MiB, the budget leaves %.1f MiB",
+                             (double)size.least / (1 << 20), (double)room / (1 << 20));
+    return compile(pipe, d, err);
 }
 
 static void say_tiles(const fum_pipeline *pipe, const char *why) {
@@ -43,26 +94,41 @@ static void say_tiles(const fum_pipeline *pipe, const char *why) {
             d->tile_width * factor, d->tile_height * factor, why);
 }
 
-// Compiles for the whole picture, or for the largest tile that fits.
+// The largest tile that fits. Only where not even the decoder's low-resolution blocks run whole: each tile has norms of
+// its own, which shows.
+static enum fum_result prepare_tiles(fum_pipeline *pipe, int height, int width, const struct fum_error *why,
+                                     struct fum_error *err) {
+    struct fum_decoder *d = &pipe->decoder;
+    int tile_height = height, tile_width = width;
+    enum fum_result result = why->code;
+    struct fum_error again = *why;
+    while (too_large(result) && fum_tile_shrink(&tile_height, &tile_width)) {
+        *d = (struct fum_decoder){.way = FUM_DECODE_TILES, .height = height, .width = width, .tile_height = tile_height,
+                                  .tile_width = tile_width};
+        result = compile(pipe, d, &again);
+    }
+    if (result) return fum_error_set(err, result, "%s", again.text);
+    say_tiles(pipe, why->text);
+    return FUM_OK;
+}
+
 static enum fum_result prepare(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
-    struct fum_error first = {0}, again = {0};
-    int tile_height = height, tile_width = width;
+    struct fum_error why = {0};
     if (d->g.exe && d->height == height && d->width == width) return FUM_OK;
-    for (;;) {
-        fum_stage_graph_clear(&d->g);
-        *d = (struct fum_decoder){.height = height, .width = width, .tile_height = tile_height, .tile_width = tile_width};
-        bool whole = tile_height == height && tile_width == width;
-        enum fum_result result = build(pipe, d, whole ? &first : &again);
-        if (!result) {
-            if (!whole) say_tiles(pipe, first.text);
-            return FUM_OK;
-        }
-        fum_stage_graph_clear(&d->g);
-        bool too_large = result == FUM_ERR_UNSUPPORTED || result == FUM_ERR_NOMEM;
-        if (!too_large || !fum_tile_shrink(&tile_height, &tile_width))
-            return fum_error_set(err, result, "%s", whole ? first.text : again.text);
-    }
+    bool said = d->way == FUM_DECODE_BANDS && d->height == height && d->width == width;
+    int factor = fum_vae_factor(&pipe->view->vae);
+    fum_stage_graph_clear(&d->g);
+    enum fum_result result = prepare_whole(pipe, height, width, &why);
+    why.code = result;
+    if (!result || !too_large(result)) return result ? fum_error_set(err, result, "%s", why.text) : FUM_OK;
+    if (!fum_bands_possible(pipe, height, width, NULL)) return prepare_tiles(pipe, height, width, &why, err);
+    d->way = FUM_DECODE_BANDS;
+    bool wanted = pipe->params.vae_tiling || pipe->budget;
+    if (!said)
+        fum_log(pipe->params.log, wanted ? FUM_LOG_INFO : FUM_LOG_WARN, "vae: decoding %dx%d pixels in bands of rows: %s", width * factor,
+                height * factor, why.text);
+    return FUM_OK;
 }
 
 // ---- running ----
@@ -142,11 +208,24 @@ done:
     return result;
 }
 
-// After values that are not finite: makes the decoder f32, or fails when it is.
-static enum fum_result widen(fum_pipeline *pipe, struct fum_error *err) {
+// In thinner bands where the device has less memory than was thought.
+static enum fum_result run_bands(fum_pipeline *pipe, const float *latents, float *values, char bad[64],
+                                 struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
-    const char *node = NULL;
-    enum fum_result result = fum_executable_first_nonfinite(d->g.exe, FUM_STAGE_LATENTS, &node, err);
+    for (;;) {
+        enum fum_result result =
+            fum_bands_decode(pipe, latents, d->height, d->width, d->room, values, bad, err);
+        if (result != FUM_ERR_NOMEM || pipe->budget || d->room < (4 << 20)) return result;
+        d->room /= 2;
+    }
+}
+
+// After values that are not finite: makes the decoder f32, or fails when it is. `node`: who gave the first of them; NULL:
+// to be found by running the graph again.
+static enum fum_result widen(fum_pipeline *pipe, const char *node, struct fum_error *err) {
+    struct fum_decoder *d = &pipe->decoder;
+    enum fum_result result = FUM_OK;
+    if (!node) result = fum_executable_first_nonfinite(d->g.exe, FUM_STAGE_LATENTS, &node, err);
     if (result) return result;
     if (!node) node = "the decoder";
     if (pipe->vae_storage == FUM_F32)
@@ -177,12 +256,21 @@ enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int 
     size_t count = 3 * factor * (size_t)height * factor * (size_t)width;
     for (bool finite = false; !result && !finite;) {
         if ((result = prepare(pipe, height, width, err))) break;
-        bool whole = d->tile_height == height && d->tile_width == width;
-        result = whole ? run(pipe, latents, values, count, &finite, err)
-                       : run_tiles(pipe, latents, values, count, &finite, err);
-        if (!result && !finite) result = widen(pipe, err);
+        char bad[64] = "";
+        switch (d->way) {
+        case FUM_DECODE_WHOLE: result = run(pipe, latents, values, count, &finite, err); break;
+        case FUM_DECODE_BANDS:
+            result = run_bands(pipe, latents, values, bad, err);
+            finite = !bad[0];
+            break;
+        case FUM_DECODE_TILES: result = run_tiles(pipe, latents, values, count, &finite, err); break;
+        }
+        if (!result && !finite) result = widen(pipe, bad[0] ? bad : NULL, err);
     }
-    if (result) fum_stage_graph_clear(&d->g);
+    if (result) {
+        fum_stage_graph_clear(&d->g);
+        d->way = FUM_DECODE_WHOLE;
+    }
     return result;
 }
 

@@ -138,5 +138,5 @@ void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats 
         .memory_peak = fum_device_memory_peak(pipe->device) + fum_device_staging_bytes(pipe->device),
         .unet = pipe->unet_stats,
         .step_seconds = pipe->step_seconds};
-    if (pipe->decoder.g.exe) fum_executable_get_stats(pipe->decoder.g.exe, &stats->vae);
+    stats->vae = pipe->vae_stats;
 }

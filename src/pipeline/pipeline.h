@@ -40,8 +40,12 @@ struct fum_denoiser {
     struct fum_unet_params unet;
 };
 
+enum fum_decoder_way { FUM_DECODE_WHOLE, FUM_DECODE_BANDS, FUM_DECODE_TILES };
+
 struct fum_decoder {
-    struct fum_stage_graph g;
+    struct fum_stage_graph g;    // not of bands
+    enum fum_decoder_way way;
+    uint64_t room;               // for bands
     int height, width;           // latent pixels of the picture
     int tile_height, tile_width; // of what is compiled: less where the whole is too large for the device
     fum_tensor *latents, *flag, *pixels;
@@ -62,7 +66,8 @@ struct fum_pipeline {
     uint64_t budget;     // bytes of device memory; 0: no limit
     uint64_t least;      // the most that one part needs at the least, of those asked about so far
     bool probing;        // only asking that: nothing is loaded
-    struct fum_executable_stats unet_stats; // of the last one compiled; it may have left the device since
+    bool keep_unet;      // while the decoder is loaded
+    struct fum_executable_stats unet_stats, vae_stats; // of the last ones; they may have left the device since
     double step_seconds;
 };
 
@@ -106,7 +111,8 @@ enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *r
                                      struct fum_error *err);
 
 // Decodes one picture's latents [height, width, channels] to 8-bit RGB. Retries in f32 when a narrower type overflows,
-// and in overlapping tiles when the whole does not fit the device; both are said in the log. fum_decode_values gives
+// and goes by bands (bands.h) when the whole does not fit the device or the budget, or by overlapping tiles (tiles.h)
+// when the device's limits refuse those too; each is said in the log. fum_decode_values gives
 // [3 · height · width · factor²] values of about [-1, 1], before they are rounded.
 enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width, float *values,
                                   struct fum_error *err);

@@ -13,6 +13,7 @@
 #include "graph/executable.h"
 #include "model/unet.h"
 #include "model/vae.h"
+#include "pipeline/bands.h"
 
 #define DOWN "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"], "
 #define UP "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"], "
@@ -52,18 +53,24 @@ static fum_graph *unet_graph(const char *text, int side, int pooled) {
     return g;
 }
 
-static fum_graph *vae_graph(enum fum_dtype storage, int side) {
+static struct fum_vae_config vae_config(void) {
     struct fum_error err = {0};
     struct fum_vae_config config;
     cJSON *json = NULL;
-    fum_graph *g = NULL;
-    if (fum_json_parse(&json, sd_vae, strlen(sd_vae), "test", &err) || fum_vae_config_parse(&config, json, "test", &err) ||
-        fum_graph_create(&g, storage, &err))
+    if (fum_json_parse(&json, sd_vae, strlen(sd_vae), "test", &err) || fum_vae_config_parse(&config, json, "test", &err))
         fail_msg("%s", err.text);
+    cJSON_Delete(json);
+    return config;
+}
+
+static fum_graph *vae_graph(enum fum_dtype storage, int side) {
+    struct fum_error err = {0};
+    struct fum_vae_config config = vae_config();
+    fum_graph *g = NULL;
+    if (fum_graph_create(&g, storage, &err)) fail_msg("%s", err.text);
     fum_tensor *z = fum_graph_input(g, "z", (struct fum_shape){4, {1, side, side, 4}}, storage, FUM_STAGE_LATENTS);
     fum_graph_output(g, fum_vae_decode(g, &config, NULL, z), "pixels");
     if (fum_graph_check(g, &err)) fail_msg("%s", err.text);
-    cJSON_Delete(json);
     return g;
 }
 
@@ -141,7 +148,89 @@ static void test_vae(void **state) {
     }
 }
 
+// The most that decoding in bands takes beside its weights, by what it chooses for `room` bytes.
+static double banded(fum_device *device, enum fum_dtype storage, int side, uint64_t room) {
+    struct fum_error err = {0};
+    const struct fum_model_view view = {.vae = vae_config()};
+    struct fum_pipeline pipe = {.device = device, .view = &view, .vae_storage = storage};
+    uint64_t activations = 0;
+    if (fum_bands_measure(&pipe, side, side, room, &activations, &err)) fail_msg("%s", err.text);
+    return (double)activations;
+}
+
+static void test_bands(void **state) {
+    (void)state;
+    static const struct {
+        const char *what;
+        enum fum_dtype storage;
+        int side;
+        double most; // MiB
+    } cases[] = {{"512x512, f16", FUM_F16, 64, 150},
+                 {"512x512, f32", FUM_F32, 64, 150},
+                 {"1024x1024, f16", FUM_F16, 128, 150},
+                 {"1024x1024, f32", FUM_F32, 128, 300},
+                 {"2048x2048, f16", FUM_F16, 256, 600}};
+    for (int i = 0; fum_device_planning_name(i); i++) {
+        struct fum_error err = {0};
+        fum_device *device = NULL;
+        if (fum_device_create_planning(&device, fum_device_planning_name(i), &err)) fail_msg("%s", err.text);
+        for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+            double most = banded(device, cases[c].storage, cases[c].side, FUM_BAND_BYTES);
+            if (!i) print_message("%-18s VAE in bands to %s: activations %.1f MiB, in 64 MiB %.1f MiB\n", fum_device_planning_name(i),
+                          cases[c].what, most / MIB, banded(device, cases[c].storage, cases[c].side, 64 << 20) / MIB);
+            assert_true(most <= cases[c].most * MIB);
+        }
+        fum_device_destroy(&device);
+    }
+}
+
+// ---- a budget of 4 GiB ----
+
+struct room {
+    uint64_t bytes;
+    const fum_device *device;
+};
+
+static uint64_t room(void *user, uint64_t wanted, uint64_t least) {
+    const struct room *r = user;
+    (void)wanted, (void)least;
+    return r->bytes - fum_device_staging_bytes(r->device) - fum_device_memory_used(r->device);
+}
+
+static void test_budget(void **state) {
+    (void)state;
+    for (int i = 0; fum_device_planning_name(i); i++) {
+        struct fum_error err = {0};
+        fum_device *device = NULL;
+        fum_weights *weights = NULL;
+        fum_executable *exe = NULL;
+        if (fum_device_create_planning(&device, fum_device_planning_name(i), &err)) fail_msg("%s", err.text);
+        struct room r = {UINT64_C(4) << 30, device};
+        struct fum_weights_params params = {.device = device, .label = "unet", .room = room, .user = &r};
+        fum_graph *g = unet_graph(sdxl_unet, 128, 1280);
+        if (fum_weights_create(&weights, &params, &err) || fum_executable_compile(&exe, g, device, weights, NULL, &err))
+            fail_msg("%s", err.text);
+        struct fum_executable_stats s;
+        fum_executable_get_stats(exe, &s);
+        double peak = (double)(fum_device_memory_peak(device) + fum_device_staging_bytes(device));
+        print_message("%-18s SDXL UNet at 1024x1024 in 4096 MiB: %.1f MiB at the most; weights: %.0f MiB stay, %.0f MiB are "
+                      "streamed at every step in %d pieces, %.0f MiB once, through %.0f MiB\n",
+                      fum_device_planning_name(i), peak / MIB, (double)s.weight_bytes / MIB,
+                      (double)s.streamed_bytes[FUM_STAGE_LATENTS] / MIB, s.segments[FUM_STAGE_LATENTS],
+                      (double)(s.streamed_bytes[FUM_STAGE_PROMPT] + s.streamed_bytes[FUM_STAGE_STEPS]) / MIB,
+                      (double)s.slot_bytes / MIB);
+        assert_true(peak <= 4096 * MIB);
+        assert_true(peak >= 4000 * MIB); // what fits stays
+        assert_true(s.streamed_bytes[FUM_STAGE_LATENTS] > 0);
+        fum_executable_destroy(&exe);
+        fum_weights_destroy(&weights);
+        fum_graph_destroy(&g);
+        fum_device_destroy(&device);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15), cmocka_unit_test(test_sdxl), cmocka_unit_test(test_vae)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15), cmocka_unit_test(test_sdxl), cmocka_unit_test(test_vae),
+                                       cmocka_unit_test(test_bands), cmocka_unit_test(test_budget)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,62 @@
+// A factor and an addend for every channel, and an activation: x [.., channels], factors f32 [2, channels]. The second
+// half of a norm whose statistics come from elsewhere.
+#include "ops/emit.h"
+#include "ops/part.h"
+#include "ops/unary.h"
+
+static const struct fum_attr_def attrs[] = {{"act", 0}, {0}};
+
+enum { BLOCK = 8 }; // rows that an invocation handles
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *x = &call->in[0].shape, *f = &call->in[1].shape;
+    if (f->rank != 2 || f->dim[0] != 2 || f->dim[1] != fum_shape_channels(x) || call->in[1].dtype != FUM_F32)
+        return fum_refuse(why, why_size, "the factors must be f32 [2, %lld]", (long long)fum_shape_channels(x));
+    call->out = call->in[0];
+    return true;
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    int64_t channels = fum_shape_channels(&call->out.shape);
+    for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++) {
+        int64_t c = i % channels;
+        double v = (double)in[0][i] * in[1][c] + in[1][channels + c];
+        out[i] = (float)fum_act_reference((enum fum_act)call->attr[0], v);
+    }
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    const struct fum_desc *x = &call->out;
+    int64_t rows = fum_shape_rows(&x->shape), each = fum_rows_per_binding(list->info, x);
+    int64_t quads = fum_shape_row_quads(&x->shape);
+    if (fum_shape_count(&x->shape) == 0) return true;
+    if (each < 1) return fum_refuse(why, why_size, "one row is over the device's largest binding");
+    for (int64_t first = 0; first < rows; first += each) {
+        int64_t count = fum_min_i64(each, rows - first);
+        struct fum_dispatch *d = fum_emit(list, "channel_affine", x->dtype,
+                                          (uint64_t)((count + BLOCK - 1) / BLOCK * quads), why, why_size);
+        if (!d) return false;
+        fum_emit_spec(d, BLOCK);
+        fum_emit_spec(d, (uint32_t)call->attr[0]);
+        uint32_t x_skip = fum_emit_bind_rows(list, d, 0, false, &call->in[0], first, count);
+        if (!fum_emit_bind_whole(list, d, 1, false, &call->in[1], why, why_size)) return false;
+        uint32_t y_skip = fum_emit_bind_rows(list, d, FUM_OUT, true, x, first, count);
+        fum_emit_push(d, (uint32_t)quads);
+        fum_emit_push(d, (uint32_t)count);
+        fum_emit_push(d, x_skip);
+        fum_emit_push(d, y_skip);
+    }
+    return true;
+}
+
+const struct fum_op fum_op_channel_affine = {
+    .name = "channel_affine",
+    .attrs = attrs,
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .overwrites = true,
+    .act_attr = "act",
+};

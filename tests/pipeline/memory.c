@@ -1,0 +1,216 @@
+// Memory budgets: weights streamed beside the computation, parts that leave the device, decoding in bands. The device's
+// own counter says whether the budget was kept.
+#include "open.h"
+
+#include "pipeline/bands.h"
+#include "pipeline/tiles.h"
+
+#define MIB(n) ((uint64_t)((n) * (1 << 20)))
+
+struct outcome {
+    struct kept kept;
+    struct lines lines;
+    struct fum_pipeline_stats stats;
+    enum fum_result result;
+    struct fum_error err;
+};
+
+// A run of the emoji model on a device of its own, with a budget in bytes (0: none).
+static void generate(struct outcome *o, uint64_t budget, unsigned without, int count) {
+    struct fum_device_params device_params = {.validate = true};
+    fum_device *device = NULL;
+    fum_pipeline *pipe = NULL;
+    memset(o, 0, sizeof *o);
+    if (fum_device_create_without(&device, &device_params, without, &o->err)) {
+        fprintf(stderr, "%s\n", o->err.text);
+        exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
+    }
+    struct fum_log log = {keep_line, &o->lines, FUM_LOG_INFO};
+    fum_model *model = open_model(emoji_path());
+    struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .memory_budget = budget, .log = &log};
+    ok(fum_pipeline_create(&pipe, device, model, &params, &o->err), &o->err);
+    struct fum_generate_params g = {.prompt = "a smiling cat face", .width = 64, .height = 64, .steps = 3, .seed = 5,
+                                    .count = count, .on_image = keep, .user = &o->kept};
+    o->result = fum_generate(pipe, &g, &o->err);
+    fum_pipeline_get_stats(pipe, &o->stats);
+    fum_pipeline_destroy(&pipe);
+    assert_int_equal(fum_device_memory_used(device), 0);
+    assert_int_equal(fum_device_validation_messages(device), 0);
+    fum_device_destroy(&device);
+    fum_model_destroy(&model);
+}
+
+static void assert_same_picture(const struct outcome *a, const struct outcome *b) {
+    assert_int_equal(a->kept.count, b->kept.count);
+    assert_memory_equal(a->kept.latents, b->kept.latents, a->kept.latent_count * sizeof(float));
+    assert_memory_equal(a->kept.pixels, b->kept.pixels, a->kept.bytes);
+}
+
+static struct outcome free_run; // without a budget
+
+static int set_up(void **state) {
+    (void)state;
+    generate(&free_run, 0, 0, 1);
+    ok(free_run.result, &free_run.err);
+    return 0;
+}
+
+// Budgets below the weights: the same bits, and never a byte more than allowed.
+static void budget(uint64_t bytes, unsigned without, const char *what) {
+    struct outcome o;
+    generate(&o, bytes, without, 1);
+    ok(o.result, &o.err);
+    print_message("%s, %.1f MiB: %.1f MiB at the most; UNet: %.1f MiB stay, %.1f MiB streamed at every step in %d pieces\n",
+                  what, (double)bytes / MIB(1), (double)o.stats.memory_peak / MIB(1),
+                  (double)o.stats.unet.weight_bytes / MIB(1),
+                  (double)o.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] / MIB(1), o.stats.unet.segments[FUM_STAGE_LATENTS]);
+    assert_true(o.stats.memory_peak <= bytes);
+    assert_true(o.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] > 0);
+    assert_true(o.stats.unet.segments[FUM_STAGE_LATENTS] > 2);
+    assert_non_null(strstr(o.lines.text, "are streamed"));
+    assert_same_picture(&free_run, &o);
+    kept_free(&o.kept);
+}
+
+static void test_budgets(void **state) {
+    (void)state;
+    print_message("no budget: %.1f MiB\n", (double)free_run.stats.memory_peak / MIB(1));
+    assert_true(free_run.stats.memory_peak > MIB(40));
+    budget(MIB(30), 0, "in place");
+    budget(MIB(12), 0, "in place");
+    // The staging ring takes 32 MiB of these.
+    budget(MIB(44), FUM_WITHOUT_UNIFIED, "through the host's memory");
+    budget(MIB(48), FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE, "through the host's memory, with fences");
+}
+
+// The smallest budget is named, and works.
+static void test_smallest(void **state) {
+    (void)state;
+    static const unsigned without[] = {0, FUM_WITHOUT_UNIFIED};
+    for (int i = 0; i < 2; i++) {
+        struct outcome o;
+        unsigned long long mib = 0;
+        generate(&o, MIB(1), without[i], 1);
+        assert_int_equal(o.result, FUM_ERR_NOMEM);
+        print_message("%s\n", o.err.text);
+        const char *named = strstr(o.err.text, "the smallest that works is ");
+        assert_non_null(named);
+        assert_int_equal(sscanf(named, "the smallest that works is %lluMiB", &mib), 1);
+        kept_free(&o.kept);
+        budget(MIB(mib), without[i], "the smallest");
+        generate(&o, MIB(mib - 1), without[i], 1);
+        assert_int_equal(o.result, FUM_ERR_NOMEM);
+        kept_free(&o.kept);
+    }
+}
+
+// A part leaves the device and comes back.
+static void test_more_pictures(void **state) {
+    (void)state;
+    struct outcome all, few;
+    generate(&all, 0, 0, 2);
+    generate(&few, MIB(12), 0, 2);
+    ok(all.result, &all.err);
+    ok(few.result, &few.err);
+    assert_same_picture(&all, &few);
+    assert_true(few.stats.memory_peak <= MIB(12));
+    assert_non_null(strstr(few.lines.text, "unet leaves the device, to make room for vae"));
+    kept_free(&all.kept);
+    kept_free(&few.kept);
+}
+
+// Room for everything: nothing leaves, nothing is streamed. "auto" finds that much on any machine that runs this test.
+static void test_enough(void **state) {
+    (void)state;
+    static const uint64_t budgets[] = {MIB(100), FUM_MEMORY_AUTO};
+    for (int i = 0; i < 2; i++) {
+        struct outcome o;
+        generate(&o, budgets[i], 0, 1);
+        ok(o.result, &o.err);
+        assert_same_picture(&free_run, &o);
+        assert_null(strstr(o.lines.text, "leaves"));
+        assert_null(strstr(o.lines.text, "streamed"));
+        if (i) assert_non_null(strstr(o.lines.text, "memory: a budget of"));
+        kept_free(&o.kept);
+    }
+}
+
+// ---- bands ----
+
+struct bands_case {
+    const char *model;
+    int height, width; // latent pixels
+    enum fum_precision precision;
+    uint64_t room;
+    double bound; // on the largest difference of values in [-1, 1]
+};
+
+static void bands(fum_device *device, const struct bands_case *c) {
+    struct fum_error err = {0};
+    fum_model *model = open_model(c->model);
+    fum_pipeline *pipe = open_pipeline(device, model, c->precision, NULL);
+    int factor = fum_vae_factor(&pipe->view->vae);
+    size_t count = (size_t)(3 * factor * factor * c->height * c->width);
+    size_t latents = (size_t)(pipe->view->vae.latent_channels * c->height * c->width);
+    float *z = malloc(latents * sizeof *z), *whole = malloc(count * sizeof *whole), *banded = malloc(count * sizeof *banded);
+    uint32_t state = 99;
+    for (size_t i = 0; i < latents; i++) {
+        state = state * 1664525u + 1013904223u;
+        z[i] = ((float)(state >> 8) * 0x1p-24f - 0.5f) * 3;
+    }
+    ok(fum_decode_values(pipe, z, c->height, c->width, whole, &err), &err);
+    struct fum_pipeline_stats before, after;
+    fum_pipeline_get_stats(pipe, &before);
+    fum_stage_graph_clear(&pipe->decoder.g);
+    char bad[64];
+    ok(fum_bands_decode(pipe, z, c->height, c->width, c->room, banded, bad, &err), &err);
+    fum_pipeline_get_stats(pipe, &after);
+    double most = 0;
+    for (size_t i = 0; i < count; i++) {
+        double d = fabs((double)whole[i] - banded[i]);
+        if (!(d <= most)) most = d;
+    }
+    print_message("%dx%d %s in %.0f KiB: activations %.0f KiB, whole %.0f KiB; largest difference %.2g/255 (%.1f%% of the work)\n",
+                  factor * c->width, factor * c->height, c->precision == FUM_PRECISION_F32 ? "f32" : "f16",
+                  (double)c->room / 1024, (double)after.vae.activation_bytes / 1024, (double)before.vae.activation_bytes / 1024,
+                  most / 2 * 255, 100 * after.vae.flops[FUM_STAGE_LATENTS] / before.vae.flops[FUM_STAGE_LATENTS]);
+    assert_string_equal(bad, "");
+    assert_true(after.vae.activation_bytes < before.vae.activation_bytes);
+    assert_true(most <= c->bound);
+    free(z);
+    free(whole);
+    free(banded);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
+static void test_bands(void **state) {
+    (void)state;
+    char tiny[1024], emoji[1024];
+    snprintf(tiny, sizeof tiny, "%s", tiny_path());
+    snprintf(emoji, sizeof emoji, "%s", emoji_path());
+    // 1/255 of the picture's range is 2/255 here.
+    const struct bands_case cases[] = {
+        {tiny, 24, 32, FUM_PRECISION_F32, 300 << 10, 1e-4},  {tiny, 17, 5, FUM_PRECISION_F32, 1, 1e-4},
+        {tiny, 24, 32, FUM_PRECISION_F16, 150 << 10, 0.004}, {emoji, 16, 16, FUM_PRECISION_F32, 2 << 20, 1e-4},
+        {emoji, 16, 24, FUM_PRECISION_F32, 1, 1e-4},         {emoji, 16, 16, FUM_PRECISION_F16, 1, 0.004},
+    };
+    fum_device *device = open_device(true);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) bands(device, &cases[i]);
+    assert_int_equal(fum_device_memory_used(device), 0);
+    assert_int_equal(fum_device_validation_messages(device), 0);
+    fum_device_destroy(&device);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    kept_free(&free_run.kept);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_budgets), cmocka_unit_test(test_smallest),
+                                       cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_enough),
+                                       cmocka_unit_test(test_bands)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
