@@ -56,14 +56,10 @@ static enum fum_result make_plan(fum_executable *exe, const struct fum_executabl
     fum_pass_prune(exe->graph);
     if ((result = fum_pass_verify(exe->graph, "building", err))) return result;
     if ((result = dump(params, "prune", exe->graph, NULL, err))) return result;
-    fum_pass_fuse(exe->graph);
+    fum_pass_fuse(exe->graph, info);
     fum_pass_prune(exe->graph);
     if ((result = fum_pass_verify(exe->graph, "fuse", err))) return result;
     if ((result = dump(params, "fuse", exe->graph, NULL, err))) return result;
-    fum_pass_normalise(exe->graph, info);
-    fum_pass_prune(exe->graph);
-    if ((result = fum_pass_verify(exe->graph, "normalise", err))) return result;
-    if ((result = dump(params, "normalise", exe->graph, NULL, err))) return result;
     if ((result = fum_plan_create(&exe->plan, exe->graph, info, fum_device_tuning(exe->device), err))) return result;
     if ((result = fum_plan_verify(exe->plan, exe->graph, info, err))) return result;
     return dump(params, "plan", exe->graph, exe->plan, err);

@@ -99,19 +99,6 @@ static bool fuse_double(fum_tensor *node) {
     return true;
 }
 
-int fum_pass_fuse(fum_graph *graph) {
-    int fused = 0;
-    for (int i = 0; i < graph->count; i++) {
-        fum_tensor *t = graph->tensors[i];
-        if (!t->live || t->kind != FUM_TENSOR_NODE) continue;
-        if (fuse_act(t) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
-        if (fuse_double(t)) fused++;
-    }
-    return fused;
-}
-
-// ---- normalised inputs ----
-
 // A norm that this node alone reads becomes its factors and addends, and the node applies them as it reads the norm's
 // input.
 static bool read_normalised(fum_tensor *node, const struct fum_device_info *info) {
@@ -133,13 +120,16 @@ static bool read_normalised(fum_tensor *node, const struct fum_device_info *info
     return inferred;
 }
 
-int fum_pass_normalise(fum_graph *graph, const struct fum_device_info *info) {
-    int changed = 0;
+int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info) {
+    int fused = 0;
     for (int i = 0; i < graph->count; i++) {
         fum_tensor *t = graph->tensors[i];
-        if (t->live && t->kind == FUM_TENSOR_NODE && read_normalised(t, info)) changed++;
+        if (!t->live || t->kind != FUM_TENSOR_NODE) continue;
+        if (fuse_act(t) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
+        if (fuse_double(t)) fused++;
+        if (read_normalised(t, info)) fused++;
     }
-    return changed;
+    return fused;
 }
 
 // ---- verification ----

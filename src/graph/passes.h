@@ -1,5 +1,5 @@
-// The passes that turn a graph into a plan, in this order: prune, fuse, normalise, plan; verify between them.
-// Each one can be dumped before and after (dump.h).
+// The passes that turn a graph into a plan, in this order: prune, fuse, verify, plan. Each one can be dumped before and
+// after (dump.h).
 #ifndef FUM_GRAPH_PASSES_H
 #define FUM_GRAPH_PASSES_H
 
@@ -8,13 +8,10 @@
 // Marks what outputs and updated states depend on (tensor->live) and counts uses.
 void fum_pass_prune(fum_graph *graph);
 
-// Moves pointwise work into the epilogue of its producer and upsampling into a convolution's input read, by what the
-// op records say they can take. A value that is an output, or read elsewhere too, stays. Returns how many nodes went.
-int fum_pass_fuse(fum_graph *graph);
-
-// Makes norms the input read of the only node that reads them, where its op says that this pays on the device: the norm
-// becomes its factors and addends per channel. Returns how many did.
-int fum_pass_normalise(fum_graph *graph, const struct fum_device_info *info);
+// Moves pointwise work into the epilogue of its producer, upsampling and normalisation into a convolution's
+// input read, by what the op records say they can take and what pays on the device. A value that is an output, or read
+// elsewhere too, stays. Returns how many nodes went or, norms, became their factors and addends per channel.
+int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info);
 
 // Checks what passes rely on: inputs before their nodes, stages in order, shapes that the shape rules still give.
 // `pass` names the pass that ran last, for the error.

@@ -1,6 +1,6 @@
 // Group norm with optional activation: Wu and He (2018). x [batch, .., channels], gamma, beta [channels]; statistics
-// over a batch's rows and the channels of a group. Factors and addends per channel in f32 scratch, then their
-// application.
+// over a batch's rows and the channels of a group. In one dispatch where a workgroup can take all of a group; else
+// factors and addends per channel in f32 scratch, then their application.
 #include <math.h>
 #include <string.h>
 
@@ -61,10 +61,42 @@ static bool add_apply(const struct fum_op_call *call, const struct fum_group_nor
     return true;
 }
 
+// Groups that a workgroup of the single dispatch takes: as many as begin and end on whole quads; 0: none can. On GPUs
+// a workgroup should not take long over its part while others idle.
+static int64_t span_of(const struct fum_op_call *call, const struct fum_device_info *info,
+                       const struct fum_group_norm *g) {
+    int64_t each = g->channels / g->groups, span = each % 4 == 0 ? 1 : each % 2 == 0 ? 2 : 4;
+    uint64_t bytes = (uint64_t)(g->rows * each * span) * fum_dtype_size(call->in[0].dtype);
+    if (g->groups % span || g->whole < 1 || g->batches * g->groups / span < 8) return 0;
+    return info->type == FUM_DEVICE_CPU || bytes <= 512 << 10 ? span : 0;
+}
+
+static bool add_single(const struct fum_op_call *call, const struct fum_group_norm *g, int64_t span,
+                       struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_part part = {0};
+    while (fum_part_next(&part, g->batches, 1, g->whole, 1)) {
+        struct fum_dispatch *d =
+            fum_group_norm_add_groups(list, "group_norm", call, g, part.batches, span, why, why_size);
+        if (!d) return false;
+        int64_t first = part.batch * g->rows, count = part.batches * g->rows;
+        uint32_t x_skip, y_skip;
+        fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &x_skip);
+        fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
+        d->num_bind = 4;
+        d->spec[d->num_spec++] = (uint32_t)span;
+        d->spec[d->num_spec++] = (uint32_t)call->attr[FUM_GROUP_NORM_ACT];
+        d->push[d->num_push++] = x_skip;
+        d->push[d->num_push++] = y_skip;
+    }
+    return true;
+}
+
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_group_norm g;
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (!fum_group_norm_plan(call, list->info, &g, why, why_size)) return false;
+    int64_t span = span_of(call, list->info, &g);
+    if (span) return add_single(call, &g, span, list, why, why_size);
     list->scratch_bytes = g.stats + g.factors;
     struct fum_dispatch_bind factors = {.operand = FUM_SCRATCH, .write = true, .offset = g.stats, .bytes = g.factors};
     return fum_group_norm_factors(call, &g, &factors, list, why, why_size) &&

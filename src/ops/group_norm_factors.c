@@ -140,30 +140,32 @@ static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
     return lanes;
 }
 
-static bool add_groups(const struct fum_op_call *call, const struct fum_group_norm *g,
-                       const struct fum_dispatch_bind *to, struct fum_dispatches *list, char *why, size_t why_size) {
-    int64_t each = g->channels / g->groups, span = fum_min_i64((each + 6) / 4, g->quads);
-    uint32_t lanes = lanes_for(list->info, g->rows * span);
-    struct fum_dispatch *d = add(list, "group_norm_affine", call->in[0].dtype, g, lanes,
-                                 (uint64_t)(g->batches * g->groups), why, why_size);
-    if (!d) return false;
+struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader,
+                                               const struct fum_op_call *call, const struct fum_group_norm *g,
+                                               int64_t batches, int64_t span, char *why, size_t why_size) {
+    int64_t each = g->channels / g->groups;
+    uint32_t lanes = lanes_for(list->info, g->rows * (each * span + 3) / 4);
+    struct fum_dispatch *d = add(list, shader, call->in[0].dtype, g, lanes, (uint64_t)(batches * g->groups / span), why,
+                                 why_size);
+    if (!d) return NULL;
     d->spec[d->num_spec++] = lanes;
+    d->spec[d->num_spec++] = list->info->type == FUM_DEVICE_CPU; // along rows no lane idles
     for (int i = 0; i < 3; i++) d->bind[i] = (struct fum_dispatch_bind){.operand = i};
-    d->bind[3] = *to;
-    d->num_bind = 4;
     float eps = (float)call->attr[FUM_GROUP_NORM_EPS];
-    bool cpu = list->info->type == FUM_DEVICE_CPU; // all lanes along rows: none idles
-    const uint32_t push[] = {(uint32_t)g->groups, (uint32_t)each, (uint32_t)g->rows, (uint32_t)g->batches,
-                             cpu ? 1 : (uint32_t)fum_min_i64(span, lanes)};
+    const uint32_t push[] = {(uint32_t)g->groups, (uint32_t)each, (uint32_t)g->rows, (uint32_t)batches};
     memcpy(d->push + 1, push, sizeof push);
-    memcpy(&d->push[6], &eps, sizeof eps);
-    d->num_push = 7;
-    return true;
+    memcpy(&d->push[5], &eps, sizeof eps);
+    d->num_push = 6;
+    return d;
 }
 
 bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_group_norm *g,
                             const struct fum_dispatch_bind *to, struct fum_dispatches *list, char *why,
                             size_t why_size) {
-    if (!g->chunked) return add_groups(call, g, to, list, why, why_size);
-    return add_chunks(call, g, list, why, why_size) && add_merge(call, g, to, list, why, why_size);
+    if (g->chunked) return add_chunks(call, g, list, why, why_size) && add_merge(call, g, to, list, why, why_size);
+    struct fum_dispatch *d = fum_group_norm_add_groups(list, "group_norm_affine", call, g, g->batches, 1, why, why_size);
+    if (!d) return false;
+    d->bind[3] = *to;
+    d->num_bind = 4;
+    return true;
 }

@@ -33,6 +33,10 @@ static const struct fum_op_case cases[] = {
      .bench = true},
     {.name = "2560 at 8x8, silu", .in = IN(2560, 2, 8, 8), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
      .bench = true},
+    {.name = "128 at 512x512, silu", .in = IN(128, 1, 512, 512), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
+     .bench = true},
+    {.name = "256 at 256x256, silu", .in = IN(256, 1, 256, 256), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
+     .bench = true},
     {.name = "512 at 64x64, silu", .in = IN(512, 1, 64, 64), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
      .bench = true},
 };

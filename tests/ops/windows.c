@@ -20,7 +20,7 @@ struct layout {
     int y_bind, y_skip;
 };
 static const struct layout layouts[] = {
-    {"matmul", 5, 11}, {"conv2d", 5, 20}, {"attention", 3, 7}, {"group_norm_apply", 2, 6},
+    {"matmul", 5, 11}, {"conv2d", 5, 20}, {"attention", 3, 7}, {"group_norm_apply", 2, 6}, {"group_norm", 3, 7},
     {"layer_norm", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3},
 };
 
@@ -127,8 +127,7 @@ static struct fum_device_info made_up(enum fum_device_type type, uint64_t max_bi
 static void cases_on(const struct fum_device_info *info) {
     for (int o = 0; o < fum_op_count; o++)
         for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++) {
-            bool mine = !strcmp(fum_ops[o]->name, layouts[k].shader) ||
-                        (!strcmp(fum_ops[o]->name, "group_norm") && !strcmp(layouts[k].shader, "group_norm_apply"));
+            bool mine = !strcmp(fum_ops[o]->name, layouts[k].shader);
             for (int i = 0; mine && i < fum_op_cases[o]->count; i++) {
                 struct fum_op_call call;
                 double attr[FUM_MAX_ATTRS];

@@ -1,0 +1,64 @@
+// Mean and sum of squared differences of a group of channels over the rows of a batch, by a whole workgroup in one pass:
+// each lane takes those of short runs of rows by Welford's recurrence, and everything after that is merged, m2 = m2_a +
+// m2_b + n_a n_b / n (mean_a - mean_b)^2 (Chan, Golub and LeVeque, "Updating formulae", 1979), which keeps its digits
+// however large the mean is. The shader declares QUAD x[] and, before this file, nothing else.
+layout(constant_id = 3) const uint LANES = 8;      // of the workgroup; a power of two
+layout(constant_id = 4) const uint ALONG_ROWS = 0; // 1: all lanes lie along rows; 0: first along the quads of a row
+
+const uint RUN = 64u; // rows of one recurrence
+
+shared float s_n[LANES], s_mean[LANES], s_m2[LANES];
+
+float n, mean, m2; // of this lane
+
+void merge(float n_b, float mean_b, float m2_b) {
+    if (n_b == 0.0) return;
+    float both = n + n_b, delta = mean_b - mean;
+    float share = n_b / both;
+    m2 += fma(delta * delta, n * share, m2_b);
+    mean = fma(delta, share, mean);
+    n = both;
+}
+
+// How many lanes lie along `quads` quads of a row.
+uint lanes_along(uint quads) { return ALONG_ROWS != 0u ? 1u : min(quads, LANES); }
+
+// Channels [first, end) of the rows that start at quad `at` of x, `quads` from one to the next. n, mean and m2 are then
+// those of all in every lane. To be called by the whole workgroup.
+void moments(uint at, uint quads, uint rows, uint first, uint end) {
+    uint lane = gl_LocalInvocationID.x, end_quad = (end + 3u) / 4u;
+    uint lanes_q = lanes_along(end_quad - first / 4u), lanes_r = LANES / lanes_q, lane_r = lane / lanes_q;
+    n = mean = m2 = 0.0;
+    for (uint q = first / 4u + lane % lanes_q; q < end_quad && lane_r < lanes_r; q += lanes_q) {
+        for (uint row = lane_r; row < rows; row += RUN * lanes_r) {
+            vec4 mu = vec4(0.0), squares = vec4(0.0);
+            uint count = min(RUN, (rows - row + lanes_r - 1u) / lanes_r);
+            for (uint i = 0u; i < count; i++) {
+                vec4 v = quad_load(x[at + (row + i * lanes_r) * quads + q]);
+                vec4 delta = v - mu;
+                mu = fma(delta, vec4(1.0 / float(i + 1u)), mu);
+                squares = fma(delta, v - mu, squares);
+            }
+            // Of the quad's four channels those of the group.
+            for (uint c = 0u; c < 4u; c++)
+                if (4u * q + c >= first && 4u * q + c < end) merge(float(count), mu[c], squares[c]);
+        }
+    }
+    s_n[lane] = n;
+    s_mean[lane] = mean;
+    s_m2[lane] = m2;
+    barrier();
+    for (uint step = LANES / 2u; step > 0u; step /= 2u) {
+        if (lane < step) {
+            merge(s_n[lane + step], s_mean[lane + step], s_m2[lane + step]);
+            s_n[lane] = n;
+            s_mean[lane] = mean;
+            s_m2[lane] = m2;
+        }
+        barrier();
+    }
+    n = s_n[0];
+    mean = s_mean[0];
+    m2 = s_m2[0];
+    barrier(); // before the next use
+}
