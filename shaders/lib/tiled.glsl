@@ -221,7 +221,8 @@ void multiply(uint half_at) {
         [[unroll]] for (uint c = 0u; c < COLS; c++) part[r][c] = f16vec4(0.0);
 #endif
     uint a_base = half_at * A_SIZE + lane() / LANES_N * A_STRIDE, b_base = half_at * B_QUADS + lane() % LANES_N;
-    [[unroll]] for (uint k = 0u; k < KQ; k++) {
+    // Left to the driver: unrolled, it outgrows the instruction caches of small GPUs.
+    for (uint k = 0u; k < KQ; k++) {
         TILE a[TM];
         [[unroll]] for (uint r = 0u; r < TM; r++) a[r] = tile_a[a_base + r * LANES_M * A_STRIDE + k];
         [[unroll]] for (uint c = 0u; c < COLS; c++) {

@@ -29,18 +29,18 @@ static const struct fum_device_class classes[] = {
     {"cpu", is_cpu, {"texel"}, .most_tile = 32, .most_threads = 128, .pad = 0, .cores = 2, .fill = 8, .load_cost = 8},
     // The large tile is ggml's. f16 arithmetic runs at f32's rate from Ampere on, where no tensor cores are used.
     {"nvidia", is_nvidia, {"coopmat", "tiled"}, .most_tile = 128, .most_threads = 256, .pad = 1, .cores = 48,
-     .fill = 256, .load_cost = 24},
+     .fill = 512, .load_cost = 24},
     // Without cooperative matrices ggml has the large tile off on AMD and Intel: too many registers. f16 runs at twice
     // f32's rate.
     {"amd-integrated", is_amd_integrated, {"coopmat", "f16", "tiled"}, .most_tile = 64, .most_threads = 256, .pad = 1,
      .cores = 8, .fill = 256, .load_cost = 24},
     {"amd", is_amd, {"coopmat", "f16", "tiled"}, .most_tile = 64, .most_threads = 256, .pad = 1, .cores = 48,
-     .fill = 256, .load_cost = 24},
+     .fill = 512, .load_cost = 24},
     // Padding loses there (ggml: 0 on Windows).
     {"intel-discrete", is_intel_discrete, {"coopmat", "f16", "tiled"}, .most_tile = 64, .most_threads = 256, .pad = 0,
      .cores = 28, .fill = 256, .load_cost = 24},
     {"intel", is_intel, {"coopmat", "f16", "tiled"}, .most_tile = 64, .most_threads = 256, .pad = 0, .cores = 6,
-     .fill = 256, .load_cost = 24},
+     .fill = 512, .load_cost = 24},
     // Only the medium tile compiles to something fast (llama.cpp #5412). f16 halves registers and shared memory.
     {"apple", is_apple, {"f16", "tiled"}, .most_tile = 64, .most_threads = 256, .pad = 1, .cores = 8, .fill = 128,
      .load_cost = 24},

@@ -53,15 +53,16 @@ uint64_t fum_tiling_key(const struct fum_tiling_shape *s) {
 }
 
 // Time that a product is expected to take, in multiply-adds of one of the device's cores: rounds of workgroups over the
-// cores; a tile's loads per multiply-add fall with its sides; a reduction writes and reads the layers and starts late.
+// cores, slower where those of a core have too few invocations to hide its latencies; a tile's loads per multiply-add
+// fall with its sides; a reduction writes and reads the layers and starts late.
 static double expected(const struct fum_tiling_shape *s, const struct fum_device_class *class, const struct fum_tiling *t,
                        int64_t splits) {
     double tiles = (double)(s->batches * ((s->rows + t->bm - 1) / t->bm) * ((s->n + t->bn - 1) / t->bn));
     double cores = class->cores, terms = (double)(4 * s->quads) / (double)splits;
     double groups = tiles * (double)splits, rounds = (double)(int64_t)((groups + cores - 1) / cores);
     double loads = 1 + class->load_cost * (1.0 / t->bm + 1.0 / t->bn);
-    double threads = fum_tiling_threads(t) < class->fill ? class->fill / (double)fum_tiling_threads(t) : 1;
-    double time = rounds * t->bm * t->bn * terms * loads * (threads < 2 ? threads : 2);
+    double busy = rounds * fum_tiling_threads(t) / class->fill;
+    double time = rounds * t->bm * t->bn * terms * loads / (busy < 1 ? busy : 1);
     if (splits > 1)
         time += (double)(splits + 1) * (double)(s->batches * s->rows * s->n) * 8 / cores + 1e6;
     return time;
@@ -86,7 +87,7 @@ static bool may_split(const struct fum_tiling_shape *s, const struct fum_device_
                       const struct fum_tiling *t, int splits) {
     int64_t tiles = s->batches * ((s->rows + t->bm - 1) / t->bm) * ((s->n + t->bn - 1) / t->bn);
     return splits == 1 ||
-           (s->quads >= LONG_QUADS && s->quads / splits >= SPLIT_QUADS && (double)tiles <= class->cores * 2 / 3);
+           (s->quads >= LONG_QUADS && s->quads / splits >= SPLIT_QUADS && (double)tiles <= class->cores);
 }
 
 static bool allowed(const struct fum_device_class *class, const struct fum_device_info *info, int tile, bool half) {

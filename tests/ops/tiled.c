@@ -1,0 +1,188 @@
+// Every tile of the variants "tiled" and "f16" on the device, with and without split sums, put in its place as measuring
+// would put it there; and what the classes choose for the planning devices.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fumarole/tuning.h>
+
+#include "gpu/tuning.h"
+#include "ops/case.h"
+#include "ops/gemm_tiles.h"
+#include "ops/variant.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define X(...) {.shape = FUM_DIMS(__VA_ARGS__)}
+#define NONE {{0}, 0, 0, 0}
+
+// More than one tile of most kinds along every side, and remainders.
+static const struct fum_op_case product = {
+    .name = "67 x 134 x 70", .in = {X(67, 134), X(134, 70), X(70), NONE, X(67, 70)}, .attrs = {{"act", FUM_ACT_SILU}}};
+static const struct fum_op_case turned = {
+    .name = "67 x 71 x 70, transposed", .in = {X(67, 71), X(70, 71), X(70)}, .attrs = {{"transpose_b", 1}}};
+static const struct fum_op_case image = {
+    .name = "3x3, 18 to 70, row per image",
+    .in = {X(2, 7, 6, 18), X(3, 3, 18, 70), X(70), X(2, 1, 1, 70), X(2, 7, 6, 70), {FUM_DIMS(2, 2, 18), 0, FUM_CASE_F32, 0}},
+    .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}};
+
+static int open_device(void **state) {
+    struct fum_error err = {0};
+    fum_device *device = NULL;
+    if (fum_device_create(&device, &(struct fum_device_params){.validate = true}, &err)) {
+        print_message("no device: %s\n", err.text);
+        exit(getenv("FUM_REQUIRE_DEVICE") ? EXIT_FAILURE : 77);
+    }
+    *state = device;
+    return 0;
+}
+
+static int close_device(void **state) {
+    fum_device *device = *state;
+    int messages = fum_device_validation_messages(device);
+    fum_device_destroy(&device);
+    return messages;
+}
+
+// The case in every tile that the device has room for, twice: within bounds, and the same bits. `every`: each whole and
+// split; else one or the other, in turn.
+static void every_tile(fum_device *device, const char *variant, const char *op_name, const struct fum_op_case *c,
+                       struct fum_tiling_shape shape, bool every) {
+    const struct fum_op *op = fum_op_find(op_name);
+    struct fum_error err = {0};
+    int done = 0;
+    if (!fum_variant_usable(variant, fum_device_get_info(device), shape.dtype)) return;
+    assert_int_equal(fum_device_force_variant(device, variant, &err), FUM_OK);
+    for (int i = 0; i < fum_tiling_count; i++) {
+        if (!fum_tiling_fits(&fum_tilings[i], fum_device_get_info(device), shape.half ? 8 : 16)) continue;
+        for (int splits = every ? 1 : i % 2 * 2 + 1; splits <= (every ? 3 : i % 2 * 2 + 1); splits += 2) {
+            struct fum_tiling_choice choice = {i, splits};
+            struct fum_tuned tuned = {fum_tiling_key(&shape), fum_tiling_pack(choice), 0};
+            struct fum_case_result first, again;
+            fum_device_set_tuned(device, &tuned, 1);
+            if (fum_case_run(device, op, c, 1, shape.dtype, &first, &err) ||
+                fum_case_run(device, op, c, 1, shape.dtype, &again, &err))
+                fail_msg("%s, tile %d, %d splits: %s", c->name, i, splits, err.text);
+            if (!first.pass || first.hash != again.hash)
+                fail_msg("%s, tile %d, %d splits: error %g of %g%s", c->name, i, splits, first.error, first.bound,
+                         first.hash != again.hash ? ", other bits when run again" : "");
+            assert_int_equal(first.dispatches, splits > 1 && shape.quads > fum_tilings[i].bk / 4 ? 2 : 1);
+            done++;
+        }
+    }
+    print_message("%s, %s: %d runs\n", variant, c->name, done);
+    fum_device_set_tuned(device, NULL, 0);
+    fum_device_set_variant(device, NULL);
+}
+
+static void every_tile_of_products(void **state) {
+    every_tile(*state, "tiled", "matmul", &product, (struct fum_tiling_shape){FUM_F32, false, false, 1, 67, 70, 34}, true);
+    every_tile(*state, "f16", "matmul", &turned, (struct fum_tiling_shape){FUM_F16, false, true, 1, 67, 70, 18}, false);
+}
+
+static void every_tile_of_convolutions(void **state) {
+    every_tile(*state, "tiled", "conv2d", &image, (struct fum_tiling_shape){FUM_F32, true, false, 1, 84, 70, 45}, false);
+    every_tile(*state, "f16", "conv2d", &image, (struct fum_tiling_shape){FUM_F16, true, true, 1, 84, 70, 45}, false);
+}
+
+// What a file or a caller may say beside what the kernels have is passed over.
+static void choices_that_are_none(void **state) {
+    fum_device *device = *state;
+    struct fum_tiling_shape shape = {FUM_F32, false, false, 1, 67, 70, 34};
+    const struct fum_device_info *info = fum_device_get_info(device);
+    struct fum_tiling_choice own = fum_tiling_choose(&shape, info, NULL);
+    static const uint32_t wrong[] = {0xffff, 1u << 16 | 999, 0, 9u << 16, 0xfffffffe};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct fum_tuned tuned = {fum_tiling_key(&shape), wrong[i], 0};
+        fum_device_set_tuned(device, &tuned, 1);
+        struct fum_tiling_choice choice = fum_tiling_choose(&shape, info, fum_device_tuning(device));
+        assert_int_equal(choice.tile, own.tile);
+        assert_int_equal(choice.splits, own.splits);
+    }
+    fum_device_set_tuned(device, NULL, 0);
+}
+
+// ---- the classes ----
+
+struct want {
+    const char *device;
+    const char *f32, *f16, *bf16; // the variant that comes first
+    uint32_t side;                // of the tile of a large convolution; 0: not tiled
+};
+
+static const struct want wants[] = {
+    {"lavapipe", "texel", "texel", "texel", 0},
+    {"adreno-6xx", "tiled", "f16", "tiled", 64},
+    {"adreno-7xx", "tiled", "f16", "tiled", 64},
+    {"mali-g7x", "plain", "plain", "plain", 0},
+    {"intel-xe", "tiled", "f16", "tiled", 64},
+    {"intel-arc-windows", "tiled", "f16", "tiled", 64},
+    {"amd-rdna2", "tiled", "f16", "tiled", 64},
+    {"amd-rdna3", "tiled", "f16", "tiled", 64},
+    {"amd-windows", "tiled", "f16", "tiled", 64},
+    {"nvidia-ampere", "tiled", "tiled", "tiled", 128},
+    {"nvidia-ada", "tiled", "coopmat", "tiled", 128},
+    {"apple-moltenvk", "tiled", "f16", "tiled", 64},
+    {"v3d", "tiled", "tiled", "tiled", 32},
+};
+
+static const char *best_variant(const struct fum_device_info *info, enum fum_dtype dtype) {
+    const char *name;
+    for (int i = 0; (name = fum_variant_name(i)) != NULL; i++)
+        if (fum_variant_rank(name, info, dtype) == 0) return name;
+    return "none";
+}
+
+static void print_tile(const char *device, const char *what, const struct fum_tiling_shape *s,
+                       const struct fum_device_info *info) {
+    struct fum_tiling_choice c = fum_tiling_choose(s, info, NULL);
+    if (c.tile < 0) fail_msg("%s: no tile", device);
+    const struct fum_tiling *t = &fum_tilings[c.tile];
+    assert_true(fum_tiling_fits(t, info, 16));
+    print_message("%-18s %s: %ux%ux%u, %u invocations, %d splits\n", device, what, t->bm, t->bn, t->bk,
+                  fum_tiling_threads(t), c.splits);
+}
+
+static void classes_choose(void **state) {
+    (void)state;
+    int count = 0;
+    for (; fum_device_planning_name(count); count++) {
+        fum_device *device = NULL;
+        struct fum_error err;
+        const char *name = fum_device_planning_name(count);
+        assert_int_equal(fum_device_create_planning(&device, name, &err), FUM_OK);
+        const struct fum_device_info *info = fum_device_get_info(device);
+        const struct want *want = wants;
+        while (want < wants + sizeof wants / sizeof *wants && strcmp(want->device, name)) want++;
+        if (want == wants + sizeof wants / sizeof *wants) fail_msg("planning device %s: say what it should choose", name);
+        assert_string_equal(best_variant(info, FUM_F32), want->f32);
+        // A build with an old shader compiler has no cooperative matrices.
+        bool missing = !strcmp(want->f16, "coopmat") && !fum_shader_find("matmul_coopmat", FUM_F16);
+        assert_string_equal(best_variant(info, FUM_F16), missing ? "tiled" : want->f16);
+        assert_string_equal(best_variant(info, FUM_BF16), want->bf16);
+        struct fum_tiling_shape large = {FUM_F32, true, false, 1, 8192, 640, 720};
+        struct fum_tiling_shape small = {FUM_F32, false, false, 1, 128, 1280, 2880};
+        print_tile(name, "8192 x 640, k 2880", &large, info);
+        print_tile(name, "128 x 1280, k 11520", &small, info);
+        const struct fum_tiling *t = &fum_tilings[fum_tiling_choose(&large, info, NULL).tile];
+        if (want->side) assert_true(t->bm == want->side && t->bn == want->side);
+        fum_device_destroy(&device);
+    }
+    assert_int_equal(count, sizeof wants / sizeof *wants);
+}
+
+int main(void) {
+    const struct CMUnitTest on_device[] = {
+        cmocka_unit_test(every_tile_of_products),
+        cmocka_unit_test(every_tile_of_convolutions),
+        cmocka_unit_test(choices_that_are_none),
+    };
+    const struct CMUnitTest planning[] = {cmocka_unit_test(classes_choose)};
+    int failed = cmocka_run_group_tests(planning, NULL, NULL);
+    return failed + cmocka_run_group_tests(on_device, open_device, close_device);
+}
