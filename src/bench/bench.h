@@ -91,6 +91,8 @@ void fum_bench_progress(const struct fum_bench_run *run, const char *what, int d
 
 // Each fills its part of the report, also when it ends early.
 enum fum_result fum_bench_ops(struct fum_bench_run *run, double seconds, struct fum_error *err);
+// Whether the models that were asked for are known.
+enum fum_result fum_bench_models_check(const struct fum_bench_run *run, struct fum_error *err);
 enum fum_result fum_bench_models(struct fum_bench_run *run, double seconds, struct fum_error *err);
 
 // The limits around something that is timed: fma in f32 and memory reads.

@@ -1,15 +1,378 @@
-// Whole models with random weights.
+// Whole models with random weights: each part timed in turn, round after round.
+#define _POSIX_C_SOURCE 200809L
+
 #include "bench/bench.h"
 
 #include "base/error.h"
+#include "base/log.h"
+#include "model/random_model.h"
+#include "pipeline/pipeline.h"
 
-static const char *const names[] = {"emoji", "sd1.5", "sd2.1", "sdxl", NULL};
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+// Steps of one round, and what a step is taken to reach of the fma rate before it has run.
+enum { STEPS = 2, MAX_MODELS = 8 };
+static const double GUESS = 0.1;
+// On CPU devices models that were asked for by name are this large at the most, unless a size was given too.
+enum { CPU_SIZE = 256 };
 
 const char *fum_bench_model_name(int index) {
-    return index >= 0 && index < 4 ? names[index] : NULL;
+    return fum_random_model_name(index);
+}
+
+// Processor time of this thread, in seconds; 0 where the system does not say.
+static double thread_seconds(void) {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+    struct timespec t;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0) return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+#endif
+    return 0;
+}
+
+// One model while it is measured.
+struct subject {
+    struct fum_bench_run *bench;
+    const char *name;
+    bool named;  // the user asked for it: measured at least once, however long that takes
+    double end;  // when its time is over
+    fum_model *model;
+    fum_pipeline *pipe;
+    struct fum_generate_params params;
+    struct fum_run run;
+    float *latents, *values, *moments; // of one picture: latents, pixels
+    struct fum_stage_graph encoder;
+    fum_weights *encoder_weights;
+    fum_tensor *pixels, *mean;
+    double encode_flops;
+    int prompts; // so far: each is a new one
+
+    double stamp, cpu_stamp; // when the last step ended
+    bool counting;           // samples are kept
+    struct fum_around around;
+    struct fum_samples text, step, decode, encode, host, step_of_fma, decode_of_fma;
+    bool no_memory;          // for a sample
+    double load_seconds;
+    const char *note;
+};
+
+static bool add(struct subject *s, struct fum_samples *samples, double value) {
+    if (s->counting && !fum_samples_add(samples, value)) s->no_memory = true;
+    return !s->no_memory;
+}
+
+// ---- making it ready ----
+
+static bool on_load(void *user, const char *part, uint64_t done, uint64_t total) {
+    struct subject *s = user;
+    char what[64];
+    snprintf(what, sizeof what, "%s, loading %s, MiB", s->name, part);
+    fum_bench_progress(s->bench, what, (int)(done >> 20), (int)(total >> 20));
+    return fum_bench_check(s->bench, NULL) == FUM_OK;
+}
+
+static bool on_step(void *user, int image, int step, int steps) {
+    struct subject *s = user;
+    (void)image, (void)step, (void)steps;
+    double now = fum_time_now(), cpu = thread_seconds();
+    add(s, &s->step, now - s->stamp);
+    add(s, &s->host, cpu - s->cpu_stamp);
+    s->stamp = now;
+    s->cpu_stamp = cpu;
+    return !s->no_memory && fum_bench_check(s->bench, NULL) == FUM_OK;
+}
+
+static enum fum_result make_run(struct subject *s, struct fum_error *err) {
+    const struct fum_bench_params *p = &s->bench->params;
+    const struct fum_model_info *info = fum_model_get_info(s->model);
+    const struct fum_model_view *view = fum_model_get_view(s->model);
+    bool cpu = s->bench->info->type == FUM_DEVICE_CPU;
+    int size = cpu && info->width > CPU_SIZE ? CPU_SIZE : info->width, m = info->size_multiple;
+    s->params = (struct fum_generate_params){.guidance = info->guidance, .seed = 1, .on_step = on_step, .user = s};
+    s->run = (struct fum_run){.params = &s->params,
+                              .width = p->width ? p->width : size,
+                              .height = p->height ? p->height : p->width ? p->width : size,
+                              .count = 1,
+                              .batch = 1,
+                              .copies = 2,
+                              .clip_skip = 1,
+                              .guidance = info->guidance,
+                              .latent_channels = view->vae.latent_channels};
+    if (p->height && !p->width) s->run.width = p->height;
+    if (s->run.width % m || s->run.height % m || s->run.width < m || s->run.height < m)
+        return fum_error_set(err, FUM_ERR_ARG, "%s makes pictures of multiples of %d pixels, not %dx%d", s->name, m,
+                             s->run.width, s->run.height);
+    s->run.latent_width = s->run.width / m;
+    s->run.latent_height = s->run.height / m;
+    struct fum_sample_params sample = {.sampler = info->sampler, .steps = STEPS, .config = view->schedule};
+    enum fum_result r = fum_sample_create(&s->run.program, &sample, err);
+    size_t latent = (size_t)(s->run.latent_width * s->run.latent_height * s->run.latent_channels);
+    size_t pixels = 3 * (size_t)s->run.width * (size_t)s->run.height;
+    s->latents = fum_calloc(latent, sizeof(float));
+    s->values = fum_calloc(pixels, sizeof(float));
+    s->moments = fum_calloc(latent, sizeof(float));
+    if (!r && (!s->latents || !s->values || !s->moments))
+        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture of %dx%d", s->run.width, s->run.height);
+    return r;
+}
+
+static enum fum_result make_pipeline(struct subject *s, struct fum_error *err) {
+    struct fum_pipeline_params params = {
+        .precision = s->bench->params.precision, .log = s->bench->params.log, .on_load = on_load, .user = s};
+    enum fum_result r = fum_random_model_create(&s->model, s->name, err);
+    if (!r) r = make_run(s, err);
+    if (!r) r = fum_pipeline_create(&s->pipe, s->bench->device, s->model, &params, err);
+    return r;
+}
+
+// The VAE's encoder, which no pipeline has yet.
+static enum fum_result make_encoder(struct subject *s, struct fum_error *err) {
+    const struct fum_model_view *view = fum_model_get_view(s->model);
+    struct fum_shape shape = {4, {1, s->run.height, s->run.width, view->vae.in_channels}};
+    struct fum_vae_moments moments = {0};
+    enum fum_dtype storage = s->pipe->vae_storage;
+    enum fum_result r = fum_graph_create(&s->encoder.graph, storage, err);
+    if (r) return r;
+    s->pixels = fum_graph_input(s->encoder.graph, "pixels", shape, storage, FUM_STAGE_LATENTS);
+    fum_vae_encode(s->encoder.graph, &view->vae, NULL, s->pixels, &moments);
+    s->mean = fum_vae_scale(s->encoder.graph, &view->vae, moments.mean);
+    fum_graph_output(s->encoder.graph, s->mean, "mean");
+    r = fum_graph_check(s->encoder.graph, err);
+    if (!r)
+        r = fum_pipeline_compile(s->pipe, &s->encoder, "vae", &view->vae_weights, &s->encoder_weights, err);
+    if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_WEIGHTS, err);
+    struct fum_executable_stats stats = {0};
+    if (!r) fum_executable_get_stats(s->encoder.exe, &stats);
+    s->encode_flops = stats.flops[FUM_STAGE_LATENTS];
+    return r;
+}
+
+// ---- running the parts ----
+
+static enum fum_result run_text(struct subject *s, struct fum_error *err) {
+    char prompt[64];
+    snprintf(prompt, sizeof prompt, "picture %d", ++s->prompts);
+    double start = fum_time_now();
+    enum fum_result r = fum_encode(s->pipe, prompt, prompt + 1, true, s->run.clip_skip, err);
+    add(s, &s->text, fum_time_now() - start);
+    return r;
+}
+
+// The share of the fma rate around what took `seconds`.
+static enum fum_result share(struct subject *s, struct fum_samples *samples, double flops, double seconds,
+                             struct fum_error *err) {
+    struct fum_around before = s->around;
+    enum fum_result r = fum_around_measure(s->bench, &s->around, err);
+    if (!r && flops > 0 && seconds > 0) add(s, samples, flops / seconds / ((before.fma + s->around.fma) / 2));
+    return r;
+}
+
+static enum fum_result run_steps(struct subject *s, struct fum_error *err) {
+    bool finite = true;
+    enum fum_result r = fum_denoise_prepare(s->pipe, &s->run, err);
+    if (r) return r;
+    s->stamp = fum_time_now();
+    s->cpu_stamp = thread_seconds();
+    r = fum_denoise(s->pipe, &s->run, 0, s->latents, &finite, err);
+    if (!r && !finite) s->note = "values overflowed: times are those of NaN";
+    return r ? r : share(s, &s->step_of_fma, s->pipe->unet_stats.flops[FUM_STAGE_LATENTS], s->pipe->step_seconds, err);
+}
+
+static enum fum_result run_decode(struct subject *s, struct fum_error *err) {
+    struct fum_pipeline_stats stats;
+    double start = fum_time_now();
+    enum fum_result r =
+        fum_decode_values(s->pipe, s->latents, s->run.latent_height, s->run.latent_width, s->values, err);
+    double seconds = fum_time_now() - start;
+    if (r) return r;
+    add(s, &s->decode, seconds);
+    fum_pipeline_get_stats(s->pipe, &stats);
+    return share(s, &s->decode_of_fma, stats.vae.flops[FUM_STAGE_LATENTS], seconds, err);
+}
+
+static enum fum_result run_encode(struct subject *s, struct fum_error *err) {
+    size_t pixels = 3 * (size_t)s->run.width * (size_t)s->run.height;
+    size_t latent = (size_t)(s->run.latent_width * s->run.latent_height * s->run.latent_channels);
+    double start = fum_time_now();
+    enum fum_result r = fum_executable_write(s->encoder.exe, s->pixels, s->values, pixels, err);
+    if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_LATENTS, err);
+    if (!r) r = fum_executable_read(s->encoder.exe, s->mean, s->moments, latent, err);
+    add(s, &s->encode, fum_time_now() - start);
+    return r;
+}
+
+typedef enum fum_result (*part_fn)(struct subject *s, struct fum_error *err);
+static const struct {
+    const char *name;
+    part_fn run;
+} parts[] = {{"text", run_text}, {"steps", run_steps}, {"decode", run_decode}, {"encode", run_encode}};
+enum { NUM_PARTS = sizeof parts / sizeof *parts };
+
+static enum fum_result run_round(struct subject *s, const char *round, struct fum_error *err) {
+    enum fum_result r = FUM_OK;
+    for (int i = 0; i < NUM_PARTS && !r; i++) {
+        char what[64];
+        snprintf(what, sizeof what, "%s, %s", s->name, round);
+        fum_bench_progress(s->bench, what, i, NUM_PARTS);
+        r = fum_bench_check(s->bench, err);
+        if (!r) r = parts[i].run(s, err);
+    }
+    if (!r && s->no_memory) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a measurement");
+    return r;
+}
+
+// ---- a model ----
+
+// Whether a round, of what is known of the model's arithmetic, fits the time that is left.
+static bool has_time(const struct subject *s) {
+    double flops = s->pipe->unet_stats.flops[FUM_STAGE_LATENTS] * STEPS;
+    double rate = fum_samples_median(&s->bench->limits.samples[FUM_LIMIT_FMA_F32]);
+    return fum_time_now() + flops / (rate * GUESS) < s->end;
+}
+
+static enum fum_result measure(struct subject *s, struct fum_error *err) {
+    double start = fum_time_now();
+    enum fum_result r = fum_around_measure(s->bench, &s->around, err);
+    if (!r) r = make_pipeline(s, err);
+    if (!r) r = run_text(s, err);
+    if (!r) r = fum_denoise_prepare(s->pipe, &s->run, err);
+    if (!r) r = make_encoder(s, err);
+    s->load_seconds = fum_time_now() - start;
+    if (r) return r;
+    if (!s->named && !has_time(s)) {
+        s->note = "not run: a round would take longer than the time given (--time gives more)";
+        return FUM_OK;
+    }
+    // The first round warms up, unless it is already as long as the time given.
+    double first = fum_time_now();
+    s->counting = !has_time(s);
+    r = run_round(s, "first run", err);
+    double took = fum_time_now() - first;
+    bool counted = s->counting;
+    s->counting = true;
+    for (int round = counted; round < s->bench->params.repeats && !r; round++) {
+        char what[32];
+        snprintf(what, sizeof what, "repeat %d", round + 1);
+        if ((round || !s->named) && fum_time_now() + took > s->end) break;
+        r = run_round(s, what, err);
+    }
+    return r;
+}
+
+static enum fum_result report(struct subject *s, uint64_t used_before, struct fum_bench_model *out, struct fum_error *err) {
+    fum_arena *arena = s->bench->arena;
+    *out = (struct fum_bench_model){.name = s->name,
+                                    .width = s->run.width,
+                                    .height = s->run.height,
+                                    .load_seconds = s->load_seconds,
+                                    .note = s->note,
+                                    .encode_flops = s->encode_flops,
+                                    .memory_peak = fum_device_memory_peak(s->bench->device) - used_before};
+    if (s->model) out->steps = fum_model_get_info(s->model)->steps;
+    if (s->pipe) {
+        struct fum_pipeline_stats stats;
+        fum_pipeline_get_stats(s->pipe, &stats);
+        out->type = s->pipe->unet_storage;
+        out->step_flops = stats.unet.flops[FUM_STAGE_LATENTS];
+        out->decode_flops = stats.vae.flops[FUM_STAGE_LATENTS];
+        out->dispatches = stats.unet.dispatches[FUM_STAGE_LATENTS];
+        out->barriers = stats.unet.barriers[FUM_STAGE_LATENTS];
+        out->planned_unet = stats.unet.weight_bytes + stats.unet.activation_bytes;
+        out->planned_vae = stats.vae.weight_bytes + stats.vae.activation_bytes;
+    }
+    bool fits = fum_samples_finish(&s->text, arena, &out->text) && fum_samples_finish(&s->step, arena, &out->step) &&
+                fum_samples_finish(&s->decode, arena, &out->decode) &&
+                fum_samples_finish(&s->encode, arena, &out->encode) && fum_samples_finish(&s->host, arena, &out->host) &&
+                fum_samples_finish(&s->step_of_fma, arena, &out->step_of_fma) &&
+                fum_samples_finish(&s->decode_of_fma, arena, &out->decode_of_fma);
+    double picture = out->text.median + out->steps * out->step.median + out->decode.median;
+    if (out->text.count && out->step.count && out->decode.count) out->pictures = 1 / picture;
+    return fits ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
+}
+
+static void release(struct subject *s) {
+    fum_stage_graph_clear(&s->encoder);
+    fum_weights_destroy(&s->encoder_weights);
+    fum_pipeline_destroy(&s->pipe);
+    fum_model_destroy(&s->model);
+    fum_sample_destroy(&s->run.program);
+    fum_free(s->latents);
+    fum_free(s->values);
+    fum_free(s->moments);
+    struct fum_samples *all[] = {&s->text, &s->step, &s->decode, &s->encode, &s->host, &s->step_of_fma, &s->decode_of_fma};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) fum_samples_free(all[i]);
+}
+
+static enum fum_result run_model(struct fum_bench_run *bench, const char *name, bool named, double seconds,
+                                 struct fum_bench_model *out, struct fum_error *err) {
+    struct subject s = {.bench = bench, .name = name, .named = named, .end = fum_time_now() + seconds};
+    uint64_t used = fum_device_memory_used(bench->device);
+    struct fum_error problem = {0}, ignored;
+    fum_device_memory_peak_reset(bench->device);
+    enum fum_result r = measure(&s, &problem);
+    if (r == FUM_ERR_NOMEM || r == FUM_ERR_UNSUPPORTED) { // others may still fit
+        s.note = fum_arena_strdup(bench->arena, problem.text);
+        r = FUM_OK;
+    } else if (r == FUM_ERR_CANCELLED) {
+        s.note = "stopped early";
+    }
+    enum fum_result reported = report(&s, used, out, r ? &ignored : &problem);
+    release(&s);
+    if (!r) r = reported;
+    return r ? fum_error_set(err, r, "%s", problem.text) : FUM_OK;
+}
+
+// ---- which ----
+
+// The part of `list` up to the next comma is `name`.
+static bool is_first(const char *list, const char *name) {
+    size_t n = strcspn(list, ",");
+    return strlen(name) == n && !strncmp(list, name, n);
+}
+
+static enum fum_result choose(const struct fum_bench_run *run, bool *wanted, struct fum_error *err) {
+    const char *list = run->params.models;
+    for (int i = 0; fum_random_model_name(i); i++)
+        // What is not named is tried in this order while there is time; CPU devices have it for the smallest alone.
+        wanted[i] = !list ? i == 0 || run->info->type != FUM_DEVICE_CPU : !strcmp(list, "all");
+    while (list && strcmp(list, "all")) {
+        int i = 0;
+        while (fum_random_model_name(i) && !is_first(list, fum_random_model_name(i))) i++;
+        if (!fum_random_model_name(i))
+            return fum_error_set(err, FUM_ERR_ARG, "there is no model \"%.*s\" to time: use emoji, sd1.5, sd2.1, sdxl or all",
+                                 (int)strcspn(list, ","), list);
+        wanted[i] = true;
+        list += strcspn(list, ",");
+        if (!*list) break;
+        list++;
+    }
+    return FUM_OK;
+}
+
+enum fum_result fum_bench_models_check(const struct fum_bench_run *run, struct fum_error *err) {
+    bool wanted[MAX_MODELS] = {false};
+    return choose(run, wanted, err);
 }
 
 enum fum_result fum_bench_models(struct fum_bench_run *run, double seconds, struct fum_error *err) {
-    (void)run, (void)seconds, (void)err;
-    return FUM_OK;
+    bool wanted[MAX_MODELS] = {false};
+    double end = fum_time_now() + seconds;
+    int left = 0;
+    enum fum_result r = choose(run, wanted, err);
+    if (r) return r;
+    for (int i = 0; i < MAX_MODELS; i++) left += wanted[i];
+    struct fum_bench_model *models = fum_arena_alloc(run->arena, MAX_MODELS, sizeof *models);
+    if (!models) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
+    run->report->models = models;
+    for (int i = 0; i < MAX_MODELS && !r; i++) {
+        if (!wanted[i]) continue;
+        double each = (end - fum_time_now()) / left--;
+        if (each <= 0 && !run->params.models) break;
+        r = run_model(run, fum_random_model_name(i), run->params.models != NULL, each,
+                      &models[run->report->num_models], err);
+        run->report->num_models++;
+    }
+    return r;
 }

@@ -50,9 +50,9 @@ static enum fum_result run_parts(struct fum_bench_run *run, struct fum_error *er
     if (!r) r = measure_limits(run, parts & FUM_BENCH_LIMITS ? run->params.repeats : 2, err);
     double left = run->params.seconds - (fum_time_now() - run->start);
     if (left < 1) left = 1;
-    if (!r && parts & FUM_BENCH_OPS) r = fum_bench_ops(run, parts & FUM_BENCH_MODELS ? left / 2 : left, err);
+    if (!r && parts & FUM_BENCH_MODELS) r = fum_bench_models(run, parts & FUM_BENCH_OPS ? left / 2 : left, err);
     left = run->params.seconds - (fum_time_now() - run->start);
-    if (!r && parts & FUM_BENCH_MODELS) r = fum_bench_models(run, left < 1 ? 1 : left, err);
+    if (!r && parts & FUM_BENCH_OPS) r = fum_bench_ops(run, left < 1 ? 1 : left, err);
     return r;
 }
 
@@ -67,7 +67,7 @@ static enum fum_result check_params(struct fum_bench_run *run, const struct fum_
     if (run->info->planning_only)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s only plans: there is nothing to time", run->info->name);
     if (p->op && !fum_op_find(p->op)) return fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to time", p->op);
-    return FUM_OK;
+    return fum_bench_models_check(run, err);
 }
 
 enum fum_result fum_bench(fum_device *device, const struct fum_bench_params *params, struct fum_bench_report **out,

@@ -94,6 +94,10 @@ uint64_t fum_device_memory_used(const fum_device *device) {
     return atomic_load(&((fum_device *)device)->used);
 }
 
+void fum_device_memory_peak_reset(fum_device *device) {
+    atomic_store(&device->peak, atomic_load(&device->used));
+}
+
 uint64_t fum_device_memory_peak(const fum_device *device) {
     return atomic_load(&((fum_device *)device)->peak);
 }

@@ -131,6 +131,7 @@ enum fum_result fum_command_read_timestamp(fum_command *command, int index, doub
 // Device memory now allocated by this device object, and its peak.
 uint64_t fum_device_memory_used(const fum_device *device);
 uint64_t fum_device_memory_peak(const fum_device *device);
+void fum_device_memory_peak_reset(fum_device *device); // to what is allocated now
 // What transfers take beside that, at the most: the staging ring of devices whose memory is not host-visible.
 uint64_t fum_device_staging_bytes(const fum_device *device);
 // How much of the device's memory may be used now, what is in use here included: what the driver states

@@ -41,7 +41,7 @@ static void build_text(fum_graph *g, const struct fum_model_text *text) {
     fum_clip_build(g, &text->config, &p, &out);
 }
 
-static void build_part(fum_graph *g, const fum_model *model, const char *name) {
+void fum_model_build_part(fum_graph *g, const fum_model *model, const char *name) {
     const struct fum_model_view *v = &model->view;
     if (!strcmp(name, "unet")) build_unet(g, v);
     else if (!strcmp(name, "vae")) build_vae(g, v);
@@ -79,7 +79,7 @@ static enum fum_result check_part(const fum_model *model, const struct fum_model
     enum fum_result result = used ? fum_graph_create(&g, FUM_F32, err)
                                   : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", part->name);
     if (!result) {
-        build_part(g, model, part->name);
+        fum_model_build_part(g, model, part->name);
         result = fum_graph_check(g, err);
     }
     if (!result) *bad += ask(g, part, used, fn, user);

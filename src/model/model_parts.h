@@ -40,5 +40,7 @@ enum fum_result fum_model_add_part(fum_model *model, const char *name, const cha
                                    const char *file, const fum_loader *shared, struct fum_error *err);
 // Fills the model from a single file in the original layout.
 enum fum_result fum_model_open_file(fum_model *model, const char *path, struct fum_error *err);
+// Adds all of a part, whatever of it a run would need, on a small picture: to see its weights.
+void fum_model_build_part(fum_graph *graph, const fum_model *model, const char *name);
 
 #endif

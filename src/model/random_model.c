@@ -1,0 +1,287 @@
+#include "model/random_model.h"
+
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "graph/graph.h"
+#include "model/model_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- the models ----
+
+// Configurations as in the checkpoints' config.json, of the keys whose defaults differ.
+struct random_model {
+    const char *name, *family;
+    const char *text[FUM_MODEL_MAX_TEXT], *unet, *vae;
+    bool projected[FUM_MODEL_MAX_TEXT];
+    int size, steps;
+};
+
+#define CLIP_L                                                                                                         \
+    "{\"hidden_size\": 768, \"intermediate_size\": 3072, \"num_hidden_layers\": 12, \"num_attention_heads\": 12}"
+#define FOUR_LEVELS                                                                                                    \
+    "\"block_out_channels\": [320, 640, 1280, 1280], \"down_block_types\": [\"CrossAttnDownBlock2D\", "                \
+    "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"], \"up_block_types\": [\"UpBlock2D\", "       \
+    "\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]"
+#define VAE(scale)                                                                                                     \
+    "{\"block_out_channels\": [128, 256, 512, 512], \"layers_per_block\": 2, \"scaling_factor\": " scale "}"
+
+static const struct random_model models[] = {
+    {.name = "emoji",
+     .family = "sd-custom",
+     .text = {"{\"vocab_size\": 2813, \"max_position_embeddings\": 24, \"hidden_size\": 160, \"intermediate_size\": 640, "
+              "\"num_hidden_layers\": 4, \"num_attention_heads\": 5, \"eos_token_id\": 2}"},
+     .unet = "{\"block_out_channels\": [64, 128, 192], \"layers_per_block\": 1, \"attention_head_dim\": [2, 4, 6], "
+             "\"cross_attention_dim\": 160, \"norm_num_groups\": 16, \"down_block_types\": [\"DownBlock2D\", "
+             "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": [\"CrossAttnUpBlock2D\", "
+             "\"CrossAttnUpBlock2D\", \"UpBlock2D\"]}",
+     .vae = "{\"block_out_channels\": [16, 32, 64, 96], \"layers_per_block\": 1, \"norm_num_groups\": 8, "
+            "\"scaling_factor\": 1}",
+     .size = 128,
+     .steps = 20},
+    {.name = "sd1.5",
+     .family = "sd1",
+     .text = {CLIP_L},
+     .unet = "{" FOUR_LEVELS ", \"cross_attention_dim\": 768}",
+     .vae = VAE("0.18215"),
+     .size = 512,
+     .steps = 20},
+    {.name = "sd2.1",
+     .family = "sd2",
+     .text = {"{\"hidden_size\": 1024, \"intermediate_size\": 4096, \"num_hidden_layers\": 23, \"num_attention_heads\": "
+              "16, \"hidden_act\": \"gelu\"}"},
+     .unet = "{" FOUR_LEVELS ", \"cross_attention_dim\": 1024, \"attention_head_dim\": [5, 10, 20, 20], "
+             "\"use_linear_projection\": true}",
+     .vae = VAE("0.18215"),
+     .size = 768,
+     .steps = 20},
+    {.name = "sdxl",
+     .family = "sdxl",
+     .text = {CLIP_L, "{\"hidden_size\": 1280, \"intermediate_size\": 5120, \"num_hidden_layers\": 32, "
+                      "\"num_attention_heads\": 20, \"hidden_act\": \"gelu\", \"projection_dim\": 1280, "
+                      "\"architectures\": [\"CLIPTextModelWithProjection\"]}"},
+     .projected = {false, true},
+     .unet = "{\"block_out_channels\": [320, 640, 1280], \"down_block_types\": [\"DownBlock2D\", "
+             "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": [\"CrossAttnUpBlock2D\", "
+             "\"CrossAttnUpBlock2D\", \"UpBlock2D\"], \"transformer_layers_per_block\": [1, 2, 10], "
+             "\"attention_head_dim\": [5, 10, 20], \"cross_attention_dim\": 2048, \"use_linear_projection\": true, "
+             "\"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": 256, "
+             "\"projection_class_embeddings_input_dim\": 2816}",
+     .vae = VAE("0.13025"),
+     .size = 1024,
+     .steps = 20},
+};
+enum { NUM_MODELS = sizeof models / sizeof *models };
+
+const char *fum_random_model_name(int index) {
+    return index >= 0 && index < NUM_MODELS ? models[index].name : NULL;
+}
+
+// ---- weights ----
+
+// Every tensor of a part, by name; tensors of the same spread are the same numbers, as far as each goes.
+struct random_tensor {
+    const char *name;
+    struct fum_view view;
+    double mean, spread;
+};
+struct random_weights {
+    struct random_tensor *tensors;
+    size_t count;
+};
+
+static int by_name(const void *a, const void *b) {
+    const struct random_tensor *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+static bool find_tensor(void *user, const char *name, struct fum_view *view) {
+    const struct random_weights *w = user;
+    struct random_tensor key = {.name = name};
+    const struct random_tensor *t = bsearch(&key, w->tensors, w->count, sizeof key, by_name);
+    if (t) *view = t->view;
+    return t != NULL;
+}
+
+static int64_t view_count(const struct fum_view *view) {
+    int64_t n = 1;
+    for (int i = 0; i < view->rank; i++) n *= view->dim[i];
+    return n;
+}
+
+// As the weight lies in a file: PyTorch's order of dimensions.
+static struct fum_view file_view(const fum_tensor *t) {
+    const int64_t *d = t->desc.shape.dim;
+    switch (t->pack) {
+    case FUM_PACK_LINEAR: return (struct fum_view){.dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0]}};
+    case FUM_PACK_CONV: return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[3], d[2], d[0], d[1]}};
+    case FUM_PACK_NONE: break;
+    }
+    struct fum_view view = {.dtype = FUM_F16, .rank = t->desc.shape.rank};
+    memcpy(view.dim, d, sizeof t->desc.shape.dim);
+    return view;
+}
+
+static struct random_tensor describe(const fum_tensor *t, const char *name) {
+    struct random_tensor out = {.name = name, .view = file_view(t), .spread = 0.02};
+    bool bias = strstr(name, "bias") != NULL, embedding = strstr(name, "embedding.weight") != NULL;
+    if (out.view.rank == 1) {
+        out.mean = bias ? 0 : 1;
+    } else if (!embedding) { // uniform within ±1/sqrt(inputs) has this spread
+        double inputs = (double)view_count(&out.view) / (double)out.view.dim[0];
+        out.spread = inputs > 0 ? 1 / sqrt(3 * inputs) : 1;
+    }
+    return out;
+}
+
+// `count` values, the first of them drawn, then those again and again: their number is prime, so rows differ.
+static void *make_values(fum_arena *arena, int64_t count, double mean, double spread) {
+    enum { DRAWN = 65521 };
+    uint16_t *values = fum_arena_alloc(arena, (size_t)count, sizeof *values);
+    float *drawn = fum_alloc(DRAWN, sizeof *drawn);
+    if (values && drawn) {
+        struct fum_rng rng;
+        size_t all = (size_t)count, first = all < DRAWN ? all : DRAWN;
+        fum_rng_init(&rng, FUM_RNG_CUDA, 1);
+        fum_rng_normal(&rng, drawn, DRAWN);
+        for (size_t i = 0; i < DRAWN; i++) drawn[i] = (float)(mean + spread * (double)drawn[i]);
+        fum_convert_from_f32(values, FUM_F16, drawn, first);
+        for (size_t at = first; at < all; at += first)
+            memcpy(values + at, values, (all - at < first ? all - at : first) * sizeof *values);
+    }
+    fum_free(drawn);
+    return drawn ? values : NULL;
+}
+
+// One array for each spread, as long as the largest tensor that has it.
+static bool share_values(fum_arena *arena, struct random_weights *w) {
+    for (size_t i = 0; i < w->count; i++) {
+        struct random_tensor *t = &w->tensors[i];
+        int64_t most = 0;
+        if (t->view.data) continue;
+        for (size_t k = i; k < w->count; k++) {
+            struct random_tensor *other = &w->tensors[k];
+            if (other->spread == t->spread && other->mean == t->mean && view_count(&other->view) > most)
+                most = view_count(&other->view);
+        }
+        void *values = make_values(arena, most, t->mean, t->spread);
+        if (!values) return false;
+        for (size_t k = i; k < w->count; k++) {
+            struct random_tensor *other = &w->tensors[k];
+            if (other->spread == t->spread && other->mean == t->mean) other->view.data = values;
+        }
+    }
+    return true;
+}
+
+static enum fum_result make_weights(struct fum_weight_source *source, const fum_model *model, const char *part,
+                                    struct fum_error *err) {
+    fum_graph *g = NULL;
+    enum fum_result r = fum_graph_create(&g, FUM_F32, err);
+    if (r) return r;
+    fum_model_build_part(g, model, part);
+    r = fum_graph_check(g, err);
+    struct random_weights *w = fum_arena_alloc(model->arena, 1, sizeof *w);
+    if (w) w->tensors = fum_arena_alloc(model->arena, (size_t)g->count, sizeof *w->tensors);
+    bool fits = w && w->tensors;
+    for (int i = 0; !r && i < g->count && fits; i++) {
+        const fum_tensor *t = g->tensors[i];
+        if (t->kind != FUM_TENSOR_WEIGHT) continue;
+        const char *name = fum_arena_strdup(model->arena, t->name);
+        fits = name != NULL;
+        if (fits) w->tensors[w->count++] = describe(t, name);
+    }
+    fum_graph_destroy(&g);
+    if (fits) qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
+    if (!r && !(fits && share_values(model->arena, w)))
+        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the random weights of %s", part);
+    *source = (struct fum_weight_source){.find = find_tensor, .user = w};
+    return r;
+}
+
+// ---- the model ----
+
+static const char *const text_parts[] = {"text_encoder", "text_encoder_2"};
+
+static enum fum_result parse_text(fum_model *model, const struct random_model *m, int which, struct fum_error *err) {
+    static const char vocab[] = "{\"<|startoftext|>\": 0, \"<|endoftext|>\": 1}";
+    static const char merges[] = "#version: 0.2\n";
+    struct fum_model_text *text = &model->view.text[which];
+    cJSON *json = NULL;
+    enum fum_result r = fum_json_parse(&json, m->text[which], strlen(m->text[which]), m->name, err);
+    if (!r) r = fum_clip_config_parse(&text->config, json, m->name, err);
+    cJSON_Delete(json);
+    if (!m->projected[which]) text->config.projection = 0;
+    text->part = text_parts[which];
+    text->with_projection = m->projected[which];
+    if (!r)
+        r = fum_tokenizer_create(&model->tokenizers[which], vocab, strlen(vocab), merges, strlen(merges), NULL, err);
+    text->tokenizer = model->tokenizers[which];
+    model->view.num_text++;
+    return r;
+}
+
+static enum fum_result parse_pictures(fum_model *model, const struct random_model *m, struct fum_error *err) {
+    cJSON *unet = NULL, *vae = NULL;
+    enum fum_result r = fum_json_parse(&unet, m->unet, strlen(m->unet), m->name, err);
+    if (!r) r = fum_json_parse(&vae, m->vae, strlen(m->vae), m->name, err);
+    if (!r) r = fum_unet_config_parse(&model->view.unet, unet, m->name, err);
+    if (!r) r = fum_vae_config_parse(&model->view.vae, vae, m->name, err);
+    cJSON_Delete(unet);
+    cJSON_Delete(vae);
+    return r;
+}
+
+static void fill_info(fum_model *model, const struct random_model *m) {
+    const struct fum_family *family = fum_family_find(m->family);
+    int factor = fum_vae_factor(&model->view.vae);
+    model->view.schedule = fum_sample_config_sd();
+    model->view.traits = (struct fum_model_traits){.skip_norm = family->skip_norm,
+                                                   .skip_base = family->folder_skip,
+                                                   .zero_negative = false, // so that both prompts are encoded
+                                                   .aesthetic = family->aesthetic,
+                                                   .negative_aesthetic = family->negative_aesthetic};
+    model->info = (struct fum_model_info){.path = m->name,
+                                          .name = m->name,
+                                          .family = family->title,
+                                          .description = "random weights",
+                                          .license = "",
+                                          .origin = "",
+                                          .prediction = "epsilon",
+                                          .sampler = "euler",
+                                          .width = m->size,
+                                          .height = m->size,
+                                          .size_multiple = factor,
+                                          .steps = m->steps,
+                                          .guidance = family->guidance,
+                                          .clip_skip = 1};
+}
+
+enum fum_result fum_random_model_create(fum_model **out, const char *name, struct fum_error *err) {
+    const struct random_model *m = NULL;
+    *out = NULL;
+    for (int i = 0; i < NUM_MODELS; i++)
+        if (!strcmp(models[i].name, name)) m = &models[i];
+    if (!m) return fum_error_set(err, FUM_ERR_ARG, "there are no random weights for a model \"%s\"", name);
+    fum_model *model = fum_calloc(1, sizeof *model);
+    if (model) model->arena = fum_arena_create();
+    if (!model || !model->arena) {
+        fum_free(model);
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a random model");
+    }
+    enum fum_result r = FUM_OK;
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT && m->text[i] && !r; i++) r = parse_text(model, m, i, err);
+    if (!r) r = parse_pictures(model, m, err);
+    if (!r) fill_info(model, m);
+    struct fum_model_view *v = &model->view;
+    for (int i = 0; i < v->num_text && !r; i++) r = make_weights(&v->text[i].weights, model, v->text[i].part, err);
+    if (!r) r = make_weights(&v->unet_weights, model, "unet", err);
+    if (!r) r = make_weights(&v->vae_weights, model, "vae", err);
+    if (r) fum_model_destroy(&model);
+    *out = model;
+    return r;
+}
