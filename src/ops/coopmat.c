@@ -27,7 +27,7 @@ const struct fum_matrix_shape *fum_coopmat_shape(const struct fum_device_info *i
 // A build whose GLSL compiler did not know cooperative matrices has no such shaders.
 static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
     return info->cooperative_matrix && info->storage16 && info->float16 && fum_coopmat_shape(info, dtype) &&
-           fum_shader_find("matmul_coopmat", dtype);
+           fum_shader_find("gemm_coopmat", dtype);
 }
 
 const struct fum_variant fum_variant_coopmat = {
@@ -37,5 +37,6 @@ const struct fum_variant fum_variant_coopmat = {
     .usable = usable,
     .matmul = fum_coopmat_matmul,
     .conv2d = fum_coopmat_conv2d,
+    .normalises = true,
     .attention = fum_coopmat_attention,
 };
