@@ -117,8 +117,9 @@ static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) 
 static struct fum_binding binding_of(const fum_executable *exe, const struct fum_plan_step *step,
                                      const struct fum_dispatch_bind *bind) {
     bool scratch = bind->operand == FUM_SCRATCH;
-    const fum_tensor *t = fum_tensor_root(bind->operand >= 0 ? step->node->in[bind->operand] : step->node);
-    const struct fum_place *place = scratch ? &step->scratch : &exe->plan->places[t->id];
+    const fum_tensor *operand = bind->operand >= 0 ? step->node->in[bind->operand] : step->node;
+    const fum_tensor *t = fum_tensor_root(operand);
+    const struct fum_place *place = scratch ? &step->scratch : &exe->plan->places[operand->id];
     struct fum_binding whole;
     if (!scratch && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
         whole = t->kind == FUM_TENSOR_CONSTANT ? fum_weights_find(exe->constants, t)
@@ -335,7 +336,7 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
     *node = NULL;
     for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1]; s++) {
         const fum_tensor *t = exe->plan->steps[s].node;
-        if (t->op->view || t->op->updates) continue;
+        if (fum_tensor_is_view(t) || t->op->updates) continue;
         fum_command *command = NULL;
         uint64_t ticket = 0;
         int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;

@@ -21,9 +21,23 @@ int fum_op_attr_index(const struct fum_op *op, const char *name) {
     return -1;
 }
 
+bool fum_tensor_is_view(const fum_tensor *tensor) {
+    return tensor->kind == FUM_TENSOR_NODE && (tensor->op->view || tensor->window);
+}
+
+static bool shares_memory(const fum_tensor *tensor) {
+    return fum_tensor_is_view(tensor) || (tensor->kind == FUM_TENSOR_NODE && tensor->op->updates);
+}
+
 const fum_tensor *fum_tensor_root(const fum_tensor *tensor) {
-    while (tensor->kind == FUM_TENSOR_NODE && (tensor->op->view || tensor->op->updates)) tensor = tensor->in[0];
+    while (shares_memory(tensor)) tensor = tensor->in[0];
     return tensor;
+}
+
+uint64_t fum_tensor_offset(const fum_tensor *tensor) {
+    uint64_t offset = 0;
+    for (; shares_memory(tensor); tensor = tensor->in[0]) offset += tensor->window ? tensor->window_offset : 0;
+    return offset;
 }
 
 void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call) {

@@ -28,6 +28,8 @@ struct fum_tensor {
     int num_inputs;
     const float *data; // of a constant
     enum fum_pack pack; // of a weight
+    bool window;        // set by the fuse pass: the bytes of in[0] from window_offset on, without work
+    uint64_t window_offset;
     bool live;          // set by the prune pass: something that is read or kept depends on it
     int uses;           // set by the prune pass: how many inputs of live nodes it is
 };
@@ -47,7 +49,11 @@ void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call);
 int fum_op_attr_index(const struct fum_op *op, const char *name);
 // "2x64x64x320" into text; returns text.
 char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size);
-// Follows views down to the tensor whose memory they are.
+// Whether it is the memory of its input 0, or part of it, under another shape.
+bool fum_tensor_is_view(const fum_tensor *tensor);
+// Follows views and updates down to the tensor whose memory they are.
 const fum_tensor *fum_tensor_root(const fum_tensor *tensor);
+// Where in the memory of its root it starts.
+uint64_t fum_tensor_offset(const fum_tensor *tensor);
 
 #endif

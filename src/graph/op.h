@@ -142,6 +142,9 @@ struct fum_op {
 
     // What passes may do with it. Zero means: nothing.
     bool view;            // no work: the output is input 0's bytes under another shape ("reshape")
+    // Whether the output is the bytes of input 0 from *offset on ("slice" of whole rows); NULL: never. Then a pass makes it
+    // a view where the offset suits the device's bindings.
+    bool (*window)(const struct fum_op_call *call, uint64_t *offset);
     bool updates;         // writes input 0, a state, in place; the output is that state
     bool overwrites;      // each output element depends on the same element of input 0 only, so it may take its memory
     bool adds;            // computes in[0] + in[1] (broadcast): may become a producer's epilogue

@@ -120,6 +120,17 @@ static bool read_normalised(fum_tensor *node, const struct fum_device_info *info
     return inferred;
 }
 
+// A slice of whole rows needs no copy where it starts on the device's alignment. Not of weights, which lie in stores of
+// their own, nor of states, which change.
+static bool become_window(fum_tensor *node, const struct fum_device_info *info) {
+    if (!node->op->window || node->window || fum_tensor_root(node->in[0])->kind != FUM_TENSOR_NODE) return false;
+    struct fum_op_call call;
+    fum_tensor_call(node, &call);
+    if (!node->op->window(&call, &node->window_offset)) return false;
+    node->window = (fum_tensor_offset(node->in[0]) + node->window_offset) % (info->binding_align ? info->binding_align : 1) == 0;
+    return node->window;
+}
+
 int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info) {
     int fused = 0;
     for (int i = 0; i < graph->count; i++) {
@@ -128,6 +139,7 @@ int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info) {
         if (fuse_act(t) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
         if (fuse_double(t)) fused++;
         if (read_normalised(t, info)) fused++;
+        if (become_window(t, info)) fused++;
     }
     return fused;
 }

@@ -50,7 +50,7 @@ static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *st
     list->tuning = p->tuning;
     list->count = 0;
     list->scratch_bytes = 0;
-    if (!step->node->op->view && !step->node->op->dispatch(&call, list, why, sizeof why))
+    if (!fum_tensor_is_view(step->node) && !step->node->op->dispatch(&call, list, why, sizeof why))
         return fum_error_set(p->err, FUM_ERR_UNSUPPORTED, "%s: op %s on %s: %s", step->node->name, step->node->op->name,
                              p->info->name, why);
     step->count = list->count;
@@ -216,7 +216,11 @@ static void publish(struct planner *p) {
     for (int i = 0; i < p->graph->count; i++) {
         const fum_tensor *t = p->graph->tensors[i];
         int k = t->live && has_memory(t) ? p->interval_of[fum_tensor_root(t)->id] : -1;
-        p->plan->places[i] = k >= 0 ? p->intervals[k].place : (struct fum_place){-1, 0, 0};
+        struct fum_place *place = &p->plan->places[i];
+        *place = k >= 0 ? p->intervals[k].place : (struct fum_place){-1, 0, 0};
+        if (k < 0 || !fum_tensor_is_view(t)) continue;
+        place->offset += fum_tensor_offset(t);
+        place->bytes = fum_desc_bytes(&t->desc) ? fum_desc_bytes(&t->desc) : 16;
     }
     int next = 0;
     for (int s = 0; s < p->plan->num_steps; s++) {

@@ -26,7 +26,7 @@ typedef struct fum_plan {
     struct fum_plan_step *steps; // stage by stage
     int num_steps;
     int stage_begin[FUM_STAGE_COUNT + 1]; // steps of stage s: [stage_begin[s], stage_begin[s + 1])
-    struct fum_place *places;             // by tensor id; a view's is its root's
+    struct fum_place *places;             // by tensor id; a view's lies in its root's
     uint64_t *block_bytes;                // each within max_buffer and max_allocation
     int num_blocks;
     uint64_t unshared_bytes; // what the same values would take without sharing

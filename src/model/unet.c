@@ -1,6 +1,6 @@
 // Easy to get wrong: the skips are taken from the end, the last one made first; the context's projection is the
 // same for all steps, so it is a node of the prompt; the time embedding of all steps is one batch, and each
-// residual block reads its row; text and size ids are added to it per picture, which makes a row per picture.
+// residual block reads its part of a row; text and size ids are added to it per picture, which makes a row per picture.
 #include "model/unet.h"
 
 #include "graph/graph.h"
@@ -9,12 +9,14 @@
 #include <stdio.h>
 
 enum { MAX_SKIPS = 1 + FUM_UNET_MAX_BLOCKS * (FUM_UNET_MAX_LAYERS + 1) };
+_Static_assert(FUM_NN_TIME_ROWS >= 2 * FUM_UNET_MAX_BLOCKS * FUM_UNET_MAX_LAYERS + 2, "a row for each residual block");
 
 struct build {
     struct fum_nn nn;
     const struct fum_unet_config *config;
     const struct fum_unet_params *params;
-    fum_tensor *time;    // SiLU of the embedding, [steps, rows, channels]
+    struct fum_nn_time_row rows[FUM_NN_TIME_ROWS]; // in the order of the residual blocks
+    int num_rows, next_row;
     fum_tensor *context; // projected where the model does
     fum_tensor *skips[MAX_SKIPS];
     int num_skips;
@@ -83,6 +85,32 @@ static fum_tensor *time_embedding(struct build *b) {
     return fum_nn_unary(&b->nn, "silu", NULL, t);
 }
 
+// Of the residual blocks of `parent`.
+static void add_rows(struct build *b, const char *parent, int layers, int channels) {
+    for (int i = 0; i < layers; i++) {
+        struct fum_nn_time_row *r = &b->rows[b->num_rows++];
+        snprintf(r->path, sizeof r->path, "%s.resnets.%d", parent, i);
+        r->channels = b->config->scale_shift ? 2 * channels : channels;
+    }
+}
+
+// The time embedding as every residual block adds it.
+static bool time_rows(struct build *b) {
+    const struct fum_unet_config *c = b->config;
+    char parent[24];
+    for (int i = 0; i < c->num_blocks; i++) {
+        snprintf(parent, sizeof parent, "down_blocks.%d", i);
+        add_rows(b, parent, c->down[i].layers, c->down[i].channels);
+    }
+    int mid = c->mid == FUM_UNET_MID_NONE ? 0 : c->mid == FUM_UNET_MID_ATTENTION ? 2 : 1;
+    add_rows(b, "mid_block", mid, c->down[c->num_blocks - 1].channels);
+    for (int i = 0; i < c->num_blocks; i++) {
+        snprintf(parent, sizeof parent, "up_blocks.%d", i);
+        add_rows(b, parent, c->up[i].layers, c->up[i].channels);
+    }
+    return fum_nn_time_rows(&b->nn, time_embedding(b), b->params->counter, b->rows, b->num_rows);
+}
+
 static fum_tensor *resblock(struct build *b, int index, fum_tensor *x, int channels, double scale) {
     const struct fum_unet_config *c = b->config;
     char name[24];
@@ -91,8 +119,7 @@ static fum_tensor *resblock(struct build *b, int index, fum_tensor *x, int chann
         .out = channels,
         .groups = c->groups,
         .eps = c->eps,
-        .time = b->time,
-        .counter = b->params->counter,
+        .time = b->rows[b->next_row++].row,
         .scale_shift = c->scale_shift,
         .output_scale = scale,
     };
@@ -168,9 +195,8 @@ fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *c,
                            const struct fum_unet_params *params) {
     struct build b = {.config = c, .params = params};
     fum_nn_init(&b.nn, graph, params->prefix);
-    b.time = time_embedding(&b);
     // A model with conditions that the caller gave no inputs for must not be built without them.
-    if (!b.time || !params->counter || !params->context) return NULL;
+    if (!time_rows(&b) || !params->context) return NULL;
     b.context = fum_nn_stored(&b.nn, params->context);
     if (c->context_proj)
         b.context = fum_nn_linear(&b.nn, "encoder_hid_proj", b.context, c->down[0].context_channels, true);

@@ -5,14 +5,48 @@
 // the first half and is applied as 1 + scale after the norm, before SiLU.
 #include "nn/nn.h"
 
-// This step's projection of the time embedding as [rows, 1, 1, channels]. The projection is of all steps at once.
-static fum_tensor *time_row(struct fum_nn *nn, const struct fum_nn_resblock *b) {
-    int64_t channels = b->scale_shift ? 2 * b->out : b->out;
-    fum_tensor *table = fum_nn_linear(nn, "time_emb_proj", b->time, channels, true);
-    if (!table || !b->counter) return NULL;
-    fum_tensor *row = fum_graph_add(nn->graph, "step_row", NULL, (fum_tensor *[]){table, b->counter}, 2, NULL);
-    int64_t rows = fum_tensor_shape(table).dim[1];
-    return fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {rows, 1, 1, channels}});
+#include "graph/graph.h"
+
+// A block's projections for all steps: [steps, rows · channels].
+static fum_tensor *time_table(struct fum_nn *nn, fum_tensor *time, const struct fum_nn_time_row *r) {
+    size_t mark = fum_nn_enter(nn, "%s", r->path);
+    fum_tensor *table = fum_nn_linear(nn, "time_emb_proj", time, r->channels, true);
+    fum_nn_leave(nn, mark);
+    struct fum_shape s = fum_tensor_shape(table);
+    return fum_nn_reshape(nn, NULL, table, (struct fum_shape){2, {s.dim[0], s.dim[1] * s.dim[2]}});
+}
+
+// One after the other along the channels. An op takes FUM_MAX_INPUTS; the tensors are overwritten.
+static fum_tensor *concat_all(struct fum_nn *nn, fum_tensor **in, int count) {
+    while (count > 1) {
+        int groups = 0;
+        for (int first = 0; first < count; groups++) {
+            int n = count - first < FUM_MAX_INPUTS ? count - first : FUM_MAX_INPUTS;
+            fum_tensor *all = n == 1 ? in[first] : fum_graph_add(nn->graph, "concat", NULL, in + first, n, NULL);
+            in[groups] = all;
+            first += n;
+        }
+        count = groups;
+    }
+    return in[0];
+}
+
+bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter, struct fum_nn_time_row *rows,
+                      int count) {
+    fum_tensor *tables[FUM_NN_TIME_ROWS];
+    if (!time || !counter || count > FUM_NN_TIME_ROWS) return false;
+    int64_t batch = fum_tensor_shape(time).dim[1], start = 0;
+    for (int i = 0; i < count; i++)
+        if (!(tables[i] = time_table(nn, time, &rows[i]))) return false;
+    fum_tensor *all = count ? concat_all(nn, tables, count) : NULL;
+    all = all ? fum_graph_add(nn->graph, "step_row", NULL, (fum_tensor *[]){all, counter}, 2, NULL) : NULL;
+    for (int i = 0; i < count; i++) {
+        int64_t elements = batch * rows[i].channels;
+        fum_tensor *row = fum_nn_slice(nn, NULL, all, 0, start, elements);
+        rows[i].row = fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {batch, 1, 1, rows[i].channels}});
+        start += elements;
+    }
+    return !count || rows[count - 1].row;
 }
 
 // norm2(h) · (1 + scale) + shift
@@ -24,12 +58,11 @@ static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row
 
 fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_resblock *b) {
     size_t mark = fum_nn_enter(nn, "%s", name);
-    fum_tensor *row = b->time ? time_row(nn, b) : NULL;
     fum_tensor *h = fum_nn_unary(nn, "silu", NULL, fum_nn_group_norm(nn, "norm1", x, b->groups, b->eps));
     h = fum_nn_conv(nn, "conv1", h, b->out, NULL);
-    if (b->time && !b->scale_shift) h = fum_nn_add(nn, NULL, h, row);
+    if (b->time && !b->scale_shift) h = fum_nn_add(nn, NULL, h, b->time);
     h = fum_nn_group_norm(nn, "norm2", h, b->groups, b->eps);
-    if (b->time && b->scale_shift) h = scale_shift(nn, h, row, b->out);
+    if (b->time && b->scale_shift) h = scale_shift(nn, h, b->time, b->out);
     h = fum_nn_conv(nn, "conv2", fum_nn_unary(nn, "silu", NULL, h), b->out, NULL);
     fum_tensor *shortcut = x;
     if (fum_nn_channels(x) != b->out)

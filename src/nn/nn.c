@@ -85,7 +85,11 @@ fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x, s
     static const char *const dims[FUM_MAX_DIMS] = {"d0", "d1", "d2", "d3"};
     struct fum_attr attrs[FUM_MAX_DIMS + 2] = {{"rank", shape.rank}};
     for (int i = 0; i < shape.rank; i++) attrs[i + 1] = (struct fum_attr){dims[i], (double)shape.dim[i]};
-    return x ? add_op(nn, "reshape", name, &x, 1, attrs) : NULL;
+    if (!x) return NULL;
+    // Rows are padded to quads: where their length changes the elements may have to move.
+    int64_t old = fum_nn_channels(x), now = shape.rank ? shape.dim[shape.rank - 1] : 0;
+    bool moves = old != now && (old % 4 || now % 4);
+    return add_op(nn, moves ? "repack" : "reshape", name, &x, 1, attrs);
 }
 
 fum_tensor *fum_nn_stored(struct fum_nn *nn, fum_tensor *x) {

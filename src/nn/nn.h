@@ -10,7 +10,7 @@
 
 #include <fumarole/graph.h>
 
-enum { FUM_NN_PATH = 192 };
+enum { FUM_NN_PATH = 192, FUM_NN_TIME_ROWS = 160 };
 
 // Where in the module tree a builder is. One thread at a time.
 struct fum_nn {
@@ -78,13 +78,23 @@ struct fum_nn_resblock {
     int64_t out;
     int groups;
     double eps;
-    fum_tensor *time;    // SiLU of the embedding of every step, [steps, rows, channels], or NULL: has none
-    fum_tensor *counter; // i32 [1], which step it is; with `time`
+    fum_tensor *time;    // its row of fum_nn_time_rows, or NULL: has none
     bool scale_shift;    // the embedding scales and shifts the second norm instead of being added
     double output_scale; // the result is divided by it; 0: 1
 };
 fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
                             const struct fum_nn_resblock *block);
+
+// The projection of the time embedding for a residual block at the step that is running.
+struct fum_nn_time_row {
+    char path[FUM_NN_PATH]; // of the block: "down_blocks.0.resnets.1"
+    int64_t channels;       // the block's, twice as many with scale_shift
+    fum_tensor *row;        // written: [rows, 1, 1, channels]
+};
+// time: SiLU of the embedding of every step, [steps, rows, channels]; counter: i32 [1], which step it is. The tables of
+// all blocks, at most
+// FUM_NN_TIME_ROWS, are one table, so that a step reads one row of it. False when a node could not be added.
+bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter, struct fum_nn_time_row *rows, int count);
 
 // Convolution of stride 2 ("downsamplers.0"); nearest-neighbour doubling and convolution ("upsamplers.0"), cut to
 // height × width where the picture it mirrors was odd.

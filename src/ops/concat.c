@@ -56,9 +56,43 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
+// All in one dispatch, where every tensor fits a binding and no quad of the output has elements of two. False: not so.
+static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_dispatches *list) {
+    uint64_t end[FUM_MAX_INPUTS], run = 0;
+    int operand[FUM_MAX_INPUTS], count = 0;
+    char why[64];
+    if (fum_desc_bytes(&call->out) > list->info->max_binding) return false;
+    for (int k = 0; k < call->num_inputs && call->has[k]; k++) {
+        const struct fum_shape *s = &call->in[k].shape;
+        int64_t outer, rows;
+        if (!fum_shape_count(s)) continue;
+        fum_axis_rows(s, axis, &outer, &rows);
+        if (axis == s->rank - 1 && run % 4) return false;
+        // Of the channels first, of which only the last may end within a quad.
+        run += axis == s->rank - 1 ? (uint64_t)s->dim[axis] : (uint64_t)(s->dim[axis] * rows * fum_shape_row_quads(s));
+        end[count] = run;
+        operand[count++] = k;
+    }
+    bool channels = axis == call->out.shape.rank - 1;
+    if (!count) return true;
+    struct fum_dispatch *d = fum_emit(list, "concat", fum_raw_variant(call->out.dtype), fum_desc_quads(&call->out), why,
+                                      sizeof why);
+    if (!d) return false;
+    for (int k = 0; k < FUM_MAX_INPUTS; k++) fum_emit_bind(d, operand[k < count ? k : 0], false, 0, 0);
+    fum_emit_bind(d, FUM_OUT, true, 0, 0);
+    fum_emit_push(d, (uint32_t)fum_desc_quads(&call->out));
+    fum_emit_push(d, (uint32_t)(channels ? (run + 3) / 4 : run));
+    for (int k = 0; k + 1 < FUM_MAX_INPUTS; k++) {
+        uint64_t e = k < count ? end[k] : run;
+        fum_emit_push(d, (uint32_t)(channels ? (e + 3) / 4 : e));
+    }
+    return true;
+}
+
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
                      size_t why_size) {
     int axis = the_axis(call);
+    if (dispatch_quads(call, axis, list)) return true;
     int64_t at = 0;
     for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {
         struct fum_copy c = part(call, k, axis, at);

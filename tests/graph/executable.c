@@ -231,6 +231,48 @@ static void test_bad_weights(void **state) {
     made_free(&made);
 }
 
+static fum_tensor *slice(fum_graph *g, fum_tensor *x, int axis, int start, int count) {
+    return add(g, "slice", x, NULL, NULL, (struct fum_attr[]){{"axis", axis}, {"start", start}, {"count", count}, {0}});
+}
+
+// Slices of whole rows on the device's alignment are views; others, and those of states, are copied. All are right.
+static void test_windows(void **state) {
+    fum_device *device = *state;
+    struct fum_error err = {0};
+    fum_graph *g = NULL;
+    fum_executable *exe = NULL;
+    enum { ROWS = 6, ALL = ROWS * 4 * 64 };
+    fum_graph_create(&g, FUM_F32, NULL);
+    fum_tensor *x = fum_graph_input(g, "x", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *kept = fum_graph_state(g, "kept", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32);
+    fum_tensor *h = add(g, "relu", x, NULL, NULL, NULL);
+    fum_tensor *rows = slice(g, h, 0, 1, 3), *within = slice(g, rows, 0, 1, 1); // rows 1 to 3, then row 2
+    fum_tensor *channels = slice(g, h, 2, 4, 8), *of_state = slice(g, kept, 0, 2, 1);
+    fum_tensor *y = add(g, "add", add(g, "add", within, of_state, NULL, NULL), slice(g, rows, 0, 0, 1), NULL, NULL);
+    fum_graph_output(g, y, "y");
+    fum_graph_output(g, within, "within");
+    fum_graph_output(g, add(g, "scale", channels, NULL, NULL, (struct fum_attr[]){{"mul", 2}, {0}}), "twice");
+    if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
+    assert_true(rows->window && within->window);
+    assert_false(channels->window || of_state->window);
+    float *in = numbers(ALL, 5), *old = numbers(ALL, 6), *out = fum_alloc(ALL, sizeof *out);
+    if (fum_executable_write(exe, x, in, ALL, &err) || fum_executable_write(exe, kept, old, ALL, &err))
+        fail_msg("%s", err.text);
+    for (int run = 0; run < 2; run++) {
+        if (fum_executable_run(exe, FUM_STAGE_LATENTS, &err) || fum_executable_read(exe, y, out, 256, &err))
+            fail_msg("%s", err.text);
+        for (int i = 0; i < 256; i++)
+            assert_true(out[i] == fmaxf(in[512 + i], 0) + old[512 + i] + fmaxf(in[256 + i], 0));
+        if (fum_executable_read(exe, within, out, 256, &err)) fail_msg("%s", err.text);
+        for (int i = 0; i < 256; i++) assert_true(out[i] == fmaxf(in[512 + i], 0));
+        if (fum_executable_read(exe, fum_graph_find(g, "twice"), out, ROWS * 4 * 8, &err)) fail_msg("%s", err.text);
+        for (int i = 0; i < ROWS * 4 * 8; i++) assert_true(out[i] == 2 * fmaxf(in[i / 8 * 64 + 4 + i % 8], 0));
+    }
+    fum_free(in), fum_free(old), fum_free(out);
+    fum_executable_destroy(&exe);
+    fum_graph_destroy(&g);
+}
+
 static void test_wrong_use(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
@@ -276,6 +318,6 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_compare), cmocka_unit_test(test_bad_weights),
-                                       cmocka_unit_test(test_wrong_use)};
+                                       cmocka_unit_test(test_windows), cmocka_unit_test(test_wrong_use)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

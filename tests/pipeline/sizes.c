@@ -112,9 +112,10 @@ static void test_sd15(void **state) {
         assert_true(s.dispatches[FUM_STAGE_LATENTS] <= 470 && s.barriers[FUM_STAGE_LATENTS] <= 400);
         assert_true((double)s.activation_bytes <= 120 * MIB);
         assert_true(s.flops[FUM_STAGE_LATENTS] > 1.5e12 && s.flops[FUM_STAGE_LATENTS] < 1.7e12); // 2 × 803 GFLOP
-        // The keys and values of 16 cross-attentions; the time embedding's MLP and 22 projections.
+        // The keys and values of 16 cross-attentions; the time embedding's MLP and 22 projections, which become
+        // one table.
         assert_int_equal(s.dispatches[FUM_STAGE_PROMPT], 32);
-        assert_true(s.dispatches[FUM_STAGE_STEPS] >= 25 && s.dispatches[FUM_STAGE_STEPS] <= 30);
+        assert_true(s.dispatches[FUM_STAGE_STEPS] >= 25 && s.dispatches[FUM_STAGE_STEPS] <= 36);
         assert_int_equal(s.dispatches[FUM_STAGE_WEIGHTS], 0);
     }
     assert_true(device >= 9);
