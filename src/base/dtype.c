@@ -31,26 +31,30 @@ static float float_of(uint32_t u) {
     return f;
 }
 
+// All ones where the condition holds. The conversions choose by masks, as loops over branches or selects of floating
+// point do not become vector code.
+static uint32_t mask(bool condition) {
+    return 0u - (uint32_t)condition;
+}
+
 // Shifted into place, a half is an f32 that is 2^112 too small, subnormal or not; the product is exact.
 float fum_f16_to_f32(uint16_t h) {
     uint32_t magnitude = h & 0x7fff;
     uint32_t u = bits_of(float_of(magnitude << 13) * 0x1p112f);
-    if (magnitude >= 0x7c00) u = 0x7f800000 | magnitude << 13; // infinity and NaN
+    u |= mask(magnitude >= 0x7c00) & 0x7f800000; // infinity and NaN
     return float_of(u | (uint32_t)(h & 0x8000) << 16);
 }
 
 uint16_t fum_f32_to_f16(float f) {
     uint32_t u = bits_of(f), sign = (u >> 16) & 0x8000;
     u &= 0x7fffffff;
-    if (u > 0x7f800000) return (uint16_t)(sign | 0x7e00); // NaN
-    if (u >= 0x477ff000) return (uint16_t)(sign | 0x7c00); // 65520 and above round to infinity
-    if (u < 0x38800000) {
-        // Adding 0.5 leaves the mantissa of a subnormal half, rounded to nearest even, in the low bits.
-        uint32_t low = bits_of(float_of(u) + 0.5f) - bits_of(0.5f);
-        return (uint16_t)(sign | low);
-    }
-    u += 0xfff + ((u >> 13) & 1);
-    return (uint16_t)(sign | (u - 0x38000000) >> 13);
+    uint32_t normal = (u + 0xfff + ((u >> 13) & 1) - 0x38000000) >> 13;
+    // Adding 0.5 leaves the mantissa of a subnormal half, rounded to nearest even, in the low bits.
+    uint32_t subnormal = bits_of(float_of(u) + 0.5f) - bits_of(0.5f);
+    uint32_t small = mask(u < 0x38800000), large = mask(u >= 0x477ff000); // 65520 and above round to infinity
+    uint32_t h = (subnormal & small) | (normal & ~small);
+    h = (h & ~large) | (0x7c00 & large) | (0x200 & mask(u > 0x7f800000)); // NaN
+    return (uint16_t)(sign | h);
 }
 
 float fum_bf16_to_f32(uint16_t h) {

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+// Bytes of a block's columns, which are a cache line, and elements of a run: 9 taps of 32 channels. Runs lie a little more
+// than themselves apart, so that the same element of all of them falls into different sets of the cache.
+enum { LINE = 64, RUN = 288, STRIDE = RUN + 8 };
+
 static int64_t view_count(const struct fum_view *view) {
     int64_t n = 1;
     for (int i = 0; i < view->rank; i++) n *= view->dim[i];
@@ -40,60 +44,67 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
     return false;
 }
 
-// Element `from` of a view as type dst_type at dst[to], the same type copied bit for bit.
-static inline void put(void *dst, enum fum_dtype dst_type, int64_t to, const struct fum_view *view, int64_t from) {
-    const uint8_t *src = view->data;
+// `count` elements of a view from element `from` on, as type dst_type; the same type bit for bit.
+static void convert_run(void *dst, enum fum_dtype dst_type, const struct fum_view *view, int64_t from, int64_t count) {
+    size_t size = fum_dtype_size(view->dtype);
+    const uint8_t *src = (const uint8_t *)view->data + (size_t)from * size;
+    float f[RUN];
     if (view->dtype == dst_type) {
-        size_t size = dst_type == FUM_F32 ? 4 : 2;
-        memcpy((uint8_t *)dst + (size_t)to * size, src + (size_t)from * size, size);
+        memcpy(dst, src, (size_t)count * size);
         return;
     }
-    float f;
-    fum_convert_to_f32(&f, src + (size_t)from * fum_dtype_size(view->dtype), view->dtype, 1);
-    if (dst_type == FUM_F32) ((float *)dst)[to] = f;
-    else ((uint16_t *)dst)[to] = dst_type == FUM_F16 ? fum_f32_to_f16(f) : fum_f32_to_bf16(f);
-}
-
-// Columns written together: a cache line of f32. Rows of real models are multiples of 1,280 bytes apart, so that columns
-// written one by one down a tile would fight for a few sets of the cache.
-enum { TILE_COLUMNS = 16 };
-
-#define TRANSPOSE(src_type, dst_element, convert)                                                                      \
-    for (int64_t o = 0; o < columns; o += TILE_COLUMNS) {                                                              \
-        const uint8_t *from = (const uint8_t *)view->data + (size_t)(o * length) * sizeof(src_type);                   \
-        int64_t n = columns - o < TILE_COLUMNS ? columns - o : TILE_COLUMNS;                                           \
-        for (int64_t r = 0; r < count; r++) {                                                                          \
-            const uint8_t *at = from + (size_t)inner[r] * sizeof(src_type);                                            \
-            dst_element *to = (dst_element *)dst + r * row_elements + o;                                               \
-            for (int64_t k = 0; k < n; k++) {                                                                          \
-                src_type v;                                                                                            \
-                memcpy(&v, at + (size_t)(k * length) * sizeof v, sizeof v);                                            \
-                to[k] = convert(v);                                                                                    \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-#define SAME(v) (v)
-
-// Packed rows are columns of the file's matrix [out, length]: row r takes the column inner[r]. The common pairs of types
-// have loops of their own.
-static void transpose(const struct fum_view *view, int64_t columns, int64_t length, const int64_t *inner,
-                      int64_t count, void *dst, enum fum_dtype dst_type, int64_t row_elements) {
-    if (view->dtype == dst_type && dst_type == FUM_F32) {
-        TRANSPOSE(uint32_t, uint32_t, SAME)
-    } else if (view->dtype == dst_type) {
-        TRANSPOSE(uint16_t, uint16_t, SAME)
-    } else if (view->dtype == FUM_F16 && dst_type == FUM_F32) {
-        TRANSPOSE(uint16_t, float, fum_f16_to_f32)
-    } else if (view->dtype == FUM_F32 && dst_type == FUM_F16) {
-        TRANSPOSE(float, uint16_t, fum_f32_to_f16)
-    } else {
-        for (int64_t o = 0; o < columns; o++)
-            for (int64_t r = 0; r < count; r++)
-                put(dst, dst_type, r * row_elements + o, view, o * length + inner[r]);
+    for (int64_t at = 0; at < count; at += RUN) {
+        size_t n = (size_t)(count - at < RUN ? count - at : RUN);
+        uint8_t *to = (uint8_t *)dst + (size_t)at * fum_dtype_size(dst_type);
+        if (dst_type == FUM_F32) {
+            fum_convert_to_f32((float *)to, src + (size_t)at * size, view->dtype, n);
+        } else {
+            fum_convert_to_f32(f, src + (size_t)at * size, view->dtype, n);
+            fum_convert_from_f32(to, dst_type, f, n);
+        }
     }
 }
 
-enum { TILE_ROWS = 128 };
+// Packed rows are columns of the file's matrix [columns, length], whose rows are read in runs: a cache line of them is
+// converted into a block that stays in the first-level cache and leaves it as whole cache lines of packed rows. Element e
+// of a file's row belongs to packed row e % taps * channels + e / taps.
+struct block {
+    int64_t taps, channels;
+    int64_t first, count; // packed rows that are wanted
+    int64_t row_elements;
+};
+
+#define SCATTER(element)                                                                                               \
+    for (int64_t e = 0; e < n; e++) {                                                                                  \
+        int64_t row = (from + e) % b->taps * b->channels + (from + e) / b->taps - b->first;                            \
+        if (row < 0 || row >= b->count) continue;                                                                      \
+        const element *at = (const element *)block + e;                                                                \
+        element *to = (element *)dst + row * b->row_elements + o;                                                      \
+        for (int64_t k = 0; k < wide; k++) to[k] = at[k * STRIDE];                                                     \
+    }
+
+static void transpose(const struct fum_view *view, int64_t columns, const struct block *b, void *dst,
+                      enum fum_dtype dst_type) {
+    uint32_t block[LINE / sizeof(uint32_t) * STRIDE];
+    size_t size = fum_dtype_size(dst_type);
+    int64_t each = LINE / (int64_t)size, length = b->taps * b->channels, run = RUN / b->taps * b->taps;
+    if (!run) run = RUN;
+    // Of a linear weight packed rows are elements of the file's rows, so a range of them is a range there too.
+    int64_t begin = b->taps == 1 ? b->first : 0, end = b->taps == 1 ? b->first + b->count : length;
+    for (int64_t from = begin; from < end; from += run) {
+        int64_t n = end - from < run ? end - from : run;
+        for (int64_t o = 0; o < columns; o += each) {
+            int64_t wide = columns - o < each ? columns - o : each;
+            for (int64_t k = 0; k < wide; k++)
+                convert_run((uint8_t *)block + (size_t)(k * STRIDE) * size, dst_type, view, (o + k) * length + from, n);
+            if (size == 4) {
+                SCATTER(uint32_t)
+            } else {
+                SCATTER(uint16_t)
+            }
+        }
+    }
+}
 
 void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, int64_t first,
                    int64_t count, void *dst, enum fum_dtype dst_type, int64_t row_elements) {
@@ -102,26 +113,12 @@ void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct
     for (int64_t r = 0; r < count && row_elements > columns; r++)
         memset((uint8_t *)dst + (size_t)(r * row_elements + columns) * size, 0, (size_t)(row_elements - columns) * size);
     if (pack == FUM_PACK_NONE) {
-        for (int64_t r = 0; r < count; r++) {
-            if (view->dtype == dst_type)
-                memcpy((uint8_t *)dst + (size_t)(r * row_elements) * size,
-                       (const uint8_t *)view->data + (size_t)((first + r) * columns) * size, (size_t)columns * size);
-            else
-                for (int64_t c = 0; c < columns; c++)
-                    put(dst, dst_type, r * row_elements + c, view, (first + r) * columns + c);
-        }
+        for (int64_t r = 0; r < count; r++)
+            convert_run((uint8_t *)dst + (size_t)(r * row_elements) * size, dst_type, view, (first + r) * columns, columns);
         return;
     }
-    // Tiles of rows, so that the part of dst being written stays in the cache while the file's rows stream by.
-    int64_t inner[TILE_ROWS], length = fum_shape_rows(shape);
-    int64_t taps = pack == FUM_PACK_CONV ? shape->dim[0] * shape->dim[1] : 1, channels = length / (taps ? taps : 1);
-    for (int64_t tile = 0; tile < count; tile += TILE_ROWS) {
-        int64_t rows = count - tile < TILE_ROWS ? count - tile : TILE_ROWS;
-        for (int64_t r = 0; r < rows; r++) {
-            int64_t row = first + tile + r; // = tap * channels + channel
-            inner[r] = row % channels * taps + row / channels;
-        }
-        transpose(view, columns, length, inner, rows, (uint8_t *)dst + (size_t)(tile * row_elements) * size, dst_type,
-                  row_elements);
-    }
+    int64_t length = fum_shape_rows(shape), taps = pack == FUM_PACK_CONV ? shape->dim[0] * shape->dim[1] : 1;
+    struct block b = {.taps = taps ? taps : 1, .first = first, .count = count, .row_elements = row_elements};
+    b.channels = length / b.taps;
+    transpose(view, columns, &b, dst, dst_type);
 }
