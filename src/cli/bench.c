@@ -3,10 +3,12 @@
 
 #include "progress.h"
 
+#include <fumarole/tuning.h>
+
 #include <string.h>
 
 struct bench_options {
-    const char *device, *op, *precision, *models;
+    const char *device, *variant, *op, *precision, *models;
     int width, height, repeats;
     double time;
     bool limits, ops, quiet, verbose;
@@ -18,6 +20,7 @@ static const char *const types[] = {"f32", "f16", "bf16", "all", NULL};
 
 static const struct cli_option options[] = {
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels, see fumarole devices", 0, 0, NULL},
     {"limits", 0, CLI_FLAG, FIELD(limits), NULL, "only the device's limits (with --ops, --models: these too)", 0, 0, NULL},
     {"ops", 0, CLI_FLAG, FIELD(ops), NULL, "only the operations", 0, 0, NULL},
     {"models", 0, CLI_STRING, FIELD(models), "NAMES", "only these whole models: emoji,sd1.5,sd2.1,sdxl or all", 0, 0, NULL},
@@ -64,6 +67,22 @@ static unsigned type_mask(const char *precision) {
     return 0;
 }
 
+// The first bench of a device measures its tiles before anything that uses them: figures without are worth little.
+static int tune_first(const struct bench_options *values, fum_device *device) {
+    struct fum_tune_params params = {.types = type_mask(values->precision), .cancel = stop};
+    struct fum_error err = {0};
+    int measured = 0;
+    bool only_limits = values->limits && !values->ops && !values->op && !values->models;
+    if (only_limits || fum_device_tuned(device) > 0)
+        return 0;
+    enum fum_result result = fum_tune(device, &params, &measured, &err);
+    if (result != FUM_OK)
+        return cli_fail_result(result, &err);
+    if (measured && !values->quiet)
+        fprintf(stderr, "Tiles for %d kinds of shape measured and kept; fumarole tune does it again\n", measured);
+    return 0;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct bench_options values = {0};
     struct fum_error err = {0};
@@ -79,6 +98,13 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (!device)
         return status;
     cli_catch_interrupt();
+    status = cli_force_variant(device, values.variant);
+    if (!status)
+        status = tune_first(&values, device);
+    if (status) {
+        fum_device_destroy(&device);
+        return status;
+    }
     struct watch watch = {.what = ""};
     cli_progress_begin(&watch.progress, values.quiet);
     struct fum_bench_params params = {

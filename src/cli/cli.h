@@ -27,7 +27,7 @@ struct cli_command {
     int (*run)(const struct cli_command *command, int argc, char **argv);
 };
 
-extern const struct cli_command cli_bench, cli_devices, cli_generate, cli_info, cli_selftest, cli_tokenize;
+extern const struct cli_command cli_bench, cli_devices, cli_generate, cli_info, cli_selftest, cli_tokenize, cli_tune;
 
 // Prints "fumarole: <text>" on standard error and returns CLI_FAILED.
 int cli_fail(const char *fmt, ...) FUM_PRINTF(1, 2);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_generate, &cli_tokenize, &cli_info, &cli_devices, &cli_selftest, &cli_bench,
+    &cli_generate, &cli_tokenize, &cli_info, &cli_devices, &cli_selftest, &cli_bench, &cli_tune,
 };
 enum { NUM_COMMANDS = sizeof commands / sizeof commands[0] };
 

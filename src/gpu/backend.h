@@ -49,6 +49,7 @@ struct fum_device {
     struct fum_device_info info;
     struct fum_log log;
     struct fum_tuning tuning;
+    char *tuning_path; // NULL: not kept on disk
     pthread_mutex_t lock; // guards kernels and the trace
     pthread_mutex_t trace_lock; // one event at a time
     bool lock_made;             // both
@@ -115,6 +116,13 @@ void fum_device_trace(fum_device *device, enum fum_trace_kind kind, const char *
 void fum_device_memory_add(fum_device *device, uint64_t bytes);
 void fum_device_memory_sub(fum_device *device, uint64_t bytes);
 void fum_label_copy(char label[FUM_LABEL], const char *text);
+
+// The file of this kind for a device and its driver in a cache folder (as of fum_device_params), to free with fum_free.
+// NULL: nothing is kept on disk.
+char *fum_cache_path(const struct fum_device_info *info, const char *dir, const char *kind);
+uint64_t fum_cache_sum(const void *data, size_t bytes);
+// Reads what was measured on this device before, if anything; a file that cannot be used is only logged.
+void fum_device_load_tuning(fum_device *device, const char *cache_dir);
 
 // The index in infos of the device that `select` means (see fum_device_params); errors say why one is refused.
 // refusals[i] is NULL for usable devices.

@@ -44,6 +44,7 @@ void fum_device_destroy(fum_device **device) {
     d->backend->device_destroy(d);
     pthread_mutex_destroy(&d->trace_lock);
     pthread_mutex_destroy(&d->lock);
+    fum_free(d->tuning_path);
     fum_free(d);
     *device = NULL;
 }

@@ -1,5 +1,8 @@
 #include "gpu/tuning.h"
 
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
 #include "gpu/backend.h"
 
 #include <stdlib.h>
@@ -18,18 +21,95 @@ static int by_key(const void *x, const void *y) {
     return a < b ? -1 : a > b;
 }
 
+static struct fum_tuned *find(const struct fum_tuning *tuning, uint64_t key) {
+    const struct fum_tuned wanted = {.key = key};
+    return tuning->count ? bsearch(&wanted, tuning->items, (size_t)tuning->count, sizeof wanted, by_key) : NULL;
+}
+
 void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int count) {
     struct fum_tuning *t = &device->tuning;
-    t->count = count < FUM_MAX_TUNED ? count : FUM_MAX_TUNED;
-    if (t->count) memcpy(t->items, items, (size_t)t->count * sizeof *items);
-    qsort(t->items, (size_t)t->count, sizeof *items, by_key);
+    if (!count) t->count = 0;
+    for (int i = 0; i < count; i++) {
+        struct fum_tuned *old = find(t, items[i].key);
+        if (old) {
+            *old = items[i];
+        } else if (t->count < FUM_MAX_TUNED) {
+            t->items[t->count++] = items[i];
+            qsort(t->items, (size_t)t->count, sizeof *items, by_key);
+        }
+    }
 }
 
 uint32_t fum_tuning_find(const struct fum_tuning *tuning, uint64_t key, uint32_t otherwise) {
-    const struct fum_tuned wanted = {.key = key};
-    const struct fum_tuned *found =
-        tuning && tuning->count
-            ? bsearch(&wanted, tuning->items, (size_t)tuning->count, sizeof wanted, by_key)
-            : NULL;
+    const struct fum_tuned *found = tuning ? find(tuning, key) : NULL;
     return found ? found->value : otherwise;
+}
+
+// ---- on disk ----
+
+// Never leaves the machine, so it is written as it lies in memory. No padding.
+struct header {
+    char magic[8];
+    uint32_t header_bytes, driver_version;
+    uint8_t device_uuid[16];
+    uint64_t count, sum;
+};
+
+static struct header make_header(const fum_device *device, const struct fum_tuned *items, int count) {
+    struct header h = {.magic = "FUMTUNE", .header_bytes = sizeof h, .driver_version = device->info.driver_version,
+                       .count = (uint64_t)count, .sum = fum_cache_sum(items, (size_t)count * sizeof *items)};
+    memcpy(h.device_uuid, device->info.uuid, sizeof h.device_uuid);
+    return h;
+}
+
+// Why the file cannot be used; NULL: it can, and its choices are the device's now.
+static const char *take(fum_device *device, const struct fum_mapping *file) {
+    struct fum_tuned items[FUM_MAX_TUNED];
+    struct header h;
+    if (file->size < sizeof h || (file->size - sizeof h) % sizeof *items || file->size - sizeof h > sizeof items)
+        return "its size is wrong";
+    size_t bytes = (size_t)file->size - sizeof h;
+    memcpy(&h, file->data, sizeof h);
+    memcpy(items, file->data + sizeof h, bytes);
+    struct header wanted = make_header(device, items, (int)(bytes / sizeof *items));
+    if (memcmp(h.magic, wanted.magic, sizeof h.magic) || h.header_bytes != wanted.header_bytes)
+        return "it holds no choices of this version";
+    if (h.driver_version != wanted.driver_version || memcmp(h.device_uuid, wanted.device_uuid, sizeof h.device_uuid))
+        return "it is of another device or driver";
+    if (h.count != wanted.count || h.sum != wanted.sum) return "it is damaged";
+    fum_device_set_tuned(device, items, (int)wanted.count);
+    return NULL;
+}
+
+void fum_device_load_tuning(fum_device *device, const char *cache_dir) {
+    struct fum_mapping file = {0};
+    device->tuning_path = fum_cache_path(&device->info, cache_dir, "tuning");
+    if (!device->tuning_path || !fum_path_is_file(device->tuning_path)) return;
+    const char *why = fum_mapping_open(&file, device->tuning_path, NULL) ? "it cannot be read" : take(device, &file);
+    fum_mapping_close(&file);
+    if (why)
+        fum_log(&device->log, FUM_LOG_WARN, "tuning %s is ignored: %s; fumarole tune makes a new one",
+                device->tuning_path, why);
+    else
+        fum_log(&device->log, FUM_LOG_INFO, "tuning %s: %d choices", device->tuning_path, device->tuning.count);
+}
+
+enum fum_result fum_device_save_tuning(const fum_device *device, struct fum_error *err) {
+    const struct fum_tuning *t = &device->tuning;
+    if (!device->tuning_path) return FUM_OK;
+    struct header h = make_header(device, t->items, t->count);
+    struct fum_file_writer *writer = NULL;
+    char *folder = fum_strdup(device->tuning_path), *slash = folder ? strrchr(folder, '/') : NULL;
+    enum fum_result result = folder ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to keep the tuning");
+    if (slash && slash != folder) {
+        *slash = 0;
+        result = fum_path_make_dirs(folder, err);
+    }
+    if (!result) result = fum_file_begin(&writer, device->tuning_path, err);
+    if (!result) result = fum_file_write(writer, &h, sizeof h, err);
+    if (!result) result = fum_file_write(writer, t->items, (size_t)t->count * sizeof *t->items, err);
+    if (!result) result = fum_file_commit(&writer, err);
+    else fum_file_abort(&writer);
+    fum_free(folder);
+    return result;
 }

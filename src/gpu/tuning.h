@@ -5,15 +5,24 @@
 
 #include "gpu/gpu.h"
 
-enum { FUM_MAX_TUNED = 1024 };
+enum { FUM_MAX_TUNED = 1024, FUM_MAX_NOTE = 16 };
 
 struct fum_tuned {
     uint64_t key;
     uint32_t value, reserved;
 };
 
+// A choice that a call asked for, with the values worth measuring, the one it would take without measuring first.
+struct fum_tuning_note {
+    uint64_t key;
+    uint32_t values[FUM_MAX_NOTE];
+    int count; // 0: it asked for none
+    void (*describe)(uint32_t value, char *text, size_t size);
+};
+
 struct fum_tuning {
     const char *variant; // a name of static storage; NULL: each call's own
+    struct fum_tuning_note *note; // gets the first choice that is asked for; NULL: nobody measures
     int count;
     struct fum_tuned items[FUM_MAX_TUNED]; // by rising key
 };
@@ -22,8 +31,12 @@ struct fum_tuning {
 const struct fum_tuning *fum_device_tuning(const fum_device *device);
 // Not while another thread compiles for the device. `variant` must outlive the device; NULL: each call's own.
 void fum_device_set_variant(fum_device *device, const char *variant);
-// Replaces the choices. Only the first FUM_MAX_TUNED are kept; they need not be sorted.
+// Adds choices to those that are kept, replacing older ones of the same keys; count 0 drops them all. What is over
+// FUM_MAX_TUNED is left out.
 void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int count);
+// Writes them to the cache folder, for the next time that this device is opened with this driver. FUM_OK when the
+// device has no such folder.
+enum fum_result fum_device_save_tuning(const fum_device *device, struct fum_error *err);
 
 // The value kept under a key; `otherwise` when there is none. tuning may be NULL.
 uint32_t fum_tuning_find(const struct fum_tuning *tuning, uint64_t key, uint32_t otherwise);

@@ -18,41 +18,14 @@ struct header {
     uint64_t bytes, sum;
 };
 
-static uint64_t checksum(const uint8_t *data, size_t bytes) { // FNV-1a
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < bytes; i++) h = (h ^ data[i]) * 1099511628211u;
-    return h;
-}
-
 static struct header make_header(const struct fum_vk *vk, const uint8_t *data, size_t bytes) {
     VkPhysicalDeviceProperties properties;
     vk->instance->GetPhysicalDeviceProperties(vk->physical, &properties);
     struct header h = {.magic = "FUMPIPE", .header_bytes = sizeof h, .driver_version = properties.driverVersion,
-                       .bytes = bytes, .sum = checksum(data, bytes)};
+                       .bytes = bytes, .sum = fum_cache_sum(data, bytes)};
     memcpy(h.device_uuid, vk->front->info.uuid, sizeof h.device_uuid);
     memcpy(h.cache_uuid, properties.pipelineCacheUUID, sizeof h.cache_uuid);
     return h;
-}
-
-// The folder is made only when there is something to write.
-static char *cache_path(const struct fum_vk *vk, const char *dir) {
-    fum_arena *arena = fum_arena_create();
-    char *path = NULL;
-    if (!arena) return NULL;
-    if (!dir) dir = fum_path_cache_dir(arena);
-    if (dir && *dir) {
-        char hex[33] = "";
-        for (int i = 0; i < 16; i++) {
-            hex[2 * i] = "0123456789abcdef"[vk->front->info.uuid[i] >> 4];
-            hex[2 * i + 1] = "0123456789abcdef"[vk->front->info.uuid[i] & 15];
-        }
-        char *name = fum_arena_printf(arena, "pipelines-%s-%08x-%s.bin", hex, vk->front->info.driver_version,
-                                      FUM_VERSION);
-        char *joined = name ? fum_path_join(arena, dir, name) : NULL;
-        path = joined ? fum_strdup(joined) : NULL;
-    }
-    fum_arena_destroy(&arena);
-    return path;
 }
 
 // The driver's part of the file, or NULL with a line in the log when there is a file that cannot be used.
@@ -86,14 +59,14 @@ VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir) {
     struct fum_mapping file = {0};
     const uint8_t *data = NULL;
     size_t bytes = 0;
-    vk->cache_path = cache_path(vk, cache_dir);
+    vk->cache_path = fum_cache_path(&vk->front->info, cache_dir, "pipelines");
     if (vk->cache_path && fum_path_is_file(vk->cache_path) && !fum_mapping_open(&file, vk->cache_path, NULL))
         data = usable(vk, &file, &bytes);
     VkPipelineCacheCreateInfo create = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
                                         .initialDataSize = data ? bytes : 0, .pInitialData = data};
     VK(vk->fn.vkCreatePipelineCache(vk->device, &create, NULL, &vk->cache));
     if (data) {
-        vk->cache_sum = checksum(data, bytes);
+        vk->cache_sum = fum_cache_sum(data, bytes);
         fum_log(&vk->front->log, FUM_LOG_INFO, "pipeline cache %s: %zu bytes", vk->cache_path, bytes);
     }
 error:
@@ -101,6 +74,7 @@ error:
     return vr;
 }
 
+// The folder is made only when there is something to write.
 static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t bytes, struct fum_error *err) {
     struct header h = make_header(vk, data, bytes);
     char *slash = strrchr(vk->cache_path, '/');
@@ -130,7 +104,7 @@ void fum_vk_cache_save(struct fum_vk *vk) {
     data = fum_alloc(bytes, 1);
     if (!data) return;
     VK(vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, &bytes, data));
-    if (checksum(data, bytes) != vk->cache_sum && write_file(vk, data, bytes, &err))
+    if (fum_cache_sum(data, bytes) != vk->cache_sum && write_file(vk, data, bytes, &err))
         fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is not kept: %s", err.text);
 error:
     fum_free(data);

@@ -185,6 +185,7 @@ enum fum_result fum_device_create_without(fum_device **out, const struct fum_dev
         return result;
     }
     fum_log(&device->log, FUM_LOG_INFO, "device %d: %s, %s", index, device->info.name, device->info.driver);
+    fum_device_load_tuning(device, params->cache_dir);
     *out = device;
     return FUM_OK;
 }

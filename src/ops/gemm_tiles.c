@@ -1,6 +1,8 @@
 #include "ops/gemm_tiles.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gpu/tuning.h"
 #include "ops/part.h"
@@ -123,8 +125,25 @@ int fum_tiling_candidates(const struct fum_tiling_shape *s, const struct fum_dev
     return count;
 }
 
+static void describe(uint32_t value, char *text, size_t size) {
+    const struct fum_tiling *t = &fum_tilings[value & 0xffff];
+    snprintf(text, size, "%ux%ux%u", t->bm, t->bn, t->bk);
+    if (value >> 16 > 1) snprintf(text + strlen(text), size - strlen(text), " in %u", value >> 16);
+}
+
+// For who measures: what there is to choose from.
+static void note_choices(struct fum_tuning_note *note, const struct fum_tiling_shape *s,
+                         const struct fum_device_info *info) {
+    struct fum_tiling_choice choices[FUM_MAX_NOTE];
+    note->key = fum_tiling_key(s);
+    note->describe = describe;
+    note->count = fum_tiling_candidates(s, info, choices, FUM_MAX_NOTE);
+    for (int i = 0; i < note->count; i++) note->values[i] = fum_tiling_pack(choices[i]);
+}
+
 struct fum_tiling_choice fum_tiling_choose(const struct fum_tiling_shape *s, const struct fum_device_info *info,
                                        const struct fum_tuning *tuning) {
+    if (tuning && tuning->note && !tuning->note->count) note_choices(tuning->note, s, info);
     uint32_t tuned = fum_tuning_find(tuning, fum_tiling_key(s), UINT32_MAX);
     struct fum_tiling_choice choice = {(int)(tuned & 0xffff), (int)(tuned >> 16)};
     if (tuned != UINT32_MAX && choice.tile < fum_tiling_count && choice.splits >= 1 && choice.splits <= MAX_SPLITS &&

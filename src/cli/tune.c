@@ -1,0 +1,108 @@
+// fumarole tune: which tiles suit this device?
+#include "cli.h"
+
+#include <fumarole/tuning.h>
+
+#include <string.h>
+
+struct tune_options {
+    const char *device, *op, *precision, *variant;
+    double time;
+    bool forget, verbose;
+};
+
+static const char *const types[] = {"all", "f32", "f16", "bf16", NULL};
+
+#define FIELD(name) offsetof(struct tune_options, name)
+
+static const struct cli_option options[] = {
+    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
+    {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
+    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type (default: f32 and f16):", 0, 0, types},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "of this variant of the kernels, see fumarole devices", 0, 0, NULL},
+    {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
+    {"forget", 0, CLI_FLAG, FIELD(forget), NULL, "drop what was measured before, and measure nothing", 0, 0, NULL},
+    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},
+    {0},
+};
+
+static void on_result(void *user, const struct fum_tune_result *r) {
+    (void)user;
+    bool same = strcmp(r->before, r->after) == 0;
+    printf("%-8s %-5s %-36s %2d choices  %-14s %9.3f ms", r->op, fum_dtype_name(r->type), r->name, r->choices, r->after,
+           r->after_seconds * 1e3);
+    if (r->flops > 0 && r->after_seconds > 0)
+        printf("  %8.1f GFLOP/s", r->flops / r->after_seconds * 1e-9);
+    if (!same && r->after_seconds > 0)
+        printf("  %.2f times as fast as %s", r->before_seconds / r->after_seconds, r->before);
+    printf("\n");
+    fflush(stdout);
+}
+
+static bool stop(void *user) {
+    (void)user;
+    return cli_interrupted();
+}
+
+static unsigned type_mask(const char *precision) {
+    static const unsigned masks[] = {1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16, 1u << FUM_F32, 1u << FUM_F16,
+                                     1u << FUM_BF16};
+    for (int i = 0; precision && types[i]; i++)
+        if (strcmp(precision, types[i]) == 0)
+            return masks[i];
+    return 0;
+}
+
+static int tune(const struct tune_options *values, fum_device *device) {
+    struct fum_error err = {0};
+    int measured = 0, status = cli_force_variant(device, values->variant);
+    if (status)
+        return status;
+    if (values->forget) {
+        enum fum_result result = fum_device_forget_tuning(device, &err);
+        return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+    }
+    struct fum_tune_params params = {
+        .op = values->op,
+        .types = type_mask(values->precision),
+        .seconds = values->time,
+        .on_result = on_result,
+        .cancel = stop,
+    };
+    enum fum_result result = fum_tune(device, &params, &measured, &err);
+    if (result != FUM_OK)
+        return cli_fail_result(result, &err);
+    if (measured == 0)
+        printf("Nothing to choose on %s: its kernels have no tiles to measure\n", fum_device_get_info(device)->name);
+    else
+        printf("%d kinds of shape measured; %d choices kept for %s\n", measured, fum_device_tuned(device),
+               fum_device_get_info(device)->name);
+    return 0;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct tune_options values = {0};
+    int status = cli_parse(command, &argc, argv, &values);
+    if (status >= 0)
+        return status;
+    if (argc > 0)
+        return cli_misuse(command, "takes no argument such as \"%.60s\"", argv[0]);
+    status = 0;
+    struct fum_log log = cli_log(values.verbose);
+    fum_device *device = cli_open_device(values.device, &log, &status);
+    if (!device)
+        return status;
+    cli_catch_interrupt();
+    status = tune(&values, device);
+    fum_device_destroy(&device);
+    return status;
+}
+
+const struct cli_command cli_tune = {
+    .name = "tune",
+    .arguments = "[--device WHICH]",
+    .summary = "measures which tiles suit this GPU, and keeps them",
+    .details = "Kept in the cache folder for this device and driver. Nothing is measured while a picture is made.\n",
+    .options = options,
+    .run = run,
+};
