@@ -59,30 +59,34 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-// Queries and keys an invocation works on at once, and quads of output it holds. CPU drivers keep them in the
-// first-level cache; there a large kernel is quicker but takes seconds to compile, so little work gets a small one.
-static void choose_tile(const struct fum_device_info *info, const struct fum_attention *p, uint32_t *queries,
-                        uint32_t *keys, uint32_t *out_quads) {
+// CPU drivers keep the tile in the first-level cache; there a large kernel is quicker but takes seconds to compile, so
+// little work gets a small one.
+static struct fum_attention_tile choose(const struct fum_device_info *info, const struct fum_attention *p) {
     bool cpu = info->type == FUM_DEVICE_CPU;
     bool large = (double)p->batches * (double)p->queries * (double)p->keys * (double)(p->heads * p->channels) > 25e6;
     uint32_t quads = (uint32_t)(p->channels / 4), most = cpu ? (large ? 20 : 8) : 16;
     uint32_t splits = (quads + most - 1) / most;
-    *queries = cpu ? 4 : 1;
-    *keys = cpu && large ? 8 : 4;
-    *out_quads = large ? (quads + splits - 1) / splits : quads < most ? quads : most;
+    struct fum_attention_tile t = {.lanes = fum_lanes(info), .queries = cpu ? 4 : 1, .keys = cpu && large ? 8 : 4};
+    t.out_quads = large ? (quads + splits - 1) / splits : quads < most ? quads : most;
+    t.rows = t.queries * t.lanes;
+    t.splits = (quads + t.out_quads - 1) / t.out_quads;
+    return t;
 }
 
-static bool add_part(const struct fum_op_call *call, const struct fum_attention *p, const struct fum_part *part,
-                     struct fum_dispatches *list, char *why, size_t why_size) {
+static const struct fum_attention_kernels plain = {.shader = "attention", .choose = choose};
+
+static bool add_part(const struct fum_attention_kernels *kernels, const struct fum_op_call *call,
+                     const struct fum_attention *p, const struct fum_part *part, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     struct fum_dispatch *d = fum_dispatch_add(list);
     if (!d) {
         snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
         return false;
     }
-    *d = (struct fum_dispatch){.shader = "attention", .dtype = call->out.dtype, .num_bind = 4};
-    uint32_t lanes = fum_lanes(list->info), queries, keys, out_quads;
-    choose_tile(list->info, p, &queries, &keys, &out_quads);
-    const uint32_t spec[] = {lanes, 1, 1, queries, keys, out_quads, p->causal};
+    *d = (struct fum_dispatch){.shader = kernels->shader, .dtype = call->out.dtype, .texels = kernels->texels,
+                               .num_bind = 4};
+    struct fum_attention_tile tile = kernels->choose(list->info, p);
+    const uint32_t spec[] = {tile.lanes, 1, 1, tile.queries, tile.keys, tile.out_quads, p->causal};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
 
@@ -93,17 +97,16 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
     fum_bind_rows(list, d, 2, 2, false, &call->in[2], part->batch * p->keys, part->batches * p->keys, &v_skip);
     fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
 
-    int64_t tile = (int64_t)queries * lanes, tiles = (part->count + tile - 1) / tile;
-    int64_t splits = (p->channels / 4 + out_quads - 1) / out_quads;
+    int64_t tiles = (part->count + tile.rows - 1) / tile.rows;
     float scale = (float)p->scale;
     const uint32_t push[] = {(uint32_t)part->count, (uint32_t)part->first, (uint32_t)part->batches, (uint32_t)tiles,
                              q_skip, k_skip, v_skip, y_skip};
     memcpy(d->push, push, sizeof push);
     memcpy(&d->push[8], &scale, sizeof scale);
-    const uint32_t sizes[] = {(uint32_t)p->heads, (uint32_t)(p->channels / 4), (uint32_t)splits, (uint32_t)p->keys};
+    const uint32_t sizes[] = {(uint32_t)p->heads, (uint32_t)(p->channels / 4), tile.splits, (uint32_t)p->keys};
     memcpy(&d->push[9], sizes, sizeof sizes);
     d->num_push = 13;
-    if (!fum_groups_1d(list->info, (uint64_t)(tiles * splits * p->heads * part->batches), d->groups)) {
+    if (!fum_groups_1d(list->info, (uint64_t)(tiles * tile.splits * p->heads * part->batches), d->groups)) {
         snprintf(why, why_size, "needs more workgroups than the device has");
         return false;
     }
@@ -195,6 +198,13 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (fum_variant_attention(call, &p, list)) return true;
     int64_t rows = score_rows(call, &p, list->info);
     if (rows) return dispatch_scores(call, &p, rows, list, why, why_size);
+    return fum_attention_dispatch_by(&plain, call, &p, list, why, why_size);
+}
+
+bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels, const struct fum_op_call *call,
+                               const struct fum_attention *attention, struct fum_dispatches *list, char *why,
+                               size_t why_size) {
+    const struct fum_attention p = *attention;
     int64_t fit = fum_min_i64(fum_rows_per_binding(list->info, &call->in[0]), INT32_MAX / 2);
     int64_t keys_whole = fum_min_i64(fum_rows_per_binding(list->info, &call->in[1]), INT32_MAX / 2) / p.keys;
     if (fit < 1 || keys_whole < 1) {
@@ -205,7 +215,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     int64_t whole = fum_min_i64(fit / p.queries, keys_whole);
     struct fum_part part = {0};
     while (fum_part_next(&part, p.batches, p.queries, whole, fit))
-        if (!add_part(call, &p, &part, list, why, why_size)) return false;
+        if (!add_part(kernels, call, &p, &part, list, why, why_size)) return false;
     return true;
 }
 

@@ -24,4 +24,21 @@ static inline struct fum_attention fum_attention_of(const struct fum_op_call *ca
     return a;
 }
 
+// What a workgroup does: `queries`, `keys` and `out_quads` are the kernel's own, its specialisation constants 3 to 5.
+struct fum_attention_tile {
+    uint32_t lanes, queries, keys, out_quads;
+    uint32_t rows, splits; // queries of a workgroup; workgroups that share the output of a head
+};
+
+// Kernels with the same bindings and push constants.
+struct fum_attention_kernels {
+    const char *shader;
+    uint32_t texels; // bindings that are read as texels
+    struct fum_attention_tile (*choose)(const struct fum_device_info *info, const struct fum_attention *attention);
+};
+
+bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels, const struct fum_op_call *call,
+                               const struct fum_attention *attention, struct fum_dispatches *list, char *why,
+                               size_t why_size);
+
 #endif

@@ -46,6 +46,26 @@ static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c, str
     return serves(c->out_c) && c->in_c > 0 && fum_conv_dispatch_by(&fum_gemm_texel, call, c, list, why, sizeof why);
 }
 
+// Sums of the output held by a lane, in quads: more leave the first-level cache.
+enum { ATTENTION_SUMS = 48, ATTENTION_HEAD = 256 };
+
+static struct fum_attention_tile choose_attention(const struct fum_device_info *info, const struct fum_attention *a) {
+    uint32_t lanes = info->subgroup_size, quads = (uint32_t)(a->channels / 4), cols = (quads + lanes - 1) / lanes;
+    uint32_t rows = 16;
+    while (rows > 4 && (rows * cols > ATTENTION_SUMS || rows / 2 >= a->queries)) rows /= 2;
+    return (struct fum_attention_tile){
+        .lanes = lanes, .queries = rows, .keys = 2, .out_quads = cols, .rows = rows, .splits = 1};
+}
+
+static const struct fum_attention_kernels attention_kernels = {
+    .shader = "attention_texel", .texels = 0x7, .choose = choose_attention};
+
+static bool attention(const struct fum_op_call *call, const struct fum_attention *a, struct fum_dispatches *list) {
+    char why[128];
+    return a->channels <= ATTENTION_HEAD && a->keys > 0 &&
+           fum_attention_dispatch_by(&attention_kernels, call, a, list, why, sizeof why);
+}
+
 const struct fum_variant fum_variant_texel = {
     .name = "texel",
     .summary = "inputs fetched as texels, shared by shuffles: for CPU devices",
@@ -53,4 +73,5 @@ const struct fum_variant fum_variant_texel = {
     .usable = usable,
     .matmul = matmul,
     .conv2d = conv2d,
+    .attention = attention,
 };
