@@ -18,7 +18,7 @@ struct fum_bench_samples {
     double median, low, high;
 };
 
-// One limit of the device: "fma f32" in GFLOP/s, "copy" in GB/s, "dispatch" in µs.
+// One limit of the device: "fma f32" in GFLOP/s, "copy" in GB/s, "dispatch" in us.
 struct fum_bench_limit {
     const char *name, *unit;
     const char *what;     // how it was measured, in a few words

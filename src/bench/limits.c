@@ -32,10 +32,10 @@ static const struct recipe recipes[FUM_LIMIT_COUNT] = {
     [FUM_LIMIT_BROADCAST] = {"read same", "GB/s", "all lanes want the same 16 bytes; counted for each lane",
                              "bench_memory", FUM_F32, 1e-9, false, 4, 1},
     [FUM_LIMIT_SHARED] = {"shared memory", "GB/s", "16 KiB of it, read round and round", "bench_shared", FUM_F32, 1e-9},
-    [FUM_LIMIT_DISPATCH] = {"dispatch", "µs", "one more of 64 that do not wait for each other", "bench_empty", FUM_F32,
+    [FUM_LIMIT_DISPATCH] = {"dispatch", "us", "one more of 64 that do not wait for each other", "bench_empty", FUM_F32,
                             1e6, true},
-    [FUM_LIMIT_BARRIER] = {"barrier", "µs", "what it adds between two dispatches", "bench_empty", FUM_F32, 1e6, true},
-    [FUM_LIMIT_SUBMIT] = {"submission", "µs", "from the call until the host knows that it is done", "bench_empty",
+    [FUM_LIMIT_BARRIER] = {"barrier", "us", "what it adds between two dispatches", "bench_empty", FUM_F32, 1e6, true},
+    [FUM_LIMIT_SUBMIT] = {"submission", "us", "from the call until the host knows that it is done", "bench_empty",
                           FUM_F32, 1e6, true},
 };
 

@@ -15,7 +15,7 @@
 // their own.
 enum { SHARED_BYTES = 1 << 18, PATTERN = 1 << 20 };
 // What a case is taken to reach before anything is known: of the fma rate, of the memory's.
-static const double GUESS_FMA = 0.07, GUESS_MEMORY = 0.3;
+static const double GUESS_FMA = 0.15, GUESS_MEMORY = 0.3;
 
 struct entry {
     const struct fum_op *op;

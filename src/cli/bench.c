@@ -3,15 +3,17 @@
 
 #include "progress.h"
 
+#include "output.h"
+
 #include <fumarole/tuning.h>
 
 #include <string.h>
 
 struct bench_options {
-    const char *device, *variant, *op, *precision, *models;
+    const char *device, *variant, *op, *precision, *models, *json, *html;
     int width, height, repeats;
     double time;
-    bool limits, ops, quiet, verbose;
+    bool limits, ops, compare, quiet, verbose;
 };
 
 static const char *const types[] = {"f32", "f16", "bf16", "all", NULL};
@@ -30,6 +32,11 @@ static const struct cli_option options[] = {
     {"height", 'H', CLI_INT, FIELD(height), "N", "", 8, 16384, NULL},
     {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
     {"repeats", 0, CLI_INT, FIELD(repeats), "N", "at the most, of everything (default 9)", 1, 1000, NULL},
+    {"json", 0, CLI_PATH, FIELD(json), "FILE", "write the report with all repeats to this file", 0, 0, NULL},
+    {"html", 0, CLI_PATH, FIELD(html), "FILE", "write it as a page with a roofline plot; with --compare: all reports", 0, 0,
+     NULL},
+    {"compare", 0, CLI_FLAG, FIELD(compare), NULL, "measure nothing: set the reports A.json B.json … side by side", 0, 0,
+     NULL},
     {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "no progress", 0, 0, NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},
     {0},
@@ -38,11 +45,14 @@ static const struct cli_option options[] = {
 struct watch {
     struct cli_progress progress;
     char what[64];
+    struct cli_clock clock;
+    const struct fum_device_info *info;
 };
 
 // A bar on a terminal; elsewhere one line for each part.
 static void on_progress(void *user, const char *what, int done, int total) {
     struct watch *watch = user;
+    cli_clock_sample(&watch->clock, watch->info);
     bool same = strncmp(watch->what, what, sizeof watch->what - 1) == 0;
     if (!same) {
         watch->progress.calls = 0;
@@ -67,6 +77,36 @@ static unsigned type_mask(const char *precision) {
     return 0;
 }
 
+// Of the models; "all" is a matter of the operations.
+static enum fum_precision model_precision(const char *precision) {
+    static const enum fum_precision values[] = {FUM_PRECISION_F32, FUM_PRECISION_F16, FUM_PRECISION_BF16};
+    for (int i = 0; precision && i < 3; i++)
+        if (strcmp(precision, types[i]) == 0)
+            return values[i];
+    return FUM_PRECISION_AUTO;
+}
+
+// 0 when the reports can be written; asked before the long work.
+static int check_outputs(const struct bench_options *values) {
+    int status = values->json ? cli_output_check_writable(values->json) : 0;
+    return status == 0 && values->html ? cli_output_check_writable(values->html) : status;
+}
+
+static int write_reports(const struct bench_options *values, const struct fum_bench_report *report,
+                         const struct watch *watch) {
+    cJSON *json = cli_bench_json(report, watch->info, &watch->clock);
+    const char *name = watch->info->name;
+    if (!json)
+        return cli_fail("out of memory for the report");
+    if (values->variant)
+        cJSON_AddStringToObject(json, "variant", values->variant);
+    int status = values->json ? cli_bench_write_json(values->json, json) : 0;
+    if (status == 0 && values->html)
+        status = cli_bench_write_html(values->html, (const cJSON *const *)&json, &name, 1);
+    cJSON_Delete(json);
+    return status;
+}
+
 // The first bench of a device measures its tiles before anything that uses them: figures without are worth little.
 static int tune_first(const struct bench_options *values, fum_device *device) {
     struct fum_tune_params params = {.types = type_mask(values->precision), .cancel = stop};
@@ -83,40 +123,36 @@ static int tune_first(const struct bench_options *values, fum_device *device) {
     return 0;
 }
 
-static int run(const struct cli_command *command, int argc, char **argv) {
-    struct bench_options values = {0};
+static int measure(const struct bench_options *values) {
     struct fum_error err = {0};
-    int status = cli_parse(command, &argc, argv, &values);
-    if (status >= 0)
+    int status = check_outputs(values);
+    if (status != 0)
         return status;
-    if (argc > 0)
-        return cli_misuse(command, "takes no argument such as \"%.60s\"", argv[0]);
-
-    status = 0;
-    struct fum_log log = cli_log(values.verbose);
-    fum_device *device = cli_open_device(values.device, &log, &status);
+    struct fum_log log = cli_log(values->verbose);
+    fum_device *device = cli_open_device(values->device, &log, &status);
     if (!device)
         return status;
     cli_catch_interrupt();
-    status = cli_force_variant(device, values.variant);
-    if (!status)
-        status = tune_first(&values, device);
-    if (status) {
+    status = cli_force_variant(device, values->variant);
+    if (status == 0)
+        status = tune_first(values, device);
+    if (status != 0) {
         fum_device_destroy(&device);
         return status;
     }
-    struct watch watch = {.what = ""};
-    cli_progress_begin(&watch.progress, values.quiet);
+    struct watch watch = {.info = fum_device_get_info(device)};
+    cli_progress_begin(&watch.progress, values->quiet);
     struct fum_bench_params params = {
-        .parts = (values.limits ? FUM_BENCH_LIMITS : 0u) | (values.ops || values.op ? FUM_BENCH_OPS : 0u) |
-                 (values.models ? FUM_BENCH_MODELS : 0u),
-        .op = values.op,
-        .types = type_mask(values.precision),
-        .models = values.models,
-        .width = values.width,
-        .height = values.height,
-        .seconds = values.time,
-        .repeats = values.repeats,
+        .parts = (values->limits ? FUM_BENCH_LIMITS : 0u) | (values->ops || values->op ? FUM_BENCH_OPS : 0u) |
+                 (values->models ? FUM_BENCH_MODELS : 0u),
+        .op = values->op,
+        .types = type_mask(values->precision),
+        .models = values->models,
+        .width = values->width,
+        .height = values->height,
+        .precision = model_precision(values->precision),
+        .seconds = values->time,
+        .repeats = values->repeats,
         .log = &log,
         .user = &watch,
         .on_progress = on_progress,
@@ -126,7 +162,10 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     enum fum_result result = fum_bench(device, &params, &report, &err);
     cli_progress_clear(&watch.progress);
     if (report)
-        cli_bench_print(report, fum_device_get_info(device));
+        cli_bench_print(report, watch.info);
+    fflush(stdout);
+    if (report && (values->json || values->html))
+        status = write_reports(values, report, &watch);
     if (result != FUM_OK)
         status = cli_fail_result(result, &err);
     fum_bench_report_free(&report);
@@ -134,11 +173,39 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     return status;
 }
 
+static int compare(const struct bench_options *values, char *const *paths, int count) {
+    cJSON *reports[CLI_BENCH_MAX_REPORTS] = {NULL};
+    int status = values->html ? cli_output_check_writable(values->html) : 0;
+    for (int i = 0; i < count && status == 0; i++)
+        status = (reports[i] = cli_bench_read(paths[i])) ? 0 : CLI_FAILED;
+    if (status == 0)
+        status = cli_bench_compare((const cJSON *const *)reports, (const char *const *)paths, count);
+    if (status == 0 && values->html)
+        status = cli_bench_write_html(values->html, (const cJSON *const *)reports, (const char *const *)paths, count);
+    for (int i = 0; i < count; i++)
+        cJSON_Delete(reports[i]);
+    return status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct bench_options values = {0};
+    int status = cli_parse(command, &argc, argv, &values);
+    if (status >= 0)
+        return status;
+    if (!values.compare && argc > 0)
+        return cli_misuse(command, "takes no argument such as \"%.60s\" without --compare", argv[0]);
+    if (values.compare && (argc < 2 || argc > CLI_BENCH_MAX_REPORTS))
+        return cli_misuse(command, "--compare takes 2 to %d reports, not %d", CLI_BENCH_MAX_REPORTS, argc);
+    if (values.compare && values.json)
+        return cli_misuse(command, "--compare measures nothing that --json could write");
+    return values.compare ? compare(&values, argv, argc) : measure(&values);
+}
+
 const struct cli_command cli_bench = {
     .name = "bench",
-    .arguments = "[--device WHICH] [--limits] [--ops] [--models NAMES]",
+    .arguments = "[--limits] [--ops] [--models NAMES] | --compare A.json B.json …",
     .summary = "how fast this GPU is, and how near its own limits every operation and model comes",
-    .details = "Models have random weights, so nothing is needed but the program.\n",
+    .details = "Models have random weights, so nothing is needed but the program. Ctrl-C ends with what was measured so far.\n",
     .options = options,
     .run = run,
 };

@@ -16,10 +16,17 @@ struct cli_text cli_seconds_text(double seconds) {
     return out;
 }
 
-struct cli_text cli_spread_text(const struct fum_bench_samples *samples) {
+struct cli_text cli_spread_text(int count, double median, double low, double high) {
     struct cli_text out = {""};
-    if (samples->count > 1 && samples->median > 0)
-        snprintf(out.text, sizeof out.text, "%.0f%%", 50 * (samples->high - samples->low) / samples->median);
+    if (count > 1 && median > 0)
+        snprintf(out.text, sizeof out.text, "±%.0f%%", 50 * (high - low) / median);
+    return out;
+}
+
+// In six columns: printf counts the bytes of ±, which are two.
+static struct cli_text spread_column(const struct fum_bench_samples *s) {
+    struct cli_text text = cli_spread_text(s->count, s->median, s->low, s->high), out;
+    snprintf(out.text, sizeof out.text, "%-*s", text.text[0] ? 7 : 6, text.text);
     return out;
 }
 
@@ -27,8 +34,8 @@ static void print_limits(const struct fum_bench_report *report) {
     printf("\nLimits of the device      median   spread\n");
     for (int i = 0; i < report->num_limits; i++) {
         const struct fum_bench_limit *l = &report->limits[i];
-        printf("  %-14s %10.*f %-8s ±%-4s %s\n", l->name, l->value.median < 100 ? 2 : 0, l->value.median, l->unit,
-               cli_spread_text(&l->value).text, l->what);
+        printf("  %-14s %10.*f %-8s %s %s\n", l->name, l->value.median < 100 ? 2 : 0, l->value.median, l->unit,
+               spread_column(&l->value).text, l->what);
     }
 }
 
@@ -39,8 +46,8 @@ static void print_op(const struct fum_bench_op *op) {
         snprintf(flops, sizeof flops, "%.*f", rate < 100 ? 2 : 0, rate);
         snprintf(fma, sizeof fma, "%.1f%%", 100 * op->of_fma.median);
     }
-    printf("  %-34.34s %-4s %10s ±%-4s %8s %8.2f %7s %6.1f%% %s\n", op->name, fum_dtype_name(op->type),
-           cli_seconds_text(op->seconds.median).text, cli_spread_text(&op->seconds).text, flops, moved, fma,
+    printf("  %-34.34s %-4s %10s %s %8s %8.2f %7s %6.1f%% %s\n", op->name, fum_dtype_name(op->type),
+           cli_seconds_text(op->seconds.median).text, spread_column(&op->seconds).text, flops, moved, fma,
            100 * op->of_roof.median, op->memory_bound ? "m" : "a");
 }
 
@@ -65,7 +72,7 @@ static void print_ops(const struct fum_bench_report *report) {
 static void print_model_line(const char *what, const struct fum_bench_samples *samples, const struct fum_bench_samples *fma) {
     if (samples->count == 0)
         return;
-    printf("  %-22s %10s ±%-4s", what, cli_seconds_text(samples->median).text, cli_spread_text(samples).text);
+    printf("  %-22s %10s %s", what, cli_seconds_text(samples->median).text, spread_column(samples).text);
     if (fma && fma->count > 0)
         printf("  %.1f%% of fma", 100 * fma->median);
     printf("\n");

@@ -1,0 +1,165 @@
+// Reports side by side: of devices, or of versions on one device.
+#include "bench.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LABEL_WIDTH = 46, MIN_CHANGE = 3 }; // percent that no one calls a change
+
+// What of an entry is compared.
+struct measure {
+    const char *section, *key, *title;
+    bool lower_is_better;
+};
+static const struct measure measures[] = {
+    {"limits", "value", NULL, false}, // each says itself which way is better
+    {"ops", "seconds", NULL, true},
+    {"models", "text", "text", true},
+    {"models", "step", "step", true},
+    {"models", "decode", "decode", true},
+    {"models", "encode", "encode", true},
+};
+enum { NUM_MEASURES = sizeof measures / sizeof *measures };
+
+struct tally {
+    int faster, slower, compared;
+    double log_sum; // of the ratios of operations, for their geometric mean
+    int ops;
+};
+
+static struct cli_text value_text(const char *unit, double value) {
+    struct cli_text out;
+    if (!unit[0])
+        return cli_seconds_text(value);
+    snprintf(out.text, sizeof out.text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, unit);
+    return out;
+}
+
+// 1 faster, -1 slower, 0 within the spread of both.
+static int change(const struct cli_samples *a, const struct cli_samples *b, bool lower_is_better) {
+    double limit = 1 + MIN_CHANGE / 100.0;
+    bool less = b->high < a->low && b->median * limit < a->median;
+    bool more = b->low > a->high && b->median > a->median * limit;
+    return less ? (lower_is_better ? 1 : -1) : more ? (lower_is_better ? -1 : 1) : 0;
+}
+
+static bool same_device(const cJSON *a, const cJSON *b) {
+    const cJSON *x = cJSON_GetObjectItemCaseSensitive(a, "device"), *y = cJSON_GetObjectItemCaseSensitive(b, "device");
+    return strcmp(cli_bench_string(x, "name"), cli_bench_string(y, "name")) == 0;
+}
+
+// On one device the share of the roofline must have changed too: a busy machine slows its limits as much as the rest.
+static int change_of(const struct measure *m, const cJSON *first, const cJSON *other, const cJSON *a, const cJSON *b,
+                     const struct cli_samples *x, const struct cli_samples *y, bool lower_is_better) {
+    int by_time = change(x, y, lower_is_better);
+    if (by_time == 0 || strcmp(m->section, "ops") != 0 || !same_device(first, other))
+        return by_time;
+    struct cli_samples s = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(a, "of_roof"));
+    struct cli_samples t = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(b, "of_roof"));
+    if (s.count == 0 || t.count == 0)
+        return by_time;
+    return change(&s, &t, false) == by_time ? by_time : 0;
+}
+
+static void print_row(const struct measure *m, const cJSON *entry, const cJSON *const *reports, int count,
+                      struct tally *tally) {
+    struct cli_samples first = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(entry, m->key));
+    const char *unit = cli_bench_string(entry, "unit");
+    bool limit = strcmp(m->section, "limits") == 0, op = strcmp(m->section, "ops") == 0;
+    bool lower = limit ? cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(entry, "lower_is_better")) : m->lower_is_better;
+    char label[256];
+    bool known = false;
+    for (int i = 1; i < count; i++)
+        known = known || cli_bench_match(reports[i], m->section, entry);
+    if (first.count == 0 || !known)
+        return;
+    snprintf(label, sizeof label, "%s%s%s", cli_bench_label(m->section, entry).text, m->title ? ", " : "",
+             m->title ? m->title : "");
+    printf("  %-*.*s %12s", LABEL_WIDTH, LABEL_WIDTH, label, value_text(unit, first.median).text);
+    for (int i = 1; i < count; i++) {
+        const cJSON *match = cli_bench_match(reports[i], m->section, entry);
+        struct cli_samples other = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, m->key));
+        if (other.count == 0 || other.median <= 0 || first.median <= 0) {
+            printf("  %12s %9s", "-", "");
+            continue;
+        }
+        double ratio = lower ? first.median / other.median : other.median / first.median;
+        int changed = change_of(m, reports[0], reports[i], entry, match, &first, &other, lower);
+        printf("  %12s x%-6.2f %s", value_text(unit, other.median).text, ratio, changed < 0 ? "!" : changed > 0 ? "+" : " ");
+        tally[i].compared++;
+        tally[i].faster += changed > 0;
+        tally[i].slower += changed < 0;
+        tally[i].log_sum += op ? log(ratio) : 0;
+        tally[i].ops += op;
+    }
+    printf("\n");
+}
+
+static void print_heads(const cJSON *const *reports, const char *const *names, int count) {
+    for (int i = 0; i < count; i++) {
+        const cJSON *device = cJSON_GetObjectItemCaseSensitive(reports[i], "device");
+        printf("%c  %s: %s, %s, fumarole %s, %s%s\n", 'A' + i, names[i], cli_bench_string(device, "name"),
+               cli_bench_string(device, "driver"), cli_bench_string(reports[i], "fumarole"),
+               cli_bench_string(reports[i], "date"),
+               cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(reports[i], "complete")) ? ", stopped early" : "");
+    }
+}
+
+static void print_column_heads(const char *title, int count) {
+    printf("\n%-*s %12s", LABEL_WIDTH + 2, title, "A");
+    for (int i = 1; i < count; i++)
+        printf("  %12c %-9s", 'A' + i, "to A");
+    printf("\n");
+}
+
+static void print_section(const char *section, const char *title, const cJSON *const *reports, int count,
+                          struct tally *tally) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(reports[0], section), *entry;
+    if (cJSON_GetArraySize(list) == 0)
+        return;
+    print_column_heads(title, count);
+    cJSON_ArrayForEach(entry, list) {
+        for (int k = 0; k < NUM_MEASURES; k++)
+            if (strcmp(measures[k].section, section) == 0)
+                print_row(&measures[k], entry, reports, count, tally);
+    }
+}
+
+// How many entries of `of` the report `in` lacks.
+static int count_unmatched(const cJSON *of, const cJSON *in) {
+    static const char *const sections[] = {"limits", "ops", "models"};
+    int missing = 0;
+    for (int i = 0; i < 3; i++) {
+        const cJSON *entry;
+        cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(of, sections[i])) {
+            missing += !cli_bench_match(in, sections[i], entry);
+        }
+    }
+    return missing;
+}
+
+int cli_bench_compare(const cJSON *const *reports, const char *const *names, int count) {
+    struct tally tally[CLI_BENCH_MAX_REPORTS] = {{0}};
+    print_heads(reports, names, count);
+    print_section("limits", "Limits", reports, count, tally);
+    print_section("ops", "Operations", reports, count, tally);
+    print_section("models", "Models", reports, count, tally);
+    printf("\n");
+    for (int i = 1; i < count; i++) {
+        int only_here = count_unmatched(reports[i], reports[0]), only_there = count_unmatched(reports[0], reports[i]);
+        printf("%c to A: %d compared, %d faster (+), %d slower (!) beyond the spread", 'A' + i, tally[i].compared,
+               tally[i].faster, tally[i].slower);
+        if (tally[i].ops > 0)
+            printf("; operations x%.2f in the geometric mean", exp(tally[i].log_sum / tally[i].ops));
+        if (only_there > 0)
+            printf("; %d only in A", only_there);
+        if (only_here > 0)
+            printf("; %d only in %c", only_here, 'A' + i);
+        printf("\n");
+    }
+    printf("x over 1: faster than A. Beyond the spread: the quartiles do not touch and the medians are over %d%% apart; of "
+           "operations\non the same device, the share of the roofline has changed likewise, so that a busy machine is no "
+           "regression\n",
+           MIN_CHANGE);
+    return 0;
+}

@@ -1,0 +1,27 @@
+// A page while it is written, and its drawings.
+#ifndef FUM_CLI_BENCH_PAGE_H
+#define FUM_CLI_BENCH_PAGE_H
+
+#include "bench.h"
+
+struct cli_page {
+    char *text;
+    size_t bytes, capacity;
+    bool failed; // out of memory: what follows is dropped
+    const cJSON *const *reports;
+    const char *const *names;
+    int count; // of reports
+};
+
+void cli_page_put(struct cli_page *page, const char *fmt, ...) FUM_PRINTF(2, 3);
+// Text in which nothing is markup.
+void cli_page_text(struct cli_page *page, const char *text);
+
+// Operations by intensity under the roofs of the device (or of each).
+void cli_page_roofline(struct cli_page *page);
+// One bar for each case of an operation (and report): its share of the roofline.
+void cli_page_bars(struct cli_page *page, const char *op);
+// Where the time of a picture goes.
+void cli_page_model(struct cli_page *page, const cJSON *model);
+
+#endif
