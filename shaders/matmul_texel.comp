@@ -8,6 +8,8 @@
 #include "lib/gemm_texel.glsl"
 
 layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]
+// Activation of gates, with one column quad per lane: the first half of the lanes has values, the other their gates.
+layout(constant_id = 10) const uint GATE = 0;
 
 layout(push_constant) uniform Push {
     GEMM_PUSH
@@ -44,6 +46,22 @@ void finish(uint m, uint n, vec4 sum, vec4 b) {
     if (inside && m < rows && n < nq) y[y_skip + at] = quad_store(v);
 }
 
+// With GATE: the quad of outputs that the lane works for.
+uint gated_quad(uint tile) { return min(tile * (LANES / 2u) + gl_SubgroupInvocationID % (LANES / 2u), nq / 2u - 1u); }
+
+void finish_gated(uint tile_m, uint tile_n, uint col) {
+    bool gates = gl_SubgroupInvocationID >= LANES / 2u;
+    uint q = tile_n * (LANES / 2u) + gl_SubgroupInvocationID;
+    vec4 b = (EPILOGUE & 1u) != 0u ? texel_load(bias, col) : vec4(0.0);
+    EACH_ROW(r) {
+        uint m = tile_row(tile_m, r);
+        vec4 v = acc[r][0] * scale + b, g;
+        for (uint i = 0u; i < 4u; i++) g[i] = subgroupShuffle(v[i], gl_SubgroupInvocationID ^ (LANES / 2u));
+        v *= act_apply(GATE, g);
+        if (inside && !gates && m < rows && q < nq / 2u) y[y_skip + (batch * rows + m) * (nq / 2u) + q] = quad_store(v);
+    }
+}
+
 void main() {
     uint tile = group_index();
     uint tile_m = tile % tiles_m, rest = tile / tiles_m;
@@ -54,6 +72,7 @@ void main() {
     uint x_at[FETCHES], col[COLS];
     EACH_FETCH(f) x_at[f] = x_skip + (batch * rows + min(fetch_row(tile_m, f), rows - 1u)) * kq;
     EACH_COL(c) col[c] = min(tile_col(tile_n, c), nq - 1u);
+    if (GATE != 0u) col[0] = gated_quad(tile_n) + (gl_SubgroupInvocationID < LANES / 2u ? 0u : nq / 2u);
     uint w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
 
     gemm_clear();
@@ -84,5 +103,9 @@ void main() {
         }
     }
 
-    GEMM_FINISH(tile_m, tile_n)
+    if (GATE != 0u) {
+        finish_gated(tile_m, tile_n, col[0]);
+    } else {
+        GEMM_FINISH(tile_m, tile_n)
+    }
 }

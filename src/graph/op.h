@@ -153,6 +153,10 @@ struct fum_op {
     // Epilogue slots of a producer: out = act(x + bias + row) + residual. Indices of optional inputs, 0: has none.
     int bias_input, row_input, residual_input;
     const char *act_attr;    // setting that takes an enum fum_act; NULL: none
+    enum fum_act gate;       // computes x gate(y) of the halves x and y of in[0]'s channels: may become an epilogue
+    const char *gate_attr;   // setting of a producer that makes it do so; NULL: none
+    // Whether that is as fast on the device as two nodes, for a producer's call as it is before.
+    bool (*gates)(const struct fum_device_info *info, const struct fum_op_call *call);
     const char *double_attr; // setting that makes it read its input doubled; NULL: none
     // Normalisation as an input read. A norm's `affine` is the op that, from the same inputs and settings, computes what
     // the norm comes to for every channel: a factor and an addend, f32 [batch, 2, channels]. An op with `norm_input`

@@ -99,6 +99,21 @@ static bool fuse_double(fum_tensor *node) {
     return true;
 }
 
+// Values times their gates → the epilogue of the product that computes both.
+static bool fuse_gate(fum_tensor *node, const struct fum_device_info *info) {
+    fum_tensor *p = node->in[0];
+    if (node->op->gate == FUM_ACT_NONE || !only_for(p, node) || !p->op->gate_attr || act_of(p) != FUM_ACT_NONE) return false;
+    int attr = fum_op_attr_index(p->op, p->op->gate_attr);
+    if (!slot_free(p, p->op->row_input) || !slot_free(p, p->op->residual_input)) return false;
+    struct fum_op_call call;
+    fum_tensor_call(p, &call);
+    if (p->attr[attr] != FUM_ACT_NONE || !p->op->gates(info, &call)) return false;
+    enum fum_act gate = node->op->gate;
+    become(node, p);
+    node->attr[attr] = gate;
+    return true;
+}
+
 // A norm that this node alone reads becomes its factors and addends, and the node applies them as it reads the norm's
 // input.
 static bool read_normalised(fum_tensor *node, const struct fum_device_info *info) {
@@ -136,7 +151,7 @@ int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info) {
     for (int i = 0; i < graph->count; i++) {
         fum_tensor *t = graph->tensors[i];
         if (!t->live || t->kind != FUM_TENSOR_NODE) continue;
-        if (fuse_act(t) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
+        if (fuse_act(t) || fuse_gate(t, info) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
         if (fuse_double(t)) fused++;
         if (read_normalised(t, info)) fused++;
         if (become_window(t, info)) fused++;

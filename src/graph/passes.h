@@ -8,7 +8,7 @@
 // Marks what outputs and updated states depend on (tensor->live) and counts uses.
 void fum_pass_prune(fum_graph *graph);
 
-// Moves pointwise work into the epilogue of its producer, upsampling and normalisation into a convolution's
+// Moves pointwise work and gates into the epilogue of their producer, upsampling and normalisation into a convolution's
 // input read, by what the op records say they can take and what pays on the device. A value that is an output, or read
 // elsewhere too, stays. Norms become their factors and addends per channel, slices of whole rows views of what they are
 // slices of. Returns how many nodes went or changed so.

@@ -51,4 +51,5 @@ const struct fum_op fum_op_geglu = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gate = FUM_ACT_GELU,
 };

@@ -144,6 +144,16 @@ int64_t fum_gemm_rows_that_fit(const struct fum_op_call *call, const struct fum_
     return fum_min_i64(fit, INT32_MAX / 2);
 }
 
+// The plain kernel's invocations hold values and gates: an even number of columns. Returns the tiles along n.
+static int64_t pair_columns(struct fum_dispatch *d, int64_t tiles_n) {
+    enum { COLS = 4, LANES_N = 5, NQ = 3, TILES_N = 4 }; // of the specialisation and of the push constants
+    if (d->spec[COLS] > 1) return tiles_n;
+    d->spec[COLS] = 2;
+    uint32_t wide = 2 * d->spec[LANES_N];
+    d->push[TILES_N] = (d->push[NQ] + wide - 1) / wide;
+    return d->push[TILES_N];
+}
+
 // One dispatch of fum_gemm_dispatch.
 static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call, const struct fum_gemm *g,
                      const struct fum_part *part, bool window_w, struct fum_dispatches *list, char *why, size_t why_size) {
@@ -156,6 +166,8 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
     int64_t tiles_m, tiles_n = fum_gemm_begin(kernels, kernels->matmul, list->info, call, d, part->count, 1, g->k,
                                               g->n, g->act, &tiles_m);
     d->spec[d->num_spec++] = g->transposed;
+    d->spec[d->num_spec++] = g->gate;
+    if (g->gate && kernels == &fum_gemm_plain) tiles_n = pair_columns(d, tiles_n);
 
     int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
     int64_t w_rows = g->transposed ? g->n : g->k;
@@ -192,6 +204,9 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,
                        char *why, size_t why_size) {
     if (g->n == 0 || g->rows == 0 || g->batches == 0) return true;
+    // Those for real GPUs have no gates.
+    if (g->gate)
+        return fum_gemm_dispatch_by(g->k > 0 ? fum_gemm_on_cpu(list) : &fum_gemm_plain, call, g, list, why, why_size);
     return fum_variant_matmul(call, g, list) || fum_gemm_dispatch_by(&fum_gemm_plain, call, g, list, why, why_size);
 }
 

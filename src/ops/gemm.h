@@ -23,6 +23,7 @@ struct fum_gemm_kernels {
                                    size_t quad_bytes);
 };
 extern const struct fum_gemm_kernels fum_gemm_plain, fum_gemm_texel;
+bool fum_gemm_texel_usable(const struct fum_device_info *info);
 // Of the two, the one for a CPU device's list.
 const struct fum_gemm_kernels *fum_gemm_on_cpu(const struct fum_dispatches *list);
 
@@ -57,6 +58,7 @@ struct fum_gemm {
     bool transposed;
     enum fum_act act;
     double scale;
+    enum fum_act gate; // not none: the n columns are values and then their gates, out = value gate(gate), n / 2 wide
 };
 // By the variant of kernels that the device is to use.
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,

@@ -1,10 +1,11 @@
-// Matrix product with epilogue: out = act(scale x w + bias + row) + residual.
+// Matrix product with epilogue: out = act(scale x w + bias + row) + residual. With a gate the columns of w are values and
+// then their gates: out = value gate(gate) of the sums with their bias.
 #include <stdio.h>
 
 #include "ops/gemm.h"
 
-enum { TRANSPOSE_B, ACT, SCALE };
-static const struct fum_attr_def attrs[] = {{"transpose_b", 0}, {"act", 0}, {"scale", 1}, {NULL, 0}};
+enum { TRANSPOSE_B, ACT, SCALE, GATE };
+static const struct fum_attr_def attrs[] = {{"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};
 
 // Whether w has batches of its own: more than two dimensions, not all of size 1.
 static int64_t weight_batches(const struct fum_shape *w) {
@@ -36,7 +37,14 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     call->out.shape = *x;
     call->out.shape.dim[x->rank - 1] = n;
     call->out.dtype = call->in[0].dtype;
-    return fum_gemm_infer_epilogue(call, 1, why, why_size);
+    if (!fum_gemm_infer_epilogue(call, 1, why, why_size)) return false;
+    if (call->attr[GATE] == FUM_ACT_NONE) return true;
+    if (n % 8 || call->attr[ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] || call->has[FUM_GEMM_RESIDUAL]) {
+        snprintf(why, why_size, "a gate needs 8 n columns, not %lld, and no other activation, row or residual", (long long)n);
+        return false;
+    }
+    call->out.shape.dim[x->rank - 1] = n / 2;
+    return true;
 }
 
 // With its own batches in w, rows are those of one batch; else all leading dimensions of x are rows.
@@ -46,7 +54,7 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
         .batches = 1,
         .rows = fum_shape_rows(x),
         .k = fum_shape_channels(x),
-        .n = fum_shape_channels(&call->out.shape),
+        .n = fum_shape_channels(&call->out.shape) * (call->attr[GATE] != FUM_ACT_NONE ? 2 : 1),
         .w_batches = weight_batches(w),
         .w_div = 1,
         .w_mod = 1,
@@ -54,6 +62,7 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
         .transposed = call->attr[TRANSPOSE_B] != 0,
         .act = (enum fum_act)call->attr[ACT],
         .scale = call->attr[SCALE],
+        .gate = (enum fum_act)call->attr[GATE],
     };
     if (g.w_batches == 1) return g;
     g.rows = x->dim[x->rank - 2];
@@ -65,18 +74,22 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
     return g;
 }
 
+static double sum_at(const struct fum_gemm *g, const float *x, const float *w, int64_t n) {
+    double sum = 0;
+    for (int64_t k = 0; k < g->k; k++) sum += (double)x[k] * w[g->transposed ? n * g->k + k : k * g->n + n];
+    return sum * g->scale;
+}
+
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     struct fum_gemm g = plan(call);
-    for (int64_t b = 0; b < g.batches; b++) {
-        const float *w = g.w_batches ? in[1] + b / g.w_div % g.w_mod * g.k * g.n : in[1];
-        for (int64_t m = 0; m < g.rows; m++) {
-            int64_t row = b * g.rows + m;
-            const float *x = in[0] + row * g.k;
-            for (int64_t n = 0; n < g.n; n++) {
-                double sum = 0;
-                for (int64_t k = 0; k < g.k; k++) sum += (double)x[k] * w[g.transposed ? n * g.k + k : k * g.n + n];
-                out[row * g.n + n] = fum_gemm_finish(call, in, sum * g.scale, g.act, row, n);
-            }
+    int64_t width = g.gate ? g.n / 2 : g.n;
+    for (int64_t row = 0; row < g.batches * g.rows; row++) {
+        const float *w = g.w_batches ? in[1] + row / g.rows / g.w_div % g.w_mod * g.k * g.n : in[1];
+        const float *x = in[0] + row * g.k;
+        for (int64_t n = 0; n < width; n++) {
+            float v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
+            if (g.gate) v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
+            out[row * width + n] = v;
         }
     }
 }
@@ -87,7 +100,14 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 }
 
 static double flops(const struct fum_op_call *call) {
-    return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape);
+    return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape) *
+           (call->attr[GATE] != FUM_ACT_NONE ? 2 : 1);
+}
+
+// The texel kernels' lanes are values and gates at no cost. The plain kernels lose by it, and those for real GPUs have
+// no gates.
+static bool gates(const struct fum_device_info *info, const struct fum_op_call *call) {
+    return info->type == FUM_DEVICE_CPU && fum_gemm_texel_usable(info) && fum_shape_channels(&call->out.shape) % 8 == 0;
 }
 
 const struct fum_op fum_op_matmul = {
@@ -103,4 +123,6 @@ const struct fum_op fum_op_matmul = {
     .row_input = FUM_GEMM_ROW,
     .residual_input = FUM_GEMM_RESIDUAL,
     .act_attr = "act",
+    .gate_attr = "gate",
+    .gates = gates,
 };

@@ -15,6 +15,8 @@ static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
            info->max_texels >= info->max_binding / (4 * fum_dtype_size(dtype));
 }
 
+bool fum_gemm_texel_usable(const struct fum_device_info *info) { return usable(info, FUM_F32); }
+
 // 16 rows of a quad each: as many sums as a CPU's registers and first-level cache take without slowing down, and 6
 // fetches (of 8 lanes) for 256 multiply-adds.
 static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,

@@ -159,7 +159,8 @@ static void test_fuse(void **state) {
         assert_int_equal(fum_graph_check(g, NULL), FUM_OK);
         fum_pass_prune(g);
         if (fused) {
-            assert_int_equal(fum_pass_fuse(g, &(struct fum_device_info){.type = FUM_DEVICE_CPU}), 4); // time, act, up, sum; up2 stays
+            const struct fum_device_info info = {.type = FUM_DEVICE_CPU};
+            assert_int_equal(fum_pass_fuse(g, &info), 4); // time, act, up, sum; up2 stays
             fum_pass_prune(g);
             assert_string_equal(y->op->name, "conv2d");
         }
