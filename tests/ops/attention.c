@@ -52,6 +52,18 @@ static const struct fum_op_case cases[] = {
     BENCH(1024, 77, 8, 80),
     BENCH(1024, 1024, 10, 64),
     BENCH(1024, 1024, 1, 512),
+    // Stable Diffusion 2.1 at 96x96 latents, XL at 128x128, the VAE's one head at 512x512 pixels.
+    BENCH(9216, 9216, 5, 64),
+    BENCH(2304, 2304, 10, 64),
+    BENCH(4096, 4096, 10, 64),
+    BENCH(1024, 1024, 20, 64),
+    BENCH(4096, 77, 10, 64),
+    BENCH(1024, 77, 20, 64),
+    BENCH(4096, 4096, 1, 512),
+    {.name = "12 heads of 64, causal, 77", .in = QKV(1, 77, 77, 768), .attrs = {{"heads", 12}, {"causal", 1}}, .bench = true},
+    // The emoji model.
+    BENCH(64, 64, 4, 32),
+    BENCH(64, 24, 4, 32),
 };
 
 const struct fum_op_cases fum_cases_attention = FUM_CASES(attention, cases);

@@ -10,6 +10,7 @@ static const struct fum_op_case cases[] = {
     {.name = "empty", .in = {{.shape = FUM_DIMS(0, 64)}}},
     {.name = "split into windows", .in = {{.shape = FUM_DIMS(17, 130)}}, .max_binding = 2048},
     {.name = "4096 tokens, 1280", .in = {{.shape = FUM_DIMS(2, 4096, 2560)}}, .bench = true},
+    {.name = "1024 tokens, 5120", .in = {{.shape = FUM_DIMS(2, 1024, 10240)}}, .bench = true},
 };
 
 const struct fum_op_cases fum_cases_geglu = FUM_CASES(geglu, cases);

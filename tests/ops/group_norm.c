@@ -37,6 +37,10 @@ static const struct fum_op_case cases[] = {
      .bench = true},
     {.name = "256 at 256x256, silu", .in = IN(256, 1, 256, 256), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
      .bench = true},
+    {.name = "320 at 128x128, silu", .in = IN(320, 2, 128, 128), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
+     .bench = true},
+    {.name = "64 at 16x16 in 16 groups, silu", .in = IN(64, 2, 16, 16), .attrs = {{"groups", 16}, {"act", FUM_ACT_SILU}},
+     .bench = true},
     {.name = "512 at 64x64, silu", .in = IN(512, 1, 64, 64), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
      .bench = true},
 };

@@ -21,6 +21,8 @@ static const struct fum_op_case cases[] = {
     {.name = "4096 x 320", .in = IN(FUM_FILL_NORMAL, 320, 2, 4096), .bench = true},
     {.name = "1024 x 640", .in = IN(FUM_FILL_NORMAL, 640, 2, 1024), .bench = true},
     {.name = "77 x 768", .in = IN(FUM_FILL_NORMAL, 768, 2, 77), .bench = true},
+    {.name = "4096 x 640", .in = IN(FUM_FILL_NORMAL, 640, 2, 4096), .bench = true},
+    {.name = "1024 x 1280", .in = IN(FUM_FILL_NORMAL, 1280, 2, 1024), .bench = true},
 };
 
 const struct fum_op_cases fum_cases_layer_norm = FUM_CASES(layer_norm, cases);

@@ -60,6 +60,8 @@ static const struct fum_op_case cases[] = {
     {.name = "gated, 4096 x 320 x 2560", .in = {X(4096, 320), X(320, 2560), X(2560)}, .attrs = {{"gate", FUM_ACT_GELU}},
      .bench = true},
     BENCH(1024, 1024, 1024),
+    BENCH(4096, 4096, 4096),
+    // UNets: projections and feed-forward of 64x64, 32x32, 16x16 tokens; XL has 64x64 of 640 and 32x32 of 1280.
     BENCH(4096, 320, 320),
     BENCH(4096, 320, 2560),
     BENCH(4096, 1280, 320),
@@ -68,6 +70,26 @@ static const struct fum_op_case cases[] = {
     BENCH(64, 1280, 1280),
     BENCH(154, 768, 320),
     BENCH(2, 1280, 1280),
+    BENCH(1024, 640, 5120),
+    BENCH(1024, 2560, 640),
+    BENCH(256, 1280, 10240),
+    BENCH(256, 5120, 1280),
+    BENCH(4096, 640, 640),
+    BENCH(4096, 640, 5120),
+    BENCH(4096, 2560, 640),
+    BENCH(1024, 1280, 1280),
+    BENCH(1024, 1280, 10240),
+    BENCH(1024, 5120, 1280),
+    BENCH(154, 2048, 1280),
+    // Text encoders.
+    BENCH(77, 768, 768),
+    BENCH(77, 768, 3072),
+    BENCH(77, 3072, 768),
+    BENCH(77, 1280, 5120),
+    // The emoji model.
+    BENCH(128, 128, 128),
+    BENCH(128, 128, 1024),
+    BENCH(48, 160, 640),
 };
 
 const struct fum_op_cases fum_cases_matmul = FUM_CASES(matmul, cases);
