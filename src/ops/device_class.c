@@ -16,6 +16,10 @@ static bool is_apple(const struct fum_device_info *info) { return info->vendor_i
 static bool is_qualcomm(const struct fum_device_info *info) { return info->vendor_id == QUALCOMM; }
 static bool is_arm(const struct fum_device_info *info) { return info->vendor_id == ARM; }
 static bool is_broadcom(const struct fum_device_info *info) { return info->vendor_id == BROADCOM; }
+// Arc A: matrices of 8 columns.
+static bool is_intel_arc_a(const struct fum_device_info *info) {
+    return is_intel(info) && info->num_matrix && info->matrix[0].n == 8;
+}
 static bool is_any(const struct fum_device_info *info) {
     (void)info;
     return true;
@@ -36,6 +40,9 @@ static const struct fum_device_class classes[] = {
      .cores = 8, .fill = 256, .load_cost = 24},
     {"amd", is_amd, {"coopmat", "f16", "tiled"}, .most_tile = 64, .most_threads = 256, .pad = 1, .cores = 48,
      .fill = 512, .load_cost = 24},
+    // There cooperative matrices are slower than none (llama.cpp #24404).
+    {"intel-arc-a", is_intel_arc_a, {"f16", "tiled"}, .most_tile = 64, .most_threads = 256, .pad = 0, .cores = 28,
+     .fill = 256, .load_cost = 24},
     // Padding loses there (ggml: 0 on Windows).
     {"intel-discrete", is_intel_discrete, {"coopmat", "f16", "tiled"}, .most_tile = 64, .most_threads = 256, .pad = 0,
      .cores = 28, .fill = 256, .load_cost = 24},

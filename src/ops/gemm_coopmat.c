@@ -1,7 +1,8 @@
 // Matrix products and convolutions by cooperative matrices: tiles, and the dispatches of shaders/gemm_coopmat.comp.
 #include "ops/coopmat.h"
-#include "ops/device_class.h"
+#include "gpu/tuning.h"
 #include "ops/gemm_job.h"
+#include "ops/gemm_tiles.h"
 
 #include <string.h>
 
@@ -13,7 +14,8 @@ struct tile {
 // Where matrices are 16 x 16: 128 x 128 outputs down to 32 x 32. Wide subgroups (64) are half as many.
 static const struct tile narrow_tiles[] = {{4, 2, 2, 4}, {4, 2, 2, 2}, {2, 2, 2, 2}, {1, 2, 2, 2}, {1, 1, 2, 2}};
 static const struct tile wide_tiles[] = {{4, 4, 2, 2}, {4, 2, 2, 2}, {2, 2, 2, 2}, {1, 2, 2, 2}, {1, 1, 2, 2}};
-enum { TILES = sizeof narrow_tiles / sizeof *narrow_tiles };
+_Static_assert(sizeof narrow_tiles == FUM_COOPMAT_TILES * sizeof *narrow_tiles &&
+               sizeof wide_tiles == sizeof narrow_tiles, "as many as coopmat.h says");
 
 // What follows from a tile on a device; units are of eight elements, 16 bytes.
 struct plan {
@@ -63,17 +65,41 @@ static double expected(const struct fum_gemm_push *p, const struct fum_device_cl
 
 enum { MAX_SPLITS = 8, SPLIT_STEPS = 8 }; // a split has at least 8 steps
 
-// False when no tile fits the device.
-static bool choose(const struct fum_gemm_job *job, const struct fum_device_info *info, struct choice *best) {
-    const struct fum_device_class *class = fum_device_class_of(info);
-    const struct fum_matrix_shape *shape = fum_coopmat_shape(info, job->call->out.dtype);
+static struct choice choice_of(const struct fum_gemm_job *job, const struct fum_device_info *info, int tile,
+                               int64_t splits) {
     const struct tile *tiles = info->matrix_subgroup > 32 ? wide_tiles : narrow_tiles;
+    struct choice c = {.splits = splits};
+    c.plan = plan_of(info, fum_coopmat_shape(info, job->call->out.dtype), &tiles[tile], job->transposed);
+    int64_t units = c.plan.tile_k / 8;
+    c.steps = (job->push.quads + units - 1) / units;
+    return c;
+}
+
+uint64_t fum_coopmat_key(const struct fum_tiling_shape *shape) {
+    return fum_tiling_key(shape) + ((uint64_t)1 << 32); // as the tiled variants', but another table of tiles
+}
+
+// What measuring has found for the shape's class.
+static bool choose_tuned(const struct fum_gemm_job *job, int64_t quads, const struct fum_tuning *tuning,
+                         const struct fum_device_info *info, struct choice *best) {
+    const struct fum_gemm_push *p = &job->push;
+    struct fum_tiling_shape s = {job->call->out.dtype, job->conv, false, p->batches, p->rows, p->n, quads};
+    uint32_t tuned = fum_tuning_find(tuning, fum_coopmat_key(&s), UINT32_MAX), tile = tuned & 0xffff;
+    int64_t splits = tuned >> 16;
+    if (tile >= FUM_COOPMAT_TILES || splits < 1 || splits > MAX_SPLITS) return false;
+    *best = choice_of(job, info, (int)tile, fum_gemm_job_splits(job, info, splits));
+    return fits(info, &best->plan);
+}
+
+// `quads`: of terms. False when no tile fits the device.
+static bool choose(const struct fum_gemm_job *job, int64_t quads, const struct fum_tuning *tuning,
+                   const struct fum_device_info *info, struct choice *best) {
+    const struct fum_device_class *class = fum_device_class_of(info);
     double least = 0;
-    for (int i = 0; i < TILES; i++) {
-        struct choice c = {.plan = plan_of(info, shape, &tiles[i], job->transposed)};
+    if (choose_tuned(job, quads, tuning, info, best)) return true;
+    for (int i = 0; i < FUM_COOPMAT_TILES; i++) {
+        struct choice c = choice_of(job, info, i, 1);
         if (!fits(info, &c.plan)) continue;
-        int64_t units = c.plan.tile_k / 8;
-        c.steps = (job->push.quads + units - 1) / units;
         for (c.splits = 1; c.splits <= MAX_SPLITS; c.splits *= 2) {
             if (c.splits > 1 && (c.steps / c.splits < SPLIT_STEPS || fum_gemm_job_splits(job, info, c.splits) < c.splits))
                 break;
@@ -88,10 +114,10 @@ static bool choose(const struct fum_gemm_job *job, const struct fum_device_info 
 
 static bool add(struct fum_gemm_job *job, struct fum_dispatches *list) {
     struct fum_gemm_push *p = &job->push;
-    uint32_t taps = p->quads / p->cq;
-    p->quads = taps * ((p->cq + 1) / 2); // units here
+    uint32_t quads = p->quads;
+    p->quads = quads / p->cq * ((p->cq + 1) / 2); // units from here on, as the shader has it
     struct choice c = {0};
-    struct fum_dispatch *d = choose(job, list->info, &c) ? fum_dispatch_add(list) : NULL;
+    struct fum_dispatch *d = choose(job, quads, list->tuning, list->info, &c) ? fum_dispatch_add(list) : NULL;
     if (!d) return false;
     const struct plan *t = &c.plan;
     int64_t each = (c.steps + c.splits - 1) / c.splits; // none empty

@@ -111,24 +111,25 @@ static void choices_that_are_none(void **state) {
 
 struct want {
     const char *device;
-    const char *f32, *f16, *bf16; // the variant that comes first
+    const char *f32, *f16, *bf16; // the variant that comes first without cooperative matrices
     uint32_t side;                // of the tile of a large convolution; 0: not tiled
+    bool coopmat;                 // they come first for f16
 };
 
 static const struct want wants[] = {
-    {"lavapipe", "texel", "texel", "texel", 0},
-    {"adreno-6xx", "tiled", "f16", "tiled", 64},
-    {"adreno-7xx", "tiled", "f16", "tiled", 64},
-    {"mali-g7x", "plain", "plain", "plain", 0},
-    {"intel-xe", "tiled", "f16", "tiled", 64},
-    {"intel-arc-windows", "tiled", "f16", "tiled", 64},
-    {"amd-rdna2", "tiled", "f16", "tiled", 64},
-    {"amd-rdna3", "tiled", "f16", "tiled", 64},
-    {"amd-windows", "tiled", "f16", "tiled", 64},
-    {"nvidia-ampere", "tiled", "tiled", "tiled", 128},
-    {"nvidia-ada", "tiled", "coopmat", "tiled", 128},
-    {"apple-moltenvk", "tiled", "f16", "tiled", 64},
-    {"v3d", "tiled", "tiled", "tiled", 32},
+    {"lavapipe", "texel", "texel", "texel", 0, false},
+    {"adreno-6xx", "tiled", "f16", "tiled", 64, false},
+    {"adreno-7xx", "tiled", "f16", "tiled", 64, false},
+    {"mali-g7x", "plain", "plain", "plain", 0, false},
+    {"intel-xe", "tiled", "f16", "tiled", 64, false},
+    {"intel-arc-windows", "tiled", "f16", "tiled", 64, false},
+    {"amd-rdna2", "tiled", "f16", "tiled", 64, false},
+    {"amd-rdna3", "tiled", "f16", "tiled", 64, true},
+    {"amd-windows", "tiled", "f16", "tiled", 64, false},
+    {"nvidia-ampere", "tiled", "tiled", "tiled", 128, false},
+    {"nvidia-ada", "tiled", "tiled", "tiled", 128, true},
+    {"apple-moltenvk", "tiled", "f16", "tiled", 64, false},
+    {"v3d", "tiled", "tiled", "tiled", 32, false},
 };
 
 static const char *best_variant(const struct fum_device_info *info, enum fum_dtype dtype) {
@@ -162,8 +163,8 @@ static void classes_choose(void **state) {
         if (want == wants + sizeof wants / sizeof *wants) fail_msg("planning device %s: say what it should choose", name);
         assert_string_equal(best_variant(info, FUM_F32), want->f32);
         // A build with an old shader compiler has no cooperative matrices.
-        bool missing = !strcmp(want->f16, "coopmat") && !fum_shader_find("matmul_coopmat", FUM_F16);
-        assert_string_equal(best_variant(info, FUM_F16), missing ? "tiled" : want->f16);
+        bool coopmat = want->coopmat && fum_shader_find("gemm_coopmat", FUM_F16);
+        assert_string_equal(best_variant(info, FUM_F16), coopmat ? "coopmat" : want->f16);
         assert_string_equal(best_variant(info, FUM_BF16), want->bf16);
         struct fum_tiling_shape large = {FUM_F32, true, false, 1, 8192, 640, 720};
         struct fum_tiling_shape small = {FUM_F32, false, false, 1, 128, 1280, 2880};
