@@ -97,8 +97,7 @@ static void suggest(const struct job *job) {
 
 static bool on_load(void *user, const char *part, uint64_t done, uint64_t total) {
     struct job *job = user;
-    if (job->options.verbose && done == total)
-        fprintf(stderr, "Loaded %s, %.1f MiB\n", part, (double)total / (1 << 20));
+    cli_progress_load(&job->progress, part, done, total, job->options.verbose);
     return !cli_interrupted();
 }
 

@@ -15,6 +15,8 @@
 #endif
 
 enum { BAR_WIDTH = 24, CLEAR_WIDTH = 78 };
+static const double LOAD_INTERVAL = 0.1; // seconds from one bar to the next
+#define LOAD_BYTES (UINT64_C(64) << 20)
 
 void cli_progress_begin(struct cli_progress *progress, bool quiet) {
     *progress = (struct cli_progress){.quiet = quiet, .bar = isatty(fileno(stderr)) != 0};
@@ -40,8 +42,40 @@ static void format_speed(char *text, size_t size, const struct cli_progress *pro
     snprintf(text, size, ", %.2f s/step, %s left", per_step, time);
 }
 
+static void draw(struct cli_progress *progress, const char *text, double fraction) {
+    char bar[BAR_WIDTH + 1];
+    for (int i = 0; i < BAR_WIDTH; i++)
+        bar[i] = i < fraction * BAR_WIDTH ? '#' : '.';
+    bar[BAR_WIDTH] = 0;
+    fprintf(stderr, "\r[%s] %s   ", bar, text);
+    fflush(stderr);
+    progress->drawn = true;
+}
+
+void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done, uint64_t total, bool verbose) {
+    const double mib = 1 << 20;
+    char text[96];
+    double now = fum_time_now();
+    if (progress->load_started == 0)
+        progress->load_started = now;
+    double seconds = now - progress->load_started;
+    if (done == total)
+        progress->load_started = 0;
+    if (progress->quiet || total == 0 || (total < LOAD_BYTES && !verbose))
+        return;
+    if (done == total) {
+        cli_progress_clear(progress);
+        fprintf(stderr, "loaded %s, %.1f MiB in %.2f s\n", part, (double)total / mib, seconds);
+    } else if (progress->bar && now - progress->load_drawn >= LOAD_INTERVAL) {
+        snprintf(text, sizeof text, "loading %s, %.0f of %.0f MiB, %.0f MiB/s", part, (double)done / mib,
+                 (double)total / mib, seconds > 0 ? (double)done / mib / seconds : 0.0);
+        draw(progress, text, (double)done / (double)total);
+        progress->load_drawn = now;
+    }
+}
+
 void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total, long rest) {
-    char speed[64], bar[BAR_WIDTH + 1];
+    char speed[64], text[128];
     if (progress->quiet || total <= 0)
         return;
     if (progress->calls++ == 0)
@@ -51,14 +85,12 @@ void cli_progress_step(struct cli_progress *progress, const char *what, int done
         fprintf(stderr, "%s %d/%d%s\n", what, done, total, speed);
         return;
     }
-    for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i * total < done * BAR_WIDTH ? '#' : '.';
-    bar[BAR_WIDTH] = 0;
-    fprintf(stderr, "\r[%s] %s %d/%d%s   ", bar, what, done, total, speed);
-    fflush(stderr);
+    snprintf(text, sizeof text, "%s %d/%d%s", what, done, total, speed);
+    draw(progress, text, (double)done / total);
 }
 
 void cli_progress_clear(struct cli_progress *progress) {
-    if (progress->bar && !progress->quiet && progress->calls > 0)
+    if (progress->drawn)
         fprintf(stderr, "\r%*s\r", CLEAR_WIDTH, "");
+    progress->drawn = false;
 }

@@ -56,6 +56,10 @@ void *fum_buffer_map(fum_buffer *buffer) {
     return buffer->map;
 }
 
+void fum_buffer_wrote(fum_buffer *buffer, const char *label, uint64_t bytes, double start) {
+    fum_device_trace(buffer->device, FUM_TRACE_UPLOAD, label, bytes, start);
+}
+
 static enum fum_result check_range(const fum_buffer *b, uint64_t offset, uint64_t bytes, struct fum_error *err) {
     if (offset <= b->bytes && bytes <= b->bytes - offset) return FUM_OK;
     return fum_error_set(err, FUM_ERR_ARG, "buffer %s: bytes %llu + %llu are outside its %llu", b->label,

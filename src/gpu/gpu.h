@@ -34,6 +34,9 @@ void fum_buffer_set_label(fum_buffer *buffer, const char *label);
 // Host address of the bytes, or NULL when they are not host-visible. Writes are seen by later submissions.
 void *fum_buffer_map(fum_buffer *buffer);
 
+// For the trace: that bytes were written through fum_buffer_map since `start`, of what. On any thread.
+void fum_buffer_wrote(fum_buffer *buffer, const char *label, uint64_t bytes, double start);
+
 // Copies host bytes to the buffer or back. They are complete on return; large ones go through a staging ring of
 // bounded size. No submission that uses the buffer may be in flight.
 enum fum_result fum_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,

@@ -1,13 +1,12 @@
 // The device's table of kernels: one per distinct description, compiled once, several at a time.
-#define _POSIX_C_SOURCE 200809L
 #include "gpu/backend.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/thread.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static uint64_t hash_desc(const struct fum_kernel_desc *desc) { // FNV-1a over the words that matter
     uint64_t h = 14695981039346656037u;
@@ -115,18 +114,9 @@ static void *worker(void *arg) {
     }
 }
 
-static int cpu_count(void) {
-#ifdef _SC_NPROCESSORS_ONLN
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > 16 ? 16 : (int)n;
-#else
-    return 4;
-#endif
-}
-
 static void run_jobs(struct work *work, int to_compile) {
     pthread_t threads[16];
-    int wanted = cpu_count(), started = 0;
+    int wanted = fum_cpu_count() < 16 ? fum_cpu_count() : 16, started = 0;
     if (wanted > to_compile) wanted = to_compile;
     // This thread works too; a thread that does not start is no loss.
     while (started < wanted - 1 && pthread_create(&threads[started], NULL, worker, work) == 0) started++;

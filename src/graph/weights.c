@@ -1,9 +1,13 @@
 #include "graph/weights.h"
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/thread.h"
 #include "graph/pack.h"
+#include "graph/unpack.h"
 
-#include <stdio.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 // A loaded tensor. Constants have no name in the files and are keyed by their node.
@@ -142,6 +146,97 @@ enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, voi
     return result;
 }
 
+// ---- loading on several threads, where the device's memory can be written directly ----
+
+enum { MAX_THREADS = 8 };
+#define THREADED_BYTES (UINT64_C(8) << 20) // less is not worth a thread
+#define UNPACKED_BYTES (UINT64_C(1) << 20) // nor a kernel
+
+// Threads take the tensors one by one. Only the caller's thread reports progress.
+struct loading {
+    fum_weights *weights;
+    const fum_tensor *const *tensors;
+    int count;
+    uint64_t total; // as progress tells it, with what was there before
+    fum_unpacker *unpacker; // NULL: the device's memory is written directly, or there is little to load
+    atomic_int next;
+    atomic_uint_fast64_t done;
+    atomic_bool stop;
+    pthread_mutex_t lock; // guards what follows
+    enum fum_result result;
+    struct fum_error error;
+};
+
+static enum fum_result load_one(struct loading *l, const fum_tensor *t, struct fum_error *err) {
+    fum_weights *w = l->weights;
+    struct fum_binding to = fum_weights_find(w, t);
+    struct fum_view view;
+    double start = fum_time_now();
+    uint8_t *map = fum_buffer_map(to.buffer);
+    enum fum_result result = view_of(w, t, &view, err);
+    if (result) return result;
+    if (map) result = fum_weights_write(w, t, map + to.offset, err);
+    else if (l->unpacker && fum_unpack_possible(fum_device_get_info(w->params.device), &view, t->pack, &t->desc))
+        result = fum_unpack(l->unpacker, &view, t->pack, &t->desc, &to, t->kind == FUM_TENSOR_CONSTANT ? "constant" : t->name, err);
+    else result = upload(w, t, &to, err);
+    if (map && !result) fum_buffer_wrote(to.buffer, t->name, to.bytes, start);
+    if (w->params.source.release && t->kind == FUM_TENSOR_WEIGHT)
+        w->params.source.release(w->params.source.user, t->name);
+    return result;
+}
+
+static void load_some(struct loading *l, bool report) {
+    fum_weights *w = l->weights;
+    for (;;) {
+        int i = atomic_fetch_add(&l->next, 1);
+        if (i >= l->count || atomic_load(&l->stop)) return;
+        struct fum_error err = {0};
+        enum fum_result result = load_one(l, l->tensors[i], &err);
+        uint64_t bytes = fum_desc_bytes(&l->tensors[i]->desc), done = atomic_fetch_add(&l->done, bytes) + bytes;
+        // The end is told when all threads have come to it.
+        if (!result && report && done < l->total && w->params.on_progress &&
+            !w->params.on_progress(w->params.user, done, l->total))
+            result = fum_error_set(&err, FUM_ERR_CANCELLED, "loading %s was cancelled", w->label);
+        if (!result) continue;
+        atomic_store(&l->stop, true);
+        pthread_mutex_lock(&l->lock);
+        if (!l->result) {
+            l->result = result;
+            l->error = err;
+        }
+        pthread_mutex_unlock(&l->lock);
+    }
+}
+
+static void *load_thread(void *user) {
+    load_some(user, false);
+    return NULL;
+}
+
+static enum fum_result load_all(struct loading *l, uint64_t bytes, struct fum_error *err) {
+    const struct fum_weights_params *params = &l->weights->params;
+    pthread_t threads[MAX_THREADS];
+    if (l->count && params->on_progress && !params->on_progress(params->user, l->weights->done, l->total))
+        return fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", l->weights->label);
+    bool direct = fum_device_get_info(params->device)->unified_memory;
+    int wanted = direct && bytes >= THREADED_BYTES ? fum_cpu_count() : 1, started = 0;
+    if (pthread_mutex_init(&l->lock, NULL))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no lock to load %s", l->weights->label);
+    if (wanted > MAX_THREADS) wanted = MAX_THREADS;
+    if (!direct && bytes >= UNPACKED_BYTES) l->result = fum_unpacker_create(&l->unpacker, params->device, &l->error);
+    // This thread works too; one that does not start is no loss.
+    while (started < wanted - 1 && !pthread_create(&threads[started], NULL, load_thread, l)) started++;
+    if (!l->result) load_some(l, true);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    if (l->unpacker && !l->result) l->result = fum_unpacker_finish(l->unpacker, &l->error);
+    fum_unpacker_destroy(&l->unpacker);
+    pthread_mutex_destroy(&l->lock);
+    l->weights->done = atomic_load(&l->done);
+    if (!l->result && l->count && params->on_progress && !params->on_progress(params->user, l->weights->done, l->total))
+        return fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", l->weights->label);
+    return l->result ? fum_error_set(err, l->result, "%s", l->error.text) : FUM_OK;
+}
+
 static enum fum_result add_block(fum_weights *w, uint64_t bytes, struct fum_error *err) {
     if (!fum_grow((void **)&w->blocks, &w->block_capacity, w->num_blocks, sizeof *w->blocks))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
@@ -195,7 +290,10 @@ enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fu
     size_t first = w->count, first_block = w->num_blocks;
     uint64_t done_before = w->done;
     enum fum_result result = FUM_OK;
-    uint64_t total = w->done;
+    struct loading l = {.weights = w, .total = w->done};
+    const fum_tensor **tensors = fum_alloc((size_t)graph->count, sizeof *tensors);
+    if (!tensors) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
+    l.tensors = tensors;
     // A planning-only device uploads nothing, so it needs no files: shapes come from the graph.
     bool planning = fum_device_get_info(w->params.device)->planning_only;
     for (int i = 0; i < graph->count && !result; i++) {
@@ -205,20 +303,13 @@ enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fu
         if (!planning) result = view_of(w, t, &view, err);
         if (result || (skip && skip[t->id])) continue;
         result = add_entry(w, t, err);
-        if (!result) total += fum_desc_bytes(&t->desc);
+        tensors[l.count++] = t;
+        l.total += fum_desc_bytes(&t->desc);
     }
     if (!result) result = place(w, first, err);
-    for (int i = 0; i < graph->count && !result && !planning; i++) {
-        const fum_tensor *t = graph->tensors[i];
-        const struct entry *e = t->live && t->kind == kind ? find(w, t) : NULL;
-        if (!e || e < w->entries + first) continue;
-        result = upload(w, t, &e->binding, err);
-        if (w->params.source.release && kind == FUM_TENSOR_WEIGHT)
-            w->params.source.release(w->params.source.user, t->name);
-        w->done += fum_desc_bytes(&t->desc);
-        if (!result && w->params.on_progress && !w->params.on_progress(w->params.user, w->done, total))
-            result = fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", w->label);
-    }
+    atomic_init(&l.done, w->done);
+    if (!result && !planning) result = load_all(&l, l.total - w->done, err);
+    fum_free(tensors);
     if (result) {
         // What was not uploaded whole must not be found later, nor keep its memory.
         for (size_t i = first; i < w->count; i++) fum_free(w->entries[i].name);

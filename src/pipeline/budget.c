@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "graph/unpack.h"
 
 #include <string.h>
 
@@ -30,8 +31,14 @@ static void evict(fum_pipeline *pipe, const char *part, struct fum_stage_graph *
     fum_log(pipe->params.log, FUM_LOG_INFO, "memory: %s leaves the device, to make room for %s", part, pipe->loading);
 }
 
+// What loading takes beside the weights: the staging ring, and what an unpacker holds of the file.
+static uint64_t transfers(const fum_pipeline *pipe) {
+    uint64_t staging = fum_device_staging_bytes(pipe->device);
+    return staging ? staging + FUM_UNPACK_BYTES : 0;
+}
+
 static uint64_t left(const fum_pipeline *pipe) {
-    uint64_t used = fum_device_memory_used(pipe->device) + fum_device_staging_bytes(pipe->device);
+    uint64_t used = fum_device_memory_used(pipe->device) + transfers(pipe);
     return pipe->budget > used ? pipe->budget - used : 0;
 }
 
@@ -71,7 +78,7 @@ enum fum_result fum_budget_check(fum_pipeline *pipe, const struct fum_run *run, 
     if (!result) result = fum_denoise_probe(pipe, run, err);
     if (!result) result = fum_decode_probe(pipe, run->latent_height, run->latent_width, err);
     pipe->probing = false;
-    uint64_t least = pipe->least + fum_device_staging_bytes(pipe->device);
+    uint64_t least = pipe->least + transfers(pipe);
     if (result || least <= pipe->budget) return result;
     least = (least + (1 << 20) - 1) >> 20;
     return fum_error_set(err, FUM_ERR_NOMEM,
@@ -81,7 +88,8 @@ enum fum_result fum_budget_check(fum_pipeline *pipe, const struct fum_run *run, 
 
 void fum_budget_say(const fum_pipeline *pipe, const char *part, const fum_executable *exe) {
     struct fum_executable_stats s;
-    if (!pipe->budget) return;
+    // Of the decoder's passes there are too many to tell of each.
+    if (!pipe->budget || (pipe->decoder.way == FUM_DECODE_BANDS && !strcmp(part, "vae"))) return;
     fum_executable_get_stats(exe, &s);
     uint64_t streamed = 0;
     int segments = 0;

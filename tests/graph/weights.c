@@ -1,0 +1,174 @@
+// Loading weights in each of its ways: written in place by several threads, through the staging ring and a kernel, and
+// through the ring by the host. All give the same bytes, of every type, for every value there is.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/dtype.h"
+#include "gpu/backend.h"
+#include "graph/pack.h"
+#include "graph/passes.h"
+#include "graph/weights.h"
+
+static const struct {
+    const char *name;
+    struct fum_shape shape;
+    enum fum_pack pack;
+} tensors[] = {
+    {"bias", {1, {37}}, FUM_PACK_NONE},
+    {"table", {2, {999, 70}}, FUM_PACK_NONE},
+    {"linear", {2, {1280, 320}}, FUM_PACK_LINEAR},
+    {"odd", {2, {65, 33}}, FUM_PACK_LINEAR},
+    {"conv", {4, {3, 3, 40, 75}}, FUM_PACK_CONV},
+    {"patch", {4, {2, 4, 3, 17}}, FUM_PACK_CONV},
+    {"large", {4, {3, 3, 640, 512}}, FUM_PACK_CONV}, // over what is uploaded at once
+};
+enum { COUNT = sizeof tensors / sizeof *tensors };
+
+struct file {
+    enum fum_dtype type;
+    uint8_t *data; // of any bytes: every value occurs, NaN and subnormal ones too
+};
+
+static bool find(void *user, const char *name, struct fum_view *view) {
+    const struct file *file = user;
+    for (int i = 0; i < COUNT; i++) {
+        const int64_t *d = tensors[i].shape.dim;
+        if (strcmp(tensors[i].name, name)) continue;
+        *view = (struct fum_view){.dtype = file->type, .rank = tensors[i].shape.rank, .data = file->data + 2 * i};
+        for (int k = 0; k < view->rank; k++) view->dim[k] = d[k];
+        if (tensors[i].pack == FUM_PACK_LINEAR) view->dim[0] = d[1], view->dim[1] = d[0];
+        if (tensors[i].pack == FUM_PACK_CONV)
+            view->dim[0] = d[3], view->dim[1] = d[2], view->dim[2] = d[0], view->dim[3] = d[1];
+        return true;
+    }
+    return false;
+}
+
+static bool progress(void *user, uint64_t done, uint64_t total) {
+    uint64_t *last = user;
+    assert_true(done <= total);
+    assert_true(done >= last[0]);
+    last[0] = done;
+    last[1] = total;
+    return true;
+}
+
+// A NaN may keep other bits of itself on another way.
+static bool same(const uint8_t *a, const uint8_t *b, enum fum_dtype type, size_t count) {
+    size_t size = fum_dtype_size(type);
+    for (size_t i = 0; i < count; i++) {
+        float f[2];
+        if (!memcmp(a + i * size, b + i * size, size)) continue;
+        fum_convert_to_f32(&f[0], a + i * size, type, 1);
+        fum_convert_to_f32(&f[1], b + i * size, type, 1);
+        if (f[0] == f[0] || f[1] == f[1]) return false;
+    }
+    return true;
+}
+
+static void load(fum_device *device, struct file *file, enum fum_dtype storage, const char *way) {
+    struct fum_error err = {0};
+    fum_graph *g = NULL;
+    fum_weights *weights = NULL;
+    fum_tensor *t[COUNT];
+    uint64_t last[2] = {0};
+    assert_int_equal(fum_graph_create(&g, storage, &err), FUM_OK);
+    for (int i = 0; i < COUNT; i++) {
+        t[i] = fum_graph_weight(g, tensors[i].name, tensors[i].shape, tensors[i].pack);
+        fum_graph_output(g, fum_graph_add(g, "scale", NULL, &t[i], 1, NULL), tensors[i].name);
+    }
+    assert_int_equal(fum_graph_check(g, &err), FUM_OK);
+    fum_pass_prune(g);
+    struct fum_weights_params params = {.device = device, .source = {.find = find, .user = file}, .label = "test",
+                                        .on_progress = progress, .user = last};
+    if (fum_weights_create(&weights, &params, &err) || fum_weights_load(weights, g, FUM_TENSOR_WEIGHT, NULL, &err))
+        fail_msg("%s", err.text);
+    assert_true(last[0] == last[1] && last[0] > 0);
+    for (int i = 0; i < COUNT; i++) {
+        struct fum_view view;
+        struct fum_binding at = fum_weights_find(weights, t[i]);
+        const struct fum_shape *s = &tensors[i].shape;
+        int64_t rows = fum_shape_rows(s), row = fum_shape_row_quads(s) * 4;
+        uint8_t *want = calloc(1, at.bytes), *got = calloc(1, at.bytes);
+        find(file, tensors[i].name, &view);
+        fum_pack_rows(&view, tensors[i].pack, s, 0, rows, want, storage, row);
+        if (fum_buffer_read(at.buffer, at.offset, got, at.bytes, &err)) fail_msg("%s", err.text);
+        if (!same(got, want, storage, (size_t)(rows * row)))
+            fail_msg("%s: %s from %s to %s differs from what the host packs", way, tensors[i].name,
+                     fum_dtype_name(file->type), fum_dtype_name(storage));
+        free(want);
+        free(got);
+    }
+    fum_weights_destroy(&weights);
+    fum_graph_destroy(&g);
+}
+
+static void test_ways(void **state) {
+    (void)state;
+    static const unsigned ways[] = {0, FUM_WITHOUT_UNIFIED, FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE};
+    static const char *const names[] = {"in place", "by the kernel", "by the kernel, with fences"};
+    static const enum fum_dtype types[] = {FUM_F32, FUM_F16, FUM_BF16};
+    size_t bytes = 4 * 3 * 3 * 640 * 512 + 64;
+    struct file file = {.data = malloc(bytes)};
+    uint32_t random = 7;
+    for (size_t i = 0; i < bytes; i++) file.data[i] = (uint8_t)((random = random * 1664525u + 1013904223u) >> 24);
+    for (int way = 0; way < 3; way++) {
+        struct fum_error err = {0};
+        fum_device *device = NULL;
+        if (fum_device_create_without(&device, &(struct fum_device_params){.validate = true}, ways[way], &err)) {
+            fprintf(stderr, "%s\n", err.text);
+            exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
+        }
+        for (int from = 0; from < 3; from++)
+            for (int to = 0; to < 3; to++) {
+                file.type = types[from];
+                load(device, &file, types[to], names[way]);
+            }
+        assert_int_equal(fum_device_memory_used(device), 0);
+        assert_int_equal(fum_device_validation_messages(device), 0);
+        fum_device_destroy(&device);
+    }
+    free(file.data);
+}
+
+// The host's block-wise packing against the definition, element by element, and by ranges of rows.
+static void test_pack(void **state) {
+    (void)state;
+    for (int i = 0; i < COUNT - 1; i++) {
+        const struct fum_shape *s = &tensors[i].shape;
+        int64_t rows = fum_shape_rows(s), columns = fum_shape_channels(s), row = fum_shape_row_quads(s) * 4;
+        int64_t taps = tensors[i].pack == FUM_PACK_CONV ? s->dim[0] * s->dim[1] : 1, channels = rows / taps;
+        float *data = malloc((size_t)(rows * columns) * sizeof *data);
+        for (int64_t k = 0; k < rows * columns; k++) data[k] = (float)k;
+        struct file file = {FUM_F32, (uint8_t *)data - 2 * i};
+        struct fum_view view;
+        find(&file, tensors[i].name, &view);
+        float *got = malloc((size_t)(rows * row) * sizeof *got);
+        for (int64_t first = 0, n; first < rows; first += n) {
+            n = rows - first < rows / 3 + 1 ? rows - first : rows / 3 + 1;
+            fum_pack_rows(&view, tensors[i].pack, s, first, n, got + first * row, FUM_F32, row);
+        }
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t c = 0; c < row; c++) {
+                int64_t from = tensors[i].pack == FUM_PACK_NONE ? r * columns + c
+                                                                : c * rows + r % channels * taps + r / channels;
+                float want = c < columns ? (float)from : 0;
+                if (got[r * row + c] != want) fail_msg("%s: element %d, %d", tensors[i].name, (int)r, (int)c);
+            }
+        free(data);
+        free(got);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
