@@ -7,10 +7,12 @@ enum { AMD = 0x1002, INTEL = 0x8086, POWERVR = 0x1010 };
 
 // Drivers that say more than they can. AMD's own drivers list the extension on GPUs without matrix units, and asking
 // for its properties crashes some on an integrated GPU; of those parts only RDNA 3 and later have fast mixed-sign dot
-// products, which is how they are told apart. PowerVR's results are wrong.
+// products, which is how they are told apart. PowerVR's results are wrong. lavapipe 26.2 crashes on the smallest such
+// shader when it is told to use 512-bit vectors.
 static bool trusted(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                     const struct fum_device_info *info) {
     if (info->vendor_id == POWERVR) return false;
+    if (info->vendor_id == VK_VENDOR_ID_MESA) return info->type != FUM_DEVICE_CPU || info->subgroup_size == 8;
     if (info->vendor_id != AMD || info->api_version < VK_API_VERSION_1_3) return true;
     VkPhysicalDeviceShaderIntegerDotProductProperties dot = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES};
