@@ -3,6 +3,7 @@
 #include "bench/bench.h"
 
 #include "base/error.h"
+#include "base/log.h"
 
 #include <string.h>
 
@@ -21,6 +22,10 @@ struct recipe {
 static const struct recipe recipes[FUM_LIMIT_COUNT] = {
     [FUM_LIMIT_FMA_F32] = {"fma f32", "GFLOP/s", "multiply-add chains in registers", "bench_fma", FUM_F32, 1e-9},
     [FUM_LIMIT_FMA_F16] = {"fma f16", "GFLOP/s", "the same in f16, in pairs", "bench_fma", FUM_F16, 1e-9},
+    [FUM_LIMIT_DOT_S8] = {"dot s8", "GOP/s", "dot products of four packed 8-bit integers", "bench_dot", FUM_F32, 1e-9},
+    [FUM_LIMIT_MATRIX_F16] = {"matrix f16", "GFLOP/s", "cooperative matrices of f16 in registers, f32 sums",
+                              "bench_matrix", FUM_F16, 1e-9},
+    [FUM_LIMIT_MATRIX_BF16] = {"matrix bf16", "GFLOP/s", "the same of bf16", "bench_matrix", FUM_BF16, 1e-9},
     [FUM_LIMIT_READ] = {"read", "GB/s", "neighbouring lanes read neighbouring 16 bytes", "bench_memory", FUM_F32, 1e-9,
                         false, 0, 1},
     [FUM_LIMIT_WRITE] = {"write", "GB/s", "the same, written", "bench_memory", FUM_F32, 1e-9, false, 1, 1},
@@ -48,64 +53,122 @@ static uint32_t lanes_of(const struct fum_device_info *info) {
     return lanes <= info->max_group_invocations ? lanes : fum_lanes(info);
 }
 
-// What a probe runs: `rounds` says how long. Returns the amount of work through *amount.
-static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct fum_probe *probe,
-                              struct fum_error *err) {
+// The first matrix shape of the type; NULL: none.
+static const struct fum_matrix_shape *matrix_of(const struct fum_device_info *info, enum fum_limit which) {
+    enum fum_matrix_type type = which == FUM_LIMIT_MATRIX_F16 ? FUM_MATRIX_F16 : FUM_MATRIX_BF16;
+    for (uint32_t i = 0; i < info->num_matrix; i++)
+        if (info->matrix[i].type == type) return &info->matrix[i];
+    return NULL;
+}
+
+// What one run of a probe is.
+struct work {
+    struct fum_kernel_desc desc;
+    struct fum_binding binding[2];
+    uint32_t push[3], groups[3];
+    int dispatches;
+    double amount;
+};
+
+static void push_float(struct work *w, float value) {
+    memcpy(&w->push[w->desc.num_push++], &value, sizeof value);
+}
+
+// Arithmetic: `rounds` of a loop in enough workgroups to fill the device.
+static void plan_arithmetic(const struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct work *w) {
+    const struct fum_device_info *info = fum_device_get_info(l->device);
+    uint32_t lanes = w->desc.spec[0], many = info->type == FUM_DEVICE_CPU ? 64 : 4096;
+    const struct fum_matrix_shape *m = matrix_of(info, which);
+    w->push[w->desc.num_push++] = rounds;
+    fum_groups_1d(info, many, w->groups);
+    double invocations = (double)lanes * many;
+    if (which == FUM_LIMIT_DOT_S8) {
+        w->push[w->desc.num_push++] = 0x01ff0201;
+        w->amount = 8.0 * 8 * 8 * rounds * invocations; // eight chains, eight times, four products and four sums
+    } else if (which == FUM_LIMIT_SHARED) {
+        w->amount = 4.0 * 16 * rounds * invocations;
+    } else if (m) {
+        lanes = 4 * info->matrix_subgroup;
+        w->desc.spec[0] = lanes;
+        w->desc.subgroup = info->matrix_subgroup;
+        w->desc.spec[3] = m->m;
+        w->desc.spec[4] = m->n;
+        w->desc.spec[5] = m->k;
+        w->desc.spec[6] = info->type == FUM_DEVICE_CPU;
+        w->desc.num_spec = 7;
+        w->desc.num_bindings = 2;
+        w->binding[1] = w->binding[0];
+        w->binding[0] = (struct fum_binding){l->x, 0, fum_buffer_size(l->x), false};
+        push_float(w, 0.999f);
+        w->amount = 2.0 * 8 * m->m * m->n * m->k * rounds * 4 * many;
+    } else {
+        push_float(w, 0.999f);
+        push_float(w, 0.001f);
+        w->amount = 2.0 * 12 * 8 * rounds * invocations;
+    }
+}
+
+// Memory: `rounds` times over one of the buffers.
+static void plan_memory(const struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct work *w) {
+    const struct fum_device_info *info = fum_device_get_info(l->device);
+    bool near = which == FUM_LIMIT_CACHED || which == FUM_LIMIT_BROADCAST;
+    uint64_t quads = fum_buffer_size(l->x) / 16;
+    uint32_t lanes = w->desc.spec[0], each = info->type == FUM_DEVICE_CPU ? 64 : 16;
+    w->desc.spec[3] = recipes[which].pattern;
+    w->desc.num_spec = 4;
+    w->desc.num_bindings = 2;
+    w->desc.num_push = 2;
+    w->binding[0] = (struct fum_binding){l->x, 0, fum_buffer_size(l->x), false};
+    w->binding[1] = (struct fum_binding){l->y, 0, fum_buffer_size(l->y), true};
+    w->push[0] = each;
+    w->push[1] = near ? BROADCAST_QUADS - 1 : (uint32_t)quads - 1;
+    fum_groups_1d(info, quads / lanes / each, w->groups);
+    w->dispatches = (int)rounds;
+    w->amount = (double)(quads / lanes / each * lanes * each) * 16 * recipes[which].moved * rounds;
+}
+
+static bool is_arithmetic(enum fum_limit which) {
+    return which < FUM_LIMIT_READ || which == FUM_LIMIT_SHARED;
+}
+
+static bool is_memory(enum fum_limit which) {
+    return which >= FUM_LIMIT_READ && which <= FUM_LIMIT_BROADCAST;
+}
+
+static void plan_work(const struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct work *w) {
     const struct recipe *recipe = &recipes[which];
     const struct fum_device_info *info = fum_device_get_info(l->device);
-    uint32_t lanes = lanes_of(info), groups[3] = {1, 1, 1}, push[3] = {0};
-    uint64_t quads = fum_buffer_size(l->x) / 16;
-    struct fum_kernel_desc desc = {.shader = fum_shader_find(recipe->shader, recipe->dtype),
-                                   .spec = {lanes, 1, 1},
-                                   .num_spec = 3,
-                                   .num_bindings = 1};
-    struct fum_binding binding[2] = {{l->y, 0, fum_buffer_size(l->y), true}};
-    int dispatches = 1;
-    *probe = (struct fum_probe){.slot = 1};
-    if (!desc.shader)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "this build has no shader %s in %s", recipe->shader,
-                             fum_dtype_name(recipe->dtype));
-    if (which <= FUM_LIMIT_FMA_F16) {
-        float factor = 0.999f, offset = 0.001f;
-        uint32_t many = info->type == FUM_DEVICE_CPU ? 64 : 4096;
-        push[0] = rounds;
-        memcpy(&push[1], &factor, 4);
-        memcpy(&push[2], &offset, 4);
-        desc.num_push = 3;
-        fum_groups_1d(info, many, groups);
-        probe->amount = 2.0 * 12 * 8 * rounds * lanes * many;
-    } else if (which <= FUM_LIMIT_BROADCAST) {
-        uint32_t each = info->type == FUM_DEVICE_CPU ? 64 : 16;
-        desc.spec[3] = recipe->pattern;
-        desc.num_spec = 4;
-        desc.num_bindings = 2;
-        desc.num_push = 2;
-        binding[0] = (struct fum_binding){l->x, 0, fum_buffer_size(l->x), false};
-        binding[1] = (struct fum_binding){l->y, 0, fum_buffer_size(l->y), true};
-        push[0] = each;
-        push[1] = which == FUM_LIMIT_CACHED || which == FUM_LIMIT_BROADCAST ? BROADCAST_QUADS - 1 : (uint32_t)quads - 1;
-        fum_groups_1d(info, quads / lanes / each, groups);
-        dispatches = (int)rounds;
-        probe->amount = (double)(quads / lanes / each * lanes * each) * 16 * recipe->moved * rounds;
-    } else if (which == FUM_LIMIT_SHARED) {
-        uint32_t many = info->type == FUM_DEVICE_CPU ? 64 : 4096;
-        push[0] = rounds;
-        desc.num_push = 1;
-        fum_groups_1d(info, many, groups);
-        probe->amount = 4.0 * 16 * rounds * lanes * many;
+    *w = (struct work){.desc = {.shader = fum_shader_find(recipe->shader, recipe->dtype),
+                                .spec = {lanes_of(info), 1, 1},
+                                .num_spec = 3,
+                                .num_bindings = 1},
+                       .binding = {{l->y, 0, fum_buffer_size(l->y), true}},
+                       .groups = {1, 1, 1},
+                       .dispatches = 1};
+    if (is_arithmetic(which)) {
+        plan_arithmetic(l, which, rounds, w);
+    } else if (is_memory(which)) {
+        plan_memory(l, which, rounds, w);
     } else {
-        dispatches = which == FUM_LIMIT_SUBMIT ? 1 : DISPATCHES;
-        probe->amount = dispatches;
+        w->dispatches = which == FUM_LIMIT_SUBMIT ? 1 : DISPATCHES;
+        w->amount = w->dispatches;
     }
+}
 
+static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct fum_probe *probe,
+                              struct fum_error *err) {
+    const char *name = recipes[which].name;
     const fum_kernel *kernel;
-    enum fum_result r = fum_kernel_get(&kernel, l->device, &desc, err);
-    if (!r) r = fum_command_create(&probe->command, l->device, recipe->name, err);
+    struct work w;
+    plan_work(l, which, rounds, &w);
+    *probe = (struct fum_probe){.slot = 1, .amount = w.amount};
+    enum fum_result r = fum_kernel_get(&kernel, l->device, &w.desc, err);
+    if (!r) r = fum_command_create(&probe->command, l->device, name, err);
     if (!r) r = fum_command_timestamp(probe->command, 0, err);
-    for (int i = 0; i < dispatches && !r; i++) {
+    for (int i = 0; i < w.dispatches && !r; i++) {
         if (which == FUM_LIMIT_DISPATCH) // apart, so that no barrier comes between
-            binding[0] = (struct fum_binding){l->y, (uint64_t)i * 4096, 4096, true};
-        r = fum_command_dispatch(probe->command, kernel, binding, push, groups, recipe->name, err);
+            w.binding[0] = (struct fum_binding){l->y, (uint64_t)i * 4096, 4096, true};
+        r = fum_command_dispatch(probe->command, kernel, w.binding, w.push, w.groups, name, err);
     }
     if (!r) r = fum_command_timestamp(probe->command, 1, err);
     if (!r) r = fum_command_end(probe->command, err);
@@ -116,9 +179,8 @@ static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32
 // So many rounds that one run takes long enough to be timed well and no longer.
 static enum fum_result calibrate(struct fum_limits *l, enum fum_limit which, struct fum_error *err) {
     double wanted = fum_device_get_info(l->device)->type == FUM_DEVICE_CPU ? 8e-3 : 1e-3;
-    bool memory = which >= FUM_LIMIT_READ && which <= FUM_LIMIT_BROADCAST;
-    uint32_t most = memory ? 16 : 1 << 20;
-    for (uint32_t rounds = memory ? 1 : 16;;) {
+    uint32_t most = is_memory(which) ? 16 : 1 << 20;
+    for (uint32_t rounds = is_memory(which) ? 1 : 16;;) {
         double seconds = 0;
         fum_probe_free(&l->probe[which]);
         enum fum_result r = record(l, which, rounds, &l->probe[which], err);
@@ -130,8 +192,14 @@ static enum fum_result calibrate(struct fum_limits *l, enum fum_limit which, str
     }
 }
 
+// Whether the device and this build have what it takes.
 static bool supported(const struct fum_device_info *info, enum fum_limit which) {
+    const struct recipe *recipe = &recipes[which];
+    if (!fum_shader_find(recipe->shader, recipe->dtype)) return false;
     if (which == FUM_LIMIT_FMA_F16) return info->float16;
+    if (which == FUM_LIMIT_DOT_S8) return info->int_dot;
+    if (which == FUM_LIMIT_MATRIX_F16 || which == FUM_LIMIT_MATRIX_BF16)
+        return matrix_of(info, which) && info->matrix_subgroup && info->float16;
     if (which == FUM_LIMIT_SHARED) return info->shared_bytes >= 16384;
     return true;
 }
@@ -143,6 +211,18 @@ static uint64_t large_bytes(const struct fum_device_info *info) {
            bytes > info->memory / 8)
         bytes /= 2;
     return bytes;
+}
+
+// A driver that does not take what it says it has is left without that limit; only a lost device ends the run.
+static enum fum_result calibrate_or_leave(struct fum_limits *l, enum fum_limit which, struct fum_error *err) {
+    struct fum_error problem = {0};
+    enum fum_result r = calibrate(l, which, &problem);
+    bool optional = which > FUM_LIMIT_FMA_F32 && which < FUM_LIMIT_READ;
+    if (r && optional && r != FUM_ERR_DEVICE) {
+        fum_log(fum_device_log(l->device), FUM_LOG_INFO, "bench: no %s: %s", recipes[which].name, problem.text);
+        return FUM_OK;
+    }
+    return r ? fum_error_set(err, r, "%s", problem.text) : FUM_OK;
 }
 
 enum fum_result fum_limits_create(struct fum_limits *l, fum_device *device, struct fum_error *err) {
@@ -164,7 +244,7 @@ enum fum_result fum_limits_create(struct fum_limits *l, fum_device *device, stru
         fum_free(ones);
     }
     for (enum fum_limit i = 0; i < FUM_LIMIT_COUNT && !r; i++)
-        if (supported(info, i)) r = calibrate(l, i, err);
+        if (supported(info, i)) r = calibrate_or_leave(l, i, err);
     return r;
 }
 
@@ -195,9 +275,16 @@ enum fum_result fum_limits_measure(struct fum_limits *l, enum fum_limit which, d
 }
 
 double fum_limits_gain(const struct fum_limits *l, enum fum_dtype dtype) {
-    double f32 = fum_samples_median(&l->samples[FUM_LIMIT_FMA_F32]);
-    double f16 = dtype == FUM_F16 ? fum_samples_median(&l->samples[FUM_LIMIT_FMA_F16]) : 0;
-    return f32 > 0 && f16 > f32 ? f16 / f32 : 1;
+    static const struct {
+        enum fum_dtype dtype;
+        enum fum_limit limit;
+    } rates[] = {{FUM_F16, FUM_LIMIT_FMA_F16}, {FUM_F16, FUM_LIMIT_MATRIX_F16}, {FUM_BF16, FUM_LIMIT_MATRIX_BF16}};
+    double f32 = fum_samples_median(&l->samples[FUM_LIMIT_FMA_F32]), best = f32;
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        double rate = fum_samples_median(&l->samples[rates[i].limit]);
+        if (rates[i].dtype == dtype && rate > best) best = rate;
+    }
+    return f32 > 0 ? best / f32 : 1;
 }
 
 double fum_limits_memory_gain(const struct fum_limits *l) {
