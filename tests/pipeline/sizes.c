@@ -226,6 +226,14 @@ static void test_budget(void **state) {
         fum_executable_destroy(&exe);
         fum_weights_destroy(&weights);
         fum_graph_destroy(&g);
+        // The decoder, in f32 as SDXL's must be, has the device for itself.
+        struct fum_executable_size size;
+        g = vae_graph(FUM_F32, 128);
+        if (fum_executable_measure(g, device, &size, &err)) fail_msg("%s", err.text);
+        fum_graph_destroy(&g);
+        print_message("%-18s VAE to 1024x1024, f32: activations %.1f MiB, weights %.0f MiB\n", fum_device_planning_name(i),
+                      (double)size.activations / MIB, (double)size.weights / MIB);
+        assert_true((double)(size.activations + size.weights) <= 4000 * MIB);
         fum_device_destroy(&device);
     }
 }
