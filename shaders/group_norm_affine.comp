@@ -1,34 +1,3 @@
-// A group norm as one factor and one addend per channel, a = gamma / sqrt(var + eps) and b = beta - mean a, in one
-// dispatch: a workgroup for each batch and group.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "lib/storage.glsl"
-#include "lib/index.glsl"
-
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
-layout(set = 0, binding = 1) readonly buffer Gamma { QUAD gamma[]; };
-layout(set = 0, binding = 2) readonly buffer Beta { QUAD beta[]; };
-layout(set = 0, binding = 3) writeonly buffer Factors { float factors[]; }; // [batch][a, b][channel]
-
-#include "lib/moments.glsl"
-
-layout(push_constant) uniform Push {
-    uint quads; // of a row
-    uint groups, group_channels;
-    uint rows, batches;
-    float eps;
-};
-
-void main() {
-    uint item = group_index(), group = item % groups, batch = item / groups;
-    if (batch >= batches) return; // with the whole workgroup
-    uint first = group * group_channels, end = first + group_channels;
-    moments(batch * rows * quads, quads, rows, first, end);
-    float inverse = inversesqrt(m2 / n + eps);
-    uint to = batch * 8u * quads;
-    for (uint c = first + gl_LocalInvocationID.x; c < end; c += LANES) {
-        float a = inverse * quad_load(gamma[c / 4u])[c % 4u];
-        factors[to + c] = a;
-        factors[to + 4u * quads + c] = fma(-mean, a, quad_load(beta[c / 4u])[c % 4u]);
-    }
-}
+#include "lib/group_norm_affine.glsl"

@@ -1,7 +1,7 @@
 // Mean and sum of squared differences of a group of channels over the rows of a batch, by a whole workgroup in one pass:
 // each lane takes those of short runs of rows by Welford's recurrence, and everything after that is merged, m2 = m2_a +
 // m2_b + n_a n_b / n (mean_a - mean_b)^2 (Chan, Golub and LeVeque, "Updating formulae", 1979), which keeps its digits
-// however large the mean is. The shader declares QUAD x[] and, before this file, nothing else.
+// however large the mean is. The shader declares the input x before this file.
 layout(constant_id = 3) const uint LANES = 8;      // of the workgroup; a power of two
 layout(constant_id = 4) const uint ALONG_ROWS = 0; // 1: all lanes lie along rows; 0: first along the quads of a row
 
@@ -34,7 +34,7 @@ void moments(uint at, uint quads, uint rows, uint first, uint end) {
             vec4 mu = vec4(0.0), squares = vec4(0.0);
             uint count = min(RUN, (rows - row + lanes_r - 1u) / lanes_r);
             for (uint i = 0u; i < count; i++) {
-                vec4 v = quad_load(x[at + (row + i * lanes_r) * quads + q]);
+                vec4 v = input_load(x, at + (row + i * lanes_r) * quads + q);
                 vec4 delta = v - mu;
                 mu = fma(delta, vec4(1.0 / float(i + 1u)), mu);
                 squares = fma(delta, v - mu, squares);

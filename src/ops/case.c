@@ -183,6 +183,7 @@ static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int
     char why[256] = "";
     run->info = *fum_device_get_info(run->device);
     if (c->max_binding && c->max_binding < run->info.max_binding) run->info.max_binding = c->max_binding;
+    if (c->as_gpu && run->info.type == FUM_DEVICE_CPU) run->info.type = FUM_DEVICE_DISCRETE;
     run->list.info = &run->info;
     run->list.tuning = fum_device_tuning(run->device);
     if (run->op->dispatch && !run->op->dispatch(&run->call, &run->list, why, sizeof why))

@@ -35,6 +35,7 @@ struct fum_op_case {
     double bound[3]; // largest relative RMS error for f32, f16, bf16 storage; 0: 1e-5, 2e-3, 1.6e-2
     bool bench;      // a shape of a real model, timed by `bench`; left out of `selftest` when fum_case_is_large
     int types;       // 0: every storage type; else a bit mask 1 << dtype
+    bool as_gpu;     // planned as for a GPU on CPU devices too, so that those kernels are tested there
     uint64_t max_binding; // 0: the device's; else a smaller limit (bytes), so that small shapes are split into windows
 };
 

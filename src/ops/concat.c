@@ -56,6 +56,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
+enum { PIECE = 256 }; // quads that a workgroup copies
+
 // All in one dispatch, where every tensor fits a binding and no quad of the output has elements of two. False: not so.
 static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_dispatches *list) {
     uint64_t end[FUM_MAX_INPUTS], run = 0;
@@ -75,17 +77,21 @@ static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_
     }
     bool channels = axis == call->out.shape.rank - 1;
     if (!count) return true;
-    struct fum_dispatch *d = fum_emit(list, "concat", fum_raw_variant(call->out.dtype), fum_desc_quads(&call->out), why,
-                                      sizeof why);
+    bool texels = call->out.dtype != FUM_I32 && fum_emit_texels(list, call->out.dtype);
+    if (channels) run = (run + 3) / 4;
+    uint64_t runs = fum_desc_quads(&call->out) / run, pieces = (run + PIECE - 1) / PIECE;
+    struct fum_dispatch *d = fum_emit(list, texels ? "concat_texel" : "concat", fum_raw_variant(call->out.dtype),
+                                      runs * pieces * fum_lanes(list->info), why, sizeof why);
     if (!d) return false;
+    d->texels = texels ? 0x3f : 0;
+    fum_emit_spec(d, (uint32_t)count);
+    fum_emit_spec(d, PIECE);
     for (int k = 0; k < FUM_MAX_INPUTS; k++) fum_emit_bind(d, operand[k < count ? k : 0], false, 0, 0);
     fum_emit_bind(d, FUM_OUT, true, 0, 0);
-    fum_emit_push(d, (uint32_t)fum_desc_quads(&call->out));
-    fum_emit_push(d, (uint32_t)(channels ? (run + 3) / 4 : run));
-    for (int k = 0; k + 1 < FUM_MAX_INPUTS; k++) {
-        uint64_t e = k < count ? end[k] : run;
-        fum_emit_push(d, (uint32_t)(channels ? (e + 3) / 4 : e));
-    }
+    fum_emit_push(d, (uint32_t)runs);
+    fum_emit_push(d, (uint32_t)run);
+    for (int k = 0; k + 1 < FUM_MAX_INPUTS; k++)
+        fum_emit_push(d, (uint32_t)(k >= count ? run : channels ? (end[k] + 3) / 4 : end[k]));
     return true;
 }
 

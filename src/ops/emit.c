@@ -31,6 +31,13 @@ struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, e
     return d;
 }
 
+bool fum_emit_texels(const struct fum_dispatches *list, enum fum_dtype dtype) {
+    const struct fum_device_info *info = list->info;
+    bool plain = list->tuning && list->tuning->variant && strcmp(list->tuning->variant, "texel") != 0;
+    return !plain && info->type == FUM_DEVICE_CPU && info->texel_align && info->texel_align <= info->binding_align &&
+           info->max_texels >= info->max_binding / (4 * fum_dtype_size(dtype));
+}
+
 void fum_emit_spec(struct fum_dispatch *d, uint32_t value) {
     d->spec[d->num_spec++] = value;
 }

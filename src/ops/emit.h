@@ -10,6 +10,10 @@
 struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, enum fum_dtype dtype,
                               uint64_t items, char *why, size_t why_size);
 
+// Whether kernels for this list should read their inputs as texels, which CPU drivers fetch faster: where the device's
+// texel buffers take every binding, and unless the user insists on kernels without them.
+bool fum_emit_texels(const struct fum_dispatches *list, enum fum_dtype dtype);
+
 // Adds a specialisation constant, a push constant, a binding.
 void fum_emit_spec(struct fum_dispatch *d, uint32_t value);
 void fum_emit_push(struct fum_dispatch *d, uint32_t value);

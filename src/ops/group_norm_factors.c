@@ -1,6 +1,7 @@
 // Group norm's statistics: in one dispatch, a workgroup for each batch and group, where those are many or x is small
 // and fits a binding; else those of chunks of rows first, which are merged by a second dispatch.
 #include "ops/group_norm_factors.h"
+#include "ops/emit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -140,14 +141,16 @@ static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
     return lanes;
 }
 
-struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader,
+struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader, const char *texel_shader,
                                                const struct fum_op_call *call, const struct fum_group_norm *g,
                                                int64_t batches, int64_t span, char *why, size_t why_size) {
     int64_t each = g->channels / g->groups;
     uint32_t lanes = lanes_for(list->info, g->rows * (each * span + 3) / 4);
-    struct fum_dispatch *d = add(list, shader, call->in[0].dtype, g, lanes, (uint64_t)(batches * g->groups / span), why,
-                                 why_size);
+    bool texels = fum_emit_texels(list, call->in[0].dtype);
+    struct fum_dispatch *d = add(list, texels ? texel_shader : shader, call->in[0].dtype, g, lanes,
+                                 (uint64_t)(batches * g->groups / span), why, why_size);
     if (!d) return NULL;
+    d->texels = texels ? 0x7 : 0; // x, gamma and beta
     d->spec[d->num_spec++] = lanes;
     d->spec[d->num_spec++] = list->info->type == FUM_DEVICE_CPU; // along rows no lane idles
     for (int i = 0; i < 3; i++) d->bind[i] = (struct fum_dispatch_bind){.operand = i};
@@ -163,7 +166,8 @@ bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_gro
                             const struct fum_dispatch_bind *to, struct fum_dispatches *list, char *why,
                             size_t why_size) {
     if (g->chunked) return add_chunks(call, g, list, why, why_size) && add_merge(call, g, to, list, why, why_size);
-    struct fum_dispatch *d = fum_group_norm_add_groups(list, "group_norm_affine", call, g, g->batches, 1, why, why_size);
+    struct fum_dispatch *d = fum_group_norm_add_groups(list, "group_norm_affine", "group_norm_affine_texel", call, g,
+                                                       g->batches, 1, why, why_size);
     if (!d) return false;
     d->bind[3] = *to;
     d->num_bind = 4;

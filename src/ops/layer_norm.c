@@ -1,6 +1,8 @@
 // Layer norm over the innermost dimension: Ba, Kiros and Hinton (2016). Inputs x, gamma, beta, the last two optional.
 #include <math.h>
+#include <string.h>
 
+#include "ops/emit.h"
 #include "ops/rowwise.h"
 
 static const struct fum_attr_def attrs[] = {{"eps", 1e-5}, {NULL, 0}};
@@ -26,10 +28,27 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
+// Of the workgroup of a row, on GPUs: a power of two, up to one for each quad.
+static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
+    uint32_t lanes = 8;
+    while (lanes < 64 && lanes * 2 <= quads) lanes *= 2;
+    return lanes <= info->max_group_invocations ? lanes : 1;
+}
+
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
     float eps = (float)call->attr[0];
     struct fum_rowwise r = {.shader = "layer_norm", .num_params = 2, .num_flags = 2,
                             .flags = {has(call, 1), has(call, 2)}, .eps = &eps};
+    if (list->info->type != FUM_DEVICE_CPU) {
+        r.shader = "layer_norm_group";
+        r.lanes = lanes_for(list->info, fum_shape_row_quads(&call->out.shape));
+        const uint32_t flags[] = {r.lanes, 0, has(call, 1), has(call, 2)}; // the first two are lib/moments.glsl's
+        memcpy(r.flags, flags, sizeof flags);
+        r.num_flags = 4;
+    } else if (fum_emit_texels(list, call->out.dtype)) {
+        r.shader = "layer_norm_texel";
+        r.texels = 0x7; // x, gamma and beta
+    }
     return fum_rowwise_dispatch(call, &r, list, why, why_size);
 }
 

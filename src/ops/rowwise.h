@@ -9,6 +9,8 @@
 // `flags`; its push constants channels, rows, x_skip, y_skip and, when `eps` is not NULL, *eps.
 struct fum_rowwise {
     const char *shader;
+    uint32_t texels; // its bindings that are texels
+    uint32_t lanes;  // a workgroup of so many lanes takes each row; 0: an invocation does
     int num_params, num_flags;
     uint32_t flags[4];
     const float *eps;

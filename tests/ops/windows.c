@@ -21,7 +21,7 @@ struct layout {
 };
 static const struct layout layouts[] = {
     {"matmul", 5, 11}, {"conv2d", 5, 20}, {"attention", 3, 7}, {"group_norm_apply", 2, 6}, {"group_norm", 3, 7},
-    {"layer_norm", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3},
+    {"layer_norm", 3, 3}, {"layer_norm_group", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3},
 };
 
 struct range {

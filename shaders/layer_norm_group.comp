@@ -1,0 +1,34 @@
+// layer_norm.comp for GPUs: a workgroup for each row.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "lib/storage.glsl"
+#include "lib/index.glsl"
+#include "lib/input.glsl"
+
+INPUT(0, X, x);
+INPUT(1, Gamma, gamma);
+INPUT(2, Beta, beta);
+layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
+
+#include "lib/moments.glsl"
+
+layout(constant_id = 5) const uint HAS_GAMMA = 0;
+layout(constant_id = 6) const uint HAS_BETA = 0;
+
+layout(push_constant) uniform Push {
+    uint channels, rows, x_skip, y_skip;
+    float eps;
+};
+
+void main() {
+    uint row = group_index(), quads = (channels + 3u) / 4u;
+    if (row >= rows) return; // with the whole workgroup
+    moments(x_skip + row * quads, quads, 1u, 0u, channels);
+    float inverse = inversesqrt(m2 / n + eps);
+    for (uint i = gl_LocalInvocationID.x; i < quads; i += LANES) {
+        vec4 v = (input_load(x, x_skip + row * quads + i) - mean) * inverse;
+        if (HAS_GAMMA != 0u) v *= input_load(gamma, i);
+        if (HAS_BETA != 0u) v += input_load(beta, i);
+        y[y_skip + row * quads + i] = quad_store(v);
+    }
+}

@@ -1,0 +1,51 @@
+// Group norm in one dispatch: y = act(a x + b) with a = gamma / sqrt(var + eps) and b = beta - mean a. A workgroup takes
+// SPAN groups of a batch, as many as begin and end on whole quads, and reads them twice.
+#include "lib/storage.glsl"
+#include "lib/index.glsl"
+#include "lib/input.glsl"
+#include "lib/act.glsl"
+
+INPUT(0, X, x);
+INPUT(1, Gamma, gamma);
+INPUT(2, Beta, beta);
+layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
+
+#include "lib/moments.glsl"
+
+layout(constant_id = 5) const uint SPAN = 1;
+layout(constant_id = 6) const uint ACT = 0;
+
+layout(push_constant) uniform Push {
+    uint quads; // of a row
+    uint groups, group_channels;
+    uint rows, batches;
+    float eps;
+    uint x_skip, y_skip;
+};
+
+void main() {
+    uint spans = groups / SPAN, item = group_index(), batch = item / spans, first = item % spans * SPAN * group_channels;
+    if (batch >= batches) return; // with the whole workgroup
+    uint at = batch * rows * quads;
+    float means[SPAN], inverses[SPAN];
+    for (uint g = 0u; g < SPAN; g++) {
+        moments(x_skip + at, quads, rows, first + g * group_channels, first + (g + 1u) * group_channels);
+        means[g] = mean;
+        inverses[g] = inversesqrt(m2 / n + eps);
+    }
+    uint count = SPAN * group_channels / 4u, lane = gl_LocalInvocationID.x;
+    uint lanes_q = lanes_along(count), lanes_r = LANES / lanes_q, lane_r = lane / lanes_q;
+    for (uint q = lane % lanes_q; q < count && lane_r < lanes_r; q += lanes_q) {
+        vec4 a = input_load(gamma, first / 4u + q), b = input_load(beta, first / 4u + q);
+        for (uint c = 0u; c < 4u; c++) {
+            float mu = means[0], inverse = inverses[0];
+            for (uint g = 1u; g < SPAN; g++)
+                if (4u * q + c >= g * group_channels) mu = means[g], inverse = inverses[g];
+            a[c] *= inverse;
+            b[c] = fma(-mu, a[c], b[c]);
+        }
+        uint i = at + first / 4u + q;
+        for (uint row = lane_r; row < rows; row += lanes_r)
+            y[y_skip + i + row * quads] = quad_store(act_apply(ACT, fma(input_load(x, x_skip + i + row * quads), a, b)));
+    }
+}

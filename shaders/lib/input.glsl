@@ -1,0 +1,10 @@
+// Inputs that a shader reads by quads: storage buffers, or, where TEXEL_INPUTS is defined before, texels, which CPU drivers
+// fetch faster. INPUT(binding, block name, name) declares one, input_load(name, index) reads a quad of it.
+#if defined(TEXEL_INPUTS)
+#include "lib/texel.glsl"
+#define INPUT(number, Block, name) layout(set = 0, binding = number) uniform TEXELS name
+#define input_load(name, index) texel_load(name, index)
+#else
+#define INPUT(number, Block, name) layout(set = 0, binding = number) readonly buffer Block { QUAD name[]; }
+#define input_load(name, index) quad_load(name[index])
+#endif
