@@ -1,5 +1,5 @@
 // Every op's cases on the device, in every storage type, with the validation layer on. Usage: test-ops [OP]
-// [--large]
+// [--large] [--verbose] [variants]; variants: in each that the device can run, all cases twice, the same bits wanted.
 #include <fumarole/selftest.h>
 
 #include <stdio.h>
@@ -12,7 +12,8 @@ static void on_op(void *user, const struct fum_selftest_op *r) {
     (void)user;
     run += r->run;
     failed += r->failed;
-    printf("%-20s %3d run %3d failed %3d skipped  worst %.2e of %.0e: %s %s  %.2f s\n", r->name, r->run,
+    printf("%-8s %-20s %3d run %3d failed %3d skipped  worst %.2e of %.0e: %s %s  %.2f s\n",
+           r->variant ? r->variant : "", r->name, r->run,
            r->failed, r->skipped, r->worst_error, r->worst_bound, fum_dtype_name(r->worst_type),
            r->worst_case ? r->worst_case : "-", r->seconds);
     fflush(stdout);
@@ -45,6 +46,8 @@ int main(int argc, char **argv) {
             params.large = true;
         else if (!strcmp(argv[i], "--verbose"))
             verbose = true;
+        else if (!strcmp(argv[i], "variants"))
+            params.variant = "all", params.repeat = true;
         else
             params.op = argv[i];
     }
