@@ -40,7 +40,7 @@ static bool choose(const struct fum_device_info *info, enum fum_dtype dtype, con
                    struct plan *plan) {
     const struct fum_matrix_shape *shape = fum_coopmat_shape(info, dtype);
     bool power = !(shape->m & (shape->m - 1)) && !(shape->n & (shape->n - 1)) && !(shape->k & (shape->k - 1));
-    if (!power || a->channels > MAX_HEAD) return false;
+    if (!power) return false;
     bool cpu = info->type == FUM_DEVICE_CPU;
     uint32_t most = a->channels <= (cpu ? 40 : 96) && a->queries >= 8 * shape->m ? 2 : 1;
     for (uint32_t keys = cpu ? 16 : 64; keys >= 8; keys /= 2)
@@ -83,6 +83,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
 bool fum_coopmat_attention(const struct fum_op_call *call, const struct fum_attention *a, struct fum_dispatches *list) {
     const struct fum_device_info *info = list->info;
     struct plan plan;
+    if (a->channels > MAX_HEAD) return fum_coopmat_attention_wide(call, a, list);
     if (!info->subgroup_shuffle || !choose(info, call->out.dtype, a, &plan)) return false;
     int64_t fit = fum_min_i64(fum_rows_per_binding(info, &call->in[0]), INT32_MAX / 2);
     int64_t keys_whole = fum_min_i64(fum_rows_per_binding(info, &call->in[1]), INT32_MAX / 2) / a->keys;

@@ -2,6 +2,7 @@
 #ifndef FUM_OPS_COOPMAT_H
 #define FUM_OPS_COOPMAT_H
 
+#include "ops/gemm_job.h"
 #include "ops/gemm_tiles.h"
 #include "ops/variant.h"
 
@@ -14,9 +15,15 @@ const struct fum_matrix_shape *fum_coopmat_shape(const struct fum_device_info *i
 enum { FUM_COOPMAT_TILES = 5 };
 uint64_t fum_coopmat_key(const struct fum_tiling_shape *shape);
 
+// Adds the dispatch of a job whose sum is not to be split. `layers`: no epilogue, and the output (binding 5) is f32.
+bool fum_coopmat_add(struct fum_gemm_job *job, bool layers, struct fum_dispatches *list);
+
 bool fum_coopmat_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
 bool fum_coopmat_conv2d(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list);
 bool fum_coopmat_attention(const struct fum_op_call *call, const struct fum_attention *attention,
                            struct fum_dispatches *list);
+// One head too wide for that: scores in scratch.
+bool fum_coopmat_attention_wide(const struct fum_op_call *call, const struct fum_attention *attention,
+                                struct fum_dispatches *list);
 
 #endif

@@ -92,15 +92,15 @@ static bool choose_tuned(const struct fum_gemm_job *job, int64_t quads, const st
 }
 
 // `quads`: of terms. False when no tile fits the device.
-static bool choose(const struct fum_gemm_job *job, int64_t quads, const struct fum_tuning *tuning,
-                   const struct fum_device_info *info, struct choice *best) {
+static bool choose(const struct fum_gemm_job *job, int64_t quads, int64_t most_splits,
+                   const struct fum_tuning *tuning, const struct fum_device_info *info, struct choice *best) {
     const struct fum_device_class *class = fum_device_class_of(info);
     double least = 0;
-    if (choose_tuned(job, quads, tuning, info, best)) return true;
+    if (choose_tuned(job, quads, tuning, info, best) && best->splits <= most_splits) return true;
     for (int i = 0; i < FUM_COOPMAT_TILES; i++) {
         struct choice c = choice_of(job, info, i, 1);
         if (!fits(info, &c.plan)) continue;
-        for (c.splits = 1; c.splits <= MAX_SPLITS; c.splits *= 2) {
+        for (c.splits = 1; c.splits <= most_splits; c.splits *= 2) {
             if (c.splits > 1 && (c.steps / c.splits < SPLIT_STEPS || fum_gemm_job_splits(job, info, c.splits) < c.splits))
                 break;
             double time = expected(&job->push, class, &c);
@@ -112,12 +112,13 @@ static bool choose(const struct fum_gemm_job *job, int64_t quads, const struct f
     return least != 0;
 }
 
-static bool add(struct fum_gemm_job *job, struct fum_dispatches *list) {
+// `layers`: no epilogue, the output is f32.
+static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool layers, struct fum_dispatches *list) {
     struct fum_gemm_push *p = &job->push;
     uint32_t quads = p->quads;
     p->quads = quads / p->cq * ((p->cq + 1) / 2); // units from here on, as the shader has it
     struct choice c = {0};
-    struct fum_dispatch *d = choose(job, quads, list->tuning, list->info, &c) ? fum_dispatch_add(list) : NULL;
+    struct fum_dispatch *d = choose(job, quads, most_splits, list->tuning, list->info, &c) ? fum_dispatch_add(list) : NULL;
     if (!d) return false;
     const struct plan *t = &c.plan;
     int64_t each = (c.steps + c.splits - 1) / c.splits; // none empty
@@ -125,7 +126,7 @@ static bool add(struct fum_gemm_job *job, struct fum_dispatches *list) {
     p->split_quads = (uint32_t)each * (t->tile_k / 8);
     p->tiles_m = (p->rows + t->tile_m - 1) / t->tile_m;
     p->tiles_n = (p->n + t->tile_n - 1) / t->tile_n;
-    bool partial = p->splits > 1;
+    bool partial = layers || p->splits > 1;
     // Rows of an even number of quads start on 16 bytes, whatever window of them is bound.
     uint32_t wide = (p->cq % 2 == 0 ? 1u : 0u) | ((job->transposed ? p->cq : p->nq) % 2 == 0 ? 2u : 0u);
     *d = (struct fum_dispatch){.shader = "gemm_coopmat", .dtype = job->call->out.dtype,
@@ -141,7 +142,15 @@ static bool add(struct fum_gemm_job *job, struct fum_dispatches *list) {
     memcpy(d->push, p, sizeof *p);
     memcpy(d->bind, job->bind, sizeof job->bind);
     if (!fum_groups_1d(list->info, (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits, d->groups)) return false;
-    return !partial || fum_gemm_job_reduce(job, d, list);
+    return p->splits == 1 || fum_gemm_job_reduce(job, d, list);
+}
+
+static bool add(struct fum_gemm_job *job, struct fum_dispatches *list) {
+    return add_product(job, MAX_SPLITS, false, list);
+}
+
+bool fum_coopmat_add(struct fum_gemm_job *job, bool layers, struct fum_dispatches *list) {
+    return add_product(job, 1, layers, list);
 }
 
 bool fum_coopmat_matmul(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list) {

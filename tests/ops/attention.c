@@ -38,6 +38,8 @@ static const struct fum_op_case cases[] = {
      .types = 1 << FUM_F32},
     {.name = "scores in scratch, queries in parts", .in = QKV(1, 300, 699, 128), .types = 1 << FUM_F32,
      .max_binding = 400000},
+    {.name = "one head of 264, two batches, queries in parts", .in = QKV(2, 150, 300, 264),
+     .types = 1 << FUM_F16 | 1 << FUM_BF16, .max_binding = 160000},
     {.name = "510 tokens: the large kernel", .in = QKV(1, 510, 509, 128), .attrs = {{"heads", 2}},
      .types = 1 << FUM_F32},
     {.name = "windows of queries", .in = QKV(1, 300, 7, 64), .attrs = {{"heads", 2}}, .max_binding = 16384},

@@ -18,19 +18,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_HEAD = 256 }; // widest head that it serves
-
 static bool is_coopmat(const char *shader) {
     size_t n = strlen(shader), m = strlen("_coopmat");
     return n > m && !strcmp(shader + n - m, "_coopmat");
 }
 
-// Not: products of no terms or with a gate, outputs of no elements, heads wider than a subgroup can hold.
+// Not: products of no terms or with a gate, and outputs of no elements.
 static bool served(const struct fum_op *op, const struct fum_op_call *call) {
     if (fum_shape_count(&call->out.shape) == 0 || fum_shape_count(&call->in[0].shape) == 0) return false;
     for (int i = 0; op->gate_attr && op->attrs[i].name; i++)
         if (!strcmp(op->attrs[i].name, op->gate_attr) && call->attr[i] != FUM_ACT_NONE) return false;
-    return strcmp(op->name, "attention") || fum_shape_channels(&call->out.shape) / (int64_t)call->attr[0] <= MAX_HEAD;
+    return true;
 }
 
 // Every case of the op in this type is dispatched to the variant's kernels. Returns how many.
