@@ -107,6 +107,8 @@ static uint64_t parse_bytes(const char *text) {
     if (*text < '0' || *text > '9')
         return 0;
     double number = strtod(text, &end);
+    if (end != text + strspn(text, "0123456789.")) // strtod knows more than decimals
+        return 0;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (strcmp(end, units[i].name) == 0 && number * units[i].bytes >= 1 && number * units[i].bytes < 0x1p60)
             return (uint64_t)(number * units[i].bytes);

@@ -399,6 +399,9 @@ enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int h
         if (!result) fum_log(pipe->params.log, FUM_LOG_DEBUG, "vae: pass %d of %d, %s", i + 1, count, passes[i].module);
     }
     if (!result && !bad[0]) to_values(&job, values);
+    if (!result)
+        fum_log(pipe->params.log, FUM_LOG_INFO, "vae: %d passes over bands, activations %.1f MiB at the most", count + 1,
+                (double)pipe->vae_stats.activation_bytes / (1 << 20));
     sheet_free(&job.x);
     sheet_free(&job.input);
     moments_free(&job.moments);

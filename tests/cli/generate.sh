@@ -30,6 +30,12 @@ expect 2 'knows no "magic"' generate heart --sampling-method magic
 expect 2 'knows no "magic"' generate heart --scheduler magic
 expect 2 'leading linspace trailing' generate heart --timestep-spacing sideways
 expect 2 'auto f32 f16 bf16' generate heart --precision f64
+for bytes in 0 -1 GiB 4GiBs 1e30 lots 0x10 nan; do
+    expect 2 'memory-budget takes auto or a size' generate heart --memory-budget "$bytes" -m nowhere
+done
+for bytes in auto 4GiB 1.5GiB 512MiB 512M 8GB 1000000000; do
+    expect 1 'no shipped model of that name' generate heart --memory-budget "$bytes" -m nowhere
+done
 expect 2 'wants a path' generate heart -o ''
 expect 1 'no such file or folder' generate heart -m nowhere/model
 expect 1 'no shipped model of that name' generate heart -m nowhere
