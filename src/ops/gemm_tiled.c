@@ -70,6 +70,7 @@ const struct fum_variant fum_variant_tiled = {
     .usable = has_room,
     .matmul = tiled_matmul,
     .conv2d = tiled_conv2d,
+    .attention = fum_attention_tiled,
     .normalises = true,
 };
 

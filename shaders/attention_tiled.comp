@@ -1,0 +1,195 @@
+// y = softmax(scale q k^T) v per head by tiles in shared memory, after Dao et al., "FlashAttention" (2022). A workgroup
+// takes BQ queries of one head and goes over the keys BK at a time: LANES neighbouring invocations share ROWS queries,
+// each scoring some of the keys and holding some of the outputs. The running maximum m and sum l of a query are known to
+// all of its lanes, which exchange their maxima and their exp(score - m) through shared memory; nothing depends on the
+// subgroup size. Tiles keep values as they are stored, arithmetic is f32.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "lib/storage.glsl"
+#include "lib/index.glsl"
+
+layout(constant_id = 3) const uint LANES = 4;
+layout(constant_id = 4) const uint ROWS = 4;
+layout(constant_id = 5) const uint BK = 16;        // a multiple of LANES and of 4
+layout(constant_id = 6) const uint HEAD_QUADS = 16; // quads of a head
+layout(constant_id = 7) const uint COLS = 4;       // quads of output of an invocation: COLS LANES cover a head
+layout(constant_id = 8) const uint THREADS = 128;  // as the workgroup's size
+layout(constant_id = 9) const uint CAUSAL = 0;
+
+const float LOWEST = -3.0e38; // below every score, and finite: differences of it are never NaN
+
+layout(set = 0, binding = 0) readonly buffer Q { QUAD q[]; };
+layout(set = 0, binding = 1) readonly buffer Keys { QUAD keys[]; };
+layout(set = 0, binding = 2) readonly buffer V { QUAD v[]; };
+layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
+
+layout(push_constant) uniform Push {
+    uint queries;     // of a batch in this dispatch
+    uint first_query; // their first
+    uint batches;
+    uint tiles;       // workgroups along the queries
+    uint q_skip, k_skip, v_skip, y_skip;
+    float scale;
+    uint heads, tokens_k;
+};
+
+// Four elements in shared memory: halves as pairs of bits, so that 16-bit storage is enough.
+#if defined(STORAGE_F16)
+#define TILE uvec2
+uvec2 tile_pack(vec4 x) { return uvec2(packHalf2x16(x.xy), packHalf2x16(x.zw)); }
+vec4 tile_load(uvec2 t) { return vec4(unpackHalf2x16(t.x), unpackHalf2x16(t.y)); }
+#elif defined(STORAGE_BF16)
+#define TILE uvec2
+uvec2 tile_pack(vec4 x) { return quad_store(x); }
+vec4 tile_load(uvec2 t) { return quad_load(t); }
+#else
+#define TILE vec4
+vec4 tile_pack(vec4 x) { return x; }
+vec4 tile_load(vec4 t) { return t; }
+#endif
+
+const uint GROUPS = THREADS / LANES; // of lanes
+const uint BQ = GROUPS * ROWS;
+const uint KEYS = BK / LANES; // keys of an invocation
+const uint STRIDE = HEAD_QUADS + 1u; // quads of a row of a tile: one more, against bank conflicts
+const uint P_STRIDE = BK / 4u + 1u;
+const uint Q_SIZE = BQ * STRIDE;
+const uint K_SIZE = BK * STRIDE;
+const uint P_SIZE = BQ * P_STRIDE;
+const uint MAX_SIZE = BQ * LANES;
+
+shared TILE tile_q[Q_SIZE];
+shared TILE tile_k[K_SIZE];
+shared TILE tile_v[K_SIZE];
+shared vec4 weights[P_SIZE];  // exp(score - m), keys in quads
+shared float maxima[MAX_SIZE]; // of each lane's scores
+
+uint lane() { return gl_LocalInvocationID.x % LANES; }
+uint row_of(uint r) { return gl_LocalInvocationID.x / LANES + r * GROUPS; }
+
+void fetch_q(uint q_at, uint row, uint rows_left) {
+    for (uint i = gl_LocalInvocationID.x; i < BQ * HEAD_QUADS; i += THREADS) {
+        uint r = i / HEAD_QUADS, d = i - r * HEAD_QUADS;
+        tile_q[r * STRIDE + d] = tile_pack(quad_load(q[q_at + min(r, rows_left - 1u) * row + d]));
+    }
+}
+
+// Keys and values from `first` on; past the last they are zero.
+void fetch_keys(uint k_at, uint v_at, uint row, uint first) {
+    for (uint i = gl_LocalInvocationID.x; i < BK * HEAD_QUADS; i += THREADS) {
+        uint j = i / HEAD_QUADS, d = i - j * HEAD_QUADS, at = (first + j) * row + d;
+        vec4 k = vec4(0.0), value = vec4(0.0);
+        if (first + j < tokens_k) {
+            k = quad_load(keys[k_at + at]);
+            value = quad_load(v[v_at + at]);
+        }
+        tile_k[j * STRIDE + d] = tile_pack(k);
+        tile_v[j * STRIDE + d] = tile_pack(value);
+    }
+}
+
+float s[ROWS][KEYS];
+float m[ROWS], l[ROWS], correction[ROWS];
+vec4 acc[ROWS][COLS];
+
+void score(uint tile_first, uint first) {
+    [[unroll]] for (uint r = 0u; r < ROWS; r++)
+        [[unroll]] for (uint j = 0u; j < KEYS; j++) s[r][j] = 0.0;
+    for (uint d = 0u; d < HEAD_QUADS; d++) {
+        vec4 a[ROWS];
+        [[unroll]] for (uint r = 0u; r < ROWS; r++) a[r] = tile_load(tile_q[row_of(r) * STRIDE + d]);
+        [[unroll]] for (uint j = 0u; j < KEYS; j++) {
+            vec4 b = tile_load(tile_k[(lane() + j * LANES) * STRIDE + d]);
+            [[unroll]] for (uint r = 0u; r < ROWS; r++)
+                s[r][j] = fma(a[r].w, b.w, fma(a[r].z, b.z, fma(a[r].y, b.y, fma(a[r].x, b.x, s[r][j]))));
+        }
+    }
+    [[unroll]] for (uint r = 0u; r < ROWS; r++) {
+        float top = LOWEST;
+        [[unroll]] for (uint j = 0u; j < KEYS; j++) {
+            uint key = first + lane() + j * LANES;
+            bool counts = key < tokens_k && (CAUSAL == 0u || key <= first_query + tile_first + row_of(r));
+            s[r][j] = counts ? s[r][j] * scale : LOWEST;
+            top = max(top, s[r][j]);
+        }
+        maxima[row_of(r) * LANES + lane()] = top;
+    }
+}
+
+void weigh() {
+    [[unroll]] for (uint r = 0u; r < ROWS; r++) {
+        float top = m[r];
+        for (uint i = 0u; i < LANES; i++) top = max(top, maxima[row_of(r) * LANES + i]);
+        correction[r] = exp(m[r] - top);
+        m[r] = top;
+        [[unroll]] for (uint j = 0u; j < KEYS; j++) {
+            uint key = lane() + j * LANES;
+            weights[row_of(r) * P_STRIDE + key / 4u][key % 4u] = s[r][j] > LOWEST ? exp(s[r][j] - top) : 0.0;
+        }
+    }
+}
+
+void add_values() {
+    [[unroll]] for (uint r = 0u; r < ROWS; r++) {
+        l[r] *= correction[r];
+        [[unroll]] for (uint c = 0u; c < COLS; c++) acc[r][c] *= correction[r];
+    }
+    for (uint j = 0u; j < BK / 4u; j++) {
+        vec4 p[ROWS];
+        [[unroll]] for (uint r = 0u; r < ROWS; r++) {
+            p[r] = weights[row_of(r) * P_STRIDE + j];
+            l[r] += p[r].x + p[r].y + p[r].z + p[r].w;
+        }
+        [[unroll]] for (uint c = 0u; c < COLS; c++) {
+            uint at = 4u * j * STRIDE + min(lane() + c * LANES, HEAD_QUADS - 1u);
+            vec4 b0 = tile_load(tile_v[at]), b1 = tile_load(tile_v[at + STRIDE]);
+            vec4 b2 = tile_load(tile_v[at + 2u * STRIDE]), b3 = tile_load(tile_v[at + 3u * STRIDE]);
+            [[unroll]] for (uint r = 0u; r < ROWS; r++) {
+                vec4 sum = fma(vec4(p[r].x), b0, acc[r][c]);
+                sum = fma(vec4(p[r].y), b1, sum);
+                sum = fma(vec4(p[r].z), b2, sum);
+                acc[r][c] = fma(vec4(p[r].w), b3, sum);
+            }
+        }
+    }
+}
+
+void main() {
+    uint row = heads * HEAD_QUADS; // quads of a token
+    uint group = group_index(), rest = group / tiles;
+    uint tile_first = (group - rest * tiles) * BQ, head = rest % heads, batch = rest / heads;
+    if (batch >= batches) return; // all of the workgroup
+    uint k_at = k_skip + batch * tokens_k * row + head * HEAD_QUADS;
+    uint v_at = v_skip + batch * tokens_k * row + head * HEAD_QUADS;
+    uint q_at = q_skip + (batch * queries + tile_first) * row + head * HEAD_QUADS;
+
+    fetch_q(q_at, row, queries - tile_first);
+    [[unroll]] for (uint r = 0u; r < ROWS; r++) {
+        m[r] = LOWEST;
+        l[r] = 0.0;
+        [[unroll]] for (uint c = 0u; c < COLS; c++) acc[r][c] = vec4(0.0);
+    }
+    // With a causal mask no key after the tile's last query counts.
+    uint end = tokens_k;
+    if (CAUSAL != 0u) end = min(end, first_query + min(tile_first + BQ, queries));
+    for (uint first = 0u; first < end; first += BK) {
+        fetch_keys(k_at, v_at, row, first);
+        barrier();
+        score(tile_first, first);
+        barrier();
+        weigh();
+        barrier();
+        add_values();
+        barrier();
+    }
+
+    [[unroll]] for (uint r = 0u; r < ROWS; r++) {
+        uint query = tile_first + row_of(r);
+        [[unroll]] for (uint c = 0u; c < COLS; c++) {
+            uint d = lane() + c * LANES;
+            if (query < queries && d < HEAD_QUADS)
+                y[y_skip + (batch * queries + query) * row + head * HEAD_QUADS + d] = quad_store(acc[r][c] / l[r]);
+        }
+    }
+}
