@@ -46,6 +46,7 @@ enum fum_limit {
     FUM_LIMIT_READ,
     FUM_LIMIT_WRITE,
     FUM_LIMIT_COPY,
+    FUM_LIMIT_TRANSFER,
     FUM_LIMIT_ROWS,
     FUM_LIMIT_CACHED,
     FUM_LIMIT_BROADCAST,
@@ -71,7 +72,7 @@ enum fum_result fum_limits_measure(struct fum_limits *limits, enum fum_limit whi
 bool fum_limits_has(const struct fum_limits *limits, enum fum_limit which);
 // The best arithmetic rate for values stored as dtype, over the f32 rate; 1 when f32 is what there is.
 double fum_limits_gain(const struct fum_limits *limits, enum fum_dtype dtype);
-// The best rate of large memory, of reading, writing and copying, over that of reading.
+// The best rate of large memory, by reading, writing and copying, over that of reading.
 double fum_limits_memory_gain(const struct fum_limits *limits);
 enum fum_result fum_limits_finish(const struct fum_limits *limits, struct fum_bench_report *report, fum_arena *arena,
                                   struct fum_error *err);

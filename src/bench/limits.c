@@ -19,30 +19,37 @@ struct recipe {
     int moved;        // times that a quad crosses the bus
 };
 
+#define RATE(its_shader, type, its_unit, says) .shader = its_shader, .dtype = type, .unit = its_unit, .what = says, .scale = 1e-9
+#define MEMORY(number, times, says) RATE("bench_memory", FUM_F32, "GB/s", says), .pattern = number, .moved = times
+#define TIME(says) .shader = "bench_empty", .dtype = FUM_F32, .unit = "us", .what = says, .scale = 1e6, .time = true
+
 static const struct recipe recipes[FUM_LIMIT_COUNT] = {
-    [FUM_LIMIT_FMA_F32] = {"fma f32", "GFLOP/s", "multiply-add chains in registers", "bench_fma", FUM_F32, 1e-9},
-    [FUM_LIMIT_FMA_F16] = {"fma f16", "GFLOP/s", "the same in f16, in pairs", "bench_fma", FUM_F16, 1e-9},
-    [FUM_LIMIT_DOT_S8] = {"dot s8", "GOP/s", "dot products of four packed 8-bit integers", "bench_dot", FUM_F32, 1e-9},
-    [FUM_LIMIT_MATRIX_F16] = {"matrix f16", "GFLOP/s", "cooperative matrices of f16 in registers, f32 sums",
-                              "bench_matrix", FUM_F16, 1e-9},
-    [FUM_LIMIT_MATRIX_BF16] = {"matrix bf16", "GFLOP/s", "the same of bf16", "bench_matrix", FUM_BF16, 1e-9},
-    [FUM_LIMIT_READ] = {"read", "GB/s", "neighbouring lanes read neighbouring 16 bytes", "bench_memory", FUM_F32, 1e-9,
-                        false, 0, 1},
-    [FUM_LIMIT_WRITE] = {"write", "GB/s", "the same, written", "bench_memory", FUM_F32, 1e-9, false, 1, 1},
-    [FUM_LIMIT_COPY] = {"copy", "GB/s", "read and written bytes together", "bench_memory", FUM_F32, 1e-9, false, 2, 2},
-    [FUM_LIMIT_ROWS] = {"read in rows", "GB/s", "every lane reads along a row of its own", "bench_memory", FUM_F32, 1e-9,
-                        false, 3, 1},
-    [FUM_LIMIT_CACHED] = {"read cached", "GB/s", "a part of 16 KiB, again and again", "bench_memory", FUM_F32, 1e-9,
-                          false, 0, 1},
-    [FUM_LIMIT_BROADCAST] = {"read same", "GB/s", "all lanes want the same 16 bytes; counted for each lane",
-                             "bench_memory", FUM_F32, 1e-9, false, 4, 1},
-    [FUM_LIMIT_SHARED] = {"shared memory", "GB/s", "16 KiB of it, read round and round", "bench_shared", FUM_F32, 1e-9},
-    [FUM_LIMIT_DISPATCH] = {"dispatch", "us", "one more of 64 that do not wait for each other", "bench_empty", FUM_F32,
-                            1e6, true},
-    [FUM_LIMIT_BARRIER] = {"barrier", "us", "what it adds between two dispatches", "bench_empty", FUM_F32, 1e6, true},
-    [FUM_LIMIT_SUBMIT] = {"submission", "us", "from the call until the host knows that it is done", "bench_empty",
-                          FUM_F32, 1e6, true},
+    [FUM_LIMIT_FMA_F32] = {.name = "fma f32", RATE("bench_fma", FUM_F32, "GFLOP/s", "multiply-add chains in registers")},
+    [FUM_LIMIT_FMA_F16] = {.name = "fma f16", RATE("bench_fma", FUM_F16, "GFLOP/s", "the same in f16, in pairs")},
+    [FUM_LIMIT_DOT_S8] = {.name = "dot s8",
+                          RATE("bench_dot", FUM_F32, "GOP/s", "dot products of four packed 8-bit integers")},
+    [FUM_LIMIT_MATRIX_F16] = {.name = "matrix f16", RATE("bench_matrix", FUM_F16, "GFLOP/s",
+                                                         "cooperative matrices of f16 in registers, f32 sums")},
+    [FUM_LIMIT_MATRIX_BF16] = {.name = "matrix bf16", RATE("bench_matrix", FUM_BF16, "GFLOP/s", "the same of bf16")},
+    [FUM_LIMIT_READ] = {.name = "read", MEMORY(0, 1, "neighbouring lanes read neighbouring 16 bytes")},
+    [FUM_LIMIT_WRITE] = {.name = "write", MEMORY(1, 1, "the same, written")},
+    [FUM_LIMIT_COPY] = {.name = "copy", MEMORY(2, 2, "read and written bytes together")},
+    [FUM_LIMIT_TRANSFER] = {.name = "buffer copy", RATE(NULL, FUM_F32, "GB/s", "the same by the driver's own command"),
+                            .moved = 2},
+    [FUM_LIMIT_ROWS] = {.name = "read in rows", MEMORY(3, 1, "every lane reads along a row of its own")},
+    [FUM_LIMIT_CACHED] = {.name = "read cached", MEMORY(0, 1, "a part of 16 KiB, again and again")},
+    [FUM_LIMIT_BROADCAST] = {.name = "read same",
+                             MEMORY(4, 1, "all lanes want the same 16 bytes; counted for each lane")},
+    [FUM_LIMIT_SHARED] = {.name = "shared memory",
+                          RATE("bench_shared", FUM_F32, "GB/s", "16 KiB of it, read round and round")},
+    [FUM_LIMIT_DISPATCH] = {.name = "dispatch", TIME("one more of 64 that do not wait for each other")},
+    [FUM_LIMIT_BARRIER] = {.name = "barrier", TIME("what it adds between two dispatches")},
+    [FUM_LIMIT_SUBMIT] = {.name = "submission", TIME("from the call until the host knows that it is done")},
 };
+
+static const struct fum_shader *shader_of(const struct recipe *recipe) {
+    return recipe->shader ? fum_shader_find(recipe->shader, recipe->dtype) : NULL;
+}
 
 bool fum_limits_has(const struct fum_limits *l, enum fum_limit which) {
     return l->probe[which].command != NULL;
@@ -138,14 +145,17 @@ static bool is_memory(enum fum_limit which) {
 static void plan_work(const struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct work *w) {
     const struct recipe *recipe = &recipes[which];
     const struct fum_device_info *info = fum_device_get_info(l->device);
-    *w = (struct work){.desc = {.shader = fum_shader_find(recipe->shader, recipe->dtype),
+    *w = (struct work){.desc = {.shader = shader_of(recipe),
                                 .spec = {lanes_of(info), 1, 1},
                                 .num_spec = 3,
                                 .num_bindings = 1},
                        .binding = {{l->y, 0, fum_buffer_size(l->y), true}},
                        .groups = {1, 1, 1},
                        .dispatches = 1};
-    if (is_arithmetic(which)) {
+    if (which == FUM_LIMIT_TRANSFER) {
+        w->dispatches = (int)rounds;
+        w->amount = 2.0 * (double)fum_buffer_size(l->x) * rounds;
+    } else if (is_arithmetic(which)) {
         plan_arithmetic(l, which, rounds, w);
     } else if (is_memory(which)) {
         plan_memory(l, which, rounds, w);
@@ -158,17 +168,18 @@ static void plan_work(const struct fum_limits *l, enum fum_limit which, uint32_t
 static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct fum_probe *probe,
                               struct fum_error *err) {
     const char *name = recipes[which].name;
-    const fum_kernel *kernel;
+    const fum_kernel *kernel = NULL;
     struct work w;
     plan_work(l, which, rounds, &w);
     *probe = (struct fum_probe){.slot = 1, .amount = w.amount};
-    enum fum_result r = fum_kernel_get(&kernel, l->device, &w.desc, err);
+    enum fum_result r = w.desc.shader ? fum_kernel_get(&kernel, l->device, &w.desc, err) : FUM_OK;
     if (!r) r = fum_command_create(&probe->command, l->device, name, err);
     if (!r) r = fum_command_timestamp(probe->command, 0, err);
     for (int i = 0; i < w.dispatches && !r; i++) {
         if (which == FUM_LIMIT_DISPATCH) // apart, so that no barrier comes between
             w.binding[0] = (struct fum_binding){l->y, (uint64_t)i * 4096, 4096, true};
-        r = fum_command_dispatch(probe->command, kernel, w.binding, w.push, w.groups, name, err);
+        r = !kernel ? fum_command_copy(probe->command, l->x, 0, l->y, 0, fum_buffer_size(l->x), err)
+                    : fum_command_dispatch(probe->command, kernel, w.binding, w.push, w.groups, name, err);
     }
     if (!r) r = fum_command_timestamp(probe->command, 1, err);
     if (!r) r = fum_command_end(probe->command, err);
@@ -195,7 +206,7 @@ static enum fum_result calibrate(struct fum_limits *l, enum fum_limit which, str
 // Whether the device and this build have what it takes.
 static bool supported(const struct fum_device_info *info, enum fum_limit which) {
     const struct recipe *recipe = &recipes[which];
-    if (!fum_shader_find(recipe->shader, recipe->dtype)) return false;
+    if (recipe->shader && !shader_of(recipe)) return false;
     if (which == FUM_LIMIT_FMA_F16) return info->float16;
     if (which == FUM_LIMIT_DOT_S8) return info->int_dot;
     if (which == FUM_LIMIT_MATRIX_F16 || which == FUM_LIMIT_MATRIX_BF16)
@@ -289,7 +300,7 @@ double fum_limits_gain(const struct fum_limits *l, enum fum_dtype dtype) {
 
 double fum_limits_memory_gain(const struct fum_limits *l) {
     double read = fum_samples_median(&l->samples[FUM_LIMIT_READ]), best = read;
-    for (enum fum_limit i = FUM_LIMIT_WRITE; i <= FUM_LIMIT_COPY; i++) {
+    for (enum fum_limit i = FUM_LIMIT_WRITE; i <= FUM_LIMIT_TRANSFER; i++) {
         double rate = fum_samples_median(&l->samples[i]);
         if (rate > best) best = rate;
     }

@@ -31,9 +31,9 @@ static double limit_of(const cJSON *report, const char *name) {
 }
 
 static double memory_limit(const cJSON *report) {
-    static const char *const names[] = {"read", "write", "copy"};
+    static const char *const names[] = {"read", "write", "copy", "buffer copy"};
     double best = 0;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (limit_of(report, names[i]) > best)
             best = limit_of(report, names[i]);
     return best;
@@ -185,8 +185,8 @@ static void put_bar(struct cli_page *page, const cJSON *op, int colour, double y
     if (share.count > 1)
         cli_page_put(page, "<line class=whisker x1=%.1f y1=%.1f x2=%.1f y2=%.1f />", LABELS + fmin(share.low, 1) * scale, middle,
                      LABELS + fmin(share.high, 1) * scale, middle);
-    cli_page_put(page, "<text x=%d y=%.1f>%.1f%%%s &#160; %s %s", LABELS + BAR_WIDTH + 10, middle + 4, 100 * share.median,
-                 share.median > 1 ? " (cached)" : "", cli_seconds_text(s.median).text,
+    cli_page_put(page, "<text x=%d y=%.1f>%.1f%% &#160; %s %s", LABELS + BAR_WIDTH + 10, middle + 4, 100 * share.median,
+                 cli_seconds_text(s.median).text,
                  cli_spread_text(s.count, s.median, s.low, s.high).text);
     if (flops > 0)
         cli_page_put(page, " &#160; %.3g GFLOP/s</text>", flops / s.median * 1e-9);
