@@ -250,12 +250,12 @@ static enum fum_result record(struct ops *ops, struct entry *e, int loops, struc
 
 // The first run, which is not counted, tells how often a short one is repeated within a command.
 static enum fum_result warm_up(struct ops *ops, struct entry *e, struct fum_error *err) {
-    double seconds, wanted = ops->run->info->type == FUM_DEVICE_CPU ? 2e-3 : 2e-4;
+    double seconds, wanted = ops->run->info->type == FUM_DEVICE_CPU ? 8e-3 : 2e-4;
     enum fum_result r = record(ops, e, 1, err);
     if (!r) r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
     if (r || seconds >= wanted) return r;
     int loops = seconds > 0 ? (int)(wanted / seconds) + 1 : 16;
-    return record(ops, e, loops > 32 ? 32 : loops, err);
+    return record(ops, e, loops > 64 ? 64 : loops, err);
 }
 
 static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_around *before, struct fum_error *err) {
@@ -270,7 +270,7 @@ static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_arou
     double arithmetic = e->flops / (fma * fum_limits_gain(&ops->run->limits, e->type)), moving = e->bytes / memory;
     e->memory_bound = moving > arithmetic;
     *before = after;
-    if (!fum_samples_add(&e->seconds, seconds) || !fum_samples_add(&e->of_fma, e->flops / seconds / fma) ||
+    if (!fum_samples_add(&e->seconds, seconds) || !fum_samples_add(&e->of_fma, fum_op_flops(e->op, &e->call) / seconds / fma) ||
         !fum_samples_add(&e->of_roof, (arithmetic > moving ? arithmetic : moving) / seconds))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a measurement");
     return FUM_OK;

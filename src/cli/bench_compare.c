@@ -48,14 +48,14 @@ static bool same_device(const cJSON *a, const cJSON *b) {
     return strcmp(cli_bench_string(x, "name"), cli_bench_string(y, "name")) == 0;
 }
 
-// On one device the share of the roofline must have changed too: a busy machine slows its limits as much as the rest.
+// On one device the share of the fma rate must have changed too: a busy machine slows that as much as the rest.
 static int change_of(const struct measure *m, const cJSON *first, const cJSON *other, const cJSON *a, const cJSON *b,
                      const struct cli_samples *x, const struct cli_samples *y, bool lower_is_better) {
     int by_time = change(x, y, lower_is_better);
     if (by_time == 0 || strcmp(m->section, "ops") != 0 || !same_device(first, other))
         return by_time;
-    struct cli_samples s = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(a, "of_roof"));
-    struct cli_samples t = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(b, "of_roof"));
+    struct cli_samples s = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(a, "of_fma"));
+    struct cli_samples t = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(b, "of_fma"));
     if (s.count == 0 || t.count == 0)
         return by_time;
     return change(&s, &t, false) == by_time ? by_time : 0;
@@ -112,10 +112,20 @@ static void print_column_heads(const char *title, int count) {
     printf("\n");
 }
 
+static bool any_match(const char *section, const cJSON *const *reports, int count) {
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(reports[0], section)) {
+        for (int i = 1; i < count; i++)
+            if (cli_bench_match(reports[i], section, entry))
+                return true;
+    }
+    return false;
+}
+
 static void print_section(const char *section, const char *title, const cJSON *const *reports, int count,
                           struct tally *tally) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(reports[0], section), *entry;
-    if (cJSON_GetArraySize(list) == 0)
+    if (!any_match(section, reports, count))
         return;
     print_column_heads(title, count);
     cJSON_ArrayForEach(entry, list) {
@@ -158,7 +168,7 @@ int cli_bench_compare(const cJSON *const *reports, const char *const *names, int
         printf("\n");
     }
     printf("x over 1: faster than A. Beyond the spread: the quartiles do not touch and the medians are over %d%% apart; of "
-           "operations\non the same device, the share of the roofline has changed likewise, so that a busy machine is no "
+           "operations\non the same device, the share of the fma rate has changed likewise, so that a busy machine is no "
            "regression\n",
            MIN_CHANGE);
     return 0;

@@ -47,8 +47,7 @@ static cJSON *op_json(const struct fum_bench_op *op) {
     add_number(out, "barriers", op->barriers);
     cJSON_AddStringToObject(out, "bound", op->memory_bound ? "memory" : "arithmetic");
     add_samples(out, "seconds", &op->seconds);
-    if (op->flops > 0)
-        add_samples(out, "of_fma", &op->of_fma);
+    add_samples(out, "of_fma", &op->of_fma);
     add_samples(out, "of_roof", &op->of_roof);
     return out;
 }

@@ -42,7 +42,7 @@ slower() { # NAME DEVICE
 report = json.load(open("op.json"))
 report["device"]["name"] = sys.argv[2] or report["device"]["name"]
 for op in report["ops"]:
-    for key, factor in (("seconds", 10), ("of_roof", 0.1)):
+    for key, factor in (("seconds", 10), ("of_fma", 0.1)):
         for part in "median", "low", "high":
             op[key][part] *= factor
 json.dump(report, open(sys.argv[1], "w"))' "$@"
