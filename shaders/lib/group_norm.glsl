@@ -10,26 +10,34 @@ INPUT(1, Gamma, gamma);
 INPUT(2, Beta, beta);
 layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
-#include "lib/moments.glsl"
+INPUT(4, X1, x1);
 
-layout(constant_id = 5) const uint SPAN = 1;
-layout(constant_id = 6) const uint ACT = 0;
+layout(constant_id = 5) const uint TWO = 0; // 1: the channels of x1 follow those of x
+layout(constant_id = 6) const uint SPAN = 1;
+layout(constant_id = 7) const uint ACT = 0;
 
 layout(push_constant) uniform Push {
     uint quads; // of a row
     uint groups, group_channels;
     uint rows, batches;
     float eps;
-    uint x_skip, y_skip;
+    uint x_quads; // of a row, in x
+    uint x_skip, y_skip, x1_skip;
 };
+
+bool in_second(uint q) { return TWO != 0u && q >= x_quads; }
+vec4 x_at(const bool second, uint row, uint q) {
+    if (second) return input_load(x1, x1_skip + row * (quads - x_quads) + q - x_quads);
+    return input_load(x, x_skip + row * x_quads + q);
+}
+#include "lib/moments.glsl"
 
 void main() {
     uint spans = groups / SPAN, item = group_index(), batch = item / spans, first = item % spans * SPAN * group_channels;
     if (batch >= batches) return; // with the whole workgroup
-    uint at = batch * rows * quads;
     float means[SPAN], inverses[SPAN];
     for (uint g = 0u; g < SPAN; g++) {
-        moments(x_skip + at, quads, rows, first + g * group_channels, first + (g + 1u) * group_channels);
+        moments(batch * rows, rows, first + g * group_channels, first + (g + 1u) * group_channels);
         means[g] = mean;
         inverses[g] = inversesqrt(m2 / n + eps);
     }
@@ -44,8 +52,13 @@ void main() {
             a[c] *= inverse;
             b[c] = fma(-mu, a[c], b[c]);
         }
-        uint i = at + first / 4u + q;
-        for (uint row = lane_r; row < rows; row += lanes_r)
-            y[y_skip + i + row * quads] = quad_store(act_apply(ACT, fma(input_load(x, x_skip + i + row * quads), a, b)));
+        uint row = batch * rows + lane_r, end = (batch + 1u) * rows, at = first / 4u + q;
+        if (in_second(at)) {
+            for (; row < end; row += lanes_r)
+                y[y_skip + row * quads + at] = quad_store(act_apply(ACT, fma(x_at(true, row, at), a, b)));
+        } else {
+            for (; row < end; row += lanes_r)
+                y[y_skip + row * quads + at] = quad_store(act_apply(ACT, fma(x_at(false, row, at), a, b)));
+        }
     }
 }

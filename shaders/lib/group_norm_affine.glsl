@@ -9,20 +9,30 @@ INPUT(1, Gamma, gamma);
 INPUT(2, Beta, beta);
 layout(set = 0, binding = 3) writeonly buffer Factors { float factors[]; }; // [batch][a, b][channel]
 
-#include "lib/moments.glsl"
+INPUT(4, X1, x1);
+
+layout(constant_id = 5) const uint TWO = 0; // 1: the channels of x1 follow those of x
 
 layout(push_constant) uniform Push {
     uint quads; // of a row
     uint groups, group_channels;
     uint rows, batches;
     float eps;
+    uint x_quads; // of a row, in x
 };
+
+bool in_second(uint q) { return TWO != 0u && q >= x_quads; }
+vec4 x_at(const bool second, uint row, uint q) {
+    if (second) return input_load(x1, row * (quads - x_quads) + q - x_quads);
+    return input_load(x, row * x_quads + q);
+}
+#include "lib/moments.glsl"
 
 void main() {
     uint item = group_index(), group = item % groups, batch = item / groups;
     if (batch >= batches) return; // with the whole workgroup
     uint first = group * group_channels, end = first + group_channels;
-    moments(batch * rows * quads, quads, rows, first, end);
+    moments(batch * rows, rows, first, end);
     float inverse = inversesqrt(m2 / n + eps);
     uint to = batch * 8u * quads;
     for (uint c = first + gl_LocalInvocationID.x; c < end; c += LANES) {

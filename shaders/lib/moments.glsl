@@ -1,7 +1,8 @@
 // Mean and sum of squared differences of a group of channels over the rows of a batch, by a whole workgroup in one pass:
 // each lane takes those of short runs of rows by Welford's recurrence, and everything after that is merged, m2 = m2_a +
 // m2_b + n_a n_b / n (mean_a - mean_b)^2 (Chan, Golub and LeVeque, "Updating formulae", 1979), which keeps its digits
-// however large the mean is. The shader declares the input x before this file.
+// however large the mean is. Before this
+// file the shader defines what it is of: vec4 x_at(second, row, quad), second being in_second(quad).
 layout(constant_id = 3) const uint LANES = 8;      // of the workgroup; a power of two
 layout(constant_id = 4) const uint ALONG_ROWS = 0; // 1: all lanes lie along rows; 0: first along the quads of a row
 
@@ -23,26 +24,32 @@ void merge(float n_b, float mean_b, float m2_b) {
 // How many lanes lie along `quads` quads of a row.
 uint lanes_along(uint quads) { return ALONG_ROWS != 0u ? 1u : min(quads, LANES); }
 
-// Channels [first, end) of the rows that start at quad `at` of x, `quads` from one to the next. n, mean and m2 are then
-// those of all in every lane. To be called by the whole workgroup.
-void moments(uint at, uint quads, uint rows, uint first, uint end) {
+// Adds quad q of rows row, row + lanes_r, .. up to end_row; second: it is one of the second input.
+void add_quad(const bool second, uint q, uint row, uint end_row, uint lanes_r, uint first, uint end) {
+    for (; row < end_row; row += RUN * lanes_r) {
+        vec4 mu = vec4(0.0), squares = vec4(0.0);
+        uint count = min(RUN, (end_row - row + lanes_r - 1u) / lanes_r);
+        for (uint i = 0u; i < count; i++) {
+            vec4 v = x_at(second, row + i * lanes_r, q);
+            vec4 delta = v - mu;
+            mu = fma(delta, vec4(1.0 / float(i + 1u)), mu);
+            squares = fma(delta, v - mu, squares);
+        }
+        // Of the quad's four channels those of the group.
+        for (uint c = 0u; c < 4u; c++)
+            if (4u * q + c >= first && 4u * q + c < end) merge(float(count), mu[c], squares[c]);
+    }
+}
+
+// Of channels [first, end) of `rows` rows from `first_row` on: n, mean and m2 are then those of all in every lane. To be
+// called by the whole workgroup. Loops are apart for the two inputs: CPU drivers take both sides of a branch.
+void moments(uint first_row, uint rows, uint first, uint end) {
     uint lane = gl_LocalInvocationID.x, end_quad = (end + 3u) / 4u;
     uint lanes_q = lanes_along(end_quad - first / 4u), lanes_r = LANES / lanes_q, lane_r = lane / lanes_q;
     n = mean = m2 = 0.0;
     for (uint q = first / 4u + lane % lanes_q; q < end_quad && lane_r < lanes_r; q += lanes_q) {
-        for (uint row = lane_r; row < rows; row += RUN * lanes_r) {
-            vec4 mu = vec4(0.0), squares = vec4(0.0);
-            uint count = min(RUN, (rows - row + lanes_r - 1u) / lanes_r);
-            for (uint i = 0u; i < count; i++) {
-                vec4 v = input_load(x, at + (row + i * lanes_r) * quads + q);
-                vec4 delta = v - mu;
-                mu = fma(delta, vec4(1.0 / float(i + 1u)), mu);
-                squares = fma(delta, v - mu, squares);
-            }
-            // Of the quad's four channels those of the group.
-            for (uint c = 0u; c < 4u; c++)
-                if (4u * q + c >= first && 4u * q + c < end) merge(float(count), mu[c], squares[c]);
-        }
+        if (in_second(q)) add_quad(true, q, first_row + lane_r, first_row + rows, lanes_r, first, end);
+        else add_quad(false, q, first_row + lane_r, first_row + rows, lanes_r, first, end);
     }
     s_n[lane] = n;
     s_mean[lane] = mean;

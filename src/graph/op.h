@@ -158,6 +158,11 @@ struct fum_op {
     // Whether that is as fast on the device as two nodes, for a producer's call as it is before.
     bool (*gates)(const struct fum_device_info *info, const struct fum_op_call *call);
     const char *double_attr; // setting that makes it read its input doubled; NULL: none
+    // Whether the output is the inputs one after the other along the channels ("concat" of two); NULL: never. An op with
+    // second_input, an optional input, can read the two in their place, where reads_joined says so for the joined call.
+    bool (*joins)(const struct fum_op_call *call);
+    int second_input; // 0: has none
+    bool (*reads_joined)(const struct fum_device_info *info, const struct fum_op_call *call);
     // Normalisation as an input read. A norm's `affine` is the op that, from the same inputs and settings, computes what
     // the norm comes to for every channel: a factor and an addend, f32 [batch, 2, channels]. An op with `norm_input`
     // takes them and reads act(x factor + addend) in place of its input 0, act by the setting norm_act_attr.

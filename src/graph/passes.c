@@ -114,6 +114,33 @@ static bool fuse_gate(fum_tensor *node, const struct fum_device_info *info) {
     return true;
 }
 
+// What reads a concatenation reads its two parts, so that it need not wait for the copy, which others may want.
+static bool read_joined(fum_tensor *node, const struct fum_device_info *info) {
+    const struct fum_op *op = node->op;
+    fum_tensor *p = node->in[0];
+    if (!op->second_input || node->in[op->second_input] || p->kind != FUM_TENSOR_NODE || !p->op->joins) return false;
+    struct fum_op_call call;
+    fum_tensor_call(p, &call);
+    if (!p->op->joins(&call)) return false;
+    fum_tensor_call(node, &call);
+    if (!op->reads_joined(info, &call)) return false;
+    node->in[0] = p->in[0];
+    node->in[op->second_input] = p->in[1];
+    return true;
+}
+
+// The input of a norm as one tensor: input 0, or the concatenation that it reads the parts of. NULL: there is none.
+static fum_tensor *whole_input(const fum_graph *graph, const fum_tensor *norm) {
+    int second = norm->op->second_input;
+    if (!second || !norm->in[second]) return norm->in[0];
+    for (int i = 0; i < norm->id; i++) {
+        fum_tensor *t = graph->tensors[i];
+        if (t->live && t->kind == FUM_TENSOR_NODE && t->op->joins && t->in[0] == norm->in[0] && t->in[1] == norm->in[second])
+            return t;
+    }
+    return NULL;
+}
+
 // A norm that this node alone reads becomes its factors and addends, and the node applies them as it reads the norm's
 // input.
 static bool read_normalised(fum_tensor *node, const struct fum_device_info *info) {
@@ -121,11 +148,12 @@ static bool read_normalised(fum_tensor *node, const struct fum_device_info *info
     fum_tensor *p = node->in[0];
     if (!op->norm_input || !op->reads_normalised || node->in[op->norm_input]) return false;
     if (!only_for(p, node) || !p->op->affine) return false;
+    fum_tensor *x = whole_input(node->graph, p);
     struct fum_op_call call;
     fum_tensor_call(node, &call);
-    if (!op->reads_normalised(info, &call)) return false;
+    if (!x || !op->reads_normalised(info, &call)) return false;
     node->attr[fum_op_attr_index(op, op->norm_act_attr)] = act_of(p);
-    node->in[0] = p->in[0];
+    node->in[0] = x;
     node->in[op->norm_input] = p;
     p->op = p->op->affine; // of the same inputs and settings
     fum_tensor_call(p, &call);
@@ -153,6 +181,7 @@ int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info) {
         if (!t->live || t->kind != FUM_TENSOR_NODE) continue;
         if (fuse_act(t) || fuse_gate(t, info) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
         if (fuse_double(t)) fused++;
+        if (read_joined(t, info)) fused++;
         if (read_normalised(t, info)) fused++;
         if (become_window(t, info)) fused++;
     }

@@ -107,6 +107,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+static bool joins(const struct fum_op_call *call) {
+    return the_axis(call) == call->out.shape.rank - 1 && !call->has[2] && fum_shape_channels(&call->in[0].shape) % 4 == 0;
+}
+
 const struct fum_op fum_op_concat = {
     .name = "concat",
     .attrs = attrs,
@@ -115,4 +119,5 @@ const struct fum_op fum_op_concat = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .joins = joins,
 };

@@ -2,6 +2,7 @@
 // over a batch's rows and the channels of a group. In one dispatch where a workgroup can take all of a group; else
 // factors and addends per channel in f32 scratch, then their application.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ops/group_norm_factors.h"
@@ -11,7 +12,7 @@
 enum { BLOCK = 8 };
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
-    call->out = call->in[0];
+    call->out = fum_group_norm_x(call);
     return fum_group_norm_check(call, why, why_size);
 }
 
@@ -22,11 +23,11 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     for (int64_t b = 0; b < batches; b++) {
         for (int64_t g = 0; g < groups; g++) {
             double mean, variance;
-            fum_group_norm_statistics(call, in[0], b, g, &mean, &variance);
+            fum_group_norm_statistics(call, in, b, g, &mean, &variance);
             for (int64_t r = 0; r < rows; r++) {
                 for (int64_t i = g * each; i < (g + 1) * each; i++) {
                     int64_t at = (b * rows + r) * c + i;
-                    double v = (in[0][at] - mean) / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]);
+                    double v = (fum_group_norm_value(call, in, b * rows + r, i) - mean) / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]);
                     v = v * in[1][i] + in[2][i];
                     out[at] = (float)fum_act_reference((enum fum_act)call->attr[FUM_GROUP_NORM_ACT], v);
                 }
@@ -79,14 +80,18 @@ static bool add_single(const struct fum_op_call *call, const struct fum_group_no
                                                            span, why, why_size);
         if (!d) return false;
         int64_t first = part.batch * g->rows, count = part.batches * g->rows;
-        uint32_t x_skip, y_skip;
+        uint32_t x_skip, y_skip, x1_skip = 0;
         fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &x_skip);
         fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
-        d->num_bind = 4;
+        if (call->has[FUM_GROUP_NORM_X1])
+            fum_bind_rows(list, d, 4, FUM_GROUP_NORM_X1, false, &call->in[FUM_GROUP_NORM_X1], first, count, &x1_skip);
+        else
+            d->bind[4] = d->bind[0];
         d->spec[d->num_spec++] = (uint32_t)span;
         d->spec[d->num_spec++] = (uint32_t)call->attr[FUM_GROUP_NORM_ACT];
         d->push[d->num_push++] = x_skip;
         d->push[d->num_push++] = y_skip;
+        d->push[d->num_push++] = x1_skip;
     }
     return true;
 }
@@ -97,10 +102,22 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (!fum_group_norm_plan(call, list->info, &g, why, why_size)) return false;
     int64_t span = span_of(call, list->info, &g);
     if (span) return add_single(call, &g, span, list, why, why_size);
+    if (call->has[FUM_GROUP_NORM_X1]) {
+        snprintf(why, why_size, "a second x needs groups that a workgroup can take");
+        return false;
+    }
     list->scratch_bytes = g.stats + g.factors;
     struct fum_dispatch_bind factors = {.operand = FUM_SCRATCH, .write = true, .offset = g.stats, .bytes = g.factors};
     return fum_group_norm_factors(call, &g, &factors, list, why, why_size) &&
            add_apply(call, &g, &factors, list, why, why_size);
+}
+
+// Only the kernel of the single dispatch reads two.
+static bool reads_joined(const struct fum_device_info *info, const struct fum_op_call *call) {
+    struct fum_group_norm g;
+    char why[64];
+    return fum_shape_count(&call->out.shape) && fum_group_norm_plan(call, info, &g, why, sizeof why) && !g.chunked &&
+           span_of(call, info, &g) > 0;
 }
 
 extern const struct fum_op fum_op_group_norm_affine;
@@ -109,10 +126,12 @@ const struct fum_op fum_op_group_norm = {
     .name = "group_norm",
     .attrs = fum_group_norm_attrs,
     .min_inputs = 3,
-    .max_inputs = 3,
+    .max_inputs = 4,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
     .act_attr = "act",
     .affine = &fum_op_group_norm_affine,
+    .second_input = FUM_GROUP_NORM_X1,
+    .reads_joined = reads_joined,
 };

@@ -5,7 +5,8 @@
 #include "ops/group_norm_factors.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
-    const struct fum_shape *x = &call->in[0].shape;
+    const struct fum_desc joined = fum_group_norm_x(call);
+    const struct fum_shape *x = &joined.shape;
     if (!fum_group_norm_check(call, why, why_size)) return false;
     call->out = (struct fum_desc){{3, {x->dim[0], 2, fum_shape_channels(x)}}, FUM_F32};
     return true;
@@ -16,7 +17,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     for (int64_t b = 0; b < call->out.shape.dim[0]; b++) {
         for (int64_t i = 0; i < c; i++) {
             double mean, variance;
-            fum_group_norm_statistics(call, in[0], b, i / (c / groups), &mean, &variance);
+            fum_group_norm_statistics(call, in, b, i / (c / groups), &mean, &variance);
             double factor = in[1][i] / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]);
             out[2 * b * c + i] = (float)factor;
             out[(2 * b + 1) * c + i] = (float)(in[2][i] - mean * factor);
@@ -41,7 +42,7 @@ const struct fum_op fum_op_group_norm_affine = {
     .name = "group_norm_affine",
     .attrs = fum_group_norm_attrs,
     .min_inputs = 3,
-    .max_inputs = 3,
+    .max_inputs = 4,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,

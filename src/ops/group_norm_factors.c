@@ -9,43 +9,67 @@
 
 const struct fum_attr_def fum_group_norm_attrs[] = {{"groups", 32}, {"eps", 1e-5}, {"act", 0}, {NULL, 0}};
 
+struct fum_desc fum_group_norm_x(const struct fum_op_call *call) {
+    struct fum_desc x = call->in[FUM_GROUP_NORM_X];
+    if (call->has[FUM_GROUP_NORM_X1])
+        x.shape.dim[x.shape.rank - 1] += fum_shape_channels(&call->in[FUM_GROUP_NORM_X1].shape);
+    return x;
+}
+
+static bool check_second(const struct fum_op_call *call) {
+    const struct fum_desc *x = &call->in[FUM_GROUP_NORM_X], *y = &call->in[FUM_GROUP_NORM_X1];
+    if (!call->has[FUM_GROUP_NORM_X1]) return true;
+    bool fits = x->dtype == y->dtype && x->shape.rank == y->shape.rank && fum_shape_channels(&x->shape) % 4 == 0;
+    for (int i = 0; fits && i + 1 < x->shape.rank; i++) fits = x->shape.dim[i] == y->shape.dim[i];
+    return fits;
+}
+
 bool fum_group_norm_check(const struct fum_op_call *call, char *why, size_t why_size) {
-    const struct fum_shape *x = &call->in[0].shape;
-    int64_t channels = fum_shape_channels(x), groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
-    if (x->rank < 2) {
-        snprintf(why, why_size, "x must be [batch, .., channels]");
+    const struct fum_desc x = fum_group_norm_x(call);
+    int64_t channels = fum_shape_channels(&x.shape), groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
+    if (x.shape.rank < 2 || !check_second(call)) {
+        snprintf(why, why_size, x.shape.rank < 2 ? "x must be [batch, .., channels]"
+                                                 : "the second x must be like the first, of 4 n channels, but for its own");
         return false;
     }
     if (groups < 1 || channels % groups != 0) {
         snprintf(why, why_size, "%lld channels do not divide into %lld groups", (long long)channels, (long long)groups);
         return false;
     }
-    for (int i = 1; i <= 2; i++) {
+    for (int i = FUM_GROUP_NORM_GAMMA; i <= FUM_GROUP_NORM_BETA; i++) {
         const struct fum_shape *s = &call->in[i].shape;
         if (fum_shape_channels(s) != channels || fum_shape_rows(s) != 1) {
-            snprintf(why, why_size, "%s must have x's %lld channels", i == 1 ? "gamma" : "beta", (long long)channels);
+            snprintf(why, why_size, "%s must have x's %lld channels", i == FUM_GROUP_NORM_GAMMA ? "gamma" : "beta",
+                     (long long)channels);
             return false;
         }
     }
     return true;
 }
 
-void fum_group_norm_statistics(const struct fum_op_call *call, const float *x, int64_t batch, int64_t group,
+double fum_group_norm_value(const struct fum_op_call *call, const float *const *in, int64_t row, int64_t channel) {
+    int64_t c = fum_shape_channels(&call->in[FUM_GROUP_NORM_X].shape);
+    if (channel < c) return in[FUM_GROUP_NORM_X][row * c + channel];
+    return in[FUM_GROUP_NORM_X1][row * fum_shape_channels(&call->in[FUM_GROUP_NORM_X1].shape) + channel - c];
+}
+
+void fum_group_norm_statistics(const struct fum_op_call *call, const float *const *in, int64_t batch, int64_t group,
                                double *mean, double *variance) {
-    int64_t c = fum_shape_channels(&call->in[0].shape), each = c / (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
-    int64_t rows = fum_shape_rows(&call->in[0].shape) / call->in[0].shape.dim[0];
+    const struct fum_desc x = fum_group_norm_x(call);
+    int64_t each = fum_shape_channels(&x.shape) / (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
+    int64_t rows = fum_shape_rows(&x.shape) / x.shape.dim[0], first = group * each;
     double n = (double)(rows * each);
-    x += batch * rows * c + group * each;
     *mean = *variance = 0;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < each; i++) *mean += x[r * c + i] / n;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < each; i++) *variance += pow(x[r * c + i] - *mean, 2) / n;
+    for (int64_t r = batch * rows; r < (batch + 1) * rows; r++)
+        for (int64_t i = first; i < first + each; i++) *mean += fum_group_norm_value(call, in, r, i) / n;
+    for (int64_t r = batch * rows; r < (batch + 1) * rows; r++)
+        for (int64_t i = first; i < first + each; i++)
+            *variance += pow(fum_group_norm_value(call, in, r, i) - *mean, 2) / n;
 }
 
 bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device_info *info, struct fum_group_norm *g,
                          char *why, size_t why_size) {
-    const struct fum_desc *x = &call->in[0];
+    const struct fum_desc joined = fum_group_norm_x(call), *x = &joined;
     g->batches = x->shape.dim[0];
     g->rows = fum_shape_rows(&x->shape) / g->batches;
     g->channels = fum_shape_channels(&x->shape);
@@ -59,6 +83,10 @@ bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device
     g->whole = most / g->rows;
     g->fit = most / g->chunk;
     g->chunked = g->whole < g->batches || (g->batches * g->groups < 16 && g->rows * g->quads > 4096);
+    if (g->chunked && call->has[FUM_GROUP_NORM_X1]) {
+        snprintf(why, why_size, "a second x needs groups that fit a binding and workgroups");
+        return false;
+    }
     uint64_t pair = (uint64_t)g->quads * 32, align = info->binding_align ? info->binding_align : 1;
     g->stats = g->chunked ? ((uint64_t)(g->batches * g->chunks) * pair + align - 1) / align * align : 0;
     g->factors = (uint64_t)g->batches * pair;
@@ -150,15 +178,20 @@ struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, cons
     struct fum_dispatch *d = add(list, texels ? texel_shader : shader, call->in[0].dtype, g, lanes,
                                  (uint64_t)(batches * g->groups / span), why, why_size);
     if (!d) return NULL;
-    d->texels = texels ? 0x7 : 0; // x, gamma and beta
+    bool two = call->has[FUM_GROUP_NORM_X1];
+    d->texels = texels ? 0x17 : 0; // all but the output
     d->spec[d->num_spec++] = lanes;
     d->spec[d->num_spec++] = list->info->type == FUM_DEVICE_CPU; // along rows no lane idles
+    d->spec[d->num_spec++] = two;
     for (int i = 0; i < 3; i++) d->bind[i] = (struct fum_dispatch_bind){.operand = i};
+    d->bind[4] = (struct fum_dispatch_bind){.operand = two ? FUM_GROUP_NORM_X1 : FUM_GROUP_NORM_X};
+    d->num_bind = 5;
     float eps = (float)call->attr[FUM_GROUP_NORM_EPS];
     const uint32_t push[] = {(uint32_t)g->groups, (uint32_t)each, (uint32_t)g->rows, (uint32_t)batches};
     memcpy(d->push + 1, push, sizeof push);
     memcpy(&d->push[5], &eps, sizeof eps);
-    d->num_push = 6;
+    d->push[6] = (uint32_t)fum_shape_row_quads(&call->in[FUM_GROUP_NORM_X].shape);
+    d->num_push = 7;
     return d;
 }
 
@@ -170,6 +203,5 @@ bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_gro
                                                        g->batches, 1, why, why_size);
     if (!d) return false;
     d->bind[3] = *to;
-    d->num_bind = 4;
     return true;
 }

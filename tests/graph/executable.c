@@ -231,6 +231,59 @@ static void test_bad_weights(void **state) {
     made_free(&made);
 }
 
+// A norm reads the parts of a concatenation that others read whole, also as factors and addends of a convolution.
+static void test_joined(void **state) {
+    fum_device *device = *state;
+    struct fum_error err = {0};
+    enum { A = 16, B = 4, SIZE = BATCH * HEIGHT * WIDTH };
+    for (int normalising = 0; normalising < 2; normalising++) {
+        struct made made = {0};
+        struct fum_weight_source source = {.find = find_weight, .user = &made};
+        fum_graph *g[2];
+        fum_tensor *a[2], *b[2], *y[2];
+        struct fum_op conv;
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(fum_graph_create(&g[k], FUM_F32, NULL), FUM_OK);
+            a[k] = fum_graph_input(g[k], "a", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, A}}, FUM_F32, FUM_STAGE_LATENTS);
+            b[k] = fum_graph_input(g[k], "b", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, B}}, FUM_F32, FUM_STAGE_LATENTS);
+            fum_tensor *both = add(g[k], "concat", a[k], b[k], NULL, NULL);
+            fum_tensor *in[] = {both, weight(g[k], "norm.weight"), weight(g[k], "norm.bias")};
+            fum_tensor *norm = fum_graph_add(g[k], "group_norm", NULL, in, 3, (struct fum_attr[]){{"groups", CHANNELS}, {0}});
+            fum_tensor *h = add(g[k], "silu", norm, NULL, NULL, NULL);
+            h = add(g[k], "conv2d", h, weight(g[k], "conv.weight"), weight(g[k], "conv.bias"), pad);
+            y[k] = add(g[k], "add", h, both, NULL, NULL);
+            fum_graph_output(g[k], y[k], "y");
+        }
+        if (normalising) make_normalising(g[1], &conv);
+        fum_interp *interp = NULL;
+        fum_weights *weights = NULL;
+        fum_executable *exe = NULL;
+        if (fum_interp_create(&interp, g[0], &source, false, &err) ||
+            fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .source = source, .label = "test"}, &err) ||
+            fum_executable_compile(&exe, g[1], device, weights, NULL, &err))
+            fail_msg("%s", err.text);
+        int joined = 0;
+        for (int i = 0; i < g[1]->count; i++)
+            joined += g[1]->tensors[i]->live && g[1]->tensors[i]->in[0] == a[1] && g[1]->tensors[i]->in[3] == b[1];
+        assert_int_equal(joined, 1);
+        float *data[2] = {numbers(SIZE * A, 1), numbers(SIZE * B, 2)}, *out = fum_alloc(SIZE * CHANNELS, sizeof *out);
+        fum_interp_write(interp, a[0], data[0], SIZE * A, &err);
+        fum_interp_write(interp, b[0], data[1], SIZE * B, &err);
+        if (fum_interp_run_all(interp, &err) || fum_executable_write(exe, a[1], data[0], SIZE * A, &err) ||
+            fum_executable_write(exe, b[1], data[1], SIZE * B, &err) || fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+            fum_executable_read(exe, y[1], out, SIZE * CHANNELS, &err))
+            fail_msg("%s", err.text);
+        assert_true(relative_rms(out, fum_interp_read(interp, y[0]), SIZE * CHANNELS) < 1e-5);
+        fum_free(data[0]), fum_free(data[1]), fum_free(out);
+        fum_executable_destroy(&exe);
+        fum_weights_destroy(&weights);
+        fum_interp_destroy(&interp);
+        fum_graph_destroy(&g[0]);
+        fum_graph_destroy(&g[1]);
+        made_free(&made);
+    }
+}
+
 static fum_tensor *slice(fum_graph *g, fum_tensor *x, int axis, int start, int count) {
     return add(g, "slice", x, NULL, NULL, (struct fum_attr[]){{"axis", axis}, {"start", start}, {"count", count}, {0}});
 }
@@ -318,6 +371,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_compare), cmocka_unit_test(test_bad_weights),
-                                       cmocka_unit_test(test_windows), cmocka_unit_test(test_wrong_use)};
+                                       cmocka_unit_test(test_joined), cmocka_unit_test(test_windows),
+                                       cmocka_unit_test(test_wrong_use)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -20,7 +20,7 @@ struct layout {
     int y_bind, y_skip;
 };
 static const struct layout layouts[] = {
-    {"matmul", 5, 11}, {"conv2d", 5, 20}, {"attention", 3, 7}, {"group_norm_apply", 2, 6}, {"group_norm", 3, 7},
+    {"matmul", 5, 11}, {"conv2d", 5, 20}, {"attention", 3, 7}, {"group_norm_apply", 2, 6}, {"group_norm", 3, 8},
     {"layer_norm", 3, 3}, {"layer_norm_group", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3},
 };
 
