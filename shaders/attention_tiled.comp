@@ -2,7 +2,8 @@
 // takes BQ queries of one head and goes over the keys BK at a time: LANES neighbouring invocations share ROWS queries,
 // each scoring some of the keys and holding some of the outputs. The running maximum m and sum l of a query are known to
 // all of its lanes, which exchange their maxima and their exp(score - m) through shared memory; nothing depends on the
-// subgroup size. Tiles keep values as they are stored, arithmetic is f32.
+// subgroup size. Tiles keep values as they are stored, arithmetic is f32. Of heads too wide for that, tiles hold a CHUNK of
+// the channels at a time, one after the other.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -16,6 +17,8 @@ layout(constant_id = 6) const uint HEAD_QUADS = 16; // quads of a head
 layout(constant_id = 7) const uint COLS = 4;       // quads of output of an invocation: COLS LANES cover a head
 layout(constant_id = 8) const uint THREADS = 128;  // as the workgroup's size
 layout(constant_id = 9) const uint CAUSAL = 0;
+layout(constant_id = 10) const uint CHUNK = 16; // quads of a head in shared memory at once: all, or a multiple of LANES
+layout(constant_id = 11) const uint V_AT = 0;   // where values lie behind keys; 0: in their place, with several chunks
 
 const float LOWEST = -3.0e38; // below every score, and finite: differences of it are never NaN
 
@@ -52,40 +55,51 @@ vec4 tile_load(vec4 t) { return t; }
 const uint GROUPS = THREADS / LANES; // of lanes
 const uint BQ = GROUPS * ROWS;
 const uint KEYS = BK / LANES; // keys of an invocation
-const uint STRIDE = HEAD_QUADS + 1u; // quads of a row of a tile: one more, against bank conflicts
+const uint CHUNKS = (HEAD_QUADS + CHUNK - 1u) / CHUNK;
+const uint CHUNK_COLS = COLS / CHUNKS;
+const uint STRIDE = CHUNK + 1u; // quads of a row of a tile: one more, against bank conflicts
 const uint P_STRIDE = BK / 4u + 1u;
 const uint Q_SIZE = BQ * STRIDE;
-const uint K_SIZE = BK * STRIDE;
+const uint KV_SIZE = V_AT + BK * STRIDE;
 const uint P_SIZE = BQ * P_STRIDE;
 const uint MAX_SIZE = BQ * LANES;
 
 shared TILE tile_q[Q_SIZE];
-shared TILE tile_k[K_SIZE];
-shared TILE tile_v[K_SIZE];
+shared TILE tile_kv[KV_SIZE];
 shared vec4 weights[P_SIZE];  // exp(score - m), keys in quads
 shared float maxima[MAX_SIZE]; // of each lane's scores
 
 uint lane() { return gl_LocalInvocationID.x % LANES; }
 uint row_of(uint r) { return gl_LocalInvocationID.x / LANES + r * GROUPS; }
 
-void fetch_q(uint q_at, uint row, uint rows_left) {
-    for (uint i = gl_LocalInvocationID.x; i < BQ * HEAD_QUADS; i += THREADS) {
-        uint r = i / HEAD_QUADS, d = i - r * HEAD_QUADS;
-        tile_q[r * STRIDE + d] = tile_pack(quad_load(q[q_at + min(r, rows_left - 1u) * row + d]));
+uint row, q_at, k_at, v_at, rows_left; // quads of a token; where the tile's queries and the head's keys and values begin
+
+// A chunk of the channels, past the last of which there are zeros.
+void fetch_q(uint chunk) {
+    for (uint i = gl_LocalInvocationID.x; i < BQ * CHUNK; i += THREADS) {
+        uint r = i / CHUNK, d = i - r * CHUNK, from = chunk * CHUNK + d;
+        vec4 x = vec4(0.0);
+        if (from < HEAD_QUADS) x = quad_load(q[q_at + min(r, rows_left - 1u) * row + from]);
+        tile_q[r * STRIDE + d] = tile_pack(x);
     }
 }
 
-// Keys and values from `first` on; past the last they are zero.
-void fetch_keys(uint k_at, uint v_at, uint row, uint first) {
-    for (uint i = gl_LocalInvocationID.x; i < BK * HEAD_QUADS; i += THREADS) {
-        uint j = i / HEAD_QUADS, d = i - j * HEAD_QUADS, at = (first + j) * row + d;
-        vec4 k = vec4(0.0), value = vec4(0.0);
-        if (first + j < tokens_k) {
-            k = quad_load(keys[k_at + at]);
-            value = quad_load(v[v_at + at]);
-        }
-        tile_k[j * STRIDE + d] = tile_pack(k);
-        tile_v[j * STRIDE + d] = tile_pack(value);
+// Keys from `first` on, past the last of which there are zeros too.
+void fetch_k(uint first, uint chunk) {
+    for (uint i = gl_LocalInvocationID.x; i < BK * CHUNK; i += THREADS) {
+        uint j = i / CHUNK, d = i - j * CHUNK, from = chunk * CHUNK + d;
+        vec4 x = vec4(0.0);
+        if (first + j < tokens_k && from < HEAD_QUADS) x = quad_load(keys[k_at + (first + j) * row + from]);
+        tile_kv[j * STRIDE + d] = tile_pack(x);
+    }
+}
+
+void fetch_v(uint first, uint chunk) {
+    for (uint i = gl_LocalInvocationID.x; i < BK * CHUNK; i += THREADS) {
+        uint j = i / CHUNK, d = i - j * CHUNK, from = chunk * CHUNK + d;
+        vec4 x = vec4(0.0);
+        if (first + j < tokens_k && from < HEAD_QUADS) x = quad_load(v[v_at + (first + j) * row + from]);
+        tile_kv[V_AT + j * STRIDE + d] = tile_pack(x);
     }
 }
 
@@ -93,18 +107,20 @@ float s[ROWS][KEYS];
 float m[ROWS], l[ROWS], correction[ROWS];
 vec4 acc[ROWS][COLS];
 
-void score(uint tile_first, uint first) {
-    [[unroll]] for (uint r = 0u; r < ROWS; r++)
-        [[unroll]] for (uint j = 0u; j < KEYS; j++) s[r][j] = 0.0;
-    for (uint d = 0u; d < HEAD_QUADS; d++) {
+void add_products() {
+    for (uint d = 0u; d < CHUNK; d++) {
         vec4 a[ROWS];
         [[unroll]] for (uint r = 0u; r < ROWS; r++) a[r] = tile_load(tile_q[row_of(r) * STRIDE + d]);
         [[unroll]] for (uint j = 0u; j < KEYS; j++) {
-            vec4 b = tile_load(tile_k[(lane() + j * LANES) * STRIDE + d]);
+            vec4 b = tile_load(tile_kv[(lane() + j * LANES) * STRIDE + d]);
             [[unroll]] for (uint r = 0u; r < ROWS; r++)
                 s[r][j] = fma(a[r].w, b.w, fma(a[r].z, b.z, fma(a[r].y, b.y, fma(a[r].x, b.x, s[r][j]))));
         }
     }
+}
+
+// The masked scores, and the largest of each lane's.
+void mask(uint tile_first, uint first) {
     [[unroll]] for (uint r = 0u; r < ROWS; r++) {
         float top = LOWEST;
         [[unroll]] for (uint j = 0u; j < KEYS; j++) {
@@ -130,41 +146,79 @@ void weigh() {
     }
 }
 
-void add_values() {
+void correct() {
     [[unroll]] for (uint r = 0u; r < ROWS; r++) {
         l[r] *= correction[r];
         [[unroll]] for (uint c = 0u; c < COLS; c++) acc[r][c] *= correction[r];
+        for (uint j = 0u; j < BK / 4u; j++) l[r] += dot(weights[row_of(r) * P_STRIDE + j], vec4(1.0));
     }
+}
+
+void add_values(uint chunk) {
     for (uint j = 0u; j < BK / 4u; j++) {
         vec4 p[ROWS];
-        [[unroll]] for (uint r = 0u; r < ROWS; r++) {
-            p[r] = weights[row_of(r) * P_STRIDE + j];
-            l[r] += p[r].x + p[r].y + p[r].z + p[r].w;
-        }
-        [[unroll]] for (uint c = 0u; c < COLS; c++) {
-            uint at = 4u * j * STRIDE + min(lane() + c * LANES, HEAD_QUADS - 1u);
-            vec4 b0 = tile_load(tile_v[at]), b1 = tile_load(tile_v[at + STRIDE]);
-            vec4 b2 = tile_load(tile_v[at + 2u * STRIDE]), b3 = tile_load(tile_v[at + 3u * STRIDE]);
+        [[unroll]] for (uint r = 0u; r < ROWS; r++) p[r] = weights[row_of(r) * P_STRIDE + j];
+        [[unroll]] for (uint c = 0u; c < CHUNK_COLS; c++) {
+            uint at = V_AT + 4u * j * STRIDE + min(lane() + c * LANES, CHUNK - 1u), to = chunk * CHUNK_COLS + c;
+            vec4 b0 = tile_load(tile_kv[at]), b1 = tile_load(tile_kv[at + STRIDE]);
+            vec4 b2 = tile_load(tile_kv[at + 2u * STRIDE]), b3 = tile_load(tile_kv[at + 3u * STRIDE]);
             [[unroll]] for (uint r = 0u; r < ROWS; r++) {
-                vec4 sum = fma(vec4(p[r].x), b0, acc[r][c]);
+                vec4 sum = fma(vec4(p[r].x), b0, acc[r][to]);
                 sum = fma(vec4(p[r].y), b1, sum);
                 sum = fma(vec4(p[r].z), b2, sum);
-                acc[r][c] = fma(vec4(p[r].w), b3, sum);
+                acc[r][to] = fma(vec4(p[r].w), b3, sum);
             }
         }
     }
 }
 
+// One step: BK keys.
+void step_whole(uint tile_first, uint first) {
+    fetch_k(first, 0u);
+    fetch_v(first, 0u);
+    barrier();
+    add_products();
+    mask(tile_first, first);
+    barrier();
+    weigh();
+    barrier();
+    correct();
+    add_values(0u);
+    barrier();
+}
+
+void step_in_chunks(uint tile_first, uint first) {
+    for (uint chunk = 0u; chunk < CHUNKS; chunk++) {
+        fetch_q(chunk);
+        fetch_k(first, chunk);
+        barrier();
+        add_products();
+        barrier();
+    }
+    mask(tile_first, first);
+    barrier();
+    weigh();
+    barrier();
+    correct();
+    [[unroll]] for (uint chunk = 0u; chunk < CHUNKS; chunk++) {
+        fetch_v(first, chunk);
+        barrier();
+        add_values(chunk);
+        barrier();
+    }
+}
+
 void main() {
-    uint row = heads * HEAD_QUADS; // quads of a token
     uint group = group_index(), rest = group / tiles;
     uint tile_first = (group - rest * tiles) * BQ, head = rest % heads, batch = rest / heads;
     if (batch >= batches) return; // all of the workgroup
-    uint k_at = k_skip + batch * tokens_k * row + head * HEAD_QUADS;
-    uint v_at = v_skip + batch * tokens_k * row + head * HEAD_QUADS;
-    uint q_at = q_skip + (batch * queries + tile_first) * row + head * HEAD_QUADS;
+    row = heads * HEAD_QUADS;
+    k_at = k_skip + batch * tokens_k * row + head * HEAD_QUADS;
+    v_at = v_skip + batch * tokens_k * row + head * HEAD_QUADS;
+    q_at = q_skip + (batch * queries + tile_first) * row + head * HEAD_QUADS;
+    rows_left = queries - tile_first;
 
-    fetch_q(q_at, row, queries - tile_first);
+    if (CHUNKS == 1u) fetch_q(0u);
     [[unroll]] for (uint r = 0u; r < ROWS; r++) {
         m[r] = LOWEST;
         l[r] = 0.0;
@@ -174,14 +228,10 @@ void main() {
     uint end = tokens_k;
     if (CAUSAL != 0u) end = min(end, first_query + min(tile_first + BQ, queries));
     for (uint first = 0u; first < end; first += BK) {
-        fetch_keys(k_at, v_at, row, first);
-        barrier();
-        score(tile_first, first);
-        barrier();
-        weigh();
-        barrier();
-        add_values();
-        barrier();
+        [[unroll]] for (uint r = 0u; r < ROWS; r++)
+            [[unroll]] for (uint j = 0u; j < KEYS; j++) s[r][j] = 0.0;
+        if (CHUNKS == 1u) step_whole(tile_first, first);
+        else step_in_chunks(tile_first, first);
     }
 
     [[unroll]] for (uint r = 0u; r < ROWS; r++) {

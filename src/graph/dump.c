@@ -85,3 +85,22 @@ char *fum_dump_dot(const fum_graph *graph) {
     put(&t, "}\n");
     return finish(&t);
 }
+
+char *fum_dump_shaders(const fum_plan *plan) {
+    enum { MOST = 64 };
+    const char *names[MOST];
+    int counts[MOST] = {0}, num = 0;
+    struct text t = {0};
+    for (int s = 0; s < plan->num_steps; s++) {
+        for (int i = 0; i < plan->steps[s].count; i++) {
+            const char *shader = plan->steps[s].dispatches[i].shader;
+            int k = 0;
+            while (k < num && strcmp(names[k], shader)) k++;
+            if (k == MOST) continue;
+            if (k == num) names[num++] = shader;
+            counts[k]++;
+        }
+    }
+    for (int k = 0; k < num; k++) put(&t, "%s%s %d", k ? ", " : "", names[k], counts[k]);
+    return finish(&t);
+}

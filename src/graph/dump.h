@@ -9,5 +9,7 @@
 char *fum_dump_text(const fum_graph *graph, const fum_plan *plan);
 // The same as a Graphviz digraph, one colour for each stage.
 char *fum_dump_dot(const fum_graph *graph);
+// Which shaders a plan runs, with their dispatches: "gemm_tiled 210, attention_tiled 32". For the log.
+char *fum_dump_shaders(const fum_plan *plan);
 
 #endif

@@ -65,6 +65,14 @@ static enum fum_result make_plan(fum_executable *exe, const struct fum_executabl
     return dump(params, "plan", exe->graph, exe->plan, err);
 }
 
+// Which kernels the device's variants came to.
+static void log_shaders(const fum_executable *exe) {
+    const struct fum_log *log = fum_device_log(exe->device);
+    char *shaders = fum_log_wants(log, FUM_LOG_INFO) ? fum_dump_shaders(exe->plan) : NULL;
+    if (shaders) fum_log(log, FUM_LOG_INFO, "%s: dispatches of %s", *exe->label ? exe->label : "graph", shaders);
+    fum_free(shaders);
+}
+
 static enum fum_result make_blocks(fum_executable *exe, struct fum_error *err) {
     exe->blocks = fum_calloc((size_t)exe->plan->num_blocks, sizeof *exe->blocks);
     if (!exe->blocks) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
@@ -255,6 +263,7 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
         goto error;
     }
+    log_shaders(exe);
     for (int i = 0; i < graph->count && !weights; i++) {
         const fum_tensor *t = graph->tensors[i];
         if (!t->live || t->kind != FUM_TENSOR_WEIGHT) continue;

@@ -41,7 +41,7 @@ bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels, cons
                                const struct fum_attention *attention, struct fum_dispatches *list, char *why,
                                size_t why_size);
 
-// Attention by tiles in shared memory, for heads of up to 256 channels: part of the variant "tiled".
+// Attention by tiles in shared memory, for heads of up to 512 channels: part of the variant "tiled".
 bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *attention,
                          struct fum_dispatches *list);
 

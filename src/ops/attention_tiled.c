@@ -5,16 +5,18 @@
 #include "ops/device_class.h"
 
 // Queries of an invocation, and the most quads of their outputs that it holds: 16 vectors, which every device's
-// registers hold (Adreno's drivers fail from 19 on).
-enum { ROWS = 4, MOST_COLS = 4, MAX_HEAD_QUADS = 64 };
+// registers hold (Adreno's drivers fail from 19 on). Heads up to WHOLE_QUADS lie whole in shared memory.
+enum { ROWS = 4, MOST_COLS = 4, WHOLE_QUADS = 64, MAX_HEAD_QUADS = 128 };
 
 struct plan {
     uint32_t threads, lanes, cols, keys, queries; // queries: of a workgroup
+    uint32_t chunk; // quads of a head in shared memory at once
+    bool whole;
 };
 
-static uint32_t shared_bytes(const struct plan *p, uint32_t head_quads, uint32_t quad_bytes) {
-    return (p->queries + 2 * p->keys) * (head_quads + 1) * quad_bytes + p->queries * (p->keys / 4 + 1) * 16 +
-           p->queries * p->lanes * 4;
+static uint32_t shared_bytes(const struct plan *p, uint32_t quad_bytes) {
+    uint32_t rows = p->queries + (p->whole ? 2 : 1) * p->keys;
+    return rows * (p->chunk + 1) * quad_bytes + p->queries * (p->keys / 4 + 1) * 16 + p->queries * p->lanes * 4;
 }
 
 // The most queries at once that fit the shared memory (two workgroups in a core's 64 KiB) and still leave a workgroup or
@@ -28,10 +30,12 @@ static bool choose(const struct fum_device_info *info, const struct fum_attentio
     if (head_quads > MAX_HEAD_QUADS) return false;
     while (lanes * MOST_COLS < head_quads) lanes *= 2;
     for (uint32_t threads = 128; threads >= 32; threads /= 2) {
-        struct plan p = {threads, lanes, (head_quads + lanes - 1) / lanes, 0, threads / lanes * ROWS};
+        struct plan p = {.threads = threads, .lanes = lanes, .cols = (head_quads + lanes - 1) / lanes,
+                         .queries = threads / lanes * ROWS, .whole = head_quads <= WHOLE_QUADS};
+        p.chunk = p.whole ? head_quads : lanes; // then a column of each lane
         if (threads > info->max_group_invocations || threads > info->max_group_size[0]) continue;
         int64_t groups = (a->queries + p.queries - 1) / p.queries * a->heads * a->batches;
-        for (p.keys = 32; p.keys >= lanes && shared_bytes(&p, head_quads, quad_bytes) > room;) p.keys /= 2;
+        for (p.keys = 32; p.keys >= lanes && shared_bytes(&p, quad_bytes) > room;) p.keys /= 2;
         if (p.keys < lanes) continue;
         *best = p;
         found = true;
@@ -46,7 +50,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
     if (!d) return false;
     *d = (struct fum_dispatch){.shader = "attention_tiled", .dtype = call->out.dtype, .num_bind = 4};
     const uint32_t spec[] = {p->threads, 1, 1, p->lanes, ROWS, p->keys, (uint32_t)(a->channels / 4), p->cols,
-                             p->threads, a->causal};
+                             p->threads, a->causal, p->chunk, p->whole ? p->keys * (p->chunk + 1) : 0};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
     int64_t first = part->batch * a->queries + part->first, count = part->batches * part->count;
