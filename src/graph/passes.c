@@ -102,7 +102,8 @@ static bool fuse_double(fum_tensor *node) {
 // Values times their gates → the epilogue of the product that computes both.
 static bool fuse_gate(fum_tensor *node, const struct fum_device_info *info) {
     fum_tensor *p = node->in[0];
-    if (node->op->gate == FUM_ACT_NONE || !only_for(p, node) || !p->op->gate_attr || act_of(p) != FUM_ACT_NONE) return false;
+    if (node->op->gate == FUM_ACT_NONE || !only_for(p, node) || !p->op->gate_attr || act_of(p) != FUM_ACT_NONE)
+        return false;
     int attr = fum_op_attr_index(p->op, p->op->gate_attr);
     if (!slot_free(p, p->op->row_input) || !slot_free(p, p->op->residual_input)) return false;
     struct fum_op_call call;
@@ -135,8 +136,8 @@ static fum_tensor *whole_input(const fum_graph *graph, const fum_tensor *norm) {
     if (!second || !norm->in[second]) return norm->in[0];
     for (int i = 0; i < norm->id; i++) {
         fum_tensor *t = graph->tensors[i];
-        if (t->live && t->kind == FUM_TENSOR_NODE && t->op->joins && t->in[0] == norm->in[0] && t->in[1] == norm->in[second])
-            return t;
+        if (!t->live || t->kind != FUM_TENSOR_NODE || !t->op->joins) continue;
+        if (t->in[0] == norm->in[0] && t->in[1] == norm->in[second]) return t;
     }
     return NULL;
 }
@@ -170,7 +171,8 @@ static bool become_window(fum_tensor *node, const struct fum_device_info *info) 
     struct fum_op_call call;
     fum_tensor_call(node, &call);
     if (!node->op->window(&call, &node->window_offset)) return false;
-    node->window = (fum_tensor_offset(node->in[0]) + node->window_offset) % (info->binding_align ? info->binding_align : 1) == 0;
+    uint64_t offset = fum_tensor_offset(node->in[0]) + node->window_offset;
+    node->window = offset % (info->binding_align ? info->binding_align : 1) == 0;
     return node->window;
 }
 

@@ -94,7 +94,8 @@ struct fum_nn_time_row {
 // time: SiLU of the embedding of every step, [steps, rows, channels]; counter: i32 [1], which step it is. The tables of
 // all blocks, at most
 // FUM_NN_TIME_ROWS, are one table, so that a step reads one row of it. False when a node could not be added.
-bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter, struct fum_nn_time_row *rows, int count);
+bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter, struct fum_nn_time_row *rows,
+                      int count);
 
 // Convolution of stride 2 ("downsamplers.0"); nearest-neighbour doubling and convolution ("upsamplers.0"), cut to
 // height × width where the picture it mirrors was odd.

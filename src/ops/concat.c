@@ -108,7 +108,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 }
 
 static bool joins(const struct fum_op_call *call) {
-    return the_axis(call) == call->out.shape.rank - 1 && !call->has[2] && fum_shape_channels(&call->in[0].shape) % 4 == 0;
+    bool channels = the_axis(call) == call->out.shape.rank - 1;
+    return channels && !call->has[2] && fum_shape_channels(&call->in[0].shape) % 4 == 0;
 }
 
 const struct fum_op fum_op_concat = {

@@ -27,8 +27,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
             for (int64_t r = 0; r < rows; r++) {
                 for (int64_t i = g * each; i < (g + 1) * each; i++) {
                     int64_t at = (b * rows + r) * c + i;
-                    double v = (fum_group_norm_value(call, in, b * rows + r, i) - mean) / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]);
-                    v = v * in[1][i] + in[2][i];
+                    double v = fum_group_norm_value(call, in, b * rows + r, i) - mean;
+                    v = v / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]) * in[1][i] + in[2][i];
                     out[at] = (float)fum_act_reference((enum fum_act)call->attr[FUM_GROUP_NORM_ACT], v);
                 }
             }

@@ -28,8 +28,7 @@ bool fum_group_norm_check(const struct fum_op_call *call, char *why, size_t why_
     const struct fum_desc x = fum_group_norm_x(call);
     int64_t channels = fum_shape_channels(&x.shape), groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
     if (x.shape.rank < 2 || !check_second(call)) {
-        snprintf(why, why_size, x.shape.rank < 2 ? "x must be [batch, .., channels]"
-                                                 : "the second x must be like the first, of 4 n channels, but for its own");
+        snprintf(why, why_size, "x must be [batch, .., channels], a second one like it, and the first then of 4 n channels");
         return false;
     }
     if (groups < 1 || channels % groups != 0) {
@@ -169,8 +168,9 @@ static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
     return lanes;
 }
 
-struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader, const char *texel_shader,
-                                               const struct fum_op_call *call, const struct fum_group_norm *g,
+struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader,
+                                               const char *texel_shader, const struct fum_op_call *call,
+                                               const struct fum_group_norm *g,
                                                int64_t batches, int64_t span, char *why, size_t why_size) {
     int64_t each = g->channels / g->groups;
     uint32_t lanes = lanes_for(list->info, g->rows * (each * span + 3) / 4);

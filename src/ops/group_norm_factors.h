@@ -31,9 +31,11 @@ bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_gro
                             const struct fum_dispatch_bind *to, struct fum_dispatches *list, char *why,
                             size_t why_size);
 // A dispatch whose workgroups take `span` groups each of one of the batches: what lib/moments.glsl declares, and the
-// first push constants, with gamma, beta and both x bound, the latter whole. `texel_shader` is the one that reads texels. NULL, with `why`, when the limits do not allow it.
-struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader, const char *texel_shader,
-                                               const struct fum_op_call *call, const struct fum_group_norm *g,
+// first push constants, with gamma, beta and both x bound, the latter whole. `texel_shader` is the one that reads
+// texels. NULL, with `why`, when the limits do not allow it.
+struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader,
+                                               const char *texel_shader, const struct fum_op_call *call,
+                                               const struct fum_group_norm *g,
                                                int64_t batches, int64_t span, char *why, size_t why_size);
 // A dispatch of that many invocations of a shader whose first push constant is the quads of a row; NULL, with `why`,
 // when the limits do not allow it.

@@ -244,11 +244,14 @@ static void test_joined(void **state) {
         struct fum_op conv;
         for (int k = 0; k < 2; k++) {
             assert_int_equal(fum_graph_create(&g[k], FUM_F32, NULL), FUM_OK);
-            a[k] = fum_graph_input(g[k], "a", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, A}}, FUM_F32, FUM_STAGE_LATENTS);
-            b[k] = fum_graph_input(g[k], "b", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, B}}, FUM_F32, FUM_STAGE_LATENTS);
+            struct fum_shape shape = {4, {BATCH, HEIGHT, WIDTH, A}};
+            a[k] = fum_graph_input(g[k], "a", shape, FUM_F32, FUM_STAGE_LATENTS);
+            shape.dim[3] = B;
+            b[k] = fum_graph_input(g[k], "b", shape, FUM_F32, FUM_STAGE_LATENTS);
             fum_tensor *both = add(g[k], "concat", a[k], b[k], NULL, NULL);
             fum_tensor *in[] = {both, weight(g[k], "norm.weight"), weight(g[k], "norm.bias")};
-            fum_tensor *norm = fum_graph_add(g[k], "group_norm", NULL, in, 3, (struct fum_attr[]){{"groups", CHANNELS}, {0}});
+            const struct fum_attr each[] = {{"groups", CHANNELS}, {0}};
+            fum_tensor *norm = fum_graph_add(g[k], "group_norm", NULL, in, 3, each);
             fum_tensor *h = add(g[k], "silu", norm, NULL, NULL, NULL);
             h = add(g[k], "conv2d", h, weight(g[k], "conv.weight"), weight(g[k], "conv.bias"), pad);
             y[k] = add(g[k], "add", h, both, NULL, NULL);
@@ -258,8 +261,8 @@ static void test_joined(void **state) {
         fum_interp *interp = NULL;
         fum_weights *weights = NULL;
         fum_executable *exe = NULL;
-        if (fum_interp_create(&interp, g[0], &source, false, &err) ||
-            fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .source = source, .label = "test"}, &err) ||
+        struct fum_weights_params from = {.device = device, .source = source, .label = "test"};
+        if (fum_interp_create(&interp, g[0], &source, false, &err) || fum_weights_create(&weights, &from, &err) ||
             fum_executable_compile(&exe, g[1], device, weights, NULL, &err))
             fail_msg("%s", err.text);
         int joined = 0;
@@ -270,7 +273,8 @@ static void test_joined(void **state) {
         fum_interp_write(interp, a[0], data[0], SIZE * A, &err);
         fum_interp_write(interp, b[0], data[1], SIZE * B, &err);
         if (fum_interp_run_all(interp, &err) || fum_executable_write(exe, a[1], data[0], SIZE * A, &err) ||
-            fum_executable_write(exe, b[1], data[1], SIZE * B, &err) || fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+            fum_executable_write(exe, b[1], data[1], SIZE * B, &err) ||
+            fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
             fum_executable_read(exe, y[1], out, SIZE * CHANNELS, &err))
             fail_msg("%s", err.text);
         assert_true(relative_rms(out, fum_interp_read(interp, y[0]), SIZE * CHANNELS) < 1e-5);

@@ -1,6 +1,9 @@
 #include "ops/case.h"
 
 #define IN(c, ...) {{.shape = FUM_DIMS(__VA_ARGS__, c)}, {.shape = FUM_DIMS(c)}, {.shape = FUM_DIMS(c)}}
+#define TWO(c, c1, ...)                                                                            \
+    {{.shape = FUM_DIMS(__VA_ARGS__, c)}, {.shape = FUM_DIMS((c) + (c1))}, {.shape = FUM_DIMS((c) + (c1))}, \
+     {.shape = FUM_DIMS(__VA_ARGS__, c1)}}
 #define FILLED(kind, c, ...) \
     {{.shape = FUM_DIMS(__VA_ARGS__, c), .fill = kind}, {.shape = FUM_DIMS(c)}, {.shape = FUM_DIMS(c)}}
 
@@ -25,10 +28,8 @@ static const struct fum_op_case cases[] = {
     {.name = "windows of rows", .in = IN(20, 2, 20, 50), .attrs = {{"groups", 4}}, .max_binding = 24576},
     {.name = "windows of batches", .in = IN(20, 7, 10, 10), .attrs = {{"groups", 4}, {"act", FUM_ACT_SILU}},
      .max_binding = 24576},
-    {.name = "two of 640 + 320 channels: a group of both", .in = {{FUM_DIMS(2, 5, 3, 640)}, {FUM_DIMS(960)}, {FUM_DIMS(960)},
-     {FUM_DIMS(2, 5, 3, 320)}}, .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}}},
-    {.name = "two of 64 + 32 channels, on a GPU", .in = {{FUM_DIMS(1, 300, 64)}, {FUM_DIMS(96)}, {FUM_DIMS(96)},
-     {FUM_DIMS(1, 300, 32)}}, .attrs = {{"groups", 32}}, .as_gpu = true},
+    {.name = "two of 640 + 320 channels: a group of both", .in = TWO(640, 320, 2, 5, 3), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}}},
+    {.name = "two of 64 + 32 channels, on a GPU", .in = TWO(64, 32, 1, 300), .attrs = {{"groups", 32}}, .as_gpu = true},
     {.name = "320 channels, on a GPU", .in = IN(320, 2, 9, 7), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
      .as_gpu = true},
     {.name = "640 channels of 300 rows, on a GPU", .in = IN(640, 1, 300), .attrs = {{"groups", 32}}, .as_gpu = true},
@@ -52,8 +53,7 @@ static const struct fum_op_case cases[] = {
      .bench = true},
     {.name = "64 at 16x16 in 16 groups, silu", .in = IN(64, 2, 16, 16), .attrs = {{"groups", 16}, {"act", FUM_ACT_SILU}},
      .bench = true},
-    {.name = "640 + 320 at 64x64, silu", .in = {{FUM_DIMS(2, 64, 64, 640)}, {FUM_DIMS(960)}, {FUM_DIMS(960)},
-     {FUM_DIMS(2, 64, 64, 320)}}, .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}}, .bench = true},
+    {.name = "640 + 320 at 64x64, silu", .in = TWO(640, 320, 2, 64, 64), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}}, .bench = true},
     {.name = "960 at 64x64, silu", .in = IN(960, 2, 64, 64), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},
      .bench = true},
     {.name = "512 at 64x64, silu", .in = IN(512, 1, 64, 64), .attrs = {{"groups", 32}, {"act", FUM_ACT_SILU}},

@@ -3,6 +3,9 @@
 #define IN(c, ...) {{.shape = FUM_DIMS(__VA_ARGS__, c)}, {.shape = FUM_DIMS(c)}, {.shape = FUM_DIMS(c)}}
 #define FILLED(kind, c, ...) \
     {{.shape = FUM_DIMS(__VA_ARGS__, c), .fill = kind}, {.shape = FUM_DIMS(c)}, {.shape = FUM_DIMS(c)}}
+#define TWO(c, c1, ...)                                                                            \
+    {{.shape = FUM_DIMS(__VA_ARGS__, c)}, {.shape = FUM_DIMS((c) + (c1))}, {.shape = FUM_DIMS((c) + (c1))}, \
+     {.shape = FUM_DIMS(__VA_ARGS__, c1)}}
 // The result is f32 whatever the storage type is.
 #define F32_BOUND {1e-5, 1e-5, 1e-5}
 
@@ -21,10 +24,11 @@ static const struct fum_op_case cases[] = {
     {.name = "20,000 rows in one group: chunks", .in = IN(8, 1, 20000), .attrs = {{"groups", 1}}},
     {.name = "windows of rows", .in = IN(20, 2, 20, 50), .attrs = {{"groups", 4}}, .max_binding = 24576},
     {.name = "no batches", .in = IN(32, 0, 4), .attrs = {{"groups", 8}}},
-    {.name = "two of 640 + 320 channels", .in = {{FUM_DIMS(2, 5, 3, 640)}, {FUM_DIMS(960)}, {FUM_DIMS(960)},
-     {FUM_DIMS(2, 5, 3, 320)}}, .attrs = {{"groups", 32}}, .bound = F32_BOUND},
-    {.name = "320 channels, on a GPU", .in = IN(320, 2, 9, 7), .attrs = {{"groups", 32}}, .bound = F32_BOUND, .as_gpu = true},
-    {.name = "21 a group, on a GPU", .in = IN(63, 3, 11, 57), .attrs = {{"groups", 3}}, .bound = F32_BOUND, .as_gpu = true},
+    {.name = "two of 640 + 320 channels", .in = TWO(640, 320, 2, 5, 3), .attrs = {{"groups", 32}}, .bound = F32_BOUND},
+    {.name = "320 channels, on a GPU", .in = IN(320, 2, 9, 7), .attrs = {{"groups", 32}}, .bound = F32_BOUND,
+     .as_gpu = true},
+    {.name = "21 a group, on a GPU", .in = IN(63, 3, 11, 57), .attrs = {{"groups", 3}}, .bound = F32_BOUND,
+     .as_gpu = true},
     {.name = "320 at 64x64", .in = IN(320, 2, 64, 64), .attrs = {{"groups", 32}}, .bench = true},
     {.name = "640 at 32x32", .in = IN(640, 2, 32, 32), .attrs = {{"groups", 32}}, .bench = true},
     {.name = "1280 at 16x16", .in = IN(1280, 2, 16, 16), .attrs = {{"groups", 32}}, .bench = true},
