@@ -232,10 +232,21 @@ static bool has_time(const struct subject *s) {
     return fum_time_now() + flops / (rate * GUESS) < s->end;
 }
 
+// Whether the weights leave room for the rest.
+static bool has_room(const struct subject *s) {
+    bool stated;
+    uint64_t bytes = fum_random_model_parameters(s->model) * fum_dtype_size(s->pipe->unet_storage);
+    return bytes < fum_device_memory_budget(s->bench->device, &stated) / 10 * 9;
+}
+
 static enum fum_result measure(struct subject *s, struct fum_error *err) {
     double start = fum_time_now();
     enum fum_result r = fum_around_measure(s->bench, &s->around, err);
     if (!r) r = make_pipeline(s, err);
+    if (!r && !s->named && !has_room(s)) {
+        s->note = "not run: its weights do not fit the device's memory";
+        return FUM_OK;
+    }
     if (!r) r = run_text(s, err);
     if (!r) r = fum_denoise_prepare(s->pipe, &s->run, err);
     if (!r) r = make_encoder(s, err);

@@ -285,3 +285,17 @@ enum fum_result fum_random_model_create(fum_model **out, const char *name, struc
     *out = model;
     return r;
 }
+
+static uint64_t count_parameters(const struct fum_weight_source *source) {
+    const struct random_weights *w = source->user;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < w->count; i++) sum += (uint64_t)view_count(&w->tensors[i].view);
+    return sum;
+}
+
+uint64_t fum_random_model_parameters(const fum_model *model) {
+    const struct fum_model_view *v = &model->view;
+    uint64_t sum = count_parameters(&v->unet_weights) + count_parameters(&v->vae_weights);
+    for (int i = 0; i < v->num_text; i++) sum += count_parameters(&v->text[i].weights);
+    return sum;
+}

@@ -109,7 +109,12 @@ static void random_weights_repeat(void **state) {
     }
     assert_true(views[0].dim[0] == 64 && views[0].dim[1] == 4 && views[0].dim[2] == 3 && views[0].dim[3] == 3);
     assert_memory_equal(views[0].data, views[1].data, 64 * 4 * 9 * 2);
+    uint64_t parameters = fum_random_model_parameters(models[0]);
+    assert_int_equal(parameters, 14344571); // as many as the shipped model has
     for (int i = 0; i < 2; i++) fum_model_destroy(&models[i]);
+    ok(fum_random_model_create(&models[0], "sd1.5", &err), &err);
+    assert_int_equal(fum_random_model_parameters(models[0]), 859520964 + 83653863 + 123060480); // UNet, VAE, text
+    fum_model_destroy(&models[0]);
     assert_int_equal(fum_random_model_create(&models[0], "emojis", &err), FUM_ERR_ARG);
 }
 
