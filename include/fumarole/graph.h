@@ -54,6 +54,7 @@ enum fum_pack {
     FUM_PACK_NONE = 0, // as it is: the same elements in the same order
     FUM_PACK_LINEAR,   // file [out, in] (or [out, in, 1, 1]), graph [in, out]
     FUM_PACK_CONV,     // file [out, in, height, width], graph [height, width, in, out]
+    FUM_PACK_WINOGRAD, // file [out, in, 3, 3], graph [36, in, out]: G g G^T of F(4x4, 3x3); a pass's choice
 };
 // A weight of that name from the model's files. `shape` is the graph's.
 FUM_API fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_pack pack);

@@ -56,7 +56,7 @@ static enum fum_result make_plan(fum_executable *exe, const struct fum_executabl
     fum_pass_prune(exe->graph);
     if ((result = fum_pass_verify(exe->graph, "building", err))) return result;
     if ((result = dump(params, "prune", exe->graph, NULL, err))) return result;
-    fum_pass_fuse(exe->graph, info);
+    fum_pass_fuse(exe->graph, info, fum_device_tuning(exe->device));
     fum_pass_prune(exe->graph);
     if ((result = fum_pass_verify(exe->graph, "fuse", err))) return result;
     if ((result = dump(params, "fuse", exe->graph, NULL, err))) return result;

@@ -171,6 +171,10 @@ struct fum_op {
     const char *norm_act_attr;
     // Whether reading so is as fast on the device as reading what the norm has written; NULL: never.
     bool (*reads_normalised)(const struct fum_device_info *info, const struct fum_op_call *call);
+    // An op of the same inputs and settings that computes the same from input 1 packed otherwise, where that pays on the
+    // device: *weight and *pack, which are input 1's, become what it takes. NULL: it does not pay.
+    const struct fum_op *(*packed_op)(const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);
 };
 
 // The table, in the order of ops.def.

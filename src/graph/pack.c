@@ -30,6 +30,10 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
         ok = ok && shape->rank == 4 && (view->rank == 4 || linear) && view->dim[0] == d[3] && view->dim[1] == d[2] &&
              (linear || (view->dim[2] == d[0] && view->dim[3] == d[1]));
         want[0] = d[3], want[1] = d[2], want[2] = d[0], want[3] = d[1], rank = 4;
+    } else if (pack == FUM_PACK_WINOGRAD) {
+        ok = shape->rank == 3 && view->rank == 4 && view->dim[0] == d[2] && view->dim[1] == d[1] && view->dim[2] == 3 &&
+             view->dim[3] == 3;
+        want[0] = d[2], want[1] = d[1], want[2] = want[3] = 3, rank = 4;
     } else {
         for (rank = 0; rank < shape->rank; rank++) want[rank] = d[rank];
     }
@@ -106,6 +110,45 @@ static void transpose(const struct fum_view *view, int64_t columns, const struct
     }
 }
 
+// U = G g G^T of Winograd's F(4x4, 3x3) (Lavin and Gray 2016): packed row 36 p + channel holds point p of all outputs.
+// By a cache line of outputs and a run of input channels, as above.
+static void winograd(const struct fum_view *view, int64_t channels, int64_t columns, int64_t first, int64_t count,
+                     float *dst, int64_t row_elements) {
+    static const float G[6][3] = {{1 / 4.f, 0, 0},
+                                  {-1 / 6.f, -1 / 6.f, -1 / 6.f},
+                                  {-1 / 6.f, 1 / 6.f, -1 / 6.f},
+                                  {1 / 24.f, 1 / 12.f, 1 / 6.f},
+                                  {1 / 24.f, -1 / 12.f, 1 / 6.f},
+                                  {0, 0, 1}};
+    enum { EACH = LINE / sizeof(float) };
+    float block[EACH * STRIDE];
+    if (!channels || !count) return;
+    int64_t first_point = first / channels, last_point = (first + count - 1) / channels;
+    for (int64_t o = 0; o < columns; o += EACH) {
+        int64_t wide = columns - o < EACH ? columns - o : EACH;
+        for (int64_t from = 0; from < channels; from += RUN / 9) {
+            int64_t n = channels - from < RUN / 9 ? channels - from : RUN / 9;
+            for (int64_t k = 0; k < wide; k++)
+                convert_run(block + k * STRIDE, FUM_F32, view, ((o + k) * channels + from) * 9, n * 9);
+            for (int64_t c = 0; c < n; c++) {
+                float g[9][EACH] = {{0}};
+                for (int64_t k = 0; k < wide; k++)
+                    for (int64_t t = 0; t < 9; t++) g[t][k] = block[k * STRIDE + c * 9 + t];
+                for (int64_t p = first_point; p <= last_point; p++) {
+                    int64_t row = p * channels + from + c - first;
+                    if (row < 0 || row >= count) continue;
+                    float u[EACH] = {0};
+                    for (int64_t t = 0; t < 9; t++) {
+                        float factor = G[p / 6][t / 3] * G[p % 6][t % 3];
+                        for (int64_t k = 0; k < EACH; k++) u[k] += factor * g[t][k];
+                    }
+                    memcpy(dst + row * row_elements + o, u, (size_t)wide * sizeof *u);
+                }
+            }
+        }
+    }
+}
+
 void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, int64_t first,
                    int64_t count, void *dst, enum fum_dtype dst_type, int64_t row_elements) {
     size_t size = fum_dtype_size(dst_type);
@@ -115,6 +158,10 @@ void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct
     if (pack == FUM_PACK_NONE) {
         for (int64_t r = 0; r < count; r++)
             convert_run((uint8_t *)dst + (size_t)(r * row_elements) * size, dst_type, view, (first + r) * columns, columns);
+        return;
+    }
+    if (pack == FUM_PACK_WINOGRAD) {
+        winograd(view, shape->dim[1], columns, first, count, dst, row_elements);
         return;
     }
     int64_t length = fum_shape_rows(shape), taps = pack == FUM_PACK_CONV ? shape->dim[0] * shape->dim[1] : 1;

@@ -176,7 +176,18 @@ static bool become_window(fum_tensor *node, const struct fum_device_info *info) 
     return node->window;
 }
 
-int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info) {
+// An op may compute the same from a weight packed otherwise.
+static bool pack_weight(fum_tensor *node, const struct fum_device_info *info, const struct fum_tuning *tuning) {
+    fum_tensor *w = node->num_inputs > 1 ? node->in[1] : NULL;
+    if (!node->op->packed_op || !w || w->kind != FUM_TENSOR_WEIGHT || w->uses != 1) return false;
+    struct fum_op_call call;
+    fum_tensor_call(node, &call);
+    const struct fum_op *op = node->op->packed_op(info, tuning, &call, &w->desc, &w->pack);
+    if (op) node->op = op;
+    return op != NULL;
+}
+
+int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info, const struct fum_tuning *tuning) {
     int fused = 0;
     for (int i = 0; i < graph->count; i++) {
         fum_tensor *t = graph->tensors[i];
@@ -184,6 +195,7 @@ int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info) {
         if (fuse_act(t) || fuse_gate(t, info) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
         if (fuse_double(t)) fused++;
         if (read_joined(t, info)) fused++;
+        if (pack_weight(t, info, tuning)) fused++;
         if (read_normalised(t, info)) fused++;
         if (become_window(t, info)) fused++;
     }

@@ -119,6 +119,7 @@ static struct fum_view file_view(const fum_tensor *t) {
     switch (t->pack) {
     case FUM_PACK_LINEAR: return (struct fum_view){.dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0]}};
     case FUM_PACK_CONV: return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[3], d[2], d[0], d[1]}};
+    case FUM_PACK_WINOGRAD: return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[2], d[1], 3, 3}};
     case FUM_PACK_NONE: break;
     }
     struct fum_view view = {.dtype = FUM_F16, .rank = t->desc.shape.rank};

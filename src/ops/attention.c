@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ops/texel.h"
 #include "ops/variant.h"
 
 static const struct fum_attr_def attrs[] = {{"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
@@ -131,24 +132,6 @@ static int64_t score_rows(const struct fum_op_call *call, const struct fum_atten
     return few && fum_desc_bytes(&call->in[1]) <= info->max_binding ? fit : 0;
 }
 
-// y = scale x w by the matmul shader; bindings 0, 1 and 5 are set by the caller, with the quads to skip in each.
-static bool add_product(struct fum_dispatches *list, struct fum_dispatch *d, int64_t rows, int64_t k, int64_t n,
-                        bool transposed, double scale, const uint32_t skip[3]) {
-    const struct fum_op_call plain = {.out = {.dtype = FUM_F32}};
-    const struct fum_gemm_kernels *kernels = fum_gemm_on_cpu(list);
-    int64_t tiles_m, tiles_n = fum_gemm_begin(kernels, kernels->matmul, list->info, &plain, d, rows, 1, k, n,
-                                              FUM_ACT_NONE, &tiles_m);
-    d->spec[d->num_spec++] = transposed;
-    for (int i = 2; i < 5; i++) d->bind[i] = d->bind[0];
-    float factor = (float)scale;
-    uint32_t bits;
-    memcpy(&bits, &factor, sizeof bits);
-    const uint32_t push[] = {(uint32_t)rows, 1, (uint32_t)tiles_m, skip[0], skip[1], skip[2], 0, 1, 1, 0, 0, 0, bits};
-    memcpy(d->push + d->num_push, push, sizeof push);
-    d->num_push += (int)(sizeof push / sizeof *push);
-    return fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups);
-}
-
 // Queries [first, first + count) of batch b.
 static bool add_scores(const struct fum_op_call *call, const struct fum_attention *p, int64_t b, int64_t first, int64_t count,
                        struct fum_dispatches *list) {
@@ -167,8 +150,9 @@ static bool add_scores(const struct fum_op_call *call, const struct fum_attentio
     d[0]->bind[5] = d[1]->bind[1] = scores;
     fum_bind_rows(list, d[2], 1, 2, false, &call->in[2], b * p->keys, p->keys, &skip[1][1]);
     fum_bind_rows(list, d[2], 5, FUM_OUT, true, &call->out, query, count, &skip[1][2]);
-    if (!add_product(list, d[0], count, p->channels, p->keys, true, p->scale, skip[0]) ||
-        !add_product(list, d[2], count, p->keys, p->channels, false, 1, skip[1]))
+    const struct fum_gemm_kernels *kernels = fum_gemm_on_cpu(list);
+    if (!fum_gemm_product(list, d[0], kernels, 1, count, p->channels, p->keys, true, p->scale, skip[0]) ||
+        !fum_gemm_product(list, d[2], kernels, 1, count, p->keys, p->channels, false, 1, skip[1]))
         return false;
     uint32_t lanes = fum_lanes(list->info);
     const uint32_t spec[] = {lanes, 1, 1}, push[] = {(uint32_t)p->keys, (uint32_t)count, 0, 0};

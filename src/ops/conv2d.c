@@ -4,11 +4,12 @@
 
 #include "ops/unary.h"
 #include "ops/variant.h"
+#include "ops/winograd.h"
 
-static const struct fum_attr_def attrs[] = {{"stride", 1}, {"pad", 0},      {"pad_end_extra", 0}, {"upsample", 0},
+const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1}, {"pad", 0},      {"pad_end_extra", 0}, {"upsample", 0},
                                             {"act", 0},    {"norm_act", 0}, {NULL, 0}};
 
-static bool infer_norm(const struct fum_op_call *call, char *why, size_t why_size) {
+bool fum_conv_infer_norm(const struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *s = &call->in[FUM_CONV_NORM].shape;
     if (!call->has[FUM_CONV_NORM] || (call->in[FUM_CONV_NORM].dtype == FUM_F32 && s->rank == 3 &&
                                       s->dim[0] == x->dim[0] && s->dim[1] == 2 && s->dim[2] == x->dim[3]))
@@ -42,7 +43,7 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     }
     call->out.shape = (struct fum_shape){4, {x->dim[0], high / stride + 1, wide / stride + 1, w->dim[3]}};
     call->out.dtype = call->in[0].dtype;
-    return infer_norm(call, why, why_size) && fum_gemm_infer_epilogue(call, 2, why, why_size);
+    return fum_conv_infer_norm(call, why, why_size) && fum_gemm_infer_epilogue(call, 2, why, why_size);
 }
 
 // Channel k of the pixel as the convolution sees it; `norm`: [2, channels] of its image, or NULL.
@@ -209,7 +210,7 @@ static bool reads_normalised(const struct fum_device_info *info, const struct fu
 
 const struct fum_op fum_op_conv2d = {
     .name = "conv2d",
-    .attrs = attrs,
+    .attrs = fum_conv_attrs,
     .min_inputs = 2,
     .max_inputs = 6,
     .infer = infer,
@@ -224,4 +225,5 @@ const struct fum_op fum_op_conv2d = {
     .norm_input = FUM_CONV_NORM,
     .norm_act_attr = "norm_act",
     .reads_normalised = reads_normalised,
+    .packed_op = fum_winograd_pays,
 };

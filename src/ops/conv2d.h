@@ -5,11 +5,14 @@
 #include "ops/gemm.h"
 
 // Settings of conv2d, in order.
+extern const struct fum_attr_def fum_conv_attrs[];
 enum { FUM_CONV_STRIDE, FUM_CONV_PAD, FUM_CONV_PAD_END_EXTRA, FUM_CONV_UPSAMPLE, FUM_CONV_ACT, FUM_CONV_NORM_ACT };
 
 // Optional input after those of the epilogue: f32 [batch, 2, in], scales and shifts. The convolution then reads
 // norm_act(x scale + shift) in place of x; what is outside the image is zero after that.
 enum { FUM_CONV_NORM = FUM_GEMM_RESIDUAL + 1 };
+
+bool fum_conv_infer_norm(const struct fum_op_call *call, char *why, size_t why_size);
 
 struct fum_conv {
     int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, up; // up: 1 or 2

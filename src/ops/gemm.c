@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/unary.h"
+#include "ops/texel.h"
 #include "ops/variant.h"
 
 // Rough cost of a workgroup's step over four terms of the sum, in fused multiply-adds of one component. Measured on
@@ -238,4 +239,22 @@ bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct f
     while (fum_part_next(&part, g->batches, g->rows, whole, fit))
         if (!add_part(kernels, call, g, &part, own_w, list, why, why_size)) return false;
     return true;
+}
+
+bool fum_gemm_product(const struct fum_dispatches *list, struct fum_dispatch *d, const struct fum_gemm_kernels *kernels,
+                      int64_t batches, int64_t rows, int64_t k, int64_t n, bool transposed, double scale,
+                      const uint32_t skip[3]) {
+    const struct fum_op_call plain = {.out = {.dtype = FUM_F32}};
+    int64_t tiles_m, tiles_n = fum_gemm_begin(kernels, kernels->matmul, list->info, &plain, d, rows, 1, k, n,
+                                              FUM_ACT_NONE, &tiles_m);
+    d->spec[d->num_spec++] = transposed;
+    for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++) d->bind[i] = d->bind[0];
+    float factor = (float)scale;
+    uint32_t bits;
+    memcpy(&bits, &factor, sizeof bits);
+    const uint32_t push[] = {(uint32_t)rows, (uint32_t)batches, (uint32_t)tiles_m, skip[0], skip[1], skip[2], 0, 1,
+                             (uint32_t)batches, 0, 0, 0, bits};
+    memcpy(d->push + d->num_push, push, sizeof push);
+    d->num_push += (int)(sizeof push / sizeof *push);
+    return fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n * batches), d->groups);
 }

@@ -22,10 +22,7 @@ struct fum_gemm_kernels {
     struct fum_gemm_tile (*choose)(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
                                    size_t quad_bytes);
 };
-extern const struct fum_gemm_kernels fum_gemm_plain, fum_gemm_texel;
-bool fum_gemm_texel_usable(const struct fum_device_info *info);
-// Of the two, the one for a CPU device's list.
-const struct fum_gemm_kernels *fum_gemm_on_cpu(const struct fum_dispatches *list);
+extern const struct fum_gemm_kernels fum_gemm_plain;
 
 // Sets shader, specialisation constants 0..8 and the first push constants of a product of `rows` by `n` with sums of
 // `taps` times `k` terms. Returns the tiles along n; *tiles_m: along the rows.
@@ -65,5 +62,11 @@ bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g,
                        char *why, size_t why_size);
 bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
                           const struct fum_gemm *g, struct fum_dispatches *list, char *why, size_t why_size);
+
+// y = scale x w in f32 without an epilogue, in a dispatch whose bindings 0 (x), 1 (w) and 5 (y) the caller has set; skip:
+// quads to skip in each. Batch b of x meets batch b of w. False: more workgroups than the device has.
+bool fum_gemm_product(const struct fum_dispatches *list, struct fum_dispatch *d, const struct fum_gemm_kernels *kernels,
+                      int64_t batches, int64_t rows, int64_t k, int64_t n, bool transposed, double scale,
+                      const uint32_t skip[3]);
 
 #endif

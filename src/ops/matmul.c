@@ -2,7 +2,7 @@
 // then their gates: out = value gate(gate) of the sums with their bias.
 #include <stdio.h>
 
-#include "ops/gemm.h"
+#include "ops/texel.h"
 
 enum { TRANSPOSE_B, ACT, SCALE, GATE };
 static const struct fum_attr_def attrs[] = {{"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};

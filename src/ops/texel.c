@@ -1,9 +1,9 @@
 // Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane by shuffles, for CPU
 // drivers. docs/performance.md tells why.
+#include "ops/texel.h"
+
 #include "ops/case.h"
 #include "ops/variant.h"
-
-#include "gpu/tuning.h"
 
 #include <string.h>
 
@@ -30,9 +30,13 @@ static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t r
 const struct fum_gemm_kernels fum_gemm_texel = {
     .matmul = "matmul_texel", .conv2d = "conv2d_texel", .texels = 0x1f, .choose = choose};
 
+bool fum_texel_chosen(const struct fum_device_info *info, const struct fum_tuning *tuning) {
+    bool other = tuning && tuning->variant && strcmp(tuning->variant, fum_variant_texel.name) != 0;
+    return !other && usable(info, FUM_F32);
+}
+
 const struct fum_gemm_kernels *fum_gemm_on_cpu(const struct fum_dispatches *list) {
-    bool plain = list->tuning && list->tuning->variant && strcmp(list->tuning->variant, "texel") != 0;
-    return !plain && usable(list->info, FUM_F32) ? &fum_gemm_texel : &fum_gemm_plain;
+    return fum_texel_chosen(list->info, list->tuning) ? &fum_gemm_texel : &fum_gemm_plain;
 }
 
 // With one or two quads of outputs nearly all lanes would be idle.

@@ -130,12 +130,12 @@ static void measured_and_kept(void **state) {
     fum_device *device = open_device();
     assert_int_equal(fum_device_force_variant(device, "tiled", &err), FUM_OK);
     if (fum_tune(device, &params, &measured, &err)) fail_msg("%s", err.text);
-    assert_int_equal(measured, 1);
-    assert_int_equal(results, 1);
-    assert_int_equal(fum_device_tuned(device), 1);
+    assert_true(measured >= 1);
+    assert_int_equal(results, measured);
+    assert_int_equal(fum_device_tuned(device), measured);
     fum_device_destroy(&device);
     device = open_device();
-    assert_int_equal(fum_device_tuned(device), 1);
+    assert_int_equal(fum_device_tuned(device), measured);
     assert_int_equal(fum_tune(device, &(struct fum_tune_params){.op = "no such op"}, &measured, &err), FUM_ERR_ARG);
     assert_int_equal(fum_device_forget_tuning(device, &err), FUM_OK);
     fum_device_destroy(&device);

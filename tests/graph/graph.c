@@ -160,7 +160,7 @@ static void test_fuse(void **state) {
         fum_pass_prune(g);
         if (fused) {
             const struct fum_device_info info = {.type = FUM_DEVICE_CPU};
-            assert_int_equal(fum_pass_fuse(g, &info), 4); // time, act, up, sum; up2 stays
+            assert_int_equal(fum_pass_fuse(g, &info, NULL), 4); // time, act, up, sum; up2 stays
             fum_pass_prune(g);
             assert_string_equal(y->op->name, "conv2d");
         }

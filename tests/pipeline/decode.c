@@ -58,7 +58,7 @@ static void windows(int height, int width, uint64_t max_binding) {
                   (int)(max_binding >> 10), dispatches[1], dispatches[0], error,
                   memcmp(values[0], values[1], count * sizeof(float)) ? "" : ", the same bits");
     assert_true(dispatches[1] > dispatches[0]);
-    assert_true(error <= 1e-6);
+    assert_true(error <= 1e-5); // a convolution whose weight fits only as it is does not go by Winograd's tiles
     for (int i = 0; i < 2; i++) free(values[i]);
     free(latents);
     fum_model_destroy(&model);

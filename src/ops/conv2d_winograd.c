@@ -1,0 +1,298 @@
+// conv2d of 3x3 taps, stride 1 and padding 1 by Winograd's minimal filtering F(4x4, 3x3), after Lavin and Gray, "Fast
+// Algorithms for Convolutional Neural Networks" (2016): y = A^T [U (B^T d B)] A with U = G g G^T. A quarter of conv2d's
+// multiplications, for two passes over the image and a weight four times as large. Its weight is [36, in, out], U itself,
+// packed so when the model loads (FUM_PACK_WINOGRAD); inputs and settings are conv2d's.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "ops/texel.h"
+#include "ops/unary.h"
+#include "ops/winograd.h"
+
+enum { TILE = 4, TAPS = 6, POINTS = 36 };
+
+static struct fum_conv conv_of(const struct fum_op_call *call) {
+    const int64_t *x = call->in[0].shape.dim, *y = call->out.shape.dim;
+    return (struct fum_conv){x[0], x[1], x[2], x[3], y[1], y[2], y[3], 3, 3, 1, 1,
+                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1};
+}
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
+    if (x->rank != 4 || w->rank != 3 || w->dim[0] != POINTS || w->dim[1] != x->dim[3]) {
+        snprintf(why, why_size, "x must be [batch, height, width, in] and w [36, in, out]");
+        return false;
+    }
+    if (call->in[0].dtype != FUM_F32 || call->in[1].dtype != FUM_F32 || call->attr[FUM_CONV_STRIDE] != 1 ||
+        call->attr[FUM_CONV_PAD] != 1 || call->attr[FUM_CONV_PAD_END_EXTRA] != 0) {
+        snprintf(why, why_size, "only f32, stride 1 and padding 1 go by tiles");
+        return false;
+    }
+    int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
+    call->out.shape = (struct fum_shape){4, {x->dim[0], x->dim[1] * up, x->dim[2] * up, w->dim[2]}};
+    call->out.dtype = call->in[0].dtype;
+    return fum_conv_infer_norm(call, why, why_size) && fum_gemm_infer_epilogue(call, 2, why, why_size);
+}
+
+// ---- reference ----
+
+static const double BT[TAPS][TAPS] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
+                                      {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+static const double AT[TILE][TAPS] = {
+    {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+
+// d = m v m^T for a matrix m of `rows` rows and TAPS columns.
+static void both_sides(const double (*m)[TAPS], int rows, double (*v)[TAPS], double (*d)[TAPS]) {
+    double t[TAPS][TAPS] = {{0}};
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < TAPS; j++)
+            for (int k = 0; k < TAPS; k++) t[i][j] += m[i][k] * v[k][j];
+    for (int i = 0; i < rows; i++) {
+        for (int j = 0; j < rows; j++) {
+            d[i][j] = 0;
+            for (int k = 0; k < TAPS; k++) d[i][j] += t[i][k] * m[j][k];
+        }
+    }
+}
+
+// B^T d B of one tile and channel.
+static void input_tile(const struct fum_op_call *call, const struct fum_conv *c, const float *const *in, int64_t b,
+                       int64_t ty, int64_t tx, int64_t k, double (*v)[TAPS]) {
+    double d[TAPS][TAPS] = {{0}};
+    const float *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] + b * 2 * c->in_c : NULL;
+    for (int64_t i = 0; i < TAPS; i++) {
+        for (int64_t j = 0; j < TAPS; j++) {
+            int64_t iy = ty * TILE - 1 + i, ix = tx * TILE - 1 + j;
+            if (iy < 0 || iy >= c->in_h * c->up || ix < 0 || ix >= c->in_w * c->up) continue;
+            double x = in[0][((b * c->in_h + iy / c->up) * c->in_w + ix / c->up) * c->in_c + k];
+            if (norm)
+                x = fum_act_reference((enum fum_act)call->attr[FUM_CONV_NORM_ACT], x * norm[k] + norm[c->in_c + k]);
+            d[i][j] = x;
+        }
+    }
+    both_sides(BT, TAPS, d, v);
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    struct fum_conv c = conv_of(call);
+    int64_t tiles_y = (c.out_h + TILE - 1) / TILE, tiles_x = (c.out_w + TILE - 1) / TILE;
+    double (*v)[TAPS][TAPS] = fum_calloc((size_t)c.in_c + 1, sizeof *v), m[TAPS][TAPS], y[TAPS][TAPS];
+    for (int64_t t = 0; v && t < c.batches * tiles_y * tiles_x; t++) {
+        int64_t b = t / (tiles_y * tiles_x), ty = t / tiles_x % tiles_y, tx = t % tiles_x;
+        for (int64_t k = 0; k < c.in_c; k++) input_tile(call, &c, in, b, ty, tx, k, v[k]);
+        for (int64_t n = 0; n < c.out_c; n++) {
+            for (int64_t p = 0; p < POINTS; p++) {
+                double sum = 0;
+                for (int64_t k = 0; k < c.in_c; k++)
+                    sum += v[k][p / TAPS][p % TAPS] * (double)in[1][(p * c.in_c + k) * c.out_c + n];
+                m[p / TAPS][p % TAPS] = sum;
+            }
+            both_sides(AT, TILE, m, y);
+            for (int64_t i = 0; i < TILE * TILE; i++) {
+                int64_t oy = ty * TILE + i / TILE, ox = tx * TILE + i % TILE, row = (b * c.out_h + oy) * c.out_w + ox;
+                if (oy >= c.out_h || ox >= c.out_w) continue;
+                out[row * c.out_c + n] = fum_gemm_finish(call, in, y[i / TILE][i % TILE],
+                                                         (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
+            }
+        }
+    }
+    fum_free(v);
+}
+
+// ---- dispatches ----
+
+// A part of the output in tiles: the rows of tiles of some images.
+struct work {
+    const struct fum_op_call *call;
+    const struct fum_conv *conv;
+    struct fum_part part;
+    int64_t tiles_x, tiles;  // of a row of tiles; all
+    int64_t out_rows;        // of one image
+    uint64_t v_bytes, m_bytes;
+};
+
+static uint64_t align(const struct fum_dispatches *list, uint64_t bytes) {
+    uint64_t a = list->info->binding_align ? list->info->binding_align : 1;
+    return (bytes + a - 1) / a * a;
+}
+
+static bool groups_for(const struct fum_dispatches *list, struct fum_dispatch *d, int64_t tiles, int64_t quads) {
+    int64_t lanes = d->spec[0];
+    return fum_groups_1d(list->info, (uint64_t)(tiles * ((quads + lanes - 1) / lanes)), d->groups);
+}
+
+static bool add_input(struct fum_dispatches *list, const struct work *w) {
+    struct fum_dispatch *d = fum_dispatch_add(list);
+    const struct fum_op_call *call = w->call;
+    const struct fum_conv *c = w->conv;
+    if (!d) return false;
+    bool norm = call->has[FUM_CONV_NORM];
+    *d = (struct fum_dispatch){.shader = "winograd_input", .dtype = FUM_F32, .texels = 3, .num_bind = 3,
+                               .spec = {fum_lanes(list->info), 1, 1, norm,
+                                        norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE},
+                               .num_spec = 5};
+    int64_t first_y = w->part.first * TILE, in_first = 0, in_rows = c->in_h, quads = (c->in_c + 3) / 4;
+    if (w->out_rows < c->out_h) fum_conv_input_rows(c, first_y, w->out_rows, &in_first, &in_rows);
+    uint32_t x_skip, norm_skip = 0;
+    fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], (w->part.batch * c->in_h + in_first) * c->in_w,
+                  ((w->part.batches - 1) * c->in_h + in_rows) * c->in_w, &x_skip);
+    d->bind[1] = d->bind[0];
+    if (norm)
+        fum_bind_rows(list, d, 1, FUM_CONV_NORM, false, &call->in[FUM_CONV_NORM], 2 * w->part.batch,
+                      2 * w->part.batches, &norm_skip);
+    d->bind[2] = (struct fum_dispatch_bind){.operand = FUM_SCRATCH, .write = true, .bytes = w->v_bytes};
+    const uint32_t push[] = {(uint32_t)quads, (uint32_t)w->tiles, (uint32_t)w->tiles_x, (uint32_t)w->part.count,
+                             (uint32_t)first_y, (uint32_t)c->in_h, (uint32_t)c->in_w, c->up == 2,
+                             (uint32_t)in_first, x_skip, norm_skip};
+    memcpy(d->push, push, sizeof push);
+    d->num_push = sizeof push / sizeof *push;
+    return groups_for(list, d, w->tiles, quads);
+}
+
+// The 36 products, as many at once as a binding of U holds.
+static bool add_products(struct fum_dispatches *list, const struct work *w) {
+    const struct fum_conv *c = w->conv;
+    int64_t each = fum_min_i64(POINTS, fum_rows_per_binding(list->info, &w->call->in[1]) / c->in_c);
+    if (each < 1) return false;
+    uint64_t v_each = w->v_bytes / POINTS, m_each = w->m_bytes / POINTS;
+    while (each > 1 && ((uint64_t)each * v_each) % list->info->binding_align) each--;
+    for (int64_t p = 0; p < POINTS; p += each) {
+        struct fum_dispatch *d = fum_dispatch_add(list);
+        if (!d) return false;
+        *d = (struct fum_dispatch){.dtype = FUM_F32, .num_bind = 6};
+        int64_t count = fum_min_i64(each, POINTS - p);
+        uint32_t skip[3] = {0};
+        d->bind[0] = (struct fum_dispatch_bind){FUM_SCRATCH, false, (uint64_t)p * v_each, (uint64_t)count * v_each};
+        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &w->call->in[1], p * c->in_c, count * c->in_c, &skip[1]);
+        d->bind[5] = (struct fum_dispatch_bind){FUM_SCRATCH, true, align(list, w->v_bytes) + (uint64_t)p * m_each,
+                                                (uint64_t)count * m_each};
+        if (!fum_gemm_product(list, d, fum_gemm_on_cpu(list), count, w->tiles, c->in_c, c->out_c, false, 1, skip))
+            return false;
+    }
+    return true;
+}
+
+static bool add_output(struct fum_dispatches *list, const struct work *w) {
+    struct fum_dispatch *d = fum_dispatch_add(list);
+    const struct fum_op_call *call = w->call;
+    const struct fum_conv *c = w->conv;
+    if (!d) return false;
+    uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
+                        (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
+    *d = (struct fum_dispatch){.shader = "winograd_output", .dtype = FUM_F32, .texels = 15, .num_bind = 5,
+                               .spec = {fum_lanes(list->info), 1, 1, (uint32_t)call->attr[FUM_CONV_ACT], epilogue},
+                               .num_spec = 5};
+    int64_t y_first = (w->part.batch * c->out_h + w->part.first * TILE) * c->out_w;
+    int64_t y_count = w->part.batches * w->out_rows * c->out_w, quads = (c->out_c + 3) / 4;
+    uint32_t y_skip, residual_skip = 0;
+    bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
+    d->bind[0] = (struct fum_dispatch_bind){FUM_SCRATCH, false, align(list, w->v_bytes), w->m_bytes};
+    for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++)
+        d->bind[i - 1] = call->has[i] ? (struct fum_dispatch_bind){.operand = i} : d->bind[0];
+    if (call->has[FUM_GEMM_RESIDUAL])
+        fum_bind_rows(list, d, 3, FUM_GEMM_RESIDUAL, false, &call->in[FUM_GEMM_RESIDUAL], y_first, y_count,
+                      &residual_skip);
+    fum_bind_rows(list, d, 4, FUM_OUT, true, &call->out, y_first, y_count, &y_skip);
+    const uint32_t push[] = {(uint32_t)quads, (uint32_t)w->tiles, (uint32_t)w->tiles_x, (uint32_t)w->part.count,
+                             (uint32_t)w->out_rows, (uint32_t)c->out_w, y_skip, residual_skip,
+                             own_row ? (uint32_t)w->part.batch : 0, own_row};
+    memcpy(d->push, push, sizeof push);
+    d->num_push = sizeof push / sizeof *push;
+    return groups_for(list, d, w->tiles, quads);
+}
+
+// V and m of a part stay in the cache; more parts than that fit the list.
+enum { SCRATCH_BYTES = 24 << 20, MOST_PARTS = 16 };
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_conv c = conv_of(call);
+    if (fum_shape_count(&call->out.shape) == 0) return true;
+    struct work w = {.call = call, .conv = &c, .tiles_x = (c.out_w + TILE - 1) / TILE};
+    int64_t tile_rows = (c.out_h + TILE - 1) / TILE, all = c.batches * tile_rows * w.tiles_x;
+    uint64_t v_row = (uint64_t)((c.in_c + 3) / 4) * 16 * POINTS, m_row = (uint64_t)((c.out_c + 3) / 4) * 16 * POINTS;
+    // Tiles of a part: by the cache, by how many parts the list has room for, by the bindings.
+    const struct fum_device_info *info = list->info;
+    uint64_t piece = info->max_allocation < info->max_buffer ? info->max_allocation : info->max_buffer;
+    int64_t most = (int64_t)(SCRATCH_BYTES / (v_row + m_row));
+    if (most < all / MOST_PARTS) most = all / MOST_PARTS;
+    if (piece) most = fum_min_i64(most, (int64_t)((piece - (piece < 256 ? piece : 256)) / (v_row + m_row)));
+    most = fum_min_i64(most, (int64_t)(info->max_binding / (v_row > m_row ? v_row : m_row)));
+    int64_t fit = fum_min_i64(most / w.tiles_x, (fum_conv_rows_that_fit(call, &c, info) - TILE + 1) / TILE);
+    int64_t image = c.in_h * c.in_w, in_whole = image ? fum_rows_per_binding(info, &call->in[0]) / image : 0;
+    int64_t whole = fum_min_i64(fit / tile_rows, in_whole);
+    if (fit < 1) {
+        snprintf(why, why_size, "one row of tiles is over the device's largest binding of %llu bytes",
+                 (unsigned long long)info->max_binding);
+        return false;
+    }
+    while (fum_part_next(&w.part, c.batches, tile_rows, whole, fit)) {
+        w.tiles = w.part.batches * w.part.count * w.tiles_x;
+        w.out_rows = fum_min_i64(w.part.count * TILE, c.out_h - w.part.first * TILE);
+        w.v_bytes = (uint64_t)w.tiles * v_row;
+        w.m_bytes = (uint64_t)w.tiles * m_row;
+        uint64_t scratch = align(list, w.v_bytes) + w.m_bytes;
+        if (scratch > list->scratch_bytes) list->scratch_bytes = scratch;
+        if (add_input(list, &w) && add_products(list, &w) && add_output(list, &w)) continue;
+        snprintf(why, why_size, "needs more than %d dispatches or more workgroups than the device has",
+                 FUM_MAX_DISPATCHES);
+        return false;
+    }
+    return true;
+}
+
+static double flops(const struct fum_op_call *call) {
+    return 2.0 * (double)fum_shape_count(&call->out.shape) * 9.0 * (double)call->in[0].shape.dim[3];
+}
+
+static bool reads_normalised(const struct fum_device_info *info, const struct fum_op_call *call) {
+    (void)info, (void)call;
+    return true; // each pixel 2.25 times
+}
+
+const struct fum_op fum_op_conv2d_winograd = {
+    .name = "conv2d_winograd",
+    .attrs = fum_conv_attrs,
+    .min_inputs = 2,
+    .max_inputs = 6,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .flops = flops,
+    .bias_input = FUM_GEMM_BIAS,
+    .row_input = FUM_GEMM_ROW,
+    .residual_input = FUM_GEMM_RESIDUAL,
+    .act_attr = "act",
+    .double_attr = "upsample",
+    .norm_input = FUM_CONV_NORM,
+    .norm_act_attr = "norm_act",
+    .reads_normalised = reads_normalised,
+};
+
+// ---- when it pays ----
+
+// Weights with more pairs of channels than this, for each pixel or at all, would take more memory than their time is
+// worth.
+enum { MOST_CHANNELS = 2 << 20, CHANNELS_PER_PIXEL = 3200, LEAST_CHANNELS = 32, LEAST_PIXELS = 128 };
+
+const struct fum_op *fum_winograd_pays(const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                       const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack) {
+    struct fum_conv c = fum_conv_of(call);
+    bool fits = call->in[0].dtype == FUM_F32 && c.kernel_h == 3 && c.kernel_w == 3 && c.stride == 1 && c.pad == 1 &&
+                call->attr[FUM_CONV_PAD_END_EXTRA] == 0 && *pack == FUM_PACK_CONV;
+    if (!fits || info->type != FUM_DEVICE_CPU || !fum_texel_chosen(info, tuning)) return NULL;
+    int64_t tiles = ((c.out_h + TILE - 1) / TILE) * ((c.out_w + TILE - 1) / TILE), pixels = c.out_h * c.out_w;
+    if (c.in_c < LEAST_CHANNELS || c.out_c < LEAST_CHANNELS || c.in_c * c.out_c > MOST_CHANNELS) return NULL;
+    if (c.in_c * c.out_c > c.batches * pixels * CHANNELS_PER_PIXEL) return NULL;
+    if (c.batches * pixels < LEAST_PIXELS || tiles * TILE * TILE * 2 > pixels * 3) return NULL;
+    // The larger weight may not fit where the convolution's own does.
+    struct fum_op_call packed = *call;
+    struct fum_dispatches list = {.info = info, .tuning = tuning};
+    char why[128];
+    packed.in[FUM_GEMM_W] = (struct fum_desc){{3, {POINTS, c.in_c, c.out_c}}, FUM_F32};
+    uint64_t bytes = fum_desc_bytes(&packed.in[FUM_GEMM_W]);
+    if (bytes > info->max_allocation || bytes > info->max_buffer || !dispatch(&packed, &list, why, sizeof why)) return NULL;
+    *weight = packed.in[FUM_GEMM_W];
+    *pack = FUM_PACK_WINOGRAD;
+    return &fum_op_conv2d_winograd;
+}
