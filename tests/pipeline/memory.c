@@ -135,6 +135,44 @@ static void test_enough(void **state) {
     }
 }
 
+// A device that is lost, or memory that runs out, at any call: the error comes back from whichever thread met it, and
+// nothing is left behind.
+static void test_failures(void **state) {
+    (void)state;
+    static const unsigned without[] = {0, FUM_WITHOUT_UNIFIED};
+    struct fum_device_params device_params = {.validate = true};
+    fum_model *model = open_model(emoji_path());
+    for (int way = 0; way < 2; way++) {
+        int failures = 0;
+        for (int after = 0, ended = 0; !ended; after += after / 3 + 37) {
+            enum fum_injection what = failures % 2 ? FUM_INJECT_DEVICE_MEMORY : FUM_INJECT_DEVICE_LOST;
+            struct fum_error err = {0};
+            fum_device *device = NULL;
+            fum_pipeline *pipe = NULL;
+            struct kept kept = {0};
+            ok(fum_device_create_without(&device, &device_params, without[way], &err), &err);
+            struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .memory_budget = MIB(way ? 60 : 12)};
+            ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
+            fum_device_inject(device, after, what);
+            struct fum_generate_params g = {.prompt = "cat", .width = 64, .height = 64, .steps = 2, .on_image = keep, .user = &kept};
+            enum fum_result result = fum_generate(pipe, &g, &err);
+            ended = !result;
+            if (result) {
+                failures++;
+                if (result != FUM_ERR_DEVICE && result != FUM_ERR_NOMEM) fail_msg("%s", err.text);
+                assert_true(err.text[0]);
+            }
+            kept_free(&kept);
+            fum_pipeline_destroy(&pipe);
+            assert_int_equal(fum_device_memory_used(device), 0);
+            fum_device_destroy(&device);
+        }
+        print_message("%d failures\n", failures);
+        assert_true(failures >= 3);
+    }
+    fum_model_destroy(&model);
+}
+
 // ---- bands ----
 
 struct bands_case {
@@ -210,7 +248,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_budgets), cmocka_unit_test(test_smallest),
-                                       cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_enough),
+                                       cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_enough), cmocka_unit_test(test_failures),
                                        cmocka_unit_test(test_bands)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -55,7 +55,7 @@ static fum_graph *unet_graph(const char *text, int side, int pooled) {
 
 static struct fum_vae_config vae_config(void) {
     struct fum_error err = {0};
-    struct fum_vae_config config;
+    struct fum_vae_config config = {0};
     cJSON *json = NULL;
     if (fum_json_parse(&json, sd_vae, strlen(sd_vae), "test", &err) || fum_vae_config_parse(&config, json, "test", &err))
         fail_msg("%s", err.text);
