@@ -163,11 +163,10 @@ void main() {
                 uvec2 weight = half_store(e);
                 e = half_load(weight); // the sum is of what multiplies v
                 sum += (e.x + e.y) + (e.z + e.w);
-                uint unit = slab + lane_row * WEIGHT_STRIDE + quad / 2u;
-                if (quad % 2u == 0u)
-                    memory[unit].xy = weight;
-                else
-                    memory[unit].zw = weight;
+                // Word by word: another lane may write the other half of the unit.
+                uint unit = slab + lane_row * WEIGHT_STRIDE + quad / 2u, word = quad % 2u * 2u;
+                memory[unit][word] = weight.x;
+                memory[unit][word + 1u] = weight.y;
             }
             for (uint i = lane_part; i < MATRIX_N / 4u; i += PER_ROW)
                 memory[slab + PASS_AT + lane_row * PASS_STRIDE + i] = floatBitsToUint(vec4(correction));
