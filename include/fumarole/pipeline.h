@@ -105,7 +105,7 @@ FUM_API enum fum_result fum_latents_save(const char *path, const float *latents,
 // What one evaluation of the model cost, after a generate; all zero before.
 struct fum_pipeline_stats {
     struct fum_executable_stats unet, vae;
-    uint64_t memory_peak; // device memory, bytes
+    uint64_t memory_peak; // device memory, bytes, with what transfers may take
     double step_seconds;  // mean of the last run
 };
 FUM_API void fum_pipeline_get_stats(const fum_pipeline *pipeline, struct fum_pipeline_stats *stats);
