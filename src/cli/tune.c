@@ -60,7 +60,10 @@ static int tune(const struct tune_options *values, fum_device *device) {
         return status;
     if (values->forget) {
         enum fum_result result = fum_device_forget_tuning(device, &err);
-        return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+        if (result != FUM_OK)
+            return cli_fail_result(result, &err);
+        printf("Dropped what was kept for %s\n", fum_device_get_info(device)->name);
+        return 0;
     }
     struct fum_tune_params params = {
         .op = values->op,

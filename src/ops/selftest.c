@@ -116,9 +116,13 @@ static enum fum_result run_variants(struct selftest *test, struct fum_error *err
     bool all = variant && !strcmp(variant, "all");
     if (all) fum_device_set_variant(test->device, NULL);
     enum fum_result r = run_ops(test, all ? NULL : variant, false, err);
-    for (int i = 0; all && fum_variants[i] && !r; i++)
-        if (fum_variant_usable_at_all(fum_variants[i], fum_device_get_info(test->device)))
-            r = run_ops(test, fum_variants[i]->name, true, err);
+    for (int i = 0; all && fum_variants[i] && !r; i++) {
+        bool usable = false; // in a type that is asked for
+        for (enum fum_dtype type = FUM_F32; type <= FUM_BF16; type++)
+            if (test->params.types >> type & 1)
+                usable = usable || fum_variants[i]->usable(fum_device_get_info(test->device), type);
+        if (usable) r = run_ops(test, fum_variants[i]->name, true, err);
+    }
     return r;
 }
 
