@@ -3,7 +3,6 @@
 #include "open.h"
 
 #include "pipeline/bands.h"
-#include "pipeline/tiles.h"
 
 #define MIB(n) ((uint64_t)((n) * (1 << 20)))
 
@@ -240,6 +239,53 @@ static void test_bands(void **state) {
     fum_device_destroy(&device);
 }
 
+// The budget chooses bands by itself, keeps to it with weights and all, and a device without host-visible memory does the
+// same. vae_tiling forces the same way where the whole would fit.
+static void test_budgeted_decode(void **state) {
+    (void)state;
+    static const struct {
+        unsigned without;
+        uint64_t budget; // 0: forced
+    } cases[] = {{0, MIB(4)}, {0, MIB(3)}, {FUM_WITHOUT_UNIFIED, MIB(48 + 4)}, {0, 0}};
+    enum { SIDE = 16, PIXELS = 3 * 8 * SIDE * 8 * SIDE };
+    float *z = calloc(4 * SIDE * SIDE, sizeof *z), *whole = malloc(PIXELS * sizeof *whole), *values = malloc(PIXELS * sizeof *values);
+    fum_model *model = open_model(emoji_path());
+    for (int i = 0; i < 4 * SIDE * SIDE; i++) z[i] = sinf((float)i * 0.7f) * 2;
+    for (int i = -1; i < (int)(sizeof cases / sizeof *cases); i++) {
+        struct fum_error err = {0};
+        struct lines lines = {0};
+        struct fum_log log = {keep_line, &lines, FUM_LOG_INFO};
+        fum_device *device = NULL;
+        fum_pipeline *pipe = NULL;
+        ok(fum_device_create_without(&device, &(struct fum_device_params){.validate = true}, i < 0 ? 0 : cases[i].without, &err),
+           &err);
+        struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .log = &log};
+        if (i >= 0) params.memory_budget = cases[i].budget, params.vae_tiling = !cases[i].budget;
+        ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
+        ok(fum_decode_values(pipe, z, SIDE, SIDE, i < 0 ? whole : values, &err), &err);
+        struct fum_pipeline_stats stats;
+        fum_pipeline_get_stats(pipe, &stats);
+        assert_int_equal(pipe->decoder.way, i < 0 ? FUM_DECODE_WHOLE : FUM_DECODE_BANDS);
+        double most = 0;
+        for (int k = 0; k < PIXELS && i >= 0; k++) most = fmax(most, fabs((double)whole[k] - (double)values[k]));
+        assert_true(most <= 1e-4);
+        if (i >= 0) {
+            assert_non_null(strstr(lines.text, "in bands of rows"));
+            print_message("budget %.0f MiB: %.1f MiB at the most, largest difference %.2g\n",
+                          (double)cases[i].budget / MIB(1), (double)stats.memory_peak / MIB(1), most);
+            if (cases[i].budget) assert_true(stats.memory_peak <= cases[i].budget);
+        }
+        fum_pipeline_destroy(&pipe);
+        assert_int_equal(fum_device_memory_used(device), 0);
+        assert_int_equal(fum_device_validation_messages(device), 0);
+        fum_device_destroy(&device);
+    }
+    free(z);
+    free(whole);
+    free(values);
+    fum_model_destroy(&model);
+}
+
 static int tear_down(void **state) {
     (void)state;
     kept_free(&free_run.kept);
@@ -249,6 +295,6 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_budgets), cmocka_unit_test(test_smallest),
                                        cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_enough), cmocka_unit_test(test_failures),
-                                       cmocka_unit_test(test_bands)};
+                                       cmocka_unit_test(test_bands), cmocka_unit_test(test_budgeted_decode)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
