@@ -164,7 +164,7 @@ static enum fum_result run_text(struct subject *s, struct fum_error *err) {
 static enum fum_result share(struct subject *s, struct fum_samples *samples, double flops, double seconds,
                              struct fum_error *err) {
     struct fum_around before = s->around;
-    enum fum_result r = fum_around_measure(s->bench, &s->around, err);
+    enum fum_result r = fum_around_measure(s->bench, seconds, &s->around, err);
     if (!r && flops > 0 && seconds > 0) add(s, samples, flops / seconds / ((before.fma + s->around.fma) / 2));
     return r;
 }
@@ -241,7 +241,7 @@ static bool has_room(const struct subject *s) {
 
 static enum fum_result measure(struct subject *s, struct fum_error *err) {
     double start = fum_time_now();
-    enum fum_result r = fum_around_measure(s->bench, &s->around, err);
+    enum fum_result r = fum_around_measure(s->bench, 1, &s->around, err);
     if (!r) r = make_pipeline(s, err);
     if (!r && !s->named && !has_room(s)) {
         s->note = "not run: its weights do not fit the device's memory";

@@ -28,6 +28,7 @@ struct entry {
     fum_buffer *own[FUM_MAX_INPUTS];
     struct fum_probe probe;
     int dispatches, barriers;
+    bool warm; // has run once: the guess is a measurement
     struct fum_samples seconds, of_fma, of_roof;
     bool memory_bound;
     bool dropped;
@@ -46,6 +47,9 @@ struct ops {
     struct pool pools[FUM_BF16 + 1];
     struct fum_dispatches *list; // large: one for all
     double flops_rate, bytes_rate;
+    double shortest;      // seconds that a command is made to take at least
+    double beside;        // seconds that measuring the limits takes
+    double guessed, took; // of all first runs
 };
 
 // ---- which cases ----
@@ -102,15 +106,24 @@ static void drop(struct ops *ops, struct entry *e) {
     ops->run->report->ops_left_out++;
 }
 
-// Leaves out the longest until the rest fits the time, at `rounds` runs of each.
-static void fit_time(struct ops *ops, double seconds, double rounds) {
+// What is still to come of a case: after its first run, of which little was known, at least three that count, each with
+// the limits beside it.
+static double cost(const struct ops *ops, const struct entry *e) {
+    double one = e->guess < ops->shortest ? ops->shortest : e->guess;
+    double wrong = ops->guessed > 0.1 * ops->took ? ops->took / ops->guessed : 1; // guesses, so far
+    if (!e->warm) return 4 * (1.1 * one * (wrong > 0.2 ? wrong : 0.2) + ops->beside);
+    return 3 * (1.1 * one + ops->beside);
+}
+
+// Leaves out the longest until the rest fits the time.
+static void fit_time(struct ops *ops, double seconds) {
     for (;;) {
         double sum = 0;
         struct entry *longest = NULL;
         for (size_t i = 0; i < ops->count; i++) {
             struct entry *e = &ops->entries[i];
             if (e->dropped) continue;
-            sum += e->guess * rounds;
+            sum += cost(ops, e);
             if (!longest || e->guess > longest->guess) longest = e;
         }
         if (sum <= seconds || !longest) return;
@@ -250,11 +263,15 @@ static enum fum_result record(struct ops *ops, struct entry *e, int loops, struc
 
 // The first run, which is not counted, tells how often a short one is repeated within a command.
 static enum fum_result warm_up(struct ops *ops, struct entry *e, struct fum_error *err) {
-    double seconds, wanted = ops->run->info->type == FUM_DEVICE_CPU ? 8e-3 : 2e-4;
+    double seconds = 0;
     enum fum_result r = record(ops, e, 1, err);
     if (!r) r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
-    if (r || seconds >= wanted) return r;
-    int loops = seconds > 0 ? (int)(wanted / seconds) + 1 : 16;
+    ops->guessed += e->guess;
+    ops->took += seconds;
+    e->guess = seconds;
+    e->warm = true;
+    if (r || seconds >= ops->shortest) return r;
+    int loops = seconds > 0 ? (int)(ops->shortest / seconds) + 1 : 16;
     return record(ops, e, loops > 64 ? 64 : loops, err);
 }
 
@@ -262,7 +279,7 @@ static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_arou
     struct fum_around after;
     double seconds;
     enum fum_result r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
-    if (!r) r = fum_around_measure(ops->run, &after, err);
+    if (!r) r = fum_around_measure(ops->run, seconds, &after, err);
     if (r) return r;
     seconds /= e->probe.amount;
     double fma = (before->fma + after.fma) / 2;
@@ -278,21 +295,25 @@ static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_arou
 
 static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error *err) {
     struct fum_around around;
+    double start = fum_time_now();
     int total = 0, done = 0;
+    enum fum_result r = fum_around_measure(ops->run, 0, &around, err);
+    ops->beside = fum_time_now() - start;
     for (size_t i = 0; i < ops->count; i++) total += !ops->entries[i].dropped;
-    enum fum_result r = FUM_OK;
     for (size_t i = 0; i < ops->count && !r; i++) {
         struct entry *e = &ops->entries[i];
+        fit_time(ops, end - fum_time_now());
         if (e->dropped) continue;
         fum_bench_progress(ops->run, "operations, first run", done++, total);
         r = fum_bench_check(ops->run, err);
         if (!r) r = warm_up(ops, e, err);
     }
-    if (!r) r = fum_around_measure(ops->run, &around, err);
+    if (!r) r = fum_around_measure(ops->run, 0.1, &around, err);
     for (int round = 0; round < ops->run->params.repeats && !r; round++) {
         char what[64];
         snprintf(what, sizeof what, "operations, repeat %d", round + 1);
-        done = 0;
+        done = total = 0;
+        for (size_t i = 0; i < ops->count; i++) total += !ops->entries[i].dropped;
         for (size_t i = 0; i < ops->count && !r; i++) {
             if (ops->entries[i].dropped) continue;
             if (round && fum_time_now() >= end) return FUM_OK; // some cases have one repeat more than others
@@ -357,10 +378,11 @@ enum fum_result fum_bench_ops(struct fum_bench_run *run, double seconds, struct 
     struct fum_error ignored;
     if (!ops.list) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the list of cases");
     ops.flops_rate = fum_samples_median(&run->limits.samples[FUM_LIMIT_FMA_F32]);
+    ops.shortest = run->info->type == FUM_DEVICE_CPU ? 8e-3 : 2e-4;
     ops.bytes_rate = fum_samples_median(&run->limits.samples[FUM_LIMIT_READ]);
     enum fum_result r = list_entries(&ops, err);
     if (!r) {
-        fit_time(&ops, seconds, 4); // one to warm up, three to count
+        fit_time(&ops, seconds);
         size_pools(&ops);
         r = make_pools(&ops, err);
     }
