@@ -1,5 +1,5 @@
 // Group norm in one dispatch: y = act(a x + b) with a = gamma / sqrt(var + eps) and b = beta - mean a. A workgroup takes
-// SPAN groups of a batch, as many as begin and end on whole quads, and reads them twice.
+// `span` groups of a batch, as many as begin and end on whole quads, and reads them twice.
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/input.glsl"
@@ -13,8 +13,7 @@ layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 INPUT(4, X1, x1);
 
 layout(constant_id = 5) const uint TWO = 0; // 1: the channels of x1 follow those of x
-layout(constant_id = 6) const uint SPAN = 1;
-layout(constant_id = 7) const uint ACT = 0;
+layout(constant_id = 6) const uint ACT = 0;
 
 layout(push_constant) uniform Push {
     uint quads; // of a row
@@ -23,7 +22,10 @@ layout(push_constant) uniform Push {
     float eps;
     uint x_quads; // of a row, in x
     uint x_skip, y_skip, x1_skip;
+    uint span; // up to 4
 };
+
+shared float means[4], inverses[4];
 
 bool in_second(uint q) { return TWO != 0u && q >= x_quads; }
 vec4 x_at(const bool second, uint row, uint q) {
@@ -33,24 +35,22 @@ vec4 x_at(const bool second, uint row, uint q) {
 #include "lib/moments.glsl"
 
 void main() {
-    uint spans = groups / SPAN, item = group_index(), batch = item / spans, first = item % spans * SPAN * group_channels;
+    uint spans = groups / span, item = group_index(), batch = item / spans, first = item % spans * span * group_channels;
     if (batch >= batches) return; // with the whole workgroup
-    float means[SPAN], inverses[SPAN];
-    for (uint g = 0u; g < SPAN; g++) {
+    for (uint g = 0u; g < span; g++) {
         moments(batch * rows, rows, first + g * group_channels, first + (g + 1u) * group_channels);
-        means[g] = mean;
+        means[g] = mean; // the same by every lane
         inverses[g] = inversesqrt(m2 / n + eps);
     }
-    uint count = SPAN * group_channels / 4u, lane = gl_LocalInvocationID.x;
+    barrier();
+    uint count = span * group_channels / 4u, lane = gl_LocalInvocationID.x;
     uint lanes_q = lanes_along(count), lanes_r = LANES / lanes_q, lane_r = lane / lanes_q;
     for (uint q = lane % lanes_q; q < count && lane_r < lanes_r; q += lanes_q) {
         vec4 a = input_load(gamma, first / 4u + q), b = input_load(beta, first / 4u + q);
         for (uint c = 0u; c < 4u; c++) {
-            float mu = means[0], inverse = inverses[0];
-            for (uint g = 1u; g < SPAN; g++)
-                if (4u * q + c >= g * group_channels) mu = means[g], inverse = inverses[g];
-            a[c] *= inverse;
-            b[c] = fma(-mu, a[c], b[c]);
+            uint g = (4u * q + c) / group_channels;
+            a[c] *= inverses[g];
+            b[c] = fma(-means[g], a[c], b[c]);
         }
         uint row = batch * rows + lane_r, end = (batch + 1u) * rows, at = first / 4u + q;
         if (in_second(at)) {

@@ -35,9 +35,13 @@ void add_quad(const bool second, uint q, uint row, uint end_row, uint lanes_r, u
             mu = fma(delta, vec4(1.0 / float(i + 1u)), mu);
             squares = fma(delta, v - mu, squares);
         }
-        // Of the quad's four channels those of the group.
-        for (uint c = 0u; c < 4u; c++)
-            if (4u * q + c >= first && 4u * q + c < end) merge(float(count), mu[c], squares[c]);
+        // Of the quad's four channels those of the group, put together: as many rows of each.
+        // Selected, not multiplied by 0: padding may be NaN.
+        bvec4 ours = lessThan(uvec4(4u * q - first) + uvec4(0u, 1u, 2u, 3u), uvec4(end - first));
+        float channels = dot(vec4(ours), vec4(1.0)), middle = dot(mix(vec4(0.0), mu, ours), vec4(1.0)) / channels;
+        vec4 between = mu - middle;
+        merge(channels * float(count), middle,
+              dot(mix(vec4(0.0), fma(between * between, vec4(float(count)), squares), ours), vec4(1.0)));
     }
 }
 

@@ -87,11 +87,11 @@ static bool add_single(const struct fum_op_call *call, const struct fum_group_no
             fum_bind_rows(list, d, 4, FUM_GROUP_NORM_X1, false, &call->in[FUM_GROUP_NORM_X1], first, count, &x1_skip);
         else
             d->bind[4] = d->bind[0];
-        d->spec[d->num_spec++] = (uint32_t)span;
         d->spec[d->num_spec++] = (uint32_t)call->attr[FUM_GROUP_NORM_ACT];
         d->push[d->num_push++] = x_skip;
         d->push[d->num_push++] = y_skip;
         d->push[d->num_push++] = x1_skip;
+        d->push[d->num_push++] = (uint32_t)span;
     }
     return true;
 }
