@@ -4,6 +4,8 @@
 #include "ops/gemm_job.h"
 #include "ops/gemm_tiles.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // A workgroup's tile: the device's matrices of a subgroup, and subgroups.
@@ -11,11 +13,10 @@ struct tile {
     uint32_t fragments_m, fragments_n, groups_m, groups_n;
 };
 
-// Where matrices are 16 x 16: 128 x 128 outputs down to 32 x 32. Wide subgroups (64) are half as many.
-static const struct tile narrow_tiles[] = {{4, 2, 2, 4}, {4, 2, 2, 2}, {2, 2, 2, 2}, {1, 2, 2, 2}, {1, 1, 2, 2}};
-static const struct tile wide_tiles[] = {{4, 4, 2, 2}, {4, 2, 2, 2}, {2, 2, 2, 2}, {1, 2, 2, 2}, {1, 1, 2, 2}};
-_Static_assert(sizeof narrow_tiles == FUM_COOPMAT_TILES * sizeof *narrow_tiles &&
-               sizeof wide_tiles == sizeof narrow_tiles, "as many as coopmat.h says");
+// Where matrices are 16 x 16: 128 x 128 outputs down to 32 x 32, by eight or four subgroups.
+static const struct tile tiles[] = {{4, 2, 2, 4}, {4, 4, 2, 2}, {4, 2, 2, 2}, {2, 4, 2, 2},
+                                    {2, 2, 2, 2}, {1, 2, 2, 2}, {1, 1, 2, 2}};
+_Static_assert(sizeof tiles == FUM_COOPMAT_TILES * sizeof *tiles, "as many as coopmat.h says");
 
 // What follows from a tile on a device; units are of eight elements, 16 bytes.
 struct plan {
@@ -47,69 +48,99 @@ static bool fits(const struct fum_device_info *info, const struct plan *p) {
 
 struct choice {
     struct plan plan;
+    int tile;
     int64_t steps, splits; // along the terms
+    double time;
 };
 
-// Time that a product is expected to take, in steps of one large tile: rounds of workgroups over the cores, where small
-// tiles load more for what they multiply. Cores run two large tiles at a time. A reduction writes and reads the layers.
+// Time that a product is expected to take, in multiply-adds of a core: rounds of workgroups over the cores, two at a
+// time on each; small tiles load more for what they multiply; workgroups of 256 suit most. A reduction writes and reads
+// the layers and starts late.
 static double expected(const struct fum_gemm_push *p, const struct fum_device_class *class, const struct choice *c) {
     const struct plan *t = &c->plan;
     double area = (double)t->tile_m * t->tile_n, cores = class->cores;
-    double tiles = (double)p->batches * (double)((p->rows + t->tile_m - 1) / t->tile_m) *
+    double count = (double)p->batches * (double)((p->rows + t->tile_m - 1) / t->tile_m) *
                    (double)((p->n + t->tile_n - 1) / t->tile_n);
-    double rounds = tiles * (double)c->splits / (2 * cores), loads = 64.0 / t->tile_m + 64.0 / t->tile_n;
+    double rounds = count * (double)c->splits / (2 * cores), loads = 64.0 / t->tile_m + 64.0 / t->tile_n;
     double time = (rounds < 1 ? 1 : rounds) * (double)((c->steps + c->splits - 1) / c->splits) * area * (1 + loads);
+    if (t->threads != 256) time *= 1.05;
     if (c->splits > 1) time += (double)(c->splits + 1) * p->rows * p->batches * p->n / cores + 64 * 128 * 128;
     return time;
 }
 
-enum { MAX_SPLITS = 8, SPLIT_STEPS = 8 }; // a split has at least 8 steps
+// A split has at least so many steps.
+enum { MAX_SPLITS = 8, SPLIT_STEPS = 8, MAX_CHOICES = FUM_COOPMAT_TILES * 4 };
 
 static struct choice choice_of(const struct fum_gemm_job *job, const struct fum_device_info *info, int tile,
                                int64_t splits) {
-    const struct tile *tiles = info->matrix_subgroup > 32 ? wide_tiles : narrow_tiles;
-    struct choice c = {.splits = splits};
+    struct choice c = {.tile = tile, .splits = splits};
     c.plan = plan_of(info, fum_coopmat_shape(info, job->call->out.dtype), &tiles[tile], job->transposed);
     int64_t units = c.plan.tile_k / 8;
     c.steps = (job->push.quads + units - 1) / units;
     return c;
 }
 
+static int by_time(const void *x, const void *y) {
+    const struct choice *a = x, *b = y;
+    if (a->time != b->time) return a->time < b->time ? -1 : 1;
+    return a->tile - b->tile;
+}
+
+// All that fit the device, best expected first. Returns how many.
+static int list_choices(const struct fum_gemm_job *job, int64_t most_splits, const struct fum_device_info *info,
+                        struct choice list[MAX_CHOICES]) {
+    const struct fum_device_class *class = fum_device_class_of(info);
+    int count = 0;
+    for (int i = 0; i < FUM_COOPMAT_TILES; i++) {
+        struct choice c = choice_of(job, info, i, 1);
+        if (!fits(info, &c.plan)) continue;
+        for (; c.splits <= most_splits; c.splits *= 2) {
+            if (c.splits > 1 && (c.steps / c.splits < SPLIT_STEPS || fum_gemm_job_splits(job, info, c.splits) < c.splits))
+                break;
+            c.time = expected(&job->push, class, &c);
+            list[count++] = c;
+        }
+    }
+    qsort(list, (size_t)count, sizeof *list, by_time);
+    return count;
+}
+
 uint64_t fum_coopmat_key(const struct fum_tiling_shape *shape) {
     return fum_tiling_key(shape) + ((uint64_t)1 << 32); // as the tiled variants', but another table of tiles
 }
 
-// What measuring has found for the shape's class.
-static bool choose_tuned(const struct fum_gemm_job *job, int64_t quads, const struct fum_tuning *tuning,
-                         const struct fum_device_info *info, struct choice *best) {
-    const struct fum_gemm_push *p = &job->push;
-    struct fum_tiling_shape s = {job->call->out.dtype, job->conv, false, p->batches, p->rows, p->n, quads};
-    uint32_t tuned = fum_tuning_find(tuning, fum_coopmat_key(&s), UINT32_MAX), tile = tuned & 0xffff;
-    int64_t splits = tuned >> 16;
-    if (tile >= FUM_COOPMAT_TILES || splits < 1 || splits > MAX_SPLITS) return false;
-    *best = choice_of(job, info, (int)tile, fum_gemm_job_splits(job, info, splits));
-    return fits(info, &best->plan);
+static void describe(uint32_t value, char *text, size_t size) {
+    const struct tile *t = &tiles[(value & 0xffff) % FUM_COOPMAT_TILES];
+    snprintf(text, size, "%u x %u matrices by %u subgroups, %u splits", t->groups_m * t->fragments_m,
+             t->groups_n * t->fragments_n, t->groups_m * t->groups_n, value >> 16);
 }
 
-// `quads`: of terms. False when no tile fits the device.
+// For who measures: what there is to choose from.
+static void note_choices(struct fum_tuning_note *note, uint64_t key, const struct choice *list, int count) {
+    note->key = key;
+    note->describe = describe;
+    note->count = count < FUM_MAX_NOTE ? count : FUM_MAX_NOTE;
+    for (int i = 0; i < note->count; i++)
+        note->values[i] = fum_tiling_pack((struct fum_tiling_choice){list[i].tile, (int)list[i].splits});
+}
+
+// What measuring has found for the shape's class, else what is expected to be best. `quads`: of terms. False when no
+// tile fits the device.
 static bool choose(const struct fum_gemm_job *job, int64_t quads, int64_t most_splits,
                    const struct fum_tuning *tuning, const struct fum_device_info *info, struct choice *best) {
-    const struct fum_device_class *class = fum_device_class_of(info);
-    double least = 0;
-    if (choose_tuned(job, quads, tuning, info, best) && best->splits <= most_splits) return true;
-    for (int i = 0; i < FUM_COOPMAT_TILES; i++) {
-        struct choice c = choice_of(job, info, i, 1);
-        if (!fits(info, &c.plan)) continue;
-        for (c.splits = 1; c.splits <= most_splits; c.splits *= 2) {
-            if (c.splits > 1 && (c.steps / c.splits < SPLIT_STEPS || fum_gemm_job_splits(job, info, c.splits) < c.splits))
-                break;
-            double time = expected(&job->push, class, &c);
-            if (least != 0 && time >= least) continue;
-            least = time;
-            *best = c;
-        }
-    }
-    return least != 0;
+    const struct fum_gemm_push *p = &job->push;
+    struct fum_tiling_shape s = {job->call->out.dtype, job->conv, false, p->batches, p->rows, p->n, quads};
+    uint64_t key = fum_coopmat_key(&s);
+    struct choice list[MAX_CHOICES];
+    int count = list_choices(job, most_splits, info, list);
+    if (tuning && tuning->note && !tuning->note->count) note_choices(tuning->note, key, list, count);
+    if (count) *best = list[0];
+    uint32_t tuned = fum_tuning_find(tuning, key, UINT32_MAX), tile = tuned & 0xffff;
+    int64_t splits = tuned >> 16;
+    if (!count || tile >= FUM_COOPMAT_TILES || splits < 1 || splits > MAX_SPLITS) return count > 0;
+    struct choice c = choice_of(job, info, (int)tile, fum_gemm_job_splits(job, info, splits));
+    if (fits(info, &c.plan) && c.splits <= most_splits) *best = c;
+    return true;
 }
 
 // `layers`: no epilogue, the output is f32.
