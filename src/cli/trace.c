@@ -33,8 +33,10 @@ static void write_quoted(FILE *file, const char *text) {
 static void on_event(void *user, const struct fum_trace_event *event) {
     struct cli_trace *trace = user;
     bool dispatches = event->kind == FUM_TRACE_SUBMIT || event->kind == FUM_TRACE_RECORD;
-    fprintf(trace->file, "%s{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,\"name\":",
-            trace->any ? ",\n" : "", kind_name(event->kind), (event->start - trace->started) * 1e6,
+    // Uploads, which other threads make beside the computation, have a line of their own.
+    int line = event->kind == FUM_TRACE_UPLOAD ? 2 : 1;
+    fprintf(trace->file, "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,\"name\":",
+            trace->any ? ",\n" : "", line, kind_name(event->kind), (event->start - trace->started) * 1e6,
             (event->end - event->start) * 1e6);
     write_quoted(trace->file, event->label ? event->label : kind_name(event->kind));
     fprintf(trace->file, ",\"args\":{\"%s\":%llu}}", dispatches ? "dispatches" : "bytes",
