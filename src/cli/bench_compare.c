@@ -23,8 +23,8 @@ enum { NUM_MEASURES = sizeof measures / sizeof *measures };
 
 struct tally {
     int faster, slower, compared;
-    double log_sum; // of the ratios of operations, for their geometric mean
-    int ops;
+    double log_sum, log_shares; // of the ratios of operations, and of their shares of the fma rate: for geometric means
+    int ops, shares;
 };
 
 static struct cli_text value_text(const char *unit, double value) {
@@ -91,6 +91,12 @@ static void print_row(const struct measure *m, const cJSON *entry, const cJSON *
         tally[i].slower += changed < 0;
         tally[i].log_sum += op ? log(ratio) : 0;
         tally[i].ops += op;
+        struct cli_samples share = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(entry, "of_fma"));
+        struct cli_samples its = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, "of_fma"));
+        if (op && share.median > 0 && its.median > 0) {
+            tally[i].log_shares += log(its.median / share.median);
+            tally[i].shares++;
+        }
     }
     printf("\n");
 }
@@ -161,6 +167,8 @@ int cli_bench_compare(const cJSON *const *reports, const char *const *names, int
                tally[i].faster, tally[i].slower);
         if (tally[i].ops > 0)
             printf("; operations x%.2f in the geometric mean", exp(tally[i].log_sum / tally[i].ops));
+        if (tally[i].shares > 0)
+            printf(", x%.2f in shares of the fma rate", exp(tally[i].log_shares / tally[i].shares));
         if (only_there > 0)
             printf("; %d only in A", only_there);
         if (only_here > 0)
