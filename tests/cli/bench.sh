@@ -70,11 +70,13 @@ expect 2 "no op 'xyzzy'" bench --op xyzzy
 expect 2 'no model "xyzzy"' bench --models xyzzy
 expect 1 'cannot write' bench --limits --json nowhere/report.json
 
-# Ctrl-C: what there is so far is written. (An interactive shell's children get the signal; here the program alone.)
-set -m
-"$fumarole" bench -q --time 300 --json stopped.json >out.txt 2>err.txt &
+# Ctrl-C once the limits are known: what there is so far is written.
+"$fumarole" bench --time 300 --json stopped.json >out.txt 2>err.txt &
 pid=$!
-sleep 4
+for ((i = 0; i < 600; i++)); do
+    grep -q emoji err.txt && break
+    sleep 0.2
+done
 kill -INT "$pid"
 wait "$pid"
 check "status 130 after Ctrl-C, not $?" [ "$?" = 130 ]
