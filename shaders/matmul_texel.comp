@@ -46,19 +46,24 @@ void finish(uint m, uint n, vec4 sum, vec4 b) {
     if (inside && m < rows && n < nq) y[y_skip + at] = quad_store(v);
 }
 
-// With GATE: the quad of outputs that the lane works for.
-uint gated_quad(uint tile) { return min(tile * (LANES / 2u) + gl_SubgroupInvocationID % (LANES / 2u), nq / 2u - 1u); }
+// With GATE the tile's columns are values and their gates: a lane's two where it has two, else those of the lower and of
+// the upper half of the lanes.
+#define PAIRS (COLS == 1u ? LANES / 2u : LANES) // quads of outputs
+uint gated_quad(uint tile) { return tile * PAIRS + gl_SubgroupInvocationID % PAIRS; }
 
-void finish_gated(uint tile_m, uint tile_n, uint col) {
-    bool gates = gl_SubgroupInvocationID >= LANES / 2u;
-    uint q = tile_n * (LANES / 2u) + gl_SubgroupInvocationID;
-    vec4 b = (EPILOGUE & 1u) != 0u ? texel_load(bias, col) : vec4(0.0);
+uint col[COLS];
+
+void finish_gated(uint tile_m, uint q) {
+    vec4 b[2] = vec4[2](vec4(0.0), vec4(0.0));
+    if ((EPILOGUE & 1u) != 0u) EACH_COL(c) b[c] = texel_load(bias, col[c]);
+    bool stores = inside && (COLS > 1u || gl_SubgroupInvocationID < PAIRS) && q < nq / 2u;
     EACH_ROW(r) {
         uint m = tile_row(tile_m, r);
-        vec4 v = acc[r][0] * scale + b, g;
-        for (uint i = 0u; i < 4u; i++) g[i] = subgroupShuffle(v[i], gl_SubgroupInvocationID ^ (LANES / 2u));
+        vec4 v = acc[r][0] * scale + b[0], g;
+        if (COLS > 1u) g = acc[r][COLS - 1u] * scale + b[1];
+        else [[unroll]] for (uint i = 0u; i < 4u; i++) g[i] = subgroupShuffle(v[i], gl_SubgroupInvocationID ^ (LANES / 2u));
         v *= act_apply(GATE, g);
-        if (inside && !gates && m < rows && q < nq / 2u) y[y_skip + (batch * rows + m) * (nq / 2u) + q] = quad_store(v);
+        if (stores && m < rows) y[y_skip + (batch * rows + m) * (nq / 2u) + q] = quad_store(v);
     }
 }
 
@@ -69,10 +74,14 @@ void main() {
     inside = rest / tiles_n < batches;
     batch = min(rest / tiles_n, batches - 1u);
 
-    uint x_at[FETCHES], col[COLS];
+    uint x_at[FETCHES];
     EACH_FETCH(f) x_at[f] = x_skip + (batch * rows + min(fetch_row(tile_m, f), rows - 1u)) * kq;
     EACH_COL(c) col[c] = min(tile_col(tile_n, c), nq - 1u);
-    if (GATE != 0u) col[0] = gated_quad(tile_n) + (gl_SubgroupInvocationID < LANES / 2u ? 0u : nq / 2u);
+    if (GATE != 0u) {
+        uint q = min(gated_quad(tile_n), nq / 2u - 1u);
+        col[0] = COLS == 1u && gl_SubgroupInvocationID >= PAIRS ? nq / 2u + q : q;
+        if (COLS > 1u) col[COLS - 1u] = nq / 2u + q;
+    }
     uint w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
 
     gemm_clear();
@@ -104,7 +113,7 @@ void main() {
     }
 
     if (GATE != 0u) {
-        finish_gated(tile_m, tile_n, col[0]);
+        finish_gated(tile_m, gated_quad(tile_n));
     } else {
         GEMM_FINISH(tile_m, tile_n)
     }

@@ -52,10 +52,19 @@ vec4 gemm_epilogue(vec4 sum, float scale, vec4 b, uint row_at, uint residual_at)
     return v;
 }
 
-// Ends a kernel by finish(m, n, v, b) for every row m, column n, sum v and bias b of its block.
+// Ends a kernel by finish(m, n, v, b) for every row m, column n, sum v and bias b of its block. With one column, which
+// little work has, in a loop that is not unrolled and takes the sums one after the other from acc[0][0]: unrolled, its
+// loads and stores would be most of the kernel and of what compiling it costs.
 #define GEMM_FINISH(tile_m, tile_n)                                                                       \
     EACH_COL(c) {                                                                                         \
         uint n = tile_col(tile_n, c);                                                                     \
         vec4 b = (EPILOGUE & 1u) != 0u ? texel_load(bias, min(n, nq - 1u)) : vec4(0.0);                   \
-        EACH_ROW(r) finish(tile_row(tile_m, r), n, acc[r][c], b);                                         \
+        if (COLS > 1u) {                                                                                  \
+            EACH_ROW(r) finish(tile_row(tile_m, r), n, acc[r][c], b);                                     \
+        } else {                                                                                          \
+            [[dont_unroll]] for (uint r = 0u; r < ROWS; r++) {                                            \
+                finish(tile_row(tile_m, r), n, acc[0][0], b);                                             \
+                [[unroll]] for (uint i = 0u; i + 1u < ROWS; i++) acc[i][0] = acc[i + 1u][0];              \
+            }                                                                                             \
+        }                                                                                                 \
     }

@@ -17,14 +17,16 @@ static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
 
 bool fum_gemm_texel_usable(const struct fum_device_info *info) { return usable(info, FUM_F32); }
 
-// 16 rows of a quad each: as many sums as a CPU's registers and first-level cache take without slowing down, and 6
-// fetches (of 8 lanes) for 256 multiply-adds.
+// 16 rows (32 of 16 lanes) of a quad each: as many sums as a CPU's registers and first-level cache take without slowing
+// down, and 6 fetches (of 8 lanes) for 256 multiply-adds. Two quads are 8 % faster and twice as long to compile: for
+// much work only.
 static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
                                    size_t quad_bytes) {
-    (void)terms, (void)quads, (void)quad_bytes;
-    uint32_t tall = 16;
+    (void)quad_bytes;
+    uint32_t lanes = info->subgroup_size, tall = 2 * lanes < 16 ? 16 : 2 * lanes;
+    bool much = (double)rows * (double)terms * (double)quads > 20e6 && quads % (2 * lanes) == 0;
     while (tall > 1 && tall / 2 >= rows) tall /= 2;
-    return (struct fum_gemm_tile){.rows = tall, .cols = 1, .lanes = info->subgroup_size, .lanes_n = info->subgroup_size};
+    return (struct fum_gemm_tile){.rows = tall, .cols = much && tall >= 16 ? 2 : 1, .lanes = lanes, .lanes_n = lanes};
 }
 
 const struct fum_gemm_kernels fum_gemm_texel = {
@@ -55,12 +57,14 @@ static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c, str
 // Sums of the output held by a lane, in quads: more leave the first-level cache.
 enum { ATTENTION_SUMS = 48, ATTENTION_HEAD = 256 };
 
+// The large kernel takes a second or more to compile.
 static struct fum_attention_tile choose_attention(const struct fum_device_info *info, const struct fum_attention *a) {
     uint32_t lanes = info->subgroup_size, quads = (uint32_t)(a->channels / 4), cols = (quads + lanes - 1) / lanes;
-    uint32_t rows = 16;
+    bool much = (double)(a->batches * a->queries) * (double)a->keys * (double)(a->heads * a->channels) > 40e6;
+    uint32_t rows = much ? 16 : 4;
     while (rows > 4 && (rows * cols > ATTENTION_SUMS || rows / 2 >= a->queries)) rows /= 2;
     return (struct fum_attention_tile){
-        .lanes = lanes, .queries = rows, .keys = 2, .out_quads = cols, .rows = rows, .splits = 1};
+        .lanes = lanes, .queries = rows, .keys = much ? 2 : 1, .out_quads = cols, .rows = rows, .splits = 1};
 }
 
 static const struct fum_attention_kernels attention_kernels = {

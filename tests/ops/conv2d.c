@@ -48,6 +48,8 @@ static const struct fum_op_case cases[] = {
     {.name = "64 channels, 33x31", .in = {X(1, 33, 31, 64), X(3, 3, 64, 32), X(32)}, .attrs = {{"pad", 1}}},
     {.name = "17x16, 320 to 130: the large kernel", .in = {X(1, 17, 16, 320), X(3, 3, 320, 130), X(130)},
      .attrs = {{"pad", 1}}, .types = 1 << FUM_F32},
+    {.name = "8x8, 320 to 512: two quads a lane", .in = {X(1, 8, 8, 320), X(3, 3, 320, 512), X(512)},
+     .attrs = {{"pad", 1}}, .types = 1 << FUM_F32},
     {.name = "windows of images", .in = {X(5, 8, 8, 12), X(3, 3, 12, 9), X(9), X(5, 1, 1, 9)},
      .attrs = {{"pad", 1}}, .max_binding = 8192},
     {.name = "windows of rows", .in = {X(2, 33, 8, 12), X(3, 3, 12, 9), X(9), X(2, 1, 1, 9), X(2, 33, 8, 9)},
