@@ -13,7 +13,7 @@
 #include "gpu/gpu.h"
 #include "gpu/tuning.h"
 
-enum { FUM_MAX_INPUTS = 6, FUM_MAX_ATTRS = 16, FUM_MAX_DISPATCHES = 64 };
+enum { FUM_MAX_INPUTS = 6, FUM_MAX_ATTRS = 16, FUM_MAX_DISPATCHES = 128 };
 
 struct fum_desc {
     struct fum_shape shape;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SCORE_BYTES = 64 << 20 }; // of the scores at once, at most
+enum { SCORE_BYTES = 16 << 20, MOST_BYTES = 128 << 20 }; // of the scores at once: usually, and at the most
 // Weights are stored times this, so that those of very many keys stay above f16's smallest normal numbers.
 enum { WEIGHT_SCALE = 1024 };
 
@@ -27,8 +27,12 @@ static uint64_t scores_of(const struct fum_attention *a, int64_t rows) {
 }
 
 static struct layout layout_of(const struct fum_attention *a, const struct fum_device_info *info) {
-    uint64_t most = info->max_binding < SCORE_BYTES ? info->max_binding : SCORE_BYTES;
-    struct layout l = {.rows = fum_min_i64(a->queries, (int64_t)(most / scores_of(a, 1)))};
+    uint64_t most = info->max_binding < MOST_BYTES ? info->max_binding : MOST_BYTES;
+    // As many turns as keep scratch small, but no more than a list of dispatches can have.
+    int64_t turns = FUM_MAX_DISPATCHES / 3 / (a->batches > 1 ? a->batches : 1);
+    int64_t few = (int64_t)(SCORE_BYTES / scores_of(a, 1)), rows = turns ? (a->queries + turns - 1) / turns : a->queries;
+    if (rows < few) rows = few;
+    struct layout l = {.rows = fum_min_i64(fum_min_i64(a->queries, rows), (int64_t)(most / scores_of(a, 1)))};
     uint64_t align = info->binding_align < 16 ? 16 : info->binding_align;
     l.scores = scores_of(a, l.rows);
     l.weights_at = (l.scores + align - 1) / align * align;
