@@ -150,7 +150,8 @@ void cli_page_roofline(struct cli_page *page) {
     if (!find_axes(page, &a))
         return;
     cli_page_put(page, "<h2>Roofline</h2>\n<p>Each point is an operation on a shape of a real model. The lines are measured: the "
-                       "slope is the device's memory, above which only what its caches hold can be, the level its arithmetic.</p>\n");
+                       "slope is the device's memory, above which only what its caches hold can be, the level its arithmetic, counted by "
+                       "the plain formula: a kernel that needs less of it (Winograd) may be above.</p>\n");
     put_legend(page);
     cli_page_put(page, "<svg viewBox=\"0 0 %d %d\" role=img aria-label=\"Roofline plot\">", PLOT_WIDTH, PLOT_HEIGHT);
     put_grid(page, &a);
