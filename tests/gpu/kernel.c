@@ -65,6 +65,31 @@ static void test_refused(void **state) {
     fum_device_destroy(&device);
 }
 
+// A required subgroup size: the device's own compiles where a size can be chosen, and is another kernel than none.
+static void test_subgroup(void **state) {
+    (void)state;
+    fum_device *device = open_without(0);
+    const struct fum_device_info *info = fum_device_get_info(device);
+    struct fum_error err = {0};
+    struct fum_kernel_desc any = silu_desc(device), own = any, wide = any, torn = any;
+    const fum_kernel *kernels[2], *kernel;
+    own.subgroup = info->subgroup_size;
+    own.spec[0] = 2 * info->subgroup_size;
+    any.spec[0] = own.spec[0];
+    wide.subgroup = 2 * info->subgroup_max;
+    torn.subgroup = info->subgroup_size;
+    torn.spec[0] = info->subgroup_size + 1;
+    assert_int_equal(fum_kernel_get(&kernel, device, &wide, &err), FUM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "subgroups"));
+    if (info->subgroup_control) {
+        ok(fum_kernel_get(&kernels[0], device, &any, &err), &err);
+        ok(fum_kernel_get(&kernels[1], device, &own, &err), &err);
+        assert_ptr_not_equal(kernels[0], kernels[1]);
+        assert_int_equal(fum_kernel_get(&kernel, device, &torn, &err), info->subgroup_size > 1 ? FUM_ERR_ARG : FUM_OK);
+    }
+    fum_device_destroy(&device);
+}
+
 // Opens a device with this cache folder, compiles one kernel, and returns what the log said.
 static void use_cache(const char *dir, struct lines *lines) {
     struct fum_error err = {0};
@@ -138,6 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_subgroup),
         cmocka_unit_test(test_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
