@@ -80,6 +80,30 @@ static enum fum_result make_memory(struct tuner *t, struct subject *s, struct fu
     return r;
 }
 
+// All candidates' kernels at once, on as many threads as there are: compiling takes longer than measuring.
+static enum fum_result compile(struct tuner *t, const struct subject *s, struct fum_error *err) {
+    enum { MOST = FUM_MAX_NOTE * 4 };
+    struct fum_kernel_desc *descs = fum_calloc(MOST, sizeof *descs);
+    const fum_kernel *kernels[MOST];
+    int count = 0;
+    if (!descs) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for tuning");
+    for (int i = 0; i < s->count; i++) {
+        if (!plan(t, s, s->candidates[i].value)) continue;
+        for (int k = 0; k < t->list.count && count < MOST; k++) {
+            const struct fum_dispatch *d = &t->list.item[k];
+            struct fum_kernel_desc *desc = &descs[count];
+            *desc = (struct fum_kernel_desc){.shader = fum_shader_find(d->shader, d->dtype), .num_spec = d->num_spec,
+                                             .num_bindings = d->num_bind, .num_push = d->num_push,
+                                             .subgroup = d->subgroup, .texels = d->texels};
+            memcpy(desc->spec, d->spec, sizeof desc->spec);
+            count += desc->shader != NULL;
+        }
+    }
+    enum fum_result r = fum_kernel_get_all(kernels, t->device, descs, count, err);
+    fum_free(descs);
+    return r;
+}
+
 static void release(struct subject *s) {
     for (int i = 0; i < s->count; i++) fum_command_destroy(&s->candidates[i].command);
     for (int i = 0; i < FUM_MAX_INPUTS; i++) fum_buffer_destroy(&s->memory.in[i]);
@@ -122,7 +146,7 @@ static int by_value(const void *x, const void *y) {
 // Afterwards seconds[ROUNDS / 2] is each one's median.
 static enum fum_result measure(struct tuner *t, struct subject *s, struct fum_error *err) {
     double best = 0, seconds;
-    enum fum_result r = FUM_OK;
+    enum fum_result r = compile(t, s, err);
     for (int i = 0; i < s->count && !r; i++) {
         struct candidate *c = &s->candidates[i];
         if ((r = record(t, s, c, 1, err)) || (r = time_call(t, c, &seconds, err)) ||
@@ -174,8 +198,9 @@ static bool seen(struct tuner *t, uint64_t key) {
     return false;
 }
 
+// `fresh`: only when nothing is kept for its class.
 static enum fum_result tune_case(struct tuner *t, const struct fum_op *op, const struct fum_op_case *c,
-                                 enum fum_dtype type, struct fum_error *err) {
+                                 enum fum_dtype type, bool fresh, struct fum_error *err) {
     char why[200];
     struct subject s = {.op = op, .c = c, .type = type};
     if (!fum_case_call(op, c, type, &s.call, s.attr, why, sizeof why) || !op->dispatch) return FUM_OK;
@@ -186,7 +211,9 @@ static enum fum_result tune_case(struct tuner *t, const struct fum_op *op, const
     t->list.count = 0;
     bool runs = op->dispatch(&s.call, &t->list, why, sizeof why);
     t->tuning.note = NULL;
-    if (!runs || t->note.count < 2 || seen(t, t->note.key)) return FUM_OK;
+    if (!runs || t->note.count < 2) return FUM_OK;
+    if (fresh && fum_tuning_find(fum_device_tuning(t->device), t->note.key, UINT32_MAX) != UINT32_MAX) return FUM_OK;
+    if (seen(t, t->note.key)) return FUM_OK;
     s.count = t->note.count;
     for (int i = 0; i < s.count; i++) s.candidates[i].value = t->note.values[i];
     enum fum_result r = make_memory(t, &s, err);
@@ -201,7 +228,7 @@ static bool go_on(const struct tuner *t) {
     return !cancelled && fum_time_now() - t->started < t->params.seconds;
 }
 
-static enum fum_result tune_type(struct tuner *t, enum fum_dtype type, struct fum_error *err) {
+static enum fum_result tune_type(struct tuner *t, enum fum_dtype type, bool fresh, struct fum_error *err) {
     enum fum_result r = FUM_OK;
     for (int op = 0; op < fum_op_count; op++) {
         if (t->params.op && strcmp(t->params.op, fum_ops[op]->name)) continue;
@@ -209,7 +236,7 @@ static enum fum_result tune_type(struct tuner *t, enum fum_dtype type, struct fu
             const struct fum_op_case *c = &fum_op_cases[op]->cases[i];
             if (!c->bench || !fum_case_has_type(c, type)) continue;
             if (!go_on(t)) return FUM_OK;
-            r = tune_case(t, fum_ops[op], c, type, err);
+            r = tune_case(t, fum_ops[op], c, type, fresh, err);
         }
     }
     return r;
@@ -232,8 +259,12 @@ enum fum_result fum_tune(fum_device *device, const struct fum_tune_params *param
     t->started = fum_time_now();
     if (t->params.op && !fum_op_find(t->params.op))
         r = fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to tune", t->params.op);
-    for (enum fum_dtype type = FUM_F32; type <= FUM_BF16 && !r; type++)
-        if (t->params.types >> type & 1 && fum_device_stores(info, type)) r = tune_type(t, type, err);
+    // What nothing is known about first, then, in the time left, the rest anew; the type that pictures use before others.
+    static const enum fum_dtype types[] = {FUM_F16, FUM_F32, FUM_BF16};
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < 3 && !r; i++)
+            if (t->params.types >> types[i] & 1 && fum_device_stores(info, types[i]))
+                r = tune_type(t, types[i], pass == 0, err);
     if (!r && t->measured) r = fum_device_save_tuning(device, err);
     if (measured) *measured = t->measured;
     fum_free(t);
