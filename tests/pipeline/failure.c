@@ -64,6 +64,13 @@ static void end(struct sweep *s) {
     fum_device_destroy(&s->device);
 }
 
+// A decoder that has no memory for the whole works in bands, whose sums may round the other way.
+static void same_picture(const struct sweep *s, const uint8_t *got, const uint8_t *right) {
+    int most = s->what == FUM_INJECT_DEVICE_MEMORY ? 1 : 0;
+    for (size_t i = 0; i < BYTES; i++)
+        if (abs(got[i] - right[i]) > most) fail_msg("byte %zu is %d, not %d", i, got[i], right[i]);
+}
+
 // One run whose call `n` fails: it says where, keeps what was finished, leaks nothing, and can be asked again. False
 // when the run needs no such call.
 static bool fail_at(struct sweep *s, int n) {
@@ -75,7 +82,7 @@ static bool fail_at(struct sweep *s, int n) {
     enum fum_result result = generate(s->pipe, &pictures, &err);
     fum_device_inject(s->device, -1, s->what);
     s->runs++;
-    for (int i = 0; i < pictures.count; i++) assert_memory_equal(pictures.pixels[i], s->right.pixels[i], BYTES);
+    for (int i = 0; i < pictures.count; i++) same_picture(s, pictures.pixels[i], s->right.pixels[i]);
     if (result) {
         assert_true(pictures.count < PICTURES);
         s->failures++;
@@ -83,7 +90,8 @@ static bool fail_at(struct sweep *s, int n) {
         check_failure(s, result, &err, n);
         // A lost device stays lost. Memory may be there again, and what was half made is made anew.
         assert_int_equal(generate(s->pipe, &pictures, &again), lost ? FUM_ERR_DEVICE : FUM_OK);
-        if (!lost) assert_memory_equal(&pictures, &s->right, sizeof pictures);
+        if (!lost) assert_int_equal(pictures.count, s->right.count);
+        for (int i = 0; !lost && i < pictures.count; i++) same_picture(s, pictures.pixels[i], s->right.pixels[i]);
     }
     if (lost || !s->warm) end(s);
     return result != FUM_OK;
