@@ -23,6 +23,11 @@ enum fum_precision {
     FUM_PRECISION_BF16,
 };
 
+enum fum_weight_type {
+    FUM_WEIGHTS_AUTO = 0, // as `precision` says
+    FUM_WEIGHTS_Q8_0,     // weights of matrix products in the UNet and the text encoders as ggml's q8_0: 9 bits each
+};
+
 #define FUM_MEMORY_AUTO UINT64_MAX
 
 struct fum_pipeline_params {
@@ -33,6 +38,7 @@ struct fum_pipeline_params {
     uint64_t memory_budget;
     bool vae_tiling; // decode in bands even where the whole fits
     enum fum_precision precision; // how weights and activations are stored; sums are f32
+    enum fum_weight_type weights;
     const struct fum_log *log;    // kept; may be NULL
     // Progress of loading, in bytes, from the start (done 0, or what was there before) to done == total; `part` is "unet"
     // and the like. false cancels. May be NULL.

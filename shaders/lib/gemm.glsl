@@ -15,8 +15,14 @@ uint lane_m() { return LANES_M == 1u ? 0u : gl_LocalInvocationID.x / LANES_N; }
 uint tile_row(uint tile, uint r) { return (tile * ROWS + r) * LANES_M + lane_m(); }
 uint tile_col(uint tile, uint c) { return (tile * COLS + c) * LANES_N + lane_n(); }
 
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
-layout(set = 0, binding = 1) readonly buffer W { QUAD w[]; };
+#ifndef GEMM_W_QUAD // what a quad of x and of w is, where it is not one of the storage type
+#define GEMM_W_QUAD QUAD
+#endif
+#ifndef GEMM_X_QUAD
+#define GEMM_X_QUAD QUAD
+#endif
+layout(set = 0, binding = 0) readonly buffer X { GEMM_X_QUAD x[]; };
+layout(set = 0, binding = 1) readonly buffer W { GEMM_W_QUAD w[]; };
 layout(set = 0, binding = 2) readonly buffer Bias { QUAD bias[]; };
 layout(set = 0, binding = 3) readonly buffer Row { QUAD row[]; };
 layout(set = 0, binding = 4) readonly buffer Residual { QUAD residual[]; };

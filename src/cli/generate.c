@@ -199,6 +199,7 @@ static int open_all(struct job *job) {
         return status;
     struct fum_pipeline_params params = {
         .precision = precision_of(job->options.precision),
+        .weights = job->options.type && strcmp(job->options.type, "q8_0") == 0 ? FUM_WEIGHTS_Q8_0 : FUM_WEIGHTS_AUTO,
         .memory_budget = job->options.memory_budget,
         .vae_tiling = job->options.vae_tiling,
         .log = &job->log,

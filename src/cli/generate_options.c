@@ -11,6 +11,7 @@ enum { MAX_SIDE = 16384, MAX_STEPS = 1000, MAX_COUNT = 10000, MAX_CLIP_SKIP = 64
 static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
 static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
 static const char *const precisions[] = {"auto", "f32", "f16", "bf16", NULL};
+static const char *const types[] = {"auto", "q8_0", NULL};
 static const char *const modes[] = {"img_gen", "txt2img", NULL};
 static const char *const generators[] = {"cuda", "cpu", NULL};
 
@@ -48,6 +49,7 @@ const struct cli_option generate_option_table[] = {
     {"rng", 0, CLI_CHOICE, FIELD(rng), "NAME", "draw noise as torch does on that device (default cuda):", 0, 0,
      generators},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "how values are stored (default auto):", 0, 0, precisions},
+    {"type", 0, CLI_CHOICE, FIELD(type), "TYPE", "how weights of matrix products are stored (default auto):", 0, 0, types},
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0,
      NULL},
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels, see fumarole devices", 0, 0,

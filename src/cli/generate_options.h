@@ -9,7 +9,7 @@ struct generate_options {
     int width, height, steps, count; // 0: the model's own (count: 1)
     double guidance;                 // negative: the model's own
     int64_t seed;                    // -1: random
-    const char *sampler, *schedule, *spacing, *prediction, *rng, *precision, *device, *variant;
+    const char *sampler, *schedule, *spacing, *prediction, *rng, *precision, *type, *device, *variant;
     double eta;
     int clip_skip; // 0: the model's own
     const char *memory_text; // as given

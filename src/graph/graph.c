@@ -162,6 +162,10 @@ fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_sh
     return tensor_append(t);
 }
 
+void fum_graph_quantise(fum_graph *graph) {
+    if (graph) graph->quantised = true;
+}
+
 fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_pack pack) {
     // The same weight asked for twice (tied embeddings) is one tensor.
     for (int i = 0; i < graph->count && !graph->error.code; i++) {

@@ -37,6 +37,7 @@ struct fum_tensor {
 struct fum_graph {
     fum_arena *arena;
     enum fum_dtype storage;
+    bool quantised; // weights of products are to be q8_0
     fum_tensor **tensors;
     int count;
     size_t capacity;

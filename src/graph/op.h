@@ -91,6 +91,7 @@ struct fum_dispatches {
     struct fum_dispatch item[FUM_MAX_DISPATCHES];
     int count;
     uint64_t scratch_bytes; // private memory of the call, shared by its dispatches
+    double rounding;        // relative RMS error of inputs that the kernels round on purpose; 0: they do not
 };
 
 // Rows [first, first + count) of an operand as a window that starts on the device's binding alignment: *window is
@@ -175,7 +176,13 @@ struct fum_op {
     // device: *weight and *pack, which are input 1's, become what it takes. NULL: it does not pay.
     const struct fum_op *(*packed_op)(const struct fum_device_info *info, const struct fum_tuning *tuning,
                                       const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);
+    // The same for FUM_PACK_Q8, of which only the graph's wish says whether it pays. NULL: the weight has no such form.
+    const struct fum_op *(*quantised_op)(const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                         const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);
 };
+
+// Of FUM_PACK_Q8: inputs of a block, and rows that hold it.
+enum { FUM_Q8_BLOCK = 32, FUM_Q8_ROWS = FUM_Q8_BLOCK / 4 + 1 };
 
 // The table, in the order of ops.def.
 extern const struct fum_op *const fum_ops[];

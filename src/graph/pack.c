@@ -2,6 +2,9 @@
 
 #include "base/dtype.h"
 
+#include "graph/op.h"
+
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +37,10 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
         ok = shape->rank == 3 && view->rank == 4 && view->dim[0] == d[2] && view->dim[1] == d[1] && view->dim[2] == 3 &&
              view->dim[3] == 3;
         want[0] = d[2], want[1] = d[1], want[2] = want[3] = 3, rank = 4;
+    } else if (pack == FUM_PACK_Q8) {
+        want[0] = d[1], want[1] = d[0] / FUM_Q8_ROWS * FUM_Q8_BLOCK, rank = 2;
+        ok = shape->rank == 2 && view->rank >= 2 && view->dim[0] == want[0] && view->dim[1] == want[1] &&
+             view_count(view) == want[0] * want[1];
     } else {
         for (rank = 0; rank < shape->rank; rank++) want[rank] = d[rank];
     }
@@ -149,6 +156,45 @@ static void winograd(const struct fum_view *view, int64_t channels, int64_t colu
     }
 }
 
+// One block of one output as ggml's quantize_row_q8_0_ref has it; word 8 is the factor. What is not finite is not lost:
+// the factor is NaN then.
+static void quantise(const float *x, uint32_t *words) {
+    float most = 0, d;
+    bool finite = true;
+    for (int i = 0; i < FUM_Q8_BLOCK; i++) {
+        finite = finite && isfinite(x[i]);
+        most = fmaxf(most, fabsf(x[i]));
+    }
+    d = most / 127;
+    float inverse = finite && d > 0 ? 1 / d : 0, stored = finite ? fum_round_to(FUM_F16, d) : NAN;
+    memset(words, 0, (FUM_Q8_ROWS - 1) * sizeof *words);
+    for (int i = 0; i < FUM_Q8_BLOCK && isfinite(inverse) && finite; i++)
+        words[i / 4] |= (uint32_t)(uint8_t)(int8_t)roundf(x[i] * inverse) << 8 * (i % 4);
+    memcpy(&words[FUM_Q8_ROWS - 1], &stored, sizeof stored);
+}
+
+// Rows [first, first + count) of FUM_PACK_Q8, by a cache line of outputs and a block.
+static void quantise_rows(const struct fum_view *view, int64_t columns, int64_t first, int64_t count, uint32_t *dst,
+                          int64_t row_elements) {
+    enum { EACH = LINE / sizeof(uint32_t) };
+    int64_t length = view->dim[1];
+    for (int64_t o = 0; o < columns; o += EACH) {
+        int64_t wide = columns - o < EACH ? columns - o : EACH;
+        for (int64_t b = first / FUM_Q8_ROWS; b * FUM_Q8_ROWS < first + count; b++) {
+            uint32_t words[EACH][FUM_Q8_ROWS];
+            float x[FUM_Q8_BLOCK];
+            for (int64_t k = 0; k < wide; k++) {
+                convert_run(x, FUM_F32, view, (o + k) * length + b * FUM_Q8_BLOCK, FUM_Q8_BLOCK);
+                quantise(x, words[k]);
+            }
+            for (int64_t r = 0; r < FUM_Q8_ROWS; r++) {
+                int64_t row = b * FUM_Q8_ROWS + r - first;
+                for (int64_t k = 0; k < wide && row >= 0 && row < count; k++) dst[row * row_elements + o + k] = words[k][r];
+            }
+        }
+    }
+}
+
 void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, int64_t first,
                    int64_t count, void *dst, enum fum_dtype dst_type, int64_t row_elements) {
     size_t size = fum_dtype_size(dst_type);
@@ -162,6 +208,10 @@ void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct
     }
     if (pack == FUM_PACK_WINOGRAD) {
         winograd(view, shape->dim[1], columns, first, count, dst, row_elements);
+        return;
+    }
+    if (pack == FUM_PACK_Q8) {
+        quantise_rows(view, columns, first, count, dst, row_elements);
         return;
     }
     int64_t length = fum_shape_rows(shape), taps = pack == FUM_PACK_CONV ? shape->dim[0] * shape->dim[1] : 1;

@@ -179,10 +179,13 @@ static bool become_window(fum_tensor *node, const struct fum_device_info *info) 
 // An op may compute the same from a weight packed otherwise.
 static bool pack_weight(fum_tensor *node, const struct fum_device_info *info, const struct fum_tuning *tuning) {
     fum_tensor *w = node->num_inputs > 1 ? node->in[1] : NULL;
-    if (!node->op->packed_op || !w || w->kind != FUM_TENSOR_WEIGHT || w->uses != 1) return false;
+    if (!w || w->kind != FUM_TENSOR_WEIGHT || w->uses != 1) return false;
     struct fum_op_call call;
     fum_tensor_call(node, &call);
-    const struct fum_op *op = node->op->packed_op(info, tuning, &call, &w->desc, &w->pack);
+    const struct fum_op *op = NULL;
+    if (node->graph->quantised && node->op->quantised_op)
+        op = node->op->quantised_op(info, tuning, &call, &w->desc, &w->pack);
+    if (!op && node->op->packed_op) op = node->op->packed_op(info, tuning, &call, &w->desc, &w->pack);
     if (op) node->op = op;
     return op != NULL;
 }

@@ -86,7 +86,17 @@ static float normal(uint64_t key) {
     return sqrtf(-2 * logf(u)) * cosf(6.2831853f * v);
 }
 
-static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i, int64_t count) {
+// Four integers as the bits of a float, or a factor.
+static float q8_word(uint64_t key, bool factor) {
+    uint32_t word = 0;
+    float out;
+    if (factor) return (1 + unit(key)) / 64;
+    for (int b = 0; b < 4; b++) word |= (uint32_t)(uint8_t)((int)(mix(key + (uint64_t)b * 977) % 255) - 127) << 8 * b;
+    memcpy(&out, &word, sizeof out);
+    return out;
+}
+
+static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i, int64_t count, int64_t channels) {
     switch (in->fill) {
     case FUM_FILL_ZERO:
         return 0;
@@ -104,6 +114,8 @@ static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i
         return unit(key);
     case FUM_FILL_COUNT:
         return (float)i;
+    case FUM_FILL_Q8:
+        return q8_word(key, i / channels % FUM_Q8_ROWS == FUM_Q8_ROWS - 1);
     case FUM_FILL_SPIKE:
         return i == count - 1 ? INFINITY : normal(key);
     }
@@ -111,10 +123,10 @@ static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i
 }
 
 float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed) {
-    int64_t n = fum_shape_count(&desc->shape);
+    int64_t n = fum_shape_count(&desc->shape), channels = fum_shape_channels(&desc->shape);
     float *x = fum_alloc((size_t)n, sizeof *x);
     for (int64_t i = 0; x && i < n; i++)
-        x[i] = fum_round_to(desc->dtype, fill_value(in, mix(seed) + (uint64_t)i, i, n));
+        x[i] = fum_round_to(desc->dtype, fill_value(in, mix(seed) + (uint64_t)i, i, n, channels));
     return x;
 }
 
@@ -306,6 +318,7 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_op *op, const 
     if (!fum_case_call(op, c, dtype, &run->call, run->attr, why, sizeof why))
         r = fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why);
     if (!r) r = prepare(run, c, index, err);
+    if (run->list.rounding > result->bound) result->bound = run->list.rounding;
     if (!r) {
         bool in_first = op->view || op->updates;
         r = execute(run, in_first ? run->in_buffer[0] : run->out_buffer, result, err);

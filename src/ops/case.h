@@ -15,6 +15,7 @@ enum fum_fill {
     FUM_FILL_INDEX,   // integers below `limit`, for ids
     FUM_FILL_UNIT,    // uniform in [0, 1)
     FUM_FILL_COUNT,   // 0, 1, 2, …
+    FUM_FILL_Q8,      // a weight as FUM_PACK_Q8 lays it: integers of -127 to 127, factors around 1/64
     FUM_FILL_SPIKE,   // standard normal, but the last element is infinite
 };
 

@@ -155,6 +155,19 @@ static int64_t pair_columns(struct fum_dispatch *d, int64_t tiles_n) {
     return d->push[TILES_N];
 }
 
+static int64_t weight_rows(const struct fum_gemm *g) {
+    if (g->q8) return g->k / FUM_Q8_BLOCK * FUM_Q8_ROWS;
+    return g->transposed ? g->n : g->k;
+}
+
+// x as its quantisation has left it; the kernel finds a row's factors by where its integers are.
+static void bind_quantised(struct fum_dispatch *d, const struct fum_gemm *g, int64_t first, uint32_t *x_skip) {
+    d->bind[0] = (struct fum_dispatch_bind){FUM_SCRATCH, false, 0, g->x8_bytes};
+    d->bind[6] = (struct fum_dispatch_bind){FUM_SCRATCH, false, g->x8_bytes, g->x8_factors};
+    d->num_bind = 7;
+    *x_skip = (uint32_t)(first * g->k / 16);
+}
+
 // One dispatch of fum_gemm_dispatch.
 static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call, const struct fum_gemm *g,
                      const struct fum_part *part, bool window_w, struct fum_dispatches *list, char *why, size_t why_size) {
@@ -171,7 +184,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
     if (g->gate && kernels == &fum_gemm_plain) tiles_n = pair_columns(d, tiles_n);
 
     int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
-    int64_t w_rows = g->transposed ? g->n : g->k;
+    int64_t w_rows = weight_rows(g);
     uint32_t x_skip = 0, w_skip = 0, y_skip = 0, residual_skip;
     fum_bind_rows(list, d, 5, FUM_OUT, true, &call->out, first, count, &y_skip);
     if (g->k == 0) { // nothing to read: x and w have no bytes
@@ -179,7 +192,8 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
         d->bind[0].write = false;
         d->bind[1] = d->bind[0];
     } else {
-        fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], first, count, &x_skip);
+        if (g->x8_bytes) bind_quantised(d, g, first, &x_skip);
+        else fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], first, count, &x_skip);
         fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], window_w ? part->batch * w_rows : 0,
                       (window_w ? part->batches : g->w_batches) * w_rows, &w_skip);
     }
@@ -220,7 +234,7 @@ bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct f
                  (unsigned long long)info->max_binding);
         return false;
     }
-    int64_t w_rows = g->transposed ? g->n : g->k, w_fit = fum_rows_per_binding(info, &call->in[FUM_GEMM_W]);
+    int64_t w_rows = weight_rows(g), w_fit = fum_rows_per_binding(info, &call->in[FUM_GEMM_W]);
     int64_t w_whole = w_rows ? w_fit / w_rows : INT64_MAX; // batches of w that fit one binding
     // Each batch of x has its own of w: a part then binds only its batches of w.
     bool own_w = g->w_batches > 1 && g->w_batches == g->batches;

@@ -56,7 +56,18 @@ struct fum_gemm {
     enum fum_act act;
     double scale;
     enum fum_act gate; // not none: the n columns are values and then their gates, out = value gate(gate), n / 2 wide
+    bool q8;           // w is packed as FUM_PACK_Q8
+    // Not 0: x lies in the scratch memory, quantised like w: after x8_bytes of integers, k a row, come x8_factors bytes of
+    // factors, k / 32 a row.
+    uint64_t x8_bytes, x8_factors;
 };
+// Settings of matmul and matmul_q8.
+extern const struct fum_attr_def fum_matmul_attrs[];
+enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE };
+// The hook `quantised_op` of matmul's record.
+const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);
+
 // By the variant of kernels that the device is to use.
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,
                        char *why, size_t why_size);

@@ -4,8 +4,7 @@
 
 #include "ops/texel.h"
 
-enum { TRANSPOSE_B, ACT, SCALE, GATE };
-static const struct fum_attr_def attrs[] = {{"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};
+const struct fum_attr_def fum_matmul_attrs[] = {{"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};
 
 // Whether w has batches of its own: more than two dimensions, not all of size 1.
 static int64_t weight_batches(const struct fum_shape *w) {
@@ -16,7 +15,7 @@ static int64_t weight_batches(const struct fum_shape *w) {
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
-    bool turned = call->attr[TRANSPOSE_B] != 0;
+    bool turned = call->attr[FUM_MATMUL_TRANSPOSE_B] != 0;
     if (x->rank < 2 || w->rank < 2 || w->rank > x->rank) {
         snprintf(why, why_size, "x must be [.., M, K] and w [K, N] or batched as x");
         return false;
@@ -38,8 +37,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     call->out.shape.dim[x->rank - 1] = n;
     call->out.dtype = call->in[0].dtype;
     if (!fum_gemm_infer_epilogue(call, 1, why, why_size)) return false;
-    if (call->attr[GATE] == FUM_ACT_NONE) return true;
-    if (n % 8 || call->attr[ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] || call->has[FUM_GEMM_RESIDUAL]) {
+    if (call->attr[FUM_MATMUL_GATE] == FUM_ACT_NONE) return true;
+    if (n % 8 || call->attr[FUM_MATMUL_ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] || call->has[FUM_GEMM_RESIDUAL]) {
         snprintf(why, why_size, "a gate needs 8 n columns, not %lld, and no other activation, row or residual", (long long)n);
         return false;
     }
@@ -54,15 +53,15 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
         .batches = 1,
         .rows = fum_shape_rows(x),
         .k = fum_shape_channels(x),
-        .n = fum_shape_channels(&call->out.shape) * (call->attr[GATE] != FUM_ACT_NONE ? 2 : 1),
+        .n = fum_shape_channels(&call->out.shape) * (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1),
         .w_batches = weight_batches(w),
         .w_div = 1,
         .w_mod = 1,
         .row_rows = x->dim[x->rank - 2],
-        .transposed = call->attr[TRANSPOSE_B] != 0,
-        .act = (enum fum_act)call->attr[ACT],
-        .scale = call->attr[SCALE],
-        .gate = (enum fum_act)call->attr[GATE],
+        .transposed = call->attr[FUM_MATMUL_TRANSPOSE_B] != 0,
+        .act = (enum fum_act)call->attr[FUM_MATMUL_ACT],
+        .scale = call->attr[FUM_MATMUL_SCALE],
+        .gate = (enum fum_act)call->attr[FUM_MATMUL_GATE],
     };
     if (g.w_batches == 1) return g;
     g.rows = x->dim[x->rank - 2];
@@ -101,7 +100,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 
 static double flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape) *
-           (call->attr[GATE] != FUM_ACT_NONE ? 2 : 1);
+           (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
 }
 
 // The texel kernels' lanes are values and gates at no cost. The plain kernels lose by it, and those for real GPUs have
@@ -112,7 +111,7 @@ static bool gates(const struct fum_device_info *info, const struct fum_op_call *
 
 const struct fum_op fum_op_matmul = {
     .name = "matmul",
-    .attrs = attrs,
+    .attrs = fum_matmul_attrs,
     .min_inputs = 2,
     .max_inputs = 5,
     .infer = infer,
@@ -125,4 +124,5 @@ const struct fum_op fum_op_matmul = {
     .act_attr = "act",
     .gate_attr = "gate",
     .gates = gates,
+    .quantised_op = fum_matmul_q8_op,
 };

@@ -26,7 +26,7 @@ static const struct fum_variant plain = {
 };
 
 const struct fum_variant *const fum_variants[] = {
-    &plain, &fum_variant_texel, &fum_variant_tiled, &fum_variant_f16, &fum_variant_coopmat, NULL,
+    &plain, &fum_variant_texel, &fum_variant_tiled, &fum_variant_f16, &fum_variant_coopmat, &fum_variant_int8, NULL,
 };
 
 const struct fum_variant *fum_variant_find(const char *name) {
@@ -37,7 +37,7 @@ const struct fum_variant *fum_variant_find(const char *name) {
 
 // ---- choosing ----
 
-// One of the three hooks of `v`. False: not taken, and the list is as before.
+// One of the hooks of `v`. False: not taken, and the list is as before.
 typedef bool (*hook)(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
                      struct fum_dispatches *list);
 
@@ -67,6 +67,11 @@ static bool matmul(const struct fum_variant *v, const struct fum_op_call *call, 
     return v->matmul && v->matmul(call, sizes, list);
 }
 
+static bool matmul_q8(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
+                      struct fum_dispatches *list) {
+    return v->matmul_q8 && v->matmul_q8(call, sizes, list);
+}
+
 static bool conv2d(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
                    struct fum_dispatches *list) {
     return v->conv2d && (v->normalises || !call->has[FUM_CONV_NORM]) && v->conv2d(call, sizes, list);
@@ -79,6 +84,10 @@ static bool attention(const struct fum_variant *v, const struct fum_op_call *cal
 
 bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list) {
     return choose(matmul, call, gemm, list);
+}
+
+bool fum_variant_matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list) {
+    return choose(matmul_q8, call, gemm, list);
 }
 
 bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list) {
@@ -96,6 +105,7 @@ bool fum_variant_usable_at_all(const struct fum_variant *v, const struct fum_dev
 
 bool fum_variant_serves(const struct fum_variant *v, const char *op) {
     if (!strcmp(op, "matmul")) return v == &plain || v->matmul;
+    if (!strcmp(op, "matmul_q8")) return v == &plain || v->matmul_q8;
     if (!strcmp(op, "conv2d")) return v == &plain || v->matmul || v->conv2d; // 1x1 convolutions are products
     if (!strcmp(op, "attention")) return v == &plain || v->attention;
     return false;

@@ -18,6 +18,7 @@ struct fum_variant {
     // false when it does not serve the call; what it had added is then dropped. NULL: serves no such call.
     // list->tuning (may be NULL) has what measuring found. Calls have something to compute: no output is empty.
     bool (*matmul)(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
+    bool (*matmul_q8)(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
     bool (*conv2d)(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list);
     bool normalises; // conv2d can take the input FUM_CONV_NORM
     bool (*attention)(const struct fum_op_call *call, const struct fum_attention *attention,
@@ -26,7 +27,7 @@ struct fum_variant {
 
 // Ends with NULL. The first is "plain".
 extern const struct fum_variant *const fum_variants[];
-extern const struct fum_variant fum_variant_texel, fum_variant_tiled, fum_variant_f16;
+extern const struct fum_variant fum_variant_texel, fum_variant_tiled, fum_variant_f16, fum_variant_int8;
 const struct fum_variant *fum_variant_find(const char *name); // NULL: none
 
 // Whether the device can run it in any storage type.
@@ -34,8 +35,9 @@ bool fum_variant_usable_at_all(const struct fum_variant *variant, const struct f
 // Whether any call of the op can go to it.
 bool fum_variant_serves(const struct fum_variant *variant, const char *op);
 
-// What dispatch() of the three ops asks first: whether a variant other than "plain" has taken the call.
+// What dispatch() of those ops asks first: whether a variant other than "plain" has taken the call.
 bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
+bool fum_variant_matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
 bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list);
 bool fum_variant_attention(const struct fum_op_call *call, const struct fum_attention *attention,
                            struct fum_dispatches *list);

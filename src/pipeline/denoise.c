@@ -20,6 +20,7 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
     enum fum_result result = fum_graph_create(&d->g.graph, pipe->unet_storage, err);
     if (result) return result;
     fum_graph *graph = d->g.graph;
+    if (pipe->params.weights == FUM_WEIGHTS_Q8_0) fum_graph_quantise(graph);
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents, noise = latents;
     all.dim[0] *= d->slots;
     noise.dim[0] *= d->noise_rows ? d->noise_rows : 1;

@@ -32,6 +32,7 @@ static enum fum_result encoder_build(fum_pipeline *pipe, struct fum_encoder *e, 
     enum fum_result result = fum_graph_create(&e->g.graph, pipe->text_storage, err);
     if (result) return result;
     fum_graph *graph = e->g.graph;
+    if (pipe->params.weights == FUM_WEIGHTS_Q8_0) fum_graph_quantise(graph);
     e->ids = fum_graph_input(graph, "ids", (struct fum_shape){2, {1, text->config.positions}}, FUM_I32,
                              FUM_STAGE_PROMPT);
     e->ends = fum_graph_input(graph, "ends", (struct fum_shape){2, {1, 1}}, FUM_I32, FUM_STAGE_PROMPT);

@@ -1,0 +1,170 @@
+// matmul by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue, without transposition and gate. The
+// kernels multiply the integers out to f32 as they read them; those of variant "int8" quantise x alike, each 32 terms of
+// a row, and sum products of integers exactly within a block.
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/case.h"
+#include "ops/texel.h"
+#include "ops/variant.h"
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
+    if (call->attr[FUM_MATMUL_TRANSPOSE_B] != 0 || call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE) {
+        snprintf(why, why_size, "a q8 weight is neither transposed nor gated");
+        return false;
+    }
+    int64_t k = x->rank >= 2 ? fum_shape_channels(x) : 0;
+    if (x->rank < 2 || w->rank != 2 || call->in[1].dtype != FUM_F32 || k % FUM_Q8_BLOCK ||
+        w->dim[0] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS) {
+        snprintf(why, why_size, "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N]");
+        return false;
+    }
+    call->out.shape = *x;
+    call->out.shape.dim[x->rank - 1] = w->dim[1];
+    call->out.dtype = call->in[0].dtype;
+    return fum_gemm_infer_epilogue(call, 1, why, why_size);
+}
+
+static struct fum_gemm plan(const struct fum_op_call *call) {
+    const struct fum_shape *x = &call->in[0].shape;
+    return (struct fum_gemm){
+        .batches = 1, .rows = fum_shape_rows(x), .k = fum_shape_channels(x), .n = call->in[1].shape.dim[1],
+        .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = x->dim[x->rank - 2], .q8 = true,
+        .act = (enum fum_act)call->attr[FUM_MATMUL_ACT], .scale = call->attr[FUM_MATMUL_SCALE],
+    };
+}
+
+// Element k of column n.
+static double weight_at(const float *w, int64_t columns, int64_t k, int64_t n) {
+    const float *block = w + k / FUM_Q8_BLOCK * FUM_Q8_ROWS * columns + n;
+    uint32_t word;
+    memcpy(&word, &block[k % FUM_Q8_BLOCK / 4 * columns], sizeof word);
+    uint32_t byte = word >> 8 * (k % 4) & 0xff;
+    return ((double)byte - (byte & 0x80 ? 256 : 0)) * block[(FUM_Q8_ROWS - 1) * columns];
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    struct fum_gemm g = plan(call);
+    for (int64_t n = 0; n < g.n; n++) {
+        for (int64_t row = 0; row < g.rows; row++) {
+            double sum = 0;
+            for (int64_t k = 0; k < g.k; k++) sum += in[0][row * g.k + k] * weight_at(in[1], g.n, k, n);
+            out[row * g.n + n] = fum_gemm_finish(call, in, sum * g.scale, g.act, row, n);
+        }
+    }
+}
+
+// ---- dispatches ----
+
+static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
+                                   size_t quad_bytes) {
+    return fum_gemm_plain.choose(info, rows, terms, quads, quad_bytes);
+}
+
+// Integers of a block are summed beside the sums in f32: half as many outputs.
+static struct fum_gemm_tile choose_int8(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
+                                        size_t quad_bytes) {
+    struct fum_gemm_tile tile = fum_gemm_plain.choose(info, rows, terms, quads, quad_bytes);
+    while (tile.rows > 4) tile.rows /= 2;
+    if (tile.cols > 2) tile.cols = 2;
+    return tile;
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_gemm g = plan(call);
+    const struct fum_gemm_kernels dequantising = {.matmul = "matmul_q8", .choose = choose};
+    // Texels of w are read as f32's, whatever their bits mean.
+    const struct fum_gemm_kernels texel = {.matmul = "matmul_q8_texel", .texels = 0x1f, .choose = fum_gemm_texel.choose};
+    if (g.n == 0 || g.rows == 0) return true;
+    if (fum_variant_matmul_q8(call, &g, list)) return true;
+    bool fetches = call->out.dtype == FUM_F32 && g.k > 0 && fum_gemm_on_cpu(list) == &fum_gemm_texel;
+    return fum_gemm_dispatch_by(fetches ? &texel : &dequantising, call, &g, list, why, why_size);
+}
+
+static double flops(const struct fum_op_call *call) {
+    return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape);
+}
+
+const struct fum_op fum_op_matmul_q8 = {
+    .name = "matmul_q8",
+    .attrs = fum_matmul_attrs,
+    .min_inputs = 2,
+    .max_inputs = 5,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .flops = flops,
+    .bias_input = FUM_GEMM_BIAS,
+    .row_input = FUM_GEMM_ROW,
+    .residual_input = FUM_GEMM_RESIDUAL,
+    .act_attr = "act",
+};
+
+const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack) {
+    const struct fum_shape *w = &call->in[FUM_GEMM_W].shape;
+    if (*pack != FUM_PACK_LINEAR || w->rank != 2 || w->dim[0] == 0 || w->dim[0] % FUM_Q8_BLOCK) return NULL;
+    struct fum_op_call quantised = *call;
+    struct fum_dispatches list = {.info = info, .tuning = tuning};
+    char why[128];
+    quantised.in[FUM_GEMM_W] =
+        (struct fum_desc){{2, {w->dim[0] / FUM_Q8_BLOCK * FUM_Q8_ROWS, w->dim[1]}}, FUM_F32};
+    if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why)) return NULL;
+    *weight = quantised.in[FUM_GEMM_W];
+    *pack = FUM_PACK_Q8;
+    return &fum_op_matmul_q8;
+}
+
+// ---- variant "int8" ----
+
+enum { INT8_BINDINGS = 7 };
+// 127 steps on either side of the largest of 32 numbers, each rounded to the nearest: 5e-3 of
+// normal ones, and more where few sums cancel.
+static const double rounding = 1.5e-2;
+
+static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
+    return fum_device_stores(info, dtype) && info->int_dot && info->max_bindings >= INT8_BINDINGS;
+}
+
+// x as integers and factors, into the scratch memory.
+static bool quantise_rows(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list) {
+    int64_t fit = fum_gemm_rows_that_fit(call, list->info), blocks = g->k / FUM_Q8_BLOCK;
+    struct fum_part part = {0};
+    if (fit < 1) return false;
+    while (fum_part_next(&part, 1, g->rows, fit >= g->rows, fit)) {
+        struct fum_dispatch *d = fum_dispatch_add(list);
+        uint32_t x_skip;
+        if (!d) return false;
+        *d = (struct fum_dispatch){.shader = "quantise_rows", .dtype = call->in[0].dtype, .num_bind = 3,
+                                   .spec = {fum_lanes(list->info), 1, 1}, .num_spec = 3, .num_push = 3};
+        fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], part.first, part.count, &x_skip);
+        d->bind[1] = (struct fum_dispatch_bind){FUM_SCRATCH, true, 0, g->x8_bytes};
+        d->bind[2] = (struct fum_dispatch_bind){FUM_SCRATCH, true, g->x8_bytes, g->x8_factors};
+        d->push[0] = (uint32_t)(part.count * blocks), d->push[1] = x_skip, d->push[2] = (uint32_t)(part.first * blocks);
+        uint64_t lanes = d->spec[0];
+        if (!fum_groups_1d(list->info, ((uint64_t)d->push[0] + lanes - 1) / lanes, d->groups)) return false;
+    }
+    return true;
+}
+
+static bool int8_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list) {
+    const struct fum_gemm_kernels kernels = {.matmul = "matmul_int8", .choose = choose_int8};
+    struct fum_gemm g = *gemm;
+    uint64_t align = list->info->binding_align ? list->info->binding_align : 1;
+    char why[128];
+    g.x8_factors = (uint64_t)(g.rows * g.k / FUM_Q8_BLOCK) * sizeof(float);
+    g.x8_bytes = ((uint64_t)(g.rows * g.k) + align - 1) / align * align;
+    if (g.k == 0 || g.x8_bytes > list->info->max_binding || !quantise_rows(call, &g, list)) return false;
+    list->scratch_bytes = g.x8_bytes + g.x8_factors;
+    list->rounding = rounding;
+    return fum_gemm_dispatch_by(&kernels, call, &g, list, why, sizeof why);
+}
+
+const struct fum_variant fum_variant_int8 = {
+    .name = "int8",
+    .summary = "products with q8_0 weights by integer dot products",
+    .needs = "integer dot products",
+    .usable = usable,
+    .matmul_q8 = int8_matmul,
+};
