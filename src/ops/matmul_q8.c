@@ -57,11 +57,6 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 
 // ---- dispatches ----
 
-static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
-                                   size_t quad_bytes) {
-    return fum_gemm_plain.choose(info, rows, terms, quads, quad_bytes);
-}
-
 // Integers of a block are summed beside the sums in f32: half as many outputs.
 static struct fum_gemm_tile choose_int8(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
                                         size_t quad_bytes) {
@@ -73,7 +68,7 @@ static struct fum_gemm_tile choose_int8(const struct fum_device_info *info, int6
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_gemm g = plan(call);
-    const struct fum_gemm_kernels dequantising = {.matmul = "matmul_q8", .choose = choose};
+    const struct fum_gemm_kernels dequantising = {.matmul = "matmul_q8", .choose = fum_gemm_plain.choose};
     // Texels of w are read as f32's, whatever their bits mean.
     const struct fum_gemm_kernels texel = {.matmul = "matmul_q8_texel", .texels = 0x1f, .choose = fum_gemm_texel.choose};
     if (g.n == 0 || g.rows == 0) return true;
@@ -119,8 +114,8 @@ const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const 
 // ---- variant "int8" ----
 
 enum { INT8_BINDINGS = 7 };
-// 127 steps on either side of the largest of 32 numbers, each rounded to the nearest: 5e-3 of
-// normal ones, and more where few sums cancel.
+// 127 steps on either side of the largest of 32 numbers, each rounded to the nearest: 5e-3 of normal ones, and more
+// where few sums cancel.
 static const double rounding = 1.5e-2;
 
 static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
@@ -157,8 +152,9 @@ static bool int8_matmul(const struct fum_op_call *call, const struct fum_gemm *g
     g.x8_bytes = ((uint64_t)(g.rows * g.k) + align - 1) / align * align;
     if (g.k == 0 || g.x8_bytes > list->info->max_binding || !quantise_rows(call, &g, list)) return false;
     list->scratch_bytes = g.x8_bytes + g.x8_factors;
+    if (!fum_gemm_dispatch_by(&kernels, call, &g, list, why, sizeof why)) return false;
     list->rounding = rounding;
-    return fum_gemm_dispatch_by(&kernels, call, &g, list, why, sizeof why);
+    return true;
 }
 
 const struct fum_variant fum_variant_int8 = {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,7 +169,47 @@ static void test_pack(void **state) {
     }
 }
 
+// FUM_PACK_Q8 by its definition, by ranges of rows: factors and integers, of zeros and of what is not finite too.
+static void test_q8(void **state) {
+    (void)state;
+    enum { K = 96, N = 37, ROWS = K / 32 * 9, ROW = 40 };
+    const struct fum_shape shape = {2, {ROWS, N}};
+    static float data[N * K];
+    static uint32_t got[ROWS * ROW];
+    char why[128];
+    uint32_t random = 7;
+    for (int i = 0; i < N * K; i++) {
+        random = random * 1664525u + 1013904223u;
+        data[i] = ((float)(random >> 8) * 0x1p-24f - 0.5f) * (i / K % 5 == 4 ? 0 : 3);
+    }
+    data[3 * K + 40] = INFINITY, data[5 * K + 7] = NAN;
+    struct fum_view view = {.dtype = FUM_F32, .rank = 2, .dim = {N, K}, .data = data};
+    assert_true(fum_pack_check(&view, FUM_PACK_Q8, &shape, why, sizeof why));
+    for (int first = 0; first < ROWS; first += 7)
+        fum_pack_rows(&view, FUM_PACK_Q8, &shape, first, ROWS - first < 7 ? ROWS - first : 7, got + first * ROW, FUM_F32, ROW);
+    for (int n = 0; n < N; n++)
+        for (int b = 0; b < K / 32; b++) {
+            const float *x = data + n * K + 32 * b;
+            float most = 0, factor;
+            bool finite = true;
+            for (int k = 0; k < 32; k++) finite = finite && isfinite(x[k]), most = fmaxf(most, fabsf(x[k]));
+            memcpy(&factor, &got[(9 * b + 8) * ROW + n], sizeof factor);
+            if (!finite) {
+                assert_true(isnan(factor));
+                continue;
+            }
+            assert_true(factor == fum_round_to(FUM_F16, most / 127));
+            for (int k = 0; k < 32; k++) {
+                int q = (int8_t)(got[(9 * b + k / 4) * ROW + n] >> 8 * (k % 4) & 0xff);
+                if (q != (most > 0 ? (int)roundf(x[k] * (1 / (most / 127))) : 0)) fail_msg("%d, %d: %d", n, 32 * b + k, q);
+            }
+        }
+    view.dim[1] = 64;
+    assert_false(fum_pack_check(&view, FUM_PACK_Q8, &shape, why, sizeof why));
+    assert_string_equal(why, "the file has shape [37, 64], the model wants [37, 96]");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack), cmocka_unit_test(test_q8)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

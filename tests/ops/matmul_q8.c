@@ -40,7 +40,6 @@ static const struct fum_op_case cases[] = {
     BENCH(256, 1280, 1280),
     BENCH(256, 1280, 10240),
     BENCH(64, 1280, 1280),
-    BENCH(4096, 4096, 4096),
 };
 
 const struct fum_op_cases fum_cases_matmul_q8 = FUM_CASES(matmul_q8, cases);

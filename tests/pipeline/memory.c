@@ -14,6 +14,8 @@ struct outcome {
     struct fum_error err;
 };
 
+static enum fum_weight_type weight_type;
+
 // A run of the emoji model on a device of its own, with a budget in bytes (0: none).
 static void generate(struct outcome *o, uint64_t budget, unsigned without, int count) {
     struct fum_device_params device_params = {.validate = true};
@@ -26,7 +28,8 @@ static void generate(struct outcome *o, uint64_t budget, unsigned without, int c
     }
     struct fum_log log = {keep_line, &o->lines, FUM_LOG_INFO};
     fum_model *model = open_model(emoji_path());
-    struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .memory_budget = budget, .log = &log};
+    struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .memory_budget = budget, .weights = weight_type,
+                                         .log = &log};
     ok(fum_pipeline_create(&pipe, device, model, &params, &o->err), &o->err);
     struct fum_generate_params g = {.prompt = "a smiling cat face", .width = 64, .height = 64, .steps = 3, .seed = 5,
                                     .count = count, .on_image = keep, .user = &o->kept};
@@ -132,6 +135,32 @@ static void test_enough(void **state) {
         if (i) assert_non_null(strstr(o.lines.text, "memory: a budget of"));
         kept_free(&o.kept);
     }
+}
+
+// Weights of 8 bits: less memory, nearly the same picture, and the same bits when they are streamed.
+static void test_q8(void **state) {
+    (void)state;
+    struct outcome whole, streamed;
+    weight_type = FUM_WEIGHTS_Q8_0;
+    generate(&whole, 0, 0, 1);
+    generate(&streamed, MIB(16), 0, 1);
+    weight_type = FUM_WEIGHTS_AUTO;
+    ok(whole.result, &whole.err);
+    ok(streamed.result, &streamed.err);
+    assert_same_picture(&whole, &streamed);
+    assert_true(streamed.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] > 0);
+    double error = 0;
+    for (size_t i = 0; i < whole.kept.bytes; i++) {
+        double d = (double)whole.kept.pixels[i] - free_run.kept.pixels[i];
+        error += d * d / (double)whole.kept.bytes;
+    }
+    double psnr = 10 * log10(255.0 * 255.0 / error);
+    print_message("q8_0: UNet's weights %.1f MiB of %.1f, PSNR %.1f dB\n", (double)whole.stats.unet.weight_bytes / MIB(1),
+                  (double)free_run.stats.unet.weight_bytes / MIB(1), psnr);
+    assert_true(psnr >= 30);
+    assert_true(whole.stats.unet.weight_bytes + MIB(10) < free_run.stats.unet.weight_bytes);
+    kept_free(&whole.kept);
+    kept_free(&streamed.kept);
 }
 
 // A device that is lost, or memory that runs out, at any call: the error comes back from whichever thread met it, and
@@ -294,7 +323,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_budgets), cmocka_unit_test(test_smallest),
-                                       cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_enough), cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_enough),
+                                       cmocka_unit_test(test_q8), cmocka_unit_test(test_failures),
                                        cmocka_unit_test(test_bands), cmocka_unit_test(test_budgeted_decode)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
