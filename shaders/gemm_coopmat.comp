@@ -37,6 +37,9 @@ layout(constant_id = 19) const uint CONV = 0;
 layout(constant_id = 20) const uint UP = 0;         // 1: the image is read doubled
 layout(constant_id = 21) const uint NORM = 0;       // 1: x is read as act(x factor + addend)
 layout(constant_id = 22) const uint NORM_ACT = 0;
+// Activation of gates: each subgroup's columns are then half values and half the gates that belong to them, which lie
+// half of all columns on. Such a sum is not split.
+layout(constant_id = 23) const uint GATE = 0;
 
 layout(set = 0, binding = 0) readonly buffer X { uvec2 x[]; };
 layout(set = 0, binding = 0) readonly buffer XWide { uvec4 x_wide[]; };
@@ -67,6 +70,7 @@ const uint W_EACH = (W_ROWS * W_ROW + THREADS - 1u) / THREADS;
 // Sums on their way out, one row of matrices of every subgroup at a time, four to 16 bytes.
 const uint OUT_QUADS = FRAGMENTS_N * MATRIX_N / 4u;
 const uint OUT_STRIDE = OUT_QUADS + 1u;
+const uint HALF_QUADS = OUT_QUADS / 2u; // of a gated row: values, and as many gates
 
 #define SUMS coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>
 
@@ -86,6 +90,14 @@ uint x_row(uint i) { return (i * THREADS + gl_LocalInvocationID.x) / UNITS_K; }
 uint x_place() { return gl_LocalInvocationID.x % UNITS_K; }
 uint w_row(uint i) { return (i * THREADS + gl_LocalInvocationID.x) / W_ROW; }
 uint w_place(uint i) { return (i * THREADS + gl_LocalInvocationID.x) % W_ROW; }
+
+// The product's column at column `at` of the tile. Units of eight stay whole.
+uint column(uint at) {
+    if (GATE == 0u) return column_first + at;
+    uint group = at / (4u * OUT_QUADS), within = at % (4u * OUT_QUADS);
+    return column_first + group * 4u * HALF_QUADS + within % (4u * HALF_QUADS) +
+           (within >= 4u * HALF_QUADS ? n_size / 2u : 0u);
+}
 
 void begin(uint batch, uint tile_m) {
     [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
@@ -163,14 +175,14 @@ void fetch_w(uint at, uint end) {
     [[unroll]] for (uint i = 0u; i < W_EACH; i++) {
         next_w[i] = uvec4(0u);
         if (TRANSPOSED != 0u) { // only products: one tap
-            uint n = min(column_first + w_row(i), n_size - 1u), k = at + w_place(i);
+            uint n = min(column(w_row(i)), n_size - 1u), k = at + w_place(i);
             if (K_TAIL == 0u || k < end) next_w[i] = w_unit(w_at + n * cq, 2u * k, cq);
             if (K_TAIL != 0u) next_w[i] = mask(next_w[i], 8u * k, channels);
         } else {
             if (K_TAIL != 0u) find_tap(at + w_row(i) / 8u, tap, place);
             uint k = 8u * place + (K_TAIL != 0u ? w_row(i) % 8u : w_row(i));
             if (K_TAIL == 0u || (at + w_row(i) / 8u < end && k < channels))
-                next_w[i] = w_unit(w_at + (tap * channels + k) * nq, column_first / 4u + 2u * w_place(i), nq);
+                next_w[i] = w_unit(w_at + (tap * channels + k) * nq, column(8u * w_place(i)) / 4u, nq);
         }
     }
 }
@@ -195,12 +207,12 @@ void multiply(uint half_at, uint group_m, uint group_n) {
                         gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint n = 0u; n < FRAGMENTS_N; n++) {
             coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b;
-            uint column = (group_n * FRAGMENTS_N + n) * MATRIX_N;
+            uint at_n = (group_n * FRAGMENTS_N + n) * MATRIX_N;
             if (TRANSPOSED != 0u)
-                coopMatLoad(b, tiles, b_at + column * W_STRIDE + k / 8u, W_STRIDE,
+                coopMatLoad(b, tiles, b_at + at_n * W_STRIDE + k / 8u, W_STRIDE,
                             gl_CooperativeMatrixLayoutColumnMajor);
             else
-                coopMatLoad(b, tiles, b_at + k * W_STRIDE + column / 8u, W_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+                coopMatLoad(b, tiles, b_at + k * W_STRIDE + at_n / 8u, W_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
             [[unroll]] for (uint m = 0u; m < FRAGMENTS_M; m++)
                 sums[m * FRAGMENTS_N + n] = coopMatMulAdd(a[m], b, sums[m * FRAGMENTS_N + n]);
         }
@@ -225,6 +237,16 @@ void finish(uint batch, uint split, uint m, uint n, vec4 sum) {
     y[y_skip + at] = quad_store(v);
 }
 
+void finish_gated(uint batch, uint m, uint n, vec4 sum, vec4 gate) {
+    if (m >= rows || n >= nq / 2u) return;
+    vec4 v = sum * scale, g = gate * scale;
+    if ((EPILOGUE & 1u) != 0u) {
+        v += quad_load(bias[n]);
+        g += quad_load(bias[nq / 2u + n]);
+    }
+    y[y_skip + (batch * rows + m) * (nq / 2u) + n] = quad_store(v * act_apply(GATE, g));
+}
+
 void main() {
     uint tiles_all = tiles_m * tiles_n, number = group_index() % tiles_all, rest = group_index() / tiles_all;
     uint batch = rest % batches, split = rest / batches;
@@ -233,7 +255,7 @@ void main() {
     uint band = number / (8u * tiles_n), within = number % (8u * tiles_n), high = min(tiles_m - band * 8u, 8u);
     uint tile_m = band * 8u + within % high, tile_n = within / high;
     uint group_m = gl_SubgroupID / GROUPS_N, group_n = gl_SubgroupID % GROUPS_N;
-    column_first = tile_n * TILE_N;
+    column_first = tile_n * (GATE != 0u ? TILE_N / 2u : TILE_N);
     w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * cq : channels * nq);
     begin(batch, tile_m);
     [[unroll]] for (uint i = 0u; i < FRAGMENTS_M * FRAGMENTS_N; i++) sums[i] = SUMS(0.0);
@@ -262,10 +284,18 @@ void main() {
             coopMatStore(sums[m * FRAGMENTS_N + n], tiles, slab + n * MATRIX_N / 4u, OUT_STRIDE,
                          gl_CooperativeMatrixLayoutRowMajor);
         barrier();
-        for (uint i = gl_SubgroupInvocationID; i < MATRIX_M * OUT_QUADS; i += gl_SubgroupSize)
-            finish(batch, split, tile_m * TILE_M + (group_m * FRAGMENTS_M + m) * MATRIX_M + i / OUT_QUADS,
-                   column_first / 4u + group_n * OUT_QUADS + i % OUT_QUADS,
-                   uintBitsToFloat(tiles[slab + i / OUT_QUADS * OUT_STRIDE + i % OUT_QUADS]));
+        uint first_row = tile_m * TILE_M + (group_m * FRAGMENTS_M + m) * MATRIX_M;
+        if (GATE != 0u) {
+            for (uint i = gl_SubgroupInvocationID; i < MATRIX_M * HALF_QUADS; i += gl_SubgroupSize) {
+                uint at = slab + i / HALF_QUADS * OUT_STRIDE + i % HALF_QUADS;
+                finish_gated(batch, first_row + i / HALF_QUADS, column_first / 4u + group_n * HALF_QUADS + i % HALF_QUADS,
+                             uintBitsToFloat(tiles[at]), uintBitsToFloat(tiles[at + HALF_QUADS]));
+            }
+        } else {
+            for (uint i = gl_SubgroupInvocationID; i < MATRIX_M * OUT_QUADS; i += gl_SubgroupSize)
+                finish(batch, split, first_row + i / OUT_QUADS, column_first / 4u + group_n * OUT_QUADS + i % OUT_QUADS,
+                       uintBitsToFloat(tiles[slab + i / OUT_QUADS * OUT_STRIDE + i % OUT_QUADS]));
+        }
         barrier();
     }
 }

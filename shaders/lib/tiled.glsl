@@ -27,6 +27,9 @@ layout(constant_id = 15) const uint CONV = 0;
 layout(constant_id = 16) const uint UP = 0;         // 1: the image is read doubled
 layout(constant_id = 17) const uint NORM = 0;       // 1: x is read as act(x factor + addend)
 layout(constant_id = 18) const uint NORM_ACT = 0;
+// Activation of gates. The tile's columns are then BN / 2 of values and the BN / 2 gates that belong to them, which lie
+// half of all columns on; TN is 8: an invocation has both. Such a sum is not split.
+layout(constant_id = 19) const uint GATE = 0;
 
 #include "lib/gemm_push.glsl"
 
@@ -79,6 +82,12 @@ uint a_quad, a_c, a_tap_y, a_tap_x; // the quad of terms that this invocation br
 uint w_at, col_first;
 
 uint lane() { return gl_LocalInvocationID.x; }
+
+// The quad of the product's columns at quad `at` of the tile's.
+uint column(uint at) {
+    if (GATE != 0u && at >= B_STRIDE / 2u) return nq / 2u + col_first + at - B_STRIDE / 2u;
+    return col_first + at;
+}
 
 void find_tap() {
     uint tap = a_quad / cq;
@@ -161,11 +170,11 @@ void fetch_b(uint q, uint q_end) {
         uint item = lane() + i * THREADS;
         vec4 v = vec4(0.0);
         if (TRANSPOSED != 0u) {
-            uint n = min(col_first * 4u + item / KQ, n_size - 1u), k = q + item % KQ;
+            uint n = min(column(item / KQ / 4u) * 4u + item / KQ % 4u, n_size - 1u), k = q + item % KQ;
             if (k < q_end) v = quad_load(w[w_at + n * cq + k]);
             if (K_TAIL != 0u) v = quad_mask(v, k, channels, 0.0);
         } else {
-            uint k = item / B_STRIDE, col = min(col_first + item % B_STRIDE, nq - 1u), at;
+            uint k = item / B_STRIDE, col = min(column(item % B_STRIDE), nq - 1u), at;
             bool there = q + k / 4u < q_end;
             if (find_w_row(q + k / 4u, k % 4u, at) && there) v = quad_load(w[w_at + at * nq + col]);
         }
@@ -249,7 +258,7 @@ void main() {
     if (split >= splits) return; // all of the workgroup
 
     uint row_at = tile_m * BM, q_begin = split * split_quads, q_end = min(q_begin + split_quads, quads);
-    col_first = tile_n * B_STRIDE;
+    col_first = tile_n * (GATE != 0u ? B_STRIDE / 2u : B_STRIDE);
     w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * cq : channels * nq);
     begin_a(batch, row_at, q_begin);
     [[unroll]] for (uint r = 0u; r < TM; r++)
@@ -277,6 +286,13 @@ void main() {
 
     [[unroll]] for (uint r = 0u; r < TM; r++) {
         uint m = row_at + lane() / LANES_N + r * LANES_M, flat_row = batch * rows + m;
+        if (GATE != 0u) {
+            uint col = col_first + lane() % LANES_N;
+            if (m >= rows || col >= nq / 2u) continue;
+            vec4 gate = epilogue(acc[r][COLS - 1u], flat_row, nq / 2u + col);
+            y[y_skip + flat_row * (nq / 2u) + col] = quad_store(epilogue(acc[r][0], flat_row, col) * act_apply(GATE, gate));
+            continue;
+        }
         [[unroll]] for (uint c = 0u; c < COLS; c++) {
             uint col = col_first + lane() % LANES_N + c * LANES_N;
             if (m >= rows || col >= nq) continue;

@@ -38,5 +38,6 @@ const struct fum_variant fum_variant_coopmat = {
     .matmul = fum_coopmat_matmul,
     .conv2d = fum_coopmat_conv2d,
     .normalises = true,
+    .gates = true,
     .attention = fum_coopmat_attention,
 };

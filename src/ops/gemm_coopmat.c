@@ -41,8 +41,10 @@ static struct plan plan_of(const struct fum_device_info *info, const struct fum_
     return p;
 }
 
-static bool fits(const struct fum_device_info *info, const struct plan *p) {
-    return p->shared * 16 <= info->shared_bytes && p->threads <= info->max_group_invocations &&
+// A gated product's subgroups have whole units of values and of gates.
+static bool fits(const struct fum_device_info *info, const struct plan *p, bool gated) {
+    return (!gated || p->tile.fragments_n * p->shape->n % 16 == 0) &&
+           p->shared * 16 <= info->shared_bytes && p->threads <= info->max_group_invocations &&
            p->threads <= info->max_group_size[0] && p->threads % (p->tile_k / 8) == 0;
 }
 
@@ -93,7 +95,7 @@ static int list_choices(const struct fum_gemm_job *job, int64_t most_splits, con
     int count = 0;
     for (int i = 0; i < FUM_COOPMAT_TILES; i++) {
         struct choice c = choice_of(job, info, i, 1);
-        if (!fits(info, &c.plan)) continue;
+        if (!fits(info, &c.plan, job->gate != FUM_ACT_NONE)) continue;
         for (; c.splits <= most_splits; c.splits *= 2) {
             if (c.splits > 1 && (c.steps / c.splits < SPLIT_STEPS || fum_gemm_job_splits(job, info, c.splits) < c.splits))
                 break;
@@ -129,7 +131,8 @@ static void note_choices(struct fum_tuning_note *note, uint64_t key, const struc
 static bool choose(const struct fum_gemm_job *job, int64_t quads, int64_t most_splits,
                    const struct fum_tuning *tuning, const struct fum_device_info *info, struct choice *best) {
     const struct fum_gemm_push *p = &job->push;
-    struct fum_tiling_shape s = {job->call->out.dtype, job->conv, false, p->batches, p->rows, p->n, quads};
+    struct fum_tiling_shape s = {job->call->out.dtype, job->conv, false, p->batches, p->rows, p->n, quads,
+                                 job->gate != FUM_ACT_NONE};
     uint64_t key = fum_coopmat_key(&s);
     struct choice list[MAX_CHOICES];
     int count = list_choices(job, most_splits, info, list);
@@ -139,7 +142,7 @@ static bool choose(const struct fum_gemm_job *job, int64_t quads, int64_t most_s
     int64_t splits = tuned >> 16;
     if (!count || tile >= FUM_COOPMAT_TILES || splits < 1 || splits > MAX_SPLITS) return count > 0;
     struct choice c = choice_of(job, info, (int)tile, fum_gemm_job_splits(job, info, splits));
-    if (fits(info, &c.plan) && c.splits <= most_splits) *best = c;
+    if (fits(info, &c.plan, job->gate != FUM_ACT_NONE) && c.splits <= most_splits) *best = c;
     return true;
 }
 
@@ -158,8 +161,9 @@ static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool laye
     p->tiles_m = (p->rows + t->tile_m - 1) / t->tile_m;
     p->tiles_n = (p->n + t->tile_n - 1) / t->tile_n;
     bool partial = layers || p->splits > 1;
-    // Rows of an even number of quads start on 16 bytes, whatever window of them is bound.
-    uint32_t wide = (p->cq % 2 == 0 ? 1u : 0u) | ((job->transposed ? p->cq : p->nq) % 2 == 0 ? 2u : 0u);
+    // Rows of an even number of quads start on 16 bytes, whatever window of them is bound; gates start half a row on.
+    uint32_t even = job->gate && !job->transposed ? 4 : 2;
+    uint32_t wide = (p->cq % 2 == 0 ? 1u : 0u) | ((job->transposed ? p->cq : p->nq) % even == 0 ? 2u : 0u);
     *d = (struct fum_dispatch){.shader = "gemm_coopmat", .dtype = job->call->out.dtype,
                                .subgroup = list->info->matrix_subgroup, .num_bind = FUM_GEMM_JOB_BINDINGS,
                                .num_push = sizeof *p / sizeof(uint32_t)};
@@ -167,7 +171,7 @@ static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool laye
                              t->tile.fragments_n, t->tile.groups_m, t->tile.groups_n, t->tile_k, t->threads, t->shared,
                              partial ? FUM_ACT_NONE : job->act, partial ? 0 : fum_gemm_epilogue_of(job->call),
                              job->transposed, p->channels % t->tile_k != 0, wide, partial, job->conv, job->up,
-                             job->norm, job->norm_act};
+                             job->norm, job->norm_act, job->gate};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
     memcpy(d->push, p, sizeof *p);
@@ -177,7 +181,7 @@ static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool laye
 }
 
 static bool add(struct fum_gemm_job *job, struct fum_dispatches *list) {
-    return add_product(job, MAX_SPLITS, false, list);
+    return add_product(job, job->gate ? 1 : MAX_SPLITS, false, list);
 }
 
 bool fum_coopmat_add(struct fum_gemm_job *job, bool layers, struct fum_dispatches *list) {

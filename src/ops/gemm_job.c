@@ -75,7 +75,7 @@ static bool matmul_part(const struct fum_op_call *call, const struct fum_gemm *g
     int64_t w_rows = g->transposed ? g->n : g->k;
     int64_t shared = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1 ? g->row_rows : 0;
     struct fum_gemm_job job = {
-        .call = call, .transposed = g->transposed, .act = g->act,
+        .call = call, .transposed = g->transposed, .act = g->act, .gate = g->gate,
         .push = {.channels = (uint32_t)g->k, .n = (uint32_t)g->n, .cq = (uint32_t)((g->k + 3) / 4),
                  .nq = (uint32_t)((g->n + 3) / 4), .rows = (uint32_t)part->count, .batches = (uint32_t)part->batches,
                  .w_div = (uint32_t)g->w_div, .w_mod = (uint32_t)g->w_mod,

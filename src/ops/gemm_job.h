@@ -28,6 +28,7 @@ struct fum_gemm_job {
     const struct fum_op_call *call;
     bool conv, up, norm, transposed;
     enum fum_act act, norm_act;
+    enum fum_act gate; // not none: columns are values and then their gates, and the sum is not to be split
     struct fum_gemm_push push;
     struct fum_dispatch_bind bind[FUM_GEMM_JOB_BINDINGS];
 };

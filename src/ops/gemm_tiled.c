@@ -13,10 +13,11 @@ static bool add_product(struct fum_gemm_job *job, bool half, struct fum_dispatch
     const struct fum_device_info *info = list->info;
     const struct fum_device_class *class = fum_device_class_of(info);
     struct fum_gemm_push *p = &job->push;
-    struct fum_tiling_shape shape = {job->call->out.dtype, job->conv, half, p->batches, p->rows, p->n, p->quads};
+    struct fum_tiling_shape shape = {job->call->out.dtype, job->conv, half, p->batches, p->rows, p->n, p->quads,
+                                      job->gate != FUM_ACT_NONE};
     struct fum_tiling_choice choice = fum_tiling_choose(&shape, info, list->tuning);
     if (choice.tile < 0) return false;
-    const struct fum_tiling *t = &fum_tilings[choice.tile];
+    const struct fum_tiling tiling = fum_tiling_of(choice.tile, job->gate != FUM_ACT_NONE), *t = &tiling;
     uint32_t shared = fum_tiling_shared(t, half ? 8 : 16, class->pad), threads = fum_tiling_threads(t);
     // Two buffers where two workgroups still fit a core's 64 KiB.
     uint32_t buffers = 2 * shared <= info->shared_bytes && 2 * shared <= 32768 ? 2 : 1;
@@ -34,7 +35,7 @@ static bool add_product(struct fum_gemm_job *job, bool half, struct fum_dispatch
     const uint32_t spec[] = {threads, 1, 1, t->bm, t->bn, t->bk, t->tm, t->tn, buffers, class->pad,
                              partial ? FUM_ACT_NONE : job->act, partial ? 0 : fum_gemm_epilogue_of(job->call),
                              p->channels % 4 != 0, job->transposed, partial, job->conv, job->up, job->norm,
-                             job->norm_act};
+                             job->norm_act, job->gate};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
     memcpy(d->push, p, sizeof *p);
@@ -72,6 +73,7 @@ const struct fum_variant fum_variant_tiled = {
     .conv2d = tiled_conv2d,
     .attention = fum_attention_tiled,
     .normalises = true,
+    .gates = true,
 };
 
 static bool f16_usable(const struct fum_device_info *info, enum fum_dtype dtype) {
@@ -94,4 +96,5 @@ const struct fum_variant fum_variant_f16 = {
     .matmul = f16_matmul,
     .conv2d = f16_conv2d,
     .normalises = true,
+    .gates = true,
 };

@@ -29,6 +29,12 @@ const struct fum_tiling fum_tilings[] = {
 };
 const int fum_tiling_count = sizeof fum_tilings / sizeof *fum_tilings;
 
+struct fum_tiling fum_tiling_of(int tile, bool gated) {
+    struct fum_tiling t = fum_tilings[tile];
+    if (gated) t.tn = 8;
+    return t;
+}
+
 bool fum_tiling_fits(const struct fum_tiling *t, const struct fum_device_info *info, uint32_t quad_bytes) {
     uint32_t threads = fum_tiling_threads(t);
     return threads <= info->max_group_invocations && threads <= info->max_group_size[0] &&
@@ -49,7 +55,7 @@ static uint32_t log2_up(int64_t n) {
 }
 
 uint64_t fum_tiling_key(const struct fum_tiling_shape *s) {
-    return (uint64_t)s->dtype | (uint64_t)s->conv << 4 | (uint64_t)s->half << 5 |
+    return (uint64_t)s->dtype | (uint64_t)s->conv << 4 | (uint64_t)s->half << 5 | (uint64_t)s->gated << 6 |
            (uint64_t)log2_up(s->batches * s->rows) << 8 | (uint64_t)log2_up(s->n) << 16 |
            (uint64_t)log2_up(s->quads) << 24 | (uint64_t)1 << 32; // 1: these meanings and this table of tiles
 }
@@ -89,13 +95,13 @@ static bool may_split(const struct fum_tiling_shape *s, const struct fum_device_
                       const struct fum_tiling *t, int splits) {
     int64_t tiles = s->batches * ((s->rows + t->bm - 1) / t->bm) * ((s->n + t->bn - 1) / t->bn);
     return splits == 1 ||
-           (s->quads >= LONG_QUADS && s->quads / splits >= SPLIT_QUADS && (double)tiles <= class->cores);
+           (!s->gated && s->quads >= LONG_QUADS && s->quads / splits >= SPLIT_QUADS && (double)tiles <= class->cores);
 }
 
-static bool allowed(const struct fum_device_class *class, const struct fum_device_info *info, int tile, bool half) {
-    const struct fum_tiling *t = &fum_tilings[tile];
-    return t->bm <= class->most_tile && t->bn <= class->most_tile &&
-           fum_tiling_threads(t) <= class->most_threads && fum_tiling_fits(t, info, half ? 8 : 16);
+static bool allowed(const struct fum_tiling_shape *s, const struct fum_device_class *class,
+                    const struct fum_device_info *info, const struct fum_tiling *t) {
+    return t->bn >= t->tn && t->bm <= class->most_tile && t->bn <= class->most_tile &&
+           fum_tiling_threads(t) <= class->most_threads && fum_tiling_fits(t, info, s->half ? 8 : 16);
 }
 
 static int candidates(const struct fum_tiling_shape *s, const struct fum_device_info *info,
@@ -103,11 +109,12 @@ static int candidates(const struct fum_tiling_shape *s, const struct fum_device_
     const struct fum_device_class *class = fum_device_class_of(info);
     int count = 0;
     for (int i = 0; i < fum_tiling_count; i++) {
-        if (!allowed(class, info, i, s->half)) continue;
+        const struct fum_tiling t = fum_tiling_of(i, s->gated);
+        if (!allowed(s, class, info, &t)) continue;
         for (int splits = 1; splits <= MAX_SPLITS && count < capacity; splits *= 2) {
-            if (!may_split(s, class, &fum_tilings[i], splits)) break;
+            if (!may_split(s, class, &t, splits)) break;
             list[count].choice = (struct fum_tiling_choice){i, splits};
-            list[count++].time = expected(s, class, &fum_tilings[i], splits);
+            list[count++].time = expected(s, class, &t, splits);
         }
     }
     qsort(list, (size_t)count, sizeof *list, by_time);
@@ -146,9 +153,11 @@ struct fum_tiling_choice fum_tiling_choose(const struct fum_tiling_shape *s, con
     if (tuning && tuning->note && !tuning->note->count) note_choices(tuning->note, s, info);
     uint32_t tuned = fum_tuning_find(tuning, fum_tiling_key(s), UINT32_MAX);
     struct fum_tiling_choice choice = {(int)(tuned & 0xffff), (int)(tuned >> 16)};
-    if (tuned != UINT32_MAX && choice.tile < fum_tiling_count && choice.splits >= 1 && choice.splits <= MAX_SPLITS &&
-        fum_tiling_fits(&fum_tilings[choice.tile], info, s->half ? 8 : 16))
-        return choice;
+    if (tuned != UINT32_MAX && choice.tile < fum_tiling_count && choice.splits >= 1 &&
+        choice.splits <= (s->gated ? 1 : MAX_SPLITS)) {
+        const struct fum_tiling t = fum_tiling_of(choice.tile, s->gated);
+        if (t.bn >= t.tn && fum_tiling_fits(&t, info, s->half ? 8 : 16)) return choice;
+    }
     choice = (struct fum_tiling_choice){-1, 1};
     fum_tiling_candidates(s, info, &choice, 1);
     return choice;

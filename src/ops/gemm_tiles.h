@@ -14,6 +14,9 @@ struct fum_tiling {
 extern const struct fum_tiling fum_tilings[];
 extern const int fum_tiling_count;
 
+// Number `tile` of the table as a product takes it: invocations of a gated one have two quads of columns, values and gates.
+struct fum_tiling fum_tiling_of(int tile, bool gated);
+
 static inline uint32_t fum_tiling_threads(const struct fum_tiling *t) { return t->bm / t->tm * (t->bn / t->tn); }
 // Shared memory of one buffer, with quads of that many bytes and rows of x padded by `pad` quads.
 static inline uint32_t fum_tiling_shared(const struct fum_tiling *t, uint32_t quad_bytes, uint32_t pad) {
@@ -27,6 +30,7 @@ struct fum_tiling_shape {
     enum fum_dtype dtype;
     bool conv, half; // half: f16 arithmetic
     int64_t batches, rows, n, quads; // quads: of terms
+    bool gated; // half of the n columns are gates of the others
 };
 
 struct fum_tiling_choice {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "ops/texel.h"
+#include "ops/variant.h"
 
 const struct fum_attr_def fum_matmul_attrs[] = {{"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};
 
@@ -103,10 +104,11 @@ static double flops(const struct fum_op_call *call) {
            (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
 }
 
-// The texel kernels' lanes are values and gates at no cost. The plain kernels lose by it, and those for real GPUs have
-// no gates.
+// The texel kernels' lanes are values and gates at no cost, as are the columns of tiles in shared memory. The plain
+// kernels lose by it.
 static bool gates(const struct fum_device_info *info, const struct fum_op_call *call) {
-    return info->type == FUM_DEVICE_CPU && fum_gemm_texel_usable(info) && fum_shape_channels(&call->out.shape) % 8 == 0;
+    bool free = info->type == FUM_DEVICE_CPU ? fum_gemm_texel_usable(info) : fum_variant_gates(info, call->out.dtype);
+    return free && fum_shape_channels(&call->out.shape) % 8 == 0;
 }
 
 const struct fum_op fum_op_matmul = {

@@ -64,7 +64,8 @@ static bool choose(hook run, const struct fum_op_call *call, const void *sizes, 
 
 static bool matmul(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
                    struct fum_dispatches *list) {
-    return v->matmul && v->matmul(call, sizes, list);
+    const struct fum_gemm *gemm = sizes;
+    return v->matmul && (v->gates || gemm->gate == FUM_ACT_NONE) && v->matmul(call, gemm, list);
 }
 
 static bool matmul_q8(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
@@ -101,6 +102,15 @@ bool fum_variant_attention(const struct fum_op_call *call, const struct fum_atte
 
 bool fum_variant_usable_at_all(const struct fum_variant *v, const struct fum_device_info *info) {
     return v->usable(info, FUM_F32) || v->usable(info, FUM_F16) || v->usable(info, FUM_BF16);
+}
+
+bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype) {
+    const struct fum_device_class *class = fum_device_class_of(info);
+    for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++) {
+        const struct fum_variant *v = fum_variant_find(class->variants[i]);
+        if (v && v->usable(info, dtype)) return v->gates;
+    }
+    return false;
 }
 
 bool fum_variant_serves(const struct fum_variant *v, const char *op) {

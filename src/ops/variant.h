@@ -21,6 +21,7 @@ struct fum_variant {
     bool (*matmul_q8)(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
     bool (*conv2d)(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list);
     bool normalises; // conv2d can take the input FUM_CONV_NORM
+    bool gates;      // matmul can take products with a gate
     bool (*attention)(const struct fum_op_call *call, const struct fum_attention *attention,
                       struct fum_dispatches *list);
 };
@@ -32,6 +33,8 @@ const struct fum_variant *fum_variant_find(const char *name); // NULL: none
 
 // Whether the device can run it in any storage type.
 bool fum_variant_usable_at_all(const struct fum_variant *variant, const struct fum_device_info *info);
+// Whether the variant that the device's class prefers in this storage type takes products with a gate.
+bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype);
 // Whether any call of the op can go to it.
 bool fum_variant_serves(const struct fum_variant *variant, const char *op);
 
