@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
 #define X(...) {.shape = FUM_DIMS(__VA_ARGS__)}
@@ -144,11 +145,17 @@ static const struct want wants[] = {
     {"v3d", "tiled", "tiled", "tiled", 32, false},
 };
 
+// Of those that serve products: "int8" is for weights in q8_0 alone.
 static const char *best_variant(const struct fum_device_info *info, enum fum_dtype dtype) {
-    const char *name;
-    for (int i = 0; (name = fum_variant_name(i)) != NULL; i++)
-        if (fum_variant_rank(name, info, dtype) == 0) return name;
-    return "none";
+    const char *name, *best = "none";
+    int least = INT_MAX;
+    for (int i = 0; (name = fum_variant_name(i)) != NULL; i++) {
+        int rank = fum_variant_rank(name, info, dtype);
+        if (rank < 0 || rank >= least || (!fum_variant_find(name)->matmul && strcmp(name, "plain") != 0)) continue;
+        least = rank;
+        best = name;
+    }
+    return best;
 }
 
 static void print_tile(const char *device, const char *what, const struct fum_tiling_shape *s,
