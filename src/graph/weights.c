@@ -223,7 +223,8 @@ static enum fum_result load_all(struct loading *l, uint64_t bytes, struct fum_er
     if (pthread_mutex_init(&l->lock, NULL))
         return fum_error_set(err, FUM_ERR_NOMEM, "no lock to load %s", l->weights->label);
     if (wanted > MAX_THREADS) wanted = MAX_THREADS;
-    if (!direct && bytes >= UNPACKED_BYTES) l->result = fum_unpacker_create(&l->unpacker, params->device, &l->error);
+    // Without it the host packs. A lost device is found by what follows.
+    if (!direct && bytes >= UNPACKED_BYTES) fum_unpacker_create(&l->unpacker, params->device, &l->error);
     // This thread works too; one that does not start is no loss.
     while (started < wanted - 1 && !pthread_create(&threads[started], NULL, load_thread, l)) started++;
     if (!l->result) load_some(l, true);

@@ -150,7 +150,7 @@ static bool add_scores(const struct fum_op_call *call, const struct fum_attentio
     d[0]->bind[5] = d[1]->bind[1] = scores;
     fum_bind_rows(list, d[2], 1, 2, false, &call->in[2], b * p->keys, p->keys, &skip[1][1]);
     fum_bind_rows(list, d[2], 5, FUM_OUT, true, &call->out, query, count, &skip[1][2]);
-    const struct fum_gemm_kernels *kernels = fum_gemm_on_cpu(list);
+    const struct fum_gemm_kernels *kernels = fum_gemm_unshared(list, FUM_F32);
     if (!fum_gemm_product(list, d[0], kernels, 1, count, p->channels, p->keys, true, p->scale, skip[0]) ||
         !fum_gemm_product(list, d[2], kernels, 1, count, p->keys, p->channels, false, 1, skip[1]))
         return false;

@@ -1,7 +1,8 @@
-// conv2d of 3x3 taps, stride 1 and padding 1 by Winograd's minimal filtering F(4x4, 3x3), after Lavin and Gray, "Fast
-// Algorithms for Convolutional Neural Networks" (2016): y = A^T [U (B^T d B)] A with U = G g G^T. A quarter of conv2d's
-// multiplications, for two passes over the image and a weight four times as large. Its weight is [36, in, out], U itself,
-// packed so when the model loads (FUM_PACK_WINOGRAD); inputs and settings are conv2d's.
+// conv2d of 3x3 taps, stride 1 and padding 1 by Winograd's minimal filtering F(4x4, 3x3), after Lavin and
+// Gray, "Fast Algorithms for Convolutional Neural Networks" (2016): y = A^T [U (B^T d B)] A with U = G g G^T.
+// A quarter of conv2d's multiplications, for two passes over the image and a weight four times as large. Its
+// weight is [36, in, out], U itself, packed so when the model loads (FUM_PACK_WINOGRAD); inputs and settings
+// are conv2d's.
 #include <stdio.h>
 #include <string.h>
 
@@ -14,8 +15,8 @@ enum { TILE = 4, TAPS = 6, POINTS = 36 };
 
 static struct fum_conv conv_of(const struct fum_op_call *call) {
     const int64_t *x = call->in[0].shape.dim, *y = call->out.shape.dim;
-    return (struct fum_conv){x[0], x[1], x[2], x[3], y[1], y[2], y[3], 3, 3, 1, 1,
-                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1};
+    return (struct fum_conv){x[0], x[1], x[2], x[3], y[1], y[2],
+                             y[3], 3,    3,    1,    1,    call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1};
 }
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
@@ -57,8 +58,8 @@ static void both_sides(const double (*m)[TAPS], int rows, double (*v)[TAPS], dou
 }
 
 // B^T d B of one tile and channel.
-static void input_tile(const struct fum_op_call *call, const struct fum_conv *c, const float *const *in, int64_t b,
-                       int64_t ty, int64_t tx, int64_t k, double (*v)[TAPS]) {
+static void input_tile(const struct fum_op_call *call, const struct fum_conv *c, const float *const *in,
+                       int64_t b, int64_t ty, int64_t tx, int64_t k, double (*v)[TAPS]) {
     double d[TAPS][TAPS] = {{0}};
     const float *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] + b * 2 * c->in_c : NULL;
     for (int64_t i = 0; i < TAPS; i++) {
@@ -67,7 +68,8 @@ static void input_tile(const struct fum_op_call *call, const struct fum_conv *c,
             if (iy < 0 || iy >= c->in_h * c->up || ix < 0 || ix >= c->in_w * c->up) continue;
             double x = in[0][((b * c->in_h + iy / c->up) * c->in_w + ix / c->up) * c->in_c + k];
             if (norm)
-                x = fum_act_reference((enum fum_act)call->attr[FUM_CONV_NORM_ACT], x * norm[k] + norm[c->in_c + k]);
+                x = fum_act_reference((enum fum_act)call->attr[FUM_CONV_NORM_ACT],
+                                      x * norm[k] + norm[c->in_c + k]);
             d[i][j] = x;
         }
     }
@@ -77,7 +79,7 @@ static void input_tile(const struct fum_op_call *call, const struct fum_conv *c,
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     struct fum_conv c = conv_of(call);
     int64_t tiles_y = (c.out_h + TILE - 1) / TILE, tiles_x = (c.out_w + TILE - 1) / TILE;
-    double (*v)[TAPS][TAPS] = fum_calloc((size_t)c.in_c + 1, sizeof *v), m[TAPS][TAPS], y[TAPS][TAPS];
+    double(*v)[TAPS][TAPS] = fum_calloc((size_t)c.in_c + 1, sizeof *v), m[TAPS][TAPS], y[TAPS][TAPS];
     for (int64_t t = 0; v && t < c.batches * tiles_y * tiles_x; t++) {
         int64_t b = t / (tiles_y * tiles_x), ty = t / tiles_x % tiles_y, tx = t % tiles_x;
         for (int64_t k = 0; k < c.in_c; k++) input_tile(call, &c, in, b, ty, tx, k, v[k]);
@@ -90,7 +92,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
             }
             both_sides(AT, TILE, m, y);
             for (int64_t i = 0; i < TILE * TILE; i++) {
-                int64_t oy = ty * TILE + i / TILE, ox = tx * TILE + i % TILE, row = (b * c.out_h + oy) * c.out_w + ox;
+                int64_t oy = ty * TILE + i / TILE, ox = tx * TILE + i % TILE,
+                        row = (b * c.out_h + oy) * c.out_w + ox;
                 if (oy >= c.out_h || ox >= c.out_w) continue;
                 out[row * c.out_c + n] = fum_gemm_finish(call, in, y[i / TILE][i % TILE],
                                                          (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
@@ -107,8 +110,8 @@ struct work {
     const struct fum_op_call *call;
     const struct fum_conv *conv;
     struct fum_part part;
-    int64_t tiles_x, tiles;  // of a row of tiles; all
-    int64_t out_rows;        // of one image
+    int64_t tiles_x, tiles; // of a row of tiles; all
+    int64_t out_rows;       // of one image
     uint64_t v_bytes, m_bytes;
 };
 
@@ -117,7 +120,8 @@ static uint64_t align(const struct fum_dispatches *list, uint64_t bytes) {
     return (bytes + a - 1) / a * a;
 }
 
-static bool groups_for(const struct fum_dispatches *list, struct fum_dispatch *d, int64_t tiles, int64_t quads) {
+static bool groups_for(const struct fum_dispatches *list, struct fum_dispatch *d, int64_t tiles,
+                       int64_t quads) {
     int64_t lanes = d->spec[0];
     return fum_groups_1d(list->info, (uint64_t)(tiles * ((quads + lanes - 1) / lanes)), d->groups);
 }
@@ -128,7 +132,10 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
     const struct fum_conv *c = w->conv;
     if (!d) return false;
     bool norm = call->has[FUM_CONV_NORM];
-    *d = (struct fum_dispatch){.shader = "winograd_input", .dtype = FUM_F32, .texels = 3, .num_bind = 3,
+    *d = (struct fum_dispatch){.shader = "winograd_input",
+                               .dtype = FUM_F32,
+                               .texels = 3,
+                               .num_bind = 3,
                                .spec = {fum_lanes(list->info), 1, 1, norm,
                                         norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE},
                                .num_spec = 5};
@@ -142,9 +149,17 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
         fum_bind_rows(list, d, 1, FUM_CONV_NORM, false, &call->in[FUM_CONV_NORM], 2 * w->part.batch,
                       2 * w->part.batches, &norm_skip);
     d->bind[2] = (struct fum_dispatch_bind){.operand = FUM_SCRATCH, .write = true, .bytes = w->v_bytes};
-    const uint32_t push[] = {(uint32_t)quads, (uint32_t)w->tiles, (uint32_t)w->tiles_x, (uint32_t)w->part.count,
-                             (uint32_t)first_y, (uint32_t)c->in_h, (uint32_t)c->in_w, c->up == 2,
-                             (uint32_t)in_first, x_skip, norm_skip};
+    const uint32_t push[] = {(uint32_t)quads,
+                             (uint32_t)w->tiles,
+                             (uint32_t)w->tiles_x,
+                             (uint32_t)w->part.count,
+                             (uint32_t)first_y,
+                             (uint32_t)c->in_h,
+                             (uint32_t)c->in_w,
+                             c->up == 2,
+                             (uint32_t)in_first,
+                             x_skip,
+                             norm_skip};
     memcpy(d->push, push, sizeof push);
     d->num_push = sizeof push / sizeof *push;
     return groups_for(list, d, w->tiles, quads);
@@ -163,11 +178,13 @@ static bool add_products(struct fum_dispatches *list, const struct work *w) {
         *d = (struct fum_dispatch){.dtype = FUM_F32, .num_bind = 6};
         int64_t count = fum_min_i64(each, POINTS - p);
         uint32_t skip[3] = {0};
-        d->bind[0] = (struct fum_dispatch_bind){FUM_SCRATCH, false, (uint64_t)p * v_each, (uint64_t)count * v_each};
+        d->bind[0] =
+            (struct fum_dispatch_bind){FUM_SCRATCH, false, (uint64_t)p * v_each, (uint64_t)count * v_each};
         fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &w->call->in[1], p * c->in_c, count * c->in_c, &skip[1]);
-        d->bind[5] = (struct fum_dispatch_bind){FUM_SCRATCH, true, align(list, w->v_bytes) + (uint64_t)p * m_each,
-                                                (uint64_t)count * m_each};
-        if (!fum_gemm_product(list, d, fum_gemm_on_cpu(list), count, w->tiles, c->in_c, c->out_c, false, 1, skip))
+        d->bind[5] = (struct fum_dispatch_bind){
+            FUM_SCRATCH, true, align(list, w->v_bytes) + (uint64_t)p * m_each, (uint64_t)count * m_each};
+        if (!fum_gemm_product(list, d, fum_gemm_unshared(list, FUM_F32), count, w->tiles, c->in_c, c->out_c,
+                              false, 1, skip))
             return false;
     }
     return true;
@@ -180,9 +197,13 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
     if (!d) return false;
     uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
                         (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
-    *d = (struct fum_dispatch){.shader = "winograd_output", .dtype = FUM_F32, .texels = 15, .num_bind = 5,
-                               .spec = {fum_lanes(list->info), 1, 1, (uint32_t)call->attr[FUM_CONV_ACT], epilogue},
-                               .num_spec = 5};
+    *d = (struct fum_dispatch){
+        .shader = "winograd_output",
+        .dtype = FUM_F32,
+        .texels = 15,
+        .num_bind = 5,
+        .spec = {fum_lanes(list->info), 1, 1, (uint32_t)call->attr[FUM_CONV_ACT], epilogue},
+        .num_spec = 5};
     int64_t y_first = (w->part.batch * c->out_h + w->part.first * TILE) * c->out_w;
     int64_t y_count = w->part.batches * w->out_rows * c->out_w, quads = (c->out_c + 3) / 4;
     uint32_t y_skip, residual_skip = 0;
@@ -194,23 +215,33 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
         fum_bind_rows(list, d, 3, FUM_GEMM_RESIDUAL, false, &call->in[FUM_GEMM_RESIDUAL], y_first, y_count,
                       &residual_skip);
     fum_bind_rows(list, d, 4, FUM_OUT, true, &call->out, y_first, y_count, &y_skip);
-    const uint32_t push[] = {(uint32_t)quads, (uint32_t)w->tiles, (uint32_t)w->tiles_x, (uint32_t)w->part.count,
-                             (uint32_t)w->out_rows, (uint32_t)c->out_w, y_skip, residual_skip,
-                             own_row ? (uint32_t)w->part.batch : 0, own_row};
+    const uint32_t push[] = {(uint32_t)quads,
+                             (uint32_t)w->tiles,
+                             (uint32_t)w->tiles_x,
+                             (uint32_t)w->part.count,
+                             (uint32_t)w->out_rows,
+                             (uint32_t)c->out_w,
+                             y_skip,
+                             residual_skip,
+                             own_row ? (uint32_t)w->part.batch : 0,
+                             own_row};
     memcpy(d->push, push, sizeof push);
     d->num_push = sizeof push / sizeof *push;
     return groups_for(list, d, w->tiles, quads);
 }
 
-// V and m of a part: a step of SD1.5 at 512x512 stays within 400 barriers. Less, which the cache would hold, is no faster.
+// V and m of a part: a step of SD1.5 at 512x512 stays within 400 barriers. Less, which the cache would hold,
+// is no faster.
 enum { SCRATCH_BYTES = 68 << 20, MOST_PARTS = 16 };
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     struct fum_conv c = conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
     struct work w = {.call = call, .conv = &c, .tiles_x = (c.out_w + TILE - 1) / TILE};
     int64_t tile_rows = (c.out_h + TILE - 1) / TILE, all = c.batches * tile_rows * w.tiles_x;
-    uint64_t v_row = (uint64_t)((c.in_c + 3) / 4) * 16 * POINTS, m_row = (uint64_t)((c.out_c + 3) / 4) * 16 * POINTS;
+    uint64_t v_row = (uint64_t)((c.in_c + 3) / 4) * 16 * POINTS,
+             m_row = (uint64_t)((c.out_c + 3) / 4) * 16 * POINTS;
     // Tiles of a part: by the cache, by how many parts the list has room for, by the bindings.
     const struct fum_device_info *info = list->info;
     uint64_t piece = info->max_allocation < info->max_buffer ? info->max_allocation : info->max_buffer;
@@ -271,16 +302,17 @@ const struct fum_op fum_op_conv2d_winograd = {
 
 // ---- when it pays ----
 
-// Weights with more pairs of channels than this, for each pixel or at all, would take more memory than their time is
-// worth.
+// Weights with more pairs of channels than this, for each pixel or at all, would take more memory than their
+// time is worth.
 enum { MOST_CHANNELS = 2 << 20, CHANNELS_PER_PIXEL = 3200, LEAST_CHANNELS = 32, LEAST_PIXELS = 128 };
 
 const struct fum_op *fum_winograd_pays(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                                       const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack) {
+                                       const struct fum_op_call *call, struct fum_desc *weight,
+                                       enum fum_pack *pack) {
     struct fum_conv c = fum_conv_of(call);
-    bool fits = call->in[0].dtype == FUM_F32 && c.kernel_h == 3 && c.kernel_w == 3 && c.stride == 1 && c.pad == 1 &&
-                call->attr[FUM_CONV_PAD_END_EXTRA] == 0 && *pack == FUM_PACK_CONV;
-    if (!fits || info->type != FUM_DEVICE_CPU || !fum_texel_chosen(info, tuning)) return NULL;
+    bool fits = call->in[0].dtype == FUM_F32 && c.kernel_h == 3 && c.kernel_w == 3 && c.stride == 1 &&
+                c.pad == 1 && call->attr[FUM_CONV_PAD_END_EXTRA] == 0 && *pack == FUM_PACK_CONV;
+    if (!fits || info->type != FUM_DEVICE_CPU || !fum_texel_chosen(info, tuning, FUM_F32)) return NULL;
     int64_t tiles = ((c.out_h + TILE - 1) / TILE) * ((c.out_w + TILE - 1) / TILE), pixels = c.out_h * c.out_w;
     if (c.in_c < LEAST_CHANNELS || c.out_c < LEAST_CHANNELS || c.in_c * c.out_c > MOST_CHANNELS) return NULL;
     if (c.in_c * c.out_c > c.batches * pixels * CHANNELS_PER_PIXEL) return NULL;
@@ -291,7 +323,9 @@ const struct fum_op *fum_winograd_pays(const struct fum_device_info *info, const
     char why[128];
     packed.in[FUM_GEMM_W] = (struct fum_desc){{3, {POINTS, c.in_c, c.out_c}}, FUM_F32};
     uint64_t bytes = fum_desc_bytes(&packed.in[FUM_GEMM_W]);
-    if (bytes > info->max_allocation || bytes > info->max_buffer || !dispatch(&packed, &list, why, sizeof why)) return NULL;
+    if (bytes > info->max_allocation || bytes > info->max_buffer ||
+        !dispatch(&packed, &list, why, sizeof why))
+        return NULL;
     *weight = packed.in[FUM_GEMM_W];
     *pack = FUM_PACK_WINOGRAD;
     return &fum_op_conv2d_winograd;

@@ -34,7 +34,11 @@ struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, e
 bool fum_emit_texels(const struct fum_dispatches *list, enum fum_dtype dtype) {
     const struct fum_device_info *info = list->info;
     bool plain = list->tuning && list->tuning->variant && strcmp(list->tuning->variant, "texel") != 0;
-    return !plain && info->type == FUM_DEVICE_CPU && info->texel_align && info->texel_align <= info->binding_align &&
+    return !plain && info->type == FUM_DEVICE_CPU && fum_texels_fit(info, dtype);
+}
+
+bool fum_texels_fit(const struct fum_device_info *info, enum fum_dtype dtype) {
+    return info->texel_align && info->texel_align <= info->binding_align &&
            info->max_texels >= info->max_binding / (4 * fum_dtype_size(dtype));
 }
 

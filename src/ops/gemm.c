@@ -219,7 +219,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list,
                        char *why, size_t why_size) {
     if (g->n == 0 || g->rows == 0 || g->batches == 0) return true;
-    const struct fum_gemm_kernels *rest = g->gate && g->k > 0 ? fum_gemm_on_cpu(list) : &fum_gemm_plain;
+    const struct fum_gemm_kernels *rest = g->gate && g->k > 0 ? fum_gemm_unshared(list, call->out.dtype) : &fum_gemm_plain;
     return fum_variant_matmul(call, g, list) || fum_gemm_dispatch_by(rest, call, g, list, why, why_size);
 }
 

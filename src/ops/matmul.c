@@ -107,7 +107,7 @@ static double flops(const struct fum_op_call *call) {
 // The texel kernels' lanes are values and gates at no cost, as are the columns of tiles in shared memory. The plain
 // kernels lose by it.
 static bool gates(const struct fum_device_info *info, const struct fum_op_call *call) {
-    bool cheap = info->type == FUM_DEVICE_CPU ? fum_gemm_texel_usable(info) : fum_variant_gates(info, call->out.dtype);
+    bool cheap = info->type == FUM_DEVICE_CPU ? fum_texel_chosen(info, NULL, call->out.dtype) : fum_variant_gates(info, call->out.dtype);
     return cheap && fum_shape_channels(&call->out.shape) % 8 == 0;
 }
 

@@ -73,7 +73,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     const struct fum_gemm_kernels texel = {.matmul = "matmul_q8_texel", .texels = 0x1f, .choose = fum_gemm_texel.choose};
     if (g.n == 0 || g.rows == 0) return true;
     if (fum_variant_matmul_q8(call, &g, list)) return true;
-    bool fetches = call->out.dtype == FUM_F32 && g.k > 0 && fum_gemm_on_cpu(list) == &fum_gemm_texel;
+    bool fetches = call->out.dtype == FUM_F32 && g.k > 0 && fum_gemm_unshared(list, FUM_F32) == &fum_gemm_texel;
     return fum_gemm_dispatch_by(fetches ? &texel : &dequantising, call, &g, list, why, why_size);
 }
 

@@ -1,48 +1,52 @@
-// Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane by shuffles, for CPU
-// drivers. docs/performance.md tells why.
+// Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane by
+// shuffles, for CPU drivers. docs/performance.md tells why.
 #include "ops/texel.h"
 
 #include "ops/case.h"
+#include "ops/emit.h"
 #include "ops/variant.h"
 
 #include <string.h>
 
-// A workgroup is one subgroup, whose width must not vary; wider ones than 16 lanes would leave most fetches of x idle.
+// A workgroup is one subgroup, whose width must not vary; wider ones than 16 lanes would leave most fetches
+// of x idle.
 static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
     return fum_device_stores(info, dtype) && info->subgroup_shuffle && info->subgroup_size >= 4 &&
-           info->subgroup_size <= 16 && info->subgroup_min == info->subgroup_max && info->texel_align &&
-           info->texel_align <= info->binding_align &&
-           info->max_texels >= info->max_binding / (4 * fum_dtype_size(dtype));
+           info->subgroup_size <= 16 && info->subgroup_min == info->subgroup_max &&
+           fum_texels_fit(info, dtype);
 }
 
-bool fum_gemm_texel_usable(const struct fum_device_info *info) { return usable(info, FUM_F32); }
-
-// 16 rows (32 of 16 lanes) of a quad each: as many sums as a CPU's registers and first-level cache take without slowing
-// down, and 6 fetches (of 8 lanes) for 256 multiply-adds. Two quads are 8 % faster and twice as long to compile: for
-// much work only.
-static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
-                                   size_t quad_bytes) {
+// 16 rows (32 of 16 lanes) of a quad each: as many sums as a CPU's registers and first-level cache take
+// without slowing down, and 6 fetches (of 8 lanes) for 256 multiply-adds. Two quads are 8 % faster and twice
+// as long to compile: for much work only.
+static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms,
+                                   int64_t quads, size_t quad_bytes) {
     (void)quad_bytes;
     uint32_t lanes = info->subgroup_size, tall = 2 * lanes < 16 ? 16 : 2 * lanes;
     bool much = (double)rows * (double)terms * (double)quads > 20e6 && quads % (2 * lanes) == 0;
     while (tall > 1 && tall / 2 >= rows) tall /= 2;
-    return (struct fum_gemm_tile){.rows = tall, .cols = much && tall >= 16 ? 2 : 1, .lanes = lanes, .lanes_n = lanes};
+    return (struct fum_gemm_tile){
+        .rows = tall, .cols = much && tall >= 16 ? 2 : 1, .lanes = lanes, .lanes_n = lanes};
 }
 
 const struct fum_gemm_kernels fum_gemm_texel = {
     .matmul = "matmul_texel", .conv2d = "conv2d_texel", .texels = 0x1f, .choose = choose};
 
-bool fum_texel_chosen(const struct fum_device_info *info, const struct fum_tuning *tuning) {
-    bool other = tuning && tuning->variant && strcmp(tuning->variant, fum_variant_texel.name) != 0;
-    return !other && usable(info, FUM_F32);
+bool fum_texel_chosen(const struct fum_device_info *info, const struct fum_tuning *tuning,
+                      enum fum_dtype dtype) {
+    const char *forced = tuning ? tuning->variant : NULL;
+    bool wanted = forced ? !strcmp(forced, fum_variant_texel.name) : info->type == FUM_DEVICE_CPU;
+    return wanted && usable(info, dtype);
 }
 
-const struct fum_gemm_kernels *fum_gemm_on_cpu(const struct fum_dispatches *list) {
-    return fum_texel_chosen(list->info, list->tuning) ? &fum_gemm_texel : &fum_gemm_plain;
+const struct fum_gemm_kernels *fum_gemm_unshared(const struct fum_dispatches *list, enum fum_dtype dtype) {
+    return fum_texel_chosen(list->info, list->tuning, dtype) ? &fum_gemm_texel : &fum_gemm_plain;
 }
 
 // With one or two quads of outputs nearly all lanes would be idle.
-static bool serves(int64_t channels) { return channels > 8; }
+static bool serves(int64_t channels) {
+    return channels > 8;
+}
 
 static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list) {
     char why[128];
@@ -51,15 +55,18 @@ static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g, str
 
 static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c, struct fum_dispatches *list) {
     char why[128];
-    return serves(c->out_c) && c->in_c > 0 && fum_conv_dispatch_by(&fum_gemm_texel, call, c, list, why, sizeof why);
+    return serves(c->out_c) && c->in_c > 0 &&
+           fum_conv_dispatch_by(&fum_gemm_texel, call, c, list, why, sizeof why);
 }
 
 // Sums of the output held by a lane, in quads: more leave the first-level cache.
 enum { ATTENTION_SUMS = 48, ATTENTION_HEAD = 256 };
 
 // The large kernel takes a second or more to compile.
-static struct fum_attention_tile choose_attention(const struct fum_device_info *info, const struct fum_attention *a) {
-    uint32_t lanes = info->subgroup_size, quads = (uint32_t)(a->channels / 4), cols = (quads + lanes - 1) / lanes;
+static struct fum_attention_tile choose_attention(const struct fum_device_info *info,
+                                                  const struct fum_attention *a) {
+    uint32_t lanes = info->subgroup_size, quads = (uint32_t)(a->channels / 4),
+             cols = (quads + lanes - 1) / lanes;
     bool much = (double)(a->batches * a->queries) * (double)a->keys * (double)(a->heads * a->channels) > 40e6;
     uint32_t rows = much ? 16 : 4;
     while (rows > 4 && (rows * cols > ATTENTION_SUMS || rows / 2 >= a->queries)) rows /= 2;
@@ -70,7 +77,8 @@ static struct fum_attention_tile choose_attention(const struct fum_device_info *
 static const struct fum_attention_kernels attention_kernels = {
     .shader = "attention_texel", .texels = 0x7, .choose = choose_attention};
 
-static bool attention(const struct fum_op_call *call, const struct fum_attention *a, struct fum_dispatches *list) {
+static bool attention(const struct fum_op_call *call, const struct fum_attention *a,
+                      struct fum_dispatches *list) {
     char why[128];
     return a->channels <= ATTENTION_HEAD && a->keys > 0 &&
            fum_attention_dispatch_by(&attention_kernels, call, a, list, why, sizeof why);

@@ -7,11 +7,10 @@
 
 extern const struct fum_gemm_kernels fum_gemm_texel;
 
-// Whether the device runs the variant in f32.
-bool fum_gemm_texel_usable(const struct fum_device_info *info);
-// The same, and the user does not insist on another.
-bool fum_texel_chosen(const struct fum_device_info *info, const struct fum_tuning *tuning);
+// Whether that is the variant for the type: on CPU devices unless the user insists on another, elsewhere if the user
+// insists on it.
+bool fum_texel_chosen(const struct fum_device_info *info, const struct fum_tuning *tuning, enum fum_dtype dtype);
 // fum_gemm_texel where it is chosen, else fum_gemm_plain.
-const struct fum_gemm_kernels *fum_gemm_on_cpu(const struct fum_dispatches *list);
+const struct fum_gemm_kernels *fum_gemm_unshared(const struct fum_dispatches *list, enum fum_dtype dtype);
 
 #endif
