@@ -402,8 +402,15 @@ enum fum_result fum_stream_acquire(fum_stream *st, int index, struct fum_error *
     pthread_mutex_unlock(&st->lock);
     if (result || !segment->copy) return result;
     uint64_t ticket = 0;
-    if ((result = fum_command_submit(segment->copy, &ticket, err))) fum_stream_release(st, index, ticket);
-    return result;
+    if ((result = fum_command_submit(segment->copy, &ticket, err))) {
+        fum_stream_release(st, index, ticket);
+        return result;
+    }
+    // The copy reads the slot, whether or not anything is submitted after it.
+    pthread_mutex_lock(&st->lock);
+    if (ticket > slot->ticket) slot->ticket = ticket;
+    pthread_mutex_unlock(&st->lock);
+    return FUM_OK;
 }
 
 void fum_stream_release(fum_stream *st, int index, uint64_t ticket) {
