@@ -209,7 +209,50 @@ static void test_q8(void **state) {
     assert_string_equal(why, "the file has shape [37, 64], the model wants [37, 96]");
 }
 
+// FUM_PACK_WINOGRAD, by ranges of rows that begin and end within a point: conv2d_winograd's plain C with it computes what
+// conv2d's does with the same weight as it is.
+static void test_winograd(void **state) {
+    (void)state;
+    enum { HEIGHT = 6, WIDTH = 9, IN = 37, OUT = 21, ROWS = 36 * IN, ROW = 24 };
+    static float data[OUT * IN * 9], taps[9 * IN * OUT], packed[ROWS * ROW], dense[ROWS * OUT], x[HEIGHT * WIDTH * IN];
+    static float want[HEIGHT * WIDTH * OUT], got[HEIGHT * WIDTH * OUT];
+    const struct fum_shape shape = {3, {36, IN, OUT}}, as_it_is = {4, {3, 3, IN, OUT}};
+    char why[128];
+    uint32_t random = 7;
+    for (int i = 0; i < OUT * IN * 9; i++) data[i] = (float)((random = random * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
+    for (int i = 0; i < HEIGHT * WIDTH * IN; i++) x[i] = (float)((random = random * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
+    struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {OUT, IN, 3, 3}, .data = data};
+    assert_true(fum_pack_check(&view, FUM_PACK_WINOGRAD, &shape, why, sizeof why));
+    for (int first = 0; first < ROWS; first += 50)
+        fum_pack_rows(&view, FUM_PACK_WINOGRAD, &shape, first, ROWS - first < 50 ? ROWS - first : 50, packed + first * ROW,
+                      FUM_F32, ROW);
+    fum_pack_rows(&view, FUM_PACK_CONV, &as_it_is, 0, 9 * IN, taps, FUM_F32, OUT);
+    for (int r = 0; r < ROWS; r++) {
+        memcpy(dense + r * OUT, packed + r * ROW, OUT * sizeof *dense);
+        for (int c = OUT; c < ROW; c++) assert_true(packed[r * ROW + c] == 0);
+    }
+    const char *const names[] = {"conv2d", "conv2d_winograd"};
+    for (int i = 0; i < 2; i++) {
+        const struct fum_op *op = fum_op_find(names[i]);
+        double attr[FUM_MAX_ATTRS] = {0};
+        attr[fum_op_attr_index(op, "stride")] = attr[fum_op_attr_index(op, "pad")] = 1;
+        struct fum_op_call call = {.attr = attr, .num_inputs = 2, .has = {true, true},
+                                   .in = {{{4, {1, HEIGHT, WIDTH, IN}}, FUM_F32}, {i ? shape : as_it_is, FUM_F32}}};
+        assert_true(op->infer(&call, why, sizeof why));
+        op->reference(&call, (const float *[FUM_MAX_INPUTS]){x, i ? dense : taps}, i ? got : want);
+    }
+    double off = 0, norm = 0;
+    for (int i = 0; i < HEIGHT * WIDTH * OUT; i++) {
+        off += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+        norm += (double)want[i] * want[i];
+    }
+    assert_true(norm > 1 && sqrt(off / norm) < 1e-6);
+    view.dim[3] = 1;
+    assert_false(fum_pack_check(&view, FUM_PACK_WINOGRAD, &shape, why, sizeof why));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack), cmocka_unit_test(test_q8)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack), cmocka_unit_test(test_q8),
+                                       cmocka_unit_test(test_winograd)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
