@@ -77,7 +77,7 @@ static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_
     }
     bool channels = axis == call->out.shape.rank - 1;
     if (!count) return true;
-    bool texels = call->out.dtype != FUM_I32 && fum_emit_texels(list, call->out.dtype);
+    bool texels = call->out.dtype != FUM_I32 && fum_texels_pay(list->info, list->tuning, call->out.dtype);
     if (channels) run = (run + 3) / 4;
     uint64_t runs = fum_desc_quads(&call->out) / run, pieces = (run + PIECE - 1) / PIECE;
     struct fum_dispatch *d = fum_emit(list, texels ? "concat_texel" : "concat", fum_raw_variant(call->out.dtype),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "ops/emit.h"
 #include "ops/texel.h"
 #include "ops/unary.h"
 #include "ops/winograd.h"
@@ -132,9 +133,10 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
     const struct fum_conv *c = w->conv;
     if (!d) return false;
     bool norm = call->has[FUM_CONV_NORM];
-    *d = (struct fum_dispatch){.shader = "winograd_input",
+    bool texels = fum_texels_pay(list->info, list->tuning, FUM_F32);
+    *d = (struct fum_dispatch){.shader = texels ? "winograd_input_texel" : "winograd_input",
                                .dtype = FUM_F32,
-                               .texels = 3,
+                               .texels = texels ? 3 : 0,
                                .num_bind = 3,
                                .spec = {fum_lanes(list->info), 1, 1, norm,
                                         norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE},
@@ -165,29 +167,34 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
     return groups_for(list, d, w->tiles, quads);
 }
 
+// Bytes [at, at + bytes) of scratch as a window on the device's alignment; *skip: quads before them.
+static struct fum_dispatch_bind scratch_window(const struct fum_dispatches *list, bool write, uint64_t at,
+                                               uint64_t bytes, uint32_t *skip) {
+    uint64_t offset = at - at % (list->info->binding_align ? list->info->binding_align : 1);
+    *skip = (uint32_t)((at - offset) / 16);
+    return (struct fum_dispatch_bind){FUM_SCRATCH, write, offset, at - offset + bytes};
+}
+
 // The 36 products, as many at once as a binding of U holds.
 static bool add_products(struct fum_dispatches *list, const struct work *w) {
     const struct fum_conv *c = w->conv;
+    const struct fum_gemm_kernels *kernels = fum_gemm_unshared(list, FUM_F32);
     int64_t each = fum_min_i64(POINTS, fum_rows_per_binding(list->info, &w->call->in[1]) / c->in_c);
-    if (each < 1) return false;
-    uint64_t v_each = w->v_bytes / POINTS, m_each = w->m_bytes / POINTS;
-    while (each > 1 && ((uint64_t)each * v_each) % list->info->binding_align) each--;
-    for (int64_t p = 0; p < POINTS; p += each) {
+    uint64_t v_each = w->v_bytes / POINTS, m_each = w->m_bytes / POINTS, m_first = align(list, w->v_bytes);
+    for (int64_t p = 0; p < POINTS && each > 0; p += each) {
         struct fum_dispatch *d = fum_dispatch_add(list);
         if (!d) return false;
         *d = (struct fum_dispatch){.dtype = FUM_F32, .num_bind = 6};
-        int64_t count = fum_min_i64(each, POINTS - p);
-        uint32_t skip[3] = {0};
-        d->bind[0] =
-            (struct fum_dispatch_bind){FUM_SCRATCH, false, (uint64_t)p * v_each, (uint64_t)count * v_each};
-        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &w->call->in[1], p * c->in_c, count * c->in_c, &skip[1]);
-        d->bind[5] = (struct fum_dispatch_bind){
-            FUM_SCRATCH, true, align(list, w->v_bytes) + (uint64_t)p * m_each, (uint64_t)count * m_each};
-        if (!fum_gemm_product(list, d, fum_gemm_unshared(list, FUM_F32), count, w->tiles, c->in_c, c->out_c,
-                              false, 1, skip))
+        uint64_t from = (uint64_t)p, count = (uint64_t)fum_min_i64(each, POINTS - p);
+        uint32_t skip[3];
+        d->bind[0] = scratch_window(list, false, from * v_each, count * v_each, &skip[0]);
+        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &w->call->in[1], p * c->in_c, (int64_t)count * c->in_c,
+                      &skip[1]);
+        d->bind[5] = scratch_window(list, true, m_first + from * m_each, count * m_each, &skip[2]);
+        if (!fum_gemm_product(list, d, kernels, (int64_t)count, w->tiles, c->in_c, c->out_c, false, 1, skip))
             return false;
     }
-    return true;
+    return each > 0;
 }
 
 static bool add_output(struct fum_dispatches *list, const struct work *w) {
@@ -197,10 +204,11 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
     if (!d) return false;
     uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
                         (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
+    bool texels = fum_texels_pay(list->info, list->tuning, FUM_F32);
     *d = (struct fum_dispatch){
-        .shader = "winograd_output",
+        .shader = texels ? "winograd_output_texel" : "winograd_output",
         .dtype = FUM_F32,
-        .texels = 15,
+        .texels = texels ? 15 : 0,
         .num_bind = 5,
         .spec = {fum_lanes(list->info), 1, 1, (uint32_t)call->attr[FUM_CONV_ACT], epilogue},
         .num_spec = 5};

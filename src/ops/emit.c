@@ -1,5 +1,7 @@
 #include "ops/emit.h"
 
+#include "gpu/tuning.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,15 +33,14 @@ struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, e
     return d;
 }
 
-bool fum_emit_texels(const struct fum_dispatches *list, enum fum_dtype dtype) {
-    const struct fum_device_info *info = list->info;
-    bool plain = list->tuning && list->tuning->variant && strcmp(list->tuning->variant, "texel") != 0;
-    return !plain && info->type == FUM_DEVICE_CPU && fum_texels_fit(info, dtype);
-}
-
 bool fum_texels_fit(const struct fum_device_info *info, enum fum_dtype dtype) {
     return info->texel_align && info->texel_align <= info->binding_align &&
            info->max_texels >= info->max_binding / (4 * fum_dtype_size(dtype));
+}
+
+bool fum_texels_pay(const struct fum_device_info *info, const struct fum_tuning *tuning, enum fum_dtype dtype) {
+    const char *forced = tuning ? tuning->variant : NULL;
+    return (forced ? !strcmp(forced, "texel") : info->type == FUM_DEVICE_CPU) && fum_texels_fit(info, dtype);
 }
 
 void fum_emit_spec(struct fum_dispatch *d, uint32_t value) {

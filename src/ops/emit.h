@@ -10,11 +10,11 @@
 struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, enum fum_dtype dtype,
                               uint64_t items, char *why, size_t why_size);
 
-// Whether kernels for this list should read their inputs as texels, which CPU drivers fetch faster: where the device's
-// texel buffers take every binding, and unless the user insists on kernels without them.
-bool fum_emit_texels(const struct fum_dispatches *list, enum fum_dtype dtype);
 // Whether every window that may be bound can be read as texels of the type.
 bool fum_texels_fit(const struct fum_device_info *info, enum fum_dtype dtype);
+// And whether kernels should read so: on CPU devices, whose drivers fetch texels faster, unless the user insists on a
+// variant without them; elsewhere where the user insists on the one with them. tuning may be NULL.
+bool fum_texels_pay(const struct fum_device_info *info, const struct fum_tuning *tuning, enum fum_dtype dtype);
 
 // Adds a specialisation constant, a push constant, a binding.
 void fum_emit_spec(struct fum_dispatch *d, uint32_t value);

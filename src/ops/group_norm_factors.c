@@ -174,7 +174,7 @@ struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, cons
                                                int64_t batches, int64_t span, char *why, size_t why_size) {
     int64_t each = g->channels / g->groups;
     uint32_t lanes = lanes_for(list->info, g->rows * (each * span + 3) / 4);
-    bool texels = fum_emit_texels(list, call->in[0].dtype);
+    bool texels = fum_texels_pay(list->info, list->tuning, call->in[0].dtype);
     struct fum_dispatch *d = add(list, texels ? texel_shader : shader, call->in[0].dtype, g, lanes,
                                  (uint64_t)(batches * g->groups / span), why, why_size);
     if (!d) return NULL;

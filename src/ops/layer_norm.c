@@ -45,7 +45,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         const uint32_t flags[] = {r.lanes, 0, has(call, 1), has(call, 2)}; // the first two are lib/moments.glsl's
         memcpy(r.flags, flags, sizeof flags);
         r.num_flags = 4;
-    } else if (fum_emit_texels(list, call->out.dtype)) {
+    } else if (fum_texels_pay(list->info, list->tuning, call->out.dtype)) {
         r.shader = "layer_norm_texel";
         r.texels = 0x7; // x, gamma and beta
     }

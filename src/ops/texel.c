@@ -6,8 +6,6 @@
 #include "ops/emit.h"
 #include "ops/variant.h"
 
-#include <string.h>
-
 // A workgroup is one subgroup, whose width must not vary; wider ones than 16 lanes would leave most fetches
 // of x idle.
 static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
@@ -34,9 +32,7 @@ const struct fum_gemm_kernels fum_gemm_texel = {
 
 bool fum_texel_chosen(const struct fum_device_info *info, const struct fum_tuning *tuning,
                       enum fum_dtype dtype) {
-    const char *forced = tuning ? tuning->variant : NULL;
-    bool wanted = forced ? !strcmp(forced, fum_variant_texel.name) : info->type == FUM_DEVICE_CPU;
-    return wanted && usable(info, dtype);
+    return fum_texels_pay(info, tuning, dtype) && usable(info, dtype);
 }
 
 const struct fum_gemm_kernels *fum_gemm_unshared(const struct fum_dispatches *list, enum fum_dtype dtype) {

@@ -51,7 +51,12 @@ static bool check_call(const struct fum_op *op, const struct fum_op_call *call, 
     list->tuning = tuning;
     bool fits = !op->dispatch || op->dispatch(call, list, why, sizeof why);
     if (!fits) assert_true(why[0]);
-    for (int i = 0; fits && i < list->count; i++) check_dispatch(call, list, &list->item[i]);
+    for (int i = 0; fits && i < list->count; i++) {
+        check_dispatch(call, list, &list->item[i]);
+        // Kernels for CPU drivers stay there unless they are insisted on.
+        bool insisted = tuning && tuning->variant && !strcmp(tuning->variant, "texel");
+        if (info->type != FUM_DEVICE_CPU && !insisted) assert_int_equal(list->item[i].texels, 0);
+    }
     fum_free(list);
     return fits;
 }

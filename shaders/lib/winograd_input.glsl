@@ -1,0 +1,73 @@
+// The input half of a 3x3 convolution by Winograd's minimal filtering F(4x4, 3x3), after Lavin and Gray, "Fast Algorithms
+// for Convolutional Neural Networks" (2016): V = B^T d B for every tile of 6 x 6 pixels d, which overlap by two. V is
+// [36][tiles][channels]. With NORM the image is read as act(x scale + shift), with upsample as its double.
+#extension GL_EXT_control_flow_attributes : require
+#include "lib/storage.glsl"
+#include "lib/index.glsl"
+#include "lib/input.glsl"
+#include "lib/act.glsl"
+
+layout(constant_id = 3) const uint NORM = 0;
+layout(constant_id = 4) const uint NORM_ACT = 0;
+
+INPUT(0, X, x);
+INPUT(1, Norm, norm); // [image][scale, shift][quad]
+layout(set = 0, binding = 2) writeonly buffer V { vec4 v[]; };
+
+layout(push_constant) uniform Push {
+    uint kq;           // quads of a pixel
+    uint tiles;        // of this dispatch, all images together
+    uint tiles_x;      // tiles of a row of tiles
+    uint tile_rows;    // rows of tiles of one image
+    uint first_y;      // first output row of the dispatch
+    uint in_h, in_w, upsample;
+    uint first_in_y;   // first input row of the window
+    uint x_skip, norm_skip;
+};
+
+void main() {
+    uint blocks = (kq + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, group = group_index();
+    uint tile = min(group / blocks, tiles - 1u);
+    uint quad = group % blocks * gl_WorkGroupSize.x + gl_LocalInvocationID.x, k = min(quad, kq - 1u);
+    uint image = tile / (tiles_x * tile_rows), in_image = tile % (tiles_x * tile_rows);
+    int top = int(first_y + in_image / tiles_x * 4u) - 1, left = int(in_image % tiles_x * 4u) - 1;
+    int height = int(in_h << upsample), width = int(in_w << upsample);
+    vec4 scale = vec4(1.0), shift = vec4(0.0);
+    if (NORM != 0u) {
+        scale = input_load(norm, norm_skip + image * 2u * kq + k);
+        shift = input_load(norm, norm_skip + (image * 2u + 1u) * kq + k);
+    }
+
+    vec4 t[6][6]; // B^T d
+    [[unroll]] for (uint j = 0u; j < 6u; j++) {
+        vec4 d[6];
+        int ix = left + int(j);
+        [[unroll]] for (uint i = 0u; i < 6u; i++) {
+            int iy = top + int(i);
+            bool valid = iy >= 0 && iy < height && ix >= 0 && ix < width;
+            uint cy = valid ? uint(iy) >> upsample : first_in_y, cx = valid ? uint(ix) >> upsample : 0u;
+            vec4 q = input_load(x, x_skip + ((image * in_h + cy - first_in_y) * in_w + cx) * kq + k);
+            if (NORM != 0u) q = act_apply(NORM_ACT, fma(q, scale, shift));
+            d[i] = valid ? q : vec4(0.0);
+        }
+        vec4 a = d[4] - 4.0 * d[2], b = d[3] - 4.0 * d[1], e = d[4] - d[2], f = 2.0 * (d[3] - d[1]);
+        t[0][j] = 4.0 * d[0] - 5.0 * d[2] + d[4];
+        t[1][j] = a + b;
+        t[2][j] = a - b;
+        t[3][j] = e + f;
+        t[4][j] = e - f;
+        t[5][j] = 4.0 * d[1] - 5.0 * d[3] + d[5];
+    }
+    if (quad >= kq || group / blocks >= tiles) return;
+    uint at = tile * kq + k, step = tiles * kq;
+    [[unroll]] for (uint i = 0u; i < 6u; i++) {
+        vec4 a = t[i][4] - 4.0 * t[i][2], b = t[i][3] - 4.0 * t[i][1];
+        vec4 e = t[i][4] - t[i][2], f = 2.0 * (t[i][3] - t[i][1]);
+        v[at + (i * 6u + 0u) * step] = 4.0 * t[i][0] - 5.0 * t[i][2] + t[i][4];
+        v[at + (i * 6u + 1u) * step] = a + b;
+        v[at + (i * 6u + 2u) * step] = a - b;
+        v[at + (i * 6u + 3u) * step] = e + f;
+        v[at + (i * 6u + 4u) * step] = e - f;
+        v[at + (i * 6u + 5u) * step] = 4.0 * t[i][1] - 5.0 * t[i][3] + t[i][5];
+    }
+}
