@@ -202,12 +202,8 @@ static double flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)(w[0] * w[1] * w[2]);
 }
 
-// Every tap, for every tile of output channels, normalises what it reads anew.
-static bool reads_normalised(const struct fum_device_info *info, const struct fum_op_call *call) {
-    (void)info, (void)call;
-    return false;
-}
-
+// It can read normalised, but no device is known on which that pays, so reads_normalised is not set: every tap, for every
+// tile of output channels, normalises anew what it reads.
 const struct fum_op fum_op_conv2d = {
     .name = "conv2d",
     .attrs = fum_conv_attrs,
@@ -217,13 +213,6 @@ const struct fum_op fum_op_conv2d = {
     .reference = reference,
     .dispatch = dispatch,
     .flops = flops,
-    .bias_input = FUM_GEMM_BIAS,
-    .row_input = FUM_GEMM_ROW,
-    .residual_input = FUM_GEMM_RESIDUAL,
-    .act_attr = "act",
-    .double_attr = "upsample",
-    .norm_input = FUM_CONV_NORM,
-    .norm_act_attr = "norm_act",
-    .reads_normalised = reads_normalised,
+    FUM_CONV_SLOTS,
     .packed_op = fum_winograd_pays,
 };

@@ -298,13 +298,7 @@ const struct fum_op fum_op_conv2d_winograd = {
     .reference = reference,
     .dispatch = dispatch,
     .flops = flops,
-    .bias_input = FUM_GEMM_BIAS,
-    .row_input = FUM_GEMM_ROW,
-    .residual_input = FUM_GEMM_RESIDUAL,
-    .act_attr = "act",
-    .double_attr = "upsample",
-    .norm_input = FUM_CONV_NORM,
-    .norm_act_attr = "norm_act",
+    FUM_CONV_SLOTS,
     .reads_normalised = reads_normalised,
 };
 

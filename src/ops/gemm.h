@@ -7,6 +7,9 @@
 
 // Inputs of both ops.
 enum { FUM_GEMM_X, FUM_GEMM_W, FUM_GEMM_BIAS, FUM_GEMM_ROW, FUM_GEMM_RESIDUAL };
+// What passes may move into them, for the ops' records.
+#define FUM_GEMM_SLOTS \
+    .bias_input = FUM_GEMM_BIAS, .row_input = FUM_GEMM_ROW, .residual_input = FUM_GEMM_RESIDUAL, .act_attr = "act"
 
 // A tile of outputs of one workgroup: rows x cols quads per invocation, `lanes_n` of the `lanes` along the columns.
 struct fum_gemm_tile {

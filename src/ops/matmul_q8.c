@@ -90,10 +90,7 @@ const struct fum_op fum_op_matmul_q8 = {
     .reference = reference,
     .dispatch = dispatch,
     .flops = flops,
-    .bias_input = FUM_GEMM_BIAS,
-    .row_input = FUM_GEMM_ROW,
-    .residual_input = FUM_GEMM_RESIDUAL,
-    .act_attr = "act",
+    FUM_GEMM_SLOTS,
 };
 
 const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
