@@ -16,8 +16,6 @@ struct bench_options {
     bool limits, ops, compare, quiet, verbose;
 };
 
-static const char *const types[] = {"f32", "f16", "bf16", "all", NULL};
-
 #define FIELD(name) offsetof(struct bench_options, name)
 
 static const struct cli_option options[] = {
@@ -27,7 +25,7 @@ static const struct cli_option options[] = {
     {"ops", 0, CLI_FLAG, FIELD(ops), NULL, "only the operations", 0, 0, NULL},
     {"models", 0, CLI_STRING, FIELD(models), "NAMES", "only these whole models: emoji,sd1.5,sd2.1,sdxl or all", 0, 0, NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, types},
+    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, cli_storage_types},
     {"width", 'W', CLI_INT, FIELD(width), "N", "of the models' pictures, in pixels", 8, 16384, NULL},
     {"height", 'H', CLI_INT, FIELD(height), "N", "", 8, 16384, NULL},
     {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
@@ -64,24 +62,11 @@ static void on_progress(void *user, const char *what, int done, int total) {
         fprintf(stderr, "%s\n", what);
 }
 
-static bool stop(void *user) {
-    (void)user;
-    return cli_interrupted();
-}
-
-static unsigned type_mask(const char *precision) {
-    static const unsigned masks[] = {1u << FUM_F32, 1u << FUM_F16, 1u << FUM_BF16, 1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16};
-    for (int i = 0; precision && types[i]; i++)
-        if (strcmp(precision, types[i]) == 0)
-            return masks[i];
-    return 0;
-}
-
 // Of the models; "all" is a matter of the operations.
 static enum fum_precision model_precision(const char *precision) {
     static const enum fum_precision values[] = {FUM_PRECISION_F32, FUM_PRECISION_F16, FUM_PRECISION_BF16};
     for (int i = 0; precision && i < 3; i++)
-        if (strcmp(precision, types[i]) == 0)
+        if (strcmp(precision, cli_storage_types[i]) == 0)
             return values[i];
     return FUM_PRECISION_AUTO;
 }
@@ -109,7 +94,7 @@ static int write_reports(const struct bench_options *values, const struct fum_be
 
 // The first bench of a device measures its tiles before anything that uses them: figures without are worth little.
 static int tune_first(const struct bench_options *values, fum_device *device) {
-    struct fum_tune_params params = {.types = type_mask(values->precision), .cancel = stop};
+    struct fum_tune_params params = {.types = cli_storage_mask(values->precision), .cancel = cli_cancel};
     struct fum_error err = {0};
     int measured = 0;
     bool only_limits = values->limits && !values->ops && !values->op && !values->models;
@@ -146,7 +131,7 @@ static int measure(const struct bench_options *values) {
         .parts = (values->limits ? FUM_BENCH_LIMITS : 0u) | (values->ops || values->op ? FUM_BENCH_OPS : 0u) |
                  (values->models ? FUM_BENCH_MODELS : 0u),
         .op = values->op,
-        .types = type_mask(values->precision),
+        .types = cli_storage_mask(values->precision),
         .models = values->models,
         .width = values->width,
         .height = values->height,
@@ -156,7 +141,7 @@ static int measure(const struct bench_options *values) {
         .log = &log,
         .user = &watch,
         .on_progress = on_progress,
-        .cancel = stop,
+        .cancel = cli_cancel,
     };
     struct fum_bench_report *report = NULL;
     enum fum_result result = fum_bench(device, &params, &report, &err);

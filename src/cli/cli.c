@@ -110,6 +110,22 @@ bool cli_interrupted(void) {
     return interrupted != 0;
 }
 
+bool cli_cancel(void *user) {
+    (void)user;
+    return cli_interrupted();
+}
+
+const char *const cli_storage_types[] = {"f32", "f16", "bf16", "all", NULL};
+
+unsigned cli_storage_mask(const char *precision) {
+    static const unsigned masks[] = {1u << FUM_F32, 1u << FUM_F16, 1u << FUM_BF16,
+                                     1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16};
+    for (int i = 0; precision && cli_storage_types[i]; i++)
+        if (strcmp(precision, cli_storage_types[i]) == 0)
+            return masks[i];
+    return 0;
+}
+
 char *cli_join(const char *dir, const char *name) {
     size_t size = strlen(dir) + strlen(name) + 2;
     char *path = malloc(size);

@@ -53,6 +53,11 @@ int cli_force_variant(fum_device *device, const char *name);
 // Ctrl-C sets a flag instead of ending the program; a second one ends it. cli_interrupted reads the flag.
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
+bool cli_cancel(void *user); // the same, as the library's callbacks ask
+
+// The choices of a --precision that says which storage types, and the mask 1 << dtype of one; NULL: 0.
+extern const char *const cli_storage_types[];
+unsigned cli_storage_mask(const char *precision);
 
 // Finds the model that `name` means: a path that exists, else a shipped model's name; NULL is the shipped one.
 // Stores a path to free with free() and returns 0, or prints what was looked at and returns an exit status.

@@ -11,14 +11,12 @@ struct selftest_options {
     bool large, repeat, verbose;
 };
 
-static const char *const types[] = {"all", "f32", "f16", "bf16", NULL};
-
 #define FIELD(name) offsetof(struct selftest_options, name)
 
 static const struct cli_option options[] = {
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, types},
+    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, cli_storage_types},
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels; all: each one in turn", 0, 0,
      NULL},
     {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
@@ -64,19 +62,6 @@ static void on_case(void *user, const struct fum_selftest_case *result) {
            result->why ? result->why : "");
 }
 
-static bool stop(void *user) {
-    (void)user;
-    return cli_interrupted();
-}
-
-static unsigned type_mask(const char *precision) {
-    static const enum fum_dtype values[] = {FUM_F32, FUM_F16, FUM_BF16};
-    for (int i = 0; precision && i < 3; i++)
-        if (strcmp(precision, types[i + 1]) == 0)
-            return 1u << values[i];
-    return 0;
-}
-
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct selftest_options values = {0};
     struct counts counts = {0};
@@ -97,14 +82,14 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     double started = fum_time_now();
     struct fum_selftest_params params = {
         .op = values.op,
-        .types = type_mask(values.precision),
+        .types = cli_storage_mask(values.precision),
         .large = values.large,
         .variant = values.variant,
         .repeat = values.repeat,
         .user = &counts,
         .on_op = on_op,
         .on_case = values.verbose ? on_case : NULL,
-        .cancel = stop,
+        .cancel = cli_cancel,
     };
     enum fum_result result = fum_selftest(device, &params, &err);
     if (counts.ops > 0)

@@ -11,14 +11,12 @@ struct tune_options {
     bool forget, verbose;
 };
 
-static const char *const types[] = {"all", "f32", "f16", "bf16", NULL};
-
 #define FIELD(name) offsetof(struct tune_options, name)
 
 static const struct cli_option options[] = {
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type (default: f32 and f16):", 0, 0, types},
+    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type (default: f32 and f16):", 0, 0, cli_storage_types},
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "of this variant of the kernels, see fumarole devices", 0, 0, NULL},
     {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
     {"forget", 0, CLI_FLAG, FIELD(forget), NULL, "drop what was measured before, and measure nothing", 0, 0, NULL},
@@ -39,20 +37,6 @@ static void on_result(void *user, const struct fum_tune_result *r) {
     fflush(stdout);
 }
 
-static bool stop(void *user) {
-    (void)user;
-    return cli_interrupted();
-}
-
-static unsigned type_mask(const char *precision) {
-    static const unsigned masks[] = {1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16, 1u << FUM_F32, 1u << FUM_F16,
-                                     1u << FUM_BF16};
-    for (int i = 0; precision && types[i]; i++)
-        if (strcmp(precision, types[i]) == 0)
-            return masks[i];
-    return 0;
-}
-
 static int tune(const struct tune_options *values, fum_device *device) {
     struct fum_error err = {0};
     int measured = 0, status = cli_force_variant(device, values->variant);
@@ -67,10 +51,10 @@ static int tune(const struct tune_options *values, fum_device *device) {
     }
     struct fum_tune_params params = {
         .op = values->op,
-        .types = type_mask(values->precision),
+        .types = cli_storage_mask(values->precision),
         .seconds = values->time,
         .on_result = on_result,
-        .cancel = stop,
+        .cancel = cli_cancel,
     };
     enum fum_result result = fum_tune(device, &params, &measured, &err);
     if (result != FUM_OK)
