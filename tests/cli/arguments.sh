@@ -20,6 +20,6 @@ expect 1 'no such file or folder' tokenize -m nowhere heart
 expect 0 '^ *[0-9]+  heart</w>$' tokenize -m emoji heart
 expect 0 '^2 ids$' tokenize -m emoji ''
 expect 2 'takes no argument' selftest everything
-expect 2 'all f32 f16 bf16' selftest --precision f8
+expect 2 'f32 f16 bf16 all' selftest --precision f8
 
 finish
