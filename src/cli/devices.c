@@ -69,7 +69,8 @@ static void print_limits(const struct fum_device_info *info) {
 static void print_variants(const struct fum_device_info *info, enum fum_dtype dtype) {
     bool any = false;
     printf("%s %s", dtype == FUM_F32 ? "    kernels:" : ";", fum_dtype_name(dtype));
-    for (int rank = 0;; rank++) {
+    int rank = 0;
+    for (;; rank++) {
         const char *name = NULL;
         for (int i = 0; (name = fum_variant_name(i)) != NULL; i++)
             if (fum_variant_rank(name, info, dtype) == rank)
@@ -78,6 +79,8 @@ static void print_variants(const struct fum_device_info *info, enum fum_dtype dt
             break;
         printf("%s %s", rank ? "," : "", name);
     }
+    if (!rank)
+        printf(" cannot be stored");
     const char *name;
     for (int i = 0; (name = fum_variant_name(i)) != NULL; i++) {
         if (fum_variant_rank(name, info, dtype) >= 0 || !fum_variant_usable(name, info, dtype))
