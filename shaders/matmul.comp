@@ -7,13 +7,7 @@
 #include "lib/act.glsl"
 #include "lib/gemm.glsl"
 
-layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]
-layout(constant_id = 10) const uint GATE = 0;      // activation of the gates; each invocation then has an even COLS
-
-layout(push_constant) uniform Push {
-    GEMM_PUSH
-    MATMUL_PUSH
-};
+#include "lib/gemm_matmul.glsl"
 
 void load_w(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
     if (TRANSPOSED != 0u) {
@@ -48,39 +42,6 @@ void load_w_inner(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 
     }
 }
 
-uint batch;
-bool inside;
-
-void finish(uint m, uint n, vec4 sum) {
-    uint flat_row = batch * rows + min(m, rows - 1u), col = min(n, nq - 1u), at = flat_row * nq + col;
-    uint row_at = row_div == 0u ? 0u : (row_base + (row_first + flat_row) / max(row_div, 1u)) * nq;
-    vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, scale, col, row_at + col, residual_skip + at);
-    if (inside && m < rows && n < nq) y[y_skip + at] = quad_store(v);
-}
-
-// With GATE columns 2c and 2c + 1 of a block are a quad of values, counted here, and its gates.
-uint pair_col(uint tile, uint c) { return (tile * (COLS / 2u) + c / 2u) * LANES_N + lane_n(); }
-
-void finish_pair(uint m, uint n, vec4 value, vec4 gate) {
-    uint half_nq = nq / 2u, flat_row = batch * rows + min(m, rows - 1u), col = min(n, half_nq - 1u);
-    uint flags = EPILOGUE_BITS & 1u;
-    vec4 v = gemm_epilogue(flags, value, scale, col, 0u, 0u);
-    vec4 g = gemm_epilogue(flags, gate, scale, half_nq + col, 0u, 0u);
-    if (inside && m < rows && n < half_nq) y[y_skip + flat_row * half_nq + col] = quad_store(v * act_apply(GATE, g));
-}
-
-// As GEMM_FINISH, by pairs; never unrolled, as gates are long.
-void finish_pairs(uint tile_m, uint tile_n) {
-    [[dont_unroll]] for (uint r = 0u; r < ROWS; r++) {
-        [[dont_unroll]] for (uint c = 0u; c < COLS; c += 2u) {
-            finish_pair(tile_row(tile_m, r), pair_col(tile_n, c), acc[0][0], acc[0][1u % COLS]);
-            for (uint i = 0u; i + 2u < COLS; i++) acc[0][i] = acc[0][i + 2u];
-        }
-        for (uint j = 0u; j + 1u < ROWS; j++)
-            for (uint i = 0u; i < COLS; i++) acc[j][i] = acc[j + 1u][i];
-    }
-}
-
 void main() {
     uint tile = group_index();
     uint tile_m = tile % tiles_m, rest = tile / tiles_m;
@@ -90,9 +51,7 @@ void main() {
 
     uint x_at[ROWS], col[COLS];
     for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (batch * rows + min(tile_row(tile_m, r), rows - 1u)) * kq;
-    for (uint c = 0u; c < COLS; c++)
-        col[c] = GATE == 0u ? min(tile_col(tile_n, c), nq - 1u)
-                            : min(pair_col(tile_n, c), nq / 2u - 1u) + c % 2u * (nq / 2u);
+    for (uint c = 0u; c < COLS; c++) col[c] = block_col(tile_n, c);
     uint w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
 
     gemm_clear();
@@ -115,9 +74,5 @@ void main() {
         }
     }
 
-    if (GATE != 0u) {
-        finish_pairs(tile_m, tile_n);
-        return;
-    }
-    GEMM_FINISH(tile_m, tile_n)
+    finish_block(tile_m, tile_n);
 }

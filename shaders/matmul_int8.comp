@@ -42,5 +42,5 @@ void main() {
                 acc[r][c] = fma(vec4(sum[r][c]), factor * x_factor[x_at[r] / 2u + b], acc[r][c]);
         }
     }
-    GEMM_FINISH(tile_m, tile_n)
+    finish_block(tile_m, tile_n);
 }

@@ -21,5 +21,5 @@ void main() {
             }
         }
     }
-    GEMM_FINISH(tile_m, tile_n)
+    finish_block(tile_m, tile_n);
 }

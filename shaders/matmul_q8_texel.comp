@@ -1,33 +1,23 @@
 // matmul_q8.comp for drivers where fetching texels is cheaper than loading from storage buffers; see lib/gemm_texel.glsl.
-// Texels of the weight are four words, fetched as the floats that they are not: no arithmetic touches them.
+// Texels of the weight are four words, fetched as the f32 that they are not: no arithmetic touches them.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/texel.glsl"
 #include "lib/index.glsl"
 #include "lib/act.glsl"
+#define GEMM_W_TEXELS samplerBuffer
 #include "lib/gemm_texel.glsl"
-
-layout(push_constant) uniform Push {
-    GEMM_PUSH
-    MATMUL_PUSH
-};
-
-bool inside;
-
-void finish(uint m, uint n, vec4 sum, vec4 b) {
-    uint r = min(m, rows - 1u), col = min(n, nq - 1u), at = r * nq + col;
-    uint row_at = row_div == 0u ? 0u : (row_base + (row_first + r) / max(row_div, 1u)) * nq;
-    vec4 v = gemm_epilogue(sum, scale, b, row_at + col, residual_skip + at);
-    if (inside && m < rows && n < nq) y[y_skip + at] = quad_store(v);
-}
+#include "lib/gemm_matmul_texel.glsl"
 
 void main() {
     uint tile = group_index(), tile_m = tile % tiles_m, tile_n = tile / tiles_m % tiles_n;
     inside = tile / tiles_m < tiles_n;
+    batch = 0u;
+    find_columns(tile_n);
     uint x_at[FETCHES], at[COLS];
     EACH_FETCH(f) x_at[f] = x_skip + min(fetch_row(tile_m, f), rows - 1u) * kq;
-    EACH_COL(c) at[c] = w_skip + min(tile_col(tile_n, c), nq - 1u);
+    EACH_COL(c) at[c] = w_skip + col[c];
 
     gemm_clear();
     for (uint b = 0u; b < k_size / 32u; b++) {
@@ -44,5 +34,5 @@ void main() {
         }
         EACH_COL(c) at[c] += 9u * nq;
     }
-    GEMM_FINISH(tile_m, tile_n)
+    finish_block(tile_m, tile_n);
 }

@@ -8,7 +8,10 @@
 #include "lib/gemm_spec.glsl"
 
 layout(set = 0, binding = 0) uniform TEXELS x;
-layout(set = 0, binding = 1) uniform TEXELS w;
+#ifndef GEMM_W_TEXELS // what w is read as, where it is not of the storage type
+#define GEMM_W_TEXELS TEXELS
+#endif
+layout(set = 0, binding = 1) uniform GEMM_W_TEXELS w;
 layout(set = 0, binding = 2) uniform TEXELS bias;
 layout(set = 0, binding = 3) uniform TEXELS row;
 layout(set = 0, binding = 4) uniform TEXELS residual;

@@ -145,7 +145,7 @@ int64_t fum_gemm_rows_that_fit(const struct fum_op_call *call, const struct fum_
     return fum_min_i64(fit, INT32_MAX / 2);
 }
 
-// The plain kernel's invocations hold values and gates: an even number of columns. Returns the tiles along n.
+// Invocations of the kernels that read no texels hold values and gates: an even number of columns. Returns the tiles along n.
 static int64_t pair_columns(struct fum_dispatch *d, int64_t tiles_n) {
     enum { COLS = 4, LANES_N = 5, NQ = 3, TILES_N = 4 }; // of the specialisation and of the push constants
     if (d->spec[COLS] > 1) return tiles_n;
@@ -181,7 +181,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
                                               g->n, g->act, &tiles_m);
     d->spec[d->num_spec++] = g->transposed;
     d->spec[d->num_spec++] = g->gate;
-    if (g->gate && kernels == &fum_gemm_plain) tiles_n = pair_columns(d, tiles_n);
+    if (g->gate && !kernels->texels) tiles_n = pair_columns(d, tiles_n);
 
     int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
     int64_t w_rows = weight_rows(g);

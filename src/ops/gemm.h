@@ -64,9 +64,13 @@ struct fum_gemm {
     // factors, k / 32 a row.
     uint64_t x8_bytes, x8_factors;
 };
-// Settings of matmul and matmul_q8.
+// Settings of matmul and matmul_q8, and what both records have for a gate.
 extern const struct fum_attr_def fum_matmul_attrs[];
 enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE };
+// Checks what the gate asks of a call whose output has all columns of w, and halves them. Without a gate: nothing.
+bool fum_matmul_infer_gate(struct fum_op_call *call, char *why, size_t why_size);
+bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call);
+#define FUM_MATMUL_GATE_SLOT .gate_attr = "gate", .gates = fum_matmul_gates
 // The hook `quantised_op` of matmul's record.
 const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
                                       const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);

@@ -37,13 +37,17 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     call->out.shape = *x;
     call->out.shape.dim[x->rank - 1] = n;
     call->out.dtype = call->in[0].dtype;
-    if (!fum_gemm_infer_epilogue(call, 1, why, why_size)) return false;
+    return fum_gemm_infer_epilogue(call, 1, why, why_size) && fum_matmul_infer_gate(call, why, why_size);
+}
+
+bool fum_matmul_infer_gate(struct fum_op_call *call, char *why, size_t why_size) {
+    int64_t n = fum_shape_channels(&call->out.shape);
     if (call->attr[FUM_MATMUL_GATE] == FUM_ACT_NONE) return true;
     if (n % 8 || call->attr[FUM_MATMUL_ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] || call->has[FUM_GEMM_RESIDUAL]) {
         snprintf(why, why_size, "a gate needs 8 n columns, not %lld, and no other activation, row or residual", (long long)n);
         return false;
     }
-    call->out.shape.dim[x->rank - 1] = n / 2;
+    call->out.shape.dim[call->out.shape.rank - 1] = n / 2;
     return true;
 }
 
@@ -104,11 +108,13 @@ static double flops(const struct fum_op_call *call) {
            (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
 }
 
-// The texel kernels' lanes are values and gates at no cost, as are the columns of tiles in shared memory. The plain
-// kernels lose by it.
-static bool gates(const struct fum_device_info *info, const struct fum_op_call *call) {
-    bool cheap = info->type == FUM_DEVICE_CPU ? fum_texel_chosen(info, NULL, call->out.dtype) : fum_variant_gates(info, call->out.dtype);
-    return cheap && fum_shape_channels(&call->out.shape) % 8 == 0;
+// On lavapipe the texel kernels take a gate for less than the dispatch that it saves, the plain ones do not. Of tiles in
+// shared memory no GPU has been measured: there a dispatch, a barrier and the values' way through memory are saved for
+// twice the work at the end of a tile.
+bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call) {
+    bool pays = info->type == FUM_DEVICE_CPU ? fum_texel_chosen(info, NULL, call->out.dtype)
+                                             : fum_variant_gates(info, call->out.dtype);
+    return pays && fum_shape_channels(&call->out.shape) % 8 == 0;
 }
 
 const struct fum_op fum_op_matmul = {
@@ -121,7 +127,6 @@ const struct fum_op fum_op_matmul = {
     .dispatch = dispatch,
     .flops = flops,
     FUM_GEMM_SLOTS,
-    .gate_attr = "gate",
-    .gates = gates,
+    FUM_MATMUL_GATE_SLOT,
     .quantised_op = fum_matmul_q8_op,
 };

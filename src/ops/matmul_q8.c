@@ -1,4 +1,4 @@
-// matmul by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue, without transposition and gate. The
+// matmul by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue, without transposition. The
 // kernels multiply the integers out to f32 as they read them; those of variant "int8" quantise x alike, each 32 terms of
 // a row, and sum products of integers exactly within a block.
 #include <stdio.h>
@@ -10,8 +10,8 @@
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
-    if (call->attr[FUM_MATMUL_TRANSPOSE_B] != 0 || call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE) {
-        snprintf(why, why_size, "a q8 weight is neither transposed nor gated");
+    if (call->attr[FUM_MATMUL_TRANSPOSE_B] != 0) {
+        snprintf(why, why_size, "a q8 weight is not transposed");
         return false;
     }
     int64_t k = x->rank >= 2 ? fum_shape_channels(x) : 0;
@@ -23,7 +23,7 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     call->out.shape = *x;
     call->out.shape.dim[x->rank - 1] = w->dim[1];
     call->out.dtype = call->in[0].dtype;
-    return fum_gemm_infer_epilogue(call, 1, why, why_size);
+    return fum_gemm_infer_epilogue(call, 1, why, why_size) && fum_matmul_infer_gate(call, why, why_size);
 }
 
 static struct fum_gemm plan(const struct fum_op_call *call) {
@@ -32,6 +32,7 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
         .batches = 1, .rows = fum_shape_rows(x), .k = fum_shape_channels(x), .n = call->in[1].shape.dim[1],
         .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = x->dim[x->rank - 2], .q8 = true,
         .act = (enum fum_act)call->attr[FUM_MATMUL_ACT], .scale = call->attr[FUM_MATMUL_SCALE],
+        .gate = (enum fum_act)call->attr[FUM_MATMUL_GATE],
     };
 }
 
@@ -44,13 +45,21 @@ static double weight_at(const float *w, int64_t columns, int64_t k, int64_t n) {
     return ((double)byte - (byte & 0x80 ? 256 : 0)) * block[(FUM_Q8_ROWS - 1) * columns];
 }
 
+static double sum_at(const struct fum_gemm *g, const float *x, const float *w, int64_t n) {
+    double sum = 0;
+    for (int64_t k = 0; k < g->k; k++) sum += x[k] * weight_at(w, g->n, k, n);
+    return sum * g->scale;
+}
+
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     struct fum_gemm g = plan(call);
-    for (int64_t n = 0; n < g.n; n++) {
+    int64_t width = g.gate ? g.n / 2 : g.n;
+    for (int64_t n = 0; n < width; n++) {
         for (int64_t row = 0; row < g.rows; row++) {
-            double sum = 0;
-            for (int64_t k = 0; k < g.k; k++) sum += in[0][row * g.k + k] * weight_at(in[1], g.n, k, n);
-            out[row * g.n + n] = fum_gemm_finish(call, in, sum * g.scale, g.act, row, n);
+            const float *x = in[0] + row * g.k;
+            float v = fum_gemm_finish(call, in, sum_at(&g, x, in[1], n), g.act, row, n);
+            if (g.gate) v *= fum_gemm_finish(call, in, sum_at(&g, x, in[1], width + n), g.gate, row, width + n);
+            out[row * width + n] = v;
         }
     }
 }
@@ -70,15 +79,17 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     struct fum_gemm g = plan(call);
     const struct fum_gemm_kernels dequantising = {.matmul = "matmul_q8", .choose = fum_gemm_plain.choose};
     // Texels of w are read as f32's, whatever their bits mean.
-    const struct fum_gemm_kernels texel = {.matmul = "matmul_q8_texel", .texels = 0x1f, .choose = fum_gemm_texel.choose};
+    const struct fum_gemm_kernels texel = {.matmul = "matmul_q8_texel", .choose = fum_gemm_texel.choose,
+                                           .texels = 0x1f | 1u << (FUM_TEXELS_F32 + FUM_GEMM_W)};
     if (g.n == 0 || g.rows == 0) return true;
     if (fum_variant_matmul_q8(call, &g, list)) return true;
-    bool fetches = call->out.dtype == FUM_F32 && g.k > 0 && fum_gemm_unshared(list, FUM_F32) == &fum_gemm_texel;
+    bool fetches = g.k > 0 && fum_gemm_unshared(list, call->out.dtype) == &fum_gemm_texel;
     return fum_gemm_dispatch_by(fetches ? &texel : &dequantising, call, &g, list, why, why_size);
 }
 
 static double flops(const struct fum_op_call *call) {
-    return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape);
+    return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape) *
+           (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
 }
 
 const struct fum_op fum_op_matmul_q8 = {
@@ -91,6 +102,7 @@ const struct fum_op fum_op_matmul_q8 = {
     .dispatch = dispatch,
     .flops = flops,
     FUM_GEMM_SLOTS,
+    FUM_MATMUL_GATE_SLOT,
 };
 
 const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,

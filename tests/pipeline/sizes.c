@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "graph/executable.h"
+#include "graph/graph.h"
 #include "model/unet.h"
 #include "model/vae.h"
 #include "pipeline/bands.h"
@@ -119,6 +120,23 @@ static void test_sd15(void **state) {
         assert_int_equal(s.dispatches[FUM_STAGE_WEIGHTS], 0);
     }
     assert_true(device >= 9);
+}
+
+// Weights in q8_0 are other kernels for the same nodes, gates included. The device is lavapipe: on GPUs integer dot
+// products want x quantised first, a dispatch for each product.
+static void test_q8(void **state) {
+    (void)state;
+    struct fum_executable_stats whole, quantised;
+    assert_string_equal(fum_device_planning_name(0), "lavapipe");
+    for (int i = 0; i < 2; i++) {
+        fum_graph *g = unet_graph(sd15_unet, 64, 0);
+        g->quantised = i == 1;
+        assert_true(plan(0, g, i ? &quantised : &whole, i ? "SD1.5 UNet in q8_0" : "SD1.5 UNet"));
+        fum_graph_destroy(&g);
+    }
+    assert_int_equal(quantised.dispatches[FUM_STAGE_LATENTS], whole.dispatches[FUM_STAGE_LATENTS]);
+    assert_int_equal(quantised.barriers[FUM_STAGE_LATENTS], whole.barriers[FUM_STAGE_LATENTS]);
+    assert_true(quantised.weight_bytes < whole.weight_bytes);
 }
 
 static void test_sdxl(void **state) {
@@ -239,7 +257,7 @@ static void test_budget(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15), cmocka_unit_test(test_sdxl), cmocka_unit_test(test_vae),
-                                       cmocka_unit_test(test_bands), cmocka_unit_test(test_budget)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15), cmocka_unit_test(test_q8), cmocka_unit_test(test_sdxl),
+                                       cmocka_unit_test(test_vae), cmocka_unit_test(test_bands), cmocka_unit_test(test_budget)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
