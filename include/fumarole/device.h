@@ -86,6 +86,10 @@ struct fum_device_params {
     const struct fum_log *log; // kept; may be NULL
     // Folder of the pipeline cache. NULL: the user's cache folder; "": no cache on disk.
     const char *cache_dir;
+    // For its compiler alone: kernels are compiled as ever, and the driver is asked for its statistics of them (see
+    // fum_selftest), but nothing is allocated and nothing runs, as on a planning device. Serves drivers that compile for
+    // hardware that is not there, too: RADV's null device, Mesa's drm-shims.
+    bool compile_only;
     bool validate; // ask for the Khronos validation layer with synchronisation validation; messages go to the log
 };
 
@@ -102,6 +106,12 @@ FUM_API void fum_device_destroy(fum_device **device);
 FUM_API const struct fum_device_info *fum_device_get_info(const fum_device *device);
 // How many messages the validation layer has given since the device was created (0 without `validate`).
 FUM_API int fum_device_validation_messages(const fum_device *device);
+
+// What a driver says of a kernel that it compiled, in its own words: "VGPRs", "Spill count", "Instruction Count".
+struct fum_kernel_statistic {
+    char name[64];
+    double value;
+};
 
 // What has crossed the bus and when, for `--trace` and for tests.
 enum fum_trace_kind {

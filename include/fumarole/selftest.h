@@ -4,6 +4,8 @@
 
 #include <fumarole/device.h>
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -32,6 +34,20 @@ struct fum_selftest_case {
     const char *why;
 };
 
+// One kernel, compiled. Pointers live during the callback.
+struct fum_selftest_kernel {
+    const char *op, *name;  // the first case that asked for it
+    const char *shader;
+    enum fum_dtype type;
+    const uint32_t *constants; // specialisation constants by id; the first three are the workgroup's size
+    int num_constants;
+    uint32_t subgroup;         // required subgroup size; 0: any
+    double seconds;            // to compile it, through the driver's own cache if that knows it
+    const struct fum_kernel_statistic *statistics;
+    int num_statistics;
+    const char *why;           // why the driver did not compile it; NULL: it did
+};
+
 struct fum_selftest_params {
     const char *op;  // NULL: all
     unsigned types;  // mask 1 << dtype of FUM_F32, FUM_F16, FUM_BF16; 0: all three
@@ -44,8 +60,12 @@ struct fum_selftest_params {
     // Called on the caller's thread; any may be NULL.
     void (*on_op)(void *user, const struct fum_selftest_op *result);
     void (*on_case)(void *user, const struct fum_selftest_case *result);
+    void (*on_kernel)(void *user, const struct fum_selftest_kernel *kernel); // of devices opened with compile_only
     bool (*cancel)(void *user); // true: stop; asked before every case
 };
+
+// On a device opened with compile_only (or a planning device) a case has passed when its kernels compile (or can be
+// planned): nothing runs, large shapes are always among them, and on_kernel gets each distinct kernel once.
 
 // FUM_OK: every case that ran agreed. FUM_ERR_DEVICE: some did not, `err` counts them and names the first; or the
 // device was lost. FUM_ERR_ARG: no such op or variant. FUM_ERR_UNSUPPORTED: the device

@@ -79,14 +79,23 @@ struct fum_log cli_log(bool verbose) {
     return (struct fum_log){.fn = write_log, .level = verbose ? FUM_LOG_INFO : FUM_LOG_WARN};
 }
 
-fum_device *cli_open_device(const char *select, const struct fum_log *log, int *status) {
+static fum_device *open_device(const char *select, bool compile_only, const struct fum_log *log, int *status) {
     fum_device *device = NULL;
     struct fum_error err = {0};
-    struct fum_device_params params = {.select = select, .log = log, .validate = getenv("FUMAROLE_VALIDATE") != NULL};
+    struct fum_device_params params = {.select = select, .log = log, .compile_only = compile_only,
+                                       .validate = getenv("FUMAROLE_VALIDATE") != NULL};
     enum fum_result result = fum_device_create(&device, &params, &err);
     if (result != FUM_OK)
         *status = cli_fail_result(result, &err);
     return device;
+}
+
+fum_device *cli_open_device(const char *select, const struct fum_log *log, int *status) {
+    return open_device(select, false, log, status);
+}
+
+fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int *status) {
+    return open_device(select, true, log, status);
 }
 
 int cli_force_variant(fum_device *device, const char *name) {

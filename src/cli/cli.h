@@ -47,6 +47,9 @@ struct fum_log cli_log(bool verbose);
 // then the exit status.
 fum_device *cli_open_device(const char *select, const struct fum_log *log, int *status);
 
+// The same for its compiler alone: see compile_only of struct fum_device_params.
+fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int *status);
+
 // Insists on a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit status.
 int cli_force_variant(fum_device *device, const char *name);
 

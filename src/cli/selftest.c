@@ -4,11 +4,12 @@
 #include <fumarole/selftest.h>
 #include <fumarole/tuning.h>
 
+#include <ctype.h>
 #include <string.h>
 
 struct selftest_options {
     const char *device, *op, *precision, *variant;
-    bool large, repeat, verbose;
+    bool compile_only, large, repeat, verbose;
 };
 
 #define FIELD(name) offsetof(struct selftest_options, name)
@@ -20,6 +21,8 @@ static const struct cli_option options[] = {
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels; all: each one in turn", 0, 0,
      NULL},
     {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
+    {"compile-only", 0, CLI_FLAG, FIELD(compile_only), NULL,
+     "compile every kernel, run none: does the driver take them, and what does it make of them?", 0, 0, NULL},
     {"large", 0, CLI_FLAG, FIELD(large), NULL, "also the large shapes of real models (minutes on a CPU device)", 0, 0,
      NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "every case", 0, 0, NULL},
@@ -29,7 +32,56 @@ static const struct cli_option options[] = {
 struct counts {
     int ops, run, failed, skipped;
     const char *variant; // of the last operation
+    int kernels, all_kernels, spilling, all_spilling; // with --compile-only, of this operation and of all
+    double slowest;
+    char slowest_name[64];
+    bool compile_only, verbose;
 };
+
+// Registers that did not suffice go by many names; all of them contain one of these two words.
+static bool is_spill(const struct fum_kernel_statistic *s) {
+    char name[sizeof s->name];
+    for (size_t i = 0; i < sizeof name; i++) name[i] = (char)tolower((unsigned char)s->name[i]);
+    return s->value > 0 && (strstr(name, "spill") || strstr(name, "scratch"));
+}
+
+static void on_kernel(void *user, const struct fum_selftest_kernel *kernel) {
+    struct counts *counts = user;
+    bool spills = false;
+    for (int i = 0; i < kernel->num_statistics; i++)
+        spills = spills || is_spill(&kernel->statistics[i]);
+    counts->kernels++;
+    counts->spilling += spills;
+    if (kernel->seconds > counts->slowest) {
+        counts->slowest = kernel->seconds;
+        snprintf(counts->slowest_name, sizeof counts->slowest_name, "%s.%s", kernel->shader,
+                 fum_dtype_name(kernel->type));
+    }
+    if (!counts->verbose && !kernel->why)
+        return;
+    printf("  %-6s %s.%s", kernel->why ? "BAD" : spills ? "spills" : "ok", kernel->shader, fum_dtype_name(kernel->type));
+    for (int i = 0; i < kernel->num_constants; i++)
+        printf("%s%u", i ? " " : " [", kernel->constants[i]);
+    printf("]");
+    if (kernel->subgroup)
+        printf(" subgroup %u", kernel->subgroup);
+    printf(" (%s, %s) %.3f s", kernel->op, kernel->name, kernel->seconds);
+    for (int i = 0; i < kernel->num_statistics; i++)
+        printf(", %s %.10g", kernel->statistics[i].name, kernel->statistics[i].value);
+    printf("%s%s\n", kernel->why ? "  " : "", kernel->why ? kernel->why : "");
+}
+
+static void print_kernels(struct counts *counts) {
+    printf("  %d new kernels", counts->kernels);
+    if (counts->spilling)
+        printf(", %d spill registers", counts->spilling);
+    if (counts->kernels)
+        printf(", slowest %.2f s: %s", counts->slowest, counts->slowest_name);
+    counts->all_kernels += counts->kernels;
+    counts->all_spilling += counts->spilling;
+    counts->kernels = counts->spilling = 0;
+    counts->slowest = 0;
+}
 
 static void on_op(void *user, const struct fum_selftest_op *op) {
     struct counts *counts = user;
@@ -42,9 +94,11 @@ static void on_op(void *user, const struct fum_selftest_op *op) {
     counts->skipped += op->skipped;
     printf("%-4s %-20s %4d cases", op->failed ? "BAD" : op->run ? "ok" : "-", op->name, op->run);
     if (op->failed)
-        printf(", %d wrong", op->failed);
+        printf(counts->compile_only ? ", %d do not compile" : ", %d wrong", op->failed);
     if (op->skipped)
         printf(", %d skipped", op->skipped);
+    if (counts->compile_only)
+        print_kernels(counts);
     if (op->worst_case)
         printf("  worst %.2e of %.0e (%s, %s)", op->worst_error, op->worst_bound, op->worst_case,
                fum_dtype_name(op->worst_type));
@@ -74,11 +128,16 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 
     status = 0;
     struct fum_log log = cli_log(values.verbose);
-    fum_device *device = cli_open_device(values.device, &log, &status);
+    fum_device *device = values.compile_only ? cli_open_compiler(values.device, &log, &status)
+                                             : cli_open_device(values.device, &log, &status);
     if (!device)
         return status;
     cli_catch_interrupt();
-    printf("Every operation against plain C, on %s\n", fum_device_get_info(device)->name);
+    printf(values.compile_only ? "The kernels of every operation, compiled for %s\n"
+                               : "Every operation against plain C, on %s\n",
+           fum_device_get_info(device)->name);
+    counts.compile_only = values.compile_only;
+    counts.verbose = values.verbose;
     double started = fum_time_now();
     struct fum_selftest_params params = {
         .op = values.op,
@@ -89,10 +148,15 @@ static int run(const struct cli_command *command, int argc, char **argv) {
         .user = &counts,
         .on_op = on_op,
         .on_case = values.verbose ? on_case : NULL,
+        .on_kernel = on_kernel,
         .cancel = cli_cancel,
     };
     enum fum_result result = fum_selftest(device, &params, &err);
-    if (counts.ops > 0)
+    if (counts.ops > 0 && values.compile_only)
+        printf("%d operations, %d cases, %d do not compile, %d skipped, %d kernels, %d spill registers, %.1f s\n",
+               counts.ops, counts.run, counts.failed, counts.skipped, counts.all_kernels, counts.all_spilling,
+               fum_time_now() - started);
+    else if (counts.ops > 0)
         printf("%d operations, %d cases, %d wrong, %d skipped, %.1f s\n", counts.ops, counts.run, counts.failed,
                counts.skipped, fum_time_now() - started);
     fflush(stdout);

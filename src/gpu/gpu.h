@@ -81,6 +81,8 @@ struct fum_kernel_desc {
     uint32_t subgroup; // required subgroup size, in full subgroups: the workgroup's x is a multiple; 0: any
 };
 
+bool fum_kernel_desc_same(const struct fum_kernel_desc *a, const struct fum_kernel_desc *b);
+
 // Gets the kernel from the device's table or compiles it (through the pipeline cache on disk). The kernel belongs
 // to the device and lives as long; the same desc gives the same pointer. A workgroup over the device's limits is
 // FUM_ERR_UNSUPPORTED.
@@ -89,6 +91,11 @@ enum fum_result fum_kernel_get(const fum_kernel **kernel, fum_device *device, co
 // Compiles several at once, on as many threads as the machine has; kernels[i] belongs to descs[i].
 enum fum_result fum_kernel_get_all(const fum_kernel **kernels, fum_device *device, const struct fum_kernel_desc *descs,
                                    int count, struct fum_error *err);
+
+// What the driver says of a kernel: stores up to `most` statistics and in *count how many. None where the driver knows no
+// VK_KHR_pipeline_executable_properties or the device was not opened with compile_only.
+enum fum_result fum_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most, int *count,
+                                      struct fum_error *err);
 
 // ---- commands ------------------------------------------------------------------------------------------------
 

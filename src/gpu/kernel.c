@@ -17,7 +17,7 @@ static uint64_t hash_desc(const struct fum_kernel_desc *desc) { // FNV-1a over t
     return h;
 }
 
-static bool same_desc(const struct fum_kernel_desc *a, const struct fum_kernel_desc *b) {
+bool fum_kernel_desc_same(const struct fum_kernel_desc *a, const struct fum_kernel_desc *b) {
     return a->shader == b->shader && a->num_spec == b->num_spec && a->num_bindings == b->num_bindings &&
            a->num_push == b->num_push && a->subgroup == b->subgroup && a->texels == b->texels &&
            !memcmp(a->spec, b->spec, (size_t)a->num_spec * sizeof *a->spec);
@@ -65,7 +65,7 @@ static enum fum_result check_desc(const fum_device *device, const struct fum_ker
 static fum_kernel *find(const fum_device *device, const struct fum_kernel_desc *desc, uint64_t hash) {
     for (size_t i = 0; i < device->num_kernels; i++) {
         fum_kernel *k = device->kernels[i];
-        if (k->hash == hash && same_desc(&k->desc, desc)) return k;
+        if (k->hash == hash && fum_kernel_desc_same(&k->desc, desc)) return k;
     }
     return NULL;
 }
@@ -160,7 +160,7 @@ static int prepare(fum_device *device, struct job *jobs, const struct fum_kernel
         pthread_mutex_unlock(&device->lock);
         bool twin = false; // the same desc earlier in this list
         for (int j = 0; j < i && !jobs[i].kernel && !twin; j++)
-            twin = jobs[j].compile && same_desc(&descs[i], &descs[j]);
+            twin = jobs[j].compile && fum_kernel_desc_same(&descs[i], &descs[j]);
         jobs[i].compile = !jobs[i].kernel && !twin;
         to_compile += jobs[i].compile;
     }
@@ -190,6 +190,13 @@ enum fum_result fum_kernel_get_all(const fum_kernel **kernels, fum_device *devic
     }
     fum_free(jobs);
     return result;
+}
+
+enum fum_result fum_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most, int *count,
+                                      struct fum_error *err) {
+    *count = 0;
+    if (!kernel->device->backend->kernel_statistics) return FUM_OK;
+    return kernel->device->backend->kernel_statistics(kernel, list, most, count, err);
 }
 
 enum fum_result fum_kernel_get(const fum_kernel **kernel, fum_device *device, const struct fum_kernel_desc *desc,

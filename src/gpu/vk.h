@@ -57,6 +57,7 @@ struct fum_vk_features {
     VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_control;
     VkPhysicalDeviceShaderIntegerDotProductFeatures int_dot;
     VkPhysicalDeviceMaintenance4Features maintenance4;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable;
     struct fum_vk_matrix_features matrix;
     struct fum_vk_bfloat16_features bfloat16;
     // Extensions to enable for what is linked.
@@ -122,6 +123,9 @@ struct fum_vk {
     struct fum_vk_slot slots[FUM_VK_SLOTS];
     int locks_made;
 
+    bool compile_only, statistics;    // as asked for; whether the driver has any
+    struct fum_backend compiler;      // the device's backend when only its compiler is used
+
     VkPipelineCache cache;
     char *cache_path; // NULL: not on disk
     uint64_t cache_sum; // of what was read
@@ -182,6 +186,8 @@ struct fum_vk_kernel {
 };
 enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err);
 void fum_vk_kernel_destroy(fum_kernel *kernel);
+enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most, int *count,
+                                         struct fum_error *err);
 // What its descriptor sets look like.
 VkDescriptorSetLayout fum_vk_kernel_sets(const fum_kernel *kernel);
 VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t bindings, uint32_t texels, VkDescriptorSetLayout *sets);

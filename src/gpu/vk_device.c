@@ -60,7 +60,7 @@ static void vk_device_destroy(fum_device *device) {
     struct fum_vk *vk = device->impl;
     if (!vk) return;
     if (vk->device) {
-        vk->fn.vkDeviceWaitIdle(vk->device);
+        if (!vk->compile_only) vk->fn.vkDeviceWaitIdle(vk->device); // nothing was submitted, and a null device crashes
         fum_vk_cache_save(vk);
         fum_vk_staging_destroy(vk);
         fum_vk_queue_destroy(vk);
@@ -116,7 +116,7 @@ static VkResult make_device(struct fum_vk *vk, const struct fum_vk_features *fea
     vk->instance->GetPhysicalDeviceMemoryProperties(vk->physical, &vk->memory);
     vr = make_layouts(vk);
     if (vr < 0) goto error;
-    if (vk->front->info.timeline) {
+    if (vk->front->info.timeline && !vk->compile_only) {
         VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
                                           .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
         VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
@@ -138,6 +138,18 @@ static void withhold(struct fum_device_info *info, struct fum_vk_features *featu
     }
 }
 
+// The planning backend with a real compiler.
+static void compile_alone(struct fum_vk *vk) {
+    vk->compiler = fum_backend_null;
+    vk->compiler.device_destroy = fum_backend_vulkan.device_destroy;
+    vk->compiler.validation_messages = fum_backend_vulkan.validation_messages;
+    vk->compiler.kernel_create = fum_vk_kernel_create;
+    vk->compiler.kernel_destroy = fum_vk_kernel_destroy;
+    vk->compiler.kernel_statistics = fum_vk_kernel_statistics;
+    vk->front->backend = &vk->compiler;
+    vk->front->info.planning_only = true;
+}
+
 // Opens the chosen device on the instance that vk holds.
 static enum fum_result open_device(struct fum_vk *vk, const struct fum_device_params *params, unsigned without,
                                    struct fum_error *err) {
@@ -146,9 +158,13 @@ static enum fum_result open_device(struct fum_vk *vk, const struct fum_device_pa
     enum fum_result result = fum_vk_describe(vk->instance, vk->physical, &device->info, &features, err);
     if (result) return result;
     withhold(&device->info, &features, without);
+    vk->compile_only = params->compile_only;
+    vk->statistics = params->compile_only && features.executable.pipelineExecutableInfo;
+    features.executable.pipelineExecutableInfo = vk->statistics;
     vk->family = (uint32_t)fum_vk_compute_family(vk->instance, vk->physical, NULL);
     VkResult vr = make_device(vk, &features);
-    if (!vr) vr = fum_vk_cache_open(vk, params->cache_dir);
+    if (!vr) vr = fum_vk_cache_open(vk, params->compile_only ? "" : params->cache_dir);
+    if (!vr && params->compile_only) compile_alone(vk);
     return vr ? fum_vk_error(err, vr, device->info.name, "opening the device") : FUM_OK;
 }
 

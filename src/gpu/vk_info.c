@@ -61,6 +61,8 @@ static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevic
          "VK_KHR_shader_integer_dot_product")
     LINK(maintenance4, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES, VK_API_VERSION_1_3,
          "VK_KHR_maintenance4")
+    LINK(executable, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR, 0,
+         "VK_KHR_pipeline_executable_properties")
     LINK(matrix, (VkStructureType)FUM_VK_MATRIX_FEATURES, 0, "VK_KHR_cooperative_matrix")
     LINK(bfloat16, (VkStructureType)FUM_VK_BFLOAT16_FEATURES, 0, "VK_KHR_shader_bfloat16")
 #undef LINK

@@ -4,6 +4,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+#include <stdio.h>
+
 VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t count, uint32_t texels, VkDescriptorSetLayout *sets) {
     VkDescriptorSetLayoutBinding bindings[FUM_MAX_BINDINGS];
     for (uint32_t i = 0; i < count; i++)
@@ -61,6 +63,7 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
                   .flags = desc->subgroup ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = module, .pName = "main", .pSpecializationInfo = &spec},
+        .flags = vk->statistics ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0,
         .layout = k->layout,
     };
     VK(vk->fn.vkCreateComputePipelines(vk->device, vk->cache, 1, &create, NULL, &k->vk_pipeline));
@@ -83,4 +86,42 @@ void fum_vk_kernel_destroy(fum_kernel *kernel) {
     vk->fn.vkDestroyDescriptorSetLayout(vk->device, k->own_sets, NULL);
     fum_free(k);
     kernel->impl = NULL;
+}
+
+static double statistic_value(const VkPipelineExecutableStatisticKHR *s) {
+    switch (s->format) {
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_BOOL32_KHR: return s->value.b32;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_INT64_KHR: return (double)s->value.i64;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_UINT64_KHR: return (double)s->value.u64;
+    default: return s->value.f64;
+    }
+}
+
+// Of the first executable: a compute pipeline has one, or one for each subgroup size that the driver may take.
+enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most, int *count,
+                                         struct fum_error *err) {
+    struct fum_vk *vk = fum_vk_of(kernel->device);
+    const struct fum_vk_kernel *k = kernel->impl;
+    VkPipelineExecutableInfoKHR info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,
+                                        .pipeline = k->vk_pipeline};
+    VkPipelineExecutableStatisticKHR *items = NULL;
+    VkResult vr = VK_SUCCESS;
+    uint32_t n = 0;
+    *count = 0;
+    if (!vk->statistics) return FUM_OK;
+    VK(vk->fn.vkGetPipelineExecutableStatisticsKHR(vk->device, &info, &n, NULL));
+    vr = VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (!(items = fum_calloc(n ? n : 1, sizeof *items))) goto error;
+    for (uint32_t i = 0; i < n; i++) items[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
+    VK(vk->fn.vkGetPipelineExecutableStatisticsKHR(vk->device, &info, &n, items));
+    for (uint32_t i = 0; i < n && *count < most; i++) {
+        struct fum_kernel_statistic *s = &list[(*count)++];
+        snprintf(s->name, sizeof s->name, "%.63s", items[i].name);
+        s->value = statistic_value(&items[i]);
+    }
+    fum_free(items);
+    return FUM_OK;
+error:
+    fum_free(items);
+    return fum_vk_error(err, vr, kernel->desc.shader->name, "asking for its statistics");
 }

@@ -86,6 +86,17 @@ static enum fum_result make_blocks(fum_executable *exe, struct fum_error *err) {
     return FUM_OK;
 }
 
+struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d) {
+    struct fum_kernel_desc desc = {.shader = fum_shader_find(d->shader, d->dtype),
+                                   .num_spec = d->num_spec,
+                                   .num_bindings = d->num_bind,
+                                   .num_push = d->num_push,
+                                   .subgroup = d->subgroup,
+                                   .texels = d->texels};
+    memcpy(desc.spec, d->spec, sizeof desc.spec);
+    return desc;
+}
+
 static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) {
     const fum_plan *plan = exe->plan;
     int count = 0;
@@ -103,16 +114,10 @@ static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) 
         for (int i = 0; i < plan->steps[s].count && !result; i++) {
             const struct fum_dispatch *d = &plan->steps[s].dispatches[i];
             struct fum_kernel_desc *desc = &descs[exe->first_kernel[s] + i];
-            desc->shader = fum_shader_find(d->shader, d->dtype);
+            *desc = fum_dispatch_kernel(d);
             if (!desc->shader)
                 result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this build has no shader %s for %s",
                                        plan->steps[s].node->name, d->shader, fum_dtype_name(d->dtype));
-            memcpy(desc->spec, d->spec, sizeof desc->spec);
-            desc->num_spec = d->num_spec;
-            desc->num_bindings = d->num_bind;
-            desc->num_push = d->num_push;
-            desc->subgroup = d->subgroup;
-            desc->texels = d->texels;
         }
     }
     if (!result) result = fum_kernel_get_all(exe->kernels, exe->device, descs, count, err);

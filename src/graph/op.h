@@ -94,6 +94,9 @@ struct fum_dispatches {
     double rounding;        // relative RMS error of inputs that the kernels round on purpose; 0: they do not
 };
 
+// The kernel that a dispatch runs; its shader is NULL when this build has none of that name and type.
+struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d);
+
 // Rows [first, first + count) of an operand as a window that starts on the device's binding alignment: *window is
 // what to bind, *skip how many quads before row `first` it starts (the kernel adds it to every index of the operand).
 void fum_window_rows(const struct fum_device_info *info, const struct fum_desc *desc, int64_t first, int64_t count,

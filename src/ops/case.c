@@ -190,18 +190,22 @@ static enum fum_result read_rows(fum_buffer *buffer, const struct fum_desc *desc
     return result;
 }
 
+enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op, const struct fum_op_case *c,
+                              const struct fum_op_call *call, struct fum_device_info *info,
+                              struct fum_dispatches *list, struct fum_error *err) {
+    char why[256] = "";
+    *info = *fum_device_get_info(device);
+    if (c->max_binding && c->max_binding < info->max_binding) info->max_binding = c->max_binding;
+    if (c->as_gpu && info->type == FUM_DEVICE_CPU) info->type = FUM_DEVICE_DISCRETE;
+    list->info = info;
+    list->tuning = fum_device_tuning(device);
+    if (!op->dispatch || op->dispatch(call, list, why, sizeof why)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s, case '%s': %s", op->name, c->name, why);
+}
+
 static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int index,
                                struct fum_error *err) {
-    char why[256] = "";
-    run->info = *fum_device_get_info(run->device);
-    if (c->max_binding && c->max_binding < run->info.max_binding) run->info.max_binding = c->max_binding;
-    if (c->as_gpu && run->info.type == FUM_DEVICE_CPU) run->info.type = FUM_DEVICE_DISCRETE;
-    run->list.info = &run->info;
-    run->list.tuning = fum_device_tuning(run->device);
-    if (run->op->dispatch && !run->op->dispatch(&run->call, &run->list, why, sizeof why))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s, case '%s': %s", run->op->name, c->name, why);
-
-    enum fum_result r = FUM_OK;
+    enum fum_result r = fum_case_plan(run->device, run->op, c, &run->call, &run->info, &run->list, err);
     for (int i = 0; !r && i < run->call.num_inputs; i++) {
         const struct fum_desc *desc = &run->call.in[i];
         if (!run->call.has[i]) continue;

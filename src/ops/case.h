@@ -55,6 +55,11 @@ extern const struct fum_op_cases *const fum_op_cases[];
 // must outlive the call. On failure `why` says what was wrong.
 bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype, struct fum_op_call *call,
                    double attr[FUM_MAX_ATTRS], char *why, size_t why_size);
+// Its dispatches on a device: list->info is set to *info, the caller's memory, which gets the limits to plan for. The
+// list starts empty. FUM_ERR_UNSUPPORTED: the limits do not allow the case.
+enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op, const struct fum_op_case *c,
+                              const struct fum_op_call *call, struct fum_device_info *info,
+                              struct fum_dispatches *list, struct fum_error *err);
 double fum_op_flops(const struct fum_op *op, const struct fum_op_call *call);
 // Whether a case belongs to a storage type, and whether it is left to `bench` for its size: over 0.2 GFLOP or 4 Mi
 // elements.

@@ -3,8 +3,6 @@
 
 #include "base/error.h"
 
-#include <string.h>
-
 static uint64_t operand_bytes(const struct fum_op_call *call, const struct fum_dispatches *list, int operand) {
     if (operand == FUM_SCRATCH) return list->scratch_bytes;
     return fum_desc_bytes(operand == FUM_OUT ? &call->out : &call->in[operand]);
@@ -16,16 +14,10 @@ static fum_buffer *operand_buffer(const struct fum_case_memory *memory, int oper
 
 static enum fum_result get_kernel(const fum_kernel **kernel, fum_device *device, const struct fum_op *op,
                                   const struct fum_dispatch *d, struct fum_error *err) {
-    struct fum_kernel_desc desc = {.shader = fum_shader_find(d->shader, d->dtype),
-                                   .num_spec = d->num_spec,
-                                   .num_bindings = d->num_bind,
-                                   .num_push = d->num_push,
-                                   .subgroup = d->subgroup,
-                                   .texels = d->texels};
+    struct fum_kernel_desc desc = fum_dispatch_kernel(d);
     if (!desc.shader)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: ops.def names no shader %s in %s", op->name, d->shader,
                              fum_dtype_name(d->dtype));
-    memcpy(desc.spec, d->spec, sizeof desc.spec);
     return fum_kernel_get(kernel, device, &desc, err);
 }
 

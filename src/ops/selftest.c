@@ -2,6 +2,7 @@
 #include <fumarole/selftest.h>
 #include <fumarole/tuning.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "gpu/tuning.h"
@@ -16,6 +17,10 @@ struct selftest {
     struct fum_selftest_params params;
     int run, failed;
     char first_failure[256];
+    bool compile_only;
+    struct fum_dispatches *list;  // of the case that is compiled; large
+    struct fum_kernel_desc *seen; // kernels compiled so far
+    size_t num_seen, seen_capacity;
 };
 
 // Fills `why` for a case that did not agree.
@@ -73,6 +78,81 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
     return FUM_OK;
 }
 
+// ---- compiling alone ----
+
+// Whether the kernel is new; remembers it.
+static bool add_kernel(struct selftest *test, const struct fum_kernel_desc *desc, enum fum_result *r,
+                       struct fum_error *err) {
+    for (size_t i = 0; i < test->num_seen; i++)
+        if (fum_kernel_desc_same(&test->seen[i], desc)) return false;
+    void *items = test->seen;
+    if (!fum_grow(&items, &test->seen_capacity, test->num_seen, sizeof *test->seen)) {
+        *r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the list of kernels");
+        return false;
+    }
+    test->seen = items;
+    test->seen[test->num_seen++] = *desc;
+    return true;
+}
+
+// Compiles a kernel and reports it. False: it does not compile.
+static bool compile_kernel(struct selftest *test, const struct fum_op *op, const struct fum_op_case *c,
+                           const struct fum_kernel_desc *desc) {
+    enum { MOST_STATISTICS = 64 };
+    struct fum_kernel_statistic statistics[MOST_STATISTICS];
+    struct fum_error problem = {0};
+    const fum_kernel *kernel;
+    int count = 0;
+    double start = fum_time_now();
+    bool compiled = !fum_kernel_get(&kernel, test->device, desc, &problem);
+    double seconds = fum_time_now() - start;
+    if (compiled && fum_kernel_statistics(kernel, statistics, MOST_STATISTICS, &count, &problem)) count = 0;
+    if (!compiled && !test->first_failure[0])
+        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s': %.150s", op->name, c->name,
+                 problem.text);
+    if (test->params.on_kernel)
+        test->params.on_kernel(test->params.user, &(struct fum_selftest_kernel){
+                                                      .op = op->name,
+                                                      .name = c->name,
+                                                      .shader = desc->shader->name,
+                                                      .type = desc->shader->dtype,
+                                                      .constants = desc->spec,
+                                                      .num_constants = desc->num_spec,
+                                                      .subgroup = desc->subgroup,
+                                                      .seconds = seconds,
+                                                      .statistics = statistics,
+                                                      .num_statistics = count,
+                                                      .why = compiled ? NULL : problem.text});
+    return compiled;
+}
+
+static enum fum_result compile_case(struct selftest *test, struct fum_selftest_op *sum, const struct fum_op *op,
+                                    const struct fum_op_case *c, enum fum_dtype dtype, struct fum_error *err) {
+    struct fum_op_call call;
+    struct fum_device_info info;
+    double attr[FUM_MAX_ATTRS];
+    char why[200];
+    bool failed = false;
+    *test->list = (struct fum_dispatches){0};
+    if (!fum_case_call(op, c, dtype, &call, attr, why, sizeof why))
+        return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why);
+    enum fum_result r = fum_case_plan(test->device, op, c, &call, &info, test->list, err);
+    if (r == FUM_ERR_UNSUPPORTED) sum->skipped++;
+    if (r) return r == FUM_ERR_UNSUPPORTED ? FUM_OK : r;
+    for (int i = 0; i < test->list->count && !r; i++) {
+        struct fum_kernel_desc desc = fum_dispatch_kernel(&test->list->item[i]);
+        if (!desc.shader)
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: ops.def names no shader %s in %s", op->name,
+                                 test->list->item[i].shader, fum_dtype_name(test->list->item[i].dtype));
+        if (add_kernel(test, &desc, &r, err) && !compile_kernel(test, op, c, &desc)) failed = true;
+    }
+    sum->run++;
+    sum->failed += failed;
+    return r;
+}
+
+// ---- all ----
+
 static enum fum_result run_op(struct selftest *test, int op, const char *variant, struct fum_error *err) {
     const struct fum_op_cases *list = fum_op_cases[op];
     struct fum_selftest_op sum = {.name = fum_ops[op]->name, .variant = variant};
@@ -85,11 +165,13 @@ static enum fum_result run_op(struct selftest *test, int op, const char *variant
         for (int i = 0; i < list->count; i++) {
             const struct fum_op_case *c = &list->cases[i];
             if (!fum_case_has_type(c, dtype)) continue;
-            if (!test->params.large && fum_case_is_large(fum_ops[op], c, dtype)) continue;
+            if (!test->params.large && !test->compile_only && fum_case_is_large(fum_ops[op], c, dtype)) continue;
             if (test->params.cancel && test->params.cancel(test->params.user))
                 return fum_error_set(err, FUM_ERR_CANCELLED, "the self-test was stopped at %s", sum.name);
             if (!stores) sum.skipped++;
-            enum fum_result r = stores ? run_case(test, &sum, fum_ops[op], c, i, dtype, err) : FUM_OK;
+            enum fum_result r = !stores            ? FUM_OK
+                                : test->compile_only ? compile_case(test, &sum, fum_ops[op], c, dtype, err)
+                                                     : run_case(test, &sum, fum_ops[op], c, i, dtype, err);
             if (r) return r;
         }
     }
@@ -134,8 +216,13 @@ enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_param
     if (test.params.op && !fum_op_find(test.params.op))
         return fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to test", test.params.op);
     const char *forced = fum_device_tuning(device)->variant;
+    test.compile_only = fum_device_get_info(device)->planning_only;
+    if (test.compile_only && !(test.list = fum_calloc(1, sizeof *test.list)))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the self-test");
     enum fum_result r = run_variants(&test, err);
     fum_device_set_variant(device, forced);
+    fum_free(test.list);
+    fum_free(test.seen);
     if (r) return r;
     if (test.failed)
         return fum_error_set(err, FUM_ERR_DEVICE, "%d of %d cases failed; first: %s", test.failed, test.run,
