@@ -22,7 +22,7 @@ static const struct cli_option options[] = {
      NULL},
     {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
     {"compile-only", 0, CLI_FLAG, FIELD(compile_only), NULL,
-     "compile every kernel, run none: does the driver take them, and what does it make of them?", 0, 0, NULL},
+     "compile every kernel and run none; with -v what the driver makes of each", 0, 0, NULL},
     {"large", 0, CLI_FLAG, FIELD(large), NULL, "also the large shapes of real models (minutes on a CPU device)", 0, 0,
      NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "every case", 0, 0, NULL},

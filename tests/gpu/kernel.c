@@ -158,12 +158,45 @@ static void test_cache(void **state) {
     assert_int_equal(rmdir(dir), 0); // nothing else was left behind
 }
 
+// A device for its compiler alone: kernels compile and bad ones are refused as ever; nothing is allocated, nothing runs,
+// nothing is kept on disk.
+static void test_compile_only(void **state) {
+    (void)state;
+    char dir[] = "/tmp/fumarole-kernel-XXXXXX";
+    struct fum_device_params params = {.compile_only = true, .validate = true, .cache_dir = mkdtemp(dir)};
+    struct fum_error err = {0};
+    fum_device *device = NULL;
+    const fum_kernel *kernel = NULL;
+    fum_buffer *buffer = NULL;
+    int compiled = 0, count = -1;
+    ok(fum_device_create(&device, &params, &err), &err);
+    assert_true(fum_device_get_info(device)->planning_only);
+    fum_device_set_trace(device, count_kernels, &compiled);
+    struct fum_kernel_desc desc = silu_desc(device), bad = desc;
+    struct fum_kernel_statistic statistics[2];
+    ok(fum_kernel_get(&kernel, device, &desc, &err), &err);
+    assert_int_equal(compiled, 1);
+    ok(fum_kernel_statistics(kernel, statistics, 2, &count, &err), &err);
+    assert_in_range(count, 0, 2);
+    for (int i = 0; i < count; i++) assert_true(statistics[i].name[0]);
+    bad.spec[1] = 0;
+    assert_int_equal(fum_kernel_get(&kernel, device, &bad, &err), FUM_ERR_UNSUPPORTED);
+    ok(fum_buffer_create(&buffer, device, 1 << 20, FUM_BUFFER_DEVICE, "nothing", &err), &err);
+    assert_null(fum_buffer_map(buffer));
+    assert_int_equal(fum_buffer_write(buffer, 0, "x", 1, &err), FUM_ERR_UNSUPPORTED);
+    fum_buffer_destroy(&buffer);
+    assert_int_equal(fum_device_validation_messages(device), 0);
+    fum_device_destroy(&device);
+    assert_int_equal(rmdir(dir), 0); // empty
+}
+
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_subgroup),
+        cmocka_unit_test(test_compile_only),
         cmocka_unit_test(test_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
