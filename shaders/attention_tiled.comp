@@ -141,7 +141,8 @@ void weigh() {
         m[r] = top;
         [[unroll]] for (uint j = 0u; j < KEYS; j++) {
             uint key = lane() + j * LANES;
-            weights[row_of(r) * P_STRIDE + key / 4u][key % 4u] = s[r][j] > LOWEST ? exp(s[r][j] - top) : 0.0;
+            // Masked ones are LOWEST exactly; NaN is not, and stays.
+            weights[row_of(r) * P_STRIDE + key / 4u][key % 4u] = s[r][j] != LOWEST ? exp(s[r][j] - top) : 0.0;
         }
     }
 }

@@ -118,6 +118,8 @@ static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i
         return q8_word(key, i / channels % FUM_Q8_ROWS == FUM_Q8_ROWS - 1);
     case FUM_FILL_SPIKE:
         return i == count - 1 ? INFINITY : normal(key);
+    case FUM_FILL_NAN:
+        return i == count - 1 ? NAN : normal(key);
     }
     return 0;
 }

@@ -17,6 +17,7 @@ enum fum_fill {
     FUM_FILL_COUNT,   // 0, 1, 2, …
     FUM_FILL_Q8,      // a weight as FUM_PACK_Q8 lays it: integers of -127 to 127, factors around 1/64
     FUM_FILL_SPIKE,   // standard normal, but the last element is infinite
+    FUM_FILL_NAN,     // standard normal, but the last element is not a number
 };
 
 // Type of an input: the storage type under test, or fixed.
