@@ -1,6 +1,9 @@
 // Attention by cooperative matrices: the dispatches of shaders/attention_coopmat.comp.
 #include "ops/coopmat.h"
 
+#include "gpu/tuning.h"
+
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_HEAD = 256 }; // channels whose outputs a subgroup can hold
@@ -33,22 +36,56 @@ static bool fits(const struct fum_device_info *info, const struct plan *p) {
            p->groups * p->subgroup <= info->max_group_size[0];
 }
 
-// Two matrices of queries for a subgroup while its outputs stay within 96 channels' registers and there are enough
-// queries; then the most keys, then the most subgroups, that fit the shared memory. CPU devices run this only to test it
-// and would compile the large kernels, of which all is unrolled, for minutes.
-static bool choose(const struct fum_device_info *info, enum fum_dtype dtype, const struct fum_attention *a,
-                   struct plan *plan) {
+// ---- choosing ----
+
+enum { MOST_KEYS = 64, LEAST_KEYS = 8, MOST_GROUPS = 4, MOST_FRAGMENTS = 2, MAX_CHOICES = 4 * 3 * 2 };
+
+// The most keys, then the most subgroups, that fit the shared memory; two matrices of queries for a subgroup while its
+// outputs stay within 96 channels' registers and there are enough queries. All that fit, best expected first; returns how
+// many. CPU devices run this only to test it and would compile the large kernels, of which all is unrolled, for minutes.
+static int list_plans(const struct fum_device_info *info, enum fum_dtype dtype, const struct fum_attention *a,
+                      struct plan list[MAX_CHOICES]) {
     const struct fum_matrix_shape *shape = fum_coopmat_shape(info, dtype);
     bool power = !(shape->m & (shape->m - 1)) && !(shape->n & (shape->n - 1)) && !(shape->k & (shape->k - 1));
-    if (!power) return false;
-    bool cpu = info->type == FUM_DEVICE_CPU;
-    uint32_t most = a->channels <= (cpu ? 40 : 96) && a->queries >= 8 * shape->m ? 2 : 1;
-    for (uint32_t keys = cpu ? 16 : 64; keys >= 8; keys /= 2)
-        for (uint32_t groups = 4; groups; groups /= 2) {
-            *plan = plan_of(info, shape, a->channels, groups, most, keys);
-            if (fits(info, plan)) return true;
-        }
-    return false;
+    bool cpu = info->type == FUM_DEVICE_CPU, two = a->channels <= (cpu ? 40 : 96) && a->queries >= 8 * shape->m;
+    int count = 0;
+    for (uint32_t keys = cpu ? 16 : MOST_KEYS; power && keys >= LEAST_KEYS; keys /= 2)
+        for (uint32_t groups = MOST_GROUPS; groups; groups /= 2)
+            for (uint32_t fragments = two ? MOST_FRAGMENTS : 1; fragments; fragments--) {
+                list[count] = plan_of(info, shape, a->channels, groups, fragments, keys);
+                count += fits(info, &list[count]);
+            }
+    return count;
+}
+
+static uint32_t pack(const struct plan *p) { return p->keys | p->groups << 8 | p->fragments << 16; }
+
+static void describe(uint32_t value, char *text, size_t size) {
+    snprintf(text, size, "%u keys, %u subgroups of %u matrices of queries", value & 0xff, value >> 8 & 0xff, value >> 16);
+}
+
+static uint64_t key_of(enum fum_dtype dtype, const struct fum_attention *a) {
+    return (uint64_t)dtype | (uint64_t)a->causal << 4 | (uint64_t)fum_log2_up(a->batches * a->heads) << 8 |
+           (uint64_t)fum_log2_up(a->queries) << 16 | (uint64_t)fum_log2_up(a->keys) << 24 | (uint64_t)3 << 32 |
+           (uint64_t)(a->channels / 4) << 40; // 3: these meanings
+}
+
+// What measuring has found for the shape's class, else what is expected to be best. False: nothing fits the device.
+static bool choose(const struct fum_device_info *info, const struct fum_tuning *tuning, enum fum_dtype dtype,
+                   const struct fum_attention *a, struct plan *plan) {
+    struct plan list[MAX_CHOICES];
+    int count = list_plans(info, dtype, a, list);
+    uint64_t key = key_of(dtype, a);
+    struct fum_tuning_note *note = tuning ? tuning->note : NULL;
+    if (note && !note->count) {
+        *note = (struct fum_tuning_note){.key = key, .describe = describe, .count = count < FUM_MAX_NOTE ? count : FUM_MAX_NOTE};
+        for (int i = 0; i < note->count; i++) note->values[i] = pack(&list[i]);
+    }
+    uint32_t tuned = fum_tuning_find(tuning, key, 0);
+    if (count) *plan = list[0];
+    for (int i = 0; i < count; i++)
+        if (pack(&list[i]) == tuned) *plan = list[i];
+    return count > 0;
 }
 
 static bool add_part(const struct fum_op_call *call, const struct fum_attention *a, const struct fum_part *part,
@@ -84,7 +121,7 @@ bool fum_coopmat_attention(const struct fum_op_call *call, const struct fum_atte
     const struct fum_device_info *info = list->info;
     struct plan plan;
     if (a->channels > MAX_HEAD) return fum_coopmat_attention_wide(call, a, list);
-    if (!info->subgroup_shuffle || !choose(info, call->out.dtype, a, &plan)) return false;
+    if (!info->subgroup_shuffle || !choose(info, list->tuning, call->out.dtype, a, &plan)) return false;
     int64_t fit = fum_min_i64(fum_rows_per_binding(info, &call->in[0]), INT32_MAX / 2);
     int64_t keys_whole = fum_min_i64(fum_rows_per_binding(info, &call->in[1]), INT32_MAX / 2) / a->keys;
     if (fit < 1 || keys_whole < 1) return false;

@@ -48,7 +48,7 @@ int64_t fum_tiling_split(const struct fum_tiling *t, int64_t quads, int64_t spli
     return each ? (steps + each - 1) / each : 1;
 }
 
-static uint32_t log2_up(int64_t n) {
+uint32_t fum_log2_up(int64_t n) {
     uint32_t bits = 0;
     while (bits < 62 && ((int64_t)1 << bits) < n) bits++;
     return bits;
@@ -56,8 +56,8 @@ static uint32_t log2_up(int64_t n) {
 
 uint64_t fum_tiling_key(const struct fum_tiling_shape *s) {
     return (uint64_t)s->dtype | (uint64_t)s->conv << 4 | (uint64_t)s->half << 5 | (uint64_t)s->gated << 6 |
-           (uint64_t)log2_up(s->batches * s->rows) << 8 | (uint64_t)log2_up(s->n) << 16 |
-           (uint64_t)log2_up(s->quads) << 24 | (uint64_t)1 << 32; // 1: these meanings and this table of tiles
+           (uint64_t)fum_log2_up(s->batches * s->rows) << 8 | (uint64_t)fum_log2_up(s->n) << 16 |
+           (uint64_t)fum_log2_up(s->quads) << 24 | (uint64_t)1 << 32; // 1: these meanings and this table of tiles
 }
 
 // Time that a product is expected to take, in multiply-adds of one of the device's cores: rounds of workgroups over the

@@ -38,6 +38,8 @@ struct fum_tiling_choice {
     int splits;
 };
 
+// What shapes of a class have in common: the exponent of the power of two at or above a size.
+uint32_t fum_log2_up(int64_t n);
 // Key of the shape's class in fum_tuning; its value is fum_tiling_pack's.
 uint64_t fum_tiling_key(const struct fum_tiling_shape *s);
 static inline uint32_t fum_tiling_pack(struct fum_tiling_choice c) { return (uint32_t)c.tile | (uint32_t)c.splits << 16; }

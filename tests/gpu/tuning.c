@@ -121,14 +121,19 @@ static void on_result(void *user, const struct fum_tune_result *r) {
                   r->after_seconds);
 }
 
-// The smallest shape, measured on the device, kept and found again.
-static void measured_and_kept(void **state) {
-    (void)state;
+// The smallest shapes of a variant, measured on the device, kept and found again.
+static void measure_and_keep(const char *variant, const char *op, enum fum_dtype type, double most_flops) {
     struct fum_error err = {0};
-    struct fum_tune_params params = {.op = "matmul", .types = 1u << FUM_F32, .most_flops = 8e6, .on_result = on_result};
+    struct fum_tune_params params = {.op = op, .types = 1u << type, .most_flops = most_flops, .on_result = on_result};
     int measured = -1;
     fum_device *device = open_device();
-    assert_int_equal(fum_device_force_variant(device, "tiled", &err), FUM_OK);
+    if (!fum_variant_usable(variant, fum_device_get_info(device), type)) {
+        print_message("no %s here\n", variant);
+        fum_device_destroy(&device);
+        return;
+    }
+    results = 0;
+    assert_int_equal(fum_device_force_variant(device, variant, &err), FUM_OK);
     if (fum_tune(device, &params, &measured, &err)) fail_msg("%s", err.text);
     assert_true(measured >= 1);
     assert_int_equal(results, measured);
@@ -142,6 +147,14 @@ static void measured_and_kept(void **state) {
     device = open_device();
     assert_int_equal(fum_device_tuned(device), 0);
     fum_device_destroy(&device);
+}
+
+static void measured_and_kept(void **state) {
+    (void)state;
+    measure_and_keep("tiled", "matmul", FUM_F32, 8e6);
+    measure_and_keep("f16", "matmul", FUM_F16, 5e6);
+    measure_and_keep("coopmat", "matmul", FUM_F16, 5e6);
+    measure_and_keep("coopmat", "attention", FUM_F16, 3e6);
 }
 
 int main(void) {

@@ -8,15 +8,11 @@
 
 #include <cmocka.h>
 
-#include <fumarole/tuning.h>
-
-#include "base/alloc.h"
-#include "gpu/tuning.h"
-#include "ops/case.h"
+#include "tile_cases.h"
 #include "ops/coopmat.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static bool is_coopmat(const char *shader) {
     size_t n = strlen(shader), m = strlen("_coopmat");
@@ -89,59 +85,54 @@ static void planning_devices(void **state) {
 
 static void this_device(void **state) { insist_everywhere(*state); }
 
-#define X(...) {.shape = FUM_DIMS(__VA_ARGS__)}
-#define NONE {{0}, 0, 0, 0}
-
-// More than one tile of most kinds along every side, remainders, and terms for three splits.
-static const struct fum_op_case product = {
-    .name = "67 x 134 x 70", .in = {X(67, 134), X(134, 70), X(70), NONE, X(67, 70)}, .attrs = {{"act", FUM_ACT_SILU}}};
-static const struct fum_op_case gated = {
-    .name = "67 x 134 x 88, gated", .in = {X(67, 134), X(134, 88), X(88)}, .attrs = {{"gate", FUM_ACT_GELU}}};
-static const struct fum_op_case gated_turned = {
-    .name = "67 x 128 x 96, gated, transposed", .in = {X(67, 128), X(96, 128), X(96)},
-    .attrs = {{"transpose_b", 1}, {"gate", FUM_ACT_SILU}}};
-static const struct fum_op_case turned = {
-    .name = "67 x 128 x 70, transposed", .in = {X(67, 128), X(70, 128), X(70)}, .attrs = {{"transpose_b", 1}}};
-static const struct fum_op_case image = {
-    .name = "3x3, 18 to 70, row per image", .in = {X(2, 7, 6, 18), X(3, 3, 18, 70), X(70), X(2, 1, 1, 70), X(2, 7, 6, 70)},
-    .attrs = {{"pad", 1}, {"act", FUM_ACT_SILU}}};
-static const struct fum_op_case aligned = {
-    .name = "3x3, 32 to 72, normalised",
-    .in = {X(2, 7, 6, 32), X(3, 3, 32, 72), X(72), NONE, NONE, {FUM_DIMS(2, 2, 32), 0, FUM_CASE_F32, 0}},
-    .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}};
-
-static void run(fum_device *device, const char *op, const struct fum_op_case *c, struct fum_tiling_shape shape, int tile,
-                int splits) {
-    struct fum_tuned tuned = {fum_coopmat_key(&shape), fum_tiling_pack((struct fum_tiling_choice){tile, splits}), 0};
-    struct fum_case_result first, again;
-    struct fum_error err = {0};
-    fum_device_set_tuned(device, &tuned, 1);
-    enum fum_result r = fum_case_run(device, fum_op_find(op), c, 1, shape.dtype, &first, &err);
-    if (!r) r = fum_case_run(device, fum_op_find(op), c, 1, shape.dtype, &again, &err);
-    if (r) fail_msg("%s, tile %d, %d splits: %s", c->name, tile, splits, err.text);
-    if (!first.pass || first.hash != again.hash)
-        fail_msg("%s, tile %d, %d splits: error %g of %g%s", c->name, tile, splits, first.error, first.bound,
-                 first.hash != again.hash ? ", other bits when run again" : "");
-    assert_int_equal(first.dispatches, splits > 1 ? 2 : 1);
-}
-
 static void every_tile(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
     assert_int_equal(fum_device_force_variant(device, "coopmat", &err), FUM_OK);
     for (enum fum_dtype dtype = FUM_F16; dtype <= FUM_BF16; dtype++) {
+        const struct fum_matrix_shape *shape = fum_coopmat_shape(fum_device_get_info(device), dtype);
         if (!fum_variant_usable("coopmat", fum_device_get_info(device), dtype)) continue;
-        for (int tile = 0; tile < FUM_COOPMAT_TILES; tile++) {
-            run(device, "matmul", &product, (struct fum_tiling_shape){dtype, false, false, 1, 67, 70, 34, false}, tile, 1);
-            run(device, "matmul", &product, (struct fum_tiling_shape){dtype, false, false, 1, 67, 70, 34, false}, tile, 3);
-            run(device, "matmul", &turned, (struct fum_tiling_shape){dtype, false, false, 1, 67, 70, 32, false}, tile, 1);
-            run(device, "matmul", &gated, (struct fum_tiling_shape){dtype, false, false, 1, 67, 88, 34, true}, tile, 1);
-            run(device, "matmul", &gated_turned, (struct fum_tiling_shape){dtype, false, false, 1, 67, 96, 32, true}, tile, 1);
-            run(device, "conv2d", &image, (struct fum_tiling_shape){dtype, true, false, 1, 84, 70, 45, false}, tile, 2);
-            run(device, "conv2d", &aligned, (struct fum_tiling_shape){dtype, true, false, 1, 84, 72, 72, false}, tile, 1);
+        for (int i = 0; i < TILE_CASES; i++) {
+            uint64_t key = key_of(device, &tile_cases[i], dtype);
+            for (int tile = 0; tile < FUM_COOPMAT_TILES; tile++)
+                run_tile(device, &tile_cases[i], dtype, key, tile, tile % 2 ? 1 : 3, shape->k < 32 ? 32 : shape->k);
         }
     }
-    fum_device_set_tuned(device, NULL, 0);
+    fum_device_set_variant(device, NULL);
+}
+
+#define QKV(tq, tk, c) {{.shape = FUM_DIMS(2, tq, c)}, {.shape = FUM_DIMS(2, tk, c)}, {.shape = FUM_DIMS(2, tk, c)}}
+
+// Of these the tiles are the keys at a time, the subgroups and what each holds.
+static const struct tile_case attention_cases[] = {
+    {"attention", {.name = "150 on 77, 2 heads of 40", .in = QKV(150, 77, 80), .attrs = {{"heads", 2}}}, false, 0},
+    {"attention", {.name = "131 on 131, causal, 1 head of 36", .in = QKV(131, 131, 36), .attrs = {{"causal", 1}}}, false, 0},
+    {"attention", {.name = "67 on 9, 2 heads of 160", .in = QKV(67, 9, 320), .attrs = {{"heads", 2}}}, false, 0},
+};
+
+static void every_tile_of_attention(void **state) {
+    fum_device *device = *state;
+    struct fum_error err = {0};
+    assert_int_equal(fum_device_force_variant(device, "coopmat", &err), FUM_OK);
+    for (enum fum_dtype dtype = FUM_F16; dtype <= FUM_BF16; dtype++) {
+        if (!fum_variant_usable("coopmat", fum_device_get_info(device), dtype)) continue;
+        for (size_t i = 0; i < sizeof attention_cases / sizeof *attention_cases; i++) {
+            const struct tile_case *t = &attention_cases[i];
+            struct fum_tuning_note note = {0};
+            plan_tile(device, t, dtype, &note);
+            assert_true(note.count >= 2);
+            for (int k = 0; k < note.count; k++) {
+                char wanted[64], text[64];
+                note.describe(note.values[k], wanted, sizeof wanted);
+                print_message("%s: %s\n", t->c.name, wanted);
+                fum_device_set_tuned(device, &(struct fum_tuned){note.key, note.values[k], 0}, 1);
+                struct fum_dispatch d = plan_tile(device, t, dtype, NULL);
+                snprintf(text, sizeof text, "%u keys, %u subgroups of %u matrices of queries", d.spec[9], d.spec[7], d.spec[8]);
+                assert_string_equal(text, wanted);
+                run_choice(device, t, dtype, note.key, note.values[k]);
+            }
+        }
+    }
     fum_device_set_variant(device, NULL);
 }
 
@@ -161,7 +152,8 @@ static int close_device(void **state) {
 
 int main(void) {
     const struct CMUnitTest planned[] = {cmocka_unit_test(planning_devices)};
-    const struct CMUnitTest on_device[] = {cmocka_unit_test(this_device), cmocka_unit_test(every_tile)};
+    const struct CMUnitTest on_device[] = {cmocka_unit_test(this_device), cmocka_unit_test(every_tile),
+                                            cmocka_unit_test(every_tile_of_attention)};
     struct fum_error err = {0};
     if (!fum_shader_find("gemm_coopmat", FUM_F16)) {
         print_message("built without cooperative matrices\n");

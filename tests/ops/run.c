@@ -56,8 +56,8 @@ int main(int argc, char **argv) {
         printf("no device: %s\n", err.text);
         return getenv("FUM_REQUIRE_DEVICE") ? EXIT_FAILURE : 77;
     }
-    static const char *const with_variants[] = {"matmul", "conv2d", "attention"};
-    int times = params.variant && !params.op ? 3 : 1;
+    static const char *const with_variants[] = {"matmul", "matmul_q8", "conv2d", "attention"};
+    int times = params.variant && !params.op ? (int)(sizeof with_variants / sizeof *with_variants) : 1;
     enum fum_result r = FUM_OK;
     for (int i = 0; i < times && !r; i++) {
         if (times > 1) params.op = with_variants[i];

@@ -7,35 +7,12 @@
 
 #include <cmocka.h>
 
-#include <fumarole/tuning.h>
-
-#include "gpu/tuning.h"
-#include "ops/case.h"
-#include "ops/gemm_tiles.h"
+#include "tile_cases.h"
 #include "ops/variant.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <limits.h>
-#include <string.h>
-
-#define X(...) {.shape = FUM_DIMS(__VA_ARGS__)}
-#define NONE {{0}, 0, 0, 0}
-
-// More than one tile of most kinds along every side, and remainders.
-static const struct fum_op_case product = {
-    .name = "67 x 134 x 70", .in = {X(67, 134), X(134, 70), X(70), NONE, X(67, 70)}, .attrs = {{"act", FUM_ACT_SILU}}};
-static const struct fum_op_case gated = {
-    .name = "67 x 134 x 88, gated", .in = {X(67, 134), X(134, 88), X(88)}, .attrs = {{"gate", FUM_ACT_GELU}}};
-static const struct fum_op_case gated_turned = {
-    .name = "67 x 71 x 88, gated, transposed", .in = {X(67, 71), X(88, 71), X(88)},
-    .attrs = {{"transpose_b", 1}, {"gate", FUM_ACT_SILU}}};
-static const struct fum_op_case turned = {
-    .name = "67 x 71 x 70, transposed", .in = {X(67, 71), X(70, 71), X(70)}, .attrs = {{"transpose_b", 1}}};
-static const struct fum_op_case image = {
-    .name = "3x3, 18 to 70, row per image",
-    .in = {X(2, 7, 6, 18), X(3, 3, 18, 70), X(70), X(2, 1, 1, 70), X(2, 7, 6, 70), {FUM_DIMS(2, 2, 18), 0, FUM_CASE_F32, 0}},
-    .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}};
 
 static int open_device(void **state) {
     struct fum_error err = {0};
@@ -55,53 +32,30 @@ static int close_device(void **state) {
     return messages;
 }
 
-// The case in every tile that the device has room for, twice: within bounds, and the same bits. `every`: each whole and
-// split; else one or the other, in turn.
-static void every_tile(fum_device *device, const char *variant, const char *op_name, const struct fum_op_case *c,
-                       struct fum_tiling_shape shape, bool every) {
-    const struct fum_op *op = fum_op_find(op_name);
-    struct fum_error err = {0};
-    int done = 0;
-    if (!fum_variant_usable(variant, fum_device_get_info(device), shape.dtype)) return;
-    assert_int_equal(fum_device_force_variant(device, variant, &err), FUM_OK);
+// The case in every tile that the device has room for, whole and split in turn; `both`: each of them.
+static void every_tile_of(fum_device *device, const struct tile_case *t, enum fum_dtype dtype, bool both) {
+    const struct fum_device_info *info = fum_device_get_info(device);
+    uint64_t key = key_of(device, t, dtype);
     for (int i = 0; i < fum_tiling_count; i++) {
-        if (!fum_tiling_fits(&fum_tilings[i], fum_device_get_info(device), shape.half ? 8 : 16)) continue;
-        for (int splits = every ? 1 : i % 2 * 2 + 1; splits <= (every ? 3 : i % 2 * 2 + 1); splits += 2) {
-            struct fum_tiling_choice choice = {i, splits};
-            struct fum_tuned tuned = {fum_tiling_key(&shape), fum_tiling_pack(choice), 0};
-            struct fum_case_result first, again;
-            fum_device_set_tuned(device, &tuned, 1);
-            if (fum_case_run(device, op, c, 1, shape.dtype, &first, &err) ||
-                fum_case_run(device, op, c, 1, shape.dtype, &again, &err))
-                fail_msg("%s, tile %d, %d splits: %s", c->name, i, splits, err.text);
-            if (!first.pass || first.hash != again.hash)
-                fail_msg("%s, tile %d, %d splits: error %g of %g%s", c->name, i, splits, first.error, first.bound,
-                         first.hash != again.hash ? ", other bits when run again" : "");
-            assert_int_equal(first.dispatches, splits > 1 && !shape.gated && shape.quads > fum_tilings[i].bk / 4 ? 2 : 1);
-            done++;
-        }
+        int step = (int)fum_tilings[i].bk;
+        if (!fum_tiling_fits(&fum_tilings[i], info, 16)) continue;
+        if (both || i % 2 == 0) run_tile(device, t, dtype, key, i, 1, step);
+        if (both || i % 2 == 1) run_tile(device, t, dtype, key, i, 3, step);
     }
-    print_message("%s, %s: %d runs\n", variant, c->name, done);
-    fum_device_set_tuned(device, NULL, 0);
+}
+
+// The list's cases by turns: compiling the kernels takes longer than anything else here.
+static void every_tile(fum_device *device, const char *variant, enum fum_dtype dtype, int first) {
+    struct fum_error err = {0};
+    if (!fum_variant_usable(variant, fum_device_get_info(device), dtype)) return;
+    assert_int_equal(fum_device_force_variant(device, variant, &err), FUM_OK);
+    for (int i = first; i < TILE_CASES; i += 2) every_tile_of(device, &tile_cases[i], dtype, i == 0);
     fum_device_set_variant(device, NULL);
 }
 
-static void every_tile_of_products(void **state) {
-    every_tile(*state, "tiled", "matmul", &product, (struct fum_tiling_shape){FUM_F32, false, false, 1, 67, 70, 34, false}, true);
-    every_tile(*state, "f16", "matmul", &turned, (struct fum_tiling_shape){FUM_F16, false, true, 1, 67, 70, 18, false}, false);
-}
-
-// Not split, and not in tiles of one quad of columns: what is tuned so is passed over.
-static void every_tile_of_gated_products(void **state) {
-    every_tile(*state, "tiled", "matmul", &gated, (struct fum_tiling_shape){FUM_F32, false, false, 1, 67, 88, 34, true}, true);
-    every_tile(*state, "f16", "matmul", &gated_turned, (struct fum_tiling_shape){FUM_F16, false, true, 1, 67, 88, 18, true},
-               false);
-}
-
-static void every_tile_of_convolutions(void **state) {
-    every_tile(*state, "tiled", "conv2d", &image, (struct fum_tiling_shape){FUM_F32, true, false, 1, 84, 70, 45, false}, false);
-    every_tile(*state, "f16", "conv2d", &image, (struct fum_tiling_shape){FUM_F16, true, true, 1, 84, 70, 45, false}, false);
-}
+// Gated products are not split, and not in tiles of one quad of columns: what is tuned so is passed over.
+static void every_tile_in_f32(void **state) { every_tile(*state, "tiled", FUM_F32, 0); }
+static void every_tile_in_f16(void **state) { every_tile(*state, "f16", FUM_F16, 1); }
 
 // What a file or a caller may say beside what the kernels have is passed over.
 static void choices_that_are_none(void **state) {
@@ -198,9 +152,8 @@ static void classes_choose(void **state) {
 
 int main(void) {
     const struct CMUnitTest on_device[] = {
-        cmocka_unit_test(every_tile_of_products),
-        cmocka_unit_test(every_tile_of_gated_products),
-        cmocka_unit_test(every_tile_of_convolutions),
+        cmocka_unit_test(every_tile_in_f32),
+        cmocka_unit_test(every_tile_in_f16),
         cmocka_unit_test(choices_that_are_none),
     };
     const struct CMUnitTest planning[] = {cmocka_unit_test(classes_choose)};
