@@ -27,6 +27,10 @@ bool golden_on_device(void) {
     return device != NULL;
 }
 
+bool golden_stores(enum fum_dtype type) {
+    return !device || type != FUM_F16 || fum_device_get_info(device)->storage16;
+}
+
 int golden_end(int status) {
     int messages = device ? fum_device_validation_messages(device) : 0;
     fum_device_destroy(&device);

@@ -35,6 +35,8 @@ struct golden {
 void golden_choose(int argc, char **argv);
 // Whether it does; and the end of main.
 bool golden_on_device(void);
+// Whether the device's buffers, or the interpreter, can hold the storage type.
+bool golden_stores(enum fum_dtype type);
 int golden_end(int status);
 
 void golden_open(struct golden *g, const char *folder, const char *part); // f32, bound 1e-4

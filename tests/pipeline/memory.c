@@ -262,7 +262,8 @@ static void test_bands(void **state) {
         {emoji, 16, 24, FUM_PRECISION_F32, 1, 1e-4},         {emoji, 16, 16, FUM_PRECISION_F16, 1, 0.004},
     };
     fum_device *device = open_device(true);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) bands(device, &cases[i]);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (cases[i].precision != FUM_PRECISION_F16 || fum_device_get_info(device)->storage16) bands(device, &cases[i]);
     assert_int_equal(fum_device_memory_used(device), 0);
     assert_int_equal(fum_device_validation_messages(device), 0);
     fum_device_destroy(&device);
