@@ -1,18 +1,12 @@
-// Group norm in one dispatch: y = act(a x + b) with a = gamma / sqrt(var + eps) and b = beta - mean a. A workgroup takes
-// `span` groups of a batch, as many as begin and end on whole quads, and reads them twice.
+// Group norm in one dispatch: y = act(a x + b) with a = gamma / sqrt(var + eps) and b = beta - mean a. A workgroup
+// takes `span` groups of a batch, as many as begin and end on whole quads, and reads them twice.
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/input.glsl"
 #include "lib/act.glsl"
 
-INPUT(0, X, x);
-INPUT(1, Gamma, gamma);
-INPUT(2, Beta, beta);
 layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
-INPUT(4, X1, x1);
-
-layout(constant_id = 5) const uint TWO = 0; // 1: the channels of x1 follow those of x
 layout(constant_id = 6) const uint ACT = 0;
 
 layout(push_constant) uniform Push {
@@ -27,15 +21,13 @@ layout(push_constant) uniform Push {
 
 shared float means[4], inverses[4];
 
-bool in_second(uint q) { return TWO != 0u && q >= x_quads; }
-vec4 x_at(const bool second, uint row, uint q) {
-    if (second) return input_load(x1, x1_skip + row * (quads - x_quads) + q - x_quads);
-    return input_load(x, x_skip + row * x_quads + q);
-}
-#include "lib/moments.glsl"
+#define X_SKIP x_skip
+#define X1_SKIP x1_skip
+#include "lib/group_norm_input.glsl"
 
 void main() {
-    uint spans = groups / span, item = group_index(), batch = item / spans, first = item % spans * span * group_channels;
+    uint spans = groups / span, item = group_index(), batch = item / spans;
+    uint first = item % spans * span * group_channels;
     if (batch >= batches) return; // with the whole workgroup
     for (uint g = 0u; g < span; g++) {
         moments(batch * rows, rows, first + g * group_channels, first + (g + 1u) * group_channels);

@@ -4,14 +4,7 @@
 #include "lib/index.glsl"
 #include "lib/input.glsl"
 
-INPUT(0, X, x);
-INPUT(1, Gamma, gamma);
-INPUT(2, Beta, beta);
 layout(set = 0, binding = 3) writeonly buffer Factors { float factors[]; }; // [batch][a, b][channel]
-
-INPUT(4, X1, x1);
-
-layout(constant_id = 5) const uint TWO = 0; // 1: the channels of x1 follow those of x
 
 layout(push_constant) uniform Push {
     uint quads; // of a row
@@ -21,12 +14,9 @@ layout(push_constant) uniform Push {
     uint x_quads; // of a row, in x
 };
 
-bool in_second(uint q) { return TWO != 0u && q >= x_quads; }
-vec4 x_at(const bool second, uint row, uint q) {
-    if (second) return input_load(x1, row * (quads - x_quads) + q - x_quads);
-    return input_load(x, row * x_quads + q);
-}
-#include "lib/moments.glsl"
+#define X_SKIP 0u
+#define X1_SKIP 0u
+#include "lib/group_norm_input.glsl"
 
 void main() {
     uint item = group_index(), group = item % groups, batch = item / groups;
