@@ -19,7 +19,8 @@ struct recipe {
     int moved;        // times that a quad crosses the bus
 };
 
-#define RATE(its_shader, type, its_unit, says) .shader = its_shader, .dtype = type, .unit = its_unit, .what = says, .scale = 1e-9
+#define RATE(its_shader, type, its_unit, says) \
+    .shader = its_shader, .dtype = type, .unit = its_unit, .what = says, .scale = 1e-9
 #define MEMORY(number, times, says) RATE("bench_memory", FUM_F32, "GB/s", says), .pattern = number, .moved = times
 #define TIME(says) .shader = "bench_empty", .dtype = FUM_F32, .unit = "us", .what = says, .scale = 1e6, .time = true
 
@@ -27,24 +28,24 @@ static const struct recipe recipes[FUM_LIMIT_COUNT] = {
     [FUM_LIMIT_FMA_F32] = {.name = "fma f32", RATE("bench_fma", FUM_F32, "GFLOP/s", "multiply-add chains in registers")},
     [FUM_LIMIT_FMA_F16] = {.name = "fma f16", RATE("bench_fma", FUM_F16, "GFLOP/s", "the same in f16, in pairs")},
     [FUM_LIMIT_DOT_S8] = {.name = "dot s8",
-                          RATE("bench_dot", FUM_F32, "GOP/s", "dot products of four packed 8-bit integers")},
+                          RATE("bench_dot", FUM_F32, "GOP/s", "dot products of four packed bytes")},
     [FUM_LIMIT_MATRIX_F16] = {.name = "matrix f16", RATE("bench_matrix", FUM_F16, "GFLOP/s",
-                                                         "cooperative matrices of f16 in registers, f32 sums")},
+                                                         "matrices of f16 in registers, f32 sums")},
     [FUM_LIMIT_MATRIX_BF16] = {.name = "matrix bf16", RATE("bench_matrix", FUM_BF16, "GFLOP/s", "the same of bf16")},
-    [FUM_LIMIT_READ] = {.name = "read", MEMORY(0, 1, "neighbouring lanes read neighbouring 16 bytes")},
+    [FUM_LIMIT_READ] = {.name = "read", MEMORY(0, 1, "neighbouring lanes, 16 bytes each")},
     [FUM_LIMIT_WRITE] = {.name = "write", MEMORY(1, 1, "the same, written")},
     [FUM_LIMIT_COPY] = {.name = "copy", MEMORY(2, 2, "read and written bytes together")},
     [FUM_LIMIT_TRANSFER] = {.name = "buffer copy", RATE(NULL, FUM_F32, "GB/s", "the same by the driver's own command"),
                             .moved = 2},
-    [FUM_LIMIT_ROWS] = {.name = "read in rows", MEMORY(3, 1, "every lane reads along a row of its own")},
+    [FUM_LIMIT_ROWS] = {.name = "read in rows", MEMORY(3, 1, "every lane along a row of its own")},
     [FUM_LIMIT_CACHED] = {.name = "read cached", MEMORY(0, 1, "a part of 16 KiB, again and again")},
     [FUM_LIMIT_BROADCAST] = {.name = "read same",
-                             MEMORY(4, 1, "all lanes want the same 16 bytes; counted for each lane")},
+                             MEMORY(4, 1, "the same 16 bytes for every lane")},
     [FUM_LIMIT_SHARED] = {.name = "shared memory",
                           RATE("bench_shared", FUM_F32, "GB/s", "16 KiB of it, read round and round")},
-    [FUM_LIMIT_DISPATCH] = {.name = "dispatch", TIME("one more of 64 that do not wait for each other")},
+    [FUM_LIMIT_DISPATCH] = {.name = "dispatch", TIME("one more of 64 independent ones")},
     [FUM_LIMIT_BARRIER] = {.name = "barrier", TIME("what it adds between two dispatches")},
-    [FUM_LIMIT_SUBMIT] = {.name = "submission", TIME("from the call until the host knows that it is done")},
+    [FUM_LIMIT_SUBMIT] = {.name = "submission", TIME("from the call until the host knows")},
 };
 
 static const struct fum_shader *shader_of(const struct recipe *recipe) {
@@ -276,10 +277,9 @@ enum fum_result fum_limits_measure(struct fum_limits *l, enum fum_limit which, d
     if (which == FUM_LIMIT_SUBMIT) seconds = fum_time_now() - start;
     if (seconds <= 0) seconds = 1e-9;
     *rate = recipes[which].time ? seconds / probe->amount : probe->amount / seconds;
-    if (which == FUM_LIMIT_BARRIER) { // beyond the dispatch itself
-        double dispatch = fum_samples_median(&l->samples[FUM_LIMIT_DISPATCH]);
-        *rate = *rate > dispatch ? *rate - dispatch : 0;
-    }
+    const struct fum_samples *dispatches = &l->samples[FUM_LIMIT_DISPATCH];
+    // Beyond the dispatch itself, as it was just now: less than none is as likely as more on a noisy machine.
+    if (which == FUM_LIMIT_BARRIER && dispatches->count) *rate -= dispatches->values[dispatches->count - 1];
     if (!fum_samples_add(&l->samples[which], *rate))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a measurement");
     return FUM_OK;
@@ -315,8 +315,10 @@ enum fum_result fum_limits_finish(const struct fum_limits *l, struct fum_bench_r
     for (int i = 0; i < FUM_LIMIT_COUNT; i++) {
         struct fum_samples scaled = {0};
         bool fits = true;
-        for (size_t k = 0; k < l->samples[i].count; k++)
-            fits = fits && fum_samples_add(&scaled, l->samples[i].values[k] * recipes[i].scale);
+        for (size_t k = 0; k < l->samples[i].count; k++) {
+            double value = l->samples[i].values[k];
+            fits = fits && fum_samples_add(&scaled, value > 0 ? value * recipes[i].scale : 0);
+        }
         if (fits && scaled.count) {
             out->name = recipes[i].name;
             out->unit = recipes[i].unit;

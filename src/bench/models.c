@@ -68,7 +68,7 @@ static bool add(struct subject *s, struct fum_samples *samples, double value) {
 static bool on_load(void *user, const char *part, uint64_t done, uint64_t total) {
     struct subject *s = user;
     char what[64];
-    snprintf(what, sizeof what, "%s, loading %s, MiB", s->name, part);
+    snprintf(what, sizeof what, "%s, loading %s", s->name, part);
     fum_bench_progress(s->bench, what, (int)(done >> 20), (int)(total >> 20));
     return fum_bench_check(s->bench, NULL) == FUM_OK;
 }
@@ -272,7 +272,8 @@ static enum fum_result measure(struct subject *s, struct fum_error *err) {
     return r;
 }
 
-static enum fum_result report(struct subject *s, uint64_t used_before, struct fum_bench_model *out, struct fum_error *err) {
+static enum fum_result report(struct subject *s, uint64_t used_before, struct fum_bench_model *out,
+                              struct fum_error *err) {
     fum_arena *arena = s->bench->arena;
     *out = (struct fum_bench_model){.name = s->name,
                                     .width = s->run.width,
@@ -312,7 +313,8 @@ static void release(struct subject *s) {
     fum_free(s->latents);
     fum_free(s->values);
     fum_free(s->moments);
-    struct fum_samples *all[] = {&s->text, &s->step, &s->decode, &s->encode, &s->host, &s->step_of_fma, &s->decode_of_fma};
+    struct fum_samples *all[] = {&s->text, &s->step,        &s->decode,       &s->encode,
+                                 &s->host, &s->step_of_fma, &s->decode_of_fma};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) fum_samples_free(all[i]);
 }
 
@@ -352,7 +354,8 @@ static enum fum_result choose(const struct fum_bench_run *run, bool *wanted, str
         int i = 0;
         while (fum_random_model_name(i) && !is_first(list, fum_random_model_name(i))) i++;
         if (!fum_random_model_name(i))
-            return fum_error_set(err, FUM_ERR_ARG, "there is no model \"%.*s\" to time: use emoji, sd1.5, sd2.1, sdxl or all",
+            return fum_error_set(err, FUM_ERR_ARG,
+                                 "there is no model \"%.*s\" to time: use emoji, sd1.5, sd2.1, sdxl or all",
                                  (int)strcspn(list, ","), list);
         wanted[i] = true;
         list += strcspn(list, ",");

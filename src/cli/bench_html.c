@@ -44,7 +44,8 @@ static const char style[] =
     ":root{--bg:#fff;--fg:#1c2330;--dim:#667085;--line:#e3e7ee;--track:#eef1f6;--card:#f7f8fb;--c1:#3b6fd4;--c2:#d9722b;"
     "--c3:#2f9e6e;--c4:#a04bc2;--c5:#8a94a6;--c6:#c2a200;--c7:#c93a5b;--c8:#1f9bb0}\n"
     "@media(prefers-color-scheme:dark){:root{--bg:#12161d;--fg:#e6eaf2;--dim:#98a2b3;--line:#2b3340;--track:#1e2530;"
-    "--card:#1a202a;--c1:#6b9bff;--c2:#f2985a;--c3:#57c795;--c4:#c98be6;--c5:#8d98ab;--c6:#e0c341;--c7:#f0708f;--c8:#52c7da}}\n"
+    "--card:#1a202a;--c1:#6b9bff;--c2:#f2985a;--c3:#57c795;--c4:#c98be6;--c5:#8d98ab;--c6:#e0c341;--c7:#f0708f;"
+    "--c8:#52c7da}}\n"
     "body{font:15px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif;background:var(--bg);color:var(--fg);"
     "max-width:1000px;margin:0 auto;padding:24px 20px 60px}\n"
     "h1{font-size:26px;margin:0 0 4px}h2{font-size:20px;margin:40px 0 8px}h3{font-size:15px;margin:20px 0 6px}\n"
@@ -54,13 +55,14 @@ static const char style[] =
     "font-size:13px}\n"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
     "th,td{text-align:right;padding:4px 10px;border-bottom:1px solid var(--line);white-space:nowrap}"
-    "th:first-child,td:first-child,td.what{text-align:left}td.what{color:var(--dim);white-space:normal}"
+    "th:first-child,td:first-child,td.what{text-align:left}td.what{color:var(--dim)}"
     "th{font-weight:600;color:var(--dim)}\n"
-    "svg{width:100%;height:auto;display:block}svg text{fill:var(--fg);font-size:12px}svg text.axis{fill:var(--dim);font-size:13px}"
-    "svg text.name{fill:var(--dim)}svg text.inside{fill:var(--bg);font-weight:600}\n"
+    "svg{width:100%;min-width:760px;height:auto;display:block}svg text{fill:var(--fg);font-size:12px}"
+    "svg text.axis{fill:var(--dim);font-size:13px}\n"
     ".grid{stroke:var(--line)}.roof{stroke:var(--fg);stroke-width:2}.whisker{stroke:var(--fg);stroke-width:1.5;opacity:.7}"
     ".track{fill:var(--track)}.point{opacity:.85;stroke:var(--bg)}\n"
-    ".legend span{margin-right:18px}.legend i{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:6px}\n";
+    ".legend span{display:inline-block;margin-right:18px}"
+    ".legend i{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:6px}\n";
 
 static void put_head(struct cli_page *page) {
     cli_page_put(page, "<!DOCTYPE html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
@@ -70,7 +72,7 @@ static void put_head(struct cli_page *page) {
     cli_page_put(page, "</title>\n<style>\n%s", style);
     for (int i = 1; i <= CLI_BENCH_MAX_REPORTS; i++)
         cli_page_put(page, ".c%d{fill:var(--c%d)}.b%d{background:var(--c%d)}.l%d{stroke:var(--c%d)}", i, i, i, i, i, i);
-    cli_page_put(page, "\n</style>\n</head>\n<body>\n");
+    cli_page_put(page, "time{white-space:nowrap}\n</style>\n</head>\n<body>\n");
 }
 
 static void put_device_line(struct cli_page *page, const cJSON *report) {
@@ -81,11 +83,12 @@ static void put_device_line(struct cli_page *page, const cJSON *report) {
     cli_page_text(page, cli_bench_string(device, "vulkan"));
     cli_page_put(page, " &#183; %.1f GiB", cli_bench_number(device, "memory_bytes") / 1073741824);
     if (high > 0)
-        cli_page_put(page, " &#183; %.0f to %.0f MHz", low, high);
+        cli_page_put(page, high - low < 0.5 ? " &#183; %.0f MHz" : " &#183; %.0f to %.0f MHz", low, high);
     cli_page_put(page, " &#183; fumarole ");
     cli_page_text(page, cli_bench_string(report, "fumarole"));
-    cli_page_put(page, " &#183; ");
+    cli_page_put(page, " &#183; <time>");
     cli_page_text(page, cli_bench_string(report, "date"));
+    cli_page_put(page, "</time>");
     if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(report, "complete")))
         cli_page_put(page, " &#183; <b>stopped early</b>");
 }
@@ -111,9 +114,12 @@ static void put_title(struct cli_page *page) {
     }
 }
 
+// Of one report: side by side they are in the tables.
 static void put_tiles(struct cli_page *page) {
     static const char *const wanted[] = {"fma f32", "fma f16", "copy", "shared memory", "dispatch"};
     const cJSON *limit, *model;
+    if (page->count > 1)
+        return;
     cli_page_put(page, "<div class=tiles>");
     for (int i = 0; i < 5; i++) {
         cJSON_ArrayForEach(limit, cJSON_GetObjectItemCaseSensitive(page->reports[0], "limits")) {
@@ -136,20 +142,22 @@ static void put_tiles(struct cli_page *page) {
     cli_page_put(page, "</div>\n");
 }
 
-// A cell for each report: its value and, after the first, the ratio to that one.
-static void put_cells(struct cli_page *page, const char *section, const cJSON *entry, const char *key, const char *unit,
-                      bool lower_is_better) {
+// A cell for each report: its value and, after the first, the ratio to that one. unit: "" for seconds, "%" for shares.
+static void put_cells(struct cli_page *page, const char *section, const cJSON *entry, const char *key,
+                      const char *unit, bool lower_is_better) {
     double first = 0;
     for (int i = 0; i < page->count; i++) {
         const cJSON *match = i ? cli_bench_match(page->reports[i], section, entry) : entry;
         struct cli_samples s = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, key));
         cli_page_put(page, "<td>");
-        if (s.count > 0 && unit)
-            cli_page_put(page, "%.4g %s", s.median, unit);
-        else if (s.count > 0)
-            cli_page_put(page, "%s", cli_seconds_text(s.median).text);
-        else
+        if (s.count == 0)
             cli_page_put(page, "&#8211;");
+        else if (strcmp(unit, "%") == 0)
+            cli_page_put(page, "%.1f%%", 100 * s.median);
+        else if (unit[0])
+            cli_page_put(page, "%.4g %s", s.median, unit);
+        else
+            cli_page_put(page, "%s", cli_seconds_text(s.median).text);
         if (i == 0)
             first = s.median;
         else if (first > 0 && s.median > 0)
@@ -179,7 +187,7 @@ static void put_limits(struct cli_page *page) {
         char unit[32];
         snprintf(unit, sizeof unit, "%.20s", cli_bench_string(limit, "unit"));
         for (char *c = unit; *c; c++)
-            if (*c == '<' || *c == '&')
+            if (*c == '<' || *c == '&' || *c == '%')
                 *c = '?';
         cli_page_put(page, "<tr><td>");
         cli_page_text(page, cli_bench_string(limit, "name"));
@@ -193,14 +201,41 @@ static void put_limits(struct cli_page *page) {
     cli_page_put(page, "</table></div>\n");
 }
 
+// What of a model is one number each.
+static void put_model_text(struct cli_page *page, int report, const cJSON *model) {
+    if (!model)
+        return;
+    cli_page_put(page, "<p>");
+    if (page->count > 1)
+        cli_page_put(page, "%c: ", 'A' + report);
+    if (cli_bench_number(model, "pictures_per_second") > 0)
+        cli_page_put(page, "%.4g pictures a second of %.0f steps; ", cli_bench_number(model, "pictures_per_second"),
+                     cli_bench_number(model, "steps"));
+    if (cli_bench_number(model, "dispatches") > 0)
+        cli_page_put(page, "a step is %.0f dispatches, %.0f barriers and %.4g GFLOP; ",
+                     cli_bench_number(model, "dispatches"), cli_bench_number(model, "barriers"),
+                     cli_bench_number(model, "step_flops") * 1e-9);
+    if (cli_bench_number(model, "peak_bytes") > 0)
+        cli_page_put(page,
+                     "%.0f MiB of device memory at the most, of which planned: UNet %.0f, VAE's decoder %.0f "
+                     "(the rest: text encoder, VAE's encoder, transfers). ",
+                     cli_bench_number(model, "peak_bytes") / 1048576,
+                     cli_bench_number(model, "planned_unet_bytes") / 1048576,
+                     cli_bench_number(model, "planned_vae_bytes") / 1048576);
+    cli_page_text(page, cli_bench_string(model, "note"));
+    cli_page_put(page, "</p>\n");
+}
+
 static void put_model(struct cli_page *page, const cJSON *model) {
     static const struct {
-        const char *key, *title;
-    } rows[] = {{"text", "text, both prompts"},
-                {"step", "step with guidance"},
-                {"host", "of the host's processor in a step"},
-                {"decode", "decode"},
-                {"encode", "encode"}};
+        const char *key, *title, *unit;
+    } rows[] = {{"text", "text, both prompts", ""},
+                {"step", "step with guidance", ""},
+                {"step_of_fma", "a step's share of fma f32", "%"},
+                {"host", "of the host's processor in a step", ""},
+                {"decode", "decode", ""},
+                {"decode_of_fma", "a decode's share of fma f32", "%"},
+                {"encode", "encode", ""}};
     cli_page_put(page, "<h3>");
     cli_page_text(page, cli_bench_label("models", model).text);
     cli_page_put(page, "</h3>\n");
@@ -211,18 +246,12 @@ static void put_model(struct cli_page *page, const cJSON *model) {
     cli_page_put(page, "</tr>\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         cli_page_put(page, "<tr><td>%s</td>", rows[i].title);
-        put_cells(page, "models", model, rows[i].key, NULL, true);
+        put_cells(page, "models", model, rows[i].key, rows[i].unit, !rows[i].unit[0]);
         cli_page_put(page, "</tr>\n");
     }
-    cli_page_put(page, "</table></div>\n<p>%.4g pictures a second of %.0f steps; a step is %.0f dispatches, %.0f barriers and %.4g "
-                       "GFLOP; %.0f MiB of device memory at the most (planned: UNet %.0f, VAE %.0f). ",
-                 cli_bench_number(model, "pictures_per_second"), cli_bench_number(model, "steps"),
-                 cli_bench_number(model, "dispatches"), cli_bench_number(model, "barriers"),
-                 cli_bench_number(model, "step_flops") * 1e-9, cli_bench_number(model, "peak_bytes") / 1048576,
-                 cli_bench_number(model, "planned_unet_bytes") / 1048576,
-                 cli_bench_number(model, "planned_vae_bytes") / 1048576);
-    cli_page_text(page, cli_bench_string(model, "note"));
-    cli_page_put(page, "</p>\n");
+    cli_page_put(page, "</table></div>\n");
+    for (int i = 0; i < page->count; i++)
+        put_model_text(page, i, i ? cli_bench_match(page->reports[i], "models", model) : model);
 }
 
 static void put_models(struct cli_page *page) {
@@ -240,16 +269,10 @@ static void put_operations(struct cli_page *page) {
     if (cJSON_GetArraySize(list) == 0)
         return;
     cli_page_put(page, "<h2>Operations</h2>\n<p>Bars: share of the roofline, with both limits measured right before and after "
-                       "each repeat. The line through the end of a bar is the middle half of the repeats.</p>\n");
-    if (page->count > 1) {
-        cli_page_put(page, "<p class=legend>");
-        for (int i = 0; i < page->count; i++) {
-            cli_page_put(page, "<span><i class=b%d></i>", i + 1);
-            cli_page_text(page, page->names[i]);
-            cli_page_put(page, "</span> ");
-        }
-        cli_page_put(page, "</p>\n");
-    }
+                       "each repeat, lowest first. The line through the end of a bar is the middle half of the "
+                       "repeats. Times are medians, ± half the distance of their quartiles.</p>\n");
+    if (page->count > 1)
+        cli_page_legend(page);
     cJSON_ArrayForEach(op, list) {
         bool known = false;
         for (earlier = list->child; earlier != op && !known; earlier = earlier->next)

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+#if !defined(_WIN32)
+#include <sys/stat.h>
+#endif
+
 // ---- from the report ----
 
 // cJSON's calls fail only without memory; one look at the end finds it.
@@ -147,12 +151,24 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
 
 // ---- files ----
 
+// Links, devices and pipes are written through: a file renamed over one would take its place.
+static bool is_special(const char *path) {
+#if defined(_WIN32)
+    (void)path;
+    return false;
+#else
+    struct stat there;
+    return lstat(path, &there) == 0 && !S_ISREG(there.st_mode);
+#endif
+}
+
 int cli_write_file(const char *path, const char *text, size_t bytes) {
+    bool direct = is_special(path);
     size_t size = strlen(path) + sizeof ".part";
     char *beside = malloc(size);
     if (!beside)
         return cli_fail("out of memory");
-    snprintf(beside, size, "%s.part", path);
+    snprintf(beside, size, "%s%s", path, direct ? "" : ".part");
     FILE *file = fopen(beside, "wb");
     bool fine = file && fwrite(text, 1, bytes, file) == bytes;
     if (file)
@@ -161,9 +177,9 @@ int cli_write_file(const char *path, const char *text, size_t bytes) {
     if (fine)
         remove(path);
 #endif
-    fine = fine && rename(beside, path) == 0;
+    fine = fine && (direct || rename(beside, path) == 0);
     int why = errno;
-    if (!fine && file)
+    if (!fine && file && !direct)
         remove(beside);
     free(beside);
     return fine ? 0 : cli_fail("cannot write %s: %s", path, strerror(why));

@@ -6,7 +6,7 @@
 
 // ---- the roofline plot ----
 
-enum { PLOT_WIDTH = 960, PLOT_HEIGHT = 500, LEFT = 70, RIGHT = 20, TOP = 20, BOTTOM = 50 };
+enum { PLOT_WIDTH = 960, PLOT_HEIGHT = 500, LEFT = 70, RIGHT = 20, TOP = 20, BOTTOM = 50, NAME_WIDTH = 150 };
 
 // Decades shown.
 struct axes {
@@ -80,34 +80,50 @@ static void put_grid(struct cli_page *page, const struct axes *a) {
     double bottom = PLOT_HEIGHT - BOTTOM, right = PLOT_WIDTH - RIGHT;
     for (int e = (int)ceil(a->x0); e <= (int)floor(a->x1); e++) {
         double x = plot_x(a, pow(10, e));
-        cli_page_put(page, "<line class=grid x1=%.1f y1=%d x2=%.1f y2=%.1f /><text x=%.1f y=%.1f text-anchor=middle>%g</text>",
+        cli_page_put(page,
+                     "<line class=grid x1=%.1f y1=%d x2=%.1f y2=%.1f />"
+                     "<text x=%.1f y=%.1f text-anchor=middle>%g</text>",
                      x, TOP, x, bottom, x, bottom + 18, pow(10, e));
     }
     for (int e = (int)ceil(a->y0); e <= (int)floor(a->y1); e++) {
         double y = plot_y(a, pow(10, e));
-        cli_page_put(page, "<line class=grid x1=%d y1=%.1f x2=%.1f y2=%.1f /><text x=%d y=%.1f text-anchor=end>%g</text>", LEFT,
-                     y, right, y, LEFT - 8, y + 4, pow(10, e));
+        cli_page_put(page,
+                     "<line class=grid x1=%d y1=%.1f x2=%.1f y2=%.1f />"
+                     "<text x=%d y=%.1f text-anchor=end>%g</text>",
+                     LEFT, y, right, y, LEFT - 8, y + 4, pow(10, e));
     }
-    cli_page_put(page, "<text class=axis x=%.1f y=%d text-anchor=middle>FLOP a byte</text>", (LEFT + right) / 2, PLOT_HEIGHT - 8);
-    cli_page_put(page, "<text class=axis transform=\"translate(16 %.1f) rotate(-90)\" text-anchor=middle>GFLOP/s</text>",
+    cli_page_put(page, "<text class=axis x=%.1f y=%d text-anchor=middle>FLOP a byte</text>", (LEFT + right) / 2,
+                 PLOT_HEIGHT - 8);
+    cli_page_put(page,
+                 "<text class=axis transform=\"translate(16 %.1f) rotate(-90)\" text-anchor=middle>GFLOP/s</text>",
                  (TOP + bottom) / 2);
 }
 
-// Up along memory to a level roof.
-static void put_roof(struct cli_page *page, const struct axes *a, double rate, double memory, const char *style,
+// Up along memory to a level roof. Names of several reports' roofs stand beside each other, as their roofs may be one.
+static void put_roof(struct cli_page *page, const struct axes *a, int report, double rate, double memory,
                      const char *name) {
+    char style[32] = "", letter[4] = "";
     if (!(rate > 0) || !(memory > 0))
         return;
     double x0 = pow(10, a->x0), x1 = pow(10, a->x1), knee = rate / memory, y0 = pow(10, a->y0);
     double start = fmax(x0, y0 / memory); // where the slope enters the plot
-    if (start < knee)
-        cli_page_put(page, "<line class=\"roof %s\" x1=%.1f y1=%.1f x2=%.1f y2=%.1f />", style, plot_x(a, start),
-                     plot_y(a, start * memory), plot_x(a, fmin(knee, x1)), plot_y(a, fmin(knee, x1) * memory));
+    if (page->count > 1) {
+        snprintf(style, sizeof style, "l%d", report + 1);
+        snprintf(letter, sizeof letter, "%c ", 'A' + report);
+    }
+    if (start < knee) {
+        double to = fmin(knee, x1), x = plot_x(a, start), y = plot_y(a, start * memory);
+        cli_page_put(page, "<line class=\"roof %s\" x1=%.1f y1=%.1f x2=%.1f y2=%.1f />", style, x, y, plot_x(a, to),
+                     plot_y(a, to * memory));
+        if (strcmp(name, "f32") == 0)
+            cli_page_put(page, "<text x=%d y=%d>%smemory %.3g GB/s</text>", LEFT + 4 + report * NAME_WIDTH, TOP + 12,
+                         letter, memory);
+    }
     if (knee < x1)
         cli_page_put(page, "<line class=\"roof %s\" x1=%.1f y1=%.1f x2=%.1f y2=%.1f />", style, plot_x(a, fmax(knee, x0)),
                      plot_y(a, rate), plot_x(a, x1), plot_y(a, rate));
-    cli_page_put(page, "<text class=name x=%.1f y=%.1f text-anchor=end>%s %.3g GFLOP/s</text>", plot_x(a, x1) - 4,
-                 plot_y(a, rate) - 6, name, rate);
+    cli_page_put(page, "<text x=%.1f y=%.1f text-anchor=end>%s%s %.4g GFLOP/s</text>",
+                 plot_x(a, x1) - 4 - (page->count - 1 - report) * NAME_WIDTH, plot_y(a, rate) - 6, letter, name, rate);
 }
 
 // One report: a colour for each kind of operation. Several: a colour for each report.
@@ -127,18 +143,21 @@ static void put_points(struct cli_page *page, const struct axes *a, int report) 
         if (!place_of(op, &x, &y))
             continue;
         int colour = page->count > 1 ? report : kind_of(cli_bench_string(op, "op"));
-        cli_page_put(page, "<circle class=\"point c%d\" cx=%.1f cy=%.1f r=5><title>", colour + 1, plot_x(a, x), plot_y(a, y));
+        cli_page_put(page, "<circle class=\"point c%d\" cx=%.1f cy=%.1f r=5><title>", colour + 1, plot_x(a, x),
+                     plot_y(a, y));
         cli_page_text(page, cli_bench_label("ops", op).text);
         cli_page_put(page, ": %.3g GFLOP/s, %.0f%% of the roofline at %.3g FLOP a byte</title></circle>", y,
                      100 * share.median, x);
     }
 }
 
-static void put_legend(struct cli_page *page) {
+void cli_page_legend(struct cli_page *page) {
     static const char *const kinds[] = {"matrix products", "convolutions", "attention", "norms", "others"};
     cli_page_put(page, "<p class=legend>");
     for (int i = 0; i < (page->count > 1 ? page->count : 5); i++) {
         cli_page_put(page, "<span><i class=\"b%d\"></i>", i + 1);
+        if (page->count > 1)
+            cli_page_put(page, "%c: ", 'A' + i);
         cli_page_text(page, page->count > 1 ? page->names[i] : kinds[i]);
         cli_page_put(page, "</span> ");
     }
@@ -149,25 +168,23 @@ void cli_page_roofline(struct cli_page *page) {
     struct axes a;
     if (!find_axes(page, &a))
         return;
-    cli_page_put(page, "<h2>Roofline</h2>\n<p>Each point is an operation on a shape of a real model. The lines are measured: the "
-                       "slope is the device's memory, above which only what its caches hold can be, the level its arithmetic, counted by "
-                       "the plain formula: a kernel that needs less of it (Winograd) may be above.</p>\n");
-    put_legend(page);
-    cli_page_put(page, "<svg viewBox=\"0 0 %d %d\" role=img aria-label=\"Roofline plot\">", PLOT_WIDTH, PLOT_HEIGHT);
+    cli_page_put(page, "<h2>Roofline</h2>\n<p>Each point is an operation on a shape of a real model. The lines are "
+                       "measured: the slope is the device's memory, above which only what its caches hold can be, the "
+                       "level its arithmetic, counted by the plain formula: a kernel that needs less of it (Winograd) "
+                       "may be above.</p>\n");
+    cli_page_legend(page);
+    cli_page_put(page, "<div class=scroll><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"Roofline plot\">", PLOT_WIDTH, PLOT_HEIGHT);
     put_grid(page, &a);
     for (int i = 0; i < page->count; i++) {
         const cJSON *report = page->reports[i];
-        char style[32] = "";
-        if (page->count > 1)
-            snprintf(style, sizeof style, "l%d", i + 1);
         double f32 = limit_of(report, "fma f32"), f16 = limit_of(report, "fma f16"), memory = memory_limit(report);
-        put_roof(page, &a, f32, memory, style, "f32");
+        put_roof(page, &a, i, f32, memory, "f32");
         if (f16 > 1.1 * f32)
-            put_roof(page, &a, f16, memory, style, "f16");
+            put_roof(page, &a, i, f16, memory, "f16");
     }
     for (int i = 0; i < page->count; i++)
         put_points(page, &a, i);
-    cli_page_put(page, "</svg>\n");
+    cli_page_put(page, "</svg></div>\n");
 }
 
 // ---- bars ----
@@ -184,11 +201,10 @@ static void put_bar(struct cli_page *page, const cJSON *op, int colour, double y
     cli_page_put(page, "<rect class=\"c%d\" x=%d y=%.1f width=%.1f height=%.1f rx=2 />", colour, LABELS, y, fmax(width, 1),
                  height);
     if (share.count > 1)
-        cli_page_put(page, "<line class=whisker x1=%.1f y1=%.1f x2=%.1f y2=%.1f />", LABELS + fmin(share.low, 1) * scale, middle,
-                     LABELS + fmin(share.high, 1) * scale, middle);
+        cli_page_put(page, "<line class=whisker x1=%.1f y1=%.1f x2=%.1f y2=%.1f />",
+                     LABELS + fmin(share.low, 1) * scale, middle, LABELS + fmin(share.high, 1) * scale, middle);
     cli_page_put(page, "<text x=%d y=%.1f>%.1f%% &#160; %s %s", LABELS + BAR_WIDTH + 10, middle + 4, 100 * share.median,
-                 cli_seconds_text(s.median).text,
-                 cli_spread_text(s.count, s.median, s.low, s.high).text);
+                 cli_seconds_text(s.median).text, cli_spread_text(s.count, s.median, s.low, s.high).text);
     if (flops > 0)
         cli_page_put(page, " &#160; %.3g GFLOP/s</text>", flops / s.median * 1e-9);
     else
@@ -204,30 +220,54 @@ static int count_cases(const struct cli_page *page, const char *op) {
     return cases;
 }
 
+// The bars of one case, one for each report.
+static void put_case(struct cli_page *page, const cJSON *entry, double y, double each) {
+    const char *op = cli_bench_string(entry, "op");
+    char label[64];
+    snprintf(label, sizeof label, "%.48s, %.10s", cli_bench_string(entry, "name"), cli_bench_string(entry, "type"));
+    cli_page_put(page,
+                 "<rect class=track x=%d y=%.1f width=%d height=%.1f rx=2 /><text x=%d y=%.1f text-anchor=end>",
+                 LABELS, y + 3, BAR_WIDTH, each - 6, LABELS - 10, y + each / 2 + 4);
+    cli_page_text(page, label);
+    cli_page_put(page, "</text>");
+    for (int i = 0; i < page->count; i++) {
+        const cJSON *match = i ? cli_bench_match(page->reports[i], "ops", entry) : entry;
+        if (match)
+            put_bar(page, match, page->count > 1 ? i + 1 : kind_of(op) + 1, y + 3 + THIN * i,
+                    page->count > 1 ? THIN - 2 : each - 6);
+    }
+}
+
+static double share_of_roof(const cJSON *entry) {
+    return cli_bench_samples(cJSON_GetObjectItemCaseSensitive(entry, "of_roof")).median;
+}
+
+// The case after `last`, by share and then by place in the report; NULL: none.
+static const cJSON *next_case(const struct cli_page *page, const char *op, const cJSON *last) {
+    const cJSON *entry, *best = NULL;
+    bool past = false; // `last` in the report
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(page->reports[0], "ops")) {
+        double share = share_of_roof(entry), least = last ? share_of_roof(last) : -1;
+        bool later = share > least || (share >= least && past);
+        past = past || entry == last;
+        if (strcmp(cli_bench_string(entry, "op"), op) == 0 && later && (!best || share < share_of_roof(best)))
+            best = entry;
+    }
+    return best;
+}
+
 void cli_page_bars(struct cli_page *page, const char *op) {
-    const cJSON *entry;
+    const cJSON *entry = NULL;
     double each = page->count > 1 ? THIN * page->count + 8 : ROW, y = 0;
     cli_page_put(page, "<h3>");
     cli_page_text(page, op);
-    cli_page_put(page, "</h3>\n<svg viewBox=\"0 0 %d %.0f\" role=img>", BARS_WIDTH, each * count_cases(page, op) + 4);
-    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(page->reports[0], "ops")) {
-        if (strcmp(cli_bench_string(entry, "op"), op) != 0)
-            continue;
-        cli_page_put(page, "<rect class=track x=%d y=%.1f width=%d height=%.1f rx=2 /><text x=%d y=%.1f text-anchor=end>", LABELS,
-                     y + 3, BAR_WIDTH, each - 6, LABELS - 10, y + each / 2 + 4);
-        char label[64];
-        snprintf(label, sizeof label, "%.40s, %s", cli_bench_string(entry, "name"), cli_bench_string(entry, "type"));
-        cli_page_text(page, label);
-        cli_page_put(page, "</text>");
-        for (int i = 0; i < page->count; i++) {
-            const cJSON *match = i ? cli_bench_match(page->reports[i], "ops", entry) : entry;
-            if (match)
-                put_bar(page, match, page->count > 1 ? i + 1 : kind_of(op) + 1, y + 3 + THIN * i,
-                        page->count > 1 ? THIN - 2 : each - 6);
-        }
+    cli_page_put(page, "</h3>\n<div class=scroll><svg viewBox=\"0 0 %d %.0f\" role=img>", BARS_WIDTH,
+                 each * count_cases(page, op) + 4);
+    while ((entry = next_case(page, op, entry)) != NULL) {
+        put_case(page, entry, y, each);
         y += each;
     }
-    cli_page_put(page, "</svg>\n");
+    cli_page_put(page, "</svg></div>\n");
 }
 
 // ---- models ----
@@ -245,15 +285,16 @@ void cli_page_model(struct cli_page *page, const cJSON *model) {
     double sum = parts[0].seconds + parts[1].seconds + parts[2].seconds, x = 0;
     if (!(sum > 0))
         return;
-    cli_page_put(page, "<svg viewBox=\"0 0 %d 34\" role=img>", BARS_WIDTH);
+    cli_page_put(page, "<p class=legend>A picture of %.0f steps: ", steps);
+    for (int i = 0; i < 3; i++)
+        cli_page_put(page, "<span><i class=\"b%d\"></i>%s %s</span> ", i + 1, parts[i].name,
+                     cli_seconds_text(parts[i].seconds).text);
+    cli_page_put(page, "</p>\n<div class=scroll><svg viewBox=\"0 0 %d 34\" role=img>", BARS_WIDTH);
     for (int i = 0; i < 3; i++) {
         double width = parts[i].seconds / sum * BARS_WIDTH;
         cli_page_put(page, "<rect class=\"c%d\" x=%.1f y=2 width=%.1f height=28><title>%s %s</title></rect>", i + 1, x,
                      fmax(width - 1, 0), parts[i].name, cli_seconds_text(parts[i].seconds).text);
-        if (width > 90)
-            cli_page_put(page, "<text class=inside x=%.1f y=21>%s %s</text>", x + 8, parts[i].name,
-                         cli_seconds_text(parts[i].seconds).text);
         x += width;
     }
-    cli_page_put(page, "</svg>\n");
+    cli_page_put(page, "</svg></div>\n");
 }

@@ -18,8 +18,9 @@ struct cli_text cli_seconds_text(double seconds) {
 
 struct cli_text cli_spread_text(int count, double median, double low, double high) {
     struct cli_text out = {""};
+    double percent = median > 0 ? 50 * (high - low) / median : 0;
     if (count > 1 && median > 0)
-        snprintf(out.text, sizeof out.text, "±%.0f%%", 50 * (high - low) / median);
+        snprintf(out.text, sizeof out.text, percent < 999.5 ? "±%.0f%%" : "±>999%%", percent);
     return out;
 }
 
@@ -31,10 +32,10 @@ static struct cli_text spread_column(const struct fum_bench_samples *s) {
 }
 
 static void print_limits(const struct fum_bench_report *report) {
-    printf("\nLimits of the device      median   spread\n");
+    printf("\nLimits of the device median     spread\n");
     for (int i = 0; i < report->num_limits; i++) {
         const struct fum_bench_limit *l = &report->limits[i];
-        printf("  %-14s %10.*f %-8s %s %s\n", l->name, l->value.median < 100 ? 2 : 0, l->value.median, l->unit,
+        printf("  %-13s %9.*f %-7s %s %s\n", l->name, l->value.median < 100 ? 2 : 0, l->value.median, l->unit,
                spread_column(&l->value).text, l->what);
     }
 }
@@ -46,35 +47,40 @@ static void print_op(const struct fum_bench_op *op) {
         snprintf(flops, sizeof flops, "%.*f", rate < 100 ? 2 : 0, rate);
         snprintf(fma, sizeof fma, "%.1f%%", 100 * op->of_fma.median);
     }
-    printf("  %-34.34s %-4s %10s %s %8s %8.2f %7s %6.1f%% %s\n", op->name, fum_dtype_name(op->type),
-           cli_seconds_text(op->seconds.median).text, spread_column(&op->seconds).text, flops, moved, fma,
-           100 * op->of_roof.median, op->memory_bound ? "m" : "a");
+    printf("  %-32.32s %7s %s %7s %6.*f %6s %5.1f%% %s\n", op->name, cli_seconds_text(op->seconds.median).text,
+           spread_column(&op->seconds).text, flops, moved < 100 ? 2 : 0, moved, fma, 100 * op->of_roof.median,
+           op->memory_bound ? "m" : "a");
 }
 
 static void print_ops(const struct fum_bench_report *report) {
-    const char *last = "";
-    printf("\nOperations                            type     median spread  GFLOP/s     GB/s  of fma  of roof\n");
+    const struct fum_bench_op *last = NULL;
+    if (report->num_ops > 0)
+        printf("\nOperations                         median spread GFLOP/s   GB/s of fma of roof\n");
     for (int i = 0; i < report->num_ops; i++) {
         const struct fum_bench_op *op = &report->ops[i];
-        if (strcmp(op->op, last) != 0)
-            printf("%s\n", op->op);
-        last = op->op;
+        if (!last || strcmp(op->op, last->op) != 0 || op->type != last->type)
+            printf("%s, %s\n", op->op, fum_dtype_name(op->type));
+        last = op;
         print_op(op);
     }
-    printf("of fma: of the multiply-add rate in f32, of roof: of the roofline (m: by memory, a: by arithmetic), both measured "
-           "right before and after\n");
+    if (report->num_ops > 0)
+        printf("of fma: of the multiply-add rate in f32; of roof: of the roofline, by memory (m)\n"
+               "or arithmetic (a); both limits were measured right before and after\n");
     if (report->ops_left_out > 0)
-        printf("%d cases left out: they would take longer than the time given, or do not fit the device (--time gives "
-               "more)\n",
+        printf("%d cases left out: too long for the time given (--time gives more), or too large\n"
+               "for the device\n",
                report->ops_left_out);
 }
 
-static void print_model_line(const char *what, const struct fum_bench_samples *samples, const struct fum_bench_samples *fma) {
+static void print_model_line(const char *what, const struct fum_bench_samples *samples,
+                             const struct fum_bench_samples *fma) {
     if (samples->count == 0)
         return;
-    printf("  %-22s %10s %s", what, cli_seconds_text(samples->median).text, spread_column(samples).text);
+    printf("  %-22s %10s", what, cli_seconds_text(samples->median).text);
+    if (samples->count > 1)
+        printf(" %s", spread_column(samples).text);
     if (fma && fma->count > 0)
-        printf("  %.1f%% of fma", 100 * fma->median);
+        printf(" %.1f%% of fma", 100 * fma->median);
     printf("\n");
 }
 
@@ -92,8 +98,9 @@ static void print_model(const struct fum_bench_model *m) {
         printf("  %-22s %.4g a second of %d steps (%s each)\n", "pictures", m->pictures, m->steps,
                cli_seconds_text(1 / m->pictures).text);
     if (m->memory_peak > 0)
-        printf("  %-22s %.0f MiB; planned: UNet %.0f, VAE %.0f\n", "device memory, peak", (double)m->memory_peak / 1048576,
-               (double)m->planned_unet / 1048576, (double)m->planned_vae / 1048576);
+        printf("  %-22s %.0f MiB; planned: UNet %.0f, VAE's decoder %.0f\n", "device memory, peak",
+               (double)m->memory_peak / 1048576, (double)m->planned_unet / 1048576,
+               (double)m->planned_vae / 1048576);
     if (m->note)
         printf("  %s\n", m->note);
 }
@@ -107,6 +114,6 @@ void cli_bench_print(const struct fum_bench_report *report, const struct fum_dev
         printf("\nModels\n");
     for (int i = 0; i < report->num_models; i++)
         print_model(&report->models[i]);
-    printf("\n%s in %.0f s; spread: half the distance of the quartiles\n", report->complete ? "Measured" : "Stopped early, measured",
-           report->seconds);
+    printf("\n%s in %.0f s; spread: half the distance of the quartiles\n",
+           report->complete ? "Measured" : "Stopped early, measured", report->seconds);
 }

@@ -53,7 +53,8 @@ int main(int argc, char **argv) {
         if (strcmp(commands[i]->name, name) != 0)
             continue;
         int status = commands[i]->run(commands[i], argc - 2, argv + 2);
-        if (fflush(stdout) != 0 && status == 0)
+        bool lost = fflush(stdout) != 0 || ferror(stdout);
+        if (lost && status == 0)
             return cli_fail("could not write to standard output");
         return status;
     }

@@ -36,6 +36,25 @@ expect 0 'B to A: [0-9]+ compared, 0 faster \(\+\), 0 slower' bench --compare op
 check 'the page of both' grep -q '</html>' both.html
 expect 0 'C to A' bench --compare op.json limits.json model.json
 
+# What takes the place of a file.
+touch target.json
+ln -s target.json link.json
+expect 0 'fma f32' bench -q --limits --repeats 2 --json link.json
+check 'a link stays a link' [ -L link.json ]
+check 'a link is written through' grep -q fumarole-bench target.json
+if [ -c /dev/full ]; then
+    "$fumarole" bench --compare op.json op.json >/dev/full 2>err.txt
+    check "status 1 on a full disk, not $?" [ "$?" = 1 ]
+    check 'a full disk is said' grep -q 'could not write to standard output' err.txt
+fi
+
+# Terminals of 80 columns.
+"$fumarole" bench -q --limits --op matmul --models emoji -W 32 --repeats 1 --time 5 --json wide.json >wide.txt
+"$fumarole" bench --compare wide.json op.json >>wide.txt
+check 'lines of 80 columns' python3 -c 'import sys
+wide = [line for line in open("wide.txt", encoding="utf8").read().splitlines() if len(line) > 80]
+sys.exit("\n".join(wide) or 0)'
+
 # A report twice as slow is a regression, one of another device is only slower.
 slower() { # NAME DEVICE
     python3 -c 'import json, sys

@@ -7,7 +7,7 @@
     {.name = "3x3 " #from " to " #to " at " #size, .in = {X(1, size, size, from), X(3, 3, from, to), X(to)}, \
      .attrs = {{"pad", 1}}, .bench = true}
 #define BENCH_NORM(size, from, to) \
-    {.name = "normalised with silu, 3x3 " #from " to " #to " at " #size, \
+    {.name = "3x3 " #from " to " #to " at " #size ", with norm", \
      .in = {X(1, size, size, from), X(3, 3, from, to), X(to), NONE, NONE, NORM(1, from)}, \
      .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}, .bench = true}
 
