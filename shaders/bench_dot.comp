@@ -4,7 +4,8 @@
 #extension GL_EXT_spirv_intrinsics : require
 #include "lib/index.glsl"
 
-// OpSDot of SPV_KHR_integer_dot_product, which this compiler's GLSL has no word for; format 0: four 8-bit integers packed.
+// OpSDot of SPV_KHR_integer_dot_product, which this compiler's GLSL has no word for; format 0: four 8-bit integers
+// packed.
 spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6018, 6019], id = 4450)
 int dot_packed(int a, int b, spirv_literal uint format);
 

@@ -1,5 +1,5 @@
-// The rate of products of cooperative matrices with f32 sums: each subgroup keeps six matrices of f16 (or bf16) and adds
-// the products of two by four of them to eight sums.
+// The rate of products of cooperative matrices with f32 sums: each subgroup keeps six matrices of f16 (or bf16) and
+// adds the products of two by four of them to eight sums.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_cooperative_matrix : require

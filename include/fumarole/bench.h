@@ -37,8 +37,8 @@ struct fum_bench_op {
     // Shares of the limits measured right before and after each repeat, so that a machine that others use too does not
     // change them: of the fma rate in f32, and of the roofline, the least time that its arithmetic at the best rate of
     // its type and its bytes at the rate of memory allow. Over 1: the caches hold the bytes, or the kernel needs less
-    // arithmetic than the plain formula, by which it is counted (Winograd). Without arithmetic of_fma counts the output's
-    // elements instead: good for nothing but to compare runs on one device.
+    // arithmetic than the plain formula, by which it is counted (Winograd). Without arithmetic of_fma counts the
+    // output's elements instead: good for nothing but to compare runs on one device.
     struct fum_bench_samples of_fma, of_roof;
     bool memory_bound;    // whose side of the roofline
 };

@@ -87,8 +87,8 @@ struct fum_device_params {
     // Folder of the pipeline cache. NULL: the user's cache folder; "": no cache on disk.
     const char *cache_dir;
     // For its compiler alone: kernels are compiled as ever, and the driver is asked for its statistics of them (see
-    // fum_selftest), but nothing is allocated and nothing runs, as on a planning device. Serves drivers that compile for
-    // hardware that is not there, too: RADV's null device, Mesa's drm-shims.
+    // fum_selftest), but nothing is allocated and nothing runs, as on a planning device. Serves drivers that compile
+    // for hardware that is not there, too: RADV's null device, Mesa's drm-shims.
     bool compile_only;
     bool validate; // ask for the Khronos validation layer with synchronisation validation; messages go to the log
 };

@@ -40,8 +40,8 @@ struct fum_pipeline_params {
     enum fum_precision precision; // how weights and activations are stored; sums are f32
     enum fum_weight_type weights;
     const struct fum_log *log;    // kept; may be NULL
-    // Progress of loading, in bytes, from the start (done 0, or what was there before) to done == total; `part` is "unet"
-    // and the like. false cancels. May be NULL.
+    // Progress of loading, in bytes, from the start (done 0, or what was there before) to done == total; `part` is
+    // "unet" and the like. false cancels. May be NULL.
     bool (*on_load)(void *user, const char *part, uint64_t done, uint64_t total);
     // The graphs as text and Graphviz after each pass (`part` as above); may be NULL.
     void (*on_graph)(void *user, const char *part, const char *pass, const char *text, const char *dot);

@@ -20,7 +20,7 @@ struct fum_selftest_op {
     double worst_error, worst_bound;
     const char *worst_case;  // NULL: no case ran
     enum fum_dtype worst_type;
-    unsigned missing_types;  // mask 1 << dtype of types that were asked for but that the device (or the variant) cannot store
+    unsigned missing_types;  // mask 1 << dtype of types asked for that the device (or the variant) cannot store
     double seconds;
 };
 

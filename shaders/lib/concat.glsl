@@ -1,5 +1,5 @@
-// Up to six tensors one after the other: every run of quads of the output is a run of each input. A workgroup copies PIECE
-// quads of a run: a division for each of them would take longer than the copy on CPU devices.
+// Up to six tensors one after the other: every run of quads of the output is a run of each input. A workgroup copies
+// PIECE quads of a run: a division for each of them would take longer than the copy on CPU devices.
 #include "lib/raw.glsl"
 #include "lib/index.glsl"
 

@@ -1,8 +1,8 @@
 // Mean and sum of squared differences of a group of channels over the rows of a batch, by a whole workgroup in one
 // pass: each lane takes those of short runs of rows by Welford's recurrence, and everything after that is merged,
 // m2 = m2_a + m2_b + n_a n_b / n (mean_a - mean_b)^2 (Chan, Golub and LeVeque, "Updating formulae", 1979), which keeps
-// its digits however large the mean is. Before this file the shader defines what it is of: vec4 x_at(second, row, quad),
-// second being in_second(quad).
+// its digits however large the mean is. Before this file the shader defines what it is of: vec4 x_at(second, row,
+// quad), second being in_second(quad).
 layout(constant_id = 3) const uint LANES = 8;      // of the workgroup; a power of two
 layout(constant_id = 4) const uint ALONG_ROWS = 0; // 1: all lanes lie along rows; 0: first along the quads of a row
 
@@ -45,8 +45,8 @@ void add_quad(const bool second, uint q, uint row, uint end_row, uint lanes_r, u
     }
 }
 
-// Of channels [first, end) of `rows` rows from `first_row` on: n, mean and m2 are then those of all in every lane. To be
-// called by the whole workgroup. Loops are apart for the two inputs: CPU drivers take both sides of a branch.
+// Of channels [first, end) of `rows` rows from `first_row` on: n, mean and m2 are then those of all in every lane. To
+// be called by the whole workgroup. Loops are apart for the two inputs: CPU drivers take both sides of a branch.
 void moments(uint first_row, uint rows, uint first, uint end) {
     uint lane = gl_LocalInvocationID.x, end_quad = (end + 3u) / 4u;
     uint lanes_q = lanes_along(end_quad - first / 4u), lanes_r = LANES / lanes_q, lane_r = lane / lanes_q;

@@ -103,8 +103,8 @@ enum fum_result fum_bench_models(struct fum_bench_run *run, double seconds, stru
 struct fum_around {
     double fma, memory;
 };
-// Takes longer, up to a tenth of a second, beside something that took `seconds`: on a busy machine a short look catches a
-// free or a taken moment, not the mean.
+// Takes longer, up to a tenth of a second, beside something that took `seconds`: on a busy machine a short look
+// catches a free or a taken moment, not the mean.
 enum fum_result fum_around_measure(struct fum_bench_run *run, double seconds, struct fum_around *around,
                                    struct fum_error *err);
 

@@ -25,7 +25,8 @@ struct recipe {
 #define TIME(says) .shader = "bench_empty", .dtype = FUM_F32, .unit = "us", .what = says, .scale = 1e6, .time = true
 
 static const struct recipe recipes[FUM_LIMIT_COUNT] = {
-    [FUM_LIMIT_FMA_F32] = {.name = "fma f32", RATE("bench_fma", FUM_F32, "GFLOP/s", "multiply-add chains in registers")},
+    [FUM_LIMIT_FMA_F32] = {.name = "fma f32",
+                           RATE("bench_fma", FUM_F32, "GFLOP/s", "multiply-add chains in registers")},
     [FUM_LIMIT_FMA_F16] = {.name = "fma f16", RATE("bench_fma", FUM_F16, "GFLOP/s", "the same in f16, in pairs")},
     [FUM_LIMIT_DOT_S8] = {.name = "dot s8",
                           RATE("bench_dot", FUM_F32, "GOP/s", "dot products of four packed bytes")},

@@ -296,7 +296,8 @@ static enum fum_result report(struct subject *s, uint64_t used_before, struct fu
     }
     bool fits = fum_samples_finish(&s->text, arena, &out->text) && fum_samples_finish(&s->step, arena, &out->step) &&
                 fum_samples_finish(&s->decode, arena, &out->decode) &&
-                fum_samples_finish(&s->encode, arena, &out->encode) && fum_samples_finish(&s->host, arena, &out->host) &&
+                fum_samples_finish(&s->encode, arena, &out->encode) &&
+                fum_samples_finish(&s->host, arena, &out->host) &&
                 fum_samples_finish(&s->step_of_fma, arena, &out->step_of_fma) &&
                 fum_samples_finish(&s->decode_of_fma, arena, &out->decode_of_fma);
     double picture = out->text.median + out->steps * out->step.median + out->decode.median;

@@ -1,5 +1,5 @@
-// Every operation on the shapes of real models, in rounds: one run of each case, between two measurements of the limits,
-// then the next round.
+// Every operation on the shapes of real models, in rounds: one run of each case, between two measurements of the
+// limits, then the next round.
 #include "bench/bench.h"
 
 #include "base/dtype.h"
@@ -247,7 +247,8 @@ static enum fum_result record(struct ops *ops, struct entry *e, int loops, struc
     if (e->op->updates || e->op->view) memory.out = memory.in[0];
     fum_probe_free(&e->probe);
     e->probe = (struct fum_probe){.amount = loops, .slot = 1};
-    if (!r && !plan_dispatches(ops, e)) r = fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: '%s'", e->op->name, e->c->name);
+    if (!r && !plan_dispatches(ops, e))
+        r = fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: '%s'", e->op->name, e->c->name);
     if (!r) r = fum_command_create(&e->probe.command, ops->run->device, e->op->name, err);
     if (!r) r = fum_command_timestamp(e->probe.command, 0, err);
     for (int k = 0; k < loops && !r; k++) {
@@ -287,7 +288,8 @@ static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_arou
     double arithmetic = e->flops / (fma * fum_limits_gain(&ops->run->limits, e->type)), moving = e->bytes / memory;
     e->memory_bound = moving > arithmetic;
     *before = after;
-    if (!fum_samples_add(&e->seconds, seconds) || !fum_samples_add(&e->of_fma, fum_op_flops(e->op, &e->call) / seconds / fma) ||
+    if (!fum_samples_add(&e->seconds, seconds) ||
+        !fum_samples_add(&e->of_fma, fum_op_flops(e->op, &e->call) / seconds / fma) ||
         !fum_samples_add(&e->of_roof, (arithmetic > moving ? arithmetic : moving) / seconds))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a measurement");
     return FUM_OK;

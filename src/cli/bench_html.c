@@ -41,8 +41,8 @@ void cli_page_text(struct cli_page *page, const char *text) {
 }
 
 static const char style[] =
-    ":root{--bg:#fff;--fg:#1c2330;--dim:#667085;--line:#e3e7ee;--track:#eef1f6;--card:#f7f8fb;--c1:#3b6fd4;--c2:#d9722b;"
-    "--c3:#2f9e6e;--c4:#a04bc2;--c5:#8a94a6;--c6:#c2a200;--c7:#c93a5b;--c8:#1f9bb0}\n"
+    ":root{--bg:#fff;--fg:#1c2330;--dim:#667085;--line:#e3e7ee;--track:#eef1f6;--card:#f7f8fb;--c1:#3b6fd4;"
+    "--c2:#d9722b;--c3:#2f9e6e;--c4:#a04bc2;--c5:#8a94a6;--c6:#c2a200;--c7:#c93a5b;--c8:#1f9bb0}\n"
     "@media(prefers-color-scheme:dark){:root{--bg:#12161d;--fg:#e6eaf2;--dim:#98a2b3;--line:#2b3340;--track:#1e2530;"
     "--card:#1a202a;--c1:#6b9bff;--c2:#f2985a;--c3:#57c795;--c4:#c98be6;--c5:#8d98ab;--c6:#e0c341;--c7:#f0708f;"
     "--c8:#52c7da}}\n"
@@ -50,16 +50,17 @@ static const char style[] =
     "max-width:1000px;margin:0 auto;padding:24px 20px 60px}\n"
     "h1{font-size:26px;margin:0 0 4px}h2{font-size:20px;margin:40px 0 8px}h3{font-size:15px;margin:20px 0 6px}\n"
     "p{margin:6px 0;color:var(--dim)}\n"
-    ".tiles{display:flex;flex-wrap:wrap;gap:12px;margin:20px 0}.tile{background:var(--card);border:1px solid var(--line);"
-    "border-radius:10px;padding:10px 16px;min-width:130px}.tile b{display:block;font-size:20px}.tile span{color:var(--dim);"
-    "font-size:13px}\n"
+    ".tiles{display:flex;flex-wrap:wrap;gap:12px;margin:20px 0}"
+    ".tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px 16px;min-width:130px}"
+    ".tile b{display:block;font-size:20px}.tile span{color:var(--dim);font-size:13px}\n"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
     "th,td{text-align:right;padding:4px 10px;border-bottom:1px solid var(--line);white-space:nowrap}"
     "th:first-child,td:first-child,td.what{text-align:left}td.what{color:var(--dim)}"
     "th{font-weight:600;color:var(--dim)}\n"
     "svg{width:100%;min-width:760px;height:auto;display:block}svg text{fill:var(--fg);font-size:12px}"
     "svg text.axis{fill:var(--dim);font-size:13px}\n"
-    ".grid{stroke:var(--line)}.roof{stroke:var(--fg);stroke-width:2}.whisker{stroke:var(--fg);stroke-width:1.5;opacity:.7}"
+    ".grid{stroke:var(--line)}.roof{stroke:var(--fg);stroke-width:2}"
+    ".whisker{stroke:var(--fg);stroke-width:1.5;opacity:.7}"
     ".track{fill:var(--track)}.point{opacity:.85;stroke:var(--bg)}\n"
     ".legend span{display:inline-block;margin-right:18px}"
     ".legend i{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:6px}\n";
@@ -268,9 +269,9 @@ static void put_operations(struct cli_page *page) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(page->reports[0], "ops"), *op, *earlier;
     if (cJSON_GetArraySize(list) == 0)
         return;
-    cli_page_put(page, "<h2>Operations</h2>\n<p>Bars: share of the roofline, with both limits measured right before and after "
-                       "each repeat, lowest first. The line through the end of a bar is the middle half of the "
-                       "repeats. Times are medians, ± half the distance of their quartiles.</p>\n");
+    cli_page_put(page, "<h2>Operations</h2>\n<p>Bars: share of the roofline, with both limits measured right before "
+                       "and after each repeat, lowest first. The line through the end of a bar is the middle half "
+                       "of the repeats. Times are medians, ± half the distance of their quartiles.</p>\n");
     if (page->count > 1)
         cli_page_legend(page);
     cJSON_ArrayForEach(op, list) {

@@ -246,8 +246,9 @@ const char *cli_bench_string(const cJSON *object, const char *key) {
 
 struct cli_samples cli_bench_samples(const cJSON *samples) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(samples, "values");
-    struct cli_samples out = {cJSON_IsArray(values) ? cJSON_GetArraySize(values) : 0, cli_bench_number(samples, "median"),
-                              cli_bench_number(samples, "low"), cli_bench_number(samples, "high")};
+    struct cli_samples out = {cJSON_IsArray(values) ? cJSON_GetArraySize(values) : 0,
+                              cli_bench_number(samples, "median"), cli_bench_number(samples, "low"),
+                              cli_bench_number(samples, "high")};
     if (!(out.median > 0) && !(out.high > 0))
         out.count = 0;
     return out;

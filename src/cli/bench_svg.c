@@ -120,8 +120,8 @@ static void put_roof(struct cli_page *page, const struct axes *a, int report, do
                          letter, memory);
     }
     if (knee < x1)
-        cli_page_put(page, "<line class=\"roof %s\" x1=%.1f y1=%.1f x2=%.1f y2=%.1f />", style, plot_x(a, fmax(knee, x0)),
-                     plot_y(a, rate), plot_x(a, x1), plot_y(a, rate));
+        cli_page_put(page, "<line class=\"roof %s\" x1=%.1f y1=%.1f x2=%.1f y2=%.1f />", style,
+                     plot_x(a, fmax(knee, x0)), plot_y(a, rate), plot_x(a, x1), plot_y(a, rate));
     cli_page_put(page, "<text x=%.1f y=%.1f text-anchor=end>%s%s %.4g GFLOP/s</text>",
                  plot_x(a, x1) - 4 - (page->count - 1 - report) * NAME_WIDTH, plot_y(a, rate) - 6, letter, name, rate);
 }
@@ -173,7 +173,8 @@ void cli_page_roofline(struct cli_page *page) {
                        "level its arithmetic, counted by the plain formula: a kernel that needs less of it (Winograd) "
                        "may be above.</p>\n");
     cli_page_legend(page);
-    cli_page_put(page, "<div class=scroll><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"Roofline plot\">", PLOT_WIDTH, PLOT_HEIGHT);
+    cli_page_put(page, "<div class=scroll><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"Roofline plot\">",
+                 PLOT_WIDTH, PLOT_HEIGHT);
     put_grid(page, &a);
     for (int i = 0; i < page->count; i++) {
         const cJSON *report = page->reports[i];
@@ -198,8 +199,8 @@ static void put_bar(struct cli_page *page, const cJSON *op, int colour, double y
     double middle = y + height / 2;
     if (s.count == 0)
         return;
-    cli_page_put(page, "<rect class=\"c%d\" x=%d y=%.1f width=%.1f height=%.1f rx=2 />", colour, LABELS, y, fmax(width, 1),
-                 height);
+    cli_page_put(page, "<rect class=\"c%d\" x=%d y=%.1f width=%.1f height=%.1f rx=2 />", colour, LABELS, y,
+                 fmax(width, 1), height);
     if (share.count > 1)
         cli_page_put(page, "<line class=whisker x1=%.1f y1=%.1f x2=%.1f y2=%.1f />",
                      LABELS + fmin(share.low, 1) * scale, middle, LABELS + fmin(share.high, 1) * scale, middle);

@@ -307,9 +307,10 @@ const struct cli_command cli_generate = {
     .name = "generate",
     .arguments = "[OPTIONS] PROMPT",
     .summary = "a prompt in, a picture out",
-    .details = "Samplers: ddim pndm lms euler euler_a heun dpm2 dpm2_a dpm++2s_a dpm++2m dpm++2m_sde dpm++3m_sde\n"
-               "dpm++sde unipc lcm ddpm. Schedules: discrete karras exponential sgm_uniform simple beta ays kl_optimal.\n"
-               "With -b, the second picture is output_2.png, or what a %d in the name makes of it.\n",
+    .details =
+        "Samplers: ddim pndm lms euler euler_a heun dpm2 dpm2_a dpm++2s_a dpm++2m dpm++2m_sde dpm++3m_sde\n"
+        "dpm++sde unipc lcm ddpm. Schedules: discrete karras exponential sgm_uniform simple beta ays kl_optimal.\n"
+        "With -b, the second picture is output_2.png, or what a %d in the name makes of it.\n",
     .options = generate_option_table,
     .run = run,
 };

@@ -40,8 +40,8 @@ const struct cli_option generate_option_table[] = {
     {"schedule", 0, CLI_STRING, FIELD(schedule), "NAME", NULL, 0, 0, NULL},
     {"timestep-spacing", 0, CLI_CHOICE, FIELD(spacing), "NAME", "where the steps lie (default: the model's own):", 0, 0,
      spacings},
-    {"prediction", 0, CLI_CHOICE, FIELD(prediction), "NAME", "what the UNet predicts (default: what the model says):", 0, 0,
-     predictions},
+    {"prediction", 0, CLI_CHOICE, FIELD(prediction), "NAME", "what the UNet predicts (default: what the model says):",
+     0, 0, predictions},
     {"eta", 0, CLI_REAL, FIELD(eta), "F", "noise added back: 0 DDIM, 1 DDPM; for ddim and ancestral samplers", 0, 100,
      NULL},
     {"clip-skip", 0, CLI_INT, FIELD(clip_skip), "N", "stop the text encoder early; 1 is its last layer", 1,
@@ -49,7 +49,8 @@ const struct cli_option generate_option_table[] = {
     {"rng", 0, CLI_CHOICE, FIELD(rng), "NAME", "draw noise as torch does on that device (default cuda):", 0, 0,
      generators},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "how values are stored (default auto):", 0, 0, precisions},
-    {"type", 0, CLI_CHOICE, FIELD(type), "TYPE", "how weights of matrix products are stored (default auto):", 0, 0, types},
+    {"type", 0, CLI_CHOICE, FIELD(type), "TYPE", "how weights of matrix products are stored (default auto):", 0, 0,
+     types},
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0,
      NULL},
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels, see fumarole devices", 0, 0,
@@ -101,8 +102,9 @@ static uint64_t parse_bytes(const char *text) {
     static const struct {
         const char *name;
         double bytes;
-    } units[] = {{"", 1}, {"B", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"K", 0x1p10},
-                 {"M", 0x1p20}, {"G", 0x1p30}, {"T", 0x1p40}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+    } units[] = {{"", 1},         {"B", 1},      {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30},
+                 {"TiB", 0x1p40}, {"K", 0x1p10}, {"M", 0x1p20},   {"G", 0x1p30},   {"T", 0x1p40},
+                 {"kB", 1e3},     {"KB", 1e3},   {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12}};
     char *end;
     if (strcmp(text, "auto") == 0)
         return FUM_MEMORY_AUTO;
@@ -130,7 +132,8 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     if (!options->prompt && !options->prompt_file)
         return cli_misuse(command, "no prompt: give one with -p, or as a bare argument");
     if (options->memory_text && !(options->memory_budget = parse_bytes(options->memory_text)))
-        return cli_misuse(command, "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%.40s\"",
+        return cli_misuse(command,
+                          "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%.40s\"",
                           options->memory_text);
     if (options->sampler)
         status = check_name(command, "sampling-method", options->sampler, fum_sampler_name);

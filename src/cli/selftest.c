@@ -15,11 +15,12 @@ struct selftest_options {
 #define FIELD(name) offsetof(struct selftest_options, name)
 
 static const struct cli_option options[] = {
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
+    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0,
+     NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, cli_storage_types},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels; all: each one in turn", 0, 0,
-     NULL},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels; all: each one in turn",
+     0, 0, NULL},
     {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
     {"compile-only", 0, CLI_FLAG, FIELD(compile_only), NULL,
      "compile every kernel and run none; with -v what the driver makes of each", 0, 0, NULL},
@@ -59,7 +60,8 @@ static void on_kernel(void *user, const struct fum_selftest_kernel *kernel) {
     }
     if (!counts->verbose && !kernel->why)
         return;
-    printf("  %-6s %s.%s", kernel->why ? "BAD" : spills ? "spills" : "ok", kernel->shader, fum_dtype_name(kernel->type));
+    printf("  %-6s %s.%s", kernel->why ? "BAD" : spills ? "spills" : "ok", kernel->shader,
+           fum_dtype_name(kernel->type));
     for (int i = 0; i < kernel->num_constants; i++)
         printf("%s%u", i ? " " : " [", kernel->constants[i]);
     printf("]");
@@ -170,7 +172,8 @@ const struct cli_command cli_selftest = {
     .name = "selftest",
     .arguments = "[--device WHICH]",
     .summary = "whether this GPU computes right: every operation on hard shapes",
-    .details = "Errors are relative RMS errors against plain C, each beside its bound. Exit status 1 when one is over.\n",
+    .details =
+        "Errors are relative RMS errors against plain C, each beside its bound. Exit status 1 when one is over.\n",
     .options = options,
     .run = run,
 };

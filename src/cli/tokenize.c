@@ -150,7 +150,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (status >= 0)
         return status;
     if (argc > 1)
-        return cli_misuse(command, "more than one text: \"%.40s\" and \"%.40s\"; put quotes around it", argv[0], argv[1]);
+        return cli_misuse(command, "more than one text: \"%.40s\" and \"%.40s\"; put quotes around it", argv[0],
+                          argv[1]);
     if (argc == 1 && values.jsonl)
         return cli_misuse(command, "--jsonl reads standard input and takes no text");
 

@@ -14,11 +14,13 @@ struct tune_options {
 #define FIELD(name) offsetof(struct tune_options, name)
 
 static const struct cli_option options[] = {
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
+    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0,
+     NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type (default: f32 and f16):", 0, 0,
      cli_storage_types},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "of this variant of the kernels, see fumarole devices", 0, 0, NULL},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "of this variant of the kernels, see fumarole devices", 0, 0,
+     NULL},
     {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
     {"forget", 0, CLI_FLAG, FIELD(forget), NULL, "drop what was measured before, and measure nothing", 0, 0, NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},

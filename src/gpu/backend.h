@@ -28,8 +28,8 @@ struct fum_backend {
     enum fum_result (*upload_end)(fum_buffer *buffer, struct fum_error *err);
     enum fum_result (*kernel_create)(fum_kernel *kernel, struct fum_error *err);
     void (*kernel_destroy)(fum_kernel *kernel);
-    enum fum_result (*kernel_statistics)(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most, int *count,
-                                         struct fum_error *err);
+    enum fum_result (*kernel_statistics)(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most,
+                                         int *count, struct fum_error *err);
     enum fum_result (*command_create)(fum_command *command, struct fum_error *err);
     void (*command_destroy)(fum_command *command);
     void (*barrier)(fum_command *command);

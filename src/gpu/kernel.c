@@ -53,8 +53,8 @@ static enum fum_result check_desc(const fum_device *device, const struct fum_ker
                              width, info->name, info->subgroup_min, info->subgroup_max,
                              info->subgroup_control ? "" : " and lets none be chosen");
     if (width && (width & (width - 1) || size[0] % width))
-        return fum_error_set(err, FUM_ERR_ARG, "kernel %s: a workgroup of %u in x is not of whole subgroups of %u", name,
-                             size[0], width);
+        return fum_error_set(err, FUM_ERR_ARG, "kernel %s: a workgroup of %u in x is not of whole subgroups of %u",
+                             name, size[0], width);
     if (desc->shader->dtype == FUM_F16 && !info->storage16)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "kernel %s: %s has no 16-bit storage; use f32 or bf16", name,
                              info->name);

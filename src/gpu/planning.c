@@ -131,8 +131,8 @@ static const struct fum_device_info devices[] = {
     },
     {
         // Raspberry Pi 5 with 4 GiB and the smaller limits of older Mesa; no 16- or 8-bit arithmetic. The smallest
-        // subgroup, subgroup operations and the timestamp are not stated: 16 and none. Buffer addresses and size control
-        // are left off although newer drivers have them, so that one planning device has neither.
+        // subgroup, subgroup operations and the timestamp are not stated: 16 and none. Buffer addresses and size
+        // control are left off although newer drivers have them, so that one planning device has neither.
         .name = "v3d", .driver = "planning only: V3D 7.1", .vendor_id = 0x14e4, .api_version = API(2),
         .type = FUM_DEVICE_INTEGRATED, .memory = 2 * GIB, .max_binding = 128 * MIB, .max_allocation = GIB,
         .max_buffer = GIB, .binding_align = 32, .shared_bytes = 16384, .max_group_invocations = 256,

@@ -186,8 +186,8 @@ struct fum_vk_kernel {
 };
 enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err);
 void fum_vk_kernel_destroy(fum_kernel *kernel);
-enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most, int *count,
-                                         struct fum_error *err);
+enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most,
+                                         int *count, struct fum_error *err);
 // What its descriptor sets look like.
 VkDescriptorSetLayout fum_vk_kernel_sets(const fum_kernel *kernel);
 VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t bindings, uint32_t texels, VkDescriptorSetLayout *sets);

@@ -177,7 +177,8 @@ static void ask_memory(const struct fum_vk_instance *instance, VkPhysicalDevice 
     instance->GetPhysicalDeviceMemoryProperties(physical, &memory);
     uint32_t largest = 0;
     for (uint32_t i = 0; i < memory.memoryHeapCount; i++)
-        if ((memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) && memory.memoryHeaps[i].size > info->memory) {
+        if ((memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) &&
+            memory.memoryHeaps[i].size > info->memory) {
             info->memory = memory.memoryHeaps[i].size;
             largest = i;
         }

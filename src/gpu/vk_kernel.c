@@ -46,7 +46,8 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
     VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
                                          .setLayoutCount = 1,
                                          .pSetLayouts = &sets,
-                                         .pushConstantRangeCount = desc->num_push ? 1 : 0, .pPushConstantRanges = &push};
+                                         .pushConstantRangeCount = desc->num_push ? 1 : 0,
+                                         .pPushConstantRanges = &push};
     VK(vk->fn.vkCreatePipelineLayout(vk->device, &layout, NULL, &k->layout));
     VkSpecializationMapEntry entries[FUM_MAX_SPEC];
     for (uint32_t i = 0; i < (uint32_t)desc->num_spec; i++)
@@ -98,8 +99,8 @@ static double statistic_value(const VkPipelineExecutableStatisticKHR *s) {
 }
 
 // Of the first executable: a compute pipeline has one, or one for each subgroup size that the driver may take.
-enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most, int *count,
-                                         struct fum_error *err) {
+enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most,
+                                         int *count, struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(kernel->device);
     const struct fum_vk_kernel *k = kernel->impl;
     VkPipelineExecutableInfoKHR info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,

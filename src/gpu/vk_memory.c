@@ -8,7 +8,8 @@ static int find_type(const struct fum_vk *vk, uint32_t bits, VkMemoryPropertyFla
 }
 
 static int choose_type(const struct fum_vk *vk, uint32_t bits, enum fum_vk_memory kind) {
-    const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
+                                cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
     const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     const VkMemoryPropertyFlags by_kind[3][3] = {
         [FUM_VK_MEMORY_DEVICE] = {local, 0, 0},
@@ -27,8 +28,9 @@ VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_mem
     VkResult vr = VK_SUCCESS;
     VkBufferCreateInfo create = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                                  .size = bytes < 16 ? 16 : bytes, // an empty window still binds 16 bytes
-                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT |
-                                          VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT};
+                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
+                                          VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
+                                          VK_BUFFER_USAGE_TRANSFER_DST_BIT};
     VK(vk->fn.vkCreateBuffer(vk->device, &create, NULL, buffer));
     VkMemoryRequirements needs;
     vk->fn.vkGetBufferMemoryRequirements(vk->device, *buffer, &needs);

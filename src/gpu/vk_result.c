@@ -62,9 +62,10 @@ enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *lab
     case VK_ERROR_TOO_MANY_OBJECTS:
     case VK_ERROR_FRAGMENTATION:
     case VK_ERROR_MEMORY_MAP_FAILED:
-        return fum_error_set(err, FUM_ERR_NOMEM,
-                             "%s: %s: device memory ran out (%s); use a smaller picture or batch, f16, or a memory budget", label,
-                             doing, name);
+        return fum_error_set(
+            err, FUM_ERR_NOMEM,
+            "%s: %s: device memory ran out (%s); use a smaller picture or batch, f16, or a memory budget", label,
+            doing, name);
     case VK_ERROR_DEVICE_LOST:
         return fum_error_set(err, FUM_ERR_DEVICE,
                              "%s: %s: the device was lost (%s): the driver stopped it, most often because work took "

@@ -17,8 +17,8 @@ const fum_plan *fum_executable_plan(const fum_executable *executable);
 enum fum_result fum_executable_submit(fum_executable *executable, enum fum_stage stage, uint64_t *ticket,
                                       struct fum_error *err);
 
-// Device memory that the graph would take, without allocating or loading anything. Runs the passes, so the graph is good
-// for nothing else afterwards.
+// Device memory that the graph would take, without allocating or loading anything. Runs the passes, so the graph is
+// good for nothing else afterwards.
 struct fum_executable_size {
     uint64_t activations, weights; // weights with constants
     uint64_t least;                // of both together, when weights are streamed
@@ -29,8 +29,8 @@ enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device, str
 // Raw bytes of an input, state or output, padded rows as they lie; to copy without conversion.
 enum fum_result fum_executable_write_raw(fum_executable *executable, const fum_tensor *tensor, const void *data,
                                          uint64_t bytes, struct fum_error *err);
-enum fum_result fum_executable_read_raw(fum_executable *executable, const fum_tensor *tensor, uint64_t offset, void *data,
-                                        uint64_t bytes, struct fum_error *err);
+enum fum_result fum_executable_read_raw(fum_executable *executable, const fum_tensor *tensor, uint64_t offset,
+                                        void *data, uint64_t bytes, struct fum_error *err);
 
 // The first `rows` rows of an input, state or output, as dense f32.
 enum fum_result fum_executable_read_rows(fum_executable *executable, const fum_tensor *tensor, size_t rows,

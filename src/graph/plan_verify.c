@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 static bool overlap(const struct fum_place *a, const struct fum_place *b) {
-    return a->block >= 0 && a->block == b->block && a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+    return a->block >= 0 && a->block == b->block && a->offset < b->offset + b->bytes &&
+           b->offset < a->offset + a->bytes;
 }
 
 static uint64_t operand_bytes(const struct fum_plan_step *step, int operand) {
@@ -21,10 +22,11 @@ static enum fum_result verify_limits(const struct fum_plan_step *step, const str
     for (int i = 0; i < step->count; i++) {
         const struct fum_dispatch *d = &step->dispatches[i];
         if (d->num_bind > FUM_MAX_BINDINGS || (uint32_t)d->num_bind > info->max_bindings)
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: shader %s binds %d buffers, %s allows %u", name, d->shader,
-                                 d->num_bind, info->name, info->max_bindings);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: shader %s binds %d buffers, %s allows %u", name,
+                                 d->shader, d->num_bind, info->name, info->max_bindings);
         if ((uint32_t)d->num_push * 4 > info->max_push_bytes)
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: shader %s pushes %d values", name, d->shader, d->num_push);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: shader %s pushes %d values", name, d->shader,
+                                 d->num_push);
         for (int k = 0; k < 3; k++)
             if (d->groups[k] > info->max_group_count[k])
                 return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: shader %s needs %u workgroups, %s allows %u", name,
@@ -81,8 +83,8 @@ enum fum_result fum_plan_verify(const fum_plan *plan, const fum_graph *graph, co
     }
     for (int b = 0; b < plan->num_blocks; b++)
         if (plan->block_bytes[b] > info->max_buffer || plan->block_bytes[b] > info->max_allocation)
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "plan: block %d of %llu bytes is over the device's limits", b,
-                                 (unsigned long long)plan->block_bytes[b]);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "plan: block %d of %llu bytes is over the device's limits",
+                                 b, (unsigned long long)plan->block_bytes[b]);
     bool *clobbered = fum_calloc((size_t)graph->count + 1, sizeof *clobbered);
     if (!clobbered) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to verify a plan");
     // Once through all stages, then the last two stages again, as they are replayed.

@@ -22,9 +22,10 @@ const struct fum_family fum_families[] = {
      .size = 512, .prediction = "epsilon", .file_clip_skip = 1},
     {XL, .name = "sdxl", .title = "Stable Diffusion XL", .class_name = "StableDiffusionXLPipeline",
      .context_channels = 2048, .vae_overflows_f16 = true},
-    {XL, .name = "sdxl-custom", .title = "Stable Diffusion XL, custom size", .class_name = "StableDiffusionXLPipeline"},
-    {XL, .name = "sdxl-refiner", .title = "Stable Diffusion XL refiner", .class_name = "StableDiffusionXLImg2ImgPipeline",
-     .context_channels = 1280, .vae_overflows_f16 = true},
+    {XL, .name = "sdxl-custom", .title = "Stable Diffusion XL, custom size",
+     .class_name = "StableDiffusionXLPipeline"},
+    {XL, .name = "sdxl-refiner", .title = "Stable Diffusion XL refiner",
+     .class_name = "StableDiffusionXLImg2ImgPipeline", .context_channels = 1280, .vae_overflows_f16 = true},
     {XL, .name = "sdxl-refiner-custom", .title = "Stable Diffusion XL refiner, custom size",
      .class_name = "StableDiffusionXLImg2ImgPipeline"},
 };

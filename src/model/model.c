@@ -40,7 +40,8 @@ static enum fum_result open_folder(fum_model *model, const char *path, struct fu
         const struct fum_folder_part *part = fum_folder_part(model->folder, weight_parts[i]);
         if (!part && i >= 2) part = fum_folder_require(model->folder, weight_parts[i], err);
         if (!part && i >= 2) return FUM_ERR_FORMAT;
-        if (part) result = fum_model_add_part(model, part->name, part->class_name, part->config, part->weights, NULL, err);
+        if (part)
+            result = fum_model_add_part(model, part->name, part->class_name, part->config, part->weights, NULL, err);
     }
     for (int i = 0; i < 2 && !result; i++) {
         const struct fum_folder_part *part = fum_folder_part(model->folder, tokenizer_parts[i]);
@@ -149,13 +150,14 @@ static enum fum_result set_prediction(fum_model *model, const char *wanted, stru
     for (int i = FUM_PREDICT_EPSILON; wanted && i <= FUM_PREDICT_SAMPLE; i++)
         if (!strcmp(wanted, names[i])) c->prediction_type = (enum fum_prediction)i, wanted = NULL;
     if (wanted)
-        return fum_error_set(err, FUM_ERR_ARG, "unknown prediction \"%s\": use epsilon, v_prediction or sample", wanted);
+        return fum_error_set(err, FUM_ERR_ARG, "unknown prediction \"%s\": use epsilon, v_prediction or sample",
+                             wanted);
     model->info.prediction = names[c->prediction_type];
     return FUM_OK;
 }
 
-// The name of the sampler in force, by making the program that it would run; says early what the scheduler's settings ask
-// for and this build cannot do.
+// The name of the sampler in force, by making the program that it would run; says early what the scheduler's settings
+// ask for and this build cannot do.
 static enum fum_result set_sampler(fum_model *model, struct fum_error *err) {
     struct fum_sample_program *program = NULL;
     struct fum_sample_params params = {
@@ -185,7 +187,8 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
 // A path that exists, or the name of a shipped model.
 static const char *resolve(fum_model *model, const struct fum_model_params *params) {
     const char *path = params && params->path ? params->path : "emoji";
-    if (fum_path_is_dir(path) || fum_path_is_file(path) || strchr(path, '/')) return fum_arena_strdup(model->arena, path);
+    if (fum_path_is_dir(path) || fum_path_is_file(path) || strchr(path, '/'))
+        return fum_arena_strdup(model->arena, path);
     const char *dirs[] = {params ? params->models_dir : NULL, getenv("FUMAROLE_MODELS"), FUM_MODELS_DIR};
     for (int i = 0; i < 3; i++) {
         if (!dirs[i] || !*dirs[i]) continue;

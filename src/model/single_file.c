@@ -35,17 +35,20 @@ enum fum_result fum_model_open_file(fum_model *model, const char *path, struct f
     if (result) goto done;
     model->family = fum_family_find(family_names[c.family]);
     if (c.kind != FUM_CHECKPOINT_BASE) {
-        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: a %s model, which needs a picture to start from, not only a prompt",
-                               path, fum_checkpoint_kind_name(c.kind));
+        result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                               "%s: a %s model, which needs a picture to start from, not only a prompt", path,
+                               fum_checkpoint_kind_name(c.kind));
         goto done;
     }
     if (!c.unet || !c.vae) {
-        result = fum_error_set(err, FUM_ERR_FORMAT, "%s: holds no %s: a whole checkpoint has UNet, VAE and text encoder", path,
-                               c.unet ? "VAE" : "UNet");
+        result =
+            fum_error_set(err, FUM_ERR_FORMAT, "%s: holds no %s: a whole checkpoint has UNet, VAE and text encoder",
+                          path, c.unet ? "VAE" : "UNet");
         goto done;
     }
     // OpenCLIP's encoders were trained with "!" as padding, OpenAI's with the end token.
-    if ((result = load_tokenizer(model, 0, c.family == FUM_CHECKPOINT_SD2 ? "!" : NULL, c.text_encoder, err))) goto done;
+    if ((result = load_tokenizer(model, 0, c.family == FUM_CHECKPOINT_SD2 ? "!" : NULL, c.text_encoder, err)))
+        goto done;
     if ((result = load_tokenizer(model, 1, "!", c.text_encoder_2, err))) goto done;
     if (c.scheduler && (result = fum_sample_config_read(&model->view.schedule, c.scheduler, err))) goto done;
     if (c.zero_snr) model->view.schedule.rescale_betas_zero_snr = FUM_SWITCH_ON;

@@ -39,9 +39,10 @@ enum fum_result fum_case_record(fum_command *command, fum_device *device, const 
                 return fum_error_set(err, FUM_ERR_ARG, "op %s binds operand %d, which is absent", op->name, b->operand);
             if (b->offset % info->binding_align || bytes > info->max_binding || b->offset + bytes > whole)
                 return fum_error_set(
-                    err, FUM_ERR_ARG, "op %s binds bytes %llu + %llu of operand %d, which has %llu (at most %llu at once)",
-                    op->name, (unsigned long long)b->offset, (unsigned long long)bytes, b->operand,
-                    (unsigned long long)whole, (unsigned long long)info->max_binding);
+                    err, FUM_ERR_ARG,
+                    "op %s binds bytes %llu + %llu of operand %d, which has %llu (at most %llu at once)", op->name,
+                    (unsigned long long)b->offset, (unsigned long long)bytes, b->operand, (unsigned long long)whole,
+                    (unsigned long long)info->max_binding);
             binding[i] = (struct fum_binding){.buffer = buffer, .offset = b->offset, .bytes = bytes, .write = b->write};
         }
         r = fum_command_dispatch(command, kernel, binding, d->push, d->groups, op->name, err);

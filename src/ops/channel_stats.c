@@ -1,6 +1,6 @@
 // Mean and sum of squared differences of every channel, for a norm over a picture of which only a part is at hand: x
-// [.., channels], range i32 [2] (first row and how many, of x as rows of channels). The range's rows are cut into `chunks`
-// chunks of equal length (the last ones may be shorter or empty); the result is f32 [chunks, 2, channels].
+// [.., channels], range i32 [2] (first row and how many, of x as rows of channels). The range's rows are cut into
+// `chunks` chunks of equal length (the last ones may be shorter or empty); the result is f32 [chunks, 2, channels].
 #include "ops/emit.h"
 #include "ops/unary.h"
 

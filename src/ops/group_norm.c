@@ -76,8 +76,8 @@ static bool add_single(const struct fum_op_call *call, const struct fum_group_no
                        struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, 1, g->whole, 1)) {
-        struct fum_dispatch *d = fum_group_norm_add_groups(list, "group_norm", "group_norm_texel", call, g, part.batches,
-                                                           span, why, why_size);
+        struct fum_dispatch *d = fum_group_norm_add_groups(list, "group_norm", "group_norm_texel", call, g,
+                                                           part.batches, span, why, why_size);
         if (!d) return false;
         int64_t first = part.batch * g->rows, count = part.batches * g->rows;
         uint32_t x_skip, y_skip, x1_skip = 0;

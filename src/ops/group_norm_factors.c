@@ -28,7 +28,8 @@ bool fum_group_norm_check(const struct fum_op_call *call, char *why, size_t why_
     const struct fum_desc x = fum_group_norm_x(call);
     int64_t channels = fum_shape_channels(&x.shape), groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
     if (x.shape.rank < 2 || !check_second(call)) {
-        snprintf(why, why_size, "x must be [batch, .., channels], a second one like it, and the first then of 4 n channels");
+        snprintf(why, why_size,
+                 "x must be [batch, .., channels], a second one like it, and the first then of 4 n channels");
         return false;
     }
     if (groups < 1 || channels % groups != 0) {

@@ -7,7 +7,8 @@
 // Settings of both ops, in this order.
 enum { FUM_GROUP_NORM_GROUPS, FUM_GROUP_NORM_EPS, FUM_GROUP_NORM_ACT };
 extern const struct fum_attr_def fum_group_norm_attrs[];
-// Inputs of both: x [batch, .., channels], gamma, beta and, optional, another x whose channels follow those of the first.
+// Inputs of both: x [batch, .., channels], gamma, beta and, optional, another x whose channels follow those of the
+// first.
 enum { FUM_GROUP_NORM_X, FUM_GROUP_NORM_GAMMA, FUM_GROUP_NORM_BETA, FUM_GROUP_NORM_X1 };
 
 struct fum_group_norm {

@@ -53,7 +53,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 static bool window(const struct fum_op_call *call, uint64_t *offset) {
     struct fum_copy c = region(call);
     if (!fum_shape_count(&call->out.shape)) return false;
-    if (c.runs > 1 || (c.channels != fum_shape_channels(&c.src.shape) && (c.run > 1 || c.src_channel % 4))) return false;
+    if (c.runs > 1 || (c.channels != fum_shape_channels(&c.src.shape) && (c.run > 1 || c.src_channel % 4)))
+        return false;
     *offset = (uint64_t)c.src_row * fum_desc_row_bytes(&c.src) +
               (uint64_t)c.src_channel * fum_dtype_size(c.src.dtype);
     return true;

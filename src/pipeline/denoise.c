@@ -180,7 +180,8 @@ static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run
         }
     }
     if (!result) result = fum_executable_write(d->g.exe, d->state, state, (size_t)d->slots * batch * one, err);
-    if (!result && rows) result = fum_executable_write(d->g.exe, d->noise, rows, (size_t)d->noise_rows * batch * one, err);
+    if (!result && rows)
+        result = fum_executable_write(d->g.exe, d->noise, rows, (size_t)d->noise_rows * batch * one, err);
     if (!result) result = fum_executable_write_i32(d->g.exe, d->counter, &(int32_t){0}, 1, err);
     if (!result) result = fum_executable_write_i32(d->g.exe, d->flag, &(int32_t){INT32_MAX}, 1, err);
     fum_free(state);

@@ -159,8 +159,8 @@ static enum fum_result context_make(fum_pipeline *pipe, struct fum_context *c, s
     for (int i = 0; i < view->num_text; i++) {
         const struct fum_clip_config *config = &view->text[i].config;
         if (i && config->positions != c->tokens)
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s reads %d tokens, the first encoder %d", view->text[i].part,
-                                 config->positions, c->tokens);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s reads %d tokens, the first encoder %d",
+                                 view->text[i].part, config->positions, c->tokens);
         c->tokens = config->positions;
         c->channels += config->channels;
     }

@@ -18,8 +18,9 @@ static enum fum_result convert(const char *path, const struct fum_loader_tensor 
     size_t count = 1;
     if (!t) return fum_error_set(err, FUM_ERR_FORMAT, "%s: has no tensor \"noise\"", path);
     if (t->view.rank != 4)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor \"noise\" has %d dimensions, not the 4 of [n, channels, height, width]",
-                             path, t->view.rank);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: tensor \"noise\" has %d dimensions, not the 4 of [n, channels, height, width]", path,
+                             t->view.rank);
     for (int i = 0; i < 4; i++) {
         if (t->view.dim[i] > MAX_NOISE_DIM)
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor \"noise\" is far too large", path);

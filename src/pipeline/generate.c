@@ -37,8 +37,9 @@ static enum fum_result check_noise(const struct fum_run *run, struct fum_error *
     if (!p->noise) return FUM_OK;
     if (s[0] >= run->count && s[1] == run->latent_channels && s[2] == run->latent_height && s[3] == run->latent_width)
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_ARG, "the noise has shape [%d, %d, %d, %d], this run needs [%d, %d, %d, %d]", s[0],
-                         s[1], s[2], s[3], run->count, run->latent_channels, run->latent_height, run->latent_width);
+    return fum_error_set(err, FUM_ERR_ARG, "the noise has shape [%d, %d, %d, %d], this run needs [%d, %d, %d, %d]",
+                         s[0], s[1], s[2], s[3], run->count, run->latent_channels, run->latent_height,
+                         run->latent_width);
 }
 
 static bool spacing_from_name(const char *name, enum fum_spacing *spacing) {
@@ -71,7 +72,8 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
                                 struct fum_error *err) {
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
     *run = (struct fum_run){.params = params};
-    if (!params->prompt || !params->on_image) return fum_error_set(err, FUM_ERR_ARG, "a prompt and on_image are required");
+    if (!params->prompt || !params->on_image)
+        return fum_error_set(err, FUM_ERR_ARG, "a prompt and on_image are required");
     if (params->count < 0 || params->count > MAX_COUNT || params->batch < 0 || params->batch > MAX_BATCH)
         return fum_error_set(err, FUM_ERR_ARG, "count must be 1 to %d, batch 1 to %d", MAX_COUNT, MAX_BATCH);
     run->count = params->count ? params->count : 1;

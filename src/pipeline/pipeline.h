@@ -102,8 +102,8 @@ enum fum_result fum_decode_probe(fum_pipeline *pipe, int height, int width, stru
 
 // Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
 enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err);
-// Runs the sampler for pictures [first, first + batch); latents [batch, height, width, channels] get the result. Pictures
-// at or past `count` repeat the last one. *finite: whether every value is.
+// Runs the sampler for pictures [first, first + batch); latents [batch, height, width, channels] get the result.
+// Pictures at or past `count` repeat the last one. *finite: whether every value is.
 enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents, bool *finite,
                             struct fum_error *err);
 // The name of the first node whose result is not finite when the run is repeated; NULL when none is found.

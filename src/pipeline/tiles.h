@@ -12,7 +12,8 @@ enum { FUM_TILE_MIN = 8 };
 // Halves the longer side, keeping to FUM_TILE_MIN; false when neither can be halved any more.
 bool fum_tile_shrink(int *height, int *width);
 
-// How many tiles of `tile` cover `length`, neighbours overlapping by a quarter of a tile or more; 1 when tile == length.
+// How many tiles of `tile` cover `length`, neighbours overlapping by a quarter of a tile or more; 1 when tile ==
+// length.
 int fum_tile_count(int length, int tile);
 // Where the i-th one starts: they are spread evenly, the first at 0, the last ending at length.
 int fum_tile_start(int length, int tile, int i);

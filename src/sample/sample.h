@@ -136,8 +136,9 @@ enum fum_result fum_sample_create(struct fum_sample_program **program, const str
 void fum_sample_destroy(struct fum_sample_program **program);
 
 // Rows for the device, one per evaluation: [0] c_in, [1] guidance, [2] a, [3] b, [4] clip, [5] noise row or
-// -1, then from [6] m as K rows of K + 3 (slots, D, noise, D before the clamp), K = program->slots. fum_sample_row_size floats
-// each; `rows` has `stride` (at least that) floats per evaluation; floats past the row are zeroed.
+// -1, then from [6] m as K rows of K + 3 (slots, D, noise, D before the clamp), K = program->slots.
+// fum_sample_row_size floats each; `rows` has `stride` (at least that) floats per evaluation; floats past the row are
+// zeroed.
 size_t fum_sample_row_size(const struct fum_sample_program *program);
 void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows, size_t stride);
 

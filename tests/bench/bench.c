@@ -58,7 +58,8 @@ static void limits(void **state) {
 static void one_op(void **state) {
     (void)state;
     struct fum_bench_report *report = measure(&(struct fum_bench_params){
-        .parts = FUM_BENCH_OPS, .op = "layer_norm", .types = 1u << FUM_F32 | 1u << FUM_BF16, .seconds = 10, .repeats = 2});
+        .parts = FUM_BENCH_OPS, .op = "layer_norm", .types = 1u << FUM_F32 | 1u << FUM_BF16, .seconds = 10,
+        .repeats = 2});
     int types[FUM_DTYPE_COUNT] = {0};
     assert_true(report->num_ops > 0);
     for (int i = 0; i < report->num_ops; i++) {
@@ -148,7 +149,8 @@ static void refusals(void **state) {
     struct fum_bench_report *report = NULL;
     assert_int_equal(fum_bench(device, &(struct fum_bench_params){.op = "no such op"}, &report, &err), FUM_ERR_ARG);
     assert_int_equal(fum_bench(device, &(struct fum_bench_params){.models = "sd9"}, &report, &err), FUM_ERR_ARG);
-    assert_int_equal(fum_bench(device, &(struct fum_bench_params){.parts = FUM_BENCH_MODELS, .models = "emoji", .width = 31},
+    assert_int_equal(fum_bench(device,
+                               &(struct fum_bench_params){.parts = FUM_BENCH_MODELS, .models = "emoji", .width = 31},
                                &report, &err),
                      FUM_ERR_ARG);
     assert_null(report);

@@ -43,7 +43,7 @@ expect 0 'fma f32' bench -q --limits --repeats 2 --json link.json
 check 'a link stays a link' [ -L link.json ]
 check 'a link is written through' grep -q fumarole-bench target.json
 if [ -c /dev/full ]; then
-    "$fumarole" bench --compare op.json op.json >/dev/full 2>err.txt
+    "$fumarole" bench -q --limits --repeats 2 >/dev/full 2>err.txt
     check "status 1 on a full disk, not $?" [ "$?" = 1 ]
     check 'a full disk is said' grep -q 'could not write to standard output' err.txt
 fi

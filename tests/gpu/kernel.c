@@ -158,8 +158,8 @@ static void test_cache(void **state) {
     assert_int_equal(rmdir(dir), 0); // nothing else was left behind
 }
 
-// A device for its compiler alone: kernels compile and bad ones are refused as ever; nothing is allocated, nothing runs,
-// nothing is kept on disk.
+// A device for its compiler alone: kernels compile and bad ones are refused as ever; nothing is allocated, nothing
+// runs, nothing is kept on disk.
 static void test_compile_only(void **state) {
     (void)state;
     char dir[] = "/tmp/fumarole-kernel-XXXXXX";

@@ -61,7 +61,8 @@ static fum_tensor *add(fum_graph *g, const char *op, fum_tensor *a, fum_tensor *
 
 static fum_tensor *weight(fum_graph *g, const char *name) {
     bool conv = strstr(name, "conv") && strstr(name, "weight");
-    struct fum_shape shape = conv ? (struct fum_shape){4, {3, 3, CHANNELS, CHANNELS}} : (struct fum_shape){1, {CHANNELS}};
+    struct fum_shape shape =
+        conv ? (struct fum_shape){4, {3, 3, CHANNELS, CHANNELS}} : (struct fum_shape){1, {CHANNELS}};
     return fum_graph_weight(g, name, shape, conv ? FUM_PACK_CONV : FUM_PACK_NONE);
 }
 
@@ -76,8 +77,10 @@ struct net {
 static struct net build(enum fum_dtype storage) {
     struct net n;
     assert_int_equal(fum_graph_create(&n.g, storage, NULL), FUM_OK);
-    n.x = fum_graph_input(n.g, "x", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, CHANNELS}}, storage, FUM_STAGE_LATENTS);
-    n.prompt = fum_graph_input(n.g, "prompt", (struct fum_shape){4, {BATCH, 1, 1, CHANNELS}}, storage, FUM_STAGE_PROMPT);
+    n.x =
+        fum_graph_input(n.g, "x", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, CHANNELS}}, storage, FUM_STAGE_LATENTS);
+    n.prompt =
+        fum_graph_input(n.g, "prompt", (struct fum_shape){4, {BATCH, 1, 1, CHANNELS}}, storage, FUM_STAGE_PROMPT);
     float ramp[CHANNELS];
     for (int i = 0; i < CHANNELS; i++) ramp[i] = 0.1f * (float)i - 0.7f;
     fum_tensor *factor = fum_graph_constant(n.g, "ramp", (struct fum_shape){1, {CHANNELS}}, ramp);
@@ -158,7 +161,8 @@ static void compare(fum_device *device, enum fum_dtype storage, double bound, bo
     char passes[64] = "";
     if (fum_interp_create(&interp, reference.g, &source, false, &err)) fail_msg("%s", err.text);
     struct fum_executable_params params = {.dump = on_dump, .user = passes};
-    if (fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .source = source, .label = "test"}, &err) ||
+    if (fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .source = source, .label = "test"},
+                           &err) ||
         fum_executable_compile(&exe, net.g, device, weights, &params, &err))
         fail_msg("%s", err.text);
     if (normalising) check_normalising(net.g, &conv);
@@ -215,7 +219,8 @@ static void test_bad_weights(void **state) {
     struct net net = build(FUM_F32);
     fum_weights *weights = NULL;
     fum_executable *exe = NULL;
-    fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .source = source, .label = "part"}, &err);
+    fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .source = source, .label = "part"},
+                       &err);
     assert_int_equal(fum_executable_compile(&exe, net.g, device, weights, NULL, &err), FUM_ERR_FORMAT);
     assert_null(exe);
     assert_non_null(strstr(err.text, "1.conv.bias"));

@@ -176,7 +176,8 @@ static void test_fuse(void **state) {
         fum_interp_destroy(&interp);
         fum_graph_destroy(&g);
     }
-    for (size_t i = 0; i < count; i++) assert_true(results[0][i] - results[1][i] < 1e-5f && results[1][i] - results[0][i] < 1e-5f);
+    for (size_t i = 0; i < count; i++)
+        assert_true(results[0][i] - results[1][i] < 1e-5f && results[1][i] - results[0][i] < 1e-5f);
     for (int i = 0; i < 3; i++) fum_free(data[i]);
     fum_free(in), fum_free(time), fum_free(results[0]), fum_free(results[1]);
 }

@@ -186,7 +186,8 @@ static void test_q8(void **state) {
     struct fum_view view = {.dtype = FUM_F32, .rank = 2, .dim = {N, K}, .data = data};
     assert_true(fum_pack_check(&view, FUM_PACK_Q8, &shape, why, sizeof why));
     for (int first = 0; first < ROWS; first += 7)
-        fum_pack_rows(&view, FUM_PACK_Q8, &shape, first, ROWS - first < 7 ? ROWS - first : 7, got + first * ROW, FUM_F32, ROW);
+        fum_pack_rows(&view, FUM_PACK_Q8, &shape, first, ROWS - first < 7 ? ROWS - first : 7, got + first * ROW,
+                      FUM_F32, ROW);
     for (int n = 0; n < N; n++)
         for (int b = 0; b < K / 32; b++) {
             const float *x = data + n * K + 32 * b;
@@ -201,7 +202,8 @@ static void test_q8(void **state) {
             assert_true(factor == fum_round_to(FUM_F16, most / 127));
             for (int k = 0; k < 32; k++) {
                 int q = (int8_t)(got[(9 * b + k / 4) * ROW + n] >> 8 * (k % 4) & 0xff);
-                if (q != (most > 0 ? (int)roundf(x[k] * (1 / (most / 127))) : 0)) fail_msg("%d, %d: %d", n, 32 * b + k, q);
+                if (q != (most > 0 ? (int)roundf(x[k] * (1 / (most / 127))) : 0))
+                    fail_msg("%d, %d: %d", n, 32 * b + k, q);
             }
         }
     view.dim[1] = 64;
@@ -209,8 +211,8 @@ static void test_q8(void **state) {
     assert_string_equal(why, "the file has shape [37, 64], the model wants [37, 96]");
 }
 
-// FUM_PACK_WINOGRAD, by ranges of rows that begin and end within a point: conv2d_winograd's plain C with it computes what
-// conv2d's does with the same weight as it is.
+// FUM_PACK_WINOGRAD, by ranges of rows that begin and end within a point: conv2d_winograd's plain C with it computes
+// what conv2d's does with the same weight as it is.
 static void test_winograd(void **state) {
     (void)state;
     enum { HEIGHT = 6, WIDTH = 9, IN = 37, OUT = 21, ROWS = 36 * IN, ROW = 24 };
@@ -219,13 +221,15 @@ static void test_winograd(void **state) {
     const struct fum_shape shape = {3, {36, IN, OUT}}, as_it_is = {4, {3, 3, IN, OUT}};
     char why[128];
     uint32_t random = 7;
-    for (int i = 0; i < OUT * IN * 9; i++) data[i] = (float)((random = random * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
-    for (int i = 0; i < HEIGHT * WIDTH * IN; i++) x[i] = (float)((random = random * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
+    for (int i = 0; i < OUT * IN * 9; i++)
+        data[i] = (float)((random = random * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
+    for (int i = 0; i < HEIGHT * WIDTH * IN; i++)
+        x[i] = (float)((random = random * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
     struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {OUT, IN, 3, 3}, .data = data};
     assert_true(fum_pack_check(&view, FUM_PACK_WINOGRAD, &shape, why, sizeof why));
     for (int first = 0; first < ROWS; first += 50)
-        fum_pack_rows(&view, FUM_PACK_WINOGRAD, &shape, first, ROWS - first < 50 ? ROWS - first : 50, packed + first * ROW,
-                      FUM_F32, ROW);
+        fum_pack_rows(&view, FUM_PACK_WINOGRAD, &shape, first, ROWS - first < 50 ? ROWS - first : 50,
+                      packed + first * ROW, FUM_F32, ROW);
     fum_pack_rows(&view, FUM_PACK_CONV, &as_it_is, 0, 9 * IN, taps, FUM_F32, OUT);
     for (int r = 0; r < ROWS; r++) {
         memcpy(dense + r * OUT, packed + r * ROW, OUT * sizeof *dense);
@@ -252,7 +256,7 @@ static void test_winograd(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack), cmocka_unit_test(test_q8),
-                                       cmocka_unit_test(test_winograd)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack),
+                                       cmocka_unit_test(test_q8), cmocka_unit_test(test_winograd)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Where a shader's push constants hold the quads to skip at the start of the output's window, and which binding that is.
+// Where a shader's push constants hold the quads to skip at the start of the output's window, and which binding that
+// is.
 struct layout {
     const char *shader;
     int y_bind, y_skip;

@@ -111,8 +111,8 @@ static void run_sweep(unsigned without, enum fum_injection what, int step) {
     while (fail_at(&s, n)) n += step ? step : 1 + n / 3;
     end(&s);
     print_message("%s, %s run: %d failures up to call %d, %d of them after the first picture\n",
-                  what == FUM_INJECT_DEVICE_LOST ? "device lost" : "out of memory", step ? "second" : "first", s.failures,
-                  n, s.after[1]);
+                  what == FUM_INJECT_DEVICE_LOST ? "device lost" : "out of memory", step ? "second" : "first",
+                  s.failures, n, s.after[1]);
     assert_true(s.failures >= (step ? 7 : 15));
     for (int i = 0; i < PICTURES && step; i++) assert_true(s.after[i] > 0);
     fum_model_destroy(&model);

@@ -146,7 +146,8 @@ static void test_damaged(void **state) {
     damaged(UNET, "down_blocks.1.resnets.0.conv1.weight", "down_blocks.1.resnets.0.conv1", FUM_PRECISION_F32);
     damaged(UNET, "mid_block.attentions.0.transformer_blocks.0.ff.net.2.bias",
             "mid_block.attentions.0.transformer_blocks.0.ff.net.2", FUM_PRECISION_F16);
-    damaged(VAE, "decoder.mid_block.attentions.0.to_k.weight", "decoder.mid_block.attentions.0.to_k", FUM_PRECISION_F32);
+    damaged(VAE, "decoder.mid_block.attentions.0.to_k.weight", "decoder.mid_block.attentions.0.to_k",
+            FUM_PRECISION_F32);
     damaged(VAE, "decoder.conv_out.bias", "decoder.conv_out", FUM_PRECISION_F16);
     damaged(TEXT, "encoder.layers.1.mlp.fc1.weight", "text_model.encoder.layers.1.mlp.fc1", FUM_PRECISION_F16);
 }
@@ -155,8 +156,8 @@ static enum fum_dtype *storage_of(fum_pipeline *pipe, enum part part) {
     return part == UNET ? &pipe->unet_storage : part == VAE ? &pipe->vae_storage : &pipe->text_storage;
 }
 
-// Weights that give values which f16 cannot hold, and a picture all the same: of a residual block's first convolution, say,
-// whose result is normalised right after it. The part is done again in f32.
+// Weights that give values which f16 cannot hold, and a picture all the same: of a residual block's first convolution,
+// say, whose result is normalised right after it. The part is done again in f32.
 static void overflow(enum part part, const char *layer, const struct change *changes, int num_changes) {
     fum_device *device = open_device(true);
     if (!has_f16(device)) {

@@ -1,4 +1,5 @@
-// Whole runs of the tiny models against diffusers: latents and pictures, in f32 and in f16, with the validation layer on.
+// Whole runs of the tiny models against diffusers: latents and pictures, in f32 and in f16, with the validation layer
+// on.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
