@@ -31,7 +31,8 @@ layout(constant_id = 13) const uint ACT = 0;
 layout(constant_id = 14) const uint EPILOGUE = 0;   // bits: 1 bias, 2 row, 4 residual
 layout(constant_id = 15) const uint TRANSPOSED = 0; // 1: w is [n, k]
 layout(constant_id = 16) const uint K_TAIL = 1;     // 0: the terms (of each tap) are a multiple of TILE_K
-layout(constant_id = 17) const uint WIDE = 0;       // bits: 1 rows of x are whole units, 2 those of w
+// Bits: 1 rows of x are whole units, 2 those of w; 4: w is packed as FUM_PACK_Q8.
+layout(constant_id = 17) const uint WIDE = 0;
 layout(constant_id = 18) const uint PARTIAL = 0;    // 1: sums go to scratch, one layer per split
 layout(constant_id = 19) const uint CONV = 0;
 layout(constant_id = 20) const uint UP = 0;         // 1: the image is read doubled
@@ -131,6 +132,15 @@ uvec4 w_unit(uint at, uint q, uint row_quads) {
     return uvec4(w[at + min(q, row_quads - 1u)], w[at + min(q + 1u, row_quads - 1u)]);
 }
 
+// The unit of columns from quad q on for term `at` of a weight in blocks of 32 terms, nine rows, the last of them factors.
+uvec4 multiply_out(uint at, uint q) {
+    uint block = w_at + at / 32u * 9u * nq, words = block + at % 32u / 4u * nq, next = min(q + 1u, nq - 1u);
+    int byte = int(at % 4u * 8u);
+    vec4 low = uintBitsToFloat(w_wide[block + 8u * nq + q]) * vec4(bitfieldExtract(ivec4(w_wide[words + q]), byte, 8));
+    vec4 high = uintBitsToFloat(w_wide[block + 8u * nq + next]) * vec4(bitfieldExtract(ivec4(w_wide[words + next]), byte, 8));
+    return uvec4(half_store(low), half_store(high));
+}
+
 uvec2 normalised(uvec2 quad, uint image, uint q) {
     uint at = norm_skip + image * 2u * cq + min(q, cq - 1u);
     return half_store(act_apply(NORM_ACT, fma(half_load(quad), norm[at], norm[at + cq])));
@@ -181,8 +191,11 @@ void fetch_w(uint at, uint end) {
         } else {
             if (K_TAIL != 0u) find_tap(at + w_row(i) / 8u, tap, place);
             uint k = 8u * place + (K_TAIL != 0u ? w_row(i) % 8u : w_row(i));
-            if (K_TAIL == 0u || (at + w_row(i) / 8u < end && k < channels))
-                next_w[i] = w_unit(w_at + (tap * channels + k) * nq, column(8u * w_place(i)) / 4u, nq);
+            if (K_TAIL == 0u || (at + w_row(i) / 8u < end && k < channels)) {
+                uint q = column(8u * w_place(i)) / 4u;
+                if ((WIDE & 4u) != 0u) next_w[i] = multiply_out(tap * channels + k, min(q, nq - 1u));
+                else next_w[i] = w_unit(w_at + (tap * channels + k) * nq, q, nq);
+            }
         }
     }
 }

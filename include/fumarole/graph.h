@@ -58,14 +58,15 @@ enum fum_pack {
     // File [out, in], in a multiple of 32, as ggml's q8_0: each 32 inputs of an output are integers of 8 bits times one
     // factor, d = max |x| / 127 rounded to f16. Graph [in / 32 * 9, out], of 32-bit words said to be f32: rows 9b to 9b + 7
     // hold four integers a word, those of inputs 32b + 4r to 32b + 4r + 3 from the low byte up; row 9b + 8 the factors as
-    // f32. A pass's choice.
+    // f32. Of a convolution, file [out, in, height, width] with up to nine taps, graph [height, width, in / 32 * 9, out]: so
+    // for each tap. A pass's choice.
     FUM_PACK_Q8,
 };
 // A weight of that name from the model's files. `shape` is the graph's.
 FUM_API fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_pack pack);
 
-// Weights of matrix products are to be stored as q8_0 (FUM_PACK_Q8), where their inputs are a multiple of 32. Before the
-// graph is compiled; graph may be NULL.
+// Weights of products and convolutions are to be stored as q8_0 (FUM_PACK_Q8), where their inputs are a multiple of 32.
+// Before the graph is compiled; graph may be NULL.
 FUM_API void fum_graph_quantise(fum_graph *graph);
 
 // An op's named setting: {"stride", 2}. Settings that are not named keep the op's defaults.

@@ -25,7 +25,7 @@ enum fum_precision {
 
 enum fum_weight_type {
     FUM_WEIGHTS_AUTO = 0, // as `precision` says
-    FUM_WEIGHTS_Q8_0,     // weights of matrix products in the UNet and the text encoders as ggml's q8_0: 9 bits each
+    FUM_WEIGHTS_Q8_0,     // those of products and convolutions in the UNet and the text encoders as ggml's q8_0: 9 bits each
 };
 
 #define FUM_MEMORY_AUTO UINT64_MAX

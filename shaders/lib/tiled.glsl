@@ -30,11 +30,13 @@ layout(constant_id = 18) const uint NORM_ACT = 0;
 // Activation of gates. The tile's columns are then BN / 2 of values and the BN / 2 gates that belong to them, which lie
 // half of all columns on; TN is 8: an invocation has both. Such a sum is not split.
 layout(constant_id = 19) const uint GATE = 0;
+layout(constant_id = 20) const uint Q8 = 0;         // 1: w is packed as FUM_PACK_Q8
 
 #include "lib/gemm_push.glsl"
 
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer W { QUAD w[]; };
+layout(set = 0, binding = 1) readonly buffer WQ8 { uvec4 w_q8[]; };
 layout(set = 0, binding = 2) readonly buffer Bias { QUAD bias[]; };
 layout(set = 0, binding = 3) readonly buffer Row { QUAD row[]; };
 layout(set = 0, binding = 4) readonly buffer Residual { QUAD residual[]; };
@@ -165,6 +167,12 @@ bool find_w_row(uint q, uint j, out uint at) {
     return c < channels;
 }
 
+// Number j of the terms of quad q, in a quad of columns. Blocks of 32 terms are nine rows, the last of them factors.
+vec4 multiply_out(uint q, uint j, uint col) {
+    uint at = w_at + q / 8u * 9u * nq + col;
+    return uintBitsToFloat(w_q8[at + 8u * nq]) * vec4(bitfieldExtract(ivec4(w_q8[at + q % 8u * nq]), int(8u * j), 8));
+}
+
 void fetch_b(uint q, uint q_end) {
     [[unroll]] for (uint i = 0u; i < B_LOADS; i++) {
         uint item = lane() + i * THREADS;
@@ -176,7 +184,8 @@ void fetch_b(uint q, uint q_end) {
         } else {
             uint k = item / B_STRIDE, col = min(column(item % B_STRIDE), nq - 1u), at;
             bool there = q + k / 4u < q_end;
-            if (find_w_row(q + k / 4u, k % 4u, at) && there) v = quad_load(w[w_at + at * nq + col]);
+            if (Q8 != 0u && there) v = multiply_out(q + k / 4u, k % 4u, col);
+            else if (Q8 == 0u && find_w_row(q + k / 4u, k % 4u, at) && there) v = quad_load(w[w_at + at * nq + col]);
         }
         next_b[i] = TILE(v);
     }

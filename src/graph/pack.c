@@ -11,6 +11,8 @@
 // Bytes of a block's columns, which are a cache line, and elements of a run: 9 taps of 32 channels. Runs lie a little more
 // than themselves apart, so that the same element of all of them falls into different sets of the cache.
 enum { LINE = 64, RUN = 288, STRIDE = RUN + 8 };
+// Of a convolution's kernel in FUM_PACK_Q8.
+enum { MOST_TAPS = 9 };
 
 static int64_t view_count(const struct fum_view *view) {
     int64_t n = 1;
@@ -38,9 +40,13 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
              view->dim[3] == 3;
         want[0] = d[2], want[1] = d[1], want[2] = want[3] = 3, rank = 4;
     } else if (pack == FUM_PACK_Q8) {
-        want[0] = d[1], want[1] = d[0] / FUM_Q8_ROWS * FUM_Q8_BLOCK, rank = 2;
-        ok = shape->rank == 2 && view->rank >= 2 && view->dim[0] == want[0] && view->dim[1] == want[1] &&
-             view_count(view) == want[0] * want[1];
+        bool conv = shape->rank == 4;
+        int64_t taps = conv ? d[0] * d[1] : 1;
+        want[0] = d[conv ? 3 : 1], want[1] = d[conv ? 2 : 0] / FUM_Q8_ROWS * FUM_Q8_BLOCK, rank = 2;
+        if (conv) want[2] = d[0], want[3] = d[1], rank = 4;
+        ok = (conv || shape->rank == 2) && taps <= MOST_TAPS && view->rank >= 2 && view->dim[0] == want[0] &&
+             view->dim[1] == want[1] && view_count(view) == want[0] * want[1] * taps &&
+             (taps == 1 || (view->rank == 4 && view->dim[2] == d[0] && view->dim[3] == d[1]));
     } else {
         for (rank = 0; rank < shape->rank; rank++) want[rank] = d[rank];
     }
@@ -173,23 +179,29 @@ static void quantise(const float *x, uint32_t *words) {
     memcpy(&words[FUM_Q8_ROWS - 1], &stored, sizeof stored);
 }
 
-// Rows [first, first + count) of FUM_PACK_Q8, by a cache line of outputs and a block.
-static void quantise_rows(const struct fum_view *view, int64_t columns, int64_t first, int64_t count, uint32_t *dst,
-                          int64_t row_elements) {
+// Rows [first, first + count) of FUM_PACK_Q8, by a cache line of outputs and a block: 32 channels in each of the taps, which
+// lie together in the file and `blocks` blocks apart in the packed weight.
+static void quantise_rows(const struct fum_view *view, int64_t taps, int64_t columns, int64_t first, int64_t count,
+                          uint32_t *dst, int64_t row_elements) {
     enum { EACH = LINE / sizeof(uint32_t) };
-    int64_t length = view->dim[1];
+    int64_t blocks = view->dim[1] / FUM_Q8_BLOCK, from = taps > 1 ? 0 : first / FUM_Q8_ROWS;
+    int64_t to = taps > 1 ? blocks : (first + count + FUM_Q8_ROWS - 1) / FUM_Q8_ROWS;
     for (int64_t o = 0; o < columns; o += EACH) {
         int64_t wide = columns - o < EACH ? columns - o : EACH;
-        for (int64_t b = first / FUM_Q8_ROWS; b * FUM_Q8_ROWS < first + count; b++) {
-            uint32_t words[EACH][FUM_Q8_ROWS];
-            float x[FUM_Q8_BLOCK];
-            for (int64_t k = 0; k < wide; k++) {
-                convert_run(x, FUM_F32, view, (o + k) * length + b * FUM_Q8_BLOCK, FUM_Q8_BLOCK);
-                quantise(x, words[k]);
-            }
-            for (int64_t r = 0; r < FUM_Q8_ROWS; r++) {
-                int64_t row = b * FUM_Q8_ROWS + r - first;
-                for (int64_t k = 0; k < wide && row >= 0 && row < count; k++) dst[row * row_elements + o + k] = words[k][r];
+        for (int64_t b = from; b < to; b++) {
+            float run[EACH][FUM_Q8_BLOCK * MOST_TAPS];
+            for (int64_t k = 0; k < wide; k++)
+                convert_run(run[k], FUM_F32, view, ((o + k) * blocks + b) * FUM_Q8_BLOCK * taps, FUM_Q8_BLOCK * taps);
+            for (int64_t t = 0; t < taps; t++) {
+                int64_t top = (t * blocks + b) * FUM_Q8_ROWS - first;
+                for (int64_t k = 0; k < wide && top < count && top + FUM_Q8_ROWS > 0; k++) {
+                    uint32_t words[FUM_Q8_ROWS];
+                    float x[FUM_Q8_BLOCK];
+                    for (int64_t i = 0; i < FUM_Q8_BLOCK; i++) x[i] = run[k][i * taps + t];
+                    quantise(x, words);
+                    for (int64_t r = 0; r < FUM_Q8_ROWS; r++)
+                        if (top + r >= 0 && top + r < count) dst[(top + r) * row_elements + o + k] = words[r];
+                }
             }
         }
     }
@@ -211,7 +223,7 @@ void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct
         return;
     }
     if (pack == FUM_PACK_Q8) {
-        quantise_rows(view, columns, first, count, dst, row_elements);
+        quantise_rows(view, shape->rank == 4 ? shape->dim[0] * shape->dim[1] : 1, columns, first, count, dst, row_elements);
         return;
     }
     int64_t length = fum_shape_rows(shape), taps = pack == FUM_PACK_CONV ? shape->dim[0] * shape->dim[1] : 1;

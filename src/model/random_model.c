@@ -121,6 +121,9 @@ static struct fum_view file_view(const fum_tensor *t) {
     case FUM_PACK_CONV: return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[3], d[2], d[0], d[1]}};
     case FUM_PACK_WINOGRAD: return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[2], d[1], 3, 3}};
     case FUM_PACK_Q8:
+        if (t->desc.shape.rank == 4)
+            return (struct fum_view){.dtype = FUM_F16, .rank = 4,
+                                     .dim = {d[3], d[2] / FUM_Q8_ROWS * FUM_Q8_BLOCK, d[0], d[1]}};
         return (struct fum_view){.dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0] / FUM_Q8_ROWS * FUM_Q8_BLOCK}};
     case FUM_PACK_NONE: break;
     }

@@ -120,7 +120,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
     d->bind[0].write = d->bind[1].write = false;
     if (c->in_c && x_count) fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], x_first, x_count, &x_skip);
     if (c->in_c)
-        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], 0, c->kernel_h * c->kernel_w * c->in_c, &w_skip);
+        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], 0, fum_conv_weight_rows(c), &w_skip);
     fum_gemm_bind_epilogue(list, call, d, y_first, total, &residual_skip);
     d->bind[6] = d->bind[0];
     if (norm && c->in_c)
@@ -154,19 +154,22 @@ int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_
     return doubled < 0 ? 0 : fum_min_i64(fit, doubled / c->stride + 1);
 }
 
-// A 1x1 kernel with nothing around it is a matrix product over the pixels.
-static bool is_product(const struct fum_conv *c) {
+bool fum_conv_is_product(const struct fum_conv *c) {
     return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->up == 1 && c->out_h == c->in_h &&
            c->out_w == c->in_w && c->pad == 0;
+}
+
+struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c) {
+    return (struct fum_gemm){.batches = 1, .rows = c->batches * c->out_h * c->out_w, .k = c->in_c, .n = c->out_c,
+                             .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = c->out_h * c->out_w,
+                             .act = (enum fum_act)call->attr[FUM_CONV_ACT], .scale = 1, .q8 = c->q8};
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_conv c = fum_conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    if (is_product(&c) && !call->has[FUM_CONV_NORM]) {
-        struct fum_gemm g = {.batches = 1, .rows = c.batches * c.out_h * c.out_w, .k = c.in_c, .n = c.out_c,
-                             .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = c.out_h * c.out_w,
-                             .act = (enum fum_act)call->attr[FUM_CONV_ACT], .scale = 1};
+    if (fum_conv_is_product(&c) && !call->has[FUM_CONV_NORM]) {
+        struct fum_gemm g = fum_conv_product(call, &c);
         return fum_gemm_dispatch(call, &g, list, why, why_size);
     }
     return fum_variant_conv2d(call, &c, list) || fum_conv_dispatch_by(&fum_gemm_plain, call, &c, list, why, why_size);
@@ -215,4 +218,5 @@ const struct fum_op fum_op_conv2d = {
     .flops = flops,
     FUM_CONV_SLOTS,
     .packed_op = fum_winograd_pays,
+    .quantised_op = fum_conv2d_q8_op,
 };

@@ -18,14 +18,28 @@ bool fum_conv_infer_norm(const struct fum_op_call *call, char *why, size_t why_s
 
 struct fum_conv {
     int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, up; // up: 1 or 2
+    bool q8; // w is packed as FUM_PACK_Q8, the blocks of each tap along its channels
 };
 
 static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
     const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
     return (struct fum_conv){x[0], x[1], x[2], x[3], y[1], y[2], y[3], w[0], w[1],
                              (int64_t)call->attr[FUM_CONV_STRIDE], (int64_t)call->attr[FUM_CONV_PAD],
-                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1};
+                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1, false};
 }
+
+// Rows of the weight.
+static inline int64_t fum_conv_weight_rows(const struct fum_conv *c) {
+    return c->kernel_h * c->kernel_w * (c->q8 ? c->in_c / FUM_Q8_BLOCK * FUM_Q8_ROWS : c->in_c);
+}
+
+// A 1x1 kernel with nothing around it is a matrix product over the pixels.
+bool fum_conv_is_product(const struct fum_conv *c);
+struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c);
+
+// The hook `quantised_op` of conv2d's record.
+const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);
 
 // The dispatches of a convolution that is no plain matrix product, by one family of kernels.
 bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,

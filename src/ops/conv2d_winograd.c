@@ -17,7 +17,7 @@ enum { TILE = 4, TAPS = 6, POINTS = 36 };
 static struct fum_conv conv_of(const struct fum_op_call *call) {
     const int64_t *x = call->in[0].shape.dim, *y = call->out.shape.dim;
     return (struct fum_conv){x[0], x[1], x[2], x[3], y[1], y[2],
-                             y[3], 3,    3,    1,    1,    call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1};
+                             y[3], 3,    3,    1,    1,    call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1, false};
 }
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {

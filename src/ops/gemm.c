@@ -155,7 +155,7 @@ static int64_t pair_columns(struct fum_dispatch *d, int64_t tiles_n) {
     return d->push[TILES_N];
 }
 
-static int64_t weight_rows(const struct fum_gemm *g) {
+int64_t fum_gemm_weight_rows(const struct fum_gemm *g) {
     if (g->q8) return g->k / FUM_Q8_BLOCK * FUM_Q8_ROWS;
     return g->transposed ? g->n : g->k;
 }
@@ -184,7 +184,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
     if (g->gate && !kernels->texels) tiles_n = pair_columns(d, tiles_n);
 
     int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
-    int64_t w_rows = weight_rows(g);
+    int64_t w_rows = fum_gemm_weight_rows(g);
     uint32_t x_skip = 0, w_skip = 0, y_skip = 0, residual_skip;
     fum_bind_rows(list, d, 5, FUM_OUT, true, &call->out, first, count, &y_skip);
     if (g->k == 0) { // nothing to read: x and w have no bytes
@@ -232,7 +232,7 @@ bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct f
                  (unsigned long long)info->max_binding);
         return false;
     }
-    int64_t w_rows = weight_rows(g), w_fit = fum_rows_per_binding(info, &call->in[FUM_GEMM_W]);
+    int64_t w_rows = fum_gemm_weight_rows(g), w_fit = fum_rows_per_binding(info, &call->in[FUM_GEMM_W]);
     int64_t w_whole = w_rows ? w_fit / w_rows : INT64_MAX; // batches of w that fit one binding
     // Each batch of x has its own of w: a part then binds only its batches of w.
     bool own_w = g->w_batches > 1 && g->w_batches == g->batches;

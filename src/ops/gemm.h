@@ -64,6 +64,8 @@ struct fum_gemm {
     // factors, k / 32 a row.
     uint64_t x8_bytes, x8_factors;
 };
+// Rows of a batch of w.
+int64_t fum_gemm_weight_rows(const struct fum_gemm *g);
 // Settings of matmul and matmul_q8, and what both records have for a gate.
 extern const struct fum_attr_def fum_matmul_attrs[];
 enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE };
@@ -71,6 +73,11 @@ enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE
 bool fum_matmul_infer_gate(struct fum_op_call *call, char *why, size_t why_size);
 bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call);
 #define FUM_MATMUL_GATE_SLOT .gate_attr = "gate", .gates = fum_matmul_gates
+// Element k of column n of a weight packed as FUM_PACK_Q8, as its words lie.
+double fum_q8_at(const float *w, int64_t columns, int64_t k, int64_t n);
+// The dispatches of a product by such a weight.
+bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list, char *why,
+                          size_t why_size);
 // The hook `quantised_op` of matmul's record.
 const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
                                       const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);

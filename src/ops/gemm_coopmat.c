@@ -163,7 +163,8 @@ static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool laye
     bool partial = layers || p->splits > 1;
     // Rows of an even number of quads start on 16 bytes, whatever window of them is bound; gates start half a row on.
     uint32_t even = job->gate && !job->transposed ? 4 : 2;
-    uint32_t wide = (p->cq % 2 == 0 ? 1u : 0u) | ((job->transposed ? p->cq : p->nq) % even == 0 ? 2u : 0u);
+    uint32_t wide = (p->cq % 2 == 0 ? 1u : 0u) | ((job->transposed ? p->cq : p->nq) % even == 0 ? 2u : 0u) |
+                    (job->q8 ? 4u : 0u);
     *d = (struct fum_dispatch){.shader = "gemm_coopmat", .dtype = job->call->out.dtype,
                                .subgroup = list->info->matrix_subgroup, .num_bind = FUM_GEMM_JOB_BINDINGS,
                                .num_push = sizeof *p / sizeof(uint32_t)};

@@ -72,10 +72,10 @@ static void bind_rows(struct fum_gemm_job *job, const struct fum_dispatches *lis
 static bool matmul_part(const struct fum_op_call *call, const struct fum_gemm *g, const struct fum_part *part,
                         bool own_w, fum_gemm_job_add add, struct fum_dispatches *list) {
     int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
-    int64_t w_rows = g->transposed ? g->n : g->k;
+    int64_t w_rows = fum_gemm_weight_rows(g);
     int64_t shared = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1 ? g->row_rows : 0;
     struct fum_gemm_job job = {
-        .call = call, .transposed = g->transposed, .act = g->act, .gate = g->gate,
+        .call = call, .transposed = g->transposed, .act = g->act, .gate = g->gate, .q8 = g->q8,
         .push = {.channels = (uint32_t)g->k, .n = (uint32_t)g->n, .cq = (uint32_t)((g->k + 3) / 4),
                  .nq = (uint32_t)((g->n + 3) / 4), .rows = (uint32_t)part->count, .batches = (uint32_t)part->batches,
                  .w_div = (uint32_t)g->w_div, .w_mod = (uint32_t)g->w_mod,
@@ -98,7 +98,7 @@ bool fum_gemm_job_matmul(const struct fum_op_call *call, const struct fum_gemm *
     const struct fum_device_info *info = list->info;
     if (g->k == 0) return false;
     int64_t fit = fum_gemm_rows_that_fit(call, info);
-    int64_t w_rows = g->transposed ? g->n : g->k;
+    int64_t w_rows = fum_gemm_weight_rows(g);
     int64_t w_whole = fum_rows_per_binding(info, &call->in[FUM_GEMM_W]) / w_rows; // batches of w in one binding
     bool own_w = g->w_batches > 1 && g->w_batches == g->batches;
     if (fit < 1 || w_whole < (own_w ? 1 : g->w_batches)) return false;
@@ -125,7 +125,7 @@ static bool conv_part(const struct fum_op_call *call, const struct fum_conv *c, 
     int64_t x_count = ((part->batches - 1) * c->in_h + in_rows) * c->in_w;
     int64_t y_first = (part->batch * c->out_h + part->first) * c->out_w;
     struct fum_gemm_job job = {
-        .call = call, .conv = true, .up = c->up == 2, .norm = norm,
+        .call = call, .conv = true, .up = c->up == 2, .norm = norm, .q8 = c->q8,
         .act = (enum fum_act)call->attr[FUM_CONV_ACT],
         .norm_act = norm ? (enum fum_act)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE,
         .push = {.channels = (uint32_t)c->in_c, .n = (uint32_t)c->out_c, .cq = (uint32_t)cq,
@@ -138,7 +138,7 @@ static bool conv_part(const struct fum_op_call *call, const struct fum_conv *c, 
     };
     bind_rows(&job, list, 5, FUM_OUT, &call->out, y_first, total, &job.push.y_skip);
     bind_rows(&job, list, 0, FUM_GEMM_X, &call->in[FUM_GEMM_X], x_first, x_count, &job.push.x_skip);
-    bind_rows(&job, list, 1, FUM_GEMM_W, &call->in[FUM_GEMM_W], 0, taps * c->in_c, &job.push.w_skip);
+    bind_rows(&job, list, 1, FUM_GEMM_W, &call->in[FUM_GEMM_W], 0, fum_conv_weight_rows(c), &job.push.w_skip);
     bind_epilogue(&job, list, y_first, total);
     job.bind[6] = job.bind[0];
     if (norm)

@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct fum_gemm_push) <= FUM_MAX_PUSH * sizeof(uint32_t), 
 // `add` sets tiles_m, tiles_n, split_quads and splits.
 struct fum_gemm_job {
     const struct fum_op_call *call;
-    bool conv, up, norm, transposed;
+    bool conv, up, norm, transposed, q8; // q8: w is packed as FUM_PACK_Q8
     enum fum_act act, norm_act;
     enum fum_act gate; // not none: columns are values and then their gates, and the sum is not to be split
     struct fum_gemm_push push;

@@ -35,7 +35,7 @@ static bool add_product(struct fum_gemm_job *job, bool half, struct fum_dispatch
     const uint32_t spec[] = {threads, 1, 1, t->bm, t->bn, t->bk, t->tm, t->tn, buffers, class->pad,
                              partial ? FUM_ACT_NONE : job->act, partial ? 0 : fum_gemm_epilogue_of(job->call),
                              p->channels % 4 != 0, job->transposed, partial, job->conv, job->up, job->norm,
-                             job->norm_act, job->gate};
+                             job->norm_act, job->gate, job->q8};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
     memcpy(d->push, p, sizeof *p);
@@ -70,9 +70,11 @@ const struct fum_variant fum_variant_tiled = {
     .needs = "4 KiB of shared memory, 7 storage buffers, 128 bytes of push constants",
     .usable = has_room,
     .matmul = tiled_matmul,
+    .matmul_q8 = tiled_matmul,
     .conv2d = tiled_conv2d,
     .attention = fum_attention_tiled,
     .normalises = true,
+    .conv2d_q8 = true,
     .gates = true,
 };
 
@@ -94,7 +96,9 @@ const struct fum_variant fum_variant_f16 = {
     .needs = "f16 arithmetic, and what tiled needs",
     .usable = f16_usable,
     .matmul = f16_matmul,
+    .matmul_q8 = f16_matmul,
     .conv2d = f16_conv2d,
     .normalises = true,
+    .conv2d_q8 = true,
     .gates = true,
 };

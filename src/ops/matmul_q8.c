@@ -36,8 +36,7 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
     };
 }
 
-// Element k of column n.
-static double weight_at(const float *w, int64_t columns, int64_t k, int64_t n) {
+double fum_q8_at(const float *w, int64_t columns, int64_t k, int64_t n) {
     const float *block = w + k / FUM_Q8_BLOCK * FUM_Q8_ROWS * columns + n;
     uint32_t word;
     memcpy(&word, &block[k % FUM_Q8_BLOCK / 4 * columns], sizeof word);
@@ -47,7 +46,7 @@ static double weight_at(const float *w, int64_t columns, int64_t k, int64_t n) {
 
 static double sum_at(const struct fum_gemm *g, const float *x, const float *w, int64_t n) {
     double sum = 0;
-    for (int64_t k = 0; k < g->k; k++) sum += x[k] * weight_at(w, g->n, k, n);
+    for (int64_t k = 0; k < g->k; k++) sum += x[k] * fum_q8_at(w, g->n, k, n);
     return sum * g->scale;
 }
 
@@ -75,16 +74,21 @@ static struct fum_gemm_tile choose_int8(const struct fum_device_info *info, int6
     return tile;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
-    struct fum_gemm g = plan(call);
+bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list, char *why,
+                          size_t why_size) {
     const struct fum_gemm_kernels dequantising = {.matmul = "matmul_q8", .choose = fum_gemm_plain.choose};
     // Texels of w are read as f32's, whatever their bits mean.
     const struct fum_gemm_kernels texel = {.matmul = "matmul_q8_texel", .choose = fum_gemm_texel.choose,
                                            .texels = 0x1f | 1u << (FUM_TEXELS_F32 + FUM_GEMM_W)};
-    if (g.n == 0 || g.rows == 0) return true;
-    if (fum_variant_matmul_q8(call, &g, list)) return true;
-    bool fetches = g.k > 0 && fum_gemm_unshared(list, call->out.dtype) == &fum_gemm_texel;
-    return fum_gemm_dispatch_by(fetches ? &texel : &dequantising, call, &g, list, why, why_size);
+    if (g->n == 0 || g->rows == 0) return true;
+    if (fum_variant_matmul_q8(call, g, list)) return true;
+    bool fetches = g->k > 0 && fum_gemm_unshared(list, call->out.dtype) == &fum_gemm_texel;
+    return fum_gemm_dispatch_by(fetches ? &texel : &dequantising, call, g, list, why, why_size);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    struct fum_gemm g = plan(call);
+    return fum_gemm_dispatch_q8(call, &g, list, why, why_size);
 }
 
 static double flops(const struct fum_op_call *call) {

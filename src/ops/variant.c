@@ -75,7 +75,9 @@ static bool matmul_q8(const struct fum_variant *v, const struct fum_op_call *cal
 
 static bool conv2d(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
                    struct fum_dispatches *list) {
-    return v->conv2d && (v->normalises || !call->has[FUM_CONV_NORM]) && v->conv2d(call, sizes, list);
+    const struct fum_conv *conv = sizes;
+    return v->conv2d && (v->normalises || !call->has[FUM_CONV_NORM]) && (v->conv2d_q8 || !conv->q8) &&
+           v->conv2d(call, conv, list);
 }
 
 static bool attention(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
@@ -116,6 +118,7 @@ bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype)
 bool fum_variant_serves(const struct fum_variant *v, const char *op) {
     if (!strcmp(op, "matmul")) return v == &plain || v->matmul;
     if (!strcmp(op, "matmul_q8")) return v == &plain || v->matmul_q8;
+    if (!strcmp(op, "conv2d_q8")) return v == &plain || v->matmul_q8 || v->conv2d_q8;
     if (!strcmp(op, "conv2d")) return v == &plain || v->matmul || v->conv2d; // 1x1 convolutions are products
     if (!strcmp(op, "attention")) return v == &plain || v->attention;
     return false;

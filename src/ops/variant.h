@@ -21,6 +21,7 @@ struct fum_variant {
     bool (*matmul_q8)(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list);
     bool (*conv2d)(const struct fum_op_call *call, const struct fum_conv *conv, struct fum_dispatches *list);
     bool normalises; // conv2d can take the input FUM_CONV_NORM
+    bool conv2d_q8;  // conv2d can take weights of q8_0
     bool gates;      // matmul can take products with a gate
     bool (*attention)(const struct fum_op_call *call, const struct fum_attention *attention,
                       struct fum_dispatches *list);

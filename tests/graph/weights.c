@@ -211,6 +211,33 @@ static void test_q8(void **state) {
     assert_string_equal(why, "the file has shape [37, 64], the model wants [37, 96]");
 }
 
+// Of a convolution: each tap is packed as a linear weight of that tap alone would be, whatever ranges of rows are asked
+// for.
+static void test_q8_conv(void **state) {
+    (void)state;
+    enum { K = 64, N = 19, TAPS = 6, ROWS = K / 32 * 9, ROW = 20 };
+    const struct fum_shape shape = {4, {3, 2, ROWS, N}}, linear = {2, {ROWS, N}};
+    static float data[N * K * TAPS], tap[N * K];
+    static uint32_t got[TAPS * ROWS * ROW], want[ROWS * ROW];
+    char why[128];
+    for (int i = 0; i < N * K * TAPS; i++) data[i] = (float)(i * 7919 % 4093) / 4093 - 0.5f;
+    struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {N, K, 3, 2}, .data = data};
+    assert_true(fum_pack_check(&view, FUM_PACK_Q8, &shape, why, sizeof why));
+    for (int first = 0; first < TAPS * ROWS; first += 25) {
+        int count = TAPS * ROWS - first < 25 ? TAPS * ROWS - first : 25;
+        fum_pack_rows(&view, FUM_PACK_Q8, &shape, first, count, got + first * ROW, FUM_F32, ROW);
+    }
+    for (int t = 0; t < TAPS; t++) {
+        const struct fum_view of_tap = {.dtype = FUM_F32, .rank = 2, .dim = {N, K}, .data = tap};
+        for (int i = 0; i < N * K; i++) tap[i] = data[i * TAPS + t];
+        fum_pack_rows(&of_tap, FUM_PACK_Q8, &linear, 0, ROWS, want, FUM_F32, ROW);
+        assert_memory_equal(got + t * ROWS * ROW, want, sizeof want);
+    }
+    view.dim[2] = 2, view.dim[3] = 3;
+    assert_false(fum_pack_check(&view, FUM_PACK_Q8, &shape, why, sizeof why));
+    assert_string_equal(why, "the file has shape [19, 64, 2, 3], the model wants [19, 64, 3, 2]");
+}
+
 // FUM_PACK_WINOGRAD, by ranges of rows that begin and end within a point: conv2d_winograd's plain C with it computes
 // what conv2d's does with the same weight as it is.
 static void test_winograd(void **state) {
@@ -256,7 +283,7 @@ static void test_winograd(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack),
-                                       cmocka_unit_test(test_q8), cmocka_unit_test(test_winograd)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack), cmocka_unit_test(test_q8),
+                                       cmocka_unit_test(test_q8_conv), cmocka_unit_test(test_winograd)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

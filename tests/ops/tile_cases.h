@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define X(...) {.shape = FUM_DIMS(__VA_ARGS__)}
+#define Q8(h, w, from, to) {.shape = FUM_DIMS(h, w, from / 32 * 9, to), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32}
 #define NORM(b, c) {.shape = FUM_DIMS(b, 2, c), .type = FUM_CASE_F32}
 #define NONE {{0}, 0, 0, 0}
 
@@ -38,6 +39,11 @@ static const struct tile_case tile_cases[] = {
     {"conv2d", {.name = "3x3, 18 to 70, normalised, row per image, silu, residual",
                 .in = {X(2, 7, 6, 18), X(3, 3, 18, 70), X(70), X(2, 1, 1, 70), X(2, 7, 6, 70), NORM(2, 18)},
                 .attrs = {{"pad", 1}, {"act", FUM_ACT_SILU}, {"norm_act", FUM_ACT_SILU}}}, true, 180},
+    {"conv2d_q8", {.name = "3x3, 32 to 72 in q8_0", .in = {X(2, 7, 6, 32), Q8(3, 3, 32, 72), X(72)},
+                   .attrs = {{"pad", 1}}}, true, 288},
+    {"matmul_q8", {.name = "67 x 128 x 88 in q8_0, gated",
+                   .in = {X(67, 128), {.shape = FUM_DIMS(36, 88), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32}, X(88)},
+                   .attrs = {{"gate", FUM_ACT_GELU}}}, false, 128},
 };
 enum { TILE_CASES = sizeof tile_cases / sizeof *tile_cases };
 
@@ -77,7 +83,8 @@ static int run_choice(fum_device *device, const struct tile_case *t, enum fum_dt
     struct fum_error err = {0};
     const struct fum_op *op = fum_op_find(t->op);
     fum_device_set_tuned(device, &tuned, 1);
-    if (fum_case_run(device, op, &t->c, 1, dtype, &first, &err) || fum_case_run(device, op, &t->c, 1, dtype, &again, &err))
+    if (fum_case_run(device, op, &t->c, 1, dtype, &first, &err) ||
+        fum_case_run(device, op, &t->c, 1, dtype, &again, &err))
         fail_msg("%s, choice %#x: %s", t->c.name, value, err.text);
     if (!first.pass || first.hash != again.hash)
         fail_msg("%s in %s, choice %#x: error %g of %g%s", t->c.name, fum_dtype_name(dtype), value, first.error, first.bound,

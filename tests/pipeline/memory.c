@@ -143,7 +143,7 @@ static void test_q8(void **state) {
     struct outcome whole, streamed;
     weight_type = FUM_WEIGHTS_Q8_0;
     generate(&whole, 0, 0, 1);
-    generate(&streamed, MIB(16), 0, 1);
+    generate(&streamed, MIB(8), 0, 1);
     weight_type = FUM_WEIGHTS_AUTO;
     ok(whole.result, &whole.err);
     ok(streamed.result, &streamed.err);

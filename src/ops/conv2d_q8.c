@@ -1,0 +1,108 @@
+// conv2d by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue. Blocks lie along the input channels, tap
+// by tap, so that a 1x1 convolution's are a product's.
+#include <math.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "ops/texel.h"
+#include "ops/variant.h"
+
+enum { MOST_TAPS = 9 }; // what packing takes at once
+
+extern const struct fum_op fum_op_conv2d, fum_op_conv2d_q8;
+
+static struct fum_conv conv_of(const struct fum_op_call *call) {
+    struct fum_conv c = fum_conv_of(call);
+    c.q8 = true;
+    return c;
+}
+
+// The call as conv2d's: the weight multiplied out.
+static struct fum_op_call plain_call(const struct fum_op_call *call) {
+    struct fum_op_call plain = *call;
+    struct fum_desc *w = &plain.in[FUM_GEMM_W];
+    w->dtype = call->in[0].dtype;
+    w->shape.dim[2] = w->shape.dim[2] / FUM_Q8_ROWS * FUM_Q8_BLOCK;
+    return plain;
+}
+
+static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_desc *w = &call->in[FUM_GEMM_W];
+    if (w->shape.rank != 4 || w->dtype != FUM_F32 || w->shape.dim[2] % FUM_Q8_ROWS) {
+        snprintf(why, why_size, "w must be f32 [height, width, in / 32 * 9, out]");
+        return false;
+    }
+    struct fum_op_call plain = plain_call(call);
+    if (!fum_op_conv2d.infer(&plain, why, why_size)) return false;
+    call->out = plain.out;
+    return true;
+}
+
+static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+    struct fum_op_call plain = plain_call(call);
+    struct fum_conv c = conv_of(call);
+    const float *inputs[FUM_MAX_INPUTS];
+    int64_t taps = c.kernel_h * c.kernel_w;
+    float *w = fum_alloc((size_t)(taps * c.in_c * c.out_c), sizeof *w);
+    for (int64_t i = 0; !w && i < fum_shape_count(&call->out.shape); i++) out[i] = NAN;
+    if (!w) return;
+    for (int i = 0; i < FUM_MAX_INPUTS; i++) inputs[i] = call->has[i] ? in[i] : NULL;
+    for (int64_t tap = 0; tap < taps; tap++) {
+        const float *blocks = in[FUM_GEMM_W] + tap * (c.in_c / FUM_Q8_BLOCK * FUM_Q8_ROWS) * c.out_c;
+        for (int64_t k = 0; k < c.in_c; k++)
+            for (int64_t n = 0; n < c.out_c; n++)
+                w[(tap * c.in_c + k) * c.out_c + n] = (float)fum_q8_at(blocks, c.out_c, k, n);
+    }
+    inputs[FUM_GEMM_W] = w;
+    fum_op_conv2d.reference(&plain, inputs, out);
+    fum_free(w);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    const struct fum_gemm_kernels dequantising = {.conv2d = "conv2d_q8", .choose = fum_gemm_plain.choose};
+    // Texels of w are read as f32's, whatever their bits mean.
+    const struct fum_gemm_kernels texel = {.conv2d = "conv2d_q8_texel", .choose = fum_gemm_texel.choose,
+                                           .texels = 0x1f | 1u << (FUM_TEXELS_F32 + FUM_GEMM_W)};
+    struct fum_conv c = conv_of(call);
+    if (fum_shape_count(&call->out.shape) == 0) return true;
+    if (fum_conv_is_product(&c) && !call->has[FUM_CONV_NORM]) {
+        struct fum_gemm g = fum_conv_product(call, &c);
+        return fum_gemm_dispatch_q8(call, &g, list, why, why_size);
+    }
+    if (fum_variant_conv2d(call, &c, list)) return true;
+    bool fetches = c.in_c > 0 && !call->has[FUM_CONV_NORM] &&
+                   fum_gemm_unshared(list, call->out.dtype) == &fum_gemm_texel;
+    return fum_conv_dispatch_by(fetches ? &texel : &dequantising, call, &c, list, why, why_size);
+}
+
+static double flops(const struct fum_op_call *call) {
+    struct fum_op_call plain = plain_call(call);
+    return fum_op_conv2d.flops(&plain);
+}
+
+const struct fum_op fum_op_conv2d_q8 = {
+    .name = "conv2d_q8",
+    .attrs = fum_conv_attrs,
+    .min_inputs = 2,
+    .max_inputs = 6,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .flops = flops,
+    FUM_CONV_SLOTS,
+};
+
+const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack) {
+    const int64_t *w = call->in[FUM_GEMM_W].shape.dim;
+    if (*pack != FUM_PACK_CONV || w[2] == 0 || w[2] % FUM_Q8_BLOCK || w[0] * w[1] > MOST_TAPS) return NULL;
+    struct fum_op_call quantised = *call;
+    struct fum_dispatches list = {.info = info, .tuning = tuning};
+    char why[128];
+    quantised.in[FUM_GEMM_W] =
+        (struct fum_desc){{4, {w[0], w[1], w[2] / FUM_Q8_BLOCK * FUM_Q8_ROWS, w[3]}}, FUM_F32};
+    if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why)) return NULL;
+    *weight = quantised.in[FUM_GEMM_W];
+    *pack = FUM_PACK_Q8;
+    return &fum_op_conv2d_q8;
+}
