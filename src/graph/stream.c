@@ -57,7 +57,8 @@ struct fum_stream {
     pthread_cond_t changed;
     bool started, locks_made, stop;
     int demanded, predicted; // segments to fill; -1: none
-    struct fum_error failure; // of the worker
+    int failed; // the segment that could not be filled, until it is asked for; -1: none
+    struct fum_error failure; // why
 };
 
 // ---- what is streamed ----
@@ -160,31 +161,56 @@ static bool add_item(fum_stream *st, struct segment *segment, const fum_tensor *
     return true;
 }
 
-static enum fum_result cut(fum_stream *st, struct fum_error *err) {
-    for (int stage = 0; stage < FUM_STAGE_COUNT; stage++) {
-        int first = st->num_segments;
-        struct segment *segment = NULL;
-        for (int s = st->plan->stage_begin[stage]; s < st->plan->stage_begin[stage + 1]; s++) {
-            const struct fum_plan_step *step = &st->plan->steps[s];
-            if (!segment || segment->bytes + step_bytes(step, st->streamed) > st->slot_bytes) {
-                int index = st->num_segments++;
-                segment = &st->segments[index];
-                *segment = (struct segment){.stage = stage,
-                                            .first_item = st->num_items,
-                                            .slot = (index - first) % st->num_slots,
-                                            .next = index + 1};
-            }
-            for (int k = 0; k < step->node->num_inputs; k++) {
-                const fum_tensor *t = weight_of(step, k);
-                if (t && st->streamed[t->id] && !add_item(st, segment, t))
-                    return fum_error_set(err, FUM_ERR_NOMEM, "no memory to stream weights");
-            }
-            st->segment_of[s] = st->num_segments - 1;
+// The steps of a stage in as few segments as hold their weights; each step from `alone` on that has any, in its own.
+static enum fum_result cut_stage(fum_stream *st, int stage, int alone, struct fum_error *err) {
+    int first = st->num_segments;
+    struct segment *segment = NULL;
+    for (int s = st->plan->stage_begin[stage]; s < st->plan->stage_begin[stage + 1]; s++) {
+        const struct fum_plan_step *step = &st->plan->steps[s];
+        uint64_t bytes = step_bytes(step, st->streamed);
+        bool full = segment && (s >= alone || segment->bytes + bytes > st->slot_bytes);
+        if (!segment || (bytes && segment->bytes && full)) {
+            int index = st->num_segments++;
+            segment = &st->segments[index];
+            *segment = (struct segment){.stage = stage,
+                                        .first_item = st->num_items,
+                                        .slot = (index - first) % st->num_slots,
+                                        .next = index + 1};
         }
-        // The stage that is repeated starts again; after another one comes the next.
-        if (segment && stage == FUM_STAGE_LATENTS) segment->next = first;
+        for (int k = 0; k < step->node->num_inputs; k++) {
+            const fum_tensor *t = weight_of(step, k);
+            if (t && st->streamed[t->id] && !add_item(st, segment, t))
+                return fum_error_set(err, FUM_ERR_NOMEM, "no memory to stream weights");
+        }
+        st->segment_of[s] = st->num_segments - 1;
     }
+    // The stage that is repeated starts again; after another one comes the next.
+    if (segment && stage == FUM_STAGE_LATENTS) segment->next = first;
     return FUM_OK;
+}
+
+// The segments of the stage that is repeated take turns with the slots only when there is an even number of them: else the
+// last and the first share a slot, and the first could not be prefetched before the device is done with the last. So the
+// last steps are taken apart until there is. Where every step has been alone all along, that wait remains.
+static enum fum_result cut_repeated(fum_stream *st, int stage, struct fum_error *err) {
+    int first = st->num_segments, first_item = st->num_items;
+    enum fum_result result = FUM_OK;
+    for (int alone = st->plan->stage_begin[stage + 1]; alone >= st->plan->stage_begin[stage] && !result; alone--) {
+        st->num_segments = first;
+        st->num_items = first_item;
+        result = cut_stage(st, stage, alone, err);
+        int count = st->num_segments - first;
+        if (count < 2 || count % st->num_slots == 0) break;
+    }
+    return result;
+}
+
+static enum fum_result cut(fum_stream *st, struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    for (int stage = 0; stage < FUM_STAGE_COUNT && !result; stage++)
+        result = stage == FUM_STAGE_LATENTS ? cut_repeated(st, stage, err)
+                                            : cut_stage(st, stage, st->plan->stage_begin[stage + 1], err);
+    return result;
 }
 
 static enum fum_result make_slots(fum_stream *st, struct fum_error *err) {
@@ -233,7 +259,7 @@ enum fum_result fum_stream_create(fum_stream **out, fum_device *device, fum_weig
     fum_stream *st = fum_calloc(1, sizeof *st);
     if (!st) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to stream weights");
     *st = (fum_stream){.device = device, .weights = weights, .graph = graph, .plan = plan, .demanded = NOTHING,
-                       .predicted = NOTHING};
+                       .predicted = NOTHING, .failed = NOTHING};
     for (int i = 0; i < MAX_SLOTS; i++) st->slots[i].holds = NOTHING;
     st->streamed = fum_calloc(2 * (size_t)graph->count + 1, sizeof *st->streamed);
     st->segment_of = fum_calloc((size_t)plan->num_steps + 1, sizeof *st->segment_of);
@@ -357,11 +383,13 @@ static void *work(void *user) {
         uint64_t ticket = slot->ticket;
         struct fum_error failure = {0};
         slot->holds = NOTHING;
+        slot->fresh = false; // what was predicted wrongly
         pthread_mutex_unlock(&st->lock);
         enum fum_result result = fill(st, k, ticket, &failure);
         pthread_mutex_lock(&st->lock);
         if (st->demanded == k) st->demanded = NOTHING;
         if (result) {
+            st->failed = k;
             st->failure = failure;
             st->failure.code = result;
             st->predicted = NOTHING;
@@ -386,14 +414,17 @@ enum fum_result fum_stream_acquire(fum_stream *st, int index, struct fum_error *
         return fum_error_set(err, FUM_ERR_NOMEM, "no thread to stream weights");
     }
     st->started = true;
-    st->failure.code = FUM_OK;
-    while (slot->holds != index && !st->failure.code) {
+    // Only its own failure counts, and only one from now on: that of another segment, which was prefetched in vain, is
+    // told if that one is asked for and fails again.
+    st->failed = NOTHING;
+    while (slot->holds != index && st->failed != index) {
         st->demanded = index;
         pthread_cond_broadcast(&st->changed);
         pthread_cond_wait(&st->changed, &st->lock);
     }
     enum fum_result result = slot->holds == index ? FUM_OK : st->failure.code;
     if (result) {
+        st->demanded = NOTHING;
         fum_error_set(err, result, "%s", st->failure.text);
     } else {
         slot->fresh = false;
