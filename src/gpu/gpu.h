@@ -24,6 +24,13 @@ enum fum_buffer_use {
     FUM_BUFFER_HOST,       // host-visible and coherent, for small things the host reads or writes often
 };
 
+// Whatever shares a buffer begins at multiples of this: no device may ask for more (Vulkan's limits on
+// minStorageBufferOffsetAlignment and minTexelBufferOffsetAlignment), so one plan's offsets serve them all.
+enum { FUM_BUFFER_ALIGN = 256 };
+static inline uint64_t fum_buffer_align(uint64_t bytes) {
+    return (bytes + FUM_BUFFER_ALIGN - 1) / FUM_BUFFER_ALIGN * FUM_BUFFER_ALIGN;
+}
+
 // `label` is copied and named in errors. Contents are undefined at first.
 enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint64_t bytes, enum fum_buffer_use use,
                                   const char *label, struct fum_error *err);

@@ -223,7 +223,7 @@ enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device, str
     for (int i = 0; i < graph->count && !result; i++) {
         const fum_tensor *t = graph->tensors[i];
         if (t->live && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT))
-            size->weights += (fum_desc_bytes(&t->desc) + FUM_WEIGHTS_ALIGN - 1) / FUM_WEIGHTS_ALIGN * FUM_WEIGHTS_ALIGN;
+            size->weights += fum_buffer_align(fum_desc_bytes(&t->desc));
     }
     if (size->least > size->activations + size->weights) size->least = size->activations + size->weights;
     fum_plan_destroy(&exe.plan);

@@ -28,14 +28,6 @@ struct planner {
 
 enum { FOREVER = 1 << 30 };
 
-static uint64_t align_up(uint64_t n, uint64_t align) {
-    return (n + align - 1) / align * align;
-}
-
-// Offsets are aligned to 256 bytes whatever the device asks (Vulkan allows it to ask no more), so that one plan's
-// offsets serve any device.
-enum { PLACE_ALIGN = 256 };
-
 static bool has_memory(const fum_tensor *t) {
     return t->kind == FUM_TENSOR_INPUT || t->kind == FUM_TENSOR_STATE || t->kind == FUM_TENSOR_NODE;
 }
@@ -160,7 +152,7 @@ static uint64_t lowest_offset(struct interval *const *placed, int num_placed, in
             const struct interval *o = placed[i];
             if (o->place.block != block || !alive_together(o, v)) continue;
             if (offset < o->place.offset + o->place.bytes && o->place.offset < offset + v->place.bytes) {
-                offset = align_up(o->place.offset + o->place.bytes, PLACE_ALIGN);
+                offset = fum_buffer_align(o->place.offset + o->place.bytes);
                 moved = true;
             }
         }

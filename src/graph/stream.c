@@ -64,7 +64,7 @@ struct fum_stream {
 // ---- what is streamed ----
 
 static uint64_t padded(const fum_tensor *t) {
-    return (fum_desc_bytes(&t->desc) + FUM_WEIGHTS_ALIGN - 1) / FUM_WEIGHTS_ALIGN * FUM_WEIGHTS_ALIGN;
+    return fum_buffer_align(fum_desc_bytes(&t->desc));
 }
 
 static const fum_tensor *weight_of(const struct fum_plan_step *step, int input) {

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { ALIGN = 256, MAX_PARTS = 256, COMMANDS = 2 };
+enum { MAX_PARTS = 256, COMMANDS = 2 };
 
 struct part {
     struct fum_unpack_part p;
@@ -126,7 +126,7 @@ static enum fum_result add(fum_unpacker *u, const struct part *part, const uint8
     u->parts[u->num_parts] = *part;
     u->parts[u->num_parts].offset = u->used;
     u->parts[u->num_parts++].bytes = (part->bytes + 3) / 4 * 4; // whole words are read
-    u->used = (u->used + part->bytes + ALIGN - 1) / ALIGN * ALIGN;
+    u->used = fum_buffer_align(u->used + part->bytes);
     return FUM_OK;
 }
 

@@ -95,7 +95,7 @@ uint64_t fum_weights_missing(const fum_weights *w, const fum_graph *graph, enum 
     for (int i = 0; i < graph->count; i++) {
         const fum_tensor *t = graph->tensors[i];
         if (!t->live || t->kind != kind || find(w, t)) continue;
-        bytes += (fum_desc_bytes(&t->desc) + FUM_WEIGHTS_ALIGN - 1) / FUM_WEIGHTS_ALIGN * FUM_WEIGHTS_ALIGN;
+        bytes += fum_buffer_align(fum_desc_bytes(&t->desc));
     }
     return bytes;
 }
@@ -137,12 +137,18 @@ static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct 
     return result;
 }
 
+static void release(const fum_weights *w, const fum_tensor *t) {
+    if (w->params.source.release && t->kind == FUM_TENSOR_WEIGHT)
+        w->params.source.release(w->params.source.user, t->name);
+}
+
 enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, void *where, struct fum_error *err) {
     struct fum_view view;
     enum fum_result result = view_of(w, t, &view, err);
     if (!result)
         fum_pack_rows(&view, t->pack, &t->desc.shape, 0, fum_shape_rows(&t->desc.shape), where, t->desc.dtype,
                       fum_shape_row_quads(&t->desc.shape) * 4);
+    release(w, t);
     return result;
 }
 
@@ -180,8 +186,7 @@ static enum fum_result load_one(struct loading *l, const fum_tensor *t, struct f
         result = fum_unpack(l->unpacker, &view, t->pack, &t->desc, &to, t->kind == FUM_TENSOR_CONSTANT ? "constant" : t->name, err);
     else result = upload(w, t, &to, err);
     if (map && !result) fum_buffer_wrote(to.buffer, t->name, to.bytes, start);
-    if (w->params.source.release && t->kind == FUM_TENSOR_WEIGHT)
-        w->params.source.release(w->params.source.user, t->name);
+    if (!map) release(w, t); // else it has been
     return result;
 }
 
@@ -259,7 +264,7 @@ static enum fum_result place(fum_weights *w, size_t first, struct fum_error *err
         size_t end = i;
         for (; end < w->count; end++) {
             uint64_t bytes = fum_desc_bytes(&w->entries[end].desc);
-            uint64_t offset = (used + FUM_WEIGHTS_ALIGN - 1) / FUM_WEIGHTS_ALIGN * FUM_WEIGHTS_ALIGN;
+            uint64_t offset = fum_buffer_align(used);
             if (end > i && offset + bytes > cap) break;
             if (offset + bytes > limit)
                 return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s needs %llu bytes in one piece, %s allows %llu",
