@@ -15,8 +15,9 @@ enum { FUM_LABEL = 64, FUM_TIMESTAMPS = 1024 };
 struct fum_backend {
     void (*device_destroy)(fum_device *device);
     int (*validation_messages)(const fum_device *device);
-    // What this process may have allocated of the largest device-local heap now, by what the driver says; false when it
-    // says nothing.
+    // What this process may have allocated now of the heap that FUM_BUFFER_DEVICE comes from, by what the
+    // driver says; false when it says nothing: *bytes is the heap's size then, or as it was where that is not
+    // known.
     bool (*memory_budget)(const fum_device *device, uint64_t *bytes);
     enum fum_result (*buffer_create)(fum_buffer *buffer, struct fum_error *err);
     void (*buffer_destroy)(fum_buffer *buffer); // accepts a half-built one

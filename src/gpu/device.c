@@ -108,10 +108,10 @@ uint64_t fum_device_staging_bytes(const fum_device *device) {
 }
 
 uint64_t fum_device_memory_budget(const fum_device *device, bool *stated) {
-    uint64_t bytes = 0;
+    uint64_t bytes = device->info.memory;
     *stated = device->backend->memory_budget && device->backend->memory_budget(device, &bytes);
     // A quarter is left for everything else on the machine, a sixteenth where the driver knows it.
-    return *stated ? bytes - bytes / 16 : device->info.memory - device->info.memory / 4;
+    return *stated ? bytes - bytes / 16 : bytes - bytes / 4;
 }
 
 void fum_label_copy(char label[FUM_LABEL], const char *text) {

@@ -157,9 +157,15 @@ enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *lab
 
 // A buffer with its own memory. *map is set when the memory chosen is host-visible and map is not NULL.
 enum fum_vk_memory { FUM_VK_MEMORY_DEVICE, FUM_VK_MEMORY_DEVICE_MAPPED, FUM_VK_MEMORY_HOST };
+// What a buffer's memory should be.
+enum fum_vk_memory fum_vk_memory_kind(const fum_device *device, enum fum_buffer_use use);
+// The best type of that kind among those whose bit is set; -1: none.
+int fum_vk_memory_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t bits,
+                       enum fum_vk_memory kind);
 VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind, VkBuffer *buffer,
                               VkDeviceMemory *memory, void **map);
-// What this process may have of the heap that device memory comes from; false when the driver does not say.
+// What this process may have of the heap that device memory comes from; false when the driver does not say:
+// *bytes is the whole heap then, as long as that is known.
 bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes);
 void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *memory);
 

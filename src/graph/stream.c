@@ -57,7 +57,7 @@ struct fum_stream {
     pthread_cond_t changed;
     bool started, locks_made, stop;
     int demanded, predicted; // segments to fill; -1: none
-    int failed; // the segment that could not be filled, until it is asked for; -1: none
+    int failed;              // the segment that could not be filled, until it is asked for; -1: none
     struct fum_error failure; // why
 };
 
@@ -161,7 +161,8 @@ static bool add_item(fum_stream *st, struct segment *segment, const fum_tensor *
     return true;
 }
 
-// The steps of a stage in as few segments as hold their weights; each step from `alone` on that has any, in its own.
+// The steps of a stage in as few segments as hold their weights; each step from `alone` on that has any, in
+// its own.
 static enum fum_result cut_stage(fum_stream *st, int stage, int alone, struct fum_error *err) {
     int first = st->num_segments;
     struct segment *segment = NULL;
@@ -189,13 +190,15 @@ static enum fum_result cut_stage(fum_stream *st, int stage, int alone, struct fu
     return FUM_OK;
 }
 
-// The segments of the stage that is repeated take turns with the slots only when there is an even number of them: else the
-// last and the first share a slot, and the first could not be prefetched before the device is done with the last. So the
-// last steps are taken apart until there is. Where every step has been alone all along, that wait remains.
+// The segments of the stage that is repeated take turns with the slots only when there is an even number of
+// them: else the last and the first share a slot, and the first could not be prefetched before the device is
+// done with the last. So the last steps are taken apart until there is. Where every step has been alone all
+// along, that wait remains.
 static enum fum_result cut_repeated(fum_stream *st, int stage, struct fum_error *err) {
     int first = st->num_segments, first_item = st->num_items;
     enum fum_result result = FUM_OK;
-    for (int alone = st->plan->stage_begin[stage + 1]; alone >= st->plan->stage_begin[stage] && !result; alone--) {
+    for (int alone = st->plan->stage_begin[stage + 1]; alone >= st->plan->stage_begin[stage] && !result;
+         alone--) {
         st->num_segments = first;
         st->num_items = first_item;
         result = cut_stage(st, stage, alone, err);
@@ -258,8 +261,13 @@ enum fum_result fum_stream_create(fum_stream **out, fum_device *device, fum_weig
     *out = NULL;
     fum_stream *st = fum_calloc(1, sizeof *st);
     if (!st) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to stream weights");
-    *st = (fum_stream){.device = device, .weights = weights, .graph = graph, .plan = plan, .demanded = NOTHING,
-                       .predicted = NOTHING, .failed = NOTHING};
+    *st = (fum_stream){.device = device,
+                       .weights = weights,
+                       .graph = graph,
+                       .plan = plan,
+                       .demanded = NOTHING,
+                       .predicted = NOTHING,
+                       .failed = NOTHING};
     for (int i = 0; i < MAX_SLOTS; i++) st->slots[i].holds = NOTHING;
     st->streamed = fum_calloc(2 * (size_t)graph->count + 1, sizeof *st->streamed);
     st->segment_of = fum_calloc((size_t)plan->num_steps + 1, sizeof *st->segment_of);
@@ -414,8 +422,8 @@ enum fum_result fum_stream_acquire(fum_stream *st, int index, struct fum_error *
         return fum_error_set(err, FUM_ERR_NOMEM, "no thread to stream weights");
     }
     st->started = true;
-    // Only its own failure counts, and only one from now on: that of another segment, which was prefetched in vain, is
-    // told if that one is asked for and fails again.
+    // Only its own failure counts, and only one from now on: that of another segment, which was prefetched in
+    // vain, is told if that one is asked for and fails again.
     st->failed = NOTHING;
     while (slot->holds != index && st->failed != index) {
         st->demanded = index;
