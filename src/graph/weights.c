@@ -232,7 +232,7 @@ static enum fum_result load_all(struct loading *l, uint64_t bytes, struct fum_er
     if (!direct && bytes >= UNPACKED_BYTES) fum_unpacker_create(&l->unpacker, params->device, &l->error);
     // This thread works too; one that does not start is no loss.
     while (started < wanted - 1 && !pthread_create(&threads[started], NULL, load_thread, l)) started++;
-    if (!l->result) load_some(l, true);
+    load_some(l, true); // ends at once where one of them has failed
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
     if (l->unpacker && !l->result) l->result = fum_unpacker_finish(l->unpacker, &l->error);
     fum_unpacker_destroy(&l->unpacker);

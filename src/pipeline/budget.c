@@ -51,7 +51,8 @@ uint64_t fum_budget_room(void *user, uint64_t wanted, uint64_t least) {
         if (strcmp(pipe->view->text[i].part, pipe->loading))
             evict(pipe, pipe->view->text[i].part, &pipe->encoders[i].g, &pipe->text_weights[i]);
     if (left(pipe) < wanted && strcmp(pipe->loading, "vae")) evict(pipe, "vae", &pipe->decoder.g, &pipe->vae_weights);
-    if (left(pipe) < wanted && strcmp(pipe->loading, "unet") && !pipe->keep_unet)
+    // While it is kept, only for what cannot do without its memory.
+    if (left(pipe) < (pipe->keep_unet ? least : wanted) && strcmp(pipe->loading, "unet"))
         evict(pipe, "unet", &pipe->denoiser.g, &pipe->unet_weights);
     return left(pipe);
 }

@@ -66,7 +66,7 @@ struct fum_pipeline {
     uint64_t budget;     // bytes of device memory; 0: no limit
     uint64_t least;      // the most that one part needs at the least, of those asked about so far
     bool probing;        // only asking that: nothing is loaded
-    bool keep_unet;      // while the decoder is loaded
+    bool keep_unet;      // the decoder does beside it; what cannot evicts it all the same
     struct fum_executable_stats unet_stats, vae_stats; // of the last ones; they may have left the device since
     double step_seconds;
 };

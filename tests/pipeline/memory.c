@@ -3,6 +3,7 @@
 #include "open.h"
 
 #include "pipeline/bands.h"
+#include "pipeline/budget.h"
 
 #define MIB(n) ((uint64_t)((n) * (1 << 20)))
 
@@ -119,6 +120,31 @@ static void test_more_pictures(void **state) {
     assert_non_null(strstr(few.lines.text, "unet leaves the device, to make room for vae"));
     kept_free(&all.kept);
     kept_free(&few.kept);
+}
+
+// A decoding that leaves the UNet where it was does not keep it there for good: what cannot do without its
+// memory gets it.
+static void test_after_decoding(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    fum_model *model = open_model(emoji_path());
+    fum_device *device = open_device(true);
+    fum_pipeline *pipe = NULL;
+    struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .memory_budget = MIB(56)};
+    ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
+    struct fum_generate_params g = {
+        .prompt = "cat", .width = 64, .height = 64, .steps = 1, .on_image = keep, .user = &kept};
+    ok(fum_generate(pipe, &g, &err), &err);
+    assert_true(pipe->keep_unet && pipe->denoiser.g.exe); // else this tests nothing
+    pipe->loading = pipe->view->text[0].part;
+    assert_true(fum_budget_room(pipe, MIB(20), MIB(1)) < MIB(20)); // streaming will do
+    assert_non_null(pipe->denoiser.g.exe);
+    assert_true(fum_budget_room(pipe, MIB(20), MIB(16)) >= MIB(16));
+    kept_free(&kept);
+    fum_pipeline_destroy(&pipe);
+    fum_device_destroy(&device);
+    fum_model_destroy(&model);
 }
 
 // Room for everything: nothing leaves, nothing is streamed. "auto" finds that much on any machine that runs this test.
@@ -324,7 +350,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_budgets), cmocka_unit_test(test_smallest),
-                                       cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_enough),
+                                       cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_after_decoding),
+                                       cmocka_unit_test(test_enough),
                                        cmocka_unit_test(test_q8), cmocka_unit_test(test_failures),
                                        cmocka_unit_test(test_bands), cmocka_unit_test(test_budgeted_decode)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
