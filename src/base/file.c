@@ -74,7 +74,7 @@ enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, s
 
 struct fum_file_writer {
     int fd;
-    char *path, *part;
+    char *path, *part; // part NULL: written through
 };
 
 enum fum_result fum_file_begin(struct fum_file_writer **writer, const char *path, struct fum_error *err) {
@@ -82,10 +82,12 @@ enum fum_result fum_file_begin(struct fum_file_writer **writer, const char *path
     *writer = w;
     if (!w) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
     w->fd = -1;
+    struct stat st;
+    bool through = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
     size_t room = strlen(path) + 32;
     w->path = fum_strdup(path);
-    w->part = fum_alloc(room, 1);
-    if (!w->path || !w->part) {
+    w->part = through ? NULL : fum_alloc(room, 1);
+    if (!w->path || (!w->part && !through)) {
         fum_file_abort(writer);
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
     }
@@ -93,8 +95,8 @@ enum fum_result fum_file_begin(struct fum_file_writer **writer, const char *path
         fum_file_abort(writer);
         return fum_error_set(err, FUM_ERR_IO, "cannot write %s: it is a folder", path);
     }
-    snprintf(w->part, room, "%s.%ld.part", path, (long)getpid());
-    w->fd = open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (!through) snprintf(w->part, room, "%s.%ld.part", path, (long)getpid());
+    w->fd = open(through ? path : w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (w->fd < 0) {
         enum fum_result result = io_error(err, "write", path);
         fum_file_abort(writer);
@@ -121,7 +123,7 @@ enum fum_result fum_file_commit(struct fum_file_writer **writer, struct fum_erro
     if (fsync(w->fd) != 0 && errno != EINVAL && errno != EROFS) result = io_error(err, "write", w->path);
     if (close(w->fd) != 0 && !result) result = io_error(err, "write", w->path);
     w->fd = -1;
-    if (!result && rename(w->part, w->path) != 0) result = io_error(err, "write", w->path);
+    if (!result && w->part && rename(w->part, w->path) != 0) result = io_error(err, "write", w->path);
     if (!result) {
         fum_free(w->part);
         w->part = NULL;

@@ -19,7 +19,8 @@ void fum_mapping_release(const struct fum_mapping *mapping, uint64_t offset, uin
 enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes, struct fum_error *err);
 
 // A file that appears under its name only when it is complete: written beside it as "path.XXXXXX.part", flushed
-// to disk, then renamed. fum_file_abort, or a crash, leaves what was at `path` before.
+// to disk, then renamed. fum_file_abort, or a crash, leaves what was at `path` before. A link, device or pipe of that name
+// is written through, since a file renamed over it would take its place.
 struct fum_file_writer;
 enum fum_result fum_file_begin(struct fum_file_writer **writer, const char *path, struct fum_error *err);
 enum fum_result fum_file_write(struct fum_file_writer *writer, const void *data, size_t bytes, struct fum_error *err);

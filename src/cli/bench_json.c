@@ -9,10 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-#if !defined(_WIN32)
-#include <sys/stat.h>
-#endif
-
 // ---- from the report ----
 
 // cJSON's calls fail only without memory; one look at the end finds it.
@@ -151,19 +147,8 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
 
 // ---- files ----
 
-// Links, devices and pipes are written through: a file renamed over one would take its place.
-static bool is_special(const char *path) {
-#if defined(_WIN32)
-    (void)path;
-    return false;
-#else
-    struct stat there;
-    return lstat(path, &there) == 0 && !S_ISREG(there.st_mode);
-#endif
-}
-
 int cli_write_file(const char *path, const char *text, size_t bytes) {
-    bool direct = is_special(path);
+    bool direct = cli_is_special(path);
     size_t size = strlen(path) + sizeof ".part";
     char *beside = malloc(size);
     if (!beside)

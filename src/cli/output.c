@@ -59,12 +59,14 @@ char *cli_output_name(const char *pattern, int index, int count) {
 }
 
 int cli_output_check_writable(const char *path) {
+    if (cli_is_folder(path))
+        return cli_fail("cannot write %s: it is a folder", path);
+    if (cli_is_special(path)) // opening a pipe would wait for its reader
+        return 0;
     FILE *file = fopen(path, "rb");
     bool there = file != NULL;
     if (file)
         fclose(file);
-    if (cli_is_folder(path))
-        return cli_fail("cannot write %s: it is a folder", path);
     file = fopen(path, there ? "rb+" : "ab");
     if (!file)
         return cli_fail("cannot write %s: %s", path, strerror(errno));

@@ -57,6 +57,16 @@ bool cli_is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool cli_is_special(const char *path) {
+#if defined(_WIN32)
+    (void)path;
+    return false;
+#else
+    struct stat info;
+    return lstat(path, &info) == 0 && !S_ISREG(info.st_mode);
+#endif
+}
+
 int cli_make_folder(const char *path) {
 #if defined(_WIN32)
     int made = _mkdir(path);

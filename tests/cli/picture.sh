@@ -92,6 +92,16 @@ check "Ctrl-C leaves nothing" nothing_new
 check "a full disk is a failure" test $? = 1
 check "a full disk leaves nothing" nothing_new
 
+# A file renamed over a link or a pipe would take its place.
+ln -s target.png link.png
+mkfifo pipe
+cat pipe >piped &
+"$fumarole" generate -q --steps 1 "red heart" -o link.png --save-latents pipe >/dev/null 2>err.txt || cat err.txt
+wait $!
+check "a picture goes through a link" test -L link.png -a -s target.png
+check "latents go through a pipe" test -p pipe -a -s piped
+rm -f link.png target.png pipe piped
+
 rm -f ./*.png
 expect 2 'width 63 is not a multiple' generate heart -q -W 63 -o wide.png
 expect 2 'no device matches' generate heart --device "no such device"
