@@ -1,6 +1,7 @@
-// The input half of a 3x3 convolution by Winograd's minimal filtering F(4x4, 3x3), after Lavin and Gray, "Fast Algorithms
-// for Convolutional Neural Networks" (2016): V = B^T d B for every tile of 6 x 6 pixels d, which overlap by two. V is
-// [36][tiles][channels]. With NORM the image is read as act(x scale + shift), with upsample as its double.
+// The input half of a 3x3 convolution by Winograd's minimal filtering F(TILE x TILE, 3x3), after Lavin and Gray, "Fast
+// Algorithms for Convolutional Neural Networks" (2016): V = B^T d B for every tile of TAPS x TAPS pixels d, which overlap
+// by two. V is f32 [TAPS TAPS][tiles][channels]. With NORM the image is read as act(x scale + shift), with upsample as its
+// double.
 #extension GL_EXT_control_flow_attributes : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
@@ -9,9 +10,11 @@
 
 layout(constant_id = 3) const uint NORM = 0;
 layout(constant_id = 4) const uint NORM_ACT = 0;
+layout(constant_id = 5) const uint TILE = 4; // or 2
+const uint TAPS = TILE + 2u;
 
 INPUT(0, X, x);
-INPUT(1, Norm, norm); // [image][scale, shift][quad]
+INPUT_F32(1, Norm, norm); // [image][scale, shift][quad]
 layout(set = 0, binding = 2) writeonly buffer V { vec4 v[]; };
 
 layout(push_constant) uniform Push {
@@ -25,24 +28,36 @@ layout(push_constant) uniform Push {
     uint x_skip, norm_skip;
 };
 
+// PUT(i, row i of B^T d).
+#define TRANSFORM(PUT, d0, d1, d2, d3, d4, d5)                                         \
+    if (TILE == 2u) {                                                                  \
+        PUT(0u, d0 - d2) PUT(1u, d1 + d2) PUT(2u, d2 - d1) PUT(3u, d1 - d3)            \
+    } else {                                                                           \
+        vec4 a = d4 - 4.0 * d2, b = d3 - 4.0 * d1, e = d4 - d2, f = 2.0 * (d3 - d1);   \
+        PUT(0u, 4.0 * d0 - 5.0 * d2 + d4) PUT(1u, a + b) PUT(2u, a - b)                \
+        PUT(3u, e + f) PUT(4u, e - f) PUT(5u, 4.0 * d1 - 5.0 * d3 + d5)                \
+    }
+#define PUT_COLUMN(i, value) t[i][j] = value;
+#define PUT_POINT(j, value) v[at + (i * TAPS + j) * step] = value;
+
 void main() {
     uint blocks = (kq + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, group = group_index();
     uint tile = min(group / blocks, tiles - 1u);
     uint quad = group % blocks * gl_WorkGroupSize.x + gl_LocalInvocationID.x, k = min(quad, kq - 1u);
     uint image = tile / (tiles_x * tile_rows), in_image = tile % (tiles_x * tile_rows);
-    int top = int(first_y + in_image / tiles_x * 4u) - 1, left = int(in_image % tiles_x * 4u) - 1;
+    int top = int(first_y + in_image / tiles_x * TILE) - 1, left = int(in_image % tiles_x * TILE) - 1;
     int height = int(in_h << upsample), width = int(in_w << upsample);
     vec4 scale = vec4(1.0), shift = vec4(0.0);
     if (NORM != 0u) {
-        scale = input_load(norm, norm_skip + image * 2u * kq + k);
-        shift = input_load(norm, norm_skip + (image * 2u + 1u) * kq + k);
+        scale = input_load_f32(norm, norm_skip + image * 2u * kq + k);
+        shift = input_load_f32(norm, norm_skip + (image * 2u + 1u) * kq + k);
     }
 
     vec4 t[6][6]; // B^T d
-    [[unroll]] for (uint j = 0u; j < 6u; j++) {
+    [[unroll]] for (uint j = 0u; j < TAPS; j++) {
         vec4 d[6];
         int ix = left + int(j);
-        [[unroll]] for (uint i = 0u; i < 6u; i++) {
+        [[unroll]] for (uint i = 0u; i < TAPS; i++) {
             int iy = top + int(i);
             bool valid = iy >= 0 && iy < height && ix >= 0 && ix < width;
             uint cy = valid ? uint(iy) >> upsample : first_in_y, cx = valid ? uint(ix) >> upsample : 0u;
@@ -50,24 +65,11 @@ void main() {
             if (NORM != 0u) q = act_apply(NORM_ACT, fma(q, scale, shift));
             d[i] = valid ? q : vec4(0.0);
         }
-        vec4 a = d[4] - 4.0 * d[2], b = d[3] - 4.0 * d[1], e = d[4] - d[2], f = 2.0 * (d[3] - d[1]);
-        t[0][j] = 4.0 * d[0] - 5.0 * d[2] + d[4];
-        t[1][j] = a + b;
-        t[2][j] = a - b;
-        t[3][j] = e + f;
-        t[4][j] = e - f;
-        t[5][j] = 4.0 * d[1] - 5.0 * d[3] + d[5];
+        TRANSFORM(PUT_COLUMN, d[0], d[1], d[2], d[3], d[4], d[5])
     }
     if (quad >= kq || group / blocks >= tiles) return;
     uint at = tile * kq + k, step = tiles * kq;
-    [[unroll]] for (uint i = 0u; i < 6u; i++) {
-        vec4 a = t[i][4] - 4.0 * t[i][2], b = t[i][3] - 4.0 * t[i][1];
-        vec4 e = t[i][4] - t[i][2], f = 2.0 * (t[i][3] - t[i][1]);
-        v[at + (i * 6u + 0u) * step] = 4.0 * t[i][0] - 5.0 * t[i][2] + t[i][4];
-        v[at + (i * 6u + 1u) * step] = a + b;
-        v[at + (i * 6u + 2u) * step] = a - b;
-        v[at + (i * 6u + 3u) * step] = e + f;
-        v[at + (i * 6u + 4u) * step] = e - f;
-        v[at + (i * 6u + 5u) * step] = 4.0 * t[i][1] - 5.0 * t[i][3] + t[i][5];
+    [[unroll]] for (uint i = 0u; i < TAPS; i++) {
+        TRANSFORM(PUT_POINT, t[i][0], t[i][1], t[i][2], t[i][3], t[i][4], t[i][5])
     }
 }

@@ -76,9 +76,9 @@ const struct fum_shader *fum_shader_find(const char *name, enum fum_dtype dtype)
 // SPIR-V + specialisation constants (ids 0, 1, 2, … in order; ids 0..2 are the workgroup size x, y, z by
 // convention of all our shaders) + layout: `bindings` storage buffers 0..n-1 in set 0, `push` 32-bit push constants.
 // A binding whose bit is set in `texels` is a uniform texel buffer instead, one texel a quad of the shader's storage
-// type (f32 and f16 as RGBA floats, bf16 as RGBA 16-bit integers), or of four f32 where the bit FUM_TEXELS_F32 further up
-// is set too: on CPU drivers reading those is much cheaper.
-enum { FUM_TEXELS_F32 = 16 };
+// type (f32 and f16 as RGBA floats, bf16 as RGBA 16-bit integers), or of four f32 or f16 where the bit FUM_TEXELS_F32 or
+// FUM_TEXELS_F16 further up is set too: on CPU drivers reading those is much cheaper.
+enum { FUM_TEXELS_F32 = 10, FUM_TEXELS_F16 = 20 };
 typedef struct fum_kernel fum_kernel;
 struct fum_kernel_desc {
     const struct fum_shader *shader;

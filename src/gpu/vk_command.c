@@ -116,6 +116,11 @@ error:
     return vr;
 }
 
+static enum fum_dtype texel_type(const struct fum_kernel_desc *desc, uint32_t binding) {
+    if (desc->texels >> (FUM_TEXELS_F32 + binding) & 1) return FUM_F32;
+    return desc->texels >> (FUM_TEXELS_F16 + binding) & 1 ? FUM_F16 : desc->shader->dtype;
+}
+
 static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const struct fum_kernel *kernel,
                              const struct fum_binding *bindings) {
     const struct fum_vk_kernel *k = kernel->impl;
@@ -134,9 +139,9 @@ static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const stru
     VkBufferView views[FUM_MAX_BINDINGS];
     VkWriteDescriptorSet writes[FUM_MAX_BINDINGS];
     for (uint32_t i = 0; i < count; i++) {
-        bool texels = kernel->desc.texels >> i & 1, f32 = kernel->desc.texels >> (FUM_TEXELS_F32 + i) & 1;
+        bool texels = kernel->desc.texels >> i & 1;
         infos[i] = buffer_info(&bindings[i]);
-        if (texels) vr = add_view(vk, c, f32 ? FUM_F32 : kernel->desc.shader->dtype, &infos[i], &views[i]);
+        if (texels) vr = add_view(vk, c, texel_type(&kernel->desc, i), &infos[i], &views[i]);
         if (vr < 0) goto error;
         writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstSet = set,
                                            .dstBinding = i, .descriptorCount = 1,

@@ -176,9 +176,11 @@ struct fum_op {
     // Whether reading so is as fast on the device as reading what the norm has written; NULL: never.
     bool (*reads_normalised)(const struct fum_device_info *info, const struct fum_op_call *call);
     // An op of the same inputs and settings that computes the same from input 1 packed otherwise, where that pays on the
-    // device: *weight and *pack, which are input 1's, become what it takes. NULL: it does not pay.
+    // device: *weight and *pack, which are input 1's, become what it takes. share: what the call is of the arithmetic of the
+    // graph's stage. NULL: it does not pay.
     const struct fum_op *(*packed_op)(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);
+                                      const struct fum_op_call *call, double share, struct fum_desc *weight,
+                                      enum fum_pack *pack);
     // The same for FUM_PACK_Q8, of which only the graph's wish says whether it pays. NULL: the weight has no such form.
     const struct fum_op *(*quantised_op)(const struct fum_device_info *info, const struct fum_tuning *tuning,
                                          const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);

@@ -36,7 +36,7 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
              (linear || (view->dim[2] == d[0] && view->dim[3] == d[1]));
         want[0] = d[3], want[1] = d[2], want[2] = d[0], want[3] = d[1], rank = 4;
     } else if (pack == FUM_PACK_WINOGRAD) {
-        ok = shape->rank == 3 && view->rank == 4 && view->dim[0] == d[2] && view->dim[1] == d[1] && view->dim[2] == 3 &&
+        ok = shape->rank == 3 && (d[0] == 36 || d[0] == 16) && view->rank == 4 && view->dim[0] == d[2] && view->dim[1] == d[1] && view->dim[2] == 3 &&
              view->dim[3] == 3;
         want[0] = d[2], want[1] = d[1], want[2] = want[3] = 3, rank = 4;
     } else if (pack == FUM_PACK_Q8) {
@@ -123,39 +123,57 @@ static void transpose(const struct fum_view *view, int64_t columns, const struct
     }
 }
 
-// U = G g G^T of Winograd's F(4x4, 3x3) (Lavin and Gray 2016): packed row 36 p + channel holds point p of all outputs.
-// By a cache line of outputs and a run of input channels, as above.
-static void winograd(const struct fum_view *view, int64_t channels, int64_t columns, int64_t first, int64_t count,
-                     float *dst, int64_t row_elements) {
-    static const float G[6][3] = {{1 / 4.f, 0, 0},
-                                  {-1 / 6.f, -1 / 6.f, -1 / 6.f},
-                                  {-1 / 6.f, 1 / 6.f, -1 / 6.f},
-                                  {1 / 24.f, 1 / 12.f, 1 / 6.f},
-                                  {1 / 24.f, -1 / 12.f, 1 / 6.f},
-                                  {0, 0, 1}};
-    enum { EACH = LINE / sizeof(float) };
-    float block[EACH * STRIDE];
-    if (!channels || !count) return;
-    int64_t first_point = first / channels, last_point = (first + count - 1) / channels;
-    for (int64_t o = 0; o < columns; o += EACH) {
-        int64_t wide = columns - o < EACH ? columns - o : EACH;
+// U = G g G^T of Winograd's F(4x4, 3x3), of 36 points, or F(2x2, 3x3), of 16 (Lavin and Gray 2016): packed row
+// point * channels + channel holds that point of all outputs. By a cache line of outputs and a run of input channels, as
+// above.
+struct winograd {
+    int64_t points, channels, columns;
+    int64_t first, count; // packed rows that are wanted
+    int64_t row_elements;
+};
+
+enum { OUTPUTS = LINE / sizeof(float) };
+
+static void winograd_point(const struct winograd *w, int64_t p, float (*g)[OUTPUTS], float *u) {
+    static const float G4[6][3] = {{1 / 4.f, 0, 0},
+                                   {-1 / 6.f, -1 / 6.f, -1 / 6.f},
+                                   {-1 / 6.f, 1 / 6.f, -1 / 6.f},
+                                   {1 / 24.f, 1 / 12.f, 1 / 6.f},
+                                   {1 / 24.f, -1 / 12.f, 1 / 6.f},
+                                   {0, 0, 1}};
+    static const float G2[4][3] = {{1, 0, 0}, {.5f, .5f, .5f}, {.5f, -.5f, .5f}, {0, 0, 1}};
+    int64_t side = w->points == 36 ? 6 : 4;
+    const float *row = side == 6 ? G4[p / 6] : G2[p / 4], *column = side == 6 ? G4[p % 6] : G2[p % 4];
+    memset(u, 0, OUTPUTS * sizeof *u);
+    for (int64_t t = 0; t < 9; t++) {
+        float factor = row[t / 3] * column[t % 3];
+        for (int64_t k = 0; k < OUTPUTS; k++) u[k] += factor * g[t][k];
+    }
+}
+
+static void winograd(const struct fum_view *view, const struct winograd *w, uint8_t *dst, enum fum_dtype dst_type) {
+    float block[OUTPUTS * STRIDE];
+    int64_t channels = w->channels;
+    size_t size = fum_dtype_size(dst_type);
+    if (!channels || !w->count) return;
+    int64_t first_point = w->first / channels, last_point = (w->first + w->count - 1) / channels;
+    for (int64_t o = 0; o < w->columns; o += OUTPUTS) {
+        int64_t wide = w->columns - o < OUTPUTS ? w->columns - o : OUTPUTS;
         for (int64_t from = 0; from < channels; from += RUN / 9) {
             int64_t n = channels - from < RUN / 9 ? channels - from : RUN / 9;
             for (int64_t k = 0; k < wide; k++)
                 convert_run(block + k * STRIDE, FUM_F32, view, ((o + k) * channels + from) * 9, n * 9);
             for (int64_t c = 0; c < n; c++) {
-                float g[9][EACH] = {{0}};
+                float g[9][OUTPUTS] = {{0}}, u[OUTPUTS];
                 for (int64_t k = 0; k < wide; k++)
                     for (int64_t t = 0; t < 9; t++) g[t][k] = block[k * STRIDE + c * 9 + t];
                 for (int64_t p = first_point; p <= last_point; p++) {
-                    int64_t row = p * channels + from + c - first;
-                    if (row < 0 || row >= count) continue;
-                    float u[EACH] = {0};
-                    for (int64_t t = 0; t < 9; t++) {
-                        float factor = G[p / 6][t / 3] * G[p % 6][t % 3];
-                        for (int64_t k = 0; k < EACH; k++) u[k] += factor * g[t][k];
-                    }
-                    memcpy(dst + row * row_elements + o, u, (size_t)wide * sizeof *u);
+                    int64_t row = p * channels + from + c - w->first;
+                    if (row < 0 || row >= w->count) continue;
+                    winograd_point(w, p, g, u);
+                    uint8_t *to = dst + (size_t)(row * w->row_elements + o) * size;
+                    if (dst_type == FUM_F32) memcpy(to, u, (size_t)wide * size);
+                    else fum_convert_from_f32(to, dst_type, u, (size_t)wide);
                 }
             }
         }
@@ -219,7 +237,7 @@ void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct
         return;
     }
     if (pack == FUM_PACK_WINOGRAD) {
-        winograd(view, shape->dim[1], columns, first, count, dst, row_elements);
+        winograd(view, &(struct winograd){shape->dim[0], shape->dim[1], columns, first, count, row_elements}, dst, dst_type);
         return;
     }
     if (pack == FUM_PACK_Q8) {

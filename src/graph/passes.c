@@ -176,8 +176,25 @@ static bool become_window(fum_tensor *node, const struct fum_device_info *info) 
     return node->window;
 }
 
-// An op may compute the same from a weight packed otherwise.
-static bool pack_weight(fum_tensor *node, const struct fum_device_info *info, const struct fum_tuning *tuning) {
+static double flops_of(const struct fum_op_call *call, const struct fum_op *op) {
+    return op->flops ? op->flops(call) : (double)fum_shape_count(&call->out.shape);
+}
+
+static double stage_flops(const fum_graph *graph, enum fum_stage stage) {
+    double flops = 0;
+    for (int i = 0; i < graph->count; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (!t->live || t->kind != FUM_TENSOR_NODE || t->stage != stage) continue;
+        struct fum_op_call call;
+        fum_tensor_call(t, &call);
+        flops += flops_of(&call, t->op);
+    }
+    return flops;
+}
+
+// An op may compute the same from a weight packed otherwise. flops: of all of the node's stage.
+static bool pack_weight(fum_tensor *node, const struct fum_device_info *info, const struct fum_tuning *tuning,
+                        double flops) {
     fum_tensor *w = node->num_inputs > 1 ? node->in[1] : NULL;
     if (!w || w->kind != FUM_TENSOR_WEIGHT || w->uses != 1) return false;
     struct fum_op_call call;
@@ -185,20 +202,23 @@ static bool pack_weight(fum_tensor *node, const struct fum_device_info *info, co
     const struct fum_op *op = NULL;
     if (node->graph->quantised && node->op->quantised_op)
         op = node->op->quantised_op(info, tuning, &call, &w->desc, &w->pack);
-    if (!op && node->op->packed_op) op = node->op->packed_op(info, tuning, &call, &w->desc, &w->pack);
+    if (!op && node->op->packed_op)
+        op = node->op->packed_op(info, tuning, &call, flops_of(&call, node->op) / flops, &w->desc, &w->pack);
     if (op) node->op = op;
     return op != NULL;
 }
 
 int fum_pass_fuse(fum_graph *graph, const struct fum_device_info *info, const struct fum_tuning *tuning) {
     int fused = 0;
+    double flops[FUM_STAGE_COUNT];
+    for (int s = 0; s < FUM_STAGE_COUNT; s++) flops[s] = stage_flops(graph, (enum fum_stage)s);
     for (int i = 0; i < graph->count; i++) {
         fum_tensor *t = graph->tensors[i];
         if (!t->live || t->kind != FUM_TENSOR_NODE) continue;
         if (fuse_act(t) || fuse_gate(t, info) || (t->op->adds && (fuse_add(t, 0) || fuse_add(t, 1)))) fused++;
         if (fuse_double(t)) fused++;
         if (read_joined(t, info)) fused++;
-        if (pack_weight(t, info, tuning)) fused++;
+        if (pack_weight(t, info, tuning, flops[t->stage])) fused++;
         if (read_normalised(t, info)) fused++;
         if (become_window(t, info)) fused++;
     }

@@ -30,7 +30,7 @@ static bool set_attrs(const struct fum_op *op, const struct fum_op_case *c, doub
 
 bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype,
                    struct fum_op_call *call, double attr[FUM_MAX_ATTRS], char *why, size_t why_size) {
-    static const enum fum_dtype fixed[] = {[FUM_CASE_F32] = FUM_F32, [FUM_CASE_I32] = FUM_I32};
+    static const enum fum_dtype fixed[] = {[FUM_CASE_F32] = FUM_F32, [FUM_CASE_F16] = FUM_F16, [FUM_CASE_I32] = FUM_I32};
     *call = (struct fum_op_call){.attr = attr, .out.dtype = dtype}; // as the graph presets it
     if (!set_attrs(op, c, attr, why, why_size)) return false;
     for (int i = 0; i < FUM_MAX_INPUTS; i++) {

@@ -21,7 +21,7 @@ enum fum_fill {
 };
 
 // Type of an input: the storage type under test, or fixed.
-enum fum_case_type { FUM_CASE_STORAGE = 0, FUM_CASE_F32, FUM_CASE_I32 };
+enum fum_case_type { FUM_CASE_STORAGE = 0, FUM_CASE_F32, FUM_CASE_F16, FUM_CASE_I32 };
 
 struct fum_case_input {
     struct fum_shape shape; // rank 0: absent

@@ -238,14 +238,16 @@ static void test_q8_conv(void **state) {
     assert_string_equal(why, "the file has shape [19, 64, 2, 3], the model wants [19, 64, 3, 2]");
 }
 
-// FUM_PACK_WINOGRAD, by ranges of rows that begin and end within a point: conv2d_winograd's plain C with it computes
-// what conv2d's does with the same weight as it is.
-static void test_winograd(void **state) {
-    (void)state;
-    enum { HEIGHT = 6, WIDTH = 9, IN = 37, OUT = 21, ROWS = 36 * IN, ROW = 24 };
-    static float data[OUT * IN * 9], taps[9 * IN * OUT], packed[ROWS * ROW], dense[ROWS * OUT], x[HEIGHT * WIDTH * IN];
-    static float want[HEIGHT * WIDTH * OUT], got[HEIGHT * WIDTH * OUT];
-    const struct fum_shape shape = {3, {36, IN, OUT}}, as_it_is = {4, {3, 3, IN, OUT}};
+// FUM_PACK_WINOGRAD, by ranges of rows that begin and end within a point: conv2d_winograd's plain C with it computes what
+// conv2d's does with the same weight as it is, as exactly as tiles and weights allow: off is the largest relative RMS
+// error, and rounding to f16 must be seen in it.
+static void winograd(int points, enum fum_dtype type, double least_off, double most_off) {
+    enum { HEIGHT = 6, WIDTH = 9, IN = 37, OUT = 21, MOST_ROWS = 36 * IN, ROW = 24 };
+    static float data[OUT * IN * 9], taps[9 * IN * OUT], packed[MOST_ROWS * ROW], dense[MOST_ROWS * OUT], x[HEIGHT * WIDTH * IN];
+    static float want[HEIGHT * WIDTH * OUT], got[HEIGHT * WIDTH * OUT], row[ROW];
+    const struct fum_shape shape = {3, {points, IN, OUT}}, as_it_is = {4, {3, 3, IN, OUT}};
+    const int rows = points * IN;
+    const size_t row_bytes = ROW * fum_dtype_size(type);
     char why[128];
     uint32_t random = 7;
     for (int i = 0; i < OUT * IN * 9; i++)
@@ -254,13 +256,14 @@ static void test_winograd(void **state) {
         x[i] = (float)((random = random * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
     struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {OUT, IN, 3, 3}, .data = data};
     assert_true(fum_pack_check(&view, FUM_PACK_WINOGRAD, &shape, why, sizeof why));
-    for (int first = 0; first < ROWS; first += 50)
-        fum_pack_rows(&view, FUM_PACK_WINOGRAD, &shape, first, ROWS - first < 50 ? ROWS - first : 50,
-                      packed + first * ROW, FUM_F32, ROW);
+    for (int first = 0; first < rows; first += 50)
+        fum_pack_rows(&view, FUM_PACK_WINOGRAD, &shape, first, rows - first < 50 ? rows - first : 50,
+                      (uint8_t *)packed + (size_t)first * row_bytes, type, ROW);
     fum_pack_rows(&view, FUM_PACK_CONV, &as_it_is, 0, 9 * IN, taps, FUM_F32, OUT);
-    for (int r = 0; r < ROWS; r++) {
-        memcpy(dense + r * OUT, packed + r * ROW, OUT * sizeof *dense);
-        for (int c = OUT; c < ROW; c++) assert_true(packed[r * ROW + c] == 0);
+    for (int r = 0; r < rows; r++) {
+        fum_convert_to_f32(row, (const uint8_t *)packed + (size_t)r * row_bytes, type, ROW);
+        memcpy(dense + r * OUT, row, OUT * sizeof *dense);
+        for (int c = OUT; c < ROW; c++) assert_true(row[c] == 0);
     }
     const char *const names[] = {"conv2d", "conv2d_winograd"};
     for (int i = 0; i < 2; i++) {
@@ -268,7 +271,7 @@ static void test_winograd(void **state) {
         double attr[FUM_MAX_ATTRS] = {0};
         attr[fum_op_attr_index(op, "stride")] = attr[fum_op_attr_index(op, "pad")] = 1;
         struct fum_op_call call = {.attr = attr, .num_inputs = 2, .has = {true, true},
-                                   .in = {{{4, {1, HEIGHT, WIDTH, IN}}, FUM_F32}, {i ? shape : as_it_is, FUM_F32}}};
+                                   .in = {{{4, {1, HEIGHT, WIDTH, IN}}, FUM_F32}, {i ? shape : as_it_is, i ? type : FUM_F32}}};
         assert_true(op->infer(&call, why, sizeof why));
         op->reference(&call, (const float *[FUM_MAX_INPUTS]){x, i ? dense : taps}, i ? got : want);
     }
@@ -277,8 +280,22 @@ static void test_winograd(void **state) {
         off += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
         norm += (double)want[i] * want[i];
     }
-    assert_true(norm > 1 && sqrt(off / norm) < 1e-6);
+    off = sqrt(off / norm);
+    print_message("%d points, %s: %.2e off\n", points, fum_dtype_name(type), off);
+    assert_true(norm > 1 && off >= least_off && off < most_off);
     view.dim[3] = 1;
+    assert_false(fum_pack_check(&view, FUM_PACK_WINOGRAD, &shape, why, sizeof why));
+}
+
+static void test_winograd(void **state) {
+    (void)state;
+    winograd(36, FUM_F32, 0, 1e-6);
+    winograd(16, FUM_F32, 0, 1e-6);
+    winograd(36, FUM_F16, 1e-3, 3e-3);
+    winograd(16, FUM_F16, 1e-4, 5e-4);
+    const struct fum_shape shape = {3, {25, 1, 1}}; // F(3x3, 3x3) is none of ours
+    struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {1, 1, 3, 3}};
+    char why[128];
     assert_false(fum_pack_check(&view, FUM_PACK_WINOGRAD, &shape, why, sizeof why));
 }
 

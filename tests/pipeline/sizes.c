@@ -110,7 +110,10 @@ static void test_sd15(void **state) {
         fum_graph_destroy(&g);
         if (!planned) break;
         // Both guidance branches in one evaluation; ggml-vulkan records 1,486 and 1,441 for one branch.
-        assert_true(s.dispatches[FUM_STAGE_LATENTS] <= 425 && s.barriers[FUM_STAGE_LATENTS] <= 360);
+        // Winograd's convolutions, on lavapipe alone, are three dispatches each.
+        bool tiles = device == 0;
+        assert_true(s.dispatches[FUM_STAGE_LATENTS] <= (tiles ? 500 : 425));
+        assert_true(s.barriers[FUM_STAGE_LATENTS] <= (tiles ? 400 : 360));
         assert_true((double)s.activation_bytes <= 120 * MIB);
         assert_true(s.flops[FUM_STAGE_LATENTS] > 1.5e12 && s.flops[FUM_STAGE_LATENTS] < 1.7e12); // 2 × 803 GFLOP
         // The keys and values of 16 cross-attentions; the time embedding's MLP and 22 projections, which become
