@@ -1,9 +1,9 @@
 // conv2d of 3x3 taps, stride 1 and padding 1 by Winograd's minimal filtering, after Lavin and Gray, "Fast
-// Algorithms for Convolutional Neural Networks" (2016): y = A^T [U (B^T d B)] A with U = G g G^T. F(4x4, 3x3) takes
-// a quarter of conv2d's multiplications, for two passes over the image and a weight four times as large; F(2x2,
-// 3x3) 4/9 of them and a weight of 16/9. The weight is U itself, [36, in, out] or [16, in, out], packed so when the
-// model loads (FUM_PACK_WINOGRAD), in f32 or f16; V = B^T d B, products and sums are f32 for every storage type. Other
-// inputs and settings are conv2d's.
+// Algorithms for Convolutional Neural Networks" (2016): y = A^T [U (B^T d B)] A with U = G g G^T. F(4x4, 3x3)
+// takes a quarter of conv2d's multiplications, for two passes over the image and a weight four times as
+// large; F(2x2, 3x3) 4/9 of them and a weight of 16/9. The weight is U itself, [36, in, out] or [16, in,
+// out], packed so when the model loads (FUM_PACK_WINOGRAD), in f32 or f16; V = B^T d B, products and sums are
+// f32 for every storage type. Other inputs and settings are conv2d's.
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +50,8 @@ typedef double point_grid[MOST_TAPS][MOST_TAPS];
 
 static const point_grid BT4 = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
                                {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
-static const point_grid AT4 = {{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+static const point_grid AT4 = {
+    {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
 static const point_grid BT2 = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}};
 static const point_grid AT2 = {{1, 1, 1, 0}, {0, 1, -1, -1}};
 
@@ -200,8 +201,10 @@ static bool add_products(struct fum_dispatches *list, const struct work *w) {
     const struct fum_conv *c = w->conv;
     struct fum_gemm_kernels kernels = reads_texels(list) ? *fum_gemm_unshared(list, FUM_F32) : fum_gemm_plain;
     if (w->call->in[1].dtype == FUM_F16) {
-        if (kernels.texels) kernels.texels |= 1u << (FUM_TEXELS_F16 + FUM_GEMM_W);
-        else kernels.matmul = "matmul_half";
+        if (kernels.texels)
+            kernels.texels |= 1u << (FUM_TEXELS_F16 + FUM_GEMM_W);
+        else
+            kernels.matmul = "matmul_half";
     }
     int64_t each = fum_min_i64(w->points, fum_rows_per_binding(list->info, &w->call->in[1]) / c->in_c);
     uint64_t v_each = w->v_bytes / (uint64_t)w->points, m_each = w->m_bytes / (uint64_t)w->points;
@@ -230,13 +233,13 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
     uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
                         (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
     bool texels = reads_texels(list);
-    *d = (struct fum_dispatch){
-        .shader = texels ? "winograd_output_texel" : "winograd_output",
-        .dtype = call->out.dtype,
-        .texels = texels ? 15 | 1u << FUM_TEXELS_F32 : 0,
-        .num_bind = 5,
-        .spec = {fum_lanes(list->info), 1, 1, (uint32_t)call->attr[FUM_CONV_ACT], epilogue, (uint32_t)w->tile},
-        .num_spec = 6};
+    *d = (struct fum_dispatch){.shader = texels ? "winograd_output_texel" : "winograd_output",
+                               .dtype = call->out.dtype,
+                               .texels = texels ? 15 | 1u << FUM_TEXELS_F32 : 0,
+                               .num_bind = 5,
+                               .spec = {fum_lanes(list->info), 1, 1, (uint32_t)call->attr[FUM_CONV_ACT],
+                                        epilogue, (uint32_t)w->tile},
+                               .num_spec = 6};
     int64_t y_first = (w->part.batch * c->out_h + w->part.first * w->tile) * c->out_w;
     int64_t y_count = w->part.batches * w->out_rows * c->out_w, quads = (c->out_c + 3) / 4;
     uint32_t y_skip, residual_skip = 0;
@@ -331,15 +334,17 @@ const struct fum_op fum_op_conv2d_winograd = {
 
 // ---- when it pays ----
 
-// Shares of the multiply-add limit that lavapipe reaches, arithmetic counted as direct: direct 0.4 to 0.46, F(2x2) 0.6 to
-// 0.8, F(4x4) 1.0 to 1.2. So what a weight's pair of channels gains grows with the pixels, and by what it grows does
-// not: from so many pixels on a byte of it saves the time of 80 operations. Below the fewest, products have too few
-// rows. Less than the least share of a stage's arithmetic is not worth two dispatches more.
+// Shares of the multiply-add limit that lavapipe reaches, arithmetic counted as direct: direct 0.4 to 0.46,
+// F(2x2) 0.6 to 0.8, F(4x4) 1.0 to 1.2. What a pair of channels gains grows with the pixels, by what its
+// weight grows does not: from so many pixels on a byte of it saves the time of 80 operations. Below the
+// fewest, products have too few rows. Less than the least share of a stage's arithmetic is not worth two
+// dispatches more.
 enum { LEAST_CHANNELS = 32, LEAST_PIXELS = 128, PIXELS_OF_4 = 1024 };
 #define LEAST_SHARE 0.0048
 
-// F(4x4) makes ten times of f16's rounding what it is in the output of conv2d, F(2x2) one and a half: so in 16-bit storage
-// F(4x4)'s weights are f32, eight times as large as conv2d's, which only small ones for large images are worth.
+// Of weights rounded to f16 F(4x4) makes an error ten times as large as that of rounding its output, F(2x2)
+// one and a half times: so in 16-bit storage F(4x4)'s weights are f32, eight times as large as conv2d's,
+// which only small ones for large images are worth.
 enum { PIXELS_OF_4_FROM_16_BITS = 8192, BYTES_OF_4_FROM_16_BITS = 64 << 20 };
 
 static struct fum_desc weight_of(const struct fum_conv *c, enum fum_dtype storage) {
