@@ -126,7 +126,7 @@ static void test_sd15(void **state) {
 }
 
 // Weights in q8_0 are other kernels for the same nodes, gates and convolutions included. But Mali's integer dot products
-// want x quantised first, a dispatch for each product.
+// want x quantised first, a dispatch for each product, and lavapipe's whole weights go by Winograd, three dispatches for one.
 static void test_q8(void **state) {
     (void)state;
     struct fum_executable_stats whole, quantised;
@@ -139,6 +139,10 @@ static void test_q8(void **state) {
         }
         assert_true((double)quantised.weight_bytes < 0.6 * (double)whole.weight_bytes);
         if (!strcmp(fum_device_planning_name(device), "mali-g7x")) continue;
+        if (!device) {
+            assert_true(quantised.dispatches[FUM_STAGE_LATENTS] < whole.dispatches[FUM_STAGE_LATENTS]);
+            continue;
+        }
         assert_int_equal(quantised.dispatches[FUM_STAGE_LATENTS], whole.dispatches[FUM_STAGE_LATENTS]);
         assert_int_equal(quantised.barriers[FUM_STAGE_LATENTS], whole.barriers[FUM_STAGE_LATENTS]);
     }
