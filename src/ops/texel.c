@@ -55,19 +55,17 @@ static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c, str
            fum_conv_dispatch_by(&fum_gemm_texel, call, c, list, why, sizeof why);
 }
 
-// Sums of the output held by a lane, in quads: more leave the first-level cache.
-enum { ATTENTION_SUMS = 48, ATTENTION_HEAD = 256 };
+enum { ATTENTION_HEAD = 256 }; // widest head
 
-// The large kernel takes a second or more to compile.
+// Each lane's queries and their outputs must stay in the first-level cache, and the kernel, of which all is unrolled,
+// in the instruction cache: the wider the head, the fewer queries. Little work gets what compiles fastest.
 static struct fum_attention_tile choose_attention(const struct fum_device_info *info,
                                                   const struct fum_attention *a) {
-    uint32_t lanes = info->subgroup_size, quads = (uint32_t)(a->channels / 4),
-             cols = (quads + lanes - 1) / lanes;
+    uint32_t lanes = info->subgroup_size, quads = (uint32_t)(a->channels / 4);
     bool much = (double)(a->batches * a->queries) * (double)a->keys * (double)(a->heads * a->channels) > 40e6;
-    uint32_t rows = much ? 16 : 4;
-    while (rows > 4 && (rows * cols > ATTENTION_SUMS || rows / 2 >= a->queries)) rows /= 2;
-    return (struct fum_attention_tile){
-        .lanes = lanes, .queries = rows, .keys = much ? 2 : 1, .out_quads = cols, .rows = rows, .splits = 1};
+    uint32_t rows = !much || quads > 32 ? 1 : quads > 16 ? 2 : 4, keys = rows == 2 || lanes == 4 ? 4 : 8;
+    return (struct fum_attention_tile){.lanes = lanes, .queries = rows, .keys = keys, .out_quads = quads,
+                                       .rows = rows * lanes, .splits = 1};
 }
 
 static const struct fum_attention_kernels attention_kernels = {

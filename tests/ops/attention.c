@@ -48,8 +48,11 @@ static const struct fum_op_case cases[] = {
      .max_binding = 400000},
     {.name = "one head of 264, two batches, queries in parts", .in = QKV(2, 150, 300, 264),
      .types = 1 << FUM_F16 | 1 << FUM_BF16, .max_binding = 160000},
-    {.name = "510 tokens: the large kernel", .in = QKV(1, 510, 509, 128), .attrs = {{"heads", 2}},
+    // Work for which the kernels for CPU devices take more queries at once.
+    {.name = "562 on 563, head 64: a large kernel", .in = QKV(1, 562, 563, 128), .attrs = {{"heads", 2}},
      .types = 1 << FUM_F32},
+    {.name = "causal, 510 on 509, head 80: a large kernel", .in = QKV(1, 510, 509, 160),
+     .attrs = {{"heads", 2}, {"causal", 1}}, .types = 1 << FUM_F32 | 1 << FUM_F16},
     {.name = "windows of queries", .in = QKV(1, 300, 7, 64), .attrs = {{"heads", 2}}, .max_binding = 16384},
     {.name = "windows of batches", .in = QKV(5, 60, 20, 64), .attrs = {{"heads", 2}}, .max_binding = 32768},
     {.name = "causal in windows", .in = QKV(2, 90, 20, 64), .attrs = {{"heads", 1}, {"causal", 1}},
