@@ -1,7 +1,11 @@
-// y = softmax(scale q k^T) v per head as attention, by cooperative matrices. A subgroup holds FRAGMENTS times MATRIX_M
-// queries and their outputs as matrices; the workgroup stages KEYS keys and values at a time in shared memory. Scores go
-// through shared memory for the softmax, whose rows are shared by the subgroup's lanes, and return as the f16 or bf16
-// matrix that multiplies v. Outputs are scaled to a new maximum by a matrix whose rows are all one factor.
+// y = softmax(scale q k^T) v per head as attention, by cooperative matrices. A subgroup holds the outputs of FRAGMENTS times
+// MATRIX_M queries as matrices; the workgroup stages KEYS keys and values at a time in shared memory, values turned, so that
+// matrices of both are loaded by whole units. Scores go through shared memory for the softmax, whose rows are shared by the
+// subgroup's lanes, and return as the f16 or bf16 matrix that multiplies v. Outputs are scaled to a new maximum by a matrix
+// whose rows are all one factor.
+//
+// Matrices are only ever taken by constants, and loops around them hold no loop that stays one: drivers would keep the
+// matrices in memory.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_cooperative_matrix : require
@@ -24,22 +28,32 @@ layout(constant_id = 10) const uint HEAD = 64;     // channels of a head, rounde
 layout(constant_id = 11) const uint SHARED = 2048; // 16-byte units of shared memory
 layout(constant_id = 12) const uint CAUSAL = 0;
 layout(constant_id = 13) const uint WIDE = 0;      // 1: a head is whole units of 16 bytes
+layout(constant_id = 14) const uint SLAB = 512; // units of a subgroup's own part
+layout(constant_id = 15) const uint HOLD = 1;      // 1: queries stay in registers, 0: in shared memory
 
 const float LOWEST = -3.0e38; // as attention
-
 const uint THREADS = SUBGROUP * GROUPS;
 const uint PER_ROW = SUBGROUP / MATRIX_M; // lanes that share a row of scores
 const uint ROW_QUADS = KEYS / (4u * PER_ROW); // of a lane's share
-// Units of eight elements (16 bytes), with one between rows to keep them in different banks.
+// Units of eight elements (16 bytes), with one between rows, and after a matrix of values, to keep them in different banks.
 const uint HEAD_UNITS = HEAD / 8u;
-const uint STRIDE = HEAD_UNITS + 1u;
-const uint KV_UNITS = KEYS * STRIDE;
-// Each subgroup's own part: queries at first, then scores, the same as f16 or bf16, and what else passes.
+const uint STRIDE = HEAD_UNITS + 1u;    // of a query or a key
+const uint V_STRIDE = KEYS / 8u + 1u;   // of a channel of the values
+const uint V_AT = KEYS * STRIDE;
+const uint SLABS_AT = V_AT + HEAD * V_STRIDE + HEAD / MATRIX_N;
+const uint Q_UNITS = GROUPS * FRAGMENTS * MATRIX_M * HEAD_UNITS;
+const uint Q_AT = (1u - HOLD) * (SLABS_AT + GROUPS * SLAB); // held ones pass through before anything else
+// What an invocation stages: units of keys, and pairs of units of values, one below the other.
+const uint K_EACH = (KEYS * HEAD_UNITS + THREADS - 1u) / THREADS;
+const uint V_EACH = (KEYS / 2u * HEAD_UNITS + THREADS - 1u) / THREADS;
+// A subgroup's own part: scores of one fragment, what else passes, and the same as f16 or bf16 of each fragment.
 const uint SCORE_STRIDE = KEYS / 4u + 1u;
-const uint WEIGHT_STRIDE = KEYS / 8u + 1u;
 const uint PASS_STRIDE = MATRIX_N / 4u + 1u;
+const uint WEIGHT_STRIDE = KEYS / 8u + 1u;
 const uint PASS_AT = MATRIX_M * SCORE_STRIDE;
-layout(constant_id = 14) const uint SLAB = 512; // units of it
+const uint WEIGHTS_AT = PASS_AT + MATRIX_M * PASS_STRIDE;
+const uint PASS_EACH = (MATRIX_N / 4u + PER_ROW - 1u) / PER_ROW; // quads of a row of a matrix for a lane
+const uint OUTPUTS = HEAD / MATRIX_N;
 
 layout(set = 0, binding = 0) readonly buffer Q { uvec2 q[]; };
 layout(set = 0, binding = 0) readonly buffer QWide { uvec4 q_wide[]; };
@@ -63,6 +77,8 @@ layout(push_constant) uniform Push {
 shared uvec4 memory[SHARED];
 
 #define SUMS coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>
+#define LEFT coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA>
+#define RIGHT coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB>
 
 // The unit at quad 2 c of the head that starts at quad `at` of a buffer: what lies past the head is zero.
 #define HEAD_UNIT(buffer, wide, at, c)                                       \
@@ -81,31 +97,169 @@ float row_sum(float x) {
     return x;
 }
 
+uint row_quads;        // quads of a token
+uint q_at, k_at, v_at; // of the tile's first query, and of the head's first key and value
+
+void stage_queries(uint tile_first) {
+    [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < Q_UNITS; i += THREADS) {
+        uint query = min(tile_first + i / HEAD_UNITS, queries - 1u), c = i % HEAD_UNITS;
+        memory[Q_AT + i / HEAD_UNITS * STRIDE + c] = HEAD_UNIT(q, q_wide, q_at + query * row_quads, c);
+    }
+}
+
+// Keys and values are read some at a time and only then stored, so that nothing waits for each. (All at once is more than
+// CPU drivers compile in a reasonable time.)
+const uint BATCH = 2u;
+
+void stage_keys(uint first) {
+    for (uint done = 0u; done < K_EACH; done += BATCH) {
+        uvec4 units[BATCH];
+        [[unroll]] for (uint j = 0u; j < BATCH; j++) {
+            uint i = (done + j) * THREADS + gl_LocalInvocationID.x, key = min(first + i / HEAD_UNITS, tokens_k - 1u);
+            if (done + j < K_EACH) units[j] = HEAD_UNIT(keys, keys_wide, k_at + key * row_quads, i % HEAD_UNITS);
+        }
+        [[unroll]] for (uint j = 0u; j < BATCH; j++) {
+            uint i = (done + j) * THREADS + gl_LocalInvocationID.x;
+            if (done + j < K_EACH && (KEYS * HEAD_UNITS % THREADS == 0u || i < KEYS * HEAD_UNITS))
+                memory[i / HEAD_UNITS * STRIDE + i % HEAD_UNITS] = units[j];
+        }
+    }
+}
+
+// Values past the last one are zero, as their weights are, and not whatever is read there.
+uvec4 value_unit(uint key, uint c) {
+    uvec4 u = HEAD_UNIT(v, v_wide, v_at + min(key, tokens_k - 1u) * row_quads, c);
+    return key < tokens_k ? u : uvec4(0u);
+}
+
+// Two keys of eight channels become eight channels of two keys.
+void stage_values(uint first) {
+    for (uint j = 0u; j < V_EACH; j++) {
+        uint i = j * THREADS + gl_LocalInvocationID.x, pair = i / HEAD_UNITS, d = i % HEAD_UNITS * 8u;
+        uvec4 above = value_unit(first + 2u * pair, i % HEAD_UNITS);
+        uvec4 below = value_unit(first + 2u * pair + 1u, i % HEAD_UNITS);
+        if (KEYS / 2u * HEAD_UNITS % THREADS != 0u && i >= KEYS / 2u * HEAD_UNITS) continue;
+        uint to = V_AT + d * V_STRIDE + d / MATRIX_N + pair / 4u;
+        [[unroll]] for (uint word = 0u; word < 4u; word++) {
+            uint x = above[word], y = below[word];
+            memory[to + 2u * word * V_STRIDE][pair % 4u] = bitfieldInsert(x, y, 16, 16);
+            memory[to + (2u * word + 1u) * V_STRIDE][pair % 4u] = bitfieldInsert(y, x >> 16, 0, 16);
+        }
+    }
+}
+
+LEFT queries_of[FRAGMENTS * (HEAD / MATRIX_K)];
+SUMS sums[FRAGMENTS * OUTPUTS];
+float top[FRAGMENTS], total[FRAGMENTS]; // of the lane's row: the largest score and the sum of exp2(score - top)
+
+void score(uint f, uint q_own, uint slab) {
+    SUMS scores[KEYS / MATRIX_N];
+    [[unroll]] for (uint n = 0u; n < KEYS / MATRIX_N; n++) scores[n] = SUMS(0.0);
+    [[unroll]] for (uint d = 0u; d < HEAD / MATRIX_K; d++) {
+        LEFT a;
+        if (HOLD != 0u) a = queries_of[f * (HEAD / MATRIX_K) + d];
+        else coopMatLoad(a, memory, q_own + f * MATRIX_M * STRIDE + d * MATRIX_K / 8u, STRIDE,
+                         gl_CooperativeMatrixLayoutRowMajor);
+        [[unroll]] for (uint n = 0u; n < KEYS / MATRIX_N; n++) {
+            RIGHT b;
+            coopMatLoad(b, memory, n * MATRIX_N * STRIDE + d * MATRIX_K / 8u, STRIDE,
+                        gl_CooperativeMatrixLayoutColumnMajor);
+            scores[n] = coopMatMulAdd(a, b, scores[n]);
+        }
+    }
+    [[unroll]] for (uint n = 0u; n < KEYS / MATRIX_N; n++)
+        coopMatStore(scores[n], memory, slab + n * MATRIX_N / 4u, SCORE_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+}
+
+// Softmax over quads lane_part, lane_part + PER_ROW, … of the lane's row: weights, and the factor for what was summed so far.
+void weigh(uint f, uint slab, uint first, uint query) {
+    uint lane_row = gl_SubgroupInvocationID / PER_ROW, lane_part = gl_SubgroupInvocationID % PER_ROW;
+    uint last = CAUSAL != 0u ? min(tokens_k - 1u, query) : tokens_k - 1u;
+    float unit = scale * 1.44269504; // exp2 from here on
+    vec4 p[ROW_QUADS];
+    float largest = top[f], sum = 0.0;
+    [[unroll]] for (uint i = 0u; i < ROW_QUADS; i++) {
+        uint quad = i * PER_ROW + lane_part, key = first + 4u * quad;
+        vec4 s = uintBitsToFloat(memory[slab + lane_row * SCORE_STRIDE + quad]) * unit;
+        // Infinite scores become the largest finite ones; NaN stays NaN.
+        s = mix(s, sign(s) * -LOWEST, greaterThan(abs(s), vec4(-LOWEST)));
+        p[i] = mix(vec4(LOWEST), s, lessThanEqual(uvec4(key, key + 1u, key + 2u, key + 3u), uvec4(last)));
+        largest = max(largest, max(max(p[i].x, p[i].y), max(p[i].z, p[i].w)));
+    }
+    largest = row_max(largest);
+    float correction = exp2(top[f] - largest);
+    [[unroll]] for (uint i = 0u; i < ROW_QUADS; i++) {
+        uint quad = i * PER_ROW + lane_part, key = first + 4u * quad;
+        vec4 e = mix(vec4(0.0), exp2(p[i] - largest),
+                     lessThanEqual(uvec4(key, key + 1u, key + 2u, key + 3u), uvec4(last)));
+        uvec2 weight = half_store(e);
+        e = half_load(weight); // the sum is of what multiplies v
+        sum += (e.x + e.y) + (e.z + e.w);
+        // Word by word: another lane may write the other half of the unit.
+        uint at = slab + WEIGHTS_AT + (f * MATRIX_M + lane_row) * WEIGHT_STRIDE + quad / 2u, word = quad % 2u * 2u;
+        memory[at][word] = weight.x;
+        memory[at][word + 1u] = weight.y;
+    }
+    [[unroll]] for (uint j = 0u; j < PASS_EACH; j++) {
+        uint i = j * PER_ROW + lane_part;
+        if (MATRIX_N / 4u % PER_ROW == 0u || i < MATRIX_N / 4u)
+            memory[slab + PASS_AT + lane_row * PASS_STRIDE + i] = floatBitsToUint(vec4(correction));
+    }
+    top[f] = largest;
+    total[f] = total[f] * correction + row_sum(sum);
+}
+
+void add_values(uint slab) {
+    [[unroll]] for (uint k = 0u; k < KEYS / MATRIX_K; k++) {
+        LEFT weights[FRAGMENTS];
+        [[unroll]] for (uint f = 0u; f < FRAGMENTS; f++)
+            coopMatLoad(weights[f], memory, slab + WEIGHTS_AT + f * MATRIX_M * WEIGHT_STRIDE + k * MATRIX_K / 8u,
+                        WEIGHT_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        [[unroll]] for (uint d = 0u; d < OUTPUTS; d++) {
+            RIGHT b;
+            coopMatLoad(b, memory, V_AT + d * (MATRIX_N * V_STRIDE + 1u) + k * MATRIX_K / 8u, V_STRIDE,
+                        gl_CooperativeMatrixLayoutColumnMajor);
+            [[unroll]] for (uint f = 0u; f < FRAGMENTS; f++)
+                sums[f * OUTPUTS + d] = coopMatMulAdd(weights[f], b, sums[f * OUTPUTS + d]);
+        }
+    }
+}
+
+// Output matrix number `number` of the subgroup's, row by row: query `query` of the dispatch is the lane's in fragment 0.
+void put(uint number, uint slab, uint query, uint head_at, float inverse) {
+    uint lane_row = gl_SubgroupInvocationID / PER_ROW, lane_part = gl_SubgroupInvocationID % PER_ROW;
+    uint at = head_at + query * row_quads;
+    [[unroll]] for (uint j = 0u; j < PASS_EACH; j++) {
+        uint i = j * PER_ROW + lane_part, quad = number % OUTPUTS * MATRIX_N / 4u + i;
+        if (query < queries && quad < head_quads && i < MATRIX_N / 4u)
+            y[at + quad] = quad_store(uintBitsToFloat(memory[slab + PASS_AT + lane_row * PASS_STRIDE + i]) * inverse);
+    }
+}
+
 void main() {
-    uint row_quads = heads * head_quads; // quads of a token
+    row_quads = heads * head_quads;
     uint group = group_index();
     uint tile = group % tiles, head = group / tiles % heads, batch = group / (tiles * heads);
     if (batch >= batches) return;
-    uint lane = gl_SubgroupInvocationID, lane_row = lane / PER_ROW, lane_part = lane % PER_ROW;
-    uint slab = 2u * KV_UNITS + gl_SubgroupID * SLAB;
+    uint slab = SLABS_AT + gl_SubgroupID * SLAB, lane_row = gl_SubgroupInvocationID / PER_ROW;
     uint tile_first = tile * GROUPS * FRAGMENTS * MATRIX_M; // query of the dispatch
     uint my_first = tile_first + gl_SubgroupID * FRAGMENTS * MATRIX_M;
+    uint q_own = Q_AT + gl_SubgroupID * FRAGMENTS * MATRIX_M * STRIDE;
+    q_at = q_skip + batch * queries * row_quads + head * head_quads;
+    k_at = k_skip + batch * tokens_k * row_quads + head * head_quads;
+    v_at = v_skip + batch * tokens_k * row_quads + head * head_quads;
 
-    coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA> queries_of[FRAGMENTS * (HEAD / MATRIX_K)];
-    SUMS sums[FRAGMENTS * (HEAD / MATRIX_N)];
-    float top[FRAGMENTS], total[FRAGMENTS]; // of the lane's row: the largest score and the sum of exp(score - top)
-    [[unroll]] for (uint f = 0u; f < FRAGMENTS; f++) {
-        for (uint i = lane; i < MATRIX_M * HEAD_UNITS; i += SUBGROUP) {
-            uint query = min(my_first + f * MATRIX_M + i / HEAD_UNITS, queries - 1u);
-            uint at = q_skip + (batch * queries + query) * row_quads + head * head_quads;
-            memory[slab + i / HEAD_UNITS * STRIDE + i % HEAD_UNITS] = HEAD_UNIT(q, q_wide, at, i % HEAD_UNITS);
-        }
-        barrier();
-        [[unroll]] for (uint d = 0u; d < HEAD / MATRIX_K; d++)
-            coopMatLoad(queries_of[f * (HEAD / MATRIX_K) + d], memory, slab + d * MATRIX_K / 8u, STRIDE,
+    stage_queries(tile_first);
+    if (HOLD != 0u) {
+        shared_barrier();
+        [[unroll]] for (uint i = 0u; i < FRAGMENTS * (HEAD / MATRIX_K); i++)
+            coopMatLoad(queries_of[i], memory,
+                        q_own + i / (HEAD / MATRIX_K) * MATRIX_M * STRIDE + i % (HEAD / MATRIX_K) * MATRIX_K / 8u, STRIDE,
                         gl_CooperativeMatrixLayoutRowMajor);
-        barrier();
-        [[unroll]] for (uint d = 0u; d < HEAD / MATRIX_N; d++) sums[f * (HEAD / MATRIX_N) + d] = SUMS(0.0);
+        shared_barrier();
+    }
+    [[unroll]] for (uint i = 0u; i < FRAGMENTS * OUTPUTS; i++) sums[i] = SUMS(0.0);
+    [[unroll]] for (uint f = 0u; f < FRAGMENTS; f++) {
         top[f] = LOWEST;
         total[f] = 0.0;
     }
@@ -114,107 +268,30 @@ void main() {
     uint end = tokens_k;
     if (CAUSAL != 0u) end = min(end, first_query + tile_first + GROUPS * FRAGMENTS * MATRIX_M);
     for (uint first = 0u; first < end; first += KEYS) {
-        for (uint i = gl_LocalInvocationID.x; i < KEYS * HEAD_UNITS; i += THREADS) {
-            uint key = first + i / HEAD_UNITS, c = i % HEAD_UNITS, to = i / HEAD_UNITS * STRIDE + c;
-            uint at = (batch * tokens_k + min(key, tokens_k - 1u)) * row_quads + head * head_quads;
-            bool there = key < tokens_k;
-            memory[to] = there ? HEAD_UNIT(keys, keys_wide, k_skip + at, c) : uvec4(0u);
-            memory[KV_UNITS + to] = there ? HEAD_UNIT(v, v_wide, v_skip + at, c) : uvec4(0u);
-        }
-        barrier();
-
-        coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA> weights[FRAGMENTS * (KEYS / MATRIX_K)];
+        stage_keys(first);
+        stage_values(first);
+        shared_barrier();
         [[unroll]] for (uint f = 0u; f < FRAGMENTS; f++) {
-            [[unroll]] for (uint n = 0u; n < KEYS / MATRIX_N; n++) {
-                SUMS scores = SUMS(0.0);
-                [[unroll]] for (uint d = 0u; d < HEAD / MATRIX_K; d++) {
-                    coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b;
-                    coopMatLoad(b, memory, n * MATRIX_N * STRIDE + d * MATRIX_K / 8u, STRIDE,
-                                gl_CooperativeMatrixLayoutColumnMajor);
-                    scores = coopMatMulAdd(queries_of[f * (HEAD / MATRIX_K) + d], b, scores);
-                }
-                coopMatStore(scores, memory, slab + n * MATRIX_N / 4u, SCORE_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
-            }
-            subgroupMemoryBarrierShared();
-            subgroupBarrier();
-
-            // Softmax: the lane's share of its row, quads lane_part, lane_part + PER_ROW, … of it.
-            vec4 p[ROW_QUADS];
-            uint query = first_query + my_first + f * MATRIX_M + lane_row;
-            float largest = top[f];
-            [[unroll]] for (uint i = 0u; i < ROW_QUADS; i++) {
-                uint quad = i * PER_ROW + lane_part, key = first + 4u * quad;
-                vec4 s = uintBitsToFloat(memory[slab + lane_row * SCORE_STRIDE + quad]) * scale;
-                // Infinite scores become the largest finite ones; NaN stays NaN.
-                s = mix(s, sign(s) * -LOWEST, greaterThan(abs(s), vec4(-LOWEST)));
-                uint last = CAUSAL != 0u ? min(tokens_k - 1u, query) : tokens_k - 1u;
-                p[i] = mix(vec4(LOWEST), s, lessThanEqual(uvec4(key, key + 1u, key + 2u, key + 3u), uvec4(last)));
-                largest = max(largest, max(max(p[i].x, p[i].y), max(p[i].z, p[i].w)));
-            }
-            largest = row_max(largest);
-            float correction = exp(top[f] - largest), sum = 0.0;
-            subgroupMemoryBarrierShared();
-            subgroupBarrier(); // all scores are read: their memory takes the weights
-            [[unroll]] for (uint i = 0u; i < ROW_QUADS; i++) {
-                uint quad = i * PER_ROW + lane_part, key = first + 4u * quad;
-                uint last = CAUSAL != 0u ? min(tokens_k - 1u, query) : tokens_k - 1u;
-                vec4 e = mix(vec4(0.0), exp(p[i] - largest),
-                             lessThanEqual(uvec4(key, key + 1u, key + 2u, key + 3u), uvec4(last)));
-                uvec2 weight = half_store(e);
-                e = half_load(weight); // the sum is of what multiplies v
-                sum += (e.x + e.y) + (e.z + e.w);
-                // Word by word: another lane may write the other half of the unit.
-                uint unit = slab + lane_row * WEIGHT_STRIDE + quad / 2u, word = quad % 2u * 2u;
-                memory[unit][word] = weight.x;
-                memory[unit][word + 1u] = weight.y;
-            }
-            for (uint i = lane_part; i < MATRIX_N / 4u; i += PER_ROW)
-                memory[slab + PASS_AT + lane_row * PASS_STRIDE + i] = floatBitsToUint(vec4(correction));
-            top[f] = largest;
-            total[f] = total[f] * correction + row_sum(sum);
-            subgroupMemoryBarrierShared();
-            subgroupBarrier();
-
-            [[unroll]] for (uint k = 0u; k < KEYS / MATRIX_K; k++)
-                coopMatLoad(weights[f * (KEYS / MATRIX_K) + k], memory, slab + k * MATRIX_K / 8u, WEIGHT_STRIDE,
-                            gl_CooperativeMatrixLayoutRowMajor);
+            score(f, q_own, slab);
+            own_barrier();
+            weigh(f, slab, first, first_query + my_first + f * MATRIX_M + lane_row);
+            own_barrier();
             SUMS corrections;
             coopMatLoad(corrections, memory, slab + PASS_AT, PASS_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
-            [[unroll]] for (uint d = 0u; d < HEAD / MATRIX_N; d++)
-                sums[f * (HEAD / MATRIX_N) + d] = sums[f * (HEAD / MATRIX_N) + d] * corrections;
-            subgroupMemoryBarrierShared();
-            subgroupBarrier();
+            [[unroll]] for (uint d = 0u; d < OUTPUTS; d++) sums[f * OUTPUTS + d] = sums[f * OUTPUTS + d] * corrections;
         }
-
-        [[unroll]] for (uint d = 0u; d < HEAD / MATRIX_N; d++) {
-            [[unroll]] for (uint k = 0u; k < KEYS / MATRIX_K; k++) {
-                coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b;
-                coopMatLoad(b, memory, KV_UNITS + k * MATRIX_K * STRIDE + d * MATRIX_N / 8u, STRIDE,
-                            gl_CooperativeMatrixLayoutRowMajor);
-                [[unroll]] for (uint f = 0u; f < FRAGMENTS; f++)
-                    sums[f * (HEAD / MATRIX_N) + d] = coopMatMulAdd(weights[f * (KEYS / MATRIX_K) + k], b,
-                                                                    sums[f * (HEAD / MATRIX_N) + d]);
-            }
-        }
-        barrier();
+        add_values(slab);
+        shared_barrier();
     }
 
-    [[unroll]] for (uint f = 0u; f < FRAGMENTS; f++) {
-        uint query = my_first + f * MATRIX_M + lane_row;
-        uint at = y_skip + (batch * queries + query) * row_quads + head * head_quads;
-        float inverse = 1.0 / total[f];
-        [[unroll]] for (uint d = 0u; d < HEAD / MATRIX_N; d++) {
-            coopMatStore(sums[f * (HEAD / MATRIX_N) + d], memory, slab + PASS_AT, PASS_STRIDE,
-                         gl_CooperativeMatrixLayoutRowMajor);
-            subgroupMemoryBarrierShared();
-            subgroupBarrier();
-            for (uint i = lane_part; i < MATRIX_N / 4u; i += PER_ROW) {
-                vec4 o = uintBitsToFloat(memory[slab + PASS_AT + lane_row * PASS_STRIDE + i]) * inverse;
-                uint quad = d * MATRIX_N / 4u + i;
-                if (query < queries && quad < head_quads) y[at + quad] = quad_store(o);
-            }
-            subgroupMemoryBarrierShared();
-            subgroupBarrier();
-        }
+    uint head_at = y_skip + batch * queries * row_quads + head * head_quads;
+    [[dont_unroll]] for (uint number = 0u; number < FRAGMENTS * OUTPUTS; number++) {
+        float sum = 0.0;
+        [[unroll]] for (uint f = 0u; f < FRAGMENTS; f++) sum = number / OUTPUTS == f ? total[f] : sum;
+        [[unroll]] for (uint i = 0u; i < FRAGMENTS * OUTPUTS; i++)
+            if (i == number) coopMatStore(sums[i], memory, slab + PASS_AT, PASS_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        own_barrier();
+        put(number, slab, my_first + number / OUTPUTS * MATRIX_M + lane_row, head_at, 1.0 / sum);
+        own_barrier();
     }
 }

@@ -58,17 +58,18 @@ const uint TILE_N = GROUPS_N * FRAGMENTS_N * MATRIX_N;
 // A unit is eight elements, 16 bytes. One of them between rows keeps those in different banks.
 const uint UNITS_K = TILE_K / 8u;
 const uint UNITS_N = TILE_N / 8u;
-const uint X_STRIDE = UNITS_K + 1u;
-const uint X_UNITS = TILE_M * X_STRIDE;
-// w is staged as it lies: [TILE_K][TILE_N], or [TILE_N][TILE_K] when transposed.
-const uint W_ROW = TRANSPOSED * UNITS_K + (1u - TRANSPOSED) * UNITS_N;
-const uint W_ROWS = TRANSPOSED * TILE_N + (1u - TRANSPOSED) * TILE_K;
-const uint W_STRIDE = W_ROW + 1u;
-const uint HALF = X_UNITS + W_ROWS * W_STRIDE; // of the shared memory: one tile of each
-// Units that an invocation stages of each tile.
+const uint STRIDE = UNITS_K + 1u;
+const uint X_UNITS = TILE_M * STRIDE;
+// Both tiles lie as [row of x or column of w][TILE_K], so that every matrix is loaded by whole units. One more unit after
+// each of w's matrices: what neighbours write of it then goes to different banks, too.
+const uint W_UNITS = TILE_N * STRIDE + TILE_N / MATRIX_N;
+const uint HALF = X_UNITS + W_UNITS; // of the shared memory: one tile of each
+// What an invocation stages of each tile: units of x, and units or pairs of units, one below the other, of w.
 const uint X_EACH = (TILE_M * UNITS_K + THREADS - 1u) / THREADS;
-const uint W_EACH = (W_ROWS * W_ROW + THREADS - 1u) / THREADS;
+const uint W_ITEMS = TRANSPOSED * TILE_N * UNITS_K + (1u - TRANSPOSED) * UNITS_N * TILE_K / 2u;
+const uint W_EACH = (W_ITEMS + THREADS - 1u) / THREADS;
 // Sums on their way out, one row of matrices of every subgroup at a time, four to 16 bytes.
+const uint SUBGROUP = THREADS / (GROUPS_M * GROUPS_N);
 const uint OUT_QUADS = FRAGMENTS_N * MATRIX_N / 4u;
 const uint OUT_STRIDE = OUT_QUADS + 1u;
 const uint HALF_QUADS = OUT_QUADS / 2u; // of a gated row: values, and as many gates
@@ -77,20 +78,27 @@ const uint HALF_QUADS = OUT_QUADS / 2u; // of a gated row: values, and as many g
 
 shared uvec4 tiles[SHARED];
 SUMS sums[FRAGMENTS_M * FRAGMENTS_N];
-uvec4 next_x[X_EACH], next_w[W_EACH]; // the next tiles, on their way
+uvec4 next_x[X_EACH], next_w[W_EACH], next_w_below[W_EACH]; // the next tiles, on their way
 
 // ---- bringing a step in ----
 
-uint x_at[X_EACH];               // of each unit's row: where it starts, or (CONV) row 0 of its image
-int x_top[X_EACH], x_left[X_EACH]; // input pixel at the first tap of its output pixel
+uint x_at[X_EACH]; // of each unit's row: where it starts; of a convolution its first tap, or (UP) row 0 of its image
+uint x_row_of[X_EACH], x_col_of[X_EACH]; // input pixel of its output pixel at the next step's tap; at the first, with a tail
 uint x_image[X_EACH];
+bool x_there[X_EACH]; // whether the next unit is one of the image, not of its border
+uint w_from[W_EACH];   // where each item's next one starts; with a tail, where those at the first term do
+uint w_second[W_EACH]; // where the second half of its units is from there: 1, or 0 past the row's end
 uint w_at, column_first; // where w starts, and the tile's first column
+uint tap_x, place; // of the next step, without a tail: the tap in its row, and the unit of its channels
+uint x_step;       // quads from x_at there
 
 // Of staged unit i of this invocation: its row in the tile and its place in the row. All of x have the same place.
 uint x_row(uint i) { return (i * THREADS + gl_LocalInvocationID.x) / UNITS_K; }
 uint x_place() { return gl_LocalInvocationID.x % UNITS_K; }
-uint w_row(uint i) { return (i * THREADS + gl_LocalInvocationID.x) / W_ROW; }
-uint w_place(uint i) { return (i * THREADS + gl_LocalInvocationID.x) % W_ROW; }
+// Of item i of w: the first column, and the first term.
+uint w_item(uint i) { return i * THREADS + gl_LocalInvocationID.x; }
+uint w_col(uint i) { return TRANSPOSED != 0u ? w_item(i) / UNITS_K : w_item(i) % UNITS_N * 8u; }
+uint w_term(uint i) { return TRANSPOSED != 0u ? w_item(i) % UNITS_K * 8u : w_item(i) / UNITS_N * 2u; }
 
 // The product's column at column `at` of the tile. Units of eight stay whole.
 uint column(uint at) {
@@ -100,18 +108,81 @@ uint column(uint at) {
            (within >= 4u * HALF_QUADS ? n_size / 2u : 0u);
 }
 
-void begin(uint batch, uint tile_m) {
+uint w_quad(uint i) { return min(column(w_col(i)) / 4u, nq - 1u); }
+
+// Which tap unit `at` of the terms belongs to, and its place there.
+void find_tap(uint at, out uint tap, out uint within) {
+    uint each = (cq + 1u) / 2u;
+    tap = CONV != 0u ? at / each : 0u;
+    within = at - tap * each;
+}
+
+void begin_x(uint batch, uint tile_m) {
     [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
         uint r = min(tile_m * TILE_M + x_row(i), rows - 1u);
         if (CONV != 0u) {
             uint image = r / pixels, pixel = r - image * pixels, oy = pixel / out_w;
-            x_top[i] = int((oy + first) * stride) - int(pad);
-            x_left[i] = int((pixel - oy * out_w) * stride) - int(pad);
+            x_row_of[i] = (oy + first) * stride - pad; // "negative" ones are larger than any image
+            x_col_of[i] = (pixel - oy * out_w) * stride - pad;
             x_at[i] = image * in_h - in_first;
+            if (UP == 0u) x_at[i] = x_skip + ((x_at[i] + x_row_of[i]) * in_w + x_col_of[i]) * cq;
             x_image[i] = image;
         } else {
             x_at[i] = x_skip + (batch * rows + r) * cq;
         }
+        if (K_TAIL == 0u && UP == 0u) x_at[i] += 2u * x_place();
+    }
+}
+
+// From unit `at` of the terms.
+void begin_w(uint at) {
+    [[unroll]] for (uint i = 0u; i < W_EACH; i++) {
+        if (TRANSPOSED != 0u) { // only products: one tap
+            w_from[i] = w_at + min(column(w_col(i)), n_size - 1u) * cq;
+            w_second[i] = 1u;
+            if (K_TAIL == 0u) w_from[i] += 2u * at + w_term(i) / 4u;
+        } else {
+            uint quad = column(w_col(i)) / 4u, last = (WIDE & 2u) != 0u ? nq - 2u : nq - 1u;
+            w_from[i] = w_at + min(quad, last);
+            w_second[i] = quad < last ? 1u : 0u;
+            if (K_TAIL == 0u) w_from[i] += (8u * at + w_term(i)) * nq;
+        }
+    }
+}
+
+void begin(uint at) {
+    uint tap;
+    find_tap(at, tap, place);
+    uint tap_y = CONV != 0u ? tap / kernel_w : 0u;
+    tap_x = CONV != 0u ? tap - tap_y * kernel_w : 0u;
+    x_step = (UP == 0u ? (tap_y * in_w + tap_x) * cq : 0u) + 2u * place;
+    begin_w(at);
+    if (CONV == 0u || K_TAIL != 0u) return;
+    [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
+        x_row_of[i] += tap_y;
+        x_col_of[i] += tap_x;
+    }
+}
+
+// To the next step, if there is one. Without a tail all of a step is in one tap, and neighbouring taps of a row follow each
+// other in memory.
+void advance(bool more) {
+    if (K_TAIL != 0u) return;
+    uint units = more ? UNITS_K : 0u, w_quads = TRANSPOSED != 0u ? 2u * units : 8u * units * nq;
+    [[unroll]] for (uint i = 0u; i < W_EACH; i++) w_from[i] += w_quads;
+    x_step += 2u * units;
+    if (CONV == 0u) return;
+    place += units;
+    uint right = 2u * place >= cq ? 1u : 0u;
+    place = right != 0u ? 0u : place;
+    tap_x += right;
+    uint down = tap_x == kernel_w ? 1u : 0u;
+    right -= down * kernel_w;
+    tap_x = down != 0u ? 0u : tap_x;
+    x_step += down * (in_w - kernel_w) * cq;
+    [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
+        x_row_of[i] += down;
+        x_col_of[i] += right;
     }
 }
 
@@ -122,14 +193,12 @@ uvec4 mask(uvec4 u, uint at, uint count) {
     return u;
 }
 
-// The unit at quad q, an even one, of the row of x or w that starts at quad `at` and has row_quads.
-uvec4 x_unit(uint at, uint q) {
-    if ((WIDE & 1u) != 0u) return x_wide[(at + min(q, cq - 2u)) / 2u];
-    return uvec4(x[at + min(q, cq - 1u)], x[at + min(q + 1u, cq - 1u)]);
+// Units of which only the first quad may be in their row, unless rows are WIDE.
+uvec4 x_unit(uint at, uint second) {
+    return (WIDE & 1u) != 0u ? x_wide[at / 2u] : uvec4(x[at], x[at + second]);
 }
-uvec4 w_unit(uint at, uint q, uint row_quads) {
-    if ((WIDE & 2u) != 0u) return w_wide[(at + min(q, row_quads - 2u)) / 2u];
-    return uvec4(w[at + min(q, row_quads - 1u)], w[at + min(q + 1u, row_quads - 1u)]);
+uvec4 w_unit(uint at, uint second) {
+    return (WIDE & 2u) != 0u ? w_wide[at / 2u] : uvec4(w[at], w[at + second]);
 }
 
 // The unit of columns from quad q on for term `at` of a weight in blocks of 32 terms, nine rows, the last of them factors.
@@ -146,56 +215,67 @@ uvec2 normalised(uvec2 quad, uint image, uint q) {
     return half_store(act_apply(NORM_ACT, fma(half_load(quad), norm[at], norm[at + cq])));
 }
 
-// Which tap unit `at` of the terms belongs to, and its place there.
-void find_tap(uint at, out uint tap, out uint place) {
-    uint each = (cq + 1u) / 2u;
-    tap = CONV != 0u ? at / each : 0u;
-    place = at - tap * each;
-}
-
-// Reads units [at, end) of the terms, as many as a tile has.
-void fetch_x(uint at, uint end) {
-    uint tap, place;
-    // Without a tail all of the step is in one tap, and the compiler sees that it is the same for all invocations.
-    find_tap(K_TAIL != 0u ? at + x_place() : at, tap, place);
-    if (K_TAIL == 0u) place += x_place();
-    bool there = K_TAIL == 0u || at + x_place() < end;
-    int tap_y = CONV != 0u ? int(tap / kernel_w) : 0, tap_x = CONV != 0u ? int(tap % kernel_w) : 0;
+// x at a tap's unit of channels; y, x0: the tap where x_row_of does not know it. Pixels outside of the image are read somewhere else, and zero once they are staged: nothing
+// is looked at, and so waited for, here.
+void fetch_x_at(uint y, uint x0, uint unit, uint step_at, bool there) {
+    uint q = min(2u * unit, cq - 1u), second = 2u * unit + 1u < cq ? 1u : 0u;
     [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
-        next_x[i] = uvec4(0u);
+        uint from = x_at[i] + step_at;
+        x_there[i] = there;
         if (CONV != 0u) {
-            int iy = x_top[i] + tap_y, ix = x_left[i] + tap_x;
-            if (there && iy >= 0 && iy < int(in_h << UP) && ix >= 0 && ix < int(in_w << UP)) {
-                uint pixel = (x_at[i] + (uint(iy) >> UP)) * in_w + (uint(ix) >> UP);
-                next_x[i] = x_unit(x_skip + pixel * cq, 2u * place);
-                if (NORM != 0u)
-                    next_x[i] = uvec4(normalised(next_x[i].xy, x_image[i], 2u * place),
-                                      normalised(next_x[i].zw, x_image[i], 2u * place + 1u));
-            }
-        } else if (there) {
-            next_x[i] = x_unit(x_at[i], 2u * place);
+            uint iy = x_row_of[i] + y, ix = x_col_of[i] + x0;
+            x_there[i] = there && iy < in_h << UP && ix < in_w << UP;
+            if (UP != 0u) from = x_skip + ((x_at[i] + (iy >> UP)) * in_w + (ix >> UP)) * cq + q;
         }
-        if (K_TAIL != 0u) next_x[i] = mask(next_x[i], 8u * place, channels);
+        next_x[i] = x_unit(x_there[i] ? from : x_skip, second);
+        if (NORM != 0u)
+            next_x[i] = uvec4(normalised(next_x[i].xy, x_image[i], 2u * unit),
+                              normalised(next_x[i].zw, x_image[i], 2u * unit + 1u));
+        if (K_TAIL != 0u) next_x[i] = mask(next_x[i], 8u * unit, channels);
     }
 }
 
+void fetch_x(uint at, uint end) {
+    if (K_TAIL == 0u) {
+        fetch_x_at(0u, 0u, place + x_place(), x_step, true);
+    } else {
+        uint tap, unit;
+        find_tap(at + x_place(), tap, unit);
+        uint y = CONV != 0u ? tap / kernel_w : 0u, x0 = CONV != 0u ? tap - y * kernel_w : 0u;
+        fetch_x_at(y, x0, unit, (y * in_w + x0) * cq + 2u * unit, at + x_place() < end);
+    }
+}
+
+// Of a tail's steps: w's row `term` below unit `at` of the terms, zero past their end.
+uvec4 w_tail(uint i, uint at, uint end, uint term) {
+    uint tap, unit;
+    find_tap(at + term / 8u, tap, unit);
+    uint k = 8u * unit + term % 8u;
+    bool there = at + term / 8u < end && k < channels;
+    uint row = there ? tap * channels + k : 0u;
+    uvec4 u = (WIDE & 4u) != 0u ? multiply_out(row, w_quad(i)) : w_unit(w_from[i] + row * nq, w_second[i]);
+    return there ? u : uvec4(0u);
+}
+
+// The same where w lies by columns.
+uvec4 w_tail_transposed(uint i, uint at, uint end) {
+    uint k = at + w_term(i) / 8u, q = min(2u * k, (WIDE & 2u) != 0u ? cq - 2u : cq - 1u);
+    return mask(w_unit(w_from[i] + q, q + 1u < cq ? 1u : 0u), k < end ? 8u * k : channels, channels);
+}
+
 void fetch_w(uint at, uint end) {
-    uint tap, place;
-    if (K_TAIL == 0u) find_tap(at, tap, place);
     [[unroll]] for (uint i = 0u; i < W_EACH; i++) {
-        next_w[i] = uvec4(0u);
-        if (TRANSPOSED != 0u) { // only products: one tap
-            uint n = min(column(w_row(i)), n_size - 1u), k = at + w_place(i);
-            if (K_TAIL == 0u || k < end) next_w[i] = w_unit(w_at + n * cq, 2u * k, cq);
-            if (K_TAIL != 0u) next_w[i] = mask(next_w[i], 8u * k, channels);
+        if (K_TAIL == 0u && (WIDE & 4u) != 0u) {
+            next_w[i] = multiply_out(8u * at + w_term(i), w_quad(i));
+            next_w_below[i] = multiply_out(8u * at + w_term(i) + 1u, w_quad(i));
+        } else if (K_TAIL == 0u) {
+            next_w[i] = w_unit(w_from[i], w_second[i]);
+            if (TRANSPOSED == 0u) next_w_below[i] = w_unit(w_from[i] + nq, w_second[i]);
+        } else if (TRANSPOSED == 0u) {
+            next_w[i] = w_tail(i, at, end, w_term(i));
+            next_w_below[i] = w_tail(i, at, end, w_term(i) + 1u);
         } else {
-            if (K_TAIL != 0u) find_tap(at + w_row(i) / 8u, tap, place);
-            uint k = 8u * place + (K_TAIL != 0u ? w_row(i) % 8u : w_row(i));
-            if (K_TAIL == 0u || (at + w_row(i) / 8u < end && k < channels)) {
-                uint q = column(8u * w_place(i)) / 4u;
-                if ((WIDE & 4u) != 0u) next_w[i] = multiply_out(tap * channels + k, min(q, nq - 1u));
-                else next_w[i] = w_unit(w_at + (tap * channels + k) * nq, q, nq);
-            }
+            next_w[i] = w_tail_transposed(i, at, end);
         }
     }
 }
@@ -203,29 +283,34 @@ void fetch_w(uint at, uint end) {
 void stage(uint half_at) {
     [[unroll]] for (uint i = 0u; i < X_EACH; i++)
         if (TILE_M * UNITS_K % THREADS == 0u || x_row(i) < TILE_M)
-            tiles[half_at + x_row(i) * X_STRIDE + x_place()] = next_x[i];
-    [[unroll]] for (uint i = 0u; i < W_EACH; i++)
-        if (W_ROWS * W_ROW % THREADS == 0u || w_row(i) < W_ROWS)
-            tiles[half_at + X_UNITS + w_row(i) * W_STRIDE + w_place(i)] = next_w[i];
+            tiles[half_at + x_row(i) * STRIDE + x_place()] = x_there[i] ? next_x[i] : uvec4(0u);
+    [[unroll]] for (uint i = 0u; i < W_EACH; i++) {
+        if (W_ITEMS % THREADS != 0u && w_item(i) >= W_ITEMS) continue;
+        uint to = half_at + X_UNITS + w_col(i) * STRIDE + w_col(i) / MATRIX_N + w_term(i) / 8u;
+        if (TRANSPOSED != 0u) {
+            tiles[to] = next_w[i];
+        } else { // two terms of eight columns
+            [[unroll]] for (uint j = 0u; j < 4u; j++) {
+                uint above = next_w[i][j], below = next_w_below[i][j], word = w_term(i) % 8u / 2u;
+                tiles[to + 2u * j * STRIDE][word] = bitfieldInsert(above, below, 16, 16);
+                tiles[to + (2u * j + 1u) * STRIDE][word] = bitfieldInsert(below, above >> 16, 0, 16);
+            }
+        }
+    }
 }
 
 // ---- multiplying it ----
 
 void multiply(uint half_at, uint group_m, uint group_n) {
-    uint a_at = half_at + group_m * FRAGMENTS_M * MATRIX_M * X_STRIDE, b_at = half_at + X_UNITS;
-    [[unroll]] for (uint k = 0u; k < TILE_K; k += MATRIX_K) {
+    uint a_at = half_at + group_m * FRAGMENTS_M * MATRIX_M * STRIDE;
+    uint b_at = half_at + X_UNITS + group_n * FRAGMENTS_N * (MATRIX_N * STRIDE + 1u);
+    [[unroll]] for (uint k = 0u; k < UNITS_K; k += MATRIX_K / 8u) {
         coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA> a[FRAGMENTS_M];
         [[unroll]] for (uint m = 0u; m < FRAGMENTS_M; m++)
-            coopMatLoad(a[m], tiles, a_at + m * MATRIX_M * X_STRIDE + k / 8u, X_STRIDE,
-                        gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(a[m], tiles, a_at + m * MATRIX_M * STRIDE + k, STRIDE, gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint n = 0u; n < FRAGMENTS_N; n++) {
             coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b;
-            uint at_n = (group_n * FRAGMENTS_N + n) * MATRIX_N;
-            if (TRANSPOSED != 0u)
-                coopMatLoad(b, tiles, b_at + at_n * W_STRIDE + k / 8u, W_STRIDE,
-                            gl_CooperativeMatrixLayoutColumnMajor);
-            else
-                coopMatLoad(b, tiles, b_at + k * W_STRIDE + at_n / 8u, W_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(b, tiles, b_at + n * (MATRIX_N * STRIDE + 1u) + k, STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
             [[unroll]] for (uint m = 0u; m < FRAGMENTS_M; m++)
                 sums[m * FRAGMENTS_N + n] = coopMatMulAdd(a[m], b, sums[m * FRAGMENTS_N + n]);
         }
@@ -260,6 +345,13 @@ void finish_gated(uint batch, uint m, uint n, vec4 sum, vec4 gate) {
     y[y_skip + (batch * rows + m) * (nq / 2u) + n] = quad_store(v * act_apply(GATE, g));
 }
 
+// Row m of the subgroup's matrices.
+void put_row(uint m, uint slab) {
+    [[unroll]] for (uint n = 0u; n < FRAGMENTS_N; n++)
+        coopMatStore(sums[m * FRAGMENTS_N + n], tiles, slab + n * MATRIX_N / 4u, OUT_STRIDE,
+                     gl_CooperativeMatrixLayoutRowMajor);
+}
+
 void main() {
     uint tiles_all = tiles_m * tiles_n, number = group_index() % tiles_all, rest = group_index() / tiles_all;
     uint batch = rest % batches, split = rest / batches;
@@ -270,45 +362,51 @@ void main() {
     uint group_m = gl_SubgroupID / GROUPS_N, group_n = gl_SubgroupID % GROUPS_N;
     column_first = tile_n * (GATE != 0u ? TILE_N / 2u : TILE_N);
     w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * cq : channels * nq);
-    begin(batch, tile_m);
-    [[unroll]] for (uint i = 0u; i < FRAGMENTS_M * FRAGMENTS_N; i++) sums[i] = SUMS(0.0);
+    begin_x(batch, tile_m);
 
     uint at = split * split_quads, end = min(at + split_quads, quads), half_at = 0u;
+    begin(at);
     fetch_x(at, end);
     fetch_w(at, end);
     stage(0u);
-    barrier();
+    shared_barrier();
+    [[unroll]] for (uint i = 0u; i < FRAGMENTS_M * FRAGMENTS_N; i++) sums[i] = SUMS(0.0);
+
+    // The last step fetches its own terms once more: without a branch nothing waits for what is fetched before it is
+    // staged, behind the products.
     while (at < end) {
-        at += UNITS_K;
-        if (at < end) {
-            fetch_x(at, end);
-            fetch_w(at, end);
-        }
+        bool more = at + UNITS_K < end;
+        uint next = more ? at + UNITS_K : at;
+        advance(more);
+        fetch_x(next, end);
+        fetch_w(next, end);
         multiply(half_at, group_m, group_n);
         half_at = HALF - half_at;
-        if (at < end) stage(half_at);
-        barrier();
+        if (more) stage(half_at);
+        shared_barrier();
+        at += UNITS_K;
     }
 
-    // Each subgroup puts a row of its matrices into shared memory and reads it back in rows of quads.
+    // Each subgroup puts a row of its matrices into shared memory and reads it back in rows of quads. The loop is not
+    // unrolled, for one epilogue in place of several; but sums are only ever taken by constants, or drivers would keep
+    // them in memory. (Mesa unrolls no loop around another one.)
     uint slab = gl_SubgroupID * MATRIX_M * OUT_STRIDE;
-    [[unroll]] for (uint m = 0u; m < FRAGMENTS_M; m++) {
-        [[unroll]] for (uint n = 0u; n < FRAGMENTS_N; n++)
-            coopMatStore(sums[m * FRAGMENTS_N + n], tiles, slab + n * MATRIX_N / 4u, OUT_STRIDE,
-                         gl_CooperativeMatrixLayoutRowMajor);
-        barrier();
+    [[dont_unroll]] for (uint m = 0u; m < FRAGMENTS_M; m++) {
+        [[unroll]] for (uint i = 0u; i < FRAGMENTS_M; i++)
+            if (i == m) put_row(i, slab);
+        own_barrier();
         uint first_row = tile_m * TILE_M + (group_m * FRAGMENTS_M + m) * MATRIX_M;
         if (GATE != 0u) {
-            for (uint i = gl_SubgroupInvocationID; i < MATRIX_M * HALF_QUADS; i += gl_SubgroupSize) {
+            [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < MATRIX_M * HALF_QUADS; i += SUBGROUP) {
                 uint at = slab + i / HALF_QUADS * OUT_STRIDE + i % HALF_QUADS;
                 finish_gated(batch, first_row + i / HALF_QUADS, column_first / 4u + group_n * HALF_QUADS + i % HALF_QUADS,
                              uintBitsToFloat(tiles[at]), uintBitsToFloat(tiles[at + HALF_QUADS]));
             }
         } else {
-            for (uint i = gl_SubgroupInvocationID; i < MATRIX_M * OUT_QUADS; i += gl_SubgroupSize)
+            [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < MATRIX_M * OUT_QUADS; i += SUBGROUP)
                 finish(batch, split, first_row + i / OUT_QUADS, column_first / 4u + group_n * OUT_QUADS + i % OUT_QUADS,
                        uintBitsToFloat(tiles[slab + i / OUT_QUADS * OUT_STRIDE + i % OUT_QUADS]));
         }
-        barrier();
+        own_barrier();
     }
 }

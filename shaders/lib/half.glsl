@@ -11,3 +11,10 @@ uvec2 half_store(vec4 v) { return uvec2(packFloat2x16(f16vec2(v.xy)), packFloat2
 vec4 half_load(uvec2 q) { return quad_load(q); }
 uvec2 half_store(vec4 v) { return quad_store(v); }
 #endif
+
+// Barriers that make what was written to shared memory visible. The single accesses do not: shaders/coherence.py takes
+// that off them, since drivers would put a fence before each.
+#define SHARED_ORDER \
+    gl_StorageSemanticsShared, gl_SemanticsAcquireRelease | gl_SemanticsMakeAvailable | gl_SemanticsMakeVisible
+#define shared_barrier() controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, SHARED_ORDER)
+#define own_barrier() controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, SHARED_ORDER) // among a subgroup

@@ -6,26 +6,38 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_HEAD = 256 }; // channels whose outputs a subgroup can hold
+enum { MAX_HEAD = 256 }; // channels whose outputs a subgroup can hold, if it has the registers
 
-// What a workgroup does at once; units are of 16 bytes.
+// What a workgroup does at once; units are of 16 bytes. `hold`: queries stay in registers.
 struct plan {
     const struct fum_matrix_shape *shape;
     uint32_t subgroup, groups, fragments, keys, head, slab, shared;
+    bool hold;
 };
 
 static uint32_t round_up(int64_t n, uint32_t to) { return (uint32_t)((n + to - 1) / to * to); }
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 static struct plan plan_of(const struct fum_device_info *info, const struct fum_matrix_shape *shape, int64_t channels,
-                           uint32_t groups, uint32_t fragments, uint32_t keys) {
-    struct plan p = {shape, info->matrix_subgroup, groups, fragments, keys, 0, 0, 0};
+                           uint32_t groups, uint32_t fragments, uint32_t keys, bool hold) {
+    struct plan p = {shape, info->matrix_subgroup, groups, fragments, keys, 0, 0, 0, hold};
     p.head = round_up(channels, larger(shape->n, shape->k)); // powers of two, at least 8
-    // As the shader lays it out: a subgroup's queries, later its scores and what else passes; keys and values.
-    uint32_t stride = p.head / 8 + 1;
-    p.slab = larger(shape->m * stride, shape->m * (keys / 4 + 1) + shape->m * (shape->n / 4 + 1));
-    p.shared = 2 * keys * stride + groups * p.slab;
+    // As the shader lays it out: keys, values turned, and of each subgroup scores, what else passes, and weights; then
+    // queries, or those in place of all else at first.
+    uint32_t stride = p.head / 8 + 1, queries = groups * fragments * shape->m * stride;
+    p.slab = shape->m * (keys / 4 + 1) + shape->m * (shape->n / 4 + 1) + fragments * shape->m * (keys / 8 + 1);
+    p.shared = keys * stride + p.head * (keys / 8 + 1) + p.head / shape->n + groups * p.slab;
+    p.shared = hold ? larger(p.shared, queries) : p.shared + queries;
     return p;
+}
+
+// Words of a lane's registers for outputs, for scores or what is staged (two units), and for the queries.
+static uint32_t registers(const struct plan *p) {
+    const struct fum_matrix_shape *s = p->shape;
+    uint32_t sums = s->m * s->n / p->subgroup, outputs = p->fragments * (p->head / s->n) * sums;
+    uint32_t scores = p->keys / s->n * sums;
+    uint32_t held = p->hold ? p->fragments * (p->head / s->k) * (s->m * s->k / 2 / p->subgroup) : 0;
+    return outputs + larger(scores, 2 * 4) + held;
 }
 
 static bool fits(const struct fum_device_info *info, const struct plan *p) {
@@ -33,28 +45,40 @@ static bool fits(const struct fum_device_info *info, const struct plan *p) {
     bool whole = p->subgroup % s->m == 0 && p->keys % s->n == 0 && p->keys % s->k == 0 &&
                  p->keys % (4 * (p->subgroup / s->m)) == 0;
     return whole && p->shared * 16 <= info->shared_bytes && p->groups * p->subgroup <= info->max_group_invocations &&
-           p->groups * p->subgroup <= info->max_group_size[0];
+           p->groups * p->subgroup <= info->max_group_size[0] && registers(p) <= fum_device_class_of(info)->matrix_registers;
 }
 
 // ---- choosing ----
 
-enum { MOST_KEYS = 64, LEAST_KEYS = 8, MOST_GROUPS = 4, MOST_FRAGMENTS = 2, MAX_CHOICES = 4 * 3 * 2 };
+enum { THREADS = 256, MOST_GROUPS = 16, MOST_FRAGMENTS = 2, MAX_CHOICES = 5 * 2 * 4 };
 
-// The most keys, then the most subgroups, that fit the shared memory; two matrices of queries for a subgroup while its
-// outputs stay within 96 channels' registers and there are enough queries. All that fit, best expected first; returns how
-// many. CPU devices run this only to test it and would compile the large kernels, of which all is unrolled, for minutes.
+static int64_t workgroups(const struct fum_attention *a, const struct plan *p) {
+    int64_t tile = (int64_t)p->groups * p->fragments * p->shape->m;
+    return (a->queries + tile - 1) / tile * a->heads * a->batches;
+}
+
+// All that fit the device, best expected first; returns how many. As many queries for the same keys as leave each core
+// a workgroup; 32 keys, since more take shared memory that other workgroups could have. CPU devices run this only to test
+// it and would compile the large kernels, of which all is unrolled, for minutes.
 static int list_plans(const struct fum_device_info *info, enum fum_dtype dtype, const struct fum_attention *a,
                       struct plan list[MAX_CHOICES]) {
+    static const uint32_t key_counts[] = {32, 16, 8, 64};
     const struct fum_matrix_shape *shape = fum_coopmat_shape(info, dtype);
     bool power = !(shape->m & (shape->m - 1)) && !(shape->n & (shape->n - 1)) && !(shape->k & (shape->k - 1));
-    bool cpu = info->type == FUM_DEVICE_CPU, two = a->channels <= (cpu ? 40 : 96) && a->queries >= 8 * shape->m;
+    bool cpu = info->type == FUM_DEVICE_CPU;
+    double cores = fum_device_class_of(info)->cores;
+    uint32_t most = cpu ? 4 : THREADS / info->matrix_subgroup;
+    if (most > MOST_GROUPS) most = MOST_GROUPS;
     int count = 0;
-    for (uint32_t keys = cpu ? 16 : MOST_KEYS; power && keys >= LEAST_KEYS; keys /= 2)
-        for (uint32_t groups = MOST_GROUPS; groups; groups /= 2)
-            for (uint32_t fragments = two ? MOST_FRAGMENTS : 1; fragments; fragments--) {
-                list[count] = plan_of(info, shape, a->channels, groups, fragments, keys);
-                count += fits(info, &list[count]);
-            }
+    for (int fill = 1; power && fill >= 0; fill--) // then those that leave cores idle
+        for (uint32_t groups = most; groups; groups /= 2)
+            for (uint32_t fragments = cpu && a->channels > 40 ? 1 : MOST_FRAGMENTS; fragments; fragments--)
+                for (int k = cpu ? 1 : 0; k < (cpu ? 3 : 4); k++) {
+                    struct plan *p = &list[count];
+                    *p = plan_of(info, shape, a->channels, groups, fragments, key_counts[k], true);
+                    if (!fits(info, p)) *p = plan_of(info, shape, a->channels, groups, fragments, key_counts[k], false);
+                    count += fits(info, p) && ((double)workgroups(a, p) >= cores) == fill;
+                }
     return count;
 }
 
@@ -96,7 +120,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
                                .subgroup = p->subgroup};
     const uint32_t spec[] = {p->subgroup * p->groups, 1, 1, p->shape->m, p->shape->n, p->shape->k, p->subgroup,
                              p->groups, p->fragments, p->keys, p->head, p->shared, a->causal, a->channels % 8 == 0,
-                             p->slab};
+                             p->slab, p->hold};
     memcpy(d->spec, spec, sizeof spec);
     d->num_spec = sizeof spec / sizeof *spec;
     int64_t first = part->batch * a->queries + part->first, count = part->batches * part->count;

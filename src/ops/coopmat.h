@@ -12,7 +12,7 @@ extern const struct fum_variant fum_variant_coopmat;
 const struct fum_matrix_shape *fum_coopmat_shape(const struct fum_device_info *info, enum fum_dtype dtype);
 
 // Tiles of gemm_coopmat.c, 0 the largest; a key of fum_tuning for the shape's class has fum_tiling_pack's value.
-enum { FUM_COOPMAT_TILES = 7 };
+enum { FUM_COOPMAT_TILES = 11 };
 uint64_t fum_coopmat_key(const struct fum_tiling_shape *shape);
 
 // Adds the dispatch of a job whose sum is not to be split. `layers`: no epilogue, and the output (binding 5) is f32.

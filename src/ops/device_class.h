@@ -16,6 +16,9 @@ struct fum_device_class {
     const char *variants[FUM_CLASS_VARIANTS];
     uint32_t most_tile;    // largest side of a tile
     uint32_t most_threads; // largest workgroup
+    // Words of a lane's registers that may be planned with, in kernels by tiles and in those by cooperative matrices: what
+    // the makers' compilers (Mesa's) were seen to take without spilling any to memory.
+    uint32_t tile_registers, matrix_registers;
     uint32_t pad;          // quads that rows of x's tile are longer by, against bank conflicts
     // What choosing a tile goes by: workgroups that run at a time, invocations that fill one core, and what loading a
     // row or column of a tile costs, in multiply-adds of each of its elements.

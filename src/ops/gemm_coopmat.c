@@ -13,10 +13,13 @@ struct tile {
     uint32_t fragments_m, fragments_n, groups_m, groups_n;
 };
 
-// Where matrices are 16 x 16: 128 x 128 outputs down to 32 x 32, by eight or four subgroups.
-static const struct tile tiles[] = {{4, 2, 2, 4}, {4, 4, 2, 2}, {4, 2, 2, 2}, {2, 4, 2, 2},
-                                    {2, 2, 2, 2}, {1, 2, 2, 2}, {1, 1, 2, 2}};
+// Where matrices are 16 x 16: 128 x 128 outputs down to 32 x 32, by eight or four subgroups; then those for subgroups of 16
+// lanes and few registers.
+static const struct tile tiles[] = {{4, 2, 2, 4}, {4, 4, 2, 2}, {4, 2, 2, 2}, {2, 4, 2, 2}, {2, 2, 2, 2}, {1, 2, 2, 2},
+                                    {1, 1, 2, 2}, {2, 2, 8, 4}, {2, 2, 4, 4}, {1, 2, 4, 4}, {1, 1, 4, 4}};
 _Static_assert(sizeof tiles == FUM_COOPMAT_TILES * sizeof *tiles, "as many as coopmat.h says");
+
+enum { MAX_THREADS = 512 }; // of what is chosen unmeasured
 
 // What follows from a tile on a device; units are of eight elements, 16 bytes.
 struct plan {
@@ -26,7 +29,7 @@ struct plan {
 };
 
 static struct plan plan_of(const struct fum_device_info *info, const struct fum_matrix_shape *shape,
-                           const struct tile *tile, bool transposed) {
+                           const struct tile *tile) {
     struct plan p = {.tile = *tile, .shape = shape};
     uint32_t groups = tile->groups_m * tile->groups_n;
     p.threads = groups * info->matrix_subgroup;
@@ -35,7 +38,7 @@ static struct plan plan_of(const struct fum_device_info *info, const struct fum_
     p.tile_k = shape->k < 32 ? 32 / shape->k * shape->k : shape->k;
     // As the shader lays it out: two tiles each, later the sums on their way out.
     uint32_t x = p.tile_m * (p.tile_k / 8 + 1);
-    uint32_t w = transposed ? p.tile_n * (p.tile_k / 8 + 1) : p.tile_k * (p.tile_n / 8 + 1);
+    uint32_t w = p.tile_n * (p.tile_k / 8 + 1) + p.tile_n / shape->n;
     uint32_t out = groups * shape->m * (tile->fragments_n * shape->n / 4 + 1);
     p.shared = 2 * (x + w) > out ? 2 * (x + w) : out;
     return p;
@@ -48,6 +51,14 @@ static bool fits(const struct fum_device_info *info, const struct plan *p, bool 
            p->threads <= info->max_group_size[0] && p->threads % (p->tile_k / 8) == 0;
 }
 
+// What a kernel can do without the registers that it has spilled to memory: sums, and what is on its way to be staged.
+static bool fits_registers(const struct fum_device_info *info, const struct plan *p, bool transposed) {
+    uint32_t x = p->tile_m * p->tile_k / 8, w = p->tile_n * p->tile_k / 8 / (transposed ? 1 : 2);
+    uint32_t staged = (x + p->threads - 1) / p->threads * 4 + (w + p->threads - 1) / p->threads * (transposed ? 4 : 8);
+    uint32_t sums = p->tile.fragments_m * p->tile.fragments_n * p->shape->m * p->shape->n / info->matrix_subgroup;
+    return p->threads <= MAX_THREADS && sums + staged <= fum_device_class_of(info)->matrix_registers;
+}
+
 struct choice {
     struct plan plan;
     int tile;
@@ -56,14 +67,15 @@ struct choice {
 };
 
 // Time that a product is expected to take, in multiply-adds of a core: rounds of workgroups over the cores, two at a
-// time on each; small tiles load more for what they multiply; workgroups of 256 suit most. A reduction writes and reads
-// the layers and starts late.
+// time on each; small tiles load more for what they multiply, from memory, and so do few matrices of a subgroup from shared
+// memory; workgroups of 256 suit most. A reduction writes and reads the layers and starts late.
 static double expected(const struct fum_gemm_push *p, const struct fum_device_class *class, const struct choice *c) {
     const struct plan *t = &c->plan;
     double area = (double)t->tile_m * t->tile_n, cores = class->cores;
     double count = (double)p->batches * (double)((p->rows + t->tile_m - 1) / t->tile_m) *
                    (double)((p->n + t->tile_n - 1) / t->tile_n);
-    double rounds = count * (double)c->splits / (2 * cores), loads = 64.0 / t->tile_m + 64.0 / t->tile_n;
+    double rounds = count * (double)c->splits / (2 * cores), loads = 32.0 / t->tile_m + 32.0 / t->tile_n;
+    loads += 16.0 / (t->tile.fragments_m * t->shape->m) + 16.0 / (t->tile.fragments_n * t->shape->n);
     double time = (rounds < 1 ? 1 : rounds) * (double)((c->steps + c->splits - 1) / c->splits) * area * (1 + loads);
     if (t->threads != 256) time *= 1.05;
     if (c->splits > 1) time += (double)(c->splits + 1) * p->rows * p->batches * p->n / cores + 64 * 128 * 128;
@@ -76,7 +88,7 @@ enum { MAX_SPLITS = 8, SPLIT_STEPS = 8, MAX_CHOICES = FUM_COOPMAT_TILES * 4 };
 static struct choice choice_of(const struct fum_gemm_job *job, const struct fum_device_info *info, int tile,
                                int64_t splits) {
     struct choice c = {.tile = tile, .splits = splits};
-    c.plan = plan_of(info, fum_coopmat_shape(info, job->call->out.dtype), &tiles[tile], job->transposed);
+    c.plan = plan_of(info, fum_coopmat_shape(info, job->call->out.dtype), &tiles[tile]);
     int64_t units = c.plan.tile_k / 8;
     c.steps = (job->push.quads + units - 1) / units;
     return c;
@@ -95,7 +107,7 @@ static int list_choices(const struct fum_gemm_job *job, int64_t most_splits, con
     int count = 0;
     for (int i = 0; i < FUM_COOPMAT_TILES; i++) {
         struct choice c = choice_of(job, info, i, 1);
-        if (!fits(info, &c.plan, job->gate != FUM_ACT_NONE)) continue;
+        if (!fits(info, &c.plan, job->gate != FUM_ACT_NONE) || !fits_registers(info, &c.plan, job->transposed)) continue;
         for (; c.splits <= most_splits; c.splits *= 2) {
             if (c.splits > 1 && (c.steps / c.splits < SPLIT_STEPS || fum_gemm_job_splits(job, info, c.splits) < c.splits))
                 break;
