@@ -26,6 +26,7 @@ const struct fum_tiling fum_tilings[] = {
     {128, 16, 16, 4, 4},  // 128, 11 KiB
     {128, 4, 16, 2, 4},   // 64, 10.3 KiB
     {32, 4, 16, 1, 4},    // 32, 2.8 KiB
+    {64, 64, 16, 2, 4},   // 256 where it is gated, with no more sums each than 4 x 4
 };
 const int fum_tiling_count = sizeof fum_tilings / sizeof *fum_tilings;
 
@@ -98,10 +99,19 @@ static bool may_split(const struct fum_tiling_shape *s, const struct fum_device_
            (!s->gated && s->quads >= LONG_QUADS && s->quads / splits >= SPLIT_QUADS && (double)tiles <= class->cores);
 }
 
+// Words of a lane's registers: its sums (with f16 arithmetic those of a step, too), what it multiplies, and what it has
+// on its way, which in a convolution takes more addresses.
+static uint32_t registers(const struct fum_tiling_shape *s, const struct fum_tiling *t) {
+    uint32_t threads = fum_tiling_threads(t), sums = t->tm * t->tn;
+    uint32_t x = (t->bm * t->bk / 4 + threads - 1) / threads, w = (t->bk * t->bn / 4 + threads - 1) / threads;
+    return (s->half ? 2 * sums : sums * 3 / 2) + 4 * t->tm + 16 + (s->conv ? 8 : 4) * x + 4 * w;
+}
+
 static bool allowed(const struct fum_tiling_shape *s, const struct fum_device_class *class,
                     const struct fum_device_info *info, const struct fum_tiling *t) {
     return t->bn >= t->tn && t->bm <= class->most_tile && t->bn <= class->most_tile &&
-           fum_tiling_threads(t) <= class->most_threads && fum_tiling_fits(t, info, s->half ? 8 : 16);
+           fum_tiling_threads(t) <= class->most_threads && registers(s, t) <= class->tile_registers &&
+           fum_tiling_fits(t, info, s->half ? 8 : 16);
 }
 
 static int candidates(const struct fum_tiling_shape *s, const struct fum_device_info *info,
