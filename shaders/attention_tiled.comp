@@ -107,8 +107,9 @@ float s[ROWS][KEYS];
 float m[ROWS], l[ROWS], correction[ROWS];
 vec4 acc[ROWS][COLS];
 
+// The loops over channels and over keys stay loops: unrolled, Intel's compiler spills up to 160 registers.
 void add_products() {
-    for (uint d = 0u; d < CHUNK; d++) {
+    [[dont_unroll]] for (uint d = 0u; d < CHUNK; d++) {
         vec4 a[ROWS];
         [[unroll]] for (uint r = 0u; r < ROWS; r++) a[r] = tile_load(tile_q[row_of(r) * STRIDE + d]);
         [[unroll]] for (uint j = 0u; j < KEYS; j++) {
@@ -156,7 +157,7 @@ void correct() {
 }
 
 void add_values(uint chunk) {
-    for (uint j = 0u; j < BK / 4u; j++) {
+    [[dont_unroll]] for (uint j = 0u; j < BK / 4u; j++) {
         vec4 p[ROWS];
         [[unroll]] for (uint r = 0u; r < ROWS; r++) p[r] = weights[row_of(r) * P_STRIDE + j];
         [[unroll]] for (uint c = 0u; c < CHUNK_COLS; c++) {

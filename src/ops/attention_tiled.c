@@ -5,8 +5,9 @@
 #include "ops/device_class.h"
 
 // Queries of an invocation, and the most quads of their outputs that it holds: 16 vectors, which every device's
-// registers hold (Adreno's drivers fail from 19 on). Heads up to WHOLE_QUADS lie whole in shared memory.
-enum { ROWS = 4, MOST_COLS = 4, WHOLE_QUADS = 64, MAX_HEAD_QUADS = 128 };
+// registers hold (Adreno's drivers fail from 19 on), or fewer where a wider row of lanes serves; and the most keys it
+// scores at once. Heads up to WHOLE_QUADS lie whole in shared memory.
+enum { ROWS = 4, MOST_COLS = 4, MOST_KEYS = 4, MOST_LANES = 32, WHOLE_QUADS = 64, MAX_HEAD_QUADS = MOST_LANES * MOST_COLS };
 
 struct plan {
     uint32_t threads, lanes, cols, keys, queries; // queries: of a workgroup
@@ -28,14 +29,18 @@ static bool choose(const struct fum_device_info *info, const struct fum_attentio
     uint32_t room = info->shared_bytes < 32768 ? info->shared_bytes : 32768;
     bool found = false;
     if (head_quads > MAX_HEAD_QUADS) return false;
-    while (lanes * MOST_COLS < head_quads) lanes *= 2;
+    // Words of a lane for outputs, queries and scores.
+    uint32_t cols = MOST_COLS;
+    while (cols > 1 && ROWS * (4 * cols + 4 + MOST_KEYS) > class->tile_registers) cols--;
+    while (lanes * cols < head_quads && lanes < MOST_LANES) lanes *= 2;
     for (uint32_t threads = 128; threads >= 32; threads /= 2) {
         struct plan p = {.threads = threads, .lanes = lanes, .cols = (head_quads + lanes - 1) / lanes,
                          .queries = threads / lanes * ROWS, .whole = head_quads <= WHOLE_QUADS};
         p.chunk = p.whole ? head_quads : lanes; // then a column of each lane
         if (threads > info->max_group_invocations || threads > info->max_group_size[0]) continue;
         int64_t groups = (a->queries + p.queries - 1) / p.queries * a->heads * a->batches;
-        for (p.keys = 32; p.keys >= lanes && shared_bytes(&p, quad_bytes) > room;) p.keys /= 2;
+        p.keys = lanes * MOST_KEYS < 32 ? lanes * MOST_KEYS : 32;
+        while (p.keys >= lanes && shared_bytes(&p, quad_bytes) > room) p.keys /= 2;
         if (p.keys < lanes) continue;
         *best = p;
         found = true;
