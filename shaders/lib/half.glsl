@@ -12,7 +12,7 @@ vec4 half_load(uvec2 q) { return quad_load(q); }
 uvec2 half_store(vec4 v) { return quad_store(v); }
 #endif
 
-// Barriers that make what was written to shared memory visible. The single accesses do not: shaders/coherence.py takes
+// Barriers that make what was written to shared memory visible. The single accesses do not: scripts/coherence takes
 // that off them, since drivers would put a fence before each.
 #define SHARED_ORDER \
     gl_StorageSemanticsShared, gl_SemanticsAcquireRelease | gl_SemanticsMakeAvailable | gl_SemanticsMakeVisible
