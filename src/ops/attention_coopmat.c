@@ -40,12 +40,12 @@ static uint32_t registers(const struct plan *p) {
     return outputs + larger(scores, 2 * 4) + held;
 }
 
-static bool fits(const struct fum_device_info *info, const struct plan *p) {
+static bool fits(const struct fum_device_info *info, const struct plan *p, uint32_t most_registers) {
     const struct fum_matrix_shape *s = p->shape;
     bool whole = p->subgroup % s->m == 0 && p->keys % s->n == 0 && p->keys % s->k == 0 &&
                  p->keys % (4 * (p->subgroup / s->m)) == 0;
     return whole && p->shared * 16 <= info->shared_bytes && p->groups * p->subgroup <= info->max_group_invocations &&
-           p->groups * p->subgroup <= info->max_group_size[0] && registers(p) <= fum_device_class_of(info)->matrix_registers;
+           p->groups * p->subgroup <= info->max_group_size[0] && registers(p) <= most_registers;
 }
 
 // ---- choosing ----
@@ -61,7 +61,7 @@ static int64_t workgroups(const struct fum_attention *a, const struct plan *p) {
 // a workgroup; 32 keys, since more take shared memory that other workgroups could have. CPU devices run this only to test
 // it and would compile the large kernels, of which all is unrolled, for minutes.
 static int list_plans(const struct fum_device_info *info, enum fum_dtype dtype, const struct fum_attention *a,
-                      struct plan list[MAX_CHOICES]) {
+                      uint32_t most_registers, struct plan list[MAX_CHOICES]) {
     static const uint32_t key_counts[] = {32, 16, 8, 64};
     const struct fum_matrix_shape *shape = fum_coopmat_shape(info, dtype);
     bool power = !(shape->m & (shape->m - 1)) && !(shape->n & (shape->n - 1)) && !(shape->k & (shape->k - 1));
@@ -74,10 +74,11 @@ static int list_plans(const struct fum_device_info *info, enum fum_dtype dtype, 
         for (uint32_t groups = most; groups; groups /= 2)
             for (uint32_t fragments = cpu && a->channels > 40 ? 1 : MOST_FRAGMENTS; fragments; fragments--)
                 for (int k = cpu ? 1 : 0; k < (cpu ? 3 : 4); k++) {
-                    struct plan *p = &list[count];
-                    *p = plan_of(info, shape, a->channels, groups, fragments, key_counts[k], true);
-                    if (!fits(info, p)) *p = plan_of(info, shape, a->channels, groups, fragments, key_counts[k], false);
-                    count += fits(info, p) && ((double)workgroups(a, p) >= cores) == fill;
+                    struct plan p = plan_of(info, shape, a->channels, groups, fragments, key_counts[k], true);
+                    if (!fits(info, &p, most_registers))
+                        p = plan_of(info, shape, a->channels, groups, fragments, key_counts[k], false);
+                    if (!fits(info, &p, most_registers) || ((double)workgroups(a, &p) >= cores) != fill) continue;
+                    list[count++] = p;
                 }
     return count;
 }
@@ -98,7 +99,10 @@ static uint64_t key_of(enum fum_dtype dtype, const struct fum_attention *a) {
 static bool choose(const struct fum_device_info *info, const struct fum_tuning *tuning, enum fum_dtype dtype,
                    const struct fum_attention *a, struct plan *plan) {
     struct plan list[MAX_CHOICES];
-    int count = list_plans(info, dtype, a, list);
+    int count = list_plans(info, dtype, a, fum_device_class_of(info)->matrix_registers, list);
+    // Who insists on the variant gets it for wider heads, too, slow as it is where registers do not suffice.
+    bool insisted = tuning && tuning->variant && !strcmp(tuning->variant, "coopmat");
+    if (!count && insisted) count = list_plans(info, dtype, a, UINT32_MAX, list);
     uint64_t key = key_of(dtype, a);
     struct fum_tuning_note *note = tuning ? tuning->note : NULL;
     if (note && !note->count) {
