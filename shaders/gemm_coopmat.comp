@@ -15,6 +15,7 @@
 #include "lib/half.glsl"
 #include "lib/index.glsl"
 #include "lib/act.glsl"
+#include "lib/q8.glsl"
 #include "lib/gemm_push.glsl" // quads and split_quads count units here: two quads, the last of a tap may be half
 
 layout(constant_id = 3) const uint MATRIX_M = 16; // of the device's matrices
@@ -201,12 +202,11 @@ uvec4 w_unit(uint at, uint second) {
     return (WIDE & 2u) != 0u ? w_wide[at / 2u] : uvec4(w[at], w[at + second]);
 }
 
-// The unit of columns from quad q on for term `at` of a weight in blocks of 32 terms, nine rows, the last of them factors.
+// The unit of columns from quad q on for term `at` of a weight packed as FUM_PACK_Q8.
 uvec4 multiply_out(uint at, uint q) {
-    uint block = w_at + at / 32u * 9u * nq, words = block + at % 32u / 4u * nq, next = min(q + 1u, nq - 1u);
-    int byte = int(at % 4u * 8u);
-    vec4 low = uintBitsToFloat(w_wide[block + 8u * nq + q]) * vec4(bitfieldExtract(ivec4(w_wide[words + q]), byte, 8));
-    vec4 high = uintBitsToFloat(w_wide[block + 8u * nq + next]) * vec4(bitfieldExtract(ivec4(w_wide[words + next]), byte, 8));
+    uint block = w_at + at / 32u * Q8_ROWS * nq, words = block + at % 32u / 4u * nq, next = min(q + 1u, nq - 1u);
+    vec4 low = uintBitsToFloat(w_wide[block + 8u * nq + q]) * q8_term(w_wide[words + q], at % 4u);
+    vec4 high = uintBitsToFloat(w_wide[block + 8u * nq + next]) * q8_term(w_wide[words + next], at % 4u);
     return uvec4(half_store(low), half_store(high));
 }
 

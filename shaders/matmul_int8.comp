@@ -32,12 +32,12 @@ void main() {
             for (uint r = 0u; r < ROWS; r++) t[r] = x[x_at[r] + 2u * b + h];
             [[unroll]] for (uint i = 0u; i < 4u; i++)
                 for (uint c = 0u; c < COLS; c++) {
-                    uvec4 q = w[col[c] + (BLOCK_ROWS * b + 4u * h + i) * nq];
+                    uvec4 q = w[col[c] + (Q8_ROWS * b + 4u * h + i) * nq];
                     for (uint r = 0u; r < ROWS; r++) sum[r][c] += dot4(t[r][i], q);
                 }
         }
         for (uint c = 0u; c < COLS; c++) {
-            vec4 factor = uintBitsToFloat(w[col[c] + (BLOCK_ROWS * b + 8u) * nq]);
+            vec4 factor = uintBitsToFloat(w[col[c] + (Q8_ROWS * b + 8u) * nq]);
             for (uint r = 0u; r < ROWS; r++)
                 acc[r][c] = fma(vec4(sum[r][c]), factor * x_factor[x_at[r] / 2u + b], acc[r][c]);
         }

@@ -9,6 +9,7 @@
 #define GEMM_W_TEXELS samplerBuffer
 #include "lib/gemm_texel.glsl"
 #include "lib/gemm_matmul_texel.glsl"
+#include "lib/q8.glsl"
 
 void main() {
     uint tile = group_index(), tile_m = tile % tiles_m, tile_n = tile / tiles_m % tiles_n;
@@ -26,13 +27,12 @@ void main() {
         [[dont_unroll]] for (uint i = 0u; i < 8u; i++) {
             EACH_FETCH(f) a[f] = texel_load(x, x_at[f] + 8u * b + i);
             EACH_COL(c) {
-                ivec4 q = floatBitsToInt(texelFetch(w, int(at[c] + i * nq)));
-                vec4 f = factor[c];
-                gemm_add(c, f * vec4(bitfieldExtract(q, 0, 8)), f * vec4(bitfieldExtract(q, 8, 8)),
-                         f * vec4(bitfieldExtract(q, 16, 8)), f * vec4(bitfieldExtract(q, 24, 8)));
+                vec4 w0, w1, w2, w3;
+                q8_terms(floatBitsToUint(texelFetch(w, int(at[c] + i * nq))), factor[c], w0, w1, w2, w3);
+                gemm_add(c, w0, w1, w2, w3);
             }
         }
-        EACH_COL(c) at[c] += 9u * nq;
+        EACH_COL(c) at[c] += Q8_ROWS * nq;
     }
     finish_block(tile_m, tile_n);
 }

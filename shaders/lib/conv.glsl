@@ -1,4 +1,7 @@
 // conv2d, of a weight in the storage type or (CONV_Q8) packed as FUM_PACK_Q8. After lib/gemm.glsl.
+#ifdef CONV_Q8
+#include "lib/q8.glsl"
+#endif
 layout(constant_id = 9) const uint NORM = 0; // 1: normalise what is read
 layout(constant_id = 10) const uint NORM_ACT = 0;
 
@@ -29,13 +32,8 @@ vec4 read_x(uint at, uint image, uint k) {
 // Quads of column `col` for the four terms from 4 k on of a tap.
 void load_w(uint tap, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
 #ifdef CONV_Q8
-    uint at = (tap * (k_size / 32u) + k / 8u) * 9u * nq + col;
-    ivec4 q = ivec4(w[at + k % 8u * nq]);
-    vec4 factor = uintBitsToFloat(w[at + 8u * nq]);
-    w0 = factor * vec4(bitfieldExtract(q, 0, 8));
-    w1 = factor * vec4(bitfieldExtract(q, 8, 8));
-    w2 = factor * vec4(bitfieldExtract(q, 16, 8));
-    w3 = factor * vec4(bitfieldExtract(q, 24, 8));
+    uint at = (tap * (k_size / 32u) + k / 8u) * Q8_ROWS * nq + col;
+    q8_terms(w[at + k % 8u * nq], uintBitsToFloat(w[at + 8u * nq]), w0, w1, w2, w3);
 #else
     uint at = (tap * k_size + 4u * k) * nq + col;
     w0 = quad_load(w[at]);

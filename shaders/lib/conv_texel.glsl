@@ -1,4 +1,7 @@
 // conv2d_texel, of a weight in the storage type or (CONV_Q8) packed as FUM_PACK_Q8. After lib/gemm_texel.glsl.
+#ifdef CONV_Q8
+#include "lib/q8.glsl"
+#endif
 layout(push_constant) uniform Push {
     GEMM_PUSH
     CONV_PUSH
@@ -16,13 +19,9 @@ void finish(uint m, uint n, vec4 sum, vec4 b) {
 // Quads of column `col` for the four terms from 4 k on of a tap.
 void load_w(uint tap, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
 #ifdef CONV_Q8
-    uint at = (tap * (k_size / 32u) + k / 8u) * 9u * nq + col;
-    ivec4 q = floatBitsToInt(texelFetch(w, int(at + k % 8u * nq)));
-    vec4 factor = texelFetch(w, int(at + 8u * nq));
-    w0 = factor * vec4(bitfieldExtract(q, 0, 8));
-    w1 = factor * vec4(bitfieldExtract(q, 8, 8));
-    w2 = factor * vec4(bitfieldExtract(q, 16, 8));
-    w3 = factor * vec4(bitfieldExtract(q, 24, 8));
+    uint at = (tap * (k_size / 32u) + k / 8u) * Q8_ROWS * nq + col;
+    uvec4 words = floatBitsToUint(texelFetch(w, int(at + k % 8u * nq)));
+    q8_terms(words, texelFetch(w, int(at + 8u * nq)), w0, w1, w2, w3);
 #else
     uint at = (tap * k_size + 4u * k) * nq + col;
     w0 = texel_load(w, at);

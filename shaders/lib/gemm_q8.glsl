@@ -3,8 +3,7 @@
 #define GEMM_W_QUAD uvec4
 #include "lib/gemm.glsl"
 #include "lib/gemm_matmul.glsl"
-
-#define BLOCK_ROWS 9u // of the weight, the last of them factors
+#include "lib/q8.glsl"
 
 // Where the block of outputs is: rows of x that are x_quads long, and columns.
 #define GEMM_Q8_BEGIN(x_quads)                                                                                        \

@@ -33,6 +33,7 @@ layout(constant_id = 19) const uint GATE = 0;
 layout(constant_id = 20) const uint Q8 = 0;         // 1: w is packed as FUM_PACK_Q8
 
 #include "lib/gemm_push.glsl"
+#include "lib/q8.glsl"
 
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer W { QUAD w[]; };
@@ -167,10 +168,10 @@ bool find_w_row(uint q, uint j, out uint at) {
     return c < channels;
 }
 
-// Number j of the terms of quad q, in a quad of columns. Blocks of 32 terms are nine rows, the last of them factors.
+// Number j of the terms of quad q, in a quad of columns.
 vec4 multiply_out(uint q, uint j, uint col) {
-    uint at = w_at + q / 8u * 9u * nq + col;
-    return uintBitsToFloat(w_q8[at + 8u * nq]) * vec4(bitfieldExtract(ivec4(w_q8[at + q % 8u * nq]), int(8u * j), 8));
+    uint at = w_at + q / 8u * Q8_ROWS * nq + col;
+    return uintBitsToFloat(w_q8[at + 8u * nq]) * q8_term(w_q8[at + q % 8u * nq], j);
 }
 
 void fetch_b(uint q, uint q_end) {
