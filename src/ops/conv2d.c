@@ -209,9 +209,6 @@ static double flops(const struct fum_op_call *call) {
 // tile of output channels, normalises anew what it reads.
 const struct fum_op fum_op_conv2d = {
     .name = "conv2d",
-    .attrs = fum_conv_attrs,
-    .min_inputs = 2,
-    .max_inputs = 6,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,

@@ -11,8 +11,9 @@ enum { FUM_CONV_STRIDE, FUM_CONV_PAD, FUM_CONV_PAD_END_EXTRA, FUM_CONV_UPSAMPLE,
 // Optional input after those of the epilogue: f32 [batch, 2, in], scales and shifts. The convolution then reads
 // norm_act(x scale + shift) in place of x; what is outside the image is zero after that.
 enum { FUM_CONV_NORM = FUM_GEMM_RESIDUAL + 1 };
+// Settings, inputs and what passes may move into them, for the records of conv2d and what computes the same.
 #define FUM_CONV_SLOTS \
-    FUM_GEMM_SLOTS, .double_attr = "upsample", .norm_input = FUM_CONV_NORM, .norm_act_attr = "norm_act"
+    FUM_GEMM_SLOTS, .attrs = fum_conv_attrs, .min_inputs = 2, .max_inputs = 6, .double_attr = "upsample", .norm_input = FUM_CONV_NORM, .norm_act_attr = "norm_act"
 
 bool fum_conv_infer_norm(const struct fum_op_call *call, char *why, size_t why_size);
 

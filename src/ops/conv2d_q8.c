@@ -82,9 +82,6 @@ static double flops(const struct fum_op_call *call) {
 
 const struct fum_op fum_op_conv2d_q8 = {
     .name = "conv2d_q8",
-    .attrs = fum_conv_attrs,
-    .min_inputs = 2,
-    .max_inputs = 6,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,

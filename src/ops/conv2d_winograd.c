@@ -321,9 +321,6 @@ static bool reads_normalised(const struct fum_device_info *info, const struct fu
 
 const struct fum_op fum_op_conv2d_winograd = {
     .name = "conv2d_winograd",
-    .attrs = fum_conv_attrs,
-    .min_inputs = 2,
-    .max_inputs = 6,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,

@@ -66,13 +66,16 @@ struct fum_gemm {
 };
 // Rows of a batch of w.
 int64_t fum_gemm_weight_rows(const struct fum_gemm *g);
-// Settings of matmul and matmul_q8, and what both records have for a gate.
+// What the records of matmul and matmul_q8 have in common: settings, inputs, what passes may move into them.
 extern const struct fum_attr_def fum_matmul_attrs[];
 enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE };
 // Checks what the gate asks of a call whose output has all columns of w, and halves them. Without a gate: nothing.
 bool fum_matmul_infer_gate(struct fum_op_call *call, char *why, size_t why_size);
 bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call);
-#define FUM_MATMUL_GATE_SLOT .gate_attr = "gate", .gates = fum_matmul_gates
+double fum_matmul_flops(const struct fum_op_call *call);
+#define FUM_MATMUL_SLOTS \
+    FUM_GEMM_SLOTS, .attrs = fum_matmul_attrs, .min_inputs = 2, .max_inputs = 5, .flops = fum_matmul_flops, \
+    .gate_attr = "gate", .gates = fum_matmul_gates
 // Element k of column n of a weight packed as FUM_PACK_Q8, as its words lie.
 double fum_q8_at(const float *w, int64_t columns, int64_t k, int64_t n);
 // The dispatches of a product by such a weight.

@@ -103,7 +103,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_gemm_dispatch(call, &g, list, why, why_size);
 }
 
-static double flops(const struct fum_op_call *call) {
+double fum_matmul_flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape) *
            (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
 }
@@ -119,14 +119,9 @@ bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_ca
 
 const struct fum_op fum_op_matmul = {
     .name = "matmul",
-    .attrs = fum_matmul_attrs,
-    .min_inputs = 2,
-    .max_inputs = 5,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .flops = flops,
-    FUM_GEMM_SLOTS,
-    FUM_MATMUL_GATE_SLOT,
+    FUM_MATMUL_SLOTS,
     .quantised_op = fum_matmul_q8_op,
 };

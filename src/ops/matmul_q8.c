@@ -91,22 +91,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_gemm_dispatch_q8(call, &g, list, why, why_size);
 }
 
-static double flops(const struct fum_op_call *call) {
-    return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape) *
-           (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
-}
-
 const struct fum_op fum_op_matmul_q8 = {
     .name = "matmul_q8",
-    .attrs = fum_matmul_attrs,
-    .min_inputs = 2,
-    .max_inputs = 5,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .flops = flops,
-    FUM_GEMM_SLOTS,
-    FUM_MATMUL_GATE_SLOT,
+    FUM_MATMUL_SLOTS,
 };
 
 const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
