@@ -3,6 +3,8 @@
 // the device can run.
 #include <fumarole/selftest.h>
 
+#include "ops/variant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,12 +58,11 @@ int main(int argc, char **argv) {
         printf("no device: %s\n", err.text);
         return getenv("FUM_REQUIRE_DEVICE") ? EXIT_FAILURE : 77;
     }
-    static const char *const with_variants[] = {"matmul", "matmul_q8", "conv2d", "attention"};
-    int times = params.variant && !params.op ? (int)(sizeof with_variants / sizeof *with_variants) : 1;
-    enum fum_result r = FUM_OK;
-    for (int i = 0; i < times && !r; i++) {
-        if (times > 1) params.op = with_variants[i];
-        r = fum_selftest(device, &params, &err);
+    bool each = params.variant && !params.op;
+    enum fum_result r = each ? FUM_OK : fum_selftest(device, &params, &err);
+    for (int i = 0; each && i < fum_op_count && !r; i++) {
+        params.op = fum_ops[i]->name;
+        if (fum_variant_serves(fum_variant_find("plain"), params.op)) r = fum_selftest(device, &params, &err);
     }
     int messages = fum_device_validation_messages(device);
     if (r) printf("%s\n", err.text);
