@@ -90,13 +90,8 @@ static enum fum_result compile(struct tuner *t, const struct subject *s, struct 
     for (int i = 0; i < s->count; i++) {
         if (!plan(t, s, s->candidates[i].value)) continue;
         for (int k = 0; k < t->list.count && count < MOST; k++) {
-            const struct fum_dispatch *d = &t->list.item[k];
-            struct fum_kernel_desc *desc = &descs[count];
-            *desc = (struct fum_kernel_desc){.shader = fum_shader_find(d->shader, d->dtype), .num_spec = d->num_spec,
-                                             .num_bindings = d->num_bind, .num_push = d->num_push,
-                                             .subgroup = d->subgroup, .texels = d->texels};
-            memcpy(desc->spec, d->spec, sizeof desc->spec);
-            count += desc->shader != NULL;
+            descs[count] = fum_dispatch_kernel(&t->list.item[k]);
+            count += descs[count].shader != NULL;
         }
     }
     enum fum_result r = fum_kernel_get_all(kernels, t->device, descs, count, err);
