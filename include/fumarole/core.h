@@ -14,7 +14,9 @@
 extern "C" {
 #endif
 
-#if defined(_WIN32)
+#if defined(_WIN32) && defined(FUM_BUILD)
+#define FUM_API __declspec(dllexport)
+#elif defined(_WIN32)
 #define FUM_API
 #elif defined(__GNUC__)
 #define FUM_API __attribute__((visibility("default")))
@@ -22,7 +24,9 @@ extern "C" {
 #define FUM_API
 #endif
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__)
+#define FUM_PRINTF(fmt_index, first_arg) __attribute__((format(gnu_printf, fmt_index, first_arg)))
+#elif defined(__GNUC__)
 #define FUM_PRINTF(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
 #else
 #define FUM_PRINTF(fmt_index, first_arg)

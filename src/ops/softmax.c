@@ -12,7 +12,10 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     for (int64_t r = 0; r < rows; r++) {
         const float *x = in[0] + r * n;
         double top = -INFINITY, sum = 0;
-        for (int64_t i = 0; i < n; i++) top = fmax(top, x[i]);
+        // Not fmax: gcc 12 for arm64 stops with an internal error when it vectorises a maximum over floats.
+        for (int64_t i = 0; i < n; i++) {
+            if (x[i] > top) top = x[i];
+        }
         for (int64_t i = 0; i < n; i++) sum += exp(x[i] - top);
         for (int64_t i = 0; i < n; i++) out[r * n + i] = (float)(exp(x[i] - top) / sum);
     }

@@ -31,7 +31,7 @@ cp "$libdir/libfumarole.a" "$work/static/"
 for sample in "$source"/samples/*.c; do
     name=$(basename "$sample" .c)
     # shellcheck disable=SC2046 # lists of flags
-    cc -std=c11 -Wall -Wextra -Werror "$sample" $(flags --cflags --libs) -lm -o "$work/$name"
+    cc -std=c11 -Wall -Wextra -Werror "$sample" $(flags --cflags --libs) -o "$work/$name"
     # The same without the shared library in reach: only libfumarole.a is left to link.
     # shellcheck disable=SC2046
     cc -std=c11 "$sample" -L"$work/static" $(flags --static --cflags --libs | sed "s|-L$libdir||") -o "$work/$name-static"
