@@ -5,6 +5,8 @@
 
 #include "gpu/backend.h"
 
+#include <string.h>
+
 #include <volk.h>
 
 #include "gpu/vk_matrix.h"
@@ -139,15 +141,29 @@ struct fum_vk *fum_vk_of(const fum_device *device);
 
 // Calls Vulkan from a function that has `vk`, `VkResult vr` and the label `error`. The failure is logged with the
 // call's text, the result's name and the line; then the function cleans up.
-#define VK(call) \
+#define VK(call) FUM_VK_TRY(call, #call)
+
+// VK() for every call that fills in a handle, a pointer or a count.
+#define VK_FILL(out, call) FUM_VK_TRY(FUM_VK_FILL(out, call), #call)
+
+// Calls Vulkan in an expression whose value is the call's result, and sets *out to 0 if the call fails. A failed call
+// leaves what it should have filled in undefined, so nothing may destroy or count it.
+#define FUM_VK_FILL(out, call) fum_vk_reset(out, sizeof *(out), (call))
+
+#define FUM_VK_TRY(call, text) \
     do { \
         vr = fum_vk_injected(vk); \
         if (vr == VK_SUCCESS) vr = (call); \
         if (vr < 0) { \
-            fum_vk_failed(vk, #call, vr, __FILE__, __LINE__); \
+            fum_vk_failed(vk, text, vr, __FILE__, __LINE__); \
             goto error; \
         } \
     } while (0)
+
+static inline VkResult fum_vk_reset(void *out, size_t bytes, VkResult vr) {
+    if (vr < 0) memset(out, 0, bytes);
+    return vr;
+}
 
 VkResult fum_vk_injected(struct fum_vk *vk);
 void fum_vk_failed(struct fum_vk *vk, const char *call, VkResult vr, const char *file, int line);

@@ -45,11 +45,12 @@ static VkResult make_slot(struct fum_vk *vk, struct fum_vk_slot *slot) {
         VK(fum_vk_memory_create(vk, FUM_STAGING_BYTES, FUM_VK_MEMORY_HOST, &slot->buffer, &slot->memory, &slot->map));
     VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                     .queueFamilyIndex = vk->family};
-    if (!slot->pool) VK(vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &slot->pool));
+    if (!slot->pool) VK_FILL(&slot->pool, vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &slot->pool));
     VkCommandBufferAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                             .commandPool = slot->pool,
                                             .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
-    if (!slot->commands) VK(vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &slot->commands));
+    if (!slot->commands)
+        VK_FILL(&slot->commands, vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &slot->commands));
 error:
     return vr;
 }

@@ -64,7 +64,7 @@ VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir) {
         data = usable(vk, &file, &bytes);
     VkPipelineCacheCreateInfo create = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
                                         .initialDataSize = data ? bytes : 0, .pInitialData = data};
-    VK(vk->fn.vkCreatePipelineCache(vk->device, &create, NULL, &vk->cache));
+    VK_FILL(&vk->cache, vk->fn.vkCreatePipelineCache(vk->device, &create, NULL, &vk->cache));
     if (data) {
         vk->cache_sum = fum_cache_sum(data, bytes);
         fum_log(&vk->front->log, FUM_LOG_INFO, "pipeline cache %s: %zu bytes", vk->cache_path, bytes);
@@ -93,19 +93,27 @@ static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t
     return result;
 }
 
+// Copies the driver's cache. *data stays NULL if it is empty, too large to keep or there is no memory for a copy: a run
+// that ends for lack of memory says so itself. Free with fum_free.
+static VkResult get_data(struct fum_vk *vk, uint8_t **data, size_t *bytes) {
+    VkResult vr = VK_SUCCESS;
+    VK_FILL(bytes, vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, bytes, NULL));
+    if (!*bytes || *bytes > CACHE_MAX - sizeof(struct header)) return vr;
+    if (!(*data = fum_alloc(*bytes, 1))) return vr;
+    VK_FILL(bytes, vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, bytes, *data));
+error:
+    return vr;
+}
+
 void fum_vk_cache_save(struct fum_vk *vk) {
     if (!vk->cache || !vk->cache_path || !atomic_load(&vk->compiled) || atomic_load(&vk->lost)) return;
-    VkResult vr = VK_SUCCESS;
     uint8_t *data = NULL;
     size_t bytes = 0;
     struct fum_error err = {0};
-    VK(vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, &bytes, NULL));
-    if (!bytes || bytes > CACHE_MAX - sizeof(struct header)) return;
-    data = fum_alloc(bytes, 1);
-    if (!data) return;
-    VK(vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, &bytes, data));
-    if (fum_cache_sum(data, bytes) != vk->cache_sum && write_file(vk, data, bytes, &err))
-        fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is not kept: %s", err.text);
-error:
+    enum fum_result result = FUM_OK;
+    VkResult vr = get_data(vk, &data, &bytes);
+    if (vr < 0) result = fum_vk_error(&err, vr, vk->front->info.name, "reading the pipeline cache");
+    else if (data && fum_cache_sum(data, bytes) != vk->cache_sum) result = write_file(vk, data, bytes, &err);
+    if (result) fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is not kept: %s", err.text);
     fum_free(data);
 }

@@ -36,11 +36,11 @@ enum fum_result fum_vk_command_create(fum_command *command, struct fum_error *er
     if (!c) goto error;
     VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                     .queueFamilyIndex = vk->family};
-    VK(vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &c->pool));
+    VK_FILL(&c->pool, vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &c->pool));
     VkCommandBufferAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                             .commandPool = c->pool,
                                             .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
-    VK(vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &c->commands));
+    VK_FILL(&c->commands, vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &c->commands));
     // The same step may be submitted again before the one before has finished.
     VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
                                       .flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT};
@@ -83,7 +83,8 @@ static VkResult add_pool(struct fum_vk *vk, struct vk_command *c) {
     VkDescriptorPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
                                          .maxSets = SETS_PER_POOL,
                                          .poolSizeCount = sizeof sizes / sizeof *sizes, .pPoolSizes = sizes};
-    VK(vk->fn.vkCreateDescriptorPool(vk->device, &create, NULL, &c->sets[c->num_sets]));
+    VK_FILL(&c->sets[c->num_sets],
+            vk->fn.vkCreateDescriptorPool(vk->device, &create, NULL, &c->sets[c->num_sets]));
     c->num_sets++;
     c->sets_left = SETS_PER_POOL;
 error:
@@ -110,7 +111,7 @@ static VkResult add_view(struct fum_vk *vk, struct vk_command *c, enum fum_dtype
     c->views = items;
     VkBufferViewCreateInfo create = {.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO, .buffer = window->buffer,
                                      .format = formats[dtype], .offset = window->offset, .range = window->range};
-    VK(vk->fn.vkCreateBufferView(vk->device, &create, NULL, view));
+    VK_FILL(view, vk->fn.vkCreateBufferView(vk->device, &create, NULL, view));
     c->views[c->num_views++] = *view;
 error:
     return vr;
@@ -133,7 +134,7 @@ static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const stru
     VkDescriptorSetAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                                             .descriptorPool = c->sets[c->num_sets - 1], .descriptorSetCount = 1,
                                             .pSetLayouts = &sets};
-    VK(vk->fn.vkAllocateDescriptorSets(vk->device, &allocate, &set));
+    VK_FILL(&set, vk->fn.vkAllocateDescriptorSets(vk->device, &allocate, &set));
     c->sets_left--;
     VkDescriptorBufferInfo infos[FUM_MAX_BINDINGS];
     VkBufferView views[FUM_MAX_BINDINGS];
@@ -188,7 +189,7 @@ enum fum_result fum_vk_timestamp(fum_command *command, int index, struct fum_err
         VkQueryPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
                                         .queryType = VK_QUERY_TYPE_TIMESTAMP,
                                         .queryCount = FUM_TIMESTAMPS};
-        VK(vk->fn.vkCreateQueryPool(vk->device, &create, NULL, &c->queries));
+        VK_FILL(&c->queries, vk->fn.vkCreateQueryPool(vk->device, &create, NULL, &c->queries));
         vk->fn.vkCmdResetQueryPool(c->commands, c->queries, 0, FUM_TIMESTAMPS);
     }
     vk->fn.vkCmdWriteTimestamp(c->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, c->queries, (uint32_t)index);
@@ -201,8 +202,8 @@ enum fum_result fum_vk_read_timestamp(fum_command *command, int index, uint64_t 
     struct fum_vk *vk = fum_vk_of(command->device);
     struct vk_command *c = command->impl;
     VkResult vr = VK_SUCCESS;
-    VK(vk->fn.vkGetQueryPoolResults(vk->device, c->queries, (uint32_t)index, 1, sizeof *ticks, ticks, sizeof *ticks,
-                                    VK_QUERY_RESULT_64_BIT));
+    VK_FILL(ticks, vk->fn.vkGetQueryPoolResults(vk->device, c->queries, (uint32_t)index, 1, sizeof *ticks, ticks,
+                                                sizeof *ticks, VK_QUERY_RESULT_64_BIT));
     if (vr == VK_NOT_READY)
         return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d read before the submission finished", command->label,
                              index);

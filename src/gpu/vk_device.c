@@ -108,7 +108,7 @@ static VkResult make_device(struct fum_vk *vk, const struct fum_vk_features *fea
                                  .enabledExtensionCount = features->num_extensions,
                                  .ppEnabledExtensionNames = features->extensions};
     VkResult vr = VK_SUCCESS;
-    VK(vk->instance->CreateDevice(vk->physical, &create, NULL, &vk->device));
+    VK_FILL(&vk->device, vk->instance->CreateDevice(vk->physical, &create, NULL, &vk->device));
     fum_vk_load_device(vk->instance, vk->device, &vk->fn);
     // As an extension of an older driver the functions have another name.
     if (!vk->fn.vkWaitSemaphores) vk->fn.vkWaitSemaphores = vk->fn.vkWaitSemaphoresKHR;
@@ -120,7 +120,7 @@ static VkResult make_device(struct fum_vk *vk, const struct fum_vk_features *fea
         VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
                                           .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
         VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
-        VK(vk->fn.vkCreateSemaphore(vk->device, &semaphore, NULL, &vk->timeline));
+        VK_FILL(&vk->timeline, vk->fn.vkCreateSemaphore(vk->device, &semaphore, NULL, &vk->timeline));
     }
 error:
     return vr;

@@ -215,11 +215,13 @@ enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysic
     copy_limits(info, &properties);
     if (properties.apiVersion < VK_API_VERSION_1_1) return FUM_OK; // listed, but never opened
     struct known k = {.api = properties.apiVersion < instance->api ? properties.apiVersion : instance->api};
-    VkResult vr = instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, NULL);
+    VkResult vr =
+        FUM_VK_FILL(&k.count, instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, NULL));
     if (vr >= 0 && k.count) {
         k.extensions = fum_calloc(k.count, sizeof *k.extensions);
         if (!k.extensions) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no host memory", info->name);
-        vr = instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, k.extensions);
+        vr = FUM_VK_FILL(&k.count,
+                         instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, k.extensions));
     }
     if (vr < 0) {
         fum_free(k.extensions);

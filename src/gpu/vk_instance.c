@@ -31,10 +31,10 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlag
 
 static bool has_extension(const char *layer, const char *name) {
     uint32_t count = 0;
-    if (vkEnumerateInstanceExtensionProperties(layer, &count, NULL) != VK_SUCCESS || !count) return false;
+    if (FUM_VK_FILL(&count, vkEnumerateInstanceExtensionProperties(layer, &count, NULL)) < 0 || !count) return false;
     VkExtensionProperties *list = fum_calloc(count, sizeof *list);
     bool found = false;
-    if (list && vkEnumerateInstanceExtensionProperties(layer, &count, list) >= 0)
+    if (list && FUM_VK_FILL(&count, vkEnumerateInstanceExtensionProperties(layer, &count, list)) >= 0)
         for (uint32_t i = 0; i < count && !found; i++) found = !strcmp(list[i].extensionName, name);
     fum_free(list);
     return found;
@@ -42,10 +42,10 @@ static bool has_extension(const char *layer, const char *name) {
 
 static bool has_layer(const char *name) {
     uint32_t count = 0;
-    if (vkEnumerateInstanceLayerProperties(&count, NULL) != VK_SUCCESS || !count) return false;
+    if (FUM_VK_FILL(&count, vkEnumerateInstanceLayerProperties(&count, NULL)) < 0 || !count) return false;
     VkLayerProperties *list = fum_calloc(count, sizeof *list);
     bool found = false;
-    if (list && vkEnumerateInstanceLayerProperties(&count, list) >= 0)
+    if (list && FUM_VK_FILL(&count, vkEnumerateInstanceLayerProperties(&count, list)) >= 0)
         for (uint32_t i = 0; i < count && !found; i++) found = !strcmp(list[i].layerName, name);
     fum_free(list);
     return found;
@@ -101,11 +101,12 @@ static VkResult create_vk(struct fum_vk_instance *instance, bool validate) {
 #endif
     create.enabledExtensionCount = num_extensions;
     create.ppEnabledExtensionNames = extensions;
-    VkResult vr = vkCreateInstance(&create, NULL, &instance->vk);
+    VkResult vr = FUM_VK_FILL(&instance->vk, vkCreateInstance(&create, NULL, &instance->vk));
     if (vr || !load_functions(instance)) return vr ? vr : VK_ERROR_INCOMPATIBLE_DRIVER;
     messenger.pNext = NULL;
     if (validate && instance->CreateDebugUtilsMessengerEXT)
-        vr = instance->CreateDebugUtilsMessengerEXT(instance->vk, &messenger, NULL, &instance->messenger);
+        vr = FUM_VK_FILL(&instance->messenger, instance->CreateDebugUtilsMessengerEXT(instance->vk, &messenger, NULL,
+                                                                                     &instance->messenger));
     return vr;
 }
 
@@ -151,14 +152,13 @@ enum fum_result fum_vk_instance_devices(const struct fum_vk_instance *instance, 
     *list = NULL;
     *count = 0;
     uint32_t n = 0;
-    VkResult vr = instance->EnumeratePhysicalDevices(instance->vk, &n, NULL);
-    // The loader's word for drivers that find nothing they can drive.
-    if (vr == VK_ERROR_INITIALIZATION_FAILED) n = 0;
-    else if (vr < 0) return fum_vk_error(err, vr, "Vulkan", "listing devices");
+    VkResult vr = FUM_VK_FILL(&n, instance->EnumeratePhysicalDevices(instance->vk, &n, NULL));
+    // The loader returns INITIALIZATION_FAILED if no driver finds a device that it supports.
+    if (vr < 0 && vr != VK_ERROR_INITIALIZATION_FAILED) return fum_vk_error(err, vr, "Vulkan", "listing devices");
     if (!n) return fum_error_set(err, FUM_ERR_DEVICE, "no Vulkan device found; %s", no_driver_advice);
     VkPhysicalDevice *devices = fum_calloc(n, sizeof *devices);
     if (!devices) return fum_error_set(err, FUM_ERR_NOMEM, "no host memory to list %u devices", n);
-    vr = instance->EnumeratePhysicalDevices(instance->vk, &n, devices);
+    vr = FUM_VK_FILL(&n, instance->EnumeratePhysicalDevices(instance->vk, &n, devices));
     if (vr < 0) {
         fum_free(devices);
         return fum_vk_error(err, vr, "Vulkan", "listing devices");

@@ -16,7 +16,7 @@ VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t count, uint32_t texels, Vk
     VkDescriptorSetLayoutCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
                                               .bindingCount = count, .pBindings = bindings};
     VkResult vr = VK_SUCCESS;
-    VK(vk->fn.vkCreateDescriptorSetLayout(vk->device, &create, NULL, sets));
+    VK_FILL(sets, vk->fn.vkCreateDescriptorSetLayout(vk->device, &create, NULL, sets));
 error:
     return vr;
 }
@@ -36,7 +36,7 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
     VkShaderModuleCreateInfo shader = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
                                        .codeSize = desc->shader->bytes,
                                        .pCode = desc->shader->words};
-    VK(vk->fn.vkCreateShaderModule(vk->device, &shader, NULL, &module));
+    VK_FILL(&module, vk->fn.vkCreateShaderModule(vk->device, &shader, NULL, &module));
     VkPushConstantRange push = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = (uint32_t)desc->num_push * 4};
     if (desc->texels) {
         vr = fum_vk_make_sets(vk, (uint32_t)desc->num_bindings, desc->texels, &k->own_sets);
@@ -48,7 +48,7 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
                                          .pSetLayouts = &sets,
                                          .pushConstantRangeCount = desc->num_push ? 1 : 0,
                                          .pPushConstantRanges = &push};
-    VK(vk->fn.vkCreatePipelineLayout(vk->device, &layout, NULL, &k->layout));
+    VK_FILL(&k->layout, vk->fn.vkCreatePipelineLayout(vk->device, &layout, NULL, &k->layout));
     VkSpecializationMapEntry entries[FUM_MAX_SPEC];
     for (uint32_t i = 0; i < (uint32_t)desc->num_spec; i++)
         entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = i * 4, .size = 4};
@@ -67,7 +67,8 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
         .flags = vk->statistics ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0,
         .layout = k->layout,
     };
-    VK(vk->fn.vkCreateComputePipelines(vk->device, vk->cache, 1, &create, NULL, &k->vk_pipeline));
+    VK_FILL(&k->vk_pipeline,
+            vk->fn.vkCreateComputePipelines(vk->device, vk->cache, 1, &create, NULL, &k->vk_pipeline));
     vr = VK_ERROR_UNKNOWN;
     if (!k->vk_pipeline) goto error; // some drivers give none and say success
     vk->fn.vkDestroyShaderModule(vk->device, module, NULL);
@@ -110,11 +111,11 @@ enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel, struct fum_ke
     uint32_t n = 0;
     *count = 0;
     if (!vk->statistics) return FUM_OK;
-    VK(vk->fn.vkGetPipelineExecutableStatisticsKHR(vk->device, &info, &n, NULL));
+    VK_FILL(&n, vk->fn.vkGetPipelineExecutableStatisticsKHR(vk->device, &info, &n, NULL));
     vr = VK_ERROR_OUT_OF_HOST_MEMORY;
     if (!(items = fum_calloc(n ? n : 1, sizeof *items))) goto error;
     for (uint32_t i = 0; i < n; i++) items[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
-    VK(vk->fn.vkGetPipelineExecutableStatisticsKHR(vk->device, &info, &n, items));
+    VK_FILL(&n, vk->fn.vkGetPipelineExecutableStatisticsKHR(vk->device, &info, &n, items));
     for (uint32_t i = 0; i < n && *count < most; i++) {
         struct fum_kernel_statistic *s = &list[(*count)++];
         snprintf(s->name, sizeof s->name, "%.63s", items[i].name);

@@ -61,11 +61,11 @@ void fum_vk_ask_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice 
     info->cooperative_matrix = false;
     if (!able || !trusted(instance, physical, info)) return;
     uint32_t count = 0;
-    if (instance->GetMatrixProperties(physical, &count, NULL) != VK_SUCCESS || !count) return;
+    if (FUM_VK_FILL(&count, instance->GetMatrixProperties(physical, &count, NULL)) < 0 || !count) return;
     struct fum_vk_matrix_properties *list = fum_calloc(count, sizeof *list);
     if (!list) return;
     for (uint32_t i = 0; i < count; i++) list[i].sType = (VkStructureType)FUM_VK_MATRIX_PROPERTIES;
-    if (instance->GetMatrixProperties(physical, &count, list) >= 0)
+    if (FUM_VK_FILL(&count, instance->GetMatrixProperties(physical, &count, list)) >= 0)
         for (uint32_t i = 0; i < count; i++) add(info, features, &list[i]);
     fum_free(list);
     info->cooperative_matrix = info->num_matrix > 0;

@@ -37,7 +37,7 @@ static VkResult make_buffer(struct fum_vk *vk, uint64_t bytes, VkBuffer *buffer,
                                  .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
                                           VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
                                           VK_BUFFER_USAGE_TRANSFER_DST_BIT};
-    VkResult vr = vk->fn.vkCreateBuffer(vk->device, &create, NULL, buffer);
+    VkResult vr = FUM_VK_FILL(buffer, vk->fn.vkCreateBuffer(vk->device, &create, NULL, buffer));
     if (vr >= 0) vk->fn.vkGetBufferMemoryRequirements(vk->device, *buffer, needs);
     return vr;
 }
@@ -52,9 +52,9 @@ VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_mem
     if (type < 0) goto error;
     VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, .allocationSize = needs.size,
                                      .memoryTypeIndex = (uint32_t)type};
-    VK(vk->fn.vkAllocateMemory(vk->device, &allocate, NULL, memory));
+    VK_FILL(memory, vk->fn.vkAllocateMemory(vk->device, &allocate, NULL, memory));
     VK(vk->fn.vkBindBufferMemory(vk->device, *buffer, *memory, 0));
-    if (map) VK(vk->fn.vkMapMemory(vk->device, *memory, 0, VK_WHOLE_SIZE, 0, map));
+    if (map) VK_FILL(map, vk->fn.vkMapMemory(vk->device, *memory, 0, VK_WHOLE_SIZE, 0, map));
     return VK_SUCCESS;
 error:
     fum_vk_memory_destroy(vk, buffer, memory);

@@ -17,7 +17,7 @@ static VkResult take_fence(struct fum_vk *vk, VkFence *fence) {
         return VK_SUCCESS;
     }
     VkFenceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    VK(vk->fn.vkCreateFence(vk->device, &create, NULL, fence));
+    VK_FILL(fence, vk->fn.vkCreateFence(vk->device, &create, NULL, fence));
 error:
     return vr;
 }

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# allocations.sh FUMAROLE REFUSE [every]: commands in which one allocation is refused, of the program's own or of the
+# libraries that it calls. Each ends with one line about memory and status 1, or does all of its work.
+. "$(dirname "${BASH_SOURCE[0]}")/sweep.sh"
+
+refuse=$2
+every=${3:-}
+memory='fumarole: .*(out of memory|no memory|no host memory|memory ran out|memory is out)'
+
+# sweep STEP: the command in `run` with every STEP-th allocation refused, and in every other round all later ones too.
+sweep() {
+    local step=$1 count at round=0
+    preload=$refuse
+    FUM_REFUSE_COUNT=$work/count make_right || return
+    count=$(cat "$work/count")
+    [ "$count" -gt 4 ] || { complain "only $count allocations of ${run[0]} were counted"; return; }
+    [ "$every" ] && step=1
+    for ((at = 1; at <= count; at += step)); do
+        FUM_REFUSE_AT=$at FUM_REFUSE_ON=$((round % 2)) \
+            check_run "allocation $at of ${run[0]}, on $((round % 2))" "$memory"
+        round=$((round + 1))
+    done
+    echo "${run[*]:0:2}: $count allocations, every ${step}th refused"
+}
+
+pictures
+export FUM_REFUSE_IN=libfumarole:libutf8proc:libz.
+sweep 40
+export FUM_REFUSE_IN=libcjson
+sweep 1201
+unset FUM_REFUSE_IN
+
+names=()
+same_output=1
+run=(info "$FUM_TEST_DATA/model-sd1")
+sweep 997
+printf '{"text": "a red ship"}\n{"text": "naïve"}\n' >lines.jsonl
+run=(tokenize -m "$FUM_TEST_DATA/model-sd1" --jsonl)
+input=lines.jsonl
+sweep 997
+input=/dev/null
+"$fumarole" bench -q --limits --repeats 2 --json limits.json >out.txt 2>err.txt || complain 'a report to compare'
+run=(bench --compare limits.json limits.json --html page.html)
+names=(page.html)
+sweep 37
+finish
