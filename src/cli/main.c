@@ -18,9 +18,10 @@ static int print_usage(void) {
            "  fumarole --version         the version\n\n"
            "First picture:  fumarole generate \"a smiling cat face\" -o cat.png\n\n"
            "Environment:\n"
-           "  FUMAROLE_MODELS    a folder of models, looked at before the shipped ones\n"
-           "  FUMAROLE_CACHE     where compiled kernels are kept instead of the user's cache folder\n"
-           "  FUMAROLE_VALIDATE  when set: run under the Vulkan validation layer\n\n"
+           "  FUMAROLE_MODELS      a folder of models, looked at before the shipped ones\n"
+           "  FUMAROLE_CACHE       where compiled kernels are kept instead of the user's cache folder\n"
+           "  FUMAROLE_CLIP_VOCAB  the CLIP vocabulary's file, or its folder\n"
+           "  FUMAROLE_VALIDATE    when set: run under the Vulkan validation layer\n\n"
            "Exit status: 0 done; 1 failed, one line on standard error says why; 2 wrong usage;\n"
            "130 stopped by Ctrl-C\n");
     return 0;

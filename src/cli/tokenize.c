@@ -177,7 +177,7 @@ const struct cli_command cli_tokenize = {
     .arguments = "[-m MODEL] [TEXT | --jsonl]",
     .summary = "text to the ids that a text encoder reads",
     .details = "Ids are whole, with start and end, not cut. Without TEXT, standard input is read.\n"
-               "scripts/clip-vocab obtains the CLIP vocabulary, which is not part of fumarole.\n",
+               "fumarole-clip-vocab fetches the CLIP vocabulary, which is not part of fumarole.\n",
     .options = options,
     .run = run,
 };

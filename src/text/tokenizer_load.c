@@ -212,12 +212,13 @@ enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *p
         result =
             own && *own
                 ? fum_error_set(err, FUM_ERR_IO,
-                                "FUMAROLE_CLIP_VOCAB: %.200s does not hold %s; run scripts/clip-vocab to "
-                                "get it",
+                                "FUMAROLE_CLIP_VOCAB: %.200s does not hold %s; "
+                                "fumarole-clip-vocab (in the sources: scripts/clip-vocab) fetches it",
                                 own, clip_file)
                 : fum_error_set(err, FUM_ERR_IO,
                                 "the CLIP vocabulary, which this model does not carry, is not installed; "
-                                "run scripts/clip-vocab once, or set FUMAROLE_CLIP_VOCAB to %s",
+                                "run fumarole-clip-vocab (in the sources: scripts/clip-vocab) once, or set "
+                                "FUMAROLE_CLIP_VOCAB to %s",
                                 clip_file);
     } else {
         result = fum_file_read(path, MAX_TEXT_BYTES, &text, &bytes, err);

@@ -18,6 +18,11 @@ libdir=$(pkg-config --define-variable=prefix="$root" --variable=libdir fumarole)
 [ "$("$root/bin/fumarole" --version)" = "fumarole $(pkg-config --modversion fumarole)" ]
 "$root/bin/fumarole" tokenize -m emoji heart | grep 'heart</w>' >/dev/null # the installed model, found beside the program
 [ -f "$root/share/man/man1/fumarole.1" ]
+[ -f "$root/share/doc/fumarole/LICENSE" ]
+# What an error message says to run exists, and what it fetched is installed with the rest.
+if vocabulary=$("$root/bin/fumarole-clip-vocab" --where); then
+    cmp "$vocabulary" "$root/share/fumarole/clip/${vocabulary##*/}"
+fi
 for header in "$source"/include/fumarole/*.h; do
     cmp "$header" "$root/include/fumarole/${header##*/}"
 done

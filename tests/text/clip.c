@@ -45,14 +45,14 @@ static void test_missing(void **state) {
     assert_int_equal(write(fd, "title\na b</w>\n", 14), 14);
     close(fd);
     assert_int_equal(fum_tokenizer_load_clip(&t, path, NULL, &err), FUM_ERR_FORMAT);
-    assert_non_null(strstr(err.text, "scripts/clip-vocab"));
+    assert_non_null(strstr(err.text, "fumarole-clip-vocab"));
     unlink(path);
     assert_int_equal(fum_tokenizer_load_clip(&t, path, NULL, &err), FUM_ERR_IO);
     const char *old = getenv("FUMAROLE_CLIP_VOCAB");
     char *kept = old ? strdup(old) : NULL;
     setenv("FUMAROLE_CLIP_VOCAB", path, 1);
     assert_int_equal(fum_tokenizer_load_clip(&t, NULL, NULL, &err), FUM_ERR_IO);
-    assert_non_null(strstr(err.text, "scripts/clip-vocab"));
+    assert_non_null(strstr(err.text, "fumarole-clip-vocab"));
     if (kept)
         setenv("FUMAROLE_CLIP_VOCAB", kept, 1);
     else
