@@ -66,7 +66,7 @@ struct fum_device {
 struct fum_buffer {
     fum_device *device;
     void *impl;
-    uint64_t bytes;
+    uint64_t bytes, slack; // slack: bytes at the end that only padded views reach
     enum fum_buffer_use use;
     void *map;
     uint64_t upload_offset, upload_bytes;
@@ -74,6 +74,9 @@ struct fum_buffer {
     double upload_start;
     char label[FUM_LABEL];
 };
+
+// Slack that lets a buffer of so many bytes hold padded views (see fum_padded_view) and be no power of two.
+uint64_t fum_padding_slack(uint64_t bytes);
 
 struct fum_kernel {
     fum_device *device;

@@ -7,6 +7,16 @@
 
 #include <string.h>
 
+uint64_t fum_padded_view(const struct fum_device_info *info, uint64_t bytes) {
+    bool pad = info->type == FUM_DEVICE_CPU && !(bytes >> 8 & 0xff);
+    return pad ? bytes + FUM_VIEW_SLACK : bytes;
+}
+
+uint64_t fum_padding_slack(uint64_t bytes) {
+    uint64_t padded = bytes + FUM_VIEW_SLACK;
+    return padded & (padded - 1) ? FUM_VIEW_SLACK : FUM_VIEW_SLACK + 16;
+}
+
 enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint64_t bytes, enum fum_buffer_use use,
                                   const char *label, struct fum_error *err) {
     *buffer = NULL;
@@ -20,6 +30,8 @@ enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint6
     if (!b) return fum_error_set(err, FUM_ERR_NOMEM, "buffer %s: no host memory", label);
     b->device = device;
     b->bytes = bytes;
+    uint64_t slack = fum_padding_slack(bytes);
+    b->slack = info->type == FUM_DEVICE_CPU && slack <= limit - bytes ? slack : 0;
     b->use = use;
     fum_label_copy(b->label, label);
     double start = fum_time_now();

@@ -87,6 +87,17 @@ static enum fum_result order(fum_command *c, const struct fum_access *accesses, 
     return fum_error_set(err, FUM_ERR_NOMEM, "%s: no host memory to record it", label);
 }
 
+// The window as the driver is given it: more than the kernel reads where that saves a compilation (see fum_padded_view).
+static struct fum_binding padded_binding(const struct fum_kernel *kernel, const struct fum_binding *bindings, int i) {
+    struct fum_binding b = bindings[i];
+    const struct fum_device_info *info = &kernel->device->info;
+    uint64_t padded = fum_padded_view(info, b.bytes);
+    bool pad = kernel->desc.texels >> i & 1 && padded / 8 <= info->max_texels &&
+               b.offset + padded <= b.buffer->bytes + b.buffer->slack;
+    if (pad) b.bytes = padded;
+    return b;
+}
+
 enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *kernel,
                                      const struct fum_binding *bindings, const uint32_t *push,
                                      const uint32_t groups[3], const char *label, struct fum_error *err) {
@@ -97,15 +108,18 @@ enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *ker
     if (!result) result = check_groups(device, groups, label, err);
     if (result) return result;
     struct fum_access accesses[FUM_MAX_BINDINGS];
+    struct fum_binding padded[FUM_MAX_BINDINGS];
     int count = kernel->desc.num_bindings;
     for (int i = 0; i < count; i++) {
         const struct fum_binding *b = &bindings[i];
         result = check_binding(device, b, i, label, err);
         if (result) return result;
+        padded[i] = padded_binding(kernel, bindings, i);
+        b = &padded[i];
         accesses[i] = (struct fum_access){b->buffer, b->offset, b->offset + b->bytes, b->write};
     }
     result = order(command, accesses, count, label, err);
-    if (!result) result = device->backend->dispatch(command, kernel, bindings, push, groups, label, err);
+    if (!result) result = device->backend->dispatch(command, kernel, padded, push, groups, label, err);
     if (result) {
         command->failed = true;
         return result;

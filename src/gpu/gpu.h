@@ -31,6 +31,13 @@ static inline uint64_t fum_buffer_align(uint64_t bytes) {
     return (bytes + FUM_BUFFER_ALIGN - 1) / FUM_BUFFER_ALIGN * FUM_BUFFER_ALIGN;
 }
 
+// llvmpipe compiles a kernel anew for every combination of two traits of each texel buffer that it reads: whether the
+// whole buffer's size is a power of two, and whether bits 8 to 15 of the view's size are zero (it takes them for a mip
+// level). So on CPU devices no buffer and no view has either trait: returns what a view of `bytes` covers there, at most
+// FUM_VIEW_SLACK more. On other devices returns `bytes`.
+enum { FUM_VIEW_SLACK = 256 };
+uint64_t fum_padded_view(const struct fum_device_info *info, uint64_t bytes);
+
 // `label` is copied and named in errors. Contents are undefined at first.
 enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint64_t bytes, enum fum_buffer_use use,
                                   const char *label, struct fum_error *err);

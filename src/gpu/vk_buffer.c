@@ -14,7 +14,7 @@ enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err) 
     struct fum_vk_buffer *b = buffer->impl = fum_calloc(1, sizeof *b);
     if (!b) return fum_error_set(err, FUM_ERR_NOMEM, "buffer %s: no host memory", buffer->label);
     enum fum_vk_memory kind = fum_vk_memory_kind(device, buffer->use);
-    VkResult vr = fum_vk_memory_create(vk, buffer->bytes, kind, &b->buffer, &b->memory,
+    VkResult vr = fum_vk_memory_create(vk, buffer->bytes + buffer->slack, kind, &b->buffer, &b->memory,
                                        kind == FUM_VK_MEMORY_DEVICE ? NULL : &buffer->map);
     if (vr >= 0) return FUM_OK;
     char doing[128];

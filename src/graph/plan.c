@@ -143,16 +143,19 @@ static bool alive_together(const struct interval *a, const struct interval *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
-// The lowest offset of `block` where v overlaps none of the placed intervals alive at the same time.
-static uint64_t lowest_offset(struct interval *const *placed, int num_placed, int block, const struct interval *v) {
-    uint64_t offset = 0;
+// The lowest offset of `block` where v overlaps none of the placed intervals alive at the same time, nor do their padded
+// views, which would only cause barriers.
+static uint64_t lowest_offset(const struct planner *p, struct interval *const *placed, int num_placed, int block,
+                              const struct interval *v) {
+    uint64_t offset = 0, bytes = fum_padded_view(p->info, v->place.bytes);
     for (bool moved = true; moved;) {
         moved = false;
         for (int i = 0; i < num_placed; i++) {
             const struct interval *o = placed[i];
             if (o->place.block != block || !alive_together(o, v)) continue;
-            if (offset < o->place.offset + o->place.bytes && o->place.offset < offset + v->place.bytes) {
-                offset = fum_buffer_align(o->place.offset + o->place.bytes);
+            uint64_t end = o->place.offset + fum_padded_view(p->info, o->place.bytes);
+            if (offset < end && o->place.offset < offset + bytes) {
+                offset = fum_buffer_align(end);
                 moved = true;
             }
         }
@@ -168,7 +171,7 @@ static enum fum_result place_one(struct planner *p, struct interval **placed, in
                              v->owner->name, (unsigned long long)v->place.bytes, p->info->name,
                              (unsigned long long)p->block_cap);
     for (int block = 0;; block++) {
-        uint64_t offset = lowest_offset(placed, num_placed, block, v);
+        uint64_t offset = lowest_offset(p, placed, num_placed, block, v);
         if (block < plan->num_blocks && offset + v->place.bytes > p->block_cap) continue;
         if (block == plan->num_blocks) plan->block_bytes[plan->num_blocks++] = 0;
         v->place.block = block;

@@ -131,11 +131,27 @@ static void test_trace(void **state) {
     fum_device_destroy(&device);
 }
 
+// No padded buffer is a power of two, no padded view has bits 8 to 15 clear, and there is room for the view.
+static void test_padding(void **state) {
+    (void)state;
+    const uint64_t sizes[] = {0,     16,    255,   256,     257,             768,    3840, 4096,
+                              65280, 65536, 65792, 6553600, (1 << 24) - 256, 1 << 28};
+    const struct fum_device_info cpu = {.type = FUM_DEVICE_CPU}, gpu = {.type = FUM_DEVICE_DISCRETE};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint64_t buffer = sizes[i] + fum_padding_slack(sizes[i]), view = fum_padded_view(&cpu, sizes[i]);
+        assert_true(buffer & (buffer - 1));
+        assert_true(view >> 8 & 0xff);
+        assert_true(view >= sizes[i] && view <= buffer && buffer <= sizes[i] + 2 * FUM_VIEW_SLACK);
+        assert_int_equal(view % 16, sizes[i] % 16);
+        assert_int_equal(fum_padded_view(&gpu, sizes[i]), sizes[i]);
+    }
+}
+
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trips), cmocka_unit_test(test_host_buffer), cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_too_large),   cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_too_large),   cmocka_unit_test(test_trace), cmocka_unit_test(test_padding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
