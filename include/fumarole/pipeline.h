@@ -39,6 +39,7 @@ struct fum_pipeline_params {
     bool vae_tiling; // decode in bands even where the whole fits
     enum fum_precision precision; // how weights and activations are stored; sums are f32
     enum fum_weight_type weights;
+    int threads; // that prepare weights in memory shared with the device; 0: one per processor, at most 8
     const struct fum_log *log;    // kept; may be NULL
     // Progress of loading, in bytes, from the start (done 0, or what was there before) to done == total; `part` is
     // "unet" and the like. false cancels. May be NULL.

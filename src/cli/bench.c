@@ -21,7 +21,7 @@ struct bench_options {
 static const struct cli_option options[] = {
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0,
      NULL},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels, see fumarole devices", 0, 0,
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "force a variant of the kernels, see fumarole devices", 0, 0,
      NULL},
     {"limits", 0, CLI_FLAG, FIELD(limits), NULL, "only the device's limits (with --ops, --models: these too)", 0, 0,
      NULL},
@@ -30,10 +30,10 @@ static const struct cli_option options[] = {
      NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, cli_storage_types},
-    {"width", 'W', CLI_INT, FIELD(width), "N", "of the models' pictures, in pixels", 8, 16384, NULL},
-    {"height", 'H', CLI_INT, FIELD(height), "N", "", 8, 16384, NULL},
+    {"width", 'W', CLI_INT, FIELD(width), "N", "width of the models' pictures in pixels", 8, 16384, NULL},
+    {"height", 'H', CLI_INT, FIELD(height), "N", "height of the models' pictures in pixels", 8, 16384, NULL},
     {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
-    {"repeats", 0, CLI_INT, FIELD(repeats), "N", "at the most, of everything (default 9)", 1, 1000, NULL},
+    {"repeats", 0, CLI_INT, FIELD(repeats), "N", "at most, of everything (default 9)", 1, 1000, NULL},
     {"json", 0, CLI_PATH, FIELD(json), "FILE", "write the report with all repeats to this file", 0, 0, NULL},
     {"html", 0, CLI_PATH, FIELD(html), "FILE", "write it as a page with a roofline plot; with --compare: all reports",
      0, 0, NULL},
@@ -194,7 +194,7 @@ const struct cli_command cli_bench = {
     .name = "bench",
     .arguments = "[--limits] [--ops] [--models NAMES] | --compare A.json B.json …",
     .summary = "how fast this GPU is, and how near its own limits every operation and model comes",
-    .details = "Models have random weights, so nothing is needed but the program. Ctrl-C ends with what was\n"
+    .details = "Models have random weights, so nothing is needed but the program. Ctrl-C ends with what was "
                "measured so far.\n",
     .options = options,
     .run = run,

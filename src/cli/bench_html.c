@@ -182,7 +182,7 @@ static void put_model_text(struct cli_page *page, int report, const cJSON *model
                      cli_bench_number(model, "step_flops") * 1e-9);
     if (cli_bench_number(model, "peak_bytes") > 0)
         cli_page_put(page,
-                     "%.0f MiB of device memory at the most, of which planned: UNet %.0f, VAE's decoder %.0f "
+                     "peak device memory %.0f MiB, of which planned: UNet %.0f, VAE's decoder %.0f "
                      "(the rest: text encoder, VAE's encoder, transfers). ",
                      cli_bench_number(model, "peak_bytes") / 1048576,
                      cli_bench_number(model, "planned_unet_bytes") / 1048576,

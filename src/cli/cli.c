@@ -1,6 +1,8 @@
 // What the subcommands share.
 #include "cli.h"
 
+#include "help.h"
+
 #include <fumarole/tuning.h>
 
 #include <errno.h>
@@ -23,12 +25,12 @@ int cli_fail(const char *fmt, ...) {
 }
 
 int cli_misuse(const struct cli_command *command, const char *fmt, ...) {
-    char text[512];
+    char text[600];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    fprintf(stderr, "fumarole: %s: %s (fumarole %s --help says what there is)\n", command->name, text,
+    fprintf(stderr, "fumarole: %s: %s (see fumarole %s --help)\n", command->name, text,
             command->name);
     return CLI_USAGE;
 }
@@ -43,30 +45,39 @@ int cli_fail_result(enum fum_result result, const struct fum_error *err) {
 }
 
 static void print_help(const struct cli_command *command) {
-    printf("usage: fumarole %s%s%s\n\n%s\n\n", command->name, command->arguments[0] ? " " : "", command->arguments,
-           command->summary);
-    cli_options_print(command->options);
-    printf("  %-32s %s\n", "-h, --help", "this text");
-    if (command->details)
-        printf("\n%s", command->details);
+    char usage[300];
+    snprintf(usage, sizeof usage, "usage: fumarole %s%s%s", command->name, command->arguments[0] ? " " : "",
+             command->arguments);
+    cli_help_text(usage, 4);
+    putchar('\n');
+    cli_help_text(command->summary, 0);
+    putchar('\n');
+    cli_help_options(command->options);
+    if (command->details) {
+        putchar('\n');
+        cli_help_text(command->details, 0);
+    }
 }
 
-// Whether --help is asked for before any "--".
-static bool wants_help(int argc, char **argv) {
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || (i == 0 && strcmp(argv[i], "-h") == 0))
-            return true;
-    return false;
+void cli_print_version(void) {
+    printf("fumarole %s\n", fum_version());
 }
 
 int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values) {
-    char message[400];
-    if (wants_help(*argc, argv)) {
+    static const struct cli_option help = {.name = "help", .letter = 'h'}, version = {.name = "version", .letter = 'V'};
+    struct cli_parse parse = {.options = command->options, .foreign = command->foreign, .values = values};
+    if (cli_options_present(&parse, *argc, argv, &help)) {
         print_help(command);
         return 0;
     }
-    if (!cli_options_parse(command->options, argc, argv, values, message, sizeof message))
-        return cli_misuse(command, "%s", message);
+    if (cli_options_present(&parse, *argc, argv, &version)) {
+        cli_print_version();
+        return 0;
+    }
+    if (!cli_options_parse(&parse, argc, argv))
+        return cli_misuse(command, "%s", parse.message);
+    if (parse.notes[0])
+        fprintf(stderr, "fumarole: no effect here: %s\n", parse.notes);
     return -1;
 }
 

@@ -5,6 +5,7 @@
 #include <fumarole/core.h>
 #include <fumarole/device.h>
 
+#include "foreign.h"
 #include "options.h"
 
 #include <signal.h>
@@ -21,8 +22,9 @@ struct cli_command {
     const char *name;
     const char *arguments; // after the name, in the usage line
     const char *summary;
-    const char *details;   // printed below the options by --help; may be NULL
+    const char *details;   // printed below the options by --help, each line wrapped by itself; may be NULL
     const struct cli_option *options;
+    const struct cli_foreign *foreign; // options of other tools; may be NULL
     // Arguments after the name. Returns an exit status.
     int (*run)(const struct cli_command *command, int argc, char **argv);
 };
@@ -36,9 +38,12 @@ int cli_misuse(const struct cli_command *command, const char *fmt, ...) FUM_PRIN
 // The exit status of a library call that failed, its error printed.
 int cli_fail_result(enum fum_result result, const struct fum_error *err);
 
-// Parses the command's options into `values`. Returns -1 to go on, else the exit status (after --help or an error).
-// Arguments that are no options are left in argv[0..*argc).
+// Parses the command's options into `values`. Returns -1 to go on, else the exit status (after --help, --version or an
+// error). Other arguments are left in argv[0..*argc). Options without effect are reported in one line.
 int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values);
+
+// Prints the program's name and version.
+void cli_print_version(void);
 
 // A log that writes warnings (and with `verbose` everything) to standard error.
 struct fum_log cli_log(bool verbose);

@@ -16,7 +16,7 @@ enum { MAX_PROMPT_BYTES = 1 << 20, MAX_SUGGESTIONS = 4 };
 // One run of the command: everything it opens, and what the callbacks need.
 struct job {
     struct generate_options options;
-    char *prompt_text, *model_path; // freed at the end
+    char *prompt_text, *negative_text, *model_path; // freed at the end
     fum_device *device;
     fum_model *model;
     fum_pipeline *pipeline;
@@ -32,37 +32,45 @@ struct job {
     int status; // of what a callback did
 };
 
-static int read_prompt(struct job *job) {
+// Replaces *prompt by the text of a file that one of the options names, if it does.
+static int read_prompt(const char *path, const char **prompt, char **text) {
     size_t bytes = 0;
-    const char *path = job->options.prompt_file;
     if (!path)
         return 0;
-    job->prompt_text = cli_read_text(strcmp(path, "-") == 0 ? NULL : path, MAX_PROMPT_BYTES, &bytes);
-    if (!job->prompt_text)
+    *text = cli_read_text(strcmp(path, "-") == 0 ? NULL : path, MAX_PROMPT_BYTES, &bytes);
+    if (!*text)
         return CLI_FAILED;
-    if (strlen(job->prompt_text) != bytes)
+    if (strlen(*text) != bytes)
         return cli_fail("%s: holds a NUL byte; a prompt file is plain UTF-8 text", path);
-    if (cli_trim_newline(job->prompt_text, bytes) == 0)
+    if (cli_trim_newline(*text, bytes) == 0)
         return cli_fail("%s: is empty; it should hold the prompt", path);
-    job->options.prompt = job->prompt_text;
+    *prompt = *text;
     return 0;
 }
 
-// -1 becomes a seed of the clock's, which is said, so that the picture can be made again.
-static void choose_seed(struct generate_options *options) {
-    if (options->seed >= 0)
+static int read_prompts(struct job *job) {
+    struct generate_options *options = &job->options;
+    int status = read_prompt(options->prompt_file, &options->prompt, &job->prompt_text);
+    if (status == 0)
+        status = read_prompt(options->negative_file, &options->negative, &job->negative_text);
+    return status;
+}
+
+// Draws a random seed from the clock and reports it, so that the picture can be made again.
+static void choose_seed(struct cli_seed *seed) {
+    if (!seed->random)
         return;
     struct timespec now;
     timespec_get(&now, TIME_UTC);
     uint64_t mixed = ((uint64_t)now.tv_sec * 1000000007u + (uint64_t)now.tv_nsec) * UINT64_C(0x9e3779b97f4a7c15);
-    options->seed = (int64_t)(mixed >> 33);
-    fprintf(stderr, "Random seed: %lld\n", (long long)options->seed);
+    seed->value = mixed >> 33;
+    fprintf(stderr, "Random seed: %llu\n", (unsigned long long)seed->value);
 }
 
 static int check_outputs(const struct cli_command *command, const struct generate_options *options) {
     int status = cli_output_check_pattern(command, options->output);
     for (int i = 0; status == 0 && i < options->count; i++) {
-        char *name = cli_output_name(options->output, i, options->count);
+        char *name = cli_output_name(options->output, i, options->output_begin + i);
         status = name ? cli_output_check_writable(name) : cli_fail("out of memory");
         free(name);
     }
@@ -155,7 +163,7 @@ static bool on_image(void *user, const struct fum_image *image) {
     cli_progress_clear(&job->progress);
     if (job->options.save_latents && !keep_latents(job, image))
         return false;
-    char *name = cli_output_name(job->options.output, image->index, job->options.count);
+    char *name = cli_output_name(job->options.output, image->index, job->options.output_begin + image->index);
     enum fum_result result = name ? fum_image_save(image, name, &err) : FUM_ERR_NOMEM;
     if (result == FUM_OK)
         printf("%s: %d x %d, seed %llu, on %s, %.2f s\n", name, image->width, image->height,
@@ -202,6 +210,7 @@ static int open_all(struct job *job) {
         .weights = job->options.type && strcmp(job->options.type, "q8_0") == 0 ? FUM_WEIGHTS_Q8_0 : FUM_WEIGHTS_AUTO,
         .memory_budget = job->options.memory_budget,
         .vae_tiling = job->options.vae_tiling,
+        .threads = job->options.threads,
         .log = &job->log,
         .on_load = on_load,
         .on_graph = job->options.dump_graph ? on_graph : NULL,
@@ -226,7 +235,7 @@ static int generate(struct job *job) {
         // The library's 0 asks for the model's own; a guidance of 0 to 1 is none.
         .guidance = options->guidance < 0 ? 0.0f : options->guidance < 1 ? 1.0f : (float)options->guidance,
         .eta = (float)options->eta,
-        .seed = (uint64_t)options->seed,
+        .seed = options->seed.value,
         .count = options->count,
         .clip_skip = options->clip_skip,
         .rng = options->rng && strcmp(options->rng, "cpu") == 0 ? FUM_RNG_CPU : FUM_RNG_CUDA,
@@ -257,7 +266,7 @@ static void print_stats(const struct job *job) {
     struct fum_pipeline_stats stats;
     fum_pipeline_get_stats(job->pipeline, &stats);
     const struct fum_executable_stats *unet = &stats.unet;
-    fprintf(stderr, "A step: %.3f s, %d dispatches, %d barriers, %.2f GFLOP; device memory %.1f MiB at the most\n",
+    fprintf(stderr, "A step: %.3f s, %d dispatches, %d barriers, %.2f GFLOP; peak device memory %.1f MiB\n",
             stats.step_seconds, unet->dispatches[FUM_STAGE_LATENTS], unet->barriers[FUM_STAGE_LATENTS],
             unet->flops[FUM_STAGE_LATENTS] / 1e9, (double)stats.memory_peak / (1 << 20));
 }
@@ -270,25 +279,28 @@ static void close_all(struct job *job) {
     free(job->latents);
     free(job->model_path);
     free(job->prompt_text);
+    free(job->negative_text);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct job job = {.options = generate_options_default(), .started = fum_time_now()};
     int status = cli_parse(command, &argc, argv, &job.options);
+    if (status < 0 && job.options.list_devices)
+        return cli_devices.run(&cli_devices, 0, argv);
     if (status < 0)
         status = generate_options_check(command, &job.options, argc, argv);
     if (status >= 0)
         return status;
 
     job.log = cli_log(job.options.verbose);
-    status = read_prompt(&job);
+    status = read_prompts(&job);
     if (status == 0)
         status = check_outputs(command, &job.options);
     if (status == 0)
         status = read_noise(&job);
     if (status == 0) {
         cli_catch_interrupt();
-        choose_seed(&job.options);
+        choose_seed(&job.options.seed);
         status = open_all(&job);
     }
     if (status == 0)
@@ -307,10 +319,9 @@ const struct cli_command cli_generate = {
     .name = "generate",
     .arguments = "[OPTIONS] PROMPT",
     .summary = "a prompt in, a picture out",
-    .details =
-        "Samplers: ddim pndm lms euler euler_a heun dpm2 dpm2_a dpm++2s_a dpm++2m dpm++2m_sde dpm++3m_sde\n"
-        "dpm++sde unipc lcm ddpm. Schedules: discrete karras exponential sgm_uniform simple beta ays kl_optimal.\n"
-        "With -b, the second picture is output_2.png, or what a %d in the name makes of it.\n",
+    .details = "With -b, the second picture is output_2.png, or what a %d in the name makes of it. Options of sd-cli "
+               "that change nothing here are accepted with a note.\n",
+    .foreign = &cli_foreign_generate,
     .options = generate_option_table,
     .run = run,
 };

@@ -5,20 +5,22 @@
 #include "cli.h"
 
 struct generate_options {
-    const char *model, *prompt, *prompt_file, *negative, *output;
+    const char *model, *prompt, *prompt_file, *negative, *negative_file, *output;
     int width, height, steps, count; // 0: the model's own (count: 1)
     double guidance;                 // negative: the model's own
-    int64_t seed;                    // -1: random
-    const char *sampler, *schedule, *spacing, *prediction, *rng, *precision, *type, *device, *variant;
+    struct cli_seed seed;
+    const char *sampler, *schedule, *spacing, *prediction, *rng, *sampler_rng;
+    const char *precision, *type, *device, *variant;
     double eta;
-    int clip_skip; // 0: the model's own
-    const char *memory_text; // as given
-    uint64_t memory_budget;  // as struct fum_pipeline_params has it
-    bool vae_tiling;
+    int clip_skip;    // 0 and less: the model's own
+    int threads;      // 0 and less: chosen by the library
+    int output_begin; // the first picture's number
+    const char *memory_text, *max_vram; // as given
+    uint64_t memory_budget;             // as struct fum_pipeline_params has it
+    bool vae_tiling, offload, list_devices;
     const char *noise, *save_latents, *trace, *dump_graph;
     bool verbose, quiet;
-    const char *mode; // sd-cli's, of which there is one
-    bool ignored;
+    const char *mode; // sd-cli's; the one that is supported
 };
 
 extern const struct cli_option generate_option_table[];
@@ -26,8 +28,8 @@ extern const struct cli_option generate_option_table[];
 // Every field at its default.
 struct generate_options generate_options_default(void);
 
-// What a table cannot check: names of samplers and schedules, a prompt from one place only. Returns -1 or an exit
-// status. `argument` is the bare argument or NULL.
+// Checks what concerns several options and fills in what follows from them. argv[0..argc) are the arguments beside the
+// options. Returns -1 to go on, else an exit status.
 int generate_options_check(const struct cli_command *command, struct generate_options *options, int argc, char **argv);
 
 #endif

@@ -1,6 +1,8 @@
 // fumarole: the program. Finds the subcommand and runs it.
 #include "cli.h"
 
+#include "help.h"
+
 #include <string.h>
 
 static const struct cli_command *const commands[] = {
@@ -8,22 +10,34 @@ static const struct cli_command *const commands[] = {
 };
 enum { NUM_COMMANDS = sizeof commands / sizeof commands[0] };
 
+static const struct {
+    const char *name, *help;
+} variables[] = {
+    {"FUMAROLE_MODELS", "a folder of models, searched before the shipped ones"},
+    {"FUMAROLE_CACHE", "where compiled kernels are kept instead of the user's cache folder"},
+    {"FUMAROLE_CLIP_VOCAB", "the CLIP vocabulary file, or its folder"},
+    {"FUMAROLE_VALIDATE", "when set: run under the Vulkan validation layer"},
+    {"COLUMNS", "the width of --help instead of the terminal's"},
+};
+
 static int print_usage(void) {
-    printf("fumarole %s: pictures from diffusion models on any GPU with a Vulkan driver\n\n"
-           "usage: fumarole COMMAND [OPTIONS]\n\n",
-           fum_version());
+    enum { COMMAND_COLUMN = 13, SYNTAX_COLUMN = 29, VARIABLE_COLUMN = 23 };
+    char title[160];
+    snprintf(title, sizeof title, "fumarole %s: pictures from diffusion models on any GPU with a Vulkan driver",
+             fum_version());
+    cli_help_text(title, 0);
+    cli_help_text("\nusage: fumarole COMMAND [OPTIONS]\n\nCommands:\n", 0);
     for (int i = 0; i < NUM_COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    printf("\n  fumarole COMMAND --help    the options of a command\n"
-           "  fumarole --version         the version\n\n"
-           "First picture:  fumarole generate \"a smiling cat face\" -o cat.png\n\n"
-           "Environment:\n"
-           "  FUMAROLE_MODELS      a folder of models, looked at before the shipped ones\n"
-           "  FUMAROLE_CACHE       where compiled kernels are kept instead of the user's cache folder\n"
-           "  FUMAROLE_CLIP_VOCAB  the CLIP vocabulary's file, or its folder\n"
-           "  FUMAROLE_VALIDATE    when set: run under the Vulkan validation layer\n\n"
-           "Exit status: 0 done; 1 failed, one line on standard error says why; 2 wrong usage;\n"
-           "130 stopped by Ctrl-C\n");
+        cli_help_row(commands[i]->name, commands[i]->summary, COMMAND_COLUMN);
+    putchar('\n');
+    cli_help_row("fumarole COMMAND --help", "the options of a command", SYNTAX_COLUMN);
+    cli_help_row("fumarole OPTIONS", "the same as fumarole generate OPTIONS", SYNTAX_COLUMN);
+    cli_help_row("fumarole --version", "the version", SYNTAX_COLUMN);
+    cli_help_text("\nFirst picture:  fumarole generate \"a smiling cat face\" -o cat.png\n\nEnvironment:\n", 0);
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+        cli_help_row(variables[i].name, variables[i].help, VARIABLE_COLUMN);
+    cli_help_text("\nExit status: 0 done; 1 failed, one line on standard error says why; 2 wrong usage; "
+                  "130 stopped by Ctrl-C\n", 0);
     return 0;
 }
 
@@ -39,26 +53,35 @@ static int unknown_command(const char *name) {
     return CLI_USAGE;
 }
 
+static bool is_one_of(const char *word, const char *a, const char *b) {
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static int run_command(const struct cli_command *command, int argc, char **argv) {
+    int status = command->run(command, argc, argv);
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (lost && status == 0)
+        return cli_fail("could not write to standard output");
+    return status;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         cli_fail("no command; fumarole --help lists them, fumarole generate \"a smiling cat face\" makes a picture");
         return CLI_USAGE;
     }
     const char *name = argv[1];
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+    if (strcmp(name, "help") == 0 || is_one_of(name, "--help", "-h"))
         return print_usage();
-    if (strcmp(name, "--version") == 0) {
-        printf("fumarole %s\n", fum_version());
+    if (is_one_of(name, "--version", "-V")) {
+        cli_print_version();
         return 0;
     }
-    for (int i = 0; i < NUM_COMMANDS; i++) {
-        if (strcmp(commands[i]->name, name) != 0)
-            continue;
-        int status = commands[i]->run(commands[i], argc - 2, argv + 2);
-        bool lost = fflush(stdout) != 0 || ferror(stdout);
-        if (lost && status == 0)
-            return cli_fail("could not write to standard output");
-        return status;
-    }
+    // Other tools have no subcommands: a line that begins with an option generates.
+    if (name[0] == '-')
+        return run_command(&cli_generate, argc - 1, argv + 1);
+    for (int i = 0; i < NUM_COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return run_command(commands[i], argc - 2, argv + 2);
     return unknown_command(name);
 }

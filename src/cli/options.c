@@ -1,8 +1,13 @@
 #include "options.h"
 
+#include "foreign.h"
+
+#include <fumarole/core.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,20 +39,22 @@ int cli_edit_distance(const char *a, const char *b) {
     return rows[a_len % 3][b_len];
 }
 
-// How far a near miss may be: a third of the word, and a word that begins alike counts as near.
-static int nearness(const char *word, const char *other) {
+// Returns the edits that make `word` a misspelling of `other`, or INT_MAX when it looks like another word. Slips keep
+// the first letter, or swap the first two; words of seven letters and more may have two.
+static int misspelling(const char *word, const char *other) {
     size_t len = strlen(word);
-    if (len >= 3 && strncmp(word, other, len) == 0)
-        return 1;
+    bool begins_alike = word[0] == other[0] || (word[0] && word[0] == other[1] && word[1] == other[0]);
+    if (len < 3 || !begins_alike)
+        return INT_MAX;
     int distance = cli_edit_distance(word, other);
-    return distance <= (int)(len + 2) / 3 ? distance : INT_MAX;
+    return distance <= (len < 7 ? 1 : 2) ? distance : INT_MAX;
 }
 
 const char *cli_nearest(const char *word, const char *const *words) {
     const char *best = NULL;
     int best_distance = INT_MAX;
     for (; *words; words++) {
-        int distance = nearness(word, *words);
+        int distance = misspelling(word, *words);
         if (distance < best_distance) {
             best_distance = distance;
             best = *words;
@@ -56,182 +63,342 @@ const char *cli_nearest(const char *word, const char *const *words) {
     return best;
 }
 
-static bool parse_real(const struct cli_option *option, const char *text, void *field, char *message, size_t size) {
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end || !isfinite(value)) {
-        snprintf(message, size, "--%s wants a number, not \"%.60s\"", option->name, text);
-        return false;
-    }
-    if (option->min < option->max && (value < option->min || value > option->max)) {
-        snprintf(message, size, "--%s must be from %g to %g, not %.60s", option->name, option->min, option->max, text);
-        return false;
-    }
-    *(double *)field = value;
-    return true;
-}
-
-static bool parse_integer(const struct cli_option *option, const char *text, void *field, char *message,
-                          size_t size) {
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (end == text || *end || errno) {
-        snprintf(message, size, "--%s wants a whole number, not \"%.60s\"", option->name, text);
-        return false;
-    }
-    if (option->kind == CLI_SEED) {
-        if (value < -1) {
-            snprintf(message, size, "--%s must be 0 or more, or -1 for a random one, not %.60s", option->name, text);
-            return false;
-        }
-        *(int64_t *)field = value;
-        return true;
-    }
-    if ((double)value < option->min || (double)value > option->max) {
-        snprintf(message, size, "--%s must be from %.0f to %.0f, not %.60s", option->name, option->min, option->max,
-                 text);
-        return false;
-    }
-    *(int *)field = (int)value;
-    return true;
-}
-
-static bool parse_choice(const struct cli_option *option, const char *text, void *field, char *message, size_t size) {
-    for (const char *const *choice = option->choices; *choice; choice++) {
-        if (strcmp(*choice, text) == 0) {
-            *(const char **)field = *choice;
-            return true;
-        }
-    }
-    int used = snprintf(message, size, "--%s knows no \"%.60s\"; it takes", option->name, text);
-    for (const char *const *choice = option->choices; *choice && used > 0 && (size_t)used < size; choice++)
-        used += snprintf(message + used, size - (size_t)used, " %s", *choice);
+// Stores the one line that explains a failed parse and returns false.
+static bool refuse(struct cli_parse *parse, const char *fmt, ...) FUM_PRINTF(2, 3);
+static bool refuse(struct cli_parse *parse, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(parse->message, sizeof parse->message, fmt, args);
+    va_end(args);
     return false;
 }
 
-static bool parse_value(const struct cli_option *option, const char *text, void *values, char *message, size_t size) {
-    void *field = (char *)values + option->offset;
+// Adds to the list of options without effect.
+static void add_note(struct cli_parse *parse, const char *fmt, ...) FUM_PRINTF(2, 3);
+static void add_note(struct cli_parse *parse, const char *fmt, ...) {
+    char text[200];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    size_t used = strlen(parse->notes);
+    snprintf(parse->notes + used, sizeof parse->notes - used, "%s%s", used ? ", " : "", text);
+}
+
+static bool parse_real(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !isfinite(value))
+        return refuse(parse, "--%s needs a number, not \"%.60s\"", option->name, text);
+    if (option->min < option->max && (value < option->min || value > option->max))
+        return refuse(parse, "--%s must be from %g to %g, not %.60s", option->name, option->min, option->max, text);
+    *(double *)((char *)parse->values + option->offset) = value;
+    return true;
+}
+
+static bool parse_int(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+    char *end;
+    long long value = strtoll(text, &end, 10); // clamped when too large
+    if (end == text || *end)
+        return refuse(parse, "--%s needs a whole number, not \"%.60s\"", option->name, text);
+    if ((double)value < option->min || (double)value > option->max)
+        return refuse(parse, "--%s must be from %.0f to %.0f, not %.60s", option->name, option->min, option->max,
+                      text);
+    *(int *)((char *)parse->values + option->offset) = (int)value;
+    return true;
+}
+
+static bool parse_seed(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+    struct cli_seed seed = {.random = text[0] == '-'};
+    const char *digits = text + (text[0] == '-' || text[0] == '+');
+    if (!*digits || digits[strspn(digits, "0123456789")])
+        return refuse(parse, "--%s needs a whole number, not \"%.60s\"", option->name, text);
+    errno = 0;
+    seed.value = strtoull(digits, NULL, 10);
+    if (errno && !seed.random)
+        return refuse(parse, "--%s must be at most %llu, not %.60s", option->name, (unsigned long long)UINT64_MAX,
+                      text);
+    *(struct cli_seed *)((char *)parse->values + option->offset) = seed;
+    return true;
+}
+
+// Compares ASCII letters without regard to case.
+static bool same_word(const char *a, const char *b) {
+    for (; *a && *b; a++, b++) {
+        int x = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a, y = *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
+        if (x != y)
+            return false;
+    }
+    return *a == *b;
+}
+
+// Returns the first spelling of the option: the one that foreign.c names.
+static const char *canonical_name(const struct cli_option *options, const struct cli_option *option) {
+    while (options->kind == CLI_HEADING || options->offset != option->offset)
+        options++;
+    return options->name;
+}
+
+static const struct cli_foreign_value *find_foreign_value(const struct cli_parse *parse,
+                                                          const struct cli_option *option, const char *text) {
+    if (!parse->foreign)
+        return NULL;
+    const char *name = canonical_name(parse->options, option);
+    for (const struct cli_foreign_value *row = parse->foreign->values; row->option; row++)
+        if (strcmp(row->option, name) == 0 && same_word(row->value, text))
+            return row;
+    return NULL;
+}
+
+static bool refuse_choice(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+    char list[360] = "";
+    for (const char *const *choice = option->choices; *choice; choice++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, " %s", *choice);
+    }
+    const char *nearest = cli_nearest(text, option->choices);
+    return refuse(parse, "--%s does not know \"%.40s\"%s%s%s; available:%s", option->name, text,
+                  nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", list);
+}
+
+static bool parse_choice(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+    const char **field = (const char **)((char *)parse->values + option->offset);
+    for (const char *const *choice = option->choices; *choice; choice++) {
+        if (strcmp(*choice, text) != 0)
+            continue;
+        *field = *choice;
+        return true;
+    }
+    const struct cli_foreign_value *row = find_foreign_value(parse, option, text);
+    if (!row)
+        return refuse_choice(parse, option, text);
+    if (row->kind == CLI_UNSUPPORTED)
+        return refuse(parse, "--%s %s is not supported yet", option->name, row->value);
+    if (row->note)
+        add_note(parse, "--%s %s (%s)", option->name, row->value, row->note);
+    *field = row->ours;
+    return true;
+}
+
+static bool parse_value(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+    void *field = (char *)parse->values + option->offset;
     switch (option->kind) {
     case CLI_FLAG: *(bool *)field = true; return true;
-    case CLI_INT:
-    case CLI_SEED: return parse_integer(option, text, field, message, size);
-    case CLI_REAL: return parse_real(option, text, field, message, size);
-    case CLI_CHOICE: return parse_choice(option, text, field, message, size);
+    case CLI_INT: return parse_int(parse, option, text);
+    case CLI_SEED: return parse_seed(parse, option, text);
+    case CLI_REAL: return parse_real(parse, option, text);
+    case CLI_CHOICE: return parse_choice(parse, option, text);
     case CLI_PATH:
-        if (!*text) {
-            snprintf(message, size, "--%s wants a path, not an empty word", option->name);
-            return false;
-        }
+        if (!*text)
+            return refuse(parse, "--%s needs a path, not an empty word", option->name);
         break;
-    case CLI_STRING: break;
+    case CLI_STRING:
+    case CLI_HEADING: break;
     }
     *(const char **)field = text;
     return true;
 }
 
+// True if an argument spells the name: "_" stands for "-" too.
+static bool same_name(const char *name, const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (!name[i] || (text[i] == '_' ? '-' : text[i]) != (name[i] == '_' ? '-' : name[i]))
+            return false;
+    return !name[len];
+}
+
 static const struct cli_option *find_long(const struct cli_option *options, const char *name, size_t len) {
     for (; options->name; options++)
-        if (strlen(options->name) == len && memcmp(options->name, name, len) == 0)
+        if (options->kind != CLI_HEADING && same_name(options->name, name, len))
             return options;
     return NULL;
 }
 
 static const struct cli_option *find_letter(const struct cli_option *options, char letter) {
     for (; options->name; options++)
-        if (options->letter == letter)
+        if (options->letter == letter && letter)
             return options;
     return NULL;
 }
 
-static void say_unknown(const struct cli_option *options, const char *argument, size_t len, char *message,
-                        size_t size) {
+static const struct cli_foreign_option *find_foreign(const struct cli_parse *parse, const char *name, size_t len,
+                                                     char letter) {
+    if (!parse->foreign)
+        return NULL;
+    for (const struct cli_foreign_option *row = parse->foreign->options; row->name; row++)
+        if (letter ? row->letter == letter : same_name(row->name, name, len))
+            return row;
+    return NULL;
+}
+
+// Refuses an argument that is in no table, naming the option that it misspells.
+static bool refuse_unknown(struct cli_parse *parse, const char *argument, size_t len) {
+    char word[LONGEST_WORD + 2];
     const char *best = NULL;
     int best_distance = INT_MAX;
-    char word[LONGEST_WORD + 1];
-    snprintf(word, sizeof word, "%.*s", (int)min_int((int)len, LONGEST_WORD), argument + strspn(argument, "-"));
-    for (; options->name; options++) {
-        int distance = nearness(word, options->name);
+    size_t dashes = strspn(argument, "-");
+    snprintf(word, sizeof word, "%.*s", (int)(len - dashes), argument + dashes);
+    for (char *p = word; *p; p++)
+        *p = *p == '_' ? '-' : *p;
+    for (const struct cli_option *option = parse->options; option->name; option++) {
+        int distance = option->kind == CLI_HEADING ? INT_MAX : misspelling(word, option->name);
         if (distance < best_distance) {
             best_distance = distance;
-            best = options->name;
+            best = option->name;
         }
     }
-    if (best && word[1])
-        snprintf(message, size, "unknown option \"%.60s\"; did you mean --%s?", argument, best);
-    else
-        snprintf(message, size, "unknown option \"%.60s\"", argument);
+    if (best)
+        return refuse(parse, "unknown option \"%.*s\"; did you mean --%s?", min_int((int)len, 60), argument, best);
+    return refuse(parse, "unknown option \"%.*s\"", min_int((int)len, 60), argument);
 }
 
-// The option that `argument` names and, in *value, what is written into it ("--a=b", "-ab"), or NULL.
-static const struct cli_option *find_option(const struct cli_option *options, const char *argument,
-                                            const char **value, char *message, size_t size) {
-    const struct cli_option *option;
-    *value = NULL;
-    if (argument[1] == '-') {
-        size_t len = strcspn(argument + 2, "=");
-        option = find_long(options, argument + 2, len);
-        if (!option)
-            say_unknown(options, argument, len, message, size);
-        if (argument[2 + len])
-            *value = argument + 2 + len + 1;
-        return option;
+// Accepts or refuses another tool's option. `value` may be NULL: it takes none.
+static bool apply_foreign(struct cli_parse *parse, const struct cli_foreign_option *row, const char *value) {
+    switch (row->kind) {
+    case CLI_NO_EFFECT:
+        add_note(parse, "--%s (%s)", row->name, row->note);
+        return true;
+    case CLI_RENAMED: return refuse(parse, "unknown option \"--%s\"; here it is %s", row->name, row->note);
+    case CLI_UNSUPPORTED:
+    case CLI_MAPPED: break;
     }
-    option = find_letter(options, argument[1]);
-    if (!option)
-        say_unknown(options, argument, strlen(argument), message, size);
-    if (argument[2])
-        *value = argument + 2;
-    return option;
+    if (row->off && value && strcmp(row->off, value) == 0)
+        return true;
+    if (row->note)
+        return refuse(parse, "--%s is not supported yet: %s", row->name, row->note);
+    return refuse(parse, "--%s is not supported yet", row->name);
 }
 
-bool cli_options_parse(const struct cli_option *options, int *argc, char **argv, void *values, char *message,
-                       size_t message_size) {
-    int count = *argc, kept = 0;
-    for (int i = 0; i < count; i++) {
-        const char *argument = argv[i], *value;
+// Where the parser stands in the argument list.
+struct cursor {
+    int argc, at;
+    char **argv;
+};
+
+// Returns the value of an option: what follows "=" or the letter, else the next argument; NULL at the end.
+static const char *take_value(struct cursor *cursor, const char *attached) {
+    if (attached)
+        return attached;
+    return cursor->at + 1 < cursor->argc ? cursor->argv[++cursor->at] : NULL;
+}
+
+static bool parse_foreign(struct cli_parse *parse, const struct cli_foreign_option *row, struct cursor *cursor,
+                          const char *attached) {
+    const char *value = NULL;
+    if (row->kind == CLI_NO_EFFECT && !row->takes_value && attached)
+        return refuse(parse, "--%s takes no value", row->name);
+    bool needs_value = row->takes_value && (row->kind == CLI_NO_EFFECT || row->off);
+    if (needs_value && !(value = take_value(cursor, attached)))
+        return refuse(parse, "--%s needs a value", row->name);
+    return apply_foreign(parse, row, value);
+}
+
+static bool parse_option(struct cli_parse *parse, const struct cli_option *option, struct cursor *cursor,
+                         const char *attached) {
+    if (option->kind == CLI_FLAG && attached)
+        return refuse(parse, "--%s takes no value (in \"%.60s\")", option->name, cursor->argv[cursor->at]);
+    const char *value = option->kind == CLI_FLAG ? NULL : take_value(cursor, attached);
+    if (option->kind != CLI_FLAG && !value)
+        return refuse(parse, "--%s needs a value: %s", option->name, option->value);
+    return parse_value(parse, option, value);
+}
+
+static bool parse_long(struct cli_parse *parse, struct cursor *cursor) {
+    const char *argument = cursor->argv[cursor->at], *name = argument + 2;
+    size_t len = strcspn(name, "=");
+    const char *attached = name[len] ? name + len + 1 : NULL;
+    const struct cli_option *option = find_long(parse->options, name, len);
+    if (option)
+        return parse_option(parse, option, cursor, attached);
+    const struct cli_foreign_option *row = find_foreign(parse, name, len, 0);
+    return row ? parse_foreign(parse, row, cursor, attached) : refuse_unknown(parse, argument, len + 2);
+}
+
+// Parses "-q", "-qv", "-s7", "-s", "7" and "-qs7".
+static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
+    const char *argument = cursor->argv[cursor->at];
+    size_t len = strlen(argument);
+    const struct cli_option *spelled = len > 2 ? find_long(parse->options, argument + 1, len - 1) : NULL;
+    if (spelled)
+        return refuse(parse, "unknown option \"%.60s\"; did you mean --%s?", argument, spelled->name);
+    for (const char *letter = argument + 1; *letter; letter++) {
+        const struct cli_option *option = find_letter(parse->options, *letter);
+        const char *rest = letter[1] ? letter + 1 : NULL;
+        if (!option) {
+            const struct cli_foreign_option *row = find_foreign(parse, NULL, 0, *letter);
+            if (row)
+                return parse_foreign(parse, row, cursor, rest);
+            return len == 2 ? refuse_unknown(parse, argument, len)
+                            : refuse(parse, "unknown option \"-%c\" in \"%.60s\"", *letter, argument);
+        }
+        if (option->kind != CLI_FLAG)
+            return parse_option(parse, option, cursor, rest);
+        parse_value(parse, option, NULL);
+    }
+    return true;
+}
+
+bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv) {
+    struct cursor cursor = {.argc = *argc, .argv = argv};
+    int kept = 0;
+    parse->message[0] = parse->notes[0] = 0;
+    for (; cursor.at < cursor.argc; cursor.at++) {
+        char *argument = argv[cursor.at];
         if (strcmp(argument, "--") == 0) {
-            while (++i < count)
-                argv[kept++] = argv[i];
+            while (++cursor.at < cursor.argc)
+                argv[kept++] = argv[cursor.at];
             break;
         }
-        if (argument[0] != '-' || !argument[1]) {
-            argv[kept++] = argv[i];
-            continue;
-        }
-        const struct cli_option *option = find_option(options, argument, &value, message, message_size);
-        if (!option)
-            return false;
-        if (option->kind == CLI_FLAG && value) {
-            snprintf(message, message_size, "--%s takes no value (in \"%.60s\")", option->name, argument);
-            return false;
-        }
-        if (option->kind != CLI_FLAG && !value) {
-            if (i + 1 >= count) {
-                snprintf(message, message_size, "--%s wants a value: %s", option->name, option->value);
-                return false;
-            }
-            value = argv[++i];
-        }
-        if (!parse_value(option, value, values, message, message_size))
+        bool is_option = argument[0] == '-' && argument[1];
+        if (!is_option)
+            argv[kept++] = argument;
+        else if (!(argument[1] == '-' ? parse_long(parse, &cursor) : parse_letters(parse, &cursor)))
             return false;
     }
     *argc = kept;
     return true;
 }
 
-void cli_options_print(const struct cli_option *options) {
-    for (; options->name; options++) {
-        char left[80], letter[8] = "    ";
-        if (!options->help)
-            continue;
-        if (options->letter)
-            snprintf(letter, sizeof letter, "-%c, ", options->letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, options->name, options->value ? " " : "",
-                 options->value ? options->value : "");
-        printf("  %-32s %s\n", left, options->help);
-        for (const char *const *choice = options->choices; choice && *choice; choice++)
-            printf("%s%s%s", choice == options->choices ? "                                     " : " ", *choice,
-                   choice[1] ? "" : "\n");
+// True if the option takes its value from the next argument.
+static bool takes_next(const struct cli_parse *parse, const char *argument) {
+    if (argument[1] == '-') {
+        size_t len = strlen(argument + 2);
+        const struct cli_option *option = find_long(parse->options, argument + 2, len);
+        const struct cli_foreign_option *row = option ? NULL : find_foreign(parse, argument + 2, len, 0);
+        return option ? option->kind != CLI_FLAG : row && row->takes_value;
     }
+    for (const char *letter = argument + 1; *letter; letter++) {
+        const struct cli_option *option = find_letter(parse->options, *letter);
+        const struct cli_foreign_option *row = option ? NULL : find_foreign(parse, NULL, 0, *letter);
+        bool takes_value = option ? option->kind != CLI_FLAG : row && row->takes_value;
+        if (takes_value)
+            return !letter[1];
+    }
+    return false;
+}
+
+// True if "-abc" holds the letter as an option of its own, not within a value.
+static bool holds_letter(const struct cli_parse *parse, const char *argument, char wanted) {
+    for (const char *letter = argument + 1; *letter; letter++) {
+        if (*letter == wanted)
+            return true;
+        const struct cli_option *option = find_letter(parse->options, *letter);
+        if (!option || option->kind != CLI_FLAG)
+            return false;
+    }
+    return false;
+}
+
+bool cli_options_present(const struct cli_parse *parse, int argc, char **argv, const struct cli_option *option) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *argument = argv[i];
+        if (argument[0] != '-' || !argument[1])
+            continue;
+        bool is_long = argument[1] == '-';
+        if (is_long ? same_name(option->name, argument + 2, strlen(argument + 2))
+                    : holds_letter(parse, argument, option->letter))
+            return true;
+        i += takes_next(parse, argument);
+    }
+    return false;
 }

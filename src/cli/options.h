@@ -1,4 +1,4 @@
-// Command-line options from a table: long names, one letter, values checked, near misses suggested.
+// Command-line options from a table: long names, letters, checked values, and suggestions for misspellings.
 #ifndef FUM_CLI_OPTIONS_H
 #define FUM_CLI_OPTIONS_H
 
@@ -7,40 +7,57 @@
 #include <stdint.h>
 
 enum cli_option_kind {
-    CLI_FLAG,   // bool, no value
-    CLI_STRING, // const char *, points into argv
-    CLI_PATH,   // as CLI_STRING, but not empty
-    CLI_INT,    // int in [min, max]
-    CLI_SEED,   // int64_t in [-1, 2^63)
-    CLI_REAL,   // double in [min, max]
-    CLI_CHOICE, // const char *, one of `choices`
+    CLI_FLAG,    // bool, no value
+    CLI_STRING,  // const char *, points into argv
+    CLI_PATH,    // as CLI_STRING, but not empty
+    CLI_INT,     // int in [min, max]
+    CLI_SEED,    // struct cli_seed
+    CLI_REAL,    // double in [min, max]
+    CLI_CHOICE,  // const char *, one of `choices`
+    CLI_HEADING, // no option: `name` is a heading for --help
+};
+
+struct cli_seed {
+    uint64_t value;
+    bool random; // any negative number was given; `value` means nothing
 };
 
 // One option; tables end with a NULL name. Rows that share an offset are spellings of the same thing: those with a
 // NULL help are not listed.
 struct cli_option {
-    const char *name; // without its dashes
+    const char *name; // without its dashes; "_" in an argument matches "-"
     char letter;      // 0: none
     enum cli_option_kind kind;
     size_t offset;    // of the field in the caller's struct
-    const char *value; // how --help calls the value
+    const char *value; // name of the value in --help
     const char *help;
     double min, max;
     const char *const *choices; // ends with NULL
 };
 
+struct cli_foreign;
+
+// One parse of a command line.
+struct cli_parse {
+    const struct cli_option *options;
+    const struct cli_foreign *foreign; // other tools' options (foreign.h); may be NULL
+    void *values;       // the caller's struct
+    char message[500];  // after a failure: one line without a prefix
+    char notes[1000];   // options that had no effect and why, separated by commas; "" if none
+};
+
 // Fills the fields of `values` for the options in argv[0..*argc) and moves the other arguments to the front, storing
-// their count. "--" ends the options; "-" is an argument. Returns false with a line in `message`, without a prefix.
-bool cli_options_parse(const struct cli_option *options, int *argc, char **argv, void *values, char *message,
-                       size_t message_size);
+// their count. "--" ends the options; "-" is an argument. Letters may be grouped ("-qv", "-qs7"). Returns false with
+// `message` set on wrong usage.
+bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv);
 
-// Prints the table, one option a line.
-void cli_options_print(const struct cli_option *options);
+// True if the option is present before any "--", as an option and not as the value of one.
+bool cli_options_present(const struct cli_parse *parse, int argc, char **argv, const struct cli_option *option);
 
-// The word of `words` (ends with NULL) nearest to `word`, or NULL when none is near.
+// Returns the word of `words` (ends with NULL) that `word` is a misspelling of, or NULL.
 const char *cli_nearest(const char *word, const char *const *words);
 
-// Edits (insert, delete, replace, swap neighbours) from a to b; a large number for long words.
+// Counts the edits (insert, delete, replace, swap neighbours) from a to b; INT_MAX for words over 40 bytes.
 int cli_edit_distance(const char *a, const char *b);
 
 #endif

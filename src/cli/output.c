@@ -37,21 +37,21 @@ int cli_output_check_pattern(const struct cli_command *command, const char *patt
     return 0;
 }
 
-char *cli_output_name(const char *pattern, int index, int count) {
+char *cli_output_name(const char *pattern, int index, int number) {
     size_t size = strlen(pattern) + 128;
     char *name = malloc(size);
     const char *after;
     int width;
     bool zeros;
-    const char *number = find_number(pattern, &after, &width, &zeros);
+    const char *place = find_number(pattern, &after, &width, &zeros);
     if (!name)
         return NULL;
-    if (number && zeros)
-        snprintf(name, size, "%.*s%0*d%s", (int)(number - pattern), pattern, width, index + 1, after);
-    else if (number)
-        snprintf(name, size, "%.*s%*d%s", (int)(number - pattern), pattern, width, index + 1, after);
-    else if (count > 1 && index > 0)
-        snprintf(name, size, "%.*s_%d%s", (int)strlen(pattern) - 4, pattern, index + 1,
+    if (place && zeros)
+        snprintf(name, size, "%.*s%0*d%s", (int)(place - pattern), pattern, width, number, after);
+    else if (place)
+        snprintf(name, size, "%.*s%*d%s", (int)(place - pattern), pattern, width, number, after);
+    else if (index > 0)
+        snprintf(name, size, "%.*s_%d%s", (int)strlen(pattern) - 4, pattern, number,
                  pattern + strlen(pattern) - 4);
     else
         snprintf(name, size, "%s", pattern);

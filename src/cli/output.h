@@ -8,9 +8,9 @@
 // error and returns an exit status, or returns 0.
 int cli_output_check_pattern(const struct cli_command *command, const char *pattern);
 
-// The name of picture `index` (from 0) of `count`, to free with free(): %d becomes index + 1; without it the first
-// is `pattern` and the others get _2, _3, … before the suffix. NULL: out of memory.
-char *cli_output_name(const char *pattern, int index, int count);
+// Returns the name of picture `index` (from 0), to free with free(): %d becomes `number`. Without %d the first picture is
+// `pattern`, and the others get _`number` before the suffix. NULL: out of memory.
+char *cli_output_name(const char *pattern, int index, int number);
 
 // Whether a file of that name can be made. Leaves nothing behind and touches no file that is there. 0, or the error
 // printed and an exit status.

@@ -19,7 +19,7 @@ static const struct cli_option options[] = {
      NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, cli_storage_types},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "insist on a variant of the kernels; all: each one in turn",
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "force a variant of the kernels; all: each one in turn",
      0, 0, NULL},
     {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
     {"compile-only", 0, CLI_FLAG, FIELD(compile_only), NULL,

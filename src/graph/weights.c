@@ -154,7 +154,7 @@ enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, voi
 
 // ---- loading on several threads, where the device's memory can be written directly ----
 
-enum { MAX_THREADS = 8 };
+enum { DEFAULT_THREADS = 8, MAX_THREADS = 64 };
 #define THREADED_BYTES (UINT64_C(8) << 20) // less is not worth a thread
 #define UNPACKED_BYTES (UINT64_C(1) << 20) // nor a kernel
 
@@ -218,16 +218,23 @@ static void *load_thread(void *user) {
     return NULL;
 }
 
+// Returns how many threads prepare `bytes` of weights: one where the device unpacks them or there is little to do.
+static int count_threads(const struct fum_weights_params *params, bool direct, uint64_t bytes) {
+    if (!direct || bytes < THREADED_BYTES) return 1;
+    if (params->threads > 0) return params->threads < MAX_THREADS ? params->threads : MAX_THREADS;
+    int processors = fum_cpu_count();
+    return processors < DEFAULT_THREADS ? processors : DEFAULT_THREADS;
+}
+
 static enum fum_result load_all(struct loading *l, uint64_t bytes, struct fum_error *err) {
     const struct fum_weights_params *params = &l->weights->params;
     pthread_t threads[MAX_THREADS];
     if (l->count && params->on_progress && !params->on_progress(params->user, l->weights->done, l->total))
         return fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", l->weights->label);
     bool direct = fum_device_get_info(params->device)->unified_memory;
-    int wanted = direct && bytes >= THREADED_BYTES ? fum_cpu_count() : 1, started = 0;
+    int wanted = count_threads(params, direct, bytes), started = 0;
     if (pthread_mutex_init(&l->lock, NULL))
         return fum_error_set(err, FUM_ERR_NOMEM, "no lock to load %s", l->weights->label);
-    if (wanted > MAX_THREADS) wanted = MAX_THREADS;
     // Without it the host packs. A lost device is found by what follows.
     if (!direct && bytes >= UNPACKED_BYTES) fum_unpacker_create(&l->unpacker, params->device, &l->error);
     // This thread works too; one that does not start is no loss.

@@ -12,6 +12,7 @@ struct fum_weights_params {
     fum_device *device;
     struct fum_weight_source source; // must outlive the store
     const char *label;               // "unet", for errors and traces; copied
+    int threads;                     // that prepare tensors; 0: one per processor, at most 8
     // Progress of loading, in bytes of device memory; false cancels. May be NULL.
     bool (*on_progress)(void *user, uint64_t done, uint64_t total);
     // With a memory budget: asked once before an executable allocates anything. It would like `wanted` bytes, for

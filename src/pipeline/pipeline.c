@@ -110,6 +110,7 @@ enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph 
         struct fum_weights_params params = {.device = pipe->device,
                                             .source = *source,
                                             .label = part,
+                                            .threads = pipe->params.threads,
                                             .on_progress = pipe->params.on_load ? on_load : NULL,
                                             .room = pipe->budget ? fum_budget_room : NULL,
                                             .user = pipe};
