@@ -22,13 +22,54 @@ const char *fum_result_name(enum fum_result result) {
     return "unknown result";
 }
 
+// Room for two paths of the longest kind and what is said about them.
+enum { FULL_BYTES = 10000, SHORT_WORD = 60 };
+
+// Makes text[at, at + length) shorter by at least `bytes`: "..." takes the place of its middle.
+static void cut_middle(char *text, size_t at, size_t length, size_t bytes) {
+    size_t first = at + (length - bytes - 3) / 2, last = first + bytes + 3;
+    while (first > at && ((unsigned char)text[first] & 0xc0) == 0x80) first--; // whole UTF-8 characters
+    while (((unsigned char)text[last] & 0xc0) == 0x80) last++;
+    memcpy(text + first, "...", 3);
+    memmove(text + first + 3, text + last, strlen(text + last) + 1);
+}
+
+// Makes a text fit: its longest words, which are paths, lose their middle, so that the reason stays.
+static void shorten(char *text, size_t room) {
+    size_t length;
+    while ((length = strlen(text)) >= room) {
+        size_t longest = 0, at = 0, n;
+        for (size_t i = 0; text[i]; i += n + (text[i + n] == ' ')) {
+            n = strcspn(text + i, " ");
+            if (n <= longest) continue;
+            longest = n;
+            at = i;
+        }
+        if (longest <= SHORT_WORD) {
+            longest = length;
+            at = 0;
+        }
+        size_t excess = length + 1 - room, most = longest - SHORT_WORD / 2 - 3;
+        cut_middle(text, at, longest, excess < most ? excess : most);
+    }
+}
+
+static void set_text(struct fum_error *err, const char *old, const char *fmt, va_list args) {
+    char full[FULL_BYTES];
+    int n = vsnprintf(full, sizeof full, fmt, args);
+    size_t used = n < 0 ? 0 : (size_t)n < sizeof full ? (size_t)n : sizeof full - 1;
+    if (old) snprintf(full + used, sizeof full - used, ": %s", old);
+    shorten(full, sizeof err->text);
+    memcpy(err->text, full, strlen(full) + 1);
+}
+
 enum fum_result fum_error_set(struct fum_error *err, enum fum_result code, const char *fmt, ...) {
     if (!err) return code;
-    err->code = code;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(err->text, sizeof err->text, fmt, args);
+    set_text(err, NULL, fmt, args);
     va_end(args);
+    err->code = code;
     return code;
 }
 
@@ -38,12 +79,7 @@ enum fum_result fum_error_prefix(struct fum_error *err, const char *fmt, ...) {
     memcpy(old, err->text, sizeof old);
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(err->text, sizeof err->text, fmt, args);
+    set_text(err, old, fmt, args);
     va_end(args);
-    if (n >= 0 && (size_t)n + 2 < sizeof err->text) {
-        memcpy(err->text + n, ": ", 2);
-        memcpy(err->text + n + 2, old, sizeof old - (size_t)n - 2); // what no longer fits is cut off
-        err->text[sizeof err->text - 1] = 0;
-    }
     return err->code;
 }
