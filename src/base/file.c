@@ -6,151 +6,137 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+struct fum_file {
+    int fd;
+    uint64_t size;
+    char *path;
+};
+
+// Systems cap one read below 2 GiB.
+#define READ_BYTES (UINT64_C(1) << 30)
 
 static enum fum_result io_error(struct fum_error *err, const char *doing, const char *path) {
     return fum_error_set(err, FUM_ERR_IO, "cannot %s %s: %s", doing, path, strerror(errno));
 }
 
-enum fum_result fum_mapping_open(struct fum_mapping *mapping, const char *path, struct fum_error *err) {
-    *mapping = (struct fum_mapping){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return io_error(err, "open", path);
+static enum fum_result check_regular(const struct stat *st, const char *path, struct fum_error *err) {
+    if (S_ISREG(st->st_mode)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_IO, "cannot read %s: it is %s", path,
+                         S_ISDIR(st->st_mode) ? "a folder" : "not a regular file");
+}
+
+enum fum_result fum_file_open(struct fum_file **file, const char *path, struct fum_error *err) {
     struct stat st;
     enum fum_result result = FUM_OK;
-    if (fstat(fd, &st) != 0) {
-        result = io_error(err, "read", path);
-    } else if (!S_ISREG(st.st_mode)) {
-        result = fum_error_set(err, FUM_ERR_IO, "cannot read %s: it is not a regular file", path);
-    } else if (st.st_size > 0) {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED) {
-            result = io_error(err, "map", path);
-        } else {
-            mapping->data = p;
-            mapping->size = (uint64_t)st.st_size;
-        }
+    struct fum_file *f = *file = fum_calloc(1, sizeof *f);
+    if (f) {
+        f->fd = -1;
+        f->path = fum_strdup(path);
     }
-    close(fd);
+    if (!f || !f->path) {
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to open %s", path);
+        goto error;
+    }
+    // Checked before it is opened, since opening a device can have effects, and after, since it may be
+    // replaced.
+    if (stat(path, &st) != 0) result = io_error(err, "open", path);
+    if (!result) result = check_regular(&st, path, err);
+    if (result) goto error;
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (f->fd < 0 || fstat(f->fd, &st) != 0) {
+        result = io_error(err, "open", path);
+        goto error;
+    }
+    if ((result = check_regular(&st, path, err))) goto error;
+    f->size = (uint64_t)st.st_size;
+    return FUM_OK;
+error:
+    fum_file_close(file);
     return result;
 }
 
-void fum_mapping_close(struct fum_mapping *mapping) {
-    if (mapping->data) munmap((void *)(uintptr_t)mapping->data, (size_t)mapping->size);
-    *mapping = (struct fum_mapping){0};
+void fum_file_close(struct fum_file **file) {
+    if (!file || !*file) return;
+    if ((*file)->fd >= 0) close((*file)->fd);
+    fum_free((*file)->path);
+    fum_free(*file);
+    *file = NULL;
 }
 
-void fum_mapping_release(const struct fum_mapping *mapping, uint64_t offset, uint64_t bytes) {
-    if (!mapping->data) return;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t first = (offset + page - 1) / page * page, last = (offset + bytes) / page * page;
-    if (last > first) madvise((void *)(uintptr_t)(mapping->data + first), (size_t)(last - first), MADV_DONTNEED);
+uint64_t fum_file_size(const struct fum_file *file) {
+    return file->size;
 }
 
-enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes, struct fum_error *err) {
-    struct fum_mapping mapping;
-    enum fum_result result = fum_mapping_open(&mapping, path, err);
+enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,
+                                 struct fum_error *err) {
+    uint8_t *p = to;
+    while (bytes) {
+        ssize_t n = pread(file->fd, p, (size_t)(bytes < READ_BYTES ? bytes : READ_BYTES), (off_t)offset);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return io_error(err, "read", file->path);
+        if (n == 0)
+            return fum_error_set(err, FUM_ERR_IO,
+                                 "cannot read %s: it now ends at byte %llu of %llu; is it being replaced?",
+                                 file->path, (unsigned long long)offset, (unsigned long long)file->size);
+        p += n;
+        offset += (uint64_t)n;
+        bytes -= (uint64_t)n;
+    }
+    return FUM_OK;
+}
+
+enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes,
+                              struct fum_error *err) {
+    struct fum_file *file = NULL;
+    enum fum_result result = fum_file_open(&file, path, err);
     if (result) return result;
-    if (mapping.size > max_bytes) {
-        result = fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes, more than the %zu that such a file may have", path,
-                               (unsigned long long)mapping.size, max_bytes);
-    } else if (!(*text = fum_alloc((size_t)mapping.size + 1, 1))) {
-        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %llu bytes", path,
-                               (unsigned long long)mapping.size);
-    } else {
-        if (mapping.size) memcpy(*text, mapping.data, (size_t)mapping.size);
-        (*text)[mapping.size] = 0;
-        if (bytes) *bytes = (size_t)mapping.size;
-    }
-    fum_mapping_close(&mapping);
-    return result;
-}
-
-struct fum_file_writer {
-    int fd;
-    char *path, *part; // part NULL: written through
-};
-
-enum fum_result fum_file_begin(struct fum_file_writer **writer, const char *path, struct fum_error *err) {
-    struct fum_file_writer *w = fum_calloc(1, sizeof *w);
-    *writer = w;
-    if (!w) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
-    w->fd = -1;
-    struct stat st;
-    bool through = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
-    size_t room = strlen(path) + 32;
-    w->path = fum_strdup(path);
-    w->part = through ? NULL : fum_alloc(room, 1);
-    if (!w->path || (!w->part && !through)) {
-        fum_file_abort(writer);
-        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
-    }
-    if (fum_path_is_dir(path)) {
-        fum_file_abort(writer);
-        return fum_error_set(err, FUM_ERR_IO, "cannot write %s: it is a folder", path);
-    }
-    if (!through) snprintf(w->part, room, "%s.%ld.part", path, (long)getpid());
-    w->fd = open(through ? path : w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w->fd < 0) {
-        enum fum_result result = io_error(err, "write", path);
-        fum_file_abort(writer);
+    size_t size = (size_t)file->size;
+    *text = NULL;
+    if (file->size > max_bytes)
+        result =
+            fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes, more than the %zu that such a file may have",
+                          path, (unsigned long long)file->size, max_bytes);
+    else if (!(*text = fum_alloc(size + 1, 1)))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %zu bytes", path, size);
+    else
+        result = fum_file_read_at(file, 0, size, *text, err);
+    fum_file_close(&file);
+    if (result) {
+        fum_free(*text);
+        *text = NULL;
         return result;
     }
+    (*text)[size] = 0;
+    if (bytes) *bytes = size;
     return FUM_OK;
 }
 
-enum fum_result fum_file_write(struct fum_file_writer *w, const void *data, size_t bytes, struct fum_error *err) {
-    const char *p = data;
-    while (bytes) {
-        ssize_t n = write(w->fd, p, bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return io_error(err, "write", w->path);
-        p += n;
-        bytes -= (size_t)n;
-    }
+enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct fum_error *err) {
+    struct stat st;
+    *kind = FUM_FILE_NONE;
+    if (stat(path, &st) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? FUM_OK : io_error(err, "open", path);
+    if (S_ISREG(st.st_mode))
+        *kind = FUM_FILE_REGULAR;
+    else
+        *kind = S_ISDIR(st.st_mode) ? FUM_FILE_FOLDER : FUM_FILE_OTHER;
     return FUM_OK;
 }
 
-enum fum_result fum_file_commit(struct fum_file_writer **writer, struct fum_error *err) {
-    struct fum_file_writer *w = *writer;
-    enum fum_result result = FUM_OK;
-    if (fsync(w->fd) != 0 && errno != EINVAL && errno != EROFS) result = io_error(err, "write", w->path);
-    if (close(w->fd) != 0 && !result) result = io_error(err, "write", w->path);
-    w->fd = -1;
-    if (!result && w->part && rename(w->part, w->path) != 0) result = io_error(err, "write", w->path);
-    if (!result) {
-        fum_free(w->part);
-        w->part = NULL;
-    }
-    fum_file_abort(writer);
-    return result;
-}
-
-void fum_file_abort(struct fum_file_writer **writer) {
-    if (!writer || !*writer) return;
-    struct fum_file_writer *w = *writer;
-    if (w->fd >= 0) close(w->fd);
-    if (w->part) unlink(w->part);
-    fum_free(w->part);
-    fum_free(w->path);
-    fum_free(w);
-    *writer = NULL;
+bool fum_path_may_exist(const char *path) {
+    enum fum_file_kind kind;
+    return fum_file_look(path, &kind, NULL) || kind != FUM_FILE_NONE;
 }
 
 bool fum_path_is_dir(const char *path) {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-bool fum_path_is_file(const char *path) {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    enum fum_file_kind kind;
+    return !fum_file_look(path, &kind, NULL) && kind == FUM_FILE_FOLDER;
 }
 
 char *fum_path_join(fum_arena *arena, const char *dir, const char *name) {
@@ -162,8 +148,8 @@ enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err) {
     char *copy = fum_strdup(path);
     if (!copy) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
     enum fum_result result = FUM_OK;
-    for (char *p = copy + 1; !result; p++) {
-        if (*p != '/' && *p) continue;
+    for (char *p = copy; *copy && !result; p++) {
+        if ((*p != '/' && *p) || p == copy) continue;
         char at = *p;
         *p = 0;
         if (mkdir(copy, 0777) != 0 && errno != EEXIST) result = io_error(err, "create folder", copy);

@@ -6,21 +6,33 @@
 
 enum { FUM_VIEW_MAX_DIMS = 8 };
 
-// Row-major, dense, little-endian; `data` may be unaligned (a mapped file) and belongs to the file's owner.
+struct fum_file;
+
+// Row-major, dense, little-endian. The bytes are in memory, or still in the file: read them with
+// fum_view_read.
 struct fum_view {
     enum fum_dtype dtype;
     int rank;
     int64_t dim[FUM_VIEW_MAX_DIMS];
-    const void *data;
+    const void *data; // may be unaligned, belongs to its owner; NULL: in `file`
+    const struct fum_file *file;
+    uint64_t offset; // of the first byte in `file`
 };
 
-// Where weights come from: asks for a tensor by the name the model's builder uses (diffusers' and transformers'
+// Reads `bytes` bytes from byte `from` of the view on.
+enum fum_result fum_view_read(const struct fum_view *view, uint64_t from, uint64_t bytes, void *to,
+                              struct fum_error *err);
+// Reads all `bytes` bytes of a view that is in a file into memory, freed with fum_free, and points the view
+// there. A view of memory stays as it is, with *copy NULL.
+enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy, struct fum_error *err);
+// Moves the view's begin.
+void fum_view_skip(struct fum_view *view, uint64_t bytes);
+uint64_t fum_view_count(const struct fum_view *view); // elements
+
+// Where weights come from: finds a tensor by the name the model's builder uses (diffusers' and transformers'
 // names). False when there is none. Views stay valid as long as the source does.
 struct fum_weight_source {
     bool (*find)(void *user, const char *name, struct fum_view *view);
-    // Says that the tensor was uploaded and its bytes will not be read again soon, so that a mapped file stops counting
-    // as resident memory. May be NULL.
-    void (*release)(void *user, const char *name);
     void *user;
 };
 

@@ -63,14 +63,14 @@ static struct header make_header(const fum_device *device, const struct fum_tune
 }
 
 // Why the file cannot be used; NULL: it can, and its choices are the device's now.
-static const char *take(fum_device *device, const struct fum_mapping *file) {
+static const char *take(fum_device *device, const char *file, size_t size) {
     struct fum_tuned items[FUM_MAX_TUNED];
     struct header h;
-    if (file->size < sizeof h || (file->size - sizeof h) % sizeof *items || file->size - sizeof h > sizeof items)
+    if (size < sizeof h || (size - sizeof h) % sizeof *items || size - sizeof h > sizeof items)
         return "its size is wrong";
-    size_t bytes = (size_t)file->size - sizeof h;
-    memcpy(&h, file->data, sizeof h);
-    memcpy(items, file->data + sizeof h, bytes);
+    size_t bytes = size - sizeof h;
+    memcpy(&h, file, sizeof h);
+    memcpy(items, file + sizeof h, bytes);
     struct header wanted = make_header(device, items, (int)(bytes / sizeof *items));
     if (memcmp(h.magic, wanted.magic, sizeof h.magic) || h.header_bytes != wanted.header_bytes)
         return "it holds no choices of this version";
@@ -82,11 +82,18 @@ static const char *take(fum_device *device, const struct fum_mapping *file) {
 }
 
 void fum_device_load_tuning(fum_device *device, const char *cache_dir) {
-    struct fum_mapping file = {0};
+    const size_t most = sizeof(struct header) + FUM_MAX_TUNED * sizeof(struct fum_tuned);
+    struct fum_error err = {0};
+    char *file = NULL;
+    size_t bytes = 0;
     device->tuning_path = fum_cache_path(&device->info, cache_dir, "tuning");
-    if (!device->tuning_path || !fum_path_is_file(device->tuning_path)) return;
-    const char *why = fum_mapping_open(&file, device->tuning_path, NULL) ? "it cannot be read" : take(device, &file);
-    fum_mapping_close(&file);
+    if (!device->tuning_path || !fum_path_may_exist(device->tuning_path)) return;
+    if (fum_file_read(device->tuning_path, most, &file, &bytes, &err)) {
+        fum_log(&device->log, FUM_LOG_WARN, "the tuning is ignored: %s; fumarole tune makes a new one", err.text);
+        return;
+    }
+    const char *why = take(device, file, bytes);
+    fum_free(file);
     if (why)
         fum_log(&device->log, FUM_LOG_WARN, "tuning %s is ignored: %s; fumarole tune makes a new one",
                 device->tuning_path, why);
@@ -98,18 +105,11 @@ enum fum_result fum_device_save_tuning(const fum_device *device, struct fum_erro
     const struct fum_tuning *t = &device->tuning;
     if (!device->tuning_path) return FUM_OK;
     struct header h = make_header(device, t->items, t->count);
-    struct fum_file_writer *writer = NULL;
-    char *folder = fum_strdup(device->tuning_path), *slash = folder ? strrchr(folder, '/') : NULL;
-    enum fum_result result = folder ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to keep the tuning");
-    if (slash && slash != folder) {
-        *slash = 0;
-        result = fum_path_make_dirs(folder, err);
-    }
-    if (!result) result = fum_file_begin(&writer, device->tuning_path, err);
+    fum_file_writer *writer = NULL;
+    enum fum_result result = fum_file_begin_own(&writer, device->tuning_path, err);
     if (!result) result = fum_file_write(writer, &h, sizeof h, err);
     if (!result) result = fum_file_write(writer, t->items, (size_t)t->count * sizeof *t->items, err);
     if (!result) result = fum_file_commit(&writer, err);
-    else fum_file_abort(&writer);
-    fum_free(folder);
+    fum_file_abort(&writer);
     return result;
 }

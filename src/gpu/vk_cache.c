@@ -29,15 +29,15 @@ static struct header make_header(const struct fum_vk *vk, const uint8_t *data, s
 }
 
 // The driver's part of the file, or NULL with a line in the log when there is a file that cannot be used.
-static const uint8_t *usable(const struct fum_vk *vk, const struct fum_mapping *file, size_t *bytes) {
+static const uint8_t *usable(const struct fum_vk *vk, const char *file, size_t size, size_t *bytes) {
     struct header h;
     const char *why = NULL;
-    if (file->size < sizeof h || file->size > CACHE_MAX) {
+    if (size < sizeof h) {
         why = "its size is wrong";
     } else {
-        memcpy(&h, file->data, sizeof h);
-        const uint8_t *data = file->data + sizeof h;
-        size_t rest = (size_t)(file->size - sizeof h);
+        memcpy(&h, file, sizeof h);
+        const uint8_t *data = (const uint8_t *)file + sizeof h;
+        size_t rest = size - sizeof h;
         struct header wanted = make_header(vk, data, rest);
         if (memcmp(h.magic, wanted.magic, sizeof h.magic) || h.header_bytes != wanted.header_bytes)
             why = "it is no pipeline cache of this version";
@@ -56,12 +56,16 @@ static const uint8_t *usable(const struct fum_vk *vk, const struct fum_mapping *
 
 VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir) {
     VkResult vr = VK_SUCCESS;
-    struct fum_mapping file = {0};
+    struct fum_error err = {0};
+    char *file = NULL;
     const uint8_t *data = NULL;
-    size_t bytes = 0;
+    size_t bytes = 0, size = 0;
     vk->cache_path = fum_cache_path(&vk->front->info, cache_dir, "pipelines");
-    if (vk->cache_path && fum_path_is_file(vk->cache_path) && !fum_mapping_open(&file, vk->cache_path, NULL))
-        data = usable(vk, &file, &bytes);
+    if (vk->cache_path && fum_path_may_exist(vk->cache_path)) {
+        if (fum_file_read(vk->cache_path, CACHE_MAX, &file, &size, &err))
+            fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is ignored: %s", err.text);
+        else data = usable(vk, file, size, &bytes);
+    }
     VkPipelineCacheCreateInfo create = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
                                         .initialDataSize = data ? bytes : 0, .pInitialData = data};
     VK_FILL(&vk->cache, vk->fn.vkCreatePipelineCache(vk->device, &create, NULL, &vk->cache));
@@ -70,22 +74,14 @@ VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir) {
         fum_log(&vk->front->log, FUM_LOG_INFO, "pipeline cache %s: %zu bytes", vk->cache_path, bytes);
     }
 error:
-    fum_mapping_close(&file);
+    fum_free(file);
     return vr;
 }
 
-// The folder is made only when there is something to write.
 static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t bytes, struct fum_error *err) {
     struct header h = make_header(vk, data, bytes);
-    char *slash = strrchr(vk->cache_path, '/');
-    enum fum_result result = FUM_OK;
-    if (slash && slash != vk->cache_path) {
-        *slash = 0;
-        result = fum_path_make_dirs(vk->cache_path, err);
-        *slash = '/';
-    }
-    struct fum_file_writer *writer = NULL;
-    if (!result) result = fum_file_begin(&writer, vk->cache_path, err);
+    fum_file_writer *writer = NULL;
+    enum fum_result result = fum_file_begin_own(&writer, vk->cache_path, err);
     if (!result) result = fum_file_write(writer, &h, sizeof h, err);
     if (!result) result = fum_file_write(writer, data, bytes, err);
     if (!result) return fum_file_commit(&writer, err);

@@ -69,9 +69,7 @@ static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, stru
         return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s: %s", t->name, why);
     float *value = value_of(interp, t, err);
     if (!value) return FUM_ERR_NOMEM;
-    fum_pack_rows(&view, t->pack, &t->desc.shape, 0, fum_shape_rows(&t->desc.shape), value, FUM_F32,
-                  fum_shape_channels(&t->desc.shape));
-    return FUM_OK;
+    return fum_pack_tensor(&view, t->pack, &t->desc.shape, value, FUM_F32, fum_shape_channels(&t->desc.shape), err);
 }
 
 // Makes sure that an input of a node has its numbers.

@@ -1,6 +1,8 @@
 #include "graph/pack.h"
 
+#include "base/alloc.h"
 #include "base/dtype.h"
+#include "base/error.h"
 
 #include "graph/op.h"
 
@@ -13,6 +15,8 @@
 enum { LINE = 64, RUN = 288, STRIDE = RUN + 8 };
 // Of a convolution's kernel in FUM_PACK_Q8.
 enum { MOST_TAPS = 9 };
+// Of a file at a time.
+enum { CHUNK_BYTES = 8 << 20 };
 
 static int64_t view_count(const struct fum_view *view) {
     int64_t n = 1;
@@ -225,27 +229,91 @@ static void quantise_rows(const struct fum_view *view, int64_t taps, int64_t col
     }
 }
 
+// Part of a packed weight: its rows [first, first + count), each with its first `columns` columns.
+struct part {
+    enum fum_pack pack;
+    const struct fum_shape *shape;
+    int64_t first, count, columns;
+    uint8_t *dst;
+    enum fum_dtype type;
+    int64_t row_elements;
+};
+
+static void pack_part(const struct fum_view *view, const struct part *p) {
+    const struct fum_shape *shape = p->shape;
+    size_t row_bytes = (size_t)p->row_elements * fum_dtype_size(p->type);
+    int64_t taps = shape->rank == 4 ? shape->dim[0] * shape->dim[1] : 1;
+    if (p->pack == FUM_PACK_NONE) {
+        for (int64_t r = 0; r < p->count; r++)
+            convert_run(p->dst + (size_t)r * row_bytes, p->type, view, (p->first + r) * p->columns, p->columns);
+    } else if (p->pack == FUM_PACK_WINOGRAD) {
+        struct winograd w = {shape->dim[0], shape->dim[1], p->columns, p->first, p->count, p->row_elements};
+        winograd(view, &w, p->dst, p->type);
+    } else if (p->pack == FUM_PACK_Q8) {
+        quantise_rows(view, taps, p->columns, p->first, p->count, (uint32_t *)(void *)p->dst, p->row_elements);
+    } else {
+        if (p->pack == FUM_PACK_LINEAR || !taps) taps = 1;
+        struct block b = {taps, fum_shape_rows(shape) / taps, p->first, p->count, p->row_elements};
+        transpose(view, p->columns, &b, p->dst, p->type);
+    }
+}
+
+// Zeroes what follows the columns in each row.
+static void pad(const struct part *p, int64_t columns) {
+    size_t size = fum_dtype_size(p->type), bytes = (size_t)(p->row_elements - columns) * size;
+    for (int64_t r = 0; r < p->count && bytes; r++)
+        memset(p->dst + (size_t)(r * p->row_elements + columns) * size, 0, bytes);
+}
+
 void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, int64_t first,
                    int64_t count, void *dst, enum fum_dtype dst_type, int64_t row_elements) {
-    size_t size = fum_dtype_size(dst_type);
-    int64_t columns = fum_shape_channels(shape);
-    for (int64_t r = 0; r < count && row_elements > columns; r++)
-        memset((uint8_t *)dst + (size_t)(r * row_elements + columns) * size, 0, (size_t)(row_elements - columns) * size);
-    if (pack == FUM_PACK_NONE) {
-        for (int64_t r = 0; r < count; r++)
-            convert_run((uint8_t *)dst + (size_t)(r * row_elements) * size, dst_type, view, (first + r) * columns, columns);
-        return;
+    struct part part = {pack, shape, first, count, fum_shape_channels(shape), dst, dst_type, row_elements};
+    pad(&part, part.columns);
+    pack_part(view, &part);
+}
+
+// The part of the weight that rows [first, first + count) of the file make.
+static struct part part_of_file(const struct part *whole, int64_t first, int64_t count) {
+    struct part part = *whole;
+    size_t size = fum_dtype_size(whole->type);
+    if (whole->pack == FUM_PACK_NONE) {
+        part.count = count;
+        part.dst += (size_t)(first * whole->row_elements) * size;
+    } else {
+        part.columns = count;
+        part.dst += (size_t)first * size;
     }
-    if (pack == FUM_PACK_WINOGRAD) {
-        winograd(view, &(struct winograd){shape->dim[0], shape->dim[1], columns, first, count, row_elements}, dst, dst_type);
-        return;
+    return part;
+}
+
+enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, void *dst,
+                                enum fum_dtype dst_type, int64_t row_elements, struct fum_error *err) {
+    int64_t rows = fum_shape_rows(shape), columns = fum_shape_channels(shape);
+    struct part whole = {pack, shape, 0, rows, columns, dst, dst_type, row_elements};
+    // Rows of the file are rows of the weight, or its columns.
+    int64_t count = pack == FUM_PACK_NONE ? rows : columns, lines = LINE / (int64_t)fum_dtype_size(dst_type);
+    uint64_t row_bytes = count ? fum_view_count(view) / (uint64_t)count * fum_dtype_size(view->dtype) : 0;
+    int64_t each = row_bytes ? (int64_t)(CHUNK_BYTES / row_bytes) / lines * lines : count;
+    enum fum_result result = FUM_OK;
+    pad(&whole, columns);
+    if (view->data || !count) {
+        pack_part(view, &whole);
+        return FUM_OK;
     }
-    if (pack == FUM_PACK_Q8) {
-        quantise_rows(view, shape->rank == 4 ? shape->dim[0] * shape->dim[1] : 1, columns, first, count, dst, row_elements);
-        return;
+    if (each < lines) each = lines;
+    if (each > count) each = count;
+    uint8_t *chunk = fum_alloc((size_t)each, (size_t)row_bytes);
+    if (!chunk)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to read %llu bytes of a weight",
+                             (unsigned long long)(row_bytes * (uint64_t)each));
+    struct fum_view in_memory = *view;
+    in_memory.data = chunk;
+    for (int64_t first = 0; first < count && !result; first += each) {
+        int64_t n = count - first < each ? count - first : each;
+        result = fum_view_read(view, (uint64_t)first * row_bytes, (uint64_t)n * row_bytes, chunk, err);
+        struct part part = part_of_file(&whole, first, n);
+        if (!result) pack_part(&in_memory, &part);
     }
-    int64_t length = fum_shape_rows(shape), taps = pack == FUM_PACK_CONV ? shape->dim[0] * shape->dim[1] : 1;
-    struct block b = {.taps = taps ? taps : 1, .first = first, .count = count, .row_elements = row_elements};
-    b.channels = length / b.taps;
-    transpose(view, columns, &b, dst, dst_type);
+    fum_free(chunk);
+    return result;
 }

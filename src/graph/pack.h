@@ -12,8 +12,12 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
                     size_t why_size);
 
 // Writes rows [first, first + count) of the packed weight: each row `row_elements` apart in dst (padding is zeroed),
-// elements of type dst_type.
+// elements of type dst_type. The view's bytes are in memory.
 void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, int64_t first,
                    int64_t count, void *dst, enum fum_dtype dst_type, int64_t row_elements);
+
+// Writes all rows of the weight likewise, of a view that may still be in its file, which is read in chunks.
+enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, void *dst,
+                                enum fum_dtype dst_type, int64_t row_elements, struct fum_error *err);
 
 #endif

@@ -111,8 +111,9 @@ static enum fum_result flush(fum_unpacker *u, struct fum_error *err) {
     return result;
 }
 
-static enum fum_result add(fum_unpacker *u, const struct part *part, const uint8_t *data, const char *name,
-                           struct fum_error *err) {
+// Adds a part: `part->bytes` bytes of the view from byte `from` on.
+static enum fum_result add(fum_unpacker *u, const struct part *part, const struct fum_view *view, uint64_t from,
+                           const char *name, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     if (u->num_parts == MAX_PARTS || u->used + part->bytes > FUM_UNPACK_BYTES) result = flush(u, err);
     if (!result && !u->where) {
@@ -121,8 +122,8 @@ static enum fum_result add(fum_unpacker *u, const struct part *part, const uint8
         result = fum_buffer_upload_begin(u->raw, 0, FUM_UNPACK_BYTES, &where, err);
         u->where = where;
     }
+    if (!result) result = fum_view_read(view, from, part->bytes, u->where + u->used, err);
     if (result) return result;
-    memcpy(u->where + u->used, data, (size_t)part->bytes);
     u->parts[u->num_parts] = *part;
     u->parts[u->num_parts].offset = u->used;
     u->parts[u->num_parts++].bytes = (part->bytes + 3) / 4 * 4; // whole words are read
@@ -146,7 +147,7 @@ enum fum_result fum_unpack(fum_unpacker *u, const struct fum_view *view, enum fu
         part.bytes = (uint64_t)n * row_bytes;
         if (pack == FUM_PACK_NONE) part.p.rows = n, part.p.first_quad = first * part.p.row_quads;
         else part.p.columns = n, part.p.first_quad = first / 4;
-        result = add(u, &part, (const uint8_t *)view->data + (uint64_t)first * row_bytes, name, err);
+        result = add(u, &part, view, (uint64_t)first * row_bytes, name, err);
     }
     return result;
 }

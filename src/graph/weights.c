@@ -117,13 +117,15 @@ static enum fum_result view_of(const fum_weights *w, const fum_tensor *t, struct
 // Streams one tensor through the staging ring, by as many rows as fit at a time.
 static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct fum_binding *to, struct fum_error *err) {
     struct fum_view view;
+    void *copy = NULL;
     enum fum_result result = view_of(w, t, &view, err);
+    if (!result) result = fum_view_load(&view, fum_view_count(&view) * fum_dtype_size(view.dtype), &copy, err);
     uint64_t row_bytes = fum_desc_row_bytes(&t->desc);
     int64_t rows = fum_shape_rows(&t->desc.shape);
     int64_t each = row_bytes ? (int64_t)(FUM_STAGING_BYTES / row_bytes) : rows;
     if (!result && each == 0)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has rows of %llu bytes", w->label, t->name,
-                             (unsigned long long)row_bytes);
+        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has rows of %llu bytes", w->label, t->name,
+                               (unsigned long long)row_bytes);
     for (int64_t first = 0; first < rows && row_bytes && !result; first += each) {
         int64_t count = rows - first < each ? rows - first : each;
         void *where = NULL;
@@ -134,22 +136,16 @@ static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct 
                       fum_shape_row_quads(&t->desc.shape) * 4);
         result = fum_buffer_upload_end(to->buffer, err);
     }
+    fum_free(copy);
     return result;
-}
-
-static void release(const fum_weights *w, const fum_tensor *t) {
-    if (w->params.source.release && t->kind == FUM_TENSOR_WEIGHT)
-        w->params.source.release(w->params.source.user, t->name);
 }
 
 enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, void *where, struct fum_error *err) {
     struct fum_view view;
     enum fum_result result = view_of(w, t, &view, err);
-    if (!result)
-        fum_pack_rows(&view, t->pack, &t->desc.shape, 0, fum_shape_rows(&t->desc.shape), where, t->desc.dtype,
-                      fum_shape_row_quads(&t->desc.shape) * 4);
-    release(w, t);
-    return result;
+    return result ? result
+                  : fum_pack_tensor(&view, t->pack, &t->desc.shape, where, t->desc.dtype,
+                                    fum_shape_row_quads(&t->desc.shape) * 4, err);
 }
 
 // ---- loading on several threads, where the device's memory can be written directly ----
@@ -186,7 +182,6 @@ static enum fum_result load_one(struct loading *l, const fum_tensor *t, struct f
         result = fum_unpack(l->unpacker, &view, t->pack, &t->desc, &to, t->kind == FUM_TENSOR_CONSTANT ? "constant" : t->name, err);
     else result = upload(w, t, &to, err);
     if (map && !result) fum_buffer_wrote(to.buffer, t->name, to.bytes, start);
-    if (!map) release(w, t); // else it has been
     return result;
 }
 

@@ -22,7 +22,7 @@ static enum fum_result no_memory(const char *path, struct fum_error *err) {
 bool fum_folder_is(const char *path) {
     fum_arena *arena = fum_arena_create();
     char *index = arena ? fum_path_join(arena, path, "model_index.json") : NULL;
-    bool is = index && fum_path_is_file(index);
+    bool is = index && fum_path_may_exist(index);
     fum_arena_destroy(&arena);
     return is;
 }
@@ -42,7 +42,7 @@ static enum fum_result try_variant(fum_arena *arena, const char *dir, const char
         };
         for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
             if (!names[j]) return FUM_ERR_NOMEM;
-            if (!fum_path_is_file(names[j])) continue;
+            if (!fum_path_may_exist(names[j])) continue;
             *weights = names[j];
             return FUM_OK;
         }
@@ -52,7 +52,7 @@ static enum fum_result try_variant(fum_arena *arena, const char *dir, const char
 
 static bool has_file(fum_arena *arena, const char *dir, const char *name) {
     char *path = fum_path_join(arena, dir, name);
-    return path && fum_path_is_file(path);
+    return path && fum_path_may_exist(path);
 }
 
 enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant,
@@ -96,7 +96,7 @@ static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJ
     bool scheduler = starts_with(part->name, "scheduler"), tokenizer = starts_with(part->name, "tokenizer");
     part->dir = fum_path_join(f->arena, f->path, part->name);
     if (!part->dir) return no_memory(f->path, err);
-    if (!fum_path_is_dir(part->dir)) {
+    if (!fum_path_may_exist(part->dir)) {
         if (!is_needed(part->name)) return FUM_OK;
         return fum_error_set(err, FUM_ERR_IO,
                              "%s: model_index.json names the part %s (%s), but its folder %s is missing",
@@ -105,7 +105,7 @@ static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJ
     if (tokenizer) return FUM_OK;
     char *path = fum_path_join(f->arena, part->dir, scheduler ? "scheduler_config.json" : "config.json");
     if (!path) return no_memory(f->path, err);
-    if (fum_path_is_file(path)) {
+    if (fum_path_may_exist(path)) {
         enum fum_result result = fum_json_read(config, path, err);
         if (result) return result;
         part->config = *config;
@@ -146,7 +146,7 @@ static enum fum_result read_json(fum_folder *f, const char *name, bool needed, c
                                  struct fum_error *err) {
     char *path = fum_path_join(f->arena, f->path, name);
     if (!path) return no_memory(f->path, err);
-    if (!fum_path_is_file(path)) {
+    if (!fum_path_may_exist(path)) {
         if (!needed) return FUM_OK;
         return fum_error_set(err, FUM_ERR_IO, "%s: no %s, so this is not a diffusers model folder", f->path,
                              name);
@@ -167,7 +167,7 @@ enum fum_result fum_folder_open(fum_folder **folder, const char *path, const cha
     f->path = f->arena ? fum_arena_strdup(f->arena, path) : NULL;
     if (!f->path)
         result = no_memory(path, err);
-    else if (!fum_path_is_dir(path))
+    else if (!fum_path_may_exist(path))
         result = fum_error_set(err, FUM_ERR_IO, "%s: no such folder", path);
     if (!result) result = read_json(f, "model_index.json", true, &f->index, err);
     if (!result) result = read_json(f, "fumarole.json", false, &f->settings, err);

@@ -22,13 +22,9 @@ enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int
                                     const char *parameters, struct fum_error *err) {
     uint8_t *png = NULL;
     size_t bytes = 0;
-    struct fum_file_writer *writer = NULL;
     enum fum_result result = fum_image_encode_png(pixels, width, height, 3, parameters, &png, &bytes, err);
     if (result) return fum_error_prefix(err, "cannot write %s", path);
-    result = fum_file_begin(&writer, path, err);
-    if (!result) result = fum_file_write(writer, png, bytes, err);
-    if (!result) result = fum_file_commit(&writer, err);
-    fum_file_abort(&writer);
+    result = fum_file_save(path, png, bytes, err);
     fum_free(png);
     return result;
 }
@@ -102,13 +98,13 @@ enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const cha
 
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap, char **parameters,
                                struct fum_error *err) {
-    struct fum_mapping mapping;
+    char *bytes = NULL;
+    size_t count = 0;
     *bitmap = (struct fum_bitmap){0};
     if (parameters) *parameters = NULL;
-    enum fum_result result = fum_mapping_open(&mapping, path, err);
+    enum fum_result result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
     if (result) return result;
-    result =
-        fum_image_decode_png(mapping.data, (size_t)mapping.size, path, channels, bitmap, parameters, err);
-    fum_mapping_close(&mapping);
+    result = fum_image_decode_png((const uint8_t *)bytes, count, path, channels, bitmap, parameters, err);
+    fum_free(bytes);
     return result;
 }

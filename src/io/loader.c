@@ -9,8 +9,8 @@
 
 struct file {
     char *path;
-    struct fum_mapping mapping;
-    bool mapped; // by us, so ours to unmap
+    struct fum_file *open; // NULL: in memory
+    uint64_t bytes;
 };
 
 struct pair {
@@ -62,8 +62,7 @@ static enum fum_result loader_create(fum_loader **loader, const char *path, stru
 void fum_loader_close(fum_loader **loader) {
     if (!loader || !*loader) return;
     fum_loader *l = *loader;
-    for (size_t i = 0; i < l->file_count; i++)
-        if (l->files[i].mapped) fum_mapping_close(&l->files[i].mapping);
+    for (size_t i = 0; i < l->file_count; i++) fum_file_close(&l->files[i].open);
     fum_free(l->files);
     fum_free(l->tensors);
     fum_free(l->metadata);
@@ -119,25 +118,30 @@ static enum fum_result reject_other_formats(const uint8_t *p, uint64_t size, con
     return FUM_OK;
 }
 
-static enum fum_result read_file(fum_loader *l, const char *path, const struct fum_mapping *bytes,
-                                 bool mapped, struct fum_error *err) {
-    struct fum_mapping mapping = *bytes;
+// Reads a file's header. `bytes` is the whole file; one that is open becomes the loader's, also on failure.
+static enum fum_result read_file(fum_loader *l, const char *path, const struct fum_view *bytes,
+                                 struct fum_file *open, struct fum_error *err) {
+    uint8_t begin[32];
+    uint64_t size = fum_view_count(bytes), shown = size < sizeof begin ? size : sizeof begin;
     char *copy = fum_arena_strdup(l->arena, path);
     if (!copy || !fum_grow((void **)&l->files, &l->file_capacity, l->file_count, sizeof *l->files)) {
-        if (mapped) fum_mapping_close(&mapping);
+        fum_file_close(&open);
         return no_memory(path, err);
     }
     size_t file = l->file_count++;
-    l->files[file] = (struct file){copy, mapping, mapped};
-    enum fum_result result = reject_other_formats(mapping.data, mapping.size, path, err);
-    if (!result) result = fum_safetensors_parse(l, file, mapping.data, mapping.size, path, err);
+    l->files[file] = (struct file){copy, open, size};
+    enum fum_result result = fum_view_read(bytes, 0, shown, begin, err);
+    if (!result) result = reject_other_formats(begin, shown, path, err);
+    if (!result) result = fum_safetensors_parse(l, file, bytes, path, err);
     return result;
 }
 
-static enum fum_result map_file(fum_loader *l, const char *path, struct fum_error *err) {
-    struct fum_mapping mapping;
-    enum fum_result result = fum_mapping_open(&mapping, path, err);
-    return result ? result : read_file(l, path, &mapping, true, err);
+static enum fum_result open_file(fum_loader *l, const char *path, struct fum_error *err) {
+    struct fum_file *file = NULL;
+    enum fum_result result = fum_file_open(&file, path, err);
+    if (result) return result;
+    struct fum_view bytes = {.dtype = FUM_U8, .rank = 1, .dim = {(int64_t)fum_file_size(file)}, .file = file};
+    return read_file(l, path, &bytes, file, err);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -184,7 +188,7 @@ static enum fum_result open_shards(fum_loader *l, const char *index, const cJSON
         if (l->file_count >= MAX_SHARDS)
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: names more than %d files", index, MAX_SHARDS);
         enum fum_result result = shard_path(l, index, item->valuestring, &path, err);
-        if (!result) result = map_file(l, path, err);
+        if (!result) result = open_file(l, path, err);
         if (result) return result;
     }
     return FUM_OK;
@@ -223,7 +227,7 @@ enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fu
     if (!result && ends_with(path, ".json")) {
         result = open_index(*loader, path, err);
     } else if (!result) {
-        result = map_file(*loader, path, err);
+        result = open_file(*loader, path, err);
         if (!result) result = sort_tensors(*loader, err);
     }
     if (result) fum_loader_close(loader);
@@ -232,9 +236,9 @@ enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fu
 
 enum fum_result fum_loader_open_memory(fum_loader **loader, const void *data, uint64_t bytes,
                                        const char *label, struct fum_error *err) {
-    struct fum_mapping mapping = {data, bytes};
+    struct fum_view view = {.dtype = FUM_U8, .rank = 1, .dim = {(int64_t)bytes}, .data = data};
     enum fum_result result = loader_create(loader, label, err);
-    if (!result) result = read_file(*loader, label, &mapping, false, err);
+    if (!result) result = read_file(*loader, label, &view, NULL, err);
     if (!result) result = sort_tensors(*loader, err);
     if (result) fum_loader_close(loader);
     return result;
@@ -291,7 +295,7 @@ const char *fum_loader_file(const fum_loader *l, size_t file) {
 
 uint64_t fum_loader_file_bytes(const fum_loader *l) {
     uint64_t sum = 0;
-    for (size_t i = 0; i < l->file_count; i++) sum += l->files[i].mapping.size;
+    for (size_t i = 0; i < l->file_count; i++) sum += l->files[i].bytes;
     return sum;
 }
 
@@ -308,9 +312,4 @@ size_t fum_loader_metadata_count(const fum_loader *l) {
 void fum_loader_metadata_at(const fum_loader *l, size_t index, const char **key, const char **value) {
     *key = l->metadata[index].key;
     *value = l->metadata[index].value;
-}
-
-void fum_loader_release(const fum_loader *l, const struct fum_loader_tensor *tensor) {
-    const struct file *file = &l->files[tensor->file];
-    if (file->mapped) fum_mapping_release(&file->mapping, tensor->offset, tensor->bytes);
 }

@@ -1,4 +1,4 @@
-// Named tensors out of weight files. A loader maps its files and checks them whole when it opens: after that
+// Named tensors out of weight files. A loader checks the headers of its files whole when it opens: after that
 // no tensor can point outside its file. Immutable once open, so any number of threads may read from it.
 #ifndef FUM_IO_LOADER_H
 #define FUM_IO_LOADER_H
@@ -10,7 +10,7 @@ typedef struct fum_loader fum_loader;
 
 struct fum_loader_tensor {
     const char *name;
-    struct fum_view view; // points into the mapped file
+    struct fum_view view; // in the open file
     uint64_t offset;      // of the first byte within its file
     uint64_t bytes;
     size_t file; // index of its file, for fum_loader_file
@@ -46,9 +46,6 @@ uint64_t fum_loader_file_bytes(const fum_loader *loader);
 const char *fum_loader_metadata(const fum_loader *loader, const char *key);
 size_t fum_loader_metadata_count(const fum_loader *loader);
 void fum_loader_metadata_at(const fum_loader *loader, size_t index, const char **key, const char **value);
-
-// Says that a tensor's bytes will not be read again soon, so that they stop counting as resident memory.
-void fum_loader_release(const fum_loader *loader, const struct fum_loader_tensor *tensor);
 
 // For format readers, while the loader opens: add what a file holds. Names and texts are copied.
 enum fum_result fum_loader_add(fum_loader *loader, const struct fum_loader_tensor *tensor,

@@ -38,9 +38,9 @@ struct reader {
     fum_loader *loader;
     size_t file;
     const char *path;
-    const uint8_t *bytes; // of the tensors, after the header
-    uint64_t size;        // of those bytes
-    uint64_t base;        // where they begin in the file
+    const struct fum_view *bytes; // the whole file
+    uint64_t size;                // of the tensors' bytes, after the header
+    uint64_t base;                // where they begin in the file
     struct fum_error *err;
 };
 
@@ -138,7 +138,9 @@ static enum fum_result read_tensor(const struct reader *r, const cJSON *item) {
     if (!result) result = read_range(r, item, tensor.bytes, &begin);
     if (result) return result;
     tensor.offset = r->base + begin;
-    tensor.view.data = r->bytes + begin;
+    tensor.view.data = r->bytes->data;
+    tensor.view.file = r->bytes->file;
+    fum_view_skip(&tensor.view, tensor.offset);
     return fum_loader_add(r->loader, &tensor, r->err);
 }
 
@@ -201,30 +203,50 @@ static enum fum_result read_header(const struct reader *r, const cJSON *header) 
     return result ? result : check_cover(r, first);
 }
 
-enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const uint8_t *data, uint64_t size,
-                                      const char *path, struct fum_error *err) {
+// Reads the header's text, which is freed with fum_free, also on failure.
+static enum fum_result read_text(const struct fum_view *bytes, const char *path, char **text, uint64_t *length,
+                                 struct fum_error *err) {
+    uint64_t size = fum_view_count(bytes);
+    uint8_t prefix[8];
     if (size < 8)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes are too few for a safetensors file", path,
                              (ull)size);
-    uint64_t length = 0;
-    for (int i = 7; i >= 0; i--) length = length << 8 | data[i];
-    if (length > MAX_HEADER_BYTES)
+    enum fum_result result = fum_view_read(bytes, 0, 8, prefix, err);
+    if (result) return result;
+    for (int i = 7; i >= 0; i--) *length = *length << 8 | prefix[i];
+    if (*length > MAX_HEADER_BYTES)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: a header of %llu bytes is over the limit of %d: not a safetensors file?",
-                             path, (ull)length, MAX_HEADER_BYTES);
-    if (length > size - 8)
+                             path, (ull)*length, MAX_HEADER_BYTES);
+    if (*length > size - 8)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: the header wants %llu bytes, the file has %llu: cut off? Get it again",
-                             path, (ull)(length + 8), (ull)size);
-    const char *text = (const char *)data + 8;
+                             path, (ull)(*length + 8), (ull)size);
+    *text = fum_alloc((size_t)*length + 1, 1);
+    if (!*text)
+        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its header of %llu bytes", path, (ull)*length);
+    return fum_view_read(bytes, 8, *length, *text, err);
+}
+
+static enum fum_result check_text(const char *text, uint64_t length, const char *path, struct fum_error *err) {
     if (!length || text[0] != '{')
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: no JSON header at byte 8: not a safetensors file",
                              path);
     const char *wrong = check_nesting(text, (size_t)length);
-    if (wrong) return fum_error_set(err, FUM_ERR_FORMAT, "%s: the header %s", path, wrong);
+    return wrong ? fum_error_set(err, FUM_ERR_FORMAT, "%s: the header %s", path, wrong) : FUM_OK;
+}
+
+enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const struct fum_view *bytes,
+                                      const char *path, struct fum_error *err) {
+    uint64_t length = 0;
+    char *text = NULL;
     cJSON *header = NULL;
-    enum fum_result result = fum_json_parse(&header, text, (size_t)length, path, err);
-    struct reader r = {loader, file, path, data + 8 + length, size - 8 - length, 8 + length, err};
+    enum fum_result result = read_text(bytes, path, &text, &length, err);
+    if (!result) result = check_text(text, length, path, err);
+    if (!result) result = fum_json_parse(&header, text, (size_t)length, path, err);
+    fum_free(text);
+    struct reader r = {.loader = loader, .file = file, .path = path, .bytes = bytes, .err = err,
+                       .size = fum_view_count(bytes) - 8 - length, .base = 8 + length};
     if (!result) result = read_header(&r, header);
     cJSON_Delete(header);
     return result;

@@ -61,7 +61,7 @@ static char *header_text(const struct entry *entries, size_t n, const struct fum
     return text;
 }
 
-static enum fum_result write_all(struct fum_file_writer *writer, const char *text,
+static enum fum_result write_all(fum_file_writer *writer, const char *text,
                                  const struct entry *entries, size_t n, struct fum_error *err) {
     size_t length = strlen(text), padded = (length + 7) / 8 * 8;
     uint8_t prefix[8];
@@ -77,7 +77,7 @@ static enum fum_result write_all(struct fum_file_writer *writer, const char *tex
 enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors_tensor *tensors,
                                       size_t n, const struct fum_safetensors_text *metadata, size_t texts,
                                       struct fum_error *err) {
-    struct fum_file_writer *writer = NULL;
+    fum_file_writer *writer = NULL;
     char *text = NULL;
     enum fum_result result = FUM_OK;
     struct entry *entries = fum_alloc(n, sizeof *entries);

@@ -187,7 +187,7 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
 // A path that exists, or the name of a shipped model.
 static const char *resolve(fum_model *model, const struct fum_model_params *params) {
     const char *path = params && params->path ? params->path : "emoji";
-    if (fum_path_is_dir(path) || fum_path_is_file(path) || strchr(path, '/'))
+    if (fum_path_may_exist(path) || strchr(path, '/'))
         return fum_arena_strdup(model->arena, path);
     const char *dirs[] = {params ? params->models_dir : NULL, getenv("FUMAROLE_MODELS"), FUM_MODELS_DIR};
     for (int i = 0; i < 3; i++) {
@@ -216,8 +216,10 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     model->view.schedule = fum_sample_config_sd();
     if (!(model->info.path = resolve(model, params))) goto no_memory;
     if (!(model->info.name = last_part(model->arena, model->info.path))) goto no_memory;
-    if (fum_path_is_dir(model->info.path)) result = open_folder(model, model->info.path, err);
-    else if (fum_path_is_file(model->info.path)) result = fum_model_open_file(model, model->info.path, err);
+    enum fum_file_kind kind;
+    if ((result = fum_file_look(model->info.path, &kind, err))) goto error;
+    if (kind == FUM_FILE_FOLDER) result = open_folder(model, model->info.path, err);
+    else if (kind != FUM_FILE_NONE) result = fum_model_open_file(model, model->info.path, err);
     else
         result = fum_error_set(err, FUM_ERR_IO,
                                "%s: no such model: give a diffusers folder, a .safetensors file or the name of a shipped "

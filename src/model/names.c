@@ -240,16 +240,23 @@ static enum fum_result transpose_projection(fum_names *names, struct fum_error *
                              fum_loader_path(names->loader), name, t->view.rank);
     size_t rows = (size_t)t->view.dim[0], columns = (size_t)t->view.dim[1],
            size = fum_dtype_size(t->view.dtype);
+    struct fum_view view = t->view;
+    void *copy = NULL;
     names->projection = fum_alloc((size_t)t->bytes, 1);
     if (!names->projection)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for tensor %s",
                              fum_loader_path(names->loader), name);
-    const uint8_t *from = t->view.data;
+    enum fum_result result = fum_view_load(&view, t->bytes, &copy, err);
+    if (result) return result;
+    const uint8_t *from = view.data;
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             memcpy(names->projection + (j * rows + i) * size, from + (i * columns + j) * size, size);
-    names->projection_view =
-        (struct fum_view){t->view.dtype, 2, {(int64_t)columns, (int64_t)rows}, names->projection};
+    fum_free(copy);
+    names->projection_view = (struct fum_view){.dtype = view.dtype,
+                                               .rank = 2,
+                                               .dim = {(int64_t)columns, (int64_t)rows},
+                                               .data = names->projection};
     names->projection_index = fum_loader_index(names->loader, t);
     return FUM_OK;
 }
@@ -414,7 +421,7 @@ static bool take_third(struct fum_view *view, int third) {
     view->dim[0] /= 3;
     size_t bytes = fum_dtype_size(view->dtype);
     for (int i = 0; i < view->rank; i++) bytes *= (size_t)view->dim[i];
-    view->data = (const uint8_t *)view->data + (size_t)third * bytes;
+    fum_view_skip(view, (uint64_t)third * bytes);
     return true;
 }
 
@@ -443,17 +450,9 @@ static bool source_find(void *user, const char *name, struct fum_view *view) {
     return fum_names_find(user, name, view, NULL);
 }
 
-static void source_release(void *user, const char *name) {
-    const fum_names *names = user;
-    struct fum_view view;
-    size_t index;
-    if (fum_names_find(names, name, &view, &index))
-        fum_loader_release(names->loader, fum_loader_at(names->loader, index));
-}
-
 struct fum_weight_source fum_names_source(const fum_names *names) {
     // The callbacks' argument is not const, but nothing is written through it.
-    return (struct fum_weight_source){source_find, source_release, (void *)(uintptr_t)names};
+    return (struct fum_weight_source){source_find, (void *)(uintptr_t)names};
 }
 
 const char *fum_names_in_file(const fum_names *names, const char *name, char *text, size_t room) {

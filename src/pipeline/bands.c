@@ -109,8 +109,11 @@ static enum fum_result read_weight(struct job *job, const char *norm, const char
     if (!found || count != channels)
         return fum_error_set(job->err, FUM_ERR_FORMAT, "vae: tensor %s %s", name,
                              found ? "has another size than the model wants" : "is missing from the model's files");
-    fum_convert_to_f32(values, view.data, view.dtype, (size_t)channels);
-    return FUM_OK;
+    void *copy = NULL;
+    enum fum_result result = fum_view_load(&view, (uint64_t)channels * fum_dtype_size(view.dtype), &copy, job->err);
+    if (!result) fum_convert_to_f32(values, view.data, view.dtype, (size_t)channels);
+    fum_free(copy);
+    return result;
 }
 
 // The norm as a factor and an addend for every channel of x: factors [2, channels].

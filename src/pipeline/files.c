@@ -27,10 +27,14 @@ static enum fum_result convert(const char *path, const struct fum_loader_tensor 
         shape[i] = (int)t->view.dim[i];
         count *= (size_t)t->view.dim[i];
     }
-    if (!(*noise = fum_alloc(count, sizeof **noise)))
-        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu numbers", path, count);
-    fum_convert_to_f32(*noise, t->view.data, t->view.dtype, count);
-    return FUM_OK;
+    struct fum_view view = t->view;
+    void *copy = NULL;
+    enum fum_result result = fum_view_load(&view, t->bytes, &copy, err);
+    if (!result && !(*noise = fum_alloc(count, sizeof **noise)))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu numbers", path, count);
+    if (!result) fum_convert_to_f32(*noise, view.data, view.dtype, count);
+    fum_free(copy);
+    return result;
 }
 
 enum fum_result fum_noise_read(const char *path, float **noise, int shape[4], struct fum_error *err) {

@@ -28,7 +28,7 @@ static enum fum_result read_json(struct folder *folder, const char *name, cJSON 
                                  struct fum_error *err) {
     char *path = fum_path_join(folder->arena, folder->dir, name);
     if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory");
-    return fum_path_is_file(path) ? fum_json_read(json, path, err) : FUM_OK;
+    return fum_path_may_exist(path) ? fum_json_read(json, path, err) : FUM_OK;
 }
 
 static enum fum_result load_vocabulary(fum_tokenizer **tokenizer, struct folder *folder,
@@ -40,7 +40,7 @@ static enum fum_result load_vocabulary(fum_tokenizer **tokenizer, struct folder 
     struct fum_bpe *bpe = NULL;
     enum fum_result result = FUM_OK;
     if (!vocab || !merges) return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory");
-    if (fum_path_is_file(vocab) && fum_path_is_file(merges)) {
+    if (fum_path_may_exist(vocab) && fum_path_may_exist(merges)) {
         result = fum_file_read(vocab, MAX_TEXT_BYTES, &vocab_text, &vocab_bytes, err);
         if (!result) result = fum_file_read(merges, MAX_TEXT_BYTES, &merges_text, &merges_bytes, err);
         if (!result)

@@ -184,7 +184,7 @@ enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_
 static char *clip_at(fum_arena *arena, const char *place) {
     char *path =
         fum_path_is_dir(place) ? fum_path_join(arena, place, clip_file) : fum_arena_strdup(arena, place);
-    return path && fum_path_is_file(path) ? path : NULL;
+    return path && fum_path_may_exist(path) ? path : NULL;
 }
 
 static char *find_clip(fum_arena *arena) {

@@ -237,7 +237,7 @@ static void test_pack(void **state) {
     (void)state;
     float file[2 * 3 * 2 * 2], out[2 * 2 * 3 * 4];
     for (int i = 0; i < 24; i++) file[i] = (float)i;
-    struct fum_view view = {FUM_F32, 4, {2, 3, 2, 2}, file};
+    struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {2, 3, 2, 2}, .data = file};
     struct fum_shape shape = shape4(2, 2, 3, 2);
     char why[128];
     assert_true(fum_pack_check(&view, FUM_PACK_CONV, &shape, why, sizeof why));

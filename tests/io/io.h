@@ -36,6 +36,10 @@ static inline void write_file(const char *path, const void *bytes, size_t size) 
     assert_int_equal(fclose(f), 0);
 }
 
+// A view of an array: in_memory(type, rank, array, dimension, ...).
+#define in_memory(type, dimensions, array, ...)                                                              \
+    {.dtype = type, .rank = dimensions, .dim = {__VA_ARGS__}, .data = array}
+
 #define assert_ok(result, err)                                                                               \
     do {                                                                                                     \
         enum fum_result result_ = (result);                                                                  \

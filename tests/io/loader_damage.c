@@ -13,10 +13,10 @@ static int make_good(void **state) {
     (void)state;
     static const float floats[12] = {1, 2, 3};
     const struct fum_safetensors_tensor tensors[] = {
-        {"model.diffusion_model.input_blocks.0.0.weight", {FUM_F32, 4, {2, 1, 1, 3}, floats}},
-        {"model.diffusion_model.input_blocks.0.0.bias", {FUM_F16, 1, {2}, floats}},
-        {"model.empty", {FUM_BF16, 2, {0, 5}, NULL}},
-        {"model.\xc3\xa9", {FUM_I64, 0, {0}, floats}},
+        {"model.diffusion_model.input_blocks.0.0.weight", in_memory(FUM_F32, 4, floats, 2, 1, 1, 3)},
+        {"model.diffusion_model.input_blocks.0.0.bias", in_memory(FUM_F16, 1, floats, 2)},
+        {"model.empty", in_memory(FUM_BF16, 2, NULL, 0, 5)},
+        {"model.\xc3\xa9", in_memory(FUM_I64, 0, floats, 0)},
     };
     const struct fum_safetensors_text text = {"format", "pt"};
     const char *path = scratch("damage.safetensors");

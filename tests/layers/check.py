@@ -24,7 +24,8 @@ BELOW = {
 # The layer that each public header speaks for. A layer may use the headers of its own and of those below.
 # sampler.h also names the random number generators, which base draws from.
 PUBLIC = {
-    "core": "base", "sampler": "base", "device": "gpu", "graph": "graph", "selftest": "ops", "tuning": "ops", "tokenizer": "text",
+    "core": "base", "file": "base", "sampler": "base", "device": "gpu", "graph": "graph", "selftest": "ops",
+    "tuning": "ops", "tokenizer": "text",
     "model": "model", "pipeline": "pipeline", "bench": "bench",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

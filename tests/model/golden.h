@@ -20,6 +20,7 @@ struct golden {
     const char *part;
     cJSON *config;
     fum_loader *weights, *tensors;
+    char *bytes; // of the tensors' file
     fum_names *names;
     struct fum_weight_source source;
     fum_graph *graph;

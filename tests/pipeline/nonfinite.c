@@ -57,7 +57,11 @@ static void write_weights(const char *file, const struct change *changes, int nu
         const struct fum_loader_tensor *t = fum_loader_at(loader, i);
         size_t count = (size_t)t->bytes / fum_dtype_size(t->view.dtype);
         float *values = malloc(count * sizeof *values);
-        fum_convert_to_f32(values, t->view.data, t->view.dtype, count);
+        struct fum_view view = t->view;
+        void *bytes = NULL;
+        ok(fum_view_load(&view, t->bytes, &bytes, &err), &err);
+        fum_convert_to_f32(values, view.data, view.dtype, count);
+        fum_free(bytes);
         for (int k = 0; k < num_changes; k++) change_values(&changes[k], t->name, values, count);
         tensors[i] = (struct fum_safetensors_tensor){t->name, t->view};
         tensors[i].view.dtype = FUM_F32;
@@ -71,7 +75,7 @@ static void write_weights(const char *file, const struct change *changes, int nu
 
 static void copy_file(const char *name) {
     struct fum_error err = {0};
-    struct fum_file_writer *writer = NULL;
+    fum_file_writer *writer = NULL;
     char *text = NULL;
     size_t bytes = 0;
     ok(fum_file_read(in(tiny_path(), name), 16 << 20, &text, &bytes, &err), &err);

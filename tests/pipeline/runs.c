@@ -37,6 +37,7 @@ enum { MODELS = 5 };
 struct context {
     fum_device *device;
     fum_loader *golden;
+    char *golden_bytes;
     cJSON *cases;
     fum_model *models[MODELS];
     fum_pipeline *pipes[MODELS];
@@ -197,12 +198,15 @@ static void test_same_bits(void **state) {
 static int set_up(void **state) {
     static struct context c;
     struct fum_error err = {0};
+    size_t bytes = 0;
     *state = &c;
     char path[1024];
     snprintf(path, sizeof path, "%s/runs.json", getenv("FUM_TEST_DATA"));
     if (fum_json_read(&c.cases, path, &err)) fail_msg("%s", err.text);
     snprintf(path, sizeof path, "%s/runs.safetensors", getenv("FUM_TEST_DATA"));
-    if (fum_loader_open(&c.golden, path, &err)) fail_msg("%s", err.text);
+    if (fum_file_read(path, 64 << 20, &c.golden_bytes, &bytes, &err) ||
+        fum_loader_open_memory(&c.golden, c.golden_bytes, bytes, path, &err))
+        fail_msg("%s", err.text);
     if (fum_device_create(&c.device, &(struct fum_device_params){.validate = true}, &err)) {
         print_message("%s\n", err.text);
         if (getenv("FUM_REQUIRE_DEVICE")) return 1;
@@ -219,6 +223,7 @@ static int tear_down(void **state) {
     }
     fum_device_destroy(&c->device);
     fum_loader_close(&c->golden);
+    fum_free(c->golden_bytes);
     cJSON_Delete(c->cases);
     return 0;
 }

@@ -1,0 +1,60 @@
+// Files that appear whole, as fumarole writes its own: pictures, latents, traces, reports.
+#ifndef FUMAROLE_FILE_H
+#define FUMAROLE_FILE_H
+
+#include <fumarole/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A file while it is written. It appears under its name only when it is complete: it is written under a
+// unique name in the same folder (".fumarole-….part"), flushed to disk and renamed. fum_file_abort, or a
+// crash, leaves what was there before. Missing folders of the path are made.
+//
+// An existing file keeps its permissions. It is replaced, so other hard links to it keep the old bytes. A
+// link is followed: the file that it points to is replaced, and the link stays. Devices and pipes are written
+// through, as are files that may be written but not replaced: of a folder that is read-only, or mounted by
+// themselves.
+// "-" is standard output.
+typedef struct fum_file_writer fum_file_writer;
+
+FUM_API enum fum_result fum_file_begin(fum_file_writer **writer, const char *path, struct fum_error *err);
+FUM_API enum fum_result fum_file_write(fum_file_writer *writer, const void *data, size_t bytes,
+                                       struct fum_error *err);
+// Both end the writer and set it to NULL; with NULL there is nothing to do. A failed commit is an abort.
+FUM_API enum fum_result fum_file_commit(fum_file_writer **writer, struct fum_error *err);
+FUM_API void fum_file_abort(fum_file_writer **writer);
+
+// Begins, writes, commits.
+FUM_API enum fum_result fum_file_save(const char *path, const void *data, size_t bytes,
+                                      struct fum_error *err);
+
+// Checks that fum_file_begin will succeed, before the work whose result is to be written. Leaves nothing
+// behind, and removes unfinished files that dead programs left in the folder.
+FUM_API enum fum_result fum_file_check(const char *path, struct fum_error *err);
+
+// What a path leads to; links are followed.
+enum fum_file_kind {
+    FUM_FILE_NONE = 0,
+    FUM_FILE_REGULAR,
+    FUM_FILE_FOLDER,
+    FUM_FILE_OTHER, // a device, pipe or socket
+};
+// Fails when that cannot be found out, such as in a folder that may not be entered.
+FUM_API enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct fum_error *err);
+
+// What fum_file_begin would write: equal for two paths that mean the same file, whether or not it is there
+// yet.
+struct fum_file_identity {
+    uint64_t device, file; // of the file, or of the nearest folder that is there
+    uint64_t name;         // hash of the path below that folder; 0 for an existing file
+};
+// False when a path has no identity that matters: a device, which any number of outputs may share.
+FUM_API bool fum_file_identify(const char *path, struct fum_file_identity *identity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

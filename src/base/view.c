@@ -1,0 +1,42 @@
+#include "base/view.h"
+
+#include "base/error.h"
+#include "base/file.h"
+
+#include <string.h>
+
+enum fum_result fum_view_read(const struct fum_view *view, uint64_t from, uint64_t bytes, void *to,
+                              struct fum_error *err) {
+    if (!view->data)
+        return bytes ? fum_file_read_at(view->file, view->offset + from, bytes, to, err) : FUM_OK;
+    memcpy(to, (const uint8_t *)view->data + from, (size_t)bytes);
+    return FUM_OK;
+}
+
+enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy, struct fum_error *err) {
+    *copy = NULL;
+    if (view->data) return FUM_OK;
+    *copy = fum_alloc((size_t)bytes, 1);
+    if (!*copy)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for %llu bytes of a tensor",
+                             (unsigned long long)bytes);
+    enum fum_result result = fum_view_read(view, 0, bytes, *copy, err);
+    if (!result) {
+        view->data = *copy;
+        return FUM_OK;
+    }
+    fum_free(*copy);
+    *copy = NULL;
+    return result;
+}
+
+void fum_view_skip(struct fum_view *view, uint64_t bytes) {
+    if (view->data) view->data = (const uint8_t *)view->data + bytes;
+    view->offset += bytes;
+}
+
+uint64_t fum_view_count(const struct fum_view *view) {
+    uint64_t n = 1;
+    for (int i = 0; i < view->rank; i++) n *= (uint64_t)view->dim[i];
+    return n;
+}
