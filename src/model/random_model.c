@@ -113,8 +113,7 @@ static int64_t view_count(const struct fum_view *view) {
     return n;
 }
 
-// As the weight lies in a file: PyTorch's order of dimensions.
-static struct fum_view file_view(const fum_tensor *t) {
+struct fum_view fum_random_model_view(const fum_tensor *t) {
     const int64_t *d = t->desc.shape.dim;
     switch (t->pack) {
     case FUM_PACK_LINEAR: return (struct fum_view){.dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0]}};
@@ -133,7 +132,7 @@ static struct fum_view file_view(const fum_tensor *t) {
 }
 
 static struct random_tensor describe(const fum_tensor *t, const char *name) {
-    struct random_tensor out = {.name = name, .view = file_view(t), .spread = 0.02};
+    struct random_tensor out = {.name = name, .view = fum_random_model_view(t), .spread = 0.02};
     bool bias = strstr(name, "bias") != NULL, embedding = strstr(name, "embedding.weight") != NULL;
     if (out.view.rank == 1) {
         out.mean = bias ? 0 : 1;

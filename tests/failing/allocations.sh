@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# allocations.sh FUMAROLE REFUSE [every]: commands in which one allocation is refused, of the program's own or of the
+# allocations.sh FUMAROLE REFUSE [STEP]: commands in which one allocation is refused, of the program's own or of the
 # libraries that it calls. Each ends with one line about memory and status 1, or does all of its work.
 . "$(dirname "${BASH_SOURCE[0]}")/sweep.sh"
 
@@ -14,7 +14,7 @@ sweep() {
     FUM_REFUSE_COUNT=$work/count make_right || return
     count=$(cat "$work/count")
     [ "$count" -gt 4 ] || { complain "only $count allocations of ${run[0]} were counted"; return; }
-    [ "$every" ] && step=1
+    [ "$every" ] && step=$every
     for ((at = 1; at <= count; at += step)); do
         FUM_REFUSE_AT=$at FUM_REFUSE_ON=$((round % 2)) \
             check_run "allocation $at of ${run[0]}, on $((round % 2))" "$memory"

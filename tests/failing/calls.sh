@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# calls.sh FUMAROLE LAYERS [every]: a run of two tiny pictures in which one Vulkan call fails and leaves garbage in its
+# calls.sh FUMAROLE LAYERS [STEP]: a run of two tiny pictures in which one Vulkan call fails and leaves garbage in its
 # results. The program says one right line, ends with status 1, crashes and leaks nothing, and keeps what was finished.
-# Some calls are enough for the short suite; with `every` each call fails, in each of the ways below in turn.
+# Some calls are enough for the short suite; with STEP every STEP-th call fails.
 . "$(dirname "${BASH_SOURCE[0]}")/sweep.sh"
 
 export VK_LAYER_PATH=$2 VK_INSTANCE_LAYERS=VK_LAYER_FUMAROLE_failing
@@ -34,7 +34,7 @@ FUM_FAIL_CODE=-1 FUM_FAIL_AT=1 FUM_FAIL_CALL=GetPipelineCacheData check_run 'rea
 grep -q 'pipeline cache is not kept: .*host memory' err.txt || complain 'a cache that cannot be read is not reported'
 
 step=$((count / 12))
-[ "$every" ] && step=1
+[ "$every" ] && step=$every
 for ((at = 1; at <= count; at += step)); do
     round=$((at / step))
     fail_call "${codes[round % 5]}" $((round / 5 % 2)) $((round / 10 % 2)) "$at"

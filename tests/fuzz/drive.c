@@ -1,0 +1,75 @@
+// Runs a fuzz target without libFuzzer: drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the seed decides, or as
+// many as fit into the time if there is one. Half of them are short. An input that ends the process is printed.
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MAX_BYTES = 96 };
+
+static uint64_t state;
+static unsigned long done;
+static uint8_t input[MAX_BYTES];
+static size_t input_bytes;
+
+static uint32_t next_random(void) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 33);
+}
+
+// Zero bytes are the plain choice, so that most inputs have few changes.
+static void make_input(void) {
+    uint32_t zeros = next_random() % 3;
+    input_bytes = next_random() % (next_random() % 2 ? MAX_BYTES + 1 : 24);
+    for (size_t i = 0; i < input_bytes; i++) input[i] = next_random() % 3 < zeros ? 0 : (uint8_t)next_random();
+}
+
+// Only calls that a signal handler may make.
+static void show_input(int number) {
+    static const char digits[] = "0123456789abcdef";
+    char text[2 * MAX_BYTES + 1];
+    for (size_t i = 0; i < input_bytes; i++) {
+        text[2 * i] = digits[input[i] >> 4];
+        text[2 * i + 1] = digits[input[i] & 15];
+    }
+    text[2 * input_bytes] = '\n';
+    ssize_t written = write(STDERR_FILENO, "input: ", 7) + write(STDERR_FILENO, text, 2 * input_bytes + 1);
+    (void)written;
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+// drive =HEX: that input alone, as it was printed.
+static void run_one(const char *hex) {
+    unsigned byte = 0;
+    for (; input_bytes < MAX_BYTES && sscanf(hex + 2 * input_bytes, "%2x", &byte) == 1; input_bytes++)
+        input[input_bytes] = (uint8_t)byte;
+    LLVMFuzzerTestOneInput(input, input_bytes);
+}
+
+int main(int argc, char **argv) {
+    unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
+    state = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    time_t end = argc > 3 ? time(NULL) + atol(argv[3]) : 0;
+    const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], show_input);
+    if (argc > 1 && argv[1][0] == '=') {
+        run_one(argv[1] + 1);
+        return 0;
+    }
+    for (; end ? time(NULL) < end : done < count; done++) {
+        make_input();
+        uint8_t *copy = malloc(input_bytes ? input_bytes : 1); // of its exact size, for the address sanitizer
+        if (!copy) return 1;
+        memcpy(copy, input, input_bytes);
+        LLVMFuzzerTestOneInput(copy, input_bytes);
+        free(copy);
+    }
+    printf("%lu inputs\n", done);
+    return 0;
+}

@@ -1,0 +1,28 @@
+// Models made of a fuzzer's input: a configuration with a few changes, and weights of the shapes that it asks for. What
+// opens has come past every check of names and shapes, so that the code behind them is reached.
+#ifndef TESTS_FUZZ_FITTED_H
+#define TESTS_FUZZ_FITTED_H
+
+#include "choices.h"
+
+#include <fumarole/model.h>
+
+struct fitted_params {
+    bool numbers;       // weights are random numbers; else zeros, which take no memory
+    uint64_t max_bytes; // of a weight file; larger models are not made
+};
+
+// Writes a model below a folder of this process, in memory where the system has such a place, and returns its path: a
+// diffusers folder or a single file. NULL: too large. The path stays valid until the next call.
+const char *fitted_write(struct choices *c, const struct fitted_params *params);
+
+// What became of the models, printed when the process ends.
+struct fitted_counts {
+    unsigned long made, opened, done; // done: worked to the end
+};
+extern struct fitted_counts fitted_counts;
+
+// Ends the process if a result and its error contradict each other: a failure says why in one line.
+void fitted_expect(enum fum_result result, const struct fum_error *err);
+
+#endif

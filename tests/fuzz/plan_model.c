@@ -1,0 +1,97 @@
+// libFuzzer target: models made of the input are opened, checked and planned on a planning device, all parts of a run.
+#include "base/alloc.h"
+#include "fitted.h"
+#include "gpu/gpu.h"
+#include "pipeline/bands.h"
+#include "pipeline/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool ignore_image(void *user, const struct fum_image *image) {
+    (void)user, (void)image;
+    return true;
+}
+
+// What a run would be, with the settings that have defaults filled in.
+static bool make_run(const fum_model *model, const struct fum_generate_params *p, struct fum_run *run) {
+    const struct fum_model_info *info = fum_model_get_info(model);
+    const struct fum_model_view *view = fum_model_get_view(model);
+    struct fum_error err = {0};
+    int factor = fum_vae_factor(&view->vae);
+    *run = (struct fum_run){.params = p, .width = p->width, .height = p->height, .count = 1, .batch = 1, .copies = 2,
+                            .clip_skip = info->clip_skip, .guidance = 2, .latent_width = p->width / factor,
+                            .latent_height = p->height / factor, .latent_channels = view->vae.latent_channels};
+    struct fum_sample_params sample = {.sampler = p->sampler, .schedule = p->schedule, .steps = p->steps,
+                                       .config = view->schedule};
+    enum fum_result result = fum_sample_create(&run->program, &sample, &err);
+    fitted_expect(result, &err);
+    return !result;
+}
+
+// Plans each part by itself, as a run without a budget does.
+static bool plan_parts(fum_pipeline *pipe, const struct fum_run *run) {
+    const struct fum_model_view *view = fum_model_get_view(pipe->model);
+    struct fum_error err = {0};
+    uint64_t activations = 0;
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < view->num_text && !result; i++) result = fum_encode_probe(pipe, i, 0, &err);
+    if (!result) result = fum_denoise_probe(pipe, run, &err);
+    if (!result) result = fum_decode_probe(pipe, run->latent_height, run->latent_width, &err);
+    if (!result && fum_bands_possible(pipe, run->latent_height, run->latent_width, &err))
+        result = fum_bands_measure(pipe, run->latent_height, run->latent_width, 1 << 20, &activations, &err);
+    fitted_expect(result, &err);
+    return !result;
+}
+
+static fum_device *open_device(struct choices *c) {
+    fum_device *device = NULL;
+    struct fum_error err = {0};
+    uint32_t count = 0;
+    while (fum_device_planning_name((int)count)) count++;
+    if (fum_device_create_planning(&device, fum_device_planning_name((int)choose(c, count)), &err)) abort();
+    return device;
+}
+
+static void plan(const fum_model *model, struct choices *c) {
+    static const char *const samplers[] = {NULL, "euler", "dpm++2m", "heun", "lcm", "ddim", "euler_a", "dpm++3m_sde"};
+    static const uint64_t budgets[] = {UINT64_C(1) << 50, UINT64_C(1) << 30, 1 << 20, FUM_MEMORY_AUTO};
+    const struct fum_model_info *info = fum_model_get_info(model);
+    fum_device *device = open_device(c);
+    fum_pipeline *pipe = NULL;
+    struct fum_error err = {0};
+    struct fum_pipeline_params params = {.precision = (enum fum_precision)choose(c, 4),
+                                         .weights = (enum fum_weight_type)choose(c, 2),
+                                         .vae_tiling = one_in(c, 4)};
+    int m = info->size_multiple, side = m * (int)(1 + choose(c, 3));
+    struct fum_generate_params p = {.prompt = "a ship", .width = side, .height = m * (int)(1 + choose(c, 3)), .steps = 2,
+                                    .sampler = samplers[choose(c, 8)], .on_image = ignore_image};
+    struct fum_run run;
+    if (one_in(c, 3)) params.memory_budget = budgets[choose(c, 4)];
+    enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);
+    fitted_expect(result, &err);
+    if (!result && params.memory_budget) fitted_expect(fum_generate(pipe, &p, &err), &err); // ends where work would begin
+    else if (!result && make_run(model, &p, &run)) {
+        fitted_counts.done += plan_parts(pipe, &run);
+        fum_sample_destroy(&run.program);
+    }
+    fum_pipeline_destroy(&pipe);
+    if (fum_device_memory_used(device)) abort();
+    fum_device_destroy(&device);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct choices c = {data, size, 0};
+    const char *path = fitted_write(&c, &(struct fitted_params){.max_bytes = UINT64_C(1) << 34});
+    fum_model *model = NULL;
+    struct fum_error err = {0};
+    if (!path) return 0;
+    enum fum_result result = fum_model_open(&model, &(struct fum_model_params){.path = path}, &err);
+    fitted_expect(result, &err);
+    fitted_counts.opened += !result;
+    if (!result) plan(model, &c);
+    fum_model_destroy(&model);
+    return 0;
+}
