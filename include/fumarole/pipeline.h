@@ -74,7 +74,10 @@ struct fum_generate_params {
     const char *sampler;  // NULL: the model's choice
     const char *schedule; // NULL: the model's choice
     const char *timestep_spacing; // "leading", "linspace", "trailing"; NULL: the model's choice
-    float guidance;       // 0: the model's value; 1: none
+    float guidance;       // 0: the model's value; 1: none. Models that read it as an input use no negative prompt
+    // Models with classes require one: a whole number from 0, or any number where the model embeds it as it does a time.
+    bool has_class;
+    float class_label;
     float eta;            // ddim: 0 deterministic … 1 as ddpm
     uint64_t seed;
     int count;            // pictures, with seeds seed, seed + 1, …; 0: 1

@@ -234,6 +234,8 @@ static int generate(struct job *job) {
         .timestep_spacing = options->spacing,
         // The library's 0 asks for the model's own; a guidance of 0 to 1 is none.
         .guidance = options->guidance < 0 ? 0.0f : options->guidance < 1 ? 1.0f : (float)options->guidance,
+        .has_class = options->class_label >= 0,
+        .class_label = (float)options->class_label,
         .eta = (float)options->eta,
         .seed = options->seed.value,
         .count = options->count,

@@ -13,6 +13,7 @@ enum {
     MAX_CLIP_SKIP = 64,
     MAX_THREADS = 1024,
     MAX_NUMBER = 1000000000,
+    MAX_CLASS = 1 << 24,
     MAX_NAMES = 64,
 };
 
@@ -62,6 +63,8 @@ const struct cli_option generate_option_table[] = {
     {"steps", 0, CLI_INT, FIELD(steps), "N", "sampling steps (default: the model's own)", 1, MAX_STEPS, NULL},
     {"cfg-scale", 0, CLI_REAL, FIELD(guidance), "F", "guidance; 1 is none (default: the model's own)", 0, 1000, NULL},
     {"guidance-scale", 0, CLI_REAL, FIELD(guidance), "F", NULL, 0, 1000, NULL},
+    {"class", 0, CLI_REAL, FIELD(class_label), "N", "the class to draw, from 0, of a model that has classes", 0,
+     MAX_CLASS, NULL},
     {"seed", 's', CLI_SEED, FIELD(seed), "N", "0 to 18446744073709551615 (default 42); -1 draws one and reports it", 0,
      0, NULL},
     {"sampling-method", 0, CLI_CHOICE, FIELD(sampler), "NAME", "the sampler (default: the model's own):", 0, 0,
@@ -125,7 +128,8 @@ static void fill_names(void) {
 struct generate_options generate_options_default(void) {
     fill_names();
     return (struct generate_options){
-        .output = "output.png", .seed = {.value = 42}, .guidance = -1, .count = 1, .output_begin = 1};
+        .output = "output.png", .seed = {.value = 42}, .guidance = -1, .class_label = -1, .count = 1,
+        .output_begin = 1};
 }
 
 // Parses "4GiB", "512MiB", "1.5G", plain bytes, or "auto". Returns 0 if it is no size.

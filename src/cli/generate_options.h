@@ -8,6 +8,7 @@ struct generate_options {
     const char *model, *prompt, *prompt_file, *negative, *negative_file, *output;
     int width, height, steps, count; // 0: the model's own (count: 1)
     double guidance;                 // negative: the model's own
+    double class_label;              // negative: none
     struct cli_seed seed;
     const char *sampler, *schedule, *spacing, *prediction, *rng, *sampler_rng;
     const char *precision, *type, *device, *variant;

@@ -55,7 +55,7 @@ static void print_part(const struct fum_model_part *part) {
 }
 
 static void print_info(const struct fum_model_info *info) {
-    printf("%s: %s, %s\n", info->name, info->family, info->prediction);
+    printf("%s: %s%s%s\n", info->name, info->family, info->prediction[0] ? ", " : "", info->prediction);
     printf("  path      %s\n", info->path);
     if (info->description[0])
         printf("  what      %s\n", info->description);
@@ -63,8 +63,9 @@ static void print_info(const struct fum_model_info *info) {
         printf("  licence   %s\n", info->license);
     if (info->origin[0])
         printf("  origin    %s\n", info->origin);
-    printf("  defaults  %d x %d (multiples of %d), %d steps, guidance %g, sampler %s, clip skip %d\n", info->width,
-           info->height, info->size_multiple, info->steps, (double)info->guidance, info->sampler, info->clip_skip);
+    if (info->width > 0)
+        printf("  defaults  %d x %d (multiples of %d), %d steps, guidance %g, sampler %s, clip skip %d\n", info->width,
+               info->height, info->size_multiple, info->steps, (double)info->guidance, info->sampler, info->clip_skip);
     if (info->num_prompts > 0)
         printf("  prompts   %d that it knows\n", info->num_prompts);
 }

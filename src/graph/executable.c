@@ -31,6 +31,8 @@ struct fum_executable {
     fum_buffer **blocks;
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
+    bool *written;              // by tensor: inputs and states that hold a value
+    bool fed[FUM_STAGE_COUNT];  // everything that the stage reads is known to be written
     struct stage stages[FUM_STAGE_COUNT];
 };
 
@@ -263,8 +265,9 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
     exe->graph = graph;
     exe->weights = weights;
     if ((result = make_plan(exe, params, err))) goto error;
+    exe->written = fum_calloc((size_t)graph->count, sizeof *exe->written);
     exe->label = fum_arena_strdup(exe->plan->arena, params && params->label ? params->label : "");
-    if (!exe->label) {
+    if (!exe->label || !exe->written) {
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
         goto error;
     }
@@ -311,6 +314,7 @@ void fum_executable_destroy(fum_executable **executable) {
     fum_free(exe->blocks);
     fum_free(exe->kernels);
     fum_free(exe->first_kernel);
+    fum_free(exe->written);
     fum_weights_destroy(&exe->constants);
     fum_plan_destroy(&exe->plan);
     fum_free(exe);
@@ -323,11 +327,27 @@ const fum_plan *fum_executable_plan(const fum_executable *executable) {
     return executable->plan;
 }
 
+// Refuses a stage that would read an input or state which was never written: its memory holds anything.
+static enum fum_result check_written(fum_executable *exe, enum fum_stage stage, struct fum_error *err) {
+    for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1] && !exe->fed[stage]; s++) {
+        const fum_tensor *node = exe->plan->steps[s].node;
+        for (int i = 0; i < node->num_inputs; i++) {
+            const fum_tensor *t = node->in[i] ? fum_tensor_root(node->in[i]) : NULL;
+            if (!t || (t->kind != FUM_TENSOR_INPUT && t->kind != FUM_TENSOR_STATE) || exe->written[t->id]) continue;
+            if (!fum_shape_count(&t->desc.shape)) continue;
+            return fum_error_set(err, FUM_ERR_ARG, "%s%s%s needs the input %s, which was never written", exe->label,
+                                 *exe->label ? ": " : "", node->name, t->name);
+        }
+    }
+    exe->fed[stage] = true;
+    return FUM_OK;
+}
+
 enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage, uint64_t *ticket,
                                       struct fum_error *err) {
     const struct stage *s = &exe->stages[stage];
-    enum fum_result result = FUM_OK;
     *ticket = 0;
+    enum fum_result result = check_written(exe, stage, err);
     for (int i = 0; i < s->count && !result; i++) {
         bool first = exe->stream && (i == 0 || s->segments[i] != s->segments[i - 1]);
         if (first) result = fum_stream_acquire(exe->stream, s->segments[i], err);
@@ -393,7 +413,9 @@ enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *
     if (place->block < 0 || bytes > place->bytes)
         return fum_error_set(err, FUM_ERR_ARG, "%s: cannot take %llu bytes", t->name, (unsigned long long)bytes);
     fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
-    return fum_buffer_write(exe->blocks[place->block], place->offset, data, bytes, err);
+    enum fum_result result = fum_buffer_write(exe->blocks[place->block], place->offset, data, bytes, err);
+    if (!result) exe->written[t->id] = true;
+    return result;
 }
 
 enum fum_result fum_executable_read_raw(fum_executable *exe, const fum_tensor *t, uint64_t offset, void *data,

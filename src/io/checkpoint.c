@@ -21,8 +21,7 @@ const char *fum_checkpoint_family_name(enum fum_checkpoint_family family) {
 }
 
 const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind) {
-    static const char *const names[] = {"", "inpainting", "instruct-pix2pix", "depth",
-                                        "unusual input channels"};
+    static const char *const names[] = {"a text-to-image", "an inpainting", "an instruct-pix2pix", "a depth", "an unusual"};
     return names[kind];
 }
 
@@ -61,13 +60,19 @@ static enum fum_result refuse_others(const fum_loader *loader, struct fum_error 
         {"unet.down_blocks.", "a LoRA, or a UNet on its own"},
         {"model.diffusion_model.input_blocks.1.0.temporal", "a video model"},
         {"emb_params", "a textual inversion"},
-        {"down_blocks.", "one part of a diffusers folder; give the folder that holds it"},
-        {"text_model.", "a text encoder on its own; give the model"},
     };
+    static const char *const parts[] = {"down_blocks.", "text_model.", "decoder.mid_block."};
+    const char *path = fum_loader_path(loader);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (has_prefix(loader, others[i].prefix))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, which is not supported here",
-                                 fum_loader_path(loader), others[i].what);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, which generate cannot use yet", path,
+                                 others[i].what);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (has_prefix(loader, parts[i]))
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                                 "%s: this is one part of a diffusers folder; give the folder that holds it and the "
+                                 "other parts",
+                                 path);
     return FUM_OK;
 }
 
@@ -100,7 +105,7 @@ static bool find_family(const fum_loader *loader, const char *prefix, enum fum_c
     return false;
 }
 
-static enum fum_checkpoint_kind kind_of(int in_channels) {
+enum fum_checkpoint_kind fum_checkpoint_kind_of(int in_channels) {
     switch (in_channels) {
     case 4:
         return FUM_CHECKPOINT_BASE;
@@ -225,7 +230,7 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: neither its text encoder nor its UNet's context width tells the family",
                              path);
-    c->kind = kind_of(in_channels);
+    c->kind = fum_checkpoint_kind_of(in_channels);
     find_prediction(c, loader);
     c->unet = fum_checkpoint_unet_config(loader, prefix, c->family, c->size, err);
     if (!c->unet) return FUM_ERR_FORMAT;

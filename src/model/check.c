@@ -80,7 +80,11 @@ static enum fum_result check_part(const fum_model *model, const struct fum_model
                                   : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", part->name);
     if (!result) {
         fum_model_build_part(g, model, part->name);
-        result = fum_graph_check(g, err);
+        struct fum_error built = {0};
+        // The graph's wrong arguments are the configuration's wrong numbers.
+        if (fum_graph_check(g, &built))
+            result = fum_error_set(err, built.code == FUM_ERR_ARG ? FUM_ERR_FORMAT : built.code, "%s: %s", part->where,
+                                   built.text);
     }
     if (!result) *bad += ask(g, part, used, fn, user);
     for (size_t i = 0; i < count && !result; i++) {
@@ -101,9 +105,11 @@ static void ignore(void *user, enum fum_model_problem problem, const char *part,
 enum fum_result fum_model_check(const fum_model *model, problem_fn fn, void *user, struct fum_error *err) {
     int bad = 0;
     for (int i = 0; i < model->num_parts; i++) {
+        if (!model->parts[i].names) continue; // only listed
         enum fum_result result = check_part(model, &model->parts[i], fn ? fn : ignore, user, &bad, err);
         if (result) return result;
     }
+    if (!bad && model->info.unusable) return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", model->info.unusable);
     if (!bad) return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT, "%s: %d tensor%s missing or of another shape", model->info.path, bad,
                          bad == 1 ? " is" : "s are");

@@ -22,18 +22,12 @@ static const char *activation_op(struct fum_config *c) {
     return "gelu";
 }
 
-static bool has_projection(const cJSON *json) {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "architectures");
-    const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(list, 0));
-    return name && !strcmp(name, "CLIPTextModelWithProjection");
-}
-
-enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json, const char *where,
-                                      struct fum_error *err) {
+enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json, bool projected,
+                                      const char *where, struct fum_error *err) {
     struct fum_config c = {.json = json, .where = where, .err = err};
     *config = (struct fum_clip_config){
         .vocab = fum_config_int(&c, "vocab_size", 49408, 1, 1 << 24),
-        .positions = fum_config_int(&c, "max_position_embeddings", 77, 1, 1 << 16),
+        .positions = fum_config_int(&c, "max_position_embeddings", 77, 2, 1 << 16),
         .channels = fum_config_int(&c, "hidden_size", 512, 1, 1 << 16),
         .ff_channels = fum_config_int(&c, "intermediate_size", 2048, 1, 1 << 18),
         .layers = fum_config_int(&c, "num_hidden_layers", 12, 1, MAX_LAYERS),
@@ -43,7 +37,7 @@ enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSO
         .eos = fum_config_int(&c, "eos_token_id", 49407, 0, 1 << 24),
     };
     // Every CLIPTextConfig has projection_dim; only the class with a projection uses it.
-    if (has_projection(json)) config->projection = fum_config_int(&c, "projection_dim", 512, 1, 1 << 16);
+    if (projected) config->projection = fum_config_int(&c, "projection_dim", 512, 1, 1 << 16);
     if (config->channels % config->heads)
         fum_config_fail(&c, "num_attention_heads", "is %d, which does not divide hidden_size %d", config->heads,
                         config->channels);

@@ -18,9 +18,9 @@ struct fum_clip_config {
     int projection;         // channels of the pooled text embedding; 0: the model has no projection
 };
 
-// `where` names the file in errors.
-enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json, const char *where,
-                                      struct fum_error *err);
+// `projected`: the class is CLIPTextModelWithProjection. `where` names the file in errors.
+enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json, bool projected,
+                                      const char *where, struct fum_error *err);
 
 struct fum_clip_params {
     const char *prefix; // before all weight names; NULL: none

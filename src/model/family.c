@@ -7,7 +7,7 @@
 
 // Of every model in XL's shape (Podell et al. 2023): penultimate layers without the final norm, micro-conditioning.
 #define XL                                                                                                             \
-    COMMON, .text_time = true, .size = 1024, .prediction = "epsilon", .folder_skip = 1, .file_clip_skip = 2,           \
+    COMMON, .size = 1024, .prediction = "epsilon", .folder_skip = 1, .file_clip_skip = 2,           \
             .skip_norm = true, .ays_sdxl = true, .aesthetic = 6, .negative_aesthetic = 2.5
 
 // A class of pipeline with several families lists them by context width, the one of any width last: small models in
@@ -21,20 +21,41 @@ const struct fum_family fum_families[] = {
     {COMMON, .name = "sd-custom", .title = "Stable Diffusion, custom size", .class_name = "StableDiffusionPipeline",
      .size = 512, .prediction = "epsilon", .file_clip_skip = 1},
     {XL, .name = "sdxl", .title = "Stable Diffusion XL", .class_name = "StableDiffusionXLPipeline",
-     .context_channels = 2048, .vae_overflows_f16 = true},
+     .context_channels = 2048, .time_ids = 6, .vae_overflows_f16 = true},
     {XL, .name = "sdxl-custom", .title = "Stable Diffusion XL, custom size",
-     .class_name = "StableDiffusionXLPipeline"},
+     .class_name = "StableDiffusionXLPipeline", .time_ids = 6},
     {XL, .name = "sdxl-refiner", .title = "Stable Diffusion XL refiner",
-     .class_name = "StableDiffusionXLImg2ImgPipeline", .context_channels = 1280, .vae_overflows_f16 = true},
+     .class_name = "StableDiffusionXLPipeline", .context_channels = 1280, .time_ids = 5, .vae_overflows_f16 = true},
     {XL, .name = "sdxl-refiner-custom", .title = "Stable Diffusion XL refiner, custom size",
-     .class_name = "StableDiffusionXLImg2ImgPipeline"},
+     .class_name = "StableDiffusionXLPipeline", .time_ids = 5},
 };
 const int fum_family_count = sizeof fum_families / sizeof *fum_families;
 
-const struct fum_family *fum_family_match(const char *class_name, int context_channels, bool text_time) {
+// Pipelines that diffusers saves with the parts of another one. Whether the UNet reads more than latents is asked
+// elsewhere: an inpainting pipeline may hold an ordinary one.
+static const char *const same_parts[][2] = {
+    {"StableDiffusionImg2ImgPipeline", "StableDiffusionPipeline"},
+    {"StableDiffusionInpaintPipeline", "StableDiffusionPipeline"},
+    {"LatentConsistencyModelPipeline", "StableDiffusionPipeline"},
+    {"LatentConsistencyModelImg2ImgPipeline", "StableDiffusionPipeline"},
+    {"StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLPipeline"},
+    {"StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"},
+};
+
+const char *fum_family_class(const char *class_name) {
+    for (size_t i = 0; i < sizeof same_parts / sizeof *same_parts; i++)
+        if (!strcmp(same_parts[i][0], class_name)) class_name = same_parts[i][1];
+    for (int i = 0; i < fum_family_count; i++)
+        if (!strcmp(fum_families[i].class_name, class_name)) return fum_families[i].class_name;
+    return NULL;
+}
+
+const struct fum_family *fum_family_match(const char *class_name, int context_channels, int time_ids) {
+    class_name = fum_family_class(class_name);
+    if (!class_name) return NULL;
     for (int i = 0; i < fum_family_count; i++) {
         const struct fum_family *f = &fum_families[i];
-        if (!strcmp(f->class_name, class_name) && f->text_time == text_time &&
+        if (!strcmp(f->class_name, class_name) && f->time_ids == time_ids &&
             (!f->context_channels || f->context_channels == context_channels))
             return f;
     }

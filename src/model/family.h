@@ -8,9 +8,9 @@
 struct fum_family {
     const char *name;       // "sd1"
     const char *title;      // "Stable Diffusion 1.x"
-    const char *class_name; // model_index.json's _class_name
+    const char *class_name; // of the text-to-image pipeline: fum_family_class of model_index.json's _class_name
     int context_channels;   // of the UNet, to tell families of one class apart; 0: any
-    bool text_time;         // the UNet takes pooled text and time ids
+    int time_ids;           // that the UNet reads beside pooled text; 0: it reads neither
 
     int size;             // default width and height in pixels when the configuration does not say
     int steps;
@@ -29,8 +29,11 @@ struct fum_family {
 extern const struct fum_family fum_families[];
 extern const int fum_family_count;
 
+// The text-to-image pipeline made of the same parts as the pipeline `class_name` ("StableDiffusionImg2ImgPipeline").
+// NULL: this build runs no pipeline of such parts.
+const char *fum_family_class(const char *class_name);
 // The family of a folder: by class and by what its UNet takes. NULL: none that this build knows.
-const struct fum_family *fum_family_match(const char *class_name, int context_channels, bool text_time);
+const struct fum_family *fum_family_match(const char *class_name, int context_channels, int time_ids);
 // By name; NULL: none.
 const struct fum_family *fum_family_find(const char *name);
 

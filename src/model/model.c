@@ -5,7 +5,9 @@
 #include "base/log.h"
 #include "io/folder.h"
 #include "model/family.h"
+#include "model/fit.h"
 #include "model/model_parts.h"
+#include "model/settings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +17,17 @@ enum fum_result fum_model_add_part(fum_model *model, const char *name, const cha
     struct fum_model_file *part = &model->parts[model->num_parts];
     *part = (struct fum_model_file){.name = name, .class_name = class_name, .file = file, .config = config};
     model->num_parts++;
+    part->where = shared ? fum_arena_printf(model->arena, "%s: %s", file, name)
+                         : fum_arena_printf(model->arena, "%s/%s/config.json", model->info.path, name);
     enum fum_result result = FUM_OK;
+    if (!part->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
     if (!shared) result = fum_loader_open(&part->own_loader, file, err);
     part->loader = shared ? shared : part->own_loader;
     if (!result) result = fum_names_create(&part->names, part->loader, name, config, err);
     return result;
 }
 
-static const struct fum_model_file *find_part(const fum_model *model, const char *name) {
+const struct fum_model_file *fum_model_find_part(const fum_model *model, const char *name) {
     for (int i = 0; i < model->num_parts; i++)
         if (!strcmp(model->parts[i].name, name)) return &model->parts[i];
     return NULL;
@@ -33,9 +38,35 @@ static const struct fum_model_file *find_part(const fum_model *model, const char
 static const char *const weight_parts[] = {"text_encoder", "text_encoder_2", "unet", "vae"};
 static const char *const tokenizer_parts[] = {"tokenizer", "tokenizer_2"};
 
+// Keeps why the model cannot draw; it can still be listed.
+static enum fum_result set_unusable(fum_model *model, const struct fum_error *why, struct fum_error *err) {
+    model->info.unusable = fum_arena_strdup(model->arena, why->text);
+    return model->info.unusable ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+}
+
+// Adds the parts of a pipeline that this build does not run, only to be listed.
+static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
+    struct fum_error why = {0};
+    enum fum_result result = FUM_OK;
+    for (size_t i = 0; i < fum_folder_part_count(model->folder) && !result; i++) {
+        const struct fum_folder_part *part = fum_folder_part_at(model->folder, i);
+        if (!part->weights || model->num_parts == FUM_MODEL_MAX_PARTS) continue;
+        struct fum_model_file *file = &model->parts[model->num_parts++];
+        *file = (struct fum_model_file){.name = part->name, .class_name = part->class_name, .file = part->weights};
+        result = fum_loader_open(&file->own_loader, part->weights, err);
+        file->loader = file->own_loader;
+    }
+    if (result) return result;
+    model->info.family = fum_folder_class(model->folder);
+    fum_error_set(&why, FUM_ERR_UNSUPPORTED, "%s: a %s, which is none of the pipelines that generate can use yet",
+                  model->info.path, model->info.family);
+    return set_unusable(model, &why, err);
+}
+
 static enum fum_result open_folder(fum_model *model, const char *path, struct fum_error *err) {
     enum fum_result result = fum_folder_open(&model->folder, path, NULL, err);
     if (result) return result;
+    if (!fum_family_class(fum_folder_class(model->folder))) return list_folder(model, err);
     for (int i = 0; i < 4 && !result; i++) {
         const struct fum_folder_part *part = fum_folder_part(model->folder, weight_parts[i]);
         if (!part && i >= 2) part = fum_folder_require(model->folder, weight_parts[i], err);
@@ -55,38 +86,70 @@ static enum fum_result open_folder(fum_model *model, const char *path, struct fu
 
 // ---- what both kinds share ----
 
+// Tokens of a prompt: the tokenizer's length, or as many as the encoder reads where it has none or a longer one.
+static int prompt_tokens(const struct fum_model_text *text) {
+    int length = fum_tokenizer_max_length(text->tokenizer);
+    return length && length < text->config.positions ? length : text->config.positions;
+}
+
+static enum fum_result parse_text(fum_model *model, int which, struct fum_error *err) {
+    struct fum_model_view *v = &model->view;
+    const struct fum_model_file *part = fum_model_find_part(model, weight_parts[which]);
+    if (!part) return FUM_OK;
+    struct fum_model_text *text = &v->text[v->num_text++];
+    text->part = part->name;
+    text->tokenizer = model->tokenizers[which];
+    text->weights = fum_names_source(part->names);
+    if (!text->tokenizer)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: has a %s but no %s", model->info.path, part->name,
+                             tokenizer_parts[which]);
+    // The class decides, not config.json's "architectures": diffusers loads the class that model_index.json names.
+    text->with_projection = part->class_name && strstr(part->class_name, "Projection");
+    enum fum_result result = fum_clip_config_parse(&text->config, part->config, text->with_projection, part->where, err);
+    if (!result) text->tokens = prompt_tokens(text);
+    return result;
+}
+
+// Where the UNet needs pooled text and no class says where it comes from: the last encoder that holds a projection.
+static enum fum_result find_projection(fum_model *model, struct fum_error *err) {
+    struct fum_model_view *v = &model->view;
+    struct fum_view weight;
+    for (int i = v->num_text - 1; i >= 0 && v->unet.text_time && !fum_model_pooled(v); i--) {
+        const struct fum_model_file *part = fum_model_find_part(model, v->text[i].part);
+        if (!fum_names_find(part->names, "text_projection.weight", &weight, NULL)) continue;
+        v->text[i].with_projection = true;
+        return fum_clip_config_parse(&v->text[i].config, part->config, true, part->where, err);
+    }
+    return FUM_OK;
+}
+
 static enum fum_result parse_parts(fum_model *model, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     enum fum_result result = FUM_OK;
-    for (int i = 0; i < 2 && !result; i++) {
-        const struct fum_model_file *part = find_part(model, weight_parts[i]);
-        if (!part) continue;
-        struct fum_model_text *text = &v->text[v->num_text++];
-        text->part = part->name;
-        text->tokenizer = model->tokenizers[i];
-        text->weights = fum_names_source(part->names);
-        if (!text->tokenizer)
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: has a %s but no %s", model->info.path, part->name,
-                                 tokenizer_parts[i]);
-        result = fum_clip_config_parse(&text->config, part->config, part->name, err);
-        text->with_projection = part->class_name && strstr(part->class_name, "Projection");
-        if (!text->with_projection) text->config.projection = 0;
-    }
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT && !result; i++) result = parse_text(model, i, err);
     if (!result && !v->num_text)
         result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: has no text encoder, so it cannot follow a prompt",
                                model->info.path);
-    const struct fum_model_file *unet = find_part(model, "unet"), *vae = find_part(model, "vae");
-    if (!result) result = fum_unet_config_parse(&v->unet, unet->config, "unet", err);
-    if (!result) result = fum_vae_config_parse(&v->vae, vae->config, "vae", err);
+    const struct fum_model_file *unet = fum_model_find_part(model, "unet"), *vae = fum_model_find_part(model, "vae");
+    if (!result) result = fum_unet_config_parse(&v->unet, unet->config, unet->where, err);
+    if (!result) result = fum_vae_config_parse(&v->vae, vae->config, vae->where, err);
+    if (!result) result = find_projection(model, err);
     if (result) return result;
     v->unet_weights = fum_names_source(unet->names);
     v->vae_weights = fum_names_source(vae->names);
-    if (v->unet.in_channels != v->vae.latent_channels)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: the UNet reads %d channels, the VAE has %d: models that also take a picture (inpainting, "
-                             "editing) cannot draw from a prompt alone",
-                             model->info.path, v->unet.in_channels, v->vae.latent_channels);
-    return FUM_OK;
+    return fum_model_check_fit(model, err);
+}
+
+int fum_model_pooled(const struct fum_model_view *view) {
+    int channels = 0;
+    for (int i = 0; i < view->num_text && view->unet.text_time; i++)
+        if (view->text[i].config.projection) channels = view->text[i].config.projection;
+    return channels;
+}
+
+// `latent` latent pixels of the training pictures in pixels; without any the family's size.
+static int default_side(const struct fum_model_view *view, int latent, int fallback) {
+    return latent > 0 ? latent * fum_vae_factor(&view->vae) : fallback;
 }
 
 static void apply_family(fum_model *model, const struct fum_family *family) {
@@ -101,45 +164,20 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     t->ays_sdxl = family->ays_sdxl;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.
     t->zero_negative =
-        family->text_time &&
+        family->time_ids &&
         (!folder || fum_json_bool(fum_folder_index(model->folder), "force_zeros_for_empty_prompt", true));
     model->info.family = family->title;
     model->info.clip_skip = folder ? 1 : family->file_clip_skip;
     model->info.steps = family->steps;
     model->info.guidance = family->guidance;
-    int factor = fum_vae_factor(&model->view.vae);
-    int size = model->view.unet.sample_size > 0 ? model->view.unet.sample_size * factor : family->size;
-    model->info.width = model->info.height = size;
-    model->info.size_multiple = factor;
-    model->info.sampler = folder ? NULL : family->sampler; // a folder's scheduler says it
-}
-
-// fumarole.json's "defaults" and texts, where a folder has it.
-static void apply_settings(fum_model *model, const cJSON *settings) {
-    struct fum_model_info *info = &model->info;
-    const cJSON *d = cJSON_GetObjectItemCaseSensitive(settings, "defaults");
-    info->name = fum_json_string(settings, "name", info->name);
-    info->description = fum_json_string(settings, "description", "");
-    info->license = fum_json_string(settings, "license", "");
-    info->origin = fum_json_string(settings, "origin", "");
-    info->width = (int)fum_json_number(d, "width", info->width);
-    info->height = (int)fum_json_number(d, "height", info->height);
-    info->steps = (int)fum_json_number(d, "steps", info->steps);
-    info->guidance = (float)fum_json_number(d, "guidance", (double)info->guidance);
-    info->clip_skip = (int)fum_json_number(d, "clip_skip", info->clip_skip);
-    info->sampler = fum_json_string(d, "sampler", info->sampler);
-}
-
-static enum fum_result read_prompts(fum_model *model, const cJSON *settings, struct fum_error *err) {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(settings, "prompts"), *item;
-    int count = cJSON_GetArraySize(list);
-    if (!count) return FUM_OK;
-    model->prompts = fum_arena_alloc(model->arena, (size_t)count, sizeof *model->prompts);
-    if (!model->prompts) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the model's prompts");
-    cJSON_ArrayForEach(item, list) {
-        if (cJSON_IsString(item)) model->prompts[model->info.num_prompts++] = item->valuestring;
+    if (model->view.unet.time_cond_channels) { // as LatentConsistencyModelPipeline has them
+        model->info.steps = 4;
+        model->info.guidance = 8.5f;
     }
-    return FUM_OK;
+    model->info.width = default_side(&model->view, model->view.unet.sample_width, family->size);
+    model->info.height = default_side(&model->view, model->view.unet.sample_height, family->size);
+    model->info.size_multiple = fum_vae_factor(&model->view.vae);
+    model->info.sampler = folder ? NULL : family->sampler; // a folder's scheduler says it
 }
 
 static enum fum_result set_prediction(fum_model *model, const char *wanted, struct fum_error *err) {
@@ -171,24 +209,64 @@ static enum fum_result set_sampler(fum_model *model, struct fum_error *err) {
 static enum fum_result set_info(fum_model *model, const struct fum_model_params *params, struct fum_error *err) {
     const struct fum_family *family = model->family;
     const char *class_name = model->folder ? fum_folder_class(model->folder) : "";
-    if (!family) family = fum_family_match(class_name, model->view.unet.context_channels, model->view.unet.text_time);
+    const struct fum_unet_config *unet = &model->view.unet;
+    int time_ids = fum_unet_time_ids(unet, fum_model_pooled(&model->view));
+    if (!family) family = fum_family_match(class_name, unet->context_channels, time_ids);
     if (!family)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: a %s with %d context channels is none of the families that fumarole knows",
-                             model->info.path, class_name, model->view.unet.context_channels);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json says %s, but the UNet %s pooled text and sizes",
+                             model->info.path, class_name, time_ids ? "reads" : "does not read");
     apply_family(model, family);
     enum fum_result result = set_prediction(model, params ? params->prediction : NULL, err);
-    const cJSON *settings = model->folder ? fum_folder_settings(model->folder) : NULL;
-    apply_settings(model, settings);
-    if (!result) result = read_prompts(model, settings, err);
+    if (!result)
+        result = fum_model_read_settings(model, model->folder ? fum_folder_settings(model->folder) : NULL, err);
     return result ? result : set_sampler(model, err);
+}
+
+static enum fum_result describe(fum_model *model, const struct fum_model_params *params, struct fum_error *err) {
+    struct fum_error why = {0};
+    enum fum_result result = parse_parts(model, err);
+    if (!result && fum_model_check_usable(model, &why)) result = set_unusable(model, &why, err);
+    return result ? result : set_info(model, params, err);
+}
+
+// The path without its last part, which *last gets: "a/b" of "a/b/c", "." of "c". NULL when memory is out.
+static char *parent_of(fum_arena *arena, const char *path, const char **last) {
+    char *copy = fum_arena_strdup(arena, path);
+    if (!copy) return NULL;
+    for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--) copy[n - 1] = 0;
+    char *slash = strrchr(copy, '/');
+    *last = slash && slash[1] ? slash + 1 : copy;
+    if (!slash) return fum_arena_strdup(arena, ".");
+    if (slash == copy) return fum_arena_strdup(arena, "/");
+    *slash = 0;
+    return copy;
+}
+
+// True if model_index.json in `dir` names the part.
+static bool names_part(const fum_model *model, const char *dir, const char *part) {
+    char *path = fum_path_join(model->arena, dir, "model_index.json");
+    cJSON *index = NULL;
+    if (!path || fum_json_read(&index, path, NULL)) return false;
+    bool named = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(index, part));
+    cJSON_Delete(index);
+    return named;
+}
+
+// The diffusers folder that `path` lies in: its model_index.json, a part's folder, or a file there. Else `path`.
+static const char *whole_folder(const fum_model *model, const char *path) {
+    const char *last = "", *part = "";
+    char *dir = parent_of(model->arena, path, &last), *above = dir ? parent_of(model->arena, dir, &part) : NULL;
+    if (!above) return path;
+    if (fum_path_is_dir(path)) return !fum_folder_is(path) && names_part(model, dir, last) ? dir : path;
+    if (!strcmp(last, "model_index.json")) return dir;
+    return names_part(model, above, part) ? above : path;
 }
 
 // A path that exists, or the name of a shipped model.
 static const char *resolve(fum_model *model, const struct fum_model_params *params) {
     const char *path = params && params->path ? params->path : "emoji";
     if (fum_path_may_exist(path) || strchr(path, '/'))
-        return fum_arena_strdup(model->arena, path);
+        return fum_arena_strdup(model->arena, whole_folder(model, path));
     const char *dirs[] = {params ? params->models_dir : NULL, getenv("FUMAROLE_MODELS"), FUM_MODELS_DIR};
     for (int i = 0; i < 3; i++) {
         if (!dirs[i] || !*dirs[i]) continue;
@@ -199,11 +277,8 @@ static const char *resolve(fum_model *model, const struct fum_model_params *para
 }
 
 static const char *last_part(fum_arena *arena, const char *path) {
-    char *copy = fum_arena_strdup(arena, path);
-    if (!copy) return NULL;
-    for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--) copy[n - 1] = 0;
-    char *slash = strrchr(copy, '/');
-    return slash && slash[1] ? slash + 1 : copy;
+    const char *last = NULL;
+    return parent_of(arena, path, &last) ? last : NULL;
 }
 
 enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *params, struct fum_error *err) {
@@ -214,6 +289,8 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     if (!model || !model->arena) goto no_memory;
     if (params && params->log) model->log = *params->log;
     model->view.schedule = fum_sample_config_sd();
+    model->info.description = model->info.license = model->info.origin = "";
+    model->info.family = model->info.prediction = model->info.sampler = "";
     if (!(model->info.path = resolve(model, params))) goto no_memory;
     if (!(model->info.name = last_part(model->arena, model->info.path))) goto no_memory;
     enum fum_file_kind kind;
@@ -225,8 +302,7 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
                                "%s: no such model: give a diffusers folder, a .safetensors file or the name of a shipped "
                                "model (emoji)",
                                model->info.path);
-    if (!result) result = parse_parts(model, err);
-    if (!result) result = set_info(model, params, err);
+    if (!result && !model->info.unusable) result = describe(model, params, err);
     if (result) goto error;
     *out = model;
     return FUM_OK;
@@ -272,7 +348,7 @@ bool fum_model_get_part(const fum_model *model, int index, struct fum_model_part
     *out = (struct fum_model_part){.name = part->name, .class_name = part->class_name, .file = part->file};
     for (size_t i = 0; i < fum_loader_count(part->loader); i++) {
         const struct fum_loader_tensor *t = fum_loader_at(part->loader, i);
-        if (!fum_names_owns(part->names, i)) continue;
+        if (part->names && !fum_names_owns(part->names, i)) continue;
         out->tensors++;
         out->bytes += t->bytes;
         out->parameters += t->bytes / fum_dtype_size(t->view.dtype);

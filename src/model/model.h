@@ -12,13 +12,14 @@
 #include "model/vae.h"
 #include "sample/sample.h"
 
-enum { FUM_MODEL_MAX_TEXT = 2 };
+enum { FUM_MODEL_MAX_TEXT = 2, FUM_MODEL_MAX_SIDE = 16384 }; // pixels of a picture's side
 
 struct fum_model_text {
     const char *part; // "text_encoder"
     struct fum_clip_config config;
     struct fum_weight_source weights;
     fum_tokenizer *tokenizer;
+    int tokens; // of a prompt, with start, end and padding: the tokenizer's length, at most config.positions
     bool with_projection;
 };
 
@@ -45,5 +46,9 @@ struct fum_model_view {
 };
 
 const struct fum_model_view *fum_model_get_view(const fum_model *model);
+// Channels of the pooled text that the UNet reads; 0: it reads none.
+int fum_model_pooled(const struct fum_model_view *view);
+// The largest clip skip, which leaves only the embeddings of the text encoder that has the fewest layers.
+int fum_model_max_clip_skip(const struct fum_model_view *view);
 
 #endif

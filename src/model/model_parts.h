@@ -9,11 +9,12 @@
 #include "model/model.h"
 #include "model/names.h"
 
-enum { FUM_MODEL_MAX_PARTS = 4 };
+enum { FUM_MODEL_MAX_PARTS = 8 };
 
 // A part with weights, and where they are.
 struct fum_model_file {
     const char *name, *class_name, *file;
+    const char *where;      // names the configuration in errors
     const cJSON *config;    // the folder's, or own_config
     cJSON *own_config;      // of a single file: derived from its tensors
     const fum_loader *loader; // own_loader, or the single file's
@@ -38,6 +39,8 @@ struct fum_model {
 // Adds a part whose weights are in `file`, or in the loader `shared`.
 enum fum_result fum_model_add_part(fum_model *model, const char *name, const char *class_name, const cJSON *config,
                                    const char *file, const fum_loader *shared, struct fum_error *err);
+// NULL when the model has no such part.
+const struct fum_model_file *fum_model_find_part(const fum_model *model, const char *name);
 // Fills the model from a single file in the original layout.
 enum fum_result fum_model_open_file(fum_model *model, const char *path, struct fum_error *err);
 // Adds all of a part, whatever of it a run would need, on a small picture: to see its weights.

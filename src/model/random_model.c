@@ -218,9 +218,9 @@ static enum fum_result parse_text(fum_model *model, const struct random_model *m
     struct fum_model_text *text = &model->view.text[which];
     cJSON *json = NULL;
     enum fum_result r = fum_json_parse(&json, m->text[which], strlen(m->text[which]), m->name, err);
-    if (!r) r = fum_clip_config_parse(&text->config, json, m->name, err);
+    if (!r) r = fum_clip_config_parse(&text->config, json, m->projected[which], m->name, err);
     cJSON_Delete(json);
-    if (!m->projected[which]) text->config.projection = 0;
+    text->tokens = text->config.positions;
     text->part = text_parts[which];
     text->with_projection = m->projected[which];
     if (!r)

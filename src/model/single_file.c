@@ -34,12 +34,6 @@ enum fum_result fum_model_open_file(fum_model *model, const char *path, struct f
     if (!result) result = fum_checkpoint_detect(&c, model->file, err);
     if (result) goto done;
     model->family = fum_family_find(family_names[c.family]);
-    if (c.kind != FUM_CHECKPOINT_BASE) {
-        result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                               "%s: a %s model, which needs a picture to start from, not only a prompt", path,
-                               fum_checkpoint_kind_name(c.kind));
-        goto done;
-    }
     if (!c.unet || !c.vae) {
         result =
             fum_error_set(err, FUM_ERR_FORMAT, "%s: holds no %s: a whole checkpoint has UNet, VAE and text encoder",

@@ -32,7 +32,7 @@ enum fum_unet_class {
 
 struct fum_unet_config {
     int in_channels, out_channels;
-    int sample_size; // latent pixels of the training pictures; 0: not said
+    int sample_width, sample_height; // latent pixels of the training pictures; 0: not said
     int conv_in_kernel, conv_out_kernel;
     int downsample_pad;
     int groups;

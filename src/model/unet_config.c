@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MAX_CHANNELS = 1 << 16 };
+enum { MAX_CHANNELS = 1 << 16, MAX_DEPTH = 64 };
 
 static void refuse_others(struct fum_config *c) {
     static const char *const flags[] = {"dual_cross_attention", "class_embeddings_concat",
@@ -75,10 +75,10 @@ static void parse_depth(struct fum_config *c, const char *key, const cJSON *entr
                         block->layers);
     for (int i = 0; i < block->layers && !c->result; i++) {
         const cJSON *one = list ? cJSON_GetArrayItem(entry, i) : entry;
-        if (!cJSON_IsNumber(one) || !(one->valuedouble >= 1 && one->valuedouble <= 64))
-            fum_config_fail(c, key, "must hold whole numbers from 1 to 64");
-        else
-            block->depth[i] = (int)one->valuedouble;
+        double depth = cJSON_IsNumber(one) ? one->valuedouble : -1;
+        bool whole = depth >= 0 && depth <= MAX_DEPTH && depth == (double)(int)depth;
+        if (!whole) fum_config_fail(c, key, "must hold whole numbers from 0 to %d", MAX_DEPTH);
+        block->depth[i] = whole ? (int)depth : 0;
     }
 }
 
@@ -165,9 +165,9 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *js
     if (!u->num_blocks) fum_config_fail(&c, "block_out_channels", "is missing: this is no UNet2DConditionModel");
     u->in_channels = fum_config_int(&c, "in_channels", 4, 1, 4096);
     u->out_channels = fum_config_int(&c, "out_channels", 4, 1, 4096);
-    // Two numbers are a size that is not square; nothing but the default picture size depends on it.
-    const cJSON *size = cJSON_GetObjectItemCaseSensitive(json, "sample_size");
-    u->sample_size = cJSON_IsArray(size) ? 0 : fum_config_int(&c, "sample_size", 0, 1, 1 << 16);
+    int size[2]; // height and width, or one number for both
+    fum_config_ints(&c, "sample_size", 0, size, 2, 1, 1 << 16);
+    u->sample_height = size[0], u->sample_width = size[1];
     u->conv_in_kernel = fum_config_int(&c, "conv_in_kernel", 3, 1, 15);
     u->conv_out_kernel = fum_config_int(&c, "conv_out_kernel", 3, 1, 15);
     u->downsample_pad = fum_config_int(&c, "downsample_padding", 1, 0, 1);

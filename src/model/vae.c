@@ -29,7 +29,6 @@ enum fum_result fum_vae_config_parse(struct fum_vae_config *v, const cJSON *json
         .num_blocks = fum_config_list(&c, "block_out_channels", FUM_VAE_MAX_BLOCKS),
         .layers = fum_config_int(&c, "layers_per_block", 1, 1, 16),
         .groups = fum_config_int(&c, "norm_num_groups", 32, 1, 1 << 16),
-        .sample_size = fum_config_int(&c, "sample_size", 0, 1, 1 << 16),
         .mid_attention = fum_config_bool(&c, "mid_block_add_attention", true),
         .quant_conv = fum_config_bool(&c, "use_quant_conv", true),
         .post_quant_conv = fum_config_bool(&c, "use_post_quant_conv", true),

@@ -14,7 +14,6 @@ struct fum_vae_config {
     int num_blocks, channels[FUM_VAE_MAX_BLOCKS];
     int layers; // residual blocks of an encoder block; decoder blocks have one more
     int groups;
-    int sample_size; // pixels of the training pictures; 0: not said
     bool mid_attention, quant_conv, post_quant_conv;
     // z_model = (z - shift) · scale, per channel when there are statistics: (z - mean) · scale / std.
     double scale, shift;

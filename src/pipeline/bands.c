@@ -164,7 +164,7 @@ static enum fum_result build_head(const fum_pipeline *pipe, struct band *b, int 
                            pipe->vae_storage, FUM_STAGE_LATENTS);
     b->y = fum_vae_decode_head(graph, config, NULL, fum_vae_unscale(graph, config, b->x), block);
     add_stats(b);
-    return fum_graph_check(graph, err);
+    return fum_pipeline_check_graph(graph, "vae", err);
 }
 
 static enum fum_result build_pass(const fum_pipeline *pipe, struct band *b, const struct fum_vae_pass *pass, int rows,
@@ -182,7 +182,7 @@ static enum fum_result build_pass(const fum_pipeline *pipe, struct band *b, cons
         b->factors = fum_graph_input(graph, "factors", (struct fum_shape){2, {2, pass->in}}, FUM_F32, FUM_STAGE_LATENTS);
     b->y = fum_vae_pass_build(graph, pass, b->x, b->input, b->factors);
     add_stats(b);
-    return fum_graph_check(graph, err);
+    return fum_pipeline_check_graph(graph, "vae", err);
 }
 
 static enum fum_result measure(fum_pipeline *pipe, struct band *b, enum fum_result built, uint64_t *bytes,
@@ -377,12 +377,17 @@ static enum fum_result do_pass(struct job *job, const struct fum_vae_pass *pass)
     return FUM_OK;
 }
 
-static void to_values(const struct job *job, float *values) {
+// Writes the last pass's pixels, `room` values.
+static enum fum_result to_values(const struct job *job, float *values, size_t room) {
     const struct sheet *x = &job->x;
+    if ((size_t)x->height * (size_t)x->width * (size_t)x->channels != room)
+        return fum_error_set(job->err, FUM_ERR_FORMAT, "vae: a picture of %d x %d pixels and %d channels, not of %zu values",
+                             x->width, x->height, x->channels, room);
     size_t pixel = x->row_bytes / (size_t)x->width, count = (size_t)x->height * (size_t)x->width;
     for (size_t i = 0; i < count; i++)
         fum_convert_to_f32(values + i * (size_t)x->channels, x->data + i * pixel, job->pipe->vae_storage,
                            (size_t)x->channels);
+    return FUM_OK;
 }
 
 enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int height, int width, uint64_t room,
@@ -401,7 +406,8 @@ enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int h
         if (!result && !moments_finite(&job.moments)) snprintf(bad, 64, "%s", passes[i].module);
         if (!result) fum_log(pipe->params.log, FUM_LOG_DEBUG, "vae: pass %d of %d, %s", i + 1, count, passes[i].module);
     }
-    if (!result && !bad[0]) to_values(&job, values);
+    size_t factor = (size_t)fum_vae_factor(&pipe->view->vae), pixels = factor * (size_t)height * factor * (size_t)width;
+    if (!result && !bad[0]) result = to_values(&job, values, 3 * pixels);
     if (!result)
         fum_log(pipe->params.log, FUM_LOG_INFO, "vae: %d passes over bands, activations %.1f MiB at the most", count + 1,
                 (double)pipe->vae_stats.activation_bytes / (1 << 20));

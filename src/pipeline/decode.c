@@ -26,7 +26,7 @@ static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d, st
     d->pixels = fum_vae_decode(graph, config, NULL, fum_vae_unscale(graph, config, d->latents));
     fum_graph_output(graph, d->pixels, "pixels");
     fum_graph_add(graph, "check_finite", "check_finite", (fum_tensor *[]){d->flag, d->pixels}, 2, NULL);
-    return fum_graph_check(graph, err);
+    return fum_pipeline_check_graph(graph, "vae", err);
 }
 
 static enum fum_result compile(fum_pipeline *pipe, struct fum_decoder *d, struct fum_error *err) {

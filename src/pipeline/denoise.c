@@ -6,6 +6,7 @@
 #include "base/rng.h"
 
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 static fum_tensor *add_op(fum_graph *graph, const char *op, fum_tensor *const *inputs, int count,
@@ -38,14 +39,14 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
                     &(struct fum_unet_sizes){.batch = (int64_t)d->copies * d->batch,
                                              .steps = d->evals,
                                              .tokens = d->tokens,
-                                             .pooled = fum_encode_pooled(pipe)},
+                                             .pooled = fum_model_pooled(pipe->view)},
                     &d->unet);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
     add_op(graph, "check_finite", (fum_tensor *[]){d->flag, prediction}, 2, NULL);
     fum_tensor *updated = add_op(
         graph, "sampler_update", (fum_tensor *[]){d->state, prediction, d->coefs, d->counter, d->noise}, 5, attrs);
     add_op(graph, "counter_next", (fum_tensor *[]){d->counter, updated}, 2, NULL);
-    if ((result = fum_graph_check(graph, err))) return result;
+    if ((result = fum_pipeline_check_graph(graph, "unet", err))) return result;
     const struct fum_weight_source *source = &pipe->view->unet_weights;
     if (pipe->probing) return fum_pipeline_probe(pipe, &d->g, "unet", source, err);
     result = fum_pipeline_compile(pipe, &d->g, "unet", source, &pipe->unet_weights, err);
@@ -72,16 +73,51 @@ static enum fum_result write_rows(fum_pipeline *pipe, const struct fum_denoiser 
 // an aesthetic score in place of the target size.
 static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *run, const struct fum_denoiser *d,
                                       struct fum_error *err) {
+    enum { MOST = 6 };
     int per_picture = fum_unet_time_ids(&pipe->view->unet, pipe->context.pooled_channels);
     float h = (float)run->height, w = (float)run->width;
-    float ids[2][6] = {{h, w, 0, 0, h, w}, {h, w, 0, 0, h, w}};
+    float ids[2][MOST] = {{h, w, 0, 0, h, w}, {h, w, 0, 0, h, w}}, rows[2 * MOST];
+    if (per_picture < 1 || per_picture > MOST)
+        return fum_error_set(err, FUM_ERR_FORMAT, "unet: reads %d size numbers, not 5 or 6", per_picture);
     if (per_picture == 5) {
         ids[0][4] = (float)(d->copies == 2 ? pipe->view->traits.negative_aesthetic : pipe->view->traits.aesthetic);
         ids[1][4] = (float)pipe->view->traits.aesthetic;
     }
-    float rows[12];
-    for (int i = 0; i < 2 * per_picture && i < 12; i++) rows[i] = ids[i / per_picture][i % per_picture];
+    for (int i = 0; i < 2 * per_picture; i++) rows[i] = ids[i / per_picture][i % per_picture];
     return write_rows(pipe, d, d->unet.time_ids, rows, (size_t)per_picture, err);
+}
+
+// How much guidance the distilled model applies, w = guidance - 1 (Luo et al. 2023, section 4.2): sines, then cosines.
+// Rounded to f32 where diffusers' get_guidance_scale_embedding rounds.
+static enum fum_result write_guidance(fum_pipeline *pipe, const struct fum_run *run, const struct fum_denoiser *d,
+                                      struct fum_error *err) {
+    size_t channels = (size_t)pipe->view->unet.time_cond_channels, half = channels / 2;
+    float *row = fum_calloc(channels, sizeof *row);
+    if (!row) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the guidance");
+    float w = (run->guidance - 1) * 1000, step = (float)log(10000) / (float)(half - 1);
+    for (size_t i = 0; i < half; i++) {
+        float angle = w * (float)exp((double)((float)i * -step));
+        row[i] = (float)sin((double)angle);
+        row[half + i] = (float)cos((double)angle);
+    }
+    enum fum_result result = fum_executable_write(d->g.exe, d->unet.timestep_cond, row, channels, err);
+    fum_free(row);
+    return result;
+}
+
+// The class, the same for every picture and both branches.
+static enum fum_result write_class(fum_pipeline *pipe, const struct fum_run *run, const struct fum_denoiser *d,
+                                   struct fum_error *err) {
+    int32_t rows[2 * FUM_MAX_BATCH];
+    float times[2 * FUM_MAX_BATCH];
+    size_t batch = (size_t)(d->copies * d->batch);
+    bool table = pipe->view->unet.class_embed == FUM_UNET_CLASS_TABLE;
+    for (size_t i = 0; i < batch; i++) {
+        rows[i] = table ? (int32_t)run->class_label : 0;
+        times[i] = run->class_label;
+    }
+    return table ? fum_executable_write_i32(d->g.exe, d->unet.class_labels, rows, batch, err)
+                 : fum_executable_write(d->g.exe, d->unet.class_labels, times, batch, err);
 }
 
 static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
@@ -108,7 +144,7 @@ static struct fum_denoiser wanted_by(const fum_pipeline *pipe, const struct fum_
                                  .batch = run->batch,
                                  .height = run->latent_height,
                                  .width = run->latent_width,
-                                 .tokens = pipe->view->text[0].config.positions,
+                                 .tokens = pipe->view->text[0].tokens,
                                  .evals = program->evals,
                                  .slots = program->slots,
                                  .noise_rows = program->noise_rows,
@@ -143,6 +179,8 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
         (result = write_rows(pipe, d, d->unet.text_embeds, c->pooled, (size_t)c->pooled_channels, err)))
         return result;
     if (d->unet.time_ids && (result = write_time_ids(pipe, run, d, err))) return result;
+    if (d->unet.timestep_cond && (result = write_guidance(pipe, run, d, err))) return result;
+    if (d->unet.class_labels && (result = write_class(pipe, run, d, err))) return result;
     if ((result = write_tables(pipe, run, err))) return result;
     if ((result = fum_executable_run(d->g.exe, FUM_STAGE_PROMPT, err))) return result;
     return fum_executable_run(d->g.exe, FUM_STAGE_STEPS, err);

@@ -12,12 +12,12 @@ static enum fum_result tokenize(const fum_pipeline *pipe, const struct fum_model
                                 int32_t *ids, bool warn, struct fum_error *err) {
     struct fum_token_fit fit = {0};
     enum fum_result result =
-        fum_tokenizer_encode_padded(text->tokenizer, prompt, strlen(prompt), text->config.positions, ids, &fit, err);
+        fum_tokenizer_encode_padded(text->tokenizer, prompt, strlen(prompt), text->tokens, ids, &fit, err);
     if (!result && fit.cut && warn)
         fum_log(pipe->params.log, FUM_LOG_WARN, "the prompt has %zu tokens, the model reads %d: \"%s\" was cut off",
-                fit.count, text->config.positions, fit.cut);
+                fit.count, text->tokens, fit.cut);
     fum_token_fit_free(&fit);
-    for (int i = 0; i < text->config.positions && !result; i++)
+    for (int i = 0; i < text->tokens && !result; i++)
         if (ids[i] < 0 || ids[i] >= text->config.vocab)
             result = fum_error_set(err, FUM_ERR_FORMAT, "%s: the tokenizer gives id %d, the encoder knows %d",
                                    text->part, (int)ids[i], text->config.vocab);
@@ -33,7 +33,7 @@ static enum fum_result encoder_build(fum_pipeline *pipe, struct fum_encoder *e, 
     if (result) return result;
     fum_graph *graph = e->g.graph;
     if (pipe->params.weights == FUM_WEIGHTS_Q8_0) fum_graph_quantise(graph);
-    e->ids = fum_graph_input(graph, "ids", (struct fum_shape){2, {1, text->config.positions}}, FUM_I32,
+    e->ids = fum_graph_input(graph, "ids", (struct fum_shape){2, {1, text->tokens}}, FUM_I32,
                              FUM_STAGE_PROMPT);
     e->ends = fum_graph_input(graph, "ends", (struct fum_shape){2, {1, 1}}, FUM_I32, FUM_STAGE_PROMPT);
     struct fum_clip_outputs out = {0};
@@ -48,7 +48,7 @@ static enum fum_result encoder_build(fum_pipeline *pipe, struct fum_encoder *e, 
     e->pooled = out.pooled;
     fum_graph_output(graph, e->hidden, "hidden");
     if (e->pooled) fum_graph_output(graph, e->pooled, "pooled");
-    return fum_graph_check(graph, err);
+    return fum_pipeline_check_graph(graph, text->part, err);
 }
 
 static enum fum_result encoder_make(fum_pipeline *pipe, int which, int skip, struct fum_error *err) {
@@ -70,13 +70,6 @@ enum fum_result fum_encode_probe(fum_pipeline *pipe, int which, int skip, struct
     return result;
 }
 
-int fum_encode_pooled(const fum_pipeline *pipe) {
-    int channels = 0;
-    for (int i = 0; i < pipe->view->num_text && pipe->view->unet.text_time; i++)
-        if (pipe->view->text[i].config.projection) channels = pipe->view->text[i].config.projection;
-    return channels;
-}
-
 static bool all_finite(const float *values, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (!isfinite(values[i])) return false;
@@ -89,7 +82,7 @@ static enum fum_result encoder_run(fum_pipeline *pipe, int which, const char *pr
                                    int column, bool *finite, struct fum_error *err) {
     struct fum_encoder *e = &pipe->encoders[which];
     const struct fum_model_text *text = &pipe->view->text[which];
-    size_t tokens = (size_t)text->config.positions, channels = (size_t)text->config.channels;
+    size_t tokens = (size_t)text->tokens, channels = (size_t)text->config.channels;
     int32_t *ids = fum_calloc(tokens, sizeof *ids);
     float *hidden = fum_calloc(tokens * channels, sizeof *hidden);
     enum fum_result result = FUM_OK;
@@ -156,19 +149,9 @@ static bool same_text(const char *a, const char *b) {
 
 static enum fum_result context_make(fum_pipeline *pipe, struct fum_context *c, struct fum_error *err) {
     const struct fum_model_view *view = pipe->view;
-    for (int i = 0; i < view->num_text; i++) {
-        const struct fum_clip_config *config = &view->text[i].config;
-        if (i && config->positions != c->tokens)
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s reads %d tokens, the first encoder %d",
-                                 view->text[i].part, config->positions, c->tokens);
-        c->tokens = config->positions;
-        c->channels += config->channels;
-    }
-    c->pooled_channels = fum_encode_pooled(pipe);
-    int wanted = view->unet.context_proj ? view->unet.context_proj : view->unet.context_channels;
-    if (c->channels != wanted)
-        return fum_error_set(err, FUM_ERR_FORMAT, "the text encoders give %d channels, the UNet reads %d", c->channels,
-                             wanted);
+    c->tokens = view->text[0].tokens;
+    for (int i = 0; i < view->num_text; i++) c->channels += view->text[i].config.channels;
+    c->pooled_channels = fum_model_pooled(pipe->view);
     c->hidden = fum_calloc((size_t)c->rows * (size_t)c->tokens, (size_t)c->channels * sizeof *c->hidden);
     if (c->pooled_channels) c->pooled = fum_calloc((size_t)c->rows, (size_t)c->pooled_channels * sizeof *c->pooled);
     if (!c->hidden || (c->pooled_channels && !c->pooled))

@@ -7,9 +7,10 @@
 #include "pipeline/budget.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { MAX_SIDE = 16384, MAX_COUNT = 100000, MAX_BATCH = 64 };
+enum { MAX_SIDE = FUM_MODEL_MAX_SIDE, MAX_COUNT = 100000, MAX_BATCH = FUM_MAX_BATCH };
 
 static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
@@ -68,6 +69,27 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
     return fum_sample_create(&run->program, &sample, err);
 }
 
+static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
+    const struct fum_unet_config *unet = &pipe->view->unet;
+    const struct fum_generate_params *p = run->params;
+    run->class_label = p->class_label;
+    if (unet->class_embed == FUM_UNET_CLASS_NONE)
+        return p->has_class ? fum_error_set(err, FUM_ERR_ARG, "the model %s has no classes: leave --class out",
+                                            fum_model_get_info(pipe->model)->name)
+                            : FUM_OK;
+    bool table = unet->class_embed == FUM_UNET_CLASS_TABLE;
+    bool fits = table ? p->class_label >= 0 && p->class_label < (float)unet->class_count &&
+                            p->class_label == floorf(p->class_label)
+                      : isfinite(p->class_label);
+    if (p->has_class && fits) return FUM_OK;
+    if (!table) return fum_error_set(err, FUM_ERR_ARG, "the model embeds a number for its class: give one with --class");
+    if (!p->has_class)
+        return fum_error_set(err, FUM_ERR_ARG, "the model has %d classes: choose one with --class, from 0 to %d",
+                             unet->class_count, unet->class_count - 1);
+    return fum_error_set(err, FUM_ERR_ARG, "class %g is not one of the model's: --class takes 0 to %d",
+                         (double)p->class_label, unet->class_count - 1);
+}
+
 static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_generate_params *params, struct fum_run *run,
                                 struct fum_error *err) {
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
@@ -81,16 +103,19 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
     if (run->batch > run->count) run->batch = run->count;
     run->guidance = params->guidance != 0 ? params->guidance : info->guidance;
     if (!isfinite(run->guidance)) return fum_error_set(err, FUM_ERR_ARG, "guidance must be a number");
-    run->copies = run->guidance == 1 ? 1 : 2;
+    // A UNet distilled with guidance reads it as an input: there is no second branch.
+    bool distilled = pipe->view->unet.time_cond_channels > 0;
+    run->copies = run->guidance == 1 || distilled ? 1 : 2;
+    if (distilled && params->negative && *params->negative)
+        fum_log(pipe->params.log, FUM_LOG_WARN, "the model reads its guidance as an input: the negative prompt is not used");
     run->clip_skip = params->clip_skip ? params->clip_skip : info->clip_skip;
-    int layers = pipe->view->num_text ? pipe->view->text[0].config.layers : 0;
-    for (int i = 1; i < pipe->view->num_text; i++)
-        if (pipe->view->text[i].config.layers < layers) layers = pipe->view->text[i].config.layers;
-    if (run->clip_skip < 1 || run->clip_skip - 1 + pipe->view->traits.skip_base > layers)
+    int most = fum_model_max_clip_skip(pipe->view);
+    if (run->clip_skip < 1 || run->clip_skip > most)
         return fum_error_set(err, FUM_ERR_ARG, "clip skip %d is not between 1 and %d, the text encoder's layers",
-                             run->clip_skip, layers - pipe->view->traits.skip_base + 1);
+                             run->clip_skip, most);
     enum fum_result result = check_size(pipe, run, err);
     if (!result) result = check_noise(run, err);
+    if (!result) result = check_class(pipe, run, err);
     return result ? result : make_program(pipe, run, err);
 }
 
@@ -121,6 +146,9 @@ static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run,
 
 static char *parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {
     const struct fum_generate_params *p = run->params;
+    char class_label[32];
+    snprintf(class_label, sizeof class_label, "%.9g", (double)p->class_label);
+    const struct fum_image_extra extra = {"Class", class_label};
     return fum_image_format_parameters(&(struct fum_image_parameters){
         .prompt = p->prompt,
         .negative = p->negative,
@@ -134,6 +162,8 @@ static char *parameters_text(const fum_pipeline *pipe, const struct fum_run *run
         .model = fum_model_get_info(pipe->model)->name,
         .clip_skip = run->clip_skip,
         .rng = p->rng == FUM_RNG_CPU ? "CPU" : "NV",
+        .extra = &extra,
+        .extra_count = p->has_class ? 1 : 0,
         .version = "fumarole " FUM_VERSION,
     });
 }

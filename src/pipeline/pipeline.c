@@ -34,6 +34,8 @@ static void on_problem(void *user, enum fum_model_problem problem, const char *p
 // Every tensor is looked for before the long work begins, not when its part is loaded.
 static enum fum_result check_model(const fum_model *model, struct fum_error *err) {
     struct problem problem = {0};
+    const char *unusable = fum_model_get_info(model)->unusable;
+    if (unusable) return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", unusable);
     enum fum_result result = fum_model_check(model, on_problem, &problem, err);
     if (!problem.count) return result;
     return fum_error_set(err, FUM_ERR_FORMAT, "%s; %d in all (fumarole info lists them)", problem.text, problem.count);
@@ -100,6 +102,13 @@ static bool on_load(void *user, uint64_t done, uint64_t total) {
 static void on_dump(void *user, const char *pass, const char *text, const char *dot) {
     fum_pipeline *pipe = user;
     pipe->params.on_graph(pipe->params.user, pipe->loading, pass, text, dot);
+}
+
+enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part, struct fum_error *err) {
+    struct fum_error built = {0};
+    enum fum_result result = fum_graph_check(graph, &built);
+    if (!result) return FUM_OK;
+    return fum_error_set(err, result == FUM_ERR_ARG ? FUM_ERR_UNSUPPORTED : result, "%s: %s", part, built.text);
 }
 
 enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,

@@ -8,6 +8,8 @@
 #include "graph/executable.h"
 #include "model/model.h"
 
+enum { FUM_MAX_BATCH = 64 };
+
 // A graph with what it compiled to.
 struct fum_stage_graph {
     fum_graph *graph;
@@ -71,6 +73,9 @@ struct fum_pipeline {
     double step_seconds;
 };
 
+// fum_graph_check for a graph of `part`. What a sound model cannot build at this size is FUM_ERR_UNSUPPORTED, not a wrong
+// argument of the caller.
+enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part, struct fum_error *err);
 // Compiles `g->graph` with the part's weights, creating their store on first use.
 enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
                                      const struct fum_weight_source *source, fum_weights **weights,
@@ -83,8 +88,6 @@ void fum_stage_graph_clear(struct fum_stage_graph *g);
 // Encodes prompt and negative (unless the same are in pipe->context). `guided`: with the unconditional row.
 enum fum_result fum_encode(fum_pipeline *pipe, const char *prompt, const char *negative, bool guided, int clip_skip,
                            struct fum_error *err);
-// Channels of the pooled embedding that the UNet takes; 0: none.
-int fum_encode_pooled(const fum_pipeline *pipe);
 
 // What a run of the sampler needs; the request with all defaults filled in.
 struct fum_run {
@@ -93,6 +96,7 @@ struct fum_run {
     int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
     int count, batch, copies, clip_skip;
     float guidance;
+    float class_label; // of models with classes
 };
 
 // With a budget: plans a part without loading it, so that pipe->least takes part in what it needs.

@@ -360,6 +360,40 @@ static void test_wrong_use(void **state) {
     fum_graph_destroy(&g);
 }
 
+// A stage whose inputs or states hold nothing is refused by name; what was written stays for later runs.
+static void test_never_written(void **state) {
+    fum_device *device = *state;
+    struct fum_error err = {0};
+    fum_graph *g = NULL;
+    fum_executable *exe = NULL;
+    struct fum_shape shape = {2, {3, 8}};
+    float data[24], out[24];
+    for (int i = 0; i < 24; i++) data[i] = (float)i;
+    fum_graph_create(&g, FUM_F32, NULL);
+    fum_tensor *prompt = fum_graph_input(g, "words", shape, FUM_F32, FUM_STAGE_PROMPT);
+    fum_tensor *x = fum_graph_input(g, "pixels", shape, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *kept = fum_graph_state(g, "kept", shape, FUM_F32);
+    fum_tensor *h = add(g, "relu", prompt, NULL, NULL, NULL);
+    fum_tensor *y = add(g, "add", add(g, "add", h, slice(g, kept, 0, 0, 3), NULL, NULL), x, NULL, NULL);
+    fum_graph_output(g, y, "y");
+    if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
+    assert_int_equal(fum_executable_run(exe, FUM_STAGE_PROMPT, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "words"));
+    assert_int_equal(fum_executable_write(exe, prompt, data, 24, &err), FUM_OK);
+    assert_int_equal(fum_executable_run(exe, FUM_STAGE_PROMPT, &err), FUM_OK);
+    assert_int_equal(fum_executable_write(exe, x, data, 24, &err), FUM_OK);
+    assert_int_equal(fum_executable_run(exe, FUM_STAGE_LATENTS, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "kept"));
+    assert_int_equal(fum_executable_write(exe, kept, data, 24, &err), FUM_OK);
+    for (int run = 0; run < 2; run++) {
+        if (fum_executable_run(exe, FUM_STAGE_LATENTS, &err) || fum_executable_read(exe, y, out, 24, &err))
+            fail_msg("%s", err.text);
+        for (int i = 0; i < 24; i++) assert_true(out[i] == 3 * data[i]);
+    }
+    fum_executable_destroy(&exe);
+    fum_graph_destroy(&g);
+}
+
 static int set_up(void **state) {
     struct fum_error err = {0};
     fum_device *device = NULL;
@@ -381,6 +415,6 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_compare), cmocka_unit_test(test_bad_weights),
                                        cmocka_unit_test(test_joined), cmocka_unit_test(test_windows),
-                                       cmocka_unit_test(test_wrong_use)};
+                                       cmocka_unit_test(test_wrong_use), cmocka_unit_test(test_never_written)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -59,6 +59,12 @@ void golden_open(struct golden *g, const char *folder, const char *part) {
     must(fum_graph_create(&g->graph, FUM_F32, &err), &err);
 }
 
+bool golden_projected(const cJSON *config) {
+    const cJSON *classes = cJSON_GetObjectItemCaseSensitive(config, "architectures");
+    const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(classes, 0));
+    return name && strstr(name, "WithProjection");
+}
+
 void golden_store(struct golden *g, enum fum_dtype storage, double bound) {
     struct fum_error err;
     fum_graph_destroy(&g->graph);

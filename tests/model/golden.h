@@ -41,6 +41,8 @@ bool golden_stores(enum fum_dtype type);
 int golden_end(int status);
 
 void golden_open(struct golden *g, const char *folder, const char *part); // f32, bound 1e-4
+// True if a text encoder's configuration is of the class with a projection.
+bool golden_projected(const cJSON *config);
 // Before anything is built: stores values as `storage`, and widens the bound to it.
 void golden_store(struct golden *g, enum fum_dtype storage, double bound);
 void golden_close(struct golden *g);

@@ -50,7 +50,7 @@ static enum fum_result build_vae(fum_graph *graph, const cJSON *json, struct fum
 static enum fum_result build_text(fum_graph *graph, const cJSON *json, struct fum_error *err) {
     struct fum_clip_config c;
     struct fum_clip_outputs out;
-    enum fum_result result = fum_clip_config_parse(&c, json, "config", err);
+    enum fum_result result = fum_clip_config_parse(&c, json, golden_projected(json), "config", err);
     if (result) return result;
     struct fum_shape ids = {2, {2, 77}}, ends = {2, {1, 2}};
     struct fum_clip_params params = {

@@ -1,0 +1,12 @@
+// Whether what a model's configurations say fits together: the question that every model answers when it opens.
+#ifndef FUM_MODEL_FIT_H
+#define FUM_MODEL_FIT_H
+
+#include "model/model_parts.h"
+
+// FUM_ERR_FORMAT names the file, the key, its value and what is needed.
+enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *err);
+// FUM_ERR_UNSUPPORTED when the model is sound but needs more than a prompt and the number of a class.
+enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error *err);
+
+#endif

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# models.sh FUMAROLE: models whose configurations do not fit, and how models are found and described, without a GPU.
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+
+# model NAME: a copy of tests/data/model-NAME as the folder m.
+model() {
+    rm -rf m
+    cp -r "$FUM_TEST_DATA/model-$1" m
+    chmod -R u+w m
+}
+
+# put FILE KEY VALUE: sets a number, text or null of a configuration in m; a key that it lacks is added.
+put() {
+    if grep -q "\"$2\":" "m/$1"; then
+        sed -i "s|\"$2\": *[^,[{}]*\(,\?\)$|\"$2\": $3\1|" "m/$1"
+    else
+        sed -i "1s|{|{\"$2\": $3,|" "m/$1"
+    fi
+}
+
+# refused KIND FILE KEY VALUE PATTERN...: with that value both info and generate fail in one line that names file and key.
+refused() {
+    local kind=$1 file=$2 key=$3 value=$4 pattern=$5
+    model "$kind"
+    put "$file" "$key" "$value"
+    expect 1 "m/$file: \"$key\" $pattern" info m
+    expect 1 "m/$file: \"$key\" $pattern" generate -m m -W 16 -H 16 --steps 1 heart
+}
+
+refused sd1 vae/config.json out_channels 64 'is 64, but must be 3'
+refused sd1 vae/config.json out_channels 1 'is 1, but must be 3'
+refused sd1 unet/config.json out_channels 8 "is 8, but must be 4, the VAE's latent_channels"
+refused sd1 unet/config.json cross_attention_dim 24 'is 24, but must be 32, the hidden_size'
+refused sd1 unet/config.json conv_in_kernel 2 'is 2, but must be odd'
+refused sd1 unet/config.json conv_out_kernel 4 'is 4, but must be odd'
+refused sd1 unet/config.json sample_size 16384 'is 16384, which is a picture of more than 16384 pixels'
+refused sd1 unet/config.json time_cond_proj_dim 3 'is 3, which is too few'
+refused sd1 unet/config.json freq_shift 1000 'is 1000, not a number'
+refused sd1 unet/config.json norm_num_groups 7 'is 7, which does not divide'
+refused sd1 text_encoder/config.json vocab_size 100 "is 100, but the tokenizer's start token has the id"
+refused sd1 text_encoder/config.json max_position_embeddings 1 'is 1, not a whole number from 2'
+for dim in 2 4 16 24 48; do
+    model sdxl
+    put unet/config.json addition_time_embed_dim $dim
+    pattern="m/unet/config.json: \"projection_class_embeddings_input_dim\" is 68, but must be the pooled text's 20"
+    expect 1 "$pattern" info m
+    expect 1 "$pattern" generate -m m heart
+done
+model sdxl
+put text_encoder_2/config.json max_position_embeddings 60
+expect 1 'm/text_encoder_2/config.json: reads 60 tokens, but the first text encoder reads 77' info m
+model refiner
+sed -i 's/CLIPTextModelWithProjection/CLIPTextModel/' m/model_index.json
+expect 0 'Stable Diffusion XL refiner' info m # its weights hold a projection
+
+# fumarole.json is a configuration like the others.
+# settings KEY VALUE PATTERN: refused with that value among the defaults.
+settings() {
+    model sd1
+    echo "{\"defaults\": {\"$1\": $2}}" >m/fumarole.json
+    expect 1 "m/fumarole.json: \"$1\" $3" info m
+}
+settings width -2147483648 'is -2\.14748e\+09, not a whole number from 2 to 16384'
+settings width 1e300 'is 1e\+300, not a whole number'
+settings width '"64"' 'must be a whole number'
+settings width 5 'is 5, but must be a multiple of 2'
+settings height 0 'is 0, not a whole number from 2'
+settings steps 0 'is 0, not a whole number from 1'
+settings steps 2.5 'is 2.5, not a whole number'
+settings guidance -3 'is -3, not a number from 0'
+settings clip_skip 5 'is 5, not a whole number from 1 to 4'
+settings sampler '"magic"' 'is "magic", which is no sampler'
+settings sampler 7 'must be a string'
+for json in '{"name": 7}' '{"defaults": 7}' '{"prompts": {}}' '{"prompts": ["a", 7]}' '{"words": "heart"}'; do
+    model sd1
+    echo "$json" >m/fumarole.json
+    expect 1 'm/fumarole.json: "[a-z]*" must be ' info m
+done
+model sd1
+echo '{"defaults": {"width": 24, "height": 16, "guidance": 3, "sampler": "ddim"}}' >m/fumarole.json
+expect 0 'defaults  24 x 16 .*, 20 steps, guidance 3, sampler ddim' info m
+
+# A size of two numbers is a height and a width.
+model sd1
+sed -i 's/"sample_size": 8/"sample_size": [12, 8]/' m/unet/config.json
+expect 0 'defaults  16 x 24 ' info m
+
+# Folders that other pipelines of the same parts were saved from.
+for class in StableDiffusionImg2ImgPipeline StableDiffusionInpaintPipeline LatentConsistencyModelPipeline; do
+    model sd1
+    put model_index.json _class_name "\"$class\""
+    expect 0 'm: Stable Diffusion, custom size' info m
+done
+for class in StableDiffusionXLImg2ImgPipeline StableDiffusionXLInpaintPipeline; do
+    model sdxl
+    put model_index.json _class_name "\"$class\""
+    expect 0 'm: Stable Diffusion XL, custom size' info m
+done
+model sd1
+put model_index.json _class_name '"StableDiffusionXLPipeline"'
+expect 1 'says StableDiffusionXLPipeline, but the UNet does not read pooled text' info m
+
+# A whole folder by one of its files.
+model sd1
+for path in m/unet m/unet/ m/model_index.json m/unet/diffusion_pytorch_model.safetensors m/text_encoder/model.safetensors; do
+    expect 0 'm: Stable Diffusion, custom size' info "$path"
+done
+cp m/unet/diffusion_pytorch_model.safetensors alone.safetensors
+expect 1 'alone.safetensors: this is one part of a diffusers folder; give the folder' info alone.safetensors
+
+# described PATTERN: info lists the parts of m before it says why generate cannot use it, as generate does too.
+described() {
+    expect 1 "$1" info m
+    grep -q '^  vae  *AutoencoderKL .* tensors ' out.txt || { failures=$((failures + 1)); echo "FAILED: no parts of m"; cat out.txt; }
+    expect 1 "$1" generate -m m heart
+}
+model sd1
+put model_index.json _class_name '"StableDiffusionInstructPix2PixPipeline"'
+described 'm: a StableDiffusionInstructPix2PixPipeline, which is none of the pipelines that generate can use yet'
+model sd1
+put unet/config.json class_embed_type '"identity"'
+put unet/config.json time_embedding_dim 96
+expect 1 'm/unet/config.json: "class_embed_type" needs a vector of 96 numbers' generate -m m heart
+finish
