@@ -67,7 +67,7 @@ struct fum_image {
 };
 
 struct fum_generate_params {
-    const char *prompt;   // UTF-8
+    const char *prompt;   // UTF-8; a warning names grammar such as "(x:1.2)", which is read as plain text
     const char *negative; // NULL: none
     int width, height;    // pixels; 0: the model's own size
     int steps;            // 0: the model's usual count

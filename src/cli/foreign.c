@@ -1,12 +1,16 @@
-// The one table of what other tools call their options and values. sd-cli's list follows its common.cpp and main.cpp.
+// The one table of what other tools call their options and values. sd-cli's list follows its common.cpp and
+// main.cpp.
 #include "foreign.h"
 
 #include <stddef.h>
 
 // Rows: name, takes a value, kind, note.
-#define NO_EFFECT(name, takes_value, note) {name, takes_value, CLI_NO_EFFECT, note, NULL, 0}
-#define NOT_YET(name, takes_value, off)    {name, takes_value, CLI_UNSUPPORTED, NULL, off, 0}
-#define RENAMED(name, takes_value, note)   {name, takes_value, CLI_RENAMED, note, NULL, 0}
+#define NO_EFFECT(name, takes_value, note)                                                                   \
+    { name, takes_value, CLI_NO_EFFECT, note, NULL, 0 }
+#define NOT_YET(name, takes_value, off)                                                                      \
+    { name, takes_value, CLI_UNSUPPORTED, NULL, off, 0 }
+#define RENAMED(name, takes_value, note)                                                                     \
+    { name, takes_value, CLI_RENAMED, note, NULL, 0 }
 
 static const char fused[] = "attention is always fused", one_device[] = "every part runs on the device",
                   by_shape[] = "kernels are chosen by shape", sized[] = "bands fit the memory available";
@@ -25,7 +29,7 @@ static const struct cli_foreign_option options[] = {
     NO_EFFECT("params-backend", true, "--memory-budget decides where weights are kept"),
     NO_EFFECT("split-mode", true, "one device is used"),
     NO_EFFECT("stream-layers", false, "weights beyond the memory budget are always streamed"),
-    NO_EFFECT("mmap", false, "model files are always mapped"),
+    NO_EFFECT("mmap", false, "model files are read, never mapped"),
     NO_EFFECT("eager-load", false, "weights are loaded when first needed"),
     NO_EFFECT("vae-tile-size", true, sized),
     NO_EFFECT("vae-relative-tile-size", true, sized),
@@ -128,7 +132,8 @@ static const struct cli_foreign_option options[] = {
     NOT_YET("moe-boundary", true, NULL),
     NOT_YET("qwen-image-layers", true, NULL),
     // sd-cli: sampling
-    {"guidance", true, CLI_UNSUPPORTED, "it is the guidance of distilled models; --cfg-scale is the usual one", NULL, 0},
+    {"guidance", true, CLI_UNSUPPORTED,
+     "it is the guidance of distilled models; --cfg-scale is the usual one", NULL, 0},
     NOT_YET("sigmas", true, NULL),
     NOT_YET("flow-shift", true, NULL),
     NOT_YET("timestep-shift", true, "0"),
@@ -215,7 +220,7 @@ static const struct cli_foreign_option options[] = {
     NO_EFFECT("no-half-vae", false, "decoding uses f32 where f16 overflows"),
     NO_EFFECT("xformers", false, fused),
     NO_EFFECT("opt-sdp-attention", false, fused),
-    NO_EFFECT("no-mmap", false, "model files are always mapped"),
+    NO_EFFECT("no-mmap", false, "model files are read, never mapped"),
     // … and what is still missing
     NOT_YET("init-image", true, NULL),
     NOT_YET("mask-image", true, NULL),
@@ -245,8 +250,10 @@ static const struct cli_foreign_option options[] = {
     {NULL, false, CLI_NO_EFFECT, NULL, NULL, 0},
 };
 
-#define MAPPED(option, value, ours)   {option, value, CLI_MAPPED, ours, NULL}
-#define NO_VALUE_YET(option, value)   {option, value, CLI_UNSUPPORTED, NULL, NULL}
+#define MAPPED(option, value, ours)                                                                          \
+    { option, value, CLI_MAPPED, ours, NULL }
+#define NO_VALUE_YET(option, value)                                                                          \
+    { option, value, CLI_UNSUPPORTED, NULL, NULL }
 
 static const struct cli_foreign_value values[] = {
     MAPPED("prediction", "eps", "epsilon"),

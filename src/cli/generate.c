@@ -91,15 +91,16 @@ static int read_noise(struct job *job) {
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
+// Prints one line when the model knows hardly any word of the prompt.
 static void suggest(const struct job *job) {
     const char *suggestions[MAX_SUGGESTIONS];
-    int count = fum_model_suggest(job->model, job->options.prompt, suggestions, MAX_SUGGESTIONS);
-    if (count <= 0)
+    char unknown[200];
+    if (!fum_model_unknown_words(job->model, job->options.prompt, unknown, sizeof unknown))
         return;
-    fprintf(stderr, "fumarole: the model %s knows no word of this prompt; try",
-            fum_model_get_info(job->model)->name);
+    int count = fum_model_suggest(job->model, job->options.prompt, suggestions, MAX_SUGGESTIONS);
+    fprintf(stderr, "fumarole: the model %s does not know: %s", fum_model_get_info(job->model)->name, unknown);
     for (int i = 0; i < count; i++)
-        fprintf(stderr, "%s \"%s\"", i ? "," : "", suggestions[i]);
+        fprintf(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
     fputc('\n', stderr);
 }
 

@@ -8,8 +8,7 @@ enum { MARGIN = 2, OPTION_COLUMN = 32, NARROW = 60, NARROW_COLUMN = 8, MAX_TEXT 
 // Counts code points: continuation bytes of UTF-8 take no column.
 static int count_columns(const char *text, size_t bytes) {
     int columns = 0;
-    for (size_t i = 0; i < bytes; i++)
-        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+    for (size_t i = 0; i < bytes; i++) columns += ((unsigned char)text[i] & 0xc0) != 0x80;
     return columns;
 }
 
@@ -47,8 +46,7 @@ void cli_help_text(const char *text, int indent) {
 
 void cli_help_row(const char *left, const char *right, int column) {
     int width = cli_terminal_width(), used = MARGIN + count_columns(left, strlen(left));
-    if (width < NARROW)
-        column = NARROW_COLUMN;
+    if (width < NARROW) column = NARROW_COLUMN;
     printf("%*s%s", MARGIN, "", left);
     if (used + 1 > column)
         printf("\n%*s", column, "");
@@ -59,8 +57,7 @@ void cli_help_row(const char *left, const char *right, int column) {
 
 static void print_option(const struct cli_option *option) {
     char left[80], right[MAX_TEXT], letter[8] = "    ";
-    if (option->letter)
-        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    if (option->letter) snprintf(letter, sizeof letter, "-%c, ", option->letter);
     snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->value ? " " : "",
              option->value ? option->value : "");
     snprintf(right, sizeof right, "%s", option->help);
@@ -79,8 +76,7 @@ void cli_help_options(const struct cli_option *options) {
         else if (option->help)
             print_option(option);
     }
-    if (grouped)
-        printf("\nHelp:\n");
+    if (grouped) printf("\nHelp:\n");
     cli_help_row("-h, --help", "this text", OPTION_COLUMN);
     cli_help_row("-V, --version", "the version of the program", OPTION_COLUMN);
 }

@@ -22,10 +22,8 @@ static int min_int(int a, int b) {
 int cli_edit_distance(const char *a, const char *b) {
     int rows[3][LONGEST_WORD + 1];
     size_t a_len = strlen(a), b_len = strlen(b);
-    if (a_len > LONGEST_WORD || b_len > LONGEST_WORD)
-        return INT_MAX;
-    for (size_t j = 0; j <= b_len; j++)
-        rows[0][j] = (int)j;
+    if (a_len > LONGEST_WORD || b_len > LONGEST_WORD) return INT_MAX;
+    for (size_t j = 0; j <= b_len; j++) rows[0][j] = (int)j;
     for (size_t i = 1; i <= a_len; i++) {
         int *row = rows[i % 3], *above = rows[(i - 1) % 3], *two_above = rows[(i + 1) % 3];
         row[0] = (int)i;
@@ -39,13 +37,12 @@ int cli_edit_distance(const char *a, const char *b) {
     return rows[a_len % 3][b_len];
 }
 
-// Returns the edits that make `word` a misspelling of `other`, or INT_MAX when it looks like another word. Slips keep
-// the first letter, or swap the first two; words of seven letters and more may have two.
+// Returns the edits that make `word` a misspelling of `other`, or INT_MAX when it looks like another word.
+// Slips keep the first letter, or swap the first two; words of seven letters and more may have two.
 static int misspelling(const char *word, const char *other) {
     size_t len = strlen(word);
     bool begins_alike = word[0] == other[0] || (word[0] && word[0] == other[1] && word[1] == other[0]);
-    if (len < 3 || !begins_alike)
-        return INT_MAX;
+    if (len < 3 || !begins_alike) return INT_MAX;
     int distance = cli_edit_distance(word, other);
     return distance <= (len < 7 ? 1 : 2) ? distance : INT_MAX;
 }
@@ -91,7 +88,8 @@ static bool parse_real(struct cli_parse *parse, const struct cli_option *option,
     if (end == text || *end || !isfinite(value))
         return refuse(parse, "--%s needs a number, not \"%.60s\"", option->name, text);
     if (option->min < option->max && (value < option->min || value > option->max))
-        return refuse(parse, "--%s must be from %g to %g, not %.60s", option->name, option->min, option->max, text);
+        return refuse(parse, "--%s must be from %g to %g, not %.60s", option->name, option->min, option->max,
+                      text);
     *(double *)((char *)parse->values + option->offset) = value;
     return true;
 }
@@ -102,8 +100,8 @@ static bool parse_int(struct cli_parse *parse, const struct cli_option *option, 
     if (end == text || *end)
         return refuse(parse, "--%s needs a whole number, not \"%.60s\"", option->name, text);
     if ((double)value < option->min || (double)value > option->max)
-        return refuse(parse, "--%s must be from %.0f to %.0f, not %.60s", option->name, option->min, option->max,
-                      text);
+        return refuse(parse, "--%s must be from %.0f to %.0f, not %.60s", option->name, option->min,
+                      option->max, text);
     *(int *)((char *)parse->values + option->offset) = (int)value;
     return true;
 }
@@ -116,8 +114,8 @@ static bool parse_seed(struct cli_parse *parse, const struct cli_option *option,
     errno = 0;
     seed.value = strtoull(digits, NULL, 10);
     if (errno && !seed.random)
-        return refuse(parse, "--%s must be at most %llu, not %.60s", option->name, (unsigned long long)UINT64_MAX,
-                      text);
+        return refuse(parse, "--%s must be at most %llu, not %.60s", option->name,
+                      (unsigned long long)UINT64_MAX, text);
     *(struct cli_seed *)((char *)parse->values + option->offset) = seed;
     return true;
 }
@@ -126,27 +124,23 @@ static bool parse_seed(struct cli_parse *parse, const struct cli_option *option,
 static bool same_word(const char *a, const char *b) {
     for (; *a && *b; a++, b++) {
         int x = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a, y = *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
-        if (x != y)
-            return false;
+        if (x != y) return false;
     }
     return *a == *b;
 }
 
 // Returns the first spelling of the option: the one that foreign.c names.
 static const char *canonical_name(const struct cli_option *options, const struct cli_option *option) {
-    while (options->kind == CLI_HEADING || options->offset != option->offset)
-        options++;
+    while (options->kind == CLI_HEADING || options->offset != option->offset) options++;
     return options->name;
 }
 
 static const struct cli_foreign_value *find_foreign_value(const struct cli_parse *parse,
                                                           const struct cli_option *option, const char *text) {
-    if (!parse->foreign)
-        return NULL;
+    if (!parse->foreign) return NULL;
     const char *name = canonical_name(parse->options, option);
     for (const struct cli_foreign_value *row = parse->foreign->values; row->option; row++)
-        if (strcmp(row->option, name) == 0 && same_word(row->value, text))
-            return row;
+        if (strcmp(row->option, name) == 0 && same_word(row->value, text)) return row;
     return NULL;
 }
 
@@ -164,18 +158,15 @@ static bool refuse_choice(struct cli_parse *parse, const struct cli_option *opti
 static bool parse_choice(struct cli_parse *parse, const struct cli_option *option, const char *text) {
     const char **field = (const char **)((char *)parse->values + option->offset);
     for (const char *const *choice = option->choices; *choice; choice++) {
-        if (strcmp(*choice, text) != 0)
-            continue;
+        if (strcmp(*choice, text) != 0) continue;
         *field = *choice;
         return true;
     }
     const struct cli_foreign_value *row = find_foreign_value(parse, option, text);
-    if (!row)
-        return refuse_choice(parse, option, text);
+    if (!row) return refuse_choice(parse, option, text);
     if (row->kind == CLI_UNSUPPORTED)
         return refuse(parse, "--%s %s is not supported yet", option->name, row->value);
-    if (row->note)
-        add_note(parse, "--%s %s (%s)", option->name, row->value, row->note);
+    if (row->note) add_note(parse, "--%s %s (%s)", option->name, row->value, row->note);
     *field = row->ours;
     return true;
 }
@@ -183,17 +174,23 @@ static bool parse_choice(struct cli_parse *parse, const struct cli_option *optio
 static bool parse_value(struct cli_parse *parse, const struct cli_option *option, const char *text) {
     void *field = (char *)parse->values + option->offset;
     switch (option->kind) {
-    case CLI_FLAG: *(bool *)field = true; return true;
-    case CLI_INT: return parse_int(parse, option, text);
-    case CLI_SEED: return parse_seed(parse, option, text);
-    case CLI_REAL: return parse_real(parse, option, text);
-    case CLI_CHOICE: return parse_choice(parse, option, text);
+    case CLI_FLAG:
+        *(bool *)field = true;
+        return true;
+    case CLI_INT:
+        return parse_int(parse, option, text);
+    case CLI_SEED:
+        return parse_seed(parse, option, text);
+    case CLI_REAL:
+        return parse_real(parse, option, text);
+    case CLI_CHOICE:
+        return parse_choice(parse, option, text);
     case CLI_PATH:
-        if (!*text)
-            return refuse(parse, "--%s needs a path, not an empty word", option->name);
+        if (!*text) return refuse(parse, "--%s needs a path, not an empty word", option->name);
         break;
     case CLI_STRING:
-    case CLI_HEADING: break;
+    case CLI_HEADING:
+        break;
     }
     *(const char **)field = text;
     return true;
@@ -202,32 +199,27 @@ static bool parse_value(struct cli_parse *parse, const struct cli_option *option
 // True if an argument spells the name: "_" stands for "-" too.
 static bool same_name(const char *name, const char *text, size_t len) {
     for (size_t i = 0; i < len; i++)
-        if (!name[i] || (text[i] == '_' ? '-' : text[i]) != (name[i] == '_' ? '-' : name[i]))
-            return false;
+        if (!name[i] || (text[i] == '_' ? '-' : text[i]) != (name[i] == '_' ? '-' : name[i])) return false;
     return !name[len];
 }
 
 static const struct cli_option *find_long(const struct cli_option *options, const char *name, size_t len) {
     for (; options->name; options++)
-        if (options->kind != CLI_HEADING && same_name(options->name, name, len))
-            return options;
+        if (options->kind != CLI_HEADING && same_name(options->name, name, len)) return options;
     return NULL;
 }
 
 static const struct cli_option *find_letter(const struct cli_option *options, char letter) {
     for (; options->name; options++)
-        if (options->letter == letter && letter)
-            return options;
+        if (options->letter == letter && letter) return options;
     return NULL;
 }
 
-static const struct cli_foreign_option *find_foreign(const struct cli_parse *parse, const char *name, size_t len,
-                                                     char letter) {
-    if (!parse->foreign)
-        return NULL;
+static const struct cli_foreign_option *find_foreign(const struct cli_parse *parse, const char *name,
+                                                     size_t len, char letter) {
+    if (!parse->foreign) return NULL;
     for (const struct cli_foreign_option *row = parse->foreign->options; row->name; row++)
-        if (letter ? row->letter == letter : same_name(row->name, name, len))
-            return row;
+        if (letter ? row->letter == letter : same_name(row->name, name, len)) return row;
     return NULL;
 }
 
@@ -238,8 +230,7 @@ static bool refuse_unknown(struct cli_parse *parse, const char *argument, size_t
     int best_distance = INT_MAX;
     size_t dashes = strspn(argument, "-");
     snprintf(word, sizeof word, "%.*s", (int)(len - dashes), argument + dashes);
-    for (char *p = word; *p; p++)
-        *p = *p == '_' ? '-' : *p;
+    for (char *p = word; *p; p++) *p = *p == '_' ? '-' : *p;
     for (const struct cli_option *option = parse->options; option->name; option++) {
         int distance = option->kind == CLI_HEADING ? INT_MAX : misspelling(word, option->name);
         if (distance < best_distance) {
@@ -248,7 +239,8 @@ static bool refuse_unknown(struct cli_parse *parse, const char *argument, size_t
         }
     }
     if (best)
-        return refuse(parse, "unknown option \"%.*s\"; did you mean --%s?", min_int((int)len, 60), argument, best);
+        return refuse(parse, "unknown option \"%.*s\"; did you mean --%s?", min_int((int)len, 60), argument,
+                      best);
     return refuse(parse, "unknown option \"%.*s\"", min_int((int)len, 60), argument);
 }
 
@@ -258,14 +250,14 @@ static bool apply_foreign(struct cli_parse *parse, const struct cli_foreign_opti
     case CLI_NO_EFFECT:
         add_note(parse, "--%s (%s)", row->name, row->note);
         return true;
-    case CLI_RENAMED: return refuse(parse, "unknown option \"--%s\"; here it is %s", row->name, row->note);
+    case CLI_RENAMED:
+        return refuse(parse, "unknown option \"--%s\"; here it is %s", row->name, row->note);
     case CLI_UNSUPPORTED:
-    case CLI_MAPPED: break;
+    case CLI_MAPPED:
+        break;
     }
-    if (row->off && value && strcmp(row->off, value) == 0)
-        return true;
-    if (row->note)
-        return refuse(parse, "--%s is not supported yet: %s", row->name, row->note);
+    if (row->off && value && strcmp(row->off, value) == 0) return true;
+    if (row->note) return refuse(parse, "--%s is not supported yet: %s", row->name, row->note);
     return refuse(parse, "--%s is not supported yet", row->name);
 }
 
@@ -277,13 +269,12 @@ struct cursor {
 
 // Returns the value of an option: what follows "=" or the letter, else the next argument; NULL at the end.
 static const char *take_value(struct cursor *cursor, const char *attached) {
-    if (attached)
-        return attached;
+    if (attached) return attached;
     return cursor->at + 1 < cursor->argc ? cursor->argv[++cursor->at] : NULL;
 }
 
-static bool parse_foreign(struct cli_parse *parse, const struct cli_foreign_option *row, struct cursor *cursor,
-                          const char *attached) {
+static bool parse_foreign(struct cli_parse *parse, const struct cli_foreign_option *row,
+                          struct cursor *cursor, const char *attached) {
     const char *value = NULL;
     if (row->kind == CLI_NO_EFFECT && !row->takes_value && attached)
         return refuse(parse, "--%s takes no value", row->name);
@@ -308,8 +299,7 @@ static bool parse_long(struct cli_parse *parse, struct cursor *cursor) {
     size_t len = strcspn(name, "=");
     const char *attached = name[len] ? name + len + 1 : NULL;
     const struct cli_option *option = find_long(parse->options, name, len);
-    if (option)
-        return parse_option(parse, option, cursor, attached);
+    if (option) return parse_option(parse, option, cursor, attached);
     const struct cli_foreign_option *row = find_foreign(parse, name, len, 0);
     return row ? parse_foreign(parse, row, cursor, attached) : refuse_unknown(parse, argument, len + 2);
 }
@@ -326,13 +316,11 @@ static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
         const char *rest = letter[1] ? letter + 1 : NULL;
         if (!option) {
             const struct cli_foreign_option *row = find_foreign(parse, NULL, 0, *letter);
-            if (row)
-                return parse_foreign(parse, row, cursor, rest);
+            if (row) return parse_foreign(parse, row, cursor, rest);
             return len == 2 ? refuse_unknown(parse, argument, len)
                             : refuse(parse, "unknown option \"-%c\" in \"%.60s\"", *letter, argument);
         }
-        if (option->kind != CLI_FLAG)
-            return parse_option(parse, option, cursor, rest);
+        if (option->kind != CLI_FLAG) return parse_option(parse, option, cursor, rest);
         parse_value(parse, option, NULL);
     }
     return true;
@@ -345,8 +333,7 @@ bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv) {
     for (; cursor.at < cursor.argc; cursor.at++) {
         char *argument = argv[cursor.at];
         if (strcmp(argument, "--") == 0) {
-            while (++cursor.at < cursor.argc)
-                argv[kept++] = argv[cursor.at];
+            while (++cursor.at < cursor.argc) argv[kept++] = argv[cursor.at];
             break;
         }
         bool is_option = argument[0] == '-' && argument[1];
@@ -371,8 +358,7 @@ static bool takes_next(const struct cli_parse *parse, const char *argument) {
         const struct cli_option *option = find_letter(parse->options, *letter);
         const struct cli_foreign_option *row = option ? NULL : find_foreign(parse, NULL, 0, *letter);
         bool takes_value = option ? option->kind != CLI_FLAG : row && row->takes_value;
-        if (takes_value)
-            return !letter[1];
+        if (takes_value) return !letter[1];
     }
     return false;
 }
@@ -380,20 +366,18 @@ static bool takes_next(const struct cli_parse *parse, const char *argument) {
 // True if "-abc" holds the letter as an option of its own, not within a value.
 static bool holds_letter(const struct cli_parse *parse, const char *argument, char wanted) {
     for (const char *letter = argument + 1; *letter; letter++) {
-        if (*letter == wanted)
-            return true;
+        if (*letter == wanted) return true;
         const struct cli_option *option = find_letter(parse->options, *letter);
-        if (!option || option->kind != CLI_FLAG)
-            return false;
+        if (!option || option->kind != CLI_FLAG) return false;
     }
     return false;
 }
 
-bool cli_options_present(const struct cli_parse *parse, int argc, char **argv, const struct cli_option *option) {
+bool cli_options_present(const struct cli_parse *parse, int argc, char **argv,
+                         const struct cli_option *option) {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
         const char *argument = argv[i];
-        if (argument[0] != '-' || !argument[1])
-            continue;
+        if (argument[0] != '-' || !argument[1]) continue;
         bool is_long = argument[1] == '-';
         if (is_long ? same_name(option->name, argument + 2, strlen(argument + 2))
                     : holds_letter(parse, argument, option->letter))

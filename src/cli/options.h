@@ -22,13 +22,13 @@ struct cli_seed {
     bool random; // any negative number was given; `value` means nothing
 };
 
-// One option; tables end with a NULL name. Rows that share an offset are spellings of the same thing: those with a
-// NULL help are not listed.
+// One option; tables end with a NULL name. Rows that share an offset are spellings of the same thing: those
+// with a NULL help are not listed.
 struct cli_option {
     const char *name; // without its dashes; "_" in an argument matches "-"
     char letter;      // 0: none
     enum cli_option_kind kind;
-    size_t offset;    // of the field in the caller's struct
+    size_t offset;     // of the field in the caller's struct
     const char *value; // name of the value in --help
     const char *help;
     double min, max;
@@ -41,18 +41,19 @@ struct cli_foreign;
 struct cli_parse {
     const struct cli_option *options;
     const struct cli_foreign *foreign; // other tools' options (foreign.h); may be NULL
-    void *values;       // the caller's struct
-    char message[500];  // after a failure: one line without a prefix
-    char notes[1000];   // options that had no effect and why, separated by commas; "" if none
+    void *values;                      // the caller's struct
+    char message[500];                 // after a failure: one line without a prefix
+    char notes[1000];                  // options that had no effect and why, separated by commas; "" if none
 };
 
-// Fills the fields of `values` for the options in argv[0..*argc) and moves the other arguments to the front, storing
-// their count. "--" ends the options; "-" is an argument. Letters may be grouped ("-qv", "-qs7"). Returns false with
-// `message` set on wrong usage.
+// Fills the fields of `values` for the options in argv[0..*argc) and moves the other arguments to the front,
+// storing their count. "--" ends the options; "-" is an argument. Letters may be grouped ("-qv", "-qs7").
+// Returns false with `message` set on wrong usage.
 bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv);
 
 // True if the option is present before any "--", as an option and not as the value of one.
-bool cli_options_present(const struct cli_parse *parse, int argc, char **argv, const struct cli_option *option);
+bool cli_options_present(const struct cli_parse *parse, int argc, char **argv,
+                         const struct cli_option *option);
 
 // Returns the word of `words` (ends with NULL) that `word` is a misspelling of, or NULL.
 const char *cli_nearest(const char *word, const char *const *words);

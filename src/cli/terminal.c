@@ -19,8 +19,7 @@ enum { DEFAULT_WIDTH = 80, MIN_WIDTH = 40, MAX_WIDTH = 1000 };
 static int ask_columns(void) {
 #if defined(_WIN32)
     CONSOLE_SCREEN_BUFFER_INFO info;
-    if (!GetConsoleScreenBufferInfo(GetStdHandle(STD_OUTPUT_HANDLE), &info))
-        return 0;
+    if (!GetConsoleScreenBufferInfo(GetStdHandle(STD_OUTPUT_HANDLE), &info)) return 0;
     return info.srWindow.Right - info.srWindow.Left + 1;
 #elif defined(TIOCGWINSZ)
     struct winsize size = {0};
@@ -33,11 +32,8 @@ static int ask_columns(void) {
 int cli_terminal_width(void) {
     const char *columns = getenv("COLUMNS");
     long width = columns ? strtol(columns, NULL, 10) : 0;
-    if (width <= 0)
-        width = ask_columns();
-    if (width <= 0)
-        return DEFAULT_WIDTH;
-    if (width < MIN_WIDTH)
-        return MIN_WIDTH;
+    if (width <= 0) width = ask_columns();
+    if (width <= 0) return DEFAULT_WIDTH;
+    if (width < MIN_WIDTH) return MIN_WIDTH;
     return width > MAX_WIDTH ? MAX_WIDTH : (int)width;
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "io/image.h"
 #include "pipeline/budget.h"
+#include "text/prompt_signs.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -194,11 +195,33 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     return result;
 }
 
+// True if the model was trained on this very text, so that its brackets mean nothing else.
+static bool is_known_prompt(const fum_model *model, const char *text) {
+    const char *known;
+    for (int i = 0; (known = fum_model_prompt(model, i)); i++)
+        if (strcmp(known, text) == 0) return true;
+    return false;
+}
+
+// Warns about prompt grammar that other programs understand: here it is encoded as plain text.
+static void warn_about_signs(const fum_pipeline *pipe, const struct fum_generate_params *params) {
+    const char *texts[] = {params->prompt, params->negative};
+    char list[200];
+    unsigned signs = 0;
+    for (int i = 0; i < 2; i++)
+        if (texts[i] && !is_known_prompt(pipe->model, texts[i])) signs |= fum_prompt_signs(texts[i]);
+    fum_prompt_signs_list(signs, list, sizeof list);
+    if (signs)
+        fum_log(pipe->params.log, FUM_LOG_WARN, "prompt grammar is not supported yet, so it is read as plain text: %s",
+                list);
+}
+
 enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params, struct fum_error *err) {
     struct fum_run run;
     float *latents = NULL;
     enum fum_result result = make_run(pipe, params, &run, err);
     if (result) goto done;
+    warn_about_signs(pipe, params);
     size_t one = (size_t)run.latent_channels * (size_t)run.latent_height * (size_t)run.latent_width;
     latents = fum_alloc((size_t)run.batch * one, sizeof *latents);
     if (!latents) {

@@ -6,7 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIN_LETTERS = 3, MAX_LETTERS = 32, MAX_ENTRIES = 1 << 20, NEAREST = 16, MAX_ASKED = 16, PER_WORD = 2 };
+enum {
+    MIN_LETTERS = 3,
+    MAX_LETTERS = 32,
+    MAX_BYTES = 1 << 22, // of all texts
+    NEAREST = 16,
+    MAX_ASKED = 16,
+    PER_WORD = 2,
+    SHORT_PROMPT = 2, // words
+    SHORT_WORD = 4,   // letters
+    COMPOUND_LETTERS = 5,
+    MAX_LISTED = 12,
+};
 
 // A stretch of normalised code points; `text` is what the caller gave, where there is such.
 struct entry {
@@ -16,9 +27,11 @@ struct entry {
 };
 
 struct fum_known {
-    struct fum_code_points codes;  // of all prompts and words; entries point into it
-    struct entry *prompts, *words; // words: sorted, without doubles
-    size_t prompt_count, word_count, word_capacity;
+    struct fum_code_points codes; // of all texts; entries point into it
+    struct entry *texts;          // prompts, then as many keywords if there are any, then the caller's words
+    size_t prompt_count, keyword_count;
+    struct entry *words; // sorted, without doubles
+    size_t word_count, word_capacity;
 };
 
 static int compare(const void *a, const void *b) {
@@ -98,27 +111,45 @@ static void name_words(fum_known *known, const struct entry *given, size_t count
     }
 }
 
-enum fum_result fum_known_create(fum_known **out, const char *const *prompts, size_t prompt_count,
-                                 const char *const *words, size_t word_count, struct fum_error *err) {
+// Returns the index-th of all texts: prompts, keywords, words.
+static const char *text_at(const struct fum_known_params *params, size_t index) {
+    if (index < params->prompt_count) return params->prompts[index];
+    index -= params->prompt_count;
+    if (!params->keywords) return params->words[index];
+    return index < params->prompt_count ? params->keywords[index]
+                                        : params->words[index - params->prompt_count];
+}
+
+// True if the lists are short enough for the time that advice may take.
+static bool is_small(const struct fum_known_params *params, size_t count) {
+    size_t bytes = 0;
+    if (params->prompt_count > FUM_KNOWN_MAX_TEXTS || params->word_count > FUM_KNOWN_MAX_TEXTS) return false;
+    for (size_t i = 0; i < count && bytes <= MAX_BYTES; i++) bytes += strlen(text_at(params, i));
+    return bytes <= MAX_BYTES;
+}
+
+enum fum_result fum_known_create(fum_known **out, const struct fum_known_params *params,
+                                 struct fum_error *err) {
+    size_t keyword_count = params->keywords ? params->prompt_count : 0;
+    size_t given = params->prompt_count + keyword_count, count = given + params->word_count;
     *out = NULL;
-    if (prompt_count > MAX_ENTRIES || word_count > MAX_ENTRIES)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "known prompts: %zu prompts and %zu words; at most %d of each", prompt_count,
-                             word_count, MAX_ENTRIES);
-    size_t count = prompt_count + word_count;
     fum_known *known = fum_calloc(1, sizeof(*known));
-    bool is_fine = known && (known->prompts = fum_calloc(count, sizeof(*known->prompts)));
+    if (known && !is_small(params, count)) {
+        *out = known; // empty
+        return FUM_OK;
+    }
+    bool is_fine = known && (known->texts = fum_calloc(count, sizeof(*known->texts)));
     for (size_t i = 0; i < count && is_fine; i++)
-        is_fine = add_text(&known->codes, &known->prompts[i],
-                           i < prompt_count ? prompts[i] : words[i - prompt_count]);
-    for (size_t i = 0, begin = 0; i < count && is_fine; begin += known->prompts[i++].count) {
-        known->prompts[i].codes = known->codes.at ? known->codes.at + begin : NULL;
-        is_fine = add_words(known, &known->prompts[i]);
+        is_fine = add_text(&known->codes, &known->texts[i], text_at(params, i));
+    for (size_t i = 0, begin = 0; i < count && is_fine; begin += known->texts[i++].count) {
+        known->texts[i].codes = known->codes.at ? known->codes.at + begin : NULL;
+        is_fine = add_words(known, &known->texts[i]);
     }
     if (is_fine) {
-        known->prompt_count = prompt_count;
+        known->prompt_count = params->prompt_count;
+        known->keyword_count = keyword_count;
         sort_words(known);
-        name_words(known, known->prompts + prompt_count, word_count);
+        name_words(known, known->texts + given, params->word_count);
         *out = known;
         return FUM_OK;
     }
@@ -129,7 +160,7 @@ enum fum_result fum_known_create(fum_known **out, const char *const *prompts, si
 void fum_known_destroy(fum_known **known) {
     if (!*known) return;
     fum_free((*known)->codes.at);
-    fum_free((*known)->prompts);
+    fum_free((*known)->texts);
     fum_free((*known)->words);
     fum_free(*known);
     *known = NULL;
@@ -150,14 +181,24 @@ static bool knows_word(const fum_known *known, struct entry word) {
     return is_word(known, word);
 }
 
-static bool knows_text(const fum_known *known, const struct entry *text) {
+// How many words of a text say what to draw, and how many of these are unknown.
+struct tally {
+    size_t words, unknown;
+};
+
+static struct tally count_words(const fum_known *known, const struct entry *text) {
+    struct tally tally = {0};
     struct entry word;
-    if (!text->count || !(known->prompt_count || known->word_count)) return true;
+    if (!known->word_count) return tally;
     for (size_t i = 0; i < known->prompt_count; i++)
-        if (!compare(&known->prompts[i], text)) return true;
-    for (size_t at = 0; next_word(text, &at, &word);)
-        if (knows_word(known, word)) return true;
-    return false;
+        if (!compare(&known->texts[i], text)) return tally;
+    for (size_t at = 0; next_word(text, &at, &word); tally.words++)
+        if (!knows_word(known, word)) tally.unknown++;
+    return tally;
+}
+
+static bool mostly_unknown(struct tally tally) {
+    return tally.unknown * 2 > tally.words;
 }
 
 bool fum_known_has(const fum_known *known, const char *prompt) {
@@ -165,17 +206,17 @@ bool fum_known_has(const fum_known *known, const char *prompt) {
     struct entry text;
     bool is_known = !add_text(&codes, &text, prompt);
     text.codes = codes.at;
-    is_known = is_known || knows_text(known, &text);
+    struct tally tally = is_known ? (struct tally){0} : count_words(known, &text);
     fum_free(codes.at);
-    return is_known;
+    return tally.unknown == 0 || tally.unknown < tally.words;
 }
 
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-// Letters to change, put in, leave out or swap with a neighbour (optimal string alignment). Both within
-// MAX_LETTERS.
+// Counts letters to change, insert, leave out or swap with a neighbour (optimal string alignment). Both words
+// are within MAX_LETTERS.
 static size_t edit_distance(const struct entry *a, const struct entry *b) {
     size_t rows[3][MAX_LETTERS + 1], *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= b->count; j++) last[j] = j, before[j] = 0;
@@ -193,17 +234,65 @@ static size_t edit_distance(const struct entry *a, const struct entry *b) {
     return last[b->count];
 }
 
-// From 0 to 1: by edit distance, or by a shared beginning of at least three letters.
+// Returns how many edits turn a word of this length into another spelling of itself rather than another word.
+static size_t most_edits(size_t letters) {
+    if (letters <= MIN_LETTERS) return 0;
+    return letters <= 6 ? 1 : 2;
+}
+
+// True if a word may end so after its stem: "", "s", "ing", … `before` is the stem's last letter, which may
+// be doubled.
+static bool is_ending(const uint32_t *rest, size_t count, uint32_t before) {
+    static const char *const endings[] = {"s",  "es",  "e",   "y",   "ie",   "ies",  "ed",  "er",   "ers",
+                                          "or", "ing", "ish", "let", "ling", "like", "ful", "less", "ly"};
+    if (!count) return true;
+    if (count > 1 && rest[0] == before) rest++, count--;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t same = 0;
+        while (same < count && endings[i][same] && rest[same] == (uint8_t)endings[i][same]) same++;
+        if (same == count && !endings[i][same]) return true;
+    }
+    return false;
+}
+
+// Returns 0 unless the words share a stem with usual endings, or `b` begins the compound `a` as in spaceship;
+// else up to 1.
+static double stem_similarity(const struct entry *a, const struct entry *b) {
+    size_t longer = a->count > b->count ? a->count : b->count, shorter = smaller(a->count, b->count),
+           stem = 0;
+    while (stem < shorter && a->codes[stem] == b->codes[stem]) stem++;
+    bool is_whole = stem == shorter && stem >= MIN_LETTERS;
+    if (!is_whole && stem <= MIN_LETTERS) return 0;
+    uint32_t last = a->codes[stem - 1];
+    bool is_compound = stem == b->count && stem >= COMPOUND_LETTERS;
+    bool has_endings = is_ending(a->codes + stem, a->count - stem, last) &&
+                       is_ending(b->codes + stem, b->count - stem, last);
+    if (!is_compound && !has_endings) return 0;
+    return 0.5 + 0.45 * (double)stem / (double)longer;
+}
+
+// True if two words of one length have the same letters in another order, by their sum.
+static bool is_swapped(const struct entry *a, const struct entry *b) {
+    uint32_t sum = 0;
+    for (size_t i = 0; i < a->count; i++) sum += a->codes[i] - b->codes[i];
+    return sum == 0;
+}
+
+// Returns 0 for words whose spelling differs too much, else up to 1.
+static double spelling_similarity(const struct entry *a, const struct entry *b) {
+    size_t longer = a->count > b->count ? a->count : b->count, shorter = smaller(a->count, b->count);
+    size_t most = most_edits(longer);
+    if (longer - shorter > most) return 0;
+    // With one letter replaced a short word is another word: hund, hand.
+    if (longer <= SHORT_WORD && a->count == b->count && !is_swapped(a, b)) return 0;
+    size_t edits = edit_distance(a, b);
+    return edits <= most ? 1 - (double)edits / (double)longer : 0;
+}
+
 static double similarity(const struct entry *a, const struct entry *b) {
     if (a->count > MAX_LETTERS || b->count > MAX_LETTERS) return 0;
-    size_t longer = a->count > b->count ? a->count : b->count, shorter = smaller(a->count, b->count),
-           prefix = 0;
-    while (prefix < shorter && a->codes[prefix] == b->codes[prefix]) prefix++;
-    bool has_prefix = prefix > MIN_LETTERS || (prefix == MIN_LETTERS && prefix == shorter);
-    double by_prefix = has_prefix ? 0.5 + 0.45 * (double)prefix / (double)longer : 0;
-    if (longer - shorter > longer / 2) return by_prefix;
-    double by_edits = 1 - (double)edit_distance(a, b) / (double)longer;
-    return by_edits > by_prefix ? by_edits : by_prefix;
+    double stem = stem_similarity(a, b), spelling = spelling_similarity(a, b);
+    return stem > spelling ? stem : spelling;
 }
 
 struct near {
@@ -211,23 +300,35 @@ struct near {
     double similarity;
 };
 
-// The known words most like any of the text's first words, best first; at most NEAREST.
+// Inserts a word in order of similarity, unless it is there already or too far down. Returns the new count.
+static size_t insert_near(struct near *list, size_t count, struct near found) {
+    size_t place = count;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].word == found.word) return count;
+    while (place && list[place - 1].similarity < found.similarity) place--;
+    if (place == NEAREST) return count;
+    if (count < NEAREST) count++;
+    for (size_t i = count - 1; i > place; i--) list[i] = list[i - 1];
+    list[place] = found;
+    return count;
+}
+
+// Finds the known words most similar to any of the text's first unknown words, best first; at most NEAREST.
 static size_t find_near(const fum_known *known, const struct entry *text, struct near *near) {
-    const double least = 0.6;
+    const double margin = 0.1; // below a word's best match: more is another word
     struct entry word;
     size_t count = 0, at = 0;
-    for (int asked = 0; asked < MAX_ASKED && next_word(text, &at, &word); asked++) {
+    for (int asked = 0; asked < MAX_ASKED && next_word(text, &at, &word);) {
+        struct near own[NEAREST];
+        size_t own_count = 0;
+        if (knows_word(known, word)) continue;
+        asked++;
         for (size_t i = 0; i < known->word_count; i++) {
             struct near found = {&known->words[i], similarity(&word, &known->words[i])};
-            size_t place = count;
-            while (place && near[place - 1].similarity < found.similarity) place--;
-            bool is_double = false;
-            for (size_t j = 0; j < place; j++) is_double |= near[j].word == found.word;
-            if (found.similarity < least || place == NEAREST || is_double) continue;
-            if (count < NEAREST) count++;
-            for (size_t j = count - 1; j > place; j--) near[j] = near[j - 1];
-            near[place] = found;
+            if (found.similarity > 0) own_count = insert_near(own, own_count, found);
         }
+        for (size_t i = 0; i < own_count && own[i].similarity >= own[0].similarity - margin; i++)
+            count = insert_near(near, count, own[i]);
     }
     return count;
 }
@@ -250,12 +351,13 @@ static bool holds_word(const struct entry *text, const struct entry *wanted) {
     return false;
 }
 
-// The shortest prompts that hold a word, or the word itself where it is in none.
-static void suggest_for(const fum_known *known, const struct entry *word, struct suggestions *list) {
+// Suggests the shortest prompts of which texts[i] holds a word; `texts` are the prompts or their keywords.
+static bool suggest_prompts(const fum_known *known, const struct entry *texts, const struct entry *word,
+                            struct suggestions *list) {
     const struct entry *best[PER_WORD] = {0};
     for (size_t i = 0; i < known->prompt_count; i++) {
-        const struct entry *prompt = &known->prompts[i];
-        if (!holds_word(prompt, word)) continue;
+        const struct entry *prompt = &known->texts[i];
+        if (!holds_word(&texts[i], word)) continue;
         for (size_t j = 0; j < PER_WORD; j++) {
             if (best[j] && best[j]->count <= prompt->count) continue;
             const struct entry *pushed = best[j];
@@ -264,17 +366,15 @@ static void suggest_for(const fum_known *known, const struct entry *word, struct
         }
     }
     for (size_t j = 0; j < PER_WORD && best[j]; j++) suggest(list, best[j]->text);
-    if (!best[0] && word->text) suggest(list, word->text);
+    return best[0] != NULL;
 }
 
-// When nothing is similar: prompts from all over the list, others for another text.
-static void suggest_any(const fum_known *known, const struct entry *text, struct suggestions *list) {
-    size_t start = 0;
-    for (size_t i = 0; i < text->count; i++) start = (start * 31 + text->codes[i]) & 0xffff;
-    for (size_t i = 0; i < list->capacity && known->prompt_count; i++)
-        suggest(
-            list,
-            known->prompts[(start + i * known->prompt_count / list->capacity) % known->prompt_count].text);
+// Suggests prompts that hold a word, else prompts that it is a keyword of, else the word itself.
+static void suggest_for(const fum_known *known, const struct entry *word, struct suggestions *list) {
+    if (suggest_prompts(known, known->texts, word, list)) return;
+    if (known->keyword_count && suggest_prompts(known, known->texts + known->prompt_count, word, list))
+        return;
+    if (word->text) suggest(list, word->text);
 }
 
 size_t fum_known_suggest(const fum_known *known, const char *prompt, const char **suggestions,
@@ -284,14 +384,61 @@ size_t fum_known_suggest(const fum_known *known, const char *prompt, const char 
     struct suggestions list = {suggestions, 0, capacity};
     if (add_text(&codes, &text, prompt)) {
         text.codes = codes.at;
-        if (!knows_text(known, &text)) {
+        struct tally tally = count_words(known, &text);
+        if (tally.words && tally.unknown == tally.words) {
             struct near near[NEAREST];
             size_t count = find_near(known, &text, near);
             for (size_t i = 0; i < count && list.count < capacity; i++)
                 suggest_for(known, near[i].word, &list);
-            if (!list.count) suggest_any(known, &text, &list);
         }
     }
     fum_free(codes.at);
     return list.count;
+}
+
+// Appends a word as UTF-8 unless it is too long or listed already. Returns false when the list is full.
+static bool list_word(char *list, size_t size, const struct entry *word) {
+    char text[MAX_LETTERS * 4 + 3] = ", ", *end = text + 2;
+    size_t used = strlen(list);
+    if (word->count > MAX_LETTERS) return true;
+    for (size_t i = 0; i < word->count; i++) end += fum_utf8_put(end, word->codes[i]);
+    *end = 0;
+    size_t length = (size_t)(end - text);
+    for (const char *at = list; used && (at = strstr(at, text + 2)); at++) {
+        bool is_whole = (at == list || at[-1] == ' ') && (at[length - 2] == ',' || !at[length - 2]);
+        if (is_whole) return true;
+    }
+    const char *added = used ? text : text + 2;
+    if (used + strlen(added) >= size) return false;
+    memcpy(list + used, added, strlen(added) + 1);
+    return true;
+}
+
+static void list_unknown(const fum_known *known, const struct entry *text, char *list, size_t size) {
+    static const char more[] = ", …";
+    size_t at = 0;
+    struct entry word;
+    for (int listed = 0; next_word(text, &at, &word);) {
+        if (knows_word(known, word)) continue;
+        if (listed++ < MAX_LISTED && list_word(list, size - sizeof(more), &word)) continue;
+        memcpy(list + strlen(list), more, sizeof(more));
+        return;
+    }
+}
+
+size_t fum_known_unknown(const fum_known *known, const char *prompt, char *list, size_t size) {
+    struct fum_code_points codes = {0};
+    struct entry text;
+    size_t unknown = 0;
+    list[0] = 0;
+    if (add_text(&codes, &text, prompt)) {
+        text.codes = codes.at;
+        struct tally tally = count_words(known, &text);
+        struct near near[NEAREST];
+        if (mostly_unknown(tally) && (tally.words > SHORT_PROMPT || find_near(known, &text, near)))
+            unknown = tally.unknown;
+        if (unknown) list_unknown(known, &text, list, size);
+    }
+    fum_free(codes.at);
+    return unknown;
 }

@@ -118,6 +118,22 @@ draws out_005.png -p "a lovely cat" -o ./out_%03d.png -b 2 --output-begin-idx 4
 draws output.png "a lovely cat" --negative_prompt "lowres, bad anatomy" --batch_count 1 --sampler-rng cuda
 expect 2 'init-img is not supported yet' -m "$model" -i cat.png -p "a lovely cat" --strength 0.4
 expect 2 'lora-model-dir is not supported yet' -m "$model" -p "a lovely cat<lora:marblesh:1>" --lora-model-dir ../models
+run -q -m "$model" -W 16 -H 16 --steps 1 -p "a (red:1.9) cat BREAK [dog]" -n "<lora:bad:1> (blue)"
+if [ "$got" != 0 ] || [ "$(wc -l <err.txt)" != 1 ] ||
+    ! grep -q 'not supported yet.*: (x), (x:1.1), \[x\], BREAK, <lora:name:1>$' err.txt; then
+    fail 'prompt grammar is named in one line'
+fi
+run -q -m "$model" -W 16 -H 16 --steps 1 -p 'a cat \(sitting\), 3:4 :) and ANDs <3'
+[ "$got" = 0 ] && [ ! -s err.txt ] || fail 'plain text has no grammar'
+rm -f ./*.png
+# Advice for the shipped model: where something is similar, or most of a prompt is unknown.
+run -q --steps 1 -W 32 -H 32 katze
+[ "$got" = 0 ] && [ ! -s err.txt ] || fail 'no advice where nothing is similar'
+run -q --steps 1 -W 32 -H 32 elefant
+grep -q '^fumarole: the model emoji does not know: elefant; try "elephant"' err.txt || fail 'advice for a misspelling'
+run -q --steps 1 -W 32 -H 32 "masterpiece, detailed photograph of a cat"
+grep -q 'does not know: masterpiece, detailed, photograph$' err.txt || fail 'unknown words are listed'
+rm -f ./*.png
 run --list-devices
 cp out.txt listed.txt
 run devices

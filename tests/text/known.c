@@ -1,6 +1,8 @@
 // Known prompts: which words count, and what is suggested when none does.
 #include "text/known.h"
 
+#include <fumarole/model.h>
+
 #include "base/alloc.h"
 #include "base/json.h"
 
@@ -16,12 +18,16 @@ static const char *const prompts[] = {
     "cat face",         "grinning cat", "cat",         "smiling face with hearts",
     "Dog face",         "red heart",    "pizza",       "ox",
     "ab button (type)", "hot dog",      "crème brûlée"};
+static const char *const keywords[] = {"pet puss",     "",    "", "", "",       "emotion",
+                                       "cheese slice", "cow", "", "", "dessert"};
 static const char *const words[] = {"kitten", "canine", "猫"};
 
 enum { PROMPTS = sizeof(prompts) / sizeof(prompts[0]), WORDS = sizeof(words) / sizeof(words[0]) };
 
+static const struct fum_known_params all = {prompts, keywords, PROMPTS, words, WORDS};
+
 static int setup(void **state) {
-    return fum_known_create((fum_known **)state, prompts, PROMPTS, words, WORDS, NULL);
+    return fum_known_create((fum_known **)state, &all, NULL);
 }
 
 static int teardown(void **state) {
@@ -46,10 +52,16 @@ static void test_has(void **state) {
                                       "",
                                       "  \t",
                                       "hearts",
-                                      "heart"};
-    static const char *const no[] = {"submarine", "the with and", "ox cart", "my ab",   "catt", "\xff\xfe",
-                                     "42",        "!!",           "犬",      "caf\xc3", "es",   "s",
-                                     "foxes",     "with"};
+                                      "heart",
+                                      "cheese",       // a keyword
+                                      "the with and", // no word that says anything
+                                      "with",
+                                      "my ab",
+                                      "42",
+                                      "!!",
+                                      "\xff\xfe",
+                                      "es"};
+    static const char *const no[] = {"submarine", "ox cart", "catt", "犬", "caf\xc3", "foxes"};
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
         if (!fum_known_has(*state, yes[i])) fail_msg("'%s' is known", yes[i]);
     for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
@@ -75,21 +87,45 @@ static void test_suggest(void **state) {
     check(*state, "mitten", "kitten", NULL);
     check(*state, "creme", "crème brûlée", NULL);
     check(*state, "Doggy", "hot dog", "Dog face"); // as the caller spells them
+    check(*state, "desert", "crème brûlée", NULL); // a keyword's prompt
     assert_int_equal(fum_known_suggest(*state, "a cat", found, 5), 0);
     assert_int_equal(fum_known_suggest(*state, "piza", found, 0), 0);
     assert_int_equal(fum_known_suggest(*state, "piza", found, 1), 1);
-    // Nothing is like it: some prompts, all different.
-    assert_int_equal(fum_known_suggest(*state, "qqqqqqqq", found, 5), 5);
-    for (int i = 0; i < 5; i++)
-        for (int j = 0; j < i; j++) assert_string_not_equal(found[i], found[j]);
-    assert_int_equal(fum_known_suggest(*state, "犬", found, 5), 5);
+    // Another word is no other spelling, and where nothing is similar there is nothing to say.
+    static const char *const others[] = {"qqqqqqqq",    "犬",  "cathedral", "carpet",
+                                         "caterpillar", "42",  "pita",      "faces of stone and steel",
+                                         "hearing",     "tact"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        size_t count = fum_known_suggest(*state, others[i], found, 5);
+        if (count) fail_msg("'%s': '%s'", others[i], found[0]);
+    }
+}
+
+static void check_unknown(const fum_known *known, const char *prompt, size_t count, const char *expected) {
+    char list[FUM_MODEL_UNKNOWN_BYTES];
+    size_t unknown = fum_known_unknown(known, prompt, list, sizeof(list));
+    if (unknown != count || strcmp(list, expected))
+        fail_msg("'%s': %zu unknown words, '%s'", prompt, unknown, list);
+}
+
+static void test_unknown(void **state) {
+    check_unknown(*state, "a masterpiece of a cat, best quality", 3, "masterpiece, best, quality");
+    check_unknown(*state, "masterpiece cat", 0, ""); // half of it is known
+    check_unknown(*state, "submarine", 0, "");       // one word like none: another language, a name
+    check_unknown(*state, "42", 0, "");
+    check_unknown(*state, "", 0, "");
+    check_unknown(*state, "piza", 1, "piza");
+    check_unknown(*state, "Über ÜBER blau, grün", 4, "über, blau, grün");
+    check_unknown(*state, "one two three four five six seven eight nine ten eleven twelve thirteen", 13,
+                  "one, two, three, four, five, six, seven, eight, nine, ten, …");
+    check_unknown(*state, "ab button (type)", 0, "");
 }
 
 static void test_extremes(void **state) {
     (void)state;
     fum_known *known = NULL;
     const char *found[5];
-    assert_int_equal(fum_known_create(&known, NULL, 0, NULL, 0, NULL), FUM_OK);
+    assert_int_equal(fum_known_create(&known, &(struct fum_known_params){0}, NULL), FUM_OK);
     assert_true(fum_known_has(known, "anything"));
     assert_int_equal(fum_known_suggest(known, "anything", found, 5), 0);
     fum_known_destroy(&known);
@@ -100,20 +136,53 @@ static void test_extremes(void **state) {
     memset(letters, 'x', 5000);
     letters[5000] = 0;
     const char *odd[] = {"", letters, "  "};
-    assert_int_equal(fum_known_create(&known, odd, 3, words, WORDS, NULL), FUM_OK);
+    struct fum_known_params params = {.prompts = odd, .prompt_count = 3, .words = words, .word_count = WORDS};
+    assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
     assert_true(fum_known_has(known, letters));
     letters[4999] = 0;
     assert_false(fum_known_has(known, letters));
     check(known, "kiten", "kitten", NULL);
     fum_known_destroy(&known);
-    assert_int_equal(fum_known_create(&known, odd, 1, odd + 2, 1, NULL), FUM_OK);
+    params = (struct fum_known_params){.prompts = odd, .prompt_count = 1, .words = odd + 2, .word_count = 1};
+    assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
     assert_true(fum_known_has(known, ""));
-    assert_false(fum_known_has(known, "cat"));
+    assert_true(fum_known_has(known, "cat")); // as no word is known
     fum_known_destroy(&known);
-    assert_int_equal(fum_known_create(&known, NULL, 0, words, WORDS, NULL), FUM_OK);
-    assert_int_equal(fum_known_suggest(known, "qqqqqq", found, 5),
-                     0); // nothing alike and no prompts to offer
+    params = (struct fum_known_params){.words = words, .word_count = WORDS};
+    assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
+    assert_int_equal(fum_known_suggest(known, "qqqqqq", found, 5), 0);
     fum_known_destroy(&known);
+}
+
+// Lists as long as allowed take no time that a user would notice; longer ones are left alone.
+static void test_long_lists(void **state) {
+    (void)state;
+    enum { LENGTH = 28 };
+    fum_known *known = NULL;
+    const char *found[5];
+    size_t count = FUM_KNOWN_MAX_TEXTS;
+    char *letters = malloc((count + 1) * (LENGTH + 1));
+    const char **texts = malloc((count + 1) * sizeof(*texts));
+    assert_true(letters && texts);
+    for (size_t i = 0; i <= count; i++) {
+        char *text = letters + i * (LENGTH + 1);
+        memset(text, 'x', LENGTH);
+        text[LENGTH] = 0;
+        for (size_t j = 0, rest = i; j < 4; j++, rest /= 26) text[LENGTH - 1 - j] = (char)('a' + rest % 26);
+        texts[i] = text;
+    }
+    struct fum_known_params params = {
+        .prompts = texts, .prompt_count = count, .words = texts, .word_count = count};
+    assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
+    assert_int_equal(
+        fum_known_suggest(known, "xxxxxxxxxxxxxxxxxxxxxxxxxxxx yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", found, 5), 5);
+    fum_known_destroy(&known);
+    params.prompt_count++;
+    assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
+    assert_int_equal(fum_known_suggest(known, "xxxxxxxxxxxxxxxxxxxxxxxxxxxx", found, 5), 0);
+    fum_known_destroy(&known);
+    free(texts);
+    free(letters);
 }
 
 static void test_out_of_memory(void **state) {
@@ -122,7 +191,7 @@ static void test_out_of_memory(void **state) {
     for (long n = 0, done = 0; !done; n++) {
         fum_known *known = NULL;
         fum_alloc_fail_after(n);
-        enum fum_result result = fum_known_create(&known, prompts, PROMPTS, words, WORDS, NULL);
+        enum fum_result result = fum_known_create(&known, &all, NULL);
         size_t count = result ? 0 : fum_known_suggest(known, "piza", found, 5);
         fum_alloc_fail_after(-1);
         assert_true(result == FUM_OK || result == FUM_ERR_NOMEM);
@@ -132,11 +201,9 @@ static void test_out_of_memory(void **state) {
     }
 }
 
-// The shipped model's list, as a person would try it.
+// The shipped model's lists, as a person would try them.
 static void test_emoji_model(void **state) {
     (void)state;
-    static const char *const tries[] = {"smilling",     "elefant", "a spaceshp",
-                                        "Quetzalcoatl", "cthulhu", "キツネ"};
     char path[1200];
     cJSON *json = NULL;
     fum_known *known = NULL;
@@ -146,24 +213,33 @@ static void test_emoji_model(void **state) {
     assert_int_equal(fum_json_read(&json, path, NULL), FUM_OK);
     for (int i = 0; i < 2; i++) {
         const cJSON *item;
-        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, i ? "words" : "prompts")) {
+        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, i ? "keywords" : "prompts")) {
             assert_true(counts[i] < 8192);
             texts[i][counts[i]++] = item->valuestring;
         }
     }
-    assert_int_equal(fum_known_create(&known, texts[0], counts[0], texts[1], counts[1], NULL), FUM_OK);
-    for (size_t i = 0; i < counts[0]; i++) assert_true(fum_known_has(known, texts[0][i]));
-    for (size_t i = 0; i < counts[1]; i++) assert_true(fum_known_has(known, texts[1][i]));
+    assert_int_equal(counts[0], counts[1]);
+    struct fum_known_params params = {.prompts = texts[0], .keywords = texts[1], .prompt_count = counts[0]};
+    assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
+    for (int i = 0; i < 2; i++)
+        for (size_t j = 0; j < counts[i]; j++) assert_true(fum_known_has(known, texts[i][j]));
     assert_true(fum_known_has(known, "a smiling cat face"));
-    for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
-        const char *found[5];
-        size_t count = fum_known_suggest(known, tries[i], found, 5);
-        assert_true(count > 0);
-        print_message("%s:", tries[i]);
-        for (size_t j = 0; j < count; j++) print_message(" '%s'", found[j]);
-        print_message("\n");
-    }
+    assert_true(fum_known_has(known, "doctor")); // a keyword of "health worker"
     check(known, "elefant", "elephant", NULL);
+    check(known, "smilling", "smiling face", NULL);
+    check(known, "a spaceshp", "comet", "rocket"); // by a keyword of theirs
+    check(known, "docter", "pill", NULL);          // by its keyword
+    static const char *const silent[] = {"katze",   "42",     "Quetzalcoatl",
+                                         "cthulhu", "キツネ", "haus",
+                                         "vogel",   "hund",   "a masterpiece of a cat"};
+    for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
+        const char *found[5];
+        size_t count = fum_known_suggest(known, silent[i], found, 5);
+        if (count) fail_msg("'%s': '%s'", silent[i], found[0]);
+        check_unknown(known, silent[i], 0, "");
+    }
+    check_unknown(known, "masterpiece, ultra detailed photograph of a cat", 4,
+                  "masterpiece, ultra, detailed, photograph");
     fum_known_destroy(&known);
     cJSON_Delete(json);
 }
@@ -172,7 +248,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_has, setup, teardown),
         cmocka_unit_test_setup_teardown(test_suggest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
         cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_long_lists),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_emoji_model),
     };
