@@ -36,6 +36,9 @@ struct fum_model_info {
     const char *license, *origin;
     const char *prediction;  // "epsilon", "v_prediction", "sample"
     const char *sampler;     // the default
+    // The scheduler class of the model's files if no sampler here stands for it, and `sampler` therefore is the family's;
+    // else NULL.
+    const char *unknown_scheduler;
     int width, height;       // default, in pixels
     int size_multiple;       // width and height must be multiples of it
     int steps;

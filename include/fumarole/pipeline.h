@@ -78,7 +78,8 @@ struct fum_generate_params {
     // Models with classes require one: a whole number from 0, or any number where the model embeds it as it does a time.
     bool has_class;
     float class_label;
-    float eta;            // ddim: 0 deterministic … 1 as ddpm
+    float eta;            // share of the noise that a sampler adds back, at most FUM_MAX_ETA; 0: the sampler's own;
+                          // below 0: none
     uint64_t seed;
     int count;            // pictures, with seeds seed, seed + 1, …; 0: 1
     int batch;            // pictures per evaluation; 0: 1. Results do not depend on it

@@ -106,7 +106,7 @@ static enum fum_result make_run(struct subject *s, struct fum_error *err) {
                              s->run.width, s->run.height);
     s->run.latent_width = s->run.width / m;
     s->run.latent_height = s->run.height / m;
-    struct fum_sample_params sample = {.sampler = info->sampler, .steps = STEPS, .config = view->schedule};
+    struct fum_sample_params sample = {.sampler = view->sampler, .steps = STEPS, .config = view->schedule};
     enum fum_result r = fum_sample_create(&s->run.program, &sample, err);
     size_t latent = (size_t)(s->run.latent_width * s->run.latent_height * s->run.latent_channels);
     size_t pixels = 3 * (size_t)s->run.width * (size_t)s->run.height;

@@ -7,6 +7,7 @@
 #include <fumarole/pipeline.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -221,6 +222,13 @@ static int open_all(struct job *job) {
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
+// The library's 0 means the sampler's own value; below 0 is none.
+static float eta_of(double eta) {
+    if (isnan(eta))
+        return 0;
+    return eta > 0 ? (float)eta : -1;
+}
+
 static int generate(struct job *job) {
     const struct generate_options *options = &job->options;
     struct fum_error err = {0};
@@ -237,7 +245,7 @@ static int generate(struct job *job) {
         .guidance = options->guidance < 0 ? 0.0f : options->guidance < 1 ? 1.0f : (float)options->guidance,
         .has_class = options->class_label >= 0,
         .class_label = (float)options->class_label,
-        .eta = (float)options->eta,
+        .eta = eta_of(options->eta),
         .seed = options->seed.value,
         .count = options->count,
         .clip_skip = options->clip_skip,

@@ -3,6 +3,7 @@
 #include <fumarole/pipeline.h>
 #include <fumarole/sampler.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,8 +79,8 @@ const struct cli_option generate_option_table[] = {
     {"schedule", 0, CLI_CHOICE, FIELD(schedule), "NAME", NULL, 0, 0, schedule_names},
     {"timestep-spacing", 0, CLI_CHOICE, FIELD(spacing), "NAME",
      "where the steps lie (default: the model's own):", 0, 0, spacings},
-    {"eta", 0, CLI_REAL, FIELD(eta), "F", "noise added back: 0 DDIM, 1 DDPM; for ddim and ancestral samplers",
-     0, 100, NULL},
+    {"eta", 0, CLI_REAL, FIELD(eta), "F",
+     "noise added back, 0 to 1, for ddim (default 0), ancestral and sde samplers (1)", 0, FUM_MAX_ETA, NULL},
     {"rng", 0, CLI_CHOICE, FIELD(rng), "NAME", "draw noise as torch does on that device (default cuda):", 0,
      0, generators},
     {"sampler-rng", 0, CLI_CHOICE, FIELD(sampler_rng), "NAME", NULL, 0, 0, generators},
@@ -137,6 +138,7 @@ struct generate_options generate_options_default(void) {
     return (struct generate_options){.output = "output.png",
                                      .seed = {.value = 42},
                                      .guidance = -1,
+                                     .eta = NAN,
                                      .class_label = -1,
                                      .count = 1,
                                      .output_begin = 1};

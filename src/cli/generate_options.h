@@ -12,7 +12,7 @@ struct generate_options {
     struct cli_seed seed;
     const char *sampler, *schedule, *spacing, *prediction, *rng, *sampler_rng;
     const char *precision, *type, *device, *variant;
-    double eta;
+    double eta;       // not a number: the sampler's own
     int clip_skip;                      // 0 and less: the model's own
     int threads;                        // 0 and less: chosen by the library
     int output_begin;                   // the first picture's number

@@ -66,6 +66,8 @@ static void print_info(const struct fum_model_info *info) {
     if (info->width > 0)
         printf("  defaults  %d x %d (multiples of %d), %d steps, guidance %g, sampler %s, clip skip %d\n", info->width,
                info->height, info->size_multiple, info->steps, (double)info->guidance, info->sampler, info->clip_skip);
+    if (info->unknown_scheduler)
+        printf("  scheduler %s is not supported; sampler %s stands in\n", info->unknown_scheduler, info->sampler);
     if (info->num_prompts > 0)
         printf("  prompts   %d that it knows\n", info->num_prompts);
 }

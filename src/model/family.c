@@ -3,7 +3,10 @@
 #include <string.h>
 
 // Sizes are those of training; steps, guidance and sampler are sd-cli's.
-#define COMMON .steps = 20, .guidance = 7.0f, .sampler = "euler_a"
+#define COMMON .steps = 20, .guidance = 7.0f, .sampler = "euler_a", .latent = true
+
+// Models of StableDiffusionPipeline, which repairs the schedulers of 2022 when it loads them.
+#define SD COMMON, .class_name = "StableDiffusionPipeline", .steps_offset = 1
 
 // Of every model in XL's shape (Podell et al. 2023): penultimate layers without the final norm, micro-conditioning.
 #define XL                                                                                                             \
@@ -13,12 +16,12 @@
 // A class of pipeline with several families lists them by context width, the one of any width last: small models in
 // the same shape.
 const struct fum_family fum_families[] = {
-    {COMMON, .name = "sd1", .title = "Stable Diffusion 1.x", .class_name = "StableDiffusionPipeline",
+    {SD, .name = "sd1", .title = "Stable Diffusion 1.x",
      .context_channels = 768, .size = 512, .prediction = "epsilon", .file_clip_skip = 1},
-    {COMMON, .name = "sd2", .title = "Stable Diffusion 2.x", .class_name = "StableDiffusionPipeline",
+    {SD, .name = "sd2", .title = "Stable Diffusion 2.x",
      .context_channels = 1024, .size = 768, .prediction = "v_prediction",
      .file_clip_skip = 2}, // diffusers' folders hold 23 of OpenCLIP-H's 24 layers, single files all
-    {COMMON, .name = "sd-custom", .title = "Stable Diffusion, custom size", .class_name = "StableDiffusionPipeline",
+    {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size",
      .size = 512, .prediction = "epsilon", .file_clip_skip = 1},
     {XL, .name = "sdxl", .title = "Stable Diffusion XL", .class_name = "StableDiffusionXLPipeline",
      .context_channels = 2048, .time_ids = 6, .vae_overflows_f16 = true},

@@ -9,6 +9,7 @@
 #include "model/model_parts.h"
 #include "model/settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,18 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
     return set_unusable(model, &why, err);
 }
 
+// The class that model_index.json names goes before the one in the scheduler's own file, as in diffusers.
+static enum fum_result read_scheduler(fum_model *model, const struct fum_folder_part *part, struct fum_error *err) {
+    struct fum_sample_config *c = &model->view.schedule;
+    enum fum_result result = part->config ? fum_sample_config_read(c, part->config, err) : FUM_OK;
+    if (result) return result;
+    if (part->class_name) snprintf(c->class_name, sizeof c->class_name, "%s", part->class_name);
+    if (c->ignored[0])
+        fum_log(&model->log, FUM_LOG_WARN, "%s: the scheduler's settings are not all supported; ignored: %s",
+                model->info.path, c->ignored);
+    return FUM_OK;
+}
+
 static enum fum_result open_folder(fum_model *model, const char *path, struct fum_error *err) {
     enum fum_result result = fum_folder_open(&model->folder, path, NULL, err);
     if (result) return result;
@@ -79,8 +92,7 @@ static enum fum_result open_folder(fum_model *model, const char *path, struct fu
         if (part) result = fum_tokenizer_load_dir(&model->tokenizers[i], part->dir, err);
     }
     const struct fum_folder_part *scheduler = fum_folder_part(model->folder, "scheduler");
-    if (!result && scheduler && scheduler->config)
-        result = fum_sample_config_read(&model->view.schedule, scheduler->config, err);
+    if (!result && scheduler) result = read_scheduler(model, scheduler, err);
     return result;
 }
 
@@ -177,7 +189,36 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     model->info.width = default_side(&model->view, model->view.unet.sample_width, family->size);
     model->info.height = default_side(&model->view, model->view.unet.sample_height, family->size);
     model->info.size_multiple = fum_vae_factor(&model->view.vae);
-    model->info.sampler = folder ? NULL : family->sampler; // a folder's scheduler says it
+}
+
+// Repairs a scheduler's settings as the family's diffusers pipeline does when it loads them: files of 2022 have values
+// that draw worse pictures.
+static void repair_schedule(fum_model *model, const struct fum_family *family) {
+    struct fum_sample_config *c = &model->view.schedule;
+    if (family->latent && fum_sample_config_clips(c))
+        fum_log(&model->log, FUM_LOG_INFO, "%s: the scheduler's clip_sample is taken as false: latents are not clipped",
+                model->info.path);
+    if (family->latent) c->clip_sample = FUM_SWITCH_OFF;
+    if (!family->steps_offset || c->steps_offset == family->steps_offset) return;
+    fum_log(&model->log, FUM_LOG_INFO, "%s: the scheduler's steps_offset is taken as %d", model->info.path,
+            family->steps_offset);
+    c->steps_offset = family->steps_offset;
+}
+
+// Chooses the default sampler: fumarole.json's, else what stands for the scheduler's class, else the family's. Nothing
+// is set up yet: a named sampler works whatever the model's own scheduler is.
+static enum fum_result set_sampler(fum_model *model, const struct fum_family *family, struct fum_error *err) {
+    struct fum_model_view *v = &model->view;
+    const cJSON *settings = model->folder ? fum_folder_settings(model->folder) : NULL;
+    model->info.sampler = NULL;
+    enum fum_result result = fum_model_read_settings(model, settings, err);
+    const char *own = fum_sample_config_sampler(&v->schedule), *setting = model->info.sampler;
+    bool use_own = model->folder != NULL || model->own_scheduler;
+    v->sampler = setting;
+    if (!setting && !(use_own && own)) v->sampler = family->sampler;
+    model->info.sampler = v->sampler ? v->sampler : own;
+    model->info.unknown_scheduler = !setting && use_own && !own ? v->schedule.class_name : NULL;
+    return result;
 }
 
 static enum fum_result set_prediction(fum_model *model, const char *wanted, struct fum_error *err) {
@@ -194,18 +235,6 @@ static enum fum_result set_prediction(fum_model *model, const char *wanted, stru
     return FUM_OK;
 }
 
-// The name of the sampler in force, by making the program that it would run; says early what the scheduler's settings
-// ask for and this build cannot do.
-static enum fum_result set_sampler(fum_model *model, struct fum_error *err) {
-    struct fum_sample_program *program = NULL;
-    struct fum_sample_params params = {
-        .sampler = model->info.sampler, .steps = model->info.steps, .config = model->view.schedule};
-    enum fum_result result = fum_sample_create(&program, &params, err);
-    if (!result) model->info.sampler = program->sampler; // a constant
-    fum_sample_destroy(&program);
-    return result ? fum_error_prefix(err, "%s: scheduler", model->info.path) : FUM_OK;
-}
-
 static enum fum_result set_info(fum_model *model, const struct fum_model_params *params, struct fum_error *err) {
     const struct fum_family *family = model->family;
     const char *class_name = model->folder ? fum_folder_class(model->folder) : "";
@@ -217,9 +246,8 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
                              model->info.path, class_name, time_ids ? "reads" : "does not read");
     apply_family(model, family);
     enum fum_result result = set_prediction(model, params ? params->prediction : NULL, err);
-    if (!result)
-        result = fum_model_read_settings(model, model->folder ? fum_folder_settings(model->folder) : NULL, err);
-    return result ? result : set_sampler(model, err);
+    repair_schedule(model, family);
+    return result ? result : set_sampler(model, family, err);
 }
 
 static enum fum_result describe(fum_model *model, const struct fum_model_params *params, struct fum_error *err) {

@@ -42,6 +42,7 @@ struct fum_model_view {
     struct fum_vae_config vae;
     struct fum_weight_source vae_weights;
     struct fum_sample_config schedule; // the model's own scheduler settings
+    const char *sampler; // the default for fum_sample_create; NULL: what stands for the settings' class
     struct fum_model_traits traits;
 };
 

@@ -245,6 +245,7 @@ static void fill_info(fum_model *model, const struct random_model *m) {
     const struct fum_family *family = fum_family_find(m->family);
     int factor = fum_vae_factor(&model->view.vae);
     model->view.schedule = fum_sample_config_sd();
+    model->view.sampler = "euler";
     model->view.traits = (struct fum_model_traits){.skip_norm = family->skip_norm,
                                                    .skip_base = family->folder_skip,
                                                    .zero_negative = false, // so that both prompts are encoded

@@ -58,7 +58,7 @@ static bool spacing_from_name(const char *name, enum fum_spacing *spacing) {
 static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
-    struct fum_sample_params sample = {.sampler = p->sampler ? p->sampler : info->sampler,
+    struct fum_sample_params sample = {.sampler = p->sampler ? p->sampler : pipe->view->sampler,
                                        .schedule = p->schedule,
                                        .steps = p->steps ? p->steps : info->steps,
                                        .eta = p->eta,
@@ -67,7 +67,13 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
     if (p->timestep_spacing && !spacing_from_name(p->timestep_spacing, &sample.config.timestep_spacing))
         return fum_error_set(err, FUM_ERR_ARG, "unknown timestep spacing \"%s\": use leading, linspace or trailing",
                              p->timestep_spacing);
-    return fum_sample_create(&run->program, &sample, err);
+    if (!p->sampler && info->unknown_scheduler)
+        fum_log(pipe->params.log, FUM_LOG_WARN, "the model's scheduler %s is not supported; using sampler %s",
+                info->unknown_scheduler, info->sampler);
+    enum fum_result result = fum_sample_create(&run->program, &sample, err);
+    if (!result && p->eta != 0 && !run->program->takes_eta)
+        fum_log(pipe->params.log, FUM_LOG_WARN, "sampler %s does not use eta, which is ignored", run->program->sampler);
+    return result;
 }
 
 static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {

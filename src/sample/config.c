@@ -15,6 +15,8 @@ struct fum_sample_config fum_sample_config_unset(void) {
                                       .clip_sample_range = NAN,
                                       .sigma_min = NAN,
                                       .sigma_max = NAN,
+                                      .sigma_data = NAN,
+                                      .rho = NAN,
                                       .timestep_scaling = NAN};
 }
 
@@ -74,83 +76,94 @@ static enum fum_result read_switch(enum fum_switch *out, const cJSON *object, co
     return FUM_OK;
 }
 
-// Text that must be one of `names` (ends in NULL); *out is its index plus one.
-static enum fum_result read_choice(int *out, const cJSON *object, const char *key, const char *const *names,
+// Notes a setting, and its value where that is what matters, among those that no sampler here follows.
+static void note_ignored(struct fum_sample_config *c, const char *key, const char *value) {
+    size_t used = strlen(c->ignored);
+    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%.24s", used ? ", " : "", key, value ? " " : "",
+             value ? value : "");
+}
+
+// Text that must be one of `names` (ends in NULL); *out is its index plus one, 0 when it is another text.
+static enum fum_result find_choice(int *out, const cJSON *object, const char *key, const char *const *names,
                                    struct fum_error *err) {
     const cJSON *value = given(object, key);
+    *out = 0;
     if (!value) return FUM_OK;
     if (!cJSON_IsString(value)) return wrong(err, key, "text");
-    for (int i = 0; names[i]; i++) {
-        if (strcmp(names[i], value->valuestring) == 0) {
-            *out = i + 1;
-            return FUM_OK;
-        }
-    }
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                         "scheduler_config.json: %s \"%.40s\" is not supported here", key,
-                         value->valuestring);
-}
-
-static enum fum_result read_text(char *out, size_t size, const cJSON *object, const char *key,
-                                 const char *const *names, struct fum_error *err) {
-    int choice = 0;
-    enum fum_result result = read_choice(&choice, object, key, names, err);
-    if (result == FUM_OK && choice) snprintf(out, size, "%s", names[choice - 1]);
-    return result;
-}
-
-// Settings that change the picture and that no sampler here follows.
-static enum fum_result check_absent(const cJSON *object, struct fum_error *err) {
-    static const char *const keys[] = {"thresholding",
-                                       "trained_betas",
-                                       "use_lu_lambdas",
-                                       "use_flow_sigmas",
-                                       "solver_p",
-                                       "use_dynamic_shifting",
-                                       NULL};
-    for (int i = 0; keys[i]; i++) {
-        const cJSON *value = given(object, keys[i]);
-        if (value && !cJSON_IsFalse(value))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: %s is not supported here",
-                                 keys[i]);
-    }
-    if (cJSON_IsNumber(given(object, "lambda_min_clipped"))) // infinity, the default, reads as null
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "scheduler_config.json: lambda_min_clipped is not supported here");
-    const cJSON *predict = given(object, "predict_x0");
-    if (predict && cJSON_IsFalse(predict))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "scheduler_config.json: predict_x0 false is not supported here");
+    for (int i = 0; names[i] && !*out; i++)
+        if (strcmp(names[i], value->valuestring) == 0) *out = i + 1;
     return FUM_OK;
 }
 
+// The same for what the model was trained with, where no other value can stand in.
+static enum fum_result read_choice(int *out, const cJSON *object, const char *key, const char *const *names,
+                                   struct fum_error *err) {
+    enum fum_result result = find_choice(out, object, key, names, err);
+    const cJSON *value = given(object, key);
+    if (result || *out || !value) return result;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: %s \"%.40s\" is not supported here", key,
+                         value->valuestring);
+}
+
+// Settings of the solver as text. A value that no sampler here follows is noted and leaves the default.
+static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
+    static const char *const variances[] = {"fixed_small", "fixed_small_log", "fixed_large", NULL};
+    static const char *const algorithms[] = {"dpmsolver++", "sde-dpmsolver++", "deis", NULL};
+    static const char *const solvers[] = {"midpoint", "heun", "bh1", "bh2", "logrho", NULL};
+    static const char *const curves[] = {"karras", "exponential", NULL};
+    static const char *const finals[] = {"zero", "sigma_min", NULL}, *const interpolations[] = {"linear", NULL};
+    const struct {
+        const char *key;
+        const char *const *names;
+        char *out; // NULL: nothing follows it but the one value that is always so
+        size_t size;
+    } texts[] = {
+        {"variance_type", variances, c->variance_type, sizeof c->variance_type},
+        {"algorithm_type", algorithms, c->algorithm_type, sizeof c->algorithm_type},
+        {"solver_type", solvers, c->solver_type, sizeof c->solver_type},
+        {"final_sigmas_type", finals, c->final_sigmas_type, sizeof c->final_sigmas_type},
+        {"sigma_schedule", curves, c->sigma_schedule, sizeof c->sigma_schedule},
+        {"interpolation_type", interpolations, NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        int choice = 0;
+        enum fum_result result = find_choice(&choice, object, texts[i].key, texts[i].names, err);
+        const cJSON *value = given(object, texts[i].key);
+        if (result) return result;
+        if (value && !choice) note_ignored(c, texts[i].key, value->valuestring);
+        if (choice && texts[i].out) snprintf(texts[i].out, texts[i].size, "%s", texts[i].names[choice - 1]);
+    }
+    return FUM_OK;
+}
+
+// Notes settings that change the picture and that no sampler here follows. Betas given one by one are another matter:
+// they are the model's own, and nothing can stand in for them.
+static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
+    static const char *const keys[] = {"thresholding", "use_lu_lambdas",       "use_flow_sigmas",
+                                       "solver_p",     "use_dynamic_shifting", NULL};
+    for (int i = 0; keys[i]; i++) {
+        const cJSON *value = given(object, keys[i]);
+        if (value && !cJSON_IsFalse(value)) note_ignored(c, keys[i], NULL);
+    }
+    if (cJSON_IsNumber(given(object, "lambda_min_clipped"))) // infinity, the default, reads as null
+        note_ignored(c, "lambda_min_clipped", NULL);
+    const cJSON *predict = given(object, "predict_x0"), *betas = given(object, "trained_betas");
+    if (predict && cJSON_IsFalse(predict)) note_ignored(c, "predict_x0", "false");
+    if (!betas || cJSON_IsFalse(betas)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: trained_betas is not supported here");
+}
+
+// How the model was trained: every value must be known.
 static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
     static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
     static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
     static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
-    static const char *const variances[] = {"fixed_small", "fixed_small_log", "fixed_large", NULL};
-    static const char *const algorithms[] = {
-        "dpmsolver++", "sde-dpmsolver++", "dpmsolver", "sde-dpmsolver", "deis", NULL};
-    static const char *const solvers[] = {"midpoint", "heun", "bh1", "bh2", "logrho", NULL};
-    static const char *const interpolations[] = {"linear", NULL}, *const time_types[] = {"discrete", NULL};
-    static const char *const finals[] = {"zero", "sigma_min", NULL};
+    static const char *const time_types[] = {"discrete", NULL};
     int beta = 0, prediction = 0, spacing = 0, only = 0;
     enum fum_result result = read_choice(&beta, object, "beta_schedule", betas, err);
     if (result == FUM_OK) result = read_choice(&prediction, object, "prediction_type", predictions, err);
     if (result == FUM_OK) result = read_choice(&spacing, object, "timestep_spacing", spacings, err);
-    if (result == FUM_OK) result = read_choice(&only, object, "interpolation_type", interpolations, err);
     if (result == FUM_OK) result = read_choice(&only, object, "timestep_type", time_types, err);
-    if (result == FUM_OK)
-        result =
-            read_text(c->variance_type, sizeof c->variance_type, object, "variance_type", variances, err);
-    if (result == FUM_OK)
-        result =
-            read_text(c->algorithm_type, sizeof c->algorithm_type, object, "algorithm_type", algorithms, err);
-    if (result == FUM_OK)
-        result = read_text(c->solver_type, sizeof c->solver_type, object, "solver_type", solvers, err);
-    if (result == FUM_OK)
-        result = read_text(c->final_sigmas_type, sizeof c->final_sigmas_type, object, "final_sigmas_type",
-                           finals, err);
     c->beta_schedule = (enum fum_betas)beta;
     c->prediction_type = (enum fum_prediction)prediction;
     c->timestep_spacing = (enum fum_spacing)spacing;
@@ -169,6 +182,8 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
         {"clip_sample_range", &c.clip_sample_range},
         {"sigma_min", &c.sigma_min},
         {"sigma_max", &c.sigma_max},
+        {"sigma_data", &c.sigma_data},
+        {"rho", &c.rho},
         {"timestep_scaling", &c.timestep_scaling},
     };
     struct {
@@ -197,8 +212,9 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
     if (!cJSON_IsObject(object))
         return fum_error_set(err, FUM_ERR_FORMAT, "scheduler_config.json: should be an object");
     snprintf(c.class_name, sizeof c.class_name, "%s", fum_json_string(object, "_class_name", ""));
-    enum fum_result result = check_absent(object, err);
+    enum fum_result result = note_unsupported(&c, object, err);
     if (result == FUM_OK) result = read_choices(&c, object, err);
+    if (result == FUM_OK) result = read_texts(&c, object, err);
     for (size_t i = 0; i < sizeof reals / sizeof *reals && result == FUM_OK; i++)
         result = read_real(reals[i].out, object, reals[i].key, err);
     for (size_t i = 0; i < sizeof wholes / sizeof *wholes && result == FUM_OK; i++)

@@ -4,13 +4,13 @@
 
 #include <math.h>
 
-// alpha, sigma and lambda = log(alpha / sigma) of a variance-preserving state, from sigma / alpha.
+// alpha, sigma and lambda = log(alpha / sigma) of a state, from sigma / alpha.
 struct point {
     double alpha, sigma, lambda;
 };
 
-static struct point point_of(double ratio) {
-    double alpha = 1 / sqrt(ratio * ratio + 1);
+static struct point point_of(const struct fum_sample_plan *plan, double ratio) {
+    double alpha = fum_plan_alpha(plan, ratio);
     return (struct point){alpha, ratio * alpha, -log(ratio)}; // lambda is infinite at the clean end, ratio 0
 }
 
@@ -25,25 +25,28 @@ static int order_at(const struct fum_sample_plan *plan, int i) {
     return left == 2 && shorten && order > 2 ? 2 : order;
 }
 
-// Writes the update: the state's factor, and weights on D, D - m1 over r0 and so on, gathered per prediction.
+// Writes the update: the state's factor, and weights on D, D - m1 over r0 and so on, gathered per prediction. Noise
+// adds eta * h to the exponent, as in k-diffusion; with eta 1 it is diffusers' SDE, with eta 0 the ODE.
 static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int i, int order) {
-    struct point t = point_of(plan->sigma[i + 1]), s = point_of(plan->sigma[i]);
+    struct point t = point_of(plan, plan->sigma[i + 1]), s = point_of(plan, plan->sigma[i]);
     double h = t.lambda - s.lambda, *row = ev->m[0];
-    double g = plan->sde ? 2 * h : h, decay = exp(-g), phi = -expm1(-g); // phi = 1 - e^-g
-    row[0] = t.sigma / s.sigma * (plan->sde ? exp(-h) : 1);
+    double eta = plan->sde ? plan->eta : 0;
+    double g = plan->sde ? (1 + eta) * h : h, decay = exp(-g), phi = -expm1(-g); // phi = 1 - e^-g
+    row[0] = t.sigma / s.sigma * (plan->sde ? exp(-eta * h) : 1);
     row[FUM_SAMPLE_D] = t.alpha * phi;
     if (order >= 2) {
-        double h0 = s.lambda - point_of(plan->sigma[i - 1]).lambda, r0 = h0 / h;
+        double h0 = s.lambda - point_of(plan, plan->sigma[i - 1]).lambda, r0 = h0 / h;
         bool heun = plan->c.solver_type[0] == 'h' || order == 3;
         // weight of D1 = (D - m1) / r0; the sde flavour of heun as diffusers writes it
         double d1 = heun ? t.alpha * (plan->sde ? phi / (-g) + 1 : (decay - 1) / h + 1) : 0.5 * t.alpha * phi;
         double d2 = 0, w1 = 0, w2 = 0; // weights on D1_0 = (D - m1) / r0 and D1_1 = (m1 - m2) / r1
         w1 = d1;
         if (order == 3) {
-            double h1 = point_of(plan->sigma[i - 1]).lambda - point_of(plan->sigma[i - 2]).lambda,
+            double h1 = point_of(plan, plan->sigma[i - 1]).lambda - point_of(plan, plan->sigma[i - 2]).lambda,
                    r1 = h1 / h;
-            d2 = plan->sde ? t.alpha * ((phi - g) / (g * g) - 0.5)
-                           : -t.alpha * ((decay - 1 + h) / (h * h) - 0.5);
+            // diffusers subtracts 0.5 in its SDE where k-diffusion, the reference for other etas, adds it.
+            d2 = plan->sde && eta == 1 ? t.alpha * ((phi - g) / (g * g) - 0.5)
+                                       : -t.alpha * ((decay - 1 + g) / (g * g) - 0.5);
             w1 = d1 * (1 + r0 / (r0 + r1)) + d2 / (r0 + r1);
             w2 = -d1 * r0 / (r0 + r1) - d2 / (r0 + r1);
             row[1] += w2 / r1;
@@ -52,14 +55,14 @@ static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int
         row[FUM_SAMPLE_D] += w1 / r0;
         row[1] -= w1 / r0;
     }
-    if (plan->sde) fum_plan_noise(plan, ev, 0, t.sigma * sqrt(phi));
+    if (plan->sde) fum_plan_noise(plan, ev, 0, t.sigma * sqrt(-expm1(-2 * eta * h)));
 }
 
 // Slots: x, then the predictions of the order - 1 steps before, newest first.
 bool fum_build_dpmpp_multi(struct fum_sample_plan *plan) {
     if (!fum_plan_reserve(plan, plan->steps - plan->start, plan->order)) return false;
     for (int i = plan->start; i < plan->steps; i++) {
-        struct point s = point_of(plan->sigma[i]);
+        struct point s = point_of(plan, plan->sigma[i]);
         struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
         fum_plan_denoise_vp(plan, ev, s.alpha, s.sigma);
         update(plan, ev, i, order_at(plan, i));

@@ -16,19 +16,20 @@ bool fum_build_euler(struct fum_sample_plan *plan) {
     return true;
 }
 
-// Euler to a lower sigma than asked, then noise back up. The noise is drawn on the last step too, with weight
+// Euler to a lower sigma than requested, then noise back up. The noise is drawn on the last step too, with weight
 // zero there: the reference draws it, and later pictures of the same generator depend on it.
 bool fum_build_euler_a(struct fum_sample_plan *plan) {
     if (!fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
     for (int i = plan->start; i < plan->steps; i++) {
         double from = plan->sigma[i], to = plan->sigma[i + 1];
-        double up = sqrt(to * to * (from * from - to * to) / (from * from));
-        double ratio = sqrt(fmax(to * to - up * up, 0)) / from;
+        double up, down;
+        fum_plan_ancestral(plan, from, to, &down, &up);
+        double ratio = down / from;
         struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
         fum_plan_denoise_sigma(plan, ev, from);
         ev->m[0][0] = ratio;
         ev->m[0][FUM_SAMPLE_D] = 1 - ratio;
-        fum_plan_noise(plan, ev, 0, up);
+        if (plan->eta > 0) fum_plan_noise(plan, ev, 0, up);
     }
     return true;
 }

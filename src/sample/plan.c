@@ -31,15 +31,27 @@ struct fum_sample_eval *fum_plan_eval(struct fum_sample_plan *plan, double times
     return ev;
 }
 
+double fum_plan_alpha(const struct fum_sample_plan *plan, double ratio) {
+    return plan->edm ? 1 : 1 / sqrt(ratio * ratio + 1);
+}
+
+void fum_plan_ancestral(const struct fum_sample_plan *plan, double from, double to, double *down, double *up) {
+    *up = fmin(to, plan->eta * sqrt(to * to * (from * from - to * to) / (from * from)));
+    *down = plan->eta > 0 ? sqrt(fmax(to * to - *up * *up, 0)) : to;
+}
+
 void fum_plan_noise(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int k, double weight) {
     ev->noise_row = plan->program->noise_rows++;
     ev->m[k][FUM_SAMPLE_NOISE] = weight;
 }
 
 void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double sigma) {
-    double norm = sigma * sigma + 1;
+    double data = plan->edm ? plan->c.sigma_data : 1, norm = sigma * sigma + data * data;
     ev->c_in = 1 / sqrt(norm);
-    if (plan->c.prediction_type == FUM_PREDICT_EPSILON) {
+    if (plan->edm && plan->c.prediction_type != FUM_PREDICT_SAMPLE) { // Karras et al. (2022), table 1
+        ev->a = data * data / norm;
+        ev->b = (plan->c.prediction_type == FUM_PREDICT_V ? -sigma : sigma) * data / sqrt(norm);
+    } else if (plan->c.prediction_type == FUM_PREDICT_EPSILON) {
         ev->a = 1;
         ev->b = -sigma;
     } else if (plan->c.prediction_type == FUM_PREDICT_V) {
@@ -52,7 +64,9 @@ void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sampl
 
 void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double alpha,
                          double sigma) {
-    if (plan->c.prediction_type == FUM_PREDICT_EPSILON) {
+    if (plan->edm) {
+        fum_plan_denoise_sigma(plan, ev, sigma);
+    } else if (plan->c.prediction_type == FUM_PREDICT_EPSILON) {
         ev->a = 1 / alpha;
         ev->b = -sigma / alpha;
     } else if (plan->c.prediction_type == FUM_PREDICT_V) {

@@ -26,9 +26,11 @@ enum fum_schedule {
 
 struct fum_sample_plan;
 
-// One sampler: its name, the diffusers class whose defaults and conventions it follows, and its builder.
+// One sampler: its name, A1111's name for it, the diffusers class whose defaults and conventions it follows, and its
+// builder.
 struct fum_sampler {
     const char *name;
+    const char *label;
     const char *class_name;
     enum fum_sample_space space;
     bool (*build)(struct fum_sample_plan *plan);
@@ -36,10 +38,14 @@ struct fum_sampler {
     bool rescales;                     // the class knows rescale_betas_zero_snr
     bool flags;                        // the class knows use_karras_sigmas and its like
     bool sigma_ends;                   // the class knows sigma_min and sigma_max
+    bool final_sigma;                  // the class knows final_sigmas_type
+    bool final_repeats;                // its sigma_min is the last sigma of a curve, not of the training schedule
     bool rounds_karras;                // karras timesteps are rounded to whole numbers
+    bool takes_eta;                    // eta changes the result
+    double eta;                        // the sampler's own
     bool precise_times;                // timesteps of the plain spacings are not rounded to f32
     int order;                         // dpm++ and unipc; 0 takes config.solver_order
-    bool sde;                          // dpm++
+    bool sde;                          // dpm++: adds noise unless eta is 0
 };
 
 struct fum_sample_plan {
@@ -48,6 +54,7 @@ struct fum_sample_plan {
     struct fum_sample_config c; // nothing unset
     int order;
     bool sde;
+    bool edm;  // noise levels and preconditioning of Karras et al. (2022) in place of training timesteps
     int steps; // of the whole schedule
     int start; // first step taken (strength)
     double eta;
@@ -85,10 +92,16 @@ const struct fum_sampler *fum_sampler_find(const char *name);
 bool fum_plan_reserve(struct fum_sample_plan *plan, int evals, int slots);
 // The next evaluation, all zero except noise_row -1; `step` counts from 0.
 struct fum_sample_eval *fum_plan_eval(struct fum_sample_plan *plan, double timestep, int step);
+// Returns how much of x0 a state of the VP space holds at this sigma / alpha; 1 for EDM models, whose state is scaled as
+// in sigma space.
+double fum_plan_alpha(const struct fum_sample_plan *plan, double ratio);
+// Splits a step between two sigmas into the way down and the noise that leads back up (k-diffusion's
+// get_ancestral_step).
+void fum_plan_ancestral(const struct fum_sample_plan *plan, double from, double to, double *down, double *up);
 // Gives the evaluation the next noise tensor with this weight in slot k.
 void fum_plan_noise(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int k, double weight);
 // D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving state of this
-// alpha_bar.
+// alpha_bar. An EDM model's state is of the first kind in every space.
 void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double sigma);
 void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double alpha,
                          double sigma);

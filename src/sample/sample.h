@@ -10,7 +10,8 @@
 //                   noise[noise_row] + m[k][FUM_SAMPLE_RAW] * (D before the clamp)
 //
 // slot[0] is the point at which the model is evaluated; after the last evaluation it is the finished sample.
-// The reference is diffusers 0.42 (its classes are named in the table in table.c), k-diffusion for dpm++2s_a.
+// The reference is diffusers 0.42 (its classes are named in the table in table.c). It is k-diffusion for dpm++2s_a, and
+// for eta where diffusers has none.
 #ifndef FUM_SAMPLE_SAMPLE_H
 #define FUM_SAMPLE_SAMPLE_H
 
@@ -79,27 +80,35 @@ struct fum_sample_config {
     char solver_type[16];    // midpoint or heun; bh1 or bh2
     enum fum_switch lower_order_final, euler_at_final;
     enum fum_switch use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas;
-    double sigma_min, sigma_max; // ends of the karras, exponential and beta schedules (euler, unipc)
+    double sigma_min, sigma_max; // ends of the karras, exponential and beta schedules (euler, unipc, EDM)
+    double sigma_data, rho;      // EDM classes: deviation of the data, bend of the karras schedule
+    char sigma_schedule[16];     // EDM classes: karras or exponential
     char final_sigmas_type[16];  // zero or sigma_min
     int original_inference_steps;
     double timestep_scaling;
+    char ignored[128]; // settings of the file that no sampler here follows, separated by ", "; "" if none
 };
 
 struct fum_sample_config fum_sample_config_unset(void);
 // What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear 0.00085 to
 // 0.012, leading, steps_offset 1, set_alpha_to_one false, clip_sample false, skip_prk_steps true; epsilon.
 struct fum_sample_config fum_sample_config_sd(void);
-// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. A setting that would
-// change the picture and is not supported (thresholding, trained_betas, learned variance, flow, …) is
-// FUM_ERR_UNSUPPORTED.
+// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. What says how the model was trained
+// (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. A setting of the solver alone that no sampler here
+// follows (thresholding, Lu's lambdas, learned variance, …) is noted in `ignored`, so that the caller can warn.
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err);
+// Returns the name of the sampler that stands for the settings' class: "euler" when they name none, NULL when the class
+// has no counterpart here.
+const char *fum_sample_config_sampler(const struct fum_sample_config *config);
+// True if a run with these settings would clip the denoised prediction, by the class's default if they do not say.
+bool fum_sample_config_clips(const struct fum_sample_config *config);
 
 struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"
     int steps;            // 1 … num_train_timesteps
-    double eta;           // ddim: 0 is deterministic, 1 is ddpm-like. Others ignore it. NAN means 0
+    double eta;           // share of the noise that is added back, at most FUM_MAX_ETA; 0: the sampler's own; below 0: none
     double strength; // 0: from pure noise. (0, 1]: from an image, of which this share of the steps is redone
     bool sdxl;       // ays: take the table measured for SDXL, not the one for SD 1.5
     struct fum_sample_config config;
@@ -117,6 +126,11 @@ struct fum_sample_eval {
 
 struct fum_sample_program {
     const char *sampler, *schedule; // the names in force
+    const char *sampler_label, *schedule_label; // the same as A1111 spells them
+    enum fum_spacing spacing;       // in force; unset for EDM models, which have no training timesteps
+    enum fum_prediction prediction; // in force
+    bool takes_eta;                 // the sampler uses eta
+    double eta, default_eta;        // the one in force, and the sampler's own
     int evals;                      // model evaluations
     int slots;      // 1 … FUM_MAX_SLOTS; slots other than 0 are zero before the first evaluation
     int steps;      // user-visible steps (after `strength` cut the first ones off)

@@ -75,12 +75,6 @@ bool fum_build_dpm2(struct fum_sample_plan *plan) {
     return true;
 }
 
-// How far down an ancestral step goes, and how much noise brings it back up to `to`.
-static double split_ancestral(double from, double to, double *up) {
-    *up = fmin(to, sqrt(to * to * (from * from - to * to) / (from * from)));
-    return sqrt(fmax(to * to - *up * *up, 0));
-}
-
 bool fum_build_dpm2_a(struct fum_sample_plan *plan) {
     if (!reserve(plan, 2)) return false;
     for (int i = plan->start; i < plan->steps; i++) {
@@ -88,10 +82,12 @@ bool fum_build_dpm2_a(struct fum_sample_plan *plan) {
             first_half(plan, i, 0);
             break;
         }
-        double up, down = split_ancestral(plan->sigma[i], plan->sigma[i + 1], &up);
+        double up, down;
+        fum_plan_ancestral(plan, plan->sigma[i], plan->sigma[i + 1], &down, &up);
         double middle = log_middle(plan->sigma[i], down);
         first_half(plan, i, middle);
-        fum_plan_noise(plan, second_half(plan, i, middle, down), 0, up);
+        struct fum_sample_eval *ev = second_half(plan, i, middle, down);
+        if (plan->eta > 0) fum_plan_noise(plan, ev, 0, up);
     }
     return true;
 }
@@ -105,7 +101,8 @@ bool fum_build_dpmpp_2s_a(struct fum_sample_plan *plan) {
             first_half(plan, i, 0);
             break;
         }
-        double up, down = split_ancestral(plan->sigma[i], plan->sigma[i + 1], &up);
+        double up, down;
+        fum_plan_ancestral(plan, plan->sigma[i], plan->sigma[i + 1], &down, &up);
         double middle = sqrt(plan->sigma[i] * down), ratio = down / plan->sigma[i]; // e^-h
         first_half(plan, i, middle); // sigma_mid / sigma * x - expm1(-h / 2) * D is Euler to sigma_mid
         struct fum_sample_eval *ev =
@@ -113,7 +110,7 @@ bool fum_build_dpmpp_2s_a(struct fum_sample_plan *plan) {
         fum_plan_denoise_sigma(plan, ev, middle);
         ev->m[0][1] = ratio;
         ev->m[0][FUM_SAMPLE_D] = 1 - ratio;
-        fum_plan_noise(plan, ev, 0, up);
+        if (plan->eta > 0) fum_plan_noise(plan, ev, 0, up);
     }
     return true;
 }
@@ -129,15 +126,16 @@ bool fum_build_dpmpp_sde(struct fum_sample_plan *plan) {
         }
         double s = plan->sigma[i], middle = sqrt(s * plan->sigma[i + 1]);
         double exact = sqrt(plan->exact[i] * plan->exact[i + 1]);
-        double up, down = split_ancestral(s, middle, &up);
-        fum_plan_noise(plan, first_half(plan, i, down), 0, up);
-        down = split_ancestral(s, plan->sigma[i + 1], &up);
-        struct fum_sample_eval *ev =
-            fum_plan_eval(plan, fum_plan_sigma_to_t(plan, exact, false), i - plan->start);
+        double up, down;
+        fum_plan_ancestral(plan, s, middle, &down, &up);
+        struct fum_sample_eval *ev = first_half(plan, i, down);
+        if (plan->eta > 0) fum_plan_noise(plan, ev, 0, up);
+        fum_plan_ancestral(plan, s, plan->sigma[i + 1], &down, &up);
+        ev = fum_plan_eval(plan, fum_plan_sigma_to_t(plan, exact, false), i - plan->start);
         fum_plan_denoise_sigma(plan, ev, middle);
         ev->m[0][1] = down / s;
         ev->m[0][FUM_SAMPLE_D] = 1 - down / s;
-        fum_plan_noise(plan, ev, 0, up);
+        if (plan->eta > 0) fum_plan_noise(plan, ev, 0, up);
     }
     return true;
 }

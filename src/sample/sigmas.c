@@ -41,6 +41,7 @@ double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, boo
     int last = plan->train - 1, low = 0, high = last;
     double wanted = log(fmax(sigma, 1e-10));
     if (single) wanted = (float)wanted;
+    if (plan->edm) return (float)(0.25 * wanted);
     if (last == 0) return 0;
     while (high - low > 1) { // the last position whose log sigma is not above the wanted one
         int mid = low + (high - low) / 2;
@@ -83,9 +84,9 @@ static double ays_sigma(bool sdxl, double position) {
 static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, double high, double low) {
     double ramp = n == 1 ? 0 : i / (n - 1.0);
     switch (plan->schedule) {
-    case FUM_SCHEDULE_KARRAS: { // Karras et al. (2022), equation 5, rho = 7
-        double from = pow(high, 1 / 7.0), to = pow(low, 1 / 7.0);
-        return pow(from + ramp * (to - from), 7.0);
+    case FUM_SCHEDULE_KARRAS: { // Karras et al. (2022), equation 5
+        double rho = plan->edm ? plan->c.rho : 7, from = pow(high, 1 / rho), to = pow(low, 1 / rho);
+        return pow(from + ramp * (to - from), rho);
     }
     case FUM_SCHEDULE_EXPONENTIAL:
         return exp(log(high) + ramp * (log(low) - log(high)));
@@ -104,7 +105,8 @@ static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, doub
 
 // Timesteps that belong to sigmas of a curve, rounded as the class rounds them.
 static double curve_timestep(const struct fum_sample_plan *plan, double sigma) {
-    double t = fum_plan_sigma_to_t(plan, sigma, false);
+    double t = fum_plan_sigma_to_t(plan, sigma, plan->edm);
+    if (plan->edm) return t;
     bool karras = plan->schedule == FUM_SCHEDULE_KARRAS;
     bool cosine_dpm =
         plan->sampler->build == fum_build_dpmpp_multi && plan->c.beta_schedule == FUM_BETAS_SQUAREDCOS;
@@ -116,9 +118,35 @@ static double curve_timestep(const struct fum_sample_plan *plan, double sigma) {
     return diffusers ? floor(t) : t; // diffusers casts to int64 here
 }
 
-bool fum_plan_schedule(struct fum_sample_plan *plan) {
+// Fills t and exact with the timesteps that the spacing leaves.
+static void visit_timesteps(struct fum_sample_plan *plan) {
     int n = plan->steps;
     bool vp = plan->sampler->space == FUM_SPACE_VP;
+    bool trailing = plan->c.timestep_spacing == FUM_SPACING_TRAILING;
+    fum_plan_spacing(plan, plan->t, n, vp && !trailing ? n + 1 : n, plan->sampler->space == FUM_SPACE_SIGMA);
+    for (int i = 0; i < n; i++) {
+        if (!vp && !plan->sampler->precise_times) plan->t[i] = (float)plan->t[i];
+        plan->exact[i] = interp(plan->train_sigma, plan->train, plan->t[i]);
+    }
+}
+
+// Fills t and exact with a curve. The sigma-space classes span it between the ends of the spacing, the others over the
+// whole range; EDM's over its own.
+static void visit_curve(struct fum_sample_plan *plan) {
+    int n = plan->steps;
+    bool whole = plan->sampler->space == FUM_SPACE_VP, given = plan->sampler->sigma_ends || plan->edm;
+    double high = whole ? plan->train_sigma[plan->train - 1] : plan->exact[0];
+    double low = whole ? plan->train_sigma[0] : plan->exact[n - 1];
+    if (given && !isnan(plan->c.sigma_max)) high = plan->c.sigma_max;
+    if (given && !isnan(plan->c.sigma_min)) low = plan->c.sigma_min;
+    for (int i = 0; i < n; i++) {
+        plan->exact[i] = curve_sigma(plan, i, n, high, low);
+        plan->t[i] = curve_timestep(plan, plan->exact[i]);
+    }
+}
+
+bool fum_plan_schedule(struct fum_sample_plan *plan) {
+    int n = plan->steps;
     plan->t = fum_calloc((size_t)n, sizeof *plan->t);
     plan->sigma = fum_calloc((size_t)n + 1, sizeof *plan->sigma);
     plan->exact = fum_calloc((size_t)n, sizeof *plan->exact);
@@ -126,23 +154,8 @@ bool fum_plan_schedule(struct fum_sample_plan *plan) {
         fum_error_set(plan->err, FUM_ERR_NOMEM, "no memory for a schedule of %d steps", n);
         return false;
     }
-    bool trailing = plan->c.timestep_spacing == FUM_SPACING_TRAILING;
-    fum_plan_spacing(plan, plan->t, n, vp && !trailing ? n + 1 : n, plan->sampler->space == FUM_SPACE_SIGMA);
-    for (int i = 0; i < n; i++) {
-        if (!vp && !plan->sampler->precise_times) plan->t[i] = (float)plan->t[i];
-        plan->exact[i] = interp(plan->train_sigma, plan->train, plan->t[i]);
-    }
-    if (plan->schedule != FUM_SCHEDULE_DISCRETE) {
-        // The sigma-space classes span the curve between the ends of the spacing, the others the whole range.
-        double high = vp ? plan->train_sigma[plan->train - 1] : plan->exact[0];
-        double low = vp ? plan->train_sigma[0] : plan->exact[n - 1];
-        if (plan->sampler->sigma_ends && !isnan(plan->c.sigma_max)) high = plan->c.sigma_max;
-        if (plan->sampler->sigma_ends && !isnan(plan->c.sigma_min)) low = plan->c.sigma_min;
-        for (int i = 0; i < n; i++) {
-            plan->exact[i] = curve_sigma(plan, i, n, high, low);
-            plan->t[i] = curve_timestep(plan, plan->exact[i]);
-        }
-    }
+    if (!plan->edm) visit_timesteps(plan);
+    if (plan->edm || plan->schedule != FUM_SCHEDULE_DISCRETE) visit_curve(plan);
     for (int i = 0; i < n; i++) plan->sigma[i] = (float)plan->exact[i];
     return true;
 }

@@ -54,6 +54,16 @@ static void rescale_zero_snr(float *beta, float *alpha_bar, int n) {
     beta[0] = 1.0f - alpha_bar[0];
 }
 
+// A thousand noise levels, even in log sigma from sigma_min to sigma_max: the table that schedules pick from.
+static void fill_edm(struct fum_sample_plan *plan) {
+    double low = log(plan->c.sigma_min), high = log(plan->c.sigma_max);
+    for (int i = 0; i < plan->train; i++) {
+        double at = plan->train > 1 ? i / (plan->train - 1.0) : 1;
+        plan->train_sigma[i] = (float)exp(low + at * (high - low));
+        plan->log_sigma[i] = (float)log((double)plan->train_sigma[i]);
+    }
+}
+
 bool fum_plan_train(struct fum_sample_plan *plan) {
     int n = plan->train;
     float *beta = fum_calloc((size_t)n, sizeof *beta);
@@ -63,6 +73,10 @@ bool fum_plan_train(struct fum_sample_plan *plan) {
     bool ok = beta && plan->alpha_bar && plan->train_sigma && plan->log_sigma;
     if (!ok) {
         fum_error_set(plan->err, FUM_ERR_NOMEM, "no memory for a training schedule of %d timesteps", n);
+        goto out;
+    }
+    if (plan->edm) {
+        fill_edm(plan);
         goto out;
     }
     for (int i = 0; i < n; i++) beta[i] = beta_of(&plan->c, i);

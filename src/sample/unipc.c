@@ -47,7 +47,7 @@ struct step {
 static struct step step_of(const struct fum_sample_plan *plan, int from, int order, bool corrector) {
     struct step st = {0};
     double s_t = plan->sigma[from + 1], s_0 = plan->sigma[from];
-    double alpha_t = 1 / sqrt(s_t * s_t + 1), alpha_0 = 1 / sqrt(s_0 * s_0 + 1);
+    double alpha_t = fum_plan_alpha(plan, s_t), alpha_0 = fum_plan_alpha(plan, s_0);
     double h = lambda_of(s_t) - lambda_of(s_0), hh = -h, phi1 = expm1(hh);
     bool bh1 = plan->c.solver_type[2] == '1';
     double b_h = bh1 ? hh : phi1;
@@ -77,7 +77,7 @@ bool fum_build_unipc(struct fum_sample_plan *plan) {
     if (!fum_plan_reserve(plan, plan->steps - plan->start, SLOT_M + plan->order)) return false;
     int last_order = 0;
     for (int i = plan->start; i < plan->steps; i++) {
-        double s = plan->sigma[i], alpha = 1 / sqrt(s * s + 1), xc[FUM_SAMPLE_INPUTS] = {0};
+        double s = plan->sigma[i], alpha = fum_plan_alpha(plan, s), xc[FUM_SAMPLE_INPUTS] = {0};
         struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
         fum_plan_denoise_vp(plan, ev, alpha, s * alpha);
         int known = i - plan->start;

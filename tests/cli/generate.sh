@@ -25,6 +25,7 @@ expect 2 'from 1 to 16384' generate heart -W 0
 expect 2 'from 1 to 16384' generate heart -W -8
 expect 2 'needs a number' generate heart --cfg-scale nan
 expect 2 'needs a number' generate heart --cfg-scale strong
+expect 2 'eta must be from 0 to 1' generate heart --eta 2
 expect 2 'did you mean euler' generate heart --sampling-method eulr
 expect 2 'does not know "magic"; available:' generate heart --sampling-method magic
 expect 2 'does not know "magic"; available:' generate heart --scheduler magic

@@ -69,7 +69,7 @@ FLAGS = {"karras": "use_karras_sigmas", "exponential": "use_exponential_sigmas",
 
 
 def scheduler(base, case):
-    config = dict(base.config)
+    config = dict(base.config, clip_sample=False)  # latents are never clipped, as StableDiffusionPipeline has it
     if "spacing" in case:
         config["timestep_spacing"] = case["spacing"]
     if "schedule" in case:

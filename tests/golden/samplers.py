@@ -1,10 +1,13 @@
 """Writes tests/data/samplers.bin: runs of the diffusers schedulers on a synthetic model, for tests/sample/golden.c.
 
 The model is tanh(0.7 x + 0.001 t) on 48 values. Each record, little-endian: u32 bytes and a JSON text
-{"s": sampler or null, "c": schedule or null, "n": steps, "e": eta, "f": strength, "x": sdxl, "d": double, "k": scheduler_config};
+{"s": sampler or null, "c": schedule or null, "n": steps, "e": eta (below 0: none), "f": strength, "x": sdxl,
+"d": double, "k": scheduler_config};
 u32 count and that many f32 timesteps, one per model evaluation; then every third value of the finished sample, f32.
 Initial noise and the noise of the steps come from one CPU generator of seed 7, in order. With a strength, the start
 image is 0.5 cos(i) and the initial noise is added to it.
+
+An eta on other samplers than ddim has k-diffusion as its reference, written here from its formulas.
 
 Runs marked "d" are done in double, with the schedule's f32 values: steps from very large sigmas cancel in f32, and the
 reference would show its own rounding.
@@ -89,6 +92,77 @@ def set_extra(scheduler, name, steps, sdxl):
     scheduler.sigmas = torch.tensor([*sigmas, 0.0], dtype=torch.float32)
 
 
+def ancestral_step(s, s_next, eta):
+    if not eta:
+        return s_next, 0.0
+    up = min(s_next, eta * math.sqrt(s_next**2 * (s**2 - s_next**2) / s**2))
+    return math.sqrt(s_next**2 - up**2), up
+
+
+def run_k_diffusion(scheduler, sampler, x, generator, config, eta):
+    """k-diffusion's samplers with eta in double, from its formulas. x is unit noise."""
+    sigmas, times = [float(s) for s in scheduler.sigmas], [float(t) for t in scheduler.timesteps]
+    if sampler in ("dpm2_a", "dpm++2s_a", "dpm++sde"):  # classes that hold both evaluations of a step
+        sigmas = [sigmas[0], *sigmas[1::2]]
+        times = [times[0], *times[1::2]] if sampler == "dpm++2s_a" else times[::2]
+    logs = np.log(np.array(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) ** 0.5))
+    kind, seen, x = config.get("prediction_type", "epsilon"), [], x.double()
+    vp = isinstance(scheduler, diffusers.DPMSolverMultistepScheduler)
+    x = x * (math.sqrt(sigmas[0]**2 + 1) if vp else float(scheduler.init_noise_sigma))
+
+    def denoise(x, sigma, t):
+        seen.append(float(t))
+        out = model(x / math.sqrt(sigma**2 + 1), t).double()
+        if kind == "epsilon":
+            return x - sigma * out
+        return x / (sigma**2 + 1) - out * sigma / math.sqrt(sigma**2 + 1) if kind == "v_prediction" else out
+
+    def middle(x, sigma):
+        return denoise(x, sigma, scheduler._sigma_to_t(np.float64(sigma), logs))
+
+    def noise():
+        return torch.randn(COUNT, generator=generator).double() if eta else 0.0
+
+    old, h_1, h_2 = [], None, None
+    for s, s_next, t in zip(sigmas, sigmas[1:], times):
+        d = denoise(x, s, t)
+        down, up = ancestral_step(s, s_next, eta)
+        if sampler == "euler_a":
+            x = x + (x - d) / s * (down - s) + noise() * up
+        elif s_next == 0:
+            x = d
+        elif sampler == "dpm2_a":
+            mid = math.exp(0.5 * (math.log(s) + math.log(down)))
+            x2 = x + (x - d) / s * (mid - s)
+            x = x + (x2 - middle(x2, mid)) / mid * (down - s) + noise() * up
+        elif sampler == "dpm++2s_a":
+            mid = math.sqrt(s * down)
+            x2 = mid / s * x + (1 - mid / s) * d
+            x = down / s * x + (1 - down / s) * middle(x2, mid) + noise() * up
+        elif sampler == "dpm++sde":
+            mid = math.sqrt(s * s_next)
+            sd, su = ancestral_step(s, mid, eta)
+            x2 = sd / s * x + (1 - sd / s) * d + noise() * su
+            x = down / s * x + (1 - down / s) * middle(x2, mid) + noise() * up
+        else:
+            h = math.log(s / s_next)
+            g = h * (1 + eta)
+            x_next = s_next / s * math.exp(-eta * h) * x - math.expm1(-g) * d
+            phi_2 = math.expm1(-g) / g + 1
+            if len(old) > 1 and sampler == "dpm++3m_sde":
+                r0, r1 = h_1 / h, h_2 / h
+                d1_0, d1_1 = (d - old[-1]) / r0, (old[-1] - old[-2]) / r1
+                d1, d2 = d1_0 + (d1_0 - d1_1) * r0 / (r0 + r1), (d1_0 - d1_1) / (r0 + r1)
+                x_next = x_next + phi_2 * d1 - (phi_2 / g - 0.5) * d2
+            elif old and config.get("solver_type") == "heun":
+                x_next = x_next + phi_2 * (d - old[-1]) * h / h_1
+            elif old:
+                x_next = x_next - 0.5 * math.expm1(-g) * (d - old[-1]) * h / h_1
+            x = x_next + noise() * s_next * math.sqrt(-math.expm1(-2 * eta * h))
+            h_1, h_2, old = h, h_1, [*old, d]
+    return x.float(), seen
+
+
 def run_2s_ancestral(scheduler, x, generator, config, double):
     """DPM-Solver++(2S) with ancestral noise, written from the formulas that k-diffusion documents."""
     sigmas = [float(s) for s in torch.cat([scheduler.sigmas[:1], scheduler.sigmas[1::2]])]
@@ -145,6 +219,8 @@ def run(case):
         x = scheduler.add_noise(image[None, None], noise[None, None], times[:1])
     else:
         x = noise[None, None] * scheduler.init_noise_sigma
+    if case["e"] and sampler != "ddim":
+        return run_k_diffusion(scheduler, sampler, noise, generator, config, max(case["e"], 0))
     if sampler == "dpm++2s_a":
         return run_2s_ancestral(scheduler, x[0, 0], generator, config, case["d"])
     if case["d"]:
@@ -153,7 +229,7 @@ def run(case):
     draw = dict(generator=generator)
     extra = {"ddim": dict(eta=case["e"], **draw)}
     extra.update({k: draw for k in ("ddpm", "euler_a", "dpm2_a", "dpm++2m_sde", "dpm++3m_sde", "lcm")})
-    if class_name == "DPMSolverMultistepScheduler":
+    if class_name in ("DPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"):
         extra[sampler] = draw
     if class_name == "DPMSolverSDEScheduler":
         scheduler.noise_sampler = lambda a, b: torch.randn(1, 1, COUNT, generator=generator)
@@ -191,6 +267,7 @@ def use_single(scheduler):
 def case(sampler, steps, config, schedule=None, eta=0.0, strength=0.0, sdxl=False):
     double = config.get("beta_schedule") == "squaredcos_cap_v2" or config.get("rescale_betas_zero_snr", False)
     double = double or (sampler == "dpm++3m_sde" and schedule == "beta")
+    double = double or config.get("_class_name", "").startswith("EDM")
     double = double or "--all" in sys.argv
     return {"s": sampler, "c": schedule, "n": steps, "e": eta, "f": strength, "x": sdxl, "d": double, "k": config}
 
@@ -245,6 +322,27 @@ def cases(everything):
     yield case("unipc", 9, dict(sd, sigma_min=0.05, sigma_max=12.0), "exponential")
     yield case(None, 9, dict(sd, _class_name="EulerDiscreteScheduler", use_karras_sigmas=True))
     yield case(None, 9, dict(sd, _class_name="DDIMScheduler", timestep_spacing="trailing"))
+    # eta, of which k-diffusion's SDEs have "heun" in their second step.
+    for sampler in ("euler_a", "dpm2_a", "dpm++2s_a", "dpm++sde", "dpm++2m_sde", "dpm++3m_sde"):
+        for eta, kind in itertools.product((-1, 0.4), ("epsilon", "v_prediction")):
+            solver = {"solver_type": "heun"} if sampler == "dpm++3m_sde" else {}
+            yield case(sampler, 16, dict(sd, prediction_type=kind, timestep_spacing="trailing", **solver), eta=eta)
+    # EDM: the classes' own solvers; and a folder's noise levels under a sampler that the user names.
+    for kind, curve in itertools.product(("epsilon", "v_prediction"), ("karras", "exponential")):
+        for steps in (2, 5, 20):
+            edm = dict(prediction_type=kind, sigma_schedule=curve)
+            yield case(None, steps, dict(edm, _class_name="EDMEulerScheduler"))
+            yield case(None, steps, dict(edm, _class_name="EDMDPMSolverMultistepScheduler"))
+    cosxl = dict(prediction_type="v_prediction", sigma_schedule="exponential", sigma_data=1.0, sigma_max=120.0)
+    yield case(None, 7, dict(cosxl, _class_name="EDMEulerScheduler"))
+    yield case(None, 7, dict(sigma_min=0.02, sigma_max=30.0, rho=5.0, _class_name="EDMEulerScheduler"))
+    for order, solver, algorithm in itertools.product((1, 2, 3), ("midpoint", "heun"), ("", "sde-")):
+        if order == 3 and algorithm:
+            continue
+        for steps in (6, 16):
+            yield case(None, steps, dict(_class_name="EDMDPMSolverMultistepScheduler", solver_order=order,
+                                         solver_type=solver, algorithm_type=algorithm + "dpmsolver++"))
+    yield case(None, 16, dict(_class_name="DPMSolverMultistepScheduler", solver_order=3, **BETAS["sd"]))
     for name, steps in itertools.product(("sgm_uniform", "simple", "ays", "kl_optimal"), (2, 7, 10, 20)):
         yield case("euler", steps, sd, name)
         yield case("euler", steps, dict(sd, timestep_spacing="leading"), name, sdxl=True)

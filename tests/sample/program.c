@@ -76,6 +76,13 @@ static void bad_requests_say_what_is_wrong(void **state) {
     struct fum_sample_params p = sd("ddim", NULL, 5);
     p.eta = 1.5;
     assert_int_equal(create(p, text), FUM_ERR_ARG);
+    assert_non_null(strstr(text, "eta 1.5"));
+    assert_null(strstr(text, "strength"));
+    p.eta = (double)NAN;
+    assert_int_equal(create(p, text), FUM_ERR_ARG);
+    assert_int_equal(create(sd("dpm++2m", NULL, 1000), text), FUM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(text, "share a noise level")); // not the fault of a zero terminal SNR
+    assert_null(strstr(text, "SNR"));
     p = sd("euler", NULL, 5);
     p.strength = 0.1;
     assert_int_equal(create(p, text), FUM_ERR_ARG);
@@ -107,7 +114,7 @@ static enum fum_result read_config(struct fum_sample_config *c, const char *text
 static void settings_files_are_read(void **state) {
     (void)state;
     struct fum_sample_config c;
-    struct fum_error err;
+    struct fum_error err = {0};
     assert_int_equal(read_config(&c,
                                  "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_order\": 3,"
                                  "\"algorithm_type\": \"sde-dpmsolver++\", \"lambda_min_clipped\": -Infinity,"
@@ -133,7 +140,6 @@ static void settings_files_are_read(void **state) {
 
     static const char *const bad[] = {
         "[]",
-        "{\"thresholding\": true}",
         "{\"trained_betas\": [0.1]}",
         "{\"beta_schedule\": \"cubic\"}",
         "{\"num_train_timesteps\": -5}",
@@ -142,9 +148,8 @@ static void settings_files_are_read(void **state) {
         "{\"beta_start\": \"x\"}",
         "{\"clip_sample\": 1}",
         "{\"prediction_type\": 3}",
-        "{\"lambda_min_clipped\": -5.1}",
-        "{\"variance_type\": \"learned_range\"}",
-        "{\"interpolation_type\": \"log_linear\"}",
+        "{\"timestep_type\": \"continuous\"}",
+        "{\"sigma_schedule\": 3}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_not_equal(read_config(&c, bad[i], &err), FUM_OK);
@@ -155,6 +160,156 @@ static void settings_files_are_read(void **state) {
     params.config.beta_end = NAN;
     params.config.num_train_timesteps = 0; // unset
     assert_int_equal(create(params, NULL), FUM_OK);
+}
+
+static struct fum_sample_program *make(struct fum_sample_params params) {
+    struct fum_sample_program *p = NULL;
+    struct fum_error err = {0};
+    if (fum_sample_create(&p, &params, &err)) fail_msg("%s", err.text);
+    return p;
+}
+
+// A setting of the solver that no sampler here follows is noted, so that the picture can still be drawn.
+static void settings_of_the_solver_are_noted(void **state) {
+    (void)state;
+    struct fum_sample_config c;
+    struct fum_error err = {0};
+    assert_int_equal(read_config(&c,
+                                 "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"thresholding\": true,"
+                                 "\"lambda_min_clipped\": -5.1, \"variance_type\": \"learned_range\","
+                                 "\"algorithm_type\": \"dpmsolver\", \"interpolation_type\": \"log_linear\"}",
+                                 &err),
+                     FUM_OK);
+    assert_string_equal(c.ignored, "thresholding, lambda_min_clipped, variance_type learned_range, "
+                                   "algorithm_type dpmsolver, interpolation_type log_linear");
+    struct fum_sample_program *p = make((struct fum_sample_params){.steps = 8, .config = c});
+    assert_string_equal(p->sampler, "dpm++2m");
+    fum_sample_destroy(&p);
+    assert_int_equal(read_config(&c, "{\"thresholding\": false, \"algorithm_type\": \"deis\"}", &err), FUM_OK);
+    assert_string_equal(c.ignored, "");
+}
+
+// A class without a counterpart has no sampler of its own, and its noise schedule serves the one that is named.
+static void classes_stand_for_samplers(void **state) {
+    (void)state;
+    static const struct {
+        const char *class_name, *sampler;
+    } classes[] = {
+        {"", "euler"},
+        {"DDIMScheduler", "ddim"},
+        {"KDPM2AncestralDiscreteScheduler", "dpm2_a"},
+        {"DPMSolverMultistepScheduler", "dpm++2m"},
+        {"EDMEulerScheduler", "euler"},
+        {"EDMDPMSolverMultistepScheduler", "dpm++2m"},
+        {"DEISMultistepScheduler", NULL},
+        {"DPMSolverSinglestepScheduler", NULL},
+        {"TCDScheduler", NULL},
+        {"FlowMatchEulerDiscreteScheduler", NULL},
+    };
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        struct fum_sample_params params = sd("dpm++2m", "karras", 8);
+        snprintf(params.config.class_name, sizeof params.config.class_name, "%s", classes[i].class_name);
+        const char *own = fum_sample_config_sampler(&params.config);
+        if (classes[i].sampler) assert_string_equal(own, classes[i].sampler);
+        else assert_null(own);
+        assert_int_equal(create(params, NULL), FUM_OK);
+    }
+}
+
+// The orders of a multistep solver that no name stands for come from the settings.
+static void settings_keep_their_order(void **state) {
+    (void)state;
+    struct fum_sample_params params = sd(NULL, NULL, 20);
+    strcpy(params.config.class_name, "DPMSolverMultistepScheduler");
+    for (int order = 1; order <= 3; order++) {
+        params.config.solver_order = order;
+        struct fum_sample_program *p = make(params);
+        assert_string_equal(p->sampler, "dpm++2m");
+        assert_int_equal(p->slots, order);
+        fum_sample_destroy(&p);
+    }
+}
+
+static void assert_same_update(struct fum_sample_params a, struct fum_sample_params b) {
+    struct fum_sample_program *p = make(a), *q = make(b);
+    assert_int_equal(p->evals, q->evals);
+    assert_int_equal(p->slots, q->slots);
+    assert_int_equal(p->noise_rows, 0);
+    assert_memory_equal(p->eval, q->eval, (size_t)p->evals * sizeof *p->eval);
+    assert_true(p->init_scale == q->init_scale);
+    fum_sample_destroy(&p);
+    fum_sample_destroy(&q);
+}
+
+// Without noise a stochastic sampler is its deterministic form, to the bit.
+static void eta_0_is_the_deterministic_sampler(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {{"euler_a", "euler"}, {"dpm2_a", "dpm2"}, {"dpm++2m_sde", "dpm++2m"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct fum_sample_params none = sd(pairs[i][0], NULL, 12);
+        none.eta = -1;
+        assert_same_update(none, sd(pairs[i][1], NULL, 12));
+    }
+    struct fum_sample_params third = sd("dpm++3m_sde", NULL, 20), settings = sd(NULL, NULL, 20);
+    third.eta = -1;
+    strcpy(settings.config.class_name, "DPMSolverMultistepScheduler");
+    settings.config.solver_order = 3;
+    assert_same_update(third, settings);
+}
+
+// The eta in force is the sampler's own unless one is given; a sampler says whether it uses any.
+static void eta_has_the_samplers_own_default(void **state) {
+    (void)state;
+    for (size_t s = 0; fum_sampler_name(s); s++) {
+        const struct fum_sampler *sampler = fum_sampler_find(fum_sampler_name(s));
+        struct fum_sample_params params = sd(sampler->name, NULL, 6);
+        struct fum_sample_program *p = make(params), *q = NULL;
+        assert_true(p->eta == sampler->eta && p->default_eta == sampler->eta);
+        assert_true(p->takes_eta == sampler->takes_eta);
+        params.eta = 0.5;
+        q = make(params);
+        bool same = p->evals == q->evals && memcmp(p->eval, q->eval, (size_t)p->evals * sizeof *p->eval) == 0;
+        assert_true(same == !sampler->takes_eta);
+        fum_sample_destroy(&p);
+        fum_sample_destroy(&q);
+    }
+}
+
+// The exact denoised value of data with mean 0 and deviation 0.5: an EDM model that is right everywhere.
+static double solve_edm(const char *sampler, const char *schedule) {
+    struct fum_sample_params params = {
+        .sampler = sampler, .schedule = schedule, .steps = 300, .config = fum_sample_config_unset()};
+    strcpy(params.config.class_name, "EDMEulerScheduler");
+    params.config.sigma_data = 0.5;
+    struct fum_sample_program *p = make(params);
+    double state[FUM_MAX_SLOTS] = {p->init_scale * 0.7};
+    for (int e = 0; e < p->evals; e++) fum_sample_apply(p, e, state, &(double){0}, NULL, 1); // F = 0: D = c_skip x
+    double sample = state[0];
+    fum_sample_destroy(&p);
+    return sample;
+}
+
+// Every sampler without noise, on every schedule from sigma_max to sigma_min, ends at the solution of the same equation.
+static void edm_levels_serve_every_sampler(void **state) {
+    (void)state;
+    static const char *const names[] = {"euler", "heun", "lms", "dpm2", "dpm++2m", "unipc"};
+    static const char *const curves[] = {NULL, "discrete", "karras", "exponential", "sgm_uniform", "simple"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        for (size_t k = 0; k < sizeof curves / sizeof *curves; k++) {
+            double sample = solve_edm(names[i], curves[k]);
+            if (fabs(sample - 0.35) > 0.02) fail_msg("%s on %s: %g", names[i], curves[k] ? curves[k] : "own", sample);
+        }
+    }
+    char text[512];
+    struct fum_sample_params params = sd("ddim", NULL, 5);
+    strcpy(params.config.class_name, "EDMEulerScheduler");
+    assert_int_equal(create(params, text), FUM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(text, "EDM"));
+    params = sd(NULL, NULL, 5);
+    strcpy(params.config.class_name, "EDMEulerScheduler");
+    params.config.sigma_min = 90;
+    assert_int_equal(create(params, text), FUM_ERR_ARG);
+    assert_non_null(strstr(text, "sigma_min 90"));
 }
 
 // A device that does what the header says with a row gets what fum_sample_apply gets.
@@ -240,6 +395,12 @@ int main(void) {
         cmocka_unit_test(every_combination_is_finite_or_refused),
         cmocka_unit_test(bad_requests_say_what_is_wrong),
         cmocka_unit_test(settings_files_are_read),
+        cmocka_unit_test(settings_of_the_solver_are_noted),
+        cmocka_unit_test(classes_stand_for_samplers),
+        cmocka_unit_test(settings_keep_their_order),
+        cmocka_unit_test(eta_0_is_the_deterministic_sampler),
+        cmocka_unit_test(eta_has_the_samplers_own_default),
+        cmocka_unit_test(edm_levels_serve_every_sampler),
         cmocka_unit_test(rows_hold_the_update),
         cmocka_unit_test(programs_start_from_slot_0),
         cmocka_unit_test(no_memory_is_an_error),
