@@ -1,10 +1,15 @@
 #include "io/checkpoint.h"
 
+#include "base/dtype.h"
 #include "base/error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define COSXL_SIGMA_MAX "edm_vpred.sigma_max"
+
+enum { MAX_LATENT_CHANNELS = 64 };
 
 static const struct {
     const char *name, *text_2; // text_2: prefix of the OpenCLIP encoder beside or instead of CLIP
@@ -128,8 +133,7 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
     const char *kohya = fum_loader_metadata(loader, "ss_v_parameterization");
     c->prediction = "epsilon";
     c->evidence = FUM_CHECKPOINT_SAID;
-    c->zero_snr = has(loader, "ztsnr");
-    if (has(loader, "v_pred") || (said && said[0] == 'v')) {
+    if (has(loader, "v_pred") || has(loader, COSXL_SIGMA_MAX) || (said && said[0] == 'v')) {
         c->prediction = "v_prediction";
     } else if (said || kohya) {
         if (!said && !strcmp(kohya, "True")) c->prediction = "v_prediction";
@@ -142,10 +146,78 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
         c->evidence = FUM_CHECKPOINT_GUESSED;
         if (c->kind == FUM_CHECKPOINT_BASE) c->prediction = "v_prediction";
     }
+    c->zero_snr = has(loader, "ztsnr") && c->prediction[0] == 'v'; // at zero SNR there is no noise to predict from
     c->size = families[c->family].size;
     if (c->family == FUM_CHECKPOINT_SD2 && !strcmp(c->prediction, "epsilon")) c->size = 512;
     int side = resolution ? 0 : -1;
     if (!side && sscanf(resolution, "%d", &side) == 1 && side >= 64 && side <= 8192) c->size = side;
+}
+
+// Reads the `count` values of a small tensor, at most MAX_LATENT_CHANNELS. False if it is not there, holds another number
+// of them or cannot be read.
+static bool read_values(const fum_loader *loader, const char *name, float *values, int count) {
+    const struct fum_loader_tensor *t = fum_loader_find(loader, name);
+    uint8_t bytes[MAX_LATENT_CHANNELS * sizeof(double)];
+    if (!t || count > MAX_LATENT_CHANNELS || fum_view_count(&t->view) != (uint64_t)count || t->bytes > sizeof bytes)
+        return false;
+    if (fum_view_read(&t->view, 0, t->bytes, bytes, NULL)) return false;
+    fum_convert_to_f32(values, bytes, t->view.dtype, (size_t)count);
+    return true;
+}
+
+static bool add_floats(cJSON *json, const char *key, const float *values, int count) {
+    cJSON *list = cJSON_AddArrayToObject(json, key);
+    bool good = list != NULL;
+    for (int i = 0; i < count && good; i++) good = cJSON_AddItemToArray(list, cJSON_CreateNumber((double)values[i]));
+    return good;
+}
+
+// EDM models of this layout: what their marker tensors stand for.
+enum edm_kind {
+    EDM_NONE,
+    EDM_PLAYGROUND, // edm_mean and edm_std: the latents' statistics (Playground v2.5)
+    EDM_COSXL,      // edm_vpred.sigma_max and sigma_min: v-prediction over those noise levels
+};
+
+static enum edm_kind edm_of(const fum_loader *loader) {
+    if (has(loader, "edm_mean") && has(loader, "edm_std")) return EDM_PLAYGROUND;
+    return has(loader, COSXL_SIGMA_MAX) ? EDM_COSXL : EDM_NONE;
+}
+
+// Normalised latents, as diffusers reads them off the file.
+static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum_loader *loader, struct fum_error *err) {
+    float mean[MAX_LATENT_CHANNELS], std[MAX_LATENT_CHANNELS];
+    int channels = c->vae ? (int)fum_json_number(c->vae, "latent_channels", 0) : 0;
+    if (!c->vae || edm_of(loader) != EDM_PLAYGROUND) return FUM_OK;
+    if (channels < 1 || channels > MAX_LATENT_CHANNELS || !read_values(loader, "edm_mean", mean, channels) ||
+        !read_values(loader, "edm_std", std, channels))
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: edm_mean and edm_std should hold %d values each, one per latent "
+                             "channel", fum_loader_path(loader), channels);
+    cJSON_DeleteItemFromObjectCaseSensitive(c->vae, "scaling_factor");
+    if (cJSON_AddNumberToObject(c->vae, "scaling_factor", 0.5) && add_floats(c->vae, "latents_mean", mean, channels) &&
+        add_floats(c->vae, "latents_std", std, channels))
+        return FUM_OK;
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", fum_loader_path(loader));
+}
+
+// The schedulers that diffusers gives these models: sigma_max 80 and sigma_min 0.002 unless the file says otherwise.
+static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loader *loader, enum edm_kind kind) {
+    float high = kind == EDM_COSXL ? 120 : 80, low = 0.002f;
+    bool cosxl = kind == EDM_COSXL;
+    if (cosxl) read_values(loader, COSXL_SIGMA_MAX, &high, 1);
+    if (cosxl) read_values(loader, "edm_vpred.sigma_min", &low, 1);
+    cJSON *json = cJSON_CreateObject();
+    bool good = json &&
+                cJSON_AddStringToObject(json, "_class_name", cosxl ? "EDMEulerScheduler" : "EDMDPMSolverMultistepScheduler") &&
+                cJSON_AddStringToObject(json, "sigma_schedule", cosxl ? "exponential" : "karras") &&
+                cJSON_AddNumberToObject(json, "sigma_data", cosxl ? 1 : 0.5) &&
+                cJSON_AddNumberToObject(json, "sigma_max", (double)high) &&
+                cJSON_AddNumberToObject(json, "sigma_min", (double)low) &&
+                cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
+                cJSON_AddStringToObject(json, "prediction_type", c->prediction);
+    if (good) return json;
+    cJSON_Delete(json);
+    return NULL;
 }
 
 // What diffusers ships for the family: EulerDiscrete for SDXL, PNDM for SD1, DDIM for SD2, over the same
@@ -241,8 +313,11 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
         c->vae = fum_checkpoint_vae_config(loader, vae, c->family, c->size, err);
         if (!c->vae) return FUM_ERR_FORMAT;
     }
+    if (!result) result = add_latent_statistics(c, loader, err);
     if (result) return result;
-    c->scheduler = scheduler_config(c);
+    enum edm_kind edm = edm_of(loader);
+    c->edm = edm != EDM_NONE;
+    c->scheduler = c->edm ? edm_scheduler_config(c, loader, edm) : scheduler_config(c);
     return c->scheduler ? FUM_OK
                         : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", path);
 }

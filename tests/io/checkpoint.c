@@ -257,6 +257,64 @@ static enum fum_result detect(struct fum_checkpoint *c, const struct golden *g, 
     return result;
 }
 
+static double number(const cJSON *json, const char *key) {
+    return fum_json_number(json, key, -1);
+}
+
+// Playground v2.5's statistics of its latents: the VAE's configuration and the scheduler are those that diffusers makes.
+static void edm_statistics_are_read(void **state) {
+    (void)state;
+    static struct golden g;
+    static const float mean[4] = {-1.6574f, 1.886f, -1.383f, 2.5155f}, std[4] = {8.4927f, 5.9022f, 6.5498f, 5.2299f};
+    struct fum_error err = {0};
+    struct fum_checkpoint c;
+    golden_open(&g, "sdxl");
+    size_t count = g.count;
+    g.tensors[count] = (struct fum_safetensors_tensor){"edm_mean", in_memory(FUM_F32, 4, mean, 1, 4, 1, 1)};
+    g.tensors[count + 1] = (struct fum_safetensors_tensor){"edm_std", in_memory(FUM_F32, 1, std, 4)};
+    g.count += 2;
+    assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+    assert_true(c.edm);
+    assert_string_equal(c.prediction, "epsilon");
+    assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""), "EDMDPMSolverMultistepScheduler");
+    assert_true(number(c.scheduler, "sigma_max") == 80 && number(c.scheduler, "sigma_data") == 0.5);
+    assert_true(number(c.vae, "scaling_factor") == 0.5);
+    for (int i = 0; i < 4; i++) {
+        assert_true((float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_mean"), i)->valuedouble == mean[i]);
+        assert_true((float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_std"), i)->valuedouble == std[i]);
+    }
+    fum_checkpoint_free(&c);
+    g.tensors[count + 1].view.dim[0] = 3;
+    assert_int_equal(detect(&c, &g, NULL, NULL, NULL, &err), FUM_ERR_FORMAT);
+    assert_contains(err.text, "edm_mean and edm_std should hold 4 values");
+    g.count = count;
+    golden_close(&g);
+}
+
+// CosXL's noise levels.
+static void edm_noise_levels_are_read(void **state) {
+    (void)state;
+    static struct golden g;
+    static const float high = 64, low = 0.03125f;
+    struct fum_error err = {0};
+    struct fum_checkpoint c;
+    golden_open(&g, "sdxl");
+    size_t count = g.count;
+    g.tensors[count] = (struct fum_safetensors_tensor){"edm_vpred.sigma_max", in_memory(FUM_F32, 0, &high, 0)};
+    g.tensors[count + 1] = (struct fum_safetensors_tensor){"edm_vpred.sigma_min", in_memory(FUM_F32, 1, &low, 1)};
+    g.count += 2;
+    assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+    assert_true(c.edm);
+    assert_string_equal(c.prediction, "v_prediction");
+    assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""), "EDMEulerScheduler");
+    assert_string_equal(fum_json_string(c.scheduler, "sigma_schedule", ""), "exponential");
+    assert_true(number(c.scheduler, "sigma_max") == 64 && number(c.scheduler, "sigma_min") == 0.03125);
+    assert_true(number(c.scheduler, "sigma_data") == 1);
+    fum_checkpoint_free(&c);
+    g.count = count;
+    golden_close(&g);
+}
+
 static void prediction_follows_the_evidence(void **state) {
     (void)state;
     static struct golden g;
@@ -268,7 +326,11 @@ static void prediction_follows_the_evidence(void **state) {
     assert_int_equal(c.evidence, FUM_CHECKPOINT_SAID);
     assert_false(c.zero_snr);
     fum_checkpoint_free(&c);
-    assert_ok(detect(&c, &g, NULL, "ztsnr", NULL, &err), err);
+    assert_ok(detect(&c, &g, NULL, "ztsnr", NULL, &err), err); // without v-prediction it has no meaning
+    assert_false(c.zero_snr);
+    fum_checkpoint_free(&c);
+    struct fum_safetensors_text v = {"modelspec.prediction_type", "v"};
+    assert_ok(detect(&c, &g, NULL, "ztsnr", &v, &err), err);
     assert_true(c.zero_snr);
     assert_true(fum_json_bool(c.scheduler, "rescale_betas_zero_snr", false));
     fum_checkpoint_free(&c);
@@ -416,6 +478,8 @@ int main(void) {
         cmocka_unit_test(refiner_is_found_whole),
         cmocka_unit_test(a_parts_own_file),
         cmocka_unit_test(prediction_follows_the_evidence),
+        cmocka_unit_test(edm_statistics_are_read),
+        cmocka_unit_test(edm_noise_levels_are_read),
         cmocka_unit_test(says_what_it_cannot_use),
         cmocka_unit_test(survives_no_memory),
         cmocka_unit_test(any_missing_tensor_is_noticed),
