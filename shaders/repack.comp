@@ -1,4 +1,4 @@
-// The elements of x in the same order, in rows of another length. One invocation per quad of y.
+// The elements of x in the same order, in rows of another length, which zeros pad. One invocation per quad of y.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/raw.glsl"
@@ -7,7 +7,7 @@
 layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
 
-layout(push_constant) uniform Push { uint quads, x_channels, y_channels; };
+layout(push_constant) uniform Push { uint quads, x_channels, y_channels, x_skip, y_skip; };
 
 void main() {
     uint i = item_index();
@@ -17,7 +17,7 @@ void main() {
     uvec4 e = uvec4(0u);
     for (uint k = 0u; k < 4u && c + k < y_channels; k++) {
         uint at = row * y_channels + c + k, s = at % x_channels;
-        e[k] = raw_get(x[at / x_channels * x_row + s / 4u], s % 4u);
+        e[k] = raw_get(x[x_skip + at / x_channels * x_row + s / 4u], s % 4u);
     }
-    y[i] = raw_make(e);
+    y[y_skip + i] = raw_make(e);
 }

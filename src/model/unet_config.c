@@ -143,8 +143,8 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
         if (channels[i] % u->groups)
             fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels", u->groups,
                             channels[i]);
-        if ((u->down[i].attention || u->up[n - 1 - i].attention || i == n - 1) && channels[i] % heads[i])
-            fum_config_fail(c, heads_key, "is %d heads, which do not divide %d channels", heads[i], channels[i]);
+        if ((u->down[i].attention || u->up[n - 1 - i].attention || i == n - 1) && heads[i] > channels[i])
+            fum_config_fail(c, heads_key, "is %d heads, more than the %d channels", heads[i], channels[i]);
         if (context[i] != context[0]) fum_config_unsupported(c, "cross_attention_dim");
         struct fum_unet_block *ways[2] = {&u->down[i], &u->up[n - 1 - i]};
         for (int way = 0; way < 2; way++) {

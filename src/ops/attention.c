@@ -3,16 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ops/emit.h"
 #include "ops/texel.h"
 #include "ops/variant.h"
 
 static const struct fum_attr_def attrs[] = {{"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
 
-enum { MAX_HEAD = 512 }; // channels of a head
-
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *q = &call->in[0].shape, *k = &call->in[1].shape, *v = &call->in[2].shape;
-    int64_t heads = (int64_t)call->attr[FUM_ATTENTION_HEADS];
+    int64_t heads;
     if (q->rank != 3 || k->rank != 3 || v->rank != 3) {
         snprintf(why, why_size, "q, k and v must be [batch, tokens, channels]");
         return false;
@@ -22,9 +21,9 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
         snprintf(why, why_size, "k and v must have q's batch and channels and the same tokens");
         return false;
     }
-    if (heads < 1 || q->dim[2] % heads != 0 || q->dim[2] / heads % 4 != 0 || q->dim[2] / heads > MAX_HEAD) {
-        snprintf(why, why_size, "%lld channels in %lld heads: a head must have a multiple of 4, at most %d",
-                 (long long)q->dim[2], (long long)heads, MAX_HEAD);
+    if (!fum_attr_int(call->attr[FUM_ATTENTION_HEADS], "heads", 1, INT32_MAX, &heads, why, why_size)) return false;
+    if (q->dim[2] < 1 || q->dim[2] % heads != 0) {
+        snprintf(why, why_size, "%lld channels do not divide into %lld heads", (long long)q->dim[2], (long long)heads);
         return false;
     }
     if (k->dim[1] < 1) {
@@ -41,6 +40,23 @@ static double score(const struct fum_attention *p, const float *q, const float *
     return sum * p->scale;
 }
 
+// Channels whose sums are kept at once; wider heads compute their scores again for the next ones.
+enum { REFERENCE_CHANNELS = 512 };
+
+// Channels [first, first + count) of the output of one query; q, k, v and out are its head's first elements.
+static void reference_query(const struct fum_attention *p, const float *q, const float *k, const float *v, int64_t keys,
+                            int64_t first, int64_t count, float *out) {
+    int64_t row = p->heads * p->channels;
+    double top = -INFINITY, sum = 0, y[REFERENCE_CHANNELS] = {0};
+    for (int64_t j = 0; j < keys; j++) top = fmax(top, score(p, q, k + j * row));
+    for (int64_t j = 0; j < keys; j++) {
+        double e = exp(score(p, q, k + j * row) - top);
+        sum += e;
+        for (int64_t d = 0; d < count; d++) y[d] += e * v[j * row + first + d];
+    }
+    for (int64_t d = 0; d < count; d++) out[first + d] = (float)(y[d] / sum);
+}
+
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     struct fum_attention p = fum_attention_of(call);
     int64_t row = p.heads * p.channels;
@@ -48,15 +64,10 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         int64_t head = i % p.heads, query = i / p.heads % p.queries, b = i / (p.heads * p.queries);
         int64_t at = (b * p.queries + query) * row + head * p.channels, keys = p.keys;
         const float *k = in[1] + b * p.keys * row + head * p.channels, *v = in[2] + (k - in[1]);
-        double top = -INFINITY, sum = 0, y[MAX_HEAD] = {0};
         if (p.causal) keys = fum_min_i64(keys, query + 1);
-        for (int64_t j = 0; j < keys; j++) top = fmax(top, score(&p, in[0] + at, k + j * row));
-        for (int64_t j = 0; j < keys; j++) {
-            double e = exp(score(&p, in[0] + at, k + j * row) - top);
-            sum += e;
-            for (int64_t d = 0; d < p.channels; d++) y[d] += e * v[j * row + d];
-        }
-        for (int64_t d = 0; d < p.channels; d++) out[at + d] = (float)(y[d] / sum);
+        for (int64_t first = 0; first < p.channels; first += REFERENCE_CHANNELS)
+            reference_query(&p, in[0] + at, k, v, keys, first, fum_min_i64(p.channels - first, REFERENCE_CHANNELS),
+                            out + at);
     }
 }
 
@@ -176,13 +187,20 @@ static bool dispatch_scores(const struct fum_op_call *call, const struct fum_att
     return true;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                                  size_t why_size) {
     struct fum_attention p = fum_attention_of(call);
-    if (fum_shape_count(&call->out.shape) == 0) return true;
     if (fum_variant_attention(call, &p, list)) return true;
     int64_t rows = score_rows(call, &p, list->info);
     if (rows) return dispatch_scores(call, &p, rows, list, why, why_size);
     return fum_attention_dispatch_by(&plain, call, &p, list, why, why_size);
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+    if (fum_shape_count(&call->out.shape) == 0) return true;
+    bool whole = fum_attention_of(call).channels % 4 == 0;
+    return whole ? fum_attention_dispatch_whole(call, list, why, why_size)
+                 : fum_attention_dispatch_padded(call, list, why, why_size);
 }
 
 bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels, const struct fum_op_call *call,

@@ -41,6 +41,13 @@ bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels, cons
                                const struct fum_attention *attention, struct fum_dispatches *list, char *why,
                                size_t why_size);
 
+// Adds the dispatches of a call by the first variant that serves it. A head must be whole quads; the output not empty.
+bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                                  size_t why_size);
+// The same for heads of any size: by copies in scratch whose heads zeros pad to whole quads.
+bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                                   size_t why_size);
+
 // Attention by tiles in shared memory, for heads of up to 512 channels: part of the variant "tiled".
 bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *attention,
                          struct fum_dispatches *list);

@@ -15,6 +15,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     fum_emit_push(d, (uint32_t)quads);
     fum_emit_push(d, (uint32_t)fum_shape_channels(&call->in[0].shape));
     fum_emit_push(d, (uint32_t)fum_shape_channels(&call->out.shape));
+    for (int i = 0; i < 2; i++) fum_emit_push(d, 0); // both tensors are bound whole
     return true;
 }
 

@@ -20,13 +20,14 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_desc *t = &call->in[0];
     char text[96];
     int64_t dim;
-    if (!fum_attr_int(call->attr[DIM], "dim", 2, 1 << 20, &dim, why, why_size)) return false;
+    if (!fum_attr_int(call->attr[DIM], "dim", 1, 1 << 20, &dim, why, why_size)) return false;
     if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why, why_size)) return false;
     bool column = t->shape.rank == 2 && t->shape.dim[1] == 1;
     if (t->dtype != FUM_F32 || (t->shape.rank != 1 && !column))
         return fum_refuse(why, why_size, "times are %s %s; want f32 [n] or [n, 1]", fum_dtype_name(t->dtype),
                           fum_shape_text(&t->shape, text, sizeof text));
-    if (!((double)(dim / 2) - call->attr[SHIFT] > 0) || !(call->attr[MAX_PERIOD] > 0))
+    // A dim of 1 has no frequency: all of it is what an odd dim leaves over.
+    if ((dim > 1 && !((double)(dim / 2) - call->attr[SHIFT] > 0)) || !(call->attr[MAX_PERIOD] > 0))
         return fum_refuse(why, why_size, "dim / 2 must be above shift, and max_period above 0");
     call->out.shape = (struct fum_shape){2, {t->shape.dim[0], dim}};
     return true;

@@ -220,6 +220,14 @@ def only_unets(data):
         "lcm": dict(base, time_cond_proj_dim=12, center_input_sample=True, conv_in_kernel=5, in_channels=9),
         "scale-shift": dict(base, resnet_time_scale_shift="scale_shift", encoder_hid_dim=20,
                             transformer_layers_per_block=[[2], 1], reverse_transformer_layers_per_block=[1, [2, 1]]),
+        # Heads of 1 and 7, channels and groups that are no multiple of 4.
+        "odd-channels": dict(block_out_channels=(7, 14, 21), norm_num_groups=7, attention_head_dim=[7, 2, 3],
+                             down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+                             up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+                             cross_attention_dim=13, time_embedding_dim=9, in_channels=1, out_channels=2,
+                             resnet_time_scale_shift="scale_shift", use_linear_projection=True),
+        # Heads that do not divide the channels: 4 of 2 in 10 and 5 of 2 in 12.
+        "rest-heads": dict(base, block_out_channels=(10, 12), norm_num_groups=2, attention_head_dim=[4, 5]),
     }
     for i, (name, config) in enumerate(variants.items()):
         model, tensors = unet(900 + 10 * i, record=False, size=(6, 4), **config)
@@ -267,6 +275,14 @@ def main(tokenizer_folder, data):
          vae(330, block_out_channels=(8, 16), norm_num_groups=4, scaling_factor=0.13025),
          EulerDiscreteScheduler(timestep_spacing="leading", **betas), StableDiffusionXLImg2ImgPipeline,
          requires_aesthetics_score=True, force_zeros_for_empty_prompt=False)
+    # Heads of 5 and 6, channels, groups and latents that are no multiple of 4.
+    sd(data, tokenizer, "model-odd",
+       clip("model-odd", "text_encoder", 150, hidden_size=30, num_attention_heads=6, intermediate_size=37,
+            num_hidden_layers=2),
+       unet(240, block_out_channels=(10, 18), down_block_types=cross[0], up_block_types=cross[1], in_channels=3,
+            out_channels=3, attention_head_dim=[2, 3], norm_num_groups=2, cross_attention_dim=30),
+       vae(340, block_out_channels=(6, 9), norm_num_groups=3, latent_channels=3),
+       EulerDiscreteScheduler(**betas))
     only_unets(data)
 
 

@@ -62,6 +62,9 @@ def cases():
     out.append(dict(emoji, prompt="rocket", steps=10, sampler="dpm++2m", schedule="karras"))
     for sampler in ("euler", "euler_a", "ddim", "dpm++2m", "heun", "unipc"):
         out.append(dict(model="refiner", sampler=sampler, steps=4, negative="grey"))
+    out.append(dict(model="odd", steps=4, negative="grey"))
+    out.append(dict(model="odd", sampler="dpm++2m", steps=4, width=24))
+    out.append(dict(model="odd", sampler="euler_a", steps=3, guidance=1.0))
     return out
 
 
@@ -133,7 +136,7 @@ def main(data, emoji):
     pipes = {}
     for name, cls in (("sd1", StableDiffusionPipeline), ("sd2", StableDiffusionPipeline),
                       ("sdxl", StableDiffusionXLPipeline), ("refiner", StableDiffusionXLImg2ImgPipeline),
-                      ("emoji", StableDiffusionPipeline)):
+                      ("odd", StableDiffusionPipeline), ("emoji", StableDiffusionPipeline)):
         path = emoji if name == "emoji" else f"{data}/model-{name}"
         pipe = cls.from_pretrained(path, torch_dtype=torch.float32, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)

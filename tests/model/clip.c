@@ -79,6 +79,12 @@ static void quick_gelu(void **state) {
     check("model-sd1", "text_encoder", false);
 }
 
+// Heads of 5, 37 channels between the layers.
+static void odd_sizes(void **state) {
+    (void)state;
+    check("model-odd", "text_encoder", false);
+}
+
 static void gelu(void **state) {
     (void)state;
     check("model-sd2", "text_encoder", false);
@@ -122,8 +128,8 @@ static void refusals(void **state) {
 int main(int argc, char **argv) {
     golden_choose(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quick_gelu), cmocka_unit_test(gelu),     cmocka_unit_test(projection),
-        cmocka_unit_test(ends),       cmocka_unit_test(refusals),
+        cmocka_unit_test(quick_gelu), cmocka_unit_test(odd_sizes), cmocka_unit_test(gelu),
+        cmocka_unit_test(projection), cmocka_unit_test(ends),      cmocka_unit_test(refusals),
     };
     return golden_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

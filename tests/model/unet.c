@@ -89,10 +89,18 @@ static void refiner(void **state) {
     check_odd("model-refiner");
 }
 
+// Heads of 5 and 6; no channels or groups are a multiple of 4.
+static void odd_sizes(void **state) {
+    (void)state;
+    check_blocks("model-odd", plain, 25);
+    check_odd("model-odd");
+}
+
 static void variants(void **state) {
     (void)state;
     static const char *const names[] = {"tiny",           "class-table", "class-projection",
-                                        "class-timestep", "lcm",         "scale-shift"};
+                                        "class-timestep", "lcm",         "scale-shift",
+                                        "odd-channels",   "rest-heads"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct golden g;
         struct built b;
@@ -114,6 +122,8 @@ static void storage(void **state) {
     (void)state;
     static const char *const folders[] = {"model-sd1",
                                           "model-sdxl",
+                                          "model-odd",
+                                          "model-variants/odd-channels",
                                           "model-variants/class-table",
                                           "model-variants/lcm",
                                           "model-variants/class-projection",
@@ -181,6 +191,7 @@ static void refusals(void **state) {
     expect_refusal("{" BLOCKS ",\"attention_type\":\"gated\"}", FUM_ERR_UNSUPPORTED, "attention_type", "gated");
     expect_refusal("{" BLOCKS ",\"act_fn\":\"mish\"}", FUM_ERR_UNSUPPORTED, "act_fn", "mish");
     expect_refusal("{" BLOCKS ",\"norm_num_groups\":5}", FUM_ERR_FORMAT, "norm_num_groups", "5");
+    expect_refusal("{" BLOCKS ",\"num_attention_heads\":65}", FUM_ERR_FORMAT, "num_attention_heads", "65");
     expect_refusal("{" BLOCKS ",\"layers_per_block\":[1,2,3]}", FUM_ERR_FORMAT, "layers_per_block", "3");
     expect_refusal("{" BLOCKS ",\"layers_per_block\":1e30}", FUM_ERR_FORMAT, "layers_per_block", "1e+30");
     expect_refusal("{" BLOCKS ",\"layers_per_block\":\"2\"}", FUM_ERR_FORMAT, "layers_per_block", "number");
@@ -201,8 +212,8 @@ int main(int argc, char **argv) {
     golden_choose(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sd1),     cmocka_unit_test(sd2),      cmocka_unit_test(sdxl),
-        cmocka_unit_test(refiner), cmocka_unit_test(variants), cmocka_unit_test(storage),
-        cmocka_unit_test(stages),  cmocka_unit_test(refusals),
+        cmocka_unit_test(refiner), cmocka_unit_test(odd_sizes), cmocka_unit_test(variants),
+        cmocka_unit_test(storage), cmocka_unit_test(stages),    cmocka_unit_test(refusals),
     };
     return golden_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -48,7 +48,7 @@ static void check_encoder(const char *folder) {
     golden_close(&g);
 }
 
-static const char *const folders[] = {"model-sd1", "model-sd2", "model-sdxl", "model-refiner"};
+static const char *const folders[] = {"model-sd1", "model-sd2", "model-sdxl", "model-refiner", "model-odd"};
 enum { FOLDERS = sizeof folders / sizeof *folders };
 
 static void decoders(void **state) {

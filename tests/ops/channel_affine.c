@@ -5,6 +5,7 @@
 static const struct fum_op_case cases[] = {
     {.name = "one element", .in = IN(1, 1)},
     {.name = "65 channels, 7 rows", .in = IN(65, 7)},
+    {.name = "10 channels, silu", .in = IN(10, 2, 7), .attrs = {{"act", FUM_ACT_SILU}}},
     {.name = "63 rows, silu", .in = IN(32, 1, 7, 9), .attrs = {{"act", FUM_ACT_SILU}}},
     {.name = "huge values", .in = {{.shape = FUM_DIMS(3, 40), .fill = FUM_FILL_HUGE},
                                    {.shape = FUM_DIMS(2, 40), .type = FUM_CASE_F32, .fill = FUM_FILL_UNIT}}},

@@ -15,6 +15,8 @@ static const struct fum_op_case cases[] = {
     {.name = "one channel a group", .in = IN(65, 2, 9), .attrs = {{"groups", 65}}, .bound = F32_BOUND},
     {.name = "one group of 63", .in = IN(63, 2, 3, 5), .attrs = {{"groups", 1}}, .bound = F32_BOUND},
     {.name = "21 a group, three batches", .in = IN(63, 3, 11, 7), .attrs = {{"groups", 3}}, .bound = F32_BOUND},
+    {.name = "10 channels in 5 groups", .in = IN(10, 2, 7), .attrs = {{"groups", 5}}, .bound = F32_BOUND},
+    {.name = "7 channels in one group: chunks", .in = IN(7, 1, 9000), .attrs = {{"groups", 1}}, .bound = F32_BOUND},
     {.name = "65 rows", .in = IN(64, 1, 65), .attrs = {{"groups", 32}}, .bound = F32_BOUND},
     {.name = "1030 rows", .in = IN(12, 2, 1030), .attrs = {{"groups", 2}}, .bound = F32_BOUND},
     {.name = "mean 100, spread 1", .in = FILLED(FUM_FILL_OFFSET, 64, 2, 16, 9), .attrs = {{"groups", 16}},
