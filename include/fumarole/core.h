@@ -88,6 +88,7 @@ enum fum_dtype {
     FUM_F8_E4M3,
     FUM_F8_E5M2,
     FUM_DTYPE_COUNT,
+    FUM_DTYPE_UNKNOWN = FUM_DTYPE_COUNT, // of files: a type that is not read, of size 0
 };
 
 // "f32", "bf16", …; never NULL.

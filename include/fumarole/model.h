@@ -70,6 +70,7 @@ struct fum_model_part {
     uint64_t parameters;    // elements of them
     uint64_t bytes;
     int dtypes[FUM_DTYPE_COUNT]; // how many tensors of each type
+    int unknown;                 // how many of types that are not read
 };
 // False past the last part.
 FUM_API bool fum_model_get_part(const fum_model *model, int index, struct fum_model_part *part);

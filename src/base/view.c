@@ -33,6 +33,12 @@ enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy
 void fum_view_skip(struct fum_view *view, uint64_t bytes) {
     if (view->data) view->data = (const uint8_t *)view->data + bytes;
     view->offset += bytes;
+    if (view->scale_each) view->scale_from += bytes / fum_dtype_size(view->dtype);
+}
+
+void fum_view_scale(const struct fum_view *view, uint64_t from, float *values, size_t count) {
+    for (size_t i = 0; i < count && view->scales; i++)
+        values[i] *= view->scales[view->scale_each ? (view->scale_from + from + i) / view->scale_each : 0];
 }
 
 uint64_t fum_view_count(const struct fum_view *view) {

@@ -17,6 +17,10 @@ struct fum_view {
     const void *data; // may be unaligned, belongs to its owner; NULL: in `file`
     const struct fum_file *file;
     uint64_t offset; // of the first byte in `file`
+    // Factors of the values ("scaled fp8"); NULL: none. Element e is multiplied by the factor (scale_from + e) / scale_each,
+    // or by the only one where scale_each is 0.
+    const float *scales;
+    uint64_t scale_each, scale_from;
 };
 
 // Reads `bytes` bytes from byte `from` of the view on.
@@ -27,6 +31,8 @@ enum fum_result fum_view_read(const struct fum_view *view, uint64_t from, uint64
 enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy, struct fum_error *err);
 // Moves the view's begin.
 void fum_view_skip(struct fum_view *view, uint64_t bytes);
+// Multiplies values[0..count), the view's from element `from` on, by their factors, if it has any.
+void fum_view_scale(const struct fum_view *view, uint64_t from, float *values, size_t count);
 uint64_t fum_view_count(const struct fum_view *view); // elements
 
 // Where weights come from: finds a tensor by the name the model's builder uses (diffusers' and transformers'

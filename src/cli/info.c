@@ -49,6 +49,8 @@ static void print_part(const struct fum_model_part *part) {
         else if (part->dtypes[i] > 0)
             printf("  %d %s", part->dtypes[i], fum_dtype_name((enum fum_dtype)i));
     }
+    if (part->unknown > 0)
+        printf("  %d of types that are not read", part->unknown);
     printf("\n");
     if (part->file)
         printf("  %15s %s\n", "", part->file);

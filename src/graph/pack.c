@@ -28,6 +28,10 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
                     size_t why_size) {
     int64_t want[4] = {0};
     int rank = 0;
+    if (!fum_dtype_size(view->dtype)) {
+        snprintf(why, why_size, "is stored in a type that fumarole does not read");
+        return false;
+    }
     const int64_t *d = shape->dim;
     bool ok = view_count(view) == fum_shape_count(shape);
     if (pack == FUM_PACK_LINEAR) {
@@ -70,19 +74,17 @@ static void convert_run(void *dst, enum fum_dtype dst_type, const struct fum_vie
     size_t size = fum_dtype_size(view->dtype);
     const uint8_t *src = (const uint8_t *)view->data + (size_t)from * size;
     float f[RUN];
-    if (view->dtype == dst_type) {
+    if (view->dtype == dst_type && !view->scales) {
         memcpy(dst, src, (size_t)count * size);
         return;
     }
     for (int64_t at = 0; at < count; at += RUN) {
         size_t n = (size_t)(count - at < RUN ? count - at : RUN);
         uint8_t *to = (uint8_t *)dst + (size_t)at * fum_dtype_size(dst_type);
-        if (dst_type == FUM_F32) {
-            fum_convert_to_f32((float *)to, src + (size_t)at * size, view->dtype, n);
-        } else {
-            fum_convert_to_f32(f, src + (size_t)at * size, view->dtype, n);
-            fum_convert_from_f32(to, dst_type, f, n);
-        }
+        float *values = dst_type == FUM_F32 ? (float *)to : f;
+        fum_convert_to_f32(values, src + (size_t)at * size, view->dtype, n);
+        fum_view_scale(view, (uint64_t)(from + at), values, n);
+        if (dst_type != FUM_F32) fum_convert_from_f32(to, dst_type, f, n);
     }
 }
 
@@ -308,9 +310,11 @@ enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack,
                              (unsigned long long)(row_bytes * (uint64_t)each));
     struct fum_view in_memory = *view;
     in_memory.data = chunk;
+    uint64_t row_elements_read = row_bytes / fum_dtype_size(view->dtype);
     for (int64_t first = 0; first < count && !result; first += each) {
         int64_t n = count - first < each ? count - first : each;
         result = fum_view_read(view, (uint64_t)first * row_bytes, (uint64_t)n * row_bytes, chunk, err);
+        in_memory.scale_from = view->scale_from + (uint64_t)first * row_elements_read;
         struct part part = part_of_file(&whole, first, n);
         if (!result) pack_part(&in_memory, &part);
     }

@@ -225,8 +225,9 @@ static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loa
 static cJSON *scheduler_config(const struct fum_checkpoint *c) {
     static const char *const classes[] = {"PNDMScheduler", "DDIMScheduler", "EulerDiscreteScheduler",
                                           "EulerDiscreteScheduler"};
+    bool distilled = cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
     cJSON *json = cJSON_CreateObject();
-    bool good = json && cJSON_AddStringToObject(json, "_class_name", classes[c->family]) &&
+    bool good = json && cJSON_AddStringToObject(json, "_class_name", distilled ? "LCMScheduler" : classes[c->family]) &&
                 cJSON_AddStringToObject(json, "beta_schedule", "scaled_linear") &&
                 cJSON_AddNumberToObject(json, "beta_start", 0.00085) &&
                 cJSON_AddNumberToObject(json, "beta_end", 0.012) &&
@@ -260,6 +261,17 @@ static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_lo
     if (!second || !has_prefix(loader, second)) return FUM_OK;
     c->text_encoder_2 = fum_checkpoint_text_config(loader, second, true, true, err);
     return c->text_encoder_2 ? FUM_OK : FUM_ERR_FORMAT;
+}
+
+// Conditions of distilled and class-conditional UNets, where there are any.
+static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader *loader, const char *prefix,
+                                      struct fum_error *err) {
+    int guidance = fum_checkpoint_dim(loader, prefix, 1, "time_embed.cond_proj.weight");
+    int classes = fum_checkpoint_dim(loader, prefix, 0, "label_emb.weight");
+    if ((!guidance || cJSON_AddNumberToObject(c->unet, "time_cond_proj_dim", guidance)) &&
+        (!classes || cJSON_AddNumberToObject(c->unet, "num_class_embeds", classes)))
+        return FUM_OK;
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", fum_loader_path(loader));
 }
 
 // SDXL's pooled text and six size numbers (the refiner's five), each an embedding of the same width.
@@ -308,6 +320,7 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
     if (!c->unet) return FUM_ERR_FORMAT;
     result = read_text_encoders(c, loader, err);
     if (!result) result = add_text_time(c, loader, prefix, err);
+    if (!result) result = add_conditions(c, loader, prefix, err);
     const char *vae = has_prefix(loader, "first_stage_model.") ? "first_stage_model." : "vae.";
     if (!result && has_prefix(loader, vae)) {
         c->vae = fum_checkpoint_vae_config(loader, vae, c->family, c->size, err);

@@ -222,7 +222,10 @@ cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, 
     int inner_width = positions ? need(loader, prefix, 0, fc, err) : 0, layers = 0;
     while (layers < MAX_ENCODER_LAYERS && has(loader, prefix, "%s%s.%d.", inner, layer, layers)) layers++;
     if (!inner_width) return NULL;
+    // OpenCLIP's parameter [width, projection], or transformers' layer [projection, width].
     int projection = projected ? DIM(1, "text_projection") : 0;
+    if (projected && !projection) projection = need(loader, prefix, 0, "text_projection.weight", err);
+    if (projected && !projection) return NULL;
     cJSON *json = cJSON_CreateObject();
     cJSON *classes = cJSON_AddArrayToObject(json, "architectures");
     bool good =

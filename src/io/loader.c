@@ -72,10 +72,11 @@ void fum_loader_close(fum_loader **loader) {
 }
 
 enum fum_result fum_loader_add(fum_loader *l, const struct fum_loader_tensor *tensor, struct fum_error *err) {
-    char *name = fum_arena_strdup(l->arena, tensor->name);
-    if (!name || !fum_grow((void **)&l->tensors, &l->capacity, l->count, sizeof *l->tensors))
+    char *name = fum_arena_strdup(l->arena, tensor->name), *type = fum_arena_strdup(l->arena, tensor->type);
+    if (!name || !type || !fum_grow((void **)&l->tensors, &l->capacity, l->count, sizeof *l->tensors))
         return no_memory(l->path, err);
     l->tensors[l->count] = *tensor;
+    l->tensors[l->count].type = type;
     l->tensors[l->count++].name = name;
     return FUM_OK;
 }

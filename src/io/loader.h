@@ -10,6 +10,7 @@ typedef struct fum_loader fum_loader;
 
 struct fum_loader_tensor {
     const char *name;
+    const char *type; // as the file spells it
     struct fum_view view; // in the open file
     uint64_t offset;      // of the first byte within its file
     uint64_t bytes;

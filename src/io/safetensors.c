@@ -82,11 +82,10 @@ static enum fum_result read_shape(const struct reader *r, const cJSON *item, str
     const char *dtype = fum_json_string(item, "dtype", NULL), *name = item->string;
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
     if (!dtype) return bad_tensor(r, name, "has no dtype");
-    if (!fum_safetensors_dtype_parse(dtype, &view->dtype))
-        return fum_error_set(r->err, FUM_ERR_UNSUPPORTED, "%s: tensor %s: dtype %s is not known", r->path,
-                             fum_loader_show(name).text, fum_loader_show(dtype).text);
+    // A type that is not read matters only where the tensor is needed.
+    if (!fum_safetensors_dtype_parse(dtype, &view->dtype)) view->dtype = FUM_DTYPE_UNKNOWN;
     if (!cJSON_IsArray(shape)) return bad_tensor(r, name, "has no shape");
-    *bytes = fum_dtype_size(view->dtype);
+    *bytes = view->dtype == FUM_DTYPE_UNKNOWN ? 1 : fum_dtype_size(view->dtype);
     bool overflow = false, empty = false;
     for (const cJSON *d = shape->child; d; d = d->next) {
         uint64_t dim;
@@ -105,7 +104,8 @@ static enum fum_result read_shape(const struct reader *r, const cJSON *item, str
     return FUM_OK;
 }
 
-static enum fum_result read_range(const struct reader *r, const cJSON *item, uint64_t bytes,
+// The tensor's bytes and where they begin; *bytes holds what its shape makes, unless `sized` is false.
+static enum fum_result read_range(const struct reader *r, const cJSON *item, bool sized, uint64_t *bytes,
                                   uint64_t *begin) {
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
     const cJSON *first = cJSON_IsArray(offsets) ? offsets->child : NULL;
@@ -118,10 +118,11 @@ static enum fum_result read_range(const struct reader *r, const cJSON *item, uin
         return fum_error_set(r->err, FUM_ERR_FORMAT,
                              "%s: tensor %s: begins at byte %llu, after its end at %llu", r->path,
                              fum_loader_show(name).text, (ull)*begin, (ull)end);
-    if (end - *begin != bytes)
+    if (!sized) *bytes = end - *begin;
+    if (end - *begin != *bytes)
         return fum_error_set(
             r->err, FUM_ERR_FORMAT, "%s: tensor %s at byte %llu: its shape wants %llu bytes, found %llu",
-            r->path, fum_loader_show(name).text, (ull)(r->base + *begin), (ull)bytes, (ull)(end - *begin));
+            r->path, fum_loader_show(name).text, (ull)(r->base + *begin), (ull)*bytes, (ull)(end - *begin));
     if (end > r->size)
         return fum_error_set(
             r->err, FUM_ERR_FORMAT,
@@ -135,8 +136,10 @@ static enum fum_result read_tensor(const struct reader *r, const cJSON *item) {
     uint64_t begin = 0;
     if (!cJSON_IsObject(item)) return bad_tensor(r, item->string, "its entry in the header is not an object");
     enum fum_result result = read_shape(r, item, &tensor.view, &tensor.bytes);
-    if (!result) result = read_range(r, item, tensor.bytes, &begin);
+    bool sized = tensor.view.dtype != FUM_DTYPE_UNKNOWN;
+    if (!result) result = read_range(r, item, sized, &tensor.bytes, &begin);
     if (result) return result;
+    tensor.type = fum_json_string(item, "dtype", "");
     tensor.offset = r->base + begin;
     tensor.view.data = r->bytes->data;
     tensor.view.file = r->bytes->file;

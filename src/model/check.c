@@ -4,6 +4,7 @@
 #include "graph/pack.h"
 #include "model/model_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef void (*problem_fn)(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
@@ -64,6 +65,13 @@ static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used
             continue;
         }
         used[index] = true;
+        if (view.dtype == FUM_DTYPE_UNKNOWN) {
+            snprintf(why, sizeof why, "is stored as %s, which fumarole does not read",
+                     fum_loader_show(fum_loader_at(part->loader, index)->type).text);
+            fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), why);
+            bad++;
+            continue;
+        }
         if (fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why)) continue;
         fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), why);
         bad++;
@@ -97,6 +105,16 @@ static enum fum_result check_part(const fum_model *model, const struct fum_model
     return result;
 }
 
+// Tensors of a single file that belong to no part.
+static void report_strays(const fum_model *model, problem_fn fn, void *user) {
+    for (size_t i = 0; model->file && i < fum_loader_count(model->file); i++) {
+        const char *name = fum_loader_at(model->file, i)->name;
+        bool owned = fum_names_ignorable(name);
+        for (int p = 0; p < model->num_parts && !owned; p++) owned = fum_names_owns(model->parts[p].names, i);
+        if (!owned) fn(user, FUM_MODEL_UNMATCHED, "file", name, "");
+    }
+}
+
 static void ignore(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
                    const char *detail) {
     (void)user, (void)problem, (void)part, (void)tensor, (void)detail;
@@ -109,6 +127,7 @@ enum fum_result fum_model_check(const fum_model *model, problem_fn fn, void *use
         enum fum_result result = check_part(model, &model->parts[i], fn ? fn : ignore, user, &bad, err);
         if (result) return result;
     }
+    report_strays(model, fn ? fn : ignore, user);
     if (!bad && model->info.unusable) return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", model->info.unusable);
     if (!bad) return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT, "%s: %d tensor%s missing or of another shape", model->info.path, bad,

@@ -379,8 +379,9 @@ bool fum_model_get_part(const fum_model *model, int index, struct fum_model_part
         if (part->names && !fum_names_owns(part->names, i)) continue;
         out->tensors++;
         out->bytes += t->bytes;
-        out->parameters += t->bytes / fum_dtype_size(t->view.dtype);
-        out->dtypes[t->view.dtype]++;
+        out->parameters += fum_view_count(&t->view);
+        if (t->view.dtype == FUM_DTYPE_UNKNOWN) out->unknown++;
+        else out->dtypes[t->view.dtype]++;
     }
     return true;
 }

@@ -1,6 +1,7 @@
 #include "model/names.h"
 
 #include "base/error.h"
+#include "model/scales.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct fum_names {
     uint8_t *projection; // OpenCLIP's text_projection, transposed
     struct fum_view projection_view;
     size_t projection_index;
+    fum_scales *scales;
 };
 
 // Where a part may be, most specific first, and a tensor that shows it.
@@ -63,10 +65,12 @@ static const struct {
 static const struct rule unet_plain[] = {
     {"time_embedding.linear_1", "time_embed.0"},
     {"time_embedding.linear_2", "time_embed.2"},
+    {"time_embedding.cond_proj", "time_embed.cond_proj"},
     {"add_embedding.linear_1", "label_emb.0.0"},
     {"add_embedding.linear_2", "label_emb.0.2"},
     {"class_embedding.linear_1", "label_emb.0.0"},
     {"class_embedding.linear_2", "label_emb.0.2"},
+    {"class_embedding", "label_emb"},
     {"conv_in", "input_blocks.0.0"},
     {"conv_norm_out", "out.0"},
     {"conv_out", "out.2"},
@@ -329,6 +333,7 @@ enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, co
         n->loader = loader;
         result = find_place(loader, part, &n->prefix, &n->layout) ? add_modules(n, config, err)
                                                                   : no_part(loader, part, err);
+        if (!result) result = fum_scales_create(&n->scales, loader, n->prefix, err);
     }
     if (result) fum_names_destroy(names);
     return result;
@@ -339,6 +344,7 @@ void fum_names_destroy(fum_names **names) {
     fum_names *n = *names;
     fum_free(n->projection);
     fum_free(n->modules);
+    fum_scales_destroy(&n->scales);
     fum_arena_destroy(&n->arena);
     fum_free(n);
     *names = NULL;
@@ -369,7 +375,9 @@ static bool in_openclip(const fum_names *names, const char *name, char *out, siz
         return true;
     }
     if (!strcmp(name, "text_projection.weight")) {
-        snprintf(out, room, "%stext_projection", names->prefix);
+        // Files written by diffusers' script keep transformers' layer, which is not transposed.
+        snprintf(out, room, "%stext_projection.weight", names->prefix);
+        if (!fum_loader_find(names->loader, out)) snprintf(out, room, "%stext_projection", names->prefix);
         return true;
     }
     rest = below(name, "encoder.layers");
@@ -437,6 +445,7 @@ bool fum_names_find(const fum_names *names, const char *name, struct fum_view *v
     if (!t) return false;
     if (index) *index = fum_loader_index(names->loader, t);
     *view = t->view;
+    fum_scales_apply(names->scales, fum_loader_index(names->loader, t), view);
     if (third >= 0) return take_third(view, third);
     if (names->projection && fum_loader_index(names->loader, t) == names->projection_index)
         *view = names->projection_view;
@@ -476,6 +485,9 @@ bool fum_names_ignorable(const char *name) {
         "position_ids",    "logit_scale", "attn_mask",           "logvar",
         "v_pred",          "ztsnr",       "edm_vpred.sigma_max", "edm_vpred.sigma_min",
         "denoiser.sigmas", "global_step", "scale_factor",
+        // Beside scaled weights: their factors, which the weights' names find, those of activations, and markers.
+        "scale_weight",    "weight_scale", "scale_input",        "input_scale",
+        "scaled_fp8",      "comfy_quant",
     };
     // Without a dot: the buffers of LDM's noise schedule (betas, alphas_cumprod_prev, …).
     static const char *const schedule[] = {"betas",          "alphas_",    "sqrt_",

@@ -112,6 +112,7 @@ static enum fum_result read_weight(struct job *job, const char *norm, const char
     void *copy = NULL;
     enum fum_result result = fum_view_load(&view, (uint64_t)channels * fum_dtype_size(view.dtype), &copy, job->err);
     if (!result) fum_convert_to_f32(values, view.data, view.dtype, (size_t)channels);
+    if (!result) fum_view_scale(&view, 0, values, (size_t)channels);
     fum_free(copy);
     return result;
 }

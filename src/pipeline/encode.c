@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "text/tokenizer.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,7 @@ static enum fum_result tokenize(const fum_pipeline *pipe, const struct fum_model
                                 int32_t *ids, bool warn, struct fum_error *err) {
     struct fum_token_fit fit = {0};
     enum fum_result result =
-        fum_tokenizer_encode_padded(text->tokenizer, prompt, strlen(prompt), text->tokens, ids, &fit, err);
+        fum_tokenizer_encode_prompt(text->tokenizer, prompt, strlen(prompt), text->tokens, ids, &fit, err);
     if (!result && fit.cut && warn)
         fum_log(pipe->params.log, FUM_LOG_WARN, "the prompt has %zu tokens, the model reads %d: \"%s\" was cut off",
                 fit.count, text->tokens, fit.cut);

@@ -1,9 +1,11 @@
 #include "pipeline/pipeline.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "pipeline/budget.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static enum fum_dtype storage_of(const fum_device *device, enum fum_precision precision) {
     const struct fum_device_info *info = fum_device_get_info(device);
@@ -17,34 +19,46 @@ static enum fum_dtype storage_of(const fum_device *device, enum fum_precision pr
     return info->storage16 && info->type != FUM_DEVICE_CPU ? FUM_F16 : FUM_F32;
 }
 
-// The first tensor that is not as the model needs it.
-struct problem {
-    int count;
+// What checking a model's tensors found: the first that is not as the model needs it, and those that nothing needs.
+struct findings {
+    int bad, unused;
     char text[384];
+    char names[160]; // of the first unused ones
 };
 
 static void on_problem(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
                        const char *detail) {
-    struct problem *first = user;
-    if (problem == FUM_MODEL_UNMATCHED || first->count++) return;
-    snprintf(first->text, sizeof first->text, "%s: tensor %s%s%s", part, tensor,
+    enum { NAMED = 3 };
+    struct findings *found = user;
+    size_t used = strlen(found->names);
+    if (problem == FUM_MODEL_UNMATCHED) {
+        if (found->unused++ < NAMED)
+            snprintf(found->names + used, sizeof found->names - used, "%s%.120s", used ? ", " : "", tensor);
+        return;
+    }
+    if (found->bad++) return;
+    snprintf(found->text, sizeof found->text, "%s: tensor %s%s%s", part, tensor,
              problem == FUM_MODEL_MISSING ? " is missing from the model's files" : ": ", detail);
 }
 
-// Every tensor is looked for before the long work begins, not when its part is loaded.
-static enum fum_result check_model(const fum_model *model, struct fum_error *err) {
-    struct problem problem = {0};
+// Looks for every tensor before the long work begins, not when its part is loaded.
+static enum fum_result check_model(const fum_model *model, const struct fum_log *log, struct fum_error *err) {
+    struct findings found = {0};
     const char *unusable = fum_model_get_info(model)->unusable;
     if (unusable) return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", unusable);
-    enum fum_result result = fum_model_check(model, on_problem, &problem, err);
-    if (!problem.count) return result;
-    return fum_error_set(err, FUM_ERR_FORMAT, "%s; %d in all (fumarole info lists them)", problem.text, problem.count);
+    enum fum_result result = fum_model_check(model, on_problem, &found, err);
+    if (found.bad)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s; %d in all (fumarole info lists them)", found.text, found.bad);
+    if (found.unused)
+        fum_log(log, FUM_LOG_WARN, "%s: %d tensor%s not used: %s%s", fum_model_get_info(model)->path, found.unused,
+                found.unused == 1 ? " is" : "s are", found.names, found.unused > 3 ? ", … (fumarole info lists them)" : "");
+    return result;
 }
 
 enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, const fum_model *model,
                                     const struct fum_pipeline_params *params, struct fum_error *err) {
     *out = NULL;
-    enum fum_result result = check_model(model, err);
+    enum fum_result result = check_model(model, params ? params->log : NULL, err);
     if (result) return result;
     fum_pipeline *pipe = fum_calloc(1, sizeof *pipe);
     if (!pipe) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a pipeline");

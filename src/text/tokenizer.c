@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // Everything that encoding one text needs besides the tokenizer.
@@ -162,28 +163,79 @@ enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char 
                : fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for a text of %zu bytes", bytes);
 }
 
+static enum fum_result check_length(int length, struct fum_error *err) {
+    if (length >= 2) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "tokenizer: a length of %d has no room for start and end; ask for 2 or more", length);
+}
+
+// Cuts or pads ids to `length`.
+static enum fum_result fit_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *all, int length,
+                               int32_t *ids, struct fum_token_fit *fit, struct fum_error *err) {
+    size_t room = (size_t)length, kept = all->count < room ? all->count : room;
+    memcpy(ids, all->ids, kept * sizeof(*ids));
+    ids[kept - 1] = tokenizer->end;
+    for (size_t i = kept; i < room; i++) ids[i] = tokenizer->pad;
+    if (!fit) return FUM_OK;
+    fit->count = all->count;
+    if (all->count <= room) return FUM_OK;
+    return fum_tokenizer_decode(tokenizer, all->ids + room - 1, all->count - room, &fit->cut, err);
+}
+
 enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
                                             int length, int32_t *ids, struct fum_token_fit *fit,
                                             struct fum_error *err) {
     struct fum_token_ids all = {0};
     if (fit) *fit = (struct fum_token_fit){0};
     if (!length) length = tokenizer->max_length;
-    if (length < 2)
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
-                             length);
-    enum fum_result result = fum_tokenizer_encode(tokenizer, text, bytes, &all, err);
-    if (result) return result;
-    size_t room = (size_t)length, kept = all.count < room ? all.count : room;
-    memcpy(ids, all.ids, kept * sizeof(*ids));
-    ids[kept - 1] = tokenizer->end;
-    for (size_t i = kept; i < room; i++) ids[i] = tokenizer->pad;
-    if (fit) {
-        fit->count = all.count;
-        if (all.count > room)
-            result = fum_tokenizer_decode(tokenizer, all.ids + room - 1, all.count - room, &fit->cut, err);
-    }
+    enum fum_result result = check_length(length, err);
+    if (!result) result = fum_tokenizer_encode(tokenizer, text, bytes, &all, err);
+    if (!result) result = fit_ids(tokenizer, &all, length, ids, fit, err);
     fum_token_ids_free(&all);
+    return result;
+}
+
+// The token of vector `index` of an embedding whose first vector is `special`; NULL: it has no such vector.
+static const struct fum_special *find_vector(const fum_tokenizer *tokenizer, const struct fum_special *special,
+                                             int index) {
+    char name[256];
+    int n = snprintf(name, sizeof(name), "%s_%d", special->text, index);
+    return n > 0 && (size_t)n < sizeof(name) ? fum_tokenizer_find_special(tokenizer, name) : NULL;
+}
+
+static const struct fum_special *special_of(const fum_tokenizer *tokenizer, int32_t id) {
+    for (size_t i = 0; i < tokenizer->special_count; i++)
+        if (tokenizer->specials[i].id == id) return &tokenizer->specials[i];
+    return NULL;
+}
+
+// Adds the vectors that belong to a token and do not follow it already.
+static bool add_vectors(const fum_tokenizer *tokenizer, const struct fum_token_ids *in, struct fum_id_list *out) {
+    for (size_t at = 0; at < in->count; at++) {
+        const struct fum_special *special = special_of(tokenizer, in->ids[at]), *vector;
+        if (!fum_id_list_add(out, in->ids[at])) return false;
+        for (int i = 1; special && (vector = find_vector(tokenizer, special, i)); i++) {
+            if (!fum_id_list_add(out, vector->id)) return false;
+            if (at + 1 < in->count && in->ids[at + 1] == vector->id) at++;
+        }
+    }
+    return true;
+}
+
+enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
+                                            int length, int32_t *ids, struct fum_token_fit *fit,
+                                            struct fum_error *err) {
+    struct fum_token_ids words = {0};
+    struct fum_id_list all = {0};
+    *fit = (struct fum_token_fit){0};
+    enum fum_result result = check_length(length, err);
+    if (!result) result = fum_tokenizer_encode(tokenizer, text, bytes, &words, err);
+    if (!result && !add_vectors(tokenizer, &words, &all))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for a text of %zu bytes", bytes);
+    if (!result)
+        result = fit_ids(tokenizer, &(struct fum_token_ids){all.at, all.count}, length, ids, fit, err);
+    fum_free(all.at);
+    fum_token_ids_free(&words);
     return result;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "base/file.h"
 #include "gpu/backend.h"
 #include "graph/pack.h"
 #include "graph/passes.h"
@@ -169,6 +170,59 @@ static void test_pack(void **state) {
     }
 }
 
+// Packs the view, which is of memory or of a file, and compares it with `want`.
+static void check_scaled(const struct fum_view *view, int index, const float *want, const char *way) {
+    struct fum_error err = {0};
+    const struct fum_shape *s = &tensors[index].shape;
+    int64_t rows = fum_shape_rows(s), row = fum_shape_row_quads(s) * 4;
+    float *got = calloc((size_t)(rows * row), sizeof *got);
+    if (fum_pack_tensor(view, tensors[index].pack, s, got, FUM_F32, row, &err)) fail_msg("%s", err.text);
+    if (memcmp(got, want, (size_t)(rows * row) * sizeof *got)) fail_msg("%s, %s", tensors[index].name, way);
+    free(got);
+}
+
+// Weights with a factor for each row of the file, or one: as if the values had been multiplied in the file.
+static void test_scales(void **state) {
+    (void)state;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/scaled.bin", getenv("FUMAROLE_CACHE") ? getenv("FUMAROLE_CACHE") : ".");
+    for (int i = 0; i < 2 * COUNT; i++) {
+        int index = i / 2;
+        bool each = i % 2;
+        const struct fum_shape *s = &tensors[index].shape;
+        int64_t rows = fum_shape_rows(s), count = fum_shape_count(s), row = fum_shape_row_quads(s) * 4;
+        float *data = malloc((size_t)count * sizeof *data), *scaled = malloc((size_t)count * sizeof *scaled);
+        float *want = calloc((size_t)(rows * row), sizeof *want), *factors = malloc((size_t)count * sizeof *factors);
+        struct file file = {FUM_F32, (uint8_t *)data - 2 * index};
+        struct fum_view view, plain;
+        find(&file, tensors[index].name, &view);
+        int64_t length = count / view.dim[0];
+        for (int64_t k = 0; k < count; k++) {
+            factors[k] = (float)(1 + k % 5);
+            data[k] = (float)(k % 1021);
+            scaled[k] = data[k] * (each ? (float)(1 + k / length % 5) : 1);
+        }
+        plain = view;
+        plain.data = scaled;
+        fum_pack_rows(&plain, tensors[index].pack, s, 0, rows, want, FUM_F32, row);
+        view.scales = factors;
+        view.scale_each = each ? (uint64_t)length : 0;
+        check_scaled(&view, index, want, "in memory");
+        FILE *out = fopen(path, "wb");
+        assert_non_null(out);
+        assert_int_equal(fwrite(data, sizeof *data, (size_t)count, out), count);
+        assert_int_equal(fclose(out), 0);
+        struct fum_file *bytes = NULL;
+        assert_int_equal(fum_file_open(&bytes, path, NULL), FUM_OK);
+        view.data = NULL;
+        view.file = bytes;
+        check_scaled(&view, index, want, "from a file");
+        fum_file_close(&bytes);
+        remove(path);
+        free(data), free(scaled), free(want), free(factors);
+    }
+}
+
 // FUM_PACK_Q8 by its definition, by ranges of rows: factors and integers, of zeros and of what is not finite too.
 static void test_q8(void **state) {
     (void)state;
@@ -300,7 +354,8 @@ static void test_winograd(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack), cmocka_unit_test(test_q8),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack),
+                                       cmocka_unit_test(test_scales), cmocka_unit_test(test_q8),
                                        cmocka_unit_test(test_q8_conv), cmocka_unit_test(test_winograd)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

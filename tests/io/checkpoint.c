@@ -4,6 +4,7 @@
 #include "io.h"
 
 #include "base/alloc.h"
+#include "base/dtype.h"
 #include "io/checkpoint.h"
 #include "io/safetensors.h"
 #include "model/names.h"
@@ -236,6 +237,93 @@ static void a_parts_own_file(void **state) {
         fum_names_destroy(&names);
         assert_int_equal(fum_names_create(&names, loader, "unet", NULL, &err), FUM_ERR_FORMAT);
         assert_contains(err.text, "holds no unet");
+        fum_loader_close(&loader);
+    }
+}
+
+// Factors of scaled weights: one, one a row, under both names, and of a weight that is the last of three fused ones.
+static void finds_factors_of_weights(void **state) {
+    (void)state;
+    static const uint8_t eights[] = {0x38, 0x40, 0x44, 0x48, 0x4a, 0x4c}; // 1, 2, 3, 4, 5, 6
+    static const float one[] = {3}, rows[] = {2, 5}, norm[] = {1};
+    static const struct {
+        const char *scale;
+        const float *factors;
+        int64_t count;
+        float values[6];
+    } cases[] = {
+        {"encoder.layers.0.mlp.fc1.scale_weight", one, 1, {3, 6, 9, 12, 15, 18}},
+        {"encoder.layers.0.mlp.fc1.weight_scale", rows, 2, {2, 4, 6, 20, 25, 30}},
+        {"encoder.layers.1.mlp.fc1.weight_scale", one, 1, {1, 2, 3, 4, 5, 6}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fum_error err = {0};
+        fum_loader *loader = NULL;
+        fum_names *names = NULL;
+        struct fum_view view;
+        void *copy = NULL;
+        float values[6];
+        struct fum_safetensors_tensor tensors[] = {
+            {"encoder.layers.0.mlp.fc1.weight", in_memory(FUM_F8_E4M3, 2, eights, 2, 3)},
+            {cases[i].scale, in_memory(FUM_F32, 1, cases[i].factors, cases[i].count)},
+            {"final_layer_norm.weight", in_memory(FUM_F32, 1, norm, 1)}};
+        const char *path = scratch("scaled.safetensors");
+        assert_ok(fum_safetensors_write(path, tensors, 3, NULL, 0, &err), err);
+        assert_ok(fum_loader_open(&loader, path, &err), err);
+        assert_ok(fum_names_create(&names, loader, "text_encoder", NULL, &err), err);
+        assert_true(fum_names_find(names, "text_model.encoder.layers.0.mlp.fc1.weight", &view, NULL));
+        assert_ok(fum_view_load(&view, 6, &copy, &err), err);
+        fum_convert_to_f32(values, view.data, view.dtype, 6);
+        fum_view_scale(&view, 0, values, 6);
+        for (int k = 0; k < 6; k++) assert_true(values[k] == cases[i].values[k]);
+        if (cases[i].count > 1) { // and from the second row on
+            struct fum_view skipped = view;
+            fum_view_skip(&skipped, 3);
+            values[0] = 4;
+            fum_view_scale(&skipped, 0, values, 1);
+            assert_true(values[0] == 20);
+        }
+        assert_true(fum_names_ignorable(cases[i].scale));
+        fum_free(copy);
+        fum_names_destroy(&names);
+        fum_loader_close(&loader);
+        tensors[1] = (struct fum_safetensors_tensor){cases[0].scale, in_memory(FUM_F8_E4M3, 1, eights, 6)};
+        assert_ok(fum_safetensors_write(path, tensors, 3, NULL, 0, &err), err);
+        assert_ok(fum_loader_open(&loader, path, &err), err);
+        assert_int_equal(fum_names_create(&names, loader, "text_encoder", NULL, &err), FUM_ERR_UNSUPPORTED);
+        assert_contains(err.text, "scale_weight holds 6 factors");
+        fum_loader_close(&loader);
+    }
+}
+
+// The second encoder's projection as OpenCLIP's parameter, and as transformers' layer, which is its transpose.
+static void finds_both_projections(void **state) {
+    (void)state;
+    static const float norm[] = {1}, values[] = {1, 2, 3, 4, 5, 6};
+    static const char *const prefix = "conditioner.embedders.1.model.";
+    for (int layer = 0; layer < 2; layer++) {
+        struct fum_error err = {0};
+        fum_loader *loader = NULL;
+        fum_names *names = NULL;
+        struct fum_view view;
+        void *copy = NULL;
+        char norm_name[64], name[64];
+        snprintf(norm_name, sizeof norm_name, "%sln_final.weight", prefix);
+        snprintf(name, sizeof name, "%stext_projection%s", prefix, layer ? ".weight" : "");
+        struct fum_safetensors_tensor tensors[] = {{norm_name, in_memory(FUM_F32, 1, norm, 1)},
+                                                   {name, in_memory(FUM_F32, 2, values, 3, 2)}};
+        const char *path = scratch("projection.safetensors");
+        assert_ok(fum_safetensors_write(path, tensors, 2, NULL, 0, &err), err);
+        assert_ok(fum_loader_open(&loader, path, &err), err);
+        assert_ok(fum_names_create(&names, loader, "text_encoder_2", NULL, &err), err);
+        assert_true(fum_names_find(names, "text_projection.weight", &view, NULL));
+        assert_int_equal(view.dim[0], layer ? 3 : 2);
+        assert_ok(fum_view_load(&view, sizeof values, &copy, &err), err);
+        float second;
+        memcpy(&second, (const float *)view.data + 1, sizeof second);
+        assert_true(second == (layer ? 2 : 3));
+        fum_free(copy);
+        fum_names_destroy(&names);
         fum_loader_close(&loader);
     }
 }
@@ -477,6 +565,8 @@ int main(void) {
         cmocka_unit_test(sdxl_is_found_whole),
         cmocka_unit_test(refiner_is_found_whole),
         cmocka_unit_test(a_parts_own_file),
+        cmocka_unit_test(finds_factors_of_weights),
+        cmocka_unit_test(finds_both_projections),
         cmocka_unit_test(prediction_follows_the_evidence),
         cmocka_unit_test(edm_statistics_are_read),
         cmocka_unit_test(edm_noise_levels_are_read),

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "text/golden.h"
+#include "text/tokenizer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,6 +127,45 @@ static void test_added_tokens(void **state) {
     fum_tokenizer_destroy(&t);
 }
 
+// An embedding of several vectors is called by its first token; written out by hand it stays as it is.
+static void test_several_vectors(void **state) {
+    static const struct {
+        const char *text;
+        int32_t ids[8];
+        const char *cut;
+    } cases[] = {
+        {"a frida b", {2811, 320, 2813, 2814, 2815, 321, 2812, 2812}, NULL},
+        {"a frida frida_1 frida_2 b", {2811, 320, 2813, 2814, 2815, 321, 2812, 2812}, NULL},
+        {"frida_1", {2811, 2814, 2812, 2812, 2812, 2812, 2812, 2812}, NULL},
+        {"lone a", {2811, 2816, 320, 2812, 2812, 2812, 2812, 2812}, NULL},
+        {"a frida frida", {2811, 320, 2813, 2814, 2815, 2813, 2814, 2812}, "frida_2"},
+    };
+    struct state *s = *state;
+    fum_tokenizer *t = NULL;
+    const char *added = "{\"frida\": 2813, \"frida_1\": 2814, \"frida_2\": 2815, \"lone\": 2816, \"lone_2\": 2817}";
+    clear_folder(s);
+    copy_file(s, "vocab.json");
+    copy_file(s, "merges.txt");
+    write_file(s, "added_tokens.json", added, strlen(added));
+    assert_int_equal(fum_tokenizer_load_dir(&t, s->folder, NULL), FUM_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int32_t ids[8];
+        struct fum_token_fit fit;
+        size_t bytes = strlen(cases[i].text);
+        assert_int_equal(fum_tokenizer_encode_prompt(t, cases[i].text, bytes, 8, ids, &fit, NULL), FUM_OK);
+        assert_memory_equal(ids, cases[i].ids, sizeof(ids));
+        if (cases[i].cut) assert_non_null(strstr(fit.cut, cases[i].cut));
+        else assert_null(fit.cut);
+        fum_token_fit_free(&fit);
+    }
+    // What transformers' tokenizer gives stays as it is.
+    struct fum_token_ids plain;
+    assert_int_equal(fum_tokenizer_encode(t, "frida", 5, &plain, NULL), FUM_OK);
+    assert_int_equal(plain.count, 3);
+    fum_token_ids_free(&plain);
+    fum_tokenizer_destroy(&t);
+}
+
 static void test_broken_folders(void **state) {
     static const struct {
         const char *name, *text, *says;
@@ -186,7 +226,8 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_folders), cmocka_unit_test(test_golden_single_file),
-        cmocka_unit_test(test_added_tokens),   cmocka_unit_test(test_broken_folders),
+        cmocka_unit_test(test_added_tokens),   cmocka_unit_test(test_several_vectors),
+        cmocka_unit_test(test_broken_folders),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,230 @@
+// UNets that read more than a prompt, against diffusers: LCM's guidance embedding, and classes; and what is refused.
+#define _XOPEN_SOURCE 700
+#include "open.h"
+
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "io/loader.h"
+
+struct context {
+    fum_device *device;
+    fum_loader *golden;
+    cJSON *cases;
+};
+
+struct run {
+    float latents[4 * 8 * 8];
+    uint8_t pixels[3 * 16 * 16];
+    char parameters[512];
+};
+
+static bool on_image(void *user, const struct fum_image *image) {
+    struct run *run = user;
+    assert_int_equal(image->latent_channels * image->latent_height * image->latent_width, 4 * 8 * 8);
+    assert_int_equal(image->width * image->height, 16 * 16);
+    memcpy(run->latents, image->latents, sizeof run->latents);
+    memcpy(run->pixels, image->pixels, sizeof run->pixels);
+    snprintf(run->parameters, sizeof run->parameters, "%s", image->parameters);
+    return true;
+}
+
+static const float *golden(const struct context *c, int index, const char *what) {
+    char name[64];
+    struct fum_error err = {0};
+    snprintf(name, sizeof name, "%d.%s", index, what);
+    const struct fum_loader_tensor *t = fum_loader_find(c->golden, name);
+    assert_non_null(t);
+    struct fum_view view = t->view;
+    void *copy = NULL;
+    if (fum_view_load(&view, t->bytes, &copy, &err)) fail_msg("%s", err.text);
+    static float values[4][4 * 8 * 8];
+    static int next;
+    float *to = values[next++ % 4];
+    assert_true(t->bytes <= sizeof values[0]);
+    memcpy(to, view.data, (size_t)t->bytes);
+    fum_free(copy);
+    return to;
+}
+
+// Makes a folder of links: the model `base` with the UNet `unet`.
+static void compose(char path[1024], const char *base, const char *unet) {
+    static const char *const names[] = {"model_index.json", "scheduler",   "text_encoder", "text_encoder_2",
+                                        "tokenizer",        "tokenizer_2", "vae"};
+    char from[1200], to[1200];
+    snprintf(path, 1024, "%s/conditions/%s-%s", getenv("FUMAROLE_CACHE"), base, unet);
+    assert_int_equal(fum_path_make_dirs(path, NULL), FUM_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(from, sizeof from, "%s/model-%s/%s", getenv("FUM_TEST_DATA"), base, names[i]);
+        snprintf(to, sizeof to, "%s/%s", path, names[i]);
+        unlink(to);
+        if (!access(from, R_OK)) assert_int_equal(symlink(from, to), 0);
+    }
+    snprintf(from, sizeof from, "%s/model-variants/%s", getenv("FUM_TEST_DATA"), unet);
+    snprintf(to, sizeof to, "%s/unet", path);
+    unlink(to);
+    assert_int_equal(symlink(from, to), 0);
+}
+
+static void open_variant(const struct context *c, const char *base, const char *unet, fum_model **model,
+                       fum_pipeline **pipe) {
+    struct fum_error err = {0};
+    char path[1024];
+    compose(path, base, unet);
+    struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32};
+    if (fum_model_open(model, &(struct fum_model_params){.path = path}, &err)) fail_msg("%s", err.text);
+    if (fum_pipeline_create(pipe, c->device, *model, &params, &err)) fail_msg("%s", err.text);
+}
+
+static struct fum_generate_params params_of(const cJSON *spec, struct run *run) {
+    return (struct fum_generate_params){
+        .prompt = fum_json_string(spec, "prompt", ""),
+        .negative = fum_json_string(spec, "negative", NULL),
+        .width = 16,
+        .height = 16,
+        .steps = (int)fum_json_number(spec, "steps", 0),
+        .sampler = fum_json_string(spec, "sampler", NULL),
+        .guidance = (float)fum_json_number(spec, "guidance", 0),
+        .has_class = cJSON_HasObjectItem(spec, "label"),
+        .class_label = (float)fum_json_number(spec, "label", 0),
+        .seed = (uint64_t)fum_json_number(spec, "seed", 0),
+        .rng = FUM_RNG_CPU,
+        .on_image = on_image,
+        .user = run,
+    };
+}
+
+static void test_against_diffusers(void **state) {
+    struct context *c = *state;
+    int index = 0, bad = 0;
+    const cJSON *spec;
+    cJSON_ArrayForEach(spec, c->cases) {
+        fum_model *model = NULL;
+        fum_pipeline *pipe = NULL;
+        struct fum_error err = {0};
+        static struct run run;
+        struct fum_generate_params params = params_of(spec, &run);
+        open_variant(c, fum_json_string(spec, "base", ""), fum_json_string(spec, "unet", ""), &model, &pipe);
+        params.noise = golden(c, index, "noise");
+        memcpy(params.noise_shape, (int[]){1, 4, 8, 8}, sizeof params.noise_shape);
+        if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
+        const float *want = golden(c, index, "latents");
+        double relative = relative_rms(run.latents, want, 4 * 8 * 8);
+        print_message("%d %s: latents %.2e\n", index, fum_json_string(spec, "unet", ""), relative);
+        bad += !(relative <= 1e-3);
+        assert_int_equal(strstr(run.parameters, "Class: ") != NULL, params.has_class);
+        fum_pipeline_destroy(&pipe);
+        fum_model_destroy(&model);
+        index++;
+    }
+    assert_int_equal(bad, 0);
+    assert_int_equal(fum_device_validation_messages(c->device), 0);
+}
+
+// A distilled UNet brings its own defaults; its guidance leaves no second branch, so batches hold pictures alone.
+static void test_distilled(void **state) {
+    struct context *c = *state;
+    fum_model *model = NULL;
+    fum_pipeline *pipe = NULL;
+    struct fum_error err = {0};
+    static struct run one, two;
+    open_variant(c, "sd1", "guided", &model, &pipe);
+    assert_int_equal(fum_model_get_info(model)->steps, 4);
+    assert_true(fum_model_get_info(model)->guidance == 8.5f);
+    struct fum_generate_params params = {.prompt = "a red ship", .width = 16, .height = 16, .steps = 2, .guidance = 8,
+                                         .sampler = "lcm", .seed = 5, .on_image = on_image, .user = &one};
+    if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
+    params.negative = "grey";
+    params.user = &two;
+    if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
+    assert_memory_equal(one.pixels, two.pixels, sizeof one.pixels); // nothing reads the negative prompt
+    params.guidance = 2;
+    if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
+    assert_memory_not_equal(one.pixels, two.pixels, sizeof one.pixels);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
+static void test_labels_refused(void **state) {
+    static const struct {
+        const char *unet;
+        bool has;
+        float label;
+        const char *says;
+    } cases[] = {
+        {"class-table", false, 0, "has 6 classes: choose one with --class, from 0 to 5"},
+        {"class-table", true, 6, "class 6 is not one of the model's: --class takes 0 to 5"},
+        {"class-table", true, 1.5f, "class 1.5 is not one"},
+        {"class-table", true, -1, "class -1 is not one"},
+        {"class-table", true, NAN, "is not one"},
+        {"class-timestep", false, 0, "embeds a number for its class: give one with --class"},
+        {"tiny", true, 1, "has no classes: leave --class out"},
+    };
+    struct context *c = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fum_model *model = NULL;
+        fum_pipeline *pipe = NULL;
+        struct fum_error err = {0};
+        struct fum_generate_params params = {.prompt = "x", .width = 16, .height = 16, .steps = 1, .guidance = 2,
+                                             .sampler = "euler", .has_class = cases[i].has,
+                                             .class_label = cases[i].label, .on_image = on_image};
+        open_variant(c, "sd1", cases[i].unet, &model, &pipe);
+        assert_int_equal(fum_generate(pipe, &params, &err), FUM_ERR_ARG);
+        if (!strstr(err.text, cases[i].says)) fail_msg("%s", err.text);
+        fum_pipeline_destroy(&pipe);
+        fum_model_destroy(&model);
+    }
+}
+
+// Models whose UNet needs what nothing can give it open, say so, and make no pipeline.
+static void test_unusable(void **state) {
+    static const struct {
+        const char *unet, *says;
+    } cases[] = {{"class-projection", "\"class_embed_type\" needs a vector of 10 numbers"},
+                 {"lcm", "an inpainting model, whose UNet also reads a picture (9 channels, the latents have 4)"}};
+    struct context *c = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fum_model *model = NULL;
+        fum_pipeline *pipe = NULL;
+        struct fum_error err = {0};
+        char path[1024];
+        compose(path, "sd1", cases[i].unet);
+        if (fum_model_open(&model, &(struct fum_model_params){.path = path}, &err)) fail_msg("%s", err.text);
+        const char *unusable = fum_model_get_info(model)->unusable;
+        assert_non_null(unusable);
+        if (!strstr(unusable, cases[i].says)) fail_msg("%s", unusable);
+        assert_int_equal(fum_model_check(model, NULL, NULL, &err), FUM_ERR_UNSUPPORTED);
+        assert_int_equal(fum_pipeline_create(&pipe, c->device, model, NULL, &err), FUM_ERR_UNSUPPORTED);
+        assert_null(pipe);
+        assert_string_equal(err.text, unusable);
+        fum_model_destroy(&model);
+    }
+}
+
+static int set_up(void **state) {
+    static struct context c;
+    struct fum_error err = {0};
+    char path[1024];
+    *state = &c;
+    snprintf(path, sizeof path, "%s/conditions.json", getenv("FUM_TEST_DATA"));
+    if (fum_json_read(&c.cases, path, &err)) fail_msg("%s", err.text);
+    snprintf(path, sizeof path, "%s/conditions.safetensors", getenv("FUM_TEST_DATA"));
+    if (fum_loader_open(&c.golden, path, &err)) fail_msg("%s", err.text);
+    c.device = open_device(true);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct context *c = *state;
+    fum_device_destroy(&c->device);
+    fum_loader_close(&c->golden);
+    cJSON_Delete(c->cases);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_diffusers), cmocka_unit_test(test_distilled),
+                                       cmocka_unit_test(test_labels_refused), cmocka_unit_test(test_unusable)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
