@@ -96,6 +96,9 @@ FUM_API const char *fum_dtype_name(enum fum_dtype dtype);
 // Bytes of one element.
 FUM_API size_t fum_dtype_size(enum fum_dtype dtype);
 
+// The largest picture that is drawn, written or read: at most this many pixels a side, and in all.
+enum { FUM_MAX_SIDE = 16384, FUM_MAX_PIXELS = 64 << 20 };
+
 // Seconds of a clock that never goes back, the one of trace events.
 FUM_API double fum_time_now(void);
 

@@ -35,7 +35,6 @@ struct fum_file_writer {
     size_t base;           // where the last part of `name` begins
     bool named;            // by a person
     bool through;          // opened under its own name, at the first write
-    bool standard;         // standard output, which stays open
     int folder;            // of `name`; -1: not needed
     int fd;                // -1: not open yet
     char part[PART_BYTES]; // the unfinished file in the folder; "": none
@@ -245,12 +244,11 @@ static enum fum_result check_name(const fum_file_writer *w, struct fum_error *er
 static enum fum_result begin(fum_file_writer *w, struct fum_error *err) {
     struct stat st;
     int links = 0;
-    w->standard = !strcmp(w->path, "-");
-    w->through = w->standard;
-    if (w->standard) {
+    if (!strcmp(w->path, "-")) {
+        w->through = true;
         fflush(stdout); // what was printed before comes first
-        w->fd = STDOUT_FILENO;
-        return FUM_OK;
+        w->fd = dup(STDOUT_FILENO);
+        return w->fd < 0 ? write_error(w, err) : FUM_OK;
     }
     w->name = follow_links(w->path, &links);
     if (!w->name) return errno == ENOMEM ? no_memory(w->path, err) : write_error(w, err);
@@ -290,9 +288,14 @@ enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path, s
 enum fum_result fum_file_check(const char *path, struct fum_error *err) {
     fum_file_writer *w = NULL;
     enum fum_result result = fum_file_begin(&w, path, err);
-    if (!result && w->folder >= 0) remove_stale(w->folder);
     fum_file_abort(&w);
     return result;
+}
+
+void fum_file_clean(const char *path) {
+    fum_file_writer *w = NULL;
+    if (!fum_file_begin(&w, path, NULL) && w->folder >= 0) remove_stale(w->folder);
+    fum_file_abort(&w);
 }
 
 // ---- writing ----
@@ -390,7 +393,7 @@ enum fum_result fum_file_commit(fum_file_writer **writer, struct fum_error *err)
     if (!result && !(w->part[0] ? put_in_place(w) : sync_file(w->fd))) result = write_error(w, err);
     if (!result) {
         w->made = 0;
-        if (!w->standard && close(w->fd) != 0) result = write_error(w, err);
+        if (close(w->fd) != 0) result = write_error(w, err);
         w->fd = -1;
     }
     fum_file_abort(writer);
@@ -401,7 +404,7 @@ void fum_file_abort(fum_file_writer **writer) {
     if (!writer || !*writer) return;
     fum_file_writer *w = *writer;
     if (w->part[0]) unlinkat(w->folder, w->part, 0);
-    if (w->fd >= 0 && !w->standard) close(w->fd);
+    if (w->fd >= 0) close(w->fd);
     if (w->folder >= 0) close(w->folder);
     remove_folders(w);
     fum_free(w->name);

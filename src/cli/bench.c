@@ -13,7 +13,7 @@ struct bench_options {
     const char *device, *variant, *op, *precision, *models, *json, *html;
     int width, height, repeats;
     double time;
-    bool limits, ops, compare, quiet, verbose;
+    bool limits, ops, compare, no_clobber, quiet, verbose;
 };
 
 #define FIELD(name) offsetof(struct bench_options, name)
@@ -30,8 +30,10 @@ static const struct cli_option options[] = {
      NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, cli_storage_types},
-    {"width", 'W', CLI_INT, FIELD(width), "N", "width of the models' pictures in pixels", 8, 16384, NULL},
-    {"height", 'H', CLI_INT, FIELD(height), "N", "height of the models' pictures in pixels", 8, 16384, NULL},
+    {"width", 'W', CLI_INT, FIELD(width), "N", "width of the models' pictures in pixels", 8, FUM_MAX_SIDE,
+     NULL},
+    {"height", 'H', CLI_INT, FIELD(height), "N", "height of the models' pictures in pixels", 8, FUM_MAX_SIDE,
+     NULL},
     {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
     {"repeats", 0, CLI_INT, FIELD(repeats), "N", "at most, of everything (default 9)", 1, 1000, NULL},
     {"json", 0, CLI_PATH, FIELD(json), "FILE", "write the report with all repeats to this file", 0, 0, NULL},
@@ -39,6 +41,7 @@ static const struct cli_option options[] = {
      0, 0, NULL},
     {"compare", 0, CLI_FLAG, FIELD(compare), NULL, "measure nothing: set the reports A.json B.json … side by side",
      0, 0, NULL},
+    {"no-clobber", 0, CLI_FLAG, FIELD(no_clobber), NULL, "refuse to replace files that are there", 0, 0, NULL},
     {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "no progress", 0, 0, NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},
     {0},
@@ -75,10 +78,13 @@ static enum fum_precision model_precision(const char *precision) {
     return FUM_PRECISION_AUTO;
 }
 
-// 0 when the reports can be written; asked before the long work.
+// Checks before the long work that the reports can be written.
 static int check_outputs(const struct bench_options *values) {
-    int status = values->json ? cli_output_check_writable(values->json) : 0;
-    return status == 0 && values->html ? cli_output_check_writable(values->html) : status;
+    struct cli_outputs outputs = {.command = &cli_bench, .no_clobber = values->no_clobber};
+    int status = cli_outputs_add(&outputs, values->json);
+    if (status == 0)
+        status = cli_outputs_add(&outputs, values->html);
+    return cli_outputs_check(&outputs, status);
 }
 
 static int write_reports(const struct bench_options *values, const struct fum_bench_report *report,
@@ -164,7 +170,7 @@ static int measure(const struct bench_options *values) {
 
 static int compare(const struct bench_options *values, char *const *paths, int count) {
     cJSON *reports[CLI_BENCH_MAX_REPORTS] = {NULL};
-    int status = values->html ? cli_output_check_writable(values->html) : 0;
+    int status = check_outputs(values);
     for (int i = 0; i < count && status == 0; i++)
         status = (reports[i] = cli_bench_read(paths[i])) ? 0 : CLI_FAILED;
     if (status == 0)

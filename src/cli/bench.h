@@ -39,9 +39,6 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
                       const struct cli_clock *clock);
 // Reads and checks a report. NULL: the error was printed.
 cJSON *cli_bench_read(const char *path);
-// Writes text to a file that appears only when it is complete, or through a link or to a device. 0, or the error
-// printed and an exit status.
-int cli_write_file(const char *path, const char *text, size_t bytes);
 int cli_bench_write_json(const char *path, const cJSON *report);
 // One page for one report, or for several side by side; names[i] tells them apart.
 int cli_bench_write_html(const char *path, const cJSON *const *reports, const char *const *names, int count);

@@ -1,6 +1,8 @@
 // The benchmark's report as one page that needs nothing else: tables, a roofline plot, bars.
 #include "bench_page.h"
 
+#include "output.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,7 +262,7 @@ int cli_bench_write_html(const char *path, const cJSON *const *reports, const ch
     put_limits(&page);
     put_operations(&page);
     cli_page_put(&page, "</body>\n</html>\n");
-    int status = page.failed ? cli_fail("out of memory for the page") : cli_write_file(path, page.text, page.bytes);
+    int status = page.failed ? cli_fail("out of memory for the page") : cli_output_save_text(path, page.text);
     free(page.text);
     return status;
 }

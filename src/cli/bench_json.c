@@ -3,6 +3,8 @@
 
 #include "bench.h"
 
+#include "output.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -147,34 +149,11 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
 
 // ---- files ----
 
-int cli_write_file(const char *path, const char *text, size_t bytes) {
-    bool direct = cli_is_special(path);
-    size_t size = strlen(path) + sizeof ".part";
-    char *beside = malloc(size);
-    if (!beside)
-        return cli_fail("out of memory");
-    snprintf(beside, size, "%s%s", path, direct ? "" : ".part");
-    FILE *file = fopen(beside, "wb");
-    bool fine = file && fwrite(text, 1, bytes, file) == bytes;
-    if (file)
-        fine = fclose(file) == 0 && fine;
-#if defined(_WIN32)
-    if (fine)
-        remove(path);
-#endif
-    fine = fine && (direct || rename(beside, path) == 0);
-    int why = errno;
-    if (!fine && file && !direct)
-        remove(beside);
-    free(beside);
-    return fine ? 0 : cli_fail("cannot write %s: %s", path, strerror(why));
-}
-
 int cli_bench_write_json(const char *path, const cJSON *report) {
     char *text = cJSON_Print(report);
     if (!text)
         return cli_fail("out of memory for the report");
-    int status = cli_write_file(path, text, strlen(text));
+    int status = cli_output_save_text(path, text);
     cJSON_free(text);
     return status;
 }

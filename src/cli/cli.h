@@ -82,11 +82,8 @@ char *cli_read_text(const char *path, size_t limit, size_t *bytes);
 size_t cli_trim_newline(char *text, size_t bytes);
 
 bool cli_is_folder(const char *path);
-// Whether something other than a plain file has this name: a link, a device, a pipe. Those are written through; a file
-// renamed over one would take its place.
+// True if the path leads to a device or pipe, which may make who writes to it wait.
 bool cli_is_special(const char *path);
-// Makes a folder unless it is there; 0, or the error printed and an exit status.
-int cli_make_folder(const char *path);
 
 // Lines of a stream of any length up to 64 MiB. Zero to begin with; free `text` at the end.
 struct cli_line {

@@ -6,7 +6,6 @@
 
 #include <fumarole/pipeline.h>
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,19 +68,22 @@ static void choose_seed(struct cli_seed *seed) {
 }
 
 static int check_outputs(const struct cli_command *command, const struct generate_options *options) {
+    struct cli_outputs outputs = {.command = command, .no_clobber = options->no_clobber};
     int status = cli_output_check_pattern(command, options->output);
     for (int i = 0; status == 0 && i < options->count; i++) {
         char *name = cli_output_name(options->output, i, options->output_begin + i);
-        status = name ? cli_output_check_writable(name) : cli_fail("out of memory");
+        status = name ? cli_outputs_add(&outputs, name) : cli_fail("out of memory");
         free(name);
     }
-    if (status == 0 && options->save_latents)
-        status = cli_output_check_writable(options->save_latents);
-    if (status == 0 && options->trace)
-        status = cli_output_check_writable(options->trace);
-    if (status == 0 && options->dump_graph)
-        status = cli_make_folder(options->dump_graph);
-    return status;
+    if (status == 0)
+        status = cli_outputs_add(&outputs, options->save_latents);
+    if (status == 0)
+        status = cli_outputs_add(&outputs, options->trace);
+    char *graph = status == 0 && options->dump_graph ? cli_join(options->dump_graph, "00.txt") : NULL;
+    if (status == 0)
+        status = options->dump_graph && !graph ? cli_fail("out of memory") : cli_outputs_add(&outputs, graph);
+    free(graph);
+    return cli_outputs_check(&outputs, status);
 }
 
 static int read_noise(struct job *job) {
@@ -122,16 +124,14 @@ static bool on_step(void *user, int image, int step, int steps) {
 }
 
 static void write_text(struct job *job, const char *part, const char *pass, const char *suffix, const char *text) {
-    char path[1024];
     if (!text || job->status)
         return;
-    snprintf(path, sizeof path, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped, part, pass, suffix);
-    FILE *file = fopen(path, "w");
-    bool good = file && fputs(text, file) >= 0;
-    if (file)
-        good = fclose(file) == 0 && good;
-    if (!good)
-        job->status = cli_fail("cannot write %s: %s", path, strerror(errno));
+    size_t size = strlen(job->options.dump_graph) + strlen(part) + strlen(pass) + strlen(suffix) + 32;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped, part, pass, suffix);
+    job->status = path ? cli_output_save_text(path, text) : cli_fail("out of memory");
+    free(path);
 }
 
 static void on_graph(void *user, const char *part, const char *pass, const char *text, const char *dot) {
@@ -159,20 +159,21 @@ static bool keep_latents(struct job *job, const struct fum_image *image) {
     return true;
 }
 
+static enum fum_result save_image(const void *image, const char *path, struct fum_error *err) {
+    return fum_image_save(image, path, err);
+}
+
 static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
-    struct fum_error err = {0};
     cli_progress_clear(&job->progress);
     if (job->options.save_latents && !keep_latents(job, image))
         return false;
     char *name = cli_output_name(job->options.output, image->index, job->options.output_begin + image->index);
-    enum fum_result result = name ? fum_image_save(image, name, &err) : FUM_ERR_NOMEM;
-    if (result == FUM_OK)
-        printf("%s: %d x %d, seed %llu, on %s, %.2f s\n", name, image->width, image->height,
+    job->status = name ? cli_output_save(name, &(struct cli_result){save_image, image}) : cli_fail("out of memory");
+    if (job->status == 0)
+        fprintf(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s\n", name, image->width, image->height,
                (unsigned long long)image->seed, fum_device_get_info(job->device)->name,
                fum_time_now() - job->started);
-    else
-        job->status = cli_fail_result(result, &err);
     fflush(stdout);
     free(name);
     return job->status == 0 && !cli_interrupted();
@@ -319,7 +320,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (status == 0 && job.options.verbose)
         print_stats(&job);
     if (job.trace.file) {
-        int trace_status = cli_trace_end(&job.trace, job.options.trace, job.device);
+        int trace_status = cli_trace_end(&job.trace, job.device);
         status = status ? status : trace_status;
     }
     close_all(&job);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum {
-    MAX_SIDE = 16384,
     MAX_STEPS = 1000,
     MAX_COUNT = 10000,
     MAX_CLIP_SKIP = 64,
@@ -54,11 +53,12 @@ const struct cli_option generate_option_table[] = {
 
     HEADING("Picture"),
     {"output", 'o', CLI_PATH, FIELD(output), "FILE",
-     "the picture, a .png (default output.png); %d is the number", 0, 0, NULL},
+     "the picture, a .png (default output.png); %d is the number, - standard output", 0, 0, NULL},
+    {"no-clobber", 0, CLI_FLAG, FIELD(no_clobber), NULL, "refuse to replace files that are there", 0, 0, NULL},
     {"output-begin-idx", 0, CLI_INT, FIELD(output_begin), "N", "number of the first picture (default 1)", 0,
      MAX_NUMBER, NULL},
-    {"width", 'W', CLI_INT, FIELD(width), "PIXELS", "default: the model's own size", 1, MAX_SIDE, NULL},
-    {"height", 'H', CLI_INT, FIELD(height), "PIXELS", "default: the model's own size", 1, MAX_SIDE, NULL},
+    {"width", 'W', CLI_INT, FIELD(width), "PIXELS", "default: the model's own size", 1, FUM_MAX_SIDE, NULL},
+    {"height", 'H', CLI_INT, FIELD(height), "PIXELS", "default: the model's own size", 1, FUM_MAX_SIDE, NULL},
     {"batch-count", 'b', CLI_INT, FIELD(count), "N", "pictures to make; picture i has seed + i", 1, MAX_COUNT,
      NULL},
 
@@ -241,6 +241,9 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     if (status < 0) status = check_memory(command, options);
     if (status < 0) status = check_type(command, options);
     if (status < 0) status = check_sampling(command, options);
+    if (status < 0 && (int64_t)options->width * options->height > FUM_MAX_PIXELS)
+        status = cli_misuse(command, "-W %d -H %d make %lld pixels; at most %d can be drawn", options->width,
+                            options->height, (long long)options->width * options->height, FUM_MAX_PIXELS);
     options->clip_skip = options->clip_skip < 0 ? 0 : options->clip_skip;
     options->threads = options->threads < 0 ? 0 : options->threads;
     return status;

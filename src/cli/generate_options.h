@@ -20,7 +20,7 @@ struct generate_options {
     uint64_t memory_budget;             // as struct fum_pipeline_params has it
     bool vae_tiling, offload, list_devices;
     const char *noise, *save_latents, *trace, *dump_graph;
-    bool verbose, quiet;
+    bool no_clobber, verbose, quiet;
     const char *mode; // sd-cli's; the one that is supported
 };
 

@@ -1,19 +1,48 @@
-// Where pictures go: names for several of them, and whether they can be written, asked before the long work.
+// Where results go: names for several pictures, checks before the long work, and writing that loses nothing.
 #ifndef FUM_CLI_OUTPUT_H
 #define FUM_CLI_OUTPUT_H
 
 #include "cli.h"
 
-// Whether `pattern` is usable as a picture's name: ends in .png, at most one number in it (%d, %3d, %03d). Prints the
-// error and returns an exit status, or returns 0.
+#include <fumarole/file.h>
+
+// Checks a picture's name: it ends in .png or is "-", with at most one number in it (%d, %3d, %03d). Prints the error
+// and returns an exit status, or returns 0.
 int cli_output_check_pattern(const struct cli_command *command, const char *pattern);
 
-// Returns the name of picture `index` (from 0), to free with free(): %d becomes `number`. Without %d the first picture is
-// `pattern`, and the others get _`number` before the suffix. NULL: out of memory.
+// Returns the name of picture `index` (from 0), to free with free(): %d becomes `number`, and %% a percent sign.
+// Without %d the first picture is `pattern`, and the others get _`number` before the suffix; "-" stays as it is.
+// NULL: out of memory.
 char *cli_output_name(const char *pattern, int index, int number);
 
-// Whether a file of that name can be made. Leaves nothing behind and touches no file that is there. 0, or the error
-// printed and an exit status.
-int cli_output_check_writable(const char *path);
+// The files that a run will write. Zero to begin with, but for the first two.
+struct cli_outputs {
+    const struct cli_command *command;
+    bool no_clobber; // files that are there are refused
+    struct cli_output {
+        char *path;
+        struct fum_file_identity identity;
+    } *list;
+    size_t count, capacity;
+};
+// Adds a file (NULL: nothing), which must not be a folder. 0, or the error printed and an exit status.
+int cli_outputs_add(struct cli_outputs *outputs, const char *path);
+// Checks that all can be written, and that no two are one file; frees the list. `status` is that of the last
+// cli_outputs_add: other than 0 it is returned. Leaves nothing behind and touches no file that is there.
+int cli_outputs_check(struct cli_outputs *outputs, int status);
+
+// The stream for reports on what was done: standard output, unless cli_outputs_add was given "-" and data goes there.
+FILE *cli_report_stream(void);
+
+// Something that can be written to a path; see fum_file_save.
+struct cli_result {
+    enum fum_result (*save)(const void *what, const char *path, struct fum_error *err);
+    const void *what;
+};
+// Writes a result. One that cannot be written there is kept under another name, in this folder or that of temporary
+// files, and the error tells which. 0, or the error printed and an exit status.
+int cli_output_save(const char *path, const struct cli_result *result);
+// The same for a text.
+int cli_output_save_text(const char *path, const char *text);
 
 #endif

@@ -4,13 +4,12 @@
 
 #include "cli.h"
 
-#include <errno.h>
+#include <fumarole/file.h>
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #if defined(_WIN32)
-#include <direct.h>
 #include <windows.h>
 #elif defined(__APPLE__)
 #include <mach-o/dyld.h>
@@ -39,9 +38,15 @@ static bool program_folder(char *path) {
     return len > 0;
 }
 
-static bool exists(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0;
+static enum fum_file_kind kind_of(const char *path) {
+    enum fum_file_kind kind;
+    return fum_file_look(path, &kind, NULL) == FUM_OK ? kind : FUM_FILE_NONE;
+}
+
+// True also when that cannot be found out: opening it then tells why.
+static bool may_exist(const char *path) {
+    enum fum_file_kind kind;
+    return fum_file_look(path, &kind, NULL) != FUM_OK || kind != FUM_FILE_NONE;
 }
 
 static char *copy_text(const char *text) {
@@ -53,36 +58,18 @@ static char *copy_text(const char *text) {
 }
 
 bool cli_is_folder(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    return kind_of(path) == FUM_FILE_FOLDER;
 }
 
 bool cli_is_special(const char *path) {
-#if defined(_WIN32)
-    (void)path;
-    return false;
-#else
-    struct stat info;
-    return lstat(path, &info) == 0 && !S_ISREG(info.st_mode);
-#endif
-}
-
-int cli_make_folder(const char *path) {
-#if defined(_WIN32)
-    int made = _mkdir(path);
-#else
-    int made = mkdir(path, 0777);
-#endif
-    if (made == 0 || cli_is_folder(path))
-        return 0;
-    return cli_fail("cannot make the folder %s: %s", path, strerror(errno));
+    return kind_of(path) == FUM_FILE_OTHER;
 }
 
 // "dir/middle/name" when it is there, else NULL.
 static char *try_model(const char *dir, const char *middle, const char *name) {
     char path[PATH_BYTES];
     int len = snprintf(path, sizeof path, "%s%s/%s", dir, middle, name);
-    if (len < 0 || len >= PATH_BYTES || !exists(path))
+    if (len < 0 || len >= PATH_BYTES || kind_of(path) == FUM_FILE_NONE)
         return NULL;
     return copy_text(path);
 }
@@ -94,7 +81,7 @@ static char *find_beside_program(const char *name) {
     for (int level = 0; level < LEVELS_UP; level++) {
         char *found = try_model(dir, "/share/fumarole/models", name);
         snprintf(build_file, sizeof build_file, "%s/meson.build", dir);
-        if (!found && exists(build_file))
+        if (!found && kind_of(build_file) != FUM_FILE_NONE)
             found = try_model(dir, "/models", name);
         char *slash = strrchr(dir, '/');
         if (found || !slash || slash == dir)
@@ -110,7 +97,7 @@ int cli_find_model(const char *name, char **path) {
     *path = NULL;
     if (shipped)
         name = "emoji";
-    else if (exists(name))
+    else if (may_exist(name))
         *path = copy_text(name);
     bool plain_name = !strpbrk(name, "/\\") && strcmp(name, "..") != 0 && *name;
     if (!*path && plain_name && folder && *folder)

@@ -2,7 +2,7 @@
 
 #include "cli.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *kind_name(enum fum_trace_kind kind) {
@@ -18,15 +18,20 @@ static const char *kind_name(enum fum_trace_kind kind) {
     return "other";
 }
 
-static void write_quoted(FILE *file, const char *text) {
-    fputc('"', file);
+static void put(struct cli_trace *trace, const char *text, size_t bytes) {
+    if (trace->result == FUM_OK)
+        trace->result = fum_file_write(trace->file, text, bytes, &trace->error);
+}
+
+static void put_quoted(struct cli_trace *trace, const char *text) {
+    put(trace, "\"", 1);
     for (; *text; text++) {
         if (*text == '"' || *text == '\\')
-            fputc('\\', file);
+            put(trace, "\\", 1);
         if ((unsigned char)*text >= 0x20)
-            fputc(*text, file);
+            put(trace, text, 1);
     }
-    fputc('"', file);
+    put(trace, "\"", 1);
 }
 
 // One complete event ("ph": "X"); times in microseconds since the trace began.
@@ -35,31 +40,36 @@ static void on_event(void *user, const struct fum_trace_event *event) {
     bool dispatches = event->kind == FUM_TRACE_SUBMIT || event->kind == FUM_TRACE_RECORD;
     // Uploads, which other threads make beside the computation, have a line of their own.
     int line = event->kind == FUM_TRACE_UPLOAD ? 2 : 1;
-    fprintf(trace->file, "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,\"name\":",
-            trace->any ? ",\n" : "", line, kind_name(event->kind), (event->start - trace->started) * 1e6,
-            (event->end - event->start) * 1e6);
-    write_quoted(trace->file, event->label ? event->label : kind_name(event->kind));
-    fprintf(trace->file, ",\"args\":{\"%s\":%llu}}", dispatches ? "dispatches" : "bytes",
-            (unsigned long long)event->bytes);
+    char text[256];
+    int bytes = snprintf(text, sizeof text,
+                         "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,\"name\":",
+                         trace->any ? ",\n" : "", line, kind_name(event->kind), (event->start - trace->started) * 1e6,
+                         (event->end - event->start) * 1e6);
+    put(trace, text, (size_t)bytes);
+    put_quoted(trace, event->label ? event->label : kind_name(event->kind));
+    bytes = snprintf(text, sizeof text, ",\"args\":{\"%s\":%llu}}", dispatches ? "dispatches" : "bytes",
+                     (unsigned long long)event->bytes);
+    put(trace, text, (size_t)bytes);
     trace->any = true;
 }
 
 int cli_trace_begin(struct cli_trace *trace, const char *path, fum_device *device) {
-    *trace = (struct cli_trace){.file = fopen(path, "w"), .started = fum_time_now()};
-    if (!trace->file)
-        return cli_fail("cannot write %s: %s", path, strerror(errno));
-    fputs("[\n", trace->file);
+    *trace = (struct cli_trace){.started = fum_time_now()};
+    enum fum_result result = fum_file_begin(&trace->file, path, &trace->error);
+    if (result != FUM_OK)
+        return cli_fail_result(result, &trace->error);
+    put(trace, "[\n", 2);
     fum_device_set_trace(device, on_event, trace);
     return 0;
 }
 
-int cli_trace_end(struct cli_trace *trace, const char *path, fum_device *device) {
+int cli_trace_end(struct cli_trace *trace, fum_device *device) {
     if (!trace->file)
         return 0;
     fum_device_set_trace(device, NULL, NULL);
-    fputs("\n]\n", trace->file);
-    bool bad = ferror(trace->file) != 0;
-    bad = fclose(trace->file) != 0 || bad;
-    trace->file = NULL;
-    return bad ? cli_fail("%s could not be written whole; is the disk full?", path) : 0;
+    put(trace, "\n]\n", 3);
+    if (trace->result == FUM_OK)
+        trace->result = fum_file_commit(&trace->file, &trace->error);
+    fum_file_abort(&trace->file);
+    return trace->result == FUM_OK ? 0 : cli_fail_result(trace->result, &trace->error);
 }

@@ -22,7 +22,7 @@ enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int heigh
 
 // Reads a PNG of any kind as `channels` (1, 3 or 4; 0: as it is) channels. `parameters` may be NULL; else it
 // gets the text of the "parameters" chunk (UTF-8, freed with fum_free), or NULL when there is none. Size is
-// checked before anything is decoded: at most 16384 a side and 64 Mi pixels.
+// checked before anything is decoded: at most FUM_MAX_SIDE and FUM_MAX_PIXELS.
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap, char **parameters,
                                struct fum_error *err);
 enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where, int channels,

@@ -62,15 +62,13 @@ size_t fum_png_put_utf8(uint8_t *out, uint32_t c) {
     return (size_t)more + 1;
 }
 
-enum { MAX_SIDE = 16384, MAX_PIXELS = 64 << 20 };
-
 enum fum_result fum_png_check_size(const char *where, long long width, long long height,
                                    struct fum_error *err) {
-    if (width > 0 && height > 0 && width <= MAX_SIDE && height <= MAX_SIDE && width * height <= MAX_PIXELS)
+    if (width > 0 && height > 0 && width <= FUM_MAX_SIDE && height <= FUM_MAX_SIDE && width * height <= FUM_MAX_PIXELS)
         return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT,
                          "%s: a picture of %lldx%lld is outside the limits (%d a side, %d pixels)", where,
-                         width, height, MAX_SIDE, MAX_PIXELS);
+                         width, height, FUM_MAX_SIDE, FUM_MAX_PIXELS);
 }
 
 // The whole chunk, freed with fum_free; NULL when memory is out.

@@ -108,9 +108,9 @@ static enum fum_result check_size(const fum_model *model, struct fum_error *err)
     const struct fum_unet_config *u = &model->view.unet;
     int largest = u->sample_width > u->sample_height ? u->sample_width : u->sample_height;
     int factor = fum_vae_factor(&model->view.vae);
-    if (largest <= FUM_MODEL_MAX_SIDE / factor) return FUM_OK;
+    if (largest <= FUM_MAX_SIDE / factor) return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT, "%s: \"sample_size\" is %d, which is a picture of more than %d pixels a side",
-                         where(model, "unet"), largest, FUM_MODEL_MAX_SIDE);
+                         where(model, "unet"), largest, FUM_MAX_SIDE);
 }
 
 enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *err) {

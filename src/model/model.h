@@ -12,7 +12,7 @@
 #include "model/vae.h"
 #include "sample/sample.h"
 
-enum { FUM_MODEL_MAX_TEXT = 2, FUM_MODEL_MAX_SIDE = 16384 }; // pixels of a picture's side
+enum { FUM_MODEL_MAX_TEXT = 2 };
 
 struct fum_model_text {
     const char *part; // "text_encoder"

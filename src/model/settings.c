@@ -16,7 +16,7 @@ static void read_texts(struct fum_config *c, struct fum_model_info *info) {
 }
 
 static int read_side(struct fum_config *c, const char *key, int fallback, int multiple) {
-    int side = fum_config_int(c, key, fallback, multiple, FUM_MODEL_MAX_SIDE);
+    int side = fum_config_int(c, key, fallback, multiple, FUM_MAX_SIDE);
     if (side % multiple) fum_config_fail(c, key, "is %d, but must be a multiple of %d", side, multiple);
     return side;
 }

@@ -11,7 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_SIDE = FUM_MODEL_MAX_SIDE, MAX_COUNT = 100000, MAX_BATCH = FUM_MAX_BATCH };
+enum { MAX_COUNT = 100000, MAX_BATCH = FUM_MAX_BATCH };
+
+// Returns the multiple of `m` nearest to a side that is none, or too small or large.
+static int nearest_side(int side, int m) {
+    if (side < m) return m;
+    return side > FUM_MAX_SIDE ? FUM_MAX_SIDE / m * m : (side + m / 2) / m * m;
+}
 
 static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
@@ -21,11 +27,14 @@ static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run,
     int sides[] = {run->width, run->height};
     for (int i = 0; i < 2; i++) {
         int m = info->size_multiple;
-        if (sides[i] < m || sides[i] > MAX_SIDE || sides[i] % m)
+        if (sides[i] < m || sides[i] > FUM_MAX_SIDE || sides[i] % m)
             return fum_error_set(err, FUM_ERR_ARG, "%s %d is not a multiple of %d between %d and %d: try %d",
-                                 i ? "height" : "width", sides[i], m, m, MAX_SIDE / m * m,
-                                 sides[i] < m ? m : sides[i] > MAX_SIDE ? MAX_SIDE / m * m : (sides[i] + m / 2) / m * m);
+                                 i ? "height" : "width", sides[i], m, m, FUM_MAX_SIDE / m * m,
+                                 nearest_side(sides[i], m));
     }
+    if ((int64_t)run->width * run->height > FUM_MAX_PIXELS)
+        return fum_error_set(err, FUM_ERR_ARG, "width %d and height %d make %lld pixels; at most %d can be drawn",
+                             run->width, run->height, (long long)run->width * run->height, FUM_MAX_PIXELS);
     int factor = fum_vae_factor(&pipe->view->vae);
     run->latent_width = run->width / factor;
     run->latent_height = run->height / factor;

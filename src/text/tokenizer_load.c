@@ -193,8 +193,10 @@ static char *find_clip(fum_arena *arena) {
     char *data = xdg && *xdg == '/' ? fum_arena_printf(arena, "%s/fumarole/clip", xdg)
                  : home && *home    ? fum_arena_printf(arena, "%s/.local/share/fumarole/clip", home)
                                     : NULL;
-    char *path = data ? clip_at(arena, data) : NULL;
-    return path ? path : clip_at(arena, FUM_INSTALL_DATA "/clip");
+    char *path = data ? clip_at(arena, data) : NULL, *installed = clip_at(arena, FUM_INSTALL_DATA "/clip");
+    enum fum_file_kind kind;
+    // A home that may not be entered, such as another user's, holds none for this one.
+    return path && (!installed || !fum_file_look(path, &kind, NULL)) ? path : installed;
 }
 
 enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *path,

@@ -87,7 +87,7 @@ expect 2 'takes 2 to 8 reports' bench --compare op.json
 expect 2 'without --compare' bench op.json
 expect 2 "no op 'xyzzy'" bench --op xyzzy
 expect 2 'no model "xyzzy"' bench --models xyzzy
-expect 1 'cannot write' bench --limits --json nowhere/report.json
+expect 1 'cannot write' bench --limits --json /dev/null/report.json
 
 # Ctrl-C once the limits are known: what there is so far is written.
 "$fumarole" bench --time 300 --json stopped.json >out.txt 2>err.txt &

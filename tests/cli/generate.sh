@@ -46,7 +46,7 @@ expect 1 'missing.txt' generate --prompt-file missing.txt
 expect 1 'empty.txt' generate cat --negative-prompt-file empty.txt
 expect 2 'negative prompt once' generate cat -n x --negative-prompt-file empty.txt
 expect 2 'only one prompt' generate --prompt-file - --negative-prompt-file -
-expect 1 'nowhere/cat.png' generate heart -o nowhere/cat.png
+expect 1 '/dev/null/cat.png' generate heart -o /dev/null/cat.png
 expect 2 'one model' info
 expect 1 'no such file' info nowhere.safetensors
 : >zero.safetensors
