@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+int fum_api_version(void) {
+    return FUM_API_VERSION;
+}
+
 const char *fum_version(void) {
     return FUM_VERSION;
 }

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# abi.sh LIBRARY FOLDER NUMBER [--record]: compares the library's interface with the one recorded for its
+# FUM_API_VERSION, so that no layout or signature changes without a new number. Added functions are no change.
+# After an intended change: raise FUM_API_VERSION in fumarole/core.h and run this with --record, which replaces the
+# record of the old number.
+set -euo pipefail
+library=$1 folder=$2 number=$3
+recorded=$folder/libfumarole.so.$number.abi
+headers=$folder/../../include/fumarole
+
+[ "$(uname -m)" = x86_64 ] || exit 77 # the record is of this architecture
+command -v abidiff >/dev/null || exit 77
+
+if [ "${4:-}" = --record ]; then
+    abidw --exported-interfaces-only --no-show-locs --no-comp-dir-path --no-corpus-path --drop-private-types \
+        --headers-dir "$headers" "$library" >"$recorded.new"
+    rm -f "$folder"/libfumarole.so.*.abi
+    mv "$recorded.new" "$recorded"
+    exit
+fi
+
+readelf -d "$library" | grep -qF "Library soname: [libfumarole.so.$number]"
+if [ ! -f "$recorded" ]; then
+    echo "the interface $number has no record: run $0 $library $folder $number --record and commit the file"
+    exit 1
+fi
+if ! abidiff --no-added-syms --headers-dir2 "$headers" "$recorded" "$library"; then
+    echo "The interface is no longer that of FUM_API_VERSION $number: raise the number, then record it with --record."
+    exit 1
+fi
