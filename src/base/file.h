@@ -1,5 +1,5 @@
-// Files: read at any place, written whole. With file_write.c the only code of the library that knows the
-// operating system's file calls.
+// Files: read at any place, written whole. file_posix.c, file_write_posix.c and file_windows.c are the only code of the
+// library that knows the operating system's file calls.
 #ifndef FUM_BASE_FILE_H
 #define FUM_BASE_FILE_H
 
@@ -33,6 +33,8 @@ bool fum_path_may_exist(const char *path);
 bool fum_path_is_dir(const char *path);
 // "a/b" from "a" and "b", in the arena; NULL when memory is out.
 char *fum_path_join(fum_arena *arena, const char *dir, const char *name);
+// Creates one directory; an existing one is success.
+enum fum_result fum_path_make_dir(const char *path, struct fum_error *err);
 // Creates a directory and its parents; an existing one is success.
 enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err);
 // The user's cache folder of this program ($XDG_CACHE_HOME/fumarole or its like; $FUMAROLE_CACHE overrides),

@@ -42,6 +42,10 @@ int cli_fail_result(enum fum_result result, const struct fum_error *err);
 // error). Other arguments are left in argv[0..*argc). Options without effect are reported in one line.
 int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values);
 
+// Windows only: returns the program's arguments in UTF-8, for as long as it runs, and makes the console take UTF-8.
+// Returns `argv` when memory is out.
+char **cli_utf8_arguments(int *argc, char **argv);
+
 // Prints the program's name and version.
 void cli_print_version(void);
 

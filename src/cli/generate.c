@@ -60,9 +60,8 @@ static int read_prompts(struct job *job) {
 static void choose_seed(struct cli_seed *seed) {
     if (!seed->random)
         return;
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
-    uint64_t mixed = ((uint64_t)now.tv_sec * 1000000007u + (uint64_t)now.tv_nsec) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t nanoseconds = (uint64_t)(fum_time_now() * 1e9);
+    uint64_t mixed = ((uint64_t)time(NULL) * 1000000007u + nanoseconds) * UINT64_C(0x9e3779b97f4a7c15);
     seed->value = mixed >> 33;
     fprintf(stderr, "Random seed: %llu\n", (unsigned long long)seed->value);
 }

@@ -66,6 +66,9 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
 }
 
 int main(int argc, char **argv) {
+#if defined(_WIN32)
+    argv = cli_utf8_arguments(&argc, argv);
+#endif
     if (argc < 2) {
         cli_fail("no command; fumarole --help lists them, fumarole generate \"a smiling cat face\" makes a picture");
         return CLI_USAGE;

@@ -1,3 +1,4 @@
+// Looking at and reading files on POSIX systems.
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE
 #include "base/file.h"
@@ -6,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -91,32 +91,6 @@ enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, u
     return FUM_OK;
 }
 
-enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes,
-                              struct fum_error *err) {
-    struct fum_file *file = NULL;
-    enum fum_result result = fum_file_open(&file, path, err);
-    if (result) return result;
-    size_t size = (size_t)file->size;
-    *text = NULL;
-    if (file->size > max_bytes)
-        result =
-            fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes, more than the %zu that such a file may have",
-                          path, (unsigned long long)file->size, max_bytes);
-    else if (!(*text = fum_alloc(size + 1, 1)))
-        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %zu bytes", path, size);
-    else
-        result = fum_file_read_at(file, 0, size, *text, err);
-    fum_file_close(&file);
-    if (result) {
-        fum_free(*text);
-        *text = NULL;
-        return result;
-    }
-    (*text)[size] = 0;
-    if (bytes) *bytes = size;
-    return FUM_OK;
-}
-
 enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct fum_error *err) {
     struct stat st;
     *kind = FUM_FILE_NONE;
@@ -129,44 +103,8 @@ enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct
     return FUM_OK;
 }
 
-bool fum_path_may_exist(const char *path) {
-    enum fum_file_kind kind;
-    return fum_file_look(path, &kind, NULL) || kind != FUM_FILE_NONE;
-}
-
-bool fum_path_is_dir(const char *path) {
-    enum fum_file_kind kind;
-    return !fum_file_look(path, &kind, NULL) && kind == FUM_FILE_FOLDER;
-}
-
-char *fum_path_join(fum_arena *arena, const char *dir, const char *name) {
-    size_t n = strlen(dir);
-    return fum_arena_printf(arena, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
-}
-
-enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err) {
-    char *copy = fum_strdup(path);
-    if (!copy) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
-    enum fum_result result = FUM_OK;
-    for (char *p = copy; *copy && !result; p++) {
-        if ((*p != '/' && *p) || p == copy) continue;
-        char at = *p;
-        *p = 0;
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) result = io_error(err, "create folder", copy);
-        *p = at;
-        if (!at) break;
-    }
-    fum_free(copy);
-    return result;
-}
-
-char *fum_path_cache_dir(fum_arena *arena) {
-    const char *own = getenv("FUMAROLE_CACHE");
-    if (own && *own) return fum_arena_strdup(arena, own);
-    const char *xdg = getenv("XDG_CACHE_HOME");
-    if (xdg && *xdg == '/') return fum_path_join(arena, xdg, "fumarole");
-    const char *home = getenv("HOME");
-    return home && *home ? fum_path_join(arena, home, ".cache/fumarole") : NULL;
+enum fum_result fum_path_make_dir(const char *path, struct fum_error *err) {
+    return mkdir(path, 0777) == 0 || errno == EEXIST ? FUM_OK : io_error(err, "create folder", path);
 }
 
 double fum_time_now(void) {

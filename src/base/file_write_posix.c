@@ -1,4 +1,4 @@
-// The one writer of files. See fumarole/file.h for what it promises.
+// Writes files on POSIX systems. See fumarole/file.h for what it promises.
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE
 #define _GNU_SOURCE // O_PATH
@@ -411,15 +411,6 @@ void fum_file_abort(fum_file_writer **writer) {
     fum_free(w->path);
     fum_free(w);
     *writer = NULL;
-}
-
-enum fum_result fum_file_save(const char *path, const void *data, size_t bytes, struct fum_error *err) {
-    fum_file_writer *w = NULL;
-    enum fum_result result = fum_file_begin(&w, path, err);
-    if (!result) result = fum_file_write(w, data, bytes, err);
-    if (!result) result = fum_file_commit(&w, err);
-    fum_file_abort(&w);
-    return result;
 }
 
 // ---- identity ----

@@ -1,0 +1,85 @@
+// The parts of file.h that every operating system shares.
+#include "base/error.h"
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes,
+                              struct fum_error *err) {
+    struct fum_file *file = NULL;
+    enum fum_result result = fum_file_open(&file, path, err);
+    if (result) return result;
+    uint64_t size = fum_file_size(file);
+    *text = NULL;
+    if (size > max_bytes)
+        result =
+            fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes, more than the %zu that such a file may have",
+                          path, (unsigned long long)size, max_bytes);
+    else if (!(*text = fum_alloc((size_t)size + 1, 1)))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %zu bytes", path, (size_t)size);
+    else
+        result = fum_file_read_at(file, 0, size, *text, err);
+    fum_file_close(&file);
+    if (result) {
+        fum_free(*text);
+        *text = NULL;
+        return result;
+    }
+    (*text)[size] = 0;
+    if (bytes) *bytes = (size_t)size;
+    return FUM_OK;
+}
+
+enum fum_result fum_file_save(const char *path, const void *data, size_t bytes, struct fum_error *err) {
+    fum_file_writer *w = NULL;
+    enum fum_result result = fum_file_begin(&w, path, err);
+    if (!result) result = fum_file_write(w, data, bytes, err);
+    if (!result) result = fum_file_commit(&w, err);
+    fum_file_abort(&w);
+    return result;
+}
+
+bool fum_path_may_exist(const char *path) {
+    enum fum_file_kind kind;
+    return fum_file_look(path, &kind, NULL) || kind != FUM_FILE_NONE;
+}
+
+bool fum_path_is_dir(const char *path) {
+    enum fum_file_kind kind;
+    return !fum_file_look(path, &kind, NULL) && kind == FUM_FILE_FOLDER;
+}
+
+char *fum_path_join(fum_arena *arena, const char *dir, const char *name) {
+    size_t n = strlen(dir);
+    return fum_arena_printf(arena, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
+}
+
+enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err) {
+    char *copy = fum_strdup(path);
+    if (!copy) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
+    enum fum_result result = FUM_OK;
+    for (char *p = copy; *copy && !result; p++) {
+        if ((*p != '/' && *p) || p == copy) continue;
+        char at = *p;
+        *p = 0;
+        result = fum_path_make_dir(copy, err);
+        *p = at;
+        if (!at) break;
+    }
+    fum_free(copy);
+    return result;
+}
+
+char *fum_path_cache_dir(fum_arena *arena) {
+    const char *own = getenv("FUMAROLE_CACHE");
+    if (own && *own) return fum_arena_strdup(arena, own);
+    const char *xdg = getenv("XDG_CACHE_HOME");
+    if (xdg && *xdg == '/') return fum_path_join(arena, xdg, "fumarole");
+#if defined(_WIN32)
+    const char *local = getenv("LOCALAPPDATA");
+    if (local && *local) return fum_path_join(arena, local, "fumarole");
+#endif
+    const char *home = getenv("HOME");
+    return home && *home ? fum_path_join(arena, home, ".cache/fumarole") : NULL;
+}

@@ -1,0 +1,26 @@
+// Windows: arguments and output in UTF-8 on every version, with or without the manifest.
+#include "cli.h"
+
+#include <stdlib.h>
+#include <windows.h>
+
+#include <shellapi.h>
+
+static char *narrow(const wchar_t *wide) {
+    int bytes = WideCharToMultiByte(CP_UTF8, 0, wide, -1, NULL, 0, NULL, NULL);
+    char *text = bytes > 0 ? malloc((size_t)bytes) : NULL;
+    if (text)
+        WideCharToMultiByte(CP_UTF8, 0, wide, -1, text, bytes, NULL, NULL);
+    return text;
+}
+
+char **cli_utf8_arguments(int *argc, char **argv) {
+    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), argc);
+    char **list = wide ? calloc((size_t)*argc + 1, sizeof *list) : NULL;
+    bool good = list != NULL;
+    for (int i = 0; good && i < *argc; i++)
+        good = (list[i] = narrow(wide[i])) != NULL;
+    LocalFree(wide);
+    SetConsoleOutputCP(CP_UTF8);
+    return good ? list : argv;
+}
