@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct text {
@@ -78,6 +79,19 @@ static void add_format(struct text *t, const char *key, const char *fmt, ...) {
     add_pair(t, key, value);
 }
 
+const char *fum_image_format_number(char text[FUM_IMAGE_NUMBER], double value) {
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, FUM_IMAGE_NUMBER, "%.*g", digits, value);
+        if ((float)strtod(text, NULL) == (float)value) break;
+    }
+    return text;
+}
+
+static void add_number(struct text *t, const char *key, double value) {
+    char text[FUM_IMAGE_NUMBER];
+    add_pair(t, key, fum_image_format_number(text, value));
+}
+
 // create_infotext strips the whole text, which only shows at the front: an empty prompt leaves no empty line.
 static const char *skip_blanks(const char *text) {
     return text + strspn(text, " \t\r\n\v\f");
@@ -94,12 +108,12 @@ char *fum_image_format_parameters(const struct fum_image_parameters *p) {
     add_format(&t, "Steps", "%d", p->steps);
     add_pair(&t, "Sampler", p->sampler);
     add_pair(&t, "Schedule type", p->schedule);
-    add_format(&t, "CFG scale", "%g", p->cfg);
+    add_number(&t, "CFG scale", p->cfg);
     add_format(&t, "Seed", "%" PRIu64, p->seed);
     add_format(&t, "Size", "%dx%d", p->width, p->height);
     add_pair(&t, "Model hash", p->model_hash);
     add_pair(&t, "Model", p->model);
-    if (p->denoising > 0) add_format(&t, "Denoising strength", "%g", p->denoising);
+    if (p->denoising > 0) add_number(&t, "Denoising strength", p->denoising);
     if (p->clip_skip > 1) add_format(&t, "Clip skip", "%d", p->clip_skip);
     if (p->eta_noise_seed_delta) add_format(&t, "ENSD", "%d", p->eta_noise_seed_delta);
     add_pair(&t, "RNG", p->rng);

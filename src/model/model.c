@@ -222,16 +222,17 @@ static enum fum_result set_sampler(fum_model *model, const struct fum_family *fa
 }
 
 static enum fum_result set_prediction(fum_model *model, const char *wanted, struct fum_error *err) {
-    static const char *const names[] = {
-        [FUM_PREDICT_UNSET] = "epsilon", [FUM_PREDICT_EPSILON] = "epsilon", [FUM_PREDICT_V] = "v_prediction",
-        [FUM_PREDICT_SAMPLE] = "sample"};
     struct fum_sample_config *c = &model->view.schedule;
-    for (int i = FUM_PREDICT_EPSILON; wanted && i <= FUM_PREDICT_SAMPLE; i++)
-        if (!strcmp(wanted, names[i])) c->prediction_type = (enum fum_prediction)i, wanted = NULL;
-    if (wanted)
+    bool known = wanted == NULL;
+    for (int i = FUM_PREDICT_EPSILON; !known && i <= FUM_PREDICT_SAMPLE; i++) {
+        known = !strcmp(wanted, fum_prediction_name((enum fum_prediction)i));
+        if (known) c->prediction_type = (enum fum_prediction)i;
+    }
+    if (!known)
         return fum_error_set(err, FUM_ERR_ARG, "unknown prediction \"%s\": use epsilon, v_prediction or sample",
                              wanted);
-    model->info.prediction = names[c->prediction_type];
+    const char *name = fum_prediction_name(c->prediction_type);
+    model->info.prediction = name ? name : fum_prediction_name(FUM_PREDICT_EPSILON);
     return FUM_OK;
 }
 

@@ -3,12 +3,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "io/image.h"
 #include "pipeline/budget.h"
 #include "text/prompt_signs.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { MAX_COUNT = 100000, MAX_BATCH = FUM_MAX_BATCH };
@@ -54,10 +52,8 @@ static enum fum_result check_noise(const struct fum_run *run, struct fum_error *
 }
 
 static bool spacing_from_name(const char *name, enum fum_spacing *spacing) {
-    static const char *const names[] = {[FUM_SPACING_LEADING] = "leading", [FUM_SPACING_LINSPACE] = "linspace",
-                                        [FUM_SPACING_TRAILING] = "trailing"};
     for (int i = FUM_SPACING_LEADING; i <= FUM_SPACING_TRAILING; i++) {
-        if (strcmp(name, names[i])) continue;
+        if (strcmp(name, fum_spacing_name((enum fum_spacing)i))) continue;
         *spacing = (enum fum_spacing)i;
         return true;
     }
@@ -160,37 +156,13 @@ static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run,
     }
 }
 
-static char *parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {
-    const struct fum_generate_params *p = run->params;
-    char class_label[32];
-    snprintf(class_label, sizeof class_label, "%.9g", (double)p->class_label);
-    const struct fum_image_extra extra = {"Class", class_label};
-    return fum_image_format_parameters(&(struct fum_image_parameters){
-        .prompt = p->prompt,
-        .negative = p->negative,
-        .steps = run->program->steps,
-        .sampler = run->program->sampler,
-        .schedule = run->program->schedule,
-        .cfg = run->guidance,
-        .seed = seed,
-        .width = run->width,
-        .height = run->height,
-        .model = fum_model_get_info(pipe->model)->name,
-        .clip_skip = run->clip_skip,
-        .rng = p->rng == FUM_RNG_CPU ? "CPU" : "NV",
-        .extra = &extra,
-        .extra_count = p->has_class ? 1 : 0,
-        .version = "fumarole " FUM_VERSION,
-    });
-}
-
 static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, int index, const float *latents,
                                  struct fum_error *err) {
     size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width, channels = (size_t)run->latent_channels;
     uint64_t seed = run->params->seed + (uint64_t)index;
     float *planes = fum_alloc(pixels * channels, sizeof *planes);
     uint8_t *rgb = fum_alloc((size_t)run->width * (size_t)run->height, 3);
-    char *text = parameters_text(pipe, run, seed);
+    char *text = fum_parameters_text(pipe, run, seed);
     enum fum_result result = FUM_OK;
     if (!planes || !rgb || !text) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
     else result = fum_decode(pipe, latents, run->latent_height, run->latent_width, rgb, err);

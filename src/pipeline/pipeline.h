@@ -99,6 +99,9 @@ struct fum_run {
     float class_label; // of models with classes
 };
 
+// Returns the text of a picture with this seed, freed with fum_free; NULL when memory is out.
+char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed);
+
 // With a budget: plans a part without loading it, so that pipe->least takes part in what it needs.
 enum fum_result fum_encode_probe(fum_pipeline *pipe, int which, int skip, struct fum_error *err);
 enum fum_result fum_denoise_probe(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err);

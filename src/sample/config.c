@@ -8,6 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
+// In the order of their enumerations, from the first value that is set.
+static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
+static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
+
+const char *fum_spacing_name(enum fum_spacing spacing) {
+    return spacing == FUM_SPACING_UNSET ? NULL : spacings[spacing - 1];
+}
+
+const char *fum_prediction_name(enum fum_prediction prediction) {
+    return prediction == FUM_PREDICT_UNSET ? NULL : predictions[prediction - 1];
+}
+
 struct fum_sample_config fum_sample_config_unset(void) {
     return (struct fum_sample_config){.beta_start = NAN,
                                       .beta_end = NAN,
@@ -156,8 +168,6 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
 // How the model was trained: every value must be known.
 static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
     static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
-    static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
-    static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
     static const char *const time_types[] = {"discrete", NULL};
     int beta = 0, prediction = 0, spacing = 0, only = 0;
     enum fum_result result = read_choice(&beta, object, "beta_schedule", betas, err);

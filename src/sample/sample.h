@@ -90,6 +90,9 @@ struct fum_sample_config {
 };
 
 struct fum_sample_config fum_sample_config_unset(void);
+// Return diffusers' word for the value; NULL for an unset one.
+const char *fum_spacing_name(enum fum_spacing spacing);
+const char *fum_prediction_name(enum fum_prediction prediction);
 // What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear 0.00085 to
 // 0.012, leading, steps_offset 1, set_alpha_to_one false, clip_sample false, skip_prk_steps true; epsilon.
 struct fum_sample_config fum_sample_config_sd(void);

@@ -143,6 +143,18 @@ static void text_is_that_of_a1111(void **state) {
     fum_free(text);
 }
 
+// Numbers have the fewest digits that read back as the same float.
+static void numbers_are_short_and_exact(void **state) {
+    (void)state;
+    static const struct {
+        float value;
+        const char *text;
+    } numbers[] = {{7, "7"}, {7.1f, "7.1"}, {20, "20"}, {0.3f, "0.3"}, {1000, "1000"}, {1.2345679f, "1.2345679"}};
+    char text[FUM_IMAGE_NUMBER];
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        assert_string_equal(fum_image_format_number(text, (double)numbers[i].value), numbers[i].text);
+}
+
 static void refuses_damage(void **state) {
     (void)state;
     struct fum_error err = {0};
@@ -202,7 +214,9 @@ int main(void) {
     const struct CMUnitTest all[] = {
         cmocka_unit_test(comes_back_the_same),    cmocka_unit_test(smooth_pictures_get_small),
         cmocka_unit_test(carries_its_parameters), cmocka_unit_test(crc_is_that_of_png),
-        cmocka_unit_test(text_is_that_of_a1111),  cmocka_unit_test(refuses_damage),
+        cmocka_unit_test(text_is_that_of_a1111),
+        cmocka_unit_test(numbers_are_short_and_exact),
+        cmocka_unit_test(refuses_damage),
         cmocka_unit_test(survives_no_memory),
     };
     return cmocka_run_group_tests(all, NULL, NULL);

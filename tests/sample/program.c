@@ -43,6 +43,33 @@ static void names_are_listed_once_and_found(void **state) {
     assert_false(fum_sampler_accepts("euler", "carras"));
 }
 
+static bool is_among(const char *name, const char *const *names) {
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0) return true;
+    return false;
+}
+
+// The labels are names that A1111 looks samplers and schedules up by; DDPM is one of its fork Forge.
+static void labels_are_those_of_a1111(void **state) {
+    (void)state;
+    static const char *const sampler_labels[] = {
+        "DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2S a", "DPM++ 3M SDE", "Euler a", "Euler", "LMS",
+        "Heun",     "DPM2",      "DPM2 a",       "DDIM",       "PLMS",         "UniPC",   "LCM",   "DDPM", NULL};
+    static const char *const schedule_labels[] = {"Automatic", "Uniform",    "Karras",           "Exponential", "SGM Uniform",
+                                                  "Simple",    "KL Optimal", "Align Your Steps", "Beta",        NULL};
+    for (size_t s = 0; fum_sampler_name(s); s++) {
+        for (size_t k = 0; fum_schedule_name(k); k++) {
+            struct fum_sample_params params = sd(fum_sampler_name(s), fum_schedule_name(k), 5);
+            struct fum_sample_program *p = NULL;
+            if (!fum_sampler_accepts(params.sampler, params.schedule)) continue;
+            assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
+            assert_true(is_among(p->sampler_label, sampler_labels));
+            assert_true(is_among(p->schedule_label, schedule_labels));
+            fum_sample_destroy(&p);
+        }
+    }
+}
+
 // Every sampler on every schedule that it accepts, at awkward step counts.
 static void every_combination_is_finite_or_refused(void **state) {
     (void)state;
@@ -392,6 +419,7 @@ static void beta_quantiles_match_known_values(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_listed_once_and_found),
+        cmocka_unit_test(labels_are_those_of_a1111),
         cmocka_unit_test(every_combination_is_finite_or_refused),
         cmocka_unit_test(bad_requests_say_what_is_wrong),
         cmocka_unit_test(settings_files_are_read),

@@ -1,0 +1,71 @@
+// The text that a picture carries: everything that changes it, in the words of A1111, which reads it back.
+#include "pipeline/pipeline.h"
+
+#include "io/image.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_EXTRAS = 8, MAX_MODEL_NAME = 256 };
+
+// What A1111 has no field for, and eta, which it writes where it is not the sampler's own.
+struct extras {
+    struct fum_image_extra pairs[MAX_EXTRAS];
+    size_t count;
+    char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER];
+};
+
+static void add_extra(struct extras *e, const char *key, const char *value) {
+    if (value && e->count < MAX_EXTRAS) e->pairs[e->count++] = (struct fum_image_extra){key, value};
+}
+
+static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, struct extras *e) {
+    const struct fum_generate_params *p = run->params;
+    const struct fum_sample_program *program = run->program;
+    e->count = 0;
+    if (p->has_class) add_extra(e, "Class", fum_image_format_number(e->class_label, (double)p->class_label));
+    if (program->takes_eta && program->eta != program->default_eta)
+        add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM", fum_image_format_number(e->eta, program->eta));
+    add_extra(e, "Timestep spacing", fum_spacing_name(program->spacing));
+    add_extra(e, "Prediction type", fum_prediction_name(program->prediction));
+    add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);
+    add_extra(e, "Precision", fum_dtype_name(pipe->unet_storage));
+    add_extra(e, "Weight type", pipe->params.weights == FUM_WEIGHTS_Q8_0 ? "q8_0" : NULL);
+}
+
+// The model's name without the ending of a weight file, as A1111 has it.
+static const char *model_name(const fum_pipeline *pipe, char text[MAX_MODEL_NAME]) {
+    static const char *const endings[] = {".safetensors", ".ckpt", ".gguf"};
+    snprintf(text, MAX_MODEL_NAME, "%s", fum_model_get_info(pipe->model)->name);
+    char *dot = strrchr(text, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (!strcmp(dot, endings[i]) && dot > text) {
+            *dot = 0;
+            break;
+        }
+    return text;
+}
+
+char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {
+    const struct fum_generate_params *p = run->params;
+    char name[MAX_MODEL_NAME];
+    struct extras extras;
+    collect_extras(pipe, run, &extras);
+    return fum_image_format_parameters(&(struct fum_image_parameters){
+        .prompt = p->prompt,
+        .negative = p->negative,
+        .steps = run->program->steps,
+        .sampler = run->program->sampler_label,
+        .schedule = run->program->schedule_label,
+        .cfg = run->guidance,
+        .seed = seed,
+        .width = run->width,
+        .height = run->height,
+        .model = model_name(pipe, name),
+        .clip_skip = run->clip_skip,
+        .rng = p->rng == FUM_RNG_CPU ? "CPU" : "NV",
+        .extra = extras.pairs,
+        .extra_count = extras.count,
+        .version = "fumarole " FUM_VERSION,
+    });
+}
