@@ -356,7 +356,7 @@ static enum fum_result choose(const struct fum_bench_run *run, bool *wanted, str
         while (fum_random_model_name(i) && !is_first(list, fum_random_model_name(i))) i++;
         if (!fum_random_model_name(i))
             return fum_error_set(err, FUM_ERR_ARG,
-                                 "there is no model \"%.*s\" to time: use emoji, sd1.5, sd2.1, sdxl or all",
+                                 "no model \"%.*s\" to time: use emoji, sd1.5, sd2.1, sdxl or all",
                                  (int)strcspn(list, ","), list);
         wanted[i] = true;
         list += strcspn(list, ",");

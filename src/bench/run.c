@@ -83,7 +83,7 @@ static enum fum_result check_params(struct fum_bench_run *run, const struct fum_
     if (p->repeats <= 0) p->repeats = 9;
     if (run->info->planning_only)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s only plans: there is nothing to time", run->info->name);
-    if (p->op && !fum_op_find(p->op)) return fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to time", p->op);
+    if (p->op && !fum_op_find(p->op)) return fum_error_set(err, FUM_ERR_ARG, "no op '%s' to time", p->op);
     return fum_bench_models_check(run, err);
 }
 

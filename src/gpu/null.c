@@ -95,5 +95,5 @@ enum fum_result fum_device_create_planning(fum_device **device, const char *name
             strcat(all, info->name);
         }
     }
-    return fum_error_set(err, FUM_ERR_ARG, "no planning device \"%.40s\"; there is %s", name ? name : "", all);
+    return fum_error_set(err, FUM_ERR_ARG, "no planning device \"%.40s\"; available: %s", name ? name : "", all);
 }

@@ -247,7 +247,7 @@ static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) 
             room = params->room(params->user, fixed + missing, least);
         }
         if (room < least && room < fixed + missing)
-            return fum_error_set(err, FUM_ERR_NOMEM, "%s: needs %llu bytes of device memory at the least, there is room for %llu",
+            return fum_error_set(err, FUM_ERR_NOMEM, "%s: needs at least %llu bytes of device memory, %llu are available",
                                  exe->label, (unsigned long long)least, (unsigned long long)room);
         if (room < fixed + missing)
             return fum_stream_create(&exe->stream, exe->device, exe->weights, exe->graph, exe->plan, room - fixed, err);

@@ -214,7 +214,7 @@ enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_param
     if (params) test.params = *params;
     if (!test.params.types) test.params.types = 1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16;
     if (test.params.op && !fum_op_find(test.params.op))
-        return fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to test", test.params.op);
+        return fum_error_set(err, FUM_ERR_ARG, "no op '%s' to test", test.params.op);
     const char *forced = fum_device_tuning(device)->variant;
     test.compile_only = fum_device_get_info(device)->planning_only;
     if (test.compile_only && !(test.list = fum_calloc(1, sizeof *test.list)))

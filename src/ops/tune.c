@@ -253,7 +253,7 @@ enum fum_result fum_tune(fum_device *device, const struct fum_tune_params *param
     t->list.tuning = &t->tuning;
     t->started = fum_time_now();
     if (t->params.op && !fum_op_find(t->params.op))
-        r = fum_error_set(err, FUM_ERR_ARG, "there is no op '%s' to tune", t->params.op);
+        r = fum_error_set(err, FUM_ERR_ARG, "no op '%s' to tune", t->params.op);
     // What nothing is known about first, then, in the time left, the rest anew; the type that pictures use before others.
     static const enum fum_dtype types[] = {FUM_F16, FUM_F32, FUM_BF16};
     for (int pass = 0; pass < 2; pass++)
