@@ -30,13 +30,10 @@ static const char ddim_trailing[] = "ddim_trailing"; // sd-cli's DDIM, which tak
 static const char *sampler_names[MAX_NAMES + 2], *schedule_names[MAX_NAMES + 1];
 
 #define FIELD(name) offsetof(struct generate_options, name)
-#define HEADING(text)                                                                                        \
-    { text, 0, CLI_HEADING, 0, NULL, NULL, 0, 0, NULL }
-
 // Long options as sd-cli spells them; rows without help are other spellings. What sd-cli has and fumarole has
 // not is in foreign.c.
 const struct cli_option generate_option_table[] = {
-    HEADING("Prompt and model"),
+    CLI_HEADING_ROW("Prompt and model"),
     {"prompt", 'p', CLI_STRING, FIELD(prompt), "TEXT", "what to draw; a bare argument does too", 0, 0, NULL},
     {"prompt-file", 0, CLI_PATH, FIELD(prompt_file), "FILE",
      "read the prompt from a file (- is standard input)", 0, 0, NULL},
@@ -51,7 +48,7 @@ const struct cli_option generate_option_table[] = {
      "stop the text encoder early; 1 is its last layer (default: the model's own, as with -1 and 0)", -1,
      MAX_CLIP_SKIP, NULL},
 
-    HEADING("Picture"),
+    CLI_HEADING_ROW("Picture"),
     {"output", 'o', CLI_PATH, FIELD(output), "FILE",
      "the picture, a .png (default output.png); %d is the number, - standard output", 0, 0, NULL},
     {"no-clobber", 0, CLI_FLAG, FIELD(no_clobber), NULL, "refuse to replace files that are there", 0, 0, NULL},
@@ -62,7 +59,7 @@ const struct cli_option generate_option_table[] = {
     {"batch-count", 'b', CLI_INT, FIELD(count), "N", "pictures to make; picture i has seed + i", 1, MAX_COUNT,
      NULL},
 
-    HEADING("Sampling"),
+    CLI_HEADING_ROW("Sampling"),
     {"steps", 0, CLI_INT, FIELD(steps), "N", "sampling steps (default: the model's own)", 1, MAX_STEPS, NULL},
     {"cfg-scale", 0, CLI_REAL, FIELD(guidance), "F", "guidance; 1 is none (default: the model's own)", 0,
      1000, NULL},
@@ -85,7 +82,7 @@ const struct cli_option generate_option_table[] = {
      0, generators},
     {"sampler-rng", 0, CLI_CHOICE, FIELD(sampler_rng), "NAME", NULL, 0, 0, generators},
 
-    HEADING("Device and memory"),
+    CLI_HEADING_ROW("Device and memory"),
     {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices",
      0, 0, NULL},
     {"list-devices", 0, CLI_FLAG, FIELD(list_devices), NULL, "the same as fumarole devices", 0, 0, NULL},
@@ -108,7 +105,7 @@ const struct cli_option generate_option_table[] = {
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "force a variant of the kernels, see fumarole devices",
      0, 0, NULL},
 
-    HEADING("Latents and traces"),
+    CLI_HEADING_ROW("Latents and traces"),
     {"noise", 0, CLI_PATH, FIELD(noise), "FILE",
      "start from tensor \"noise\" [n,c,h,w] of a .safetensors file", 0, 0, NULL},
     {"save-latents", 0, CLI_PATH, FIELD(save_latents), "FILE",
@@ -118,7 +115,7 @@ const struct cli_option generate_option_table[] = {
     {"dump-graph", 0, CLI_PATH, FIELD(dump_graph), "DIR",
      "write each graph after each pass, as text and Graphviz", 0, 0, NULL},
 
-    HEADING("Messages"),
+    CLI_HEADING_ROW("Messages"),
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more", 0, 0, NULL},
     {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "no progress", 0, 0, NULL},
     {"mode", 'M', CLI_CHOICE, FIELD(mode), "MODE", NULL, 0, 0, modes},

@@ -65,6 +65,22 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
     return status;
 }
 
+static const struct cli_command *find_command(const char *name) {
+    for (int i = 0; i < NUM_COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+// Prints the program's usage, or that of the command in argv[0].
+static int run_help(int argc, char **argv) {
+    static char help[] = "--help", *arguments[] = {help, NULL};
+    if (argc == 0)
+        return print_usage();
+    const struct cli_command *command = find_command(argv[0]);
+    return command ? run_command(command, 1, arguments) : unknown_command(argv[0]);
+}
+
 int main(int argc, char **argv) {
 #if defined(_WIN32)
     argv = cli_utf8_arguments(&argc, argv);
@@ -74,7 +90,9 @@ int main(int argc, char **argv) {
         return CLI_USAGE;
     }
     const char *name = argv[1];
-    if (strcmp(name, "help") == 0 || is_one_of(name, "--help", "-h"))
+    if (strcmp(name, "help") == 0)
+        return run_help(argc - 2, argv + 2);
+    if (is_one_of(name, "--help", "-h"))
         return print_usage();
     if (is_one_of(name, "--version", "-V")) {
         cli_print_version();
@@ -83,8 +101,6 @@ int main(int argc, char **argv) {
     // Other tools have no subcommands: a line that begins with an option generates.
     if (name[0] == '-')
         return run_command(&cli_generate, argc - 1, argv + 1);
-    for (int i = 0; i < NUM_COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return run_command(commands[i], argc - 2, argv + 2);
-    return unknown_command(name);
+    const struct cli_command *command = find_command(name);
+    return command ? run_command(command, argc - 2, argv + 2) : unknown_command(name);
 }

@@ -158,7 +158,7 @@ static bool refuse_choice(struct cli_parse *parse, const struct cli_option *opti
 static bool parse_choice(struct cli_parse *parse, const struct cli_option *option, const char *text) {
     const char **field = (const char **)((char *)parse->values + option->offset);
     for (const char *const *choice = option->choices; *choice; choice++) {
-        if (strcmp(*choice, text) != 0) continue;
+        if (!same_word(*choice, text)) continue;
         *field = *choice;
         return true;
     }

@@ -13,7 +13,7 @@ enum cli_option_kind {
     CLI_INT,     // int in [min, max]
     CLI_SEED,    // struct cli_seed
     CLI_REAL,    // double in [min, max]
-    CLI_CHOICE,  // const char *, one of `choices`
+    CLI_CHOICE,  // const char *, one of `choices` in any case
     CLI_HEADING, // no option: `name` is a heading for --help
 };
 
@@ -34,6 +34,10 @@ struct cli_option {
     double min, max;
     const char *const *choices; // ends with NULL
 };
+
+// The row of a heading.
+#define CLI_HEADING_ROW(text)                                                                                \
+    { text, 0, CLI_HEADING, 0, NULL, NULL, 0, 0, NULL }
 
 struct cli_foreign;
 

@@ -61,6 +61,9 @@ done
 # Without a command the options are generate's; help and version are found anywhere but in a value.
 expect 0 'usage: fumarole generate' -m nowhere -h
 expect 0 'usage: fumarole generate' generate -p cat -qh
+expect 0 'usage: fumarole info' help info
+expect 0 'usage: fumarole COMMAND' help
+expect 2 'did you mean info' help inof
 expect 0 '^fumarole [0-9.]+$' -V
 expect 0 '^fumarole [0-9.]+$' generate -p cat --version
 expect 1 "$missing" -m nowhere -p -h
