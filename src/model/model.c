@@ -58,9 +58,12 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
         file->loader = file->own_loader;
     }
     if (result) return result;
-    model->info.family = fum_folder_class(model->folder);
+    const char *class_name = fum_folder_class(model->folder);
+    model->info.family = class_name;
+    if (!*class_name)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s/model_index.json: has no \"_class_name\"", model->info.path);
     fum_error_set(&why, FUM_ERR_UNSUPPORTED, "%s: a %s, which is none of the pipelines that generate can use yet",
-                  model->info.path, model->info.family);
+                  model->info.path, fum_loader_show(class_name).text);
     return set_unusable(model, &why, err);
 }
 

@@ -118,6 +118,13 @@ model sd1
 put model_index.json _class_name '"StableDiffusionInstructPix2PixPipeline"'
 described 'm: a StableDiffusionInstructPix2PixPipeline, which is none of the pipelines that generate can use yet'
 model sd1
+rm -r m/unet
+cp -r "$FUM_TEST_DATA/model-variants/lcm" m/unet
+described 'm: an inpainting model, whose UNet also reads a picture \(9 channels, the latents have 4\); generate cannot use it'
+model sd1
+sed -i '/_class_name/d' m/model_index.json
+expect 1 'm/model_index.json: has no "_class_name"' info m
+model sd1
 put unet/config.json class_embed_type '"identity"'
 put unet/config.json time_embedding_dim 96
 expect 1 'm/unet/config.json: "class_embed_type" needs a vector of 96 numbers' generate -m m heart

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "io/loader.h"
+#include "io/safetensors.h"
 
 struct context {
     fum_device *device;
@@ -48,23 +49,36 @@ static const float *golden(const struct context *c, int index, const char *what)
     return to;
 }
 
+static void link_to(const char *from, const char *folder, const char *name) {
+    char to[1300];
+    snprintf(to, sizeof to, "%s/%s", folder, name);
+    unlink(to);
+    assert_int_equal(symlink(from, to), 0);
+}
+
+static void write_text(const char *folder, const char *name, const char *text) {
+    char path[1300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    unlink(path);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
 // Makes a folder of links: the model `base` with the UNet `unet`.
 static void compose(char path[1024], const char *base, const char *unet) {
     static const char *const names[] = {"model_index.json", "scheduler",   "text_encoder", "text_encoder_2",
                                         "tokenizer",        "tokenizer_2", "vae"};
-    char from[1200], to[1200];
+    char from[1200];
     snprintf(path, 1024, "%s/conditions/%s-%s", getenv("FUMAROLE_CACHE"), base, unet);
     assert_int_equal(fum_path_make_dirs(path, NULL), FUM_OK);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(from, sizeof from, "%s/model-%s/%s", getenv("FUM_TEST_DATA"), base, names[i]);
-        snprintf(to, sizeof to, "%s/%s", path, names[i]);
-        unlink(to);
-        if (!access(from, R_OK)) assert_int_equal(symlink(from, to), 0);
+        if (!access(from, R_OK)) link_to(from, path, names[i]);
     }
     snprintf(from, sizeof from, "%s/model-variants/%s", getenv("FUM_TEST_DATA"), unet);
-    snprintf(to, sizeof to, "%s/unet", path);
-    unlink(to);
-    assert_int_equal(symlink(from, to), 0);
+    link_to(from, path, "unet");
 }
 
 static void open_variant(const struct context *c, const char *base, const char *unet, fum_model **model,
@@ -120,6 +134,50 @@ static void test_against_diffusers(void **state) {
     }
     assert_int_equal(bad, 0);
     assert_int_equal(fum_device_validation_messages(c->device), 0);
+}
+
+// The second encoder's configuration without "architectures": model_index.json says what it is. One tensor that nothing
+// uses is reported.
+static void test_projection_by_class(void **state) {
+    static const char *const made[] = {"config.json", "first.safetensors", "second.safetensors",
+                                       "model.safetensors.index.json"};
+    struct context *c = *state;
+    fum_model *model = NULL;
+    struct fum_error err = {0};
+    static struct run run;
+    char path[1024], part[1200], file[1300];
+    struct lines lines = {""};
+    struct fum_log log = {.fn = keep_line, .user = &lines};
+    compose(path, "sdxl", "guided-xl");
+    snprintf(part, sizeof part, "%s/text_encoder_2", path);
+    unlink(part);
+    assert_int_equal(fum_path_make_dirs(part, NULL), FUM_OK);
+    write_text(part, made[0],
+               "{\"vocab_size\": 2813, \"hidden_size\": 24, \"intermediate_size\": 64, \"num_hidden_layers\": 3, "
+               "\"num_attention_heads\": 3, \"hidden_act\": \"gelu\", \"projection_dim\": 20, \"eos_token_id\": 2}");
+    snprintf(file, sizeof file, "%s/model-sdxl/text_encoder_2/model.safetensors", getenv("FUM_TEST_DATA"));
+    link_to(file, part, made[1]);
+    write_text(part, made[3],
+               "{\"weight_map\": {\"stray.weight\": \"second.safetensors\", \"text_projection.weight\": "
+               "\"first.safetensors\"}}");
+    snprintf(file, sizeof file, "%s/%s", part, made[2]);
+    const struct fum_safetensors_tensor stray = {"stray.weight", {.dtype = FUM_U8, .rank = 1, .dim = {4}, .data = "abc"}};
+    ok(fum_safetensors_write(file, &stray, 1, NULL, 0, &err), &err);
+    ok(fum_model_open(&model, &(struct fum_model_params){.path = path}, &err), &err);
+    fum_pipeline *pipe = open_pipeline(c->device, model, FUM_PRECISION_F32, &log);
+    assert_non_null(strstr(lines.text, "1 tensor is not used: stray.weight"));
+    struct fum_generate_params params = params_of(cJSON_GetArrayItem(c->cases, 3), &run);
+    params.noise = golden(c, 3, "noise");
+    memcpy(params.noise_shape, (int[]){1, 4, 8, 8}, sizeof params.noise_shape);
+    ok(fum_generate(pipe, &params, &err), &err);
+    assert_true(relative_rms(run.latents, golden(c, 3, "latents"), 4 * 8 * 8) <= 1e-3);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        snprintf(file, sizeof file, "%s/%s", part, made[i]);
+        unlink(file);
+    }
+    assert_int_equal(rmdir(part), 0);
 }
 
 // A distilled UNet brings its own defaults; its guidance leaves no second branch, so batches hold pictures alone.
@@ -224,7 +282,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_diffusers), cmocka_unit_test(test_distilled),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_diffusers),
+                                       cmocka_unit_test(test_projection_by_class), cmocka_unit_test(test_distilled),
                                        cmocka_unit_test(test_labels_refused), cmocka_unit_test(test_unusable)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
