@@ -153,6 +153,23 @@ static void test_nothing_fits(void **state) {
     fum_device_destroy(&device);
 }
 
+// A picture of more pixels than can be written is refused before anything is computed.
+static void test_too_many_pixels(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    fum_device *device = open_device(false);
+    fum_model *model = open_model(tiny_path());
+    fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, NULL);
+    struct fum_generate_params params = {.prompt = "cat", .width = 16384, .height = 4104, .on_image = keep, .user = &kept};
+    assert_int_equal(fum_generate(pipe, &params, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "67239936 pixels; at most 67108864 can be drawn"));
+    assert_int_equal(kept.count, 0);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+    fum_device_destroy(&device);
+}
+
 // A picture that the emoji model made, with its latents.
 static void make_picture(fum_device *device, const fum_model *model, int side, struct kept *kept) {
     struct fum_error err = {0};
@@ -231,6 +248,6 @@ static void test_limits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows), cmocka_unit_test(test_small_bindings),
                                        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_nothing_fits),
-                                       cmocka_unit_test(test_limits)};
+                                       cmocka_unit_test(test_too_many_pixels), cmocka_unit_test(test_limits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
