@@ -102,6 +102,8 @@ struct fum_executable_params {
     const char *label; // what the graph is, for traces and errors ("unet"); NULL: nothing said
     // Gets the graph as text after each pass, and as Graphviz at the end; NULL: nobody asks.
     void (*dump)(void *user, const char *pass, const char *text, const char *dot);
+    // Called with how many of the kernels that must be compiled are done, first with 0; false cancels. May be NULL.
+    bool (*on_compile)(void *user, int done, int total);
     void *user;
 };
 
@@ -136,6 +138,9 @@ struct fum_executable_stats {
     uint64_t streamed_bytes[FUM_STAGE_COUNT];
     int segments[FUM_STAGE_COUNT];
     uint64_t slot_bytes;
+    int kernels;            // that had to be compiled; those of other executables of the device are shared
+    double compile_seconds; // spent waiting for them, beyond what was loaded meanwhile
+    double load_seconds;    // spent loading weights
 };
 FUM_API void fum_executable_get_stats(const fum_executable *executable, struct fum_executable_stats *stats);
 

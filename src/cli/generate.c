@@ -29,7 +29,8 @@ struct job {
     int latents_shape[4];
     int graphs_dumped;
     double started;
-    int status; // of what a callback did
+    int step, steps; // done of the picture that is being made
+    int status;      // of what a callback did
 };
 
 // Replaces *prompt by the text of a file that one of the options names, if it does.
@@ -112,13 +113,63 @@ static bool on_load(void *user, const char *part, uint64_t done, uint64_t total)
     return !cli_interrupted();
 }
 
+static bool on_compile(void *user, const char *part, int done, int total) {
+    struct job *job = user;
+    cli_progress_compile(&job->progress, part, done, total, job->options.verbose);
+    return !cli_interrupted();
+}
+
+// "step" or "picture 2/3, step"
+static void name_work(const struct job *job, int image, const char *work, char *text, size_t size) {
+    if (job->options.count > 1)
+        snprintf(text, size, "picture %d/%d, %s", image + 1, job->options.count, work);
+    else
+        snprintf(text, size, "%s", work);
+}
+
 static bool on_step(void *user, int image, int step, int steps) {
     struct job *job = user;
-    int count = job->options.count;
-    char what[48] = "step";
-    if (count > 1)
-        snprintf(what, sizeof what, "picture %d/%d, step", image + 1, count);
-    cli_progress_step(&job->progress, what, step, steps, (long)(count - image - 1) * steps);
+    struct fum_pipeline_stats stats;
+    int later = job->options.count - image - 1; // pictures
+    char what[48];
+    name_work(job, image, "step", what, sizeof what);
+    fum_pipeline_get_stats(job->pipeline, &stats);
+    job->step = step;
+    job->steps = steps;
+    job->progress.step_seconds = stats.step_seconds;
+    job->progress.later_seconds = (later + 1) * stats.decode_seconds;
+    cli_progress_step(&job->progress, what, step, steps, (long)later * steps);
+    return !cli_interrupted();
+}
+
+// Seconds from the pieces of a step or a decoding that are done to the end of everything; 0: not known yet.
+static double time_left(const struct job *job, enum fum_work work, int image, double done) {
+    struct fum_pipeline_stats stats;
+    fum_pipeline_get_stats(job->pipeline, &stats);
+    int later = job->options.count - image - 1;
+    double steps = (double)later * job->steps, decodes = later + 1 - done;
+    if (work == FUM_WORK_STEP) {
+        steps += job->steps - job->step - done;
+        decodes = later + 1;
+    }
+    return stats.step_seconds > 0 ? steps * stats.step_seconds + decodes * stats.decode_seconds : 0;
+}
+
+static bool on_work(void *user, enum fum_work work, int image, int done, int total) {
+    struct job *job = user;
+    char text[32], what[64];
+    bool decodes = work == FUM_WORK_DECODE;
+    if (job->step == job->steps && !decodes)
+        job->step = 0; // of the next picture
+    if (decodes)
+        snprintf(text, sizeof text, "decoding");
+    else
+        snprintf(text, sizeof text, "step %d", job->step + 1);
+    name_work(job, image, text, what, sizeof what);
+    struct cli_pieces pieces = {.what = what, .done = done, .total = total, .interval = decodes ? 1 : 10};
+    pieces.left = time_left(job, work, image, (double)done / total);
+    if (total > 1 || decodes)
+        cli_progress_pieces(&job->progress, &pieces);
     return !cli_interrupted();
 }
 
@@ -215,6 +266,7 @@ static int open_all(struct job *job) {
         .threads = job->options.threads,
         .log = &job->log,
         .on_load = on_load,
+        .on_compile = on_compile,
         .on_graph = job->options.dump_graph ? on_graph : NULL,
         .user = job,
     };
@@ -252,6 +304,7 @@ static int generate(struct job *job) {
         .rng = options->rng && strcmp(options->rng, "cpu") == 0 ? FUM_RNG_CPU : FUM_RNG_CUDA,
         .noise = job->noise,
         .on_step = on_step,
+        .on_work = on_work,
         .on_image = on_image,
         .user = job,
     };
@@ -277,9 +330,11 @@ static void print_stats(const struct job *job) {
     struct fum_pipeline_stats stats;
     fum_pipeline_get_stats(job->pipeline, &stats);
     const struct fum_executable_stats *unet = &stats.unet;
-    fprintf(stderr, "A step: %.3f s, %d dispatches, %d barriers, %.2f GFLOP; peak device memory %.1f MiB\n",
+    fprintf(stderr, "A step: %.3f s (median), %d dispatches, %d barriers, %.2f GFLOP; peak device memory %.1f MiB\n",
             stats.step_seconds, unet->dispatches[FUM_STAGE_LATENTS], unet->barriers[FUM_STAGE_LATENTS],
             unet->flops[FUM_STAGE_LATENTS] / 1e9, (double)stats.memory_peak / (1 << 20));
+    fprintf(stderr, "Compiling %d kernels: %.2f s; loading: %.2f s; prompts: %.2f s; decoding a picture: %.2f s\n",
+            stats.kernels, stats.compile_seconds, stats.load_seconds, stats.prompt_seconds, stats.decode_seconds);
 }
 
 static void close_all(struct job *job) {

@@ -16,6 +16,7 @@
 
 enum { BAR_WIDTH = 24, CLEAR_WIDTH = 78 };
 static const double LOAD_INTERVAL = 0.1; // seconds from one bar to the next
+static const double LINE_INTERVAL = 1;   // and from one line in a pipe to the next
 #define LOAD_BYTES (UINT64_C(64) << 20)
 
 void cli_progress_begin(struct cli_progress *progress, bool quiet) {
@@ -34,11 +35,13 @@ static void format_time(char *text, size_t size, double seconds) {
 // "0.24 s/step, 0:03 left"; nothing before there is an interval to measure.
 static void format_speed(char *text, size_t size, const struct cli_progress *progress, long left) {
     char time[32];
+    double per_step = progress->step_seconds;
     text[0] = 0;
-    if (progress->calls < 2)
+    if (per_step == 0 && progress->calls < 2)
         return;
-    double per_step = (fum_time_now() - progress->started) / (progress->calls - 1);
-    format_time(time, sizeof time, per_step * (double)left);
+    if (per_step == 0)
+        per_step = (fum_time_now() - progress->started) / (progress->calls - 1);
+    format_time(time, sizeof time, per_step * (double)left + progress->later_seconds);
     snprintf(text, size, ", %.2f s/step, %s left", per_step, time);
 }
 
@@ -72,6 +75,56 @@ void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t
         draw(progress, text, (double)done / (double)total);
         progress->load_drawn = now;
     }
+}
+
+// True if a line is due in a pipe: `interval` seconds have passed without one. The part begins where `begins`.
+static bool line_due(struct cli_progress *progress, bool begins, double interval) {
+    double now = fum_time_now();
+    if (begins) {
+        progress->part_started = progress->part_line = now;
+        progress->part_lines = false;
+    }
+    bool due = !progress->bar && now - progress->part_line >= interval;
+    if (due) {
+        progress->part_line = now;
+        progress->part_lines = true;
+    }
+    return due;
+}
+
+void cli_progress_compile(struct cli_progress *progress, const char *part, int done, int total, bool verbose) {
+    char text[96];
+    bool due = line_due(progress, done == 0, LINE_INTERVAL);
+    double seconds = fum_time_now() - progress->part_started;
+    if (progress->quiet || total <= 0)
+        return;
+    if (done == total) {
+        cli_progress_clear(progress);
+        if (verbose || progress->part_lines || seconds >= LINE_INTERVAL)
+            fprintf(stderr, "compiled %s, %d kernels in %.2f s\n", part, total, seconds);
+        return;
+    }
+    snprintf(text, sizeof text, "compiling %s, %d/%d kernels", part, done, total);
+    if (progress->bar)
+        draw(progress, text, (double)done / total);
+    else if (due)
+        fprintf(stderr, "%s\n", text);
+}
+
+void cli_progress_pieces(struct cli_progress *progress, const struct cli_pieces *pieces) {
+    char text[96], time[32], left[48] = "";
+    bool due = line_due(progress, pieces->done == 0, pieces->interval);
+    if (progress->quiet || pieces->total <= 0)
+        return;
+    if (pieces->left > 0) {
+        format_time(time, sizeof time, pieces->left);
+        snprintf(left, sizeof left, ", %s left", time);
+    }
+    snprintf(text, sizeof text, "%s, part %d/%d%s", pieces->what, pieces->done, pieces->total, left);
+    if (progress->bar)
+        draw(progress, text, (double)pieces->done / pieces->total);
+    else if (due)
+        fprintf(stderr, "%s\n", text);
 }
 
 void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total, long rest) {

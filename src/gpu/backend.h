@@ -81,6 +81,7 @@ uint64_t fum_padding_slack(uint64_t bytes);
 struct fum_kernel {
     fum_device *device;
     void *impl;
+    bool warm;                   // compiled for sure, or claimed by a fum_warming; guarded by the device's lock
     struct fum_kernel_desc desc; // entries beyond num_spec are zero, so that descs compare as bytes
     uint64_t hash;
 };

@@ -128,6 +128,19 @@ enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *ker
     return FUM_OK;
 }
 
+enum fum_result fum_command_warm(fum_command *command, const fum_kernel *kernel, fum_buffer *buffer,
+                                 struct fum_error *err) {
+    const uint32_t push[FUM_MAX_PUSH] = {0}, groups[3] = {0};
+    const char *name = kernel->desc.shader->name;
+    struct fum_binding bindings[FUM_MAX_BINDINGS];
+    enum fum_result result = check_open(command, name, err);
+    if (result) return result;
+    for (int i = 0; i < FUM_MAX_BINDINGS; i++) bindings[i] = (struct fum_binding){buffer, 0, buffer->bytes, true};
+    result = command->device->backend->dispatch(command, kernel, bindings, push, groups, name, err);
+    if (result) command->failed = true;
+    return result;
+}
+
 enum fum_result fum_command_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
                                  uint64_t dst_offset, uint64_t bytes, struct fum_error *err) {
     enum fum_result result = check_open(command, "copy", err);

@@ -106,6 +106,33 @@ enum fum_result fum_kernel_get(const fum_kernel **kernel, fum_device *device, co
 enum fum_result fum_kernel_get_all(const fum_kernel **kernels, fum_device *device, const struct fum_kernel_desc *descs,
                                    int count, struct fum_error *err);
 
+// Called on the calling thread with how much of a piece of work is done; false cancels it.
+struct fum_progress {
+    bool (*fn)(void *user, int done, int total);
+    void *user;
+};
+struct fum_kernel_list {
+    const struct fum_kernel_desc *descs;
+    const fum_kernel **kernels;
+    int count;
+    const struct fum_progress *progress; // counts kernels that are not in the table yet; may be NULL
+};
+// Does the same as fum_kernel_get_all. *compiled (may be NULL): how many were not in the table.
+enum fum_result fum_kernel_get_list(fum_device *device, const struct fum_kernel_list *list, int *compiled,
+                                    struct fum_error *err);
+
+// CPU drivers compile a kernel when it is first dispatched. Begins to have these compiled on a thread; sets *warming to
+// NULL if there is nothing to do. The device may be used meanwhile, but what is submitted then waits.
+struct fum_warming;
+enum fum_result fum_warming_begin(struct fum_warming **warming, fum_device *device, const fum_kernel *const *kernels,
+                                  int count, struct fum_error *err);
+int fum_warming_count(const struct fum_warming *warming); // kernels that it compiles; warming may be NULL
+// Waits until all are compiled, reporting every kernel, and sets *warming to NULL. progress may be NULL, and *warming.
+enum fum_result fum_warming_end(struct fum_warming **warming, const struct fum_progress *progress,
+                                struct fum_error *err);
+// Ends it after the kernel that is being compiled. *warming may be NULL.
+void fum_warming_stop(struct fum_warming **warming);
+
 // What the driver says of a kernel: stores up to `most` statistics and in *count how many. None where the driver knows no
 // VK_KHR_pipeline_executable_properties or the device was not opened with compile_only.
 enum fum_result fum_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most, int *count,
@@ -132,6 +159,10 @@ void fum_command_destroy(fum_command **command);
 enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *kernel,
                                      const struct fum_binding *bindings, const uint32_t *push,
                                      const uint32_t groups[3], const char *label, struct fum_error *err);
+// Adds a dispatch of no workgroups, with the whole buffer at every binding: computes nothing, but drivers that compile
+// at first use compile the kernel.
+enum fum_result fum_command_warm(fum_command *command, const fum_kernel *kernel, fum_buffer *buffer,
+                                 struct fum_error *err);
 enum fum_result fum_command_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
                                  uint64_t dst_offset, uint64_t bytes, struct fum_error *err);
 // Writes a GPU timestamp into slot `index` of the command (0..1023), after all work recorded so far. Does nothing on

@@ -82,8 +82,10 @@ struct job {
 struct work {
     fum_device *device;
     struct job *jobs;
-    int count;
-    atomic_int next;
+    int count, to_compile;
+    const struct fum_progress *progress; // may be NULL
+    atomic_int next, done;
+    atomic_bool cancelled;
 };
 
 static void compile(fum_device *device, struct job *job) {
@@ -105,23 +107,38 @@ static void compile(fum_device *device, struct job *job) {
     job->kernel = k;
 }
 
-static void *worker(void *arg) {
-    struct work *work = arg;
+static void compile_some(struct work *work, bool reports) {
+    const struct fum_progress *progress = reports ? work->progress : NULL;
     for (;;) {
         int i = atomic_fetch_add(&work->next, 1);
-        if (i >= work->count) return NULL;
-        if (work->jobs[i].compile) compile(work->device, &work->jobs[i]);
+        if (i >= work->count || atomic_load(&work->cancelled)) return;
+        if (!work->jobs[i].compile) continue;
+        compile(work->device, &work->jobs[i]);
+        int done = atomic_fetch_add(&work->done, 1) + 1;
+        // The end is reported when all threads have come to it.
+        if (progress && done < work->to_compile && !progress->fn(progress->user, done, work->to_compile))
+            atomic_store(&work->cancelled, true);
     }
 }
 
-static void run_jobs(struct work *work, int to_compile) {
+static void *worker(void *arg) {
+    compile_some(arg, false);
+    return NULL;
+}
+
+static void run_jobs(struct work *work) {
+    const struct fum_progress *progress = work->progress;
+    int total = work->to_compile;
     pthread_t threads[16];
     int wanted = fum_cpu_count() < 16 ? fum_cpu_count() : 16, started = 0;
-    if (wanted > to_compile) wanted = to_compile;
+    if (wanted > total) wanted = total;
+    if (progress && !progress->fn(progress->user, 0, total)) atomic_store(&work->cancelled, true);
     // This thread works too; a thread that does not start is no loss.
     while (started < wanted - 1 && pthread_create(&threads[started], NULL, worker, work) == 0) started++;
-    worker(work);
+    compile_some(work, true);
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    if (!progress || atomic_load(&work->cancelled)) return;
+    if (!progress->fn(progress->user, total, total)) atomic_store(&work->cancelled, true);
 }
 
 // Puts a compiled kernel into the table, or takes the one that another thread put there meanwhile.
@@ -169,20 +186,32 @@ static int prepare(fum_device *device, struct job *jobs, const struct fum_kernel
 
 enum fum_result fum_kernel_get_all(const fum_kernel **kernels, fum_device *device, const struct fum_kernel_desc *descs,
                                    int count, struct fum_error *err) {
+    const struct fum_kernel_list list = {.descs = descs, .kernels = kernels, .count = count};
+    return fum_kernel_get_list(device, &list, NULL, err);
+}
+
+enum fum_result fum_kernel_get_list(fum_device *device, const struct fum_kernel_list *list, int *compiled,
+                                    struct fum_error *err) {
+    const struct fum_kernel_desc *descs = list->descs;
+    const fum_kernel **kernels = list->kernels;
+    int count = list->count;
     for (int i = 0; i < count; i++) kernels[i] = NULL;
     struct job *jobs = fum_calloc((size_t)count, sizeof *jobs);
     if (!jobs) return fum_error_set(err, FUM_ERR_NOMEM, "no host memory for %d kernels", count);
-    struct work work = {.device = device, .jobs = jobs, .count = count};
-    int to_compile = prepare(device, jobs, descs, count);
-    if (to_compile) run_jobs(&work, to_compile);
+    struct work work = {.device = device, .jobs = jobs, .count = count, .progress = list->progress};
+    work.to_compile = prepare(device, jobs, descs, count);
+    if (compiled) *compiled = work.to_compile;
+    if (work.to_compile) run_jobs(&work);
     enum fum_result result = FUM_OK;
     for (int i = 0; i < count; i++) {
         struct job *job = &jobs[i];
         keep(device, job);
-        if (!job->result && job->compile)
+        if (!job->result && job->kernel && job->compile)
             fum_device_trace(device, FUM_TRACE_KERNEL, descs[i].shader->name, descs[i].shader->bytes, job->start);
         if (job->result && !result) result = fum_error_set(err, job->result, "%s", job->error.text);
     }
+    if (!result && atomic_load(&work.cancelled))
+        result = fum_error_set(err, FUM_ERR_CANCELLED, "compiling kernels was cancelled");
     for (int i = 0; i < count && !result; i++) {
         pthread_mutex_lock(&device->lock);
         kernels[i] = jobs[i].kernel ? jobs[i].kernel : find(device, &descs[i], hash_desc(&descs[i]));

@@ -7,7 +7,6 @@
 #include "graph/passes.h"
 #include "graph/stream.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +33,9 @@ struct fum_executable {
     bool *written;              // by tensor: inputs and states that hold a value
     bool fed[FUM_STAGE_COUNT];  // everything that the stage reads is known to be written
     struct stage stages[FUM_STAGE_COUNT];
+    struct fum_warming *warming; // while it is being made; NULL: every kernel is compiled
+    int compiled;                // kernels
+    double compile_seconds, load_seconds;
 };
 
 // ---- creation ----
@@ -99,7 +101,7 @@ struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d) {
     return desc;
 }
 
-static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) {
+static enum fum_result make_kernels(fum_executable *exe, const struct fum_progress *progress, struct fum_error *err) {
     const fum_plan *plan = exe->plan;
     int count = 0;
     exe->first_kernel = fum_calloc((size_t)plan->num_steps + 1, sizeof *exe->first_kernel);
@@ -122,7 +124,11 @@ static enum fum_result make_kernels(fum_executable *exe, struct fum_error *err) 
                                        plan->steps[s].node->name, d->shader, fum_dtype_name(d->dtype));
         }
     }
-    if (!result) result = fum_kernel_get_all(exe->kernels, exe->device, descs, count, err);
+    // Where drivers compile at first use, that is what takes the time and is reported.
+    bool late = fum_device_get_info(exe->device)->type == FUM_DEVICE_CPU;
+    const struct fum_kernel_list list = {descs, exe->kernels, count, late ? NULL : progress};
+    if (!result) result = fum_kernel_get_list(exe->device, &list, &exe->compiled, err);
+    if (!result) result = fum_warming_begin(&exe->warming, exe->device, exe->kernels, count, err);
     fum_free(descs);
     return result;
 }
@@ -163,10 +169,10 @@ static enum fum_result record_step(fum_executable *exe, int s, fum_command *comm
 }
 
 // Floating-point operations that a slow device of each kind surely finishes in a quarter of a second. CPU devices have
-// no watchdog.
+// no watchdog: there it is a second or so, after which progress is reported.
 static double submission_flops(const struct fum_device_info *info) {
     switch (info->type) {
-    case FUM_DEVICE_CPU: return INFINITY;
+    case FUM_DEVICE_CPU: return 100e9;
     case FUM_DEVICE_DISCRETE: return 200e9;
     default: return 20e9;
     }
@@ -255,6 +261,27 @@ static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) 
     return fum_weights_load(exe->weights, exe->graph, FUM_TENSOR_WEIGHT, NULL, err);
 }
 
+// Weights are loaded while kernels compile.
+static enum fum_result make_ready(fum_executable *exe, const struct fum_executable_params *params,
+                                  struct fum_error *err) {
+    const struct fum_progress progress = {params ? params->on_compile : NULL, params ? params->user : NULL};
+    const struct fum_progress *reported = progress.fn ? &progress : NULL;
+    double start = fum_time_now();
+    enum fum_result result = make_kernels(exe, reported, err);
+    double compiled = fum_time_now();
+    exe->compile_seconds = compiled - start;
+    int late = fum_warming_count(exe->warming);
+    if (!result && late && reported && !progress.fn(progress.user, 0, late))
+        result = fum_error_set(err, FUM_ERR_CANCELLED, "compiling kernels was cancelled");
+    if (!result && exe->weights) result = load_weights(exe, err);
+    if (!result) result = fum_weights_load(exe->constants, exe->graph, FUM_TENSOR_CONSTANT, NULL, err);
+    double loaded = fum_time_now();
+    exe->load_seconds = loaded - compiled;
+    if (!result) result = fum_warming_end(&exe->warming, reported, err);
+    exe->compile_seconds += fum_time_now() - loaded;
+    return result;
+}
+
 enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, fum_device *device, fum_weights *weights,
                                        const struct fum_executable_params *params, struct fum_error *err) {
     fum_executable *exe = fum_calloc(1, sizeof *exe);
@@ -280,9 +307,7 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
     }
     struct fum_weights_params constants = {.device = device, .label = "constants"};
     if ((result = fum_weights_create(&exe->constants, &constants, err))) goto error;
-    if (weights && (result = load_weights(exe, err))) goto error;
-    if ((result = fum_weights_load(exe->constants, graph, FUM_TENSOR_CONSTANT, NULL, err))) goto error;
-    if ((result = make_blocks(exe, err)) || (result = make_kernels(exe, err))) goto error;
+    if ((result = make_ready(exe, params, err)) || (result = make_blocks(exe, err))) goto error;
     for (int s = 0; s < FUM_STAGE_COUNT; s++)
         if ((result = record_stage(exe, s, err))) goto error;
     // What depends on weights alone is folded now, once.
@@ -304,6 +329,7 @@ enum fum_result fum_executable_create(fum_executable **executable, fum_graph *gr
 void fum_executable_destroy(fum_executable **executable) {
     if (!executable || !*executable) return;
     fum_executable *exe = *executable;
+    fum_warming_stop(&exe->warming);
     fum_stream_destroy(&exe->stream);
     for (int s = 0; s < FUM_STAGE_COUNT; s++) {
         for (int i = 0; i < exe->stages[s].count; i++) fum_command_destroy(&exe->stages[s].commands[i]);
@@ -343,19 +369,24 @@ static enum fum_result check_written(fum_executable *exe, enum fum_stage stage, 
     return FUM_OK;
 }
 
+// Submits command i of the stage.
+static enum fum_result submit_one(fum_executable *exe, enum fum_stage stage, int i, uint64_t *ticket,
+                                  struct fum_error *err) {
+    const struct stage *s = &exe->stages[stage];
+    bool first = exe->stream && (i == 0 || s->segments[i] != s->segments[i - 1]);
+    enum fum_result result = first ? fum_stream_acquire(exe->stream, s->segments[i], err) : FUM_OK;
+    if (result) return result;
+    result = fum_command_submit(s->commands[i], ticket, err);
+    if (exe->stream && (result || i + 1 == s->count || s->segments[i + 1] != s->segments[i]))
+        fum_stream_release(exe->stream, s->segments[i], *ticket);
+    return result;
+}
+
 enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage, uint64_t *ticket,
                                       struct fum_error *err) {
-    const struct stage *s = &exe->stages[stage];
     *ticket = 0;
     enum fum_result result = check_written(exe, stage, err);
-    for (int i = 0; i < s->count && !result; i++) {
-        bool first = exe->stream && (i == 0 || s->segments[i] != s->segments[i - 1]);
-        if (first) result = fum_stream_acquire(exe->stream, s->segments[i], err);
-        if (result) break;
-        result = fum_command_submit(s->commands[i], ticket, err);
-        if (exe->stream && (result || i + 1 == s->count || s->segments[i + 1] != s->segments[i]))
-            fum_stream_release(exe->stream, s->segments[i], *ticket);
-    }
+    for (int i = 0; i < exe->stages[stage].count && !result; i++) result = submit_one(exe, stage, i, ticket, err);
     return result;
 }
 
@@ -363,6 +394,23 @@ enum fum_result fum_executable_run(fum_executable *exe, enum fum_stage stage, st
     uint64_t ticket;
     enum fum_result result = fum_executable_submit(exe, stage, &ticket, err);
     return result || !ticket ? result : fum_device_wait(exe->device, ticket, err);
+}
+
+// Submits the commands of a stage one ahead of the one that is waited for, so that a cancel is heard soon.
+enum fum_result fum_executable_run_reported(fum_executable *exe, enum fum_stage stage,
+                                            const struct fum_progress *progress, struct fum_error *err) {
+    int count = exe->stages[stage].count;
+    uint64_t before = 0, ticket = 0;
+    enum fum_result result = check_written(exe, stage, err), waited;
+    for (int i = 0; i < count && !result; i++) {
+        before = ticket;
+        result = submit_one(exe, stage, i, &ticket, err);
+        if (!result && before) result = fum_device_wait(exe->device, before, err);
+        if (!result && !progress->fn(progress->user, i, count))
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "%s was cancelled", *exe->label ? exe->label : "the run");
+    }
+    waited = ticket ? fum_device_wait(exe->device, ticket, result ? NULL : err) : FUM_OK;
+    return result ? result : waited;
 }
 
 enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_stage stage, const char **node,
@@ -490,6 +538,9 @@ void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_s
             stats->barriers[s] += fum_command_barriers(exe->stages[s].commands[i]);
         }
     }
+    stats->kernels = exe->compiled;
+    stats->compile_seconds = exe->compile_seconds;
+    stats->load_seconds = exe->load_seconds;
     stats->activation_bytes = fum_plan_bytes(exe->plan);
     stats->weight_bytes = fum_weights_bytes(exe->constants) + (exe->weights ? fum_weights_bytes(exe->weights) : 0);
     if (!exe->stream) return;

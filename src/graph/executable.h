@@ -17,6 +17,10 @@ const fum_plan *fum_executable_plan(const fum_executable *executable);
 enum fum_result fum_executable_submit(fum_executable *executable, enum fum_stage stage, uint64_t *ticket,
                                       struct fum_error *err);
 
+// Runs one stage and waits, reporting after each of its submissions; a cancelled run is FUM_ERR_CANCELLED.
+enum fum_result fum_executable_run_reported(fum_executable *executable, enum fum_stage stage,
+                                            const struct fum_progress *progress, struct fum_error *err);
+
 // Device memory that the graph would take, without allocating or loading anything. Runs the passes, so the graph is
 // good for nothing else afterwards.
 struct fum_executable_size {

@@ -403,6 +403,10 @@ enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int h
     enum fum_result result = do_head(&job, latents, height, width, block);
     if (!result && !moments_finite(&job.moments)) snprintf(bad, 64, "%s", "the decoder's first blocks");
     for (int i = 0; i < count && !result && !bad[0]; i++) {
+        if (!fum_pipeline_report_decode(pipe, i, count)) {
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "vae was cancelled");
+            break;
+        }
         result = do_pass(&job, &passes[i]);
         if (!result && !moments_finite(&job.moments)) snprintf(bad, 64, "%s", passes[i].module);
         if (!result) fum_log(pipe->params.log, FUM_LOG_DEBUG, "vae: pass %d of %d, %s", i + 1, count, passes[i].module);

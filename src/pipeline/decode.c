@@ -112,7 +112,7 @@ static enum fum_result prepare_tiles(fum_pipeline *pipe, int height, int width, 
     return FUM_OK;
 }
 
-static enum fum_result prepare(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
+enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     struct fum_error why = {0};
     if (d->g.exe && d->height == height && d->width == width) return FUM_OK;
@@ -133,6 +133,10 @@ static enum fum_result prepare(fum_pipeline *pipe, int height, int width, struct
 
 // ---- running ----
 
+static bool on_piece(void *user, int done, int total) {
+    return fum_pipeline_report_decode(user, done, total);
+}
+
 // One tile, or the whole: values gets its pixels.
 static enum fum_result run(fum_pipeline *pipe, const float *latents, float *values, size_t count, bool *finite,
                            struct fum_error *err) {
@@ -141,7 +145,11 @@ static enum fum_result run(fum_pipeline *pipe, const float *latents, float *valu
     size_t n = (size_t)fum_shape_count(&d->latents->desc.shape);
     enum fum_result result = fum_executable_write(d->g.exe, d->latents, latents, n, err);
     if (!result) result = fum_executable_write_i32(d->g.exe, d->flag, &(int32_t){INT32_MAX}, 1, err);
-    if (!result) result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
+    const struct fum_progress progress = {on_piece, pipe};
+    if (!result && d->way == FUM_DECODE_WHOLE)
+        result = fum_executable_run_reported(d->g.exe, FUM_STAGE_LATENTS, &progress, err);
+    else if (!result)
+        result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
     if (!result) result = fum_executable_read(d->g.exe, d->pixels, values, count, err);
     if (!result) result = fum_executable_read(d->g.exe, d->flag, &flag, 1, err);
     *finite = flag >= (float)INT32_MAX;
@@ -197,6 +205,10 @@ static enum fum_result run_tiles(fum_pipeline *pipe, const float *latents, float
     memset(picture, 0, count * sizeof *picture);
     *finite = true;
     for (int i = 0; i < t.rows * t.columns && !result && *finite; i++) {
+        if (!fum_pipeline_report_decode(pipe, i, t.rows * t.columns)) {
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "vae was cancelled");
+            break;
+        }
         result = run_tile(pipe, &t, i / t.columns, i % t.columns, latents, picture, finite, err);
         fum_log(pipe->params.log, FUM_LOG_INFO, "vae: tile %d of %d", i + 1, t.rows * t.columns);
     }
@@ -255,8 +267,9 @@ enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int 
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae);
     size_t count = 3 * factor * (size_t)height * factor * (size_t)width;
     for (bool finite = false; !result && !finite;) {
-        if ((result = prepare(pipe, height, width, err))) break;
+        if ((result = fum_decode_prepare(pipe, height, width, err))) break;
         char bad[64] = "";
+        double start = fum_time_now();
         switch (d->way) {
         case FUM_DECODE_WHOLE: result = run(pipe, latents, values, count, &finite, err); break;
         case FUM_DECODE_BANDS:
@@ -265,6 +278,7 @@ enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int 
             break;
         case FUM_DECODE_TILES: result = run_tiles(pipe, latents, values, count, &finite, err); break;
         }
+        if (!result) pipe->times.decode = fum_time_now() - start;
         if (!result && !finite) result = widen(pipe, bad[0] ? bad : NULL, err);
     }
     if (result) {

@@ -230,22 +230,56 @@ static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run
 
 // ---- the loop ----
 
+// Inserts a value into a sorted list of so many.
+static void insert(double *sorted, int count, double value) {
+    int i = count;
+    for (; i > 0 && sorted[i - 1] > value; i--) sorted[i] = sorted[i - 1];
+    sorted[i] = value;
+}
+
+struct step_piece {
+    const struct fum_generate_params *params;
+    int image;
+};
+
+static bool on_piece(void *user, int done, int total) {
+    const struct step_piece *piece = user;
+    return piece->params->on_work(piece->params->user, FUM_WORK_STEP, piece->image, done, total);
+}
+
+// Runs every evaluation; seconds[0..steps) are those of each step, sorted.
+static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, int first, double *seconds,
+                                 struct fum_error *err) {
+    struct fum_denoiser *d = &pipe->denoiser;
+    const struct fum_generate_params *params = run->params;
+    const struct fum_progress progress = {on_piece, &(struct step_piece){params, first}};
+    int steps = run->program->steps, done = 0;
+    enum fum_result result = FUM_OK;
+    double start = fum_time_now();
+    for (int e = 0; e < d->evals && !result; e++) {
+        result = params->on_work ? fum_executable_run_reported(d->g.exe, FUM_STAGE_LATENTS, &progress, err)
+                                 : fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
+        const struct fum_sample_eval *eval = &run->program->eval[e];
+        if (result || !eval->step_end) continue;
+        if (done < steps) insert(seconds, done++, fum_time_now() - start);
+        pipe->times.step = seconds[(done - 1) / 2];
+        if (params->on_step && !params->on_step(params->user, first, eval->step + 1, steps))
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "cancelled after step %d of %d", eval->step + 1, steps);
+        start = fum_time_now();
+    }
+    return result;
+}
+
 enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents, bool *finite,
                             struct fum_error *err) {
     struct fum_denoiser *d = &pipe->denoiser;
-    const struct fum_generate_params *params = run->params;
+    int steps = run->program->steps;
+    double *seconds = fum_alloc((size_t)steps + 1, sizeof *seconds);
+    if (!seconds) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d steps", steps);
     enum fum_result result = write_noise(pipe, run, first, err);
-    double start = fum_time_now();
-    for (int e = 0; e < d->evals && !result; e++) {
-        result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
-        const struct fum_sample_eval *eval = &run->program->eval[e];
-        if (!result && eval->step_end && params->on_step &&
-            !params->on_step(params->user, first, eval->step + 1, run->program->steps))
-            result = fum_error_set(err, FUM_ERR_CANCELLED, "cancelled after step %d of %d", eval->step + 1,
-                                   run->program->steps);
-    }
+    if (!result) result = run_steps(pipe, run, first, seconds, err);
+    fum_free(seconds);
     if (result) return result;
-    pipe->step_seconds = (fum_time_now() - start) / (run->program->steps ? run->program->steps : 1);
     // Slot 0 of every picture comes first in the state.
     size_t rows = (size_t)d->batch * (size_t)d->height * (size_t)d->width;
     float flag = 0;

@@ -156,6 +156,24 @@ static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run,
     }
 }
 
+struct picture {
+    int index;
+    const float *latents;
+    uint8_t *rgb;
+};
+
+// A cancel that comes when the picture is complete is left to on_image.
+static enum fum_result decode(fum_pipeline *pipe, const struct fum_run *run, const struct picture *picture,
+                              struct fum_error *err) {
+    pipe->run = run;
+    pipe->image = picture->index;
+    enum fum_result result =
+        fum_decode(pipe, picture->latents, run->latent_height, run->latent_width, picture->rgb, err);
+    if (!result) fum_pipeline_report_decode(pipe, 1, 1);
+    pipe->run = NULL;
+    return result;
+}
+
 static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, int index, const float *latents,
                                  struct fum_error *err) {
     size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width, channels = (size_t)run->latent_channels;
@@ -165,7 +183,7 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     char *text = fum_parameters_text(pipe, run, seed);
     enum fum_result result = FUM_OK;
     if (!planes || !rgb || !text) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
-    else result = fum_decode(pipe, latents, run->latent_height, run->latent_width, rgb, err);
+    else result = decode(pipe, run, &(struct picture){index, latents, rgb}, err);
     if (!result) {
         for (size_t c = 0; c < channels; c++)
             for (size_t p = 0; p < pixels; p++) planes[c * pixels + p] = latents[p * channels + c];
@@ -203,6 +221,20 @@ static void warn_about_signs(const fum_pipeline *pipe, const struct fum_generate
                 list);
 }
 
+// Encodes the prompts and makes everything ready that stays on the device: without a budget the decoder too, so that
+// what it lacks is found before the long work begins, and the time left is known.
+static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    struct fum_run_times *times = &pipe->times;
+    *times = (struct fum_run_times){0};
+    double start = fum_time_now();
+    enum fum_result result = fum_encode(pipe, p->prompt, p->negative, run->copies == 2, run->clip_skip, err);
+    times->prompt = fum_time_now() - start - times->compile - times->load;
+    if (!result) result = fum_denoise_prepare(pipe, run, err);
+    if (!result && !pipe->budget) result = fum_decode_prepare(pipe, run->latent_height, run->latent_width, err);
+    return result;
+}
+
 enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params, struct fum_error *err) {
     struct fum_run run;
     float *latents = NULL;
@@ -216,8 +248,7 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
         goto done;
     }
     if ((result = fum_budget_check(pipe, &run, err))) goto done;
-    if ((result = fum_encode(pipe, params->prompt, params->negative, run.copies == 2, run.clip_skip, err))) goto done;
-    if ((result = fum_denoise_prepare(pipe, &run, err))) goto done;
+    if ((result = prepare(pipe, &run, err))) goto done;
     for (int first = 0; first < run.count && !result; first += run.batch) {
         result = latents_of(pipe, &run, first, latents, err);
         for (int b = 0; b < run.batch && first + b < run.count && !result; b++)

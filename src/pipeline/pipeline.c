@@ -113,6 +113,24 @@ static bool on_load(void *user, uint64_t done, uint64_t total) {
     return pipe->params.on_load(pipe->params.user, pipe->loading, done, total);
 }
 
+static bool on_compile(void *user, int done, int total) {
+    fum_pipeline *pipe = user;
+    return pipe->params.on_compile(pipe->params.user, pipe->loading, done, total);
+}
+
+bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total) {
+    const struct fum_generate_params *params = pipe->run ? pipe->run->params : NULL;
+    return !params || !params->on_work || params->on_work(params->user, FUM_WORK_DECODE, pipe->image, done, total);
+}
+
+static void add_times(fum_pipeline *pipe, const fum_executable *exe) {
+    struct fum_executable_stats stats;
+    fum_executable_get_stats(exe, &stats);
+    pipe->times.kernels += stats.kernels;
+    pipe->times.compile += stats.compile_seconds;
+    pipe->times.load += stats.load_seconds;
+}
+
 static void on_dump(void *user, const char *pass, const char *text, const char *dot) {
     fum_pipeline *pipe = user;
     pipe->params.on_graph(pipe->params.user, pipe->loading, pass, text, dot);
@@ -140,11 +158,17 @@ enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph 
         result = fum_weights_create(weights, &params, err);
     }
     struct fum_executable_params executable = {
-        .label = part, .dump = pipe->params.on_graph && !pipe->probing ? on_dump : NULL, .user = pipe};
+        .label = part,
+        .dump = pipe->params.on_graph && !pipe->probing ? on_dump : NULL,
+        .on_compile = pipe->params.on_compile ? on_compile : NULL,
+        .user = pipe};
     pipe->loading = part;
     if (!result)
         result = fum_executable_compile(&g->exe, g->graph, pipe->device, *weights, &executable, err);
-    if (!result) fum_budget_say(pipe, part, g->exe);
+    if (!result) {
+        fum_budget_say(pipe, part, g->exe);
+        add_times(pipe, g->exe);
+    }
     return result;
 }
 
@@ -161,6 +185,14 @@ void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats 
     *stats = (struct fum_pipeline_stats){
         .memory_peak = fum_device_memory_peak(pipe->device) + fum_device_staging_bytes(pipe->device),
         .unet = pipe->unet_stats,
-        .step_seconds = pipe->step_seconds};
-    stats->vae = pipe->vae_stats;
+        .vae = pipe->vae_stats,
+        .step_seconds = pipe->times.step,
+        .decode_seconds = pipe->times.decode,
+        .kernels = pipe->times.kernels,
+        .compile_seconds = pipe->times.compile,
+        .load_seconds = pipe->times.load,
+        .prompt_seconds = pipe->times.prompt};
+    // Until then at the rate of the steps.
+    double step = pipe->unet_stats.flops[FUM_STAGE_LATENTS], decode = pipe->vae_stats.flops[FUM_STAGE_LATENTS];
+    if (stats->decode_seconds == 0 && step > 0) stats->decode_seconds = stats->step_seconds * decode / step;
 }

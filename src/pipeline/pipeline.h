@@ -53,6 +53,13 @@ struct fum_decoder {
     fum_tensor *latents, *flag, *pixels;
 };
 
+// Where the time of the last run went, in seconds.
+struct fum_run_times {
+    double step, decode, prompt, compile, load; // step: the median
+    int kernels;
+};
+
+struct fum_run;
 struct fum_pipeline {
     fum_device *device;
     const fum_model *model;
@@ -70,12 +77,17 @@ struct fum_pipeline {
     bool probing;        // only asking that: nothing is loaded
     bool keep_unet;      // the decoder does beside it; what cannot evicts it all the same
     struct fum_executable_stats unet_stats, vae_stats; // of the last ones; they may have left the device since
-    double step_seconds;
+    struct fum_run_times times;
+    const struct fum_run *run; // while one is decoded for its caller; NULL: nothing is reported
+    int image;                 // of it
 };
 
 // fum_graph_check for a graph of `part`. What a sound model cannot build at this size is FUM_ERR_UNSUPPORTED, not a wrong
 // argument of the caller.
 enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part, struct fum_error *err);
+// A callback of the run that is being decoded; true when it has none.
+bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total);
+
 // Compiles `g->graph` with the part's weights, creating their store on first use.
 enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
                                      const struct fum_weight_source *source, fum_weights **weights,
@@ -121,6 +133,8 @@ enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *r
 // and goes by bands (bands.h) when the whole does not fit the device or the budget, or by overlapping tiles (tiles.h)
 // when the device's limits refuse those too; each is said in the log. fum_decode_values gives
 // [3 · height · width · factor²] values of about [-1, 1], before they are rounded.
+// Makes the decoder of such latents ready, as fum_decode_values would.
+enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width, struct fum_error *err);
 enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width, float *values,
                                   struct fum_error *err);
 enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width, uint8_t *pixels,

@@ -37,6 +37,50 @@ static void test_table(void **state) {
     fum_device_destroy(&device);
 }
 
+struct warmed {
+    int calls, total, cancel; // cancel: the call that does, from 1
+};
+
+static bool count_warmed(void *user, int done, int total) {
+    struct warmed *w = user;
+    assert_true(done >= 1 && done <= total);
+    w->total = total;
+    return ++w->calls != w->cancel;
+}
+
+// Kernels of CPU drivers are compiled ahead once, with a report for each; on other devices there is nothing to do.
+static void test_warming(void **state) {
+    (void)state;
+    fum_device *device = open_without(0);
+    struct fum_error err = {0};
+    bool cpu = fum_device_get_info(device)->type == FUM_DEVICE_CPU;
+    enum { COUNT = 4 };
+    struct fum_kernel_desc descs[COUNT];
+    const fum_kernel *kernels[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        descs[i] = silu_desc(device);
+        descs[i].spec[3] = (uint32_t)i;
+    }
+    ok(fum_kernel_get_all(kernels, device, descs, COUNT, &err), &err);
+    struct warmed w = {0};
+    const struct fum_progress progress = {count_warmed, &w};
+    struct fum_warming *warming = NULL;
+    ok(fum_warming_begin(&warming, device, kernels, 2, &err), &err);
+    assert_int_equal(fum_warming_count(warming), cpu ? 2 : 0);
+    ok(fum_warming_end(&warming, &progress, &err), &err);
+    assert_null(warming);
+    assert_true(w.total == (cpu ? 2 : 0) && w.calls >= (cpu ? 1 : 0));
+    w = (struct warmed){.cancel = 1};
+    ok(fum_warming_begin(&warming, device, kernels, COUNT, &err), &err);
+    assert_int_equal(fum_warming_count(warming), cpu ? 2 : 0); // the other two are compiled
+    assert_int_equal(fum_warming_end(&warming, &progress, &err), cpu ? FUM_ERR_CANCELLED : FUM_OK);
+    ok(fum_warming_begin(&warming, device, kernels, COUNT, &err), &err);
+    assert_null(warming);
+    fum_warming_stop(&warming);
+    assert_int_equal(fum_device_memory_used(device), 0);
+    fum_device_destroy(&device);
+}
+
 static void test_refused(void **state) {
     (void)state;
     fum_device *device = open_without(FUM_WITHOUT_STORAGE16);
@@ -194,7 +238,7 @@ int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_warming), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_subgroup),
         cmocka_unit_test(test_compile_only),
         cmocka_unit_test(test_cache),

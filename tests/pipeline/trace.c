@@ -106,6 +106,88 @@ static void test_two_evaluations(void **state) {
     assert_int_equal(transfers_inside(), 0);
 }
 
+// What the callbacks of a run have reported.
+struct reports {
+    int compiles, compiled;       // calls; the largest total
+    int pieces, decodes, images;  // calls of on_work inside steps, of decodings; pictures
+    int cancel_compile, cancel_decode; // the call that cancels, from 1; 0: none
+};
+
+static bool on_compile(void *user, const char *part, int done, int total) {
+    struct reports *r = user;
+    assert_non_null(part);
+    assert_true(done >= 0 && done <= total && total > 0);
+    assert_true(done > 0 || r->compiles == 0 || r->compiled > 0);
+    if (done == total) r->compiled += total;
+    return ++r->compiles != r->cancel_compile;
+}
+
+static bool on_work(void *user, enum fum_work work, int image, int done, int total) {
+    struct reports *r = user;
+    assert_int_equal(image, 0);
+    assert_true(done >= 0 && done <= total && total > 0);
+    if (work == FUM_WORK_STEP) r->pieces++;
+    else if (++r->decodes == r->cancel_decode) return false;
+    return true;
+}
+
+static bool on_reported_image(void *user, const struct fum_image *image) {
+    (void)image;
+    ((struct reports *)user)->images++;
+    return true;
+}
+
+// A run on a device of its own.
+static enum fum_result run_reported(struct context *c, struct reports *r, struct fum_pipeline_stats stats[2]) {
+    struct fum_error err = {0};
+    fum_device *device = NULL;
+    fum_pipeline *pipe = NULL;
+    if (fum_device_create(&device, NULL, &err)) fail_msg("%s", err.text);
+    struct fum_pipeline_params params = {.on_compile = on_compile, .user = r};
+    if (fum_pipeline_create(&pipe, device, c->model, &params, &err)) fail_msg("%s", err.text);
+    struct fum_generate_params g = {.prompt = "a red ship", .width = 16, .height = 16, .steps = 3,
+                                    .on_work = on_work, .on_image = on_reported_image, .user = r};
+    enum fum_result result = fum_generate(pipe, &g, &err);
+    fum_pipeline_get_stats(pipe, &stats[0]);
+    if (!result && fum_generate(pipe, &g, &err)) fail_msg("%s", err.text);
+    fum_pipeline_get_stats(pipe, &stats[1]);
+    fum_pipeline_destroy(&pipe);
+    fum_device_destroy(&device);
+    return result;
+}
+
+// Compiling is reported and timed apart from the steps; a second run compiles nothing.
+static void test_reports(void **state) {
+    struct reports r = {0};
+    struct fum_pipeline_stats stats[2];
+    assert_int_equal(run_reported(*state, &r, stats), FUM_OK);
+    assert_int_equal(r.images, 2);
+    assert_true(r.compiled > 10 && r.compiles >= r.compiled);
+    assert_int_equal(r.pieces, 2 * 3); // of one piece each
+    assert_int_equal(r.decodes, 2 * 2); // start and end
+    assert_int_equal(stats[0].kernels, r.compiled);
+    assert_true(stats[0].compile_seconds > 0 && stats[0].load_seconds > 0);
+    for (int i = 0; i < 2; i++) assert_true(stats[i].step_seconds > 0 && stats[i].decode_seconds > 0);
+    assert_int_equal(stats[1].kernels, 0);
+    assert_true(stats[1].compile_seconds == 0 && stats[1].load_seconds == 0);
+    assert_true(stats[0].step_seconds < stats[0].compile_seconds); // no step compiles
+}
+
+static void test_cancels(void **state) {
+    struct fum_pipeline_stats stats[2];
+    for (int call = 1; call <= 3; call++) {
+        struct reports r = {.cancel_compile = call};
+        assert_int_equal(run_reported(*state, &r, stats), FUM_ERR_CANCELLED);
+        assert_int_equal(r.images, 0);
+    }
+    struct reports start = {.cancel_decode = 1};
+    assert_int_equal(run_reported(*state, &start, stats), FUM_ERR_CANCELLED);
+    assert_int_equal(start.images, 0);
+    struct reports end = {.cancel_decode = 2}; // the picture is complete by then
+    assert_int_equal(run_reported(*state, &end, stats), FUM_OK);
+    assert_int_equal(end.images, 2);
+}
+
 static int set_up(void **state) {
     static struct context c;
     struct fum_error err = {0};
@@ -134,6 +216,7 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_readback), cmocka_unit_test(test_two_evaluations)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_readback), cmocka_unit_test(test_two_evaluations),
+                                       cmocka_unit_test(test_reports), cmocka_unit_test(test_cancels)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
