@@ -16,12 +16,13 @@ static const struct {
     {"FUMAROLE_MODELS", "a folder of models, searched before the shipped ones"},
     {"FUMAROLE_CACHE", "where compiled kernels are kept instead of the user's cache folder"},
     {"FUMAROLE_CLIP_VOCAB", "the CLIP vocabulary file, or its folder"},
+    {"LP_NATIVE_VECTOR_WIDTH", "bits of lavapipe's vectors; generate takes 512 for long runs on CPUs of that full rate"},
     {"FUMAROLE_VALIDATE", "when set: run under the Vulkan validation layer"},
     {"COLUMNS", "the width of --help instead of the terminal's"},
 };
 
 static int print_usage(void) {
-    enum { COMMAND_COLUMN = 13, SYNTAX_COLUMN = 29, VARIABLE_COLUMN = 23 };
+    enum { COMMAND_COLUMN = 13, SYNTAX_COLUMN = 29, VARIABLE_COLUMN = 26 };
     char title[160];
     snprintf(title, sizeof title, "fumarole %s: pictures from diffusion models on any GPU with a Vulkan driver",
              fum_version());

@@ -261,24 +261,36 @@ static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) 
     return fum_weights_load(exe->weights, exe->graph, FUM_TENSOR_WEIGHT, NULL, err);
 }
 
-// Weights are loaded while kernels compile.
+static enum fum_result load_all(fum_executable *exe, struct fum_error *err) {
+    double start = fum_time_now();
+    enum fum_result result = exe->weights ? load_weights(exe, err) : FUM_OK;
+    if (!result) result = fum_weights_load(exe->constants, exe->graph, FUM_TENSOR_CONSTANT, NULL, err);
+    exe->load_seconds = fum_time_now() - start;
+    return result;
+}
+
+static enum fum_result begin_kernels(fum_executable *exe, const struct fum_progress *progress, struct fum_error *err) {
+    double start = fum_time_now();
+    enum fum_result result = make_kernels(exe, progress, err);
+    int late = fum_warming_count(exe->warming);
+    if (!result && late && progress && !progress->fn(progress->user, 0, late))
+        result = fum_error_set(err, FUM_ERR_CANCELLED, "compiling kernels was cancelled");
+    exe->compile_seconds = fum_time_now() - start;
+    return result;
+}
+
+// Loads weights while kernels compile, except where a budget may refuse: nothing is compiled in vain then.
 static enum fum_result make_ready(fum_executable *exe, const struct fum_executable_params *params,
                                   struct fum_error *err) {
     const struct fum_progress progress = {params ? params->on_compile : NULL, params ? params->user : NULL};
     const struct fum_progress *reported = progress.fn ? &progress : NULL;
+    bool budget = exe->weights && fum_weights_get_params(exe->weights)->room;
+    enum fum_result result = budget ? load_all(exe, err) : FUM_OK;
+    if (!result) result = begin_kernels(exe, reported, err);
+    if (!result && !budget) result = load_all(exe, err);
     double start = fum_time_now();
-    enum fum_result result = make_kernels(exe, reported, err);
-    double compiled = fum_time_now();
-    exe->compile_seconds = compiled - start;
-    int late = fum_warming_count(exe->warming);
-    if (!result && late && reported && !progress.fn(progress.user, 0, late))
-        result = fum_error_set(err, FUM_ERR_CANCELLED, "compiling kernels was cancelled");
-    if (!result && exe->weights) result = load_weights(exe, err);
-    if (!result) result = fum_weights_load(exe->constants, exe->graph, FUM_TENSOR_CONSTANT, NULL, err);
-    double loaded = fum_time_now();
-    exe->load_seconds = loaded - compiled;
     if (!result) result = fum_warming_end(&exe->warming, reported, err);
-    exe->compile_seconds += fum_time_now() - loaded;
+    exe->compile_seconds += fum_time_now() - start;
     return result;
 }
 

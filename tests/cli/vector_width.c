@@ -1,0 +1,84 @@
+#define _POSIX_C_SOURCE 200809L
+// Which CPUs get vectors of 512 bits, and for runs of what length.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/vector_width.h"
+
+static void test_cpus(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        struct cli_cpu cpu;
+        int width;
+    } cases[] = {
+        {"Skylake-SP, Cascade Lake", {"GenuineIntel", 6, 0x55, true}, 0},
+        {"Ice Lake-SP", {"GenuineIntel", 6, 0x6a, true}, 512},
+        {"Ice Lake-SP under a system without AVX-512", {"GenuineIntel", 6, 0x6a, false}, 0},
+        {"Ice Lake, mobile", {"GenuineIntel", 6, 0x7e, true}, 0},
+        {"Tiger Lake", {"GenuineIntel", 6, 0x8c, true}, 0},
+        {"Rocket Lake", {"GenuineIntel", 6, 0xa7, true}, 0},
+        {"Alder Lake", {"GenuineIntel", 6, 0x97, false}, 0},
+        {"Sapphire Rapids", {"GenuineIntel", 6, 0x8f, true}, 512},
+        {"Emerald Rapids", {"GenuineIntel", 6, 0xcf, true}, 512},
+        {"Granite Rapids", {"GenuineIntel", 6, 0xad, true}, 512},
+        {"Diamond Rapids", {"GenuineIntel", 19, 1, true}, 512},
+        {"Zen 3", {"AuthenticAMD", 25, 1, false}, 0},
+        {"Zen 4, Genoa", {"AuthenticAMD", 25, 0x11, true}, 0},
+        {"Zen 4, Raphael", {"AuthenticAMD", 25, 0x61, true}, 0},
+        {"Zen 5, Turin", {"AuthenticAMD", 26, 0x02, true}, 512},
+        {"Zen 5, Granite Ridge", {"AuthenticAMD", 26, 0x44, true}, 512},
+        {"Zen 5, Strix Point", {"AuthenticAMD", 26, 0x24, true}, 0},
+        {"a model of Intel's numbers by another maker", {"CentaurHauls", 6, 0x8f, true}, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int width = cli_vector_width(&cases[i].cpu, CLI_LONG_RUN_FLOPS);
+        if (width != cases[i].width) fail_msg("%s: %d", cases[i].name, width);
+        assert_int_equal(cli_vector_width(&cases[i].cpu, CLI_LONG_RUN_FLOPS / 2), 0);
+    }
+}
+
+struct said {
+    int count;
+    char text[256];
+};
+
+static void keep(void *user, enum fum_log_level level, const char *text) {
+    struct said *said = user;
+    assert_int_equal(level, FUM_LOG_INFO);
+    strncpy(said->text, text, sizeof said->text - 1);
+    said->count++;
+}
+
+// What the user has set stays; what is set is logged.
+static void test_environment(void **state) {
+    (void)state;
+    static const char name[] = "LP_NATIVE_VECTOR_WIDTH";
+    struct said said = {0};
+    const struct fum_log log = {keep, &said, FUM_LOG_INFO};
+    setenv(name, "128", 1);
+    cli_choose_vector_width(1e15, &log);
+    assert_string_equal(getenv(name), "128");
+    assert_true(said.count == 1 && strstr(said.text, "128"));
+    unsetenv(name);
+    cli_choose_vector_width(1e9, &log); // too short
+    assert_null(getenv(name));
+    cli_choose_vector_width(1e15, &log);
+    struct cli_cpu cpu;
+    bool wide = cli_cpu_read(&cpu) && cli_cpu_full_rate_512(&cpu);
+    if (wide) assert_string_equal(getenv(name), "512");
+    else assert_null(getenv(name));
+    assert_int_equal(said.count, wide ? 2 : 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cpus), cmocka_unit_test(test_environment)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
