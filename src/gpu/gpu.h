@@ -127,7 +127,7 @@ struct fum_warming;
 enum fum_result fum_warming_begin(struct fum_warming **warming, fum_device *device, const fum_kernel *const *kernels,
                                   int count, struct fum_error *err);
 int fum_warming_count(const struct fum_warming *warming); // kernels that it compiles; warming may be NULL
-// Waits until all are compiled, reporting every kernel, and sets *warming to NULL. progress may be NULL, and *warming.
+// Waits until all are compiled, reporting as they are, and sets *warming to NULL. progress may be NULL, and *warming.
 enum fum_result fum_warming_end(struct fum_warming **warming, const struct fum_progress *progress,
                                 struct fum_error *err);
 // Ends it after the kernel that is being compiled. *warming may be NULL.
