@@ -146,7 +146,7 @@ static enum fum_result run_reported(struct context *c, struct reports *r, struct
     struct fum_pipeline_params params = {.on_compile = on_compile, .user = r};
     if (fum_pipeline_create(&pipe, device, c->model, &params, &err)) fail_msg("%s", err.text);
     struct fum_generate_params g = {.prompt = "a red ship", .width = 16, .height = 16, .steps = 3,
-                                    .on_work = on_work, .on_image = on_reported_image, .user = r};
+                                    .sampler = "euler", .on_work = on_work, .on_image = on_reported_image, .user = r};
     enum fum_result result = fum_generate(pipe, &g, &err);
     fum_pipeline_get_stats(pipe, &stats[0]);
     if (!result && fum_generate(pipe, &g, &err)) fail_msg("%s", err.text);
