@@ -38,9 +38,11 @@ int cli_edit_distance(const char *a, const char *b) {
 }
 
 // Returns the edits that make `word` a misspelling of `other`, or INT_MAX when it looks like another word.
-// Slips keep the first letter, or swap the first two; words of seven letters and more may have two.
+// Slips keep the first letter, or swap the first two; words of seven letters and more may have two. An ending
+// of two letters makes another word.
 static int misspelling(const char *word, const char *other) {
-    size_t len = strlen(word);
+    size_t len = strlen(word), other_len = strlen(other);
+    if (len >= other_len + 2 && strncmp(word, other, other_len) == 0) return INT_MAX;
     bool begins_alike = word[0] == other[0] || (word[0] && word[0] == other[1] && word[1] == other[0]);
     if (len < 3 || !begins_alike) return INT_MAX;
     int distance = cli_edit_distance(word, other);
