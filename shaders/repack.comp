@@ -1,4 +1,5 @@
-// The elements of x in the same order, in rows of another length, which zeros pad. One invocation per quad of y.
+// The elements of x in the same order, in rows of another length, which zeros pad. One invocation per quad
+// of y.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/raw.glsl"

@@ -21,10 +21,11 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
         snprintf(why, why_size, "k and v must have q's batch and channels and the same tokens");
         return false;
     }
-    if (!fum_attr_int(call->attr[FUM_ATTENTION_HEADS], "heads", 1, INT32_MAX, &heads, why, why_size)) return false;
-    if (q->dim[2] < 1 || q->dim[2] % heads != 0) {
-        snprintf(why, why_size, "%lld channels do not divide into %lld heads", (long long)q->dim[2], (long long)heads);
+    if (!fum_attr_int(call->attr[FUM_ATTENTION_HEADS], "heads", 1, INT32_MAX, &heads, why, why_size))
         return false;
+    if (q->dim[2] < 1 || q->dim[2] % heads != 0) {
+        return fum_refuse(why, why_size, "%lld channels do not divide into %lld heads", (long long)q->dim[2],
+                          (long long)heads);
     }
     if (k->dim[1] < 1) {
         snprintf(why, why_size, "there must be a key to attend to");
@@ -43,18 +44,24 @@ static double score(const struct fum_attention *p, const float *q, const float *
 // Channels whose sums are kept at once; wider heads compute their scores again for the next ones.
 enum { REFERENCE_CHANNELS = 512 };
 
-// Channels [first, first + count) of the output of one query; q, k, v and out are its head's first elements.
-static void reference_query(const struct fum_attention *p, const float *q, const float *k, const float *v, int64_t keys,
-                            int64_t first, int64_t count, float *out) {
+// One query of a head, as pointers to the head's first elements, and the keys that it sees.
+struct query {
+    const float *q, *k, *v;
+    float *out;
+    int64_t keys;
+};
+
+// Computes channels [first, first + count) of a query's output.
+static void attend(const struct fum_attention *p, const struct query *query, int64_t first, int64_t count) {
     int64_t row = p->heads * p->channels;
     double top = -INFINITY, sum = 0, y[REFERENCE_CHANNELS] = {0};
-    for (int64_t j = 0; j < keys; j++) top = fmax(top, score(p, q, k + j * row));
-    for (int64_t j = 0; j < keys; j++) {
-        double e = exp(score(p, q, k + j * row) - top);
+    for (int64_t j = 0; j < query->keys; j++) top = fmax(top, score(p, query->q, query->k + j * row));
+    for (int64_t j = 0; j < query->keys; j++) {
+        double e = exp(score(p, query->q, query->k + j * row) - top);
         sum += e;
-        for (int64_t d = 0; d < count; d++) y[d] += e * v[j * row + first + d];
+        for (int64_t d = 0; d < count; d++) y[d] += e * query->v[j * row + first + d];
     }
-    for (int64_t d = 0; d < count; d++) out[first + d] = (float)(y[d] / sum);
+    for (int64_t d = 0; d < count; d++) query->out[first + d] = (float)(y[d] / sum);
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
@@ -62,12 +69,12 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     int64_t row = p.heads * p.channels;
     for (int64_t i = 0; i < p.batches * p.queries * p.heads; i++) {
         int64_t head = i % p.heads, query = i / p.heads % p.queries, b = i / (p.heads * p.queries);
-        int64_t at = (b * p.queries + query) * row + head * p.channels, keys = p.keys;
-        const float *k = in[1] + b * p.keys * row + head * p.channels, *v = in[2] + (k - in[1]);
-        if (p.causal) keys = fum_min_i64(keys, query + 1);
+        int64_t at = (b * p.queries + query) * row + head * p.channels;
+        int64_t key_at = b * p.keys * row + head * p.channels;
+        struct query one = {in[0] + at, in[1] + key_at, in[2] + key_at, out + at, p.keys};
+        if (p.causal) one.keys = fum_min_i64(p.keys, query + 1);
         for (int64_t first = 0; first < p.channels; first += REFERENCE_CHANNELS)
-            reference_query(&p, in[0] + at, k, v, keys, first, fum_min_i64(p.channels - first, REFERENCE_CHANNELS),
-                            out + at);
+            attend(&p, &one, first, fum_min_i64(p.channels - first, REFERENCE_CHANNELS));
     }
 }
 
@@ -196,7 +203,8 @@ bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dis
     return fum_attention_dispatch_by(&plain, call, &p, list, why, why_size);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     if (fum_shape_count(&call->out.shape) == 0) return true;
     bool whole = fum_attention_of(call).channels % 4 == 0;
     return whole ? fum_attention_dispatch_whole(call, list, why, why_size)

@@ -7,7 +7,7 @@
 #include <math.h>
 
 // Settings of attention, in order.
-enum { FUM_ATTENTION_HEADS, FUM_ATTENTION_CAUSAL, FUM_ATTENTION_SCALE };
+enum { FUM_ATTENTION_HEADS, FUM_ATTENTION_CAUSAL, FUM_ATTENTION_SCALE, FUM_ATTENTION_ATTRS };
 
 struct fum_attention {
     int64_t batches, queries, keys, heads, channels; // channels of one head
@@ -41,7 +41,7 @@ bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels, cons
                                const struct fum_attention *attention, struct fum_dispatches *list, char *why,
                                size_t why_size);
 
-// Adds the dispatches of a call by the first variant that serves it. A head must be whole quads; the output not empty.
+// Adds the dispatches of a call by the first variant that serves it. Heads must be whole quads, the output not empty.
 bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
                                   size_t why_size);
 // The same for heads of any size: by copies in scratch whose heads zeros pad to whole quads.

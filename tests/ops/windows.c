@@ -22,7 +22,7 @@ struct layout {
 };
 static const struct layout layouts[] = {
     {"matmul", 5, 11}, {"conv2d", 5, 20}, {"attention", 3, 7}, {"group_norm_apply", 2, 6}, {"group_norm", 3, 8},
-    {"layer_norm", 3, 3}, {"layer_norm_group", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3},
+    {"layer_norm", 3, 3}, {"layer_norm_group", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3}, {"repack", 1, 4},
 };
 
 struct range {
@@ -99,11 +99,12 @@ static int check_call(const struct fum_op *op, const struct fum_op_call *call, c
         for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++) {
             const struct fum_dispatch_bind *b = &d->bind[layouts[k].y_bind];
             if (strcmp(layouts[k].shader, d->shader)) continue;
-            // Attention also runs products and a softmax between its operands and its scratch.
+            // Attention also runs products, a softmax and copies between its operands and its scratch.
             if (!strcmp(op->name, "attention") && b->operand == FUM_SCRATCH) continue;
             assert_int_equal(b->operand, FUM_OUT);
             uint64_t skip = (uint64_t)d->push[layouts[k].y_skip] * 4 * fum_dtype_size(call->out.dtype);
-            written[windows++] = (struct range){b->offset + skip, b->offset + b->bytes};
+            uint64_t bytes = b->bytes ? b->bytes : fum_desc_bytes(&call->out);
+            written[windows++] = (struct range){b->offset + skip, b->offset + bytes};
         }
     }
     qsort(written, (size_t)windows, sizeof *written, by_begin);

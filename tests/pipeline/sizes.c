@@ -37,21 +37,26 @@ static const char sd_vae[] =
     "\"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\", \"UpDecoderBlock2D\", \"UpDecoderBlock2D\"], "
     "\"layers_per_block\": 2, \"norm_num_groups\": 32, \"scaling_factor\": 0.18215}";
 
-static fum_graph *unet_graph(const char *text, int side, int pooled) {
+static fum_graph *unet_graph_stored(const char *text, int side, int pooled, enum fum_dtype storage) {
     struct fum_error err = {0};
     struct fum_unet_config config;
     cJSON *json = NULL;
     fum_graph *g = NULL;
     if (fum_json_parse(&json, text, strlen(text), "test", &err) || fum_unet_config_parse(&config, json, "test", &err) ||
-        fum_graph_create(&g, FUM_F16, &err))
+        fum_graph_create(&g, storage, &err))
         fail_msg("%s", err.text);
     struct fum_unet_params p = {.counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
-    p.x = fum_graph_input(g, "x", (struct fum_shape){4, {2, side, side, 4}}, FUM_F16, FUM_STAGE_LATENTS);
+    struct fum_shape x = {4, {2, side, side, config.in_channels}};
+    p.x = fum_graph_input(g, "x", x, storage, FUM_STAGE_LATENTS);
     fum_unet_inputs(g, &config, &(struct fum_unet_sizes){.batch = 2, .steps = 20, .tokens = 77, .pooled = pooled}, &p);
     fum_graph_output(g, fum_unet_build(g, &config, &p), "prediction");
     if (fum_graph_check(g, &err)) fail_msg("%s", err.text);
     cJSON_Delete(json);
     return g;
+}
+
+static fum_graph *unet_graph(const char *text, int side, int pooled) {
+    return unet_graph_stored(text, side, pooled, FUM_F16);
 }
 
 static struct fum_vae_config vae_config(void) {
@@ -146,6 +151,37 @@ static void test_q8(void **state) {
         assert_int_equal(quantised.dispatches[FUM_STAGE_LATENTS], whole.dispatches[FUM_STAGE_LATENTS]);
         assert_int_equal(quantised.barriers[FUM_STAGE_LATENTS], whole.barriers[FUM_STAGE_LATENTS]);
     }
+}
+
+// Channels, groups and heads that are no multiple of 4, in every storage type, and once with weights in q8_0.
+static void test_odd(void **state) {
+    (void)state;
+#define TWO_LEVELS                                                                       \
+    "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], "         \
+    "\"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"], \"layers_per_block\": 1, "
+    static const char *const unets[] = {
+        "{" TWO_LEVELS "\"block_out_channels\": [1, 3], \"norm_num_groups\": 1, \"attention_head_dim\": 1, "
+        "\"cross_attention_dim\": 5, \"in_channels\": 1, \"out_channels\": 2}",
+        "{" TWO_LEVELS "\"block_out_channels\": [2, 4], \"norm_num_groups\": 2, \"attention_head_dim\": 2, "
+        "\"cross_attention_dim\": 10}",
+        "{" TWO_LEVELS "\"block_out_channels\": [10, 30], \"norm_num_groups\": 5, "
+        "\"attention_head_dim\": [5, 3], \"cross_attention_dim\": 37}",
+        "{" TWO_LEVELS "\"block_out_channels\": [32, 130], \"norm_num_groups\": 2, "
+        "\"attention_head_dim\": [5, 2], \"cross_attention_dim\": 64}",
+        "{" TWO_LEVELS "\"block_out_channels\": [261, 522], \"norm_num_groups\": 9, "
+        "\"attention_head_dim\": 1, \"cross_attention_dim\": 63}",
+    };
+    struct fum_executable_stats s;
+    for (int device = 0; fum_device_planning_name(device); device++)
+        for (size_t i = 0; i < 4 * sizeof unets / sizeof *unets; i++) {
+            bool quantised = i % 4 == 3;
+            enum fum_dtype storage = quantised ? FUM_F16 : (enum fum_dtype)(i % 4);
+            fum_graph *g = unet_graph_stored(unets[i / 4], 8, 0, storage);
+            g->quantised = quantised;
+            assert_true(plan(device, g, &s, "UNet of odd sizes"));
+            assert_true(s.dispatches[FUM_STAGE_LATENTS] > 0);
+            fum_graph_destroy(&g);
+        }
 }
 
 static void test_sdxl(void **state) {
@@ -266,7 +302,7 @@ static void test_budget(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15), cmocka_unit_test(test_q8), cmocka_unit_test(test_sdxl),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15), cmocka_unit_test(test_q8), cmocka_unit_test(test_odd), cmocka_unit_test(test_sdxl),
                                        cmocka_unit_test(test_vae), cmocka_unit_test(test_bands), cmocka_unit_test(test_budget)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
