@@ -57,8 +57,9 @@ enum fum_result {
 // The name of a result, such as "out of memory". Never NULL.
 FUM_API const char *fum_result_name(enum fum_result result);
 
-// What went wrong, in one line: what, where, and what to do. Filled by the function that failed; left alone on
-// success.
+// What went wrong, in one line: what, where, and what to do. Valid UTF-8 without control characters, see
+// fum_text_escape; a long text has "..." in place of its middle. Filled by the function that failed; left
+// alone on success.
 struct fum_error {
     enum fum_result code;
     char text[504];
@@ -71,13 +72,22 @@ enum fum_log_level {
     FUM_LOG_DEBUG = 4,
 };
 
-// Where messages go. `fn` gets one line without its newline, on the thread that caused it. A NULL pointer to this
-// struct, or a NULL `fn`, is silence. `level` is the most talkative level wanted; 0 means FUM_LOG_WARN.
+// Where messages go. `fn` gets one line without its newline, escaped, on the thread that caused it. A NULL
+// pointer to this struct, or a NULL `fn`, is silence. `level` is the most talkative level wanted; 0 means
+// FUM_LOG_WARN.
 struct fum_log {
     void (*fn)(void *user, enum fum_log_level level, const char *message);
     void *user;
     enum fum_log_level level;
 };
+
+// Writes text[0..bytes) into out[size] so that a terminal or a log shows it in one line and acts on none of
+// it. Control characters (C0, DEL, C1), those of lines and of writing direction, and bytes that are not UTF-8
+// become \n, \x1b, \u009b and the like. Other text stays as it is, so a text escaped twice is the same. Cuts
+// before the first character that does not fit; ends with NUL unless size is 0, where out may be NULL.
+// Returns the length of the whole. Messages of the library are escaped already; names and texts that come
+// from a model, a driver or a file are not.
+FUM_API size_t fum_text_escape(char *out, size_t size, const char *text, size_t bytes);
 
 // Element types. The first three are what kernels store activations and weights as.
 enum fum_dtype {

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_syntax.h"
 
 #include <string.h>
 
@@ -29,6 +30,18 @@ static bool replace_python_reals(char *text, size_t bytes) {
     return found;
 }
 
+// Parses a text that cJSON did not take: with Python's reals replaced, or else to find out why. cJSON returns
+// NULL for refused memory as for bad syntax.
+static enum fum_result parse_again(cJSON **json, const char *text, size_t bytes) {
+    char *copy = fum_alloc(bytes, 1);
+    if (!copy) return FUM_ERR_NOMEM;
+    memcpy(copy, text, bytes);
+    if (replace_python_reals(copy, bytes)) *json = cJSON_ParseWithLength(copy, bytes);
+    enum fum_result failure = fum_json_well_formed(copy, bytes) ? FUM_ERR_NOMEM : FUM_ERR_FORMAT;
+    fum_free(copy);
+    return *json ? FUM_OK : failure;
+}
+
 enum fum_result fum_json_parse(cJSON **json, const char *text, size_t bytes, const char *where, struct fum_error *err) {
     *json = NULL;
     if (bytes > MAX_JSON_BYTES)
@@ -36,14 +49,11 @@ enum fum_result fum_json_parse(cJSON **json, const char *text, size_t bytes, con
                              MAX_JSON_BYTES);
     const char *end = text;
     *json = cJSON_ParseWithLengthOpts(text, bytes, &end, false);
-    char *copy = *json ? NULL : fum_alloc(bytes, 1);
-    if (copy) {
-        memcpy(copy, text, bytes);
-        if (replace_python_reals(copy, bytes)) *json = cJSON_ParseWithLength(copy, bytes);
-        fum_free(copy);
-    }
-    if (!*json)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: not valid JSON near byte %zu", where, (size_t)(end - text));
+    enum fum_result result = *json ? FUM_OK : parse_again(json, text, bytes);
+    if (result == FUM_ERR_NOMEM)
+        return fum_error_set(err, result, "%s: no memory for its %zu bytes of JSON", where, bytes);
+    if (result)
+        return fum_error_set(err, result, "%s: not valid JSON near byte %zu", where, (size_t)(end - text));
     return FUM_OK;
 }
 

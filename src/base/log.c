@@ -1,7 +1,8 @@
 #include "base/log.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
-#include <stdio.h>
 
 bool fum_log_wants(const struct fum_log *log, enum fum_log_level level) {
     if (!log || !log->fn) return false;
@@ -13,7 +14,7 @@ void fum_log(const struct fum_log *log, enum fum_log_level level, const char *fm
     char text[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    fum_text_format(text, sizeof text, fmt, args);
     va_end(args);
     log->fn(log->user, level, text);
 }

@@ -4,7 +4,7 @@
 
 #include <fumarole/core.h>
 
-// `log` may be NULL: silence. Messages are one line, no newline at the end, cut at 1 KiB.
+// `log` may be NULL: silence. Messages are one line, no newline at the end, escaped, at most 1 KiB.
 void fum_log(const struct fum_log *log, enum fum_log_level level, const char *fmt, ...) FUM_PRINTF(3, 4);
 // Whether a message of this level would be shown; asks before building an expensive one.
 bool fum_log_wants(const struct fum_log *log, enum fum_log_level level);

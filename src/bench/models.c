@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "model/random_model.h"
 #include "pipeline/pipeline.h"
 
@@ -356,8 +357,8 @@ static enum fum_result choose(const struct fum_bench_run *run, bool *wanted, str
         while (fum_random_model_name(i) && !is_first(list, fum_random_model_name(i))) i++;
         if (!fum_random_model_name(i))
             return fum_error_set(err, FUM_ERR_ARG,
-                                 "no model \"%.*s\" to time: use emoji, sd1.5, sd2.1, sdxl or all",
-                                 (int)strcspn(list, ","), list);
+                                 "no model \"%s\" to time: use emoji, sd1.5, sd2.1, sdxl or all",
+                                 fum_text_show_bytes(list, strcspn(list, ",")).text);
         wanted[i] = true;
         list += strcspn(list, ",");
         if (!*list) break;

@@ -70,7 +70,7 @@ static void on_progress(void *user, const char *what, int done, int total) {
     if (watch->progress.bar)
         cli_progress_step(&watch->progress, what, done, total, 0);
     else if (!same && !watch->progress.quiet)
-        fprintf(stderr, "%s\n", what);
+        cli_put_line(stderr, "%s", what);
 }
 
 // Of the models; "all" is a matter of the operations.
@@ -192,7 +192,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (status >= 0)
         return status;
     if (!values.compare && argc > 0)
-        return cli_misuse(command, "takes no argument such as \"%.60s\" without --compare", argv[0]);
+        return cli_misuse(command, "takes no argument such as \"%s\" without --compare",
+                          cli_show(argv[0]).text);
     if (values.compare && (argc < 2 || argc > CLI_BENCH_MAX_REPORTS))
         return cli_misuse(command, "--compare takes 2 to %d reports, not %d", CLI_BENCH_MAX_REPORTS, argc);
     if (values.compare && values.json)

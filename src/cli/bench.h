@@ -7,8 +7,6 @@
 
 #include <fumarole/bench.h>
 
-#include <cjson/cJSON.h>
-
 enum { CLI_BENCH_FORMAT = 1, CLI_BENCH_MAX_REPORTS = 8 };
 
 // ---- the terminal ----
@@ -55,7 +53,7 @@ const char *cli_bench_string(const cJSON *object, const char *key); // "" when t
 const cJSON *cli_bench_match(const cJSON *report, const char *section, const cJSON *entry);
 // "conv2d 3x3 320 to 320 at 64, f32": what an entry is.
 struct cli_label {
-    char text[192];
+    char text[288];
 };
 struct cli_label cli_bench_label(const char *section, const cJSON *entry);
 

@@ -29,9 +29,11 @@ struct tally {
 
 static struct cli_text value_text(const char *unit, double value) {
     struct cli_text out;
+    char shown[16];
     if (!unit[0])
         return cli_seconds_text(value);
-    snprintf(out.text, sizeof out.text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, unit);
+    fum_text_escape(shown, sizeof shown, unit, strlen(unit));
+    snprintf(out.text, sizeof out.text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, shown);
     return out;
 }
 
@@ -67,7 +69,7 @@ static void print_row(const struct measure *m, const cJSON *entry, const cJSON *
     const char *unit = cli_bench_string(entry, "unit");
     bool limit = strcmp(m->section, "limits") == 0, op = strcmp(m->section, "ops") == 0;
     bool lower = limit ? cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(entry, "lower_is_better")) : m->lower_is_better;
-    char label[256];
+    char label[320], shown[LABEL_WIDTH + 1];
     bool known = false;
     for (int i = 1; i < count; i++)
         known = known || cli_bench_match(reports[i], m->section, entry);
@@ -75,18 +77,21 @@ static void print_row(const struct measure *m, const cJSON *entry, const cJSON *
         return;
     snprintf(label, sizeof label, "%s%s%s", cli_bench_label(m->section, entry).text, m->title ? ", " : "",
              m->title ? m->title : "");
-    printf("  %-*.*s %12s", LABEL_WIDTH, LABEL_WIDTH, label, value_text(unit, first.median).text);
+    fum_text_escape(shown, sizeof shown, label, strlen(label));
+    cli_put(stdout, "  %-*s %12s", LABEL_WIDTH, shown, value_text(unit, first.median).text);
     for (int i = 1; i < count; i++) {
         const cJSON *match = cli_bench_match(reports[i], m->section, entry);
         struct cli_samples other = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, m->key));
         if (other.count == 0 || other.median <= 0 || first.median <= 0) {
-            printf("  %12s %9s", "-", "");
+            cli_put(stdout, "  %12s %9s", "-", "");
             continue;
         }
         double ratio = lower ? first.median / other.median : other.median / first.median;
         int changed = change_of(m, reports[0], reports[i], entry, match, &first, &other, lower);
-        printf("  %12s x%-6.2f %s", value_text(unit, other.median).text, ratio,
-               changed < 0 ? "!" : changed > 0 ? "+" : " ");
+        cli_put(stdout, "  %12s x%-6.2f %s", value_text(unit, other.median).text, ratio,
+                changed < 0   ? "!"
+                : changed > 0 ? "+"
+                              : " ");
         tally[i].compared++;
         tally[i].faster += changed > 0;
         tally[i].slower += changed < 0;
@@ -105,17 +110,18 @@ static void print_row(const struct measure *m, const cJSON *entry, const cJSON *
 static void print_heads(const cJSON *const *reports, const char *const *names, int count) {
     for (int i = 0; i < count; i++) {
         const cJSON *device = cJSON_GetObjectItemCaseSensitive(reports[i], "device");
-        printf("%c  %s: %s\n   %s, fumarole %s, %s%s\n", 'A' + i, names[i], cli_bench_string(device, "name"),
-               cli_bench_string(device, "driver"), cli_bench_string(reports[i], "fumarole"),
-               cli_bench_string(reports[i], "date"),
-               cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(reports[i], "complete")) ? ", stopped early" : "");
+        bool early = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(reports[i], "complete"));
+        cli_put_line(stdout, "%c  %s: %s", 'A' + i, names[i], cli_bench_string(device, "name"));
+        cli_put_line(stdout, "   %s, fumarole %s, %s%s", cli_bench_string(device, "driver"),
+                     cli_bench_string(reports[i], "fumarole"), cli_bench_string(reports[i], "date"),
+                     early ? ", stopped early" : "");
     }
 }
 
 static void print_column_heads(const char *title, int count) {
     printf("\n%-*s %12s", LABEL_WIDTH + 2, title, "A");
     for (int i = 1; i < count; i++)
-        printf("  %12c %-9s", 'A' + i, "to A");
+        cli_put(stdout, "  %12c %-9s", 'A' + i, "to A");
     printf("\n");
 }
 
@@ -164,18 +170,19 @@ int cli_bench_compare(const cJSON *const *reports, const char *const *names, int
     printf("\n");
     for (int i = 1; i < count; i++) {
         int only_here = count_unmatched(reports[i], reports[0]), only_there = count_unmatched(reports[0], reports[i]);
-        printf("%c to A: %d compared, %d faster (+), %d slower (!) beyond the spread\n", 'A' + i, tally[i].compared,
-               tally[i].faster, tally[i].slower);
+        cli_put_line(stdout, "%c to A: %d compared, %d faster (+), %d slower (!) beyond the spread", 'A' + i,
+                     tally[i].compared, tally[i].faster, tally[i].slower);
         if (tally[i].ops > 0)
-            printf("   operations x%.2f in the geometric mean", exp(tally[i].log_sum / tally[i].ops));
+            cli_put(stdout, "   operations x%.2f in the geometric mean",
+                    exp(tally[i].log_sum / tally[i].ops));
         if (tally[i].shares > 0)
-            printf(", x%.2f in shares of the fma rate", exp(tally[i].log_shares / tally[i].shares));
+            cli_put(stdout, ", x%.2f in shares of the fma rate", exp(tally[i].log_shares / tally[i].shares));
         if (tally[i].ops > 0)
             printf("\n");
         if (only_there > 0)
-            printf("   %d only in A\n", only_there);
+            cli_put_line(stdout, "   %d only in A", only_there);
         if (only_here > 0)
-            printf("   %d only in %c\n", only_here, 'A' + i);
+            cli_put_line(stdout, "   %d only in %c", only_here, 'A' + i);
     }
     printf("x over 1: faster than A. Beyond the spread: the quartiles do not touch and the\n"
            "medians are over %d%% apart; of operations on the same device the share of the\n"

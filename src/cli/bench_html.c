@@ -151,8 +151,9 @@ static void put_limits(struct cli_page *page) {
     put_column_heads(page, "");
     cli_page_put(page, "<th></th></tr>\n");
     cJSON_ArrayForEach(limit, list) {
-        char unit[32];
-        snprintf(unit, sizeof unit, "%.20s", cli_bench_string(limit, "unit"));
+        char unit[24];
+        fum_text_escape(unit, sizeof unit, cli_bench_string(limit, "unit"),
+                        strlen(cli_bench_string(limit, "unit")));
         for (char *c = unit; *c; c++)
             if (*c == '<' || *c == '&' || *c == '%')
                 *c = '?';

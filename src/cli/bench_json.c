@@ -184,10 +184,13 @@ cJSON *cli_bench_read(const char *path) {
     char *text = cli_read_text(path, (size_t)64 << 20, &bytes);
     if (!text)
         return NULL;
-    const char *end = NULL;
-    cJSON *report = cJSON_ParseWithLengthOpts(text, bytes, &end, 0);
-    if (!report)
-        cli_fail("%s: not a report of fumarole bench: no JSON from byte %zu on", path, end ? (size_t)(end - text) : 0);
+    size_t end = 0;
+    cJSON *report = NULL;
+    enum cli_json parsed = cli_json_parse(&report, text, bytes, &end);
+    if (parsed == CLI_JSON_NO_MEMORY)
+        cli_fail("%s: no memory for its JSON", path);
+    else if (!report)
+        cli_fail("%s: not a report of fumarole bench: no JSON from byte %zu on", path, end);
     else if (!check_report(path, report)) {
         cJSON_Delete(report);
         report = NULL;
@@ -237,12 +240,13 @@ struct cli_label cli_bench_label(const char *section, const cJSON *entry) {
     struct cli_label out;
     const char *name = cli_bench_string(entry, "name");
     if (strcmp(section, "ops") == 0)
-        snprintf(out.text, sizeof out.text, "%.40s %.100s, %.10s", cli_bench_string(entry, "op"), name,
-                 cli_bench_string(entry, "type"));
+        snprintf(out.text, sizeof out.text, "%s %s, %s", cli_show(cli_bench_string(entry, "op")).text,
+                 cli_show(name).text, cli_show(cli_bench_string(entry, "type")).text);
     else if (strcmp(section, "models") == 0)
-        snprintf(out.text, sizeof out.text, "%.100s %.0fx%.0f, %.10s", name, cli_bench_number(entry, "width"),
-                 cli_bench_number(entry, "height"), cli_bench_string(entry, "type"));
+        snprintf(out.text, sizeof out.text, "%s %.0fx%.0f, %s", cli_show(name).text,
+                 cli_bench_number(entry, "width"), cli_bench_number(entry, "height"),
+                 cli_show(cli_bench_string(entry, "type")).text);
     else
-        snprintf(out.text, sizeof out.text, "%.150s", name);
+        snprintf(out.text, sizeof out.text, "%s", cli_show(name).text);
     return out;
 }

@@ -224,8 +224,10 @@ static int count_cases(const struct cli_page *page, const char *op) {
 // The bars of one case, one for each report.
 static void put_case(struct cli_page *page, const cJSON *entry, double y, double each) {
     const char *op = cli_bench_string(entry, "op");
-    char label[64];
-    snprintf(label, sizeof label, "%.48s, %.10s", cli_bench_string(entry, "name"), cli_bench_string(entry, "type"));
+    char name[49], label[144];
+    fum_text_escape(name, sizeof name, cli_bench_string(entry, "name"),
+                    strlen(cli_bench_string(entry, "name")));
+    snprintf(label, sizeof label, "%s, %s", name, cli_show(cli_bench_string(entry, "type")).text);
     cli_page_put(page,
                  "<rect class=track x=%d y=%.1f width=%d height=%.1f rx=2 /><text x=%d y=%.1f text-anchor=end>",
                  LABELS, y + 3, BAR_WIDTH, each - 6, LABELS - 10, y + each / 2 + 4);

@@ -35,8 +35,8 @@ static void print_limits(const struct fum_bench_report *report) {
     printf("\nLimits of the device median     spread\n");
     for (int i = 0; i < report->num_limits; i++) {
         const struct fum_bench_limit *l = &report->limits[i];
-        printf("  %-13s %9.*f %-7s %s %s\n", l->name, l->value.median < 100 ? 2 : 0, l->value.median, l->unit,
-               spread_column(&l->value).text, l->what);
+        cli_put_line(stdout, "  %-13s %9.*f %-7s %s %s", l->name, l->value.median < 100 ? 2 : 0,
+                     l->value.median, l->unit, spread_column(&l->value).text, l->what);
     }
 }
 
@@ -47,9 +47,9 @@ static void print_op(const struct fum_bench_op *op) {
         snprintf(flops, sizeof flops, "%.*f", rate < 100 ? 2 : 0, rate);
         snprintf(fma, sizeof fma, "%.1f%%", 100 * op->of_fma.median);
     }
-    printf("  %-32.32s %7s %s %7s %6.*f %6s %5.1f%% %s\n", op->name, cli_seconds_text(op->seconds.median).text,
-           spread_column(&op->seconds).text, flops, moved < 100 ? 2 : 0, moved, fma, 100 * op->of_roof.median,
-           op->memory_bound ? "m" : "a");
+    cli_put_line(stdout, "  %-32.32s %7s %s %7s %6.*f %6s %5.1f%% %s", op->name,
+                 cli_seconds_text(op->seconds.median).text, spread_column(&op->seconds).text, flops,
+                 moved < 100 ? 2 : 0, moved, fma, 100 * op->of_roof.median, op->memory_bound ? "m" : "a");
 }
 
 static void print_ops(const struct fum_bench_report *report) {
@@ -59,7 +59,7 @@ static void print_ops(const struct fum_bench_report *report) {
     for (int i = 0; i < report->num_ops; i++) {
         const struct fum_bench_op *op = &report->ops[i];
         if (!last || strcmp(op->op, last->op) != 0 || op->type != last->type)
-            printf("%s, %s\n", op->op, fum_dtype_name(op->type));
+            cli_put_line(stdout, "%s, %s", op->op, fum_dtype_name(op->type));
         last = op;
         print_op(op);
     }
@@ -76,37 +76,37 @@ static void print_model_line(const char *what, const struct fum_bench_samples *s
                              const struct fum_bench_samples *fma) {
     if (samples->count == 0)
         return;
-    printf("  %-22s %10s", what, cli_seconds_text(samples->median).text);
+    cli_put(stdout, "  %-22s %10s", what, cli_seconds_text(samples->median).text);
     if (samples->count > 1)
-        printf(" %s", spread_column(samples).text);
+        cli_put(stdout, " %s", spread_column(samples).text);
     if (fma && fma->count > 0)
-        printf(" %.1f%% of fma", 100 * fma->median);
+        cli_put(stdout, " %.1f%% of fma", 100 * fma->median);
     printf("\n");
 }
 
 static void print_model(const struct fum_bench_model *m) {
-    printf("%s %dx%d %s\n", m->name, m->width, m->height, fum_dtype_name(m->type));
+    cli_put_line(stdout, "%s %dx%d %s", m->name, m->width, m->height, fum_dtype_name(m->type));
     print_model_line("text, both prompts", &m->text, NULL);
     print_model_line("step with guidance", &m->step, &m->step_of_fma);
     print_model_line("  of the host's CPU", &m->host, NULL);
     print_model_line("decode", &m->decode, &m->decode_of_fma);
     print_model_line("encode", &m->encode, NULL);
     if (m->dispatches > 0)
-        printf("  %-22s %d dispatches, %d barriers, %.1f GFLOP\n", "a step is", m->dispatches, m->barriers,
-               m->step_flops * 1e-9);
+        cli_put_line(stdout, "  %-22s %d dispatches, %d barriers, %.1f GFLOP", "a step is", m->dispatches,
+                     m->barriers, m->step_flops * 1e-9);
     if (m->pictures > 0)
-        printf("  %-22s %.4g a second of %d steps (%s each)\n", "pictures", m->pictures, m->steps,
-               cli_seconds_text(1 / m->pictures).text);
+        cli_put_line(stdout, "  %-22s %.4g a second of %d steps (%s each)", "pictures", m->pictures, m->steps,
+                     cli_seconds_text(1 / m->pictures).text);
     if (m->memory_peak > 0)
-        printf("  %-22s %.0f MiB; planned: UNet %.0f, VAE's decoder %.0f\n", "device memory, peak",
-               (double)m->memory_peak / 1048576, (double)m->planned_unet / 1048576,
-               (double)m->planned_vae / 1048576);
+        cli_put_line(stdout, "  %-22s %.0f MiB; planned: UNet %.0f, VAE's decoder %.0f",
+                     "device memory, peak", (double)m->memory_peak / 1048576,
+                     (double)m->planned_unet / 1048576, (double)m->planned_vae / 1048576);
     if (m->note)
-        printf("  %s\n", m->note);
+        cli_put_line(stdout, "  %s", m->note);
 }
 
 void cli_bench_print(const struct fum_bench_report *report, const struct fum_device_info *info) {
-    printf("%s, %s\n", info->name, info->driver);
+    cli_put_line(stdout, "%s, %s", info->name, info->driver);
     print_limits(report);
     if (report->parts & FUM_BENCH_OPS)
         print_ops(report);

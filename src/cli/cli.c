@@ -5,44 +5,8 @@
 
 #include <fumarole/tuning.h>
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void print_line(const char *fmt, va_list args) {
-    fputs("fumarole: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-}
-
-int cli_fail(const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    print_line(fmt, args);
-    va_end(args);
-    return CLI_FAILED;
-}
-
-int cli_misuse(const struct cli_command *command, const char *fmt, ...) {
-    char text[600];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    fprintf(stderr, "fumarole: %s: %s (see fumarole %s --help)\n", command->name, text,
-            command->name);
-    return CLI_USAGE;
-}
-
-int cli_fail_result(enum fum_result result, const struct fum_error *err) {
-    if (result == FUM_ERR_CANCELLED) {
-        fputs("fumarole: stopped\n", stderr);
-        return CLI_INTERRUPTED;
-    }
-    cli_fail("%s", err->text[0] ? err->text : fum_result_name(result));
-    return result == FUM_ERR_ARG ? CLI_USAGE : CLI_FAILED;
-}
 
 static void print_help(const struct cli_command *command) {
     char usage[300];
@@ -77,17 +41,8 @@ int cli_parse(const struct cli_command *command, int *argc, char **argv, void *v
     if (!cli_options_parse(&parse, argc, argv))
         return cli_misuse(command, "%s", parse.message);
     if (parse.notes[0])
-        fprintf(stderr, "fumarole: no effect here: %s\n", parse.notes);
+        cli_put_line(stderr, "fumarole: no effect here: %s", parse.notes);
     return -1;
-}
-
-static void write_log(void *user, enum fum_log_level level, const char *message) {
-    (void)user;
-    fprintf(stderr, "%s%s\n", level <= FUM_LOG_WARN ? "fumarole: " : "", message);
-}
-
-struct fum_log cli_log(bool verbose) {
-    return (struct fum_log){.fn = write_log, .level = verbose ? FUM_LOG_INFO : FUM_LOG_WARN};
 }
 
 static fum_device *open_device(const char *select, bool compile_only, const struct fum_log *log, int *status) {
@@ -115,26 +70,6 @@ int cli_force_variant(fum_device *device, const char *name) {
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number) {
-    interrupted = 1;
-    signal(number, SIG_DFL);
-}
-
-void cli_catch_interrupt(void) {
-    signal(SIGINT, on_interrupt);
-}
-
-bool cli_interrupted(void) {
-    return interrupted != 0;
-}
-
-bool cli_cancel(void *user) {
-    (void)user;
-    return cli_interrupted();
-}
-
 const char *const cli_storage_types[] = {"f32", "f16", "bf16", "all", NULL};
 
 unsigned cli_storage_mask(const char *precision) {
@@ -152,75 +87,4 @@ char *cli_join(const char *dir, const char *name) {
     if (path)
         snprintf(path, size, "%s/%s", dir, name);
     return path;
-}
-
-char *cli_read_text(const char *path, size_t limit, size_t *bytes) {
-    const char *where = path ? path : "standard input";
-    FILE *file = path ? fopen(path, "rb") : stdin;
-    size_t capacity = 4096, used = 0;
-    char *text = NULL;
-    if (!file) {
-        cli_fail("%s: %s", where, strerror(errno));
-        return NULL;
-    }
-    for (;;) {
-        char *grown = capacity <= limit + 4096 ? realloc(text, capacity) : NULL;
-        if (!grown) {
-            cli_fail("%s: more than %zu bytes of text", where, limit);
-            goto error;
-        }
-        text = grown;
-        used += fread(text + used, 1, capacity - 1 - used, file);
-        if (used < capacity - 1)
-            break;
-        capacity *= 2;
-    }
-    if (ferror(file)) {
-        cli_fail("%s: %s", where, strerror(errno));
-        goto error;
-    }
-    text[used] = 0;
-    *bytes = used;
-    if (path)
-        fclose(file);
-    return text;
-error:
-    if (path)
-        fclose(file);
-    free(text);
-    return NULL;
-}
-
-size_t cli_trim_newline(char *text, size_t bytes) {
-    if (bytes > 0 && text[bytes - 1] == '\n')
-        bytes--;
-    if (bytes > 0 && text[bytes - 1] == '\r')
-        bytes--;
-    text[bytes] = 0;
-    return bytes;
-}
-
-bool cli_read_line(FILE *file, struct cli_line *line) {
-    const size_t limit = (size_t)64 << 20;
-    line->bytes = 0;
-    for (;;) {
-        if (line->capacity - line->bytes < 2) {
-            size_t capacity = line->capacity ? line->capacity * 2 : 4096;
-            char *grown = capacity <= limit ? realloc(line->text, capacity) : NULL;
-            line->failed = !grown;
-            if (!grown)
-                return false;
-            line->text = grown;
-            line->capacity = capacity;
-        }
-        if (!fgets(line->text + line->bytes, (int)(line->capacity - line->bytes), file))
-            break;
-        line->bytes += strlen(line->text + line->bytes);
-        if (line->bytes > 0 && line->text[line->bytes - 1] == '\n') {
-            line->bytes = cli_trim_newline(line->text, line->bytes);
-            return true;
-        }
-    }
-    line->failed = ferror(file) != 0;
-    return line->bytes > 0 && !line->failed;
 }

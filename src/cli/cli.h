@@ -8,14 +8,15 @@
 #include "foreign.h"
 #include "options.h"
 
+#include <cjson/cJSON.h>
+
 #include <signal.h>
 #include <stdio.h>
 
 // Exit statuses: 0 is a success.
 enum {
-    CLI_FAILED = 1,       // one line on standard error says what, where, and what to do
-    CLI_USAGE = 2,
-    CLI_INTERRUPTED = 130, // Ctrl-C
+    CLI_FAILED = 1, // one line on standard error says what, where, and what to do
+    CLI_USAGE = 2,  // a signal that stopped the program gives 128 and its number: 130 for Ctrl-C
 };
 
 struct cli_command {
@@ -30,6 +31,17 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_bench, cli_devices, cli_generate, cli_info, cli_selftest, cli_tokenize, cli_tune;
+
+// Prints a piece of a line, or a line, escaped: see fum_text_escape. Newlines within the text are escaped
+// too.
+void cli_put(FILE *file, const char *fmt, ...) FUM_PRINTF(2, 3);
+void cli_put_line(FILE *file, const char *fmt, ...) FUM_PRINTF(2, 3);
+
+// The start of an argument for a message: escaped, with "…" after it when it was cut.
+struct cli_shown {
+    char text[88];
+};
+struct cli_shown cli_show(const char *text);
 
 // Prints "fumarole: <text>" on standard error and returns CLI_FAILED.
 int cli_fail(const char *fmt, ...) FUM_PRINTF(1, 2);
@@ -62,10 +74,22 @@ fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int
 // Insists on a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit status.
 int cli_force_variant(fum_device *device, const char *name);
 
-// Ctrl-C sets a flag instead of ending the program; a second one ends it. cli_interrupted reads the flag.
+// Ctrl-C and what else asks a program to stop (SIGTERM, SIGHUP, SIGXFSZ) set a flag instead of ending the
+// program; a second signal ends it. cli_interrupted reads the flag.
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
-bool cli_cancel(void *user); // the same, as the library's callbacks ask
+bool cli_cancel(void *user); // the same, as the library's callbacks have it
+int cli_interrupted_status(void);
+// Between true and false a second signal waits: no file is left half written.
+void cli_hold_signals(bool hold);
+
+// First thing in main: a descriptor of 0 to 2 that is closed would become that of some file, and get the
+// program's text.
+void cli_open_descriptors(void);
+// A reader of standard output that goes away makes writing fail instead of ending the program.
+void cli_ignore_pipes(void);
+// The exit status: that of the command, or a failure, said, when its output was lost.
+int cli_finish_output(int status);
 
 // The choices of a --precision that says which storage types, and the mask 1 << dtype of one; NULL: 0.
 extern const char *const cli_storage_types[];
@@ -78,8 +102,8 @@ int cli_find_model(const char *name, char **path);
 // A path at the end of a malloc'd "dir/name"; NULL when out of memory.
 char *cli_join(const char *dir, const char *name);
 
-// The whole of standard input or of a file (NULL: standard input), NUL-terminated, to free with free(); at most
-// `limit` bytes. Prints the error and returns NULL on failure.
+// Returns the whole of standard input or of a file (NULL: standard input), without a byte order mark,
+// NUL-terminated, to free with free(); at most `limit` bytes. Prints the error and returns NULL on failure.
 char *cli_read_text(const char *path, size_t limit, size_t *bytes);
 
 // The length without the line end that files and echo leave, which is cut off.
@@ -89,13 +113,24 @@ bool cli_is_folder(const char *path);
 // True if the path leads to a device or pipe, which may make who writes to it wait.
 bool cli_is_special(const char *path);
 
-// Lines of a stream of any length up to 64 MiB. Zero to begin with; free `text` at the end.
+// Lines of a stream, each up to 64 MiB. Zero to begin with; free `text` at the end.
 struct cli_line {
-    char *text; // without its newline
+    char *text; // without its newline and the stream's byte order mark; may hold NUL bytes before the one at
+                // its end
     size_t bytes, capacity;
-    bool failed; // reading ended for another reason than the end of the stream
+    int number;          // from 1
+    const char *failure; // why reading ended before the end of the stream, or NULL
 };
-// False at the end of the stream and on failure.
+// Reads the next line, which the last one may be without a newline. False at the end of the stream and on
+// failure.
 bool cli_read_line(FILE *file, struct cli_line *line);
+
+// How parsing JSON ended.
+enum cli_json { CLI_JSON_GOOD, CLI_JSON_BAD, CLI_JSON_NO_MEMORY };
+// Lets cli_json_parse see refused memory. Once, before the first use of JSON.
+void cli_json_init(void);
+// Parses the value at the start of a text; *end: where it ends, or where it is damaged. Free with
+// cJSON_Delete.
+enum cli_json cli_json_parse(cJSON **json, const char *text, size_t bytes, size_t *end);
 
 #endif

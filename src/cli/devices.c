@@ -38,26 +38,28 @@ static void print_limits(const struct fum_device_info *info) {
         {"buffer addresses", info->buffer_address}, {"timeline semaphores", info->timeline},
         {"unified memory", info->unified_memory}, {"memory budget", info->memory_budget},
     };
-    printf("    Vulkan %u.%u.%u, driver %s\n", info->api_version >> 22, info->api_version >> 12 & 0x3ff,
-           info->api_version & 0xfff, info->driver);
-    printf("    binding %.0f MiB, allocation %.0f MiB, buffer %.0f MiB, shared memory %u KiB\n",
-           (double)info->max_binding / mib, (double)info->max_allocation / mib, (double)info->max_buffer / mib,
-           info->shared_bytes / 1024);
-    printf("    workgroup %u (%u x %u x %u), subgroup %u (%u to %u)\n", info->max_group_invocations,
-           info->max_group_size[0], info->max_group_size[1], info->max_group_size[2], info->subgroup_size,
-           info->subgroup_min, info->subgroup_max);
+    cli_put_line(stdout, "    Vulkan %u.%u.%u, driver %s", info->api_version >> 22,
+                 info->api_version >> 12 & 0x3ff, info->api_version & 0xfff, info->driver);
+    cli_put_line(stdout, "    binding %.0f MiB, allocation %.0f MiB, buffer %.0f MiB, shared memory %u KiB",
+                 (double)info->max_binding / mib, (double)info->max_allocation / mib,
+                 (double)info->max_buffer / mib, info->shared_bytes / 1024);
+    cli_put_line(stdout, "    workgroup %u (%u x %u x %u), subgroup %u (%u to %u)",
+                 info->max_group_invocations, info->max_group_size[0], info->max_group_size[1],
+                 info->max_group_size[2], info->subgroup_size, info->subgroup_min, info->subgroup_max);
     static const char *const matrix_types[] = {
         [FUM_MATRIX_F16] = "f16", [FUM_MATRIX_BF16] = "bf16", [FUM_MATRIX_S8] = "s8"};
     for (uint32_t i = 0; i < info->num_matrix; i++)
-        printf("%s %s %u x %u x %u%s", i ? "," : "    matrix products", matrix_types[info->matrix[i].type],
-               info->matrix[i].m, info->matrix[i].n, info->matrix[i].k,
-               i + 1 < info->num_matrix ? "" : " (m x n x k)\n");
+        cli_put(stdout, "%s %s %u x %u x %u%s", i ? "," : "    matrix products",
+                matrix_types[info->matrix[i].type], info->matrix[i].m, info->matrix[i].n, info->matrix[i].k,
+                i + 1 < info->num_matrix ? "" : " (m x n x k)");
+    if (info->num_matrix > 0)
+        printf("\n");
     for (int have = 1; have >= 0; have--) {
         const char *separator = have ? "    has " : "    lacks ";
         for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
             if (features[i].there != (have == 1))
                 continue;
-            printf("%s%s", separator, features[i].name);
+            cli_put(stdout, "%s%s", separator, features[i].name);
             separator = ", ";
         }
         if (separator[0] == ',')
@@ -68,7 +70,7 @@ static void print_limits(const struct fum_device_info *info) {
 // The variants of a storage type in the device's order of preference, and those used only when insisted on.
 static void print_variants(const struct fum_device_info *info, enum fum_dtype dtype) {
     bool any = false;
-    printf("%s %s", dtype == FUM_F32 ? "    kernels:" : ";", fum_dtype_name(dtype));
+    cli_put(stdout, "%s %s", dtype == FUM_F32 ? "    kernels:" : ";", fum_dtype_name(dtype));
     int rank = 0;
     for (;; rank++) {
         const char *name = NULL;
@@ -77,7 +79,7 @@ static void print_variants(const struct fum_device_info *info, enum fum_dtype dt
                 break;
         if (!name)
             break;
-        printf("%s %s", rank ? "," : "", name);
+        cli_put(stdout, "%s %s", rank ? "," : "", name);
     }
     if (!rank)
         printf(" cannot be stored");
@@ -85,17 +87,18 @@ static void print_variants(const struct fum_device_info *info, enum fum_dtype dt
     for (int i = 0; (name = fum_variant_name(i)) != NULL; i++) {
         if (fum_variant_rank(name, info, dtype) >= 0 || !fum_variant_usable(name, info, dtype))
             continue;
-        printf("%s %s", any ? "," : " (--variant also", name);
+        cli_put(stdout, "%s %s", any ? "," : " (--variant also", name);
         any = true;
     }
-    printf("%s", any ? ")" : "");
+    cli_put(stdout, "%s", any ? ")" : "");
 }
 
 static void print_device(int index, const struct fum_device_info *info, bool verbose) {
-    printf("%d  %s  (%s, %.1f GiB)\n    uuid ", index, info->name, type_name(info->type),
-           (double)info->memory / (1024.0 * 1024.0 * 1024.0));
+    cli_put_line(stdout, "%d  %s  (%s, %.1f GiB)", index, info->name, type_name(info->type),
+                 (double)info->memory / (1024.0 * 1024.0 * 1024.0));
+    printf("    uuid ");
     for (int i = 0; i < 16; i++)
-        printf("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", info->uuid[i]);
+        cli_put(stdout, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", info->uuid[i]);
     printf("\n");
     for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++)
         print_variants(info, dtype);
@@ -113,7 +116,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (status >= 0)
         return status;
     if (argc > 0)
-        return cli_misuse(command, "takes no argument such as \"%.60s\"", argv[0]);
+        return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
 
     enum fum_result result = fum_device_list(NULL, 0, &count, &err);
     if (result != FUM_OK)

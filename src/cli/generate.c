@@ -102,9 +102,9 @@ static void suggest(const struct job *job) {
     if (!fum_model_unknown_words(job->model, job->options.prompt, unknown, sizeof unknown))
         return;
     int count = fum_model_suggest(job->model, job->options.prompt, suggestions, MAX_SUGGESTIONS);
-    fprintf(stderr, "fumarole: the model %s does not know: %s", fum_model_get_info(job->model)->name, unknown);
+    cli_put(stderr, "fumarole: the model %s does not know: %s", fum_model_get_info(job->model)->name, unknown);
     for (int i = 0; i < count; i++)
-        fprintf(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
+        cli_put(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
     fputc('\n', stderr);
 }
 
@@ -193,13 +193,14 @@ static void on_graph(void *user, const char *part, const char *pass, const char 
 }
 
 // Appends a picture's latents to what --save-latents writes at the end.
-static bool keep_latents(struct job *job, const struct fum_image *image) {
+static void keep_latents(struct job *job, const struct fum_image *image) {
     size_t one = (size_t)image->latent_channels * (size_t)image->latent_height * (size_t)image->latent_width;
     size_t before = (size_t)job->latents_shape[0] * one;
     float *grown = realloc(job->latents, (before + one) * sizeof *grown);
     if (!grown) {
-        job->status = cli_fail("no memory to keep the latents of picture %d", image->index + 1);
-        return false;
+        if (job->status == 0)
+            job->status = cli_fail("no memory to keep the latents of picture %d", image->index + 1);
+        return;
     }
     memcpy(grown + before, image->latents, one * sizeof *grown);
     job->latents = grown;
@@ -207,7 +208,6 @@ static bool keep_latents(struct job *job, const struct fum_image *image) {
     job->latents_shape[1] = image->latent_channels;
     job->latents_shape[2] = image->latent_height;
     job->latents_shape[3] = image->latent_width;
-    return true;
 }
 
 static enum fum_result save_image(const void *image, const char *path, struct fum_error *err) {
@@ -217,16 +217,16 @@ static enum fum_result save_image(const void *image, const char *path, struct fu
 static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
     cli_progress_clear(&job->progress);
-    if (job->options.save_latents && !keep_latents(job, image))
-        return false;
     char *name = cli_output_name(job->options.output, image->index, job->options.output_begin + image->index);
     job->status = name ? cli_output_save(name, &(struct cli_result){save_image, image}) : cli_fail("out of memory");
     if (job->status == 0)
-        fprintf(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s\n", name, image->width, image->height,
-               (unsigned long long)image->seed, fum_device_get_info(job->device)->name,
-               fum_time_now() - job->started);
+        cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name, image->width, image->height,
+                     (unsigned long long)image->seed, fum_device_get_info(job->device)->name,
+                     fum_time_now() - job->started);
     fflush(stdout);
     free(name);
+    if (job->options.save_latents)
+        keep_latents(job, image);
     return job->status == 0 && !cli_interrupted();
 }
 
@@ -299,6 +299,22 @@ static float eta_of(double eta) {
     return eta > 0 ? (float)eta : -1;
 }
 
+static enum fum_result write_latents(const void *what, const char *path, struct fum_error *err) {
+    const struct job *job = what;
+    return fum_latents_save(path, job->latents, job->latents_shape, err);
+}
+
+// Writes the latents of the pictures that were finished, however the run ended. Only the first failure is printed.
+static int save_latents(const struct job *job) {
+    const char *path = job->options.save_latents;
+    if (!path || job->latents_shape[0] == 0)
+        return job->status;
+    if (job->status == 0)
+        return cli_output_save(path, &(struct cli_result){write_latents, job});
+    write_latents(job, path, NULL);
+    return job->status;
+}
+
 static int generate(struct job *job) {
     const struct generate_options *options = &job->options;
     struct fum_error err = {0};
@@ -330,18 +346,11 @@ static int generate(struct job *job) {
     cli_progress_begin(&job->progress, options->quiet);
     enum fum_result result = fum_generate(job->pipeline, &params, &err);
     cli_progress_clear(&job->progress);
-    if (job->status) // a callback failed and has said why
-        return job->status;
-    if (cli_interrupted())
+    if (cli_interrupted() && result == FUM_OK)
         result = FUM_ERR_CANCELLED;
-    if (result != FUM_OK)
-        return cli_fail_result(result, &err);
-    if (options->save_latents) {
-        result = fum_latents_save(options->save_latents, job->latents, job->latents_shape, &err);
-        if (result != FUM_OK)
-            return cli_fail_result(result, &err);
-    }
-    return 0;
+    if (job->status == 0 && result != FUM_OK) // a callback that fails says why itself
+        job->status = cli_fail_result(result, &err);
+    return save_latents(job);
 }
 
 static void print_stats(const struct job *job) {
@@ -396,7 +405,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
         status = status ? status : trace_status;
     }
     close_all(&job);
-    return status;
+    return status && cli_interrupted() ? cli_interrupted_status() : status;
 }
 
 const struct cli_command cli_generate = {

@@ -175,8 +175,8 @@ static bool parse_vram(const char *text, uint64_t *bytes) {
 static int check_prompts(const struct cli_command *command, struct generate_options *options, int argc,
                          char **argv) {
     if (argc > 1)
-        return cli_misuse(command, "more than one prompt: \"%.40s\" and \"%.40s\"; put quotes around it",
-                          argv[0], argv[1]);
+        return cli_misuse(command, "more than one prompt: \"%s\" and \"%s\"; put quotes around it",
+                          cli_show(argv[0]).text, cli_show(argv[1]).text);
     if ((options->prompt != NULL) + (options->prompt_file != NULL) + (argc == 1) > 1)
         return cli_misuse(command, "give the prompt once: -p, --prompt-file, or a bare argument");
     if (options->negative && options->negative_file)
@@ -194,12 +194,12 @@ static int check_memory(const struct cli_command *command, struct generate_optio
     if (options->memory_text && options->max_vram)
         return cli_misuse(command, "give --memory-budget or --max-vram, not both");
     if (options->max_vram && !parse_vram(options->max_vram, &options->memory_budget))
-        return cli_misuse(command, "--max-vram needs one number of GiB such as 6 or 1.5, not \"%.40s\"",
-                          options->max_vram);
+        return cli_misuse(command, "--max-vram needs one number of GiB such as 6 or 1.5, not \"%s\"",
+                          cli_show(options->max_vram).text);
     if (options->memory_text && !(options->memory_budget = parse_bytes(options->memory_text)))
         return cli_misuse(
-            command, "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%.40s\"",
-            options->memory_text);
+            command, "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%s\"",
+            cli_show(options->memory_text).text);
     if (options->offload && !options->memory_text && !options->max_vram)
         options->memory_budget = FUM_MEMORY_AUTO;
     return -1;

@@ -26,52 +26,56 @@ static void on_problem(void *user, enum fum_model_problem problem, const char *p
     struct problems *problems = user;
     int count = ++problems->count[problem];
     if (count <= MAX_LISTED)
-        printf("  %-10s %s: %s%s%s\n", names[problem], part, tensor, detail && *detail ? ", " : "",
-               detail ? detail : "");
+        cli_put_line(stdout, "  %-10s %s: %s%s%s", names[problem], part, tensor,
+                     detail && *detail ? ", " : "", detail ? detail : "");
     else if (count == MAX_LISTED + 1)
-        printf("  %-10s and more\n", names[problem]);
+        cli_put_line(stdout, "  %-10s and more", names[problem]);
 }
 
 static void print_size(uint64_t bytes) {
     if (bytes >= UINT64_C(1) << 30)
-        printf("%7.2f GiB", (double)bytes / (double)(UINT64_C(1) << 30));
+        cli_put(stdout, "%7.2f GiB", (double)bytes / (double)(UINT64_C(1) << 30));
     else
-        printf("%7.1f MiB", (double)bytes / (double)(1 << 20));
+        cli_put(stdout, "%7.1f MiB", (double)bytes / (double)(1 << 20));
 }
 
 static void print_part(const struct fum_model_part *part) {
-    printf("  %-15s %-32s %5d tensors  %9.2f M ", part->name, part->class_name ? part->class_name : "", part->tensors,
-           (double)part->parameters / 1e6);
+    cli_put(stdout, "  %-15s %-32s %5d tensors  %9.2f M ", part->name,
+            part->class_name ? part->class_name : "", part->tensors, (double)part->parameters / 1e6);
     print_size(part->bytes);
     for (int i = 0; i < FUM_DTYPE_COUNT; i++) {
         if (part->dtypes[i] == part->tensors && part->tensors > 0)
-            printf("  %s", fum_dtype_name((enum fum_dtype)i));
+            cli_put(stdout, "  %s", fum_dtype_name((enum fum_dtype)i));
         else if (part->dtypes[i] > 0)
-            printf("  %d %s", part->dtypes[i], fum_dtype_name((enum fum_dtype)i));
+            cli_put(stdout, "  %d %s", part->dtypes[i], fum_dtype_name((enum fum_dtype)i));
     }
     if (part->unknown > 0)
         printf("  %d of types that are not read", part->unknown);
     printf("\n");
     if (part->file)
-        printf("  %15s %s\n", "", part->file);
+        cli_put_line(stdout, "  %15s %s", "", part->file);
 }
 
 static void print_info(const struct fum_model_info *info) {
-    printf("%s: %s%s%s\n", info->name, info->family, info->prediction[0] ? ", " : "", info->prediction);
-    printf("  path      %s\n", info->path);
+    cli_put_line(stdout, "%s: %s%s%s", info->name, info->family, info->prediction[0] ? ", " : "",
+                 info->prediction);
+    cli_put_line(stdout, "  path      %s", info->path);
     if (info->description[0])
-        printf("  what      %s\n", info->description);
+        cli_put_line(stdout, "  what      %s", info->description);
     if (info->license[0])
-        printf("  licence   %s\n", info->license);
+        cli_put_line(stdout, "  licence   %s", info->license);
     if (info->origin[0])
-        printf("  origin    %s\n", info->origin);
+        cli_put_line(stdout, "  origin    %s", info->origin);
     if (info->width > 0)
-        printf("  defaults  %d x %d (multiples of %d), %d steps, guidance %g, sampler %s, clip skip %d\n", info->width,
-               info->height, info->size_multiple, info->steps, (double)info->guidance, info->sampler, info->clip_skip);
+        cli_put_line(stdout,
+                     "  defaults  %d x %d (multiples of %d), %d steps, guidance %g, sampler %s, clip skip %d",
+                     info->width, info->height, info->size_multiple, info->steps, (double)info->guidance,
+                     info->sampler, info->clip_skip);
     if (info->unknown_scheduler)
-        printf("  scheduler %s is not supported; sampler %s stands in\n", info->unknown_scheduler, info->sampler);
+        cli_put_line(stdout, "  scheduler %s is not supported; sampler %s stands in", info->unknown_scheduler,
+                     info->sampler);
     if (info->num_prompts > 0)
-        printf("  prompts   %d that it knows\n", info->num_prompts);
+        cli_put_line(stdout, "  prompts   %d that it knows", info->num_prompts);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
@@ -100,8 +104,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
         result = fum_model_check(model, on_problem, &problems, &err);
     }
     if (result == FUM_OK)
-        printf("  complete: every tensor it needs is there%s\n",
-               problems.count[FUM_MODEL_UNMATCHED] ? ", others are left unused" : "");
+        cli_put_line(stdout, "  complete: every tensor it needs is there%s",
+                     problems.count[FUM_MODEL_UNMATCHED] ? ", others are left unused" : "");
     else
         status = cli_fail_result(result, &err);
     fum_model_destroy(&model);

@@ -38,7 +38,8 @@ static int print_usage(void) {
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         cli_help_row(variables[i].name, variables[i].help, VARIABLE_COLUMN);
     cli_help_text("\nExit status: 0 done; 1 failed, one line on standard error says why; 2 wrong usage; "
-                  "130 stopped by Ctrl-C\n", 0);
+                  "130 stopped by Ctrl-C, or 128 and the number of another signal\n",
+                  0);
     return 0;
 }
 
@@ -48,22 +49,14 @@ static int unknown_command(const char *name) {
         names[i] = commands[i]->name;
     const char *nearest = cli_nearest(name, names);
     if (nearest)
-        cli_fail("unknown command \"%.60s\"; did you mean %s?", name, nearest);
+        cli_fail("unknown command \"%s\"; did you mean %s?", cli_show(name).text, nearest);
     else
-        cli_fail("unknown command \"%.60s\"; fumarole --help lists them", name);
+        cli_fail("unknown command \"%s\"; fumarole --help lists them", cli_show(name).text);
     return CLI_USAGE;
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b) {
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
-}
-
-static int run_command(const struct cli_command *command, int argc, char **argv) {
-    int status = command->run(command, argc, argv);
-    bool lost = fflush(stdout) != 0 || ferror(stdout);
-    if (lost && status == 0)
-        return cli_fail("could not write to standard output");
-    return status;
 }
 
 static const struct cli_command *find_command(const char *name) {
@@ -79,13 +72,10 @@ static int run_help(int argc, char **argv) {
     if (argc == 0)
         return print_usage();
     const struct cli_command *command = find_command(argv[0]);
-    return command ? run_command(command, 1, arguments) : unknown_command(argv[0]);
+    return command ? command->run(command, 1, arguments) : unknown_command(argv[0]);
 }
 
-int main(int argc, char **argv) {
-#if defined(_WIN32)
-    argv = cli_utf8_arguments(&argc, argv);
-#endif
+static int run_command(int argc, char **argv) {
     if (argc < 2) {
         cli_fail("no command; fumarole --help lists them, fumarole generate \"a smiling cat face\" makes a picture");
         return CLI_USAGE;
@@ -101,7 +91,17 @@ int main(int argc, char **argv) {
     }
     // Other tools have no subcommands: a line that begins with an option generates.
     if (name[0] == '-')
-        return run_command(&cli_generate, argc - 1, argv + 1);
+        return cli_generate.run(&cli_generate, argc - 1, argv + 1);
     const struct cli_command *command = find_command(name);
-    return command ? run_command(command, argc - 2, argv + 2) : unknown_command(name);
+    return command ? command->run(command, argc - 2, argv + 2) : unknown_command(name);
+}
+
+int main(int argc, char **argv) {
+    cli_open_descriptors();
+    cli_ignore_pipes();
+    cli_json_init();
+#if defined(_WIN32)
+    argv = cli_utf8_arguments(&argc, argv);
+#endif
+    return cli_finish_output(run_command(argc, argv));
 }

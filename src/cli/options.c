@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "cli.h"
 #include "foreign.h"
 
 #include <fumarole/core.h>
@@ -88,10 +89,10 @@ static bool parse_real(struct cli_parse *parse, const struct cli_option *option,
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end || !isfinite(value))
-        return refuse(parse, "--%s needs a number, not \"%.60s\"", option->name, text);
+        return refuse(parse, "--%s needs a number, not \"%s\"", option->name, cli_show(text).text);
     if (option->min < option->max && (value < option->min || value > option->max))
-        return refuse(parse, "--%s must be from %g to %g, not %.60s", option->name, option->min, option->max,
-                      text);
+        return refuse(parse, "--%s must be from %g to %g, not %s", option->name, option->min, option->max,
+                      cli_show(text).text);
     *(double *)((char *)parse->values + option->offset) = value;
     return true;
 }
@@ -100,10 +101,10 @@ static bool parse_int(struct cli_parse *parse, const struct cli_option *option, 
     char *end;
     long long value = strtoll(text, &end, 10); // clamped when too large
     if (end == text || *end)
-        return refuse(parse, "--%s needs a whole number, not \"%.60s\"", option->name, text);
+        return refuse(parse, "--%s needs a whole number, not \"%s\"", option->name, cli_show(text).text);
     if ((double)value < option->min || (double)value > option->max)
-        return refuse(parse, "--%s must be from %.0f to %.0f, not %.60s", option->name, option->min,
-                      option->max, text);
+        return refuse(parse, "--%s must be from %.0f to %.0f, not %s", option->name, option->min,
+                      option->max, cli_show(text).text);
     *(int *)((char *)parse->values + option->offset) = (int)value;
     return true;
 }
@@ -112,12 +113,12 @@ static bool parse_seed(struct cli_parse *parse, const struct cli_option *option,
     struct cli_seed seed = {.random = text[0] == '-'};
     const char *digits = text + (text[0] == '-' || text[0] == '+');
     if (!*digits || digits[strspn(digits, "0123456789")])
-        return refuse(parse, "--%s needs a whole number, not \"%.60s\"", option->name, text);
+        return refuse(parse, "--%s needs a whole number, not \"%s\"", option->name, cli_show(text).text);
     errno = 0;
     seed.value = strtoull(digits, NULL, 10);
     if (errno && !seed.random)
-        return refuse(parse, "--%s must be at most %llu, not %.60s", option->name,
-                      (unsigned long long)UINT64_MAX, text);
+        return refuse(parse, "--%s must be at most %llu, not %s", option->name,
+                      (unsigned long long)UINT64_MAX, cli_show(text).text);
     *(struct cli_seed *)((char *)parse->values + option->offset) = seed;
     return true;
 }
@@ -153,7 +154,7 @@ static bool refuse_choice(struct cli_parse *parse, const struct cli_option *opti
         snprintf(list + used, sizeof list - used, " %s", *choice);
     }
     const char *nearest = cli_nearest(text, option->choices);
-    return refuse(parse, "--%s does not know \"%.40s\"%s%s%s; available:%s", option->name, text,
+    return refuse(parse, "--%s does not know \"%s\"%s%s%s; available:%s", option->name, cli_show(text).text,
                   nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", list);
 }
 
@@ -289,7 +290,7 @@ static bool parse_foreign(struct cli_parse *parse, const struct cli_foreign_opti
 static bool parse_option(struct cli_parse *parse, const struct cli_option *option, struct cursor *cursor,
                          const char *attached) {
     if (option->kind == CLI_FLAG && attached)
-        return refuse(parse, "--%s takes no value (in \"%.60s\")", option->name, cursor->argv[cursor->at]);
+        return refuse(parse, "--%s takes no value (in \"%s\")", option->name, cli_show(cursor->argv[cursor->at]).text);
     const char *value = option->kind == CLI_FLAG ? NULL : take_value(cursor, attached);
     if (option->kind != CLI_FLAG && !value)
         return refuse(parse, "--%s needs a value: %s", option->name, option->value);
@@ -312,7 +313,7 @@ static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
     size_t len = strlen(argument);
     const struct cli_option *spelled = len > 2 ? find_long(parse->options, argument + 1, len - 1) : NULL;
     if (spelled)
-        return refuse(parse, "unknown option \"%.60s\"; did you mean --%s?", argument, spelled->name);
+        return refuse(parse, "unknown option \"%s\"; did you mean --%s?", cli_show(argument).text, spelled->name);
     for (const char *letter = argument + 1; *letter; letter++) {
         const struct cli_option *option = find_letter(parse->options, *letter);
         const char *rest = letter[1] ? letter + 1 : NULL;
@@ -320,7 +321,7 @@ static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
             const struct cli_foreign_option *row = find_foreign(parse, NULL, 0, *letter);
             if (row) return parse_foreign(parse, row, cursor, rest);
             return len == 2 ? refuse_unknown(parse, argument, len)
-                            : refuse(parse, "unknown option \"-%c\" in \"%.60s\"", *letter, argument);
+                            : refuse(parse, "unknown option \"-%c\" in \"%s\"", *letter, cli_show(argument).text);
         }
         if (option->kind != CLI_FLAG) return parse_option(parse, option, cursor, rest);
         parse_value(parse, option, NULL);

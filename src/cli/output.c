@@ -41,9 +41,10 @@ int cli_output_check_pattern(const struct cli_command *command, const char *patt
     int width;
     bool zeros;
     if (!ends_in_png(pattern) && !is_stdout(pattern))
-        return cli_misuse(command, "--output must end in .png, or be - for standard output, not \"%.80s\"", pattern);
+        return cli_misuse(command, "--output must end in .png, or be - for standard output, not \"%s\"",
+                          cli_show(pattern).text);
     if (find_number(pattern, &after, &width, &zeros) && find_number(after, &again, &width, &zeros))
-        return cli_misuse(command, "--output holds more than one number: \"%.80s\"", pattern);
+        return cli_misuse(command, "--output holds more than one number: \"%s\"", cli_show(pattern).text);
     return 0;
 }
 
@@ -127,8 +128,8 @@ static int check_apart(const struct cli_outputs *outputs) {
         if (by_identity(a, b) == 0 && is_stdout(a->path))
             return cli_misuse(outputs->command, "only one output, and only one picture, can be standard output");
         if (by_identity(a, b) == 0)
-            return cli_misuse(outputs->command, "%.100s and %.100s are one file; give every output its own name",
-                              a->path, b->path);
+            return cli_misuse(outputs->command, "%s and %s are one file; give every output its own name",
+                              cli_show(a->path).text, cli_show(b->path).text);
     }
     return 0;
 }
@@ -190,7 +191,9 @@ static char *keep_in(const char *folder, const char *path, const struct cli_resu
 
 int cli_output_save(const char *path, const struct cli_result *result) {
     struct fum_error err = {0};
+    cli_hold_signals(!is_stdout(path) && !cli_is_special(path)); // a pipe may wait for its reader for ever
     enum fum_result written = result->save(result->what, path, &err);
+    cli_hold_signals(false);
     if (written == FUM_OK)
         return 0;
     if (written != FUM_ERR_IO || is_stdout(path))

@@ -65,50 +65,51 @@ bool cli_is_special(const char *path) {
     return kind_of(path) == FUM_FILE_OTHER;
 }
 
-// "dir/middle/name" when it is there, else NULL.
-static char *try_model(const char *dir, const char *middle, const char *name) {
-    char path[PATH_BYTES];
-    int len = snprintf(path, sizeof path, "%s%s/%s", dir, middle, name);
-    if (len < 0 || len >= PATH_BYTES || kind_of(path) == FUM_FILE_NONE)
-        return NULL;
-    return copy_text(path);
+// Writes "dir/middle/name" into path[PATH_BYTES]; true if it is there.
+static bool try_model(char *path, const char *dir, const char *middle, const char *name) {
+    int len = snprintf(path, PATH_BYTES, "%s%s/%s", dir, middle, name);
+    return len >= 0 && len < PATH_BYTES && kind_of(path) != FUM_FILE_NONE;
 }
 
-static char *find_beside_program(const char *name) {
+static bool find_beside_program(char *path, const char *name) {
     char dir[PATH_BYTES], build_file[PATH_BYTES + 16];
     if (!program_folder(dir))
-        return NULL;
+        return false;
     for (int level = 0; level < LEVELS_UP; level++) {
-        char *found = try_model(dir, "/share/fumarole/models", name);
+        bool found = try_model(path, dir, "/share/fumarole/models", name);
         snprintf(build_file, sizeof build_file, "%s/meson.build", dir);
         if (!found && kind_of(build_file) != FUM_FILE_NONE)
-            found = try_model(dir, "/models", name);
+            found = try_model(path, dir, "/models", name);
         char *slash = strrchr(dir, '/');
         if (found || !slash || slash == dir)
             return found;
         *slash = 0;
     }
-    return NULL;
+    return false;
+}
+
+// True if `name` is that of a shipped model or of one in $FUMAROLE_MODELS; its path is then in
+// path[PATH_BYTES].
+static bool find_shipped(char *path, const char *name) {
+    const char *folder = getenv("FUMAROLE_MODELS");
+    return (folder && *folder && try_model(path, folder, "", name)) || find_beside_program(path, name);
 }
 
 int cli_find_model(const char *name, char **path) {
-    const char *folder = getenv("FUMAROLE_MODELS");
-    bool shipped = name == NULL;
+    char shipped[PATH_BYTES];
+    const char *wanted = name ? name : "emoji", *found = NULL;
+    bool plain_name = !strpbrk(wanted, "/\\") && strcmp(wanted, "..") != 0 && *wanted;
     *path = NULL;
-    if (shipped)
-        name = "emoji";
-    else if (may_exist(name))
-        *path = copy_text(name);
-    bool plain_name = !strpbrk(name, "/\\") && strcmp(name, "..") != 0 && *name;
-    if (!*path && plain_name && folder && *folder)
-        *path = try_model(folder, "", name);
-    if (!*path && plain_name)
-        *path = find_beside_program(name);
-    if (*path)
-        return 0;
-    if (shipped)
+    if (name && may_exist(name))
+        found = name;
+    else if (plain_name && find_shipped(shipped, wanted))
+        found = shipped;
+    if (found)
+        return (*path = copy_text(found)) ? 0 : cli_fail("%s: out of memory", found);
+    if (!name)
         return cli_fail("the shipped model \"emoji\" is neither in $FUMAROLE_MODELS nor beside the program; name a "
                         "model with -m");
-    return cli_fail("%.200s: no such file or folder%s", name,
-                    plain_name ? ", and no shipped model of that name" : ": give a diffusers folder or a checkpoint");
+    return cli_fail("%s: no such file or folder%s", name,
+                    plain_name ? ", and no shipped model of that name"
+                               : ": give a diffusers folder or a checkpoint");
 }

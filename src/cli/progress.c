@@ -2,9 +2,7 @@
 
 #include "progress.h"
 
-#include <fumarole/device.h>
-
-#include <stdio.h>
+#include "cli.h"
 
 #if defined(_WIN32)
 #include <io.h>
@@ -50,7 +48,8 @@ static void draw(struct cli_progress *progress, const char *text, double fractio
     for (int i = 0; i < BAR_WIDTH; i++)
         bar[i] = i < fraction * BAR_WIDTH ? '#' : '.';
     bar[BAR_WIDTH] = 0;
-    fprintf(stderr, "\r[%s] %s   ", bar, text);
+    fprintf(stderr, "\r[%s] ", bar);
+    cli_put(stderr, "%s   ", text);
     fflush(stderr);
     progress->drawn = true;
 }
@@ -68,7 +67,7 @@ void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t
         return;
     if (done == total) {
         cli_progress_clear(progress);
-        fprintf(stderr, "loaded %s, %.1f MiB in %.2f s\n", part, (double)total / mib, seconds);
+        cli_put_line(stderr, "loaded %s, %.1f MiB in %.2f s", part, (double)total / mib, seconds);
     } else if (progress->bar && now - progress->load_drawn >= LOAD_INTERVAL) {
         snprintf(text, sizeof text, "loading %s, %.0f of %.0f MiB, %.0f MiB/s", part, (double)done / mib,
                  (double)total / mib, seconds > 0 ? (double)done / mib / seconds : 0.0);
@@ -135,7 +134,7 @@ void cli_progress_step(struct cli_progress *progress, const char *what, int done
         progress->started = fum_time_now();
     format_speed(speed, sizeof speed, progress, total - done + rest);
     if (!progress->bar) {
-        fprintf(stderr, "%s %d/%d%s\n", what, done, total, speed);
+        cli_put_line(stderr, "%s %d/%d%s", what, done, total, speed);
         return;
     }
     snprintf(text, sizeof text, "%s %d/%d%s", what, done, total, speed);

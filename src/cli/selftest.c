@@ -60,25 +60,28 @@ static void on_kernel(void *user, const struct fum_selftest_kernel *kernel) {
     }
     if (!counts->verbose && !kernel->why)
         return;
-    printf("  %-6s %s.%s", kernel->why ? "BAD" : spills ? "spills" : "ok", kernel->shader,
-           fum_dtype_name(kernel->type));
+    cli_put(stdout, "  %-6s %s.%s",
+            kernel->why ? "BAD"
+            : spills    ? "spills"
+                        : "ok",
+            kernel->shader, fum_dtype_name(kernel->type));
     for (int i = 0; i < kernel->num_constants; i++)
-        printf("%s%u", i ? " " : " [", kernel->constants[i]);
+        cli_put(stdout, "%s%u", i ? " " : " [", kernel->constants[i]);
     printf("]");
     if (kernel->subgroup)
-        printf(" subgroup %u", kernel->subgroup);
-    printf(" (%s, %s) %.3f s", kernel->op, kernel->name, kernel->seconds);
+        cli_put(stdout, " subgroup %u", kernel->subgroup);
+    cli_put(stdout, " (%s, %s) %.3f s", kernel->op, kernel->name, kernel->seconds);
     for (int i = 0; i < kernel->num_statistics; i++)
-        printf(", %s %.10g", kernel->statistics[i].name, kernel->statistics[i].value);
-    printf("%s%s\n", kernel->why ? "  " : "", kernel->why ? kernel->why : "");
+        cli_put(stdout, ", %s %.10g", kernel->statistics[i].name, kernel->statistics[i].value);
+    cli_put_line(stdout, "%s%s", kernel->why ? "  " : "", kernel->why ? kernel->why : "");
 }
 
 static void print_kernels(struct counts *counts) {
-    printf("  %d new kernels", counts->kernels);
+    cli_put(stdout, "  %d new kernels", counts->kernels);
     if (counts->spilling)
-        printf(", %d spill registers", counts->spilling);
+        cli_put(stdout, ", %d spill registers", counts->spilling);
     if (counts->kernels)
-        printf(", slowest %.2f s: %s", counts->slowest, counts->slowest_name);
+        cli_put(stdout, ", slowest %.2f s: %s", counts->slowest, counts->slowest_name);
     counts->all_kernels += counts->kernels;
     counts->all_spilling += counts->spilling;
     counts->kernels = counts->spilling = 0;
@@ -88,34 +91,37 @@ static void print_kernels(struct counts *counts) {
 static void on_op(void *user, const struct fum_selftest_op *op) {
     struct counts *counts = user;
     if (op->variant && op->variant != counts->variant)
-        printf("In variant %s: %s\n", op->variant, fum_variant_summary(op->variant));
+        cli_put_line(stdout, "In variant %s: %s", op->variant, fum_variant_summary(op->variant));
     counts->variant = op->variant;
     counts->ops++;
     counts->run += op->run;
     counts->failed += op->failed;
     counts->skipped += op->skipped;
-    printf("%-4s %-20s %4d cases", op->failed ? "BAD" : op->run ? "ok" : "-", op->name, op->run);
+    cli_put(stdout, "%-4s %-20s %4d cases", op->failed ? "BAD" : op->run ? "ok" : "-", op->name, op->run);
     if (op->failed)
         printf(counts->compile_only ? ", %d do not compile" : ", %d wrong", op->failed);
     if (op->skipped)
-        printf(", %d skipped", op->skipped);
+        cli_put(stdout, ", %d skipped", op->skipped);
     if (counts->compile_only)
         print_kernels(counts);
     if (op->worst_case)
-        printf("  worst %.2e of %.0e (%s, %s)", op->worst_error, op->worst_bound, op->worst_case,
-               fum_dtype_name(op->worst_type));
+        cli_put(stdout, "  worst %.2e of %.0e (%s, %s)", op->worst_error, op->worst_bound, op->worst_case,
+                fum_dtype_name(op->worst_type));
     for (int i = 0; i < FUM_DTYPE_COUNT; i++)
         if (op->missing_types & 1u << i)
-            printf("  no %s here", fum_dtype_name((enum fum_dtype)i));
-    printf("  %.2f s\n", op->seconds);
+            cli_put(stdout, "  no %s here", fum_dtype_name((enum fum_dtype)i));
+    cli_put_line(stdout, "  %.2f s", op->seconds);
     fflush(stdout);
 }
 
 static void on_case(void *user, const struct fum_selftest_case *result) {
     (void)user;
-    printf("  %-4s %s %s %s  error %.2e of %.0e%s%s\n", !result->ran ? "-" : result->pass ? "ok" : "BAD", result->op,
-           result->name, fum_dtype_name(result->type), result->error, result->bound, result->why ? "  " : "",
-           result->why ? result->why : "");
+    cli_put_line(stdout, "  %-4s %s %s %s  error %.2e of %.0e%s%s",
+                 !result->ran   ? "-"
+                 : result->pass ? "ok"
+                                : "BAD",
+                 result->op, result->name, fum_dtype_name(result->type), result->error, result->bound,
+                 result->why ? "  " : "", result->why ? result->why : "");
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
@@ -126,7 +132,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (status >= 0)
         return status;
     if (argc > 0)
-        return cli_misuse(command, "takes no argument such as \"%.60s\"", argv[0]);
+        return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
 
     status = 0;
     struct fum_log log = cli_log(values.verbose);
@@ -135,9 +141,10 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (!device)
         return status;
     cli_catch_interrupt();
-    printf(values.compile_only ? "The kernels of every operation, compiled for %s\n"
-                               : "Every operation against plain C, on %s\n",
-           fum_device_get_info(device)->name);
+    cli_put_line(stdout, "%s %s",
+                 values.compile_only ? "The kernels of every operation, compiled for"
+                                     : "Every operation against plain C, on",
+                 fum_device_get_info(device)->name);
     counts.compile_only = values.compile_only;
     counts.verbose = values.verbose;
     double started = fum_time_now();
@@ -155,12 +162,14 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     };
     enum fum_result result = fum_selftest(device, &params, &err);
     if (counts.ops > 0 && values.compile_only)
-        printf("%d operations, %d cases, %d do not compile, %d skipped, %d kernels, %d spill registers, %.1f s\n",
-               counts.ops, counts.run, counts.failed, counts.skipped, counts.all_kernels, counts.all_spilling,
-               fum_time_now() - started);
+        cli_put_line(
+            stdout,
+            "%d operations, %d cases, %d do not compile, %d skipped, %d kernels, %d spill registers, %.1f s",
+            counts.ops, counts.run, counts.failed, counts.skipped, counts.all_kernels, counts.all_spilling,
+            fum_time_now() - started);
     else if (counts.ops > 0)
-        printf("%d operations, %d cases, %d wrong, %d skipped, %.1f s\n", counts.ops, counts.run, counts.failed,
-               counts.skipped, fum_time_now() - started);
+        cli_put_line(stdout, "%d operations, %d cases, %d wrong, %d skipped, %.1f s", counts.ops, counts.run,
+                     counts.failed, counts.skipped, fum_time_now() - started);
     fflush(stdout);
     if (result != FUM_OK)
         status = cli_fail_result(result, &err);

@@ -3,8 +3,6 @@
 
 #include <fumarole/tokenizer.h>
 
-#include <cjson/cJSON.h>
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +51,7 @@ static int print_ids(const fum_tokenizer *tokenizer, const char *text, size_t by
         return cli_fail_result(result, &err);
     for (size_t i = 0; i < ids.count; i++) {
         const char *piece = fum_tokenizer_piece(tokenizer, ids.ids[i]);
-        printf("%6d  %s\n", (int)ids.ids[i], piece ? piece : "");
+        cli_put_line(stdout, "%6d  %s", (int)ids.ids[i], piece ? piece : "");
     }
     int limit = fum_tokenizer_max_length(tokenizer);
     if (limit > 0 && ids.count > (size_t)limit)
@@ -88,6 +86,8 @@ static size_t restore_nul(char *text) {
     return (size_t)(to - text);
 }
 
+static const char blanks[] = " \t\r";
+
 // {"ids": […], "pieces": […]}, or NULL when out of memory.
 static char *format_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *ids) {
     cJSON *object = cJSON_CreateObject();
@@ -103,27 +103,43 @@ static char *format_ids(const fum_tokenizer *tokenizer, const struct fum_token_i
     return text;
 }
 
-static int print_json_line(const fum_tokenizer *tokenizer, char *line, int number) {
+// Reads the line's one object with its text, or prints why it cannot and returns an exit status.
+static int read_object(cJSON **object, struct cli_line *line) {
+    size_t end = 0;
+    if (memchr(line->text, 0, line->bytes))
+        return cli_fail("standard input, line %d: holds a NUL byte; JSON writes it as \\u0000", line->number);
+    hide_nul(line->text);
+    enum cli_json parsed = cli_json_parse(object, line->text, line->bytes, &end);
+    if (parsed == CLI_JSON_NO_MEMORY)
+        return cli_fail("standard input, line %d: out of memory", line->number);
+    if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(*object, "text")))
+        return cli_fail("standard input, line %d: not a JSON object with a string \"text\"", line->number);
+    if (line->text[end + strspn(line->text + end, blanks)])
+        return cli_fail("standard input, line %d: more than one JSON object, from byte %zu on", line->number,
+                        end + 1);
+    return 0;
+}
+
+static int print_json_line(const fum_tokenizer *tokenizer, struct cli_line *line) {
     struct fum_token_ids ids = {0};
     struct fum_error err = {0};
-    int status = 0;
     char *answer = NULL;
-    hide_nul(line);
-    cJSON *object = cJSON_Parse(line);
-    cJSON *text = cJSON_GetObjectItemCaseSensitive(object, "text");
-    if (!cJSON_IsString(text)) {
-        status = cli_fail("standard input, line %d: not a JSON object with a string \"text\"", number);
+    cJSON *object = NULL;
+    int status = read_object(&object, line);
+    if (status)
         goto done;
-    }
+    cJSON *text = cJSON_GetObjectItemCaseSensitive(object, "text");
     size_t bytes = restore_nul(text->valuestring);
     enum fum_result result = fum_tokenizer_encode(tokenizer, text->valuestring, bytes, &ids, &err);
     if (result != FUM_OK) {
-        status = cli_fail("standard input, line %d: %s", number, err.text);
+        status = cli_fail("standard input, line %d: %s", line->number, err.text);
         goto done;
     }
     answer = format_ids(tokenizer, &ids);
-    if (!answer || printf("%s\n", answer) < 0 || fflush(stdout) != 0)
-        status = cli_fail("could not write line %d", number);
+    if (!answer)
+        status = cli_fail("standard input, line %d: no memory for its ids", line->number);
+    else if (printf("%s\n", answer) < 0 || fflush(stdout) != 0)
+        status = cli_fail("could not write line %d to standard output", line->number);
 done:
     cJSON_free(answer);
     cJSON_Delete(object);
@@ -134,11 +150,11 @@ done:
 static int run_jsonl(const fum_tokenizer *tokenizer) {
     struct cli_line line = {0};
     int status = 0;
-    for (int number = 1; status == 0 && cli_read_line(stdin, &line); number++)
-        if (line.text[strspn(line.text, " \t\r")])
-            status = print_json_line(tokenizer, line.text, number);
-    if (status == 0 && line.failed)
-        status = cli_fail("standard input: could not be read, or a line is too long");
+    while (status == 0 && cli_read_line(stdin, &line))
+        if (strspn(line.text, blanks) < line.bytes)
+            status = print_json_line(tokenizer, &line);
+    if (status == 0 && line.failure)
+        status = cli_fail("standard input, line %d: %s", line.number, line.failure);
     free(line.text);
     return status;
 }
@@ -150,8 +166,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (status >= 0)
         return status;
     if (argc > 1)
-        return cli_misuse(command, "more than one text: \"%.40s\" and \"%.40s\"; put quotes around it", argv[0],
-                          argv[1]);
+        return cli_misuse(command, "more than one text: \"%s\" and \"%s\"; put quotes around it",
+                          cli_show(argv[0]).text, cli_show(argv[1]).text);
     if (argc == 1 && values.jsonl)
         return cli_misuse(command, "--jsonl reads standard input and takes no text");
 

@@ -30,12 +30,12 @@ static const struct cli_option options[] = {
 static void on_result(void *user, const struct fum_tune_result *r) {
     (void)user;
     bool same = strcmp(r->before, r->after) == 0;
-    printf("%-8s %-5s %-36s %2d choices  %-14s %9.3f ms", r->op, fum_dtype_name(r->type), r->name, r->choices, r->after,
-           r->after_seconds * 1e3);
+    cli_put(stdout, "%-8s %-5s %-36s %2d choices  %-14s %9.3f ms", r->op, fum_dtype_name(r->type), r->name,
+            r->choices, r->after, r->after_seconds * 1e3);
     if (r->flops > 0 && r->after_seconds > 0)
-        printf("  %8.1f GFLOP/s", r->flops / r->after_seconds * 1e-9);
+        cli_put(stdout, "  %8.1f GFLOP/s", r->flops / r->after_seconds * 1e-9);
     if (!same && r->after_seconds > 0)
-        printf("  %.2f times as fast as %s", r->before_seconds / r->after_seconds, r->before);
+        cli_put(stdout, "  %.2f times as fast as %s", r->before_seconds / r->after_seconds, r->before);
     printf("\n");
     fflush(stdout);
 }
@@ -49,7 +49,7 @@ static int tune(const struct tune_options *values, fum_device *device) {
         enum fum_result result = fum_device_forget_tuning(device, &err);
         if (result != FUM_OK)
             return cli_fail_result(result, &err);
-        printf("Dropped what was kept for %s\n", fum_device_get_info(device)->name);
+        cli_put_line(stdout, "Dropped what was kept for %s", fum_device_get_info(device)->name);
         return 0;
     }
     struct fum_tune_params params = {
@@ -63,10 +63,11 @@ static int tune(const struct tune_options *values, fum_device *device) {
     if (result != FUM_OK)
         return cli_fail_result(result, &err);
     if (measured == 0)
-        printf("Nothing to choose on %s: its kernels have no tiles to measure\n", fum_device_get_info(device)->name);
+        cli_put_line(stdout, "Nothing to choose on %s: its kernels have no tiles to measure",
+                     fum_device_get_info(device)->name);
     else
-        printf("%d kinds of shape measured; %d choices kept for %s\n", measured, fum_device_tuned(device),
-               fum_device_get_info(device)->name);
+        cli_put_line(stdout, "%d kinds of shape measured; %d choices kept for %s", measured,
+                     fum_device_tuned(device), fum_device_get_info(device)->name);
     return 0;
 }
 
@@ -76,7 +77,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (status >= 0)
         return status;
     if (argc > 0)
-        return cli_misuse(command, "takes no argument such as \"%.60s\"", argv[0]);
+        return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
     status = 0;
     struct fum_log log = cli_log(values.verbose);
     fum_device *device = cli_open_device(values.device, &log, &status);

@@ -2,6 +2,7 @@
 #include "gpu/backend.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -46,7 +47,8 @@ static void name_all(char *text, size_t size, const struct fum_device_info *info
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < count && used + 1 < size; i++) {
-        int n = snprintf(text + used, size - used, "%s%d (%.60s)", i ? ", " : "", i, infos[i].name);
+        int n = snprintf(text + used, size - used, "%s%d (%s)", i ? ", " : "", i,
+                         fum_text_show(infos[i].name).text);
         used += n > 0 ? (size_t)n : 0;
     }
 }
@@ -61,7 +63,7 @@ enum fum_result fum_device_choose(int *index, const char *select, const struct f
     bool any = !select || !*select, by_uuid = !any && parse_uuid(select, uuid);
     long number = any || by_uuid || !isdigit((unsigned char)*select) ? -1 : strtol(select, &end, 10);
     if (number >= 0 && !*end && number >= count)
-        return fum_error_set(err, FUM_ERR_ARG, "no device %s; available: %s", select, all);
+        return fum_error_set(err, FUM_ERR_ARG, "no device %s; available: %s", fum_text_show(select).text, all);
     int best = -1, refused = -1;
     for (int i = 0; i < count; i++) {
         bool match = any                        ? true
@@ -80,5 +82,6 @@ enum fum_result fum_device_choose(int *index, const char *select, const struct f
     if (refused >= 0)
         return fum_error_set(err, FUM_ERR_DEVICE, "device %s cannot be used: %s", infos[refused].name,
                              refusals[refused]);
-    return fum_error_set(err, FUM_ERR_ARG, "no device matches \"%.80s\"; available: %s", select, all);
+    return fum_error_set(err, FUM_ERR_ARG, "no device matches \"%s\"; available: %s",
+                         fum_text_show(select).text, all);
 }

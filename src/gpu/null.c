@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -95,5 +96,6 @@ enum fum_result fum_device_create_planning(fum_device **device, const char *name
             strcat(all, info->name);
         }
     }
-    return fum_error_set(err, FUM_ERR_ARG, "no planning device \"%.40s\"; available: %s", name ? name : "", all);
+    return fum_error_set(err, FUM_ERR_ARG, "no planning device \"%s\"; available: %s",
+                         fum_text_show(name ? name : "").text, all);
 }

@@ -1,6 +1,7 @@
 #include "io/image.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "io/png.h"
 #include "io/stb.h"
 
@@ -23,7 +24,10 @@ enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int
     uint8_t *png = NULL;
     size_t bytes = 0;
     enum fum_result result = fum_image_encode_png(pixels, width, height, 3, parameters, &png, &bytes, err);
-    if (result) return fum_error_prefix(err, "cannot write %s", path);
+    if (result) {
+        fum_error_prefix(err, "cannot write %s", path);
+        return result;
+    }
     result = fum_file_save(path, png, bytes, err);
     fum_free(png);
     return result;
@@ -49,7 +53,7 @@ static char *chunk_text(const uint8_t *data, size_t bytes, bool international, c
         if (international)
             text[n++] = (char)data[at];
         else
-            n += fum_png_put_utf8((uint8_t *)text + n, data[at]);
+            n += fum_utf8_put(text + n, data[at]);
     }
     text[n] = 0;
     return text;

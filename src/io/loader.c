@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "io/safetensors.h"
 
 #include <stdlib.h>
@@ -32,22 +33,6 @@ enum { MAX_SHARDS = 4096 };
 
 static enum fum_result no_memory(const char *path, struct fum_error *err) {
     return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for the list of its tensors", path);
-}
-
-struct fum_loader_shown fum_loader_show(const char *name) {
-    struct fum_loader_shown shown;
-    size_t n = 0;
-    for (; name[n] && n < 120; n++) {
-        unsigned char c = (unsigned char)name[n];
-        shown.text[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-    }
-    size_t end = n;
-    if (name[n]) {
-        memcpy(shown.text + n, "...", 3);
-        end = n + 3;
-    }
-    shown.text[end] = 0;
-    return shown;
 }
 
 static enum fum_result loader_create(fum_loader **loader, const char *path, struct fum_error *err) {
@@ -156,7 +141,7 @@ static enum fum_result sort_tensors(fum_loader *l, struct fum_error *err) {
         if (strcmp(a->name, b->name)) continue;
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: tensor %s is there twice, at byte %llu%s%s and at byte %llu",
-                             l->files[b->file].path, fum_loader_show(a->name).text,
+                             l->files[b->file].path, fum_text_show(a->name).text,
                              (unsigned long long)a->offset, a->file == b->file ? "" : " of ",
                              a->file == b->file ? "" : l->files[a->file].path, (unsigned long long)b->offset);
     }
@@ -168,7 +153,7 @@ static enum fum_result shard_path(fum_loader *l, const char *index, const char *
                                   struct fum_error *err) {
     if (!*name || strchr(name, '/') || strchr(name, '\\') || name[0] == '.')
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: names the file \"%s\", which is not a plain file name",
-                             index, fum_loader_show(name).text);
+                             index, fum_text_show(name).text);
     const char *slash = strrchr(index, '/');
     *path = fum_arena_printf(l->arena, "%.*s%s", slash ? (int)(slash - index + 1) : 0, index, name);
     return *path ? FUM_OK : no_memory(index, err);
@@ -181,7 +166,7 @@ static enum fum_result open_shards(fum_loader *l, const char *index, const cJSON
         char *path = NULL;
         if (!cJSON_IsString(item))
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: weight_map names no file for tensor %s", index,
-                                 fum_loader_show(item->string).text);
+                                 fum_text_show(item->string).text);
         size_t slash = strrchr(index, '/') ? (size_t)(strrchr(index, '/') - index) + 1 : 0;
         size_t known = 0;
         while (known < l->file_count && strcmp(l->files[known].path + slash, item->valuestring)) known++;
@@ -200,7 +185,7 @@ static enum fum_result check_map(const fum_loader *l, const char *index, const c
     for (const cJSON *item = map->child; item; item = item->next)
         if (!fum_loader_find(l, item->string))
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s should be in %s but is not", index,
-                                 fum_loader_show(item->string).text, fum_loader_show(item->valuestring).text);
+                                 fum_text_show(item->string).text, fum_text_show(item->valuestring).text);
     return FUM_OK;
 }
 

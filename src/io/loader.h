@@ -54,10 +54,4 @@ enum fum_result fum_loader_add(fum_loader *loader, const struct fum_loader_tenso
 enum fum_result fum_loader_add_metadata(fum_loader *loader, const char *key, const char *value,
                                         struct fum_error *err);
 
-// `name` with control characters shown as '?' and cut at 120 bytes, so that an error stays one line.
-struct fum_loader_shown {
-    char text[124];
-};
-struct fum_loader_shown fum_loader_show(const char *name);
-
 #endif

@@ -3,6 +3,7 @@
 #include "io/image.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "io/png.h"
 #include "io/stb.h"
 
@@ -22,44 +23,11 @@ static size_t close_chunk(uint8_t *chunk, const char *type, size_t bytes) {
     return bytes + 12;
 }
 
-// The next code point of UTF-8 text, 0xfffd for bytes that are none; *p moves on.
-static uint32_t next_code_point(const uint8_t **p) {
-    const uint8_t *s = *p;
-    int more = s[0] < 0x80                   ? 0
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 1
-               : s[0] >= 0xe0 && s[0] < 0xf0 ? 2
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 3
-                                             : -1;
-    static const uint8_t lead[4] = {0x7f, 0x1f, 0x0f, 0x07};
-    static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
-    (*p)++;
-    if (more < 0) return 0xfffd;
-    uint32_t c = s[0] & lead[more];
-    for (int i = 1; i <= more; i++) {
-        if ((s[i] & 0xc0) != 0x80) return 0xfffd;
-        c = c << 6 | (s[i] & 0x3f);
-    }
-    if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) return 0xfffd;
-    *p += more;
-    return c;
-}
-
 static bool fits_latin1(const char *text) {
-    for (const uint8_t *p = (const uint8_t *)text; *p;)
-        if (next_code_point(&p) > 0xff) return false;
+    size_t bytes = strlen(text), used;
+    for (size_t i = 0; i < bytes; i += used)
+        if (fum_utf8_next(text + i, bytes - i, &used) > 0xff) return false;
     return true;
-}
-
-size_t fum_png_put_utf8(uint8_t *out, uint32_t c) {
-    if (c < 0x80) {
-        out[0] = (uint8_t)c;
-        return 1;
-    }
-    int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const uint8_t lead[4] = {0, 0xc0, 0xe0, 0xf0};
-    out[0] = (uint8_t)(lead[more] | c >> (6 * more));
-    for (int i = 1; i <= more; i++) out[i] = (uint8_t)(0x80 | (c >> (6 * (more - i)) & 0x3f));
-    return (size_t)more + 1;
 }
 
 enum fum_result fum_png_check_size(const char *where, long long width, long long height,
@@ -76,16 +44,17 @@ static uint8_t *text_chunk(const char *key, const char *text, size_t *bytes) {
     bool latin1 = fits_latin1(text);
     size_t at = 8 + strlen(key) + 1;
     // Each byte of the text becomes at most the three of U+FFFD.
-    uint8_t *chunk = fum_calloc(strlen(text) * 3 + at + 16, 1);
+    size_t text_bytes = strlen(text), used;
+    uint8_t *chunk = fum_calloc(text_bytes * 3 + at + 16, 1);
     if (!chunk) return NULL;
     memcpy(chunk + 8, key, at - 8);
     if (!latin1) at += 4; // zeros: not compressed, method 0, no language, no translated key
-    for (const uint8_t *p = (const uint8_t *)text; *p;) {
-        uint32_t c = next_code_point(&p);
+    for (size_t i = 0; i < text_bytes; i += used) {
+        uint32_t c = fum_utf8_next(text + i, text_bytes - i, &used);
         if (latin1)
             chunk[at++] = (uint8_t)c;
         else
-            at += fum_png_put_utf8(chunk + at, c);
+            at += fum_utf8_put((char *)chunk + at, c);
     }
     *bytes = close_chunk(chunk, latin1 ? "tEXt" : "iTXt", at - 8);
     return chunk;

@@ -14,7 +14,4 @@ extern const uint8_t fum_png_signature[FUM_PNG_SIGNATURE];
 enum fum_result fum_png_check_size(const char *where, long long width, long long height,
                                    struct fum_error *err);
 
-// One code point as UTF-8; returns its 1 to 4 bytes.
-size_t fum_png_put_utf8(uint8_t *out, uint32_t c);
-
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,7 @@ struct reader {
 };
 
 static enum fum_result bad_tensor(const struct reader *r, const char *name, const char *what) {
-    return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s: %s", r->path, fum_loader_show(name).text,
+    return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s: %s", r->path, fum_text_show(name).text,
                          what);
 }
 
@@ -93,7 +94,7 @@ static enum fum_result read_shape(const struct reader *r, const cJSON *item, str
             return bad_tensor(r, name, "its shape holds something that is no whole number");
         if (view->rank == FUM_VIEW_MAX_DIMS)
             return fum_error_set(r->err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has more than %d dimensions",
-                                 r->path, fum_loader_show(name).text, FUM_VIEW_MAX_DIMS);
+                                 r->path, fum_text_show(name).text, FUM_VIEW_MAX_DIMS);
         view->dim[view->rank++] = (int64_t)dim;
         empty |= dim == 0;
         overflow |= dim && *bytes > (uint64_t)INT64_MAX / dim;
@@ -117,17 +118,17 @@ static enum fum_result read_range(const struct reader *r, const cJSON *item, boo
     if (*begin > end)
         return fum_error_set(r->err, FUM_ERR_FORMAT,
                              "%s: tensor %s: begins at byte %llu, after its end at %llu", r->path,
-                             fum_loader_show(name).text, (ull)*begin, (ull)end);
+                             fum_text_show(name).text, (ull)*begin, (ull)end);
     if (!sized) *bytes = end - *begin;
     if (end - *begin != *bytes)
         return fum_error_set(
             r->err, FUM_ERR_FORMAT, "%s: tensor %s at byte %llu: its shape wants %llu bytes, found %llu",
-            r->path, fum_loader_show(name).text, (ull)(r->base + *begin), (ull)*bytes, (ull)(end - *begin));
+            r->path, fum_text_show(name).text, (ull)(r->base + *begin), (ull)*bytes, (ull)(end - *begin));
     if (end > r->size)
         return fum_error_set(
             r->err, FUM_ERR_FORMAT,
             "%s: tensor %s ends at byte %llu of the file, which has %llu: cut off? Get the file again",
-            r->path, fum_loader_show(name).text, (ull)(r->base + end), (ull)(r->base + r->size));
+            r->path, fum_text_show(name).text, (ull)(r->base + end), (ull)(r->base + r->size));
     return FUM_OK;
 }
 
@@ -153,7 +154,7 @@ static enum fum_result read_metadata(const struct reader *r, const cJSON *object
     for (const cJSON *item = object->child; item; item = item->next) {
         if (!cJSON_IsString(item))
             return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: __metadata__ %s is not a text", r->path,
-                                 fum_loader_show(item->string).text);
+                                 fum_text_show(item->string).text);
         enum fum_result result = fum_loader_add_metadata(r->loader, item->string, item->valuestring, r->err);
         if (result) return result;
     }
@@ -180,12 +181,12 @@ static enum fum_result check_cover(const struct reader *r, size_t first) {
         if (sorted[i]->offset < at)
             result = fum_error_set(r->err, FUM_ERR_FORMAT,
                                    "%s: tensor %s at byte %llu overlaps tensor %s, which ends at %llu",
-                                   r->path, fum_loader_show(sorted[i]->name).text, (ull)sorted[i]->offset,
-                                   i ? fum_loader_show(sorted[i - 1]->name).text : "", (ull)at);
+                                   r->path, fum_text_show(sorted[i]->name).text, (ull)sorted[i]->offset,
+                                   i ? fum_text_show(sorted[i - 1]->name).text : "", (ull)at);
         else if (sorted[i]->offset > at)
             result = fum_error_set(r->err, FUM_ERR_FORMAT,
                                    "%s: bytes %llu to %llu, before tensor %s, belong to no tensor", r->path,
-                                   (ull)at, (ull)sorted[i]->offset, fum_loader_show(sorted[i]->name).text);
+                                   (ull)at, (ull)sorted[i]->offset, fum_text_show(sorted[i]->name).text);
         at = sorted[i]->offset + sorted[i]->bytes;
     }
     if (!result && at != r->base + r->size)

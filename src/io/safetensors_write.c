@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,7 @@ enum fum_result fum_safetensors_write(const char *path, const struct fum_safeten
         entries[i] = (struct entry){&tensors[i], i, 0};
         if (!view_bytes(&tensors[i].view, &entries[i].bytes))
             result = fum_error_set(err, FUM_ERR_ARG, "cannot write %s: tensor %s has an impossible shape",
-                                   path, fum_loader_show(tensors[i].name).text);
+                                   path, fum_text_show(tensors[i].name).text);
     }
     if (result) goto done;
     if (n) qsort(entries, n, sizeof *entries, by_element);

@@ -1,5 +1,6 @@
 // Checks every tensor of a model by building its graphs and asking for every weight.
 #include "base/error.h"
+#include "base/text.h"
 #include "graph/graph.h"
 #include "graph/pack.h"
 #include "model/model_parts.h"
@@ -67,7 +68,7 @@ static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used
         used[index] = true;
         if (view.dtype == FUM_DTYPE_UNKNOWN) {
             snprintf(why, sizeof why, "is stored as %s, which fumarole does not read",
-                     fum_loader_show(fum_loader_at(part->loader, index)->type).text);
+                     fum_text_show(fum_loader_at(part->loader, index)->type).text);
             fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), why);
             bad++;
             continue;

@@ -1,6 +1,7 @@
 #include "model/config.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ void fum_config_fail(struct fum_config *c, const char *key, const char *fmt, ...
     char text[256];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    fum_text_format(text, sizeof text, fmt, args);
     va_end(args);
     c->result = fum_error_set(c->err, FUM_ERR_FORMAT, "%s: \"%s\" %s", c->where, key, text);
 }
@@ -29,8 +30,8 @@ void fum_config_unsupported(struct fum_config *c, const char *key) {
     if (c->result) return;
     char *value = cJSON_PrintUnformatted(member(c, key));
     c->result = fum_error_set(c->err, FUM_ERR_UNSUPPORTED,
-                              "%s: \"%s\" is %.100s, which fumarole does not build; use a model without it",
-                              c->where, key, value ? value : "null");
+                              "%s: \"%s\" is %s, which fumarole does not build; use a model without it",
+                              c->where, key, fum_text_show(value ? value : "null").text);
     cJSON_free(value);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "io/folder.h"
 #include "model/family.h"
 #include "model/fit.h"
@@ -63,7 +64,7 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
     if (!*class_name)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s/model_index.json: has no \"_class_name\"", model->info.path);
     fum_error_set(&why, FUM_ERR_UNSUPPORTED, "%s: a %s, which is none of the pipelines that generate can use yet",
-                  model->info.path, fum_loader_show(class_name).text);
+                  model->info.path, fum_text_show(class_name).text);
     return set_unusable(model, &why, err);
 }
 

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,8 +50,8 @@ static enum fum_result read_factors(fum_scales *s, size_t index, const struct fu
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: tensor %s holds %llu factors as %s; one is supported, or one for each of the weight's "
                              "%llu rows",
-                             fum_loader_path(s->loader), fum_loader_show(t->name).text, (unsigned long long)count,
-                             fum_loader_show(t->type).text, (unsigned long long)rows);
+                             fum_loader_path(s->loader), fum_text_show(t->name).text, (unsigned long long)count,
+                             fum_text_show(t->type).text, (unsigned long long)rows);
     if (!fum_grow((void **)&s->entries, &s->capacity, s->count, sizeof *s->entries)) return no_memory(s->loader, err);
     float *values = fum_arena_alloc(s->arena, (size_t)count, sizeof *values);
     if (!values) return no_memory(s->loader, err);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "gpu/tuning.h"
 #include "ops/case.h"
 #include "ops/variant.h"
@@ -108,8 +109,8 @@ static bool compile_kernel(struct selftest *test, const struct fum_op *op, const
     double seconds = fum_time_now() - start;
     if (compiled && fum_kernel_statistics(kernel, statistics, MOST_STATISTICS, &count, &problem)) count = 0;
     if (!compiled && !test->first_failure[0])
-        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s': %.150s", op->name, c->name,
-                 problem.text);
+        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s': %s", op->name, c->name,
+                 fum_text_show(problem.text).text);
     if (test->params.on_kernel)
         test->params.on_kernel(test->params.user, &(struct fum_selftest_kernel){
                                                       .op = op->name,

@@ -3,6 +3,7 @@
 #include <fumarole/tuning.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "gpu/tuning.h"
 #include "ops/case.h"
 #include "ops/coopmat.h"
@@ -165,7 +166,9 @@ enum fum_result fum_device_force_variant(fum_device *device, const char *name, s
     for (int i = 0; fum_variants[i]; i++)
         if (fum_variant_usable_at_all(fum_variants[i], info) && used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, " %s", fum_variants[i]->name);
-    if (!v) return fum_error_set(err, FUM_ERR_ARG, "there is no variant '%.40s'; %s can run:%s", name, info->name, list);
+    if (!v)
+        return fum_error_set(err, FUM_ERR_ARG, "there is no variant '%s'; %s can run:%s",
+                             fum_text_show(name).text, info->name, list);
     return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s cannot run variant %s, which needs %s; it can run:%s", info->name,
                          v->name, v->needs, list);
 }

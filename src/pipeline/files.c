@@ -3,6 +3,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "io/image.h"
 #include "io/safetensors.h"
 
@@ -23,7 +24,7 @@ static enum fum_result convert(const char *path, const struct fum_loader_tensor 
                              t->view.rank);
     if (t->view.dtype == FUM_DTYPE_UNKNOWN)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor \"noise\" is stored as %s, which fumarole does not read",
-                             path, fum_loader_show(t->type).text);
+                             path, fum_text_show(t->type).text);
     for (int i = 0; i < 4; i++) {
         if (t->view.dim[i] > MAX_NOISE_DIM)
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor \"noise\" is far too large", path);

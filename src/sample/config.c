@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -91,8 +92,9 @@ static enum fum_result read_switch(enum fum_switch *out, const cJSON *object, co
 // Notes a setting, and its value where that is what matters, among those that no sampler here follows.
 static void note_ignored(struct fum_sample_config *c, const char *key, const char *value) {
     size_t used = strlen(c->ignored);
-    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%.24s", used ? ", " : "", key, value ? " " : "",
-             value ? value : "");
+    char shown[25] = "";
+    if (value) fum_text_escape(shown, sizeof shown, value, strlen(value));
+    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%s", used ? ", " : "", key, value ? " " : "", shown);
 }
 
 // Text that must be one of `names` (ends in NULL); *out is its index plus one, 0 when it is another text.
@@ -113,8 +115,8 @@ static enum fum_result read_choice(int *out, const cJSON *object, const char *ke
     enum fum_result result = find_choice(out, object, key, names, err);
     const cJSON *value = given(object, key);
     if (result || *out || !value) return result;
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: %s \"%.40s\" is not supported here", key,
-                         value->valuestring);
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: %s \"%s\" is not supported here", key,
+                         fum_text_show(value->valuestring).text);
 }
 
 // Settings of the solver as text. A value that no sampler here follows is noted and leaves the default.

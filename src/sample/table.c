@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -146,8 +147,8 @@ static enum fum_result choose_sampler(struct fum_sample_plan *plan, const struct
     plan->sampler = params->sampler ? fum_sampler_find(params->sampler) : sampler_of_class(c);
     if (!plan->sampler && params->sampler)
         return fum_error_set(plan->err, FUM_ERR_ARG,
-                             "there is no sampler \"%.40s\": try euler, euler_a, ddim, dpm++2m, unipc, …",
-                             params->sampler);
+                             "there is no sampler \"%s\": try euler, euler_a, ddim, dpm++2m, unipc, …",
+                             fum_text_show(params->sampler).text);
     if (!plan->sampler)
         return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
                              "the model's scheduler class %s is not known here: name a sampler, for instance euler "
@@ -188,9 +189,9 @@ static enum fum_result choose_schedule(struct fum_sample_plan *plan, const struc
     int chosen = params->schedule ? schedule_find(params->schedule) : own_schedule(plan);
     if (chosen < 0)
         return fum_error_set(plan->err, FUM_ERR_ARG,
-                             "there is no schedule \"%.40s\": try discrete, karras, exponential, "
+                             "there is no schedule \"%s\": try discrete, karras, exponential, "
                              "sgm_uniform, simple, beta, ays or kl_optimal",
-                             params->schedule);
+                             fum_text_show(params->schedule).text);
     if (plan->edm && chosen == FUM_SCHEDULE_DISCRETE) chosen = own_schedule(plan); // EDM has no training timesteps
     plan->schedule = (enum fum_schedule)chosen;
     if (!accepts(plan->sampler, chosen))

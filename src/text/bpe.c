@@ -5,6 +5,7 @@
 #include "text/bpe.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "text/unicode.h"
 
 #include <string.h>
@@ -102,16 +103,16 @@ enum fum_result fum_bpe_add_piece(struct fum_bpe *bpe, const char *piece, size_t
                              where, bytes, MAX_PIECE_BYTES);
     if (!(id >= 0 && id < bpe->id_limit) || id != (double)(int32_t)id)
         return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: piece '%.40s' has id %g, which is not a whole number below %d", where,
-                             piece, id, bpe->id_limit);
+                             "%s: piece '%s' has id %g, which is not a whole number below %d", where,
+                             fum_text_show_bytes(piece, bytes).text, id, bpe->id_limit);
     int32_t number = (int32_t)id;
     if (bpe->pieces[number])
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: id %d is given twice, to '%.40s' and '%.40s'", where,
-                             number, bpe->pieces[number], piece);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: id %d is given twice, to '%s' and '%s'", where, number,
+                             fum_text_show(bpe->pieces[number]).text, fum_text_show_bytes(piece, bytes).text);
     size_t slot = piece_slot(bpe, piece, bytes);
     if (bpe->slots[slot] >= 0)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: piece '%.40s' has two ids, %d and %d", where, piece,
-                             bpe->slots[slot], number);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: piece '%s' has two ids, %d and %d", where,
+                             fum_text_show_bytes(piece, bytes).text, bpe->slots[slot], number);
     char *copy = fum_arena_alloc(bpe->arena, bytes + 1, 1);
     if (!copy) return fum_error_set(err, FUM_ERR_NOMEM, "%s: out of memory for the pieces", where);
     memcpy(copy, piece, bytes);
@@ -156,10 +157,10 @@ enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const char *left, size_t 
     if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
         return fum_error_set(
             err, FUM_ERR_FORMAT,
-            "%s: merge %d ('%.*s' + '%.*s') uses or makes a piece that the vocabulary does not have; "
+            "%s: merge %d ('%s' + '%s') uses or makes a piece that the vocabulary does not have; "
             "do the two files belong together?",
-            where, rank + 1, (int)(left_bytes < 40 ? left_bytes : 40), left,
-            (int)(right_bytes < 40 ? right_bytes : 40), right);
+            where, rank + 1, fum_text_show_bytes(left, left_bytes).text,
+            fum_text_show_bytes(right, right_bytes).text);
     // A pair that is listed twice keeps its later rank, as in the reference.
     bpe->merges[merge_slot(bpe, ids[0], ids[1])] = (struct fum_bpe_merge){ids[0], ids[1], rank, ids[2]};
     return FUM_OK;

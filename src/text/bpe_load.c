@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "text/unicode.h"
 
 #include <string.h>
@@ -34,8 +35,8 @@ static enum fum_result add_pair(struct fum_bpe *bpe, const char *line, size_t by
     const char *space = memchr(line, ' ', bytes);
     if (!space || memchr(space + 1, ' ', bytes - (size_t)(space + 1 - line)))
         return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: merge %d is '%.*s', not two pieces with a space between them", where,
-                             rank + 1, (int)(bytes < 40 ? bytes : 40), line);
+                             "%s: merge %d is '%s', not two pieces with a space between them", where,
+                             rank + 1, fum_text_show_bytes(line, bytes).text);
     size_t left = (size_t)(space - line);
     return fum_bpe_add_merge(bpe, line, left, space + 1, bytes - left - 1, rank, where, err);
 }
@@ -52,8 +53,8 @@ static enum fum_result add_vocabulary(struct fum_bpe *bpe, const cJSON *vocab, c
     const cJSON *item;
     cJSON_ArrayForEach(item, vocab) {
         if (!cJSON_IsNumber(item))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: the id of piece '%.40s' is not a number", where,
-                                 item->string);
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: the id of piece '%s' is not a number", where,
+                                 fum_text_show(item->string).text);
         result = fum_bpe_add_piece(bpe, item->string, strlen(item->string), item->valuedouble, where, err);
         if (result) return result;
     }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,8 @@ static enum fum_result load_vocabulary(fum_tokenizer **tokenizer, struct folder 
             result = fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory");
         else if (strcmp(type, "BPE"))
             result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                                   "%s: a tokenizer of type %.20s; only CLIP's BPE is known", where, type);
+                                   "%s: a tokenizer of type %s; only CLIP's BPE is known", where,
+                                   fum_text_show(type).text);
         else
             result = fum_bpe_from_json(&bpe, cJSON_GetObjectItemCaseSensitive(model, "vocab"),
                                        cJSON_GetObjectItemCaseSensitive(model, "merges"), where, err);
@@ -73,8 +75,8 @@ static enum fum_result check_token(const cJSON *token, const char *text, struct 
     static const char *const flags[] = {"lstrip", "rstrip", "single_word"};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (fum_json_bool(token, flags[i], false))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                                 "token '%.40s' asks for %s, which is not supported", text, flags[i]);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "token '%s' asks for %s, which is not supported",
+                                 fum_text_show(text).text, flags[i]);
     return FUM_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "text/install_paths.h"
 
 #include <stdlib.h>
@@ -71,14 +72,14 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
         if (known >= 0 || id < 0)
             id = known >= 0 ? known : tokenizer->id_limit;
         else if (fum_tokenizer_piece(tokenizer, id))
-            return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "added token '%.40s' has id %d, which is that of '%.40s'", text, id,
-                                 fum_tokenizer_piece(tokenizer, id));
+            return fum_error_set(err, FUM_ERR_FORMAT, "added token '%s' has id %d, which is that of '%s'",
+                                 fum_text_show(text).text, id,
+                                 fum_text_show(fum_tokenizer_piece(tokenizer, id)).text);
         if (id >= FUM_TOKEN_MAX_ID || tokenizer->special_count >= MAX_SPECIALS || !*text)
             return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "added token '%.40s' has id %d; at most %d tokens may be added, "
+                                 "added token '%s' has id %d; at most %d tokens may be added, "
                                  "none empty, with ids below %d",
-                                 text, id, MAX_SPECIALS, FUM_TOKEN_MAX_ID);
+                                 fum_text_show(text).text, id, MAX_SPECIALS, FUM_TOKEN_MAX_ID);
         if (!fum_grow((void **)&tokenizer->specials, &tokenizer->special_capacity, tokenizer->special_count,
                       sizeof(*tokenizer->specials)))
             goto out_of_memory;
@@ -91,7 +92,8 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
     special->is_normalized = is_normalized;
     if (set_points(special)) return FUM_OK;
 out_of_memory:
-    return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for token '%.40s'", text);
+    return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for token '%s'",
+                         fum_text_show(text).text);
 }
 
 static void set_role(fum_tokenizer *tokenizer, enum fum_token_role role, int32_t id) {
@@ -114,8 +116,8 @@ static void set_role(fum_tokenizer *tokenizer, enum fum_token_role role, int32_t
 enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_role role, const char *text,
                                        bool is_normalized, struct fum_error *err) {
     if (fum_tokenizer_find(tokenizer, text) < 0)
-        return fum_error_set(err, FUM_ERR_FORMAT, "the vocabulary has no piece '%.40s', which is the %s",
-                             text, fum_token_roles[role].key);
+        return fum_error_set(err, FUM_ERR_FORMAT, "the vocabulary has no piece '%s', which is the %s",
+                             fum_text_show(text).text, fum_token_roles[role].key);
     enum fum_result result = fum_tokenizer_add_special(tokenizer, text, -1, is_normalized, err);
     if (!result) set_role(tokenizer, role, fum_tokenizer_find_special(tokenizer, text)->id);
     return result;
@@ -214,7 +216,7 @@ enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *p
         result =
             own && *own
                 ? fum_error_set(err, FUM_ERR_IO,
-                                "FUMAROLE_CLIP_VOCAB: %.200s does not hold %s; "
+                                "FUMAROLE_CLIP_VOCAB: %s does not hold %s; "
                                 "fumarole-clip-vocab (in the sources: scripts/clip-vocab) fetches it",
                                 own, clip_file)
                 : fum_error_set(err, FUM_ERR_IO,

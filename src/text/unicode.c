@@ -8,58 +8,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { FIRST_COMBINING = 0x300, REPLACEMENT = 0xfffd, SHORT_RUN = 32 };
+enum { FIRST_COMBINING = 0x300, SHORT_RUN = 32 };
 
 bool fum_code_points_add(struct fum_code_points *points, uint32_t code) {
     if (!fum_grow((void **)&points->at, &points->capacity, points->count, sizeof(*points->at))) return false;
     points->at[points->count++] = code;
     return true;
-}
-
-// How many continuation bytes follow `lead`, and the range of the first of them (the others are 80..BF); 0
-// for ASCII and -1 for a byte that starts nothing. Unicode standard, table 3-7.
-static int sequence_of(uint8_t lead, uint8_t *low, uint8_t *high) {
-    *low = 0x80, *high = 0xbf;
-    if (lead < 0x80) return 0;
-    if (lead < 0xc2 || lead > 0xf4) return -1;
-    if (lead < 0xe0) return 1;
-    if (lead < 0xf0) {
-        if (lead == 0xe0) *low = 0xa0;
-        if (lead == 0xed) *high = 0x9f;
-        return 2;
-    }
-    if (lead == 0xf0) *low = 0x90;
-    if (lead == 0xf4) *high = 0x8f;
-    return 3;
-}
-
-uint32_t fum_utf8_next(const char *text, size_t bytes, size_t *used) {
-    static const uint8_t lead_mask[4] = {0x7f, 0x1f, 0x0f, 0x07};
-    uint8_t lead = (uint8_t)text[0], low, high;
-    int more = sequence_of(lead, &low, &high);
-    *used = 1;
-    if (more < 0) return REPLACEMENT;
-    uint32_t code = lead & lead_mask[more];
-    for (int i = 0; i < more; i++) {
-        uint8_t byte = *used < bytes ? (uint8_t)text[*used] : 0;
-        if (byte < low || byte > high) return REPLACEMENT;
-        code = code << 6 | (byte & 0x3f);
-        (*used)++;
-        low = 0x80, high = 0xbf;
-    }
-    return code;
-}
-
-size_t fum_utf8_put(char *out, uint32_t code) {
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    size_t bytes = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const uint8_t lead[5] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = bytes - 1; i; i--, code >>= 6) out[i] = (char)(0x80 | (code & 0x3f));
-    out[0] = (char)(lead[bytes] | code);
-    return bytes;
 }
 
 bool fum_utf8_decode(struct fum_code_points *points, const char *text, size_t bytes) {

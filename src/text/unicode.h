@@ -1,9 +1,10 @@
-// Code points: UTF-8 both ways, the classes and lower case that the CLIP tokenizer asks for, and NFC. All
+// Code points: the classes and lower case that the CLIP tokenizer asks for, and NFC. All
 // results are those of the reference tokenizer's Unicode data, whichever utf8proc is installed.
 #ifndef FUM_TEXT_UNICODE_H
 #define FUM_TEXT_UNICODE_H
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 enum fum_char_class { FUM_CHAR_OTHER, FUM_CHAR_LETTER, FUM_CHAR_NUMBER, FUM_CHAR_SPACE };
 
@@ -14,11 +15,6 @@ struct fum_code_points {
 };
 bool fum_code_points_add(struct fum_code_points *points, uint32_t code);
 
-// The code point at text[0]; *used (1 to 4) bytes were read. Bytes that are not UTF-8 give U+FFFD, one for
-// each longest start of a valid sequence, as Python's errors="replace" does. `bytes` is at least 1.
-uint32_t fum_utf8_next(const char *text, size_t bytes, size_t *used);
-// Writes 1 to 4 bytes and returns how many.
-size_t fum_utf8_put(char *out, uint32_t code);
 // Appends all of `text`. False when memory is out.
 bool fum_utf8_decode(struct fum_code_points *points, const char *text, size_t bytes);
 

@@ -167,7 +167,7 @@ static void names_what_is_wrong(void **state) {
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
          "\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
          2, "tensor x is there twice"},
-        {"{\"x\\ny\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "tensor x?y: has no dtype"},
+        {"{\"x\\ny\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "tensor x\\ny: has no dtype"},
         {"{\"x\":[]}", 0, "not an object"},
         {"{\"__metadata__\":3}", 0, "__metadata__"},
         {"{\"__metadata__\":{\"a\":3}}", 0, "__metadata__ a is not a text"},

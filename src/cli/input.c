@@ -1,0 +1,112 @@
+// Text that a user hands over: a file, standard input, or the lines of either.
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char byte_order_mark[] = "\xef\xbb\xbf";
+enum { MARK_BYTES = sizeof byte_order_mark - 1 };
+
+// Drops the mark that Windows editors put before UTF-8 text; returns the new length.
+static size_t drop_mark(char *text, size_t bytes) {
+    if (bytes < MARK_BYTES || memcmp(text, byte_order_mark, MARK_BYTES) != 0)
+        return bytes;
+    memmove(text, text + MARK_BYTES, bytes - MARK_BYTES);
+    return bytes - MARK_BYTES;
+}
+
+// Reads to the end; NULL after an error, which it prints.
+static char *read_all(FILE *file, const char *where, size_t limit, size_t *bytes) {
+    size_t capacity = 0, used = 0;
+    char *text = NULL;
+    do {
+        if (capacity - used < 2) {
+            capacity = capacity ? capacity * 2 : 4096;
+            if (capacity > limit + 2) // one byte more than is allowed, and the NUL
+                capacity = limit + 2;
+            char *grown = realloc(text, capacity);
+            if (!grown) {
+                cli_fail("%s: no memory for its text", where);
+                goto error;
+            }
+            text = grown;
+        }
+        used += fread(text + used, 1, capacity - 1 - used, file);
+        if (used > limit) {
+            cli_fail("%s: more than %zu bytes of text", where, limit);
+            goto error;
+        }
+    } while (!feof(file) && !ferror(file));
+    if (ferror(file)) {
+        cli_fail("%s: %s", where, strerror(errno));
+        goto error;
+    }
+    *bytes = drop_mark(text, used);
+    text[*bytes] = 0;
+    return text;
+error:
+    free(text);
+    return NULL;
+}
+
+char *cli_read_text(const char *path, size_t limit, size_t *bytes) {
+    const char *where = path ? path : "standard input";
+    FILE *file = path ? fopen(path, "rb") : stdin;
+    if (!file) {
+        cli_fail("%s: %s", where, strerror(errno));
+        return NULL;
+    }
+    char *text = read_all(file, where, limit, bytes);
+    if (path)
+        fclose(file);
+    return text;
+}
+
+size_t cli_trim_newline(char *text, size_t bytes) {
+    if (bytes > 0 && text[bytes - 1] == '\n')
+        bytes--;
+    if (bytes > 0 && text[bytes - 1] == '\r')
+        bytes--;
+    text[bytes] = 0;
+    return bytes;
+}
+
+static bool reserve(struct cli_line *line) {
+    const size_t limit = (size_t)64 << 20;
+    if (line->capacity - line->bytes >= 2)
+        return true;
+    size_t capacity = line->capacity ? line->capacity * 2 : 4096;
+    char *grown = capacity <= limit ? realloc(line->text, capacity) : NULL;
+    if (!grown) {
+        line->failure = capacity <= limit ? "no memory for the line" : "the line is too long";
+        return false;
+    }
+    line->text = grown;
+    line->capacity = capacity;
+    return true;
+}
+
+bool cli_read_line(FILE *file, struct cli_line *line) {
+    int c = 0;
+    line->bytes = 0;
+    line->number++;
+    while (c != '\n') {
+        if (!reserve(line))
+            return false;
+        c = getc(file);
+        if (c == EOF)
+            break;
+        line->text[line->bytes++] = (char)c;
+    }
+    if (ferror(file)) {
+        line->failure = strerror(errno);
+        return false;
+    }
+    if (c == EOF && line->bytes == 0)
+        return false;
+    if (line->number == 1)
+        line->bytes = drop_mark(line->text, line->bytes);
+    line->bytes = cli_trim_newline(line->text, line->bytes);
+    return true;
+}

@@ -1,0 +1,29 @@
+// JSON for the program: tells memory that was refused from a text that is no JSON, both NULL to cJSON.
+#include "cli.h"
+
+#include <cjson/cJSON.h>
+
+#include <stdlib.h>
+
+static bool refused;
+
+static void *allocate(size_t bytes) {
+    void *p = malloc(bytes);
+    refused = refused || !p;
+    return p;
+}
+
+// The hooks are the whole process's: the program may set them, the library may not.
+void cli_json_init(void) {
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate, .free_fn = free});
+}
+
+enum cli_json cli_json_parse(cJSON **json, const char *text, size_t bytes, size_t *end) {
+    const char *stopped = text;
+    refused = false;
+    *json = cJSON_ParseWithLengthOpts(text, bytes, &stopped, 0);
+    *end = (size_t)(stopped - text);
+    if (*json)
+        return CLI_JSON_GOOD;
+    return refused ? CLI_JSON_NO_MEMORY : CLI_JSON_BAD;
+}

@@ -1,0 +1,99 @@
+// Everything the program says. Names and texts of models, drivers, files and arguments are escaped here, so
+// that one line stays one line and no text steers the terminal.
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_escaped(FILE *file, const char *text, size_t bytes) {
+    char local[1024];
+    size_t needed = fum_text_escape(local, sizeof local, text, bytes);
+    char *longer = needed < sizeof local ? NULL : malloc(needed + 1);
+    if (longer)
+        fum_text_escape(longer, needed + 1, text, bytes);
+    fputs(longer ? longer : local, file);
+    free(longer);
+}
+
+// Without memory for a long text its end is lost.
+static void put(FILE *file, const char *fmt, va_list args) {
+    char local[1024];
+    va_list again;
+    va_copy(again, args);
+    int formatted = vsnprintf(local, sizeof local, fmt, args);
+    size_t bytes = formatted > 0 ? (size_t)formatted : 0;
+    char *longer = bytes < sizeof local ? NULL : malloc(bytes + 1);
+    if (longer)
+        vsnprintf(longer, bytes + 1, fmt, again);
+    else if (bytes >= sizeof local)
+        bytes = sizeof local - 1;
+    print_escaped(file, longer ? longer : local, bytes);
+    free(longer);
+    va_end(again);
+}
+
+void cli_put(FILE *file, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    put(file, fmt, args);
+    va_end(args);
+}
+
+void cli_put_line(FILE *file, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    put(file, fmt, args);
+    va_end(args);
+    fputc('\n', file);
+}
+
+struct cli_shown cli_show(const char *text) {
+    struct cli_shown shown;
+    const size_t room = sizeof shown.text - sizeof "…";
+    if (fum_text_escape(shown.text, room + 1, text, strlen(text)) > room)
+        strcat(shown.text, "…");
+    return shown;
+}
+
+// ---- failures ----
+
+int cli_fail(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    fputs("fumarole: ", stderr);
+    put(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_misuse(const struct cli_command *command, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    fprintf(stderr, "fumarole: %s: ", command->name);
+    put(stderr, fmt, args);
+    fprintf(stderr, " (see fumarole %s --help)\n", command->name);
+    va_end(args);
+    return CLI_USAGE;
+}
+
+int cli_fail_result(enum fum_result result, const struct fum_error *err) {
+    if (result == FUM_ERR_CANCELLED) {
+        fputs("fumarole: stopped\n", stderr);
+        return cli_interrupted_status();
+    }
+    cli_fail("%s", err->text[0] ? err->text : fum_result_name(result));
+    return result == FUM_ERR_ARG ? CLI_USAGE : CLI_FAILED;
+}
+
+// ---- the library's messages ----
+
+static void write_log(void *user, enum fum_log_level level, const char *message) {
+    (void)user;
+    cli_put_line(stderr, "%s%s", level <= FUM_LOG_WARN ? "fumarole: " : "", message);
+}
+
+struct fum_log cli_log(bool verbose) {
+    return (struct fum_log){.fn = write_log, .level = verbose ? FUM_LOG_INFO : FUM_LOG_WARN};
+}
