@@ -69,6 +69,15 @@ static enum fum_result read_real(double *out, const cJSON *object, const char *k
     return FUM_OK;
 }
 
+// Reads a number between two others, which are excluded.
+static enum fum_result read_within(double *out, const cJSON *object, const char *key, double least, double most,
+                                   struct fum_error *err) {
+    enum fum_result result = read_real(out, object, key, err);
+    if (result || !given(object, key) || (*out > least && *out < most)) return result;
+    return fum_error_set(err, FUM_ERR_FORMAT, "scheduler_config.json: %s is %g, but must be above %g and below %g", key,
+                         *out, least, most);
+}
+
 static enum fum_result read_whole(int *out, const cJSON *object, const char *key, struct fum_error *err) {
     double value = *out;
     enum fum_result result = read_real(&value, object, key, err);
@@ -188,15 +197,16 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
     struct {
         const char *key;
         double *out;
+        double least, most; // both excluded
     } reals[] = {
-        {"beta_start", &c.beta_start},
-        {"beta_end", &c.beta_end},
-        {"clip_sample_range", &c.clip_sample_range},
-        {"sigma_min", &c.sigma_min},
-        {"sigma_max", &c.sigma_max},
-        {"sigma_data", &c.sigma_data},
-        {"rho", &c.rho},
-        {"timestep_scaling", &c.timestep_scaling},
+        {"beta_start", &c.beta_start, 0, 1},
+        {"beta_end", &c.beta_end, 0, 1},
+        {"clip_sample_range", &c.clip_sample_range, 0, INFINITY},
+        {"sigma_min", &c.sigma_min, -INFINITY, INFINITY},
+        {"sigma_max", &c.sigma_max, -INFINITY, INFINITY},
+        {"sigma_data", &c.sigma_data, -INFINITY, INFINITY},
+        {"rho", &c.rho, -INFINITY, INFINITY},
+        {"timestep_scaling", &c.timestep_scaling, -INFINITY, INFINITY},
     };
     struct {
         const char *key;
@@ -228,7 +238,7 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
     if (result == FUM_OK) result = read_choices(&c, object, err);
     if (result == FUM_OK) result = read_texts(&c, object, err);
     for (size_t i = 0; i < sizeof reals / sizeof *reals && result == FUM_OK; i++)
-        result = read_real(reals[i].out, object, reals[i].key, err);
+        result = read_within(reals[i].out, object, reals[i].key, reals[i].least, reals[i].most, err);
     for (size_t i = 0; i < sizeof wholes / sizeof *wholes && result == FUM_OK; i++)
         result = read_whole(wholes[i].out, object, wholes[i].key, err);
     for (size_t i = 0; i < sizeof switches / sizeof *switches && result == FUM_OK; i++)

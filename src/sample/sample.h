@@ -145,9 +145,9 @@ struct fum_sample_program {
     struct fum_sample_eval *eval;
 };
 
-// Errors: FUM_ERR_ARG for an unknown name or a bad number, FUM_ERR_UNSUPPORTED for a combination that has no
-// meaning (ddim on karras, epsilon prediction at zero terminal SNR), FUM_ERR_NOMEM. *program is NULL on
-// error.
+// Errors: FUM_ERR_ARG for an unknown name or a bad number, FUM_ERR_FORMAT for a bad number of the configuration,
+// FUM_ERR_UNSUPPORTED for a combination that has no meaning (ddim on karras, epsilon prediction at zero terminal SNR),
+// FUM_ERR_NOMEM. *program is NULL on error.
 enum fum_result fum_sample_create(struct fum_sample_program **program, const struct fum_sample_params *params,
                                   struct fum_error *err);
 void fum_sample_destroy(struct fum_sample_program **program);

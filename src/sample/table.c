@@ -249,7 +249,7 @@ static enum fum_result check_edm(struct fum_sample_plan *plan) {
     const struct fum_sample_config *c = &plan->c;
     bool good = c->sigma_min > 0 && c->sigma_max > c->sigma_min && c->sigma_max <= 1e6 && c->sigma_data > 0 && c->rho > 0;
     if (good) return FUM_OK;
-    return fum_error_set(plan->err, FUM_ERR_ARG,
+    return fum_error_set(plan->err, FUM_ERR_FORMAT,
                          "the scheduler's sigma_min %g, sigma_max %g, sigma_data %g or rho %g is out of range",
                          c->sigma_min, c->sigma_max, c->sigma_data, c->rho);
 }
@@ -258,7 +258,7 @@ static enum fum_result check_config(struct fum_sample_plan *plan) {
     const struct fum_sample_config *c = &plan->c;
     const char *name = plan->sampler->name;
     if (c->num_train_timesteps < 1 || c->num_train_timesteps > FUM_SAMPLE_MAX_TRAIN)
-        return fum_error_set(plan->err, FUM_ERR_ARG, "num_train_timesteps is %d; it must be 1 to %d",
+        return fum_error_set(plan->err, FUM_ERR_FORMAT, "num_train_timesteps is %d; it must be 1 to %d",
                              c->num_train_timesteps, FUM_SAMPLE_MAX_TRAIN);
     if (plan->steps < 1 || plan->steps > c->num_train_timesteps)
         return fum_error_set(plan->err, FUM_ERR_ARG, "sampler %s cannot take %d steps: use 1 to %d", name,
@@ -266,7 +266,7 @@ static enum fum_result check_config(struct fum_sample_plan *plan) {
     bool real =
         c->beta_schedule == FUM_BETAS_SQUAREDCOS || (c->beta_start > 0 && c->beta_end < 1 && c->beta_end > 0);
     if (!real || !(c->clip_sample_range > 0))
-        return fum_error_set(plan->err, FUM_ERR_ARG,
+        return fum_error_set(plan->err, FUM_ERR_FORMAT,
                              "the scheduler's beta_start %g, beta_end %g or clip_sample_range %g "
                              "is out of range",
                              c->beta_start, c->beta_end, c->clip_sample_range);

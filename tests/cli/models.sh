@@ -53,6 +53,11 @@ model refiner
 sed -i 's/CLIPTextModelWithProjection/CLIPTextModel/' m/model_index.json
 expect 0 'Stable Diffusion XL refiner' info m # its weights hold a projection
 
+model sd1
+put scheduler/scheduler_config.json beta_end 1
+expect 1 'scheduler_config.json: beta_end is 1, but must be above 0 and below 1' info m
+expect 1 'scheduler_config.json: beta_end is 1' generate -m m heart
+
 # fumarole.json is a configuration like the others.
 # settings KEY VALUE PATTERN: refused with that value among the defaults.
 settings() {

@@ -183,7 +183,7 @@ static void settings_files_are_read(void **state) {
     assert_int_equal(read_config(&c, "{}", &err), FUM_OK);
     params = (struct fum_sample_params){.steps = 4, .config = c};
     params.config.beta_end = 3;
-    assert_int_equal(create(params, NULL), FUM_ERR_ARG);
+    assert_int_equal(create(params, NULL), FUM_ERR_FORMAT);
     params.config.beta_end = NAN;
     params.config.num_train_timesteps = 0; // unset
     assert_int_equal(create(params, NULL), FUM_OK);
@@ -335,7 +335,7 @@ static void edm_levels_serve_every_sampler(void **state) {
     params = sd(NULL, NULL, 5);
     strcpy(params.config.class_name, "EDMEulerScheduler");
     params.config.sigma_min = 90;
-    assert_int_equal(create(params, text), FUM_ERR_ARG);
+    assert_int_equal(create(params, text), FUM_ERR_FORMAT);
     assert_non_null(strstr(text, "sigma_min 90"));
 }
 
