@@ -338,7 +338,7 @@ static enum fum_result detect(struct fum_checkpoint *c, const struct golden *g, 
         if (!without || !strstr(g->tensors[i].name, without)) some.tensors[some.count++] = g->tensors[i];
     if (more)
         some.tensors[some.count++] =
-            (struct fum_safetensors_tensor){more, in_memory(FUM_F32, 1, g->tensors[0].view.data, 1)};
+            (struct fum_safetensors_tensor){more, in_memory(FUM_F32, 2, g->tensors[0].view.data, 1, 1)};
     fum_loader *loader = golden_file(&some, "some.safetensors", text);
     enum fum_result result = fum_checkpoint_detect(c, loader, err);
     fum_loader_close(&loader);
@@ -400,6 +400,28 @@ static void edm_noise_levels_are_read(void **state) {
     assert_true(number(c.scheduler, "sigma_data") == 1);
     fum_checkpoint_free(&c);
     g.count = count;
+    golden_close(&g);
+}
+
+static void conditions_follow_the_tensors(void **state) {
+    (void)state;
+    static const char *const tensors[][2] = {
+        {"model.diffusion_model.label_emb.weight", "num_class_embeds"},
+        {"model.diffusion_model.time_embed.cond_proj.weight", "time_cond_proj_dim"},
+    };
+    static struct golden g;
+    golden_open(&g, "sd1");
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
+        struct fum_error err = {0};
+        struct fum_checkpoint c;
+        assert_ok(detect(&c, &g, NULL, tensors[i][0], NULL, &err), err);
+        assert_true(fum_json_number(c.unet, tensors[i][1], 0) == 1);
+        assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""), i ? "LCMScheduler" : "PNDMScheduler");
+        fum_checkpoint_free(&c);
+        assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+        assert_false(cJSON_HasObjectItem(c.unet, tensors[i][1]));
+        fum_checkpoint_free(&c);
+    }
     golden_close(&g);
 }
 
@@ -567,6 +589,7 @@ int main(void) {
         cmocka_unit_test(a_parts_own_file),
         cmocka_unit_test(finds_factors_of_weights),
         cmocka_unit_test(finds_both_projections),
+        cmocka_unit_test(conditions_follow_the_tensors),
         cmocka_unit_test(prediction_follows_the_evidence),
         cmocka_unit_test(edm_statistics_are_read),
         cmocka_unit_test(edm_noise_levels_are_read),
