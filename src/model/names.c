@@ -484,7 +484,8 @@ bool fum_names_ignorable(const char *name) {
     static const char *const ends[] = {
         "position_ids",    "logit_scale", "attn_mask",           "logvar",
         "v_pred",          "ztsnr",       "edm_vpred.sigma_max", "edm_vpred.sigma_min",
-        "denoiser.sigmas", "global_step", "scale_factor",
+        "denoiser.sigmas", "global_step", "scale_factor",        "edm_mean",
+        "edm_std",
         // Beside scaled weights: their factors, which the weights' names find, those of activations, and markers.
         "scale_weight",    "weight_scale", "scale_input",        "input_scale",
         "scaled_fp8",      "comfy_quant",

@@ -362,6 +362,7 @@ static void edm_statistics_are_read(void **state) {
     g.tensors[count + 1] = (struct fum_safetensors_tensor){"edm_std", in_memory(FUM_F32, 1, std, 4)};
     g.count += 2;
     assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+    assert_true(fum_names_ignorable("edm_mean") && fum_names_ignorable("edm_std")); // read, so not left over
     assert_true(c.edm);
     assert_string_equal(c.prediction, "epsilon");
     assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""), "EDMDPMSolverMultistepScheduler");
