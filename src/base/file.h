@@ -14,6 +14,12 @@ struct fum_file;
 enum fum_result fum_file_open(struct fum_file **file, const char *path, struct fum_error *err);
 void fum_file_close(struct fum_file **file);
 uint64_t fum_file_size(const struct fum_file *file); // when it was opened
+// Which file it is and when it last changed, as the system counts both: differs after every write and replacement.
+struct fum_file_stamp {
+    uint64_t device, file, size;
+    int64_t modified;
+};
+struct fum_file_stamp fum_file_stamp(const struct fum_file *file); // when it was opened
 // Reads `bytes` bytes from `offset` on. An error when the file ends before.
 enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,
                                  struct fum_error *err);

@@ -15,6 +15,7 @@
 struct fum_file {
     int fd;
     uint64_t size;
+    struct fum_file_stamp stamp;
     char *path;
 };
 
@@ -55,6 +56,7 @@ enum fum_result fum_file_open(struct fum_file **file, const char *path, struct f
     }
     if ((result = check_regular(&st, path, err))) goto error;
     f->size = (uint64_t)st.st_size;
+    f->stamp = (struct fum_file_stamp){(uint64_t)st.st_dev, (uint64_t)st.st_ino, f->size, (int64_t)st.st_mtime};
     return FUM_OK;
 error:
     fum_file_close(file);
@@ -71,6 +73,10 @@ void fum_file_close(struct fum_file **file) {
 
 uint64_t fum_file_size(const struct fum_file *file) {
     return file->size;
+}
+
+struct fum_file_stamp fum_file_stamp(const struct fum_file *file) {
+    return file->stamp;
 }
 
 enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,

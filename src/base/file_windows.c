@@ -61,6 +61,7 @@ enum fum_result fum_path_make_dir(const char *path, struct fum_error *err) {
 struct fum_file {
     HANDLE handle;
     uint64_t size;
+    struct fum_file_stamp stamp;
     char *path;
 };
 
@@ -88,6 +89,7 @@ static enum fum_result check_regular(HANDLE handle, const char *path, struct fum
 
 enum fum_result fum_file_open(struct fum_file **file, const char *path, struct fum_error *err) {
     LARGE_INTEGER size;
+    BY_HANDLE_FILE_INFORMATION info;
     struct fum_file *f = *file = fum_calloc(1, sizeof *f);
     if (f) {
         f->handle = INVALID_HANDLE_VALUE;
@@ -101,9 +103,13 @@ enum fum_result fum_file_open(struct fum_file **file, const char *path, struct f
     f->handle = open_to_read(path);
     if (f->handle == INVALID_HANDLE_VALUE) result = io_error(err, "open", path);
     if (!result) result = check_regular(f->handle, path, err);
-    if (!result && !GetFileSizeEx(f->handle, &size)) result = io_error(err, "open", path);
+    if (!result && !(GetFileSizeEx(f->handle, &size) && GetFileInformationByHandle(f->handle, &info)))
+        result = io_error(err, "open", path);
     if (result) goto error;
     f->size = (uint64_t)size.QuadPart;
+    f->stamp = (struct fum_file_stamp){
+        info.dwVolumeSerialNumber, (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow, f->size,
+        (int64_t)info.ftLastWriteTime.dwHighDateTime << 32 | info.ftLastWriteTime.dwLowDateTime};
     return FUM_OK;
 error:
     fum_file_close(file);
@@ -120,6 +126,10 @@ void fum_file_close(struct fum_file **file) {
 
 uint64_t fum_file_size(const struct fum_file *file) {
     return file->size;
+}
+
+struct fum_file_stamp fum_file_stamp(const struct fum_file *file) {
+    return file->stamp;
 }
 
 enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,

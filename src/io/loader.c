@@ -279,6 +279,10 @@ const char *fum_loader_file(const fum_loader *l, size_t file) {
     return l->files[file].path;
 }
 
+const struct fum_file *fum_loader_open_file(const fum_loader *l, size_t file) {
+    return l->files[file].open;
+}
+
 uint64_t fum_loader_file_bytes(const fum_loader *l) {
     uint64_t sum = 0;
     for (size_t i = 0; i < l->file_count; i++) sum += l->files[i].bytes;

@@ -41,6 +41,7 @@ size_t fum_loader_count_prefix(const fum_loader *loader, const char *prefix, siz
 const char *fum_loader_path(const fum_loader *loader);
 size_t fum_loader_file_count(const fum_loader *loader);
 const char *fum_loader_file(const fum_loader *loader, size_t file);
+const struct fum_file *fum_loader_open_file(const fum_loader *loader, size_t file); // NULL: in memory
 uint64_t fum_loader_file_bytes(const fum_loader *loader);
 
 // Text that the file carries about itself (safetensors' __metadata__); NULL when the key is not there.

@@ -180,10 +180,12 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     uint64_t seed = run->params->seed + (uint64_t)index;
     float *planes = fum_alloc(pixels * channels, sizeof *planes);
     uint8_t *rgb = fum_alloc((size_t)run->width * (size_t)run->height, 3);
-    char *text = fum_parameters_text(pipe, run, seed);
+    char *text = NULL;
     enum fum_result result = FUM_OK;
-    if (!planes || !rgb || !text) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
+    if (!planes || !rgb) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
     else result = decode(pipe, run, &(struct picture){index, latents, rgb}, err);
+    if (!result && !(text = fum_parameters_text(pipe, run, seed)))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture's parameters");
     if (!result) {
         for (size_t c = 0; c < channels; c++)
             for (size_t p = 0; p < pixels; p++) planes[c * pixels + p] = latents[p * channels + c];
@@ -249,6 +251,8 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
     }
     if ((result = fum_budget_check(pipe, &run, err))) goto done;
     if ((result = prepare(pipe, &run, err))) goto done;
+    // The weights have just been read, so the system still holds them, and the device computes meanwhile.
+    if (!pipe->hash && (result = fum_model_hash_begin(&pipe->hash, pipe->model, err))) goto done;
     for (int first = 0; first < run.count && !result; first += run.batch) {
         result = latents_of(pipe, &run, first, latents, err);
         for (int b = 0; b < run.batch && first + b < run.count && !result; b++)

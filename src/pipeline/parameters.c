@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_EXTRAS = 8, MAX_MODEL_NAME = 256 };
+enum { MAX_EXTRAS = 8, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
 
 // What A1111 has no field for, and eta, which it writes where it is not the sampler's own.
 struct extras {
@@ -48,9 +48,11 @@ static const char *model_name(const fum_pipeline *pipe, char text[MAX_MODEL_NAME
 
 char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {
     const struct fum_generate_params *p = run->params;
-    char name[MAX_MODEL_NAME];
+    char name[MAX_MODEL_NAME], hash[HASH_DIGITS + 1];
+    const char *digest = fum_model_hash_wait(pipe->hash);
     struct extras extras;
     collect_extras(pipe, run, &extras);
+    snprintf(hash, sizeof hash, "%s", digest ? digest : "");
     return fum_image_format_parameters(&(struct fum_image_parameters){
         .prompt = p->prompt,
         .negative = p->negative,
@@ -61,6 +63,7 @@ char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, u
         .seed = seed,
         .width = run->width,
         .height = run->height,
+        .model_hash = digest ? hash : NULL,
         .model = model_name(pipe, name),
         .clip_skip = run->clip_skip,
         .rng = p->rng == FUM_RNG_CPU ? "CPU" : "NV",

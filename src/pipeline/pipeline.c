@@ -104,6 +104,7 @@ void fum_pipeline_destroy(fum_pipeline **pipeline) {
     fum_weights_destroy(&pipe->unet_weights);
     fum_weights_destroy(&pipe->vae_weights);
     context_clear(&pipe->context);
+    fum_model_hash_end(&pipe->hash);
     fum_free(pipe);
     *pipeline = NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "graph/executable.h"
 #include "model/model.h"
+#include "model/model_hash.h"
 
 enum { FUM_MAX_BATCH = 64 };
 
@@ -80,6 +81,7 @@ struct fum_pipeline {
     struct fum_run_times times;
     const struct fum_run *run; // while one is decoded for its caller; NULL: nothing is reported
     int image;                 // of it
+    struct fum_model_hash *hash; // begun with the first picture; NULL for models without files
 };
 
 // fum_graph_check for a graph of `part`. What a sound model cannot build at this size is FUM_ERR_UNSUPPORTED, not a wrong

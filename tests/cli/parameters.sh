@@ -36,7 +36,7 @@ model="$work/my: model, v1"
 draw quoted cat
 
 cat >check.py <<'E2'
-import glob, json, re, struct
+import glob, hashlib, json, re, struct, sys
 
 # The rules of A1111's parse_generation_parameters and the names that it looks samplers and schedules up by.
 RE_PARAM = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -102,6 +102,9 @@ wanted = {"Steps": "2", "CFG scale": "7", "Seed": "42", "Size-1": "16", "Size-2"
           "Sampler": "PLMS", "Schedule type": "Automatic", "Timestep spacing": "leading", "Prediction type": "epsilon",
           "Precision": "f32"}
 assert wanted.items() <= fields.items(), fields
+files = sorted(glob.glob(glob.escape(sys.argv[1]) + "/*/*.safetensors"))
+digests = "".join(hashlib.sha256(open(file, "rb").read()).hexdigest() for file in files)
+assert len(files) == 3 and fields["Model hash"] == hashlib.sha256(digests.encode()).hexdigest()[:10], fields
 assert re.fullmatch(r"fumarole \d+\.\d+\.\d+", fields["Version"]), fields
 
 prompt, negative, fields = read("all.png")
@@ -113,4 +116,4 @@ fields = read("ddim.png")[2]
 assert fields["Eta DDIM"] == "0.3" and fields["Weight type"] == "q8_0", fields
 assert read("quoted.png")[2]["Model"] == "my: model, v1"
 E2
-python3 check.py && echo "parameters are read back"
+python3 check.py "$model" && echo "parameters are read back"

@@ -1,0 +1,23 @@
+// SHA-256 (FIPS 180-4).
+#ifndef FUM_BASE_SHA256_H
+#define FUM_BASE_SHA256_H
+
+#include <fumarole/core.h>
+
+enum { FUM_SHA256_BYTES = 32, FUM_SHA256_TEXT = 65 };
+
+struct fum_sha256 {
+    uint32_t h[8];
+    uint64_t bytes;     // taken so far
+    uint8_t block[64];  // holds the last bytes % 64 of them
+};
+
+void fum_sha256_begin(struct fum_sha256 *sha);
+void fum_sha256_add(struct fum_sha256 *sha, const void *data, size_t bytes);
+// Writes the digest as lower-case hexadecimal digits; ends the computation.
+void fum_sha256_end(struct fum_sha256 *sha, char text[FUM_SHA256_TEXT]);
+
+// For tests: false takes the portable code on processors with instructions of their own, too.
+void fum_sha256_use_instructions(bool use);
+
+#endif
