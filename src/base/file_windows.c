@@ -271,6 +271,11 @@ enum fum_result fum_file_check(const char *path, struct fum_error *err) {
     return result;
 }
 
+// Does nothing: the system removes the unfinished file of a program that dies.
+void fum_file_clean(const char *path) {
+    (void)path;
+}
+
 static bool write_all(HANDLE handle, const uint8_t *p, size_t bytes) {
     while (bytes) {
         DWORD n = 0;

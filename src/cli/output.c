@@ -198,7 +198,7 @@ int cli_output_save(const char *path, const struct cli_result *result) {
         return 0;
     if (written != FUM_ERR_IO || is_stdout(path))
         return cli_fail_result(written, &err);
-    const char *temporary = getenv("TMPDIR");
+    const char *temporary = getenv("TMPDIR") ? getenv("TMPDIR") : getenv("TEMP"); // Windows has the latter
     char *kept = keep_in(".", path, result);
     if (!kept)
         kept = keep_in(temporary && *temporary ? temporary : "/tmp", path, result);
