@@ -41,7 +41,8 @@ static const struct cli_option options[] = {
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "force a variant of the kernels, see fumarole devices", 0, 0,
      NULL},
     CLI_HEADING_ROW("Report"),
-    {"json", 0, CLI_PATH, FIELD(json), "FILE", "write the report with all repeats to this file", 0, 0, NULL},
+    {"json", 0, CLI_PATH, FIELD(json), "FILE",
+     "write the report with all repeats to this file (- is standard output)", 0, 0, NULL},
     {"html", 0, CLI_PATH, FIELD(html), "FILE", "write it as a page with a roofline plot; with --compare: all reports",
      0, 0, NULL},
     {"no-clobber", 0, CLI_FLAG, FIELD(no_clobber), NULL, "refuse to replace files that are there", 0, 0, NULL},
@@ -162,7 +163,7 @@ static int measure(const struct bench_options *values) {
     cli_progress_clear(&watch.progress);
     if (report)
         cli_bench_print(report, watch.info);
-    fflush(stdout);
+    fflush(cli_report_stream());
     if (report && (values->json || values->html))
         status = write_reports(values, report, &watch);
     if (result != FUM_OK)

@@ -1,6 +1,8 @@
 // Reports side by side: of devices, or of versions on one device.
 #include "bench.h"
 
+#include "output.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -65,6 +67,7 @@ static int change_of(const struct measure *m, const cJSON *first, const cJSON *o
 
 static void print_row(const struct measure *m, const cJSON *entry, const cJSON *const *reports, int count,
                       struct tally *tally) {
+    FILE *out = cli_report_stream();
     struct cli_samples first = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(entry, m->key));
     const char *unit = cli_bench_string(entry, "unit");
     bool limit = strcmp(m->section, "limits") == 0, op = strcmp(m->section, "ops") == 0;
@@ -78,17 +81,17 @@ static void print_row(const struct measure *m, const cJSON *entry, const cJSON *
     snprintf(label, sizeof label, "%s%s%s", cli_bench_label(m->section, entry).text, m->title ? ", " : "",
              m->title ? m->title : "");
     fum_text_escape(shown, sizeof shown, label, strlen(label));
-    cli_put(stdout, "  %-*s %12s", LABEL_WIDTH, shown, value_text(unit, first.median).text);
+    cli_put(out, "  %-*s %12s", LABEL_WIDTH, shown, value_text(unit, first.median).text);
     for (int i = 1; i < count; i++) {
         const cJSON *match = cli_bench_match(reports[i], m->section, entry);
         struct cli_samples other = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, m->key));
         if (other.count == 0 || other.median <= 0 || first.median <= 0) {
-            cli_put(stdout, "  %12s %9s", "-", "");
+            cli_put(out, "  %12s %9s", "-", "");
             continue;
         }
         double ratio = lower ? first.median / other.median : other.median / first.median;
         int changed = change_of(m, reports[0], reports[i], entry, match, &first, &other, lower);
-        cli_put(stdout, "  %12s x%-6.2f %s", value_text(unit, other.median).text, ratio,
+        cli_put(out, "  %12s x%-6.2f %s", value_text(unit, other.median).text, ratio,
                 changed < 0   ? "!"
                 : changed > 0 ? "+"
                               : " ");
@@ -104,25 +107,27 @@ static void print_row(const struct measure *m, const cJSON *entry, const cJSON *
             tally[i].shares++;
         }
     }
-    printf("\n");
+    fprintf(out, "\n");
 }
 
 static void print_heads(const cJSON *const *reports, const char *const *names, int count) {
+    FILE *out = cli_report_stream();
     for (int i = 0; i < count; i++) {
         const cJSON *device = cJSON_GetObjectItemCaseSensitive(reports[i], "device");
         bool early = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(reports[i], "complete"));
-        cli_put_line(stdout, "%c  %s: %s", 'A' + i, names[i], cli_bench_string(device, "name"));
-        cli_put_line(stdout, "   %s, fumarole %s, %s%s", cli_bench_string(device, "driver"),
+        cli_put_line(out, "%c  %s: %s", 'A' + i, names[i], cli_bench_string(device, "name"));
+        cli_put_line(out, "   %s, fumarole %s, %s%s", cli_bench_string(device, "driver"),
                      cli_bench_string(reports[i], "fumarole"), cli_bench_string(reports[i], "date"),
                      early ? ", stopped early" : "");
     }
 }
 
 static void print_column_heads(const char *title, int count) {
-    printf("\n%-*s %12s", LABEL_WIDTH + 2, title, "A");
+    FILE *out = cli_report_stream();
+    fprintf(out, "\n%-*s %12s", LABEL_WIDTH + 2, title, "A");
     for (int i = 1; i < count; i++)
-        cli_put(stdout, "  %12c %-9s", 'A' + i, "to A");
-    printf("\n");
+        cli_put(out, "  %12c %-9s", 'A' + i, "to A");
+    fprintf(out, "\n");
 }
 
 static bool any_match(const char *section, const cJSON *const *reports, int count) {
@@ -162,31 +167,32 @@ static int count_unmatched(const cJSON *of, const cJSON *in) {
 }
 
 int cli_bench_compare(const cJSON *const *reports, const char *const *names, int count) {
+    FILE *out = cli_report_stream();
     struct tally tally[CLI_BENCH_MAX_REPORTS] = {{0}};
     print_heads(reports, names, count);
     print_section("limits", "Limits", reports, count, tally);
     print_section("ops", "Operations", reports, count, tally);
     print_section("models", "Models", reports, count, tally);
-    printf("\n");
+    fprintf(out, "\n");
     for (int i = 1; i < count; i++) {
         int only_here = count_unmatched(reports[i], reports[0]), only_there = count_unmatched(reports[0], reports[i]);
-        cli_put_line(stdout, "%c to A: %d compared, %d faster (+), %d slower (!) beyond the spread", 'A' + i,
+        cli_put_line(out, "%c to A: %d compared, %d faster (+), %d slower (!) beyond the spread", 'A' + i,
                      tally[i].compared, tally[i].faster, tally[i].slower);
         if (tally[i].ops > 0)
-            cli_put(stdout, "   operations x%.2f in the geometric mean",
+            cli_put(out, "   operations x%.2f in the geometric mean",
                     exp(tally[i].log_sum / tally[i].ops));
         if (tally[i].shares > 0)
-            cli_put(stdout, ", x%.2f in shares of the fma rate", exp(tally[i].log_shares / tally[i].shares));
+            cli_put(out, ", x%.2f in shares of the fma rate", exp(tally[i].log_shares / tally[i].shares));
         if (tally[i].ops > 0)
-            printf("\n");
+            fprintf(out, "\n");
         if (only_there > 0)
-            cli_put_line(stdout, "   %d only in A", only_there);
+            cli_put_line(out, "   %d only in A", only_there);
         if (only_here > 0)
-            cli_put_line(stdout, "   %d only in %c", only_here, 'A' + i);
+            cli_put_line(out, "   %d only in %c", only_here, 'A' + i);
     }
-    printf("x over 1: faster than A. Beyond the spread: the quartiles do not touch and the\n"
-           "medians are over %d%% apart; of operations on the same device the share of the\n"
-           "fma rate has changed likewise, so that a busy machine is no regression\n",
-           MIN_CHANGE);
+    fprintf(out, "x over 1: faster than A. Beyond the spread: the quartiles do not touch and the\n"
+                 "medians are over %d%% apart; of operations on the same device the share of the\n"
+                 "fma rate has changed likewise, so that a busy machine is no regression\n",
+                 MIN_CHANGE);
     return 0;
 }

@@ -125,6 +125,15 @@ check 'a trace on standard output' draws -o p.png --trace -
 check 'is whole' [ "$(head -c 1 data.bin)$(tail -n 1 data.bin)" = '[]' ]
 check 'and nothing else is written' [ ! -e - ]
 
+bench() { "$fumarole" bench "$@" >data.bin 2>err.txt </dev/null; }
+check 'a report on standard output' bench -q --limits --repeats 1 --time 1 --json -
+check 'is JSON alone' [ "$(head -c 1 data.bin)" = '{' ]
+check 'and the table is on standard error' grep -q 'Limits of the device' err.txt
+cp data.bin report.json
+check 'a page on standard output' bench --compare report.json report.json --html -
+check 'is HTML alone' grep -q '^<!DOCTYPE html>' data.bin
+check 'and the comparison is on standard error' grep -q '^A  report.json' err.txt
+
 check 'missing folders are made' draws -o deep/er/100%%_%02d.png --save-latents deep/l/a.safetensors \
     --trace deep/t/a.json
 check 'and percent signs' png deep/er/100%_01.png
