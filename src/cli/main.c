@@ -50,6 +50,8 @@ static int unknown_command(const char *name) {
     const char *nearest = cli_nearest(name, names);
     if (nearest)
         cli_fail("unknown command \"%s\"; did you mean %s?", cli_show(name).text, nearest);
+    else if (strchr(name, ' '))
+        cli_fail("unknown command \"%s\"; fumarole generate draws a prompt", cli_show(name).text);
     else
         cli_fail("unknown command \"%s\"; fumarole --help lists them", cli_show(name).text);
     return CLI_USAGE;

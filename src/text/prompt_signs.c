@@ -101,31 +101,35 @@ static enum sign find_word(const char *prompt, size_t at, const char *last) {
     }
 }
 
+// Takes note of the byte at prompt[at] outside escapes. Returns the sign that it completes, or SIGN_COUNT.
+static enum sign read_byte(struct brackets *brackets, const char *prompt, size_t at, const char *last) {
+    switch (prompt[at]) {
+    case '(':
+    case '[':
+        open_bracket(brackets, prompt[at]);
+        return SIGN_COUNT;
+    case ')':
+    case ']':
+        return close_bracket(brackets, prompt, at);
+    case '|':
+        if (brackets->depth > 0 && brackets->depth <= MAX_DEPTH)
+            brackets->at[brackets->depth - 1].has_bar = true;
+        return SIGN_COUNT;
+    default:
+        return find_word(prompt, at, last);
+    }
+}
+
 unsigned fum_prompt_signs(const char *prompt) {
     struct brackets brackets = {0};
     const char *last = strrchr(prompt, '>');
     unsigned signs = 0;
     for (size_t at = 0; prompt[at]; at++) {
-        enum sign sign = SIGN_COUNT;
-        switch (prompt[at]) {
-        case '\\':
-            at += prompt[at + 1] != 0;
-            break; // the next byte is literal
-        case '(':
-        case '[':
-            open_bracket(&brackets, prompt[at]);
-            break;
-        case ')':
-        case ']':
-            sign = close_bracket(&brackets, prompt, at);
-            break;
-        case '|':
-            if (brackets.depth > 0 && brackets.depth <= MAX_DEPTH)
-                brackets.at[brackets.depth - 1].has_bar = true;
-            break;
-        default:
-            sign = find_word(prompt, at, last);
+        if (prompt[at] == '\\') {
+            at += prompt[at + 1] != 0; // the next byte is literal
+            continue;
         }
+        enum sign sign = read_byte(&brackets, prompt, at, last);
         if (sign != SIGN_COUNT) signs |= 1u << sign;
     }
     // A bracket that is never closed counts to the end of the prompt.
