@@ -1,6 +1,6 @@
-// SHA-256 in portable C, and with the instructions that x86 processors have for it, which are about eight times as
-// fast: a checkpoint of 7 GB takes 5 s in place of 38. The standard is short and does not change; a library for this one
-// function would be one more thing to find on every system.
+// SHA-256 in portable C, and with the instructions that x86 processors have for it, which are about eight
+// times as fast: a checkpoint of 7 GB takes 5 s in place of 38. The standard is short and does not change; a
+// library for this one function would be one more thing to find on every system.
 #include "base/sha256.h"
 
 #include <stdatomic.h>
@@ -47,8 +47,14 @@ static void add_blocks_portable(uint32_t h[8], const uint8_t *data, size_t block
             uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
             uint32_t t1 = last + s1 + ((e & f) ^ (~e & g)) + round_constants[i] + w[i];
             uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-            last = g; g = f; f = e; e = d + t1;
-            d = c; c = b; b = a; a = t1 + t2;
+            last = g;
+            g = f;
+            f = e;
+            e = d + t1;
+            d = c;
+            c = b;
+            b = a;
+            a = t1 + t2;
         }
         const uint32_t sums[8] = {a, b, c, d, e, f, g, last};
         for (int i = 0; i < 8; i++) h[i] += sums[i];
@@ -109,8 +115,8 @@ static void add_blocks(uint32_t h[8], const uint8_t *data, size_t blocks) {
 }
 
 void fum_sha256_begin(struct fum_sha256 *sha) {
-    *sha = (struct fum_sha256){.h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab,
-                                     0x5be0cd19}};
+    *sha = (struct fum_sha256){.h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+                                     0x1f83d9ab, 0x5be0cd19}};
 }
 
 void fum_sha256_add(struct fum_sha256 *sha, const void *data, size_t bytes) {

@@ -8,8 +8,8 @@ enum { FUM_SHA256_BYTES = 32, FUM_SHA256_TEXT = 65 };
 
 struct fum_sha256 {
     uint32_t h[8];
-    uint64_t bytes;     // taken so far
-    uint8_t block[64];  // holds the last bytes % 64 of them
+    uint64_t bytes;    // taken so far
+    uint8_t block[64]; // holds the last bytes % 64 of them
 };
 
 void fum_sha256_begin(struct fum_sha256 *sha);

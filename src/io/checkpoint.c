@@ -26,7 +26,8 @@ const char *fum_checkpoint_family_name(enum fum_checkpoint_family family) {
 }
 
 const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind) {
-    static const char *const names[] = {"a text-to-image", "an inpainting", "an instruct-pix2pix", "a depth", "an unusual"};
+    static const char *const names[] = {"a text-to-image", "an inpainting", "an instruct-pix2pix", "a depth",
+                                        "an unusual"};
     return names[kind];
 }
 
@@ -70,14 +71,15 @@ static enum fum_result refuse_others(const fum_loader *loader, struct fum_error 
     const char *path = fum_loader_path(loader);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (has_prefix(loader, others[i].prefix))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, which generate cannot use yet", path,
-                                 others[i].what);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, which generate cannot use yet",
+                                 path, others[i].what);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (has_prefix(loader, parts[i]))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                                 "%s: this is one part of a diffusers folder; give the folder that holds it and the "
-                                 "other parts",
-                                 path);
+            return fum_error_set(
+                err, FUM_ERR_UNSUPPORTED,
+                "%s: this is one part of a diffusers folder; give the folder that holds it and the "
+                "other parts",
+                path);
     return FUM_OK;
 }
 
@@ -146,19 +148,21 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
         c->evidence = FUM_CHECKPOINT_GUESSED;
         if (c->kind == FUM_CHECKPOINT_BASE) c->prediction = "v_prediction";
     }
-    c->zero_snr = has(loader, "ztsnr") && c->prediction[0] == 'v'; // at zero SNR there is no noise to predict from
+    c->zero_snr =
+        has(loader, "ztsnr") && c->prediction[0] == 'v'; // at zero SNR there is no noise to predict from
     c->size = families[c->family].size;
     if (c->family == FUM_CHECKPOINT_SD2 && !strcmp(c->prediction, "epsilon")) c->size = 512;
     int side = resolution ? 0 : -1;
     if (!side && sscanf(resolution, "%d", &side) == 1 && side >= 64 && side <= 8192) c->size = side;
 }
 
-// Reads the `count` values of a small tensor, at most MAX_LATENT_CHANNELS. False if it is not there, holds another number
-// of them or cannot be read.
+// Reads the `count` values of a small tensor, at most MAX_LATENT_CHANNELS. False if it is not there, holds
+// another number of them or cannot be read.
 static bool read_values(const fum_loader *loader, const char *name, float *values, int count) {
     const struct fum_loader_tensor *t = fum_loader_find(loader, name);
     uint8_t bytes[MAX_LATENT_CHANNELS * sizeof(double)];
-    if (!t || count > MAX_LATENT_CHANNELS || fum_view_count(&t->view) != (uint64_t)count || t->bytes > sizeof bytes)
+    if (!t || count > MAX_LATENT_CHANNELS || fum_view_count(&t->view) != (uint64_t)count ||
+        t->bytes > sizeof bytes)
         return false;
     if (fum_view_read(&t->view, 0, t->bytes, bytes, NULL)) return false;
     fum_convert_to_f32(values, bytes, t->view.dtype, (size_t)count);
@@ -168,7 +172,8 @@ static bool read_values(const fum_loader *loader, const char *name, float *value
 static bool add_floats(cJSON *json, const char *key, const float *values, int count) {
     cJSON *list = cJSON_AddArrayToObject(json, key);
     bool good = list != NULL;
-    for (int i = 0; i < count && good; i++) good = cJSON_AddItemToArray(list, cJSON_CreateNumber((double)values[i]));
+    for (int i = 0; i < count && good; i++)
+        good = cJSON_AddItemToArray(list, cJSON_CreateNumber((double)values[i]));
     return good;
 }
 
@@ -185,30 +190,37 @@ static enum edm_kind edm_of(const fum_loader *loader) {
 }
 
 // Normalised latents, as diffusers reads them off the file.
-static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum_loader *loader, struct fum_error *err) {
+static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum_loader *loader,
+                                             struct fum_error *err) {
     float mean[MAX_LATENT_CHANNELS], std[MAX_LATENT_CHANNELS];
     int channels = c->vae ? (int)fum_json_number(c->vae, "latent_channels", 0) : 0;
     if (!c->vae || edm_of(loader) != EDM_PLAYGROUND) return FUM_OK;
     if (channels < 1 || channels > MAX_LATENT_CHANNELS || !read_values(loader, "edm_mean", mean, channels) ||
         !read_values(loader, "edm_std", std, channels))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: edm_mean and edm_std should hold %d values each, one per latent "
-                             "channel", fum_loader_path(loader), channels);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: edm_mean and edm_std should hold %d values each, one per latent "
+                             "channel",
+                             fum_loader_path(loader), channels);
     cJSON_DeleteItemFromObjectCaseSensitive(c->vae, "scaling_factor");
-    if (cJSON_AddNumberToObject(c->vae, "scaling_factor", 0.5) && add_floats(c->vae, "latents_mean", mean, channels) &&
+    if (cJSON_AddNumberToObject(c->vae, "scaling_factor", 0.5) &&
+        add_floats(c->vae, "latents_mean", mean, channels) &&
         add_floats(c->vae, "latents_std", std, channels))
         return FUM_OK;
     return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", fum_loader_path(loader));
 }
 
-// The schedulers that diffusers gives these models: sigma_max 80 and sigma_min 0.002 unless the file says otherwise.
-static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loader *loader, enum edm_kind kind) {
+// The schedulers that diffusers gives these models: sigma_max 80 and sigma_min 0.002 unless the file says
+// otherwise.
+static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loader *loader,
+                                   enum edm_kind kind) {
     float high = kind == EDM_COSXL ? 120 : 80, low = 0.002f;
     bool cosxl = kind == EDM_COSXL;
     if (cosxl) read_values(loader, COSXL_SIGMA_MAX, &high, 1);
     if (cosxl) read_values(loader, "edm_vpred.sigma_min", &low, 1);
     cJSON *json = cJSON_CreateObject();
     bool good = json &&
-                cJSON_AddStringToObject(json, "_class_name", cosxl ? "EDMEulerScheduler" : "EDMDPMSolverMultistepScheduler") &&
+                cJSON_AddStringToObject(json, "_class_name",
+                                        cosxl ? "EDMEulerScheduler" : "EDMDPMSolverMultistepScheduler") &&
                 cJSON_AddStringToObject(json, "sigma_schedule", cosxl ? "exponential" : "karras") &&
                 cJSON_AddNumberToObject(json, "sigma_data", cosxl ? 1 : 0.5) &&
                 cJSON_AddNumberToObject(json, "sigma_max", (double)high) &&
@@ -227,18 +239,19 @@ static cJSON *scheduler_config(const struct fum_checkpoint *c) {
                                           "EulerDiscreteScheduler"};
     bool distilled = cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
     cJSON *json = cJSON_CreateObject();
-    bool good = json && cJSON_AddStringToObject(json, "_class_name", distilled ? "LCMScheduler" : classes[c->family]) &&
-                cJSON_AddStringToObject(json, "beta_schedule", "scaled_linear") &&
-                cJSON_AddNumberToObject(json, "beta_start", 0.00085) &&
-                cJSON_AddNumberToObject(json, "beta_end", 0.012) &&
-                cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
-                cJSON_AddStringToObject(json, "prediction_type", c->prediction) &&
-                cJSON_AddNumberToObject(json, "steps_offset", 1) &&
-                cJSON_AddFalseToObject(json, "set_alpha_to_one") &&
-                cJSON_AddFalseToObject(json, "clip_sample") &&
-                cJSON_AddStringToObject(json, "timestep_spacing", c->zero_snr ? "trailing" : "leading") &&
-                cJSON_AddBoolToObject(json, "rescale_betas_zero_snr", c->zero_snr) &&
-                (c->family != FUM_CHECKPOINT_SD1 || cJSON_AddTrueToObject(json, "skip_prk_steps"));
+    bool good =
+        json &&
+        cJSON_AddStringToObject(json, "_class_name", distilled ? "LCMScheduler" : classes[c->family]) &&
+        cJSON_AddStringToObject(json, "beta_schedule", "scaled_linear") &&
+        cJSON_AddNumberToObject(json, "beta_start", 0.00085) &&
+        cJSON_AddNumberToObject(json, "beta_end", 0.012) &&
+        cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
+        cJSON_AddStringToObject(json, "prediction_type", c->prediction) &&
+        cJSON_AddNumberToObject(json, "steps_offset", 1) &&
+        cJSON_AddFalseToObject(json, "set_alpha_to_one") && cJSON_AddFalseToObject(json, "clip_sample") &&
+        cJSON_AddStringToObject(json, "timestep_spacing", c->zero_snr ? "trailing" : "leading") &&
+        cJSON_AddBoolToObject(json, "rescale_betas_zero_snr", c->zero_snr) &&
+        (c->family != FUM_CHECKPOINT_SD1 || cJSON_AddTrueToObject(json, "skip_prk_steps"));
     if (good) return json;
     cJSON_Delete(json);
     return NULL;

@@ -36,8 +36,8 @@ struct fum_checkpoint {
     const char *prediction; // "epsilon" or "v_prediction"
     enum fum_checkpoint_evidence evidence;
     bool zero_snr; // trained with rescaled betas (marker tensor "ztsnr", of v-prediction models)
-    bool edm;      // noise levels of Karras et al. (2022): `scheduler` is then the file's own, not the family's
-    int size;      // side of the pictures that the family was trained on: 512, 768, 1024
+    bool edm; // noise levels of Karras et al. (2022): `scheduler` is then the file's own, not the family's
+    int size; // side of the pictures that the family was trained on: 512, 768, 1024
     // Configurations as in a diffusers folder's config.json; NULL for parts that the file does not hold.
     cJSON *unet, *vae, *text_encoder, *text_encoder_2;
     cJSON *scheduler; // the family's conventions, with `prediction`

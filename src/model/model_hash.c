@@ -56,8 +56,8 @@ static char *entry_path(const struct hashed_file *file) {
 // The state of the file that an entry holds for, and then its digest.
 static void write_stamp(char text[MAX_CACHE_BYTES], const struct hashed_file *file) {
     struct fum_file_stamp s = fum_file_stamp(file->open);
-    snprintf(text, MAX_CACHE_BYTES, "1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ", s.device, s.file, s.size,
-             s.modified);
+    snprintf(text, MAX_CACHE_BYTES, "1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ", s.device, s.file,
+             s.size, s.modified);
 }
 
 static bool is_digest(const char *text) {
@@ -121,8 +121,10 @@ static void *hash_thread(void *user) {
         }
         fum_sha256_add(&sha, file->digest, FUM_SHA256_TEXT - 1);
     }
-    if (h->model->folder) fum_sha256_end(&sha, h->result);
-    else memcpy(h->result, h->files[0].digest, sizeof h->result);
+    if (h->model->folder)
+        fum_sha256_end(&sha, h->result);
+    else
+        memcpy(h->result, h->files[0].digest, sizeof h->result);
     return NULL;
 }
 
@@ -131,8 +133,8 @@ static void *hash_thread(void *user) {
 static void add_files(struct fum_model_hash *h, const fum_loader *loader) {
     for (size_t i = 0; loader && i < fum_loader_file_count(loader); i++)
         if (fum_loader_open_file(loader, i))
-            h->files[h->count++] =
-                (struct hashed_file){.path = fum_loader_file(loader, i), .open = fum_loader_open_file(loader, i)};
+            h->files[h->count++] = (struct hashed_file){.path = fum_loader_file(loader, i),
+                                                        .open = fum_loader_open_file(loader, i)};
 }
 
 static size_t count_files(const fum_model *model) {
@@ -147,7 +149,8 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const struct hashed_file *)a)->path, ((const struct hashed_file *)b)->path);
 }
 
-enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_model *model, struct fum_error *err) {
+enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_model *model,
+                                     struct fum_error *err) {
     size_t count = count_files(model);
     *hash = NULL;
     if (!count) return FUM_OK;

@@ -1,8 +1,9 @@
-// A model's hash: the SHA-256 of a single file, as A1111 and the sites that models come from name it. A folder's is the
-// SHA-256 of its weight files' digests (as hexadecimal digits, one after another) in the order of their names.
+// A model's hash: the SHA-256 of a single file, as A1111 and the sites that models come from name it. A
+// folder's is the SHA-256 of its weight files' digests (as hexadecimal digits, one after another) in the
+// order of their names.
 //
-// Files are read by a thread of its own while the device computes. Digests of large ones are kept in the user's cache
-// folder, so that a file is read once for as long as it does not change.
+// Files are read by a thread of its own while the device computes. Digests of large ones are kept in the
+// user's cache folder, so that a file is read once for as long as it does not change.
 #ifndef FUM_MODEL_MODEL_HASH_H
 #define FUM_MODEL_MODEL_HASH_H
 
@@ -11,8 +12,10 @@
 struct fum_model_hash;
 
 // Starts it. The model must outlive it. *hash stays NULL for models without files.
-enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_model *model, struct fum_error *err);
-// Waits for the result: 64 hexadecimal digits, which belong to `hash`; NULL if `hash` is NULL or a file cannot be read.
+enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_model *model,
+                                     struct fum_error *err);
+// Waits for the result: 64 hexadecimal digits, which belong to `hash`; NULL if `hash` is NULL or a file
+// cannot be read.
 const char *fum_model_hash_wait(struct fum_model_hash *hash);
 // Stops the thread and frees it.
 void fum_model_hash_end(struct fum_model_hash **hash);

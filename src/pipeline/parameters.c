@@ -25,7 +25,8 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     e->count = 0;
     if (p->has_class) add_extra(e, "Class", fum_image_format_number(e->class_label, (double)p->class_label));
     if (program->takes_eta && program->eta != program->default_eta)
-        add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM", fum_image_format_number(e->eta, program->eta));
+        add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
+                  fum_image_format_number(e->eta, program->eta));
     add_extra(e, "Timestep spacing", fum_spacing_name(program->spacing));
     add_extra(e, "Prediction type", fum_prediction_name(program->prediction));
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);

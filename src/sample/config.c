@@ -70,12 +70,13 @@ static enum fum_result read_real(double *out, const cJSON *object, const char *k
 }
 
 // Reads a number between two others, which are excluded.
-static enum fum_result read_within(double *out, const cJSON *object, const char *key, double least, double most,
-                                   struct fum_error *err) {
+static enum fum_result read_within(double *out, const cJSON *object, const char *key, double least,
+                                   double most, struct fum_error *err) {
     enum fum_result result = read_real(out, object, key, err);
     if (result || !given(object, key) || (*out > least && *out < most)) return result;
-    return fum_error_set(err, FUM_ERR_FORMAT, "scheduler_config.json: %s is %g, but must be above %g and below %g", key,
-                         *out, least, most);
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "scheduler_config.json: %s is %g, but must be above %g and below %g", key, *out,
+                         least, most);
 }
 
 static enum fum_result read_whole(int *out, const cJSON *object, const char *key, struct fum_error *err) {
@@ -103,7 +104,8 @@ static void note_ignored(struct fum_sample_config *c, const char *key, const cha
     size_t used = strlen(c->ignored);
     char shown[25] = "";
     if (value) fum_text_escape(shown, sizeof shown, value, strlen(value));
-    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%s", used ? ", " : "", key, value ? " " : "", shown);
+    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%s", used ? ", " : "", key, value ? " " : "",
+             shown);
 }
 
 // Text that must be one of `names` (ends in NULL); *out is its index plus one, 0 when it is another text.
@@ -124,8 +126,8 @@ static enum fum_result read_choice(int *out, const cJSON *object, const char *ke
     enum fum_result result = find_choice(out, object, key, names, err);
     const cJSON *value = given(object, key);
     if (result || *out || !value) return result;
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: %s \"%s\" is not supported here", key,
-                         fum_text_show(value->valuestring).text);
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: %s \"%s\" is not supported here",
+                         key, fum_text_show(value->valuestring).text);
 }
 
 // Settings of the solver as text. A value that no sampler here follows is noted and leaves the default.
@@ -134,7 +136,8 @@ static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *obje
     static const char *const algorithms[] = {"dpmsolver++", "sde-dpmsolver++", "deis", NULL};
     static const char *const solvers[] = {"midpoint", "heun", "bh1", "bh2", "logrho", NULL};
     static const char *const curves[] = {"karras", "exponential", NULL};
-    static const char *const finals[] = {"zero", "sigma_min", NULL}, *const interpolations[] = {"linear", NULL};
+    static const char *const finals[] = {"zero", "sigma_min", NULL}, *const interpolations[] = {"linear",
+                                                                                                NULL};
     const struct {
         const char *key;
         const char *const *names;
@@ -159,9 +162,10 @@ static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *obje
     return FUM_OK;
 }
 
-// Notes settings that change the picture and that no sampler here follows. Betas given one by one are another matter:
-// they are the model's own, and nothing can stand in for them.
-static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
+// Notes settings that change the picture and that no sampler here follows. Betas given one by one are another
+// matter: they are the model's own, and nothing can stand in for them.
+static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON *object,
+                                        struct fum_error *err) {
     static const char *const keys[] = {"thresholding", "use_lu_lambdas",       "use_flow_sigmas",
                                        "solver_p",     "use_dynamic_shifting", NULL};
     for (int i = 0; keys[i]; i++) {
@@ -173,7 +177,8 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
     const cJSON *predict = given(object, "predict_x0"), *betas = given(object, "trained_betas");
     if (predict && cJSON_IsFalse(predict)) note_ignored(c, "predict_x0", "false");
     if (!betas || cJSON_IsFalse(betas)) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: trained_betas is not supported here");
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "scheduler_config.json: trained_betas is not supported here");
 }
 
 // How the model was trained: every value must be known.

@@ -25,8 +25,8 @@ static int order_at(const struct fum_sample_plan *plan, int i) {
     return left == 2 && shorten && order > 2 ? 2 : order;
 }
 
-// Writes the update: the state's factor, and weights on D, D - m1 over r0 and so on, gathered per prediction. Noise
-// adds eta * h to the exponent, as in k-diffusion; with eta 1 it is diffusers' SDE, with eta 0 the ODE.
+// Writes the update: the state's factor, and weights on D, D - m1 over r0 and so on, gathered per prediction.
+// Noise adds eta * h to the exponent, as in k-diffusion; with eta 1 it is diffusers' SDE, with eta 0 the ODE.
 static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int i, int order) {
     struct point t = point_of(plan, plan->sigma[i + 1]), s = point_of(plan, plan->sigma[i]);
     double h = t.lambda - s.lambda, *row = ev->m[0];

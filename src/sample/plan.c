@@ -35,7 +35,8 @@ double fum_plan_alpha(const struct fum_sample_plan *plan, double ratio) {
     return plan->edm ? 1 : 1 / sqrt(ratio * ratio + 1);
 }
 
-void fum_plan_ancestral(const struct fum_sample_plan *plan, double from, double to, double *down, double *up) {
+void fum_plan_ancestral(const struct fum_sample_plan *plan, double from, double to, double *down,
+                        double *up) {
     *up = fmin(to, plan->eta * sqrt(to * to * (from * from - to * to) / (from * from)));
     *down = plan->eta > 0 ? sqrt(fmax(to * to - *up * *up, 0)) : to;
 }

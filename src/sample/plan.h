@@ -26,8 +26,8 @@ enum fum_schedule {
 
 struct fum_sample_plan;
 
-// One sampler: its name, A1111's name for it, the diffusers class whose defaults and conventions it follows, and its
-// builder.
+// One sampler: its name, A1111's name for it, the diffusers class whose defaults and conventions it follows,
+// and its builder.
 struct fum_sampler {
     const char *name;
     const char *label;
@@ -39,13 +39,13 @@ struct fum_sampler {
     bool flags;                        // the class knows use_karras_sigmas and its like
     bool sigma_ends;                   // the class knows sigma_min and sigma_max
     bool final_sigma;                  // the class knows final_sigmas_type
-    bool final_repeats;                // its sigma_min is the last sigma of a curve, not of the training schedule
-    bool rounds_karras;                // karras timesteps are rounded to whole numbers
-    bool takes_eta;                    // eta changes the result
-    double eta;                        // the sampler's own
-    bool precise_times;                // timesteps of the plain spacings are not rounded to f32
-    int order;                         // dpm++ and unipc; 0 takes config.solver_order
-    bool sde;                          // dpm++: adds noise unless eta is 0
+    bool final_repeats; // its sigma_min is the last sigma of a curve, not of the training schedule
+    bool rounds_karras; // karras timesteps are rounded to whole numbers
+    bool takes_eta;     // eta changes the result
+    double eta;         // the sampler's own
+    bool precise_times; // timesteps of the plain spacings are not rounded to f32
+    int order;          // dpm++ and unipc; 0 takes config.solver_order
+    bool sde;           // dpm++: adds noise unless eta is 0
 };
 
 struct fum_sample_plan {
@@ -84,16 +84,26 @@ double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, boo
 // special.c: the quantile of the Beta(a, b) distribution.
 double fum_beta_quantile(double p, double a, double b);
 
-// table.c: the record of a name, NULL when there is none.
+// table.c: the record of a name, NULL when there is none; the second for a model with EDM's noise levels.
 const struct fum_sampler *fum_sampler_find(const char *name);
+const struct fum_sampler *fum_sampler_find_edm(const char *name);
+// Returns the record that stands for the settings' class; NULL when there is none.
+const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *config);
+bool fum_sampler_runs_on(const struct fum_sampler *sampler, int schedule);
+// Returns the schedule of that name, -1 when there is none; and A1111's name for it.
+int fum_schedule_find(const char *name);
+const char *fum_schedule_label(enum fum_schedule schedule);
+// True if the settings' class has EDM's noise levels; the solver order of the settings or its default.
+bool fum_sample_config_edm(const struct fum_sample_config *config);
+int fum_sample_config_order(const struct fum_sample_config *config);
 
 // plan.c: the builder's side.
 // Makes room for `evals` evaluations over `slots` slots; false when memory is out (err is set).
 bool fum_plan_reserve(struct fum_sample_plan *plan, int evals, int slots);
 // The next evaluation, all zero except noise_row -1; `step` counts from 0.
 struct fum_sample_eval *fum_plan_eval(struct fum_sample_plan *plan, double timestep, int step);
-// Returns how much of x0 a state of the VP space holds at this sigma / alpha; 1 for EDM models, whose state is scaled as
-// in sigma space.
+// Returns how much of x0 a state of the VP space holds at this sigma / alpha; 1 for EDM models, whose state
+// is scaled as in sigma space.
 double fum_plan_alpha(const struct fum_sample_plan *plan, double ratio);
 // Splits a step between two sigmas into the way down and the noise that leads back up (k-diffusion's
 // get_ancestral_step).

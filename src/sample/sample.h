@@ -10,8 +10,8 @@
 //                   noise[noise_row] + m[k][FUM_SAMPLE_RAW] * (D before the clamp)
 //
 // slot[0] is the point at which the model is evaluated; after the last evaluation it is the finished sample.
-// The reference is diffusers 0.42 (its classes are named in the table in table.c). It is k-diffusion for dpm++2s_a, and
-// for eta where diffusers has none.
+// The reference is diffusers 0.42 (its classes are named in the table in table.c). It is k-diffusion for
+// dpm++2s_a, and for eta where diffusers has none.
 #ifndef FUM_SAMPLE_SAMPLE_H
 #define FUM_SAMPLE_SAMPLE_H
 
@@ -96,22 +96,25 @@ const char *fum_prediction_name(enum fum_prediction prediction);
 // What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear 0.00085 to
 // 0.012, leading, steps_offset 1, set_alpha_to_one false, clip_sample false, skip_prk_steps true; epsilon.
 struct fum_sample_config fum_sample_config_sd(void);
-// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. What says how the model was trained
-// (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. A setting of the solver alone that no sampler here
-// follows (thresholding, Lu's lambdas, learned variance, …) is noted in `ignored`, so that the caller can warn.
+// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. What says how the model
+// was trained (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. A setting of the solver alone
+// that no sampler here follows (thresholding, Lu's lambdas, learned variance, …) is noted in `ignored`, so
+// that the caller can warn.
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err);
-// Returns the name of the sampler that stands for the settings' class: "euler" when they name none, NULL when the class
-// has no counterpart here.
+// Returns the name of the sampler that stands for the settings' class: "euler" when they name none, NULL when
+// the class has no counterpart here.
 const char *fum_sample_config_sampler(const struct fum_sample_config *config);
-// True if a run with these settings would clip the denoised prediction, by the class's default if they do not say.
+// True if a run with these settings would clip the denoised prediction, by the class's default if they do not
+// say.
 bool fum_sample_config_clips(const struct fum_sample_config *config);
 
 struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"
     int steps;            // 1 … num_train_timesteps
-    double eta;           // share of the noise that is added back, at most FUM_MAX_ETA; 0: the sampler's own; below 0: none
+    double eta; // share of the noise that is added back, at most FUM_MAX_ETA; 0: the sampler's own; below 0:
+                // none
     double strength; // 0: from pure noise. (0, 1]: from an image, of which this share of the steps is redone
     bool sdxl;       // ays: take the table measured for SDXL, not the one for SD 1.5
     struct fum_sample_config config;
@@ -128,7 +131,7 @@ struct fum_sample_eval {
 };
 
 struct fum_sample_program {
-    const char *sampler, *schedule; // the names in force
+    const char *sampler, *schedule;             // the names in force
     const char *sampler_label, *schedule_label; // the same as A1111 spells them
     enum fum_spacing spacing;       // in force; unset for EDM models, which have no training timesteps
     enum fum_prediction prediction; // in force
@@ -145,17 +148,17 @@ struct fum_sample_program {
     struct fum_sample_eval *eval;
 };
 
-// Errors: FUM_ERR_ARG for an unknown name or a bad number, FUM_ERR_FORMAT for a bad number of the configuration,
-// FUM_ERR_UNSUPPORTED for a combination that has no meaning (ddim on karras, epsilon prediction at zero terminal SNR),
-// FUM_ERR_NOMEM. *program is NULL on error.
+// Errors: FUM_ERR_ARG for an unknown name or a bad number, FUM_ERR_FORMAT for a bad number of the
+// configuration, FUM_ERR_UNSUPPORTED for a combination that has no meaning (ddim on karras, epsilon
+// prediction at zero terminal SNR), FUM_ERR_NOMEM. *program is NULL on error.
 enum fum_result fum_sample_create(struct fum_sample_program **program, const struct fum_sample_params *params,
                                   struct fum_error *err);
 void fum_sample_destroy(struct fum_sample_program **program);
 
 // Rows for the device, one per evaluation: [0] c_in, [1] guidance, [2] a, [3] b, [4] clip, [5] noise row or
 // -1, then from [6] m as K rows of K + 3 (slots, D, noise, D before the clamp), K = program->slots.
-// fum_sample_row_size floats each; `rows` has `stride` (at least that) floats per evaluation; floats past the row are
-// zeroed.
+// fum_sample_row_size floats each; `rows` has `stride` (at least that) floats per evaluation; floats past the
+// row are zeroed.
 size_t fum_sample_row_size(const struct fum_sample_program *program);
 void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows, size_t stride);
 

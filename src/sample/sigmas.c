@@ -130,8 +130,8 @@ static void visit_timesteps(struct fum_sample_plan *plan) {
     }
 }
 
-// Fills t and exact with a curve. The sigma-space classes span it between the ends of the spacing, the others over the
-// whole range; EDM's over its own.
+// Fills t and exact with a curve. The sigma-space classes span it between the ends of the spacing, the others
+// over the whole range; EDM's over its own.
 static void visit_curve(struct fum_sample_plan *plan) {
     int n = plan->steps;
     bool whole = plan->sampler->space == FUM_SPACE_VP, given = plan->sampler->sigma_ends || plan->edm;

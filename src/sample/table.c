@@ -1,32 +1,27 @@
-// The samplers, and the way from settings to a program.
+// The samplers and schedules, by name and by diffusers' classes.
 #include "sample/plan.h"
 
-#include "base/alloc.h"
-#include "base/error.h"
-#include "base/text.h"
-
-#include <math.h>
 #include <string.h>
 
 #define OLD_BETAS .beta_start = 0.00085, .beta_end = 0.012
 #define LEADING   .timestep_spacing = FUM_SPACING_LEADING
 #define ANCESTRAL .takes_eta = true, .eta = 1
 #define MULTISTEP                                                                                            \
-    "DPMSolverMultistepScheduler", FUM_SPACE_VP, fum_build_dpmpp_multi, .rescales = true, .flags = true,     \
-        .final_sigma = true, .rounds_karras = true
+    "DPMSolverMultistepScheduler", FUM_SPACE_VP, fum_build_dpmpp_multi,                                      \
+        .rescales = true, .flags = true, .final_sigma = true, .rounds_karras = true
 
 static const struct fum_sampler samplers[] = {
     {"ddpm", "DDPM", "DDPMScheduler", FUM_SPACE_TIME, fum_build_ddpm,
      .defaults = {LEADING, .clip_sample = FUM_SWITCH_ON}, .rescales = true},
     {"ddim", "DDIM", "DDIMScheduler", FUM_SPACE_TIME, fum_build_ddim,
-     .defaults = {LEADING, .clip_sample = FUM_SWITCH_ON, .set_alpha_to_one = FUM_SWITCH_ON},
-     .rescales = true, .takes_eta = true},
+     .defaults = {LEADING, .clip_sample = FUM_SWITCH_ON, .set_alpha_to_one = FUM_SWITCH_ON}, .rescales = true,
+     .takes_eta = true},
     {"pndm", "PLMS", "PNDMScheduler", FUM_SPACE_TIME, fum_build_pndm, .defaults = {LEADING}},
     {"lms", "LMS", "LMSDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_lms, .flags = true},
-    {"euler", "Euler", "EulerDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_euler, .rescales = true, .flags = true,
-     .sigma_ends = true, .final_sigma = true},
-    {"euler_a", "Euler a", "EulerAncestralDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_euler_a, .rescales = true,
-     ANCESTRAL},
+    {"euler", "Euler", "EulerDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_euler, .rescales = true,
+     .flags = true, .sigma_ends = true, .final_sigma = true},
+    {"euler_a", "Euler a", "EulerAncestralDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_euler_a,
+     .rescales = true, ANCESTRAL},
     {"heun", "Heun", "HeunDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_heun, .defaults = {OLD_BETAS},
      .flags = true},
     {"dpm2", "DPM2", "KDPM2DiscreteScheduler", FUM_SPACE_SIGMA, fum_build_dpm2, .defaults = {OLD_BETAS},
@@ -40,12 +35,19 @@ static const struct fum_sampler samplers[] = {
     {"dpm++3m_sde", "DPM++ 3M SDE", MULTISTEP, .order = 3, .sde = true, ANCESTRAL},
     {"dpm++sde", "DPM++ SDE", "DPMSolverSDEScheduler", FUM_SPACE_SIGMA, fum_build_dpmpp_sde,
      .defaults = {OLD_BETAS}, .flags = true, .precise_times = true, ANCESTRAL},
-    {"unipc", "UniPC", "UniPCMultistepScheduler", FUM_SPACE_VP, fum_build_unipc, .rescales = true, .flags = true,
-     .sigma_ends = true, .final_sigma = true, .final_repeats = true, .rounds_karras = true},
+    {"unipc", "UniPC", "UniPCMultistepScheduler", FUM_SPACE_VP, fum_build_unipc, .rescales = true,
+     .flags = true, .sigma_ends = true, .final_sigma = true, .final_repeats = true, .rounds_karras = true},
     {"lcm", "LCM", "LCMScheduler", FUM_SPACE_TIME, fum_build_lcm,
      .defaults = {OLD_BETAS, .beta_schedule = FUM_BETAS_SCALED_LINEAR, .set_alpha_to_one = FUM_SWITCH_ON,
                   LEADING},
      .rescales = true},
+};
+
+// What stands for samplers of training timesteps on EDM's noise levels, where the same steps are Euler's:
+// DDIM's noise is eta times the ancestral one, and DDPM's is all of it.
+static const struct fum_sampler edm_samplers[] = {
+    {"ddim", "DDIM", "DDIMScheduler", FUM_SPACE_SIGMA, fum_build_euler_a, .takes_eta = true},
+    {"ddpm", "DDPM", "DDPMScheduler", FUM_SPACE_SIGMA, fum_build_euler_a, .eta = 1},
 };
 
 // Classes that run a sampler of the table on EDM's noise levels.
@@ -60,8 +62,8 @@ static const struct {
 static const struct {
     const char *name, *label;
 } schedules[FUM_SCHEDULE_COUNT] = {
-    {"discrete", "Uniform"},        {"karras", "Karras"}, {"exponential", "Exponential"},
-    {"sgm_uniform", "SGM Uniform"}, {"simple", "Simple"}, {"beta", "Beta"},
+    {"discrete", "Uniform"},        {"karras", "Karras"},         {"exponential", "Exponential"},
+    {"sgm_uniform", "SGM Uniform"}, {"simple", "Simple"},         {"beta", "Beta"},
     {"ays", "Align Your Steps"},    {"kl_optimal", "KL Optimal"},
 };
 
@@ -82,30 +84,40 @@ const struct fum_sampler *fum_sampler_find(const char *name) {
     return NULL;
 }
 
-static int schedule_find(const char *name) {
+const char *fum_schedule_label(enum fum_schedule schedule) {
+    return schedules[schedule].label;
+}
+
+const struct fum_sampler *fum_sampler_find_edm(const char *name) {
+    for (size_t i = 0; i < sizeof edm_samplers / sizeof *edm_samplers; i++)
+        if (strcmp(edm_samplers[i].name, name) == 0) return &edm_samplers[i];
+    return fum_sampler_find(name);
+}
+
+int fum_schedule_find(const char *name) {
     for (int i = 0; i < FUM_SCHEDULE_COUNT; i++) {
         if (strcmp(schedules[i].name, name) == 0) return i;
     }
     return -1;
 }
 
-static bool accepts(const struct fum_sampler *sampler, int schedule) {
+bool fum_sampler_runs_on(const struct fum_sampler *sampler, int schedule) {
     return sampler->space != FUM_SPACE_TIME || schedule == FUM_SCHEDULE_DISCRETE;
 }
 
 bool fum_sampler_accepts(const char *sampler, const char *schedule) {
     const struct fum_sampler *s = fum_sampler_find(sampler);
-    int k = schedule_find(schedule);
-    return s && k >= 0 && accepts(s, k);
+    int k = fum_schedule_find(schedule);
+    return s && k >= 0 && fum_sampler_runs_on(s, k);
 }
 
-static bool is_edm(const struct fum_sample_config *c) {
+bool fum_sample_config_edm(const struct fum_sample_config *c) {
     for (size_t i = 0; i < sizeof edm_classes / sizeof *edm_classes; i++)
         if (strcmp(edm_classes[i].class_name, c->class_name) == 0) return true;
     return false;
 }
 
-static int order_of(const struct fum_sample_config *c) {
+int fum_sample_config_order(const struct fum_sample_config *c) {
     return c->solver_order ? c->solver_order : 2;
 }
 
@@ -113,301 +125,30 @@ static bool adds_noise(const struct fum_sample_config *c) {
     return strncmp(c->algorithm_type, "sde-", 4) == 0;
 }
 
-// Returns the record that stands for the settings' class; NULL when there is none.
-static const struct fum_sampler *sampler_of_class(const struct fum_sample_config *c) {
+const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *c) {
     const struct fum_sampler *found = c->class_name[0] ? NULL : fum_sampler_find("euler");
     for (size_t i = 0; i < sizeof edm_classes / sizeof *edm_classes; i++)
-        if (strcmp(edm_classes[i].class_name, c->class_name) == 0) found = fum_sampler_find(edm_classes[i].sampler);
+        if (strcmp(edm_classes[i].class_name, c->class_name) == 0)
+            found = fum_sampler_find(edm_classes[i].sampler);
     for (size_t i = 0; i < SAMPLER_COUNT && !found; i++)
-        if (samplers[i].class_name && strcmp(samplers[i].class_name, c->class_name) == 0) found = &samplers[i];
+        if (samplers[i].class_name && strcmp(samplers[i].class_name, c->class_name) == 0)
+            found = &samplers[i];
     if (!found || !found->order) return found;
     const struct fum_sampler *nearest = NULL; // of the dpm++ family; the settings keep their own order
     for (size_t i = 0; i < SAMPLER_COUNT; i++) {
         if (!samplers[i].order || samplers[i].sde != adds_noise(c)) continue;
-        if (!nearest || samplers[i].order == order_of(c)) nearest = &samplers[i];
+        if (!nearest || samplers[i].order == fum_sample_config_order(c)) nearest = &samplers[i];
     }
     return nearest;
 }
 
 const char *fum_sample_config_sampler(const struct fum_sample_config *config) {
-    const struct fum_sampler *sampler = sampler_of_class(config);
+    const struct fum_sampler *sampler = fum_sampler_of_class(config);
     return sampler ? sampler->name : NULL;
 }
 
 bool fum_sample_config_clips(const struct fum_sample_config *config) {
-    const struct fum_sampler *sampler = sampler_of_class(config);
+    const struct fum_sampler *sampler = fum_sampler_of_class(config);
     if (config->clip_sample) return config->clip_sample == FUM_SWITCH_ON;
     return sampler && sampler->defaults.clip_sample == FUM_SWITCH_ON;
-}
-
-// Chooses the named sampler, or the one that stands for the settings' class.
-static enum fum_result choose_sampler(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
-    const struct fum_sample_config *c = &params->config;
-    plan->edm = is_edm(c);
-    plan->sampler = params->sampler ? fum_sampler_find(params->sampler) : sampler_of_class(c);
-    if (!plan->sampler && params->sampler)
-        return fum_error_set(plan->err, FUM_ERR_ARG,
-                             "there is no sampler \"%s\": try euler, euler_a, ddim, dpm++2m, unipc, …",
-                             fum_text_show(params->sampler).text);
-    if (!plan->sampler)
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
-                             "the model's scheduler class %s is not known here: name a sampler, for instance euler "
-                             "or dpm++2m",
-                             c->class_name);
-    bool named_order = params->sampler && plan->sampler->order; // else the model's own settings decide
-    plan->order = named_order ? plan->sampler->order : order_of(c);
-    if (plan->edm && plan->sampler->space == FUM_SPACE_TIME)
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
-                             "sampler %s visits whole training timesteps, and this model has continuous noise levels "
-                             "(EDM): use a sampler such as euler or dpm++2m",
-                             plan->sampler->name);
-    return FUM_OK;
-}
-
-// Takes the eta in force: the sampler's own unless one is given.
-static enum fum_result choose_eta(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
-    if (!(params->eta <= FUM_MAX_ETA))
-        return fum_error_set(plan->err, FUM_ERR_ARG, "eta %g is out of range: use 0 (no noise) to %g", params->eta,
-                             FUM_MAX_ETA);
-    plan->eta = params->eta == 0 ? plan->sampler->eta : fmax(params->eta, 0);
-    plan->sde = plan->sampler->sde && plan->eta > 0;
-    return FUM_OK;
-}
-
-// Returns the schedule of the model's own settings.
-static int own_schedule(const struct fum_sample_plan *plan) {
-    const struct fum_sample_config *c = &plan->c;
-    if (plan->edm)
-        return strcmp(c->sigma_schedule, "exponential") == 0 ? FUM_SCHEDULE_EXPONENTIAL : FUM_SCHEDULE_KARRAS;
-    if (!plan->sampler->flags) return FUM_SCHEDULE_DISCRETE;
-    if (c->use_karras_sigmas == FUM_SWITCH_ON) return FUM_SCHEDULE_KARRAS;
-    if (c->use_exponential_sigmas == FUM_SWITCH_ON) return FUM_SCHEDULE_EXPONENTIAL;
-    return c->use_beta_sigmas == FUM_SWITCH_ON ? FUM_SCHEDULE_BETA : FUM_SCHEDULE_DISCRETE;
-}
-
-static enum fum_result choose_schedule(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
-    int chosen = params->schedule ? schedule_find(params->schedule) : own_schedule(plan);
-    if (chosen < 0)
-        return fum_error_set(plan->err, FUM_ERR_ARG,
-                             "there is no schedule \"%s\": try discrete, karras, exponential, "
-                             "sgm_uniform, simple, beta, ays or kl_optimal",
-                             fum_text_show(params->schedule).text);
-    if (plan->edm && chosen == FUM_SCHEDULE_DISCRETE) chosen = own_schedule(plan); // EDM has no training timesteps
-    plan->schedule = (enum fum_schedule)chosen;
-    if (!accepts(plan->sampler, chosen))
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
-                             "sampler %s visits whole training timesteps and has no %s "
-                             "schedule: use schedule discrete, or a sampler such as euler or dpm++2m",
-                             plan->sampler->name, schedules[chosen].name);
-    return FUM_OK;
-}
-
-#define SET_WHOLE(field, otherwise) c->field = c->field ? c->field : d->field ? d->field : (otherwise)
-#define SET_REAL(field, otherwise)                                                                           \
-    c->field = !isnan(c->field) ? c->field : d->field != 0 ? d->field : (otherwise)
-#define SET_TEXT(field, otherwise)                                                                           \
-    do {                                                                                                     \
-        if (!c->field[0]) memcpy(c->field, otherwise, sizeof otherwise);                                     \
-    } while (0)
-
-// Gives every unset setting the default of the sampler's class.
-static void fill_defaults(struct fum_sample_plan *plan) {
-    struct fum_sample_config *c = &plan->c;
-    const struct fum_sample_config *d = &plan->sampler->defaults;
-    SET_WHOLE(num_train_timesteps, 1000);
-    SET_WHOLE(beta_schedule, FUM_BETAS_LINEAR);
-    SET_REAL(beta_start, 0.0001);
-    SET_REAL(beta_end, 0.02);
-    SET_WHOLE(prediction_type, FUM_PREDICT_EPSILON);
-    SET_WHOLE(timestep_spacing, FUM_SPACING_LINSPACE);
-    if (c->steps_offset < 0) c->steps_offset = 0;
-    SET_WHOLE(set_alpha_to_one, FUM_SWITCH_OFF);
-    SET_WHOLE(clip_sample, FUM_SWITCH_OFF);
-    SET_REAL(clip_sample_range, 1);
-    SET_TEXT(variance_type, "fixed_small");
-    SET_WHOLE(skip_prk_steps, FUM_SWITCH_OFF);
-    SET_TEXT(algorithm_type, "dpmsolver++");
-    SET_TEXT(solver_type, "");
-    SET_WHOLE(lower_order_final, FUM_SWITCH_ON);
-    SET_WHOLE(euler_at_final, FUM_SWITCH_OFF);
-    SET_TEXT(final_sigmas_type, "zero");
-    SET_WHOLE(original_inference_steps, 50);
-    SET_REAL(timestep_scaling, 10);
-    if (plan->edm) {
-        SET_REAL(sigma_min, 0.002);
-        SET_REAL(sigma_max, 80);
-        SET_REAL(sigma_data, 0.5);
-        SET_REAL(rho, 7);
-    }
-    // What diffusers does with the solver_type of another family: it takes its own default.
-    bool unipc = plan->sampler->build == fum_build_unipc;
-    if (unipc && strcmp(c->solver_type, "bh1") != 0) memcpy(c->solver_type, "bh2", sizeof "bh2");
-    if (!unipc && strcmp(c->solver_type, "heun") != 0) memcpy(c->solver_type, "midpoint", sizeof "midpoint");
-}
-
-static enum fum_result check_edm(struct fum_sample_plan *plan) {
-    const struct fum_sample_config *c = &plan->c;
-    bool good = c->sigma_min > 0 && c->sigma_max > c->sigma_min && c->sigma_max <= 1e6 && c->sigma_data > 0 && c->rho > 0;
-    if (good) return FUM_OK;
-    return fum_error_set(plan->err, FUM_ERR_FORMAT,
-                         "the scheduler's sigma_min %g, sigma_max %g, sigma_data %g or rho %g is out of range",
-                         c->sigma_min, c->sigma_max, c->sigma_data, c->rho);
-}
-
-static enum fum_result check_config(struct fum_sample_plan *plan) {
-    const struct fum_sample_config *c = &plan->c;
-    const char *name = plan->sampler->name;
-    if (c->num_train_timesteps < 1 || c->num_train_timesteps > FUM_SAMPLE_MAX_TRAIN)
-        return fum_error_set(plan->err, FUM_ERR_FORMAT, "num_train_timesteps is %d; it must be 1 to %d",
-                             c->num_train_timesteps, FUM_SAMPLE_MAX_TRAIN);
-    if (plan->steps < 1 || plan->steps > c->num_train_timesteps)
-        return fum_error_set(plan->err, FUM_ERR_ARG, "sampler %s cannot take %d steps: use 1 to %d", name,
-                             plan->steps, c->num_train_timesteps);
-    bool real =
-        c->beta_schedule == FUM_BETAS_SQUAREDCOS || (c->beta_start > 0 && c->beta_end < 1 && c->beta_end > 0);
-    if (!real || !(c->clip_sample_range > 0))
-        return fum_error_set(plan->err, FUM_ERR_FORMAT,
-                             "the scheduler's beta_start %g, beta_end %g or clip_sample_range %g "
-                             "is out of range",
-                             c->beta_start, c->beta_end, c->clip_sample_range);
-    if (plan->order < 1 || plan->order > 3)
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
-                             "solver_order %d is not supported by sampler %s: use 1 to 3", plan->order, name);
-    return plan->edm ? check_edm(plan) : FUM_OK;
-}
-
-// Where slot 0 starts, for the spaces in which that follows from the schedule; time-space builders do it
-// themselves.
-static void set_start(struct fum_sample_plan *plan, bool image) {
-    struct fum_sample_program *p = plan->program;
-    double sigma = plan->sigma[plan->start];
-    p->init_scale = p->image_scale = 1;
-    if (plan->edm || plan->sampler->space == FUM_SPACE_SIGMA) {
-        double most = sigma;
-        for (int i = 0; i < plan->steps; i++) most = fmax(most, plan->sigma[i]);
-        bool with_data = plan->edm || plan->c.timestep_spacing == FUM_SPACING_LEADING;
-        if (!image) sigma = with_data ? sqrt(most * most + 1) : most;
-        p->init_scale = sigma;
-    } else if (plan->sampler->space == FUM_SPACE_VP && image) {
-        p->image_scale = 1 / sqrt(sigma * sigma + 1);
-        p->init_scale = sigma * p->image_scale;
-    }
-    if (!image) p->image_scale = 0;
-}
-
-static bool coefficients_are_finite(const struct fum_sample_program *p) {
-    bool good = isfinite(p->init_scale) && isfinite(p->image_scale);
-    for (int e = 0; e < p->evals; e++) {
-        const struct fum_sample_eval *ev = &p->eval[e];
-        good = good && isfinite(ev->timestep) && isfinite(ev->c_in) && isfinite(ev->a) && isfinite(ev->b);
-        for (int k = 0; k < p->slots; k++) {
-            for (int j = 0; j < FUM_SAMPLE_INPUTS; j++) good = good && isfinite(ev->m[k][j]);
-        }
-    }
-    return good;
-}
-
-// A coefficient that is not finite means that the combination has no meaning at some timestep.
-static enum fum_result check_finite(struct fum_sample_plan *plan) {
-    const struct fum_sample_program *p = plan->program;
-    const char *sampler = plan->sampler->name, *schedule = schedules[plan->schedule].name;
-    if (coefficients_are_finite(p)) return FUM_OK;
-    for (int i = 1; i < p->sigma_count; i++) {
-        if (p->sigmas[i] != p->sigmas[i - 1]) continue;
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
-                             "sampler %s has no finite update where two steps share a noise level, as steps %d and %d of "
-                             "%d do on schedule %s: use fewer steps",
-                             sampler, i, i + 1, plan->steps, schedule);
-    }
-    return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
-                         "sampler %s has no finite update on schedule %s with %d steps: a model with zero terminal SNR "
-                         "needs v prediction",
-                         sampler, schedule, plan->steps);
-}
-
-// Replaces the last sigma, 0, where the class and its settings end at sigma_min.
-static void set_final_sigma(struct fum_sample_plan *plan) {
-    const struct fum_sampler *s = plan->sampler;
-    bool used = s->space != FUM_SPACE_TIME && s->final_sigma;
-    if (!used || strcmp(plan->c.final_sigmas_type, "sigma_min") != 0) return;
-    bool curve = plan->schedule != FUM_SCHEDULE_DISCRETE && !plan->edm;
-    plan->sigma[plan->steps] = s->final_repeats && curve ? plan->sigma[plan->steps - 1] : plan->train_sigma[0];
-}
-
-// Fills what a program says about itself.
-static void describe(struct fum_sample_plan *plan) {
-    struct fum_sample_program *p = plan->program;
-    bool timesteps = plan->sampler->space == FUM_SPACE_TIME; // A1111 has no schedule for these
-    p->sampler = plan->sampler->name;
-    p->schedule = schedules[plan->schedule].name;
-    p->sampler_label = plan->sampler->label;
-    p->schedule_label = timesteps ? "Automatic" : schedules[plan->schedule].label;
-    p->spacing = plan->edm ? FUM_SPACING_UNSET : plan->c.timestep_spacing;
-    p->prediction = plan->c.prediction_type;
-    p->takes_eta = plan->sampler->takes_eta;
-    p->eta = plan->eta;
-    p->default_eta = plan->sampler->eta;
-}
-
-static enum fum_result build(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
-    struct fum_sample_program *p = plan->program;
-    bool image = params->strength > 0;
-    if (!fum_plan_train(plan) || !fum_plan_schedule(plan)) return FUM_ERR_NOMEM;
-    set_final_sigma(plan);
-    describe(plan);
-    set_start(plan, image);
-    if (!plan->sampler->build(plan))
-        return plan->err && plan->err->code ? plan->err->code : FUM_ERR_UNSUPPORTED;
-    if (plan->sampler->space != FUM_SPACE_TIME) {
-        p->sigma_count = plan->steps + 1;
-        p->sigmas = plan->sigma;
-        plan->sigma = NULL;
-    }
-    for (int k = 0; k < p->slots; k++) { // nothing but slot 0 holds anything before the first evaluation
-        for (int j = 1; j < FUM_MAX_SLOTS; j++) p->eval[0].m[k][j] = 0;
-    }
-    return check_finite(plan);
-}
-
-// Finds the first step that a start image leaves to take.
-static enum fum_result choose_start(struct fum_sample_plan *plan, double strength) {
-    if (!(strength >= 0 && strength <= 1))
-        return fum_error_set(plan->err, FUM_ERR_ARG, "strength %g must be between 0 and 1", strength);
-    if (strength > 0) plan->start = plan->steps - (int)(plan->steps * strength);
-    if (plan->start < plan->steps) return FUM_OK;
-    return fum_error_set(plan->err, FUM_ERR_ARG, "strength %g of %d steps leaves none to take: raise either", strength,
-                         plan->steps);
-}
-
-enum fum_result fum_sample_create(struct fum_sample_program **program, const struct fum_sample_params *params,
-                                  struct fum_error *err) {
-    struct fum_error local = {0};
-    struct fum_sample_plan plan = {
-        .c = params->config, .steps = params->steps, .err = &local, .sdxl = params->sdxl};
-    *program = NULL;
-    enum fum_result result = choose_sampler(&plan, params);
-    if (result != FUM_OK) goto out;
-    fill_defaults(&plan);
-    result = check_config(&plan);
-    if (result == FUM_OK) result = choose_eta(&plan, params);
-    if (result == FUM_OK) result = choose_schedule(&plan, params);
-    if (result == FUM_OK) result = choose_start(&plan, params->strength);
-    if (result != FUM_OK) goto out;
-    plan.train = plan.c.num_train_timesteps;
-    plan.program = fum_calloc(1, sizeof *plan.program);
-    result =
-        plan.program ? build(&plan, params) : fum_error_set(&local, FUM_ERR_NOMEM, "no memory for a sampler");
-out:
-    if (result != FUM_OK) {
-        fum_sample_destroy(&plan.program);
-        fum_error_set(err, result, "%s", local.text);
-    }
-    fum_free(plan.alpha_bar);
-    fum_free(plan.train_sigma);
-    fum_free(plan.log_sigma);
-    fum_free(plan.t);
-    fum_free(plan.sigma);
-    fum_free(plan.exact);
-    *program = plan.program;
-    return result;
 }

@@ -241,7 +241,8 @@ static void a_parts_own_file(void **state) {
     }
 }
 
-// Factors of scaled weights: one, one a row, under both names, and of a weight that is the last of three fused ones.
+// Factors of scaled weights: one, one a row, under both names, and of a weight that is the last of three
+// fused ones.
 static void finds_factors_of_weights(void **state) {
     (void)state;
     static const uint8_t eights[] = {0x38, 0x40, 0x44, 0x48, 0x4a, 0x4c}; // 1, 2, 3, 4, 5, 6
@@ -296,7 +297,8 @@ static void finds_factors_of_weights(void **state) {
     }
 }
 
-// The second encoder's projection as OpenCLIP's parameter, and as transformers' layer, which is its transpose.
+// The second encoder's projection as OpenCLIP's parameter, and as transformers' layer, which is its
+// transpose.
 static void finds_both_projections(void **state) {
     (void)state;
     static const float norm[] = {1}, values[] = {1, 2, 3, 4, 5, 6};
@@ -349,11 +351,13 @@ static double number(const cJSON *json, const char *key) {
     return fum_json_number(json, key, -1);
 }
 
-// Playground v2.5's statistics of its latents: the VAE's configuration and the scheduler are those that diffusers makes.
+// Playground v2.5's statistics of its latents: the VAE's configuration and the scheduler are those that
+// diffusers makes.
 static void edm_statistics_are_read(void **state) {
     (void)state;
     static struct golden g;
-    static const float mean[4] = {-1.6574f, 1.886f, -1.383f, 2.5155f}, std[4] = {8.4927f, 5.9022f, 6.5498f, 5.2299f};
+    static const float mean[4] = {-1.6574f, 1.886f, -1.383f, 2.5155f},
+                       std[4] = {8.4927f, 5.9022f, 6.5498f, 5.2299f};
     struct fum_error err = {0};
     struct fum_checkpoint c;
     golden_open(&g, "sdxl");
@@ -369,8 +373,10 @@ static void edm_statistics_are_read(void **state) {
     assert_true(number(c.scheduler, "sigma_max") == 80 && number(c.scheduler, "sigma_data") == 0.5);
     assert_true(number(c.vae, "scaling_factor") == 0.5);
     for (int i = 0; i < 4; i++) {
-        assert_true((float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_mean"), i)->valuedouble == mean[i]);
-        assert_true((float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_std"), i)->valuedouble == std[i]);
+        assert_true((float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_mean"), i)->valuedouble ==
+                    mean[i]);
+        assert_true((float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_std"), i)->valuedouble ==
+                    std[i]);
     }
     fum_checkpoint_free(&c);
     g.tensors[count + 1].view.dim[0] = 3;
@@ -389,8 +395,10 @@ static void edm_noise_levels_are_read(void **state) {
     struct fum_checkpoint c;
     golden_open(&g, "sdxl");
     size_t count = g.count;
-    g.tensors[count] = (struct fum_safetensors_tensor){"edm_vpred.sigma_max", in_memory(FUM_F32, 0, &high, 0)};
-    g.tensors[count + 1] = (struct fum_safetensors_tensor){"edm_vpred.sigma_min", in_memory(FUM_F32, 1, &low, 1)};
+    g.tensors[count] =
+        (struct fum_safetensors_tensor){"edm_vpred.sigma_max", in_memory(FUM_F32, 0, &high, 0)};
+    g.tensors[count + 1] =
+        (struct fum_safetensors_tensor){"edm_vpred.sigma_min", in_memory(FUM_F32, 1, &low, 1)};
     g.count += 2;
     assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
     assert_true(c.edm);
@@ -417,7 +425,8 @@ static void conditions_follow_the_tensors(void **state) {
         struct fum_checkpoint c;
         assert_ok(detect(&c, &g, NULL, tensors[i][0], NULL, &err), err);
         assert_true(fum_json_number(c.unet, tensors[i][1], 0) == 1);
-        assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""), i ? "LCMScheduler" : "PNDMScheduler");
+        assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""),
+                            i ? "LCMScheduler" : "PNDMScheduler");
         fum_checkpoint_free(&c);
         assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
         assert_false(cJSON_HasObjectItem(c.unet, tensors[i][1]));

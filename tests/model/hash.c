@@ -63,8 +63,8 @@ static void a_folder_is_its_files_in_order(void **state) {
 // Writes a safetensors file of one tensor of bytes `value`.
 static void write_large(const char *path, int value) {
     char head[128];
-    int n = snprintf(head, sizeof head, "{\"t\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}}", LARGE_BYTES,
-                     LARGE_BYTES);
+    int n = snprintf(head, sizeof head, "{\"t\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}}",
+                     LARGE_BYTES, LARGE_BYTES);
     uint8_t length[8] = {(uint8_t)n};
     char *data = malloc(LARGE_BYTES);
     assert_non_null(data);

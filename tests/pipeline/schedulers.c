@@ -1,5 +1,6 @@
-// Folders with other schedulers than the tiny models' own, against diffusers (tests/golden/schedulers.py): settings that
-// are repaired, classes that are not known here, EDM. Each case is a copy of a tiny model with its files changed.
+// Folders with other schedulers than the tiny models' own, against diffusers (tests/golden/schedulers.py):
+// settings that are repaired, classes that are not known here, EDM. Each case is a copy of a tiny model with
+// its files changed.
 #define _DEFAULT_SOURCE // mkdtemp, symlink
 #include "open.h"
 
@@ -63,8 +64,10 @@ static const char *scheduler_class(const cJSON *spec) {
 static void make_folder(struct context *c, const cJSON *spec) {
     struct fum_error err = {0};
     char source[1024], path[MAX_PATH];
-    snprintf(source, sizeof source, "%s/model-%s", getenv("FUM_TEST_DATA"), fum_json_string(spec, "model", ""));
-    snprintf(c->folder, sizeof c->folder, "%s/fum-schedulers-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
+    snprintf(source, sizeof source, "%s/model-%s", getenv("FUM_TEST_DATA"),
+             fum_json_string(spec, "model", ""));
+    snprintf(c->folder, sizeof c->folder, "%s/fum-schedulers-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     assert_non_null(mkdtemp(c->folder));
     for (int i = 0; i < COUNT_PARTS; i++) link_part(source, c->folder, parts[i]);
     join(path, c->folder, "scheduler");
@@ -88,8 +91,9 @@ static void make_folder(struct context *c, const cJSON *spec) {
 }
 
 static void remove_folder(const struct context *c) {
-    static const char *const files[] = {"scheduler/scheduler_config.json", "scheduler", "vae/config.json",
-                                        "vae/diffusion_pytorch_model.safetensors", "vae", "model_index.json"};
+    static const char *const files[] = {
+        "scheduler/scheduler_config.json",         "scheduler", "vae/config.json",
+        "vae/diffusion_pytorch_model.safetensors", "vae",       "model_index.json"};
     char path[MAX_PATH];
     for (int i = 0; i < COUNT_PARTS; i++) {
         join(path, c->folder, parts[i]);
@@ -128,7 +132,8 @@ static double distance(const float *a, const float *b, size_t count) {
     return sqrt(error / size);
 }
 
-// The warnings that a case must bring: its class is named where the family's sampler stands in for it, and only there.
+// The warnings that a case must bring: its class is named where the family's sampler stands in for it, and
+// only there.
 static void check_log(const cJSON *spec, const struct lines *lines) {
     const char *class_name = scheduler_class(spec);
     bool named = fum_json_string(spec, "sampler", NULL) != NULL;
@@ -148,11 +153,18 @@ static bool run_case(struct context *c, int index, const cJSON *spec) {
     fum_pipeline *pipe = NULL;
     float *latents = NULL;
     const struct fum_loader_tensor *noise = golden(c, index, "noise"), *want = golden(c, index, "latents");
-    struct fum_generate_params params = {
-        .prompt = "a red ship", .width = 16, .height = 16, .guidance = 5,
-        .steps = (int)fum_json_number(spec, "steps", 0), .sampler = fum_json_string(spec, "sampler", NULL),
-        .schedule = fum_json_string(spec, "schedule", NULL), .seed = (uint64_t)fum_json_number(spec, "seed", 0),
-        .rng = FUM_RNG_CPU, .noise = noise->view.data, .on_image = keep_latents, .user = &latents};
+    struct fum_generate_params params = {.prompt = "a red ship",
+                                         .width = 16,
+                                         .height = 16,
+                                         .guidance = 5,
+                                         .steps = (int)fum_json_number(spec, "steps", 0),
+                                         .sampler = fum_json_string(spec, "sampler", NULL),
+                                         .schedule = fum_json_string(spec, "schedule", NULL),
+                                         .seed = (uint64_t)fum_json_number(spec, "seed", 0),
+                                         .rng = FUM_RNG_CPU,
+                                         .noise = noise->view.data,
+                                         .on_image = keep_latents,
+                                         .user = &latents};
     for (int i = 0; i < 4; i++) params.noise_shape[i] = (int)noise->view.dim[i];
     make_folder(c, spec);
     ok(fum_model_open(&model, &(struct fum_model_params){.path = c->folder, .log = &log}, &err), &err);
