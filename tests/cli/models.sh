@@ -53,6 +53,22 @@ model refiner
 sed -i 's/CLIPTextModelWithProjection/CLIPTextModel/' m/model_index.json
 expect 0 'Stable Diffusion XL refiner' info m # its weights hold a projection
 
+# A scheduler that is not known, or that cannot run, stops neither info nor a sampler that is named.
+model sd1
+sed -i 's/PNDMScheduler/DEISMultistepScheduler/' m/model_index.json m/scheduler/scheduler_config.json
+expect 0 'scheduler DEISMultistepScheduler is not supported; sampler euler_a stands in' info m
+model sd1
+sed -i 's/PNDMScheduler/DDIMScheduler/' m/model_index.json m/scheduler/scheduler_config.json
+put scheduler/scheduler_config.json rescale_betas_zero_snr true
+put scheduler/scheduler_config.json timestep_spacing '"trailing"'
+expect 0 'sampler ddim' info m
+if "$fumarole" devices >/dev/null 2>&1; then
+    "$fumarole" generate -q -m m -W 16 -H 16 --steps 2 --sampling-method euler -o named.png heart >out.txt 2>&1
+    grep -q '^named.png: 16 x 16' out.txt || { cat out.txt; failures=$((failures + 1)); }
+    rm -f named.png
+    expect 1 'zero terminal SNR needs v prediction' generate -q -m m -W 16 -H 16 --steps 2 heart
+fi
+
 model sd1
 put scheduler/scheduler_config.json beta_end 1
 expect 1 'scheduler_config.json: beta_end is 1, but must be above 0 and below 1' info m
