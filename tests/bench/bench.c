@@ -58,7 +58,7 @@ static void limits(void **state) {
 static void one_op(void **state) {
     (void)state;
     struct fum_bench_report *report = measure(&(struct fum_bench_params){
-        .parts = FUM_BENCH_OPS, .op = "layer_norm", .types = 1u << FUM_F32 | 1u << FUM_BF16, .seconds = 10,
+        .parts = FUM_BENCH_OPS, .op = "layer_norm", .types = 1u << FUM_F32 | 1u << FUM_BF16, .seconds = 60,
         .repeats = 2});
     int types[FUM_DTYPE_COUNT] = {0};
     assert_true(report->num_ops > 0);

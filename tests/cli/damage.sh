@@ -42,7 +42,7 @@ survives() {
     local what=$1 got lines
     shift
     cases=$((cases + 1))
-    timeout 60 "$fumarole" "$@" >out.txt 2>err.txt </dev/null
+    timeout 600 "$fumarole" "$@" >out.txt 2>err.txt </dev/null
     got=$?
     lines=$(wc -l <err.txt)
     if [ "$got" -le 2 ] && ! grep -qE 'Sanitizer|runtime error' err.txt; then

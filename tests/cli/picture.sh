@@ -79,7 +79,7 @@ touch marker
 sleep 0.05
 "$fumarole" generate "red heart" -o stopped.png --steps 1000 >out.txt 2>err.txt &
 stopped=$!
-for _ in $(seq 600); do grep -q '^step 1/' err.txt && break; sleep 0.1; done
+while kill -0 "$stopped" 2>/dev/null && ! grep -q '^step 1/' err.txt; do sleep 0.1; done
 kill -INT "$stopped"
 wait "$stopped"
 check "Ctrl-C exits with 130" test $? = 130

@@ -7,15 +7,16 @@ refuse=$2
 every=${3:-}
 memory='fumarole: .*(out of memory|no memory|no host memory|memory ran out|memory is out)'
 
-# sweep STEP: the command in `run` with every STEP-th allocation refused, and in every other round all later ones too.
+# sweep STEP [LAST]: the command in `run` with every STEP-th allocation refused (only of the last LAST), and in every
+# other round all later ones too.
 sweep() {
-    local step=$1 count at round=0
+    local step=$1 last=${2:-} count at round=0
     preload=$refuse
     FUM_REFUSE_COUNT=$work/count make_right || return
     count=$(cat "$work/count")
     [ "$count" -gt 4 ] || { complain "only $count allocations of ${run[0]} were counted"; return; }
     [ "$every" ] && step=$every
-    for ((at = 1; at <= count; at += step)); do
+    for ((at = last ? count - last : 1; at <= count; at += step)); do
         FUM_REFUSE_AT=$at FUM_REFUSE_ON=$((round % 2)) \
             check_run "allocation $at of ${run[0]}, on $((round % 2))" "$memory"
         round=$((round + 1))
@@ -24,11 +25,8 @@ sweep() {
 }
 
 pictures
-export FUM_REFUSE_IN=libfumarole:libutf8proc:libz.
-sweep 40
-export FUM_REFUSE_IN=libcjson
-sweep 1201
-unset FUM_REFUSE_IN
+sweep 997
+[ "$every" ] || sweep 61 1500 # what comes after the model's files, which are most of all
 
 names=()
 same_output=1

@@ -27,7 +27,7 @@ complain() {
 }
 
 start() {
-    timeout 300 env LD_PRELOAD="$keep_loaded $preload" "$fumarole" "${run[@]}" >out.txt 2>err.txt <"$input"
+    timeout 600 env LD_PRELOAD="$keep_loaded $preload" "$fumarole" "${run[@]}" >out.txt 2>err.txt <"$input"
 }
 
 # make_right: runs the command as it should be, and keeps its files and its output in right/.

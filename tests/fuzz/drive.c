@@ -70,6 +70,6 @@ int main(int argc, char **argv) {
         LLVMFuzzerTestOneInput(copy, input_bytes);
         free(copy);
     }
-    printf("%lu inputs\n", done);
+    fprintf(stderr, "%lu inputs\n", done);
     return 0;
 }

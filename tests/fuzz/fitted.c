@@ -70,8 +70,9 @@ struct fitted_counts fitted_counts;
 
 static void end(void) {
     char path[512];
-    printf("%lu models, %lu opened, %lu worked to the end\n", fitted_counts.made, fitted_counts.opened,
-           fitted_counts.done);
+    if (fitted_counts.made)
+        fprintf(stderr, "%lu models, %lu opened, %lu worked to the end\n", fitted_counts.made, fitted_counts.opened,
+                fitted_counts.done);
     for (int i = 0; i < DOCUMENTS; i++) {
         snprintf(path, sizeof path, "%s/%s", fitted_root, document_files[i]);
         remove(path);
@@ -79,7 +80,9 @@ static void end(void) {
     static const char *const others[] = {"unet/model.safetensors", "vae/model.safetensors", "tokenizer/vocab.json",
                                          "text_encoder/model.safetensors", "text_encoder_2/model.safetensors",
                                          "tokenizer/merges.txt", "tokenizer_2/vocab.json", "tokenizer_2/merges.txt",
-                                         "single.safetensors", "clip.txt"};
+                                         "single.safetensors", "clip.txt",
+                                         "unet/one.safetensors", "unet/two.safetensors",
+                                         "unet/model.safetensors.index.json"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         snprintf(path, sizeof path, "%s/%s", fitted_root, others[i]);
         remove(path);
@@ -119,6 +122,11 @@ static void make_root(void) {
     write_text("tokenizer/merges.txt", "#version: 0.2\n");
     write_text("tokenizer_2/vocab.json", vocab);
     write_text("tokenizer_2/merges.txt", "#version: 0.2\n");
+}
+
+const char *fitted_folder(void) {
+    make_root();
+    return fitted_root;
 }
 
 // ---- folders ----

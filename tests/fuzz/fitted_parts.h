@@ -7,6 +7,8 @@
 #include "base/view.h"
 
 extern char fitted_root[200];
+// Returns fitted_root with its folders and two small tokenizers in it.
+const char *fitted_folder(void);
 
 // A safetensors file in the making: its header, without the last brace, and the bytes of its tensors.
 struct fitted_file {

@@ -165,9 +165,9 @@ static void test_resubmit(void **state) {
     resubmit(FUM_WITHOUT_TIMELINE);
 }
 
-// Timestamps agree with the wall clock, and waiting sleeps: the waiting thread spends far less CPU time than wall time.
-static void test_time(void **state) {
-    (void)state;
+// Runs slow work once: timestamps agree with the wall clock, and waiting sleeps, so the waiting thread spends far less
+// CPU time than wall time. Returns false if the wall clock ran on after the work had ended, as on a machine in use.
+static bool time_work(void) {
     fum_device *device = open_without(0);
     struct fum_error err = {0};
     enum { MB = 32 << 20 };
@@ -191,18 +191,27 @@ static void test_time(void **state) {
     double cpu = (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) * 1e-9;
     if (waited > 0.02) assert_true(cpu < 0.5 * waited);
     double first = -1, last = 0;
+    bool agrees = true;
     if (fum_device_get_info(device)->timestamp_bits) {
         ok(fum_command_read_timestamp(command, 0, &first, &err), &err);
         ok(fum_command_read_timestamp(command, 1023, &last, &err), &err);
         assert_true(first == 0 && last > 0);
         assert_true(last * 1e-9 <= (end - wall) * 1.1);
-        assert_true(last * 1e-9 >= (end - wall) * 0.2);
+        agrees = last * 1e-9 >= (end - wall) * 0.2;
         assert_int_equal(fum_command_read_timestamp(command, 5, &last, &err), FUM_ERR_ARG);
     }
     fum_command_destroy(&command);
     fum_buffer_destroy(&a);
     fum_buffer_destroy(&b);
     fum_device_destroy(&device);
+    return agrees;
+}
+
+static void test_time(void **state) {
+    (void)state;
+    bool agrees = false;
+    for (int i = 0; i < 50 && !agrees; i++) agrees = time_work();
+    assert_true(agrees);
 }
 
 // More dispatches than one descriptor pool holds.
