@@ -28,7 +28,7 @@ enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, u
 enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes,
                               struct fum_error *err);
 
-// fum_file_begin for a file of the program's own, such as a cache, that no person named: whatever has its
+// fum_file_begin for a file of the program's own, such as a cache, that the user did not name: whatever has its
 // name except a folder is replaced. Follows no link and opens no pipe, since others may be able to put them
 // there.
 enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path, struct fum_error *err);

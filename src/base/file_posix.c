@@ -79,6 +79,14 @@ struct fum_file_stamp fum_file_stamp(const struct fum_file *file) {
     return file->stamp;
 }
 
+static enum fum_result shrunk(const struct fum_file *file, struct fum_error *err) {
+    struct stat st;
+    if (fstat(file->fd, &st) != 0) return io_error(err, "read", file->path);
+    return fum_error_set(err, FUM_ERR_IO,
+                         "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?", file->path,
+                         (unsigned long long)st.st_size, (unsigned long long)file->size);
+}
+
 enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,
                                  struct fum_error *err) {
     uint8_t *p = to;
@@ -86,10 +94,7 @@ enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, u
         ssize_t n = pread(file->fd, p, (size_t)(bytes < READ_BYTES ? bytes : READ_BYTES), (off_t)offset);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return io_error(err, "read", file->path);
-        if (n == 0)
-            return fum_error_set(err, FUM_ERR_IO,
-                                 "cannot read %s: it now ends at byte %llu of %llu; is it being replaced?",
-                                 file->path, (unsigned long long)offset, (unsigned long long)file->size);
+        if (n == 0) return shrunk(file, err);
         p += n;
         offset += (uint64_t)n;
         bytes -= (uint64_t)n;

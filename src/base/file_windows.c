@@ -132,6 +132,13 @@ struct fum_file_stamp fum_file_stamp(const struct fum_file *file) {
     return file->stamp;
 }
 
+static enum fum_result shrunk(const struct fum_file *file, struct fum_error *err) {
+    LARGE_INTEGER size;
+    if (!GetFileSizeEx(file->handle, &size)) return io_error(err, "read", file->path);
+    return fum_error_set(err, FUM_ERR_IO, "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?",
+                         file->path, (unsigned long long)size.QuadPart, (unsigned long long)file->size);
+}
+
 enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,
                                  struct fum_error *err) {
     uint8_t *p = to;
@@ -140,10 +147,7 @@ enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, u
         DWORD n = 0, wanted = (DWORD)(bytes < IO_BYTES ? bytes : IO_BYTES);
         if (!ReadFile(file->handle, p, wanted, &n, &at) && GetLastError() != ERROR_HANDLE_EOF)
             return io_error(err, "read", file->path);
-        if (n == 0)
-            return fum_error_set(err, FUM_ERR_IO,
-                                 "cannot read %s: it now ends at byte %llu of %llu; is it being replaced?", file->path,
-                                 (unsigned long long)offset, (unsigned long long)file->size);
+        if (n == 0) return shrunk(file, err);
         p += n;
         offset += n;
         bytes -= n;

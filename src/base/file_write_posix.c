@@ -33,7 +33,7 @@ struct fum_file_writer {
     char *path;            // as given, for errors
     char *name;            // what is written: links are resolved
     size_t base;           // where the last part of `name` begins
-    bool named;            // by a person
+    bool named;            // by the user
     bool through;          // opened under its own name, at the first write
     int folder;            // of `name`; -1: not needed
     int fd;                // -1: not open yet

@@ -110,7 +110,7 @@ char *cli_read_text(const char *path, size_t limit, size_t *bytes);
 size_t cli_trim_newline(char *text, size_t bytes);
 
 bool cli_is_folder(const char *path);
-// True if the path leads to a device or pipe, which may make who writes to it wait.
+// True if the path leads to a device or pipe, where writing may wait.
 bool cli_is_special(const char *path);
 
 // Lines of a stream, each up to 64 MiB. Zero to begin with; free `text` at the end.

@@ -40,7 +40,7 @@ struct cli_result {
     const void *what;
 };
 // Writes a result. One that cannot be written there is kept under another name, in this folder or that of temporary
-// files, and the error tells which. 0, or the error printed and an exit status.
+// files, and the error names it. 0, or the error printed and an exit status.
 int cli_output_save(const char *path, const struct cli_result *result);
 // The same for a text.
 int cli_output_save_text(const char *path, const char *text);

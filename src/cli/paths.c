@@ -43,7 +43,7 @@ static enum fum_file_kind kind_of(const char *path) {
     return fum_file_look(path, &kind, NULL) == FUM_OK ? kind : FUM_FILE_NONE;
 }
 
-// True also when that cannot be found out: opening it then tells why.
+// True also when that cannot be found out: opening it then fails with the reason.
 static bool may_exist(const char *path) {
     enum fum_file_kind kind;
     return fum_file_look(path, &kind, NULL) != FUM_OK || kind != FUM_FILE_NONE;

@@ -18,12 +18,6 @@ enum { MOST_TAPS = 9 };
 // Bytes of a file that are read at a time: no size from 256 KiB to 8 MiB is much faster than another.
 enum { CHUNK_BYTES = 2 << 20 };
 
-static int64_t view_count(const struct fum_view *view) {
-    int64_t n = 1;
-    for (int i = 0; i < view->rank; i++) n *= view->dim[i];
-    return n;
-}
-
 bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, char *why,
                     size_t why_size) {
     int64_t want[4] = {0};
@@ -33,7 +27,7 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
         return false;
     }
     const int64_t *d = shape->dim;
-    bool ok = view_count(view) == fum_shape_count(shape);
+    bool ok = (int64_t)fum_view_count(view) == fum_shape_count(shape);
     if (pack == FUM_PACK_LINEAR) {
         ok = ok && shape->rank == 2 && view->rank >= 2 && view->dim[0] == d[1] && view->dim[1] == d[0];
         want[0] = d[1], want[1] = d[0], rank = 2;
@@ -53,7 +47,7 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
         want[0] = d[conv ? 3 : 1], want[1] = d[conv ? 2 : 0] / FUM_Q8_ROWS * FUM_Q8_BLOCK, rank = 2;
         if (conv) want[2] = d[0], want[3] = d[1], rank = 4;
         ok = (conv || shape->rank == 2) && taps <= MOST_TAPS && view->rank >= 2 && view->dim[0] == want[0] &&
-             view->dim[1] == want[1] && view_count(view) == want[0] * want[1] * taps &&
+             view->dim[1] == want[1] && (int64_t)fum_view_count(view) == want[0] * want[1] * taps &&
              (taps == 1 || (view->rank == 4 && view->dim[2] == d[0] && view->dim[3] == d[1]));
     } else {
         for (rank = 0; rank < shape->rank; rank++) want[rank] = d[rank];

@@ -85,7 +85,7 @@ if as_nobody "$fumarole" --version >out.txt 2>&1; then
         cp -r "$work/model" . && chmod -R a+rX . && chmod 0 model/unet model/tokenizer
         mkdir shut && echo old >shut/file.txt && chmod 666 shut/file.txt && chmod 755 shut
     )
-    # refused PATTERN ARGUMENT...: one line that tells the reason.
+    # refused PATTERN ARGUMENT...: one line with the reason.
     refused() {
         local pattern=$1
         shift
@@ -104,7 +104,7 @@ if as_nobody "$fumarole" --version >out.txt 2>&1; then
     chmod -R u+rwX "$open"
     rm -rf "$open"
 else
-    echo "nobody may not run $fumarole: not tried"
+    echo "user 65534 may not run $fumarole: not tried"
 fi
 
 # ---- with a device ----
@@ -161,7 +161,7 @@ if [ -c /dev/full ]; then
     check 'whole' png full_kept.png
 fi
 
-# What nobody named is replaced, never followed, and no pipe is waited for.
+# Links and pipes in the cache folder are replaced, neither followed nor waited for.
 export FUMAROLE_CACHE=$work/cache
 check 'a cache is written' draws -o p.png
 cache=$(echo cache/pipelines-*)
