@@ -110,14 +110,14 @@ struct fum_generate_params {
 FUM_API enum fum_result fum_generate(fum_pipeline *pipeline, const struct fum_generate_params *params,
                                      struct fum_error *err);
 
-// Writes the picture as a PNG with its parameters inside; the file appears only when it is complete.
+// Writes the picture as a PNG with its parameters inside, as file.h says: whole, or not at all.
 FUM_API enum fum_result fum_image_save(const struct fum_image *image, const char *path, struct fum_error *err);
 
 // Reads tensor "noise" ([n, channels, height, width]) of a safetensors file; *noise is the caller's, freed with
 // fum_noise_free.
 FUM_API enum fum_result fum_noise_read(const char *path, float **noise, int shape[4], struct fum_error *err);
 FUM_API void fum_noise_free(float **noise);
-// Writes tensor "latents" of that shape, f32, as safetensors.
+// Writes tensor "latents" of that shape, f32, as safetensors, in the same way.
 FUM_API enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4],
                                          struct fum_error *err);
 
