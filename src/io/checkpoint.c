@@ -276,7 +276,7 @@ static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_lo
     return c->text_encoder_2 ? FUM_OK : FUM_ERR_FORMAT;
 }
 
-// Conditions of distilled and class-conditional UNets, where there are any.
+// Adds the conditions of distilled and class-conditional UNets, where the file has their weights.
 static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader *loader, const char *prefix,
                                       struct fum_error *err) {
     int guidance = fum_checkpoint_dim(loader, prefix, 1, "time_embed.cond_proj.weight");

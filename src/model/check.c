@@ -106,7 +106,7 @@ static enum fum_result check_part(const fum_model *model, const struct fum_model
     return result;
 }
 
-// Tensors of a single file that belong to no part.
+// Reports the tensors of a single file that belong to no part.
 static void report_strays(const fum_model *model, problem_fn fn, void *user) {
     for (size_t i = 0; model->file && i < fum_loader_count(model->file); i++) {
         const char *name = fum_loader_at(model->file, i)->name;

@@ -1,4 +1,5 @@
-// Whether what a model's configurations say fits together: the question that every model answers when it opens.
+// Whether what a model's configurations say fits together: the question that every model answers when it
+// opens.
 #ifndef FUM_MODEL_FIT_H
 #define FUM_MODEL_FIT_H
 

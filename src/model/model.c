@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "io/folder.h"
 #include "model/family.h"
+#include "model/find.h"
 #include "model/fit.h"
 #include "model/model_parts.h"
 #include "model/settings.h"
@@ -262,58 +263,6 @@ static enum fum_result describe(fum_model *model, const struct fum_model_params 
     return result ? result : set_info(model, params, err);
 }
 
-// The path without its last part, which *last gets: "a/b" of "a/b/c", "." of "c". NULL when memory is out.
-static char *parent_of(fum_arena *arena, const char *path, const char **last) {
-    char *copy = fum_arena_strdup(arena, path);
-    if (!copy) return NULL;
-    for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--) copy[n - 1] = 0;
-    char *slash = strrchr(copy, '/');
-    *last = slash && slash[1] ? slash + 1 : copy;
-    if (!slash) return fum_arena_strdup(arena, ".");
-    if (slash == copy) return fum_arena_strdup(arena, "/");
-    *slash = 0;
-    return copy;
-}
-
-// True if model_index.json in `dir` names the part.
-static bool names_part(const fum_model *model, const char *dir, const char *part) {
-    char *path = fum_path_join(model->arena, dir, "model_index.json");
-    cJSON *index = NULL;
-    if (!path || fum_json_read(&index, path, NULL)) return false;
-    bool named = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(index, part));
-    cJSON_Delete(index);
-    return named;
-}
-
-// The diffusers folder that `path` lies in: its model_index.json, a part's folder, or a file there. Else `path`.
-static const char *whole_folder(const fum_model *model, const char *path) {
-    const char *last = "", *part = "";
-    char *dir = parent_of(model->arena, path, &last), *above = dir ? parent_of(model->arena, dir, &part) : NULL;
-    if (!above) return path;
-    if (fum_path_is_dir(path)) return !fum_folder_is(path) && names_part(model, dir, last) ? dir : path;
-    if (!strcmp(last, "model_index.json")) return dir;
-    return names_part(model, above, part) ? above : path;
-}
-
-// A path that exists, or the name of a shipped model.
-static const char *resolve(fum_model *model, const struct fum_model_params *params) {
-    const char *path = params && params->path ? params->path : "emoji";
-    if (fum_path_may_exist(path) || strchr(path, '/'))
-        return fum_arena_strdup(model->arena, whole_folder(model, path));
-    const char *dirs[] = {params ? params->models_dir : NULL, getenv("FUMAROLE_MODELS"), FUM_MODELS_DIR};
-    for (int i = 0; i < 3; i++) {
-        if (!dirs[i] || !*dirs[i]) continue;
-        char *candidate = fum_path_join(model->arena, dirs[i], path);
-        if (candidate && fum_path_is_dir(candidate)) return candidate;
-    }
-    return fum_arena_strdup(model->arena, path);
-}
-
-static const char *last_part(fum_arena *arena, const char *path) {
-    const char *last = NULL;
-    return parent_of(arena, path, &last) ? last : NULL;
-}
-
 enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *params, struct fum_error *err) {
     enum fum_result result = FUM_ERR_NOMEM;
     *out = NULL;
@@ -324,8 +273,8 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     model->view.schedule = fum_sample_config_sd();
     model->info.description = model->info.license = model->info.origin = "";
     model->info.family = model->info.prediction = model->info.sampler = "";
-    if (!(model->info.path = resolve(model, params))) goto no_memory;
-    if (!(model->info.name = last_part(model->arena, model->info.path))) goto no_memory;
+    if (!(model->info.path = fum_model_find_path(model->arena, params))) goto no_memory;
+    if (!(model->info.name = fum_model_path_name(model->arena, model->info.path))) goto no_memory;
     enum fum_file_kind kind;
     if ((result = fum_file_look(model->info.path, &kind, err))) goto error;
     if (kind == FUM_FILE_FOLDER) result = open_folder(model, model->info.path, err);

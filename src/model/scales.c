@@ -24,10 +24,11 @@ struct fum_scales {
 };
 
 static enum fum_result no_memory(const fum_loader *loader, struct fum_error *err) {
-    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for the scales of its weights", fum_loader_path(loader));
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for the scales of its weights",
+                         fum_loader_path(loader));
 }
 
-// The factors of "X.weight"; NULL when it has none.
+// Returns the factors of "X.weight"; NULL when it has none.
 static const struct fum_loader_tensor *find_factors(const fum_loader *loader, const char *weight) {
     static const char *const names[] = {"scale_weight", "weight_scale"};
     size_t length = strlen(weight), stem = length - strlen("weight");
@@ -35,24 +36,28 @@ static const struct fum_loader_tensor *find_factors(const fum_loader *loader, co
     if (length < strlen(".weight") || strcmp(weight + stem - 1, ".weight")) return NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int n = snprintf(name, sizeof name, "%.*s%s", (int)stem, weight, names[i]);
-        const struct fum_loader_tensor *t = n > 0 && (size_t)n < sizeof name ? fum_loader_find(loader, name) : NULL;
+        const struct fum_loader_tensor *t =
+            n > 0 && (size_t)n < sizeof name ? fum_loader_find(loader, name) : NULL;
         if (t) return t;
     }
     return NULL;
 }
 
-static enum fum_result read_factors(fum_scales *s, size_t index, const struct fum_loader_tensor *t, struct fum_error *err) {
+static enum fum_result read_factors(fum_scales *s, size_t index, const struct fum_loader_tensor *t,
+                                    struct fum_error *err) {
     const struct fum_view *weight = &fum_loader_at(s->loader, index)->view;
     struct fum_view view = t->view;
     uint64_t count = fum_view_count(&view), rows = weight->rank ? (uint64_t)weight->dim[0] : 1;
     void *copy = NULL;
     if (view.dtype == FUM_DTYPE_UNKNOWN || (count != 1 && count != rows))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: tensor %s holds %llu factors as %s; one is supported, or one for each of the weight's "
-                             "%llu rows",
-                             fum_loader_path(s->loader), fum_text_show(t->name).text, (unsigned long long)count,
-                             fum_text_show(t->type).text, (unsigned long long)rows);
-    if (!fum_grow((void **)&s->entries, &s->capacity, s->count, sizeof *s->entries)) return no_memory(s->loader, err);
+        return fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "%s: tensor %s holds %llu factors as %s; one is supported, or one for each of the weight's "
+            "%llu rows",
+            fum_loader_path(s->loader), fum_text_show(t->name).text, (unsigned long long)count,
+            fum_text_show(t->type).text, (unsigned long long)rows);
+    if (!fum_grow((void **)&s->entries, &s->capacity, s->count, sizeof *s->entries))
+        return no_memory(s->loader, err);
     float *values = fum_arena_alloc(s->arena, (size_t)count, sizeof *values);
     if (!values) return no_memory(s->loader, err);
     enum fum_result result = fum_view_load(&view, t->bytes, &copy, err);
@@ -62,7 +67,8 @@ static enum fum_result read_factors(fum_scales *s, size_t index, const struct fu
     return result;
 }
 
-enum fum_result fum_scales_create(fum_scales **scales, const fum_loader *loader, const char *prefix, struct fum_error *err) {
+enum fum_result fum_scales_create(fum_scales **scales, const fum_loader *loader, const char *prefix,
+                                  struct fum_error *err) {
     size_t first = 0, count = fum_loader_count_prefix(loader, prefix, &first);
     fum_scales *s = *scales = fum_calloc(1, sizeof *s);
     if (s) s->arena = fum_arena_create();
@@ -92,8 +98,10 @@ void fum_scales_apply(const fum_scales *s, size_t index, struct fum_view *view) 
     size_t low = 0, high = s->count;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (s->entries[mid].index < index) low = mid + 1;
-        else high = mid;
+        if (s->entries[mid].index < index)
+            low = mid + 1;
+        else
+            high = mid;
     }
     if (low == s->count || s->entries[low].index != index) return;
     const struct entry *e = &s->entries[low];

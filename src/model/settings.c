@@ -1,4 +1,5 @@
-// fumarole.json of a folder: the model's texts, known prompts and defaults, checked like any other configuration.
+// fumarole.json of a folder: the model's texts, known prompts and defaults, checked like any other
+// configuration.
 #include "model/settings.h"
 
 #include "base/error.h"
@@ -31,7 +32,7 @@ static const char *read_sampler(struct fum_config *c, const char *fallback) {
     return fallback;
 }
 
-// Layers of the text encoder that has the fewest.
+// Returns the layers of the text encoder that has the fewest.
 static int fewest_layers(const struct fum_model_view *view) {
     int layers = view->num_text ? view->text[0].config.layers : 0;
     for (int i = 1; i < view->num_text; i++)
@@ -49,11 +50,12 @@ static void read_defaults(struct fum_config *c, fum_model *model) {
     info->height = read_side(c, "height", info->height, info->size_multiple);
     info->steps = fum_config_int(c, "steps", info->steps, 1, MAX_STEPS);
     info->guidance = (float)fum_config_number(c, "guidance", (double)info->guidance, 0, MAX_GUIDANCE);
-    info->clip_skip = fum_config_int(c, "clip_skip", info->clip_skip, 1, fum_model_max_clip_skip(&model->view));
+    info->clip_skip =
+        fum_config_int(c, "clip_skip", info->clip_skip, 1, fum_model_max_clip_skip(&model->view));
     info->sampler = read_sampler(c, info->sampler);
 }
 
-// How many strings the list holds; anything else in it is an error.
+// Counts the strings of a list; anything else in it is an error.
 static int count_strings(struct fum_config *c, const char *key) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(c->json, key), *item;
     int count = 0;
@@ -85,7 +87,8 @@ enum fum_result fum_model_read_settings(fum_model *model, const cJSON *settings,
     if (!c.where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the model's settings");
     defaults.json = cJSON_GetObjectItemCaseSensitive(settings, "defaults");
     read_texts(&c, &model->info);
-    if (fum_config_has(&c, "defaults") && !cJSON_IsObject(defaults.json)) fum_config_fail(&c, "defaults", "must be an object");
+    if (fum_config_has(&c, "defaults") && !cJSON_IsObject(defaults.json))
+        fum_config_fail(&c, "defaults", "must be an object");
     count_strings(&c, "words");
     read_prompts(&c, model);
     if (!c.result) read_defaults(&defaults, model);

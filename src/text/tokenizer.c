@@ -195,7 +195,7 @@ enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, cons
     return result;
 }
 
-// The token of vector `index` of an embedding whose first vector is `special`; NULL: it has no such vector.
+// Returns the token of vector `index` of the embedding whose first vector is `special`; NULL: it has no such vector.
 static const struct fum_special *find_vector(const fum_tokenizer *tokenizer, const struct fum_special *special,
                                              int index) {
     char name[256];

@@ -1,4 +1,5 @@
-// UNets that read more than a prompt, against diffusers: LCM's guidance embedding, and classes; and what is refused.
+// UNets that read more than a prompt, against diffusers: LCM's guidance embedding, and classes; and what is
+// refused.
 #define _XOPEN_SOURCE 700
 #include "open.h"
 
@@ -82,7 +83,7 @@ static void compose(char path[1024], const char *base, const char *unet) {
 }
 
 static void open_variant(const struct context *c, const char *base, const char *unet, fum_model **model,
-                       fum_pipeline **pipe) {
+                         fum_pipeline **pipe) {
     struct fum_error err = {0};
     char path[1024];
     compose(path, base, unet);
@@ -136,8 +137,8 @@ static void test_against_diffusers(void **state) {
     assert_int_equal(fum_device_validation_messages(c->device), 0);
 }
 
-// The second encoder's configuration without "architectures": model_index.json says what it is. One tensor that nothing
-// uses is reported.
+// The second encoder's configuration without "architectures": model_index.json says what it is. One tensor
+// that nothing uses is reported.
 static void test_projection_by_class(void **state) {
     static const char *const made[] = {"config.json", "first.safetensors", "second.safetensors",
                                        "model.safetensors.index.json"};
@@ -152,16 +153,18 @@ static void test_projection_by_class(void **state) {
     snprintf(part, sizeof part, "%s/text_encoder_2", path);
     unlink(part);
     assert_int_equal(fum_path_make_dirs(part, NULL), FUM_OK);
-    write_text(part, made[0],
-               "{\"vocab_size\": 2813, \"hidden_size\": 24, \"intermediate_size\": 64, \"num_hidden_layers\": 3, "
-               "\"num_attention_heads\": 3, \"hidden_act\": \"gelu\", \"projection_dim\": 20, \"eos_token_id\": 2}");
+    write_text(
+        part, made[0],
+        "{\"vocab_size\": 2813, \"hidden_size\": 24, \"intermediate_size\": 64, \"num_hidden_layers\": 3, "
+        "\"num_attention_heads\": 3, \"hidden_act\": \"gelu\", \"projection_dim\": 20, \"eos_token_id\": 2}");
     snprintf(file, sizeof file, "%s/model-sdxl/text_encoder_2/model.safetensors", getenv("FUM_TEST_DATA"));
     link_to(file, part, made[1]);
     write_text(part, made[3],
                "{\"weight_map\": {\"stray.weight\": \"second.safetensors\", \"text_projection.weight\": "
                "\"first.safetensors\"}}");
     snprintf(file, sizeof file, "%s/%s", part, made[2]);
-    const struct fum_safetensors_tensor stray = {"stray.weight", {.dtype = FUM_U8, .rank = 1, .dim = {4}, .data = "abc"}};
+    const struct fum_safetensors_tensor stray = {"stray.weight",
+                                                 {.dtype = FUM_U8, .rank = 1, .dim = {4}, .data = "abc"}};
     ok(fum_safetensors_write(file, &stray, 1, NULL, 0, &err), &err);
     ok(fum_model_open(&model, &(struct fum_model_params){.path = path}, &err), &err);
     fum_pipeline *pipe = open_pipeline(c->device, model, FUM_PRECISION_F32, &log);
@@ -180,7 +183,8 @@ static void test_projection_by_class(void **state) {
     assert_int_equal(rmdir(part), 0);
 }
 
-// A distilled UNet brings its own defaults; its guidance leaves no second branch, so batches hold pictures alone.
+// A distilled UNet brings its own defaults; its guidance leaves no second branch, so batches hold pictures
+// alone.
 static void test_distilled(void **state) {
     struct context *c = *state;
     fum_model *model = NULL;
@@ -190,8 +194,15 @@ static void test_distilled(void **state) {
     open_variant(c, "sd1", "guided", &model, &pipe);
     assert_int_equal(fum_model_get_info(model)->steps, 4);
     assert_true(fum_model_get_info(model)->guidance == 8.5f);
-    struct fum_generate_params params = {.prompt = "a red ship", .width = 16, .height = 16, .steps = 2, .guidance = 8,
-                                         .sampler = "lcm", .seed = 5, .on_image = on_image, .user = &one};
+    struct fum_generate_params params = {.prompt = "a red ship",
+                                         .width = 16,
+                                         .height = 16,
+                                         .steps = 2,
+                                         .guidance = 8,
+                                         .sampler = "lcm",
+                                         .seed = 5,
+                                         .on_image = on_image,
+                                         .user = &one};
     if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
     params.negative = "grey";
     params.user = &two;
@@ -224,9 +235,15 @@ static void test_labels_refused(void **state) {
         fum_model *model = NULL;
         fum_pipeline *pipe = NULL;
         struct fum_error err = {0};
-        struct fum_generate_params params = {.prompt = "x", .width = 16, .height = 16, .steps = 1, .guidance = 2,
-                                             .sampler = "euler", .has_class = cases[i].has,
-                                             .class_label = cases[i].label, .on_image = on_image};
+        struct fum_generate_params params = {.prompt = "x",
+                                             .width = 16,
+                                             .height = 16,
+                                             .steps = 1,
+                                             .guidance = 2,
+                                             .sampler = "euler",
+                                             .has_class = cases[i].has,
+                                             .class_label = cases[i].label,
+                                             .on_image = on_image};
         open_variant(c, "sd1", cases[i].unet, &model, &pipe);
         assert_int_equal(fum_generate(pipe, &params, &err), FUM_ERR_ARG);
         if (!strstr(err.text, cases[i].says)) fail_msg("%s", err.text);
@@ -239,8 +256,9 @@ static void test_labels_refused(void **state) {
 static void test_unusable(void **state) {
     static const struct {
         const char *unet, *says;
-    } cases[] = {{"class-projection", "\"class_embed_type\" needs a vector of 10 numbers"},
-                 {"lcm", "an inpainting model, whose UNet also reads a picture (9 channels, the latents have 4)"}};
+    } cases[] = {
+        {"class-projection", "\"class_embed_type\" needs a vector of 10 numbers"},
+        {"lcm", "an inpainting model, whose UNet also reads a picture (9 channels, the latents have 4)"}};
     struct context *c = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fum_model *model = NULL;
@@ -282,8 +300,9 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_diffusers),
-                                       cmocka_unit_test(test_projection_by_class), cmocka_unit_test(test_distilled),
-                                       cmocka_unit_test(test_labels_refused), cmocka_unit_test(test_unusable)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_diffusers), cmocka_unit_test(test_projection_by_class),
+        cmocka_unit_test(test_distilled), cmocka_unit_test(test_labels_refused),
+        cmocka_unit_test(test_unusable)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
