@@ -119,8 +119,8 @@ FUM_API enum fum_result fum_executable_write(fum_executable *executable, const f
                                              size_t count, struct fum_error *err);
 FUM_API enum fum_result fum_executable_write_i32(fum_executable *executable, const fum_tensor *tensor,
                                                  const int32_t *data, size_t count, struct fum_error *err);
-// Runs one stage and waits. Stages must be run in order once; later ones can then be repeated. FUM_ERR_ARG names an
-// input or state that the stage reads and that was never written; what was written once is kept.
+// Runs one stage and waits. Stages must be run in order once; later ones can then be repeated. FUM_ERR_ARG
+// names an input or state that the stage reads and that was never written; what was written once is kept.
 FUM_API enum fum_result fum_executable_run(fum_executable *executable, enum fum_stage stage, struct fum_error *err);
 // Reads an output or state as dense f32.
 FUM_API enum fum_result fum_executable_read(fum_executable *executable, const fum_tensor *tensor, float *data,

@@ -45,8 +45,8 @@ struct fum_model_info {
     float guidance;
     int clip_skip;           // what --clip-skip means when it is not given: 1 is the last layer
     int num_prompts;         // prompts that the model is known to draw; 0: it says none
-    // Why fum_pipeline_create refuses the model, in one line, such as a UNet that also reads a picture; NULL: it can draw.
-    // Of a pipeline that this build does not know, only the texts and the parts are set.
+    // Why fum_pipeline_create refuses the model, in one line, such as a UNet that also reads a picture; NULL:
+    // it can draw. Of a pipeline that this build does not know, only the texts and the parts are set.
     const char *unusable;
 };
 FUM_API const struct fum_model_info *fum_model_get_info(const fum_model *model);

@@ -79,8 +79,9 @@ struct fum_generate_params {
     const char *sampler;  // NULL: the model's choice
     const char *schedule; // NULL: the model's choice
     const char *timestep_spacing; // "leading", "linspace", "trailing"; NULL: the model's choice
-    float guidance;       // 0: the model's value; 1: none. Models that read it as an input use no negative prompt
-    // Models with classes require one: a whole number from 0, or any number where the model embeds it as it does a time.
+    float guidance; // 0: the model's value; 1: none. Models that read it as an input use no negative prompt
+    // Models with classes require one: a whole number from 0, or any number where the model embeds it as it
+    // does a time.
     bool has_class;
     float class_label;
     float eta;            // share of the noise that a sampler adds back, at most FUM_MAX_ETA; 0: the sampler's own;

@@ -17,8 +17,8 @@ struct fum_view {
     const void *data; // may be unaligned, belongs to its owner; NULL: in `file`
     const struct fum_file *file;
     uint64_t offset; // of the first byte in `file`
-    // Factors of the values ("scaled fp8"); NULL: none. Element e is multiplied by the factor (scale_from + e) / scale_each,
-    // or by the only one where scale_each is 0.
+    // Factors of the values ("scaled fp8"); NULL: none. Element e is multiplied by
+    // scales[(scale_from + e) / scale_each], or by the only one where scale_each is 0.
     const float *scales;
     uint64_t scale_each, scale_from;
 };

@@ -367,14 +367,16 @@ const fum_plan *fum_executable_plan(const fum_executable *executable) {
 
 // Refuses a stage that would read an input or state which was never written: its memory holds anything.
 static enum fum_result check_written(fum_executable *exe, enum fum_stage stage, struct fum_error *err) {
-    for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1] && !exe->fed[stage]; s++) {
+    for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1] && !exe->fed[stage];
+         s++) {
         const fum_tensor *node = exe->plan->steps[s].node;
         for (int i = 0; i < node->num_inputs; i++) {
             const fum_tensor *t = node->in[i] ? fum_tensor_root(node->in[i]) : NULL;
-            if (!t || (t->kind != FUM_TENSOR_INPUT && t->kind != FUM_TENSOR_STATE) || exe->written[t->id]) continue;
+            if (!t || (t->kind != FUM_TENSOR_INPUT && t->kind != FUM_TENSOR_STATE) || exe->written[t->id])
+                continue;
             if (!fum_shape_count(&t->desc.shape)) continue;
-            return fum_error_set(err, FUM_ERR_ARG, "%s%s%s needs the input %s, which was never written", exe->label,
-                                 *exe->label ? ": " : "", node->name, t->name);
+            return fum_error_set(err, FUM_ERR_ARG, "%s%s%s needs the input %s, which was never written",
+                                 exe->label, *exe->label ? ": " : "", node->name, t->name);
         }
     }
     exe->fed[stage] = true;

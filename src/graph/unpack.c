@@ -61,9 +61,9 @@ static uint64_t file_row_bytes(const struct fum_view *view, enum fum_pack pack, 
 
 bool fum_unpack_possible(const struct fum_device_info *info, const struct fum_view *view, enum fum_pack pack,
                          const struct fum_desc *desc) {
-    return pack <= FUM_PACK_CONV && !view->scales && known(view->dtype) && known(desc->dtype) && fum_desc_bytes(desc) <= info->max_binding &&
-           fum_shape_count(&desc->shape) < INT32_MAX && 4 * file_row_bytes(view, pack, desc) <= FUM_UNPACK_BYTES &&
-           FUM_UNPACK_BYTES <= info->max_binding;
+    return pack <= FUM_PACK_CONV && !view->scales && known(view->dtype) && known(desc->dtype) &&
+           fum_desc_bytes(desc) <= info->max_binding && fum_shape_count(&desc->shape) < INT32_MAX &&
+           4 * file_row_bytes(view, pack, desc) <= FUM_UNPACK_BYTES && FUM_UNPACK_BYTES <= info->max_binding;
 }
 
 static uint32_t type_code(enum fum_dtype type) { // as in unpack.comp

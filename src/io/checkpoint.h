@@ -52,7 +52,7 @@ enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const f
                                       struct fum_error *err);
 void fum_checkpoint_free(struct fum_checkpoint *checkpoint);
 
-// What a UNet with these input channels needs beside latents.
+// Returns what a UNet with these input channels needs beside latents.
 enum fum_checkpoint_kind fum_checkpoint_kind_of(int in_channels);
 // "Stable Diffusion 1.x", …; the kind's words before "model" ("an inpainting").
 const char *fum_checkpoint_family_name(enum fum_checkpoint_family family);

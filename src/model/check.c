@@ -69,7 +69,8 @@ static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used
         if (view.dtype == FUM_DTYPE_UNKNOWN) {
             snprintf(why, sizeof why, "is stored as %s, which fumarole does not read",
                      fum_text_show(fum_loader_at(part->loader, index)->type).text);
-            fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), why);
+            fn(user, FUM_MODEL_MISSHAPEN, part->name,
+               fum_names_in_file(part->names, t->name, text, sizeof text), why);
             bad++;
             continue;
         }
@@ -92,8 +93,8 @@ static enum fum_result check_part(const fum_model *model, const struct fum_model
         struct fum_error built = {0};
         // The graph's wrong arguments are the configuration's wrong numbers.
         if (fum_graph_check(g, &built))
-            result = fum_error_set(err, built.code == FUM_ERR_ARG ? FUM_ERR_FORMAT : built.code, "%s: %s", part->where,
-                                   built.text);
+            result = fum_error_set(err, built.code == FUM_ERR_ARG ? FUM_ERR_FORMAT : built.code, "%s: %s",
+                                   part->where, built.text);
     }
     if (!result) *bad += ask(g, part, used, fn, user);
     for (size_t i = 0; i < count && !result; i++) {
@@ -129,7 +130,8 @@ enum fum_result fum_model_check(const fum_model *model, problem_fn fn, void *use
         if (result) return result;
     }
     report_strays(model, fn ? fn : ignore, user);
-    if (!bad && model->info.unusable) return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", model->info.unusable);
+    if (!bad && model->info.unusable)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", model->info.unusable);
     if (!bad) return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT, "%s: %d tensor%s missing or of another shape", model->info.path, bad,
                          bad == 1 ? " is" : "s are");

@@ -87,7 +87,8 @@ void fum_config_ints(struct fum_config *c, const char *key, int otherwise, int *
     const cJSON *item = member(c, key);
     bool list = cJSON_IsArray(item);
     if (list && cJSON_GetArraySize(item) != count) {
-        fum_config_fail(c, key, "has %d entries, but must be one number or %d of them", cJSON_GetArraySize(item), count);
+        fum_config_fail(c, key, "has %d entries, but must be one number or %d of them",
+                        cJSON_GetArraySize(item), count);
         list = false, item = NULL;
     }
     for (int i = 0; i < count; i++) {

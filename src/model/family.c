@@ -16,26 +16,27 @@
 // A class of pipeline with several families lists them by context width, the one of any width last: small models in
 // the same shape.
 const struct fum_family fum_families[] = {
-    {SD, .name = "sd1", .title = "Stable Diffusion 1.x",
-     .context_channels = 768, .size = 512, .prediction = "epsilon", .file_clip_skip = 1},
-    {SD, .name = "sd2", .title = "Stable Diffusion 2.x",
-     .context_channels = 1024, .size = 768, .prediction = "v_prediction",
+    {SD, .name = "sd1", .title = "Stable Diffusion 1.x", .context_channels = 768, .size = 512,
+     .prediction = "epsilon", .file_clip_skip = 1},
+    {SD, .name = "sd2", .title = "Stable Diffusion 2.x", .context_channels = 1024, .size = 768,
+     .prediction = "v_prediction",
      .file_clip_skip = 2}, // diffusers' folders hold 23 of OpenCLIP-H's 24 layers, single files all
-    {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size",
-     .size = 512, .prediction = "epsilon", .file_clip_skip = 1},
+    {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size", .size = 512, .prediction = "epsilon",
+     .file_clip_skip = 1},
     {XL, .name = "sdxl", .title = "Stable Diffusion XL", .class_name = "StableDiffusionXLPipeline",
      .context_channels = 2048, .time_ids = 6, .vae_overflows_f16 = true},
     {XL, .name = "sdxl-custom", .title = "Stable Diffusion XL, custom size",
      .class_name = "StableDiffusionXLPipeline", .time_ids = 6},
     {XL, .name = "sdxl-refiner", .title = "Stable Diffusion XL refiner",
-     .class_name = "StableDiffusionXLPipeline", .context_channels = 1280, .time_ids = 5, .vae_overflows_f16 = true},
+     .class_name = "StableDiffusionXLPipeline", .context_channels = 1280, .time_ids = 5,
+     .vae_overflows_f16 = true},
     {XL, .name = "sdxl-refiner-custom", .title = "Stable Diffusion XL refiner, custom size",
      .class_name = "StableDiffusionXLPipeline", .time_ids = 5},
 };
 const int fum_family_count = sizeof fum_families / sizeof *fum_families;
 
-// Pipelines that diffusers saves with the parts of another one. Whether the UNet reads more than latents is asked
-// elsewhere: an inpainting pipeline may hold an ordinary one.
+// Pipelines that diffusers saves with the parts of another one. Whether the UNet reads more than latents is
+// asked elsewhere: an inpainting pipeline may hold an ordinary one.
 static const char *const same_parts[][2] = {
     {"StableDiffusionImg2ImgPipeline", "StableDiffusionPipeline"},
     {"StableDiffusionInpaintPipeline", "StableDiffusionPipeline"},

@@ -8,7 +8,7 @@
 struct fum_family {
     const char *name;       // "sd1"
     const char *title;      // "Stable Diffusion 1.x"
-    const char *class_name; // of the text-to-image pipeline: fum_family_class of model_index.json's _class_name
+    const char *class_name; // fum_family_class of model_index.json's _class_name
     int context_channels;   // of the UNet, to tell families of one class apart; 0: any
     int time_ids;           // that the UNet reads beside pooled text; 0: it reads neither
 
@@ -31,8 +31,8 @@ struct fum_family {
 extern const struct fum_family fum_families[];
 extern const int fum_family_count;
 
-// The text-to-image pipeline made of the same parts as the pipeline `class_name` ("StableDiffusionImg2ImgPipeline").
-// NULL: this build runs no pipeline of such parts.
+// Returns the text-to-image pipeline that has the parts of the pipeline `class_name`
+// ("StableDiffusionImg2ImgPipeline"). NULL: this build runs no pipeline of such parts.
 const char *fum_family_class(const char *class_name);
 // The family of a folder: by class and by what its UNet takes. NULL: none that this build knows.
 const struct fum_family *fum_family_match(const char *class_name, int context_channels, int time_ids);

@@ -55,7 +55,8 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
         const struct fum_folder_part *part = fum_folder_part_at(model->folder, i);
         if (!part->weights || model->num_parts == FUM_MODEL_MAX_PARTS) continue;
         struct fum_model_file *file = &model->parts[model->num_parts++];
-        *file = (struct fum_model_file){.name = part->name, .class_name = part->class_name, .file = part->weights};
+        *file = (struct fum_model_file){
+            .name = part->name, .class_name = part->class_name, .file = part->weights};
         result = fum_loader_open(&file->own_loader, part->weights, err);
         file->loader = file->own_loader;
     }
@@ -63,9 +64,11 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
     const char *class_name = fum_folder_class(model->folder);
     model->info.family = class_name;
     if (!*class_name)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s/model_index.json: has no \"_class_name\"", model->info.path);
-    fum_error_set(&why, FUM_ERR_UNSUPPORTED, "%s: a %s, which is none of the pipelines that generate can use yet",
-                  model->info.path, fum_text_show(class_name).text);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s/model_index.json: has no \"_class_name\"",
+                             model->info.path);
+    fum_error_set(&why, FUM_ERR_UNSUPPORTED,
+                  "%s: a %s, which is none of the pipelines that generate can use yet", model->info.path,
+                  fum_text_show(class_name).text);
     return set_unusable(model, &why, err);
 }
 
@@ -103,7 +106,8 @@ static enum fum_result open_folder(fum_model *model, const char *path, struct fu
 
 // ---- what both kinds share ----
 
-// Tokens of a prompt: the tokenizer's length, or as many as the encoder reads where it has none or a longer one.
+// Returns the tokens of a prompt: the tokenizer's length, or as many as the encoder reads where it has none
+// or a longer one.
 static int prompt_tokens(const struct fum_model_text *text) {
     int length = fum_tokenizer_max_length(text->tokenizer);
     return length && length < text->config.positions ? length : text->config.positions;
@@ -120,14 +124,17 @@ static enum fum_result parse_text(fum_model *model, int which, struct fum_error 
     if (!text->tokenizer)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: has a %s but no %s", model->info.path, part->name,
                              tokenizer_parts[which]);
-    // The class decides, not config.json's "architectures": diffusers loads the class that model_index.json names.
+    // The class decides, not config.json's "architectures": diffusers loads the class that model_index.json
+    // names.
     text->with_projection = part->class_name && strstr(part->class_name, "Projection");
-    enum fum_result result = fum_clip_config_parse(&text->config, part->config, text->with_projection, part->where, err);
+    enum fum_result result =
+        fum_clip_config_parse(&text->config, part->config, text->with_projection, part->where, err);
     if (!result) text->tokens = prompt_tokens(text);
     return result;
 }
 
-// Where the UNet needs pooled text and no class says where it comes from: the last encoder that holds a projection.
+// Finds pooled text where the UNet needs it and no class says where it comes from: the last encoder that
+// holds a projection.
 static enum fum_result find_projection(fum_model *model, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     struct fum_view weight;
@@ -147,7 +154,8 @@ static enum fum_result parse_parts(fum_model *model, struct fum_error *err) {
     if (!result && !v->num_text)
         result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: has no text encoder, so it cannot follow a prompt",
                                model->info.path);
-    const struct fum_model_file *unet = fum_model_find_part(model, "unet"), *vae = fum_model_find_part(model, "vae");
+    const struct fum_model_file *unet = fum_model_find_part(model, "unet"),
+                                *vae = fum_model_find_part(model, "vae");
     if (!result) result = fum_unet_config_parse(&v->unet, unet->config, unet->where, err);
     if (!result) result = fum_vae_config_parse(&v->vae, vae->config, vae->where, err);
     if (!result) result = find_projection(model, err);
@@ -248,7 +256,8 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
     int time_ids = fum_unet_time_ids(unet, fum_model_pooled(&model->view));
     if (!family) family = fum_family_match(class_name, unet->context_channels, time_ids);
     if (!family)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json says %s, but the UNet %s pooled text and sizes",
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: model_index.json says %s, but the UNet %s pooled text and sizes",
                              model->info.path, class_name, time_ids ? "reads" : "does not read");
     apply_family(model, family);
     enum fum_result result = set_prediction(model, params ? params->prediction : NULL, err);
@@ -256,7 +265,8 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
     return result ? result : set_sampler(model, family, err);
 }
 
-static enum fum_result describe(fum_model *model, const struct fum_model_params *params, struct fum_error *err) {
+static enum fum_result describe(fum_model *model, const struct fum_model_params *params,
+                                struct fum_error *err) {
     struct fum_error why = {0};
     enum fum_result result = parse_parts(model, err);
     if (!result && fum_model_check_usable(model, &why)) result = set_unusable(model, &why, err);

@@ -486,7 +486,7 @@ bool fum_names_ignorable(const char *name) {
         "v_pred",          "ztsnr",       "edm_vpred.sigma_max", "edm_vpred.sigma_min",
         "denoiser.sigmas", "global_step", "scale_factor",        "edm_mean",
         "edm_std",
-        // Beside scaled weights: their factors, which the weights' names find, those of activations, and markers.
+        // Beside scaled weights: their factors, which the weights' names find; activations' factors; markers.
         "scale_weight",    "weight_scale", "scale_input",        "input_scale",
         "scaled_fp8",      "comfy_quant",
     };

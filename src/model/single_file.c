@@ -45,7 +45,8 @@ enum fum_result fum_model_open_file(fum_model *model, const char *path, struct f
         goto done;
     if ((result = load_tokenizer(model, 1, "!", c.text_encoder_2, err))) goto done;
     if (c.scheduler && (result = fum_sample_config_read(&model->view.schedule, c.scheduler, err))) goto done;
-    model->own_scheduler = c.edm || cJSON_HasObjectItem(c.unet, "time_cond_proj_dim"); // markers, or a distilled UNet
+    model->own_scheduler =
+        c.edm || cJSON_HasObjectItem(c.unet, "time_cond_proj_dim"); // markers, or a distilled UNet
     if (c.zero_snr) model->view.schedule.rescale_betas_zero_snr = FUM_SWITCH_ON;
     if ((result = add_part(model, "text_encoder", "CLIPTextModel", &c.text_encoder, err))) goto done;
     if ((result = add_part(model, "text_encoder_2", "CLIPTextModelWithProjection", &c.text_encoder_2, err))) goto done;

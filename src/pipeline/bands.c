@@ -382,8 +382,9 @@ static enum fum_result do_pass(struct job *job, const struct fum_vae_pass *pass)
 static enum fum_result to_values(const struct job *job, float *values, size_t room) {
     const struct sheet *x = &job->x;
     if ((size_t)x->height * (size_t)x->width * (size_t)x->channels != room)
-        return fum_error_set(job->err, FUM_ERR_FORMAT, "vae: a picture of %d x %d pixels and %d channels, not of %zu values",
-                             x->width, x->height, x->channels, room);
+        return fum_error_set(job->err, FUM_ERR_FORMAT,
+                             "vae: a picture of %d x %d pixels and %d channels, not of %zu values", x->width,
+                             x->height, x->channels, room);
     size_t pixel = x->row_bytes / (size_t)x->width, count = (size_t)x->height * (size_t)x->width;
     for (size_t i = 0; i < count; i++)
         fum_convert_to_f32(values + i * (size_t)x->channels, x->data + i * pixel, job->pipe->vae_storage,
@@ -411,7 +412,8 @@ enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int h
         if (!result && !moments_finite(&job.moments)) snprintf(bad, 64, "%s", passes[i].module);
         if (!result) fum_log(pipe->params.log, FUM_LOG_DEBUG, "vae: pass %d of %d, %s", i + 1, count, passes[i].module);
     }
-    size_t factor = (size_t)fum_vae_factor(&pipe->view->vae), pixels = factor * (size_t)height * factor * (size_t)width;
+    size_t factor = (size_t)fum_vae_factor(&pipe->view->vae),
+           pixels = factor * (size_t)height * factor * (size_t)width;
     if (!result && !bad[0]) result = to_values(&job, values, 3 * pixels);
     if (!result)
         fum_log(pipe->params.log, FUM_LOG_INFO, "vae: %d passes over bands, activations at most %.1f MiB", count + 1,

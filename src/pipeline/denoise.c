@@ -87,10 +87,10 @@ static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *
     return write_rows(pipe, d, d->unet.time_ids, rows, (size_t)per_picture, err);
 }
 
-// Writes how much guidance the distilled model applies, w = guidance - 1 (Luo et al. 2023, section 4.2): sines, then cosines.
-// Rounded to f32 where diffusers' get_guidance_scale_embedding rounds.
-static enum fum_result write_guidance(fum_pipeline *pipe, const struct fum_run *run, const struct fum_denoiser *d,
-                                      struct fum_error *err) {
+// Writes how much guidance the distilled model applies, w = guidance - 1 (Luo et al. 2023, section 4.2):
+// sines, then cosines. Rounded to f32 where diffusers' get_guidance_scale_embedding rounds.
+static enum fum_result write_guidance(fum_pipeline *pipe, const struct fum_run *run,
+                                      const struct fum_denoiser *d, struct fum_error *err) {
     size_t channels = (size_t)pipe->view->unet.time_cond_channels, half = channels / 2;
     float *row = fum_calloc(channels, sizeof *row);
     if (!row) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the guidance");
@@ -106,8 +106,8 @@ static enum fum_result write_guidance(fum_pipeline *pipe, const struct fum_run *
 }
 
 // Writes the class, the same for every picture and both branches.
-static enum fum_result write_class(fum_pipeline *pipe, const struct fum_run *run, const struct fum_denoiser *d,
-                                   struct fum_error *err) {
+static enum fum_result write_class(fum_pipeline *pipe, const struct fum_run *run,
+                                   const struct fum_denoiser *d, struct fum_error *err) {
     int32_t rows[2 * FUM_MAX_BATCH];
     float times[2 * FUM_MAX_BATCH];
     size_t batch = (size_t)(d->copies * d->batch);

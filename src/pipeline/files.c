@@ -23,8 +23,9 @@ static enum fum_result convert(const char *path, const struct fum_loader_tensor 
                              "%s: tensor \"noise\" has %d dimensions, not the 4 of [n, channels, height, width]", path,
                              t->view.rank);
     if (t->view.dtype == FUM_DTYPE_UNKNOWN)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor \"noise\" is stored as %s, which fumarole does not read",
-                             path, fum_text_show(t->type).text);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: tensor \"noise\" is stored as %s, which fumarole does not read", path,
+                             fum_text_show(t->type).text);
     for (int i = 0; i < 4; i++) {
         if (t->view.dim[i] > MAX_NOISE_DIM)
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor \"noise\" is far too large", path);

@@ -86,17 +86,21 @@ static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run
     const struct fum_generate_params *p = run->params;
     run->class_label = p->class_label;
     if (unet->class_embed == FUM_UNET_CLASS_NONE)
-        return p->has_class ? fum_error_set(err, FUM_ERR_ARG, "the model %s has no classes: leave --class out",
-                                            fum_model_get_info(pipe->model)->name)
-                            : FUM_OK;
+        return p->has_class
+                   ? fum_error_set(err, FUM_ERR_ARG, "the model %s has no classes: leave --class out",
+                                   fum_model_get_info(pipe->model)->name)
+                   : FUM_OK;
     bool table = unet->class_embed == FUM_UNET_CLASS_TABLE;
     bool fits = table ? p->class_label >= 0 && p->class_label < (float)unet->class_count &&
                             p->class_label == floorf(p->class_label)
                       : isfinite(p->class_label);
     if (p->has_class && fits) return FUM_OK;
-    if (!table) return fum_error_set(err, FUM_ERR_ARG, "the model embeds a number for its class: give one with --class");
+    if (!table)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "the model embeds a number for its class: give one with --class");
     if (!p->has_class)
-        return fum_error_set(err, FUM_ERR_ARG, "the model has %d classes: choose one with --class, from 0 to %d",
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "the model has %d classes: choose one with --class, from 0 to %d",
                              unet->class_count, unet->class_count - 1);
     return fum_error_set(err, FUM_ERR_ARG, "class %g is not one of the model's: --class takes 0 to %d",
                          (double)p->class_label, unet->class_count - 1);
@@ -119,7 +123,8 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
     bool distilled = pipe->view->unet.time_cond_channels > 0;
     run->copies = run->guidance == 1 || distilled ? 1 : 2;
     if (distilled && params->negative && *params->negative)
-        fum_log(pipe->params.log, FUM_LOG_WARN, "the model reads its guidance as an input: the negative prompt is not used");
+        fum_log(pipe->params.log, FUM_LOG_WARN,
+                "the model reads its guidance as an input: the negative prompt is not used");
     run->clip_skip = params->clip_skip ? params->clip_skip : info->clip_skip;
     int most = fum_model_max_clip_skip(pipe->view);
     if (run->clip_skip < 1 || run->clip_skip > most)

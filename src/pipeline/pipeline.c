@@ -19,7 +19,8 @@ static enum fum_dtype storage_of(const fum_device *device, enum fum_precision pr
     return info->storage16 && info->type != FUM_DEVICE_CPU ? FUM_F16 : FUM_F32;
 }
 
-// What checking a model's tensors found: the first that is not as the model needs it, and those that nothing needs.
+// What checking a model's tensors found: the first that is not as the model needs it, and those that nothing
+// needs.
 struct findings {
     int bad, unused;
     char text[384];
@@ -48,10 +49,12 @@ static enum fum_result check_model(const fum_model *model, const struct fum_log 
     if (unusable) return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", unusable);
     enum fum_result result = fum_model_check(model, on_problem, &found, err);
     if (found.bad)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s; %d in all (fumarole info lists them)", found.text, found.bad);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s; %d in all (fumarole info lists them)", found.text,
+                             found.bad);
     if (found.unused)
-        fum_log(log, FUM_LOG_WARN, "%s: %d tensor%s not used: %s%s", fum_model_get_info(model)->path, found.unused,
-                found.unused == 1 ? " is" : "s are", found.names, found.unused > 3 ? ", … (fumarole info lists them)" : "");
+        fum_log(log, FUM_LOG_WARN, "%s: %d tensor%s not used: %s%s", fum_model_get_info(model)->path,
+                found.unused, found.unused == 1 ? " is" : "s are", found.names,
+                found.unused > 3 ? ", … (fumarole info lists them)" : "");
     return result;
 }
 
@@ -141,7 +144,8 @@ enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *par
     struct fum_error built = {0};
     enum fum_result result = fum_graph_check(graph, &built);
     if (!result) return FUM_OK;
-    return fum_error_set(err, result == FUM_ERR_ARG ? FUM_ERR_UNSUPPORTED : result, "%s: %s", part, built.text);
+    return fum_error_set(err, result == FUM_ERR_ARG ? FUM_ERR_UNSUPPORTED : result, "%s: %s", part,
+                         built.text);
 }
 
 enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,

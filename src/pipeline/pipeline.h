@@ -84,8 +84,8 @@ struct fum_pipeline {
     struct fum_model_hash *hash; // begun with the first picture; NULL for models without files
 };
 
-// fum_graph_check for a graph of `part`. What a sound model cannot build at this size is FUM_ERR_UNSUPPORTED, not a wrong
-// argument of the caller.
+// Checks a graph of `part` that was built. What a sound model cannot build at this size is FUM_ERR_UNSUPPORTED,
+// not a wrong argument of the caller.
 enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part, struct fum_error *err);
 // A callback of the run that is being decoded; true when it has none.
 bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total);

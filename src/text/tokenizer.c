@@ -166,7 +166,8 @@ enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char 
 static enum fum_result check_length(int length, struct fum_error *err) {
     if (length >= 2) return FUM_OK;
     return fum_error_set(err, FUM_ERR_ARG,
-                         "tokenizer: a length of %d has no room for start and end; ask for 2 or more", length);
+                         "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
+                         length);
 }
 
 // Cuts or pads ids to `length`.
@@ -195,9 +196,10 @@ enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, cons
     return result;
 }
 
-// Returns the token of vector `index` of the embedding whose first vector is `special`; NULL: it has no such vector.
-static const struct fum_special *find_vector(const fum_tokenizer *tokenizer, const struct fum_special *special,
-                                             int index) {
+// Returns the token of vector `index` of the embedding whose first vector is `special`; NULL: it has no such
+// vector.
+static const struct fum_special *find_vector(const fum_tokenizer *tokenizer,
+                                             const struct fum_special *special, int index) {
     char name[256];
     int n = snprintf(name, sizeof(name), "%s_%d", special->text, index);
     return n > 0 && (size_t)n < sizeof(name) ? fum_tokenizer_find_special(tokenizer, name) : NULL;
@@ -210,7 +212,8 @@ static const struct fum_special *special_of(const fum_tokenizer *tokenizer, int3
 }
 
 // Adds the vectors that belong to a token and do not follow it already.
-static bool add_vectors(const fum_tokenizer *tokenizer, const struct fum_token_ids *in, struct fum_id_list *out) {
+static bool add_vectors(const fum_tokenizer *tokenizer, const struct fum_token_ids *in,
+                        struct fum_id_list *out) {
     for (size_t at = 0; at < in->count; at++) {
         const struct fum_special *special = special_of(tokenizer, in->ids[at]), *vector;
         if (!fum_id_list_add(out, in->ids[at])) return false;

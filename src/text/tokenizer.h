@@ -43,8 +43,9 @@ enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_
 // The registered token of this text, or NULL.
 struct fum_special *fum_tokenizer_find_special(const fum_tokenizer *tokenizer, const char *text);
 
-// fum_tokenizer_encode_padded of a prompt for an encoder, as diffusers' maybe_convert_prompt changes it: an embedding
-// that was added with several vectors, as the tokens "x", "x_1", "x_2", is called by its first one alone.
+// Encodes a prompt as fum_tokenizer_encode_padded does, after diffusers' maybe_convert_prompt: an
+// embedding that was added with several vectors, as the tokens "x", "x_1", "x_2", is called by its first one
+// alone.
 enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
                                             int length, int32_t *ids, struct fum_token_fit *fit,
                                             struct fum_error *err);

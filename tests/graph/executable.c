@@ -413,8 +413,9 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_compare), cmocka_unit_test(test_bad_weights),
-                                       cmocka_unit_test(test_joined), cmocka_unit_test(test_windows),
-                                       cmocka_unit_test(test_wrong_use), cmocka_unit_test(test_never_written)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_compare),   cmocka_unit_test(test_bad_weights),
+        cmocka_unit_test(test_joined),    cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_wrong_use), cmocka_unit_test(test_never_written)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -192,7 +192,8 @@ static void test_scales(void **state) {
         const struct fum_shape *s = &tensors[index].shape;
         int64_t rows = fum_shape_rows(s), count = fum_shape_count(s), row = fum_shape_row_quads(s) * 4;
         float *data = malloc((size_t)count * sizeof *data), *scaled = malloc((size_t)count * sizeof *scaled);
-        float *want = calloc((size_t)(rows * row), sizeof *want), *factors = malloc((size_t)count * sizeof *factors);
+        float *want = calloc((size_t)(rows * row), sizeof *want),
+              *factors = malloc((size_t)count * sizeof *factors);
         struct file file = {FUM_F32, (uint8_t *)data - 2 * index};
         struct fum_view view, plain;
         find(&file, tensors[index].name, &view);

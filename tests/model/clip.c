@@ -20,7 +20,9 @@ static void key_of(char *text, size_t size, const struct golden *g, const char *
 static void build(struct golden *g, struct built *b, int skip, bool skip_norm, bool pooled) {
     struct fum_error err;
     char key[96];
-    if (fum_clip_config_parse(&b->config, g->config, golden_projected(g->config), "text_encoder/config.json", &err)) fail_msg("%s", err.text);
+    if (fum_clip_config_parse(&b->config, g->config, golden_projected(g->config), "text_encoder/config.json",
+                              &err))
+        fail_msg("%s", err.text);
     key_of(key, sizeof key, g, "in.ids");
     struct fum_shape shape = golden_shape(g, key), ends = {2, {1, shape.dim[0]}};
     b->params = (struct fum_clip_params){.ids = fum_graph_input(g->graph, "ids", shape, FUM_I32, FUM_STAGE_PROMPT),

@@ -142,7 +142,8 @@ static void test_several_vectors(void **state) {
     };
     struct state *s = *state;
     fum_tokenizer *t = NULL;
-    const char *added = "{\"frida\": 2813, \"frida_1\": 2814, \"frida_2\": 2815, \"lone\": 2816, \"lone_2\": 2817}";
+    const char *added =
+        "{\"frida\": 2813, \"frida_1\": 2814, \"frida_2\": 2815, \"lone\": 2816, \"lone_2\": 2817}";
     clear_folder(s);
     copy_file(s, "vocab.json");
     copy_file(s, "merges.txt");
