@@ -168,11 +168,11 @@ static enum fum_result record_step(fum_executable *exe, int s, fum_command *comm
     return FUM_OK;
 }
 
-// Floating-point operations that a slow device of each kind surely finishes in a quarter of a second. CPU devices have
-// no watchdog: there it is a second or so, after which progress is reported.
+// Returns the floating-point operations that a slow device of each kind surely finishes in a quarter of a second. CPU
+// devices have no watchdog: it is a fraction of a second there too, after which a cancel takes effect.
 static double submission_flops(const struct fum_device_info *info) {
     switch (info->type) {
-    case FUM_DEVICE_CPU: return 100e9;
+    case FUM_DEVICE_CPU: return 5e9;
     case FUM_DEVICE_DISCRETE: return 200e9;
     default: return 20e9;
     }
