@@ -1,5 +1,7 @@
 #include "graph/dump.h"
 
+#include "base/number.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,9 +44,10 @@ static const char *kind_name(const fum_tensor *t) {
 }
 
 static void put_attrs(struct text *t, const fum_tensor *node, const char *separator) {
+    char value[FUM_NUMBER_BYTES];
     for (int i = 0; node->op && node->op->attrs && node->op->attrs[i].name; i++)
         if (node->attr[i] != node->op->attrs[i].otherwise)
-            put(t, "%s%s=%g", separator, node->op->attrs[i].name, node->attr[i]);
+            put(t, "%s%s=%s", separator, node->op->attrs[i].name, fum_number_format(value, 6, node->attr[i]));
 }
 
 char *fum_dump_text(const fum_graph *graph, const fum_plan *plan) {

@@ -2,6 +2,8 @@
 // and one line of "key: value" pairs in a fixed order.
 #include "io/image.h"
 
+#include "base/number.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -82,8 +84,9 @@ static void add_format(struct text *t, const char *key, const char *fmt, ...) {
 const char *fum_image_format_number(char text[FUM_IMAGE_NUMBER], double value) {
     for (int digits = 6; digits <= 9; digits++) {
         snprintf(text, FUM_IMAGE_NUMBER, "%.*g", digits, value);
-        if ((float)strtod(text, NULL) == (float)value) break;
+        if ((float)strtod(text, NULL) == (float)value) break; // both of the program's locale
     }
+    fum_number_set_point(text);
     return text;
 }
 

@@ -111,7 +111,9 @@ static enum fum_result add_added_tokens(fum_tokenizer *tokenizer, const struct f
     enum fum_result result = FUM_OK;
     if (decoder) {
         cJSON_ArrayForEach(item, decoder) {
-            result = add_entry(tokenizer, item, strtod(item->string ? item->string : "-1", NULL), err);
+            const char *id = item->string ? item->string : "";
+            bool digits = *id && !id[strspn(id, "0123456789")];
+            result = add_entry(tokenizer, item, digits ? strtod(id, NULL) : -1, err);
             if (result) return result;
         }
         return FUM_OK;

@@ -1,0 +1,15 @@
+// Numbers in text that other programs read. printf and strtod follow the locale of the program that uses the library,
+// where the decimal point may be a comma.
+#ifndef FUM_BASE_NUMBER_H
+#define FUM_BASE_NUMBER_H
+
+#include <fumarole/core.h>
+
+enum { FUM_NUMBER_BYTES = 32 };
+
+// Writes the value as "%.*g" does in the C locale; returns `text`.
+const char *fum_number_format(char text[FUM_NUMBER_BYTES], int digits, double value);
+// Puts "." in place of a number's decimal separator, whichever that is.
+void fum_number_set_point(char *text);
+
+#endif
