@@ -73,6 +73,17 @@ static char *find_parameters(const uint8_t *png, size_t bytes) {
     return NULL;
 }
 
+// True if the first IDAT chunk is there and holds bytes, which stb_image takes for granted.
+static bool has_data(const uint8_t *png, size_t bytes) {
+    for (size_t at = FUM_PNG_SIGNATURE; bytes - at >= 12;) {
+        size_t length = get32(png + at);
+        if (!memcmp(png + at + 4, "IDAT", 4)) return length > 0;
+        if (length > bytes - at - 12) return false;
+        at += length + 12;
+    }
+    return false;
+}
+
 enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where, int channels,
                                      struct fum_bitmap *bitmap, char **parameters, struct fum_error *err) {
     *bitmap = (struct fum_bitmap){0};
@@ -85,6 +96,7 @@ enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const cha
                              bytes);
     enum fum_result result = fum_png_check_size(where, get32(png + 16), get32(png + 20), err);
     if (result) return result;
+    if (!has_data(png, bytes)) return fum_error_set(err, FUM_ERR_FORMAT, "%s: the PNG holds no picture", where);
     const char *why = NULL;
     int found = 0;
     bitmap->pixels =

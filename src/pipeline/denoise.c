@@ -62,7 +62,7 @@ static enum fum_result write_rows(fum_pipeline *pipe, const struct fum_denoiser 
     size_t batch = (size_t)(d->copies * d->batch);
     float *all = fum_alloc(batch * row, sizeof *all);
     if (!all) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu rows", fum_tensor_name(tensor), batch);
-    for (size_t b = 0; b < batch; b++)
+    for (size_t b = 0; b < batch && row; b++) // without a row there may be no `rows`
         memcpy(all + b * row, rows + b / (size_t)d->batch * row, row * sizeof *all);
     enum fum_result result = fum_executable_write(pipe->denoiser.g.exe, tensor, all, batch * row, err);
     fum_free(all);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "io/image.h"
+#include "io/png.h"
 
 static void fill(uint8_t *pixels, size_t n, int kind) {
     uint32_t seed = 12345;
@@ -182,7 +183,16 @@ static void refuses_damage(void **state) {
         fum_free(text);
         free(copy);
     }
+    // Without picture data, and with a first chunk of none.
     struct fum_bitmap back;
+    uint8_t empty[FUM_PNG_IHDR_END + 12 + 12] = {0};
+    memcpy(empty, png, FUM_PNG_IHDR_END);
+    memcpy(empty + FUM_PNG_IHDR_END + 4, "tEXt", 4);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fum_image_decode_png(empty, sizeof empty, "x.png", 3, &back, NULL, &err), FUM_ERR_FORMAT);
+        assert_string_equal(err.text, "x.png: the PNG holds no picture");
+        memcpy(empty + FUM_PNG_IHDR_END + 4, "IDAT", 4);
+    }
     memset(png + 16, 0x7f, 8);
     assert_int_equal(fum_image_decode_png(png, bytes, "x.png", 3, &back, NULL, &err), FUM_ERR_FORMAT);
     assert_contains(err.text, "outside the limits");

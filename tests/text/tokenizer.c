@@ -1,6 +1,7 @@
 // Ids against transformers', decoding, cutting and padding, broken vocabularies, and running out of memory
 // anywhere.
 #include "base/alloc.h"
+#include "text/bpe.h"
 #include "text/golden.h"
 
 #include <fumarole/tokenizer.h>
@@ -165,6 +166,23 @@ static void test_broken(void **state) {
     }
 }
 
+// Pieces of a text that has no NUL after them are shown to their own end, in whole characters.
+static void test_pieces_in_messages(void **state) {
+    (void)state;
+    static const char text[] = "abc\xe2\x82\xac and what follows";
+    struct fum_bpe *bpe = NULL;
+    struct fum_error err = {0};
+    assert_int_equal(fum_bpe_begin(&bpe, 8, 1, &err), FUM_OK);
+    assert_int_equal(fum_bpe_add_piece(bpe, text, 6, 1, "vocab", &err), FUM_OK);
+    assert_int_equal(fum_bpe_add_piece(bpe, text, 6, 2, "vocab", &err), FUM_ERR_FORMAT);
+    assert_string_equal(err.text, "vocab: piece 'abc\xe2\x82\xac' has two ids, 1 and 2");
+    assert_int_equal(fum_bpe_add_piece(bpe, text, 3, 1, "vocab", &err), FUM_ERR_FORMAT);
+    assert_string_equal(err.text, "vocab: id 1 is given twice, to 'abc\xe2\x82\xac' and 'abc'");
+    assert_int_equal(fum_bpe_add_piece(bpe, text, 4, -1, "vocab", &err), FUM_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "vocab: piece 'abc\\xe2' has id -1, which is not a whole number"));
+    fum_bpe_destroy(&bpe);
+}
+
 // A vocabulary that lacks most bytes: those become the unknown token, one each.
 static void test_unknown(void **state) {
     (void)state;
@@ -210,6 +228,7 @@ int main(void) {
         cmocka_unit_test(test_padded),       cmocka_unit_test(test_long_text),
         cmocka_unit_test(test_pieces),       cmocka_unit_test(test_broken),
         cmocka_unit_test(test_unknown),      cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_pieces_in_messages),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
