@@ -23,15 +23,19 @@ static void put(struct cli_trace *trace, const char *text, size_t bytes) {
         trace->result = fum_file_write(trace->file, text, bytes, &trace->error);
 }
 
+// Writes a name, which may come from a file, as a string of JSON.
 static void put_quoted(struct cli_trace *trace, const char *text) {
-    put(trace, "\"", 1);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            put(trace, "\\", 1);
-        if ((unsigned char)*text >= 0x20)
-            put(trace, text, 1);
+    char shown[256], quoted[2 * sizeof shown + 2];
+    size_t used = 0;
+    fum_text_escape(shown, sizeof shown, text, strlen(text));
+    quoted[used++] = '"';
+    for (const char *p = shown; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            quoted[used++] = '\\';
+        quoted[used++] = *p;
     }
-    put(trace, "\"", 1);
+    quoted[used++] = '"';
+    put(trace, quoted, used);
 }
 
 // One complete event ("ph": "X"); times in microseconds since the trace began.
