@@ -28,8 +28,12 @@ struct fum_model_hash {
     const fum_model *model;
     struct hashed_file *files;
     size_t count;
+    // How far it is: `file` files are known, and of the next one `sha` has taken `at` bytes.
+    size_t file;
+    uint64_t at;
+    struct fum_sha256 sha;
     uint8_t *block;
-    char result[FUM_SHA256_TEXT];
+    char result[FUM_SHA256_TEXT]; // "" until every file is known
     pthread_t thread;
     bool running, failed;
     atomic_bool stop;
@@ -94,38 +98,44 @@ static void keep(const struct hashed_file *file) {
     fum_free(path);
 }
 
-// ---- the thread, which allocates nothing ----
+// ---- the work, which allocates nothing ----
 
-static bool read_digest(struct fum_model_hash *h, struct hashed_file *file) {
-    struct fum_sha256 sha;
-    uint64_t size = fum_file_size(file->open);
-    fum_sha256_begin(&sha);
-    for (uint64_t at = 0; at < size; at += BLOCK_BYTES) {
-        uint64_t bytes = size - at < BLOCK_BYTES ? size - at : BLOCK_BYTES;
-        if (atomic_load(&h->stop) || fum_file_read_at(file->open, at, bytes, h->block, NULL)) return false;
-        fum_sha256_add(&sha, h->block, (size_t)bytes);
+// Takes the next block of a file whose digest is not known. False if there is none left, or none that can be
+// read.
+static bool take_block(struct fum_model_hash *h) {
+    while (h->file < h->count && h->files[h->file].digest[0]) h->file++;
+    if (h->failed || h->file == h->count) return false;
+    struct hashed_file *file = &h->files[h->file];
+    uint64_t left = fum_file_size(file->open) - h->at, bytes = left < BLOCK_BYTES ? left : BLOCK_BYTES;
+    if (!h->at) fum_sha256_begin(&h->sha);
+    if (fum_file_read_at(file->open, h->at, bytes, h->block, NULL)) {
+        h->failed = true;
+        return false;
     }
-    fum_sha256_end(&sha, file->digest);
+    fum_sha256_add(&h->sha, h->block, (size_t)bytes);
+    h->at += bytes;
+    if (bytes == left) {
+        fum_sha256_end(&h->sha, file->digest);
+        h->at = 0;
+    }
     return true;
 }
 
 static void *hash_thread(void *user) {
     struct fum_model_hash *h = user;
+    while (!atomic_load(&h->stop) && take_block(h)) continue;
+    return NULL;
+}
+
+static void finish(struct fum_model_hash *h) {
     struct fum_sha256 sha;
     fum_sha256_begin(&sha);
-    for (size_t i = 0; i < h->count; i++) {
-        struct hashed_file *file = &h->files[i];
-        if (!file->digest[0] && !read_digest(h, file)) {
-            h->failed = true;
-            return NULL;
-        }
-        fum_sha256_add(&sha, file->digest, FUM_SHA256_TEXT - 1);
-    }
+    for (size_t i = 0; i < h->count; i++) fum_sha256_add(&sha, h->files[i].digest, FUM_SHA256_TEXT - 1);
     if (h->model->folder)
         fum_sha256_end(&sha, h->result);
     else
         memcpy(h->result, h->files[0].digest, sizeof h->result);
-    return NULL;
+    for (size_t i = 0; i < h->count; i++) keep(&h->files[i]);
 }
 
 // ---- from outside ----
@@ -166,28 +176,32 @@ enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_mod
     for (int i = 0; i < model->num_parts; i++) add_files(h, model->parts[i].own_loader);
     qsort(h->files, h->count, sizeof *h->files, by_path);
     for (size_t i = 0; i < h->count; i++) look_up(&h->files[i]);
-    h->running = h->count > 0 && !pthread_create(&h->thread, NULL, hash_thread, h);
-    if (!h->running && h->count > 0) hash_thread(h);
+    h->failed = h->count == 0;
+    // Without a thread the work is done when the result is needed.
+    h->running = !h->failed && !pthread_create(&h->thread, NULL, hash_thread, h);
     return FUM_OK;
 }
 
-const char *fum_model_hash_wait(struct fum_model_hash *h) {
+static void stop_thread(struct fum_model_hash *h) {
+    atomic_store(&h->stop, true);
+    if (h->running) pthread_join(h->thread, NULL);
+    h->running = false;
+}
+
+const char *fum_model_hash_wait(struct fum_model_hash *h, bool (*go_on)(void *user), void *user) {
     if (!h) return NULL;
-    if (h->running) {
-        pthread_join(h->thread, NULL);
-        h->running = false;
-        for (size_t i = 0; i < h->count; i++) keep(&h->files[i]);
-    }
-    return h->failed || !h->result[0] ? NULL : h->result;
+    stop_thread(h); // at the end of a block; the rest is done here, where it can be cancelled
+    while (!h->result[0] && take_block(h))
+        if (go_on && !go_on(user)) return NULL;
+    if (!h->result[0] && !h->failed) finish(h);
+    return h->result[0] ? h->result : NULL;
 }
 
 void fum_model_hash_end(struct fum_model_hash **hash) {
     if (!hash || !*hash) return;
-    struct fum_model_hash *h = *hash;
-    atomic_store(&h->stop, true);
-    if (h->running) pthread_join(h->thread, NULL);
-    fum_free(h->files);
-    fum_free(h->block);
-    fum_free(h);
+    stop_thread(*hash);
+    fum_free((*hash)->files);
+    fum_free((*hash)->block);
+    fum_free(*hash);
     *hash = NULL;
 }

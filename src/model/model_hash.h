@@ -14,9 +14,10 @@ struct fum_model_hash;
 // Starts it. The model must outlive it. *hash stays NULL for models without files.
 enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_model *model,
                                      struct fum_error *err);
-// Waits for the result: 64 hexadecimal digits, which belong to `hash`; NULL if `hash` is NULL or a file
-// cannot be read.
-const char *fum_model_hash_wait(struct fum_model_hash *hash);
+// Returns the result when it is complete: 64 hexadecimal digits, which belong to `hash`. NULL if `hash` is
+// NULL, a file cannot be read, or `go_on` (which may be NULL) returns false; the work goes on with the next
+// call.
+const char *fum_model_hash_wait(struct fum_model_hash *hash, bool (*go_on)(void *user), void *user);
 // Stops the thread and frees it.
 void fum_model_hash_end(struct fum_model_hash **hash);
 

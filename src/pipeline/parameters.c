@@ -47,10 +47,24 @@ static const char *model_name(const fum_pipeline *pipe, char text[MAX_MODEL_NAME
     return text;
 }
 
+// The picture that waits for the model's hash.
+struct waiting {
+    const struct fum_generate_params *params;
+    int image;
+};
+
+// Reports the end of the decoding again. False if the caller cancels: the picture is complete by then and is
+// handed over without the hash.
+static bool report_waiting(void *user) {
+    const struct waiting *w = user;
+    return !w->params->on_work || w->params->on_work(w->params->user, FUM_WORK_DECODE, w->image, 1, 1);
+}
+
 char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {
     const struct fum_generate_params *p = run->params;
     char name[MAX_MODEL_NAME], hash[HASH_DIGITS + 1];
-    const char *digest = fum_model_hash_wait(pipe->hash);
+    struct waiting waiting = {p, pipe->image};
+    const char *digest = fum_model_hash_wait(pipe->hash, report_waiting, &waiting);
     struct extras extras;
     collect_extras(pipe, run, &extras);
     snprintf(hash, sizeof hash, "%s", digest ? digest : "");

@@ -52,12 +52,18 @@ static void a_folder_is_its_files_in_order(void **state) {
     snprintf(path, sizeof path, "%s/model-sd1", getenv("FUM_TEST_DATA"));
     if (fum_model_open(&model, &(struct fum_model_params){.path = path}, &err)) fail_msg("%s", err.text);
     assert_int_equal(fum_model_hash_begin(&hash, model, &err), FUM_OK);
-    assert_string_equal(fum_model_hash_wait(hash), wanted);
-    assert_string_equal(fum_model_hash_wait(hash), wanted); // once more: nothing changes
+    assert_string_equal(fum_model_hash_wait(hash, NULL, NULL), wanted);
+    assert_string_equal(fum_model_hash_wait(hash, NULL, NULL), wanted); // once more: nothing changes
     fum_model_hash_end(&hash);
     assert_int_equal(fum_model_hash_begin(&hash, model, &err), FUM_OK);
     fum_model_hash_end(&hash); // stopped early
     fum_model_destroy(&model);
+}
+
+// Counts down the calls that go on.
+static bool count_down(void *user) {
+    int *calls = user;
+    return --*calls > 0;
 }
 
 // Writes a safetensors file of one tensor of bytes `value`.
@@ -84,7 +90,28 @@ static void hash_file(const char *path, char text[FUM_SHA256_TEXT]) {
     fum_model model = {0};
     if (fum_loader_open(&model.file, path, &err)) fail_msg("%s", err.text);
     assert_int_equal(fum_model_hash_begin(&hash, &model, &err), FUM_OK);
-    snprintf(text, FUM_SHA256_TEXT, "%s", fum_model_hash_wait(hash));
+    snprintf(text, FUM_SHA256_TEXT, "%s", fum_model_hash_wait(hash, NULL, NULL));
+    fum_model_hash_end(&hash);
+    fum_loader_close(&model.file);
+}
+
+// A wait that is cancelled gives nothing; the next one goes on from there.
+static void waiting_can_be_cancelled(void **state) {
+    (void)state;
+    char path[1024], wanted[FUM_SHA256_TEXT];
+    struct fum_error err = {0};
+    struct fum_model_hash *hash = NULL;
+    fum_model model = {0};
+    snprintf(path, sizeof path, "%s/model-sd1/unet/diffusion_pytorch_model.safetensors",
+             getenv("FUM_TEST_DATA"));
+    digest_file(path, wanted);
+    if (fum_loader_open(&model.file, path, &err)) fail_msg("%s", err.text);
+    assert_int_equal(fum_model_hash_begin(&hash, &model, &err), FUM_OK);
+    int calls = 1;
+    const char *digest = fum_model_hash_wait(hash, count_down, &calls);
+    assert_true(digest == NULL || calls == 1); // the thread may have been faster
+    calls = 100;
+    assert_string_equal(fum_model_hash_wait(hash, count_down, &calls), wanted);
     fum_model_hash_end(&hash);
     fum_loader_close(&model.file);
 }
@@ -126,6 +153,7 @@ static void large_files_are_read_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_folder_is_its_files_in_order),
+                                       cmocka_unit_test(waiting_can_be_cancelled),
                                        cmocka_unit_test(large_files_are_read_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
