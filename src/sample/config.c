@@ -184,12 +184,16 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
 // How the model was trained: every value must be known.
 static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
     static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
-    static const char *const time_types[] = {"discrete", NULL};
-    int beta = 0, prediction = 0, spacing = 0, only = 0;
+    static const char *const time_types[] = {"discrete", "continuous", NULL};
+    int beta = 0, prediction = 0, spacing = 0, time_type = 0;
     enum fum_result result = read_choice(&beta, object, "beta_schedule", betas, err);
     if (result == FUM_OK) result = read_choice(&prediction, object, "prediction_type", predictions, err);
     if (result == FUM_OK) result = read_choice(&spacing, object, "timestep_spacing", spacings, err);
-    if (result == FUM_OK) result = read_choice(&only, object, "timestep_type", time_types, err);
+    if (result == FUM_OK) result = read_choice(&time_type, object, "timestep_type", time_types, err);
+    // diffusers heeds it for v-prediction alone: such a UNet was trained on logarithms of sigmas.
+    if (result == FUM_OK && time_type == 2 && prediction == FUM_PREDICT_V)
+        result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                               "scheduler_config.json: timestep_type \"continuous\" is not supported here");
     c->beta_schedule = (enum fum_betas)beta;
     c->prediction_type = (enum fum_prediction)prediction;
     c->timestep_spacing = (enum fum_spacing)spacing;

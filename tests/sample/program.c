@@ -177,11 +177,13 @@ static void settings_files_are_read(void **state) {
         "{\"beta_start\": \"x\"}",
         "{\"clip_sample\": 1}",
         "{\"prediction_type\": 3}",
-        "{\"timestep_type\": \"continuous\"}",
+        "{\"timestep_type\": \"continuous\", \"prediction_type\": \"v_prediction\"}",
         "{\"sigma_schedule\": 3}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_not_equal(read_config(&c, bad[i], &err), FUM_OK);
+    assert_int_equal(read_config(&c, "{}", &err), FUM_OK);
+    assert_int_equal(read_config(&c, "{\"timestep_type\": \"continuous\"}", &err), FUM_OK);
     assert_int_equal(read_config(&c, "{}", &err), FUM_OK);
     params = (struct fum_sample_params){.steps = 4, .config = c};
     params.config.beta_end = 3;
