@@ -304,15 +304,13 @@ static enum fum_result write_latents(const void *what, const char *path, struct 
     return fum_latents_save(path, job->latents, job->latents_shape, err);
 }
 
-// Writes the latents of the pictures that were finished, however the run ended. Only the first failure is printed.
+// Writes the latents of the pictures that were finished, however the run ended.
 static int save_latents(const struct job *job) {
     const char *path = job->options.save_latents;
     if (!path || job->latents_shape[0] == 0)
         return job->status;
-    if (job->status == 0)
-        return cli_output_save(path, &(struct cli_result){write_latents, job});
-    write_latents(job, path, NULL);
-    return job->status;
+    int saved = cli_output_save(path, &(struct cli_result){write_latents, job});
+    return job->status ? job->status : saved;
 }
 
 static int generate(struct job *job) {

@@ -159,6 +159,11 @@ if [ -c /dev/full ]; then
     check 'a picture that cannot be written fails' [ $? = 1 ]
     check 'but is kept' grep -q ': No space left on device; it is kept as ./full_kept.png$' err.txt
     check 'whole' png full_kept.png
+    check 'and so are its latents' [ -s full.safetensors ]
+    ln -s /dev/full full2.safetensors
+    draws -o full.png --save-latents full2.safetensors
+    check 'which have a line of their own if they go elsewhere' \
+        grep -q '^fumarole: cannot write full2.safetensors: .*; it is kept as ./full2_kept.safetensors$' err.txt
 fi
 
 # Links and pipes in the cache folder are replaced, neither followed nor waited for.
