@@ -56,6 +56,17 @@ stopped_by TERM 143
 stopped_by HUP 129
 rm -f kept*
 
+# A second signal ends the program at once, but not while a file is written.
+"$fumarole" generate -b 2000 "${small[@]}" -o kept-%d.png >out.txt 2>err.txt &
+program=$!
+for _ in $(seq 4000); do [ -e kept-2.png ] && break; sleep 0.05; done
+kill -s TERM "$program"
+kill -s TERM "$program" 2>/dev/null
+wait "$program"
+check "two signals exit with 143" test $? = 143
+check "two signals leave whole pictures alone" bash -c '! compgen -G "*.part" >/dev/null'
+rm -f kept*
+
 # A decoding is cut into pieces, after each of which a signal is heard.
 "$fumarole" generate -m emoji -W 384 -H 384 --steps 1 x -o kept.png >out.txt 2>err.txt &
 program=$!
