@@ -30,7 +30,7 @@ static bool replace_python_reals(char *text, size_t bytes) {
     return found;
 }
 
-// Parses a text that cJSON did not take: with Python's reals replaced, or else to find out why. cJSON returns
+// Parses a text that cJSON did not accept: with Python's reals replaced, or else to find out why. cJSON returns
 // NULL for refused memory as for bad syntax.
 static enum fum_result parse_again(cJSON **json, const char *text, size_t bytes) {
     char *copy = fum_alloc(bytes, 1);

@@ -65,12 +65,11 @@ static size_t skip_digits(struct scanner *s) {
     return (size_t)(s->at - start);
 }
 
-// Reads as strtod does: digits on one side of the point suffice, and an "e" without digits is left alone.
+// Reads as strtod does where digits come first; an "e" without digits is left alone.
 static bool scan_number(struct scanner *s) {
     take(s, "-");
-    size_t digits = skip_digits(s);
-    if (take(s, ".")) digits += skip_digits(s);
-    if (!digits) return false;
+    if (!skip_digits(s)) return false;
+    if (take(s, ".")) skip_digits(s);
     const char *mantissa_end = s->at;
     if (take(s, "e") || take(s, "E")) {
         if (!take(s, "+")) take(s, "-");

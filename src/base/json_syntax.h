@@ -1,9 +1,10 @@
-// True if the text begins with a value that cJSON accepts, however much memory there is.
+// Checks JSON without an allocation.
 #ifndef FUM_BASE_JSON_SYNTAX_H
 #define FUM_BASE_JSON_SYNTAX_H
 
 #include <fumarole/core.h>
 
+// True if the text begins with a valid value of JSON, nested at most as deeply as cJSON accepts.
 bool fum_json_well_formed(const char *text, size_t bytes);
 
 #endif

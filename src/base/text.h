@@ -1,4 +1,4 @@
-// Text from files, drivers and arguments on its way to a terminal or into a message of limited length.
+// Escapes and shortens text from files, drivers and arguments for terminals and messages.
 #ifndef FUM_BASE_TEXT_H
 #define FUM_BASE_TEXT_H
 

@@ -16,7 +16,7 @@
 // Exit statuses: 0 is a success.
 enum {
     CLI_FAILED = 1, // one line on standard error says what, where, and what to do
-    CLI_USAGE = 2,  // a signal that stopped the program gives 128 and its number: 130 for Ctrl-C
+    CLI_USAGE = 2,  // wrong usage; for signals see cli_interrupted_status
 };
 
 struct cli_command {
@@ -37,7 +37,7 @@ extern const struct cli_command cli_bench, cli_devices, cli_generate, cli_info, 
 void cli_put(FILE *file, const char *fmt, ...) FUM_PRINTF(2, 3);
 void cli_put_line(FILE *file, const char *fmt, ...) FUM_PRINTF(2, 3);
 
-// The start of an argument for a message: escaped, with "…" after it when it was cut.
+// Returns the start of an argument for a message: escaped, with "…" after it if it was cut.
 struct cli_shown {
     char text[88];
 };
@@ -74,21 +74,22 @@ fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int
 // Insists on a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit status.
 int cli_force_variant(fum_device *device, const char *name);
 
-// Ctrl-C and what else asks a program to stop (SIGTERM, SIGHUP, SIGXFSZ) set a flag instead of ending the
-// program; a second signal ends it. cli_interrupted reads the flag.
+// Makes Ctrl-C, SIGTERM, SIGHUP and SIGXFSZ set a flag, which cli_interrupted reads, instead of ending the program.
+// A second signal ends it.
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
-bool cli_cancel(void *user); // the same, as the library's callbacks have it
+bool cli_cancel(void *user); // the same, with the signature of the library's callbacks
+// Returns 128 and the number of the signal.
 int cli_interrupted_status(void);
-// Between true and false a second signal waits: no file is left half written.
+// Makes a second signal wait from true to false, so that no file is left half written.
 void cli_hold_signals(bool hold);
 
-// First thing in main: a descriptor of 0 to 2 that is closed would become that of some file, and get the
-// program's text.
+// Opens /dev/null for those of descriptors 0 to 2 that are closed. The first file opened would take their number, and
+// get the program's text. First thing in main.
 void cli_open_descriptors(void);
-// A reader of standard output that goes away makes writing fail instead of ending the program.
+// Makes writing to a pipe whose reader is gone fail instead of ending the program.
 void cli_ignore_pipes(void);
-// The exit status: that of the command, or a failure, said, when its output was lost.
+// Returns the exit status: that of the command, or a failure, printed, when its output was lost.
 int cli_finish_output(int status);
 
 // The choices of a --precision that says which storage types, and the mask 1 << dtype of one; NULL: 0.

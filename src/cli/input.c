@@ -1,4 +1,4 @@
-// Text that a user hands over: a file, standard input, or the lines of either.
+// Reads text that a user provides: a file, standard input, or the lines of either.
 #include "cli.h"
 
 #include <errno.h>

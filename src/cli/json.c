@@ -1,4 +1,4 @@
-// JSON for the program: tells memory that was refused from a text that is no JSON, both NULL to cJSON.
+// Parses JSON and distinguishes refused memory from bad syntax, for both of which cJSON returns NULL.
 #include "cli.h"
 
 #include <cjson/cJSON.h>
@@ -13,7 +13,7 @@ static void *allocate(size_t bytes) {
     return p;
 }
 
-// The hooks are the whole process's: the program may set them, the library may not.
+// Sets cJSON's hooks, which are global to the process: the program may do that, the library may not.
 void cli_json_init(void) {
     cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate, .free_fn = free});
 }

@@ -1,4 +1,4 @@
-// Everything the program says. Names and texts of models, drivers, files and arguments are escaped here, so
+// Prints everything on the terminal. Names and texts of models, drivers, files and arguments are escaped here, so
 // that one line stays one line and no text steers the terminal.
 #include "cli.h"
 
@@ -16,7 +16,7 @@ static void print_escaped(FILE *file, const char *text, size_t bytes) {
     free(longer);
 }
 
-// Without memory for a long text its end is lost.
+// Prints a formatted text. Without memory for a long one its end is lost.
 static void put(FILE *file, const char *fmt, va_list args) {
     char local[1024];
     va_list again;

@@ -1,4 +1,4 @@
-// The process: its three standard descriptors and the signals that stop it. Knows operating systems apart.
+// Prepares the process: its three standard descriptors and the signals that stop it.
 #define _POSIX_C_SOURCE 200809L
 
 #include "cli.h"
@@ -19,7 +19,7 @@ void cli_open_descriptors(void) {
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             // The lowest free number is taken, which is this one.
             if (open("/dev/null", fd ? O_WRONLY : O_RDONLY) < 0)
-                exit(CLI_FAILED); // there is nowhere to say why
+                exit(CLI_FAILED); // there is nowhere to print why
 #endif
 }
 
@@ -40,7 +40,7 @@ static void end_at_once(int number) {
 
 static void on_signal(int number) {
 #if defined(_WIN32)
-    signal(number, on_signal); // which it is only once
+    signal(number, on_signal); // Windows forgets a handler once it has run
 #endif
     if (!first_signal) {
         first_signal = number;
@@ -77,8 +77,8 @@ static void catch_signal(int number) {
     sigaction(number, &action, NULL);
 }
 
-// nohup starts programs with SIGHUP ignored, and means it. Shells do so with the SIGINT of background jobs,
-// which may be stopped by one all the same.
+// Leaves signals ignored that were so at the start, as nohup does with SIGHUP. Shells ignore the SIGINT of background
+// jobs too, but those may be stopped by one.
 void cli_catch_interrupt(void) {
     static const int numbers[] = {SIGTERM, SIGHUP, SIGXFSZ};
     catch_signal(SIGINT);

@@ -72,6 +72,27 @@ static void test_syntax(void **state) {
     }
 }
 
+// Texts with random changes: what is well formed is taken by cJSON.
+static void test_damage(void **state) {
+    (void)state;
+    static const char text[] = "{\"a\": [1, -2.5e3, {\"b\": \"c\\n\\u00e9\\ud83d\\ude00\"}], \"d\": null, \"e\": true}";
+    static const char bytes[] = "{}[]\",:\\0e.-u n\xff";
+    uint32_t seed = 1;
+    for (int round = 0; round < 50000; round++) {
+        char changed[sizeof text];
+        memcpy(changed, text, sizeof text);
+        size_t length = sizeof text - 1;
+        for (int i = 0; i < 1 + round % 3; i++) {
+            seed = seed * 1664525 + 1013904223;
+            changed[(seed >> 8) % length] = bytes[(seed >> 24) % (sizeof bytes - 1)];
+        }
+        if (round % 4 == 0) length = (seed >> 12) % length;
+        cJSON *json = cJSON_ParseWithLength(changed, length);
+        if (!json && fum_json_well_formed(changed, length)) fail_msg("%.*s", (int)length, changed);
+        cJSON_Delete(json);
+    }
+}
+
 static void nested(char *text, size_t depth) {
     memset(text, '[', depth);
     memset(text + depth, ']', depth);
@@ -120,7 +141,8 @@ static void test_refused_memory(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_syntax), cmocka_unit_test(test_depth),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_syntax), cmocka_unit_test(test_damage),
+                                       cmocka_unit_test(test_depth),
                                        cmocka_unit_test(test_refused_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
