@@ -196,7 +196,8 @@ static const char *write_folder(struct choices *c, const struct fitted_params *p
     fitted_expect(result, &err);
     if (result) return fitted_root; // which says so again
     struct fum_model_part part;
-    for (int i = 0; fits && fum_model_get_part(model, i, &part); i++) fits = write_weights(model, part.name, c, params);
+    bool listed = fum_model_get_info(model)->unusable != NULL; // parts without a configuration that was read
+    for (int i = 0; fits && !listed && fum_model_get_part(model, i, &part); i++) fits = write_weights(model, part.name, c, params);
     fum_model_destroy(&model);
     return fits ? fitted_root : NULL;
 }
