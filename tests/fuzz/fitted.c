@@ -193,7 +193,7 @@ static const char *write_folder(struct choices *c, const struct fitted_params *p
     write_configs(bases[choose(c, sizeof bases / sizeof *bases)], c);
     write_signs();
     enum fum_result result = fum_model_open(&model, &(struct fum_model_params){.path = fitted_root}, &err);
-    fitted_expect(result, &err);
+    fitted_expect_model(result, &err);
     if (result) return fitted_root; // which says so again
     struct fum_model_part part;
     bool listed = fum_model_get_info(model)->unusable != NULL; // parts without a configuration that was read
@@ -210,9 +210,16 @@ const char *fitted_write(struct choices *c, const struct fitted_params *params) 
 
 void fitted_expect(enum fum_result result, const struct fum_error *err) {
     if (!result) return;
-    if (getenv("FUZZ_SHOW")) fprintf(stderr, "%s\n", err->text);
+    if (getenv("FUZZ_SHOW")) fprintf(stderr, "%d: %s\n", (int)result, err->text);
     bool one_line = err->text[0] && !strchr(err->text, '\n');
     if (err->code == result && one_line) return;
     fprintf(stderr, "fuzzing: result %d, code %d, text \"%s\"\n", (int)result, (int)err->code, err->text);
+    abort();
+}
+
+void fitted_expect_model(enum fum_result result, const struct fum_error *err) {
+    fitted_expect(result, err);
+    if (result != FUM_ERR_ARG) return;
+    fprintf(stderr, "fuzzing: a fault of the model is reported as a wrong argument: %s\n", err->text);
     abort();
 }

@@ -24,5 +24,7 @@ extern struct fitted_counts fitted_counts;
 
 // Ends the process if a result and its error contradict each other: a failure says why in one line.
 void fitted_expect(enum fum_result result, const struct fum_error *err);
+// The same where only the model can be at fault, never the caller's arguments.
+void fitted_expect_model(enum fum_result result, const struct fum_error *err);
 
 #endif

@@ -27,7 +27,7 @@ static bool make_run(const fum_model *model, const struct fum_generate_params *p
     struct fum_sample_params sample = {.sampler = p->sampler, .schedule = p->schedule, .steps = p->steps,
                                        .config = view->schedule};
     enum fum_result result = fum_sample_create(&run->program, &sample, &err);
-    fitted_expect(result, &err);
+    fitted_expect_model(result, &err);
     return !result;
 }
 
@@ -42,7 +42,7 @@ static bool plan_parts(fum_pipeline *pipe, const struct fum_run *run) {
     if (!result) result = fum_decode_probe(pipe, run->latent_height, run->latent_width, &err);
     if (!result && fum_bands_possible(pipe, run->latent_height, run->latent_width, &err))
         result = fum_bands_measure(pipe, run->latent_height, run->latent_width, 1 << 20, &activations, &err);
-    fitted_expect(result, &err);
+    fitted_expect_model(result, &err);
     return !result;
 }
 
@@ -71,8 +71,8 @@ static void plan(const fum_model *model, struct choices *c) {
     struct fum_run run;
     if (one_in(c, 3)) params.memory_budget = budgets[choose(c, 4)];
     enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);
-    fitted_expect(result, &err);
-    if (!result && params.memory_budget) fitted_expect(fum_generate(pipe, &p, &err), &err); // ends where work would begin
+    fitted_expect_model(result, &err);
+    if (!result && params.memory_budget) fitted_expect_model(fum_generate(pipe, &p, &err), &err); // ends where work would begin
     else if (!result && make_run(model, &p, &run)) {
         fitted_counts.done += plan_parts(pipe, &run);
         fum_sample_destroy(&run.program);
@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fum_error err = {0};
     if (!path) return 0;
     enum fum_result result = fum_model_open(&model, &(struct fum_model_params){.path = path}, &err);
-    fitted_expect(result, &err);
+    fitted_expect_model(result, &err);
     fitted_counts.opened += !result;
     if (!result) plan(model, &c);
     fum_model_destroy(&model);

@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fum_error err = {0};
     if (!path) return 0;
     enum fum_result result = fum_model_open(&model, &(struct fum_model_params){.path = path}, &err);
-    fitted_expect(result, &err);
+    fitted_expect_model(result, &err);
     fitted_counts.opened += !result;
     if (!result) draw(model, &c);
     fum_model_destroy(&model);
