@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# allocations.sh FUMAROLE REFUSE [STEP]: commands in which one allocation is refused, of the program's own or of the
-# libraries that it calls. Each ends with one line about memory and status 1, or does all of its work.
+# allocations.sh FUMAROLE REFUSE [STEP]: commands in which one allocation is refused, of the program's own or
+# of the libraries that it calls. Each ends with one line about memory and status 1, or does all of its work.
 . "$(dirname "${BASH_SOURCE[0]}")/sweep.sh"
 
 refuse=$2
 every=${3:-}
 memory='fumarole: .*(out of memory|no memory|no host memory|memory ran out|memory is out)'
 
-# sweep STEP [LAST]: the command in `run` with every STEP-th allocation refused (only of the last LAST), and in every
-# other round all later ones too.
+# sweep STEP [LAST]: the command in `run` with every STEP-th allocation refused (only of the last LAST), and
+# in every other round all later ones too.
 sweep() {
     local step=$1 last=${2:-} count at round=0
     preload=$refuse
@@ -37,7 +37,8 @@ run=(tokenize -m "$FUM_TEST_DATA/model-sd1" --jsonl)
 input=lines.jsonl
 sweep 997
 input=/dev/null
-"$fumarole" bench -q --limits --repeats 2 --json limits.json >out.txt 2>err.txt || complain 'a report to compare'
+"$fumarole" bench -q --limits --repeats 2 --json limits.json >out.txt 2>err.txt ||
+    complain 'a report to compare'
 run=(bench --compare limits.json limits.json --html page.html)
 names=(page.html)
 sweep 37

@@ -1,5 +1,6 @@
-// Refuses allocations on purpose: preloaded into a program, it fails the n-th call of malloc, calloc or realloc that
-// comes from the program or a library named below, and leaves the rest (drivers, the C library) alone. Its environment:
+// Refuses allocations on purpose: preloaded into a program, it fails the n-th call of malloc, calloc or
+// realloc that comes from the program or a library named below, and leaves the rest (drivers, the C library)
+// alone. Its environment:
 //   FUM_REFUSE_AT=N        refuses the N-th such allocation, counted from 1
 //   FUM_REFUSE_ON=1        refuses every later one too
 //   FUM_REFUSE_IN=NAMES    libraries to count, separated by colons; the default is below
@@ -27,9 +28,7 @@ enum { MAX_RANGES = 32, EARLY_BYTES = 16384 };
 static const char default_libraries[] = "libfumarole:libcjson:libutf8proc:libz.";
 
 // The code that counts, by address; the program itself is the first entry.
-static struct {
-    uintptr_t from, to;
-} ranges[MAX_RANGES];
+static struct { uintptr_t from, to; } ranges[MAX_RANGES];
 static int num_ranges;
 static long at, on;
 static atomic_long calls;
@@ -91,7 +90,8 @@ static void find_next(void) {
 }
 
 __attribute__((constructor)) static void begin(void) {
-    const char *list = getenv("FUM_REFUSE_IN"), *n = getenv("FUM_REFUSE_AT"), *persist = getenv("FUM_REFUSE_ON");
+    const char *list = getenv("FUM_REFUSE_IN"), *n = getenv("FUM_REFUSE_AT"),
+               *persist = getenv("FUM_REFUSE_ON");
     if (!next.malloc) find_next();
     at = n ? atol(n) : 0;
     on = persist ? atol(persist) : 0;

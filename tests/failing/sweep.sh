@@ -39,8 +39,8 @@ make_right() {
     [ ${#names[@]} = 0 ] || mv "${names[@]}" right/
 }
 
-# files_are_right: true if each file that the run reports is there, each that is there is right, and none is missing
-# before another.
+# files_are_right: true if each file that the run reports is there, each that is there is right, and none is
+# missing before another.
 files_are_right() {
     local name missing=
     for name in "${names[@]}"; do
@@ -59,8 +59,8 @@ all_is_done() {
     [ ! "$same_output" ] || cmp -s out.txt right/out.txt
 }
 
-# check_run WHAT PATTERN: one run with a failure that the environment arranges. It either does all its work, perhaps
-# with a warning, or ends with status 1 and one line that matches the pattern.
+# check_run WHAT PATTERN: one run with a failure that the environment arranges. It either does all its work,
+# perhaps with a warning, or ends with status 1 and one line that matches the pattern.
 check_run() {
     local status lines
     cases=$((cases + 1))

@@ -13,19 +13,29 @@ enum { MAX_ARGUMENTS = 12, MAX_BYTES = 200 };
 
 // An option, a value or both at once, with a little damage.
 static char *make_argument(struct choices *c) {
-    static const char *const words[] = {"a red ship", "-", "--", "-1", "0", "1", "16", "64", "16384", "16385", "nan", "1e30",
-                                        "0x10", "euler", "karras", "trailing", "f16", "auto", "4GiB", "-qv", "-qs7", "-h",
-                                        "out_%d.png", "out_%03d.png", "%s%n", "", "x=y", "--steps=3", "-W16", "cuda"};
+    static const char *const words[] = {
+        "a red ship", "-",     "--",   "-1",        "0",    "1",     "16",         "64",
+        "16384",      "16385", "nan",  "1e30",      "0x10", "euler", "karras",     "trailing",
+        "f16",        "auto",  "4GiB", "-qv",       "-qs7", "-h",    "out_%d.png", "out_%03d.png",
+        "%s%n",       "",      "x=y",  "--steps=3", "-W16", "cuda"};
     char text[MAX_BYTES];
     uint32_t options = 0;
     while (generate_option_table[options].name) options++;
     const struct cli_option *option = &generate_option_table[choose(c, options)];
     const char *word = words[choose(c, sizeof words / sizeof *words)];
     switch (choose(c, 4)) {
-    case 0: snprintf(text, sizeof text, "--%.60s", option->name); break;
-    case 1: snprintf(text, sizeof text, "--%.60s=%s", option->name, word); break;
-    case 2: snprintf(text, sizeof text, "-%c%s", option->letter ? option->letter : 'z', word); break;
-    default: snprintf(text, sizeof text, "%s", word); break;
+    case 0:
+        snprintf(text, sizeof text, "--%.60s", option->name);
+        break;
+    case 1:
+        snprintf(text, sizeof text, "--%.60s=%s", option->name, word);
+        break;
+    case 2:
+        snprintf(text, sizeof text, "-%c%s", option->letter ? option->letter : 'z', word);
+        break;
+    default:
+        snprintf(text, sizeof text, "%s", word);
+        break;
     }
     size_t bytes;
     char *damaged = damage_text(text, c, &bytes), *argument = calloc(bytes + 1, 1);

@@ -1,5 +1,6 @@
-// Runs a fuzz target without libFuzzer: drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the seed decides, or as
-// many as fit into the time if there is one. Half of them are short. An input that ends the process is printed.
+// Runs a fuzz target without libFuzzer: drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the seed
+// decides, or as many as fit into the time if there is one. Half of them are short. An input that ends the
+// process is printed.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ static uint32_t next_random(void) {
 static void make_input(void) {
     uint32_t zeros = next_random() % 3;
     input_bytes = next_random() % (next_random() % 2 ? MAX_BYTES + 1 : 24);
-    for (size_t i = 0; i < input_bytes; i++) input[i] = next_random() % 3 < zeros ? 0 : (uint8_t)next_random();
+    for (size_t i = 0; i < input_bytes; i++)
+        input[i] = next_random() % 3 < zeros ? 0 : (uint8_t)next_random();
 }
 
 // Only calls that a signal handler may make.

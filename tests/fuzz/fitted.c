@@ -19,47 +19,61 @@
 
 enum document { INDEX, UNET, VAE, TEXT, TEXT_2, SCHEDULER, SETTINGS, DOCUMENTS };
 
-static const char *const document_files[DOCUMENTS] = {
-    "model_index.json",           "unet/config.json",           "vae/config.json",
-    "text_encoder/config.json",   "text_encoder_2/config.json", "scheduler/scheduler_config.json",
-    "fumarole.json"};
+static const char *const document_files[DOCUMENTS] = {"model_index.json",
+                                                      "unet/config.json",
+                                                      "vae/config.json",
+                                                      "text_encoder/config.json",
+                                                      "text_encoder_2/config.json",
+                                                      "scheduler/scheduler_config.json",
+                                                      "fumarole.json"};
 
 static const char *const folders[] = {"unet",      "vae",       "text_encoder", "text_encoder_2",
                                       "scheduler", "tokenizer", "tokenizer_2"};
 
-#define INDEX_PARTS \
-    "\"unet\": [\"diffusers\", \"UNet2DConditionModel\"], \"vae\": [\"diffusers\", \"AutoencoderKL\"], " \
-    "\"text_encoder\": [\"transformers\", \"CLIPTextModel\"], \"tokenizer\": [\"transformers\", \"CLIPTokenizer\"], " \
+#define INDEX_PARTS                                                                                          \
+    "\"unet\": [\"diffusers\", \"UNet2DConditionModel\"], \"vae\": [\"diffusers\", \"AutoencoderKL\"], "     \
+    "\"text_encoder\": [\"transformers\", \"CLIPTextModel\"], \"tokenizer\": [\"transformers\", "            \
+    "\"CLIPTokenizer\"], "                                                                                   \
     "\"scheduler\": [\"diffusers\", \"PNDMScheduler\"]"
-#define UNET_COMMON \
-    "\"block_out_channels\": [8, 16], \"down_block_types\": [\"CrossAttnDownBlock2D\", \"DownBlock2D\"], " \
-    "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\"], \"layers_per_block\": 1, \"attention_head_dim\": 2, " \
+#define UNET_COMMON                                                                                          \
+    "\"block_out_channels\": [8, 16], \"down_block_types\": [\"CrossAttnDownBlock2D\", \"DownBlock2D\"], "   \
+    "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\"], \"layers_per_block\": 1, "                 \
+    "\"attention_head_dim\": 2, "                                                                            \
     "\"norm_num_groups\": 4, \"in_channels\": 4, \"out_channels\": 4, \"sample_size\": 4"
-#define VAE_COMMON \
-    "{\"block_out_channels\": [4, 8], \"down_block_types\": [\"DownEncoderBlock2D\", \"DownEncoderBlock2D\"], " \
-    "\"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\"], \"layers_per_block\": 1, \"norm_num_groups\": 2, " \
+#define VAE_COMMON                                                                                           \
+    "{\"block_out_channels\": [4, 8], \"down_block_types\": [\"DownEncoderBlock2D\", "                       \
+    "\"DownEncoderBlock2D\"], "                                                                              \
+    "\"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\"], \"layers_per_block\": 1, "            \
+    "\"norm_num_groups\": 2, "                                                                               \
     "\"latent_channels\": 4, \"in_channels\": 3, \"out_channels\": 3, \"scaling_factor\": 0.18215}"
-#define TEXT_COMMON \
-    "\"vocab_size\": 8, \"hidden_size\": 8, \"intermediate_size\": 16, \"num_hidden_layers\": 2, " \
+#define TEXT_COMMON                                                                                          \
+    "\"vocab_size\": 8, \"hidden_size\": 8, \"intermediate_size\": 16, \"num_hidden_layers\": 2, "           \
     "\"num_attention_heads\": 2, \"max_position_embeddings\": 7"
-#define SCHEDULER_COMMON \
-    "{\"_class_name\": \"PNDMScheduler\", \"num_train_timesteps\": 1000, \"beta_start\": 0.00085, \"beta_end\": 0.012, " \
-    "\"beta_schedule\": \"scaled_linear\", \"skip_prk_steps\": true, \"steps_offset\": 1, \"clip_sample\": false}"
-#define SETTINGS_COMMON \
-    "{\"name\": \"fuzz\", \"defaults\": {\"steps\": 2, \"guidance\": 2.5}, \"prompts\": [\"a ship\", \"a sea\"]}"
+#define SCHEDULER_COMMON                                                                                     \
+    "{\"_class_name\": \"PNDMScheduler\", \"num_train_timesteps\": 1000, \"beta_start\": 0.00085, "          \
+    "\"beta_end\": 0.012, "                                                                                  \
+    "\"beta_schedule\": \"scaled_linear\", \"skip_prk_steps\": true, \"steps_offset\": 1, \"clip_sample\": " \
+    "false}"
+#define SETTINGS_COMMON                                                                                      \
+    "{\"name\": \"fuzz\", \"defaults\": {\"steps\": 2, \"guidance\": 2.5}, \"prompts\": [\"a ship\", \"a "   \
+    "sea\"]}"
 
 static const char *const bases[][DOCUMENTS] = {
-    {"{\"_class_name\": \"StableDiffusionPipeline\", " INDEX_PARTS "}", "{" UNET_COMMON ", \"cross_attention_dim\": 8}",
-     VAE_COMMON, "{" TEXT_COMMON ", \"hidden_act\": \"quick_gelu\"}", NULL, SCHEDULER_COMMON, SETTINGS_COMMON},
     {"{\"_class_name\": \"StableDiffusionPipeline\", " INDEX_PARTS "}",
-     "{" UNET_COMMON ", \"cross_attention_dim\": 8, \"use_linear_projection\": true, \"time_cond_proj_dim\": 4}", VAE_COMMON,
-     "{" TEXT_COMMON ", \"hidden_act\": \"gelu\"}", NULL, SCHEDULER_COMMON, SETTINGS_COMMON},
+     "{" UNET_COMMON ", \"cross_attention_dim\": 8}", VAE_COMMON,
+     "{" TEXT_COMMON ", \"hidden_act\": \"quick_gelu\"}", NULL, SCHEDULER_COMMON, SETTINGS_COMMON},
+    {"{\"_class_name\": \"StableDiffusionPipeline\", " INDEX_PARTS "}",
+     "{" UNET_COMMON
+     ", \"cross_attention_dim\": 8, \"use_linear_projection\": true, \"time_cond_proj_dim\": 4}",
+     VAE_COMMON, "{" TEXT_COMMON ", \"hidden_act\": \"gelu\"}", NULL, SCHEDULER_COMMON, SETTINGS_COMMON},
     {"{\"_class_name\": \"StableDiffusionXLPipeline\", " INDEX_PARTS
      ", \"text_encoder_2\": [\"transformers\", \"CLIPTextModelWithProjection\"], "
      "\"tokenizer_2\": [\"transformers\", \"CLIPTokenizer\"]}",
-     "{" UNET_COMMON ", \"cross_attention_dim\": 16, \"use_linear_projection\": true, \"addition_embed_type\": "
+     "{" UNET_COMMON
+     ", \"cross_attention_dim\": 16, \"use_linear_projection\": true, \"addition_embed_type\": "
      "\"text_time\", \"addition_time_embed_dim\": 4, \"projection_class_embeddings_input_dim\": 32}",
-     VAE_COMMON, "{" TEXT_COMMON "}", "{" TEXT_COMMON ", \"projection_dim\": 8}", SCHEDULER_COMMON, SETTINGS_COMMON},
+     VAE_COMMON, "{" TEXT_COMMON "}", "{" TEXT_COMMON ", \"projection_dim\": 8}", SCHEDULER_COMMON,
+     SETTINGS_COMMON},
 };
 
 // ---- files ----
@@ -71,17 +85,24 @@ struct fitted_counts fitted_counts;
 static void end(void) {
     char path[512];
     if (fitted_counts.made)
-        fprintf(stderr, "%lu models, %lu opened, %lu worked to the end\n", fitted_counts.made, fitted_counts.opened,
-                fitted_counts.done);
+        fprintf(stderr, "%lu models, %lu opened, %lu worked to the end\n", fitted_counts.made,
+                fitted_counts.opened, fitted_counts.done);
     for (int i = 0; i < DOCUMENTS; i++) {
         snprintf(path, sizeof path, "%s/%s", fitted_root, document_files[i]);
         remove(path);
     }
-    static const char *const others[] = {"unet/model.safetensors", "vae/model.safetensors", "tokenizer/vocab.json",
-                                         "text_encoder/model.safetensors", "text_encoder_2/model.safetensors",
-                                         "tokenizer/merges.txt", "tokenizer_2/vocab.json", "tokenizer_2/merges.txt",
-                                         "single.safetensors", "clip.txt",
-                                         "unet/one.safetensors", "unet/two.safetensors",
+    static const char *const others[] = {"unet/model.safetensors",
+                                         "vae/model.safetensors",
+                                         "tokenizer/vocab.json",
+                                         "text_encoder/model.safetensors",
+                                         "text_encoder_2/model.safetensors",
+                                         "tokenizer/merges.txt",
+                                         "tokenizer_2/vocab.json",
+                                         "tokenizer_2/merges.txt",
+                                         "single.safetensors",
+                                         "clip.txt",
+                                         "unet/one.safetensors",
+                                         "unet/two.safetensors",
                                          "unet/model.safetensors.index.json"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         snprintf(path, sizeof path, "%s/%s", fitted_root, others[i]);
@@ -107,7 +128,8 @@ static void write_text(const char *name, const char *text) {
 }
 
 static void make_root(void) {
-    static const char vocab[] = "{\"<|startoftext|>\": 0, \"<|endoftext|>\": 1, \"a</w>\": 2, \"s\": 3, \"h\": 4}";
+    static const char vocab[] =
+        "{\"<|startoftext|>\": 0, \"<|endoftext|>\": 1, \"a</w>\": 2, \"s\": 3, \"h\": 4}";
     char path[512];
     if (fitted_root[0]) return;
     snprintf(fitted_root, sizeof fitted_root, "%s/fumarole-fuzz-XXXXXX",
@@ -136,7 +158,8 @@ static void write_configs(const char *const base[DOCUMENTS], struct choices *c) 
     for (int i = 0; i < DOCUMENTS; i++) documents[i] = base[i] ? cJSON_Parse(base[i]) : NULL;
     for (uint32_t n = choose(c, 8); n; n--) {
         // UNet and VAE hold most of what a graph depends on.
-        static const enum document order[] = {UNET, VAE, TEXT, UNET, TEXT_2, SCHEDULER, UNET, VAE, SETTINGS, INDEX};
+        static const enum document order[] = {UNET,      VAE,  TEXT, UNET,     TEXT_2,
+                                              SCHEDULER, UNET, VAE,  SETTINGS, INDEX};
         cJSON *document = documents[order[choose(c, sizeof order / sizeof *order)]];
         if (document) config_change(document, c);
     }
@@ -169,7 +192,8 @@ static bool write_weights(const fum_model *model, const char *part, struct choic
                           const struct fitted_params *params) {
     static const enum fum_dtype types[] = {FUM_F32, FUM_F32, FUM_F16, FUM_BF16};
     enum fum_dtype dtype = types[choose(c, 4)];
-    uint32_t skip = one_in(c, 16) ? choose(c, 256) : UINT32_MAX, odd = one_in(c, 16) ? choose(c, 256) : UINT32_MAX;
+    uint32_t skip = one_in(c, 16) ? choose(c, 256) : UINT32_MAX,
+             odd = one_in(c, 16) ? choose(c, 256) : UINT32_MAX;
     struct fitted_file file = {0};
     struct fum_error err = {0};
     fum_graph *graph = NULL;
@@ -197,7 +221,8 @@ static const char *write_folder(struct choices *c, const struct fitted_params *p
     if (result) return fitted_root; // which says so again
     struct fum_model_part part;
     bool listed = fum_model_get_info(model)->unusable != NULL; // parts without a configuration that was read
-    for (int i = 0; fits && !listed && fum_model_get_part(model, i, &part); i++) fits = write_weights(model, part.name, c, params);
+    for (int i = 0; fits && !listed && fum_model_get_part(model, i, &part); i++)
+        fits = write_weights(model, part.name, c, params);
     fum_model_destroy(&model);
     return fits ? fitted_root : NULL;
 }

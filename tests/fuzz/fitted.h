@@ -1,5 +1,5 @@
-// Models made of a fuzzer's input: a configuration with a few changes, and weights of the shapes that it asks for. What
-// opens has come past every check of names and shapes, so that the code behind them is reached.
+// Models made of a fuzzer's input: a configuration with a few changes, and weights of the shapes that it asks
+// for. What opens has come past every check of names and shapes, so that the code behind them is reached.
 #ifndef TESTS_FUZZ_FITTED_H
 #define TESTS_FUZZ_FITTED_H
 
@@ -12,8 +12,8 @@ struct fitted_params {
     uint64_t max_bytes; // of a weight file; larger models are not made
 };
 
-// Writes a model below a folder of this process, in memory where the system has such a place, and returns its path: a
-// diffusers folder or a single file. NULL: too large. The path stays valid until the next call.
+// Writes a model below a folder of this process, in memory where the system has such a place, and returns its
+// path: a diffusers folder or a single file. NULL: too large. The path stays valid until the next call.
 const char *fitted_write(struct choices *c, const struct fitted_params *params);
 
 // What became of the models, printed when the process ends.

@@ -25,7 +25,8 @@ static void append(struct fitted_file *file, const char *text) {
 }
 
 void fitted_add(struct fitted_file *file, const char *name, const struct fum_view *view) {
-    static const char *const types[FUM_DTYPE_COUNT] = {[FUM_F32] = "F32", [FUM_F16] = "F16", [FUM_BF16] = "BF16"};
+    static const char *const types[FUM_DTYPE_COUNT] = {
+        [FUM_F32] = "F32", [FUM_F16] = "F16", [FUM_BF16] = "BF16"};
     char text[512], shape[160] = "";
     uint64_t bytes = fum_dtype_size(view->dtype);
     file->narrow = view->dtype != FUM_F32;
@@ -79,9 +80,12 @@ bool fitted_save(struct fitted_file *file, const char *part, const struct fitted
     snprintf(path, sizeof path, part ? "%s/%s/model.safetensors" : "%s/%ssingle.safetensors", fitted_root,
              part ? part : "");
     int fd = fits ? open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
-    bool written = fd >= 0 && write(fd, &length, 8) == 8 && write(fd, file->header, file->used) == (ssize_t)file->used;
-    if (written && params->numbers) written = write_numbers(fd, file->bytes, file->narrow);
-    else if (written) written = !ftruncate(fd, (off_t)(8 + file->used + file->bytes));
+    bool written =
+        fd >= 0 && write(fd, &length, 8) == 8 && write(fd, file->header, file->used) == (ssize_t)file->used;
+    if (written && params->numbers)
+        written = write_numbers(fd, file->bytes, file->narrow);
+    else if (written)
+        written = !ftruncate(fd, (off_t)(8 + file->used + file->bytes));
     if (fd >= 0) close(fd);
     if (fits && !written) fitted_fail(path);
     free(file->header);
@@ -91,7 +95,12 @@ bool fitted_save(struct fitted_file *file, const char *part, const struct fitted
 // ---- single files ----
 
 static const char *const lists[] = {"ckpt_sd1.json", "ckpt_sd2.json", "ckpt_sdxl.json", "ckpt_refiner.json"};
-enum { LISTS = sizeof lists / sizeof *lists, LISTED_VOCABULARY = 100, CLIP_VOCABULARY = 49408, INPAINTING_CHANNELS = 9 };
+enum {
+    LISTS = sizeof lists / sizeof *lists,
+    LISTED_VOCABULARY = 100,
+    CLIP_VOCABULARY = 49408,
+    INPAINTING_CHANNELS = 9
+};
 
 // Tensor names with their dimensions: [["name", 8, 4, 3, 3], …]. Read once.
 static const cJSON *read_list(uint32_t which) {
@@ -117,7 +126,8 @@ enum { MAX_SWAPS = 4 };
 
 // Chooses a tensor, how much of its name counts, and another value for one of its dimensions.
 static struct swap choose_swap(const cJSON *list, struct choices *c) {
-    static const int64_t values[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64, 65, 77, 96, 128, 4096};
+    static const int64_t values[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,   12,
+                                     16, 24, 32, 48, 64, 65, 77, 96, 128, 4096};
     struct swap swap = {.to = values[choose(c, sizeof values / sizeof *values)]};
     const cJSON *tensor = cJSON_GetArrayItem(list, (int)choose(c, (uint32_t)cJSON_GetArraySize(list)));
     snprintf(swap.prefix, sizeof swap.prefix, "%s", tensor->child->valuestring);
@@ -145,9 +155,12 @@ static struct fum_view view_of(const cJSON *tensor, const struct swap *swaps, ui
     const char *name = tensor->child->valuestring;
     for (const cJSON *dim = tensor->child->next; dim && view.rank < 5; dim = dim->next) {
         int64_t d = (int64_t)dim->valuedouble;
-        if (d == LISTED_VOCABULARY) d = CLIP_VOCABULARY;
-        else if (d == INPAINTING_CHANNELS) d = 4; // or the list is of a model that is not opened
-        else if (d % 8 == 0 && !is_latent(name, view.rank)) d *= scale;
+        if (d == LISTED_VOCABULARY)
+            d = CLIP_VOCABULARY;
+        else if (d == INPAINTING_CHANNELS)
+            d = 4; // or the list is of a model that is not opened
+        else if (d % 8 == 0 && !is_latent(name, view.rank))
+            d *= scale;
         for (uint32_t i = 0; i < count; i++)
             if (is_below(name, swaps[i].prefix) && (int64_t)dim->valuedouble == swaps[i].from)
                 d = swaps[i].to;
@@ -189,7 +202,8 @@ const char *fitted_write_file(struct choices *c, const struct fitted_params *par
     cJSON_ArrayForEach(tensor, list) {
         struct fum_view view = view_of(tensor, swaps, count, scale);
         view.dtype = dtype;
-        if (!is_below(tensor->child->valuestring, gap.prefix)) fitted_add(&file, tensor->child->valuestring, &view);
+        if (!is_below(tensor->child->valuestring, gap.prefix))
+            fitted_add(&file, tensor->child->valuestring, &view);
     }
     snprintf(path, sizeof path, "%s/single.safetensors", fitted_root);
     return fitted_save(&file, NULL, params) ? path : NULL;

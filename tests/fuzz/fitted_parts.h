@@ -20,7 +20,8 @@ struct fitted_file {
 };
 
 void fitted_add(struct fitted_file *file, const char *name, const struct fum_view *view);
-// Writes "<part>/model.safetensors", or "single.safetensors" if `part` is NULL, and frees the header. False: too large.
+// Writes "<part>/model.safetensors", or "single.safetensors" if `part` is NULL, and frees the header. False:
+// too large.
 bool fitted_save(struct fitted_file *file, const char *part, const struct fitted_params *params);
 
 const char *fitted_write_file(struct choices *c, const struct fitted_params *params);

@@ -1,4 +1,5 @@
-// libFuzzer target: models made of the input are opened, checked and planned on a planning device, all parts of a run.
+// libFuzzer target: models made of the input are opened, checked and planned on a planning device, all parts
+// of a run.
 #include "base/alloc.h"
 #include "fitted.h"
 #include "gpu/gpu.h"
@@ -21,11 +22,19 @@ static bool make_run(const fum_model *model, const struct fum_generate_params *p
     const struct fum_model_view *view = fum_model_get_view(model);
     struct fum_error err = {0};
     int factor = fum_vae_factor(&view->vae);
-    *run = (struct fum_run){.params = p, .width = p->width, .height = p->height, .count = 1, .batch = 1, .copies = 2,
-                            .clip_skip = info->clip_skip, .guidance = 2, .latent_width = p->width / factor,
-                            .latent_height = p->height / factor, .latent_channels = view->vae.latent_channels};
-    struct fum_sample_params sample = {.sampler = p->sampler, .schedule = p->schedule, .steps = p->steps,
-                                       .config = view->schedule};
+    *run = (struct fum_run){.params = p,
+                            .width = p->width,
+                            .height = p->height,
+                            .count = 1,
+                            .batch = 1,
+                            .copies = 2,
+                            .clip_skip = info->clip_skip,
+                            .guidance = 2,
+                            .latent_width = p->width / factor,
+                            .latent_height = p->height / factor,
+                            .latent_channels = view->vae.latent_channels};
+    struct fum_sample_params sample = {
+        .sampler = p->sampler, .schedule = p->schedule, .steps = p->steps, .config = view->schedule};
     enum fum_result result = fum_sample_create(&run->program, &sample, &err);
     fitted_expect_model(result, &err);
     return !result;
@@ -56,7 +65,8 @@ static fum_device *open_device(struct choices *c) {
 }
 
 static void plan(const fum_model *model, struct choices *c) {
-    static const char *const samplers[] = {NULL, "euler", "dpm++2m", "heun", "lcm", "ddim", "euler_a", "dpm++3m_sde"};
+    static const char *const samplers[] = {NULL,  "euler", "dpm++2m", "heun",
+                                           "lcm", "ddim",  "euler_a", "dpm++3m_sde"};
     static const uint64_t budgets[] = {UINT64_C(1) << 50, UINT64_C(1) << 30, 1 << 20, FUM_MEMORY_AUTO};
     const struct fum_model_info *info = fum_model_get_info(model);
     fum_device *device = open_device(c);
@@ -66,13 +76,18 @@ static void plan(const fum_model *model, struct choices *c) {
                                          .weights = (enum fum_weight_type)choose(c, 2),
                                          .vae_tiling = one_in(c, 4)};
     int m = info->size_multiple, side = m * (int)(1 + choose(c, 3));
-    struct fum_generate_params p = {.prompt = "a ship", .width = side, .height = m * (int)(1 + choose(c, 3)), .steps = 2,
-                                    .sampler = samplers[choose(c, 8)], .on_image = ignore_image};
+    struct fum_generate_params p = {.prompt = "a ship",
+                                    .width = side,
+                                    .height = m * (int)(1 + choose(c, 3)),
+                                    .steps = 2,
+                                    .sampler = samplers[choose(c, 8)],
+                                    .on_image = ignore_image};
     struct fum_run run;
     if (one_in(c, 3)) params.memory_budget = budgets[choose(c, 4)];
     enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);
     fitted_expect_model(result, &err);
-    if (!result && params.memory_budget) fitted_expect_model(fum_generate(pipe, &p, &err), &err); // ends where work would begin
+    if (!result && params.memory_budget)
+        fitted_expect_model(fum_generate(pipe, &p, &err), &err); // ends where work would begin
     else if (!result && make_run(model, &p, &run)) {
         fitted_counts.done += plan_parts(pipe, &run);
         fum_sample_destroy(&run.program);

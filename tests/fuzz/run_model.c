@@ -1,5 +1,5 @@
-// libFuzzer target: models made of the input draw a picture on the first device, twice. A run ends in the same pictures
-// or in one error; the sanitizers watch the rest.
+// libFuzzer target: models made of the input draw a picture on the first device, twice. A run ends in the
+// same pictures or in one error; the sanitizers watch the rest.
 #include "fitted.h"
 #include "gpu/gpu.h"
 
@@ -39,7 +39,8 @@ static fum_device *open_device(void) {
 
 static void draw(const fum_model *model, struct choices *c) {
     static struct picture pictures[2];
-    static const char *const samplers[] = {NULL, "euler", "dpm++2m", "heun", "lcm", "ddim", "euler_a", "unipc"};
+    static const char *const samplers[] = {NULL,  "euler", "dpm++2m", "heun",
+                                           "lcm", "ddim",  "euler_a", "unipc"};
     fum_device *device = open_device();
     fum_pipeline *pipe = NULL;
     struct fum_error err = {0};
@@ -48,8 +49,13 @@ static void draw(const fum_model *model, struct choices *c) {
                                          .vae_tiling = one_in(c, 4),
                                          .memory_budget = one_in(c, 4) ? 1 << 20 : 0};
     int side = fum_model_get_info(model)->size_multiple * (int)(1 + choose(c, 2));
-    struct fum_generate_params p = {.prompt = "a ship", .width = side, .height = side, .steps = 1 + (int)choose(c, 2),
-                                    .sampler = samplers[choose(c, 8)], .guidance = one_in(c, 3) ? 1 : 0, .seed = 1,
+    struct fum_generate_params p = {.prompt = "a ship",
+                                    .width = side,
+                                    .height = side,
+                                    .steps = 1 + (int)choose(c, 2),
+                                    .sampler = samplers[choose(c, 8)],
+                                    .guidance = one_in(c, 3) ? 1 : 0,
+                                    .seed = 1,
                                     .on_image = keep};
     if (side > MAX_SIDE) return;
     enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);

@@ -38,8 +38,9 @@ static void ask(const fum_known *known, struct choices *c) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char base[] = "{\"prompts\": [\"a red heart\", \"two stars\", \"\\u00e9toile\", \"cats and dogs\"], "
-                               "\"words\": [\"heart\", \"star\", \"ox\", \"mouse\"]}";
+    static const char base[] =
+        "{\"prompts\": [\"a red heart\", \"two stars\", \"\\u00e9toile\", \"cats and dogs\"], "
+        "\"words\": [\"heart\", \"star\", \"ox\", \"mouse\"]}";
     struct choices c = {data, size, 0};
     struct fum_error err = {0};
     fum_known *known = NULL;

@@ -9,10 +9,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char index_text[] = "{\"metadata\": {\"total_size\": 24}, \"weight_map\": {\"a.weight\": \"one.safetensors\", "
-                                 "\"a.bias\": \"one.safetensors\", \"b.weight\": \"two.safetensors\"}}";
+static const char index_text[] =
+    "{\"metadata\": {\"total_size\": 24}, \"weight_map\": {\"a.weight\": \"one.safetensors\", "
+    "\"a.bias\": \"one.safetensors\", \"b.weight\": \"two.safetensors\"}}";
 static const char *const headers[2] = {
-    "{\"a.weight\": {\"dtype\": \"F32\", \"shape\": [2, 1], \"data_offsets\": [0, 8]}, \"a.bias\": {\"dtype\": \"F16\", "
+    "{\"a.weight\": {\"dtype\": \"F32\", \"shape\": [2, 1], \"data_offsets\": [0, 8]}, \"a.bias\": "
+    "{\"dtype\": \"F16\", "
     "\"shape\": [2], \"data_offsets\": [8, 12]}, \"__metadata__\": {\"format\": \"pt\"}}",
     "{\"b.weight\": {\"dtype\": \"BF16\", \"shape\": [3], \"data_offsets\": [0, 6]}}"};
 

@@ -10,15 +10,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char vocab[] = "{\"a\": 0, \"b\": 1, \"b</w>\": 5, \"ab\": 2, \"abab\": 7, \"<|startoftext|>\": 3, "
-                            "\"<|endoftext|>\": 4, \"\\u0120c\": 6}";
-static const char config[] = "{\"add_prefix_space\": false, \"bos_token\": {\"content\": \"<|startoftext|>\"}, "
-                             "\"eos_token\": \"<|endoftext|>\", \"pad_token\": \"<|endoftext|>\", \"model_max_length\": 77, "
-                             "\"do_lower_case\": true, \"tokenizer_class\": \"CLIPTokenizer\", \"unk_token\": \"a\", "
-                             "\"added_tokens_decoder\": {\"3\": {\"content\": \"<|startoftext|>\", \"special\": true}}}";
+static const char vocab[] =
+    "{\"a\": 0, \"b\": 1, \"b</w>\": 5, \"ab\": 2, \"abab\": 7, \"<|startoftext|>\": 3, "
+    "\"<|endoftext|>\": 4, \"\\u0120c\": 6}";
+static const char config[] =
+    "{\"add_prefix_space\": false, \"bos_token\": {\"content\": \"<|startoftext|>\"}, "
+    "\"eos_token\": \"<|endoftext|>\", \"pad_token\": \"<|endoftext|>\", \"model_max_length\": 77, "
+    "\"do_lower_case\": true, \"tokenizer_class\": \"CLIPTokenizer\", \"unk_token\": \"a\", "
+    "\"added_tokens_decoder\": {\"3\": {\"content\": \"<|startoftext|>\", \"special\": true}}}";
 static const char whole[] =
-    "{\"version\": \"1.0\", \"added_tokens\": [{\"id\": 4, \"content\": \"<|endoftext|>\", \"special\": true}, {\"id\": 3, "
-    "\"content\": \"<|startoftext|>\", \"special\": true}], \"normalizer\": {\"type\": \"Lowercase\"}, \"model\": {\"type\": "
+    "{\"version\": \"1.0\", \"added_tokens\": [{\"id\": 4, \"content\": \"<|endoftext|>\", \"special\": "
+    "true}, {\"id\": 3, "
+    "\"content\": \"<|startoftext|>\", \"special\": true}], \"normalizer\": {\"type\": \"Lowercase\"}, "
+    "\"model\": {\"type\": "
     "\"BPE\", \"end_of_word_suffix\": \"</w>\", \"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2, \"b</w>\": 5, "
     "\"<|startoftext|>\": 3, \"<|endoftext|>\": 4}, \"merges\": [\"a b\", [\"a\", \"b</w>\"]]}}";
 
@@ -38,8 +42,10 @@ static void use(const fum_tokenizer *tokenizer) {
 static void save(const char *name, char *text, size_t size, struct choices *c) {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", fitted_folder(), name);
-    if (one_in(c, 8)) remove(path);
-    else damage_save(name, text, size);
+    if (one_in(c, 8))
+        remove(path);
+    else
+        damage_save(name, text, size);
     free(text);
 }
 
@@ -63,8 +69,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *text = separate ? damage_json(vocab, &c, &bytes) : damage_json(whole, &c, &bytes);
     save(separate ? "tokenizer/vocab.json" : "tokenizer/tokenizer.json", text, bytes, &c);
     text = damage_text("#version: 0.2\na b\na b</w>\nab ab\n", &c, &bytes);
-    if (separate) save("tokenizer/merges.txt", text, bytes, &c);
-    else free(text);
+    if (separate)
+        save("tokenizer/merges.txt", text, bytes, &c);
+    else
+        free(text);
     text = damage_json(config, &c, &bytes);
     save("tokenizer/tokenizer_config.json", text, bytes, &c);
     snprintf(path, sizeof path, "%s/tokenizer", fitted_folder());

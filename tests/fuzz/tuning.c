@@ -26,7 +26,8 @@ static void save(struct choices *c, int count) {
     struct fum_error err = {0};
     fum_device *device = open_device();
     for (int i = 0; i < count; i++)
-        items[i] = (struct fum_tuned){(uint64_t)choose(c, 65536) * UINT64_C(0x9e3779b97f4a7c15), choose(c, 65536), 0};
+        items[i] = (struct fum_tuned){(uint64_t)choose(c, 65536) * UINT64_C(0x9e3779b97f4a7c15),
+                                      choose(c, 65536), 0};
     fum_device_set_tuned(device, items, count);
     fitted_expect(fum_device_save_tuning(device, &err), &err);
     fum_device_destroy(&device);
