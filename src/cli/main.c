@@ -14,7 +14,7 @@ static const struct {
     const char *name, *help;
 } variables[] = {
     {"FUMAROLE_MODELS", "a folder of models, searched before the shipped ones"},
-    {"FUMAROLE_CACHE", "where compiled kernels are kept instead of the user's cache folder"},
+    {"FUMAROLE_CACHE", "where compiled kernels and hashes of large files are kept instead of the user's cache folder"},
     {"FUMAROLE_CLIP_VOCAB", "the CLIP vocabulary file, or its folder"},
     {"LP_NATIVE_VECTOR_WIDTH", "bits of lavapipe's vectors; generate takes 512 for long runs on CPUs of that full rate"},
     {"FUMAROLE_VALIDATE", "when set: run under the Vulkan validation layer"},
