@@ -455,11 +455,8 @@ bool fum_file_identify(const char *path, struct fum_file_identity *identity) {
     struct stat st;
     int links;
     if (!strcmp(path, "-")) {
-        bool known = fstat(STDOUT_FILENO, &st) == 0;
-        if (!known || !S_ISREG(st.st_mode))
+        if (fstat(STDOUT_FILENO, &st) != 0 || !identity_of(&st, identity))
             *identity = (struct fum_file_identity){UINT64_MAX, STDOUT_FILENO, 0};
-        else
-            identity_of(&st, identity);
         return true;
     }
     char *name = follow_links(path, &links), *folder = name ? fum_alloc(strlen(name) + 1, 1) : NULL;

@@ -81,6 +81,16 @@ char *cli_output_name(const char *pattern, int index, int number) {
 
 // ---- before the work ----
 
+static int by_identity(const void *a, const void *b) {
+    const struct fum_file_identity *x = &((const struct cli_output *)a)->identity;
+    const struct fum_file_identity *y = &((const struct cli_output *)b)->identity;
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
+    return (x->name > y->name) - (x->name < y->name);
+}
+
 int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
     struct cli_output output = {0};
     enum fum_file_kind kind = FUM_FILE_NONE;
@@ -105,19 +115,11 @@ int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
     memcpy(output.path, path, strlen(path) + 1);
     if (!fum_file_identify(path, &output.identity)) // a device: any number of outputs may share it
         output.identity.device = output.identity.file = output.identity.name = UINT64_MAX;
+    struct cli_output standard = {0};
+    if (fum_file_identify("-", &standard.identity) && by_identity(&output, &standard) == 0)
+        data_on_stdout = true;
     outputs->list[outputs->count++] = output;
-    data_on_stdout = data_on_stdout || is_stdout(path);
     return 0;
-}
-
-static int by_identity(const void *a, const void *b) {
-    const struct fum_file_identity *x = &((const struct cli_output *)a)->identity;
-    const struct fum_file_identity *y = &((const struct cli_output *)b)->identity;
-    if (x->device != y->device)
-        return x->device < y->device ? -1 : 1;
-    if (x->file != y->file)
-        return x->file < y->file ? -1 : 1;
-    return (x->name > y->name) - (x->name < y->name);
 }
 
 static int check_apart(const struct cli_outputs *outputs) {
@@ -125,7 +127,7 @@ static int check_apart(const struct cli_outputs *outputs) {
         const struct cli_output *a = &outputs->list[i - 1], *b = &outputs->list[i];
         if (b->identity.device == UINT64_MAX && b->identity.name == UINT64_MAX)
             continue;
-        if (by_identity(a, b) == 0 && is_stdout(a->path))
+        if (by_identity(a, b) == 0 && (is_stdout(a->path) || is_stdout(b->path)))
             return cli_misuse(outputs->command, "only one output, and only one picture, can be standard output");
         if (by_identity(a, b) == 0)
             return cli_misuse(outputs->command, "%s and %s are one file; give every output its own name",

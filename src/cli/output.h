@@ -31,7 +31,7 @@ int cli_outputs_add(struct cli_outputs *outputs, const char *path);
 // cli_outputs_add: other than 0 it is returned. Leaves nothing behind and touches no file that is there.
 int cli_outputs_check(struct cli_outputs *outputs, int status);
 
-// The stream for reports on what was done: standard output, unless cli_outputs_add was given "-" and data goes there.
+// The stream for reports on what was done: standard output, unless one of the outputs is that.
 FILE *cli_report_stream(void);
 
 // Something that can be written to a path; see fum_file_save.

@@ -124,6 +124,12 @@ check 'are latents' grep -qa '"latents"' data.bin
 check 'a trace on standard output' draws -o p.png --trace -
 check 'is whole' [ "$(head -c 1 data.bin)$(tail -n 1 data.bin)" = '[]' ]
 check 'and nothing else is written' [ ! -e - ]
+if [ -e /dev/stdout ]; then
+    check 'standard output by its other name' draws -o p.png --trace /dev/stdout
+    check 'is whole too' [ "$(head -c 1 data.bin)$(tail -n 1 data.bin)" = '[]' ]
+    draws -o - --trace /dev/stdout
+    check 'is the same output' grep -q 'only one output' err.txt
+fi
 
 bench() { "$fumarole" bench "$@" >data.bin 2>err.txt </dev/null; }
 check 'a report on standard output' bench -q --limits --repeats 1 --time 1 --json -
