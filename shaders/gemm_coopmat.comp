@@ -129,7 +129,7 @@ void begin_x(uint batch, uint tile_m) {
             if (UP == 0u) x_at[i] = x_skip + ((x_at[i] + x_row_of[i]) * in_w + x_col_of[i]) * cq;
             x_image[i] = image;
         } else {
-            x_at[i] = x_skip + (batch * rows + r) * cq;
+            x_at[i] = x_skip + (x_batch(batch) * rows + r) * cq;
         }
         if (K_TAIL == 0u && UP == 0u) x_at[i] += 2u * x_place();
     }
@@ -361,7 +361,9 @@ void main() {
     uint tile_m = band * 8u + within % high, tile_n = within / high;
     uint group_m = gl_SubgroupID / GROUPS_N, group_n = gl_SubgroupID % GROUPS_N;
     column_first = tile_n * (GATE != 0u ? TILE_N / 2u : TILE_N);
-    w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * cq : channels * nq);
+    uint w_quads = TRANSPOSED != 0u ? n_size * cq : channels * nq;
+    if ((WIDE & 4u) != 0u) w_quads = channels / 32u * Q8_ROWS * nq;
+    w_at = w_skip + w_batch(batch) * w_quads;
     begin_x(batch, tile_m);
 
     uint at = split * split_quads, end = min(at + split_quads, quads), half_at = 0u;

@@ -13,12 +13,12 @@
 
 void main() {
     uint tile = group_index(), tile_m = tile % tiles_m, tile_n = tile / tiles_m % tiles_n;
-    inside = tile / tiles_m < tiles_n;
-    batch = 0u;
+    inside = tile / tiles_m / tiles_n < batches;
+    batch = min(tile / tiles_m / tiles_n, batches - 1u);
     find_columns(tile_n);
     uint x_at[FETCHES], at[COLS];
-    EACH_FETCH(f) x_at[f] = x_skip + min(fetch_row(tile_m, f), rows - 1u) * kq;
-    EACH_COL(c) at[c] = w_skip + col[c];
+    EACH_FETCH(f) x_at[f] = x_skip + (x_batch(batch) * rows + min(fetch_row(tile_m, f), rows - 1u)) * kq;
+    EACH_COL(c) at[c] = w_skip + w_batch(batch) * (k_size / 32u * Q8_ROWS * nq) + col[c];
 
     gemm_clear();
     for (uint b = 0u; b < k_size / 32u; b++) {

@@ -37,9 +37,9 @@ void main() {
     batch = min(rest / tiles_n, batches - 1u);
 
     uint x_at[FETCHES];
-    EACH_FETCH(f) x_at[f] = x_skip + (batch * rows + min(fetch_row(tile_m, f), rows - 1u)) * kq;
+    EACH_FETCH(f) x_at[f] = x_skip + (x_batch(batch) * rows + min(fetch_row(tile_m, f), rows - 1u)) * kq;
     find_columns(tile_n);
-    uint w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
+    uint w_at = w_skip + w_batch(batch) * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
 
     gemm_clear();
     for (uint k = 0u; k < k_size / 4u; k++) {

@@ -8,6 +8,10 @@ layout(push_constant) uniform Push {
     MATMUL_PUSH
 };
 
+// The batch of x and of w that batch b of the output is made from.
+uint x_batch(uint b) { return w_div == 0u ? 0u : b; }
+uint w_batch(uint b) { return w_div == 0u ? b : b / max(w_div, 1u) % w_mod; }
+
 uint batch;
 bool inside;
 

@@ -14,7 +14,7 @@ layout(constant_id = 8) const uint K_TAIL = 0;   // 1: k is not a multiple of 4
     uint batches; \
     uint tiles_m; /* tiles of rows */ \
     uint x_skip, w_skip, y_skip, residual_skip; \
-    uint w_div, w_mod; /* batch b of x meets batch (b / w_div) % w_mod of w */ \
+    uint w_div, w_mod; /* batch b of x meets batch (b / w_div) % w_mod of w; w_div 0: all of w meet one x */ \
     uint row_base, row_first, row_div; /* row operand of flat row i: row_base + (row_first + i) / row_div; 0: the first */ \
     float scale;
 // Those of conv2d.

@@ -52,9 +52,9 @@ void main() {
     batch = min(rest / tiles_n, batches - 1u);
 
     uint x_at[ROWS], col[COLS];
-    for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (batch * rows + min(tile_row(tile_m, r), rows - 1u)) * kq;
+    for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (x_batch(batch) * rows + min(tile_row(tile_m, r), rows - 1u)) * kq;
     for (uint c = 0u; c < COLS; c++) col[c] = block_col(tile_n, c);
-    uint w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
+    uint w_at = w_skip + w_batch(batch) * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
 
     gemm_clear();
     for (uint k = 0u; k < k_size / 4u; k++) {

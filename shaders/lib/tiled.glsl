@@ -112,7 +112,7 @@ void begin_a(uint batch, uint row_at, uint q_begin) {
             a_at[i] = image * in_h - in_first;
             a_image[i] = image;
         } else {
-            a_at[i] = x_skip + (batch * rows + r) * cq;
+            a_at[i] = x_skip + (x_batch(batch) * rows + r) * cq;
         }
     }
 }
@@ -269,7 +269,9 @@ void main() {
 
     uint row_at = tile_m * BM, q_begin = split * split_quads, q_end = min(q_begin + split_quads, quads);
     col_first = tile_n * (GATE != 0u ? B_STRIDE / 2u : B_STRIDE);
-    w_at = w_skip + batch / w_div % w_mod * (TRANSPOSED != 0u ? n_size * cq : channels * nq);
+    uint w_quads = TRANSPOSED != 0u ? n_size * cq : channels * nq;
+    if (Q8 != 0u) w_quads = channels / 32u * Q8_ROWS * nq;
+    w_at = w_skip + w_batch(batch) * w_quads;
     begin_a(batch, row_at, q_begin);
     [[unroll]] for (uint r = 0u; r < TM; r++)
         [[unroll]] for (uint c = 0u; c < COLS; c++) acc[r][c] = vec4(0.0);

@@ -113,8 +113,8 @@ void cli_progress_compile(struct cli_progress *progress, const char *part, int d
 void cli_progress_pieces(struct cli_progress *progress, const struct cli_pieces *pieces) {
     char text[96], time[32], left[48] = "";
     bool due = line_due(progress, pieces->done == 0, pieces->interval);
-    if (progress->quiet || pieces->total <= 0)
-        return;
+    if (progress->quiet || pieces->total <= 0 || (pieces->done == pieces->total && !progress->bar))
+        return; // what follows says that it is done
     if (pieces->left > 0) {
         format_time(time, sizeof time, pieces->left);
         snprintf(left, sizeof left, ", %s left", time);

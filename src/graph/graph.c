@@ -180,6 +180,49 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
     return tensor_append(t);
 }
 
+// The names with a + between them, or NULL.
+static char *join_names(fum_graph *graph, const char *const *names, int count) {
+    size_t size = 0, used = 0;
+    for (int i = 0; i < count; i++) size += strlen(names[i]) + 1;
+    char *text = fum_arena_alloc(graph->arena, size + 1, 1);
+    for (int i = 0; text && i < count; i++)
+        used += (size_t)snprintf(text + used, size + 1 - used, "%s%s", i ? "+" : "", names[i]);
+    return text;
+}
+
+fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count, struct fum_shape shape,
+                                   enum fum_pack pack) {
+    if (graph->error.code) return NULL;
+    const char **parts = fum_arena_alloc(graph->arena, (size_t)count, sizeof *parts);
+    char *name = join_names(graph, names, count);
+    bool kept = parts && name;
+    for (int i = 0; kept && i < count; i++) kept = (parts[i] = fum_arena_strdup(graph->arena, names[i])) != NULL;
+    struct fum_shape stacked = {shape.rank + 1, {count}};
+    memcpy(&stacked.dim[1], shape.dim, (size_t)shape.rank * sizeof shape.dim[0]);
+    fum_tensor *t = kept ? fum_graph_weight(graph, name, stacked, pack) : NULL;
+    if (!kept) fail(graph, FUM_ERR_NOMEM, "no memory for a weight");
+    if (!t) return NULL;
+    t->parts = parts;
+    t->num_parts = count;
+    return t;
+}
+
+int fum_weight_parts(const fum_tensor *weight) {
+    return weight->num_parts ? weight->num_parts : 1;
+}
+
+fum_tensor fum_weight_part(const fum_tensor *weight, int i) {
+    fum_tensor part = *weight;
+    if (!weight->num_parts) return part;
+    struct fum_shape *shape = &part.desc.shape;
+    part.name = weight->parts[i];
+    part.parts = NULL;
+    part.num_parts = 0;
+    shape->rank--;
+    memmove(shape->dim, shape->dim + 1, (size_t)shape->rank * sizeof shape->dim[0]);
+    return part;
+}
+
 static bool set_attrs(fum_tensor *t, const struct fum_attr *attrs) {
     const struct fum_op *op = t->op;
     for (int i = 0; op->attrs && op->attrs[i].name; i++) t->attr[i] = op->attrs[i].otherwise;

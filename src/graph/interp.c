@@ -60,16 +60,25 @@ enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, c
     return FUM_OK;
 }
 
-static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
+static enum fum_result load_part(const fum_interp *interp, const fum_tensor *t, float *value, struct fum_error *err) {
     struct fum_view view;
     char why[256];
     if (!interp->source || !interp->source->find(interp->source->user, t->name, &view))
         return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s is missing", t->name);
     if (!fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
         return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s: %s", t->name, why);
-    float *value = value_of(interp, t, err);
-    if (!value) return FUM_ERR_NOMEM;
     return fum_pack_tensor(&view, t->pack, &t->desc.shape, value, FUM_F32, fum_shape_channels(&t->desc.shape), err);
+}
+
+static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
+    float *value = value_of(interp, t, err);
+    enum fum_result result = value ? FUM_OK : FUM_ERR_NOMEM;
+    for (int i = 0; i < fum_weight_parts(t) && !result; i++) {
+        const fum_tensor part = fum_weight_part(t, i);
+        result = load_part(interp, &part, value, err);
+        value += fum_shape_count(&part.desc.shape);
+    }
+    return result;
 }
 
 // Makes sure that an input of a node has its numbers.

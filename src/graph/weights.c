@@ -141,11 +141,18 @@ static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct 
 }
 
 enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, void *where, struct fum_error *err) {
-    struct fum_view view;
-    enum fum_result result = view_of(w, t, &view, err);
-    return result ? result
-                  : fum_pack_tensor(&view, t->pack, &t->desc.shape, where, t->desc.dtype,
-                                    fum_shape_row_quads(&t->desc.shape) * 4, err);
+    enum fum_result result = FUM_OK;
+    uint8_t *to = where;
+    for (int i = 0; i < fum_weight_parts(t) && !result; i++) {
+        const fum_tensor part = fum_weight_part(t, i);
+        struct fum_view view;
+        result = view_of(w, &part, &view, err);
+        if (!result)
+            result = fum_pack_tensor(&view, part.pack, &part.desc.shape, to, part.desc.dtype,
+                                     fum_shape_row_quads(&part.desc.shape) * 4, err);
+        to += fum_desc_bytes(&part.desc);
+    }
+    return result;
 }
 
 // ---- loading on several threads, where the device's memory can be written directly ----
@@ -169,18 +176,34 @@ struct loading {
     struct fum_error error;
 };
 
-static enum fum_result load_one(struct loading *l, const fum_tensor *t, struct fum_error *err) {
+// Loads a part through the unpacker or the staging ring.
+static enum fum_result load_part(struct loading *l, const fum_tensor *t, const struct fum_binding *to,
+                                 struct fum_error *err) {
     fum_weights *w = l->weights;
-    struct fum_binding to = fum_weights_find(w, t);
+    const struct fum_device_info *info = fum_device_get_info(w->params.device);
+    const char *name = t->kind == FUM_TENSOR_CONSTANT ? "constant" : t->name;
     struct fum_view view;
-    double start = fum_time_now();
-    uint8_t *map = fum_buffer_map(to.buffer);
     enum fum_result result = view_of(w, t, &view, err);
     if (result) return result;
-    if (map) result = fum_weights_write(w, t, map + to.offset, err);
-    else if (l->unpacker && fum_unpack_possible(fum_device_get_info(w->params.device), &view, t->pack, &t->desc))
-        result = fum_unpack(l->unpacker, &view, t->pack, &t->desc, &to, t->kind == FUM_TENSOR_CONSTANT ? "constant" : t->name, err);
-    else result = upload(w, t, &to, err);
+    // The kernel's binding starts where the part does.
+    bool aligned = to->offset % (info->binding_align ? info->binding_align : 1) == 0;
+    if (aligned && l->unpacker && fum_unpack_possible(info, &view, t->pack, &t->desc))
+        return fum_unpack(l->unpacker, &view, t->pack, &t->desc, to, name, err);
+    return upload(w, t, to, err);
+}
+
+static enum fum_result load_one(struct loading *l, const fum_tensor *t, struct fum_error *err) {
+    fum_weights *w = l->weights;
+    struct fum_binding to = fum_weights_find(w, t), part_to = to;
+    double start = fum_time_now();
+    uint8_t *map = fum_buffer_map(to.buffer);
+    enum fum_result result = map ? fum_weights_write(w, t, map + to.offset, err) : FUM_OK;
+    for (int i = 0; !map && i < fum_weight_parts(t) && !result; i++) {
+        const fum_tensor part = fum_weight_part(t, i);
+        part_to.bytes = fum_desc_bytes(&part.desc);
+        result = load_part(l, &part, &part_to, err);
+        part_to.offset += part_to.bytes;
+    }
     if (map && !result) fum_buffer_wrote(to.buffer, t->name, to.bytes, start);
     return result;
 }
@@ -293,6 +316,17 @@ static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum
     return FUM_OK;
 }
 
+// Refuses a tensor that is missing or of another shape.
+static enum fum_result check_parts(const fum_weights *w, const fum_tensor *t, struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < fum_weight_parts(t) && !result; i++) {
+        const fum_tensor part = fum_weight_part(t, i);
+        struct fum_view view;
+        result = view_of(w, &part, &view, err);
+    }
+    return result;
+}
+
 enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind, const bool *skip,
                                  struct fum_error *err) {
     size_t first = w->count, first_block = w->num_blocks;
@@ -306,9 +340,8 @@ enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fu
     bool planning = fum_device_get_info(w->params.device)->planning_only;
     for (int i = 0; i < graph->count && !result; i++) {
         const fum_tensor *t = graph->tensors[i];
-        struct fum_view view;
         if (!t->live || t->kind != kind || find(w, t)) continue;
-        if (!planning) result = view_of(w, t, &view, err);
+        if (!planning) result = check_parts(w, t, err);
         if (result || (skip && skip[t->id])) continue;
         result = add_entry(w, t, err);
         tensors[l.count++] = t;

@@ -51,32 +51,35 @@ void fum_model_build_part(fum_graph *g, const fum_model *model, const char *name
         if (!strcmp(name, v->text[i].part)) build_text(g, &v->text[i]);
 }
 
+// True if the file has the weight in a shape and type that can be read; marks its tensor as used.
+static bool ask_for(const fum_tensor *t, const struct fum_model_file *part, bool *used, problem_fn fn, void *user) {
+    char text[256], why[256];
+    struct fum_view view;
+    size_t index;
+    if (!fum_names_find(part->names, t->name, &view, &index)) {
+        fn(user, FUM_MODEL_MISSING, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), "");
+        return false;
+    }
+    used[index] = true;
+    if (view.dtype == FUM_DTYPE_UNKNOWN)
+        snprintf(why, sizeof why, "is stored as %s, which fumarole does not read",
+                 fum_text_show(fum_loader_at(part->loader, index)->type).text);
+    else if (fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
+        return true;
+    fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), why);
+    return false;
+}
+
 // Asks for every weight of the graph and marks the file's tensors that answer. Returns how many do not fit.
 static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used, problem_fn fn, void *user) {
     int bad = 0;
     for (int i = 0; i < g->count; i++) {
         const fum_tensor *t = g->tensors[i];
-        char text[256], why[256];
-        struct fum_view view;
-        size_t index;
         if (t->kind != FUM_TENSOR_WEIGHT) continue;
-        if (!fum_names_find(part->names, t->name, &view, &index)) {
-            fn(user, FUM_MODEL_MISSING, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), "");
-            bad++;
-            continue;
+        for (int k = 0; k < fum_weight_parts(t); k++) {
+            const fum_tensor one = fum_weight_part(t, k);
+            bad += !ask_for(&one, part, used, fn, user);
         }
-        used[index] = true;
-        if (view.dtype == FUM_DTYPE_UNKNOWN) {
-            snprintf(why, sizeof why, "is stored as %s, which fumarole does not read",
-                     fum_text_show(fum_loader_at(part->loader, index)->type).text);
-            fn(user, FUM_MODEL_MISSHAPEN, part->name,
-               fum_names_in_file(part->names, t->name, text, sizeof text), why);
-            bad++;
-            continue;
-        }
-        if (fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why)) continue;
-        fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), why);
-        bad++;
     }
     return bad;
 }

@@ -183,6 +183,17 @@ static bool share_values(fum_arena *arena, struct random_weights *w) {
     return true;
 }
 
+// False when memory is out.
+static bool describe_parts(struct random_weights *w, fum_arena *arena, const fum_tensor *t) {
+    for (int k = 0; k < fum_weight_parts(t); k++) {
+        const fum_tensor part = fum_weight_part(t, k);
+        const char *name = fum_arena_strdup(arena, part.name);
+        if (!name) return false;
+        w->tensors[w->count++] = describe(&part, name);
+    }
+    return true;
+}
+
 static enum fum_result make_weights(struct fum_weight_source *source, const fum_model *model, const char *part,
                                     struct fum_error *err) {
     fum_graph *g = NULL;
@@ -191,14 +202,13 @@ static enum fum_result make_weights(struct fum_weight_source *source, const fum_
     fum_model_build_part(g, model, part);
     r = fum_graph_check(g, err);
     struct random_weights *w = fum_arena_alloc(model->arena, 1, sizeof *w);
-    if (w) w->tensors = fum_arena_alloc(model->arena, (size_t)g->count, sizeof *w->tensors);
+    size_t parts = 0;
+    for (int i = 0; i < g->count; i++) parts += (size_t)fum_weight_parts(g->tensors[i]);
+    if (w) w->tensors = fum_arena_alloc(model->arena, parts, sizeof *w->tensors);
     bool fits = w && w->tensors;
     for (int i = 0; !r && i < g->count && fits; i++) {
         const fum_tensor *t = g->tensors[i];
-        if (t->kind != FUM_TENSOR_WEIGHT) continue;
-        const char *name = fum_arena_strdup(model->arena, t->name);
-        fits = name != NULL;
-        if (fits) w->tensors[w->count++] = describe(t, name);
+        if (t->kind == FUM_TENSOR_WEIGHT) fits = describe_parts(w, model->arena, t);
     }
     fum_graph_destroy(&g);
     if (fits) qsort(w->tensors, w->count, sizeof *w->tensors, by_name);

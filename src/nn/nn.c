@@ -55,6 +55,18 @@ fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
     return fum_graph_weight(nn->graph, text, shape, pack);
 }
 
+// The weights "name.part" of several children, stacked.
+static fum_tensor *weight_stack(struct fum_nn *nn, const char *const *names, int count, const char *part,
+                                struct fum_shape shape, enum fum_pack pack) {
+    char text[FUM_NN_STACK][FULL + 16];
+    const char *list[FUM_NN_STACK];
+    for (int i = 0; i < count; i++) {
+        snprintf(text[i], sizeof text[i], "%s%s.%s", nn->path, names[i], part);
+        list[i] = text[i];
+    }
+    return fum_graph_weight_stack(nn->graph, list, count, shape, pack);
+}
+
 static struct fum_shape vector(int64_t n) {
     return (struct fum_shape){1, {n}};
 }
@@ -124,6 +136,29 @@ fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, in
     in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {fum_nn_channels(x), out}}, FUM_PACK_LINEAR);
     if (bias) in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
     return add_op(nn, "matmul", name, in, bias ? 3 : 2, NULL);
+}
+
+// True if results of one product for several weights can be used where they lie: each starts on any device's alignment.
+static bool can_stack(const struct fum_nn *nn, const struct fum_shape *x, int64_t out) {
+    int64_t row_bytes = (out + 3) / 4 * 4 * (int64_t)fum_dtype_size(nn->graph->storage);
+    return x->rank == 3 && x->dim[0] * x->dim[1] * row_bytes % FUM_BUFFER_ALIGN == 0;
+}
+
+void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tensor *x, fum_tensor **y) {
+    struct fum_shape shape = fum_tensor_shape(x);
+    int64_t rows = shape.dim[0] * shape.dim[1], k = fum_nn_channels(x);
+    bool stacks = x && l->count > 1 && !l->apart && can_stack(nn, &shape, l->out);
+    for (int i = 0; i < l->count; i++) y[i] = stacks ? NULL : fum_nn_linear(nn, l->names[i], x, l->out, l->bias);
+    if (!stacks) return;
+    fum_tensor *in[4] = {fum_nn_reshape(nn, NULL, x, (struct fum_shape){3, {1, rows, k}})};
+    in[1] = weight_stack(nn, l->names, l->count, "weight", (struct fum_shape){2, {k, l->out}}, FUM_PACK_LINEAR);
+    // A bias of each weight's own is a row for each batch.
+    if (l->bias)
+        in[3] = weight_stack(nn, l->names, l->count, "bias", (struct fum_shape){2, {1, l->out}}, FUM_PACK_NONE);
+    fum_tensor *all = add_op(nn, "matmul", NULL, in, l->bias ? 4 : 2, NULL);
+    shape.dim[2] = l->out;
+    for (int i = 0; i < l->count; i++)
+        y[i] = fum_nn_reshape(nn, l->names[i], fum_nn_slice(nn, NULL, all, 0, i, 1), shape);
 }
 
 fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,

@@ -53,6 +53,17 @@ fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
 
 fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out, bool bias);
 
+// Several layers of one input and as many outputs each: y[0..count). One product where what it gives can be used in place.
+enum { FUM_NN_STACK = 3 };
+struct fum_nn_linears {
+    const char *names[FUM_NN_STACK];
+    int count;
+    int64_t out;
+    bool bias;
+    bool apart; // never one product
+};
+void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *layers, fum_tensor *x, fum_tensor **y);
+
 // How a convolution is padded; zeros are the defaults of a 3×3 that keeps the size.
 struct fum_nn_conv {
     int kernel;  // 0: 3
@@ -108,6 +119,7 @@ struct fum_nn_attention {
     int heads;
     bool causal;
     bool bias;           // of q, k and v; `out` always has one
+    bool apart;          // q, k and v are products of their own: slower, but their memory is free sooner
     fum_tensor *context; // what k and v are made from; NULL: x
 };
 fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,

@@ -4,15 +4,21 @@
 // 1e-5; the GELU gate is the second half of the feed-forward's projection.
 #include "nn/nn.h"
 
-// The projections are children of the module that `nn` is in.
+// The projections are children of the module that `nn` is in. Those of one input are one product.
 static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
     int64_t channels = fum_nn_channels(x);
-    fum_tensor *from = a->context ? a->context : x;
-    fum_tensor *qkv[3] = {
-        fum_nn_linear(nn, a->q ? a->q : "to_q", x, channels, a->bias),
-        fum_nn_linear(nn, a->k ? a->k : "to_k", from, channels, a->bias),
-        fum_nn_linear(nn, a->v ? a->v : "to_v", from, channels, a->bias),
-    };
+    fum_tensor *from = a->context ? a->context : x, *qkv[3];
+    struct fum_nn_linears of_x = {.names = {a->q ? a->q : "to_q"}, .count = 1, .out = channels, .bias = a->bias,
+                                  .apart = a->apart};
+    struct fum_nn_linears of_from = {.names = {a->k ? a->k : "to_k", a->v ? a->v : "to_v"}, .count = 2,
+                                     .out = channels, .bias = a->bias, .apart = a->apart};
+    if (from == x) {
+        of_x.names[1] = of_from.names[0];
+        of_x.names[2] = of_from.names[1];
+        of_x.count = 3;
+    }
+    fum_nn_linears(nn, &of_x, x, qkv);
+    if (from != x) fum_nn_linears(nn, &of_from, from, qkv + 1);
     if (!qkv[0] || !qkv[1] || !qkv[2]) return NULL;
     struct fum_attr attrs[] = {{"heads", a->heads}, {"causal", a->causal}, {0}};
     fum_tensor *y = fum_graph_add(nn->graph, "attention", NULL, qkv, 3, attrs);
@@ -31,7 +37,7 @@ fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tens
                                    int heads) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "group_norm", x, groups, eps));
-    h = attend(nn, h, &(struct fum_nn_attention){.heads = heads, .bias = true});
+    h = attend(nn, h, &(struct fum_nn_attention){.heads = heads, .bias = true, .apart = true});
     h = fum_nn_add(nn, NULL, h, fum_nn_tokens(nn, x));
     h = fum_nn_image(nn, "", h, fum_tensor_shape(x));
     fum_nn_leave(nn, mark);

@@ -184,7 +184,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
     if (g->gate && !kernels->texels) tiles_n = pair_columns(d, tiles_n);
 
     int64_t first = part->batch * g->rows + part->first, count = part->batches * part->count;
-    int64_t w_rows = fum_gemm_weight_rows(g);
+    int64_t w_rows = fum_gemm_weight_rows(g), x_first = g->x_shared ? part->first : first;
     uint32_t x_skip = 0, w_skip = 0, y_skip = 0, residual_skip;
     fum_bind_rows(list, d, 5, FUM_OUT, true, &call->out, first, count, &y_skip);
     if (g->k == 0) { // nothing to read: x and w have no bytes
@@ -192,8 +192,8 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
         d->bind[0].write = false;
         d->bind[1] = d->bind[0];
     } else {
-        if (g->x8_bytes) bind_quantised(d, g, first, &x_skip);
-        else fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], first, count, &x_skip);
+        if (g->x8_bytes) bind_quantised(d, g, x_first, &x_skip);
+        else fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], x_first, g->x_shared ? part->count : count, &x_skip);
         fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], window_w ? part->batch * w_rows : 0,
                       (window_w ? part->batches : g->w_batches) * w_rows, &w_skip);
     }
@@ -204,7 +204,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
     uint32_t scale_bits;
     memcpy(&scale_bits, &scale, sizeof scale);
     const uint32_t push[] = {(uint32_t)part->count, (uint32_t)part->batches, (uint32_t)tiles_m, x_skip, w_skip, y_skip,
-                             residual_skip, (uint32_t)g->w_div, (uint32_t)g->w_mod,
+                             residual_skip, g->x_shared ? 0 : (uint32_t)g->w_div, (uint32_t)g->w_mod,
                              (uint32_t)(shared ? first / shared : 0), (uint32_t)(shared ? first % shared : 0),
                              (uint32_t)fum_min_i64(shared, UINT32_MAX), scale_bits};
     memcpy(d->push + d->num_push, push, sizeof push);

@@ -78,14 +78,15 @@ static bool matmul_part(const struct fum_op_call *call, const struct fum_gemm *g
         .call = call, .transposed = g->transposed, .act = g->act, .gate = g->gate, .q8 = g->q8,
         .push = {.channels = (uint32_t)g->k, .n = (uint32_t)g->n, .cq = (uint32_t)((g->k + 3) / 4),
                  .nq = (uint32_t)((g->n + 3) / 4), .rows = (uint32_t)part->count, .batches = (uint32_t)part->batches,
-                 .w_div = (uint32_t)g->w_div, .w_mod = (uint32_t)g->w_mod,
+                 .w_div = g->x_shared ? 0 : (uint32_t)g->w_div, .w_mod = (uint32_t)g->w_mod,
                  .row_base = (uint32_t)(shared ? first / shared : 0),
                  .row_first = (uint32_t)(shared ? first % shared : 0),
                  .row_div = (uint32_t)fum_min_i64(shared, UINT32_MAX), .scale = float_bits(g->scale),
                  .quads = (uint32_t)((g->k + 3) / 4)},
     };
     bind_rows(&job, list, 5, FUM_OUT, &call->out, first, count, &job.push.y_skip);
-    bind_rows(&job, list, 0, FUM_GEMM_X, &call->in[FUM_GEMM_X], first, count, &job.push.x_skip);
+    bind_rows(&job, list, 0, FUM_GEMM_X, &call->in[FUM_GEMM_X], g->x_shared ? part->first : first,
+              g->x_shared ? part->count : count, &job.push.x_skip);
     bind_rows(&job, list, 1, FUM_GEMM_W, &call->in[FUM_GEMM_W], own_w ? part->batch * w_rows : 0,
               (own_w ? part->batches : g->w_batches) * w_rows, &job.push.w_skip);
     bind_epilogue(&job, list, first, count);

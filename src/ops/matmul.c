@@ -14,6 +14,11 @@ static int64_t weight_batches(const struct fum_shape *w) {
     return n;
 }
 
+bool fum_matmul_shares_x(const struct fum_op_call *call) {
+    const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
+    return x->rank == 3 && w->rank == 3 && x->dim[0] == 1 && w->dim[0] > 1;
+}
+
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
     bool turned = call->attr[FUM_MATMUL_TRANSPOSE_B] != 0;
@@ -28,13 +33,14 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     }
     for (int i = 3; i <= w->rank; i++) {
         int64_t have = w->dim[w->rank - i], want = x->dim[x->rank - i];
-        if (have != want && have != 1) {
+        if (have != want && have != 1 && !fum_matmul_shares_x(call)) {
             snprintf(why, why_size, "a batch dimension of w is %lld, not 1 or x's %lld", (long long)have,
                      (long long)want);
             return false;
         }
     }
     call->out.shape = *x;
+    if (fum_matmul_shares_x(call)) call->out.shape.dim[0] = w->dim[0];
     call->out.shape.dim[x->rank - 1] = n;
     call->out.dtype = call->in[0].dtype;
     return fum_gemm_infer_epilogue(call, 1, why, why_size) && fum_matmul_infer_gate(call, why, why_size);
@@ -69,9 +75,11 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
         .gate = (enum fum_act)call->attr[FUM_MATMUL_GATE],
     };
     if (g.w_batches == 1) return g;
+    g.x_shared = fum_matmul_shares_x(call);
     g.rows = x->dim[x->rank - 2];
     g.batches = 1;
     for (int i = 0; i + 2 < x->rank; i++) g.batches *= x->dim[i];
+    if (g.x_shared) g.batches = g.w_batches;
     g.w_mod = g.w_batches;
     // w [B, 1, K, N] of x [B, H, M, K]: H batches of x share one of w.
     if (w->rank == 4 && w->dim[1] == 1) g.w_div = x->dim[1];
@@ -89,7 +97,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     int64_t width = g.gate ? g.n / 2 : g.n;
     for (int64_t row = 0; row < g.batches * g.rows; row++) {
         const float *w = g.w_batches ? in[1] + row / g.rows / g.w_div % g.w_mod * g.k * g.n : in[1];
-        const float *x = in[0] + row * g.k;
+        const float *x = in[0] + (g.x_shared ? row % g.rows : row) * g.k;
         for (int64_t n = 0; n < width; n++) {
             float v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
             if (g.gate) v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);

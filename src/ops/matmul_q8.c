@@ -15,22 +15,26 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
         return false;
     }
     int64_t k = x->rank >= 2 ? fum_shape_channels(x) : 0;
-    if (x->rank < 2 || w->rank != 2 || call->in[1].dtype != FUM_F32 || k % FUM_Q8_BLOCK ||
-        w->dim[0] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS) {
-        snprintf(why, why_size, "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N]");
+    bool shares = fum_matmul_shares_x(call);
+    if (x->rank < 2 || (w->rank != 2 && !shares) || call->in[1].dtype != FUM_F32 || k % FUM_Q8_BLOCK ||
+        w->dim[w->rank - 2] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS) {
+        snprintf(why, why_size, "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N], or several for one x");
         return false;
     }
     call->out.shape = *x;
-    call->out.shape.dim[x->rank - 1] = w->dim[1];
+    if (shares) call->out.shape.dim[0] = w->dim[0];
+    call->out.shape.dim[x->rank - 1] = fum_shape_channels(w);
     call->out.dtype = call->in[0].dtype;
     return fum_gemm_infer_epilogue(call, 1, why, why_size) && fum_matmul_infer_gate(call, why, why_size);
 }
 
 static struct fum_gemm plan(const struct fum_op_call *call) {
-    const struct fum_shape *x = &call->in[0].shape;
+    const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
+    bool shares = fum_matmul_shares_x(call);
+    int64_t batches = shares ? w->dim[0] : 1;
     return (struct fum_gemm){
-        .batches = 1, .rows = fum_shape_rows(x), .k = fum_shape_channels(x), .n = call->in[1].shape.dim[1],
-        .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = x->dim[x->rank - 2], .q8 = true,
+        .batches = batches, .rows = fum_shape_rows(x), .k = fum_shape_channels(x), .n = fum_shape_channels(w),
+        .w_batches = batches, .w_div = 1, .w_mod = batches, .x_shared = shares, .row_rows = x->dim[x->rank - 2], .q8 = true,
         .act = (enum fum_act)call->attr[FUM_MATMUL_ACT], .scale = call->attr[FUM_MATMUL_SCALE],
         .gate = (enum fum_act)call->attr[FUM_MATMUL_GATE],
     };
@@ -54,10 +58,10 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     struct fum_gemm g = plan(call);
     int64_t width = g.gate ? g.n / 2 : g.n;
     for (int64_t n = 0; n < width; n++) {
-        for (int64_t row = 0; row < g.rows; row++) {
-            const float *x = in[0] + row * g.k;
-            float v = fum_gemm_finish(call, in, sum_at(&g, x, in[1], n), g.act, row, n);
-            if (g.gate) v *= fum_gemm_finish(call, in, sum_at(&g, x, in[1], width + n), g.gate, row, width + n);
+        for (int64_t row = 0; row < g.batches * g.rows; row++) {
+            const float *x = in[0] + row % g.rows * g.k, *w = in[1] + row / g.rows * fum_gemm_weight_rows(&g) * g.n;
+            float v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
+            if (g.gate) v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
             out[row * width + n] = v;
         }
     }
@@ -102,12 +106,14 @@ const struct fum_op fum_op_matmul_q8 = {
 const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
                                       const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack) {
     const struct fum_shape *w = &call->in[FUM_GEMM_W].shape;
-    if (*pack != FUM_PACK_LINEAR || w->rank != 2 || w->dim[0] == 0 || w->dim[0] % FUM_Q8_BLOCK) return NULL;
+    int64_t k = w->rank < 2 ? 0 : w->dim[w->rank - 2];
+    bool fits = w->rank == 2 || fum_matmul_shares_x(call);
+    if (*pack != FUM_PACK_LINEAR || !fits || k == 0 || k % FUM_Q8_BLOCK) return NULL;
     struct fum_op_call quantised = *call;
     struct fum_dispatches list = {.info = info, .tuning = tuning};
     char why[128];
-    quantised.in[FUM_GEMM_W] =
-        (struct fum_desc){{2, {w->dim[0] / FUM_Q8_BLOCK * FUM_Q8_ROWS, w->dim[1]}}, FUM_F32};
+    quantised.in[FUM_GEMM_W] = (struct fum_desc){*w, FUM_F32};
+    quantised.in[FUM_GEMM_W].shape.dim[w->rank - 2] = k / FUM_Q8_BLOCK * FUM_Q8_ROWS;
     if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why)) return NULL;
     *weight = quantised.in[FUM_GEMM_W];
     *pack = FUM_PACK_Q8;

@@ -3,6 +3,7 @@
 
 #define X(...) {.shape = FUM_DIMS(__VA_ARGS__)}
 #define Q8(k, n) {.shape = FUM_DIMS(k / 32 * 9, n), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32}
+#define Q8S(b, k, n) {.shape = FUM_DIMS(b, k / 32 * 9, n), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32}
 #define NONE {{0}, 0, 0, 0}
 #define BENCH(m, k, n) {.name = #m " x " #k " x " #n, .in = {X(m, k), Q8(k, n)}, .bench = true}
 
@@ -30,6 +31,9 @@ static const struct fum_op_case cases[] = {
     {.name = "row for all", .in = {X(2, 7, 32), Q8(32, 21), NONE, X(1, 1, 21)}},
     {.name = "row per batch, all epilogues", .in = {X(3, 7, 32), Q8(32, 21), X(21), X(3, 1, 21), X(3, 7, 21)},
      .attrs = {{"act", FUM_ACT_TANH}}},
+    {.name = "one x for three weights", .in = {X(1, 17, 64), Q8S(3, 64, 12)}},
+    {.name = "one x for two weights, row per weight", .in = {X(1, 77, 96), Q8S(2, 96, 10), NONE, X(2, 1, 10)}},
+    {.name = "one x for three weights, as a GPU", .in = {X(1, 70, 320), Q8S(3, 320, 132)}, .as_gpu = true},
     {.name = "windows of rows", .in = {X(700, 32), Q8(32, 18), X(18), NONE, X(700, 18)}, .max_binding = 16384},
     {.name = "windows of rows, x in one", .in = {X(300, 32), Q8(32, 20), X(20), NONE, X(300, 20)}, .max_binding = 20480},
     {.name = "windows of rows, row per batch", .in = {X(3, 130, 32), Q8(32, 18), NONE, X(3, 1, 18)}, .max_binding = 16384},
