@@ -128,7 +128,8 @@ static int check_apart(const struct cli_outputs *outputs) {
         if (b->identity.device == UINT64_MAX && b->identity.name == UINT64_MAX)
             continue;
         if (by_identity(a, b) == 0 && (is_stdout(a->path) || is_stdout(b->path)))
-            return cli_misuse(outputs->command, "only one output, and only one picture, can be standard output");
+            return cli_misuse(outputs->command,
+                              "only one output, and only one picture, can be standard output");
         if (by_identity(a, b) == 0)
             return cli_misuse(outputs->command, "%s and %s are one file; give every output its own name",
                               cli_show(a->path).text, cli_show(b->path).text);

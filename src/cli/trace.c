@@ -45,10 +45,11 @@ static void on_event(void *user, const struct fum_trace_event *event) {
     // Uploads, which other threads make beside the computation, have a line of their own.
     int line = event->kind == FUM_TRACE_UPLOAD ? 2 : 1;
     char text[256];
+    double begin = (event->start - trace->started) * 1e6, duration = (event->end - event->start) * 1e6;
     int bytes = snprintf(text, sizeof text,
-                         "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,\"name\":",
-                         trace->any ? ",\n" : "", line, kind_name(event->kind), (event->start - trace->started) * 1e6,
-                         (event->end - event->start) * 1e6);
+                         "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,"
+                         "\"name\":",
+                         trace->any ? ",\n" : "", line, kind_name(event->kind), begin, duration);
     put(trace, text, (size_t)bytes);
     put_quoted(trace, event->label ? event->label : kind_name(event->kind));
     bytes = snprintf(text, sizeof text, ",\"args\":{\"%s\":%llu}}", dispatches ? "dispatches" : "bytes",

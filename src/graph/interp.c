@@ -67,7 +67,8 @@ static enum fum_result load_part(const fum_interp *interp, const fum_tensor *t, 
         return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s is missing", t->name);
     if (!fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
         return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s: %s", t->name, why);
-    return fum_pack_tensor(&view, t->pack, &t->desc.shape, value, FUM_F32, fum_shape_channels(&t->desc.shape), err);
+    struct fum_pack_target to = {value, FUM_F32, fum_shape_channels(&t->desc.shape)};
+    return fum_pack_tensor(&view, t->pack, &t->desc.shape, &to, err);
 }
 
 static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {

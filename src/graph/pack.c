@@ -282,12 +282,12 @@ static struct part part_of_file(const struct part *whole, int64_t first, int64_t
     return part;
 }
 
-enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, void *dst,
-                                enum fum_dtype dst_type, int64_t row_elements, struct fum_error *err) {
+enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape,
+                                const struct fum_pack_target *to, struct fum_error *err) {
     int64_t rows = fum_shape_rows(shape), columns = fum_shape_channels(shape);
-    struct part whole = {pack, shape, 0, rows, columns, dst, dst_type, row_elements};
+    struct part whole = {pack, shape, 0, rows, columns, to->data, to->type, to->row_elements};
     // Rows of the file are rows of the weight, or its columns.
-    int64_t count = pack == FUM_PACK_NONE ? rows : columns, lines = LINE / (int64_t)fum_dtype_size(dst_type);
+    int64_t count = pack == FUM_PACK_NONE ? rows : columns, lines = LINE / (int64_t)fum_dtype_size(to->type);
     uint64_t row_bytes = count ? fum_view_count(view) / (uint64_t)count * fum_dtype_size(view->dtype) : 0;
     int64_t each = row_bytes ? (int64_t)(CHUNK_BYTES / row_bytes) / lines * lines : count;
     enum fum_result result = FUM_OK;

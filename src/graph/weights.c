@@ -142,15 +142,14 @@ static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct 
 
 enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, void *where, struct fum_error *err) {
     enum fum_result result = FUM_OK;
-    uint8_t *to = where;
+    uint8_t *data = where;
     for (int i = 0; i < fum_weight_parts(t) && !result; i++) {
         const fum_tensor part = fum_weight_part(t, i);
         struct fum_view view;
+        struct fum_pack_target to = {data, part.desc.dtype, fum_shape_row_quads(&part.desc.shape) * 4};
         result = view_of(w, &part, &view, err);
-        if (!result)
-            result = fum_pack_tensor(&view, part.pack, &part.desc.shape, to, part.desc.dtype,
-                                     fum_shape_row_quads(&part.desc.shape) * 4, err);
-        to += fum_desc_bytes(&part.desc);
+        if (!result) result = fum_pack_tensor(&view, part.pack, &part.desc.shape, &to, err);
+        data += fum_desc_bytes(&part.desc);
     }
     return result;
 }

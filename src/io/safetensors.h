@@ -21,8 +21,9 @@ enum fum_result fum_safetensors_write(const char *path, const struct fum_safeten
                                       size_t n, const struct fum_safetensors_text *metadata, size_t texts,
                                       struct fum_error *err);
 
-// For the loader: checks the header of file `file`, which is all of `bytes`, and adds its tensors. Refused are:
-// a header that is cut off, over the limit or not the JSON it should be; unknown dtypes; more than FUM_VIEW_MAX_DIMS dimensions;
+// Checks the header of file `file`, which is all of `bytes`, for the loader, and adds its tensors. Refused are:
+// a header that is cut off, over the limit or not the JSON it should be; unknown dtypes; more than
+// FUM_VIEW_MAX_DIMS dimensions;
 // sizes that overflow or do not match their range; ranges outside the file; overlaps, and bytes that belong
 // to no tensor.
 enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const struct fum_view *bytes,

@@ -176,7 +176,8 @@ static void check_scaled(const struct fum_view *view, int index, const float *wa
     const struct fum_shape *s = &tensors[index].shape;
     int64_t rows = fum_shape_rows(s), row = fum_shape_row_quads(s) * 4;
     float *got = calloc((size_t)(rows * row), sizeof *got);
-    if (fum_pack_tensor(view, tensors[index].pack, s, got, FUM_F32, row, &err)) fail_msg("%s", err.text);
+    struct fum_pack_target to = {got, FUM_F32, row};
+    if (fum_pack_tensor(view, tensors[index].pack, s, &to, &err)) fail_msg("%s", err.text);
     if (memcmp(got, want, (size_t)(rows * row) * sizeof *got)) fail_msg("%s, %s", tensors[index].name, way);
     free(got);
 }
