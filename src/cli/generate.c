@@ -265,6 +265,9 @@ static int open_all(struct job *job) {
     enum fum_result result = fum_model_open(&job->model, &model_params, &err);
     if (result != FUM_OK)
         return cli_fail_result(result, &err);
+    const char *unusable = fum_model_get_info(job->model)->unusable;
+    if (unusable) // before a device is opened
+        return cli_fail("%s", unusable);
     suggest(job);
     cli_choose_vector_width(run_flops(job), &job->log);
     job->device = cli_open_device(job->options.device, &job->log, &status);

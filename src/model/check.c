@@ -45,6 +45,8 @@ static void build_text(fum_graph *g, const struct fum_model_text *text) {
 
 void fum_model_build_part(fum_graph *g, const fum_model *model, const char *name) {
     const struct fum_model_view *v = &model->view;
+    const struct fum_model_file *part = fum_model_find_part(model, name);
+    if (part && !part->names) return; // only listed: nothing is known of its configuration
     if (!strcmp(name, "unet")) build_unet(g, v);
     else if (!strcmp(name, "vae")) build_vae(g, v);
     for (int i = 0; i < v->num_text; i++)
