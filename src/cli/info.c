@@ -118,7 +118,8 @@ const struct cli_command cli_info = {
     .arguments = "MODEL",
     .summary = "what a checkpoint is, and whether it is complete",
     .details = "MODEL is a diffusers folder, a checkpoint file, or a shipped model such as emoji.\n"
-               "Exit status 1 when a tensor that the model needs is missing or has another shape.\n",
+               "A part of a folder stands for the whole. The parts of a model that generate cannot use yet are listed\n"
+               "before the reason. Exit status 1 then, and when a needed tensor is missing or has another shape.\n",
     .options = options,
     .run = run,
 };

@@ -479,8 +479,16 @@ bool fum_names_owns(const fum_names *names, size_t index) {
 }
 
 bool fum_names_ignorable(const char *name) {
-    static const char *const starts[] = {"model_ema.", "cond_stage_model.model.visual.",
-                                         "cond_stage_model.model.text_projection", "loss."};
+    // CLIP's picture half, and the projection of encoders whose pooled text nothing reads.
+    static const char *const starts[] = {"model_ema.",
+                                         "loss.",
+                                         "first_stage_model.loss.",
+                                         "cond_stage_model.model.visual.",
+                                         "cond_stage_model.model.text_projection",
+                                         "cond_stage_model.transformer.vision_model.",
+                                         "cond_stage_model.transformer.text_projection.",
+                                         "conditioner.embedders.0.transformer.text_projection.",
+                                         "conditioner.embedders.1.model.visual."};
     static const char *const ends[] = {
         "position_ids",    "logit_scale", "attn_mask",           "logvar",
         "v_pred",          "ztsnr",       "edm_vpred.sigma_max", "edm_vpred.sigma_min",

@@ -49,6 +49,10 @@ done
 model sdxl
 put text_encoder_2/config.json max_position_embeddings 60
 expect 1 'm/text_encoder_2/config.json: reads 60 tokens, but the first text encoder reads 77' info m
+model sd1
+sed -i '1s/{/{"addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 68,/' m/unet/config.json
+put unet/config.json addition_embed_type '"text_time"'
+expect 1 'm/unet/config.json: "addition_embed_type" is "text_time", but no text encoder has a text_projection' info m
 model refiner
 sed -i 's/CLIPTextModelWithProjection/CLIPTextModel/' m/model_index.json
 expect 0 'Stable Diffusion XL refiner' info m # its weights hold a projection

@@ -278,6 +278,39 @@ static void test_unusable(void **state) {
     }
 }
 
+// A tokenizer's length below the encoder's is the length of every prompt, as in diffusers.
+static void test_prompt_length(void **state) {
+    static const char *const parts[] = {"vocab.json", "merges.txt"};
+    (void)state;
+    struct fum_error err = {0};
+    char path[1024], part[1200], from[1300];
+    compose(path, "sd1", "tiny");
+    snprintf(part, sizeof part, "%s/tokenizer", path);
+    unlink(part);
+    assert_int_equal(fum_path_make_dirs(part, NULL), FUM_OK);
+    for (int i = 0; i < 2; i++) {
+        snprintf(from, sizeof from, "%s/model-sd1/tokenizer/%s", getenv("FUM_TEST_DATA"), parts[i]);
+        link_to(from, part, parts[i]);
+    }
+    static const struct {
+        const char *config;
+        int tokens;
+    } cases[] = {{"{\"model_max_length\": 20}", 20}, {"{\"model_max_length\": 1000}", 77}, {"{}", 77}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fum_model *model = NULL;
+        write_text(part, "tokenizer_config.json", cases[i].config);
+        ok(fum_model_open(&model, &(struct fum_model_params){.path = path}, &err), &err);
+        assert_int_equal(fum_model_get_view(model)->text[0].tokens, cases[i].tokens);
+        fum_model_destroy(&model);
+    }
+    static const char *const made[] = {"vocab.json", "merges.txt", "tokenizer_config.json"};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        snprintf(from, sizeof from, "%s/%s", part, made[i]);
+        unlink(from);
+    }
+    assert_int_equal(rmdir(part), 0);
+}
+
 static int set_up(void **state) {
     static struct context c;
     struct fum_error err = {0};
@@ -302,7 +335,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_diffusers), cmocka_unit_test(test_projection_by_class),
-        cmocka_unit_test(test_distilled), cmocka_unit_test(test_labels_refused),
-        cmocka_unit_test(test_unusable)};
+        cmocka_unit_test(test_distilled),         cmocka_unit_test(test_labels_refused),
+        cmocka_unit_test(test_unusable),          cmocka_unit_test(test_prompt_length)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
