@@ -62,21 +62,56 @@ static int print_ids(const fum_tokenizer *tokenizer, const char *text, size_t by
     return 0;
 }
 
-// cJSON cuts strings at NUL, and JSON text can hold one as "\u0000". Such an escape is read as the noncharacter
-// U+FDD0 and put back by restore_nul.
-static void hide_nul(char *line) {
-    bool escaped = false;
+// ---- NUL within JSON ----
+
+// cJSON cuts strings at NUL, and JSON text can hold one as "\\u0000". Such an escape is read as a
+// noncharacter that the line does not hold, one of U+FDD0 to U+FDDF, and put back after parsing.
+enum { STAND_INS = 16, ESCAPE_DIGITS = 4 };
+struct stand_in {
+    char utf8[4], digits[ESCAPE_DIGITS + 1];
+};
+
+static bool holds_digits(const char *line, const char *digits) {
     for (; *line; line++) {
-        if (escaped && strncmp(line, "u0000", 5) == 0)
-            memcpy(line, "uFDD0", 5);
-        escaped = !escaped && *line == '\\';
+        int same = 0;
+        while (same < ESCAPE_DIGITS && (line[same] | 0x20) == (digits[same] | 0x20)) // in either case
+            same++;
+        if (same == ESCAPE_DIGITS)
+            return true;
     }
+    return false;
 }
 
-static size_t restore_nul(char *text) {
+static bool choose_stand_in(const char *line, struct stand_in *s) {
+    for (int i = 0; i < STAND_INS; i++) {
+        *s = (struct stand_in){.utf8 = {'\xef', '\xb7', (char)(0x90 + i)}};
+        snprintf(s->digits, sizeof s->digits, "fdd%x", i);
+        if (!strstr(line, s->utf8) && !holds_digits(line, s->digits))
+            return true;
+    }
+    return false;
+}
+
+// Replaces the escapes of NUL. False for an escape without four digits, which cJSON takes for NUL, and where
+// no noncharacter is left.
+static bool hide_nul(char *line, struct stand_in *s) {
+    if (!choose_stand_in(line, s))
+        return false;
+    for (; *line; line++) {
+        if (*line != '\\' || !*++line || *line != 'u')
+            continue;
+        if (strspn(line + 1, "0123456789abcdefABCDEF") < ESCAPE_DIGITS)
+            return false;
+        if (strncmp(line + 1, "0000", ESCAPE_DIGITS) == 0)
+            memcpy(line + 1, s->digits, ESCAPE_DIGITS);
+    }
+    return true;
+}
+
+static size_t restore_nul(char *text, const struct stand_in *s) {
     char *to = text;
     for (const char *from = text; *from;) {
-        if (strncmp(from, "\xef\xb7\x90", 3) == 0) {
+        if (strncmp(from, s->utf8, 3) == 0) {
             *to++ = 0;
             from += 3;
         } else {
@@ -85,6 +120,8 @@ static size_t restore_nul(char *text) {
     }
     return (size_t)(to - text);
 }
+
+// ---- lines ----
 
 static const char blanks[] = " \t\r";
 
@@ -104,12 +141,13 @@ static char *format_ids(const fum_tokenizer *tokenizer, const struct fum_token_i
 }
 
 // Reads the line's one object with its text, or prints why it cannot and returns an exit status.
-static int read_object(cJSON **object, struct cli_line *line) {
+static int read_object(cJSON **object, struct cli_line *line, struct stand_in *nul) {
     size_t end = 0;
     if (memchr(line->text, 0, line->bytes))
         return cli_fail("standard input, line %d: holds a NUL byte; JSON writes it as \\u0000", line->number);
-    hide_nul(line->text);
-    enum cli_json parsed = cli_json_parse(object, line->text, line->bytes, &end);
+    enum cli_json parsed = CLI_JSON_BAD;
+    if (hide_nul(line->text, nul))
+        parsed = cli_json_parse(object, line->text, line->bytes, &end);
     if (parsed == CLI_JSON_NO_MEMORY)
         return cli_fail("standard input, line %d: out of memory", line->number);
     if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(*object, "text")))
@@ -125,11 +163,12 @@ static int print_json_line(const fum_tokenizer *tokenizer, struct cli_line *line
     struct fum_error err = {0};
     char *answer = NULL;
     cJSON *object = NULL;
-    int status = read_object(&object, line);
+    struct stand_in nul;
+    int status = read_object(&object, line, &nul);
     if (status)
         goto done;
     cJSON *text = cJSON_GetObjectItemCaseSensitive(object, "text");
-    size_t bytes = restore_nul(text->valuestring);
+    size_t bytes = restore_nul(text->valuestring, &nul);
     enum fum_result result = fum_tokenizer_encode(tokenizer, text->valuestring, bytes, &ids, &err);
     if (result != FUM_OK) {
         status = cli_fail("standard input, line %d: %s", line->number, err.text);

@@ -170,7 +170,7 @@ PROBES = [
     ("argument: a long value", NOTHING, ["generate", "x", "--steps", "\u20ac" * 300]),
     ("argument: sampler", NOTHING, ["generate", "x", "--sampling-method", PROBE]),
     ("argument: output", NOTHING, ["generate", "x", "-o", PROBE]),
-    ("argument: output's folder", NOTHING, ["generate", "x", "-o", PROBE + "/x.png"]),
+    ("argument: output's folder", NOTHING, ["generate", "x", "-o", "/dev/null/" + PROBE + "/x.png"]),
     ("argument: prompts", NOTHING, ["generate", PROBE, PROBE]),
     ("argument: prompt file", NOTHING, ["generate", "--prompt-file", PROBE]),
     ("argument: noise", NOTHING, ["generate", "-m", "m", "x", "--noise", PROBE]),
