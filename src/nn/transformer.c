@@ -72,7 +72,7 @@ fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *
                                const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     struct fum_shape image = fum_tensor_shape(x);
-    // As diffusers has it: heads that do not divide the channels leave a rest out between the projections.
+    // As in diffusers, the blocks are as wide as whole heads; channels left over end at the projections.
     int64_t channels = fum_nn_channels(x), inner = channels / t->heads * t->heads;
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "norm", x, t->groups, 1e-6));
     h = fum_nn_linear(nn, "proj_in", h, inner, true);
