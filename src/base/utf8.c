@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 // Returns how many continuation bytes follow `lead`: 0 for ASCII, -1 for a byte that starts nothing. Stores
 // the range of the first of them; the others are 80..BF. Unicode standard, table 3-7.
 static int sequence_of(uint8_t lead, uint8_t *low, uint8_t *high) {
@@ -51,4 +53,8 @@ size_t fum_utf8_length(const char *text, size_t bytes) {
     bool bad =
         fum_utf8_next(text, bytes, &used) == FUM_UTF8_REPLACEMENT && !(used == 3 && (uint8_t)text[0] == 0xef);
     return bad ? 0 : used;
+}
+
+size_t fum_utf8_mark(const char *text, size_t bytes) {
+    return bytes >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
 }

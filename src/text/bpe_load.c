@@ -80,7 +80,7 @@ enum fum_result fum_bpe_parse(struct fum_bpe **bpe, const char *vocab, size_t vo
     if (!result) result = add_vocabulary(*bpe, json, vocab_where, err);
     cJSON_Delete(json);
 
-    struct line_reader reader = {merges, merges + merges_bytes};
+    struct line_reader reader = {merges + fum_utf8_mark(merges, merges_bytes), merges + merges_bytes};
     const char *line;
     size_t bytes;
     for (int32_t rank = 0; !result && next_line(&reader, &line, &bytes);) {

@@ -183,6 +183,26 @@ static void test_pieces_in_messages(void **state) {
     fum_bpe_destroy(&bpe);
 }
 
+// A byte order mark before either file changes nothing.
+static void test_byte_order_marks(void **state) {
+    (void)state;
+    static const char vocab[] = "\xef\xbb\xbf{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, "
+                                "\"<|startoftext|>\": 3, \"<|endoftext|>\": 4}";
+    static const char *const merges[] = {"\xef\xbb\xbf#version: 0.2\na b</w>\n", "\xef\xbb\xbf" "a b</w>"};
+    for (int i = 0; i < 2; i++) {
+        fum_tokenizer *t = NULL;
+        struct fum_token_ids ids = {0};
+        struct fum_error err = {0};
+        if (fum_tokenizer_create(&t, vocab, sizeof vocab - 1, merges[i], strlen(merges[i]), NULL, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(fum_tokenizer_encode(t, "ab", 2, &ids, NULL), FUM_OK);
+        assert_int_equal(ids.count, 3);
+        assert_int_equal(ids.ids[1], 2);
+        fum_token_ids_free(&ids);
+        fum_tokenizer_destroy(&t);
+    }
+}
+
 // A vocabulary that lacks most bytes: those become the unknown token, one each.
 static void test_unknown(void **state) {
     (void)state;
@@ -228,7 +248,7 @@ int main(void) {
         cmocka_unit_test(test_padded),       cmocka_unit_test(test_long_text),
         cmocka_unit_test(test_pieces),       cmocka_unit_test(test_broken),
         cmocka_unit_test(test_unknown),      cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_pieces_in_messages),
+        cmocka_unit_test(test_pieces_in_messages), cmocka_unit_test(test_byte_order_marks),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
