@@ -123,9 +123,12 @@ static void parse_only_cross(struct fum_config *c, struct fum_unet_config *u) {
     int n = u->num_blocks;
     if (cJSON_IsArray(item) && cJSON_GetArraySize(item) != n)
         fum_config_fail(c, "only_cross_attention", "must list %d blocks", n);
-    for (int i = 0; i < n; i++)
-        u->down[i].only_cross = u->up[n - 1 - i].only_cross =
-            cJSON_IsTrue(cJSON_IsArray(item) ? cJSON_GetArrayItem(item, i) : item);
+    for (int i = 0; i < n; i++) {
+        const cJSON *one = cJSON_IsArray(item) ? cJSON_GetArrayItem(item, i) : item;
+        if (one && !cJSON_IsBool(one) && !cJSON_IsNull(one))
+            fum_config_fail(c, "only_cross_attention", "must be true or false, or a list of them");
+        u->down[i].only_cross = u->up[n - 1 - i].only_cross = cJSON_IsTrue(one);
+    }
 }
 
 // Channels, layers, heads and context of every level, for both ways.
@@ -187,6 +190,8 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *js
     if (!c.result) parse_depths(&c, u);
     parse_embeddings(&c, u, u->down[0].channels);
     u->context_proj = fum_config_int(&c, "encoder_hid_dim", 0, 1, MAX_CHANNELS);
+    if (!u->context_proj && fum_config_has(&c, "encoder_hid_dim_type"))
+        fum_config_fail(&c, "encoder_hid_dim", "is missing; encoder_hid_dim_type needs it");
     u->context_channels = u->context_proj ? u->context_proj : u->down[0].context_channels;
     return c.result;
 }

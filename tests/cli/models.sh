@@ -37,6 +37,8 @@ refused sd1 unet/config.json sample_size 16384 'is 16384, which is a picture of 
 refused sd1 unet/config.json time_cond_proj_dim 3 'is 3, which is too few'
 refused sd1 unet/config.json freq_shift 1000 'is 1000, not a number'
 refused sd1 unet/config.json norm_num_groups 7 'is 7, which does not divide'
+refused sd1 unet/config.json only_cross_attention 1 'must be true or false'
+refused sd1 unet/config.json transformer_layers_per_block 1.5 'must hold whole numbers from 0 to 64'
 refused sd1 text_encoder/config.json vocab_size 100 "is 100, but the tokenizer's start token has the id"
 refused sd1 text_encoder/config.json max_position_embeddings 1 'is 1, not a whole number from 2'
 for dim in 2 4 16 24 48; do
@@ -49,6 +51,9 @@ done
 model sdxl
 put text_encoder_2/config.json max_position_embeddings 60
 expect 1 'm/text_encoder_2/config.json: reads 60 tokens, but the first text encoder reads 77' info m
+model sd1
+put unet/config.json encoder_hid_dim_type '"text_proj"'
+expect 1 'm/unet/config.json: "encoder_hid_dim" is missing; encoder_hid_dim_type needs it' info m
 model sd1
 sed -i '1s/{/{"addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 68,/' m/unet/config.json
 put unet/config.json addition_embed_type '"text_time"'
@@ -132,6 +137,16 @@ for path in m/unet m/unet/ m/model_index.json m/unet/diffusion_pytorch_model.saf
 done
 cp m/unet/diffusion_pytorch_model.safetensors alone.safetensors
 expect 1 'alone.safetensors: this is one part of a diffusers folder; give the folder' info alone.safetensors
+
+# A type that is not read refuses only the tensor that is needed.
+model sd1
+LC_ALL=C sed -i '1s/"dtype":"F16"/"dtype":"U16"/' m/vae/diffusion_pytorch_model.safetensors
+expect 1 'm: 1 tensor is missing or of another shape' info m
+grep -q 'misshapen *vae: .*, is stored as U16, which fumarole does not read' out.txt || {
+    failures=$((failures + 1))
+    echo "FAILED: no word of U16"
+    cat out.txt
+}
 
 # described PATTERN: info lists the parts of m before it says why generate cannot use it, as generate does too.
 described() {

@@ -80,14 +80,19 @@ static char *line_of(fum_arena *arena, const fum_tensor *t) {
 
 static void check(const fum_graph *graph, const cJSON *entry) {
     fum_arena *arena = fum_arena_create();
-    char **lines = fum_arena_alloc(arena, (size_t)graph->count, sizeof *lines);
+    enum { MOST_PARTS = 3 }; // of stacked weights: query, key and value
+    char **lines = fum_arena_alloc(arena, (size_t)graph->count * MOST_PARTS, sizeof *lines);
     size_t count = 0;
     uint64_t elements = 0, hash = UINT64_C(0xcbf29ce484222325); // FNV-1a
     for (int i = 0; i < graph->count; i++) {
         const fum_tensor *t = graph->tensors[i];
         if (t->kind != FUM_TENSOR_WEIGHT) continue;
         elements += (uint64_t)fum_shape_count(&t->desc.shape);
-        assert_non_null(lines[count++] = line_of(arena, t));
+        assert_true(fum_weight_parts(t) <= MOST_PARTS);
+        for (int k = 0; k < fum_weight_parts(t); k++) {
+            fum_tensor part = fum_weight_part(t, k);
+            assert_non_null(lines[count++] = line_of(arena, &part));
+        }
     }
     qsort(lines, count, sizeof *lines, by_text);
     for (size_t i = 0; i < count; i++)
