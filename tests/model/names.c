@@ -73,6 +73,8 @@ static char *line_of(fum_arena *arena, const fum_tensor *t) {
         snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64, d[3], d[2], d[0], d[1]);
     else if (t->pack == FUM_PACK_LINEAR)
         snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64, d[1], d[0]);
+    else if (t->desc.shape.rank == 2 && d[0] == 1) // a stacked bias
+        snprintf(shape, sizeof shape, "%" PRId64, d[1]);
     else
         fum_shape_text(&t->desc.shape, shape, sizeof shape);
     return fum_arena_printf(arena, "%s %s\n", t->name, shape);
