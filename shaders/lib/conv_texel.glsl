@@ -12,7 +12,7 @@ bool inside;
 void finish(uint m, uint n, vec4 sum, vec4 b) {
     uint total = pixels * batches, i = min(m, total - 1u), col = min(n, nq - 1u), at = i * nq + col;
     uint row_at = (row_base + i / pixels * row_step) * nq;
-    vec4 v = gemm_epilogue(sum, 1.0, b, row_at + col, residual_skip + at);
+    vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, 1.0, b, row_at + col, residual_skip + at);
     if (inside && m < total && n < nq) y[y_skip + at] = quad_store(v);
 }
 

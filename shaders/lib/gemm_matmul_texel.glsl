@@ -19,7 +19,7 @@ bool inside;
 void finish(uint m, uint n, vec4 sum, vec4 b) {
     uint flat_row = batch * rows + min(m, rows - 1u), col = min(n, nq - 1u), at = flat_row * nq + col;
     uint row_at = row_div == 0u ? 0u : (row_base + (row_first + flat_row) / max(row_div, 1u)) * nq;
-    vec4 v = gemm_epilogue(sum, scale, b, row_at + col, residual_skip + at);
+    vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, scale, b, row_at + col, residual_skip + at);
     if (inside && m < rows && n < nq) y[y_skip + at] = quad_store(v);
 }
 
@@ -41,7 +41,7 @@ void find_columns(uint tile) {
 
 void finish_gated(uint tile_m, uint q) {
     vec4 b[2] = vec4[2](vec4(0.0), vec4(0.0));
-    if ((EPILOGUE & 1u) != 0u) EACH_COL(c) b[c] = texel_load(bias, col[c]);
+    if ((EPILOGUE_BITS & 1u) != 0u) EACH_COL(c) b[c] = texel_load(bias, col[c]);
     bool stores = inside && (COLS > 1u || gl_SubgroupInvocationID < PAIRS) && q < nq / 2u;
     EACH_ROW(r) {
         uint m = tile_row(tile_m, r);

@@ -46,12 +46,14 @@ void gemm_add(uint c, vec4 w0, vec4 w1, vec4 w2, vec4 w3) {
     }
 }
 
+#define EPILOGUE_BITS (EPILOGUE == 8u ? epilogue : EPILOGUE)
+
 // act(scale sum + bias + row) + residual; col: output quad, row_at and residual_at: indices of theirs.
-vec4 gemm_epilogue(vec4 sum, float scale, vec4 b, uint row_at, uint residual_at) {
+vec4 gemm_epilogue(uint flags, vec4 sum, float scale, vec4 b, uint row_at, uint residual_at) {
     vec4 v = sum * scale + b;
-    if ((EPILOGUE & 2u) != 0u) v += texel_load(row, row_at);
+    if ((flags & 2u) != 0u) v += texel_load(row, row_at);
     v = act_apply(ACT, v);
-    if ((EPILOGUE & 4u) != 0u) v += texel_load(residual, residual_at);
+    if ((flags & 4u) != 0u) v += texel_load(residual, residual_at);
     return v;
 }
 
@@ -61,7 +63,7 @@ vec4 gemm_epilogue(vec4 sum, float scale, vec4 b, uint row_at, uint residual_at)
 #define GEMM_FINISH(tile_m, tile_n)                                                                       \
     EACH_COL(c) {                                                                                         \
         uint n = tile_col(tile_n, c);                                                                     \
-        vec4 b = (EPILOGUE & 1u) != 0u ? texel_load(bias, min(n, nq - 1u)) : vec4(0.0);                   \
+        vec4 b = (EPILOGUE_BITS & 1u) != 0u ? texel_load(bias, min(n, nq - 1u)) : vec4(0.0);              \
         if (COLS > 1u) {                                                                                  \
             EACH_ROW(r) finish(tile_row(tile_m, r), n, acc[r][c], b);                                     \
         } else {                                                                                          \

@@ -23,8 +23,10 @@ static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t r
     uint32_t lanes = info->subgroup_size, tall = 2 * lanes < 16 ? 16 : 2 * lanes;
     bool much = (double)rows * (double)terms * (double)quads > 20e6 && quads % (2 * lanes) == 0;
     while (tall > 1 && tall / 2 >= rows) tall /= 2;
+    bool wide = much && tall >= 16;
+    // Small blocks look the epilogue up at run time: one kernel for all of them.
     return (struct fum_gemm_tile){
-        .rows = tall, .cols = much && tall >= 16 ? 2 : 1, .lanes = lanes, .lanes_n = lanes};
+        .rows = tall, .cols = wide ? 2 : 1, .lanes = lanes, .lanes_n = lanes, .any_epilogue = !wide};
 }
 
 const struct fum_gemm_kernels fum_gemm_texel = {
