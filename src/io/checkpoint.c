@@ -51,7 +51,7 @@ static bool has_prefix(const fum_loader *loader, const char *prefix) {
 }
 
 // Files that are no checkpoint of these families, by a name that gives them away.
-static enum fum_result refuse_others(const fum_loader *loader, struct fum_error *err) {
+static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader *loader, struct fum_error *err) {
     static const struct {
         const char *prefix, *what;
     } others[] = {
@@ -69,10 +69,11 @@ static enum fum_result refuse_others(const fum_loader *loader, struct fum_error 
     };
     static const char *const parts[] = {"down_blocks.", "text_model.", "decoder.mid_block."};
     const char *path = fum_loader_path(loader);
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (has_prefix(loader, others[i].prefix))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, which generate cannot use yet",
-                                 path, others[i].what);
+    for (size_t i = 0; i < sizeof others / sizeof *others && !c->other; i++)
+        if (has_prefix(loader, others[i].prefix)) c->other = others[i].what;
+    if (c->other)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, which generate cannot use yet", path,
+                             c->other);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (has_prefix(loader, parts[i]))
             return fum_error_set(
@@ -315,7 +316,7 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
     const char *path = fum_loader_path(loader), *prefix = "model.diffusion_model.";
     int in_channels = fum_checkpoint_dim(loader, prefix, 1, "input_blocks.0.0.weight");
     if (!in_channels) in_channels = fum_checkpoint_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
-    enum fum_result result = refuse_others(loader, err);
+    enum fum_result result = refuse_others(c, loader, err);
     if (result) return result;
     if (!in_channels)
         return fum_error_set(
@@ -352,7 +353,9 @@ enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const f
                                       struct fum_error *err) {
     *checkpoint = (struct fum_checkpoint){0};
     enum fum_result result = detect(checkpoint, loader, err);
+    const char *other = checkpoint->other;
     if (result) fum_checkpoint_free(checkpoint);
+    checkpoint->other = other;
     return result;
 }
 

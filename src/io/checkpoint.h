@@ -41,6 +41,8 @@ struct fum_checkpoint {
     // Configurations as in a diffusers folder's config.json; NULL for parts that the file does not hold.
     cJSON *unet, *vae, *text_encoder, *text_encoder_2;
     cJSON *scheduler; // the family's conventions, with `prediction`
+    // Set when detection fails, where the file is known to be something else: "a FLUX model". Else NULL.
+    const char *other;
 };
 
 // Fills `checkpoint`. Rules that shapes cannot tell: SD1 has 8 attention heads everywhere, the others heads

@@ -114,7 +114,8 @@ static enum fum_result check_part(const fum_model *model, const struct fum_model
 
 // Reports the tensors of a single file that belong to no part.
 static void report_strays(const fum_model *model, problem_fn fn, void *user) {
-    for (size_t i = 0; model->file && i < fum_loader_count(model->file); i++) {
+    bool known = model->file && model->num_parts && model->parts[0].names;
+    for (size_t i = 0; known && i < fum_loader_count(model->file); i++) {
         const char *name = fum_loader_at(model->file, i)->name;
         bool owned = fum_names_ignorable(name);
         for (int p = 0; p < model->num_parts && !owned; p++) owned = fum_names_owns(model->parts[p].names, i);

@@ -41,8 +41,7 @@ const struct fum_model_file *fum_model_find_part(const fum_model *model, const c
 static const char *const weight_parts[] = {"text_encoder", "text_encoder_2", "unet", "vae"};
 static const char *const tokenizer_parts[] = {"tokenizer", "tokenizer_2"};
 
-// Keeps why the model cannot draw; it can still be listed.
-static enum fum_result set_unusable(fum_model *model, const struct fum_error *why, struct fum_error *err) {
+enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why, struct fum_error *err) {
     model->info.unusable = fum_arena_strdup(model->arena, why->text);
     return model->info.unusable ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
 }
@@ -69,7 +68,7 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
     fum_error_set(&why, FUM_ERR_UNSUPPORTED,
                   "%s: a %s, which is none of the pipelines that generate can use yet", model->info.path,
                   fum_text_show(class_name).text);
-    return set_unusable(model, &why, err);
+    return fum_model_set_unusable(model, &why, err);
 }
 
 // The class that model_index.json names goes before the one in the scheduler's own file, as in diffusers.
@@ -269,7 +268,7 @@ static enum fum_result describe(fum_model *model, const struct fum_model_params 
                                 struct fum_error *err) {
     struct fum_error why = {0};
     enum fum_result result = parse_parts(model, err);
-    if (!result && fum_model_check_usable(model, &why)) result = set_unusable(model, &why, err);
+    if (!result && fum_model_check_usable(model, &why)) result = fum_model_set_unusable(model, &why, err);
     return result ? result : set_info(model, params, err);
 }
 

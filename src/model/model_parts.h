@@ -40,6 +40,8 @@ struct fum_model {
 // Adds a part whose weights are in `file`, or in the loader `shared`.
 enum fum_result fum_model_add_part(fum_model *model, const char *name, const char *class_name, const cJSON *config,
                                    const char *file, const fum_loader *shared, struct fum_error *err);
+// Keeps why the model cannot draw; it can still be listed.
+enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why, struct fum_error *err);
 // NULL when the model has no such part.
 const struct fum_model_file *fum_model_find_part(const fum_model *model, const char *name);
 // Fills the model from a single file in the original layout.

@@ -28,11 +28,23 @@ static enum fum_result load_tokenizer(fum_model *model, int which, const char *p
     return fum_tokenizer_load_clip(&model->tokenizers[which], NULL, &(struct fum_tokenizer_params){.pad = pad}, err);
 }
 
+// Adds the file as one part that can only be listed.
+static enum fum_result list_file(fum_model *model, const char *what, const struct fum_error *why,
+                                 struct fum_error *err) {
+    model->parts[model->num_parts++] =
+        (struct fum_model_file){.name = "file", .file = model->info.path, .loader = model->file};
+    model->info.family = what;
+    return fum_model_set_unusable(model, why, err);
+}
+
 enum fum_result fum_model_open_file(fum_model *model, const char *path, struct fum_error *err) {
     struct fum_checkpoint c = {0};
     enum fum_result result = fum_loader_open(&model->file, path, err);
-    if (!result) result = fum_checkpoint_detect(&c, model->file, err);
-    if (result) goto done;
+    struct fum_error detected = {0};
+    if (!result) result = fum_checkpoint_detect(&c, model->file, &detected);
+    if (result && detected.code) fum_error_set(err, result, "%s", detected.text);
+    if (result && c.other) result = list_file(model, c.other, &detected, err);
+    if (result || model->info.unusable) goto done;
     model->family = fum_family_find(family_names[c.family]);
     if (!c.unet || !c.vae) {
         result =

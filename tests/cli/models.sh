@@ -148,6 +148,22 @@ grep -q 'misshapen *vae: .*, is stored as U16, which fumarole does not read' out
     cat out.txt
 }
 
+# other FILE NAME: a file that holds one tensor of that name.
+other() {
+    local header="{\"$2\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
+    printf "\\x$(printf %x ${#header})\\0\\0\\0\\0\\0\\0\\0%s\\0\\0\\0\\0\\0\\0\\0\\0" "$header" >"$1"
+}
+other flux.safetensors double_blocks.0.weight
+expect 1 'flux.safetensors: this is a FLUX model, which generate cannot use yet' info flux.safetensors
+grep -q '^  file .* 1 tensors' out.txt && grep -q '^flux.safetensors: a FLUX model$' out.txt || {
+    failures=$((failures + 1))
+    echo "FAILED: flux.safetensors is not listed"
+    cat out.txt
+}
+expect 1 'flux.safetensors: this is a FLUX model, which generate cannot use yet' generate -m flux.safetensors heart
+other lora.safetensors lora_unet_x.alpha
+expect 1 'lora.safetensors: this is a LoRA, which generate cannot use yet' info lora.safetensors
+
 # described PATTERN: info lists the parts of m before it says why generate cannot use it, as generate does too.
 described() {
     expect 1 "$1" info m
