@@ -1,6 +1,8 @@
 // Runs a fuzz target without libFuzzer: drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the seed
 // decides, or as many as fit into the time if there is one. Half of them are short. An input that ends the
 // process is printed.
+#include "fitted.h"
+
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -73,5 +75,8 @@ int main(int argc, char **argv) {
         free(copy);
     }
     fprintf(stderr, "%lu inputs\n", done);
-    return 0;
+    // Weights that no longer fit would let every model end at the first check.
+    bool reached = fitted_counts.made < 10 || fitted_counts.done > fitted_counts.made / 5;
+    if (!reached) fprintf(stderr, "fuzzing: too few of the models work to the end\n");
+    return reached ? 0 : 1;
 }

@@ -201,10 +201,13 @@ static bool write_weights(const fum_model *model, const char *part, struct choic
     fum_model_build_part(graph, model, part);
     for (uint32_t i = 0, n = 0; i < (uint32_t)graph->count; i++) {
         if (graph->tensors[i]->kind != FUM_TENSOR_WEIGHT) continue;
-        struct fum_view view = fum_random_model_view(graph->tensors[i]);
-        view.dtype = dtype;
-        if (n == odd && view.rank) view.dim[choose(c, (uint32_t)view.rank)] += 1;
-        if (n++ != skip) fitted_add(&file, graph->tensors[i]->name, &view);
+        for (int k = 0; k < fum_weight_parts(graph->tensors[i]); k++) {
+            const fum_tensor weight = fum_weight_part(graph->tensors[i], k);
+            struct fum_view view = fum_random_model_view(&weight);
+            view.dtype = dtype;
+            if (n == odd && view.rank) view.dim[choose(c, (uint32_t)view.rank)] += 1;
+            if (n++ != skip) fitted_add(&file, weight.name, &view);
+        }
     }
     fum_graph_destroy(&graph);
     return fitted_save(&file, part, params);
