@@ -15,11 +15,12 @@
 
 void cli_open_descriptors(void) {
 #if !defined(_WIN32)
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-            // The lowest free number is taken, which is this one.
-            if (open("/dev/null", fd ? O_WRONLY : O_RDONLY) < 0)
-                exit(CLI_FAILED); // there is nowhere to print why
+    for (int fd = 0; fd <= 2; fd++) {
+        bool closed = fcntl(fd, F_GETFD) < 0 && errno == EBADF;
+        // open() takes the lowest free number, which is this one.
+        if (closed && open("/dev/null", fd ? O_WRONLY : O_RDONLY) < 0)
+            exit(CLI_FAILED); // there is nowhere to print why
+    }
 #endif
 }
 

@@ -50,7 +50,8 @@ const char *fum_model_find_path(fum_arena *arena, const struct fum_model_params 
     for (int i = 0; i < 3; i++) {
         if (!dirs[i] || !*dirs[i]) continue;
         char *candidate = fum_path_join(arena, dirs[i], path);
-        if (candidate && fum_path_is_dir(candidate)) return candidate;
+        if (!candidate) return NULL;
+        if (fum_path_is_dir(candidate)) return candidate;
     }
     return fum_arena_strdup(arena, path);
 }

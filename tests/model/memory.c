@@ -1,0 +1,34 @@
+// Opening a model when memory runs out is an error about memory, at every allocation.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <fumarole/model.h>
+
+#include "base/alloc.h"
+
+static void test_every_allocation(void **state) {
+    (void)state;
+    const struct fum_model_params params = {.path = "model-sd1", .models_dir = getenv("FUM_TEST_DATA")};
+    enum fum_result result = FUM_ERR_NOMEM;
+    long n = 0;
+    for (; result; n++) {
+        struct fum_error err = {0};
+        fum_model *model = NULL;
+        fum_alloc_fail_after(n);
+        result = fum_model_open(&model, &params, &err);
+        fum_alloc_fail_after(-1);
+        if (result && (result != FUM_ERR_NOMEM || model)) fail_msg("allocation %ld: %s", n, err.text);
+        fum_model_destroy(&model);
+    }
+    assert_true(n > 50);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
