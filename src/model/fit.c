@@ -71,8 +71,8 @@ static enum fum_result check_sinusoids(const fum_model *model, struct fum_error 
                      {"addition_time_embed_dim", u->text_time_channels, u->freq_shift},
                      {"time_cond_proj_dim", u->time_cond_channels, 1}};
     for (size_t i = 0; i < sizeof sinusoids / sizeof *sinusoids; i++) {
-        int half = sinusoids[i].channels / 2;
-        if (!sinusoids[i].channels || (half > 0 && half > sinusoids[i].shift)) continue;
+        int half = sinusoids[i].channels / 2; // frequencies; without one the embedding is zero
+        if (half == 0 || half > sinusoids[i].shift) continue;
         return fum_error_set(
             err, FUM_ERR_FORMAT,
             "%s: \"%s\" is %d, which is too few for an embedding of times with a freq_shift of %g",

@@ -283,6 +283,14 @@ def main(tokenizer_folder, data):
             out_channels=3, attention_head_dim=[2, 3], norm_num_groups=2, cross_attention_dim=30),
        vae(340, block_out_channels=(6, 9), norm_num_groups=3, latent_channels=3),
        EulerDiscreteScheduler(**betas))
+    # The fewest channels: one, whose sinusoid of a time has no frequency.
+    sd(data, tokenizer, "model-least",
+       clip("model-least", "text_encoder", 160, hidden_size=1, num_attention_heads=1, intermediate_size=1,
+            num_hidden_layers=2),
+       unet(250, record=False, block_out_channels=(1, 3), down_block_types=cross[0], up_block_types=cross[1],
+            in_channels=1, out_channels=1, attention_head_dim=1, norm_num_groups=1, cross_attention_dim=1),
+       vae(350, block_out_channels=(1, 2), norm_num_groups=1, latent_channels=1),
+       DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **betas))
     only_unets(data)
 
 

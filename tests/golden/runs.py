@@ -65,6 +65,7 @@ def cases():
     out.append(dict(model="odd", steps=4, negative="grey"))
     out.append(dict(model="odd", sampler="dpm++2m", steps=4, width=24))
     out.append(dict(model="odd", sampler="euler_a", steps=3, guidance=1.0))
+    out.append(dict(model="least", steps=3, negative="grey"))
     return out
 
 
@@ -136,7 +137,8 @@ def main(data, emoji):
     pipes = {}
     for name, cls in (("sd1", StableDiffusionPipeline), ("sd2", StableDiffusionPipeline),
                       ("sdxl", StableDiffusionXLPipeline), ("refiner", StableDiffusionXLImg2ImgPipeline),
-                      ("odd", StableDiffusionPipeline), ("emoji", StableDiffusionPipeline)):
+                      ("odd", StableDiffusionPipeline), ("least", StableDiffusionPipeline),
+                      ("emoji", StableDiffusionPipeline)):
         path = emoji if name == "emoji" else f"{data}/model-{name}"
         pipe = cls.from_pretrained(path, torch_dtype=torch.float32, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)

@@ -32,7 +32,7 @@ struct run {
     uint8_t *pixels;
 };
 
-enum { MODELS = 6 };
+enum { MODELS = 7 };
 
 struct context {
     fum_device *device;
@@ -43,7 +43,7 @@ struct context {
     fum_pipeline *pipes[MODELS];
 };
 
-static const char *const model_names[MODELS] = {"sd1", "sd2", "sdxl", "emoji", "refiner", "odd"};
+static const char *const model_names[MODELS] = {"sd1", "sd2", "sdxl", "emoji", "refiner", "odd", "least"};
 
 static bool on_image(void *user, const struct fum_image *image) {
     struct run *run = user;
