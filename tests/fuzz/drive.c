@@ -48,6 +48,14 @@ static void show_input(int number) {
     raise(number);
 }
 
+static volatile sig_atomic_t stopped;
+
+// Ctrl-C ends the run after the input at hand, so that what was done is counted.
+static void stop(int number) {
+    (void)number;
+    stopped = 1;
+}
+
 // drive =HEX: that input alone, as it was printed.
 static void run_one(const char *hex) {
     unsigned byte = 0;
@@ -66,7 +74,9 @@ int main(int argc, char **argv) {
         run_one(argv[1] + 1);
         return 0;
     }
-    for (; end ? time(NULL) < end : done < count; done++) {
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    for (; !stopped && (end ? time(NULL) < end : done < count); done++) {
         make_input();
         uint8_t *copy = malloc(input_bytes ? input_bytes : 1); // of its exact size, for the address sanitizer
         if (!copy) return 1;
