@@ -178,7 +178,8 @@ static enum fum_result run_steps(struct subject *s, struct fum_error *err) {
     s->cpu_stamp = thread_seconds();
     r = fum_denoise(s->pipe, &s->run, 0, s->latents, &finite, err);
     if (!r && !finite) s->note = "values overflowed: times are those of NaN";
-    return r ? r : share(s, &s->step_of_fma, s->pipe->unet_stats.flops[FUM_STAGE_LATENTS], s->pipe->times.step, err);
+    if (r) return r;
+    return share(s, &s->step_of_fma, s->pipe->unet_stats.flops[FUM_STAGE_LATENTS], s->pipe->times.step, err);
 }
 
 static enum fum_result run_decode(struct subject *s, struct fum_error *err) {

@@ -75,13 +75,13 @@ struct fum_buffer {
     char label[FUM_LABEL];
 };
 
-// Slack that lets a buffer of so many bytes hold padded views (see fum_padded_view) and be no power of two.
+// Returns the slack that lets a buffer of `bytes` hold padded views (see fum_padded_view) and be no power of two.
 uint64_t fum_padding_slack(uint64_t bytes);
 
 struct fum_kernel {
     fum_device *device;
     void *impl;
-    bool warm;                   // compiled for sure, or claimed by a fum_warming; guarded by the device's lock
+    bool warm; // compiled or being compiled by a fum_warming; guarded by the device's lock
     struct fum_kernel_desc desc; // entries beyond num_spec are zero, so that descs compare as bytes
     uint64_t hash;
 };

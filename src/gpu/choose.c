@@ -63,7 +63,8 @@ enum fum_result fum_device_choose(int *index, const char *select, const struct f
     bool any = !select || !*select, by_uuid = !any && parse_uuid(select, uuid);
     long number = any || by_uuid || !isdigit((unsigned char)*select) ? -1 : strtol(select, &end, 10);
     if (number >= 0 && !*end && number >= count)
-        return fum_error_set(err, FUM_ERR_ARG, "no device %s; available: %s", fum_text_show(select).text, all);
+        return fum_error_set(err, FUM_ERR_ARG, "no device %s; available: %s", fum_text_show(select).text,
+                             all);
     int best = -1, refused = -1;
     for (int i = 0; i < count; i++) {
         bool match = any                        ? true

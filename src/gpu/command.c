@@ -87,8 +87,10 @@ static enum fum_result order(fum_command *c, const struct fum_access *accesses, 
     return fum_error_set(err, FUM_ERR_NOMEM, "%s: no host memory to record it", label);
 }
 
-// The window as the driver is given it: more than the kernel reads where that saves a compilation (see fum_padded_view).
-static struct fum_binding padded_binding(const struct fum_kernel *kernel, const struct fum_binding *bindings, int i) {
+// Returns the window to bind, larger than what the kernel reads where that saves a compilation (see
+// fum_padded_view).
+static struct fum_binding padded_binding(const struct fum_kernel *kernel, const struct fum_binding *bindings,
+                                         int i) {
     struct fum_binding b = bindings[i];
     const struct fum_device_info *info = &kernel->device->info;
     uint64_t padded = fum_padded_view(info, b.bytes);
@@ -135,7 +137,8 @@ enum fum_result fum_command_warm(fum_command *command, const fum_kernel *kernel,
     struct fum_binding bindings[FUM_MAX_BINDINGS];
     enum fum_result result = check_open(command, name, err);
     if (result) return result;
-    for (int i = 0; i < FUM_MAX_BINDINGS; i++) bindings[i] = (struct fum_binding){buffer, 0, buffer->bytes, true};
+    for (int i = 0; i < FUM_MAX_BINDINGS; i++)
+        bindings[i] = (struct fum_binding){buffer, 0, buffer->bytes, true};
     result = command->device->backend->dispatch(command, kernel, bindings, push, groups, name, err);
     if (result) command->failed = true;
     return result;

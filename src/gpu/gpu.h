@@ -31,11 +31,11 @@ static inline uint64_t fum_buffer_align(uint64_t bytes) {
     return (bytes + FUM_BUFFER_ALIGN - 1) / FUM_BUFFER_ALIGN * FUM_BUFFER_ALIGN;
 }
 
-// llvmpipe compiles a kernel anew for every combination of two traits of each texel buffer that it reads: whether the
-// whole buffer's size is a power of two, and whether bits 8 to 15 of the view's size are zero (it takes them for a mip
-// level). So on CPU devices no buffer and no view has either trait: returns what a view of `bytes` covers there, at most
-// FUM_VIEW_SLACK more. On other devices returns `bytes`.
+// llvmpipe compiles a kernel anew for every combination of two traits of each texel buffer that it reads:
+// whether the whole buffer's size is a power of two, and whether bits 8 to 15 of the view's size are zero (it
+// reads them as a mip level). So on CPU devices no buffer and no view has either trait.
 enum { FUM_VIEW_SLACK = 256 };
+// Returns how many bytes a view of `bytes` covers: on CPU devices up to FUM_VIEW_SLACK more, elsewhere `bytes`.
 uint64_t fum_padded_view(const struct fum_device_info *info, uint64_t bytes);
 
 // `label` is copied and named in errors. Contents are undefined at first.
@@ -106,7 +106,7 @@ enum fum_result fum_kernel_get(const fum_kernel **kernel, fum_device *device, co
 enum fum_result fum_kernel_get_all(const fum_kernel **kernels, fum_device *device, const struct fum_kernel_desc *descs,
                                    int count, struct fum_error *err);
 
-// Called on the calling thread with how much of a piece of work is done; false cancels it.
+// Reports how much of a piece of work is done, on the calling thread. A false return cancels the work.
 struct fum_progress {
     bool (*fn)(void *user, int done, int total);
     void *user;
@@ -121,16 +121,18 @@ struct fum_kernel_list {
 enum fum_result fum_kernel_get_list(fum_device *device, const struct fum_kernel_list *list, int *compiled,
                                     struct fum_error *err);
 
-// CPU drivers compile a kernel when it is first dispatched. Begins to have these compiled on a thread; sets *warming to
-// NULL if there is nothing to do. The device may be used meanwhile, but what is submitted then waits.
+// Starts a thread that makes a CPU driver compile these kernels, which it would else do at their first
+// dispatch. *warming becomes NULL if there is nothing to compile. The device may be used meanwhile, but what is
+// submitted then waits for the kernel that is being compiled.
 struct fum_warming;
-enum fum_result fum_warming_begin(struct fum_warming **warming, fum_device *device, const fum_kernel *const *kernels,
-                                  int count, struct fum_error *err);
-int fum_warming_count(const struct fum_warming *warming); // kernels that it compiles; warming may be NULL
-// Waits until all are compiled, reporting as they are, and sets *warming to NULL. progress may be NULL, and *warming.
+enum fum_result fum_warming_begin(struct fum_warming **warming, fum_device *device,
+                                  const fum_kernel *const *kernels, int count, struct fum_error *err);
+// Returns the number of kernels that it compiles. `warming` may be NULL.
+int fum_warming_count(const struct fum_warming *warming);
+// Waits until all are compiled, reports each, and sets *warming to NULL. `progress` and *warming may be NULL.
 enum fum_result fum_warming_end(struct fum_warming **warming, const struct fum_progress *progress,
                                 struct fum_error *err);
-// Ends it after the kernel that is being compiled. *warming may be NULL.
+// Stops after the kernel that is being compiled and sets *warming to NULL. *warming may be NULL.
 void fum_warming_stop(struct fum_warming **warming);
 
 // What the driver says of a kernel: stores up to `most` statistics and in *count how many. None where the driver knows no
@@ -159,8 +161,8 @@ void fum_command_destroy(fum_command **command);
 enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *kernel,
                                      const struct fum_binding *bindings, const uint32_t *push,
                                      const uint32_t groups[3], const char *label, struct fum_error *err);
-// Adds a dispatch of no workgroups, with the whole buffer at every binding: computes nothing, but drivers that compile
-// at first use compile the kernel.
+// Adds a dispatch of no workgroups, with the whole buffer at every binding: computes nothing, but drivers
+// that compile at first use compile the kernel.
 enum fum_result fum_command_warm(fum_command *command, const fum_kernel *kernel, fum_buffer *buffer,
                                  struct fum_error *err);
 enum fum_result fum_command_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,

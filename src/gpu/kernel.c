@@ -115,7 +115,7 @@ static void compile_some(struct work *work, bool reports) {
         if (!work->jobs[i].compile) continue;
         compile(work->device, &work->jobs[i]);
         int done = atomic_fetch_add(&work->done, 1) + 1;
-        // The end is reported when all threads have come to it.
+        // run_jobs reports the end, when all threads have finished.
         if (progress && done < work->to_compile && !progress->fn(progress->user, done, work->to_compile))
             atomic_store(&work->cancelled, true);
     }

@@ -62,7 +62,7 @@ static struct header make_header(const fum_device *device, const struct fum_tune
     return h;
 }
 
-// Why the file cannot be used; NULL: it can, and its choices are the device's now.
+// Takes the file's choices for the device. Returns NULL, or why the file cannot be used.
 static const char *take(fum_device *device, const char *file, size_t size) {
     struct fum_tuned items[FUM_MAX_TUNED];
     struct header h;
@@ -89,7 +89,8 @@ void fum_device_load_tuning(fum_device *device, const char *cache_dir) {
     device->tuning_path = fum_cache_path(&device->info, cache_dir, "tuning");
     if (!device->tuning_path || !fum_path_may_exist(device->tuning_path)) return;
     if (fum_file_read(device->tuning_path, most, &file, &bytes, &err)) {
-        fum_log(&device->log, FUM_LOG_WARN, "the tuning is ignored: %s; fumarole tune makes a new one", err.text);
+        fum_log(&device->log, FUM_LOG_WARN, "the tuning is ignored: %s; fumarole tune makes a new one",
+                err.text);
         return;
     }
     const char *why = take(device, file, bytes);

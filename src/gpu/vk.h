@@ -146,8 +146,8 @@ struct fum_vk *fum_vk_of(const fum_device *device);
 // VK() for every call that fills in a handle, a pointer or a count.
 #define VK_FILL(out, call) FUM_VK_TRY(FUM_VK_FILL(out, call), #call)
 
-// Calls Vulkan in an expression whose value is the call's result, and sets *out to 0 if the call fails. A failed call
-// leaves what it should have filled in undefined, so nothing may destroy or count it.
+// Calls Vulkan in an expression whose value is the call's result, and sets *out to 0 if the call fails. A
+// failed call leaves what it should have filled in undefined, so nothing may destroy or count it.
 #define FUM_VK_FILL(out, call) fum_vk_reset(out, sizeof *(out), (call))
 
 #define FUM_VK_TRY(call, text) \

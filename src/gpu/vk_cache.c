@@ -89,8 +89,8 @@ static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t
     return result;
 }
 
-// Copies the driver's cache. *data stays NULL if it is empty, too large to keep or there is no memory for a copy: a run
-// that ends for lack of memory says so itself. Free with fum_free.
+// Copies the driver's cache. *data stays NULL if it is empty, too large to keep or there is no memory for a
+// copy: a run that ends for lack of memory says so itself. Free with fum_free.
 static VkResult get_data(struct fum_vk *vk, uint8_t **data, size_t *bytes) {
     VkResult vr = VK_SUCCESS;
     VK_FILL(bytes, vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, bytes, NULL));

@@ -202,8 +202,8 @@ enum fum_result fum_vk_read_timestamp(fum_command *command, int index, uint64_t 
     struct fum_vk *vk = fum_vk_of(command->device);
     struct vk_command *c = command->impl;
     VkResult vr = VK_SUCCESS;
-    VK_FILL(ticks, vk->fn.vkGetQueryPoolResults(vk->device, c->queries, (uint32_t)index, 1, sizeof *ticks, ticks,
-                                                sizeof *ticks, VK_QUERY_RESULT_64_BIT));
+    VK_FILL(ticks, vk->fn.vkGetQueryPoolResults(vk->device, c->queries, (uint32_t)index, 1, sizeof *ticks,
+                                                ticks, sizeof *ticks, VK_QUERY_RESULT_64_BIT));
     if (vr == VK_NOT_READY)
         return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d read before the submission finished", command->label,
                              index);

@@ -220,8 +220,8 @@ enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysic
     if (vr >= 0 && k.count) {
         k.extensions = fum_calloc(k.count, sizeof *k.extensions);
         if (!k.extensions) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no host memory", info->name);
-        vr = FUM_VK_FILL(&k.count,
-                         instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, k.extensions));
+        vr = FUM_VK_FILL(
+            &k.count, instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, k.extensions));
     }
     if (vr < 0) {
         fum_free(k.extensions);

@@ -31,7 +31,8 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlag
 
 static bool has_extension(const char *layer, const char *name) {
     uint32_t count = 0;
-    if (FUM_VK_FILL(&count, vkEnumerateInstanceExtensionProperties(layer, &count, NULL)) < 0 || !count) return false;
+    if (FUM_VK_FILL(&count, vkEnumerateInstanceExtensionProperties(layer, &count, NULL)) < 0 || !count)
+        return false;
     VkExtensionProperties *list = fum_calloc(count, sizeof *list);
     bool found = false;
     if (list && FUM_VK_FILL(&count, vkEnumerateInstanceExtensionProperties(layer, &count, list)) >= 0)
@@ -105,8 +106,8 @@ static VkResult create_vk(struct fum_vk_instance *instance, bool validate) {
     if (vr || !load_functions(instance)) return vr ? vr : VK_ERROR_INCOMPATIBLE_DRIVER;
     messenger.pNext = NULL;
     if (validate && instance->CreateDebugUtilsMessengerEXT)
-        vr = FUM_VK_FILL(&instance->messenger, instance->CreateDebugUtilsMessengerEXT(instance->vk, &messenger, NULL,
-                                                                                     &instance->messenger));
+        vr = FUM_VK_FILL(&instance->messenger, instance->CreateDebugUtilsMessengerEXT(
+                                                   instance->vk, &messenger, NULL, &instance->messenger));
     return vr;
 }
 
@@ -154,7 +155,8 @@ enum fum_result fum_vk_instance_devices(const struct fum_vk_instance *instance, 
     uint32_t n = 0;
     VkResult vr = FUM_VK_FILL(&n, instance->EnumeratePhysicalDevices(instance->vk, &n, NULL));
     // The loader returns INITIALIZATION_FAILED if no driver finds a device that it supports.
-    if (vr < 0 && vr != VK_ERROR_INITIALIZATION_FAILED) return fum_vk_error(err, vr, "Vulkan", "listing devices");
+    if (vr < 0 && vr != VK_ERROR_INITIALIZATION_FAILED)
+        return fum_vk_error(err, vr, "Vulkan", "listing devices");
     if (!n) return fum_error_set(err, FUM_ERR_DEVICE, "no Vulkan device found; %s", no_driver_advice);
     VkPhysicalDevice *devices = fum_calloc(n, sizeof *devices);
     if (!devices) return fum_error_set(err, FUM_ERR_NOMEM, "no host memory to list %u devices", n);

@@ -1,5 +1,6 @@
-// Compiling ahead of first use. CPU drivers compile a kernel when it is first dispatched; a dispatch of no workgroups
-// makes them do so without computing anything. A thread does that, so that the caller can load weights meanwhile.
+// Compiles kernels ahead of their first use. CPU drivers compile a kernel when it is first dispatched; a
+// dispatch of no workgroups makes them do so without computing anything. A thread dispatches them, so that the
+// caller can load weights meanwhile.
 #include "gpu/backend.h"
 
 #include "base/alloc.h"
@@ -21,18 +22,18 @@ struct fum_warming {
     struct fum_error error;
 };
 
-// True for the first caller alone.
-static bool claim(fum_device *device, const fum_kernel *kernel) {
-    bool first = false;
+// Marks the kernel. True if that changes its mark, so that one caller alone compiles it.
+static bool mark(fum_device *device, const fum_kernel *kernel, bool warm) {
+    bool changed = false;
     pthread_mutex_lock(&device->lock);
     for (size_t i = 0; i < device->num_kernels; i++) {
         fum_kernel *k = device->kernels[i];
         if (k != kernel) continue;
-        first = !k->warm;
-        k->warm = true;
+        changed = k->warm != warm;
+        k->warm = warm;
     }
     pthread_mutex_unlock(&device->lock);
-    return first;
+    return changed;
 }
 
 static enum fum_result warm_one(struct fum_warming *w, const fum_kernel *kernel, struct fum_error *err) {
@@ -56,7 +57,7 @@ static void *run(void *user) {
     for (int i = 0; i < w->count && !result && !stopped; i++) {
         result = warm_one(w, w->kernels[i], &err);
         pthread_mutex_lock(&w->lock);
-        w->done = i + 1;
+        if (!result) w->done = i + 1;
         stopped = w->stop;
         pthread_cond_signal(&w->changed);
         pthread_mutex_unlock(&w->lock);
@@ -70,17 +71,21 @@ static void *run(void *user) {
     return NULL;
 }
 
+// Frees it. Kernels that were not compiled are left to the next warming.
 static void release(struct fum_warming *w) {
+    for (int i = w->done; i < w->count; i++) mark(w->device, w->kernels[i], false);
     fum_buffer_destroy(&w->buffer);
     fum_free(w->kernels);
     fum_free(w);
 }
 
-// Destroys what is half made. Kernels without a thread are compiled at first use.
+// Starts the thread. A failure leaves only the buffer, which release() destroys.
 static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
-    enum fum_result result = fum_buffer_create(&w->buffer, w->device, WARM_BYTES, FUM_BUFFER_DEVICE, "compile", err);
+    enum fum_result result =
+        fum_buffer_create(&w->buffer, w->device, WARM_BYTES, FUM_BUFFER_DEVICE, "compile", err);
     if (result) return result;
-    if (pthread_mutex_init(&w->lock, NULL)) return fum_error_set(err, FUM_ERR_NOMEM, "no lock to compile kernels");
+    if (pthread_mutex_init(&w->lock, NULL))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no lock to compile kernels");
     if (pthread_cond_init(&w->changed, NULL)) {
         pthread_mutex_destroy(&w->lock);
         return fum_error_set(err, FUM_ERR_NOMEM, "no lock to compile kernels");
@@ -91,8 +96,8 @@ static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
     return fum_error_set(err, FUM_ERR_NOMEM, "no thread to compile kernels");
 }
 
-enum fum_result fum_warming_begin(struct fum_warming **out, fum_device *device, const fum_kernel *const *kernels,
-                                  int count, struct fum_error *err) {
+enum fum_result fum_warming_begin(struct fum_warming **out, fum_device *device,
+                                  const fum_kernel *const *kernels, int count, struct fum_error *err) {
     *out = NULL;
     if (device->info.type != FUM_DEVICE_CPU || device->info.planning_only) return FUM_OK;
     struct fum_warming *w = fum_calloc(1, sizeof *w);
@@ -103,7 +108,7 @@ enum fum_result fum_warming_begin(struct fum_warming **out, fum_device *device, 
     }
     w->device = device;
     for (int i = 0; i < count; i++)
-        if (claim(device, kernels[i])) w->kernels[w->count++] = kernels[i];
+        if (mark(device, kernels[i], true)) w->kernels[w->count++] = kernels[i];
     enum fum_result result = w->count ? start(w, err) : FUM_OK;
     if (w->count && !result) *out = w;
     else release(w);
@@ -114,7 +119,7 @@ int fum_warming_count(const struct fum_warming *warming) {
     return warming ? warming->count : 0;
 }
 
-// True while there is something to wait for; *done then counts more kernels than before.
+// Waits until more than *done kernels are compiled, and counts them there. False if the thread has ended.
 static bool wait_for_more(struct fum_warming *w, int *done) {
     pthread_mutex_lock(&w->lock);
     while (w->done == *done && !w->ended) pthread_cond_wait(&w->changed, &w->lock);
@@ -147,7 +152,8 @@ enum fum_result fum_warming_end(struct fum_warming **warming, const struct fum_p
     pthread_mutex_destroy(&w->lock);
     enum fum_result result = w->result ? fum_error_set(err, w->result, "%s", w->error.text) : FUM_OK;
     if (!result && progress && !cancelled) cancelled = !progress->fn(progress->user, w->count, w->count);
-    if (!result && cancelled) result = fum_error_set(err, FUM_ERR_CANCELLED, "compiling kernels was cancelled");
+    if (!result && cancelled)
+        result = fum_error_set(err, FUM_ERR_CANCELLED, "compiling kernels was cancelled");
     release(w);
     return result;
 }

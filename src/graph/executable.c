@@ -31,10 +31,10 @@ struct fum_executable {
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
     bool *written;              // by tensor: inputs and states that hold a value
-    bool fed[FUM_STAGE_COUNT];  // everything that the stage reads is known to be written
+    bool fed[FUM_STAGE_COUNT];  // all inputs and states that the stage reads are written
     struct stage stages[FUM_STAGE_COUNT];
-    struct fum_warming *warming; // while it is being made; NULL: every kernel is compiled
-    int compiled;                // kernels
+    struct fum_warming *warming; // compiles kernels during creation; NULL afterwards
+    int compiled;                // number of kernels that creation compiled
     double compile_seconds, load_seconds;
 };
 
@@ -101,7 +101,8 @@ struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d) {
     return desc;
 }
 
-static enum fum_result make_kernels(fum_executable *exe, const struct fum_progress *progress, struct fum_error *err) {
+static enum fum_result make_kernels(fum_executable *exe, const struct fum_progress *progress,
+                                    struct fum_error *err) {
     const fum_plan *plan = exe->plan;
     int count = 0;
     exe->first_kernel = fum_calloc((size_t)plan->num_steps + 1, sizeof *exe->first_kernel);
@@ -124,7 +125,7 @@ static enum fum_result make_kernels(fum_executable *exe, const struct fum_progre
                                        plan->steps[s].node->name, d->shader, fum_dtype_name(d->dtype));
         }
     }
-    // Where drivers compile at first use, that is what takes the time and is reported.
+    // CPU drivers compile at first use: the warming takes the time and reports it.
     bool late = fum_device_get_info(exe->device)->type == FUM_DEVICE_CPU;
     const struct fum_kernel_list list = {descs, exe->kernels, count, late ? NULL : progress};
     if (!result) result = fum_kernel_get_list(exe->device, &list, &exe->compiled, err);
@@ -168,8 +169,8 @@ static enum fum_result record_step(fum_executable *exe, int s, fum_command *comm
     return FUM_OK;
 }
 
-// Returns the floating-point operations that a slow device of each kind surely finishes in a quarter of a second. CPU
-// devices have no watchdog: it is a fraction of a second there too, after which a cancel takes effect.
+// Returns the floating-point operations that a slow device of each kind surely finishes in a quarter of a
+// second. CPU devices have no watchdog; there it bounds how long a cancel takes.
 static double submission_flops(const struct fum_device_info *info) {
     switch (info->type) {
     case FUM_DEVICE_CPU: return 5e9;
@@ -253,7 +254,8 @@ static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) 
             room = params->room(params->user, fixed + missing, least);
         }
         if (room < least && room < fixed + missing)
-            return fum_error_set(err, FUM_ERR_NOMEM, "%s: needs at least %llu bytes of device memory, %llu are available",
+            return fum_error_set(err, FUM_ERR_NOMEM,
+                                 "%s: needs at least %llu bytes of device memory, %llu are available",
                                  exe->label, (unsigned long long)least, (unsigned long long)room);
         if (room < fixed + missing)
             return fum_stream_create(&exe->stream, exe->device, exe->weights, exe->graph, exe->plan, room - fixed, err);
@@ -269,7 +271,8 @@ static enum fum_result load_all(fum_executable *exe, struct fum_error *err) {
     return result;
 }
 
-static enum fum_result begin_kernels(fum_executable *exe, const struct fum_progress *progress, struct fum_error *err) {
+static enum fum_result begin_kernels(fum_executable *exe, const struct fum_progress *progress,
+                                     struct fum_error *err) {
     double start = fum_time_now();
     enum fum_result result = make_kernels(exe, progress, err);
     int late = fum_warming_count(exe->warming);
@@ -279,10 +282,11 @@ static enum fum_result begin_kernels(fum_executable *exe, const struct fum_progr
     return result;
 }
 
-// Loads weights while kernels compile, except where a budget may refuse: nothing is compiled in vain then.
+// Loads weights while kernels compile. A budget may refuse the weights, so they are loaded first then.
 static enum fum_result make_ready(fum_executable *exe, const struct fum_executable_params *params,
                                   struct fum_error *err) {
-    const struct fum_progress progress = {params ? params->on_compile : NULL, params ? params->user : NULL};
+    struct fum_progress progress = {0};
+    if (params) progress = (struct fum_progress){params->on_compile, params->user};
     const struct fum_progress *reported = progress.fn ? &progress : NULL;
     bool budget = exe->weights && fum_weights_get_params(exe->weights)->room;
     enum fum_result result = budget ? load_all(exe, err) : FUM_OK;
@@ -365,16 +369,21 @@ const fum_plan *fum_executable_plan(const fum_executable *executable) {
     return executable->plan;
 }
 
-// Refuses a stage that would read an input or state which was never written: its memory holds anything.
+// True if the tensor is read from memory that nothing has written yet. An empty tensor has none.
+static bool is_missing(const fum_executable *exe, const fum_tensor *t) {
+    bool external = t->kind == FUM_TENSOR_INPUT || t->kind == FUM_TENSOR_STATE;
+    return external && !exe->written[t->id] && fum_shape_count(&t->desc.shape);
+}
+
+// Refuses a stage that would read an input or state that was never written: its memory is undefined.
 static enum fum_result check_written(fum_executable *exe, enum fum_stage stage, struct fum_error *err) {
-    for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1] && !exe->fed[stage];
-         s++) {
-        const fum_tensor *node = exe->plan->steps[s].node;
+    const fum_plan *plan = exe->plan;
+    if (exe->fed[stage]) return FUM_OK;
+    for (int s = plan->stage_begin[stage]; s < plan->stage_begin[stage + 1]; s++) {
+        const fum_tensor *node = plan->steps[s].node;
         for (int i = 0; i < node->num_inputs; i++) {
             const fum_tensor *t = node->in[i] ? fum_tensor_root(node->in[i]) : NULL;
-            if (!t || (t->kind != FUM_TENSOR_INPUT && t->kind != FUM_TENSOR_STATE) || exe->written[t->id])
-                continue;
-            if (!fum_shape_count(&t->desc.shape)) continue;
+            if (!t || !is_missing(exe, t)) continue;
             return fum_error_set(err, FUM_ERR_ARG, "%s%s%s needs the input %s, which was never written",
                                  exe->label, *exe->label ? ": " : "", node->name, t->name);
         }
@@ -400,7 +409,8 @@ enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage,
                                       struct fum_error *err) {
     *ticket = 0;
     enum fum_result result = check_written(exe, stage, err);
-    for (int i = 0; i < exe->stages[stage].count && !result; i++) result = submit_one(exe, stage, i, ticket, err);
+    for (int i = 0; i < exe->stages[stage].count && !result; i++)
+        result = submit_one(exe, stage, i, ticket, err);
     return result;
 }
 
@@ -410,21 +420,25 @@ enum fum_result fum_executable_run(fum_executable *exe, enum fum_stage stage, st
     return result || !ticket ? result : fum_device_wait(exe->device, ticket, err);
 }
 
-// Submits the commands of a stage one ahead of the one that is waited for, so that a cancel is heard soon.
+// Keeps one command submitted beyond the one that it waits for, so that the device never idles and a cancel
+// takes effect soon.
 enum fum_result fum_executable_run_reported(fum_executable *exe, enum fum_stage stage,
                                             const struct fum_progress *progress, struct fum_error *err) {
     int count = exe->stages[stage].count;
     uint64_t before = 0, ticket = 0;
-    enum fum_result result = check_written(exe, stage, err), waited;
+    enum fum_result result = check_written(exe, stage, err);
     for (int i = 0; i < count && !result; i++) {
         before = ticket;
         result = submit_one(exe, stage, i, &ticket, err);
         if (!result && before) result = fum_device_wait(exe->device, before, err);
         if (!result && !progress->fn(progress->user, i, count))
-            result = fum_error_set(err, FUM_ERR_CANCELLED, "%s was cancelled", *exe->label ? exe->label : "the run");
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "%s was cancelled",
+                                   *exe->label ? exe->label : "the run");
     }
-    waited = ticket ? fum_device_wait(exe->device, ticket, result ? NULL : err) : FUM_OK;
-    return result ? result : waited;
+    if (!ticket) return result;
+    if (!result) return fum_device_wait(exe->device, ticket, err);
+    fum_device_wait(exe->device, ticket, NULL); // the first failure is the one to report
+    return result;
 }
 
 enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_stage stage, const char **node,

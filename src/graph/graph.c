@@ -180,7 +180,7 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
     return tensor_append(t);
 }
 
-// The names with a + between them, or NULL.
+// Joins the names by a +. Returns NULL without memory.
 static char *join_names(fum_graph *graph, const char *const *names, int count) {
     size_t size = 0, used = 0;
     for (int i = 0; i < count; i++) size += strlen(names[i]) + 1;
@@ -190,13 +190,14 @@ static char *join_names(fum_graph *graph, const char *const *names, int count) {
     return text;
 }
 
-fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count, struct fum_shape shape,
-                                   enum fum_pack pack) {
+fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
+                                   struct fum_shape shape, enum fum_pack pack) {
     if (graph->error.code) return NULL;
     const char **parts = fum_arena_alloc(graph->arena, (size_t)count, sizeof *parts);
     char *name = join_names(graph, names, count);
     bool kept = parts && name;
-    for (int i = 0; kept && i < count; i++) kept = (parts[i] = fum_arena_strdup(graph->arena, names[i])) != NULL;
+    for (int i = 0; kept && i < count; i++)
+        kept = (parts[i] = fum_arena_strdup(graph->arena, names[i])) != NULL;
     struct fum_shape stacked = {shape.rank + 1, {count}};
     memcpy(&stacked.dim[1], shape.dim, (size_t)shape.rank * sizeof shape.dim[0]);
     fum_tensor *t = kept ? fum_graph_weight(graph, name, stacked, pack) : NULL;

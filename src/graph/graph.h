@@ -28,8 +28,8 @@ struct fum_tensor {
     int num_inputs;
     const float *data; // of a constant
     enum fum_pack pack; // of a weight
-    const char *const *parts; // of a weight that holds several of the files', one after the other: their names
-    int num_parts;            // 0: it is one of the files'
+    const char *const *parts; // names of the files' tensors that a stacked weight holds, in order
+    int num_parts;            // number of them; 0: the weight is one tensor of the files
     bool window;        // set by the fuse pass: the bytes of in[0] from window_offset on, without work
     uint64_t window_offset;
     bool live;          // set by the prune pass: something that is read or kept depends on it
@@ -46,11 +46,11 @@ struct fum_graph {
     struct fum_error error; // the first failure of building; code FUM_OK: none
 };
 
-// Weights of the files that have the same shape, stacked into one of shape [count, …], so that one product can use them
-// all. Returns NULL after an error, as fum_graph_weight.
-fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count, struct fum_shape shape,
-                                   enum fum_pack pack);
-// How many tensors of the files a weight holds, and the i-th of them: name, shape and packing are its own.
+// Adds one weight of shape [count, …] that stacks tensors of the files, which all have the given shape, so that
+// one product can use them all. Returns NULL after an error, as fum_graph_weight.
+fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
+                                   struct fum_shape shape, enum fum_pack pack);
+// Returns how many tensors of the files a weight holds, and the i-th of them with its own name and shape.
 int fum_weight_parts(const fum_tensor *weight);
 fum_tensor fum_weight_part(const fum_tensor *weight, int i);
 

@@ -60,7 +60,8 @@ enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, c
     return FUM_OK;
 }
 
-static enum fum_result load_part(const fum_interp *interp, const fum_tensor *t, float *value, struct fum_error *err) {
+static enum fum_result load_part(const fum_interp *interp, const fum_tensor *t, float *value,
+                                 struct fum_error *err) {
     struct fum_view view;
     char why[256];
     if (!interp->source || !interp->source->find(interp->source->user, t->name, &view))

@@ -15,7 +15,7 @@
 enum { LINE = 64, RUN = 288, STRIDE = RUN + 8 };
 // Of a convolution's kernel in FUM_PACK_Q8.
 enum { MOST_TAPS = 9 };
-// Bytes of a file that are read at a time: no size from 256 KiB to 8 MiB is much faster than another.
+// Reads so many bytes of a file at a time. Sizes from 256 KiB to 8 MiB are about equally fast.
 enum { CHUNK_BYTES = 2 << 20 };
 
 bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, char *why,
@@ -241,12 +241,14 @@ static void pack_part(const struct fum_view *view, const struct part *p) {
     int64_t taps = shape->rank == 4 ? shape->dim[0] * shape->dim[1] : 1;
     if (p->pack == FUM_PACK_NONE) {
         for (int64_t r = 0; r < p->count; r++)
-            convert_run(p->dst + (size_t)r * row_bytes, p->type, view, (p->first + r) * p->columns, p->columns);
+            convert_run(p->dst + (size_t)r * row_bytes, p->type, view, (p->first + r) * p->columns,
+                        p->columns);
     } else if (p->pack == FUM_PACK_WINOGRAD) {
         struct winograd w = {shape->dim[0], shape->dim[1], p->columns, p->first, p->count, p->row_elements};
         winograd(view, &w, p->dst, p->type);
     } else if (p->pack == FUM_PACK_Q8) {
-        quantise_rows(view, taps, p->columns, p->first, p->count, (uint32_t *)(void *)p->dst, p->row_elements);
+        quantise_rows(view, taps, p->columns, p->first, p->count, (uint32_t *)(void *)p->dst,
+                      p->row_elements);
     } else {
         if (p->pack == FUM_PACK_LINEAR || !taps) taps = 1;
         struct block b = {taps, fum_shape_rows(shape) / taps, p->first, p->count, p->row_elements};
@@ -268,7 +270,7 @@ void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct
     pack_part(view, &part);
 }
 
-// The part of the weight that rows [first, first + count) of the file make.
+// Returns the part of the weight that rows [first, first + count) of the file make.
 static struct part part_of_file(const struct part *whole, int64_t first, int64_t count) {
     struct part part = *whole;
     size_t size = fum_dtype_size(whole->type);
@@ -282,8 +284,9 @@ static struct part part_of_file(const struct part *whole, int64_t first, int64_t
     return part;
 }
 
-enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape,
-                                const struct fum_pack_target *to, struct fum_error *err) {
+enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack,
+                                const struct fum_shape *shape, const struct fum_pack_target *to,
+                                struct fum_error *err) {
     int64_t rows = fum_shape_rows(shape), columns = fum_shape_channels(shape);
     struct part whole = {pack, shape, 0, rows, columns, to->data, to->type, to->row_elements};
     // Rows of the file are rows of the weight, or its columns.

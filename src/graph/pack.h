@@ -16,14 +16,15 @@ bool fum_pack_check(const struct fum_view *view, enum fum_pack pack, const struc
 void fum_pack_rows(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape, int64_t first,
                    int64_t count, void *dst, enum fum_dtype dst_type, int64_t row_elements);
 
-// Where a packed weight goes, as above.
+// Destination of a packed weight, laid out as fum_pack_rows does.
 struct fum_pack_target {
     void *data;
     enum fum_dtype type;
     int64_t row_elements;
 };
-// Writes all rows of the weight, of a view that may still be in its file, which is read in chunks.
-enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack, const struct fum_shape *shape,
-                                const struct fum_pack_target *to, struct fum_error *err);
+// Writes all rows of the weight. A view that is still in its file is read in chunks.
+enum fum_result fum_pack_tensor(const struct fum_view *view, enum fum_pack pack,
+                                const struct fum_shape *shape, const struct fum_pack_target *to,
+                                struct fum_error *err);
 
 #endif

@@ -248,7 +248,8 @@ static enum fum_result size_slots(fum_stream *st, uint64_t *room, struct fum_err
         st->num_slots = 1;
     }
     if (small + buffers * bytes > *room)
-        return fum_error_set(err, FUM_ERR_NOMEM, "%s: its weights need at least %llu bytes, %llu are available",
+        return fum_error_set(err, FUM_ERR_NOMEM,
+                             "%s: its weights need at least %llu bytes, %llu are available",
                              fum_weights_label(st->weights), (unsigned long long)(small + buffers * bytes),
                              (unsigned long long)*room);
     st->slot_bytes = bytes ? bytes : 16;

@@ -112,8 +112,8 @@ static enum fum_result flush(fum_unpacker *u, struct fum_error *err) {
 }
 
 // Adds a part: `part->bytes` bytes of the view from byte `from` on.
-static enum fum_result add(fum_unpacker *u, const struct part *part, const struct fum_view *view, uint64_t from,
-                           const char *name, struct fum_error *err) {
+static enum fum_result add(fum_unpacker *u, const struct part *part, const struct fum_view *view,
+                           uint64_t from, const char *name, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     if (u->num_parts == MAX_PARTS || u->used + part->bytes > FUM_UNPACK_BYTES) result = flush(u, err);
     if (!result && !u->where) {

@@ -119,13 +119,14 @@ static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct 
     struct fum_view view;
     void *copy = NULL;
     enum fum_result result = view_of(w, t, &view, err);
-    if (!result) result = fum_view_load(&view, fum_view_count(&view) * fum_dtype_size(view.dtype), &copy, err);
+    if (!result)
+        result = fum_view_load(&view, fum_view_count(&view) * fum_dtype_size(view.dtype), &copy, err);
     uint64_t row_bytes = fum_desc_row_bytes(&t->desc);
     int64_t rows = fum_shape_rows(&t->desc.shape);
     int64_t each = row_bytes ? (int64_t)(FUM_STAGING_BYTES / row_bytes) : rows;
     if (!result && each == 0)
-        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has rows of %llu bytes", w->label, t->name,
-                               (unsigned long long)row_bytes);
+        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has rows of %llu bytes", w->label,
+                               t->name, (unsigned long long)row_bytes);
     for (int64_t first = 0; first < rows && row_bytes && !result; first += each) {
         int64_t count = rows - first < each ? rows - first : each;
         void *where = NULL;
@@ -235,7 +236,8 @@ static void *load_thread(void *user) {
     return NULL;
 }
 
-// Returns how many threads prepare `bytes` of weights: one where the device unpacks them or there is little to do.
+// Returns how many threads prepare `bytes` of weights: one where the device unpacks them or there is little
+// to do.
 static int count_threads(const struct fum_weights_params *params, bool direct, uint64_t bytes) {
     if (!direct || bytes < THREADED_BYTES) return 1;
     if (params->threads > 0) return params->threads < MAX_THREADS ? params->threads : MAX_THREADS;

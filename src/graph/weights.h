@@ -35,9 +35,9 @@ enum fum_result fum_weights_load(fum_weights *weights, const fum_graph *graph, e
                                  const bool *skip, struct fum_error *err);
 // Device memory that fum_weights_load would take.
 uint64_t fum_weights_missing(const fum_weights *weights, const fum_graph *graph, enum fum_tensor_kind kind);
-// Writes one whole tensor, repacked and converted, to `where`: fum_desc_bytes of its description. The file is read
-// a few MiB at a time, so no more of it is ever resident. May be called on a thread of its own while nothing is
-// loaded.
+// Writes one whole tensor, repacked and converted, to `where`: fum_desc_bytes of its description. The file is
+// read a few MiB at a time, so no more of it is ever resident. May be called on a thread of its own while
+// nothing is loaded.
 enum fum_result fum_weights_write(const fum_weights *weights, const fum_tensor *tensor, void *where,
                                   struct fum_error *err);
 // Drops everything that was loaded. No executable may use it any more.

@@ -55,7 +55,7 @@ fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
     return fum_graph_weight(nn->graph, text, shape, pack);
 }
 
-// The weights "name.part" of several children, stacked.
+// Adds the weights "name.part" of several children as one stack.
 static fum_tensor *weight_stack(struct fum_nn *nn, const char *const *names, int count, const char *part,
                                 struct fum_shape shape, enum fum_pack pack) {
     char text[FUM_NN_STACK][FULL + 16];
@@ -138,7 +138,8 @@ fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, in
     return add_op(nn, "matmul", name, in, bias ? 3 : 2, NULL);
 }
 
-// True if results of one product for several weights can be used where they lie: each starts on any device's alignment.
+// True if the results of one product for several weights can be used in place: each starts at an offset that
+// every device can bind.
 static bool can_stack(const struct fum_nn *nn, const struct fum_shape *x, int64_t out) {
     int64_t row_bytes = (out + 3) / 4 * 4 * (int64_t)fum_dtype_size(nn->graph->storage);
     return x->rank == 3 && x->dim[0] * x->dim[1] * row_bytes % FUM_BUFFER_ALIGN == 0;
@@ -148,13 +149,16 @@ void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tenso
     struct fum_shape shape = fum_tensor_shape(x);
     int64_t rows = shape.dim[0] * shape.dim[1], k = fum_nn_channels(x);
     bool stacks = x && l->count > 1 && !l->apart && can_stack(nn, &shape, l->out);
-    for (int i = 0; i < l->count; i++) y[i] = stacks ? NULL : fum_nn_linear(nn, l->names[i], x, l->out, l->bias);
+    for (int i = 0; i < l->count; i++)
+        y[i] = stacks ? NULL : fum_nn_linear(nn, l->names[i], x, l->out, l->bias);
     if (!stacks) return;
     fum_tensor *in[4] = {fum_nn_reshape(nn, NULL, x, (struct fum_shape){3, {1, rows, k}})};
-    in[1] = weight_stack(nn, l->names, l->count, "weight", (struct fum_shape){2, {k, l->out}}, FUM_PACK_LINEAR);
+    in[1] =
+        weight_stack(nn, l->names, l->count, "weight", (struct fum_shape){2, {k, l->out}}, FUM_PACK_LINEAR);
     // A bias of each weight's own is a row for each batch.
     if (l->bias)
-        in[3] = weight_stack(nn, l->names, l->count, "bias", (struct fum_shape){2, {1, l->out}}, FUM_PACK_NONE);
+        in[3] =
+            weight_stack(nn, l->names, l->count, "bias", (struct fum_shape){2, {1, l->out}}, FUM_PACK_NONE);
     fum_tensor *all = add_op(nn, "matmul", NULL, in, l->bias ? 4 : 2, NULL);
     shape.dim[2] = l->out;
     for (int i = 0; i < l->count; i++)

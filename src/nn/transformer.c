@@ -8,8 +8,8 @@
 static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
     int64_t channels = fum_nn_channels(x);
     fum_tensor *from = a->context ? a->context : x, *qkv[3];
-    struct fum_nn_linears of_x = {.names = {a->q ? a->q : "to_q"}, .count = 1, .out = channels, .bias = a->bias,
-                                  .apart = a->apart};
+    struct fum_nn_linears of_x = {
+        .names = {a->q ? a->q : "to_q"}, .count = 1, .out = channels, .bias = a->bias, .apart = a->apart};
     struct fum_nn_linears of_from = {.names = {a->k ? a->k : "to_k", a->v ? a->v : "to_v"}, .count = 2,
                                      .out = channels, .bias = a->bias, .apart = a->apart};
     if (from == x) {

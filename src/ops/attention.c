@@ -206,9 +206,8 @@ bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dis
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
                      size_t why_size) {
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    bool whole = fum_attention_of(call).channels % 4 == 0;
-    return whole ? fum_attention_dispatch_whole(call, list, why, why_size)
-                 : fum_attention_dispatch_padded(call, list, why, why_size);
+    if (fum_attention_of(call).channels % 4) return fum_attention_dispatch_padded(call, list, why, why_size);
+    return fum_attention_dispatch_whole(call, list, why, why_size);
 }
 
 bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels, const struct fum_op_call *call,

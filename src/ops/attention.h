@@ -41,10 +41,11 @@ bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels, cons
                                const struct fum_attention *attention, struct fum_dispatches *list, char *why,
                                size_t why_size);
 
-// Adds the dispatches of a call by the first variant that serves it. Heads must be whole quads, the output not empty.
+// Adds the dispatches of a call by the first variant that serves it. Heads must be whole quads, the output
+// not empty.
 bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
                                   size_t why_size);
-// The same for heads of any size: by copies in scratch whose heads zeros pad to whole quads.
+// Does the same for heads of any size, with copies in scratch that pad each head with zeros to whole quads.
 bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
                                    size_t why_size);
 

@@ -193,7 +193,9 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
         d->bind[1] = d->bind[0];
     } else {
         if (g->x8_bytes) bind_quantised(d, g, x_first, &x_skip);
-        else fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], x_first, g->x_shared ? part->count : count, &x_skip);
+        else
+            fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], x_first,
+                          g->x_shared ? part->count : count, &x_skip);
         fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], window_w ? part->batch * w_rows : 0,
                       (window_w ? part->batches : g->w_batches) * w_rows, &w_skip);
     }

@@ -70,9 +70,9 @@ int64_t fum_gemm_weight_rows(const struct fum_gemm *g);
 // What the records of matmul and matmul_q8 have in common: settings, inputs, what passes may move into them.
 extern const struct fum_attr_def fum_matmul_attrs[];
 enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE };
-// Checks what the gate asks of a call whose output has all columns of w, and halves them. Without a gate: nothing.
 // True if one x [1, M, K] meets every batch of w [B, K, N], which gives [B, M, N].
 bool fum_matmul_shares_x(const struct fum_op_call *call);
+// Checks what the gate asks of a call whose output has all columns of w, and halves them. Without a gate: nothing.
 bool fum_matmul_infer_gate(struct fum_op_call *call, char *why, size_t why_size);
 bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call);
 double fum_matmul_flops(const struct fum_op_call *call);

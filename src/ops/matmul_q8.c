@@ -18,7 +18,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     bool shares = fum_matmul_shares_x(call);
     if (x->rank < 2 || (w->rank != 2 && !shares) || call->in[1].dtype != FUM_F32 || k % FUM_Q8_BLOCK ||
         w->dim[w->rank - 2] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS) {
-        snprintf(why, why_size, "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N], or several for one x");
+        snprintf(why, why_size,
+                 "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N], or a stack of such w for one x");
         return false;
     }
     call->out.shape = *x;
@@ -33,9 +34,18 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
     bool shares = fum_matmul_shares_x(call);
     int64_t batches = shares ? w->dim[0] : 1;
     return (struct fum_gemm){
-        .batches = batches, .rows = fum_shape_rows(x), .k = fum_shape_channels(x), .n = fum_shape_channels(w),
-        .w_batches = batches, .w_div = 1, .w_mod = batches, .x_shared = shares, .row_rows = x->dim[x->rank - 2], .q8 = true,
-        .act = (enum fum_act)call->attr[FUM_MATMUL_ACT], .scale = call->attr[FUM_MATMUL_SCALE],
+        .batches = batches,
+        .rows = fum_shape_rows(x),
+        .k = fum_shape_channels(x),
+        .n = fum_shape_channels(w),
+        .w_batches = batches,
+        .w_div = 1,
+        .w_mod = batches,
+        .x_shared = shares,
+        .row_rows = x->dim[x->rank - 2],
+        .q8 = true,
+        .act = (enum fum_act)call->attr[FUM_MATMUL_ACT],
+        .scale = call->attr[FUM_MATMUL_SCALE],
         .gate = (enum fum_act)call->attr[FUM_MATMUL_GATE],
     };
 }
@@ -59,7 +69,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     int64_t width = g.gate ? g.n / 2 : g.n;
     for (int64_t n = 0; n < width; n++) {
         for (int64_t row = 0; row < g.batches * g.rows; row++) {
-            const float *x = in[0] + row % g.rows * g.k, *w = in[1] + row / g.rows * fum_gemm_weight_rows(&g) * g.n;
+            const float *x = in[0] + row % g.rows * g.k,
+                        *w = in[1] + row / g.rows * fum_gemm_weight_rows(&g) * g.n;
             float v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
             if (g.gate) v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
             out[row * width + n] = v;

@@ -108,9 +108,11 @@ static enum fum_result read_weight(struct job *job, const char *norm, const char
     for (int i = 0; found && i < view.rank; i++) count *= view.dim[i];
     if (!found || count != channels)
         return fum_error_set(job->err, FUM_ERR_FORMAT, "vae: tensor %s %s", name,
-                             found ? "has another size than the model needs" : "is missing from the model's files");
+                             found ? "has another size than the model needs"
+                                   : "is missing from the model's files");
     void *copy = NULL;
-    enum fum_result result = fum_view_load(&view, (uint64_t)channels * fum_dtype_size(view.dtype), &copy, job->err);
+    enum fum_result result =
+        fum_view_load(&view, (uint64_t)channels * fum_dtype_size(view.dtype), &copy, job->err);
     if (!result) fum_convert_to_f32(values, view.data, view.dtype, (size_t)channels);
     if (!result) fum_view_scale(&view, 0, values, (size_t)channels);
     fum_free(copy);
@@ -416,8 +418,8 @@ enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int h
            pixels = factor * (size_t)height * factor * (size_t)width;
     if (!result && !bad[0]) result = to_values(&job, values, 3 * pixels);
     if (!result)
-        fum_log(pipe->params.log, FUM_LOG_INFO, "vae: %d passes over bands, activations at most %.1f MiB", count + 1,
-                (double)pipe->vae_stats.activation_bytes / (1 << 20));
+        fum_log(pipe->params.log, FUM_LOG_INFO, "vae: %d passes over bands, activations at most %.1f MiB",
+                count + 1, (double)pipe->vae_stats.activation_bytes / (1 << 20));
     sheet_free(&job.x);
     sheet_free(&job.input);
     moments_free(&job.moments);

@@ -116,8 +116,8 @@ static enum fum_result write_class(fum_pipeline *pipe, const struct fum_run *run
         rows[i] = table ? (int32_t)run->class_label : 0;
         times[i] = run->class_label;
     }
-    return table ? fum_executable_write_i32(d->g.exe, d->unet.class_labels, rows, batch, err)
-                 : fum_executable_write(d->g.exe, d->unet.class_labels, times, batch, err);
+    if (table) return fum_executable_write_i32(d->g.exe, d->unet.class_labels, rows, batch, err);
+    return fum_executable_write(d->g.exe, d->unet.class_labels, times, batch, err);
 }
 
 static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
@@ -230,7 +230,7 @@ static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run
 
 // ---- the loop ----
 
-// Inserts a value into a sorted list of so many.
+// Inserts a value into a sorted list of `count` values.
 static void insert(double *sorted, int count, double value) {
     int i = count;
     for (; i > 0 && sorted[i - 1] > value; i--) sorted[i] = sorted[i - 1];
@@ -264,14 +264,15 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
         if (done < steps) insert(seconds, done++, fum_time_now() - start);
         pipe->times.step = seconds[(done - 1) / 2];
         if (params->on_step && !params->on_step(params->user, first, eval->step + 1, steps))
-            result = fum_error_set(err, FUM_ERR_CANCELLED, "cancelled after step %d of %d", eval->step + 1, steps);
+            result =
+                fum_error_set(err, FUM_ERR_CANCELLED, "cancelled after step %d of %d", eval->step + 1, steps);
         start = fum_time_now();
     }
     return result;
 }
 
-enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents, bool *finite,
-                            struct fum_error *err) {
+enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents,
+                            bool *finite, struct fum_error *err) {
     struct fum_denoiser *d = &pipe->denoiser;
     int steps = run->program->steps;
     double *seconds = fum_alloc((size_t)steps + 1, sizeof *seconds);

@@ -11,7 +11,7 @@
 
 enum { MAX_COUNT = 100000, MAX_BATCH = FUM_MAX_BATCH };
 
-// Returns the multiple of `m` nearest to a side that is none, or too small or large.
+// Returns the valid side nearest to `side`: a multiple of `m` within the limits.
 static int nearest_side(int side, int m) {
     if (side < m) return m;
     return side > FUM_MAX_SIDE ? FUM_MAX_SIDE / m * m : (side + m / 2) / m * m;
@@ -31,8 +31,9 @@ static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run,
                                  nearest_side(sides[i], m));
     }
     if ((int64_t)run->width * run->height > FUM_MAX_PIXELS)
-        return fum_error_set(err, FUM_ERR_ARG, "width %d and height %d make %lld pixels; at most %d can be drawn",
-                             run->width, run->height, (long long)run->width * run->height, FUM_MAX_PIXELS);
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "width %d and height %d make %lld pixels; at most %d can be drawn", run->width,
+                             run->height, (long long)run->width * run->height, FUM_MAX_PIXELS);
     int factor = fum_vae_factor(&pipe->view->vae);
     run->latent_width = run->width / factor;
     run->latent_height = run->height / factor;
@@ -77,25 +78,27 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                 info->unknown_scheduler, info->sampler);
     enum fum_result result = fum_sample_create(&run->program, &sample, err);
     if (!result && p->eta != 0 && !run->program->takes_eta)
-        fum_log(pipe->params.log, FUM_LOG_WARN, "sampler %s does not use eta, which is ignored", run->program->sampler);
+        fum_log(pipe->params.log, FUM_LOG_WARN, "sampler %s does not use eta, which is ignored",
+                run->program->sampler);
     return result;
+}
+
+// True if the label is a row of the model's table of classes, or a number that it can embed.
+static bool is_class(const struct fum_unet_config *unet, float label) {
+    if (unet->class_embed != FUM_UNET_CLASS_TABLE) return isfinite(label);
+    return label >= 0 && label < (float)unet->class_count && label == floorf(label);
 }
 
 static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     const struct fum_unet_config *unet = &pipe->view->unet;
     const struct fum_generate_params *p = run->params;
+    bool has_classes = unet->class_embed != FUM_UNET_CLASS_NONE;
     run->class_label = p->class_label;
-    if (unet->class_embed == FUM_UNET_CLASS_NONE)
-        return p->has_class
-                   ? fum_error_set(err, FUM_ERR_ARG, "the model %s has no classes: leave --class out",
-                                   fum_model_get_info(pipe->model)->name)
-                   : FUM_OK;
-    bool table = unet->class_embed == FUM_UNET_CLASS_TABLE;
-    bool fits = table ? p->class_label >= 0 && p->class_label < (float)unet->class_count &&
-                            p->class_label == floorf(p->class_label)
-                      : isfinite(p->class_label);
-    if (p->has_class && fits) return FUM_OK;
-    if (!table)
+    if (!has_classes && p->has_class)
+        return fum_error_set(err, FUM_ERR_ARG, "the model %s has no classes: leave --class out",
+                             fum_model_get_info(pipe->model)->name);
+    if (!has_classes || (p->has_class && is_class(unet, p->class_label))) return FUM_OK;
+    if (unet->class_embed != FUM_UNET_CLASS_TABLE)
         return fum_error_set(err, FUM_ERR_ARG,
                              "the model embeds a number for its class: give one with --class");
     if (!p->has_class)
@@ -167,7 +170,7 @@ struct picture {
     uint8_t *rgb;
 };
 
-// A cancel that comes when the picture is complete is left to on_image.
+// Decodes a picture and reports on it. A cancel at the last report is ignored, since the picture is complete.
 static enum fum_result decode(fum_pipeline *pipe, const struct fum_run *run, const struct picture *picture,
                               struct fum_error *err) {
     pipe->run = run;
@@ -215,7 +218,7 @@ static bool is_known_prompt(const fum_model *model, const char *text) {
     return false;
 }
 
-// Warns about prompt grammar that other programs understand: here it is encoded as plain text.
+// Warns about prompt grammar of other programs, which is encoded as plain text here.
 static void warn_about_signs(const fum_pipeline *pipe, const struct fum_generate_params *params) {
     const char *texts[] = {params->prompt, params->negative};
     char list[200];
@@ -224,12 +227,12 @@ static void warn_about_signs(const fum_pipeline *pipe, const struct fum_generate
         if (texts[i] && !is_known_prompt(pipe->model, texts[i])) signs |= fum_prompt_signs(texts[i]);
     fum_prompt_signs_list(signs, list, sizeof list);
     if (signs)
-        fum_log(pipe->params.log, FUM_LOG_WARN, "prompt grammar is not supported yet, so it is read as plain text: %s",
-                list);
+        fum_log(pipe->params.log, FUM_LOG_WARN,
+                "prompt grammar is not supported yet, so it is read as plain text: %s", list);
 }
 
-// Encodes the prompts and makes everything ready that stays on the device: without a budget the decoder too, so that
-// what it lacks is found before the long work begins, and the time left is known.
+// Encodes the prompts and makes everything ready that stays on the device: without a budget the decoder too,
+// so that what it lacks is found before the long work begins, and the time left is known.
 static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
     struct fum_run_times *times = &pipe->times;
@@ -238,7 +241,8 @@ static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run, st
     enum fum_result result = fum_encode(pipe, p->prompt, p->negative, run->copies == 2, run->clip_skip, err);
     times->prompt = fum_time_now() - start - times->compile - times->load;
     if (!result) result = fum_denoise_prepare(pipe, run, err);
-    if (!result && !pipe->budget) result = fum_decode_prepare(pipe, run->latent_height, run->latent_width, err);
+    if (!result && !pipe->budget)
+        result = fum_decode_prepare(pipe, run->latent_height, run->latent_width, err);
     return result;
 }
 

@@ -1,4 +1,4 @@
-// The text that a picture carries: everything that changes it, in the words of A1111, which reads it back.
+// Writes the text that a picture carries: everything that changes it, with A1111's keys, so that A1111 reads it.
 #include "pipeline/pipeline.h"
 
 #include "io/image.h"
@@ -8,7 +8,7 @@
 
 enum { MAX_EXTRAS = 8, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
 
-// What A1111 has no field for, and eta, which it writes where it is not the sampler's own.
+// Holds what A1111 has no field for, and eta, which A1111 writes where it is not the sampler's default.
 struct extras {
     struct fum_image_extra pairs[MAX_EXTRAS];
     size_t count;
@@ -34,7 +34,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Weight type", pipe->params.weights == FUM_WEIGHTS_Q8_0 ? "q8_0" : NULL);
 }
 
-// The model's name without the ending of a weight file, as A1111 has it.
+// Returns the model's name without the extension of a weight file, as A1111 writes it.
 static const char *model_name(const fum_pipeline *pipe, char text[MAX_MODEL_NAME]) {
     static const char *const endings[] = {".safetensors", ".ckpt", ".gguf"};
     snprintf(text, MAX_MODEL_NAME, "%s", fum_model_get_info(pipe->model)->name);
@@ -47,7 +47,7 @@ static const char *model_name(const fum_pipeline *pipe, char text[MAX_MODEL_NAME
     return text;
 }
 
-// The picture that waits for the model's hash.
+// Names the picture that waits for the model's hash.
 struct waiting {
     const struct fum_generate_params *params;
     int image;

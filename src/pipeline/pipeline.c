@@ -19,17 +19,17 @@ static enum fum_dtype storage_of(const fum_device *device, enum fum_precision pr
     return info->storage16 && info->type != FUM_DEVICE_CPU ? FUM_F16 : FUM_F32;
 }
 
-// What checking a model's tensors found: the first that is not as the model needs it, and those that nothing
-// needs.
+enum { NAMED = 3 }; // unused tensors that the warning names
+
+// Counts a model's tensors that are missing or misshapen, and those that nothing uses.
 struct findings {
     int bad, unused;
-    char text[384];
-    char names[160]; // of the first unused ones
+    char text[384];  // describes the first bad one
+    char names[160]; // names the first unused ones
 };
 
 static void on_problem(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
                        const char *detail) {
-    enum { NAMED = 3 };
     struct findings *found = user;
     size_t used = strlen(found->names);
     if (problem == FUM_MODEL_UNMATCHED) {
@@ -54,7 +54,7 @@ static enum fum_result check_model(const fum_model *model, const struct fum_log 
     if (found.unused)
         fum_log(log, FUM_LOG_WARN, "%s: %d tensor%s not used: %s%s", fum_model_get_info(model)->path,
                 found.unused, found.unused == 1 ? " is" : "s are", found.names,
-                found.unused > 3 ? ", … (fumarole info lists them)" : "");
+                found.unused > NAMED ? ", … (fumarole info lists them)" : "");
     return result;
 }
 
@@ -124,7 +124,8 @@ static bool on_compile(void *user, int done, int total) {
 
 bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total) {
     const struct fum_generate_params *params = pipe->run ? pipe->run->params : NULL;
-    return !params || !params->on_work || params->on_work(params->user, FUM_WORK_DECODE, pipe->image, done, total);
+    return !params || !params->on_work ||
+           params->on_work(params->user, FUM_WORK_DECODE, pipe->image, done, total);
 }
 
 static void add_times(fum_pipeline *pipe, const fum_executable *exe) {
@@ -197,7 +198,8 @@ void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats 
         .compile_seconds = pipe->times.compile,
         .load_seconds = pipe->times.load,
         .prompt_seconds = pipe->times.prompt};
-    // Until then at the rate of the steps.
-    double step = pipe->unet_stats.flops[FUM_STAGE_LATENTS], decode = pipe->vae_stats.flops[FUM_STAGE_LATENTS];
+    // Before the first decoding, estimates its time from the steps' rate.
+    double step = pipe->unet_stats.flops[FUM_STAGE_LATENTS],
+           decode = pipe->vae_stats.flops[FUM_STAGE_LATENTS];
     if (stats->decode_seconds == 0 && step > 0) stats->decode_seconds = stats->step_seconds * decode / step;
 }

@@ -54,7 +54,7 @@ struct fum_decoder {
     fum_tensor *latents, *flag, *pixels;
 };
 
-// Where the time of the last run went, in seconds.
+// Seconds that the parts of the last run took, and the number of kernels that it compiled.
 struct fum_run_times {
     double step, decode, prompt, compile, load; // step: the median
     int kernels;
@@ -79,15 +79,15 @@ struct fum_pipeline {
     bool keep_unet;      // the decoder does beside it; what cannot evicts it all the same
     struct fum_executable_stats unet_stats, vae_stats; // of the last ones; they may have left the device since
     struct fum_run_times times;
-    const struct fum_run *run; // while one is decoded for its caller; NULL: nothing is reported
-    int image;                 // of it
+    const struct fum_run *run;   // run whose picture is being decoded; NULL: nothing is reported
+    int image;                   // index of that picture
     struct fum_model_hash *hash; // begun with the first picture; NULL for models without files
 };
 
-// Checks a graph of `part` that was built. What a sound model cannot build at this size is FUM_ERR_UNSUPPORTED,
-// not a wrong argument of the caller.
+// Checks a graph that was built for `part`. What a sound model cannot build at this size is
+// FUM_ERR_UNSUPPORTED, not a wrong argument of the caller.
 enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part, struct fum_error *err);
-// A callback of the run that is being decoded; true when it has none.
+// Reports to the run that is being decoded. False if it cancels, true if it has no callback.
 bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total);
 
 // Compiles `g->graph` with the part's weights, creating their store on first use.
@@ -110,7 +110,7 @@ struct fum_run {
     int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
     int count, batch, copies, clip_skip;
     float guidance;
-    float class_label; // of models with classes
+    float class_label; // used by models with classes
 };
 
 // Returns the text of a picture with this seed, freed with fum_free; NULL when memory is out.
@@ -131,12 +131,12 @@ enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int f
 enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first, const char **node,
                                      struct fum_error *err);
 
+// Makes the decoder of latents of this size ready, as fum_decode_values would.
+enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width, struct fum_error *err);
 // Decodes one picture's latents [height, width, channels] to 8-bit RGB. Retries in f32 when a narrower type overflows,
 // and goes by bands (bands.h) when the whole does not fit the device or the budget, or by overlapping tiles (tiles.h)
 // when the device's limits refuse those too; each is said in the log. fum_decode_values gives
 // [3 · height · width · factor²] values of about [-1, 1], before they are rounded.
-// Makes the decoder of such latents ready, as fum_decode_values would.
-enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width, struct fum_error *err);
 enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width, float *values,
                                   struct fum_error *err);
 enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width, uint8_t *pixels,

@@ -102,13 +102,13 @@ static enum fum_result read_switch(enum fum_switch *out, const cJSON *object, co
 // Notes a setting, and its value where that is what matters, among those that no sampler here follows.
 static void note_ignored(struct fum_sample_config *c, const char *key, const char *value) {
     size_t used = strlen(c->ignored);
+    const char *comma = used ? ", " : "";
     char shown[25] = "";
     if (value) fum_text_escape(shown, sizeof shown, value, strlen(value));
-    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%s", used ? ", " : "", key, value ? " " : "",
-             shown);
+    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%s", comma, key, value ? " " : "", shown);
 }
 
-// Text that must be one of `names` (ends in NULL); *out is its index plus one, 0 when it is another text.
+// Finds a text among `names`, which end in NULL. *out is its index plus one, or 0 if it is missing or another.
 static enum fum_result find_choice(int *out, const cJSON *object, const char *key, const char *const *names,
                                    struct fum_error *err) {
     const cJSON *value = given(object, key);
@@ -136,12 +136,12 @@ static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *obje
     static const char *const algorithms[] = {"dpmsolver++", "sde-dpmsolver++", "deis", NULL};
     static const char *const solvers[] = {"midpoint", "heun", "bh1", "bh2", "logrho", NULL};
     static const char *const curves[] = {"karras", "exponential", NULL};
-    static const char *const finals[] = {"zero", "sigma_min", NULL}, *const interpolations[] = {"linear",
-                                                                                                NULL};
+    static const char *const finals[] = {"zero", "sigma_min", NULL};
+    static const char *const interpolations[] = {"linear", NULL};
     const struct {
         const char *key;
         const char *const *names;
-        char *out; // NULL: nothing follows it but the one value that is always so
+        char *out; // NULL: every sampler does what the only name says
         size_t size;
     } texts[] = {
         {"variance_type", variances, c->variance_type, sizeof c->variance_type},
@@ -190,7 +190,7 @@ static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *ob
     if (result == FUM_OK) result = read_choice(&prediction, object, "prediction_type", predictions, err);
     if (result == FUM_OK) result = read_choice(&spacing, object, "timestep_spacing", spacings, err);
     if (result == FUM_OK) result = read_choice(&time_type, object, "timestep_type", time_types, err);
-    // diffusers heeds it for v-prediction alone: such a UNet was trained on logarithms of sigmas.
+    // diffusers uses it for v-prediction alone: such a UNet was trained on logarithms of sigmas.
     if (result == FUM_OK && time_type == 2 && prediction == FUM_PREDICT_V)
         result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
                                "scheduler_config.json: timestep_type \"continuous\" is not supported here");

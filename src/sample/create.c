@@ -1,4 +1,4 @@
-// The way from settings to a program.
+// Builds a sampler's program from settings.
 #include "sample/plan.h"
 
 #include "base/alloc.h"
@@ -23,8 +23,7 @@ static enum fum_result choose_sampler(struct fum_sample_plan *plan, const struct
     if (!plan->sampler)
         return fum_error_set(
             plan->err, FUM_ERR_UNSUPPORTED,
-            "the model's scheduler class %s is not known here: name a sampler, for instance euler "
-            "or dpm++2m",
+            "the model's scheduler class %s is not supported: name a sampler, for instance euler or dpm++2m",
             c->class_name);
     bool named_order = params->sampler && plan->sampler->order; // else the model's own settings decide
     plan->order = named_order ? plan->sampler->order : fum_sample_config_order(c);
@@ -37,7 +36,7 @@ static enum fum_result choose_sampler(struct fum_sample_plan *plan, const struct
     return FUM_OK;
 }
 
-// Takes the eta in force: the sampler's own unless one is given.
+// Chooses eta: the sampler's own unless one is given.
 static enum fum_result choose_eta(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
     if (!(params->eta <= FUM_MAX_ETA))
         return fum_error_set(plan->err, FUM_ERR_ARG, "eta %g is out of range: use 0 (no noise) to %g",
@@ -76,12 +75,18 @@ static enum fum_result choose_schedule(struct fum_sample_plan *plan, const struc
     return FUM_OK;
 }
 
-#define SET_WHOLE(field, otherwise) c->field = c->field ? c->field : d->field ? d->field : (otherwise)
-#define SET_REAL(field, otherwise)                                                                           \
-    c->field = !isnan(c->field) ? c->field : d->field != 0 ? d->field : (otherwise)
-#define SET_TEXT(field, otherwise)                                                                           \
+// Give an unset field the default of the sampler's class, or this one where the class has none.
+#define SET_WHOLE(field, common)                                                                             \
     do {                                                                                                     \
-        if (!c->field[0]) memcpy(c->field, otherwise, sizeof otherwise);                                     \
+        if (!c->field) c->field = d->field ? d->field : (common);                                            \
+    } while (0)
+#define SET_REAL(field, common)                                                                              \
+    do {                                                                                                     \
+        if (isnan(c->field)) c->field = d->field != 0 ? d->field : (common);                                 \
+    } while (0)
+#define SET_TEXT(field, common)                                                                              \
+    do {                                                                                                     \
+        if (!c->field[0]) memcpy(c->field, common, sizeof common);                                           \
     } while (0)
 
 // Gives every unset setting the default of the sampler's class.
@@ -113,7 +118,7 @@ static void fill_defaults(struct fum_sample_plan *plan) {
         SET_REAL(sigma_data, 0.5);
         SET_REAL(rho, 7);
     }
-    // What diffusers does with the solver_type of another family: it takes its own default.
+    // As in diffusers, the solver_type of another family counts as unset.
     bool unipc = plan->sampler->build == fum_build_unipc;
     if (unipc && strcmp(c->solver_type, "bh1") != 0) memcpy(c->solver_type, "bh2", sizeof "bh2");
     if (!unipc && strcmp(c->solver_type, "heun") != 0) memcpy(c->solver_type, "midpoint", sizeof "midpoint");
@@ -152,8 +157,8 @@ static enum fum_result check_config(struct fum_sample_plan *plan) {
     return plan->edm ? check_edm(plan) : FUM_OK;
 }
 
-// Where slot 0 starts, for the spaces in which that follows from the schedule; time-space builders do it
-// themselves.
+// Sets the scales of slot 0's first value where they follow from the schedule. Builders of FUM_SPACE_TIME set
+// their own.
 static void set_start(struct fum_sample_plan *plan, bool image) {
     struct fum_sample_program *p = plan->program;
     double sigma = plan->sigma[plan->start];
@@ -183,7 +188,7 @@ static bool coefficients_are_finite(const struct fum_sample_program *p) {
     return good;
 }
 
-// A coefficient that is not finite means that the combination has no meaning at some timestep.
+// Refuses non-finite coefficients: the combination has no meaning at some timestep.
 static enum fum_result check_finite(struct fum_sample_plan *plan) {
     const struct fum_sample_program *p = plan->program;
     const char *sampler = plan->sampler->name, *schedule = fum_schedule_name(plan->schedule);
@@ -213,7 +218,7 @@ static void set_final_sigma(struct fum_sample_plan *plan) {
         s->final_repeats && curve ? plan->sigma[plan->steps - 1] : plan->train_sigma[0];
 }
 
-// Fills what a program says about itself.
+// Fills in the names and settings that describe the program.
 static void describe(struct fum_sample_plan *plan) {
     struct fum_sample_program *p = plan->program;
     bool timesteps = plan->sampler->space == FUM_SPACE_TIME; // A1111 has no schedule for these

@@ -35,7 +35,7 @@ static void start_at(struct fum_sample_plan *plan) {
 }
 
 // Song et al. (2021), equation 12. With clip_sample the noise direction still comes from the x0 before the
-// clamp, as in diffusers unless use_clipped_model_output is asked for.
+// clamp, as in diffusers unless use_clipped_model_output is set.
 bool fum_build_ddim(struct fum_sample_plan *plan) {
     if (!check_times(plan) || !fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
     start_at(plan);

@@ -44,9 +44,9 @@ static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int
         if (order == 3) {
             double h1 = point_of(plan, plan->sigma[i - 1]).lambda - point_of(plan, plan->sigma[i - 2]).lambda,
                    r1 = h1 / h;
+            d2 = -t.alpha * ((decay - 1 + g) / (g * g) - 0.5);
             // diffusers subtracts 0.5 in its SDE where k-diffusion, the reference for other etas, adds it.
-            d2 = plan->sde && eta == 1 ? t.alpha * ((phi - g) / (g * g) - 0.5)
-                                       : -t.alpha * ((decay - 1 + g) / (g * g) - 0.5);
+            if (plan->sde && eta == 1) d2 = t.alpha * ((phi - g) / (g * g) - 0.5);
             w1 = d1 * (1 + r0 / (r0 + r1)) + d2 / (r0 + r1);
             w2 = -d1 * r0 / (r0 + r1) - d2 / (r0 + r1);
             row[1] += w2 / r1;

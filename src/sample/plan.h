@@ -35,10 +35,10 @@ struct fum_sampler {
     enum fum_sample_space space;
     bool (*build)(struct fum_sample_plan *plan);
     struct fum_sample_config defaults; // only what differs from the common defaults; the rest unset (zero)
-    bool rescales;                     // the class knows rescale_betas_zero_snr
-    bool flags;                        // the class knows use_karras_sigmas and its like
-    bool sigma_ends;                   // the class knows sigma_min and sigma_max
-    bool final_sigma;                  // the class knows final_sigmas_type
+    bool rescales;                     // the class has rescale_betas_zero_snr
+    bool flags;                        // the class has use_karras_sigmas and its like
+    bool sigma_ends;                   // the class has sigma_min and sigma_max
+    bool final_sigma;                  // the class has final_sigmas_type
     bool final_repeats; // its sigma_min is the last sigma of a curve, not of the training schedule
     bool rounds_karras; // karras timesteps are rounded to whole numbers
     bool takes_eta;     // eta changes the result
@@ -84,7 +84,7 @@ double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, boo
 // special.c: the quantile of the Beta(a, b) distribution.
 double fum_beta_quantile(double p, double a, double b);
 
-// table.c: the record of a name, NULL when there is none; the second for a model with EDM's noise levels.
+// table.c: return the record of a name or NULL. The second is for models with EDM's noise levels.
 const struct fum_sampler *fum_sampler_find(const char *name);
 const struct fum_sampler *fum_sampler_find_edm(const char *name);
 // Returns the record that stands for the settings' class; NULL when there is none.
@@ -93,8 +93,9 @@ bool fum_sampler_runs_on(const struct fum_sampler *sampler, int schedule);
 // Returns the schedule of that name, -1 when there is none; and A1111's name for it.
 int fum_schedule_find(const char *name);
 const char *fum_schedule_label(enum fum_schedule schedule);
-// True if the settings' class has EDM's noise levels; the solver order of the settings or its default.
+// True if the settings' class has EDM's noise levels.
 bool fum_sample_config_edm(const struct fum_sample_config *config);
+// Returns the solver order of the settings, or its default.
 int fum_sample_config_order(const struct fum_sample_config *config);
 
 // plan.c: the builder's side.

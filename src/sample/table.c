@@ -1,4 +1,4 @@
-// The samplers and schedules, by name and by diffusers' classes.
+// Lists the samplers and schedules, and finds them by name and by diffusers' class.
 #include "sample/plan.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static const struct fum_sampler samplers[] = {
      .rescales = true},
 };
 
-// What stands for samplers of training timesteps on EDM's noise levels, where the same steps are Euler's:
+// Replaces samplers of training timesteps on EDM's noise levels, where the same steps are Euler's:
 // DDIM's noise is eta times the ancestral one, and DDPM's is all of it.
 static const struct fum_sampler edm_samplers[] = {
     {"ddim", "DDIM", "DDIMScheduler", FUM_SPACE_SIGMA, fum_build_euler_a, .takes_eta = true},
@@ -134,7 +134,7 @@ const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *c
         if (samplers[i].class_name && strcmp(samplers[i].class_name, c->class_name) == 0)
             found = &samplers[i];
     if (!found || !found->order) return found;
-    const struct fum_sampler *nearest = NULL; // of the dpm++ family; the settings keep their own order
+    const struct fum_sampler *nearest = NULL; // record of the dpm++ family; the settings keep their own order
     for (size_t i = 0; i < SAMPLER_COUNT; i++) {
         if (!samplers[i].order || samplers[i].sde != adds_noise(c)) continue;
         if (!nearest || samplers[i].order == fum_sample_config_order(c)) nearest = &samplers[i];
