@@ -52,7 +52,8 @@ void main() {
     batch = min(rest / tiles_n, batches - 1u);
 
     uint x_at[ROWS], col[COLS];
-    for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (x_batch(batch) * rows + min(tile_row(tile_m, r), rows - 1u)) * kq;
+    uint x_row = x_batch(batch) * rows;
+    for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (x_row + min(tile_row(tile_m, r), rows - 1u)) * kq;
     for (uint c = 0u; c < COLS; c++) col[c] = block_col(tile_n, c);
     uint w_at = w_skip + w_batch(batch) * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
 

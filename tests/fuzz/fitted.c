@@ -187,7 +187,7 @@ static void write_signs(void) {
     }
 }
 
-// Writes the weights that the part's graph asks for; false: too large.
+// Writes the weights that the part's graph uses. False if they are too large.
 static bool write_weights(const fum_model *model, const char *part, struct choices *c,
                           const struct fitted_params *params) {
     static const enum fum_dtype types[] = {FUM_F32, FUM_F32, FUM_F16, FUM_BF16};
@@ -230,10 +230,22 @@ static const char *write_folder(struct choices *c, const struct fitted_params *p
     return fits ? fitted_root : NULL;
 }
 
-const char *fitted_write(struct choices *c, const struct fitted_params *params) {
+// Returns the path of the model, valid until the next call, or NULL if it is too large.
+static const char *write_model(struct choices *c, const struct fitted_params *params) {
     make_root();
     fitted_counts.made++;
     return one_in(c, 16) ? fitted_write_file(c, params) : write_folder(c, params);
+}
+
+fum_model *fitted_open(struct choices *c, const struct fitted_params *params) {
+    const char *path = write_model(c, params);
+    fum_model *model = NULL;
+    struct fum_error err = {0};
+    if (!path) return NULL;
+    enum fum_result result = fum_model_open(&model, &(struct fum_model_params){.path = path}, &err);
+    fitted_expect_model(result, &err);
+    fitted_counts.opened += !result;
+    return model;
 }
 
 void fitted_expect(enum fum_result result, const struct fum_error *err) {

@@ -12,9 +12,10 @@ struct fitted_params {
     uint64_t max_bytes; // of a weight file; larger models are not made
 };
 
-// Writes a model below a folder of this process, in memory where the system has such a place, and returns its
-// path: a diffusers folder or a single file. NULL: too large. The path stays valid until the next call.
-const char *fitted_write(struct choices *c, const struct fitted_params *params);
+// Writes a model, a diffusers folder or a single file, and opens it. It lies in a folder of this process, in
+// memory where the system has such a place. Returns NULL if it is too large or does not open, which must be the
+// model's fault.
+fum_model *fitted_open(struct choices *c, const struct fitted_params *params);
 
 // What became of the models, printed when the process ends.
 struct fitted_counts {

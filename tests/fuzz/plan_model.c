@@ -99,14 +99,8 @@ static void plan(const fum_model *model, struct choices *c) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct choices c = {data, size, 0};
-    const char *path = fitted_write(&c, &(struct fitted_params){.max_bytes = UINT64_C(1) << 34});
-    fum_model *model = NULL;
-    struct fum_error err = {0};
-    if (!path) return 0;
-    enum fum_result result = fum_model_open(&model, &(struct fum_model_params){.path = path}, &err);
-    fitted_expect_model(result, &err);
-    fitted_counts.opened += !result;
-    if (!result) plan(model, &c);
+    fum_model *model = fitted_open(&c, &(struct fitted_params){.max_bytes = UINT64_C(1) << 34});
+    if (model) plan(model, &c);
     fum_model_destroy(&model);
     return 0;
 }

@@ -74,6 +74,10 @@ static void test_warming(void **state) {
     ok(fum_warming_begin(&warming, device, kernels, COUNT, &err), &err);
     assert_int_equal(fum_warming_count(warming), cpu ? 2 : 0); // the other two are compiled
     assert_int_equal(fum_warming_end(&warming, &progress, &err), cpu ? FUM_ERR_CANCELLED : FUM_OK);
+    // What the cancel left out, which depends on the thread's speed, is compiled the next time.
+    ok(fum_warming_begin(&warming, device, kernels, COUNT, &err), &err);
+    assert_true(fum_warming_count(warming) <= 1);
+    ok(fum_warming_end(&warming, NULL, &err), &err);
     ok(fum_warming_begin(&warming, device, kernels, COUNT, &err), &err);
     assert_null(warming);
     fum_warming_stop(&warming);
