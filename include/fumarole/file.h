@@ -30,11 +30,12 @@ FUM_API void fum_file_abort(fum_file_writer **writer);
 FUM_API enum fum_result fum_file_save(const char *path, const void *data, size_t bytes,
                                       struct fum_error *err);
 
-// Checks that fum_file_begin will succeed, before the work whose result is to be written. Leaves nothing behind.
+// Checks that fum_file_begin will succeed, before the work whose result is to be written. Leaves nothing
+// behind.
 FUM_API enum fum_result fum_file_check(const char *path, struct fum_error *err);
 
-// Removes the unfinished files that programs left when they were killed from the folder of `path`. One that another
-// program may still be writing stays.
+// Removes the unfinished files that programs left when they were killed from the folder of `path`. One that
+// another program may still be writing stays.
 FUM_API void fum_file_clean(const char *path);
 
 // What a path leads to; links are followed.

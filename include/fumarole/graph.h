@@ -102,7 +102,8 @@ struct fum_executable_params {
     const char *label; // what the graph is, for traces and errors ("unet"); NULL: nothing said
     // Gets the graph as text after each pass, and as Graphviz at the end; NULL: nobody asks.
     void (*dump)(void *user, const char *pass, const char *text, const char *dot);
-    // Called with how many of the kernels that must be compiled are done, first with 0; false cancels. May be NULL.
+    // Called with how many of the kernels that must be compiled are done, first with 0; false cancels. May be
+    // NULL.
     bool (*on_compile)(void *user, int done, int total);
     void *user;
 };

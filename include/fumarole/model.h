@@ -36,8 +36,8 @@ struct fum_model_info {
     const char *license, *origin;
     const char *prediction;  // "epsilon", "v_prediction", "sample"
     const char *sampler;     // the default
-    // The scheduler class of the model's files if no sampler here stands for it, and `sampler` therefore is the family's;
-    // else NULL.
+    // The scheduler class of the model's files if no sampler here stands for it, and `sampler` therefore is
+    // the family's; else NULL.
     const char *unknown_scheduler;
     int width, height;       // default, in pixels
     int size_multiple;       // width and height must be multiples of it
@@ -52,12 +52,13 @@ struct fum_model_info {
 FUM_API const struct fum_model_info *fum_model_get_info(const fum_model *model);
 // The index-th known prompt; NULL past the last.
 FUM_API const char *fum_model_prompt(const fum_model *model, int index);
-// Stores up to `capacity` prompts to try when the model lists its prompts and knows no word of `prompt`: those with words
-// of the same stem or nearly the same spelling. They are the model's strings. Returns how many; 0: nothing is similar.
+// Stores up to `capacity` prompts to try when the model lists its prompts and knows no word of `prompt`:
+// those with words of the same stem or nearly the same spelling. They are the model's strings. Returns how
+// many; 0: nothing is similar.
 FUM_API int fum_model_suggest(const fum_model *model, const char *prompt, const char **suggestions, int capacity);
-// Writes the words of `prompt` that the model never saw, separated by commas, when they are most of it. Returns how many
-// there are. 0: most are known, the model lists nothing, or the prompt is one or two words like none of its own. `size`
-// is at least FUM_MODEL_UNKNOWN_BYTES; a longer list ends in "…".
+// Writes the words of `prompt` that the model never saw, separated by commas, when they are most of it.
+// Returns how many there are. 0: most are known, the model lists nothing, or the prompt is one or two words
+// like none of its own. `size` is at least FUM_MODEL_UNKNOWN_BYTES; a longer list ends in "…".
 #define FUM_MODEL_UNKNOWN_BYTES 64
 FUM_API int fum_model_unknown_words(const fum_model *model, const char *prompt, char *list, size_t size);
 

@@ -44,8 +44,8 @@ struct fum_pipeline_params {
     // Progress of loading, in bytes, from the start (done 0, or what was there before) to done == total; `part` is
     // "unet" and the like. false cancels. May be NULL.
     bool (*on_load)(void *user, const char *part, uint64_t done, uint64_t total);
-    // Progress of compiling the kernels of a part, from 0 to done == total; a part that needs no new ones has none.
-    // Where weights are loaded at the same time, those are reported first. false cancels. May be NULL.
+    // Progress of compiling the kernels of a part, from 0 to done == total; a part that needs no new ones has
+    // none. Where weights are loaded at the same time, those are reported first. false cancels. May be NULL.
     bool (*on_compile)(void *user, const char *part, int done, int total);
     // The graphs as text and Graphviz after each pass (`part` as above); may be NULL.
     void (*on_graph)(void *user, const char *part, const char *pass, const char *text, const char *dot);
@@ -84,8 +84,8 @@ struct fum_generate_params {
     // does a time.
     bool has_class;
     float class_label;
-    float eta;            // share of the noise that a sampler adds back, at most FUM_MAX_ETA; 0: the sampler's own;
-                          // below 0: none
+    float eta; // share of the noise that a sampler adds back, at most FUM_MAX_ETA; 0: the sampler's own;
+               // below 0: none
     uint64_t seed;
     int count;            // pictures, with seeds seed, seed + 1, …; 0: 1
     int batch;            // pictures per evaluation; 0: 1. Results do not depend on it
@@ -98,8 +98,8 @@ struct fum_generate_params {
 
     // After every step; false cancels. Steps count from 1. May be NULL.
     bool (*on_step)(void *user, int image, int step, int steps);
-    // Inside a step and a decoding, where a device is slow enough for these to be cut into pieces, and at a decoding's
-    // start and end: `done` pieces of `total`. false cancels. May be NULL.
+    // Inside a step and a decoding, where a device is slow enough for these to be cut into pieces, and at a
+    // decoding's start and end: `done` pieces of `total`. false cancels. May be NULL.
     bool (*on_work)(void *user, enum fum_work work, int image, int done, int total);
     // For every finished picture; false stops before the next. Required.
     bool (*on_image)(void *user, const struct fum_image *image);
@@ -122,12 +122,13 @@ FUM_API void fum_noise_free(float **noise);
 FUM_API enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4],
                                          struct fum_error *err);
 
-// What the last generate cost, or has cost so far when read in one of its callbacks; all zero before the first.
+// What the last generate cost, or has cost so far when read in one of its callbacks; all zero before the
+// first.
 struct fum_pipeline_stats {
     struct fum_executable_stats unet, vae; // of one evaluation
     uint64_t memory_peak;   // device memory, bytes, with what transfers may take
     double step_seconds;    // median of the steps; loading and compiling are not in it
-    double decode_seconds;  // of one picture, without loading and compiling; an estimate until one was decoded
+    double decode_seconds; // of one picture, without loading and compiling; an estimate until one was decoded
     int kernels;            // compiled
     double compile_seconds; // spent waiting for them
     double load_seconds;    // spent loading weights

@@ -40,10 +40,10 @@ FUM_API enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer, const ch
 // where they are there.
 FUM_API enum fum_result fum_tokenizer_load_dir(fum_tokenizer **tokenizer, const char *dir,
                                                struct fum_error *err);
-// Loads the 49,408-piece CLIP vocabulary for checkpoints that carry none, from bpe_simple_vocab_16e6.txt, which the
-// installed fumarole-clip-vocab (scripts/clip-vocab in the sources) fetches. `path` NULL looks at $FUMAROLE_CLIP_VOCAB (the file, or its folder), then in
-// the user's data folder, then where fumarole was installed; FUM_ERR_IO says how to get it. `params` may be
-// NULL.
+// Loads the 49,408-piece CLIP vocabulary for checkpoints that carry none, from bpe_simple_vocab_16e6.txt,
+// which the installed fumarole-clip-vocab (scripts/clip-vocab in the sources) fetches. `path` NULL looks at
+// $FUMAROLE_CLIP_VOCAB (the file, or its folder), then in the user's data folder, then where fumarole was
+// installed; FUM_ERR_IO says how to get it. `params` may be NULL.
 FUM_API enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *path,
                                                 const struct fum_tokenizer_params *params,
                                                 struct fum_error *err);

@@ -1,5 +1,5 @@
-// Files: read at any place, written whole. file_posix.c, file_write_posix.c and file_windows.c are the only code of the
-// library that knows the operating system's file calls.
+// Files: read at any place, written whole. file_posix.c, file_write_posix.c and file_windows.c are the only
+// code of the library that knows the operating system's file calls.
 #ifndef FUM_BASE_FILE_H
 #define FUM_BASE_FILE_H
 
@@ -14,7 +14,8 @@ struct fum_file;
 enum fum_result fum_file_open(struct fum_file **file, const char *path, struct fum_error *err);
 void fum_file_close(struct fum_file **file);
 uint64_t fum_file_size(const struct fum_file *file); // when it was opened
-// Which file it is and when it last changed, as the system counts both: differs after every write and replacement.
+// Which file it is and when it last changed, as the system counts both: differs after every write and
+// replacement.
 struct fum_file_stamp {
     uint64_t device, file, size;
     int64_t modified;
@@ -28,9 +29,9 @@ enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, u
 enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes,
                               struct fum_error *err);
 
-// fum_file_begin for a file of the program's own, such as a cache, that the user did not name: whatever has its
-// name except a folder is replaced. Follows no link and opens no pipe, since others may be able to put them
-// there.
+// fum_file_begin for a file of the program's own, such as a cache, that the user did not name: whatever has
+// its name except a folder is replaced. Follows no link and opens no pipe, since others may be able to put
+// them there.
 enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path, struct fum_error *err);
 
 // True if a file or folder may have this name: also when that cannot be found out, so that opening it reports

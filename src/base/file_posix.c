@@ -56,7 +56,8 @@ enum fum_result fum_file_open(struct fum_file **file, const char *path, struct f
     }
     if ((result = check_regular(&st, path, err))) goto error;
     f->size = (uint64_t)st.st_size;
-    f->stamp = (struct fum_file_stamp){(uint64_t)st.st_dev, (uint64_t)st.st_ino, f->size, (int64_t)st.st_mtime};
+    f->stamp =
+        (struct fum_file_stamp){(uint64_t)st.st_dev, (uint64_t)st.st_ino, f->size, (int64_t)st.st_mtime};
     return FUM_OK;
 error:
     fum_file_close(file);

@@ -26,8 +26,8 @@ static enum fum_result io_error(struct fum_error *err, const char *doing, const 
     wchar_t wide[160];
     char text[480] = "";
     DWORD code = GetLastError();
-    DWORD units = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, code, 0, wide,
-                                 sizeof wide / sizeof *wide, NULL);
+    DWORD units = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, code, 0,
+                                 wide, sizeof wide / sizeof *wide, NULL);
     while (units && (wide[units - 1] <= L' ' || wide[units - 1] == L'.')) units--;
     int bytes = WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, text, sizeof text - 1, NULL, NULL);
     text[bytes > 0 ? bytes : 0] = 0;
@@ -68,15 +68,16 @@ struct fum_file {
 static HANDLE open_to_read(const char *path) {
     wchar_t *wide = widen(path);
     if (!wide) return INVALID_HANDLE_VALUE;
-    HANDLE handle = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
-                                OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL); // folders too
+    HANDLE handle = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                                NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL); // folders too
     fum_free(wide);
     return handle;
 }
 
 static enum fum_file_kind kind_of(HANDLE handle) {
     BY_HANDLE_FILE_INFORMATION info;
-    if (GetFileType(handle) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle, &info)) return FUM_FILE_OTHER;
+    if (GetFileType(handle) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle, &info))
+        return FUM_FILE_OTHER;
     return info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY ? FUM_FILE_FOLDER : FUM_FILE_REGULAR;
 }
 
@@ -135,8 +136,9 @@ struct fum_file_stamp fum_file_stamp(const struct fum_file *file) {
 static enum fum_result shrunk(const struct fum_file *file, struct fum_error *err) {
     LARGE_INTEGER size;
     if (!GetFileSizeEx(file->handle, &size)) return io_error(err, "read", file->path);
-    return fum_error_set(err, FUM_ERR_IO, "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?",
-                         file->path, (unsigned long long)size.QuadPart, (unsigned long long)file->size);
+    return fum_error_set(err, FUM_ERR_IO,
+                         "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?", file->path,
+                         (unsigned long long)size.QuadPart, (unsigned long long)file->size);
 }
 
 enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,
@@ -193,13 +195,14 @@ static bool create_part(fum_file_writer *w) {
     for (int i = 0; part && i < MAX_TRIES && w->handle == INVALID_HANDLE_VALUE; i++) {
         LARGE_INTEGER now;
         QueryPerformanceCounter(&now);
-        uint64_t mixed = ((uint64_t)now.QuadPart ^ (uint64_t)GetCurrentProcessId() << 40) * UINT64_C(0x9e3779b97f4a7c15);
+        uint64_t mixed =
+            ((uint64_t)now.QuadPart ^ (uint64_t)GetCurrentProcessId() << 40) * UINT64_C(0x9e3779b97f4a7c15);
         snprintf(part, bytes, "%.*s.fumarole-%016llx.part", (int)base, w->path, (unsigned long long)mixed);
         fum_free(w->part);
         w->part = widen(part);
         if (!w->part) break;
-        w->handle = CreateFileW(w->part, GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, CREATE_NEW,
-                                FILE_ATTRIBUTE_NORMAL, NULL);
+        w->handle = CreateFileW(w->part, GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
+                                CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
         if (w->handle == INVALID_HANDLE_VALUE && GetLastError() != ERROR_FILE_EXISTS) break;
     }
     fum_free(part);
@@ -213,7 +216,8 @@ static enum fum_result open_existing(fum_file_writer *w, struct fum_error *err) 
     DWORD attributes = GetFileAttributesW(w->name);
     if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY))
         return fum_error_set(err, FUM_ERR_IO, "cannot write %s: it is a folder", w->path);
-    HANDLE handle = CreateFileW(w->name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, OPEN_EXISTING, 0, NULL);
+    HANDLE handle = CreateFileW(w->name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
+                                OPEN_EXISTING, 0, NULL);
     if (handle == INVALID_HANDLE_VALUE) return is_missing() ? FUM_OK : write_error(w, err);
     if (GetFileType(handle) == FILE_TYPE_DISK) CloseHandle(handle);
     else w->handle = handle;
@@ -333,7 +337,8 @@ enum fum_result fum_file_commit(fum_file_writer **writer, struct fum_error *err)
 void fum_file_abort(fum_file_writer **writer) {
     if (!writer || !*writer) return;
     fum_file_writer *w = *writer;
-    if (w->handle != INVALID_HANDLE_VALUE && !w->standard) CloseHandle(w->handle); // removes an unfinished file
+    if (w->handle != INVALID_HANDLE_VALUE && !w->standard)
+        CloseHandle(w->handle); // removes an unfinished file
     fum_free(w->part);
     fum_free(w->name);
     fum_free(w->path);

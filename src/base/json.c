@@ -30,8 +30,8 @@ static bool replace_python_reals(char *text, size_t bytes) {
     return found;
 }
 
-// Parses a text that cJSON did not accept: with Python's reals replaced, or else to find out why. cJSON returns
-// NULL for refused memory as for bad syntax.
+// Parses a text that cJSON did not accept: with Python's reals replaced, or else to find out why. cJSON
+// returns NULL for refused memory as for bad syntax.
 static enum fum_result parse_again(cJSON **json, const char *text, size_t bytes) {
     char *copy = fum_alloc(bytes, 1);
     if (!copy) return FUM_ERR_NOMEM;

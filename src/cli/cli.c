@@ -28,7 +28,8 @@ void cli_print_version(void) {
 }
 
 int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values) {
-    static const struct cli_option help = {.name = "help", .letter = 'h'}, version = {.name = "version", .letter = 'V'};
+    static const struct cli_option help = {.name = "help", .letter = 'h'},
+                                   version = {.name = "version", .letter = 'V'};
     struct cli_parse parse = {.options = command->options, .foreign = command->foreign, .values = values};
     if (cli_options_present(&parse, *argc, argv, &help)) {
         print_help(command);

@@ -50,12 +50,13 @@ int cli_misuse(const struct cli_command *command, const char *fmt, ...) FUM_PRIN
 // The exit status of a library call that failed, its error printed.
 int cli_fail_result(enum fum_result result, const struct fum_error *err);
 
-// Parses the command's options into `values`. Returns -1 to go on, else the exit status (after --help, --version or an
-// error). Other arguments are left in argv[0..*argc). Options without effect are reported in one line.
+// Parses the command's options into `values`. Returns -1 to go on, else the exit status (after --help,
+// --version or an error). Other arguments are left in argv[0..*argc). Options without effect are reported in
+// one line.
 int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values);
 
-// Windows only: returns the program's arguments in UTF-8, for as long as it runs, and makes the console take UTF-8.
-// Returns `argv` when memory is out.
+// Windows only: returns the program's arguments in UTF-8, for as long as it runs, and makes the console take
+// UTF-8. Returns `argv` when memory is out.
 char **cli_utf8_arguments(int *argc, char **argv);
 
 // Prints the program's name and version.
@@ -74,8 +75,8 @@ fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int
 // Insists on a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit status.
 int cli_force_variant(fum_device *device, const char *name);
 
-// Makes Ctrl-C, SIGTERM, SIGHUP and SIGXFSZ set a flag, which cli_interrupted reads, instead of ending the program.
-// A second signal ends it.
+// Makes Ctrl-C, SIGTERM, SIGHUP and SIGXFSZ set a flag, which cli_interrupted reads, instead of ending the
+// program. A second signal ends it.
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 bool cli_cancel(void *user); // the same, with the signature of the library's callbacks
@@ -84,8 +85,8 @@ int cli_interrupted_status(void);
 // Makes a second signal wait from true to false, so that no file is left half written.
 void cli_hold_signals(bool hold);
 
-// Opens /dev/null for those of descriptors 0 to 2 that are closed. The first file opened would take their number, and
-// get the program's text. First thing in main.
+// Opens /dev/null for those of descriptors 0 to 2 that are closed. The first file opened would take their
+// number, and get the program's text. First thing in main.
 void cli_open_descriptors(void);
 // Makes writing to a pipe whose reader is gone fail instead of ending the program.
 void cli_ignore_pipes(void);

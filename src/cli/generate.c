@@ -102,7 +102,8 @@ static void suggest(const struct job *job) {
     if (!fum_model_unknown_words(job->model, job->options.prompt, unknown, sizeof unknown))
         return;
     int count = fum_model_suggest(job->model, job->options.prompt, suggestions, MAX_SUGGESTIONS);
-    cli_put(stderr, "fumarole: the model %s does not know: %s", fum_model_get_info(job->model)->name, unknown);
+    cli_put(stderr, "fumarole: the model %s does not know: %s", fum_model_get_info(job->model)->name,
+            unknown);
     for (int i = 0; i < count; i++)
         cli_put(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
     fputc('\n', stderr);
@@ -180,7 +181,8 @@ static void write_text(struct job *job, const char *part, const char *pass, cons
     size_t size = strlen(job->options.dump_graph) + strlen(part) + strlen(pass) + strlen(suffix) + 32;
     char *path = malloc(size);
     if (path)
-        snprintf(path, size, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped, part, pass, suffix);
+        snprintf(path, size, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped, part, pass,
+                 suffix);
     job->status = path ? cli_output_save_text(path, text) : cli_fail("out of memory");
     free(path);
 }
@@ -218,10 +220,11 @@ static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
     cli_progress_clear(&job->progress);
     char *name = cli_output_name(job->options.output, image->index, job->options.output_begin + image->index);
-    job->status = name ? cli_output_save(name, &(struct cli_result){save_image, image}) : cli_fail("out of memory");
+    job->status =
+        name ? cli_output_save(name, &(struct cli_result){save_image, image}) : cli_fail("out of memory");
     if (job->status == 0)
-        cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name, image->width, image->height,
-                     (unsigned long long)image->seed, fum_device_get_info(job->device)->name,
+        cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name, image->width,
+                     image->height, (unsigned long long)image->seed, fum_device_get_info(job->device)->name,
                      fum_time_now() - job->started);
     fflush(stdout);
     free(name);
@@ -238,8 +241,8 @@ static enum fum_precision precision_of(const char *name) {
     return FUM_PRECISION_AUTO;
 }
 
-// A rough count of the floating-point operations of all steps, from the UNet's parameters: SD1.5's evaluation of 64 × 64
-// latent pixels takes 803 GFLOP with 860 M of them.
+// A rough count of the floating-point operations of all steps, from the UNet's parameters: SD1.5's evaluation
+// of 64 × 64 latent pixels takes 803 GFLOP with 860 M of them.
 static double run_flops(const struct job *job) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
     const struct generate_options *options = &job->options;
@@ -358,11 +361,14 @@ static void print_stats(const struct job *job) {
     struct fum_pipeline_stats stats;
     fum_pipeline_get_stats(job->pipeline, &stats);
     const struct fum_executable_stats *unet = &stats.unet;
-    fprintf(stderr, "A step: %.3f s (median), %d dispatches, %d barriers, %.2f GFLOP; peak device memory %.1f MiB\n",
+    fprintf(stderr,
+            "A step: %.3f s (median), %d dispatches, %d barriers, %.2f GFLOP; peak device memory %.1f MiB\n",
             stats.step_seconds, unet->dispatches[FUM_STAGE_LATENTS], unet->barriers[FUM_STAGE_LATENTS],
             unet->flops[FUM_STAGE_LATENTS] / 1e9, (double)stats.memory_peak / (1 << 20));
-    fprintf(stderr, "Compiling %d kernels: %.2f s; loading: %.2f s; prompts: %.2f s; decoding a picture: %.2f s\n",
-            stats.kernels, stats.compile_seconds, stats.load_seconds, stats.prompt_seconds, stats.decode_seconds);
+    fprintf(stderr,
+            "Compiling %d kernels: %.2f s; loading: %.2f s; prompts: %.2f s; decoding a picture: %.2f s\n",
+            stats.kernels, stats.compile_seconds, stats.load_seconds, stats.prompt_seconds,
+            stats.decode_seconds);
 }
 
 static void close_all(struct job *job) {
@@ -413,8 +419,8 @@ const struct cli_command cli_generate = {
     .name = "generate",
     .arguments = "[OPTIONS] PROMPT",
     .summary = "a prompt in, a picture out",
-    .details = "With -b, the second picture is output_2.png, or what a %d in the name makes of it. Options of sd-cli "
-               "that change nothing here are accepted with a note.\n",
+    .details = "With -b, the second picture is output_2.png, or what a %d in the name makes of it. Options "
+               "of sd-cli that change nothing here are accepted with a note.\n",
     .foreign = &cli_foreign_generate,
     .options = generate_option_table,
     .run = run,

@@ -117,9 +117,10 @@ const struct cli_command cli_info = {
     .name = "info",
     .arguments = "MODEL",
     .summary = "what a checkpoint is, and whether it is complete",
-    .details = "MODEL is a diffusers folder, a checkpoint file, or a shipped model such as emoji.\n"
-               "A part of a folder stands for the whole. The parts of a model that generate cannot use yet are listed\n"
-               "before the reason. Exit status 1 then, and when a needed tensor is missing or has another shape.\n",
+    .details =
+        "MODEL is a diffusers folder, a checkpoint file, or a shipped model such as emoji.\n"
+        "A part of a folder stands for the whole. The parts of a model that generate cannot use yet are "
+        "listed\nbefore the reason. Exit status 1 then, and when a needed tensor is missing or has another shape.\n",
     .options = options,
     .run = run,
 };

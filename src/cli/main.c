@@ -14,9 +14,11 @@ static const struct {
     const char *name, *help;
 } variables[] = {
     {"FUMAROLE_MODELS", "a folder of models, searched before the shipped ones"},
-    {"FUMAROLE_CACHE", "where compiled kernels and hashes of large files are kept instead of the user's cache folder"},
+    {"FUMAROLE_CACHE",
+     "where compiled kernels and hashes of large files are kept instead of the user's cache folder"},
     {"FUMAROLE_CLIP_VOCAB", "the CLIP vocabulary file, or its folder"},
-    {"LP_NATIVE_VECTOR_WIDTH", "bits of lavapipe's vectors; generate takes 512 for long runs on CPUs of that full rate"},
+    {"LP_NATIVE_VECTOR_WIDTH",
+     "bits of lavapipe's vectors; generate takes 512 for long runs on CPUs of that full rate"},
     {"FUMAROLE_VALIDATE", "when set: run under the Vulkan validation layer"},
     {"COLUMNS", "the width of --help instead of the terminal's"},
 };
@@ -24,8 +26,8 @@ static const struct {
 static int print_usage(void) {
     enum { COMMAND_COLUMN = 13, SYNTAX_COLUMN = 29, VARIABLE_COLUMN = 26 };
     char title[160];
-    snprintf(title, sizeof title, "fumarole %s: pictures from diffusion models on any GPU with a Vulkan driver",
-             fum_version());
+    snprintf(title, sizeof title,
+             "fumarole %s: pictures from diffusion models on any GPU with a Vulkan driver", fum_version());
     cli_help_text(title, 0);
     cli_help_text("\nusage: fumarole COMMAND [OPTIONS]\n\nCommands:\n", 0);
     for (int i = 0; i < NUM_COMMANDS; i++)
@@ -34,7 +36,8 @@ static int print_usage(void) {
     cli_help_row("fumarole COMMAND --help", "the options of a command", SYNTAX_COLUMN);
     cli_help_row("fumarole OPTIONS", "the same as fumarole generate OPTIONS", SYNTAX_COLUMN);
     cli_help_row("fumarole --version", "the version", SYNTAX_COLUMN);
-    cli_help_text("\nFirst picture:  fumarole generate \"a smiling cat face\" -o cat.png\n\nEnvironment:\n", 0);
+    cli_help_text("\nFirst picture:  fumarole generate \"a smiling cat face\" -o cat.png\n\nEnvironment:\n",
+                  0);
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         cli_help_row(variables[i].name, variables[i].help, VARIABLE_COLUMN);
     cli_help_text("\nExit status: 0 done; 1 failed, one line on standard error says why; 2 wrong usage; "

@@ -290,7 +290,8 @@ static bool parse_foreign(struct cli_parse *parse, const struct cli_foreign_opti
 static bool parse_option(struct cli_parse *parse, const struct cli_option *option, struct cursor *cursor,
                          const char *attached) {
     if (option->kind == CLI_FLAG && attached)
-        return refuse(parse, "--%s takes no value (in \"%s\")", option->name, cli_show(cursor->argv[cursor->at]).text);
+        return refuse(parse, "--%s takes no value (in \"%s\")", option->name,
+                      cli_show(cursor->argv[cursor->at]).text);
     const char *value = option->kind == CLI_FLAG ? NULL : take_value(cursor, attached);
     if (option->kind != CLI_FLAG && !value)
         return refuse(parse, "--%s needs a value: %s", option->name, option->value);
@@ -313,15 +314,16 @@ static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
     size_t len = strlen(argument);
     const struct cli_option *spelled = len > 2 ? find_long(parse->options, argument + 1, len - 1) : NULL;
     if (spelled)
-        return refuse(parse, "unknown option \"%s\"; did you mean --%s?", cli_show(argument).text, spelled->name);
+        return refuse(parse, "unknown option \"%s\"; did you mean --%s?", cli_show(argument).text,
+                      spelled->name);
     for (const char *letter = argument + 1; *letter; letter++) {
         const struct cli_option *option = find_letter(parse->options, *letter);
         const char *rest = letter[1] ? letter + 1 : NULL;
         if (!option) {
             const struct cli_foreign_option *row = find_foreign(parse, NULL, 0, *letter);
             if (row) return parse_foreign(parse, row, cursor, rest);
-            return len == 2 ? refuse_unknown(parse, argument, len)
-                            : refuse(parse, "unknown option \"-%c\" in \"%s\"", *letter, cli_show(argument).text);
+            if (len == 2) return refuse_unknown(parse, argument, len);
+            return refuse(parse, "unknown option \"-%c\" in \"%s\"", *letter, cli_show(argument).text);
         }
         if (option->kind != CLI_FLAG) return parse_option(parse, option, cursor, rest);
         parse_value(parse, option, NULL);

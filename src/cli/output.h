@@ -6,13 +6,13 @@
 
 #include <fumarole/file.h>
 
-// Checks a picture's name: it ends in .png or is "-", with at most one number in it (%d, %3d, %03d). Prints the
-// error and returns an exit status, or returns 0.
+// Checks a picture's name: it ends in .png or is "-", with at most one number in it (%d, %3d, %03d). Prints
+// the error and returns an exit status, or returns 0.
 int cli_output_check_pattern(const struct cli_command *command, const char *pattern);
 
 // Returns the name of picture `index` (from 0), to free with free(): %d becomes `number`, and %% a percent
-// sign. Without %d the first picture is `pattern`, and the others get _`number` before the suffix; "-" stays as
-// it is. NULL: out of memory.
+// sign. Without %d the first picture is `pattern`, and the others get _`number` before the suffix; "-" stays
+// as it is. NULL: out of memory.
 char *cli_output_name(const char *pattern, int index, int number);
 
 // The files that a run will write. Zero to begin with, but for the first two.

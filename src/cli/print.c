@@ -1,5 +1,5 @@
-// Prints everything on the terminal. Names and texts of models, drivers, files and arguments are escaped here, so
-// that one line stays one line and no text steers the terminal.
+// Prints everything on the terminal. Names and texts of models, drivers, files and arguments are escaped
+// here, so that one line stays one line and no text steers the terminal.
 #include "cli.h"
 
 #include <stdarg.h>

@@ -78,8 +78,8 @@ static void catch_signal(int number) {
     sigaction(number, &action, NULL);
 }
 
-// Leaves signals ignored that were so at the start, as nohup does with SIGHUP. Shells ignore the SIGINT of background
-// jobs too, but those may be stopped by one.
+// Leaves signals ignored that were so at the start, as nohup does with SIGHUP. Shells ignore the SIGINT of
+// background jobs too, but those may be stopped by one.
 void cli_catch_interrupt(void) {
     static const int numbers[] = {SIGTERM, SIGHUP, SIGXFSZ};
     catch_signal(SIGINT);

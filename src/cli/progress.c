@@ -76,7 +76,8 @@ void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t
     }
 }
 
-// True if a line is due in a pipe: `interval` seconds have passed without one. The part begins where `begins`.
+// True if a line is due in a pipe: `interval` seconds have passed without one. The part begins where
+// `begins`.
 static bool line_due(struct cli_progress *progress, bool begins, double interval) {
     double now = fum_time_now();
     if (begins) {
@@ -91,7 +92,8 @@ static bool line_due(struct cli_progress *progress, bool begins, double interval
     return due;
 }
 
-void cli_progress_compile(struct cli_progress *progress, const char *part, int done, int total, bool verbose) {
+void cli_progress_compile(struct cli_progress *progress, const char *part, int done, int total,
+                          bool verbose) {
     char text[96];
     bool due = line_due(progress, done == 0, LINE_INTERVAL);
     double seconds = fum_time_now() - progress->part_started;

@@ -11,10 +11,11 @@ struct cli_progress {
     double started; // when the first step was done
     bool drawn;     // something is to be cleared
     double load_started, load_drawn;
-    double part_started, part_line; // of what is being compiled or decoded: its start, its last line in a pipe
-    bool part_lines;                // it had one
-    // What the time left is reckoned from. step_seconds 0: the mean of the steps seen here; later_seconds: of what
-    // follows the steps.
+    double part_started; // when the part that is being compiled or decoded began
+    double part_line;    // when its last line in a pipe was written
+    bool part_lines;     // it had one
+    // Estimate the time left: seconds of a step (0: the mean of the steps seen here), and of the work after
+    // the steps.
     double step_seconds, later_seconds;
 };
 
@@ -24,11 +25,11 @@ void cli_progress_step(struct cli_progress *progress, const char *what, int done
 // Bytes of a part that are loaded, first and last call included. In a pipe only the end is told. Parts that load in no
 // time are passed over unless `verbose`.
 void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done, uint64_t total, bool verbose);
-// Kernels of a part that are compiled, first and last call included. In a pipe there is a line every second or so and
-// one at the end; what takes less is not mentioned unless `verbose`.
+// Kernels of a part that are compiled, first and last call included. In a pipe there is a line every second
+// or so and one at the end; what takes less is not mentioned unless `verbose`.
 void cli_progress_compile(struct cli_progress *progress, const char *part, int done, int total, bool verbose);
-// Pieces of a step or a decoding ("decoding", "step 3/20") that are done. In a pipe there is a line after `interval`
-// seconds without one. left: seconds until everything is done; 0: unknown.
+// Pieces of a step or a decoding ("decoding", "step 3/20") that are done. In a pipe there is a line after
+// `interval` seconds without one. left: seconds until everything is done; 0: unknown.
 struct cli_pieces {
     const char *what;
     int done, total;

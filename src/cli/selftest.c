@@ -15,17 +15,19 @@ struct selftest_options {
 #define FIELD(name) offsetof(struct selftest_options, name)
 
 static const struct cli_option options[] = {
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0,
-     NULL},
-    {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0, cli_storage_types},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "force a variant of the kernels; all: each one in turn",
+    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices",
      0, 0, NULL},
-    {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
+    {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
+    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0,
+     cli_storage_types},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME",
+     "force a variant of the kernels; all: each one in turn", 0, 0, NULL},
+    {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0,
+     NULL},
     {"compile-only", 0, CLI_FLAG, FIELD(compile_only), NULL,
      "compile every kernel and run none; with -v what the driver makes of each", 0, 0, NULL},
-    {"large", 0, CLI_FLAG, FIELD(large), NULL, "also the large shapes of real models (minutes on a CPU device)", 0, 0,
-     NULL},
+    {"large", 0, CLI_FLAG, FIELD(large), NULL,
+     "also the large shapes of real models (minutes on a CPU device)", 0, 0, NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "every case", 0, 0, NULL},
     {0},
 };

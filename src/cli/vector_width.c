@@ -37,9 +37,9 @@ bool cli_cpu_read(struct cli_cpu *cpu) {
 }
 #endif
 
-// Models with two multiply-add units of 512 bits. Skylake and Cascade Lake are not among them: some have one unit, which
-// CPUID does not tell, and all lower their clock. Ice Lake, Tiger Lake and Rocket Lake for desks and laps have one, and
-// Zen 4 and small Zen 5 take two turns of 256 bits.
+// Models with two multiply-add units of 512 bits. Skylake and Cascade Lake are not among them: some have one
+// unit, which CPUID does not tell, and all lower their clock. Ice Lake, Tiger Lake and Rocket Lake for desks
+// and laps have one, and Zen 4 and small Zen 5 take two turns of 256 bits.
 static const struct {
     const char *vendor;
     unsigned family, first_model, last_model;
@@ -89,7 +89,8 @@ void cli_choose_vector_width(double flops, const struct fum_log *log) {
     snprintf(text, sizeof text, "%d", width);
     if (setenv(name, text, 0) != 0)
         return;
-    snprintf(text, sizeof text, "CPU drivers: vectors of %d bits, which this CPU computes at full rate", width);
+    snprintf(text, sizeof text, "CPU drivers: vectors of %d bits, which this CPU computes at full rate",
+             width);
     say(log, text);
 #endif
 }

@@ -51,7 +51,8 @@ static bool has_prefix(const fum_loader *loader, const char *prefix) {
 }
 
 // Files that are no checkpoint of these families, by a name that gives them away.
-static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader *loader, struct fum_error *err) {
+static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader *loader,
+                                     struct fum_error *err) {
     static const struct {
         const char *prefix, *what;
     } others[] = {

@@ -96,7 +96,8 @@ enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const cha
                              bytes);
     enum fum_result result = fum_png_check_size(where, get32(png + 16), get32(png + 20), err);
     if (result) return result;
-    if (!has_data(png, bytes)) return fum_error_set(err, FUM_ERR_FORMAT, "%s: the PNG holds no picture", where);
+    if (!has_data(png, bytes))
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: the PNG holds no picture", where);
     const char *why = NULL;
     int found = 0;
     bitmap->pixels =

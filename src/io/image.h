@@ -29,8 +29,8 @@ enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const cha
                                      struct fum_bitmap *bitmap, char **parameters, struct fum_error *err);
 
 enum { FUM_IMAGE_NUMBER = 32 };
-// Writes the fewest digits that read back as this float ("7.5", "0.7", "1e-05"); returns `text`. All numbers of the
-// parameters go through it.
+// Writes the fewest digits that read back as this float ("7.5", "0.7", "1e-05"); returns `text`. All numbers
+// of the parameters go through it.
 const char *fum_image_format_number(char text[FUM_IMAGE_NUMBER], double value);
 
 // What A1111's create_infotext writes under a picture. NULL texts and zeros marked so are left out.

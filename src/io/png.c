@@ -32,7 +32,8 @@ static bool fits_latin1(const char *text) {
 
 enum fum_result fum_png_check_size(const char *where, long long width, long long height,
                                    struct fum_error *err) {
-    if (width > 0 && height > 0 && width <= FUM_MAX_SIDE && height <= FUM_MAX_SIDE && width * height <= FUM_MAX_PIXELS)
+    if (width > 0 && height > 0 && width <= FUM_MAX_SIDE && height <= FUM_MAX_SIDE &&
+        width * height <= FUM_MAX_PIXELS)
         return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT,
                          "%s: a picture of %lldx%lld is outside the limits (%d a side, %d pixels)", where,

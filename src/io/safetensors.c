@@ -208,8 +208,8 @@ static enum fum_result read_header(const struct reader *r, const cJSON *header) 
 }
 
 // Reads the header's text, which is freed with fum_free, also on failure.
-static enum fum_result read_text(const struct fum_view *bytes, const char *path, char **text, uint64_t *length,
-                                 struct fum_error *err) {
+static enum fum_result read_text(const struct fum_view *bytes, const char *path, char **text,
+                                 uint64_t *length, struct fum_error *err) {
     uint64_t size = fum_view_count(bytes);
     uint8_t prefix[8];
     if (size < 8)
@@ -228,11 +228,13 @@ static enum fum_result read_text(const struct fum_view *bytes, const char *path,
                              path, (ull)(*length + 8), (ull)size);
     *text = fum_alloc((size_t)*length + 1, 1);
     if (!*text)
-        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its header of %llu bytes", path, (ull)*length);
+        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its header of %llu bytes", path,
+                             (ull)*length);
     return fum_view_read(bytes, 8, *length, *text, err);
 }
 
-static enum fum_result check_text(const char *text, uint64_t length, const char *path, struct fum_error *err) {
+static enum fum_result check_text(const char *text, uint64_t length, const char *path,
+                                  struct fum_error *err) {
     if (!length || text[0] != '{')
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: no JSON header at byte 8: not a safetensors file",
                              path);

@@ -21,11 +21,11 @@ enum fum_result fum_safetensors_write(const char *path, const struct fum_safeten
                                       size_t n, const struct fum_safetensors_text *metadata, size_t texts,
                                       struct fum_error *err);
 
-// Checks the header of file `file`, which is all of `bytes`, for the loader, and adds its tensors. Refused are:
-// a header that is cut off, over the limit or not the JSON it should be; unknown dtypes; more than
-// FUM_VIEW_MAX_DIMS dimensions;
-// sizes that overflow or do not match their range; ranges outside the file; overlaps, and bytes that belong
-// to no tensor.
+// Checks the header of file `file`, which is all of `bytes`, for the loader, and adds its tensors. Refuses a
+// header that is cut off, over the limit or not the JSON it should be; more than FUM_VIEW_MAX_DIMS
+// dimensions; sizes that overflow or do not match their range; ranges outside the file; overlaps, and bytes
+// that belong to no tensor. An unknown dtype becomes FUM_DTYPE_UNKNOWN: it matters only if the tensor is
+// needed.
 enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const struct fum_view *bytes,
                                       const char *path, struct fum_error *err);
 

@@ -54,12 +54,14 @@ void fum_model_build_part(fum_graph *g, const fum_model *model, const char *name
 }
 
 // True if the file has the weight in a shape and type that can be read; marks its tensor as used.
-static bool ask_for(const fum_tensor *t, const struct fum_model_file *part, bool *used, problem_fn fn, void *user) {
+static bool ask_for(const fum_tensor *t, const struct fum_model_file *part, bool *used, problem_fn fn,
+                    void *user) {
     char text[256], why[256];
     struct fum_view view;
     size_t index;
     if (!fum_names_find(part->names, t->name, &view, &index)) {
-        fn(user, FUM_MODEL_MISSING, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), "");
+        fn(user, FUM_MODEL_MISSING, part->name, fum_names_in_file(part->names, t->name, text, sizeof text),
+           "");
         return false;
     }
     used[index] = true;
@@ -68,7 +70,8 @@ static bool ask_for(const fum_tensor *t, const struct fum_model_file *part, bool
                  fum_text_show(fum_loader_at(part->loader, index)->type).text);
     else if (fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
         return true;
-    fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text), why);
+    fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text),
+       why);
     return false;
 }
 

@@ -15,10 +15,10 @@ struct fum_family {
     int size;             // default width and height in pixels when the configuration does not say
     int steps;
     float guidance;
-    const char *sampler;    // for single files, which bring no scheduler, and folders whose scheduler is not known
+    const char *sampler; // for single files without a scheduler, and folders with an unknown one
     const char *prediction; // for single files
-    bool latent;            // denoises latents, which are never clipped; pictures follow their scheduler's clip_sample
-    int steps_offset;       // that the family's diffusers pipeline sets whatever the folder says; 0: the folder's
+    bool latent;         // denoises latents, which are never clipped; pictures follow clip_sample
+    int steps_offset;    // which the family's diffusers pipeline forces; 0: the folder's
     // --clip-skip N leaves out N - 1 layers of a single file's full encoder, and N - 1 + folder_skip of a diffusers
     // folder's, as its pipeline does; the default N is file_clip_skip, and 1 on folders.
     int folder_skip, file_clip_skip;

@@ -72,7 +72,8 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
 }
 
 // The class that model_index.json names goes before the one in the scheduler's own file, as in diffusers.
-static enum fum_result read_scheduler(fum_model *model, const struct fum_folder_part *part, struct fum_error *err) {
+static enum fum_result read_scheduler(fum_model *model, const struct fum_folder_part *part,
+                                      struct fum_error *err) {
     struct fum_sample_config *c = &model->view.schedule;
     enum fum_result result = part->config ? fum_sample_config_read(c, part->config, err) : FUM_OK;
     if (result) return result;
@@ -203,12 +204,13 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     model->info.size_multiple = fum_vae_factor(&model->view.vae);
 }
 
-// Repairs a scheduler's settings as the family's diffusers pipeline does when it loads them: files of 2022 have values
-// that draw worse pictures.
+// Repairs a scheduler's settings as the family's diffusers pipeline does when it loads them: files of 2022
+// have values that draw worse pictures.
 static void repair_schedule(fum_model *model, const struct fum_family *family) {
     struct fum_sample_config *c = &model->view.schedule;
     if (family->latent && fum_sample_config_clips(c))
-        fum_log(&model->log, FUM_LOG_INFO, "%s: the scheduler's clip_sample is taken as false: latents are not clipped",
+        fum_log(&model->log, FUM_LOG_INFO,
+                "%s: the scheduler's clip_sample is taken as false: latents are not clipped",
                 model->info.path);
     if (family->latent) c->clip_sample = FUM_SWITCH_OFF;
     if (!family->steps_offset || c->steps_offset == family->steps_offset) return;
@@ -217,8 +219,8 @@ static void repair_schedule(fum_model *model, const struct fum_family *family) {
     c->steps_offset = family->steps_offset;
 }
 
-// Chooses the default sampler: fumarole.json's, else what stands for the scheduler's class, else the family's. Nothing
-// is set up yet: a named sampler works whatever the model's own scheduler is.
+// Chooses the default sampler: fumarole.json's, else what stands for the scheduler's class, else the
+// family's. Nothing is set up yet: a named sampler works whatever the model's own scheduler is.
 static enum fum_result set_sampler(fum_model *model, const struct fum_family *family, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     const cJSON *settings = model->folder ? fum_folder_settings(model->folder) : NULL;

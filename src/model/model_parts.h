@@ -30,7 +30,7 @@ struct fum_model {
     const struct fum_family *family; // known already when the file was recognised by its tensors; else NULL
     fum_folder *folder; // one of these two
     fum_loader *file;
-    bool own_scheduler; // the single file's tensors name its scheduler, which goes before the family's sampler
+    bool own_scheduler; // the single file's tensors name its scheduler, used before the family's sampler
     int num_parts;
     struct fum_model_file parts[FUM_MODEL_MAX_PARTS];
     fum_tokenizer *tokenizers[2];

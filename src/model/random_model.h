@@ -14,7 +14,8 @@ enum fum_result fum_random_model_create(fum_model **model, const char *name, str
 // Elements of all its weights.
 uint64_t fum_random_model_parameters(const fum_model *model);
 
-// Returns the shape that a graph's weight has in a file, in PyTorch's order of dimensions, as f16 without data.
+// Returns the shape that a graph's weight has in a file, in PyTorch's order of dimensions, as f16 without
+// data.
 struct fum_view fum_random_model_view(const fum_tensor *weight);
 
 #endif

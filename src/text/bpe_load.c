@@ -165,8 +165,8 @@ enum fum_result fum_bpe_parse_clip(struct fum_bpe **bpe, const char *text, size_
     for (int32_t i = 0; i < CLIP_MERGES && !result; i++) {
         if (!next_line(&reader, &line, &length))
             result = fum_error_set(err, FUM_ERR_FORMAT,
-                                   "%s: ends after %d of %d merges; fetch it again with fumarole-clip-vocab", where, i,
-                                   CLIP_MERGES);
+                                   "%s: ends after %d of %d merges; fetch it again with fumarole-clip-vocab",
+                                   where, i, CLIP_MERGES);
         else
             result = add_clip_piece(*bpe, line, length, 512 + i, where, err);
     }

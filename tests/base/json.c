@@ -75,7 +75,8 @@ static void test_syntax(void **state) {
 // Texts with random changes: what is well formed is taken by cJSON.
 static void test_damage(void **state) {
     (void)state;
-    static const char text[] = "{\"a\": [1, -2.5e3, {\"b\": \"c\\n\\u00e9\\ud83d\\ude00\"}], \"d\": null, \"e\": true}";
+    static const char text[] =
+        "{\"a\": [1, -2.5e3, {\"b\": \"c\\n\\u00e9\\ud83d\\ude00\"}], \"d\": null, \"e\": true}";
     static const char bytes[] = "{}[]\",:\\0e.-u n\xff";
     uint32_t seed = 1;
     for (int round = 0; round < 50000; round++) {

@@ -47,7 +47,8 @@ static void check_all(void) {
     assert_non_null(strstr(parameters, "Denoising strength: 0.75"));
     fum_free(parameters);
     assert_int_equal(fum_json_parse(&json, "{\"eps\": 0.25, \"beta\": 8.5e-4}", 29, "x", &err), FUM_OK);
-    assert_true(fum_json_number(json, "eps", 0) == 0.25 && fabs(fum_json_number(json, "beta", 0) - 8.5e-4) < 1e-12);
+    assert_true(fum_json_number(json, "eps", 0) == 0.25 &&
+                fabs(fum_json_number(json, "beta", 0) - 8.5e-4) < 1e-12);
     char *printed = cJSON_PrintUnformatted(json);
     assert_string_equal(printed, "{\"eps\":0.25,\"beta\":0.00085}");
     cJSON_free(printed);
@@ -59,7 +60,8 @@ static void test_own_locale(void **state) {
     check_all();
 }
 
-// Sets a locale with a decimal comma: one of the system's, or one made for this test. False where neither can be had.
+// Sets a locale with a decimal comma: one of the system's, or one made for this test. False where neither can
+// be had.
 static bool set_comma_locale(void) {
     static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "ru_RU.UTF-8", "de_DE"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -150,7 +150,8 @@ static void numbers_are_short_and_exact(void **state) {
     static const struct {
         float value;
         const char *text;
-    } numbers[] = {{7, "7"}, {7.1f, "7.1"}, {20, "20"}, {0.3f, "0.3"}, {1000, "1000"}, {1.2345679f, "1.2345679"}};
+    } numbers[] = {{7, "7"},      {7.1f, "7.1"},  {20, "20"},
+                   {0.3f, "0.3"}, {1000, "1000"}, {1.2345679f, "1.2345679"}};
     char text[FUM_IMAGE_NUMBER];
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         assert_string_equal(fum_image_format_number(text, (double)numbers[i].value), numbers[i].text);
@@ -189,7 +190,8 @@ static void refuses_damage(void **state) {
     memcpy(empty, png, FUM_PNG_IHDR_END);
     memcpy(empty + FUM_PNG_IHDR_END + 4, "tEXt", 4);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fum_image_decode_png(empty, sizeof empty, "x.png", 3, &back, NULL, &err), FUM_ERR_FORMAT);
+        assert_int_equal(fum_image_decode_png(empty, sizeof empty, "x.png", 3, &back, NULL, &err),
+                         FUM_ERR_FORMAT);
         assert_string_equal(err.text, "x.png: the PNG holds no picture");
         memcpy(empty + FUM_PNG_IHDR_END + 4, "IDAT", 4);
     }
