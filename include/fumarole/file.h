@@ -1,4 +1,5 @@
-// Files that appear whole, as fumarole writes its own: pictures, latents, traces, reports.
+// Writes files that appear whole, as fumarole writes its own: pictures, latents, traces, reports. A writer
+// belongs to one thread at a time; functions may be called from any number of threads.
 #ifndef FUMAROLE_FILE_H
 #define FUMAROLE_FILE_H
 
@@ -22,11 +23,12 @@ typedef struct fum_file_writer fum_file_writer;
 FUM_API enum fum_result fum_file_begin(fum_file_writer **writer, const char *path, struct fum_error *err);
 FUM_API enum fum_result fum_file_write(fum_file_writer *writer, const void *data, size_t bytes,
                                        struct fum_error *err);
-// Both end the writer and set it to NULL; with NULL there is nothing to do. A failed commit is an abort.
+// Finish the file, or discard it. Both free the writer and set it to NULL; a NULL writer is ignored. A failed
+// commit discards the file.
 FUM_API enum fum_result fum_file_commit(fum_file_writer **writer, struct fum_error *err);
 FUM_API void fum_file_abort(fum_file_writer **writer);
 
-// Begins, writes, commits.
+// Begins, writes and commits a file of `bytes` bytes.
 FUM_API enum fum_result fum_file_save(const char *path, const void *data, size_t bytes,
                                       struct fum_error *err);
 
@@ -38,23 +40,24 @@ FUM_API enum fum_result fum_file_check(const char *path, struct fum_error *err);
 // another program may still be writing stays.
 FUM_API void fum_file_clean(const char *path);
 
-// What a path leads to; links are followed.
+// The kind of what a path leads to; links are followed.
 enum fum_file_kind {
     FUM_FILE_NONE = 0,
     FUM_FILE_REGULAR,
     FUM_FILE_FOLDER,
     FUM_FILE_OTHER, // a device, pipe or socket
 };
-// Fails when that cannot be found out, such as in a folder that may not be entered.
+// Stores the kind. Fails with FUM_ERR_IO when it cannot be found out, such as in a folder that may not be
+// entered.
 FUM_API enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct fum_error *err);
 
-// What fum_file_begin would write: equal for two paths that mean the same file, whether or not it is there
+// Identifies what fum_file_begin would write: equal for two paths that mean the same file, whether or not it is there
 // yet.
 struct fum_file_identity {
     uint64_t device, file; // of the file, or of the nearest folder that is there
     uint64_t name;         // hash of the path below that folder; 0 for an existing file
 };
-// False when a path has no identity that matters: a device, which any number of outputs may share.
+// Stores the identity. False when a path has none that matters: a device, which any number of outputs may share.
 FUM_API bool fum_file_identify(const char *path, struct fum_file_identity *identity);
 
 #ifdef __cplusplus

@@ -26,6 +26,16 @@ static enum fum_result io_error(struct fum_error *err, const char *doing, const 
     return fum_error_set(err, FUM_ERR_IO, "cannot %s %s: %s", doing, path, strerror(errno));
 }
 
+// Returns when the file last changed, in nanoseconds: within a second it may change twice.
+static int64_t modified_at(const struct stat *st) {
+#if defined(__APPLE__)
+    int64_t nanoseconds = st->st_mtimensec;
+#else
+    int64_t nanoseconds = st->st_mtim.tv_nsec;
+#endif
+    return (int64_t)st->st_mtime * 1000000000 + nanoseconds;
+}
+
 static enum fum_result check_regular(const struct stat *st, const char *path, struct fum_error *err) {
     if (S_ISREG(st->st_mode)) return FUM_OK;
     return fum_error_set(err, FUM_ERR_IO, "cannot read %s: it is %s", path,
@@ -56,8 +66,12 @@ enum fum_result fum_file_open(struct fum_file **file, const char *path, struct f
     }
     if ((result = check_regular(&st, path, err))) goto error;
     f->size = (uint64_t)st.st_size;
-    f->stamp =
-        (struct fum_file_stamp){(uint64_t)st.st_dev, (uint64_t)st.st_ino, f->size, (int64_t)st.st_mtime};
+    f->stamp = (struct fum_file_stamp){
+        .device = (uint64_t)st.st_dev,
+        .file = (uint64_t)st.st_ino,
+        .size = f->size,
+        .modified = modified_at(&st),
+    };
     return FUM_OK;
 error:
     fum_file_close(file);

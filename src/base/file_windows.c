@@ -301,7 +301,7 @@ static enum fum_result flush(fum_file_writer *w, struct fum_error *err) {
 }
 
 enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t bytes, struct fum_error *err) {
-    if (w->used + bytes > sizeof w->buffer) {
+    if (bytes > sizeof w->buffer - w->used) {
         enum fum_result result = flush(w, err);
         if (result) return result;
     }

@@ -58,7 +58,7 @@ static size_t base_of(const char *path) {
 
 // ---- links ----
 
-// The path that a link at `path` leads to, or NULL with errno set.
+// Returns the path that a link at `path` leads to, or NULL with errno set.
 static char *read_link(const char *path) {
     char target[4096];
     ssize_t n = readlink(path, target, sizeof target);
@@ -94,7 +94,7 @@ static char *follow_links(const char *path, int *links) {
 
 // ---- folders ----
 
-// The folder of `name` in memory of its own.
+// Returns the folder of `name`, freed with fum_free; NULL when memory is out.
 static char *folder_of(const fum_file_writer *w) {
     if (!w->base) return fum_strdup(".");
     char *dir = fum_strdup(w->name);
@@ -115,7 +115,7 @@ static bool make_folders(fum_file_writer *w, char *dir) {
     }
 }
 
-// Removes the folders that were made, those that are still empty.
+// Removes the folders that were made here and are still empty.
 static void remove_folders(fum_file_writer *w) {
     for (size_t i = w->base; w->made && i-- > w->made;) {
         if (w->name[i] != '/') continue;
@@ -209,7 +209,7 @@ static enum fum_result create_writer(fum_file_writer **writer, const char *path,
     return w->path ? FUM_OK : no_memory(path, err);
 }
 
-// Something else than a file to be replaced: it is written through, if it can be.
+// Prepares to write through what cannot be replaced, such as a device; refuses folders and sockets.
 static enum fum_result begin_through(fum_file_writer *w, const struct stat *st, struct fum_error *err) {
     if (S_ISDIR(st->st_mode) || S_ISSOCK(st->st_mode))
         return fum_error_set(err, FUM_ERR_IO, "cannot write %s: it is a %s", w->path,
@@ -222,6 +222,7 @@ static bool no_right_to_replace(void) {
     return errno == EACCES || errno == EPERM || errno == EROFS;
 }
 
+// Begins an unfinished file in the folder of `name`; where that may not be, the file is written through.
 static enum fum_result begin_beside(fum_file_writer *w, bool there, bool make, struct fum_error *err) {
     if (!w->name[w->base])
         return fum_error_set(err, FUM_ERR_IO, "cannot write %s: it is a folder's name", w->path);
@@ -233,7 +234,7 @@ static enum fum_result begin_beside(fum_file_writer *w, bool there, bool make, s
     return FUM_OK;
 }
 
-// A name that is too long is found only when the file gets it.
+// Checks that the file can get its name, which may be too long: found now, not after the work.
 static enum fum_result check_name(const fum_file_writer *w, struct fum_error *err) {
     struct stat st;
     if (fstatat(w->folder, w->name + w->base, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOENT)
@@ -241,7 +242,8 @@ static enum fum_result check_name(const fum_file_writer *w, struct fum_error *er
     return write_error(w, err);
 }
 
-static enum fum_result begin(fum_file_writer *w, struct fum_error *err) {
+// Begins a file that the user named.
+static enum fum_result begin_named(fum_file_writer *w, struct fum_error *err) {
     struct stat st;
     int links = 0;
     if (!strcmp(w->path, "-")) {
@@ -259,6 +261,7 @@ static enum fum_result begin(fum_file_writer *w, struct fum_error *err) {
     return result || w->through ? result : check_name(w, err);
 }
 
+// Begins a file of the program's own.
 static enum fum_result begin_own(fum_file_writer *w, struct fum_error *err) {
     struct stat st;
     if (!(w->name = fum_strdup(w->path))) return no_memory(w->path, err);
@@ -270,19 +273,19 @@ static enum fum_result begin_own(fum_file_writer *w, struct fum_error *err) {
     return result;
 }
 
-static enum fum_result start(fum_file_writer **writer, const char *path, bool named, struct fum_error *err) {
+static enum fum_result begin_writer(fum_file_writer **writer, const char *path, bool named, struct fum_error *err) {
     enum fum_result result = create_writer(writer, path, named, err);
-    if (!result) result = named ? begin(*writer, err) : begin_own(*writer, err);
+    if (!result) result = named ? begin_named(*writer, err) : begin_own(*writer, err);
     if (result) fum_file_abort(writer);
     return result;
 }
 
 enum fum_result fum_file_begin(fum_file_writer **writer, const char *path, struct fum_error *err) {
-    return start(writer, path, true, err);
+    return begin_writer(writer, path, true, err);
 }
 
 enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path, struct fum_error *err) {
-    return start(writer, path, false, err);
+    return begin_writer(writer, path, false, err);
 }
 
 enum fum_result fum_file_check(const char *path, struct fum_error *err) {
@@ -326,7 +329,7 @@ static enum fum_result flush(fum_file_writer *w, struct fum_error *err) {
 }
 
 enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t bytes, struct fum_error *err) {
-    if (w->used + bytes > sizeof w->buffer) {
+    if (bytes > sizeof w->buffer - w->used) {
         enum fum_result result = flush(w, err);
         if (result) return result;
     }
@@ -346,10 +349,11 @@ static bool keep_permissions(const fum_file_writer *w) {
     bool owned = fchown(w->fd, st.st_uid, st.st_gid) == 0; // before fchmod: it clears bits
     mode_t mode = st.st_mode & 0777;
     if (!owned && st.st_gid != getegid()) mode &= ~(mode_t)0070; // which were another group's
-    return fchmod(w->fd, mode) == 0 || errno == EPERM;
+    // A file system without permissions has none to keep.
+    return fchmod(w->fd, mode) == 0 || errno == EPERM || errno == ENOTSUP || errno == ENOSYS;
 }
 
-// A file that cannot be replaced, such as one that is mounted by itself, gets the bytes copied in place.
+// Copies the bytes into a file that cannot be replaced, such as one that is mounted by itself.
 static bool copy_over(const fum_file_writer *w) {
     uint8_t block[16384];
     int to = openat(w->folder, w->name + w->base, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -357,6 +361,7 @@ static bool copy_over(const fum_file_writer *w) {
     while (good) {
         ssize_t n = read(w->fd, block, sizeof block);
         if (n == 0) break;
+        if (n < 0 && errno == EINTR) continue;
         good = n > 0 && write_all(to, block, (size_t)n);
     }
     good = good && fsync(to) == 0;
@@ -434,7 +439,7 @@ static uint64_t hash_rest(const char *at) {
     return h;
 }
 
-// The nearest folder above the file that is there, and a hash of the path below it.
+// Finds the nearest folder above the file that is there, and hashes the path below it.
 static bool identify_missing(const char *name, char *folder, struct fum_file_identity *identity) {
     struct stat st;
     size_t at = base_of(name);

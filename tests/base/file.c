@@ -329,6 +329,23 @@ static void long_paths_keep_the_reason(void **state) {
     assert_memory_equal(dots + 3, "\xe2\x82\xac", 3);
 }
 
+// A file that changes twice within a second has two stamps, even at the same size.
+static void stamps_count_nanoseconds(void **state) {
+    (void)state;
+    struct fum_file_stamp stamps[2];
+    put("stamped", "same");
+    for (int i = 0; i < 2; i++) {
+        const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1 + i * 500000000L}};
+        struct fum_file *file = NULL;
+        assert_int_equal(utimensat(AT_FDCWD, "stamped", times, 0), 0);
+        assert_ok(fum_file_open(&file, "stamped", &err), err);
+        stamps[i] = fum_file_stamp(file);
+        fum_file_close(&file);
+    }
+    assert_true(stamps[0].device == stamps[1].device && stamps[0].file == stamps[1].file);
+    assert_true(stamps[0].modified < stamps[1].modified);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appears_whole),
@@ -345,6 +362,7 @@ int main(void) {
         cmocka_unit_test(reading_never_waits),
         cmocka_unit_test(a_file_that_shrinks_is_an_error),
         cmocka_unit_test(long_paths_keep_the_reason),
+        cmocka_unit_test(stamps_count_nanoseconds),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }
