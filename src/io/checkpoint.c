@@ -50,7 +50,7 @@ static bool has_prefix(const fum_loader *loader, const char *prefix) {
     return fum_loader_count_prefix(loader, prefix, NULL) > 0;
 }
 
-// Files that are no checkpoint of these families, by a name that gives them away.
+// Refuses files that are no checkpoint of these families, recognised by the name of a tensor.
 static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader *loader,
                                      struct fum_error *err) {
     static const struct {
@@ -159,12 +159,12 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
 }
 
 // Reads the `count` values of a small tensor, at most MAX_LATENT_CHANNELS. False if it is not there, holds
-// another number of them or cannot be read.
+// another number of them, has an unknown type or cannot be read.
 static bool read_values(const fum_loader *loader, const char *name, float *values, int count) {
     const struct fum_loader_tensor *t = fum_loader_find(loader, name);
     uint8_t bytes[MAX_LATENT_CHANNELS * sizeof(double)];
     if (!t || count > MAX_LATENT_CHANNELS || fum_view_count(&t->view) != (uint64_t)count ||
-        t->bytes > sizeof bytes)
+        t->view.dtype == FUM_DTYPE_UNKNOWN || t->bytes > sizeof bytes)
         return false;
     if (fum_view_read(&t->view, 0, t->bytes, bytes, NULL)) return false;
     fum_convert_to_f32(values, bytes, t->view.dtype, (size_t)count);
@@ -191,7 +191,7 @@ static enum edm_kind edm_of(const fum_loader *loader) {
     return has(loader, COSXL_SIGMA_MAX) ? EDM_COSXL : EDM_NONE;
 }
 
-// Normalised latents, as diffusers reads them off the file.
+// Adds the mean and deviation of normalised latents, as diffusers reads them from the file.
 static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum_loader *loader,
                                              struct fum_error *err) {
     float mean[MAX_LATENT_CHANNELS], std[MAX_LATENT_CHANNELS];
@@ -211,8 +211,8 @@ static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum
     return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", fum_loader_path(loader));
 }
 
-// The schedulers that diffusers gives these models: sigma_max 80 and sigma_min 0.002 unless the file says
-// otherwise.
+// Returns the scheduler that diffusers gives these models: sigma_max 80 and sigma_min 0.002 unless the file
+// holds others.
 static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loader *loader,
                                    enum edm_kind kind) {
     float high = kind == EDM_COSXL ? 120 : 80, low = 0.002f;

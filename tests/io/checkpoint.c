@@ -351,6 +351,19 @@ static double number(const cJSON *json, const char *key) {
     return fum_json_number(json, key, -1);
 }
 
+// Changes a tensor's type in some.safetensors, from F32 to one that is not read.
+static void forget_type(const char *name) {
+    static char header[1 << 20];
+    FILE *file = fopen(scratch("some.safetensors"), "r+b");
+    assert_non_null(file);
+    assert_true(fread(header, 1, sizeof header - 1, file) > 8);
+    char *entry = strstr(header + 8, name), *type = entry ? strstr(entry, "F32") : NULL;
+    assert_non_null(type);
+    assert_int_equal(fseek(file, (long)(type - header), SEEK_SET), 0);
+    assert_int_equal(fwrite("F99", 1, 3, file), 3);
+    assert_int_equal(fclose(file), 0);
+}
+
 // Playground v2.5's statistics of its latents: the VAE's configuration and the scheduler are those that
 // diffusers makes.
 static void edm_statistics_are_read(void **state) {
@@ -382,6 +395,13 @@ static void edm_statistics_are_read(void **state) {
     g.tensors[count + 1].view.dim[0] = 3;
     assert_int_equal(detect(&c, &g, NULL, NULL, NULL, &err), FUM_ERR_FORMAT);
     assert_contains(err.text, "edm_mean and edm_std should hold 4 values");
+    g.tensors[count + 1].view.dim[0] = 4;
+    fum_loader *loader = golden_file(&g, "some.safetensors", NULL);
+    fum_loader_close(&loader);
+    forget_type("\"edm_std\"");
+    assert_ok(fum_loader_open(&loader, scratch("some.safetensors"), &err), err);
+    assert_int_equal(fum_checkpoint_detect(&c, loader, &err), FUM_ERR_FORMAT);
+    fum_loader_close(&loader);
     g.count = count;
     golden_close(&g);
 }
