@@ -72,7 +72,7 @@ fum_device *cli_open_device(const char *select, const struct fum_log *log, int *
 // The same for its compiler alone: see compile_only of struct fum_device_params.
 fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int *status);
 
-// Insists on a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit status.
+// Forces a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit status.
 int cli_force_variant(fum_device *device, const char *name);
 
 // Makes Ctrl-C, SIGTERM, SIGHUP and SIGXFSZ set a flag, which cli_interrupted reads, instead of ending the
@@ -101,7 +101,8 @@ unsigned cli_storage_mask(const char *precision);
 // Stores a path to free with free() and returns 0, or prints what was looked at and returns an exit status.
 int cli_find_model(const char *name, char **path);
 
-// A path at the end of a malloc'd "dir/name"; NULL when out of memory.
+// Returns "dir/name", or a copy of `text`, to free with free(); NULL when out of memory.
+char *cli_copy(const char *text);
 char *cli_join(const char *dir, const char *name);
 
 // Returns the whole of standard input or of a file (NULL: standard input), without a byte order mark,

@@ -13,7 +13,7 @@ static bool is_stdout(const char *path) {
 
 // ---- names ----
 
-// The place of a "%d", "%3d" or "%03d" and its width; NULL when there is none. *after is what follows it.
+// Finds a "%d", "%3d" or "%03d" and its width; NULL when there is none. *after is what follows it.
 static const char *find_number(const char *pattern, const char **after, int *width, bool *zeros) {
     for (const char *p = strchr(pattern, '%'); p; p = strchr(p, '%')) {
         const char *q = p + 1;
@@ -109,10 +109,9 @@ int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
         outputs->list = grown;
         outputs->capacity = capacity;
     }
-    output.path = malloc(strlen(path) + 1);
+    output.path = cli_copy(path);
     if (!output.path)
         return cli_fail("out of memory");
-    memcpy(output.path, path, strlen(path) + 1);
     if (!fum_file_identify(path, &output.identity)) // a device: any number of outputs may share it
         output.identity.device = output.identity.file = output.identity.name = UINT64_MAX;
     struct cli_output standard = {0};
@@ -163,7 +162,7 @@ FILE *cli_report_stream(void) {
 
 // ---- after the work ----
 
-// "folder/stem.png" for base "stem.png", then stem_kept.png, stem_kept2.png and so on.
+// Returns "folder/stem.png" for base "stem.png", then stem_kept.png, stem_kept2.png and so on.
 static char *kept_name(const char *folder, const char *base, int number) {
     const char *dot = strrchr(base, '.');
     int stem = dot && dot != base ? (int)(dot - base) : (int)strlen(base);

@@ -19,11 +19,14 @@
 
 enum { PATH_BYTES = 4096, LEVELS_UP = 4 };
 
-// The folder of the running program, without a slash at its end; false when the system will not say.
+// Stores the folder of the running program, with "/" between its parts and none at its end. False when the
+// system does not report it.
 static bool program_folder(char *path) {
     size_t len = 0;
 #if defined(_WIN32)
     len = GetModuleFileNameA(NULL, path, PATH_BYTES - 1);
+    for (size_t i = 0; i < len; i++)
+        path[i] = path[i] == '\\' ? '/' : path[i];
 #elif defined(__APPLE__)
     uint32_t size = PATH_BYTES - 1;
     if (_NSGetExecutablePath(path, &size) == 0)
@@ -32,7 +35,8 @@ static bool program_folder(char *path) {
     ssize_t got = readlink("/proc/self/exe", path, PATH_BYTES - 1);
     len = got > 0 ? (size_t)got : 0;
 #endif
-    while (len > 0 && path[len] != '/' && path[len] != '\\')
+    path[len] = 0; // readlink does not
+    while (len > 0 && path[len] != '/')
         len--;
     path[len] = 0;
     return len > 0;
@@ -43,13 +47,13 @@ static enum fum_file_kind kind_of(const char *path) {
     return fum_file_look(path, &kind, NULL) == FUM_OK ? kind : FUM_FILE_NONE;
 }
 
-// True also when that cannot be found out: opening it then fails with the reason.
+// True if the path is there, or if that cannot be found out: opening it then fails with the reason.
 static bool may_exist(const char *path) {
     enum fum_file_kind kind;
     return fum_file_look(path, &kind, NULL) != FUM_OK || kind != FUM_FILE_NONE;
 }
 
-static char *copy_text(const char *text) {
+char *cli_copy(const char *text) {
     size_t size = strlen(text) + 1;
     char *copy = malloc(size);
     if (copy)
@@ -105,7 +109,7 @@ int cli_find_model(const char *name, char **path) {
     else if (plain_name && find_shipped(shipped, wanted))
         found = shipped;
     if (found)
-        return (*path = copy_text(found)) ? 0 : cli_fail("%s: out of memory", found);
+        return (*path = cli_copy(found)) ? 0 : cli_fail("%s: out of memory", found);
     if (!name)
         return cli_fail("the shipped model \"emoji\" is neither in $FUMAROLE_MODELS nor beside the program; name a "
                         "model with -m");

@@ -15,12 +15,16 @@ static char *narrow(const wchar_t *wide) {
 }
 
 char **cli_utf8_arguments(int *argc, char **argv) {
-    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), argc);
-    char **list = wide ? calloc((size_t)*argc + 1, sizeof *list) : NULL;
+    int count = 0;
+    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), &count);
+    char **list = wide ? calloc((size_t)count + 1, sizeof *list) : NULL;
     bool good = list != NULL;
-    for (int i = 0; good && i < *argc; i++)
+    for (int i = 0; good && i < count; i++)
         good = (list[i] = narrow(wide[i])) != NULL;
     LocalFree(wide);
     SetConsoleOutputCP(CP_UTF8);
-    return good ? list : argv;
+    if (!good)
+        return argv; // what was converted is not freed: the program ends soon
+    *argc = count;
+    return list;
 }
