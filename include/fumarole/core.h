@@ -55,7 +55,7 @@ enum fum_result {
     FUM_ERR_CANCELLED = -7,   // a callback asked to stop
 };
 
-// The name of a result, such as "out of memory". Never NULL.
+// Returns the name of a result, such as "out of memory". Never NULL.
 FUM_API const char *fum_result_name(enum fum_result result);
 
 // What went wrong, in one line: what, where, and what to do. Valid UTF-8 without control characters, see

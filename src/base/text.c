@@ -24,8 +24,12 @@ static size_t escape_one(char out[LONGEST_ESCAPE], const char *text, size_t byte
     uint32_t code = fum_utf8_next(text, bytes, &used);
     if (!length)
         snprintf(out, LONGEST_ESCAPE, "\\x%02x", (unsigned)(uint8_t)text[0]);
-    else if (code == '\n' || code == '\r' || code == '\t')
-        snprintf(out, LONGEST_ESCAPE, "\\%c", code == '\n' ? 'n' : code == '\r' ? 'r' : 't');
+    else if (code == '\n')
+        memcpy(out, "\\n", 3);
+    else if (code == '\r')
+        memcpy(out, "\\r", 3);
+    else if (code == '\t')
+        memcpy(out, "\\t", 3);
     else if (is_control(code))
         snprintf(out, LONGEST_ESCAPE, code < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)code);
     else {
@@ -79,7 +83,7 @@ static void shorten(char *text, size_t room) {
             longest = n;
             at = i;
         }
-        if (longest <= SHORT_WORD) {
+        if (longest <= SHORT_WORD) { // no word stands out, so the whole text is cut
             longest = length;
             at = 0;
         }

@@ -7,7 +7,8 @@
 #include <stdarg.h>
 
 // Formats one line into out[size], escaped as fum_text_escape does. A text that does not fit loses the middle
-// of its longest words, which are paths: messages begin with what failed and end with why.
+// of its longest words, which are paths: messages begin with what failed and end with why. `size` is at least
+// 64.
 void fum_text_format(char *out, size_t size, const char *fmt, va_list args);
 
 // A name within a message: escaped, and without its middle where that has more than 120 bytes.

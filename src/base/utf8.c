@@ -41,7 +41,11 @@ size_t fum_utf8_put(char *out, uint32_t code) {
         out[0] = (char)code;
         return 1;
     }
-    size_t bytes = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    size_t bytes = 4;
+    if (code < 0x800)
+        bytes = 2;
+    else if (code < 0x10000)
+        bytes = 3;
     static const uint8_t lead[5] = {0, 0, 0xc0, 0xe0, 0xf0};
     for (size_t i = bytes - 1; i; i--, code >>= 6) out[i] = (char)(0x80 | (code & 0x3f));
     out[0] = (char)(lead[bytes] | code);

@@ -16,6 +16,8 @@ struct cli_text {
     char text[48];
 };
 struct cli_text cli_seconds_text(double seconds);
+// Returns the decimals that show a value of 1 or more in three digits.
+int cli_decimals(double value);
 // Half the distance of the quartiles, "±3%"; "" for a single value.
 struct cli_text cli_spread_text(int count, double median, double low, double high);
 void cli_bench_print(const struct fum_bench_report *report, const struct fum_device_info *info);

@@ -35,16 +35,17 @@ static struct cli_text value_text(const char *unit, double value) {
     if (!unit[0])
         return cli_seconds_text(value);
     fum_text_escape(shown, sizeof shown, unit, strlen(unit));
-    snprintf(out.text, sizeof out.text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, shown);
+    snprintf(out.text, sizeof out.text, "%.*f %s", cli_decimals(value), value, shown);
     return out;
 }
 
-// 1 faster, -1 slower, 0 within the spread of both.
+// Returns 1 for faster, -1 for slower, 0 within the spread of both.
 static int change(const struct cli_samples *a, const struct cli_samples *b, bool lower_is_better) {
     double limit = 1 + MIN_CHANGE / 100.0;
     bool less = b->high < a->low && b->median * limit < a->median;
     bool more = b->low > a->high && b->median > a->median * limit;
-    return less ? (lower_is_better ? 1 : -1) : more ? (lower_is_better ? -1 : 1) : 0;
+    int rise = more - less;
+    return lower_is_better ? -rise : rise;
 }
 
 static bool same_device(const cJSON *a, const cJSON *b) {
@@ -81,6 +82,7 @@ static void print_row(const struct measure *m, const cJSON *entry, const cJSON *
     snprintf(label, sizeof label, "%s%s%s", cli_bench_label(m->section, entry).text, m->title ? ", " : "",
              m->title ? m->title : "");
     fum_text_escape(shown, sizeof shown, label, strlen(label));
+    static const char *const marks[] = {"!", " ", "+"}; // slower, within the spread, faster
     cli_put(out, "  %-*s %12s", LABEL_WIDTH, shown, value_text(unit, first.median).text);
     for (int i = 1; i < count; i++) {
         const cJSON *match = cli_bench_match(reports[i], m->section, entry);
@@ -92,9 +94,7 @@ static void print_row(const struct measure *m, const cJSON *entry, const cJSON *
         double ratio = lower ? first.median / other.median : other.median / first.median;
         int changed = change_of(m, reports[0], reports[i], entry, match, &first, &other, lower);
         cli_put(out, "  %12s x%-6.2f %s", value_text(unit, other.median).text, ratio,
-                changed < 0   ? "!"
-                : changed > 0 ? "+"
-                              : " ");
+                marks[changed + 1]);
         tally[i].compared++;
         tally[i].faster += changed > 0;
         tally[i].slower += changed < 0;

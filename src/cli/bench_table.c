@@ -6,15 +6,23 @@
 #include <math.h>
 #include <string.h>
 
+int cli_decimals(double value) {
+    if (value < 10)
+        return 2;
+    return value < 100 ? 1 : 0;
+}
+
 struct cli_text cli_seconds_text(double seconds) {
     static const struct {
         double below, scale;
         const char *unit;
     } units[] = {{1e-3, 1e6, "us"}, {1, 1e3, "ms"}, {INFINITY, 1, "s"}};
     struct cli_text out;
-    int i = seconds < units[0].below ? 0 : seconds < units[1].below ? 1 : 2;
+    int i = 0;
+    while (seconds >= units[i].below && i < 2)
+        i++;
     double value = seconds * units[i].scale;
-    snprintf(out.text, sizeof out.text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, units[i].unit);
+    snprintf(out.text, sizeof out.text, "%.*f %s", cli_decimals(value), value, units[i].unit);
     return out;
 }
 

@@ -34,7 +34,7 @@ struct cli_foreign {
     const struct cli_foreign_value *values;
 };
 
-// What people type for `fumarole generate`.
+// Lists what `fumarole generate` recognises.
 extern const struct cli_foreign cli_foreign_generate;
 
 #endif

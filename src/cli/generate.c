@@ -144,7 +144,8 @@ static bool on_step(void *user, int image, int step, int steps) {
     return !cli_interrupted();
 }
 
-// Seconds from the pieces of a step or a decoding that are done to the end of everything; 0: not known yet.
+// Returns the seconds from the finished pieces of a step or a decoding to the end of everything; 0: not known
+// yet.
 static double time_left(const struct job *job, enum fum_work work, int image, double done) {
     struct fum_pipeline_stats stats;
     fum_pipeline_get_stats(job->pipeline, &stats);
@@ -241,7 +242,7 @@ static enum fum_precision precision_of(const char *name) {
     return FUM_PRECISION_AUTO;
 }
 
-// A rough count of the floating-point operations of all steps, from the UNet's parameters: SD1.5's evaluation
+// Returns a rough count of the floating-point operations of all steps, from the UNet's parameters: SD1.5's evaluation
 // of 64 × 64 latent pixels takes 803 GFLOP with 860 M of them.
 static double run_flops(const struct job *job) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
@@ -298,7 +299,7 @@ static int open_all(struct job *job) {
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
-// The library's 0 means the sampler's own value; below 0 is none.
+// Returns the library's eta for the option's: 0 is the sampler's own, below 0 is none.
 static float eta_of(double eta) {
     if (isnan(eta))
         return 0;
@@ -319,6 +320,13 @@ static int save_latents(const struct job *job) {
     return job->status ? job->status : saved;
 }
 
+// Returns the library's guidance for the option's: 0 is the model's own, and 0 to 1 mean none.
+static float guidance_of(double option) {
+    if (option < 0)
+        return 0;
+    return option < 1 ? 1 : (float)option;
+}
+
 static int generate(struct job *job) {
     const struct generate_options *options = &job->options;
     struct fum_error err = {0};
@@ -331,8 +339,7 @@ static int generate(struct job *job) {
         .sampler = options->sampler,
         .schedule = options->schedule,
         .timestep_spacing = options->spacing,
-        // The library's 0 asks for the model's own; a guidance of 0 to 1 is none.
-        .guidance = options->guidance < 0 ? 0.0f : options->guidance < 1 ? 1.0f : (float)options->guidance,
+        .guidance = guidance_of(options->guidance),
         .has_class = options->class_label >= 0,
         .class_label = (float)options->class_label,
         .eta = eta_of(options->eta),

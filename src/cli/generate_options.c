@@ -206,7 +206,7 @@ static int check_memory(const struct cli_command *command, struct generate_optio
     return -1;
 }
 
-// Weights are stored as --precision says, so --type f16 is another way to ask for that.
+// Weights are stored as --precision says, so --type f16 means the same as --precision f16.
 static int check_type(const struct cli_command *command, struct generate_options *options) {
     const char *type = options->type, *precision = options->precision;
     if (!type || strcmp(type, "auto") == 0 || strcmp(type, "q8_0") == 0) return -1;

@@ -19,7 +19,7 @@ static int min_int(int a, int b) {
     return a < b ? a : b;
 }
 
-// The optimal string alignment distance, row by row.
+// Computes the optimal string alignment distance, row by row.
 int cli_edit_distance(const char *a, const char *b) {
     int rows[3][LONGEST_WORD + 1];
     size_t a_len = strlen(a), b_len = strlen(b);
@@ -47,7 +47,8 @@ static int misspelling(const char *word, const char *other) {
     bool begins_alike = word[0] == other[0] || (word[0] && word[0] == other[1] && word[1] == other[0]);
     if (len < 3 || !begins_alike) return INT_MAX;
     int distance = cli_edit_distance(word, other);
-    return distance <= (len < 7 ? 1 : 2) ? distance : INT_MAX;
+    int allowed = len < 7 ? 1 : 2;
+    return distance <= allowed ? distance : INT_MAX;
 }
 
 const char *cli_nearest(const char *word, const char *const *words) {
@@ -123,12 +124,14 @@ static bool parse_seed(struct cli_parse *parse, const struct cli_option *option,
     return true;
 }
 
+static char lower_case(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
 // Compares ASCII letters without regard to case.
 static bool same_word(const char *a, const char *b) {
-    for (; *a && *b; a++, b++) {
-        int x = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a, y = *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
-        if (x != y) return false;
-    }
+    for (; *a && *b; a++, b++)
+        if (lower_case(*a) != lower_case(*b)) return false;
     return *a == *b;
 }
 
@@ -154,8 +157,10 @@ static bool refuse_choice(struct cli_parse *parse, const struct cli_option *opti
         snprintf(list + used, sizeof list - used, " %s", *choice);
     }
     const char *nearest = cli_nearest(text, option->choices);
-    return refuse(parse, "--%s does not know \"%s\"%s%s%s; available:%s", option->name, cli_show(text).text,
-                  nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", list);
+    if (nearest)
+        return refuse(parse, "--%s does not know \"%s\" (did you mean %s?); available:%s", option->name,
+                      cli_show(text).text, nearest, list);
+    return refuse(parse, "--%s does not know \"%s\"; available:%s", option->name, cli_show(text).text, list);
 }
 
 static bool parse_choice(struct cli_parse *parse, const struct cli_option *option, const char *text) {
@@ -199,10 +204,14 @@ static bool parse_value(struct cli_parse *parse, const struct cli_option *option
     return true;
 }
 
+static char dash_for(char c) {
+    return c == '_' ? '-' : c;
+}
+
 // True if an argument spells the name: "_" stands for "-" too.
 static bool same_name(const char *name, const char *text, size_t len) {
     for (size_t i = 0; i < len; i++)
-        if (!name[i] || (text[i] == '_' ? '-' : text[i]) != (name[i] == '_' ? '-' : name[i])) return false;
+        if (!name[i] || dash_for(text[i]) != dash_for(name[i])) return false;
     return !name[len];
 }
 
@@ -233,7 +242,7 @@ static bool refuse_unknown(struct cli_parse *parse, const char *argument, size_t
     int best_distance = INT_MAX;
     size_t dashes = strspn(argument, "-");
     snprintf(word, sizeof word, "%.*s", (int)(len - dashes), argument + dashes);
-    for (char *p = word; *p; p++) *p = *p == '_' ? '-' : *p;
+    for (char *p = word; *p; p++) *p = dash_for(*p);
     for (const struct cli_option *option = parse->options; option->name; option++) {
         int distance = option->kind == CLI_HEADING ? INT_MAX : misspelling(word, option->name);
         if (distance < best_distance) {

@@ -21,7 +21,7 @@ void cli_progress_begin(struct cli_progress *progress, bool quiet) {
     *progress = (struct cli_progress){.quiet = quiet, .bar = isatty(fileno(stderr)) != 0};
 }
 
-// "1:02:03" or "2:03"
+// Writes "1:02:03" or "2:03".
 static void format_time(char *text, size_t size, double seconds) {
     long whole = (long)(seconds + 0.5);
     if (whole >= 3600)
@@ -30,7 +30,7 @@ static void format_time(char *text, size_t size, double seconds) {
         snprintf(text, size, "%ld:%02ld", whole / 60, whole % 60);
 }
 
-// "0.24 s/step, 0:03 left"; nothing before there is an interval to measure.
+// Writes ", 0.24 s/step, 0:03 left", or nothing before there is an interval to measure.
 static void format_speed(char *text, size_t size, const struct cli_progress *progress, long left) {
     char time[32];
     double per_step = progress->step_seconds;

@@ -62,11 +62,10 @@ static void on_kernel(void *user, const struct fum_selftest_kernel *kernel) {
     }
     if (!counts->verbose && !kernel->why)
         return;
-    cli_put(stdout, "  %-6s %s.%s",
-            kernel->why ? "BAD"
-            : spills    ? "spills"
-                        : "ok",
-            kernel->shader, fum_dtype_name(kernel->type));
+    const char *verdict = spills ? "spills" : "ok";
+    if (kernel->why)
+        verdict = "BAD";
+    cli_put(stdout, "  %-6s %s.%s", verdict, kernel->shader, fum_dtype_name(kernel->type));
     for (int i = 0; i < kernel->num_constants; i++)
         cli_put(stdout, "%s%u", i ? " " : " [", kernel->constants[i]);
     printf("]");
@@ -90,6 +89,12 @@ static void print_kernels(struct counts *counts) {
     counts->slowest = 0;
 }
 
+static const char *verdict_of(int run, int failed) {
+    if (failed)
+        return "BAD";
+    return run ? "ok" : "-";
+}
+
 static void on_op(void *user, const struct fum_selftest_op *op) {
     struct counts *counts = user;
     if (op->variant && op->variant != counts->variant)
@@ -99,7 +104,7 @@ static void on_op(void *user, const struct fum_selftest_op *op) {
     counts->run += op->run;
     counts->failed += op->failed;
     counts->skipped += op->skipped;
-    cli_put(stdout, "%-4s %-20s %4d cases", op->failed ? "BAD" : op->run ? "ok" : "-", op->name, op->run);
+    cli_put(stdout, "%-4s %-20s %4d cases", verdict_of(op->run, op->failed), op->name, op->run);
     if (op->failed)
         printf(counts->compile_only ? ", %d do not compile" : ", %d wrong", op->failed);
     if (op->skipped)
@@ -119,10 +124,7 @@ static void on_op(void *user, const struct fum_selftest_op *op) {
 static void on_case(void *user, const struct fum_selftest_case *result) {
     (void)user;
     cli_put_line(stdout, "  %-4s %s %s %s  error %.2e of %.0e%s%s",
-                 !result->ran   ? "-"
-                 : result->pass ? "ok"
-                                : "BAD",
-                 result->op, result->name, fum_dtype_name(result->type), result->error, result->bound,
+                 verdict_of(result->ran, result->ran && !result->pass), result->op, result->name, fum_dtype_name(result->type), result->error, result->bound,
                  result->why ? "  " : "", result->why ? result->why : "");
 }
 

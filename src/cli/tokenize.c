@@ -19,7 +19,7 @@ static const struct cli_option options[] = {
     {0},
 };
 
-// A model's own vocabulary, or CLIP's for checkpoint files and for no model at all.
+// Opens a model's own vocabulary, or CLIP's for checkpoint files and for no model at all.
 static fum_tokenizer *open_tokenizer(const char *model, int *status) {
     fum_tokenizer *tokenizer = NULL;
     struct fum_error err = {0};
@@ -125,7 +125,7 @@ static size_t restore_nul(char *text, const struct stand_in *s) {
 
 static const char blanks[] = " \t\r";
 
-// {"ids": […], "pieces": […]}, or NULL when out of memory.
+// Returns {"ids": […], "pieces": […]} to free with cJSON_free, or NULL when out of memory.
 static char *format_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *ids) {
     cJSON *object = cJSON_CreateObject();
     cJSON *numbers = cJSON_AddArrayToObject(object, "ids"), *pieces = cJSON_AddArrayToObject(object, "pieces");

@@ -38,7 +38,7 @@ static void put_quoted(struct cli_trace *trace, const char *text) {
     put(trace, quoted, used);
 }
 
-// One complete event ("ph": "X"); times in microseconds since the trace began.
+// Writes one complete event ("ph": "X"); times in microseconds since the trace began.
 static void on_event(void *user, const struct fum_trace_event *event) {
     struct cli_trace *trace = user;
     bool dispatches = event->kind == FUM_TRACE_SUBMIT || event->kind == FUM_TRACE_RECORD;

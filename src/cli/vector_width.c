@@ -38,8 +38,8 @@ bool cli_cpu_read(struct cli_cpu *cpu) {
 #endif
 
 // Models with two multiply-add units of 512 bits. Skylake and Cascade Lake are not among them: some have one
-// unit, which CPUID does not tell, and all lower their clock. Ice Lake, Tiger Lake and Rocket Lake for desks
-// and laps have one, and Zen 4 and small Zen 5 take two turns of 256 bits.
+// unit, which CPUID does not report, and all lower their clock. The Ice Lake, Tiger Lake and Rocket Lake of
+// desktops and laptops have one, and Zen 4 and small Zen 5 split a vector into two of 256 bits.
 static const struct {
     const char *vendor;
     unsigned family, first_model, last_model;
@@ -67,7 +67,7 @@ int cli_vector_width(const struct cli_cpu *cpu, double flops) {
     return flops >= CLI_LONG_RUN_FLOPS && cli_cpu_full_rate_512(cpu) ? 512 : 0;
 }
 
-static void say(const struct fum_log *log, const char *text) {
+static void log_info(const struct fum_log *log, const char *text) {
     if (log && log->fn && log->level >= FUM_LOG_INFO)
         log->fn(log->user, FUM_LOG_INFO, text);
 }
@@ -79,7 +79,7 @@ void cli_choose_vector_width(double flops, const struct fum_log *log) {
     const char *set = getenv(name);
     if (set) {
         snprintf(text, sizeof text, "CPU drivers: vectors of %.16s bits, as %s says", set, name);
-        say(log, text);
+        log_info(log, text);
         return;
     }
     int width = cli_cpu_read(&cpu) ? cli_vector_width(&cpu, flops) : 0;
@@ -91,6 +91,6 @@ void cli_choose_vector_width(double flops, const struct fum_log *log) {
         return;
     snprintf(text, sizeof text, "CPU drivers: vectors of %d bits, which this CPU computes at full rate",
              width);
-    say(log, text);
+    log_info(log, text);
 #endif
 }

@@ -137,12 +137,13 @@ static bool add_levels(cJSON *json, const struct levels *u, enum fum_checkpoint_
     int heads[MAX_LEVELS], depth[MAX_LEVELS];
     bool attention[MAX_LEVELS];
     for (int i = 0; i < u->count; i++) {
-        bool small = u->channels[i] < 64;
-        heads[i] = family == FUM_CHECKPOINT_SD1 ? 8 : small ? 1 : u->channels[i] / 64;
+        heads[i] = u->channels[i] < 64 ? 1 : u->channels[i] / 64;
+        if (family == FUM_CHECKPOINT_SD1) heads[i] = 8;
         attention[i] = u->depth[i] > 0;
         // Where a level has no attention its number is not used, but the last one stands for the middle
         // block.
-        depth[i] = attention[i] ? u->depth[i] : i == u->count - 1 && u->mid_depth ? u->mid_depth : 1;
+        depth[i] = attention[i] ? u->depth[i] : 1;
+        if (!attention[i] && i == u->count - 1 && u->mid_depth) depth[i] = u->mid_depth;
     }
     return add_ints(json, "block_out_channels", u->channels, u->count) &&
            add_types(json, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", attention, u->count,

@@ -105,7 +105,7 @@ static enum fum_result read_shape(const struct reader *r, const cJSON *item, str
     return FUM_OK;
 }
 
-// The tensor's bytes and where they begin; *bytes holds what its shape makes, unless `sized` is false.
+// Reads where the tensor's bytes begin. *bytes is what its shape needs if `sized`, and is set otherwise.
 static enum fum_result read_range(const struct reader *r, const cJSON *item, bool sized, uint64_t *bytes,
                                   uint64_t *begin) {
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
@@ -122,7 +122,7 @@ static enum fum_result read_range(const struct reader *r, const cJSON *item, boo
     if (!sized) *bytes = end - *begin;
     if (end - *begin != *bytes)
         return fum_error_set(
-            r->err, FUM_ERR_FORMAT, "%s: tensor %s at byte %llu: its shape wants %llu bytes, found %llu",
+            r->err, FUM_ERR_FORMAT, "%s: tensor %s at byte %llu: its shape needs %llu bytes, found %llu",
             r->path, fum_text_show(name).text, (ull)(r->base + *begin), (ull)*bytes, (ull)(end - *begin));
     if (end > r->size)
         return fum_error_set(
@@ -224,7 +224,7 @@ static enum fum_result read_text(const struct fum_view *bytes, const char *path,
                              path, (ull)*length, MAX_HEADER_BYTES);
     if (*length > size - 8)
         return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: the header wants %llu bytes, the file has %llu: cut off? Get it again",
+                             "%s: the header needs %llu bytes, the file has %llu: cut off? Get it again",
                              path, (ull)(*length + 8), (ull)size);
     *text = fum_alloc((size_t)*length + 1, 1);
     if (!*text)

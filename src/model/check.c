@@ -54,8 +54,8 @@ void fum_model_build_part(fum_graph *g, const fum_model *model, const char *name
 }
 
 // True if the file has the weight in a shape and type that can be read; marks its tensor as used.
-static bool ask_for(const fum_tensor *t, const struct fum_model_file *part, bool *used, problem_fn fn,
-                    void *user) {
+static bool check_weight(const fum_tensor *t, const struct fum_model_file *part, bool *used, problem_fn fn,
+                         void *user) {
     char text[256], why[256];
     struct fum_view view;
     size_t index;
@@ -83,7 +83,7 @@ static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used
         if (t->kind != FUM_TENSOR_WEIGHT) continue;
         for (int k = 0; k < fum_weight_parts(t); k++) {
             const fum_tensor one = fum_weight_part(t, k);
-            bad += !ask_for(&one, part, used, fn, user);
+            bad += !check_weight(&one, part, used, fn, user);
         }
     }
     return bad;

@@ -36,7 +36,7 @@ const struct fum_family fum_families[] = {
 const int fum_family_count = sizeof fum_families / sizeof *fum_families;
 
 // Pipelines that diffusers saves with the parts of another one. Whether the UNet reads more than latents is
-// asked elsewhere: an inpainting pipeline may hold an ordinary one.
+// checked elsewhere: an inpainting pipeline may hold an ordinary one.
 static const char *const same_parts[][2] = {
     {"StableDiffusionImg2ImgPipeline", "StableDiffusionPipeline"},
     {"StableDiffusionInpaintPipeline", "StableDiffusionPipeline"},

@@ -1,4 +1,4 @@
-// Which folder or file a model's name means.
+// Finds the folder or file that a model's name means.
 #ifndef FUM_MODEL_FIND_H
 #define FUM_MODEL_FIND_H
 

@@ -1,5 +1,4 @@
-// Whether what a model's configurations say fits together: the question that every model answers when it
-// opens.
+// Checks, when a model is opened, that its configurations fit together.
 #ifndef FUM_MODEL_FIT_H
 #define FUM_MODEL_FIT_H
 

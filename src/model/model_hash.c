@@ -14,7 +14,7 @@
 
 enum { BLOCK_BYTES = 1 << 20, MAX_CACHE_BYTES = 512 };
 
-// A smaller file is read again sooner than a cache could answer for it.
+// Smaller files are not cached: reading them again takes less time than the cache does.
 #define CACHED_BYTES (UINT64_C(64) << 20)
 
 struct hashed_file {
@@ -57,7 +57,7 @@ static char *entry_path(const struct hashed_file *file) {
     return copy;
 }
 
-// The state of the file that an entry holds for, and then its digest.
+// Writes the state of the file that an entry is valid for; its digest follows.
 static void write_stamp(char text[MAX_CACHE_BYTES], const struct hashed_file *file) {
     struct fum_file_stamp s = fum_file_stamp(file->open);
     snprintf(text, MAX_CACHE_BYTES, "1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ", s.device, s.file,
@@ -68,7 +68,8 @@ static bool is_digest(const char *text) {
     return strspn(text, "0123456789abcdef") == FUM_SHA256_TEXT - 1 && text[FUM_SHA256_TEXT - 1] == '\n';
 }
 
-static void look_up(struct hashed_file *file) {
+// Takes the digest from the cache, if it holds one of the file as it is now.
+static void find_digest(struct hashed_file *file) {
     char stamp[MAX_CACHE_BYTES], *text = NULL;
     char *path = fum_file_size(file->open) < CACHED_BYTES ? NULL : entry_path(file);
     write_stamp(stamp, file);
@@ -82,8 +83,9 @@ static void look_up(struct hashed_file *file) {
     fum_free(path);
 }
 
-// A cache that cannot be written only costs time, so failures are not reported.
-static void keep(const struct hashed_file *file) {
+// Writes the digest to the cache. A cache that cannot be written only costs time, so failures are not
+// reported.
+static void store_digest(const struct hashed_file *file) {
     char text[MAX_CACHE_BYTES];
     fum_file_writer *writer = NULL;
     if (file->from_cache || !file->digest[0] || fum_file_size(file->open) < CACHED_BYTES) return;
@@ -135,7 +137,7 @@ static void finish(struct fum_model_hash *h) {
         fum_sha256_end(&sha, h->result);
     else
         memcpy(h->result, h->files[0].digest, sizeof h->result);
-    for (size_t i = 0; i < h->count; i++) keep(&h->files[i]);
+    for (size_t i = 0; i < h->count; i++) store_digest(&h->files[i]);
 }
 
 // ---- from outside ----
@@ -154,7 +156,7 @@ static size_t count_files(const fum_model *model) {
     return count;
 }
 
-// All paths of a folder begin alike, so this is the order of their names in it.
+// Compares paths. All paths of a folder begin alike, so this is the order of their names in it.
 static int by_path(const void *a, const void *b) {
     return strcmp(((const struct hashed_file *)a)->path, ((const struct hashed_file *)b)->path);
 }
@@ -175,7 +177,7 @@ enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_mod
     add_files(h, model->file);
     for (int i = 0; i < model->num_parts; i++) add_files(h, model->parts[i].own_loader);
     qsort(h->files, h->count, sizeof *h->files, by_path);
-    for (size_t i = 0; i < h->count; i++) look_up(&h->files[i]);
+    for (size_t i = 0; i < h->count; i++) find_digest(&h->files[i]);
     h->failed = h->count == 0;
     // Without a thread the work is done when the result is needed.
     h->running = !h->failed && !pthread_create(&h->thread, NULL, hash_thread, h);

@@ -466,9 +466,11 @@ struct fum_weight_source fum_names_source(const fum_names *names) {
 
 const char *fum_names_in_file(const fum_names *names, const char *name, char *text, size_t room) {
     int third = -1;
-    bool known = names->layout == LAYOUT_OPENCLIP    ? in_openclip(names, name, text, room, &third)
-                 : names->layout == LAYOUT_DIFFUSERS ? false
-                                                     : in_modules(names, name, text, room);
+    bool known = false;
+    if (names->layout == LAYOUT_OPENCLIP)
+        known = in_openclip(names, name, text, room, &third);
+    else if (names->layout != LAYOUT_DIFFUSERS)
+        known = in_modules(names, name, text, room);
     if (!known) snprintf(text, room, "%s%s", names->layout == LAYOUT_DIFFUSERS ? names->prefix : "", name);
     return text;
 }

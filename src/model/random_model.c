@@ -107,12 +107,6 @@ static bool find_tensor(void *user, const char *name, struct fum_view *view) {
     return t != NULL;
 }
 
-static int64_t view_count(const struct fum_view *view) {
-    int64_t n = 1;
-    for (int i = 0; i < view->rank; i++) n *= view->dim[i];
-    return n;
-}
-
 struct fum_view fum_random_model_view(const fum_tensor *t) {
     const int64_t *d = t->desc.shape.dim;
     switch (t->pack) {
@@ -137,7 +131,7 @@ static struct random_tensor describe(const fum_tensor *t, const char *name) {
     if (out.view.rank == 1) {
         out.mean = bias ? 0 : 1;
     } else if (!embedding) { // uniform within ±1/sqrt(inputs) has this spread
-        double inputs = (double)view_count(&out.view) / (double)out.view.dim[0];
+        double inputs = (double)fum_view_count(&out.view) / (double)out.view.dim[0];
         out.spread = inputs > 0 ? 1 / sqrt(3 * inputs) : 1;
     }
     return out;
@@ -170,8 +164,8 @@ static bool share_values(fum_arena *arena, struct random_weights *w) {
         if (t->view.data) continue;
         for (size_t k = i; k < w->count; k++) {
             struct random_tensor *other = &w->tensors[k];
-            if (other->spread == t->spread && other->mean == t->mean && view_count(&other->view) > most)
-                most = view_count(&other->view);
+            if (other->spread == t->spread && other->mean == t->mean && (int64_t)fum_view_count(&other->view) > most)
+                most = (int64_t)fum_view_count(&other->view);
         }
         void *values = make_values(arena, most, t->mean, t->spread);
         if (!values) return false;
@@ -305,7 +299,7 @@ enum fum_result fum_random_model_create(fum_model **out, const char *name, struc
 static uint64_t count_parameters(const struct fum_weight_source *source) {
     const struct random_weights *w = source->user;
     uint64_t sum = 0;
-    for (size_t i = 0; i < w->count; i++) sum += (uint64_t)view_count(&w->tensors[i].view);
+    for (size_t i = 0; i < w->count; i++) sum += fum_view_count(&w->tensors[i].view);
     return sum;
 }
 

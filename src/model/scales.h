@@ -1,4 +1,4 @@
-// Factors of weights that were scaled to fit eight bits ("scaled fp8"): weight = stored value · factor.
+// Holds the factors of weights that were scaled to fit eight bits ("scaled fp8"): weight = stored value · factor.
 // ComfyUI names them X.scale_weight or X.weight_scale beside X.weight; there is one, or one for each row.
 #ifndef FUM_MODEL_SCALES_H
 #define FUM_MODEL_SCALES_H
@@ -7,8 +7,8 @@
 
 typedef struct fum_scales fum_scales;
 
-// Reads the factors of all weights whose names begin with `prefix`. Other arrangements than those above are
-// FUM_ERR_UNSUPPORTED by name.
+// Reads the factors of all weights whose names begin with `prefix`. Other arrangements than those above give
+// FUM_ERR_UNSUPPORTED, which names the tensor.
 enum fum_result fum_scales_create(fum_scales **scales, const fum_loader *loader, const char *prefix,
                                   struct fum_error *err);
 void fum_scales_destroy(fum_scales **scales);

@@ -28,7 +28,7 @@ static const char *read_sampler(struct fum_config *c, const char *fallback) {
     if (!fum_config_has(c, "sampler") || c->result) return fallback;
     for (size_t i = 0; (known = fum_sampler_name(i)); i++)
         if (!strcmp(known, name)) return name;
-    fum_config_fail(c, "sampler", "is \"%s\", which is no sampler of fumarole", fum_text_show(name).text);
+    fum_config_fail(c, "sampler", "is \"%s\", which is not a sampler of fumarole", fum_text_show(name).text);
     return fallback;
 }
 

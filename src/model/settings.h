@@ -1,4 +1,4 @@
-// What a folder's fumarole.json sets.
+// Reads what a folder's fumarole.json sets.
 #ifndef FUM_MODEL_SETTINGS_H
 #define FUM_MODEL_SETTINGS_H
 

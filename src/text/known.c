@@ -11,7 +11,7 @@ enum {
     MAX_LETTERS = 32,
     MAX_BYTES = 1 << 22, // of all texts
     NEAREST = 16,
-    MAX_ASKED = 16,
+    MAX_TRIED = 16,
     PER_WORD = 2,
     SHORT_PROMPT = 2, // words
     SHORT_WORD = 4,   // letters
@@ -283,7 +283,7 @@ static double spelling_similarity(const struct entry *a, const struct entry *b) 
     size_t longer = a->count > b->count ? a->count : b->count, shorter = smaller(a->count, b->count);
     size_t most = most_edits(longer);
     if (longer - shorter > most) return 0;
-    // With one letter replaced a short word is another word: hund, hand.
+    // A short word with one letter replaced is another word: hund, hand.
     if (longer <= SHORT_WORD && a->count == b->count && !is_swapped(a, b)) return 0;
     size_t edits = edit_distance(a, b);
     return edits <= most ? 1 - (double)edits / (double)longer : 0;
@@ -318,11 +318,11 @@ static size_t find_near(const fum_known *known, const struct entry *text, struct
     const double margin = 0.1; // below a word's best match: more is another word
     struct entry word;
     size_t count = 0, at = 0;
-    for (int asked = 0; asked < MAX_ASKED && next_word(text, &at, &word);) {
+    for (int tried = 0; tried < MAX_TRIED && next_word(text, &at, &word);) {
         struct near own[NEAREST];
         size_t own_count = 0;
         if (knows_word(known, word)) continue;
-        asked++;
+        tried++;
         for (size_t i = 0; i < known->word_count; i++) {
             struct near found = {&known->words[i], similarity(&word, &known->words[i])};
             if (found.similarity > 0) own_count = insert_near(own, own_count, found);

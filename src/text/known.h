@@ -5,7 +5,7 @@
 
 #include <fumarole/core.h>
 
-// Immutable: any number of threads may ask at once.
+// Immutable: any number of threads may use it at once.
 typedef struct fum_known fum_known;
 
 // Lists above FUM_KNOWN_MAX_TEXTS are not looked at: nothing is known about such a model then.

@@ -75,7 +75,7 @@ static enum fum_result check_token(const cJSON *token, const char *text, struct 
     static const char *const flags[] = {"lstrip", "rstrip", "single_word"};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (fum_json_bool(token, flags[i], false))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "token '%s' asks for %s, which is not supported",
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "token '%s' uses %s, which is not supported",
                                  fum_text_show(text).text, flags[i]);
     return FUM_OK;
 }

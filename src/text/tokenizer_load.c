@@ -192,9 +192,11 @@ static char *clip_at(fum_arena *arena, const char *place) {
 static char *find_clip(fum_arena *arena) {
     const char *own = getenv("FUMAROLE_CLIP_VOCAB"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     if (own && *own) return clip_at(arena, own);
-    char *data = xdg && *xdg == '/' ? fum_arena_printf(arena, "%s/fumarole/clip", xdg)
-                 : home && *home    ? fum_arena_printf(arena, "%s/.local/share/fumarole/clip", home)
-                                    : NULL;
+    char *data = NULL;
+    if (xdg && *xdg == '/')
+        data = fum_arena_printf(arena, "%s/fumarole/clip", xdg);
+    else if (home && *home)
+        data = fum_arena_printf(arena, "%s/.local/share/fumarole/clip", home);
     char *path = data ? clip_at(arena, data) : NULL, *installed = clip_at(arena, FUM_INSTALL_DATA "/clip");
     enum fum_file_kind kind;
     // A home that may not be entered, such as another user's, holds none for this one.

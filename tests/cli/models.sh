@@ -99,7 +99,7 @@ settings steps 0 'is 0, not a whole number from 1'
 settings steps 2.5 'is 2.5, not a whole number'
 settings guidance -3 'is -3, not a number from 0'
 settings clip_skip 5 'is 5, not a whole number from 1 to 4'
-settings sampler '"magic"' 'is "magic", which is no sampler'
+settings sampler '"magic"' 'is "magic", which is not a sampler'
 settings sampler 7 'must be a string'
 for json in '{"name": 7}' '{"defaults": 7}' '{"prompts": {}}' '{"prompts": ["a", 7]}' '{"words": "heart"}'; do
     model sd1

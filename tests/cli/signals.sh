@@ -84,7 +84,7 @@ rm -f kept*
     exec "$fumarole" generate -q --steps 1 -m emoji x -o kept.png 2>err.txt >/dev/null
 )
 check "SIGXFSZ exits with 153" test $? = 153
-check "SIGXFSZ is told as a line" grep -qx 'fumarole: cannot write kept.png: File too large' err.txt
+check "SIGXFSZ is reported in one line" grep -qx 'fumarole: cannot write kept.png: File too large' err.txt
 check "SIGXFSZ leaves nothing" bash -c '! compgen -G "kept*" >/dev/null'
 
 # The reader of the lines goes away: the pictures are made, and the loss of the lines is a failure.

@@ -1,5 +1,5 @@
-// Models made of a fuzzer's input: a configuration with a few changes, and weights of the shapes that it asks
-// for. What opens has come past every check of names and shapes, so that the code behind them is reached.
+// Makes models from a fuzzer's input: a configuration with a few changes, and weights of the shapes that it
+// needs. What opens has passed every check of names and shapes, so that the code behind them is reached.
 #ifndef TESTS_FUZZ_FITTED_H
 #define TESTS_FUZZ_FITTED_H
 
@@ -17,7 +17,7 @@ struct fitted_params {
 // model's fault.
 fum_model *fitted_open(struct choices *c, const struct fitted_params *params);
 
-// What became of the models, printed when the process ends.
+// Counts what became of the models; printed when the process ends.
 struct fitted_counts {
     unsigned long made, opened, done; // done: worked to the end
 };

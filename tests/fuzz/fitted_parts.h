@@ -1,4 +1,4 @@
-// What the writers of folders and single files share.
+// Declares what the writers of folders and single files share.
 #ifndef TESTS_FUZZ_FITTED_PARTS_H
 #define TESTS_FUZZ_FITTED_PARTS_H
 

@@ -145,7 +145,7 @@ static void names_what_is_wrong(void **state) {
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, "cut off"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9,
          "1 bytes after the last tensor"},
-        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "wants 8 bytes, found 4"},
+        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "needs 8 bytes, found 4"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,4]}}", 8,
          "begins at byte 8, after its end"},
         {"{\"x\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "has no dtype"},
@@ -201,7 +201,7 @@ static void refuses_other_files(void **state) {
         {"GGUF\3\0\0\0\0\0\0\0", 12, "GGUF"},
         {"version https://git-lfs.github.com/spec/v1\n", 43, "Git LFS"},
         {"\xff\xff\xff\xff\xff\xff\xff\xff{}", 10, "over the limit"},
-        {"\x10\0\0\0\0\0\0\0{}", 10, "the header wants 24 bytes, the file has 10"},
+        {"\x10\0\0\0\0\0\0\0{}", 10, "the header needs 24 bytes, the file has 10"},
         {"\0\0\0\0\0\0\0\0{}", 10, "no JSON header"},
     };
     const char *path = scratch("other.safetensors");
