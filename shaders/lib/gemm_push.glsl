@@ -4,7 +4,7 @@ layout(push_constant) uniform Push {
     uint rows, batches;            // rows of a batch; batches each have their own rows and may have their own w
     uint tiles_m, tiles_n;
     uint x_skip, w_skip, y_skip, residual_skip;
-    uint w_div, w_mod;             // batch b of x meets batch (b / w_div) % w_mod of w; w_div 0: one x meets all
+    uint w_div, w_mod;          // batch b of x meets batch (b / w_div) % w_mod of w; w_div 0: all meet one x
     uint row_base, row_first, row_div; // row operand of flat row i: row_base + (row_first + i) / row_div; 0: the first
     float scale;
     uint quads;       // quads of terms: taps x cq

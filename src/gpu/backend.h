@@ -75,7 +75,8 @@ struct fum_buffer {
     char label[FUM_LABEL];
 };
 
-// Returns the slack that lets a buffer of `bytes` hold padded views (see fum_padded_view) and be no power of two.
+// Returns the slack that lets a buffer of `bytes` hold padded views (see fum_padded_view) and be no power of
+// two.
 uint64_t fum_padding_slack(uint64_t bytes);
 
 struct fum_kernel {

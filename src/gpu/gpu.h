@@ -35,7 +35,8 @@ static inline uint64_t fum_buffer_align(uint64_t bytes) {
 // whether the whole buffer's size is a power of two, and whether bits 8 to 15 of the view's size are zero (it
 // reads them as a mip level). So on CPU devices no buffer and no view has either trait.
 enum { FUM_VIEW_SLACK = 256 };
-// Returns how many bytes a view of `bytes` covers: on CPU devices up to FUM_VIEW_SLACK more, elsewhere `bytes`.
+// Returns how many bytes a view of `bytes` covers: on CPU devices up to FUM_VIEW_SLACK more, elsewhere
+// `bytes`.
 uint64_t fum_padded_view(const struct fum_device_info *info, uint64_t bytes);
 
 // `label` is copied and named in errors. Contents are undefined at first.
@@ -122,8 +123,8 @@ enum fum_result fum_kernel_get_list(fum_device *device, const struct fum_kernel_
                                     struct fum_error *err);
 
 // Starts a thread that makes a CPU driver compile these kernels, which it would else do at their first
-// dispatch. *warming becomes NULL if there is nothing to compile. The device may be used meanwhile, but what is
-// submitted then waits for the kernel that is being compiled.
+// dispatch. *warming becomes NULL if there is nothing to compile. The device may be used meanwhile, but what
+// is submitted then waits for the kernel that is being compiled.
 struct fum_warming;
 enum fum_result fum_warming_begin(struct fum_warming **warming, fum_device *device,
                                   const fum_kernel *const *kernels, int count, struct fum_error *err);

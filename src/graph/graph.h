@@ -46,8 +46,8 @@ struct fum_graph {
     struct fum_error error; // the first failure of building; code FUM_OK: none
 };
 
-// Adds one weight of shape [count, …] that stacks tensors of the files, which all have the given shape, so that
-// one product can use them all. Returns NULL after an error, as fum_graph_weight.
+// Adds one weight of shape [count, …] that stacks tensors of the files, which all have the given shape, so
+// that one product can use them all. Returns NULL after an error, as fum_graph_weight.
 fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
                                    struct fum_shape shape, enum fum_pack pack);
 // Returns how many tensors of the files a weight holds, and the i-th of them with its own name and shape.

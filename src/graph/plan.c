@@ -143,8 +143,8 @@ static bool alive_together(const struct interval *a, const struct interval *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
-// Returns the lowest offset of `block` where v overlaps none of the placed intervals alive at the same time, nor do
-// their padded views, which would only cause barriers.
+// Returns the lowest offset of `block` where v overlaps none of the placed intervals alive at the same time,
+// nor do their padded views, which would only cause barriers.
 static uint64_t lowest_offset(const struct planner *p, struct interval *const *placed, int num_placed,
                               int block, const struct interval *v) {
     uint64_t offset = 0, bytes = fum_padded_view(p->info, v->place.bytes);

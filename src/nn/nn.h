@@ -53,8 +53,8 @@ fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
 
 fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out, bool bias);
 
-// Adds several layers that have one input and as many outputs each: y[0..count). They are one product where its
-// results can be used in place.
+// Adds several layers that have one input and as many outputs each: y[0..count). They are one product where
+// its results can be used in place.
 enum { FUM_NN_STACK = 3 };
 struct fum_nn_linears {
     const char *names[FUM_NN_STACK];

@@ -19,7 +19,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     if (x->rank < 2 || (w->rank != 2 && !shares) || call->in[1].dtype != FUM_F32 || k % FUM_Q8_BLOCK ||
         w->dim[w->rank - 2] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS) {
         snprintf(why, why_size,
-                 "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N], or a stack of such w for one x");
+                 "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N] or, for one x, a stack "
+                 "of them");
         return false;
     }
     call->out.shape = *x;

@@ -87,7 +87,7 @@ static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *
     return write_rows(pipe, d, d->unet.time_ids, rows, (size_t)per_picture, err);
 }
 
-// Writes how much guidance the distilled model applies, w = guidance - 1 (Luo et al. 2023, section 4.2):
+// Writes the embedding of a distilled model's guidance, w = guidance - 1 (Luo et al. 2023, section 4.2):
 // sines, then cosines. Rounded to f32 where diffusers' get_guidance_scale_embedding rounds.
 static enum fum_result write_guidance(fum_pipeline *pipe, const struct fum_run *run,
                                       const struct fum_denoiser *d, struct fum_error *err) {

@@ -1,4 +1,5 @@
-// Writes the text that a picture carries: everything that changes it, with A1111's keys, so that A1111 reads it.
+// Writes the text that a picture carries: everything that changes it, with A1111's keys, so that A1111 reads
+// it.
 #include "pipeline/pipeline.h"
 
 #include "io/image.h"

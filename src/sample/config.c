@@ -108,7 +108,8 @@ static void note_ignored(struct fum_sample_config *c, const char *key, const cha
     snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%s", comma, key, value ? " " : "", shown);
 }
 
-// Finds a text among `names`, which end in NULL. *out is its index plus one, or 0 if it is missing or another.
+// Finds a text among `names`, which end in NULL. *out is its index plus one, or 0 if it is missing or
+// another.
 static enum fum_result find_choice(int *out, const cJSON *object, const char *key, const char *const *names,
                                    struct fum_error *err) {
     const cJSON *value = given(object, key);
@@ -120,7 +121,7 @@ static enum fum_result find_choice(int *out, const cJSON *object, const char *ke
     return FUM_OK;
 }
 
-// The same for what the model was trained with, where no other value can stand in.
+// Does the same for how the model was trained, where no other value can stand in.
 static enum fum_result read_choice(int *out, const cJSON *object, const char *key, const char *const *names,
                                    struct fum_error *err) {
     enum fum_result result = find_choice(out, object, key, names, err);
@@ -130,7 +131,8 @@ static enum fum_result read_choice(int *out, const cJSON *object, const char *ke
                          key, fum_text_show(value->valuestring).text);
 }
 
-// Settings of the solver as text. A value that no sampler here follows is noted and leaves the default.
+// Reads the solver's settings that are texts. A value that no sampler here follows is noted and leaves the
+// default.
 static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
     static const char *const variances[] = {"fixed_small", "fixed_small_log", "fixed_large", NULL};
     static const char *const algorithms[] = {"dpmsolver++", "sde-dpmsolver++", "deis", NULL};
@@ -181,7 +183,7 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
                          "scheduler_config.json: trained_betas is not supported here");
 }
 
-// How the model was trained: every value must be known.
+// Reads how the model was trained. Every value must be supported.
 static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
     static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
     static const char *const time_types[] = {"discrete", "continuous", NULL};

@@ -16,8 +16,9 @@ bool fum_build_euler(struct fum_sample_plan *plan) {
     return true;
 }
 
-// Euler to a lower sigma than requested, then noise back up. The noise is drawn on the last step too, with
-// weight zero there: the reference draws it, and later pictures of the same generator depend on it.
+// Takes Euler steps to a lower sigma than requested and adds noise back up. The noise is drawn on the last
+// step too, with weight zero there: the reference draws it, and later pictures of the same generator depend
+// on it.
 bool fum_build_euler_a(struct fum_sample_plan *plan) {
     if (!fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
     for (int i = plan->start; i < plan->steps; i++) {

@@ -54,7 +54,7 @@ static void rescale_zero_snr(float *beta, float *alpha_bar, int n) {
     beta[0] = 1.0f - alpha_bar[0];
 }
 
-// A thousand noise levels, even in log sigma from sigma_min to sigma_max: the table that schedules pick from.
+// Fills the table that schedules pick from: noise levels even in log sigma, from sigma_min to sigma_max.
 static void fill_edm(struct fum_sample_plan *plan) {
     double low = log(plan->c.sigma_min), high = log(plan->c.sigma_max);
     for (int i = 0; i < plan->train; i++) {

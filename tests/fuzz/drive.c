@@ -33,7 +33,7 @@ static void make_input(void) {
         input[i] = next_random() % 3 < zeros ? 0 : (uint8_t)next_random();
 }
 
-// Only calls that a signal handler may make.
+// Prints the input and lets the signal end the process, with calls that a signal handler may make.
 static void show_input(int number) {
     static const char digits[] = "0123456789abcdef";
     char text[2 * MAX_BYTES + 1];

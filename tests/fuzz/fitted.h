@@ -13,8 +13,8 @@ struct fitted_params {
 };
 
 // Writes a model, a diffusers folder or a single file, and opens it. It lies in a folder of this process, in
-// memory where the system has such a place. Returns NULL if it is too large or does not open, which must be the
-// model's fault.
+// memory where the system has such a place. Returns NULL if it is too large or does not open, which must be
+// the model's fault.
 fum_model *fitted_open(struct choices *c, const struct fitted_params *params);
 
 // Counts what became of the models; printed when the process ends.

@@ -16,7 +16,7 @@ static bool ignore_image(void *user, const struct fum_image *image) {
     return true;
 }
 
-// Returns what a run would be, with the settings that have defaults filled in.
+// Describes a run, with defaults filled in. False if the sampler refuses.
 static bool make_run(const fum_model *model, const struct fum_generate_params *p, struct fum_run *run) {
     const struct fum_model_info *info = fum_model_get_info(model);
     const struct fum_model_view *view = fum_model_get_view(model);
