@@ -20,7 +20,10 @@ extern "C" {
 // "-" is standard output.
 typedef struct fum_file_writer fum_file_writer;
 
+// Begins a file. Fails with FUM_ERR_IO, which names the path and the reason, or FUM_ERR_NOMEM; *writer is then
+// NULL.
 FUM_API enum fum_result fum_file_begin(fum_file_writer **writer, const char *path, struct fum_error *err);
+// Appends `bytes` bytes. After a failure only fum_file_abort makes sense.
 FUM_API enum fum_result fum_file_write(fum_file_writer *writer, const void *data, size_t bytes,
                                        struct fum_error *err);
 // Finish the file, or discard it. Both free the writer and set it to NULL; a NULL writer is ignored. A failed

@@ -14,7 +14,7 @@ enum fum_rng_kind {
     FUM_RNG_CPU,      // torch's on the CPU: mt19937
 };
 
-// Most noise that `eta` may ask for, as a share of what the sampler's stochastic form adds.
+// The largest `eta`: the noise that is added back, as a share of what the sampler's stochastic form adds.
 #define FUM_MAX_ETA 1.0
 
 // The index-th sampler name ("ddim", "euler_a", "dpm++2m", …) or schedule name ("discrete", "karras", …);

@@ -10,12 +10,12 @@
 // A regular file that is open for reading; any number of threads may read from it at once. Files are not
 // mapped: one that shrinks, or a disk that fails, must be an error and not a signal.
 struct fum_file;
-// Never waits: a pipe or device of that name is an error.
+// Opens a file. Never waits: a pipe or device of that name is an error. On failure *file is NULL.
 enum fum_result fum_file_open(struct fum_file **file, const char *path, struct fum_error *err);
 void fum_file_close(struct fum_file **file);
 uint64_t fum_file_size(const struct fum_file *file); // when it was opened
-// Which file it is and when it last changed, as the system counts both: differs after every write and
-// replacement.
+// Identifies a state of a file: which file it is and when it last changed, in units of the system's. Differs
+// after every write and replacement, as finely as the file system counts time.
 struct fum_file_stamp {
     uint64_t device, file, size;
     int64_t modified;
@@ -38,13 +38,13 @@ enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path, s
 // why.
 bool fum_path_may_exist(const char *path);
 bool fum_path_is_dir(const char *path);
-// "a/b" from "a" and "b", in the arena; NULL when memory is out.
+// Returns "a/b" for "a" and "b", in the arena; NULL when memory is out.
 char *fum_path_join(fum_arena *arena, const char *dir, const char *name);
 // Creates one directory; an existing one is success.
 enum fum_result fum_path_make_dir(const char *path, struct fum_error *err);
 // Creates a directory and its parents; an existing one is success.
 enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err);
-// The user's cache folder of this program ($XDG_CACHE_HOME/fumarole or its like; $FUMAROLE_CACHE overrides),
+// Returns the user's cache folder of this program ($XDG_CACHE_HOME/fumarole or its like; $FUMAROLE_CACHE overrides),
 // not created; NULL when there is none.
 char *fum_path_cache_dir(fum_arena *arena);
 

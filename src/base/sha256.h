@@ -17,7 +17,7 @@ void fum_sha256_add(struct fum_sha256 *sha, const void *data, size_t bytes);
 // Writes the digest as lower-case hexadecimal digits; ends the computation.
 void fum_sha256_end(struct fum_sha256 *sha, char text[FUM_SHA256_TEXT]);
 
-// For tests: false takes the portable code on processors with instructions of their own, too.
+// Forces the portable code if false, for tests on processors with instructions of their own.
 void fum_sha256_use_instructions(bool use);
 
 #endif

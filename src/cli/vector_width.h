@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-// What CPUID says.
+// Identifies a CPU, as CPUID reports it.
 struct cli_cpu {
     char vendor[13]; // "GenuineIntel"
     unsigned family, model;
