@@ -20,8 +20,8 @@ extern "C" {
 // "-" is standard output.
 typedef struct fum_file_writer fum_file_writer;
 
-// Begins a file. Fails with FUM_ERR_IO, which names the path and the reason, or FUM_ERR_NOMEM; *writer is then
-// NULL.
+// Begins a file. Fails with FUM_ERR_IO, which names the path and the reason, or FUM_ERR_NOMEM; *writer is
+// then NULL.
 FUM_API enum fum_result fum_file_begin(fum_file_writer **writer, const char *path, struct fum_error *err);
 // Appends `bytes` bytes. After a failure only fum_file_abort makes sense.
 FUM_API enum fum_result fum_file_write(fum_file_writer *writer, const void *data, size_t bytes,
@@ -54,13 +54,14 @@ enum fum_file_kind {
 // entered.
 FUM_API enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct fum_error *err);
 
-// Identifies what fum_file_begin would write: equal for two paths that mean the same file, whether or not it is there
-// yet.
+// Identifies what fum_file_begin would write: equal for two paths that mean the same file, whether or not it
+// is there yet.
 struct fum_file_identity {
     uint64_t device, file; // of the file, or of the nearest folder that is there
     uint64_t name;         // hash of the path below that folder; 0 for an existing file
 };
-// Stores the identity. False when a path has none that matters: a device, which any number of outputs may share.
+// Stores the identity. False when a path has none that matters: a device, which any number of outputs may
+// share.
 FUM_API bool fum_file_identify(const char *path, struct fum_file_identity *identity);
 
 #ifdef __cplusplus

@@ -44,8 +44,8 @@ char *fum_path_join(fum_arena *arena, const char *dir, const char *name);
 enum fum_result fum_path_make_dir(const char *path, struct fum_error *err);
 // Creates a directory and its parents; an existing one is success.
 enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err);
-// Returns the user's cache folder of this program ($XDG_CACHE_HOME/fumarole or its like; $FUMAROLE_CACHE overrides),
-// not created; NULL when there is none.
+// Returns the user's cache folder of this program ($XDG_CACHE_HOME/fumarole or its like; $FUMAROLE_CACHE
+// overrides), not created; NULL when there is none.
 char *fum_path_cache_dir(fum_arena *arena);
 
 #endif

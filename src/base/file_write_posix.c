@@ -273,7 +273,8 @@ static enum fum_result begin_own(fum_file_writer *w, struct fum_error *err) {
     return result;
 }
 
-static enum fum_result begin_writer(fum_file_writer **writer, const char *path, bool named, struct fum_error *err) {
+static enum fum_result begin_writer(fum_file_writer **writer, const char *path, bool named,
+                                    struct fum_error *err) {
     enum fum_result result = create_writer(writer, path, named, err);
     if (!result) result = named ? begin_named(*writer, err) : begin_own(*writer, err);
     if (result) fum_file_abort(writer);

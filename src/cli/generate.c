@@ -242,8 +242,8 @@ static enum fum_precision precision_of(const char *name) {
     return FUM_PRECISION_AUTO;
 }
 
-// Returns a rough count of the floating-point operations of all steps, from the UNet's parameters: SD1.5's evaluation
-// of 64 × 64 latent pixels takes 803 GFLOP with 860 M of them.
+// Returns a rough count of the floating-point operations of all steps, from the UNet's parameters: SD1.5's
+// evaluation of 64 × 64 latent pixels takes 803 GFLOP with 860 M of them.
 static double run_flops(const struct job *job) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
     const struct generate_options *options = &job->options;

@@ -120,7 +120,8 @@ const struct cli_command cli_info = {
     .details =
         "MODEL is a diffusers folder, a checkpoint file, or a shipped model such as emoji.\n"
         "A part of a folder stands for the whole. The parts of a model that generate cannot use yet are "
-        "listed\nbefore the reason. Exit status 1 then, and when a needed tensor is missing or has another shape.\n",
+        "listed\n"
+        "before the reason. Exit status 1 then, and when a needed tensor is missing or has another shape.\n",
     .options = options,
     .run = run,
 };

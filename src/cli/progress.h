@@ -22,8 +22,8 @@ struct cli_progress {
 void cli_progress_begin(struct cli_progress *progress, bool quiet);
 // Step `done` of `total` of `what` is finished; `rest` more steps follow those. Call it after every step.
 void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total, long rest);
-// Bytes of a part that are loaded, first and last call included. A pipe gets only the last line. Parts that load in no
-// time are skipped unless `verbose`.
+// Bytes of a part that are loaded, first and last call included. A pipe gets only the last line. Parts that
+// load in no time are skipped unless `verbose`.
 void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done, uint64_t total, bool verbose);
 // Kernels of a part that are compiled, first and last call included. In a pipe there is a line every second
 // or so and one at the end; what takes less is not mentioned unless `verbose`.

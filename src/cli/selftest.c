@@ -124,8 +124,9 @@ static void on_op(void *user, const struct fum_selftest_op *op) {
 static void on_case(void *user, const struct fum_selftest_case *result) {
     (void)user;
     cli_put_line(stdout, "  %-4s %s %s %s  error %.2e of %.0e%s%s",
-                 verdict_of(result->ran, result->ran && !result->pass), result->op, result->name, fum_dtype_name(result->type), result->error, result->bound,
-                 result->why ? "  " : "", result->why ? result->why : "");
+                 verdict_of(result->ran, result->ran && !result->pass), result->op, result->name,
+                 fum_dtype_name(result->type), result->error, result->bound, result->why ? "  " : "",
+                 result->why ? result->why : "");
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {

@@ -164,7 +164,8 @@ static bool share_values(fum_arena *arena, struct random_weights *w) {
         if (t->view.data) continue;
         for (size_t k = i; k < w->count; k++) {
             struct random_tensor *other = &w->tensors[k];
-            if (other->spread == t->spread && other->mean == t->mean && (int64_t)fum_view_count(&other->view) > most)
+            if (other->spread == t->spread && other->mean == t->mean &&
+                (int64_t)fum_view_count(&other->view) > most)
                 most = (int64_t)fum_view_count(&other->view);
         }
         void *values = make_values(arena, most, t->mean, t->spread);

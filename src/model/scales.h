@@ -1,5 +1,6 @@
-// Holds the factors of weights that were scaled to fit eight bits ("scaled fp8"): weight = stored value · factor.
-// ComfyUI names them X.scale_weight or X.weight_scale beside X.weight; there is one, or one for each row.
+// Holds the factors of weights that were scaled to fit eight bits ("scaled fp8"): weight = stored value ·
+// factor. ComfyUI names them X.scale_weight or X.weight_scale beside X.weight; there is one, or one for each
+// row.
 #ifndef FUM_MODEL_SCALES_H
 #define FUM_MODEL_SCALES_H
 
