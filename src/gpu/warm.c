@@ -14,6 +14,7 @@ struct fum_warming {
     int count;
     fum_buffer *buffer;
     pthread_t thread;
+    bool started;
     pthread_mutex_t lock; // guards what follows
     pthread_cond_t changed;
     int done;
@@ -79,7 +80,8 @@ static void release(struct fum_warming *w) {
     fum_free(w);
 }
 
-// Starts the thread. A failure leaves only the buffer, which release() destroys.
+// Starts the thread, if the system has one: without it, kernels are compiled at first use. A failure leaves only
+// the buffer, which release() destroys.
 static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
     enum fum_result result =
         fum_buffer_create(&w->buffer, w->device, WARM_BYTES, FUM_BUFFER_DEVICE, "compile", err);
@@ -90,10 +92,11 @@ static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
         pthread_mutex_destroy(&w->lock);
         return fum_error_set(err, FUM_ERR_NOMEM, "no lock to compile kernels");
     }
-    if (!pthread_create(&w->thread, NULL, run, w)) return FUM_OK;
+    w->started = !pthread_create(&w->thread, NULL, run, w);
+    if (w->started) return FUM_OK;
     pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->lock);
-    return fum_error_set(err, FUM_ERR_NOMEM, "no thread to compile kernels");
+    return FUM_OK;
 }
 
 enum fum_result fum_warming_begin(struct fum_warming **out, fum_device *device,
@@ -110,7 +113,7 @@ enum fum_result fum_warming_begin(struct fum_warming **out, fum_device *device,
     for (int i = 0; i < count; i++)
         if (mark(device, kernels[i], true)) w->kernels[w->count++] = kernels[i];
     enum fum_result result = w->count ? start(w, err) : FUM_OK;
-    if (w->count && !result) *out = w;
+    if (w->started) *out = w;
     else release(w);
     return result;
 }
