@@ -1,5 +1,4 @@
-// The elements of x in the same order, in rows of another length, which zeros pad. One invocation per quad
-// of y.
+// Copies the elements of x in order into rows of another length, which zeros pad. One invocation per quad of y.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/raw.glsl"

@@ -80,7 +80,7 @@ static void release(struct fum_warming *w) {
     fum_free(w);
 }
 
-// Starts the thread, if the system has one: without it, kernels are compiled at first use. A failure leaves only
+// Starts the thread. If the system has none left, kernels are compiled at first use. A failure leaves only
 // the buffer, which release() destroys.
 static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
     enum fum_result result =

@@ -30,7 +30,7 @@ struct fum_executable {
     fum_buffer **blocks;
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
-    bool *written;              // by tensor: inputs and states that hold a value
+    bool *written;              // indexed by tensor: inputs and states that hold a value
     bool fed[FUM_STAGE_COUNT];  // all inputs and states that the stage reads are written
     struct stage stages[FUM_STAGE_COUNT];
     struct fum_warming *warming; // compiles kernels during creation; NULL afterwards

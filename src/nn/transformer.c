@@ -4,21 +4,20 @@
 // 1e-5; the GELU gate is the second half of the feed-forward's projection.
 #include "nn/nn.h"
 
-// The projections are children of the module that `nn` is in. Those of one input are one product.
+// Adds attention whose projections are children of the module that `nn` is in. Those of one input are one
+// product.
 static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
     int64_t channels = fum_nn_channels(x);
     fum_tensor *from = a->context ? a->context : x, *qkv[3];
+    const char *q = a->q ? a->q : "to_q";
+    const char *k = a->k ? a->k : "to_k";
+    const char *v = a->v ? a->v : "to_v";
     struct fum_nn_linears of_x = {
-        .names = {a->q ? a->q : "to_q"}, .count = 1, .out = channels, .bias = a->bias, .apart = a->apart};
-    struct fum_nn_linears of_from = {.names = {a->k ? a->k : "to_k", a->v ? a->v : "to_v"}, .count = 2,
-                                     .out = channels, .bias = a->bias, .apart = a->apart};
-    if (from == x) {
-        of_x.names[1] = of_from.names[0];
-        of_x.names[2] = of_from.names[1];
-        of_x.count = 3;
-    }
+        .names = {q, k, v}, .count = from == x ? 3 : 1, .out = channels, .bias = a->bias, .apart = a->apart};
+    struct fum_nn_linears of_context = {
+        .names = {k, v}, .count = 2, .out = channels, .bias = a->bias, .apart = a->apart};
     fum_nn_linears(nn, &of_x, x, qkv);
-    if (from != x) fum_nn_linears(nn, &of_from, from, qkv + 1);
+    if (from != x) fum_nn_linears(nn, &of_context, from, qkv + 1);
     if (!qkv[0] || !qkv[1] || !qkv[2]) return NULL;
     struct fum_attr attrs[] = {{"heads", a->heads}, {"causal", a->causal}, {0}};
     fum_tensor *y = fum_graph_add(nn->graph, "attention", NULL, qkv, 3, attrs);

@@ -257,8 +257,9 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
     enum fum_result result = FUM_OK;
     double start = fum_time_now();
     for (int e = 0; e < d->evals && !result; e++) {
-        result = params->on_work ? fum_executable_run_reported(d->g.exe, FUM_STAGE_LATENTS, &progress, err)
-                                 : fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
+        if (params->on_work)
+            result = fum_executable_run_reported(d->g.exe, FUM_STAGE_LATENTS, &progress, err);
+        else result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
         const struct fum_sample_eval *eval = &run->program->eval[e];
         if (result || !eval->step_end) continue;
         if (done < steps) insert(seconds, done++, fum_time_now() - start);

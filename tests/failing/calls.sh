@@ -12,7 +12,8 @@ codes=(-4 -2 -1 -3 -13) # lost, out of device memory, out of host memory, initia
 calls=(CreateInstance CreateDevice EnumeratePhysicalDevices EnumerateDeviceExtensionProperties CreateBuffer
     AllocateMemory MapMemory CreateBufferView CreateShaderModule CreatePipelineLayout
     CreateDescriptorSetLayout CreatePipelineCache CreateComputePipelines CreateCommandPool
-    AllocateCommandBuffers CreateDescriptorPool AllocateDescriptorSets CreateSemaphore BindBufferMemory BeginCommandBuffer EndCommandBuffer QueueSubmit
+    AllocateCommandBuffers CreateDescriptorPool AllocateDescriptorSets CreateSemaphore BindBufferMemory
+    BeginCommandBuffer EndCommandBuffer QueueSubmit
     WaitSemaphores)
 
 # fail_call CODE ON AFTER AT [NAME]: one run with the AT-th call (of that name) failing.
