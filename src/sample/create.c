@@ -141,6 +141,11 @@ static enum fum_result check_config(struct fum_sample_plan *plan) {
     if (c->num_train_timesteps < 1 || c->num_train_timesteps > FUM_SAMPLE_MAX_TRAIN)
         return fum_error_set(plan->err, FUM_ERR_FORMAT, "num_train_timesteps is %d; it must be 1 to %d",
                              c->num_train_timesteps, FUM_SAMPLE_MAX_TRAIN);
+    // Not even one step would fall on a timestep of the model.
+    if (c->timestep_spacing == FUM_SPACING_LEADING && c->steps_offset >= c->num_train_timesteps)
+        return fum_error_set(plan->err, FUM_ERR_FORMAT,
+                             "the scheduler's steps_offset is %d, but must be below its num_train_timesteps %d",
+                             c->steps_offset, c->num_train_timesteps);
     if (plan->steps < 1 || plan->steps > c->num_train_timesteps)
         return fum_error_set(plan->err, FUM_ERR_ARG, "sampler %s cannot take %d steps: use 1 to %d", name,
                              plan->steps, c->num_train_timesteps);

@@ -16,6 +16,16 @@ static bool ignore_image(void *user, const struct fum_image *image) {
     return true;
 }
 
+// Returns 2 steps, or 1 if the model's scheduler takes no more: the number is this target's, not the model's.
+static int choose_steps(const fum_model *model, const char *sampler) {
+    struct fum_sample_program *program = NULL;
+    struct fum_sample_params params = {
+        .sampler = sampler, .steps = 2, .config = fum_model_get_view(model)->schedule};
+    enum fum_result result = fum_sample_create(&program, &params, NULL);
+    fum_sample_destroy(&program);
+    return result == FUM_ERR_ARG ? 1 : 2;
+}
+
 // Describes a run, with defaults filled in. False if the sampler refuses.
 static bool make_run(const fum_model *model, const struct fum_generate_params *p, struct fum_run *run) {
     const struct fum_model_info *info = fum_model_get_info(model);
@@ -79,10 +89,10 @@ static void plan(const fum_model *model, struct choices *c) {
     struct fum_generate_params p = {.prompt = "a ship",
                                     .width = side,
                                     .height = m * (int)(1 + choose(c, 3)),
-                                    .steps = 2,
                                     .sampler = samplers[choose(c, 8)],
                                     .on_image = ignore_image};
     struct fum_run run;
+    p.steps = choose_steps(model, p.sampler);
     if (one_in(c, 3)) params.memory_budget = budgets[choose(c, 4)];
     enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);
     fitted_expect_model(result, &err);

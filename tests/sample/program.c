@@ -102,7 +102,11 @@ static void bad_requests_say_what_is_wrong(void **state) {
     assert_int_equal(create(sd("euler", NULL, 1001), text), FUM_ERR_ARG);
     assert_int_equal(create(sd("ddim", NULL, 1000), text), FUM_ERR_ARG); // steps_offset 1 passes the end
     assert_non_null(strstr(text, "steps_offset"));
-    struct fum_sample_params p = sd("ddim", NULL, 5);
+    struct fum_sample_params p = sd("ddim", NULL, 1);
+    p.config.num_train_timesteps = 1; // steps_offset 1 leaves no step inside: the model is at fault
+    assert_int_equal(create(p, text), FUM_ERR_FORMAT);
+    assert_non_null(strstr(text, "steps_offset is 1, but must be below its num_train_timesteps 1"));
+    p = sd("ddim", NULL, 5);
     p.eta = 1.5;
     assert_int_equal(create(p, text), FUM_ERR_ARG);
     assert_non_null(strstr(text, "eta 1.5"));
