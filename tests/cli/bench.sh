@@ -7,16 +7,6 @@ if ! "$fumarole" devices >/dev/null 2>&1 && [ -z "${FUM_REQUIRE_DEVICE:-}" ]; th
     exit 77
 fi
 
-check() { # WHAT COMMAND...: the command succeeds
-    local what=$1
-    shift
-    cases=$((cases + 1))
-    if ! "$@"; then
-        failures=$((failures + 1))
-        echo "FAILED: $what"
-    fi
-}
-
 expect 0 'fma f32 .*GFLOP/s' bench -q --limits --repeats 2 --json limits.json
 expect 0 'latents 64x64' bench -q --op silu --precision f32 --repeats 2 --time 3600 --json op.json --html op.html
 expect 0 'step with guidance' bench -q --models emoji -W 32 --repeats 1 --time 2 --json model.json --html model.html

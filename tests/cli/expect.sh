@@ -29,6 +29,18 @@ expect() {
     fi
 }
 
+# check WHAT COMMAND...: the command succeeds. A failure shows the start of err.txt and the files there.
+check() {
+    local what=$1
+    shift
+    cases=$((cases + 1))
+    "$@" && return
+    failures=$((failures + 1))
+    echo "FAILED: $what"
+    [ ! -f err.txt ] || head -c 2000 err.txt | sed 's/^/    /'
+    ls -lA
+}
+
 # finish: the exit status of the script.
 finish() {
     echo "$cases cases, $failures failed"

@@ -2,18 +2,6 @@
 # files.sh FUMAROLE: what the program writes and reads: names, links, pipes, folders, and what happens when it cannot.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-check() {
-    local what=$1
-    shift
-    cases=$((cases + 1))
-    if ! "$@"; then
-        failures=$((failures + 1))
-        echo "FAILED: $what"
-        sed 's/^/    /' err.txt
-        ls -lA
-    fi
-}
-
 # draws ARGUMENT...: a picture is made; data.bin is standard output, err.txt standard error.
 draws() {
     "$fumarole" generate -q --steps 1 -W 32 -H 32 "red heart" "$@" >data.bin 2>err.txt </dev/null

@@ -2,16 +2,6 @@
 # input.sh FUMAROLE: text that users hand over, as tokenize and generate read it, without a GPU.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-check() { # WHAT COMMAND...: the command succeeds
-    local what=$1
-    shift
-    cases=$((cases + 1))
-    "$@" && return
-    failures=$((failures + 1))
-    echo "FAILED: $what"
-    head -c 500 err.txt | sed 's/^/    /'
-}
-
 # lines STATUS PATTERN COUNT TEXT: the text, which printf formats, gives COUNT lines of ids and, unless the status is 0,
 # one line that matches the pattern.
 lines() {

@@ -9,15 +9,6 @@ if ! "$fumarole" devices >/dev/null 2>&1; then
     exit 77
 fi
 
-# check WHAT COMMAND...: a condition.
-check() {
-    local what=$1
-    shift
-    cases=$((cases + 1))
-    "$@" && return
-    failures=$((failures + 1))
-    echo "FAILED: $what"
-}
 generate() { "$fumarole" generate -q --steps 2 "$@" >out.txt 2>err.txt </dev/null || { cat err.txt; return 1; }; }
 nothing_new() { [ -z "$(find . -newer marker -type f ! -name "*.txt")" ]; }
 

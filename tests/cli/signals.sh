@@ -9,16 +9,6 @@ if ! "$fumarole" devices >/dev/null 2>&1; then
     exit 77
 fi
 
-check() { # WHAT COMMAND...: the command succeeds
-    local what=$1
-    shift
-    cases=$((cases + 1))
-    "$@" && return
-    failures=$((failures + 1))
-    echo "FAILED: $what"
-    sed 's/^/    /' err.txt | tail -n 5
-}
-
 cat >whole.py <<'E2'
 # whole.py: every picture is whole, the trace is JSON, and there are latents of as many pictures.
 import glob, json, struct, sys, zlib

@@ -123,15 +123,6 @@ static const struct fum_loader_tensor *golden(const struct context *c, int index
     return t;
 }
 
-static double distance(const float *a, const float *b, size_t count) {
-    double error = 0, size = 0;
-    for (size_t i = 0; i < count; i++) {
-        error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        size += (double)b[i] * b[i];
-    }
-    return sqrt(error / size);
-}
-
 // The warnings that a case must bring: its class is named where the family's sampler stands in for it, and
 // only there.
 static void check_log(const cJSON *spec, const struct lines *lines) {
@@ -172,7 +163,7 @@ static bool run_case(struct context *c, int index, const cJSON *spec) {
                            &(struct fum_pipeline_params){.precision = FUM_PRECISION_F32, .log = &log}, &err),
        &err);
     ok(fum_generate(pipe, &params, &err), &err);
-    double error = distance(latents, want->view.data, (size_t)want->bytes / sizeof(float));
+    double error = relative_rms(latents, want->view.data, (size_t)want->bytes / sizeof(float));
     print_message("%3d %-4s %-30s %-8s: latents %.2e\n", index, fum_json_string(spec, "model", ""),
                   scheduler_class(spec), params.sampler ? params.sampler : "", error);
     check_log(spec, &lines);
