@@ -85,7 +85,14 @@ bool fum_build_ddpm(struct fum_sample_plan *plan) {
 // distilled on.
 static bool lcm_times(struct fum_sample_plan *plan) {
     int original = plan->c.original_inference_steps;
-    if (original < 1 || original > plan->train || plan->steps > original) {
+    if (original < 1 || original > plan->train) {
+        fum_error_set(plan->err, FUM_ERR_FORMAT,
+                      "the scheduler's original_inference_steps is %d, but must be 1 to its "
+                      "num_train_timesteps %d",
+                      original, plan->train);
+        return false;
+    }
+    if (plan->steps > original) {
         fum_error_set(plan->err, FUM_ERR_ARG,
                       "sampler lcm cannot take %d steps: the model's original_inference_steps "
                       "is %d; use at most that many",

@@ -106,6 +106,10 @@ static void bad_requests_say_what_is_wrong(void **state) {
     p.config.num_train_timesteps = 1; // steps_offset 1 leaves no step inside: the model is at fault
     assert_int_equal(create(p, text), FUM_ERR_FORMAT);
     assert_non_null(strstr(text, "steps_offset is 1, but must be below its num_train_timesteps 1"));
+    p = sd("lcm", NULL, 1);
+    p.config.num_train_timesteps = 20; // fewer than the 50 that a latent consistency model has by default
+    assert_int_equal(create(p, text), FUM_ERR_FORMAT);
+    assert_non_null(strstr(text, "original_inference_steps is 50, but must be 1 to its num_train_timesteps 20"));
     p = sd("ddim", NULL, 5);
     p.eta = 1.5;
     assert_int_equal(create(p, text), FUM_ERR_ARG);
