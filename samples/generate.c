@@ -22,7 +22,8 @@ int main(int argc, char **argv) {
     fum_model *model = NULL;
     fum_pipeline *pipeline = NULL;
 
-    // Zero and NULL take the default everywhere: the best device, the shipped model, its own size, steps and sampler.
+    // Zero and NULL take the default everywhere: the best device, the shipped model, its own size,
+    // steps and sampler.
     struct fum_generate_params params = {
         .prompt = argc > 1 ? argv[1] : "a smiling cat face",
         .seed = 42,
@@ -31,14 +32,10 @@ int main(int argc, char **argv) {
         .user = &save_err,
     };
     enum fum_result result = fum_device_create(&device, NULL, &err);
-    if (result == FUM_OK)
-        result = fum_model_open(&model, NULL, &err);
-    if (result == FUM_OK)
-        result = fum_pipeline_create(&pipeline, device, model, NULL, &err);
-    if (result == FUM_OK)
-        result = fum_generate(pipeline, &params, &err);
-    if (save_err.code)
-        err = save_err;
+    if (result == FUM_OK) result = fum_model_open(&model, NULL, &err);
+    if (result == FUM_OK) result = fum_pipeline_create(&pipeline, device, model, NULL, &err);
+    if (result == FUM_OK) result = fum_generate(pipeline, &params, &err);
+    if (save_err.code) err = save_err;
 
     if (result == FUM_OK)
         printf("picture.png, made on %s\n", fum_device_get_info(device)->name);

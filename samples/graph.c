@@ -1,4 +1,5 @@
-// A compute graph of your own: y = silu(x W + b), built by hand, compiled for the best GPU, run, read back.
+// A compute graph of your own: y = silu(x W + b), built by hand, compiled for the best GPU, run,
+// read back.
 //
 //     cc graph.c $(pkg-config --cflags --libs fumarole) -o graph && ./graph
 #include <fumarole/graph.h>
@@ -16,24 +17,25 @@ int main(void) {
     fum_executable *executable = NULL;
     int status = 1;
 
-    for (int i = 0; i < ROWS * INNER; i++)
-        x[i] = sinf((float)i);
-    for (int i = 0; i < INNER * COLUMNS; i++)
-        w[i] = cosf((float)i) / INNER;
-    for (int i = 0; i < COLUMNS; i++)
-        b[i] = 0.1f * (float)i;
+    for (int i = 0; i < ROWS * INNER; i++) x[i] = sinf((float)i);
+    for (int i = 0; i < INNER * COLUMNS; i++) w[i] = cosf((float)i) / INNER;
+    for (int i = 0; i < COLUMNS; i++) b[i] = 0.1f * (float)i;
 
     // The best device; NULL takes every default. Each of these calls says in `err` what went wrong.
     if (fum_device_create(&device, NULL, &err) || fum_graph_create(&graph, FUM_F32, &err))
         goto done;
 
-    // No call here needs looking at: fum_graph_check, inside fum_executable_create, tells the first that failed.
-    struct fum_shape x_shape = {2, {ROWS, INNER}}, w_shape = {2, {INNER, COLUMNS}}, b_shape = {1, {COLUMNS}};
+    // No call here needs looking at: fum_graph_check, inside fum_executable_create, tells the first
+    // that failed.
+    struct fum_shape x_shape = {2, {ROWS, INNER}}, w_shape = {2, {INNER, COLUMNS}},
+                     b_shape = {1, {COLUMNS}};
     fum_tensor *in = fum_graph_input(graph, "x", x_shape, FUM_F32, FUM_STAGE_LATENTS);
     fum_tensor *weight = fum_graph_constant(graph, "w", w_shape, w);
     fum_tensor *bias = fum_graph_constant(graph, "b", b_shape, b);
-    fum_tensor *product = fum_graph_add(graph, "matmul", "x_w", (fum_tensor *[]){in, weight}, 2, NULL);
-    fum_tensor *sum = fum_graph_add(graph, "add", "plus_b", (fum_tensor *[]){product, bias}, 2, NULL);
+    fum_tensor *product =
+        fum_graph_add(graph, "matmul", "x_w", (fum_tensor *[]){in, weight}, 2, NULL);
+    fum_tensor *sum =
+        fum_graph_add(graph, "add", "plus_b", (fum_tensor *[]){product, bias}, 2, NULL);
     fum_tensor *out = fum_graph_add(graph, "silu", "y", &sum, 1, NULL);
     fum_graph_output(graph, out, "y");
 
@@ -50,8 +52,7 @@ int main(void) {
             printf("%8.4f%c", y[r * COLUMNS + c], c == COLUMNS - 1 ? '\n' : ' ');
     status = 0;
 done:
-    if (status)
-        fprintf(stderr, "graph: %s\n", err.text);
+    if (status) fprintf(stderr, "graph: %s\n", err.text);
     fum_executable_destroy(&executable);
     fum_graph_destroy(&graph);
     fum_device_destroy(&device);

@@ -9,9 +9,9 @@
 extern "C" {
 #endif
 
-// What was measured several times. Repeats are spread over the whole run, one of every case after the other, so that a
-// slow minute of the machine falls on all cases. Of an even count the median is the mean of the middle two; low and
-// high are the quartiles.
+// What was measured several times. Repeats are spread over the whole run, one of every case after
+// the other, so that a slow minute of the machine falls on all cases. Of an even count the median
+// is the mean of the middle two; low and high are the quartiles.
 struct fum_bench_samples {
     int count; // 0: not measured; the rest is then 0
     const double *values;
@@ -29,18 +29,19 @@ struct fum_bench_limit {
 // One operation on one shape.
 struct fum_bench_op {
     const char *op, *name;
-    enum fum_dtype type;  // that values are stored as
-    double flops;         // 0: the operation only moves values
-    double bytes;         // inputs and output, each once
+    enum fum_dtype type; // that values are stored as
+    double flops;        // 0: the operation only moves values
+    double bytes;        // inputs and output, each once
     int dispatches, barriers;
     struct fum_bench_samples seconds;
-    // Shares of the limits measured right before and after each repeat, so that a machine that others use too does not
-    // change them: of the fma rate in f32, and of the roofline, the least time that its arithmetic at the best rate of
-    // its type and its bytes at the rate of memory allow. Over 1: the caches hold the bytes, or the kernel needs less
-    // arithmetic than the plain formula, by which it is counted (Winograd). Without arithmetic of_fma counts the
-    // output's elements instead: good for nothing but to compare runs on one device.
+    // Shares of the limits measured right before and after each repeat, so that a machine that
+    // others use too does not change them: of the fma rate in f32, and of the roofline, the least
+    // time that its arithmetic at the best rate of its type and its bytes at the rate of memory
+    // allow. Over 1: the caches hold the bytes, or the kernel needs less arithmetic than the plain
+    // formula, by which it is counted (Winograd). Without arithmetic of_fma counts the output's
+    // elements instead: good for nothing but to compare runs on one device.
     struct fum_bench_samples of_fma, of_roof;
-    bool memory_bound;    // whose side of the roofline
+    bool memory_bound; // whose side of the roofline
 };
 
 // A whole model with random weights, one picture at a time.
@@ -48,29 +49,30 @@ struct fum_bench_model {
     const char *name;  // "sd1.5"
     int width, height; // pixels
     enum fum_dtype type;
-    int steps;         // of a picture, for `pictures`
-    const char *note;  // why it was not measured, or not all of it; NULL: it was
+    int steps;                       // of a picture, for `pictures`
+    const char *note;                // why it was not measured, or not all of it; NULL: it was
     struct fum_bench_samples text;   // seconds: prompt and negative prompt
     struct fum_bench_samples step;   // one step with guidance, the sampler's update included
     struct fum_bench_samples decode; // latents to pixels
     struct fum_bench_samples encode; // pixels to latents
     struct fum_bench_samples host;   // processor time of the calling thread in one step
     struct fum_bench_samples step_of_fma, decode_of_fma; // as above
-    double load_seconds;          // weights made, uploaded and kernels compiled; not repeated
-    double pictures;              // a second, of the medians: text + steps · step + decode; 0: unknown
+    double load_seconds; // weights made, uploaded and kernels compiled; not repeated
+    // a second, of the medians: text + steps · step + decode; 0: unknown
+    double pictures;
     double step_flops, decode_flops, encode_flops;
-    int dispatches, barriers;     // of a step
+    int dispatches, barriers;           // of a step
     uint64_t planned_unet, planned_vae; // device memory of weights and activations
-    uint64_t memory_peak;         // that was really allocated, all parts together
+    uint64_t memory_peak;               // that was really allocated, all parts together
 };
 
 enum { FUM_BENCH_LIMITS = 1, FUM_BENCH_OPS = 2, FUM_BENCH_MODELS = 4 };
 
 struct fum_bench_report {
-    unsigned parts;          // that were asked for
-    bool complete;           // false: stopped early
-    int ops_left_out;        // too long for the time given
-    double seconds;          // that it took
+    unsigned parts;   // that were asked for
+    bool complete;    // false: stopped early
+    int ops_left_out; // too long for the time given
+    double seconds;   // that it took
     int num_limits, num_ops, num_models;
     const struct fum_bench_limit *limits;
     const struct fum_bench_op *ops;
@@ -78,29 +80,33 @@ struct fum_bench_report {
 };
 
 struct fum_bench_params {
-    unsigned parts;     // mask of the above; 0: all
-    const char *op;     // NULL: all
-    unsigned types;     // mask 1 << dtype of FUM_F32, FUM_F16, FUM_BF16; 0: f32, and f16 on devices other than CPUs
-    // Names of models with commas between ("sd1.5,sdxl"; fum_bench_model_name lists them), "all". NULL: those that the
-    // device can do in the time.
+    unsigned parts; // mask of the above; 0: all
+    const char *op; // NULL: all
+    // mask 1 << dtype of FUM_F32, FUM_F16, FUM_BF16; 0: f32, and f16 on devices other than CPUs
+    unsigned types;
+    // Names of models with commas between ("sd1.5,sdxl"; fum_bench_model_name lists them), "all".
+    // NULL: those that the device can do in the time.
     const char *models;
-    int width, height;  // of the pictures; 0: the model's own (named models of CPU devices: 256 at the most)
+    // of the pictures; 0: the model's own (named models of CPU devices: 256 at the most)
+    int width, height;
     enum fum_precision precision; // of the models
-    double seconds;     // about how long it may take; 0: 60. What will not fit is left out and counted
-    int repeats;        // at the most, of everything; 0: 9
+    // about how long it may take; 0: 60. What will not fit is left out and counted
+    double seconds;
+    int repeats; // at the most, of everything; 0: 9
     const struct fum_log *log;
     void *user;
     // What is being measured, now and then: `done` of `total`, in parts of that round. May be NULL.
     void (*on_progress)(void *user, const char *what, int done, int total);
-    bool (*cancel)(void *user); // true: stop with what there is; asked between measurements. May be NULL
+    // true: stop with what there is; asked between measurements. May be NULL
+    bool (*cancel)(void *user);
 };
 
 // The index-th model's name, NULL past the last.
 FUM_API const char *fum_bench_model_name(int index);
 
-// Measures; uses the device alone. *report is the caller's, freed with fum_bench_report_free. FUM_ERR_CANCELLED comes
-// with what was measured so far, other errors with NULL. FUM_ERR_ARG: no such op or model. params may be NULL. On the
-// calling thread, callbacks too.
+// Measures; uses the device alone. *report is the caller's, freed with fum_bench_report_free.
+// FUM_ERR_CANCELLED comes with what was measured so far, other errors with NULL. FUM_ERR_ARG: no
+// such op or model. params may be NULL. On the calling thread, callbacks too.
 FUM_API enum fum_result fum_bench(fum_device *device, const struct fum_bench_params *params,
                                   struct fum_bench_report **report, struct fum_error *err);
 // Accepts NULL behind the pointer and clears it.

@@ -1,8 +1,9 @@
 // Results, errors, logging, element types: what every other header of fumarole builds on.
 //
-// Nothing in the library calls exit() or abort() on input, and nothing keeps state outside the objects that
-// the caller holds. Functions that can fail return an enum fum_result; those that read outside bytes or talk to
-// a device also fill a struct fum_error, which may be NULL when the caller does not want the text.
+// Nothing in the library calls exit() or abort() on input, and nothing keeps state outside the
+// objects that the caller holds. Functions that can fail return an enum fum_result; those that read
+// outside bytes or talk to a device also fill a struct fum_error, which may be NULL when the caller
+// does not want the text.
 #ifndef FUMAROLE_CORE_H
 #define FUMAROLE_CORE_H
 
@@ -32,11 +33,11 @@ extern "C" {
 #define FUM_PRINTF(fmt_index, first_arg)
 #endif
 
-// The number of the interface. It grows with every change after which programs that were built before would
-// go wrong: the layout of a public struct, the parameters of a function, the value of a constant. Added
-// functions keep it. It is the library's soname (libfumarole.so.FUM_API_VERSION), so a program never loads a
-// library of another number, and public structs need no size field. Programs that open the library themselves
-// compare it with fum_api_version().
+// The number of the interface. It grows with every change after which programs that were built
+// before would go wrong: the layout of a public struct, the parameters of a function, the value of
+// a constant. Added functions keep it. It is the library's soname (libfumarole.so.FUM_API_VERSION),
+// so a program never loads a library of another number, and public structs need no size field.
+// Programs that open the library themselves compare it with fum_api_version().
 #define FUM_API_VERSION 2
 // Returns the FUM_API_VERSION that the loaded library was built with.
 FUM_API int fum_api_version(void);
@@ -58,9 +59,9 @@ enum fum_result {
 // Returns the name of a result, such as "out of memory". Never NULL.
 FUM_API const char *fum_result_name(enum fum_result result);
 
-// What went wrong, in one line: what, where, and what to do. Valid UTF-8 without control characters, see
-// fum_text_escape; a long text has "..." in place of its middle. Filled by the function that failed; left
-// alone on success.
+// What went wrong, in one line: what, where, and what to do. Valid UTF-8 without control
+// characters, see fum_text_escape; a long text has "..." in place of its middle. Filled by the
+// function that failed; left alone on success.
 struct fum_error {
     enum fum_result code;
     char text[504];
@@ -73,21 +74,21 @@ enum fum_log_level {
     FUM_LOG_DEBUG = 4,
 };
 
-// Where messages go. `fn` gets one line without its newline, escaped, on the thread that caused it. A NULL
-// pointer to this struct, or a NULL `fn`, is silence. `level` is the most talkative level wanted; 0 means
-// FUM_LOG_WARN.
+// Where messages go. `fn` gets one line without its newline, escaped, on the thread that caused it.
+// A NULL pointer to this struct, or a NULL `fn`, is silence. `level` is the most talkative level
+// wanted; 0 means FUM_LOG_WARN.
 struct fum_log {
     void (*fn)(void *user, enum fum_log_level level, const char *message);
     void *user;
     enum fum_log_level level;
 };
 
-// Writes text[0..bytes) into out[size] so that a terminal or a log shows it in one line and acts on none of
-// it. Control characters (C0, DEL, C1), those of lines and of writing direction, and bytes that are not UTF-8
-// become \n, \x1b, \u009b and the like. Other text stays as it is, so a text escaped twice is the same. Cuts
-// before the first character that does not fit; ends with NUL unless size is 0, where out may be NULL.
-// Returns the length of the whole. Messages of the library are escaped already; names and texts that come
-// from a model, a driver or a file are not.
+// Writes text[0..bytes) into out[size] so that a terminal or a log shows it in one line and acts on
+// none of it. Control characters (C0, DEL, C1), those of lines and of writing direction, and bytes
+// that are not UTF-8 become \n, \x1b, \u009b and the like. Other text stays as it is, so a text
+// escaped twice is the same. Cuts before the first character that does not fit; ends with NUL
+// unless size is 0, where out may be NULL. Returns the length of the whole. Messages of the library
+// are escaped already; names and texts that come from a model, a driver or a file are not.
 FUM_API size_t fum_text_escape(char *out, size_t size, const char *text, size_t bytes);
 
 // Element types. The first three are what kernels store activations and weights as.

@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-// A GPU and its compute queue. Safe to use from several threads; submission is serialised inside. Must outlive
-// everything made from it.
+// A GPU and its compute queue. Safe to use from several threads; submission is serialised inside.
+// Must outlive everything made from it.
 typedef struct fum_device fum_device;
 
 enum fum_device_type {
@@ -32,82 +32,94 @@ struct fum_matrix_shape {
 };
 enum { FUM_MAX_MATRIX_SHAPES = 16 };
 
-// What a device is and may do; sizes in bytes. The same record describes real devices and planning-only ones.
+// What a device is and may do; sizes in bytes. The same record describes real devices and
+// planning-only ones.
 struct fum_device_info {
     char name[256];
-    char driver[256];  // driver name and version, as the driver words it
+    char driver[256]; // driver name and version, as the driver words it
     uint8_t uuid[16];
     uint32_t vendor_id, device_id;
     uint32_t driver_version;
     uint32_t api_version; // as VK_MAKE_API_VERSION packs it
     enum fum_device_type type;
-    uint64_t memory;           // of the largest device-local heap
-    uint64_t max_binding;      // maxStorageBufferRange: what one shader binding may cover
-    uint64_t max_allocation;   // maxMemoryAllocationSize
-    uint64_t max_buffer;       // maxBufferSize
-    uint32_t binding_align;    // minStorageBufferOffsetAlignment
-    uint32_t shared_bytes;     // maxComputeSharedMemorySize
+    uint64_t memory;         // of the largest device-local heap
+    uint64_t max_binding;    // maxStorageBufferRange: what one shader binding may cover
+    uint64_t max_allocation; // maxMemoryAllocationSize
+    uint64_t max_buffer;     // maxBufferSize
+    uint32_t binding_align;  // minStorageBufferOffsetAlignment
+    uint32_t shared_bytes;   // maxComputeSharedMemorySize
     uint32_t max_group_invocations;
     uint32_t max_group_size[3];
     uint32_t max_group_count[3];
     uint32_t max_push_bytes;
-    uint32_t max_bindings;     // storage buffers per shader stage
-    uint64_t max_texels;       // maxTexelBufferElements: quads that a binding read as texels may cover; 0: not asked
-    uint32_t texel_align;      // minTexelBufferOffsetAlignment
+    uint32_t max_bindings; // storage buffers per shader stage
+    // maxTexelBufferElements: quads that a binding read as texels may cover; 0: not asked
+    uint64_t max_texels;
+    uint32_t texel_align; // minTexelBufferOffsetAlignment
     uint32_t subgroup_size, subgroup_min, subgroup_max;
-    float timestamp_period;    // nanoseconds per tick; 0: no timestamps
+    float timestamp_period; // nanoseconds per tick; 0: no timestamps
     uint32_t timestamp_bits;
-    bool storage16;            // 16-bit values in storage buffers
-    bool float16;              // f16 arithmetic in shaders
+    bool storage16; // 16-bit values in storage buffers
+    bool float16;   // f16 arithmetic in shaders
     bool storage8, int8;
-    bool int_dot;              // integer dot product
+    bool int_dot; // integer dot product
     bool subgroup_arithmetic, subgroup_shuffle;
-    bool subgroup_control;     // a subgroup size can be required
-    bool cooperative_matrix;   // has at least one of `matrix`
-    struct fum_matrix_shape matrix[FUM_MAX_MATRIX_SHAPES]; // of the types above, those with num_matrix; as the driver
-    uint32_t num_matrix;                                   // orders them
-    uint32_t matrix_subgroup;  // subgroup size that kernels with such products are to require
+    bool subgroup_control;   // a subgroup size can be required
+    bool cooperative_matrix; // has at least one of `matrix`
+    // of the types above, those with num_matrix; as the driver
+    struct fum_matrix_shape matrix[FUM_MAX_MATRIX_SHAPES];
+    uint32_t num_matrix;      // orders them
+    uint32_t matrix_subgroup; // subgroup size that kernels with such products are to require
     bool buffer_address;
-    bool timeline;             // timeline semaphores
-    bool unified_memory;       // device-local memory is host-visible
-    bool memory_budget;        // the driver states how much memory is free
-    bool planning_only;        // only limits: plans, but runs nothing
+    bool timeline;       // timeline semaphores
+    bool unified_memory; // device-local memory is host-visible
+    bool memory_budget;  // the driver states how much memory is free
+    bool planning_only;  // only limits: plans, but runs nothing
 };
 
-// Lists the Vulkan devices of this machine into infos[0..capacity) and stores in *count how many there are (it may
-// be more than capacity). No Vulkan driver at all is FUM_ERR_DEVICE with advice, not an empty list.
+// Lists the Vulkan devices of this machine into infos[0..capacity) and stores in *count how many
+// there are (it may be more than capacity). No Vulkan driver at all is FUM_ERR_DEVICE with advice,
+// not an empty list.
 FUM_API enum fum_result fum_device_list(struct fum_device_info *infos, int capacity, int *count,
                                         struct fum_error *err);
 
 struct fum_device_params {
-    // An index of fum_device_list, a UUID (32 hexadecimal digits, dashes allowed), or part of a name, case
-    // ignored. NULL: the first discrete, else integrated, else any device; CPU devices last.
+    // An index of fum_device_list, a UUID (32 hexadecimal digits, dashes allowed), or part of a
+    // name, case ignored. NULL: the first discrete, else integrated, else any device; CPU devices
+    // last.
     const char *select;
     const struct fum_log *log; // kept; may be NULL
     // Folder of the pipeline cache. NULL: the user's cache folder; "": no cache on disk.
     const char *cache_dir;
-    // For its compiler alone: kernels are compiled as ever, and the driver is asked for its statistics of them (see
-    // fum_selftest), but nothing is allocated and nothing runs, as on a planning device. Serves drivers that compile
-    // for hardware that is not there, too: RADV's null device, Mesa's drm-shims.
+    // For its compiler alone: kernels are compiled as ever, and the driver is asked for its
+    // statistics of them (see fum_selftest), but nothing is allocated and nothing runs, as on a
+    // planning device. Serves drivers that compile for hardware that is not there, too: RADV's null
+    // device, Mesa's drm-shims.
     bool compile_only;
-    bool validate; // ask for the Khronos validation layer with synchronisation validation; messages go to the log
+    // ask for the Khronos validation layer with synchronisation validation; messages go to the log
+    bool validate;
 };
 
 // Opens a device; free it with fum_device_destroy. params may be NULL for all defaults.
-FUM_API enum fum_result fum_device_create(fum_device **device, const struct fum_device_params *params,
+FUM_API enum fum_result fum_device_create(fum_device **device,
+                                          const struct fum_device_params *params,
                                           struct fum_error *err);
 // A planning-only device by name ("lavapipe", "adreno-7xx", …; NULL lists them through names of
-// fum_device_planning_name). Plans, counts and sizes work on it; running anything is FUM_ERR_UNSUPPORTED.
-FUM_API enum fum_result fum_device_create_planning(fum_device **device, const char *name, struct fum_error *err);
+// fum_device_planning_name). Plans, counts and sizes work on it; running anything is
+// FUM_ERR_UNSUPPORTED.
+FUM_API enum fum_result fum_device_create_planning(fum_device **device, const char *name,
+                                                   struct fum_error *err);
 // The i-th planning device's name, NULL after the last.
 FUM_API const char *fum_device_planning_name(int index);
 FUM_API void fum_device_destroy(fum_device **device);
 
 FUM_API const struct fum_device_info *fum_device_get_info(const fum_device *device);
-// How many messages the validation layer has given since the device was created (0 without `validate`).
+// How many messages the validation layer has given since the device was created (0 without
+// `validate`).
 FUM_API int fum_device_validation_messages(const fum_device *device);
 
-// What a driver says of a kernel that it compiled, in its own words: "VGPRs", "Spill count", "Instruction Count".
+// What a driver says of a kernel that it compiled, in its own words: "VGPRs", "Spill count",
+// "Instruction Count".
 struct fum_kernel_statistic {
     char name[64];
     double value;
@@ -115,7 +127,7 @@ struct fum_kernel_statistic {
 
 // What has crossed the bus and when, for `--trace` and for tests.
 enum fum_trace_kind {
-    FUM_TRACE_SUBMIT,   // bytes: number of dispatches
+    FUM_TRACE_SUBMIT, // bytes: number of dispatches
     FUM_TRACE_WAIT,
     FUM_TRACE_UPLOAD,   // host to device, bytes
     FUM_TRACE_READBACK, // device to host, bytes
@@ -124,7 +136,8 @@ enum fum_trace_kind {
     FUM_TRACE_ALLOC,    // device memory allocated, bytes
 };
 
-// One event; `label` says of what ("latents", "unet step"). start and end in seconds of fum_time_now.
+// One event; `label` says of what ("latents", "unet step"). start and end in seconds of
+// fum_time_now.
 struct fum_trace_event {
     enum fum_trace_kind kind;
     const char *label;
@@ -132,9 +145,11 @@ struct fum_trace_event {
     double start, end;
 };
 
-// Gets every event of the device from now on, one at a time, on the thread that causes it; fn NULL switches it off.
+// Gets every event of the device from now on, one at a time, on the thread that causes it; fn NULL
+// switches it off.
 FUM_API void fum_device_set_trace(fum_device *device,
-                                  void (*fn)(void *user, const struct fum_trace_event *event), void *user);
+                                  void (*fn)(void *user, const struct fum_trace_event *event),
+                                  void *user);
 
 #ifdef __cplusplus
 }

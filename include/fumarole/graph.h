@@ -1,10 +1,11 @@
 // Compute graphs: build one from named ops, compile it for a device, run it.
 //
-// Tensors have up to four dimensions, the last one innermost. Images are channels-last: [batch, height, width,
-// channels]; tokens are [batch, tokens, channels]. Broadcasting aligns shapes at the last dimension, as NumPy does.
+// Tensors have up to four dimensions, the last one innermost. Images are channels-last: [batch,
+// height, width, channels]; tokens are [batch, tokens, channels]. Broadcasting aligns shapes at the
+// last dimension, as NumPy does.
 //
-// Errors while building are remembered: a call that fails returns NULL, calls given NULL return NULL, and
-// fum_graph_check says what failed first. A builder need not look at every call.
+// Errors while building are remembered: a call that fails returns NULL, calls given NULL return
+// NULL, and fum_graph_check says what failed first. A builder need not look at every call.
 #ifndef FUMAROLE_GRAPH_H
 #define FUMAROLE_GRAPH_H
 
@@ -28,7 +29,8 @@ typedef struct fum_graph fum_graph;
 // A value in a graph: an input, a weight, or what an op computes. Belongs to its graph.
 typedef struct fum_tensor fum_tensor;
 
-// What a value depends on, which is how often it must be computed. An op's stage is the latest of its inputs'.
+// What a value depends on, which is how often it must be computed. An op's stage is the latest of
+// its inputs'.
 enum fum_stage {
     FUM_STAGE_WEIGHTS = 0, // once, when the weights are loaded
     FUM_STAGE_PROMPT,      // once per prompt
@@ -38,36 +40,42 @@ enum fum_stage {
 };
 
 // Activations and weights are stored as `storage` (f32, f16 or bf16); sums are f32 whatever it is.
-FUM_API enum fum_result fum_graph_create(fum_graph **graph, enum fum_dtype storage, struct fum_error *err);
+FUM_API enum fum_result fum_graph_create(fum_graph **graph, enum fum_dtype storage,
+                                         struct fum_error *err);
 FUM_API void fum_graph_destroy(fum_graph **graph);
 
 // A value that the caller writes before a run of `stage`. dtype: a storage type or FUM_I32.
-FUM_API fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_dtype dtype,
-                                    enum fum_stage stage);
+FUM_API fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape,
+                                    enum fum_dtype dtype, enum fum_stage stage);
 // A value kept between runs, that ops which say so update in place. Stage latents.
-FUM_API fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_dtype dtype);
+FUM_API fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
+                                    enum fum_dtype dtype);
 // Fixed numbers; `data` (dense, row-major) is copied and stored as the graph's storage type.
-FUM_API fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape, const float *data);
+FUM_API fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape,
+                                       const float *data);
 
 // How a weight lies in its file, and so how it is repacked once for the kernels.
 enum fum_pack {
     FUM_PACK_NONE = 0, // as it is: the same elements in the same order
     FUM_PACK_LINEAR,   // file [out, in] (or [out, in, 1, 1]), graph [in, out]
     FUM_PACK_CONV,     // file [out, in, height, width], graph [height, width, in, out]
-    FUM_PACK_WINOGRAD, // file [out, in, 3, 3], graph G g G^T: [36, in, out] of F(4x4, 3x3) or [16, in, out] of
-                       // F(2x2, 3x3); a pass's choice
-    // File [out, in], in a multiple of 32, as ggml's q8_0: each 32 inputs of an output are integers of 8 bits times one
-    // factor, d = max |x| / 127 rounded to f16. Graph [in / 32 * 9, out], of 32-bit words said to be f32: rows 9b to 9b + 7
-    // hold four integers a word, those of inputs 32b + 4r to 32b + 4r + 3 from the low byte up; row 9b + 8 the factors as
-    // f32. Of a convolution, file [out, in, height, width] with up to nine taps, graph [height, width, in / 32 * 9, out]: so
-    // for each tap. A pass's choice.
+    // file [out, in, 3, 3], graph G g G^T: [36, in, out] of F(4x4, 3x3) or [16, in, out] of
+    FUM_PACK_WINOGRAD,
+    // F(2x2, 3x3); a pass's choice
+    // File [out, in], in a multiple of 32, as ggml's q8_0: each 32 inputs of an output are integers
+    // of 8 bits times one factor, d = max |x| / 127 rounded to f16. Graph [in / 32 * 9, out], of
+    // 32-bit words said to be f32: rows 9b to 9b + 7 hold four integers a word, those of inputs 32b
+    // + 4r to 32b + 4r + 3 from the low byte up; row 9b + 8 the factors as f32. Of a convolution,
+    // file [out, in, height, width] with up to nine taps, graph [height, width, in / 32 * 9, out]:
+    // so for each tap. A pass's choice.
     FUM_PACK_Q8,
 };
 // A weight of that name from the model's files. `shape` is the graph's.
-FUM_API fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_pack pack);
+FUM_API fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
+                                     enum fum_pack pack);
 
-// Weights of products and convolutions are to be stored as q8_0 (FUM_PACK_Q8), where their inputs are a multiple of 32.
-// Before the graph is compiled; graph may be NULL.
+// Weights of products and convolutions are to be stored as q8_0 (FUM_PACK_Q8), where their inputs
+// are a multiple of 32. Before the graph is compiled; graph may be NULL.
 FUM_API void fum_graph_quantise(fum_graph *graph);
 
 // An op's named setting: {"stride", 2}. Settings that are not named keep the op's defaults.
@@ -76,11 +84,12 @@ struct fum_attr {
     double value;
 };
 
-// Adds the op `op` ("conv2d") of inputs[0..num_inputs) (an optional one may be NULL where the op says so) and returns
-// its value. `name` names the node in errors, dumps and traces; NULL makes one up. attrs ends with a NULL name; may
-// be NULL.
-FUM_API fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name, fum_tensor *const *inputs,
-                                  int num_inputs, const struct fum_attr *attrs);
+// Adds the op `op` ("conv2d") of inputs[0..num_inputs) (an optional one may be NULL where the op
+// says so) and returns its value. `name` names the node in errors, dumps and traces; NULL makes one
+// up. attrs ends with a NULL name; may be NULL.
+FUM_API fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
+                                  fum_tensor *const *inputs, int num_inputs,
+                                  const struct fum_attr *attrs);
 
 // Marks a value as one that the caller reads after a run.
 FUM_API void fum_graph_output(fum_graph *graph, fum_tensor *tensor, const char *name);
@@ -94,38 +103,45 @@ FUM_API const char *fum_tensor_name(const fum_tensor *tensor);
 // The value of that name (input, state, weight or output); NULL when there is none.
 FUM_API fum_tensor *fum_graph_find(const fum_graph *graph, const char *name);
 
-// A graph compiled for a device: kernels, memory, recorded command buffers. One thread at a time. The graph must
-// outlive it and not change any more.
+// A graph compiled for a device: kernels, memory, recorded command buffers. One thread at a time.
+// The graph must outlive it and not change any more.
 typedef struct fum_executable fum_executable;
 
 struct fum_executable_params {
     const char *label; // what the graph is, for traces and errors ("unet"); NULL: nothing said
     // Gets the graph as text after each pass, and as Graphviz at the end; NULL: nobody asks.
     void (*dump)(void *user, const char *pass, const char *text, const char *dot);
-    // Called with how many of the kernels that must be compiled are done, first with 0; false cancels. May be
-    // NULL.
+    // Called with how many of the kernels that must be compiled are done, first with 0; false
+    // cancels. May be NULL.
     bool (*on_compile)(void *user, int done, int total);
     void *user;
 };
 
-// Runs the passes (see src/graph/passes.h), plans memory, records. params may be NULL. Graphs with weights need the
-// model API; this call takes inputs, states and constants.
-FUM_API enum fum_result fum_executable_create(fum_executable **executable, fum_graph *graph, fum_device *device,
-                                              const struct fum_executable_params *params, struct fum_error *err);
+// Runs the passes (see src/graph/passes.h), plans memory, records. params may be NULL. Graphs with
+// weights need the model API; this call takes inputs, states and constants.
+FUM_API enum fum_result fum_executable_create(fum_executable **executable, fum_graph *graph,
+                                              fum_device *device,
+                                              const struct fum_executable_params *params,
+                                              struct fum_error *err);
 FUM_API void fum_executable_destroy(fum_executable **executable);
 
-// Writes an input or state (one that nothing reads is passed over): `count` dense f32 elements (its whole shape), rounded to its type; integers are given as
-// int32_t through fum_executable_write_i32.
-FUM_API enum fum_result fum_executable_write(fum_executable *executable, const fum_tensor *tensor, const float *data,
-                                             size_t count, struct fum_error *err);
-FUM_API enum fum_result fum_executable_write_i32(fum_executable *executable, const fum_tensor *tensor,
-                                                 const int32_t *data, size_t count, struct fum_error *err);
-// Runs one stage and waits. Stages must be run in order once; later ones can then be repeated. FUM_ERR_ARG
-// names an input or state that the stage reads and that was never written; what was written once is kept.
-FUM_API enum fum_result fum_executable_run(fum_executable *executable, enum fum_stage stage, struct fum_error *err);
+// Writes an input or state (one that nothing reads is passed over): `count` dense f32 elements (its
+// whole shape), rounded to its type; integers are given as int32_t through
+// fum_executable_write_i32.
+FUM_API enum fum_result fum_executable_write(fum_executable *executable, const fum_tensor *tensor,
+                                             const float *data, size_t count,
+                                             struct fum_error *err);
+FUM_API enum fum_result fum_executable_write_i32(fum_executable *executable,
+                                                 const fum_tensor *tensor, const int32_t *data,
+                                                 size_t count, struct fum_error *err);
+// Runs one stage and waits. Stages must be run in order once; later ones can then be repeated.
+// FUM_ERR_ARG names an input or state that the stage reads and that was never written; what was
+// written once is kept.
+FUM_API enum fum_result fum_executable_run(fum_executable *executable, enum fum_stage stage,
+                                           struct fum_error *err);
 // Reads an output or state as dense f32.
-FUM_API enum fum_result fum_executable_read(fum_executable *executable, const fum_tensor *tensor, float *data,
-                                            size_t count, struct fum_error *err);
+FUM_API enum fum_result fum_executable_read(fum_executable *executable, const fum_tensor *tensor,
+                                            float *data, size_t count, struct fum_error *err);
 
 // What a compiled graph costs, per stage and together.
 struct fum_executable_stats {
@@ -134,16 +150,18 @@ struct fum_executable_stats {
     double flops[FUM_STAGE_COUNT];
     uint64_t activation_bytes; // planned, aliased
     uint64_t weight_bytes;     // that stay on the device
-    // With a memory budget that does not hold all weights: bytes brought in by one run of a stage, in so many pieces, and
-    // the memory that they pass through. Zero without.
+    // With a memory budget that does not hold all weights: bytes brought in by one run of a stage,
+    // in so many pieces, and the memory that they pass through. Zero without.
     uint64_t streamed_bytes[FUM_STAGE_COUNT];
     int segments[FUM_STAGE_COUNT];
     uint64_t slot_bytes;
-    int kernels;            // that had to be compiled; those of other executables of the device are shared
+    // that had to be compiled; those of other executables of the device are shared
+    int kernels;
     double compile_seconds; // spent waiting for them, beyond what was loaded meanwhile
     double load_seconds;    // spent loading weights
 };
-FUM_API void fum_executable_get_stats(const fum_executable *executable, struct fum_executable_stats *stats);
+FUM_API void fum_executable_get_stats(const fum_executable *executable,
+                                      struct fum_executable_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -14,11 +14,12 @@ enum fum_rng_kind {
     FUM_RNG_CPU,      // torch's on the CPU: mt19937
 };
 
-// The largest `eta`: the noise that is added back, as a share of what the sampler's stochastic form adds.
+// The largest `eta`: the noise that is added back, as a share of what the sampler's stochastic form
+// adds.
 #define FUM_MAX_ETA 1.0
 
-// The index-th sampler name ("ddim", "euler_a", "dpm++2m", …) or schedule name ("discrete", "karras", …);
-// NULL past the last. The strings are constants.
+// The index-th sampler name ("ddim", "euler_a", "dpm++2m", …) or schedule name ("discrete",
+// "karras", …); NULL past the last. The strings are constants.
 FUM_API const char *fum_sampler_name(size_t index);
 FUM_API const char *fum_schedule_name(size_t index);
 

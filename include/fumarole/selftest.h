@@ -10,21 +10,23 @@
 extern "C" {
 #endif
 
-// One operation in all storage types. Errors are relative RMS errors; the worst is the one nearest to (or furthest
-// over) its bound. Strings live as long as the library.
+// One operation in all storage types. Errors are relative RMS errors; the worst is the one nearest
+// to (or furthest over) its bound. Strings live as long as the library.
 struct fum_selftest_op {
     const char *name;
-    const char *variant;     // that was insisted on; NULL: the device's own choice
+    const char *variant; // that was insisted on; NULL: the device's own choice
     int run, failed;
-    int skipped;             // cases that the device's limits or storage types do not allow
+    int skipped; // cases that the device's limits or storage types do not allow
     double worst_error, worst_bound;
-    const char *worst_case;  // NULL: no case ran
+    const char *worst_case; // NULL: no case ran
     enum fum_dtype worst_type;
-    unsigned missing_types;  // mask 1 << dtype of types asked for that the device (or the variant) cannot store
+    // mask 1 << dtype of types asked for that the device (or the variant) cannot store
+    unsigned missing_types;
     double seconds;
 };
 
-// One case. `why` is set when it did not run or did not agree, else NULL; it lives during the callback.
+// One case. `why` is set when it did not run or did not agree, else NULL; it lives during the
+// callback.
 struct fum_selftest_case {
     const char *op, *name;
     enum fum_dtype type;
@@ -36,41 +38,45 @@ struct fum_selftest_case {
 
 // One kernel, compiled. Pointers live during the callback.
 struct fum_selftest_kernel {
-    const char *op, *name;  // the first case that asked for it
+    const char *op, *name; // the first case that asked for it
     const char *shader;
     enum fum_dtype type;
-    const uint32_t *constants; // specialisation constants by id; the first three are the workgroup's size
+    // specialisation constants by id; the first three are the workgroup's size
+    const uint32_t *constants;
     int num_constants;
-    uint32_t subgroup;         // required subgroup size; 0: any
-    double seconds;            // to compile it, through the driver's own cache if that knows it
+    uint32_t subgroup; // required subgroup size; 0: any
+    double seconds;    // to compile it, through the driver's own cache if that knows it
     const struct fum_kernel_statistic *statistics;
     int num_statistics;
-    const char *why;           // why the driver did not compile it; NULL: it did
+    const char *why; // why the driver did not compile it; NULL: it did
 };
 
 struct fum_selftest_params {
-    const char *op;  // NULL: all
-    unsigned types;  // mask 1 << dtype of FUM_F32, FUM_F16, FUM_BF16; 0: all three
-    // NULL: the variants that the device uses. A name (see tuning.h): that one wherever it serves. "all": first the
-    // device's own choice, then, one by one, every variant that it can run, over the ops that the variant serves.
+    const char *op; // NULL: all
+    unsigned types; // mask 1 << dtype of FUM_F32, FUM_F16, FUM_BF16; 0: all three
+    // NULL: the variants that the device uses. A name (see tuning.h): that one wherever it serves.
+    // "all": first the device's own choice, then, one by one, every variant that it can run, over
+    // the ops that the variant serves.
     const char *variant;
-    bool repeat;     // every case twice; other bits the second time are a failure
-    bool large;      // also the large shapes of real models, which take minutes on a CPU device
+    bool repeat; // every case twice; other bits the second time are a failure
+    bool large;  // also the large shapes of real models, which take minutes on a CPU device
     void *user;
     // Called on the caller's thread; any may be NULL.
     void (*on_op)(void *user, const struct fum_selftest_op *result);
     void (*on_case)(void *user, const struct fum_selftest_case *result);
-    void (*on_kernel)(void *user, const struct fum_selftest_kernel *kernel); // of devices opened with compile_only
+    // of devices opened with compile_only
+    void (*on_kernel)(void *user, const struct fum_selftest_kernel *kernel);
     bool (*cancel)(void *user); // true: stop; asked before every case
 };
 
-// On a device opened with compile_only (or a planning device) a case has passed when its kernels compile (or can be
-// planned): nothing runs, large shapes are always among them, and on_kernel gets each distinct kernel once.
+// On a device opened with compile_only (or a planning device) a case has passed when its kernels
+// compile (or can be planned): nothing runs, large shapes are always among them, and on_kernel gets
+// each distinct kernel once.
 
-// FUM_OK: every case that ran agreed. FUM_ERR_DEVICE: some did not, `err` counts them and names the first; or the
-// device was lost. FUM_ERR_ARG: no such op or variant. FUM_ERR_UNSUPPORTED: the device
-// cannot run the variant. FUM_ERR_CANCELLED. params may be NULL. Uses the device alone for under a
-// minute on a CPU device.
+// FUM_OK: every case that ran agreed. FUM_ERR_DEVICE: some did not, `err` counts them and names the
+// first; or the device was lost. FUM_ERR_ARG: no such op or variant. FUM_ERR_UNSUPPORTED: the
+// device cannot run the variant. FUM_ERR_CANCELLED. params may be NULL. Uses the device alone for
+// under a minute on a CPU device.
 FUM_API enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_params *params,
                                      struct fum_error *err);
 

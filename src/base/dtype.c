@@ -6,9 +6,10 @@ static const struct {
     const char *name;
     size_t size;
 } types[FUM_DTYPE_COUNT] = {
-    [FUM_F32] = {"f32", 4}, [FUM_F16] = {"f16", 2},   [FUM_BF16] = {"bf16", 2},       [FUM_I32] = {"i32", 4},
-    [FUM_F64] = {"f64", 8}, [FUM_I64] = {"i64", 8},   [FUM_I16] = {"i16", 2},         [FUM_I8] = {"i8", 1},
-    [FUM_U8] = {"u8", 1},   [FUM_BOOL] = {"bool", 1}, [FUM_F8_E4M3] = {"f8_e4m3", 1}, [FUM_F8_E5M2] = {"f8_e5m2", 1},
+    [FUM_F32] = {"f32", 4},   [FUM_F16] = {"f16", 2},         [FUM_BF16] = {"bf16", 2},
+    [FUM_I32] = {"i32", 4},   [FUM_F64] = {"f64", 8},         [FUM_I64] = {"i64", 8},
+    [FUM_I16] = {"i16", 2},   [FUM_I8] = {"i8", 1},           [FUM_U8] = {"u8", 1},
+    [FUM_BOOL] = {"bool", 1}, [FUM_F8_E4M3] = {"f8_e4m3", 1}, [FUM_F8_E5M2] = {"f8_e5m2", 1},
 };
 
 const char *fum_dtype_name(enum fum_dtype dtype) {
@@ -31,13 +32,14 @@ static float float_of(uint32_t u) {
     return f;
 }
 
-// All ones where the condition holds. The conversions choose by masks, as loops over branches or selects of floating
-// point do not become vector code.
+// All ones where the condition holds. The conversions choose by masks, as loops over branches or
+// selects of floating point do not become vector code.
 static uint32_t mask(bool condition) {
     return 0u - (uint32_t)condition;
 }
 
-// Shifted into place, a half is an f32 that is 2^112 too small, subnormal or not; the product is exact.
+// Shifted into place, a half is an f32 that is 2^112 too small, subnormal or not; the product is
+// exact.
 float fum_f16_to_f32(uint16_t h) {
     uint32_t magnitude = h & 0x7fff;
     uint32_t u = bits_of(float_of(magnitude << 13) * 0x1p112f);
@@ -51,7 +53,8 @@ uint16_t fum_f32_to_f16(float f) {
     uint32_t normal = (u + 0xfff + ((u >> 13) & 1) - 0x38000000) >> 13;
     // Adding 0.5 leaves the mantissa of a subnormal half, rounded to nearest even, in the low bits.
     uint32_t subnormal = bits_of(float_of(u) + 0.5f) - bits_of(0.5f);
-    uint32_t small = mask(u < 0x38800000), large = mask(u >= 0x477ff000); // 65520 and above round to infinity
+    // 65520 and above round to infinity
+    uint32_t small = mask(u < 0x38800000), large = mask(u >= 0x477ff000);
     uint32_t h = (subnormal & small) | (normal & ~small);
     h = (h & ~large) | (0x7c00 & large) | (0x200 & mask(u > 0x7f800000)); // NaN
     return (uint16_t)(sign | h);
@@ -81,12 +84,12 @@ static float f8_to_f32(uint8_t v, int mantissa_bits, int bias, bool e4m3) {
 
 void fum_convert_to_f32(float *dst, const void *src, enum fum_dtype src_type, size_t count) {
     const uint8_t *bytes = src;
-#define EACH(type, expression)                                                                                         \
-    for (size_t i = 0; i < count; i++) {                                                                               \
-        type v;                                                                                                        \
-        memcpy(&v, bytes + i * sizeof v, sizeof v);                                                                    \
-        dst[i] = (float)(expression);                                                                                  \
-    }                                                                                                                  \
+#define EACH(type, expression)                      \
+    for (size_t i = 0; i < count; i++) {            \
+        type v;                                     \
+        memcpy(&v, bytes + i * sizeof v, sizeof v); \
+        dst[i] = (float)(expression);               \
+    }                                               \
     break
     switch (src_type) {
     case FUM_F32: memcpy(dst, src, count * 4); break;

@@ -9,8 +9,8 @@ uint16_t fum_f32_to_f16(float f); // over the range becomes infinity
 float fum_bf16_to_f32(uint16_t h);
 uint16_t fum_f32_to_bf16(float f);
 
-// Converts `count` elements of any type to f32, and f32 to a storage type (f32, f16, bf16, i32). `src` may be
-// unaligned, as bytes of a mapped file are. Arrays must not overlap.
+// Converts `count` elements of any type to f32, and f32 to a storage type (f32, f16, bf16, i32).
+// `src` may be unaligned, as bytes of a mapped file are. Arrays must not overlap.
 void fum_convert_to_f32(float *dst, const void *src, enum fum_dtype src_type, size_t count);
 void fum_convert_from_f32(void *dst, enum fum_dtype dst_type, const float *src, size_t count);
 

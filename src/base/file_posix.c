@@ -36,7 +36,8 @@ static int64_t modified_at(const struct stat *st) {
     return (int64_t)st->st_mtime * 1000000000 + nanoseconds;
 }
 
-static enum fum_result check_regular(const struct stat *st, const char *path, struct fum_error *err) {
+static enum fum_result check_regular(const struct stat *st, const char *path,
+                                     struct fum_error *err) {
     if (S_ISREG(st->st_mode)) return FUM_OK;
     return fum_error_set(err, FUM_ERR_IO, "cannot read %s: it is %s", path,
                          S_ISDIR(st->st_mode) ? "a folder" : "not a regular file");
@@ -54,8 +55,8 @@ enum fum_result fum_file_open(struct fum_file **file, const char *path, struct f
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to open %s", path);
         goto error;
     }
-    // Checked before it is opened, since opening a device can have effects, and after, since it may be
-    // replaced.
+    // Checked before it is opened, since opening a device can have effects, and after, since it may
+    // be replaced.
     if (stat(path, &st) != 0) result = io_error(err, "open", path);
     if (!result) result = check_regular(&st, path, err);
     if (result) goto error;
@@ -97,16 +98,17 @@ struct fum_file_stamp fum_file_stamp(const struct fum_file *file) {
 static enum fum_result shrunk(const struct fum_file *file, struct fum_error *err) {
     struct stat st;
     if (fstat(file->fd, &st) != 0) return io_error(err, "read", file->path);
-    return fum_error_set(err, FUM_ERR_IO,
-                         "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?", file->path,
-                         (unsigned long long)st.st_size, (unsigned long long)file->size);
+    return fum_error_set(
+        err, FUM_ERR_IO, "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?",
+        file->path, (unsigned long long)st.st_size, (unsigned long long)file->size);
 }
 
-enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,
-                                 struct fum_error *err) {
+enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes,
+                                 void *to, struct fum_error *err) {
     uint8_t *p = to;
     while (bytes) {
-        ssize_t n = pread(file->fd, p, (size_t)(bytes < READ_BYTES ? bytes : READ_BYTES), (off_t)offset);
+        ssize_t n =
+            pread(file->fd, p, (size_t)(bytes < READ_BYTES ? bytes : READ_BYTES), (off_t)offset);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return io_error(err, "read", file->path);
         if (n == 0) return shrunk(file, err);
@@ -130,7 +132,8 @@ enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct
 }
 
 enum fum_result fum_path_make_dir(const char *path, struct fum_error *err) {
-    return mkdir(path, 0777) == 0 || errno == EEXIST ? FUM_OK : io_error(err, "create folder", path);
+    return mkdir(path, 0777) == 0 || errno == EEXIST ? FUM_OK
+                                                     : io_error(err, "create folder", path);
 }
 
 double fum_time_now(void) {

@@ -26,10 +26,11 @@ static enum fum_result io_error(struct fum_error *err, const char *doing, const 
     wchar_t wide[160];
     char text[480] = "";
     DWORD code = GetLastError();
-    DWORD units = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, code, 0,
-                                 wide, sizeof wide / sizeof *wide, NULL);
+    DWORD units = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
+                                 code, 0, wide, sizeof wide / sizeof *wide, NULL);
     while (units && (wide[units - 1] <= L' ' || wide[units - 1] == L'.')) units--;
-    int bytes = WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, text, sizeof text - 1, NULL, NULL);
+    int bytes =
+        WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, text, sizeof text - 1, NULL, NULL);
     text[bytes > 0 ? bytes : 0] = 0;
     if (!text[0]) snprintf(text, sizeof text, "error %lu", (unsigned long)code);
     return fum_error_set(err, FUM_ERR_IO, "cannot %s %s: %s", doing, path, text);
@@ -48,10 +49,13 @@ static size_t base_of(const char *path) {
 
 enum fum_result fum_path_make_dir(const char *path, struct fum_error *err) {
     wchar_t *wide = widen(path);
-    if (!wide) return fum_error_set(err, FUM_ERR_IO, "cannot create folder %s: not a path in UTF-8", path);
+    if (!wide)
+        return fum_error_set(err, FUM_ERR_IO, "cannot create folder %s: not a path in UTF-8", path);
     bool made = CreateDirectoryW(wide, NULL) || GetLastError() == ERROR_ALREADY_EXISTS;
-    DWORD attributes = made ? 0 : GetFileAttributesW(wide); // "C:" exists, and creating it is refused
-    made = made || (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY));
+    DWORD attributes =
+        made ? 0 : GetFileAttributesW(wide); // "C:" exists, and creating it is refused
+    made =
+        made || (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY));
     fum_free(wide);
     return made ? FUM_OK : io_error(err, "create folder", path);
 }
@@ -68,8 +72,10 @@ struct fum_file {
 static HANDLE open_to_read(const char *path) {
     wchar_t *wide = widen(path);
     if (!wide) return INVALID_HANDLE_VALUE;
-    HANDLE handle = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                                NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL); // folders too
+    HANDLE handle =
+        CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                    // folders too
+                    NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
     fum_free(wide);
     return handle;
 }
@@ -104,12 +110,14 @@ enum fum_result fum_file_open(struct fum_file **file, const char *path, struct f
     f->handle = open_to_read(path);
     if (f->handle == INVALID_HANDLE_VALUE) result = io_error(err, "open", path);
     if (!result) result = check_regular(f->handle, path, err);
-    if (!result && !(GetFileSizeEx(f->handle, &size) && GetFileInformationByHandle(f->handle, &info)))
+    if (!result &&
+        !(GetFileSizeEx(f->handle, &size) && GetFileInformationByHandle(f->handle, &info)))
         result = io_error(err, "open", path);
     if (result) goto error;
     f->size = (uint64_t)size.QuadPart;
     f->stamp = (struct fum_file_stamp){
-        info.dwVolumeSerialNumber, (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow, f->size,
+        info.dwVolumeSerialNumber, (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow,
+        f->size,
         (int64_t)info.ftLastWriteTime.dwHighDateTime << 32 | info.ftLastWriteTime.dwLowDateTime};
     return FUM_OK;
 error:
@@ -136,13 +144,13 @@ struct fum_file_stamp fum_file_stamp(const struct fum_file *file) {
 static enum fum_result shrunk(const struct fum_file *file, struct fum_error *err) {
     LARGE_INTEGER size;
     if (!GetFileSizeEx(file->handle, &size)) return io_error(err, "read", file->path);
-    return fum_error_set(err, FUM_ERR_IO,
-                         "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?", file->path,
-                         (unsigned long long)size.QuadPart, (unsigned long long)file->size);
+    return fum_error_set(
+        err, FUM_ERR_IO, "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?",
+        file->path, (unsigned long long)size.QuadPart, (unsigned long long)file->size);
 }
 
-enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes, void *to,
-                                 struct fum_error *err) {
+enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes,
+                                 void *to, struct fum_error *err) {
     uint8_t *p = to;
     while (bytes) {
         OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
@@ -182,7 +190,8 @@ static enum fum_result write_error(const fum_file_writer *w, struct fum_error *e
     return io_error(err, "write", w->path);
 }
 
-// Marks the unfinished file for removal when its last handle closes, so that a killed program leaves none.
+// Marks the unfinished file for removal when its last handle closes, so that a killed program
+// leaves none.
 static bool remove_on_close(HANDLE handle, bool remove) {
     FILE_DISPOSITION_INFO info = {.DeleteFile = remove};
     return SetFileInformationByHandle(handle, FileDispositionInfo, &info, sizeof info);
@@ -195,14 +204,16 @@ static bool create_part(fum_file_writer *w) {
     for (int i = 0; part && i < MAX_TRIES && w->handle == INVALID_HANDLE_VALUE; i++) {
         LARGE_INTEGER now;
         QueryPerformanceCounter(&now);
-        uint64_t mixed =
-            ((uint64_t)now.QuadPart ^ (uint64_t)GetCurrentProcessId() << 40) * UINT64_C(0x9e3779b97f4a7c15);
-        snprintf(part, bytes, "%.*s.fumarole-%016llx.part", (int)base, w->path, (unsigned long long)mixed);
+        uint64_t mixed = ((uint64_t)now.QuadPart ^ (uint64_t)GetCurrentProcessId() << 40) *
+                         UINT64_C(0x9e3779b97f4a7c15);
+        snprintf(part, bytes, "%.*s.fumarole-%016llx.part", (int)base, w->path,
+                 (unsigned long long)mixed);
         fum_free(w->part);
         w->part = widen(part);
         if (!w->part) break;
-        w->handle = CreateFileW(w->part, GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
-                                CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+        w->handle =
+            CreateFileW(w->part, GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
+                        CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
         if (w->handle == INVALID_HANDLE_VALUE && GetLastError() != ERROR_FILE_EXISTS) break;
     }
     fum_free(part);
@@ -211,7 +222,8 @@ static bool create_part(fum_file_writer *w) {
     return true;
 }
 
-// Opens a device or pipe to write through; leaves the handle unset when the path is a file or nothing.
+// Opens a device or pipe to write through; leaves the handle unset when the path is a file or
+// nothing.
 static enum fum_result open_existing(fum_file_writer *w, struct fum_error *err) {
     DWORD attributes = GetFileAttributesW(w->name);
     if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY))
@@ -219,8 +231,10 @@ static enum fum_result open_existing(fum_file_writer *w, struct fum_error *err) 
     HANDLE handle = CreateFileW(w->name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
                                 OPEN_EXISTING, 0, NULL);
     if (handle == INVALID_HANDLE_VALUE) return is_missing() ? FUM_OK : write_error(w, err);
-    if (GetFileType(handle) == FILE_TYPE_DISK) CloseHandle(handle);
-    else w->handle = handle;
+    if (GetFileType(handle) == FILE_TYPE_DISK)
+        CloseHandle(handle);
+    else
+        w->handle = handle;
     return FUM_OK;
 }
 
@@ -250,7 +264,8 @@ static enum fum_result begin(fum_file_writer *w, struct fum_error *err) {
         return fum_error_set(err, FUM_ERR_IO, "cannot write %s: not a path in UTF-8", w->path);
     enum fum_result result = open_existing(w, err);
     if (!result && w->handle == INVALID_HANDLE_VALUE) result = make_folders(w, err);
-    if (!result && w->handle == INVALID_HANDLE_VALUE && !create_part(w)) result = write_error(w, err);
+    if (!result && w->handle == INVALID_HANDLE_VALUE && !create_part(w))
+        result = write_error(w, err);
     return result;
 }
 
@@ -268,7 +283,8 @@ enum fum_result fum_file_begin(fum_file_writer **writer, const char *path, struc
 }
 
 // Links need privileges here, and replacing one never follows it.
-enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path, struct fum_error *err) {
+enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path,
+                                   struct fum_error *err) {
     return fum_file_begin(writer, path, err);
 }
 
@@ -287,7 +303,8 @@ void fum_file_clean(const char *path) {
 static bool write_all(HANDLE handle, const uint8_t *p, size_t bytes) {
     while (bytes) {
         DWORD n = 0;
-        if (!WriteFile(handle, p, (DWORD)(bytes < IO_BYTES ? bytes : IO_BYTES), &n, NULL)) return false;
+        if (!WriteFile(handle, p, (DWORD)(bytes < IO_BYTES ? bytes : IO_BYTES), &n, NULL))
+            return false;
         p += n;
         bytes -= n;
     }
@@ -300,12 +317,14 @@ static enum fum_result flush(fum_file_writer *w, struct fum_error *err) {
     return FUM_OK;
 }
 
-enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t bytes, struct fum_error *err) {
+enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t bytes,
+                               struct fum_error *err) {
     if (bytes > sizeof w->buffer - w->used) {
         enum fum_result result = flush(w, err);
         if (result) return result;
     }
-    if (bytes > sizeof w->buffer) return write_all(w->handle, data, bytes) ? FUM_OK : write_error(w, err);
+    if (bytes > sizeof w->buffer)
+        return write_all(w->handle, data, bytes) ? FUM_OK : write_error(w, err);
     if (bytes) memcpy(w->buffer + w->used, data, bytes);
     w->used += bytes;
     return FUM_OK;
@@ -350,9 +369,10 @@ void fum_file_abort(fum_file_writer **writer) {
 
 static bool identify_open(HANDLE handle, struct fum_file_identity *identity) {
     BY_HANDLE_FILE_INFORMATION info;
-    if (GetFileType(handle) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle, &info)) return false;
-    *identity = (struct fum_file_identity){info.dwVolumeSerialNumber,
-                                           (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow, 0};
+    if (GetFileType(handle) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle, &info))
+        return false;
+    *identity = (struct fum_file_identity){
+        info.dwVolumeSerialNumber, (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow, 0};
     return true;
 }
 
@@ -386,7 +406,8 @@ static bool identify_missing(const char *path, struct fum_file_identity *identit
 bool fum_file_identify(const char *path, struct fum_file_identity *identity) {
     if (!strcmp(path, "-")) {
         HANDLE output = GetStdHandle(STD_OUTPUT_HANDLE);
-        if (!identify_open(output, identity)) *identity = (struct fum_file_identity){UINT64_MAX, 1, 0};
+        if (!identify_open(output, identity))
+            *identity = (struct fum_file_identity){UINT64_MAX, 1, 0};
         return true;
     }
     HANDLE handle = open_to_read(path);

@@ -24,7 +24,8 @@ enum {
     MAX_SCANNED = 1 << 16,
 };
 
-// Unfinished files: short, so that they fit wherever the name itself does. 16 digits stand between the two.
+// Unfinished files: short, so that they fit wherever the name itself does. 16 digits stand between
+// the two.
 #define PART_START ".fumarole-"
 #define PART_END   ".part"
 enum { PART_DIGITS = 16, PART_BYTES = sizeof PART_START + PART_DIGITS + sizeof PART_END };
@@ -76,8 +77,8 @@ static char *read_link(const char *path) {
     return joined;
 }
 
-// Follows links to the name of the file itself, in memory of its own; NULL with errno set. *links counts
-// them. Stops in /proc, whose links name open files: those are written through.
+// Follows links to the name of the file itself, in memory of its own; NULL with errno set. *links
+// counts them. Stops in /proc, whose links name open files: those are written through.
 static char *follow_links(const char *path, int *links) {
     struct stat st;
     char *name = fum_strdup(path);
@@ -137,7 +138,8 @@ static enum fum_result enter_folder(fum_file_writer *w, bool make, struct fum_er
     char *dir = folder_of(w);
     if (!dir) return no_memory(w->path, err);
     w->folder = open_folder(dir);
-    if (w->folder < 0 && errno == ENOENT && make && make_folders(w, dir)) w->folder = open_folder(dir);
+    if (w->folder < 0 && errno == ENOENT && make && make_folders(w, dir))
+        w->folder = open_folder(dir);
     enum fum_result result = w->folder < 0 ? write_error(w, err) : FUM_OK;
     fum_free(dir);
     return result;
@@ -145,8 +147,8 @@ static enum fum_result enter_folder(fum_file_writer *w, bool make, struct fum_er
 
 // ---- unfinished files ----
 
-// Creates the unfinished file. It stays locked while it is open, which shows other programs that it is in
-// use.
+// Creates the unfinished file. It stays locked while it is open, which shows other programs that it
+// is in use.
 static bool create_part(fum_file_writer *w) {
     struct timespec now;
     for (int i = 0; i < MAX_TRIES; i++) {
@@ -155,7 +157,8 @@ static bool create_part(fum_file_writer *w) {
                          (uint64_t)getpid() << 40 ^ (uint64_t)(uintptr_t)w << 8;
         mixed = (mixed ^ mixed >> 31) * UINT64_C(0x9e3779b97f4a7c15);
         snprintf(w->part, sizeof w->part, PART_START "%016llx" PART_END, (unsigned long long)mixed);
-        w->fd = openat(w->folder, w->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        w->fd =
+            openat(w->folder, w->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (w->fd < 0 && errno == EEXIST) continue;
         if (w->fd < 0) break;
         struct stat st;
@@ -170,8 +173,8 @@ static bool create_part(fum_file_writer *w) {
 
 static bool is_part(const char *name) {
     size_t start = sizeof PART_START - 1, end = start + PART_DIGITS;
-    return !strncmp(name, PART_START, start) && strspn(name + start, "0123456789abcdef") == PART_DIGITS &&
-           !strcmp(name + end, PART_END);
+    return !strncmp(name, PART_START, start) &&
+           strspn(name + start, "0123456789abcdef") == PART_DIGITS && !strcmp(name + end, PART_END);
 }
 
 // Removes an unfinished file unless a program that still runs may be writing it.
@@ -179,8 +182,8 @@ static void remove_if_dead(int folder, const char *name) {
     struct stat st;
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return;
-    bool old = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid() &&
-               st.st_mtime < time(NULL) - STALE_SECONDS;
+    bool old = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+               st.st_uid == geteuid() && st.st_mtime < time(NULL) - STALE_SECONDS;
     if (old && flock(fd, LOCK_EX | LOCK_NB) == 0) unlinkat(folder, name, 0);
     close(fd);
 }
@@ -210,7 +213,8 @@ static enum fum_result create_writer(fum_file_writer **writer, const char *path,
 }
 
 // Prepares to write through what cannot be replaced, such as a device; refuses folders and sockets.
-static enum fum_result begin_through(fum_file_writer *w, const struct stat *st, struct fum_error *err) {
+static enum fum_result begin_through(fum_file_writer *w, const struct stat *st,
+                                     struct fum_error *err) {
     if (S_ISDIR(st->st_mode) || S_ISSOCK(st->st_mode))
         return fum_error_set(err, FUM_ERR_IO, "cannot write %s: it is a %s", w->path,
                              S_ISDIR(st->st_mode) ? "folder" : "socket");
@@ -222,8 +226,10 @@ static bool no_right_to_replace(void) {
     return errno == EACCES || errno == EPERM || errno == EROFS;
 }
 
-// Begins an unfinished file in the folder of `name`; where that may not be, the file is written through.
-static enum fum_result begin_beside(fum_file_writer *w, bool there, bool make, struct fum_error *err) {
+// Begins an unfinished file in the folder of `name`; where that may not be, the file is written
+// through.
+static enum fum_result begin_beside(fum_file_writer *w, bool there, bool make,
+                                    struct fum_error *err) {
     if (!w->name[w->base])
         return fum_error_set(err, FUM_ERR_IO, "cannot write %s: it is a folder's name", w->path);
     if (there && faccessat(AT_FDCWD, w->name, W_OK, AT_EACCESS) != 0) return write_error(w, err);
@@ -256,7 +262,8 @@ static enum fum_result begin_named(fum_file_writer *w, struct fum_error *err) {
     if (!w->name) return errno == ENOMEM ? no_memory(w->path, err) : write_error(w, err);
     w->base = base_of(w->name);
     bool there = stat(w->name, &st) == 0;
-    if (there && (!S_ISREG(st.st_mode) || !strncmp(w->name, "/proc/", 6))) return begin_through(w, &st, err);
+    if (there && (!S_ISREG(st.st_mode) || !strncmp(w->name, "/proc/", 6)))
+        return begin_through(w, &st, err);
     enum fum_result result = begin_beside(w, there, links == 0, err);
     return result || w->through ? result : check_name(w, err);
 }
@@ -285,7 +292,8 @@ enum fum_result fum_file_begin(fum_file_writer **writer, const char *path, struc
     return begin_writer(writer, path, true, err);
 }
 
-enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path, struct fum_error *err) {
+enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path,
+                                   struct fum_error *err) {
     return begin_writer(writer, path, false, err);
 }
 
@@ -319,7 +327,8 @@ static bool write_all(int fd, const uint8_t *p, size_t bytes) {
 static bool open_through(fum_file_writer *w) {
     struct stat st;
     w->fd = open(w->name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-    return w->fd >= 0 && fstat(w->fd, &st) == 0 && (!S_ISREG(st.st_mode) || ftruncate(w->fd, 0) == 0);
+    return w->fd >= 0 && fstat(w->fd, &st) == 0 &&
+           (!S_ISREG(st.st_mode) || ftruncate(w->fd, 0) == 0);
 }
 
 static enum fum_result flush(fum_file_writer *w, struct fum_error *err) {
@@ -329,12 +338,14 @@ static enum fum_result flush(fum_file_writer *w, struct fum_error *err) {
     return FUM_OK;
 }
 
-enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t bytes, struct fum_error *err) {
+enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t bytes,
+                               struct fum_error *err) {
     if (bytes > sizeof w->buffer - w->used) {
         enum fum_result result = flush(w, err);
         if (result) return result;
     }
-    if (bytes > sizeof w->buffer) return write_all(w->fd, data, bytes) ? FUM_OK : write_error(w, err);
+    if (bytes > sizeof w->buffer)
+        return write_all(w->fd, data, bytes) ? FUM_OK : write_error(w, err);
     if (bytes) memcpy(w->buffer + w->used, data, bytes);
     w->used += bytes;
     return FUM_OK;
@@ -342,10 +353,12 @@ enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t byte
 
 // ---- ending ----
 
-// Gives the new file the permissions of the one that it replaces, and its owner where that is possible.
+// Gives the new file the permissions of the one that it replaces, and its owner where that is
+// possible.
 static bool keep_permissions(const fum_file_writer *w) {
     struct stat st;
-    if (fstatat(w->folder, w->name + w->base, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+    if (fstatat(w->folder, w->name + w->base, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(st.st_mode))
         return true;
     bool owned = fchown(w->fd, st.st_uid, st.st_gid) == 0; // before fchmod: it clears bits
     mode_t mode = st.st_mode & 0777;
@@ -373,10 +386,12 @@ static bool copy_over(const fum_file_writer *w) {
 }
 
 static bool sync_file(int fd) {
-    return fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP; // pipes, devices
+    // pipes, devices
+    return fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP;
 }
 
-// Puts the finished file in place. The folder's sync may fail: the file is complete and has its name.
+// Puts the finished file in place. The folder's sync may fail: the file is complete and has its
+// name.
 static bool put_in_place(fum_file_writer *w) {
     const char *base = w->name + w->base;
     if (w->named && !keep_permissions(w)) return false;
@@ -422,7 +437,8 @@ void fum_file_abort(fum_file_writer **writer) {
 // ---- identity ----
 
 static bool identity_of(const struct stat *st, struct fum_file_identity *identity) {
-    *identity = (struct fum_file_identity){.device = (uint64_t)st->st_dev, .file = (uint64_t)st->st_ino};
+    *identity =
+        (struct fum_file_identity){.device = (uint64_t)st->st_dev, .file = (uint64_t)st->st_ino};
     return !S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode);
 }
 
@@ -468,7 +484,8 @@ bool fum_file_identify(const char *path, struct fum_file_identity *identity) {
     char *name = follow_links(path, &links), *folder = name ? fum_alloc(strlen(name) + 1, 1) : NULL;
     bool known = false;
     if (folder)
-        known = stat(name, &st) == 0 ? identity_of(&st, identity) : identify_missing(name, folder, identity);
+        known = stat(name, &st) == 0 ? identity_of(&st, identity)
+                                     : identify_missing(name, folder, identity);
     fum_free(folder);
     fum_free(name);
     return known;

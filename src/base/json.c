@@ -9,8 +9,9 @@
 
 enum { MAX_JSON_BYTES = 64 << 20 };
 
-// Python writes -Infinity and Infinity, which JSON does not have; diffusers' configs hold them. Makes them null,
-// in a text of which the parser has already said that it is not JSON. False when there was none.
+// Python writes -Infinity and Infinity, which JSON does not have; diffusers' configs hold them.
+// Makes them null, in a text of which the parser has already said that it is not JSON. False when
+// there was none.
 static bool replace_python_reals(char *text, size_t bytes) {
     static const char *const words[] = {"-Infinity", "Infinity"};
     bool in_string = false, found = false;
@@ -30,8 +31,8 @@ static bool replace_python_reals(char *text, size_t bytes) {
     return found;
 }
 
-// Parses a text that cJSON did not accept: with Python's reals replaced, or else to find out why. cJSON
-// returns NULL for refused memory as for bad syntax.
+// Parses a text that cJSON did not accept: with Python's reals replaced, or else to find out why.
+// cJSON returns NULL for refused memory as for bad syntax.
 static enum fum_result parse_again(cJSON **json, const char *text, size_t bytes) {
     char *copy = fum_alloc(bytes, 1);
     if (!copy) return FUM_ERR_NOMEM;
@@ -42,18 +43,20 @@ static enum fum_result parse_again(cJSON **json, const char *text, size_t bytes)
     return *json ? FUM_OK : failure;
 }
 
-enum fum_result fum_json_parse(cJSON **json, const char *text, size_t bytes, const char *where, struct fum_error *err) {
+enum fum_result fum_json_parse(cJSON **json, const char *text, size_t bytes, const char *where,
+                               struct fum_error *err) {
     *json = NULL;
     if (bytes > MAX_JSON_BYTES)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: JSON of %zu bytes is over the limit of %d", where, bytes,
-                             MAX_JSON_BYTES);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: JSON of %zu bytes is over the limit of %d",
+                             where, bytes, MAX_JSON_BYTES);
     const char *end = text;
     *json = cJSON_ParseWithLengthOpts(text, bytes, &end, false);
     enum fum_result result = *json ? FUM_OK : parse_again(json, text, bytes);
     if (result == FUM_ERR_NOMEM)
         return fum_error_set(err, result, "%s: no memory for its %zu bytes of JSON", where, bytes);
     if (result)
-        return fum_error_set(err, result, "%s: not valid JSON near byte %zu", where, (size_t)(end - text));
+        return fum_error_set(err, result, "%s: not valid JSON near byte %zu", where,
+                             (size_t)(end - text));
     return FUM_OK;
 }
 

@@ -6,13 +6,14 @@
 
 #include <cjson/cJSON.h>
 
-// Parses `bytes` of text (need not end in NUL; at most 64 MiB). `where` names the source in errors. Free the
-// result with cJSON_Delete.
-enum fum_result fum_json_parse(cJSON **json, const char *text, size_t bytes, const char *where, struct fum_error *err);
+// Parses `bytes` of text (need not end in NUL; at most 64 MiB). `where` names the source in errors.
+// Free the result with cJSON_Delete.
+enum fum_result fum_json_parse(cJSON **json, const char *text, size_t bytes, const char *where,
+                               struct fum_error *err);
 enum fum_result fum_json_read(cJSON **json, const char *path, struct fum_error *err);
 
-// Members with a default for "absent or null". A member of another type is also the default: callers that must
-// tell use cJSON directly.
+// Members with a default for "absent or null". A member of another type is also the default:
+// callers that must tell use cJSON directly.
 double fum_json_number(const cJSON *object, const char *key, double otherwise);
 bool fum_json_bool(const cJSON *object, const char *key, bool otherwise);
 const char *fum_json_string(const cJSON *object, const char *key, const char *otherwise);

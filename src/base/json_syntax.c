@@ -1,6 +1,6 @@
-// Checks the syntax of JSON as cJSON does, without an allocation. cJSON's own hooks could distinguish refused
-// memory from bad syntax, but they are one set for the whole process, which belongs to the program that uses
-// the library.
+// Checks the syntax of JSON as cJSON does, without an allocation. cJSON's own hooks could
+// distinguish refused memory from bad syntax, but they are one set for the whole process, which
+// belongs to the program that uses the library.
 #include "base/json_syntax.h"
 
 #include <string.h>

@@ -5,7 +5,8 @@
 
 void fum_number_set_point(char *text) {
     size_t before = strspn(text, "+-0123456789"), bytes = strcspn(text + before, "0123456789");
-    bool ends = !text[before] || strchr("einf", text[before] | 0x20); // an exponent, or no digits at all
+    // an exponent, or no digits at all
+    bool ends = !text[before] || strchr("einf", text[before] | 0x20);
     if (ends || !bytes) return;
     text[before] = '.';
     memmove(text + before + 1, text + before + bytes, strlen(text + before + bytes) + 1);

@@ -13,11 +13,12 @@ enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, s
     uint64_t size = fum_file_size(file);
     *text = NULL;
     if (size > max_bytes)
-        result =
-            fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes, more than the %zu that such a file may have",
-                          path, (unsigned long long)size, max_bytes);
+        result = fum_error_set(err, FUM_ERR_FORMAT,
+                               "%s: %llu bytes, more than the %zu that such a file may have", path,
+                               (unsigned long long)size, max_bytes);
     else if (!(*text = fum_alloc((size_t)size + 1, 1)))
-        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %zu bytes", path, (size_t)size);
+        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %zu bytes", path,
+                               (size_t)size);
     else
         result = fum_file_read_at(file, 0, size, *text, err);
     fum_file_close(&file);
@@ -31,7 +32,8 @@ enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, s
     return FUM_OK;
 }
 
-enum fum_result fum_file_save(const char *path, const void *data, size_t bytes, struct fum_error *err) {
+enum fum_result fum_file_save(const char *path, const void *data, size_t bytes,
+                              struct fum_error *err) {
     fum_file_writer *w = NULL;
     enum fum_result result = fum_file_begin(&w, path, err);
     if (!result) result = fum_file_write(w, data, bytes, err);

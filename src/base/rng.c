@@ -44,8 +44,8 @@ static double uniform_f64(struct fum_rng *rng) {
     return (double)(word & ((UINT64_C(1) << 53) - 1)) * 0x1p-53;
 }
 
-// torch's small draw: double Box-Muller, one value now and its partner at the next small draw, even across
-// calls.
+// torch's small draw: double Box-Muller, one value now and its partner at the next small draw, even
+// across calls.
 static double normal_small(struct fum_rng *rng) {
     if (rng->has_cached) {
         rng->has_cached = false;

@@ -1,6 +1,6 @@
-// SHA-256 in portable C, and with the instructions that x86 processors have for it, which are about eight
-// times as fast: a checkpoint of 7 GB takes 5 s in place of 38. The standard is short and does not change; a
-// library for this one function would be one more thing to find on every system.
+// SHA-256 in portable C, and with the instructions that x86 processors have for it, which are about
+// eight times as fast: a checkpoint of 7 GB takes 5 s in place of 38. The standard is short and
+// does not change; a library for this one function would be one more thing to find on every system.
 #include "base/sha256.h"
 
 #include <stdatomic.h>
@@ -46,7 +46,8 @@ static void add_blocks_portable(uint32_t h[8], const uint8_t *data, size_t block
         for (int i = 0; i < 64; i++) {
             uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
             uint32_t t1 = last + s1 + ((e & f) ^ (~e & g)) + round_constants[i] + w[i];
-            uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+            uint32_t t2 =
+                (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
             last = g;
             g = f;
             f = e;
@@ -69,8 +70,8 @@ static bool has_instructions(void) {
 }
 
 // The same with four rounds at a time. The instructions hold the state as its words ABEF and CDGH.
-__attribute__((target("sha,sse4.1,ssse3"))) static void add_blocks_x86(uint32_t h[8], const uint8_t *data,
-                                                                       size_t blocks) {
+__attribute__((target("sha,sse4.1,ssse3"))) static void
+add_blocks_x86(uint32_t h[8], const uint8_t *data, size_t blocks) {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     __m128i low = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)h), 0xb1);        // CDAB
     __m128i high = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(h + 4)), 0x1b); // EFGH
@@ -82,11 +83,14 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void add_blocks_x86(uint32_t 
             w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 16 * i)), big_endian);
         for (int i = 0; i < 16; i++) {
             const __m128i now = w[i % 4], next = w[(i + 1) % 4], last = w[(i + 3) % 4];
-            __m128i sum = _mm_add_epi32(now, _mm_loadu_si128((const __m128i *)(round_constants + 4 * i)));
+            __m128i sum =
+                _mm_add_epi32(now, _mm_loadu_si128((const __m128i *)(round_constants + 4 * i)));
             cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
             abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
-            __m128i middle = _mm_alignr_epi8(last, w[(i + 2) % 4], 4); // words 7 before the new ones
-            w[i % 4] = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(now, next), middle), last);
+            // words 7 before the new ones
+            __m128i middle = _mm_alignr_epi8(last, w[(i + 2) % 4], 4);
+            w[i % 4] =
+                _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(now, next), middle), last);
         }
         abef = _mm_add_epi32(abef, before_abef);
         cdgh = _mm_add_epi32(cdgh, before_cdgh);
@@ -115,8 +119,8 @@ static void add_blocks(uint32_t h[8], const uint8_t *data, size_t blocks) {
 }
 
 void fum_sha256_begin(struct fum_sha256 *sha) {
-    *sha = (struct fum_sha256){.h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                                     0x1f83d9ab, 0x5be0cd19}};
+    *sha = (struct fum_sha256){.h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+                                     0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
 }
 
 void fum_sha256_add(struct fum_sha256 *sha, const void *data, size_t bytes) {

@@ -8,8 +8,8 @@
 
 // ---- one character ----
 
-// True if a terminal may act on the character: C0, DEL, C1, line and paragraph separators, and the controls
-// of writing direction, which let a text show as another one.
+// True if a terminal may act on the character: C0, DEL, C1, line and paragraph separators, and the
+// controls of writing direction, which let a text show as another one.
 static bool is_control(uint32_t code) {
     return code < 0x20 || (code >= 0x7f && code <= 0x9f) || (code >= 0x2028 && code <= 0x202e) ||
            (code >= 0x2066 && code <= 0x2069);
@@ -17,8 +17,8 @@ static bool is_control(uint32_t code) {
 
 enum { LONGEST_ESCAPE = 8 };
 
-// Writes what stands for the first character of text[0..bytes), NUL-terminated; returns how many bytes it
-// read.
+// Writes what stands for the first character of text[0..bytes), NUL-terminated; returns how many
+// bytes it read.
 static size_t escape_one(char out[LONGEST_ESCAPE], const char *text, size_t bytes) {
     size_t length = fum_utf8_length(text, bytes), used;
     uint32_t code = fum_utf8_next(text, bytes, &used);
@@ -66,13 +66,15 @@ enum { GAP_BYTES = sizeof gap - 1, SHORT_WORD = 60, FULL_BYTES = 10000 };
 // Makes text[at, at + length) shorter by at least `bytes`: "..." takes the place of its middle.
 static void cut_middle(char *text, size_t at, size_t length, size_t bytes) {
     size_t first = at + (length - bytes - GAP_BYTES) / 2, last = first + bytes + GAP_BYTES;
-    while (first > at && ((unsigned char)text[first] & 0xc0) == 0x80) first--; // whole UTF-8 characters
+    // whole UTF-8 characters
+    while (first > at && ((unsigned char)text[first] & 0xc0) == 0x80) first--;
     while (((unsigned char)text[last] & 0xc0) == 0x80) last++;
     memcpy(text + first, gap, GAP_BYTES);
     memmove(text + first + GAP_BYTES, text + last, strlen(text + last) + 1);
 }
 
-// Makes a text fit: its longest words, which are paths, lose their middle, so that the reason stays.
+// Makes a text fit: its longest words, which are paths, lose their middle, so that the reason
+// stays.
 static void shorten(char *text, size_t room) {
     size_t length;
     while ((length = strlen(text)) >= room) {
@@ -92,7 +94,8 @@ static void shorten(char *text, size_t room) {
     }
 }
 
-// Returns the start of the longest end of text[0..bytes) that is at most `room` bytes long when escaped.
+// Returns the start of the longest end of text[0..bytes) that is at most `room` bytes long when
+// escaped.
 static size_t tail_start(const char *text, size_t bytes, size_t room) {
     size_t start = bytes > room ? bytes - room : 0; // no escape is shorter than what it stands for
     while (start < bytes && ((uint8_t)text[start] & 0xc0) == 0x80) start++;

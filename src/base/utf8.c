@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-// Returns how many continuation bytes follow `lead`: 0 for ASCII, -1 for a byte that starts nothing. Stores
-// the range of the first of them; the others are 80..BF. Unicode standard, table 3-7.
+// Returns how many continuation bytes follow `lead`: 0 for ASCII, -1 for a byte that starts
+// nothing. Stores the range of the first of them; the others are 80..BF. Unicode standard, table
+// 3-7.
 static int sequence_of(uint8_t lead, uint8_t *low, uint8_t *high) {
     *low = 0x80, *high = 0xbf;
     if (lead < 0x80) return 0;
@@ -54,8 +55,8 @@ size_t fum_utf8_put(char *out, uint32_t code) {
 
 size_t fum_utf8_length(const char *text, size_t bytes) {
     size_t used;
-    bool bad =
-        fum_utf8_next(text, bytes, &used) == FUM_UTF8_REPLACEMENT && !(used == 3 && (uint8_t)text[0] == 0xef);
+    bool bad = fum_utf8_next(text, bytes, &used) == FUM_UTF8_REPLACEMENT &&
+               !(used == 3 && (uint8_t)text[0] == 0xef);
     return bad ? 0 : used;
 }
 

@@ -13,7 +13,8 @@ enum fum_result fum_view_read(const struct fum_view *view, uint64_t from, uint64
     return FUM_OK;
 }
 
-enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy, struct fum_error *err) {
+enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy,
+                              struct fum_error *err) {
     *copy = NULL;
     if (view->data) return FUM_OK;
     *copy = fum_alloc((size_t)bytes, 1);
@@ -38,7 +39,8 @@ void fum_view_skip(struct fum_view *view, uint64_t bytes) {
 
 void fum_view_scale(const struct fum_view *view, uint64_t from, float *values, size_t count) {
     for (size_t i = 0; i < count && view->scales; i++)
-        values[i] *= view->scales[view->scale_each ? (view->scale_from + from + i) / view->scale_each : 0];
+        values[i] *=
+            view->scales[view->scale_each ? (view->scale_from + from + i) / view->scale_each : 0];
 }
 
 uint64_t fum_view_count(const struct fum_view *view) {

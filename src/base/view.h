@@ -26,17 +26,18 @@ struct fum_view {
 // Reads `bytes` bytes from byte `from` of the view on.
 enum fum_result fum_view_read(const struct fum_view *view, uint64_t from, uint64_t bytes, void *to,
                               struct fum_error *err);
-// Reads all `bytes` bytes of a view that is in a file into memory, freed with fum_free, and points the view
-// there. A view of memory stays as it is, with *copy NULL.
-enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy, struct fum_error *err);
+// Reads all `bytes` bytes of a view that is in a file into memory, freed with fum_free, and points
+// the view there. A view of memory stays as it is, with *copy NULL.
+enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy,
+                              struct fum_error *err);
 // Moves the view's begin.
 void fum_view_skip(struct fum_view *view, uint64_t bytes);
 // Multiplies values[0..count), the view's from element `from` on, by their factors, if it has any.
 void fum_view_scale(const struct fum_view *view, uint64_t from, float *values, size_t count);
 uint64_t fum_view_count(const struct fum_view *view); // elements
 
-// Where weights come from: finds a tensor by the name the model's builder uses (diffusers' and transformers'
-// names). False when there is none. Views stay valid as long as the source does.
+// Where weights come from: finds a tensor by the name the model's builder uses (diffusers' and
+// transformers' names). False when there is none. Views stay valid as long as the source does.
 struct fum_weight_source {
     bool (*find)(void *user, const char *name, struct fum_view *view);
     void *user;

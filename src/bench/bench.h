@@ -1,5 +1,5 @@
-// The benchmark's insides. A probe is a recorded command that can be timed again and again; everything measured is
-// probes in rounds.
+// The benchmark's insides. A probe is a recorded command that can be timed again and again;
+// everything measured is probes in rounds.
 #ifndef FUM_BENCH_BENCH_H
 #define FUM_BENCH_BENCH_H
 
@@ -20,7 +20,8 @@ void fum_samples_free(struct fum_samples *samples);
 // The median so far; 0 when there is none.
 double fum_samples_median(const struct fum_samples *samples);
 // Median, quartiles and a copy of the values in the arena. False: no memory.
-bool fum_samples_finish(const struct fum_samples *samples, fum_arena *arena, struct fum_bench_samples *out);
+bool fum_samples_finish(const struct fum_samples *samples, fum_arena *arena,
+                        struct fum_bench_samples *out);
 
 // ---- probes ----
 
@@ -64,18 +65,20 @@ struct fum_limits {
     struct fum_probe probe[FUM_LIMIT_COUNT];
     struct fum_samples samples[FUM_LIMIT_COUNT]; // rates, or seconds
 };
-enum fum_result fum_limits_create(struct fum_limits *limits, fum_device *device, struct fum_error *err);
+enum fum_result fum_limits_create(struct fum_limits *limits, fum_device *device,
+                                  struct fum_error *err);
 void fum_limits_free(struct fum_limits *limits);
 // Measures one once more; *rate: per second (FLOP, bytes), or seconds of those that are times.
 enum fum_result fum_limits_measure(struct fum_limits *limits, enum fum_limit which, double *rate,
                                    struct fum_error *err);
 bool fum_limits_has(const struct fum_limits *limits, enum fum_limit which);
-// The best arithmetic rate for values stored as dtype, over the f32 rate; 1 when f32 is what there is.
+// The best arithmetic rate for values stored as dtype, over the f32 rate; 1 when f32 is what there
+// is.
 double fum_limits_gain(const struct fum_limits *limits, enum fum_dtype dtype);
 // The best rate of large memory, by reading, writing and copying, over that of reading.
 double fum_limits_memory_gain(const struct fum_limits *limits);
-enum fum_result fum_limits_finish(const struct fum_limits *limits, struct fum_bench_report *report, fum_arena *arena,
-                                  struct fum_error *err);
+enum fum_result fum_limits_finish(const struct fum_limits *limits, struct fum_bench_report *report,
+                                  fum_arena *arena, struct fum_error *err);
 
 // ---- a run ----
 
@@ -103,9 +106,9 @@ enum fum_result fum_bench_models(struct fum_bench_run *run, double seconds, stru
 struct fum_around {
     double fma, memory;
 };
-// Takes longer, up to a tenth of a second, beside something that took `seconds`: on a busy machine a short look
-// catches a free or a taken moment, not the mean.
-enum fum_result fum_around_measure(struct fum_bench_run *run, double seconds, struct fum_around *around,
-                                   struct fum_error *err);
+// Takes longer, up to a tenth of a second, beside something that took `seconds`: on a busy machine
+// a short look catches a free or a taken moment, not the mean.
+enum fum_result fum_around_measure(struct fum_bench_run *run, double seconds,
+                                   struct fum_around *around, struct fum_error *err);
 
 #endif

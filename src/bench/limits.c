@@ -1,5 +1,5 @@
-// The device's own limits, by small shaders: arithmetic in registers, memory by pattern, shared memory, and what a
-// dispatch, a barrier and a submission cost.
+// The device's own limits, by small shaders: arithmetic in registers, memory by pattern, shared
+// memory, and what a dispatch, a barrier and a submission cost.
 #include "bench/bench.h"
 
 #include "base/error.h"
@@ -21,29 +21,37 @@ struct recipe {
 
 #define RATE(its_shader, type, its_unit, says) \
     .shader = its_shader, .dtype = type, .unit = its_unit, .what = says, .scale = 1e-9
-#define MEMORY(number, times, says) RATE("bench_memory", FUM_F32, "GB/s", says), .pattern = number, .moved = times
-#define TIME(says) .shader = "bench_empty", .dtype = FUM_F32, .unit = "us", .what = says, .scale = 1e6, .time = true
+#define MEMORY(number, times, says) \
+    RATE("bench_memory", FUM_F32, "GB/s", says), .pattern = number, .moved = times
+#define TIME(says)                                                                       \
+    .shader = "bench_empty", .dtype = FUM_F32, .unit = "us", .what = says, .scale = 1e6, \
+    .time = true
 
 static const struct recipe recipes[FUM_LIMIT_COUNT] = {
     [FUM_LIMIT_FMA_F32] = {.name = "fma f32",
-                           RATE("bench_fma", FUM_F32, "GFLOP/s", "multiply-add chains in registers")},
-    [FUM_LIMIT_FMA_F16] = {.name = "fma f16", RATE("bench_fma", FUM_F16, "GFLOP/s", "the same in f16, in pairs")},
+                           RATE("bench_fma", FUM_F32, "GFLOP/s",
+                                "multiply-add chains in registers")},
+    [FUM_LIMIT_FMA_F16] = {.name = "fma f16",
+                           RATE("bench_fma", FUM_F16, "GFLOP/s", "the same in f16, in pairs")},
     [FUM_LIMIT_DOT_S8] = {.name = "dot s8",
                           RATE("bench_dot", FUM_F32, "GOP/s", "dot products of four packed bytes")},
-    [FUM_LIMIT_MATRIX_F16] = {.name = "matrix f16", RATE("bench_matrix", FUM_F16, "GFLOP/s",
-                                                         "matrices of f16 in registers, f32 sums")},
-    [FUM_LIMIT_MATRIX_BF16] = {.name = "matrix bf16", RATE("bench_matrix", FUM_BF16, "GFLOP/s", "the same of bf16")},
+    [FUM_LIMIT_MATRIX_F16] = {.name = "matrix f16",
+                              RATE("bench_matrix", FUM_F16, "GFLOP/s",
+                                   "matrices of f16 in registers, f32 sums")},
+    [FUM_LIMIT_MATRIX_BF16] = {.name = "matrix bf16",
+                               RATE("bench_matrix", FUM_BF16, "GFLOP/s", "the same of bf16")},
     [FUM_LIMIT_READ] = {.name = "read", MEMORY(0, 1, "neighbouring lanes, 16 bytes each")},
     [FUM_LIMIT_WRITE] = {.name = "write", MEMORY(1, 1, "the same, written")},
     [FUM_LIMIT_COPY] = {.name = "copy", MEMORY(2, 2, "read and written bytes together")},
-    [FUM_LIMIT_TRANSFER] = {.name = "buffer copy", RATE(NULL, FUM_F32, "GB/s", "the same by the driver's own command"),
+    [FUM_LIMIT_TRANSFER] = {.name = "buffer copy",
+                            RATE(NULL, FUM_F32, "GB/s", "the same by the driver's own command"),
                             .moved = 2},
     [FUM_LIMIT_ROWS] = {.name = "read in rows", MEMORY(3, 1, "every lane along a row of its own")},
     [FUM_LIMIT_CACHED] = {.name = "read cached", MEMORY(0, 1, "a part of 16 KiB, again and again")},
-    [FUM_LIMIT_BROADCAST] = {.name = "read same",
-                             MEMORY(4, 1, "the same 16 bytes for every lane")},
+    [FUM_LIMIT_BROADCAST] = {.name = "read same", MEMORY(4, 1, "the same 16 bytes for every lane")},
     [FUM_LIMIT_SHARED] = {.name = "shared memory",
-                          RATE("bench_shared", FUM_F32, "GB/s", "16 KiB of it, read round and round")},
+                          RATE("bench_shared", FUM_F32, "GB/s",
+                               "16 KiB of it, read round and round")},
     [FUM_LIMIT_DISPATCH] = {.name = "dispatch", TIME("one more of 64 independent ones")},
     [FUM_LIMIT_BARRIER] = {.name = "barrier", TIME("what it adds between two dispatches")},
     [FUM_LIMIT_SUBMIT] = {.name = "submission", TIME("from the call until the host knows")},
@@ -63,7 +71,8 @@ static uint32_t lanes_of(const struct fum_device_info *info) {
 }
 
 // The first matrix shape of the type; NULL: none.
-static const struct fum_matrix_shape *matrix_of(const struct fum_device_info *info, enum fum_limit which) {
+static const struct fum_matrix_shape *matrix_of(const struct fum_device_info *info,
+                                                enum fum_limit which) {
     enum fum_matrix_type type = which == FUM_LIMIT_MATRIX_F16 ? FUM_MATRIX_F16 : FUM_MATRIX_BF16;
     for (uint32_t i = 0; i < info->num_matrix; i++)
         if (info->matrix[i].type == type) return &info->matrix[i];
@@ -84,7 +93,8 @@ static void push_float(struct work *w, float value) {
 }
 
 // Arithmetic: `rounds` of a loop in enough workgroups to fill the device.
-static void plan_arithmetic(const struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct work *w) {
+static void plan_arithmetic(const struct fum_limits *l, enum fum_limit which, uint32_t rounds,
+                            struct work *w) {
     const struct fum_device_info *info = fum_device_get_info(l->device);
     uint32_t lanes = w->desc.spec[0], many = info->type == FUM_DEVICE_CPU ? 64 : 4096;
     const struct fum_matrix_shape *m = matrix_of(info, which);
@@ -93,7 +103,8 @@ static void plan_arithmetic(const struct fum_limits *l, enum fum_limit which, ui
     double invocations = (double)lanes * many;
     if (which == FUM_LIMIT_DOT_S8) {
         w->push[w->desc.num_push++] = 0x01ff0201;
-        w->amount = 8.0 * 8 * 8 * rounds * invocations; // eight chains, eight times, four products and four sums
+        // eight chains, eight times, four products and four sums
+        w->amount = 8.0 * 8 * 8 * rounds * invocations;
     } else if (which == FUM_LIMIT_SHARED) {
         w->amount = 4.0 * 16 * rounds * invocations;
     } else if (m) {
@@ -118,7 +129,8 @@ static void plan_arithmetic(const struct fum_limits *l, enum fum_limit which, ui
 }
 
 // Memory: `rounds` times over one of the buffers.
-static void plan_memory(const struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct work *w) {
+static void plan_memory(const struct fum_limits *l, enum fum_limit which, uint32_t rounds,
+                        struct work *w) {
     const struct fum_device_info *info = fum_device_get_info(l->device);
     bool near = which == FUM_LIMIT_CACHED || which == FUM_LIMIT_BROADCAST;
     uint64_t quads = fum_buffer_size(l->x) / 16;
@@ -144,7 +156,8 @@ static bool is_memory(enum fum_limit which) {
     return which >= FUM_LIMIT_READ && which <= FUM_LIMIT_BROADCAST;
 }
 
-static void plan_work(const struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct work *w) {
+static void plan_work(const struct fum_limits *l, enum fum_limit which, uint32_t rounds,
+                      struct work *w) {
     const struct recipe *recipe = &recipes[which];
     const struct fum_device_info *info = fum_device_get_info(l->device);
     *w = (struct work){.desc = {.shader = shader_of(recipe),
@@ -167,8 +180,8 @@ static void plan_work(const struct fum_limits *l, enum fum_limit which, uint32_t
     }
 }
 
-static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32_t rounds, struct fum_probe *probe,
-                              struct fum_error *err) {
+static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32_t rounds,
+                              struct fum_probe *probe, struct fum_error *err) {
     const char *name = recipes[which].name;
     const fum_kernel *kernel = NULL;
     struct work w;
@@ -181,7 +194,8 @@ static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32
         if (which == FUM_LIMIT_DISPATCH) // apart, so that no barrier comes between
             w.binding[0] = (struct fum_binding){l->y, (uint64_t)i * 4096, 4096, true};
         r = !kernel ? fum_command_copy(probe->command, l->x, 0, l->y, 0, fum_buffer_size(l->x), err)
-                    : fum_command_dispatch(probe->command, kernel, w.binding, w.push, w.groups, name, err);
+                    : fum_command_dispatch(probe->command, kernel, w.binding, w.push, w.groups,
+                                           name, err);
     }
     if (!r) r = fum_command_timestamp(probe->command, 1, err);
     if (!r) r = fum_command_end(probe->command, err);
@@ -190,14 +204,17 @@ static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32
 }
 
 // So many rounds that one run takes long enough to be timed well and no longer.
-static enum fum_result calibrate(struct fum_limits *l, enum fum_limit which, struct fum_error *err) {
+static enum fum_result calibrate(struct fum_limits *l, enum fum_limit which,
+                                 struct fum_error *err) {
     double wanted = fum_device_get_info(l->device)->type == FUM_DEVICE_CPU ? 8e-3 : 1e-3;
     uint32_t most = is_memory(which) ? 16 : 1 << 20;
     for (uint32_t rounds = is_memory(which) ? 1 : 16;;) {
         double seconds = 0;
         fum_probe_free(&l->probe[which]);
         enum fum_result r = record(l, which, rounds, &l->probe[which], err);
-        for (int i = 0; i < 2 && !r; i++) r = fum_probe_run(l->device, &l->probe[which], &seconds, err); // one warms up
+        // one warms up
+        for (int i = 0; i < 2 && !r; i++)
+            r = fum_probe_run(l->device, &l->probe[which], &seconds, err);
         if (r || which >= FUM_LIMIT_DISPATCH || seconds >= wanted || rounds >= most) return r;
         double grow = seconds > 0 ? 1.2 * wanted / seconds : 16;
         uint32_t next = (uint32_t)(rounds * (grow > 16 ? 16 : grow < 2 ? 2 : grow));
@@ -226,13 +243,16 @@ static uint64_t large_bytes(const struct fum_device_info *info) {
     return bytes;
 }
 
-// A driver that does not take what it says it has is left without that limit; only a lost device ends the run.
-static enum fum_result calibrate_or_leave(struct fum_limits *l, enum fum_limit which, struct fum_error *err) {
+// A driver that does not take what it says it has is left without that limit; only a lost device
+// ends the run.
+static enum fum_result calibrate_or_leave(struct fum_limits *l, enum fum_limit which,
+                                          struct fum_error *err) {
     struct fum_error problem = {0};
     enum fum_result r = calibrate(l, which, &problem);
     bool optional = which > FUM_LIMIT_FMA_F32 && which < FUM_LIMIT_READ;
     if (r && optional && r != FUM_ERR_DEVICE) {
-        fum_log(fum_device_log(l->device), FUM_LOG_INFO, "bench: no %s: %s", recipes[which].name, problem.text);
+        fum_log(fum_device_log(l->device), FUM_LOG_INFO, "bench: no %s: %s", recipes[which].name,
+                problem.text);
         return FUM_OK;
     }
     return r ? fum_error_set(err, r, "%s", problem.text) : FUM_OK;
@@ -243,7 +263,8 @@ enum fum_result fum_limits_create(struct fum_limits *l, fum_device *device, stru
     uint64_t bytes = large_bytes(info);
     *l = (struct fum_limits){.device = device};
     if (bytes < 1 << 20)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s allows buffers of %llu bytes, too small to measure with",
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s allows buffers of %llu bytes, too small to measure with",
                              info->name, (unsigned long long)bytes);
     enum fum_result r = fum_buffer_create(&l->x, device, bytes, FUM_BUFFER_DEVICE, "bench", err);
     if (!r) r = fum_buffer_create(&l->y, device, bytes, FUM_BUFFER_DEVICE, "bench", err);
@@ -270,7 +291,8 @@ void fum_limits_free(struct fum_limits *l) {
     fum_buffer_destroy(&l->y);
 }
 
-enum fum_result fum_limits_measure(struct fum_limits *l, enum fum_limit which, double *rate, struct fum_error *err) {
+enum fum_result fum_limits_measure(struct fum_limits *l, enum fum_limit which, double *rate,
+                                   struct fum_error *err) {
     const struct fum_probe *probe = &l->probe[which];
     double seconds = 0, start = fum_time_now();
     enum fum_result r = fum_probe_run(l->device, probe, &seconds, err);
@@ -279,8 +301,10 @@ enum fum_result fum_limits_measure(struct fum_limits *l, enum fum_limit which, d
     if (seconds <= 0) seconds = 1e-9;
     *rate = recipes[which].time ? seconds / probe->amount : probe->amount / seconds;
     const struct fum_samples *dispatches = &l->samples[FUM_LIMIT_DISPATCH];
-    // Beyond the dispatch itself, as it was just now: less than none is as likely as more on a noisy machine.
-    if (which == FUM_LIMIT_BARRIER && dispatches->count) *rate -= dispatches->values[dispatches->count - 1];
+    // Beyond the dispatch itself, as it was just now: less than none is as likely as more on a
+    // noisy machine.
+    if (which == FUM_LIMIT_BARRIER && dispatches->count)
+        *rate -= dispatches->values[dispatches->count - 1];
     if (!fum_samples_add(&l->samples[which], *rate))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a measurement");
     return FUM_OK;
@@ -290,7 +314,9 @@ double fum_limits_gain(const struct fum_limits *l, enum fum_dtype dtype) {
     static const struct {
         enum fum_dtype dtype;
         enum fum_limit limit;
-    } rates[] = {{FUM_F16, FUM_LIMIT_FMA_F16}, {FUM_F16, FUM_LIMIT_MATRIX_F16}, {FUM_BF16, FUM_LIMIT_MATRIX_BF16}};
+    } rates[] = {{FUM_F16, FUM_LIMIT_FMA_F16},
+                 {FUM_F16, FUM_LIMIT_MATRIX_F16},
+                 {FUM_BF16, FUM_LIMIT_MATRIX_BF16}};
     double f32 = fum_samples_median(&l->samples[FUM_LIMIT_FMA_F32]), best = f32;
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
         double rate = fum_samples_median(&l->samples[rates[i].limit]);
@@ -308,8 +334,8 @@ double fum_limits_memory_gain(const struct fum_limits *l) {
     return read > 0 ? best / read : 1;
 }
 
-enum fum_result fum_limits_finish(const struct fum_limits *l, struct fum_bench_report *report, fum_arena *arena,
-                                  struct fum_error *err) {
+enum fum_result fum_limits_finish(const struct fum_limits *l, struct fum_bench_report *report,
+                                  fum_arena *arena, struct fum_error *err) {
     struct fum_bench_limit *out = fum_arena_alloc(arena, FUM_LIMIT_COUNT, sizeof *out);
     if (!out) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
     report->limits = out;

@@ -17,7 +17,8 @@
 // Steps of one round, and what a step is taken to reach of the fma rate before it has run.
 enum { STEPS = 2, MAX_MODELS = 8 };
 static const double GUESS = 0.1;
-// On CPU devices models that were asked for by name are this large at the most, unless a size was given too.
+// On CPU devices models that were asked for by name are this large at the most, unless a size was
+// given too.
 enum { CPU_SIZE = 256 };
 
 const char *fum_bench_model_name(int index) {
@@ -28,7 +29,8 @@ const char *fum_bench_model_name(int index) {
 static double thread_seconds(void) {
 #if defined(CLOCK_THREAD_CPUTIME_ID)
     struct timespec t;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0) return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0)
+        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 #endif
     return 0;
 }
@@ -37,8 +39,8 @@ static double thread_seconds(void) {
 struct subject {
     struct fum_bench_run *bench;
     const char *name;
-    bool named;  // the user asked for it: measured at least once, however long that takes
-    double end;  // when its time is over
+    bool named; // the user asked for it: measured at least once, however long that takes
+    double end; // when its time is over
     fum_model *model;
     fum_pipeline *pipe;
     struct fum_generate_params params;
@@ -54,7 +56,7 @@ struct subject {
     bool counting;           // samples are kept
     struct fum_around around;
     struct fum_samples text, step, decode, encode, host, step_of_fma, decode_of_fma;
-    bool no_memory;          // for a sample
+    bool no_memory; // for a sample
     double load_seconds;
     const char *note;
 };
@@ -91,10 +93,13 @@ static enum fum_result make_run(struct subject *s, struct fum_error *err) {
     const struct fum_model_view *view = fum_model_get_view(s->model);
     bool cpu = s->bench->info->type == FUM_DEVICE_CPU;
     int size = cpu && info->width > CPU_SIZE ? CPU_SIZE : info->width, m = info->size_multiple;
-    s->params = (struct fum_generate_params){.guidance = info->guidance, .seed = 1, .on_step = on_step, .user = s};
+    s->params = (struct fum_generate_params){
+        .guidance = info->guidance, .seed = 1, .on_step = on_step, .user = s};
     s->run = (struct fum_run){.params = &s->params,
                               .width = p->width ? p->width : size,
-                              .height = p->height ? p->height : p->width ? p->width : size,
+                              .height = p->height  ? p->height
+                                        : p->width ? p->width
+                                                   : size,
                               .count = 1,
                               .batch = 1,
                               .copies = 2,
@@ -103,11 +108,13 @@ static enum fum_result make_run(struct subject *s, struct fum_error *err) {
                               .latent_channels = view->vae.latent_channels};
     if (p->height && !p->width) s->run.width = p->height;
     if (s->run.width % m || s->run.height % m || s->run.width < m || s->run.height < m)
-        return fum_error_set(err, FUM_ERR_ARG, "%s makes pictures of multiples of %d pixels, not %dx%d", s->name, m,
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "%s makes pictures of multiples of %d pixels, not %dx%d", s->name, m,
                              s->run.width, s->run.height);
     s->run.latent_width = s->run.width / m;
     s->run.latent_height = s->run.height / m;
-    struct fum_sample_params sample = {.sampler = view->sampler, .steps = STEPS, .config = view->schedule};
+    struct fum_sample_params sample = {
+        .sampler = view->sampler, .steps = STEPS, .config = view->schedule};
     enum fum_result r = fum_sample_create(&s->run.program, &sample, err);
     size_t latent = (size_t)(s->run.latent_width * s->run.latent_height * s->run.latent_channels);
     size_t pixels = 3 * (size_t)s->run.width * (size_t)s->run.height;
@@ -115,13 +122,16 @@ static enum fum_result make_run(struct subject *s, struct fum_error *err) {
     s->values = fum_calloc(pixels, sizeof(float));
     s->moments = fum_calloc(latent, sizeof(float));
     if (!r && (!s->latents || !s->values || !s->moments))
-        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture of %dx%d", s->run.width, s->run.height);
+        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture of %dx%d", s->run.width,
+                          s->run.height);
     return r;
 }
 
 static enum fum_result make_pipeline(struct subject *s, struct fum_error *err) {
-    struct fum_pipeline_params params = {
-        .precision = s->bench->params.precision, .log = s->bench->params.log, .on_load = on_load, .user = s};
+    struct fum_pipeline_params params = {.precision = s->bench->params.precision,
+                                         .log = s->bench->params.log,
+                                         .on_load = on_load,
+                                         .user = s};
     enum fum_result r = fum_random_model_create(&s->model, s->name, err);
     if (!r) r = make_run(s, err);
     if (!r) r = fum_pipeline_create(&s->pipe, s->bench->device, s->model, &params, err);
@@ -142,7 +152,8 @@ static enum fum_result make_encoder(struct subject *s, struct fum_error *err) {
     fum_graph_output(s->encoder.graph, s->mean, "mean");
     r = fum_graph_check(s->encoder.graph, err);
     if (!r)
-        r = fum_pipeline_compile(s->pipe, &s->encoder, "vae", &view->vae_weights, &s->encoder_weights, err);
+        r = fum_pipeline_compile(s->pipe, &s->encoder, "vae", &view->vae_weights,
+                                 &s->encoder_weights, err);
     if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_WEIGHTS, err);
     struct fum_executable_stats stats = {0};
     if (!r) fum_executable_get_stats(s->encoder.exe, &stats);
@@ -162,11 +173,12 @@ static enum fum_result run_text(struct subject *s, struct fum_error *err) {
 }
 
 // The share of the fma rate around what took `seconds`.
-static enum fum_result share(struct subject *s, struct fum_samples *samples, double flops, double seconds,
-                             struct fum_error *err) {
+static enum fum_result share(struct subject *s, struct fum_samples *samples, double flops,
+                             double seconds, struct fum_error *err) {
     struct fum_around before = s->around;
     enum fum_result r = fum_around_measure(s->bench, seconds, &s->around, err);
-    if (!r && flops > 0 && seconds > 0) add(s, samples, flops / seconds / ((before.fma + s->around.fma) / 2));
+    if (!r && flops > 0 && seconds > 0)
+        add(s, samples, flops / seconds / ((before.fma + s->around.fma) / 2));
     return r;
 }
 
@@ -179,14 +191,15 @@ static enum fum_result run_steps(struct subject *s, struct fum_error *err) {
     r = fum_denoise(s->pipe, &s->run, 0, s->latents, &finite, err);
     if (!r && !finite) s->note = "values overflowed: times are those of NaN";
     if (r) return r;
-    return share(s, &s->step_of_fma, s->pipe->unet_stats.flops[FUM_STAGE_LATENTS], s->pipe->times.step, err);
+    return share(s, &s->step_of_fma, s->pipe->unet_stats.flops[FUM_STAGE_LATENTS],
+                 s->pipe->times.step, err);
 }
 
 static enum fum_result run_decode(struct subject *s, struct fum_error *err) {
     struct fum_pipeline_stats stats;
     double start = fum_time_now();
-    enum fum_result r =
-        fum_decode_values(s->pipe, s->latents, s->run.latent_height, s->run.latent_width, s->values, err);
+    enum fum_result r = fum_decode_values(s->pipe, s->latents, s->run.latent_height,
+                                          s->run.latent_width, s->values, err);
     double seconds = fum_time_now() - start;
     if (r) return r;
     add(s, &s->decode, seconds);
@@ -209,7 +222,8 @@ typedef enum fum_result (*part_fn)(struct subject *s, struct fum_error *err);
 static const struct {
     const char *name;
     part_fn run;
-} parts[] = {{"text", run_text}, {"steps", run_steps}, {"decode", run_decode}, {"encode", run_encode}};
+} parts[] = {
+    {"text", run_text}, {"steps", run_steps}, {"decode", run_decode}, {"encode", run_encode}};
 enum { NUM_PARTS = sizeof parts / sizeof *parts };
 
 static enum fum_result run_round(struct subject *s, const char *round, struct fum_error *err) {
@@ -283,7 +297,8 @@ static enum fum_result report(struct subject *s, uint64_t used_before, struct fu
                                     .load_seconds = s->load_seconds,
                                     .note = s->note,
                                     .encode_flops = s->encode_flops,
-                                    .memory_peak = fum_device_memory_peak(s->bench->device) - used_before};
+                                    .memory_peak =
+                                        fum_device_memory_peak(s->bench->device) - used_before};
     if (s->model) out->steps = fum_model_get_info(s->model)->steps;
     if (s->pipe) {
         struct fum_pipeline_stats stats;
@@ -296,7 +311,8 @@ static enum fum_result report(struct subject *s, uint64_t used_before, struct fu
         out->planned_unet = stats.unet.weight_bytes + stats.unet.activation_bytes;
         out->planned_vae = stats.vae.weight_bytes + stats.vae.activation_bytes;
     }
-    bool fits = fum_samples_finish(&s->text, arena, &out->text) && fum_samples_finish(&s->step, arena, &out->step) &&
+    bool fits = fum_samples_finish(&s->text, arena, &out->text) &&
+                fum_samples_finish(&s->step, arena, &out->step) &&
                 fum_samples_finish(&s->decode, arena, &out->decode) &&
                 fum_samples_finish(&s->encode, arena, &out->encode) &&
                 fum_samples_finish(&s->host, arena, &out->host) &&
@@ -321,9 +337,11 @@ static void release(struct subject *s) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) fum_samples_free(all[i]);
 }
 
-static enum fum_result run_model(struct fum_bench_run *bench, const char *name, bool named, double seconds,
-                                 struct fum_bench_model *out, struct fum_error *err) {
-    struct subject s = {.bench = bench, .name = name, .named = named, .end = fum_time_now() + seconds};
+static enum fum_result run_model(struct fum_bench_run *bench, const char *name, bool named,
+                                 double seconds, struct fum_bench_model *out,
+                                 struct fum_error *err) {
+    struct subject s = {
+        .bench = bench, .name = name, .named = named, .end = fum_time_now() + seconds};
     uint64_t used = fum_device_memory_used(bench->device);
     struct fum_error problem = {0}, ignored;
     fum_device_memory_peak_reset(bench->device);
@@ -348,10 +366,12 @@ static bool is_first(const char *list, const char *name) {
     return strlen(name) == n && !strncmp(list, name, n);
 }
 
-static enum fum_result choose(const struct fum_bench_run *run, bool *wanted, struct fum_error *err) {
+static enum fum_result choose(const struct fum_bench_run *run, bool *wanted,
+                              struct fum_error *err) {
     const char *list = run->params.models;
     for (int i = 0; fum_random_model_name(i); i++)
-        // What is not named is tried in this order while there is time; CPU devices have it for the smallest alone.
+        // What is not named is tried in this order while there is time; CPU devices have it for the
+        // smallest alone.
         wanted[i] = !list ? i == 0 || run->info->type != FUM_DEVICE_CPU : !strcmp(list, "all");
     while (list && strcmp(list, "all")) {
         int i = 0;

@@ -1,5 +1,5 @@
-// Every operation on the shapes of real models, in rounds: one run of each case, between two measurements of the
-// limits, then the next round.
+// Every operation on the shapes of real models, in rounds: one run of each case, between two
+// measurements of the limits, then the next round.
 #include "bench/bench.h"
 
 #include "base/dtype.h"
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Inputs at least this large take a part of memory that all cases share; smaller ones and those with meaning (ids) have
-// their own.
+// Inputs at least this large take a part of memory that all cases share; smaller ones and those
+// with meaning (ids) have their own.
 enum { SHARED_BYTES = 1 << 18, PATTERN = 1 << 20 };
 // What a case is taken to reach before anything is known: of the fma rate, of the memory's.
 static const double GUESS_FMA = 0.15, GUESS_MEMORY = 0.3;
@@ -58,7 +58,8 @@ struct ops {
 static double moved_bytes(const struct entry *e) {
     double out = (double)fum_desc_bytes(&e->call.out), sum = out;
     bool lookup = false;
-    for (int i = 0; i < e->call.num_inputs; i++) lookup = lookup || e->c->in[i].fill == FUM_FILL_INDEX;
+    for (int i = 0; i < e->call.num_inputs; i++)
+        lookup = lookup || e->c->in[i].fill == FUM_FILL_INDEX;
     for (int i = 0; i < e->call.num_inputs; i++) {
         double bytes = e->call.has[i] ? (double)fum_desc_bytes(&e->call.in[i]) : 0;
         sum += lookup && bytes > out ? out : bytes;
@@ -66,7 +67,8 @@ static double moved_bytes(const struct entry *e) {
     return sum;
 }
 
-static enum fum_result add_entry(struct ops *ops, int op, int index, enum fum_dtype type, struct fum_error *err) {
+static enum fum_result add_entry(struct ops *ops, int op, int index, enum fum_dtype type,
+                                 struct fum_error *err) {
     char why[200];
     const struct fum_op_case *c = &fum_op_cases[op]->cases[index];
     if (!fum_grow((void **)&ops->entries, &ops->capacity, ops->count, sizeof *ops->entries))
@@ -77,7 +79,8 @@ static enum fum_result add_entry(struct ops *ops, int op, int index, enum fum_dt
         return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", e->op->name, c->name, why);
     e->flops = e->op->flops ? e->op->flops(&e->call) : 0;
     e->bytes = moved_bytes(e);
-    e->guess = e->flops / (ops->flops_rate * GUESS_FMA) + e->bytes / (ops->bytes_rate * GUESS_MEMORY) + 1e-5;
+    e->guess = e->flops / (ops->flops_rate * GUESS_FMA) +
+               e->bytes / (ops->bytes_rate * GUESS_MEMORY) + 1e-5;
     ops->count++;
     return FUM_OK;
 }
@@ -106,8 +109,8 @@ static void drop(struct ops *ops, struct entry *e) {
     ops->run->report->ops_left_out++;
 }
 
-// What is still to come of a case: after its first run, of which little was known, at least three that count, each with
-// the limits beside it.
+// What is still to come of a case: after its first run, of which little was known, at least three
+// that count, each with the limits beside it.
 static double cost(const struct ops *ops, const struct entry *e) {
     double one = e->guess < ops->shortest ? ops->shortest : e->guess;
     double wrong = ops->guessed > 0.1 * ops->took ? ops->took / ops->guessed : 1; // guesses, so far
@@ -134,7 +137,8 @@ static void fit_time(struct ops *ops, double seconds) {
 // ---- memory ----
 
 static bool is_shared(const struct entry *e, int input) {
-    return e->c->in[input].type == FUM_CASE_STORAGE && fum_desc_bytes(&e->call.in[input]) >= SHARED_BYTES;
+    return e->c->in[input].type == FUM_CASE_STORAGE &&
+           fum_desc_bytes(&e->call.in[input]) >= SHARED_BYTES;
 }
 
 static bool plan_dispatches(struct ops *ops, struct entry *e) {
@@ -144,7 +148,9 @@ static bool plan_dispatches(struct ops *ops, struct entry *e) {
     ops->list->info = ops->run->info;
     ops->list->tuning = fum_device_tuning(ops->run->device);
     bool fits = e->op->dispatch && e->op->dispatch(&e->call, ops->list, why, sizeof why);
-    if (!fits) fum_log(ops->run->params.log, FUM_LOG_INFO, "bench: op %s, case '%s': %s", e->op->name, e->c->name, why);
+    if (!fits)
+        fum_log(ops->run->params.log, FUM_LOG_INFO, "bench: op %s, case '%s': %s", e->op->name,
+                e->c->name, why);
     return fits;
 }
 
@@ -161,7 +167,8 @@ static uint64_t pool_bytes(const struct pool *p) {
 // Sizes of the pools; a case that does not fit the device's memory or limits is left out.
 static void size_pools(struct ops *ops) {
     const struct fum_device_info *info = ops->run->info;
-    uint64_t limit = info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
+    uint64_t limit =
+        info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
     bool stated;
     uint64_t budget = fum_device_memory_budget(ops->run->device, &stated) / 10 * 8;
     for (size_t k = 0; k < ops->count; k++) {
@@ -179,8 +186,10 @@ static void size_pools(struct ops *ops) {
         uint64_t others = fum_device_memory_used(ops->run->device);
         for (int t = FUM_F32; t <= FUM_BF16; t++)
             if (t != (int)e->type) others += pool_bytes(&ops->pools[t]);
-        if (fits && pool_bytes(&grown) + others <= budget) *pool = grown;
-        else drop(ops, e);
+        if (fits && pool_bytes(&grown) + others <= budget)
+            *pool = grown;
+        else
+            drop(ops, e);
     }
 }
 
@@ -191,8 +200,10 @@ static enum fum_result fill(fum_buffer *buffer, enum fum_dtype type, struct fum_
     float *values = fum_case_fill(&in, &desc, 1);
     uint8_t *bytes = fum_alloc(PATTERN, fum_dtype_size(type));
     enum fum_result r = FUM_OK;
-    if (!values || !bytes) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
-    else fum_convert_from_f32(bytes, type, values, PATTERN);
+    if (!values || !bytes)
+        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
+    else
+        fum_convert_from_f32(bytes, type, values, PATTERN);
     uint64_t size = fum_buffer_size(buffer), whole = PATTERN * (uint64_t)fum_dtype_size(type);
     for (uint64_t at = 0; at < size && !r; at += whole)
         r = fum_buffer_write(buffer, at, bytes, size - at < whole ? size - at : whole, err);
@@ -201,10 +212,11 @@ static enum fum_result fill(fum_buffer *buffer, enum fum_dtype type, struct fum_
     return r;
 }
 
-static enum fum_result make_buffer(fum_buffer **buffer, struct ops *ops, uint64_t bytes, enum fum_dtype type,
-                                   struct fum_error *err) {
+static enum fum_result make_buffer(fum_buffer **buffer, struct ops *ops, uint64_t bytes,
+                                   enum fum_dtype type, struct fum_error *err) {
     if (!bytes) return FUM_OK;
-    enum fum_result r = fum_buffer_create(buffer, ops->run->device, bytes, FUM_BUFFER_DEVICE, "bench", err);
+    enum fum_result r =
+        fum_buffer_create(buffer, ops->run->device, bytes, FUM_BUFFER_DEVICE, "bench", err);
     return r ? r : fill(*buffer, type, err);
 }
 
@@ -212,19 +224,23 @@ static enum fum_result make_pools(struct ops *ops, struct fum_error *err) {
     enum fum_result r = FUM_OK;
     for (enum fum_dtype t = FUM_F32; t <= FUM_BF16 && !r; t++) {
         struct pool *p = &ops->pools[t];
-        for (int i = 0; i < FUM_MAX_INPUTS && !r; i++) r = make_buffer(&p->memory.in[i], ops, p->in_bytes[i], t, err);
+        for (int i = 0; i < FUM_MAX_INPUTS && !r; i++)
+            r = make_buffer(&p->memory.in[i], ops, p->in_bytes[i], t, err);
         if (!r) r = make_buffer(&p->memory.out, ops, p->out_bytes, t, err);
         if (!r) r = make_buffer(&p->memory.scratch, ops, p->scratch_bytes, FUM_F32, err);
     }
     return r;
 }
 
-static enum fum_result make_own(struct ops *ops, struct entry *e, int input, struct fum_error *err) {
+static enum fum_result make_own(struct ops *ops, struct entry *e, int input,
+                                struct fum_error *err) {
     const struct fum_desc *desc = &e->call.in[input];
     uint64_t bytes = fum_desc_bytes(desc);
-    enum fum_result r = fum_buffer_create(&e->own[input], ops->run->device, bytes < 16 ? 16 : bytes, FUM_BUFFER_DEVICE,
-                                          "bench", err);
-    float *values = r ? NULL : fum_case_fill(&e->c->in[input], desc, (uint64_t)(e->index * FUM_MAX_INPUTS + input));
+    enum fum_result r = fum_buffer_create(&e->own[input], ops->run->device, bytes < 16 ? 16 : bytes,
+                                          FUM_BUFFER_DEVICE, "bench", err);
+    float *values =
+        r ? NULL
+          : fum_case_fill(&e->c->in[input], desc, (uint64_t)(e->index * FUM_MAX_INPUTS + input));
     if (!r && !values) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
     if (!r) r = fum_case_write(e->own[input], desc, values, err);
     fum_free(values);
@@ -238,7 +254,8 @@ static enum fum_result record(struct ops *ops, struct entry *e, int loops, struc
     struct fum_case_memory memory = ops->pools[e->type].memory;
     enum fum_result r = FUM_OK;
     for (int i = 0; i < FUM_MAX_INPUTS && !r; i++) {
-        if (i >= e->call.num_inputs || !e->call.has[i]) memory.in[i] = NULL;
+        if (i >= e->call.num_inputs || !e->call.has[i])
+            memory.in[i] = NULL;
         else if (!is_shared(e, i)) {
             if (!e->own[i]) r = make_own(ops, e, i, err);
             memory.in[i] = e->own[i];
@@ -252,7 +269,8 @@ static enum fum_result record(struct ops *ops, struct entry *e, int loops, struc
     if (!r) r = fum_command_create(&e->probe.command, ops->run->device, e->op->name, err);
     if (!r) r = fum_command_timestamp(e->probe.command, 0, err);
     for (int k = 0; k < loops && !r; k++) {
-        r = fum_case_record(e->probe.command, ops->run->device, e->op, &e->call, ops->list, &memory, err);
+        r = fum_case_record(e->probe.command, ops->run->device, e->op, &e->call, ops->list, &memory,
+                            err);
         if (k == 0) {
             e->dispatches = fum_command_dispatches(e->probe.command);
             e->barriers = fum_command_barriers(e->probe.command);
@@ -276,7 +294,8 @@ static enum fum_result warm_up(struct ops *ops, struct entry *e, struct fum_erro
     return record(ops, e, loops > 64 ? 64 : loops, err);
 }
 
-static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_around *before, struct fum_error *err) {
+static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_around *before,
+                               struct fum_error *err) {
     struct fum_around after;
     double seconds;
     enum fum_result r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
@@ -285,7 +304,8 @@ static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_arou
     seconds /= e->probe.amount;
     double fma = (before->fma + after.fma) / 2;
     double memory = (before->memory + after.memory) / 2 * fum_limits_memory_gain(&ops->run->limits);
-    double arithmetic = e->flops / (fma * fum_limits_gain(&ops->run->limits, e->type)), moving = e->bytes / memory;
+    double arithmetic = e->flops / (fma * fum_limits_gain(&ops->run->limits, e->type)),
+           moving = e->bytes / memory;
     e->memory_bound = moving > arithmetic;
     *before = after;
     if (!fum_samples_add(&e->seconds, seconds) ||
@@ -297,7 +317,8 @@ static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_arou
 
 static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error *err) {
     struct fum_around around;
-    double start = fum_time_now(), late = end + (end - start) / 2; // for a machine that has become slower
+    // for a machine that has become slower
+    double start = fum_time_now(), late = end + (end - start) / 2;
     int total = 0, done = 0;
     enum fum_result r = fum_around_measure(ops->run, 0, &around, err);
     ops->beside = fum_time_now() - start;
@@ -318,7 +339,8 @@ static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error 
         for (size_t i = 0; i < ops->count; i++) total += !ops->entries[i].dropped;
         for (size_t i = 0; i < ops->count && !r; i++) {
             if (ops->entries[i].dropped) continue;
-            if (fum_time_now() >= (round ? end : late)) return FUM_OK; // some cases have one repeat more than others
+            // some cases have one repeat more than others
+            if (fum_time_now() >= (round ? end : late)) return FUM_OK;
             fum_bench_progress(ops->run, what, done++, total);
             r = fum_bench_check(ops->run, err);
             if (!r) r = measure(ops, &ops->entries[i], &around, err);
@@ -331,7 +353,8 @@ static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error 
 
 static enum fum_result report(struct ops *ops, struct fum_error *err) {
     struct fum_bench_run *run = ops->run;
-    struct fum_bench_op *out = fum_arena_alloc(run->arena, ops->count ? ops->count : 1, sizeof *out);
+    struct fum_bench_op *out =
+        fum_arena_alloc(run->arena, ops->count ? ops->count : 1, sizeof *out);
     if (!out) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
     run->report->ops = out;
     for (size_t i = 0; i < ops->count; i++) {

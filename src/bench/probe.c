@@ -38,7 +38,8 @@ double fum_samples_median(const struct fum_samples *s) {
     return median;
 }
 
-bool fum_samples_finish(const struct fum_samples *s, fum_arena *arena, struct fum_bench_samples *out) {
+bool fum_samples_finish(const struct fum_samples *s, fum_arena *arena,
+                        struct fum_bench_samples *out) {
     *out = (struct fum_bench_samples){0};
     if (!s->count) return true;
     double *values = fum_arena_alloc(arena, s->count, sizeof *values);

@@ -24,8 +24,8 @@ void fum_bench_progress(const struct fum_bench_run *run, const char *what, int d
 }
 
 // The mean rate over `seconds`, of one run at least.
-static enum fum_result mean_rate(struct fum_limits *limits, enum fum_limit which, double seconds, double *rate,
-                                 struct fum_error *err) {
+static enum fum_result mean_rate(struct fum_limits *limits, enum fum_limit which, double seconds,
+                                 double *rate, struct fum_error *err) {
     double took = 0, amount = 0;
     enum fum_result r = FUM_OK;
     do {
@@ -38,15 +38,16 @@ static enum fum_result mean_rate(struct fum_limits *limits, enum fum_limit which
     return FUM_OK;
 }
 
-enum fum_result fum_around_measure(struct fum_bench_run *run, double seconds, struct fum_around *around,
-                                   struct fum_error *err) {
+enum fum_result fum_around_measure(struct fum_bench_run *run, double seconds,
+                                   struct fum_around *around, struct fum_error *err) {
     double most = 0.1, share = 0.1 * seconds < most ? 0.1 * seconds : most;
     enum fum_result r = mean_rate(&run->limits, FUM_LIMIT_FMA_F32, share, &around->fma, err);
     return r ? r : mean_rate(&run->limits, FUM_LIMIT_READ, share / 2, &around->memory, err);
 }
 
 // Every limit once a round.
-static enum fum_result measure_limits(struct fum_bench_run *run, int rounds, struct fum_error *err) {
+static enum fum_result measure_limits(struct fum_bench_run *run, int rounds,
+                                      struct fum_error *err) {
     enum fum_result r = FUM_OK;
     for (int round = 0; round < rounds && !r; round++) {
         fum_bench_progress(run, "limits", round, rounds);
@@ -67,28 +68,33 @@ static enum fum_result run_parts(struct fum_bench_run *run, struct fum_error *er
     if (!r) r = measure_limits(run, parts & FUM_BENCH_LIMITS ? run->params.repeats : 2, err);
     double left = run->params.seconds - (fum_time_now() - run->start);
     if (left < 1) left = 1;
-    if (!r && parts & FUM_BENCH_MODELS) r = fum_bench_models(run, parts & FUM_BENCH_OPS ? left / 2 : left, err);
+    if (!r && parts & FUM_BENCH_MODELS)
+        r = fum_bench_models(run, parts & FUM_BENCH_OPS ? left / 2 : left, err);
     left = run->params.seconds - (fum_time_now() - run->start);
     if (!r && parts & FUM_BENCH_OPS) r = fum_bench_ops(run, left < 1 ? 1 : left, err);
     return r;
 }
 
-static enum fum_result check_params(struct fum_bench_run *run, const struct fum_bench_params *params,
-                                    struct fum_error *err) {
+static enum fum_result check_params(struct fum_bench_run *run,
+                                    const struct fum_bench_params *params, struct fum_error *err) {
     if (params) run->params = *params;
     struct fum_bench_params *p = &run->params;
     if (!p->parts) p->parts = FUM_BENCH_LIMITS | FUM_BENCH_OPS | FUM_BENCH_MODELS;
-    if (!p->types) p->types = run->info->type == FUM_DEVICE_CPU ? 1u << FUM_F32 : 1u << FUM_F32 | 1u << FUM_F16;
+    if (!p->types)
+        p->types =
+            run->info->type == FUM_DEVICE_CPU ? 1u << FUM_F32 : 1u << FUM_F32 | 1u << FUM_F16;
     if (p->seconds <= 0) p->seconds = 60;
     if (p->repeats <= 0) p->repeats = 9;
     if (run->info->planning_only)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s only plans: there is nothing to time", run->info->name);
-    if (p->op && !fum_op_find(p->op)) return fum_error_set(err, FUM_ERR_ARG, "no op '%s' to time", p->op);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s only plans: there is nothing to time",
+                             run->info->name);
+    if (p->op && !fum_op_find(p->op))
+        return fum_error_set(err, FUM_ERR_ARG, "no op '%s' to time", p->op);
     return fum_bench_models_check(run, err);
 }
 
-enum fum_result fum_bench(fum_device *device, const struct fum_bench_params *params, struct fum_bench_report **out,
-                          struct fum_error *err) {
+enum fum_result fum_bench(fum_device *device, const struct fum_bench_params *params,
+                          struct fum_bench_report **out, struct fum_error *err) {
     struct fum_bench_run run = {
         .device = device, .info = fum_device_get_info(device), .start = fum_time_now()};
     *out = NULL;
@@ -106,7 +112,8 @@ enum fum_result fum_bench(fum_device *device, const struct fum_bench_params *par
     r = run_parts(&run, err);
     if (!r || r == FUM_ERR_CANCELLED) {
         struct fum_error ignored;
-        enum fum_result finished = fum_limits_finish(&run.limits, run.report, run.arena, r ? &ignored : err);
+        enum fum_result finished =
+            fum_limits_finish(&run.limits, run.report, run.arena, r ? &ignored : err);
         if (!r) r = finished;
     }
     run.report->complete = !r;

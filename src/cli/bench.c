@@ -20,34 +20,36 @@ struct bench_options {
 
 static const struct cli_option options[] = {
     CLI_HEADING_ROW("What to measure"),
-    {"limits", 0, CLI_FLAG, FIELD(limits), NULL, "only the device's limits (with --ops, --models: these too)",
-     0, 0, NULL},
+    {"limits", 0, CLI_FLAG, FIELD(limits), NULL,
+     "only the device's limits (with --ops, --models: these too)", 0, 0, NULL},
     {"ops", 0, CLI_FLAG, FIELD(ops), NULL, "only the operations", 0, 0, NULL},
     {"models", 0, CLI_STRING, FIELD(models), "NAMES",
      "only these whole models: emoji,sd1.5,sd2.1,sdxl or all", 0, 0, NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0,
      cli_storage_types},
-    {"width", 'W', CLI_INT, FIELD(width), "N", "width of the models' pictures in pixels", 8, FUM_MAX_SIDE,
+    {"width", 'W', CLI_INT, FIELD(width), "N", "width of the models' pictures in pixels", 8,
+     FUM_MAX_SIDE, NULL},
+    {"height", 'H', CLI_INT, FIELD(height), "N", "height of the models' pictures in pixels", 8,
+     FUM_MAX_SIDE, NULL},
+    {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1,
+     1e6, NULL},
+    {"repeats", 0, CLI_INT, FIELD(repeats), "N", "at most, of everything (default 9)", 1, 1000,
      NULL},
-    {"height", 'H', CLI_INT, FIELD(height), "N", "height of the models' pictures in pixels", 8, FUM_MAX_SIDE,
-     NULL},
-    {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
-    {"repeats", 0, CLI_INT, FIELD(repeats), "N", "at most, of everything (default 9)", 1, 1000, NULL},
     {"compare", 0, CLI_FLAG, FIELD(compare), NULL,
      "measure nothing: set the reports A.json B.json … side by side", 0, 0, NULL},
     CLI_HEADING_ROW("Device"),
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices",
-     0, 0, NULL},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "force a variant of the kernels, see fumarole devices",
-     0, 0, NULL},
+    {"device", 0, CLI_STRING, FIELD(device), "WHICH",
+     "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME",
+     "force a variant of the kernels, see fumarole devices", 0, 0, NULL},
     CLI_HEADING_ROW("Report"),
     {"json", 0, CLI_PATH, FIELD(json), "FILE",
      "write the report with all repeats to this file (- is standard output)", 0, 0, NULL},
     {"html", 0, CLI_PATH, FIELD(html), "FILE",
      "write it as a page with a roofline plot; with --compare: all reports", 0, 0, NULL},
-    {"no-clobber", 0, CLI_FLAG, FIELD(no_clobber), NULL, "refuse to replace files that are there", 0, 0,
-     NULL},
+    {"no-clobber", 0, CLI_FLAG, FIELD(no_clobber), NULL, "refuse to replace files that are there",
+     0, 0, NULL},
     CLI_HEADING_ROW("Messages"),
     {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "no progress", 0, 0, NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},
@@ -78,10 +80,10 @@ static void on_progress(void *user, const char *what, int done, int total) {
 
 // Of the models; "all" is a matter of the operations.
 static enum fum_precision model_precision(const char *precision) {
-    static const enum fum_precision values[] = {FUM_PRECISION_F32, FUM_PRECISION_F16, FUM_PRECISION_BF16};
+    static const enum fum_precision values[] = {FUM_PRECISION_F32, FUM_PRECISION_F16,
+                                                FUM_PRECISION_BF16};
     for (int i = 0; precision && i < 3; i++)
-        if (strcmp(precision, cli_storage_types[i]) == 0)
-            return values[i];
+        if (strcmp(precision, cli_storage_types[i]) == 0) return values[i];
     return FUM_PRECISION_AUTO;
 }
 
@@ -89,8 +91,7 @@ static enum fum_precision model_precision(const char *precision) {
 static int check_outputs(const struct bench_options *values) {
     struct cli_outputs outputs = {.command = &cli_bench, .no_clobber = values->no_clobber};
     int status = cli_outputs_add(&outputs, values->json);
-    if (status == 0)
-        status = cli_outputs_add(&outputs, values->html);
+    if (status == 0) status = cli_outputs_add(&outputs, values->html);
     return cli_outputs_check(&outputs, status);
 }
 
@@ -98,10 +99,8 @@ static int write_reports(const struct bench_options *values, const struct fum_be
                          const struct watch *watch) {
     cJSON *json = cli_bench_json(report, watch->info, &watch->clock);
     const char *name = watch->info->name;
-    if (!json)
-        return cli_fail("out of memory for the report");
-    if (values->variant)
-        cJSON_AddStringToObject(json, "variant", values->variant);
+    if (!json) return cli_fail("out of memory for the report");
+    if (values->variant) cJSON_AddStringToObject(json, "variant", values->variant);
     int status = values->json ? cli_bench_write_json(values->json, json) : 0;
     if (status == 0 && values->html)
         status = cli_bench_write_html(values->html, (const cJSON *const *)&json, &name, 1);
@@ -109,35 +108,34 @@ static int write_reports(const struct bench_options *values, const struct fum_be
     return status;
 }
 
-// The first bench of a device measures its tiles before anything that uses them: figures without are worth little.
+// The first bench of a device measures its tiles before anything that uses them: figures without
+// are worth little.
 static int tune_first(const struct bench_options *values, fum_device *device) {
-    struct fum_tune_params params = {.types = cli_storage_mask(values->precision), .cancel = cli_cancel};
+    struct fum_tune_params params = {.types = cli_storage_mask(values->precision),
+                                     .cancel = cli_cancel};
     struct fum_error err = {0};
     int measured = 0;
     bool only_limits = values->limits && !values->ops && !values->op && !values->models;
-    if (only_limits || fum_device_tuned(device) > 0)
-        return 0;
+    if (only_limits || fum_device_tuned(device) > 0) return 0;
     enum fum_result result = fum_tune(device, &params, &measured, &err);
-    if (result != FUM_OK)
-        return cli_fail_result(result, &err);
+    if (result != FUM_OK) return cli_fail_result(result, &err);
     if (measured && !values->quiet)
-        fprintf(stderr, "Tiles for %d kinds of shape measured and kept; fumarole tune does it again\n", measured);
+        fprintf(stderr,
+                "Tiles for %d kinds of shape measured and kept; fumarole tune does it again\n",
+                measured);
     return 0;
 }
 
 static int measure(const struct bench_options *values) {
     struct fum_error err = {0};
     int status = check_outputs(values);
-    if (status != 0)
-        return status;
+    if (status != 0) return status;
     struct fum_log log = cli_log(values->verbose);
     fum_device *device = cli_open_device(values->device, &log, &status);
-    if (!device)
-        return status;
+    if (!device) return status;
     cli_catch_interrupt();
     status = cli_force_variant(device, values->variant);
-    if (status == 0)
-        status = tune_first(values, device);
+    if (status == 0) status = tune_first(values, device);
     if (status != 0) {
         fum_device_destroy(&device);
         return status;
@@ -145,7 +143,8 @@ static int measure(const struct bench_options *values) {
     struct watch watch = {.info = fum_device_get_info(device)};
     cli_progress_begin(&watch.progress, values->quiet);
     struct fum_bench_params params = {
-        .parts = (values->limits ? FUM_BENCH_LIMITS : 0u) | (values->ops || values->op ? FUM_BENCH_OPS : 0u) |
+        .parts = (values->limits ? FUM_BENCH_LIMITS : 0u) |
+                 (values->ops || values->op ? FUM_BENCH_OPS : 0u) |
                  (values->models ? FUM_BENCH_MODELS : 0u),
         .op = values->op,
         .types = cli_storage_mask(values->precision),
@@ -163,13 +162,10 @@ static int measure(const struct bench_options *values) {
     struct fum_bench_report *report = NULL;
     enum fum_result result = fum_bench(device, &params, &report, &err);
     cli_progress_clear(&watch.progress);
-    if (report)
-        cli_bench_print(report, watch.info);
+    if (report) cli_bench_print(report, watch.info);
     fflush(cli_report_stream());
-    if (report && (values->json || values->html))
-        status = write_reports(values, report, &watch);
-    if (result != FUM_OK)
-        status = cli_fail_result(result, &err);
+    if (report && (values->json || values->html)) status = write_reports(values, report, &watch);
+    if (result != FUM_OK) status = cli_fail_result(result, &err);
     fum_bench_report_free(&report);
     fum_device_destroy(&device);
     return status;
@@ -181,24 +177,25 @@ static int compare(const struct bench_options *values, char *const *paths, int c
     for (int i = 0; i < count && status == 0; i++)
         status = (reports[i] = cli_bench_read(paths[i])) ? 0 : CLI_FAILED;
     if (status == 0)
-        status = cli_bench_compare((const cJSON *const *)reports, (const char *const *)paths, count);
+        status =
+            cli_bench_compare((const cJSON *const *)reports, (const char *const *)paths, count);
     if (status == 0 && values->html)
-        status = cli_bench_write_html(values->html, (const cJSON *const *)reports, (const char *const *)paths, count);
-    for (int i = 0; i < count; i++)
-        cJSON_Delete(reports[i]);
+        status = cli_bench_write_html(values->html, (const cJSON *const *)reports,
+                                      (const char *const *)paths, count);
+    for (int i = 0; i < count; i++) cJSON_Delete(reports[i]);
     return status;
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct bench_options values = {0};
     int status = cli_parse(command, &argc, argv, &values);
-    if (status >= 0)
-        return status;
+    if (status >= 0) return status;
     if (!values.compare && argc > 0)
         return cli_misuse(command, "takes no argument such as \"%s\" without --compare",
                           cli_show(argv[0]).text);
     if (values.compare && (argc < 2 || argc > CLI_BENCH_MAX_REPORTS))
-        return cli_misuse(command, "--compare takes 2 to %d reports, not %d", CLI_BENCH_MAX_REPORTS, argc);
+        return cli_misuse(command, "--compare takes 2 to %d reports, not %d", CLI_BENCH_MAX_REPORTS,
+                          argc);
     if (values.compare && values.json)
         return cli_misuse(command, "--compare measures nothing that --json could write");
     return values.compare ? compare(&values, argv, argc) : measure(&values);
@@ -208,7 +205,8 @@ const struct cli_command cli_bench = {
     .name = "bench",
     .arguments = "[--limits] [--ops] [--models NAMES] | --compare A.json B.json …",
     .summary = "how fast this GPU is, and how near its own limits every operation and model comes",
-    .details = "Models have random weights, so nothing is needed but the program. Ctrl-C ends with what was "
+    .details = "Models have random weights, so nothing is needed but the program. Ctrl-C ends with "
+               "what was "
                "measured so far.\n",
     .options = options,
     .run = run,

@@ -1,5 +1,5 @@
-// What the files of `fumarole bench` share. A report is JSON from the moment it is written: the page and the comparison
-// read nothing else.
+// What the files of `fumarole bench` share. A report is JSON from the moment it is written: the
+// page and the comparison read nothing else.
 #ifndef FUM_CLI_BENCH_H
 #define FUM_CLI_BENCH_H
 
@@ -41,7 +41,8 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
 cJSON *cli_bench_read(const char *path);
 int cli_bench_write_json(const char *path, const cJSON *report);
 // One page for one report, or for several side by side; names[i] tells them apart.
-int cli_bench_write_html(const char *path, const cJSON *const *reports, const char *const *names, int count);
+int cli_bench_write_html(const char *path, const cJSON *const *reports, const char *const *names,
+                         int count);
 
 // Median and quartiles of a member of a report's entry; count 0 when it has none.
 struct cli_samples {

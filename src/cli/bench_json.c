@@ -19,8 +19,7 @@ static void add_number(cJSON *object, const char *key, double value) {
 }
 
 static void add_samples(cJSON *object, const char *key, const struct fum_bench_samples *s) {
-    if (s->count == 0)
-        return;
+    if (s->count == 0) return;
     cJSON *out = cJSON_AddObjectToObject(object, key);
     add_number(out, "median", s->median);
     add_number(out, "low", s->low);
@@ -61,8 +60,7 @@ static cJSON *model_json(const struct fum_bench_model *m) {
     add_number(out, "height", m->height);
     cJSON_AddStringToObject(out, "type", fum_dtype_name(m->type));
     add_number(out, "steps", m->steps);
-    if (m->note)
-        cJSON_AddStringToObject(out, "note", m->note);
+    if (m->note) cJSON_AddStringToObject(out, "note", m->note);
     add_samples(out, "text", &m->text);
     add_samples(out, "step", &m->step);
     add_samples(out, "decode", &m->decode);
@@ -83,18 +81,18 @@ static cJSON *model_json(const struct fum_bench_model *m) {
     return out;
 }
 
-static void add_device(cJSON *report, const struct fum_device_info *info, const struct cli_clock *clock) {
+static void add_device(cJSON *report, const struct fum_device_info *info,
+                       const struct cli_clock *clock) {
     static const char *const types[] = {"other", "integrated", "discrete", "virtual", "cpu"};
     char text[64];
     cJSON *out = cJSON_AddObjectToObject(report, "device");
     cJSON_AddStringToObject(out, "name", info->name);
     cJSON_AddStringToObject(out, "driver", info->driver);
     cJSON_AddStringToObject(out, "type", types[info->type <= FUM_DEVICE_CPU ? info->type : 0]);
-    for (int i = 0; i < 16; i++)
-        snprintf(text + 2 * i, 3, "%02x", info->uuid[i]);
+    for (int i = 0; i < 16; i++) snprintf(text + 2 * i, 3, "%02x", info->uuid[i]);
     cJSON_AddStringToObject(out, "uuid", text);
-    snprintf(text, sizeof text, "%u.%u.%u", info->api_version >> 22 & 0x7f, info->api_version >> 12 & 0x3ff,
-             info->api_version & 0xfff);
+    snprintf(text, sizeof text, "%u.%u.%u", info->api_version >> 22 & 0x7f,
+             info->api_version >> 12 & 0x3ff, info->api_version & 0xfff);
     cJSON_AddStringToObject(out, "vulkan", text);
     add_number(out, "driver_version", info->driver_version);
     add_number(out, "vendor_id", info->vendor_id);
@@ -132,15 +130,16 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
     cJSON_AddBoolToObject(out, "complete", report->complete);
     add_number(out, "seconds", report->seconds);
     add_number(out, "ops_left_out", report->ops_left_out);
-    cJSON *limits = cJSON_AddArrayToObject(out, "limits"), *ops = cJSON_AddArrayToObject(out, "ops");
+    cJSON *limits = cJSON_AddArrayToObject(out, "limits"),
+          *ops = cJSON_AddArrayToObject(out, "ops");
     cJSON *models = cJSON_AddArrayToObject(out, "models");
     for (int i = 0; i < report->num_limits; i++)
         cJSON_AddItemToArray(limits, limit_json(&report->limits[i]));
-    for (int i = 0; i < report->num_ops; i++)
-        cJSON_AddItemToArray(ops, op_json(&report->ops[i]));
+    for (int i = 0; i < report->num_ops; i++) cJSON_AddItemToArray(ops, op_json(&report->ops[i]));
     for (int i = 0; i < report->num_models; i++)
         cJSON_AddItemToArray(models, model_json(&report->models[i]));
-    if (cJSON_GetArraySize(limits) == report->num_limits && cJSON_GetArraySize(ops) == report->num_ops &&
+    if (cJSON_GetArraySize(limits) == report->num_limits &&
+        cJSON_GetArraySize(ops) == report->num_ops &&
         cJSON_GetArraySize(models) == report->num_models && models)
         return out;
     cJSON_Delete(out);
@@ -151,8 +150,7 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
 
 int cli_bench_write_json(const char *path, const cJSON *report) {
     char *text = cJSON_Print(report);
-    if (!text)
-        return cli_fail("out of memory for the report");
+    if (!text) return cli_fail("out of memory for the report");
     int status = cli_output_save_text(path, text);
     cJSON_free(text);
     return status;
@@ -167,8 +165,9 @@ static bool check_report(const char *path, const cJSON *report) {
     }
     double version = cli_bench_number(report, "version");
     if (version != CLI_BENCH_FORMAT) {
-        cli_fail("%s: a report in format %g, this program knows %d: measure again with this version", path, version,
-                 CLI_BENCH_FORMAT);
+        cli_fail(
+            "%s: a report in format %g, this program knows %d: measure again with this version",
+            path, version, CLI_BENCH_FORMAT);
         return false;
     }
     for (int i = 0; i < 3; i++)
@@ -182,8 +181,7 @@ static bool check_report(const char *path, const cJSON *report) {
 cJSON *cli_bench_read(const char *path) {
     size_t bytes;
     char *text = cli_read_text(path, (size_t)64 << 20, &bytes);
-    if (!text)
-        return NULL;
+    if (!text) return NULL;
     size_t end = 0;
     cJSON *report = NULL;
     enum cli_json parsed = cli_json_parse(&report, text, bytes, &end);
@@ -216,8 +214,7 @@ struct cli_samples cli_bench_samples(const cJSON *samples) {
     struct cli_samples out = {cJSON_IsArray(values) ? cJSON_GetArraySize(values) : 0,
                               cli_bench_number(samples, "median"), cli_bench_number(samples, "low"),
                               cli_bench_number(samples, "high")};
-    if (!(out.median > 0) && !(out.high > 0))
-        out.count = 0;
+    if (!(out.median > 0) && !(out.high > 0)) out.count = 0;
     return out;
 }
 
@@ -230,8 +227,7 @@ const cJSON *cli_bench_match(const cJSON *report, const char *section, const cJS
             same = strcmp(cli_bench_string(entry, keys[i]), cli_bench_string(other, keys[i])) == 0;
         same = same && cli_bench_number(entry, "width") == cli_bench_number(other, "width") &&
                cli_bench_number(entry, "height") == cli_bench_number(other, "height");
-        if (same)
-            return other;
+        if (same) return other;
     }
     return NULL;
 }
@@ -240,8 +236,9 @@ struct cli_label cli_bench_label(const char *section, const cJSON *entry) {
     struct cli_label out;
     const char *name = cli_bench_string(entry, "name");
     if (strcmp(section, "ops") == 0)
-        snprintf(out.text, sizeof out.text, "%s %s, %s", cli_show(cli_bench_string(entry, "op")).text,
-                 cli_show(name).text, cli_show(cli_bench_string(entry, "type")).text);
+        snprintf(out.text, sizeof out.text, "%s %s, %s",
+                 cli_show(cli_bench_string(entry, "op")).text, cli_show(name).text,
+                 cli_show(cli_bench_string(entry, "type")).text);
     else if (strcmp(section, "models") == 0)
         snprintf(out.text, sizeof out.text, "%s %.0fx%.0f, %s", cli_show(name).text,
                  cli_bench_number(entry, "width"), cli_bench_number(entry, "height"),

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 
 static bool reserve(struct cli_page *page, size_t more) {
-    if (page->failed || page->bytes + more < page->capacity)
-        return !page->failed;
+    if (page->failed || page->bytes + more < page->capacity) return !page->failed;
     size_t capacity = (page->capacity + more) * 2;
     char *text = realloc(page->text, capacity);
     page->failed = !text;

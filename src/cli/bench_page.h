@@ -21,7 +21,8 @@ void cli_page_text(struct cli_page *page, const char *text);
 void cli_page_legend(struct cli_page *page);
 // Operations by intensity under the roofs of the device (or of each).
 void cli_page_roofline(struct cli_page *page);
-// One bar for each case of an operation (and report): its share of the roofline, the lowest of the first report first.
+// One bar for each case of an operation (and report): its share of the roofline, the lowest of the
+// first report first.
 void cli_page_bars(struct cli_page *page, const char *op);
 // Where the time of a picture goes.
 void cli_page_model(struct cli_page *page, const cJSON *model);

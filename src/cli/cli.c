@@ -10,8 +10,8 @@
 
 static void print_help(const struct cli_command *command) {
     char usage[300];
-    snprintf(usage, sizeof usage, "usage: fumarole %s%s%s", command->name, command->arguments[0] ? " " : "",
-             command->arguments);
+    snprintf(usage, sizeof usage, "usage: fumarole %s%s%s", command->name,
+             command->arguments[0] ? " " : "", command->arguments);
     cli_help_text(usage, 4);
     putchar('\n');
     cli_help_text(command->summary, 0);
@@ -30,7 +30,8 @@ void cli_print_version(void) {
 int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values) {
     static const struct cli_option help = {.name = "help", .letter = 'h'},
                                    version = {.name = "version", .letter = 'V'};
-    struct cli_parse parse = {.options = command->options, .foreign = command->foreign, .values = values};
+    struct cli_parse parse = {
+        .options = command->options, .foreign = command->foreign, .values = values};
     if (cli_options_present(&parse, *argc, argv, &help)) {
         print_help(command);
         return 0;
@@ -39,21 +40,21 @@ int cli_parse(const struct cli_command *command, int *argc, char **argv, void *v
         cli_print_version();
         return 0;
     }
-    if (!cli_options_parse(&parse, argc, argv))
-        return cli_misuse(command, "%s", parse.message);
-    if (parse.notes[0])
-        cli_put_line(stderr, "fumarole: no effect here: %s", parse.notes);
+    if (!cli_options_parse(&parse, argc, argv)) return cli_misuse(command, "%s", parse.message);
+    if (parse.notes[0]) cli_put_line(stderr, "fumarole: no effect here: %s", parse.notes);
     return -1;
 }
 
-static fum_device *open_device(const char *select, bool compile_only, const struct fum_log *log, int *status) {
+static fum_device *open_device(const char *select, bool compile_only, const struct fum_log *log,
+                               int *status) {
     fum_device *device = NULL;
     struct fum_error err = {0};
-    struct fum_device_params params = {.select = select, .log = log, .compile_only = compile_only,
+    struct fum_device_params params = {.select = select,
+                                       .log = log,
+                                       .compile_only = compile_only,
                                        .validate = getenv("FUMAROLE_VALIDATE") != NULL};
     enum fum_result result = fum_device_create(&device, &params, &err);
-    if (result != FUM_OK)
-        *status = cli_fail_result(result, &err);
+    if (result != FUM_OK) *status = cli_fail_result(result, &err);
     return device;
 }
 
@@ -77,15 +78,13 @@ unsigned cli_storage_mask(const char *precision) {
     static const unsigned masks[] = {1u << FUM_F32, 1u << FUM_F16, 1u << FUM_BF16,
                                      1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16};
     for (int i = 0; precision && cli_storage_types[i]; i++)
-        if (strcmp(precision, cli_storage_types[i]) == 0)
-            return masks[i];
+        if (strcmp(precision, cli_storage_types[i]) == 0) return masks[i];
     return 0;
 }
 
 char *cli_join(const char *dir, const char *name) {
     size_t size = strlen(dir) + strlen(name) + 2;
     char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", dir, name);
+    if (path) snprintf(path, size, "%s/%s", dir, name);
     return path;
 }

@@ -1,4 +1,5 @@
-// What the subcommands share: how they are called, how they fail, how they find models. Public API only.
+// What the subcommands share: how they are called, how they fail, how they find models. Public API
+// only.
 #ifndef FUM_CLI_H
 #define FUM_CLI_H
 
@@ -23,17 +24,19 @@ struct cli_command {
     const char *name;
     const char *arguments; // after the name, in the usage line
     const char *summary;
-    const char *details;   // printed below the options by --help, each line wrapped by itself; may be NULL
+    // printed below the options by --help, each line wrapped by itself; may be NULL
+    const char *details;
     const struct cli_option *options;
     const struct cli_foreign *foreign; // options of other tools; may be NULL
     // Arguments after the name. Returns an exit status.
     int (*run)(const struct cli_command *command, int argc, char **argv);
 };
 
-extern const struct cli_command cli_bench, cli_devices, cli_generate, cli_info, cli_selftest, cli_tokenize, cli_tune;
+extern const struct cli_command cli_bench, cli_devices, cli_generate, cli_info, cli_selftest,
+    cli_tokenize, cli_tune;
 
-// Prints a piece of a line, or a line, escaped: see fum_text_escape. Newlines within the text are escaped
-// too.
+// Prints a piece of a line, or a line, escaped: see fum_text_escape. Newlines within the text are
+// escaped too.
 void cli_put(FILE *file, const char *fmt, ...) FUM_PRINTF(2, 3);
 void cli_put_line(FILE *file, const char *fmt, ...) FUM_PRINTF(2, 3);
 
@@ -50,13 +53,14 @@ int cli_misuse(const struct cli_command *command, const char *fmt, ...) FUM_PRIN
 // The exit status of a library call that failed, its error printed.
 int cli_fail_result(enum fum_result result, const struct fum_error *err);
 
-// Parses the command's options into `values`. Returns -1 to go on, else the exit status (after --help,
-// --version or an error). Other arguments are left in argv[0..*argc). Options without effect are reported in
-// one line.
+// Parses the command's options into `values`. Returns -1 to go on, else the exit status (after
+// --help,
+// --version or an error). Other arguments are left in argv[0..*argc). Options without effect are
+// reported in one line.
 int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values);
 
-// Windows only: returns the program's arguments in UTF-8, for as long as it runs, and makes the console take
-// UTF-8. Returns `argv` when memory is out.
+// Windows only: returns the program's arguments in UTF-8, for as long as it runs, and makes the
+// console take UTF-8. Returns `argv` when memory is out.
 char **cli_utf8_arguments(int *argc, char **argv);
 
 // Prints the program's name and version.
@@ -65,18 +69,19 @@ void cli_print_version(void);
 // A log that writes warnings (and with `verbose` everything) to standard error.
 struct fum_log cli_log(bool verbose);
 
-// Opens the device that `select` names (NULL: the best). Prints the error and returns NULL on failure; *status is
-// then the exit status.
+// Opens the device that `select` names (NULL: the best). Prints the error and returns NULL on
+// failure; *status is then the exit status.
 fum_device *cli_open_device(const char *select, const struct fum_log *log, int *status);
 
 // The same for its compiler alone: see compile_only of struct fum_device_params.
 fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int *status);
 
-// Forces a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit status.
+// Forces a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit
+// status.
 int cli_force_variant(fum_device *device, const char *name);
 
-// Makes Ctrl-C, SIGTERM, SIGHUP and SIGXFSZ set a flag, which cli_interrupted reads, instead of ending the
-// program. A second signal ends it.
+// Makes Ctrl-C, SIGTERM, SIGHUP and SIGXFSZ set a flag, which cli_interrupted reads, instead of
+// ending the program. A second signal ends it.
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 bool cli_cancel(void *user); // the same, with the signature of the library's callbacks
@@ -85,28 +90,31 @@ int cli_interrupted_status(void);
 // Makes a second signal wait from true to false, so that no file is left half written.
 void cli_hold_signals(bool hold);
 
-// Opens /dev/null for those of descriptors 0 to 2 that are closed. The first file opened would take their
-// number, and get the program's text. First thing in main.
+// Opens /dev/null for those of descriptors 0 to 2 that are closed. The first file opened would take
+// their number, and get the program's text. First thing in main.
 void cli_open_descriptors(void);
 // Makes writing to a pipe whose reader is gone fail instead of ending the program.
 void cli_ignore_pipes(void);
 // Returns the exit status: that of the command, or a failure, printed, when its output was lost.
 int cli_finish_output(int status);
 
-// The choices of a --precision that says which storage types, and the mask 1 << dtype of one; NULL: 0.
+// The choices of a --precision that says which storage types, and the mask 1 << dtype of one; NULL:
+// 0.
 extern const char *const cli_storage_types[];
 unsigned cli_storage_mask(const char *precision);
 
-// Finds the model that `name` means: a path that exists, else a shipped model's name; NULL is the shipped one.
-// Stores a path to free with free() and returns 0, or prints what was looked at and returns an exit status.
+// Finds the model that `name` means: a path that exists, else a shipped model's name; NULL is the
+// shipped one. Stores a path to free with free() and returns 0, or prints what was looked at and
+// returns an exit status.
 int cli_find_model(const char *name, char **path);
 
 // Returns "dir/name", or a copy of `text`, to free with free(); NULL when out of memory.
 char *cli_copy(const char *text);
 char *cli_join(const char *dir, const char *name);
 
-// Returns the whole of standard input or of a file (NULL: standard input), without a byte order mark,
-// NUL-terminated, to free with free(); at most `limit` bytes. Prints the error and returns NULL on failure.
+// Returns the whole of standard input or of a file (NULL: standard input), without a byte order
+// mark, NUL-terminated, to free with free(); at most `limit` bytes. Prints the error and returns
+// NULL on failure.
 char *cli_read_text(const char *path, size_t limit, size_t *bytes);
 
 // The length without the line end that files and echo leave, which is cut off.
@@ -118,14 +126,15 @@ bool cli_is_special(const char *path);
 
 // Lines of a stream, each up to 64 MiB. Zero to begin with; free `text` at the end.
 struct cli_line {
-    char *text; // without its newline and the stream's byte order mark; may hold NUL bytes before the one at
-                // its end
+    // without its newline and the stream's byte order mark; may hold NUL bytes before the one at
+    char *text;
+    // its end
     size_t bytes, capacity;
     int number;          // from 1
     const char *failure; // why reading ended before the end of the stream, or NULL
 };
-// Reads the next line, which the last one may be without a newline. False at the end of the stream and on
-// failure.
+// Reads the next line, which the last one may be without a newline. False at the end of the stream
+// and on failure.
 bool cli_read_line(FILE *file, struct cli_line *line);
 
 // How parsing JSON ended.

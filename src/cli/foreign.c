@@ -1,19 +1,21 @@
-// The one table of what other tools call their options and values. sd-cli's list follows its common.cpp and
-// main.cpp.
+// The one table of what other tools call their options and values. sd-cli's list follows its
+// common.cpp and main.cpp.
 #include "foreign.h"
 
 #include <stddef.h>
 
 // Rows: name, takes a value, kind, note.
-#define NO_EFFECT(name, takes_value, note)                                                                   \
+#define NO_EFFECT(name, takes_value, note) \
     { name, takes_value, CLI_NO_EFFECT, note, NULL, 0 }
-#define NOT_YET(name, takes_value, off)                                                                      \
+#define NOT_YET(name, takes_value, off) \
     { name, takes_value, CLI_UNSUPPORTED, NULL, off, 0 }
-#define RENAMED(name, takes_value, note)                                                                     \
+#define RENAMED(name, takes_value, note) \
     { name, takes_value, CLI_RENAMED, note, NULL, 0 }
 
-static const char fused[] = "attention is always fused", one_device[] = "every part runs on the device",
-                  by_shape[] = "kernels are chosen by shape", sized[] = "bands fit the memory available";
+static const char fused[] = "attention is always fused",
+                  one_device[] = "every part runs on the device",
+                  by_shape[] = "kernels are chosen by shape",
+                  sized[] = "bands fit the memory available";
 
 static const struct cli_foreign_option options[] = {
     // sd-cli: how it computes
@@ -250,9 +252,9 @@ static const struct cli_foreign_option options[] = {
     {NULL, false, CLI_NO_EFFECT, NULL, NULL, 0},
 };
 
-#define MAPPED(option, value, ours)                                                                          \
+#define MAPPED(option, value, ours) \
     { option, value, CLI_MAPPED, ours, NULL }
-#define NO_VALUE_YET(option, value)                                                                          \
+#define NO_VALUE_YET(option, value) \
     { option, value, CLI_UNSUPPORTED, NULL, NULL }
 
 static const struct cli_foreign_value values[] = {

@@ -1,4 +1,5 @@
-// Options and values of sd-cli, A1111, diffusers and ComfyUI that fumarole does not have under that name.
+// Options and values of sd-cli, A1111, diffusers and ComfyUI that fumarole does not have under that
+// name.
 #ifndef FUM_CLI_FOREIGN_H
 #define FUM_CLI_FOREIGN_H
 
@@ -16,8 +17,9 @@ struct cli_foreign_option {
     bool takes_value;
     enum cli_foreign_kind kind;
     const char *note; // may be NULL for CLI_UNSUPPORTED
-    const char *off;  // CLI_UNSUPPORTED: the value that requests nothing and is accepted; NULL: none
-    char letter;      // 0: none
+    // CLI_UNSUPPORTED: the value that requests nothing and is accepted; NULL: none
+    const char *off;
+    char letter; // 0: none
 };
 
 // A value of a fumarole option as another tool spells it.

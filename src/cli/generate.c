@@ -37,11 +37,9 @@ struct job {
 // Replaces *prompt by the text of a file that one of the options names, if it does.
 static int read_prompt(const char *path, const char **prompt, char **text) {
     size_t bytes = 0;
-    if (!path)
-        return 0;
+    if (!path) return 0;
     *text = cli_read_text(strcmp(path, "-") == 0 ? NULL : path, MAX_PROMPT_BYTES, &bytes);
-    if (!*text)
-        return CLI_FAILED;
+    if (!*text) return CLI_FAILED;
     if (strlen(*text) != bytes)
         return cli_fail("%s: holds a NUL byte; a prompt file is plain UTF-8 text", path);
     if (cli_trim_newline(*text, bytes) == 0)
@@ -60,15 +58,16 @@ static int read_prompts(struct job *job) {
 
 // Draws a random seed from the clock and reports it, so that the picture can be made again.
 static void choose_seed(struct cli_seed *seed) {
-    if (!seed->random)
-        return;
+    if (!seed->random) return;
     uint64_t nanoseconds = (uint64_t)(fum_time_now() * 1e9);
-    uint64_t mixed = ((uint64_t)time(NULL) * 1000000007u + nanoseconds) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed =
+        ((uint64_t)time(NULL) * 1000000007u + nanoseconds) * UINT64_C(0x9e3779b97f4a7c15);
     seed->value = mixed >> 33;
     fprintf(stderr, "Random seed: %llu\n", (unsigned long long)seed->value);
 }
 
-static int check_outputs(const struct cli_command *command, const struct generate_options *options) {
+static int check_outputs(const struct cli_command *command,
+                         const struct generate_options *options) {
     struct cli_outputs outputs = {.command = command, .no_clobber = options->no_clobber};
     int status = cli_output_check_pattern(command, options->output);
     for (int i = 0; status == 0 && i < options->count; i++) {
@@ -76,22 +75,22 @@ static int check_outputs(const struct cli_command *command, const struct generat
         status = name ? cli_outputs_add(&outputs, name) : cli_fail("out of memory");
         free(name);
     }
+    if (status == 0) status = cli_outputs_add(&outputs, options->save_latents);
+    if (status == 0) status = cli_outputs_add(&outputs, options->trace);
+    char *graph =
+        status == 0 && options->dump_graph ? cli_join(options->dump_graph, "00.txt") : NULL;
     if (status == 0)
-        status = cli_outputs_add(&outputs, options->save_latents);
-    if (status == 0)
-        status = cli_outputs_add(&outputs, options->trace);
-    char *graph = status == 0 && options->dump_graph ? cli_join(options->dump_graph, "00.txt") : NULL;
-    if (status == 0)
-        status = options->dump_graph && !graph ? cli_fail("out of memory") : cli_outputs_add(&outputs, graph);
+        status = options->dump_graph && !graph ? cli_fail("out of memory")
+                                               : cli_outputs_add(&outputs, graph);
     free(graph);
     return cli_outputs_check(&outputs, status);
 }
 
 static int read_noise(struct job *job) {
     struct fum_error err = {0};
-    if (!job->options.noise)
-        return 0;
-    enum fum_result result = fum_noise_read(job->options.noise, &job->noise, job->noise_shape, &err);
+    if (!job->options.noise) return 0;
+    enum fum_result result =
+        fum_noise_read(job->options.noise, &job->noise, job->noise_shape, &err);
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
@@ -99,13 +98,11 @@ static int read_noise(struct job *job) {
 static void suggest(const struct job *job) {
     const char *suggestions[MAX_SUGGESTIONS];
     char unknown[200];
-    if (!fum_model_unknown_words(job->model, job->options.prompt, unknown, sizeof unknown))
-        return;
+    if (!fum_model_unknown_words(job->model, job->options.prompt, unknown, sizeof unknown)) return;
     int count = fum_model_suggest(job->model, job->options.prompt, suggestions, MAX_SUGGESTIONS);
-    cli_put(stderr, "fumarole: the model %s does not know: %s", fum_model_get_info(job->model)->name,
-            unknown);
-    for (int i = 0; i < count; i++)
-        cli_put(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
+    cli_put(stderr, "fumarole: the model %s does not know: %s",
+            fum_model_get_info(job->model)->name, unknown);
+    for (int i = 0; i < count; i++) cli_put(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
     fputc('\n', stderr);
 }
 
@@ -144,8 +141,8 @@ static bool on_step(void *user, int image, int step, int steps) {
     return !cli_interrupted();
 }
 
-// Returns the seconds from the finished pieces of a step or a decoding to the end of everything; 0: not known
-// yet.
+// Returns the seconds from the finished pieces of a step or a decoding to the end of everything; 0:
+// not known yet.
 static double time_left(const struct job *job, enum fum_work work, int image, double done) {
     struct fum_pipeline_stats stats;
     fum_pipeline_get_stats(job->pipeline, &stats);
@@ -162,33 +159,34 @@ static bool on_work(void *user, enum fum_work work, int image, int done, int tot
     struct job *job = user;
     char text[32], what[64];
     bool decodes = work == FUM_WORK_DECODE;
-    if (job->step == job->steps && !decodes)
-        job->step = 0; // of the next picture
+    if (job->step == job->steps && !decodes) job->step = 0; // of the next picture
     if (decodes)
         snprintf(text, sizeof text, "decoding");
     else
         snprintf(text, sizeof text, "step %d", job->step + 1);
     name_work(job, image, text, what, sizeof what);
-    struct cli_pieces pieces = {.what = what, .done = done, .total = total, .interval = decodes ? 1 : 10};
+    struct cli_pieces pieces = {
+        .what = what, .done = done, .total = total, .interval = decodes ? 1 : 10};
     pieces.left = time_left(job, work, image, (double)done / total);
-    if (total > 1 || decodes)
-        cli_progress_pieces(&job->progress, &pieces);
+    if (total > 1 || decodes) cli_progress_pieces(&job->progress, &pieces);
     return !cli_interrupted();
 }
 
-static void write_text(struct job *job, const char *part, const char *pass, const char *suffix, const char *text) {
-    if (!text || job->status)
-        return;
-    size_t size = strlen(job->options.dump_graph) + strlen(part) + strlen(pass) + strlen(suffix) + 32;
+static void write_text(struct job *job, const char *part, const char *pass, const char *suffix,
+                       const char *text) {
+    if (!text || job->status) return;
+    size_t size =
+        strlen(job->options.dump_graph) + strlen(part) + strlen(pass) + strlen(suffix) + 32;
     char *path = malloc(size);
     if (path)
-        snprintf(path, size, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped, part, pass,
-                 suffix);
+        snprintf(path, size, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped, part,
+                 pass, suffix);
     job->status = path ? cli_output_save_text(path, text) : cli_fail("out of memory");
     free(path);
 }
 
-static void on_graph(void *user, const char *part, const char *pass, const char *text, const char *dot) {
+static void on_graph(void *user, const char *part, const char *pass, const char *text,
+                     const char *dot) {
     struct job *job = user;
     write_text(job, part, pass, "txt", text);
     write_text(job, part, pass, "dot", dot);
@@ -197,7 +195,8 @@ static void on_graph(void *user, const char *part, const char *pass, const char 
 
 // Appends a picture's latents to what --save-latents writes at the end.
 static void keep_latents(struct job *job, const struct fum_image *image) {
-    size_t one = (size_t)image->latent_channels * (size_t)image->latent_height * (size_t)image->latent_width;
+    size_t one =
+        (size_t)image->latent_channels * (size_t)image->latent_height * (size_t)image->latent_width;
     size_t before = (size_t)job->latents_shape[0] * one;
     float *grown = realloc(job->latents, (before + one) * sizeof *grown);
     if (!grown) {
@@ -220,72 +219,66 @@ static enum fum_result save_image(const void *image, const char *path, struct fu
 static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
     cli_progress_clear(&job->progress);
-    char *name = cli_output_name(job->options.output, image->index, job->options.output_begin + image->index);
-    job->status =
-        name ? cli_output_save(name, &(struct cli_result){save_image, image}) : cli_fail("out of memory");
+    char *name = cli_output_name(job->options.output, image->index,
+                                 job->options.output_begin + image->index);
+    job->status = name ? cli_output_save(name, &(struct cli_result){save_image, image})
+                       : cli_fail("out of memory");
     if (job->status == 0)
-        cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name, image->width,
-                     image->height, (unsigned long long)image->seed, fum_device_get_info(job->device)->name,
-                     fum_time_now() - job->started);
+        cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name,
+                     image->width, image->height, (unsigned long long)image->seed,
+                     fum_device_get_info(job->device)->name, fum_time_now() - job->started);
     fflush(stdout);
     free(name);
-    if (job->options.save_latents)
-        keep_latents(job, image);
+    if (job->options.save_latents) keep_latents(job, image);
     return job->status == 0 && !cli_interrupted();
 }
 
 static enum fum_precision precision_of(const char *name) {
     static const char *const names[] = {"auto", "f32", "f16", "bf16"};
     for (int i = 0; name && i < 4; i++)
-        if (strcmp(name, names[i]) == 0)
-            return (enum fum_precision)i;
+        if (strcmp(name, names[i]) == 0) return (enum fum_precision)i;
     return FUM_PRECISION_AUTO;
 }
 
-// Returns a rough count of the floating-point operations of all steps, from the UNet's parameters: SD1.5's
-// evaluation of 64 × 64 latent pixels takes 803 GFLOP with 860 M of them.
+// Returns a rough count of the floating-point operations of all steps, from the UNet's parameters:
+// SD1.5's evaluation of 64 × 64 latent pixels takes 803 GFLOP with 860 M of them.
 static double run_flops(const struct job *job) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
     const struct generate_options *options = &job->options;
     struct fum_model_part part;
     double parameters = 0;
     for (int i = 0; fum_model_get_part(job->model, i, &part); i++)
-        if (strcmp(part.name, "unet") == 0)
-            parameters = (double)part.parameters;
+        if (strcmp(part.name, "unet") == 0) parameters = (double)part.parameters;
     double width = options->width ? options->width : info->width;
     double height = options->height ? options->height : info->height;
     double pixels = width * height / info->size_multiple / info->size_multiple;
-    return 0.23 * parameters * pixels * 2 * (options->steps ? options->steps : info->steps) * options->count;
+    return 0.23 * parameters * pixels * 2 * (options->steps ? options->steps : info->steps) *
+           options->count;
 }
 
 // Opens the model, the device and the pipeline.
 static int open_all(struct job *job) {
     struct fum_error err = {0};
     int status = cli_find_model(job->options.model, &job->model_path);
-    if (status)
-        return status;
+    if (status) return status;
     struct fum_model_params model_params = {
         .path = job->model_path, .prediction = job->options.prediction, .log = &job->log};
     enum fum_result result = fum_model_open(&job->model, &model_params, &err);
-    if (result != FUM_OK)
-        return cli_fail_result(result, &err);
+    if (result != FUM_OK) return cli_fail_result(result, &err);
     const char *unusable = fum_model_get_info(job->model)->unusable;
     if (unusable) // before a device is opened
         return cli_fail("%s", unusable);
     suggest(job);
     cli_choose_vector_width(run_flops(job), &job->log);
     job->device = cli_open_device(job->options.device, &job->log, &status);
-    if (job->device)
-        status = cli_force_variant(job->device, job->options.variant);
-    if (!job->device || status)
-        return status;
-    if (job->options.trace)
-        status = cli_trace_begin(&job->trace, job->options.trace, job->device);
-    if (status)
-        return status;
+    if (job->device) status = cli_force_variant(job->device, job->options.variant);
+    if (!job->device || status) return status;
+    if (job->options.trace) status = cli_trace_begin(&job->trace, job->options.trace, job->device);
+    if (status) return status;
     struct fum_pipeline_params params = {
         .precision = precision_of(job->options.precision),
-        .weights = job->options.type && strcmp(job->options.type, "q8_0") == 0 ? FUM_WEIGHTS_Q8_0 : FUM_WEIGHTS_AUTO,
+        .weights = job->options.type && strcmp(job->options.type, "q8_0") == 0 ? FUM_WEIGHTS_Q8_0
+                                                                               : FUM_WEIGHTS_AUTO,
         .memory_budget = job->options.memory_budget,
         .vae_tiling = job->options.vae_tiling,
         .threads = job->options.threads,
@@ -301,8 +294,7 @@ static int open_all(struct job *job) {
 
 // Returns the library's eta for the option's: 0 is the sampler's own, below 0 is none.
 static float eta_of(double eta) {
-    if (isnan(eta))
-        return 0;
+    if (isnan(eta)) return 0;
     return eta > 0 ? (float)eta : -1;
 }
 
@@ -314,16 +306,14 @@ static enum fum_result write_latents(const void *what, const char *path, struct 
 // Writes the latents of the pictures that were finished, however the run ended.
 static int save_latents(const struct job *job) {
     const char *path = job->options.save_latents;
-    if (!path || job->latents_shape[0] == 0)
-        return job->status;
+    if (!path || job->latents_shape[0] == 0) return job->status;
     int saved = cli_output_save(path, &(struct cli_result){write_latents, job});
     return job->status ? job->status : saved;
 }
 
 // Returns the library's guidance for the option's: 0 is the model's own, and 0 to 1 mean none.
 static float guidance_of(double option) {
-    if (option < 0)
-        return 0;
+    if (option < 0) return 0;
     return option < 1 ? 1 : (float)option;
 }
 
@@ -357,8 +347,7 @@ static int generate(struct job *job) {
     cli_progress_begin(&job->progress, options->quiet);
     enum fum_result result = fum_generate(job->pipeline, &params, &err);
     cli_progress_clear(&job->progress);
-    if (cli_interrupted() && result == FUM_OK)
-        result = FUM_ERR_CANCELLED;
+    if (cli_interrupted() && result == FUM_OK) result = FUM_ERR_CANCELLED;
     if (job->status == 0 && result != FUM_OK) // a callback that fails says why itself
         job->status = cli_fail_result(result, &err);
     return save_latents(job);
@@ -369,11 +358,14 @@ static void print_stats(const struct job *job) {
     fum_pipeline_get_stats(job->pipeline, &stats);
     const struct fum_executable_stats *unet = &stats.unet;
     fprintf(stderr,
-            "A step: %.3f s (median), %d dispatches, %d barriers, %.2f GFLOP; peak device memory %.1f MiB\n",
-            stats.step_seconds, unet->dispatches[FUM_STAGE_LATENTS], unet->barriers[FUM_STAGE_LATENTS],
-            unet->flops[FUM_STAGE_LATENTS] / 1e9, (double)stats.memory_peak / (1 << 20));
+            "A step: %.3f s (median), %d dispatches, %d barriers, %.2f GFLOP; peak device memory "
+            "%.1f MiB\n",
+            stats.step_seconds, unet->dispatches[FUM_STAGE_LATENTS],
+            unet->barriers[FUM_STAGE_LATENTS], unet->flops[FUM_STAGE_LATENTS] / 1e9,
+            (double)stats.memory_peak / (1 << 20));
     fprintf(stderr,
-            "Compiling %d kernels: %.2f s; loading: %.2f s; prompts: %.2f s; decoding a picture: %.2f s\n",
+            "Compiling %d kernels: %.2f s; loading: %.2f s; prompts: %.2f s; decoding a picture: "
+            "%.2f s\n",
             stats.kernels, stats.compile_seconds, stats.load_seconds, stats.prompt_seconds,
             stats.decode_seconds);
 }
@@ -392,28 +384,21 @@ static void close_all(struct job *job) {
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct job job = {.options = generate_options_default(), .started = fum_time_now()};
     int status = cli_parse(command, &argc, argv, &job.options);
-    if (status < 0 && job.options.list_devices)
-        return cli_devices.run(&cli_devices, 0, argv);
-    if (status < 0)
-        status = generate_options_check(command, &job.options, argc, argv);
-    if (status >= 0)
-        return status;
+    if (status < 0 && job.options.list_devices) return cli_devices.run(&cli_devices, 0, argv);
+    if (status < 0) status = generate_options_check(command, &job.options, argc, argv);
+    if (status >= 0) return status;
 
     job.log = cli_log(job.options.verbose);
     status = read_prompts(&job);
-    if (status == 0)
-        status = check_outputs(command, &job.options);
-    if (status == 0)
-        status = read_noise(&job);
+    if (status == 0) status = check_outputs(command, &job.options);
+    if (status == 0) status = read_noise(&job);
     if (status == 0) {
         cli_catch_interrupt();
         choose_seed(&job.options.seed);
         status = open_all(&job);
     }
-    if (status == 0)
-        status = generate(&job);
-    if (status == 0 && job.options.verbose)
-        print_stats(&job);
+    if (status == 0) status = generate(&job);
+    if (status == 0 && job.options.verbose) print_stats(&job);
     if (job.trace.file) {
         int trace_status = cli_trace_end(&job.trace, job.device);
         status = status ? status : trace_status;
@@ -426,7 +411,8 @@ const struct cli_command cli_generate = {
     .name = "generate",
     .arguments = "[OPTIONS] PROMPT",
     .summary = "a prompt in, a picture out",
-    .details = "With -b, the second picture is output_2.png, or what a %d in the name makes of it. Options "
+    .details = "With -b, the second picture is output_2.png, or what a %d in the name makes of it. "
+               "Options "
                "of sd-cli that change nothing here are accepted with a note.\n",
     .foreign = &cli_foreign_generate,
     .options = generate_option_table,

@@ -12,7 +12,7 @@ struct generate_options {
     struct cli_seed seed;
     const char *sampler, *schedule, *spacing, *prediction, *rng, *sampler_rng;
     const char *precision, *type, *device, *variant;
-    double eta;       // not a number: the sampler's own
+    double eta;                         // not a number: the sampler's own
     int clip_skip;                      // 0 and less: the model's own
     int threads;                        // 0 and less: chosen by the library
     int output_begin;                   // the first picture's number
@@ -29,9 +29,9 @@ extern const struct cli_option generate_option_table[];
 // Every field at its default.
 struct generate_options generate_options_default(void);
 
-// Checks what concerns several options and fills in what follows from them. argv[0..argc) are the arguments
-// beside the options. Returns -1 to go on, else an exit status.
-int generate_options_check(const struct cli_command *command, struct generate_options *options, int argc,
-                           char **argv);
+// Checks what concerns several options and fills in what follows from them. argv[0..argc) are the
+// arguments beside the options. Returns -1 to go on, else an exit status.
+int generate_options_check(const struct cli_command *command, struct generate_options *options,
+                           int argc, char **argv);
 
 #endif

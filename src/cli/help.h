@@ -7,12 +7,12 @@
 // Returns the columns to print in: $COLUMNS, else the terminal's width, else 80.
 int cli_terminal_width(void);
 
-// Prints lines of text; each line of `text` is wrapped by itself, continuation lines are indented by
-// `indent`.
+// Prints lines of text; each line of `text` is wrapped by itself, continuation lines are indented
+// by `indent`.
 void cli_help_text(const char *text, int indent);
 
-// Prints "  left   right" with the right part wrapped in its own column, which begins at `column`. A left
-// part that reaches into it gets a line of its own.
+// Prints "  left   right" with the right part wrapped in its own column, which begins at `column`.
+// A left part that reaches into it gets a line of its own.
 void cli_help_row(const char *left, const char *right, int column);
 
 // Prints the options of a table under their headings, then --help and --version.

@@ -10,7 +10,8 @@ struct info_options {
 };
 
 static const struct cli_option options[] = {
-    {"verbose", 'v', CLI_FLAG, offsetof(struct info_options, verbose), NULL, "say more while reading", 0, 0, NULL},
+    {"verbose", 'v', CLI_FLAG, offsetof(struct info_options, verbose), NULL,
+     "say more while reading", 0, 0, NULL},
     {0},
 };
 
@@ -20,8 +21,8 @@ struct problems {
     int count[FUM_MODEL_UNMATCHED + 1];
 };
 
-static void on_problem(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
-                       const char *detail) {
+static void on_problem(void *user, enum fum_model_problem problem, const char *part,
+                       const char *tensor, const char *detail) {
     static const char *const names[] = {"missing", "misshapen", "unmatched"};
     struct problems *problems = user;
     int count = ++problems->count[problem];
@@ -41,7 +42,8 @@ static void print_size(uint64_t bytes) {
 
 static void print_part(const struct fum_model_part *part) {
     cli_put(stdout, "  %-15s %-32s %5d tensors  %9.2f M ", part->name,
-            part->class_name ? part->class_name : "", part->tensors, (double)part->parameters / 1e6);
+            part->class_name ? part->class_name : "", part->tensors,
+            (double)part->parameters / 1e6);
     print_size(part->bytes);
     for (int i = 0; i < FUM_DTYPE_COUNT; i++) {
         if (part->dtypes[i] == part->tensors && part->tensors > 0)
@@ -49,31 +51,27 @@ static void print_part(const struct fum_model_part *part) {
         else if (part->dtypes[i] > 0)
             cli_put(stdout, "  %d %s", part->dtypes[i], fum_dtype_name((enum fum_dtype)i));
     }
-    if (part->unknown > 0)
-        printf("  %d of types that are not read", part->unknown);
+    if (part->unknown > 0) printf("  %d of types that are not read", part->unknown);
     printf("\n");
-    if (part->file)
-        cli_put_line(stdout, "  %15s %s", "", part->file);
+    if (part->file) cli_put_line(stdout, "  %15s %s", "", part->file);
 }
 
 static void print_info(const struct fum_model_info *info) {
     cli_put_line(stdout, "%s: %s%s%s", info->name, info->family, info->prediction[0] ? ", " : "",
                  info->prediction);
     cli_put_line(stdout, "  path      %s", info->path);
-    if (info->description[0])
-        cli_put_line(stdout, "  what      %s", info->description);
-    if (info->license[0])
-        cli_put_line(stdout, "  licence   %s", info->license);
-    if (info->origin[0])
-        cli_put_line(stdout, "  origin    %s", info->origin);
+    if (info->description[0]) cli_put_line(stdout, "  what      %s", info->description);
+    if (info->license[0]) cli_put_line(stdout, "  licence   %s", info->license);
+    if (info->origin[0]) cli_put_line(stdout, "  origin    %s", info->origin);
     if (info->width > 0)
         cli_put_line(stdout,
-                     "  defaults  %d x %d (multiples of %d), %d steps, guidance %g, sampler %s, clip skip %d",
-                     info->width, info->height, info->size_multiple, info->steps, (double)info->guidance,
-                     info->sampler, info->clip_skip);
+                     "  defaults  %d x %d (multiples of %d), %d steps, guidance %g, sampler %s, "
+                     "clip skip %d",
+                     info->width, info->height, info->size_multiple, info->steps,
+                     (double)info->guidance, info->sampler, info->clip_skip);
     if (info->unknown_scheduler)
-        cli_put_line(stdout, "  scheduler %s is not supported; sampler %s stands in", info->unknown_scheduler,
-                     info->sampler);
+        cli_put_line(stdout, "  scheduler %s is not supported; sampler %s stands in",
+                     info->unknown_scheduler, info->sampler);
     if (info->num_prompts > 0)
         cli_put_line(stdout, "  prompts   %d that it knows", info->num_prompts);
 }
@@ -86,21 +84,19 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     fum_model *model = NULL;
     char *path = NULL;
     int status = cli_parse(command, &argc, argv, &values);
-    if (status >= 0)
-        return status;
+    if (status >= 0) return status;
     if (argc != 1)
-        return cli_misuse(command, "name one model: a diffusers folder, a checkpoint file, or a shipped model");
+        return cli_misuse(
+            command, "name one model: a diffusers folder, a checkpoint file, or a shipped model");
     status = cli_find_model(argv[0], &path);
-    if (status)
-        return status;
+    if (status) return status;
 
     struct fum_log log = cli_log(values.verbose);
     struct fum_model_params params = {.path = path, .log = &log};
     enum fum_result result = fum_model_open(&model, &params, &err);
     if (result == FUM_OK) {
         print_info(fum_model_get_info(model));
-        for (int i = 0; fum_model_get_part(model, i, &part); i++)
-            print_part(&part);
+        for (int i = 0; fum_model_get_part(model, i, &part); i++) print_part(&part);
         result = fum_model_check(model, on_problem, &problems, &err);
     }
     if (result == FUM_OK)
@@ -117,11 +113,12 @@ const struct cli_command cli_info = {
     .name = "info",
     .arguments = "MODEL",
     .summary = "what a checkpoint is, and whether it is complete",
-    .details =
-        "MODEL is a diffusers folder, a checkpoint file, or a shipped model such as emoji.\n"
-        "A part of a folder stands for the whole. The parts of a model that generate cannot use yet are "
-        "listed\n"
-        "before the reason. Exit status 1 then, and when a needed tensor is missing or has another shape.\n",
+    .details = "MODEL is a diffusers folder, a checkpoint file, or a shipped model such as emoji.\n"
+               "A part of a folder stands for the whole. The parts of a model that generate cannot "
+               "use yet are "
+               "listed\n"
+               "before the reason. Exit status 1 then, and when a needed tensor is missing or has "
+               "another shape.\n",
     .options = options,
     .run = run,
 };

@@ -10,8 +10,7 @@ enum { MARK_BYTES = sizeof byte_order_mark - 1 };
 
 // Drops the mark that Windows editors put before UTF-8 text; returns the new length.
 static size_t drop_mark(char *text, size_t bytes) {
-    if (bytes < MARK_BYTES || memcmp(text, byte_order_mark, MARK_BYTES) != 0)
-        return bytes;
+    if (bytes < MARK_BYTES || memcmp(text, byte_order_mark, MARK_BYTES) != 0) return bytes;
     memmove(text, text + MARK_BYTES, bytes - MARK_BYTES);
     return bytes - MARK_BYTES;
 }
@@ -58,24 +57,20 @@ char *cli_read_text(const char *path, size_t limit, size_t *bytes) {
         return NULL;
     }
     char *text = read_all(file, where, limit, bytes);
-    if (path)
-        fclose(file);
+    if (path) fclose(file);
     return text;
 }
 
 size_t cli_trim_newline(char *text, size_t bytes) {
-    if (bytes > 0 && text[bytes - 1] == '\n')
-        bytes--;
-    if (bytes > 0 && text[bytes - 1] == '\r')
-        bytes--;
+    if (bytes > 0 && text[bytes - 1] == '\n') bytes--;
+    if (bytes > 0 && text[bytes - 1] == '\r') bytes--;
     text[bytes] = 0;
     return bytes;
 }
 
 static bool reserve(struct cli_line *line) {
     const size_t limit = (size_t)64 << 20;
-    if (line->capacity - line->bytes >= 2)
-        return true;
+    if (line->capacity - line->bytes >= 2) return true;
     size_t capacity = line->capacity ? line->capacity * 2 : 4096;
     char *grown = capacity <= limit ? realloc(line->text, capacity) : NULL;
     if (!grown) {
@@ -92,21 +87,17 @@ bool cli_read_line(FILE *file, struct cli_line *line) {
     line->bytes = 0;
     line->number++;
     while (c != '\n') {
-        if (!reserve(line))
-            return false;
+        if (!reserve(line)) return false;
         c = getc(file);
-        if (c == EOF)
-            break;
+        if (c == EOF) break;
         line->text[line->bytes++] = (char)c;
     }
     if (ferror(file)) {
         line->failure = strerror(errno);
         return false;
     }
-    if (c == EOF && line->bytes == 0)
-        return false;
-    if (line->number == 1)
-        line->bytes = drop_mark(line->text, line->bytes);
+    if (c == EOF && line->bytes == 0) return false;
+    if (line->number == 1) line->bytes = drop_mark(line->text, line->bytes);
     line->bytes = cli_trim_newline(line->text, line->bytes);
     return true;
 }

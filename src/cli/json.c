@@ -1,4 +1,5 @@
-// Parses JSON and distinguishes refused memory from bad syntax, for both of which cJSON returns NULL.
+// Parses JSON and distinguishes refused memory from bad syntax, for both of which cJSON returns
+// NULL.
 #include "cli.h"
 
 #include <cjson/cJSON.h>
@@ -13,7 +14,8 @@ static void *allocate(size_t bytes) {
     return p;
 }
 
-// Sets cJSON's hooks, which are global to the process: the program may do that, the library may not.
+// Sets cJSON's hooks, which are global to the process: the program may do that, the library may
+// not.
 void cli_json_init(void) {
     cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate, .free_fn = free});
 }
@@ -23,7 +25,6 @@ enum cli_json cli_json_parse(cJSON **json, const char *text, size_t bytes, size_
     refused = false;
     *json = cJSON_ParseWithLengthOpts(text, bytes, &stopped, 0);
     *end = (size_t)(stopped - text);
-    if (*json)
-        return CLI_JSON_GOOD;
+    if (*json) return CLI_JSON_GOOD;
     return refused ? CLI_JSON_NO_MEMORY : CLI_JSON_BAD;
 }

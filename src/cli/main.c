@@ -14,8 +14,8 @@ static const struct {
     const char *name, *help;
 } variables[] = {
     {"FUMAROLE_MODELS", "a folder of models, searched before the shipped ones"},
-    {"FUMAROLE_CACHE",
-     "where compiled kernels and hashes of large files are kept instead of the user's cache folder"},
+    {"FUMAROLE_CACHE", "where compiled kernels and hashes of large files are kept instead of the "
+                       "user's cache folder"},
     {"FUMAROLE_CLIP_VOCAB", "the CLIP vocabulary file, or its folder"},
     {"LP_NATIVE_VECTOR_WIDTH",
      "bits of lavapipe's vectors; generate takes 512 for long runs on CPUs of that full rate"},
@@ -27,7 +27,8 @@ static int print_usage(void) {
     enum { COMMAND_COLUMN = 13, SYNTAX_COLUMN = 29, VARIABLE_COLUMN = 26 };
     char title[160];
     snprintf(title, sizeof title,
-             "fumarole %s: pictures from diffusion models on any GPU with a Vulkan driver", fum_version());
+             "fumarole %s: pictures from diffusion models on any GPU with a Vulkan driver",
+             fum_version());
     cli_help_text(title, 0);
     cli_help_text("\nusage: fumarole COMMAND [OPTIONS]\n\nCommands:\n", 0);
     for (int i = 0; i < NUM_COMMANDS; i++)
@@ -36,20 +37,21 @@ static int print_usage(void) {
     cli_help_row("fumarole COMMAND --help", "the options of a command", SYNTAX_COLUMN);
     cli_help_row("fumarole OPTIONS", "the same as fumarole generate OPTIONS", SYNTAX_COLUMN);
     cli_help_row("fumarole --version", "the version", SYNTAX_COLUMN);
-    cli_help_text("\nFirst picture:  fumarole generate \"a smiling cat face\" -o cat.png\n\nEnvironment:\n",
-                  0);
+    cli_help_text(
+        "\nFirst picture:  fumarole generate \"a smiling cat face\" -o cat.png\n\nEnvironment:\n",
+        0);
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         cli_help_row(variables[i].name, variables[i].help, VARIABLE_COLUMN);
-    cli_help_text("\nExit status: 0 done; 1 failed, one line on standard error says why; 2 wrong usage; "
-                  "130 stopped by Ctrl-C, or 128 and the number of another signal\n",
-                  0);
+    cli_help_text(
+        "\nExit status: 0 done; 1 failed, one line on standard error says why; 2 wrong usage; "
+        "130 stopped by Ctrl-C, or 128 and the number of another signal\n",
+        0);
     return 0;
 }
 
 static int unknown_command(const char *name) {
     const char *names[NUM_COMMANDS + 1] = {0};
-    for (int i = 0; i < NUM_COMMANDS; i++)
-        names[i] = commands[i]->name;
+    for (int i = 0; i < NUM_COMMANDS; i++) names[i] = commands[i]->name;
     const char *nearest = cli_nearest(name, names);
     if (nearest)
         cli_fail("unknown command \"%s\"; did you mean %s?", cli_show(name).text, nearest);
@@ -66,37 +68,33 @@ static bool is_one_of(const char *word, const char *a, const char *b) {
 
 static const struct cli_command *find_command(const char *name) {
     for (int i = 0; i < NUM_COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
     return NULL;
 }
 
 // Prints the program's usage, or that of the command in argv[0].
 static int run_help(int argc, char **argv) {
     static char help[] = "--help", *arguments[] = {help, NULL};
-    if (argc == 0)
-        return print_usage();
+    if (argc == 0) return print_usage();
     const struct cli_command *command = find_command(argv[0]);
     return command ? command->run(command, 1, arguments) : unknown_command(argv[0]);
 }
 
 static int run_command(int argc, char **argv) {
     if (argc < 2) {
-        cli_fail("no command; fumarole --help lists them, fumarole generate \"a smiling cat face\" makes a picture");
+        cli_fail("no command; fumarole --help lists them, fumarole generate \"a smiling cat face\" "
+                 "makes a picture");
         return CLI_USAGE;
     }
     const char *name = argv[1];
-    if (strcmp(name, "help") == 0)
-        return run_help(argc - 2, argv + 2);
-    if (is_one_of(name, "--help", "-h"))
-        return print_usage();
+    if (strcmp(name, "help") == 0) return run_help(argc - 2, argv + 2);
+    if (is_one_of(name, "--help", "-h")) return print_usage();
     if (is_one_of(name, "--version", "-V")) {
         cli_print_version();
         return 0;
     }
     // Other tools have no subcommands: a line that begins with an option generates.
-    if (name[0] == '-')
-        return cli_generate.run(&cli_generate, argc - 1, argv + 1);
+    if (name[0] == '-') return cli_generate.run(&cli_generate, argc - 1, argv + 1);
     const struct cli_command *command = find_command(name);
     return command ? command->run(command, argc - 2, argv + 2) : unknown_command(name);
 }

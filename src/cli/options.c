@@ -38,13 +38,14 @@ int cli_edit_distance(const char *a, const char *b) {
     return rows[a_len % 3][b_len];
 }
 
-// Returns the edits that make `word` a misspelling of `other`, or INT_MAX when it looks like another word.
-// Slips keep the first letter, or swap the first two; words of seven letters and more may have two. An ending
-// of two letters makes another word.
+// Returns the edits that make `word` a misspelling of `other`, or INT_MAX when it looks like
+// another word. Slips keep the first letter, or swap the first two; words of seven letters and more
+// may have two. An ending of two letters makes another word.
 static int misspelling(const char *word, const char *other) {
     size_t len = strlen(word), other_len = strlen(other);
     if (len >= other_len + 2 && strncmp(word, other, other_len) == 0) return INT_MAX;
-    bool begins_alike = word[0] == other[0] || (word[0] && word[0] == other[1] && word[1] == other[0]);
+    bool begins_alike =
+        word[0] == other[0] || (word[0] && word[0] == other[1] && word[1] == other[0]);
     if (len < 3 || !begins_alike) return INT_MAX;
     int distance = cli_edit_distance(word, other);
     int allowed = len < 7 ? 1 : 2;
@@ -92,8 +93,8 @@ static bool parse_real(struct cli_parse *parse, const struct cli_option *option,
     if (end == text || *end || !isfinite(value))
         return refuse(parse, "--%s needs a number, not \"%s\"", option->name, cli_show(text).text);
     if (option->min < option->max && (value < option->min || value > option->max))
-        return refuse(parse, "--%s must be from %g to %g, not %s", option->name, option->min, option->max,
-                      cli_show(text).text);
+        return refuse(parse, "--%s must be from %g to %g, not %s", option->name, option->min,
+                      option->max, cli_show(text).text);
     *(double *)((char *)parse->values + option->offset) = value;
     return true;
 }
@@ -102,7 +103,8 @@ static bool parse_int(struct cli_parse *parse, const struct cli_option *option, 
     char *end;
     long long value = strtoll(text, &end, 10); // clamped when too large
     if (end == text || *end)
-        return refuse(parse, "--%s needs a whole number, not \"%s\"", option->name, cli_show(text).text);
+        return refuse(parse, "--%s needs a whole number, not \"%s\"", option->name,
+                      cli_show(text).text);
     if ((double)value < option->min || (double)value > option->max)
         return refuse(parse, "--%s must be from %.0f to %.0f, not %s", option->name, option->min,
                       option->max, cli_show(text).text);
@@ -114,7 +116,8 @@ static bool parse_seed(struct cli_parse *parse, const struct cli_option *option,
     struct cli_seed seed = {.random = text[0] == '-'};
     const char *digits = text + (text[0] == '-' || text[0] == '+');
     if (!*digits || digits[strspn(digits, "0123456789")])
-        return refuse(parse, "--%s needs a whole number, not \"%s\"", option->name, cli_show(text).text);
+        return refuse(parse, "--%s needs a whole number, not \"%s\"", option->name,
+                      cli_show(text).text);
     errno = 0;
     seed.value = strtoull(digits, NULL, 10);
     if (errno && !seed.random)
@@ -136,13 +139,15 @@ static bool same_word(const char *a, const char *b) {
 }
 
 // Returns the first spelling of the option: the one that foreign.c names.
-static const char *canonical_name(const struct cli_option *options, const struct cli_option *option) {
+static const char *canonical_name(const struct cli_option *options,
+                                  const struct cli_option *option) {
     while (options->kind == CLI_HEADING || options->offset != option->offset) options++;
     return options->name;
 }
 
 static const struct cli_foreign_value *find_foreign_value(const struct cli_parse *parse,
-                                                          const struct cli_option *option, const char *text) {
+                                                          const struct cli_option *option,
+                                                          const char *text) {
     if (!parse->foreign) return NULL;
     const char *name = canonical_name(parse->options, option);
     for (const struct cli_foreign_value *row = parse->foreign->values; row->option; row++)
@@ -150,7 +155,8 @@ static const struct cli_foreign_value *find_foreign_value(const struct cli_parse
     return NULL;
 }
 
-static bool refuse_choice(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+static bool refuse_choice(struct cli_parse *parse, const struct cli_option *option,
+                          const char *text) {
     char list[360] = "";
     for (const char *const *choice = option->choices; *choice; choice++) {
         size_t used = strlen(list);
@@ -158,12 +164,14 @@ static bool refuse_choice(struct cli_parse *parse, const struct cli_option *opti
     }
     const char *nearest = cli_nearest(text, option->choices);
     if (nearest)
-        return refuse(parse, "--%s does not know \"%s\" (did you mean %s?); available:%s", option->name,
-                      cli_show(text).text, nearest, list);
-    return refuse(parse, "--%s does not know \"%s\"; available:%s", option->name, cli_show(text).text, list);
+        return refuse(parse, "--%s does not know \"%s\" (did you mean %s?); available:%s",
+                      option->name, cli_show(text).text, nearest, list);
+    return refuse(parse, "--%s does not know \"%s\"; available:%s", option->name,
+                  cli_show(text).text, list);
 }
 
-static bool parse_choice(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+static bool parse_choice(struct cli_parse *parse, const struct cli_option *option,
+                         const char *text) {
     const char **field = (const char **)((char *)parse->values + option->offset);
     for (const char *const *choice = option->choices; *choice; choice++) {
         if (!same_word(*choice, text)) continue;
@@ -179,26 +187,20 @@ static bool parse_choice(struct cli_parse *parse, const struct cli_option *optio
     return true;
 }
 
-static bool parse_value(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+static bool parse_value(struct cli_parse *parse, const struct cli_option *option,
+                        const char *text) {
     void *field = (char *)parse->values + option->offset;
     switch (option->kind) {
-    case CLI_FLAG:
-        *(bool *)field = true;
-        return true;
-    case CLI_INT:
-        return parse_int(parse, option, text);
-    case CLI_SEED:
-        return parse_seed(parse, option, text);
-    case CLI_REAL:
-        return parse_real(parse, option, text);
-    case CLI_CHOICE:
-        return parse_choice(parse, option, text);
+    case CLI_FLAG: *(bool *)field = true; return true;
+    case CLI_INT: return parse_int(parse, option, text);
+    case CLI_SEED: return parse_seed(parse, option, text);
+    case CLI_REAL: return parse_real(parse, option, text);
+    case CLI_CHOICE: return parse_choice(parse, option, text);
     case CLI_PATH:
         if (!*text) return refuse(parse, "--%s needs a path, not an empty word", option->name);
         break;
     case CLI_STRING:
-    case CLI_HEADING:
-        break;
+    case CLI_HEADING: break;
     }
     *(const char **)field = text;
     return true;
@@ -215,7 +217,8 @@ static bool same_name(const char *name, const char *text, size_t len) {
     return !name[len];
 }
 
-static const struct cli_option *find_long(const struct cli_option *options, const char *name, size_t len) {
+static const struct cli_option *find_long(const struct cli_option *options, const char *name,
+                                          size_t len) {
     for (; options->name; options++)
         if (options->kind != CLI_HEADING && same_name(options->name, name, len)) return options;
     return NULL;
@@ -227,8 +230,8 @@ static const struct cli_option *find_letter(const struct cli_option *options, ch
     return NULL;
 }
 
-static const struct cli_foreign_option *find_foreign(const struct cli_parse *parse, const char *name,
-                                                     size_t len, char letter) {
+static const struct cli_foreign_option *find_foreign(const struct cli_parse *parse,
+                                                     const char *name, size_t len, char letter) {
     if (!parse->foreign) return NULL;
     for (const struct cli_foreign_option *row = parse->foreign->options; row->name; row++)
         if (letter ? row->letter == letter : same_name(row->name, name, len)) return row;
@@ -251,22 +254,20 @@ static bool refuse_unknown(struct cli_parse *parse, const char *argument, size_t
         }
     }
     if (best)
-        return refuse(parse, "unknown option \"%.*s\"; did you mean --%s?", min_int((int)len, 60), argument,
-                      best);
+        return refuse(parse, "unknown option \"%.*s\"; did you mean --%s?", min_int((int)len, 60),
+                      argument, best);
     return refuse(parse, "unknown option \"%.*s\"", min_int((int)len, 60), argument);
 }
 
 // Accepts or refuses another tool's option. `value` may be NULL: it takes none.
-static bool apply_foreign(struct cli_parse *parse, const struct cli_foreign_option *row, const char *value) {
+static bool apply_foreign(struct cli_parse *parse, const struct cli_foreign_option *row,
+                          const char *value) {
     switch (row->kind) {
-    case CLI_NO_EFFECT:
-        add_note(parse, "--%s (%s)", row->name, row->note);
-        return true;
+    case CLI_NO_EFFECT: add_note(parse, "--%s (%s)", row->name, row->note); return true;
     case CLI_RENAMED:
         return refuse(parse, "unknown option \"--%s\"; here it is %s", row->name, row->note);
     case CLI_UNSUPPORTED:
-    case CLI_MAPPED:
-        break;
+    case CLI_MAPPED: break;
     }
     if (row->off && value && strcmp(row->off, value) == 0) return true;
     if (row->note) return refuse(parse, "--%s is not supported yet: %s", row->name, row->note);
@@ -279,7 +280,8 @@ struct cursor {
     char **argv;
 };
 
-// Returns the value of an option: what follows "=" or the letter, else the next argument; NULL at the end.
+// Returns the value of an option: what follows "=" or the letter, else the next argument; NULL at
+// the end.
 static const char *take_value(struct cursor *cursor, const char *attached) {
     if (attached) return attached;
     return cursor->at + 1 < cursor->argc ? cursor->argv[++cursor->at] : NULL;
@@ -296,8 +298,8 @@ static bool parse_foreign(struct cli_parse *parse, const struct cli_foreign_opti
     return apply_foreign(parse, row, value);
 }
 
-static bool parse_option(struct cli_parse *parse, const struct cli_option *option, struct cursor *cursor,
-                         const char *attached) {
+static bool parse_option(struct cli_parse *parse, const struct cli_option *option,
+                         struct cursor *cursor, const char *attached) {
     if (option->kind == CLI_FLAG && attached)
         return refuse(parse, "--%s takes no value (in \"%s\")", option->name,
                       cli_show(cursor->argv[cursor->at]).text);
@@ -314,14 +316,16 @@ static bool parse_long(struct cli_parse *parse, struct cursor *cursor) {
     const struct cli_option *option = find_long(parse->options, name, len);
     if (option) return parse_option(parse, option, cursor, attached);
     const struct cli_foreign_option *row = find_foreign(parse, name, len, 0);
-    return row ? parse_foreign(parse, row, cursor, attached) : refuse_unknown(parse, argument, len + 2);
+    return row ? parse_foreign(parse, row, cursor, attached)
+               : refuse_unknown(parse, argument, len + 2);
 }
 
 // Parses "-q", "-qv", "-s7", "-s", "7" and "-qs7".
 static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
     const char *argument = cursor->argv[cursor->at];
     size_t len = strlen(argument);
-    const struct cli_option *spelled = len > 2 ? find_long(parse->options, argument + 1, len - 1) : NULL;
+    const struct cli_option *spelled =
+        len > 2 ? find_long(parse->options, argument + 1, len - 1) : NULL;
     if (spelled)
         return refuse(parse, "unknown option \"%s\"; did you mean --%s?", cli_show(argument).text,
                       spelled->name);
@@ -332,7 +336,8 @@ static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
             const struct cli_foreign_option *row = find_foreign(parse, NULL, 0, *letter);
             if (row) return parse_foreign(parse, row, cursor, rest);
             if (len == 2) return refuse_unknown(parse, argument, len);
-            return refuse(parse, "unknown option \"-%c\" in \"%s\"", *letter, cli_show(argument).text);
+            return refuse(parse, "unknown option \"-%c\" in \"%s\"", *letter,
+                          cli_show(argument).text);
         }
         if (option->kind != CLI_FLAG) return parse_option(parse, option, cursor, rest);
         parse_value(parse, option, NULL);
@@ -365,12 +370,14 @@ static bool takes_next(const struct cli_parse *parse, const char *argument) {
     if (argument[1] == '-') {
         size_t len = strlen(argument + 2);
         const struct cli_option *option = find_long(parse->options, argument + 2, len);
-        const struct cli_foreign_option *row = option ? NULL : find_foreign(parse, argument + 2, len, 0);
+        const struct cli_foreign_option *row =
+            option ? NULL : find_foreign(parse, argument + 2, len, 0);
         return option ? option->kind != CLI_FLAG : row && row->takes_value;
     }
     for (const char *letter = argument + 1; *letter; letter++) {
         const struct cli_option *option = find_letter(parse->options, *letter);
-        const struct cli_foreign_option *row = option ? NULL : find_foreign(parse, NULL, 0, *letter);
+        const struct cli_foreign_option *row =
+            option ? NULL : find_foreign(parse, NULL, 0, *letter);
         bool takes_value = option ? option->kind != CLI_FLAG : row && row->takes_value;
         if (takes_value) return !letter[1];
     }

@@ -1,4 +1,5 @@
-// Command-line options from a table: long names, letters, checked values, and suggestions for misspellings.
+// Command-line options from a table: long names, letters, checked values, and suggestions for
+// misspellings.
 #ifndef FUM_CLI_OPTIONS_H
 #define FUM_CLI_OPTIONS_H
 
@@ -22,8 +23,8 @@ struct cli_seed {
     bool random; // any negative number was given; `value` means nothing
 };
 
-// One option; tables end with a NULL name. Rows that share an offset are spellings of the same thing: those
-// with a NULL help are not listed.
+// One option; tables end with a NULL name. Rows that share an offset are spellings of the same
+// thing: those with a NULL help are not listed.
 struct cli_option {
     const char *name; // without its dashes; "_" in an argument matches "-"
     char letter;      // 0: none
@@ -36,7 +37,7 @@ struct cli_option {
 };
 
 // The row of a heading.
-#define CLI_HEADING_ROW(text)                                                                                \
+#define CLI_HEADING_ROW(text) \
     { text, 0, CLI_HEADING, 0, NULL, NULL, 0, 0, NULL }
 
 struct cli_foreign;
@@ -47,12 +48,12 @@ struct cli_parse {
     const struct cli_foreign *foreign; // other tools' options (foreign.h); may be NULL
     void *values;                      // the caller's struct
     char message[500];                 // after a failure: one line without a prefix
-    char notes[1000];                  // options that had no effect and why, separated by commas; "" if none
+    char notes[1000]; // options that had no effect and why, separated by commas; "" if none
 };
 
-// Fills the fields of `values` for the options in argv[0..*argc) and moves the other arguments to the front,
-// storing their count. "--" ends the options; "-" is an argument. Letters may be grouped ("-qv", "-qs7").
-// Returns false with `message` set on wrong usage.
+// Fills the fields of `values` for the options in argv[0..*argc) and moves the other arguments to
+// the front, storing their count. "--" ends the options; "-" is an argument. Letters may be grouped
+// ("-qv", "-qs7"). Returns false with `message` set on wrong usage.
 bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv);
 
 // True if the option is present before any "--", as an option and not as the value of one.
@@ -62,7 +63,8 @@ bool cli_options_present(const struct cli_parse *parse, int argc, char **argv,
 // Returns the word of `words` (ends with NULL) that `word` is a misspelling of, or NULL.
 const char *cli_nearest(const char *word, const char *const *words);
 
-// Counts the edits (insert, delete, replace, swap neighbours) from a to b; INT_MAX for words over 40 bytes.
+// Counts the edits (insert, delete, replace, swap neighbours) from a to b; INT_MAX for words over
+// 40 bytes.
 int cli_edit_distance(const char *a, const char *b);
 
 #endif

@@ -19,8 +19,7 @@ static const char *find_number(const char *pattern, const char **after, int *wid
         const char *q = p + 1;
         *zeros = *q == '0';
         *width = 0;
-        while (*q >= '0' && *q <= '9' && *width < 10)
-            *width = *width * 10 + (*q++ - '0');
+        while (*q >= '0' && *q <= '9' && *width < 10) *width = *width * 10 + (*q++ - '0');
         if (*q == 'd') {
             *after = q + 1;
             return p;
@@ -32,8 +31,8 @@ static const char *find_number(const char *pattern, const char **after, int *wid
 
 static bool ends_in_png(const char *path) {
     size_t len = strlen(path);
-    return len > 4 && path[len - 4] == '.' && (path[len - 3] | 32) == 'p' && (path[len - 2] | 32) == 'n' &&
-           (path[len - 1] | 32) == 'g';
+    return len > 4 && path[len - 4] == '.' && (path[len - 3] | 32) == 'p' &&
+           (path[len - 2] | 32) == 'n' && (path[len - 1] | 32) == 'g';
 }
 
 int cli_output_check_pattern(const struct cli_command *command, const char *pattern) {
@@ -41,10 +40,12 @@ int cli_output_check_pattern(const struct cli_command *command, const char *patt
     int width;
     bool zeros;
     if (!ends_in_png(pattern) && !is_stdout(pattern))
-        return cli_misuse(command, "--output must end in .png, or be - for standard output, not \"%s\"",
+        return cli_misuse(command,
+                          "--output must end in .png, or be - for standard output, not \"%s\"",
                           cli_show(pattern).text);
     if (find_number(pattern, &after, &width, &zeros) && find_number(after, &again, &width, &zeros))
-        return cli_misuse(command, "--output holds more than one number: \"%s\"", cli_show(pattern).text);
+        return cli_misuse(command, "--output holds more than one number: \"%s\"",
+                          cli_show(pattern).text);
     return 0;
 }
 
@@ -63,15 +64,13 @@ char *cli_output_name(const char *pattern, int index, int number) {
     const char *end = pattern + length, *after, *place;
     int width;
     bool zeros;
-    if (!name)
-        return NULL;
+    if (!name) return NULL;
     place = find_number(pattern, &after, &width, &zeros);
     if (place) {
         snprintf(digits, sizeof digits, zeros ? "%0*d" : "%*d", width, number);
     } else {
         place = after = is_stdout(pattern) ? end : end - 4;
-        if (index > 0 && !is_stdout(pattern))
-            snprintf(digits, sizeof digits, "_%d", number);
+        if (index > 0 && !is_stdout(pattern)) snprintf(digits, sizeof digits, "_%d", number);
     }
     char *to = put_part(name, pattern, place);
     memcpy(to, digits, strlen(digits));
@@ -84,10 +83,8 @@ char *cli_output_name(const char *pattern, int index, int number) {
 static int by_identity(const void *a, const void *b) {
     const struct fum_file_identity *x = &((const struct cli_output *)a)->identity;
     const struct fum_file_identity *y = &((const struct cli_output *)b)->identity;
-    if (x->device != y->device)
-        return x->device < y->device ? -1 : 1;
-    if (x->file != y->file)
-        return x->file < y->file ? -1 : 1;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    if (x->file != y->file) return x->file < y->file ? -1 : 1;
     return (x->name > y->name) - (x->name < y->name);
 }
 
@@ -95,8 +92,7 @@ int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
     struct cli_output output = {0};
     enum fum_file_kind kind = FUM_FILE_NONE;
     struct fum_error err = {0};
-    if (!path)
-        return 0;
+    if (!path) return 0;
     if (outputs->no_clobber && !is_stdout(path) && fum_file_look(path, &kind, &err) != FUM_OK)
         return cli_fail("%s", err.text);
     if (kind == FUM_FILE_REGULAR)
@@ -104,14 +100,12 @@ int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
     if (outputs->count == outputs->capacity) {
         size_t capacity = outputs->capacity ? outputs->capacity * 2 : 16;
         struct cli_output *grown = realloc(outputs->list, capacity * sizeof *grown);
-        if (!grown)
-            return cli_fail("out of memory");
+        if (!grown) return cli_fail("out of memory");
         outputs->list = grown;
         outputs->capacity = capacity;
     }
     output.path = cli_copy(path);
-    if (!output.path)
-        return cli_fail("out of memory");
+    if (!output.path) return cli_fail("out of memory");
     if (!fum_file_identify(path, &output.identity)) // a device: any number of outputs may share it
         output.identity.device = output.identity.file = output.identity.name = UINT64_MAX;
     struct cli_output standard = {0};
@@ -124,13 +118,13 @@ int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
 static int check_apart(const struct cli_outputs *outputs) {
     for (size_t i = 1; i < outputs->count; i++) {
         const struct cli_output *a = &outputs->list[i - 1], *b = &outputs->list[i];
-        if (b->identity.device == UINT64_MAX && b->identity.name == UINT64_MAX)
-            continue;
+        if (b->identity.device == UINT64_MAX && b->identity.name == UINT64_MAX) continue;
         if (by_identity(a, b) == 0 && (is_stdout(a->path) || is_stdout(b->path)))
             return cli_misuse(outputs->command,
                               "only one output, and only one picture, can be standard output");
         if (by_identity(a, b) == 0)
-            return cli_misuse(outputs->command, "%s and %s are one file; give every output its own name",
+            return cli_misuse(outputs->command,
+                              "%s and %s are one file; give every output its own name",
                               cli_show(a->path).text, cli_show(b->path).text);
     }
     return 0;
@@ -139,17 +133,13 @@ static int check_apart(const struct cli_outputs *outputs) {
 int cli_outputs_check(struct cli_outputs *outputs, int status) {
     struct fum_error err = {0};
     const char *first = outputs->count ? outputs->list[0].path : NULL;
-    if (first)
-        qsort(outputs->list, outputs->count, sizeof *outputs->list, by_identity);
-    if (status == 0)
-        status = check_apart(outputs);
+    if (first) qsort(outputs->list, outputs->count, sizeof *outputs->list, by_identity);
+    if (status == 0) status = check_apart(outputs);
     for (size_t i = 0; i < outputs->count && status == 0; i++)
         if (fum_file_check(outputs->list[i].path, &err) != FUM_OK)
             status = cli_fail("%s", err.text);
-    if (status == 0 && first)
-        fum_file_clean(first);
-    for (size_t i = 0; i < outputs->count; i++)
-        free(outputs->list[i].path);
+    if (status == 0 && first) fum_file_clean(first);
+    for (size_t i = 0; i < outputs->count; i++) free(outputs->list[i].path);
     free(outputs->list);
     outputs->list = NULL;
     outputs->count = outputs->capacity = 0;
@@ -168,10 +158,8 @@ static char *kept_name(const char *folder, const char *base, int number) {
     int stem = dot && dot != base ? (int)(dot - base) : (int)strlen(base);
     size_t size = strlen(folder) + strlen(base) + 40;
     char *name = malloc(size), digits[24] = "";
-    if (number > 1)
-        snprintf(digits, sizeof digits, number > 2 ? "_kept%d" : "_kept", number - 1);
-    if (name)
-        snprintf(name, size, "%s/%.*s%s%s", folder, stem, base, digits, base + stem);
+    if (number > 1) snprintf(digits, sizeof digits, number > 2 ? "_kept%d" : "_kept", number - 1);
+    if (name) snprintf(name, size, "%s/%.*s%s%s", folder, stem, base, digits, base + stem);
     return name;
 }
 
@@ -185,26 +173,25 @@ static char *keep_in(const char *folder, const char *path, const struct cli_resu
         if (known && kind == FUM_FILE_NONE && result->save(result->what, name, NULL) == FUM_OK)
             return name;
         free(name);
-        if (!known || kind == FUM_FILE_NONE)
-            break;
+        if (!known || kind == FUM_FILE_NONE) break;
     }
     return NULL;
 }
 
 int cli_output_save(const char *path, const struct cli_result *result) {
     struct fum_error err = {0};
-    cli_hold_signals(!is_stdout(path) && !cli_is_special(path)); // a pipe may wait for its reader for ever
+    // a pipe may wait for its reader for ever
+    cli_hold_signals(!is_stdout(path) && !cli_is_special(path));
     enum fum_result written = result->save(result->what, path, &err);
     cli_hold_signals(false);
-    if (written == FUM_OK)
-        return 0;
-    if (written != FUM_ERR_IO || is_stdout(path))
-        return cli_fail_result(written, &err);
-    const char *temporary = getenv("TMPDIR") ? getenv("TMPDIR") : getenv("TEMP"); // Windows has the latter
+    if (written == FUM_OK) return 0;
+    if (written != FUM_ERR_IO || is_stdout(path)) return cli_fail_result(written, &err);
+    // Windows has the latter
+    const char *temporary = getenv("TMPDIR") ? getenv("TMPDIR") : getenv("TEMP");
     char *kept = keep_in(".", path, result);
-    if (!kept)
-        kept = keep_in(temporary && *temporary ? temporary : "/tmp", path, result);
-    int status = kept ? cli_fail("%s; it is kept as %s", err.text, kept) : cli_fail_result(written, &err);
+    if (!kept) kept = keep_in(temporary && *temporary ? temporary : "/tmp", path, result);
+    int status =
+        kept ? cli_fail("%s; it is kept as %s", err.text, kept) : cli_fail_result(written, &err);
     free(kept);
     return status;
 }

@@ -1,4 +1,5 @@
-// Where results go: names for several pictures, checks before the long work, and writing that loses nothing.
+// Where results go: names for several pictures, checks before the long work, and writing that loses
+// nothing.
 #ifndef FUM_CLI_OUTPUT_H
 #define FUM_CLI_OUTPUT_H
 
@@ -6,13 +7,13 @@
 
 #include <fumarole/file.h>
 
-// Checks a picture's name: it ends in .png or is "-", with at most one number in it (%d, %3d, %03d). Prints
-// the error and returns an exit status, or returns 0.
+// Checks a picture's name: it ends in .png or is "-", with at most one number in it (%d, %3d,
+// %03d). Prints the error and returns an exit status, or returns 0.
 int cli_output_check_pattern(const struct cli_command *command, const char *pattern);
 
-// Returns the name of picture `index` (from 0), to free with free(): %d becomes `number`, and %% a percent
-// sign. Without %d the first picture is `pattern`, and the others get _`number` before the suffix; "-" stays
-// as it is. NULL: out of memory.
+// Returns the name of picture `index` (from 0), to free with free(): %d becomes `number`, and %% a
+// percent sign. Without %d the first picture is `pattern`, and the others get _`number` before the
+// suffix; "-" stays as it is. NULL: out of memory.
 char *cli_output_name(const char *pattern, int index, int number);
 
 // The files that a run will write. Zero to begin with, but for the first two.
@@ -22,13 +23,15 @@ struct cli_outputs {
     struct cli_output {
         char *path;
         struct fum_file_identity identity;
-    } *list;
+    } * list;
     size_t count, capacity;
 };
-// Adds a file (NULL: nothing), which must not be a folder. 0, or the error printed and an exit status.
+// Adds a file (NULL: nothing), which must not be a folder. 0, or the error printed and an exit
+// status.
 int cli_outputs_add(struct cli_outputs *outputs, const char *path);
-// Checks that all can be written, and that no two are one file; frees the list. `status` is that of the last
-// cli_outputs_add: other than 0 it is returned. Leaves nothing behind and touches no file that is there.
+// Checks that all can be written, and that no two are one file; frees the list. `status` is that of
+// the last cli_outputs_add: other than 0 it is returned. Leaves nothing behind and touches no file
+// that is there.
 int cli_outputs_check(struct cli_outputs *outputs, int status);
 
 // The stream for reports on what was done: standard output, unless one of the outputs is that.
@@ -39,8 +42,8 @@ struct cli_result {
     enum fum_result (*save)(const void *what, const char *path, struct fum_error *err);
     const void *what;
 };
-// Writes a result. One that cannot be written there is kept under another name, in this folder or that of
-// temporary files, and the error names it. 0, or the error printed and an exit status.
+// Writes a result. One that cannot be written there is kept under another name, in this folder or
+// that of temporary files, and the error names it. 0, or the error printed and an exit status.
 int cli_output_save(const char *path, const struct cli_result *result);
 // The same for a text.
 int cli_output_save_text(const char *path, const char *text);

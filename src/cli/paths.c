@@ -1,5 +1,5 @@
-// Finds models: given paths, $FUMAROLE_MODELS, the installed share folder beside the program, and the source
-// tree that holds the build folder.
+// Finds models: given paths, $FUMAROLE_MODELS, the installed share folder beside the program, and
+// the source tree that holds the build folder.
 #define _POSIX_C_SOURCE 200809L
 
 #include "cli.h"
@@ -19,25 +19,22 @@
 
 enum { PATH_BYTES = 4096, LEVELS_UP = 4 };
 
-// Stores the folder of the running program, with "/" between its parts and none at its end. False when the
-// system does not report it.
+// Stores the folder of the running program, with "/" between its parts and none at its end. False
+// when the system does not report it.
 static bool program_folder(char *path) {
     size_t len = 0;
 #if defined(_WIN32)
     len = GetModuleFileNameA(NULL, path, PATH_BYTES - 1);
-    for (size_t i = 0; i < len; i++)
-        path[i] = path[i] == '\\' ? '/' : path[i];
+    for (size_t i = 0; i < len; i++) path[i] = path[i] == '\\' ? '/' : path[i];
 #elif defined(__APPLE__)
     uint32_t size = PATH_BYTES - 1;
-    if (_NSGetExecutablePath(path, &size) == 0)
-        len = strlen(path);
+    if (_NSGetExecutablePath(path, &size) == 0) len = strlen(path);
 #else
     ssize_t got = readlink("/proc/self/exe", path, PATH_BYTES - 1);
     len = got > 0 ? (size_t)got : 0;
 #endif
     path[len] = 0; // readlink does not
-    while (len > 0 && path[len] != '/')
-        len--;
+    while (len > 0 && path[len] != '/') len--;
     path[len] = 0;
     return len > 0;
 }
@@ -56,8 +53,7 @@ static bool may_exist(const char *path) {
 char *cli_copy(const char *text) {
     size_t size = strlen(text) + 1;
     char *copy = malloc(size);
-    if (copy)
-        memcpy(copy, text, size);
+    if (copy) memcpy(copy, text, size);
     return copy;
 }
 
@@ -77,16 +73,14 @@ static bool try_model(char *path, const char *dir, const char *middle, const cha
 
 static bool find_beside_program(char *path, const char *name) {
     char dir[PATH_BYTES], build_file[PATH_BYTES + 16];
-    if (!program_folder(dir))
-        return false;
+    if (!program_folder(dir)) return false;
     for (int level = 0; level < LEVELS_UP; level++) {
         bool found = try_model(path, dir, "/share/fumarole/models", name);
         snprintf(build_file, sizeof build_file, "%s/meson.build", dir);
         if (!found && kind_of(build_file) != FUM_FILE_NONE)
             found = try_model(path, dir, "/models", name);
         char *slash = strrchr(dir, '/');
-        if (found || !slash || slash == dir)
-            return found;
+        if (found || !slash || slash == dir) return found;
         *slash = 0;
     }
     return false;
@@ -96,7 +90,8 @@ static bool find_beside_program(char *path, const char *name) {
 // path[PATH_BYTES].
 static bool find_shipped(char *path, const char *name) {
     const char *folder = getenv("FUMAROLE_MODELS");
-    return (folder && *folder && try_model(path, folder, "", name)) || find_beside_program(path, name);
+    return (folder && *folder && try_model(path, folder, "", name)) ||
+           find_beside_program(path, name);
 }
 
 int cli_find_model(const char *name, char **path) {
@@ -108,10 +103,10 @@ int cli_find_model(const char *name, char **path) {
         found = name;
     else if (plain_name && find_shipped(shipped, wanted))
         found = shipped;
-    if (found)
-        return (*path = cli_copy(found)) ? 0 : cli_fail("%s: out of memory", found);
+    if (found) return (*path = cli_copy(found)) ? 0 : cli_fail("%s: out of memory", found);
     if (!name)
-        return cli_fail("the shipped model \"emoji\" is neither in $FUMAROLE_MODELS nor beside the program; name a "
+        return cli_fail("the shipped model \"emoji\" is neither in $FUMAROLE_MODELS nor beside the "
+                        "program; name a "
                         "model with -m");
     return cli_fail("%s: no such file or folder%s", name,
                     plain_name ? ", and no shipped model of that name"

@@ -1,5 +1,5 @@
-// Prints everything on the terminal. Names and texts of models, drivers, files and arguments are escaped
-// here, so that one line stays one line and no text steers the terminal.
+// Prints everything on the terminal. Names and texts of models, drivers, files and arguments are
+// escaped here, so that one line stays one line and no text steers the terminal.
 #include "cli.h"
 
 #include <stdarg.h>
@@ -10,8 +10,7 @@ static void print_escaped(FILE *file, const char *text, size_t bytes) {
     char local[1024];
     size_t needed = fum_text_escape(local, sizeof local, text, bytes);
     char *longer = needed < sizeof local ? NULL : malloc(needed + 1);
-    if (longer)
-        fum_text_escape(longer, needed + 1, text, bytes);
+    if (longer) fum_text_escape(longer, needed + 1, text, bytes);
     fputs(longer ? longer : local, file);
     free(longer);
 }
@@ -51,8 +50,7 @@ void cli_put_line(FILE *file, const char *fmt, ...) {
 struct cli_shown cli_show(const char *text) {
     struct cli_shown shown;
     const size_t room = sizeof shown.text - sizeof "…";
-    if (fum_text_escape(shown.text, room + 1, text, strlen(text)) > room)
-        strcat(shown.text, "…");
+    if (fum_text_escape(shown.text, room + 1, text, strlen(text)) > room) strcat(shown.text, "…");
     return shown;
 }
 

@@ -78,8 +78,8 @@ static void catch_signal(int number) {
     sigaction(number, &action, NULL);
 }
 
-// Leaves signals ignored that were so at the start, as nohup does with SIGHUP. Shells ignore the SIGINT of
-// background jobs too, but those may be stopped by one.
+// Leaves signals ignored that were so at the start, as nohup does with SIGHUP. Shells ignore the
+// SIGINT of background jobs too, but those may be stopped by one.
 void cli_catch_interrupt(void) {
     static const int numbers[] = {SIGTERM, SIGHUP, SIGXFSZ};
     catch_signal(SIGINT);
@@ -98,8 +98,7 @@ void cli_ignore_pipes(void) {
 
 void cli_hold_signals(bool hold) {
     held = hold;
-    if (!hold && second_signal)
-        end_at_once(second_signal);
+    if (!hold && second_signal) end_at_once(second_signal);
 }
 
 bool cli_interrupted(void) {

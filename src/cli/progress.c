@@ -35,18 +35,15 @@ static void format_speed(char *text, size_t size, const struct cli_progress *pro
     char time[32];
     double per_step = progress->step_seconds;
     text[0] = 0;
-    if (per_step == 0 && progress->calls < 2)
-        return;
-    if (per_step == 0)
-        per_step = (fum_time_now() - progress->started) / (progress->calls - 1);
+    if (per_step == 0 && progress->calls < 2) return;
+    if (per_step == 0) per_step = (fum_time_now() - progress->started) / (progress->calls - 1);
     format_time(time, sizeof time, per_step * (double)left + progress->later_seconds);
     snprintf(text, size, ", %.2f s/step, %s left", per_step, time);
 }
 
 static void draw(struct cli_progress *progress, const char *text, double fraction) {
     char bar[BAR_WIDTH + 1];
-    for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < fraction * BAR_WIDTH ? '#' : '.';
+    for (int i = 0; i < BAR_WIDTH; i++) bar[i] = i < fraction * BAR_WIDTH ? '#' : '.';
     bar[BAR_WIDTH] = 0;
     fprintf(stderr, "\r[%s] ", bar);
     cli_put(stderr, "%s   ", text);
@@ -54,30 +51,29 @@ static void draw(struct cli_progress *progress, const char *text, double fractio
     progress->drawn = true;
 }
 
-void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done, uint64_t total, bool verbose) {
+void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done,
+                       uint64_t total, bool verbose) {
     const double mib = 1 << 20;
     char text[96];
     double now = fum_time_now();
-    if (progress->load_started == 0)
-        progress->load_started = now;
+    if (progress->load_started == 0) progress->load_started = now;
     double seconds = now - progress->load_started;
-    if (done == total)
-        progress->load_started = 0;
-    if (progress->quiet || total == 0 || (total < LOAD_BYTES && !verbose))
-        return;
+    if (done == total) progress->load_started = 0;
+    if (progress->quiet || total == 0 || (total < LOAD_BYTES && !verbose)) return;
     if (done == total) {
         cli_progress_clear(progress);
         cli_put_line(stderr, "loaded %s, %.1f MiB in %.2f s", part, (double)total / mib, seconds);
     } else if (progress->bar && now - progress->load_drawn >= LOAD_INTERVAL) {
-        snprintf(text, sizeof text, "loading %s, %.0f of %.0f MiB, %.0f MiB/s", part, (double)done / mib,
-                 (double)total / mib, seconds > 0 ? (double)done / mib / seconds : 0.0);
+        snprintf(text, sizeof text, "loading %s, %.0f of %.0f MiB, %.0f MiB/s", part,
+                 (double)done / mib, (double)total / mib,
+                 seconds > 0 ? (double)done / mib / seconds : 0.0);
         draw(progress, text, (double)done / (double)total);
         progress->load_drawn = now;
     }
 }
 
-// True if a line is due in a pipe: `interval` seconds have passed without one. The part begins where
-// `begins`.
+// True if a line is due in a pipe: `interval` seconds have passed without one. The part begins
+// where `begins`.
 static bool line_due(struct cli_progress *progress, bool begins, double interval) {
     double now = fum_time_now();
     if (begins) {
@@ -97,8 +93,7 @@ void cli_progress_compile(struct cli_progress *progress, const char *part, int d
     char text[96];
     bool due = line_due(progress, done == 0, LINE_INTERVAL);
     double seconds = fum_time_now() - progress->part_started;
-    if (progress->quiet || total <= 0)
-        return;
+    if (progress->quiet || total <= 0) return;
     if (done == total) {
         cli_progress_clear(progress);
         if (verbose || progress->part_lines || seconds >= LINE_INTERVAL)
@@ -121,19 +116,19 @@ void cli_progress_pieces(struct cli_progress *progress, const struct cli_pieces 
         format_time(time, sizeof time, pieces->left);
         snprintf(left, sizeof left, ", %s left", time);
     }
-    snprintf(text, sizeof text, "%s, part %d/%d%s", pieces->what, pieces->done, pieces->total, left);
+    snprintf(text, sizeof text, "%s, part %d/%d%s", pieces->what, pieces->done, pieces->total,
+             left);
     if (progress->bar)
         draw(progress, text, (double)pieces->done / pieces->total);
     else if (due)
         fprintf(stderr, "%s\n", text);
 }
 
-void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total, long rest) {
+void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total,
+                       long rest) {
     char speed[64], text[128];
-    if (progress->quiet || total <= 0)
-        return;
-    if (progress->calls++ == 0)
-        progress->started = fum_time_now();
+    if (progress->quiet || total <= 0) return;
+    if (progress->calls++ == 0) progress->started = fum_time_now();
     format_speed(speed, sizeof speed, progress, total - done + rest);
     if (!progress->bar) {
         cli_put_line(stderr, "%s %d/%d%s", what, done, total, speed);
@@ -144,7 +139,6 @@ void cli_progress_step(struct cli_progress *progress, const char *what, int done
 }
 
 void cli_progress_clear(struct cli_progress *progress) {
-    if (progress->drawn)
-        fprintf(stderr, "\r%*s\r", CLEAR_WIDTH, "");
+    if (progress->drawn) fprintf(stderr, "\r%*s\r", CLEAR_WIDTH, "");
     progress->drawn = false;
 }

@@ -14,22 +14,26 @@ struct cli_progress {
     double part_started; // when the part that is being compiled or decoded began
     double part_line;    // when its last line in a pipe was written
     bool part_lines;     // it had one
-    // Estimate the time left: seconds of a step (0: the mean of the steps seen here), and of the work after
-    // the steps.
+    // Estimate the time left: seconds of a step (0: the mean of the steps seen here), and of the
+    // work after the steps.
     double step_seconds, later_seconds;
 };
 
 void cli_progress_begin(struct cli_progress *progress, bool quiet);
-// Step `done` of `total` of `what` is finished; `rest` more steps follow those. Call it after every step.
-void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total, long rest);
-// Bytes of a part that are loaded, first and last call included. A pipe gets only the last line. Parts that
-// load in no time are skipped unless `verbose`.
-void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done, uint64_t total, bool verbose);
-// Kernels of a part that are compiled, first and last call included. In a pipe there is a line every second
-// or so and one at the end; what takes less is not mentioned unless `verbose`.
-void cli_progress_compile(struct cli_progress *progress, const char *part, int done, int total, bool verbose);
-// Pieces of a step or a decoding ("decoding", "step 3/20") that are done. In a pipe there is a line after
-// `interval` seconds without one. left: seconds until everything is done; 0: unknown.
+// Step `done` of `total` of `what` is finished; `rest` more steps follow those. Call it after every
+// step.
+void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total,
+                       long rest);
+// Bytes of a part that are loaded, first and last call included. A pipe gets only the last line.
+// Parts that load in no time are skipped unless `verbose`.
+void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done,
+                       uint64_t total, bool verbose);
+// Kernels of a part that are compiled, first and last call included. In a pipe there is a line
+// every second or so and one at the end; what takes less is not mentioned unless `verbose`.
+void cli_progress_compile(struct cli_progress *progress, const char *part, int done, int total,
+                          bool verbose);
+// Pieces of a step or a decoding ("decoding", "step 3/20") that are done. In a pipe there is a line
+// after `interval` seconds without one. left: seconds until everything is done; 0: unknown.
 struct cli_pieces {
     const char *what;
     int done, total;

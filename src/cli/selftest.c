@@ -15,15 +15,15 @@ struct selftest_options {
 #define FIELD(name) offsetof(struct selftest_options, name)
 
 static const struct cli_option options[] = {
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices",
-     0, 0, NULL},
+    {"device", 0, CLI_STRING, FIELD(device), "WHICH",
+     "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
     {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0,
      cli_storage_types},
     {"variant", 0, CLI_STRING, FIELD(variant), "NAME",
      "force a variant of the kernels; all: each one in turn", 0, 0, NULL},
-    {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL, "run every case twice: the same bits, or it is wrong", 0, 0,
-     NULL},
+    {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL,
+     "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
     {"compile-only", 0, CLI_FLAG, FIELD(compile_only), NULL,
      "compile every kernel and run none; with -v what the driver makes of each", 0, 0, NULL},
     {"large", 0, CLI_FLAG, FIELD(large), NULL,
@@ -35,7 +35,8 @@ static const struct cli_option options[] = {
 struct counts {
     int ops, run, failed, skipped;
     const char *variant; // of the last operation
-    int kernels, all_kernels, spilling, all_spilling; // with --compile-only, of this operation and of all
+    // with --compile-only, of this operation and of all
+    int kernels, all_kernels, spilling, all_spilling;
     double slowest;
     char slowest_name[64];
     bool compile_only, verbose;
@@ -60,17 +61,14 @@ static void on_kernel(void *user, const struct fum_selftest_kernel *kernel) {
         snprintf(counts->slowest_name, sizeof counts->slowest_name, "%s.%s", kernel->shader,
                  fum_dtype_name(kernel->type));
     }
-    if (!counts->verbose && !kernel->why)
-        return;
+    if (!counts->verbose && !kernel->why) return;
     const char *verdict = spills ? "spills" : "ok";
-    if (kernel->why)
-        verdict = "BAD";
+    if (kernel->why) verdict = "BAD";
     cli_put(stdout, "  %-6s %s.%s", verdict, kernel->shader, fum_dtype_name(kernel->type));
     for (int i = 0; i < kernel->num_constants; i++)
         cli_put(stdout, "%s%u", i ? " " : " [", kernel->constants[i]);
     printf("]");
-    if (kernel->subgroup)
-        cli_put(stdout, " subgroup %u", kernel->subgroup);
+    if (kernel->subgroup) cli_put(stdout, " subgroup %u", kernel->subgroup);
     cli_put(stdout, " (%s, %s) %.3f s", kernel->op, kernel->name, kernel->seconds);
     for (int i = 0; i < kernel->num_statistics; i++)
         cli_put(stdout, ", %s %.10g", kernel->statistics[i].name, kernel->statistics[i].value);
@@ -79,8 +77,7 @@ static void on_kernel(void *user, const struct fum_selftest_kernel *kernel) {
 
 static void print_kernels(struct counts *counts) {
     cli_put(stdout, "  %d new kernels", counts->kernels);
-    if (counts->spilling)
-        cli_put(stdout, ", %d spill registers", counts->spilling);
+    if (counts->spilling) cli_put(stdout, ", %d spill registers", counts->spilling);
     if (counts->kernels)
         cli_put(stdout, ", slowest %.2f s: %s", counts->slowest, counts->slowest_name);
     counts->all_kernels += counts->kernels;
@@ -90,8 +87,7 @@ static void print_kernels(struct counts *counts) {
 }
 
 static const char *verdict_of(int run, int failed) {
-    if (failed)
-        return "BAD";
+    if (failed) return "BAD";
     return run ? "ok" : "-";
 }
 
@@ -105,15 +101,12 @@ static void on_op(void *user, const struct fum_selftest_op *op) {
     counts->failed += op->failed;
     counts->skipped += op->skipped;
     cli_put(stdout, "%-4s %-20s %4d cases", verdict_of(op->run, op->failed), op->name, op->run);
-    if (op->failed)
-        printf(counts->compile_only ? ", %d do not compile" : ", %d wrong", op->failed);
-    if (op->skipped)
-        cli_put(stdout, ", %d skipped", op->skipped);
-    if (counts->compile_only)
-        print_kernels(counts);
+    if (op->failed) printf(counts->compile_only ? ", %d do not compile" : ", %d wrong", op->failed);
+    if (op->skipped) cli_put(stdout, ", %d skipped", op->skipped);
+    if (counts->compile_only) print_kernels(counts);
     if (op->worst_case)
-        cli_put(stdout, "  worst %.2e of %.0e (%s, %s)", op->worst_error, op->worst_bound, op->worst_case,
-                fum_dtype_name(op->worst_type));
+        cli_put(stdout, "  worst %.2e of %.0e (%s, %s)", op->worst_error, op->worst_bound,
+                op->worst_case, fum_dtype_name(op->worst_type));
     for (int i = 0; i < FUM_DTYPE_COUNT; i++)
         if (op->missing_types & 1u << i)
             cli_put(stdout, "  no %s here", fum_dtype_name((enum fum_dtype)i));
@@ -125,8 +118,8 @@ static void on_case(void *user, const struct fum_selftest_case *result) {
     (void)user;
     cli_put_line(stdout, "  %-4s %s %s %s  error %.2e of %.0e%s%s",
                  verdict_of(result->ran, result->ran && !result->pass), result->op, result->name,
-                 fum_dtype_name(result->type), result->error, result->bound, result->why ? "  " : "",
-                 result->why ? result->why : "");
+                 fum_dtype_name(result->type), result->error, result->bound,
+                 result->why ? "  " : "", result->why ? result->why : "");
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
@@ -134,8 +127,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     struct counts counts = {0};
     struct fum_error err = {0};
     int status = cli_parse(command, &argc, argv, &values);
-    if (status >= 0)
-        return status;
+    if (status >= 0) return status;
     if (argc > 0)
         return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
 
@@ -143,8 +135,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     struct fum_log log = cli_log(values.verbose);
     fum_device *device = values.compile_only ? cli_open_compiler(values.device, &log, &status)
                                              : cli_open_device(values.device, &log, &status);
-    if (!device)
-        return status;
+    if (!device) return status;
     cli_catch_interrupt();
     cli_put_line(stdout, "%s %s",
                  values.compile_only ? "The kernels of every operation, compiled for"
@@ -167,17 +158,16 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     };
     enum fum_result result = fum_selftest(device, &params, &err);
     if (counts.ops > 0 && values.compile_only)
-        cli_put_line(
-            stdout,
-            "%d operations, %d cases, %d do not compile, %d skipped, %d kernels, %d spill registers, %.1f s",
-            counts.ops, counts.run, counts.failed, counts.skipped, counts.all_kernels, counts.all_spilling,
-            fum_time_now() - started);
+        cli_put_line(stdout,
+                     "%d operations, %d cases, %d do not compile, %d skipped, %d kernels, %d spill "
+                     "registers, %.1f s",
+                     counts.ops, counts.run, counts.failed, counts.skipped, counts.all_kernels,
+                     counts.all_spilling, fum_time_now() - started);
     else if (counts.ops > 0)
-        cli_put_line(stdout, "%d operations, %d cases, %d wrong, %d skipped, %.1f s", counts.ops, counts.run,
-                     counts.failed, counts.skipped, fum_time_now() - started);
+        cli_put_line(stdout, "%d operations, %d cases, %d wrong, %d skipped, %.1f s", counts.ops,
+                     counts.run, counts.failed, counts.skipped, fum_time_now() - started);
     fflush(stdout);
-    if (result != FUM_OK)
-        status = cli_fail_result(result, &err);
+    if (result != FUM_OK) status = cli_fail_result(result, &err);
     fum_device_destroy(&device);
     return status;
 }
@@ -186,8 +176,8 @@ const struct cli_command cli_selftest = {
     .name = "selftest",
     .arguments = "[--device WHICH]",
     .summary = "whether this GPU computes right: every operation on hard shapes",
-    .details =
-        "Errors are relative RMS errors against plain C, each beside its bound. Exit status 1 when one is over.\n",
+    .details = "Errors are relative RMS errors against plain C, each beside its bound. Exit status "
+               "1 when one is over.\n",
     .options = options,
     .run = run,
 };

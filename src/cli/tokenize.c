@@ -27,8 +27,7 @@ static fum_tokenizer *open_tokenizer(const char *model, int *status) {
     char *path = NULL, *dir = NULL;
     if (model) {
         *status = cli_find_model(model, &path);
-        if (*status)
-            return NULL;
+        if (*status) return NULL;
     }
     if (path && cli_is_folder(path)) {
         dir = cli_join(path, "tokenizer");
@@ -36,8 +35,7 @@ static fum_tokenizer *open_tokenizer(const char *model, int *status) {
     } else {
         result = fum_tokenizer_load_clip(&tokenizer, NULL, NULL, &err);
     }
-    if (result != FUM_OK)
-        *status = cli_fail_result(result, &err);
+    if (result != FUM_OK) *status = cli_fail_result(result, &err);
     free(dir);
     free(path);
     return tokenizer;
@@ -47,8 +45,7 @@ static int print_ids(const fum_tokenizer *tokenizer, const char *text, size_t by
     struct fum_token_ids ids = {0};
     struct fum_error err = {0};
     enum fum_result result = fum_tokenizer_encode(tokenizer, text, bytes, &ids, &err);
-    if (result != FUM_OK)
-        return cli_fail_result(result, &err);
+    if (result != FUM_OK) return cli_fail_result(result, &err);
     for (size_t i = 0; i < ids.count; i++) {
         const char *piece = fum_tokenizer_piece(tokenizer, ids.ids[i]);
         cli_put_line(stdout, "%6d  %s", (int)ids.ids[i], piece ? piece : "");
@@ -74,10 +71,9 @@ struct stand_in {
 static bool holds_digits(const char *line, const char *digits) {
     for (; *line; line++) {
         int same = 0;
-        while (same < ESCAPE_DIGITS && (line[same] | 0x20) == (digits[same] | 0x20)) // in either case
-            same++;
-        if (same == ESCAPE_DIGITS)
-            return true;
+        // in either case
+        while (same < ESCAPE_DIGITS && (line[same] | 0x20) == (digits[same] | 0x20)) same++;
+        if (same == ESCAPE_DIGITS) return true;
     }
     return false;
 }
@@ -86,22 +82,18 @@ static bool choose_stand_in(const char *line, struct stand_in *s) {
     for (int i = 0; i < STAND_INS; i++) {
         *s = (struct stand_in){.utf8 = {'\xef', '\xb7', (char)(0x90 + i)}};
         snprintf(s->digits, sizeof s->digits, "fdd%x", i);
-        if (!strstr(line, s->utf8) && !holds_digits(line, s->digits))
-            return true;
+        if (!strstr(line, s->utf8) && !holds_digits(line, s->digits)) return true;
     }
     return false;
 }
 
-// Replaces the escapes of NUL. False for an escape without four digits, which cJSON takes for NUL, and where
-// no noncharacter is left.
+// Replaces the escapes of NUL. False for an escape without four digits, which cJSON takes for NUL,
+// and where no noncharacter is left.
 static bool hide_nul(char *line, struct stand_in *s) {
-    if (!choose_stand_in(line, s))
-        return false;
+    if (!choose_stand_in(line, s)) return false;
     for (; *line; line++) {
-        if (*line != '\\' || !*++line || *line != 'u')
-            continue;
-        if (strspn(line + 1, "0123456789abcdefABCDEF") < ESCAPE_DIGITS)
-            return false;
+        if (*line != '\\' || !*++line || *line != 'u') continue;
+        if (strspn(line + 1, "0123456789abcdefABCDEF") < ESCAPE_DIGITS) return false;
         if (strncmp(line + 1, "0000", ESCAPE_DIGITS) == 0)
             memcpy(line + 1, s->digits, ESCAPE_DIGITS);
     }
@@ -128,11 +120,13 @@ static const char blanks[] = " \t\r";
 // Returns {"ids": […], "pieces": […]} to free with cJSON_free, or NULL when out of memory.
 static char *format_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *ids) {
     cJSON *object = cJSON_CreateObject();
-    cJSON *numbers = cJSON_AddArrayToObject(object, "ids"), *pieces = cJSON_AddArrayToObject(object, "pieces");
+    cJSON *numbers = cJSON_AddArrayToObject(object, "ids"),
+          *pieces = cJSON_AddArrayToObject(object, "pieces");
     bool good = numbers && pieces;
     for (size_t i = 0; good && i < ids->count; i++) {
         const char *piece = fum_tokenizer_piece(tokenizer, ids->ids[i]);
-        cJSON *number = cJSON_CreateNumber(ids->ids[i]), *string = cJSON_CreateString(piece ? piece : "");
+        cJSON *number = cJSON_CreateNumber(ids->ids[i]),
+              *string = cJSON_CreateString(piece ? piece : "");
         good = cJSON_AddItemToArray(numbers, number) && cJSON_AddItemToArray(pieces, string);
     }
     char *text = good ? cJSON_PrintUnformatted(object) : NULL;
@@ -144,17 +138,18 @@ static char *format_ids(const fum_tokenizer *tokenizer, const struct fum_token_i
 static int read_object(cJSON **object, struct cli_line *line, struct stand_in *nul) {
     size_t end = 0;
     if (memchr(line->text, 0, line->bytes))
-        return cli_fail("standard input, line %d: holds a NUL byte; JSON writes it as \\u0000", line->number);
+        return cli_fail("standard input, line %d: holds a NUL byte; JSON writes it as \\u0000",
+                        line->number);
     enum cli_json parsed = CLI_JSON_BAD;
-    if (hide_nul(line->text, nul))
-        parsed = cli_json_parse(object, line->text, line->bytes, &end);
+    if (hide_nul(line->text, nul)) parsed = cli_json_parse(object, line->text, line->bytes, &end);
     if (parsed == CLI_JSON_NO_MEMORY)
         return cli_fail("standard input, line %d: out of memory", line->number);
     if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(*object, "text")))
-        return cli_fail("standard input, line %d: not a JSON object with a string \"text\"", line->number);
+        return cli_fail("standard input, line %d: not a JSON object with a string \"text\"",
+                        line->number);
     if (line->text[end + strspn(line->text + end, blanks)])
-        return cli_fail("standard input, line %d: more than one JSON object, from byte %zu on", line->number,
-                        end + 1);
+        return cli_fail("standard input, line %d: more than one JSON object, from byte %zu on",
+                        line->number, end + 1);
     return 0;
 }
 
@@ -165,8 +160,7 @@ static int print_json_line(const fum_tokenizer *tokenizer, struct cli_line *line
     cJSON *object = NULL;
     struct stand_in nul;
     int status = read_object(&object, line, &nul);
-    if (status)
-        goto done;
+    if (status) goto done;
     cJSON *text = cJSON_GetObjectItemCaseSensitive(object, "text");
     size_t bytes = restore_nul(text->valuestring, &nul);
     enum fum_result result = fum_tokenizer_encode(tokenizer, text->valuestring, bytes, &ids, &err);
@@ -190,8 +184,7 @@ static int run_jsonl(const fum_tokenizer *tokenizer) {
     struct cli_line line = {0};
     int status = 0;
     while (status == 0 && cli_read_line(stdin, &line))
-        if (strspn(line.text, blanks) < line.bytes)
-            status = print_json_line(tokenizer, &line);
+        if (strspn(line.text, blanks) < line.bytes) status = print_json_line(tokenizer, &line);
     if (status == 0 && line.failure)
         status = cli_fail("standard input, line %d: %s", line.number, line.failure);
     free(line.text);
@@ -202,8 +195,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     struct tokenize_options values = {0};
     size_t bytes = 0;
     int status = cli_parse(command, &argc, argv, &values);
-    if (status >= 0)
-        return status;
+    if (status >= 0) return status;
     if (argc > 1)
         return cli_misuse(command, "more than one text: \"%s\" and \"%s\"; put quotes around it",
                           cli_show(argv[0]).text, cli_show(argv[1]).text);
@@ -212,8 +204,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 
     status = 0;
     fum_tokenizer *tokenizer = open_tokenizer(values.model, &status);
-    if (!tokenizer)
-        return status;
+    if (!tokenizer) return status;
     if (values.jsonl) {
         status = run_jsonl(tokenizer);
     } else if (argc == 1) {

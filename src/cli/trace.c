@@ -30,8 +30,7 @@ static void put_quoted(struct cli_trace *trace, const char *text) {
     fum_text_escape(shown, sizeof shown, text, strlen(text));
     quoted[used++] = '"';
     for (const char *p = shown; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            quoted[used++] = '\\';
+        if (*p == '"' || *p == '\\') quoted[used++] = '\\';
         quoted[used++] = *p;
     }
     quoted[used++] = '"';
@@ -45,15 +44,17 @@ static void on_event(void *user, const struct fum_trace_event *event) {
     // Uploads, which other threads make beside the computation, have a line of their own.
     int line = event->kind == FUM_TRACE_UPLOAD ? 2 : 1;
     char text[256];
-    double begin = (event->start - trace->started) * 1e6, duration = (event->end - event->start) * 1e6;
-    int bytes = snprintf(text, sizeof text,
-                         "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,"
-                         "\"name\":",
-                         trace->any ? ",\n" : "", line, kind_name(event->kind), begin, duration);
+    double begin = (event->start - trace->started) * 1e6,
+           duration = (event->end - event->start) * 1e6;
+    int bytes =
+        snprintf(text, sizeof text,
+                 "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,"
+                 "\"name\":",
+                 trace->any ? ",\n" : "", line, kind_name(event->kind), begin, duration);
     put(trace, text, (size_t)bytes);
     put_quoted(trace, event->label ? event->label : kind_name(event->kind));
-    bytes = snprintf(text, sizeof text, ",\"args\":{\"%s\":%llu}}", dispatches ? "dispatches" : "bytes",
-                     (unsigned long long)event->bytes);
+    bytes = snprintf(text, sizeof text, ",\"args\":{\"%s\":%llu}}",
+                     dispatches ? "dispatches" : "bytes", (unsigned long long)event->bytes);
     put(trace, text, (size_t)bytes);
     trace->any = true;
 }
@@ -61,20 +62,17 @@ static void on_event(void *user, const struct fum_trace_event *event) {
 int cli_trace_begin(struct cli_trace *trace, const char *path, fum_device *device) {
     *trace = (struct cli_trace){.started = fum_time_now()};
     enum fum_result result = fum_file_begin(&trace->file, path, &trace->error);
-    if (result != FUM_OK)
-        return cli_fail_result(result, &trace->error);
+    if (result != FUM_OK) return cli_fail_result(result, &trace->error);
     put(trace, "[\n", 2);
     fum_device_set_trace(device, on_event, trace);
     return 0;
 }
 
 int cli_trace_end(struct cli_trace *trace, fum_device *device) {
-    if (!trace->file)
-        return 0;
+    if (!trace->file) return 0;
     fum_device_set_trace(device, NULL, NULL);
     put(trace, "\n]\n", 3);
-    if (trace->result == FUM_OK)
-        trace->result = fum_file_commit(&trace->file, &trace->error);
+    if (trace->result == FUM_OK) trace->result = fum_file_commit(&trace->file, &trace->error);
     fum_file_abort(&trace->file);
     return trace->result == FUM_OK ? 0 : cli_fail_result(trace->result, &trace->error);
 }

@@ -13,8 +13,8 @@ struct cli_trace {
     struct fum_error error;
 };
 
-// Begins the file, which appears at the end, and takes the device's events from now on. 0 or an exit status,
-// the error printed.
+// Begins the file, which appears at the end, and takes the device's events from now on. 0 or an
+// exit status, the error printed.
 int cli_trace_begin(struct cli_trace *trace, const char *path, fum_device *device);
 // Ends the timeline. Does nothing when it was not begun. 0 or an exit status.
 int cli_trace_end(struct cli_trace *trace, fum_device *device);

@@ -14,15 +14,17 @@ struct tune_options {
 #define FIELD(name) offsetof(struct tune_options, name)
 
 static const struct cli_option options[] = {
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH", "number, uuid or part of a name, see fumarole devices", 0, 0,
-     NULL},
+    {"device", 0, CLI_STRING, FIELD(device), "WHICH",
+     "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
     {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type (default: f32 and f16):", 0, 0,
-     cli_storage_types},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME", "of this variant of the kernels, see fumarole devices", 0, 0,
-     NULL},
-    {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1, 1e6, NULL},
-    {"forget", 0, CLI_FLAG, FIELD(forget), NULL, "drop what was measured before, and measure nothing", 0, 0, NULL},
+    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE",
+     "only this storage type (default: f32 and f16):", 0, 0, cli_storage_types},
+    {"variant", 0, CLI_STRING, FIELD(variant), "NAME",
+     "of this variant of the kernels, see fumarole devices", 0, 0, NULL},
+    {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1,
+     1e6, NULL},
+    {"forget", 0, CLI_FLAG, FIELD(forget), NULL,
+     "drop what was measured before, and measure nothing", 0, 0, NULL},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},
     {0},
 };
@@ -30,12 +32,13 @@ static const struct cli_option options[] = {
 static void on_result(void *user, const struct fum_tune_result *r) {
     (void)user;
     bool same = strcmp(r->before, r->after) == 0;
-    cli_put(stdout, "%-8s %-5s %-36s %2d choices  %-14s %9.3f ms", r->op, fum_dtype_name(r->type), r->name,
-            r->choices, r->after, r->after_seconds * 1e3);
+    cli_put(stdout, "%-8s %-5s %-36s %2d choices  %-14s %9.3f ms", r->op, fum_dtype_name(r->type),
+            r->name, r->choices, r->after, r->after_seconds * 1e3);
     if (r->flops > 0 && r->after_seconds > 0)
         cli_put(stdout, "  %8.1f GFLOP/s", r->flops / r->after_seconds * 1e-9);
     if (!same && r->after_seconds > 0)
-        cli_put(stdout, "  %.2f times as fast as %s", r->before_seconds / r->after_seconds, r->before);
+        cli_put(stdout, "  %.2f times as fast as %s", r->before_seconds / r->after_seconds,
+                r->before);
     printf("\n");
     fflush(stdout);
 }
@@ -43,12 +46,10 @@ static void on_result(void *user, const struct fum_tune_result *r) {
 static int tune(const struct tune_options *values, fum_device *device) {
     struct fum_error err = {0};
     int measured = 0, status = cli_force_variant(device, values->variant);
-    if (status)
-        return status;
+    if (status) return status;
     if (values->forget) {
         enum fum_result result = fum_device_forget_tuning(device, &err);
-        if (result != FUM_OK)
-            return cli_fail_result(result, &err);
+        if (result != FUM_OK) return cli_fail_result(result, &err);
         cli_put_line(stdout, "Dropped what was kept for %s", fum_device_get_info(device)->name);
         return 0;
     }
@@ -60,8 +61,7 @@ static int tune(const struct tune_options *values, fum_device *device) {
         .cancel = cli_cancel,
     };
     enum fum_result result = fum_tune(device, &params, &measured, &err);
-    if (result != FUM_OK)
-        return cli_fail_result(result, &err);
+    if (result != FUM_OK) return cli_fail_result(result, &err);
     if (measured == 0)
         cli_put_line(stdout, "Nothing to choose on %s: its kernels have no tiles to measure",
                      fum_device_get_info(device)->name);
@@ -74,15 +74,13 @@ static int tune(const struct tune_options *values, fum_device *device) {
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct tune_options values = {0};
     int status = cli_parse(command, &argc, argv, &values);
-    if (status >= 0)
-        return status;
+    if (status >= 0) return status;
     if (argc > 0)
         return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
     status = 0;
     struct fum_log log = cli_log(values.verbose);
     fum_device *device = cli_open_device(values.device, &log, &status);
-    if (!device)
-        return status;
+    if (!device) return status;
     cli_catch_interrupt();
     status = tune(&values, device);
     fum_device_destroy(&device);
@@ -93,7 +91,8 @@ const struct cli_command cli_tune = {
     .name = "tune",
     .arguments = "[--device WHICH]",
     .summary = "measures which tiles suit this GPU, and keeps them",
-    .details = "Kept in the cache folder for this device and driver. Nothing is measured while a picture is made.\n",
+    .details = "Kept in the cache folder for this device and driver. Nothing is measured while a "
+               "picture is made.\n",
     .options = options,
     .run = run,
 };

@@ -12,19 +12,15 @@
 bool cli_cpu_read(struct cli_cpu *cpu) {
     unsigned a = 0, b = 0, c = 0, d = 0;
     *cpu = (struct cli_cpu){0};
-    if (!__get_cpuid(0, &a, &b, &c, &d))
-        return false;
+    if (!__get_cpuid(0, &a, &b, &c, &d)) return false;
     memcpy(cpu->vendor, &b, 4);
     memcpy(cpu->vendor + 4, &d, 4);
     memcpy(cpu->vendor + 8, &c, 4);
-    if (!__get_cpuid(1, &a, &b, &c, &d))
-        return false;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
     cpu->family = a >> 8 & 15;
     cpu->model = a >> 4 & 15;
-    if (cpu->family == 6 || cpu->family == 15)
-        cpu->model |= (a >> 16 & 15) << 4;
-    if (cpu->family == 15)
-        cpu->family += a >> 20 & 255;
+    if (cpu->family == 6 || cpu->family == 15) cpu->model |= (a >> 16 & 15) << 4;
+    if (cpu->family == 15) cpu->family += a >> 20 & 255;
     __builtin_cpu_init();
     cpu->avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -37,19 +33,20 @@ bool cli_cpu_read(struct cli_cpu *cpu) {
 }
 #endif
 
-// Models with two multiply-add units of 512 bits. Skylake and Cascade Lake are not among them: some have one
-// unit, which CPUID does not report, and all lower their clock. The Ice Lake, Tiger Lake and Rocket Lake of
-// desktops and laptops have one, and Zen 4 and small Zen 5 split a vector into two of 256 bits.
+// Models with two multiply-add units of 512 bits. Skylake and Cascade Lake are not among them: some
+// have one unit, which CPUID does not report, and all lower their clock. The Ice Lake, Tiger Lake
+// and Rocket Lake of desktops and laptops have one, and Zen 4 and small Zen 5 split a vector into
+// two of 256 bits.
 static const struct {
     const char *vendor;
     unsigned family, first_model, last_model;
 } full_rate[] = {
-    {"GenuineIntel", 6, 0x6a, 0x6a}, // Ice Lake-SP
-    {"GenuineIntel", 6, 0x6c, 0x6c}, // Ice Lake-D
-    {"GenuineIntel", 6, 0x8f, 0x8f}, // Sapphire Rapids
-    {"GenuineIntel", 6, 0xcf, 0xcf}, // Emerald Rapids
-    {"GenuineIntel", 6, 0xad, 0xae}, // Granite Rapids
-    {"GenuineIntel", 19, 0, 255},    // Diamond Rapids and later
+    {"GenuineIntel", 6, 0x6a, 0x6a},  // Ice Lake-SP
+    {"GenuineIntel", 6, 0x6c, 0x6c},  // Ice Lake-D
+    {"GenuineIntel", 6, 0x8f, 0x8f},  // Sapphire Rapids
+    {"GenuineIntel", 6, 0xcf, 0xcf},  // Emerald Rapids
+    {"GenuineIntel", 6, 0xad, 0xae},  // Granite Rapids
+    {"GenuineIntel", 19, 0, 255},     // Diamond Rapids and later
     {"AuthenticAMD", 26, 0x00, 0x1f}, // Turin
     {"AuthenticAMD", 26, 0x40, 0x4f}, // Granite Ridge, Fire Range
     {"AuthenticAMD", 26, 0x70, 0x7f}, // Strix Halo
@@ -68,8 +65,7 @@ int cli_vector_width(const struct cli_cpu *cpu, double flops) {
 }
 
 static void log_info(const struct fum_log *log, const char *text) {
-    if (log && log->fn && log->level >= FUM_LOG_INFO)
-        log->fn(log->user, FUM_LOG_INFO, text);
+    if (log && log->fn && log->level >= FUM_LOG_INFO) log->fn(log->user, FUM_LOG_INFO, text);
 }
 
 void cli_choose_vector_width(double flops, const struct fum_log *log) {
@@ -83,14 +79,12 @@ void cli_choose_vector_width(double flops, const struct fum_log *log) {
         return;
     }
     int width = cli_cpu_read(&cpu) ? cli_vector_width(&cpu, flops) : 0;
-    if (!width)
-        return;
+    if (!width) return;
 #if !defined(_WIN32)
     snprintf(text, sizeof text, "%d", width);
-    if (setenv(name, text, 0) != 0)
-        return;
-    snprintf(text, sizeof text, "CPU drivers: vectors of %d bits, which this CPU computes at full rate",
-             width);
+    if (setenv(name, text, 0) != 0) return;
+    snprintf(text, sizeof text,
+             "CPU drivers: vectors of %d bits, which this CPU computes at full rate", width);
     log_info(log, text);
 #endif
 }

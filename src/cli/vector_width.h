@@ -1,5 +1,6 @@
-// How wide lavapipe's vectors should be on this CPU for a run of a given length. Mesa takes 256 bits by
-// itself, even where 512 are faster; it reads LP_NATIVE_VECTOR_WIDTH once, before the first Vulkan call.
+// How wide lavapipe's vectors should be on this CPU for a run of a given length. Mesa takes 256
+// bits by itself, even where 512 are faster; it reads LP_NATIVE_VECTOR_WIDTH once, before the first
+// Vulkan call.
 #ifndef FUM_CLI_VECTOR_WIDTH_H
 #define FUM_CLI_VECTOR_WIDTH_H
 
@@ -18,13 +19,13 @@ struct cli_cpu {
 bool cli_cpu_read(struct cli_cpu *cpu);
 // True if products of 512 bits run at twice the rate of those of 256.
 bool cli_cpu_full_rate_512(const struct cli_cpu *cpu);
-// 512, or 0: as the driver chooses. Kernels of 512 bits take twice as long to compile, so a run must be of
-// CLI_LONG_RUN_FLOPS or more.
+// 512, or 0: as the driver chooses. Kernels of 512 bits take twice as long to compile, so a run
+// must be of CLI_LONG_RUN_FLOPS or more.
 int cli_vector_width(const struct cli_cpu *cpu, double flops);
 #define CLI_LONG_RUN_FLOPS 2e12
 
-// Sets LP_NATIVE_VECTOR_WIDTH, unless the user has set it, and logs that. Before the first call that reaches
-// Vulkan.
+// Sets LP_NATIVE_VECTOR_WIDTH, unless the user has set it, and logs that. Before the first call
+// that reaches Vulkan.
 void cli_choose_vector_width(double flops, const struct fum_log *log);
 
 #endif

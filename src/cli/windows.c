@@ -9,8 +9,7 @@
 static char *narrow(const wchar_t *wide) {
     int bytes = WideCharToMultiByte(CP_UTF8, 0, wide, -1, NULL, 0, NULL, NULL);
     char *text = bytes > 0 ? malloc((size_t)bytes) : NULL;
-    if (text)
-        WideCharToMultiByte(CP_UTF8, 0, wide, -1, text, bytes, NULL, NULL);
+    if (text) WideCharToMultiByte(CP_UTF8, 0, wide, -1, text, bytes, NULL, NULL);
     return text;
 }
 
@@ -19,12 +18,10 @@ char **cli_utf8_arguments(int *argc, char **argv) {
     wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), &count);
     char **list = wide ? calloc((size_t)count + 1, sizeof *list) : NULL;
     bool good = list != NULL;
-    for (int i = 0; good && i < count; i++)
-        good = (list[i] = narrow(wide[i])) != NULL;
+    for (int i = 0; good && i < count; i++) good = (list[i] = narrow(wide[i])) != NULL;
     LocalFree(wide);
     SetConsoleOutputCP(CP_UTF8);
-    if (!good)
-        return argv; // what was converted is not freed: the program ends soon
+    if (!good) return argv; // what was converted is not freed: the program ends soon
     *argc = count;
     return list;
 }

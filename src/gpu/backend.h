@@ -1,5 +1,6 @@
-// What the front half (device.c, buffer.c, kernel.c, command.c: arguments, limits, conflicts, counters) keeps, and the
-// table through which it reaches a back half: Vulkan (vk_*.c) or planning only (null.c). No Vulkan here.
+// What the front half (device.c, buffer.c, kernel.c, command.c: arguments, limits, conflicts,
+// counters) keeps, and the table through which it reaches a back half: Vulkan (vk_*.c) or planning
+// only (null.c). No Vulkan here.
 #ifndef FUM_GPU_BACKEND_H
 #define FUM_GPU_BACKEND_H
 
@@ -11,39 +12,42 @@
 
 enum { FUM_LABEL = 64, FUM_TIMESTAMPS = 1024 };
 
-// Every function may assume that arguments are within limits and ranges. A NULL entry is FUM_ERR_UNSUPPORTED.
+// Every function may assume that arguments are within limits and ranges. A NULL entry is
+// FUM_ERR_UNSUPPORTED.
 struct fum_backend {
     void (*device_destroy)(fum_device *device);
     int (*validation_messages)(const fum_device *device);
-    // What this process may have allocated now of the heap that FUM_BUFFER_DEVICE comes from, by what the
-    // driver says; false when it says nothing: *bytes is the heap's size then, or as it was where that is not
-    // known.
+    // What this process may have allocated now of the heap that FUM_BUFFER_DEVICE comes from, by
+    // what the driver says; false when it says nothing: *bytes is the heap's size then, or as it
+    // was where that is not known.
     bool (*memory_budget)(const fum_device *device, uint64_t *bytes);
     enum fum_result (*buffer_create)(fum_buffer *buffer, struct fum_error *err);
     void (*buffer_destroy)(fum_buffer *buffer); // accepts a half-built one
-    enum fum_result (*buffer_write)(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
-                                    struct fum_error *err);
+    enum fum_result (*buffer_write)(fum_buffer *buffer, uint64_t offset, const void *data,
+                                    uint64_t bytes, struct fum_error *err);
     enum fum_result (*buffer_read)(fum_buffer *buffer, uint64_t offset, void *data, uint64_t bytes,
                                    struct fum_error *err);
     enum fum_result (*upload_begin)(fum_buffer *buffer, void **where, struct fum_error *err);
     enum fum_result (*upload_end)(fum_buffer *buffer, struct fum_error *err);
     enum fum_result (*kernel_create)(fum_kernel *kernel, struct fum_error *err);
     void (*kernel_destroy)(fum_kernel *kernel);
-    enum fum_result (*kernel_statistics)(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most,
-                                         int *count, struct fum_error *err);
+    enum fum_result (*kernel_statistics)(const fum_kernel *kernel,
+                                         struct fum_kernel_statistic *list, int most, int *count,
+                                         struct fum_error *err);
     enum fum_result (*command_create)(fum_command *command, struct fum_error *err);
     void (*command_destroy)(fum_command *command);
     void (*barrier)(fum_command *command);
-    enum fum_result (*dispatch)(fum_command *command, const fum_kernel *kernel, const struct fum_binding *bindings,
-                                const uint32_t *push, const uint32_t groups[3], const char *label,
-                                struct fum_error *err);
-    void (*copy)(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst, uint64_t dst_offset,
-                 uint64_t bytes);
+    enum fum_result (*dispatch)(fum_command *command, const fum_kernel *kernel,
+                                const struct fum_binding *bindings, const uint32_t *push,
+                                const uint32_t groups[3], const char *label, struct fum_error *err);
+    void (*copy)(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
+                 uint64_t dst_offset, uint64_t bytes);
     enum fum_result (*timestamp)(fum_command *command, int index, struct fum_error *err);
     enum fum_result (*end)(fum_command *command, struct fum_error *err);
     enum fum_result (*submit)(fum_command *command, uint64_t *ticket, struct fum_error *err);
     enum fum_result (*wait)(fum_device *device, uint64_t ticket, struct fum_error *err);
-    enum fum_result (*read_timestamp)(fum_command *command, int index, uint64_t *ticks, struct fum_error *err);
+    enum fum_result (*read_timestamp)(fum_command *command, int index, uint64_t *ticks,
+                                      struct fum_error *err);
 };
 
 struct fum_device {
@@ -52,8 +56,8 @@ struct fum_device {
     struct fum_device_info info;
     struct fum_log log;
     struct fum_tuning tuning;
-    char *tuning_path; // NULL: not kept on disk
-    pthread_mutex_t lock; // guards kernels and the trace
+    char *tuning_path;          // NULL: not kept on disk
+    pthread_mutex_t lock;       // guards kernels and the trace
     pthread_mutex_t trace_lock; // one event at a time
     bool lock_made;             // both
     void (*trace)(void *user, const struct fum_trace_event *event);
@@ -75,8 +79,8 @@ struct fum_buffer {
     char label[FUM_LABEL];
 };
 
-// Returns the slack that lets a buffer of `bytes` hold padded views (see fum_padded_view) and be no power of
-// two.
+// Returns the slack that lets a buffer of `bytes` hold padded views (see fum_padded_view) and be no
+// power of two.
 uint64_t fum_padding_slack(uint64_t bytes);
 
 struct fum_kernel {
@@ -98,7 +102,8 @@ struct fum_tracker {
     size_t count, capacity;
 };
 // Whether these accesses conflict with any since the last barrier.
-bool fum_tracker_conflicts(const struct fum_tracker *tracker, const struct fum_access *accesses, int count);
+bool fum_tracker_conflicts(const struct fum_tracker *tracker, const struct fum_access *accesses,
+                           int count);
 // Remembers them. False when memory is out.
 bool fum_tracker_add(struct fum_tracker *tracker, const struct fum_access *accesses, int count);
 
@@ -115,27 +120,31 @@ struct fum_command {
     char label[FUM_LABEL];
 };
 
-// Ticks from one timestamp to a later one of a counter with so many valid bits, which may have wrapped in between.
+// Ticks from one timestamp to a later one of a counter with so many valid bits, which may have
+// wrapped in between.
 uint64_t fum_ticks_between(uint64_t first, uint64_t last, uint32_t bits);
 
 // A device with everything but a backend's parts; destroy with fum_device_destroy. NULL: no memory.
 fum_device *fum_device_new(const struct fum_backend *backend, const struct fum_log *log);
-void fum_device_trace(fum_device *device, enum fum_trace_kind kind, const char *label, uint64_t bytes, double start);
+void fum_device_trace(fum_device *device, enum fum_trace_kind kind, const char *label,
+                      uint64_t bytes, double start);
 void fum_device_memory_add(fum_device *device, uint64_t bytes);
 void fum_device_memory_sub(fum_device *device, uint64_t bytes);
 void fum_label_copy(char label[FUM_LABEL], const char *text);
 
-// The file of this kind for a device and its driver in a cache folder (as of fum_device_params), to free with fum_free.
-// NULL: nothing is kept on disk.
+// The file of this kind for a device and its driver in a cache folder (as of fum_device_params), to
+// free with fum_free. NULL: nothing is kept on disk.
 char *fum_cache_path(const struct fum_device_info *info, const char *dir, const char *kind);
 uint64_t fum_cache_sum(const void *data, size_t bytes);
-// Reads what was measured on this device before, if anything; a file that cannot be used is only logged.
+// Reads what was measured on this device before, if anything; a file that cannot be used is only
+// logged.
 void fum_device_load_tuning(fum_device *device, const char *cache_dir);
 
-// The index in infos of the device that `select` means (see fum_device_params); errors say why one is refused.
-// refusals[i] is NULL for usable devices.
-enum fum_result fum_device_choose(int *index, const char *select, const struct fum_device_info *infos,
-                                  const char *const *refusals, int count, struct fum_error *err);
+// The index in infos of the device that `select` means (see fum_device_params); errors say why one
+// is refused. refusals[i] is NULL for usable devices.
+enum fum_result fum_device_choose(int *index, const char *select,
+                                  const struct fum_device_info *infos, const char *const *refusals,
+                                  int count, struct fum_error *err);
 
 extern const struct fum_backend fum_backend_null, fum_backend_vulkan;
 
@@ -148,11 +157,12 @@ enum {
     FUM_WITHOUT_UNIFIED = 2,  // staging even where memory is host-visible
     FUM_WITHOUT_STORAGE16 = 4,
 };
-enum fum_result fum_device_create_without(fum_device **device, const struct fum_device_params *params,
-                                          unsigned without, struct fum_error *err);
+enum fum_result fum_device_create_without(fum_device **device,
+                                          const struct fum_device_params *params, unsigned without,
+                                          struct fum_error *err);
 
-// Tests: the Vulkan call that comes after `after` more checked ones on this device is not made but fails. A lost
-// device stays lost. Negative: off.
+// Tests: the Vulkan call that comes after `after` more checked ones on this device is not made but
+// fails. A lost device stays lost. Negative: off.
 enum fum_injection { FUM_INJECT_DEVICE_LOST, FUM_INJECT_DEVICE_MEMORY };
 void fum_device_inject(fum_device *device, int after, enum fum_injection what);
 

@@ -17,15 +17,18 @@ uint64_t fum_padding_slack(uint64_t bytes) {
     return padded & (padded - 1) ? FUM_VIEW_SLACK : FUM_VIEW_SLACK + 16;
 }
 
-enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint64_t bytes, enum fum_buffer_use use,
-                                  const char *label, struct fum_error *err) {
+enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint64_t bytes,
+                                  enum fum_buffer_use use, const char *label,
+                                  struct fum_error *err) {
     *buffer = NULL;
     const struct fum_device_info *info = &device->info;
-    uint64_t limit = info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
+    uint64_t limit =
+        info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
     if (bytes > limit)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "buffer %s: %llu bytes, but %s allows %llu in one buffer; split it", label,
-                             (unsigned long long)bytes, info->name, (unsigned long long)limit);
+                             "buffer %s: %llu bytes, but %s allows %llu in one buffer; split it",
+                             label, (unsigned long long)bytes, info->name,
+                             (unsigned long long)limit);
     fum_buffer *b = fum_calloc(1, sizeof *b);
     if (!b) return fum_error_set(err, FUM_ERR_NOMEM, "buffer %s: no host memory", label);
     b->device = device;
@@ -72,20 +75,24 @@ void fum_buffer_wrote(fum_buffer *buffer, const char *label, uint64_t bytes, dou
     fum_device_trace(buffer->device, FUM_TRACE_UPLOAD, label, bytes, start);
 }
 
-static enum fum_result check_range(const fum_buffer *b, uint64_t offset, uint64_t bytes, struct fum_error *err) {
+static enum fum_result check_range(const fum_buffer *b, uint64_t offset, uint64_t bytes,
+                                   struct fum_error *err) {
     if (offset <= b->bytes && bytes <= b->bytes - offset) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_ARG, "buffer %s: bytes %llu + %llu are outside its %llu", b->label,
-                         (unsigned long long)offset, (unsigned long long)bytes, (unsigned long long)b->bytes);
+    return fum_error_set(err, FUM_ERR_ARG, "buffer %s: bytes %llu + %llu are outside its %llu",
+                         b->label, (unsigned long long)offset, (unsigned long long)bytes,
+                         (unsigned long long)b->bytes);
 }
 
-static enum fum_result check_runs(const fum_device *device, const char *label, struct fum_error *err) {
+static enum fum_result check_runs(const fum_device *device, const char *label,
+                                  struct fum_error *err) {
     if (!device->info.planning_only) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: %s is a planning-only device and runs nothing", label,
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "%s: %s is a planning-only device and runs nothing", label,
                          device->info.name);
 }
 
-enum fum_result fum_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
-                                 struct fum_error *err) {
+enum fum_result fum_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data,
+                                 uint64_t bytes, struct fum_error *err) {
     enum fum_result result = check_range(buffer, offset, bytes, err);
     if (!result) result = check_runs(buffer->device, buffer->label, err);
     if (result || !bytes) return result;
@@ -114,17 +121,19 @@ enum fum_result fum_buffer_read(fum_buffer *buffer, uint64_t offset, void *data,
     return result;
 }
 
-enum fum_result fum_buffer_upload_begin(fum_buffer *buffer, uint64_t offset, uint64_t bytes, void **where,
-                                        struct fum_error *err) {
+enum fum_result fum_buffer_upload_begin(fum_buffer *buffer, uint64_t offset, uint64_t bytes,
+                                        void **where, struct fum_error *err) {
     *where = NULL;
     enum fum_result result = check_range(buffer, offset, bytes, err);
     if (!result) result = check_runs(buffer->device, buffer->label, err);
     if (result) return result;
     if (bytes > FUM_STAGING_BYTES && !buffer->map)
-        return fum_error_set(err, FUM_ERR_ARG, "buffer %s: an upload of %llu bytes; at most %d go at once",
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "buffer %s: an upload of %llu bytes; at most %d go at once",
                              buffer->label, (unsigned long long)bytes, FUM_STAGING_BYTES);
     if (buffer->uploading)
-        return fum_error_set(err, FUM_ERR_ARG, "buffer %s: the upload before has not ended", buffer->label);
+        return fum_error_set(err, FUM_ERR_ARG, "buffer %s: the upload before has not ended",
+                             buffer->label);
     buffer->upload_offset = offset;
     buffer->upload_bytes = bytes;
     buffer->upload_start = fum_time_now();
@@ -138,10 +147,13 @@ enum fum_result fum_buffer_upload_begin(fum_buffer *buffer, uint64_t offset, uin
 }
 
 enum fum_result fum_buffer_upload_end(fum_buffer *buffer, struct fum_error *err) {
-    if (!buffer->uploading) return fum_error_set(err, FUM_ERR_ARG, "buffer %s: no upload has begun", buffer->label);
+    if (!buffer->uploading)
+        return fum_error_set(err, FUM_ERR_ARG, "buffer %s: no upload has begun", buffer->label);
     buffer->uploading = false;
-    enum fum_result result = buffer->map ? FUM_OK : buffer->device->backend->upload_end(buffer, err);
+    enum fum_result result =
+        buffer->map ? FUM_OK : buffer->device->backend->upload_end(buffer, err);
     if (!result)
-        fum_device_trace(buffer->device, FUM_TRACE_UPLOAD, buffer->label, buffer->upload_bytes, buffer->upload_start);
+        fum_device_trace(buffer->device, FUM_TRACE_UPLOAD, buffer->label, buffer->upload_bytes,
+                         buffer->upload_start);
     return result;
 }

@@ -15,7 +15,8 @@ char *fum_cache_path(const struct fum_device_info *info, const char *dir, const 
             hex[2 * i] = "0123456789abcdef"[info->uuid[i] >> 4];
             hex[2 * i + 1] = "0123456789abcdef"[info->uuid[i] & 15];
         }
-        char *name = fum_arena_printf(arena, "%s-%s-%08x-%s.bin", kind, hex, info->driver_version, FUM_VERSION);
+        char *name = fum_arena_printf(arena, "%s-%s-%08x-%s.bin", kind, hex, info->driver_version,
+                                      FUM_VERSION);
         char *joined = name ? fum_path_join(arena, dir, name) : NULL;
         path = joined ? fum_strdup(joined) : NULL;
     }

@@ -53,24 +53,26 @@ static void name_all(char *text, size_t size, const struct fum_device_info *info
     }
 }
 
-enum fum_result fum_device_choose(int *index, const char *select, const struct fum_device_info *infos,
-                                  const char *const *refusals, int count, struct fum_error *err) {
+enum fum_result fum_device_choose(int *index, const char *select,
+                                  const struct fum_device_info *infos, const char *const *refusals,
+                                  int count, struct fum_error *err) {
     *index = -1;
     char all[256];
     name_all(all, sizeof all, infos, count);
     uint8_t uuid[16];
     char *end = NULL;
     bool any = !select || !*select, by_uuid = !any && parse_uuid(select, uuid);
-    long number = any || by_uuid || !isdigit((unsigned char)*select) ? -1 : strtol(select, &end, 10);
+    long number =
+        any || by_uuid || !isdigit((unsigned char)*select) ? -1 : strtol(select, &end, 10);
     if (number >= 0 && !*end && number >= count)
-        return fum_error_set(err, FUM_ERR_ARG, "no device %s; available: %s", fum_text_show(select).text,
-                             all);
+        return fum_error_set(err, FUM_ERR_ARG, "no device %s; available: %s",
+                             fum_text_show(select).text, all);
     int best = -1, refused = -1;
     for (int i = 0; i < count; i++) {
-        bool match = any                        ? true
-                     : by_uuid                  ? !memcmp(infos[i].uuid, uuid, sizeof uuid)
-                     : number >= 0 && !*end     ? i == number
-                                                : contains(infos[i].name, select);
+        bool match = any                    ? true
+                     : by_uuid              ? !memcmp(infos[i].uuid, uuid, sizeof uuid)
+                     : number >= 0 && !*end ? i == number
+                                            : contains(infos[i].name, select);
         if (!match) continue;
         if (refusals[i]) {
             if (refused < 0) refused = i;
@@ -81,8 +83,8 @@ enum fum_result fum_device_choose(int *index, const char *select, const struct f
     *index = best;
     if (best >= 0) return FUM_OK;
     if (refused >= 0)
-        return fum_error_set(err, FUM_ERR_DEVICE, "device %s cannot be used: %s", infos[refused].name,
-                             refusals[refused]);
+        return fum_error_set(err, FUM_ERR_DEVICE, "device %s cannot be used: %s",
+                             infos[refused].name, refusals[refused]);
     return fum_error_set(err, FUM_ERR_ARG, "no device matches \"%s\"; available: %s",
                          fum_text_show(select).text, all);
 }

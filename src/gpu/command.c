@@ -37,46 +37,56 @@ void fum_command_destroy(fum_command **command) {
 }
 
 static enum fum_result check_open(const fum_command *c, const char *label, struct fum_error *err) {
-    if (c->ended) return fum_error_set(err, FUM_ERR_ARG, "%s: %s has ended; nothing can be added", label, c->label);
-    if (c->failed) return fum_error_set(err, FUM_ERR_ARG, "%s: %s failed before; record it anew", label, c->label);
+    if (c->ended)
+        return fum_error_set(err, FUM_ERR_ARG, "%s: %s has ended; nothing can be added", label,
+                             c->label);
+    if (c->failed)
+        return fum_error_set(err, FUM_ERR_ARG, "%s: %s failed before; record it anew", label,
+                             c->label);
     return FUM_OK;
 }
 
-static enum fum_result check_binding(const fum_device *device, const struct fum_binding *b, int i, const char *label,
-                                     struct fum_error *err) {
+static enum fum_result check_binding(const fum_device *device, const struct fum_binding *b, int i,
+                                     const char *label, struct fum_error *err) {
     const struct fum_device_info *info = &device->info;
     if (!b->buffer || b->buffer->device != device)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: binding %d has no buffer of this device", label, i);
+        return fum_error_set(err, FUM_ERR_ARG, "%s: binding %d has no buffer of this device", label,
+                             i);
     const fum_buffer *buffer = b->buffer;
     if (b->offset > buffer->bytes || b->bytes > buffer->bytes - b->offset)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: binding %d: bytes %llu + %llu are outside the %llu of buffer %s",
-                             label, i, (ull)b->offset, (ull)b->bytes, (ull)buffer->bytes, buffer->label);
+        return fum_error_set(
+            err, FUM_ERR_ARG, "%s: binding %d: bytes %llu + %llu are outside the %llu of buffer %s",
+            label, i, (ull)b->offset, (ull)b->bytes, (ull)buffer->bytes, buffer->label);
     if (info->binding_align && b->offset % info->binding_align)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: binding %d: offset %llu is no multiple of the device's %u", label,
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "%s: binding %d: offset %llu is no multiple of the device's %u", label,
                              i, (ull)b->offset, info->binding_align);
     if (b->bytes > info->max_binding)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: binding %d: %llu bytes, but %s binds at most %llu; split the dispatch", label, i,
-                             (ull)b->bytes, info->name, (ull)info->max_binding);
+        return fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "%s: binding %d: %llu bytes, but %s binds at most %llu; split the dispatch", label, i,
+            (ull)b->bytes, info->name, (ull)info->max_binding);
     return FUM_OK;
 }
 
-static enum fum_result check_groups(const fum_device *device, const uint32_t groups[3], const char *label,
-                                    struct fum_error *err) {
+static enum fum_result check_groups(const fum_device *device, const uint32_t groups[3],
+                                    const char *label, struct fum_error *err) {
     const uint32_t *most = device->info.max_group_count;
     for (int i = 0; i < 3; i++) {
-        if (!groups[i]) return fum_error_set(err, FUM_ERR_ARG, "%s: no workgroups in dimension %d", label, i);
+        if (!groups[i])
+            return fum_error_set(err, FUM_ERR_ARG, "%s: no workgroups in dimension %d", label, i);
         if (groups[i] > most[i])
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                                 "%s: %u × %u × %u workgroups, but %s allows %u × %u × %u; fold them", label,
-                                 groups[0], groups[1], groups[2], device->info.name, most[0], most[1], most[2]);
+            return fum_error_set(
+                err, FUM_ERR_UNSUPPORTED,
+                "%s: %u × %u × %u workgroups, but %s allows %u × %u × %u; fold them", label,
+                groups[0], groups[1], groups[2], device->info.name, most[0], most[1], most[2]);
     }
     return FUM_OK;
 }
 
 // Puts a barrier first when these accesses need one, then remembers them.
-static enum fum_result order(fum_command *c, const struct fum_access *accesses, int count, const char *label,
-                             struct fum_error *err) {
+static enum fum_result order(fum_command *c, const struct fum_access *accesses, int count,
+                             const char *label, struct fum_error *err) {
     if (fum_tracker_conflicts(&c->tracker, accesses, count)) {
         c->device->backend->barrier(c);
         c->barriers++;
@@ -89,8 +99,8 @@ static enum fum_result order(fum_command *c, const struct fum_access *accesses, 
 
 // Returns the window to bind, larger than what the kernel reads where that saves a compilation (see
 // fum_padded_view).
-static struct fum_binding padded_binding(const struct fum_kernel *kernel, const struct fum_binding *bindings,
-                                         int i) {
+static struct fum_binding padded_binding(const struct fum_kernel *kernel,
+                                         const struct fum_binding *bindings, int i) {
     struct fum_binding b = bindings[i];
     const struct fum_device_info *info = &kernel->device->info;
     uint64_t padded = fum_padded_view(info, b.bytes);
@@ -102,7 +112,8 @@ static struct fum_binding padded_binding(const struct fum_kernel *kernel, const 
 
 enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *kernel,
                                      const struct fum_binding *bindings, const uint32_t *push,
-                                     const uint32_t groups[3], const char *label, struct fum_error *err) {
+                                     const uint32_t groups[3], const char *label,
+                                     struct fum_error *err) {
     fum_device *device = command->device;
     enum fum_result result = check_open(command, label, err);
     if (!result && (!kernel || kernel->device != device))
@@ -121,7 +132,8 @@ enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *ker
         accesses[i] = (struct fum_access){b->buffer, b->offset, b->offset + b->bytes, b->write};
     }
     result = order(command, accesses, count, label, err);
-    if (!result) result = device->backend->dispatch(command, kernel, padded, push, groups, label, err);
+    if (!result)
+        result = device->backend->dispatch(command, kernel, padded, push, groups, label, err);
     if (result) {
         command->failed = true;
         return result;
@@ -144,20 +156,23 @@ enum fum_result fum_command_warm(fum_command *command, const fum_kernel *kernel,
     return result;
 }
 
-enum fum_result fum_command_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
-                                 uint64_t dst_offset, uint64_t bytes, struct fum_error *err) {
+enum fum_result fum_command_copy(fum_command *command, fum_buffer *src, uint64_t src_offset,
+                                 fum_buffer *dst, uint64_t dst_offset, uint64_t bytes,
+                                 struct fum_error *err) {
     enum fum_result result = check_open(command, "copy", err);
     if (result) return result;
     if (!src || !dst || src->device != command->device || dst->device != command->device)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: a copy without two buffers of this device", command->label);
+        return fum_error_set(err, FUM_ERR_ARG, "%s: a copy without two buffers of this device",
+                             command->label);
     if (src_offset > src->bytes || bytes > src->bytes - src_offset || dst_offset > dst->bytes ||
         bytes > dst->bytes - dst_offset)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: copy of %llu bytes from %s + %llu to %s + %llu is outside them",
-                             command->label, (ull)bytes, src->label, (ull)src_offset, dst->label, (ull)dst_offset);
+        return fum_error_set(
+            err, FUM_ERR_ARG, "%s: copy of %llu bytes from %s + %llu to %s + %llu is outside them",
+            command->label, (ull)bytes, src->label, (ull)src_offset, dst->label, (ull)dst_offset);
     if (!bytes) return FUM_OK;
     if (src == dst && src_offset < dst_offset + bytes && dst_offset < src_offset + bytes)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: copy of %llu bytes within %s overlaps itself", command->label,
-                             (ull)bytes, src->label);
+        return fum_error_set(err, FUM_ERR_ARG, "%s: copy of %llu bytes within %s overlaps itself",
+                             command->label, (ull)bytes, src->label);
     const struct fum_access accesses[2] = {{src, src_offset, src_offset + bytes, false},
                                            {dst, dst_offset, dst_offset + bytes, true}};
     result = order(command, accesses, 2, command->label, err);
@@ -169,12 +184,14 @@ enum fum_result fum_command_timestamp(fum_command *command, int index, struct fu
     enum fum_result result = check_open(command, "timestamp", err);
     if (result) return result;
     if (index < 0 || index >= FUM_TIMESTAMPS)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d; slots are 0 to %d", command->label, index,
-                             FUM_TIMESTAMPS - 1);
-    if (!command->device->info.timestamp_bits || !command->device->backend->timestamp) return FUM_OK;
+        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d; slots are 0 to %d",
+                             command->label, index, FUM_TIMESTAMPS - 1);
+    if (!command->device->info.timestamp_bits || !command->device->backend->timestamp)
+        return FUM_OK;
     uint32_t bit = 1u << (index % 32);
     if (command->slots[index / 32] & bit)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d is written twice", command->label, index);
+        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d is written twice", command->label,
+                             index);
     result = command->device->backend->timestamp(command, index, err);
     if (result) {
         command->failed = true;
@@ -195,7 +212,8 @@ enum fum_result fum_command_end(fum_command *command, struct fum_error *err) {
     command->ended = true;
     fum_free(command->tracker.items);
     command->tracker = (struct fum_tracker){0};
-    fum_device_trace(command->device, FUM_TRACE_RECORD, command->label, (uint64_t)command->dispatches, command->start);
+    fum_device_trace(command->device, FUM_TRACE_RECORD, command->label,
+                     (uint64_t)command->dispatches, command->start);
     return FUM_OK;
 }
 
@@ -207,8 +225,10 @@ int fum_command_barriers(const fum_command *command) {
     return command->barriers;
 }
 
-static enum fum_result unsupported(const fum_device *device, const char *label, struct fum_error *err) {
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: %s is a planning-only device and runs nothing", label,
+static enum fum_result unsupported(const fum_device *device, const char *label,
+                                   struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "%s: %s is a planning-only device and runs nothing", label,
                          device->info.name);
 }
 
@@ -216,14 +236,16 @@ enum fum_result fum_command_submit(fum_command *command, uint64_t *ticket, struc
     fum_device *device = command->device;
     if (!device->backend->submit) return unsupported(device, command->label, err);
     if (!command->ended)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: submitted before its recording ended", command->label);
+        return fum_error_set(err, FUM_ERR_ARG, "%s: submitted before its recording ended",
+                             command->label);
     double start = fum_time_now();
     uint64_t number = 0;
     enum fum_result result = device->backend->submit(command, &number, err);
     if (result) return result;
     command->ticket = number;
     if (ticket) *ticket = number;
-    fum_device_trace(device, FUM_TRACE_SUBMIT, command->label, (uint64_t)command->dispatches, start);
+    fum_device_trace(device, FUM_TRACE_SUBMIT, command->label, (uint64_t)command->dispatches,
+                     start);
     return FUM_OK;
 }
 
@@ -246,13 +268,18 @@ enum fum_result fum_command_read_timestamp(fum_command *command, int index, doub
     const fum_device *device = command->device;
     if (!device->backend->read_timestamp) return unsupported(device, command->label, err);
     if (!device->info.timestamp_bits)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: %s has no timestamps", command->label, device->info.name);
-    if (index < 0 || index >= FUM_TIMESTAMPS || !(command->slots[index / 32] & (1u << (index % 32))))
-        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d was not recorded", command->label, index);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: %s has no timestamps", command->label,
+                             device->info.name);
+    if (index < 0 || index >= FUM_TIMESTAMPS ||
+        !(command->slots[index / 32] & (1u << (index % 32))))
+        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d was not recorded", command->label,
+                             index);
     if (!command->ticket)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp read before a submission", command->label);
+        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp read before a submission",
+                             command->label);
     uint64_t base = 0, ticks = 0;
-    enum fum_result result = device->backend->read_timestamp(command, command->first_slot, &base, err);
+    enum fum_result result =
+        device->backend->read_timestamp(command, command->first_slot, &base, err);
     if (!result) result = device->backend->read_timestamp(command, index, &ticks, err);
     if (result) return result;
     *nanoseconds = (double)fum_ticks_between(base, ticks, device->info.timestamp_bits) *

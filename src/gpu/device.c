@@ -25,7 +25,8 @@ fum_device *fum_device_new(const struct fum_backend *backend, const struct fum_l
     return device;
 }
 
-enum fum_result fum_device_create(fum_device **device, const struct fum_device_params *params, struct fum_error *err) {
+enum fum_result fum_device_create(fum_device **device, const struct fum_device_params *params,
+                                  struct fum_error *err) {
     return fum_device_create_without(device, params, 0, err);
 }
 
@@ -39,7 +40,8 @@ void fum_device_destroy(fum_device **device) {
     fum_free(d->kernels);
     uint64_t left = fum_device_memory_used(d);
     if (left)
-        fum_log(&d->log, FUM_LOG_WARN, "%s: destroyed while buffers of %llu bytes still live; destroy them first",
+        fum_log(&d->log, FUM_LOG_WARN,
+                "%s: destroyed while buffers of %llu bytes still live; destroy them first",
                 d->info.name, (unsigned long long)left);
     d->backend->device_destroy(d);
     pthread_mutex_destroy(&d->trace_lock);
@@ -61,14 +63,16 @@ int fum_device_validation_messages(const fum_device *device) {
     return device->backend->validation_messages ? device->backend->validation_messages(device) : 0;
 }
 
-void fum_device_set_trace(fum_device *device, void (*fn)(void *user, const struct fum_trace_event *event), void *user) {
+void fum_device_set_trace(fum_device *device,
+                          void (*fn)(void *user, const struct fum_trace_event *event), void *user) {
     pthread_mutex_lock(&device->lock);
     device->trace = fn;
     device->trace_user = user;
     pthread_mutex_unlock(&device->lock);
 }
 
-void fum_device_trace(fum_device *device, enum fum_trace_kind kind, const char *label, uint64_t bytes, double start) {
+void fum_device_trace(fum_device *device, enum fum_trace_kind kind, const char *label,
+                      uint64_t bytes, double start) {
     pthread_mutex_lock(&device->lock);
     void (*fn)(void *user, const struct fum_trace_event *event) = device->trace;
     void *user = device->trace_user;

@@ -1,5 +1,5 @@
-// The planning-only backend: limits and counts, no memory and no work. What it does not have, the front half
-// refuses.
+// The planning-only backend: limits and counts, no memory and no work. What it does not have, the
+// front half refuses.
 #include "gpu/backend.h"
 
 #include "base/alloc.h"
@@ -43,15 +43,16 @@ static void barrier(fum_command *command) {
     (void)command;
 }
 
-static enum fum_result dispatch(fum_command *command, const fum_kernel *kernel, const struct fum_binding *bindings,
-                                const uint32_t *push, const uint32_t groups[3], const char *label,
+static enum fum_result dispatch(fum_command *command, const fum_kernel *kernel,
+                                const struct fum_binding *bindings, const uint32_t *push,
+                                const uint32_t groups[3], const char *label,
                                 struct fum_error *err) {
     (void)command, (void)kernel, (void)bindings, (void)push, (void)groups, (void)label, (void)err;
     return FUM_OK;
 }
 
-static void copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst, uint64_t dst_offset,
-                 uint64_t bytes) {
+static void copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
+                 uint64_t dst_offset, uint64_t bytes) {
     (void)command, (void)src, (void)src_offset, (void)dst, (void)dst_offset, (void)bytes;
 }
 
@@ -79,7 +80,8 @@ const char *fum_device_planning_name(int index) {
     return info ? info->name : NULL;
 }
 
-enum fum_result fum_device_create_planning(fum_device **device, const char *name, struct fum_error *err) {
+enum fum_result fum_device_create_planning(fum_device **device, const char *name,
+                                           struct fum_error *err) {
     *device = NULL;
     char all[400] = "";
     for (int i = 0; fum_planning_info(i); i++) {

@@ -23,7 +23,9 @@ static int by_key(const void *x, const void *y) {
 
 static struct fum_tuned *find(const struct fum_tuning *tuning, uint64_t key) {
     const struct fum_tuned wanted = {.key = key};
-    return tuning->count ? bsearch(&wanted, tuning->items, (size_t)tuning->count, sizeof wanted, by_key) : NULL;
+    return tuning->count
+               ? bsearch(&wanted, tuning->items, (size_t)tuning->count, sizeof wanted, by_key)
+               : NULL;
 }
 
 void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int count) {
@@ -55,9 +57,13 @@ struct header {
     uint64_t count, sum;
 };
 
-static struct header make_header(const fum_device *device, const struct fum_tuned *items, int count) {
-    struct header h = {.magic = "FUMTUNE", .header_bytes = sizeof h, .driver_version = device->info.driver_version,
-                       .count = (uint64_t)count, .sum = fum_cache_sum(items, (size_t)count * sizeof *items)};
+static struct header make_header(const fum_device *device, const struct fum_tuned *items,
+                                 int count) {
+    struct header h = {.magic = "FUMTUNE",
+                       .header_bytes = sizeof h,
+                       .driver_version = device->info.driver_version,
+                       .count = (uint64_t)count,
+                       .sum = fum_cache_sum(items, (size_t)count * sizeof *items)};
     memcpy(h.device_uuid, device->info.uuid, sizeof h.device_uuid);
     return h;
 }
@@ -74,7 +80,8 @@ static const char *take(fum_device *device, const char *file, size_t size) {
     struct header wanted = make_header(device, items, (int)(bytes / sizeof *items));
     if (memcmp(h.magic, wanted.magic, sizeof h.magic) || h.header_bytes != wanted.header_bytes)
         return "it holds no choices of this version";
-    if (h.driver_version != wanted.driver_version || memcmp(h.device_uuid, wanted.device_uuid, sizeof h.device_uuid))
+    if (h.driver_version != wanted.driver_version ||
+        memcmp(h.device_uuid, wanted.device_uuid, sizeof h.device_uuid))
         return "it is of another device or driver";
     if (h.count != wanted.count || h.sum != wanted.sum) return "it is damaged";
     fum_device_set_tuned(device, items, (int)wanted.count);
@@ -89,17 +96,19 @@ void fum_device_load_tuning(fum_device *device, const char *cache_dir) {
     device->tuning_path = fum_cache_path(&device->info, cache_dir, "tuning");
     if (!device->tuning_path || !fum_path_may_exist(device->tuning_path)) return;
     if (fum_file_read(device->tuning_path, most, &file, &bytes, &err)) {
-        fum_log(&device->log, FUM_LOG_WARN, "the tuning is ignored: %s; fumarole tune makes a new one",
-                err.text);
+        fum_log(&device->log, FUM_LOG_WARN,
+                "the tuning is ignored: %s; fumarole tune makes a new one", err.text);
         return;
     }
     const char *why = take(device, file, bytes);
     fum_free(file);
     if (why)
-        fum_log(&device->log, FUM_LOG_WARN, "tuning %s is ignored: %s; fumarole tune makes a new one",
-                device->tuning_path, why);
+        fum_log(&device->log, FUM_LOG_WARN,
+                "tuning %s is ignored: %s; fumarole tune makes a new one", device->tuning_path,
+                why);
     else
-        fum_log(&device->log, FUM_LOG_INFO, "tuning %s: %d choices", device->tuning_path, device->tuning.count);
+        fum_log(&device->log, FUM_LOG_INFO, "tuning %s: %d choices", device->tuning_path,
+                device->tuning.count);
 }
 
 enum fum_result fum_device_save_tuning(const fum_device *device, struct fum_error *err) {
@@ -109,7 +118,8 @@ enum fum_result fum_device_save_tuning(const fum_device *device, struct fum_erro
     fum_file_writer *writer = NULL;
     enum fum_result result = fum_file_begin_own(&writer, device->tuning_path, err);
     if (!result) result = fum_file_write(writer, &h, sizeof h, err);
-    if (!result) result = fum_file_write(writer, t->items, (size_t)t->count * sizeof *t->items, err);
+    if (!result)
+        result = fum_file_write(writer, t->items, (size_t)t->count * sizeof *t->items, err);
     if (!result) result = fum_file_commit(&writer, err);
     fum_file_abort(&writer);
     return result;

@@ -1,5 +1,6 @@
-// What is known about a device beyond its limits: the variant of kernels that the user insists on, and choices that
-// measuring has found best. Opaque here: the ops give keys and values their meaning.
+// What is known about a device beyond its limits: the variant of kernels that the user insists on,
+// and choices that measuring has found best. Opaque here: the ops give keys and values their
+// meaning.
 #ifndef FUM_GPU_TUNING_H
 #define FUM_GPU_TUNING_H
 
@@ -12,7 +13,8 @@ struct fum_tuned {
     uint32_t value, reserved;
 };
 
-// A choice that a call asked for, with the values worth measuring, the one it would take without measuring first.
+// A choice that a call asked for, with the values worth measuring, the one it would take without
+// measuring first.
 struct fum_tuning_note {
     uint64_t key;
     uint32_t values[FUM_MAX_NOTE];
@@ -21,7 +23,7 @@ struct fum_tuning_note {
 };
 
 struct fum_tuning {
-    const char *variant; // a name of static storage; NULL: each call's own
+    const char *variant;          // a name of static storage; NULL: each call's own
     struct fum_tuning_note *note; // gets the first choice that is asked for; NULL: nobody measures
     int count;
     struct fum_tuned items[FUM_MAX_TUNED]; // by rising key
@@ -29,13 +31,14 @@ struct fum_tuning {
 
 // The device's; changes only by the calls below. Planning-only devices have one too.
 const struct fum_tuning *fum_device_tuning(const fum_device *device);
-// Not while another thread compiles for the device. `variant` must outlive the device; NULL: each call's own.
+// Not while another thread compiles for the device. `variant` must outlive the device; NULL: each
+// call's own.
 void fum_device_set_variant(fum_device *device, const char *variant);
-// Adds choices to those that are kept, replacing older ones of the same keys; count 0 drops them all. What is over
-// FUM_MAX_TUNED is left out.
+// Adds choices to those that are kept, replacing older ones of the same keys; count 0 drops them
+// all. What is over FUM_MAX_TUNED is left out.
 void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int count);
-// Writes them to the cache folder, for the next time that this device is opened with this driver. FUM_OK when the
-// device has no such folder.
+// Writes them to the cache folder, for the next time that this device is opened with this driver.
+// FUM_OK when the device has no such folder.
 enum fum_result fum_device_save_tuning(const fum_device *device, struct fum_error *err);
 
 // The value kept under a key; `otherwise` when there is none. tuning may be NULL.

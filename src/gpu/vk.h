@@ -1,5 +1,5 @@
-// The Vulkan backend's own parts. One instance per device object: nothing is shared between two of them but the
-// loader.
+// The Vulkan backend's own parts. One instance per device object: nothing is shared between two of
+// them but the loader.
 #ifndef FUM_GPU_VK_H
 #define FUM_GPU_VK_H
 
@@ -11,17 +11,17 @@
 
 #include "gpu/vk_matrix.h"
 
-#define FUM_VK_INSTANCE_FUNCTIONS(X) \
-    X(DestroyInstance) \
-    X(EnumeratePhysicalDevices) \
-    X(EnumerateDeviceExtensionProperties) \
-    X(GetPhysicalDeviceProperties) \
-    X(GetPhysicalDeviceProperties2) \
-    X(GetPhysicalDeviceFeatures2) \
-    X(GetPhysicalDeviceMemoryProperties) \
-    X(GetPhysicalDeviceMemoryProperties2) \
+#define FUM_VK_INSTANCE_FUNCTIONS(X)          \
+    X(DestroyInstance)                        \
+    X(EnumeratePhysicalDevices)               \
+    X(EnumerateDeviceExtensionProperties)     \
+    X(GetPhysicalDeviceProperties)            \
+    X(GetPhysicalDeviceProperties2)           \
+    X(GetPhysicalDeviceFeatures2)             \
+    X(GetPhysicalDeviceMemoryProperties)      \
+    X(GetPhysicalDeviceMemoryProperties2)     \
     X(GetPhysicalDeviceQueueFamilyProperties) \
-    X(CreateDevice) \
+    X(CreateDevice)                           \
     X(GetDeviceProcAddr)
 
 struct fum_vk_instance {
@@ -38,14 +38,15 @@ struct fum_vk_instance {
     atomic_int messages; // of the validation layer
 };
 
-enum fum_result fum_vk_instance_create(struct fum_vk_instance **instance, bool validate, const struct fum_log *log,
-                                       struct fum_error *err);
+enum fum_result fum_vk_instance_create(struct fum_vk_instance **instance, bool validate,
+                                       const struct fum_log *log, struct fum_error *err);
 void fum_vk_instance_destroy(struct fum_vk_instance **instance);
 // All physical devices; *list is freed with fum_free. None is FUM_ERR_DEVICE.
-enum fum_result fum_vk_instance_devices(const struct fum_vk_instance *instance, VkPhysicalDevice **list, int *count,
-                                        struct fum_error *err);
+enum fum_result fum_vk_instance_devices(const struct fum_vk_instance *instance,
+                                        VkPhysicalDevice **list, int *count, struct fum_error *err);
 // Fills the device-level table, whose loading volk does through process-wide pointers.
-void fum_vk_load_device(const struct fum_vk_instance *instance, VkDevice device, struct VolkDeviceTable *table);
+void fum_vk_load_device(const struct fum_vk_instance *instance, VkDevice device,
+                        struct VolkDeviceTable *table);
 
 // Features as one chain, for asking and for creating; only what the device knows is linked.
 struct fum_vk_features {
@@ -67,11 +68,13 @@ struct fum_vk_features {
     uint32_t num_extensions;
 };
 
-// Asks the device for everything of struct fum_device_info, and for its features (may be NULL), once.
+// Asks the device for everything of struct fum_device_info, and for its features (may be NULL),
+// once.
 enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                                 struct fum_device_info *info, struct fum_vk_features *features,
                                 struct fum_error *err);
-// The cooperative-matrix products that kernels may use; clears info->cooperative_matrix when there are none.
+// The cooperative-matrix products that kernels may use; clears info->cooperative_matrix when there
+// are none.
 void fum_vk_ask_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                        const struct fum_vk_features *features, struct fum_device_info *info);
 // Why this device cannot be used at all; NULL: it can.
@@ -96,7 +99,7 @@ struct fum_vk_slot {
     void *map;
     VkCommandPool pool;
     VkCommandBuffer commands;
-    uint64_t ticket; // of its last copy
+    uint64_t ticket;  // of its last copy
     fum_buffer *user; // who fills it now; NULL: free
 };
 
@@ -111,9 +114,9 @@ struct fum_vk {
     VkQueue queue;
     VkDescriptorSetLayout layouts[FUM_MAX_BINDINGS + 1]; // by number of bindings
 
-    pthread_mutex_t lock; // guards the queue and everything down to `waiting`
-    uint64_t ticket, done; // last given out; known to have finished
-    VkSemaphore timeline;  // NULL: fences
+    pthread_mutex_t lock;              // guards the queue and everything down to `waiting`
+    uint64_t ticket, done;             // last given out; known to have finished
+    VkSemaphore timeline;              // NULL: fences
     struct fum_vk_submission *pending; // in order of tickets, those not known to have finished
     size_t num_pending, pending_capacity;
     VkFence *fences; // free ones
@@ -125,11 +128,11 @@ struct fum_vk {
     struct fum_vk_slot slots[FUM_VK_SLOTS];
     int locks_made;
 
-    bool compile_only, statistics;    // as asked for; whether the driver has any
-    struct fum_backend compiler;      // the device's backend when only its compiler is used
+    bool compile_only, statistics; // as asked for; whether the driver has any
+    struct fum_backend compiler;   // the device's backend when only its compiler is used
 
     VkPipelineCache cache;
-    char *cache_path; // NULL: not on disk
+    char *cache_path;   // NULL: not on disk
     uint64_t cache_sum; // of what was read
     atomic_int compiled;
 
@@ -139,25 +142,26 @@ struct fum_vk {
 
 struct fum_vk *fum_vk_of(const fum_device *device);
 
-// Calls Vulkan from a function that has `vk`, `VkResult vr` and the label `error`. The failure is logged with the
-// call's text, the result's name and the line; then the function cleans up.
+// Calls Vulkan from a function that has `vk`, `VkResult vr` and the label `error`. The failure is
+// logged with the call's text, the result's name and the line; then the function cleans up.
 #define VK(call) FUM_VK_TRY(call, #call)
 
 // VK() for every call that fills in a handle, a pointer or a count.
 #define VK_FILL(out, call) FUM_VK_TRY(FUM_VK_FILL(out, call), #call)
 
-// Calls Vulkan in an expression whose value is the call's result, and sets *out to 0 if the call fails. A
-// failed call leaves what it should have filled in undefined, so nothing may destroy or count it.
+// Calls Vulkan in an expression whose value is the call's result, and sets *out to 0 if the call
+// fails. A failed call leaves what it should have filled in undefined, so nothing may destroy or
+// count it.
 #define FUM_VK_FILL(out, call) fum_vk_reset(out, sizeof *(out), (call))
 
-#define FUM_VK_TRY(call, text) \
-    do { \
-        vr = fum_vk_injected(vk); \
-        if (vr == VK_SUCCESS) vr = (call); \
-        if (vr < 0) { \
+#define FUM_VK_TRY(call, text)                               \
+    do {                                                     \
+        vr = fum_vk_injected(vk);                            \
+        if (vr == VK_SUCCESS) vr = (call);                   \
+        if (vr < 0) {                                        \
             fum_vk_failed(vk, text, vr, __FILE__, __LINE__); \
-            goto error; \
-        } \
+            goto error;                                      \
+        }                                                    \
     } while (0)
 
 static inline VkResult fum_vk_reset(void *out, size_t bytes, VkResult vr) {
@@ -169,19 +173,21 @@ VkResult fum_vk_injected(struct fum_vk *vk);
 void fum_vk_failed(struct fum_vk *vk, const char *call, VkResult vr, const char *file, int line);
 const char *fum_vk_result_name(VkResult vr);
 // "label: doing failed: … (VK_ERROR_…); what to do" with the code that fits.
-enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *label, const char *doing);
+enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *label,
+                             const char *doing);
 
-// A buffer with its own memory. *map is set when the memory chosen is host-visible and map is not NULL.
+// A buffer with its own memory. *map is set when the memory chosen is host-visible and map is not
+// NULL.
 enum fum_vk_memory { FUM_VK_MEMORY_DEVICE, FUM_VK_MEMORY_DEVICE_MAPPED, FUM_VK_MEMORY_HOST };
 // What a buffer's memory should be.
 enum fum_vk_memory fum_vk_memory_kind(const fum_device *device, enum fum_buffer_use use);
 // The best type of that kind among those whose bit is set; -1: none.
 int fum_vk_memory_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t bits,
                        enum fum_vk_memory kind);
-VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind, VkBuffer *buffer,
-                              VkDeviceMemory *memory, void **map);
-// What this process may have of the heap that device memory comes from; false when the driver does not say:
-// *bytes is the whole heap then, as long as that is known.
+VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind,
+                              VkBuffer *buffer, VkDeviceMemory *memory, void **map);
+// What this process may have of the heap that device memory comes from; false when the driver does
+// not say: *bytes is the whole heap then, as long as that is known.
 bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes);
 void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *memory);
 
@@ -193,8 +199,8 @@ struct fum_vk_buffer {
 };
 enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err);
 void fum_vk_buffer_destroy(fum_buffer *buffer);
-enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
-                                    struct fum_error *err);
+enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data,
+                                    uint64_t bytes, struct fum_error *err);
 enum fum_result fum_vk_buffer_read(fum_buffer *buffer, uint64_t offset, void *data, uint64_t bytes,
                                    struct fum_error *err);
 enum fum_result fum_vk_upload_begin(fum_buffer *buffer, void **where, struct fum_error *err);
@@ -208,37 +214,46 @@ struct fum_vk_kernel {
 };
 enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err);
 void fum_vk_kernel_destroy(fum_kernel *kernel);
-enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list, int most,
-                                         int *count, struct fum_error *err);
+enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel,
+                                         struct fum_kernel_statistic *list, int most, int *count,
+                                         struct fum_error *err);
 // What its descriptor sets look like.
 VkDescriptorSetLayout fum_vk_kernel_sets(const fum_kernel *kernel);
-VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t bindings, uint32_t texels, VkDescriptorSetLayout *sets);
+VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t bindings, uint32_t texels,
+                          VkDescriptorSetLayout *sets);
 
-// The pipeline cache: read at creation of the device, written at its end when something new was compiled.
+// The pipeline cache: read at creation of the device, written at its end when something new was
+// compiled.
 VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir);
 void fum_vk_cache_save(struct fum_vk *vk);
 
 enum fum_result fum_vk_command_create(fum_command *command, struct fum_error *err);
 void fum_vk_command_destroy(fum_command *command);
 void fum_vk_barrier(fum_command *command);
-enum fum_result fum_vk_dispatch(fum_command *command, const fum_kernel *kernel, const struct fum_binding *bindings,
-                                const uint32_t *push, const uint32_t groups[3], const char *label,
-                                struct fum_error *err);
-void fum_vk_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst, uint64_t dst_offset,
-                 uint64_t bytes);
+enum fum_result fum_vk_dispatch(fum_command *command, const fum_kernel *kernel,
+                                const struct fum_binding *bindings, const uint32_t *push,
+                                const uint32_t groups[3], const char *label, struct fum_error *err);
+void fum_vk_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
+                 uint64_t dst_offset, uint64_t bytes);
 enum fum_result fum_vk_timestamp(fum_command *command, int index, struct fum_error *err);
 enum fum_result fum_vk_end(fum_command *command, struct fum_error *err);
-enum fum_result fum_vk_command_submit(fum_command *command, uint64_t *ticket, struct fum_error *err);
-enum fum_result fum_vk_read_timestamp(fum_command *command, int index, uint64_t *ticks, struct fum_error *err);
+enum fum_result fum_vk_command_submit(fum_command *command, uint64_t *ticket,
+                                      struct fum_error *err);
+enum fum_result fum_vk_read_timestamp(fum_command *command, int index, uint64_t *ticks,
+                                      struct fum_error *err);
 
-// Everything written before, by the device, is seen by everything after, on it; `to_host`: and by the host.
+// Everything written before, by the device, is seen by everything after, on it; `to_host`: and by
+// the host.
 void fum_vk_full_barrier(struct fum_vk *vk, VkCommandBuffer commands, bool to_host);
 
 // Submits under the lock and gives the ticket.
-VkResult fum_vk_submit(struct fum_vk *vk, VkCommandBuffer commands, const char *label, uint64_t *ticket);
-// Sleeps until the ticket is done. On failure `running` gets the label of the oldest unfinished submission.
+VkResult fum_vk_submit(struct fum_vk *vk, VkCommandBuffer commands, const char *label,
+                       uint64_t *ticket);
+// Sleeps until the ticket is done. On failure `running` gets the label of the oldest unfinished
+// submission.
 VkResult fum_vk_wait(struct fum_vk *vk, uint64_t ticket, char running[FUM_LABEL]);
-// Until nothing runs, whatever the state of the device: before destroying what a failed wait may have left in use.
+// Until nothing runs, whatever the state of the device: before destroying what a failed wait may
+// have left in use.
 void fum_vk_idle(struct fum_vk *vk);
 enum fum_result fum_vk_device_wait(fum_device *device, uint64_t ticket, struct fum_error *err);
 void fum_vk_queue_destroy(struct fum_vk *vk);

@@ -1,5 +1,5 @@
-// Buffers in Vulkan memory and the staging ring: two halves of FUM_STAGING_BYTES, so that one is filled while the
-// other is copied.
+// Buffers in Vulkan memory and the staging ring: two halves of FUM_STAGING_BYTES, so that one is
+// filled while the other is copied.
 #include "gpu/vk.h"
 
 #include "base/alloc.h"
@@ -14,12 +14,13 @@ enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err) 
     struct fum_vk_buffer *b = buffer->impl = fum_calloc(1, sizeof *b);
     if (!b) return fum_error_set(err, FUM_ERR_NOMEM, "buffer %s: no host memory", buffer->label);
     enum fum_vk_memory kind = fum_vk_memory_kind(device, buffer->use);
-    VkResult vr = fum_vk_memory_create(vk, buffer->bytes + buffer->slack, kind, &b->buffer, &b->memory,
-                                       kind == FUM_VK_MEMORY_DEVICE ? NULL : &buffer->map);
+    VkResult vr =
+        fum_vk_memory_create(vk, buffer->bytes + buffer->slack, kind, &b->buffer, &b->memory,
+                             kind == FUM_VK_MEMORY_DEVICE ? NULL : &buffer->map);
     if (vr >= 0) return FUM_OK;
     char doing[128];
-    snprintf(doing, sizeof doing, "allocating %llu bytes beside %llu in use", (unsigned long long)buffer->bytes,
-             (unsigned long long)fum_device_memory_used(device));
+    snprintf(doing, sizeof doing, "allocating %llu bytes beside %llu in use",
+             (unsigned long long)buffer->bytes, (unsigned long long)fum_device_memory_used(device));
     return fum_vk_error(err, vr, buffer->label, doing);
 }
 
@@ -42,15 +43,19 @@ void fum_vk_buffer_destroy(fum_buffer *buffer) {
 static VkResult make_slot(struct fum_vk *vk, struct fum_vk_slot *slot) {
     VkResult vr = VK_SUCCESS;
     if (!slot->buffer)
-        VK(fum_vk_memory_create(vk, FUM_STAGING_BYTES, FUM_VK_MEMORY_HOST, &slot->buffer, &slot->memory, &slot->map));
+        VK(fum_vk_memory_create(vk, FUM_STAGING_BYTES, FUM_VK_MEMORY_HOST, &slot->buffer,
+                                &slot->memory, &slot->map));
     VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                     .queueFamilyIndex = vk->family};
-    if (!slot->pool) VK_FILL(&slot->pool, vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &slot->pool));
+    if (!slot->pool)
+        VK_FILL(&slot->pool, vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &slot->pool));
     VkCommandBufferAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                             .commandPool = slot->pool,
-                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
+                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                            .commandBufferCount = 1};
     if (!slot->commands)
-        VK_FILL(&slot->commands, vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &slot->commands));
+        VK_FILL(&slot->commands,
+                vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &slot->commands));
 error:
     return vr;
 }
@@ -69,7 +74,8 @@ static void give_slot(struct fum_vk *vk, struct fum_vk_slot *slot) {
     pthread_mutex_unlock(&vk->staging_lock);
 }
 
-// Takes the free slot whose last copy is oldest, sleeping until one is free, and waits for that copy.
+// Takes the free slot whose last copy is oldest, sleeping until one is free, and waits for that
+// copy.
 static VkResult take_slot(struct fum_vk *vk, fum_buffer *user, struct fum_vk_slot **out) {
     VkResult vr = VK_SUCCESS;
     struct fum_vk_slot *slot = NULL;
@@ -95,8 +101,8 @@ error:
 }
 
 // Starts a copy between the slot and the buffer: to it, or back.
-static VkResult start_copy(struct fum_vk *vk, struct fum_vk_slot *slot, fum_buffer *buffer, bool back,
-                           VkBufferCopy region) {
+static VkResult start_copy(struct fum_vk *vk, struct fum_vk_slot *slot, fum_buffer *buffer,
+                           bool back, VkBufferCopy region) {
     struct fum_vk_buffer *b = buffer->impl;
     VkBuffer src = back ? b->buffer : slot->buffer, dst = back ? slot->buffer : b->buffer;
     VkResult vr = VK_SUCCESS;
@@ -127,15 +133,16 @@ enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(buffer->device);
     VkResult vr = VK_SUCCESS;
     if (buffer->upload_bytes)
-        vr = start_copy(vk, b->slot, buffer, false,
-                        (VkBufferCopy){.dstOffset = buffer->upload_offset, .size = buffer->upload_bytes});
+        vr = start_copy(
+            vk, b->slot, buffer, false,
+            (VkBufferCopy){.dstOffset = buffer->upload_offset, .size = buffer->upload_bytes});
     give_slot(vk, b->slot);
     b->slot = NULL;
     return vr < 0 ? fum_vk_error(err, vr, buffer->label, "uploading") : FUM_OK;
 }
 
-enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data, uint64_t bytes,
-                                    struct fum_error *err) {
+enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data,
+                                    uint64_t bytes, struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(buffer->device);
     VkResult vr = VK_SUCCESS;
     for (uint64_t at = 0; at < bytes && vr >= 0; at += FUM_STAGING_BYTES) {
@@ -144,7 +151,8 @@ enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const v
         vr = take_slot(vk, buffer, &slot);
         if (vr < 0) break;
         memcpy(slot->map, (const char *)data + at, (size_t)n);
-        vr = start_copy(vk, slot, buffer, false, (VkBufferCopy){.dstOffset = offset + at, .size = n});
+        vr = start_copy(vk, slot, buffer, false,
+                        (VkBufferCopy){.dstOffset = offset + at, .size = n});
         give_slot(vk, slot);
     }
     if (vr >= 0) vr = fum_vk_wait(vk, ((struct fum_vk_buffer *)buffer->impl)->ticket, NULL);
@@ -160,7 +168,8 @@ enum fum_result fum_vk_buffer_read(fum_buffer *buffer, uint64_t offset, void *da
         struct fum_vk_slot *slot = NULL;
         vr = take_slot(vk, buffer, &slot);
         if (vr < 0) break;
-        vr = start_copy(vk, slot, buffer, true, (VkBufferCopy){.srcOffset = offset + at, .size = n});
+        vr =
+            start_copy(vk, slot, buffer, true, (VkBufferCopy){.srcOffset = offset + at, .size = n});
         if (vr >= 0) vr = fum_vk_wait(vk, slot->ticket, NULL);
         if (vr >= 0) memcpy((char *)data + at, slot->map, (size_t)n);
         give_slot(vk, slot);

@@ -1,5 +1,5 @@
-// The pipeline cache on disk. Drivers check little of what they are given, so the file has a header of its own; one
-// that is corrupt or of another driver is ignored.
+// The pipeline cache on disk. Drivers check little of what they are given, so the file has a header
+// of its own; one that is corrupt or of another driver is ignored.
 #include "gpu/vk.h"
 
 #include "base/alloc.h"
@@ -21,15 +21,20 @@ struct header {
 static struct header make_header(const struct fum_vk *vk, const uint8_t *data, size_t bytes) {
     VkPhysicalDeviceProperties properties;
     vk->instance->GetPhysicalDeviceProperties(vk->physical, &properties);
-    struct header h = {.magic = "FUMPIPE", .header_bytes = sizeof h, .driver_version = properties.driverVersion,
-                       .bytes = bytes, .sum = fum_cache_sum(data, bytes)};
+    struct header h = {.magic = "FUMPIPE",
+                       .header_bytes = sizeof h,
+                       .driver_version = properties.driverVersion,
+                       .bytes = bytes,
+                       .sum = fum_cache_sum(data, bytes)};
     memcpy(h.device_uuid, vk->front->info.uuid, sizeof h.device_uuid);
     memcpy(h.cache_uuid, properties.pipelineCacheUUID, sizeof h.cache_uuid);
     return h;
 }
 
-// The driver's part of the file, or NULL with a line in the log when there is a file that cannot be used.
-static const uint8_t *usable(const struct fum_vk *vk, const char *file, size_t size, size_t *bytes) {
+// The driver's part of the file, or NULL with a line in the log when there is a file that cannot be
+// used.
+static const uint8_t *usable(const struct fum_vk *vk, const char *file, size_t size,
+                             size_t *bytes) {
     struct header h;
     const char *why = NULL;
     if (size < sizeof h) {
@@ -64,21 +69,25 @@ VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir) {
     if (vk->cache_path && fum_path_may_exist(vk->cache_path)) {
         if (fum_file_read(vk->cache_path, CACHE_MAX, &file, &size, &err))
             fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is ignored: %s", err.text);
-        else data = usable(vk, file, size, &bytes);
+        else
+            data = usable(vk, file, size, &bytes);
     }
     VkPipelineCacheCreateInfo create = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
-                                        .initialDataSize = data ? bytes : 0, .pInitialData = data};
+                                        .initialDataSize = data ? bytes : 0,
+                                        .pInitialData = data};
     VK_FILL(&vk->cache, vk->fn.vkCreatePipelineCache(vk->device, &create, NULL, &vk->cache));
     if (data) {
         vk->cache_sum = fum_cache_sum(data, bytes);
-        fum_log(&vk->front->log, FUM_LOG_INFO, "pipeline cache %s: %zu bytes", vk->cache_path, bytes);
+        fum_log(&vk->front->log, FUM_LOG_INFO, "pipeline cache %s: %zu bytes", vk->cache_path,
+                bytes);
     }
 error:
     fum_free(file);
     return vr;
 }
 
-static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t bytes, struct fum_error *err) {
+static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t bytes,
+                                  struct fum_error *err) {
     struct header h = make_header(vk, data, bytes);
     fum_file_writer *writer = NULL;
     enum fum_result result = fum_file_begin_own(&writer, vk->cache_path, err);
@@ -89,8 +98,8 @@ static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t
     return result;
 }
 
-// Copies the driver's cache. *data stays NULL if it is empty, too large to keep or there is no memory for a
-// copy: a run that ends for lack of memory says so itself. Free with fum_free.
+// Copies the driver's cache. *data stays NULL if it is empty, too large to keep or there is no
+// memory for a copy: a run that ends for lack of memory says so itself. Free with fum_free.
 static VkResult get_data(struct fum_vk *vk, uint8_t **data, size_t *bytes) {
     VkResult vr = VK_SUCCESS;
     VK_FILL(bytes, vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, bytes, NULL));
@@ -102,14 +111,18 @@ error:
 }
 
 void fum_vk_cache_save(struct fum_vk *vk) {
-    if (!vk->cache || !vk->cache_path || !atomic_load(&vk->compiled) || atomic_load(&vk->lost)) return;
+    if (!vk->cache || !vk->cache_path || !atomic_load(&vk->compiled) || atomic_load(&vk->lost))
+        return;
     uint8_t *data = NULL;
     size_t bytes = 0;
     struct fum_error err = {0};
     enum fum_result result = FUM_OK;
     VkResult vr = get_data(vk, &data, &bytes);
-    if (vr < 0) result = fum_vk_error(&err, vr, vk->front->info.name, "reading the pipeline cache");
-    else if (data && fum_cache_sum(data, bytes) != vk->cache_sum) result = write_file(vk, data, bytes, &err);
-    if (result) fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is not kept: %s", err.text);
+    if (vr < 0)
+        result = fum_vk_error(&err, vr, vk->front->info.name, "reading the pipeline cache");
+    else if (data && fum_cache_sum(data, bytes) != vk->cache_sum)
+        result = write_file(vk, data, bytes, &err);
+    if (result)
+        fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is not kept: %s", err.text);
     fum_free(data);
 }

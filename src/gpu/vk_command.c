@@ -20,12 +20,16 @@ struct vk_command {
 };
 
 void fum_vk_full_barrier(struct fum_vk *vk, VkCommandBuffer commands, bool to_host) {
-    const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    const VkPipelineStageFlags stages =
+        VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
     const VkAccessFlags writes = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-    VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = writes,
-                               .dstAccessMask = writes | VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT};
+    VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                               .srcAccessMask = writes,
+                               .dstAccessMask = writes | VK_ACCESS_SHADER_READ_BIT |
+                                                VK_ACCESS_TRANSFER_READ_BIT};
     if (to_host) barrier.dstAccessMask |= VK_ACCESS_HOST_READ_BIT;
-    vk->fn.vkCmdPipelineBarrier(commands, stages, stages | (to_host ? VK_PIPELINE_STAGE_HOST_BIT : 0), 0, 1, &barrier,
+    vk->fn.vkCmdPipelineBarrier(commands, stages,
+                                stages | (to_host ? VK_PIPELINE_STAGE_HOST_BIT : 0), 0, 1, &barrier,
                                 0, NULL, 0, NULL);
 }
 
@@ -39,7 +43,8 @@ enum fum_result fum_vk_command_create(fum_command *command, struct fum_error *er
     VK_FILL(&c->pool, vk->fn.vkCreateCommandPool(vk->device, &pool, NULL, &c->pool));
     VkCommandBufferAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                             .commandPool = c->pool,
-                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
+                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                            .commandBufferCount = 1};
     VK_FILL(&c->commands, vk->fn.vkAllocateCommandBuffers(vk->device, &allocate, &c->commands));
     // The same step may be submitted again before the one before has finished.
     VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
@@ -56,10 +61,12 @@ void fum_vk_command_destroy(fum_command *command) {
     struct vk_command *c = command->impl;
     if (!c) return;
     if (command->ticket && fum_vk_wait(vk, command->ticket, NULL) < 0) fum_vk_idle(vk);
-    for (size_t i = 0; i < c->num_sets; i++) vk->fn.vkDestroyDescriptorPool(vk->device, c->sets[i], NULL);
+    for (size_t i = 0; i < c->num_sets; i++)
+        vk->fn.vkDestroyDescriptorPool(vk->device, c->sets[i], NULL);
     vk->fn.vkDestroyQueryPool(vk->device, c->queries, NULL);
     vk->fn.vkDestroyCommandPool(vk->device, c->pool, NULL);
-    for (size_t i = 0; i < c->num_views; i++) vk->fn.vkDestroyBufferView(vk->device, c->views[i], NULL);
+    for (size_t i = 0; i < c->num_views; i++)
+        vk->fn.vkDestroyBufferView(vk->device, c->views[i], NULL);
     fum_free(c->views);
     fum_free(c->sets);
     fum_free(c);
@@ -82,7 +89,8 @@ static VkResult add_pool(struct fum_vk *vk, struct vk_command *c) {
     };
     VkDescriptorPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
                                          .maxSets = SETS_PER_POOL,
-                                         .poolSizeCount = sizeof sizes / sizeof *sizes, .pPoolSizes = sizes};
+                                         .poolSizeCount = sizeof sizes / sizeof *sizes,
+                                         .pPoolSizes = sizes};
     VK_FILL(&c->sets[c->num_sets],
             vk->fn.vkCreateDescriptorPool(vk->device, &create, NULL, &c->sets[c->num_sets]));
     c->num_sets++;
@@ -109,8 +117,11 @@ static VkResult add_view(struct fum_vk *vk, struct vk_command *c, enum fum_dtype
     void *items = c->views;
     if (!fum_grow(&items, &c->views_capacity, c->num_views, sizeof *c->views)) goto error;
     c->views = items;
-    VkBufferViewCreateInfo create = {.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO, .buffer = window->buffer,
-                                     .format = formats[dtype], .offset = window->offset, .range = window->range};
+    VkBufferViewCreateInfo create = {.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
+                                     .buffer = window->buffer,
+                                     .format = formats[dtype],
+                                     .offset = window->offset,
+                                     .range = window->range};
     VK_FILL(view, vk->fn.vkCreateBufferView(vk->device, &create, NULL, view));
     c->views[c->num_views++] = *view;
 error:
@@ -122,8 +133,8 @@ static enum fum_dtype texel_type(const struct fum_kernel_desc *desc, uint32_t bi
     return desc->texels >> (FUM_TEXELS_F16 + binding) & 1 ? FUM_F16 : desc->shader->dtype;
 }
 
-static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const struct fum_kernel *kernel,
-                             const struct fum_binding *bindings) {
+static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c,
+                             const struct fum_kernel *kernel, const struct fum_binding *bindings) {
     const struct fum_vk_kernel *k = kernel->impl;
     VkDescriptorSetLayout sets = fum_vk_kernel_sets(kernel);
     uint32_t count = (uint32_t)kernel->desc.num_bindings;
@@ -132,7 +143,8 @@ static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const stru
     if (!count) return VK_SUCCESS;
     if (!c->sets_left) VK(add_pool(vk, c));
     VkDescriptorSetAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                            .descriptorPool = c->sets[c->num_sets - 1], .descriptorSetCount = 1,
+                                            .descriptorPool = c->sets[c->num_sets - 1],
+                                            .descriptorSetCount = 1,
                                             .pSetLayouts = &sets};
     VK_FILL(&set, vk->fn.vkAllocateDescriptorSets(vk->device, &allocate, &set));
     c->sets_left--;
@@ -144,20 +156,26 @@ static VkResult bind_buffers(struct fum_vk *vk, struct vk_command *c, const stru
         infos[i] = buffer_info(&bindings[i]);
         if (texels) vr = add_view(vk, c, texel_type(&kernel->desc, i), &infos[i], &views[i]);
         if (vr < 0) goto error;
-        writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstSet = set,
-                                           .dstBinding = i, .descriptorCount = 1,
-                                           .descriptorType = texels ? VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER
-                                                                    : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .pBufferInfo = &infos[i], .pTexelBufferView = &views[i]};
+        writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                           .dstSet = set,
+                                           .dstBinding = i,
+                                           .descriptorCount = 1,
+                                           .descriptorType =
+                                               texels ? VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER
+                                                      : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                           .pBufferInfo = &infos[i],
+                                           .pTexelBufferView = &views[i]};
     }
     vk->fn.vkUpdateDescriptorSets(vk->device, count, writes, 0, NULL);
-    vk->fn.vkCmdBindDescriptorSets(c->commands, VK_PIPELINE_BIND_POINT_COMPUTE, k->layout, 0, 1, &set, 0, NULL);
+    vk->fn.vkCmdBindDescriptorSets(c->commands, VK_PIPELINE_BIND_POINT_COMPUTE, k->layout, 0, 1,
+                                   &set, 0, NULL);
 error:
     return vr;
 }
 
-enum fum_result fum_vk_dispatch(fum_command *command, const fum_kernel *kernel, const struct fum_binding *bindings,
-                                const uint32_t *push, const uint32_t groups[3], const char *label,
+enum fum_result fum_vk_dispatch(fum_command *command, const fum_kernel *kernel,
+                                const struct fum_binding *bindings, const uint32_t *push,
+                                const uint32_t groups[3], const char *label,
                                 struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(command->device);
     struct vk_command *c = command->impl;
@@ -172,8 +190,8 @@ enum fum_result fum_vk_dispatch(fum_command *command, const fum_kernel *kernel, 
     return FUM_OK;
 }
 
-void fum_vk_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst, uint64_t dst_offset,
-                 uint64_t bytes) {
+void fum_vk_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
+                 uint64_t dst_offset, uint64_t bytes) {
     struct vk_command *c = command->impl;
     VkBufferCopy region = {.srcOffset = src_offset, .dstOffset = dst_offset, .size = bytes};
     fum_vk_of(command->device)
@@ -192,20 +210,24 @@ enum fum_result fum_vk_timestamp(fum_command *command, int index, struct fum_err
         VK_FILL(&c->queries, vk->fn.vkCreateQueryPool(vk->device, &create, NULL, &c->queries));
         vk->fn.vkCmdResetQueryPool(c->commands, c->queries, 0, FUM_TIMESTAMPS);
     }
-    vk->fn.vkCmdWriteTimestamp(c->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, c->queries, (uint32_t)index);
+    vk->fn.vkCmdWriteTimestamp(c->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, c->queries,
+                               (uint32_t)index);
     return FUM_OK;
 error:
     return fum_vk_error(err, vr, command->label, "recording a timestamp");
 }
 
-enum fum_result fum_vk_read_timestamp(fum_command *command, int index, uint64_t *ticks, struct fum_error *err) {
+enum fum_result fum_vk_read_timestamp(fum_command *command, int index, uint64_t *ticks,
+                                      struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(command->device);
     struct vk_command *c = command->impl;
     VkResult vr = VK_SUCCESS;
-    VK_FILL(ticks, vk->fn.vkGetQueryPoolResults(vk->device, c->queries, (uint32_t)index, 1, sizeof *ticks,
-                                                ticks, sizeof *ticks, VK_QUERY_RESULT_64_BIT));
+    VK_FILL(ticks,
+            vk->fn.vkGetQueryPoolResults(vk->device, c->queries, (uint32_t)index, 1, sizeof *ticks,
+                                         ticks, sizeof *ticks, VK_QUERY_RESULT_64_BIT));
     if (vr == VK_NOT_READY)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: timestamp %d read before the submission finished", command->label,
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "%s: timestamp %d read before the submission finished", command->label,
                              index);
     return FUM_OK;
 error:
@@ -223,7 +245,8 @@ error:
     return fum_vk_error(err, vr, command->label, "ending the recording");
 }
 
-enum fum_result fum_vk_command_submit(fum_command *command, uint64_t *ticket, struct fum_error *err) {
+enum fum_result fum_vk_command_submit(fum_command *command, uint64_t *ticket,
+                                      struct fum_error *err) {
     struct vk_command *c = command->impl;
     VkResult vr = fum_vk_submit(fum_vk_of(command->device), c->commands, command->label, ticket);
     return vr < 0 ? fum_vk_error(err, vr, command->label, "submitting") : FUM_OK;

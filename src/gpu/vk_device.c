@@ -10,7 +10,8 @@ struct fum_vk *fum_vk_of(const fum_device *device) {
     return device->impl;
 }
 
-// Every device of the instance described; arrays are the caller's, freed with fum_free even on failure.
+// Every device of the instance described; arrays are the caller's, freed with fum_free even on
+// failure.
 struct listing {
     VkPhysicalDevice *physical;
     struct fum_device_info *infos;
@@ -25,13 +26,15 @@ static void listing_free(struct listing *l) {
     *l = (struct listing){0};
 }
 
-static enum fum_result listing_make(struct listing *l, const struct fum_vk_instance *instance, struct fum_error *err) {
+static enum fum_result listing_make(struct listing *l, const struct fum_vk_instance *instance,
+                                    struct fum_error *err) {
     *l = (struct listing){0};
     enum fum_result result = fum_vk_instance_devices(instance, &l->physical, &l->count, err);
     if (result) return result;
     l->infos = fum_calloc((size_t)l->count, sizeof *l->infos);
     l->refusals = fum_calloc((size_t)l->count, sizeof *l->refusals);
-    if (!l->infos || !l->refusals) result = fum_error_set(err, FUM_ERR_NOMEM, "no host memory to list devices");
+    if (!l->infos || !l->refusals)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no host memory to list devices");
     for (int i = 0; i < l->count && !result; i++) {
         result = fum_vk_describe(instance, l->physical[i], &l->infos[i], NULL, err);
         l->refusals[i] = fum_vk_refusal(instance, l->physical[i], &l->infos[i]);
@@ -40,7 +43,8 @@ static enum fum_result listing_make(struct listing *l, const struct fum_vk_insta
     return result;
 }
 
-enum fum_result fum_device_list(struct fum_device_info *infos, int capacity, int *count, struct fum_error *err) {
+enum fum_result fum_device_list(struct fum_device_info *infos, int capacity, int *count,
+                                struct fum_error *err) {
     *count = 0;
     struct fum_vk_instance *instance = NULL;
     struct listing listing = {0};
@@ -60,7 +64,8 @@ static void vk_device_destroy(fum_device *device) {
     struct fum_vk *vk = device->impl;
     if (!vk) return;
     if (vk->device) {
-        if (!vk->compile_only) vk->fn.vkDeviceWaitIdle(vk->device); // nothing was submitted, and a null device crashes
+        // nothing was submitted, and a null device crashes
+        if (!vk->compile_only) vk->fn.vkDeviceWaitIdle(vk->device);
         fum_vk_cache_save(vk);
         fum_vk_staging_destroy(vk);
         fum_vk_queue_destroy(vk);
@@ -102,9 +107,12 @@ static VkResult make_device(struct fum_vk *vk, const struct fum_vk_features *fea
     const float priority = 1;
     VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                      .queueFamilyIndex = vk->family,
-                                     .queueCount = 1, .pQueuePriorities = &priority};
-    VkDeviceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, .pNext = &features->core,
-                                 .queueCreateInfoCount = 1, .pQueueCreateInfos = &queue,
+                                     .queueCount = 1,
+                                     .pQueuePriorities = &priority};
+    VkDeviceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                                 .pNext = &features->core,
+                                 .queueCreateInfoCount = 1,
+                                 .pQueueCreateInfos = &queue,
                                  .enabledExtensionCount = features->num_extensions,
                                  .ppEnabledExtensionNames = features->extensions};
     VkResult vr = VK_SUCCESS;
@@ -119,14 +127,17 @@ static VkResult make_device(struct fum_vk *vk, const struct fum_vk_features *fea
     if (vk->front->info.timeline && !vk->compile_only) {
         VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
                                           .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
-        VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
-        VK_FILL(&vk->timeline, vk->fn.vkCreateSemaphore(vk->device, &semaphore, NULL, &vk->timeline));
+        VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+                                           .pNext = &type};
+        VK_FILL(&vk->timeline,
+                vk->fn.vkCreateSemaphore(vk->device, &semaphore, NULL, &vk->timeline));
     }
 error:
     return vr;
 }
 
-static void withhold(struct fum_device_info *info, struct fum_vk_features *features, unsigned without) {
+static void withhold(struct fum_device_info *info, struct fum_vk_features *features,
+                     unsigned without) {
     if (without & FUM_WITHOUT_TIMELINE) {
         info->timeline = false;
         features->timeline.timelineSemaphore = VK_FALSE;
@@ -151,11 +162,12 @@ static void compile_alone(struct fum_vk *vk) {
 }
 
 // Opens the chosen device on the instance that vk holds.
-static enum fum_result open_device(struct fum_vk *vk, const struct fum_device_params *params, unsigned without,
-                                   struct fum_error *err) {
+static enum fum_result open_device(struct fum_vk *vk, const struct fum_device_params *params,
+                                   unsigned without, struct fum_error *err) {
     fum_device *device = vk->front;
     struct fum_vk_features features;
-    enum fum_result result = fum_vk_describe(vk->instance, vk->physical, &device->info, &features, err);
+    enum fum_result result =
+        fum_vk_describe(vk->instance, vk->physical, &device->info, &features, err);
     if (result) return result;
     withhold(&device->info, &features, without);
     vk->compile_only = params->compile_only;
@@ -168,8 +180,8 @@ static enum fum_result open_device(struct fum_vk *vk, const struct fum_device_pa
     return vr ? fum_vk_error(err, vr, device->info.name, "opening the device") : FUM_OK;
 }
 
-enum fum_result fum_device_create_without(fum_device **out, const struct fum_device_params *params, unsigned without,
-                                          struct fum_error *err) {
+enum fum_result fum_device_create_without(fum_device **out, const struct fum_device_params *params,
+                                          unsigned without, struct fum_error *err) {
     static const struct fum_device_params defaults;
     if (!params) params = &defaults;
     *out = NULL;
@@ -190,7 +202,8 @@ enum fum_result fum_device_create_without(fum_device **out, const struct fum_dev
     if (!result) result = listing_make(&listing, vk->instance, err);
     int index = 0;
     if (!result)
-        result = fum_device_choose(&index, params->select, listing.infos, listing.refusals, listing.count, err);
+        result = fum_device_choose(&index, params->select, listing.infos, listing.refusals,
+                                   listing.count, err);
     if (!result) {
         vk->physical = listing.physical[index];
         result = open_device(vk, params, without, err);
@@ -200,7 +213,8 @@ enum fum_result fum_device_create_without(fum_device **out, const struct fum_dev
         fum_device_destroy(&device);
         return result;
     }
-    fum_log(&device->log, FUM_LOG_INFO, "device %d: %s, %s", index, device->info.name, device->info.driver);
+    fum_log(&device->log, FUM_LOG_INFO, "device %d: %s, %s", index, device->info.name,
+            device->info.driver);
     fum_device_load_tuning(device, params->cache_dir);
     *out = device;
     return FUM_OK;

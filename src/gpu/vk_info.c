@@ -20,7 +20,8 @@ static bool listed(const struct known *k, const char *name) {
 }
 
 // Core since `api`, or by extension, which is then to be enabled.
-static bool offers(const struct known *k, uint32_t api, const char *name, struct fum_vk_features *f) {
+static bool offers(const struct known *k, uint32_t api, const char *name,
+                   struct fum_vk_features *f) {
     if (api && k->api >= api) return true;
     if (!listed(k, name)) return false;
     if (f && f->num_extensions < sizeof f->extensions / sizeof *f->extensions)
@@ -29,40 +30,41 @@ static bool offers(const struct known *k, uint32_t api, const char *name, struct
 }
 
 // Hangs a Vulkan structure at the end of a chain, whose last pNext `tail` points to.
-#define APPEND(tail, structure) \
-    do { \
-        *(tail) = (structure); \
+#define APPEND(tail, structure)       \
+    do {                              \
+        *(tail) = (structure);        \
         (tail) = &(structure)->pNext; \
     } while (0)
 
-static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevice physical, const struct known *k,
-                         struct fum_vk_features *f) {
+static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                         const struct known *k, struct fum_vk_features *f) {
     *f = (struct fum_vk_features){.core.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
     void **tail = &f->core.pNext;
 #define LINK(member, type, version, extension) \
-    if (offers(k, version, extension, f)) { \
-        f->member.sType = type; \
-        APPEND(tail, &f->member); \
+    if (offers(k, version, extension, f)) {    \
+        f->member.sType = type;                \
+        APPEND(tail, &f->member);              \
     }
     LINK(storage16, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES, VK_API_VERSION_1_1,
          "VK_KHR_16bit_storage")
-    LINK(storage8, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES, VK_API_VERSION_1_2, "VK_KHR_8bit_storage")
-    LINK(float16_int8, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES, VK_API_VERSION_1_2,
-         "VK_KHR_shader_float16_int8")
-    LINK(timeline, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, VK_API_VERSION_1_2,
-         "VK_KHR_timeline_semaphore")
-    LINK(address, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES, VK_API_VERSION_1_2,
-         "VK_KHR_buffer_device_address")
-    LINK(memory_model, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES, VK_API_VERSION_1_2,
-         "VK_KHR_vulkan_memory_model")
-    LINK(subgroup_control, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES, VK_API_VERSION_1_3,
-         "VK_EXT_subgroup_size_control")
-    LINK(int_dot, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, VK_API_VERSION_1_3,
-         "VK_KHR_shader_integer_dot_product")
+    LINK(storage8, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES, VK_API_VERSION_1_2,
+         "VK_KHR_8bit_storage")
+    LINK(float16_int8, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+         VK_API_VERSION_1_2, "VK_KHR_shader_float16_int8")
+    LINK(timeline, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES,
+         VK_API_VERSION_1_2, "VK_KHR_timeline_semaphore")
+    LINK(address, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES,
+         VK_API_VERSION_1_2, "VK_KHR_buffer_device_address")
+    LINK(memory_model, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES,
+         VK_API_VERSION_1_2, "VK_KHR_vulkan_memory_model")
+    LINK(subgroup_control, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+         VK_API_VERSION_1_3, "VK_EXT_subgroup_size_control")
+    LINK(int_dot, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
+         VK_API_VERSION_1_3, "VK_KHR_shader_integer_dot_product")
     LINK(maintenance4, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES, VK_API_VERSION_1_3,
          "VK_KHR_maintenance4")
-    LINK(executable, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR, 0,
-         "VK_KHR_pipeline_executable_properties")
+    LINK(executable, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+         0, "VK_KHR_pipeline_executable_properties")
     LINK(matrix, (VkStructureType)FUM_VK_MATRIX_FEATURES, 0, "VK_KHR_cooperative_matrix")
     LINK(bfloat16, (VkStructureType)FUM_VK_BFLOAT16_FEATURES, 0, "VK_KHR_shader_bfloat16")
 #undef LINK
@@ -77,7 +79,8 @@ static void trim_features(struct fum_vk_features *f) {
                                      .shaderInt64 = f->core.features.shaderInt64,
                                      .shaderFloat64 = f->core.features.shaderFloat64};
     f->core.features = core;
-    f->address.bufferDeviceAddressCaptureReplay = f->address.bufferDeviceAddressMultiDevice = VK_FALSE;
+    f->address.bufferDeviceAddressCaptureReplay = f->address.bufferDeviceAddressMultiDevice =
+        VK_FALSE;
     f->storage16.storageInputOutput16 = VK_FALSE;
     f->matrix.cooperativeMatrixRobustBufferAccess = VK_FALSE;
     f->bfloat16.shaderBFloat16DotProduct = VK_FALSE;
@@ -109,9 +112,11 @@ static void copy_limits(struct fum_device_info *info, const VkPhysicalDeviceProp
         [VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU] = FUM_DEVICE_VIRTUAL,
         [VK_PHYSICAL_DEVICE_TYPE_CPU] = FUM_DEVICE_CPU,
     };
-    info->type = (size_t)p->deviceType < sizeof types / sizeof *types ? types[p->deviceType] : FUM_DEVICE_OTHER;
+    info->type = (size_t)p->deviceType < sizeof types / sizeof *types ? types[p->deviceType]
+                                                                      : FUM_DEVICE_OTHER;
     info->max_binding = l->maxStorageBufferRange;
-    info->max_allocation = info->max_buffer = (uint64_t)1 << 30; // what Vulkan 1.1 requires; better ones follow
+    // what Vulkan 1.1 requires; better ones follow
+    info->max_allocation = info->max_buffer = (uint64_t)1 << 30;
     info->binding_align = (uint32_t)l->minStorageBufferOffsetAlignment;
     info->shared_bytes = l->maxComputeSharedMemorySize;
     info->max_group_invocations = l->maxComputeWorkGroupInvocations;
@@ -126,14 +131,16 @@ static void copy_limits(struct fum_device_info *info, const VkPhysicalDeviceProp
     info->timestamp_period = l->timestampPeriod;
 }
 
-static void ask_properties(const struct fum_vk_instance *instance, VkPhysicalDevice physical, const struct known *k,
-                           struct fum_device_info *info) {
+static void ask_properties(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                           const struct known *k, struct fum_device_info *info) {
     VkPhysicalDeviceProperties2 core = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
     VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
     VkPhysicalDeviceMaintenance3Properties maintenance3 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
-    VkPhysicalDeviceSubgroupProperties subgroup = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
-    VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceSubgroupProperties subgroup = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceSubgroupSizeControlProperties sizes = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
     VkPhysicalDeviceMaintenance4Properties maintenance4 = {
@@ -151,27 +158,36 @@ static void ask_properties(const struct fum_vk_instance *instance, VkPhysicalDev
     copy_limits(info, &core.properties);
     memcpy(info->uuid, id.deviceUUID, sizeof info->uuid);
     if (driver.driverName[0])
-        snprintf(info->driver, sizeof info->driver, "%.120s %.120s", driver.driverName, driver.driverInfo);
+        snprintf(info->driver, sizeof info->driver, "%.120s %.120s", driver.driverName,
+                 driver.driverInfo);
     else
-        snprintf(info->driver, sizeof info->driver, "driver %u.%u.%u", VK_API_VERSION_MAJOR(info->driver_version),
-                 VK_API_VERSION_MINOR(info->driver_version), VK_API_VERSION_PATCH(info->driver_version));
-    if (maintenance3.maxMemoryAllocationSize) info->max_allocation = maintenance3.maxMemoryAllocationSize;
-    info->max_buffer = maintenance4.maxBufferSize ? maintenance4.maxBufferSize : info->max_allocation;
+        snprintf(info->driver, sizeof info->driver, "driver %u.%u.%u",
+                 VK_API_VERSION_MAJOR(info->driver_version),
+                 VK_API_VERSION_MINOR(info->driver_version),
+                 VK_API_VERSION_PATCH(info->driver_version));
+    if (maintenance3.maxMemoryAllocationSize)
+        info->max_allocation = maintenance3.maxMemoryAllocationSize;
+    info->max_buffer =
+        maintenance4.maxBufferSize ? maintenance4.maxBufferSize : info->max_allocation;
     info->subgroup_size = info->subgroup_min = info->subgroup_max = subgroup.subgroupSize;
     if (sizes.minSubgroupSize) {
         info->subgroup_min = sizes.minSubgroupSize;
         info->subgroup_max = sizes.maxSubgroupSize;
     }
     bool compute = subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
-    info->subgroup_arithmetic = compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT);
-    info->subgroup_shuffle = compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
+    info->subgroup_arithmetic =
+        compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT);
+    info->subgroup_shuffle =
+        compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
     // MoltenVK offers the feature but no stage in which a size could be required.
-    if (!(sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT)) info->subgroup_control = false;
+    if (!(sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
+        info->subgroup_control = false;
 }
 
 static void ask_memory(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                        struct fum_device_info *info) {
-    const VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+    const VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
+                                         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                          VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     VkPhysicalDeviceMemoryProperties memory;
     instance->GetPhysicalDeviceMemoryProperties(physical, &memory);
@@ -186,8 +202,10 @@ static void ask_memory(const struct fum_vk_instance *instance, VkPhysicalDevice 
     for (uint32_t i = 0; i < memory.memoryTypeCount; i++)
         visible = visible || (memory.memoryTypes[i].heapIndex == largest &&
                               (memory.memoryTypes[i].propertyFlags & mapped) == mapped);
-    // A discrete GPU whose memory is mapped through the bus is slow to read, so it keeps its staging.
-    info->unified_memory = visible && (info->type == FUM_DEVICE_INTEGRATED || info->type == FUM_DEVICE_CPU);
+    // A discrete GPU whose memory is mapped through the bus is slow to read, so it keeps its
+    // staging.
+    info->unified_memory =
+        visible && (info->type == FUM_DEVICE_INTEGRATED || info->type == FUM_DEVICE_CPU);
 }
 
 int fum_vk_compute_family(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
@@ -199,7 +217,8 @@ int fum_vk_compute_family(const struct fum_vk_instance *instance, VkPhysicalDevi
     for (uint32_t i = 0; i < count; i++) {
         VkQueueFlags flags = families[i].queueFlags;
         if (!(flags & VK_QUEUE_COMPUTE_BIT) || !families[i].queueCount) continue;
-        // The first family: where all drivers are tested most. Asynchronous compute families gain nothing here.
+        // The first family: where all drivers are tested most. Asynchronous compute families gain
+        // nothing here.
         if (best < 0) best = (int)i;
     }
     if (best >= 0 && properties) *properties = families[best];
@@ -214,14 +233,16 @@ enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysic
     instance->GetPhysicalDeviceProperties(physical, &properties);
     copy_limits(info, &properties);
     if (properties.apiVersion < VK_API_VERSION_1_1) return FUM_OK; // listed, but never opened
-    struct known k = {.api = properties.apiVersion < instance->api ? properties.apiVersion : instance->api};
-    VkResult vr =
-        FUM_VK_FILL(&k.count, instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, NULL));
+    struct known k = {.api = properties.apiVersion < instance->api ? properties.apiVersion
+                                                                   : instance->api};
+    VkResult vr = FUM_VK_FILL(
+        &k.count, instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, NULL));
     if (vr >= 0 && k.count) {
         k.extensions = fum_calloc(k.count, sizeof *k.extensions);
-        if (!k.extensions) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no host memory", info->name);
-        vr = FUM_VK_FILL(
-            &k.count, instance->EnumerateDeviceExtensionProperties(physical, NULL, &k.count, k.extensions));
+        if (!k.extensions)
+            return fum_error_set(err, FUM_ERR_NOMEM, "%s: no host memory", info->name);
+        vr = FUM_VK_FILL(&k.count, instance->EnumerateDeviceExtensionProperties(
+                                       physical, NULL, &k.count, k.extensions));
     }
     if (vr < 0) {
         fum_free(k.extensions);
@@ -236,7 +257,8 @@ enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysic
     fum_vk_ask_matrix(instance, physical, features, info);
     ask_memory(instance, physical, info);
     VkQueueFamilyProperties family = {0};
-    if (fum_vk_compute_family(instance, physical, &family) >= 0) info->timestamp_bits = family.timestampValidBits;
+    if (fum_vk_compute_family(instance, physical, &family) >= 0)
+        info->timestamp_bits = family.timestampValidBits;
     if (!info->timestamp_bits) info->timestamp_period = 0;
     fum_free(k.extensions);
     return FUM_OK;
@@ -244,7 +266,8 @@ enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysic
 
 const char *fum_vk_refusal(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                            const struct fum_device_info *info) {
-    if (info->api_version < VK_API_VERSION_1_1) return "its driver knows only Vulkan 1.0; update it";
+    if (info->api_version < VK_API_VERSION_1_1)
+        return "its driver knows only Vulkan 1.0; update it";
     if (fum_vk_compute_family(instance, physical, NULL) < 0) return "it has no compute queue";
     return NULL;
 }

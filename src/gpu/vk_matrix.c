@@ -5,26 +5,33 @@
 
 enum { AMD = 0x1002, INTEL = 0x8086, POWERVR = 0x1010 };
 
-// Drivers that say more than they can. AMD's own drivers list the extension on GPUs without matrix units, and asking
-// for its properties crashes some on an integrated GPU; of those parts only RDNA 3 and later have fast mixed-sign dot
-// products, which is how they are told apart. PowerVR's results are wrong. lavapipe 26.2 crashes on the smallest such
-// shader when it is told to use 512-bit vectors.
+// Drivers that say more than they can. AMD's own drivers list the extension on GPUs without matrix
+// units, and asking for its properties crashes some on an integrated GPU; of those parts only RDNA
+// 3 and later have fast mixed-sign dot products, which is how they are told apart. PowerVR's
+// results are wrong. lavapipe 26.2 crashes on the smallest such shader when it is told to use
+// 512-bit vectors.
 static bool trusted(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                     const struct fum_device_info *info) {
     if (info->vendor_id == POWERVR) return false;
-    if (info->vendor_id == VK_VENDOR_ID_MESA) return info->type != FUM_DEVICE_CPU || info->subgroup_size == 8;
+    if (info->vendor_id == VK_VENDOR_ID_MESA)
+        return info->type != FUM_DEVICE_CPU || info->subgroup_size == 8;
     if (info->vendor_id != AMD || info->api_version < VK_API_VERSION_1_3) return true;
     VkPhysicalDeviceShaderIntegerDotProductProperties dot = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES};
-    VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
-                                               .pNext = &dot};
-    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES, .pNext = &dot};
+    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                       .pNext = &driver};
     instance->GetPhysicalDeviceProperties2(physical, &all);
-    if (driver.driverID != VK_DRIVER_ID_AMD_PROPRIETARY && driver.driverID != VK_DRIVER_ID_AMD_OPEN_SOURCE) return true;
-    return info->type == FUM_DEVICE_DISCRETE && dot.integerDotProduct4x8BitPackedMixedSignednessAccelerated;
+    if (driver.driverID != VK_DRIVER_ID_AMD_PROPRIETARY &&
+        driver.driverID != VK_DRIVER_ID_AMD_OPEN_SOURCE)
+        return true;
+    return info->type == FUM_DEVICE_DISCRETE &&
+           dot.integerDotProduct4x8BitPackedMixedSignednessAccelerated;
 }
 
-// The widest on AMD, where the narrow one has given black images; the narrowest on Intel, whose units are made for it.
+// The widest on AMD, where the narrow one has given black images; the narrowest on Intel, whose
+// units are made for it.
 static uint32_t subgroup_size(const struct fum_device_info *info) {
     if (info->vendor_id == AMD) return info->subgroup_max;
     if (info->vendor_id == INTEL) return info->subgroup_min;
@@ -46,22 +53,27 @@ static void add(struct fum_device_info *info, const struct fum_vk_features *feat
     if (p->scope != FUM_VK_SCOPE_SUBGROUP || p->AType != p->BType || p->CType != p->ResultType ||
         p->saturatingAccumulation || info->num_matrix == FUM_MAX_MATRIX_SHAPES)
         return;
-    if (!p->MSize || !p->NSize || !p->KSize || p->MSize > most || p->NSize > most || p->KSize > most) return;
+    if (!p->MSize || !p->NSize || !p->KSize || p->MSize > most || p->NSize > most ||
+        p->KSize > most)
+        return;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].have && types[i].in == p->AType && types[i].sum == p->CType)
-            info->matrix[info->num_matrix++] = (struct fum_matrix_shape){
-                (enum fum_matrix_type)i, (uint16_t)p->MSize, (uint16_t)p->NSize, (uint16_t)p->KSize};
+            info->matrix[info->num_matrix++] =
+                (struct fum_matrix_shape){(enum fum_matrix_type)i, (uint16_t)p->MSize,
+                                          (uint16_t)p->NSize, (uint16_t)p->KSize};
 }
 
 void fum_vk_ask_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                        const struct fum_vk_features *features, struct fum_device_info *info) {
     // The lanes of a product are one whole subgroup of a known size.
-    bool able = info->cooperative_matrix && info->subgroup_control && features->subgroup_control.computeFullSubgroups &&
+    bool able = info->cooperative_matrix && info->subgroup_control &&
+                features->subgroup_control.computeFullSubgroups &&
                 info->api_version >= VK_API_VERSION_1_2 && instance->GetMatrixProperties;
     info->cooperative_matrix = false;
     if (!able || !trusted(instance, physical, info)) return;
     uint32_t count = 0;
-    if (FUM_VK_FILL(&count, instance->GetMatrixProperties(physical, &count, NULL)) < 0 || !count) return;
+    if (FUM_VK_FILL(&count, instance->GetMatrixProperties(physical, &count, NULL)) < 0 || !count)
+        return;
     struct fum_vk_matrix_properties *list = fum_calloc(count, sizeof *list);
     if (!list) return;
     for (uint32_t i = 0; i < count; i++) list[i].sType = (VkStructureType)FUM_VK_MATRIX_PROPERTIES;

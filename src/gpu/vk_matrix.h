@@ -1,5 +1,5 @@
-// What Vulkan headers before 1.3.255 (cooperative matrix) and 1.4.311 (bfloat16) lack, in their layouts, so that a
-// build on an older system still finds both on a newer driver.
+// What Vulkan headers before 1.3.255 (cooperative matrix) and 1.4.311 (bfloat16) lack, in their
+// layouts, so that a build on an older system still finds both on a newer driver.
 #ifndef FUM_GPU_VK_MATRIX_H
 #define FUM_GPU_VK_MATRIX_H
 
@@ -38,7 +38,7 @@ struct fum_vk_matrix_properties { // VkCooperativeMatrixPropertiesKHR
     VkBool32 saturatingAccumulation;
     uint32_t scope;
 };
-typedef VkResult(VKAPI_PTR *fum_vk_get_matrix_properties)(VkPhysicalDevice physical, uint32_t *count,
-                                                          struct fum_vk_matrix_properties *properties);
+typedef VkResult(VKAPI_PTR *fum_vk_get_matrix_properties)(
+    VkPhysicalDevice physical, uint32_t *count, struct fum_vk_matrix_properties *properties);
 
 #endif

@@ -4,7 +4,8 @@
 static int find_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t bits,
                      VkMemoryPropertyFlags wanted) {
     for (uint32_t i = 0; i < memory->memoryTypeCount; i++)
-        if ((bits & (1u << i)) && (memory->memoryTypes[i].propertyFlags & wanted) == wanted) return (int)i;
+        if ((bits & (1u << i)) && (memory->memoryTypes[i].propertyFlags & wanted) == wanted)
+            return (int)i;
     return -1;
 }
 
@@ -12,7 +13,8 @@ int fum_vk_memory_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t 
                        enum fum_vk_memory kind) {
     const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
                                 cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-    const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    const VkMemoryPropertyFlags host =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     const VkMemoryPropertyFlags by_kind[3][3] = {
         [FUM_VK_MEMORY_DEVICE] = {local, 0, 0},
         [FUM_VK_MEMORY_DEVICE_MAPPED] = {local | host | cached, local | host, host},
@@ -32,25 +34,27 @@ enum fum_vk_memory fum_vk_memory_kind(const fum_device *device, enum fum_buffer_
 
 static VkResult make_buffer(struct fum_vk *vk, uint64_t bytes, VkBuffer *buffer,
                             VkMemoryRequirements *needs) {
-    VkBufferCreateInfo create = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                                 .size = bytes < 16 ? 16 : bytes, // an empty window still binds 16 bytes
-                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
-                                          VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                                          VK_BUFFER_USAGE_TRANSFER_DST_BIT};
+    VkBufferCreateInfo create = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+        // an empty window still binds 16 bytes
+        .size = bytes < 16 ? 16 : bytes,
+        .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT |
+                 VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT};
     VkResult vr = FUM_VK_FILL(buffer, vk->fn.vkCreateBuffer(vk->device, &create, NULL, buffer));
     if (vr >= 0) vk->fn.vkGetBufferMemoryRequirements(vk->device, *buffer, needs);
     return vr;
 }
 
-VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind, VkBuffer *buffer,
-                              VkDeviceMemory *memory, void **map) {
+VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind,
+                              VkBuffer *buffer, VkDeviceMemory *memory, void **map) {
     VkResult vr = VK_SUCCESS;
     VkMemoryRequirements needs;
     VK(make_buffer(vk, bytes, buffer, &needs));
     int type = fum_vk_memory_type(&vk->memory, needs.memoryTypeBits, kind);
     vr = VK_ERROR_FEATURE_NOT_PRESENT;
     if (type < 0) goto error;
-    VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, .allocationSize = needs.size,
+    VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                     .allocationSize = needs.size,
                                      .memoryTypeIndex = (uint32_t)type};
     VK_FILL(memory, vk->fn.vkAllocateMemory(vk->device, &allocate, NULL, memory));
     VK(vk->fn.vkBindBufferMemory(vk->device, *buffer, *memory, 0));
@@ -68,16 +72,16 @@ void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *
     *memory = VK_NULL_HANDLE;
 }
 
-// The heap that weights and activations are allocated from: that of the memory type which a buffer of theirs
-// gets.
+// The heap that weights and activations are allocated from: that of the memory type which a buffer
+// of theirs gets.
 static int device_heap(const fum_device *device) {
     struct fum_vk *vk = fum_vk_of(device);
     VkBuffer buffer = VK_NULL_HANDLE;
     VkMemoryRequirements needs;
     if (make_buffer(vk, 16, &buffer, &needs) < 0) return -1;
     vk->fn.vkDestroyBuffer(vk->device, buffer, NULL);
-    int type =
-        fum_vk_memory_type(&vk->memory, needs.memoryTypeBits, fum_vk_memory_kind(device, FUM_BUFFER_DEVICE));
+    int type = fum_vk_memory_type(&vk->memory, needs.memoryTypeBits,
+                                  fum_vk_memory_kind(device, FUM_BUFFER_DEVICE));
     return type < 0 ? -1 : (int)vk->memory.memoryTypes[type].heapIndex;
 }
 
@@ -89,8 +93,8 @@ bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes) {
     if (!device->info.memory_budget) return false;
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
-    VkPhysicalDeviceMemoryProperties2 memory = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
-                                                .pNext = &budget};
+    VkPhysicalDeviceMemoryProperties2 memory = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2, .pNext = &budget};
     vk->instance->GetPhysicalDeviceMemoryProperties2(vk->physical, &memory);
     if (!budget.heapBudget[heap]) return false;
     // The budget counts what this process uses, by other device objects too.

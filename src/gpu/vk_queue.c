@@ -1,5 +1,5 @@
-// Submission and waiting: a timeline semaphore whose value is the ticket, or a fence per submission where there is
-// none. Waiting sleeps in the driver.
+// Submission and waiting: a timeline semaphore whose value is the ticket, or a fence per submission
+// where there is none. Waiting sleeps in the driver.
 #include "gpu/vk.h"
 
 #include "base/alloc.h"
@@ -37,21 +37,25 @@ static void give_fence(struct fum_vk *vk, VkFence fence) {
 // Forgets submissions up to `ticket`, which have finished.
 static void retire(struct fum_vk *vk, uint64_t ticket) {
     size_t n = 0;
-    while (n < vk->num_pending && vk->pending[n].ticket <= ticket) give_fence(vk, vk->pending[n++].fence);
+    while (n < vk->num_pending && vk->pending[n].ticket <= ticket)
+        give_fence(vk, vk->pending[n++].fence);
     vk->num_pending -= n;
     if (n) memmove(vk->pending, vk->pending + n, vk->num_pending * sizeof *vk->pending);
     if (ticket > vk->done) vk->done = ticket;
 }
 
 static void retire_signalled(struct fum_vk *vk) {
-    // Not while another thread waits for one of these fences. It takes the locks in the other order, hence try.
+    // Not while another thread waits for one of these fences. It takes the locks in the other
+    // order, hence try.
     if (pthread_mutex_trylock(&vk->waiting)) return;
-    while (vk->num_pending && vk->fn.vkGetFenceStatus(vk->device, vk->pending[0].fence) == VK_SUCCESS)
+    while (vk->num_pending &&
+           vk->fn.vkGetFenceStatus(vk->device, vk->pending[0].fence) == VK_SUCCESS)
         retire(vk, vk->pending[0].ticket);
     pthread_mutex_unlock(&vk->waiting);
 }
 
-// Forgets what has finished by now, so that a caller who never waits does not grow the list without end.
+// Forgets what has finished by now, so that a caller who never waits does not grow the list without
+// end.
 static void retire_finished(struct fum_vk *vk) {
     uint64_t value = 0;
     if (vk->num_pending < 64) return;
@@ -59,19 +63,25 @@ static void retire_finished(struct fum_vk *vk) {
         retire_signalled(vk);
         return;
     }
-    PFN_vkGetSemaphoreCounterValue get = vk->fn.vkGetSemaphoreCounterValue ? vk->fn.vkGetSemaphoreCounterValue
-                                                                           : vk->fn.vkGetSemaphoreCounterValueKHR;
-    if (get && get(vk->device, vk->timeline, &value) == VK_SUCCESS && value <= vk->ticket) retire(vk, value);
+    PFN_vkGetSemaphoreCounterValue get = vk->fn.vkGetSemaphoreCounterValue
+                                             ? vk->fn.vkGetSemaphoreCounterValue
+                                             : vk->fn.vkGetSemaphoreCounterValueKHR;
+    if (get && get(vk->device, vk->timeline, &value) == VK_SUCCESS && value <= vk->ticket)
+        retire(vk, value);
 }
 
-VkResult fum_vk_submit(struct fum_vk *vk, VkCommandBuffer commands, const char *label, uint64_t *ticket) {
+VkResult fum_vk_submit(struct fum_vk *vk, VkCommandBuffer commands, const char *label,
+                       uint64_t *ticket) {
     VkResult vr = VK_SUCCESS;
     VkFence fence = VK_NULL_HANDLE;
     pthread_mutex_lock(&vk->lock);
     uint64_t number = vk->ticket + 1;
-    VkTimelineSemaphoreSubmitInfo timeline = {.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-                                              .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &number};
-    VkSubmitInfo submit = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1,
+    VkTimelineSemaphoreSubmitInfo timeline = {.sType =
+                                                  VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                              .signalSemaphoreValueCount = 1,
+                                              .pSignalSemaphoreValues = &number};
+    VkSubmitInfo submit = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                           .commandBufferCount = 1,
                            .pCommandBuffers = &commands};
     if (vk->timeline) {
         submit.pNext = &timeline;
@@ -97,7 +107,8 @@ error:
     return vr;
 }
 
-// Waits for fences in order, oldest first; only one thread at a time, so that none is reset under another's wait.
+// Waits for fences in order, oldest first; only one thread at a time, so that none is reset under
+// another's wait.
 static VkResult wait_fences(struct fum_vk *vk, uint64_t ticket) {
     VkResult vr = VK_SUCCESS;
     pthread_mutex_lock(&vk->waiting);
@@ -118,8 +129,10 @@ error:
 }
 
 static VkResult wait_timeline(struct fum_vk *vk, uint64_t ticket) {
-    VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1,
-                                .pSemaphores = &vk->timeline, .pValues = &ticket};
+    VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                .semaphoreCount = 1,
+                                .pSemaphores = &vk->timeline,
+                                .pValues = &ticket};
     VkResult vr = VK_SUCCESS;
     VK(vk->fn.vkWaitSemaphores(vk->device, &wait, UINT64_MAX));
     pthread_mutex_lock(&vk->lock);
@@ -164,8 +177,10 @@ enum fum_result fum_vk_device_wait(fum_device *device, uint64_t ticket, struct f
 
 // After vkDeviceWaitIdle.
 void fum_vk_queue_destroy(struct fum_vk *vk) {
-    for (size_t i = 0; i < vk->num_pending; i++) vk->fn.vkDestroyFence(vk->device, vk->pending[i].fence, NULL);
-    for (size_t i = 0; i < vk->num_fences; i++) vk->fn.vkDestroyFence(vk->device, vk->fences[i], NULL);
+    for (size_t i = 0; i < vk->num_pending; i++)
+        vk->fn.vkDestroyFence(vk->device, vk->pending[i].fence, NULL);
+    for (size_t i = 0; i < vk->num_fences; i++)
+        vk->fn.vkDestroyFence(vk->device, vk->fences[i], NULL);
     vk->fn.vkDestroySemaphore(vk->device, vk->timeline, NULL);
     fum_free(vk->pending);
     fum_free(vk->fences);

@@ -33,7 +33,8 @@ const char *fum_vk_result_name(VkResult vr) {
 
 VkResult fum_vk_injected(struct fum_vk *vk) {
     if (atomic_load(&vk->lost)) return VK_ERROR_DEVICE_LOST;
-    if (atomic_load(&vk->inject_after) < 0 || atomic_fetch_sub(&vk->inject_after, 1) != 0) return VK_SUCCESS;
+    if (atomic_load(&vk->inject_after) < 0 || atomic_fetch_sub(&vk->inject_after, 1) != 0)
+        return VK_SUCCESS;
     return atomic_load(&vk->inject_what) == FUM_INJECT_DEVICE_LOST ? VK_ERROR_DEVICE_LOST
                                                                    : VK_ERROR_OUT_OF_DEVICE_MEMORY;
 }
@@ -49,28 +50,34 @@ void fum_vk_failed(struct fum_vk *vk, const char *call, VkResult vr, const char 
     const char *name = file;
     for (const char *p = file; *p; p++)
         if (*p == '/' || *p == '\\') name = p + 1;
-    fum_log(&vk->front->log, FUM_LOG_DEBUG, "%s: %s at %s:%d", call, fum_vk_result_name(vr), name, line);
+    fum_log(&vk->front->log, FUM_LOG_DEBUG, "%s: %s at %s:%d", call, fum_vk_result_name(vr), name,
+            line);
 }
 
-enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *label, const char *doing) {
+enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *label,
+                             const char *doing) {
     const char *name = fum_vk_result_name(vr);
     switch (vr) {
     case VK_ERROR_OUT_OF_HOST_MEMORY:
-        return fum_error_set(err, FUM_ERR_NOMEM, "%s: %s: host memory ran out (%s); close other programs", label, doing,
+        return fum_error_set(err, FUM_ERR_NOMEM,
+                             "%s: %s: host memory ran out (%s); close other programs", label, doing,
                              name);
     case VK_ERROR_OUT_OF_DEVICE_MEMORY:
     case VK_ERROR_TOO_MANY_OBJECTS:
     case VK_ERROR_FRAGMENTATION:
     case VK_ERROR_MEMORY_MAP_FAILED:
-        return fum_error_set(
-            err, FUM_ERR_NOMEM,
-            "%s: %s: device memory ran out (%s); use a smaller picture or batch, f16, or a memory budget", label,
-            doing, name);
-    case VK_ERROR_DEVICE_LOST:
-        return fum_error_set(err, FUM_ERR_DEVICE,
-                             "%s: %s: the device was lost (%s): the driver stopped it, most often because work took "
-                             "too long; open the device anew",
+        return fum_error_set(err, FUM_ERR_NOMEM,
+                             "%s: %s: device memory ran out (%s); use a smaller picture or batch, "
+                             "f16, or a memory budget",
                              label, doing, name);
-    default: return fum_error_set(err, FUM_ERR_DEVICE, "%s: %s: the driver failed with %s", label, doing, name);
+    case VK_ERROR_DEVICE_LOST:
+        return fum_error_set(
+            err, FUM_ERR_DEVICE,
+            "%s: %s: the device was lost (%s): the driver stopped it, most often because work took "
+            "too long; open the device anew",
+            label, doing, name);
+    default:
+        return fum_error_set(err, FUM_ERR_DEVICE, "%s: %s: the driver failed with %s", label, doing,
+                             name);
     }
 }

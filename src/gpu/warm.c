@@ -1,6 +1,6 @@
-// Compiles kernels ahead of their first use. CPU drivers compile a kernel when it is first dispatched; a
-// dispatch of no workgroups makes them do so without computing anything. A thread dispatches them, so that
-// the caller can load weights meanwhile.
+// Compiles kernels ahead of their first use. CPU drivers compile a kernel when it is first
+// dispatched; a dispatch of no workgroups makes them do so without computing anything. A thread
+// dispatches them, so that the caller can load weights meanwhile.
 #include "gpu/backend.h"
 
 #include "base/alloc.h"
@@ -37,7 +37,8 @@ static bool mark(fum_device *device, const fum_kernel *kernel, bool warm) {
     return changed;
 }
 
-static enum fum_result warm_one(struct fum_warming *w, const fum_kernel *kernel, struct fum_error *err) {
+static enum fum_result warm_one(struct fum_warming *w, const fum_kernel *kernel,
+                                struct fum_error *err) {
     const char *name = kernel->desc.shader->name;
     fum_command *command = NULL;
     uint64_t ticket = 0;
@@ -80,8 +81,8 @@ static void release(struct fum_warming *w) {
     fum_free(w);
 }
 
-// Starts the thread. If the system has none left, kernels are compiled at first use. A failure leaves only
-// the buffer, which release() destroys.
+// Starts the thread. If the system has none left, kernels are compiled at first use. A failure
+// leaves only the buffer, which release() destroys.
 static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
     enum fum_result result =
         fum_buffer_create(&w->buffer, w->device, WARM_BYTES, FUM_BUFFER_DEVICE, "compile", err);
@@ -100,7 +101,8 @@ static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
 }
 
 enum fum_result fum_warming_begin(struct fum_warming **out, fum_device *device,
-                                  const fum_kernel *const *kernels, int count, struct fum_error *err) {
+                                  const fum_kernel *const *kernels, int count,
+                                  struct fum_error *err) {
     *out = NULL;
     if (device->info.type != FUM_DEVICE_CPU || device->info.planning_only) return FUM_OK;
     struct fum_warming *w = fum_calloc(1, sizeof *w);
@@ -113,8 +115,10 @@ enum fum_result fum_warming_begin(struct fum_warming **out, fum_device *device,
     for (int i = 0; i < count; i++)
         if (mark(device, kernels[i], true)) w->kernels[w->count++] = kernels[i];
     enum fum_result result = w->count ? start(w, err) : FUM_OK;
-    if (w->started) *out = w;
-    else release(w);
+    if (w->started)
+        *out = w;
+    else
+        release(w);
     return result;
 }
 
@@ -122,7 +126,8 @@ int fum_warming_count(const struct fum_warming *warming) {
     return warming ? warming->count : 0;
 }
 
-// Waits until more than *done kernels are compiled, and counts them there. False if the thread has ended.
+// Waits until more than *done kernels are compiled, and counts them there. False if the thread has
+// ended.
 static bool wait_for_more(struct fum_warming *w, int *done) {
     pthread_mutex_lock(&w->lock);
     while (w->done == *done && !w->ended) pthread_cond_wait(&w->changed, &w->lock);
@@ -153,8 +158,10 @@ enum fum_result fum_warming_end(struct fum_warming **warming, const struct fum_p
     pthread_join(w->thread, NULL);
     pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->lock);
-    enum fum_result result = w->result ? fum_error_set(err, w->result, "%s", w->error.text) : FUM_OK;
-    if (!result && progress && !cancelled) cancelled = !progress->fn(progress->user, w->count, w->count);
+    enum fum_result result =
+        w->result ? fum_error_set(err, w->result, "%s", w->error.text) : FUM_OK;
+    if (!result && progress && !cancelled)
+        cancelled = !progress->fn(progress->user, w->count, w->count);
     if (!result && cancelled)
         result = fum_error_set(err, FUM_ERR_CANCELLED, "compiling kernels was cancelled");
     release(w);

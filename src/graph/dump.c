@@ -47,7 +47,8 @@ static void put_attrs(struct text *t, const fum_tensor *node, const char *separa
     char value[FUM_NUMBER_BYTES];
     for (int i = 0; node->op && node->op->attrs && node->op->attrs[i].name; i++)
         if (node->attr[i] != node->op->attrs[i].otherwise)
-            put(t, "%s%s=%s", separator, node->op->attrs[i].name, fum_number_format(value, 6, node->attr[i]));
+            put(t, "%s%s=%s", separator, node->op->attrs[i].name,
+                fum_number_format(value, 6, node->attr[i]));
 }
 
 char *fum_dump_text(const fum_graph *graph, const fum_plan *plan) {
@@ -61,10 +62,11 @@ char *fum_dump_text(const fum_graph *graph, const fum_plan *plan) {
             if (n->in[k]) put(&t, "%s%d:%%%d", shown++ ? ", " : "", k, n->in[k]->id);
         put(&t, ")");
         put_attrs(&t, n, " ");
-        put(&t, " : %s %s, %s", fum_dtype_name(n->desc.dtype), fum_shape_text(&n->desc.shape, shape, sizeof shape),
-            stage_names[n->stage]);
+        put(&t, " : %s %s, %s", fum_dtype_name(n->desc.dtype),
+            fum_shape_text(&n->desc.shape, shape, sizeof shape), stage_names[n->stage]);
         if (plan && plan->places[i].block >= 0)
-            put(&t, ", block %d + %llu, %llu bytes", plan->places[i].block, (unsigned long long)plan->places[i].offset,
+            put(&t, ", block %d + %llu, %llu bytes", plan->places[i].block,
+                (unsigned long long)plan->places[i].offset,
                 (unsigned long long)plan->places[i].bytes);
         put(&t, "%s%s\n", n->output ? ", output " : "", n->output ? n->output : "");
     }
@@ -78,11 +80,13 @@ char *fum_dump_dot(const fum_graph *graph) {
     for (int i = 0; i < graph->count; i++) {
         const fum_tensor *n = graph->tensors[i];
         if (!n->live || n->kind == FUM_TENSOR_WEIGHT || n->kind == FUM_TENSOR_CONSTANT) continue;
-        put(&t, "  n%d [fillcolor=%s, label=\"%s\\n%s", n->id, stage_colours[n->stage], n->name, kind_name(n));
+        put(&t, "  n%d [fillcolor=%s, label=\"%s\\n%s", n->id, stage_colours[n->stage], n->name,
+            kind_name(n));
         put_attrs(&t, n, "\\n");
         put(&t, "\\n%s\"];\n", fum_shape_text(&n->desc.shape, shape, sizeof shape));
         for (int k = 0; k < n->num_inputs; k++)
-            if (n->in[k] && n->in[k]->kind != FUM_TENSOR_WEIGHT && n->in[k]->kind != FUM_TENSOR_CONSTANT)
+            if (n->in[k] && n->in[k]->kind != FUM_TENSOR_WEIGHT &&
+                n->in[k]->kind != FUM_TENSOR_CONSTANT)
                 put(&t, "  n%d -> n%d;\n", n->in[k]->id, n->id);
     }
     put(&t, "}\n");

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-// A stage is one command buffer, or several when one would keep a slow device busy for so long that a driver's watchdog
-// might take it for hung.
+// A stage is one command buffer, or several when one would keep a slow device busy for so long that
+// a driver's watchdog might take it for hung.
 struct stage {
     fum_command **commands;
     int *segments; // of the commands, where weights are streamed
@@ -24,9 +24,9 @@ struct fum_executable {
     const char *label; // of the part: "unet"; in the plan's arena
     fum_graph *graph;
     fum_plan *plan;
-    fum_weights *weights;     // the caller's; NULL: none
+    fum_weights *weights; // the caller's; NULL: none
     fum_weights *constants;
-    fum_stream *stream;       // of weights that do not fit; NULL: all do
+    fum_stream *stream; // of weights that do not fit; NULL: all do
     fum_buffer **blocks;
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
@@ -40,13 +40,15 @@ struct fum_executable {
 
 // ---- creation ----
 
-static enum fum_result dump(const struct fum_executable_params *params, const char *pass, const fum_graph *graph,
-                            const fum_plan *plan, struct fum_error *err) {
+static enum fum_result dump(const struct fum_executable_params *params, const char *pass,
+                            const fum_graph *graph, const fum_plan *plan, struct fum_error *err) {
     if (!params || !params->dump) return FUM_OK;
     char *text = fum_dump_text(graph, plan), *dot = fum_dump_dot(graph);
     enum fum_result result = FUM_OK;
-    if (text && dot) params->dump(params->user, pass, text, dot);
-    else result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to print the graph");
+    if (text && dot)
+        params->dump(params->user, pass, text, dot);
+    else
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to print the graph");
     fum_free(text);
     fum_free(dot);
     return result;
@@ -64,7 +66,9 @@ static enum fum_result make_plan(fum_executable *exe, const struct fum_executabl
     fum_pass_prune(exe->graph);
     if ((result = fum_pass_verify(exe->graph, "fuse", err))) return result;
     if ((result = dump(params, "fuse", exe->graph, NULL, err))) return result;
-    if ((result = fum_plan_create(&exe->plan, exe->graph, info, fum_device_tuning(exe->device), err))) return result;
+    if ((result =
+             fum_plan_create(&exe->plan, exe->graph, info, fum_device_tuning(exe->device), err)))
+        return result;
     if ((result = fum_plan_verify(exe->plan, exe->graph, info, err))) return result;
     return dump(params, "plan", exe->graph, exe->plan, err);
 }
@@ -73,7 +77,9 @@ static enum fum_result make_plan(fum_executable *exe, const struct fum_executabl
 static void log_shaders(const fum_executable *exe) {
     const struct fum_log *log = fum_device_log(exe->device);
     char *shaders = fum_log_wants(log, FUM_LOG_INFO) ? fum_dump_shaders(exe->plan) : NULL;
-    if (shaders) fum_log(log, FUM_LOG_INFO, "%s: dispatches of %s", *exe->label ? exe->label : "graph", shaders);
+    if (shaders)
+        fum_log(log, FUM_LOG_INFO, "%s: dispatches of %s", *exe->label ? exe->label : "graph",
+                shaders);
     fum_free(shaders);
 }
 
@@ -83,8 +89,8 @@ static enum fum_result make_blocks(fum_executable *exe, struct fum_error *err) {
     char label[64];
     snprintf(label, sizeof label, "%s%sactivations", exe->label, *exe->label ? " " : "");
     for (int i = 0; i < exe->plan->num_blocks; i++) {
-        enum fum_result result = fum_buffer_create(&exe->blocks[i], exe->device, exe->plan->block_bytes[i],
-                                                   FUM_BUFFER_DEVICE, label, err);
+        enum fum_result result = fum_buffer_create(
+            &exe->blocks[i], exe->device, exe->plan->block_bytes[i], FUM_BUFFER_DEVICE, label, err);
         if (result) return result;
     }
     return FUM_OK;
@@ -114,15 +120,17 @@ static enum fum_result make_kernels(fum_executable *exe, const struct fum_progre
     struct fum_kernel_desc *descs = fum_calloc((size_t)count, sizeof *descs);
     exe->kernels = fum_calloc((size_t)count, sizeof *exe->kernels);
     enum fum_result result = FUM_OK;
-    if (!descs || !exe->kernels) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+    if (!descs || !exe->kernels)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
     for (int s = 0; s < plan->num_steps && !result; s++) {
         for (int i = 0; i < plan->steps[s].count && !result; i++) {
             const struct fum_dispatch *d = &plan->steps[s].dispatches[i];
             struct fum_kernel_desc *desc = &descs[exe->first_kernel[s] + i];
             *desc = fum_dispatch_kernel(d);
             if (!desc->shader)
-                result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this build has no shader %s for %s",
-                                       plan->steps[s].node->name, d->shader, fum_dtype_name(d->dtype));
+                result = fum_error_set(
+                    err, FUM_ERR_UNSUPPORTED, "%s: this build has no shader %s for %s",
+                    plan->steps[s].node->name, d->shader, fum_dtype_name(d->dtype));
         }
     }
     // CPU drivers compile at first use: the warming takes the time and reports it.
@@ -148,7 +156,8 @@ static struct fum_binding binding_of(const fum_executable *exe, const struct fum
                 : exe->stream ? fum_stream_find(exe->stream, (int)(step - exe->plan->steps), t)
                               : fum_weights_find(exe->weights, t);
     } else {
-        whole = (struct fum_binding){.buffer = exe->blocks[place->block], .offset = place->offset, .bytes = place->bytes};
+        whole = (struct fum_binding){
+            .buffer = exe->blocks[place->block], .offset = place->offset, .bytes = place->bytes};
     }
     whole.offset += bind->offset;
     whole.bytes = bind->bytes ? bind->bytes : whole.bytes - bind->offset;
@@ -156,21 +165,23 @@ static struct fum_binding binding_of(const fum_executable *exe, const struct fum
     return whole;
 }
 
-static enum fum_result record_step(fum_executable *exe, int s, fum_command *command, struct fum_error *err) {
+static enum fum_result record_step(fum_executable *exe, int s, fum_command *command,
+                                   struct fum_error *err) {
     const struct fum_plan_step *step = &exe->plan->steps[s];
     for (int i = 0; i < step->count; i++) {
         const struct fum_dispatch *d = &step->dispatches[i];
         struct fum_binding bindings[FUM_MAX_BINDINGS];
         for (int k = 0; k < d->num_bind; k++) bindings[k] = binding_of(exe, step, &d->bind[k]);
-        enum fum_result result = fum_command_dispatch(command, exe->kernels[exe->first_kernel[s] + i], bindings, d->push,
-                                                      d->groups, step->node->name, err);
+        enum fum_result result =
+            fum_command_dispatch(command, exe->kernels[exe->first_kernel[s] + i], bindings, d->push,
+                                 d->groups, step->node->name, err);
         if (result) return result;
     }
     return FUM_OK;
 }
 
-// Returns the floating-point operations that a slow device of each kind surely finishes in a quarter of a
-// second. CPU devices have no watchdog; there it bounds how long a cancel takes.
+// Returns the floating-point operations that a slow device of each kind surely finishes in a
+// quarter of a second. CPU devices have no watchdog; there it bounds how long a cancel takes.
 static double submission_flops(const struct fum_device_info *info) {
     switch (info->type) {
     case FUM_DEVICE_CPU: return 5e9;
@@ -198,7 +209,8 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
     double limit = submission_flops(fum_device_get_info(exe->device)), pending = 0;
     fum_command *command = NULL;
     enum fum_result result = FUM_OK;
-    for (int s = exe->plan->stage_begin[which]; s < exe->plan->stage_begin[which + 1] && !result; s++) {
+    for (int s = exe->plan->stage_begin[which]; s < exe->plan->stage_begin[which + 1] && !result;
+         s++) {
         double flops = exe->plan->steps[s].flops;
         int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;
         // Ends before the node that would exceed the limit, not after it.
@@ -209,7 +221,8 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
         if (!result && !command) {
             fum_command **slot = command_append(stage, segment);
             if (!slot) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
-            snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "", labels[which]);
+            snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "",
+                     labels[which]);
             result = fum_command_create(slot, exe->device, label, err);
             command = *slot;
             pending = 0;
@@ -222,8 +235,8 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
     return result;
 }
 
-enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device, struct fum_executable_size *size,
-                                       struct fum_error *err) {
+enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device,
+                                       struct fum_executable_size *size, struct fum_error *err) {
     fum_executable exe = {.device = device, .graph = graph};
     enum fum_result result = make_plan(&exe, NULL, err);
     *size = (struct fum_executable_size){0};
@@ -234,7 +247,8 @@ enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device, str
         if (t->live && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT))
             size->weights += fum_buffer_align(fum_desc_bytes(&t->desc));
     }
-    if (size->least > size->activations + size->weights) size->least = size->activations + size->weights;
+    if (size->least > size->activations + size->weights)
+        size->least = size->activations + size->weights;
     fum_plan_destroy(&exe.plan);
     return result;
 }
@@ -243,22 +257,26 @@ enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device, str
 static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) {
     const struct fum_weights_params *params = fum_weights_get_params(exe->weights);
     if (params->room) {
-        uint64_t fixed = fum_plan_bytes(exe->plan) + fum_weights_missing(exe->constants, exe->graph, FUM_TENSOR_CONSTANT);
+        uint64_t fixed = fum_plan_bytes(exe->plan) +
+                         fum_weights_missing(exe->constants, exe->graph, FUM_TENSOR_CONSTANT);
         uint64_t least = fixed + fum_stream_least(exe->device, exe->graph, exe->plan);
         uint64_t missing = fum_weights_missing(exe->weights, exe->graph, FUM_TENSOR_WEIGHT);
         uint64_t room = params->room(params->user, fixed + missing, least);
         if (room < fixed + missing) {
-            // What other executables of this store left behind may not be what this one should keep.
+            // What other executables of this store left behind may not be what this one should
+            // keep.
             fum_weights_clear(exe->weights);
             missing = fum_weights_missing(exe->weights, exe->graph, FUM_TENSOR_WEIGHT);
             room = params->room(params->user, fixed + missing, least);
         }
         if (room < least && room < fixed + missing)
-            return fum_error_set(err, FUM_ERR_NOMEM,
-                                 "%s: needs at least %llu bytes of device memory, %llu are available",
-                                 exe->label, (unsigned long long)least, (unsigned long long)room);
+            return fum_error_set(
+                err, FUM_ERR_NOMEM,
+                "%s: needs at least %llu bytes of device memory, %llu are available", exe->label,
+                (unsigned long long)least, (unsigned long long)room);
         if (room < fixed + missing)
-            return fum_stream_create(&exe->stream, exe->device, exe->weights, exe->graph, exe->plan, room - fixed, err);
+            return fum_stream_create(&exe->stream, exe->device, exe->weights, exe->graph, exe->plan,
+                                     room - fixed, err);
     }
     return fum_weights_load(exe->weights, exe->graph, FUM_TENSOR_WEIGHT, NULL, err);
 }
@@ -266,7 +284,8 @@ static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) 
 static enum fum_result load_all(fum_executable *exe, struct fum_error *err) {
     double start = fum_time_now();
     enum fum_result result = exe->weights ? load_weights(exe, err) : FUM_OK;
-    if (!result) result = fum_weights_load(exe->constants, exe->graph, FUM_TENSOR_CONSTANT, NULL, err);
+    if (!result)
+        result = fum_weights_load(exe->constants, exe->graph, FUM_TENSOR_CONSTANT, NULL, err);
     exe->load_seconds = fum_time_now() - start;
     return result;
 }
@@ -282,7 +301,8 @@ static enum fum_result begin_kernels(fum_executable *exe, const struct fum_progr
     return result;
 }
 
-// Loads weights while kernels compile. A budget may refuse the weights, so they are loaded first then.
+// Loads weights while kernels compile. A budget may refuse the weights, so they are loaded first
+// then.
 static enum fum_result make_ready(fum_executable *exe, const struct fum_executable_params *params,
                                   struct fum_error *err) {
     struct fum_progress progress = {0};
@@ -298,8 +318,10 @@ static enum fum_result make_ready(fum_executable *exe, const struct fum_executab
     return result;
 }
 
-enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, fum_device *device, fum_weights *weights,
-                                       const struct fum_executable_params *params, struct fum_error *err) {
+enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, fum_device *device,
+                                       fum_weights *weights,
+                                       const struct fum_executable_params *params,
+                                       struct fum_error *err) {
     fum_executable *exe = fum_calloc(1, sizeof *exe);
     enum fum_result result = FUM_OK;
     *out = NULL;
@@ -318,7 +340,8 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
     for (int i = 0; i < graph->count && !weights; i++) {
         const fum_tensor *t = graph->tensors[i];
         if (!t->live || t->kind != FUM_TENSOR_WEIGHT) continue;
-        result = fum_error_set(err, FUM_ERR_ARG, "%s: a weight, but there is no model to take it from", t->name);
+        result = fum_error_set(err, FUM_ERR_ARG,
+                               "%s: a weight, but there is no model to take it from", t->name);
         goto error;
     }
     struct fum_weights_params constants = {.device = device, .label = "constants"};
@@ -337,8 +360,10 @@ error:
     return result;
 }
 
-enum fum_result fum_executable_create(fum_executable **executable, fum_graph *graph, fum_device *device,
-                                      const struct fum_executable_params *params, struct fum_error *err) {
+enum fum_result fum_executable_create(fum_executable **executable, fum_graph *graph,
+                                      fum_device *device,
+                                      const struct fum_executable_params *params,
+                                      struct fum_error *err) {
     return fum_executable_compile(executable, graph, device, NULL, params, err);
 }
 
@@ -348,11 +373,13 @@ void fum_executable_destroy(fum_executable **executable) {
     fum_warming_stop(&exe->warming);
     fum_stream_destroy(&exe->stream);
     for (int s = 0; s < FUM_STAGE_COUNT; s++) {
-        for (int i = 0; i < exe->stages[s].count; i++) fum_command_destroy(&exe->stages[s].commands[i]);
+        for (int i = 0; i < exe->stages[s].count; i++)
+            fum_command_destroy(&exe->stages[s].commands[i]);
         fum_free(exe->stages[s].commands);
         fum_free(exe->stages[s].segments);
     }
-    for (int i = 0; exe->blocks && exe->plan && i < exe->plan->num_blocks; i++) fum_buffer_destroy(&exe->blocks[i]);
+    for (int i = 0; exe->blocks && exe->plan && i < exe->plan->num_blocks; i++)
+        fum_buffer_destroy(&exe->blocks[i]);
     fum_free(exe->blocks);
     fum_free(exe->kernels);
     fum_free(exe->first_kernel);
@@ -375,8 +402,10 @@ static bool is_missing(const fum_executable *exe, const fum_tensor *t) {
     return external && !exe->written[t->id] && fum_shape_count(&t->desc.shape);
 }
 
-// Refuses a stage that would read an input or state that was never written: its memory is undefined.
-static enum fum_result check_written(fum_executable *exe, enum fum_stage stage, struct fum_error *err) {
+// Refuses a stage that would read an input or state that was never written: its memory is
+// undefined.
+static enum fum_result check_written(fum_executable *exe, enum fum_stage stage,
+                                     struct fum_error *err) {
     const fum_plan *plan = exe->plan;
     if (exe->fed[stage]) return FUM_OK;
     for (int s = plan->stage_begin[stage]; s < plan->stage_begin[stage + 1]; s++) {
@@ -384,8 +413,9 @@ static enum fum_result check_written(fum_executable *exe, enum fum_stage stage, 
         for (int i = 0; i < node->num_inputs; i++) {
             const fum_tensor *t = node->in[i] ? fum_tensor_root(node->in[i]) : NULL;
             if (!t || !is_missing(exe, t)) continue;
-            return fum_error_set(err, FUM_ERR_ARG, "%s%s%s needs the input %s, which was never written",
-                                 exe->label, *exe->label ? ": " : "", node->name, t->name);
+            return fum_error_set(err, FUM_ERR_ARG,
+                                 "%s%s%s needs the input %s, which was never written", exe->label,
+                                 *exe->label ? ": " : "", node->name, t->name);
         }
     }
     exe->fed[stage] = true;
@@ -393,8 +423,8 @@ static enum fum_result check_written(fum_executable *exe, enum fum_stage stage, 
 }
 
 // Submits command i of the stage.
-static enum fum_result submit_one(fum_executable *exe, enum fum_stage stage, int i, uint64_t *ticket,
-                                  struct fum_error *err) {
+static enum fum_result submit_one(fum_executable *exe, enum fum_stage stage, int i,
+                                  uint64_t *ticket, struct fum_error *err) {
     const struct stage *s = &exe->stages[stage];
     bool first = exe->stream && (i == 0 || s->segments[i] != s->segments[i - 1]);
     enum fum_result result = first ? fum_stream_acquire(exe->stream, s->segments[i], err) : FUM_OK;
@@ -414,16 +444,18 @@ enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage,
     return result;
 }
 
-enum fum_result fum_executable_run(fum_executable *exe, enum fum_stage stage, struct fum_error *err) {
+enum fum_result fum_executable_run(fum_executable *exe, enum fum_stage stage,
+                                   struct fum_error *err) {
     uint64_t ticket;
     enum fum_result result = fum_executable_submit(exe, stage, &ticket, err);
     return result || !ticket ? result : fum_device_wait(exe->device, ticket, err);
 }
 
-// Keeps one command submitted beyond the one that it waits for, so that the device never idles and a cancel
-// takes effect soon.
+// Keeps one command submitted beyond the one that it waits for, so that the device never idles and
+// a cancel takes effect soon.
 enum fum_result fum_executable_run_reported(fum_executable *exe, enum fum_stage stage,
-                                            const struct fum_progress *progress, struct fum_error *err) {
+                                            const struct fum_progress *progress,
+                                            struct fum_error *err) {
     int count = exe->stages[stage].count;
     uint64_t before = 0, ticket = 0;
     enum fum_result result = check_written(exe, stage, err);
@@ -441,8 +473,8 @@ enum fum_result fum_executable_run_reported(fum_executable *exe, enum fum_stage 
     return result;
 }
 
-enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_stage stage, const char **node,
-                                               struct fum_error *err) {
+enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_stage stage,
+                                               const char **node, struct fum_error *err) {
     *node = NULL;
     for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1]; s++) {
         const fum_tensor *t = exe->plan->steps[s].node;
@@ -461,7 +493,8 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
         if (result) return result;
         size_t count = (size_t)fum_shape_count(&t->desc.shape);
         float *values = fum_alloc(count, sizeof *values);
-        if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to look for the first bad value");
+        if (!values)
+            return fum_error_set(err, FUM_ERR_NOMEM, "no memory to look for the first bad value");
         result = fum_executable_read(exe, t, values, count, err);
         for (size_t i = 0; i < count && !result && !*node; i++)
             if (!(values[i] - values[i] == 0)) *node = t->name;
@@ -473,81 +506,93 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
 
 // ---- data in and out ----
 
-static enum fum_result check_io(const fum_executable *exe, const fum_tensor *t, size_t count, struct fum_error *err) {
+static enum fum_result check_io(const fum_executable *exe, const fum_tensor *t, size_t count,
+                                struct fum_error *err) {
     bool unused = !t->live && (t->kind == FUM_TENSOR_INPUT || t->kind == FUM_TENSOR_STATE);
     if (t->graph != exe->graph || (exe->plan->places[t->id].block < 0 && !unused))
-        return fum_error_set(err, FUM_ERR_ARG, "%s: not an input, state or output of this executable", t->name);
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "%s: not an input, state or output of this executable", t->name);
     if ((int64_t)count != fum_shape_count(&t->desc.shape))
         return fum_error_set(err, FUM_ERR_ARG, "%s: has %lld elements, not %zu", t->name,
                              (long long)fum_shape_count(&t->desc.shape), count);
     return FUM_OK;
 }
 
-enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *t, const void *data, uint64_t bytes,
-                                         struct fum_error *err) {
+enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *t, const void *data,
+                                         uint64_t bytes, struct fum_error *err) {
     const struct fum_place *place = &exe->plan->places[t->id];
     if (place->block < 0 || bytes > place->bytes)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: cannot take %llu bytes", t->name, (unsigned long long)bytes);
+        return fum_error_set(err, FUM_ERR_ARG, "%s: cannot take %llu bytes", t->name,
+                             (unsigned long long)bytes);
     fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
-    enum fum_result result = fum_buffer_write(exe->blocks[place->block], place->offset, data, bytes, err);
+    enum fum_result result =
+        fum_buffer_write(exe->blocks[place->block], place->offset, data, bytes, err);
     if (!result) exe->written[t->id] = true;
     return result;
 }
 
-enum fum_result fum_executable_read_raw(fum_executable *exe, const fum_tensor *t, uint64_t offset, void *data,
-                                        uint64_t bytes, struct fum_error *err) {
+enum fum_result fum_executable_read_raw(fum_executable *exe, const fum_tensor *t, uint64_t offset,
+                                        void *data, uint64_t bytes, struct fum_error *err) {
     const struct fum_place *place = &exe->plan->places[t->id];
     if (place->block < 0 || offset > place->bytes || bytes > place->bytes - offset)
-        return fum_error_set(err, FUM_ERR_ARG, "%s: cannot give %llu bytes", t->name, (unsigned long long)bytes);
+        return fum_error_set(err, FUM_ERR_ARG, "%s: cannot give %llu bytes", t->name,
+                             (unsigned long long)bytes);
     fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
     return fum_buffer_read(exe->blocks[place->block], place->offset + offset, data, bytes, err);
 }
 
 // Dense rows → padded rows of the tensor's type, and back. `integers`: data is int32_t.
-static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, const void *data, bool integers, size_t count,
-                                  struct fum_error *err) {
+static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, const void *data,
+                                  bool integers, size_t count, struct fum_error *err) {
     enum fum_result result = check_io(exe, t, count, err);
     if (result || !count || !t->live) return result; // what nothing reads needs no memory
     if (integers != (t->desc.dtype == FUM_I32))
-        return fum_error_set(err, FUM_ERR_ARG, "%s: holds %s", t->name, fum_dtype_name(t->desc.dtype));
+        return fum_error_set(err, FUM_ERR_ARG, "%s: holds %s", t->name,
+                             fum_dtype_name(t->desc.dtype));
     size_t columns = (size_t)fum_shape_channels(&t->desc.shape), rows = count / columns;
     size_t row_bytes = (size_t)fum_desc_row_bytes(&t->desc);
     uint8_t *padded = fum_calloc(rows, row_bytes);
-    if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
+    if (!padded)
+        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
     for (size_t r = 0; r < rows; r++) {
-        if (integers) memcpy(padded + r * row_bytes, (const int32_t *)data + r * columns, columns * 4);
-        else fum_convert_from_f32(padded + r * row_bytes, t->desc.dtype, (const float *)data + r * columns, columns);
+        if (integers)
+            memcpy(padded + r * row_bytes, (const int32_t *)data + r * columns, columns * 4);
+        else
+            fum_convert_from_f32(padded + r * row_bytes, t->desc.dtype,
+                                 (const float *)data + r * columns, columns);
     }
     result = fum_executable_write_raw(exe, t, padded, rows * row_bytes, err);
     fum_free(padded);
     return result;
 }
 
-enum fum_result fum_executable_write(fum_executable *exe, const fum_tensor *tensor, const float *data, size_t count,
-                                     struct fum_error *err) {
+enum fum_result fum_executable_write(fum_executable *exe, const fum_tensor *tensor,
+                                     const float *data, size_t count, struct fum_error *err) {
     return write_rows(exe, tensor, data, false, count, err);
 }
 
-enum fum_result fum_executable_write_i32(fum_executable *exe, const fum_tensor *tensor, const int32_t *data,
-                                         size_t count, struct fum_error *err) {
+enum fum_result fum_executable_write_i32(fum_executable *exe, const fum_tensor *tensor,
+                                         const int32_t *data, size_t count, struct fum_error *err) {
     return write_rows(exe, tensor, data, true, count, err);
 }
 
-enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, float *data, size_t count,
-                                    struct fum_error *err) {
+enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, float *data,
+                                    size_t count, struct fum_error *err) {
     enum fum_result result = check_io(exe, t, count, err);
     if (result || !count) return result;
-    if (!t->live) return fum_error_set(err, FUM_ERR_ARG, "%s: nothing uses it, so it was not kept", t->name);
+    if (!t->live)
+        return fum_error_set(err, FUM_ERR_ARG, "%s: nothing uses it, so it was not kept", t->name);
     return fum_executable_read_rows(exe, t, (size_t)fum_shape_rows(&t->desc.shape), data, err);
 }
 
-enum fum_result fum_executable_read_rows(fum_executable *exe, const fum_tensor *t, size_t rows, float *data,
-                                         struct fum_error *err) {
+enum fum_result fum_executable_read_rows(fum_executable *exe, const fum_tensor *t, size_t rows,
+                                         float *data, struct fum_error *err) {
     size_t columns = (size_t)fum_shape_channels(&t->desc.shape), count = rows * columns;
     size_t row_bytes = (size_t)fum_desc_row_bytes(&t->desc);
     const struct fum_place *place = &exe->plan->places[t->id];
     uint8_t *padded = fum_alloc(rows, row_bytes);
-    if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
+    if (!padded)
+        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
     fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
     enum fum_result result =
         fum_buffer_read(exe->blocks[place->block], place->offset, padded, rows * row_bytes, err);
@@ -570,7 +615,8 @@ void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_s
     stats->compile_seconds = exe->compile_seconds;
     stats->load_seconds = exe->load_seconds;
     stats->activation_bytes = fum_plan_bytes(exe->plan);
-    stats->weight_bytes = fum_weights_bytes(exe->constants) + (exe->weights ? fum_weights_bytes(exe->weights) : 0);
+    stats->weight_bytes =
+        fum_weights_bytes(exe->constants) + (exe->weights ? fum_weights_bytes(exe->weights) : 0);
     if (!exe->stream) return;
     struct fum_stream_stats streamed;
     fum_stream_get_stats(exe->stream, &streamed);

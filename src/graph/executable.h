@@ -5,44 +5,50 @@
 #include "graph/plan.h"
 #include "graph/weights.h"
 
-// As fum_executable_create, with weights from `weights` (may be NULL when the graph has none), which must outlive the
-// executable. Missing ones are loaded.
-enum fum_result fum_executable_compile(fum_executable **executable, fum_graph *graph, fum_device *device,
-                                       fum_weights *weights, const struct fum_executable_params *params,
+// As fum_executable_create, with weights from `weights` (may be NULL when the graph has none),
+// which must outlive the executable. Missing ones are loaded.
+enum fum_result fum_executable_compile(fum_executable **executable, fum_graph *graph,
+                                       fum_device *device, fum_weights *weights,
+                                       const struct fum_executable_params *params,
                                        struct fum_error *err);
 
 const fum_plan *fum_executable_plan(const fum_executable *executable);
 
-// Starts a stage without waiting; *ticket is for fum_device_wait. Stages submitted one after another run in order.
-enum fum_result fum_executable_submit(fum_executable *executable, enum fum_stage stage, uint64_t *ticket,
-                                      struct fum_error *err);
+// Starts a stage without waiting; *ticket is for fum_device_wait. Stages submitted one after
+// another run in order.
+enum fum_result fum_executable_submit(fum_executable *executable, enum fum_stage stage,
+                                      uint64_t *ticket, struct fum_error *err);
 
-// Runs one stage and waits, reporting after each of its submissions; a cancelled run is FUM_ERR_CANCELLED.
+// Runs one stage and waits, reporting after each of its submissions; a cancelled run is
+// FUM_ERR_CANCELLED.
 enum fum_result fum_executable_run_reported(fum_executable *executable, enum fum_stage stage,
-                                            const struct fum_progress *progress, struct fum_error *err);
+                                            const struct fum_progress *progress,
+                                            struct fum_error *err);
 
-// Device memory that the graph would take, without allocating or loading anything. Runs the passes, so the graph is
-// good for nothing else afterwards.
+// Device memory that the graph would take, without allocating or loading anything. Runs the passes,
+// so the graph is good for nothing else afterwards.
 struct fum_executable_size {
     uint64_t activations, weights; // weights with constants
     uint64_t least;                // of both together, when weights are streamed
 };
-enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device, struct fum_executable_size *size,
-                                       struct fum_error *err);
+enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device,
+                                       struct fum_executable_size *size, struct fum_error *err);
 
 // Raw bytes of an input, state or output, padded rows as they lie; to copy without conversion.
-enum fum_result fum_executable_write_raw(fum_executable *executable, const fum_tensor *tensor, const void *data,
-                                         uint64_t bytes, struct fum_error *err);
-enum fum_result fum_executable_read_raw(fum_executable *executable, const fum_tensor *tensor, uint64_t offset,
-                                        void *data, uint64_t bytes, struct fum_error *err);
+enum fum_result fum_executable_write_raw(fum_executable *executable, const fum_tensor *tensor,
+                                         const void *data, uint64_t bytes, struct fum_error *err);
+enum fum_result fum_executable_read_raw(fum_executable *executable, const fum_tensor *tensor,
+                                        uint64_t offset, void *data, uint64_t bytes,
+                                        struct fum_error *err);
 
 // The first `rows` rows of an input, state or output, as dense f32.
-enum fum_result fum_executable_read_rows(fum_executable *executable, const fum_tensor *tensor, size_t rows,
-                                         float *data, struct fum_error *err);
+enum fum_result fum_executable_read_rows(fum_executable *executable, const fum_tensor *tensor,
+                                         size_t rows, float *data, struct fum_error *err);
 
-// Runs `stage` node by node with a check after each one and returns the first node whose result holds a NaN or an
-// infinity, NULL when none does. For the message after such a value was found in a result; slow.
-enum fum_result fum_executable_first_nonfinite(fum_executable *executable, enum fum_stage stage, const char **node,
-                                               struct fum_error *err);
+// Runs `stage` node by node with a check after each one and returns the first node whose result
+// holds a NaN or an infinity, NULL when none does. For the message after such a value was found in
+// a result; slow.
+enum fum_result fum_executable_first_nonfinite(fum_executable *executable, enum fum_stage stage,
+                                               const char **node, struct fum_error *err);
 
 #endif

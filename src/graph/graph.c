@@ -11,7 +11,8 @@ char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size) {
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < shape->rank && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? "x" : "", (long long)shape->dim[i]);
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? "x" : "",
+                                 (long long)shape->dim[i]);
     return text;
 }
 
@@ -36,12 +37,14 @@ const fum_tensor *fum_tensor_root(const fum_tensor *tensor) {
 
 uint64_t fum_tensor_offset(const fum_tensor *tensor) {
     uint64_t offset = 0;
-    for (; shares_memory(tensor); tensor = tensor->in[0]) offset += tensor->window ? tensor->window_offset : 0;
+    for (; shares_memory(tensor); tensor = tensor->in[0])
+        offset += tensor->window ? tensor->window_offset : 0;
     return offset;
 }
 
 void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call) {
-    *call = (struct fum_op_call){.attr = node->attr, .num_inputs = node->num_inputs, .out = node->desc};
+    *call =
+        (struct fum_op_call){.attr = node->attr, .num_inputs = node->num_inputs, .out = node->desc};
     for (int i = 0; i < node->num_inputs; i++) {
         if (!node->in[i]) continue;
         call->has[i] = true;
@@ -63,7 +66,8 @@ static void fail(fum_graph *graph, enum fum_result code, const char *fmt, ...) {
 enum fum_result fum_graph_create(fum_graph **out, enum fum_dtype storage, struct fum_error *err) {
     *out = NULL;
     if (storage != FUM_F32 && storage != FUM_F16 && storage != FUM_BF16)
-        return fum_error_set(err, FUM_ERR_ARG, "a graph stores f32, f16 or bf16, not %s", fum_dtype_name(storage));
+        return fum_error_set(err, FUM_ERR_ARG, "a graph stores f32, f16 or bf16, not %s",
+                             fum_dtype_name(storage));
     fum_graph *graph = fum_calloc(1, sizeof *graph);
     if (graph) graph->arena = fum_arena_create();
     if (!graph || !graph->arena) {
@@ -98,7 +102,8 @@ static bool shape_valid(const struct fum_shape *shape) {
 
 static fum_tensor *tensor_new(fum_graph *graph, enum fum_tensor_kind kind, const char *name) {
     fum_tensor *t = NULL;
-    if (fum_grow((void **)&graph->tensors, &graph->capacity, (size_t)graph->count, sizeof *graph->tensors))
+    if (fum_grow((void **)&graph->tensors, &graph->capacity, (size_t)graph->count,
+                 sizeof *graph->tensors))
         t = fum_arena_alloc(graph->arena, 1, sizeof *t);
     if (t) t->name = fum_arena_strdup(graph->arena, name);
     if (!t || !t->name) {
@@ -116,13 +121,16 @@ static fum_tensor *tensor_append(fum_tensor *t) {
     return t;
 }
 
-static fum_tensor *source(fum_graph *graph, enum fum_tensor_kind kind, const char *name, struct fum_shape shape,
-                          enum fum_dtype dtype, enum fum_stage stage) {
+static fum_tensor *source(fum_graph *graph, enum fum_tensor_kind kind, const char *name,
+                          struct fum_shape shape, enum fum_dtype dtype, enum fum_stage stage) {
     if (graph->error.code) return NULL;
     if (!shape_valid(&shape)) {
         char text[96];
-        fail(graph, FUM_ERR_ARG, "%s: shape %s (rank %d) is not one of 1 to %d dimensions of sensible size", name,
-             shape.rank >= 0 && shape.rank <= FUM_MAX_DIMS ? fum_shape_text(&shape, text, sizeof text) : "?",
+        fail(graph, FUM_ERR_ARG,
+             "%s: shape %s (rank %d) is not one of 1 to %d dimensions of sensible size", name,
+             shape.rank >= 0 && shape.rank <= FUM_MAX_DIMS
+                 ? fum_shape_text(&shape, text, sizeof text)
+                 : "?",
              shape.rank, FUM_MAX_DIMS);
         return NULL;
     }
@@ -137,19 +145,22 @@ static fum_tensor *source(fum_graph *graph, enum fum_tensor_kind kind, const cha
     return t;
 }
 
-fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_dtype dtype,
-                            enum fum_stage stage) {
+fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape,
+                            enum fum_dtype dtype, enum fum_stage stage) {
     fum_tensor *t = source(graph, FUM_TENSOR_INPUT, name, shape, dtype, stage);
     return t ? tensor_append(t) : NULL;
 }
 
-fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_dtype dtype) {
+fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
+                            enum fum_dtype dtype) {
     fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, shape, dtype, FUM_STAGE_LATENTS);
     return t ? tensor_append(t) : NULL;
 }
 
-fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape, const float *data) {
-    fum_tensor *t = source(graph, FUM_TENSOR_CONSTANT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);
+fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape,
+                               const float *data) {
+    fum_tensor *t =
+        source(graph, FUM_TENSOR_CONSTANT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);
     if (!t) return NULL;
     size_t count = (size_t)fum_shape_count(&shape);
     float *copy = fum_arena_alloc(graph->arena, count, sizeof *copy);
@@ -166,7 +177,8 @@ void fum_graph_quantise(fum_graph *graph) {
     if (graph) graph->quantised = true;
 }
 
-fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape, enum fum_pack pack) {
+fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
+                             enum fum_pack pack) {
     // The same weight asked for twice (tied embeddings) is one tensor.
     for (int i = 0; i < graph->count && !graph->error.code; i++) {
         fum_tensor *t = graph->tensors[i];
@@ -174,7 +186,8 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
             fum_shape_same(&t->desc.shape, &shape))
             return t;
     }
-    fum_tensor *t = source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);
+    fum_tensor *t =
+        source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);
     if (!t) return NULL;
     t->pack = pack;
     return tensor_append(t);
@@ -230,7 +243,8 @@ static bool set_attrs(fum_tensor *t, const struct fum_attr *attrs) {
     for (; attrs && attrs->name; attrs++) {
         int i = fum_op_attr_index(op, attrs->name);
         if (i < 0) {
-            fail(t->graph, FUM_ERR_ARG, "%s: op %s has no setting \"%s\"", t->name, op->name, attrs->name);
+            fail(t->graph, FUM_ERR_ARG, "%s: op %s has no setting \"%s\"", t->name, op->name,
+                 attrs->name);
             return false;
         }
         t->attr[i] = attrs->value;
@@ -241,8 +255,8 @@ static bool set_attrs(fum_tensor *t, const struct fum_attr *attrs) {
 static bool set_inputs(fum_tensor *t, fum_tensor *const *inputs, int num_inputs) {
     const struct fum_op *op = t->op;
     if (num_inputs < op->min_inputs || num_inputs > op->max_inputs) {
-        fail(t->graph, FUM_ERR_ARG, "%s: op %s takes %d to %d inputs, not %d", t->name, op->name, op->min_inputs,
-             op->max_inputs, num_inputs);
+        fail(t->graph, FUM_ERR_ARG, "%s: op %s takes %d to %d inputs, not %d", t->name, op->name,
+             op->min_inputs, op->max_inputs, num_inputs);
         return false;
     }
     for (int i = 0; i < num_inputs; i++) {
@@ -285,8 +299,8 @@ static bool infer(fum_tensor *t) {
     return false;
 }
 
-fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name, fum_tensor *const *inputs,
-                          int num_inputs, const struct fum_attr *attrs) {
+fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
+                          fum_tensor *const *inputs, int num_inputs, const struct fum_attr *attrs) {
     if (graph->error.code) return NULL;
     char made_up[96];
     snprintf(made_up, sizeof made_up, "%s#%d", op, graph->count);
@@ -301,7 +315,8 @@ fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name, fu
     if (!set_attrs(t, attrs) || !set_inputs(t, inputs, num_inputs) || !infer(t)) return NULL;
     if (record->updates) {
         if (fum_tensor_root(t->in[0])->kind != FUM_TENSOR_STATE) {
-            fail(graph, FUM_ERR_ARG, "%s: op %s updates its input 0, which must be a state", t->name, op);
+            fail(graph, FUM_ERR_ARG, "%s: op %s updates its input 0, which must be a state",
+                 t->name, op);
             return NULL;
         }
         t->stage = FUM_STAGE_LATENTS;
@@ -334,7 +349,8 @@ const char *fum_tensor_name(const fum_tensor *tensor) {
 
 fum_tensor *fum_graph_find(const fum_graph *graph, const char *name) {
     for (int i = graph->count - 1; i >= 0; i--)
-        if (graph->tensors[i]->output && !strcmp(graph->tensors[i]->output, name)) return graph->tensors[i];
+        if (graph->tensors[i]->output && !strcmp(graph->tensors[i]->output, name))
+            return graph->tensors[i];
     for (int i = graph->count - 1; i >= 0; i--)
         if (!strcmp(graph->tensors[i]->name, name)) return graph->tensors[i];
     return NULL;

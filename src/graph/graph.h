@@ -26,14 +26,15 @@ struct fum_tensor {
     double attr[FUM_MAX_ATTRS];
     fum_tensor *in[FUM_MAX_INPUTS]; // NULL: absent
     int num_inputs;
-    const float *data; // of a constant
-    enum fum_pack pack; // of a weight
+    const float *data;        // of a constant
+    enum fum_pack pack;       // of a weight
     const char *const *parts; // names of the files' tensors that a stacked weight holds, in order
     int num_parts;            // number of them; 0: the weight is one tensor of the files
-    bool window;        // set by the fuse pass: the bytes of in[0] from window_offset on, without work
+    // set by the fuse pass: the bytes of in[0] from window_offset on, without work
+    bool window;
     uint64_t window_offset;
-    bool live;          // set by the prune pass: something that is read or kept depends on it
-    int uses;           // set by the prune pass: how many inputs of live nodes it is
+    bool live; // set by the prune pass: something that is read or kept depends on it
+    int uses;  // set by the prune pass: how many inputs of live nodes it is
 };
 
 struct fum_graph {
@@ -46,11 +47,12 @@ struct fum_graph {
     struct fum_error error; // the first failure of building; code FUM_OK: none
 };
 
-// Adds one weight of shape [count, …] that stacks tensors of the files, which all have the given shape, so
-// that one product can use them all. Returns NULL after an error, as fum_graph_weight.
+// Adds one weight of shape [count, …] that stacks tensors of the files, which all have the given
+// shape, so that one product can use them all. Returns NULL after an error, as fum_graph_weight.
 fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
                                    struct fum_shape shape, enum fum_pack pack);
-// Returns how many tensors of the files a weight holds, and the i-th of them with its own name and shape.
+// Returns how many tensors of the files a weight holds, and the i-th of them with its own name and
+// shape.
 int fum_weight_parts(const fum_tensor *weight);
 fum_tensor fum_weight_part(const fum_tensor *weight, int i);
 

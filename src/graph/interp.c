@@ -13,8 +13,9 @@ struct fum_interp {
     float **values; // by tensor id; NULL until set or computed
 };
 
-enum fum_result fum_interp_create(fum_interp **out, const fum_graph *graph, const struct fum_weight_source *source,
-                                  bool round_storage, struct fum_error *err) {
+enum fum_result fum_interp_create(fum_interp **out, const fum_graph *graph,
+                                  const struct fum_weight_source *source, bool round_storage,
+                                  struct fum_error *err) {
     *out = NULL;
     enum fum_result result = fum_graph_check(graph, err);
     if (result) return result;
@@ -22,7 +23,8 @@ enum fum_result fum_interp_create(fum_interp **out, const fum_graph *graph, cons
     if (interp) interp->values = fum_calloc((size_t)graph->count, sizeof *interp->values);
     if (!interp || !interp->values) {
         fum_free(interp);
-        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to interpret a graph of %d nodes", graph->count);
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to interpret a graph of %d nodes",
+                             graph->count);
     }
     interp->graph = graph;
     interp->source = source;
@@ -48,8 +50,8 @@ static float *value_of(fum_interp *interp, const fum_tensor *t, struct fum_error
     return *value;
 }
 
-enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, const float *data, size_t count,
-                                 struct fum_error *err) {
+enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, const float *data,
+                                 size_t count, struct fum_error *err) {
     if ((int64_t)count != fum_shape_count(&tensor->desc.shape))
         return fum_error_set(err, FUM_ERR_ARG, "%s: has %lld elements, not %zu", tensor->name,
                              (long long)fum_shape_count(&tensor->desc.shape), count);
@@ -88,9 +90,11 @@ static enum fum_result prepare(fum_interp *interp, const fum_tensor *t, struct f
     if (interp->values[t->id]) return FUM_OK;
     switch (t->kind) {
     case FUM_TENSOR_WEIGHT: return load_weight(interp, t, err);
-    case FUM_TENSOR_CONSTANT: return fum_interp_write(interp, t, t->data, (size_t)fum_shape_count(&t->desc.shape), err);
+    case FUM_TENSOR_CONSTANT:
+        return fum_interp_write(interp, t, t->data, (size_t)fum_shape_count(&t->desc.shape), err);
     case FUM_TENSOR_STATE: return value_of(interp, t, err) ? FUM_OK : FUM_ERR_NOMEM;
-    case FUM_TENSOR_INPUT: return fum_error_set(err, FUM_ERR_ARG, "input %s was not written", t->name);
+    case FUM_TENSOR_INPUT:
+        return fum_error_set(err, FUM_ERR_ARG, "input %s was not written", t->name);
     case FUM_TENSOR_NODE: break;
     }
     return fum_error_set(err, FUM_ERR_ARG, "%s was not computed: run its stage first", t->name);
@@ -109,8 +113,10 @@ static enum fum_result run_node(fum_interp *interp, const fum_tensor *t, struct 
     float *out = value_of(interp, t, err);
     if (!out) return FUM_ERR_NOMEM;
     size_t count = (size_t)fum_shape_count(&t->desc.shape);
-    if (t->op->view) memcpy(out, in[0], count * sizeof *out);
-    else t->op->reference(&call, in, out);
+    if (t->op->view)
+        memcpy(out, in[0], count * sizeof *out);
+    else
+        t->op->reference(&call, in, out);
     if (interp->round_storage)
         for (size_t i = 0; i < count; i++) out[i] = fum_round_to(t->desc.dtype, out[i]);
     if (t->op->updates) memcpy(interp->values[fum_tensor_root(t)->id], out, count * sizeof *out);

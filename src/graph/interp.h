@@ -1,5 +1,5 @@
-// The interpreter: runs a graph's C references on the host, node by node. Slow and plain; what models are checked with
-// where there is no GPU, and what kernels must agree with.
+// The interpreter: runs a graph's C references on the host, node by node. Slow and plain; what
+// models are checked with where there is no GPU, and what kernels must agree with.
 #ifndef FUM_GRAPH_INTERP_H
 #define FUM_GRAPH_INTERP_H
 
@@ -9,19 +9,22 @@
 
 typedef struct fum_interp fum_interp;
 
-// The graph must be checked (fum_graph_check) and outlive it; `source` gives weights and may be NULL when there are
-// none; it is asked when a node first needs one. With round_storage each value is rounded to its storage type.
-enum fum_result fum_interp_create(fum_interp **interp, const fum_graph *graph, const struct fum_weight_source *source,
-                                  bool round_storage, struct fum_error *err);
+// The graph must be checked (fum_graph_check) and outlive it; `source` gives weights and may be
+// NULL when there are none; it is asked when a node first needs one. With round_storage each value
+// is rounded to its storage type.
+enum fum_result fum_interp_create(fum_interp **interp, const fum_graph *graph,
+                                  const struct fum_weight_source *source, bool round_storage,
+                                  struct fum_error *err);
 void fum_interp_destroy(fum_interp **interp);
 // Sets an input or state from dense f32 (integers as exact floats); states start as zeros.
-enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, const float *data, size_t count,
-                                 struct fum_error *err);
+enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, const float *data,
+                                 size_t count, struct fum_error *err);
 // Computes everything of `stage`, in order. Values stay until computed again.
 enum fum_result fum_interp_run(fum_interp *interp, enum fum_stage stage, struct fum_error *err);
 // All stages in order.
 enum fum_result fum_interp_run_all(fum_interp *interp, struct fum_error *err);
-// Dense f32 of any value that has been set or computed; NULL before that. Belongs to the interpreter.
+// Dense f32 of any value that has been set or computed; NULL before that. Belongs to the
+// interpreter.
 const float *fum_interp_read(const fum_interp *interp, const fum_tensor *tensor);
 
 #endif

@@ -1,9 +1,10 @@
-// What an op must provide. The graph holds pointers to these records and never names one; src/ops has one file per
-// record and the table ops.def.
+// What an op must provide. The graph holds pointers to these records and never names one; src/ops
+// has one file per record and the table ops.def.
 //
-// Layout in memory, for every tensor of every type: dense rows of the innermost dimension, each row padded to a
-// multiple of four elements, so that every load and store of a kernel is a whole vec4 and a row starts on one.
-// What the padding holds is undefined: no kernel may let it reach a result. Kernels index in units of four elements
+// Layout in memory, for every tensor of every type: dense rows of the innermost dimension, each row
+// padded to a multiple of four elements, so that every load and store of a kernel is a whole vec4
+// and a row starts on one. What the padding holds is undefined: no kernel may let it reach a
+// result. Kernels index in units of four elements
 // ("quads"), which keeps every index of a binding of up to 4 GiB within 32 bits.
 #ifndef FUM_GRAPH_OP_H
 #define FUM_GRAPH_OP_H
@@ -34,10 +35,12 @@ static inline int64_t fum_shape_rows(const struct fum_shape *s) { // product of 
     for (int i = 0; i + 1 < s->rank; i++) n *= s->dim[i];
     return n;
 }
-static inline int64_t fum_shape_row_quads(const struct fum_shape *s) { // quads from one row to the next
+// quads from one row to the next
+static inline int64_t fum_shape_row_quads(const struct fum_shape *s) {
     return (fum_shape_channels(s) + 3) / 4;
 }
-static inline bool fum_shape_same(const struct fum_shape *a, const struct fum_shape *b) { // memcmp would see padding
+// memcmp would see padding
+static inline bool fum_shape_same(const struct fum_shape *a, const struct fum_shape *b) {
     bool same = a->rank == b->rank;
     for (int i = 0; same && i < a->rank; i++) same = a->dim[i] == b->dim[i];
     return same;
@@ -49,8 +52,8 @@ static inline uint64_t fum_desc_bytes(const struct fum_desc *d) { // with paddin
     return (uint64_t)fum_shape_rows(&d->shape) * fum_desc_row_bytes(d);
 }
 
-// One use of an op: its settings (in the order of its attr table), inputs (has[i] false: optional and absent) and
-// output.
+// One use of an op: its settings (in the order of its attr table), inputs (has[i] false: optional
+// and absent) and output.
 struct fum_op_call {
     const double *attr;
     int num_inputs;
@@ -66,7 +69,8 @@ enum { FUM_OUT = -1, FUM_SCRATCH = -2 }; // operands beside the inputs 0, 1, 2, 
 struct fum_dispatch_bind {
     int operand;
     bool write;
-    uint64_t offset, bytes; // window of the operand; offset a multiple of info->binding_align; bytes 0: all of it
+    // window of the operand; offset a multiple of info->binding_align; bytes 0: all of it
+    uint64_t offset, bytes;
 };
 
 struct fum_dispatch {
@@ -83,31 +87,36 @@ struct fum_dispatch {
     uint32_t subgroup; // required subgroup size, 0: any; see struct fum_kernel_desc
 };
 
-// Dispatches of a call, run in order, with barriers where their windows conflict. An absent optional operand must
-// still be bound when the shader declares it: bind any other operand in its place.
+// Dispatches of a call, run in order, with barriers where their windows conflict. An absent
+// optional operand must still be bound when the shader declares it: bind any other operand in its
+// place.
 struct fum_dispatches {
     const struct fum_device_info *info; // limits to obey
     const struct fum_tuning *tuning;    // what is known beyond them; may be NULL
     struct fum_dispatch item[FUM_MAX_DISPATCHES];
     int count;
     uint64_t scratch_bytes; // private memory of the call, shared by its dispatches
-    double rounding;        // relative RMS error of inputs that the kernels round on purpose; 0: they do not
+    // relative RMS error of inputs that the kernels round on purpose; 0: they do not
+    double rounding;
 };
 
-// The kernel that a dispatch runs; its shader is NULL when this build has none of that name and type.
+// The kernel that a dispatch runs; its shader is NULL when this build has none of that name and
+// type.
 struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d);
 
-// Rows [first, first + count) of an operand as a window that starts on the device's binding alignment: *window is
-// what to bind, *skip how many quads before row `first` it starts (the kernel adds it to every index of the operand).
-void fum_window_rows(const struct fum_device_info *info, const struct fum_desc *desc, int64_t first, int64_t count,
-                     uint64_t *offset, uint64_t *bytes, uint32_t *skip);
-// How many rows of `desc` fit one binding, leaving room for the alignment skip; at least 1 or 0 when one row is too
-// large.
+// Rows [first, first + count) of an operand as a window that starts on the device's binding
+// alignment: *window is what to bind, *skip how many quads before row `first` it starts (the kernel
+// adds it to every index of the operand).
+void fum_window_rows(const struct fum_device_info *info, const struct fum_desc *desc, int64_t first,
+                     int64_t count, uint64_t *offset, uint64_t *bytes, uint32_t *skip);
+// How many rows of `desc` fit one binding, leaving room for the alignment skip; at least 1 or 0
+// when one row is too large.
 int64_t fum_rows_per_binding(const struct fum_device_info *info, const struct fum_desc *desc);
-// Spreads n workgroups over x and y within the device's limits: shaders find theirs with group_index() of
-// lib/index.glsl and leave when it is n or more. False when even that is too few.
+// Spreads n workgroups over x and y within the device's limits: shaders find theirs with
+// group_index() of lib/index.glsl and leave when it is n or more. False when even that is too few.
 bool fum_groups_1d(const struct fum_device_info *info, uint64_t n, uint32_t groups[3]);
-// Workgroup width for kernels without shared memory: 8 on CPU devices, 64 elsewhere (never over the limits).
+// Workgroup width for kernels without shared memory: 8 on CPU devices, 64 elsewhere (never over the
+// limits).
 uint32_t fum_lanes(const struct fum_device_info *info);
 
 // ---- the record ----
@@ -116,7 +125,7 @@ uint32_t fum_lanes(const struct fum_device_info *info);
 enum fum_act {
     FUM_ACT_NONE = 0,
     FUM_ACT_SILU,
-    FUM_ACT_GELU,       // x Φ(x), by erf
+    FUM_ACT_GELU, // x Φ(x), by erf
     FUM_ACT_GELU_TANH,
     FUM_ACT_QUICK_GELU, // x σ(1.702 x)
     FUM_ACT_RELU,
@@ -133,57 +142,68 @@ struct fum_op {
     const char *name;
     const struct fum_attr_def *attrs; // ends with a NULL name; NULL: none
     int min_inputs, max_inputs;       // inputs from min_inputs on are optional
-    // Shape rule: checks inputs and settings and sets call->out. On failure writes what was wanted and found into
-    // `why` (the graph adds the node and all shapes) and returns false.
+    // Shape rule: checks inputs and settings and sets call->out. On failure writes what was wanted
+    // and found into `why` (the graph adds the node and all shapes) and returns false.
     bool (*infer)(struct fum_op_call *call, char *why, size_t why_size);
-    // Plain C: dense f32 arrays without padding; in[i] NULL when absent; integers come as exact floats. Sums in
-    // double. This is what the kernel must agree with.
+    // Plain C: dense f32 arrays without padding; in[i] NULL when absent; integers come as exact
+    // floats. Sums in double. This is what the kernel must agree with.
     void (*reference)(const struct fum_op_call *call, const float *const *in, float *out);
     // What to run. False (with `why`) when the device's limits do not allow it.
-    bool (*dispatch)(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size);
+    bool (*dispatch)(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size);
     // Floating-point operations of a call; NULL: as many as the output has elements.
     double (*flops)(const struct fum_op_call *call);
 
     // What passes may do with it. Zero means: nothing.
-    bool view;            // no work: the output is input 0's bytes under another shape ("reshape")
-    // Whether the output is the bytes of input 0 from *offset on ("slice" of whole rows); NULL: never. Then a pass makes it
-    // a view where the offset suits the device's bindings.
+    bool view; // no work: the output is input 0's bytes under another shape ("reshape")
+    // Whether the output is the bytes of input 0 from *offset on ("slice" of whole rows); NULL:
+    // never. Then a pass makes it a view where the offset suits the device's bindings.
     bool (*window)(const struct fum_op_call *call, uint64_t *offset);
-    bool updates;         // writes input 0, a state, in place; the output is that state
-    bool overwrites;      // each output element depends on the same element of input 0 only, so it may take its memory
-    bool adds;            // computes in[0] + in[1] (broadcast): may become a producer's epilogue
-    enum fum_act act;     // computes this activation of in[0]: may become a producer's epilogue
-    bool doubles;         // nearest-neighbour ×2 upsampling: may become a convolution's input read
-    // Epilogue slots of a producer: out = act(x + bias + row) + residual. Indices of optional inputs, 0: has none.
+    bool updates; // writes input 0, a state, in place; the output is that state
+    // each output element depends on the same element of input 0 only, so it may take its memory
+    bool overwrites;
+    bool adds;        // computes in[0] + in[1] (broadcast): may become a producer's epilogue
+    enum fum_act act; // computes this activation of in[0]: may become a producer's epilogue
+    bool doubles;     // nearest-neighbour ×2 upsampling: may become a convolution's input read
+    // Epilogue slots of a producer: out = act(x + bias + row) + residual. Indices of optional
+    // inputs, 0: has none.
     int bias_input, row_input, residual_input;
-    const char *act_attr;    // setting that takes an enum fum_act; NULL: none
-    enum fum_act gate;       // computes x gate(y) of the halves x and y of in[0]'s channels: may become an epilogue
-    const char *gate_attr;   // setting of a producer that makes it do so; NULL: none
+    const char *act_attr; // setting that takes an enum fum_act; NULL: none
+    // computes x gate(y) of the halves x and y of in[0]'s channels: may become an epilogue
+    enum fum_act gate;
+    const char *gate_attr; // setting of a producer that makes it do so; NULL: none
     // Whether that is as fast on the device as two nodes, for a producer's call as it is before.
     bool (*gates)(const struct fum_device_info *info, const struct fum_op_call *call);
     const char *double_attr; // setting that makes it read its input doubled; NULL: none
-    // Whether the output is the inputs one after the other along the channels ("concat" of two); NULL: never. An op with
-    // second_input, an optional input, can read the two in their place, where reads_joined says so for the joined call.
+    // Whether the output is the inputs one after the other along the channels ("concat" of two);
+    // NULL: never. An op with second_input, an optional input, can read the two in their place,
+    // where reads_joined says so for the joined call.
     bool (*joins)(const struct fum_op_call *call);
     int second_input; // 0: has none
     bool (*reads_joined)(const struct fum_device_info *info, const struct fum_op_call *call);
-    // Normalisation as an input read. A norm's `affine` is the op that, from the same inputs and settings, computes what
-    // the norm comes to for every channel: a factor and an addend, f32 [batch, 2, channels]. An op with `norm_input`
-    // takes them and reads act(x factor + addend) in place of its input 0, act by the setting norm_act_attr.
+    // Normalisation as an input read. A norm's `affine` is the op that, from the same inputs and
+    // settings, computes what the norm comes to for every channel: a factor and an addend, f32
+    // [batch, 2, channels]. An op with `norm_input` takes them and reads act(x factor + addend) in
+    // place of its input 0, act by the setting norm_act_attr.
     const struct fum_op *affine; // NULL: none
     int norm_input;              // index of an optional input, 0: has none
     const char *norm_act_attr;
-    // Whether reading so is as fast on the device as reading what the norm has written; NULL: never.
+    // Whether reading so is as fast on the device as reading what the norm has written; NULL:
+    // never.
     bool (*reads_normalised)(const struct fum_device_info *info, const struct fum_op_call *call);
-    // An op of the same inputs and settings that computes the same from input 1 packed otherwise, where that pays on the
-    // device: *weight and *pack, which are input 1's, become what it takes. share: what the call is of the arithmetic of the
-    // graph's stage. NULL: it does not pay.
-    const struct fum_op *(*packed_op)(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, double share, struct fum_desc *weight,
-                                      enum fum_pack *pack);
-    // The same for FUM_PACK_Q8, of which only the graph's wish says whether it pays. NULL: the weight has no such form.
-    const struct fum_op *(*quantised_op)(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                                         const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack);
+    // An op of the same inputs and settings that computes the same from input 1 packed otherwise,
+    // where that pays on the device: *weight and *pack, which are input 1's, become what it takes.
+    // share: what the call is of the arithmetic of the graph's stage. NULL: it does not pay.
+    const struct fum_op *(*packed_op)(const struct fum_device_info *info,
+                                      const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, double share,
+                                      struct fum_desc *weight, enum fum_pack *pack);
+    // The same for FUM_PACK_Q8, of which only the graph's wish says whether it pays. NULL: the
+    // weight has no such form.
+    const struct fum_op *(*quantised_op)(const struct fum_device_info *info,
+                                         const struct fum_tuning *tuning,
+                                         const struct fum_op_call *call, struct fum_desc *weight,
+                                         enum fum_pack *pack);
 };
 
 // Of FUM_PACK_Q8: inputs of a block, and rows that hold it.

@@ -34,7 +34,8 @@ static bool has_memory(const fum_tensor *t) {
 
 // ---- order and dispatches ----
 
-static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *step, struct fum_dispatches *list) {
+static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *step,
+                                     struct fum_dispatches *list) {
     struct fum_op_call call;
     char why[256] = "the device's limits do not allow it";
     fum_tensor_call(step->node, &call);
@@ -43,13 +44,15 @@ static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *st
     list->count = 0;
     list->scratch_bytes = 0;
     if (!fum_tensor_is_view(step->node) && !step->node->op->dispatch(&call, list, why, sizeof why))
-        return fum_error_set(p->err, FUM_ERR_UNSUPPORTED, "%s: op %s on %s: %s", step->node->name, step->node->op->name,
-                             p->info->name, why);
+        return fum_error_set(p->err, FUM_ERR_UNSUPPORTED, "%s: op %s on %s: %s", step->node->name,
+                             step->node->op->name, p->info->name, why);
     step->count = list->count;
-    step->dispatches = fum_arena_alloc(p->plan->arena, (size_t)list->count, sizeof *step->dispatches);
+    step->dispatches =
+        fum_arena_alloc(p->plan->arena, (size_t)list->count, sizeof *step->dispatches);
     if (!step->dispatches) return fum_error_set(p->err, FUM_ERR_NOMEM, "no memory for a plan");
     memcpy(step->dispatches, list->item, (size_t)list->count * sizeof *step->dispatches);
-    step->flops = step->node->op->flops ? step->node->op->flops(&call) : (double)fum_shape_count(&call.out.shape);
+    step->flops = step->node->op->flops ? step->node->op->flops(&call)
+                                        : (double)fum_shape_count(&call.out.shape);
     step->scratch = (struct fum_place){-1, 0, list->scratch_bytes};
     return FUM_OK;
 }
@@ -76,9 +79,14 @@ static enum fum_result order(struct planner *p) {
 
 // ---- lifetimes ----
 
-static int interval_add(struct planner *p, const fum_tensor *owner, bool scratch, int first, uint64_t bytes) {
-    p->intervals[p->num_intervals] = (struct interval){
-        .first = first, .last = first, .place = {-1, 0, bytes ? bytes : 16}, .owner = owner, .scratch = scratch, .shares = -1};
+static int interval_add(struct planner *p, const fum_tensor *owner, bool scratch, int first,
+                        uint64_t bytes) {
+    p->intervals[p->num_intervals] = (struct interval){.first = first,
+                                                       .last = first,
+                                                       .place = {-1, 0, bytes ? bytes : 16},
+                                                       .owner = owner,
+                                                       .scratch = scratch,
+                                                       .shares = -1};
     return p->num_intervals++;
 }
 
@@ -93,7 +101,8 @@ static void lifetimes(struct planner *p) {
     }
     for (int s = 0; s < plan->num_steps; s++) {
         const fum_tensor *t = plan->steps[s].node, *root = fum_tensor_root(t);
-        if (root == t) p->interval_of[t->id] = interval_add(p, t, false, s, fum_desc_bytes(&t->desc));
+        if (root == t)
+            p->interval_of[t->id] = interval_add(p, t, false, s, fum_desc_bytes(&t->desc));
         if (plan->steps[s].scratch.bytes) interval_add(p, t, true, s, plan->steps[s].scratch.bytes);
         if (t->output && p->interval_of[root->id] >= 0) {
             p->intervals[p->interval_of[root->id]].first = 0;
@@ -104,8 +113,11 @@ static void lifetimes(struct planner *p) {
             const fum_tensor *in = fum_tensor_root(t->in[k]);
             if (p->interval_of[in->id] < 0) continue;
             struct interval *v = &p->intervals[p->interval_of[in->id]];
-            if (in->stage < t->stage) v->first = 0, v->last = FOREVER; // read again at every run of the later stage
-            else if (v->last < s) v->last = s;
+            // read again at every run of the later stage
+            if (in->stage < t->stage)
+                v->first = 0, v->last = FOREVER;
+            else if (v->last < s)
+                v->last = s;
         }
     }
 }
@@ -119,7 +131,8 @@ static void take_over(struct planner *p) {
         if (mine < 0 || his < 0) continue;
         struct interval *a = &p->intervals[mine], *b = &p->intervals[his];
         if (b->last != s || a->last == FOREVER || a->place.bytes != b->place.bytes) continue;
-        // Another input that is the same memory under a broadcast would be overwritten while it is read.
+        // Another input that is the same memory under a broadcast would be overwritten while it is
+        // read.
         bool twice = false;
         for (int k = 1; k < t->num_inputs; k++)
             twice |= t->in[k] && fum_tensor_root(t->in[k]) == fum_tensor_root(t->in[0]);
@@ -133,7 +146,8 @@ static void take_over(struct planner *p) {
 // ---- places ----
 
 static int by_size(const void *x, const void *y) {
-    const struct interval *a = *(const struct interval *const *)x, *b = *(const struct interval *const *)y;
+    const struct interval *a = *(const struct interval *const *)x,
+                          *b = *(const struct interval *const *)y;
     if (a->place.bytes != b->place.bytes) return a->place.bytes < b->place.bytes ? 1 : -1;
     if (a->first != b->first) return a->first - b->first;
     return a < b ? -1 : a > b;
@@ -143,10 +157,10 @@ static bool alive_together(const struct interval *a, const struct interval *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
-// Returns the lowest offset of `block` where v overlaps none of the placed intervals alive at the same time,
-// nor do their padded views, which would only cause barriers.
-static uint64_t lowest_offset(const struct planner *p, struct interval *const *placed, int num_placed,
-                              int block, const struct interval *v) {
+// Returns the lowest offset of `block` where v overlaps none of the placed intervals alive at the
+// same time, nor do their padded views, which would only cause barriers.
+static uint64_t lowest_offset(const struct planner *p, struct interval *const *placed,
+                              int num_placed, int block, const struct interval *v) {
     uint64_t offset = 0, bytes = fum_padded_view(p->info, v->place.bytes);
     for (bool moved = true; moved;) {
         moved = false;
@@ -163,31 +177,35 @@ static uint64_t lowest_offset(const struct planner *p, struct interval *const *p
     return offset;
 }
 
-static enum fum_result place_one(struct planner *p, struct interval **placed, int num_placed, struct interval *v) {
+static enum fum_result place_one(struct planner *p, struct interval **placed, int num_placed,
+                                 struct interval *v) {
     fum_plan *plan = p->plan;
     if (v->place.bytes > p->block_cap)
-        return fum_error_set(p->err, FUM_ERR_UNSUPPORTED,
-                             "%s needs %llu bytes in one piece, %s allows %llu: use a smaller picture or tiles",
-                             v->owner->name, (unsigned long long)v->place.bytes, p->info->name,
-                             (unsigned long long)p->block_cap);
+        return fum_error_set(
+            p->err, FUM_ERR_UNSUPPORTED,
+            "%s needs %llu bytes in one piece, %s allows %llu: use a smaller picture or tiles",
+            v->owner->name, (unsigned long long)v->place.bytes, p->info->name,
+            (unsigned long long)p->block_cap);
     for (int block = 0;; block++) {
         uint64_t offset = lowest_offset(p, placed, num_placed, block, v);
         if (block < plan->num_blocks && offset + v->place.bytes > p->block_cap) continue;
         if (block == plan->num_blocks) plan->block_bytes[plan->num_blocks++] = 0;
         v->place.block = block;
         v->place.offset = offset;
-        if (plan->block_bytes[block] < offset + v->place.bytes) plan->block_bytes[block] = offset + v->place.bytes;
+        if (plan->block_bytes[block] < offset + v->place.bytes)
+            plan->block_bytes[block] = offset + v->place.bytes;
         return FUM_OK;
     }
 }
 
-// Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020): the largest
-// values first, each at the lowest free offset.
+// Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference",
+// 2020): the largest values first, each at the lowest free offset.
 static enum fum_result place_all(struct planner *p) {
     struct interval **sorted = fum_alloc((size_t)p->num_intervals + 1, sizeof *sorted);
     enum fum_result result = FUM_OK;
     int count = 0;
-    p->plan->block_bytes = fum_arena_alloc(p->plan->arena, (size_t)p->num_intervals + 1, sizeof(uint64_t));
+    p->plan->block_bytes =
+        fum_arena_alloc(p->plan->arena, (size_t)p->num_intervals + 1, sizeof(uint64_t));
     if (!sorted || !p->plan->block_bytes) {
         fum_free(sorted);
         return fum_error_set(p->err, FUM_ERR_NOMEM, "no memory for a plan");
@@ -226,8 +244,9 @@ static void publish(struct planner *p) {
     }
 }
 
-enum fum_result fum_plan_create(fum_plan **out, const fum_graph *graph, const struct fum_device_info *info,
-                                const struct fum_tuning *tuning, struct fum_error *err) {
+enum fum_result fum_plan_create(fum_plan **out, const fum_graph *graph,
+                                const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                struct fum_error *err) {
     struct planner p = {.graph = graph, .info = info, .tuning = tuning, .err = err};
     enum fum_result result = FUM_ERR_NOMEM;
     *out = NULL;
@@ -240,7 +259,8 @@ enum fum_result fum_plan_create(fum_plan **out, const fum_graph *graph, const st
     p.interval_of = fum_calloc(count + 1, sizeof *p.interval_of);
     if (!p.plan->steps || !p.plan->places || !p.intervals || !p.interval_of) goto no_memory;
     p.block_cap = info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
-    if (p.block_cap > UINT64_C(1) << 40) p.block_cap = UINT64_C(1) << 40; // some drivers state nearly 2^64
+    // some drivers state nearly 2^64
+    if (p.block_cap > UINT64_C(1) << 40) p.block_cap = UINT64_C(1) << 40;
 
     if ((result = order(&p))) goto error;
     lifetimes(&p);
@@ -253,7 +273,8 @@ enum fum_result fum_plan_create(fum_plan **out, const fum_graph *graph, const st
     return FUM_OK;
 
 no_memory:
-    result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to plan a graph of %d nodes", graph->count);
+    result =
+        fum_error_set(err, FUM_ERR_NOMEM, "no memory to plan a graph of %d nodes", graph->count);
 error:
     fum_free(p.intervals);
     fum_free(p.interval_of);

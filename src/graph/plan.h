@@ -1,5 +1,6 @@
-// The plan: in which order nodes run in each stage, where every value lies, and what is dispatched. Plain data, made
-// from the graph and a device's limits alone, so that a planning-only device can be planned for.
+// The plan: in which order nodes run in each stage, where every value lies, and what is dispatched.
+// Plain data, made from the graph and a device's limits alone, so that a planning-only device can
+// be planned for.
 #ifndef FUM_GRAPH_PLAN_H
 #define FUM_GRAPH_PLAN_H
 
@@ -19,8 +20,8 @@ struct fum_plan_step {
     double flops;
 };
 
-// Immutable once made. Values of one stage share memory where their lifetimes do not overlap; inputs, states, outputs
-// and values that a later stage reads keep theirs.
+// Immutable once made. Values of one stage share memory where their lifetimes do not overlap;
+// inputs, states, outputs and values that a later stage reads keep theirs.
 typedef struct fum_plan {
     fum_arena *arena;
     struct fum_plan_step *steps; // stage by stage
@@ -32,15 +33,17 @@ typedef struct fum_plan {
     uint64_t unshared_bytes; // what the same values would take without sharing
 } fum_plan;
 
-// The graph must have been pruned and verified. tuning (see gpu/tuning.h) may be NULL. FUM_ERR_UNSUPPORTED names the
-// node that the device's limits refuse.
-enum fum_result fum_plan_create(fum_plan **plan, const fum_graph *graph, const struct fum_device_info *info,
-                                const struct fum_tuning *tuning, struct fum_error *err);
+// The graph must have been pruned and verified. tuning (see gpu/tuning.h) may be NULL.
+// FUM_ERR_UNSUPPORTED names the node that the device's limits refuse.
+enum fum_result fum_plan_create(fum_plan **plan, const fum_graph *graph,
+                                const struct fum_device_info *info, const struct fum_tuning *tuning,
+                                struct fum_error *err);
 void fum_plan_destroy(fum_plan **plan);
 
-// Checks the plan: no two values alive at once overlap, every binding is within the limits and its value.
-enum fum_result fum_plan_verify(const fum_plan *plan, const fum_graph *graph, const struct fum_device_info *info,
-                                struct fum_error *err);
+// Checks the plan: no two values alive at once overlap, every binding is within the limits and its
+// value.
+enum fum_result fum_plan_verify(const fum_plan *plan, const fum_graph *graph,
+                                const struct fum_device_info *info, struct fum_error *err);
 
 // Bytes of all blocks.
 uint64_t fum_plan_bytes(const fum_plan *plan);

@@ -8,7 +8,8 @@
 
 // Weights up to this size always stay: biases and norms are many and small.
 #define SMALL_BYTES (UINT64_C(64) << 10)
-// Slots are no larger than this unless one step needs more: larger ones would only take memory from what can stay.
+// Slots are no larger than this unless one step needs more: larger ones would only take memory from
+// what can stay.
 #define SLOT_BYTES (UINT64_C(64) << 20)
 
 struct item {
@@ -20,11 +21,12 @@ struct segment {
     int stage, first_item, num_items;
     int slot, next; // the segment that will probably run after it
     uint64_t bytes;
-    fum_command *copy; // from the host's slot to the device's; NULL: filled in place, or nothing to fill
+    // from the host's slot to the device's; NULL: filled in place, or nothing to fill
+    fum_command *copy;
 };
 
-// Two threads share a slot: `holds`, `fresh` and `pinned` are guarded by the stream's lock, the bytes belong to the
-// worker while it fills them.
+// Two threads share a slot: `holds`, `fresh` and `pinned` are guarded by the stream's lock, the
+// bytes belong to the worker while it fills them.
 struct slot {
     fum_buffer *landing; // what the worker fills
     int holds;           // segment; -1: none
@@ -57,7 +59,8 @@ struct fum_stream {
     pthread_cond_t changed;
     bool started, locks_made, stop;
     int demanded, predicted; // segments to fill; -1: none
-    int failed;              // the segment that could not be filled, until it is asked for; -1: none
+    // the segment that could not be filled, until it is asked for; -1: none
+    int failed;
     struct fum_error failure; // why
 };
 
@@ -112,8 +115,9 @@ uint64_t fum_stream_least(const fum_device *device, const fum_graph *graph, cons
     return small_bytes(graph) + fewest_buffers(device) * largest_step(plan);
 }
 
-// Weights in order of their first use. Those of the stage that is repeated stay first; of these, when not all can, an
-// even share along the way, so that there is always something to upload beside something to compute.
+// Weights in order of their first use. Those of the stage that is repeated stay first; of these,
+// when not all can, an even share along the way, so that there is always something to upload beside
+// something to compute.
 static void choose(fum_stream *st, uint64_t room) {
     const fum_plan *plan = st->plan;
     uint64_t total[2] = {0};
@@ -138,8 +142,10 @@ static void choose(fum_stream *st, uint64_t room) {
                     if (!t || !st->streamed[t->id] || repeated[t->id] != (pass == 0)) continue;
                     uint64_t bytes = padded(t);
                     seen += bytes;
-                    double due = again ? (double)share : (double)share * (double)seen / (double)total[pass];
-                    if (kept + bytes > share || (double)(kept + bytes) > due + (double)bytes / 2) continue;
+                    double due =
+                        again ? (double)share : (double)share * (double)seen / (double)total[pass];
+                    if (kept + bytes > share || (double)(kept + bytes) > due + (double)bytes / 2)
+                        continue;
                     st->streamed[t->id] = false;
                     kept += bytes;
                 }
@@ -154,15 +160,17 @@ static void choose(fum_stream *st, uint64_t room) {
 static bool add_item(fum_stream *st, struct segment *segment, const fum_tensor *t) {
     for (int i = segment->first_item; i < segment->first_item + segment->num_items; i++)
         if (st->items[i].tensor == t) return true;
-    if (!fum_grow((void **)&st->items, &st->item_capacity, (size_t)st->num_items, sizeof *st->items)) return false;
+    if (!fum_grow((void **)&st->items, &st->item_capacity, (size_t)st->num_items,
+                  sizeof *st->items))
+        return false;
     st->items[st->num_items++] = (struct item){t, segment->bytes};
     segment->num_items++;
     segment->bytes += padded(t);
     return true;
 }
 
-// The steps of a stage in as few segments as hold their weights; each step from `alone` on that has any, in
-// its own.
+// The steps of a stage in as few segments as hold their weights; each step from `alone` on that has
+// any, in its own.
 static enum fum_result cut_stage(fum_stream *st, int stage, int alone, struct fum_error *err) {
     int first = st->num_segments;
     struct segment *segment = NULL;
@@ -190,15 +198,15 @@ static enum fum_result cut_stage(fum_stream *st, int stage, int alone, struct fu
     return FUM_OK;
 }
 
-// The segments of the stage that is repeated take turns with the slots only when there is an even number of
-// them: else the last and the first share a slot, and the first could not be prefetched before the device is
-// done with the last. So the last steps are taken apart until there is. Where every step has been alone all
-// along, that wait remains.
+// The segments of the stage that is repeated take turns with the slots only when there is an even
+// number of them: else the last and the first share a slot, and the first could not be prefetched
+// before the device is done with the last. So the last steps are taken apart until there is. Where
+// every step has been alone all along, that wait remains.
 static enum fum_result cut_repeated(fum_stream *st, int stage, struct fum_error *err) {
     int first = st->num_segments, first_item = st->num_items;
     enum fum_result result = FUM_OK;
-    for (int alone = st->plan->stage_begin[stage + 1]; alone >= st->plan->stage_begin[stage] && !result;
-         alone--) {
+    for (int alone = st->plan->stage_begin[stage + 1];
+         alone >= st->plan->stage_begin[stage] && !result; alone--) {
         st->num_segments = first;
         st->num_items = first_item;
         result = cut_stage(st, stage, alone, err);
@@ -211,8 +219,9 @@ static enum fum_result cut_repeated(fum_stream *st, int stage, struct fum_error 
 static enum fum_result cut(fum_stream *st, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     for (int stage = 0; stage < FUM_STAGE_COUNT && !result; stage++)
-        result = stage == FUM_STAGE_LATENTS ? cut_repeated(st, stage, err)
-                                            : cut_stage(st, stage, st->plan->stage_begin[stage + 1], err);
+        result = stage == FUM_STAGE_LATENTS
+                     ? cut_repeated(st, stage, err)
+                     : cut_stage(st, stage, st->plan->stage_begin[stage + 1], err);
     return result;
 }
 
@@ -220,7 +229,9 @@ static enum fum_result make_slots(fum_stream *st, struct fum_error *err) {
     bool unified = fum_device_get_info(st->device)->unified_memory;
     const char *label = fum_weights_label(st->weights);
     enum fum_result result = FUM_OK;
-    if (!unified) result = fum_buffer_create(&st->device_slot, st->device, st->slot_bytes, FUM_BUFFER_DEVICE, label, err);
+    if (!unified)
+        result = fum_buffer_create(&st->device_slot, st->device, st->slot_bytes, FUM_BUFFER_DEVICE,
+                                   label, err);
     for (int i = 0; i < st->num_slots && !result; i++)
         result = fum_buffer_create(&st->slots[i].landing, st->device, st->slot_bytes,
                                    unified ? FUM_BUFFER_DEVICE : FUM_BUFFER_HOST, label, err);
@@ -229,8 +240,8 @@ static enum fum_result make_slots(fum_stream *st, struct fum_error *err) {
         if (!segment->bytes) continue;
         result = fum_command_create(&segment->copy, st->device, label, err);
         if (!result)
-            result = fum_command_copy(segment->copy, st->slots[segment->slot].landing, 0, st->device_slot, 0,
-                                      segment->bytes, err);
+            result = fum_command_copy(segment->copy, st->slots[segment->slot].landing, 0,
+                                      st->device_slot, 0, segment->bytes, err);
         if (!result) result = fum_command_end(segment->copy, err);
     }
     return result;
@@ -238,7 +249,8 @@ static enum fum_result make_slots(fum_stream *st, struct fum_error *err) {
 
 // How many slots of what size, by what is left beside the small weights.
 static enum fum_result size_slots(fum_stream *st, uint64_t *room, struct fum_error *err) {
-    uint64_t small = small_bytes(st->graph), largest = largest_step(st->plan), least = fewest_buffers(st->device);
+    uint64_t small = small_bytes(st->graph), largest = largest_step(st->plan),
+             least = fewest_buffers(st->device);
     uint64_t bytes = *room / 8 < SLOT_BYTES ? *room / 8 : SLOT_BYTES, buffers = least + 1;
     if (bytes < largest) bytes = largest;
     st->num_slots = 2;
@@ -248,17 +260,18 @@ static enum fum_result size_slots(fum_stream *st, uint64_t *room, struct fum_err
         st->num_slots = 1;
     }
     if (small + buffers * bytes > *room)
-        return fum_error_set(err, FUM_ERR_NOMEM,
-                             "%s: its weights need at least %llu bytes, %llu are available",
-                             fum_weights_label(st->weights), (unsigned long long)(small + buffers * bytes),
-                             (unsigned long long)*room);
+        return fum_error_set(
+            err, FUM_ERR_NOMEM, "%s: its weights need at least %llu bytes, %llu are available",
+            fum_weights_label(st->weights), (unsigned long long)(small + buffers * bytes),
+            (unsigned long long)*room);
     st->slot_bytes = bytes ? bytes : 16;
     *room -= small + buffers * bytes;
     return FUM_OK;
 }
 
-enum fum_result fum_stream_create(fum_stream **out, fum_device *device, fum_weights *weights, const fum_graph *graph,
-                                  const fum_plan *plan, uint64_t room, struct fum_error *err) {
+enum fum_result fum_stream_create(fum_stream **out, fum_device *device, fum_weights *weights,
+                                  const fum_graph *graph, const fum_plan *plan, uint64_t room,
+                                  struct fum_error *err) {
     *out = NULL;
     fum_stream *st = fum_calloc(1, sizeof *st);
     if (!st) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to stream weights");
@@ -287,7 +300,8 @@ enum fum_result fum_stream_create(fum_stream **out, fum_device *device, fum_weig
     if ((result = size_slots(st, &room, err))) goto error;
     choose(st, room);
     if ((result = cut(st, err)) || (result = make_slots(st, err))) goto error;
-    if ((result = fum_weights_load(weights, graph, FUM_TENSOR_WEIGHT, st->streamed, err))) goto error;
+    if ((result = fum_weights_load(weights, graph, FUM_TENSOR_WEIGHT, st->streamed, err)))
+        goto error;
     *out = st;
     return FUM_OK;
 error:
@@ -331,9 +345,10 @@ struct fum_binding fum_stream_find(const fum_stream *st, int step, const fum_ten
     const struct segment *segment = &st->segments[st->segment_of[step]];
     for (int i = segment->first_item; i < segment->first_item + segment->num_items; i++)
         if (st->items[i].tensor == tensor)
-            return (struct fum_binding){.buffer = st->device_slot ? st->device_slot : st->slots[segment->slot].landing,
-                                        .offset = st->items[i].offset,
-                                        .bytes = fum_desc_bytes(&tensor->desc)};
+            return (struct fum_binding){
+                .buffer = st->device_slot ? st->device_slot : st->slots[segment->slot].landing,
+                .offset = st->items[i].offset,
+                .bytes = fum_desc_bytes(&tensor->desc)};
     return (struct fum_binding){0};
 }
 
@@ -344,11 +359,13 @@ static enum fum_result fill(fum_stream *st, int index, uint64_t ticket, struct f
     // The device may still read what the slot held.
     enum fum_result result = ticket ? fum_device_wait(st->device, ticket, err) : FUM_OK;
     fum_buffer *landing = st->slots[segment->slot].landing;
-    for (int i = segment->first_item; i < segment->first_item + segment->num_items && !result; i++) {
+    for (int i = segment->first_item; i < segment->first_item + segment->num_items && !result;
+         i++) {
         const fum_tensor *t = st->items[i].tensor;
         void *where = NULL;
         fum_buffer_set_label(landing, t->name);
-        result = fum_buffer_upload_begin(landing, st->items[i].offset, fum_desc_bytes(&t->desc), &where, err);
+        result = fum_buffer_upload_begin(landing, st->items[i].offset, fum_desc_bytes(&t->desc),
+                                         &where, err);
         if (result) break;
         result = fum_weights_write(st->weights, t, where, err);
         enum fum_result ended = fum_buffer_upload_end(landing, result ? NULL : err);
@@ -357,8 +374,8 @@ static enum fum_result fill(fum_stream *st, int index, uint64_t ticket, struct f
     return result;
 }
 
-// What to fill now, under the lock: what is waited for, else what will probably be next, where that overwrites nothing
-// that is still to be used.
+// What to fill now, under the lock: what is waited for, else what will probably be next, where that
+// overwrites nothing that is still to be used.
 static int take_work(fum_stream *st) {
     int k = st->demanded;
     if (k >= 0 && st->slots[st->segments[k].slot].holds != k) return k;
@@ -423,8 +440,8 @@ enum fum_result fum_stream_acquire(fum_stream *st, int index, struct fum_error *
         return fum_error_set(err, FUM_ERR_NOMEM, "no thread to stream weights");
     }
     st->started = true;
-    // Only its own failure counts, and only one from now on: that of another segment, which was prefetched in
-    // vain, is told if that one is asked for and fails again.
+    // Only its own failure counts, and only one from now on: that of another segment, which was
+    // prefetched in vain, is told if that one is asked for and fails again.
     st->failed = NOTHING;
     while (slot->holds != index && st->failed != index) {
         st->demanded = index;
@@ -463,8 +480,8 @@ void fum_stream_release(fum_stream *st, int index, uint64_t ticket) {
 }
 
 void fum_stream_get_stats(const fum_stream *st, struct fum_stream_stats *stats) {
-    *stats = (struct fum_stream_stats){.slot_bytes =
-                                           (uint64_t)(st->num_slots + (st->device_slot != NULL)) * st->slot_bytes};
+    *stats = (struct fum_stream_stats){
+        .slot_bytes = (uint64_t)(st->num_slots + (st->device_slot != NULL)) * st->slot_bytes};
     for (int i = 0; i < st->num_segments; i++) {
         stats->stage_bytes[st->segments[i].stage] += st->segments[i].bytes;
         stats->stage_segments[st->segments[i].stage]++;

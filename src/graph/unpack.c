@@ -29,7 +29,8 @@ enum fum_result fum_unpacker_create(fum_unpacker **out, fum_device *device, stru
     fum_unpacker *u = *out = fum_calloc(1, sizeof *u);
     if (!u) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to load weights");
     u->device = device;
-    enum fum_result result = fum_buffer_create(&u->raw, device, FUM_UNPACK_BYTES, FUM_BUFFER_DEVICE, "weights", err);
+    enum fum_result result =
+        fum_buffer_create(&u->raw, device, FUM_UNPACK_BYTES, FUM_BUFFER_DEVICE, "weights", err);
     if (result) fum_unpacker_destroy(out);
     return result;
 }
@@ -53,45 +54,59 @@ static int64_t taps_of(enum fum_pack pack, const struct fum_desc *desc) {
     return taps ? taps : 1;
 }
 
-// The file's bytes are cut between its own rows: those of the weight, or its columns where it is transposed.
-static uint64_t file_row_bytes(const struct fum_view *view, enum fum_pack pack, const struct fum_desc *desc) {
-    int64_t elements = pack == FUM_PACK_NONE ? fum_shape_channels(&desc->shape) : fum_shape_rows(&desc->shape);
+// The file's bytes are cut between its own rows: those of the weight, or its columns where it is
+// transposed.
+static uint64_t file_row_bytes(const struct fum_view *view, enum fum_pack pack,
+                               const struct fum_desc *desc) {
+    int64_t elements =
+        pack == FUM_PACK_NONE ? fum_shape_channels(&desc->shape) : fum_shape_rows(&desc->shape);
     return (uint64_t)elements * fum_dtype_size(view->dtype);
 }
 
-bool fum_unpack_possible(const struct fum_device_info *info, const struct fum_view *view, enum fum_pack pack,
-                         const struct fum_desc *desc) {
+bool fum_unpack_possible(const struct fum_device_info *info, const struct fum_view *view,
+                         enum fum_pack pack, const struct fum_desc *desc) {
     return pack <= FUM_PACK_CONV && !view->scales && known(view->dtype) && known(desc->dtype) &&
            fum_desc_bytes(desc) <= info->max_binding && fum_shape_count(&desc->shape) < INT32_MAX &&
-           4 * file_row_bytes(view, pack, desc) <= FUM_UNPACK_BYTES && FUM_UNPACK_BYTES <= info->max_binding;
+           4 * file_row_bytes(view, pack, desc) <= FUM_UNPACK_BYTES &&
+           FUM_UNPACK_BYTES <= info->max_binding;
 }
 
 static uint32_t type_code(enum fum_dtype type) { // as in unpack.comp
     return type == FUM_F32 ? 0 : type == FUM_F16 ? 1 : 2;
 }
 
-bool fum_unpack_fill(const struct fum_device_info *info, const struct fum_unpack_part *p, uint32_t spec[FUM_UNPACK_SPEC],
-                     uint32_t push[FUM_UNPACK_PUSH], uint32_t groups[3]) {
+bool fum_unpack_fill(const struct fum_device_info *info, const struct fum_unpack_part *p,
+                     uint32_t spec[FUM_UNPACK_SPEC], uint32_t push[FUM_UNPACK_PUSH],
+                     uint32_t groups[3]) {
     uint32_t lanes = fum_lanes(info);
-    const uint32_t specs[] = {lanes, 1, 1, type_code(p->from), type_code(p->to), p->pack != FUM_PACK_NONE};
-    const uint32_t pushed[] = {(uint32_t)p->rows,       (uint32_t)p->columns, (uint32_t)p->row_quads,
-                               (uint32_t)p->first_quad, (uint32_t)p->taps,    (uint32_t)(p->rows / p->taps)};
+    const uint32_t specs[] = {
+        lanes, 1, 1, type_code(p->from), type_code(p->to), p->pack != FUM_PACK_NONE};
+    const uint32_t pushed[] = {(uint32_t)p->rows,      (uint32_t)p->columns,
+                               (uint32_t)p->row_quads, (uint32_t)p->first_quad,
+                               (uint32_t)p->taps,      (uint32_t)(p->rows / p->taps)};
     memcpy(spec, specs, sizeof specs);
     memcpy(push, pushed, sizeof pushed);
     uint64_t items = (uint64_t)p->rows * (uint64_t)((p->columns + 3) / 4);
     return fum_groups_1d(info, (items + lanes - 1) / lanes, groups);
 }
 
-static enum fum_result record(fum_unpacker *u, fum_command *command, const struct part *part, struct fum_error *err) {
-    struct fum_kernel_desc desc = {.shader = fum_shader_find("unpack", FUM_F32), .num_spec = FUM_UNPACK_SPEC,
-                                   .num_bindings = 2, .num_push = FUM_UNPACK_PUSH};
+static enum fum_result record(fum_unpacker *u, fum_command *command, const struct part *part,
+                              struct fum_error *err) {
+    struct fum_kernel_desc desc = {.shader = fum_shader_find("unpack", FUM_F32),
+                                   .num_spec = FUM_UNPACK_SPEC,
+                                   .num_bindings = 2,
+                                   .num_push = FUM_UNPACK_PUSH};
     const fum_kernel *kernel = NULL;
     uint32_t push[FUM_UNPACK_PUSH], groups[3];
-    if (!desc.shader || !fum_unpack_fill(fum_device_get_info(u->device), &part->p, desc.spec, push, groups))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "a weight needs more workgroups than the device has");
+    if (!desc.shader ||
+        !fum_unpack_fill(fum_device_get_info(u->device), &part->p, desc.spec, push, groups))
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "a weight needs more workgroups than the device has");
     enum fum_result result = fum_kernel_get(&kernel, u->device, &desc, err);
-    const struct fum_binding bindings[] = {{.buffer = u->raw, .offset = part->offset, .bytes = part->bytes}, part->to};
-    return result ? result : fum_command_dispatch(command, kernel, bindings, push, groups, "unpack", err);
+    const struct fum_binding bindings[] = {
+        {.buffer = u->raw, .offset = part->offset, .bytes = part->bytes}, part->to};
+    return result ? result
+                  : fum_command_dispatch(command, kernel, bindings, push, groups, "unpack", err);
 }
 
 // Sends what has been gathered, and the kernels after it.
@@ -103,7 +118,8 @@ static enum fum_result flush(fum_unpacker *u, struct fum_error *err) {
     u->next = (u->next + 1) % COMMANDS;
     fum_command_destroy(command);
     if (!result) result = fum_command_create(command, u->device, "unpack", err);
-    for (int i = 0; i < u->num_parts && !result; i++) result = record(u, *command, &u->parts[i], err);
+    for (int i = 0; i < u->num_parts && !result; i++)
+        result = record(u, *command, &u->parts[i], err);
     if (!result) result = fum_command_end(*command, err);
     if (!result) result = fum_command_submit(*command, &u->ticket, err);
     u->num_parts = 0;
@@ -115,7 +131,8 @@ static enum fum_result flush(fum_unpacker *u, struct fum_error *err) {
 static enum fum_result add(fum_unpacker *u, const struct part *part, const struct fum_view *view,
                            uint64_t from, const char *name, struct fum_error *err) {
     enum fum_result result = FUM_OK;
-    if (u->num_parts == MAX_PARTS || u->used + part->bytes > FUM_UNPACK_BYTES) result = flush(u, err);
+    if (u->num_parts == MAX_PARTS || u->used + part->bytes > FUM_UNPACK_BYTES)
+        result = flush(u, err);
     if (!result && !u->where) {
         void *where = NULL;
         fum_buffer_set_label(u->raw, name);
@@ -131,22 +148,30 @@ static enum fum_result add(fum_unpacker *u, const struct part *part, const struc
     return FUM_OK;
 }
 
-enum fum_result fum_unpack(fum_unpacker *u, const struct fum_view *view, enum fum_pack pack, const struct fum_desc *desc,
-                           const struct fum_binding *to, const char *name, struct fum_error *err) {
+enum fum_result fum_unpack(fum_unpacker *u, const struct fum_view *view, enum fum_pack pack,
+                           const struct fum_desc *desc, const struct fum_binding *to,
+                           const char *name, struct fum_error *err) {
     uint64_t row_bytes = file_row_bytes(view, pack, desc);
     int64_t rows = fum_shape_rows(&desc->shape), columns = fum_shape_channels(&desc->shape);
     int64_t count = pack == FUM_PACK_NONE ? rows : columns; // of the file's rows
     int64_t each = row_bytes ? (int64_t)(FUM_UNPACK_BYTES / row_bytes) / 4 * 4 : 0;
     struct part part = {.to = *to};
     part.to.write = true;
-    part.p = (struct fum_unpack_part){.from = view->dtype, .to = desc->dtype, .pack = pack, .rows = rows, .columns = columns,
-                                      .row_quads = fum_shape_row_quads(&desc->shape), .taps = taps_of(pack, desc)};
+    part.p = (struct fum_unpack_part){.from = view->dtype,
+                                      .to = desc->dtype,
+                                      .pack = pack,
+                                      .rows = rows,
+                                      .columns = columns,
+                                      .row_quads = fum_shape_row_quads(&desc->shape),
+                                      .taps = taps_of(pack, desc)};
     enum fum_result result = FUM_OK;
     for (int64_t first = 0; first < count && row_bytes && !result; first += each) {
         int64_t n = count - first < each ? count - first : each;
         part.bytes = (uint64_t)n * row_bytes;
-        if (pack == FUM_PACK_NONE) part.p.rows = n, part.p.first_quad = first * part.p.row_quads;
-        else part.p.columns = n, part.p.first_quad = first / 4;
+        if (pack == FUM_PACK_NONE)
+            part.p.rows = n, part.p.first_quad = first * part.p.row_quads;
+        else
+            part.p.columns = n, part.p.first_quad = first / 4;
         result = add(u, &part, view, (uint64_t)first * row_bytes, name, err);
     }
     return result;

@@ -1,6 +1,6 @@
-// Weights repacked and converted on the device, for those whose memory the host cannot write: the file's bytes go through
-// the staging ring as they are, many tensors at a time, and a kernel puts them in place. The result is the same bits as
-// fum_pack_rows'.
+// Weights repacked and converted on the device, for those whose memory the host cannot write: the
+// file's bytes go through the staging ring as they are, many tensors at a time, and a kernel puts
+// them in place. The result is the same bits as fum_pack_rows'.
 #ifndef FUM_GRAPH_UNPACK_H
 #define FUM_GRAPH_UNPACK_H
 
@@ -13,20 +13,22 @@ enum { FUM_UNPACK_BYTES = FUM_STAGING_BYTES };
 
 // One thread at a time.
 typedef struct fum_unpacker fum_unpacker;
-enum fum_result fum_unpacker_create(fum_unpacker **unpacker, fum_device *device, struct fum_error *err);
+enum fum_result fum_unpacker_create(fum_unpacker **unpacker, fum_device *device,
+                                    struct fum_error *err);
 void fum_unpacker_destroy(fum_unpacker **unpacker);
 
 // Whether the kernel can do it; else the host must: unusual types, or more than one binding holds.
-bool fum_unpack_possible(const struct fum_device_info *info, const struct fum_view *view, enum fum_pack pack,
-                         const struct fum_desc *desc);
-// Takes a tensor that fum_pack_check has let through. Its bytes are read before this returns; the weight is in place after
-// fum_unpacker_finish.
+bool fum_unpack_possible(const struct fum_device_info *info, const struct fum_view *view,
+                         enum fum_pack pack, const struct fum_desc *desc);
+// Takes a tensor that fum_pack_check has let through. Its bytes are read before this returns; the
+// weight is in place after fum_unpacker_finish.
 enum fum_result fum_unpack(fum_unpacker *unpacker, const struct fum_view *view, enum fum_pack pack,
-                           const struct fum_desc *desc, const struct fum_binding *to, const char *name,
-                           struct fum_error *err);
+                           const struct fum_desc *desc, const struct fum_binding *to,
+                           const char *name, struct fum_error *err);
 enum fum_result fum_unpacker_finish(fum_unpacker *unpacker, struct fum_error *err);
 
-// What the kernel "unpack" is given for one part of a weight: bindings are the file's bytes and the weight.
+// What the kernel "unpack" is given for one part of a weight: bindings are the file's bytes and the
+// weight.
 struct fum_unpack_part {
     enum fum_dtype from, to;
     enum fum_pack pack;
@@ -36,6 +38,7 @@ struct fum_unpack_part {
 };
 enum { FUM_UNPACK_SPEC = 6, FUM_UNPACK_PUSH = 6 };
 bool fum_unpack_fill(const struct fum_device_info *info, const struct fum_unpack_part *part,
-                     uint32_t spec[FUM_UNPACK_SPEC], uint32_t push[FUM_UNPACK_PUSH], uint32_t groups[3]);
+                     uint32_t spec[FUM_UNPACK_SPEC], uint32_t push[FUM_UNPACK_PUSH],
+                     uint32_t groups[3]);
 
 #endif

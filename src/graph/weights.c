@@ -29,10 +29,12 @@ struct fum_weights {
     uint64_t bytes, done;
 };
 
-// Blocks of this size keep the number of allocations small and fit every device that can hold the model at all.
+// Blocks of this size keep the number of allocations small and fit every device that can hold the
+// model at all.
 #define BLOCK_BYTES (UINT64_C(256) << 20)
 
-enum fum_result fum_weights_create(fum_weights **out, const struct fum_weights_params *params, struct fum_error *err) {
+enum fum_result fum_weights_create(fum_weights **out, const struct fum_weights_params *params,
+                                   struct fum_error *err) {
     fum_weights *weights = fum_calloc(1, sizeof *weights);
     *out = weights;
     if (weights) weights->label = fum_strdup(params->label);
@@ -65,9 +67,11 @@ void fum_weights_destroy(fum_weights **weights) {
 static struct entry *find(const fum_weights *w, const fum_tensor *t) {
     for (size_t i = 0; i < w->count; i++) {
         struct entry *e = &w->entries[i];
-        if (e->desc.dtype != t->desc.dtype || !fum_shape_same(&e->desc.shape, &t->desc.shape)) continue;
-        if (t->kind == FUM_TENSOR_CONSTANT ? e->constant == t
-                                           : e->name && e->pack == t->pack && !strcmp(e->name, t->name))
+        if (e->desc.dtype != t->desc.dtype || !fum_shape_same(&e->desc.shape, &t->desc.shape))
+            continue;
+        if (t->kind == FUM_TENSOR_CONSTANT
+                ? e->constant == t
+                : e->name && e->pack == t->pack && !strcmp(e->name, t->name))
             return e;
     }
     return NULL;
@@ -90,7 +94,8 @@ const char *fum_weights_label(const fum_weights *weights) {
     return weights->label;
 }
 
-uint64_t fum_weights_missing(const fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind) {
+uint64_t fum_weights_missing(const fum_weights *w, const fum_graph *graph,
+                             enum fum_tensor_kind kind) {
     uint64_t bytes = 0;
     for (int i = 0; i < graph->count; i++) {
         const fum_tensor *t = graph->tensors[i];
@@ -100,7 +105,8 @@ uint64_t fum_weights_missing(const fum_weights *w, const fum_graph *graph, enum 
     return bytes;
 }
 
-static enum fum_result view_of(const fum_weights *w, const fum_tensor *t, struct fum_view *view, struct fum_error *err) {
+static enum fum_result view_of(const fum_weights *w, const fum_tensor *t, struct fum_view *view,
+                               struct fum_error *err) {
     char why[256];
     if (t->kind == FUM_TENSOR_CONSTANT) {
         *view = (struct fum_view){.dtype = FUM_F32, .rank = t->desc.shape.rank, .data = t->data};
@@ -108,30 +114,33 @@ static enum fum_result view_of(const fum_weights *w, const fum_tensor *t, struct
         return FUM_OK;
     }
     if (!w->params.source.find || !w->params.source.find(w->params.source.user, t->name, view))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s is missing from the model's files", w->label, t->name);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s is missing from the model's files",
+                             w->label, t->name);
     if (!fum_pack_check(view, t->pack, &t->desc.shape, why, sizeof why))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s: %s", w->label, t->name, why);
     return FUM_OK;
 }
 
 // Streams one tensor through the staging ring, by as many rows as fit at a time.
-static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct fum_binding *to, struct fum_error *err) {
+static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct fum_binding *to,
+                              struct fum_error *err) {
     struct fum_view view;
     void *copy = NULL;
     enum fum_result result = view_of(w, t, &view, err);
     if (!result)
-        result = fum_view_load(&view, fum_view_count(&view) * fum_dtype_size(view.dtype), &copy, err);
+        result =
+            fum_view_load(&view, fum_view_count(&view) * fum_dtype_size(view.dtype), &copy, err);
     uint64_t row_bytes = fum_desc_row_bytes(&t->desc);
     int64_t rows = fum_shape_rows(&t->desc.shape);
     int64_t each = row_bytes ? (int64_t)(FUM_STAGING_BYTES / row_bytes) : rows;
     if (!result && each == 0)
-        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has rows of %llu bytes", w->label,
-                               t->name, (unsigned long long)row_bytes);
+        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has rows of %llu bytes",
+                               w->label, t->name, (unsigned long long)row_bytes);
     for (int64_t first = 0; first < rows && row_bytes && !result; first += each) {
         int64_t count = rows - first < each ? rows - first : each;
         void *where = NULL;
-        result = fum_buffer_upload_begin(to->buffer, to->offset + (uint64_t)first * row_bytes, (uint64_t)count * row_bytes,
-                                         &where, err);
+        result = fum_buffer_upload_begin(to->buffer, to->offset + (uint64_t)first * row_bytes,
+                                         (uint64_t)count * row_bytes, &where, err);
         if (result) break;
         fum_pack_rows(&view, t->pack, &t->desc.shape, first, count, where, t->desc.dtype,
                       fum_shape_row_quads(&t->desc.shape) * 4);
@@ -141,13 +150,15 @@ static enum fum_result upload(fum_weights *w, const fum_tensor *t, const struct 
     return result;
 }
 
-enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, void *where, struct fum_error *err) {
+enum fum_result fum_weights_write(const fum_weights *w, const fum_tensor *t, void *where,
+                                  struct fum_error *err) {
     enum fum_result result = FUM_OK;
     uint8_t *data = where;
     for (int i = 0; i < fum_weight_parts(t) && !result; i++) {
         const fum_tensor part = fum_weight_part(t, i);
         struct fum_view view;
-        struct fum_pack_target to = {data, part.desc.dtype, fum_shape_row_quads(&part.desc.shape) * 4};
+        struct fum_pack_target to = {data, part.desc.dtype,
+                                     fum_shape_row_quads(&part.desc.shape) * 4};
         result = view_of(w, &part, &view, err);
         if (!result) result = fum_pack_tensor(&view, part.pack, &part.desc.shape, &to, err);
         data += fum_desc_bytes(&part.desc);
@@ -167,7 +178,8 @@ struct loading {
     const fum_tensor *const *tensors;
     int count;
     uint64_t total; // as progress tells it, with what was there before
-    fum_unpacker *unpacker; // NULL: the device's memory is written directly, or there is little to load
+    // NULL: the device's memory is written directly, or there is little to load
+    fum_unpacker *unpacker;
     atomic_int next;
     atomic_uint_fast64_t done;
     atomic_bool stop;
@@ -177,8 +189,8 @@ struct loading {
 };
 
 // Loads a part through the unpacker or the staging ring.
-static enum fum_result load_part(struct loading *l, const fum_tensor *t, const struct fum_binding *to,
-                                 struct fum_error *err) {
+static enum fum_result load_part(struct loading *l, const fum_tensor *t,
+                                 const struct fum_binding *to, struct fum_error *err) {
     fum_weights *w = l->weights;
     const struct fum_device_info *info = fum_device_get_info(w->params.device);
     const char *name = t->kind == FUM_TENSOR_CONSTANT ? "constant" : t->name;
@@ -215,7 +227,8 @@ static void load_some(struct loading *l, bool report) {
         if (i >= l->count || atomic_load(&l->stop)) return;
         struct fum_error err = {0};
         enum fum_result result = load_one(l, l->tensors[i], &err);
-        uint64_t bytes = fum_desc_bytes(&l->tensors[i]->desc), done = atomic_fetch_add(&l->done, bytes) + bytes;
+        uint64_t bytes = fum_desc_bytes(&l->tensors[i]->desc),
+                 done = atomic_fetch_add(&l->done, bytes) + bytes;
         // The end is told when all threads have come to it.
         if (!result && report && done < l->total && w->params.on_progress &&
             !w->params.on_progress(w->params.user, done, l->total))
@@ -236,8 +249,8 @@ static void *load_thread(void *user) {
     return NULL;
 }
 
-// Returns how many threads prepare `bytes` of weights: one where the device unpacks them or there is little
-// to do.
+// Returns how many threads prepare `bytes` of weights: one where the device unpacks them or there
+// is little to do.
 static int count_threads(const struct fum_weights_params *params, bool direct, uint64_t bytes) {
     if (!direct || bytes < THREADED_BYTES) return 1;
     if (params->threads > 0) return params->threads < MAX_THREADS ? params->threads : MAX_THREADS;
@@ -248,23 +261,27 @@ static int count_threads(const struct fum_weights_params *params, bool direct, u
 static enum fum_result load_all(struct loading *l, uint64_t bytes, struct fum_error *err) {
     const struct fum_weights_params *params = &l->weights->params;
     pthread_t threads[MAX_THREADS];
-    if (l->count && params->on_progress && !params->on_progress(params->user, l->weights->done, l->total))
+    if (l->count && params->on_progress &&
+        !params->on_progress(params->user, l->weights->done, l->total))
         return fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", l->weights->label);
     bool direct = fum_device_get_info(params->device)->unified_memory;
     int wanted = count_threads(params, direct, bytes), started = 0;
     if (pthread_mutex_init(&l->lock, NULL))
         return fum_error_set(err, FUM_ERR_NOMEM, "no lock to load %s", l->weights->label);
     // Without it the host packs. A lost device is found by what follows.
-    if (!direct && bytes >= UNPACKED_BYTES) fum_unpacker_create(&l->unpacker, params->device, &l->error);
+    if (!direct && bytes >= UNPACKED_BYTES)
+        fum_unpacker_create(&l->unpacker, params->device, &l->error);
     // This thread works too; one that does not start is no loss.
-    while (started < wanted - 1 && !pthread_create(&threads[started], NULL, load_thread, l)) started++;
+    while (started < wanted - 1 && !pthread_create(&threads[started], NULL, load_thread, l))
+        started++;
     load_some(l, true); // ends at once where one of them has failed
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
     if (l->unpacker && !l->result) l->result = fum_unpacker_finish(l->unpacker, &l->error);
     fum_unpacker_destroy(&l->unpacker);
     pthread_mutex_destroy(&l->lock);
     l->weights->done = atomic_load(&l->done);
-    if (!l->result && l->count && params->on_progress && !params->on_progress(params->user, l->weights->done, l->total))
+    if (!l->result && l->count && params->on_progress &&
+        !params->on_progress(params->user, l->weights->done, l->total))
         return fum_error_set(err, FUM_ERR_CANCELLED, "loading %s was cancelled", l->weights->label);
     return l->result ? fum_error_set(err, l->result, "%s", l->error.text) : FUM_OK;
 }
@@ -272,18 +289,20 @@ static enum fum_result load_all(struct loading *l, uint64_t bytes, struct fum_er
 static enum fum_result add_block(fum_weights *w, uint64_t bytes, struct fum_error *err) {
     if (!fum_grow((void **)&w->blocks, &w->block_capacity, w->num_blocks, sizeof *w->blocks))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
-    enum fum_result result = fum_buffer_create(&w->blocks[w->num_blocks], w->params.device, bytes, FUM_BUFFER_DEVICE,
-                                               w->label, err);
+    enum fum_result result = fum_buffer_create(&w->blocks[w->num_blocks], w->params.device, bytes,
+                                               FUM_BUFFER_DEVICE, w->label, err);
     if (result) return result;
     w->num_blocks++;
     w->bytes += bytes;
     return FUM_OK;
 }
 
-// Entries [first, count) get places in new blocks, in order, each block as large as its tensors need.
+// Entries [first, count) get places in new blocks, in order, each block as large as its tensors
+// need.
 static enum fum_result place(fum_weights *w, size_t first, struct fum_error *err) {
     const struct fum_device_info *info = fum_device_get_info(w->params.device);
-    uint64_t limit = info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
+    uint64_t limit =
+        info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
     uint64_t cap = limit < BLOCK_BYTES ? limit : BLOCK_BYTES;
     for (size_t i = first; i < w->count;) {
         uint64_t used = 0;
@@ -293,9 +312,11 @@ static enum fum_result place(fum_weights *w, size_t first, struct fum_error *err
             uint64_t offset = fum_buffer_align(used);
             if (end > i && offset + bytes > cap) break;
             if (offset + bytes > limit)
-                return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s needs %llu bytes in one piece, %s allows %llu",
-                                     w->label, w->entries[end].name ? w->entries[end].name : "constant",
-                                     (unsigned long long)bytes, info->name, (unsigned long long)limit);
+                return fum_error_set(
+                    err, FUM_ERR_UNSUPPORTED,
+                    "%s: tensor %s needs %llu bytes in one piece, %s allows %llu", w->label,
+                    w->entries[end].name ? w->entries[end].name : "constant",
+                    (unsigned long long)bytes, info->name, (unsigned long long)limit);
             w->entries[end].binding = (struct fum_binding){.offset = offset, .bytes = bytes};
             used = offset + bytes;
         }
@@ -310,7 +331,8 @@ static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum
     if (!fum_grow((void **)&w->entries, &w->capacity, w->count, sizeof *w->entries))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
     struct entry e = {.pack = t->pack, .desc = t->desc};
-    if (t->kind == FUM_TENSOR_CONSTANT) e.constant = t;
+    if (t->kind == FUM_TENSOR_CONSTANT)
+        e.constant = t;
     else if (!(e.name = fum_strdup(t->name)))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
     w->entries[w->count++] = e;
@@ -318,7 +340,8 @@ static enum fum_result add_entry(fum_weights *w, const fum_tensor *t, struct fum
 }
 
 // Refuses a tensor that is missing or of another shape.
-static enum fum_result check_parts(const fum_weights *w, const fum_tensor *t, struct fum_error *err) {
+static enum fum_result check_parts(const fum_weights *w, const fum_tensor *t,
+                                   struct fum_error *err) {
     enum fum_result result = FUM_OK;
     for (int i = 0; i < fum_weight_parts(t) && !result; i++) {
         const fum_tensor part = fum_weight_part(t, i);
@@ -328,14 +351,15 @@ static enum fum_result check_parts(const fum_weights *w, const fum_tensor *t, st
     return result;
 }
 
-enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind, const bool *skip,
-                                 struct fum_error *err) {
+enum fum_result fum_weights_load(fum_weights *w, const fum_graph *graph, enum fum_tensor_kind kind,
+                                 const bool *skip, struct fum_error *err) {
     size_t first = w->count, first_block = w->num_blocks;
     uint64_t done_before = w->done;
     enum fum_result result = FUM_OK;
     struct loading l = {.weights = w, .total = w->done};
     const fum_tensor **tensors = fum_alloc((size_t)graph->count, sizeof *tensors);
-    if (!tensors) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
+    if (!tensors)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", w->label);
     l.tensors = tensors;
     // A planning-only device uploads nothing, so it needs no files: shapes come from the graph.
     bool planning = fum_device_get_info(w->params.device)->planning_only;

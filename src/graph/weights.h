@@ -1,4 +1,5 @@
-// The weights of a model part on a device: loaded once by name, shared by every executable that uses them.
+// The weights of a model part on a device: loaded once by name, shared by every executable that
+// uses them.
 #ifndef FUM_GRAPH_WEIGHTS_H
 #define FUM_GRAPH_WEIGHTS_H
 
@@ -15,9 +16,9 @@ struct fum_weights_params {
     int threads;                     // that prepare tensors; 0: one per processor, at most 8
     // Progress of loading, in bytes of device memory; false cancels. May be NULL.
     bool (*on_progress)(void *user, uint64_t done, uint64_t total);
-    // With a memory budget: asked once before an executable allocates anything. It would like `wanted` bytes, for
-    // activations and all weights, and cannot run in fewer than `least`; the answer is how many it may take. What does
-    // not fit is streamed (stream.h). NULL: no limit.
+    // With a memory budget: asked once before an executable allocates anything. It would like
+    // `wanted` bytes, for activations and all weights, and cannot run in fewer than `least`; the
+    // answer is how many it may take. What does not fit is streamed (stream.h). NULL: no limit.
     uint64_t (*room)(void *user, uint64_t wanted, uint64_t least);
     void *user;
 };
@@ -26,18 +27,21 @@ enum fum_result fum_weights_create(fum_weights **weights, const struct fum_weigh
                                    struct fum_error *err);
 void fum_weights_destroy(fum_weights **weights);
 
-// Loads the graph's live tensors of `kind` (FUM_TENSOR_WEIGHT or FUM_TENSOR_CONSTANT) that the store does not hold yet.
-// Constants are known by their node, so a store that holds them must not outlive the graph. Bytes stream from the source through the
-// staging ring, repacked and converted on the way; no second copy of the model is ever in memory. A missing or
-// misshapen tensor is FUM_ERR_FORMAT and is named. Tensors with skip[id] set are only checked, not loaded; skip may be
+// Loads the graph's live tensors of `kind` (FUM_TENSOR_WEIGHT or FUM_TENSOR_CONSTANT) that the
+// store does not hold yet. Constants are known by their node, so a store that holds them must not
+// outlive the graph. Bytes stream from the source through the staging ring, repacked and converted
+// on the way; no second copy of the model is ever in memory. A missing or misshapen tensor is
+// FUM_ERR_FORMAT and is named. Tensors with skip[id] set are only checked, not loaded; skip may be
 // NULL.
-enum fum_result fum_weights_load(fum_weights *weights, const fum_graph *graph, enum fum_tensor_kind kind,
-                                 const bool *skip, struct fum_error *err);
+enum fum_result fum_weights_load(fum_weights *weights, const fum_graph *graph,
+                                 enum fum_tensor_kind kind, const bool *skip,
+                                 struct fum_error *err);
 // Device memory that fum_weights_load would take.
-uint64_t fum_weights_missing(const fum_weights *weights, const fum_graph *graph, enum fum_tensor_kind kind);
-// Writes one whole tensor, repacked and converted, to `where`: fum_desc_bytes of its description. The file is
-// read a few MiB at a time, so no more of it is ever resident. May be called on a thread of its own while
-// nothing is loaded.
+uint64_t fum_weights_missing(const fum_weights *weights, const fum_graph *graph,
+                             enum fum_tensor_kind kind);
+// Writes one whole tensor, repacked and converted, to `where`: fum_desc_bytes of its description.
+// The file is read a few MiB at a time, so no more of it is ever resident. May be called on a
+// thread of its own while nothing is loaded.
 enum fum_result fum_weights_write(const fum_weights *weights, const fum_tensor *tensor, void *where,
                                   struct fum_error *err);
 // Drops everything that was loaded. No executable may use it any more.

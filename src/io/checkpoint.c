@@ -18,7 +18,8 @@ static const struct {
     [FUM_CHECKPOINT_SD1] = {"Stable Diffusion 1.x", NULL, 512},
     [FUM_CHECKPOINT_SD2] = {"Stable Diffusion 2.x", NULL, 768},
     [FUM_CHECKPOINT_SDXL] = {"Stable Diffusion XL", "conditioner.embedders.1.model.", 1024},
-    [FUM_CHECKPOINT_SDXL_REFINER] = {"Stable Diffusion XL refiner", "conditioner.embedders.0.model.", 1024},
+    [FUM_CHECKPOINT_SDXL_REFINER] = {"Stable Diffusion XL refiner",
+                                     "conditioner.embedders.0.model.", 1024},
 };
 
 const char *fum_checkpoint_family_name(enum fum_checkpoint_family family) {
@@ -26,12 +27,13 @@ const char *fum_checkpoint_family_name(enum fum_checkpoint_family family) {
 }
 
 const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind) {
-    static const char *const names[] = {"a text-to-image", "an inpainting", "an instruct-pix2pix", "a depth",
-                                        "an unusual"};
+    static const char *const names[] = {"a text-to-image", "an inpainting", "an instruct-pix2pix",
+                                        "a depth", "an unusual"};
     return names[kind];
 }
 
-int fum_checkpoint_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...) {
+int fum_checkpoint_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt,
+                       ...) {
     char name[512];
     int n = snprintf(name, sizeof name, "%s", prefix);
     va_list args;
@@ -73,8 +75,8 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
     for (size_t i = 0; i < sizeof others / sizeof *others && !c->other; i++)
         if (has_prefix(loader, others[i].prefix)) c->other = others[i].what;
     if (c->other)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, which generate cannot use yet", path,
-                             c->other);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: this is %s, which generate cannot use yet", path, c->other);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (has_prefix(loader, parts[i]))
             return fum_error_set(
@@ -85,8 +87,10 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
     return FUM_OK;
 }
 
-// By the text encoder where there is one, else by the width of the context that the UNet attends to.
-static bool find_family(const fum_loader *loader, const char *prefix, enum fum_checkpoint_family *family) {
+// By the text encoder where there is one, else by the width of the context that the UNet attends
+// to.
+static bool find_family(const fum_loader *loader, const char *prefix,
+                        enum fum_checkpoint_family *family) {
     static const struct {
         const char *prefix;
         enum fum_checkpoint_family family;
@@ -107,8 +111,8 @@ static bool find_family(const fum_loader *loader, const char *prefix, enum fum_c
         if (has_prefix(loader, encoders[i].prefix)) return *family = encoders[i].family, true;
     int width = 0;
     for (int block = 1; block < 12 && !width; block++)
-        width = fum_checkpoint_dim(loader, prefix, 1,
-                                   "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
+        width = fum_checkpoint_dim(
+            loader, prefix, 1, "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
     for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
         if (contexts[i].width == width) return *family = contexts[i].family, true;
     return false;
@@ -116,16 +120,11 @@ static bool find_family(const fum_loader *loader, const char *prefix, enum fum_c
 
 enum fum_checkpoint_kind fum_checkpoint_kind_of(int in_channels) {
     switch (in_channels) {
-    case 4:
-        return FUM_CHECKPOINT_BASE;
-    case 9:
-        return FUM_CHECKPOINT_INPAINT;
-    case 8:
-        return FUM_CHECKPOINT_PIX2PIX;
-    case 5:
-        return FUM_CHECKPOINT_DEPTH;
-    default:
-        return FUM_CHECKPOINT_OTHER;
+    case 4: return FUM_CHECKPOINT_BASE;
+    case 9: return FUM_CHECKPOINT_INPAINT;
+    case 8: return FUM_CHECKPOINT_PIX2PIX;
+    case 5: return FUM_CHECKPOINT_DEPTH;
+    default: return FUM_CHECKPOINT_OTHER;
     }
 }
 
@@ -151,15 +150,16 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
         if (c->kind == FUM_CHECKPOINT_BASE) c->prediction = "v_prediction";
     }
     c->zero_snr =
-        has(loader, "ztsnr") && c->prediction[0] == 'v'; // at zero SNR there is no noise to predict from
+        // at zero SNR there is no noise to predict from
+        has(loader, "ztsnr") && c->prediction[0] == 'v';
     c->size = families[c->family].size;
     if (c->family == FUM_CHECKPOINT_SD2 && !strcmp(c->prediction, "epsilon")) c->size = 512;
     int side = resolution ? 0 : -1;
     if (!side && sscanf(resolution, "%d", &side) == 1 && side >= 64 && side <= 8192) c->size = side;
 }
 
-// Reads the `count` values of a small tensor, at most MAX_LATENT_CHANNELS. False if it is not there, holds
-// another number of them, has an unknown type or cannot be read.
+// Reads the `count` values of a small tensor, at most MAX_LATENT_CHANNELS. False if it is not
+// there, holds another number of them, has an unknown type or cannot be read.
 static bool read_values(const fum_loader *loader, const char *name, float *values, int count) {
     const struct fum_loader_tensor *t = fum_loader_find(loader, name);
     uint8_t bytes[MAX_LATENT_CHANNELS * sizeof(double)];
@@ -197,7 +197,8 @@ static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum
     float mean[MAX_LATENT_CHANNELS], std[MAX_LATENT_CHANNELS];
     int channels = c->vae ? (int)fum_json_number(c->vae, "latent_channels", 0) : 0;
     if (!c->vae || edm_of(loader) != EDM_PLAYGROUND) return FUM_OK;
-    if (channels < 1 || channels > MAX_LATENT_CHANNELS || !read_values(loader, "edm_mean", mean, channels) ||
+    if (channels < 1 || channels > MAX_LATENT_CHANNELS ||
+        !read_values(loader, "edm_mean", mean, channels) ||
         !read_values(loader, "edm_std", std, channels))
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: edm_mean and edm_std should hold %d values each, one per latent "
@@ -208,11 +209,12 @@ static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum
         add_floats(c->vae, "latents_mean", mean, channels) &&
         add_floats(c->vae, "latents_std", std, channels))
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", fum_loader_path(loader));
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration",
+                         fum_loader_path(loader));
 }
 
-// Returns the scheduler that diffusers gives these models: sigma_max 80 and sigma_min 0.002 unless the file
-// holds others.
+// Returns the scheduler that diffusers gives these models: sigma_max 80 and sigma_min 0.002 unless
+// the file holds others.
 static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loader *loader,
                                    enum edm_kind kind) {
     float high = kind == EDM_COSXL ? 120 : 80, low = 0.002f;
@@ -220,37 +222,40 @@ static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loa
     if (cosxl) read_values(loader, COSXL_SIGMA_MAX, &high, 1);
     if (cosxl) read_values(loader, "edm_vpred.sigma_min", &low, 1);
     cJSON *json = cJSON_CreateObject();
-    bool good = json &&
-                cJSON_AddStringToObject(json, "_class_name",
-                                        cosxl ? "EDMEulerScheduler" : "EDMDPMSolverMultistepScheduler") &&
-                cJSON_AddStringToObject(json, "sigma_schedule", cosxl ? "exponential" : "karras") &&
-                cJSON_AddNumberToObject(json, "sigma_data", cosxl ? 1 : 0.5) &&
-                cJSON_AddNumberToObject(json, "sigma_max", (double)high) &&
-                cJSON_AddNumberToObject(json, "sigma_min", (double)low) &&
-                cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
-                cJSON_AddStringToObject(json, "prediction_type", c->prediction);
+    bool good =
+        json &&
+        cJSON_AddStringToObject(json, "_class_name",
+                                cosxl ? "EDMEulerScheduler" : "EDMDPMSolverMultistepScheduler") &&
+        cJSON_AddStringToObject(json, "sigma_schedule", cosxl ? "exponential" : "karras") &&
+        cJSON_AddNumberToObject(json, "sigma_data", cosxl ? 1 : 0.5) &&
+        cJSON_AddNumberToObject(json, "sigma_max", (double)high) &&
+        cJSON_AddNumberToObject(json, "sigma_min", (double)low) &&
+        cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
+        cJSON_AddStringToObject(json, "prediction_type", c->prediction);
     if (good) return json;
     cJSON_Delete(json);
     return NULL;
 }
 
-// What diffusers ships for the family: EulerDiscrete for SDXL, PNDM for SD1, DDIM for SD2, over the same
-// betas.
+// What diffusers ships for the family: EulerDiscrete for SDXL, PNDM for SD1, DDIM for SD2, over the
+// same betas.
 static cJSON *scheduler_config(const struct fum_checkpoint *c) {
-    static const char *const classes[] = {"PNDMScheduler", "DDIMScheduler", "EulerDiscreteScheduler",
-                                          "EulerDiscreteScheduler"};
+    static const char *const classes[] = {"PNDMScheduler", "DDIMScheduler",
+                                          "EulerDiscreteScheduler", "EulerDiscreteScheduler"};
     bool distilled = cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
     cJSON *json = cJSON_CreateObject();
     bool good =
         json &&
-        cJSON_AddStringToObject(json, "_class_name", distilled ? "LCMScheduler" : classes[c->family]) &&
+        cJSON_AddStringToObject(json, "_class_name",
+                                distilled ? "LCMScheduler" : classes[c->family]) &&
         cJSON_AddStringToObject(json, "beta_schedule", "scaled_linear") &&
         cJSON_AddNumberToObject(json, "beta_start", 0.00085) &&
         cJSON_AddNumberToObject(json, "beta_end", 0.012) &&
         cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
         cJSON_AddStringToObject(json, "prediction_type", c->prediction) &&
         cJSON_AddNumberToObject(json, "steps_offset", 1) &&
-        cJSON_AddFalseToObject(json, "set_alpha_to_one") && cJSON_AddFalseToObject(json, "clip_sample") &&
+        cJSON_AddFalseToObject(json, "set_alpha_to_one") &&
+        cJSON_AddFalseToObject(json, "clip_sample") &&
         cJSON_AddStringToObject(json, "timestep_spacing", c->zero_snr ? "trailing" : "leading") &&
         cJSON_AddBoolToObject(json, "rescale_betas_zero_snr", c->zero_snr) &&
         (c->family != FUM_CHECKPOINT_SD1 || cJSON_AddTrueToObject(json, "skip_prk_steps"));
@@ -269,7 +274,8 @@ static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_lo
                  {"conditioner.embedders.0.transformer.", false}};
     for (size_t i = 0; i < sizeof first / sizeof *first && !c->text_encoder; i++) {
         if (!has_prefix(loader, first[i].prefix)) continue;
-        c->text_encoder = fum_checkpoint_text_config(loader, first[i].prefix, first[i].openclip, false, err);
+        c->text_encoder =
+            fum_checkpoint_text_config(loader, first[i].prefix, first[i].openclip, false, err);
         if (!c->text_encoder) return FUM_ERR_FORMAT;
     }
     const char *second = families[c->family].text_2;
@@ -279,28 +285,32 @@ static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_lo
 }
 
 // Adds the conditions of distilled and class-conditional UNets, where the file has their weights.
-static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader *loader, const char *prefix,
-                                      struct fum_error *err) {
+static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader *loader,
+                                      const char *prefix, struct fum_error *err) {
     int guidance = fum_checkpoint_dim(loader, prefix, 1, "time_embed.cond_proj.weight");
     int classes = fum_checkpoint_dim(loader, prefix, 0, "label_emb.weight");
     if ((!guidance || cJSON_AddNumberToObject(c->unet, "time_cond_proj_dim", guidance)) &&
         (!classes || cJSON_AddNumberToObject(c->unet, "num_class_embeds", classes)))
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", fum_loader_path(loader));
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration",
+                         fum_loader_path(loader));
 }
 
-// SDXL's pooled text and six size numbers (the refiner's five), each an embedding of the same width.
-static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader *loader, const char *prefix,
-                                     struct fum_error *err) {
+// SDXL's pooled text and six size numbers (the refiner's five), each an embedding of the same
+// width.
+static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader *loader,
+                                     const char *prefix, struct fum_error *err) {
     int in = fum_checkpoint_dim(loader, prefix, 1, "label_emb.0.0.weight");
     bool wanted = c->family == FUM_CHECKPOINT_SDXL || c->family == FUM_CHECKPOINT_SDXL_REFINER;
     if (wanted != (in > 0))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: a %s model %s label_emb.0.0.weight, which is not supported",
-                             fum_loader_path(loader), families[c->family].name, wanted ? "without" : "with");
+                             fum_loader_path(loader), families[c->family].name,
+                             wanted ? "without" : "with");
     if (!wanted) return FUM_OK;
     int count = c->family == FUM_CHECKPOINT_SDXL ? 6 : 5;
-    int pooled = c->text_encoder_2 ? (int)fum_json_number(c->text_encoder_2, "projection_dim", 1280) : 1280;
+    int pooled =
+        c->text_encoder_2 ? (int)fum_json_number(c->text_encoder_2, "projection_dim", 1280) : 1280;
     int width = in > pooled && (in - pooled) % count == 0 ? (in - pooled) / count : 0;
     if (!width)
         return fum_error_set(err, FUM_ERR_FORMAT,
@@ -310,25 +320,28 @@ static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader 
         cJSON_AddNumberToObject(c->unet, "addition_time_embed_dim", width) &&
         cJSON_AddNumberToObject(c->unet, "projection_class_embeddings_input_dim", in))
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", fum_loader_path(loader));
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration",
+                         fum_loader_path(loader));
 }
 
-static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader, struct fum_error *err) {
+static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader,
+                              struct fum_error *err) {
     const char *path = fum_loader_path(loader), *prefix = "model.diffusion_model.";
     int in_channels = fum_checkpoint_dim(loader, prefix, 1, "input_blocks.0.0.weight");
-    if (!in_channels) in_channels = fum_checkpoint_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
+    if (!in_channels)
+        in_channels = fum_checkpoint_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
     enum fum_result result = refuse_others(c, loader, err);
     if (result) return result;
     if (!in_channels)
-        return fum_error_set(
-            err, FUM_ERR_FORMAT,
-            "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): not a Stable Diffusion "
-            "checkpoint",
-            path);
-    if (!find_family(loader, prefix, &c->family))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: neither its text encoder nor its UNet's context width tells the family",
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): "
+                             "not a Stable Diffusion "
+                             "checkpoint",
                              path);
+    if (!find_family(loader, prefix, &c->family))
+        return fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "%s: neither its text encoder nor its UNet's context width tells the family", path);
     c->kind = fum_checkpoint_kind_of(in_channels);
     find_prediction(c, loader);
     c->unet = fum_checkpoint_unet_config(loader, prefix, c->family, c->size, err);
@@ -346,8 +359,9 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
     enum edm_kind edm = edm_of(loader);
     c->edm = edm != EDM_NONE;
     c->scheduler = c->edm ? edm_scheduler_config(c, loader, edm) : scheduler_config(c);
-    return c->scheduler ? FUM_OK
-                        : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", path);
+    return c->scheduler
+               ? FUM_OK
+               : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", path);
 }
 
 enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,

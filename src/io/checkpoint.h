@@ -1,6 +1,6 @@
 // What a single file in the original (latent-diffusion) layout holds: its family, and its parts'
-// configurations in diffusers' form, both read off the tensors' names and shapes, since such a file brings no
-// configuration.
+// configurations in diffusers' form, both read off the tensors' names and shapes, since such a file
+// brings no configuration.
 #ifndef FUM_IO_CHECKPOINT_H
 #define FUM_IO_CHECKPOINT_H
 
@@ -36,20 +36,23 @@ struct fum_checkpoint {
     const char *prediction; // "epsilon" or "v_prediction"
     enum fum_checkpoint_evidence evidence;
     bool zero_snr; // trained with rescaled betas (marker tensor "ztsnr", of v-prediction models)
-    bool edm; // noise levels of Karras et al. (2022): `scheduler` is then the file's own, not the family's
+    // noise levels of Karras et al. (2022): `scheduler` is then the file's own, not the family's
+    bool edm;
     int size; // side of the pictures that the family was trained on: 512, 768, 1024
-    // Configurations as in a diffusers folder's config.json; NULL for parts that the file does not hold.
+    // Configurations as in a diffusers folder's config.json; NULL for parts that the file does not
+    // hold.
     cJSON *unet, *vae, *text_encoder, *text_encoder_2;
     cJSON *scheduler; // the family's conventions, with `prediction`
-    // Set when detection fails, where the file is known to be something else: "a FLUX model". Else NULL.
+    // Set when detection fails, where the file is known to be something else: "a FLUX model". Else
+    // NULL.
     const char *other;
 };
 
-// Fills `checkpoint`. Rules that shapes cannot tell: SD1 has 8 attention heads everywhere, the others heads
-// of 64 channels (one head for levels with fewer); 32 groups per group norm. SD2 with a full-size context
-// (1024) is taken for v-prediction at 768 unless it is an inpainting model or its metadata says otherwise:
-// base models (epsilon, 512) have the same names and shapes. Files of other families (SD3, FLUX, …) and LoRAs
-// are FUM_ERR_UNSUPPORTED by name.
+// Fills `checkpoint`. Rules that shapes cannot tell: SD1 has 8 attention heads everywhere, the
+// others heads of 64 channels (one head for levels with fewer); 32 groups per group norm. SD2 with
+// a full-size context (1024) is taken for v-prediction at 768 unless it is an inpainting model or
+// its metadata says otherwise: base models (epsilon, 512) have the same names and shapes. Files of
+// other families (SD3, FLUX, …) and LoRAs are FUM_ERR_UNSUPPORTED by name.
 enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,
                                       struct fum_error *err);
 void fum_checkpoint_free(struct fum_checkpoint *checkpoint);
@@ -62,15 +65,17 @@ const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind);
 
 // For detection's own files: configurations from shapes, NULL on failure with `err` filled.
 cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
-                                  enum fum_checkpoint_family family, int size, struct fum_error *err);
-cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
-                                 enum fum_checkpoint_family family, int size, struct fum_error *err);
-// `projected`: the pooled text goes through text_projection.
-cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, bool openclip, bool projected,
+                                  enum fum_checkpoint_family family, int size,
                                   struct fum_error *err);
+cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
+                                 enum fum_checkpoint_family family, int size,
+                                 struct fum_error *err);
+// `projected`: the pooled text goes through text_projection.
+cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, bool openclip,
+                                  bool projected, struct fum_error *err);
 
-// Dimension `axis` of tensor prefix + printf(fmt); 0 when there is no such tensor, axis, or it is over a
-// million.
+// Dimension `axis` of tensor prefix + printf(fmt); 0 when there is no such tensor, axis, or it is
+// over a million.
 int fum_checkpoint_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...)
     FUM_PRINTF(4, 5);
 

@@ -32,11 +32,12 @@ static bool add_ints(cJSON *json, const char *key, const int *values, int count)
 }
 
 // `count` strings, with[i] choosing between two; from the last to the first when `reverse`.
-static bool add_types(cJSON *json, const char *key, const char *yes, const char *no, const bool *with,
-                      int count, bool reverse) {
+static bool add_types(cJSON *json, const char *key, const char *yes, const char *no,
+                      const bool *with, int count, bool reverse) {
     cJSON *list = cJSON_AddArrayToObject(json, key);
     for (int i = 0; list && i < count; i++)
-        if (!cJSON_AddItemToArray(list, cJSON_CreateString(with[reverse ? count - 1 - i : i] ? yes : no)))
+        if (!cJSON_AddItemToArray(list,
+                                  cJSON_CreateString(with[reverse ? count - 1 - i : i] ? yes : no)))
             return false;
     return list != NULL;
 }
@@ -49,9 +50,10 @@ struct levels {
     int mid_depth;
 };
 
-// Whether any tensor's name begins with prefix + printf(fmt). Existence goes by this, not by one tensor: then
-// a file that lacks one is told so by its name.
-static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...) FUM_PRINTF(3, 4);
+// Whether any tensor's name begins with prefix + printf(fmt). Existence goes by this, not by one
+// tensor: then a file that lacks one is told so by its name.
+static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...)
+    FUM_PRINTF(3, 4);
 static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...) {
     char name[256];
     int n = snprintf(name, sizeof name, "%s", prefix);
@@ -75,7 +77,8 @@ static int need(const fum_loader *loader, const char *prefix, int axis, const ch
 
 static int transformer_depth(const fum_loader *loader, const char *prefix, const char *block) {
     int depth = 0;
-    while (depth < MAX_DEPTH && has(loader, prefix, "%s.1.transformer_blocks.%d.", block, depth)) depth++;
+    while (depth < MAX_DEPTH && has(loader, prefix, "%s.1.transformer_blocks.%d.", block, depth))
+        depth++;
     return depth;
 }
 
@@ -86,13 +89,14 @@ static bool read_layer(const fum_loader *loader, const char *prefix, const char 
     if (u->count == MAX_LEVELS || layer == MAX_LAYERS)
         return no_config(loader, "its UNet has more blocks than any known one", err) != NULL;
     snprintf(name, sizeof name, "%s.0.in_layers.2.weight", block);
-    int channels = need(loader, prefix, 0, name, err), depth = transformer_depth(loader, prefix, block);
+    int channels = need(loader, prefix, 0, name, err),
+        depth = transformer_depth(loader, prefix, block);
     if (!channels) return false;
     if (layer && (depth != u->depth[u->count] || channels != u->channels[u->count]))
-        return no_config(
-                   loader,
-                   "the layers of one level of its UNet differ in width or depth, which is not supported",
-                   err) != NULL;
+        return no_config(loader,
+                         "the layers of one level of its UNet differ in width or depth, which is "
+                         "not supported",
+                         err) != NULL;
     u->channels[u->count] = channels;
     u->depth[u->count] = depth;
     if (!depth) return true;
@@ -110,13 +114,15 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
         char block[32];
         snprintf(block, sizeof block, "input_blocks.%d", at);
         bool down = has(loader, prefix, "%s.0.op.", block);
-        more = down || has(loader, prefix, "%s.", block) || has(loader, prefix, "input_blocks.%d.", at + 1);
+        more = down || has(loader, prefix, "%s.", block) ||
+               has(loader, prefix, "input_blocks.%d.", at + 1);
         if (more && !down) {
             if (!read_layer(loader, prefix, block, layers++, u, err)) return false;
             continue;
         }
         if (!layers || (u->layers && layers != u->layers))
-            return no_config(loader, "the levels of its UNet differ in layers, which is not supported",
+            return no_config(loader,
+                             "the levels of its UNet differ in layers, which is not supported",
                              err) != NULL;
         u->layers = layers;
         layers = 0;
@@ -125,10 +131,12 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
     u->mid_depth = transformer_depth(loader, prefix, "middle_block");
     int last = u->depth[u->count - 1];
     if (!u->context)
-        return no_config(loader, "its UNet has no cross-attention, which is not supported", err) != NULL;
+        return no_config(loader, "its UNet has no cross-attention, which is not supported", err) !=
+               NULL;
     if (last && u->mid_depth && u->mid_depth != last)
         return no_config(loader,
-                         "the middle block of its UNet is deeper than the last level, which is not supported",
+                         "the middle block of its UNet is deeper than the last level, which is not "
+                         "supported",
                          err) != NULL;
     return true;
 }
@@ -140,24 +148,28 @@ static bool add_levels(cJSON *json, const struct levels *u, enum fum_checkpoint_
         heads[i] = u->channels[i] < 64 ? 1 : u->channels[i] / 64;
         if (family == FUM_CHECKPOINT_SD1) heads[i] = 8;
         attention[i] = u->depth[i] > 0;
-        // Where a level has no attention its number is not used, but the last one stands for the middle
-        // block.
+        // Where a level has no attention its number is not used, but the last one stands for the
+        // middle block.
         depth[i] = attention[i] ? u->depth[i] : 1;
         if (!attention[i] && i == u->count - 1 && u->mid_depth) depth[i] = u->mid_depth;
     }
     return add_ints(json, "block_out_channels", u->channels, u->count) &&
-           add_types(json, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", attention, u->count,
-                     false) &&
-           add_types(json, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D", attention, u->count, true) &&
-           add_text(json, "mid_block_type", u->mid_depth ? "UNetMidBlock2DCrossAttn" : "UNetMidBlock2D") &&
-           add_int(json, "layers_per_block", u->layers) && add_int(json, "cross_attention_dim", u->context) &&
+           add_types(json, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", attention,
+                     u->count, false) &&
+           add_types(json, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D", attention, u->count,
+                     true) &&
+           add_text(json, "mid_block_type",
+                    u->mid_depth ? "UNetMidBlock2DCrossAttn" : "UNetMidBlock2D") &&
+           add_int(json, "layers_per_block", u->layers) &&
+           add_int(json, "cross_attention_dim", u->context) &&
            add_ints(json, "attention_head_dim", heads, u->count) &&
            add_ints(json, "transformer_layers_per_block", depth, u->count) &&
            cJSON_AddBoolToObject(json, "use_linear_projection", u->linear);
 }
 
 cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
-                                  enum fum_checkpoint_family family, int size, struct fum_error *err) {
+                                  enum fum_checkpoint_family family, int size,
+                                  struct fum_error *err) {
     struct levels u = {0};
     int out = need(loader, prefix, 0, "out.2.weight", err);
     if (!out || !read_levels(loader, prefix, &u, err)) return NULL;
@@ -165,7 +177,8 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
     bool good = json && add_text(json, "_class_name", "UNet2DConditionModel") &&
                 add_int(json, "in_channels", DIM(1, "input_blocks.0.0.weight")) &&
                 add_int(json, "out_channels", out) && add_levels(json, &u, family) &&
-                add_int(json, "norm_num_groups", 32) && cJSON_AddNumberToObject(json, "norm_eps", 1e-5) &&
+                add_int(json, "norm_num_groups", 32) &&
+                cJSON_AddNumberToObject(json, "norm_eps", 1e-5) &&
                 cJSON_AddTrueToObject(json, "flip_sin_to_cos") && add_int(json, "freq_shift", 0) &&
                 add_text(json, "act_fn", "silu") && add_int(json, "sample_size", size / 8);
     if (good) return json;
@@ -174,10 +187,12 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
 }
 
 cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
-                                 enum fum_checkpoint_family family, int size, struct fum_error *err) {
+                                 enum fum_checkpoint_family family, int size,
+                                 struct fum_error *err) {
     int channels[MAX_LEVELS], count = 0, layers = 0;
     const bool all[MAX_LEVELS] = {true, true, true, true, true, true, true, true};
-    for (char name[64]; count < MAX_LEVELS && has(loader, prefix, "decoder.up.%d.", count); count++) {
+    for (char name[64]; count < MAX_LEVELS && has(loader, prefix, "decoder.up.%d.", count);
+         count++) {
         snprintf(name, sizeof name, "decoder.up.%d.block.0.conv1.weight", count);
         channels[count] = need(loader, prefix, 0, name, err);
         if (!channels[count]) return NULL;
@@ -190,26 +205,29 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
         return no_config(loader, "its VAE has no blocks (decoder.up.0) that are known", err);
     bool xl = family == FUM_CHECKPOINT_SDXL || family == FUM_CHECKPOINT_SDXL_REFINER;
     cJSON *json = cJSON_CreateObject();
-    bool good =
-        json && add_text(json, "_class_name", "AutoencoderKL") && add_int(json, "in_channels", out) &&
-        add_int(json, "out_channels", out) && add_int(json, "latent_channels", latent) &&
-        add_ints(json, "block_out_channels", channels, count) &&
-        add_int(json, "layers_per_block", layers - 1) &&
-        add_types(json, "down_block_types", "DownEncoderBlock2D", "", all, count, false) &&
-        add_types(json, "up_block_types", "UpDecoderBlock2D", "", all, count, false) &&
-        add_int(json, "norm_num_groups", 32) && add_text(json, "act_fn", "silu") &&
-        cJSON_AddNumberToObject(json, "scaling_factor", xl ? 0.13025 : 0.18215) &&
-        cJSON_AddBoolToObject(json, "force_upcast", xl) && add_int(json, "sample_size", size) &&
-        cJSON_AddBoolToObject(json, "use_quant_conv", has(loader, prefix, "quant_conv.")) &&
-        cJSON_AddBoolToObject(json, "use_post_quant_conv", has(loader, prefix, "post_quant_conv.")) &&
-        cJSON_AddBoolToObject(json, "mid_block_add_attention", has(loader, prefix, "decoder.mid.attn_1."));
+    bool good = json && add_text(json, "_class_name", "AutoencoderKL") &&
+                add_int(json, "in_channels", out) && add_int(json, "out_channels", out) &&
+                add_int(json, "latent_channels", latent) &&
+                add_ints(json, "block_out_channels", channels, count) &&
+                add_int(json, "layers_per_block", layers - 1) &&
+                add_types(json, "down_block_types", "DownEncoderBlock2D", "", all, count, false) &&
+                add_types(json, "up_block_types", "UpDecoderBlock2D", "", all, count, false) &&
+                add_int(json, "norm_num_groups", 32) && add_text(json, "act_fn", "silu") &&
+                cJSON_AddNumberToObject(json, "scaling_factor", xl ? 0.13025 : 0.18215) &&
+                cJSON_AddBoolToObject(json, "force_upcast", xl) &&
+                add_int(json, "sample_size", size) &&
+                cJSON_AddBoolToObject(json, "use_quant_conv", has(loader, prefix, "quant_conv.")) &&
+                cJSON_AddBoolToObject(json, "use_post_quant_conv",
+                                      has(loader, prefix, "post_quant_conv.")) &&
+                cJSON_AddBoolToObject(json, "mid_block_add_attention",
+                                      has(loader, prefix, "decoder.mid.attn_1."));
     if (good) return json;
     cJSON_Delete(json);
     return no_config(loader, "no memory for its VAE's configuration", err);
 }
 
-cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, bool openclip, bool projected,
-                                  struct fum_error *err) {
+cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, bool openclip,
+                                  bool projected, struct fum_error *err) {
     const char *inner = !openclip && has(loader, prefix, "text_model.") ? "text_model." : "";
     const char *layer = openclip ? "transformer.resblocks" : "encoder.layers";
     char token[64], position[64], fc[64];
@@ -218,28 +236,33 @@ cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, 
     snprintf(position, sizeof position, "%s%s", inner,
              openclip ? "positional_embedding" : "embeddings.position_embedding.weight");
     snprintf(fc, sizeof fc, "%s%s.0.mlp.%s.weight", inner, layer, openclip ? "c_fc" : "fc1");
-    int vocab = need(loader, prefix, 0, token, err), width = vocab ? need(loader, prefix, 1, token, err) : 0;
+    int vocab = need(loader, prefix, 0, token, err),
+        width = vocab ? need(loader, prefix, 1, token, err) : 0;
     int positions = width ? need(loader, prefix, 0, position, err) : 0;
     int inner_width = positions ? need(loader, prefix, 0, fc, err) : 0, layers = 0;
-    while (layers < MAX_ENCODER_LAYERS && has(loader, prefix, "%s%s.%d.", inner, layer, layers)) layers++;
+    while (layers < MAX_ENCODER_LAYERS && has(loader, prefix, "%s%s.%d.", inner, layer, layers))
+        layers++;
     if (!inner_width) return NULL;
     // OpenCLIP's parameter [width, projection], or transformers' layer [projection, width].
     int projection = projected ? DIM(1, "text_projection") : 0;
-    if (projected && !projection) projection = need(loader, prefix, 0, "text_projection.weight", err);
+    if (projected && !projection)
+        projection = need(loader, prefix, 0, "text_projection.weight", err);
     if (projected && !projection) return NULL;
     cJSON *json = cJSON_CreateObject();
     cJSON *classes = cJSON_AddArrayToObject(json, "architectures");
     bool good =
         classes &&
-        cJSON_AddItemToArray(
-            classes, cJSON_CreateString(projection ? "CLIPTextModelWithProjection" : "CLIPTextModel")) &&
+        cJSON_AddItemToArray(classes, cJSON_CreateString(projection ? "CLIPTextModelWithProjection"
+                                                                    : "CLIPTextModel")) &&
         add_int(json, "vocab_size", vocab) && add_int(json, "hidden_size", width) &&
-        add_int(json, "intermediate_size", inner_width) && add_int(json, "num_hidden_layers", layers) &&
+        add_int(json, "intermediate_size", inner_width) &&
+        add_int(json, "num_hidden_layers", layers) &&
         add_int(json, "num_attention_heads", width < 64 ? 1 : width / 64) &&
         add_int(json, "max_position_embeddings", positions) &&
         add_text(json, "hidden_act", openclip ? "gelu" : "quick_gelu") &&
-        cJSON_AddNumberToObject(json, "layer_norm_eps", 1e-5) && add_int(json, "bos_token_id", vocab - 2) &&
-        add_int(json, "eos_token_id", vocab - 1) && add_int(json, "pad_token_id", openclip ? 0 : vocab - 1) &&
+        cJSON_AddNumberToObject(json, "layer_norm_eps", 1e-5) &&
+        add_int(json, "bos_token_id", vocab - 2) && add_int(json, "eos_token_id", vocab - 1) &&
+        add_int(json, "pad_token_id", openclip ? 0 : vocab - 1) &&
         (!projection || add_int(json, "projection_dim", projection));
     if (good) return json;
     cJSON_Delete(json);

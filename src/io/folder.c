@@ -27,8 +27,8 @@ bool fum_folder_is(const char *path) {
     return is;
 }
 
-// "dir/stem.variant.safetensors" and the names of an index of shards, as diffusers and transformers write
-// them.
+// "dir/stem.variant.safetensors" and the names of an index of shards, as diffusers and transformers
+// write them.
 static enum fum_result try_variant(fum_arena *arena, const char *dir, const char *variant,
                                    const char **weights) {
     static const char *const stems[] = {"diffusion_pytorch_model", "model"};
@@ -37,8 +37,10 @@ static enum fum_result try_variant(fum_arena *arena, const char *dir, const char
     for (size_t i = 0; i < sizeof stems / sizeof *stems; i++) {
         const char *const names[] = {
             fum_arena_printf(arena, "%s/%s%s%s.safetensors", dir, stems[i], dot, variant),
-            fum_arena_printf(arena, "%s/%s.safetensors.index%s%s.json", dir, stems[i], dot, variant),
-            fum_arena_printf(arena, "%s/%s%s%s.safetensors.index.json", dir, stems[i], dot, variant),
+            fum_arena_printf(arena, "%s/%s.safetensors.index%s%s.json", dir, stems[i], dot,
+                             variant),
+            fum_arena_printf(arena, "%s/%s%s%s.safetensors.index.json", dir, stems[i], dot,
+                             variant),
         };
         for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
             if (!names[j]) return FUM_ERR_NOMEM;
@@ -62,14 +64,16 @@ enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const
     for (size_t i = variant ? 0 : 1; i < sizeof order / sizeof *order && !*weights; i++)
         if (try_variant(arena, dir, order[i], weights)) return no_memory(dir, err);
     if (*weights) return FUM_OK;
-    static const char *const pickles[] = {"diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin",
-                                          "pytorch_model.bin", "pytorch_model.fp16.bin"};
+    static const char *const pickles[] = {"diffusion_pytorch_model.bin",
+                                          "diffusion_pytorch_model.fp16.bin", "pytorch_model.bin",
+                                          "pytorch_model.fp16.bin"};
     for (size_t i = 0; i < sizeof pickles / sizeof *pickles; i++)
         if (has_file(arena, dir, pickles[i]))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                                 "%s: has only the pickle %s; convert the model to safetensors (diffusers: "
-                                 "save_pretrained with safe_serialization)",
-                                 dir, pickles[i]);
+            return fum_error_set(
+                err, FUM_ERR_UNSUPPORTED,
+                "%s: has only the pickle %s; convert the model to safetensors (diffusers: "
+                "save_pretrained with safe_serialization)",
+                dir, pickles[i]);
     return fum_error_set(err, FUM_ERR_IO,
                          "%s: has no weights (diffusion_pytorch_model.safetensors or "
                          "model.safetensors); get the model again, whole",
@@ -93,17 +97,20 @@ static bool starts_with(const char *text, const char *start) {
 
 static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJSON **config,
                                  const char *variant, struct fum_error *err) {
-    bool scheduler = starts_with(part->name, "scheduler"), tokenizer = starts_with(part->name, "tokenizer");
+    bool scheduler = starts_with(part->name, "scheduler"),
+         tokenizer = starts_with(part->name, "tokenizer");
     part->dir = fum_path_join(f->arena, f->path, part->name);
     if (!part->dir) return no_memory(f->path, err);
     if (!fum_path_may_exist(part->dir)) {
         if (!is_needed(part->name)) return FUM_OK;
-        return fum_error_set(err, FUM_ERR_IO,
-                             "%s: model_index.json names the part %s (%s), but its folder %s is missing",
-                             f->path, part->name, part->class_name, part->dir);
+        return fum_error_set(
+            err, FUM_ERR_IO,
+            "%s: model_index.json names the part %s (%s), but its folder %s is missing", f->path,
+            part->name, part->class_name, part->dir);
     }
     if (tokenizer) return FUM_OK;
-    char *path = fum_path_join(f->arena, part->dir, scheduler ? "scheduler_config.json" : "config.json");
+    char *path =
+        fum_path_join(f->arena, part->dir, scheduler ? "scheduler_config.json" : "config.json");
     if (!path) return no_memory(f->path, err);
     if (fum_path_may_exist(path)) {
         enum fum_result result = fum_json_read(config, path, err);
@@ -112,7 +119,8 @@ static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJ
         if (!cJSON_IsObject(*config))
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
     } else if (is_needed(part->name)) {
-        return fum_error_set(err, FUM_ERR_IO, "%s: the part %s has no %s", f->path, part->name, path);
+        return fum_error_set(err, FUM_ERR_IO, "%s: the part %s has no %s", f->path, part->name,
+                             path);
     }
     if (scheduler) return FUM_OK;
     // Weights of a part that is not needed are taken when they are there.
@@ -120,7 +128,8 @@ static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJ
                                    is_needed(part->name) ? err : NULL);
 }
 
-// Entries such as "vae": ["diffusers", "AutoencoderKL"]; the name becomes a path, so it must be a plain one.
+// Entries such as "vae": ["diffusers", "AutoencoderKL"]; the name becomes a path, so it must be a
+// plain one.
 static enum fum_result read_parts(fum_folder *f, const char *variant, struct fum_error *err) {
     for (const cJSON *item = f->index->child; item; item = item->next) {
         const cJSON *library = cJSON_IsArray(item) ? item->child : NULL,
@@ -128,10 +137,12 @@ static enum fum_result read_parts(fum_folder *f, const char *variant, struct fum
         if (!cJSON_IsString(library) || !cJSON_IsString(name) || name->next) continue;
         if (!item->string[0] || strpbrk(item->string, "/\\") || item->string[0] == '.')
             return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "%s: model_index.json names a part that is not a plain name", f->path);
+                                 "%s: model_index.json names a part that is not a plain name",
+                                 f->path);
         if (f->count == MAX_PARTS)
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names more than %d parts",
-                                 f->path, MAX_PARTS);
+            return fum_error_set(err, FUM_ERR_FORMAT,
+                                 "%s: model_index.json names more than %d parts", f->path,
+                                 MAX_PARTS);
         struct fum_folder_part *part = &f->parts[f->count];
         *part = (struct fum_folder_part){
             .name = item->string, .library = library->valuestring, .class_name = name->valuestring};
@@ -148,8 +159,8 @@ static enum fum_result read_json(fum_folder *f, const char *name, bool needed, c
     if (!path) return no_memory(f->path, err);
     if (!fum_path_may_exist(path)) {
         if (!needed) return FUM_OK;
-        return fum_error_set(err, FUM_ERR_IO, "%s: no %s, so this is not a diffusers model folder", f->path,
-                             name);
+        return fum_error_set(err, FUM_ERR_IO, "%s: no %s, so this is not a diffusers model folder",
+                             f->path, name);
     }
     enum fum_result result = fum_json_read(json, path, err);
     if (!result && !cJSON_IsObject(*json))
@@ -221,7 +232,7 @@ const struct fum_folder_part *fum_folder_require(const fum_folder *f, const char
                                                  struct fum_error *err) {
     const struct fum_folder_part *part = fum_folder_part(f, name);
     if (!part)
-        fum_error_set(err, FUM_ERR_FORMAT, "%s: model_index.json names no %s, which this model needs",
-                      f->path, name);
+        fum_error_set(err, FUM_ERR_FORMAT,
+                      "%s: model_index.json names no %s, which this model needs", f->path, name);
     return part;
 }

@@ -1,5 +1,6 @@
-// A model in the diffusers folder format: model_index.json names the parts, each part is a folder with its
-// configuration and its weights. Only the small files are read here; weights are opened by fum_loader_open.
+// A model in the diffusers folder format: model_index.json names the parts, each part is a folder
+// with its configuration and its weights. Only the small files are read here; weights are opened by
+// fum_loader_open.
 #ifndef FUM_IO_FOLDER_H
 #define FUM_IO_FOLDER_H
 
@@ -10,18 +11,21 @@ typedef struct fum_folder fum_folder;
 
 // One entry of model_index.json that is not null. Everything belongs to the folder.
 struct fum_folder_part {
-    const char *name;       // "unet", "vae", "text_encoder", "text_encoder_2", "scheduler", "tokenizer", …
+    const char
+        *name; // "unet", "vae", "text_encoder", "text_encoder_2", "scheduler", "tokenizer", …
     const char *library;    // "diffusers", "transformers"
     const char *class_name; // "UNet2DConditionModel"
     const char *dir;        // its folder
-    const cJSON *config;    // config.json (scheduler_config.json of a scheduler); NULL when there is none
-    const char *weights;    // file to give to fum_loader_open; NULL for parts without weights
+    // config.json (scheduler_config.json of a scheduler); NULL when there is none
+    const cJSON *config;
+    const char *weights; // file to give to fum_loader_open; NULL for parts without weights
 };
 
-// Reads model_index.json, the parts' configurations and fumarole.json, and chooses weight files. `variant`
-// ("fp16", …) is preferred where there is one; NULL prefers the plain file, then fp16, then bf16. A part of
-// the picture's way (UNet, VAE, text encoders, tokenizers, scheduler) that is named but not there is an error
-// that names it, as is one with only .bin weights. Immutable once open.
+// Reads model_index.json, the parts' configurations and fumarole.json, and chooses weight files.
+// `variant`
+// ("fp16", …) is preferred where there is one; NULL prefers the plain file, then fp16, then bf16. A
+// part of the picture's way (UNet, VAE, text encoders, tokenizers, scheduler) that is named but not
+// there is an error that names it, as is one with only .bin weights. Immutable once open.
 enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant,
                                 struct fum_error *err);
 void fum_folder_close(fum_folder **folder);
@@ -32,7 +36,8 @@ bool fum_folder_is(const char *path);
 const char *fum_folder_path(const fum_folder *folder);
 const char *fum_folder_class(const fum_folder *folder); // "StableDiffusionPipeline"
 const cJSON *fum_folder_index(const fum_folder *folder);
-const cJSON *fum_folder_settings(const fum_folder *folder); // fumarole.json; NULL when there is none
+// fumarole.json; NULL when there is none
+const cJSON *fum_folder_settings(const fum_folder *folder);
 
 size_t fum_folder_part_count(const fum_folder *folder);
 const struct fum_folder_part *fum_folder_part_at(const fum_folder *folder, size_t index);

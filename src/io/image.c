@@ -23,7 +23,8 @@ enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int
                                     const char *parameters, struct fum_error *err) {
     uint8_t *png = NULL;
     size_t bytes = 0;
-    enum fum_result result = fum_image_encode_png(pixels, width, height, 3, parameters, &png, &bytes, err);
+    enum fum_result result =
+        fum_image_encode_png(pixels, width, height, 3, parameters, &png, &bytes, err);
     if (result) {
         fum_error_prefix(err, "cannot write %s", path);
         return result;
@@ -33,12 +34,14 @@ enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int
     return result;
 }
 
-// The text of a tEXt or uncompressed iTXt chunk with this key as UTF-8; NULL: another key, or out of memory.
+// The text of a tEXt or uncompressed iTXt chunk with this key as UTF-8; NULL: another key, or out
+// of memory.
 static char *chunk_text(const uint8_t *data, size_t bytes, bool international, const char *key) {
     size_t at = strlen(key) + 1;
     if (bytes < at || memcmp(data, key, at)) return NULL;
     if (international) {
-        if (bytes - at < 2 || data[at]) return NULL; // compressed ones are not written by anyone we know
+        // compressed ones are not written by anyone we know
+        if (bytes - at < 2 || data[at]) return NULL;
         at += 2;
         for (int i = 0; i < 2; i++) { // language tag, translated key
             const uint8_t *end = memchr(data + at, 0, bytes - at);
@@ -63,7 +66,8 @@ static char *find_parameters(const uint8_t *png, size_t bytes) {
     for (size_t at = FUM_PNG_SIGNATURE; bytes - at >= 12;) {
         size_t length = get32(png + at);
         if (length > bytes - at - 12) break;
-        bool plain = !memcmp(png + at + 4, "tEXt", 4), international = !memcmp(png + at + 4, "iTXt", 4);
+        bool plain = !memcmp(png + at + 4, "tEXt", 4),
+             international = !memcmp(png + at + 4, "iTXt", 4);
         if (plain || international) {
             char *text = chunk_text(png + at + 8, length, international, "parameters");
             if (text) return text;
@@ -84,16 +88,17 @@ static bool has_data(const uint8_t *png, size_t bytes) {
     return false;
 }
 
-enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where, int channels,
-                                     struct fum_bitmap *bitmap, char **parameters, struct fum_error *err) {
+enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where,
+                                     int channels, struct fum_bitmap *bitmap, char **parameters,
+                                     struct fum_error *err) {
     *bitmap = (struct fum_bitmap){0};
     if (parameters) *parameters = NULL;
     if (bytes < FUM_PNG_IHDR_END || memcmp(png, fum_png_signature, FUM_PNG_SIGNATURE) ||
         memcmp(png + 12, "IHDR", 4))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a PNG file", where);
     if (bytes > MAX_FILE_BYTES || bytes > INT_MAX)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture", where,
-                             bytes);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture",
+                             where, bytes);
     enum fum_result result = fum_png_check_size(where, get32(png + 16), get32(png + 20), err);
     if (result) return result;
     if (!has_data(png, bytes))
@@ -105,23 +110,24 @@ enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const cha
     if (!bitmap->pixels) {
         bool memory = why && !strcmp(why, "outofmem");
         *bitmap = (struct fum_bitmap){0};
-        return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT, "%s: cannot decode the PNG: %s",
-                             where, why ? why : "damaged");
+        return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT,
+                             "%s: cannot decode the PNG: %s", where, why ? why : "damaged");
     }
     bitmap->channels = channels ? channels : found;
     if (parameters) *parameters = find_parameters(png, bytes);
     return FUM_OK;
 }
 
-enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap, char **parameters,
-                               struct fum_error *err) {
+enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap,
+                               char **parameters, struct fum_error *err) {
     char *bytes = NULL;
     size_t count = 0;
     *bitmap = (struct fum_bitmap){0};
     if (parameters) *parameters = NULL;
     enum fum_result result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
     if (result) return result;
-    result = fum_image_decode_png((const uint8_t *)bytes, count, path, channels, bitmap, parameters, err);
+    result = fum_image_decode_png((const uint8_t *)bytes, count, path, channels, bitmap, parameters,
+                                  err);
     fum_free(bytes);
     return result;
 }

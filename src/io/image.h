@@ -1,4 +1,5 @@
-// Pictures as files: PNG with the generation parameters inside, as A1111 and the tools around it read them.
+// Pictures as files: PNG with the generation parameters inside, as A1111 and the tools around it
+// read them.
 #ifndef FUM_IO_IMAGE_H
 #define FUM_IO_IMAGE_H
 
@@ -12,7 +13,8 @@ struct fum_bitmap {
 void fum_bitmap_free(struct fum_bitmap *bitmap);
 
 // Writes RGB pixels as PNG. `parameters` (UTF-8, may be NULL) goes into a text chunk under the key
-// "parameters": tEXt where Latin-1 can hold it, else iTXt. The file appears only when it is complete.
+// "parameters": tEXt where Latin-1 can hold it, else iTXt. The file appears only when it is
+// complete.
 enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int width, int height,
                                     const char *parameters, struct fum_error *err);
 // The same into memory (freed with fum_free), 1, 3 or 4 channels.
@@ -20,17 +22,19 @@ enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int heigh
                                      const char *parameters, uint8_t **png, size_t *bytes,
                                      struct fum_error *err);
 
-// Reads a PNG of any kind as `channels` (1, 3 or 4; 0: as it is) channels. `parameters` may be NULL; else it
-// gets the text of the "parameters" chunk (UTF-8, freed with fum_free), or NULL when there is none. Size is
-// checked before anything is decoded: at most FUM_MAX_SIDE and FUM_MAX_PIXELS.
-enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap, char **parameters,
-                               struct fum_error *err);
-enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where, int channels,
-                                     struct fum_bitmap *bitmap, char **parameters, struct fum_error *err);
+// Reads a PNG of any kind as `channels` (1, 3 or 4; 0: as it is) channels. `parameters` may be
+// NULL; else it gets the text of the "parameters" chunk (UTF-8, freed with fum_free), or NULL when
+// there is none. Size is checked before anything is decoded: at most FUM_MAX_SIDE and
+// FUM_MAX_PIXELS.
+enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap,
+                               char **parameters, struct fum_error *err);
+enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where,
+                                     int channels, struct fum_bitmap *bitmap, char **parameters,
+                                     struct fum_error *err);
 
 enum { FUM_IMAGE_NUMBER = 32 };
-// Writes the fewest digits that read back as this float ("7.5", "0.7", "1e-05"); returns `text`. All numbers
-// of the parameters go through it.
+// Writes the fewest digits that read back as this float ("7.5", "0.7", "1e-05"); returns `text`.
+// All numbers of the parameters go through it.
 const char *fum_image_format_number(char text[FUM_IMAGE_NUMBER], double value);
 
 // What A1111's create_infotext writes under a picture. NULL texts and zeros marked so are left out.

@@ -1,5 +1,5 @@
-// The parameters text of a picture, as A1111's create_infotext lays it out: the prompt, the negative prompt,
-// and one line of "key: value" pairs in a fixed order.
+// The parameters text of a picture, as A1111's create_infotext lays it out: the prompt, the
+// negative prompt, and one line of "key: value" pairs in a fixed order.
 #include "io/image.h"
 
 #include "base/number.h"
@@ -59,7 +59,8 @@ static void add_json(struct text *t, const char *text) {
     add(t, "\"");
 }
 
-// ", key: value", the value quoted where a reader could take it for more pairs. A NULL value is left out.
+// ", key: value", the value quoted where a reader could take it for more pairs. A NULL value is
+// left out.
 static void add_pair(struct text *t, const char *key, const char *value) {
     if (!value) return;
     if (t->used && t->bytes[t->used - 1] != '\n') add(t, ", ");
@@ -95,7 +96,8 @@ static void add_number(struct text *t, const char *key, double value) {
     add_pair(t, key, fum_image_format_number(text, value));
 }
 
-// create_infotext strips the whole text, which only shows at the front: an empty prompt leaves no empty line.
+// create_infotext strips the whole text, which only shows at the front: an empty prompt leaves no
+// empty line.
 static const char *skip_blanks(const char *text) {
     return text + strspn(text, " \t\r\n\v\f");
 }

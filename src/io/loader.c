@@ -56,9 +56,12 @@ void fum_loader_close(fum_loader **loader) {
     *loader = NULL;
 }
 
-enum fum_result fum_loader_add(fum_loader *l, const struct fum_loader_tensor *tensor, struct fum_error *err) {
-    char *name = fum_arena_strdup(l->arena, tensor->name), *type = fum_arena_strdup(l->arena, tensor->type);
-    if (!name || !type || !fum_grow((void **)&l->tensors, &l->capacity, l->count, sizeof *l->tensors))
+enum fum_result fum_loader_add(fum_loader *l, const struct fum_loader_tensor *tensor,
+                               struct fum_error *err) {
+    char *name = fum_arena_strdup(l->arena, tensor->name),
+         *type = fum_arena_strdup(l->arena, tensor->type);
+    if (!name || !type ||
+        !fum_grow((void **)&l->tensors, &l->capacity, l->count, sizeof *l->tensors))
         return no_memory(l->path, err);
     l->tensors[l->count] = *tensor;
     l->tensors[l->count].type = type;
@@ -70,7 +73,8 @@ enum fum_result fum_loader_add_metadata(fum_loader *l, const char *key, const ch
                                         struct fum_error *err) {
     struct pair pair = {fum_arena_strdup(l->arena, key), fum_arena_strdup(l->arena, value)};
     if (!pair.key || !pair.value ||
-        !fum_grow((void **)&l->metadata, &l->metadata_capacity, l->metadata_count, sizeof *l->metadata))
+        !fum_grow((void **)&l->metadata, &l->metadata_capacity, l->metadata_count,
+                  sizeof *l->metadata))
         return no_memory(l->path, err);
     l->metadata[l->metadata_count++] = pair;
     return FUM_OK;
@@ -94,23 +98,25 @@ static enum fum_result reject_other_formats(const uint8_t *p, uint64_t size, con
         {"<html", 5, "a web page, not a model"},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        // The eight bytes of a safetensors header length could begin like a short magic; then '{' follows
-        // them.
+        // The eight bytes of a safetensors header length could begin like a short magic; then '{'
+        // follows them.
         if (size < others[i].bytes || memcmp(p, others[i].magic, others[i].bytes)) continue;
         if (others[i].bytes < 8 && size > 8 && p[8] == '{' && p[7] == 0) continue;
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s; give a .safetensors file", path,
-                             others[i].what);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s; give a .safetensors file",
+                             path, others[i].what);
     }
     return FUM_OK;
 }
 
-// Reads a file's header. `bytes` is the whole file; one that is open becomes the loader's, also on failure.
+// Reads a file's header. `bytes` is the whole file; one that is open becomes the loader's, also on
+// failure.
 static enum fum_result read_file(fum_loader *l, const char *path, const struct fum_view *bytes,
                                  struct fum_file *open, struct fum_error *err) {
     uint8_t begin[32];
     uint64_t size = fum_view_count(bytes), shown = size < sizeof begin ? size : sizeof begin;
     char *copy = fum_arena_strdup(l->arena, path);
-    if (!copy || !fum_grow((void **)&l->files, &l->file_capacity, l->file_count, sizeof *l->files)) {
+    if (!copy ||
+        !fum_grow((void **)&l->files, &l->file_capacity, l->file_count, sizeof *l->files)) {
         fum_file_close(&open);
         return no_memory(path, err);
     }
@@ -126,12 +132,14 @@ static enum fum_result open_file(fum_loader *l, const char *path, struct fum_err
     struct fum_file *file = NULL;
     enum fum_result result = fum_file_open(&file, path, err);
     if (result) return result;
-    struct fum_view bytes = {.dtype = FUM_U8, .rank = 1, .dim = {(int64_t)fum_file_size(file)}, .file = file};
+    struct fum_view bytes = {
+        .dtype = FUM_U8, .rank = 1, .dim = {(int64_t)fum_file_size(file)}, .file = file};
     return read_file(l, path, &bytes, file, err);
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(((const struct fum_loader_tensor *)a)->name, ((const struct fum_loader_tensor *)b)->name);
+    return strcmp(((const struct fum_loader_tensor *)a)->name,
+                  ((const struct fum_loader_tensor *)b)->name);
 }
 
 static enum fum_result sort_tensors(fum_loader *l, struct fum_error *err) {
@@ -139,21 +147,23 @@ static enum fum_result sort_tensors(fum_loader *l, struct fum_error *err) {
     for (size_t i = 1; i < l->count; i++) {
         const struct fum_loader_tensor *a = &l->tensors[i - 1], *b = &l->tensors[i];
         if (strcmp(a->name, b->name)) continue;
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: tensor %s is there twice, at byte %llu%s%s and at byte %llu",
-                             l->files[b->file].path, fum_text_show(a->name).text,
-                             (unsigned long long)a->offset, a->file == b->file ? "" : " of ",
-                             a->file == b->file ? "" : l->files[a->file].path, (unsigned long long)b->offset);
+        return fum_error_set(
+            err, FUM_ERR_FORMAT, "%s: tensor %s is there twice, at byte %llu%s%s and at byte %llu",
+            l->files[b->file].path, fum_text_show(a->name).text, (unsigned long long)a->offset,
+            a->file == b->file ? "" : " of ", a->file == b->file ? "" : l->files[a->file].path,
+            (unsigned long long)b->offset);
     }
     return FUM_OK;
 }
 
-// The shard's path beside the index. Its name comes from the file, so it may not lead anywhere else.
+// The shard's path beside the index. Its name comes from the file, so it may not lead anywhere
+// else.
 static enum fum_result shard_path(fum_loader *l, const char *index, const char *name, char **path,
                                   struct fum_error *err) {
     if (!*name || strchr(name, '/') || strchr(name, '\\') || name[0] == '.')
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: names the file \"%s\", which is not a plain file name",
-                             index, fum_text_show(name).text);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: names the file \"%s\", which is not a plain file name", index,
+                             fum_text_show(name).text);
     const char *slash = strrchr(index, '/');
     *path = fum_arena_printf(l->arena, "%.*s%s", slash ? (int)(slash - index + 1) : 0, index, name);
     return *path ? FUM_OK : no_memory(index, err);
@@ -165,14 +175,16 @@ static enum fum_result open_shards(fum_loader *l, const char *index, const cJSON
     for (const cJSON *item = map->child; item; item = item->next) {
         char *path = NULL;
         if (!cJSON_IsString(item))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: weight_map names no file for tensor %s", index,
-                                 fum_text_show(item->string).text);
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: weight_map names no file for tensor %s",
+                                 index, fum_text_show(item->string).text);
         size_t slash = strrchr(index, '/') ? (size_t)(strrchr(index, '/') - index) + 1 : 0;
         size_t known = 0;
-        while (known < l->file_count && strcmp(l->files[known].path + slash, item->valuestring)) known++;
+        while (known < l->file_count && strcmp(l->files[known].path + slash, item->valuestring))
+            known++;
         if (known < l->file_count) continue;
         if (l->file_count >= MAX_SHARDS)
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: names more than %d files", index, MAX_SHARDS);
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: names more than %d files", index,
+                                 MAX_SHARDS);
         enum fum_result result = shard_path(l, index, item->valuestring, &path, err);
         if (!result) result = open_file(l, path, err);
         if (result) return result;
@@ -184,8 +196,9 @@ static enum fum_result check_map(const fum_loader *l, const char *index, const c
                                  struct fum_error *err) {
     for (const cJSON *item = map->child; item; item = item->next)
         if (!fum_loader_find(l, item->string))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s should be in %s but is not", index,
-                                 fum_text_show(item->string).text, fum_text_show(item->valuestring).text);
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s should be in %s but is not",
+                                 index, fum_text_show(item->string).text,
+                                 fum_text_show(item->valuestring).text);
     return FUM_OK;
 }
 
@@ -299,7 +312,8 @@ size_t fum_loader_metadata_count(const fum_loader *l) {
     return l->metadata_count;
 }
 
-void fum_loader_metadata_at(const fum_loader *l, size_t index, const char **key, const char **value) {
+void fum_loader_metadata_at(const fum_loader *l, size_t index, const char **key,
+                            const char **value) {
     *key = l->metadata[index].key;
     *value = l->metadata[index].value;
 }

@@ -1,5 +1,5 @@
-// Writing PNG: stb_image_write makes the picture, and the parameters' text chunk goes in after its header
-// (PNG specification, 2nd edition).
+// Writing PNG: stb_image_write makes the picture, and the parameters' text chunk goes in after its
+// header (PNG specification, 2nd edition).
 #include "io/image.h"
 
 #include "base/error.h"
@@ -14,8 +14,8 @@ static void put32(uint8_t *p, uint32_t value) {
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
-// Puts length, type and CRC around the `bytes` of data that stand at chunk + 8; returns the chunk's whole
-// length.
+// Puts length, type and CRC around the `bytes` of data that stand at chunk + 8; returns the chunk's
+// whole length.
 static size_t close_chunk(uint8_t *chunk, const char *type, size_t bytes) {
     put32(chunk, (uint32_t)bytes);
     memcpy(chunk + 4, type, 4);
@@ -36,8 +36,8 @@ enum fum_result fum_png_check_size(const char *where, long long width, long long
         width * height <= FUM_MAX_PIXELS)
         return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT,
-                         "%s: a picture of %lldx%lld is outside the limits (%d a side, %d pixels)", where,
-                         width, height, FUM_MAX_SIDE, FUM_MAX_PIXELS);
+                         "%s: a picture of %lldx%lld is outside the limits (%d a side, %d pixels)",
+                         where, width, height, FUM_MAX_SIDE, FUM_MAX_PIXELS);
 }
 
 // The whole chunk, freed with fum_free; NULL when memory is out.
@@ -70,8 +70,8 @@ enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int heigh
     size_t picture_bytes = 0, text_bytes = 0;
     *png = NULL;
     if (channels != 1 && channels != 3 && channels != 4)
-        return fum_error_set(err, FUM_ERR_ARG, "a PNG of %d channels is not possible; give 1, 3 or 4",
-                             channels);
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "a PNG of %d channels is not possible; give 1, 3 or 4", channels);
     enum fum_result result = fum_png_check_size("PNG", width, height, err);
     if (result) return result;
     picture = fum_stb_write_png(pixels, width, height, channels, &picture_bytes);

@@ -46,8 +46,8 @@ struct reader {
 };
 
 static enum fum_result bad_tensor(const struct reader *r, const char *name, const char *what) {
-    return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s: %s", r->path, fum_text_show(name).text,
-                         what);
+    return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s: %s", r->path,
+                         fum_text_show(name).text, what);
 }
 
 // Depth and number of values of the header's text, before any of it is turned into objects.
@@ -71,7 +71,8 @@ static const char *check_nesting(const char *text, size_t bytes) {
 
 // A whole number of JSON that a uint64_t holds exactly.
 static bool whole_number(const cJSON *item, uint64_t *value) {
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 9007199254740992.0))
+    if (!cJSON_IsNumber(item) ||
+        !(item->valuedouble >= 0 && item->valuedouble <= 9007199254740992.0))
         return false;
     *value = (uint64_t)item->valuedouble;
     return (double)*value == item->valuedouble;
@@ -93,8 +94,9 @@ static enum fum_result read_shape(const struct reader *r, const cJSON *item, str
         if (!whole_number(d, &dim))
             return bad_tensor(r, name, "its shape holds something that is no whole number");
         if (view->rank == FUM_VIEW_MAX_DIMS)
-            return fum_error_set(r->err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has more than %d dimensions",
-                                 r->path, fum_text_show(name).text, FUM_VIEW_MAX_DIMS);
+            return fum_error_set(r->err, FUM_ERR_UNSUPPORTED,
+                                 "%s: tensor %s has more than %d dimensions", r->path,
+                                 fum_text_show(name).text, FUM_VIEW_MAX_DIMS);
         view->dim[view->rank++] = (int64_t)dim;
         empty |= dim == 0;
         overflow |= dim && *bytes > (uint64_t)INT64_MAX / dim;
@@ -105,9 +107,10 @@ static enum fum_result read_shape(const struct reader *r, const cJSON *item, str
     return FUM_OK;
 }
 
-// Reads where the tensor's bytes begin. *bytes is what its shape needs if `sized`, and is set otherwise.
-static enum fum_result read_range(const struct reader *r, const cJSON *item, bool sized, uint64_t *bytes,
-                                  uint64_t *begin) {
+// Reads where the tensor's bytes begin. *bytes is what its shape needs if `sized`, and is set
+// otherwise.
+static enum fum_result read_range(const struct reader *r, const cJSON *item, bool sized,
+                                  uint64_t *bytes, uint64_t *begin) {
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
     const cJSON *first = cJSON_IsArray(offsets) ? offsets->child : NULL;
     uint64_t end;
@@ -121,21 +124,24 @@ static enum fum_result read_range(const struct reader *r, const cJSON *item, boo
                              fum_text_show(name).text, (ull)*begin, (ull)end);
     if (!sized) *bytes = end - *begin;
     if (end - *begin != *bytes)
-        return fum_error_set(
-            r->err, FUM_ERR_FORMAT, "%s: tensor %s at byte %llu: its shape needs %llu bytes, found %llu",
-            r->path, fum_text_show(name).text, (ull)(r->base + *begin), (ull)*bytes, (ull)(end - *begin));
+        return fum_error_set(r->err, FUM_ERR_FORMAT,
+                             "%s: tensor %s at byte %llu: its shape needs %llu bytes, found %llu",
+                             r->path, fum_text_show(name).text, (ull)(r->base + *begin),
+                             (ull)*bytes, (ull)(end - *begin));
     if (end > r->size)
-        return fum_error_set(
-            r->err, FUM_ERR_FORMAT,
-            "%s: tensor %s ends at byte %llu of the file, which has %llu: cut off? Get the file again",
-            r->path, fum_text_show(name).text, (ull)(r->base + end), (ull)(r->base + r->size));
+        return fum_error_set(r->err, FUM_ERR_FORMAT,
+                             "%s: tensor %s ends at byte %llu of the file, which has %llu: cut "
+                             "off? Get the file again",
+                             r->path, fum_text_show(name).text, (ull)(r->base + end),
+                             (ull)(r->base + r->size));
     return FUM_OK;
 }
 
 static enum fum_result read_tensor(const struct reader *r, const cJSON *item) {
     struct fum_loader_tensor tensor = {.name = item->string, .file = r->file};
     uint64_t begin = 0;
-    if (!cJSON_IsObject(item)) return bad_tensor(r, item->string, "its entry in the header is not an object");
+    if (!cJSON_IsObject(item))
+        return bad_tensor(r, item->string, "its entry in the header is not an object");
     enum fum_result result = read_shape(r, item, &tensor.view, &tensor.bytes);
     bool sized = tensor.view.dtype != FUM_DTYPE_UNKNOWN;
     if (!result) result = read_range(r, item, sized, &tensor.bytes, &begin);
@@ -153,9 +159,10 @@ static enum fum_result read_metadata(const struct reader *r, const cJSON *object
         return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: __metadata__ is not an object", r->path);
     for (const cJSON *item = object->child; item; item = item->next) {
         if (!cJSON_IsString(item))
-            return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: __metadata__ %s is not a text", r->path,
-                                 fum_text_show(item->string).text);
-        enum fum_result result = fum_loader_add_metadata(r->loader, item->string, item->valuestring, r->err);
+            return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: __metadata__ %s is not a text",
+                                 r->path, fum_text_show(item->string).text);
+        enum fum_result result =
+            fum_loader_add_metadata(r->loader, item->string, item->valuestring, r->err);
         if (result) return result;
     }
     return FUM_OK;
@@ -172,27 +179,30 @@ static int by_offset(const void *a, const void *b) {
 static enum fum_result check_cover(const struct reader *r, size_t first) {
     size_t n = fum_loader_count(r->loader) - first;
     const struct fum_loader_tensor **sorted = fum_alloc(n, sizeof *sorted);
-    if (!sorted) return fum_error_set(r->err, FUM_ERR_NOMEM, "%s: no memory to check its tensors", r->path);
+    if (!sorted)
+        return fum_error_set(r->err, FUM_ERR_NOMEM, "%s: no memory to check its tensors", r->path);
     for (size_t i = 0; i < n; i++) sorted[i] = fum_loader_at(r->loader, first + i);
     if (n) qsort(sorted, n, sizeof *sorted, by_offset);
     uint64_t at = r->base;
     enum fum_result result = FUM_OK;
     for (size_t i = 0; i < n && !result; i++) {
         if (sorted[i]->offset < at)
-            result = fum_error_set(r->err, FUM_ERR_FORMAT,
-                                   "%s: tensor %s at byte %llu overlaps tensor %s, which ends at %llu",
-                                   r->path, fum_text_show(sorted[i]->name).text, (ull)sorted[i]->offset,
-                                   i ? fum_text_show(sorted[i - 1]->name).text : "", (ull)at);
+            result =
+                fum_error_set(r->err, FUM_ERR_FORMAT,
+                              "%s: tensor %s at byte %llu overlaps tensor %s, which ends at %llu",
+                              r->path, fum_text_show(sorted[i]->name).text, (ull)sorted[i]->offset,
+                              i ? fum_text_show(sorted[i - 1]->name).text : "", (ull)at);
         else if (sorted[i]->offset > at)
             result = fum_error_set(r->err, FUM_ERR_FORMAT,
-                                   "%s: bytes %llu to %llu, before tensor %s, belong to no tensor", r->path,
-                                   (ull)at, (ull)sorted[i]->offset, fum_text_show(sorted[i]->name).text);
+                                   "%s: bytes %llu to %llu, before tensor %s, belong to no tensor",
+                                   r->path, (ull)at, (ull)sorted[i]->offset,
+                                   fum_text_show(sorted[i]->name).text);
         at = sorted[i]->offset + sorted[i]->bytes;
     }
     if (!result && at != r->base + r->size)
         result = fum_error_set(r->err, FUM_ERR_FORMAT,
-                               "%s: %llu bytes after the last tensor belong to none (file of %llu)", r->path,
-                               (ull)(r->base + r->size - at), (ull)(r->base + r->size));
+                               "%s: %llu bytes after the last tensor belong to none (file of %llu)",
+                               r->path, (ull)(r->base + r->size - at), (ull)(r->base + r->size));
     fum_free(sorted);
     return result;
 }
@@ -201,9 +211,11 @@ static enum fum_result read_header(const struct reader *r, const cJSON *header) 
     size_t first = fum_loader_count(r->loader);
     enum fum_result result = FUM_OK;
     if (!cJSON_IsObject(header))
-        return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: the header is not a JSON object", r->path);
+        return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: the header is not a JSON object",
+                             r->path);
     for (const cJSON *item = header->child; item && !result; item = item->next)
-        result = strcmp(item->string, "__metadata__") ? read_tensor(r, item) : read_metadata(r, item);
+        result =
+            strcmp(item->string, "__metadata__") ? read_tensor(r, item) : read_metadata(r, item);
     return result ? result : check_cover(r, first);
 }
 
@@ -213,19 +225,21 @@ static enum fum_result read_text(const struct fum_view *bytes, const char *path,
     uint64_t size = fum_view_count(bytes);
     uint8_t prefix[8];
     if (size < 8)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %llu bytes are too few for a safetensors file", path,
-                             (ull)size);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: %llu bytes are too few for a safetensors file", path, (ull)size);
     enum fum_result result = fum_view_read(bytes, 0, 8, prefix, err);
     if (result) return result;
     for (int i = 7; i >= 0; i--) *length = *length << 8 | prefix[i];
     if (*length > MAX_HEADER_BYTES)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: a header of %llu bytes is over the limit of %d: not a safetensors file?",
-                             path, (ull)*length, MAX_HEADER_BYTES);
+        return fum_error_set(
+            err, FUM_ERR_FORMAT,
+            "%s: a header of %llu bytes is over the limit of %d: not a safetensors file?", path,
+            (ull)*length, MAX_HEADER_BYTES);
     if (*length > size - 8)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: the header needs %llu bytes, the file has %llu: cut off? Get it again",
-                             path, (ull)(*length + 8), (ull)size);
+        return fum_error_set(
+            err, FUM_ERR_FORMAT,
+            "%s: the header needs %llu bytes, the file has %llu: cut off? Get it again", path,
+            (ull)(*length + 8), (ull)size);
     *text = fum_alloc((size_t)*length + 1, 1);
     if (!*text)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its header of %llu bytes", path,
@@ -236,8 +250,8 @@ static enum fum_result read_text(const struct fum_view *bytes, const char *path,
 static enum fum_result check_text(const char *text, uint64_t length, const char *path,
                                   struct fum_error *err) {
     if (!length || text[0] != '{')
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: no JSON header at byte 8: not a safetensors file",
-                             path);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: no JSON header at byte 8: not a safetensors file", path);
     const char *wrong = check_nesting(text, (size_t)length);
     return wrong ? fum_error_set(err, FUM_ERR_FORMAT, "%s: the header %s", path, wrong) : FUM_OK;
 }
@@ -251,8 +265,13 @@ enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const str
     if (!result) result = check_text(text, length, path, err);
     if (!result) result = fum_json_parse(&header, text, (size_t)length, path, err);
     fum_free(text);
-    struct reader r = {.loader = loader, .file = file, .path = path, .bytes = bytes, .err = err,
-                       .size = fum_view_count(bytes) - 8 - length, .base = 8 + length};
+    struct reader r = {.loader = loader,
+                       .file = file,
+                       .path = path,
+                       .bytes = bytes,
+                       .err = err,
+                       .size = fum_view_count(bytes) - 8 - length,
+                       .base = 8 + length};
     if (!result) result = read_header(&r, header);
     cJSON_Delete(header);
     return result;

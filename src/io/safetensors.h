@@ -1,5 +1,5 @@
-// The safetensors format: eight bytes of little-endian header length, a JSON header that maps names to dtype,
-// shape and the range of their bytes, then the bytes. Reading goes through io/loader.h.
+// The safetensors format: eight bytes of little-endian header length, a JSON header that maps names
+// to dtype, shape and the range of their bytes, then the bytes. Reading goes through io/loader.h.
 #ifndef FUM_IO_SAFETENSORS_H
 #define FUM_IO_SAFETENSORS_H
 
@@ -14,18 +14,19 @@ struct fum_safetensors_text {
     const char *key, *value;
 };
 
-// Writes `n` tensors and `metadata` (`texts` pairs; may be NULL and 0) to `path`, which appears only when the
-// file is complete. Names must be unique UTF-8. The tensors' order in the file is by element size, largest
-// first, so that each is aligned to its element.
-enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors_tensor *tensors,
-                                      size_t n, const struct fum_safetensors_text *metadata, size_t texts,
+// Writes `n` tensors and `metadata` (`texts` pairs; may be NULL and 0) to `path`, which appears
+// only when the file is complete. Names must be unique UTF-8. The tensors' order in the file is by
+// element size, largest first, so that each is aligned to its element.
+enum fum_result fum_safetensors_write(const char *path,
+                                      const struct fum_safetensors_tensor *tensors, size_t n,
+                                      const struct fum_safetensors_text *metadata, size_t texts,
                                       struct fum_error *err);
 
-// Checks the header of file `file`, which is all of `bytes`, for the loader, and adds its tensors. Refuses a
-// header that is cut off, over the limit or not the JSON it should be; more than FUM_VIEW_MAX_DIMS
-// dimensions; sizes that overflow or do not match their range; ranges outside the file; overlaps, and bytes
-// that belong to no tensor. An unknown dtype becomes FUM_DTYPE_UNKNOWN: it matters only if the tensor is
-// needed.
+// Checks the header of file `file`, which is all of `bytes`, for the loader, and adds its tensors.
+// Refuses a header that is cut off, over the limit or not the JSON it should be; more than
+// FUM_VIEW_MAX_DIMS dimensions; sizes that overflow or do not match their range; ranges outside the
+// file; overlaps, and bytes that belong to no tensor. An unknown dtype becomes FUM_DTYPE_UNKNOWN:
+// it matters only if the tensor is needed.
 enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const struct fum_view *bytes,
                                       const char *path, struct fum_error *err);
 

@@ -13,7 +13,8 @@ struct entry {
     uint64_t bytes;
 };
 
-// Larger elements first, then the caller's order: every tensor then starts at a multiple of its element size.
+// Larger elements first, then the caller's order: every tensor then starts at a multiple of its
+// element size.
 static int by_element(const void *a, const void *b) {
     const struct entry *x = a, *y = b;
     size_t m = fum_dtype_size(x->tensor->view.dtype), n = fum_dtype_size(y->tensor->view.dtype);
@@ -25,7 +26,8 @@ static bool view_bytes(const struct fum_view *view, uint64_t *bytes) {
     *bytes = fum_dtype_size(view->dtype);
     if (view->rank < 0 || view->rank > FUM_VIEW_MAX_DIMS) return false;
     for (int i = 0; i < view->rank; i++) {
-        if (view->dim[i] < 0 || (view->dim[i] && *bytes > (uint64_t)INT64_MAX / (uint64_t)view->dim[i]))
+        if (view->dim[i] < 0 ||
+            (view->dim[i] && *bytes > (uint64_t)INT64_MAX / (uint64_t)view->dim[i]))
             return false;
         *bytes *= (uint64_t)view->dim[i];
     }
@@ -34,19 +36,22 @@ static bool view_bytes(const struct fum_view *view, uint64_t *bytes) {
 
 static bool add_tensor(cJSON *header, const struct entry *e, uint64_t begin) {
     cJSON *item = cJSON_AddObjectToObject(header, e->tensor->name);
-    if (!item || !cJSON_AddStringToObject(item, "dtype", fum_safetensors_dtype_name(e->tensor->view.dtype)))
+    if (!item ||
+        !cJSON_AddStringToObject(item, "dtype", fum_safetensors_dtype_name(e->tensor->view.dtype)))
         return false;
     cJSON *shape = cJSON_AddArrayToObject(item, "shape");
     for (int i = 0; i < e->tensor->view.rank; i++)
-        if (!cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)e->tensor->view.dim[i]))) return false;
+        if (!cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)e->tensor->view.dim[i])))
+            return false;
     cJSON *range = cJSON_AddArrayToObject(item, "data_offsets");
     return shape && cJSON_AddItemToArray(range, cJSON_CreateNumber((double)begin)) &&
            cJSON_AddItemToArray(range, cJSON_CreateNumber((double)(begin + e->bytes)));
 }
 
-// The header's text, padded with blanks so that the tensors begin at a multiple of 8. Freed with cJSON_free.
-static char *header_text(const struct entry *entries, size_t n, const struct fum_safetensors_text *metadata,
-                         size_t texts) {
+// The header's text, padded with blanks so that the tensors begin at a multiple of 8. Freed with
+// cJSON_free.
+static char *header_text(const struct entry *entries, size_t n,
+                         const struct fum_safetensors_text *metadata, size_t texts) {
     cJSON *header = cJSON_CreateObject(),
           *meta = texts ? cJSON_AddObjectToObject(header, "__metadata__") : NULL;
     bool good = header && (!texts || meta);
@@ -71,12 +76,14 @@ static enum fum_result write_all(fum_file_writer *writer, const char *text,
     if (!result) result = fum_file_write(writer, text, length, err);
     if (!result) result = fum_file_write(writer, "       ", padded - length, err);
     for (size_t i = 0; i < n && !result; i++)
-        result = fum_file_write(writer, entries[i].tensor->view.data, (size_t)entries[i].bytes, err);
+        result =
+            fum_file_write(writer, entries[i].tensor->view.data, (size_t)entries[i].bytes, err);
     return result;
 }
 
-enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors_tensor *tensors,
-                                      size_t n, const struct fum_safetensors_text *metadata, size_t texts,
+enum fum_result fum_safetensors_write(const char *path,
+                                      const struct fum_safetensors_tensor *tensors, size_t n,
+                                      const struct fum_safetensors_text *metadata, size_t texts,
                                       struct fum_error *err) {
     fum_file_writer *writer = NULL;
     char *text = NULL;
@@ -86,8 +93,9 @@ enum fum_result fum_safetensors_write(const char *path, const struct fum_safeten
     for (size_t i = 0; i < n && !result; i++) {
         entries[i] = (struct entry){&tensors[i], i, 0};
         if (!view_bytes(&tensors[i].view, &entries[i].bytes))
-            result = fum_error_set(err, FUM_ERR_ARG, "cannot write %s: tensor %s has an impossible shape",
-                                   path, fum_text_show(tensors[i].name).text);
+            result = fum_error_set(err, FUM_ERR_ARG,
+                                   "cannot write %s: tensor %s has an impossible shape", path,
+                                   fum_text_show(tensors[i].name).text);
     }
     if (result) goto done;
     if (n) qsort(entries, n, sizeof *entries, by_element);

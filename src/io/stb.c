@@ -3,8 +3,8 @@
 
 #include <zlib.h>
 
-// A picture's bytes are checked before decoding, but a small file may still inflate without end: refuse that
-// here.
+// A picture's bytes are checked before decoding, but a small file may still inflate without end:
+// refuse that here.
 enum { MAX_DECODED_BYTES = 1 << 30 };
 
 static void *stb_alloc(size_t bytes) {
@@ -15,8 +15,8 @@ static void *stb_realloc(void *old, size_t bytes) {
     return bytes > MAX_DECODED_BYTES ? NULL : fum_realloc(old, bytes, 1);
 }
 
-// stb_image_write takes no context and forgets the compressed rows when the allocation after them fails, so
-// that one block is remembered here while a picture is written.
+// stb_image_write takes no context and forgets the compressed rows when the allocation after them
+// fails, so that one block is remembered here while a picture is written.
 static _Thread_local uint8_t *packed_rows;
 
 static void write_free(void *p) {
@@ -24,7 +24,8 @@ static void write_free(void *p) {
     fum_free(p);
 }
 
-// zlib's compressor instead of stb's own, which takes it that memory never runs out and packs less well.
+// zlib's compressor instead of stb's own, which takes it that memory never runs out and packs less
+// well.
 static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level) {
     uLongf room = compressBound((uLong)bytes);
     uint8_t *packed = fum_alloc(room, 1);
@@ -38,7 +39,8 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 }
 
 #if defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Wunused-function" // told at the end of the file, so not inside the push
+#pragma GCC diagnostic ignored \
+    "-Wunused-function" // told at the end of the file, so not inside the push
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wunknown-warning-option"
@@ -84,14 +86,15 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 #pragma GCC diagnostic pop
 #endif
 
-uint8_t *fum_stb_read_png(const uint8_t *png, int bytes, int channels, int *width, int *height, int *found,
-                          const char **why) {
+uint8_t *fum_stb_read_png(const uint8_t *png, int bytes, int channels, int *width, int *height,
+                          int *found, const char **why) {
     uint8_t *pixels = stbi_load_from_memory(png, bytes, width, height, found, channels);
     *why = pixels ? NULL : stbi_failure_reason();
     return pixels;
 }
 
-uint8_t *fum_stb_write_png(const uint8_t *pixels, int width, int height, int channels, size_t *bytes) {
+uint8_t *fum_stb_write_png(const uint8_t *pixels, int width, int height, int channels,
+                           size_t *bytes) {
     int length = 0;
     uint8_t *png = stbi_write_png_to_mem(pixels, 0, width, height, channels, &length);
     if (!png) write_free(packed_rows);

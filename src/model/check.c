@@ -8,20 +8,22 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef void (*problem_fn)(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
-                           const char *detail);
+typedef void (*problem_fn)(void *user, enum fum_model_problem problem, const char *part,
+                           const char *tensor, const char *detail);
 
-// The largest number of doublings between latents and the UNet's middle, so that any UNet fits this small picture.
+// The largest number of doublings between latents and the UNet's middle, so that any UNet fits this
+// small picture.
 enum { CHECK_SIDE = 128, CHECK_TOKENS = 1 };
 
 static fum_tensor *input(fum_graph *g, const char *name, int64_t channels) {
-    return fum_graph_input(g, name, (struct fum_shape){4, {1, CHECK_SIDE, CHECK_SIDE, channels}}, FUM_F32,
-                           FUM_STAGE_LATENTS);
+    return fum_graph_input(g, name, (struct fum_shape){4, {1, CHECK_SIDE, CHECK_SIDE, channels}},
+                           FUM_F32, FUM_STAGE_LATENTS);
 }
 
 static void build_unet(fum_graph *g, const struct fum_model_view *v) {
-    struct fum_unet_params p = {.x = input(g, "x", v->unet.in_channels),
-                                .counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
+    struct fum_unet_params p = {
+        .x = input(g, "x", v->unet.in_channels),
+        .counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
     struct fum_unet_sizes sizes = {.batch = 1, .steps = 1, .tokens = CHECK_TOKENS};
     for (int i = 0; i < v->num_text; i++)
         if (v->text[i].config.projection) sizes.pooled = v->text[i].config.projection;
@@ -38,8 +40,10 @@ static void build_vae(fum_graph *g, const struct fum_model_view *v) {
 static void build_text(fum_graph *g, const struct fum_model_text *text) {
     struct fum_clip_outputs out;
     struct fum_clip_params p = {
-        .ids = fum_graph_input(g, "ids", (struct fum_shape){2, {1, text->config.positions}}, FUM_I32, FUM_STAGE_PROMPT),
-        .ends = fum_graph_input(g, "ends", (struct fum_shape){2, {1, 1}}, FUM_I32, FUM_STAGE_PROMPT)};
+        .ids = fum_graph_input(g, "ids", (struct fum_shape){2, {1, text->config.positions}},
+                               FUM_I32, FUM_STAGE_PROMPT),
+        .ends =
+            fum_graph_input(g, "ends", (struct fum_shape){2, {1, 1}}, FUM_I32, FUM_STAGE_PROMPT)};
     fum_clip_build(g, &text->config, &p, &out);
 }
 
@@ -47,21 +51,23 @@ void fum_model_build_part(fum_graph *g, const fum_model *model, const char *name
     const struct fum_model_view *v = &model->view;
     const struct fum_model_file *part = fum_model_find_part(model, name);
     if (part && !part->names) return; // only listed: nothing is known of its configuration
-    if (!strcmp(name, "unet")) build_unet(g, v);
-    else if (!strcmp(name, "vae")) build_vae(g, v);
+    if (!strcmp(name, "unet"))
+        build_unet(g, v);
+    else if (!strcmp(name, "vae"))
+        build_vae(g, v);
     for (int i = 0; i < v->num_text; i++)
         if (!strcmp(name, v->text[i].part)) build_text(g, &v->text[i]);
 }
 
 // True if the file has the weight in a shape and type that can be read; marks its tensor as used.
-static bool check_weight(const fum_tensor *t, const struct fum_model_file *part, bool *used, problem_fn fn,
-                         void *user) {
+static bool check_weight(const fum_tensor *t, const struct fum_model_file *part, bool *used,
+                         problem_fn fn, void *user) {
     char text[256], why[256];
     struct fum_view view;
     size_t index;
     if (!fum_names_find(part->names, t->name, &view, &index)) {
-        fn(user, FUM_MODEL_MISSING, part->name, fum_names_in_file(part->names, t->name, text, sizeof text),
-           "");
+        fn(user, FUM_MODEL_MISSING, part->name,
+           fum_names_in_file(part->names, t->name, text, sizeof text), "");
         return false;
     }
     used[index] = true;
@@ -70,13 +76,15 @@ static bool check_weight(const fum_tensor *t, const struct fum_model_file *part,
                  fum_text_show(fum_loader_at(part->loader, index)->type).text);
     else if (fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
         return true;
-    fn(user, FUM_MODEL_MISSHAPEN, part->name, fum_names_in_file(part->names, t->name, text, sizeof text),
-       why);
+    fn(user, FUM_MODEL_MISSHAPEN, part->name,
+       fum_names_in_file(part->names, t->name, text, sizeof text), why);
     return false;
 }
 
-// Asks for every weight of the graph and marks the file's tensors that answer. Returns how many do not fit.
-static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used, problem_fn fn, void *user) {
+// Asks for every weight of the graph and marks the file's tensors that answer. Returns how many do
+// not fit.
+static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used, problem_fn fn,
+               void *user) {
     int bad = 0;
     for (int i = 0; i < g->count; i++) {
         const fum_tensor *t = g->tensors[i];
@@ -89,20 +97,21 @@ static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used
     return bad;
 }
 
-static enum fum_result check_part(const fum_model *model, const struct fum_model_file *part, problem_fn fn, void *user,
-                                  int *bad, struct fum_error *err) {
+static enum fum_result check_part(const fum_model *model, const struct fum_model_file *part,
+                                  problem_fn fn, void *user, int *bad, struct fum_error *err) {
     fum_graph *g = NULL;
     size_t count = fum_loader_count(part->loader);
     bool *used = fum_calloc(count, sizeof *used);
-    enum fum_result result = used ? fum_graph_create(&g, FUM_F32, err)
-                                  : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", part->name);
+    enum fum_result result =
+        used ? fum_graph_create(&g, FUM_F32, err)
+             : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", part->name);
     if (!result) {
         fum_model_build_part(g, model, part->name);
         struct fum_error built = {0};
         // The graph's wrong arguments are the configuration's wrong numbers.
         if (fum_graph_check(g, &built))
-            result = fum_error_set(err, built.code == FUM_ERR_ARG ? FUM_ERR_FORMAT : built.code, "%s: %s",
-                                   part->where, built.text);
+            result = fum_error_set(err, built.code == FUM_ERR_ARG ? FUM_ERR_FORMAT : built.code,
+                                   "%s: %s", part->where, built.text);
     }
     if (!result) *bad += ask(g, part, used, fn, user);
     for (size_t i = 0; i < count && !result; i++) {
@@ -121,7 +130,8 @@ static void report_strays(const fum_model *model, problem_fn fn, void *user) {
     for (size_t i = 0; known && i < fum_loader_count(model->file); i++) {
         const char *name = fum_loader_at(model->file, i)->name;
         bool owned = fum_names_ignorable(name);
-        for (int p = 0; p < model->num_parts && !owned; p++) owned = fum_names_owns(model->parts[p].names, i);
+        for (int p = 0; p < model->num_parts && !owned; p++)
+            owned = fum_names_owns(model->parts[p].names, i);
         if (!owned) fn(user, FUM_MODEL_UNMATCHED, "file", name, "");
     }
 }
@@ -131,17 +141,19 @@ static void ignore(void *user, enum fum_model_problem problem, const char *part,
     (void)user, (void)problem, (void)part, (void)tensor, (void)detail;
 }
 
-enum fum_result fum_model_check(const fum_model *model, problem_fn fn, void *user, struct fum_error *err) {
+enum fum_result fum_model_check(const fum_model *model, problem_fn fn, void *user,
+                                struct fum_error *err) {
     int bad = 0;
     for (int i = 0; i < model->num_parts; i++) {
         if (!model->parts[i].names) continue; // only listed
-        enum fum_result result = check_part(model, &model->parts[i], fn ? fn : ignore, user, &bad, err);
+        enum fum_result result =
+            check_part(model, &model->parts[i], fn ? fn : ignore, user, &bad, err);
         if (result) return result;
     }
     report_strays(model, fn ? fn : ignore, user);
     if (!bad && model->info.unusable)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", model->info.unusable);
     if (!bad) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_FORMAT, "%s: %d tensor%s missing or of another shape", model->info.path, bad,
-                         bad == 1 ? " is" : "s are");
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: %d tensor%s missing or of another shape",
+                         model->info.path, bad, bad == 1 ? " is" : "s are");
 }

@@ -1,6 +1,7 @@
-// Easy to get wrong: the mask is causal; the pooled value comes from the last layer with the final norm even when
-// the hidden states are taken from an earlier one; SD1 and SD2 pass a skipped layer's states through the final
-// norm and SDXL does not; configurations from before transformers 4.30 say eos_token_id 2 and mean the largest id.
+// Easy to get wrong: the mask is causal; the pooled value comes from the last layer with the final
+// norm even when the hidden states are taken from an earlier one; SD1 and SD2 pass a skipped
+// layer's states through the final norm and SDXL does not; configurations from before
+// transformers 4.30 say eos_token_id 2 and mean the largest id.
 #include "model/clip.h"
 
 #include "model/config.h"
@@ -22,8 +23,8 @@ static const char *activation_op(struct fum_config *c) {
     return "gelu";
 }
 
-enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json, bool projected,
-                                      const char *where, struct fum_error *err) {
+enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json,
+                                      bool projected, const char *where, struct fum_error *err) {
     struct fum_config c = {.json = json, .where = where, .err = err};
     *config = (struct fum_clip_config){
         .vocab = fum_config_int(&c, "vocab_size", 49408, 1, 1 << 24),
@@ -39,8 +40,8 @@ enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSO
     // Every CLIPTextConfig has projection_dim; only the class with a projection uses it.
     if (projected) config->projection = fum_config_int(&c, "projection_dim", 512, 1, 1 << 16);
     if (config->channels % config->heads)
-        fum_config_fail(&c, "num_attention_heads", "is %d, which does not divide hidden_size %d", config->heads,
-                        config->channels);
+        fum_config_fail(&c, "num_attention_heads", "is %d, which does not divide hidden_size %d",
+                        config->heads, config->channels);
     return c.result;
 }
 
@@ -56,17 +57,24 @@ static fum_tensor *embed(struct fum_nn *nn, const struct fum_clip_config *config
     return x;
 }
 
-static fum_tensor *layer(struct fum_nn *nn, const struct fum_clip_config *config, int index, fum_tensor *x) {
-    static const struct fum_nn_attention names = {
-        .q = "q_proj", .k = "k_proj", .v = "v_proj", .out = "out_proj", .causal = true, .bias = true};
+static fum_tensor *layer(struct fum_nn *nn, const struct fum_clip_config *config, int index,
+                         fum_tensor *x) {
+    static const struct fum_nn_attention names = {.q = "q_proj",
+                                                  .k = "k_proj",
+                                                  .v = "v_proj",
+                                                  .out = "out_proj",
+                                                  .causal = true,
+                                                  .bias = true};
     struct fum_nn_attention self = names;
     self.heads = config->heads;
     size_t mark = fum_nn_enter(nn, "encoder.layers.%d", index);
-    fum_tensor *h = fum_nn_attention(nn, "self_attn", fum_nn_layer_norm(nn, "layer_norm1", x, config->eps), &self);
+    fum_tensor *h = fum_nn_attention(nn, "self_attn",
+                                     fum_nn_layer_norm(nn, "layer_norm1", x, config->eps), &self);
     x = fum_nn_add(nn, NULL, h, x);
-    h = fum_nn_linear(nn, "mlp.fc1", fum_nn_layer_norm(nn, "layer_norm2", x, config->eps), config->ff_channels,
-                      true);
-    h = fum_nn_linear(nn, "mlp.fc2", fum_nn_unary(nn, config->activation, NULL, h), config->channels, true);
+    h = fum_nn_linear(nn, "mlp.fc1", fum_nn_layer_norm(nn, "layer_norm2", x, config->eps),
+                      config->ff_channels, true);
+    h = fum_nn_linear(nn, "mlp.fc2", fum_nn_unary(nn, config->activation, NULL, h),
+                      config->channels, true);
     x = fum_nn_add(nn, "", h, x);
     fum_nn_leave(nn, mark);
     return x;
@@ -76,15 +84,18 @@ static fum_tensor *layer(struct fum_nn *nn, const struct fum_clip_config *config
 static fum_tensor *pool(struct fum_nn *nn, const struct fum_clip_config *config, fum_tensor *last,
                         fum_tensor *ends) {
     struct fum_shape s = fum_tensor_shape(last);
-    fum_tensor *rows = fum_nn_reshape(nn, NULL, last, (struct fum_shape){2, {s.dim[0] * s.dim[1], s.dim[2]}});
+    fum_tensor *rows =
+        fum_nn_reshape(nn, NULL, last, (struct fum_shape){2, {s.dim[0] * s.dim[1], s.dim[2]}});
     if (!rows || !ends) return NULL;
-    fum_tensor *x = fum_graph_add(nn->graph, "embedding", NULL, (fum_tensor *[]){ends, rows}, 2, NULL);
+    fum_tensor *x =
+        fum_graph_add(nn->graph, "embedding", NULL, (fum_tensor *[]){ends, rows}, 2, NULL);
     x = fum_nn_reshape(nn, NULL, x, (struct fum_shape){2, {s.dim[0], s.dim[2]}});
-    return config->projection ? fum_nn_linear(nn, "text_projection", x, config->projection, false) : x;
+    return config->projection ? fum_nn_linear(nn, "text_projection", x, config->projection, false)
+                              : x;
 }
 
-void fum_clip_build(fum_graph *graph, const struct fum_clip_config *config, const struct fum_clip_params *params,
-                    struct fum_clip_outputs *outputs) {
+void fum_clip_build(fum_graph *graph, const struct fum_clip_config *config,
+                    const struct fum_clip_params *params, struct fum_clip_outputs *outputs) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, params->prefix);
     size_t mark = fum_nn_enter(&nn, "text_model");
@@ -98,7 +109,8 @@ void fum_clip_build(fum_graph *graph, const struct fum_clip_config *config, cons
     bool of_last = params->ends || (hidden == x && !params->skip_norm);
     fum_tensor *last = of_last ? fum_nn_layer_norm(&nn, "final_layer_norm", x, config->eps) : NULL;
     if (!params->skip_norm)
-        hidden = hidden == x ? last : fum_nn_layer_norm(&nn, "final_layer_norm", hidden, config->eps);
+        hidden =
+            hidden == x ? last : fum_nn_layer_norm(&nn, "final_layer_norm", hidden, config->eps);
     fum_nn_leave(&nn, mark);
     outputs->hidden = hidden;
     outputs->pooled = params->ends ? pool(&nn, config, last, params->ends) : NULL;

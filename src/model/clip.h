@@ -1,6 +1,6 @@
-// CLIP text encoders (transformers' CLIPTextModel and CLIPTextModelWithProjection; OpenCLIP's are the same with
-// GELU). Weight names are transformers 4's: "text_model.encoder.layers.0.self_attn.q_proj.weight",
-// "text_projection.weight".
+// CLIP text encoders (transformers' CLIPTextModel and CLIPTextModelWithProjection; OpenCLIP's are
+// the same with GELU). Weight names are transformers 4's:
+// "text_model.encoder.layers.0.self_attn.q_proj.weight", "text_projection.weight".
 #ifndef FUM_MODEL_CLIP_H
 #define FUM_MODEL_CLIP_H
 
@@ -14,32 +14,35 @@ struct fum_clip_config {
     int layers, heads;
     double eps;
     const char *activation; // the op's name
-    int eos;                // id of the end token; 2: "the largest id", as old configurations mean it
-    int projection;         // channels of the pooled text embedding; 0: the model has no projection
+    int eos;        // id of the end token; 2: "the largest id", as old configurations mean it
+    int projection; // channels of the pooled text embedding; 0: the model has no projection
 };
 
 // `projected`: the class is CLIPTextModelWithProjection. `where` names the file in errors.
-enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json, bool projected,
-                                      const char *where, struct fum_error *err);
+enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json,
+                                      bool projected, const char *where, struct fum_error *err);
 
 struct fum_clip_params {
     const char *prefix; // before all weight names; NULL: none
     fum_tensor *ids;    // i32 [batch, tokens], tokens ≤ positions
-    fum_tensor *ends;   // i32 [1, batch]: fum_clip_end of each row + row · tokens; NULL: no pooled value wanted
-    int skip;           // layers left out at the end for `hidden`; 0: none. At most layers
-    bool skip_norm;     // `hidden` without the final layer norm, as SDXL takes it
+    // i32 [1, batch]: fum_clip_end of each row + row · tokens; NULL: no pooled value wanted
+    fum_tensor *ends;
+    int skip;       // layers left out at the end for `hidden`; 0: none. At most layers
+    bool skip_norm; // `hidden` without the final layer norm, as SDXL takes it
 };
 
 struct fum_clip_outputs {
     fum_tensor *hidden; // [batch, tokens, channels]
     fum_tensor
-        *pooled; // [batch, projection or channels]: of the last layer whatever `skip` is; NULL without `ends`
+        // [batch, projection or channels]: of the last layer whatever `skip` is; NULL without
+        // `ends`
+        *pooled;
 };
 
-// Adds the encoder. Layers that nothing wanted depends on are not built, so their weights need not exist.
-// Nodes are named by module: "text_model.encoder.layers.0", "text_model.final_layer_norm".
-void fum_clip_build(fum_graph *graph, const struct fum_clip_config *config, const struct fum_clip_params *params,
-                    struct fum_clip_outputs *outputs);
+// Adds the encoder. Layers that nothing wanted depends on are not built, so their weights need not
+// exist. Nodes are named by module: "text_model.encoder.layers.0", "text_model.final_layer_norm".
+void fum_clip_build(fum_graph *graph, const struct fum_clip_config *config,
+                    const struct fum_clip_params *params, struct fum_clip_outputs *outputs);
 
 // Index of the token whose state is the pooled one: transformers' rule.
 int fum_clip_end(const struct fum_clip_config *config, const int32_t *ids, int count);

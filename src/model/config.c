@@ -29,9 +29,10 @@ void fum_config_fail(struct fum_config *c, const char *key, const char *fmt, ...
 void fum_config_unsupported(struct fum_config *c, const char *key) {
     if (c->result) return;
     char *value = cJSON_PrintUnformatted(member(c, key));
-    c->result = fum_error_set(c->err, FUM_ERR_UNSUPPORTED,
-                              "%s: \"%s\" is %s, which fumarole does not build; use a model without it",
-                              c->where, key, fum_text_show(value ? value : "null").text);
+    c->result =
+        fum_error_set(c->err, FUM_ERR_UNSUPPORTED,
+                      "%s: \"%s\" is %s, which fumarole does not build; use a model without it",
+                      c->where, key, fum_text_show(value ? value : "null").text);
     cJSON_free(value);
 }
 
@@ -43,8 +44,8 @@ void fum_config_only(struct fum_config *c, const char *key, double number, const
     fum_config_unsupported(c, key);
 }
 
-static double in_range(struct fum_config *c, const char *key, const cJSON *item, double otherwise, double min,
-                       double max, bool whole) {
+static double in_range(struct fum_config *c, const char *key, const cJSON *item, double otherwise,
+                       double min, double max, bool whole) {
     if (!cJSON_IsNumber(item)) {
         fum_config_fail(c, key, "must be %s", whole ? "a whole number" : "a number");
         return otherwise;
@@ -52,13 +53,15 @@ static double in_range(struct fum_config *c, const char *key, const cJSON *item,
     double v = item->valuedouble;
     // Written so that NaN fails; the cast is safe within the range.
     if (!(v >= min && v <= max) || (whole && v != (double)(int64_t)v)) {
-        fum_config_fail(c, key, "is %g, not %s from %g to %g", v, whole ? "a whole number" : "a number", min, max);
+        fum_config_fail(c, key, "is %g, not %s from %g to %g", v,
+                        whole ? "a whole number" : "a number", min, max);
         return otherwise;
     }
     return v;
 }
 
-double fum_config_number(struct fum_config *c, const char *key, double otherwise, double min, double max) {
+double fum_config_number(struct fum_config *c, const char *key, double otherwise, double min,
+                         double max) {
     const cJSON *item = member(c, key);
     return item ? in_range(c, key, item, otherwise, min, max, false) : otherwise;
 }
@@ -82,8 +85,8 @@ const char *fum_config_string(struct fum_config *c, const char *key, const char 
     return cJSON_IsString(item) ? item->valuestring : otherwise;
 }
 
-void fum_config_ints(struct fum_config *c, const char *key, int otherwise, int *values, int count, int min,
-                     int max) {
+void fum_config_ints(struct fum_config *c, const char *key, int otherwise, int *values, int count,
+                     int min, int max) {
     const cJSON *item = member(c, key);
     bool list = cJSON_IsArray(item);
     if (list && cJSON_GetArraySize(item) != count) {

@@ -1,5 +1,5 @@
-// Reading a model's config.json: typed members with ranges, and one remembered error that names the key and what
-// was found. After the first failure the readers return their defaults.
+// Reading a model's config.json: typed members with ranges, and one remembered error that names the
+// key and what was found. After the first failure the readers return their defaults.
 #ifndef FUM_MODEL_CONFIG_H
 #define FUM_MODEL_CONFIG_H
 
@@ -16,14 +16,15 @@ struct fum_config {
 
 // Absent or null is `otherwise`.
 int fum_config_int(struct fum_config *config, const char *key, int otherwise, int min, int max);
-double fum_config_number(struct fum_config *config, const char *key, double otherwise, double min, double max);
+double fum_config_number(struct fum_config *config, const char *key, double otherwise, double min,
+                         double max);
 bool fum_config_bool(struct fum_config *config, const char *key, bool otherwise);
 const char *fum_config_string(struct fum_config *config, const char *key, const char *otherwise);
 // Whether the key is there and not null.
 bool fum_config_has(const struct fum_config *config, const char *key);
 // One number for all of values[0..count), or a list of exactly `count`.
-void fum_config_ints(struct fum_config *config, const char *key, int otherwise, int *values, int count, int min,
-                     int max);
+void fum_config_ints(struct fum_config *config, const char *key, int otherwise, int *values,
+                     int count, int min, int max);
 // The same for floats in a list of exactly `count`; false when the key is absent or null.
 bool fum_config_floats(struct fum_config *config, const char *key, float *values, int count);
 // The length of a list; 0 when the key is absent. An error when it is no list or longer than `max`.
@@ -31,12 +32,14 @@ int fum_config_list(struct fum_config *config, const char *key, int max);
 // Element i of a list of strings; "" on failure.
 const char *fum_config_list_string(struct fum_config *config, const char *key, int i);
 
-// Refuses a setting that this build cannot do: "unet/config.json: dual_cross_attention is true, which …".
+// Refuses a setting that this build cannot do: "unet/config.json: dual_cross_attention is true,
+// which …".
 void fum_config_unsupported(struct fum_config *config, const char *key);
-// Refuses the key unless it is absent, null, false, or the number or string given (string NULL: compare the
-// number).
+// Refuses the key unless it is absent, null, false, or the number or string given (string NULL:
+// compare the number).
 void fum_config_only(struct fum_config *config, const char *key, double number, const char *string);
 // Any other complaint about a key.
-void fum_config_fail(struct fum_config *config, const char *key, const char *fmt, ...) FUM_PRINTF(3, 4);
+void fum_config_fail(struct fum_config *config, const char *key, const char *fmt, ...)
+    FUM_PRINTF(3, 4);
 
 #endif

@@ -8,21 +8,22 @@
 // Models of StableDiffusionPipeline, which repairs the schedulers of 2022 when it loads them.
 #define SD COMMON, .class_name = "StableDiffusionPipeline", .steps_offset = 1
 
-// Of every model in XL's shape (Podell et al. 2023): penultimate layers without the final norm, micro-conditioning.
-#define XL                                                                                                             \
-    COMMON, .size = 1024, .prediction = "epsilon", .folder_skip = 1, .file_clip_skip = 2,           \
+// Of every model in XL's shape (Podell et al. 2023): penultimate layers without the final norm,
+// micro-conditioning.
+#define XL                                                                                \
+    COMMON, .size = 1024, .prediction = "epsilon", .folder_skip = 1, .file_clip_skip = 2, \
             .skip_norm = true, .ays_sdxl = true, .aesthetic = 6, .negative_aesthetic = 2.5
 
-// A class of pipeline with several families lists them by context width, the one of any width last: small models in
-// the same shape.
+// A class of pipeline with several families lists them by context width, the one of any width last:
+// small models in the same shape.
 const struct fum_family fum_families[] = {
     {SD, .name = "sd1", .title = "Stable Diffusion 1.x", .context_channels = 768, .size = 512,
      .prediction = "epsilon", .file_clip_skip = 1},
     {SD, .name = "sd2", .title = "Stable Diffusion 2.x", .context_channels = 1024, .size = 768,
      .prediction = "v_prediction",
      .file_clip_skip = 2}, // diffusers' folders hold 23 of OpenCLIP-H's 24 layers, single files all
-    {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size", .size = 512, .prediction = "epsilon",
-     .file_clip_skip = 1},
+    {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size", .size = 512,
+     .prediction = "epsilon", .file_clip_skip = 1},
     {XL, .name = "sdxl", .title = "Stable Diffusion XL", .class_name = "StableDiffusionXLPipeline",
      .context_channels = 2048, .time_ids = 6, .vae_overflows_f16 = true},
     {XL, .name = "sdxl-custom", .title = "Stable Diffusion XL, custom size",
@@ -35,8 +36,8 @@ const struct fum_family fum_families[] = {
 };
 const int fum_family_count = sizeof fum_families / sizeof *fum_families;
 
-// Pipelines that diffusers saves with the parts of another one. Whether the UNet reads more than latents is
-// checked elsewhere: an inpainting pipeline may hold an ordinary one.
+// Pipelines that diffusers saves with the parts of another one. Whether the UNet reads more than
+// latents is checked elsewhere: an inpainting pipeline may hold an ordinary one.
 static const char *const same_parts[][2] = {
     {"StableDiffusionImg2ImgPipeline", "StableDiffusionPipeline"},
     {"StableDiffusionInpaintPipeline", "StableDiffusionPipeline"},
@@ -54,7 +55,8 @@ const char *fum_family_class(const char *class_name) {
     return NULL;
 }
 
-const struct fum_family *fum_family_match(const char *class_name, int context_channels, int time_ids) {
+const struct fum_family *fum_family_match(const char *class_name, int context_channels,
+                                          int time_ids) {
     class_name = fum_family_class(class_name);
     if (!class_name) return NULL;
     for (int i = 0; i < fum_family_count; i++) {

@@ -1,5 +1,5 @@
-// Model families as records: how to recognise one and what its checkpoints leave unsaid. No code asks which family a
-// model is; it asks for a property.
+// Model families as records: how to recognise one and what its checkpoints leave unsaid. No code
+// asks which family a model is; it asks for a property.
 #ifndef FUM_MODEL_FAMILY_H
 #define FUM_MODEL_FAMILY_H
 
@@ -12,15 +12,16 @@ struct fum_family {
     int context_channels;   // of the UNet, to tell families of one class apart; 0: any
     int time_ids;           // that the UNet reads beside pooled text; 0: it reads neither
 
-    int size;             // default width and height in pixels when the configuration does not say
+    int size; // default width and height in pixels when the configuration does not say
     int steps;
     float guidance;
-    const char *sampler; // for single files without a scheduler, and folders with an unknown one
+    const char *sampler;    // for single files without a scheduler, and folders with an unknown one
     const char *prediction; // for single files
-    bool latent;         // denoises latents, which are never clipped; pictures follow clip_sample
-    int steps_offset;    // which the family's diffusers pipeline forces; 0: the folder's
-    // --clip-skip N leaves out N - 1 layers of a single file's full encoder, and N - 1 + folder_skip of a diffusers
-    // folder's, as its pipeline does; the default N is file_clip_skip, and 1 on folders.
+    bool latent;      // denoises latents, which are never clipped; pictures follow clip_sample
+    int steps_offset; // which the family's diffusers pipeline forces; 0: the folder's
+    // --clip-skip N leaves out N - 1 layers of a single file's full encoder, and N - 1 +
+    // folder_skip of a diffusers folder's, as its pipeline does; the default N is file_clip_skip,
+    // and 1 on folders.
     int folder_skip, file_clip_skip;
     bool skip_norm;         // the context is taken without the final layer norm
     bool vae_overflows_f16; // the original VAE leaves f16's range
@@ -35,7 +36,8 @@ extern const int fum_family_count;
 // ("StableDiffusionImg2ImgPipeline"). NULL: this build runs no pipeline of such parts.
 const char *fum_family_class(const char *class_name);
 // The family of a folder: by class and by what its UNet takes. NULL: none that this build knows.
-const struct fum_family *fum_family_match(const char *class_name, int context_channels, int time_ids);
+const struct fum_family *fum_family_match(const char *class_name, int context_channels,
+                                          int time_ids);
 // By name; NULL: none.
 const struct fum_family *fum_family_find(const char *name);
 

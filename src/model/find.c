@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Returns the path without its last part, which *last gets: "a/b" of "a/b/c", "." of "c". NULL when memory is
-// out.
+// Returns the path without its last part, which *last gets: "a/b" of "a/b/c", "." of "c". NULL when
+// memory is out.
 static char *parent_of(fum_arena *arena, const char *path, const char **last) {
     char *copy = fum_arena_strdup(arena, path);
     if (!copy) return NULL;
@@ -31,13 +31,14 @@ static bool names_part(fum_arena *arena, const char *dir, const char *part) {
     return named;
 }
 
-// Returns the diffusers folder that `path` lies in, as its model_index.json, a part's folder, or a file
-// there. Else `path`.
+// Returns the diffusers folder that `path` lies in, as its model_index.json, a part's folder, or a
+// file there. Else `path`.
 static const char *whole_folder(fum_arena *arena, const char *path) {
     const char *last = "", *part = "";
     char *dir = parent_of(arena, path, &last), *above = dir ? parent_of(arena, dir, &part) : NULL;
     if (!above) return path;
-    if (fum_path_is_dir(path)) return !fum_folder_is(path) && names_part(arena, dir, last) ? dir : path;
+    if (fum_path_is_dir(path))
+        return !fum_folder_is(path) && names_part(arena, dir, last) ? dir : path;
     if (!strcmp(last, "model_index.json")) return dir;
     return names_part(arena, above, part) ? above : path;
 }
@@ -46,7 +47,8 @@ const char *fum_model_find_path(fum_arena *arena, const struct fum_model_params 
     const char *path = params && params->path ? params->path : "emoji";
     if (fum_path_may_exist(path) || strchr(path, '/'))
         return fum_arena_strdup(arena, whole_folder(arena, path));
-    const char *dirs[] = {params ? params->models_dir : NULL, getenv("FUMAROLE_MODELS"), FUM_MODELS_DIR};
+    const char *dirs[] = {params ? params->models_dir : NULL, getenv("FUMAROLE_MODELS"),
+                          FUM_MODELS_DIR};
     for (int i = 0; i < 3; i++) {
         if (!dirs[i] || !*dirs[i]) continue;
         char *candidate = fum_path_join(arena, dirs[i], path);

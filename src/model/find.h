@@ -6,8 +6,9 @@
 
 #include "base/alloc.h"
 
-// Returns params->path if it exists, the whole diffusers folder where it is a part of one, or the shipped
-// model of that name. params may be NULL. NULL when memory is out; the answer is in the arena.
+// Returns params->path if it exists, the whole diffusers folder where it is a part of one, or the
+// shipped model of that name. params may be NULL. NULL when memory is out; the answer is in the
+// arena.
 const char *fum_model_find_path(fum_arena *arena, const struct fum_model_params *params);
 // Returns the last part of the path.
 const char *fum_model_path_name(fum_arena *arena, const char *path);

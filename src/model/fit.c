@@ -1,5 +1,5 @@
-// Checks that the parts of a model fit each other and what the code relies on, before anything is built from
-// them.
+// Checks that the parts of a model fit each other and what the code relies on, before anything is
+// built from them.
 #include "model/fit.h"
 
 #include "base/error.h"
@@ -24,9 +24,10 @@ static enum fum_result check_widths(const fum_model *model, struct fum_error *er
     for (int i = 0; i < v->num_text; i++) context += v->text[i].config.channels;
     const struct rule rules[] = {
         {"vae", "out_channels", v->vae.out_channels, 3, "the colours of a picture"},
-        {"unet", "out_channels", v->unet.out_channels, v->vae.latent_channels, "the VAE's latent_channels"},
-        {"unet", v->unet.context_proj ? "encoder_hid_dim" : "cross_attention_dim", v->unet.context_channels,
-         context, "the hidden_size of all text encoders together"},
+        {"unet", "out_channels", v->unet.out_channels, v->vae.latent_channels,
+         "the VAE's latent_channels"},
+        {"unet", v->unet.context_proj ? "encoder_hid_dim" : "cross_attention_dim",
+         v->unet.context_channels, context, "the hidden_size of all text encoders together"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         const struct rule *r = &rules[i];
@@ -37,30 +38,31 @@ static enum fum_result check_widths(const fum_model *model, struct fum_error *er
     return FUM_OK;
 }
 
-// Checks what a UNet reads beside the prompt: SDXL's reads pooled text and 6 size numbers, the refiner's 5
-// (Podell et al. 2023, section 2.2).
+// Checks what a UNet reads beside the prompt: SDXL's reads pooled text and 6 size numbers, the
+// refiner's 5 (Podell et al. 2023, section 2.2).
 static enum fum_result check_text_time(const fum_model *model, struct fum_error *err) {
     const struct fum_unet_config *u = &model->view.unet;
     int pooled = fum_model_pooled(&model->view);
     if (!u->text_time) return FUM_OK;
     if (!pooled)
-        return fum_error_set(
-            err, FUM_ERR_FORMAT,
-            "%s: \"addition_embed_type\" is \"text_time\", but no text encoder has a text_projection for "
-            "the pooled text that it needs",
-            where(model, "unet"));
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: \"addition_embed_type\" is \"text_time\", but no text encoder "
+                             "has a text_projection for "
+                             "the pooled text that it needs",
+                             where(model, "unet"));
     int ids = fum_unet_time_ids(u, pooled);
-    if ((ids == 5 || ids == 6) && pooled + ids * u->text_time_channels == u->text_time_in) return FUM_OK;
-    return fum_error_set(
-        err, FUM_ERR_FORMAT,
-        "%s: \"projection_class_embeddings_input_dim\" is %d, but must be the pooled text's %d and 5 or 6 "
-        "times the addition_time_embed_dim %d: %d or %d",
-        where(model, "unet"), u->text_time_in, pooled, u->text_time_channels,
-        pooled + 5 * u->text_time_channels, pooled + 6 * u->text_time_channels);
+    if ((ids == 5 || ids == 6) && pooled + ids * u->text_time_channels == u->text_time_in)
+        return FUM_OK;
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "%s: \"projection_class_embeddings_input_dim\" is %d, but must be the "
+                         "pooled text's %d and 5 or 6 "
+                         "times the addition_time_embed_dim %d: %d or %d",
+                         where(model, "unet"), u->text_time_in, pooled, u->text_time_channels,
+                         pooled + 5 * u->text_time_channels, pooled + 6 * u->text_time_channels);
 }
 
-// Checks that sinusoids have a frequency, and more of them than the shift that is taken off where they are
-// divided by their number. LCM's shift is 1.
+// Checks that sinusoids have a frequency, and more of them than the shift that is taken off where
+// they are divided by their number. LCM's shift is 1.
 static enum fum_result check_sinusoids(const fum_model *model, struct fum_error *err) {
     const struct fum_unet_config *u = &model->view.unet;
     const struct {
@@ -86,25 +88,27 @@ static enum fum_result check_kernels(const fum_model *model, struct fum_error *e
     const struct fum_unet_config *u = &model->view.unet;
     bool in = u->conv_in_kernel % 2 == 0;
     if (!in && u->conv_out_kernel % 2) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_FORMAT, "%s: \"%s\" is %d, but must be odd", where(model, "unet"),
-                         in ? "conv_in_kernel" : "conv_out_kernel",
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: \"%s\" is %d, but must be odd",
+                         where(model, "unet"), in ? "conv_in_kernel" : "conv_out_kernel",
                          in ? u->conv_in_kernel : u->conv_out_kernel);
 }
 
-// Checks that tokens which every prompt has are rows of the encoder's table, and that all encoders read as
-// many tokens.
+// Checks that tokens which every prompt has are rows of the encoder's table, and that all encoders
+// read as many tokens.
 static enum fum_result check_tokens(const fum_model *model, struct fum_error *err) {
     const struct fum_model_view *v = &model->view;
     for (int i = 0; i < v->num_text; i++) {
         const struct fum_model_text *text = &v->text[i];
-        const int32_t ids[] = {fum_tokenizer_start_id(text->tokenizer), fum_tokenizer_end_id(text->tokenizer),
+        const int32_t ids[] = {fum_tokenizer_start_id(text->tokenizer),
+                               fum_tokenizer_end_id(text->tokenizer),
                                fum_tokenizer_pad_id(text->tokenizer)};
         static const char *const names[] = {"start", "end", "padding"};
         for (int k = 0; k < 3; k++)
             if (ids[k] < 0 || ids[k] >= text->config.vocab)
-                return fum_error_set(err, FUM_ERR_FORMAT,
-                                     "%s: \"vocab_size\" is %d, but the tokenizer's %s token has the id %d",
-                                     where(model, text->part), text->config.vocab, names[k], (int)ids[k]);
+                return fum_error_set(
+                    err, FUM_ERR_FORMAT,
+                    "%s: \"vocab_size\" is %d, but the tokenizer's %s token has the id %d",
+                    where(model, text->part), text->config.vocab, names[k], (int)ids[k]);
         if (text->tokens != v->text[0].tokens)
             return fum_error_set(err, FUM_ERR_FORMAT,
                                  "%s: reads %d tokens, but the first text encoder reads %d",
@@ -118,9 +122,10 @@ static enum fum_result check_size(const fum_model *model, struct fum_error *err)
     int largest = u->sample_width > u->sample_height ? u->sample_width : u->sample_height;
     int factor = fum_vae_factor(&model->view.vae);
     if (largest <= FUM_MAX_SIDE / factor) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_FORMAT,
-                         "%s: \"sample_size\" is %d, which is a picture of more than %d pixels a side",
-                         where(model, "unet"), largest, FUM_MAX_SIDE);
+    return fum_error_set(
+        err, FUM_ERR_FORMAT,
+        "%s: \"sample_size\" is %d, which is a picture of more than %d pixels a side",
+        where(model, "unet"), largest, FUM_MAX_SIDE);
 }
 
 enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *err) {
@@ -136,17 +141,18 @@ enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *er
 enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error *err) {
     const struct fum_model_view *v = &model->view;
     if (v->unet.in_channels != v->vae.latent_channels)
-        return fum_error_set(
-            err, FUM_ERR_UNSUPPORTED,
-            "%s: %s model, whose UNet also reads a picture (%d channels, the latents have %d); generate "
-            "cannot use it yet",
-            model->info.path, fum_checkpoint_kind_name(fum_checkpoint_kind_of(v->unet.in_channels)),
-            v->unet.in_channels, v->vae.latent_channels);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: %s model, whose UNet also reads a picture (%d channels, the "
+                             "latents have %d); generate "
+                             "cannot use it yet",
+                             model->info.path,
+                             fum_checkpoint_kind_name(fum_checkpoint_kind_of(v->unet.in_channels)),
+                             v->unet.in_channels, v->vae.latent_channels);
     if (v->unet.class_embed > FUM_UNET_CLASS_TIMESTEP)
-        return fum_error_set(
-            err, FUM_ERR_UNSUPPORTED,
-            "%s: \"class_embed_type\" needs a vector of %d numbers for every picture, where generate can "
-            "only give the number of a class; use a model without it",
-            where(model, "unet"), v->unet.class_channels);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: \"class_embed_type\" needs a vector of %d numbers for every "
+                             "picture, where generate can "
+                             "only give the number of a class; use a model without it",
+                             where(model, "unet"), v->unet.class_channels);
     return FUM_OK;
 }

@@ -1,4 +1,5 @@
-// Opening checkpoints: a diffusers folder or a single file becomes one description that the pipeline reads.
+// Opening checkpoints: a diffusers folder or a single file becomes one description that the
+// pipeline reads.
 #include "model/model.h"
 
 #include "base/error.h"
@@ -15,13 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum fum_result fum_model_add_part(fum_model *model, const char *name, const char *class_name, const cJSON *config,
-                                   const char *file, const fum_loader *shared, struct fum_error *err) {
+enum fum_result fum_model_add_part(fum_model *model, const char *name, const char *class_name,
+                                   const cJSON *config, const char *file, const fum_loader *shared,
+                                   struct fum_error *err) {
     struct fum_model_file *part = &model->parts[model->num_parts];
-    *part = (struct fum_model_file){.name = name, .class_name = class_name, .file = file, .config = config};
+    *part = (struct fum_model_file){
+        .name = name, .class_name = class_name, .file = file, .config = config};
     model->num_parts++;
-    part->where = shared ? fum_arena_printf(model->arena, "%s: %s", file, name)
-                         : fum_arena_printf(model->arena, "%s/%s/config.json", model->info.path, name);
+    part->where = shared
+                      ? fum_arena_printf(model->arena, "%s: %s", file, name)
+                      : fum_arena_printf(model->arena, "%s/%s/config.json", model->info.path, name);
     enum fum_result result = FUM_OK;
     if (!part->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
     if (!shared) result = fum_loader_open(&part->own_loader, file, err);
@@ -41,9 +45,11 @@ const struct fum_model_file *fum_model_find_part(const fum_model *model, const c
 static const char *const weight_parts[] = {"text_encoder", "text_encoder_2", "unet", "vae"};
 static const char *const tokenizer_parts[] = {"tokenizer", "tokenizer_2"};
 
-enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why, struct fum_error *err) {
+enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why,
+                                       struct fum_error *err) {
     model->info.unusable = fum_arena_strdup(model->arena, why->text);
-    return model->info.unusable ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    return model->info.unusable ? FUM_OK
+                                : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
 }
 
 // Adds the parts of a pipeline that this build does not run, only to be listed.
@@ -66,12 +72,13 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
         return fum_error_set(err, FUM_ERR_FORMAT, "%s/model_index.json: has no \"_class_name\"",
                              model->info.path);
     fum_error_set(&why, FUM_ERR_UNSUPPORTED,
-                  "%s: a %s, which is none of the pipelines that generate can use yet", model->info.path,
-                  fum_text_show(class_name).text);
+                  "%s: a %s, which is none of the pipelines that generate can use yet",
+                  model->info.path, fum_text_show(class_name).text);
     return fum_model_set_unusable(model, &why, err);
 }
 
-// The class that model_index.json names goes before the one in the scheduler's own file, as in diffusers.
+// The class that model_index.json names goes before the one in the scheduler's own file, as in
+// diffusers.
 static enum fum_result read_scheduler(fum_model *model, const struct fum_folder_part *part,
                                       struct fum_error *err) {
     struct fum_sample_config *c = &model->view.schedule;
@@ -79,8 +86,9 @@ static enum fum_result read_scheduler(fum_model *model, const struct fum_folder_
     if (result) return result;
     if (part->class_name) snprintf(c->class_name, sizeof c->class_name, "%s", part->class_name);
     if (c->ignored[0])
-        fum_log(&model->log, FUM_LOG_WARN, "%s: the scheduler's settings are not all supported; ignored: %s",
-                model->info.path, c->ignored);
+        fum_log(&model->log, FUM_LOG_WARN,
+                "%s: the scheduler's settings are not all supported; ignored: %s", model->info.path,
+                c->ignored);
     return FUM_OK;
 }
 
@@ -93,7 +101,8 @@ static enum fum_result open_folder(fum_model *model, const char *path, struct fu
         if (!part && i >= 2) part = fum_folder_require(model->folder, weight_parts[i], err);
         if (!part && i >= 2) return FUM_ERR_FORMAT;
         if (part)
-            result = fum_model_add_part(model, part->name, part->class_name, part->config, part->weights, NULL, err);
+            result = fum_model_add_part(model, part->name, part->class_name, part->config,
+                                        part->weights, NULL, err);
     }
     for (int i = 0; i < 2 && !result; i++) {
         const struct fum_folder_part *part = fum_folder_part(model->folder, tokenizer_parts[i]);
@@ -106,8 +115,8 @@ static enum fum_result open_folder(fum_model *model, const char *path, struct fu
 
 // ---- what both kinds share ----
 
-// Returns the tokens of a prompt: the tokenizer's length, or as many as the encoder reads where it has none
-// or a longer one.
+// Returns the tokens of a prompt: the tokenizer's length, or as many as the encoder reads where it
+// has none or a longer one.
 static int prompt_tokens(const struct fum_model_text *text) {
     int length = fum_tokenizer_max_length(text->tokenizer);
     return length && length < text->config.positions ? length : text->config.positions;
@@ -122,10 +131,10 @@ static enum fum_result parse_text(fum_model *model, int which, struct fum_error 
     text->tokenizer = model->tokenizers[which];
     text->weights = fum_names_source(part->names);
     if (!text->tokenizer)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: has a %s but no %s", model->info.path, part->name,
-                             tokenizer_parts[which]);
-    // The class decides, not config.json's "architectures": diffusers loads the class that model_index.json
-    // names.
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: has a %s but no %s", model->info.path,
+                             part->name, tokenizer_parts[which]);
+    // The class decides, not config.json's "architectures": diffusers loads the class that
+    // model_index.json names.
     text->with_projection = part->class_name && strstr(part->class_name, "Projection");
     enum fum_result result =
         fum_clip_config_parse(&text->config, part->config, text->with_projection, part->where, err);
@@ -133,8 +142,8 @@ static enum fum_result parse_text(fum_model *model, int which, struct fum_error 
     return result;
 }
 
-// Finds pooled text where the UNet needs it and no class says where it comes from: the last encoder that
-// holds a projection.
+// Finds pooled text where the UNet needs it and no class says where it comes from: the last encoder
+// that holds a projection.
 static enum fum_result find_projection(fum_model *model, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     struct fum_view weight;
@@ -152,7 +161,8 @@ static enum fum_result parse_parts(fum_model *model, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     for (int i = 0; i < FUM_MODEL_MAX_TEXT && !result; i++) result = parse_text(model, i, err);
     if (!result && !v->num_text)
-        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: has no text encoder, so it cannot follow a prompt",
+        result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                               "%s: has no text encoder, so it cannot follow a prompt",
                                model->info.path);
     const struct fum_model_file *unet = fum_model_find_part(model, "unet"),
                                 *vae = fum_model_find_part(model, "vae");
@@ -189,8 +199,8 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     t->ays_sdxl = family->ays_sdxl;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.
     t->zero_negative =
-        family->time_ids &&
-        (!folder || fum_json_bool(fum_folder_index(model->folder), "force_zeros_for_empty_prompt", true));
+        family->time_ids && (!folder || fum_json_bool(fum_folder_index(model->folder),
+                                                      "force_zeros_for_empty_prompt", true));
     model->info.family = family->title;
     model->info.clip_skip = folder ? 1 : family->file_clip_skip;
     model->info.steps = family->steps;
@@ -204,8 +214,8 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     model->info.size_multiple = fum_vae_factor(&model->view.vae);
 }
 
-// Repairs a scheduler's settings as the family's diffusers pipeline does when it loads them: files of 2022
-// have values that draw worse pictures.
+// Repairs a scheduler's settings as the family's diffusers pipeline does when it loads them: files
+// of 2022 have values that draw worse pictures.
 static void repair_schedule(fum_model *model, const struct fum_family *family) {
     struct fum_sample_config *c = &model->view.schedule;
     if (family->latent && fum_sample_config_clips(c))
@@ -214,14 +224,15 @@ static void repair_schedule(fum_model *model, const struct fum_family *family) {
                 model->info.path);
     if (family->latent) c->clip_sample = FUM_SWITCH_OFF;
     if (!family->steps_offset || c->steps_offset == family->steps_offset) return;
-    fum_log(&model->log, FUM_LOG_INFO, "%s: the scheduler's steps_offset is taken as %d", model->info.path,
-            family->steps_offset);
+    fum_log(&model->log, FUM_LOG_INFO, "%s: the scheduler's steps_offset is taken as %d",
+            model->info.path, family->steps_offset);
     c->steps_offset = family->steps_offset;
 }
 
-// Chooses the default sampler: fumarole.json's, else what stands for the scheduler's class, else the
-// family's. Nothing is set up yet: a named sampler works whatever the model's own scheduler is.
-static enum fum_result set_sampler(fum_model *model, const struct fum_family *family, struct fum_error *err) {
+// Chooses the default sampler: fumarole.json's, else what stands for the scheduler's class, else
+// the family's. Nothing is set up yet: a named sampler works whatever the model's own scheduler is.
+static enum fum_result set_sampler(fum_model *model, const struct fum_family *family,
+                                   struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     const cJSON *settings = model->folder ? fum_folder_settings(model->folder) : NULL;
     model->info.sampler = NULL;
@@ -243,14 +254,16 @@ static enum fum_result set_prediction(fum_model *model, const char *wanted, stru
         if (known) c->prediction_type = (enum fum_prediction)i;
     }
     if (!known)
-        return fum_error_set(err, FUM_ERR_ARG, "unknown prediction \"%s\": use epsilon, v_prediction or sample",
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "unknown prediction \"%s\": use epsilon, v_prediction or sample",
                              wanted);
     const char *name = fum_prediction_name(c->prediction_type);
     model->info.prediction = name ? name : fum_prediction_name(FUM_PREDICT_EPSILON);
     return FUM_OK;
 }
 
-static enum fum_result set_info(fum_model *model, const struct fum_model_params *params, struct fum_error *err) {
+static enum fum_result set_info(fum_model *model, const struct fum_model_params *params,
+                                struct fum_error *err) {
     const struct fum_family *family = model->family;
     const char *class_name = model->folder ? fum_folder_class(model->folder) : "";
     const struct fum_unet_config *unet = &model->view.unet;
@@ -270,11 +283,13 @@ static enum fum_result describe(fum_model *model, const struct fum_model_params 
                                 struct fum_error *err) {
     struct fum_error why = {0};
     enum fum_result result = parse_parts(model, err);
-    if (!result && fum_model_check_usable(model, &why)) result = fum_model_set_unusable(model, &why, err);
+    if (!result && fum_model_check_usable(model, &why))
+        result = fum_model_set_unusable(model, &why, err);
     return result ? result : set_info(model, params, err);
 }
 
-enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *params, struct fum_error *err) {
+enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *params,
+                               struct fum_error *err) {
     enum fum_result result = FUM_ERR_NOMEM;
     *out = NULL;
     fum_model *model = fum_calloc(1, sizeof *model);
@@ -288,11 +303,14 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     if (!(model->info.name = fum_model_path_name(model->arena, model->info.path))) goto no_memory;
     enum fum_file_kind kind;
     if ((result = fum_file_look(model->info.path, &kind, err))) goto error;
-    if (kind == FUM_FILE_FOLDER) result = open_folder(model, model->info.path, err);
-    else if (kind != FUM_FILE_NONE) result = fum_model_open_file(model, model->info.path, err);
+    if (kind == FUM_FILE_FOLDER)
+        result = open_folder(model, model->info.path, err);
+    else if (kind != FUM_FILE_NONE)
+        result = fum_model_open_file(model, model->info.path, err);
     else
         result = fum_error_set(err, FUM_ERR_IO,
-                               "%s: no such model: give a diffusers folder, a .safetensors file or the name of a shipped "
+                               "%s: no such model: give a diffusers folder, a .safetensors file or "
+                               "the name of a shipped "
                                "model (emoji)",
                                model->info.path);
     if (!result && !model->info.unusable) result = describe(model, params, err);
@@ -338,15 +356,18 @@ const char *fum_model_prompt(const fum_model *model, int index) {
 bool fum_model_get_part(const fum_model *model, int index, struct fum_model_part *out) {
     if (index < 0 || index >= model->num_parts) return false;
     const struct fum_model_file *part = &model->parts[index];
-    *out = (struct fum_model_part){.name = part->name, .class_name = part->class_name, .file = part->file};
+    *out = (struct fum_model_part){
+        .name = part->name, .class_name = part->class_name, .file = part->file};
     for (size_t i = 0; i < fum_loader_count(part->loader); i++) {
         const struct fum_loader_tensor *t = fum_loader_at(part->loader, i);
         if (part->names && !fum_names_owns(part->names, i)) continue;
         out->tensors++;
         out->bytes += t->bytes;
         out->parameters += fum_view_count(&t->view);
-        if (t->view.dtype == FUM_DTYPE_UNKNOWN) out->unknown++;
-        else out->dtypes[t->view.dtype]++;
+        if (t->view.dtype == FUM_DTYPE_UNKNOWN)
+            out->unknown++;
+        else
+            out->dtypes[t->view.dtype]++;
     }
     return true;
 }

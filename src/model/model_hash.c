@@ -60,12 +60,13 @@ static char *entry_path(const struct hashed_file *file) {
 // Writes the state of the file that an entry is valid for; its digest follows.
 static void write_stamp(char text[MAX_CACHE_BYTES], const struct hashed_file *file) {
     struct fum_file_stamp s = fum_file_stamp(file->open);
-    snprintf(text, MAX_CACHE_BYTES, "1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ", s.device, s.file,
-             s.size, s.modified);
+    snprintf(text, MAX_CACHE_BYTES, "1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ", s.device,
+             s.file, s.size, s.modified);
 }
 
 static bool is_digest(const char *text) {
-    return strspn(text, "0123456789abcdef") == FUM_SHA256_TEXT - 1 && text[FUM_SHA256_TEXT - 1] == '\n';
+    return strspn(text, "0123456789abcdef") == FUM_SHA256_TEXT - 1 &&
+           text[FUM_SHA256_TEXT - 1] == '\n';
 }
 
 // Takes the digest from the cache, if it holds one of the file as it is now.
@@ -74,8 +75,8 @@ static void find_digest(struct hashed_file *file) {
     char *path = fum_file_size(file->open) < CACHED_BYTES ? NULL : entry_path(file);
     write_stamp(stamp, file);
     size_t n = strlen(stamp);
-    if (path && !fum_file_read(path, MAX_CACHE_BYTES, &text, NULL, NULL) && !strncmp(text, stamp, n) &&
-        is_digest(text + n)) {
+    if (path && !fum_file_read(path, MAX_CACHE_BYTES, &text, NULL, NULL) &&
+        !strncmp(text, stamp, n) && is_digest(text + n)) {
         memcpy(file->digest, text + n, FUM_SHA256_TEXT - 1);
         file->from_cache = true;
     }
@@ -83,8 +84,8 @@ static void find_digest(struct hashed_file *file) {
     fum_free(path);
 }
 
-// Writes the digest to the cache. A cache that cannot be written only costs time, so failures are not
-// reported.
+// Writes the digest to the cache. A cache that cannot be written only costs time, so failures are
+// not reported.
 static void store_digest(const struct hashed_file *file) {
     char text[MAX_CACHE_BYTES];
     fum_file_writer *writer = NULL;
@@ -102,13 +103,14 @@ static void store_digest(const struct hashed_file *file) {
 
 // ---- the work, which allocates nothing ----
 
-// Takes the next block of a file whose digest is not known. False if there is none left, or none that can be
-// read.
+// Takes the next block of a file whose digest is not known. False if there is none left, or none
+// that can be read.
 static bool take_block(struct fum_model_hash *h) {
     while (h->file < h->count && h->files[h->file].digest[0]) h->file++;
     if (h->failed || h->file == h->count) return false;
     struct hashed_file *file = &h->files[h->file];
-    uint64_t left = fum_file_size(file->open) - h->at, bytes = left < BLOCK_BYTES ? left : BLOCK_BYTES;
+    uint64_t left = fum_file_size(file->open) - h->at,
+             bytes = left < BLOCK_BYTES ? left : BLOCK_BYTES;
     if (!h->at) fum_sha256_begin(&h->sha);
     if (fum_file_read_at(file->open, h->at, bytes, h->block, NULL)) {
         h->failed = true;
@@ -132,7 +134,8 @@ static void *hash_thread(void *user) {
 static void finish(struct fum_model_hash *h) {
     struct fum_sha256 sha;
     fum_sha256_begin(&sha);
-    for (size_t i = 0; i < h->count; i++) fum_sha256_add(&sha, h->files[i].digest, FUM_SHA256_TEXT - 1);
+    for (size_t i = 0; i < h->count; i++)
+        fum_sha256_add(&sha, h->files[i].digest, FUM_SHA256_TEXT - 1);
     if (h->model->folder)
         fum_sha256_end(&sha, h->result);
     else

@@ -14,9 +14,9 @@ enum { FUM_MODEL_MAX_PARTS = 8 };
 // A part with weights, and where they are.
 struct fum_model_file {
     const char *name, *class_name, *file;
-    const char *where;      // names the configuration in errors
-    const cJSON *config;    // the folder's, or own_config
-    cJSON *own_config;      // of a single file: derived from its tensors
+    const char *where;        // names the configuration in errors
+    const cJSON *config;      // the folder's, or own_config
+    cJSON *own_config;        // of a single file: derived from its tensors
     const fum_loader *loader; // own_loader, or the single file's
     fum_loader *own_loader;
     fum_names *names;
@@ -27,10 +27,12 @@ struct fum_model {
     struct fum_log log;
     struct fum_model_info info;
     struct fum_model_view view;
-    const struct fum_family *family; // known already when the file was recognised by its tensors; else NULL
+    // known already when the file was recognised by its tensors; else NULL
+    const struct fum_family *family;
     fum_folder *folder; // one of these two
     fum_loader *file;
-    bool own_scheduler; // the single file's tensors name its scheduler, used before the family's sampler
+    // the single file's tensors name its scheduler, used before the family's sampler
+    bool own_scheduler;
     int num_parts;
     struct fum_model_file parts[FUM_MODEL_MAX_PARTS];
     fum_tokenizer *tokenizers[2];
@@ -38,10 +40,12 @@ struct fum_model {
 };
 
 // Adds a part whose weights are in `file`, or in the loader `shared`.
-enum fum_result fum_model_add_part(fum_model *model, const char *name, const char *class_name, const cJSON *config,
-                                   const char *file, const fum_loader *shared, struct fum_error *err);
+enum fum_result fum_model_add_part(fum_model *model, const char *name, const char *class_name,
+                                   const cJSON *config, const char *file, const fum_loader *shared,
+                                   struct fum_error *err);
 // Keeps why the model cannot draw; it can still be listed.
-enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why, struct fum_error *err);
+enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why,
+                                       struct fum_error *err);
 // NULL when the model has no such part.
 const struct fum_model_file *fum_model_find_part(const fum_model *model, const char *name);
 // Fills the model from a single file in the original layout.

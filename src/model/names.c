@@ -12,8 +12,8 @@ struct rule {
     const char *from, *to;
 };
 
-// A module of the builders' naming and the file's name for it. Below it, `rules` rename its children; without
-// rules they keep their names.
+// A module of the builders' naming and the file's name for it. Below it, `rules` rename its
+// children; without rules they keep their names.
 struct module {
     char *from, *to;
     const struct rule *rules;
@@ -48,12 +48,14 @@ static const struct {
     {"vae", "", "decoder.mid.block_1.conv1.weight", LAYOUT_LDM_VAE},
     {"vae", "", "decoder.mid_block.resnets.0.conv1.weight", LAYOUT_DIFFUSERS},
     {"vae", "vae.", "decoder.mid_block.resnets.0.conv1.weight", LAYOUT_DIFFUSERS},
-    {"text_encoder", "cond_stage_model.transformer.", "text_model.final_layer_norm.weight", LAYOUT_DIFFUSERS},
+    {"text_encoder", "cond_stage_model.transformer.", "text_model.final_layer_norm.weight",
+     LAYOUT_DIFFUSERS},
     {"text_encoder", "cond_stage_model.transformer.", "final_layer_norm.weight", LAYOUT_DIFFUSERS},
     {"text_encoder", "cond_stage_model.model.", "ln_final.weight", LAYOUT_OPENCLIP},
     {"text_encoder", "conditioner.embedders.0.transformer.", "text_model.final_layer_norm.weight",
      LAYOUT_DIFFUSERS},
-    {"text_encoder", "conditioner.embedders.0.transformer.", "final_layer_norm.weight", LAYOUT_DIFFUSERS},
+    {"text_encoder", "conditioner.embedders.0.transformer.", "final_layer_norm.weight",
+     LAYOUT_DIFFUSERS},
     {"text_encoder", "", "text_model.final_layer_norm.weight", LAYOUT_DIFFUSERS},
     {"text_encoder", "", "final_layer_norm.weight", LAYOUT_DIFFUSERS},
     {"text_encoder_2", "conditioner.embedders.1.model.", "ln_final.weight", LAYOUT_OPENCLIP},
@@ -122,7 +124,8 @@ static const char *below(const char *text, const char *start) {
 }
 
 // "<head><to>.<rest>" when a rule names what `text` begins with.
-static bool apply(const struct rule *rules, const char *head, const char *text, char *out, size_t room) {
+static bool apply(const struct rule *rules, const char *head, const char *text, char *out,
+                  size_t room) {
     for (; rules->from; rules++) {
         const char *rest = below(text, rules->from);
         if (!rest) continue;
@@ -140,8 +143,9 @@ static bool add_module(fum_names *names, const struct rule *rules, char *from, c
     return true;
 }
 
-#define ADD(rules, from, ...) add_module(names, rules, from, fum_arena_printf(names->arena, __VA_ARGS__))
-#define NAME(...)             fum_arena_printf(names->arena, __VA_ARGS__)
+#define ADD(rules, from, ...) \
+    add_module(names, rules, from, fum_arena_printf(names->arena, __VA_ARGS__))
+#define NAME(...) fum_arena_printf(names->arena, __VA_ARGS__)
 
 // The shape of a UNet, as far as names depend on it.
 struct unet_shape {
@@ -172,8 +176,8 @@ static bool read_unet_shape(const cJSON *config, struct unet_shape *shape) {
     return true;
 }
 
-// LDM numbers the blocks of each way through: a layer (resnet, then attention) or a down-sampling each take
-// one number; an up-sampling stands behind the last layer of its level.
+// LDM numbers the blocks of each way through: a layer (resnet, then attention) or a down-sampling
+// each take one number; an up-sampling stands behind the last layer of its level.
 static bool add_unet_modules(fum_names *names, const struct unet_shape *s) {
     bool good = ADD(unet_resnet, NAME("mid_block.resnets.0"), "middle_block.0") &&
                 ADD(NULL, NAME("mid_block.attentions.0"), "middle_block.1") &&
@@ -181,25 +185,29 @@ static bool add_unet_modules(fum_names *names, const struct unet_shape *s) {
     int at = 1;
     for (int i = 0; i < s->blocks; i++) {
         for (int j = 0; j < s->layers[i]; j++, at++) {
-            good = good && ADD(unet_resnet, NAME("down_blocks.%d.resnets.%d", i, j), "input_blocks.%d.0", at);
+            good = good && ADD(unet_resnet, NAME("down_blocks.%d.resnets.%d", i, j),
+                               "input_blocks.%d.0", at);
             if (s->down_attention[i])
-                good = good && ADD(NULL, NAME("down_blocks.%d.attentions.%d", i, j), "input_blocks.%d.1", at);
+                good = good && ADD(NULL, NAME("down_blocks.%d.attentions.%d", i, j),
+                                   "input_blocks.%d.1", at);
         }
         if (i + 1 < s->blocks)
-            good = good &&
-                   ADD(NULL, NAME("down_blocks.%d.downsamplers.0.conv", i), "input_blocks.%d.0.op", at++);
+            good = good && ADD(NULL, NAME("down_blocks.%d.downsamplers.0.conv", i),
+                               "input_blocks.%d.0.op", at++);
     }
     at = 0;
     for (int i = 0; i < s->blocks; i++) {
         int layers = s->layers[s->blocks - 1 - i] + 1;
         for (int j = 0; j < layers; j++, at++) {
-            good = good && ADD(unet_resnet, NAME("up_blocks.%d.resnets.%d", i, j), "output_blocks.%d.0", at);
+            good = good && ADD(unet_resnet, NAME("up_blocks.%d.resnets.%d", i, j),
+                               "output_blocks.%d.0", at);
             if (s->up_attention[i])
-                good = good && ADD(NULL, NAME("up_blocks.%d.attentions.%d", i, j), "output_blocks.%d.1", at);
+                good = good && ADD(NULL, NAME("up_blocks.%d.attentions.%d", i, j),
+                                   "output_blocks.%d.1", at);
         }
         if (i + 1 < s->blocks)
-            good = good && ADD(NULL, NAME("up_blocks.%d.upsamplers.0.conv", i), "output_blocks.%d.%d.conv",
-                               at - 1, s->up_attention[i] ? 2 : 1);
+            good = good && ADD(NULL, NAME("up_blocks.%d.upsamplers.0.conv", i),
+                               "output_blocks.%d.%d.conv", at - 1, s->up_attention[i] ? 2 : 1);
     }
     return good;
 }
@@ -223,11 +231,11 @@ static bool add_vae_modules(fum_names *names, int blocks, int layers) {
         for (int j = 0; j < layers + 1; j++)
             good = good && ADD(vae_resnet, NAME("decoder.up_blocks.%d.resnets.%d", i, j),
                                "decoder.up.%d.block.%d", up, j);
-        good =
-            good &&
-            ADD(NULL, NAME("encoder.down_blocks.%d.downsamplers.0.conv", i),
-                "encoder.down.%d.downsample.conv", i) &&
-            ADD(NULL, NAME("decoder.up_blocks.%d.upsamplers.0.conv", i), "decoder.up.%d.upsample.conv", up);
+        good = good &&
+               ADD(NULL, NAME("encoder.down_blocks.%d.downsamplers.0.conv", i),
+                   "encoder.down.%d.downsample.conv", i) &&
+               ADD(NULL, NAME("decoder.up_blocks.%d.upsamplers.0.conv", i),
+                   "decoder.up.%d.upsample.conv", up);
     }
     return good && ADD(NULL, NAME("quant_conv"), "quant_conv") &&
            ADD(NULL, NAME("post_quant_conv"), "post_quant_conv");
@@ -255,7 +263,8 @@ static enum fum_result transpose_projection(fum_names *names, struct fum_error *
     const uint8_t *from = view.data;
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            memcpy(names->projection + (j * rows + i) * size, from + (i * columns + j) * size, size);
+            memcpy(names->projection + (j * rows + i) * size, from + (i * columns + j) * size,
+                   size);
     fum_free(copy);
     names->projection_view = (struct fum_view){.dtype = view.dtype,
                                                .rank = 2,
@@ -265,7 +274,8 @@ static enum fum_result transpose_projection(fum_names *names, struct fum_error *
     return FUM_OK;
 }
 
-static bool find_place(const fum_loader *loader, const char *part, const char **prefix, enum layout *layout) {
+static bool find_place(const fum_loader *loader, const char *part, const char **prefix,
+                       enum layout *layout) {
     char name[MAX_NAME];
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (strcmp(places[i].part, part)) continue;
@@ -284,17 +294,20 @@ bool fum_names_has_part(const fum_loader *loader, const char *part) {
     return find_place(loader, part, &prefix, &layout);
 }
 
-// The part is not there; when other tensors of it are, then what shows it is missing, and has a name.
+// The part is not there; when other tensors of it are, then what shows it is missing, and has a
+// name.
 static enum fum_result no_part(const fum_loader *loader, const char *part, struct fum_error *err) {
     const char *path = fum_loader_path(loader);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (!strcmp(places[i].part, part) && places[i].prefix[0] &&
             fum_loader_count_prefix(loader, places[i].prefix, NULL))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s%s is missing; get the file again", path,
+            return fum_error_set(err, FUM_ERR_FORMAT,
+                                 "%s: tensor %s%s is missing; get the file again", path,
                                  places[i].prefix, places[i].probe);
     return fum_error_set(
         err, FUM_ERR_FORMAT,
-        "%s: holds no %s under names that are known (of diffusers, or of the original layout)", path, part);
+        "%s: holds no %s under names that are known (of diffusers, or of the original layout)",
+        path, part);
 }
 
 static enum fum_result add_modules(fum_names *names, const cJSON *config, struct fum_error *err) {
@@ -303,20 +316,22 @@ static enum fum_result add_modules(fum_names *names, const cJSON *config, struct
     if (names->layout == LAYOUT_LDM_UNET) {
         struct unet_shape shape;
         if (!read_unet_shape(config, &shape))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: the UNet's configuration has no usable blocks",
-                                 path);
+            return fum_error_set(err, FUM_ERR_FORMAT,
+                                 "%s: the UNet's configuration has no usable blocks", path);
         good = add_unet_modules(names, &shape);
     } else if (names->layout == LAYOUT_LDM_VAE) {
-        int blocks = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(config, "block_out_channels"));
+        int blocks =
+            cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(config, "block_out_channels"));
         double layers = fum_json_number(config, "layers_per_block", 1);
         if (blocks < 1 || blocks > MAX_BLOCKS || !(layers >= 1 && layers <= MAX_LAYERS))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: the VAE's configuration has no usable blocks",
-                                 path);
+            return fum_error_set(err, FUM_ERR_FORMAT,
+                                 "%s: the VAE's configuration has no usable blocks", path);
         good = add_vae_modules(names, blocks, (int)layers);
     } else if (names->layout == LAYOUT_OPENCLIP) {
         return transpose_projection(names, err);
     }
-    return good ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its tensors' names", path);
+    return good ? FUM_OK
+                : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its tensors' names", path);
 }
 
 enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, const char *part,
@@ -364,9 +379,10 @@ static bool in_modules(const fum_names *names, const char *name, char *out, size
     return names->layout == LAYOUT_LDM_UNET && apply(unet_plain, names->prefix, name, out, room);
 }
 
-// text_model.encoder.layers.3.… to transformer.resblocks.3.…; *third is 0, 1 or 2 when the answer is the q, k
-// or v third of the tensor `out`, else -1.
-static bool in_openclip(const fum_names *names, const char *name, char *out, size_t room, int *third) {
+// text_model.encoder.layers.3.… to transformer.resblocks.3.…; *third is 0, 1 or 2 when the answer
+// is the q, k or v third of the tensor `out`, else -1.
+static bool in_openclip(const fum_names *names, const char *name, char *out, size_t room,
+                        int *third) {
     static const char *const parts[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"};
     const char *rest = below(name, "text_model");
     if (rest) name = rest;
@@ -377,7 +393,8 @@ static bool in_openclip(const fum_names *names, const char *name, char *out, siz
     if (!strcmp(name, "text_projection.weight")) {
         // Files written by diffusers' script keep transformers' layer, which is not transposed.
         snprintf(out, room, "%stext_projection.weight", names->prefix);
-        if (!fum_loader_find(names->loader, out)) snprintf(out, room, "%stext_projection", names->prefix);
+        if (!fum_loader_find(names->loader, out))
+            snprintf(out, room, "%stext_projection", names->prefix);
         return true;
     }
     rest = below(name, "encoder.layers");
@@ -433,14 +450,16 @@ static bool take_third(struct fum_view *view, int third) {
     return true;
 }
 
-bool fum_names_find(const fum_names *names, const char *name, struct fum_view *view, size_t *index) {
+bool fum_names_find(const fum_names *names, const char *name, struct fum_view *view,
+                    size_t *index) {
     char file_name[MAX_NAME];
     int third = -1;
     const struct fum_loader_tensor *t = NULL;
     if (names->layout == LAYOUT_DIFFUSERS)
         t = find_same(names, name);
-    else if (names->layout == LAYOUT_OPENCLIP ? in_openclip(names, name, file_name, sizeof file_name, &third)
-                                              : in_modules(names, name, file_name, sizeof file_name))
+    else if (names->layout == LAYOUT_OPENCLIP
+                 ? in_openclip(names, name, file_name, sizeof file_name, &third)
+                 : in_modules(names, name, file_name, sizeof file_name))
         t = fum_loader_find(names->loader, file_name);
     if (!t) return false;
     if (index) *index = fum_loader_index(names->loader, t);
@@ -471,7 +490,8 @@ const char *fum_names_in_file(const fum_names *names, const char *name, char *te
         known = in_openclip(names, name, text, room, &third);
     else if (names->layout != LAYOUT_DIFFUSERS)
         known = in_modules(names, name, text, room);
-    if (!known) snprintf(text, room, "%s%s", names->layout == LAYOUT_DIFFUSERS ? names->prefix : "", name);
+    if (!known)
+        snprintf(text, room, "%s%s", names->layout == LAYOUT_DIFFUSERS ? names->prefix : "", name);
     return text;
 }
 
@@ -492,13 +512,27 @@ bool fum_names_ignorable(const char *name) {
                                          "conditioner.embedders.0.transformer.text_projection.",
                                          "conditioner.embedders.1.model.visual."};
     static const char *const ends[] = {
-        "position_ids",    "logit_scale", "attn_mask",           "logvar",
-        "v_pred",          "ztsnr",       "edm_vpred.sigma_max", "edm_vpred.sigma_min",
-        "denoiser.sigmas", "global_step", "scale_factor",        "edm_mean",
+        "position_ids",
+        "logit_scale",
+        "attn_mask",
+        "logvar",
+        "v_pred",
+        "ztsnr",
+        "edm_vpred.sigma_max",
+        "edm_vpred.sigma_min",
+        "denoiser.sigmas",
+        "global_step",
+        "scale_factor",
+        "edm_mean",
         "edm_std",
-        // Beside scaled weights: their factors, which the weights' names find; activations' factors; markers.
-        "scale_weight",    "weight_scale", "scale_input",        "input_scale",
-        "scaled_fp8",      "comfy_quant",
+        // Beside scaled weights: their factors, which the weights' names find; activations'
+        // factors; markers.
+        "scale_weight",
+        "weight_scale",
+        "scale_input",
+        "input_scale",
+        "scaled_fp8",
+        "comfy_quant",
     };
     // Without a dot: the buffers of LDM's noise schedule (betas, alphas_cumprod_prev, …).
     static const char *const schedule[] = {"betas",          "alphas_",    "sqrt_",
@@ -508,7 +542,8 @@ bool fum_names_ignorable(const char *name) {
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t m = strlen(ends[i]);
-        if (n >= m && !strcmp(name + n - m, ends[i]) && (n == m || name[n - m - 1] == '.')) return true;
+        if (n >= m && !strcmp(name + n - m, ends[i]) && (n == m || name[n - m - 1] == '.'))
+            return true;
     }
     for (size_t i = 0; i < sizeof schedule / sizeof *schedule && !strchr(name, '.'); i++)
         if (!strncmp(name, schedule[i], strlen(schedule[i]))) return true;

@@ -21,25 +21,34 @@ struct random_model {
     int size, steps;
 };
 
-#define CLIP_L                                                                                                         \
-    "{\"hidden_size\": 768, \"intermediate_size\": 3072, \"num_hidden_layers\": 12, \"num_attention_heads\": 12}"
-#define FOUR_LEVELS                                                                                                    \
-    "\"block_out_channels\": [320, 640, 1280, 1280], \"down_block_types\": [\"CrossAttnDownBlock2D\", "                \
-    "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"], \"up_block_types\": [\"UpBlock2D\", "       \
+#define CLIP_L                                                                        \
+    "{\"hidden_size\": 768, \"intermediate_size\": 3072, \"num_hidden_layers\": 12, " \
+    "\"num_attention_heads\": 12}"
+#define FOUR_LEVELS                                                                              \
+    "\"block_out_channels\": [320, 640, 1280, 1280], \"down_block_types\": "                     \
+    "[\"CrossAttnDownBlock2D\", "                                                                \
+    "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"], \"up_block_types\": " \
+    "[\"UpBlock2D\", "                                                                           \
     "\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]"
-#define VAE(scale)                                                                                                     \
-    "{\"block_out_channels\": [128, 256, 512, 512], \"layers_per_block\": 2, \"scaling_factor\": " scale "}"
+#define VAE(scale)                                                             \
+    "{\"block_out_channels\": [128, 256, 512, 512], \"layers_per_block\": 2, " \
+    "\"scaling_factor\": " scale "}"
 
 static const struct random_model models[] = {
     {.name = "emoji",
      .family = "sd-custom",
-     .text = {"{\"vocab_size\": 2813, \"max_position_embeddings\": 24, \"hidden_size\": 160, \"intermediate_size\": 640, "
+     .text = {"{\"vocab_size\": 2813, \"max_position_embeddings\": 24, \"hidden_size\": 160, "
+              "\"intermediate_size\": 640, "
               "\"num_hidden_layers\": 4, \"num_attention_heads\": 5, \"eos_token_id\": 2}"},
-     .unet = "{\"block_out_channels\": [64, 128, 192], \"layers_per_block\": 1, \"attention_head_dim\": [2, 4, 6], "
-             "\"cross_attention_dim\": 160, \"norm_num_groups\": 16, \"down_block_types\": [\"DownBlock2D\", "
-             "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": [\"CrossAttnUpBlock2D\", "
+     .unet = "{\"block_out_channels\": [64, 128, 192], \"layers_per_block\": 1, "
+             "\"attention_head_dim\": [2, 4, 6], "
+             "\"cross_attention_dim\": 160, \"norm_num_groups\": 16, \"down_block_types\": "
+             "[\"DownBlock2D\", "
+             "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": "
+             "[\"CrossAttnUpBlock2D\", "
              "\"CrossAttnUpBlock2D\", \"UpBlock2D\"]}",
-     .vae = "{\"block_out_channels\": [16, 32, 64, 96], \"layers_per_block\": 1, \"norm_num_groups\": 8, "
+     .vae = "{\"block_out_channels\": [16, 32, 64, 96], \"layers_per_block\": 1, "
+            "\"norm_num_groups\": 8, "
             "\"scaling_factor\": 1}",
      .size = 128,
      .steps = 20},
@@ -52,25 +61,31 @@ static const struct random_model models[] = {
      .steps = 20},
     {.name = "sd2.1",
      .family = "sd2",
-     .text = {"{\"hidden_size\": 1024, \"intermediate_size\": 4096, \"num_hidden_layers\": 23, \"num_attention_heads\": "
+     .text = {"{\"hidden_size\": 1024, \"intermediate_size\": 4096, \"num_hidden_layers\": 23, "
+              "\"num_attention_heads\": "
               "16, \"hidden_act\": \"gelu\"}"},
-     .unet = "{" FOUR_LEVELS ", \"cross_attention_dim\": 1024, \"attention_head_dim\": [5, 10, 20, 20], "
+     .unet = "{" FOUR_LEVELS
+             ", \"cross_attention_dim\": 1024, \"attention_head_dim\": [5, 10, 20, 20], "
              "\"use_linear_projection\": true}",
      .vae = VAE("0.18215"),
      .size = 768,
      .steps = 20},
     {.name = "sdxl",
      .family = "sdxl",
-     .text = {CLIP_L, "{\"hidden_size\": 1280, \"intermediate_size\": 5120, \"num_hidden_layers\": 32, "
-                      "\"num_attention_heads\": 20, \"hidden_act\": \"gelu\", \"projection_dim\": 1280, "
-                      "\"architectures\": [\"CLIPTextModelWithProjection\"]}"},
+     .text = {CLIP_L,
+              "{\"hidden_size\": 1280, \"intermediate_size\": 5120, \"num_hidden_layers\": 32, "
+              "\"num_attention_heads\": 20, \"hidden_act\": \"gelu\", \"projection_dim\": 1280, "
+              "\"architectures\": [\"CLIPTextModelWithProjection\"]}"},
      .projected = {false, true},
-     .unet = "{\"block_out_channels\": [320, 640, 1280], \"down_block_types\": [\"DownBlock2D\", "
-             "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": [\"CrossAttnUpBlock2D\", "
-             "\"CrossAttnUpBlock2D\", \"UpBlock2D\"], \"transformer_layers_per_block\": [1, 2, 10], "
-             "\"attention_head_dim\": [5, 10, 20], \"cross_attention_dim\": 2048, \"use_linear_projection\": true, "
-             "\"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": 256, "
-             "\"projection_class_embeddings_input_dim\": 2816}",
+     .unet =
+         "{\"block_out_channels\": [320, 640, 1280], \"down_block_types\": [\"DownBlock2D\", "
+         "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": "
+         "[\"CrossAttnUpBlock2D\", "
+         "\"CrossAttnUpBlock2D\", \"UpBlock2D\"], \"transformer_layers_per_block\": [1, 2, 10], "
+         "\"attention_head_dim\": [5, 10, 20], \"cross_attention_dim\": 2048, "
+         "\"use_linear_projection\": true, "
+         "\"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": 256, "
+         "\"projection_class_embeddings_input_dim\": 2816}",
      .vae = VAE("0.13025"),
      .size = 1024,
      .steps = 20},
@@ -83,7 +98,8 @@ const char *fum_random_model_name(int index) {
 
 // ---- weights ----
 
-// Every tensor of a part, by name; tensors of the same spread are the same numbers, as far as each goes.
+// Every tensor of a part, by name; tensors of the same spread are the same numbers, as far as each
+// goes.
 struct random_tensor {
     const char *name;
     struct fum_view view;
@@ -110,14 +126,19 @@ static bool find_tensor(void *user, const char *name, struct fum_view *view) {
 struct fum_view fum_random_model_view(const fum_tensor *t) {
     const int64_t *d = t->desc.shape.dim;
     switch (t->pack) {
-    case FUM_PACK_LINEAR: return (struct fum_view){.dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0]}};
-    case FUM_PACK_CONV: return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[3], d[2], d[0], d[1]}};
-    case FUM_PACK_WINOGRAD: return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[2], d[1], 3, 3}};
+    case FUM_PACK_LINEAR:
+        return (struct fum_view){.dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0]}};
+    case FUM_PACK_CONV:
+        return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[3], d[2], d[0], d[1]}};
+    case FUM_PACK_WINOGRAD:
+        return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[2], d[1], 3, 3}};
     case FUM_PACK_Q8:
         if (t->desc.shape.rank == 4)
-            return (struct fum_view){.dtype = FUM_F16, .rank = 4,
+            return (struct fum_view){.dtype = FUM_F16,
+                                     .rank = 4,
                                      .dim = {d[3], d[2] / FUM_Q8_ROWS * FUM_Q8_BLOCK, d[0], d[1]}};
-        return (struct fum_view){.dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0] / FUM_Q8_ROWS * FUM_Q8_BLOCK}};
+        return (struct fum_view){
+            .dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0] / FUM_Q8_ROWS * FUM_Q8_BLOCK}};
     case FUM_PACK_NONE: break;
     }
     struct fum_view view = {.dtype = FUM_F16, .rank = t->desc.shape.rank};
@@ -137,7 +158,8 @@ static struct random_tensor describe(const fum_tensor *t, const char *name) {
     return out;
 }
 
-// `count` values, the first of them drawn, then those again and again: their number is prime, so rows differ.
+// `count` values, the first of them drawn, then those again and again: their number is prime, so
+// rows differ.
 static void *make_values(fum_arena *arena, int64_t count, double mean, double spread) {
     enum { DRAWN = 65521 };
     uint16_t *values = fum_arena_alloc(arena, (size_t)count, sizeof *values);
@@ -189,8 +211,8 @@ static bool describe_parts(struct random_weights *w, fum_arena *arena, const fum
     return true;
 }
 
-static enum fum_result make_weights(struct fum_weight_source *source, const fum_model *model, const char *part,
-                                    struct fum_error *err) {
+static enum fum_result make_weights(struct fum_weight_source *source, const fum_model *model,
+                                    const char *part, struct fum_error *err) {
     fum_graph *g = NULL;
     enum fum_result r = fum_graph_create(&g, FUM_F32, err);
     if (r) return r;
@@ -217,7 +239,8 @@ static enum fum_result make_weights(struct fum_weight_source *source, const fum_
 
 static const char *const text_parts[] = {"text_encoder", "text_encoder_2"};
 
-static enum fum_result parse_text(fum_model *model, const struct random_model *m, int which, struct fum_error *err) {
+static enum fum_result parse_text(fum_model *model, const struct random_model *m, int which,
+                                  struct fum_error *err) {
     static const char vocab[] = "{\"<|startoftext|>\": 0, \"<|endoftext|>\": 1}";
     static const char merges[] = "#version: 0.2\n";
     struct fum_model_text *text = &model->view.text[which];
@@ -229,13 +252,15 @@ static enum fum_result parse_text(fum_model *model, const struct random_model *m
     text->part = text_parts[which];
     text->with_projection = m->projected[which];
     if (!r)
-        r = fum_tokenizer_create(&model->tokenizers[which], vocab, strlen(vocab), merges, strlen(merges), NULL, err);
+        r = fum_tokenizer_create(&model->tokenizers[which], vocab, strlen(vocab), merges,
+                                 strlen(merges), NULL, err);
     text->tokenizer = model->tokenizers[which];
     model->view.num_text++;
     return r;
 }
 
-static enum fum_result parse_pictures(fum_model *model, const struct random_model *m, struct fum_error *err) {
+static enum fum_result parse_pictures(fum_model *model, const struct random_model *m,
+                                      struct fum_error *err) {
     cJSON *unet = NULL, *vae = NULL;
     enum fum_result r = fum_json_parse(&unet, m->unet, strlen(m->unet), m->name, err);
     if (!r) r = fum_json_parse(&vae, m->vae, strlen(m->vae), m->name, err);
@@ -251,11 +276,13 @@ static void fill_info(fum_model *model, const struct random_model *m) {
     int factor = fum_vae_factor(&model->view.vae);
     model->view.schedule = fum_sample_config_sd();
     model->view.sampler = "euler";
-    model->view.traits = (struct fum_model_traits){.skip_norm = family->skip_norm,
-                                                   .skip_base = family->folder_skip,
-                                                   .zero_negative = false, // so that both prompts are encoded
-                                                   .aesthetic = family->aesthetic,
-                                                   .negative_aesthetic = family->negative_aesthetic};
+    model->view.traits =
+        (struct fum_model_traits){.skip_norm = family->skip_norm,
+                                  .skip_base = family->folder_skip,
+                                  // so that both prompts are encoded
+                                  .zero_negative = false,
+                                  .aesthetic = family->aesthetic,
+                                  .negative_aesthetic = family->negative_aesthetic};
     model->info = (struct fum_model_info){.path = m->name,
                                           .name = m->name,
                                           .family = family->title,
@@ -277,7 +304,9 @@ enum fum_result fum_random_model_create(fum_model **out, const char *name, struc
     *out = NULL;
     for (int i = 0; i < NUM_MODELS; i++)
         if (!strcmp(models[i].name, name)) m = &models[i];
-    if (!m) return fum_error_set(err, FUM_ERR_ARG, "there are no random weights for a model \"%s\"", name);
+    if (!m)
+        return fum_error_set(err, FUM_ERR_ARG, "there are no random weights for a model \"%s\"",
+                             name);
     fum_model *model = fum_calloc(1, sizeof *model);
     if (model) model->arena = fum_arena_create();
     if (!model || !model->arena) {
@@ -285,11 +314,13 @@ enum fum_result fum_random_model_create(fum_model **out, const char *name, struc
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a random model");
     }
     enum fum_result r = FUM_OK;
-    for (int i = 0; i < FUM_MODEL_MAX_TEXT && m->text[i] && !r; i++) r = parse_text(model, m, i, err);
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT && m->text[i] && !r; i++)
+        r = parse_text(model, m, i, err);
     if (!r) r = parse_pictures(model, m, err);
     if (!r) fill_info(model, m);
     struct fum_model_view *v = &model->view;
-    for (int i = 0; i < v->num_text && !r; i++) r = make_weights(&v->text[i].weights, model, v->text[i].part, err);
+    for (int i = 0; i < v->num_text && !r; i++)
+        r = make_weights(&v->text[i].weights, model, v->text[i].part, err);
     if (!r) r = make_weights(&v->unet_weights, model, "unet", err);
     if (!r) r = make_weights(&v->vae_weights, model, "vae", err);
     if (r) fum_model_destroy(&model);

@@ -50,12 +50,13 @@ static enum fum_result read_factors(fum_scales *s, size_t index, const struct fu
     uint64_t count = fum_view_count(&view), rows = weight->rank ? (uint64_t)weight->dim[0] : 1;
     void *copy = NULL;
     if (view.dtype == FUM_DTYPE_UNKNOWN || (count != 1 && count != rows))
-        return fum_error_set(
-            err, FUM_ERR_UNSUPPORTED,
-            "%s: tensor %s holds %llu factors as %s; one is supported, or one for each of the weight's "
-            "%llu rows",
-            fum_loader_path(s->loader), fum_text_show(t->name).text, (unsigned long long)count,
-            fum_text_show(t->type).text, (unsigned long long)rows);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: tensor %s holds %llu factors as %s; one is supported, or one for "
+                             "each of the weight's "
+                             "%llu rows",
+                             fum_loader_path(s->loader), fum_text_show(t->name).text,
+                             (unsigned long long)count, fum_text_show(t->type).text,
+                             (unsigned long long)rows);
     if (!fum_grow((void **)&s->entries, &s->capacity, s->count, sizeof *s->entries))
         return no_memory(s->loader, err);
     float *values = fum_arena_alloc(s->arena, (size_t)count, sizeof *values);

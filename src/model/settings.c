@@ -19,7 +19,8 @@ static void read_texts(struct fum_config *c, struct fum_model_info *info) {
 
 static int read_side(struct fum_config *c, const char *key, int fallback, int multiple) {
     int side = fum_config_int(c, key, fallback, multiple, FUM_MAX_SIDE);
-    if (side % multiple) fum_config_fail(c, key, "is %d, but must be a multiple of %d", side, multiple);
+    if (side % multiple)
+        fum_config_fail(c, key, "is %d, but must be a multiple of %d", side, multiple);
     return side;
 }
 
@@ -28,7 +29,8 @@ static const char *read_sampler(struct fum_config *c, const char *fallback) {
     if (!fum_config_has(c, "sampler") || c->result) return fallback;
     for (size_t i = 0; (known = fum_sampler_name(i)); i++)
         if (!strcmp(known, name)) return name;
-    fum_config_fail(c, "sampler", "is \"%s\", which is not a sampler of fumarole", fum_text_show(name).text);
+    fum_config_fail(c, "sampler", "is \"%s\", which is not a sampler of fumarole",
+                    fum_text_show(name).text);
     return fallback;
 }
 
@@ -49,7 +51,8 @@ static void read_defaults(struct fum_config *c, fum_model *model) {
     info->width = read_side(c, "width", info->width, info->size_multiple);
     info->height = read_side(c, "height", info->height, info->size_multiple);
     info->steps = fum_config_int(c, "steps", info->steps, 1, MAX_STEPS);
-    info->guidance = (float)fum_config_number(c, "guidance", (double)info->guidance, 0, MAX_GUIDANCE);
+    info->guidance =
+        (float)fum_config_number(c, "guidance", (double)info->guidance, 0, MAX_GUIDANCE);
     info->clip_skip =
         fum_config_int(c, "clip_skip", info->clip_skip, 1, fum_model_max_clip_skip(&model->view));
     info->sampler = read_sampler(c, info->sampler);
@@ -80,7 +83,8 @@ static void read_prompts(struct fum_config *c, fum_model *model) {
     cJSON_ArrayForEach(item, list) model->prompts[model->info.num_prompts++] = item->valuestring;
 }
 
-enum fum_result fum_model_read_settings(fum_model *model, const cJSON *settings, struct fum_error *err) {
+enum fum_result fum_model_read_settings(fum_model *model, const cJSON *settings,
+                                        struct fum_error *err) {
     struct fum_config c = {.json = settings, .err = err}, defaults = {.err = err};
     if (!settings) return FUM_OK;
     c.where = defaults.where = fum_path_join(model->arena, model->info.path, "fumarole.json");

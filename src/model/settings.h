@@ -4,8 +4,9 @@
 
 #include "model/model_parts.h"
 
-// Overwrites the defaults that model->info holds; `settings` may be NULL. FUM_ERR_FORMAT names the key, its
-// value and what is needed.
-enum fum_result fum_model_read_settings(fum_model *model, const cJSON *settings, struct fum_error *err);
+// Overwrites the defaults that model->info holds; `settings` may be NULL. FUM_ERR_FORMAT names the
+// key, its value and what is needed.
+enum fum_result fum_model_read_settings(fum_model *model, const cJSON *settings,
+                                        struct fum_error *err);
 
 #endif

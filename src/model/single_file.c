@@ -1,5 +1,6 @@
-// Opening a single file in the original layout: what it is comes from its tensors, its conventions from its family, and
-// the vocabulary, which it does not carry, from where scripts/clip-vocab put it.
+// Opening a single file in the original layout: what it is comes from its tensors, its conventions
+// from its family, and the vocabulary, which it does not carry, from where scripts/clip-vocab put
+// it.
 #include "base/error.h"
 #include "io/checkpoint.h"
 #include "model/model_parts.h"
@@ -11,21 +12,24 @@ static const char *const family_names[FUM_CHECKPOINT_FAMILY_COUNT] = {
     [FUM_CHECKPOINT_SDXL_REFINER] = "sdxl-refiner",
 };
 
-// Takes the configuration over and adds the part; a part that the file does not hold is passed over.
-static enum fum_result add_part(fum_model *model, const char *name, const char *class_name, cJSON **config,
-                                struct fum_error *err) {
+// Takes the configuration over and adds the part; a part that the file does not hold is passed
+// over.
+static enum fum_result add_part(fum_model *model, const char *name, const char *class_name,
+                                cJSON **config, struct fum_error *err) {
     if (!*config) return FUM_OK;
     struct fum_model_file *part = &model->parts[model->num_parts];
-    enum fum_result result = fum_model_add_part(model, name, class_name, *config, model->info.path, model->file, err);
+    enum fum_result result =
+        fum_model_add_part(model, name, class_name, *config, model->info.path, model->file, err);
     part->own_config = *config;
     *config = NULL;
     return result;
 }
 
-static enum fum_result load_tokenizer(fum_model *model, int which, const char *pad, const cJSON *config,
-                                      struct fum_error *err) {
+static enum fum_result load_tokenizer(fum_model *model, int which, const char *pad,
+                                      const cJSON *config, struct fum_error *err) {
     if (!config) return FUM_OK;
-    return fum_tokenizer_load_clip(&model->tokenizers[which], NULL, &(struct fum_tokenizer_params){.pad = pad}, err);
+    return fum_tokenizer_load_clip(&model->tokenizers[which], NULL,
+                                   &(struct fum_tokenizer_params){.pad = pad}, err);
 }
 
 // Adds the file as one part that can only be listed.
@@ -47,21 +51,26 @@ enum fum_result fum_model_open_file(fum_model *model, const char *path, struct f
     if (result || model->info.unusable) goto done;
     model->family = fum_family_find(family_names[c.family]);
     if (!c.unet || !c.vae) {
-        result =
-            fum_error_set(err, FUM_ERR_FORMAT, "%s: holds no %s: a whole checkpoint has UNet, VAE and text encoder",
-                          path, c.unet ? "VAE" : "UNet");
+        result = fum_error_set(err, FUM_ERR_FORMAT,
+                               "%s: holds no %s: a whole checkpoint has UNet, VAE and text encoder",
+                               path, c.unet ? "VAE" : "UNet");
         goto done;
     }
     // OpenCLIP's encoders were trained with "!" as padding, OpenAI's with the end token.
-    if ((result = load_tokenizer(model, 0, c.family == FUM_CHECKPOINT_SD2 ? "!" : NULL, c.text_encoder, err)))
+    if ((result = load_tokenizer(model, 0, c.family == FUM_CHECKPOINT_SD2 ? "!" : NULL,
+                                 c.text_encoder, err)))
         goto done;
     if ((result = load_tokenizer(model, 1, "!", c.text_encoder_2, err))) goto done;
-    if (c.scheduler && (result = fum_sample_config_read(&model->view.schedule, c.scheduler, err))) goto done;
+    if (c.scheduler && (result = fum_sample_config_read(&model->view.schedule, c.scheduler, err)))
+        goto done;
     model->own_scheduler =
         c.edm || cJSON_HasObjectItem(c.unet, "time_cond_proj_dim"); // markers, or a distilled UNet
     if (c.zero_snr) model->view.schedule.rescale_betas_zero_snr = FUM_SWITCH_ON;
-    if ((result = add_part(model, "text_encoder", "CLIPTextModel", &c.text_encoder, err))) goto done;
-    if ((result = add_part(model, "text_encoder_2", "CLIPTextModelWithProjection", &c.text_encoder_2, err))) goto done;
+    if ((result = add_part(model, "text_encoder", "CLIPTextModel", &c.text_encoder, err)))
+        goto done;
+    if ((result = add_part(model, "text_encoder_2", "CLIPTextModelWithProjection",
+                           &c.text_encoder_2, err)))
+        goto done;
     if ((result = add_part(model, "unet", "UNet2DConditionModel", &c.unet, err))) goto done;
     result = add_part(model, "vae", "AutoencoderKL", &c.vae, err);
 done:

@@ -16,8 +16,8 @@ static size_t read_strings(const cJSON *list, const char **strings, size_t capac
     return count;
 }
 
-// Makes what the model knows: "prompts", "keywords" (a string for each prompt) and "words". NULL when it
-// lists no prompts, lists too many to give advice in no time, or memory is out.
+// Makes what the model knows: "prompts", "keywords" (a string for each prompt) and "words". NULL
+// when it lists no prompts, lists too many to give advice in no time, or memory is out.
 static fum_known *open_known(const fum_model *model) {
     const cJSON *settings = model->folder ? fum_folder_settings(model->folder) : NULL;
     const cJSON *keywords = cJSON_GetObjectItemCaseSensitive(settings, "keywords");
@@ -32,13 +32,15 @@ static fum_known *open_known(const fum_model *model) {
     if (read_strings(keywords, strings, params.prompt_count + 1) == params.prompt_count)
         params.keywords = strings;
     params.words = strings + FUM_KNOWN_MAX_TEXTS + 1;
-    params.word_count = read_strings(words, strings + FUM_KNOWN_MAX_TEXTS + 1, FUM_KNOWN_MAX_TEXTS + 1);
+    params.word_count =
+        read_strings(words, strings + FUM_KNOWN_MAX_TEXTS + 1, FUM_KNOWN_MAX_TEXTS + 1);
     fum_known_create(&known, &params, NULL);
     fum_free(strings); // the texts they point to belong to the model
     return known;
 }
 
-int fum_model_suggest(const fum_model *model, const char *prompt, const char **suggestions, int capacity) {
+int fum_model_suggest(const fum_model *model, const char *prompt, const char **suggestions,
+                      int capacity) {
     fum_known *known = capacity > 0 ? open_known(model) : NULL;
     size_t count = known ? fum_known_suggest(known, prompt, suggestions, (size_t)capacity) : 0;
     fum_known_destroy(&known);

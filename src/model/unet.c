@@ -1,6 +1,7 @@
-// Easy to get wrong: the skips are taken from the end, the last one made first; the context's projection is the
-// same for all steps, so it is a node of the prompt; the time embedding of all steps is one batch, and each
-// residual block reads its part of a row; text and size ids are added to it per picture, which makes a row per picture.
+// Easy to get wrong: the skips are taken from the end, the last one made first; the context's
+// projection is the same for all steps, so it is a node of the prompt; the time embedding of all
+// steps is one batch, and each residual block reads its part of a row; text and size ids are added
+// to it per picture, which makes a row per picture.
 #include "model/unet.h"
 
 #include "graph/graph.h"
@@ -9,7 +10,8 @@
 #include <stdio.h>
 
 enum { MAX_SKIPS = 1 + FUM_UNET_MAX_BLOCKS * (FUM_UNET_MAX_LAYERS + 1) };
-_Static_assert(FUM_NN_TIME_ROWS >= 2 * FUM_UNET_MAX_BLOCKS * FUM_UNET_MAX_LAYERS + 2, "a row for each residual block");
+_Static_assert(FUM_NN_TIME_ROWS >= 2 * FUM_UNET_MAX_BLOCKS * FUM_UNET_MAX_LAYERS + 2,
+               "a row for each residual block");
 
 struct build {
     struct fum_nn nn;
@@ -48,21 +50,26 @@ static fum_tensor *class_embedding(struct build *b) {
     switch (c->class_embed) {
     case FUM_UNET_CLASS_NONE: break;
     case FUM_UNET_CLASS_TABLE:
-        return fum_nn_embedding(&b->nn, "class_embedding", labels, c->class_count, c->time_channels);
+        return fum_nn_embedding(&b->nn, "class_embedding", labels, c->class_count,
+                                c->time_channels);
     case FUM_UNET_CLASS_TIMESTEP:
         labels = sinusoid(b, NULL, labels, c->down[0].channels);
         return fum_nn_time_mlp(&b->nn, "class_embedding", labels, c->time_channels);
-    case FUM_UNET_CLASS_PROJECTION: return fum_nn_time_mlp(&b->nn, "class_embedding", labels, c->time_channels);
-    case FUM_UNET_CLASS_LINEAR: return fum_nn_linear(&b->nn, "class_embedding", labels, c->time_channels, true);
+    case FUM_UNET_CLASS_PROJECTION:
+        return fum_nn_time_mlp(&b->nn, "class_embedding", labels, c->time_channels);
+    case FUM_UNET_CLASS_LINEAR:
+        return fum_nn_linear(&b->nn, "class_embedding", labels, c->time_channels, true);
     case FUM_UNET_CLASS_IDENTITY: return labels;
     }
     return labels;
 }
 
-// Adds [batch, channels] or [1, batch, channels] of the pictures to [steps, rows, channels] of the steps.
+// Adds [batch, channels] or [1, batch, channels] of the pictures to [steps, rows, channels] of the
+// steps.
 static fum_tensor *add_per_picture(struct build *b, fum_tensor *time, fum_tensor *x) {
     struct fum_shape s = fum_tensor_shape(x);
-    if (x && s.rank == 2) x = fum_nn_reshape(&b->nn, NULL, x, (struct fum_shape){3, {1, s.dim[0], s.dim[1]}});
+    if (x && s.rank == 2)
+        x = fum_nn_reshape(&b->nn, NULL, x, (struct fum_shape){3, {1, s.dim[0], s.dim[1]}});
     return fum_nn_add(&b->nn, NULL, time, x);
 }
 
@@ -72,8 +79,9 @@ static fum_tensor *time_embedding(struct build *b) {
     fum_tensor *t = sinusoid(b, "time_proj", p->timesteps, c->down[0].channels);
     if (c->time_cond_channels && p->timestep_cond) {
         size_t mark = fum_nn_enter(&b->nn, "time_embedding");
-        fum_tensor *cond = fum_nn_linear(&b->nn, "cond_proj", fum_nn_stored(&b->nn, p->timestep_cond),
-                                         c->down[0].channels, false);
+        fum_tensor *cond =
+            fum_nn_linear(&b->nn, "cond_proj", fum_nn_stored(&b->nn, p->timestep_cond),
+                          c->down[0].channels, false);
         t = fum_nn_add(&b->nn, NULL, t, cond);
         fum_nn_leave(&b->nn, mark);
     }
@@ -126,8 +134,8 @@ static fum_tensor *resblock(struct build *b, int index, fum_tensor *x, int chann
     return fum_nn_resblock(&b->nn, name, x, &block);
 }
 
-static fum_tensor *transformer(struct build *b, int index, fum_tensor *x, const struct fum_unet_block *block,
-                               int depth, bool only_cross) {
+static fum_tensor *transformer(struct build *b, int index, fum_tensor *x,
+                               const struct fum_unet_block *block, int depth, bool only_cross) {
     char name[24];
     snprintf(name, sizeof name, "attentions.%d", index);
     struct fum_nn_transformer t = {
@@ -152,7 +160,8 @@ static fum_tensor *down_block(struct build *b, int index, fum_tensor *x) {
     if (index + 1 < c->num_blocks) {
         struct fum_nn_conv conv = {.stride = 2, .pad = c->downsample_pad};
         // Without padding diffusers pads one row and column at the end instead.
-        if (!c->downsample_pad) conv = (struct fum_nn_conv){.stride = 2, .pad = FUM_NN_NO_PAD, .pad_end = 1};
+        if (!c->downsample_pad)
+            conv = (struct fum_nn_conv){.stride = 2, .pad = FUM_NN_NO_PAD, .pad_end = 1};
         x = fum_nn_downsample(&b->nn, "downsamplers.0", x, &conv);
         b->skips[b->num_skips++] = x;
     }
@@ -199,20 +208,26 @@ fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *c,
     if (!time_rows(&b) || !params->context) return NULL;
     b.context = fum_nn_stored(&b.nn, params->context);
     if (c->context_proj)
-        b.context = fum_nn_linear(&b.nn, "encoder_hid_proj", b.context, c->down[0].context_channels, true);
+        b.context =
+            fum_nn_linear(&b.nn, "encoder_hid_proj", b.context, c->down[0].context_channels, true);
     fum_tensor *x = fum_nn_stored(&b.nn, params->x);
     if (c->center_input) x = fum_nn_scale(&b.nn, NULL, x, 2, -1);
-    x = fum_nn_conv(&b.nn, "conv_in", x, c->down[0].channels, &(struct fum_nn_conv){.kernel = c->conv_in_kernel});
+    x = fum_nn_conv(&b.nn, "conv_in", x, c->down[0].channels,
+                    &(struct fum_nn_conv){.kernel = c->conv_in_kernel});
     b.skips[b.num_skips++] = x;
     for (int i = 0; i < c->num_blocks; i++) x = down_block(&b, i, x);
     x = mid_block(&b, x);
     for (int i = 0; i < c->num_blocks; i++) x = up_block(&b, i, x);
-    x = fum_nn_unary(&b.nn, "silu", NULL, fum_nn_group_norm(&b.nn, "conv_norm_out", x, c->groups, c->eps));
-    return fum_nn_conv(&b.nn, "conv_out", x, c->out_channels, &(struct fum_nn_conv){.kernel = c->conv_out_kernel});
+    x = fum_nn_unary(&b.nn, "silu", NULL,
+                     fum_nn_group_norm(&b.nn, "conv_norm_out", x, c->groups, c->eps));
+    return fum_nn_conv(&b.nn, "conv_out", x, c->out_channels,
+                       &(struct fum_nn_conv){.kernel = c->conv_out_kernel});
 }
 
 int fum_unet_time_ids(const struct fum_unet_config *c, int pooled) {
-    return c->text_time && pooled < c->text_time_in ? (c->text_time_in - pooled) / c->text_time_channels : 0;
+    return c->text_time && pooled < c->text_time_in
+               ? (c->text_time_in - pooled) / c->text_time_channels
+               : 0;
 }
 
 static fum_tensor *class_input(fum_graph *graph, const struct fum_unet_config *c, int64_t batch) {
@@ -221,21 +236,23 @@ static fum_tensor *class_input(fum_graph *graph, const struct fum_unet_config *c
     switch (c->class_embed) {
     case FUM_UNET_CLASS_NONE: return NULL;
     case FUM_UNET_CLASS_TABLE:
-        return fum_graph_input(graph, name, (struct fum_shape){2, {1, batch}}, FUM_I32, FUM_STAGE_PROMPT);
+        return fum_graph_input(graph, name, (struct fum_shape){2, {1, batch}}, FUM_I32,
+                               FUM_STAGE_PROMPT);
     case FUM_UNET_CLASS_TIMESTEP:
-        return fum_graph_input(graph, name, (struct fum_shape){1, {batch}}, FUM_F32, FUM_STAGE_PROMPT);
+        return fum_graph_input(graph, name, (struct fum_shape){1, {batch}}, FUM_F32,
+                               FUM_STAGE_PROMPT);
     default: return fum_graph_input(graph, name, vectors, graph->storage, FUM_STAGE_PROMPT);
     }
 }
 
-void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *c, const struct fum_unet_sizes *sizes,
-                     struct fum_unet_params *p) {
+void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *c,
+                     const struct fum_unet_sizes *sizes, struct fum_unet_params *p) {
     // As the graph stores its values, so that ops need not mix types; times are exact in f32 only.
     enum fum_dtype storage = graph->storage;
     int64_t batch = sizes->batch;
     struct fum_shape context = {3, {batch, sizes->tokens, c->context_channels}};
-    p->timesteps =
-        fum_graph_input(graph, "timesteps", (struct fum_shape){1, {sizes->steps}}, FUM_F32, FUM_STAGE_STEPS);
+    p->timesteps = fum_graph_input(graph, "timesteps", (struct fum_shape){1, {sizes->steps}},
+                                   FUM_F32, FUM_STAGE_STEPS);
     p->context = fum_graph_input(graph, "context", context, storage, FUM_STAGE_PROMPT);
     p->class_labels = class_input(graph, c, batch);
     if (c->text_time) {

@@ -1,5 +1,5 @@
-// UNet2DConditionModel of Stable Diffusion 1.x, 2.x, XL (base, refiner, turbo) and their small variants. Weight
-// names are diffusers': "down_blocks.0.resnets.0.conv1.weight".
+// UNet2DConditionModel of Stable Diffusion 1.x, 2.x, XL (base, refiner, turbo) and their small
+// variants. Weight names are diffusers': "down_blocks.0.resnets.0.conv1.weight".
 #ifndef FUM_MODEL_UNET_H
 #define FUM_MODEL_UNET_H
 
@@ -49,48 +49,52 @@ struct fum_unet_config {
     bool text_time;         // addition_embed_type: pooled text and time ids
     int text_time_channels; // sinusoid of one time id
     int text_time_in;       // pooled text + all sinusoids
-    int context_proj;       // encoder_hid_dim: channels of the text before a projection; 0: no projection
-    int context_channels;   // of the context input
+    // encoder_hid_dim: channels of the text before a projection; 0: no projection
+    int context_proj;
+    int context_channels; // of the context input
     enum fum_unet_mid mid;
     int mid_depth;
     int num_blocks;
-    struct fum_unet_block down[FUM_UNET_MAX_BLOCKS], up[FUM_UNET_MAX_BLOCKS]; // each in its own order
+    // each in its own order
+    struct fum_unet_block down[FUM_UNET_MAX_BLOCKS], up[FUM_UNET_MAX_BLOCKS];
 };
 
-// `where` names the file in errors. Settings of other architectures are refused with FUM_ERR_UNSUPPORTED, key and
-// value.
-enum fum_result fum_unet_config_parse(struct fum_unet_config *config, const cJSON *json, const char *where,
-                                      struct fum_error *err);
+// `where` names the file in errors. Settings of other architectures are refused with
+// FUM_ERR_UNSUPPORTED, key and value.
+enum fum_result fum_unet_config_parse(struct fum_unet_config *config, const cJSON *json,
+                                      const char *where, struct fum_error *err);
 
-// What one evaluation takes. batch is that of x: with guidance the unconditional pictures, then the conditional
-// ones.
+// What one evaluation takes. batch is that of x: with guidance the unconditional pictures, then the
+// conditional ones.
 struct fum_unet_params {
-    const char *prefix;        // before all weight names; NULL: none
-    fum_tensor *x;             // [batch, height, width, in_channels], any stage
-    fum_tensor *counter;       // i32 [1]: the step, a row of `timesteps`
-    fum_tensor *timesteps;     // f32 [steps]
-    fum_tensor *context;       // [batch, tokens, context_channels]
-    fum_tensor *text_embeds;   // [batch, pooled channels]; with config.text_time
-    fum_tensor *time_ids;      // f32 [batch · ids per picture]; with config.text_time
-    fum_tensor *class_labels;  // see enum fum_unet_class; NULL: without, as diffusers does for a table
+    const char *prefix;      // before all weight names; NULL: none
+    fum_tensor *x;           // [batch, height, width, in_channels], any stage
+    fum_tensor *counter;     // i32 [1]: the step, a row of `timesteps`
+    fum_tensor *timesteps;   // f32 [steps]
+    fum_tensor *context;     // [batch, tokens, context_channels]
+    fum_tensor *text_embeds; // [batch, pooled channels]; with config.text_time
+    fum_tensor *time_ids;    // f32 [batch · ids per picture]; with config.text_time
+    // see enum fum_unet_class; NULL: without, as diffusers does for a table
+    fum_tensor *class_labels;
     fum_tensor *timestep_cond; // [1 or steps, time_cond_channels]; NULL: without
 };
 
-// Sets the members of `params` that the configuration needs, except x and counter, to new inputs of the graph:
-// "timesteps" (stage steps), "context", "text_embeds", "time_ids", "class_labels", "timestep_cond" (stage prompt).
+// Sets the members of `params` that the configuration needs, except x and counter, to new inputs of
+// the graph: "timesteps" (stage steps), "context", "text_embeds", "time_ids", "class_labels",
+// "timestep_cond" (stage prompt).
 struct fum_unet_sizes {
     int64_t batch, steps, tokens;
     int pooled; // channels of text_embeds; with config.text_time
 };
-void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *config, const struct fum_unet_sizes *sizes,
-                     struct fum_unet_params *params);
-// How many time ids a picture has: 6 for SDXL base, 5 for its refiner; 0 without text_time. `pooled`: channels of
-// text_embeds.
+void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *config,
+                     const struct fum_unet_sizes *sizes, struct fum_unet_params *params);
+// How many time ids a picture has: 6 for SDXL base, 5 for its refiner; 0 without text_time.
+// `pooled`: channels of text_embeds.
 int fum_unet_time_ids(const struct fum_unet_config *config, int pooled);
 
-// Adds the model; returns its prediction [batch, height, width, out_channels]. NULL: see fum_graph_check; when
-// that finds nothing, params lacks an input that the configuration needs. Nodes are named by module:
-// "down_blocks.0.resnets.0", "conv_out".
+// Adds the model; returns its prediction [batch, height, width, out_channels]. NULL: see
+// fum_graph_check; when that finds nothing, params lacks an input that the configuration needs.
+// Nodes are named by module: "down_blocks.0.resnets.0", "conv_out".
 fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *config,
                            const struct fum_unet_params *params);
 

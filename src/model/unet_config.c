@@ -1,7 +1,8 @@
 // config.json of a UNet2DConditionModel.
 //
-// Easy to get wrong: "attention_head_dim" is the number of heads, not their size (diffusers issue 2011); up_blocks
-// list everything from the deepest level; a transformer depth given as lists needs the reversed list said apart.
+// Easy to get wrong: "attention_head_dim" is the number of heads, not their size (diffusers issue
+// 2011); up_blocks list everything from the deepest level; a transformer depth given as lists needs
+// the reversed list said apart.
 #include "model/unet.h"
 
 #include "model/config.h"
@@ -44,18 +45,21 @@ static void parse_embeddings(struct fum_config *c, struct fum_unet_config *u, in
     if (kind && !u->class_embed) fum_config_unsupported(c, "class_embed_type");
     u->class_channels = u->class_embed == FUM_UNET_CLASS_IDENTITY ? u->time_channels : in;
     u->text_time = fum_config_has(c, "addition_embed_type");
-    bool needs_in = u->class_embed == FUM_UNET_CLASS_PROJECTION || u->class_embed == FUM_UNET_CLASS_LINEAR;
+    bool needs_in =
+        u->class_embed == FUM_UNET_CLASS_PROJECTION || u->class_embed == FUM_UNET_CLASS_LINEAR;
     if ((u->text_time || needs_in) && !in)
-        fum_config_fail(c, "projection_class_embeddings_input_dim", "is missing; the model's embeddings need it");
+        fum_config_fail(c, "projection_class_embeddings_input_dim",
+                        "is missing; the model's embeddings need it");
     if (!u->text_time) return;
     u->text_time_in = in;
     u->text_time_channels = fum_config_int(c, "addition_time_embed_dim", 0, 1, MAX_CHANNELS);
-    if (!u->text_time_channels) fum_config_fail(c, "addition_time_embed_dim", "is missing; text_time needs it");
+    if (!u->text_time_channels)
+        fum_config_fail(c, "addition_time_embed_dim", "is missing; text_time needs it");
 }
 
 // Block names to struct fum_unet_block.attention.
-static void parse_types(struct fum_config *c, const char *key, const char *with, const char *without,
-                        struct fum_unet_block *blocks, int count) {
+static void parse_types(struct fum_config *c, const char *key, const char *with,
+                        const char *without, struct fum_unet_block *blocks, int count) {
     if (fum_config_list(c, key, FUM_UNET_MAX_BLOCKS) != count) {
         fum_config_fail(c, key, "must list %d blocks, one for each of block_out_channels", count);
         return;
@@ -68,11 +72,12 @@ static void parse_types(struct fum_config *c, const char *key, const char *with,
 }
 
 // One entry of a transformer depth: a number for every layer of the block, or one number each.
-static void parse_depth(struct fum_config *c, const char *key, const cJSON *entry, struct fum_unet_block *block) {
+static void parse_depth(struct fum_config *c, const char *key, const cJSON *entry,
+                        struct fum_unet_block *block) {
     bool list = cJSON_IsArray(entry);
     if (list && cJSON_GetArraySize(entry) < block->layers)
-        fum_config_fail(c, key, "has %d entries for a block of %d layers", cJSON_GetArraySize(entry),
-                        block->layers);
+        fum_config_fail(c, key, "has %d entries for a block of %d layers",
+                        cJSON_GetArraySize(entry), block->layers);
     for (int i = 0; i < block->layers && !c->result; i++) {
         const cJSON *one = list ? cJSON_GetArrayItem(entry, i) : entry;
         double depth = cJSON_IsNumber(one) ? one->valuedouble : -1;
@@ -83,21 +88,25 @@ static void parse_depth(struct fum_config *c, const char *key, const cJSON *entr
 }
 
 static void parse_depths(struct fum_config *c, struct fum_unet_config *u) {
-    static const char key[] = "transformer_layers_per_block", reverse[] = "reverse_transformer_layers_per_block";
+    static const char key[] = "transformer_layers_per_block",
+                      reverse[] = "reverse_transformer_layers_per_block";
     const cJSON *depth = cJSON_GetObjectItemCaseSensitive(c->json, key);
-    const cJSON *up = fum_config_has(c, reverse) ? cJSON_GetObjectItemCaseSensitive(c->json, reverse) : NULL;
+    const cJSON *up =
+        fum_config_has(c, reverse) ? cJSON_GetObjectItemCaseSensitive(c->json, reverse) : NULL;
     cJSON *one = cJSON_CreateNumber(1); // the default
     if (!depth || cJSON_IsNull(depth)) depth = one;
     int n = u->num_blocks;
     bool list = cJSON_IsArray(depth);
     if (list && cJSON_GetArraySize(depth) != n)
-        fum_config_fail(c, key, "has %d entries where the model has %d blocks", cJSON_GetArraySize(depth), n);
+        fum_config_fail(c, key, "has %d entries where the model has %d blocks",
+                        cJSON_GetArraySize(depth), n);
     if (up && (!cJSON_IsArray(up) || cJSON_GetArraySize(up) != n))
         fum_config_fail(c, reverse, "must list %d blocks", n);
     for (int i = 0; i < n && !c->result; i++) {
         const cJSON *mirrored = list ? cJSON_GetArrayItem(depth, n - 1 - i) : depth;
         parse_depth(c, key, list ? cJSON_GetArrayItem(depth, i) : depth, &u->down[i]);
-        if (!up && cJSON_IsArray(mirrored)) fum_config_fail(c, reverse, "is missing; lists of depths need it");
+        if (!up && cJSON_IsArray(mirrored))
+            fum_config_fail(c, reverse, "is missing; lists of depths need it");
         parse_depth(c, up ? reverse : key, up ? cJSON_GetArrayItem(up, i) : mirrored, &u->up[i]);
     }
     if (!c->result) u->mid_depth = u->down[n - 1].depth[0];
@@ -144,10 +153,12 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
     fum_config_ints(c, "cross_attention_dim", 1280, context, n, 1, MAX_CHANNELS);
     for (int i = 0; i < n && !c->result; i++) {
         if (channels[i] % u->groups)
-            fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels", u->groups,
+            fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels",
+                            u->groups, channels[i]);
+        if ((u->down[i].attention || u->up[n - 1 - i].attention || i == n - 1) &&
+            heads[i] > channels[i])
+            fum_config_fail(c, heads_key, "is %d heads, more than the %d channels", heads[i],
                             channels[i]);
-        if ((u->down[i].attention || u->up[n - 1 - i].attention || i == n - 1) && heads[i] > channels[i])
-            fum_config_fail(c, heads_key, "is %d heads, more than the %d channels", heads[i], channels[i]);
         if (context[i] != context[0]) fum_config_unsupported(c, "cross_attention_dim");
         struct fum_unet_block *ways[2] = {&u->down[i], &u->up[n - 1 - i]};
         for (int way = 0; way < 2; way++) {
@@ -159,13 +170,14 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
     }
 }
 
-enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *json, const char *where,
-                                      struct fum_error *err) {
+enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *json,
+                                      const char *where, struct fum_error *err) {
     struct fum_config c = {.json = json, .where = where, .err = err};
     *u = (struct fum_unet_config){0};
     refuse_others(&c);
     u->num_blocks = fum_config_list(&c, "block_out_channels", FUM_UNET_MAX_BLOCKS);
-    if (!u->num_blocks) fum_config_fail(&c, "block_out_channels", "is missing: this is no UNet2DConditionModel");
+    if (!u->num_blocks)
+        fum_config_fail(&c, "block_out_channels", "is missing: this is no UNet2DConditionModel");
     u->in_channels = fum_config_int(&c, "in_channels", 4, 1, 4096);
     u->out_channels = fum_config_int(&c, "out_channels", 4, 1, 4096);
     int size[2]; // height and width, or one number for both
@@ -180,10 +192,12 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *js
     u->mid_scale = fum_config_number(&c, "mid_block_scale_factor", 1, 1e-6, 1e6);
     const char *shift = fum_config_string(&c, "resnet_time_scale_shift", "default");
     u->scale_shift = !strcmp(shift, "scale_shift");
-    if (!u->scale_shift && strcmp(shift, "default")) fum_config_unsupported(&c, "resnet_time_scale_shift");
+    if (!u->scale_shift && strcmp(shift, "default"))
+        fum_config_unsupported(&c, "resnet_time_scale_shift");
     parse_mid(&c, u);
     if (c.result) return c.result;
-    parse_types(&c, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", u->down, u->num_blocks);
+    parse_types(&c, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", u->down,
+                u->num_blocks);
     parse_types(&c, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D", u->up, u->num_blocks);
     parse_levels(&c, u);
     parse_only_cross(&c, u);

@@ -1,5 +1,6 @@
-// Easy to get wrong: the encoder's downsampling pads only at the bottom and right; norms have eps 1e-6; the
-// attention has one head over all channels; decoder blocks have one residual block more than encoder blocks.
+// Easy to get wrong: the encoder's downsampling pads only at the bottom and right; norms have eps
+// 1e-6; the attention has one head over all channels; decoder blocks have one residual block more
+// than encoder blocks.
 #include "model/vae.h"
 
 #include "model/config.h"
@@ -35,7 +36,8 @@ enum fum_result fum_vae_config_parse(struct fum_vae_config *v, const cJSON *json
         .scale = fum_config_number(&c, "scaling_factor", 0.18215, 1e-6, 1e6),
         .shift = fum_config_number(&c, "shift_factor", 0, -1e6, 1e6),
     };
-    if (!v->num_blocks) fum_config_fail(&c, "block_out_channels", "is missing: this is no AutoencoderKL");
+    if (!v->num_blocks)
+        fum_config_fail(&c, "block_out_channels", "is missing: this is no AutoencoderKL");
     fum_config_only(&c, "act_fn", 0, "silu");
     check_types(&c, "down_block_types", "DownEncoderBlock2D", v->num_blocks);
     check_types(&c, "up_block_types", "UpDecoderBlock2D", v->num_blocks);
@@ -43,12 +45,13 @@ enum fum_result fum_vae_config_parse(struct fum_vae_config *v, const cJSON *json
     fum_config_ints(&c, "block_out_channels", 0, v->channels, v->num_blocks, 1, 1 << 16);
     for (int i = 0; i < v->num_blocks && !c.result; i++)
         if (v->channels[i] % v->groups)
-            fum_config_fail(&c, "norm_num_groups", "is %d, which does not divide %d channels", v->groups,
-                            v->channels[i]);
+            fum_config_fail(&c, "norm_num_groups", "is %d, which does not divide %d channels",
+                            v->groups, v->channels[i]);
     v->has_stats = fum_config_floats(&c, "latents_mean", v->mean, v->latent_channels) &&
                    fum_config_floats(&c, "latents_std", v->std, v->latent_channels);
     for (int i = 0; v->has_stats && i < v->latent_channels; i++)
-        if (!(v->std[i] > 0)) fum_config_fail(&c, "latents_std", "holds %g; it must be over 0", (double)v->std[i]);
+        if (!(v->std[i] > 0))
+            fum_config_fail(&c, "latents_std", "holds %g; it must be over 0", (double)v->std[i]);
     return c.result;
 }
 
@@ -56,8 +59,8 @@ int fum_vae_factor(const struct fum_vae_config *v) {
     return 1 << (v->num_blocks - 1);
 }
 
-static fum_tensor *resblock(struct fum_nn *nn, const struct fum_vae_config *v, int index, fum_tensor *x,
-                            int channels) {
+static fum_tensor *resblock(struct fum_nn *nn, const struct fum_vae_config *v, int index,
+                            fum_tensor *x, int channels) {
     char name[24];
     snprintf(name, sizeof name, "resnets.%d", index);
     struct fum_nn_resblock block = {.out = channels, .groups = v->groups, .eps = fum_vae_norm_eps};
@@ -68,25 +71,29 @@ static fum_tensor *mid_block(struct fum_nn *nn, const struct fum_vae_config *v, 
     int channels = v->channels[v->num_blocks - 1];
     size_t mark = fum_nn_enter(nn, "mid_block");
     x = resblock(nn, v, 0, x, channels);
-    if (v->mid_attention) x = fum_nn_pixel_attention(nn, "attentions.0", x, v->groups, fum_vae_norm_eps, 1);
+    if (v->mid_attention)
+        x = fum_nn_pixel_attention(nn, "attentions.0", x, v->groups, fum_vae_norm_eps, 1);
     x = resblock(nn, v, 1, x, channels);
     fum_nn_leave(nn, mark);
     return x;
 }
 
-static fum_tensor *conv_out(struct fum_nn *nn, const struct fum_vae_config *v, fum_tensor *x, int channels) {
-    x = fum_nn_unary(nn, "silu", NULL, fum_nn_group_norm(nn, "conv_norm_out", x, v->groups, fum_vae_norm_eps));
+static fum_tensor *conv_out(struct fum_nn *nn, const struct fum_vae_config *v, fum_tensor *x,
+                            int channels) {
+    x = fum_nn_unary(nn, "silu", NULL,
+                     fum_nn_group_norm(nn, "conv_norm_out", x, v->groups, fum_vae_norm_eps));
     return fum_nn_conv(nn, "conv_out", x, channels, NULL);
 }
 
-fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *v, const char *prefix, fum_tensor *z,
-                                int last) {
+fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *v,
+                                const char *prefix, fum_tensor *z, int last) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, prefix);
     int n = v->num_blocks;
     z = fum_nn_stored(&nn, z);
     if (v->post_quant_conv)
-        z = fum_nn_conv(&nn, "post_quant_conv", z, v->latent_channels, &(struct fum_nn_conv){.kernel = 1});
+        z = fum_nn_conv(&nn, "post_quant_conv", z, v->latent_channels,
+                        &(struct fum_nn_conv){.kernel = 1});
     size_t mark = fum_nn_enter(&nn, "decoder");
     fum_tensor *x = fum_nn_conv(&nn, "conv_in", z, v->channels[n - 1], NULL);
     x = mid_block(&nn, v, x);
@@ -101,7 +108,8 @@ fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *v
     return x;
 }
 
-fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix, fum_tensor *z) {
+fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
+                           fum_tensor *z) {
     struct fum_nn nn;
     fum_tensor *x = fum_vae_decode_head(graph, v, prefix, z, v->num_blocks - 1);
     fum_nn_init(&nn, graph, prefix);
@@ -111,8 +119,8 @@ fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, con
     return x;
 }
 
-void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix, fum_tensor *pixels,
-                    struct fum_vae_moments *moments) {
+void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
+                    fum_tensor *pixels, struct fum_vae_moments *moments) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, prefix);
     static const struct fum_nn_conv halve = {.stride = 2, .pad = FUM_NN_NO_PAD, .pad_end = 1};
@@ -127,7 +135,8 @@ void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char
     x = conv_out(&nn, v, mid_block(&nn, v, x), 2 * v->latent_channels);
     fum_nn_leave(&nn, mark);
     if (v->quant_conv)
-        x = fum_nn_conv(&nn, "quant_conv", x, 2 * v->latent_channels, &(struct fum_nn_conv){.kernel = 1});
+        x = fum_nn_conv(&nn, "quant_conv", x, 2 * v->latent_channels,
+                        &(struct fum_nn_conv){.kernel = 1});
     moments->mean = fum_nn_slice(&nn, "mean", x, 3, 0, v->latent_channels);
     fum_tensor *logvar = fum_nn_slice(&nn, NULL, x, 3, v->latent_channels, v->latent_channels);
     struct fum_attr range[] = {{"min", -30}, {"max", 20}, {0}};
@@ -135,7 +144,8 @@ void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char
 }
 
 // x · mul[c] + add[c]
-static fum_tensor *per_channel(fum_graph *graph, fum_tensor *x, int channels, const float *mul, const float *add) {
+static fum_tensor *per_channel(fum_graph *graph, fum_tensor *x, int channels, const float *mul,
+                               const float *add) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, NULL);
     struct fum_shape shape = {1, {channels}};

@@ -15,33 +15,37 @@ struct fum_vae_config {
     int layers; // residual blocks of an encoder block; decoder blocks have one more
     int groups;
     bool mid_attention, quant_conv, post_quant_conv;
-    // z_model = (z - shift) · scale, per channel when there are statistics: (z - mean) · scale / std.
+    // z_model = (z - shift) · scale, per channel when there are statistics: (z - mean) · scale /
+    // std.
     double scale, shift;
     bool has_stats;
     float mean[FUM_VAE_MAX_LATENT], std[FUM_VAE_MAX_LATENT];
 };
 
 // `where` names the file in errors.
-enum fum_result fum_vae_config_parse(struct fum_vae_config *config, const cJSON *json, const char *where,
-                                     struct fum_error *err);
+enum fum_result fum_vae_config_parse(struct fum_vae_config *config, const cJSON *json,
+                                     const char *where, struct fum_error *err);
 // Pixels of the picture per latent pixel: 8 for the usual four blocks.
 int fum_vae_factor(const struct fum_vae_config *config);
 
-// Adds the decoder: latents [batch, height, width, latent_channels], as the sampler left them divided by the scale
-// (see fum_vae_unscale), to pixels [batch, height · factor, width · factor, out_channels] in about [-1, 1].
-// `prefix` comes before all weight names; NULL: none. Nodes are named by module: "decoder.mid_block.resnets.0".
-fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *config, const char *prefix,
-                           fum_tensor *z);
+// Adds the decoder: latents [batch, height, width, latent_channels], as the sampler left them
+// divided by the scale (see fum_vae_unscale), to pixels [batch, height · factor, width · factor,
+// out_channels] in about [-1, 1]. `prefix` comes before all weight names; NULL: none. Nodes are
+// named by module: "decoder.mid_block.resnets.0".
+fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *config,
+                           const char *prefix, fum_tensor *z);
 
-// Adds the encoder: pixels in [-1, 1] to the latents' distribution, each [batch, height, width, latent_channels];
-// height and width multiples of the factor. Latents are mean + exp(logvar / 2) · noise, before fum_vae_scale.
+// Adds the encoder: pixels in [-1, 1] to the latents' distribution, each [batch, height, width,
+// latent_channels]; height and width multiples of the factor. Latents are mean + exp(logvar / 2) ·
+// noise, before fum_vae_scale.
 struct fum_vae_moments {
     fum_tensor *mean, *logvar; // logvar within [-30, 20]
 };
-void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *config, const char *prefix, fum_tensor *pixels,
-                    struct fum_vae_moments *moments);
+void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *config, const char *prefix,
+                    fum_tensor *pixels, struct fum_vae_moments *moments);
 
-// From the VAE's latents to the model's and back: (z - shift) · scale and z / scale + shift, or per channel.
+// From the VAE's latents to the model's and back: (z - shift) · scale and z / scale + shift, or per
+// channel.
 fum_tensor *fum_vae_scale(fum_graph *graph, const struct fum_vae_config *config, fum_tensor *z);
 fum_tensor *fum_vae_unscale(fum_graph *graph, const struct fum_vae_config *config, fum_tensor *z);
 

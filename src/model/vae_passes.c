@@ -4,14 +4,15 @@
 
 #include <stdio.h>
 
-static struct fum_vae_pass *add(struct fum_vae_pass *passes, int *count, enum fum_vae_pass_kind kind, int in, int out,
-                                int level) {
+static struct fum_vae_pass *add(struct fum_vae_pass *passes, int *count,
+                                enum fum_vae_pass_kind kind, int in, int out, int level) {
     struct fum_vae_pass *pass = &passes[(*count)++];
     *pass = (struct fum_vae_pass){.kind = kind, .in = in, .out = out, .input = in, .level = level};
     return pass;
 }
 
-static void add_upsample(const struct fum_vae_config *v, int block, struct fum_vae_pass *passes, int *count) {
+static void add_upsample(const struct fum_vae_config *v, int block, struct fum_vae_pass *passes,
+                         int *count) {
     int channels = v->channels[v->num_blocks - 1 - block];
     if (block + 1 >= v->num_blocks) return;
     struct fum_vae_pass *pass = add(passes, count, FUM_VAE_UPSAMPLE, channels, channels, block);
@@ -28,13 +29,15 @@ int fum_vae_passes(const struct fum_vae_config *v, int block, struct fum_vae_pas
             struct fum_vae_pass *first = add(passes, &count, FUM_VAE_CONV1, channels, out, b);
             snprintf(first->module, sizeof first->module, "decoder.up_blocks.%d.resnets.%d", b, j);
             struct fum_vae_pass *second = add(passes, &count, FUM_VAE_CONV2, out, out, b);
-            snprintf(second->module, sizeof second->module, "decoder.up_blocks.%d.resnets.%d", b, j);
+            snprintf(second->module, sizeof second->module, "decoder.up_blocks.%d.resnets.%d", b,
+                     j);
             second->input = channels;
             channels = out;
         }
         add_upsample(v, b, passes, &count);
     }
-    struct fum_vae_pass *last = add(passes, &count, FUM_VAE_CONV_OUT, channels, v->out_channels, n - 1);
+    struct fum_vae_pass *last =
+        add(passes, &count, FUM_VAE_CONV_OUT, channels, v->out_channels, n - 1);
     snprintf(last->module, sizeof last->module, "decoder");
     return count;
 }
@@ -47,8 +50,8 @@ bool fum_vae_pass_norm(const struct fum_vae_pass *pass, char *name, size_t size)
     return true;
 }
 
-fum_tensor *fum_vae_pass_build(fum_graph *graph, const struct fum_vae_pass *pass, fum_tensor *x, fum_tensor *input,
-                               fum_tensor *factors) {
+fum_tensor *fum_vae_pass_build(fum_graph *graph, const struct fum_vae_pass *pass, fum_tensor *x,
+                               fum_tensor *input, fum_tensor *factors) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, NULL);
     size_t mark = fum_nn_enter(&nn, "%s", pass->module);
@@ -61,10 +64,13 @@ fum_tensor *fum_vae_pass_build(fum_graph *graph, const struct fum_vae_pass *pass
     case FUM_VAE_CONV2:
         x = fum_nn_conv(&nn, "conv2", x, pass->out, NULL);
         if (pass->input != pass->out)
-            input = fum_nn_conv(&nn, "conv_shortcut", input, pass->out, &(struct fum_nn_conv){.kernel = 1});
+            input = fum_nn_conv(&nn, "conv_shortcut", input, pass->out,
+                                &(struct fum_nn_conv){.kernel = 1});
         x = fum_nn_add(&nn, "", x, input);
         break;
-    case FUM_VAE_UPSAMPLE: x = fum_nn_conv(&nn, "conv", fum_nn_unary(&nn, "upsample", NULL, x), pass->out, NULL); break;
+    case FUM_VAE_UPSAMPLE:
+        x = fum_nn_conv(&nn, "conv", fum_nn_unary(&nn, "upsample", NULL, x), pass->out, NULL);
+        break;
     case FUM_VAE_CONV_OUT: x = fum_nn_conv(&nn, "conv_out", x, pass->out, NULL); break;
     }
     fum_nn_leave(&nn, mark);

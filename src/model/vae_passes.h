@@ -1,7 +1,8 @@
-// The decoder cut at its norms, for pictures that are decoded in bands of rows: a head at low resolution, which runs
-// whole, then passes. A pass reads rows of the value before it, and of the residual block's input where that is added,
-// and gives as many rows (or twice as many) of the next value with its statistics, from which the norm of the pass
-// after it follows once all rows are there. Nothing is approximated: bands only order the same sums differently.
+// The decoder cut at its norms, for pictures that are decoded in bands of rows: a head at low
+// resolution, which runs whole, then passes. A pass reads rows of the value before it, and of the
+// residual block's input where that is added, and gives as many rows (or twice as many) of the next
+// value with its statistics, from which the norm of the pass after it follows once all rows are
+// there. Nothing is approximated: bands only order the same sums differently.
 #ifndef FUM_MODEL_VAE_PASSES_H
 #define FUM_MODEL_VAE_PASSES_H
 
@@ -16,27 +17,31 @@ enum fum_vae_pass_kind {
 
 struct fum_vae_pass {
     enum fum_vae_pass_kind kind;
-    int in, out, input;  // channels: of the value before, of the result, of the residual block's input (CONV2)
-    int level;           // the value before is height << level rows of width << level, of the latents' height and width
-    char module[64];     // "decoder.up_blocks.2.resnets.0"
+    // channels: of the value before, of the result, of the residual block's input (CONV2)
+    int in, out, input;
+    // the value before is height << level rows of width << level, of the latents' height and width
+    int level;
+    char module[64]; // "decoder.up_blocks.2.resnets.0"
 };
 
 enum { FUM_VAE_MAX_PASSES = FUM_VAE_MAX_BLOCKS * (2 * 17 + 1) + 1 };
 
-// How many rows of each border of a pass's result are wrong where its input was cut inside the picture.
+// How many rows of each border of a pass's result are wrong where its input was cut inside the
+// picture.
 enum { FUM_VAE_PASS_EDGE = 1 };
 
-// The head ends after the residual blocks of up block `block`; -1: after the middle block. Latents as
-// fum_vae_decode's.
-fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *config, const char *prefix,
-                                fum_tensor *z, int block);
+// The head ends after the residual blocks of up block `block`; -1: after the middle block. Latents
+// as fum_vae_decode's.
+fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *config,
+                                const char *prefix, fum_tensor *z, int block);
 // The passes after that head; returns how many.
 int fum_vae_passes(const struct fum_vae_config *config, int block, struct fum_vae_pass *passes);
 
-// Adds one pass over `x` [1, rows, width, in] and, for CONV2, `input` [1, rows, width, input]. `factors` f32 [2, in]
-// are the norm's factor and addend of every channel (fum_vae_pass_norm); not for UPSAMPLE.
-fum_tensor *fum_vae_pass_build(fum_graph *graph, const struct fum_vae_pass *pass, fum_tensor *x, fum_tensor *input,
-                               fum_tensor *factors);
+// Adds one pass over `x` [1, rows, width, in] and, for CONV2, `input` [1, rows, width, input].
+// `factors` f32 [2, in] are the norm's factor and addend of every channel (fum_vae_pass_norm); not
+// for UPSAMPLE.
+fum_tensor *fum_vae_pass_build(fum_graph *graph, const struct fum_vae_pass *pass, fum_tensor *x,
+                               fum_tensor *input, fum_tensor *factors);
 
 // The module of the norm that a pass begins with ("….norm1"), in `name`; false: it has none.
 bool fum_vae_pass_norm(const struct fum_vae_pass *pass, char *name, size_t size);

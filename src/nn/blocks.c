@@ -1,14 +1,15 @@
 // Residual blocks of convolutions, resizing, the time embedding's MLP.
 //
-// Easy to get wrong: the time embedding passes SiLU before its projection, and is added between the two
-// convolutions; a shortcut convolution exists only where the channel count changes; with scale_shift the scale is
-// the first half and is applied as 1 + scale after the norm, before SiLU.
+// Easy to get wrong: the time embedding passes SiLU before its projection, and is added between the
+// two convolutions; a shortcut convolution exists only where the channel count changes; with
+// scale_shift the scale is the first half and is applied as 1 + scale after the norm, before SiLU.
 #include "nn/nn.h"
 
 #include "graph/graph.h"
 
 // A block's projections for all steps: [steps, rows · channels].
-static fum_tensor *time_table(struct fum_nn *nn, fum_tensor *time, const struct fum_nn_time_row *r) {
+static fum_tensor *time_table(struct fum_nn *nn, fum_tensor *time,
+                              const struct fum_nn_time_row *r) {
     size_t mark = fum_nn_enter(nn, "%s", r->path);
     fum_tensor *table = fum_nn_linear(nn, "time_emb_proj", time, r->channels, true);
     fum_nn_leave(nn, mark);
@@ -22,7 +23,8 @@ static fum_tensor *concat_all(struct fum_nn *nn, fum_tensor **in, int count) {
         int groups = 0;
         for (int first = 0; first < count; groups++) {
             int n = count - first < FUM_MAX_INPUTS ? count - first : FUM_MAX_INPUTS;
-            fum_tensor *all = n == 1 ? in[first] : fum_graph_add(nn->graph, "concat", NULL, in + first, n, NULL);
+            fum_tensor *all =
+                n == 1 ? in[first] : fum_graph_add(nn->graph, "concat", NULL, in + first, n, NULL);
             in[groups] = all;
             first += n;
         }
@@ -31,34 +33,39 @@ static fum_tensor *concat_all(struct fum_nn *nn, fum_tensor **in, int count) {
     return in[0];
 }
 
-bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter, struct fum_nn_time_row *rows,
-                      int count) {
+bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
+                      struct fum_nn_time_row *rows, int count) {
     fum_tensor *tables[FUM_NN_TIME_ROWS];
     if (!time || !counter || count > FUM_NN_TIME_ROWS) return false;
     int64_t batch = fum_tensor_shape(time).dim[1], start = 0;
     for (int i = 0; i < count; i++)
         if (!(tables[i] = time_table(nn, time, &rows[i]))) return false;
     fum_tensor *all = count ? concat_all(nn, tables, count) : NULL;
-    all = all ? fum_graph_add(nn->graph, "step_row", NULL, (fum_tensor *[]){all, counter}, 2, NULL) : NULL;
+    all = all ? fum_graph_add(nn->graph, "step_row", NULL, (fum_tensor *[]){all, counter}, 2, NULL)
+              : NULL;
     for (int i = 0; i < count; i++) {
         int64_t elements = batch * rows[i].channels;
         fum_tensor *row = fum_nn_slice(nn, NULL, all, 0, start, elements);
-        rows[i].row = fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {batch, 1, 1, rows[i].channels}});
+        rows[i].row =
+            fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {batch, 1, 1, rows[i].channels}});
         start += elements;
     }
     return !count || rows[count - 1].row;
 }
 
 // norm2(h) · (1 + scale) + shift
-static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row, int64_t channels) {
+static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row,
+                               int64_t channels) {
     fum_tensor *scale = fum_nn_scale(nn, NULL, fum_nn_slice(nn, NULL, row, 3, 0, channels), 1, 1);
     fum_tensor *shift = fum_nn_slice(nn, NULL, row, 3, channels, channels);
     return fum_nn_add(nn, NULL, fum_nn_mul(nn, NULL, h, scale), shift);
 }
 
-fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_resblock *b) {
+fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
+                            const struct fum_nn_resblock *b) {
     size_t mark = fum_nn_enter(nn, "%s", name);
-    fum_tensor *h = fum_nn_unary(nn, "silu", NULL, fum_nn_group_norm(nn, "norm1", x, b->groups, b->eps));
+    fum_tensor *h =
+        fum_nn_unary(nn, "silu", NULL, fum_nn_group_norm(nn, "norm1", x, b->groups, b->eps));
     h = fum_nn_conv(nn, "conv1", h, b->out, NULL);
     if (b->time && !b->scale_shift) h = fum_nn_add(nn, NULL, h, b->time);
     h = fum_nn_group_norm(nn, "norm2", h, b->groups, b->eps);
@@ -74,14 +81,16 @@ fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x, 
     return h;
 }
 
-fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_conv *conv) {
+fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x,
+                              const struct fum_nn_conv *conv) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     x = fum_nn_conv(nn, "conv", x, fum_nn_channels(x), conv);
     fum_nn_leave(nn, mark);
     return x;
 }
 
-fum_tensor *fum_nn_upsample(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t height, int64_t width) {
+fum_tensor *fum_nn_upsample(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t height,
+                            int64_t width) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     x = fum_nn_unary(nn, "upsample", NULL, x);
     // torch's nearest interpolation from n to 2n - 1 is doubling without the last row.

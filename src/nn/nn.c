@@ -19,8 +19,8 @@ size_t fum_nn_enter(struct fum_nn *nn, const char *fmt, ...) {
     va_start(args, fmt);
     int n = vsnprintf(nn->path + mark, room, fmt, args);
     va_end(args);
-    // Names come from the builders, whose depth is fixed; a path that did not fit would be a missing weight's
-    // name.
+    // Names come from the builders, whose depth is fixed; a path that did not fit would be a
+    // missing weight's name.
     nn->length = n < 0 || (size_t)n + 1 >= room ? sizeof nn->path - 2 : mark + (size_t)n;
     nn->path[nn->length++] = '.';
     nn->path[nn->length] = 0;
@@ -42,22 +42,22 @@ static const char *full_name(const struct fum_nn *nn, const char *name, char tex
     return text;
 }
 
-static fum_tensor *add_op(struct fum_nn *nn, const char *op, const char *name, fum_tensor *const *in, int count,
-                          const struct fum_attr *attrs) {
+static fum_tensor *add_op(struct fum_nn *nn, const char *op, const char *name,
+                          fum_tensor *const *in, int count, const struct fum_attr *attrs) {
     char text[FULL];
     return fum_graph_add(nn->graph, op, full_name(nn, name, text), in, count, attrs);
 }
 
-fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part, struct fum_shape shape,
-                          enum fum_pack pack) {
+fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
+                          struct fum_shape shape, enum fum_pack pack) {
     char text[FULL + 16];
     snprintf(text, sizeof text, "%s%s.%s", nn->path, name, part);
     return fum_graph_weight(nn->graph, text, shape, pack);
 }
 
 // Adds the weights "name.part" of several children as one stack.
-static fum_tensor *weight_stack(struct fum_nn *nn, const char *const *names, int count, const char *part,
-                                struct fum_shape shape, enum fum_pack pack) {
+static fum_tensor *weight_stack(struct fum_nn *nn, const char *const *names, int count,
+                                const char *part, struct fum_shape shape, enum fum_pack pack) {
     char text[FUM_NN_STACK][FULL + 16];
     const char *list[FUM_NN_STACK];
     for (int i = 0; i < count; i++) {
@@ -88,15 +88,18 @@ fum_tensor *fum_nn_mul(struct fum_nn *nn, const char *name, fum_tensor *a, fum_t
     return a && b ? add_op(nn, "mul", name, (fum_tensor *[]){a, b}, 2, NULL) : NULL;
 }
 
-fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, double mul, double add) {
+fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, double mul,
+                         double add) {
     struct fum_attr attrs[] = {{"mul", mul}, {"add", add}, {0}};
     return x ? add_op(nn, "scale", name, &x, 1, attrs) : NULL;
 }
 
-fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x, struct fum_shape shape) {
+fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x,
+                           struct fum_shape shape) {
     static const char *const dims[FUM_MAX_DIMS] = {"d0", "d1", "d2", "d3"};
     struct fum_attr attrs[FUM_MAX_DIMS + 2] = {{"rank", shape.rank}};
-    for (int i = 0; i < shape.rank; i++) attrs[i + 1] = (struct fum_attr){dims[i], (double)shape.dim[i]};
+    for (int i = 0; i < shape.rank; i++)
+        attrs[i + 1] = (struct fum_attr){dims[i], (double)shape.dim[i]};
     if (!x) return NULL;
     // Rows are padded to quads: where their length changes the elements may have to move.
     int64_t old = fum_nn_channels(x), now = shape.rank ? shape.dim[shape.rank - 1] : 0;
@@ -110,42 +113,49 @@ fum_tensor *fum_nn_stored(struct fum_nn *nn, fum_tensor *x) {
 }
 
 fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {
-    return a && b ? add_op(nn, "concat", name, (fum_tensor *[]){a, b}, 2, (struct fum_attr[]){{"axis", -1}, {0}})
+    return a && b ? add_op(nn, "concat", name, (fum_tensor *[]){a, b}, 2,
+                           (struct fum_attr[]){{"axis", -1}, {0}})
                   : NULL;
 }
 
-fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis, int64_t start,
-                         int64_t count) {
-    struct fum_attr attrs[] = {{"axis", axis}, {"start", (double)start}, {"count", (double)count}, {0}};
+fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis,
+                         int64_t start, int64_t count) {
+    struct fum_attr attrs[] = {
+        {"axis", axis}, {"start", (double)start}, {"count", (double)count}, {0}};
     return x ? add_op(nn, "slice", name, &x, 1, attrs) : NULL;
 }
 
 fum_tensor *fum_nn_tokens(struct fum_nn *nn, fum_tensor *image) {
     struct fum_shape s = fum_tensor_shape(image);
-    return fum_nn_reshape(nn, NULL, image, (struct fum_shape){3, {s.dim[0], s.dim[1] * s.dim[2], s.dim[3]}});
+    return fum_nn_reshape(nn, NULL, image,
+                          (struct fum_shape){3, {s.dim[0], s.dim[1] * s.dim[2], s.dim[3]}});
 }
 
-fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens, struct fum_shape image) {
+fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens,
+                         struct fum_shape image) {
     image.dim[3] = fum_nn_channels(tokens);
     return fum_nn_reshape(nn, name, tokens, image);
 }
 
-fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out, bool bias) {
+fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
+                          bool bias) {
     if (!x) return NULL;
     fum_tensor *in[3] = {x};
-    in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {fum_nn_channels(x), out}}, FUM_PACK_LINEAR);
+    in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {fum_nn_channels(x), out}},
+                          FUM_PACK_LINEAR);
     if (bias) in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
     return add_op(nn, "matmul", name, in, bias ? 3 : 2, NULL);
 }
 
-// True if the results of one product for several weights can be used in place: each starts at an offset that
-// every device can bind.
+// True if the results of one product for several weights can be used in place: each starts at an
+// offset that every device can bind.
 static bool can_stack(const struct fum_nn *nn, const struct fum_shape *x, int64_t out) {
     int64_t row_bytes = (out + 3) / 4 * 4 * (int64_t)fum_dtype_size(nn->graph->storage);
     return x->rank == 3 && x->dim[0] * x->dim[1] * row_bytes % FUM_BUFFER_ALIGN == 0;
 }
 
-void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tensor *x, fum_tensor **y) {
+void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tensor *x,
+                    fum_tensor **y) {
     struct fum_shape shape = fum_tensor_shape(x);
     int64_t rows = shape.dim[0] * shape.dim[1], k = fum_nn_channels(x);
     bool stacks = x && l->count > 1 && !l->apart && can_stack(nn, &shape, l->out);
@@ -153,12 +163,12 @@ void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tenso
         y[i] = stacks ? NULL : fum_nn_linear(nn, l->names[i], x, l->out, l->bias);
     if (!stacks) return;
     fum_tensor *in[4] = {fum_nn_reshape(nn, NULL, x, (struct fum_shape){3, {1, rows, k}})};
-    in[1] =
-        weight_stack(nn, l->names, l->count, "weight", (struct fum_shape){2, {k, l->out}}, FUM_PACK_LINEAR);
+    in[1] = weight_stack(nn, l->names, l->count, "weight", (struct fum_shape){2, {k, l->out}},
+                         FUM_PACK_LINEAR);
     // A bias of each weight's own is a row for each batch.
     if (l->bias)
-        in[3] =
-            weight_stack(nn, l->names, l->count, "bias", (struct fum_shape){2, {1, l->out}}, FUM_PACK_NONE);
+        in[3] = weight_stack(nn, l->names, l->count, "bias", (struct fum_shape){2, {1, l->out}},
+                             FUM_PACK_NONE);
     fum_tensor *all = add_op(nn, "matmul", NULL, in, l->bias ? 4 : 2, NULL);
     shape.dim[2] = l->out;
     for (int i = 0; i < l->count; i++)
@@ -172,12 +182,14 @@ fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int6
     if (!c.stride) c.stride = 1;
     c.pad = c.pad == FUM_NN_SAME ? (c.kernel - 1) / 2 : c.pad == FUM_NN_NO_PAD ? 0 : c.pad;
     if (!x) return NULL;
-    if (c.kernel == 1 && c.stride == 1 && !c.pad && !c.pad_end) return fum_nn_linear(nn, name, x, out, true);
+    if (c.kernel == 1 && c.stride == 1 && !c.pad && !c.pad_end)
+        return fum_nn_linear(nn, name, x, out, true);
     struct fum_shape shape = {4, {c.kernel, c.kernel, fum_nn_channels(x), out}};
     fum_tensor *in[3] = {x};
     in[1] = fum_nn_weight(nn, name, "weight", shape, FUM_PACK_CONV);
     in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
-    struct fum_attr attrs[] = {{"stride", c.stride}, {"pad", c.pad}, {"pad_end_extra", c.pad_end}, {0}};
+    struct fum_attr attrs[] = {
+        {"stride", c.stride}, {"pad", c.pad}, {"pad_end_extra", c.pad_end}, {0}};
     return add_op(nn, "conv2d", name, in, 3, attrs);
 }
 
@@ -190,8 +202,10 @@ static fum_tensor *norm(struct fum_nn *nn, const char *op, const char *name, fum
     return add_op(nn, op, name, in, 3, attrs);
 }
 
-fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps) {
-    return norm(nn, "group_norm", name, x, (struct fum_attr[]){{"groups", groups}, {"eps", eps}, {0}});
+fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
+                              double eps) {
+    return norm(nn, "group_norm", name, x,
+                (struct fum_attr[]){{"groups", groups}, {"eps", eps}, {0}});
 }
 
 fum_tensor *fum_nn_layer_norm(struct fum_nn *nn, const char *name, fum_tensor *x, double eps) {
@@ -202,6 +216,7 @@ fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *id
                              int64_t channels) {
     if (!ids) return NULL;
     fum_tensor *in[2] = {ids};
-    in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {count, channels}}, FUM_PACK_NONE);
+    in[1] =
+        fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {count, channels}}, FUM_PACK_NONE);
     return add_op(nn, "embedding", name, in, 2, NULL);
 }

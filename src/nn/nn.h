@@ -1,10 +1,11 @@
-// Blocks that several models share, built from ops. Each reproduces a module of diffusers or transformers and
-// takes that module's name in its parent; weights are declared under the whole path
-// ("down_blocks.0.resnets.1.conv1.weight"), and the value that a module returns is a node named by its path, so
-// that fum_graph_find finds it.
+// Blocks that several models share, built from ops. Each reproduces a module of diffusers or
+// transformers and takes that module's name in its parent; weights are declared under the whole
+// path
+// ("down_blocks.0.resnets.1.conv1.weight"), and the value that a module returns is a node named by
+// its path, so that fum_graph_find finds it.
 //
-// Images are [batch, height, width, channels], tokens [batch, tokens, channels]. A function given NULL returns
-// NULL: the graph remembers what failed first (fum_graph_check).
+// Images are [batch, height, width, channels], tokens [batch, tokens, channels]. A function given
+// NULL returns NULL: the graph remembers what failed first (fum_graph_check).
 #ifndef FUM_NN_NN_H
 #define FUM_NN_NN_H
 
@@ -30,31 +31,35 @@ void fum_nn_leave(struct fum_nn *nn, size_t mark);
 fum_tensor *fum_nn_unary(struct fum_nn *nn, const char *op, const char *name, fum_tensor *x);
 fum_tensor *fum_nn_add(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b);
 fum_tensor *fum_nn_mul(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b);
-fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, double mul, double add);
+fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, double mul,
+                         double add);
 // The same elements under another shape; `shape` as in fum_graph_input.
-fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x, struct fum_shape shape);
+fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x,
+                           struct fum_shape shape);
 // As the graph stores values: a cast where x has another floating type.
 fum_tensor *fum_nn_stored(struct fum_nn *nn, fum_tensor *x);
 // Along the last dimension.
 fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b);
-fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis, int64_t start,
-                         int64_t count);
+fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis,
+                         int64_t start, int64_t count);
 // [batch, height, width, channels] ⇄ [batch, height · width, channels]; views.
 fum_tensor *fum_nn_tokens(struct fum_nn *nn, fum_tensor *image);
-fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens, struct fum_shape image);
+fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens,
+                         struct fum_shape image);
 // Size of the innermost dimension; 0 for NULL.
 int64_t fum_nn_channels(const fum_tensor *x);
 
 // ---- layers ----
 
 // The weight "name.part" of the module ("weight", "bias").
-fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part, struct fum_shape shape,
-                          enum fum_pack pack);
+fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
+                          struct fum_shape shape, enum fum_pack pack);
 
-fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out, bool bias);
+fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
+                          bool bias);
 
-// Adds several layers that have one input and as many outputs each: y[0..count). They are one product where
-// its results can be used in place.
+// Adds several layers that have one input and as many outputs each: y[0..count). They are one
+// product where its results can be used in place.
 enum { FUM_NN_STACK = 3 };
 struct fum_nn_linears {
     const char *names[FUM_NN_STACK];
@@ -63,7 +68,8 @@ struct fum_nn_linears {
     bool bias;
     bool apart; // never one product
 };
-void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *layers, fum_tensor *x, fum_tensor **y);
+void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *layers, fum_tensor *x,
+                    fum_tensor **y);
 
 // How a convolution is padded; zeros are the defaults of a 3×3 that keeps the size.
 struct fum_nn_conv {
@@ -73,11 +79,13 @@ struct fum_nn_conv {
     int pad_end; // more rows and columns of padding at the bottom and right
 };
 enum { FUM_NN_SAME = 0, FUM_NN_NO_PAD = -1 };
-// `conv` NULL: all defaults. A 1×1 of stride 1 becomes a matmul over the pixels, whose weight has the same bytes.
+// `conv` NULL: all defaults. A 1×1 of stride 1 becomes a matmul over the pixels, whose weight has
+// the same bytes.
 fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
                         const struct fum_nn_conv *conv);
 
-fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps);
+fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
+                              double eps);
 fum_tensor *fum_nn_layer_norm(struct fum_nn *nn, const char *name, fum_tensor *x, double eps);
 // Rows of a table of [count, channels]; ids i32 [batch, tokens].
 fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *ids, int64_t count,
@@ -103,36 +111,40 @@ struct fum_nn_time_row {
     int64_t channels;       // the block's, twice as many with scale_shift
     fum_tensor *row;        // written: [rows, 1, 1, channels]
 };
-// time: SiLU of the embedding of every step, [steps, rows, channels]; counter: i32 [1], which step it is. The tables of
-// all blocks, at most
-// FUM_NN_TIME_ROWS, are one table, so that a step reads one row of it. False when a node could not be added.
-bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter, struct fum_nn_time_row *rows,
-                      int count);
+// time: SiLU of the embedding of every step, [steps, rows, channels]; counter: i32 [1], which step
+// it is. The tables of all blocks, at most FUM_NN_TIME_ROWS, are one table, so that a step reads
+// one row of it. False when a node could not be added.
+bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
+                      struct fum_nn_time_row *rows, int count);
 
-// Convolution of stride 2 ("downsamplers.0"); nearest-neighbour doubling and convolution ("upsamplers.0"), cut to
-// height × width where the picture it mirrors was odd.
-fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x, const struct fum_nn_conv *conv);
-fum_tensor *fum_nn_upsample(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t height, int64_t width);
+// Convolution of stride 2 ("downsamplers.0"); nearest-neighbour doubling and convolution
+// ("upsamplers.0"), cut to height × width where the picture it mirrors was odd.
+fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x,
+                              const struct fum_nn_conv *conv);
+fum_tensor *fum_nn_upsample(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t height,
+                            int64_t width);
 
 // Multi-head attention; names of its projections differ between the libraries.
 struct fum_nn_attention {
     const char *q, *k, *v, *out; // NULL: diffusers' to_q, to_k, to_v, to_out.0
     int heads;
     bool causal;
-    bool bias;           // of q, k and v; `out` always has one
-    bool apart;          // q, k and v are products of their own: slower, but their memory is free sooner
+    bool bias; // of q, k and v; `out` always has one
+    // q, k and v are products of their own: slower, but their memory is free sooner
+    bool apart;
     fum_tensor *context; // what k and v are made from; NULL: x
 };
 fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
                              const struct fum_nn_attention *attention);
 
 // diffusers' VAE attention over pixels: group norm, one head, residual.
-fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps,
-                                   int heads);
+fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
+                                   double eps, int heads);
 
-// diffusers' Transformer2DModel over an image: group norm, projection in, transformer blocks (self-attention,
-// cross-attention, GEGLU feed-forward, each with layer norm and residual), projection out, residual. Projections
-// written as 1×1 convolutions and as linear layers are the same computation on channels-last data.
+// diffusers' Transformer2DModel over an image: group norm, projection in, transformer blocks
+// (self-attention, cross-attention, GEGLU feed-forward, each with layer norm and residual),
+// projection out, residual. Projections written as 1×1 convolutions and as linear layers are the
+// same computation on channels-last data.
 struct fum_nn_transformer {
     int heads, depth, groups;
     fum_tensor *context; // [batch, tokens, channels]

@@ -1,19 +1,22 @@
 // Attention and the transformer over an image's pixels.
 //
-// Easy to get wrong: the transformer's group norm has eps 1e-6 whatever the model's norm_eps is, its layer norms
-// 1e-5; the GELU gate is the second half of the feed-forward's projection.
+// Easy to get wrong: the transformer's group norm has eps 1e-6 whatever the model's norm_eps is,
+// its layer norms 1e-5; the GELU gate is the second half of the feed-forward's projection.
 #include "nn/nn.h"
 
-// Adds attention whose projections are children of the module that `nn` is in. Those of one input are one
-// product.
+// Adds attention whose projections are children of the module that `nn` is in. Those of one input
+// are one product.
 static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
     int64_t channels = fum_nn_channels(x);
     fum_tensor *from = a->context ? a->context : x, *qkv[3];
     const char *q = a->q ? a->q : "to_q";
     const char *k = a->k ? a->k : "to_k";
     const char *v = a->v ? a->v : "to_v";
-    struct fum_nn_linears of_x = {
-        .names = {q, k, v}, .count = from == x ? 3 : 1, .out = channels, .bias = a->bias, .apart = a->apart};
+    struct fum_nn_linears of_x = {.names = {q, k, v},
+                                  .count = from == x ? 3 : 1,
+                                  .out = channels,
+                                  .bias = a->bias,
+                                  .apart = a->apart};
     struct fum_nn_linears of_context = {
         .names = {k, v}, .count = 2, .out = channels, .bias = a->bias, .apart = a->apart};
     fum_nn_linears(nn, &of_x, x, qkv);
@@ -32,8 +35,8 @@ fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
     return x;
 }
 
-fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups, double eps,
-                                   int heads) {
+fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
+                                   double eps, int heads) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "group_norm", x, groups, eps));
     h = attend(nn, h, &(struct fum_nn_attention){.heads = heads, .bias = true, .apart = true});
@@ -46,16 +49,19 @@ fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tens
 static fum_tensor *feed_forward(struct fum_nn *nn, fum_tensor *x) {
     size_t mark = fum_nn_enter(nn, "ff.net");
     int64_t channels = fum_nn_channels(x);
-    fum_tensor *h = fum_nn_unary(nn, "geglu", NULL, fum_nn_linear(nn, "0.proj", x, 8 * channels, true));
+    fum_tensor *h =
+        fum_nn_unary(nn, "geglu", NULL, fum_nn_linear(nn, "0.proj", x, 8 * channels, true));
     h = fum_nn_linear(nn, "2", h, channels, true);
     fum_nn_leave(nn, mark);
     return h;
 }
 
 // diffusers' BasicTransformerBlock.
-static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x, const struct fum_nn_transformer *t) {
+static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
+                         const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "transformer_blocks.%d", index);
-    struct fum_nn_attention self = {.heads = t->heads, .context = t->only_cross ? t->context : NULL};
+    struct fum_nn_attention self = {.heads = t->heads,
+                                    .context = t->only_cross ? t->context : NULL};
     struct fum_nn_attention cross = {.heads = t->heads, .context = t->context};
     fum_tensor *h = fum_nn_attention(nn, "attn1", fum_nn_layer_norm(nn, "norm1", x, 1e-5), &self);
     x = fum_nn_add(nn, NULL, h, x);
@@ -71,13 +77,15 @@ fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *
                                const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     struct fum_shape image = fum_tensor_shape(x);
-    // As in diffusers, the blocks are as wide as whole heads; channels left over end at the projections.
+    // As in diffusers, the blocks are as wide as whole heads; channels left over end at the
+    // projections.
     int64_t channels = fum_nn_channels(x), inner = channels / t->heads * t->heads;
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "norm", x, t->groups, 1e-6));
     h = fum_nn_linear(nn, "proj_in", h, inner, true);
     for (int i = 0; i < t->depth; i++) h = block(nn, i, h, t);
     // Added as tokens, where a pass can make the residual the projection's epilogue.
-    h = fum_nn_add(nn, NULL, fum_nn_linear(nn, "proj_out", h, channels, true), fum_nn_tokens(nn, x));
+    h = fum_nn_add(nn, NULL, fum_nn_linear(nn, "proj_out", h, channels, true),
+                   fum_nn_tokens(nn, x));
     h = fum_nn_image(nn, "", h, image);
     fum_nn_leave(nn, mark);
     return h;

@@ -3,9 +3,10 @@
 #include "ops/emit.h"
 #include "ops/unary.h"
 
-bool fum_affine_dispatch(const struct fum_op_call *call, bool clamp, struct fum_dispatches *list, char *why,
-                         size_t why_size) {
-    uint64_t total = fum_desc_quads(&call->out), each = fum_quads_per_binding(list->info, call->out.dtype);
+bool fum_affine_dispatch(const struct fum_op_call *call, bool clamp, struct fum_dispatches *list,
+                         char *why, size_t why_size) {
+    uint64_t total = fum_desc_quads(&call->out),
+             each = fum_quads_per_binding(list->info, call->out.dtype);
     uint64_t quad = 4 * fum_dtype_size(call->out.dtype);
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;

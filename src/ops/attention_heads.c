@@ -1,7 +1,8 @@
-// Computes attention whose heads are not whole quads. Every kernel of attention reads and writes heads by
-// quads, and what pads a tensor's rows is undefined. So the heads of q, k and v are copied into scratch
-// first, each a row of its own that zeros pad, and the result's heads are copied back. Zeros add nothing to a
-// score. Only such heads take the copies, and each variant serves every size with the kernels that it has.
+// Computes attention whose heads are not whole quads. Every kernel of attention reads and writes
+// heads by quads, and what pads a tensor's rows is undefined. So the heads of q, k and v are copied
+// into scratch first, each a row of its own that zeros pad, and the result's heads are copied back.
+// Zeros add nothing to a score. Only such heads take the copies, and each variant serves every size
+// with the kernels that it has.
 #include "ops/attention.h"
 #include "ops/emit.h"
 
@@ -42,12 +43,15 @@ static bool add_copy(const struct padding *p, int i, int64_t first, int64_t coun
     const struct fum_desc *dense = back ? &p->call->out : &p->call->in[i], *padded = &p->desc[i];
     int dense_slot = back ? 1 : 0, padded_slot = 1 - dense_slot; // binding 0 is read, 1 is written
     uint64_t quads = (uint64_t)(count * fum_shape_row_quads(back ? &dense->shape : &padded->shape));
-    struct fum_dispatch *d = fum_emit(p->list, "repack", fum_raw_variant(dense->dtype), quads, why, why_size);
+    struct fum_dispatch *d =
+        fum_emit(p->list, "repack", fum_raw_variant(dense->dtype), quads, why, why_size);
     if (!d) return false;
 
     uint32_t skip[2], channels[2];
-    fum_bind_rows(p->list, d, dense_slot, back ? FUM_OUT : i, back, dense, first, count, &skip[dense_slot]);
-    fum_bind_rows(p->list, d, padded_slot, FUM_SCRATCH, !back, padded, first, count, &skip[padded_slot]);
+    fum_bind_rows(p->list, d, dense_slot, back ? FUM_OUT : i, back, dense, first, count,
+                  &skip[dense_slot]);
+    fum_bind_rows(p->list, d, padded_slot, FUM_SCRATCH, !back, padded, first, count,
+                  &skip[padded_slot]);
     d->bind[padded_slot].offset += p->at[i];
     d->num_bind = 2;
     channels[dense_slot] = (uint32_t)(p->heads * p->channels);
@@ -62,7 +66,8 @@ static bool add_copies(const struct padding *p, int i, char *why, size_t why_siz
     const struct fum_desc *dense = i == RESULT ? &p->call->out : &p->call->in[i];
     const struct fum_device_info *info = p->list->info;
     int64_t rows = fum_shape_rows(&dense->shape);
-    int64_t fit = fum_min_i64(fum_rows_per_binding(info, dense), fum_rows_per_binding(info, &p->desc[i]));
+    int64_t fit =
+        fum_min_i64(fum_rows_per_binding(info, dense), fum_rows_per_binding(info, &p->desc[i]));
     if (fit < 1) return fum_refuse(why, why_size, "one token is larger than the device's binding");
     for (int64_t first = 0; first < rows; first += fum_min_i64(fit, rows - first))
         if (!add_copy(p, i, first, fum_min_i64(fit, rows - first), why, why_size)) return false;
@@ -80,22 +85,24 @@ static struct fum_op_call padded_call(const struct padding *p, double attr[FUM_A
     return inner;
 }
 
-// Makes the dispatches from `first` on use the padded tensors, and moves their own scratch behind these.
+// Makes the dispatches from `first` on use the padded tensors, and moves their own scratch behind
+// these.
 static void move_to_scratch(const struct padding *p, int first) {
     for (int k = first; k < p->list->count; k++)
         for (int i = 0; i < p->list->item[k].num_bind; i++) {
             struct fum_dispatch_bind *b = &p->list->item[k].bind[i];
             int tensor = b->operand == FUM_OUT ? RESULT : b->operand;
             bool own = b->operand == FUM_SCRATCH;
-            if (!b->bytes) b->bytes = own ? p->list->scratch_bytes : fum_desc_bytes(&p->desc[tensor]);
+            if (!b->bytes)
+                b->bytes = own ? p->list->scratch_bytes : fum_desc_bytes(&p->desc[tensor]);
             b->offset += own ? p->bytes : p->at[tensor];
             b->operand = FUM_SCRATCH;
         }
     p->list->scratch_bytes += p->bytes;
 }
 
-bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                                   size_t why_size) {
+bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list,
+                                   char *why, size_t why_size) {
     struct padding p = padding_of(call, list);
     double attr[FUM_ATTENTION_ATTRS];
     struct fum_op_call inner = padded_call(&p, attr);

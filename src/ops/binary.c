@@ -30,19 +30,16 @@ bool fum_binary_infer(struct fum_op_call *call, char *why, size_t why_size) {
 
 static double apply(enum fum_binary op, double a, double b) {
     switch (op) {
-    case FUM_BINARY_ADD:
-        return a + b;
-    case FUM_BINARY_MUL:
-        return a * b;
-    case FUM_BINARY_SUB:
-        return a - b;
-    case FUM_BINARY_PRELU:
-        return a > 0 ? a : a * b;
+    case FUM_BINARY_ADD: return a + b;
+    case FUM_BINARY_MUL: return a * b;
+    case FUM_BINARY_SUB: return a - b;
+    case FUM_BINARY_PRELU: return a > 0 ? a : a * b;
     }
     return a;
 }
 
-// Rows of an operand per step of the output's dimensions before the channels; 0 where it is broadcast.
+// Rows of an operand per step of the output's dimensions before the channels; 0 where it is
+// broadcast.
 static void row_strides(const struct fum_shape *shape, int64_t stride[3]) {
     int64_t rows = 1;
     for (int i = 2; i >= 0; i--) {
@@ -52,10 +49,11 @@ static void row_strides(const struct fum_shape *shape, int64_t stride[3]) {
     }
 }
 
-void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op, const float *const *in,
-                          float *out) {
+void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
+                          const float *const *in, float *out) {
     const struct fum_shape *shape = &call->out.shape;
-    int64_t stride[2][3], d1 = dim4(shape, 1), d2 = dim4(shape, 2), channels = fum_shape_channels(shape);
+    int64_t stride[2][3], d1 = dim4(shape, 1), d2 = dim4(shape, 2),
+                          channels = fum_shape_channels(shape);
     for (int k = 0; k < 2; k++) row_strides(&call->in[k].shape, stride[k]);
     for (int64_t row = 0; row < fum_shape_rows(shape); row++) {
         const float *x[2];
@@ -76,9 +74,10 @@ static bool same_shape(const struct fum_shape *a, const struct fum_shape *b) {
     return true;
 }
 
-static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op, struct fum_dispatches *list,
-                          char *why, size_t why_size) {
-    uint64_t total = fum_desc_quads(&call->out), each = fum_quads_per_binding(list->info, call->out.dtype);
+static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op,
+                          struct fum_dispatches *list, char *why, size_t why_size) {
+    uint64_t total = fum_desc_quads(&call->out),
+             each = fum_quads_per_binding(list->info, call->out.dtype);
     uint64_t quad = 4 * fum_dtype_size(call->out.dtype);
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
@@ -95,13 +94,15 @@ static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op, st
     return true;
 }
 
-// Rows [first, first + count) of the output. An operand with as many rows has the same window, others come
-// whole.
-static bool emit_rows(const struct fum_op_call *call, enum fum_binary op, struct fum_dispatches *list,
-                      int64_t first, int64_t count, char *why, size_t why_size) {
+// Rows [first, first + count) of the output. An operand with as many rows has the same window,
+// others come whole.
+static bool emit_rows(const struct fum_op_call *call, enum fum_binary op,
+                      struct fum_dispatches *list, int64_t first, int64_t count, char *why,
+                      size_t why_size) {
     const struct fum_desc *out = &call->out;
     uint32_t row_quads = (uint32_t)fum_shape_row_quads(&out->shape), base[2];
-    struct fum_dispatch *d = fum_emit(list, "binary", out->dtype, (uint64_t)count * row_quads, why, why_size);
+    struct fum_dispatch *d =
+        fum_emit(list, "binary", out->dtype, (uint64_t)count * row_quads, why, why_size);
     if (!d) return false;
     fum_emit_spec(d, op);
     fum_emit_spec(d, 0);
@@ -132,8 +133,8 @@ static bool emit_rows(const struct fum_op_call *call, enum fum_binary op, struct
     return true;
 }
 
-bool fum_binary_dispatch(const struct fum_op_call *call, enum fum_binary op, struct fum_dispatches *list,
-                         char *why, size_t why_size) {
+bool fum_binary_dispatch(const struct fum_op_call *call, enum fum_binary op,
+                         struct fum_dispatches *list, char *why, size_t why_size) {
     const struct fum_desc *all[] = {&call->out, &call->in[0], &call->in[1]};
     if (!fum_shape_count(&call->out.shape)) return true;
     if (same_shape(&call->in[0].shape, &call->in[1].shape))

@@ -29,8 +29,10 @@ static bool set_attrs(const struct fum_op *op, const struct fum_op_case *c, doub
 }
 
 bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype,
-                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], char *why, size_t why_size) {
-    static const enum fum_dtype fixed[] = {[FUM_CASE_F32] = FUM_F32, [FUM_CASE_F16] = FUM_F16, [FUM_CASE_I32] = FUM_I32};
+                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], char *why,
+                   size_t why_size) {
+    static const enum fum_dtype fixed[] = {
+        [FUM_CASE_F32] = FUM_F32, [FUM_CASE_F16] = FUM_F16, [FUM_CASE_I32] = FUM_I32};
     *call = (struct fum_op_call){.attr = attr, .out.dtype = dtype}; // as the graph presets it
     if (!set_attrs(op, c, attr, why, why_size)) return false;
     for (int i = 0; i < FUM_MAX_INPUTS; i++) {
@@ -38,7 +40,8 @@ bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fu
         if (!in->shape.rank) continue;
         call->has[i] = true;
         call->num_inputs = i + 1;
-        call->in[i] = (struct fum_desc){in->shape, in->type == FUM_CASE_STORAGE ? dtype : fixed[in->type]};
+        call->in[i] =
+            (struct fum_desc){in->shape, in->type == FUM_CASE_STORAGE ? dtype : fixed[in->type]};
     }
     return op->infer(call, why, why_size);
 }
@@ -91,35 +94,26 @@ static float q8_word(uint64_t key, bool factor) {
     uint32_t word = 0;
     float out;
     if (factor) return (1 + unit(key)) / 64;
-    for (int b = 0; b < 4; b++) word |= (uint32_t)(uint8_t)((int)(mix(key + (uint64_t)b * 977) % 255) - 127) << 8 * b;
+    for (int b = 0; b < 4; b++)
+        word |= (uint32_t)(uint8_t)((int)(mix(key + (uint64_t)b * 977) % 255) - 127) << 8 * b;
     memcpy(&out, &word, sizeof out);
     return out;
 }
 
-static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i, int64_t count, int64_t channels) {
+static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i, int64_t count,
+                        int64_t channels) {
     switch (in->fill) {
-    case FUM_FILL_ZERO:
-        return 0;
-    case FUM_FILL_NORMAL:
-        return normal(key);
-    case FUM_FILL_HUGE:
-        return fmaxf(-6e4f, fminf(6e4f, normal(key) * 1e4f));
-    case FUM_FILL_TINY:
-        return normal(key) * 1e-6f;
-    case FUM_FILL_OFFSET:
-        return 100 + normal(key);
-    case FUM_FILL_INDEX:
-        return (float)(mix(key) % (uint64_t)(in->limit > 0 ? in->limit : 1));
-    case FUM_FILL_UNIT:
-        return unit(key);
-    case FUM_FILL_COUNT:
-        return (float)i;
-    case FUM_FILL_Q8:
-        return q8_word(key, i / channels % FUM_Q8_ROWS == FUM_Q8_ROWS - 1);
-    case FUM_FILL_SPIKE:
-        return i == count - 1 ? INFINITY : normal(key);
-    case FUM_FILL_NAN:
-        return i == count - 1 ? NAN : normal(key);
+    case FUM_FILL_ZERO: return 0;
+    case FUM_FILL_NORMAL: return normal(key);
+    case FUM_FILL_HUGE: return fmaxf(-6e4f, fminf(6e4f, normal(key) * 1e4f));
+    case FUM_FILL_TINY: return normal(key) * 1e-6f;
+    case FUM_FILL_OFFSET: return 100 + normal(key);
+    case FUM_FILL_INDEX: return (float)(mix(key) % (uint64_t)(in->limit > 0 ? in->limit : 1));
+    case FUM_FILL_UNIT: return unit(key);
+    case FUM_FILL_COUNT: return (float)i;
+    case FUM_FILL_Q8: return q8_word(key, i / channels % FUM_Q8_ROWS == FUM_Q8_ROWS - 1);
+    case FUM_FILL_SPIKE: return i == count - 1 ? INFINITY : normal(key);
+    case FUM_FILL_NAN: return i == count - 1 ? NAN : normal(key);
     }
     return 0;
 }
@@ -154,7 +148,8 @@ static enum fum_result create_poisoned(fum_buffer **buffer, fum_device *device, 
     uint64_t size = bytes < 16 ? 16 : bytes;
     enum fum_result r = fum_buffer_create(buffer, device, size, FUM_BUFFER_DEVICE, label, err);
     uint8_t *poison = r ? NULL : fum_alloc(size, 1);
-    if (!r && !poison) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %s of an op case", label);
+    if (!r && !poison)
+        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %s of an op case", label);
     if (!r) {
         memset(poison, POISON, size);
         r = fum_buffer_write(*buffer, 0, poison, size, err);
@@ -172,7 +167,8 @@ enum fum_result fum_case_write(fum_buffer *buffer, const struct fum_desc *desc, 
     if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an input of an op case");
     memset(padded, POISON, bytes);
     for (int64_t r = 0; r < fum_shape_rows(&desc->shape); r++)
-        fum_convert_from_f32(padded + (uint64_t)r * row, desc->dtype, x + r * channels, (size_t)channels);
+        fum_convert_from_f32(padded + (uint64_t)r * row, desc->dtype, x + r * channels,
+                             (size_t)channels);
     enum fum_result r = fum_buffer_write(buffer, 0, padded, bytes, err);
     fum_free(padded);
     return r;
@@ -187,14 +183,16 @@ static enum fum_result read_rows(fum_buffer *buffer, const struct fum_desc *desc
     if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the output of an op case");
     enum fum_result result = fum_buffer_read(buffer, 0, padded, bytes, err);
     for (int64_t r = 0; !result && r < fum_shape_rows(&desc->shape); r++)
-        fum_convert_to_f32(x + r * channels, padded + (uint64_t)r * row, desc->dtype, (size_t)channels);
+        fum_convert_to_f32(x + r * channels, padded + (uint64_t)r * row, desc->dtype,
+                           (size_t)channels);
     fum_free(padded);
     return result;
 }
 
-enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op, const struct fum_op_case *c,
-                              const struct fum_op_call *call, struct fum_device_info *info,
-                              struct fum_dispatches *list, struct fum_error *err) {
+enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,
+                              const struct fum_op_case *c, const struct fum_op_call *call,
+                              struct fum_device_info *info, struct fum_dispatches *list,
+                              struct fum_error *err) {
     char why[256] = "";
     *info = *fum_device_get_info(device);
     if (c->max_binding && c->max_binding < info->max_binding) info->max_binding = c->max_binding;
@@ -207,23 +205,29 @@ enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op, const
 
 static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int index,
                                struct fum_error *err) {
-    enum fum_result r = fum_case_plan(run->device, run->op, c, &run->call, &run->info, &run->list, err);
+    enum fum_result r =
+        fum_case_plan(run->device, run->op, c, &run->call, &run->info, &run->list, err);
     for (int i = 0; !r && i < run->call.num_inputs; i++) {
         const struct fum_desc *desc = &run->call.in[i];
         if (!run->call.has[i]) continue;
-        if (!(run->in[i] = fum_case_fill(&c->in[i], desc, (uint64_t)index * FUM_MAX_INPUTS + (uint64_t)i)))
+        if (!(run->in[i] =
+                  fum_case_fill(&c->in[i], desc, (uint64_t)index * FUM_MAX_INPUTS + (uint64_t)i)))
             return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an input of an op case");
         r = create_poisoned(&run->in_buffer[i], run->device, fum_desc_bytes(desc), "input", err);
         if (!r) r = fum_case_write(run->in_buffer[i], desc, run->in[i], err);
     }
-    if (!r) r = create_poisoned(&run->out_buffer, run->device, fum_desc_bytes(&run->call.out), "output", err);
-    if (!r) r = create_poisoned(&run->scratch, run->device, run->list.scratch_bytes, "scratch", err);
+    if (!r)
+        r = create_poisoned(&run->out_buffer, run->device, fum_desc_bytes(&run->call.out), "output",
+                            err);
+    if (!r)
+        r = create_poisoned(&run->scratch, run->device, run->list.scratch_bytes, "scratch", err);
     if (r) return r;
 
     size_t count = (size_t)fum_shape_count(&run->call.out.shape);
     run->want = fum_alloc(count, sizeof *run->want);
     run->got = fum_alloc(count, sizeof *run->got);
-    if (!run->want || !run->got) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
+    if (!run->want || !run->got)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
     run->op->reference(&run->call, (const float *const *)run->in, run->want);
     return FUM_OK;
 }
@@ -237,7 +241,9 @@ static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case
     memcpy(memory.in, run->in_buffer, sizeof memory.in);
     enum fum_result r = fum_command_create(&run->command, run->device, run->op->name, err);
     if (!r) r = fum_command_timestamp(run->command, 0, err);
-    if (!r) r = fum_case_record(run->command, run->device, run->op, &run->call, &run->list, &memory, err);
+    if (!r)
+        r = fum_case_record(run->command, run->device, run->op, &run->call, &run->list, &memory,
+                            err);
     if (!r) r = fum_command_timestamp(run->command, 1, err);
     if (!r) r = fum_command_end(run->command, err);
     if (!r) r = fum_command_submit(run->command, &ticket, err);
@@ -256,8 +262,8 @@ static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case
     return r;
 }
 
-// Relative RMS error |got - want| / |want|, and the element furthest off. Infinities and NaN must be the same
-// in both.
+// Relative RMS error |got - want| / |want|, and the element furthest off. Infinities and NaN must
+// be the same in both.
 static void compare(const struct run *run, struct fum_case_result *result) {
     double diff = 0, norm = 0, furthest = -1;
     int64_t n = fum_shape_count(&run->call.out.shape);
@@ -275,7 +281,8 @@ static void compare(const struct run *run, struct fum_case_result *result) {
         }
         if (off > furthest) furthest = off, result->worst = i;
     }
-    if (result->worst >= 0) result->got = run->got[result->worst], result->want = run->want[result->worst];
+    if (result->worst >= 0)
+        result->got = run->got[result->worst], result->want = run->want[result->worst];
     result->error = wrong ? INFINITY : sqrt(norm > 0 ? diff / norm : diff);
     result->pass = result->error <= result->bound;
     result->hash = 14695981039346656037u; // FNV-1a
@@ -305,9 +312,9 @@ static bool same_desc(const struct fum_desc *a, const struct fum_desc *b) {
     return true;
 }
 
-enum fum_result fum_case_run(fum_device *device, const struct fum_op *op, const struct fum_op_case *c,
-                             int index, enum fum_dtype dtype, struct fum_case_result *result,
-                             struct fum_error *err) {
+enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
+                             const struct fum_op_case *c, int index, enum fum_dtype dtype,
+                             struct fum_case_result *result, struct fum_error *err) {
     static const double otherwise[] = {[FUM_F32] = 1e-5, [FUM_F16] = 2e-3, [FUM_BF16] = 1.6e-2};
     char why[256] = "";
     double start = fum_time_now();
@@ -315,8 +322,8 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_op *op, const 
         return fum_error_set(err, FUM_ERR_ARG, "%s is no storage type", fum_dtype_name(dtype));
     struct run *run = fum_calloc(1, sizeof *run);
     if (!run) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
-    *result = (struct fum_case_result){.bound = c->bound[dtype] > 0 ? c->bound[dtype] : otherwise[dtype],
-                                       .worst = -1};
+    *result = (struct fum_case_result){
+        .bound = c->bound[dtype] > 0 ? c->bound[dtype] : otherwise[dtype], .worst = -1};
     run->device = device;
     run->op = op;
 

@@ -21,11 +21,13 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
                      size_t why_size) {
-    uint64_t size_in = 4 * fum_dtype_size(call->in[0].dtype), size_out = 4 * fum_dtype_size(call->out.dtype);
+    uint64_t size_in = 4 * fum_dtype_size(call->in[0].dtype),
+             size_out = 4 * fum_dtype_size(call->out.dtype);
     enum fum_dtype wide = size_in > size_out ? call->in[0].dtype : call->out.dtype;
     uint64_t total = fum_desc_quads(&call->out), align = list->info->binding_align;
     // Whole multiples of the alignment in the narrower type are ones in the wider type too.
-    uint64_t each = list->info->max_binding / (2 * align) * (2 * align) / (4 * fum_dtype_size(wide));
+    uint64_t each =
+        list->info->max_binding / (2 * align) * (2 * align) / (4 * fum_dtype_size(wide));
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
         struct fum_dispatch *d = fum_emit(list, "cast", call->out.dtype, quads, why, why_size);

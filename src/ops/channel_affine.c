@@ -1,5 +1,5 @@
-// A factor and an addend for every channel, and an activation: x [.., channels], factors f32 [2, channels]. The second
-// half of a norm whose statistics come from elsewhere.
+// A factor and an addend for every channel, and an activation: x [.., channels], factors f32 [2,
+// channels]. The second half of a norm whose statistics come from elsewhere.
 #include "ops/emit.h"
 #include "ops/part.h"
 #include "ops/unary.h"
@@ -10,8 +10,10 @@ enum { BLOCK = 8 }; // rows that an invocation handles
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *f = &call->in[1].shape;
-    if (f->rank != 2 || f->dim[0] != 2 || f->dim[1] != fum_shape_channels(x) || call->in[1].dtype != FUM_F32)
-        return fum_refuse(why, why_size, "the factors must be f32 [2, %lld]", (long long)fum_shape_channels(x));
+    if (f->rank != 2 || f->dim[0] != 2 || f->dim[1] != fum_shape_channels(x) ||
+        call->in[1].dtype != FUM_F32)
+        return fum_refuse(why, why_size, "the factors must be f32 [2, %lld]",
+                          (long long)fum_shape_channels(x));
     call->out = call->in[0];
     return true;
 }
@@ -25,7 +27,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     const struct fum_desc *x = &call->out;
     int64_t rows = fum_shape_rows(&x->shape), each = fum_rows_per_binding(list->info, x);
     int64_t quads = fum_shape_row_quads(&x->shape);
@@ -33,8 +36,9 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (each < 1) return fum_refuse(why, why_size, "one row is over the device's largest binding");
     for (int64_t first = 0; first < rows; first += each) {
         int64_t count = fum_min_i64(each, rows - first);
-        struct fum_dispatch *d = fum_emit(list, "channel_affine", x->dtype,
-                                          (uint64_t)((count + BLOCK - 1) / BLOCK * quads), why, why_size);
+        struct fum_dispatch *d =
+            fum_emit(list, "channel_affine", x->dtype,
+                     (uint64_t)((count + BLOCK - 1) / BLOCK * quads), why, why_size);
         if (!d) return false;
         fum_emit_spec(d, BLOCK);
         fum_emit_spec(d, (uint32_t)call->attr[0]);

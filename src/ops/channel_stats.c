@@ -1,6 +1,8 @@
-// Mean and sum of squared differences of every channel, for a norm over a picture of which only a part is at hand: x
-// [.., channels], range i32 [2] (first row and how many, of x as rows of channels). The range's rows are cut into
-// `chunks` chunks of equal length (the last ones may be shorter or empty); the result is f32 [chunks, 2, channels].
+// Mean and sum of squared differences of every channel, for a norm over a picture of which only a
+// part is at hand: x
+// [.., channels], range i32 [2] (first row and how many, of x as rows of channels). The range's
+// rows are cut into `chunks` chunks of equal length (the last ones may be shorter or empty); the
+// result is f32 [chunks, 2, channels].
 #include "ops/emit.h"
 #include "ops/unary.h"
 
@@ -10,37 +12,43 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_desc *range = &call->in[1];
     int64_t chunks;
     if (!fum_attr_int(call->attr[0], "chunks", 1, 1 << 20, &chunks, why, why_size)) return false;
-    if (!fum_is_storage(call->in[0].dtype)) return fum_refuse(why, why_size, "x must be f32, f16 or bf16");
+    if (!fum_is_storage(call->in[0].dtype))
+        return fum_refuse(why, why_size, "x must be f32, f16 or bf16");
     if (range->dtype != FUM_I32 || range->shape.rank != 1 || range->shape.dim[0] != 2)
         return fum_refuse(why, why_size, "the range must be i32 [2]");
-    call->out = (struct fum_desc){{3, {chunks, 2, fum_shape_channels(&call->in[0].shape)}}, FUM_F32};
+    call->out =
+        (struct fum_desc){{3, {chunks, 2, fum_shape_channels(&call->in[0].shape)}}, FUM_F32};
     return true;
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     int64_t channels = fum_shape_channels(&call->out.shape), chunks = call->out.shape.dim[0];
-    int64_t rows = fum_shape_rows(&call->in[0].shape), begin = (int64_t)in[1][0], total = (int64_t)in[1][1];
+    int64_t rows = fum_shape_rows(&call->in[0].shape), begin = (int64_t)in[1][0],
+            total = (int64_t)in[1][1];
     begin = begin < 0 ? 0 : begin > rows ? rows : begin;
     total = total < 0 ? 0 : total > rows - begin ? rows - begin : total;
     int64_t each = (total + chunks - 1) / chunks;
     for (int64_t k = 0; k < chunks; k++) {
-        int64_t first = k * each < total ? k * each : total, count = each < total - first ? each : total - first;
+        int64_t first = k * each < total ? k * each : total,
+                count = each < total - first ? each : total - first;
         for (int64_t c = 0; c < channels; c++) {
             const float *x = in[0] + (begin + first) * channels + c;
             double mean = 0, m2 = 0;
             for (int64_t r = 0; r < count; r++) mean += x[r * channels] / (double)count;
-            for (int64_t r = 0; r < count; r++) m2 += (x[r * channels] - mean) * (x[r * channels] - mean);
+            for (int64_t r = 0; r < count; r++)
+                m2 += (x[r * channels] - mean) * (x[r * channels] - mean);
             out[(2 * k) * channels + c] = (float)mean;
             out[(2 * k + 1) * channels + c] = (float)m2;
         }
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     int64_t quads = fum_shape_row_quads(&call->out.shape), chunks = call->out.shape.dim[0];
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    struct fum_dispatch *d =
-        fum_emit(list, "channel_stats", call->in[0].dtype, (uint64_t)(chunks * quads), why, why_size);
+    struct fum_dispatch *d = fum_emit(list, "channel_stats", call->in[0].dtype,
+                                      (uint64_t)(chunks * quads), why, why_size);
     if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0], why, why_size) ||
         !fum_emit_bind_whole(list, d, 1, false, &call->in[1], why, why_size) ||
         !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size))

@@ -1,5 +1,5 @@
-// Lowers the flag, an i32 [1] that the host starts at INT32_MAX, to `code` when the second input holds an
-// infinity or a NaN: after a run the flag names the first part that went wrong.
+// Lowers the flag, an i32 [1] that the host starts at INT32_MAX, to `code` when the second input
+// holds an infinity or a NaN: after a run the flag names the first part that went wrong.
 #include "ops/emit.h"
 #include "ops/unary.h"
 
@@ -11,8 +11,10 @@ enum { QUADS_EACH = 4 }; // per invocation
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int64_t code;
-    if (!fum_attr_int(call->attr[0], "code", INT32_MIN, INT32_MAX, &code, why, why_size)) return false;
-    if (!fum_is_counter(&call->in[0])) return fum_refuse(why, why_size, "input 0, the flag, must be i32 [1]");
+    if (!fum_attr_int(call->attr[0], "code", INT32_MIN, INT32_MAX, &code, why, why_size))
+        return false;
+    if (!fum_is_counter(&call->in[0]))
+        return fum_refuse(why, why_size, "input 0, the flag, must be i32 [1]");
     if (!fum_is_storage(call->in[1].dtype))
         return fum_refuse(why, why_size, "input 1 is %s; want f32, f16 or bf16",
                           fum_dtype_name(call->in[1].dtype));
@@ -33,8 +35,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     uint64_t quad = 4 * fum_dtype_size(x->dtype);
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
-        struct fum_dispatch *d =
-            fum_emit(list, "check_finite", x->dtype, (quads + QUADS_EACH - 1) / QUADS_EACH, why, why_size);
+        struct fum_dispatch *d = fum_emit(list, "check_finite", x->dtype,
+                                          (quads + QUADS_EACH - 1) / QUADS_EACH, why, why_size);
         if (!d) return false;
         fum_emit_spec(d, QUADS_EACH);
         fum_emit_bind(d, 0, true, 0, 0);

@@ -16,9 +16,10 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
         for (int i = 0; fits && i < a->shape.rank; i++)
             fits = i == axis || b->shape.dim[i] == a->shape.dim[i];
         if (!fits)
-            return fum_refuse(why, why_size, "input %d is %s %s; want %s like %s but for dimension %d", k,
-                              fum_dtype_name(b->dtype), fum_shape_text(&b->shape, right, sizeof right),
-                              fum_dtype_name(a->dtype), fum_shape_text(&a->shape, left, sizeof left), axis);
+            return fum_refuse(
+                why, why_size, "input %d is %s %s; want %s like %s but for dimension %d", k,
+                fum_dtype_name(b->dtype), fum_shape_text(&b->shape, right, sizeof right),
+                fum_dtype_name(a->dtype), fum_shape_text(&a->shape, left, sizeof left), axis);
         call->out.shape.dim[axis] += b->shape.dim[axis];
     }
     return true;
@@ -29,7 +30,8 @@ static struct fum_copy part(const struct fum_op_call *call, int k, int axis, int
     const struct fum_desc *in = &call->in[k], *out = &call->out;
     int64_t outer, rows;
     fum_axis_rows(&in->shape, axis, &outer, &rows);
-    struct fum_copy c = {.operand = k, .src = *in, .dst = *out, .channels = fum_shape_channels(&in->shape)};
+    struct fum_copy c = {
+        .operand = k, .src = *in, .dst = *out, .channels = fum_shape_channels(&in->shape)};
     if (axis == in->shape.rank - 1) {
         c.runs = 1;
         c.run = fum_shape_rows(&in->shape);
@@ -58,7 +60,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 
 enum { PIECE = 256 }; // quads that a workgroup copies
 
-// All in one dispatch, where every tensor fits a binding and no quad of the output has elements of two. False: not so.
+// All in one dispatch, where every tensor fits a binding and no quad of the output has elements of
+// two. False: not so.
 static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_dispatches *list) {
     uint64_t end[FUM_MAX_INPUTS], run = 0;
     int operand[FUM_MAX_INPUTS], count = 0;
@@ -71,22 +74,26 @@ static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_
         fum_axis_rows(s, axis, &outer, &rows);
         if (axis == s->rank - 1 && run % 4) return false;
         // Of the channels first, of which only the last may end within a quad.
-        run += axis == s->rank - 1 ? (uint64_t)s->dim[axis] : (uint64_t)(s->dim[axis] * rows * fum_shape_row_quads(s));
+        run += axis == s->rank - 1 ? (uint64_t)s->dim[axis]
+                                   : (uint64_t)(s->dim[axis] * rows * fum_shape_row_quads(s));
         end[count] = run;
         operand[count++] = k;
     }
     bool channels = axis == call->out.shape.rank - 1;
     if (!count) return true;
-    bool texels = call->out.dtype != FUM_I32 && fum_texels_pay(list->info, list->tuning, call->out.dtype);
+    bool texels =
+        call->out.dtype != FUM_I32 && fum_texels_pay(list->info, list->tuning, call->out.dtype);
     if (channels) run = (run + 3) / 4;
     uint64_t runs = fum_desc_quads(&call->out) / run, pieces = (run + PIECE - 1) / PIECE;
-    struct fum_dispatch *d = fum_emit(list, texels ? "concat_texel" : "concat", fum_raw_variant(call->out.dtype),
-                                      runs * pieces * fum_lanes(list->info), why, sizeof why);
+    struct fum_dispatch *d =
+        fum_emit(list, texels ? "concat_texel" : "concat", fum_raw_variant(call->out.dtype),
+                 runs * pieces * fum_lanes(list->info), why, sizeof why);
     if (!d) return false;
     d->texels = texels ? 0x3f : 0;
     fum_emit_spec(d, (uint32_t)count);
     fum_emit_spec(d, PIECE);
-    for (int k = 0; k < FUM_MAX_INPUTS; k++) fum_emit_bind(d, operand[k < count ? k : 0], false, 0, 0);
+    for (int k = 0; k < FUM_MAX_INPUTS; k++)
+        fum_emit_bind(d, operand[k < count ? k : 0], false, 0, 0);
     fum_emit_bind(d, FUM_OUT, true, 0, 0);
     fum_emit_push(d, (uint32_t)runs);
     fum_emit_push(d, (uint32_t)run);

@@ -6,16 +6,18 @@
 #include "ops/variant.h"
 #include "ops/winograd.h"
 
-const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1}, {"pad", 0},      {"pad_end_extra", 0}, {"upsample", 0},
-                                            {"act", 0},    {"norm_act", 0}, {NULL, 0}};
+const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
+                                              {"upsample", 0}, {"act", 0}, {"norm_act", 0},
+                                              {NULL, 0}};
 
 bool fum_conv_infer_norm(const struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *s = &call->in[FUM_CONV_NORM].shape;
-    if (!call->has[FUM_CONV_NORM] || (call->in[FUM_CONV_NORM].dtype == FUM_F32 && s->rank == 3 &&
-                                      s->dim[0] == x->dim[0] && s->dim[1] == 2 && s->dim[2] == x->dim[3]))
+    if (!call->has[FUM_CONV_NORM] ||
+        (call->in[FUM_CONV_NORM].dtype == FUM_F32 && s->rank == 3 && s->dim[0] == x->dim[0] &&
+         s->dim[1] == 2 && s->dim[2] == x->dim[3]))
         return true;
-    snprintf(why, why_size, "scales and shifts of x must be f32 [%lld, 2, %lld]", (long long)x->dim[0],
-             (long long)x->dim[3]);
+    snprintf(why, why_size, "scales and shifts of x must be f32 [%lld, 2, %lld]",
+             (long long)x->dim[0], (long long)x->dim[3]);
     return false;
 }
 
@@ -25,35 +27,40 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int64_t padding = 2 * pad + (int64_t)call->attr[FUM_CONV_PAD_END_EXTRA];
     int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
     if (x->rank != 4 || w->rank != 4) {
-        snprintf(why, why_size, "x must be [batch, height, width, in] and w [height, width, in, out]");
+        snprintf(why, why_size,
+                 "x must be [batch, height, width, in] and w [height, width, in, out]");
         return false;
     }
     if (x->dim[3] != w->dim[2]) {
-        snprintf(why, why_size, "x has %lld channels but w takes %lld", (long long)x->dim[3], (long long)w->dim[2]);
+        snprintf(why, why_size, "x has %lld channels but w takes %lld", (long long)x->dim[3],
+                 (long long)w->dim[2]);
         return false;
     }
     if (stride < 1 || pad < 0 || padding < 2 * pad) {
         snprintf(why, why_size, "stride must be 1 or more and paddings not negative");
         return false;
     }
-    int64_t high = x->dim[1] * up + padding - w->dim[0], wide = x->dim[2] * up + padding - w->dim[1];
+    int64_t high = x->dim[1] * up + padding - w->dim[0],
+            wide = x->dim[2] * up + padding - w->dim[1];
     if (w->dim[0] < 1 || w->dim[1] < 1 || high < 0 || wide < 0) {
         snprintf(why, why_size, "the image with its padding is smaller than the kernel");
         return false;
     }
-    call->out.shape = (struct fum_shape){4, {x->dim[0], high / stride + 1, wide / stride + 1, w->dim[3]}};
+    call->out.shape =
+        (struct fum_shape){4, {x->dim[0], high / stride + 1, wide / stride + 1, w->dim[3]}};
     call->out.dtype = call->in[0].dtype;
-    return fum_conv_infer_norm(call, why, why_size) && fum_gemm_infer_epilogue(call, 2, why, why_size);
+    return fum_conv_infer_norm(call, why, why_size) &&
+           fum_gemm_infer_epilogue(call, 2, why, why_size);
 }
 
 // Channel k of the pixel as the convolution sees it; `norm`: [2, channels] of its image, or NULL.
-static double pixel_value(const struct fum_conv *c, const float *pixel, const float *norm, enum fum_act act,
-                          int64_t k) {
+static double pixel_value(const struct fum_conv *c, const float *pixel, const float *norm,
+                          enum fum_act act, int64_t k) {
     return norm ? fum_act_reference(act, (double)pixel[k] * norm[k] + norm[c->in_c + k]) : pixel[k];
 }
 
-static double sum_at(const struct fum_conv *c, const float *x, const float *w, const float *norm, enum fum_act act,
-                     int64_t b, int64_t oy, int64_t ox, int64_t n) {
+static double sum_at(const struct fum_conv *c, const float *x, const float *w, const float *norm,
+                     enum fum_act act, int64_t b, int64_t oy, int64_t ox, int64_t n) {
     double sum = 0;
     if (norm) norm += b * 2 * c->in_c;
     for (int64_t ky = 0; ky < c->kernel_h; ky++) {
@@ -76,14 +83,16 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     for (int64_t row = 0; row < c.batches * c.out_h * c.out_w; row++) {
         int64_t b = row / (c.out_h * c.out_w), oy = row / c.out_w % c.out_h, ox = row % c.out_w;
         for (int64_t n = 0; n < c.out_c; n++)
-            out[row * c.out_c + n] = fum_gemm_finish(
-                call, in, sum_at(&c, in[0], in[1], norm, norm_act, b, oy, ox, n),
-                (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
+            out[row * c.out_c + n] =
+                fum_gemm_finish(call, in, sum_at(&c, in[0], in[1], norm, norm_act, b, oy, ox, n),
+                                (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
     }
 }
 
-void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin, int64_t *rows) {
-    int64_t low = first * c->stride - c->pad, high = (first + count - 1) * c->stride - c->pad + c->kernel_h - 1;
+void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin,
+                         int64_t *rows) {
+    int64_t low = first * c->stride - c->pad,
+            high = (first + count - 1) * c->stride - c->pad + c->kernel_h - 1;
     low = low < 0 ? 0 : low / c->up;
     high = high < 0 ? 0 : high / c->up;
     if (low > c->in_h - 1) low = c->in_h - 1;
@@ -92,24 +101,28 @@ void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count,
     *rows = high - low + 1;
 }
 
-static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call, const struct fum_conv *c,
-                     const struct fum_part *part, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
+                     const struct fum_conv *c, const struct fum_part *part,
+                     struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_dispatch *d = fum_dispatch_add(list);
     if (!d) {
-        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings", FUM_MAX_DISPATCHES);
+        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings",
+                 FUM_MAX_DISPATCHES);
         return false;
     }
     *d = (struct fum_dispatch){.dtype = call->out.dtype, .num_bind = 7};
     int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tiles_m;
-    int64_t tiles_n = fum_gemm_begin(kernels, kernels->conv2d, list->info, call, d, total, c->kernel_h * c->kernel_w,
-                                     c->in_c, c->out_c, (enum fum_act)call->attr[FUM_CONV_ACT], &tiles_m);
+    int64_t tiles_n = fum_gemm_begin(kernels, kernels->conv2d, list->info, call, d, total,
+                                     c->kernel_h * c->kernel_w, c->in_c, c->out_c,
+                                     (enum fum_act)call->attr[FUM_CONV_ACT], &tiles_m);
     bool norm = call->has[FUM_CONV_NORM];
     d->spec[d->num_spec++] = norm;
     d->spec[d->num_spec++] = norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE;
 
     // Several whole images bind whole images; rows of one bind the input rows they touch.
     int64_t in_first = 0, in_rows = c->in_h;
-    if (part->count < c->out_h) fum_conv_input_rows(c, part->first, part->count, &in_first, &in_rows);
+    if (part->count < c->out_h)
+        fum_conv_input_rows(c, part->first, part->count, &in_first, &in_rows);
     int64_t x_first = (part->batch * c->in_h + in_first) * c->in_w;
     int64_t x_count = ((part->batches - 1) * c->in_h + in_rows) * c->in_w;
     int64_t y_first = (part->batch * c->out_h + part->first) * c->out_w;
@@ -118,21 +131,37 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
     // An empty operand has no bytes to bind: the kernel reads nothing of it that counts.
     d->bind[0] = d->bind[1] = d->bind[5];
     d->bind[0].write = d->bind[1].write = false;
-    if (c->in_c && x_count) fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], x_first, x_count, &x_skip);
+    if (c->in_c && x_count)
+        fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], x_first, x_count, &x_skip);
     if (c->in_c)
-        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], 0, fum_conv_weight_rows(c), &w_skip);
+        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], 0, fum_conv_weight_rows(c),
+                      &w_skip);
     fum_gemm_bind_epilogue(list, call, d, y_first, total, &residual_skip);
     d->bind[6] = d->bind[0];
     if (norm && c->in_c)
-        fum_bind_rows(list, d, 6, FUM_CONV_NORM, false, &call->in[FUM_CONV_NORM], 2 * part->batch, 2 * part->batches,
-                      &norm_skip);
+        fum_bind_rows(list, d, 6, FUM_CONV_NORM, false, &call->in[FUM_CONV_NORM], 2 * part->batch,
+                      2 * part->batches, &norm_skip);
 
     bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
-    const uint32_t push[] = {(uint32_t)c->kernel_h, (uint32_t)c->kernel_w, (uint32_t)c->stride, (uint32_t)c->pad,
-                             c->up == 2, (uint32_t)c->in_h, (uint32_t)c->in_w, (uint32_t)c->out_w,
-                             (uint32_t)pixels, (uint32_t)part->batches, (uint32_t)tiles_m, (uint32_t)part->first,
-                             (uint32_t)in_first, x_skip, y_skip, residual_skip,
-                             own_row ? (uint32_t)part->batch : 0, own_row, norm_skip};
+    const uint32_t push[] = {(uint32_t)c->kernel_h,
+                             (uint32_t)c->kernel_w,
+                             (uint32_t)c->stride,
+                             (uint32_t)c->pad,
+                             c->up == 2,
+                             (uint32_t)c->in_h,
+                             (uint32_t)c->in_w,
+                             (uint32_t)c->out_w,
+                             (uint32_t)pixels,
+                             (uint32_t)part->batches,
+                             (uint32_t)tiles_m,
+                             (uint32_t)part->first,
+                             (uint32_t)in_first,
+                             x_skip,
+                             y_skip,
+                             residual_skip,
+                             own_row ? (uint32_t)part->batch : 0,
+                             own_row,
+                             norm_skip};
     memcpy(d->push + d->num_push, push, sizeof push);
     d->num_push += (int)(sizeof push / sizeof *push);
     if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups)) {
@@ -145,7 +174,8 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
 int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c,
                                const struct fum_device_info *info) {
     int64_t fit = fum_rows_per_binding(info, &call->out);
-    if (call->has[FUM_GEMM_RESIDUAL]) fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_RESIDUAL]));
+    if (call->has[FUM_GEMM_RESIDUAL])
+        fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_RESIDUAL]));
     fit = fum_min_i64(fit, INT32_MAX / 2) / c->out_w;
     int64_t in_fit = c->in_w ? fum_rows_per_binding(info, &call->in[0]) / c->in_w : INT64_MAX;
     if (in_fit >= c->in_h) return fit;
@@ -155,38 +185,52 @@ int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_
 }
 
 bool fum_conv_is_product(const struct fum_conv *c) {
-    return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->up == 1 && c->out_h == c->in_h &&
-           c->out_w == c->in_w && c->pad == 0;
+    return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->up == 1 &&
+           c->out_h == c->in_h && c->out_w == c->in_w && c->pad == 0;
 }
 
 struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c) {
-    return (struct fum_gemm){.batches = 1, .rows = c->batches * c->out_h * c->out_w, .k = c->in_c, .n = c->out_c,
-                             .w_batches = 1, .w_div = 1, .w_mod = 1, .row_rows = c->out_h * c->out_w,
-                             .act = (enum fum_act)call->attr[FUM_CONV_ACT], .scale = 1, .q8 = c->q8};
+    return (struct fum_gemm){.batches = 1,
+                             .rows = c->batches * c->out_h * c->out_w,
+                             .k = c->in_c,
+                             .n = c->out_c,
+                             .w_batches = 1,
+                             .w_div = 1,
+                             .w_mod = 1,
+                             .row_rows = c->out_h * c->out_w,
+                             .act = (enum fum_act)call->attr[FUM_CONV_ACT],
+                             .scale = 1,
+                             .q8 = c->q8};
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     struct fum_conv c = fum_conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (fum_conv_is_product(&c) && !call->has[FUM_CONV_NORM]) {
         struct fum_gemm g = fum_conv_product(call, &c);
         return fum_gemm_dispatch(call, &g, list, why, why_size);
     }
-    return fum_variant_conv2d(call, &c, list) || fum_conv_dispatch_by(&fum_gemm_plain, call, &c, list, why, why_size);
+    return fum_variant_conv2d(call, &c, list) ||
+           fum_conv_dispatch_by(&fum_gemm_plain, call, &c, list, why, why_size);
 }
 
 bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
-                          const struct fum_conv *conv, struct fum_dispatches *list, char *why, size_t why_size) {
+                          const struct fum_conv *conv, struct fum_dispatches *list, char *why,
+                          size_t why_size) {
     const struct fum_conv c = *conv;
     const struct fum_device_info *info = list->info;
     if (fum_desc_bytes(&call->in[1]) > info->max_binding) {
-        snprintf(why, why_size, "the weight of %llu bytes is over the device's largest binding of %llu bytes",
-                 (unsigned long long)fum_desc_bytes(&call->in[1]), (unsigned long long)info->max_binding);
+        snprintf(why, why_size,
+                 "the weight of %llu bytes is over the device's largest binding of %llu bytes",
+                 (unsigned long long)fum_desc_bytes(&call->in[1]),
+                 (unsigned long long)info->max_binding);
         return false;
     }
     int64_t fit = fum_conv_rows_that_fit(call, &c, info);
     if (fit < 1) {
-        snprintf(why, why_size, "one row of pixels is over the device's largest binding of %llu bytes",
+        snprintf(why, why_size,
+                 "one row of pixels is over the device's largest binding of %llu bytes",
                  (unsigned long long)info->max_binding);
         return false;
     }
@@ -205,8 +249,8 @@ static double flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)(w[0] * w[1] * w[2]);
 }
 
-// It can read normalised, but no device is known on which that pays, so reads_normalised is not set: every tap, for every
-// tile of output channels, normalises anew what it reads.
+// It can read normalised, but no device is known on which that pays, so reads_normalised is not
+// set: every tap, for every tile of output channels, normalises anew what it reads.
 const struct fum_op fum_op_conv2d = {
     .name = "conv2d",
     .infer = infer,

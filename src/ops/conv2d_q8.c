@@ -1,5 +1,5 @@
-// conv2d by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue. Blocks lie along the input channels, tap
-// by tap, so that a 1x1 convolution's are a product's.
+// conv2d by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue. Blocks lie
+// along the input channels, tap by tap, so that a 1x1 convolution's are a product's.
 #include <math.h>
 #include <stdio.h>
 
@@ -48,7 +48,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     if (!w) return;
     for (int i = 0; i < FUM_MAX_INPUTS; i++) inputs[i] = call->has[i] ? in[i] : NULL;
     for (int64_t tap = 0; tap < taps; tap++) {
-        const float *blocks = in[FUM_GEMM_W] + tap * (c.in_c / FUM_Q8_BLOCK * FUM_Q8_ROWS) * c.out_c;
+        const float *blocks =
+            in[FUM_GEMM_W] + tap * (c.in_c / FUM_Q8_BLOCK * FUM_Q8_ROWS) * c.out_c;
         for (int64_t k = 0; k < c.in_c; k++)
             for (int64_t n = 0; n < c.out_c; n++)
                 w[(tap * c.in_c + k) * c.out_c + n] = (float)fum_q8_at(blocks, c.out_c, k, n);
@@ -58,10 +59,13 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     fum_free(w);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
-    const struct fum_gemm_kernels dequantising = {.conv2d = "conv2d_q8", .choose = fum_gemm_plain.choose};
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    const struct fum_gemm_kernels dequantising = {.conv2d = "conv2d_q8",
+                                                  .choose = fum_gemm_plain.choose};
     // Texels of w are read as f32's, whatever their bits mean.
-    const struct fum_gemm_kernels texel = {.conv2d = "conv2d_q8_texel", .choose = fum_gemm_texel.choose,
+    const struct fum_gemm_kernels texel = {.conv2d = "conv2d_q8_texel",
+                                           .choose = fum_gemm_texel.choose,
                                            .texels = 0x1f | 1u << (FUM_TEXELS_F32 + FUM_GEMM_W)};
     struct fum_conv c = conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
@@ -89,16 +93,20 @@ const struct fum_op fum_op_conv2d_q8 = {
     FUM_CONV_SLOTS,
 };
 
-const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack) {
+const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info,
+                                      const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, struct fum_desc *weight,
+                                      enum fum_pack *pack) {
     const int64_t *w = call->in[FUM_GEMM_W].shape.dim;
-    if (*pack != FUM_PACK_CONV || w[2] == 0 || w[2] % FUM_Q8_BLOCK || w[0] * w[1] > MOST_TAPS) return NULL;
+    if (*pack != FUM_PACK_CONV || w[2] == 0 || w[2] % FUM_Q8_BLOCK || w[0] * w[1] > MOST_TAPS)
+        return NULL;
     struct fum_op_call quantised = *call;
     struct fum_dispatches list = {.info = info, .tuning = tuning};
     char why[128];
     quantised.in[FUM_GEMM_W] =
         (struct fum_desc){{4, {w[0], w[1], w[2] / FUM_Q8_BLOCK * FUM_Q8_ROWS, w[3]}}, FUM_F32};
-    if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why)) return NULL;
+    if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why))
+        return NULL;
     *weight = quantised.in[FUM_GEMM_W];
     *pack = FUM_PACK_Q8;
     return &fum_op_conv2d_q8;

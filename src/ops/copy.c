@@ -5,13 +5,14 @@
 #include <string.h>
 
 // One dispatch; windows of all rows, or of one piece of one run.
-static bool emit(struct fum_dispatches *list, const struct fum_copy *c, int64_t first_run, int64_t runs,
-                 int64_t first, int64_t count, char *why, size_t why_size) {
+static bool emit(struct fum_dispatches *list, const struct fum_copy *c, int64_t first_run,
+                 int64_t runs, int64_t first, int64_t count, char *why, size_t why_size) {
     int64_t first_quad = c->dst_channel / 4, end_quad = (c->dst_channel + c->channels + 3) / 4;
     int64_t row_items = end_quad - first_quad;
     int64_t src_row = c->src_row + first_run * c->src_step + first;
     int64_t dst_row = c->dst_row + first_run * c->dst_step + first;
-    int64_t src_span = (runs - 1) * c->src_step + count, dst_span = (runs - 1) * c->dst_step + count;
+    int64_t src_span = (runs - 1) * c->src_step + count,
+            dst_span = (runs - 1) * c->dst_step + count;
     uint32_t src_rq = (uint32_t)fum_shape_row_quads(&c->src.shape);
     uint32_t dst_rq = (uint32_t)fum_shape_row_quads(&c->dst.shape);
 
@@ -36,7 +37,8 @@ static bool emit(struct fum_dispatches *list, const struct fum_copy *c, int64_t 
     return true;
 }
 
-bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *c, char *why, size_t why_size) {
+bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *c, char *why,
+                   size_t why_size) {
     if (!c->runs || !c->run || !c->channels) return true;
     int64_t src_rows = fum_rows_per_binding(list->info, &c->src),
             dst_rows = fum_rows_per_binding(list->info, &c->dst);
@@ -63,7 +65,8 @@ void fum_copy_reference(const struct fum_copy *c, const float *src, float *dst) 
 
 bool fum_axis(const struct fum_shape *shape, double attr, int *axis, char *why, size_t why_size) {
     int64_t value;
-    if (!fum_attr_int(attr, "axis", -shape->rank, shape->rank - 1, &value, why, why_size)) return false;
+    if (!fum_attr_int(attr, "axis", -shape->rank, shape->rank - 1, &value, why, why_size))
+        return false;
     *axis = (int)(value < 0 ? value + shape->rank : value);
     return true;
 }

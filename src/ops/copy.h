@@ -4,9 +4,10 @@
 
 #include "graph/op.h"
 
-// `runs` runs of `run` consecutive rows each, of which `channels` channels are copied from input `operand` to
-// the output. Elements of a quad of the output that lie before dst_channel keep their value; those behind the
-// region become undefined, so regions of one row must be written in order of their channels.
+// `runs` runs of `run` consecutive rows each, of which `channels` channels are copied from input
+// `operand` to the output. Elements of a quad of the output that lie before dst_channel keep their
+// value; those behind the region become undefined, so regions of one row must be written in order
+// of their channels.
 struct fum_copy {
     int operand;
     struct fum_desc src, dst;
@@ -14,13 +15,15 @@ struct fum_copy {
     int64_t src_row, src_step, dst_row, dst_step; // the first row; rows from one run to the next
     int64_t src_channel, dst_channel, channels;
 };
-bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *copy, char *why, size_t why_size);
+bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *copy, char *why,
+                   size_t why_size);
 void fum_copy_reference(const struct fum_copy *copy, const float *src, float *dst);
 
-// How a call's axis divides a shape: dimensions before it, its size, and those after it. axis -1 is the last.
+// How a call's axis divides a shape: dimensions before it, its size, and those after it. axis -1 is
+// the last.
 bool fum_axis(const struct fum_shape *shape, double attr, int *axis, char *why, size_t why_size);
-// Rows of the innermost dimension that one step along the axis covers (1 for the innermost axis itself) and
-// how many times the axis repeats.
+// Rows of the innermost dimension that one step along the axis covers (1 for the innermost axis
+// itself) and how many times the axis repeats.
 void fum_axis_rows(const struct fum_shape *shape, int axis, int64_t *outer, int64_t *inner_rows);
 
 #endif

@@ -1,12 +1,13 @@
-// counter + 1, in place: an i32 [1]. A second input, of any kind, is not read; it only says after what this
-// comes.
+// counter + 1, in place: an i32 [1]. A second input, of any kind, is not read; it only says after
+// what this comes.
 #include "ops/emit.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     char text[96];
     call->out = call->in[0];
     return fum_is_counter(&call->in[0]) ||
-           fum_refuse(why, why_size, "the counter is %s %s; want i32 [1]", fum_dtype_name(call->in[0].dtype),
+           fum_refuse(why, why_size, "the counter is %s %s; want i32 [1]",
+                      fum_dtype_name(call->in[0].dtype),
                       fum_shape_text(&call->in[0].shape, text, sizeof text));
 }
 

@@ -1,6 +1,6 @@
-// Classes of devices, by what their makers build: which variants each prefers, and what its tiles start from before
-// anything is measured. One const table, with reasons; planning-only devices fall into the same classes as the real
-// ones they describe.
+// Classes of devices, by what their makers build: which variants each prefers, and what its tiles
+// start from before anything is measured. One const table, with reasons; planning-only devices fall
+// into the same classes as the real ones they describe.
 #ifndef FUM_OPS_DEVICE_CLASS_H
 #define FUM_OPS_DEVICE_CLASS_H
 
@@ -11,17 +11,18 @@ enum { FUM_CLASS_VARIANTS = 4 };
 struct fum_device_class {
     const char *name;
     bool (*is)(const struct fum_device_info *info);
-    // Names of variants, best first; one that the device cannot run in a storage type is passed over, and "plain"
-    // follows by itself.
+    // Names of variants, best first; one that the device cannot run in a storage type is passed
+    // over, and "plain" follows by itself.
     const char *variants[FUM_CLASS_VARIANTS];
     uint32_t most_tile;    // largest side of a tile
     uint32_t most_threads; // largest workgroup
-    // Words of a lane's registers that may be planned with, in kernels by tiles and in those by cooperative matrices: what
-    // the makers' compilers (Mesa's) were seen to take without spilling any to memory.
+    // Words of a lane's registers that may be planned with, in kernels by tiles and in those by
+    // cooperative matrices: what the makers' compilers (Mesa's) were seen to take without spilling
+    // any to memory.
     uint32_t tile_registers, matrix_registers;
-    uint32_t pad;          // quads that rows of x's tile are longer by, against bank conflicts
-    // What choosing a tile goes by: workgroups that run at a time, invocations that fill one core, and what loading a
-    // row or column of a tile costs, in multiply-adds of each of its elements.
+    uint32_t pad; // quads that rows of x's tile are longer by, against bank conflicts
+    // What choosing a tile goes by: workgroups that run at a time, invocations that fill one core,
+    // and what loading a row or column of a tile costs, in multiply-adds of each of its elements.
     double cores, fill, load_cost;
 };
 

@@ -1,5 +1,5 @@
-// Rows of a table by number: ids [B, T] or [T] and table [V, C] give [..., C]. An id outside the table takes
-// the nearest row, so that no id can read past it.
+// Rows of a table by number: ids [B, T] or [T] and table [V, C] give [..., C]. An id outside the
+// table takes the nearest row, so that no id can read past it.
 #include "ops/emit.h"
 
 #include <string.h>
@@ -9,8 +9,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     char text[96];
     if (ids->dtype != FUM_I32 || ids->shape.rank >= FUM_MAX_DIMS)
         return fum_refuse(why, why_size, "ids are %s %s; want i32 of at most %d dimensions",
-                          fum_dtype_name(ids->dtype), fum_shape_text(&ids->shape, text, sizeof text),
-                          FUM_MAX_DIMS - 1);
+                          fum_dtype_name(ids->dtype),
+                          fum_shape_text(&ids->shape, text, sizeof text), FUM_MAX_DIMS - 1);
     if (table->shape.rank != 2 || table->shape.dim[0] < 1 || table->shape.dim[0] > INT32_MAX)
         return fum_refuse(why, why_size, "the table is %s; want [rows, channels]",
                           fum_shape_text(&table->shape, text, sizeof text));
@@ -35,7 +35,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (!fum_shape_count(&out->shape)) return true;
     int64_t rows = table->shape.dim[0], most = fum_rows_per_binding(list->info, table);
     if (most == 0)
-        return fum_refuse(why, why_size, "one row of the table is larger than the device's binding");
+        return fum_refuse(why, why_size,
+                          "one row of the table is larger than the device's binding");
     if (most > rows) most = rows;
     for (int64_t first = 0; first < rows; first += most) {
         int64_t count = rows - first < most ? rows - first : most;

@@ -1,12 +1,13 @@
-// GEGLU: [..., 2C] to [..., C], the first half times GELU of the second. Shazeer, "GLU variants improve
-// transformer" (2020), in the order of diffusers: hidden, gate = x.chunk(2).
+// GEGLU: [..., 2C] to [..., C], the first half times GELU of the second. Shazeer, "GLU variants
+// improve transformer" (2020), in the order of diffusers: hidden, gate = x.chunk(2).
 #include "ops/emit.h"
 #include "ops/unary.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int64_t channels = fum_shape_channels(&call->in[0].shape);
     if (channels % 2)
-        return fum_refuse(why, why_size, "%lld channels do not divide into two halves", (long long)channels);
+        return fum_refuse(why, why_size, "%lld channels do not divide into two halves",
+                          (long long)channels);
     call->out = call->in[0];
     call->out.shape.dim[call->out.shape.rank - 1] = channels / 2;
     return true;

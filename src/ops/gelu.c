@@ -1,5 +1,5 @@
-// GELU: x Φ(x), Φ the normal distribution function. Hendrycks and Gimpel, "Gaussian error linear units"
-// (2016).
+// GELU: x Φ(x), Φ the normal distribution function. Hendrycks and Gimpel, "Gaussian error linear
+// units" (2016).
 #include "ops/unary.h"
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {

@@ -1,6 +1,7 @@
-// Group norm with optional activation: Wu and He (2018). x [batch, .., channels], gamma, beta [channels]; statistics
-// over a batch's rows and the channels of a group. In one dispatch where a workgroup can take all of a group; else
-// factors and addends per channel in f32 scratch, then their application.
+// Group norm with optional activation: Wu and He (2018). x [batch, .., channels], gamma, beta
+// [channels]; statistics over a batch's rows and the channels of a group. In one dispatch where a
+// workgroup can take all of a group; else factors and addends per channel in f32 scratch, then
+// their application.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
                     int64_t at = (b * rows + r) * c + i;
                     double v = fum_group_norm_value(call, in, b * rows + r, i) - mean;
                     v = v / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]) * in[1][i] + in[2][i];
-                    out[at] = (float)fum_act_reference((enum fum_act)call->attr[FUM_GROUP_NORM_ACT], v);
+                    out[at] =
+                        (float)fum_act_reference((enum fum_act)call->attr[FUM_GROUP_NORM_ACT], v);
                 }
             }
         }
@@ -37,13 +39,14 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 }
 
 static bool add_apply(const struct fum_op_call *call, const struct fum_group_norm *g,
-                      const struct fum_dispatch_bind *factors, struct fum_dispatches *list, char *why,
-                      size_t why_size) {
+                      const struct fum_dispatch_bind *factors, struct fum_dispatches *list,
+                      char *why, size_t why_size) {
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, g->rows, g->whole, g->fit * g->chunk)) {
         int64_t blocks = (part.count + BLOCK - 1) / BLOCK;
-        struct fum_dispatch *d = fum_group_norm_add(list, "group_norm_apply", call->out.dtype, g,
-                                                    part.batches * blocks * g->quads, why, why_size);
+        struct fum_dispatch *d =
+            fum_group_norm_add(list, "group_norm_apply", call->out.dtype, g,
+                               part.batches * blocks * g->quads, why, why_size);
         if (!d) return false;
         d->spec[d->num_spec++] = BLOCK;
         d->spec[d->num_spec++] = (uint32_t)call->attr[FUM_GROUP_NORM_ACT];
@@ -54,16 +57,16 @@ static bool add_apply(const struct fum_op_call *call, const struct fum_group_nor
         d->bind[1].write = false;
         fum_bind_rows(list, d, 2, FUM_OUT, true, &call->out, first, count, &y_skip);
         d->num_bind = 3;
-        const uint32_t push[] = {(uint32_t)part.count, (uint32_t)blocks, (uint32_t)part.batches, (uint32_t)part.batch,
-                                 x_skip, y_skip};
+        const uint32_t push[] = {(uint32_t)part.count, (uint32_t)blocks, (uint32_t)part.batches,
+                                 (uint32_t)part.batch, x_skip,           y_skip};
         memcpy(d->push + 1, push, sizeof push);
         d->num_push += (int)(sizeof push / sizeof *push);
     }
     return true;
 }
 
-// Groups that a workgroup of the single dispatch takes: as many as begin and end on whole quads; 0: none can. On GPUs
-// a workgroup should not take long over its part while others idle.
+// Groups that a workgroup of the single dispatch takes: as many as begin and end on whole quads; 0:
+// none can. On GPUs a workgroup should not take long over its part while others idle.
 static int64_t span_of(const struct fum_op_call *call, const struct fum_device_info *info,
                        const struct fum_group_norm *g) {
     int64_t each = g->channels / g->groups, span = each % 4 == 0 ? 1 : each % 2 == 0 ? 2 : 4;
@@ -76,15 +79,16 @@ static bool add_single(const struct fum_op_call *call, const struct fum_group_no
                        struct fum_dispatches *list, char *why, size_t why_size) {
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, 1, g->whole, 1)) {
-        struct fum_dispatch *d = fum_group_norm_add_groups(list, "group_norm", "group_norm_texel", call, g,
-                                                           part.batches, span, why, why_size);
+        struct fum_dispatch *d = fum_group_norm_add_groups(
+            list, "group_norm", "group_norm_texel", call, g, part.batches, span, why, why_size);
         if (!d) return false;
         int64_t first = part.batch * g->rows, count = part.batches * g->rows;
         uint32_t x_skip, y_skip, x1_skip = 0;
         fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &x_skip);
         fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
         if (call->has[FUM_GROUP_NORM_X1])
-            fum_bind_rows(list, d, 4, FUM_GROUP_NORM_X1, false, &call->in[FUM_GROUP_NORM_X1], first, count, &x1_skip);
+            fum_bind_rows(list, d, 4, FUM_GROUP_NORM_X1, false, &call->in[FUM_GROUP_NORM_X1], first,
+                          count, &x1_skip);
         else
             d->bind[4] = d->bind[0];
         d->spec[d->num_spec++] = (uint32_t)call->attr[FUM_GROUP_NORM_ACT];
@@ -96,7 +100,8 @@ static bool add_single(const struct fum_op_call *call, const struct fum_group_no
     return true;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     struct fum_group_norm g;
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (!fum_group_norm_plan(call, list->info, &g, why, why_size)) return false;
@@ -107,7 +112,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         return false;
     }
     list->scratch_bytes = g.stats + g.factors;
-    struct fum_dispatch_bind factors = {.operand = FUM_SCRATCH, .write = true, .offset = g.stats, .bytes = g.factors};
+    struct fum_dispatch_bind factors = {
+        .operand = FUM_SCRATCH, .write = true, .offset = g.stats, .bytes = g.factors};
     return fum_group_norm_factors(call, &g, &factors, list, why, why_size) &&
            add_apply(call, &g, &factors, list, why, why_size);
 }
@@ -116,7 +122,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 static bool reads_joined(const struct fum_device_info *info, const struct fum_op_call *call) {
     struct fum_group_norm g;
     char why[64];
-    return fum_shape_count(&call->out.shape) && fum_group_norm_plan(call, info, &g, why, sizeof why) && !g.chunked &&
+    return fum_shape_count(&call->out.shape) &&
+           fum_group_norm_plan(call, info, &g, why, sizeof why) && !g.chunked &&
            span_of(call, info, &g) > 0;
 }
 

@@ -1,5 +1,6 @@
-// What a group norm comes to for every channel: y = x out[b, 0, c] + out[b, 1, c], f32 [batch, 2, channels] from x
-// [batch, .., channels], gamma and beta. For ops that normalise what they read; the setting "act" is theirs to apply.
+// What a group norm comes to for every channel: y = x out[b, 0, c] + out[b, 1, c], f32 [batch, 2,
+// channels] from x [batch, .., channels], gamma and beta. For ops that normalise what they read;
+// the setting "act" is theirs to apply.
 #include <math.h>
 
 #include "ops/group_norm_factors.h"
@@ -13,7 +14,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
-    int64_t c = fum_shape_channels(&call->out.shape), groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
+    int64_t c = fum_shape_channels(&call->out.shape),
+            groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
     for (int64_t b = 0; b < call->out.shape.dim[0]; b++) {
         for (int64_t i = 0; i < c; i++) {
             double mean, variance;
@@ -25,7 +27,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     struct fum_group_norm g;
     if (fum_shape_count(&call->in[0].shape) == 0) return true;
     if (!fum_group_norm_plan(call, list->info, &g, why, why_size)) return false;

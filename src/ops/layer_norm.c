@@ -1,4 +1,5 @@
-// Layer norm over the innermost dimension: Ba, Kiros and Hinton (2016). Inputs x, gamma, beta, the last two optional.
+// Layer norm over the innermost dimension: Ba, Kiros and Hinton (2016). Inputs x, gamma, beta, the
+// last two optional.
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +12,9 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     return fum_rowwise_infer(call, 2, why, why_size);
 }
 
-static bool has(const struct fum_op_call *call, int i) { return i < call->num_inputs && call->has[i]; }
+static bool has(const struct fum_op_call *call, int i) {
+    return i < call->num_inputs && call->has[i];
+}
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     int64_t rows = fum_shape_rows(&call->out.shape), n = fum_shape_channels(&call->out.shape);
@@ -35,14 +38,19 @@ static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
     return lanes <= info->max_group_invocations ? lanes : 1;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     float eps = (float)call->attr[0];
-    struct fum_rowwise r = {.shader = "layer_norm", .num_params = 2, .num_flags = 2,
-                            .flags = {has(call, 1), has(call, 2)}, .eps = &eps};
+    struct fum_rowwise r = {.shader = "layer_norm",
+                            .num_params = 2,
+                            .num_flags = 2,
+                            .flags = {has(call, 1), has(call, 2)},
+                            .eps = &eps};
     if (list->info->type != FUM_DEVICE_CPU) {
         r.shader = "layer_norm_group";
         r.lanes = lanes_for(list->info, fum_shape_row_quads(&call->out.shape));
-        const uint32_t flags[] = {r.lanes, 0, has(call, 1), has(call, 2)}; // the first two are lib/moments.glsl's
+        // the first two are lib/moments.glsl's
+        const uint32_t flags[] = {r.lanes, 0, has(call, 1), has(call, 2)};
         memcpy(r.flags, flags, sizeof flags);
         r.num_flags = 4;
     } else if (fum_texels_pay(list->info, list->tuning, call->out.dtype)) {

@@ -1,11 +1,12 @@
-// Matrix product with epilogue: out = act(scale x w + bias + row) + residual. With a gate the columns of w are values and
-// then their gates: out = value gate(gate) of the sums with their bias.
+// Matrix product with epilogue: out = act(scale x w + bias + row) + residual. With a gate the
+// columns of w are values and then their gates: out = value gate(gate) of the sums with their bias.
 #include <stdio.h>
 
 #include "ops/texel.h"
 #include "ops/variant.h"
 
-const struct fum_attr_def fum_matmul_attrs[] = {{"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};
+const struct fum_attr_def fum_matmul_attrs[] = {
+    {"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};
 
 // Whether w has batches of its own: more than two dimensions, not all of size 1.
 static int64_t weight_batches(const struct fum_shape *w) {
@@ -28,14 +29,15 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     }
     int64_t k = w->dim[w->rank - (turned ? 1 : 2)], n = w->dim[w->rank - (turned ? 2 : 1)];
     if (k != fum_shape_channels(x)) {
-        snprintf(why, why_size, "x has %lld channels but w takes %lld", (long long)fum_shape_channels(x), (long long)k);
+        snprintf(why, why_size, "x has %lld channels but w takes %lld",
+                 (long long)fum_shape_channels(x), (long long)k);
         return false;
     }
     for (int i = 3; i <= w->rank; i++) {
         int64_t have = w->dim[w->rank - i], want = x->dim[x->rank - i];
         if (have != want && have != 1 && !fum_matmul_shares_x(call)) {
-            snprintf(why, why_size, "a batch dimension of w is %lld, not 1 or x's %lld", (long long)have,
-                     (long long)want);
+            snprintf(why, why_size, "a batch dimension of w is %lld, not 1 or x's %lld",
+                     (long long)have, (long long)want);
             return false;
         }
     }
@@ -43,28 +45,34 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     if (fum_matmul_shares_x(call)) call->out.shape.dim[0] = w->dim[0];
     call->out.shape.dim[x->rank - 1] = n;
     call->out.dtype = call->in[0].dtype;
-    return fum_gemm_infer_epilogue(call, 1, why, why_size) && fum_matmul_infer_gate(call, why, why_size);
+    return fum_gemm_infer_epilogue(call, 1, why, why_size) &&
+           fum_matmul_infer_gate(call, why, why_size);
 }
 
 bool fum_matmul_infer_gate(struct fum_op_call *call, char *why, size_t why_size) {
     int64_t n = fum_shape_channels(&call->out.shape);
     if (call->attr[FUM_MATMUL_GATE] == FUM_ACT_NONE) return true;
-    if (n % 8 || call->attr[FUM_MATMUL_ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] || call->has[FUM_GEMM_RESIDUAL]) {
-        snprintf(why, why_size, "a gate needs 8 n columns, not %lld, and no other activation, row or residual", (long long)n);
+    if (n % 8 || call->attr[FUM_MATMUL_ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] ||
+        call->has[FUM_GEMM_RESIDUAL]) {
+        snprintf(why, why_size,
+                 "a gate needs 8 n columns, not %lld, and no other activation, row or residual",
+                 (long long)n);
         return false;
     }
     call->out.shape.dim[call->out.shape.rank - 1] = n / 2;
     return true;
 }
 
-// With its own batches in w, rows are those of one batch; else all leading dimensions of x are rows.
+// With its own batches in w, rows are those of one batch; else all leading dimensions of x are
+// rows.
 static struct fum_gemm plan(const struct fum_op_call *call) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
     struct fum_gemm g = {
         .batches = 1,
         .rows = fum_shape_rows(x),
         .k = fum_shape_channels(x),
-        .n = fum_shape_channels(&call->out.shape) * (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1),
+        .n = fum_shape_channels(&call->out.shape) *
+             (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1),
         .w_batches = weight_batches(w),
         .w_div = 1,
         .w_mod = 1,
@@ -88,7 +96,8 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
 
 static double sum_at(const struct fum_gemm *g, const float *x, const float *w, int64_t n) {
     double sum = 0;
-    for (int64_t k = 0; k < g->k; k++) sum += (double)x[k] * w[g->transposed ? n * g->k + k : k * g->n + n];
+    for (int64_t k = 0; k < g->k; k++)
+        sum += (double)x[k] * w[g->transposed ? n * g->k + k : k * g->n + n];
     return sum * g->scale;
 }
 
@@ -100,25 +109,28 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         const float *x = in[0] + (g.x_shared ? row % g.rows : row) * g.k;
         for (int64_t n = 0; n < width; n++) {
             float v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
-            if (g.gate) v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
+            if (g.gate)
+                v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
             out[row * width + n] = v;
         }
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     struct fum_gemm g = plan(call);
     return fum_gemm_dispatch(call, &g, list, why, why_size);
 }
 
 double fum_matmul_flops(const struct fum_op_call *call) {
-    return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)fum_shape_channels(&call->in[0].shape) *
+    return 2.0 * (double)fum_shape_count(&call->out.shape) *
+           (double)fum_shape_channels(&call->in[0].shape) *
            (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
 }
 
-// On lavapipe the texel kernels take a gate for less than the dispatch that it saves, the plain ones do not. Of tiles in
-// shared memory no GPU has been measured: there a dispatch, a barrier and the values' way through memory are saved for
-// twice the work at the end of a tile.
+// On lavapipe the texel kernels take a gate for less than the dispatch that it saves, the plain
+// ones do not. Of tiles in shared memory no GPU has been measured: there a dispatch, a barrier and
+// the values' way through memory are saved for twice the work at the end of a tile.
 bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call) {
     bool pays = info->type == FUM_DEVICE_CPU ? fum_texel_chosen(info, NULL, call->out.dtype)
                                              : fum_variant_gates(info, call->out.dtype);

@@ -1,6 +1,7 @@
-// matmul by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue, without transposition. The
-// kernels multiply the integers out to f32 as they read them; those of variant "int8" quantise x alike, each 32 terms of
-// a row, and sum products of integers exactly within a block.
+// matmul by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue, without
+// transposition. The kernels multiply the integers out to f32 as they read them; those of variant
+// "int8" quantise x alike, each 32 terms of a row, and sum products of integers exactly within a
+// block.
 #include <stdio.h>
 #include <string.h>
 
@@ -16,10 +17,11 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     }
     int64_t k = x->rank >= 2 ? fum_shape_channels(x) : 0;
     bool shares = fum_matmul_shares_x(call);
-    if (x->rank < 2 || (w->rank != 2 && !shares) || call->in[1].dtype != FUM_F32 || k % FUM_Q8_BLOCK ||
-        w->dim[w->rank - 2] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS) {
+    if (x->rank < 2 || (w->rank != 2 && !shares) || call->in[1].dtype != FUM_F32 ||
+        k % FUM_Q8_BLOCK || w->dim[w->rank - 2] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS) {
         snprintf(why, why_size,
-                 "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N] or, for one x, a stack "
+                 "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N] or, for one "
+                 "x, a stack "
                  "of them");
         return false;
     }
@@ -27,7 +29,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     if (shares) call->out.shape.dim[0] = w->dim[0];
     call->out.shape.dim[x->rank - 1] = fum_shape_channels(w);
     call->out.dtype = call->in[0].dtype;
-    return fum_gemm_infer_epilogue(call, 1, why, why_size) && fum_matmul_infer_gate(call, why, why_size);
+    return fum_gemm_infer_epilogue(call, 1, why, why_size) &&
+           fum_matmul_infer_gate(call, why, why_size);
 }
 
 static struct fum_gemm plan(const struct fum_op_call *call) {
@@ -73,7 +76,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
             const float *x = in[0] + row % g.rows * g.k,
                         *w = in[1] + row / g.rows * fum_gemm_weight_rows(&g) * g.n;
             float v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
-            if (g.gate) v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
+            if (g.gate)
+                v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
             out[row * width + n] = v;
         }
     }
@@ -82,19 +86,21 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 // ---- dispatches ----
 
 // Integers of a block are summed beside the sums in f32: half as many outputs.
-static struct fum_gemm_tile choose_int8(const struct fum_device_info *info, int64_t rows, int64_t terms, int64_t quads,
-                                        size_t quad_bytes) {
+static struct fum_gemm_tile choose_int8(const struct fum_device_info *info, int64_t rows,
+                                        int64_t terms, int64_t quads, size_t quad_bytes) {
     struct fum_gemm_tile tile = fum_gemm_plain.choose(info, rows, terms, quads, quad_bytes);
     while (tile.rows > 4) tile.rows /= 2;
     if (tile.cols > 2) tile.cols = 2;
     return tile;
 }
 
-bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list, char *why,
-                          size_t why_size) {
-    const struct fum_gemm_kernels dequantising = {.matmul = "matmul_q8", .choose = fum_gemm_plain.choose};
+bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g,
+                          struct fum_dispatches *list, char *why, size_t why_size) {
+    const struct fum_gemm_kernels dequantising = {.matmul = "matmul_q8",
+                                                  .choose = fum_gemm_plain.choose};
     // Texels of w are read as f32's, whatever their bits mean.
-    const struct fum_gemm_kernels texel = {.matmul = "matmul_q8_texel", .choose = fum_gemm_texel.choose,
+    const struct fum_gemm_kernels texel = {.matmul = "matmul_q8_texel",
+                                           .choose = fum_gemm_texel.choose,
                                            .texels = 0x1f | 1u << (FUM_TEXELS_F32 + FUM_GEMM_W)};
     if (g->n == 0 || g->rows == 0) return true;
     if (fum_variant_matmul_q8(call, g, list)) return true;
@@ -102,7 +108,8 @@ bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm 
     return fum_gemm_dispatch_by(fetches ? &texel : &dequantising, call, g, list, why, why_size);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     struct fum_gemm g = plan(call);
     return fum_gemm_dispatch_q8(call, &g, list, why, why_size);
 }
@@ -115,8 +122,10 @@ const struct fum_op fum_op_matmul_q8 = {
     FUM_MATMUL_SLOTS,
 };
 
-const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, struct fum_desc *weight, enum fum_pack *pack) {
+const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info,
+                                      const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, struct fum_desc *weight,
+                                      enum fum_pack *pack) {
     const struct fum_shape *w = &call->in[FUM_GEMM_W].shape;
     int64_t k = w->rank < 2 ? 0 : w->dim[w->rank - 2];
     bool fits = w->rank == 2 || fum_matmul_shares_x(call);
@@ -126,7 +135,8 @@ const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const 
     char why[128];
     quantised.in[FUM_GEMM_W] = (struct fum_desc){*w, FUM_F32};
     quantised.in[FUM_GEMM_W].shape.dim[w->rank - 2] = k / FUM_Q8_BLOCK * FUM_Q8_ROWS;
-    if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why)) return NULL;
+    if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why))
+        return NULL;
     *weight = quantised.in[FUM_GEMM_W];
     *pack = FUM_PACK_Q8;
     return &fum_op_matmul_q8;
@@ -135,8 +145,8 @@ const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info, const 
 // ---- variant "int8" ----
 
 enum { INT8_BINDINGS = 7 };
-// 127 steps on either side of the largest of 32 numbers, each rounded to the nearest: 5e-3 of normal ones, and more
-// where few sums cancel.
+// 127 steps on either side of the largest of 32 numbers, each rounded to the nearest: 5e-3 of
+// normal ones, and more where few sums cancel.
 static const double rounding = 1.5e-2;
 
 static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
@@ -144,7 +154,8 @@ static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
 }
 
 // x as integers and factors, into the scratch memory.
-static bool quantise_rows(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list) {
+static bool quantise_rows(const struct fum_op_call *call, const struct fum_gemm *g,
+                          struct fum_dispatches *list) {
     int64_t fit = fum_gemm_rows_that_fit(call, list->info), blocks = g->k / FUM_Q8_BLOCK;
     struct fum_part part = {0};
     if (fit < 1) return false;
@@ -152,26 +163,34 @@ static bool quantise_rows(const struct fum_op_call *call, const struct fum_gemm 
         struct fum_dispatch *d = fum_dispatch_add(list);
         uint32_t x_skip;
         if (!d) return false;
-        *d = (struct fum_dispatch){.shader = "quantise_rows", .dtype = call->in[0].dtype, .num_bind = 3,
-                                   .spec = {fum_lanes(list->info), 1, 1}, .num_spec = 3, .num_push = 3};
+        *d = (struct fum_dispatch){.shader = "quantise_rows",
+                                   .dtype = call->in[0].dtype,
+                                   .num_bind = 3,
+                                   .spec = {fum_lanes(list->info), 1, 1},
+                                   .num_spec = 3,
+                                   .num_push = 3};
         fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], part.first, part.count, &x_skip);
         d->bind[1] = (struct fum_dispatch_bind){FUM_SCRATCH, true, 0, g->x8_bytes};
         d->bind[2] = (struct fum_dispatch_bind){FUM_SCRATCH, true, g->x8_bytes, g->x8_factors};
-        d->push[0] = (uint32_t)(part.count * blocks), d->push[1] = x_skip, d->push[2] = (uint32_t)(part.first * blocks);
+        d->push[0] = (uint32_t)(part.count * blocks), d->push[1] = x_skip,
+        d->push[2] = (uint32_t)(part.first * blocks);
         uint64_t lanes = d->spec[0];
-        if (!fum_groups_1d(list->info, ((uint64_t)d->push[0] + lanes - 1) / lanes, d->groups)) return false;
+        if (!fum_groups_1d(list->info, ((uint64_t)d->push[0] + lanes - 1) / lanes, d->groups))
+            return false;
     }
     return true;
 }
 
-static bool int8_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm, struct fum_dispatches *list) {
+static bool int8_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
+                        struct fum_dispatches *list) {
     const struct fum_gemm_kernels kernels = {.matmul = "matmul_int8", .choose = choose_int8};
     struct fum_gemm g = *gemm;
     uint64_t align = list->info->binding_align ? list->info->binding_align : 1;
     char why[128];
     g.x8_factors = (uint64_t)(g.rows * g.k / FUM_Q8_BLOCK) * sizeof(float);
     g.x8_bytes = ((uint64_t)(g.rows * g.k) + align - 1) / align * align;
-    if (g.k == 0 || g.x8_bytes > list->info->max_binding || !quantise_rows(call, &g, list)) return false;
+    if (g.k == 0 || g.x8_bytes > list->info->max_binding || !quantise_rows(call, &g, list))
+        return false;
     list->scratch_bytes = g.x8_bytes + g.x8_factors;
     if (!fum_gemm_dispatch_by(&kernels, call, &g, list, why, sizeof why)) return false;
     list->rounding = rounding;

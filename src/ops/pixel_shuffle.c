@@ -1,5 +1,5 @@
-// [B, H, W, C r²] to [B, H r, W r, C]: channel c r² + i r + j becomes pixel (i, j) of channel c. Shi et al.,
-// "Real-time single image and video super-resolution" (2016), in PyTorch's order.
+// [B, H, W, C r²] to [B, H r, W r, C]: channel c r² + i r + j becomes pixel (i, j) of channel c.
+// Shi et al., "Real-time single image and video super-resolution" (2016), in PyTorch's order.
 #include "ops/emit.h"
 #include "ops/resize.h"
 
@@ -9,18 +9,21 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int64_t r;
     if (!fum_resize_infer(call, &r, why, why_size)) return false;
     if (call->out.shape.dim[3] % (r * r))
-        return fum_refuse(why, why_size, "%lld channels are no multiple of the factor's square %lld",
+        return fum_refuse(why, why_size,
+                          "%lld channels are no multiple of the factor's square %lld",
                           (long long)call->out.shape.dim[3], (long long)(r * r));
     call->out.shape.dim[3] /= r * r;
     return true;
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
-    const int64_t *d = call->out.shape.dim, r = (int64_t)call->attr[0], width = call->in[0].shape.dim[2];
+    const int64_t *d = call->out.shape.dim, r = (int64_t)call->attr[0],
+                  width = call->in[0].shape.dim[2];
     for (int64_t line = 0; line < d[0] * d[1]; line++)
         for (int64_t x = 0; x < d[2]; x++)
             for (int64_t c = 0; c < d[3]; c++)
-                *out++ = in[0][(line / r * width + x / r) * d[3] * r * r + c * r * r + line % r * r + x % r];
+                *out++ = in[0][(line / r * width + x / r) * d[3] * r * r + c * r * r +
+                               line % r * r + x % r];
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,

@@ -1,4 +1,5 @@
-// PReLU: x where x > 0, else slope x; slope has one value per channel or one for all. He et al. (2015).
+// PReLU: x where x > 0, else slope x; slope has one value per channel or one for all. He et al.
+// (2015).
 #include "ops/binary.h"
 #include "ops/emit.h"
 

@@ -1,5 +1,5 @@
-// The same bytes under another shape. Since rows are padded to quads, that works when the innermost dimension
-// stays or when both are multiples of four; "repack" does the rest by a copy.
+// The same bytes under another shape. Since rows are padded to quads, that works when the innermost
+// dimension stays or when both are multiples of four; "repack" does the rest by a copy.
 #include "ops/emit.h"
 #include "ops/shape_attrs.h"
 
@@ -8,14 +8,15 @@ static const struct fum_attr_def attrs[] = {FUM_SHAPE_ATTR_DEFS, {0}};
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     char left[96], right[96];
     if (!fum_reshape_infer(call, why, why_size)) return false;
-    int64_t old = fum_shape_channels(&call->in[0].shape), now = fum_shape_channels(&call->out.shape);
+    int64_t old = fum_shape_channels(&call->in[0].shape),
+            now = fum_shape_channels(&call->out.shape);
     if (old == now || (old % 4 == 0 && now % 4 == 0)) return true;
-    return fum_refuse(
-        why, why_size,
-        "%s to %s moves elements: the innermost dimension must stay or be a multiple of 4 in both; use "
-        "op repack",
-        fum_shape_text(&call->in[0].shape, left, sizeof left),
-        fum_shape_text(&call->out.shape, right, sizeof right));
+    return fum_refuse(why, why_size,
+                      "%s to %s moves elements: the innermost dimension must stay or be a multiple "
+                      "of 4 in both; use "
+                      "op repack",
+                      fum_shape_text(&call->in[0].shape, left, sizeof left),
+                      fum_shape_text(&call->out.shape, right, sizeof right));
 }
 
 const struct fum_op fum_op_reshape = {

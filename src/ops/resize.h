@@ -1,4 +1,5 @@
-// What upsample and pixel_shuffle share: images [batch, height, width, channels] grown by a whole factor.
+// What upsample and pixel_shuffle share: images [batch, height, width, channels] grown by a whole
+// factor.
 #ifndef FUM_OPS_RESIZE_H
 #define FUM_OPS_RESIZE_H
 
@@ -7,7 +8,7 @@
 // Checks the rank and reads the factor from setting 0.
 bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, char *why, size_t why_size);
 // shuffle: pixels come from channels, else from the nearest pixel.
-bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list, char *why,
-                         size_t why_size);
+bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list,
+                         char *why, size_t why_size);
 
 #endif

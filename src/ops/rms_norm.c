@@ -20,7 +20,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     float eps = (float)call->attr[0];
     struct fum_rowwise r = {.shader = "rms_norm", .num_params = 1, .eps = &eps};
     return fum_rowwise_dispatch(call, &r, list, why, why_size);

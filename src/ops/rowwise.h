@@ -1,12 +1,13 @@
-// Dispatch of ops that map each row of input 0 to the same row of the output, one invocation per row: layer norm,
-// RMS norm, softmax.
+// Dispatch of ops that map each row of input 0 to the same row of the output, one invocation per
+// row: layer norm, RMS norm, softmax.
 #ifndef FUM_OPS_ROWWISE_H
 #define FUM_OPS_ROWWISE_H
 
 #include "graph/op.h"
 
-// The shader's bindings are x, inputs 1..num_params (absent ones repeat x), y; its specialisation constants
-// `flags`; its push constants channels, rows, x_skip, y_skip and, when `eps` is not NULL, *eps.
+// The shader's bindings are x, inputs 1..num_params (absent ones repeat x), y; its specialisation
+// constants `flags`; its push constants channels, rows, x_skip, y_skip and, when `eps` is not NULL,
+// *eps.
 struct fum_rowwise {
     const char *shader;
     uint32_t texels; // its bindings that are texels
@@ -15,10 +16,11 @@ struct fum_rowwise {
     uint32_t flags[4];
     const float *eps;
 };
-bool fum_rowwise_dispatch(const struct fum_op_call *call, const struct fum_rowwise *r, struct fum_dispatches *list,
-                          char *why, size_t why_size);
+bool fum_rowwise_dispatch(const struct fum_op_call *call, const struct fum_rowwise *r,
+                          struct fum_dispatches *list, char *why, size_t why_size);
 
-// Checks that inputs 1..count, where present, have as many elements as input 0 has channels; the output is as input 0.
+// Checks that inputs 1..count, where present, have as many elements as input 0 has channels; the
+// output is as input 0.
 bool fum_rowwise_infer(struct fum_op_call *call, int count, char *why, size_t why_size);
 
 #endif

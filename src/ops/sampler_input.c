@@ -1,5 +1,5 @@
-// What the model sees at this evaluation: c_in × slot 0, `copies` times (2 with guidance), in the storage
-// type. Inputs: state, coefs, counter (sampler.h).
+// What the model sees at this evaluation: c_in × slot 0, `copies` times (2 with guidance), in the
+// storage type. Inputs: state, coefs, counter (sampler.h).
 #include "ops/emit.h"
 #include "ops/sampler.h"
 
@@ -18,7 +18,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     struct fum_desc slot = fum_sampler_slot(call);
-    int64_t n = fum_shape_count(&slot.shape), row = fum_sampler_row(&call->in[COEFS], in[COUNTER][0]);
+    int64_t n = fum_shape_count(&slot.shape),
+            row = fum_sampler_row(&call->in[COEFS], in[COUNTER][0]);
     float c_in = in[COEFS][row * call->in[COEFS].shape.dim[1] + FUM_COEF_INPUT];
     for (int64_t k = 0; k < (int64_t)call->attr[COPIES]; k++)
         for (int64_t i = 0; i < n; i++) *out++ = c_in * in[STATE][i];

@@ -1,9 +1,9 @@
-// One sampler step, in place, all in f32. Inputs: state, model output [copies × B, H, W, C], coefs, counter,
-// noise [N B, H, W, C] (f32, may be absent); sampler.h has the layout. With row e = coefs[counter] and slots
-// x_0 … x_{K-1}:
-//   m   = copies 2: u + g (c - u), u the first half of the model's batch (negative prompt), c the second
-//   D   = a x_0 + b m, held within ±clip where clip > 0
-//   x_k = Σ_{j<K} M_kj x_j + M_kK D + M_k(K+1) noise + M_k(K+2) (D before the clamp)
+// One sampler step, in place, all in f32. Inputs: state, model output [copies × B, H, W, C], coefs,
+// counter, noise [N B, H, W, C] (f32, may be absent); sampler.h has the layout. With row e =
+// coefs[counter] and slots x_0 … x_{K-1}:
+//   m   = copies 2: u + g (c - u), u the first half of the model's batch (negative prompt), c the
+//   second D   = a x_0 + b m, held within ±clip where clip > 0 x_k = Σ_{j<K} M_kj x_j + M_kK D +
+//   M_k(K+1) noise + M_k(K+2) (D before the clamp)
 // Terms with a zero coefficient are left out, so slots not yet written may hold anything.
 #include "ops/emit.h"
 #include "ops/sampler.h"
@@ -15,7 +15,8 @@ static const struct fum_attr_def attrs[] = {[SLOTS] = {"slots", 1}, [COPIES] = {
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int slots = (int)call->attr[SLOTS];
     char left[96], right[96];
-    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, FUM_COEF_MATRIX + slots * (slots + 3), why, why_size))
+    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, FUM_COEF_MATRIX + slots * (slots + 3), why,
+                           why_size))
         return false;
     struct fum_desc want = fum_sampler_slot(call);
     const struct fum_desc *model = &call->in[MODEL], *noise = &call->in[NOISE];
@@ -29,14 +30,16 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
         noise_fits = noise_fits && (!call->has[NOISE] || noise->shape.dim[i] == want.shape.dim[i]);
     }
     if (!fits)
-        return fum_refuse(why, why_size,
-                          "the model's output is %s; a slot of the state is %s, of which there must be "
-                          "as many as copies",
-                          fum_shape_text(&model->shape, left, sizeof left),
-                          fum_shape_text(&want.shape, right, sizeof right));
+        return fum_refuse(
+            why, why_size,
+            "the model's output is %s; a slot of the state is %s, of which there must be "
+            "as many as copies",
+            fum_shape_text(&model->shape, left, sizeof left),
+            fum_shape_text(&want.shape, right, sizeof right));
     if (!noise_fits)
         return fum_refuse(why, why_size, "noise is %s %s; want f32, a multiple of %s",
-                          fum_dtype_name(noise->dtype), fum_shape_text(&noise->shape, left, sizeof left),
+                          fum_dtype_name(noise->dtype),
+                          fum_shape_text(&noise->shape, left, sizeof left),
                           fum_shape_text(&want.shape, right, sizeof right));
     call->out = call->in[STATE];
     return true;
@@ -75,23 +78,24 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-// Noise rows [first, first + count), a row being what one step needs; the first window also serves steps
-// without.
-static bool emit(const struct fum_op_call *call, struct fum_dispatches *list, int64_t first, int64_t count,
-                 int64_t total, char *why, size_t why_size) {
+// Noise rows [first, first + count), a row being what one step needs; the first window also serves
+// steps without.
+static bool emit(const struct fum_op_call *call, struct fum_dispatches *list, int64_t first,
+                 int64_t count, int64_t total, char *why, size_t why_size) {
     struct fum_desc slot = fum_sampler_slot(call);
     const struct fum_desc *coefs = &call->in[COEFS];
     uint64_t quads = fum_desc_quads(&slot);
     int64_t slot_rows = fum_shape_rows(&slot.shape);
     uint32_t skip = 0;
-    struct fum_dispatch *d = fum_emit(list, "sampler_update", call->in[MODEL].dtype, quads, why, why_size);
+    struct fum_dispatch *d =
+        fum_emit(list, "sampler_update", call->in[MODEL].dtype, quads, why, why_size);
     if (!d || !fum_emit_bind_whole(list, d, STATE, true, &call->in[STATE], why, why_size) ||
         !fum_emit_bind_whole(list, d, MODEL, false, &call->in[MODEL], why, why_size) ||
         !fum_emit_bind_whole(list, d, COEFS, false, coefs, why, why_size))
         return false;
     if (count)
-        skip =
-            fum_emit_bind_rows(list, d, NOISE, false, &call->in[NOISE], first * slot_rows, count * slot_rows);
+        skip = fum_emit_bind_rows(list, d, NOISE, false, &call->in[NOISE], first * slot_rows,
+                                  count * slot_rows);
     else
         fum_emit_bind(d, COEFS, false, 0, 0);
     fum_emit_bind(d, COUNTER, false, 0, 0);
@@ -118,10 +122,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (!total) return emit(call, list, 0, 0, 0, why, why_size);
     int64_t most = fum_rows_per_binding(list->info, &call->in[NOISE]) / slot_rows; // whole steps
     if (most == 0)
-        return fum_refuse(why, why_size, "the noise of one step is larger than the device's binding");
+        return fum_refuse(why, why_size,
+                          "the noise of one step is larger than the device's binding");
     if (most > total) most = total;
     for (int64_t first = 0; first < total; first += most)
-        if (!emit(call, list, first, total - first < most ? total - first : most, total, why, why_size))
+        if (!emit(call, list, first, total - first < most ? total - first : most, total, why,
+                  why_size))
             return false;
     return true;
 }

@@ -33,15 +33,16 @@ static void describe(const struct fum_case_result *result, char *why, size_t siz
                  result->error, result->bound, (long long)result->worst, result->got, result->want);
 }
 
-static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *sum, const struct fum_op *op,
-                                const struct fum_op_case *c, int index, enum fum_dtype dtype,
-                                struct fum_error *err) {
+static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *sum,
+                                const struct fum_op *op, const struct fum_op_case *c, int index,
+                                enum fum_dtype dtype, struct fum_error *err) {
     struct fum_case_result result;
     struct fum_error problem = {0};
     char why[200] = "";
     enum fum_result r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
     uint64_t hash = result.hash;
-    if (r == FUM_OK && test->params.repeat) r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
+    if (r == FUM_OK && test->params.repeat)
+        r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
     bool ran = r == FUM_OK, changed = ran && result.hash != hash;
     if (r == FUM_ERR_UNSUPPORTED)
         sum->skipped++;
@@ -51,39 +52,44 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
     bool pass = ran && result.pass && !changed;
     sum->run += ran;
     sum->failed += ran && !pass;
-    if (ran && (!sum->worst_case || result.error * sum->worst_bound > sum->worst_error * result.bound)) {
+    if (ran &&
+        (!sum->worst_case || result.error * sum->worst_bound > sum->worst_error * result.bound)) {
         sum->worst_error = result.error;
         sum->worst_bound = result.bound;
         sum->worst_case = c->name;
         sum->worst_type = dtype;
     }
-    if (changed) snprintf(why, sizeof why, "other bits when run again");
-    else if (ran && !pass) describe(&result, why, sizeof why);
+    if (changed)
+        snprintf(why, sizeof why, "other bits when run again");
+    else if (ran && !pass)
+        describe(&result, why, sizeof why);
     if (ran && !pass && !test->first_failure[0])
-        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s%s%s: %s", op->name, c->name,
-                 fum_dtype_name(dtype), sum->variant ? ", variant " : "", sum->variant ? sum->variant : "", why);
+        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s%s%s: %s",
+                 op->name, c->name, fum_dtype_name(dtype), sum->variant ? ", variant " : "",
+                 sum->variant ? sum->variant : "", why);
     if (test->params.on_case)
-        test->params.on_case(test->params.user, &(struct fum_selftest_case){
-                                                    .op = op->name,
-                                                    .name = c->name,
-                                                    .type = dtype,
-                                                    .ran = ran,
-                                                    .pass = pass,
-                                                    .error = ran ? result.error : 0,
-                                                    .bound = result.bound,
-                                                    .seconds = result.seconds,
-                                                    .gpu_seconds = ran ? result.gpu_nanoseconds * 1e-9 : 0,
-                                                    .why = !ran   ? problem.text
-                                                           : pass ? NULL
-                                                                  : why});
+        test->params.on_case(
+            test->params.user,
+            &(struct fum_selftest_case){.op = op->name,
+                                        .name = c->name,
+                                        .type = dtype,
+                                        .ran = ran,
+                                        .pass = pass,
+                                        .error = ran ? result.error : 0,
+                                        .bound = result.bound,
+                                        .seconds = result.seconds,
+                                        .gpu_seconds = ran ? result.gpu_nanoseconds * 1e-9 : 0,
+                                        .why = !ran   ? problem.text
+                                               : pass ? NULL
+                                                      : why});
     return FUM_OK;
 }
 
 // ---- compiling alone ----
 
 // Whether the kernel is new; remembers it.
-static bool add_kernel(struct selftest *test, const struct fum_kernel_desc *desc, enum fum_result *r,
-                       struct fum_error *err) {
+static bool add_kernel(struct selftest *test, const struct fum_kernel_desc *desc,
+                       enum fum_result *r, struct fum_error *err) {
     for (size_t i = 0; i < test->num_seen; i++)
         if (fum_kernel_desc_same(&test->seen[i], desc)) return false;
     void *items = test->seen;
@@ -97,8 +103,8 @@ static bool add_kernel(struct selftest *test, const struct fum_kernel_desc *desc
 }
 
 // Compiles a kernel and reports it. False: it does not compile.
-static bool compile_kernel(struct selftest *test, const struct fum_op *op, const struct fum_op_case *c,
-                           const struct fum_kernel_desc *desc) {
+static bool compile_kernel(struct selftest *test, const struct fum_op *op,
+                           const struct fum_op_case *c, const struct fum_kernel_desc *desc) {
     enum { MOST_STATISTICS = 64 };
     struct fum_kernel_statistic statistics[MOST_STATISTICS];
     struct fum_error problem = {0};
@@ -107,10 +113,11 @@ static bool compile_kernel(struct selftest *test, const struct fum_op *op, const
     double start = fum_time_now();
     bool compiled = !fum_kernel_get(&kernel, test->device, desc, &problem);
     double seconds = fum_time_now() - start;
-    if (compiled && fum_kernel_statistics(kernel, statistics, MOST_STATISTICS, &count, &problem)) count = 0;
+    if (compiled && fum_kernel_statistics(kernel, statistics, MOST_STATISTICS, &count, &problem))
+        count = 0;
     if (!compiled && !test->first_failure[0])
-        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s': %s", op->name, c->name,
-                 fum_text_show(problem.text).text);
+        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s': %s", op->name,
+                 c->name, fum_text_show(problem.text).text);
     if (test->params.on_kernel)
         test->params.on_kernel(test->params.user, &(struct fum_selftest_kernel){
                                                       .op = op->name,
@@ -127,8 +134,9 @@ static bool compile_kernel(struct selftest *test, const struct fum_op *op, const
     return compiled;
 }
 
-static enum fum_result compile_case(struct selftest *test, struct fum_selftest_op *sum, const struct fum_op *op,
-                                    const struct fum_op_case *c, enum fum_dtype dtype, struct fum_error *err) {
+static enum fum_result compile_case(struct selftest *test, struct fum_selftest_op *sum,
+                                    const struct fum_op *op, const struct fum_op_case *c,
+                                    enum fum_dtype dtype, struct fum_error *err) {
     struct fum_op_call call;
     struct fum_device_info info;
     double attr[FUM_MAX_ATTRS];
@@ -143,8 +151,9 @@ static enum fum_result compile_case(struct selftest *test, struct fum_selftest_o
     for (int i = 0; i < test->list->count && !r; i++) {
         struct fum_kernel_desc desc = fum_dispatch_kernel(&test->list->item[i]);
         if (!desc.shader)
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: ops.def names no shader %s in %s", op->name,
-                                 test->list->item[i].shader, fum_dtype_name(test->list->item[i].dtype));
+            return fum_error_set(
+                err, FUM_ERR_UNSUPPORTED, "op %s: ops.def names no shader %s in %s", op->name,
+                test->list->item[i].shader, fum_dtype_name(test->list->item[i].dtype));
         if (add_kernel(test, &desc, &r, err) && !compile_kernel(test, op, c, &desc)) failed = true;
     }
     sum->run++;
@@ -154,25 +163,31 @@ static enum fum_result compile_case(struct selftest *test, struct fum_selftest_o
 
 // ---- all ----
 
-static enum fum_result run_op(struct selftest *test, int op, const char *variant, struct fum_error *err) {
+static enum fum_result run_op(struct selftest *test, int op, const char *variant,
+                              struct fum_error *err) {
     const struct fum_op_cases *list = fum_op_cases[op];
     struct fum_selftest_op sum = {.name = fum_ops[op]->name, .variant = variant};
     double start = fum_time_now();
     for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
         if (!(test->params.types >> dtype & 1)) continue;
         const struct fum_device_info *info = fum_device_get_info(test->device);
-        bool stores = fum_device_stores(info, dtype) && (!variant || fum_variant_find(variant)->usable(info, dtype));
+        bool stores = fum_device_stores(info, dtype) &&
+                      (!variant || fum_variant_find(variant)->usable(info, dtype));
         if (!stores) sum.missing_types |= 1u << dtype;
         for (int i = 0; i < list->count; i++) {
             const struct fum_op_case *c = &list->cases[i];
             if (!fum_case_has_type(c, dtype)) continue;
-            if (!test->params.large && !test->compile_only && fum_case_is_large(fum_ops[op], c, dtype)) continue;
+            if (!test->params.large && !test->compile_only &&
+                fum_case_is_large(fum_ops[op], c, dtype))
+                continue;
             if (test->params.cancel && test->params.cancel(test->params.user))
-                return fum_error_set(err, FUM_ERR_CANCELLED, "the self-test was stopped at %s", sum.name);
+                return fum_error_set(err, FUM_ERR_CANCELLED, "the self-test was stopped at %s",
+                                     sum.name);
             if (!stores) sum.skipped++;
-            enum fum_result r = !stores            ? FUM_OK
-                                : test->compile_only ? compile_case(test, &sum, fum_ops[op], c, dtype, err)
-                                                     : run_case(test, &sum, fum_ops[op], c, i, dtype, err);
+            enum fum_result r = !stores ? FUM_OK
+                                : test->compile_only
+                                    ? compile_case(test, &sum, fum_ops[op], c, dtype, err)
+                                    : run_case(test, &sum, fum_ops[op], c, i, dtype, err);
             if (r) return r;
         }
     }
@@ -183,8 +198,10 @@ static enum fum_result run_op(struct selftest *test, int op, const char *variant
     return FUM_OK;
 }
 
-// The ops asked for, in a variant (NULL: the device's own choice); `served`: only those that the variant serves.
-static enum fum_result run_ops(struct selftest *test, const char *variant, bool served, struct fum_error *err) {
+// The ops asked for, in a variant (NULL: the device's own choice); `served`: only those that the
+// variant serves.
+static enum fum_result run_ops(struct selftest *test, const char *variant, bool served,
+                               struct fum_error *err) {
     enum fum_result r = variant ? fum_device_force_variant(test->device, variant, err) : FUM_OK;
     for (int i = 0; i < fum_op_count && !r; i++) {
         if (test->params.op && strcmp(test->params.op, fum_ops[i]->name)) continue;
@@ -226,7 +243,7 @@ enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_param
     fum_free(test.seen);
     if (r) return r;
     if (test.failed)
-        return fum_error_set(err, FUM_ERR_DEVICE, "%d of %d cases failed; first: %s", test.failed, test.run,
-                             test.first_failure);
+        return fum_error_set(err, FUM_ERR_DEVICE, "%d of %d cases failed; first: %s", test.failed,
+                             test.run, test.first_failure);
     return FUM_OK;
 }

@@ -10,7 +10,8 @@ bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, char *why
     if (!fum_attr_int(attr[0], "rank", 1, FUM_MAX_DIMS, &rank, why, why_size)) return false;
     *shape = (struct fum_shape){.rank = (int)rank};
     for (int i = 0; i < rank; i++) {
-        if (!fum_attr_int(attr[1 + i], names[i], 0, limit, &shape->dim[i], why, why_size)) return false;
+        if (!fum_attr_int(attr[1 + i], names[i], 0, limit, &shape->dim[i], why, why_size))
+            return false;
         if (shape->dim[i] && count > limit / shape->dim[i])
             return fum_refuse(why, why_size, "the settings d0 to d3 ask for too many elements");
         count *= shape->dim[i] ? shape->dim[i] : 1;

@@ -5,9 +5,9 @@
 #include "graph/op.h"
 
 enum { FUM_SHAPE_ATTRS = 5 };
-#define FUM_SHAPE_ATTR_DEFS                                                                                  \
-    {"rank", 1}, {"d0", 0}, {"d1", 0}, {"d2", 0}, {                                                          \
-        "d3", 0                                                                                              \
+#define FUM_SHAPE_ATTR_DEFS                         \
+    {"rank", 1}, {"d0", 0}, {"d1", 0}, {"d2", 0}, { \
+        "d3", 0                                     \
     }
 
 // Reads them from attr[0..5); false with `why` when they are no shape.

@@ -11,8 +11,10 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int64_t start, count;
     int axis;
     if (!fum_axis(shape, call->attr[AXIS], &axis, why, why_size)) return false;
-    if (!fum_attr_int(call->attr[START], "start", 0, shape->dim[axis], &start, why, why_size)) return false;
-    if (!fum_attr_int(call->attr[COUNT], "count", 0, shape->dim[axis] - start, &count, why, why_size))
+    if (!fum_attr_int(call->attr[START], "start", 0, shape->dim[axis], &start, why, why_size))
+        return false;
+    if (!fum_attr_int(call->attr[COUNT], "count", 0, shape->dim[axis] - start, &count, why,
+                      why_size))
         return false;
     call->out = call->in[0];
     call->out.shape.dim[axis] = count;
@@ -53,7 +55,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 static bool window(const struct fum_op_call *call, uint64_t *offset) {
     struct fum_copy c = region(call);
     if (!fum_shape_count(&call->out.shape)) return false;
-    if (c.runs > 1 || (c.channels != fum_shape_channels(&c.src.shape) && (c.run > 1 || c.src_channel % 4)))
+    if (c.runs > 1 ||
+        (c.channels != fum_shape_channels(&c.src.shape) && (c.run > 1 || c.src_channel % 4)))
         return false;
     *offset = (uint64_t)c.src_row * fum_desc_row_bytes(&c.src) +
               (uint64_t)c.src_channel * fum_dtype_size(c.src.dtype);

@@ -12,7 +12,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     for (int64_t r = 0; r < rows; r++) {
         const float *x = in[0] + r * n;
         double top = -INFINITY, sum = 0;
-        // Not fmax: gcc 12 for arm64 stops with an internal error when it vectorises a maximum over floats.
+        // Not fmax: gcc 12 for arm64 stops with an internal error when it vectorises a maximum over
+        // floats.
         for (int64_t i = 0; i < n; i++) {
             if (x[i] > top) top = x[i];
         }
@@ -21,7 +22,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
     struct fum_rowwise r = {.shader = "softmax"};
     return fum_rowwise_dispatch(call, &r, list, why, why_size);
 }

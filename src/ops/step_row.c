@@ -1,5 +1,5 @@
-// table[counter], without the table's first dimension: how a recorded step reads its row of what was computed
-// for all steps. The counter is an i32 [1] on the GPU, held within the table.
+// table[counter], without the table's first dimension: how a recorded step reads its row of what
+// was computed for all steps. The counter is an i32 [1] on the GPU, held within the table.
 #include "ops/emit.h"
 
 #include <string.h>
@@ -8,7 +8,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *table = &call->in[0].shape;
     char text[96];
     if (table->rank < 2 || table->dim[0] < 1 || table->dim[0] > INT32_MAX)
-        return fum_refuse(why, why_size, "the table is %s; want [steps, ...] of two to four dimensions",
+        return fum_refuse(why, why_size,
+                          "the table is %s; want [steps, ...] of two to four dimensions",
                           fum_shape_text(table, text, sizeof text));
     if (!fum_is_counter(&call->in[1]))
         return fum_refuse(why, why_size, "the counter is %s %s; want i32 [1]",

@@ -1,22 +1,22 @@
-// Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane by
-// shuffles, for CPU drivers. docs/performance.md tells why.
+// Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane
+// by shuffles, for CPU drivers. docs/performance.md tells why.
 #include "ops/texel.h"
 
 #include "ops/case.h"
 #include "ops/emit.h"
 #include "ops/variant.h"
 
-// A workgroup is one subgroup, whose width must not vary; wider ones than 16 lanes would leave most fetches
-// of x idle.
+// A workgroup is one subgroup, whose width must not vary; wider ones than 16 lanes would leave most
+// fetches of x idle.
 static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
     return fum_device_stores(info, dtype) && info->subgroup_shuffle && info->subgroup_size >= 4 &&
            info->subgroup_size <= 16 && info->subgroup_min == info->subgroup_max &&
            fum_texels_fit(info, dtype);
 }
 
-// 16 rows (32 of 16 lanes) of a quad each: as many sums as a CPU's registers and first-level cache take
-// without slowing down, and 6 fetches (of 8 lanes) for 256 multiply-adds. Two quads are 8 % faster and twice
-// as long to compile: for much work only.
+// 16 rows (32 of 16 lanes) of a quad each: as many sums as a CPU's registers and first-level cache
+// take without slowing down, and 6 fetches (of 8 lanes) for 256 multiply-adds. Two quads are 8 %
+// faster and twice as long to compile: for much work only.
 static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms,
                                    int64_t quads, size_t quad_bytes) {
     (void)quad_bytes;
@@ -25,8 +25,11 @@ static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t r
     while (tall > 1 && tall / 2 >= rows) tall /= 2;
     bool wide = much && tall >= 16;
     // Small blocks look the epilogue up at run time: one kernel for all of them.
-    return (struct fum_gemm_tile){
-        .rows = tall, .cols = wide ? 2 : 1, .lanes = lanes, .lanes_n = lanes, .any_epilogue = !wide};
+    return (struct fum_gemm_tile){.rows = tall,
+                                  .cols = wide ? 2 : 1,
+                                  .lanes = lanes,
+                                  .lanes_n = lanes,
+                                  .any_epilogue = !wide};
 }
 
 const struct fum_gemm_kernels fum_gemm_texel = {
@@ -37,7 +40,8 @@ bool fum_texel_chosen(const struct fum_device_info *info, const struct fum_tunin
     return fum_texels_pay(info, tuning, dtype) && usable(info, dtype);
 }
 
-const struct fum_gemm_kernels *fum_gemm_unshared(const struct fum_dispatches *list, enum fum_dtype dtype) {
+const struct fum_gemm_kernels *fum_gemm_unshared(const struct fum_dispatches *list,
+                                                 enum fum_dtype dtype) {
     return fum_texel_chosen(list->info, list->tuning, dtype) ? &fum_gemm_texel : &fum_gemm_plain;
 }
 
@@ -46,12 +50,15 @@ static bool serves(int64_t channels) {
     return channels > 8;
 }
 
-static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g, struct fum_dispatches *list) {
+static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g,
+                   struct fum_dispatches *list) {
     char why[128];
-    return serves(g->n) && g->k > 0 && fum_gemm_dispatch_by(&fum_gemm_texel, call, g, list, why, sizeof why);
+    return serves(g->n) && g->k > 0 &&
+           fum_gemm_dispatch_by(&fum_gemm_texel, call, g, list, why, sizeof why);
 }
 
-static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c, struct fum_dispatches *list) {
+static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c,
+                   struct fum_dispatches *list) {
     char why[128];
     return serves(c->out_c) && c->in_c > 0 &&
            fum_conv_dispatch_by(&fum_gemm_texel, call, c, list, why, sizeof why);
@@ -59,15 +66,25 @@ static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c, str
 
 enum { ATTENTION_HEAD = 256 }; // widest head
 
-// Each lane's queries and their outputs must stay in the first-level cache, and the kernel, of which all is unrolled,
-// in the instruction cache: the wider the head, the fewer queries. Little work gets what compiles fastest.
+// Each lane's queries and their outputs must stay in the first-level cache, and the kernel, of
+// which all is unrolled, in the instruction cache: the wider the head, the fewer queries. Little
+// work gets what compiles fastest.
 static struct fum_attention_tile choose_attention(const struct fum_device_info *info,
                                                   const struct fum_attention *a) {
     uint32_t lanes = info->subgroup_size, quads = (uint32_t)(a->channels / 4);
-    bool much = (double)(a->batches * a->queries) * (double)a->keys * (double)(a->heads * a->channels) > 40e6;
-    uint32_t rows = !much || quads > 32 ? 1 : quads > 16 ? 2 : 4, keys = rows == 2 || lanes == 4 ? 4 : 8;
-    return (struct fum_attention_tile){.lanes = lanes, .queries = rows, .keys = keys, .out_quads = quads,
-                                       .rows = rows * lanes, .splits = 1};
+    bool much =
+        (double)(a->batches * a->queries) * (double)a->keys * (double)(a->heads * a->channels) >
+        40e6;
+    uint32_t rows = !much || quads > 32 ? 1
+                    : quads > 16        ? 2
+                                        : 4,
+             keys = rows == 2 || lanes == 4 ? 4 : 8;
+    return (struct fum_attention_tile){.lanes = lanes,
+                                       .queries = rows,
+                                       .keys = keys,
+                                       .out_quads = quads,
+                                       .rows = rows * lanes,
+                                       .splits = 1};
 }
 
 static const struct fum_attention_kernels attention_kernels = {

@@ -1,6 +1,6 @@
-// Sinusoidal embedding of times t [S] or [S, 1] (f32) to [S, dim], in the order and the f32 roundings of
-// diffusers' get_timestep_embedding: frequency_i = max_period^(-i / (dim/2 - shift)), angle = scale t
-// frequency_i; sines, then cosines, or the other way round with flip_sin_to_cos.
+// Sinusoidal embedding of times t [S] or [S, 1] (f32) to [S, dim], in the order and the f32
+// roundings of diffusers' get_timestep_embedding: frequency_i = max_period^(-i / (dim/2 - shift)),
+// angle = scale t frequency_i; sines, then cosines, or the other way round with flip_sin_to_cos.
 #include "ops/emit.h"
 
 #include <math.h>
@@ -24,8 +24,8 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why, why_size)) return false;
     bool column = t->shape.rank == 2 && t->shape.dim[1] == 1;
     if (t->dtype != FUM_F32 || (t->shape.rank != 1 && !column))
-        return fum_refuse(why, why_size, "times are %s %s; want f32 [n] or [n, 1]", fum_dtype_name(t->dtype),
-                          fum_shape_text(&t->shape, text, sizeof text));
+        return fum_refuse(why, why_size, "times are %s %s; want f32 [n] or [n, 1]",
+                          fum_dtype_name(t->dtype), fum_shape_text(&t->shape, text, sizeof text));
     // A dim of 1 has no frequency: all of it is what an odd dim leaves over.
     if ((dim > 1 && !((double)(dim / 2) - call->attr[SHIFT] > 0)) || !(call->attr[MAX_PERIOD] > 0))
         return fum_refuse(why, why_size, "dim / 2 must be above shift, and max_period above 0");
@@ -53,7 +53,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     const struct fum_desc *t = &call->in[0];
     uint64_t quads = fum_desc_quads(&call->out);
     if (!quads) return true;
-    struct fum_dispatch *d = fum_emit(list, "timestep_embedding", call->out.dtype, quads, why, why_size);
+    struct fum_dispatch *d =
+        fum_emit(list, "timestep_embedding", call->out.dtype, quads, why, why_size);
     if (!d || !fum_emit_bind_whole(list, d, 0, false, t, why, why_size) ||
         !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size))
         return false;

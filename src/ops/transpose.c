@@ -1,4 +1,5 @@
-// Dimension i of the output is dimension p_i of the input. With p0..p3 at their default nothing moves.
+// Dimension i of the output is dimension p_i of the input. With p0..p3 at their default nothing
+// moves.
 #include "ops/emit.h"
 
 static const struct fum_attr_def attrs[] = {{"p0", 0}, {"p1", 1}, {"p2", 2}, {"p3", 3}, {0}};
@@ -9,17 +10,20 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     call->out = call->in[0];
     for (int i = 0; i < shape->rank; i++) {
         int64_t p;
-        if (!fum_attr_int(call->attr[i], attrs[i].name, 0, shape->rank - 1, &p, why, why_size)) return false;
-        if (seen >> p & 1) return fum_refuse(why, why_size, "dimension %lld is named twice", (long long)p);
+        if (!fum_attr_int(call->attr[i], attrs[i].name, 0, shape->rank - 1, &p, why, why_size))
+            return false;
+        if (seen >> p & 1)
+            return fum_refuse(why, why_size, "dimension %lld is named twice", (long long)p);
         seen |= 1u << p;
         call->out.shape.dim[i] = shape->dim[p];
     }
     return true;
 }
 
-// The output as four dimensions and, for each, how many input elements one step is when a row has `row` of
-// them.
-static void strides(const struct fum_op_call *call, int64_t row, int64_t dim[4], int64_t stride[4]) {
+// The output as four dimensions and, for each, how many input elements one step is when a row has
+// `row` of them.
+static void strides(const struct fum_op_call *call, int64_t row, int64_t dim[4],
+                    int64_t stride[4]) {
     const struct fum_shape *in = &call->in[0].shape;
     int64_t of[4], step = 1;
     int lead = 4 - in->rank;

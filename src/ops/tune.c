@@ -12,8 +12,9 @@
 
 enum { ROUNDS = 5, MOST_LOOPS = 32 };
 static const double LEAST_SECONDS = 2e-4; // of one measurement: several runs of short calls
-static const double HOPELESS = 2.5;       // times slower than the best, at the first run: not measured again
-static const double NOISE = 0.03;         // a choice must win by more
+// times slower than the best, at the first run: not measured again
+static const double HOPELESS = 2.5;
+static const double NOISE = 0.03; // a choice must win by more
 
 // A value of the choice, recorded and ready to run.
 struct candidate {
@@ -66,21 +67,28 @@ static enum fum_result make_memory(struct tuner *t, struct subject *s, struct fu
         if (!s->call.has[i]) continue;
         const struct fum_desc *desc = &s->call.in[i];
         uint64_t bytes = fum_desc_bytes(desc);
-        r = fum_buffer_create(&s->memory.in[i], t->device, bytes < 16 ? 16 : bytes, FUM_BUFFER_DEVICE, "tuning", err);
+        r = fum_buffer_create(&s->memory.in[i], t->device, bytes < 16 ? 16 : bytes,
+                              FUM_BUFFER_DEVICE, "tuning", err);
         float *x = r ? NULL : fum_case_fill(&s->c->in[i], desc, (uint64_t)i);
         if (!r && !x) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of a case");
         if (!r) r = fum_case_write(s->memory.in[i], desc, x, err);
         fum_free(x);
     }
     for (int i = 0; i < t->note.count; i++)
-        if (plan(t, s, t->note.values[i]) && t->list.scratch_bytes > scratch) scratch = t->list.scratch_bytes;
+        if (plan(t, s, t->note.values[i]) && t->list.scratch_bytes > scratch)
+            scratch = t->list.scratch_bytes;
     uint64_t out = fum_desc_bytes(&s->call.out);
-    if (!r) r = fum_buffer_create(&s->memory.out, t->device, out < 16 ? 16 : out, FUM_BUFFER_DEVICE, "tuning", err);
-    if (!r && scratch) r = fum_buffer_create(&s->memory.scratch, t->device, scratch, FUM_BUFFER_DEVICE, "tuning", err);
+    if (!r)
+        r = fum_buffer_create(&s->memory.out, t->device, out < 16 ? 16 : out, FUM_BUFFER_DEVICE,
+                              "tuning", err);
+    if (!r && scratch)
+        r = fum_buffer_create(&s->memory.scratch, t->device, scratch, FUM_BUFFER_DEVICE, "tuning",
+                              err);
     return r;
 }
 
-// All candidates' kernels at once, on as many threads as there are: compiling takes longer than measuring.
+// All candidates' kernels at once, on as many threads as there are: compiling takes longer than
+// measuring.
 static enum fum_result compile(struct tuner *t, const struct subject *s, struct fum_error *err) {
     enum { MOST = FUM_MAX_NOTE * 4 };
     struct fum_kernel_desc *descs = fum_calloc(MOST, sizeof *descs);
@@ -106,10 +114,12 @@ static void release(struct subject *s) {
     fum_buffer_destroy(&s->memory.scratch);
 }
 
-static enum fum_result record(struct tuner *t, struct subject *s, struct candidate *c, int loops, struct fum_error *err) {
+static enum fum_result record(struct tuner *t, struct subject *s, struct candidate *c, int loops,
+                              struct fum_error *err) {
     fum_command_destroy(&c->command);
     c->loops = loops;
-    if (!plan(t, s, c->value)) return fum_error_set(err, FUM_ERR_UNSUPPORTED, "case '%s' cannot run", s->c->name);
+    if (!plan(t, s, c->value))
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "case '%s' cannot run", s->c->name);
     enum fum_result r = fum_command_create(&c->command, t->device, "tuning", err);
     if (!r) r = fum_command_timestamp(c->command, 0, err);
     for (int i = 0; i < loops && !r; i++)
@@ -119,7 +129,8 @@ static enum fum_result record(struct tuner *t, struct subject *s, struct candida
 }
 
 // One call, by the device's clock where it has one.
-static enum fum_result time_call(struct tuner *t, struct candidate *c, double *seconds, struct fum_error *err) {
+static enum fum_result time_call(struct tuner *t, struct candidate *c, double *seconds,
+                                 struct fum_error *err) {
     uint64_t ticket;
     double begin, end, start = fum_time_now();
     enum fum_result r = fum_command_submit(c->command, &ticket, err);
@@ -137,8 +148,8 @@ static int by_value(const void *x, const void *y) {
     return (a > b) - (a < b);
 }
 
-// Compiles and warms up all, then measures one after the other, round by round, so that a slow moment falls on all.
-// Afterwards seconds[ROUNDS / 2] is each one's median.
+// Compiles and warms up all, then measures one after the other, round by round, so that a slow
+// moment falls on all. Afterwards seconds[ROUNDS / 2] is each one's median.
 static enum fum_result measure(struct tuner *t, struct subject *s, struct fum_error *err) {
     double best = 0, seconds;
     enum fum_result r = compile(t, s, err);
@@ -150,11 +161,13 @@ static enum fum_result measure(struct tuner *t, struct subject *s, struct fum_er
         c->dropped = i > 0 && seconds > HOPELESS * best;
         if (!i || seconds < best) best = seconds;
         int loops = seconds > 0 ? (int)(LEAST_SECONDS / seconds) + 1 : MOST_LOOPS;
-        if (!c->dropped && loops > 1) r = record(t, s, c, loops < MOST_LOOPS ? loops : MOST_LOOPS, err);
+        if (!c->dropped && loops > 1)
+            r = record(t, s, c, loops < MOST_LOOPS ? loops : MOST_LOOPS, err);
     }
     for (int round = 0; round < ROUNDS && !r; round++)
         for (int i = 0; i < s->count && !r; i++)
-            if (!s->candidates[i].dropped) r = time_call(t, &s->candidates[i], &s->candidates[i].seconds[round], err);
+            if (!s->candidates[i].dropped)
+                r = time_call(t, &s->candidates[i], &s->candidates[i].seconds[round], err);
     for (int i = 0; i < s->count; i++)
         qsort(s->candidates[i].seconds, ROUNDS, sizeof(double), by_value);
     return r;
@@ -165,23 +178,26 @@ static void decide(struct tuner *t, const struct subject *s) {
     const struct candidate *own = &s->candidates[0], *best = own;
     char before[64], after[64];
     for (int i = 1; i < s->count; i++)
-        if (!s->candidates[i].dropped && s->candidates[i].seconds[ROUNDS / 2] < best->seconds[ROUNDS / 2])
+        if (!s->candidates[i].dropped &&
+            s->candidates[i].seconds[ROUNDS / 2] < best->seconds[ROUNDS / 2])
             best = &s->candidates[i];
     if (best->seconds[ROUNDS / 2] > own->seconds[ROUNDS / 2] * (1 - NOISE)) best = own;
-    fum_device_set_tuned(t->device, &(struct fum_tuned){.key = t->note.key, .value = best->value}, 1);
+    fum_device_set_tuned(t->device, &(struct fum_tuned){.key = t->note.key, .value = best->value},
+                         1);
     t->measured++;
     if (!t->params.on_result) return;
     t->note.describe(own->value, before, sizeof before);
     t->note.describe(best->value, after, sizeof after);
-    t->params.on_result(t->params.user, &(struct fum_tune_result){.op = s->op->name,
-                                                                  .name = s->c->name,
-                                                                  .type = s->type,
-                                                                  .choices = s->count,
-                                                                  .before = before,
-                                                                  .after = after,
-                                                                  .before_seconds = own->seconds[ROUNDS / 2],
-                                                                  .after_seconds = best->seconds[ROUNDS / 2],
-                                                                  .flops = fum_op_flops(s->op, &s->call)});
+    t->params.on_result(t->params.user,
+                        &(struct fum_tune_result){.op = s->op->name,
+                                                  .name = s->c->name,
+                                                  .type = s->type,
+                                                  .choices = s->count,
+                                                  .before = before,
+                                                  .after = after,
+                                                  .before_seconds = own->seconds[ROUNDS / 2],
+                                                  .after_seconds = best->seconds[ROUNDS / 2],
+                                                  .flops = fum_op_flops(s->op, &s->call)});
 }
 
 // ---- all calls ----
@@ -194,11 +210,13 @@ static bool seen(struct tuner *t, uint64_t key) {
 }
 
 // `fresh`: only when nothing is kept for its class.
-static enum fum_result tune_case(struct tuner *t, const struct fum_op *op, const struct fum_op_case *c,
-                                 enum fum_dtype type, bool fresh, struct fum_error *err) {
+static enum fum_result tune_case(struct tuner *t, const struct fum_op *op,
+                                 const struct fum_op_case *c, enum fum_dtype type, bool fresh,
+                                 struct fum_error *err) {
     char why[200];
     struct subject s = {.op = op, .c = c, .type = type};
-    if (!fum_case_call(op, c, type, &s.call, s.attr, why, sizeof why) || !op->dispatch) return FUM_OK;
+    if (!fum_case_call(op, c, type, &s.call, s.attr, why, sizeof why) || !op->dispatch)
+        return FUM_OK;
     if (t->params.most_flops > 0 && fum_op_flops(op, &s.call) > t->params.most_flops) return FUM_OK;
     t->note.count = 0;
     t->tuning.note = &t->note;
@@ -207,7 +225,9 @@ static enum fum_result tune_case(struct tuner *t, const struct fum_op *op, const
     bool runs = op->dispatch(&s.call, &t->list, why, sizeof why);
     t->tuning.note = NULL;
     if (!runs || t->note.count < 2) return FUM_OK;
-    if (fresh && fum_tuning_find(fum_device_tuning(t->device), t->note.key, UINT32_MAX) != UINT32_MAX) return FUM_OK;
+    if (fresh &&
+        fum_tuning_find(fum_device_tuning(t->device), t->note.key, UINT32_MAX) != UINT32_MAX)
+        return FUM_OK;
     if (seen(t, t->note.key)) return FUM_OK;
     s.count = t->note.count;
     for (int i = 0; i < s.count; i++) s.candidates[i].value = t->note.values[i];
@@ -223,7 +243,8 @@ static bool go_on(const struct tuner *t) {
     return !cancelled && fum_time_now() - t->started < t->params.seconds;
 }
 
-static enum fum_result tune_type(struct tuner *t, enum fum_dtype type, bool fresh, struct fum_error *err) {
+static enum fum_result tune_type(struct tuner *t, enum fum_dtype type, bool fresh,
+                                 struct fum_error *err) {
     enum fum_result r = FUM_OK;
     for (int op = 0; op < fum_op_count; op++) {
         if (t->params.op && strcmp(t->params.op, fum_ops[op]->name)) continue;
@@ -254,7 +275,8 @@ enum fum_result fum_tune(fum_device *device, const struct fum_tune_params *param
     t->started = fum_time_now();
     if (t->params.op && !fum_op_find(t->params.op))
         r = fum_error_set(err, FUM_ERR_ARG, "no op '%s' to tune", t->params.op);
-    // What nothing is known about first, then, in the time left, the rest anew; the type that pictures use before others.
+    // What nothing is known about first, then, in the time left, the rest anew; the type that
+    // pictures use before others.
     static const enum fum_dtype types[] = {FUM_F16, FUM_F32, FUM_BF16};
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < 3 && !r; i++)

@@ -4,17 +4,20 @@
 
 #include "graph/op.h"
 
-// act(x) in double, by the formulas named at enum fum_act: what every reference with an epilogue uses.
+// act(x) in double, by the formulas named at enum fum_act: what every reference with an epilogue
+// uses.
 double fum_act_reference(enum fum_act act, double x);
 
 bool fum_unary_infer(struct fum_op_call *call, char *why, size_t why_size);
 // Runs `act` over the elements of input 0.
-bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act, struct fum_dispatches *list, char *why,
-                        size_t why_size);
-void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const float *x, float *y);
+bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
+                        struct fum_dispatches *list, char *why, size_t why_size);
+void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const float *x,
+                         float *y);
 
-// Splits an element-by-element op of the same shape everywhere into windows that fit a binding: calls with the
-// quads [first, first + count) of the whole tensor; `first` starts on the binding alignment.
+// Splits an element-by-element op of the same shape everywhere into windows that fit a binding:
+// calls with the quads [first, first + count) of the whole tensor; `first` starts on the binding
+// alignment.
 uint64_t fum_quads_per_binding(const struct fum_device_info *info, enum fum_dtype dtype);
 
 #endif

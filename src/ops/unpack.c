@@ -1,5 +1,5 @@
-// A weight as it lies in a file, elements in a row, put into the order that kernels read (enum fum_pack) and converted:
-// what loading does where the host cannot write the device's memory.
+// A weight as it lies in a file, elements in a row, put into the order that kernels read (enum
+// fum_pack) and converted: what loading does where the host cannot write the device's memory.
 #include "graph/unpack.h"
 #include "ops/emit.h"
 #include "ops/shape_attrs.h"
@@ -7,19 +7,23 @@
 #include <string.h>
 
 enum { PACK, DTYPE, SHAPE };
-static const struct fum_attr_def attrs[] = {{"pack", FUM_PACK_NONE}, {"dtype", -1}, FUM_SHAPE_ATTR_DEFS, {0}};
+static const struct fum_attr_def attrs[] = {
+    {"pack", FUM_PACK_NONE}, {"dtype", -1}, FUM_SHAPE_ATTR_DEFS, {0}};
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int64_t pack;
-    if (!fum_attr_int(call->attr[PACK], "pack", FUM_PACK_NONE, FUM_PACK_CONV, &pack, why, why_size) ||
+    if (!fum_attr_int(call->attr[PACK], "pack", FUM_PACK_NONE, FUM_PACK_CONV, &pack, why,
+                      why_size) ||
         !fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why, why_size) ||
         !fum_shape_from_attrs(call->attr + SHAPE, &call->out.shape, why, why_size))
         return false;
     const struct fum_desc *x = &call->in[0];
-    if (x->shape.rank != 1 || !fum_is_storage(x->dtype) || x->shape.dim[0] != fum_shape_count(&call->out.shape))
+    if (x->shape.rank != 1 || !fum_is_storage(x->dtype) ||
+        x->shape.dim[0] != fum_shape_count(&call->out.shape))
         return fum_refuse(why, why_size, "x must be a row of as many numbers as the weight has");
     if (pack != FUM_PACK_NONE && call->out.shape.rank != (pack == FUM_PACK_CONV ? 4 : 2))
-        return fum_refuse(why, why_size, "the weight must have %d dimensions", pack == FUM_PACK_CONV ? 4 : 2);
+        return fum_refuse(why, why_size, "the weight must have %d dimensions",
+                          pack == FUM_PACK_CONV ? 4 : 2);
     return true;
 }
 
@@ -34,15 +38,20 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++) {
             int64_t inner = r % channels * taps + r / channels;
-            out[r * columns + c] = in[0][call->attr[PACK] == FUM_PACK_NONE ? r * columns + c : c * rows + inner];
+            out[r * columns + c] =
+                in[0][call->attr[PACK] == FUM_PACK_NONE ? r * columns + c : c * rows + inner];
         }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why, size_t why_size) {
-    struct fum_unpack_part part = {.from = call->in[0].dtype, .to = call->out.dtype, .pack = (enum fum_pack)call->attr[PACK],
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
+                     size_t why_size) {
+    struct fum_unpack_part part = {.from = call->in[0].dtype,
+                                   .to = call->out.dtype,
+                                   .pack = (enum fum_pack)call->attr[PACK],
                                    .rows = fum_shape_rows(&call->out.shape),
                                    .columns = fum_shape_channels(&call->out.shape),
-                                   .row_quads = fum_shape_row_quads(&call->out.shape), .taps = taps_of(call)};
+                                   .row_quads = fum_shape_row_quads(&call->out.shape),
+                                   .taps = taps_of(call)};
     if (fum_shape_count(&call->out.shape) == 0) return true;
     struct fum_dispatch *d = fum_emit(list, "unpack", FUM_F32, 1, why, why_size);
     if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0], why, why_size) ||

@@ -12,7 +12,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     const int64_t *d = call->out.shape.dim, f = (int64_t)call->attr[0];
     for (int64_t line = 0; line < d[0] * d[1]; line++)
         for (int64_t x = 0; x < d[2]; x++)
-            for (int64_t c = 0; c < d[3]; c++) *out++ = in[0][(line / f * (d[2] / f) + x / f) * d[3] + c];
+            for (int64_t c = 0; c < d[3]; c++)
+                *out++ = in[0][(line / f * (d[2] / f) + x / f) * d[3] + c];
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,

@@ -4,8 +4,9 @@
 
 #include "ops/conv2d.h"
 
-const struct fum_op *fum_winograd_pays(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                                       const struct fum_op_call *call, double share, struct fum_desc *weight,
-                                       enum fum_pack *pack);
+const struct fum_op *fum_winograd_pays(const struct fum_device_info *info,
+                                       const struct fum_tuning *tuning,
+                                       const struct fum_op_call *call, double share,
+                                       struct fum_desc *weight, enum fum_pack *pack);
 
 #endif

@@ -31,10 +31,10 @@ struct band {
 struct job {
     fum_pipeline *pipe;
     uint64_t room;
-    struct sheet x, input; // the value before the pass; the residual block's input
+    struct sheet x, input;  // the value before the pass; the residual block's input
     struct moments moments; // of x
-    uint64_t activations;  // the most of any pass
-    float *stats;          // as read back
+    uint64_t activations;   // the most of any pass
+    float *stats;           // as read back
     struct fum_error *err;
 };
 
@@ -50,7 +50,8 @@ static void sheet_free(struct sheet *s) {
 }
 
 static bool sheet_make(struct sheet *s, int height, int width, const fum_tensor *like) {
-    *s = (struct sheet){.height = height, .width = width, .channels = (int)fum_shape_channels(&like->desc.shape)};
+    *s = (struct sheet){
+        .height = height, .width = width, .channels = (int)fum_shape_channels(&like->desc.shape)};
     s->row_bytes = (size_t)fum_desc_row_bytes(&like->desc) * (size_t)width;
     s->data = fum_alloc((size_t)height, s->row_bytes);
     return s->data != NULL;
@@ -73,7 +74,8 @@ static bool moments_make(struct moments *m, int channels) {
 }
 
 // Chan, Golub and LeVeque, "Updating formulae" (1979).
-static void merge(double *mean, double *m2, double count, double other_mean, double other_m2, double other_count) {
+static void merge(double *mean, double *m2, double count, double other_mean, double other_m2,
+                  double other_count) {
     double delta = other_mean - *mean, all = count + other_count;
     *mean += delta * other_count / all;
     *m2 += other_m2 + delta * delta * count * other_count / all;
@@ -83,11 +85,13 @@ static void merge(double *mean, double *m2, double count, double other_mean, dou
 static void moments_add(struct moments *m, const float *stats, int64_t chunks, int64_t rows) {
     int64_t each = (rows + chunks - 1) / chunks;
     for (int64_t k = 0; k < chunks; k++) {
-        int64_t first = k * each < rows ? k * each : rows, count = each < rows - first ? each : rows - first;
+        int64_t first = k * each < rows ? k * each : rows,
+                count = each < rows - first ? each : rows - first;
         const float *s = stats + 2 * k * m->channels;
         if (!count) break;
         for (int c = 0; c < m->channels; c++)
-            merge(&m->mean[c], &m->m2[c], m->count, (double)s[c], (double)s[m->channels + c], (double)count);
+            merge(&m->mean[c], &m->m2[c], m->count, (double)s[c], (double)s[m->channels + c],
+                  (double)count);
         m->count += (double)count;
     }
 }
@@ -98,7 +102,8 @@ static bool moments_finite(const struct moments *m) {
     return true;
 }
 
-static enum fum_result read_weight(struct job *job, const char *norm, const char *part, float *values, int channels) {
+static enum fum_result read_weight(struct job *job, const char *norm, const char *part,
+                                   float *values, int channels) {
     char name[96];
     struct fum_view view;
     const struct fum_weight_source *source = &job->pipe->view->vae_weights;
@@ -150,46 +155,52 @@ static void add_stats(struct band *b) {
     fum_graph *graph = b->g.graph;
     struct fum_attr attrs[] = {{"chunks", 1}, {0}};
     if (b->y) attrs[0].value = chunks_of(fum_shape_rows(&b->y->desc.shape));
-    b->range = fum_graph_input(graph, "range", (struct fum_shape){1, {2}}, FUM_I32, FUM_STAGE_LATENTS);
-    b->stats = fum_graph_add(graph, "channel_stats", "stats", (fum_tensor *[]){b->y, b->range}, 2, attrs);
+    b->range =
+        fum_graph_input(graph, "range", (struct fum_shape){1, {2}}, FUM_I32, FUM_STAGE_LATENTS);
+    b->stats =
+        fum_graph_add(graph, "channel_stats", "stats", (fum_tensor *[]){b->y, b->range}, 2, attrs);
     fum_graph_output(graph, b->y, "y");
     fum_graph_output(graph, b->stats, "stats");
 }
 
-static enum fum_result build_head(const fum_pipeline *pipe, struct band *b, int height, int width, int block,
-                                  struct fum_error *err) {
+static enum fum_result build_head(const fum_pipeline *pipe, struct band *b, int height, int width,
+                                  int block, struct fum_error *err) {
     const struct fum_vae_config *config = &pipe->view->vae;
     *b = (struct band){.rows = height};
     enum fum_result result = fum_graph_create(&b->g.graph, pipe->vae_storage, err);
     if (result) return result;
     fum_graph *graph = b->g.graph;
-    b->x = fum_graph_input(graph, "latents", (struct fum_shape){4, {1, height, width, config->latent_channels}},
+    b->x = fum_graph_input(graph, "latents",
+                           (struct fum_shape){4, {1, height, width, config->latent_channels}},
                            pipe->vae_storage, FUM_STAGE_LATENTS);
     b->y = fum_vae_decode_head(graph, config, NULL, fum_vae_unscale(graph, config, b->x), block);
     add_stats(b);
     return fum_pipeline_check_graph(graph, "vae", err);
 }
 
-static enum fum_result build_pass(const fum_pipeline *pipe, struct band *b, const struct fum_vae_pass *pass, int rows,
-                                  int width, struct fum_error *err) {
+static enum fum_result build_pass(const fum_pipeline *pipe, struct band *b,
+                                  const struct fum_vae_pass *pass, int rows, int width,
+                                  struct fum_error *err) {
     *b = (struct band){.rows = rows};
     enum fum_result result = fum_graph_create(&b->g.graph, pipe->vae_storage, err);
     if (result) return result;
     fum_graph *graph = b->g.graph;
-    b->x = fum_graph_input(graph, "x", (struct fum_shape){4, {1, rows, width, pass->in}}, pipe->vae_storage,
-                           FUM_STAGE_LATENTS);
+    b->x = fum_graph_input(graph, "x", (struct fum_shape){4, {1, rows, width, pass->in}},
+                           pipe->vae_storage, FUM_STAGE_LATENTS);
     if (pass->kind == FUM_VAE_CONV2)
-        b->input = fum_graph_input(graph, "input", (struct fum_shape){4, {1, rows, width, pass->input}},
-                                   pipe->vae_storage, FUM_STAGE_LATENTS);
+        b->input =
+            fum_graph_input(graph, "input", (struct fum_shape){4, {1, rows, width, pass->input}},
+                            pipe->vae_storage, FUM_STAGE_LATENTS);
     if (pass->kind != FUM_VAE_UPSAMPLE)
-        b->factors = fum_graph_input(graph, "factors", (struct fum_shape){2, {2, pass->in}}, FUM_F32, FUM_STAGE_LATENTS);
+        b->factors = fum_graph_input(graph, "factors", (struct fum_shape){2, {2, pass->in}},
+                                     FUM_F32, FUM_STAGE_LATENTS);
     b->y = fum_vae_pass_build(graph, pass, b->x, b->input, b->factors);
     add_stats(b);
     return fum_pipeline_check_graph(graph, "vae", err);
 }
 
-static enum fum_result measure(fum_pipeline *pipe, struct band *b, enum fum_result built, uint64_t *bytes,
-                               uint64_t *activations, struct fum_error *err) {
+static enum fum_result measure(fum_pipeline *pipe, struct band *b, enum fum_result built,
+                               uint64_t *bytes, uint64_t *activations, struct fum_error *err) {
     struct fum_executable_size size = {0};
     enum fum_result result = built;
     if (!result) result = fum_executable_measure(b->g.graph, pipe->device, &size, err);
@@ -199,8 +210,10 @@ static enum fum_result measure(fum_pipeline *pipe, struct band *b, enum fum_resu
     return result;
 }
 
-// The latest block that the head can go up to within `room`; -1 when only the smallest can be tried.
-static int choose_head(fum_pipeline *pipe, int height, int width, uint64_t room, uint64_t *activations) {
+// The latest block that the head can go up to within `room`; -1 when only the smallest can be
+// tried.
+static int choose_head(fum_pipeline *pipe, int height, int width, uint64_t room,
+                       uint64_t *activations) {
     struct band b;
     uint64_t bytes = 0;
     for (int block = pipe->view->vae.num_blocks - 1; block >= -1; block--) {
@@ -211,8 +224,9 @@ static int choose_head(fum_pipeline *pipe, int height, int width, uint64_t room,
 }
 
 // As many rows as fit `room`, FUM_BAND_ROWS or more; all of them when they do.
-static enum fum_result choose_rows(fum_pipeline *pipe, const struct fum_vae_pass *pass, int height, int width,
-                                   uint64_t room, int *rows, uint64_t *activations, struct fum_error *err) {
+static enum fum_result choose_rows(fum_pipeline *pipe, const struct fum_vae_pass *pass, int height,
+                                   int width, uint64_t room, int *rows, uint64_t *activations,
+                                   struct fum_error *err) {
     int least = height < FUM_BAND_ROWS ? height : FUM_BAND_ROWS;
     for (*rows = height;;) {
         struct band b;
@@ -229,15 +243,16 @@ static enum fum_result choose_rows(fum_pipeline *pipe, const struct fum_vae_pass
     }
 }
 
-enum fum_result fum_bands_measure(fum_pipeline *pipe, int height, int width, uint64_t room, uint64_t *activations,
-                                  struct fum_error *err) {
+enum fum_result fum_bands_measure(fum_pipeline *pipe, int height, int width, uint64_t room,
+                                  uint64_t *activations, struct fum_error *err) {
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
     uint64_t one = 0;
     int block = choose_head(pipe, height, width, room, activations), rows;
     int count = fum_vae_passes(&pipe->view->vae, block, passes);
     enum fum_result result = FUM_OK;
     for (int i = 0; i < count && !result; i++) {
-        result = choose_rows(pipe, &passes[i], height << passes[i].level, width << passes[i].level, room, &rows, &one, err);
+        result = choose_rows(pipe, &passes[i], height << passes[i].level, width << passes[i].level,
+                             room, &rows, &one, err);
         if (one > *activations) *activations = one;
     }
     return result;
@@ -253,7 +268,8 @@ enum fum_result fum_bands_probe(fum_pipeline *pipe, int height, int width, struc
     int count = fum_vae_passes(&pipe->view->vae, -1, passes);
     for (int i = 0; i < count && !result; i++) {
         int tall = height << passes[i].level;
-        result = build_pass(pipe, &b, &passes[i], tall < FUM_BAND_ROWS ? tall : FUM_BAND_ROWS, width << passes[i].level, err);
+        result = build_pass(pipe, &b, &passes[i], tall < FUM_BAND_ROWS ? tall : FUM_BAND_ROWS,
+                            width << passes[i].level, err);
         if (!result) result = fum_pipeline_probe(pipe, &b.g, "vae", source, err);
         fum_stage_graph_clear(&b.g);
     }
@@ -263,15 +279,16 @@ enum fum_result fum_bands_probe(fum_pipeline *pipe, int height, int width, struc
 bool fum_bands_possible(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
     struct band b;
     uint64_t bytes, activations;
-    return !measure(pipe, &b, build_head(pipe, &b, height, width, -1, err), &bytes, &activations, err);
+    return !measure(pipe, &b, build_head(pipe, &b, height, width, -1, err), &bytes, &activations,
+                    err);
 }
 
 // ---- running ----
 
 static enum fum_result compile(struct job *job, struct band *b) {
     fum_pipeline *pipe = job->pipe;
-    enum fum_result result =
-        fum_pipeline_compile(pipe, &b->g, "vae", &pipe->view->vae_weights, &pipe->vae_weights, job->err);
+    enum fum_result result = fum_pipeline_compile(pipe, &b->g, "vae", &pipe->view->vae_weights,
+                                                  &pipe->vae_weights, job->err);
     if (result) return result;
     struct fum_executable_stats s, *sum = &pipe->vae_stats;
     fum_executable_get_stats(b->g.exe, &s);
@@ -282,20 +299,21 @@ static enum fum_result compile(struct job *job, struct band *b) {
     return job->stats ? FUM_OK : no_memory(job, "the statistics of a band");
 }
 
-// Runs a band whose inputs are written: rows [first, first + count) of its result go to row `to` of y, and their
-// statistics to m.
-static enum fum_result run_band(struct job *job, struct band *b, struct sheet *y, struct moments *m, int first, int count,
-                                int to) {
+// Runs a band whose inputs are written: rows [first, first + count) of its result go to row `to` of
+// y, and their statistics to m.
+static enum fum_result run_band(struct job *job, struct band *b, struct sheet *y, struct moments *m,
+                                int first, int count, int to) {
     int32_t range[2] = {(int32_t)(first * y->width), (int32_t)(count * y->width)};
     struct fum_executable_stats s;
     enum fum_result result = fum_executable_write_i32(b->g.exe, b->range, range, 2, job->err);
     if (!result) result = fum_executable_run(b->g.exe, FUM_STAGE_LATENTS, job->err);
     if (!result)
         result = fum_executable_read_raw(b->g.exe, b->y, (uint64_t)first * y->row_bytes,
-                                         y->data + (size_t)to * y->row_bytes, (uint64_t)count * y->row_bytes, job->err);
+                                         y->data + (size_t)to * y->row_bytes,
+                                         (uint64_t)count * y->row_bytes, job->err);
     if (!result)
-        result = fum_executable_read(b->g.exe, b->stats, job->stats, (size_t)fum_shape_count(&b->stats->desc.shape),
-                                     job->err);
+        result = fum_executable_read(b->g.exe, b->stats, job->stats,
+                                     (size_t)fum_shape_count(&b->stats->desc.shape), job->err);
     if (!result) moments_add(m, job->stats, b->stats->desc.shape.dim[0], range[1]);
     fum_executable_get_stats(b->g.exe, &s);
     for (int i = 0; i < FUM_STAGE_COUNT; i++) {
@@ -306,14 +324,16 @@ static enum fum_result run_band(struct job *job, struct band *b, struct sheet *y
     return result;
 }
 
-static enum fum_result write_rows(struct job *job, struct band *b, const fum_tensor *to, const struct sheet *from, int row) {
+static enum fum_result write_rows(struct job *job, struct band *b, const fum_tensor *to,
+                                  const struct sheet *from, int row) {
     return fum_executable_write_raw(b->g.exe, to, from->data + (size_t)row * from->row_bytes,
                                     (uint64_t)b->rows * from->row_bytes, job->err);
 }
 
-// All bands of a pass, from the top. A band's first and last rows of result are kept only at the picture's own edges.
-static enum fum_result run_pass(struct job *job, const struct fum_vae_pass *pass, struct band *b, struct sheet *y,
-                                struct moments *m) {
+// All bands of a pass, from the top. A band's first and last rows of result are kept only at the
+// picture's own edges.
+static enum fum_result run_pass(struct job *job, const struct fum_vae_pass *pass, struct band *b,
+                                struct sheet *y, struct moments *m) {
     int scale = pass->kind == FUM_VAE_UPSAMPLE ? 2 : 1, height = job->x.height, done = 0;
     enum fum_result result = FUM_OK;
     for (int top = 0; done < y->height && !result;) {
@@ -328,15 +348,18 @@ static enum fum_result run_pass(struct job *job, const struct fum_vae_pass *pass
     return result;
 }
 
-static enum fum_result do_head(struct job *job, const float *latents, int height, int width, int block) {
+static enum fum_result do_head(struct job *job, const float *latents, int height, int width,
+                               int block) {
     struct band b;
     enum fum_result result = build_head(job->pipe, &b, height, width, block, job->err);
     if (!result) result = compile(job, &b);
     if (!result)
-        result = fum_executable_write(b.g.exe, b.x, latents, (size_t)fum_shape_count(&b.x->desc.shape), job->err);
+        result = fum_executable_write(b.g.exe, b.x, latents,
+                                      (size_t)fum_shape_count(&b.x->desc.shape), job->err);
     if (!result) {
         const int64_t *dim = b.y->desc.shape.dim;
-        if (!sheet_make(&job->x, (int)dim[1], (int)dim[2], b.y) || !moments_make(&job->moments, (int)dim[3]))
+        if (!sheet_make(&job->x, (int)dim[1], (int)dim[2], b.y) ||
+            !moments_make(&job->moments, (int)dim[3]))
             result = no_memory(job, "the decoder's values");
     }
     if (!result) result = run_band(job, &b, &job->x, &job->moments, 0, job->x.height, 0);
@@ -354,14 +377,18 @@ static enum fum_result do_pass(struct job *job, const struct fum_vae_pass *pass)
     int rows = 0;
     uint64_t activations = 0;
     enum fum_result result = factors ? FUM_OK : no_memory(job, "a norm");
-    if (!result && fum_vae_pass_norm(pass, norm, sizeof norm)) result = make_factors(job, norm, factors);
+    if (!result && fum_vae_pass_norm(pass, norm, sizeof norm))
+        result = make_factors(job, norm, factors);
     if (!result)
-        result = choose_rows(job->pipe, pass, job->x.height, job->x.width, job->room, &rows, &activations, job->err);
+        result = choose_rows(job->pipe, pass, job->x.height, job->x.width, job->room, &rows,
+                             &activations, job->err);
     if (!result) result = build_pass(job->pipe, &b, pass, rows, job->x.width, job->err);
     if (!result) result = compile(job, &b);
-    if (!result && b.factors) result = fum_executable_write(b.g.exe, b.factors, factors, 2 * (size_t)pass->in, job->err);
+    if (!result && b.factors)
+        result = fum_executable_write(b.g.exe, b.factors, factors, 2 * (size_t)pass->in, job->err);
     int scale = pass->kind == FUM_VAE_UPSAMPLE ? 2 : 1;
-    if (!result && (!sheet_make(&y, scale * job->x.height, scale * job->x.width, b.y) || !moments_make(&m, pass->out)))
+    if (!result && (!sheet_make(&y, scale * job->x.height, scale * job->x.width, b.y) ||
+                    !moments_make(&m, pass->out)))
         result = no_memory(job, "the decoder's values");
     if (!result) result = run_pass(job, pass, &b, &y, &m);
     fum_stage_graph_clear(&b.g);
@@ -372,8 +399,10 @@ static enum fum_result do_pass(struct job *job, const struct fum_vae_pass *pass)
         return result;
     }
     sheet_free(&job->input);
-    if (pass->kind == FUM_VAE_CONV1) job->input = job->x;
-    else sheet_free(&job->x);
+    if (pass->kind == FUM_VAE_CONV1)
+        job->input = job->x;
+    else
+        sheet_free(&job->x);
     moments_free(&job->moments);
     job->x = y;
     job->moments = m;
@@ -385,17 +414,18 @@ static enum fum_result to_values(const struct job *job, float *values, size_t ro
     const struct sheet *x = &job->x;
     if ((size_t)x->height * (size_t)x->width * (size_t)x->channels != room)
         return fum_error_set(job->err, FUM_ERR_FORMAT,
-                             "vae: a picture of %d x %d pixels and %d channels, not of %zu values", x->width,
-                             x->height, x->channels, room);
+                             "vae: a picture of %d x %d pixels and %d channels, not of %zu values",
+                             x->width, x->height, x->channels, room);
     size_t pixel = x->row_bytes / (size_t)x->width, count = (size_t)x->height * (size_t)x->width;
     for (size_t i = 0; i < count; i++)
-        fum_convert_to_f32(values + i * (size_t)x->channels, x->data + i * pixel, job->pipe->vae_storage,
-                           (size_t)x->channels);
+        fum_convert_to_f32(values + i * (size_t)x->channels, x->data + i * pixel,
+                           job->pipe->vae_storage, (size_t)x->channels);
     return FUM_OK;
 }
 
-enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int height, int width, uint64_t room,
-                                 float *values, char bad[64], struct fum_error *err) {
+enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int height, int width,
+                                 uint64_t room, float *values, char bad[64],
+                                 struct fum_error *err) {
     struct job job = {.pipe = pipe, .room = room, .err = err};
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
     uint64_t activations = 0;
@@ -404,7 +434,8 @@ enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int h
     pipe->vae_stats = (struct fum_executable_stats){0};
     bad[0] = 0;
     enum fum_result result = do_head(&job, latents, height, width, block);
-    if (!result && !moments_finite(&job.moments)) snprintf(bad, 64, "%s", "the decoder's first blocks");
+    if (!result && !moments_finite(&job.moments))
+        snprintf(bad, 64, "%s", "the decoder's first blocks");
     for (int i = 0; i < count && !result && !bad[0]; i++) {
         if (!fum_pipeline_report_decode(pipe, i, count)) {
             result = fum_error_set(err, FUM_ERR_CANCELLED, "vae was cancelled");
@@ -412,14 +443,17 @@ enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int h
         }
         result = do_pass(&job, &passes[i]);
         if (!result && !moments_finite(&job.moments)) snprintf(bad, 64, "%s", passes[i].module);
-        if (!result) fum_log(pipe->params.log, FUM_LOG_DEBUG, "vae: pass %d of %d, %s", i + 1, count, passes[i].module);
+        if (!result)
+            fum_log(pipe->params.log, FUM_LOG_DEBUG, "vae: pass %d of %d, %s", i + 1, count,
+                    passes[i].module);
     }
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae),
            pixels = factor * (size_t)height * factor * (size_t)width;
     if (!result && !bad[0]) result = to_values(&job, values, 3 * pixels);
     if (!result)
-        fum_log(pipe->params.log, FUM_LOG_INFO, "vae: %d passes over bands, activations at most %.1f MiB",
-                count + 1, (double)pipe->vae_stats.activation_bytes / (1 << 20));
+        fum_log(pipe->params.log, FUM_LOG_INFO,
+                "vae: %d passes over bands, activations at most %.1f MiB", count + 1,
+                (double)pipe->vae_stats.activation_bytes / (1 << 20));
     sheet_free(&job.x);
     sheet_free(&job.input);
     moments_free(&job.moments);

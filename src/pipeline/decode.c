@@ -1,5 +1,5 @@
-// Latents to a picture: whole where the device and the budget can hold that, else in bands, else in overlapping tiles
-// through one compiled graph.
+// Latents to a picture: whole where the device and the budget can hold that, else in bands, else in
+// overlapping tiles through one compiled graph.
 #include "pipeline/pipeline.h"
 
 #include "base/error.h"
@@ -15,7 +15,8 @@
 // ---- the graph ----
 
 // The graph of the picture, or of a tile of it.
-static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d, struct fum_error *err) {
+static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d,
+                             struct fum_error *err) {
     const struct fum_vae_config *config = &pipe->view->vae;
     enum fum_result result = fum_graph_create(&d->g.graph, pipe->vae_storage, err);
     if (result) return result;
@@ -25,21 +26,26 @@ static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d, st
     d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32);
     d->pixels = fum_vae_decode(graph, config, NULL, fum_vae_unscale(graph, config, d->latents));
     fum_graph_output(graph, d->pixels, "pixels");
-    fum_graph_add(graph, "check_finite", "check_finite", (fum_tensor *[]){d->flag, d->pixels}, 2, NULL);
+    fum_graph_add(graph, "check_finite", "check_finite", (fum_tensor *[]){d->flag, d->pixels}, 2,
+                  NULL);
     return fum_pipeline_check_graph(graph, "vae", err);
 }
 
 static enum fum_result compile(fum_pipeline *pipe, struct fum_decoder *d, struct fum_error *err) {
     enum fum_result result = build(pipe, d, err);
-    if (!result) result = fum_pipeline_compile(pipe, &d->g, "vae", &pipe->view->vae_weights, &pipe->vae_weights, err);
-    if (!result) fum_executable_get_stats(d->g.exe, &pipe->vae_stats);
-    else fum_stage_graph_clear(&d->g);
+    if (!result)
+        result = fum_pipeline_compile(pipe, &d->g, "vae", &pipe->view->vae_weights,
+                                      &pipe->vae_weights, err);
+    if (!result)
+        fum_executable_get_stats(d->g.exe, &pipe->vae_stats);
+    else
+        fum_stage_graph_clear(&d->g);
     return result;
 }
 
 // What decoding the whole picture takes.
-static enum fum_result measure(fum_pipeline *pipe, int height, int width, struct fum_executable_size *size,
-                               struct fum_error *err) {
+static enum fum_result measure(fum_pipeline *pipe, int height, int width,
+                               struct fum_executable_size *size, struct fum_error *err) {
     struct fum_decoder d = {.tile_height = height, .tile_width = width};
     enum fum_result result = build(pipe, &d, err);
     if (!result) result = fum_executable_measure(d.g.graph, pipe->device, size, err);
@@ -55,7 +61,8 @@ enum fum_result fum_decode_probe(fum_pipeline *pipe, int height, int width, stru
     uint64_t before = pipe->least;
     enum fum_result wide = measure(pipe, height, width, &whole, NULL), result = FUM_OK;
     pipe->least = 0;
-    if (fum_bands_possible(pipe, height, width, NULL)) result = fum_bands_probe(pipe, height, width, err);
+    if (fum_bands_possible(pipe, height, width, NULL))
+        result = fum_bands_probe(pipe, height, width, err);
     if (!wide && (whole.least < pipe->least || !pipe->least)) pipe->least = whole.least;
     if (before > pipe->least) pipe->least = before;
     return result;
@@ -65,22 +72,27 @@ static bool too_large(enum fum_result result) {
     return result == FUM_ERR_UNSUPPORTED || result == FUM_ERR_NOMEM;
 }
 
-// The whole picture, unless the user, the budget or the device does not want that: the error says why. Leaves in
-// d->room what bands may take.
-static enum fum_result prepare_whole(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
+// The whole picture, unless the user, the budget or the device does not want that: the error says
+// why. Leaves in d->room what bands may take.
+static enum fum_result prepare_whole(fum_pipeline *pipe, int height, int width,
+                                     struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     struct fum_executable_size size;
     enum fum_result result = measure(pipe, height, width, &size, err);
     uint64_t room = FUM_BAND_BYTES;
     bool tiling = pipe->params.vae_tiling;
-    *d = (struct fum_decoder){.height = height, .width = width, .tile_height = height, .tile_width = width};
-    if (pipe->budget && tiling) room = fum_budget_decode(pipe, FUM_BAND_BYTES, FUM_BAND_BYTES);
-    else if (pipe->budget) room = fum_budget_decode(pipe, size.activations + size.weights, size.least);
+    *d = (struct fum_decoder){
+        .height = height, .width = width, .tile_height = height, .tile_width = width};
+    if (pipe->budget && tiling)
+        room = fum_budget_decode(pipe, FUM_BAND_BYTES, FUM_BAND_BYTES);
+    else if (pipe->budget)
+        room = fum_budget_decode(pipe, size.activations + size.weights, size.least);
     d->room = tiling && room > FUM_BAND_BYTES ? FUM_BAND_BYTES : room;
     if (tiling) return fum_error_set(err, FUM_ERR_NOMEM, "as was asked for");
     if (result) return result;
     if (pipe->budget && room < size.least)
-        return fum_error_set(err, FUM_ERR_NOMEM, "the whole needs %.1f MiB, the budget leaves %.1f MiB",
+        return fum_error_set(err, FUM_ERR_NOMEM,
+                             "the whole needs %.1f MiB, the budget leaves %.1f MiB",
                              (double)size.least / (1 << 20), (double)room / (1 << 20));
     return compile(pipe, d, err);
 }
@@ -89,21 +101,25 @@ static void say_tiles(const fum_pipeline *pipe, const char *why) {
     const struct fum_decoder *d = &pipe->decoder;
     int factor = fum_vae_factor(&pipe->view->vae);
     fum_log(pipe->params.log, FUM_LOG_WARN,
-            "vae: decoding %dx%d pixels in %d tiles of %dx%d, as the whole does not fit: %s", d->width * factor,
-            d->height * factor, fum_tile_count(d->height, d->tile_height) * fum_tile_count(d->width, d->tile_width),
+            "vae: decoding %dx%d pixels in %d tiles of %dx%d, as the whole does not fit: %s",
+            d->width * factor, d->height * factor,
+            fum_tile_count(d->height, d->tile_height) * fum_tile_count(d->width, d->tile_width),
             d->tile_width * factor, d->tile_height * factor, why);
 }
 
-// The largest tile that fits. Only where not even the decoder's low-resolution blocks run whole: each tile has norms of
-// its own, which shows.
-static enum fum_result prepare_tiles(fum_pipeline *pipe, int height, int width, const struct fum_error *why,
-                                     struct fum_error *err) {
+// The largest tile that fits. Only where not even the decoder's low-resolution blocks run whole:
+// each tile has norms of its own, which shows.
+static enum fum_result prepare_tiles(fum_pipeline *pipe, int height, int width,
+                                     const struct fum_error *why, struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     int tile_height = height, tile_width = width;
     enum fum_result result = why->code;
     struct fum_error again = *why;
     while (too_large(result) && fum_tile_shrink(&tile_height, &tile_width)) {
-        *d = (struct fum_decoder){.way = FUM_DECODE_TILES, .height = height, .width = width, .tile_height = tile_height,
+        *d = (struct fum_decoder){.way = FUM_DECODE_TILES,
+                                  .height = height,
+                                  .width = width,
+                                  .tile_height = tile_height,
                                   .tile_width = tile_width};
         result = compile(pipe, d, &again);
     }
@@ -112,7 +128,8 @@ static enum fum_result prepare_tiles(fum_pipeline *pipe, int height, int width, 
     return FUM_OK;
 }
 
-enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
+enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width,
+                                   struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     struct fum_error why = {0};
     if (d->g.exe && d->height == height && d->width == width) return FUM_OK;
@@ -121,13 +138,16 @@ enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width, st
     fum_stage_graph_clear(&d->g);
     enum fum_result result = prepare_whole(pipe, height, width, &why);
     why.code = result;
-    if (!result || !too_large(result)) return result ? fum_error_set(err, result, "%s", why.text) : FUM_OK;
-    if (!fum_bands_possible(pipe, height, width, NULL)) return prepare_tiles(pipe, height, width, &why, err);
+    if (!result || !too_large(result))
+        return result ? fum_error_set(err, result, "%s", why.text) : FUM_OK;
+    if (!fum_bands_possible(pipe, height, width, NULL))
+        return prepare_tiles(pipe, height, width, &why, err);
     d->way = FUM_DECODE_BANDS;
     bool wanted = pipe->params.vae_tiling || pipe->budget;
     if (!said)
-        fum_log(pipe->params.log, wanted ? FUM_LOG_INFO : FUM_LOG_WARN, "vae: decoding %dx%d pixels in bands of rows: %s", width * factor,
-                height * factor, why.text);
+        fum_log(pipe->params.log, wanted ? FUM_LOG_INFO : FUM_LOG_WARN,
+                "vae: decoding %dx%d pixels in bands of rows: %s", width * factor, height * factor,
+                why.text);
     return FUM_OK;
 }
 
@@ -138,13 +158,14 @@ static bool on_piece(void *user, int done, int total) {
 }
 
 // One tile, or the whole: values gets its pixels.
-static enum fum_result run(fum_pipeline *pipe, const float *latents, float *values, size_t count, bool *finite,
-                           struct fum_error *err) {
+static enum fum_result run(fum_pipeline *pipe, const float *latents, float *values, size_t count,
+                           bool *finite, struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     float flag = 0;
     size_t n = (size_t)fum_shape_count(&d->latents->desc.shape);
     enum fum_result result = fum_executable_write(d->g.exe, d->latents, latents, n, err);
-    if (!result) result = fum_executable_write_i32(d->g.exe, d->flag, &(int32_t){INT32_MAX}, 1, err);
+    if (!result)
+        result = fum_executable_write_i32(d->g.exe, d->flag, &(int32_t){INT32_MAX}, 1, err);
     const struct fum_progress progress = {on_piece, pipe};
     if (!result && d->way == FUM_DECODE_WHOLE)
         result = fum_executable_run_reported(d->g.exe, FUM_STAGE_LATENTS, &progress, err);
@@ -164,16 +185,24 @@ struct tiling {
     float *latents, *pixels; // of one tile
 };
 
-static enum fum_result run_tile(fum_pipeline *pipe, const struct tiling *t, int row, int column, const float *latents,
-                                float *picture, bool *finite, struct fum_error *err) {
+static enum fum_result run_tile(fum_pipeline *pipe, const struct tiling *t, int row, int column,
+                                const float *latents, float *picture, bool *finite,
+                                struct fum_error *err) {
     const struct fum_decoder *d = &pipe->decoder;
-    int top = fum_tile_start(d->height, d->tile_height, row), left = fum_tile_start(d->width, d->tile_width, column);
-    size_t channels = (size_t)pipe->view->vae.latent_channels, across = (size_t)d->tile_width * channels;
+    int top = fum_tile_start(d->height, d->tile_height, row),
+        left = fum_tile_start(d->width, d->tile_width, column);
+    size_t channels = (size_t)pipe->view->vae.latent_channels,
+           across = (size_t)d->tile_width * channels;
     for (int y = 0; y < d->tile_height; y++)
         memcpy(t->latents + (size_t)y * across,
-               latents + ((size_t)(top + y) * (size_t)d->width + (size_t)left) * channels, across * sizeof *latents);
-    struct fum_tile tile = {top * t->factor, left * t->factor, d->tile_height * t->factor, d->tile_width * t->factor,
-                            NULL, NULL};
+               latents + ((size_t)(top + y) * (size_t)d->width + (size_t)left) * channels,
+               across * sizeof *latents);
+    struct fum_tile tile = {top * t->factor,
+                            left * t->factor,
+                            d->tile_height * t->factor,
+                            d->tile_width * t->factor,
+                            NULL,
+                            NULL};
     tile.rows = t->row_weights + (size_t)row * (size_t)tile.height;
     tile.columns = t->column_weights + (size_t)column * (size_t)tile.width;
     enum fum_result result =
@@ -182,9 +211,10 @@ static enum fum_result run_tile(fum_pipeline *pipe, const struct tiling *t, int 
     return result;
 }
 
-// Stops at the first tile that is not finite, which stays in the decoder's memory for the diagnosis.
-static enum fum_result run_tiles(fum_pipeline *pipe, const float *latents, float *picture, size_t count, bool *finite,
-                                 struct fum_error *err) {
+// Stops at the first tile that is not finite, which stays in the decoder's memory for the
+// diagnosis.
+static enum fum_result run_tiles(fum_pipeline *pipe, const float *latents, float *picture,
+                                 size_t count, bool *finite, struct fum_error *err) {
     const struct fum_decoder *d = &pipe->decoder;
     struct tiling t = {.rows = fum_tile_count(d->height, d->tile_height),
                        .columns = fum_tile_count(d->width, d->tile_width),
@@ -196,8 +226,8 @@ static enum fum_result run_tiles(fum_pipeline *pipe, const float *latents, float
     t.pixels = fum_alloc(3 * area * factor * factor, sizeof(float));
     enum fum_result result = FUM_OK;
     if (!t.row_weights || !t.column_weights || !t.latents || !t.pixels) {
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a tile of %dx%d latent pixels", d->tile_width,
-                               d->tile_height);
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a tile of %dx%d latent pixels",
+                               d->tile_width, d->tile_height);
         goto done;
     }
     fum_tile_weights(d->height, d->tile_height, t.factor, t.row_weights);
@@ -221,8 +251,8 @@ done:
 }
 
 // In thinner bands where the device has less memory than was thought.
-static enum fum_result run_bands(fum_pipeline *pipe, const float *latents, float *values, char bad[64],
-                                 struct fum_error *err) {
+static enum fum_result run_bands(fum_pipeline *pipe, const float *latents, float *values,
+                                 char bad[64], struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     for (;;) {
         enum fum_result result =
@@ -232,8 +262,8 @@ static enum fum_result run_bands(fum_pipeline *pipe, const float *latents, float
     }
 }
 
-// After values that are not finite: makes the decoder f32, or fails when it is. `node`: who gave the first of them; NULL:
-// to be found by running the graph again.
+// After values that are not finite: makes the decoder f32, or fails when it is. `node`: who gave
+// the first of them; NULL: to be found by running the graph again.
 static enum fum_result widen(fum_pipeline *pipe, const char *node, struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     enum fum_result result = FUM_OK;
@@ -241,8 +271,10 @@ static enum fum_result widen(fum_pipeline *pipe, const char *node, struct fum_er
     if (result) return result;
     if (!node) node = "the decoder";
     if (pipe->vae_storage == FUM_F32)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "vae: %s gives values that are not finite, in f32 too: the weights may be damaged", node);
+        return fum_error_set(
+            err, FUM_ERR_FORMAT,
+            "vae: %s gives values that are not finite, in f32 too: the weights may be damaged",
+            node);
     fum_log(pipe->params.log, FUM_LOG_WARN, "vae: %s overflows %s; decoding in f32", node,
             fum_dtype_name(pipe->vae_storage));
     fum_stage_graph_clear(&d->g);
@@ -260,8 +292,8 @@ static void to_bytes(const float *values, uint8_t *pixels, size_t count) {
     }
 }
 
-enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width, float *values,
-                                  struct fum_error *err) {
+enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width,
+                                  float *values, struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     enum fum_result result = FUM_OK;
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae);
@@ -276,7 +308,9 @@ enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int 
             result = run_bands(pipe, latents, values, bad, err);
             finite = !bad[0];
             break;
-        case FUM_DECODE_TILES: result = run_tiles(pipe, latents, values, count, &finite, err); break;
+        case FUM_DECODE_TILES:
+            result = run_tiles(pipe, latents, values, count, &finite, err);
+            break;
         }
         if (!result) pipe->times.decode = fum_time_now() - start;
         if (!result && !finite) result = widen(pipe, bad[0] ? bad : NULL, err);
@@ -288,12 +322,13 @@ enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int 
     return result;
 }
 
-enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width, uint8_t *pixels,
-                           struct fum_error *err) {
+enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width,
+                           uint8_t *pixels, struct fum_error *err) {
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae);
     size_t count = 3 * factor * (size_t)height * factor * (size_t)width;
     float *values = fum_alloc(count, sizeof *values);
-    if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture of %zu values", count);
+    if (!values)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture of %zu values", count);
     enum fum_result result = fum_decode_values(pipe, latents, height, width, values, err);
     if (!result) to_bytes(values, pixels, count);
     fum_free(values);

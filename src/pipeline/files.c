@@ -9,26 +9,30 @@
 
 enum { MAX_NOISE_DIM = 1 << 24 };
 
-enum fum_result fum_image_save(const struct fum_image *image, const char *path, struct fum_error *err) {
-    return fum_image_write_png(path, image->pixels, image->width, image->height, image->parameters, err);
+enum fum_result fum_image_save(const struct fum_image *image, const char *path,
+                               struct fum_error *err) {
+    return fum_image_write_png(path, image->pixels, image->width, image->height, image->parameters,
+                               err);
 }
 
 // The loader has checked that as many elements as the shape says lie in the file.
-static enum fum_result convert(const char *path, const struct fum_loader_tensor *t, float **noise, int shape[4],
-                               struct fum_error *err) {
+static enum fum_result convert(const char *path, const struct fum_loader_tensor *t, float **noise,
+                               int shape[4], struct fum_error *err) {
     size_t count = 1;
     if (!t) return fum_error_set(err, FUM_ERR_FORMAT, "%s: has no tensor \"noise\"", path);
     if (t->view.rank != 4)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: tensor \"noise\" has %d dimensions, not the 4 of [n, channels, height, width]", path,
-                             t->view.rank);
+        return fum_error_set(
+            err, FUM_ERR_FORMAT,
+            "%s: tensor \"noise\" has %d dimensions, not the 4 of [n, channels, height, width]",
+            path, t->view.rank);
     if (t->view.dtype == FUM_DTYPE_UNKNOWN)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: tensor \"noise\" is stored as %s, which fumarole does not read", path,
-                             fum_text_show(t->type).text);
+                             "%s: tensor \"noise\" is stored as %s, which fumarole does not read",
+                             path, fum_text_show(t->type).text);
     for (int i = 0; i < 4; i++) {
         if (t->view.dim[i] > MAX_NOISE_DIM)
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor \"noise\" is far too large", path);
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor \"noise\" is far too large",
+                                 path);
         shape[i] = (int)t->view.dim[i];
         count *= (size_t)t->view.dim[i];
     }
@@ -42,7 +46,8 @@ static enum fum_result convert(const char *path, const struct fum_loader_tensor 
     return result;
 }
 
-enum fum_result fum_noise_read(const char *path, float **noise, int shape[4], struct fum_error *err) {
+enum fum_result fum_noise_read(const char *path, float **noise, int shape[4],
+                               struct fum_error *err) {
     fum_loader *loader = NULL;
     *noise = NULL;
     enum fum_result result = fum_loader_open(&loader, path, err);
@@ -57,8 +62,10 @@ void fum_noise_free(float **noise) {
     *noise = NULL;
 }
 
-enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4], struct fum_error *err) {
-    struct fum_safetensors_tensor tensor = {"latents", {.dtype = FUM_F32, .rank = 4, .data = latents}};
+enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4],
+                                 struct fum_error *err) {
+    struct fum_safetensors_tensor tensor = {"latents",
+                                            {.dtype = FUM_F32, .rank = 4, .data = latents}};
     for (int i = 0; i < 4; i++) tensor.view.dim[i] = shape[i];
     return fum_safetensors_write(path, &tensor, 1, NULL, 0, err);
 }

@@ -17,7 +17,8 @@ static int nearest_side(int side, int m) {
     return side > FUM_MAX_SIDE ? FUM_MAX_SIDE / m * m : (side + m / 2) / m * m;
 }
 
-static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
+static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run,
+                                  struct fum_error *err) {
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
     const struct fum_generate_params *p = run->params;
     run->width = p->width ? p->width : info->width;
@@ -26,14 +27,15 @@ static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run,
     for (int i = 0; i < 2; i++) {
         int m = info->size_multiple;
         if (sides[i] < m || sides[i] > FUM_MAX_SIDE || sides[i] % m)
-            return fum_error_set(err, FUM_ERR_ARG, "%s %d is not a multiple of %d between %d and %d: try %d",
+            return fum_error_set(err, FUM_ERR_ARG,
+                                 "%s %d is not a multiple of %d between %d and %d: try %d",
                                  i ? "height" : "width", sides[i], m, m, FUM_MAX_SIDE / m * m,
                                  nearest_side(sides[i], m));
     }
     if ((int64_t)run->width * run->height > FUM_MAX_PIXELS)
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "width %d and height %d make %lld pixels; at most %d can be drawn", run->width,
-                             run->height, (long long)run->width * run->height, FUM_MAX_PIXELS);
+        return fum_error_set(
+            err, FUM_ERR_ARG, "width %d and height %d make %lld pixels; at most %d can be drawn",
+            run->width, run->height, (long long)run->width * run->height, FUM_MAX_PIXELS);
     int factor = fum_vae_factor(&pipe->view->vae);
     run->latent_width = run->width / factor;
     run->latent_height = run->height / factor;
@@ -45,11 +47,13 @@ static enum fum_result check_noise(const struct fum_run *run, struct fum_error *
     const struct fum_generate_params *p = run->params;
     const int *s = p->noise_shape;
     if (!p->noise) return FUM_OK;
-    if (s[0] >= run->count && s[1] == run->latent_channels && s[2] == run->latent_height && s[3] == run->latent_width)
+    if (s[0] >= run->count && s[1] == run->latent_channels && s[2] == run->latent_height &&
+        s[3] == run->latent_width)
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_ARG, "the noise has shape [%d, %d, %d, %d], this run needs [%d, %d, %d, %d]",
-                         s[0], s[1], s[2], s[3], run->count, run->latent_channels, run->latent_height,
-                         run->latent_width);
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "the noise has shape [%d, %d, %d, %d], this run needs [%d, %d, %d, %d]",
+                         s[0], s[1], s[2], s[3], run->count, run->latent_channels,
+                         run->latent_height, run->latent_width);
 }
 
 static bool spacing_from_name(const char *name, enum fum_spacing *spacing) {
@@ -61,7 +65,8 @@ static bool spacing_from_name(const char *name, enum fum_spacing *spacing) {
     return false;
 }
 
-static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
+static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *run,
+                                    struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
     struct fum_sample_params sample = {.sampler = p->sampler ? p->sampler : pipe->view->sampler,
@@ -70,11 +75,14 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                                        .eta = p->eta,
                                        .sdxl = pipe->view->traits.ays_sdxl,
                                        .config = pipe->view->schedule};
-    if (p->timestep_spacing && !spacing_from_name(p->timestep_spacing, &sample.config.timestep_spacing))
-        return fum_error_set(err, FUM_ERR_ARG, "unknown timestep spacing \"%s\": use leading, linspace or trailing",
+    if (p->timestep_spacing &&
+        !spacing_from_name(p->timestep_spacing, &sample.config.timestep_spacing))
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "unknown timestep spacing \"%s\": use leading, linspace or trailing",
                              p->timestep_spacing);
     if (!p->sampler && info->unknown_scheduler)
-        fum_log(pipe->params.log, FUM_LOG_WARN, "the model's scheduler %s is not supported; using sampler %s",
+        fum_log(pipe->params.log, FUM_LOG_WARN,
+                "the model's scheduler %s is not supported; using sampler %s",
                 info->unknown_scheduler, info->sampler);
     enum fum_result result = fum_sample_create(&run->program, &sample, err);
     if (!result && p->eta != 0 && !run->program->takes_eta)
@@ -89,7 +97,8 @@ static bool is_class(const struct fum_unet_config *unet, float label) {
     return label >= 0 && label < (float)unet->class_count && label == floorf(label);
 }
 
-static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
+static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run,
+                                   struct fum_error *err) {
     const struct fum_unet_config *unet = &pipe->view->unet;
     const struct fum_generate_params *p = run->params;
     bool has_classes = unet->class_embed != FUM_UNET_CLASS_NONE;
@@ -105,23 +114,27 @@ static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run
         return fum_error_set(err, FUM_ERR_ARG,
                              "the model has %d classes: choose one with --class, from 0 to %d",
                              unet->class_count, unet->class_count - 1);
-    return fum_error_set(err, FUM_ERR_ARG, "class %g is not one of the model's: --class takes 0 to %d",
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "class %g is not one of the model's: --class takes 0 to %d",
                          (double)p->class_label, unet->class_count - 1);
 }
 
-static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_generate_params *params, struct fum_run *run,
-                                struct fum_error *err) {
+static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_generate_params *params,
+                                struct fum_run *run, struct fum_error *err) {
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
     *run = (struct fum_run){.params = params};
     if (!params->prompt || !params->on_image)
         return fum_error_set(err, FUM_ERR_ARG, "a prompt and on_image are required");
-    if (params->count < 0 || params->count > MAX_COUNT || params->batch < 0 || params->batch > MAX_BATCH)
-        return fum_error_set(err, FUM_ERR_ARG, "count must be 1 to %d, batch 1 to %d", MAX_COUNT, MAX_BATCH);
+    if (params->count < 0 || params->count > MAX_COUNT || params->batch < 0 ||
+        params->batch > MAX_BATCH)
+        return fum_error_set(err, FUM_ERR_ARG, "count must be 1 to %d, batch 1 to %d", MAX_COUNT,
+                             MAX_BATCH);
     run->count = params->count ? params->count : 1;
     run->batch = params->batch ? params->batch : 1;
     if (run->batch > run->count) run->batch = run->count;
     run->guidance = params->guidance != 0 ? params->guidance : info->guidance;
-    if (!isfinite(run->guidance)) return fum_error_set(err, FUM_ERR_ARG, "guidance must be a number");
+    if (!isfinite(run->guidance))
+        return fum_error_set(err, FUM_ERR_ARG, "guidance must be a number");
     // A UNet distilled with guidance reads it as an input: there is no second branch.
     bool distilled = pipe->view->unet.time_cond_channels > 0;
     run->copies = run->guidance == 1 || distilled ? 1 : 2;
@@ -131,7 +144,8 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
     run->clip_skip = params->clip_skip ? params->clip_skip : info->clip_skip;
     int most = fum_model_max_clip_skip(pipe->view);
     if (run->clip_skip < 1 || run->clip_skip > most)
-        return fum_error_set(err, FUM_ERR_ARG, "clip skip %d is not between 1 and %d, the text encoder's layers",
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "clip skip %d is not between 1 and %d, the text encoder's layers",
                              run->clip_skip, most);
     enum fum_result result = check_size(pipe, run, err);
     if (!result) result = check_noise(run, err);
@@ -140,23 +154,25 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
 }
 
 // The latents of a batch, in f32 when a narrower type overflows somewhere.
-static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents,
-                                  struct fum_error *err) {
+static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run, int first,
+                                  float *latents, struct fum_error *err) {
     for (;;) {
         bool finite = true;
         const char *node = NULL;
         // A decoder that needed its room may have made the UNet leave.
-        enum fum_result result = pipe->denoiser.g.exe ? FUM_OK : fum_denoise_prepare(pipe, run, err);
+        enum fum_result result =
+            pipe->denoiser.g.exe ? FUM_OK : fum_denoise_prepare(pipe, run, err);
         if (!result) result = fum_denoise(pipe, run, first, latents, &finite, err);
         if (result || finite) return result;
         if ((result = fum_denoise_diagnose(pipe, run, first, &node, err))) return result;
         if (!node) node = "the prediction";
         if (pipe->unet_storage == FUM_F32)
-            return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "unet: %s gives values that are not finite, in f32 too: the weights may be damaged",
-                                 node);
-        fum_log(pipe->params.log, FUM_LOG_WARN, "unet: %s overflows %s; starting again in f32", node,
-                fum_dtype_name(pipe->unet_storage));
+            return fum_error_set(
+                err, FUM_ERR_FORMAT,
+                "unet: %s gives values that are not finite, in f32 too: the weights may be damaged",
+                node);
+        fum_log(pipe->params.log, FUM_LOG_WARN, "unet: %s overflows %s; starting again in f32",
+                node, fum_dtype_name(pipe->unet_storage));
         fum_stage_graph_clear(&pipe->denoiser.g);
         fum_weights_destroy(&pipe->unet_weights);
         pipe->unet_storage = FUM_F32;
@@ -170,39 +186,51 @@ struct picture {
     uint8_t *rgb;
 };
 
-// Decodes a picture and reports on it. A cancel at the last report is ignored, since the picture is complete.
-static enum fum_result decode(fum_pipeline *pipe, const struct fum_run *run, const struct picture *picture,
-                              struct fum_error *err) {
+// Decodes a picture and reports on it. A cancel at the last report is ignored, since the picture is
+// complete.
+static enum fum_result decode(fum_pipeline *pipe, const struct fum_run *run,
+                              const struct picture *picture, struct fum_error *err) {
     pipe->run = run;
     pipe->image = picture->index;
-    enum fum_result result =
-        fum_decode(pipe, picture->latents, run->latent_height, run->latent_width, picture->rgb, err);
+    enum fum_result result = fum_decode(pipe, picture->latents, run->latent_height,
+                                        run->latent_width, picture->rgb, err);
     if (!result) fum_pipeline_report_decode(pipe, 1, 1);
     pipe->run = NULL;
     return result;
 }
 
-static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, int index, const float *latents,
-                                 struct fum_error *err) {
-    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width, channels = (size_t)run->latent_channels;
+static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, int index,
+                                 const float *latents, struct fum_error *err) {
+    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width,
+           channels = (size_t)run->latent_channels;
     uint64_t seed = run->params->seed + (uint64_t)index;
     float *planes = fum_alloc(pixels * channels, sizeof *planes);
     uint8_t *rgb = fum_alloc((size_t)run->width * (size_t)run->height, 3);
     char *text = NULL;
     enum fum_result result = FUM_OK;
-    if (!planes || !rgb) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
-    else result = decode(pipe, run, &(struct picture){index, latents, rgb}, err);
+    if (!planes || !rgb)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
+    else
+        result = decode(pipe, run, &(struct picture){index, latents, rgb}, err);
     if (!result && !(text = fum_parameters_text(pipe, run, seed)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture's parameters");
     if (!result) {
         for (size_t c = 0; c < channels; c++)
             for (size_t p = 0; p < pixels; p++) planes[c * pixels + p] = latents[p * channels + c];
-        struct fum_image image = {.index = index, .seed = seed, .width = run->width, .height = run->height, .pixels = rgb,
-                                  .latents = planes, .latent_channels = run->latent_channels,
-                                  .latent_width = run->latent_width, .latent_height = run->latent_height,
-                                  .parameters = text, .parameters_bytes = strlen(text)};
+        struct fum_image image = {.index = index,
+                                  .seed = seed,
+                                  .width = run->width,
+                                  .height = run->height,
+                                  .pixels = rgb,
+                                  .latents = planes,
+                                  .latent_channels = run->latent_channels,
+                                  .latent_width = run->latent_width,
+                                  .latent_height = run->latent_height,
+                                  .parameters = text,
+                                  .parameters_bytes = strlen(text)};
         if (!run->params->on_image(run->params->user, &image))
-            result = fum_error_set(err, FUM_ERR_CANCELLED, "stopped after picture %d of %d", index + 1, run->count);
+            result = fum_error_set(err, FUM_ERR_CANCELLED, "stopped after picture %d of %d",
+                                   index + 1, run->count);
     }
     fum_free(planes);
     fum_free(rgb);
@@ -224,21 +252,25 @@ static void warn_about_signs(const fum_pipeline *pipe, const struct fum_generate
     char list[200];
     unsigned signs = 0;
     for (int i = 0; i < 2; i++)
-        if (texts[i] && !is_known_prompt(pipe->model, texts[i])) signs |= fum_prompt_signs(texts[i]);
+        if (texts[i] && !is_known_prompt(pipe->model, texts[i]))
+            signs |= fum_prompt_signs(texts[i]);
     fum_prompt_signs_list(signs, list, sizeof list);
     if (signs)
         fum_log(pipe->params.log, FUM_LOG_WARN,
                 "prompt grammar is not supported yet, so it is read as plain text: %s", list);
 }
 
-// Encodes the prompts and makes everything ready that stays on the device: without a budget the decoder too,
-// so that what it lacks is found before the long work begins, and the time left is known.
-static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err) {
+// Encodes the prompts and makes everything ready that stays on the device: without a budget the
+// decoder too, so that what it lacks is found before the long work begins, and the time left is
+// known.
+static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run,
+                               struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
     struct fum_run_times *times = &pipe->times;
     *times = (struct fum_run_times){0};
     double start = fum_time_now();
-    enum fum_result result = fum_encode(pipe, p->prompt, p->negative, run->copies == 2, run->clip_skip, err);
+    enum fum_result result =
+        fum_encode(pipe, p->prompt, p->negative, run->copies == 2, run->clip_skip, err);
     times->prompt = fum_time_now() - start - times->compile - times->load;
     if (!result) result = fum_denoise_prepare(pipe, run, err);
     if (!result && !pipe->budget)
@@ -246,7 +278,8 @@ static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run, st
     return result;
 }
 
-enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params, struct fum_error *err) {
+enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
+                             struct fum_error *err) {
     struct fum_run run;
     float *latents = NULL;
     enum fum_result result = make_run(pipe, params, &run, err);
@@ -260,7 +293,8 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
     }
     if ((result = fum_budget_check(pipe, &run, err))) goto done;
     if ((result = prepare(pipe, &run, err))) goto done;
-    // The weights have just been read, so the system still holds them, and the device computes meanwhile.
+    // The weights have just been read, so the system still holds them, and the device computes
+    // meanwhile.
     if (!pipe->hash && (result = fum_model_hash_begin(&pipe->hash, pipe->model, err))) goto done;
     for (int first = 0; first < run.count && !result; first += run.batch) {
         result = latents_of(pipe, &run, first, latents, err);

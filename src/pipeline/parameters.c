@@ -1,5 +1,5 @@
-// Writes the text that a picture carries: everything that changes it, with A1111's keys, so that A1111 reads
-// it.
+// Writes the text that a picture carries: everything that changes it, with A1111's keys, so that
+// A1111 reads it.
 #include "pipeline/pipeline.h"
 
 #include "io/image.h"
@@ -9,7 +9,8 @@
 
 enum { MAX_EXTRAS = 8, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
 
-// Holds what A1111 has no field for, and eta, which A1111 writes where it is not the sampler's default.
+// Holds what A1111 has no field for, and eta, which A1111 writes where it is not the sampler's
+// default.
 struct extras {
     struct fum_image_extra pairs[MAX_EXTRAS];
     size_t count;
@@ -24,7 +25,8 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     const struct fum_generate_params *p = run->params;
     const struct fum_sample_program *program = run->program;
     e->count = 0;
-    if (p->has_class) add_extra(e, "Class", fum_image_format_number(e->class_label, (double)p->class_label));
+    if (p->has_class)
+        add_extra(e, "Class", fum_image_format_number(e->class_label, (double)p->class_label));
     if (program->takes_eta && program->eta != program->default_eta)
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
                   fum_image_format_number(e->eta, program->eta));
@@ -54,11 +56,12 @@ struct waiting {
     int image;
 };
 
-// Reports the end of the decoding again. False if the caller cancels: the picture is complete by then and is
-// handed over without the hash.
+// Reports the end of the decoding again. False if the caller cancels: the picture is complete by
+// then and is handed over without the hash.
 static bool report_waiting(void *user) {
     const struct waiting *w = user;
-    return !w->params->on_work || w->params->on_work(w->params->user, FUM_WORK_DECODE, w->image, 1, 1);
+    return !w->params->on_work ||
+           w->params->on_work(w->params->user, FUM_WORK_DECODE, w->image, 1, 1);
 }
 
 char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {

@@ -28,13 +28,14 @@ struct findings {
     char names[160]; // names the first unused ones
 };
 
-static void on_problem(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
-                       const char *detail) {
+static void on_problem(void *user, enum fum_model_problem problem, const char *part,
+                       const char *tensor, const char *detail) {
     struct findings *found = user;
     size_t used = strlen(found->names);
     if (problem == FUM_MODEL_UNMATCHED) {
         if (found->unused++ < NAMED)
-            snprintf(found->names + used, sizeof found->names - used, "%s%.120s", used ? ", " : "", tensor);
+            snprintf(found->names + used, sizeof found->names - used, "%s%.120s", used ? ", " : "",
+                     tensor);
         return;
     }
     if (found->bad++) return;
@@ -43,23 +44,25 @@ static void on_problem(void *user, enum fum_model_problem problem, const char *p
 }
 
 // Looks for every tensor before the long work begins, not when its part is loaded.
-static enum fum_result check_model(const fum_model *model, const struct fum_log *log, struct fum_error *err) {
+static enum fum_result check_model(const fum_model *model, const struct fum_log *log,
+                                   struct fum_error *err) {
     struct findings found = {0};
     const char *unusable = fum_model_get_info(model)->unusable;
     if (unusable) return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s", unusable);
     enum fum_result result = fum_model_check(model, on_problem, &found, err);
     if (found.bad)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s; %d in all (fumarole info lists them)", found.text,
-                             found.bad);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s; %d in all (fumarole info lists them)",
+                             found.text, found.bad);
     if (found.unused)
-        fum_log(log, FUM_LOG_WARN, "%s: %d tensor%s not used: %s%s", fum_model_get_info(model)->path,
-                found.unused, found.unused == 1 ? " is" : "s are", found.names,
-                found.unused > NAMED ? ", … (fumarole info lists them)" : "");
+        fum_log(log, FUM_LOG_WARN, "%s: %d tensor%s not used: %s%s",
+                fum_model_get_info(model)->path, found.unused, found.unused == 1 ? " is" : "s are",
+                found.names, found.unused > NAMED ? ", … (fumarole info lists them)" : "");
     return result;
 }
 
 enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, const fum_model *model,
-                                    const struct fum_pipeline_params *params, struct fum_error *err) {
+                                    const struct fum_pipeline_params *params,
+                                    struct fum_error *err) {
     *out = NULL;
     enum fum_result result = check_model(model, params ? params->log : NULL, err);
     if (result) return result;
@@ -71,7 +74,8 @@ enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, cons
     if (params) pipe->params = *params;
     if (pipe->params.precision == FUM_PRECISION_F16 && !fum_device_get_info(device)->storage16) {
         fum_free(pipe);
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s cannot store f16: use --precision f32 or bf16",
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s cannot store f16: use --precision f32 or bf16",
                              fum_device_get_info(device)->name);
     }
     enum fum_dtype storage = storage_of(device, pipe->params.precision);
@@ -141,7 +145,8 @@ static void on_dump(void *user, const char *pass, const char *text, const char *
     pipe->params.on_graph(pipe->params.user, pipe->loading, pass, text, dot);
 }
 
-enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part, struct fum_error *err) {
+enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part,
+                                         struct fum_error *err) {
     struct fum_error built = {0};
     enum fum_result result = fum_graph_check(graph, &built);
     if (!result) return FUM_OK;
@@ -149,9 +154,9 @@ enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *par
                          built.text);
 }
 
-enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
-                                     const struct fum_weight_source *source, fum_weights **weights,
-                                     struct fum_error *err) {
+enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g,
+                                     const char *part, const struct fum_weight_source *source,
+                                     fum_weights **weights, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     if (!*weights) {
         struct fum_weights_params params = {.device = pipe->device,
@@ -170,7 +175,8 @@ enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph 
         .user = pipe};
     pipe->loading = part;
     if (!result)
-        result = fum_executable_compile(&g->exe, g->graph, pipe->device, *weights, &executable, err);
+        result =
+            fum_executable_compile(&g->exe, g->graph, pipe->device, *weights, &executable, err);
     if (!result) {
         fum_budget_say(pipe, part, g->exe);
         add_times(pipe, g->exe);
@@ -188,18 +194,19 @@ enum fum_result fum_pipeline_probe(fum_pipeline *pipe, struct fum_stage_graph *g
 }
 
 void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats *stats) {
-    *stats = (struct fum_pipeline_stats){
-        .memory_peak = fum_device_memory_peak(pipe->device) + fum_device_staging_bytes(pipe->device),
-        .unet = pipe->unet_stats,
-        .vae = pipe->vae_stats,
-        .step_seconds = pipe->times.step,
-        .decode_seconds = pipe->times.decode,
-        .kernels = pipe->times.kernels,
-        .compile_seconds = pipe->times.compile,
-        .load_seconds = pipe->times.load,
-        .prompt_seconds = pipe->times.prompt};
+    *stats = (struct fum_pipeline_stats){.memory_peak = fum_device_memory_peak(pipe->device) +
+                                                        fum_device_staging_bytes(pipe->device),
+                                         .unet = pipe->unet_stats,
+                                         .vae = pipe->vae_stats,
+                                         .step_seconds = pipe->times.step,
+                                         .decode_seconds = pipe->times.decode,
+                                         .kernels = pipe->times.kernels,
+                                         .compile_seconds = pipe->times.compile,
+                                         .load_seconds = pipe->times.load,
+                                         .prompt_seconds = pipe->times.prompt};
     // Before the first decoding, estimates its time from the steps' rate.
     double step = pipe->unet_stats.flops[FUM_STAGE_LATENTS],
            decode = pipe->vae_stats.flops[FUM_STAGE_LATENTS];
-    if (stats->decode_seconds == 0 && step > 0) stats->decode_seconds = stats->step_seconds * decode / step;
+    if (stats->decode_seconds == 0 && step > 0)
+        stats->decode_seconds = stats->step_seconds * decode / step;
 }

@@ -1,5 +1,5 @@
-// The pipeline's insides: encoding the prompt, denoising, decoding. Each stage keeps its compiled graph until another
-// shape is asked for.
+// The pipeline's insides: encoding the prompt, denoising, decoding. Each stage keeps its compiled
+// graph until another shape is asked for.
 #ifndef FUM_PIPELINE_PIPELINE_H
 #define FUM_PIPELINE_PIPELINE_H
 
@@ -46,11 +46,12 @@ struct fum_denoiser {
 enum fum_decoder_way { FUM_DECODE_WHOLE, FUM_DECODE_BANDS, FUM_DECODE_TILES };
 
 struct fum_decoder {
-    struct fum_stage_graph g;    // not of bands
+    struct fum_stage_graph g; // not of bands
     enum fum_decoder_way way;
-    uint64_t room;               // for bands
-    int height, width;           // latent pixels of the picture
-    int tile_height, tile_width; // of what is compiled: less where the whole is too large for the device
+    uint64_t room;     // for bands
+    int height, width; // latent pixels of the picture
+    // of what is compiled: less where the whole is too large for the device
+    int tile_height, tile_width;
     fum_tensor *latents, *flag, *pixels;
 };
 
@@ -77,7 +78,8 @@ struct fum_pipeline {
     uint64_t least;      // the most that one part needs at the least, of those asked about so far
     bool probing;        // only asking that: nothing is loaded
     bool keep_unet;      // the decoder does beside it; what cannot evicts it all the same
-    struct fum_executable_stats unet_stats, vae_stats; // of the last ones; they may have left the device since
+    // of the last ones; they may have left the device since
+    struct fum_executable_stats unet_stats, vae_stats;
     struct fum_run_times times;
     const struct fum_run *run;   // run whose picture is being decoded; NULL: nothing is reported
     int image;                   // index of that picture
@@ -86,22 +88,24 @@ struct fum_pipeline {
 
 // Checks a graph that was built for `part`. What a sound model cannot build at this size is
 // FUM_ERR_UNSUPPORTED, not a wrong argument of the caller.
-enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part, struct fum_error *err);
+enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part,
+                                         struct fum_error *err);
 // Reports to the run that is being decoded. False if it cancels, true if it has no callback.
 bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total);
 
 // Compiles `g->graph` with the part's weights, creating their store on first use.
-enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
-                                     const struct fum_weight_source *source, fum_weights **weights,
-                                     struct fum_error *err);
+enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g,
+                                     const char *part, const struct fum_weight_source *source,
+                                     fum_weights **weights, struct fum_error *err);
 // Plans it as fum_pipeline_compile would, for pipe->least, and clears it.
 enum fum_result fum_pipeline_probe(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
                                    const struct fum_weight_source *source, struct fum_error *err);
 void fum_stage_graph_clear(struct fum_stage_graph *g);
 
-// Encodes prompt and negative (unless the same are in pipe->context). `guided`: with the unconditional row.
-enum fum_result fum_encode(fum_pipeline *pipe, const char *prompt, const char *negative, bool guided, int clip_skip,
-                           struct fum_error *err);
+// Encodes prompt and negative (unless the same are in pipe->context). `guided`: with the
+// unconditional row.
+enum fum_result fum_encode(fum_pipeline *pipe, const char *prompt, const char *negative,
+                           bool guided, int clip_skip, struct fum_error *err);
 
 // What a run of the sampler needs; the request with all defaults filled in.
 struct fum_run {
@@ -118,28 +122,33 @@ char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, u
 
 // With a budget: plans a part without loading it, so that pipe->least takes part in what it needs.
 enum fum_result fum_encode_probe(fum_pipeline *pipe, int which, int skip, struct fum_error *err);
-enum fum_result fum_denoise_probe(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err);
+enum fum_result fum_denoise_probe(fum_pipeline *pipe, const struct fum_run *run,
+                                  struct fum_error *err);
 enum fum_result fum_decode_probe(fum_pipeline *pipe, int height, int width, struct fum_error *err);
 
 // Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
-enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run, struct fum_error *err);
-// Runs the sampler for pictures [first, first + batch); latents [batch, height, width, channels] get the result.
-// Pictures at or past `count` repeat the last one. *finite: whether every value is.
-enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first, float *latents, bool *finite,
-                            struct fum_error *err);
-// The name of the first node whose result is not finite when the run is repeated; NULL when none is found.
-enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first, const char **node,
-                                     struct fum_error *err);
+enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run,
+                                    struct fum_error *err);
+// Runs the sampler for pictures [first, first + batch); latents [batch, height, width, channels]
+// get the result. Pictures at or past `count` repeat the last one. *finite: whether every value is.
+enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first,
+                            float *latents, bool *finite, struct fum_error *err);
+// The name of the first node whose result is not finite when the run is repeated; NULL when none is
+// found.
+enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first,
+                                     const char **node, struct fum_error *err);
 
 // Makes the decoder of latents of this size ready, as fum_decode_values would.
-enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width, struct fum_error *err);
-// Decodes one picture's latents [height, width, channels] to 8-bit RGB. Retries in f32 when a narrower type overflows,
-// and goes by bands (bands.h) when the whole does not fit the device or the budget, or by overlapping tiles (tiles.h)
-// when the device's limits refuse those too; each is said in the log. fum_decode_values gives
-// [3 · height · width · factor²] values of about [-1, 1], before they are rounded.
-enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width, float *values,
-                                  struct fum_error *err);
-enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width, uint8_t *pixels,
-                           struct fum_error *err);
+enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width,
+                                   struct fum_error *err);
+// Decodes one picture's latents [height, width, channels] to 8-bit RGB. Retries in f32 when a
+// narrower type overflows, and goes by bands (bands.h) when the whole does not fit the device or
+// the budget, or by overlapping tiles (tiles.h) when the device's limits refuse those too; each is
+// said in the log. fum_decode_values gives [3 · height · width · factor²] values of about [-1, 1],
+// before they are rounded.
+enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width,
+                                  float *values, struct fum_error *err);
+enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width,
+                           uint8_t *pixels, struct fum_error *err);
 
 #endif

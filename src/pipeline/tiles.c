@@ -19,8 +19,8 @@ int fum_tile_start(int length, int tile, int i) {
     return gaps ? (int)(((long long)(length - tile) * i + gaps / 2) / gaps) : 0;
 }
 
-// The ramp of tile i at its pixel x: rises over what it shares with the tile before, falls over what it shares with
-// the next one.
+// The ramp of tile i at its pixel x: rises over what it shares with the tile before, falls over
+// what it shares with the next one.
 static float ramp(int length, int tile, int factor, int i, int x) {
     int start = fum_tile_start(length, tile, i), size = tile * factor;
     float weight = 1;
@@ -53,11 +53,14 @@ void fum_tile_weights(int length, int tile, int factor, float *weights) {
     }
 }
 
-void fum_tile_add(float *picture, int picture_width, const struct fum_tile *tile, const float *pixels) {
+void fum_tile_add(float *picture, int picture_width, const struct fum_tile *tile,
+                  const float *pixels) {
     for (int y = 0; y < tile->height; y++) {
-        float *to = picture + 3 * ((size_t)(tile->top + y) * (size_t)picture_width + (size_t)tile->left);
+        float *to =
+            picture + 3 * ((size_t)(tile->top + y) * (size_t)picture_width + (size_t)tile->left);
         const float *from = pixels + 3 * (size_t)y * (size_t)tile->width;
         for (int x = 0; x < tile->width; x++)
-            for (int c = 0; c < 3; c++) to[3 * x + c] += tile->rows[y] * tile->columns[x] * from[3 * x + c];
+            for (int c = 0; c < 3; c++)
+                to[3 * x + c] += tile->rows[y] * tile->columns[x] * from[3 * x + c];
     }
 }

@@ -48,7 +48,8 @@ struct fum_sample_config fum_sample_config_sd(void) {
     return c;
 }
 
-// The value of a key that was really given: not null, and not one that diffusers filled in when it saved.
+// The value of a key that was really given: not null, and not one that diffusers filled in when it
+// saved.
 static const cJSON *given(const cJSON *object, const char *key) {
     const cJSON *filled, *value = cJSON_GetObjectItemCaseSensitive(object, key);
     cJSON_ArrayForEach(filled, cJSON_GetObjectItemCaseSensitive(object, "_use_default_values")) {
@@ -58,10 +59,12 @@ static const cJSON *given(const cJSON *object, const char *key) {
 }
 
 static enum fum_result wrong(struct fum_error *err, const char *key, const char *wanted) {
-    return fum_error_set(err, FUM_ERR_FORMAT, "scheduler_config.json: %s should be %s", key, wanted);
+    return fum_error_set(err, FUM_ERR_FORMAT, "scheduler_config.json: %s should be %s", key,
+                         wanted);
 }
 
-static enum fum_result read_real(double *out, const cJSON *object, const char *key, struct fum_error *err) {
+static enum fum_result read_real(double *out, const cJSON *object, const char *key,
+                                 struct fum_error *err) {
     const cJSON *value = given(object, key);
     if (!value) return FUM_OK;
     if (!cJSON_IsNumber(value) || !isfinite(value->valuedouble)) return wrong(err, key, "a number");
@@ -75,11 +78,12 @@ static enum fum_result read_within(double *out, const cJSON *object, const char 
     enum fum_result result = read_real(out, object, key, err);
     if (result || !given(object, key) || (*out > least && *out < most)) return result;
     return fum_error_set(err, FUM_ERR_FORMAT,
-                         "scheduler_config.json: %s is %g, but must be above %g and below %g", key, *out,
-                         least, most);
+                         "scheduler_config.json: %s is %g, but must be above %g and below %g", key,
+                         *out, least, most);
 }
 
-static enum fum_result read_whole(int *out, const cJSON *object, const char *key, struct fum_error *err) {
+static enum fum_result read_whole(int *out, const cJSON *object, const char *key,
+                                  struct fum_error *err) {
     double value = *out;
     enum fum_result result = read_real(&value, object, key, err);
     if (result != FUM_OK) return result;
@@ -99,19 +103,21 @@ static enum fum_result read_switch(enum fum_switch *out, const cJSON *object, co
     return FUM_OK;
 }
 
-// Notes a setting, and its value where that is what matters, among those that no sampler here follows.
+// Notes a setting, and its value where that is what matters, among those that no sampler here
+// follows.
 static void note_ignored(struct fum_sample_config *c, const char *key, const char *value) {
     size_t used = strlen(c->ignored);
     const char *comma = used ? ", " : "";
     char shown[25] = "";
     if (value) fum_text_escape(shown, sizeof shown, value, strlen(value));
-    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%s", comma, key, value ? " " : "", shown);
+    snprintf(c->ignored + used, sizeof c->ignored - used, "%s%s%s%s", comma, key, value ? " " : "",
+             shown);
 }
 
-// Finds a text among `names`, which end in NULL. *out is its index plus one, or 0 if it is missing or
-// another.
-static enum fum_result find_choice(int *out, const cJSON *object, const char *key, const char *const *names,
-                                   struct fum_error *err) {
+// Finds a text among `names`, which end in NULL. *out is its index plus one, or 0 if it is missing
+// or another.
+static enum fum_result find_choice(int *out, const cJSON *object, const char *key,
+                                   const char *const *names, struct fum_error *err) {
     const cJSON *value = given(object, key);
     *out = 0;
     if (!value) return FUM_OK;
@@ -122,18 +128,20 @@ static enum fum_result find_choice(int *out, const cJSON *object, const char *ke
 }
 
 // Does the same for how the model was trained, where no other value can stand in.
-static enum fum_result read_choice(int *out, const cJSON *object, const char *key, const char *const *names,
-                                   struct fum_error *err) {
+static enum fum_result read_choice(int *out, const cJSON *object, const char *key,
+                                   const char *const *names, struct fum_error *err) {
     enum fum_result result = find_choice(out, object, key, names, err);
     const cJSON *value = given(object, key);
     if (result || *out || !value) return result;
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "scheduler_config.json: %s \"%s\" is not supported here",
-                         key, fum_text_show(value->valuestring).text);
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "scheduler_config.json: %s \"%s\" is not supported here", key,
+                         fum_text_show(value->valuestring).text);
 }
 
-// Reads the solver's settings that are texts. A value that no sampler here follows is noted and leaves the
-// default.
-static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
+// Reads the solver's settings that are texts. A value that no sampler here follows is noted and
+// leaves the default.
+static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *object,
+                                  struct fum_error *err) {
     static const char *const variances[] = {"fixed_small", "fixed_small_log", "fixed_large", NULL};
     static const char *const algorithms[] = {"dpmsolver++", "sde-dpmsolver++", "deis", NULL};
     static const char *const solvers[] = {"midpoint", "heun", "bh1", "bh2", "logrho", NULL};
@@ -159,13 +167,14 @@ static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *obje
         const cJSON *value = given(object, texts[i].key);
         if (result) return result;
         if (value && !choice) note_ignored(c, texts[i].key, value->valuestring);
-        if (choice && texts[i].out) snprintf(texts[i].out, texts[i].size, "%s", texts[i].names[choice - 1]);
+        if (choice && texts[i].out)
+            snprintf(texts[i].out, texts[i].size, "%s", texts[i].names[choice - 1]);
     }
     return FUM_OK;
 }
 
-// Notes settings that change the picture and that no sampler here follows. Betas given one by one are another
-// matter: they are the model's own, and nothing can stand in for them.
+// Notes settings that change the picture and that no sampler here follows. Betas given one by one
+// are another matter: they are the model's own, and nothing can stand in for them.
 static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON *object,
                                         struct fum_error *err) {
     static const char *const keys[] = {"thresholding", "use_lu_lambdas",       "use_flow_sigmas",
@@ -184,18 +193,22 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
 }
 
 // Reads how the model was trained. Every value must be supported.
-static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *object, struct fum_error *err) {
+static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *object,
+                                    struct fum_error *err) {
     static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
     static const char *const time_types[] = {"discrete", "continuous", NULL};
     int beta = 0, prediction = 0, spacing = 0, time_type = 0;
     enum fum_result result = read_choice(&beta, object, "beta_schedule", betas, err);
-    if (result == FUM_OK) result = read_choice(&prediction, object, "prediction_type", predictions, err);
+    if (result == FUM_OK)
+        result = read_choice(&prediction, object, "prediction_type", predictions, err);
     if (result == FUM_OK) result = read_choice(&spacing, object, "timestep_spacing", spacings, err);
-    if (result == FUM_OK) result = read_choice(&time_type, object, "timestep_type", time_types, err);
+    if (result == FUM_OK)
+        result = read_choice(&time_type, object, "timestep_type", time_types, err);
     // diffusers uses it for v-prediction alone: such a UNet was trained on logarithms of sigmas.
     if (result == FUM_OK && time_type == 2 && prediction == FUM_PREDICT_V)
-        result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                               "scheduler_config.json: timestep_type \"continuous\" is not supported here");
+        result = fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "scheduler_config.json: timestep_type \"continuous\" is not supported here");
     c->beta_schedule = (enum fum_betas)beta;
     c->prediction_type = (enum fum_prediction)prediction;
     c->timestep_spacing = (enum fum_spacing)spacing;
@@ -249,7 +262,8 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
     if (result == FUM_OK) result = read_choices(&c, object, err);
     if (result == FUM_OK) result = read_texts(&c, object, err);
     for (size_t i = 0; i < sizeof reals / sizeof *reals && result == FUM_OK; i++)
-        result = read_within(reals[i].out, object, reals[i].key, reals[i].least, reals[i].most, err);
+        result =
+            read_within(reals[i].out, object, reals[i].key, reals[i].least, reals[i].most, err);
     for (size_t i = 0; i < sizeof wholes / sizeof *wholes && result == FUM_OK; i++)
         result = read_whole(wholes[i].out, object, wholes[i].key, err);
     for (size_t i = 0; i < sizeof switches / sizeof *switches && result == FUM_OK; i++)

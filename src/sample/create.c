@@ -9,38 +9,44 @@
 #include <string.h>
 
 // Chooses the named sampler, or the one that stands for the settings' class.
-static enum fum_result choose_sampler(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
+static enum fum_result choose_sampler(struct fum_sample_plan *plan,
+                                      const struct fum_sample_params *params) {
     const struct fum_sample_config *c = &params->config;
     plan->edm = fum_sample_config_edm(c);
     if (!params->sampler)
         plan->sampler = fum_sampler_of_class(c);
     else
-        plan->sampler = plan->edm ? fum_sampler_find_edm(params->sampler) : fum_sampler_find(params->sampler);
+        plan->sampler =
+            plan->edm ? fum_sampler_find_edm(params->sampler) : fum_sampler_find(params->sampler);
     if (!plan->sampler && params->sampler)
-        return fum_error_set(plan->err, FUM_ERR_ARG,
-                             "there is no sampler \"%s\": try euler, euler_a, ddim, dpm++2m, unipc, …",
-                             fum_text_show(params->sampler).text);
-    if (!plan->sampler)
         return fum_error_set(
-            plan->err, FUM_ERR_UNSUPPORTED,
-            "the model's scheduler class %s is not supported: name a sampler, for instance euler or dpm++2m",
-            c->class_name);
-    bool named_order = params->sampler && plan->sampler->order; // else the model's own settings decide
+            plan->err, FUM_ERR_ARG,
+            "there is no sampler \"%s\": try euler, euler_a, ddim, dpm++2m, unipc, …",
+            fum_text_show(params->sampler).text);
+    if (!plan->sampler)
+        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+                             "the model's scheduler class %s is not supported: name a sampler, for "
+                             "instance euler or dpm++2m",
+                             c->class_name);
+    // else the model's own settings decide
+    bool named_order = params->sampler && plan->sampler->order;
     plan->order = named_order ? plan->sampler->order : fum_sample_config_order(c);
     if (plan->edm && plan->sampler->space == FUM_SPACE_TIME)
-        return fum_error_set(
-            plan->err, FUM_ERR_UNSUPPORTED,
-            "sampler %s visits whole training timesteps, and this model has continuous noise levels "
-            "(EDM): use a sampler such as euler or dpm++2m",
-            plan->sampler->name);
+        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+                             "sampler %s visits whole training timesteps, and this model has "
+                             "continuous noise levels "
+                             "(EDM): use a sampler such as euler or dpm++2m",
+                             plan->sampler->name);
     return FUM_OK;
 }
 
 // Chooses eta: the sampler's own unless one is given.
-static enum fum_result choose_eta(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
+static enum fum_result choose_eta(struct fum_sample_plan *plan,
+                                  const struct fum_sample_params *params) {
     if (!(params->eta <= FUM_MAX_ETA))
-        return fum_error_set(plan->err, FUM_ERR_ARG, "eta %g is out of range: use 0 (no noise) to %g",
-                             params->eta, FUM_MAX_ETA);
+        return fum_error_set(plan->err, FUM_ERR_ARG,
+                             "eta %g is out of range: use 0 (no noise) to %g", params->eta,
+                             FUM_MAX_ETA);
     plan->eta = params->eta == 0 ? plan->sampler->eta : fmax(params->eta, 0);
     plan->sde = plan->sampler->sde && plan->eta > 0;
     return FUM_OK;
@@ -50,14 +56,16 @@ static enum fum_result choose_eta(struct fum_sample_plan *plan, const struct fum
 static int own_schedule(const struct fum_sample_plan *plan) {
     const struct fum_sample_config *c = &plan->c;
     if (plan->edm)
-        return strcmp(c->sigma_schedule, "exponential") == 0 ? FUM_SCHEDULE_EXPONENTIAL : FUM_SCHEDULE_KARRAS;
+        return strcmp(c->sigma_schedule, "exponential") == 0 ? FUM_SCHEDULE_EXPONENTIAL
+                                                             : FUM_SCHEDULE_KARRAS;
     if (!plan->sampler->flags) return FUM_SCHEDULE_DISCRETE;
     if (c->use_karras_sigmas == FUM_SWITCH_ON) return FUM_SCHEDULE_KARRAS;
     if (c->use_exponential_sigmas == FUM_SWITCH_ON) return FUM_SCHEDULE_EXPONENTIAL;
     return c->use_beta_sigmas == FUM_SWITCH_ON ? FUM_SCHEDULE_BETA : FUM_SCHEDULE_DISCRETE;
 }
 
-static enum fum_result choose_schedule(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
+static enum fum_result choose_schedule(struct fum_sample_plan *plan,
+                                       const struct fum_sample_params *params) {
     int chosen = params->schedule ? fum_schedule_find(params->schedule) : own_schedule(plan);
     if (chosen < 0)
         return fum_error_set(plan->err, FUM_ERR_ARG,
@@ -68,25 +76,26 @@ static enum fum_result choose_schedule(struct fum_sample_plan *plan, const struc
         chosen = own_schedule(plan); // EDM has no training timesteps
     plan->schedule = (enum fum_schedule)chosen;
     if (!fum_sampler_runs_on(plan->sampler, chosen))
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
-                             "sampler %s visits whole training timesteps and has no %s "
-                             "schedule: use schedule discrete, or a sampler such as euler or dpm++2m",
-                             plan->sampler->name, fum_schedule_name((size_t)chosen));
+        return fum_error_set(
+            plan->err, FUM_ERR_UNSUPPORTED,
+            "sampler %s visits whole training timesteps and has no %s "
+            "schedule: use schedule discrete, or a sampler such as euler or dpm++2m",
+            plan->sampler->name, fum_schedule_name((size_t)chosen));
     return FUM_OK;
 }
 
 // Give an unset field the default of the sampler's class, or this one where the class has none.
-#define SET_WHOLE(field, common)                                                                             \
-    do {                                                                                                     \
-        if (!c->field) c->field = d->field ? d->field : (common);                                            \
+#define SET_WHOLE(field, common)                                  \
+    do {                                                          \
+        if (!c->field) c->field = d->field ? d->field : (common); \
     } while (0)
-#define SET_REAL(field, common)                                                                              \
-    do {                                                                                                     \
-        if (isnan(c->field)) c->field = d->field != 0 ? d->field : (common);                                 \
+#define SET_REAL(field, common)                                              \
+    do {                                                                     \
+        if (isnan(c->field)) c->field = d->field != 0 ? d->field : (common); \
     } while (0)
-#define SET_TEXT(field, common)                                                                              \
-    do {                                                                                                     \
-        if (!c->field[0]) memcpy(c->field, common, sizeof common);                                           \
+#define SET_TEXT(field, common)                                    \
+    do {                                                           \
+        if (!c->field[0]) memcpy(c->field, common, sizeof common); \
     } while (0)
 
 // Gives every unset setting the default of the sampler's class.
@@ -121,36 +130,39 @@ static void fill_defaults(struct fum_sample_plan *plan) {
     // As in diffusers, the solver_type of another family counts as unset.
     bool unipc = plan->sampler->build == fum_build_unipc;
     if (unipc && strcmp(c->solver_type, "bh1") != 0) memcpy(c->solver_type, "bh2", sizeof "bh2");
-    if (!unipc && strcmp(c->solver_type, "heun") != 0) memcpy(c->solver_type, "midpoint", sizeof "midpoint");
+    if (!unipc && strcmp(c->solver_type, "heun") != 0)
+        memcpy(c->solver_type, "midpoint", sizeof "midpoint");
 }
 
 static enum fum_result check_edm(struct fum_sample_plan *plan) {
     const struct fum_sample_config *c = &plan->c;
-    bool good = c->sigma_min > 0 && c->sigma_max > c->sigma_min && c->sigma_max <= 1e6 && c->sigma_data > 0 &&
-                c->rho > 0;
+    bool good = c->sigma_min > 0 && c->sigma_max > c->sigma_min && c->sigma_max <= 1e6 &&
+                c->sigma_data > 0 && c->rho > 0;
     if (good) return FUM_OK;
     return fum_error_set(
         plan->err, FUM_ERR_FORMAT,
-        "the scheduler's sigma_min %g, sigma_max %g, sigma_data %g or rho %g is out of range", c->sigma_min,
-        c->sigma_max, c->sigma_data, c->rho);
+        "the scheduler's sigma_min %g, sigma_max %g, sigma_data %g or rho %g is out of range",
+        c->sigma_min, c->sigma_max, c->sigma_data, c->rho);
 }
 
 static enum fum_result check_config(struct fum_sample_plan *plan) {
     const struct fum_sample_config *c = &plan->c;
     const char *name = plan->sampler->name;
     if (c->num_train_timesteps < 1 || c->num_train_timesteps > FUM_SAMPLE_MAX_TRAIN)
-        return fum_error_set(plan->err, FUM_ERR_FORMAT, "num_train_timesteps is %d; it must be 1 to %d",
+        return fum_error_set(plan->err, FUM_ERR_FORMAT,
+                             "num_train_timesteps is %d; it must be 1 to %d",
                              c->num_train_timesteps, FUM_SAMPLE_MAX_TRAIN);
     // Not even one step would fall on a timestep of the model.
     if (c->timestep_spacing == FUM_SPACING_LEADING && c->steps_offset >= c->num_train_timesteps)
-        return fum_error_set(plan->err, FUM_ERR_FORMAT,
-                             "the scheduler's steps_offset is %d, but must be below its num_train_timesteps %d",
-                             c->steps_offset, c->num_train_timesteps);
+        return fum_error_set(
+            plan->err, FUM_ERR_FORMAT,
+            "the scheduler's steps_offset is %d, but must be below its num_train_timesteps %d",
+            c->steps_offset, c->num_train_timesteps);
     if (plan->steps < 1 || plan->steps > c->num_train_timesteps)
-        return fum_error_set(plan->err, FUM_ERR_ARG, "sampler %s cannot take %d steps: use 1 to %d", name,
-                             plan->steps, c->num_train_timesteps);
-    bool real =
-        c->beta_schedule == FUM_BETAS_SQUAREDCOS || (c->beta_start > 0 && c->beta_end < 1 && c->beta_end > 0);
+        return fum_error_set(plan->err, FUM_ERR_ARG, "sampler %s cannot take %d steps: use 1 to %d",
+                             name, plan->steps, c->num_train_timesteps);
+    bool real = c->beta_schedule == FUM_BETAS_SQUAREDCOS ||
+                (c->beta_start > 0 && c->beta_end < 1 && c->beta_end > 0);
     if (!real || !(c->clip_sample_range > 0))
         return fum_error_set(plan->err, FUM_ERR_FORMAT,
                              "the scheduler's beta_start %g, beta_end %g or clip_sample_range %g "
@@ -158,12 +170,13 @@ static enum fum_result check_config(struct fum_sample_plan *plan) {
                              c->beta_start, c->beta_end, c->clip_sample_range);
     if (plan->order < 1 || plan->order > 3)
         return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
-                             "solver_order %d is not supported by sampler %s: use 1 to 3", plan->order, name);
+                             "solver_order %d is not supported by sampler %s: use 1 to 3",
+                             plan->order, name);
     return plan->edm ? check_edm(plan) : FUM_OK;
 }
 
-// Sets the scales of slot 0's first value where they follow from the schedule. Builders of FUM_SPACE_TIME set
-// their own.
+// Sets the scales of slot 0's first value where they follow from the schedule. Builders of
+// FUM_SPACE_TIME set their own.
 static void set_start(struct fum_sample_plan *plan, bool image) {
     struct fum_sample_program *p = plan->program;
     double sigma = plan->sigma[plan->start];
@@ -185,7 +198,8 @@ static bool coefficients_are_finite(const struct fum_sample_program *p) {
     bool good = isfinite(p->init_scale) && isfinite(p->image_scale);
     for (int e = 0; e < p->evals; e++) {
         const struct fum_sample_eval *ev = &p->eval[e];
-        good = good && isfinite(ev->timestep) && isfinite(ev->c_in) && isfinite(ev->a) && isfinite(ev->b);
+        good = good && isfinite(ev->timestep) && isfinite(ev->c_in) && isfinite(ev->a) &&
+               isfinite(ev->b);
         for (int k = 0; k < p->slots; k++) {
             for (int j = 0; j < FUM_SAMPLE_INPUTS; j++) good = good && isfinite(ev->m[k][j]);
         }
@@ -200,17 +214,17 @@ static enum fum_result check_finite(struct fum_sample_plan *plan) {
     if (coefficients_are_finite(p)) return FUM_OK;
     for (int i = 1; i < p->sigma_count; i++) {
         if (p->sigmas[i] != p->sigmas[i - 1]) continue;
-        return fum_error_set(
-            plan->err, FUM_ERR_UNSUPPORTED,
-            "sampler %s has no finite update where two steps share a noise level, as steps %d and %d of "
-            "%d do on schedule %s: use fewer steps",
-            sampler, i, i + 1, plan->steps, schedule);
+        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+                             "sampler %s has no finite update where two steps share a noise level, "
+                             "as steps %d and %d of "
+                             "%d do on schedule %s: use fewer steps",
+                             sampler, i, i + 1, plan->steps, schedule);
     }
-    return fum_error_set(
-        plan->err, FUM_ERR_UNSUPPORTED,
-        "sampler %s has no finite update on schedule %s with %d steps: a model with zero terminal SNR "
-        "needs v prediction",
-        sampler, schedule, plan->steps);
+    return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+                         "sampler %s has no finite update on schedule %s with %d steps: a model "
+                         "with zero terminal SNR "
+                         "needs v prediction",
+                         sampler, schedule, plan->steps);
 }
 
 // Replaces the last sigma, 0, where the class and its settings end at sigma_min.
@@ -252,7 +266,8 @@ static enum fum_result build(struct fum_sample_plan *plan, const struct fum_samp
         p->sigmas = plan->sigma;
         plan->sigma = NULL;
     }
-    for (int k = 0; k < p->slots; k++) { // nothing but slot 0 holds anything before the first evaluation
+    // nothing but slot 0 holds anything before the first evaluation
+    for (int k = 0; k < p->slots; k++) {
         for (int j = 1; j < FUM_MAX_SLOTS; j++) p->eval[0].m[k][j] = 0;
     }
     return check_finite(plan);
@@ -261,15 +276,17 @@ static enum fum_result build(struct fum_sample_plan *plan, const struct fum_samp
 // Finds the first step that a start image leaves to take.
 static enum fum_result choose_start(struct fum_sample_plan *plan, double strength) {
     if (!(strength >= 0 && strength <= 1))
-        return fum_error_set(plan->err, FUM_ERR_ARG, "strength %g must be between 0 and 1", strength);
+        return fum_error_set(plan->err, FUM_ERR_ARG, "strength %g must be between 0 and 1",
+                             strength);
     if (strength > 0) plan->start = plan->steps - (int)(plan->steps * strength);
     if (plan->start < plan->steps) return FUM_OK;
-    return fum_error_set(plan->err, FUM_ERR_ARG, "strength %g of %d steps leaves none to take: raise either",
-                         strength, plan->steps);
+    return fum_error_set(plan->err, FUM_ERR_ARG,
+                         "strength %g of %d steps leaves none to take: raise either", strength,
+                         plan->steps);
 }
 
-enum fum_result fum_sample_create(struct fum_sample_program **program, const struct fum_sample_params *params,
-                                  struct fum_error *err) {
+enum fum_result fum_sample_create(struct fum_sample_program **program,
+                                  const struct fum_sample_params *params, struct fum_error *err) {
     struct fum_error local = {0};
     struct fum_sample_plan plan = {
         .c = params->config, .steps = params->steps, .err = &local, .sdxl = params->sdxl};
@@ -284,8 +301,8 @@ enum fum_result fum_sample_create(struct fum_sample_program **program, const str
     if (result != FUM_OK) goto out;
     plan.train = plan.c.num_train_timesteps;
     plan.program = fum_calloc(1, sizeof *plan.program);
-    result =
-        plan.program ? build(&plan, params) : fum_error_set(&local, FUM_ERR_NOMEM, "no memory for a sampler");
+    result = plan.program ? build(&plan, params)
+                          : fum_error_set(&local, FUM_ERR_NOMEM, "no memory for a sampler");
 out:
     if (result != FUM_OK) {
         fum_sample_destroy(&plan.program);

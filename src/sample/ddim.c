@@ -34,8 +34,8 @@ static void start_at(struct fum_sample_plan *plan) {
     plan->program->init_scale = sqrt(1 - alpha_bar);
 }
 
-// Song et al. (2021), equation 12. With clip_sample the noise direction still comes from the x0 before the
-// clamp, as in diffusers unless use_clipped_model_output is set.
+// Song et al. (2021), equation 12. With clip_sample the noise direction still comes from the x0
+// before the clamp, as in diffusers unless use_clipped_model_output is set.
 bool fum_build_ddim(struct fum_sample_plan *plan) {
     if (!check_times(plan) || !fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
     start_at(plan);
@@ -46,7 +46,8 @@ bool fum_build_ddim(struct fum_sample_plan *plan) {
                ab_prev = prev >= 0 ? plan->alpha_bar[prev] : final_alpha;
         double std = 0;
         if (plan->eta > 0) std = plan->eta * sqrt((1 - ab_prev) / (1 - ab) * (1 - ab / ab_prev));
-        double direction = sqrt(fmax(1 - ab_prev - std * std, 0)) / sqrt(1 - ab); // times (x - sqrt(ab) D)
+        // times (x - sqrt(ab) D)
+        double direction = sqrt(fmax(1 - ab_prev - std * std, 0)) / sqrt(1 - ab);
         struct fum_sample_eval *ev = denoise_at(plan, i);
         ev->m[0][0] = direction;
         ev->m[0][FUM_SAMPLE_D] = sqrt(ab_prev);
@@ -62,7 +63,8 @@ static double ddpm_std(const struct fum_sample_plan *plan, double ab, double ab_
     if (plan->c.variance_type[6] == 'l') // fixed_large
         return sqrt(beta);
     return sqrt(
-        fmax((1 - ab_prev) / (1 - ab) * beta, 1e-20)); // fixed_small, and fixed_small_log: the same value
+        // fixed_small, and fixed_small_log: the same value
+        fmax((1 - ab_prev) / (1 - ab) * beta, 1e-20));
 }
 
 // Ho et al. (2020), equations 6 and 7, between the timesteps that the spacing leaves.
@@ -81,8 +83,8 @@ bool fum_build_ddpm(struct fum_sample_plan *plan) {
     return true;
 }
 
-// The timesteps of a latent consistency model: evenly chosen among the original_inference_steps it was
-// distilled on.
+// The timesteps of a latent consistency model: evenly chosen among the original_inference_steps it
+// was distilled on.
 static bool lcm_times(struct fum_sample_plan *plan) {
     int original = plan->c.original_inference_steps;
     if (original < 1 || original > plan->train) {
@@ -107,14 +109,15 @@ static bool lcm_times(struct fum_sample_plan *plan) {
     return true;
 }
 
-// Luo et al. (2023), algorithm 3: predict x0, blend by the boundary condition with sigma_data 0.5, add noise
-// again.
+// Luo et al. (2023), algorithm 3: predict x0, blend by the boundary condition with sigma_data 0.5,
+// add noise again.
 bool fum_build_lcm(struct fum_sample_plan *plan) {
     if (!lcm_times(plan) || !fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
     start_at(plan);
     for (int i = plan->start; i < plan->steps; i++) {
         double scaled = plan->t[i] * plan->c.timestep_scaling, data2 = 0.25;
-        double c_skip = data2 / (scaled * scaled + data2), c_out = scaled / sqrt(scaled * scaled + data2);
+        double c_skip = data2 / (scaled * scaled + data2),
+               c_out = scaled / sqrt(scaled * scaled + data2);
         struct fum_sample_eval *ev = denoise_at(plan, i);
         bool last = i + 1 == plan->steps;
         double ab_prev = last ? 1 : plan->alpha_bar[(int)plan->t[i + 1]];

@@ -1,5 +1,5 @@
-// DPM-Solver++ multistep (Lu et al. 2022) of order 1 to 3, as an ODE and as an SDE: dpm++2m, dpm++2m_sde,
-// dpm++3m_sde.
+// DPM-Solver++ multistep (Lu et al. 2022) of order 1 to 3, as an ODE and as an SDE: dpm++2m,
+// dpm++2m_sde, dpm++3m_sde.
 #include "sample/plan.h"
 
 #include <math.h>
@@ -11,22 +11,25 @@ struct point {
 
 static struct point point_of(const struct fum_sample_plan *plan, double ratio) {
     double alpha = fum_plan_alpha(plan, ratio);
-    return (struct point){alpha, ratio * alpha, -log(ratio)}; // lambda is infinite at the clean end, ratio 0
+    // lambda is infinite at the clean end, ratio 0
+    return (struct point){alpha, ratio * alpha, -log(ratio)};
 }
 
-// Which order the step may take: the history grows from the first step, and the last ones fall back where the
-// settings want it (short runs), or where sigma 0 makes h infinite.
+// Which order the step may take: the history grows from the first step, and the last ones fall back
+// where the settings want it (short runs), or where sigma 0 makes h infinite.
 static int order_at(const struct fum_sample_plan *plan, int i) {
     int left = plan->steps - i, known = i - plan->start + 1;
     bool shorten = plan->c.lower_order_final == FUM_SWITCH_ON && plan->steps < 15;
-    if (left == 1 && (plan->c.euler_at_final == FUM_SWITCH_ON || shorten || plan->sigma[plan->steps] == 0))
+    if (left == 1 &&
+        (plan->c.euler_at_final == FUM_SWITCH_ON || shorten || plan->sigma[plan->steps] == 0))
         return 1;
     int order = plan->order < known ? plan->order : known;
     return left == 2 && shorten && order > 2 ? 2 : order;
 }
 
-// Writes the update: the state's factor, and weights on D, D - m1 over r0 and so on, gathered per prediction.
-// Noise adds eta * h to the exponent, as in k-diffusion; with eta 1 it is diffusers' SDE, with eta 0 the ODE.
+// Writes the update: the state's factor, and weights on D, D - m1 over r0 and so on, gathered per
+// prediction. Noise adds eta * h to the exponent, as in k-diffusion; with eta 1 it is diffusers'
+// SDE, with eta 0 the ODE.
 static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int i, int order) {
     struct point t = point_of(plan, plan->sigma[i + 1]), s = point_of(plan, plan->sigma[i]);
     double h = t.lambda - s.lambda, *row = ev->m[0];
@@ -38,14 +41,17 @@ static void update(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int
         double h0 = s.lambda - point_of(plan, plan->sigma[i - 1]).lambda, r0 = h0 / h;
         bool heun = plan->c.solver_type[0] == 'h' || order == 3;
         // weight of D1 = (D - m1) / r0; the sde flavour of heun as diffusers writes it
-        double d1 = heun ? t.alpha * (plan->sde ? phi / (-g) + 1 : (decay - 1) / h + 1) : 0.5 * t.alpha * phi;
+        double d1 = heun ? t.alpha * (plan->sde ? phi / (-g) + 1 : (decay - 1) / h + 1)
+                         : 0.5 * t.alpha * phi;
         double d2 = 0, w1 = 0, w2 = 0; // weights on D1_0 = (D - m1) / r0 and D1_1 = (m1 - m2) / r1
         w1 = d1;
         if (order == 3) {
-            double h1 = point_of(plan, plan->sigma[i - 1]).lambda - point_of(plan, plan->sigma[i - 2]).lambda,
+            double h1 = point_of(plan, plan->sigma[i - 1]).lambda -
+                        point_of(plan, plan->sigma[i - 2]).lambda,
                    r1 = h1 / h;
             d2 = -t.alpha * ((decay - 1 + g) / (g * g) - 0.5);
-            // diffusers subtracts 0.5 in its SDE where k-diffusion, the reference for other etas, adds it.
+            // diffusers subtracts 0.5 in its SDE where k-diffusion, the reference for other etas,
+            // adds it.
             if (plan->sde && eta == 1) d2 = t.alpha * ((phi - g) / (g * g) - 0.5);
             w1 = d1 * (1 + r0 / (r0 + r1)) + d2 / (r0 + r1);
             w2 = -d1 * r0 / (r0 + r1) - d2 / (r0 + r1);

@@ -1,4 +1,5 @@
-// One-evaluation samplers in sigma space: euler, euler_a, lms (Karras et al. 2022; names after k-diffusion).
+// One-evaluation samplers in sigma space: euler, euler_a, lms (Karras et al. 2022; names after
+// k-diffusion).
 #include "sample/plan.h"
 
 #include <math.h>
@@ -16,9 +17,9 @@ bool fum_build_euler(struct fum_sample_plan *plan) {
     return true;
 }
 
-// Takes Euler steps to a lower sigma than requested and adds noise back up. The noise is drawn on the last
-// step too, with weight zero there: the reference draws it, and later pictures of the same generator depend
-// on it.
+// Takes Euler steps to a lower sigma than requested and adds noise back up. The noise is drawn on
+// the last step too, with weight zero there: the reference draws it, and later pictures of the same
+// generator depend on it.
 bool fum_build_euler_a(struct fum_sample_plan *plan) {
     if (!fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
     for (int i = plan->start; i < plan->steps; i++) {
@@ -35,14 +36,15 @@ bool fum_build_euler_a(struct fum_sample_plan *plan) {
     return true;
 }
 
-// The integral over [sigma[i], sigma[i + 1]] of the Lagrange polynomial that is 1 at sigma[i - j] and 0 at
-// the other of the last `order` sigmas. Four Gauss points are exact for its degree.
+// The integral over [sigma[i], sigma[i + 1]] of the Lagrange polynomial that is 1 at sigma[i - j]
+// and 0 at the other of the last `order` sigmas. Four Gauss points are exact for its degree.
 static double lms_weight(const double *sigma, int i, int order, int j) {
     static const double node[4] = {-0.8611363115940526, -0.3399810435848563, 0.3399810435848563,
                                    0.8611363115940526};
     static const double weight[4] = {0.3478548451374538, 0.6521451548625461, 0.6521451548625461,
                                      0.3478548451374538};
-    double half = 0.5 * (sigma[i + 1] - sigma[i]), middle = 0.5 * (sigma[i + 1] + sigma[i]), sum = 0;
+    double half = 0.5 * (sigma[i + 1] - sigma[i]), middle = 0.5 * (sigma[i + 1] + sigma[i]),
+           sum = 0;
     for (int g = 0; g < 4; g++) {
         double tau = middle + half * node[g], product = weight[g];
         for (int k = 0; k < order; k++) {
@@ -53,7 +55,8 @@ static double lms_weight(const double *sigma, int i, int order, int j) {
     return half * sum;
 }
 
-// Linear multistep of order 4. Slots: x, then the derivatives of the last three steps, newest first.
+// Linear multistep of order 4. Slots: x, then the derivatives of the last three steps, newest
+// first.
 bool fum_build_lms(struct fum_sample_plan *plan) {
     if (!fum_plan_reserve(plan, plan->steps - plan->start, 4)) return false;
     for (int i = plan->start; i < plan->steps; i++) {
@@ -64,7 +67,8 @@ bool fum_build_lms(struct fum_sample_plan *plan) {
         double w = lms_weight(plan->sigma, i, order, 0);
         ev->m[0][0] = 1 + w / s;
         ev->m[0][FUM_SAMPLE_D] = -w / s;
-        for (int j = 1; j < order && j <= known; j++) ev->m[0][j] = lms_weight(plan->sigma, i, order, j);
+        for (int j = 1; j < order && j <= known; j++)
+            ev->m[0][j] = lms_weight(plan->sigma, i, order, j);
         ev->m[1][0] = 1 / s;
         ev->m[1][FUM_SAMPLE_D] = -1 / s;
         for (int j = 2; j < 4 && j - 1 <= known; j++) ev->m[j][j - 1] = 1;

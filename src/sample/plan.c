@@ -10,7 +10,8 @@ bool fum_plan_reserve(struct fum_sample_plan *plan, int evals, int slots) {
     struct fum_sample_program *p = plan->program;
     p->eval = fum_calloc((size_t)evals, sizeof *p->eval);
     if (!p->eval) {
-        fum_error_set(plan->err, FUM_ERR_NOMEM, "no memory for %d model evaluations of a sampler", evals);
+        fum_error_set(plan->err, FUM_ERR_NOMEM, "no memory for %d model evaluations of a sampler",
+                      evals);
         return false;
     }
     p->slots = slots;
@@ -41,15 +42,18 @@ void fum_plan_ancestral(const struct fum_sample_plan *plan, double from, double 
     *down = plan->eta > 0 ? sqrt(fmax(to * to - *up * *up, 0)) : to;
 }
 
-void fum_plan_noise(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int k, double weight) {
+void fum_plan_noise(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int k,
+                    double weight) {
     ev->noise_row = plan->program->noise_rows++;
     ev->m[k][FUM_SAMPLE_NOISE] = weight;
 }
 
-void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double sigma) {
+void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev,
+                            double sigma) {
     double data = plan->edm ? plan->c.sigma_data : 1, norm = sigma * sigma + data * data;
     ev->c_in = 1 / sqrt(norm);
-    if (plan->edm && plan->c.prediction_type != FUM_PREDICT_SAMPLE) { // Karras et al. (2022), table 1
+    // Karras et al. (2022), table 1
+    if (plan->edm && plan->c.prediction_type != FUM_PREDICT_SAMPLE) {
         ev->a = data * data / norm;
         ev->b = (plan->c.prediction_type == FUM_PREDICT_V ? -sigma : sigma) * data / sqrt(norm);
     } else if (plan->c.prediction_type == FUM_PREDICT_EPSILON) {
@@ -63,8 +67,8 @@ void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sampl
     }
 }
 
-void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double alpha,
-                         double sigma) {
+void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev,
+                         double alpha, double sigma) {
     if (plan->edm) {
         fum_plan_denoise_sigma(plan, ev, sigma);
     } else if (plan->c.prediction_type == FUM_PREDICT_EPSILON) {

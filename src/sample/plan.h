@@ -8,8 +8,9 @@
 enum fum_sample_space {
     FUM_SPACE_TIME,  // integer timesteps: ddim, ddpm, pndm, lcm
     FUM_SPACE_SIGMA, // k-diffusion's: state = x0 + sigma * noise, fractional timesteps
-    FUM_SPACE_VP,    // state = alpha * x0 + sigma * noise, integer timesteps chosen among steps + 1: dpm++,
-                     // unipc
+    // state = alpha * x0 + sigma * noise, integer timesteps chosen among steps + 1: dpm++,
+    FUM_SPACE_VP,
+    // unipc
 };
 
 enum fum_schedule {
@@ -26,19 +27,20 @@ enum fum_schedule {
 
 struct fum_sample_plan;
 
-// One sampler: its name, A1111's name for it, the diffusers class whose defaults and conventions it follows,
-// and its builder.
+// One sampler: its name, A1111's name for it, the diffusers class whose defaults and conventions it
+// follows, and its builder.
 struct fum_sampler {
     const char *name;
     const char *label;
     const char *class_name;
     enum fum_sample_space space;
     bool (*build)(struct fum_sample_plan *plan);
-    struct fum_sample_config defaults; // only what differs from the common defaults; the rest unset (zero)
-    bool rescales;                     // the class has rescale_betas_zero_snr
-    bool flags;                        // the class has use_karras_sigmas and its like
-    bool sigma_ends;                   // the class has sigma_min and sigma_max
-    bool final_sigma;                  // the class has final_sigmas_type
+    // only what differs from the common defaults; the rest unset (zero)
+    struct fum_sample_config defaults;
+    bool rescales;      // the class has rescale_betas_zero_snr
+    bool flags;         // the class has use_karras_sigmas and its like
+    bool sigma_ends;    // the class has sigma_min and sigma_max
+    bool final_sigma;   // the class has final_sigmas_type
     bool final_repeats; // its sigma_min is the last sigma of a curve, not of the training schedule
     bool rounds_karras; // karras timesteps are rounded to whole numbers
     bool takes_eta;     // eta changes the result
@@ -54,13 +56,15 @@ struct fum_sample_plan {
     struct fum_sample_config c; // nothing unset
     int order;
     bool sde;
-    bool edm;  // noise levels and preconditioning of Karras et al. (2022) in place of training timesteps
+    // noise levels and preconditioning of Karras et al. (2022) in place of training timesteps
+    bool edm;
     int steps; // of the whole schedule
     int start; // first step taken (strength)
     double eta;
     bool sdxl;
-    int train;                      // c.num_train_timesteps
-    float *alpha_bar;               // train cumulative products of 1 - beta, in f32 as torch holds them
+    int train; // c.num_train_timesteps
+    // train cumulative products of 1 - beta, in f32 as torch holds them
+    float *alpha_bar;
     float *train_sigma, *log_sigma; // sqrt((1 - alpha_bar) / alpha_bar) and its logarithm
     double *t;                      // steps timesteps (pndm and lcm make their own)
     double *sigma;                  // steps + 1 sigmas, f32 values
@@ -74,11 +78,12 @@ bool fum_plan_train(struct fum_sample_plan *plan);
 
 // sigmas.c: fills t, sigma and exact.
 bool fum_plan_schedule(struct fum_sample_plan *plan);
-// Fills t with `count` evenly spaced timesteps, from the largest to the smallest; `of` is what they are
-// spaced as (count, or count + 1 with the last left out). Whole numbers unless `fractional`.
-void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, int of, bool fractional);
-// The fractional timestep whose sigma this is, by interpolation in log sigma. `single`: in f32 arithmetic, as
-// diffusers does for values that it holds in f32.
+// Fills t with `count` evenly spaced timesteps, from the largest to the smallest; `of` is what they
+// are spaced as (count, or count + 1 with the last left out). Whole numbers unless `fractional`.
+void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, int of,
+                      bool fractional);
+// The fractional timestep whose sigma this is, by interpolation in log sigma. `single`: in f32
+// arithmetic, as diffusers does for values that it holds in f32.
 double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, bool single);
 
 // special.c: the quantile of the Beta(a, b) distribution.
@@ -103,19 +108,21 @@ int fum_sample_config_order(const struct fum_sample_config *config);
 bool fum_plan_reserve(struct fum_sample_plan *plan, int evals, int slots);
 // The next evaluation, all zero except noise_row -1; `step` counts from 0.
 struct fum_sample_eval *fum_plan_eval(struct fum_sample_plan *plan, double timestep, int step);
-// Returns how much of x0 a state of the VP space holds at this sigma / alpha; 1 for EDM models, whose state
-// is scaled as in sigma space.
+// Returns how much of x0 a state of the VP space holds at this sigma / alpha; 1 for EDM models,
+// whose state is scaled as in sigma space.
 double fum_plan_alpha(const struct fum_sample_plan *plan, double ratio);
-// Splits a step between two sigmas into the way down and the noise that leads back up (k-diffusion's
-// get_ancestral_step).
-void fum_plan_ancestral(const struct fum_sample_plan *plan, double from, double to, double *down, double *up);
+// Splits a step between two sigmas into the way down and the noise that leads back up
+// (k-diffusion's get_ancestral_step).
+void fum_plan_ancestral(const struct fum_sample_plan *plan, double from, double to, double *down,
+                        double *up);
 // Gives the evaluation the next noise tensor with this weight in slot k.
 void fum_plan_noise(struct fum_sample_plan *plan, struct fum_sample_eval *ev, int k, double weight);
-// D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving state of this
-// alpha_bar. An EDM model's state is of the first kind in every space.
-void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double sigma);
-void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev, double alpha,
-                         double sigma);
+// D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving state of
+// this alpha_bar. An EDM model's state is of the first kind in every space.
+void fum_plan_denoise_sigma(const struct fum_sample_plan *plan, struct fum_sample_eval *ev,
+                            double sigma);
+void fum_plan_denoise_vp(const struct fum_sample_plan *plan, struct fum_sample_eval *ev,
+                         double alpha, double sigma);
 
 // The builders.
 bool fum_build_ddim(struct fum_sample_plan *plan);

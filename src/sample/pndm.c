@@ -1,5 +1,6 @@
-// PNDM (Liu et al. 2022): Runge-Kutta warm-up unless skipped, then linear multistep on the raw model output,
-// each moved by the transfer function of equation 11. D is the model output itself here.
+// PNDM (Liu et al. 2022): Runge-Kutta warm-up unless skipped, then linear multistep on the raw
+// model output, each moved by the transfer function of equation 11. D is the model output itself
+// here.
 #include "sample/plan.h"
 
 #include "base/error.h"
@@ -13,8 +14,8 @@ enum {
     SLOTS = 6
 }; // kept x, Runge-Kutta sum, the last three outputs
 
-// Adds to row 0: the move of the state `x` from timestep t to prev, where `out` is the combination of model
-// outputs. Both are rows over the inputs.
+// Adds to row 0: the move of the state `x` from timestep t to prev, where `out` is the combination
+// of model outputs. Both are rows over the inputs.
 static void transfer(struct fum_sample_plan *plan, struct fum_sample_eval *ev, const double *x,
                      const double *out, int t, int prev) {
     double final_alpha = plan->c.set_alpha_to_one == FUM_SWITCH_ON ? 1 : plan->alpha_bar[0];
@@ -23,7 +24,8 @@ static void transfer(struct fum_sample_plan *plan, struct fum_sample_eval *ev, c
     double keep = sqrt(ab_prev / ab), move = -(ab_prev - ab) / denominator;
     bool v = plan->c.prediction_type == FUM_PREDICT_V; // epsilon = sqrt(ab) v + sqrt(1 - ab) x
     for (int k = 0; k < FUM_SAMPLE_INPUTS; k++)
-        ev->m[0][k] += (keep + (v ? move * sqrt(1 - ab) : 0)) * x[k] + move * (v ? sqrt(ab) : 1) * out[k];
+        ev->m[0][k] +=
+            (keep + (v ? move * sqrt(1 - ab) : 0)) * x[k] + move * (v ? sqrt(ab) : 1) * out[k];
 }
 
 static struct fum_sample_eval *next_eval(struct fum_sample_plan *plan, int t, int step) {
@@ -39,7 +41,8 @@ static void push_output(struct fum_sample_eval *ev) {
 }
 
 // One of the four evaluations of a Runge-Kutta step from `t` to `next`, with half a step of `half`.
-static void runge_kutta(struct fum_sample_plan *plan, int t, int next, int half, int phase, int step) {
+static void runge_kutta(struct fum_sample_plan *plan, int t, int next, int half, int phase,
+                        int step) {
     static const double weight[4] = {1 / 6.0, 1 / 3.0, 1 / 3.0, 1 / 6.0};
     const int at[4] = {t, next + half, next + half, next}; // where the model is evaluated
     const int to[4] = {t - half, next + half, next, next}; // where the state moves
@@ -121,12 +124,13 @@ static void start_at(struct fum_sample_plan *plan, int t) {
     plan->program->init_scale = sqrt(1 - plan->alpha_bar[t]);
 }
 
-// Without warm-up the timesteps are t[0], t[1], t[1] again, t[2], …: the second one is the correction of the
-// first step. A start image cuts the first `start` entries of that list off.
+// Without warm-up the timesteps are t[0], t[1], t[1] again, t[2], …: the second one is the
+// correction of the first step. A start image cuts the first `start` entries of that list off.
 bool fum_build_pndm(struct fum_sample_plan *plan) {
     bool warm_up = plan->c.skip_prk_steps != FUM_SWITCH_ON;
     int n = plan->steps, half = plan->train / n / 2;
-    if (!usable(plan, warm_up) || !fum_plan_reserve(plan, warm_up ? n + 9 : n + 1, SLOTS)) return false;
+    if (!usable(plan, warm_up) || !fum_plan_reserve(plan, warm_up ? n + 9 : n + 1, SLOTS))
+        return false;
     if (warm_up) {
         for (int i = 0; i < 3; i++) {
             for (int phase = 0; phase < 4; phase++)

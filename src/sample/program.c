@@ -18,7 +18,8 @@ size_t fum_sample_row_size(const struct fum_sample_program *program) {
     return 6 + (size_t)program->slots * ((size_t)program->slots + 3);
 }
 
-void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows, size_t stride) {
+void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows,
+                      size_t stride) {
     int slots = program->slots;
     assert(stride >= fum_sample_row_size(program));
     for (int e = 0; e < program->evals; e++) {
@@ -40,8 +41,8 @@ void fum_sample_coefs(const struct fum_sample_program *program, double guidance,
     }
 }
 
-void fum_sample_apply(const struct fum_sample_program *program, int e, double *state, const double *model_out,
-                      const double *noise, size_t n) {
+void fum_sample_apply(const struct fum_sample_program *program, int e, double *state,
+                      const double *model_out, const double *noise, size_t n) {
     const struct fum_sample_eval *ev = &program->eval[e];
     int slots = program->slots;
     for (size_t i = 0; i < n; i++) {

@@ -1,17 +1,18 @@
 // Samplers as data.
 //
-// Everything a sampler does between two model evaluations is linear in the state it keeps, the denoised
-// prediction and fresh noise. So a sampler here is a function from a schedule to one row of coefficients per
-// model evaluation, computed once on the host in double; the device runs the same kernel for all of them:
+// Everything a sampler does between two model evaluations is linear in the state it keeps, the
+// denoised prediction and fresh noise. So a sampler here is a function from a schedule to one row
+// of coefficients per model evaluation, computed once on the host in double; the device runs the
+// same kernel for all of them:
 //
-//     model input = c_in * slot[0]                         (then the model, at `timestep`, and guidance)
-//     D           = a * slot[0] + b * model output         (clamped to ±clip when clip > 0)
-//     slot'[k]    = sum_j m[k][j] * slot[j] + m[k][FUM_SAMPLE_D] * D + m[k][FUM_SAMPLE_NOISE] *
+//     model input = c_in * slot[0]                         (then the model, at `timestep`, and
+//     guidance) D           = a * slot[0] + b * model output         (clamped to ±clip when clip >
+//     0) slot'[k]    = sum_j m[k][j] * slot[j] + m[k][FUM_SAMPLE_D] * D + m[k][FUM_SAMPLE_NOISE] *
 //                   noise[noise_row] + m[k][FUM_SAMPLE_RAW] * (D before the clamp)
 //
-// slot[0] is the point at which the model is evaluated; after the last evaluation it is the finished sample.
-// The reference is diffusers 0.42 (its classes are named in the table in table.c). It is k-diffusion for
-// dpm++2s_a, and for eta where diffusers has none.
+// slot[0] is the point at which the model is evaluated; after the last evaluation it is the
+// finished sample. The reference is diffusers 0.42 (its classes are named in the table in table.c).
+// It is k-diffusion for dpm++2s_a, and for eta where diffusers has none.
 #ifndef FUM_SAMPLE_SAMPLE_H
 #define FUM_SAMPLE_SAMPLE_H
 
@@ -57,10 +58,10 @@ enum fum_switch {
     FUM_SWITCH_ON,
 };
 
-// scheduler_config.json. Keys keep their diffusers names. A key that is unset (0, NAN for reals, -1 for
-// steps_offset) takes the default of the diffusers class that the sampler stands for, and a key that this
-// class does not know is passed over: what `Class.from_config(other.config)` does. Start from
-// fum_sample_config_unset().
+// scheduler_config.json. Keys keep their diffusers names. A key that is unset (0, NAN for reals, -1
+// for steps_offset) takes the default of the diffusers class that the sampler stands for, and a key
+// that this class does not know is passed over: what `Class.from_config(other.config)` does. Start
+// from fum_sample_config_unset().
 struct fum_sample_config {
     char class_name[64]; // "_class_name"; "" when there is none
     int num_train_timesteps;
@@ -80,43 +81,48 @@ struct fum_sample_config {
     char solver_type[16];    // midpoint or heun; bh1 or bh2
     enum fum_switch lower_order_final, euler_at_final;
     enum fum_switch use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas;
-    double sigma_min, sigma_max; // ends of the karras, exponential and beta schedules (euler, unipc, EDM)
-    double sigma_data, rho;      // EDM classes: deviation of the data, bend of the karras schedule
-    char sigma_schedule[16];     // EDM classes: karras or exponential
-    char final_sigmas_type[16];  // zero or sigma_min
+    // ends of the karras, exponential and beta schedules (euler, unipc, EDM)
+    double sigma_min, sigma_max;
+    double sigma_data, rho;     // EDM classes: deviation of the data, bend of the karras schedule
+    char sigma_schedule[16];    // EDM classes: karras or exponential
+    char final_sigmas_type[16]; // zero or sigma_min
     int original_inference_steps;
     double timestep_scaling;
-    char ignored[128]; // settings of the file that no sampler here follows, separated by ", "; "" if none
+    char ignored[128]; // settings of the file that no sampler here follows, separated by ", "; ""
+                       // if none
 };
 
 struct fum_sample_config fum_sample_config_unset(void);
 // Return diffusers' word for the value; NULL for an unset one.
 const char *fum_spacing_name(enum fum_spacing spacing);
 const char *fum_prediction_name(enum fum_prediction prediction);
-// What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear 0.00085 to
-// 0.012, leading, steps_offset 1, set_alpha_to_one false, clip_sample false, skip_prk_steps true; epsilon.
+// What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear
+// 0.00085 to 0.012, leading, steps_offset 1, set_alpha_to_one false, clip_sample false,
+// skip_prk_steps true; epsilon.
 struct fum_sample_config fum_sample_config_sd(void);
-// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. What says how the model
-// was trained (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. A setting of the solver alone
-// that no sampler here follows (thresholding, Lu's lambdas, learned variance, …) is noted in `ignored`, so
-// that the caller can warn.
+// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. What says how
+// the model was trained (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. A setting
+// of the solver alone that no sampler here follows (thresholding, Lu's lambdas, learned variance,
+// …) is noted in `ignored`, so that the caller can warn.
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err);
-// Returns the name of the sampler that stands for the settings' class: "euler" when they name none, NULL when
-// the class has no counterpart here.
+// Returns the name of the sampler that stands for the settings' class: "euler" when they name none,
+// NULL when the class has no counterpart here.
 const char *fum_sample_config_sampler(const struct fum_sample_config *config);
-// True if a run with these settings would clip the denoised prediction, by the class's default if they do not
-// say.
+// True if a run with these settings would clip the denoised prediction, by the class's default if
+// they do not say.
 bool fum_sample_config_clips(const struct fum_sample_config *config);
 
 struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"
     int steps;            // 1 … num_train_timesteps
-    double eta; // share of the noise that is added back, at most FUM_MAX_ETA; 0: the sampler's own; below 0:
-                // none
-    double strength; // 0: from pure noise. (0, 1]: from an image, of which this share of the steps is redone
-    bool sdxl;       // ays: take the table measured for SDXL, not the one for SD 1.5
+    // share of the noise that is added back, at most FUM_MAX_ETA; 0: the sampler's own; below 0:
+    double eta;
+    // none
+    // 0: from pure noise. (0, 1]: from an image, of which this share of the steps is redone
+    double strength;
+    bool sdxl; // ays: take the table measured for SDXL, not the one for SD 1.5
     struct fum_sample_config config;
 };
 
@@ -133,15 +139,18 @@ struct fum_sample_eval {
 struct fum_sample_program {
     const char *sampler, *schedule;             // the names in force
     const char *sampler_label, *schedule_label; // the same as A1111 spells them
-    enum fum_spacing spacing;       // in force; unset for EDM models, which have no training timesteps
+    // in force; unset for EDM models, which have no training timesteps
+    enum fum_spacing spacing;
     enum fum_prediction prediction; // in force
     bool takes_eta;                 // the sampler uses eta
     double eta, default_eta;        // the one in force, and the sampler's own
     int evals;                      // model evaluations
-    int slots;      // 1 … FUM_MAX_SLOTS; slots other than 0 are zero before the first evaluation
-    int steps;      // user-visible steps (after `strength` cut the first ones off)
-    int noise_rows; // noise tensors needed after the initial one, drawn in this order from the same generator
-    double init_scale; // slot[0] starts as init_scale * unit noise + image_scale * latents of the start image
+    int slots; // 1 … FUM_MAX_SLOTS; slots other than 0 are zero before the first evaluation
+    int steps; // user-visible steps (after `strength` cut the first ones off)
+    // noise tensors needed after the initial one, drawn in this order from the same generator
+    int noise_rows;
+    // slot[0] starts as init_scale * unit noise + image_scale * latents of the start image
+    double init_scale;
     double image_scale; // 0 without a start image
     int sigma_count;    // steps of the whole schedule + 1 (samplers in sigma space), else 0
     double *sigmas;     // sigma_count of them, from noisy to clean
@@ -151,20 +160,22 @@ struct fum_sample_program {
 // Errors: FUM_ERR_ARG for an unknown name or a bad number, FUM_ERR_FORMAT for a bad number of the
 // configuration, FUM_ERR_UNSUPPORTED for a combination that has no meaning (ddim on karras, epsilon
 // prediction at zero terminal SNR), FUM_ERR_NOMEM. *program is NULL on error.
-enum fum_result fum_sample_create(struct fum_sample_program **program, const struct fum_sample_params *params,
-                                  struct fum_error *err);
+enum fum_result fum_sample_create(struct fum_sample_program **program,
+                                  const struct fum_sample_params *params, struct fum_error *err);
 void fum_sample_destroy(struct fum_sample_program **program);
 
-// Rows for the device, one per evaluation: [0] c_in, [1] guidance, [2] a, [3] b, [4] clip, [5] noise row or
-// -1, then from [6] m as K rows of K + 3 (slots, D, noise, D before the clamp), K = program->slots.
-// fum_sample_row_size floats each; `rows` has `stride` (at least that) floats per evaluation; floats past the
-// row are zeroed.
+// Rows for the device, one per evaluation: [0] c_in, [1] guidance, [2] a, [3] b, [4] clip, [5]
+// noise row or -1, then from [6] m as K rows of K + 3 (slots, D, noise, D before the clamp), K =
+// program->slots. fum_sample_row_size floats each; `rows` has `stride` (at least that) floats per
+// evaluation; floats past the row are zeroed.
 size_t fum_sample_row_size(const struct fum_sample_program *program);
-void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows, size_t stride);
+void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows,
+                      size_t stride);
 
-// The update of one evaluation on the host: `state` is program->slots arrays of n values one after another,
-// `model_out` the (guided) model output, `noise` the tensor of eval[e].noise_row or NULL when that is -1.
-void fum_sample_apply(const struct fum_sample_program *program, int e, double *state, const double *model_out,
-                      const double *noise, size_t n);
+// The update of one evaluation on the host: `state` is program->slots arrays of n values one after
+// another, `model_out` the (guided) model output, `noise` the tensor of eval[e].noise_row or NULL
+// when that is -1.
+void fum_sample_apply(const struct fum_sample_program *program, int e, double *state,
+                      const double *model_out, const double *noise, size_t n);
 
 #endif

@@ -1,6 +1,6 @@
-// Two-evaluation samplers in sigma space: heun, dpm2, dpm2_a, dpm++2s_a, dpm++sde. Each step evaluates the
-// model at its start, moves slot 0 to a trial point while slot 1 keeps the start, evaluates there, and
-// finishes from slot 1. The last step, to sigma 0, is one Euler step.
+// Two-evaluation samplers in sigma space: heun, dpm2, dpm2_a, dpm++2s_a, dpm++sde. Each step
+// evaluates the model at its start, moves slot 0 to a trial point while slot 1 keeps the start,
+// evaluates there, and finishes from slot 1. The last step, to sigma 0, is one Euler step.
 #include "sample/plan.h"
 
 #include <math.h>
@@ -20,8 +20,8 @@ static struct fum_sample_eval *first_half(struct fum_sample_plan *plan, int i, d
     return ev;
 }
 
-// Heun's method (Karras et al. 2022, algorithm 1 without churn): the mean of the derivatives at both ends.
-// Slot 2 holds the first one.
+// Heun's method (Karras et al. 2022, algorithm 1 without churn): the mean of the derivatives at
+// both ends. Slot 2 holds the first one.
 bool fum_build_heun(struct fum_sample_plan *plan) {
     if (!reserve(plan, 3)) return false;
     double clip = plan->c.clip_sample == FUM_SWITCH_ON ? plan->c.clip_sample_range : 0;
@@ -43,8 +43,10 @@ bool fum_build_heun(struct fum_sample_plan *plan) {
     return true;
 }
 
-// The evaluation at the trial point of sigma `middle`: x + (x_trial - D) / middle * (to - from), x in slot 1.
-static struct fum_sample_eval *second_half(struct fum_sample_plan *plan, int i, double middle, double to) {
+// The evaluation at the trial point of sigma `middle`: x + (x_trial - D) / middle * (to - from), x
+// in slot 1.
+static struct fum_sample_eval *second_half(struct fum_sample_plan *plan, int i, double middle,
+                                           double to) {
     double t = fum_plan_sigma_to_t(plan, middle, true), slope = (to - plan->sigma[i]) / middle;
     struct fum_sample_eval *ev = fum_plan_eval(plan, t, i - plan->start);
     fum_plan_denoise_sigma(plan, ev, middle);
@@ -104,7 +106,8 @@ bool fum_build_dpmpp_2s_a(struct fum_sample_plan *plan) {
         double up, down;
         fum_plan_ancestral(plan, plan->sigma[i], plan->sigma[i + 1], &down, &up);
         double middle = sqrt(plan->sigma[i] * down), ratio = down / plan->sigma[i]; // e^-h
-        first_half(plan, i, middle); // sigma_mid / sigma * x - expm1(-h / 2) * D is Euler to sigma_mid
+        // sigma_mid / sigma * x - expm1(-h / 2) * D is Euler to sigma_mid
+        first_half(plan, i, middle);
         struct fum_sample_eval *ev =
             fum_plan_eval(plan, fum_plan_sigma_to_t(plan, middle, false), i - plan->start);
         fum_plan_denoise_sigma(plan, ev, middle);
@@ -115,8 +118,9 @@ bool fum_build_dpmpp_2s_a(struct fum_sample_plan *plan) {
     return true;
 }
 
-// DPM-Solver++ as an SDE with midpoint r = 1/2: both halves are ancestral. The reference takes its noise from
-// a Brownian tree; here the two draws of a step are independent, as k-diffusion's without a tree are.
+// DPM-Solver++ as an SDE with midpoint r = 1/2: both halves are ancestral. The reference takes its
+// noise from a Brownian tree; here the two draws of a step are independent, as k-diffusion's
+// without a tree are.
 bool fum_build_dpmpp_sde(struct fum_sample_plan *plan) {
     if (!reserve(plan, 2)) return false;
     for (int i = plan->start; i < plan->steps; i++) {

@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, int of, bool fractional) {
+void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, int of,
+                      bool fractional) {
     int train = plan->train;
     switch (plan->c.timestep_spacing) {
     case FUM_SPACING_LINSPACE:
@@ -17,13 +18,15 @@ void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, 
         }
         break;
     case FUM_SPACING_TRAILING: {
-        // numpy.arange(train, 0, -ratio), whose increment is what is left of ratio after one subtraction
+        // numpy.arange(train, 0, -ratio), whose increment is what is left of ratio after one
+        // subtraction
         double delta = (train - (double)train / count) - train;
         for (int i = 0; i < count; i++) t[i] = rint(train + i * delta) - 1;
         break;
     }
     default:
-        for (int i = 0; i < count; i++) t[i] = (double)(of - 1 - i) * (train / of) + plan->c.steps_offset;
+        for (int i = 0; i < count; i++)
+            t[i] = (double)(of - 1 - i) * (train / of) + plan->c.steps_offset;
     }
 }
 
@@ -66,8 +69,8 @@ static double t_to_sigma(const struct fum_sample_plan *plan, double t) {
     return exp(interp(plan->log_sigma, plan->train, t));
 }
 
-// Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps; other counts interpolate
-// log-linearly.
+// Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps; other counts
+// interpolate log-linearly.
 static double ays_sigma(bool sdxl, double position) {
     static const float table[2][11] = {
         {14.6146412293f, 6.4745760956f, 3.8636745985f, 2.6946151520f, 1.8841921177f, 1.3943805092f,
@@ -81,15 +84,15 @@ static double ays_sigma(bool sdxl, double position) {
 }
 
 // The i-th of n sigmas between the ends `high` and `low`.
-static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, double high, double low) {
+static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, double high,
+                          double low) {
     double ramp = n == 1 ? 0 : i / (n - 1.0);
     switch (plan->schedule) {
     case FUM_SCHEDULE_KARRAS: { // Karras et al. (2022), equation 5
         double rho = plan->edm ? plan->c.rho : 7, from = pow(high, 1 / rho), to = pow(low, 1 / rho);
         return pow(from + ramp * (to - from), rho);
     }
-    case FUM_SCHEDULE_EXPONENTIAL:
-        return exp(log(high) + ramp * (log(low) - log(high)));
+    case FUM_SCHEDULE_EXPONENTIAL: return exp(log(high) + ramp * (log(low) - log(high)));
     case FUM_SCHEDULE_BETA: // Lee et al. (2024), alpha = beta = 0.6
         return low + fum_beta_quantile(1 - ramp, 0.6, 0.6) * (high - low);
     case FUM_SCHEDULE_KL_OPTIMAL: // section 3.2 of Align Your Steps: atan(sigma) is linear
@@ -98,8 +101,7 @@ static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, doub
         return t_to_sigma(plan, (plan->train - 1) * (1 - (double)i / n));
     case FUM_SCHEDULE_SIMPLE: // every (train / n)-th training sigma from the noisy end
         return plan->train_sigma[plan->train - 1 - (int)(i * ((double)plan->train / n))];
-    default:
-        return ays_sigma(plan->sdxl, (double)i / n);
+    default: return ays_sigma(plan->sdxl, (double)i / n);
     }
 }
 
@@ -108,8 +110,8 @@ static double curve_timestep(const struct fum_sample_plan *plan, double sigma) {
     double t = fum_plan_sigma_to_t(plan, sigma, plan->edm);
     if (plan->edm) return t;
     bool karras = plan->schedule == FUM_SCHEDULE_KARRAS;
-    bool cosine_dpm =
-        plan->sampler->build == fum_build_dpmpp_multi && plan->c.beta_schedule == FUM_BETAS_SQUAREDCOS;
+    bool cosine_dpm = plan->sampler->build == fum_build_dpmpp_multi &&
+                      plan->c.beta_schedule == FUM_BETAS_SQUAREDCOS;
     if (karras && plan->sampler->rounds_karras && !cosine_dpm) return rint(t);
     if (plan->sampler->space != FUM_SPACE_VP)
         return plan->sampler->precise_times || plan->sampler->rounds_karras ? t : (double)(float)t;
@@ -123,18 +125,20 @@ static void visit_timesteps(struct fum_sample_plan *plan) {
     int n = plan->steps;
     bool vp = plan->sampler->space == FUM_SPACE_VP;
     bool trailing = plan->c.timestep_spacing == FUM_SPACING_TRAILING;
-    fum_plan_spacing(plan, plan->t, n, vp && !trailing ? n + 1 : n, plan->sampler->space == FUM_SPACE_SIGMA);
+    fum_plan_spacing(plan, plan->t, n, vp && !trailing ? n + 1 : n,
+                     plan->sampler->space == FUM_SPACE_SIGMA);
     for (int i = 0; i < n; i++) {
         if (!vp && !plan->sampler->precise_times) plan->t[i] = (float)plan->t[i];
         plan->exact[i] = interp(plan->train_sigma, plan->train, plan->t[i]);
     }
 }
 
-// Fills t and exact with a curve. The sigma-space classes span it between the ends of the spacing, the others
-// over the whole range; EDM's over its own.
+// Fills t and exact with a curve. The sigma-space classes span it between the ends of the spacing,
+// the others over the whole range; EDM's over its own.
 static void visit_curve(struct fum_sample_plan *plan) {
     int n = plan->steps;
-    bool whole = plan->sampler->space == FUM_SPACE_VP, given = plan->sampler->sigma_ends || plan->edm;
+    bool whole = plan->sampler->space == FUM_SPACE_VP,
+         given = plan->sampler->sigma_ends || plan->edm;
     double high = whole ? plan->train_sigma[plan->train - 1] : plan->exact[0];
     double low = whole ? plan->train_sigma[0] : plan->exact[n - 1];
     if (given && !isnan(plan->c.sigma_max)) high = plan->c.sigma_max;

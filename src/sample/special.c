@@ -1,9 +1,11 @@
-// The quantile of the Beta distribution, for the "beta" schedule (Lee et al. 2024): scipy.stats.beta.ppf.
+// The quantile of the Beta distribution, for the "beta" schedule (Lee et al. 2024):
+// scipy.stats.beta.ppf.
 #include "sample/plan.h"
 
 #include <math.h>
 
-// The continued fraction of the incomplete beta function, evaluated by Lentz's method (DLMF 8.17.22).
+// The continued fraction of the incomplete beta function, evaluated by Lentz's method
+// (DLMF 8.17.22).
 static double beta_fraction(double x, double a, double b) {
     const double tiny = 1e-300;
     double c = 1, d = 1 - (a + b) * x / (a + 1);

@@ -6,40 +6,41 @@
 #define OLD_BETAS .beta_start = 0.00085, .beta_end = 0.012
 #define LEADING   .timestep_spacing = FUM_SPACING_LEADING
 #define ANCESTRAL .takes_eta = true, .eta = 1
-#define MULTISTEP                                                                                            \
-    "DPMSolverMultistepScheduler", FUM_SPACE_VP, fum_build_dpmpp_multi,                                      \
+#define MULTISTEP                                                       \
+    "DPMSolverMultistepScheduler", FUM_SPACE_VP, fum_build_dpmpp_multi, \
         .rescales = true, .flags = true, .final_sigma = true, .rounds_karras = true
 
 static const struct fum_sampler samplers[] = {
     {"ddpm", "DDPM", "DDPMScheduler", FUM_SPACE_TIME, fum_build_ddpm,
      .defaults = {LEADING, .clip_sample = FUM_SWITCH_ON}, .rescales = true},
     {"ddim", "DDIM", "DDIMScheduler", FUM_SPACE_TIME, fum_build_ddim,
-     .defaults = {LEADING, .clip_sample = FUM_SWITCH_ON, .set_alpha_to_one = FUM_SWITCH_ON}, .rescales = true,
-     .takes_eta = true},
+     .defaults = {LEADING, .clip_sample = FUM_SWITCH_ON, .set_alpha_to_one = FUM_SWITCH_ON},
+     .rescales = true, .takes_eta = true},
     {"pndm", "PLMS", "PNDMScheduler", FUM_SPACE_TIME, fum_build_pndm, .defaults = {LEADING}},
     {"lms", "LMS", "LMSDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_lms, .flags = true},
     {"euler", "Euler", "EulerDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_euler, .rescales = true,
      .flags = true, .sigma_ends = true, .final_sigma = true},
     {"euler_a", "Euler a", "EulerAncestralDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_euler_a,
      .rescales = true, ANCESTRAL},
-    {"heun", "Heun", "HeunDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_heun, .defaults = {OLD_BETAS},
-     .flags = true},
-    {"dpm2", "DPM2", "KDPM2DiscreteScheduler", FUM_SPACE_SIGMA, fum_build_dpm2, .defaults = {OLD_BETAS},
-     .flags = true, .rounds_karras = true},
+    {"heun", "Heun", "HeunDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_heun,
+     .defaults = {OLD_BETAS}, .flags = true},
+    {"dpm2", "DPM2", "KDPM2DiscreteScheduler", FUM_SPACE_SIGMA, fum_build_dpm2,
+     .defaults = {OLD_BETAS}, .flags = true, .rounds_karras = true},
     {"dpm2_a", "DPM2 a", "KDPM2AncestralDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_dpm2_a,
      .defaults = {OLD_BETAS}, .flags = true, .rounds_karras = true, ANCESTRAL},
-    {"dpm++2s_a", "DPM++ 2S a", NULL, FUM_SPACE_SIGMA, fum_build_dpmpp_2s_a, .defaults = {OLD_BETAS},
-     .flags = true, ANCESTRAL},
+    {"dpm++2s_a", "DPM++ 2S a", NULL, FUM_SPACE_SIGMA, fum_build_dpmpp_2s_a,
+     .defaults = {OLD_BETAS}, .flags = true, ANCESTRAL},
     {"dpm++2m", "DPM++ 2M", MULTISTEP, .order = 2},
     {"dpm++2m_sde", "DPM++ 2M SDE", MULTISTEP, .order = 2, .sde = true, ANCESTRAL},
     {"dpm++3m_sde", "DPM++ 3M SDE", MULTISTEP, .order = 3, .sde = true, ANCESTRAL},
     {"dpm++sde", "DPM++ SDE", "DPMSolverSDEScheduler", FUM_SPACE_SIGMA, fum_build_dpmpp_sde,
      .defaults = {OLD_BETAS}, .flags = true, .precise_times = true, ANCESTRAL},
     {"unipc", "UniPC", "UniPCMultistepScheduler", FUM_SPACE_VP, fum_build_unipc, .rescales = true,
-     .flags = true, .sigma_ends = true, .final_sigma = true, .final_repeats = true, .rounds_karras = true},
+     .flags = true, .sigma_ends = true, .final_sigma = true, .final_repeats = true,
+     .rounds_karras = true},
     {"lcm", "LCM", "LCMScheduler", FUM_SPACE_TIME, fum_build_lcm,
-     .defaults = {OLD_BETAS, .beta_schedule = FUM_BETAS_SCALED_LINEAR, .set_alpha_to_one = FUM_SWITCH_ON,
-                  LEADING},
+     .defaults = {OLD_BETAS, .beta_schedule = FUM_BETAS_SCALED_LINEAR,
+                  .set_alpha_to_one = FUM_SWITCH_ON, LEADING},
      .rescales = true},
 };
 
@@ -58,7 +59,8 @@ static const struct {
     {"EDMDPMSolverMultistepScheduler", "dpm++2m"},
 };
 
-// The schedules: our names, and A1111's. Its "Uniform" is the plain one, even in training timesteps.
+// The schedules: our names, and A1111's. Its "Uniform" is the plain one, even in training
+// timesteps.
 static const struct {
     const char *name, *label;
 } schedules[FUM_SCHEDULE_COUNT] = {
@@ -134,7 +136,8 @@ const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *c
         if (samplers[i].class_name && strcmp(samplers[i].class_name, c->class_name) == 0)
             found = &samplers[i];
     if (!found || !found->order) return found;
-    const struct fum_sampler *nearest = NULL; // record of the dpm++ family; the settings keep their own order
+    // record of the dpm++ family; the settings keep their own order
+    const struct fum_sampler *nearest = NULL;
     for (size_t i = 0; i < SAMPLER_COUNT; i++) {
         if (!samplers[i].order || samplers[i].sde != adds_noise(c)) continue;
         if (!nearest || samplers[i].order == fum_sample_config_order(c)) nearest = &samplers[i];

@@ -1,5 +1,6 @@
-// The noise schedule that a model was trained with. It is computed in f32, rounding where torch rounds: 1 -
-// alpha_bar at the clean end loses four digits in f32, and diffusers' sigmas carry that loss.
+// The noise schedule that a model was trained with. It is computed in f32, rounding where torch
+// rounds: 1 - alpha_bar at the clean end loses four digits in f32, and diffusers' sigmas carry that
+// loss.
 #include "sample/plan.h"
 
 #include "base/alloc.h"
@@ -11,10 +12,12 @@
 static float linspace_f32(float from, float to, int count, int i) {
     if (count == 1) return from;
     float step = (to - from) / (float)(count - 1);
-    return i < count / 2 ? (float)(from + (double)step * i) : (float)(to - (double)step * (count - 1 - i));
+    return i < count / 2 ? (float)(from + (double)step * i)
+                         : (float)(to - (double)step * (count - 1 - i));
 }
 
-// The cosine schedule of Nichol and Dhariwal (2021), alpha_bar(t) = cos²((t + 0.008) / 1.008 · π/2).
+// The cosine schedule of Nichol and Dhariwal (2021), alpha_bar(t) = cos²((t + 0.008) / 1.008 ·
+// π/2).
 static double cosine_alpha_bar(double t) {
     double c = cos((t + 0.008) / 1.008 * 3.14159265358979323846 / 2);
     return c * c;
@@ -41,7 +44,8 @@ static void cumulate(float *alpha_bar, const float *beta, int n) {
     }
 }
 
-// Lin et al. (2023), algorithm 1: shift sqrt(alpha_bar) so that the last is 0, scale so that the first stays.
+// Lin et al. (2023), algorithm 1: shift sqrt(alpha_bar) so that the last is 0, scale so that the
+// first stays.
 static void rescale_zero_snr(float *beta, float *alpha_bar, int n) {
     cumulate(alpha_bar, beta, n);
     float first = sqrtf(alpha_bar[0]), last = sqrtf(alpha_bar[n - 1]);
@@ -54,7 +58,8 @@ static void rescale_zero_snr(float *beta, float *alpha_bar, int n) {
     beta[0] = 1.0f - alpha_bar[0];
 }
 
-// Fills the table that schedules pick from: noise levels even in log sigma, from sigma_min to sigma_max.
+// Fills the table that schedules pick from: noise levels even in log sigma, from sigma_min to
+// sigma_max.
 static void fill_edm(struct fum_sample_plan *plan) {
     double low = log(plan->c.sigma_min), high = log(plan->c.sigma_max);
     for (int i = 0; i < plan->train; i++) {
@@ -72,7 +77,8 @@ bool fum_plan_train(struct fum_sample_plan *plan) {
     plan->log_sigma = fum_calloc((size_t)n, sizeof(float));
     bool ok = beta && plan->alpha_bar && plan->train_sigma && plan->log_sigma;
     if (!ok) {
-        fum_error_set(plan->err, FUM_ERR_NOMEM, "no memory for a training schedule of %d timesteps", n);
+        fum_error_set(plan->err, FUM_ERR_NOMEM, "no memory for a training schedule of %d timesteps",
+                      n);
         goto out;
     }
     if (plan->edm) {

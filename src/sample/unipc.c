@@ -1,10 +1,11 @@
-// UniPC (Zhao et al. 2023), data prediction, order 1 to 3: a predictor like DPM-Solver++, and a corrector
-// that redoes the last step once the model has been evaluated where it led.
+// UniPC (Zhao et al. 2023), data prediction, order 1 to 3: a predictor like DPM-Solver++, and a
+// corrector that redoes the last step once the model has been evaluated where it led.
 #include "sample/plan.h"
 
 #include <math.h>
 
-enum { SLOT_LAST = 1, SLOT_M = 2 }; // x before the last predictor; then the predictions before, newest first
+// x before the last predictor; then the predictions before, newest first
+enum { SLOT_LAST = 1, SLOT_M = 2 };
 
 static double lambda_of(double ratio) {
     return -log(ratio);
@@ -34,9 +35,9 @@ static void solve(double r[3][3], double b[3], int n) {
     for (int row = 0; row < n; row++) b[row] /= r[row][row];
 }
 
-// One step of the method from sigma[from] to sigma[from + 1], where alpha B(h) and the weights rho of the
-// paper's equation 5 come out: `rk` has the positions of the order - 1 older predictions, then 1 for the new
-// one.
+// One step of the method from sigma[from] to sigma[from + 1], where alpha B(h) and the weights rho
+// of the paper's equation 5 come out: `rk` has the positions of the order - 1 older predictions,
+// then 1 for the new one.
 struct step {
     double carry; // factor of x
     double base;  // weight of the prediction at `from`: -alpha (e^-h - 1)
@@ -44,7 +45,8 @@ struct step {
     double rk[3], rho[3];
 };
 
-static struct step step_of(const struct fum_sample_plan *plan, int from, int order, bool corrector) {
+static struct step step_of(const struct fum_sample_plan *plan, int from, int order,
+                           bool corrector) {
     struct step st = {0};
     double s_t = plan->sigma[from + 1], s_0 = plan->sigma[from];
     double alpha_t = fum_plan_alpha(plan, s_t), alpha_0 = fum_plan_alpha(plan, s_0);
@@ -54,7 +56,8 @@ static struct step step_of(const struct fum_sample_plan *plan, int from, int ord
     st.carry = s_t * alpha_t / (s_0 * alpha_0);
     st.base = -alpha_t * phi1;
     st.b_h = -alpha_t * b_h;
-    for (int i = 1; i < order; i++) st.rk[i - 1] = (lambda_of(plan->sigma[from - i]) - lambda_of(s_0)) / h;
+    for (int i = 1; i < order; i++)
+        st.rk[i - 1] = (lambda_of(plan->sigma[from - i]) - lambda_of(s_0)) / h;
     st.rk[order - 1] = 1;
     double r[3][3], phi = phi1 / hh - 1, factorial = 1;
     for (int i = 0; i < order; i++) {
@@ -64,7 +67,8 @@ static struct step step_of(const struct fum_sample_plan *plan, int from, int ord
         phi = phi / hh - 1 / factorial;
     }
     if (corrector ? order == 1 : order == 2)
-        st.rho[0] = 0.5; // the paper's closed forms: exact for B(h) of either kind to the order that counts
+        // the paper's closed forms: exact for B(h) of either kind to the order that counts
+        st.rho[0] = 0.5;
     else if (corrector)
         solve(r, st.rho, order);
     else if (order > 1)
@@ -96,7 +100,8 @@ bool fum_build_unipc(struct fum_sample_plan *plan) {
             }
         }
         int order = plan->order < known + 1 ? plan->order : known + 1;
-        if (plan->c.lower_order_final == FUM_SWITCH_ON && order > plan->steps - i) order = plan->steps - i;
+        if (plan->c.lower_order_final == FUM_SWITCH_ON && order > plan->steps - i)
+            order = plan->steps - i;
         struct step p = step_of(plan, i, order, false);
         for (int k = 0; k < FUM_SAMPLE_INPUTS; k++) {
             ev->m[0][k] = p.carry * xc[k];

@@ -1,7 +1,7 @@
-// Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units";
-// the byte alphabet is that of GPT-2, Radford et al. 2019). Easy to get wrong: the end of word belongs to the
-// last byte's symbol before any merge, so it is no symbol of its own; of equal ranks the leftmost pair merges
-// first, one at a time.
+// Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
+// Units"; the byte alphabet is that of GPT-2, Radford et al. 2019). Easy to get wrong: the end of
+// word belongs to the last byte's symbol before any merge, so it is no symbol of its own; of equal
+// ranks the leftmost pair merges first, one at a time.
 #include "text/bpe.h"
 
 #include "base/error.h"
@@ -46,12 +46,13 @@ static size_t table_size(size_t items) {
     return size;
 }
 
-enum fum_result fum_bpe_begin(struct fum_bpe **out, size_t pieces, size_t merges, struct fum_error *err) {
+enum fum_result fum_bpe_begin(struct fum_bpe **out, size_t pieces, size_t merges,
+                              struct fum_error *err) {
     *out = NULL;
     if (pieces > MAX_PIECES || merges > MAX_PIECES)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "tokenizer: %zu pieces and %zu merges are over the limit of %d each", pieces,
-                             merges, MAX_PIECES);
+                             "tokenizer: %zu pieces and %zu merges are over the limit of %d each",
+                             pieces, merges, MAX_PIECES);
     struct fum_bpe *bpe = fum_calloc(1, sizeof(*bpe));
     if (!bpe) return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory");
     *out = bpe;
@@ -99,16 +100,18 @@ int32_t fum_bpe_find(const struct fum_bpe *bpe, const char *piece, size_t bytes)
 enum fum_result fum_bpe_add_piece(struct fum_bpe *bpe, const char *piece, size_t bytes, double id,
                                   const char *where, struct fum_error *err) {
     if (!bytes || bytes > MAX_PIECE_BYTES || memchr(piece, 0, bytes))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: a piece of %zu bytes; pieces have 1 to %d and no NUL",
-                             where, bytes, MAX_PIECE_BYTES);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: a piece of %zu bytes; pieces have 1 to %d and no NUL", where,
+                             bytes, MAX_PIECE_BYTES);
     if (!(id >= 0 && id < bpe->id_limit) || id != (double)(int32_t)id)
         return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: piece '%s' has id %g, which is not a whole number below %d", where,
-                             fum_text_show_bytes(piece, bytes).text, id, bpe->id_limit);
+                             "%s: piece '%s' has id %g, which is not a whole number below %d",
+                             where, fum_text_show_bytes(piece, bytes).text, id, bpe->id_limit);
     int32_t number = (int32_t)id;
     if (bpe->pieces[number])
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: id %d is given twice, to '%s' and '%s'", where, number,
-                             fum_text_show(bpe->pieces[number]).text, fum_text_show_bytes(piece, bytes).text);
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: id %d is given twice, to '%s' and '%s'",
+                             where, number, fum_text_show(bpe->pieces[number]).text,
+                             fum_text_show_bytes(piece, bytes).text);
     size_t slot = piece_slot(bpe, piece, bytes);
     if (bpe->slots[slot] >= 0)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: piece '%s' has two ids, %d and %d", where,
@@ -142,12 +145,13 @@ static size_t merge_slot(const struct fum_bpe *bpe, int32_t left, int32_t right)
     }
 }
 
-enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const char *left, size_t left_bytes, const char *right,
-                                  size_t right_bytes, int32_t rank, const char *where,
-                                  struct fum_error *err) {
+enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const char *left, size_t left_bytes,
+                                  const char *right, size_t right_bytes, int32_t rank,
+                                  const char *where, struct fum_error *err) {
     char both[2 * MAX_PIECE_BYTES];
     int32_t ids[3] = {-1, -1, -1};
-    if (left_bytes && right_bytes && left_bytes <= MAX_PIECE_BYTES && right_bytes <= MAX_PIECE_BYTES) {
+    if (left_bytes && right_bytes && left_bytes <= MAX_PIECE_BYTES &&
+        right_bytes <= MAX_PIECE_BYTES) {
         memcpy(both, left, left_bytes);
         memcpy(both + left_bytes, right, right_bytes);
         ids[0] = fum_bpe_find(bpe, left, left_bytes);
@@ -162,7 +166,8 @@ enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const char *left, size_t 
             where, rank + 1, fum_text_show_bytes(left, left_bytes).text,
             fum_text_show_bytes(right, right_bytes).text);
     // A pair that is listed twice keeps its later rank, as in the reference.
-    bpe->merges[merge_slot(bpe, ids[0], ids[1])] = (struct fum_bpe_merge){ids[0], ids[1], rank, ids[2]};
+    bpe->merges[merge_slot(bpe, ids[0], ids[1])] =
+        (struct fum_bpe_merge){ids[0], ids[1], rank, ids[2]};
     return FUM_OK;
 }
 
@@ -176,7 +181,8 @@ static bool before(struct fum_bpe_candidate a, struct fum_bpe_candidate b) {
     return a.rank != b.rank ? a.rank < b.rank : a.position < b.position;
 }
 
-static void heap_push(struct fum_bpe_candidate *heap, size_t *count, struct fum_bpe_candidate item) {
+static void heap_push(struct fum_bpe_candidate *heap, size_t *count,
+                      struct fum_bpe_candidate item) {
     size_t i = (*count)++;
     for (; i && before(item, heap[(i - 1) / 2]); i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
     heap[i] = item;
@@ -194,7 +200,8 @@ static struct fum_bpe_candidate heap_pop(struct fum_bpe_candidate *heap, size_t 
     return top;
 }
 
-static const struct fum_bpe_merge *find_merge(const struct fum_bpe *bpe, int32_t left, int32_t right) {
+static const struct fum_bpe_merge *find_merge(const struct fum_bpe *bpe, int32_t left,
+                                              int32_t right) {
     const struct fum_bpe_merge *merge = &bpe->merges[merge_slot(bpe, left, right)];
     return merge->left < 0 ? NULL : merge;
 }
@@ -206,10 +213,12 @@ static void offer(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, si
     if (left->next < 0) return;
     const struct fum_bpe_merge *merge = find_merge(bpe, left->id, scratch->symbols[left->next].id);
     if (merge)
-        heap_push(scratch->heap, count, (struct fum_bpe_candidate){merge->rank, position, merge->merged});
+        heap_push(scratch->heap, count,
+                  (struct fum_bpe_candidate){merge->rank, position, merge->merged});
 }
 
-static void merge_symbols(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, int32_t symbols) {
+static void merge_symbols(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch,
+                          int32_t symbols) {
     struct fum_bpe_symbol *symbol = scratch->symbols;
     size_t count = 0;
     for (int32_t i = 0; i < symbols; i++) offer(bpe, scratch, &count, i);
@@ -229,12 +238,14 @@ static void merge_symbols(const struct fum_bpe *bpe, struct fum_bpe_scratch *scr
     }
 }
 
-bool fum_bpe_encode_word(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, const uint8_t *word,
-                         size_t bytes, struct fum_id_list *ids) {
+bool fum_bpe_encode_word(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch,
+                         const uint8_t *word, size_t bytes, struct fum_id_list *ids) {
     if (!bytes) return true;
     // Every merge takes one symbol away and offers at most two pairs, so 3 n candidates suffice.
-    if (!fum_grow((void **)&scratch->symbols, &scratch->symbol_capacity, bytes, sizeof(*scratch->symbols)) ||
-        !fum_grow((void **)&scratch->heap, &scratch->heap_capacity, 3 * bytes, sizeof(*scratch->heap)))
+    if (!fum_grow((void **)&scratch->symbols, &scratch->symbol_capacity, bytes,
+                  sizeof(*scratch->symbols)) ||
+        !fum_grow((void **)&scratch->heap, &scratch->heap_capacity, 3 * bytes,
+                  sizeof(*scratch->heap)))
         return false;
     int32_t count = 0;
     for (size_t i = 0; i < bytes; i++) {

@@ -17,8 +17,8 @@ static bool add_byte(struct byte_list *bytes, char byte) {
     return true;
 }
 
-// Appends the bytes that a piece stands for; a piece with a character outside the byte alphabet is literal
-// text.
+// Appends the bytes that a piece stands for; a piece with a character outside the byte alphabet is
+// literal text.
 static bool add_piece(struct byte_list *bytes, const char *piece) {
     size_t length = strlen(piece), begin = bytes->count, used;
     for (size_t i = 0; i < length; i += used) {
@@ -75,8 +75,8 @@ static void strip(struct byte_list *text) {
     text->count = end - begin;
 }
 
-enum fum_result fum_tokenizer_decode(const fum_tokenizer *tokenizer, const int32_t *ids, size_t count,
-                                     char **text, struct fum_error *err) {
+enum fum_result fum_tokenizer_decode(const fum_tokenizer *tokenizer, const int32_t *ids,
+                                     size_t count, char **text, struct fum_error *err) {
     struct byte_list bytes = {0}, out = {0};
     bool is_fine = true;
     *text = NULL;
@@ -94,7 +94,7 @@ enum fum_result fum_tokenizer_decode(const fum_tokenizer *tokenizer, const int32
     }
     fum_free(bytes.at);
     fum_free(out.at);
-    return is_fine
-               ? FUM_OK
-               : fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for a text of %zu ids", count);
+    return is_fine ? FUM_OK
+                   : fum_error_set(err, FUM_ERR_NOMEM,
+                                   "tokenizer: out of memory for a text of %zu ids", count);
 }

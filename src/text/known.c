@@ -28,7 +28,8 @@ struct entry {
 
 struct fum_known {
     struct fum_code_points codes; // of all texts; entries point into it
-    struct entry *texts;          // prompts, then as many keywords if there are any, then the caller's words
+    // prompts, then as many keywords if there are any, then the caller's words
+    struct entry *texts;
     size_t prompt_count, keyword_count;
     struct entry *words; // sorted, without doubles
     size_t word_count, word_capacity;
@@ -46,13 +47,16 @@ static bool is_filler(const struct entry *word) {
     static const char *const fillers[] = {"the", "and", "with", "not", "for", "from"};
     for (size_t i = 0; i < sizeof(fillers) / sizeof(fillers[0]); i++) {
         size_t length = strlen(fillers[i]), same = 0;
-        while (same < length && same < word->count && word->codes[same] == (uint8_t)fillers[i][same]) same++;
+        while (same < length && same < word->count &&
+               word->codes[same] == (uint8_t)fillers[i][same])
+            same++;
         if (same == length && word->count == length) return true;
     }
     return false;
 }
 
-// The next word (letters only, three or more in alphabetic scripts) of text[*at…]; false after the last.
+// The next word (letters only, three or more in alphabetic scripts) of text[*at…]; false after the
+// last.
 static bool next_word(const struct entry *text, size_t *at, struct entry *word) {
     while (*at < text->count) {
         size_t begin = *at;
@@ -68,17 +72,19 @@ static bool next_word(const struct entry *text, size_t *at, struct entry *word) 
     return false;
 }
 
-// Appends the normalised text without outer spaces. The codes may move, so `entry` gets its place later.
+// Appends the normalised text without outer spaces. The codes may move, so `entry` gets its place
+// later.
 static bool add_text(struct fum_code_points *codes, struct entry *entry, const char *text) {
     struct fum_code_points raw = {0};
     size_t begin = codes->count;
-    bool is_fine =
-        fum_utf8_decode(&raw, text, strlen(text)) && fum_tokenizer_normalize(codes, raw.at, raw.count);
+    bool is_fine = fum_utf8_decode(&raw, text, strlen(text)) &&
+                   fum_tokenizer_normalize(codes, raw.at, raw.count);
     fum_free(raw.at);
     if (codes->count > begin && codes->at[codes->count - 1] == ' ') codes->count--;
     if (codes->count > begin && codes->at[begin] == ' ') {
         codes->count--;
-        memmove(codes->at + begin, codes->at + begin + 1, (codes->count - begin) * sizeof(*codes->at));
+        memmove(codes->at + begin, codes->at + begin + 1,
+                (codes->count - begin) * sizeof(*codes->at));
     }
     *entry = (struct entry){NULL, codes->count - begin, text};
     return is_fine;
@@ -87,7 +93,8 @@ static bool add_text(struct fum_code_points *codes, struct entry *entry, const c
 static bool add_words(fum_known *known, const struct entry *text) {
     struct entry word;
     for (size_t at = 0; next_word(text, &at, &word);) {
-        if (!fum_grow((void **)&known->words, &known->word_capacity, known->word_count, sizeof(word)))
+        if (!fum_grow((void **)&known->words, &known->word_capacity, known->word_count,
+                      sizeof(word)))
             return false;
         known->words[known->word_count++] = word;
     }
@@ -106,7 +113,8 @@ static void sort_words(fum_known *known) {
 // Where the caller gave a word by itself, that spelling is what is suggested.
 static void name_words(fum_known *known, const struct entry *given, size_t count) {
     for (size_t i = 0; i < count && known->word_count; i++) {
-        struct entry *word = bsearch(&given[i], known->words, known->word_count, sizeof(*given), compare);
+        struct entry *word =
+            bsearch(&given[i], known->words, known->word_count, sizeof(*given), compare);
         if (word) word->text = given[i].text;
     }
 }
@@ -123,7 +131,8 @@ static const char *text_at(const struct fum_known_params *params, size_t index) 
 // True if the lists are short enough for the time that advice may take.
 static bool is_small(const struct fum_known_params *params, size_t count) {
     size_t bytes = 0;
-    if (params->prompt_count > FUM_KNOWN_MAX_TEXTS || params->word_count > FUM_KNOWN_MAX_TEXTS) return false;
+    if (params->prompt_count > FUM_KNOWN_MAX_TEXTS || params->word_count > FUM_KNOWN_MAX_TEXTS)
+        return false;
     for (size_t i = 0; i < count && bytes <= MAX_BYTES; i++) bytes += strlen(text_at(params, i));
     return bytes <= MAX_BYTES;
 }
@@ -167,7 +176,8 @@ void fum_known_destroy(fum_known **known) {
 }
 
 static bool is_word(const fum_known *known, struct entry word) {
-    return known->word_count && bsearch(&word, known->words, known->word_count, sizeof(word), compare);
+    return known->word_count &&
+           bsearch(&word, known->words, known->word_count, sizeof(word), compare);
 }
 
 // Itself, or the singular of an English plural.
@@ -215,17 +225,18 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-// Counts letters to change, insert, leave out or swap with a neighbour (optimal string alignment). Both words
-// are within MAX_LETTERS.
+// Counts letters to change, insert, leave out or swap with a neighbour (optimal string alignment).
+// Both words are within MAX_LETTERS.
 static size_t edit_distance(const struct entry *a, const struct entry *b) {
     size_t rows[3][MAX_LETTERS + 1], *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= b->count; j++) last[j] = j, before[j] = 0;
     for (size_t i = 1; i <= a->count; i++) {
         row[0] = i;
         for (size_t j = 1; j <= b->count; j++) {
-            row[j] =
-                smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + (a->codes[i - 1] != b->codes[j - 1]));
-            if (i > 1 && j > 1 && a->codes[i - 1] == b->codes[j - 2] && a->codes[i - 2] == b->codes[j - 1])
+            row[j] = smaller(smaller(last[j], row[j - 1]) + 1,
+                             last[j - 1] + (a->codes[i - 1] != b->codes[j - 1]));
+            if (i > 1 && j > 1 && a->codes[i - 1] == b->codes[j - 2] &&
+                a->codes[i - 2] == b->codes[j - 1])
                 row[j] = smaller(row[j], before[j - 2] + 1);
         }
         size_t *oldest = before;
@@ -234,17 +245,19 @@ static size_t edit_distance(const struct entry *a, const struct entry *b) {
     return last[b->count];
 }
 
-// Returns how many edits turn a word of this length into another spelling of itself rather than another word.
+// Returns how many edits turn a word of this length into another spelling of itself rather than
+// another word.
 static size_t most_edits(size_t letters) {
     if (letters <= MIN_LETTERS) return 0;
     return letters <= 6 ? 1 : 2;
 }
 
-// True if a word may end so after its stem: "", "s", "ing", … `before` is the stem's last letter, which may
-// be doubled.
+// True if a word may end so after its stem: "", "s", "ing", … `before` is the stem's last letter,
+// which may be doubled.
 static bool is_ending(const uint32_t *rest, size_t count, uint32_t before) {
-    static const char *const endings[] = {"s",  "es",  "e",   "y",   "ie",   "ies",  "ed",  "er",   "ers",
-                                          "or", "ing", "ish", "let", "ling", "like", "ful", "less", "ly"};
+    static const char *const endings[] = {"s",   "es",   "e",    "y",   "ie",   "ies",
+                                          "ed",  "er",   "ers",  "or",  "ing",  "ish",
+                                          "let", "ling", "like", "ful", "less", "ly"};
     if (!count) return true;
     if (count > 1 && rest[0] == before) rest++, count--;
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
@@ -255,11 +268,11 @@ static bool is_ending(const uint32_t *rest, size_t count, uint32_t before) {
     return false;
 }
 
-// Returns 0 unless the words share a stem with usual endings, or `b` begins the compound `a` as in spaceship;
-// else up to 1.
+// Returns 0 unless the words share a stem with usual endings, or `b` begins the compound `a` as in
+// spaceship; else up to 1.
 static double stem_similarity(const struct entry *a, const struct entry *b) {
-    size_t longer = a->count > b->count ? a->count : b->count, shorter = smaller(a->count, b->count),
-           stem = 0;
+    size_t longer = a->count > b->count ? a->count : b->count,
+           shorter = smaller(a->count, b->count), stem = 0;
     while (stem < shorter && a->codes[stem] == b->codes[stem]) stem++;
     bool is_whole = stem == shorter && stem >= MIN_LETTERS;
     if (!is_whole && stem <= MIN_LETTERS) return 0;
@@ -280,7 +293,8 @@ static bool is_swapped(const struct entry *a, const struct entry *b) {
 
 // Returns 0 for words whose spelling differs too much, else up to 1.
 static double spelling_similarity(const struct entry *a, const struct entry *b) {
-    size_t longer = a->count > b->count ? a->count : b->count, shorter = smaller(a->count, b->count);
+    size_t longer = a->count > b->count ? a->count : b->count,
+           shorter = smaller(a->count, b->count);
     size_t most = most_edits(longer);
     if (longer - shorter > most) return 0;
     // A short word with one letter replaced is another word: hund, hand.
@@ -300,7 +314,8 @@ struct near {
     double similarity;
 };
 
-// Inserts a word in order of similarity, unless it is there already or too far down. Returns the new count.
+// Inserts a word in order of similarity, unless it is there already or too far down. Returns the
+// new count.
 static size_t insert_near(struct near *list, size_t count, struct near found) {
     size_t place = count;
     for (size_t i = 0; i < count; i++)
@@ -313,7 +328,8 @@ static size_t insert_near(struct near *list, size_t count, struct near found) {
     return count;
 }
 
-// Finds the known words most similar to any of the text's first unknown words, best first; at most NEAREST.
+// Finds the known words most similar to any of the text's first unknown words, best first; at most
+// NEAREST.
 static size_t find_near(const fum_known *known, const struct entry *text, struct near *near) {
     const double margin = 0.1; // below a word's best match: more is another word
     struct entry word;
@@ -351,9 +367,10 @@ static bool holds_word(const struct entry *text, const struct entry *wanted) {
     return false;
 }
 
-// Suggests the shortest prompts of which texts[i] holds a word; `texts` are the prompts or their keywords.
-static bool suggest_prompts(const fum_known *known, const struct entry *texts, const struct entry *word,
-                            struct suggestions *list) {
+// Suggests the shortest prompts of which texts[i] holds a word; `texts` are the prompts or their
+// keywords.
+static bool suggest_prompts(const fum_known *known, const struct entry *texts,
+                            const struct entry *word, struct suggestions *list) {
     const struct entry *best[PER_WORD] = {0};
     for (size_t i = 0; i < known->prompt_count; i++) {
         const struct entry *prompt = &known->texts[i];
@@ -370,9 +387,11 @@ static bool suggest_prompts(const fum_known *known, const struct entry *texts, c
 }
 
 // Suggests prompts that hold a word, else prompts that it is a keyword of, else the word itself.
-static void suggest_for(const fum_known *known, const struct entry *word, struct suggestions *list) {
+static void suggest_for(const fum_known *known, const struct entry *word,
+                        struct suggestions *list) {
     if (suggest_prompts(known, known->texts, word, list)) return;
-    if (known->keyword_count && suggest_prompts(known, known->texts + known->prompt_count, word, list))
+    if (known->keyword_count &&
+        suggest_prompts(known, known->texts + known->prompt_count, word, list))
         return;
     if (word->text) suggest(list, word->text);
 }
@@ -396,7 +415,8 @@ size_t fum_known_suggest(const fum_known *known, const char *prompt, const char 
     return list.count;
 }
 
-// Appends a word as UTF-8 unless it is too long or listed already. Returns false when the list is full.
+// Appends a word as UTF-8 unless it is too long or listed already. Returns false when the list is
+// full.
 static bool list_word(char *list, size_t size, const struct entry *word) {
     char text[MAX_LETTERS * 4 + 3] = ", ", *end = text + 2;
     size_t used = strlen(list);
@@ -414,7 +434,8 @@ static bool list_word(char *list, size_t size, const struct entry *word) {
     return true;
 }
 
-static void list_unknown(const fum_known *known, const struct entry *text, char *list, size_t size) {
+static void list_unknown(const fum_known *known, const struct entry *text, char *list,
+                         size_t size) {
     static const char more[] = ", …";
     size_t at = 0;
     struct entry word;

@@ -1,5 +1,5 @@
-// Compares a prompt with what a small model can draw: its prompts and further words. Finds the words that the
-// model never saw, and what to try instead.
+// Compares a prompt with what a small model can draw: its prompts and further words. Finds the
+// words that the model never saw, and what to try instead.
 #ifndef FUM_TEXT_KNOWN_H
 #define FUM_TEXT_KNOWN_H
 
@@ -11,11 +11,12 @@ typedef struct fum_known fum_known;
 // Lists above FUM_KNOWN_MAX_TEXTS are not looked at: nothing is known about such a model then.
 enum { FUM_KNOWN_MAX_TEXTS = 1 << 15 };
 
-// The words of the prompts count by themselves. Strings belong to the caller and must live as long as the
-// result.
+// The words of the prompts count by themselves. Strings belong to the caller and must live as long
+// as the result.
 struct fum_known_params {
     const char *const *prompts;
-    const char *const *keywords; // [prompt_count]: words that mean much the same as the prompt; may be NULL
+    // [prompt_count]: words that mean much the same as the prompt; may be NULL
+    const char *const *keywords;
     size_t prompt_count;
     const char *const *words; // further words; may be NULL
     size_t word_count;
@@ -25,18 +26,19 @@ enum fum_result fum_known_create(fum_known **known, const struct fum_known_param
                                  struct fum_error *err);
 void fum_known_destroy(fum_known **known);
 
-// True if the prompt is one of the prompts or holds one of the words, in any case, singular or plural.
-// Articles and words under three letters do not count. Also true for a prompt without words, when nothing is
-// known, and when memory is out: there is nothing to suggest then.
+// True if the prompt is one of the prompts or holds one of the words, in any case, singular or
+// plural. Articles and words under three letters do not count. Also true for a prompt without
+// words, when nothing is known, and when memory is out: there is nothing to suggest then.
 bool fum_known_has(const fum_known *known, const char *prompt);
 
-// Counts the prompt's unknown words when they are most of it, and writes the first of them to `list`,
-// separated by commas. Returns 0 for other prompts, and for prompts of one or two words with nothing similar
-// to suggest.
+// Counts the prompt's unknown words when they are most of it, and writes the first of them to
+// `list`, separated by commas. Returns 0 for other prompts, and for prompts of one or two words
+// with nothing similar to suggest.
 size_t fum_known_unknown(const fum_known *known, const char *prompt, char *list, size_t size);
 
-// Stores up to `capacity` prompts or words to try in place of a prompt of which no word is known: those with
-// words of the same stem or nearly the same spelling. Returns how many; 0 when nothing is similar.
+// Stores up to `capacity` prompts or words to try in place of a prompt of which no word is known:
+// those with words of the same stem or nearly the same spelling. Returns how many; 0 when nothing
+// is similar.
 size_t fum_known_suggest(const fum_known *known, const char *prompt, const char **suggestions,
                          size_t capacity);
 

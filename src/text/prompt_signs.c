@@ -4,7 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
-enum sign { EMPHASIS, WEIGHT, WEAKER, SCHEDULE, ALTERNATE, BREAK, AND, LORA, TAG, EMBEDDING, SIGN_COUNT };
+enum sign {
+    EMPHASIS,
+    WEIGHT,
+    WEAKER,
+    SCHEDULE,
+    ALTERNATE,
+    BREAK,
+    AND,
+    LORA,
+    TAG,
+    EMBEDDING,
+    SIGN_COUNT
+};
 
 static const char *const names[SIGN_COUNT] = {
     [EMPHASIS] = "(x)",    [WEIGHT] = "(x:1.1)",
@@ -25,7 +37,8 @@ struct brackets {
     } at[MAX_DEPTH];
 };
 
-// True for what a regular expression's \b counts as part of a word; bytes of UTF-8 sequences among them.
+// True for what a regular expression's \b counts as part of a word; bytes of UTF-8 sequences among
+// them.
 static bool is_word_byte(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            (c & 0x80);
@@ -47,7 +60,8 @@ static bool ends_in_number(const char *prompt, size_t end) {
     size_t at = end;
     bool has_digit = false;
     while (at > 0 && prompt[at - 1] == ' ') at--;
-    for (; at > 0 && strchr("0123456789.", prompt[at - 1]); at--) has_digit |= prompt[at - 1] != '.';
+    for (; at > 0 && strchr("0123456789.", prompt[at - 1]); at--)
+        has_digit |= prompt[at - 1] != '.';
     if (at > 0 && strchr("+-", prompt[at - 1])) at--;
     while (at > 0 && prompt[at - 1] == ' ') at--;
     return has_digit && at > 0 && prompt[at - 1] == ':';
@@ -74,7 +88,8 @@ static enum sign close_bracket(struct brackets *brackets, const char *prompt, si
     return ends_in_number(prompt, at) ? SCHEDULE : WEAKER;
 }
 
-// Returns the kind of "<type:name>" at prompt[at], or SIGN_COUNT. `last` is the prompt's last ">" or NULL.
+// Returns the kind of "<type:name>" at prompt[at], or SIGN_COUNT. `last` is the prompt's last ">"
+// or NULL.
 static enum sign find_tag(const char *prompt, size_t at, const char *last) {
     const char *type = prompt + at + 1, *end = type;
     while (is_word_byte(*end)) end++;
@@ -87,36 +102,31 @@ static enum sign find_word(const char *prompt, size_t at, const char *last) {
     static const char embedding[] = "embedding:";
     size_t length = sizeof embedding - 1;
     switch (prompt[at]) {
-    case 'B':
-        return is_word(prompt, at, "BREAK") ? BREAK : SIGN_COUNT;
-    case 'A':
-        return is_word(prompt, at, "AND") ? AND : SIGN_COUNT;
-    case '<':
-        return find_tag(prompt, at, last);
+    case 'B': return is_word(prompt, at, "BREAK") ? BREAK : SIGN_COUNT;
+    case 'A': return is_word(prompt, at, "AND") ? AND : SIGN_COUNT;
+    case '<': return find_tag(prompt, at, last);
     case 'e':
-        if (!starts_word(prompt, at) || strncmp(prompt + at, embedding, length) != 0) return SIGN_COUNT;
+        if (!starts_word(prompt, at) || strncmp(prompt + at, embedding, length) != 0)
+            return SIGN_COUNT;
         return is_word_byte(prompt[at + length]) ? EMBEDDING : SIGN_COUNT;
-    default:
-        return SIGN_COUNT;
+    default: return SIGN_COUNT;
     }
 }
 
-// Takes note of the byte at prompt[at] outside escapes. Returns the sign that it completes, or SIGN_COUNT.
-static enum sign read_byte(struct brackets *brackets, const char *prompt, size_t at, const char *last) {
+// Takes note of the byte at prompt[at] outside escapes. Returns the sign that it completes, or
+// SIGN_COUNT.
+static enum sign read_byte(struct brackets *brackets, const char *prompt, size_t at,
+                           const char *last) {
     switch (prompt[at]) {
     case '(':
-    case '[':
-        open_bracket(brackets, prompt[at]);
-        return SIGN_COUNT;
+    case '[': open_bracket(brackets, prompt[at]); return SIGN_COUNT;
     case ')':
-    case ']':
-        return close_bracket(brackets, prompt, at);
+    case ']': return close_bracket(brackets, prompt, at);
     case '|':
         if (brackets->depth > 0 && brackets->depth <= MAX_DEPTH)
             brackets->at[brackets->depth - 1].has_bar = true;
         return SIGN_COUNT;
-    default:
-        return find_word(prompt, at, last);
+    default: return find_word(prompt, at, last);
     }
 }
 

@@ -1,11 +1,12 @@
-// Finds signs of the prompt grammar that A1111, ComfyUI and sd-cli understand and fumarole does not: it
-// encodes them as plain text.
+// Finds signs of the prompt grammar that A1111, ComfyUI and sd-cli understand and fumarole does
+// not: it encodes them as plain text.
 #ifndef FUM_TEXT_PROMPT_SIGNS_H
 #define FUM_TEXT_PROMPT_SIGNS_H
 
 #include <stddef.h>
 
-// Returns one bit for each kind of sign in the prompt; 0: plain text. Takes time proportional to its length.
+// Returns one bit for each kind of sign in the prompt; 0: plain text. Takes time proportional to
+// its length.
 unsigned fum_prompt_signs(const char *prompt);
 
 // Writes the names of the kinds, separated by commas; `text` is always terminated.

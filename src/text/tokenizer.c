@@ -1,8 +1,8 @@
-// The CLIP tokenizer as transformers 5 has it, stage by stage: special tokens are taken out of the raw text;
-// the rest is normalised (NFC, white space, lower case); special tokens are taken out again, those marked
-// "normalized"; the rest is split into words and each word into pieces. Easy to get wrong: "normalized"
-// decides whether <|ENDOFTEXT|> counts; numbers are split into single digits; a contraction is cut off only
-// where a word can start.
+// The CLIP tokenizer as transformers 5 has it, stage by stage: special tokens are taken out of the
+// raw text; the rest is normalised (NFC, white space, lower case); special tokens are taken out
+// again, those marked "normalized"; the rest is split into words and each word into pieces. Easy to
+// get wrong: "normalized" decides whether <|ENDOFTEXT|> counts; numbers are split into single
+// digits; a contraction is cut off only where a word can start.
 #include "text/tokenizer.h"
 
 #include "base/error.h"
@@ -53,7 +53,8 @@ static bool starts_with(const uint32_t *text, size_t count, const char *ascii) {
 static bool emit_word(struct encoder *encoder, const uint32_t *word, size_t count) {
     size_t bytes = 0;
     if (!fum_grow((void **)&encoder->word, &encoder->word_capacity, 4 * count, 1)) return false;
-    for (size_t i = 0; i < count; i++) bytes += fum_utf8_put((char *)encoder->word + bytes, word[i]);
+    for (size_t i = 0; i < count; i++)
+        bytes += fum_utf8_put((char *)encoder->word + bytes, word[i]);
     return fum_bpe_encode_word(encoder->tokenizer->bpe, &encoder->scratch, encoder->word, bytes,
                                &encoder->ids);
 }
@@ -72,8 +73,9 @@ static size_t word_length(const uint32_t *text, size_t count) {
     return length;
 }
 
-// Words of normalised text without special tokens. The expression also names the two special tokens of CLIP;
-// where they were not taken out before, they end a run of punctuation and are then split like any other text.
+// Words of normalised text without special tokens. The expression also names the two special tokens
+// of CLIP; where they were not taken out before, they end a run of punctuation and are then split
+// like any other text.
 static bool emit_words(struct encoder *encoder, const uint32_t *text, size_t count) {
     static const char *const specials[] = {"<|startoftext|>", "<|endoftext|>"};
     for (size_t i = 0; i < count;) {
@@ -104,8 +106,10 @@ static const struct fum_special *special_at(const fum_tokenizer *tokenizer, cons
     for (size_t i = 0; i < tokenizer->special_count; i++) {
         const struct fum_special *special = &tokenizer->specials[i];
         const struct fum_code_points *points = &special->points;
-        if (special->is_normalized != is_normalized || !points->count || points->count > count) continue;
-        if (points->at[0] != text[0] || memcmp(points->at, text, points->count * sizeof(*text))) continue;
+        if (special->is_normalized != is_normalized || !points->count || points->count > count)
+            continue;
+        if (points->at[0] != text[0] || memcmp(points->at, text, points->count * sizeof(*text)))
+            continue;
         if (!best || points->count > best->points.count) best = special;
     }
     return best;
@@ -114,7 +118,8 @@ static const struct fum_special *special_at(const fum_tokenizer *tokenizer, cons
 static bool encode_raw(struct encoder *encoder, const uint32_t *text, size_t count);
 
 // Takes the special tokens of one kind out and hands the stretches between them on.
-static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t count, bool is_normalized) {
+static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t count,
+                           bool is_normalized) {
     size_t begin = 0;
     for (size_t i = 0; i <= count;) {
         const struct fum_special *special =
@@ -146,8 +151,8 @@ enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char 
     *ids = (struct fum_token_ids){0};
     if (bytes > FUM_TOKENIZER_MAX_BYTES)
         return fum_error_set(err, FUM_ERR_ARG,
-                             "tokenizer: a text of %zu bytes is over the limit of %d; shorten it", bytes,
-                             FUM_TOKENIZER_MAX_BYTES);
+                             "tokenizer: a text of %zu bytes is over the limit of %d; shorten it",
+                             bytes, FUM_TOKENIZER_MAX_BYTES);
     struct encoder encoder = {.tokenizer = tokenizer};
     bool is_fine = fum_utf8_decode(&encoder.raw, text, bytes) &&
                    fum_id_list_add(&encoder.ids, tokenizer->start) &&
@@ -158,21 +163,22 @@ enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char 
         encoder.ids.at = NULL;
     }
     encoder_free(&encoder);
-    return is_fine
-               ? FUM_OK
-               : fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for a text of %zu bytes", bytes);
+    return is_fine ? FUM_OK
+                   : fum_error_set(err, FUM_ERR_NOMEM,
+                                   "tokenizer: out of memory for a text of %zu bytes", bytes);
 }
 
 static enum fum_result check_length(int length, struct fum_error *err) {
     if (length >= 2) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_ARG,
-                         "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
-                         length);
+    return fum_error_set(
+        err, FUM_ERR_ARG,
+        "tokenizer: a length of %d has no room for start and end; ask for 2 or more", length);
 }
 
 // Cuts or pads ids to `length`.
-static enum fum_result fit_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *all, int length,
-                               int32_t *ids, struct fum_token_fit *fit, struct fum_error *err) {
+static enum fum_result fit_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *all,
+                               int length, int32_t *ids, struct fum_token_fit *fit,
+                               struct fum_error *err) {
     size_t room = (size_t)length, kept = all->count < room ? all->count : room;
     memcpy(ids, all->ids, kept * sizeof(*ids));
     ids[kept - 1] = tokenizer->end;
@@ -183,9 +189,9 @@ static enum fum_result fit_ids(const fum_tokenizer *tokenizer, const struct fum_
     return fum_tokenizer_decode(tokenizer, all->ids + room - 1, all->count - room, &fit->cut, err);
 }
 
-enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
-                                            int length, int32_t *ids, struct fum_token_fit *fit,
-                                            struct fum_error *err) {
+enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text,
+                                            size_t bytes, int length, int32_t *ids,
+                                            struct fum_token_fit *fit, struct fum_error *err) {
     struct fum_token_ids all = {0};
     if (fit) *fit = (struct fum_token_fit){0};
     if (!length) length = tokenizer->max_length;
@@ -196,8 +202,8 @@ enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, cons
     return result;
 }
 
-// Returns the token of vector `index` of the embedding whose first vector is `special`; NULL: it has no such
-// vector.
+// Returns the token of vector `index` of the embedding whose first vector is `special`; NULL: it
+// has no such vector.
 static const struct fum_special *find_vector(const fum_tokenizer *tokenizer,
                                              const struct fum_special *special, int index) {
     char name[256];
@@ -225,18 +231,20 @@ static bool add_vectors(const fum_tokenizer *tokenizer, const struct fum_token_i
     return true;
 }
 
-enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
-                                            int length, int32_t *ids, struct fum_token_fit *fit,
-                                            struct fum_error *err) {
+enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer, const char *text,
+                                            size_t bytes, int length, int32_t *ids,
+                                            struct fum_token_fit *fit, struct fum_error *err) {
     struct fum_token_ids words = {0};
     struct fum_id_list all = {0};
     *fit = (struct fum_token_fit){0};
     enum fum_result result = check_length(length, err);
     if (!result) result = fum_tokenizer_encode(tokenizer, text, bytes, &words, err);
     if (!result && !add_vectors(tokenizer, &words, &all))
-        result = fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for a text of %zu bytes", bytes);
+        result = fum_error_set(err, FUM_ERR_NOMEM,
+                               "tokenizer: out of memory for a text of %zu bytes", bytes);
     if (!result)
-        result = fit_ids(tokenizer, &(struct fum_token_ids){all.at, all.count}, length, ids, fit, err);
+        result =
+            fit_ids(tokenizer, &(struct fum_token_ids){all.at, all.count}, length, ids, fit, err);
     fum_free(all.at);
     fum_token_ids_free(&words);
     return result;

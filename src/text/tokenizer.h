@@ -11,7 +11,8 @@
 struct fum_special {
     char *text;
     int32_t id;
-    bool is_normalized;            // found in the normalised text (so in any case), not in the raw one
+    // found in the normalised text (so in any case), not in the raw one
+    bool is_normalized;
     struct fum_code_points points; // what is looked for: the text, normalised if is_normalized
 };
 
@@ -26,29 +27,38 @@ struct fum_tokenizer {
 // Ids of added tokens are below this.
 enum { FUM_TOKEN_MAX_ID = 1 << 22 };
 
-enum fum_token_role { FUM_TOKEN_START, FUM_TOKEN_END, FUM_TOKEN_UNKNOWN, FUM_TOKEN_PAD, FUM_TOKEN_ROLES };
+enum fum_token_role {
+    FUM_TOKEN_START,
+    FUM_TOKEN_END,
+    FUM_TOKEN_UNKNOWN,
+    FUM_TOKEN_PAD,
+    FUM_TOKEN_ROLES
+};
 // What a folder calls each role, and its token when nothing is said.
-extern const struct fum_token_role_name { const char *key, *otherwise; } fum_token_roles[FUM_TOKEN_ROLES];
+extern const struct fum_token_role_name {
+    const char *key, *otherwise;
+} fum_token_roles[FUM_TOKEN_ROLES];
 
 // A tokenizer around a vocabulary, which it owns from now on, even on failure.
-enum fum_result fum_tokenizer_wrap(fum_tokenizer **tokenizer, struct fum_bpe **bpe, struct fum_error *err);
-// Registers a special token. `id` -1: the vocabulary's, or the next free one. Again for a known text changes
-// its flag.
+enum fum_result fum_tokenizer_wrap(fum_tokenizer **tokenizer, struct fum_bpe **bpe,
+                                   struct fum_error *err);
+// Registers a special token. `id` -1: the vocabulary's, or the next free one. Again for a known
+// text changes its flag.
 enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *text, int32_t id,
                                           bool is_normalized, struct fum_error *err);
-// Registers a token in its role. It must be a piece of the vocabulary or an added token: the text encoder has
-// a row for it only then.
-enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_role role, const char *text,
-                                       bool is_normalized, struct fum_error *err);
+// Registers a token in its role. It must be a piece of the vocabulary or an added token: the text
+// encoder has a row for it only then.
+enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_role role,
+                                       const char *text, bool is_normalized, struct fum_error *err);
 // The registered token of this text, or NULL.
 struct fum_special *fum_tokenizer_find_special(const fum_tokenizer *tokenizer, const char *text);
 
 // Encodes a prompt as fum_tokenizer_encode_padded does, after diffusers' maybe_convert_prompt: an
-// embedding that was added with several vectors, as the tokens "x", "x_1", "x_2", is called by its first one
-// alone.
-enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
-                                            int length, int32_t *ids, struct fum_token_fit *fit,
-                                            struct fum_error *err);
+// embedding that was added with several vectors, as the tokens "x", "x_1", "x_2", is called by its
+// first one alone.
+enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer, const char *text,
+                                            size_t bytes, int length, int32_t *ids,
+                                            struct fum_token_fit *fit, struct fum_error *err);
 
 // NFC, every run of white space one space, lower case. Appends; false when memory is out.
 bool fum_tokenizer_normalize(struct fum_code_points *out, const uint32_t *text, size_t count);

@@ -1,8 +1,8 @@
-// Tokenizer folders. What transformers 5 does with one is followed to the letter, because it decides which
-// spellings of a special token count: a token given as {"content": …, "normalized": true} is found in any
-// case, one given as a string only as written; of several entries for one text the last role (start, end,
-// unknown, pad) wins, but entries of added_tokens_decoder, added_tokens.json or tokenizer.json win over all
-// roles.
+// Tokenizer folders. What transformers 5 does with one is followed to the letter, because it
+// decides which spellings of a special token count: a token given as {"content": …, "normalized":
+// true} is found in any case, one given as a string only as written; of several entries for one
+// text the last role (start, end, unknown, pad) wins, but entries of added_tokens_decoder,
+// added_tokens.json or tokenizer.json win over all roles.
 #include "text/tokenizer.h"
 
 #include "base/error.h"
@@ -43,10 +43,11 @@ static enum fum_result load_vocabulary(fum_tokenizer **tokenizer, struct folder 
     if (!vocab || !merges) return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory");
     if (fum_path_may_exist(vocab) && fum_path_may_exist(merges)) {
         result = fum_file_read(vocab, MAX_TEXT_BYTES, &vocab_text, &vocab_bytes, err);
-        if (!result) result = fum_file_read(merges, MAX_TEXT_BYTES, &merges_text, &merges_bytes, err);
         if (!result)
-            result =
-                fum_bpe_parse(&bpe, vocab_text, vocab_bytes, vocab, merges_text, merges_bytes, merges, err);
+            result = fum_file_read(merges, MAX_TEXT_BYTES, &merges_text, &merges_bytes, err);
+        if (!result)
+            result = fum_bpe_parse(&bpe, vocab_text, vocab_bytes, vocab, merges_text, merges_bytes,
+                                   merges, err);
     } else if (folder->whole) {
         const cJSON *model = cJSON_GetObjectItemCaseSensitive(folder->whole, "model");
         const char *type = fum_json_string(model, "type", "BPE");
@@ -58,13 +59,15 @@ static enum fum_result load_vocabulary(fum_tokenizer **tokenizer, struct folder 
                                    "%s: a tokenizer of type %s; only CLIP's BPE is known", where,
                                    fum_text_show(type).text);
         else
-            result = fum_bpe_from_json(&bpe, cJSON_GetObjectItemCaseSensitive(model, "vocab"),
-                                       cJSON_GetObjectItemCaseSensitive(model, "merges"), where, err);
+            result =
+                fum_bpe_from_json(&bpe, cJSON_GetObjectItemCaseSensitive(model, "vocab"),
+                                  cJSON_GetObjectItemCaseSensitive(model, "merges"), where, err);
     } else {
-        result = fum_error_set(err, FUM_ERR_IO,
-                               "%s: has neither vocab.json with merges.txt nor tokenizer.json; is it a "
-                               "tokenizer folder?",
-                               folder->dir);
+        result =
+            fum_error_set(err, FUM_ERR_IO,
+                          "%s: has neither vocab.json with merges.txt nor tokenizer.json; is it a "
+                          "tokenizer folder?",
+                          folder->dir);
     }
     fum_free(vocab_text);
     fum_free(merges_text);
@@ -75,7 +78,8 @@ static enum fum_result check_token(const cJSON *token, const char *text, struct 
     static const char *const flags[] = {"lstrip", "rstrip", "single_word"};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (fum_json_bool(token, flags[i], false))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED, "token '%s' uses %s, which is not supported",
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                                 "token '%s' uses %s, which is not supported",
                                  fum_text_show(text).text, flags[i]);
     return FUM_OK;
 }
@@ -85,7 +89,8 @@ static enum fum_result add_entry(fum_tokenizer *tokenizer, const cJSON *token, d
                                  struct fum_error *err) {
     const char *text = fum_json_string(token, "content", NULL);
     if (!text || !(id >= 0 && id < FUM_TOKEN_MAX_ID))
-        return fum_error_set(err, FUM_ERR_FORMAT, "an added token has no content, or no id from 0 to %d",
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "an added token has no content, or no id from 0 to %d",
                              FUM_TOKEN_MAX_ID - 1);
     enum fum_result result = check_token(token, text, err);
     if (result) return result;
@@ -95,8 +100,10 @@ static enum fum_result add_entry(fum_tokenizer *tokenizer, const cJSON *token, d
 }
 
 static const cJSON *role_value(const struct folder *folder, enum fum_token_role role) {
-    const cJSON *from_config = cJSON_GetObjectItemCaseSensitive(folder->config, fum_token_roles[role].key);
-    const cJSON *from_map = cJSON_GetObjectItemCaseSensitive(folder->map, fum_token_roles[role].key);
+    const cJSON *from_config =
+        cJSON_GetObjectItemCaseSensitive(folder->config, fum_token_roles[role].key);
+    const cJSON *from_map =
+        cJSON_GetObjectItemCaseSensitive(folder->map, fum_token_roles[role].key);
     return from_map && !cJSON_IsNull(from_map) ? from_map : from_config;
 }
 
@@ -107,7 +114,8 @@ static const char *role_text(const cJSON *value, enum fum_token_role role) {
 
 static enum fum_result add_added_tokens(fum_tokenizer *tokenizer, const struct folder *folder,
                                         struct fum_error *err) {
-    const cJSON *decoder = cJSON_GetObjectItemCaseSensitive(folder->config, "added_tokens_decoder"), *item;
+    const cJSON *decoder = cJSON_GetObjectItemCaseSensitive(folder->config, "added_tokens_decoder"),
+                *item;
     enum fum_result result = FUM_OK;
     if (decoder) {
         cJSON_ArrayForEach(item, decoder) {
@@ -122,11 +130,12 @@ static enum fum_result add_added_tokens(fum_tokenizer *tokenizer, const struct f
         bool is_role = false;
         if (!cJSON_IsNumber(item) || !item->string ||
             !(item->valuedouble >= 0 && item->valuedouble < FUM_TOKEN_MAX_ID))
-            return fum_error_set(err, FUM_ERR_FORMAT, "added_tokens.json is not an object of tokens and ids");
+            return fum_error_set(err, FUM_ERR_FORMAT,
+                                 "added_tokens.json is not an object of tokens and ids");
         for (int role = 0; role < FUM_TOKEN_ROLES; role++)
             is_role |= !strcmp(role_text(role_value(folder, role), role), item->string);
-        result =
-            fum_tokenizer_add_special(tokenizer, item->string, (int32_t)item->valuedouble, !is_role, err);
+        result = fum_tokenizer_add_special(tokenizer, item->string, (int32_t)item->valuedouble,
+                                           !is_role, err);
         if (result) return result;
     }
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(folder->whole, "added_tokens")) {
@@ -144,7 +153,8 @@ static enum fum_result add_roles(fum_tokenizer *tokenizer, const struct folder *
         const char *text = role_text(value, role);
         const struct fum_special *known = fum_tokenizer_find_special(tokenizer, text);
         bool is_normalized = fum_json_bool(value, "normalized", false);
-        if (known && (size_t)(known - tokenizer->specials) < added) is_normalized = known->is_normalized;
+        if (known && (size_t)(known - tokenizer->specials) < added)
+            is_normalized = known->is_normalized;
         enum fum_result result = check_token(value, text, err);
         if (!result) result = fum_tokenizer_add_role(tokenizer, role, text, is_normalized, err);
         if (result) return result;
@@ -152,16 +162,19 @@ static enum fum_result add_roles(fum_tokenizer *tokenizer, const struct folder *
     return FUM_OK;
 }
 
-static enum fum_result read_max_length(fum_tokenizer *tokenizer, const cJSON *config, struct fum_error *err) {
+static enum fum_result read_max_length(fum_tokenizer *tokenizer, const cJSON *config,
+                                       struct fum_error *err) {
     double length = fum_json_number(config, "model_max_length", NO_LIMIT);
     if (!(length >= 2))
         return fum_error_set(err, FUM_ERR_FORMAT,
-                             "tokenizer_config.json: model_max_length is %g; it must be 2 or more", length);
+                             "tokenizer_config.json: model_max_length is %g; it must be 2 or more",
+                             length);
     tokenizer->max_length = length < NO_LIMIT ? (int)length : 0;
     return FUM_OK;
 }
 
-enum fum_result fum_tokenizer_load_dir(fum_tokenizer **tokenizer, const char *dir, struct fum_error *err) {
+enum fum_result fum_tokenizer_load_dir(fum_tokenizer **tokenizer, const char *dir,
+                                       struct fum_error *err) {
     struct folder folder = {.arena = fum_arena_create(), .dir = dir};
     *tokenizer = NULL;
     enum fum_result result =

@@ -1,4 +1,5 @@
-// Tokenizers from a vocabulary: special tokens and their roles, and the files that carry no settings.
+// Tokenizers from a vocabulary: special tokens and their roles, and the files that carry no
+// settings.
 #include "text/tokenizer.h"
 
 #include "base/error.h"
@@ -33,7 +34,8 @@ void fum_tokenizer_destroy(fum_tokenizer **tokenizer) {
     *tokenizer = NULL;
 }
 
-enum fum_result fum_tokenizer_wrap(fum_tokenizer **tokenizer, struct fum_bpe **bpe, struct fum_error *err) {
+enum fum_result fum_tokenizer_wrap(fum_tokenizer **tokenizer, struct fum_bpe **bpe,
+                                   struct fum_error *err) {
     *tokenizer = fum_calloc(1, sizeof(**tokenizer));
     if (!*tokenizer) {
         fum_bpe_destroy(bpe);
@@ -52,7 +54,8 @@ struct fum_special *fum_tokenizer_find_special(const fum_tokenizer *tokenizer, c
     return NULL;
 }
 
-// What is looked for in the text: the token's code points, normalised like the text if it is marked so.
+// What is looked for in the text: the token's code points, normalised like the text if it is marked
+// so.
 static bool set_points(struct fum_special *special) {
     struct fum_code_points raw = {0};
     special->points.count = 0;
@@ -72,7 +75,8 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
         if (known >= 0 || id < 0)
             id = known >= 0 ? known : tokenizer->id_limit;
         else if (fum_tokenizer_piece(tokenizer, id))
-            return fum_error_set(err, FUM_ERR_FORMAT, "added token '%s' has id %d, which is that of '%s'",
+            return fum_error_set(err, FUM_ERR_FORMAT,
+                                 "added token '%s' has id %d, which is that of '%s'",
                                  fum_text_show(text).text, id,
                                  fum_text_show(fum_tokenizer_piece(tokenizer, id)).text);
         if (id >= FUM_TOKEN_MAX_ID || tokenizer->special_count >= MAX_SPECIALS || !*text)
@@ -80,8 +84,8 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
                                  "added token '%s' has id %d; at most %d tokens may be added, "
                                  "none empty, with ids below %d",
                                  fum_text_show(text).text, id, MAX_SPECIALS, FUM_TOKEN_MAX_ID);
-        if (!fum_grow((void **)&tokenizer->specials, &tokenizer->special_capacity, tokenizer->special_count,
-                      sizeof(*tokenizer->specials)))
+        if (!fum_grow((void **)&tokenizer->specials, &tokenizer->special_capacity,
+                      tokenizer->special_count, sizeof(*tokenizer->specials)))
             goto out_of_memory;
         special = &tokenizer->specials[tokenizer->special_count];
         *special = (struct fum_special){.text = fum_strdup(text), .id = id};
@@ -98,45 +102,42 @@ out_of_memory:
 
 static void set_role(fum_tokenizer *tokenizer, enum fum_token_role role, int32_t id) {
     switch (role) {
-    case FUM_TOKEN_START:
-        tokenizer->start = id;
-        break;
-    case FUM_TOKEN_END:
-        tokenizer->end = id;
-        break;
-    case FUM_TOKEN_UNKNOWN:
-        tokenizer->bpe->unknown = id;
-        break;
-    default:
-        tokenizer->pad = id;
-        break;
+    case FUM_TOKEN_START: tokenizer->start = id; break;
+    case FUM_TOKEN_END: tokenizer->end = id; break;
+    case FUM_TOKEN_UNKNOWN: tokenizer->bpe->unknown = id; break;
+    default: tokenizer->pad = id; break;
     }
 }
 
-enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_role role, const char *text,
-                                       bool is_normalized, struct fum_error *err) {
+enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_role role,
+                                       const char *text, bool is_normalized,
+                                       struct fum_error *err) {
     if (fum_tokenizer_find(tokenizer, text) < 0)
-        return fum_error_set(err, FUM_ERR_FORMAT, "the vocabulary has no piece '%s', which is the %s",
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "the vocabulary has no piece '%s', which is the %s",
                              fum_text_show(text).text, fum_token_roles[role].key);
     enum fum_result result = fum_tokenizer_add_special(tokenizer, text, -1, is_normalized, err);
     if (!result) set_role(tokenizer, role, fum_tokenizer_find_special(tokenizer, text)->id);
     return result;
 }
 
-static enum fum_result apply_params(fum_tokenizer *tokenizer, const struct fum_tokenizer_params *params,
+static enum fum_result apply_params(fum_tokenizer *tokenizer,
+                                    const struct fum_tokenizer_params *params,
                                     struct fum_error *err) {
     static const struct fum_tokenizer_params zero = {0};
     if (!params) params = &zero;
-    const char *const wanted[FUM_TOKEN_ROLES] = {params->start, params->end, params->unknown, params->pad};
+    const char *const wanted[FUM_TOKEN_ROLES] = {params->start, params->end, params->unknown,
+                                                 params->pad};
     enum fum_result result = FUM_OK;
     for (int i = 0; i < FUM_TOKEN_ROLES && !result; i++)
-        result = fum_tokenizer_add_role(tokenizer, i, wanted[i] ? wanted[i] : fum_token_roles[i].otherwise,
-                                        false, err);
+        result = fum_tokenizer_add_role(
+            tokenizer, i, wanted[i] ? wanted[i] : fum_token_roles[i].otherwise, false, err);
     if (result) return result;
     if (params->max_length < 0 || params->max_length == 1)
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
-                             params->max_length);
+        return fum_error_set(
+            err, FUM_ERR_ARG,
+            "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
+            params->max_length);
     if (params->max_length) tokenizer->max_length = params->max_length;
     return FUM_OK;
 }
@@ -154,29 +155,32 @@ static enum fum_result create(fum_tokenizer **tokenizer, const char *vocab, size
                               const char *merges_where, const struct fum_tokenizer_params *params,
                               struct fum_error *err) {
     struct fum_bpe *bpe = NULL;
-    enum fum_result result =
-        fum_bpe_parse(&bpe, vocab, vocab_bytes, vocab_where, merges, merges_bytes, merges_where, err);
+    enum fum_result result = fum_bpe_parse(&bpe, vocab, vocab_bytes, vocab_where, merges,
+                                           merges_bytes, merges_where, err);
     return result ? result : finish(tokenizer, &bpe, params, err);
 }
 
-enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer, const char *vocab_json, size_t vocab_bytes,
-                                     const char *merges, size_t merges_bytes,
-                                     const struct fum_tokenizer_params *params, struct fum_error *err) {
+enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer, const char *vocab_json,
+                                     size_t vocab_bytes, const char *merges, size_t merges_bytes,
+                                     const struct fum_tokenizer_params *params,
+                                     struct fum_error *err) {
     *tokenizer = NULL;
-    return create(tokenizer, vocab_json, vocab_bytes, "vocabulary", merges, merges_bytes, "merges", params,
-                  err);
+    return create(tokenizer, vocab_json, vocab_bytes, "vocabulary", merges, merges_bytes, "merges",
+                  params, err);
 }
 
-enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_path, const char *merges_path,
-                                   const struct fum_tokenizer_params *params, struct fum_error *err) {
+enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_path,
+                                   const char *merges_path,
+                                   const struct fum_tokenizer_params *params,
+                                   struct fum_error *err) {
     char *vocab = NULL, *merges = NULL;
     size_t vocab_bytes, merges_bytes;
     *tokenizer = NULL;
     enum fum_result result = fum_file_read(vocab_path, MAX_TEXT_BYTES, &vocab, &vocab_bytes, err);
     if (!result) result = fum_file_read(merges_path, MAX_TEXT_BYTES, &merges, &merges_bytes, err);
     if (!result)
-        result =
-            create(tokenizer, vocab, vocab_bytes, vocab_path, merges, merges_bytes, merges_path, params, err);
+        result = create(tokenizer, vocab, vocab_bytes, vocab_path, merges, merges_bytes,
+                        merges_path, params, err);
     fum_free(vocab);
     fum_free(merges);
     return result;
@@ -184,27 +188,30 @@ enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_
 
 // The vocabulary's file in a place that may be the file or its folder; NULL when it is not there.
 static char *clip_at(fum_arena *arena, const char *place) {
-    char *path =
-        fum_path_is_dir(place) ? fum_path_join(arena, place, clip_file) : fum_arena_strdup(arena, place);
+    char *path = fum_path_is_dir(place) ? fum_path_join(arena, place, clip_file)
+                                        : fum_arena_strdup(arena, place);
     return path && fum_path_may_exist(path) ? path : NULL;
 }
 
 static char *find_clip(fum_arena *arena) {
-    const char *own = getenv("FUMAROLE_CLIP_VOCAB"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    const char *own = getenv("FUMAROLE_CLIP_VOCAB"), *xdg = getenv("XDG_DATA_HOME"),
+               *home = getenv("HOME");
     if (own && *own) return clip_at(arena, own);
     char *data = NULL;
     if (xdg && *xdg == '/')
         data = fum_arena_printf(arena, "%s/fumarole/clip", xdg);
     else if (home && *home)
         data = fum_arena_printf(arena, "%s/.local/share/fumarole/clip", home);
-    char *path = data ? clip_at(arena, data) : NULL, *installed = clip_at(arena, FUM_INSTALL_DATA "/clip");
+    char *path = data ? clip_at(arena, data) : NULL,
+         *installed = clip_at(arena, FUM_INSTALL_DATA "/clip");
     enum fum_file_kind kind;
     // A home that may not be entered, such as another user's, holds none for this one.
     return path && (!installed || !fum_file_look(path, &kind, NULL)) ? path : installed;
 }
 
 enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *path,
-                                        const struct fum_tokenizer_params *params, struct fum_error *err) {
+                                        const struct fum_tokenizer_params *params,
+                                        struct fum_error *err) {
     char *text = NULL;
     size_t bytes;
     struct fum_bpe *bpe = NULL;
@@ -217,15 +224,17 @@ enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *p
         const char *own = getenv("FUMAROLE_CLIP_VOCAB");
         result =
             own && *own
-                ? fum_error_set(err, FUM_ERR_IO,
-                                "FUMAROLE_CLIP_VOCAB: %s does not hold %s; "
-                                "fumarole-clip-vocab (in the sources: scripts/clip-vocab) fetches it",
-                                own, clip_file)
-                : fum_error_set(err, FUM_ERR_IO,
-                                "the CLIP vocabulary, which this model does not carry, is not installed; "
-                                "run fumarole-clip-vocab (in the sources: scripts/clip-vocab) once, or set "
-                                "FUMAROLE_CLIP_VOCAB to %s",
-                                clip_file);
+                ? fum_error_set(
+                      err, FUM_ERR_IO,
+                      "FUMAROLE_CLIP_VOCAB: %s does not hold %s; "
+                      "fumarole-clip-vocab (in the sources: scripts/clip-vocab) fetches it",
+                      own, clip_file)
+                : fum_error_set(
+                      err, FUM_ERR_IO,
+                      "the CLIP vocabulary, which this model does not carry, is not installed; "
+                      "run fumarole-clip-vocab (in the sources: scripts/clip-vocab) once, or set "
+                      "FUMAROLE_CLIP_VOCAB to %s",
+                      clip_file);
     } else {
         result = fum_file_read(path, MAX_TEXT_BYTES, &text, &bytes, err);
     }

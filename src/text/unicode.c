@@ -11,7 +11,8 @@
 enum { FIRST_COMBINING = 0x300, SHORT_RUN = 32 };
 
 bool fum_code_points_add(struct fum_code_points *points, uint32_t code) {
-    if (!fum_grow((void **)&points->at, &points->capacity, points->count, sizeof(*points->at))) return false;
+    if (!fum_grow((void **)&points->at, &points->capacity, points->count, sizeof(*points->at)))
+        return false;
     points->at[points->count++] = code;
     return true;
 }
@@ -51,8 +52,10 @@ enum fum_char_class fum_char_class(uint32_t code) {
     if (in_ranges(code, new_numbers, COUNT(new_numbers))) return FUM_CHAR_NUMBER;
     if (in_ranges(code, later_characters, COUNT(later_characters))) return FUM_CHAR_OTHER;
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
-    if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) return FUM_CHAR_LETTER;
-    if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) return FUM_CHAR_NUMBER;
+    if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO)
+        return FUM_CHAR_LETTER;
+    if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO)
+        return FUM_CHAR_NUMBER;
     return FUM_CHAR_OTHER;
 }
 
@@ -73,18 +76,20 @@ size_t fum_char_lower(uint32_t code, uint32_t out[2]) {
 }
 
 static uint8_t combining_class(uint32_t code) {
-    return code < FIRST_COMBINING ? 0
-                                  : (uint8_t)utf8proc_get_property((utf8proc_int32_t)code)->combining_class;
+    return code < FIRST_COMBINING
+               ? 0
+               : (uint8_t)utf8proc_get_property((utf8proc_int32_t)code)->combining_class;
 }
 
-// Sorts a run of combining marks by class, stably: insertion for the usual two or three, counting for a
-// hostile run, which would be quadratic otherwise. False when memory is out.
+// Sorts a run of combining marks by class, stably: insertion for the usual two or three, counting
+// for a hostile run, which would be quadratic otherwise. False when memory is out.
 static bool order_marks(uint32_t *run, size_t count) {
     if (count <= SHORT_RUN) {
         for (size_t i = 1; i < count; i++) {
             uint32_t mark = run[i];
             size_t j = i;
-            for (; j && combining_class(run[j - 1]) > combining_class(mark); j--) run[j] = run[j - 1];
+            for (; j && combining_class(run[j - 1]) > combining_class(mark); j--)
+                run[j] = run[j - 1];
             run[j] = mark;
         }
         return true;
@@ -125,9 +130,9 @@ static bool compose(struct fum_code_points *out, const uint32_t *text, size_t co
     size_t begin = out->count;
     if (!count) return true;
     if (!decompose(out, text, count)) return false;
-    utf8proc_ssize_t left =
-        utf8proc_normalize_utf32((utf8proc_int32_t *)(out->at + begin),
-                                 (utf8proc_ssize_t)(out->count - begin), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    utf8proc_ssize_t left = utf8proc_normalize_utf32((utf8proc_int32_t *)(out->at + begin),
+                                                     (utf8proc_ssize_t)(out->count - begin),
+                                                     UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     if (left >= 0) out->count = begin + (size_t)left;
     return true;
 }
@@ -135,8 +140,8 @@ static bool compose(struct fum_code_points *out, const uint32_t *text, size_t co
 bool fum_text_nfc(struct fum_code_points *out, const uint32_t *text, size_t count) {
     size_t begin = 0;
     while (begin < count) {
-        // Below the first combining mark every character is its own NFC; the one before a mark may compose
-        // with it.
+        // Below the first combining mark every character is its own NFC; the one before a mark may
+        // compose with it.
         size_t plain = begin;
         while (plain < count && text[plain] < FIRST_COMBINING) plain++;
         size_t keep = plain < count && plain > begin ? plain - 1 : plain;

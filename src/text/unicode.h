@@ -1,5 +1,5 @@
-// Classifies, lowers and normalises (NFC) code points as the CLIP tokenizer needs it. All results are those
-// of the reference tokenizer's Unicode data, whichever utf8proc is installed.
+// Classifies, lowers and normalises (NFC) code points as the CLIP tokenizer needs it. All results
+// are those of the reference tokenizer's Unicode data, whichever utf8proc is installed.
 #ifndef FUM_TEXT_UNICODE_H
 #define FUM_TEXT_UNICODE_H
 

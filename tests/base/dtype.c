@@ -36,7 +36,8 @@ static void test_every_half(void **state) {
 static void test_rounding(void **state) {
     (void)state;
     for (int h = 0; h < 0x7bff; h++) {
-        float low = fum_f16_to_f32((uint16_t)h), high = fum_f16_to_f32((uint16_t)(h + 1)), middle = (low + high) / 2;
+        float low = fum_f16_to_f32((uint16_t)h), high = fum_f16_to_f32((uint16_t)(h + 1)),
+              middle = (low + high) / 2;
         assert_int_equal(fum_f32_to_f16(middle), h % 2 ? h + 1 : h);
         assert_int_equal(fum_f32_to_f16(nextafterf(middle, high)), h + 1);
         assert_int_equal(fum_f32_to_f16(nextafterf(middle, low)), h);
@@ -50,8 +51,10 @@ static void test_every_bf16(void **state) {
     (void)state;
     for (int h = 0; h < 65536; h++) {
         float f = fum_bf16_to_f32((uint16_t)h);
-        if (isnan(f)) assert_true(isnan(fum_bf16_to_f32(fum_f32_to_bf16(f))));
-        else assert_int_equal(fum_f32_to_bf16(f), h);
+        if (isnan(f))
+            assert_true(isnan(fum_bf16_to_f32(fum_f32_to_bf16(f))));
+        else
+            assert_int_equal(fum_f32_to_bf16(f), h);
     }
     assert_int_equal(fum_f32_to_bf16(1.00390625f), 0x3f80); // 1 + 2^-8: halfway, to even
     assert_int_equal(fum_f32_to_bf16(1.01171875f), 0x3f82); // 1 + 3 * 2^-8
@@ -74,7 +77,8 @@ static void test_others(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_half), cmocka_unit_test(test_rounding),
-                                       cmocka_unit_test(test_every_bf16), cmocka_unit_test(test_others)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_half), cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_every_bf16), cmocka_unit_test(test_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

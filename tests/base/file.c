@@ -253,11 +253,14 @@ static void knows_the_same_file(void **state) {
     assert_int_equal(link("same/a", "same/hard"), 0);
     assert_int_equal(symlink("a", "same/soft"), 0);
     assert_int_equal(symlink("same", "same-too"), 0);
-    assert_true(same("same/a", "same/a") && same("same/a", "./same//a") && same("same/a", "same/../same/a"));
+    assert_true(same("same/a", "same/a") && same("same/a", "./same//a") &&
+                same("same/a", "same/../same/a"));
     assert_true(same("same/a", "same/hard") && same("same/soft", "same/hard") &&
                 same("same-too/a", "same/a"));
-    assert_true(same("same/new", "same-too/./new") && same("new/x/y", "./new//x/./y") && same("-", "-"));
-    assert_false(same("same/a", "same/new") || same("same/new", "same/new2") || same("new/x", "new/y"));
+    assert_true(same("same/new", "same-too/./new") && same("new/x/y", "./new//x/./y") &&
+                same("-", "-"));
+    assert_false(same("same/a", "same/new") || same("same/new", "same/new2") ||
+                 same("new/x", "new/y"));
     assert_false(same("same/a", "-") || same("/dev/null", "/dev/null"));
 }
 
@@ -312,7 +315,8 @@ static void long_paths_keep_the_reason(void **state) {
     assert_contains(err.text, "cannot open /ppppppppppppppppppp/");
     assert_contains(err.text, "...");
     assert_contains(err.text, ": Permission denied");
-    fum_error_set(&err, FUM_ERR_IO, "%s: the part unet (X) has no folder %s; get it again", path, path);
+    fum_error_set(&err, FUM_ERR_IO, "%s: the part unet (X) has no folder %s; get it again", path,
+                  path);
     assert_contains(err.text, "...");
     assert_contains(err.text, ": the part unet (X) has no folder /ppp");
     assert_contains(err.text, "; get it again");
@@ -335,7 +339,8 @@ static void stamps_count_nanoseconds(void **state) {
     struct fum_file_stamp stamps[2];
     put("stamped", "same");
     for (int i = 0; i < 2; i++) {
-        const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1 + i * 500000000L}};
+        const struct timespec times[2] = {{.tv_sec = 1000},
+                                          {.tv_sec = 1000, .tv_nsec = 1 + i * 500000000L}};
         struct fum_file *file = NULL;
         assert_int_equal(utimensat(AT_FDCWD, "stamped", times, 0), 0);
         assert_ok(fum_file_open(&file, "stamped", &err), err);

@@ -1,4 +1,5 @@
-// JSON: refused memory is reported as that at every allocation, bad syntax as bad syntax, in any locale.
+// JSON: refused memory is reported as that at every allocation, bad syntax as bad syntax, in any
+// locale.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -120,7 +121,8 @@ static void *refusing_malloc(size_t bytes) {
 
 static void test_refused_memory(void **state) {
     (void)state;
-    static const char text[] = "{\"betas\": [0.5, 1, -Infinity], \"name\": \"x\", \"deep\": {\"a\": null}}";
+    static const char text[] =
+        "{\"betas\": [0.5, 1, -Infinity], \"name\": \"x\", \"deep\": {\"a\": null}}";
     struct fum_error err;
     cJSON *json = NULL;
     long n = -1;

@@ -21,9 +21,18 @@
 static void test_points(void **state) {
     (void)state;
     static const char *const cases[][2] = {
-        {"2,5", "2.5"},       {"2.5", "2.5"},       {"-0,125", "-0.125"}, {"1,5e-07", "1.5e-07"},
-        {"1e+20", "1e+20"},   {"12", "12"},         {"", ""},             {"inf", "inf"},
-        {"-nan", "-nan"},     {"2\xd9\xab" "5", "2.5"}, // the Arabic separator, of two bytes
+        {"2,5", "2.5"},
+        {"2.5", "2.5"},
+        {"-0,125", "-0.125"},
+        {"1,5e-07", "1.5e-07"},
+        {"1e+20", "1e+20"},
+        {"12", "12"},
+        {"", ""},
+        {"inf", "inf"},
+        {"-nan", "-nan"},
+        {"2\xd9\xab"
+         "5",
+         "2.5"}, // the Arabic separator, of two bytes
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[FUM_NUMBER_BYTES];
@@ -41,12 +50,14 @@ static void check_all(void) {
     assert_string_equal(fum_number_format(text, 3, -1234.5), "-1.23e+03");
     assert_string_equal(fum_image_format_number(text, (double)7.1f), "7.1");
     assert_string_equal(fum_image_format_number(text, 1 / 3.0), "0.33333333");
-    const struct fum_image_parameters p = {.prompt = "a cat", .steps = 20, .cfg = 2.5, .denoising = 0.75};
+    const struct fum_image_parameters p = {
+        .prompt = "a cat", .steps = 20, .cfg = 2.5, .denoising = 0.75};
     char *parameters = fum_image_format_parameters(&p);
     assert_non_null(strstr(parameters, "CFG scale: 2.5, "));
     assert_non_null(strstr(parameters, "Denoising strength: 0.75"));
     fum_free(parameters);
-    assert_int_equal(fum_json_parse(&json, "{\"eps\": 0.25, \"beta\": 8.5e-4}", 29, "x", &err), FUM_OK);
+    assert_int_equal(fum_json_parse(&json, "{\"eps\": 0.25, \"beta\": 8.5e-4}", 29, "x", &err),
+                     FUM_OK);
     assert_true(fum_json_number(json, "eps", 0) == 0.25 &&
                 fabs(fum_json_number(json, "beta", 0) - 8.5e-4) < 1e-12);
     char *printed = cJSON_PrintUnformatted(json);
@@ -60,16 +71,19 @@ static void test_own_locale(void **state) {
     check_all();
 }
 
-// Sets a locale with a decimal comma: one of the system's, or one made for this test. False where neither can
-// be had.
+// Sets a locale with a decimal comma: one of the system's, or one made for this test. False where
+// neither can be had.
 static bool set_comma_locale(void) {
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "ru_RU.UTF-8", "de_DE"};
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "ru_RU.UTF-8",
+                                        "de_DE"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (setlocale(LC_ALL, names[i])) return true;
     char folder[] = "/tmp/fumarole-locale-XXXXXX", command[200];
     if (!mkdtemp(folder)) return false;
-    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", folder);
-    bool made = system(command) == 0 && setenv("LOCPATH", folder, 1) == 0 && setlocale(LC_ALL, "de_DE.UTF-8");
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1",
+             folder);
+    bool made = system(command) == 0 && setenv("LOCPATH", folder, 1) == 0 &&
+                setlocale(LC_ALL, "de_DE.UTF-8");
     snprintf(command, sizeof command, "rm -rf %s", folder);
     return system(command) == 0 && made;
 }
@@ -87,7 +101,8 @@ static void test_comma_locale(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_points), cmocka_unit_test(test_own_locale),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_points),
+                                       cmocka_unit_test(test_own_locale),
                                        cmocka_unit_test(test_comma_locale)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,8 @@ static void pieces_and_instructions_do_not_matter(void **state) {
     (void)state;
     uint8_t data[300];
     uint32_t seed = 1;
-    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
     for (size_t bytes = 0; bytes <= sizeof data; bytes++) {
         char whole[FUM_SHA256_TEXT];
         fum_sha256_use_instructions(false);

@@ -22,10 +22,13 @@ static const struct {
     {"\x1b[31mred\x1b[0m\a\b", "\\x1b[31mred\\x1b[0m\\x07\\x08"},
     {"del\x7f", "del\\x7f"},
     {"\xc2\x80\xc2\x9b\xc2\x9f", "\\u0080\\u009b\\u009f"}, // C1
-    {"\xc2\xa0 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc2\xa0 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
-    {"\xe2\x80\xaa\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa9", "\\u202a\\u202e\\u2066\\u2069"}, // writing direction
+    {"\xc2\xa0 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+     "\xc2\xa0 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+    // writing direction
+    {"\xe2\x80\xaa\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa9", "\\u202a\\u202e\\u2066\\u2069"},
     {"\xe2\x80\xa8\xe2\x80\xa9", "\\u2028\\u2029"}, // line and paragraph separators
-    {"\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa", "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa"},
+    {"\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa",
+     "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa"},
     {"\xef\xbf\xbd", "\xef\xbf\xbd"}, // U+FFFD itself is text
     {"\xff\xfe x", "\\xff\\xfe x"},
     {"\x9b\x80", "\\x9b\\x80"},
@@ -86,12 +89,14 @@ static bool is_clean(const char *text) {
 // A long name leaves the reason, which stands at the end of the message, in place.
 static void test_long_error(void **state) {
     (void)state;
-    static const char *const units[] = {"x", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\x1b", "\xff", "\xc2\x9b"};
+    static const char *const units[] = {"x",    "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+                                        "\x1b", "\xff",         "\xc2\x9b"};
     char name[6000];
     struct fum_error err;
     for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
         size_t step = strlen(units[u]);
-        for (size_t length = 480 / step; length * step < 5000; length += length < 520 / step ? 1 : 700) {
+        for (size_t length = 480 / step; length * step < 5000;
+             length += length < 520 / step ? 1 : 700) {
             for (size_t i = 0; i < length; i++) memcpy(name + i * step, units[u], step);
             name[length * step] = 0;
             fum_error_set(&err, FUM_ERR_IO, "cannot open %s: Permission denied", name);

@@ -40,7 +40,8 @@ static struct fum_bench_report *measure(const struct fum_bench_params *params) {
 
 static void limits(void **state) {
     (void)state;
-    struct fum_bench_report *report = measure(&(struct fum_bench_params){.parts = FUM_BENCH_LIMITS, .repeats = 2});
+    struct fum_bench_report *report =
+        measure(&(struct fum_bench_params){.parts = FUM_BENCH_LIMITS, .repeats = 2});
     bool fma = false, copy = false;
     assert_int_equal(report->num_ops, 0);
     for (int i = 0; i < report->num_limits; i++) {
@@ -57,9 +58,12 @@ static void limits(void **state) {
 
 static void one_op(void **state) {
     (void)state;
-    struct fum_bench_report *report = measure(&(struct fum_bench_params){
-        .parts = FUM_BENCH_OPS, .op = "layer_norm", .types = 1u << FUM_F32 | 1u << FUM_BF16, .seconds = 60,
-        .repeats = 2});
+    struct fum_bench_report *report =
+        measure(&(struct fum_bench_params){.parts = FUM_BENCH_OPS,
+                                           .op = "layer_norm",
+                                           .types = 1u << FUM_F32 | 1u << FUM_BF16,
+                                           .seconds = 60,
+                                           .repeats = 2});
     int types[FUM_DTYPE_COUNT] = {0};
     assert_true(report->num_ops > 0);
     for (int i = 0; i < report->num_ops; i++) {
@@ -76,13 +80,14 @@ static void one_op(void **state) {
 
 static void smallest_model(void **state) {
     (void)state;
-    struct fum_bench_report *report = measure(&(struct fum_bench_params){.parts = FUM_BENCH_MODELS,
-                                                                     .models = "emoji",
-                                                                     .width = 64,
-                                                                     .height = 32,
-                                                                     .precision = FUM_PRECISION_F32,
-                                                                     .seconds = 1,
-                                                                     .repeats = 1});
+    struct fum_bench_report *report =
+        measure(&(struct fum_bench_params){.parts = FUM_BENCH_MODELS,
+                                           .models = "emoji",
+                                           .width = 64,
+                                           .height = 32,
+                                           .precision = FUM_PRECISION_F32,
+                                           .seconds = 1,
+                                           .repeats = 1});
     assert_int_equal(report->num_models, 1);
     const struct fum_bench_model *m = report->models;
     assert_null(m->note); // values were finite, all parts ran
@@ -108,13 +113,15 @@ static void random_weights_repeat(void **state) {
         assert_true(source->find(source->user, "conv_in.weight", &views[i]));
         assert_false(source->find(source->user, "conv_in.wait", &views[i]));
     }
-    assert_true(views[0].dim[0] == 64 && views[0].dim[1] == 4 && views[0].dim[2] == 3 && views[0].dim[3] == 3);
+    assert_true(views[0].dim[0] == 64 && views[0].dim[1] == 4 && views[0].dim[2] == 3 &&
+                views[0].dim[3] == 3);
     assert_memory_equal(views[0].data, views[1].data, 64 * 4 * 9 * 2);
     uint64_t parameters = fum_random_model_parameters(models[0]);
     assert_int_equal(parameters, 14344571); // as many as the shipped model has
     for (int i = 0; i < 2; i++) fum_model_destroy(&models[i]);
     ok(fum_random_model_create(&models[0], "sd1.5", &err), &err);
-    assert_int_equal(fum_random_model_parameters(models[0]), 859520964 + 83653863 + 123060480); // UNet, VAE, text
+    // UNet, VAE, text
+    assert_int_equal(fum_random_model_parameters(models[0]), 859520964 + 83653863 + 123060480);
     fum_model_destroy(&models[0]);
     assert_int_equal(fum_random_model_create(&models[0], "emojis", &err), FUM_ERR_ARG);
 }
@@ -131,8 +138,12 @@ static void stopped(void **state) {
         int left = after;
         struct fum_error err = {0};
         struct fum_bench_report *report = NULL;
-        struct fum_bench_params params = {
-            .op = "rms_norm", .models = "emoji", .width = 32, .repeats = 1, .user = &left, .cancel = stop_later};
+        struct fum_bench_params params = {.op = "rms_norm",
+                                          .models = "emoji",
+                                          .width = 32,
+                                          .repeats = 1,
+                                          .user = &left,
+                                          .cancel = stop_later};
         enum fum_result r = fum_bench(device, &params, &report, &err);
         if (r) {
             assert_int_equal(r, FUM_ERR_CANCELLED);
@@ -147,10 +158,14 @@ static void refusals(void **state) {
     (void)state;
     struct fum_error err = {0};
     struct fum_bench_report *report = NULL;
-    assert_int_equal(fum_bench(device, &(struct fum_bench_params){.op = "no such op"}, &report, &err), FUM_ERR_ARG);
-    assert_int_equal(fum_bench(device, &(struct fum_bench_params){.models = "sd9"}, &report, &err), FUM_ERR_ARG);
+    assert_int_equal(
+        fum_bench(device, &(struct fum_bench_params){.op = "no such op"}, &report, &err),
+        FUM_ERR_ARG);
+    assert_int_equal(fum_bench(device, &(struct fum_bench_params){.models = "sd9"}, &report, &err),
+                     FUM_ERR_ARG);
     assert_int_equal(fum_bench(device,
-                               &(struct fum_bench_params){.parts = FUM_BENCH_MODELS, .models = "emoji", .width = 31},
+                               &(struct fum_bench_params){
+                                   .parts = FUM_BENCH_MODELS, .models = "emoji", .width = 31},
                                &report, &err),
                      FUM_ERR_ARG);
     assert_null(report);
@@ -164,9 +179,9 @@ int main(void) {
     need_device();
     device = open_without(0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quartiles),      cmocka_unit_test(limits),
-        cmocka_unit_test(one_op),         cmocka_unit_test(smallest_model),
-        cmocka_unit_test(stopped),        cmocka_unit_test(random_weights_repeat),
+        cmocka_unit_test(quartiles), cmocka_unit_test(limits),
+        cmocka_unit_test(one_op),    cmocka_unit_test(smallest_model),
+        cmocka_unit_test(stopped),   cmocka_unit_test(random_weights_repeat),
         cmocka_unit_test(refusals),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

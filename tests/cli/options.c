@@ -1,5 +1,5 @@
-// The option parser: suggestions, groups of letters, seeds; and that the table of other tools' options names
-// what exists.
+// The option parser: suggestions, groups of letters, seeds; and that the table of other tools'
+// options names what exists.
 #include "cli/generate_options.h"
 
 #include <setjmp.h>
@@ -20,11 +20,13 @@ struct values {
 
 // Parses a line of words as `generate` does. Returns what cli_options_parse returned.
 static bool parse(struct values *v, const char *line) {
-    *v = (struct values){.options = generate_options_default(),
-                         .parse = {.options = generate_option_table, .foreign = &cli_foreign_generate}};
+    *v = (struct values){
+        .options = generate_options_default(),
+        .parse = {.options = generate_option_table, .foreign = &cli_foreign_generate}};
     v->parse.values = &v->options;
     snprintf(v->text, sizeof v->text, "%s", line);
-    for (char *word = strtok(v->text, " "); word && v->argc < MAX_ARGUMENTS; word = strtok(NULL, " "))
+    for (char *word = strtok(v->text, " "); word && v->argc < MAX_ARGUMENTS;
+         word = strtok(NULL, " "))
         v->argv[v->argc++] = word;
     return cli_options_parse(&v->parse, &v->argc, v->argv);
 }
@@ -75,8 +77,7 @@ static void suggestions_mend_spelling_only(void **state) {
             snprintf(expected, sizeof expected, "did you mean %s?", cases[i].suggested);
             right = question && strcmp(question, expected) == 0;
         }
-        if (parsed || !right)
-            fail_msg("%s: \"%s\"", cases[i].typed, v.parse.message);
+        if (parsed || !right) fail_msg("%s: \"%s\"", cases[i].typed, v.parse.message);
     }
 }
 
@@ -108,11 +109,12 @@ static void the_table_of_other_tools_names_what_exists(void **state) {
     const struct generate_options defaults = generate_options_default(); // fills in the samplers
     assert_non_null(defaults.output);
     for (const struct cli_foreign_option *row = cli_foreign_generate.options; row->name; row++) {
-        if (find_option(row->name, strlen(row->name))) fail_msg("--%s is an option of fumarole", row->name);
+        if (find_option(row->name, strlen(row->name)))
+            fail_msg("--%s is an option of fumarole", row->name);
         for (const struct cli_foreign_option *other = row + 1; other->name; other++)
             if (strcmp(row->name, other->name) == 0) fail_msg("--%s is listed twice", row->name);
-        if (row->kind == CLI_RENAMED &&
-            (strncmp(row->note, "--", 2) != 0 || !find_option(row->note + 2, strcspn(row->note + 2, " ;"))))
+        if (row->kind == CLI_RENAMED && (strncmp(row->note, "--", 2) != 0 ||
+                                         !find_option(row->note + 2, strcspn(row->note + 2, " ;"))))
             fail_msg("--%s: %s is no option", row->name, row->note);
     }
     for (const struct cli_foreign_value *row = cli_foreign_generate.values; row->option; row++) {
@@ -120,7 +122,8 @@ static void the_table_of_other_tools_names_what_exists(void **state) {
         bool is_choice = row->kind == CLI_UNSUPPORTED || !row->ours;
         assert_non_null(option);
         for (const char *const *choice = option->choices; *choice; choice++) {
-            if (strcmp(*choice, row->value) == 0) fail_msg("--%s %s is a value", row->option, row->value);
+            if (strcmp(*choice, row->value) == 0)
+                fail_msg("--%s %s is a value", row->option, row->value);
             is_choice |= row->ours && strcmp(*choice, row->ours) == 0;
         }
         if (!is_choice) fail_msg("--%s has no %s", row->option, row->ours);
@@ -190,7 +193,8 @@ static void help_is_found_as_an_option_and_not_as_a_value(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         parse(&v, ""); // fills in the tables
         snprintf(v.text, sizeof v.text, "%s", cases[i].line);
-        for (char *word = strtok(v.text, " "); word; word = strtok(NULL, " ")) v.argv[v.argc++] = word;
+        for (char *word = strtok(v.text, " "); word; word = strtok(NULL, " "))
+            v.argv[v.argc++] = word;
         if (cli_options_present(&v.parse, v.argc, v.argv, &help) != cases[i].present)
             fail_msg("'%s'", cases[i].line);
     }

@@ -73,12 +73,15 @@ static void test_environment(void **state) {
     cli_choose_vector_width(1e15, &log);
     struct cli_cpu cpu;
     bool wide = cli_cpu_read(&cpu) && cli_cpu_full_rate_512(&cpu);
-    if (wide) assert_string_equal(getenv(name), "512");
-    else assert_null(getenv(name));
+    if (wide)
+        assert_string_equal(getenv(name), "512");
+    else
+        assert_null(getenv(name));
     assert_int_equal(said.count, wide ? 2 : 1);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cpus), cmocka_unit_test(test_environment)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cpus),
+                                       cmocka_unit_test(test_environment)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-// A Vulkan layer that fails calls on purpose and leaves garbage in their results, as the specification allows
-// a driver to. Sweeps in this folder load it under the program. Its environment:
+// A Vulkan layer that fails calls on purpose and leaves garbage in their results, as the
+// specification allows a driver to. Sweeps in this folder load it under the program. Its
+// environment:
 //   FUM_FAIL_AT=N        fails the N-th of the calls below, counted from 1
 //   FUM_FAIL_CALL=NAME   counts and fails only calls of this name, such as CreateBuffer
 //   FUM_FAIL_CODE=CODE   the VkResult, a negative number; the default is -4, VK_ERROR_DEVICE_LOST
@@ -16,85 +17,98 @@
 #include <vulkan/vk_layer.h>
 #include <vulkan/vulkan.h>
 
-// Calls that fill in a result: name, parameters, arguments, the result and its size. They are never passed on
-// when they fail, so that no object is left without an owner.
-#define MAKERS(X)                                                                                            \
-    X(CreateBuffer, (VkDevice d, const VkBufferCreateInfo *i, const VkAllocationCallbacks *a, VkBuffer *o),  \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(AllocateMemory,                                                                                        \
-      (VkDevice d, const VkMemoryAllocateInfo *i, const VkAllocationCallbacks *a, VkDeviceMemory *o),        \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(MapMemory,                                                                                             \
-      (VkDevice d, VkDeviceMemory m, VkDeviceSize at, VkDeviceSize n, VkMemoryMapFlags f, void **o),         \
-      (d, m, at, n, f, o), sizeof *o)                                                                        \
-    X(CreateBufferView,                                                                                      \
-      (VkDevice d, const VkBufferViewCreateInfo *i, const VkAllocationCallbacks *a, VkBufferView *o),        \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(CreateShaderModule,                                                                                    \
-      (VkDevice d, const VkShaderModuleCreateInfo *i, const VkAllocationCallbacks *a, VkShaderModule *o),    \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(CreatePipelineLayout,                                                                                  \
-      (VkDevice d, const VkPipelineLayoutCreateInfo *i, const VkAllocationCallbacks *a,                      \
-       VkPipelineLayout *o),                                                                                 \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(CreateDescriptorSetLayout,                                                                             \
-      (VkDevice d, const VkDescriptorSetLayoutCreateInfo *i, const VkAllocationCallbacks *a,                 \
-       VkDescriptorSetLayout *o),                                                                            \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(CreatePipelineCache,                                                                                   \
-      (VkDevice d, const VkPipelineCacheCreateInfo *i, const VkAllocationCallbacks *a, VkPipelineCache *o),  \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(GetPipelineCacheData, (VkDevice d, VkPipelineCache c, size_t * o, void *data), (d, c, o, data),        \
-      sizeof *o)                                                                                             \
-    X(CreateComputePipelines,                                                                                \
-      (VkDevice d, VkPipelineCache c, uint32_t n, const VkComputePipelineCreateInfo *i,                      \
-       const VkAllocationCallbacks *a, VkPipeline *o),                                                       \
-      (d, c, n, i, a, o), n * sizeof *o)                                                                     \
-    X(CreateCommandPool,                                                                                     \
-      (VkDevice d, const VkCommandPoolCreateInfo *i, const VkAllocationCallbacks *a, VkCommandPool *o),      \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(AllocateCommandBuffers, (VkDevice d, const VkCommandBufferAllocateInfo *i, VkCommandBuffer *o),        \
-      (d, i, o), i->commandBufferCount * sizeof *o)                                                          \
-    X(CreateDescriptorPool,                                                                                  \
-      (VkDevice d, const VkDescriptorPoolCreateInfo *i, const VkAllocationCallbacks *a,                      \
-       VkDescriptorPool *o),                                                                                 \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(AllocateDescriptorSets, (VkDevice d, const VkDescriptorSetAllocateInfo *i, VkDescriptorSet *o),        \
-      (d, i, o), i->descriptorSetCount * sizeof *o)                                                          \
-    X(CreateSemaphore,                                                                                       \
-      (VkDevice d, const VkSemaphoreCreateInfo *i, const VkAllocationCallbacks *a, VkSemaphore *o),          \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(GetSemaphoreCounterValue, (VkDevice d, VkSemaphore s, uint64_t * o), (d, s, o), sizeof *o)             \
-    X(CreateFence, (VkDevice d, const VkFenceCreateInfo *i, const VkAllocationCallbacks *a, VkFence *o),     \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(CreateQueryPool,                                                                                       \
-      (VkDevice d, const VkQueryPoolCreateInfo *i, const VkAllocationCallbacks *a, VkQueryPool *o),          \
-      (d, i, a, o), sizeof *o)                                                                               \
-    X(GetQueryPoolResults,                                                                                   \
-      (VkDevice d, VkQueryPool p, uint32_t first, uint32_t n, size_t bytes, void *o, VkDeviceSize stride,    \
-       VkQueryResultFlags f),                                                                                \
+// Calls that fill in a result: name, parameters, arguments, the result and its size. They are never
+// passed on when they fail, so that no object is left without an owner.
+#define MAKERS(X)                                                                                \
+    X(CreateBuffer,                                                                              \
+      (VkDevice d, const VkBufferCreateInfo *i, const VkAllocationCallbacks *a, VkBuffer *o),    \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(AllocateMemory,                                                                            \
+      (VkDevice d, const VkMemoryAllocateInfo *i, const VkAllocationCallbacks *a,                \
+       VkDeviceMemory *o),                                                                       \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(MapMemory,                                                                                 \
+      (VkDevice d, VkDeviceMemory m, VkDeviceSize at, VkDeviceSize n, VkMemoryMapFlags f,        \
+       void **o),                                                                                \
+      (d, m, at, n, f, o), sizeof *o)                                                            \
+    X(CreateBufferView,                                                                          \
+      (VkDevice d, const VkBufferViewCreateInfo *i, const VkAllocationCallbacks *a,              \
+       VkBufferView *o),                                                                         \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(CreateShaderModule,                                                                        \
+      (VkDevice d, const VkShaderModuleCreateInfo *i, const VkAllocationCallbacks *a,            \
+       VkShaderModule *o),                                                                       \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(CreatePipelineLayout,                                                                      \
+      (VkDevice d, const VkPipelineLayoutCreateInfo *i, const VkAllocationCallbacks *a,          \
+       VkPipelineLayout *o),                                                                     \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(CreateDescriptorSetLayout,                                                                 \
+      (VkDevice d, const VkDescriptorSetLayoutCreateInfo *i, const VkAllocationCallbacks *a,     \
+       VkDescriptorSetLayout *o),                                                                \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(CreatePipelineCache,                                                                       \
+      (VkDevice d, const VkPipelineCacheCreateInfo *i, const VkAllocationCallbacks *a,           \
+       VkPipelineCache *o),                                                                      \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(GetPipelineCacheData, (VkDevice d, VkPipelineCache c, size_t * o, void *data),             \
+      (d, c, o, data), sizeof *o)                                                                \
+    X(CreateComputePipelines,                                                                    \
+      (VkDevice d, VkPipelineCache c, uint32_t n, const VkComputePipelineCreateInfo *i,          \
+       const VkAllocationCallbacks *a, VkPipeline *o),                                           \
+      (d, c, n, i, a, o), n * sizeof *o)                                                         \
+    X(CreateCommandPool,                                                                         \
+      (VkDevice d, const VkCommandPoolCreateInfo *i, const VkAllocationCallbacks *a,             \
+       VkCommandPool *o),                                                                        \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(AllocateCommandBuffers,                                                                    \
+      (VkDevice d, const VkCommandBufferAllocateInfo *i, VkCommandBuffer *o), (d, i, o),         \
+      i->commandBufferCount * sizeof *o)                                                         \
+    X(CreateDescriptorPool,                                                                      \
+      (VkDevice d, const VkDescriptorPoolCreateInfo *i, const VkAllocationCallbacks *a,          \
+       VkDescriptorPool *o),                                                                     \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(AllocateDescriptorSets,                                                                    \
+      (VkDevice d, const VkDescriptorSetAllocateInfo *i, VkDescriptorSet *o), (d, i, o),         \
+      i->descriptorSetCount * sizeof *o)                                                         \
+    X(CreateSemaphore,                                                                           \
+      (VkDevice d, const VkSemaphoreCreateInfo *i, const VkAllocationCallbacks *a,               \
+       VkSemaphore *o),                                                                          \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(GetSemaphoreCounterValue, (VkDevice d, VkSemaphore s, uint64_t * o), (d, s, o), sizeof *o) \
+    X(CreateFence,                                                                               \
+      (VkDevice d, const VkFenceCreateInfo *i, const VkAllocationCallbacks *a, VkFence *o),      \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(CreateQueryPool,                                                                           \
+      (VkDevice d, const VkQueryPoolCreateInfo *i, const VkAllocationCallbacks *a,               \
+       VkQueryPool *o),                                                                          \
+      (d, i, a, o), sizeof *o)                                                                   \
+    X(GetQueryPoolResults,                                                                       \
+      (VkDevice d, VkQueryPool p, uint32_t first, uint32_t n, size_t bytes, void *o,             \
+       VkDeviceSize stride, VkQueryResultFlags f),                                               \
       (d, p, first, n, bytes, o, stride, f), bytes)
 
 // Calls without a result to spoil.
-#define WORKERS(X)                                                                                           \
-    X(BindBufferMemory, (VkDevice d, VkBuffer b, VkDeviceMemory m, VkDeviceSize at), (d, b, m, at))          \
-    X(ResetCommandPool, (VkDevice d, VkCommandPool p, VkCommandPoolResetFlags f), (d, p, f))                 \
-    X(BeginCommandBuffer, (VkCommandBuffer c, const VkCommandBufferBeginInfo *i), (c, i))                    \
-    X(EndCommandBuffer, (VkCommandBuffer c), (c))                                                            \
-    X(QueueSubmit, (VkQueue q, uint32_t n, const VkSubmitInfo *s, VkFence f), (q, n, s, f))                  \
-    X(WaitSemaphores, (VkDevice d, const VkSemaphoreWaitInfo *i, uint64_t t), (d, i, t))                     \
-    X(WaitForFences, (VkDevice d, uint32_t n, const VkFence *f, VkBool32 all, uint64_t t),                   \
-      (d, n, f, all, t))                                                                                     \
-    X(ResetFences, (VkDevice d, uint32_t n, const VkFence *f), (d, n, f))                                    \
-    X(GetFenceStatus, (VkDevice d, VkFence f), (d, f))                                                       \
+#define WORKERS(X)                                                                           \
+    X(BindBufferMemory, (VkDevice d, VkBuffer b, VkDeviceMemory m, VkDeviceSize at),         \
+      (d, b, m, at))                                                                         \
+    X(ResetCommandPool, (VkDevice d, VkCommandPool p, VkCommandPoolResetFlags f), (d, p, f)) \
+    X(BeginCommandBuffer, (VkCommandBuffer c, const VkCommandBufferBeginInfo *i), (c, i))    \
+    X(EndCommandBuffer, (VkCommandBuffer c), (c))                                            \
+    X(QueueSubmit, (VkQueue q, uint32_t n, const VkSubmitInfo *s, VkFence f), (q, n, s, f))  \
+    X(WaitSemaphores, (VkDevice d, const VkSemaphoreWaitInfo *i, uint64_t t), (d, i, t))     \
+    X(WaitForFences, (VkDevice d, uint32_t n, const VkFence *f, VkBool32 all, uint64_t t),   \
+      (d, n, f, all, t))                                                                     \
+    X(ResetFences, (VkDevice d, uint32_t n, const VkFence *f), (d, n, f))                    \
+    X(GetFenceStatus, (VkDevice d, VkFence f), (d, f))                                       \
     X(DeviceWaitIdle, (VkDevice d), (d))
 
 // Calls of the instance that fill in a list or a handle.
-#define LISTERS(X)                                                                                           \
-    X(EnumeratePhysicalDevices, (VkInstance i, uint32_t * o, VkPhysicalDevice * list), (i, o, list),         \
-      sizeof *o)                                                                                             \
-    X(EnumerateDeviceExtensionProperties,                                                                    \
-      (VkPhysicalDevice p, const char *layer, uint32_t *o, VkExtensionProperties *list),                     \
+#define LISTERS(X)                                                                       \
+    X(EnumeratePhysicalDevices, (VkInstance i, uint32_t * o, VkPhysicalDevice * list),   \
+      (i, o, list), sizeof *o)                                                           \
+    X(EnumerateDeviceExtensionProperties,                                                \
+      (VkPhysicalDevice p, const char *layer, uint32_t *o, VkExtensionProperties *list), \
       (p, layer, o, list), sizeof *o)
 
 #define MEMBER(name, ...) PFN_vk##name name;
@@ -116,8 +130,8 @@ static long number(const char *name, long fallback) {
     return text ? atol(text) : fallback;
 }
 
-// True if this call is to fail, which stops the device's work first: what is reported as lost must not run
-// on.
+// True if this call is to fail, which stops the device's work first: what is reported as lost must
+// not run on.
 static bool fails(const char *name, VkResult *code) {
     const char *only = getenv("FUM_FAIL_CALL");
     if (only && strcmp(only, name)) return false;
@@ -134,35 +148,35 @@ static VkResult spoil(void *out, size_t bytes, VkResult code) {
     return code;
 }
 
-#define MAKER(name, parameters, arguments, bytes)                                                            \
-    static VKAPI_ATTR VkResult VKAPI_CALL fail_##name parameters {                                           \
-        VkResult code;                                                                                       \
-        return fails(#name, &code) ? spoil(o, bytes, code) : next.name arguments;                            \
+#define MAKER(name, parameters, arguments, bytes)                                 \
+    static VKAPI_ATTR VkResult VKAPI_CALL fail_##name parameters {                \
+        VkResult code;                                                            \
+        return fails(#name, &code) ? spoil(o, bytes, code) : next.name arguments; \
     }
 MAKERS(MAKER)
 LISTERS(MAKER)
 #undef MAKER
 
 // Work that is done and reported as failed is waited for, too.
-#define WORKER(name, parameters, arguments)                                                                  \
-    static VKAPI_ATTR VkResult VKAPI_CALL fail_##name parameters {                                           \
-        VkResult code;                                                                                       \
-        if (!fails(#name, &code)) return next.name arguments;                                                \
-        if (number("FUM_FAIL_AFTER", 0)) next.name arguments;                                                \
-        next.DeviceWaitIdle(next.device);                                                                    \
-        return code;                                                                                         \
+#define WORKER(name, parameters, arguments)                        \
+    static VKAPI_ATTR VkResult VKAPI_CALL fail_##name parameters { \
+        VkResult code;                                             \
+        if (!fails(#name, &code)) return next.name arguments;      \
+        if (number("FUM_FAIL_AFTER", 0)) next.name arguments;      \
+        next.DeviceWaitIdle(next.device);                          \
+        return code;                                               \
     }
 WORKERS(WORKER)
 #undef WORKER
 
 // Finds the loader's link to the layer below in the chain that it passes along.
-#define LINK(type, kind, info)                                                                               \
-    static type *find_##info(const void *chain) {                                                            \
-        for (type *link = (type *)(uintptr_t)chain; link; link = (type *)(uintptr_t)link->pNext)             \
-            if (link->sType == VK_STRUCTURE_TYPE_LOADER_##kind##_CREATE_INFO &&                              \
-                link->function == VK_LAYER_LINK_INFO)                                                        \
-                return link;                                                                                 \
-        return NULL;                                                                                         \
+#define LINK(type, kind, info)                                                                   \
+    static type *find_##info(const void *chain) {                                                \
+        for (type *link = (type *)(uintptr_t)chain; link; link = (type *)(uintptr_t)link->pNext) \
+            if (link->sType == VK_STRUCTURE_TYPE_LOADER_##kind##_CREATE_INFO &&                  \
+                link->function == VK_LAYER_LINK_INFO)                                            \
+                return link;                                                                     \
+        return NULL;                                                                             \
     }
 LINK(VkLayerInstanceCreateInfo, INSTANCE, instance_link)
 LINK(VkLayerDeviceCreateInfo, DEVICE, device_link)
@@ -177,7 +191,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL fail_CreateInstance(const VkInstanceCreate
     if (fails("CreateInstance", &code)) return spoil(out, sizeof *out, code);
     next.instance_proc = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
-    PFN_vkCreateInstance create = (PFN_vkCreateInstance)next.instance_proc(NULL, "vkCreateInstance");
+    PFN_vkCreateInstance create =
+        (PFN_vkCreateInstance)next.instance_proc(NULL, "vkCreateInstance");
     VkResult vr = create(info, allocator, out);
     if (vr < 0) return vr;
 #define LOAD(name, ...) next.name = (PFN_vk##name)next.instance_proc(*out, "vk" #name);
@@ -212,7 +227,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL fail_CreateDevice(VkPhysicalDevice physica
 static VKAPI_ATTR void VKAPI_CALL fail_DestroyDevice(VkDevice device,
                                                      const VkAllocationCallbacks *allocator) {
     next.device = VK_NULL_HANDLE;
-    if (device) ((PFN_vkDestroyDevice)next.device_proc(device, "vkDestroyDevice"))(device, allocator);
+    if (device)
+        ((PFN_vkDestroyDevice)next.device_proc(device, "vkDestroyDevice"))(device, allocator);
 }
 
 static VKAPI_ATTR void VKAPI_CALL fail_DestroyInstance(VkInstance instance,
@@ -227,7 +243,7 @@ static VKAPI_ATTR void VKAPI_CALL fail_DestroyInstance(VkInstance instance,
 }
 
 static PFN_vkVoidFunction own_device_function(const char *name) {
-#define OWN(call, ...)                                                                                       \
+#define OWN(call, ...) \
     if (!strcmp(name, "vk" #call)) return (PFN_vkVoidFunction)fail_##call;
     MAKERS(OWN)
     WORKERS(OWN)
@@ -242,7 +258,8 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL find_in_device(VkDevice device, 
     return below && own ? own : below;
 }
 
-static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL find_in_instance(VkInstance instance, const char *name) {
+static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL find_in_instance(VkInstance instance,
+                                                                 const char *name) {
     static const struct {
         const char *name;
         PFN_vkVoidFunction function;

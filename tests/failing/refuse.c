@@ -1,6 +1,6 @@
-// Refuses allocations on purpose: preloaded into a program, it fails the n-th call of malloc, calloc or
-// realloc that comes from the program or a library named below, and leaves the rest (drivers, the C library)
-// alone. Its environment:
+// Refuses allocations on purpose: preloaded into a program, it fails the n-th call of malloc,
+// calloc or realloc that comes from the program or a library named below, and leaves the rest
+// (drivers, the C library) alone. Its environment:
 //   FUM_REFUSE_AT=N        refuses the N-th such allocation, counted from 1
 //   FUM_REFUSE_ON=1        refuses every later one too
 //   FUM_REFUSE_IN=NAMES    libraries to count, separated by colons; the default is below
@@ -112,7 +112,8 @@ static bool refused(const void *caller) {
     if (!atomic_load(&ready)) return false;
     uintptr_t a = (uintptr_t)caller;
     bool counts = false;
-    for (int i = 0; i < num_ranges && !counts; i++) counts = a >= ranges[i].from && a < ranges[i].to;
+    for (int i = 0; i < num_ranges && !counts; i++)
+        counts = a >= ranges[i].from && a < ranges[i].to;
     if (!counts) return false;
     long call = atomic_fetch_add(&calls, 1) + 1;
     if (call != at && !(at && on && call > at)) return false;

@@ -24,18 +24,12 @@ static char *make_argument(struct choices *c) {
     const struct cli_option *option = &generate_option_table[choose(c, options)];
     const char *word = words[choose(c, sizeof words / sizeof *words)];
     switch (choose(c, 4)) {
-    case 0:
-        snprintf(text, sizeof text, "--%.60s", option->name);
-        break;
-    case 1:
-        snprintf(text, sizeof text, "--%.60s=%s", option->name, word);
-        break;
+    case 0: snprintf(text, sizeof text, "--%.60s", option->name); break;
+    case 1: snprintf(text, sizeof text, "--%.60s=%s", option->name, word); break;
     case 2:
         snprintf(text, sizeof text, "-%c%s", option->letter ? option->letter : 'z', word);
         break;
-    default:
-        snprintf(text, sizeof text, "%s", word);
-        break;
+    default: snprintf(text, sizeof text, "%s", word); break;
     }
     size_t bytes;
     char *damaged = damage_text(text, c, &bytes), *argument = calloc(bytes + 1, 1);

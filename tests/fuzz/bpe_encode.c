@@ -1,4 +1,5 @@
-// libFuzzer target of encoding and decoding: any bytes are a text. tests/text/damage.c calls it too.
+// libFuzzer target of encoding and decoding: any bytes are a text. tests/text/damage.c calls it
+// too.
 #include "text/bpe.h"
 #include "text/unicode.h"
 
@@ -13,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 // All bytes, alone and as the end of a word, and a few merges.
 static fum_tokenizer *make_tokenizer(void) {
     static const char merges[] = "a b\nab c</w>\na a\naa aa\nc a\n# #\n! !</w>";
-    static const char *const more[] = {"ab",     "abc</w>",         "aa",           "aaaa", "ca", "##",
-                                       "!!</w>", "<|startoftext|>", "<|endoftext|>"};
+    static const char *const more[] = {
+        "ab", "abc</w>", "aa", "aaaa", "ca", "##", "!!</w>", "<|startoftext|>", "<|endoftext|>"};
     char vocab[16384];
     size_t used = 0;
     int id = 0;
@@ -23,14 +24,16 @@ static fum_tokenizer *make_tokenizer(void) {
         char piece[8] = {0};
         fum_utf8_put(piece, fum_bpe_byte_to_char((uint8_t)i));
         const char *escape = *piece == '"' || *piece == '\\' ? "\\" : "";
-        used += (size_t)sprintf(vocab + used, "\"%s%s%s\": %d,", escape, piece, i < 256 ? "" : "</w>", id++);
+        used += (size_t)sprintf(vocab + used, "\"%s%s%s\": %d,", escape, piece,
+                                i < 256 ? "" : "</w>", id++);
     }
     for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
         used += (size_t)sprintf(vocab + used, "\"%s\": %d,", more[i], id++);
     vocab[used - 1] = '}';
     fum_tokenizer *tokenizer = NULL;
     struct fum_error err;
-    if (fum_tokenizer_create(&tokenizer, vocab, used, merges, sizeof(merges) - 1, NULL, &err)) abort();
+    if (fum_tokenizer_create(&tokenizer, vocab, used, merges, sizeof(merges) - 1, NULL, &err))
+        abort();
     return tokenizer;
 }
 
@@ -48,11 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fum_token_fit fit;
     if (fum_tokenizer_encode_padded(tokenizer, text, size, 9, cut, &fit, NULL)) abort();
     size_t same = ids.count - 1 < 8 ? ids.count - 1 : 8;
-    if (fit.count != ids.count || !fit.cut != (ids.count <= 9) || memcmp(cut, ids.ids, same * sizeof(*cut)))
+    if (fit.count != ids.count || !fit.cut != (ids.count <= 9) ||
+        memcmp(cut, ids.ids, same * sizeof(*cut)))
         abort();
     fum_token_fit_free(&fit);
 
-    // What comes back is UTF-8: decoding it finds no new replacement character, and encoding it works.
+    // What comes back is UTF-8: decoding it finds no new replacement character, and encoding it
+    // works.
     char *back;
     if (fum_tokenizer_decode(tokenizer, ids.ids, ids.count, &back, NULL)) abort();
     size_t bytes = strlen(back), used;

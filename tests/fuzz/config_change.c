@@ -2,10 +2,38 @@
 
 #include <string.h>
 
-static const double numbers[] = {
-    0,     1,     2,    3,       4,  5,  6,  7,   8,   9,    12,    16,       24,         32,           64,
-    77,    0.5,   1e-6, 0.18215, -1, -8, 65, 128, 255, 1000, 65536, 16777217, 2147483647, 4294967296.0, 1e18,
-    1e300, -1e300};
+static const double numbers[] = {0,
+                                 1,
+                                 2,
+                                 3,
+                                 4,
+                                 5,
+                                 6,
+                                 7,
+                                 8,
+                                 9,
+                                 12,
+                                 16,
+                                 24,
+                                 32,
+                                 64,
+                                 77,
+                                 0.5,
+                                 1e-6,
+                                 0.18215,
+                                 -1,
+                                 -8,
+                                 65,
+                                 128,
+                                 255,
+                                 1000,
+                                 65536,
+                                 16777217,
+                                 2147483647,
+                                 4294967296.0,
+                                 1e18,
+                                 1e300,
+                                 -1e300};
 
 static const char *const keys[] = {"act_fn",
                                    "addition_embed_type",
@@ -158,20 +186,13 @@ static const char *const strings[] = {"",
 static cJSON *make_value(struct choices *c) {
     cJSON *list;
     switch (choose(c, 8)) {
-    case 0:
-        return cJSON_CreateNumber(numbers[choose(c, 16)]);
-    case 1:
-        return cJSON_CreateNumber(numbers[choose(c, COUNT(numbers))]);
-    case 2:
-        return cJSON_CreateString(strings[choose(c, COUNT(strings))]);
-    case 3:
-        return cJSON_CreateTrue();
-    case 4:
-        return cJSON_CreateFalse();
-    case 5:
-        return cJSON_CreateNull();
-    case 6:
-        return cJSON_CreateObject();
+    case 0: return cJSON_CreateNumber(numbers[choose(c, 16)]);
+    case 1: return cJSON_CreateNumber(numbers[choose(c, COUNT(numbers))]);
+    case 2: return cJSON_CreateString(strings[choose(c, COUNT(strings))]);
+    case 3: return cJSON_CreateTrue();
+    case 4: return cJSON_CreateFalse();
+    case 5: return cJSON_CreateNull();
+    case 6: return cJSON_CreateObject();
     default:
         list = cJSON_CreateArray();
         for (uint32_t n = choose(c, 5); n; n--)
@@ -218,8 +239,8 @@ static void change_length(cJSON *list, struct choices *c) {
     if (n && one_in(c, 2))
         cJSON_DeleteItemFromArray(list, n - 1);
     else
-        cJSON_AddItemToArray(list,
-                             n ? cJSON_Duplicate(cJSON_GetArrayItem(list, n - 1), true) : make_value(c));
+        cJSON_AddItemToArray(list, n ? cJSON_Duplicate(cJSON_GetArrayItem(list, n - 1), true)
+                                     : make_value(c));
 }
 
 void config_change(cJSON *document, struct choices *c) {

@@ -1,4 +1,5 @@
-// Changes to JSON documents that keep them JSON: numbers, types, missing and added keys, other names.
+// Changes to JSON documents that keep them JSON: numbers, types, missing and added keys, other
+// names.
 #ifndef TESTS_FUZZ_CONFIG_CHANGE_H
 #define TESTS_FUZZ_CONFIG_CHANGE_H
 

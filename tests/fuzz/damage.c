@@ -13,18 +13,10 @@ static const char marks[] = "{}[]\",:0123456789-+eE.\\utfn\0\xff\xc3\xe2\xf0\n\x
 static void change_byte(char *text, size_t *size, struct choices *c) {
     size_t at = choose(c, 65536) % *size, left = *size - at, some;
     switch (choose(c, 5)) {
-    case 0:
-        text[at] = marks[choose(c, sizeof marks - 1)];
-        break;
-    case 1:
-        text[at] = (char)choose(c, 256);
-        break;
-    case 2:
-        text[at] = (char)(text[at] ^ 1 << choose(c, 8));
-        break;
-    case 3:
-        *size = at;
-        break;
+    case 0: text[at] = marks[choose(c, sizeof marks - 1)]; break;
+    case 1: text[at] = (char)choose(c, 256); break;
+    case 2: text[at] = (char)(text[at] ^ 1 << choose(c, 8)); break;
+    case 3: *size = at; break;
     default:
         some = 1 + choose(c, 32);
         if (some > left) some = left;

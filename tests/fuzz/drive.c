@@ -1,6 +1,6 @@
-// Runs a fuzz target without libFuzzer: drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the seed
-// decides, or as many as fit into the time if there is one. Half of them are short. An input that ends the
-// process is printed.
+// Runs a fuzz target without libFuzzer: drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the
+// seed decides, or as many as fit into the time if there is one. Half of them are short. An input
+// that ends the process is printed.
 #include "fitted.h"
 
 #include <signal.h>
@@ -42,7 +42,8 @@ static void show_input(int number) {
         text[2 * i + 1] = digits[input[i] & 15];
     }
     text[2 * input_bytes] = '\n';
-    ssize_t written = write(STDERR_FILENO, "input: ", 7) + write(STDERR_FILENO, text, 2 * input_bytes + 1);
+    ssize_t written =
+        write(STDERR_FILENO, "input: ", 7) + write(STDERR_FILENO, text, 2 * input_bytes + 1);
     (void)written;
     signal(number, SIG_DFL);
     raise(number);
@@ -59,7 +60,8 @@ static void stop(int number) {
 // drive =HEX: that input alone, as it was printed.
 static void run_one(const char *hex) {
     unsigned byte = 0;
-    for (; input_bytes < MAX_BYTES && sscanf(hex + 2 * input_bytes, "%2x", &byte) == 1; input_bytes++)
+    for (; input_bytes < MAX_BYTES && sscanf(hex + 2 * input_bytes, "%2x", &byte) == 1;
+         input_bytes++)
         input[input_bytes] = (uint8_t)byte;
     LLVMFuzzerTestOneInput(input, input_bytes);
 }
@@ -78,7 +80,8 @@ int main(int argc, char **argv) {
     signal(SIGTERM, stop);
     for (; !stopped && (end ? time(NULL) < end : done < count); done++) {
         make_input();
-        uint8_t *copy = malloc(input_bytes ? input_bytes : 1); // of its exact size, for the address sanitizer
+        // of its exact size, for the address sanitizer
+        uint8_t *copy = malloc(input_bytes ? input_bytes : 1);
         if (!copy) return 1;
         memcpy(copy, input, input_bytes);
         LLVMFuzzerTestOneInput(copy, input_bytes);

@@ -30,32 +30,38 @@ static const char *const document_files[DOCUMENTS] = {"model_index.json",
 static const char *const folders[] = {"unet",      "vae",       "text_encoder", "text_encoder_2",
                                       "scheduler", "tokenizer", "tokenizer_2"};
 
-#define INDEX_PARTS                                                                                          \
-    "\"unet\": [\"diffusers\", \"UNet2DConditionModel\"], \"vae\": [\"diffusers\", \"AutoencoderKL\"], "     \
-    "\"text_encoder\": [\"transformers\", \"CLIPTextModel\"], \"tokenizer\": [\"transformers\", "            \
-    "\"CLIPTokenizer\"], "                                                                                   \
+#define INDEX_PARTS                                                                               \
+    "\"unet\": [\"diffusers\", \"UNet2DConditionModel\"], \"vae\": [\"diffusers\", "              \
+    "\"AutoencoderKL\"], "                                                                        \
+    "\"text_encoder\": [\"transformers\", \"CLIPTextModel\"], \"tokenizer\": [\"transformers\", " \
+    "\"CLIPTokenizer\"], "                                                                        \
     "\"scheduler\": [\"diffusers\", \"PNDMScheduler\"]"
-#define UNET_COMMON                                                                                          \
-    "\"block_out_channels\": [8, 16], \"down_block_types\": [\"CrossAttnDownBlock2D\", \"DownBlock2D\"], "   \
-    "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\"], \"layers_per_block\": 1, "                 \
-    "\"attention_head_dim\": 2, "                                                                            \
+#define UNET_COMMON                                                                          \
+    "\"block_out_channels\": [8, 16], \"down_block_types\": [\"CrossAttnDownBlock2D\", "     \
+    "\"DownBlock2D\"], "                                                                     \
+    "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\"], \"layers_per_block\": 1, " \
+    "\"attention_head_dim\": 2, "                                                            \
     "\"norm_num_groups\": 4, \"in_channels\": 4, \"out_channels\": 4, \"sample_size\": 4"
-#define VAE_COMMON                                                                                           \
-    "{\"block_out_channels\": [4, 8], \"down_block_types\": [\"DownEncoderBlock2D\", "                       \
-    "\"DownEncoderBlock2D\"], "                                                                              \
-    "\"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\"], \"layers_per_block\": 1, "            \
-    "\"norm_num_groups\": 2, "                                                                               \
-    "\"latent_channels\": 4, \"in_channels\": 3, \"out_channels\": 3, \"scaling_factor\": 0.18215}"
-#define TEXT_COMMON                                                                                          \
-    "\"vocab_size\": 8, \"hidden_size\": 8, \"intermediate_size\": 16, \"num_hidden_layers\": 2, "           \
+#define VAE_COMMON                                                                                \
+    "{\"block_out_channels\": [4, 8], \"down_block_types\": [\"DownEncoderBlock2D\", "            \
+    "\"DownEncoderBlock2D\"], "                                                                   \
+    "\"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\"], \"layers_per_block\": 1, " \
+    "\"norm_num_groups\": 2, "                                                                    \
+    "\"latent_channels\": 4, \"in_channels\": 3, \"out_channels\": 3, \"scaling_factor\": "       \
+    "0.18215}"
+#define TEXT_COMMON                                                                                \
+    "\"vocab_size\": 8, \"hidden_size\": 8, \"intermediate_size\": 16, \"num_hidden_layers\": 2, " \
     "\"num_attention_heads\": 2, \"max_position_embeddings\": 7"
-#define SCHEDULER_COMMON                                                                                     \
-    "{\"_class_name\": \"PNDMScheduler\", \"num_train_timesteps\": 1000, \"beta_start\": 0.00085, "          \
-    "\"beta_end\": 0.012, "                                                                                  \
-    "\"beta_schedule\": \"scaled_linear\", \"skip_prk_steps\": true, \"steps_offset\": 1, \"clip_sample\": " \
+#define SCHEDULER_COMMON                                                                    \
+    "{\"_class_name\": \"PNDMScheduler\", \"num_train_timesteps\": 1000, \"beta_start\": "  \
+    "0.00085, "                                                                             \
+    "\"beta_end\": 0.012, "                                                                 \
+    "\"beta_schedule\": \"scaled_linear\", \"skip_prk_steps\": true, \"steps_offset\": 1, " \
+    "\"clip_sample\": "                                                                     \
     "false}"
-#define SETTINGS_COMMON                                                                                      \
-    "{\"name\": \"fuzz\", \"defaults\": {\"steps\": 2, \"guidance\": 2.5}, \"prompts\": [\"a ship\", \"a "   \
+#define SETTINGS_COMMON                                                                        \
+    "{\"name\": \"fuzz\", \"defaults\": {\"steps\": 2, \"guidance\": 2.5}, \"prompts\": [\"a " \
+    "ship\", \"a "                                                                             \
     "sea\"]}"
 
 static const char *const bases[][DOCUMENTS] = {
@@ -65,13 +71,15 @@ static const char *const bases[][DOCUMENTS] = {
     {"{\"_class_name\": \"StableDiffusionPipeline\", " INDEX_PARTS "}",
      "{" UNET_COMMON
      ", \"cross_attention_dim\": 8, \"use_linear_projection\": true, \"time_cond_proj_dim\": 4}",
-     VAE_COMMON, "{" TEXT_COMMON ", \"hidden_act\": \"gelu\"}", NULL, SCHEDULER_COMMON, SETTINGS_COMMON},
+     VAE_COMMON, "{" TEXT_COMMON ", \"hidden_act\": \"gelu\"}", NULL, SCHEDULER_COMMON,
+     SETTINGS_COMMON},
     {"{\"_class_name\": \"StableDiffusionXLPipeline\", " INDEX_PARTS
      ", \"text_encoder_2\": [\"transformers\", \"CLIPTextModelWithProjection\"], "
      "\"tokenizer_2\": [\"transformers\", \"CLIPTokenizer\"]}",
      "{" UNET_COMMON
      ", \"cross_attention_dim\": 16, \"use_linear_projection\": true, \"addition_embed_type\": "
-     "\"text_time\", \"addition_time_embed_dim\": 4, \"projection_class_embeddings_input_dim\": 32}",
+     "\"text_time\", \"addition_time_embed_dim\": 4, \"projection_class_embeddings_input_dim\": "
+     "32}",
      VAE_COMMON, "{" TEXT_COMMON "}", "{" TEXT_COMMON ", \"projection_dim\": 8}", SCHEDULER_COMMON,
      SETTINGS_COMMON},
 };
@@ -182,7 +190,8 @@ static void write_signs(void) {
                  {"text_encoder_2", "text_model.final_layer_norm.weight"}};
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
         struct fitted_file file = {0};
-        fitted_add(&file, signs[i].tensor, &(struct fum_view){.dtype = FUM_F32, .rank = 1, .dim = {1}});
+        fitted_add(&file, signs[i].tensor,
+                   &(struct fum_view){.dtype = FUM_F32, .rank = 1, .dim = {1}});
         fitted_save(&file, signs[i].part, &(struct fitted_params){.max_bytes = 1024});
     }
 }
@@ -219,11 +228,13 @@ static const char *write_folder(struct choices *c, const struct fitted_params *p
     bool fits = true;
     write_configs(bases[choose(c, sizeof bases / sizeof *bases)], c);
     write_signs();
-    enum fum_result result = fum_model_open(&model, &(struct fum_model_params){.path = fitted_root}, &err);
+    enum fum_result result =
+        fum_model_open(&model, &(struct fum_model_params){.path = fitted_root}, &err);
     fitted_expect_model(result, &err);
     if (result) return fitted_root; // which says so again
     struct fum_model_part part;
-    bool listed = fum_model_get_info(model)->unusable != NULL; // parts without a configuration that was read
+    // parts without a configuration that was read
+    bool listed = fum_model_get_info(model)->unusable != NULL;
     for (int i = 0; fits && !listed && fum_model_get_part(model, i, &part); i++)
         fits = write_weights(model, part.name, c, params);
     fum_model_destroy(&model);
@@ -253,13 +264,15 @@ void fitted_expect(enum fum_result result, const struct fum_error *err) {
     if (getenv("FUZZ_SHOW")) fprintf(stderr, "%d: %s\n", (int)result, err->text);
     bool one_line = err->text[0] && !strchr(err->text, '\n');
     if (err->code == result && one_line) return;
-    fprintf(stderr, "fuzzing: result %d, code %d, text \"%s\"\n", (int)result, (int)err->code, err->text);
+    fprintf(stderr, "fuzzing: result %d, code %d, text \"%s\"\n", (int)result, (int)err->code,
+            err->text);
     abort();
 }
 
 void fitted_expect_model(enum fum_result result, const struct fum_error *err) {
     fitted_expect(result, err);
     if (result != FUM_ERR_ARG) return;
-    fprintf(stderr, "fuzzing: a fault of the model is reported as a wrong argument: %s\n", err->text);
+    fprintf(stderr, "fuzzing: a fault of the model is reported as a wrong argument: %s\n",
+            err->text);
     abort();
 }

@@ -1,5 +1,6 @@
-// Makes models from a fuzzer's input: a configuration with a few changes, and weights of the shapes that it
-// needs. What opens has passed every check of names and shapes, so that the code behind them is reached.
+// Makes models from a fuzzer's input: a configuration with a few changes, and weights of the shapes
+// that it needs. What opens has passed every check of names and shapes, so that the code behind
+// them is reached.
 #ifndef TESTS_FUZZ_FITTED_H
 #define TESTS_FUZZ_FITTED_H
 
@@ -12,9 +13,9 @@ struct fitted_params {
     uint64_t max_bytes; // of a weight file; larger models are not made
 };
 
-// Writes a model, a diffusers folder or a single file, and opens it. It lies in a folder of this process, in
-// memory where the system has such a place. Returns NULL if it is too large or does not open, which must be
-// the model's fault.
+// Writes a model, a diffusers folder or a single file, and opens it. It lies in a folder of this
+// process, in memory where the system has such a place. Returns NULL if it is too large or does not
+// open, which must be the model's fault.
 fum_model *fitted_open(struct choices *c, const struct fitted_params *params);
 
 // Counts what became of the models; printed when the process ends.

@@ -1,4 +1,5 @@
-// Weight files, and checkpoints in the layout of the original repositories, made of the lists in tests/data.
+// Weight files, and checkpoints in the layout of the original repositories, made of the lists in
+// tests/data.
 #define _XOPEN_SOURCE 700 // ftruncate, setenv
 #include "fitted_parts.h"
 
@@ -32,16 +33,19 @@ void fitted_add(struct fitted_file *file, const char *name, const struct fum_vie
     file->narrow = view->dtype != FUM_F32;
     for (int i = 0; i < view->rank; i++) {
         uint64_t dim = (uint64_t)view->dim[i];
-        if (view->dim[i] < 0 || dim > (UINT64_C(1) << 40) || (dim && bytes > (UINT64_C(1) << 40) / dim))
+        if (view->dim[i] < 0 || dim > (UINT64_C(1) << 40) ||
+            (dim && bytes > (UINT64_C(1) << 40) / dim))
             file->too_large = true;
         if (file->too_large) return;
         bytes *= dim;
         size_t used = strlen(shape);
-        snprintf(shape + used, sizeof shape - used, "%s%lld", i ? "," : "", (long long)view->dim[i]);
+        snprintf(shape + used, sizeof shape - used, "%s%lld", i ? "," : "",
+                 (long long)view->dim[i]);
     }
-    snprintf(text, sizeof text, "%c\"%.200s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}",
-             file->used ? ',' : '{', name, types[view->dtype], shape, (unsigned long long)file->bytes,
-             (unsigned long long)(file->bytes + bytes));
+    snprintf(text, sizeof text,
+             "%c\"%.200s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}",
+             file->used ? ',' : '{', name, types[view->dtype], shape,
+             (unsigned long long)file->bytes, (unsigned long long)(file->bytes + bytes));
     append(file, text);
     file->bytes += bytes;
 }
@@ -77,11 +81,11 @@ bool fitted_save(struct fitted_file *file, const char *part, const struct fitted
     while (file->used % 8) append(file, " ");
     uint64_t length = file->used;
     bool fits = !file->too_large && file->bytes <= params->max_bytes;
-    snprintf(path, sizeof path, part ? "%s/%s/model.safetensors" : "%s/%ssingle.safetensors", fitted_root,
-             part ? part : "");
+    snprintf(path, sizeof path, part ? "%s/%s/model.safetensors" : "%s/%ssingle.safetensors",
+             fitted_root, part ? part : "");
     int fd = fits ? open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
-    bool written =
-        fd >= 0 && write(fd, &length, 8) == 8 && write(fd, file->header, file->used) == (ssize_t)file->used;
+    bool written = fd >= 0 && write(fd, &length, 8) == 8 &&
+                   write(fd, file->header, file->used) == (ssize_t)file->used;
     if (written && params->numbers)
         written = write_numbers(fd, file->bytes, file->narrow);
     else if (written)
@@ -94,7 +98,8 @@ bool fitted_save(struct fitted_file *file, const char *part, const struct fitted
 
 // ---- single files ----
 
-static const char *const lists[] = {"ckpt_sd1.json", "ckpt_sd2.json", "ckpt_sdxl.json", "ckpt_refiner.json"};
+static const char *const lists[] = {"ckpt_sd1.json", "ckpt_sd2.json", "ckpt_sdxl.json",
+                                    "ckpt_refiner.json"};
 enum {
     LISTS = sizeof lists / sizeof *lists,
     LISTED_VOCABULARY = 100,
@@ -129,7 +134,8 @@ static struct swap choose_swap(const cJSON *list, struct choices *c) {
     static const int64_t values[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,   12,
                                      16, 24, 32, 48, 64, 65, 77, 96, 128, 4096};
     struct swap swap = {.to = values[choose(c, sizeof values / sizeof *values)]};
-    const cJSON *tensor = cJSON_GetArrayItem(list, (int)choose(c, (uint32_t)cJSON_GetArraySize(list)));
+    const cJSON *tensor =
+        cJSON_GetArrayItem(list, (int)choose(c, (uint32_t)cJSON_GetArraySize(list)));
     snprintf(swap.prefix, sizeof swap.prefix, "%s", tensor->child->valuestring);
     for (uint32_t cut = choose(c, 6); cut; cut--) {
         char *dot = strrchr(swap.prefix, '.');
@@ -150,7 +156,8 @@ static bool is_latent(const char *name, int dim) {
     return strstr(name, "quant_conv") || (strstr(name, "encoder.conv_out") && !dim);
 }
 
-static struct fum_view view_of(const cJSON *tensor, const struct swap *swaps, uint32_t count, int64_t scale) {
+static struct fum_view view_of(const cJSON *tensor, const struct swap *swaps, uint32_t count,
+                               int64_t scale) {
     struct fum_view view = {.dtype = FUM_F32};
     const char *name = tensor->child->valuestring;
     for (const cJSON *dim = tensor->child->next; dim && view.rank < 5; dim = dim->next) {

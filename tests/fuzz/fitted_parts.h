@@ -10,7 +10,8 @@ extern char fitted_root[200];
 // Returns fitted_root with its folders and two small tokenizers in it.
 const char *fitted_folder(void);
 
-// A safetensors file in the making: its header, without the last brace, and the bytes of its tensors.
+// A safetensors file in the making: its header, without the last brace, and the bytes of its
+// tensors.
 struct fitted_file {
     char *header;
     size_t used, capacity;
@@ -20,8 +21,8 @@ struct fitted_file {
 };
 
 void fitted_add(struct fitted_file *file, const char *name, const struct fum_view *view);
-// Writes "<part>/model.safetensors", or "single.safetensors" if `part` is NULL, and frees the header. False:
-// too large.
+// Writes "<part>/model.safetensors", or "single.safetensors" if `part` is NULL, and frees the
+// header. False: too large.
 bool fitted_save(struct fitted_file *file, const char *part, const struct fitted_params *params);
 
 const char *fitted_write_file(struct choices *c, const struct fitted_params *params);

@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     for (int32_t id = 0; id < bpe->id_limit; id++)
-        if (bpe->pieces[id] && fum_bpe_find(bpe, bpe->pieces[id], strlen(bpe->pieces[id])) != id) abort();
+        if (bpe->pieces[id] && fum_bpe_find(bpe, bpe->pieces[id], strlen(bpe->pieces[id])) != id)
+            abort();
     struct fum_bpe_scratch scratch = {0};
     struct fum_id_list ids = {0};
     if (!fum_bpe_encode_word(bpe, &scratch, (const uint8_t *)"aababcab", 8, &ids)) abort();

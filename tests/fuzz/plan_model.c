@@ -1,5 +1,5 @@
-// libFuzzer target: models made of the input are opened, checked and planned on a planning device, all parts
-// of a run.
+// libFuzzer target: models made of the input are opened, checked and planned on a planning device,
+// all parts of a run.
 #include "base/alloc.h"
 #include "fitted.h"
 #include "gpu/gpu.h"
@@ -16,7 +16,8 @@ static bool ignore_image(void *user, const struct fum_image *image) {
     return true;
 }
 
-// Returns 2 steps, or 1 if the model's scheduler takes no more: the number is this target's, not the model's.
+// Returns 2 steps, or 1 if the model's scheduler takes no more: the number is this target's, not
+// the model's.
 static int choose_steps(const fum_model *model, const char *sampler) {
     struct fum_sample_program *program = NULL;
     struct fum_sample_params params = {
@@ -27,7 +28,8 @@ static int choose_steps(const fum_model *model, const char *sampler) {
 }
 
 // Describes a run, with defaults filled in. False if the sampler refuses.
-static bool make_run(const fum_model *model, const struct fum_generate_params *p, struct fum_run *run) {
+static bool make_run(const fum_model *model, const struct fum_generate_params *p,
+                     struct fum_run *run) {
     const struct fum_model_info *info = fum_model_get_info(model);
     const struct fum_model_view *view = fum_model_get_view(model);
     struct fum_error err = {0};
@@ -43,8 +45,10 @@ static bool make_run(const fum_model *model, const struct fum_generate_params *p
                             .latent_width = p->width / factor,
                             .latent_height = p->height / factor,
                             .latent_channels = view->vae.latent_channels};
-    struct fum_sample_params sample = {
-        .sampler = p->sampler, .schedule = p->schedule, .steps = p->steps, .config = view->schedule};
+    struct fum_sample_params sample = {.sampler = p->sampler,
+                                       .schedule = p->schedule,
+                                       .steps = p->steps,
+                                       .config = view->schedule};
     enum fum_result result = fum_sample_create(&run->program, &sample, &err);
     fitted_expect_model(result, &err);
     return !result;
@@ -60,7 +64,8 @@ static bool plan_parts(fum_pipeline *pipe, const struct fum_run *run) {
     if (!result) result = fum_denoise_probe(pipe, run, &err);
     if (!result) result = fum_decode_probe(pipe, run->latent_height, run->latent_width, &err);
     if (!result && fum_bands_possible(pipe, run->latent_height, run->latent_width, &err))
-        result = fum_bands_measure(pipe, run->latent_height, run->latent_width, 1 << 20, &activations, &err);
+        result = fum_bands_measure(pipe, run->latent_height, run->latent_width, 1 << 20,
+                                   &activations, &err);
     fitted_expect_model(result, &err);
     return !result;
 }
@@ -70,14 +75,16 @@ static fum_device *open_device(struct choices *c) {
     struct fum_error err = {0};
     uint32_t count = 0;
     while (fum_device_planning_name((int)count)) count++;
-    if (fum_device_create_planning(&device, fum_device_planning_name((int)choose(c, count)), &err)) abort();
+    if (fum_device_create_planning(&device, fum_device_planning_name((int)choose(c, count)), &err))
+        abort();
     return device;
 }
 
 static void plan(const fum_model *model, struct choices *c) {
     static const char *const samplers[] = {NULL,  "euler", "dpm++2m", "heun",
                                            "lcm", "ddim",  "euler_a", "dpm++3m_sde"};
-    static const uint64_t budgets[] = {UINT64_C(1) << 50, UINT64_C(1) << 30, 1 << 20, FUM_MEMORY_AUTO};
+    static const uint64_t budgets[] = {UINT64_C(1) << 50, UINT64_C(1) << 30, 1 << 20,
+                                       FUM_MEMORY_AUTO};
     const struct fum_model_info *info = fum_model_get_info(model);
     fum_device *device = open_device(c);
     fum_pipeline *pipe = NULL;

@@ -1,5 +1,5 @@
-// libFuzzer target of bench reports: `fumarole bench --compare` of a changed one with itself and with a good
-// one, and the page of both.
+// libFuzzer target of bench reports: `fumarole bench --compare` of a changed one with itself and
+// with a good one, and the page of both.
 #include "cli/cli.h"
 #include "damage.h"
 #include "fitted_parts.h"
@@ -13,17 +13,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char report[] =
     "{\"format\": \"fumarole-bench\", \"version\": 1, \"complete\": true, \"fumarole\": \"0.1.0\", "
     "\"device\": {\"name\": "
-    "\"GPU\", \"driver\": \"driver\", \"memory\": 1000000}, \"limits\": [{\"name\": \"copy\", \"type\": "
+    "\"GPU\", \"driver\": \"driver\", \"memory\": 1000000}, \"limits\": [{\"name\": \"copy\", "
+    "\"type\": "
     "\"f32\", \"unit\": "
-    "\"GB/s\", \"value\": {\"median\": 10.5, \"low\": 10, \"high\": 11, \"values\": [10, 10.5, 11]}}], "
+    "\"GB/s\", \"value\": {\"median\": 10.5, \"low\": 10, \"high\": 11, \"values\": [10, 10.5, "
+    "11]}}], "
     "\"ops\": [{\"op\": "
-    "\"silu\", \"name\": \"latents 64x64\", \"type\": \"f32\", \"shape\": [1, 64, 64, 4], \"seconds\": "
+    "\"silu\", \"name\": \"latents 64x64\", \"type\": \"f32\", \"shape\": [1, 64, 64, 4], "
+    "\"seconds\": "
     "{\"median\": 1e-5, "
-    "\"low\": 9e-6, \"high\": 2e-5, \"values\": [9e-6, 1e-5, 2e-5]}, \"bytes\": 1000, \"flops\": 5000}], "
+    "\"low\": 9e-6, \"high\": 2e-5, \"values\": [9e-6, 1e-5, 2e-5]}, \"bytes\": 1000, \"flops\": "
+    "5000}], "
     "\"models\": "
-    "[{\"name\": \"emoji\", \"type\": \"f32\", \"width\": 128, \"height\": 128, \"batch\": 1, \"steps\": 20, "
+    "[{\"name\": \"emoji\", \"type\": \"f32\", \"width\": 128, \"height\": 128, \"batch\": 1, "
+    "\"steps\": 20, "
     "\"step\": "
-    "{\"median\": 0.1, \"low\": 0.09, \"high\": 0.2, \"values\": [0.1]}, \"pictures_per_second\": 0.5}]}";
+    "{\"median\": 0.1, \"low\": 0.09, \"high\": 0.2, \"values\": [0.1]}, \"pictures_per_second\": "
+    "0.5}]}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct choices c = {data, size, 0};

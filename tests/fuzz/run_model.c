@@ -1,5 +1,5 @@
-// libFuzzer target: models made of the input draw a picture on the first device, twice. A run ends in the
-// same pictures or in one error; the sanitizers watch the rest.
+// libFuzzer target: models made of the input draw a picture on the first device, twice. A run ends
+// in the same pictures or in one error; the sanitizers watch the rest.
 #include "fitted.h"
 #include "gpu/gpu.h"
 
@@ -78,7 +78,8 @@ static void draw(const fum_model *model, struct choices *c) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct choices c = {data, size, 0};
-    fum_model *model = fitted_open(&c, &(struct fitted_params){.numbers = true, .max_bytes = 8 << 20});
+    fum_model *model =
+        fitted_open(&c, &(struct fitted_params){.numbers = true, .max_bytes = 8 << 20});
     if (model) draw(model, &c);
     fum_model_destroy(&model);
     return 0;

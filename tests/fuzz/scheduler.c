@@ -1,5 +1,5 @@
-// libFuzzer target of scheduler_config.json with every sampler, schedule and spacing: what is made has finite
-// coefficients.
+// libFuzzer target of scheduler_config.json with every sampler, schedule and spacing: what is made
+// has finite coefficients.
 #include "base/alloc.h"
 #include "base/json.h"
 #include "damage.h"
@@ -14,18 +14,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const configs[] = {
     "{\"_class_name\": \"PNDMScheduler\", \"num_train_timesteps\": 1000, \"beta_start\": 0.00085, "
     "\"beta_end\": 0.012, "
-    "\"beta_schedule\": \"scaled_linear\", \"skip_prk_steps\": true, \"steps_offset\": 1, \"clip_sample\": "
+    "\"beta_schedule\": \"scaled_linear\", \"skip_prk_steps\": true, \"steps_offset\": 1, "
+    "\"clip_sample\": "
     "false}",
     "{\"_class_name\": \"EulerDiscreteScheduler\", \"beta_schedule\": \"scaled_linear\", "
     "\"interpolation_type\": \"linear\", "
-    "\"prediction_type\": \"v_prediction\", \"timestep_spacing\": \"trailing\", \"use_karras_sigmas\": true, "
-    "\"sigma_min\": 0.002, \"sigma_max\": 120, \"rescale_betas_zero_snr\": true, \"final_sigmas_type\": "
+    "\"prediction_type\": \"v_prediction\", \"timestep_spacing\": \"trailing\", "
+    "\"use_karras_sigmas\": true, "
+    "\"sigma_min\": 0.002, \"sigma_max\": 120, \"rescale_betas_zero_snr\": true, "
+    "\"final_sigmas_type\": "
     "\"zero\"}",
     "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"algorithm_type\": \"dpmsolver++\", "
     "\"solver_order\": 2, "
     "\"solver_type\": \"midpoint\", \"lower_order_final\": true, \"euler_at_final\": false, "
     "\"thresholding\": false}",
-    "{\"_class_name\": \"LCMScheduler\", \"original_inference_steps\": 50, \"timestep_scaling\": 10.0, "
+    "{\"_class_name\": \"LCMScheduler\", \"original_inference_steps\": 50, \"timestep_scaling\": "
+    "10.0, "
     "\"clip_sample\": "
     "false, \"set_alpha_to_one\": true, \"beta_schedule\": \"squaredcos_cap_v2\"}",
 };
@@ -42,10 +46,12 @@ static void check_rows(const struct fum_sample_program *program) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const samplers[] = {
-        NULL,        "ddim",    "pndm",        "lms",         "euler",    "euler_a", "heun", "dpm2", "dpm2_a",
-        "dpm++2s_a", "dpm++2m", "dpm++2m_sde", "dpm++3m_sde", "dpm++sde", "unipc",   "lcm",  "ddpm"};
-    static const char *const schedules[] = {NULL,     "discrete", "karras", "exponential", "sgm_uniform",
-                                            "simple", "beta",     "ays",    "kl_optimal"};
+        NULL,          "ddim",     "pndm",   "lms",       "euler",   "euler_a",
+        "heun",        "dpm2",     "dpm2_a", "dpm++2s_a", "dpm++2m", "dpm++2m_sde",
+        "dpm++3m_sde", "dpm++sde", "unipc",  "lcm",       "ddpm"};
+    static const char *const schedules[] = {NULL,          "discrete",    "karras",
+                                            "exponential", "sgm_uniform", "simple",
+                                            "beta",        "ays",         "kl_optimal"};
     struct choices c = {data, size, 0};
     struct fum_error err = {0};
     struct fum_sample_program *program = NULL;

@@ -23,7 +23,8 @@ static size_t read_texts(const cJSON *list, const char **texts) {
 static void ask(const fum_known *known, struct choices *c) {
     const char *suggestions[MAX_SUGGESTIONS];
     size_t bytes;
-    char *damaged = damage_text("a red haert, 2 \xc3\xa9toiles", c, &bytes), *prompt = calloc(bytes + 1, 1);
+    char *damaged = damage_text("a red haert, 2 \xc3\xa9toiles", c, &bytes),
+         *prompt = calloc(bytes + 1, 1);
     if (!prompt) abort();
     memcpy(prompt, damaged, bytes);
     char list[64];
@@ -52,7 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     free(text);
     if (!result) {
         struct fum_known_params params = {.prompts = prompts, .words = words};
-        params.prompt_count = read_texts(cJSON_GetObjectItemCaseSensitive(json, "prompts"), prompts);
+        params.prompt_count =
+            read_texts(cJSON_GetObjectItemCaseSensitive(json, "prompts"), prompts);
         params.word_count = read_texts(cJSON_GetObjectItemCaseSensitive(json, "words"), words);
         result = fum_known_create(&known, &params, &err);
     }

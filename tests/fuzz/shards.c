@@ -28,7 +28,8 @@ static void save_shard(int which, struct choices *c) {
     memcpy(file, &length, 8);
     memcpy(file + 8, header ? header : headers[which], bytes);
     free(header);
-    damage_save(which ? "unet/two.safetensors" : "unet/one.safetensors", file, 8 + bytes + (which ? 6 : 12));
+    damage_save(which ? "unet/two.safetensors" : "unet/one.safetensors", file,
+                8 + bytes + (which ? 6 : 12));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -45,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     enum fum_result result = fum_loader_open(&loader, path, &err);
     fitted_expect(result, &err);
     for (size_t i = 0; !result && i < fum_loader_count(loader); i++)
-        if (fum_loader_find(loader, fum_loader_at(loader, i)->name) != fum_loader_at(loader, i)) abort();
+        if (fum_loader_find(loader, fum_loader_at(loader, i)->name) != fum_loader_at(loader, i))
+            abort();
     fum_loader_close(&loader);
     return 0;
 }

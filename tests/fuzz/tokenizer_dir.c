@@ -19,11 +19,14 @@ static const char config[] =
     "\"do_lower_case\": true, \"tokenizer_class\": \"CLIPTokenizer\", \"unk_token\": \"a\", "
     "\"added_tokens_decoder\": {\"3\": {\"content\": \"<|startoftext|>\", \"special\": true}}}";
 static const char whole[] =
-    "{\"version\": \"1.0\", \"added_tokens\": [{\"id\": 4, \"content\": \"<|endoftext|>\", \"special\": "
+    "{\"version\": \"1.0\", \"added_tokens\": [{\"id\": 4, \"content\": \"<|endoftext|>\", "
+    "\"special\": "
     "true}, {\"id\": 3, "
-    "\"content\": \"<|startoftext|>\", \"special\": true}], \"normalizer\": {\"type\": \"Lowercase\"}, "
+    "\"content\": \"<|startoftext|>\", \"special\": true}], \"normalizer\": {\"type\": "
+    "\"Lowercase\"}, "
     "\"model\": {\"type\": "
-    "\"BPE\", \"end_of_word_suffix\": \"</w>\", \"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2, \"b</w>\": 5, "
+    "\"BPE\", \"end_of_word_suffix\": \"</w>\", \"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2, "
+    "\"b</w>\": 5, "
     "\"<|startoftext|>\": 3, \"<|endoftext|>\": 4}, \"merges\": [\"a b\", [\"a\", \"b</w>\"]]}}";
 
 static void use(const fum_tokenizer *tokenizer) {
@@ -50,7 +53,8 @@ static void save(const char *name, char *text, size_t size, struct choices *c) {
 }
 
 static void clear(void) {
-    static const char *const made[] = {"vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json"};
+    static const char *const made[] = {"vocab.json", "merges.txt", "tokenizer.json",
+                                       "tokenizer_config.json"};
     char path[512];
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         snprintf(path, sizeof path, "%s/tokenizer/%s", fitted_folder(), made[i]);

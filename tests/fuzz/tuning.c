@@ -39,7 +39,8 @@ static void damage(const char *path, struct choices *c) {
     FILE *file = fopen(path, "rb");
     size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
     if (!file || fclose(file)) fitted_fail(path);
-    for (uint32_t n = choose(c, 4); n && size; n--) bytes[choose(c, 65536) % size] = (char)choose(c, 256);
+    for (uint32_t n = choose(c, 4); n && size; n--)
+        bytes[choose(c, 65536) % size] = (char)choose(c, 256);
     if (one_in(c, 2)) size = choose(c, 65536) % (size + 1);
     file = fopen(path, "wb");
     if (!file || fwrite(bytes, 1, size, file) != size || fclose(file)) fitted_fail(path);

@@ -4,7 +4,8 @@
 enum { LARGE = 17 * 1000 * 1000 + 3 };
 
 static void fill(uint8_t *bytes, size_t count, uint32_t seed) {
-    for (size_t i = 0; i < count; i++) bytes[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
 }
 
 static void round_trip(fum_device *device, uint64_t bytes) {
@@ -95,11 +96,13 @@ static void test_too_large(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     const struct fum_device_info *info = fum_device_get_info(device);
-    uint64_t limit = info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
+    uint64_t limit =
+        info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
     struct fum_error err = {0};
     fum_buffer *buffer = NULL;
-    assert_int_equal(fum_buffer_create(&buffer, device, limit + 1, FUM_BUFFER_DEVICE, "giant", &err),
-                     FUM_ERR_UNSUPPORTED);
+    assert_int_equal(
+        fum_buffer_create(&buffer, device, limit + 1, FUM_BUFFER_DEVICE, "giant", &err),
+        FUM_ERR_UNSUPPORTED);
     assert_null(buffer);
     assert_non_null(strstr(err.text, "giant"));
     fum_device_destroy(&device);
@@ -131,14 +134,18 @@ static void test_trace(void **state) {
     fum_device_destroy(&device);
 }
 
-// No padded buffer is a power of two, no padded view has bits 8 to 15 clear, and there is room for the view.
+// No padded buffer is a power of two, no padded view has bits 8 to 15 clear, and there is room for
+// the view.
 static void test_padding(void **state) {
     (void)state;
-    const uint64_t sizes[] = {0,     16,    255,   256,     257,             768,    3840, 4096,
-                              65280, 65536, 65792, 6553600, (1 << 24) - 256, 1 << 28};
-    const struct fum_device_info cpu = {.type = FUM_DEVICE_CPU}, gpu = {.type = FUM_DEVICE_DISCRETE};
+    const uint64_t sizes[] = {
+        0,      16, 255, 256, 257, 768, 3840, 4096, 65280, 65536, 65792, 6553600, (1 << 24) - 256,
+        1 << 28};
+    const struct fum_device_info cpu = {.type = FUM_DEVICE_CPU},
+                                 gpu = {.type = FUM_DEVICE_DISCRETE};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        uint64_t buffer = sizes[i] + fum_padding_slack(sizes[i]), view = fum_padded_view(&cpu, sizes[i]);
+        uint64_t buffer = sizes[i] + fum_padding_slack(sizes[i]),
+                 view = fum_padded_view(&cpu, sizes[i]);
         assert_true(buffer & (buffer - 1));
         assert_true(view >> 8 & 0xff);
         assert_true(view >= sizes[i] && view <= buffer && buffer <= sizes[i] + 2 * FUM_VIEW_SLACK);
@@ -150,8 +157,9 @@ static void test_padding(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_host_buffer), cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_too_large),   cmocka_unit_test(test_trace), cmocka_unit_test(test_padding),
+        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_host_buffer),
+        cmocka_unit_test(test_stream),      cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_trace),       cmocka_unit_test(test_padding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

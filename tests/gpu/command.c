@@ -53,7 +53,8 @@ static void count_barriers(fum_device *device) {
     assert_int_equal(fum_command_barriers(command), 0);
     add_silu(command, kernel, b, BYTES, c, BYTES, BYTES); // read after write
     assert_int_equal(fum_command_barriers(command), 1);
-    add_silu(command, kernel, c, 0, a, BYTES, BYTES); // c was written before that barrier, a read before it
+    // c was written before that barrier, a read before it
+    add_silu(command, kernel, c, 0, a, BYTES, BYTES);
     assert_int_equal(fum_command_barriers(command), 1);
     add_silu(command, kernel, a, 0, c, 0, BYTES); // write after read
     assert_int_equal(fum_command_barriers(command), 2);
@@ -112,17 +113,23 @@ static void test_refused(void **state) {
     struct fum_binding outside[] = {{a, 0, 16, false}, {a, BYTES, 16, true}};
     struct fum_binding crooked[] = {{a, 1, 16, false}, {a, 64, 16, true}};
     struct fum_binding absent[] = {{a, 0, 16, false}, {NULL, 0, 16, true}};
-    assert_int_equal(fum_command_dispatch(command, kernel, outside, &quads, groups, "node", &err), FUM_ERR_ARG);
+    assert_int_equal(fum_command_dispatch(command, kernel, outside, &quads, groups, "node", &err),
+                     FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "node"));
-    assert_int_equal(fum_command_dispatch(command, kernel, crooked, &quads, groups, "node", &err), FUM_ERR_ARG);
-    assert_int_equal(fum_command_dispatch(command, kernel, absent, &quads, groups, "node", &err), FUM_ERR_ARG);
-    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, none, "node", &err), FUM_ERR_ARG);
-    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, many, "node", &err), FUM_ERR_UNSUPPORTED);
+    assert_int_equal(fum_command_dispatch(command, kernel, crooked, &quads, groups, "node", &err),
+                     FUM_ERR_ARG);
+    assert_int_equal(fum_command_dispatch(command, kernel, absent, &quads, groups, "node", &err),
+                     FUM_ERR_ARG);
+    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, none, "node", &err),
+                     FUM_ERR_ARG);
+    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, many, "node", &err),
+                     FUM_ERR_UNSUPPORTED);
     assert_int_equal(fum_command_copy(command, a, 0, a, 8, 16, &err), FUM_ERR_ARG);
     assert_int_equal(fum_command_copy(command, a, BYTES, a, 0, 1, &err), FUM_ERR_ARG);
     assert_int_equal(fum_command_submit(command, NULL, &err), FUM_ERR_ARG);
     ok(fum_command_end(command, &err), &err);
-    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, groups, "node", &err), FUM_ERR_ARG);
+    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, groups, "node", &err),
+                     FUM_ERR_ARG);
     assert_int_equal(fum_command_dispatches(command), 0);
     assert_int_equal(fum_device_wait(device, 77, &err), FUM_ERR_ARG);
     fum_command_destroy(&command);
@@ -130,7 +137,8 @@ static void test_refused(void **state) {
     fum_device_destroy(&device);
 }
 
-// The same command many times without waiting between: each starts after the one before has written.
+// The same command many times without waiting between: each starts after the one before has
+// written.
 static void resubmit(unsigned without) {
     fum_device *device = open_without(without);
     struct fum_error err = {0};
@@ -165,8 +173,9 @@ static void test_resubmit(void **state) {
     resubmit(FUM_WITHOUT_TIMELINE);
 }
 
-// Runs slow work once: timestamps agree with the wall clock, and waiting sleeps, so the waiting thread spends far less
-// CPU time than wall time. Returns false if the wall clock ran on after the work had ended, as on a machine in use.
+// Runs slow work once: timestamps agree with the wall clock, and waiting sleeps, so the waiting
+// thread spends far less CPU time than wall time. Returns false if the wall clock ran on after the
+// work had ended, as on a machine in use.
 static bool time_work(void) {
     fum_device *device = open_without(0);
     struct fum_error err = {0};
@@ -188,7 +197,8 @@ static bool time_work(void) {
     ok(fum_device_wait(device, ticket, &err), &err);
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
     double end = fum_time_now(), waited = end - submitted;
-    double cpu = (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) * 1e-9;
+    double cpu =
+        (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) * 1e-9;
     if (waited > 0.02) assert_true(cpu < 0.5 * waited);
     double first = -1, last = 0;
     bool agrees = true;
@@ -222,7 +232,8 @@ static void test_many(void **state) {
     fum_buffer *a = make_buffer(device, 1 << 16, "a"), *b = make_buffer(device, 1 << 16, "b");
     fum_command *command = make_command(device, "many");
     const fum_kernel *kernel = silu_kernel(device);
-    for (int i = 0; i < 256; i++) add_silu(command, kernel, a, (uint64_t)i * 256, b, (uint64_t)i * 256, 16);
+    for (int i = 0; i < 256; i++)
+        add_silu(command, kernel, a, (uint64_t)i * 256, b, (uint64_t)i * 256, 16);
     assert_int_equal(fum_command_barriers(command), 0);
     ok(fum_command_end(command, &err), &err);
     run(device, command);
@@ -235,8 +246,9 @@ static void test_many(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_silu),    cmocka_unit_test(test_barriers), cmocka_unit_test(test_empty_window),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_resubmit), cmocka_unit_test(test_time),
+        cmocka_unit_test(test_silu),         cmocka_unit_test(test_barriers),
+        cmocka_unit_test(test_empty_window), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_resubmit),     cmocka_unit_test(test_time),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

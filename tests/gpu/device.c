@@ -14,10 +14,13 @@ static void test_list(void **state) {
     for (int i = 0; i < count && i < 8; i++) {
         const struct fum_device_info *info = &infos[i];
         assert_true(info->name[0] && info->driver[0]);
-        assert_true(info->max_binding >= (uint64_t)1 << 27 && info->max_allocation >= (uint64_t)1 << 30);
+        assert_true(info->max_binding >= (uint64_t)1 << 27 && info->max_allocation >= (uint64_t)1
+                                                                                          << 30);
         assert_true(info->max_buffer > 0 && info->memory > 0);
-        assert_true(info->max_group_invocations >= 128 && info->shared_bytes >= 16384 && info->subgroup_size >= 1);
-        assert_true(info->subgroup_min <= info->subgroup_size && info->subgroup_size <= info->subgroup_max);
+        assert_true(info->max_group_invocations >= 128 && info->shared_bytes >= 16384 &&
+                    info->subgroup_size >= 1);
+        assert_true(info->subgroup_min <= info->subgroup_size &&
+                    info->subgroup_size <= info->subgroup_max);
         assert_false(info->planning_only);
     }
 }
@@ -31,7 +34,8 @@ static void test_select(void **state) {
     ok(fum_device_list(&info, 1, &count, &err), &err);
     char uuid[40] = "", part[8];
     for (int i = 0; i < 16; i++)
-        sprintf(uuid + strlen(uuid), "%02X%s", info.uuid[i], i == 3 || i == 5 || i == 7 || i == 9 ? "-" : "");
+        sprintf(uuid + strlen(uuid), "%02X%s", info.uuid[i],
+                i == 3 || i == 5 || i == 7 || i == 9 ? "-" : "");
     snprintf(part, sizeof part, "%.7s", info.name);
     for (char *p = part; *p; p++)
         if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 'a' + 'A');
@@ -48,7 +52,8 @@ static void test_select(void **state) {
 
 static void test_wrong_select(void **state) {
     (void)state;
-    const char *wrong[] = {"99", "no such gpu", "00000000-0000-0000-0000-00000000beef", "99999999999999999999999"};
+    const char *wrong[] = {"99", "no such gpu", "00000000-0000-0000-0000-00000000beef",
+                           "99999999999999999999999"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct fum_error err = {0};
         fum_device *device = NULL;
@@ -75,16 +80,22 @@ static void test_choose(void **state) {
         enum fum_result result;
         int index;
     } cases[] = {
-        {NULL, FUM_OK, 3},      {"", FUM_OK, 3},
-        {"geforce", FUM_OK, 3}, {"intel", FUM_OK, 1},
-        {"0", FUM_OK, 0},       {"2", FUM_ERR_DEVICE, -1},
-        {"4", FUM_ERR_ARG, -1}, {"34000000000000000000000000000000", FUM_OK, 3},
-        {"12000000-00000000-00000000-00000000", FUM_ERR_DEVICE, -1}, {"radeon", FUM_ERR_ARG, -1},
+        {NULL, FUM_OK, 3},
+        {"", FUM_OK, 3},
+        {"geforce", FUM_OK, 3},
+        {"intel", FUM_OK, 1},
+        {"0", FUM_OK, 0},
+        {"2", FUM_ERR_DEVICE, -1},
+        {"4", FUM_ERR_ARG, -1},
+        {"34000000000000000000000000000000", FUM_OK, 3},
+        {"12000000-00000000-00000000-00000000", FUM_ERR_DEVICE, -1},
+        {"radeon", FUM_ERR_ARG, -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_error err = {0};
         int index = 0;
-        assert_int_equal(fum_device_choose(&index, cases[i].select, infos, refusals, 4, &err), cases[i].result);
+        assert_int_equal(fum_device_choose(&index, cases[i].select, infos, refusals, 4, &err),
+                         cases[i].result);
         assert_int_equal(index, cases[i].index);
         if (cases[i].result == FUM_ERR_DEVICE) assert_non_null(strstr(err.text, "too old"));
     }
@@ -119,8 +130,9 @@ static void test_no_driver(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),   cmocka_unit_test(test_select),    cmocka_unit_test(test_wrong_select),
-        cmocka_unit_test(test_choose), cmocka_unit_test(test_no_driver),
+        cmocka_unit_test(test_list),         cmocka_unit_test(test_select),
+        cmocka_unit_test(test_wrong_select), cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_no_driver),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,9 @@ static enum fum_result work(fum_device *device, struct fum_error *err) {
     if (!result) result = fum_kernel_get(&kernel, device, &desc, err);
     if (!result) result = fum_command_create(&command, device, "unet step", err);
     struct fum_binding bindings[] = {{a, 0, 256, false}, {b, 0, 256, true}};
-    if (!result) result = fum_command_dispatch(command, kernel, bindings, &quads, groups, "mid_block.silu", err);
+    if (!result)
+        result =
+            fum_command_dispatch(command, kernel, bindings, &quads, groups, "mid_block.silu", err);
     if (!result) result = fum_command_timestamp(command, 0, err);
     if (!result) result = fum_command_end(command, err);
     if (!result) result = fum_command_submit(command, &ticket, err);
@@ -33,14 +35,15 @@ static enum fum_result work(fum_device *device, struct fum_error *err) {
 }
 
 static bool names_something(const char *text) {
-    static const char *const labels[] = {"weights", "latents", "unary", "unet step", "mid_block.silu"};
+    static const char *const labels[] = {"weights", "latents", "unary", "unet step",
+                                         "mid_block.silu"};
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
         if (strstr(text, labels[i])) return true;
     return false;
 }
 
-// Fails each checked Vulkan call of the chain in turn. Every failure names what was being done, leaks nothing, and
-// a device that was not lost works on.
+// Fails each checked Vulkan call of the chain in turn. Every failure names what was being done,
+// leaks nothing, and a device that was not lost works on.
 static void sweep(unsigned without, enum fum_injection what) {
     int failures = 0;
     for (int n = 0;; n++) {
@@ -51,13 +54,16 @@ static void sweep(unsigned without, enum fum_injection what) {
         assert_int_equal(fum_device_memory_used(device), 0);
         if (result) {
             failures++;
-            assert_int_equal(result, what == FUM_INJECT_DEVICE_LOST ? FUM_ERR_DEVICE : FUM_ERR_NOMEM);
+            assert_int_equal(result,
+                             what == FUM_INJECT_DEVICE_LOST ? FUM_ERR_DEVICE : FUM_ERR_NOMEM);
             assert_int_equal(err.code, result);
             if (!names_something(err.text)) fail_msg("call %d: \"%s\"", n, err.text);
-            assert_non_null(strstr(err.text, what == FUM_INJECT_DEVICE_LOST ? "lost" : "memory ran out"));
+            assert_non_null(
+                strstr(err.text, what == FUM_INJECT_DEVICE_LOST ? "lost" : "memory ran out"));
             fum_device_inject(device, -1, what);
             struct fum_error again = {0};
-            assert_int_equal(work(device, &again), what == FUM_INJECT_DEVICE_LOST ? FUM_ERR_DEVICE : FUM_OK);
+            assert_int_equal(work(device, &again),
+                             what == FUM_INJECT_DEVICE_LOST ? FUM_ERR_DEVICE : FUM_OK);
         }
         fum_device_destroy(&device);
         if (!result) break;
@@ -109,7 +115,8 @@ static void test_host_memory(void **state) {
         fum_device *device = NULL;
         struct fum_error err = {0};
         fum_alloc_fail_after(n);
-        enum fum_result result = fum_device_create(&device, &(struct fum_device_params){.cache_dir = ""}, &err);
+        enum fum_result result =
+            fum_device_create(&device, &(struct fum_device_params){.cache_dir = ""}, &err);
         if (!result) result = work(device, &err);
         fum_alloc_fail_after(-1);
         fum_device_destroy(&device);

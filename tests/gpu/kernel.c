@@ -48,7 +48,8 @@ static bool count_warmed(void *user, int done, int total) {
     return ++w->calls != w->cancel;
 }
 
-// Kernels of CPU drivers are compiled ahead once, with a report for each; on other devices there is nothing to do.
+// Kernels of CPU drivers are compiled ahead once, with a report for each; on other devices there is
+// nothing to do.
 static void test_warming(void **state) {
     (void)state;
     fum_device *device = open_without(0);
@@ -103,7 +104,8 @@ static void test_refused(void **state) {
     bad[5].shader = NULL;
     for (int i = 0; i < 6; i++) {
         const fum_kernel *kernel = NULL;
-        assert_int_equal(fum_kernel_get(&kernel, device, &bad[i], &err), i < 4 ? FUM_ERR_UNSUPPORTED : FUM_ERR_ARG);
+        assert_int_equal(fum_kernel_get(&kernel, device, &bad[i], &err),
+                         i < 4 ? FUM_ERR_UNSUPPORTED : FUM_ERR_ARG);
         assert_null(kernel);
         if (i < 4) assert_non_null(strstr(err.text, "unary"));
     }
@@ -116,7 +118,8 @@ static void test_refused(void **state) {
     fum_device_destroy(&device);
 }
 
-// A required subgroup size: the device's own compiles where a size can be chosen, and is another kernel than none.
+// A required subgroup size: the device's own compiles where a size can be chosen, and is another
+// kernel than none.
 static void test_subgroup(void **state) {
     (void)state;
     fum_device *device = open_without(0);
@@ -136,7 +139,8 @@ static void test_subgroup(void **state) {
         ok(fum_kernel_get(&kernels[0], device, &any, &err), &err);
         ok(fum_kernel_get(&kernels[1], device, &own, &err), &err);
         assert_ptr_not_equal(kernels[0], kernels[1]);
-        assert_int_equal(fum_kernel_get(&kernel, device, &torn, &err), info->subgroup_size > 1 ? FUM_ERR_ARG : FUM_OK);
+        assert_int_equal(fum_kernel_get(&kernel, device, &torn, &err),
+                         info->subgroup_size > 1 ? FUM_ERR_ARG : FUM_OK);
     }
     fum_device_destroy(&device);
 }
@@ -147,7 +151,8 @@ static void use_cache(const char *dir, struct lines *lines) {
     struct fum_log log = {keep_line, lines, FUM_LOG_INFO};
     fum_device *device = NULL;
     lines->text[0] = 0;
-    ok(fum_device_create(&device, &(struct fum_device_params){.cache_dir = dir, .log = &log}, &err), &err);
+    ok(fum_device_create(&device, &(struct fum_device_params){.cache_dir = dir, .log = &log}, &err),
+       &err);
     silu_kernel(device);
     fum_device_destroy(&device);
 }
@@ -182,10 +187,14 @@ static void test_cache(void **state) {
         size_t at;   // a byte to flip
         size_t size; // what is left
     } cases[] = {
-        {"magic", "no pipeline cache", 0, count},   {"driver version", "another device", 12, count},
-        {"device uuid", "another device", 16, count}, {"cache uuid", "another device", 32, count},
-        {"size", "damaged", 48, count},             {"data", "damaged", count - 1, count},
-        {"cut", "damaged", 48, count - 1},          {"header cut", "size is wrong", 0, 20},
+        {"magic", "no pipeline cache", 0, count},
+        {"driver version", "another device", 12, count},
+        {"device uuid", "another device", 16, count},
+        {"cache uuid", "another device", 32, count},
+        {"size", "damaged", 48, count},
+        {"data", "damaged", count - 1, count},
+        {"cut", "damaged", 48, count - 1},
+        {"header cut", "size is wrong", 0, 20},
         {"empty", "size is wrong", 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -209,12 +218,13 @@ static void test_cache(void **state) {
     assert_int_equal(rmdir(dir), 0); // nothing else was left behind
 }
 
-// A device for its compiler alone: kernels compile and bad ones are refused as ever; nothing is allocated, nothing
-// runs, nothing is kept on disk.
+// A device for its compiler alone: kernels compile and bad ones are refused as ever; nothing is
+// allocated, nothing runs, nothing is kept on disk.
 static void test_compile_only(void **state) {
     (void)state;
     char dir[] = "/tmp/fumarole-kernel-XXXXXX";
-    struct fum_device_params params = {.compile_only = true, .validate = true, .cache_dir = mkdtemp(dir)};
+    struct fum_device_params params = {
+        .compile_only = true, .validate = true, .cache_dir = mkdtemp(dir)};
     struct fum_error err = {0};
     fum_device *device = NULL;
     const fum_kernel *kernel = NULL;
@@ -244,11 +254,9 @@ static void test_compile_only(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_warming), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_subgroup),
-        cmocka_unit_test(test_compile_only),
-        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_table),        cmocka_unit_test(test_warming),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_subgroup),
+        cmocka_unit_test(test_compile_only), cmocka_unit_test(test_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

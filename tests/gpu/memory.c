@@ -1,4 +1,5 @@
-// Which memory a buffer gets, and so which heap the budget is asked of: heaps of equal size do not matter.
+// Which memory a buffer gets, and so which heap the budget is asked of: heaps of equal size do not
+// matter.
 #include "open.h"
 
 #include "gpu/vk.h"
@@ -10,7 +11,8 @@ enum {
     ALL = (1 << 8) - 1,
 };
 
-static int heap_of(const VkPhysicalDeviceMemoryProperties *memory, uint32_t bits, enum fum_vk_memory kind) {
+static int heap_of(const VkPhysicalDeviceMemoryProperties *memory, uint32_t bits,
+                   enum fum_vk_memory kind) {
     int type = fum_vk_memory_type(memory, bits, kind);
     return type < 0 ? -1 : (int)memory->memoryTypes[type].heapIndex;
 }
@@ -28,7 +30,8 @@ static void test_heaps(void **state) {
     assert_int_equal(heap_of(&twins, ALL, FUM_VK_MEMORY_DEVICE), 0);
     assert_int_equal(heap_of(&twins, ALL, FUM_VK_MEMORY_DEVICE_MAPPED), 2);
     assert_int_equal(heap_of(&twins, ALL, FUM_VK_MEMORY_HOST), 1);
-    assert_int_equal(fum_vk_memory_type(&twins, ALL, FUM_VK_MEMORY_HOST), 3); // cached, as it is read back
+    // cached, as it is read back
+    assert_int_equal(fum_vk_memory_type(&twins, ALL, FUM_VK_MEMORY_HOST), 3);
     // Types that a buffer may not have count for nothing.
     assert_int_equal(heap_of(&twins, ALL & ~1u, FUM_VK_MEMORY_DEVICE), 2);
     assert_int_equal(heap_of(&twins, 1, FUM_VK_MEMORY_HOST), -1);

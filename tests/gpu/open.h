@@ -1,4 +1,5 @@
-// What the GPU tests share: opening a device, and the one kernel they run (y = silu(x) on f32 quads).
+// What the GPU tests share: opening a device, and the one kernel they run (y = silu(x) on f32
+// quads).
 #ifndef TESTS_GPU_OPEN_H
 #define TESTS_GPU_OPEN_H
 
@@ -25,7 +26,8 @@ static inline void keep_line(void *user, enum fum_log_level level, const char *m
     snprintf(lines->text + used, sizeof lines->text - used, "%s\n", message);
 }
 
-// Ends the program when there is no device: as a skip, or as a failure where the environment says that one must be.
+// Ends the program when there is no device: as a skip, or as a failure where the environment says
+// that one must be.
 static inline void need_device(void) {
     struct fum_error err = {0};
     int count = 0;
@@ -41,15 +43,20 @@ static inline void ok(enum fum_result result, const struct fum_error *err) {
 static inline fum_device *open_without(unsigned without) {
     struct fum_error err = {0};
     fum_device *device = NULL;
-    ok(fum_device_create_without(&device, &(struct fum_device_params){.cache_dir = ""}, without, &err), &err);
+    ok(fum_device_create_without(&device, &(struct fum_device_params){.cache_dir = ""}, without,
+                                 &err),
+       &err);
     return device;
 }
 
 static inline struct fum_kernel_desc silu_desc(const fum_device *device) {
     const struct fum_device_info *info = fum_device_get_info(device);
     uint32_t lanes = info->max_group_invocations < 64 ? info->max_group_invocations : 64;
-    struct fum_kernel_desc desc = {.shader = fum_shader_find("unary", FUM_F32), .spec = {lanes, 1, 1, 1},
-                                   .num_spec = 4, .num_bindings = 2, .num_push = 1};
+    struct fum_kernel_desc desc = {.shader = fum_shader_find("unary", FUM_F32),
+                                   .spec = {lanes, 1, 1, 1},
+                                   .num_spec = 4,
+                                   .num_bindings = 2,
+                                   .num_push = 1};
     assert_non_null(desc.shader);
     return desc;
 }
@@ -77,8 +84,8 @@ static inline fum_command *make_command(fum_device *device, const char *label) {
 }
 
 // Adds y[y_offset…] = silu(x[x_offset…]) on `bytes` bytes.
-static inline void add_silu(fum_command *command, const fum_kernel *kernel, fum_buffer *x, uint64_t x_offset,
-                            fum_buffer *y, uint64_t y_offset, uint64_t bytes) {
+static inline void add_silu(fum_command *command, const fum_kernel *kernel, fum_buffer *x,
+                            uint64_t x_offset, fum_buffer *y, uint64_t y_offset, uint64_t bytes) {
     struct fum_error err = {0};
     struct fum_binding bindings[] = {{x, x_offset, bytes, false}, {y, y_offset, bytes, true}};
     uint32_t quads = (uint32_t)(bytes / 16), lanes = kernel->desc.spec[0];

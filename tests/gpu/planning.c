@@ -12,8 +12,9 @@ static fum_device *plan(const char *name) {
 static void test_names(void **state) {
     (void)state;
     static const char *const wanted[] = {
-        "lavapipe",  "adreno-6xx", "adreno-7xx",  "mali-g7x",      "intel-xe",       "intel-arc-windows",
-        "amd-rdna2", "amd-rdna3",  "amd-windows", "nvidia-ampere", "nvidia-ada", "apple-moltenvk", "v3d",
+        "lavapipe",          "adreno-6xx",     "adreno-7xx", "mali-g7x",    "intel-xe",
+        "intel-arc-windows", "amd-rdna2",      "amd-rdna3",  "amd-windows", "nvidia-ampere",
+        "nvidia-ada",        "apple-moltenvk", "v3d",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         fum_device *device = plan(wanted[i]);
@@ -25,10 +26,12 @@ static void test_names(void **state) {
         fum_device *device = plan(fum_device_planning_name(i));
         const struct fum_device_info *info = fum_device_get_info(device);
         assert_true(info->planning_only && info->memory && info->max_binding >= (uint64_t)1 << 27);
-        assert_true(info->max_allocation >= (uint64_t)1 << 30 && info->max_buffer >= (uint64_t)1 << 30);
+        assert_true(info->max_allocation >= (uint64_t)1 << 30 && info->max_buffer >= (uint64_t)1
+                                                                                         << 30);
         assert_true(info->binding_align && !(info->binding_align & (info->binding_align - 1)));
         assert_true(info->shared_bytes >= 16384 && info->max_group_invocations >= 128);
-        for (int d = 0; d < 3; d++) assert_true(info->max_group_size[d] >= 64 && info->max_group_count[d] >= 65535);
+        for (int d = 0; d < 3; d++)
+            assert_true(info->max_group_size[d] >= 64 && info->max_group_count[d] >= 65535);
         assert_true(info->max_push_bytes >= 128 && info->max_bindings >= FUM_MAX_BINDINGS);
         assert_true(info->subgroup_min && info->subgroup_min <= info->subgroup_size &&
                     info->subgroup_size <= info->subgroup_max);
@@ -60,10 +63,14 @@ static void test_limits(void **state) {
     struct fum_binding wide[] = {{a, 0, most + 16, false}, {b, 0, 16, true}};
     struct fum_binding crooked[] = {{a, 16, 16, false}, {b, 0, 16, true}};
     ok(fum_command_dispatch(command, kernel, fits, &quads, groups, "fits", &err), &err);
-    assert_int_equal(fum_command_dispatch(command, kernel, fits, &quads, over, "over", &err), FUM_ERR_UNSUPPORTED);
-    assert_int_equal(fum_command_dispatch(command, kernel, wide, &quads, groups, "wide", &err), FUM_ERR_UNSUPPORTED);
+    assert_int_equal(fum_command_dispatch(command, kernel, fits, &quads, over, "over", &err),
+                     FUM_ERR_UNSUPPORTED);
+    assert_int_equal(fum_command_dispatch(command, kernel, wide, &quads, groups, "wide", &err),
+                     FUM_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.text, "wide"));
-    assert_int_equal(fum_command_dispatch(command, kernel, crooked, &quads, groups, "crooked", &err), FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_dispatch(command, kernel, crooked, &quads, groups, "crooked", &err),
+        FUM_ERR_ARG);
     assert_int_equal(fum_command_dispatches(command), 1);
     fum_command_destroy(&command);
     fum_buffer_destroy(&a);
@@ -107,13 +114,15 @@ static void test_huge(void **state) {
     fum_device *device = plan("nvidia-ampere");
     struct fum_error err = {0};
     fum_buffer *a = NULL;
-    assert_int_equal(fum_buffer_create(&a, device, UINT64_MAX, FUM_BUFFER_DEVICE, "a", &err), FUM_ERR_UNSUPPORTED);
+    assert_int_equal(fum_buffer_create(&a, device, UINT64_MAX, FUM_BUFFER_DEVICE, "a", &err),
+                     FUM_ERR_UNSUPPORTED);
     a = make_buffer(device, 4292870144, "a");
     fum_command *command = make_command(device, "plan");
     uint32_t quads = 1, groups[3] = {1, 1, 1};
     struct fum_binding wraps[] = {{a, UINT64_MAX - 15, 32, false}, {a, 0, 16, true}};
-    assert_int_equal(fum_command_dispatch(command, silu_kernel(device), wraps, &quads, groups, "wraps", &err),
-                     FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_dispatch(command, silu_kernel(device), wraps, &quads, groups, "wraps", &err),
+        FUM_ERR_ARG);
     assert_int_equal(fum_command_copy(command, a, UINT64_MAX, a, 0, 2, &err), FUM_ERR_ARG);
     fum_command_destroy(&command);
     fum_buffer_destroy(&a);
@@ -126,13 +135,15 @@ static void test_ticks(void **state) {
     assert_int_equal(fum_ticks_between(5, 12, 64), 7);
     assert_int_equal(fum_ticks_between(bits36 - 1, 3, 36), 5); // the counter wrapped
     assert_int_equal(fum_ticks_between(UINT64_MAX, 1, 64), 2);
-    assert_int_equal(fum_ticks_between(1, bits36 + 2, 36), 0); // bits above the valid ones do not count
+    // bits above the valid ones do not count
+    assert_int_equal(fum_ticks_between(1, bits36 + 2, 36), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names), cmocka_unit_test(test_limits), cmocka_unit_test(test_runs_nothing),
-        cmocka_unit_test(test_huge),  cmocka_unit_test(test_ticks),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_runs_nothing), cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_ticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

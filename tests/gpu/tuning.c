@@ -1,4 +1,5 @@
-// What measuring has found: kept in memory, kept on disk, and passed over when the file is not what it should be.
+// What measuring has found: kept in memory, kept on disk, and passed over when the file is not what
+// it should be.
 #define _POSIX_C_SOURCE 200809L // mkdtemp
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,8 +24,10 @@ static int ignored, kept;
 static void on_log(void *user, enum fum_log_level level, const char *message) {
     (void)user, (void)level;
     if (!strstr(message, "tuning")) return;
-    if (strstr(message, "is ignored")) ignored++;
-    else kept++;
+    if (strstr(message, "is ignored"))
+        ignored++;
+    else
+        kept++;
 }
 
 static const struct fum_log quiet = {.fn = on_log, .level = FUM_LOG_INFO};
@@ -33,7 +36,8 @@ static char folder[] = "/tmp/fumarole-tuning-XXXXXX";
 static fum_device *open_device(void) {
     struct fum_error err = {0};
     fum_device *device = NULL;
-    if (fum_device_create(&device, &(struct fum_device_params){.log = &quiet, .cache_dir = folder}, &err)) {
+    if (fum_device_create(&device, &(struct fum_device_params){.log = &quiet, .cache_dir = folder},
+                          &err)) {
         print_message("no device: %s\n", err.text);
         exit(getenv("FUM_REQUIRE_DEVICE") ? EXIT_FAILURE : 77);
     }
@@ -45,7 +49,8 @@ static void choices_replace_each_other(void **state) {
     fum_device *device = NULL;
     struct fum_error err;
     assert_int_equal(fum_device_create_planning(&device, "v3d", &err), FUM_OK);
-    const struct fum_tuned some[] = {{9, 90, 0}, {3, 30, 0}, {UINT64_MAX, 1, 0}}, other = {3, 31, 0};
+    const struct fum_tuned some[] = {{9, 90, 0}, {3, 30, 0}, {UINT64_MAX, 1, 0}},
+                           other = {3, 31, 0};
     fum_device_set_tuned(device, some, 3);
     fum_device_set_tuned(device, &other, 1);
     const struct fum_tuning *t = fum_device_tuning(device);
@@ -56,9 +61,11 @@ static void choices_replace_each_other(void **state) {
     assert_int_equal(fum_tuning_find(t, 4, 7), 7);
     assert_int_equal(fum_tuning_find(NULL, 4, 7), 7);
     for (int i = 0; i < 2 * FUM_MAX_TUNED; i++)
-        fum_device_set_tuned(device, &(struct fum_tuned){(uint64_t)i * 7919 % 4096 + 100, (uint32_t)i, 0}, 1);
+        fum_device_set_tuned(
+            device, &(struct fum_tuned){(uint64_t)i * 7919 % 4096 + 100, (uint32_t)i, 0}, 1);
     assert_int_equal(fum_device_tuned(device), FUM_MAX_TUNED);
-    assert_int_equal(fum_device_save_tuning(device, &err), FUM_OK); // a planning device keeps nothing
+    // a planning device keeps nothing
+    assert_int_equal(fum_device_save_tuning(device, &err), FUM_OK);
     assert_int_equal(fum_device_forget_tuning(device, &err), FUM_OK);
     assert_int_equal(fum_device_tuned(device), 0);
     fum_device_destroy(&device);
@@ -98,7 +105,8 @@ static void files_that_are_damaged(void **state) {
     }
     static const size_t sizes[] = {0, 1, 40, 47, 48, 63, 64, 79};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (used(path, bytes, sizes[i])) fail_msg("used although only %zu bytes are left", sizes[i]);
+        if (used(path, bytes, sizes[i]))
+            fail_msg("used although only %zu bytes are left", sizes[i]);
     char *longer = calloc(1, 1 << 20);
     assert_non_null(longer);
     memcpy(longer, bytes, size);
@@ -117,14 +125,16 @@ static void on_result(void *user, const struct fum_tune_result *r) {
     results++;
     assert_true(r->choices >= 2 && r->before_seconds > 0 && r->after_seconds > 0);
     assert_true(r->after_seconds <= r->before_seconds);
-    print_message("%s %s: %s %.3g s, then %s %.3g s\n", r->op, r->name, r->before, r->before_seconds, r->after,
-                  r->after_seconds);
+    print_message("%s %s: %s %.3g s, then %s %.3g s\n", r->op, r->name, r->before,
+                  r->before_seconds, r->after, r->after_seconds);
 }
 
 // The smallest shapes of a variant, measured on the device, kept and found again.
-static void measure_and_keep(const char *variant, const char *op, enum fum_dtype type, double most_flops) {
+static void measure_and_keep(const char *variant, const char *op, enum fum_dtype type,
+                             double most_flops) {
     struct fum_error err = {0};
-    struct fum_tune_params params = {.op = op, .types = 1u << type, .most_flops = most_flops, .on_result = on_result};
+    struct fum_tune_params params = {
+        .op = op, .types = 1u << type, .most_flops = most_flops, .on_result = on_result};
     int measured = -1;
     fum_device *device = open_device();
     if (!fum_variant_usable(variant, fum_device_get_info(device), type)) {
@@ -141,7 +151,9 @@ static void measure_and_keep(const char *variant, const char *op, enum fum_dtype
     fum_device_destroy(&device);
     device = open_device();
     assert_int_equal(fum_device_tuned(device), measured);
-    assert_int_equal(fum_tune(device, &(struct fum_tune_params){.op = "no such op"}, &measured, &err), FUM_ERR_ARG);
+    assert_int_equal(
+        fum_tune(device, &(struct fum_tune_params){.op = "no such op"}, &measured, &err),
+        FUM_ERR_ARG);
     assert_int_equal(fum_device_forget_tuning(device, &err), FUM_OK);
     fum_device_destroy(&device);
     device = open_device();

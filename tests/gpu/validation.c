@@ -1,4 +1,5 @@
-// The validation layer with synchronisation validation has nothing to say about a chain that uses everything.
+// The validation layer with synchronisation validation has nothing to say about a chain that uses
+// everything.
 #include "open.h"
 
 static fum_device *open_validated(unsigned without, struct lines *lines) {
@@ -18,7 +19,8 @@ static void chain(fum_device *device) {
     struct fum_error err = {0};
     enum { BYTES = 1 << 16 };
     uint8_t *data = calloc(BYTES, 1);
-    fum_buffer *a = make_buffer(device, BYTES, "a"), *b = make_buffer(device, BYTES, "b"), *host = NULL;
+    fum_buffer *a = make_buffer(device, BYTES, "a"), *b = make_buffer(device, BYTES, "b"),
+               *host = NULL;
     fum_buffer *empty = make_buffer(device, 0, "empty");
     ok(fum_buffer_create(&host, device, 64, FUM_BUFFER_HOST, "host", &err), &err);
     ok(fum_buffer_write(a, 0, data, BYTES, &err), &err);
@@ -34,10 +36,12 @@ static void chain(fum_device *device) {
     ok(fum_command_timestamp(command, 1, &err), &err);
     ok(fum_command_end(command, &err), &err);
     uint64_t ticket = 0;
-    for (int i = 0; i < 3; i++) ok(fum_command_submit(command, &ticket, &err), &err); // not waiting between
+    // not waiting between
+    for (int i = 0; i < 3; i++) ok(fum_command_submit(command, &ticket, &err), &err);
     ok(fum_device_wait(device, ticket, &err), &err);
     double ns = 0;
-    if (fum_device_get_info(device)->timestamp_bits) ok(fum_command_read_timestamp(command, 1, &ns, &err), &err);
+    if (fum_device_get_info(device)->timestamp_bits)
+        ok(fum_command_read_timestamp(command, 1, &ns, &err), &err);
     ok(fum_buffer_read(a, 0, data, BYTES, &err), &err);
     run(device, command);
     fum_command_destroy(&command);
@@ -62,7 +66,8 @@ static void test_clean(void **state) {
     }
 }
 
-// A command destroyed behind the back of the front half's checks: the layer is there and its messages are counted.
+// A command destroyed behind the back of the front half's checks: the layer is there and its
+// messages are counted.
 static void test_counts(void **state) {
     (void)state;
     static struct lines lines;

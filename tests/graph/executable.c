@@ -1,4 +1,5 @@
-// Compiled graphs on the device against the interpreter: fusion, shared memory, stages, folding, weights by name.
+// Compiled graphs on the device against the interpreter: fusion, shared memory, stages, folding,
+// weights by name.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +38,8 @@ static bool find_weight(void *user, const char *name, struct fum_view *view) {
     struct made *made = user;
     if (made->missing && !strcmp(made->missing, name)) return false;
     bool conv = strstr(name, "conv") && strstr(name, "weight");
-    *view = (struct fum_view){.dtype = FUM_F32, .rank = conv ? 4 : 1, .dim = {CHANNELS, CHANNELS, 3, 3}};
+    *view = (struct fum_view){
+        .dtype = FUM_F32, .rank = conv ? 4 : 1, .dim = {CHANNELS, CHANNELS, 3, 3}};
     int i = 0;
     while (i < made->count && strcmp(made->name[i], name)) i++;
     if (i == made->count) {
@@ -61,8 +63,8 @@ static fum_tensor *add(fum_graph *g, const char *op, fum_tensor *a, fum_tensor *
 
 static fum_tensor *weight(fum_graph *g, const char *name) {
     bool conv = strstr(name, "conv") && strstr(name, "weight");
-    struct fum_shape shape =
-        conv ? (struct fum_shape){4, {3, 3, CHANNELS, CHANNELS}} : (struct fum_shape){1, {CHANNELS}};
+    struct fum_shape shape = conv ? (struct fum_shape){4, {3, 3, CHANNELS, CHANNELS}}
+                                  : (struct fum_shape){1, {CHANNELS}};
     return fum_graph_weight(g, name, shape, conv ? FUM_PACK_CONV : FUM_PACK_NONE);
 }
 
@@ -77,14 +79,15 @@ struct net {
 static struct net build(enum fum_dtype storage) {
     struct net n;
     assert_int_equal(fum_graph_create(&n.g, storage, NULL), FUM_OK);
-    n.x =
-        fum_graph_input(n.g, "x", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, CHANNELS}}, storage, FUM_STAGE_LATENTS);
-    n.prompt =
-        fum_graph_input(n.g, "prompt", (struct fum_shape){4, {BATCH, 1, 1, CHANNELS}}, storage, FUM_STAGE_PROMPT);
+    n.x = fum_graph_input(n.g, "x", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, CHANNELS}},
+                          storage, FUM_STAGE_LATENTS);
+    n.prompt = fum_graph_input(n.g, "prompt", (struct fum_shape){4, {BATCH, 1, 1, CHANNELS}},
+                               storage, FUM_STAGE_PROMPT);
     float ramp[CHANNELS];
     for (int i = 0; i < CHANNELS; i++) ramp[i] = 0.1f * (float)i - 0.7f;
     fum_tensor *factor = fum_graph_constant(n.g, "ramp", (struct fum_shape){1, {CHANNELS}}, ramp);
-    factor = add(n.g, "mul", add(n.g, "tanh", factor, NULL, NULL, NULL), weight(n.g, "factor"), NULL, NULL);
+    factor = add(n.g, "mul", add(n.g, "tanh", factor, NULL, NULL, NULL), weight(n.g, "factor"),
+                 NULL, NULL);
     fum_tensor *h = n.x, *row = add(n.g, "silu", n.prompt, NULL, NULL, NULL);
     for (int i = 0; i < 2; i++) {
         char name[4][32];
@@ -161,8 +164,10 @@ static void compare(fum_device *device, enum fum_dtype storage, double bound, bo
     char passes[64] = "";
     if (fum_interp_create(&interp, reference.g, &source, false, &err)) fail_msg("%s", err.text);
     struct fum_executable_params params = {.dump = on_dump, .user = passes};
-    if (fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .source = source, .label = "test"},
-                           &err) ||
+    if (fum_weights_create(
+            &weights,
+            &(struct fum_weights_params){.device = device, .source = source, .label = "test"},
+            &err) ||
         fum_executable_compile(&exe, net.g, device, weights, &params, &err))
         fail_msg("%s", err.text);
     if (normalising) check_normalising(net.g, &conv);
@@ -181,7 +186,8 @@ static void compare(fum_device *device, enum fum_dtype storage, double bound, bo
         if (run == 0 && (fum_executable_write(exe, net.prompt, p, BATCH * CHANNELS, &err) ||
                          fum_executable_run(exe, FUM_STAGE_PROMPT, &err)))
             fail_msg("%s", err.text);
-        if (fum_executable_write(exe, net.x, x, COUNT, &err) || fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+        if (fum_executable_write(exe, net.x, x, COUNT, &err) ||
+            fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
             fum_executable_read(exe, net.y, out, COUNT, &err))
             fail_msg("%s", err.text);
         double error = relative_rms(out, fum_interp_read(interp, reference.y), COUNT);
@@ -219,9 +225,11 @@ static void test_bad_weights(void **state) {
     struct net net = build(FUM_F32);
     fum_weights *weights = NULL;
     fum_executable *exe = NULL;
-    fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .source = source, .label = "part"},
-                       &err);
-    assert_int_equal(fum_executable_compile(&exe, net.g, device, weights, NULL, &err), FUM_ERR_FORMAT);
+    fum_weights_create(
+        &weights, &(struct fum_weights_params){.device = device, .source = source, .label = "part"},
+        &err);
+    assert_int_equal(fum_executable_compile(&exe, net.g, device, weights, NULL, &err),
+                     FUM_ERR_FORMAT);
     assert_null(exe);
     assert_non_null(strstr(err.text, "1.conv.bias"));
     assert_non_null(strstr(err.text, "part"));
@@ -236,7 +244,8 @@ static void test_bad_weights(void **state) {
     made_free(&made);
 }
 
-// A norm reads the parts of a concatenation that others read whole, also as factors and addends of a convolution.
+// A norm reads the parts of a concatenation that others read whole, also as factors and addends of
+// a convolution.
 static void test_joined(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
@@ -267,17 +276,21 @@ static void test_joined(void **state) {
         fum_weights *weights = NULL;
         fum_executable *exe = NULL;
         struct fum_weights_params from = {.device = device, .source = source, .label = "test"};
-        if (fum_interp_create(&interp, g[0], &source, false, &err) || fum_weights_create(&weights, &from, &err) ||
+        if (fum_interp_create(&interp, g[0], &source, false, &err) ||
+            fum_weights_create(&weights, &from, &err) ||
             fum_executable_compile(&exe, g[1], device, weights, NULL, &err))
             fail_msg("%s", err.text);
         int joined = 0;
         for (int i = 0; i < g[1]->count; i++)
-            joined += g[1]->tensors[i]->live && g[1]->tensors[i]->in[0] == a[1] && g[1]->tensors[i]->in[3] == b[1];
+            joined += g[1]->tensors[i]->live && g[1]->tensors[i]->in[0] == a[1] &&
+                      g[1]->tensors[i]->in[3] == b[1];
         assert_int_equal(joined, 1);
-        float *data[2] = {numbers(SIZE * A, 1), numbers(SIZE * B, 2)}, *out = fum_alloc(SIZE * CHANNELS, sizeof *out);
+        float *data[2] = {numbers(SIZE * A, 1), numbers(SIZE * B, 2)},
+              *out = fum_alloc(SIZE * CHANNELS, sizeof *out);
         fum_interp_write(interp, a[0], data[0], SIZE * A, &err);
         fum_interp_write(interp, b[0], data[1], SIZE * B, &err);
-        if (fum_interp_run_all(interp, &err) || fum_executable_write(exe, a[1], data[0], SIZE * A, &err) ||
+        if (fum_interp_run_all(interp, &err) ||
+            fum_executable_write(exe, a[1], data[0], SIZE * A, &err) ||
             fum_executable_write(exe, b[1], data[1], SIZE * B, &err) ||
             fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
             fum_executable_read(exe, y[1], out, SIZE * CHANNELS, &err))
@@ -294,10 +307,12 @@ static void test_joined(void **state) {
 }
 
 static fum_tensor *slice(fum_graph *g, fum_tensor *x, int axis, int start, int count) {
-    return add(g, "slice", x, NULL, NULL, (struct fum_attr[]){{"axis", axis}, {"start", start}, {"count", count}, {0}});
+    return add(g, "slice", x, NULL, NULL,
+               (struct fum_attr[]){{"axis", axis}, {"start", start}, {"count", count}, {0}});
 }
 
-// Slices of whole rows on the device's alignment are views; others, and those of states, are copied. All are right.
+// Slices of whole rows on the device's alignment are views; others, and those of states, are
+// copied. All are right.
 static void test_windows(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
@@ -305,30 +320,38 @@ static void test_windows(void **state) {
     fum_executable *exe = NULL;
     enum { ROWS = 6, ALL = ROWS * 4 * 64 };
     fum_graph_create(&g, FUM_F32, NULL);
-    fum_tensor *x = fum_graph_input(g, "x", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x =
+        fum_graph_input(g, "x", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_LATENTS);
     fum_tensor *kept = fum_graph_state(g, "kept", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32);
     fum_tensor *h = add(g, "relu", x, NULL, NULL, NULL);
-    fum_tensor *rows = slice(g, h, 0, 1, 3), *within = slice(g, rows, 0, 1, 1); // rows 1 to 3, then row 2
+    // rows 1 to 3, then row 2
+    fum_tensor *rows = slice(g, h, 0, 1, 3), *within = slice(g, rows, 0, 1, 1);
     fum_tensor *channels = slice(g, h, 2, 4, 8), *of_state = slice(g, kept, 0, 2, 1);
-    fum_tensor *y = add(g, "add", add(g, "add", within, of_state, NULL, NULL), slice(g, rows, 0, 0, 1), NULL, NULL);
+    fum_tensor *y = add(g, "add", add(g, "add", within, of_state, NULL, NULL),
+                        slice(g, rows, 0, 0, 1), NULL, NULL);
     fum_graph_output(g, y, "y");
     fum_graph_output(g, within, "within");
-    fum_graph_output(g, add(g, "scale", channels, NULL, NULL, (struct fum_attr[]){{"mul", 2}, {0}}), "twice");
+    fum_graph_output(g, add(g, "scale", channels, NULL, NULL, (struct fum_attr[]){{"mul", 2}, {0}}),
+                     "twice");
     if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
     assert_true(rows->window && within->window);
     assert_false(channels->window || of_state->window);
     float *in = numbers(ALL, 5), *old = numbers(ALL, 6), *out = fum_alloc(ALL, sizeof *out);
-    if (fum_executable_write(exe, x, in, ALL, &err) || fum_executable_write(exe, kept, old, ALL, &err))
+    if (fum_executable_write(exe, x, in, ALL, &err) ||
+        fum_executable_write(exe, kept, old, ALL, &err))
         fail_msg("%s", err.text);
     for (int run = 0; run < 2; run++) {
-        if (fum_executable_run(exe, FUM_STAGE_LATENTS, &err) || fum_executable_read(exe, y, out, 256, &err))
+        if (fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+            fum_executable_read(exe, y, out, 256, &err))
             fail_msg("%s", err.text);
         for (int i = 0; i < 256; i++)
             assert_true(out[i] == fmaxf(in[512 + i], 0) + old[512 + i] + fmaxf(in[256 + i], 0));
         if (fum_executable_read(exe, within, out, 256, &err)) fail_msg("%s", err.text);
         for (int i = 0; i < 256; i++) assert_true(out[i] == fmaxf(in[512 + i], 0));
-        if (fum_executable_read(exe, fum_graph_find(g, "twice"), out, ROWS * 4 * 8, &err)) fail_msg("%s", err.text);
-        for (int i = 0; i < ROWS * 4 * 8; i++) assert_true(out[i] == 2 * fmaxf(in[i / 8 * 64 + 4 + i % 8], 0));
+        if (fum_executable_read(exe, fum_graph_find(g, "twice"), out, ROWS * 4 * 8, &err))
+            fail_msg("%s", err.text);
+        for (int i = 0; i < ROWS * 4 * 8; i++)
+            assert_true(out[i] == 2 * fmaxf(in[i / 8 * 64 + 4 + i % 8], 0));
     }
     fum_free(in), fum_free(old), fum_free(out);
     fum_executable_destroy(&exe);
@@ -341,8 +364,10 @@ static void test_wrong_use(void **state) {
     fum_graph *g = NULL;
     fum_executable *exe = NULL;
     fum_graph_create(&g, FUM_F32, NULL);
-    fum_tensor *x = fum_graph_input(g, "x", (struct fum_shape){2, {3, 5}}, FUM_F32, FUM_STAGE_LATENTS);
-    fum_tensor *mid = add(g, "silu", x, NULL, NULL, NULL), *y = add(g, "tanh", mid, NULL, NULL, NULL);
+    fum_tensor *x =
+        fum_graph_input(g, "x", (struct fum_shape){2, {3, 5}}, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *mid = add(g, "silu", x, NULL, NULL, NULL),
+               *y = add(g, "tanh", mid, NULL, NULL, NULL);
     fum_graph_output(g, y, "y");
     if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
     float data[15] = {0};
@@ -360,7 +385,8 @@ static void test_wrong_use(void **state) {
     fum_graph_destroy(&g);
 }
 
-// A stage whose inputs or states hold nothing is refused by name; what was written stays for later runs.
+// A stage whose inputs or states hold nothing is refused by name; what was written stays for later
+// runs.
 static void test_never_written(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
@@ -374,7 +400,8 @@ static void test_never_written(void **state) {
     fum_tensor *x = fum_graph_input(g, "pixels", shape, FUM_F32, FUM_STAGE_LATENTS);
     fum_tensor *kept = fum_graph_state(g, "kept", shape, FUM_F32);
     fum_tensor *h = add(g, "relu", prompt, NULL, NULL, NULL);
-    fum_tensor *y = add(g, "add", add(g, "add", h, slice(g, kept, 0, 0, 3), NULL, NULL), x, NULL, NULL);
+    fum_tensor *y =
+        add(g, "add", add(g, "add", h, slice(g, kept, 0, 0, 3), NULL, NULL), x, NULL, NULL);
     fum_graph_output(g, y, "y");
     if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
     assert_int_equal(fum_executable_run(exe, FUM_STAGE_PROMPT, &err), FUM_ERR_ARG);
@@ -386,7 +413,8 @@ static void test_never_written(void **state) {
     assert_non_null(strstr(err.text, "kept"));
     assert_int_equal(fum_executable_write(exe, kept, data, 24, &err), FUM_OK);
     for (int run = 0; run < 2; run++) {
-        if (fum_executable_run(exe, FUM_STAGE_LATENTS, &err) || fum_executable_read(exe, y, out, 24, &err))
+        if (fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+            fum_executable_read(exe, y, out, 24, &err))
             fail_msg("%s", err.text);
         for (int i = 0; i < 24; i++) assert_true(out[i] == 3 * data[i]);
     }

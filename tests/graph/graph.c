@@ -45,8 +45,8 @@ static fum_graph *graph_new(void) {
     return graph;
 }
 
-static fum_tensor *add(fum_graph *g, const char *op, const char *name, fum_tensor *a, fum_tensor *b, fum_tensor *c,
-                       const struct fum_attr *attrs) {
+static fum_tensor *add(fum_graph *g, const char *op, const char *name, fum_tensor *a, fum_tensor *b,
+                       fum_tensor *c, const struct fum_attr *attrs) {
     fum_tensor *in[] = {a, b, c};
     return fum_graph_add(g, op, name, in, c ? 3 : b ? 2 : 1, attrs);
 }
@@ -97,7 +97,8 @@ static void test_errors(void **state) {
     fum_graph_destroy(&g);
 
     g = graph_new();
-    assert_null(fum_graph_input(g, "big", shape4(1 << 30, 1 << 30, 1 << 30, 4), FUM_F32, FUM_STAGE_LATENTS));
+    assert_null(fum_graph_input(g, "big", shape4(1 << 30, 1 << 30, 1 << 30, 4), FUM_F32,
+                                FUM_STAGE_LATENTS));
     assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
     fum_graph_destroy(&g);
 }
@@ -132,7 +133,9 @@ static bool find_weight(void *user, const char *name, struct fum_view *view) {
         const char *name;
         int rank;
         int64_t dim[4];
-    } weights[] = {{"conv1.weight", 4, {8, 8, 3, 3}}, {"conv1.bias", 1, {8}}, {"conv2.weight", 4, {8, 8, 3, 3}}};
+    } weights[] = {{"conv1.weight", 4, {8, 8, 3, 3}},
+                   {"conv1.bias", 1, {8}},
+                   {"conv2.weight", 4, {8, 8, 3, 3}}};
     float **data = user;
     for (int i = 0; i < 3; i++) {
         if (strcmp(weights[i].name, name)) continue;
@@ -246,7 +249,8 @@ static void test_pack(void **state) {
         for (int x = 0; x < 2; x++)
             for (int i = 0; i < 3; i++)
                 for (int o = 0; o < 2; o++)
-                    assert_true(out[((y * 2 + x) * 3 + i) * 4 + o] == file[((o * 3 + i) * 2 + y) * 2 + x]);
+                    assert_true(out[((y * 2 + x) * 3 + i) * 4 + o] ==
+                                file[((o * 3 + i) * 2 + y) * 2 + x]);
     assert_true(out[2] == 0 && out[3] == 0);
     shape = shape4(2, 2, 2, 3);
     assert_false(fum_pack_check(&view, FUM_PACK_CONV, &shape, why, sizeof why));
@@ -265,7 +269,8 @@ static void test_no_memory(void **state) {
         enum fum_result result = fum_graph_create(&g, FUM_F32, NULL);
         if (!result) {
             fum_tensor *x = fum_graph_input(g, "x", shape4(2, 4, 6, 8), FUM_F32, FUM_STAGE_LATENTS);
-            fum_tensor *row = fum_graph_input(g, "row", shape4(2, 1, 1, 8), FUM_F32, FUM_STAGE_LATENTS);
+            fum_tensor *row =
+                fum_graph_input(g, "row", shape4(2, 1, 1, 8), FUM_F32, FUM_STAGE_LATENTS);
             fum_graph_output(g, block(g, x, row), "y");
             result = fum_graph_check(g, NULL);
         }
@@ -284,8 +289,9 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_stages),      cmocka_unit_test(test_fuse),
-        cmocka_unit_test(test_plan),   cmocka_unit_test(test_plan_limits), cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_errors),      cmocka_unit_test(test_stages),
+        cmocka_unit_test(test_fuse),        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_plan_limits), cmocka_unit_test(test_pack),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-// Streaming weights by itself, with a source that can be held up and can fail: what is prefetched when, whose
-// failure is told to whom, and that slots hold the right bytes.
+// Streaming weights by itself, with a source that can be held up and can fail: what is prefetched
+// when, whose failure is told to whom, and that slots hold the right bytes.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ struct source {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int found[MOST]; // how often each was asked for
-    int fails; // is not found, once the gate is open; -1: none
+    int fails;       // is not found, once the gate is open; -1: none
     bool gate_open, at_gate;
 };
 
@@ -52,8 +52,8 @@ static void gate(struct source *s, int fails, bool open) {
     pthread_mutex_unlock(&s->lock);
 }
 
-// Waits until weight i has been asked for more than `times` times (or i waits at the gate: times -1). False after
-// ten minutes, which end a test that hangs.
+// Waits until weight i has been asked for more than `times` times (or i waits at the gate: times
+// -1). False after ten minutes, which end a test that hangs.
 static bool asked(struct source *s, int i, int times) {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
@@ -84,15 +84,15 @@ static void open_subject(struct subject *s, fum_device *device, int count) {
     pthread_mutex_init(&s->source.lock, NULL);
     pthread_cond_init(&s->source.changed, NULL);
     assert_int_equal(fum_graph_create(&s->graph, FUM_F32, &err), FUM_OK);
-    fum_tensor *x =
-        fum_graph_input(s->graph, "x", (struct fum_shape){2, {3, SIDE}}, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x = fum_graph_input(s->graph, "x", (struct fum_shape){2, {3, SIDE}}, FUM_F32,
+                                    FUM_STAGE_LATENTS);
     for (int i = 0; i < count; i++) {
         char name[8];
         snprintf(name, sizeof name, "w%d", i);
         s->source.data[i] = malloc(WEIGHT_BYTES);
         for (int k = 0; k < SIDE * SIDE; k++) s->source.data[i][k] = (float)(i + 1);
-        fum_tensor *in[] = {
-            x, fum_graph_weight(s->graph, name, (struct fum_shape){2, {SIDE, SIDE}}, FUM_PACK_LINEAR)};
+        fum_tensor *in[] = {x, fum_graph_weight(s->graph, name, (struct fum_shape){2, {SIDE, SIDE}},
+                                                FUM_PACK_LINEAR)};
         x = fum_graph_add(s->graph, "matmul", NULL, in, 2, NULL);
     }
     fum_graph_output(s->graph, x, "y");
@@ -127,7 +127,8 @@ static void close_subject(struct subject *s) {
 static int first_weight(const struct subject *s, int segment) {
     for (int step = 0; step < s->plan->num_steps; step++) {
         const fum_tensor *t = s->plan->steps[step].node->in[1];
-        if (fum_stream_segment(s->stream, step) == segment && !fum_weights_find(s->weights, t).buffer)
+        if (fum_stream_segment(s->stream, step) == segment &&
+            !fum_weights_find(s->weights, t).buffer)
             return atoi(t->name + 1);
     }
     fail_msg("segment %d has no weight", segment);
@@ -148,7 +149,8 @@ static void check_bytes(const struct subject *s, int segment) {
         struct fum_error err = {0};
         assert_non_null(at.buffer);
         if (fum_stream_segment(s->stream, step) == segment) {
-            if (fum_buffer_read(at.buffer, at.offset, got, WEIGHT_BYTES, &err)) fail_msg("%s", err.text);
+            if (fum_buffer_read(at.buffer, at.offset, got, WEIGHT_BYTES, &err))
+                fail_msg("%s", err.text);
             for (int k = 0; k < SIDE * SIDE; k++)
                 if (got[k] != want) fail_msg("%s: element %d is %g", t->name, k, (double)got[k]);
         }
@@ -156,8 +158,8 @@ static void check_bytes(const struct subject *s, int segment) {
     }
 }
 
-// While the device works on a segment the next one is being filled; the first, while it works on the last.
-// The same for every number of weights.
+// While the device works on a segment the next one is being filled; the first, while it works on
+// the last. The same for every number of weights.
 static void test_prefetch(void **state) {
     for (int count = 15; count < MOST; count += 3) {
         struct subject s;
@@ -170,8 +172,8 @@ static void test_prefetch(void **state) {
                 acquire(&s, k);
                 // Two segments would stay in the two slots.
                 if (s.segments > 2 && !asked(&s.source, weight, times))
-                    fail_msg("%d weights, round %d: segment %d of %d waits for segment %d", count, round,
-                             next, s.segments, k);
+                    fail_msg("%d weights, round %d: segment %d of %d waits for segment %d", count,
+                             round, next, s.segments, k);
                 check_bytes(&s, k);
                 fum_stream_release(s.stream, k, 0);
             }
@@ -187,8 +189,8 @@ static void *open_later(void *user) {
     return NULL;
 }
 
-// A segment that is prefetched in vain fails while another one is waited for: only the one that it concerns
-// is told.
+// A segment that is prefetched in vain fails while another one is waited for: only the one that it
+// concerns is told.
 static void test_blame(void **state) {
     struct subject s;
     struct fum_error err = {0};
@@ -238,17 +240,18 @@ int main(void) {
     for (int way = 0; way < 2; way++) {
         struct fum_error err = {0};
         fum_device *device = NULL;
-        if (fum_device_create_without(&device, &(struct fum_device_params){.validate = true}, ways[way],
-                                      &err)) {
+        if (fum_device_create_without(&device, &(struct fum_device_params){.validate = true},
+                                      ways[way], &err)) {
             fprintf(stderr, "%s\n", err.text);
             exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
         }
         const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(test_prefetch, device),
                                            cmocka_unit_test_prestate(test_blame, device),
                                            cmocka_unit_test_prestate(test_end, device)};
+        failed += cmocka_run_group_tests_name(way ? "through the host's memory" : "in place", tests,
+                                              NULL, NULL);
         failed +=
-            cmocka_run_group_tests_name(way ? "through the host's memory" : "in place", tests, NULL, NULL);
-        failed += fum_device_memory_used(device) != 0 || fum_device_validation_messages(device) != 0;
+            fum_device_memory_used(device) != 0 || fum_device_validation_messages(device) != 0;
         fum_device_destroy(&device);
     }
     return failed;

@@ -1,5 +1,6 @@
-// Loading weights in each of its ways: written in place by several threads, through the staging ring and a kernel, and
-// through the ring by the host. All give the same bytes, of every type, for every value there is.
+// Loading weights in each of its ways: written in place by several threads, through the staging
+// ring and a kernel, and through the ring by the host. All give the same bytes, of every type, for
+// every value there is.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +45,8 @@ static bool find(void *user, const char *name, struct fum_view *view) {
     for (int i = 0; i < COUNT; i++) {
         const int64_t *d = tensors[i].shape.dim;
         if (strcmp(tensors[i].name, name)) continue;
-        *view = (struct fum_view){.dtype = file->type, .rank = tensors[i].shape.rank, .data = file->data + 2 * i};
+        *view = (struct fum_view){
+            .dtype = file->type, .rank = tensors[i].shape.rank, .data = file->data + 2 * i};
         for (int k = 0; k < view->rank; k++) view->dim[k] = d[k];
         if (tensors[i].pack == FUM_PACK_LINEAR) view->dim[0] = d[1], view->dim[1] = d[0];
         if (tensors[i].pack == FUM_PACK_CONV)
@@ -89,9 +91,13 @@ static void load(fum_device *device, struct file *file, enum fum_dtype storage, 
     }
     assert_int_equal(fum_graph_check(g, &err), FUM_OK);
     fum_pass_prune(g);
-    struct fum_weights_params params = {.device = device, .source = {.find = find, .user = file}, .label = "test",
-                                        .on_progress = progress, .user = last};
-    if (fum_weights_create(&weights, &params, &err) || fum_weights_load(weights, g, FUM_TENSOR_WEIGHT, NULL, &err))
+    struct fum_weights_params params = {.device = device,
+                                        .source = {.find = find, .user = file},
+                                        .label = "test",
+                                        .on_progress = progress,
+                                        .user = last};
+    if (fum_weights_create(&weights, &params, &err) ||
+        fum_weights_load(weights, g, FUM_TENSOR_WEIGHT, NULL, &err))
         fail_msg("%s", err.text);
     assert_true(last[0] == last[1] && last[0] > 0);
     for (int i = 0; i < COUNT; i++) {
@@ -115,17 +121,20 @@ static void load(fum_device *device, struct file *file, enum fum_dtype storage, 
 
 static void test_ways(void **state) {
     (void)state;
-    static const unsigned ways[] = {0, FUM_WITHOUT_UNIFIED, FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE};
+    static const unsigned ways[] = {0, FUM_WITHOUT_UNIFIED,
+                                    FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE};
     static const char *const names[] = {"in place", "by the kernel", "by the kernel, with fences"};
     static const enum fum_dtype types[] = {FUM_F32, FUM_F16, FUM_BF16};
     size_t bytes = 4 * 3 * 3 * 640 * 512 + 64;
     struct file file = {.data = malloc(bytes)};
     uint32_t random = 7;
-    for (size_t i = 0; i < bytes; i++) file.data[i] = (uint8_t)((random = random * 1664525u + 1013904223u) >> 24);
+    for (size_t i = 0; i < bytes; i++)
+        file.data[i] = (uint8_t)((random = random * 1664525u + 1013904223u) >> 24);
     for (int way = 0; way < 3; way++) {
         struct fum_error err = {0};
         fum_device *device = NULL;
-        if (fum_device_create_without(&device, &(struct fum_device_params){.validate = true}, ways[way], &err)) {
+        if (fum_device_create_without(&device, &(struct fum_device_params){.validate = true},
+                                      ways[way], &err)) {
             fprintf(stderr, "%s\n", err.text);
             exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
         }
@@ -146,8 +155,10 @@ static void test_pack(void **state) {
     (void)state;
     for (int i = 0; i < COUNT - 1; i++) {
         const struct fum_shape *s = &tensors[i].shape;
-        int64_t rows = fum_shape_rows(s), columns = fum_shape_channels(s), row = fum_shape_row_quads(s) * 4;
-        int64_t taps = tensors[i].pack == FUM_PACK_CONV ? s->dim[0] * s->dim[1] : 1, channels = rows / taps;
+        int64_t rows = fum_shape_rows(s), columns = fum_shape_channels(s),
+                row = fum_shape_row_quads(s) * 4;
+        int64_t taps = tensors[i].pack == FUM_PACK_CONV ? s->dim[0] * s->dim[1] : 1,
+                channels = rows / taps;
         float *data = malloc((size_t)(rows * columns) * sizeof *data);
         for (int64_t k = 0; k < rows * columns; k++) data[k] = (float)k;
         struct file file = {FUM_F32, (uint8_t *)data - 2 * i};
@@ -160,10 +171,12 @@ static void test_pack(void **state) {
         }
         for (int64_t r = 0; r < rows; r++)
             for (int64_t c = 0; c < row; c++) {
-                int64_t from = tensors[i].pack == FUM_PACK_NONE ? r * columns + c
-                                                                : c * rows + r % channels * taps + r / channels;
+                int64_t from = tensors[i].pack == FUM_PACK_NONE
+                                   ? r * columns + c
+                                   : c * rows + r % channels * taps + r / channels;
                 float want = c < columns ? (float)from : 0;
-                if (got[r * row + c] != want) fail_msg("%s: element %d, %d", tensors[i].name, (int)r, (int)c);
+                if (got[r * row + c] != want)
+                    fail_msg("%s: element %d, %d", tensors[i].name, (int)r, (int)c);
             }
         free(data);
         free(got);
@@ -171,28 +184,34 @@ static void test_pack(void **state) {
 }
 
 // Packs the view, which is of memory or of a file, and compares it with `want`.
-static void check_scaled(const struct fum_view *view, int index, const float *want, const char *way) {
+static void check_scaled(const struct fum_view *view, int index, const float *want,
+                         const char *way) {
     struct fum_error err = {0};
     const struct fum_shape *s = &tensors[index].shape;
     int64_t rows = fum_shape_rows(s), row = fum_shape_row_quads(s) * 4;
     float *got = calloc((size_t)(rows * row), sizeof *got);
     struct fum_pack_target to = {got, FUM_F32, row};
     if (fum_pack_tensor(view, tensors[index].pack, s, &to, &err)) fail_msg("%s", err.text);
-    if (memcmp(got, want, (size_t)(rows * row) * sizeof *got)) fail_msg("%s, %s", tensors[index].name, way);
+    if (memcmp(got, want, (size_t)(rows * row) * sizeof *got))
+        fail_msg("%s, %s", tensors[index].name, way);
     free(got);
 }
 
-// Weights with a factor for each row of the file, or one: as if the values had been multiplied in the file.
+// Weights with a factor for each row of the file, or one: as if the values had been multiplied in
+// the file.
 static void test_scales(void **state) {
     (void)state;
     char path[1024];
-    snprintf(path, sizeof path, "%s/scaled.bin", getenv("FUMAROLE_CACHE") ? getenv("FUMAROLE_CACHE") : ".");
+    snprintf(path, sizeof path, "%s/scaled.bin",
+             getenv("FUMAROLE_CACHE") ? getenv("FUMAROLE_CACHE") : ".");
     for (int i = 0; i < 2 * COUNT; i++) {
         int index = i / 2;
         bool each = i % 2;
         const struct fum_shape *s = &tensors[index].shape;
-        int64_t rows = fum_shape_rows(s), count = fum_shape_count(s), row = fum_shape_row_quads(s) * 4;
-        float *data = malloc((size_t)count * sizeof *data), *scaled = malloc((size_t)count * sizeof *scaled);
+        int64_t rows = fum_shape_rows(s), count = fum_shape_count(s),
+                row = fum_shape_row_quads(s) * 4;
+        float *data = malloc((size_t)count * sizeof *data),
+              *scaled = malloc((size_t)count * sizeof *scaled);
         float *want = calloc((size_t)(rows * row), sizeof *want),
               *factors = malloc((size_t)count * sizeof *factors);
         struct file file = {FUM_F32, (uint8_t *)data - 2 * index};
@@ -225,7 +244,8 @@ static void test_scales(void **state) {
     }
 }
 
-// FUM_PACK_Q8 by its definition, by ranges of rows: factors and integers, of zeros and of what is not finite too.
+// FUM_PACK_Q8 by its definition, by ranges of rows: factors and integers, of zeros and of what is
+// not finite too.
 static void test_q8(void **state) {
     (void)state;
     enum { K = 96, N = 37, ROWS = K / 32 * 9, ROW = 40 };
@@ -242,14 +262,15 @@ static void test_q8(void **state) {
     struct fum_view view = {.dtype = FUM_F32, .rank = 2, .dim = {N, K}, .data = data};
     assert_true(fum_pack_check(&view, FUM_PACK_Q8, &shape, why, sizeof why));
     for (int first = 0; first < ROWS; first += 7)
-        fum_pack_rows(&view, FUM_PACK_Q8, &shape, first, ROWS - first < 7 ? ROWS - first : 7, got + first * ROW,
-                      FUM_F32, ROW);
+        fum_pack_rows(&view, FUM_PACK_Q8, &shape, first, ROWS - first < 7 ? ROWS - first : 7,
+                      got + first * ROW, FUM_F32, ROW);
     for (int n = 0; n < N; n++)
         for (int b = 0; b < K / 32; b++) {
             const float *x = data + n * K + 32 * b;
             float most = 0, factor;
             bool finite = true;
-            for (int k = 0; k < 32; k++) finite = finite && isfinite(x[k]), most = fmaxf(most, fabsf(x[k]));
+            for (int k = 0; k < 32; k++)
+                finite = finite && isfinite(x[k]), most = fmaxf(most, fabsf(x[k]));
             memcpy(&factor, &got[(9 * b + 8) * ROW + n], sizeof factor);
             if (!finite) {
                 assert_true(isnan(factor));
@@ -267,8 +288,8 @@ static void test_q8(void **state) {
     assert_string_equal(why, "the file has shape [37, 64], the model wants [37, 96]");
 }
 
-// Of a convolution: each tap is packed as a linear weight of that tap alone would be, whatever ranges of rows are asked
-// for.
+// Of a convolution: each tap is packed as a linear weight of that tap alone would be, whatever
+// ranges of rows are asked for.
 static void test_q8_conv(void **state) {
     (void)state;
     enum { K = 64, N = 19, TAPS = 6, ROWS = K / 32 * 9, ROW = 20 };
@@ -294,12 +315,13 @@ static void test_q8_conv(void **state) {
     assert_string_equal(why, "the file has shape [19, 64, 2, 3], the model wants [19, 64, 3, 2]");
 }
 
-// FUM_PACK_WINOGRAD, by ranges of rows that begin and end within a point: conv2d_winograd's plain C with it computes what
-// conv2d's does with the same weight as it is, as exactly as tiles and weights allow: off is the largest relative RMS
-// error, and rounding to f16 must be seen in it.
+// FUM_PACK_WINOGRAD, by ranges of rows that begin and end within a point: conv2d_winograd's plain C
+// with it computes what conv2d's does with the same weight as it is, as exactly as tiles and
+// weights allow: off is the largest relative RMS error, and rounding to f16 must be seen in it.
 static void winograd(int points, enum fum_dtype type, double least_off, double most_off) {
     enum { HEIGHT = 6, WIDTH = 9, IN = 37, OUT = 21, MOST_ROWS = 36 * IN, ROW = 24 };
-    static float data[OUT * IN * 9], taps[9 * IN * OUT], packed[MOST_ROWS * ROW], dense[MOST_ROWS * OUT], x[HEIGHT * WIDTH * IN];
+    static float data[OUT * IN * 9], taps[9 * IN * OUT], packed[MOST_ROWS * ROW],
+        dense[MOST_ROWS * OUT], x[HEIGHT * WIDTH * IN];
     static float want[HEIGHT * WIDTH * OUT], got[HEIGHT * WIDTH * OUT], row[ROW];
     const struct fum_shape shape = {3, {points, IN, OUT}}, as_it_is = {4, {3, 3, IN, OUT}};
     const int rows = points * IN;
@@ -313,7 +335,8 @@ static void winograd(int points, enum fum_dtype type, double least_off, double m
     struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {OUT, IN, 3, 3}, .data = data};
     assert_true(fum_pack_check(&view, FUM_PACK_WINOGRAD, &shape, why, sizeof why));
     for (int first = 0; first < rows; first += 50)
-        fum_pack_rows(&view, FUM_PACK_WINOGRAD, &shape, first, rows - first < 50 ? rows - first : 50,
+        fum_pack_rows(&view, FUM_PACK_WINOGRAD, &shape, first,
+                      rows - first < 50 ? rows - first : 50,
                       (uint8_t *)packed + (size_t)first * row_bytes, type, ROW);
     fum_pack_rows(&view, FUM_PACK_CONV, &as_it_is, 0, 9 * IN, taps, FUM_F32, OUT);
     for (int r = 0; r < rows; r++) {
@@ -326,8 +349,11 @@ static void winograd(int points, enum fum_dtype type, double least_off, double m
         const struct fum_op *op = fum_op_find(names[i]);
         double attr[FUM_MAX_ATTRS] = {0};
         attr[fum_op_attr_index(op, "stride")] = attr[fum_op_attr_index(op, "pad")] = 1;
-        struct fum_op_call call = {.attr = attr, .num_inputs = 2, .has = {true, true},
-                                   .in = {{{4, {1, HEIGHT, WIDTH, IN}}, FUM_F32}, {i ? shape : as_it_is, i ? type : FUM_F32}}};
+        struct fum_op_call call = {.attr = attr,
+                                   .num_inputs = 2,
+                                   .has = {true, true},
+                                   .in = {{{4, {1, HEIGHT, WIDTH, IN}}, FUM_F32},
+                                          {i ? shape : as_it_is, i ? type : FUM_F32}}};
         assert_true(op->infer(&call, why, sizeof why));
         op->reference(&call, (const float *[FUM_MAX_INPUTS]){x, i ? dense : taps}, i ? got : want);
     }
@@ -356,8 +382,9 @@ static void test_winograd(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pack),
-                                       cmocka_unit_test(test_scales), cmocka_unit_test(test_q8),
-                                       cmocka_unit_test(test_q8_conv), cmocka_unit_test(test_winograd)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ways),    cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_scales),  cmocka_unit_test(test_q8),
+        cmocka_unit_test(test_q8_conv), cmocka_unit_test(test_winograd)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

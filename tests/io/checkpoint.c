@@ -86,7 +86,8 @@ static void check_config(const cJSON *derived, const cJSON *golden, const char *
     }
 }
 
-static void check_part(const fum_loader *loader, const cJSON *golden, const cJSON *config, bool *used) {
+static void check_part(const fum_loader *loader, const cJSON *golden, const cJSON *config,
+                       bool *used) {
     struct fum_error err = {0};
     fum_names *names = NULL;
     assert_true(fum_names_has_part(loader, golden->string));
@@ -97,7 +98,8 @@ static void check_part(const fum_loader *loader, const cJSON *golden, const cJSO
         const char *name = item->child->valuestring;
         struct fum_view view, again;
         size_t index = 0, count = 1;
-        if (!fum_names_find(names, name, &view, &index)) fail_msg("%s %s is not found", golden->string, name);
+        if (!fum_names_find(names, name, &view, &index))
+            fail_msg("%s %s is not found", golden->string, name);
         used[index] = true;
         assert_true(fum_names_owns(names, index));
         int rank = 0;
@@ -141,7 +143,8 @@ static const cJSON *config_of(const struct fum_checkpoint *c, const char *part) 
                                            : c->text_encoder_2;
 }
 
-static void check_family(const char *name, enum fum_checkpoint_family family, enum fum_checkpoint_kind kind) {
+static void check_family(const char *name, enum fum_checkpoint_family family,
+                         enum fum_checkpoint_kind kind) {
     static struct golden g;
     struct fum_error err = {0};
     struct fum_checkpoint c;
@@ -191,7 +194,8 @@ static void refiner_is_found_whole(void **state) {
     check_family("refiner", FUM_CHECKPOINT_SDXL_REFINER, FUM_CHECKPOINT_BASE);
 }
 
-// A part's own file in diffusers' layout, in both spellings of the text encoder and of the VAE's attention.
+// A part's own file in diffusers' layout, in both spellings of the text encoder and of the VAE's
+// attention.
 static void a_parts_own_file(void **state) {
     (void)state;
     struct fum_error err = {0};
@@ -229,7 +233,8 @@ static void a_parts_own_file(void **state) {
         fum_names *names = NULL;
         struct fum_view view;
         const char *path = scratch("part.safetensors");
-        assert_ok(fum_safetensors_write(path, cases[i].tensors, cases[i].count, NULL, 0, &err), err);
+        assert_ok(fum_safetensors_write(path, cases[i].tensors, cases[i].count, NULL, 0, &err),
+                  err);
         assert_ok(fum_loader_open(&loader, path, &err), err);
         assert_ok(fum_names_create(&names, loader, cases[i].part, NULL, &err), err);
         bool found = fum_names_find(names, cases[i].name, &view, NULL);
@@ -241,8 +246,8 @@ static void a_parts_own_file(void **state) {
     }
 }
 
-// Factors of scaled weights: one, one a row, under both names, and of a weight that is the last of three
-// fused ones.
+// Factors of scaled weights: one, one a row, under both names, and of a weight that is the last of
+// three fused ones.
 static void finds_factors_of_weights(void **state) {
     (void)state;
     static const uint8_t eights[] = {0x38, 0x40, 0x44, 0x48, 0x4a, 0x4c}; // 1, 2, 3, 4, 5, 6
@@ -272,7 +277,8 @@ static void finds_factors_of_weights(void **state) {
         assert_ok(fum_safetensors_write(path, tensors, 3, NULL, 0, &err), err);
         assert_ok(fum_loader_open(&loader, path, &err), err);
         assert_ok(fum_names_create(&names, loader, "text_encoder", NULL, &err), err);
-        assert_true(fum_names_find(names, "text_model.encoder.layers.0.mlp.fc1.weight", &view, NULL));
+        assert_true(
+            fum_names_find(names, "text_model.encoder.layers.0.mlp.fc1.weight", &view, NULL));
         assert_ok(fum_view_load(&view, 6, &copy, &err), err);
         fum_convert_to_f32(values, view.data, view.dtype, 6);
         fum_view_scale(&view, 0, values, 6);
@@ -288,10 +294,12 @@ static void finds_factors_of_weights(void **state) {
         fum_free(copy);
         fum_names_destroy(&names);
         fum_loader_close(&loader);
-        tensors[1] = (struct fum_safetensors_tensor){cases[0].scale, in_memory(FUM_F8_E4M3, 1, eights, 6)};
+        tensors[1] =
+            (struct fum_safetensors_tensor){cases[0].scale, in_memory(FUM_F8_E4M3, 1, eights, 6)};
         assert_ok(fum_safetensors_write(path, tensors, 3, NULL, 0, &err), err);
         assert_ok(fum_loader_open(&loader, path, &err), err);
-        assert_int_equal(fum_names_create(&names, loader, "text_encoder", NULL, &err), FUM_ERR_UNSUPPORTED);
+        assert_int_equal(fum_names_create(&names, loader, "text_encoder", NULL, &err),
+                         FUM_ERR_UNSUPPORTED);
         assert_contains(err.text, "scale_weight holds 6 factors");
         fum_loader_close(&loader);
     }
@@ -330,17 +338,19 @@ static void finds_both_projections(void **state) {
     }
 }
 
-// Detection of `g` without the tensors whose names contain `without`, with one more tensor and one text.
+// Detection of `g` without the tensors whose names contain `without`, with one more tensor and one
+// text.
 static enum fum_result detect(struct fum_checkpoint *c, const struct golden *g, const char *without,
                               const char *more, const struct fum_safetensors_text *text,
                               struct fum_error *err) {
     static struct golden some;
     some.count = 0;
     for (size_t i = 0; i < g->count; i++)
-        if (!without || !strstr(g->tensors[i].name, without)) some.tensors[some.count++] = g->tensors[i];
+        if (!without || !strstr(g->tensors[i].name, without))
+            some.tensors[some.count++] = g->tensors[i];
     if (more)
-        some.tensors[some.count++] =
-            (struct fum_safetensors_tensor){more, in_memory(FUM_F32, 2, g->tensors[0].view.data, 1, 1)};
+        some.tensors[some.count++] = (struct fum_safetensors_tensor){
+            more, in_memory(FUM_F32, 2, g->tensors[0].view.data, 1, 1)};
     fum_loader *loader = golden_file(&some, "some.safetensors", text);
     enum fum_result result = fum_checkpoint_detect(c, loader, err);
     fum_loader_close(&loader);
@@ -364,8 +374,8 @@ static void forget_type(const char *name) {
     assert_int_equal(fclose(file), 0);
 }
 
-// Playground v2.5's statistics of its latents: the VAE's configuration and the scheduler are those that
-// diffusers makes.
+// Playground v2.5's statistics of its latents: the VAE's configuration and the scheduler are those
+// that diffusers makes.
 static void edm_statistics_are_read(void **state) {
     (void)state;
     static struct golden g;
@@ -375,21 +385,27 @@ static void edm_statistics_are_read(void **state) {
     struct fum_checkpoint c;
     golden_open(&g, "sdxl");
     size_t count = g.count;
-    g.tensors[count] = (struct fum_safetensors_tensor){"edm_mean", in_memory(FUM_F32, 4, mean, 1, 4, 1, 1)};
-    g.tensors[count + 1] = (struct fum_safetensors_tensor){"edm_std", in_memory(FUM_F32, 1, std, 4)};
+    g.tensors[count] =
+        (struct fum_safetensors_tensor){"edm_mean", in_memory(FUM_F32, 4, mean, 1, 4, 1, 1)};
+    g.tensors[count + 1] =
+        (struct fum_safetensors_tensor){"edm_std", in_memory(FUM_F32, 1, std, 4)};
     g.count += 2;
     assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
-    assert_true(fum_names_ignorable("edm_mean") && fum_names_ignorable("edm_std")); // read, so not left over
+    // read, so not left over
+    assert_true(fum_names_ignorable("edm_mean") && fum_names_ignorable("edm_std"));
     assert_true(c.edm);
     assert_string_equal(c.prediction, "epsilon");
-    assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""), "EDMDPMSolverMultistepScheduler");
+    assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""),
+                        "EDMDPMSolverMultistepScheduler");
     assert_true(number(c.scheduler, "sigma_max") == 80 && number(c.scheduler, "sigma_data") == 0.5);
     assert_true(number(c.vae, "scaling_factor") == 0.5);
     for (int i = 0; i < 4; i++) {
-        assert_true((float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_mean"), i)->valuedouble ==
-                    mean[i]);
-        assert_true((float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_std"), i)->valuedouble ==
-                    std[i]);
+        assert_true(
+            (float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_mean"), i)->valuedouble ==
+            mean[i]);
+        assert_true(
+            (float)cJSON_GetArrayItem(cJSON_GetObjectItem(c.vae, "latents_std"), i)->valuedouble ==
+            std[i]);
     }
     fum_checkpoint_free(&c);
     g.tensors[count + 1].view.dim[0] = 3;
@@ -425,7 +441,8 @@ static void edm_noise_levels_are_read(void **state) {
     assert_string_equal(c.prediction, "v_prediction");
     assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""), "EDMEulerScheduler");
     assert_string_equal(fum_json_string(c.scheduler, "sigma_schedule", ""), "exponential");
-    assert_true(number(c.scheduler, "sigma_max") == 64 && number(c.scheduler, "sigma_min") == 0.03125);
+    assert_true(number(c.scheduler, "sigma_max") == 64 &&
+                number(c.scheduler, "sigma_min") == 0.03125);
     assert_true(number(c.scheduler, "sigma_data") == 1);
     fum_checkpoint_free(&c);
     g.count = count;
@@ -466,7 +483,8 @@ static void prediction_follows_the_evidence(void **state) {
     assert_int_equal(c.evidence, FUM_CHECKPOINT_SAID);
     assert_false(c.zero_snr);
     fum_checkpoint_free(&c);
-    assert_ok(detect(&c, &g, NULL, "ztsnr", NULL, &err), err); // without v-prediction it has no meaning
+    // without v-prediction it has no meaning
+    assert_ok(detect(&c, &g, NULL, "ztsnr", NULL, &err), err);
     assert_false(c.zero_snr);
     fum_checkpoint_free(&c);
     struct fum_safetensors_text v = {"modelspec.prediction_type", "v"};
@@ -517,11 +535,13 @@ static void says_what_it_cannot_use(void **state) {
         {"cond_stage_model", NULL, "tells the family"},
         {"token_embedding", NULL, "embeddings.token_embedding.weight is missing"},
         {"decoder.up.0", NULL, "its VAE has no blocks"},
-        {"up.1.block.0.conv1", NULL, "first_stage_model.decoder.up.1.block.0.conv1.weight is missing"},
+        {"up.1.block.0.conv1", NULL,
+         "first_stage_model.decoder.up.1.block.0.conv1.weight is missing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_error err = {0};
-        if (!detect(&c, &g, cases[i].without, cases[i].more, NULL, &err)) fail_msg("case %zu is accepted", i);
+        if (!detect(&c, &g, cases[i].without, cases[i].more, NULL, &err))
+            fail_msg("case %zu is accepted", i);
         assert_contains(err.text, cases[i].says);
         assert_contains(err.text, "some.safetensors");
         assert_null(c.unet);
@@ -530,8 +550,8 @@ static void says_what_it_cannot_use(void **state) {
 }
 
 // Whether some tensor that diffusers yields is not found, and would be called `name` in the file.
-static bool is_missed(const fum_loader *loader, const struct golden *g, const struct fum_checkpoint *c,
-                      const char *name) {
+static bool is_missed(const fum_loader *loader, const struct golden *g,
+                      const struct fum_checkpoint *c, const char *name) {
     bool missed = false;
     const cJSON *part, *item;
     cJSON_ArrayForEach(part, cJSON_GetObjectItem(g->json, "parts")) {
@@ -543,7 +563,8 @@ static bool is_missed(const fum_loader *loader, const struct golden *g, const st
             struct fum_view view;
             char text[300];
             if (fum_names_find(names, item->child->valuestring, &view, NULL)) continue;
-            missed |= !strcmp(fum_names_in_file(names, item->child->valuestring, text, sizeof text), name);
+            missed |= !strcmp(fum_names_in_file(names, item->child->valuestring, text, sizeof text),
+                              name);
         }
         fum_names_destroy(&names);
     }
@@ -571,7 +592,8 @@ static void any_missing_tensor_is_noticed(void **state) {
         struct fum_checkpoint c;
         assert_ok(fum_loader_open_memory(&loader, bytes, size, "missing", &err), err);
         if (!fum_checkpoint_detect(&c, loader, &err)) {
-            if (!fum_names_ignorable(g.tensors[i].name) && !is_missed(loader, &g, &c, g.tensors[i].name))
+            if (!fum_names_ignorable(g.tensors[i].name) &&
+                !is_missed(loader, &g, &c, g.tensors[i].name))
                 fail_msg("nobody misses %s", g.tensors[i].name);
             fum_checkpoint_free(&c);
         } else {

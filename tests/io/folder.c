@@ -12,14 +12,17 @@ static void put(const char *name, const char *text) {
 }
 
 static void make_folder(void) {
-    put("model/model_index.json",
-        "{\"_class_name\":\"StableDiffusionPipeline\",\"safety_checker\":[null,null],\"feature_extractor\":"
-        "[\"transformers\",\"CLIPImageProcessor\"],\"scheduler\":[\"diffusers\",\"DDIMScheduler\"],\"text_"
-        "encoder\":"
-        "[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":[\"transformers\",\"CLIPTokenizer\"],\"unet\":["
-        "\"diffusers\","
-        "\"UNet2DConditionModel\"],\"vae\":[\"diffusers\",\"AutoencoderKL\"],\"requires_safety_checker\":"
-        "false}");
+    put("model/model_index.json", "{\"_class_name\":\"StableDiffusionPipeline\",\"safety_checker\":"
+                                  "[null,null],\"feature_extractor\":"
+                                  "[\"transformers\",\"CLIPImageProcessor\"],\"scheduler\":["
+                                  "\"diffusers\",\"DDIMScheduler\"],\"text_"
+                                  "encoder\":"
+                                  "[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":["
+                                  "\"transformers\",\"CLIPTokenizer\"],\"unet\":["
+                                  "\"diffusers\","
+                                  "\"UNet2DConditionModel\"],\"vae\":[\"diffusers\","
+                                  "\"AutoencoderKL\"],\"requires_safety_checker\":"
+                                  "false}");
     put("model/fumarole.json", "{\"steps\":20}");
     put("model/scheduler/scheduler_config.json", "{\"prediction_type\":\"v_prediction\"}");
     put("model/tokenizer/vocab.json", "{}");
@@ -54,17 +57,20 @@ static void reads_a_folder(void **state) {
     assert_true(ends_with(unet->weights, "unet/diffusion_pytorch_model.safetensors"));
     assert_int_equal(fum_json_number(unet->config, "in_channels", 0), 4);
     assert_true(ends_with(fum_folder_part(f, "vae")->weights, "model.fp16.safetensors"));
-    assert_true(ends_with(fum_folder_part(f, "text_encoder")->weights, "text_encoder/model.safetensors"));
-    assert_string_equal(fum_json_string(fum_folder_part(f, "scheduler")->config, "prediction_type", ""),
-                        "v_prediction");
+    assert_true(
+        ends_with(fum_folder_part(f, "text_encoder")->weights, "text_encoder/model.safetensors"));
+    assert_string_equal(
+        fum_json_string(fum_folder_part(f, "scheduler")->config, "prediction_type", ""),
+        "v_prediction");
     assert_true(ends_with(fum_folder_part(f, "tokenizer")->dir, "model/tokenizer"));
     assert_null(fum_folder_require(f, "text_encoder_2", &err));
     assert_contains(err.text, "text_encoder_2");
     fum_folder_close(&f);
     assert_ok(fum_folder_open(&f, scratch("model"), "fp16", &err), err);
+    assert_true(ends_with(fum_folder_part(f, "unet")->weights,
+                          "unet/diffusion_pytorch_model.fp16.safetensors"));
     assert_true(
-        ends_with(fum_folder_part(f, "unet")->weights, "unet/diffusion_pytorch_model.fp16.safetensors"));
-    assert_true(ends_with(fum_folder_part(f, "text_encoder")->weights, "text_encoder/model.safetensors"));
+        ends_with(fum_folder_part(f, "text_encoder")->weights, "text_encoder/model.safetensors"));
     fum_folder_close(&f);
 }
 
@@ -76,8 +82,8 @@ static void prefers_an_index_to_nothing(void **state) {
     unlink(scratch("model/vae/diffusion_pytorch_model.fp16.safetensors"));
     put("model/vae/diffusion_pytorch_model.safetensors.index.json", "{}");
     assert_ok(fum_folder_open(&f, scratch("model"), NULL, &err), err);
-    assert_true(
-        ends_with(fum_folder_part(f, "vae")->weights, "diffusion_pytorch_model.safetensors.index.json"));
+    assert_true(ends_with(fum_folder_part(f, "vae")->weights,
+                          "diffusion_pytorch_model.safetensors.index.json"));
     fum_folder_close(&f);
     unlink(scratch("model/vae/diffusion_pytorch_model.safetensors.index.json"));
 }

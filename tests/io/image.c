@@ -29,7 +29,8 @@ static void comes_back_the_same(void **state) {
                 uint8_t *pixels = malloc(n), *png = NULL;
                 struct fum_bitmap back;
                 fill(pixels, n, kind);
-                assert_ok(fum_image_encode_png(pixels, w, h, channels, NULL, &png, &bytes, &err), err);
+                assert_ok(fum_image_encode_png(pixels, w, h, channels, NULL, &png, &bytes, &err),
+                          err);
                 char *text = (char *)1;
                 assert_ok(fum_image_decode_png(png, bytes, "x.png", 0, &back, &text, &err), err);
                 assert_null(text);
@@ -92,8 +93,9 @@ static void crc_is_that_of_png(void **state) {
     size_t bytes = 0;
     assert_ok(fum_image_encode_png(&pixel, 1, 1, 1, "x", &png, &bytes, &err), err);
     // tEXt parameters\0x: 12 bytes of data; CRC by zlib.crc32(b"tEXtparameters\0x")
-    static const uint8_t wanted[] = {0,   0,   0,   12,  't', 'E', 'X', 't', 'p',  'a',  'r',  'a',
-                                     'm', 'e', 't', 'e', 'r', 's', 0,   'x', 0xe6, 0x65, 0x9c, 0x18};
+    static const uint8_t wanted[] = {0,   0,   0,   12,  't',  'E',  'X',  't',
+                                     'p', 'a', 'r', 'a', 'm',  'e',  't',  'e',
+                                     'r', 's', 0,   'x', 0xe6, 0x65, 0x9c, 0x18};
     assert_memory_equal(png + 33, wanted, sizeof wanted);
     fum_free(png);
 }
@@ -118,9 +120,10 @@ static void text_is_that_of_a1111(void **state) {
                                      .version = "fumarole 0.1.0"};
     char *text = fum_image_format_parameters(&p);
     assert_string_equal(
-        text, "a cat, sitting\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, Schedule type: Karras, "
-              "CFG scale: 7, Seed: 1, Size: 512x768, Model hash: abcdef0123, Model: \"m: \\\"x\\\"\", "
-              "Denoising strength: 0.75, Clip skip: 2, ENSD: 31337, RNG: CPU, Version: fumarole 0.1.0");
+        text,
+        "a cat, sitting\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, Schedule type: Karras, "
+        "CFG scale: 7, Seed: 1, Size: 512x768, Model hash: abcdef0123, Model: \"m: \\\"x\\\"\", "
+        "Denoising strength: 0.75, Clip skip: 2, ENSD: 31337, RNG: CPU, Version: fumarole 0.1.0");
     fum_free(text);
     const struct fum_image_extra extra = {"Tiling", "True"};
     p = (struct fum_image_parameters){.prompt = " a",
@@ -134,9 +137,9 @@ static void text_is_that_of_a1111(void **state) {
                                       .extra = &extra,
                                       .extra_count = 1};
     text = fum_image_format_parameters(&p);
-    assert_string_equal(text,
-                        "a\nSteps: 5, Sampler: DDIM, CFG scale: 7.5, Seed: 18446744073709551615, Size: 8x8, "
-                        "Tiling: True");
+    assert_string_equal(
+        text, "a\nSteps: 5, Sampler: DDIM, CFG scale: 7.5, Seed: 18446744073709551615, Size: 8x8, "
+              "Tiling: True");
     fum_free(text);
     p.prompt = "";
     text = fum_image_format_parameters(&p);
@@ -154,7 +157,8 @@ static void numbers_are_short_and_exact(void **state) {
                    {0.3f, "0.3"}, {1000, "1000"}, {1.2345679f, "1.2345679"}};
     char text[FUM_IMAGE_NUMBER];
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        assert_string_equal(fum_image_format_number(text, (double)numbers[i].value), numbers[i].text);
+        assert_string_equal(fum_image_format_number(text, (double)numbers[i].value),
+                            numbers[i].text);
 }
 
 static void refuses_damage(void **state) {
@@ -196,7 +200,8 @@ static void refuses_damage(void **state) {
         memcpy(empty + FUM_PNG_IHDR_END + 4, "IDAT", 4);
     }
     memset(png + 16, 0x7f, 8);
-    assert_int_equal(fum_image_decode_png(png, bytes, "x.png", 3, &back, NULL, &err), FUM_ERR_FORMAT);
+    assert_int_equal(fum_image_decode_png(png, bytes, "x.png", 3, &back, NULL, &err),
+                     FUM_ERR_FORMAT);
     assert_contains(err.text, "outside the limits");
     fum_free(png);
 }
@@ -213,7 +218,8 @@ static void survives_no_memory(void **state) {
             enum fum_result result = reading ? fum_image_read(path, 3, &back, &text, NULL)
                                              : fum_image_write_png(path, pixels, 3, 3, "p", NULL);
             fum_alloc_fail_after(-1);
-            bool complete = !result && (!reading || text); // the text is dropped when only it does not fit
+            // the text is dropped when only it does not fit
+            bool complete = !result && (!reading || text);
             fum_bitmap_free(&back);
             fum_free(text);
             if (complete) break;
@@ -226,10 +232,8 @@ int main(void) {
     const struct CMUnitTest all[] = {
         cmocka_unit_test(comes_back_the_same),    cmocka_unit_test(smooth_pictures_get_small),
         cmocka_unit_test(carries_its_parameters), cmocka_unit_test(crc_is_that_of_png),
-        cmocka_unit_test(text_is_that_of_a1111),
-        cmocka_unit_test(numbers_are_short_and_exact),
-        cmocka_unit_test(refuses_damage),
-        cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(text_is_that_of_a1111),  cmocka_unit_test(numbers_are_short_and_exact),
+        cmocka_unit_test(refuses_damage),         cmocka_unit_test(survives_no_memory),
     };
     return cmocka_run_group_tests(all, NULL, NULL);
 }

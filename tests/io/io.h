@@ -37,17 +37,17 @@ static inline void write_file(const char *path, const void *bytes, size_t size) 
 }
 
 // A view of an array: in_memory(type, rank, array, dimension, ...).
-#define in_memory(type, dimensions, array, ...)                                                              \
-    {.dtype = type, .rank = dimensions, .dim = {__VA_ARGS__}, .data = array}
+#define in_memory(type, dimensions, array, ...) \
+    { .dtype = type, .rank = dimensions, .dim = {__VA_ARGS__}, .data = array }
 
-#define assert_ok(result, err)                                                                               \
-    do {                                                                                                     \
-        enum fum_result result_ = (result);                                                                  \
-        if (result_) fail_msg("%s", (err).text);                                                             \
+#define assert_ok(result, err)                   \
+    do {                                         \
+        enum fum_result result_ = (result);      \
+        if (result_) fail_msg("%s", (err).text); \
     } while (0)
-#define assert_contains(text, part)                                                                          \
-    do {                                                                                                     \
-        if (!strstr(text, part)) fail_msg("\"%s\" does not contain \"%s\"", text, part);                     \
+#define assert_contains(text, part)                                                      \
+    do {                                                                                 \
+        if (!strstr(text, part)) fail_msg("\"%s\" does not contain \"%s\"", text, part); \
     } while (0)
 
 #endif

@@ -56,8 +56,10 @@ static void holds_every_dtype_and_empty_shapes(void **state) {
     for (int i = 0; i < FUM_DTYPE_COUNT; i++)
         tensors[i] = (struct fum_safetensors_tensor){fum_dtype_name((enum fum_dtype)i),
                                                      in_memory((enum fum_dtype)i, 2, bytes, 1, 3)};
-    tensors[FUM_DTYPE_COUNT] = (struct fum_safetensors_tensor){"none", in_memory(FUM_F32, 3, NULL, 4, 0, 7)};
-    tensors[FUM_DTYPE_COUNT + 1] = (struct fum_safetensors_tensor){"scalar", in_memory(FUM_I64, 0, bytes, 0)};
+    tensors[FUM_DTYPE_COUNT] =
+        (struct fum_safetensors_tensor){"none", in_memory(FUM_F32, 3, NULL, 4, 0, 7)};
+    tensors[FUM_DTYPE_COUNT + 1] =
+        (struct fum_safetensors_tensor){"scalar", in_memory(FUM_I64, 0, bytes, 0)};
     const char *path = scratch("dtypes.safetensors");
     assert_ok(fum_safetensors_write(path, tensors, FUM_DTYPE_COUNT + 2, NULL, 0, &err), err);
     fum_loader *l = NULL;
@@ -78,8 +80,11 @@ static void opens_shards(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_loader *l = NULL;
-    assert_ok(fum_safetensors_write(scratch("m-00001-of-00002.safetensors"), two, 1, NULL, 0, &err), err);
-    assert_ok(fum_safetensors_write(scratch("m-00002-of-00002.safetensors"), two + 1, 1, NULL, 0, &err), err);
+    assert_ok(fum_safetensors_write(scratch("m-00001-of-00002.safetensors"), two, 1, NULL, 0, &err),
+              err);
+    assert_ok(
+        fum_safetensors_write(scratch("m-00002-of-00002.safetensors"), two + 1, 1, NULL, 0, &err),
+        err);
     const char *index = scratch("m.safetensors.index.json");
     const char *good = "{\"weight_map\":{\"a.floats\":\"m-00002-of-00002.safetensors\","
                        "\"b.small\":\"m-00001-of-00002.safetensors\"}}";
@@ -117,12 +122,14 @@ static size_t make(uint8_t *out, const char *header, size_t data) {
     return 8 + n + data;
 }
 
-// Types that are not read only matter where a part needs the tensor: the others of the file stay usable.
+// Types that are not read only matter where a part needs the tensor: the others of the file stay
+// usable.
 static void keeps_types_that_are_not_read(void **state) {
     (void)state;
-    static const char header[] = "{\"a\":{\"dtype\":\"F8_E4M3FNUZ\",\"shape\":[3],\"data_offsets\":[0,3]},"
-                                 "\"b\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[3,5]},"
-                                 "\"c\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[5,7]}}";
+    static const char header[] =
+        "{\"a\":{\"dtype\":\"F8_E4M3FNUZ\",\"shape\":[3],\"data_offsets\":[0,3]},"
+        "\"b\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[3,5]},"
+        "\"c\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[5,7]}}";
     uint8_t bytes[sizeof header + 32];
     struct fum_error err = {0};
     fum_loader *l = NULL;
@@ -145,17 +152,21 @@ static void names_what_is_wrong(void **state) {
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, "cut off"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9,
          "1 bytes after the last tensor"},
-        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "needs 8 bytes, found 4"},
+        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4,
+         "needs 8 bytes, found 4"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,4]}}", 8,
          "begins at byte 8, after its end"},
         {"{\"x\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "has no dtype"},
         {"{\"x\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", 8, "has no shape"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, "no whole number"},
-        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,6]}}", 6, "no whole number"},
-        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1e300],\"data_offsets\":[0,6]}}", 6, "no whole number"},
+        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,6]}}", 6,
+         "no whole number"},
+        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1e300],\"data_offsets\":[0,6]}}", 6,
+         "no whole number"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0,
          "overflows"},
-        {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1, "more than 8"},
+        {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1,
+         "more than 8"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 1, "data_offsets"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1,2]}}", 1, "data_offsets"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
@@ -167,7 +178,8 @@ static void names_what_is_wrong(void **state) {
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
          "\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
          2, "tensor x is there twice"},
-        {"{\"x\\ny\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "tensor x\\ny: has no dtype"},
+        {"{\"x\\ny\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8,
+         "tensor x\\ny: has no dtype"},
         {"{\"x\":[]}", 0, "not an object"},
         {"{\"__metadata__\":3}", 0, "__metadata__"},
         {"{\"__metadata__\":{\"a\":3}}", 0, "__metadata__ a is not a text"},
@@ -240,10 +252,13 @@ static void a_failed_write_leaves_the_old_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(reads_what_was_written), cmocka_unit_test(holds_every_dtype_and_empty_shapes),
-        cmocka_unit_test(opens_shards),           cmocka_unit_test(keeps_types_that_are_not_read),
+        cmocka_unit_test(reads_what_was_written),
+        cmocka_unit_test(holds_every_dtype_and_empty_shapes),
+        cmocka_unit_test(opens_shards),
+        cmocka_unit_test(keeps_types_that_are_not_read),
         cmocka_unit_test(names_what_is_wrong),
-        cmocka_unit_test(refuses_other_files),    cmocka_unit_test(a_failed_write_leaves_the_old_file),
+        cmocka_unit_test(refuses_other_files),
+        cmocka_unit_test(a_failed_write_leaves_the_old_file),
     };
     return cmocka_run_group_tests(all, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-// A good file, cut off at every byte, with every bit of its header flipped, with random damage, and opened
-// while the n-th allocation fails. Each must end in a loader or in one error; the sanitizers watch the rest.
+// A good file, cut off at every byte, with every bit of its header flipped, with random damage, and
+// opened while the n-th allocation fails. Each must end in a loader or in one error; the sanitizers
+// watch the rest.
 #include "io.h"
 
 #include "io/safetensors.h"
@@ -13,7 +14,8 @@ static int make_good(void **state) {
     (void)state;
     static const float floats[12] = {1, 2, 3};
     const struct fum_safetensors_tensor tensors[] = {
-        {"model.diffusion_model.input_blocks.0.0.weight", in_memory(FUM_F32, 4, floats, 2, 1, 1, 3)},
+        {"model.diffusion_model.input_blocks.0.0.weight",
+         in_memory(FUM_F32, 4, floats, 2, 1, 1, 3)},
         {"model.diffusion_model.input_blocks.0.0.bias", in_memory(FUM_F16, 1, floats, 2)},
         {"model.empty", in_memory(FUM_BF16, 2, NULL, 0, 5)},
         {"model.\xc3\xa9", in_memory(FUM_I64, 0, floats, 0)},
@@ -75,8 +77,9 @@ static void random_damage(void **state) {
         memcpy(bytes, good, good_bytes);
         for (uint32_t n = next_random(&seed) % 6 + 1; n; n--) {
             size_t at = next_random(&seed) % good_bytes;
-            bytes[at] = next_random(&seed) % 4 ? (uint8_t)marks[next_random(&seed) % (sizeof marks - 1)]
-                                               : (uint8_t)next_random(&seed);
+            bytes[at] = next_random(&seed) % 4
+                            ? (uint8_t)marks[next_random(&seed) % (sizeof marks - 1)]
+                            : (uint8_t)next_random(&seed);
         }
         try_bytes(bytes, good_bytes);
     }

@@ -20,14 +20,15 @@ static void key_of(char *text, size_t size, const struct golden *g, const char *
 static void build(struct golden *g, struct built *b, int skip, bool skip_norm, bool pooled) {
     struct fum_error err;
     char key[96];
-    if (fum_clip_config_parse(&b->config, g->config, golden_projected(g->config), "text_encoder/config.json",
-                              &err))
+    if (fum_clip_config_parse(&b->config, g->config, golden_projected(g->config),
+                              "text_encoder/config.json", &err))
         fail_msg("%s", err.text);
     key_of(key, sizeof key, g, "in.ids");
     struct fum_shape shape = golden_shape(g, key), ends = {2, {1, shape.dim[0]}};
-    b->params = (struct fum_clip_params){.ids = fum_graph_input(g->graph, "ids", shape, FUM_I32, FUM_STAGE_PROMPT),
-                                         .skip = skip,
-                                         .skip_norm = skip_norm};
+    b->params = (struct fum_clip_params){
+        .ids = fum_graph_input(g->graph, "ids", shape, FUM_I32, FUM_STAGE_PROMPT),
+        .skip = skip,
+        .skip_norm = skip_norm};
     if (pooled) b->params.ends = fum_graph_input(g->graph, "ends", ends, FUM_I32, FUM_STAGE_PROMPT);
     fum_clip_build(g->graph, &b->config, &b->params, &b->out);
     golden_start(g);
@@ -38,8 +39,9 @@ static void build(struct golden *g, struct built *b, int skip, bool skip_norm, b
         float rows[8];
         for (int i = 0; i < shape.dim[0]; i++)
             rows[i] =
-                (float)(i * shape.dim[1] + fum_clip_end(&b->config, (const int32_t *)ids->data + i * shape.dim[1],
-                                                        (int)shape.dim[1]));
+                (float)(i * shape.dim[1] +
+                        fum_clip_end(&b->config, (const int32_t *)ids->data + i * shape.dim[1],
+                                     (int)shape.dim[1]));
         golden_write_numbers(g, b->params.ends, rows, (size_t)shape.dim[0]);
     }
     golden_run(g);
@@ -121,7 +123,8 @@ static void refusals(void **state) {
         struct fum_clip_config config;
         struct fum_error err = {0};
         cJSON *json = cJSON_Parse(cases[i].json);
-        assert_int_not_equal(fum_clip_config_parse(&config, json, false, "config.json", &err), FUM_OK);
+        assert_int_not_equal(fum_clip_config_parse(&config, json, false, "config.json", &err),
+                             FUM_OK);
         assert_non_null(strstr(err.text, cases[i].said));
         cJSON_Delete(json);
     }

@@ -52,7 +52,8 @@ void golden_open(struct golden *g, const char *folder, const char *part) {
     snprintf(path, sizeof path, "%s/%s/config.json", base, sub);
     must(fum_json_read(&g->config, path, &err), &err);
     bool text = !strncmp(part, "text", 4);
-    snprintf(path, sizeof path, "%s/%s/%s.safetensors", base, sub, text ? "model" : "diffusion_pytorch_model");
+    snprintf(path, sizeof path, "%s/%s/%s.safetensors", base, sub,
+             text ? "model" : "diffusion_pytorch_model");
     must(fum_loader_open(&g->weights, path, &err), &err);
     must(fum_names_create(&g->names, g->weights, part, g->config, &err), &err);
     g->source = fum_names_source(g->names);
@@ -124,7 +125,8 @@ static bool is_read(const fum_graph *graph, const fum_tensor *t) {
     return false;
 }
 
-// Every node with a module's name and every result is kept, so that it can be compared; passes fuse around them.
+// Every node with a module's name and every result is kept, so that it can be compared; passes fuse
+// around them.
 static void start_on_device(struct golden *g) {
     struct fum_error err;
     for (int i = 0; i < g->graph->count; i++) {
@@ -137,7 +139,8 @@ static void start_on_device(struct golden *g) {
     must(fum_executable_compile(&g->exe, g->graph, device, g->stored, NULL, &err), &err);
 }
 
-static void write_on_device(struct golden *g, const fum_tensor *tensor, const float *data, size_t count) {
+static void write_on_device(struct golden *g, const fum_tensor *tensor, const float *data,
+                            size_t count) {
     struct fum_error err;
     if (tensor->desc.dtype != FUM_I32) {
         must(fum_executable_write(g->exe, tensor, data, count, &err), &err);
@@ -169,13 +172,17 @@ void golden_start(struct golden *g) {
         start_on_device(g);
         return;
     }
-    must(fum_interp_create(&g->interp, g->graph, &g->source, g->graph->storage != FUM_F32, &err), &err);
+    must(fum_interp_create(&g->interp, g->graph, &g->source, g->graph->storage != FUM_F32, &err),
+         &err);
 }
 
-void golden_write_numbers(struct golden *g, const fum_tensor *tensor, const float *data, size_t count) {
+void golden_write_numbers(struct golden *g, const fum_tensor *tensor, const float *data,
+                          size_t count) {
     struct fum_error err;
-    if (device) write_on_device(g, tensor, data, count);
-    else must(fum_interp_write(g->interp, tensor, data, count, &err), &err);
+    if (device)
+        write_on_device(g, tensor, data, count);
+    else
+        must(fum_interp_write(g->interp, tensor, data, count, &err), &err);
 }
 
 void golden_write(struct golden *g, const fum_tensor *tensor, const char *key) {
@@ -193,7 +200,8 @@ void golden_run(struct golden *g) {
 }
 
 // The first `count` numbers of the value from `offset`.
-static void compare(struct golden *g, const fum_tensor *tensor, size_t offset, size_t limit, const char *key) {
+static void compare(struct golden *g, const fum_tensor *tensor, size_t offset, size_t limit,
+                    const char *key) {
     assert_non_null(tensor);
     size_t count;
     float *want = golden_read(g, key, &count);
@@ -202,7 +210,8 @@ static void compare(struct golden *g, const fum_tensor *tensor, size_t offset, s
     if (!got) fail_msg("%s was not computed", key);
     if (limit && limit < count) count = limit;
     if (!limit && (size_t)fum_shape_count(&s) != count)
-        fail_msg("%s has %zu numbers, the graph's %lld", key, count, (long long)fum_shape_count(&s));
+        fail_msg("%s has %zu numbers, the graph's %lld", key, count,
+                 (long long)fum_shape_count(&s));
     double error = 0, size = 0;
     for (size_t i = 0; i < count; i++) {
         error += ((double)got[offset + i] - want[i]) * ((double)got[offset + i] - want[i]);
@@ -242,7 +251,8 @@ void golden_compare_blocks(struct golden *g, const char *prefix) {
     size_t count = fum_loader_count_prefix(g->tensors, start, &first);
     assert_true(count > 0);
     for (size_t i = 0; i < count; i++) {
-        const char *key = fum_loader_at(g->tensors, first + i)->name, *module = key + strlen(g->part) + 1;
+        const char *key = fum_loader_at(g->tensors, first + i)->name,
+                   *module = key + strlen(g->part) + 1;
         compare_block(g, key, module);
     }
 }

@@ -1,5 +1,5 @@
-// Golden tensors of tests/golden/models.py, and running a graph against them: through the reference interpreter, or on
-// the device.
+// Golden tensors of tests/golden/models.py, and running a graph against them: through the reference
+// interpreter, or on the device.
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-// One part ("unet") of a folder of tests/data ("model-sd1"): its configuration and weights. Parts "" lie in the
-// folder itself.
+// One part ("unet") of a folder of tests/data ("model-sd1"): its configuration and weights. Parts
+// "" lie in the folder itself.
 struct golden {
     const char *part;
     cJSON *config;
@@ -27,12 +27,12 @@ struct golden {
     fum_interp *interp; // one of these two
     fum_executable *exe;
     fum_weights *stored;
-    float *read; // of the value compared last, on the device
+    float *read;  // of the value compared last, on the device
     double bound; // of the relative RMS
     int compared;
 };
-// With the argument "device" everything runs on the device instead: skipped (77) where there is none, unless
-// FUM_REQUIRE_DEVICE is set. Call first thing in main.
+// With the argument "device" everything runs on the device instead: skipped (77) where there is
+// none, unless FUM_REQUIRE_DEVICE is set. Call first thing in main.
 void golden_choose(int argc, char **argv);
 // Whether it does; and the end of main.
 bool golden_on_device(void);
@@ -57,13 +57,14 @@ float *golden_read(const struct golden *g, const char *key, size_t *count);
 // Checks the graph and makes the interpreter or the executable.
 void golden_start(struct golden *g);
 void golden_write(struct golden *g, const fum_tensor *tensor, const char *key);
-void golden_write_numbers(struct golden *g, const fum_tensor *tensor, const float *data, size_t count);
+void golden_write_numbers(struct golden *g, const fum_tensor *tensor, const float *data,
+                          size_t count);
 void golden_run(struct golden *g);
 
 // Asserts that the value agrees with the tensor `key` within the bound.
 void golden_compare(struct golden *g, const fum_tensor *tensor, const char *key);
-// The same for every tensor whose key begins with "part.prefix", for the node of that module's name. Keys of
-// inputs
+// The same for every tensor whose key begins with "part.prefix", for the node of that module's
+// name. Keys of inputs
 // ("….in.…") are left out.
 void golden_compare_blocks(struct golden *g, const char *prefix);
 

@@ -45,15 +45,18 @@ static void a_folder_is_its_files_in_order(void **state) {
     struct fum_model_hash *hash = NULL;
     fum_model *model = NULL;
     for (int i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s/model-sd1/%s.safetensors", getenv("FUM_TEST_DATA"), files[i]);
+        snprintf(path, sizeof path, "%s/model-sd1/%s.safetensors", getenv("FUM_TEST_DATA"),
+                 files[i]);
         digest_file(path, digests + strlen(digests));
     }
     digest(digests, strlen(digests), wanted);
     snprintf(path, sizeof path, "%s/model-sd1", getenv("FUM_TEST_DATA"));
-    if (fum_model_open(&model, &(struct fum_model_params){.path = path}, &err)) fail_msg("%s", err.text);
+    if (fum_model_open(&model, &(struct fum_model_params){.path = path}, &err))
+        fail_msg("%s", err.text);
     assert_int_equal(fum_model_hash_begin(&hash, model, &err), FUM_OK);
     assert_string_equal(fum_model_hash_wait(hash, NULL, NULL), wanted);
-    assert_string_equal(fum_model_hash_wait(hash, NULL, NULL), wanted); // once more: nothing changes
+    // once more: nothing changes
+    assert_string_equal(fum_model_hash_wait(hash, NULL, NULL), wanted);
     fum_model_hash_end(&hash);
     assert_int_equal(fum_model_hash_begin(&hash, model, &err), FUM_OK);
     fum_model_hash_end(&hash); // stopped early
@@ -69,7 +72,8 @@ static bool count_down(void *user) {
 // Writes a safetensors file of one tensor of bytes `value`.
 static void write_large(const char *path, int value) {
     char head[128];
-    int n = snprintf(head, sizeof head, "{\"t\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}}",
+    int n = snprintf(head, sizeof head,
+                     "{\"t\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}}",
                      LARGE_BYTES, LARGE_BYTES);
     uint8_t length[8] = {(uint8_t)n};
     char *data = malloc(LARGE_BYTES);
@@ -118,15 +122,18 @@ static void waiting_can_be_cancelled(void **state) {
 
 static void spoil_cache(const char *folder) {
     char command[1200];
-    snprintf(command, sizeof command, "cd '%s' && sed -i 's/[0-9a-f]*$/%064d/' sha256-*.txt", folder, 0);
+    snprintf(command, sizeof command, "cd '%s' && sed -i 's/[0-9a-f]*$/%064d/' sha256-*.txt",
+             folder, 0);
     assert_int_equal(system(command), 0);
 }
 
 // The digest of a large file is read from the cache until the file changes.
 static void large_files_are_read_once(void **state) {
     (void)state;
-    char folder[1024], path[1100], first[FUM_SHA256_TEXT], got[FUM_SHA256_TEXT], zeros[FUM_SHA256_TEXT];
-    snprintf(folder, sizeof folder, "%s/fum-hash-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
+    char folder[1024], path[1100], first[FUM_SHA256_TEXT], got[FUM_SHA256_TEXT],
+        zeros[FUM_SHA256_TEXT];
+    snprintf(folder, sizeof folder, "%s/fum-hash-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     assert_non_null(mkdtemp(folder));
     setenv("FUMAROLE_CACHE", folder, 1);
     snprintf(path, sizeof path, "%s/large.safetensors", folder);

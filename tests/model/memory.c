@@ -13,7 +13,8 @@
 
 static void test_every_allocation(void **state) {
     (void)state;
-    const struct fum_model_params params = {.path = "model-sd1", .models_dir = getenv("FUM_TEST_DATA")};
+    const struct fum_model_params params = {.path = "model-sd1",
+                                            .models_dir = getenv("FUM_TEST_DATA")};
     enum fum_result result = FUM_ERR_NOMEM;
     long n = 0;
     for (; result; n++) {
@@ -22,7 +23,8 @@ static void test_every_allocation(void **state) {
         fum_alloc_fail_after(n);
         result = fum_model_open(&model, &params, &err);
         fum_alloc_fail_after(-1);
-        if (result && (result != FUM_ERR_NOMEM || model)) fail_msg("allocation %ld: %s", n, err.text);
+        if (result && (result != FUM_ERR_NOMEM || model))
+            fail_msg("allocation %ld: %s", n, err.text);
         fum_model_destroy(&model);
     }
     assert_true(n > 50);

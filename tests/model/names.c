@@ -1,6 +1,6 @@
-// The builders ask for exactly the tensors, of exactly the shapes, that the real models have: Stable
-// Diffusion 1.5, 2.1, XL with its refiner, smaller and wider relatives. Only graphs are built; no weights are
-// needed.
+// The builders ask for exactly the tensors, of exactly the shapes, that the real models have:
+// Stable Diffusion 1.5, 2.1, XL with its refiner, smaller and wider relatives. Only graphs are
+// built; no weights are needed.
 #include "golden.h"
 
 #include "base/json.h"
@@ -22,7 +22,8 @@ static enum fum_result build_unet(fum_graph *graph, const cJSON *json, struct fu
     struct fum_unet_config c;
     enum fum_result result = fum_unet_config_parse(&c, json, "config", err);
     if (result) return result;
-    // SDXL's pooled text is bigG's; what is left of the embedding's input are six time ids, five in the refiner.
+    // SDXL's pooled text is bigG's; what is left of the embedding's input are six time ids, five in
+    // the refiner.
     struct fum_unet_sizes sizes = {.batch = 1, .steps = 20, .tokens = 77, .pooled = 1280};
     struct fum_unet_params params = {
         .x = image(graph, "x", 64, c.in_channels),
@@ -70,7 +71,8 @@ static char *line_of(fum_arena *arena, const fum_tensor *t) {
     const int64_t *d = t->desc.shape.dim;
     char shape[96];
     if (t->pack == FUM_PACK_CONV)
-        snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64, d[3], d[2], d[0], d[1]);
+        snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64, d[3], d[2],
+                 d[0], d[1]);
     else if (t->pack == FUM_PACK_LINEAR)
         snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64, d[1], d[0]);
     else if (t->desc.shape.rank == 2 && d[0] == 1) // a stacked bias
@@ -98,7 +100,8 @@ static void check(const fum_graph *graph, const cJSON *entry) {
     }
     qsort(lines, count, sizeof *lines, by_text);
     for (size_t i = 0; i < count; i++)
-        for (const char *p = lines[i]; *p; p++) hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+        for (const char *p = lines[i]; *p; p++)
+            hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
     char text[20];
     snprintf(text, sizeof text, "%016" PRIx64, hash);
     assert_int_equal(count, (size_t)fum_json_number(entry, "tensors", 0));

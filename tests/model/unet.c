@@ -14,7 +14,8 @@ struct built {
 
 static void build(struct golden *g, struct built *b, const char *x_key) {
     struct fum_error err;
-    if (fum_unet_config_parse(&b->config, g->config, "unet/config.json", &err)) fail_msg("%s", err.text);
+    if (fum_unet_config_parse(&b->config, g->config, "unet/config.json", &err))
+        fail_msg("%s", err.text);
     struct fum_unet_sizes sizes = {
         .batch = golden_shape(g, x_key).dim[0],
         .steps = golden_shape(g, "unet.in.timesteps").dim[0],
@@ -98,9 +99,8 @@ static void odd_sizes(void **state) {
 
 static void variants(void **state) {
     (void)state;
-    static const char *const names[] = {"tiny",           "class-table", "class-projection",
-                                        "class-timestep", "lcm",         "scale-shift",
-                                        "odd-channels",   "rest-heads"};
+    static const char *const names[] = {"tiny", "class-table", "class-projection", "class-timestep",
+                                        "lcm",  "scale-shift", "odd-channels",     "rest-heads"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct golden g;
         struct built b;
@@ -117,7 +117,8 @@ static void variants(void **state) {
     }
 }
 
-// Every value rounded to 11 or 8 bits: the builders mix no types, and errors stay of the size of the rounding.
+// Every value rounded to 11 or 8 bits: the builders mix no types, and errors stay of the size of
+// the rounding.
 static void storage(void **state) {
     (void)state;
     static const char *const folders[] = {"model-sd1",
@@ -166,7 +167,8 @@ static void stages(void **state) {
     golden_close(&g);
 }
 
-static void expect_refusal(const char *json, enum fum_result result, const char *key, const char *value) {
+static void expect_refusal(const char *json, enum fum_result result, const char *key,
+                           const char *value) {
     struct fum_unet_config config;
     struct fum_error err = {0};
     cJSON *parsed = cJSON_Parse(json);
@@ -177,41 +179,47 @@ static void expect_refusal(const char *json, enum fum_result result, const char 
     cJSON_Delete(parsed);
 }
 
-#define BLOCKS                                                                                                    \
-    "\"block_out_channels\":[32,64],\"down_block_types\":[\"CrossAttnDownBlock2D\",\"DownBlock2D\"],"             \
+#define BLOCKS                                                                       \
+    "\"block_out_channels\":[32,64],\"down_block_types\":[\"CrossAttnDownBlock2D\"," \
+    "\"DownBlock2D\"],"                                                              \
     "\"up_block_types\":[\"UpBlock2D\",\"CrossAttnUpBlock2D\"],\"attention_head_dim\":4"
 
 static void refusals(void **state) {
     (void)state;
     expect_refusal("{}", FUM_ERR_FORMAT, "block_out_channels", "missing");
-    expect_refusal("{" BLOCKS ",\"dual_cross_attention\":true}", FUM_ERR_UNSUPPORTED, "dual_cross_attention",
-                   "true");
-    expect_refusal("{" BLOCKS ",\"mid_block_type\":\"UNetMidBlock2DSimpleCrossAttn\"}", FUM_ERR_UNSUPPORTED,
-                   "mid_block_type", "SimpleCross");
-    expect_refusal("{" BLOCKS ",\"attention_type\":\"gated\"}", FUM_ERR_UNSUPPORTED, "attention_type", "gated");
+    expect_refusal("{" BLOCKS ",\"dual_cross_attention\":true}", FUM_ERR_UNSUPPORTED,
+                   "dual_cross_attention", "true");
+    expect_refusal("{" BLOCKS ",\"mid_block_type\":\"UNetMidBlock2DSimpleCrossAttn\"}",
+                   FUM_ERR_UNSUPPORTED, "mid_block_type", "SimpleCross");
+    expect_refusal("{" BLOCKS ",\"attention_type\":\"gated\"}", FUM_ERR_UNSUPPORTED,
+                   "attention_type", "gated");
     expect_refusal("{" BLOCKS ",\"act_fn\":\"mish\"}", FUM_ERR_UNSUPPORTED, "act_fn", "mish");
     expect_refusal("{" BLOCKS ",\"norm_num_groups\":5}", FUM_ERR_FORMAT, "norm_num_groups", "5");
-    expect_refusal("{" BLOCKS ",\"num_attention_heads\":65}", FUM_ERR_FORMAT, "num_attention_heads", "65");
-    expect_refusal("{" BLOCKS ",\"layers_per_block\":[1,2,3]}", FUM_ERR_FORMAT, "layers_per_block", "3");
-    expect_refusal("{" BLOCKS ",\"layers_per_block\":1e30}", FUM_ERR_FORMAT, "layers_per_block", "1e+30");
-    expect_refusal("{" BLOCKS ",\"layers_per_block\":\"2\"}", FUM_ERR_FORMAT, "layers_per_block", "number");
-    expect_refusal("{" BLOCKS ",\"addition_embed_type\":\"image\"}", FUM_ERR_UNSUPPORTED, "addition_embed_type",
-                   "image");
+    expect_refusal("{" BLOCKS ",\"num_attention_heads\":65}", FUM_ERR_FORMAT, "num_attention_heads",
+                   "65");
+    expect_refusal("{" BLOCKS ",\"layers_per_block\":[1,2,3]}", FUM_ERR_FORMAT, "layers_per_block",
+                   "3");
+    expect_refusal("{" BLOCKS ",\"layers_per_block\":1e30}", FUM_ERR_FORMAT, "layers_per_block",
+                   "1e+30");
+    expect_refusal("{" BLOCKS ",\"layers_per_block\":\"2\"}", FUM_ERR_FORMAT, "layers_per_block",
+                   "number");
+    expect_refusal("{" BLOCKS ",\"addition_embed_type\":\"image\"}", FUM_ERR_UNSUPPORTED,
+                   "addition_embed_type", "image");
     expect_refusal("{" BLOCKS ",\"addition_embed_type\":\"text_time\"}", FUM_ERR_FORMAT,
                    "projection_class_embeddings_input_dim", "missing");
     expect_refusal("{" BLOCKS ",\"transformer_layers_per_block\":[[1],2]}", FUM_ERR_FORMAT,
                    "transformer_layers_per_block", "entries");
-    expect_refusal("{" BLOCKS ",\"cross_attention_dim\":[32,64]}", FUM_ERR_UNSUPPORTED, "cross_attention_dim",
-                   "[32,64]");
-    expect_refusal(
-        "{\"block_out_channels\":[32],\"down_block_types\":[\"AttnDownBlock2D\"],\"up_block_types\":[]}",
-        FUM_ERR_UNSUPPORTED, "down_block_types", "AttnDown");
+    expect_refusal("{" BLOCKS ",\"cross_attention_dim\":[32,64]}", FUM_ERR_UNSUPPORTED,
+                   "cross_attention_dim", "[32,64]");
+    expect_refusal("{\"block_out_channels\":[32],\"down_block_types\":[\"AttnDownBlock2D\"],\"up_"
+                   "block_types\":[]}",
+                   FUM_ERR_UNSUPPORTED, "down_block_types", "AttnDown");
 }
 
 int main(int argc, char **argv) {
     golden_choose(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sd1),     cmocka_unit_test(sd2),      cmocka_unit_test(sdxl),
+        cmocka_unit_test(sd1),     cmocka_unit_test(sd2),       cmocka_unit_test(sdxl),
         cmocka_unit_test(refiner), cmocka_unit_test(odd_sizes), cmocka_unit_test(variants),
         cmocka_unit_test(storage), cmocka_unit_test(stages),    cmocka_unit_test(refusals),
     };

@@ -48,7 +48,8 @@ static void check_encoder(const char *folder) {
     golden_close(&g);
 }
 
-static const char *const folders[] = {"model-sd1", "model-sd2", "model-sdxl", "model-refiner", "model-odd"};
+static const char *const folders[] = {"model-sd1", "model-sd2", "model-sdxl", "model-refiner",
+                                      "model-odd"};
 enum { FOLDERS = sizeof folders / sizeof *folders };
 
 static void decoders(void **state) {
@@ -66,11 +67,13 @@ static void scales(void **state) {
     (void)state;
     static const char *const configs[] = {
         "{\"block_out_channels\":[32],\"scaling_factor\":1.5305,\"shift_factor\":0.0609}",
-        "{\"block_out_channels\":[32],\"latent_channels\":2,\"scaling_factor\":0.5,\"latents_mean\":[1,2],"
+        "{\"block_out_channels\":[32],\"latent_channels\":2,\"scaling_factor\":0.5,\"latents_"
+        "mean\":[1,2],"
         "\"latents_std\":[4,0.5]}",
     };
     static const float z[] = {1, 2, 3, -4},
-                       want[2][4] = {{1.4372925f, 2.9677925f, 4.4982925f, -6.2152075f}, {0, 0, 0.25f, -6}};
+                       want[2][4] = {{1.4372925f, 2.9677925f, 4.4982925f, -6.2152075f},
+                                     {0, 0, 0.25f, -6}};
     for (int i = 0; i < 2; i++) {
         struct fum_vae_config config;
         struct fum_error err;
@@ -79,8 +82,10 @@ static void scales(void **state) {
         fum_interp *interp;
         if (fum_vae_config_parse(&config, json, "config.json", &err)) fail_msg("%s", err.text);
         assert_int_equal(fum_graph_create(&graph, FUM_F32, NULL), FUM_OK);
-        fum_tensor *x = fum_graph_input(graph, "z", (struct fum_shape){2, {2, 2}}, FUM_F32, FUM_STAGE_LATENTS);
-        fum_tensor *scaled = fum_vae_scale(graph, &config, x), *back = fum_vae_unscale(graph, &config, scaled);
+        fum_tensor *x =
+            fum_graph_input(graph, "z", (struct fum_shape){2, {2, 2}}, FUM_F32, FUM_STAGE_LATENTS);
+        fum_tensor *scaled = fum_vae_scale(graph, &config, x),
+                   *back = fum_vae_unscale(graph, &config, scaled);
         if (fum_graph_check(graph, &err)) fail_msg("%s", err.text);
         assert_int_equal(fum_interp_create(&interp, graph, NULL, false, NULL), FUM_OK);
         assert_int_equal(fum_interp_write(interp, x, z, 4, NULL), FUM_OK);
@@ -103,9 +108,11 @@ static void refusals(void **state) {
         {"{}", "block_out_channels"},
         {"{\"block_out_channels\":[30]}", "norm_num_groups"},
         {"{\"block_out_channels\":[1,1,1,1,1,1,1,1,1]}", "block_out_channels"},
-        {"{\"block_out_channels\":[32],\"down_block_types\":[\"AttnDownEncoderBlock2D\"]}", "AttnDown"},
+        {"{\"block_out_channels\":[32],\"down_block_types\":[\"AttnDownEncoderBlock2D\"]}",
+         "AttnDown"},
         {"{\"block_out_channels\":[32],\"latents_mean\":[1]}", "latents_mean"},
-        {"{\"block_out_channels\":[32],\"latents_mean\":[1,1,1,1],\"latents_std\":[1,0,1,1]}", "latents_std"},
+        {"{\"block_out_channels\":[32],\"latents_mean\":[1,1,1,1],\"latents_std\":[1,0,1,1]}",
+         "latents_std"},
         {"{\"block_out_channels\":[32],\"scaling_factor\":0}", "scaling_factor"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_vae_config config;

@@ -4,8 +4,13 @@
 
 // The reference rounds as the host does, and the kernel must agree.
 static const struct fum_op_case cases[] = {
-    {.name = "from f32", .bound = {EXACT}, .in = {{.shape = FUM_DIMS(3, 65), .type = FUM_CASE_F32}}},
-    {.name = "to f32", .bound = {EXACT}, .in = {{.shape = FUM_DIMS(3, 65)}}, .attrs = {{"dtype", FUM_F32}}},
+    {.name = "from f32",
+     .bound = {EXACT},
+     .in = {{.shape = FUM_DIMS(3, 65), .type = FUM_CASE_F32}}},
+    {.name = "to f32",
+     .bound = {EXACT},
+     .in = {{.shape = FUM_DIMS(3, 65)}},
+     .attrs = {{"dtype", FUM_F32}}},
     {.name = "to bf16",
      .bound = {EXACT},
      .in = {{.shape = FUM_DIMS(3, 63)}},

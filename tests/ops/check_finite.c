@@ -2,7 +2,8 @@
 
 static const struct fum_op_case cases[] = {
     {.name = "finite",
-     .in = {{.shape = FUM_DIMS(1), .fill = FUM_FILL_COUNT, .type = FUM_CASE_I32}, {.shape = FUM_DIMS(7, 65)}},
+     .in = {{.shape = FUM_DIMS(1), .fill = FUM_FILL_COUNT, .type = FUM_CASE_I32},
+            {.shape = FUM_DIMS(7, 65)}},
      .attrs = {{"code", -3}}},
     {.name = "huge but finite",
      .in = {{.shape = FUM_DIMS(1), .fill = FUM_FILL_COUNT, .type = FUM_CASE_I32},
@@ -21,7 +22,8 @@ static const struct fum_op_case cases[] = {
             {.shape = FUM_DIMS(9), .fill = FUM_FILL_SPIKE}},
      .attrs = {{"code", 5}}},
     {.name = "empty",
-     .in = {{.shape = FUM_DIMS(1), .fill = FUM_FILL_COUNT, .type = FUM_CASE_I32}, {.shape = FUM_DIMS(0, 9)}},
+     .in = {{.shape = FUM_DIMS(1), .fill = FUM_FILL_COUNT, .type = FUM_CASE_I32},
+            {.shape = FUM_DIMS(0, 9)}},
      .attrs = {{"code", -3}}},
     {.name = "finite, split into windows",
      .in = {{.shape = FUM_DIMS(1), .fill = FUM_FILL_COUNT, .type = FUM_CASE_I32},

@@ -1,6 +1,6 @@
-// The variant "coopmat": that insisting on it makes every call that it serves run it, on this device and on the planning
-// devices that have cooperative matrices; and every tile of it, whole and split, against the references. Skipped where
-// neither the build nor a device has them.
+// The variant "coopmat": that insisting on it makes every call that it serves run it, on this
+// device and on the planning devices that have cooperative matrices; and every tile of it, whole
+// and split, against the references. Skipped where neither the build nor a device has them.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,8 @@ static bool served(const struct fum_op_call *call) {
 }
 
 // Every case of the op in this type is dispatched to the variant's kernels. Returns how many.
-static int insist(const struct fum_device_info *info, const struct fum_tuning *tuning, int op, enum fum_dtype dtype) {
+static int insist(const struct fum_device_info *info, const struct fum_tuning *tuning, int op,
+                  enum fum_dtype dtype) {
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
     int count = 0;
     assert_non_null(list);
@@ -35,16 +36,20 @@ static int insist(const struct fum_device_info *info, const struct fum_tuning *t
         double attr[FUM_MAX_ATTRS];
         char why[256] = "";
         struct fum_device_info limits = *info;
-        if (c->max_binding && c->max_binding < limits.max_binding) limits.max_binding = c->max_binding;
+        if (c->max_binding && c->max_binding < limits.max_binding)
+            limits.max_binding = c->max_binding;
         memset(list, 0, sizeof *list);
         list->info = &limits;
         list->tuning = tuning;
-        if (!fum_case_has_type(c, dtype) || !fum_case_call(fum_ops[op], c, dtype, &call, attr, why, sizeof why)) continue;
+        if (!fum_case_has_type(c, dtype) ||
+            !fum_case_call(fum_ops[op], c, dtype, &call, attr, why, sizeof why))
+            continue;
         if (!served(&call)) continue;
-        if (!fum_ops[op]->dispatch(&call, list, why, sizeof why)) fail_msg("%s, %s: %s", info->name, c->name, why);
+        if (!fum_ops[op]->dispatch(&call, list, why, sizeof why))
+            fail_msg("%s, %s: %s", info->name, c->name, why);
         if (!list->count || !is_coopmat(list->item[0].shader))
-            fail_msg("%s: %s, case '%s' in %s runs %s", info->name, fum_ops[op]->name, c->name, fum_dtype_name(dtype),
-                     list->count ? list->item[0].shader : "nothing");
+            fail_msg("%s: %s, case '%s' in %s runs %s", info->name, fum_ops[op]->name, c->name,
+                     fum_dtype_name(dtype), list->count ? list->item[0].shader : "nothing");
         assert_int_equal(list->item[0].subgroup, info->matrix_subgroup);
         assert_int_equal(list->item[0].spec[0] % info->matrix_subgroup, 0);
         count++;
@@ -64,7 +69,8 @@ static void insist_everywhere(fum_device *device) {
             for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
                 if (!strcmp(fum_ops[op]->name, ops[i]))
                     print_message("%s: %d cases of %s in %s\n", info->name,
-                                  insist(info, fum_device_tuning(device), op, dtype), ops[i], fum_dtype_name(dtype));
+                                  insist(info, fum_device_tuning(device), op, dtype), ops[i],
+                                  fum_dtype_name(dtype));
     }
     fum_device_set_variant(device, NULL);
 }
@@ -83,31 +89,51 @@ static void planning_devices(void **state) {
 
 // ---- on this device ----
 
-static void this_device(void **state) { insist_everywhere(*state); }
+static void this_device(void **state) {
+    insist_everywhere(*state);
+}
 
 static void every_tile(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
     assert_int_equal(fum_device_force_variant(device, "coopmat", &err), FUM_OK);
     for (enum fum_dtype dtype = FUM_F16; dtype <= FUM_BF16; dtype++) {
-        const struct fum_matrix_shape *shape = fum_coopmat_shape(fum_device_get_info(device), dtype);
+        const struct fum_matrix_shape *shape =
+            fum_coopmat_shape(fum_device_get_info(device), dtype);
         if (!fum_variant_usable("coopmat", fum_device_get_info(device), dtype)) continue;
         for (int i = 0; i < TILE_CASES; i++) {
             uint64_t key = key_of(device, &tile_cases[i], dtype);
             for (int tile = 0; tile < FUM_COOPMAT_TILES; tile++)
-                run_tile(device, &tile_cases[i], dtype, key, tile, tile % 2 ? 1 : 3, shape->k < 32 ? 32 : shape->k);
+                run_tile(device, &tile_cases[i], dtype, key, tile, tile % 2 ? 1 : 3,
+                         shape->k < 32 ? 32 : shape->k);
         }
     }
     fum_device_set_variant(device, NULL);
 }
 
-#define QKV(tq, tk, c) {{.shape = FUM_DIMS(2, tq, c)}, {.shape = FUM_DIMS(2, tk, c)}, {.shape = FUM_DIMS(2, tk, c)}}
+#define QKV(tq, tk, c)                                                  \
+    {                                                                   \
+        {.shape = FUM_DIMS(2, tq, c)}, {.shape = FUM_DIMS(2, tk, c)}, { \
+            .shape = FUM_DIMS(2, tk, c)                                 \
+        }                                                               \
+    }
 
 // Of these the tiles are the keys at a time, the subgroups and what each holds.
 static const struct tile_case attention_cases[] = {
-    {"attention", {.name = "150 on 77, 2 heads of 40", .in = QKV(150, 77, 80), .attrs = {{"heads", 2}}}, false, 0},
-    {"attention", {.name = "131 on 131, causal, 1 head of 36", .in = QKV(131, 131, 36), .attrs = {{"causal", 1}}}, false, 0},
-    {"attention", {.name = "67 on 9, 2 heads of 160", .in = QKV(67, 9, 320), .attrs = {{"heads", 2}}}, false, 0},
+    {"attention",
+     {.name = "150 on 77, 2 heads of 40", .in = QKV(150, 77, 80), .attrs = {{"heads", 2}}},
+     false,
+     0},
+    {"attention",
+     {.name = "131 on 131, causal, 1 head of 36",
+      .in = QKV(131, 131, 36),
+      .attrs = {{"causal", 1}}},
+     false,
+     0},
+    {"attention",
+     {.name = "67 on 9, 2 heads of 160", .in = QKV(67, 9, 320), .attrs = {{"heads", 2}}},
+     false,
+     0},
 };
 
 static void every_tile_of_attention(void **state) {
@@ -127,7 +153,8 @@ static void every_tile_of_attention(void **state) {
                 print_message("%s: %s\n", t->c.name, wanted);
                 fum_device_set_tuned(device, &(struct fum_tuned){note.key, note.values[k], 0}, 1);
                 struct fum_dispatch d = plan_tile(device, t, dtype, NULL);
-                snprintf(text, sizeof text, "%u keys, %u subgroups of %u matrices of queries", d.spec[9], d.spec[7], d.spec[8]);
+                snprintf(text, sizeof text, "%u keys, %u subgroups of %u matrices of queries",
+                         d.spec[9], d.spec[7], d.spec[8]);
                 assert_string_equal(text, wanted);
                 run_choice(device, t, dtype, note.key, note.values[k]);
             }
@@ -152,8 +179,9 @@ static int close_device(void **state) {
 
 int main(void) {
     const struct CMUnitTest planned[] = {cmocka_unit_test(planning_devices)};
-    const struct CMUnitTest on_device[] = {cmocka_unit_test(this_device), cmocka_unit_test(every_tile),
-                                            cmocka_unit_test(every_tile_of_attention)};
+    const struct CMUnitTest on_device[] = {cmocka_unit_test(this_device),
+                                           cmocka_unit_test(every_tile),
+                                           cmocka_unit_test(every_tile_of_attention)};
     struct fum_error err = {0};
     if (!fum_shader_find("gemm_coopmat", FUM_F16)) {
         print_message("built without cooperative matrices\n");

@@ -13,14 +13,16 @@ static const struct fum_op_case cases[] = {
     {.name = "ids past the table",
      .in = {{.shape = FUM_DIMS(3, 9), .fill = FUM_FILL_COUNT, .type = FUM_CASE_I32},
             {.shape = FUM_DIMS(11, 12)}}},
-    {.name = "empty", .in = {{.shape = FUM_DIMS(0, 9), .type = FUM_CASE_I32}, {.shape = FUM_DIMS(11, 12)}}},
+    {.name = "empty",
+     .in = {{.shape = FUM_DIMS(0, 9), .type = FUM_CASE_I32}, {.shape = FUM_DIMS(11, 12)}}},
     {.name = "table in windows",
      .in = {{.shape = FUM_DIMS(2, 77), .fill = FUM_FILL_INDEX, .type = FUM_CASE_I32, .limit = 301},
             {.shape = FUM_DIMS(301, 12)}},
      .max_binding = 8192},
     {.name = "CLIP",
-     .in = {{.shape = FUM_DIMS(2, 77), .fill = FUM_FILL_INDEX, .type = FUM_CASE_I32, .limit = 49408},
-            {.shape = FUM_DIMS(49408, 768)}},
+     .in =
+         {{.shape = FUM_DIMS(2, 77), .fill = FUM_FILL_INDEX, .type = FUM_CASE_I32, .limit = 49408},
+          {.shape = FUM_DIMS(49408, 768)}},
      .bench = true},
 };
 

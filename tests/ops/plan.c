@@ -1,5 +1,5 @@
-// What every op asks of a device, against the limits of every device that is known as data: windows, workgroups,
-// push constants. Runs without a GPU.
+// What every op asks of a device, against the limits of every device that is known as data:
+// windows, workgroups, push constants. Runs without a GPU.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint64_t operand_bytes(const struct fum_op_call *call, const struct fum_dispatches *list, int operand) {
+static uint64_t operand_bytes(const struct fum_op_call *call, const struct fum_dispatches *list,
+                              int operand) {
     if (operand == FUM_SCRATCH) return list->scratch_bytes;
     return fum_desc_bytes(operand == FUM_OUT ? &call->out : &call->in[operand]);
 }
@@ -42,8 +43,8 @@ static void check_dispatch(const struct fum_op_call *call, const struct fum_disp
 }
 
 // True when the device can run the call; then all of its dispatches are within the limits.
-static bool check_call(const struct fum_op *op, const struct fum_op_call *call, const struct fum_device_info *info,
-                       const struct fum_tuning *tuning) {
+static bool check_call(const struct fum_op *op, const struct fum_op_call *call,
+                       const struct fum_device_info *info, const struct fum_tuning *tuning) {
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
     char why[256] = "";
     assert_non_null(list);
@@ -61,7 +62,8 @@ static bool check_call(const struct fum_op *op, const struct fum_op_call *call, 
     return fits;
 }
 
-static void cases_on(const struct fum_device_info *info, const struct fum_tuning *tuning, int *fit, int *total) {
+static void cases_on(const struct fum_device_info *info, const struct fum_tuning *tuning, int *fit,
+                     int *total) {
     for (int o = 0; o < fum_op_count; o++)
         for (int i = 0; i < fum_op_cases[o]->count; i++) {
             const struct fum_op_case *c = &fum_op_cases[o]->cases[i];
@@ -73,7 +75,8 @@ static void cases_on(const struct fum_device_info *info, const struct fum_tuning
                 if (!fum_case_call(fum_ops[o], c, dtype, &call, attr, why, sizeof why))
                     fail_msg("%s, case '%s': %s", fum_ops[o]->name, c->name, why);
                 bool fits = check_call(fum_ops[o], &call, info, tuning);
-                if (!fits && !c->bench) fail_msg("%s, case '%s' on %s", fum_ops[o]->name, c->name, info->name);
+                if (!fits && !c->bench)
+                    fail_msg("%s, case '%s' on %s", fum_ops[o]->name, c->name, info->name);
                 *fit += fits;
                 ++*total;
             }
@@ -85,15 +88,17 @@ static void every_case_on_every_device(void **state) {
     for (int i = 0; fum_device_planning_name(i); i++) {
         fum_device *device = NULL;
         struct fum_error err;
-        assert_int_equal(fum_device_create_planning(&device, fum_device_planning_name(i), &err), FUM_OK);
+        assert_int_equal(fum_device_create_planning(&device, fum_device_planning_name(i), &err),
+                         FUM_OK);
         for (int v = -1; v < 0 || fum_variants[v]; v++) { // -1: the device's own choice
             const char *variant = v < 0 ? NULL : fum_variants[v]->name;
             int fit = 0, total = 0;
-            if (variant && !fum_variant_usable_at_all(fum_variants[v], fum_device_get_info(device))) continue;
+            if (variant && !fum_variant_usable_at_all(fum_variants[v], fum_device_get_info(device)))
+                continue;
             fum_device_set_variant(device, variant);
             cases_on(fum_device_get_info(device), fum_device_tuning(device), &fit, &total);
-            print_message("%s, %s: %d of %d cases fit\n", fum_device_planning_name(i), variant ? variant : "its choice",
-                          fit, total);
+            print_message("%s, %s: %d of %d cases fit\n", fum_device_planning_name(i),
+                          variant ? variant : "its choice", fit, total);
         }
         fum_device_destroy(&device);
     }
@@ -108,13 +113,14 @@ struct big {
 
 // On a device with bindings of 128 MiB and 65,535 workgroups in each direction.
 static const struct big bigs[] = {
-    {"silu", {FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 8},       // 1 GiB
-    {"silu", {FUM_DIMS(1, 16384, 16384, 4)}, {{0}}, 32},      // 4 GiB: 2^30 elements
-    {"silu", {FUM_DIMS(1, 65536, 65536, 4)}, {{0}}, 0},       // more windows than a call may have
+    {"silu", {FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 8},  // 1 GiB
+    {"silu", {FUM_DIMS(1, 16384, 16384, 4)}, {{0}}, 32}, // 4 GiB: 2^30 elements
+    {"silu", {FUM_DIMS(1, 65536, 65536, 4)}, {{0}}, 0},  // more windows than a call may have
     {"silu", {FUM_DIMS(1, 1 << 20, 1 << 20, 1 << 20)}, {{0}}, 0},
     {"add", {FUM_DIMS(1, 1024, 1024, 256), FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 8},
     {"add", {FUM_DIMS(1, 1024, 1024, 256), FUM_DIMS(256)}, {{0}}, 9},
-    {"add", {FUM_DIMS(2, 1024, 1024, 256), FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 0}, // repeats 1 GiB
+    // repeats 1 GiB
+    {"add", {FUM_DIMS(2, 1024, 1024, 256), FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 0},
     {"upsample", {FUM_DIMS(1, 512, 512, 256)}, {{0}}, 9},
     {"concat", {FUM_DIMS(1, 512, 512, 256), FUM_DIMS(1, 512, 512, 128)}, {{0}}, 8},
     {"slice", {FUM_DIMS(1, 1024, 1024, 256)}, {{"count", 128}, {0}}, 9},
@@ -143,7 +149,8 @@ static void tensors_over_the_limits(void **state) {
         assert_non_null(list);
         list->info = info;
         if (op->dispatch(&call, list, why, sizeof why) && list->count != b->dispatches)
-            fail_msg("big case %zu, %s: %d dispatches, want %d", i, b->op, list->count, b->dispatches);
+            fail_msg("big case %zu, %s: %d dispatches, want %d", i, b->op, list->count,
+                     b->dispatches);
         fum_free(list);
     }
     fum_device_destroy(&device);
@@ -173,7 +180,8 @@ static void wrong_shapes(void **state) {
         {"random_normal", {FUM_DIMS(4)}, {{"d0", 4}, {0}}, 0},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct fum_op_case c = {.name = "wrong", .in = {{.shape = wrong[i].in[0]}, {.shape = wrong[i].in[1]}}};
+        struct fum_op_case c = {.name = "wrong",
+                                .in = {{.shape = wrong[i].in[0]}, {.shape = wrong[i].in[1]}}};
         struct fum_op_call call;
         double attr[FUM_MAX_ATTRS];
         char why[256] = "";

@@ -2,7 +2,8 @@
 
 static const struct fum_op_case cases[] = {
     {.name = "one slope", .in = {{.shape = FUM_DIMS(3, 65)}, {.shape = FUM_DIMS(1)}}},
-    {.name = "a slope per channel", .in = {{.shape = FUM_DIMS(2, 5, 7, 63)}, {.shape = FUM_DIMS(63)}}},
+    {.name = "a slope per channel",
+     .in = {{.shape = FUM_DIMS(2, 5, 7, 63)}, {.shape = FUM_DIMS(63)}}},
     {.name = "one channel", .in = {{.shape = FUM_DIMS(2, 5, 7, 1)}, {.shape = FUM_DIMS(1)}}},
     {.name = "empty", .in = {{.shape = FUM_DIMS(0, 64)}, {.shape = FUM_DIMS(64)}}},
     {.name = "huge values",

@@ -1,6 +1,11 @@
 #include "ops/case.h"
 
-#define IN(kind, c, ...) {{.shape = FUM_DIMS(__VA_ARGS__, c), .fill = kind}, {.shape = FUM_DIMS(c)}}
+#define IN(kind, c, ...)                                     \
+    {                                                        \
+        {.shape = FUM_DIMS(__VA_ARGS__, c), .fill = kind}, { \
+            .shape = FUM_DIMS(c)                             \
+        }                                                    \
+    }
 
 static const struct fum_op_case cases[] = {
     {.name = "one channel", .in = IN(FUM_FILL_NORMAL, 1, 3)},

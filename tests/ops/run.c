@@ -1,6 +1,7 @@
-// Every op's cases on the device, in every storage type, with the validation layer on. Usage: test-ops [OP]
-// [--large] [--verbose] [variants]; every case twice, the same bits wanted. variants: the ops that have them, in each that
-// the device can run.
+// Every op's cases on the device, in every storage type, with the validation layer on. Usage:
+// test-ops [OP]
+// [--large] [--verbose] [variants]; every case twice, the same bits wanted. variants: the ops that
+// have them, in each that the device can run.
 #include <fumarole/selftest.h>
 
 #include "ops/variant.h"
@@ -16,9 +17,9 @@ static void on_op(void *user, const struct fum_selftest_op *r) {
     run += r->run;
     failed += r->failed;
     printf("%-8s %-20s %3d run %3d failed %3d skipped  worst %.2e of %.0e: %s %s  %.2f s\n",
-           r->variant ? r->variant : "", r->name, r->run,
-           r->failed, r->skipped, r->worst_error, r->worst_bound, fum_dtype_name(r->worst_type),
-           r->worst_case ? r->worst_case : "-", r->seconds);
+           r->variant ? r->variant : "", r->name, r->run, r->failed, r->skipped, r->worst_error,
+           r->worst_bound, fum_dtype_name(r->worst_type), r->worst_case ? r->worst_case : "-",
+           r->seconds);
     fflush(stdout);
 }
 
@@ -54,7 +55,8 @@ int main(int argc, char **argv) {
         else
             params.op = argv[i];
     }
-    if (fum_device_create(&device, &(struct fum_device_params){.log = &log, .validate = true}, &err)) {
+    if (fum_device_create(&device, &(struct fum_device_params){.log = &log, .validate = true},
+                          &err)) {
         printf("no device: %s\n", err.text);
         return getenv("FUM_REQUIRE_DEVICE") ? EXIT_FAILURE : 77;
     }
@@ -62,7 +64,8 @@ int main(int argc, char **argv) {
     enum fum_result r = each ? FUM_OK : fum_selftest(device, &params, &err);
     for (int i = 0; each && i < fum_op_count && !r; i++) {
         params.op = fum_ops[i]->name;
-        if (fum_variant_serves(fum_variant_find("plain"), params.op)) r = fum_selftest(device, &params, &err);
+        if (fum_variant_serves(fum_variant_find("plain"), params.op))
+            r = fum_selftest(device, &params, &err);
     }
     int messages = fum_device_validation_messages(device);
     if (r) printf("%s\n", err.text);

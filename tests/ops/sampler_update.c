@@ -2,8 +2,8 @@
 
 #define F32_BOUNDS 1e-5, 1e-5, 1e-5
 
-// The state is f32 whatever the storage type: its bounds are f32's. Coefficients are random numbers: of any
-// sign, and for noise whole ones, so that row numbers occur.
+// The state is f32 whatever the storage type: its bounds are f32's. Coefficients are random
+// numbers: of any sign, and for noise whole ones, so that row numbers occur.
 static const struct fum_op_case cases[] = {
     {.name = "one slot",
      .bound = {F32_BOUNDS},

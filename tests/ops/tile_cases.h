@@ -1,5 +1,5 @@
-// Op cases for every tile of the variants that work by tiles in shared memory, and running one in a tile that is put in
-// its place as measuring would put it there.
+// Op cases for every tile of the variants that work by tiles in shared memory, and running one in a
+// tile that is put in its place as measuring would put it there.
 #include <fumarole/tuning.h>
 
 #include "base/alloc.h"
@@ -9,10 +9,14 @@
 
 #include <string.h>
 
-#define X(...) {.shape = FUM_DIMS(__VA_ARGS__)}
-#define Q8(h, w, from, to) {.shape = FUM_DIMS(h, w, from / 32 * 9, to), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32}
-#define NORM(b, c) {.shape = FUM_DIMS(b, 2, c), .type = FUM_CASE_F32}
-#define NONE {{0}, 0, 0, 0}
+#define X(...) \
+    { .shape = FUM_DIMS(__VA_ARGS__) }
+#define Q8(h, w, from, to) \
+    { .shape = FUM_DIMS(h, w, from / 32 * 9, to), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32 }
+#define NORM(b, c) \
+    { .shape = FUM_DIMS(b, 2, c), .type = FUM_CASE_F32 }
+#define NONE \
+    { {0}, 0, 0, 0 }
 
 struct tile_case {
     const char *op;
@@ -21,35 +25,72 @@ struct tile_case {
     int terms;   // of the sum, those of a tap rounded up to a quad
 };
 
-// More than one tile of most kinds along every side, remainders, and terms for three splits; every other one's terms are a
-// multiple of what most tiles take at a step.
+// More than one tile of most kinds along every side, remainders, and terms for three splits; every
+// other one's terms are a multiple of what most tiles take at a step.
 static const struct tile_case tile_cases[] = {
-    {"matmul", {.name = "67 x 134 x 70, silu and residual", .in = {X(67, 134), X(134, 70), X(70), NONE, X(67, 70)},
-                .attrs = {{"act", FUM_ACT_SILU}}}, true, 136},
-    {"matmul", {.name = "67 x 128 x 70, transposed", .in = {X(67, 128), X(70, 128), X(70)},
-                .attrs = {{"transpose_b", 1}}}, true, 128},
-    {"matmul", {.name = "67 x 71 x 70, transposed", .in = {X(67, 71), X(70, 71), X(70)},
-                .attrs = {{"transpose_b", 1}}}, true, 72},
-    {"matmul", {.name = "67 x 128 x 96, gated, transposed", .in = {X(67, 128), X(96, 128), X(96)},
-                .attrs = {{"transpose_b", 1}, {"gate", FUM_ACT_SILU}}}, false, 128},
-    {"matmul", {.name = "67 x 134 x 88, gated", .in = {X(67, 134), X(134, 88), X(88)},
-                .attrs = {{"gate", FUM_ACT_GELU}}}, false, 136},
-    {"conv2d", {.name = "3x3, 32 to 72, normalised", .in = {X(2, 7, 6, 32), X(3, 3, 32, 72), X(72), NONE, NONE, NORM(2, 32)},
-                .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}}, true, 288},
-    {"conv2d", {.name = "3x3, 18 to 70, normalised, row per image, silu, residual",
-                .in = {X(2, 7, 6, 18), X(3, 3, 18, 70), X(70), X(2, 1, 1, 70), X(2, 7, 6, 70), NORM(2, 18)},
-                .attrs = {{"pad", 1}, {"act", FUM_ACT_SILU}, {"norm_act", FUM_ACT_SILU}}}, true, 180},
-    {"conv2d_q8", {.name = "3x3, 32 to 72 in q8_0", .in = {X(2, 7, 6, 32), Q8(3, 3, 32, 72), X(72)},
-                   .attrs = {{"pad", 1}}}, true, 288},
-    {"matmul_q8", {.name = "67 x 128 x 88 in q8_0, gated",
-                   .in = {X(67, 128), {.shape = FUM_DIMS(36, 88), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32}, X(88)},
-                   .attrs = {{"gate", FUM_ACT_GELU}}}, false, 128},
+    {"matmul",
+     {.name = "67 x 134 x 70, silu and residual",
+      .in = {X(67, 134), X(134, 70), X(70), NONE, X(67, 70)},
+      .attrs = {{"act", FUM_ACT_SILU}}},
+     true,
+     136},
+    {"matmul",
+     {.name = "67 x 128 x 70, transposed",
+      .in = {X(67, 128), X(70, 128), X(70)},
+      .attrs = {{"transpose_b", 1}}},
+     true,
+     128},
+    {"matmul",
+     {.name = "67 x 71 x 70, transposed",
+      .in = {X(67, 71), X(70, 71), X(70)},
+      .attrs = {{"transpose_b", 1}}},
+     true,
+     72},
+    {"matmul",
+     {.name = "67 x 128 x 96, gated, transposed",
+      .in = {X(67, 128), X(96, 128), X(96)},
+      .attrs = {{"transpose_b", 1}, {"gate", FUM_ACT_SILU}}},
+     false,
+     128},
+    {"matmul",
+     {.name = "67 x 134 x 88, gated",
+      .in = {X(67, 134), X(134, 88), X(88)},
+      .attrs = {{"gate", FUM_ACT_GELU}}},
+     false,
+     136},
+    {"conv2d",
+     {.name = "3x3, 32 to 72, normalised",
+      .in = {X(2, 7, 6, 32), X(3, 3, 32, 72), X(72), NONE, NONE, NORM(2, 32)},
+      .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}},
+     true,
+     288},
+    {"conv2d",
+     {.name = "3x3, 18 to 70, normalised, row per image, silu, residual",
+      .in = {X(2, 7, 6, 18), X(3, 3, 18, 70), X(70), X(2, 1, 1, 70), X(2, 7, 6, 70), NORM(2, 18)},
+      .attrs = {{"pad", 1}, {"act", FUM_ACT_SILU}, {"norm_act", FUM_ACT_SILU}}},
+     true,
+     180},
+    {"conv2d_q8",
+     {.name = "3x3, 32 to 72 in q8_0",
+      .in = {X(2, 7, 6, 32), Q8(3, 3, 32, 72), X(72)},
+      .attrs = {{"pad", 1}}},
+     true,
+     288},
+    {"matmul_q8",
+     {.name = "67 x 128 x 88 in q8_0, gated",
+      .in = {X(67, 128),
+             {.shape = FUM_DIMS(36, 88), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32},
+             X(88)},
+      .attrs = {{"gate", FUM_ACT_GELU}}},
+     false,
+     128},
 };
 enum { TILE_CASES = sizeof tile_cases / sizeof *tile_cases };
 
-// The first dispatch of a case, by what is known of the device; `note` gets what it would ask measuring to choose.
-static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case *t, enum fum_dtype dtype,
-                                     struct fum_tuning_note *note) {
+// The first dispatch of a case, by what is known of the device; `note` gets what it would ask
+// measuring to choose.
+static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case *t,
+                                     enum fum_dtype dtype, struct fum_tuning_note *note) {
     struct fum_tuning *tuning = fum_calloc(1, sizeof *tuning);
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
     struct fum_op_call call;
@@ -61,7 +102,8 @@ static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case 
     list->info = fum_device_get_info(device);
     list->tuning = tuning;
     const struct fum_op *op = fum_op_find(t->op);
-    if (!fum_case_call(op, &t->c, dtype, &call, attr, why, sizeof why) || !op->dispatch(&call, list, why, sizeof why))
+    if (!fum_case_call(op, &t->c, dtype, &call, attr, why, sizeof why) ||
+        !op->dispatch(&call, list, why, sizeof why))
         fail_msg("%s: %s", t->c.name, why);
     struct fum_dispatch first = list->item[0];
     fum_free(list);
@@ -76,8 +118,10 @@ static uint64_t key_of(fum_device *device, const struct tile_case *t, enum fum_d
     return note.key;
 }
 
-// The case twice with the choice in its place: within bounds, and the same bits. Returns its dispatches.
-static int run_choice(fum_device *device, const struct tile_case *t, enum fum_dtype dtype, uint64_t key, uint32_t value) {
+// The case twice with the choice in its place: within bounds, and the same bits. Returns its
+// dispatches.
+static int run_choice(fum_device *device, const struct tile_case *t, enum fum_dtype dtype,
+                      uint64_t key, uint32_t value) {
     const struct fum_tuned tuned = {key, value, 0};
     struct fum_case_result first, again;
     struct fum_error err = {0};
@@ -87,15 +131,18 @@ static int run_choice(fum_device *device, const struct tile_case *t, enum fum_dt
         fum_case_run(device, op, &t->c, 1, dtype, &again, &err))
         fail_msg("%s, choice %#x: %s", t->c.name, value, err.text);
     if (!first.pass || first.hash != again.hash)
-        fail_msg("%s in %s, choice %#x: error %g of %g%s", t->c.name, fum_dtype_name(dtype), value, first.error, first.bound,
+        fail_msg("%s in %s, choice %#x: error %g of %g%s", t->c.name, fum_dtype_name(dtype), value,
+                 first.error, first.bound,
                  first.hash != again.hash ? ", other bits when run again" : "");
     fum_device_set_tuned(device, NULL, 0);
     return first.dispatches;
 }
 
-// A product or convolution in tile number `tile`, whose steps have `step` terms, asked for `splits`.
-static void run_tile(fum_device *device, const struct tile_case *t, enum fum_dtype dtype, uint64_t key, int tile, int splits,
-                     int step) {
-    int dispatches = run_choice(device, t, dtype, key, fum_tiling_pack((struct fum_tiling_choice){tile, splits}));
+// A product or convolution in tile number `tile`, whose steps have `step` terms, asked for
+// `splits`.
+static void run_tile(fum_device *device, const struct tile_case *t, enum fum_dtype dtype,
+                     uint64_t key, int tile, int splits, int step) {
+    int dispatches = run_choice(device, t, dtype, key,
+                                fum_tiling_pack((struct fum_tiling_choice){tile, splits}));
     assert_int_equal(dispatches, splits > 1 && t->splits && t->terms > step ? 2 : 1);
 }

@@ -1,5 +1,5 @@
-// Every tile of the variants "tiled" and "f16" on the device, with and without split sums, put in its place as measuring
-// would put it there; and what the classes choose for the planning devices.
+// Every tile of the variants "tiled" and "f16" on the device, with and without split sums, put in
+// its place as measuring would put it there; and what the classes choose for the planning devices.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,8 +32,10 @@ static int close_device(void **state) {
     return messages;
 }
 
-// The case in every tile that the device has room for, whole and split in turn; `both`: each of them.
-static void every_tile_of(fum_device *device, const struct tile_case *t, enum fum_dtype dtype, bool both) {
+// The case in every tile that the device has room for, whole and split in turn; `both`: each of
+// them.
+static void every_tile_of(fum_device *device, const struct tile_case *t, enum fum_dtype dtype,
+                          bool both) {
     const struct fum_device_info *info = fum_device_get_info(device);
     uint64_t key = key_of(device, t, dtype);
     for (int i = 0; i < fum_tiling_count; i++) {
@@ -49,13 +51,19 @@ static void every_tile(fum_device *device, const char *variant, enum fum_dtype d
     struct fum_error err = {0};
     if (!fum_variant_usable(variant, fum_device_get_info(device), dtype)) return;
     assert_int_equal(fum_device_force_variant(device, variant, &err), FUM_OK);
-    for (int i = first; i < TILE_CASES; i += 2) every_tile_of(device, &tile_cases[i], dtype, i == 0);
+    for (int i = first; i < TILE_CASES; i += 2)
+        every_tile_of(device, &tile_cases[i], dtype, i == 0);
     fum_device_set_variant(device, NULL);
 }
 
-// Gated products are not split, and not in tiles of one quad of columns: what is tuned so is passed over.
-static void every_tile_in_f32(void **state) { every_tile(*state, "tiled", FUM_F32, 0); }
-static void every_tile_in_f16(void **state) { every_tile(*state, "f16", FUM_F16, 1); }
+// Gated products are not split, and not in tiles of one quad of columns: what is tuned so is passed
+// over.
+static void every_tile_in_f32(void **state) {
+    every_tile(*state, "tiled", FUM_F32, 0);
+}
+static void every_tile_in_f16(void **state) {
+    every_tile(*state, "f16", FUM_F16, 1);
+}
 
 // What a file or a caller may say beside what the kernels have is passed over.
 static void choices_that_are_none(void **state) {
@@ -67,7 +75,8 @@ static void choices_that_are_none(void **state) {
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct fum_tuned tuned = {fum_tiling_key(&shape), wrong[i], 0};
         fum_device_set_tuned(device, &tuned, 1);
-        struct fum_tiling_choice choice = fum_tiling_choose(&shape, info, fum_device_tuning(device));
+        struct fum_tiling_choice choice =
+            fum_tiling_choose(&shape, info, fum_device_tuning(device));
         assert_int_equal(choice.tile, own.tile);
         assert_int_equal(choice.splits, own.splits);
     }
@@ -105,7 +114,9 @@ static const char *best_variant(const struct fum_device_info *info, enum fum_dty
     int least = INT_MAX;
     for (int i = 0; (name = fum_variant_name(i)) != NULL; i++) {
         int rank = fum_variant_rank(name, info, dtype);
-        if (rank < 0 || rank >= least || (!fum_variant_find(name)->matmul && strcmp(name, "plain") != 0)) continue;
+        if (rank < 0 || rank >= least ||
+            (!fum_variant_find(name)->matmul && strcmp(name, "plain") != 0))
+            continue;
         least = rank;
         best = name;
     }
@@ -118,8 +129,8 @@ static void print_tile(const char *device, const char *what, const struct fum_ti
     if (c.tile < 0) fail_msg("%s: no tile", device);
     const struct fum_tiling *t = &fum_tilings[c.tile];
     assert_true(fum_tiling_fits(t, info, 16));
-    print_message("%-18s %s: %ux%ux%u, %u invocations, %d splits\n", device, what, t->bm, t->bn, t->bk,
-                  fum_tiling_threads(t), c.splits);
+    print_message("%-18s %s: %ux%ux%u, %u invocations, %d splits\n", device, what, t->bm, t->bn,
+                  t->bk, fum_tiling_threads(t), c.splits);
 }
 
 static void classes_choose(void **state) {
@@ -133,7 +144,8 @@ static void classes_choose(void **state) {
         const struct fum_device_info *info = fum_device_get_info(device);
         const struct want *want = wants;
         while (want < wants + sizeof wants / sizeof *wants && strcmp(want->device, name)) want++;
-        if (want == wants + sizeof wants / sizeof *wants) fail_msg("planning device %s: say what it should choose", name);
+        if (want == wants + sizeof wants / sizeof *wants)
+            fail_msg("planning device %s: say what it should choose", name);
         assert_string_equal(best_variant(info, FUM_F32), want->f32);
         // A build with an old shader compiler has no cooperative matrices.
         bool coopmat = want->coopmat && fum_shader_find("gemm_coopmat", FUM_F16);

@@ -1,11 +1,12 @@
 #include "ops/case.h"
 
-// t × frequency is rounded to f32 as torch does it, so an ulp of the frequency is up to 6e-5 of an angle near
-// 1000.
+// t × frequency is rounded to f32 as torch does it, so an ulp of the frequency is up to 6e-5 of an
+// angle near 1000.
 static const struct fum_op_case cases[] = {
     // One frequency, which is 1: sine and cosine of large numbers and nothing else.
     {.name = "large angles",
-     .in = {{.shape = FUM_DIMS(999), .fill = FUM_FILL_INDEX, .type = FUM_CASE_F32, .limit = 100000}},
+     .in =
+         {{.shape = FUM_DIMS(999), .fill = FUM_FILL_INDEX, .type = FUM_CASE_F32, .limit = 100000}},
      .attrs = {{"dim", 2}},
      .bound = {3e-7}},
     {.name = "1000 steps, 320",

@@ -1,6 +1,6 @@
-// How the ops with windows split tensors that no binding holds: every window within the limits, every output row
-// written exactly once, every input row that a window of a convolution touches inside its input window. Runs without a
-// GPU, on made-up devices.
+// How the ops with windows split tensors that no binding holds: every window within the limits,
+// every output row written exactly once, every input row that a window of a convolution touches
+// inside its input window. Runs without a GPU, on made-up devices.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,15 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Where a shader's push constants hold the quads to skip at the start of the output's window, and which binding that
-// is.
+// Where a shader's push constants hold the quads to skip at the start of the output's window, and
+// which binding that is.
 struct layout {
     const char *shader;
     int y_bind, y_skip;
 };
 static const struct layout layouts[] = {
-    {"matmul", 5, 11}, {"conv2d", 5, 20}, {"attention", 3, 7}, {"group_norm_apply", 2, 6}, {"group_norm", 3, 8},
-    {"layer_norm", 3, 3}, {"layer_norm_group", 3, 3}, {"rms_norm", 2, 3}, {"softmax", 1, 3}, {"repack", 1, 4},
+    {"matmul", 5, 11},          {"conv2d", 5, 20},    {"attention", 3, 7},
+    {"group_norm_apply", 2, 6}, {"group_norm", 3, 8}, {"layer_norm", 3, 3},
+    {"layer_norm_group", 3, 3}, {"rms_norm", 2, 3},   {"softmax", 1, 3},
+    {"repack", 1, 4},
 };
 
 struct range {
@@ -53,7 +55,8 @@ static void check_limits(const struct fum_op_call *call, const struct fum_dispat
 static void check_halo(const struct fum_op_call *call, const struct fum_dispatch *d) {
     const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
     int64_t stride = d->push[8], pad = d->push[9], up = d->push[10] ? 2 : 1;
-    int64_t rows = d->push[14] / y[2], batches = d->push[15], first = d->push[17], first_in = d->push[18];
+    int64_t rows = d->push[14] / y[2], batches = d->push[15], first = d->push[17],
+            first_in = d->push[18];
     assert_int_equal(d->push[14] % y[2], 0);
     int64_t low = first * stride - pad, high = (first + rows - 1) * stride - pad + w[0] - 1;
     low = low < 0 ? 0 : low / up;
@@ -63,7 +66,8 @@ static void check_halo(const struct fum_op_call *call, const struct fum_dispatch
     // Bytes from the window's first used row to the end of row `high` of the last image.
     uint64_t row = fum_desc_row_bytes(&call->in[0]) * (uint64_t)x[2];
     uint64_t skip = (uint64_t)d->push[19] * 4 * fum_dtype_size(call->in[0].dtype);
-    assert_true(skip + (uint64_t)((batches - 1) * x[1] + high - first_in + 1) * row <= d->bind[0].bytes);
+    assert_true(skip + (uint64_t)((batches - 1) * x[1] + high - first_in + 1) * row <=
+                d->bind[0].bytes);
     // The window's first row is row first_in of an image.
     assert_int_equal((d->bind[0].offset + skip) % (row * (uint64_t)x[1]), (uint64_t)first_in * row);
 }
@@ -73,13 +77,15 @@ static void check_tiles(const struct fum_dispatch *d) {
     uint64_t groups = (uint64_t)d->groups[0] * d->groups[1] * d->groups[2], want = 1;
     if (!strcmp(d->shader, "matmul")) want = (uint64_t)d->push[4] * d->push[7] * d->push[8];
     if (!strcmp(d->shader, "conv2d")) want = (uint64_t)d->push[4] * d->push[16];
-    if (!strcmp(d->shader, "attention")) want = (uint64_t)d->push[2] * d->push[3] * d->push[9] * d->push[11];
+    if (!strcmp(d->shader, "attention"))
+        want = (uint64_t)d->push[2] * d->push[3] * d->push[9] * d->push[11];
     assert_true(groups >= want);
     assert_true(want < UINT32_MAX);
 }
 
 // Returns how many dispatches the call takes, 0 when it is refused.
-static int check_call(const struct fum_op *op, const struct fum_op_call *call, const struct fum_device_info *info) {
+static int check_call(const struct fum_op *op, const struct fum_op_call *call,
+                      const struct fum_device_info *info) {
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
     struct range written[FUM_MAX_DISPATCHES];
     char why[256] = "";
@@ -99,10 +105,12 @@ static int check_call(const struct fum_op *op, const struct fum_op_call *call, c
         for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++) {
             const struct fum_dispatch_bind *b = &d->bind[layouts[k].y_bind];
             if (strcmp(layouts[k].shader, d->shader)) continue;
-            // Attention also runs products, a softmax and copies between its operands and its scratch.
+            // Attention also runs products, a softmax and copies between its operands and its
+            // scratch.
             if (!strcmp(op->name, "attention") && b->operand == FUM_SCRATCH) continue;
             assert_int_equal(b->operand, FUM_OUT);
-            uint64_t skip = (uint64_t)d->push[layouts[k].y_skip] * 4 * fum_dtype_size(call->out.dtype);
+            uint64_t skip =
+                (uint64_t)d->push[layouts[k].y_skip] * 4 * fum_dtype_size(call->out.dtype);
             uint64_t bytes = b->bytes ? b->bytes : fum_desc_bytes(&call->out);
             written[windows++] = (struct range){b->offset + skip, b->offset + bytes};
         }
@@ -119,11 +127,17 @@ static int check_call(const struct fum_op *op, const struct fum_op_call *call, c
     return count;
 }
 
-static struct fum_device_info made_up(enum fum_device_type type, uint64_t max_binding, uint32_t groups) {
-    return (struct fum_device_info){.type = type, .max_binding = max_binding, .binding_align = 256,
-                                    .max_group_invocations = 128, .max_group_size = {128, 128, 64},
-                                    .max_group_count = {groups, groups, groups}, .max_push_bytes = 128,
-                                    .max_bindings = 8, .planning_only = true};
+static struct fum_device_info made_up(enum fum_device_type type, uint64_t max_binding,
+                                      uint32_t groups) {
+    return (struct fum_device_info){.type = type,
+                                    .max_binding = max_binding,
+                                    .binding_align = 256,
+                                    .max_group_invocations = 128,
+                                    .max_group_size = {128, 128, 64},
+                                    .max_group_count = {groups, groups, groups},
+                                    .max_push_bytes = 128,
+                                    .max_bindings = 8,
+                                    .planning_only = true};
 }
 
 static void cases_on(const struct fum_device_info *info) {
@@ -135,8 +149,8 @@ static void cases_on(const struct fum_device_info *info) {
                 double attr[FUM_MAX_ATTRS];
                 char why[256] = "";
                 for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
-                    assert_true(fum_case_call(fum_ops[o], &fum_op_cases[o]->cases[i], dtype, &call, attr, why,
-                                              sizeof why));
+                    assert_true(fum_case_call(fum_ops[o], &fum_op_cases[o]->cases[i], dtype, &call,
+                                              attr, why, sizeof why));
                     check_call(fum_ops[o], &call, info);
                 }
             }
@@ -165,8 +179,14 @@ struct big {
 
 #define MIB ((uint64_t)1 << 20)
 #define ANY (MIB * 4095)
-#define CONV_ATTRS {{"pad", 1}, {0}}
-#define NORM_IN(c, ...) {FUM_DIMS(__VA_ARGS__, c), FUM_DIMS(c), FUM_DIMS(c)}
+#define CONV_ATTRS    \
+    {                 \
+        {"pad", 1}, { \
+            0         \
+        }             \
+    }
+#define NORM_IN(c, ...) \
+    { FUM_DIMS(__VA_ARGS__, c), FUM_DIMS(c), FUM_DIMS(c) }
 
 static const struct big bigs[] = {
     // 256 MiB in and out, as in a 512 x 512 picture's decoder.
@@ -182,7 +202,11 @@ static const struct big bigs[] = {
     {"matmul", {FUM_DIMS(1 << 23, 1), FUM_DIMS(1, 1)}, {{0}}, ANY, 1},
     {"conv2d", {FUM_DIMS(1, 16384, 16384, 8), FUM_DIMS(3, 3, 8, 8)}, CONV_ATTRS, ANY, 3},
     {"conv2d", {FUM_DIMS(70000, 64, 64, 4), FUM_DIMS(3, 3, 4, 4)}, CONV_ATTRS, ANY, 2},
-    {"attention", {FUM_DIMS(1, 1 << 22, 512), FUM_DIMS(1, 77, 512), FUM_DIMS(1, 77, 512)}, {{"heads", 8}, {0}}, ANY, 3},
+    {"attention",
+     {FUM_DIMS(1, 1 << 22, 512), FUM_DIMS(1, 77, 512), FUM_DIMS(1, 77, 512)},
+     {{"heads", 8}, {0}},
+     ANY,
+     3},
     {"layer_norm", NORM_IN(4, 1 << 29), {{0}}, ANY, 3},
     // Refused: a weight over a binding, a row over a binding, too many windows.
     {"matmul", {FUM_DIMS(4, 8192), FUM_DIMS(8192, 8192)}, {{0}}, 128 * MIB, 0},
@@ -202,15 +226,18 @@ static void big_tensors(void **state) {
         char why[256] = "";
         for (int k = 0; k < 3; k++) c.in[k].shape = b->in[k];
         memcpy(c.attrs, b->attrs, sizeof b->attrs);
-        if (!fum_case_call(op, &c, FUM_F32, &call, attr, why, sizeof why)) fail_msg("%s: %s", b->op, why);
+        if (!fum_case_call(op, &c, FUM_F32, &call, attr, why, sizeof why))
+            fail_msg("%s: %s", b->op, why);
         struct fum_device_info cpu = made_up(FUM_DEVICE_CPU, b->binding, 65535);
         int dispatches = check_call(op, &call, &cpu);
         if (dispatches != b->dispatches)
-            fail_msg("%s, number %d: %d dispatches, not %d", b->op, (int)i, dispatches, b->dispatches);
+            fail_msg("%s, number %d: %d dispatches, not %d", b->op, (int)i, dispatches,
+                     b->dispatches);
     }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_case_in_small_windows), cmocka_unit_test(big_tensors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_case_in_small_windows),
+                                       cmocka_unit_test(big_tensors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-// UNets that read more than a prompt, against diffusers: LCM's guidance embedding, and classes; and what is
-// refused.
+// UNets that read more than a prompt, against diffusers: LCM's guidance embedding, and classes; and
+// what is refused.
 #define _XOPEN_SOURCE 700
 #include "open.h"
 
@@ -24,7 +24,8 @@ struct run {
 
 static bool on_image(void *user, const struct fum_image *image) {
     struct run *run = user;
-    assert_int_equal(image->latent_channels * image->latent_height * image->latent_width, 4 * 8 * 8);
+    assert_int_equal(image->latent_channels * image->latent_height * image->latent_width,
+                     4 * 8 * 8);
     assert_int_equal(image->width * image->height, 16 * 16);
     memcpy(run->latents, image->latents, sizeof run->latents);
     memcpy(run->pixels, image->pixels, sizeof run->pixels);
@@ -69,8 +70,9 @@ static void write_text(const char *folder, const char *name, const char *text) {
 
 // Makes a folder of links: the model `base` with the UNet `unet`.
 static void compose(char path[1024], const char *base, const char *unet) {
-    static const char *const names[] = {"model_index.json", "scheduler",   "text_encoder", "text_encoder_2",
-                                        "tokenizer",        "tokenizer_2", "vae"};
+    static const char *const names[] = {
+        "model_index.json", "scheduler",   "text_encoder", "text_encoder_2",
+        "tokenizer",        "tokenizer_2", "vae"};
     char from[1200];
     snprintf(path, 1024, "%s/conditions/%s-%s", getenv("FUMAROLE_CACHE"), base, unet);
     assert_int_equal(fum_path_make_dirs(path, NULL), FUM_OK);
@@ -82,13 +84,14 @@ static void compose(char path[1024], const char *base, const char *unet) {
     link_to(from, path, "unet");
 }
 
-static void open_variant(const struct context *c, const char *base, const char *unet, fum_model **model,
-                         fum_pipeline **pipe) {
+static void open_variant(const struct context *c, const char *base, const char *unet,
+                         fum_model **model, fum_pipeline **pipe) {
     struct fum_error err = {0};
     char path[1024];
     compose(path, base, unet);
     struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32};
-    if (fum_model_open(model, &(struct fum_model_params){.path = path}, &err)) fail_msg("%s", err.text);
+    if (fum_model_open(model, &(struct fum_model_params){.path = path}, &err))
+        fail_msg("%s", err.text);
     if (fum_pipeline_create(pipe, c->device, *model, &params, &err)) fail_msg("%s", err.text);
 }
 
@@ -120,7 +123,8 @@ static void test_against_diffusers(void **state) {
         struct fum_error err = {0};
         static struct run run;
         struct fum_generate_params params = params_of(spec, &run);
-        open_variant(c, fum_json_string(spec, "base", ""), fum_json_string(spec, "unet", ""), &model, &pipe);
+        open_variant(c, fum_json_string(spec, "base", ""), fum_json_string(spec, "unet", ""),
+                     &model, &pipe);
         params.noise = golden(c, index, "noise");
         memcpy(params.noise_shape, (int[]){1, 4, 8, 8}, sizeof params.noise_shape);
         if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
@@ -137,8 +141,8 @@ static void test_against_diffusers(void **state) {
     assert_int_equal(fum_device_validation_messages(c->device), 0);
 }
 
-// The second encoder's configuration without "architectures": model_index.json says what it is. One tensor
-// that nothing uses is reported.
+// The second encoder's configuration without "architectures": model_index.json says what it is. One
+// tensor that nothing uses is reported.
 static void test_projection_by_class(void **state) {
     static const char *const made[] = {"config.json", "first.safetensors", "second.safetensors",
                                        "model.safetensors.index.json"};
@@ -153,18 +157,21 @@ static void test_projection_by_class(void **state) {
     snprintf(part, sizeof part, "%s/text_encoder_2", path);
     unlink(part);
     assert_int_equal(fum_path_make_dirs(part, NULL), FUM_OK);
-    write_text(
-        part, made[0],
-        "{\"vocab_size\": 2813, \"hidden_size\": 24, \"intermediate_size\": 64, \"num_hidden_layers\": 3, "
-        "\"num_attention_heads\": 3, \"hidden_act\": \"gelu\", \"projection_dim\": 20, \"eos_token_id\": 2}");
-    snprintf(file, sizeof file, "%s/model-sdxl/text_encoder_2/model.safetensors", getenv("FUM_TEST_DATA"));
+    write_text(part, made[0],
+               "{\"vocab_size\": 2813, \"hidden_size\": 24, \"intermediate_size\": 64, "
+               "\"num_hidden_layers\": 3, "
+               "\"num_attention_heads\": 3, \"hidden_act\": \"gelu\", \"projection_dim\": 20, "
+               "\"eos_token_id\": 2}");
+    snprintf(file, sizeof file, "%s/model-sdxl/text_encoder_2/model.safetensors",
+             getenv("FUM_TEST_DATA"));
     link_to(file, part, made[1]);
-    write_text(part, made[3],
-               "{\"weight_map\": {\"stray.weight\": \"second.safetensors\", \"text_projection.weight\": "
-               "\"first.safetensors\"}}");
+    write_text(
+        part, made[3],
+        "{\"weight_map\": {\"stray.weight\": \"second.safetensors\", \"text_projection.weight\": "
+        "\"first.safetensors\"}}");
     snprintf(file, sizeof file, "%s/%s", part, made[2]);
-    const struct fum_safetensors_tensor stray = {"stray.weight",
-                                                 {.dtype = FUM_U8, .rank = 1, .dim = {4}, .data = "abc"}};
+    const struct fum_safetensors_tensor stray = {
+        "stray.weight", {.dtype = FUM_U8, .rank = 1, .dim = {4}, .data = "abc"}};
     ok(fum_safetensors_write(file, &stray, 1, NULL, 0, &err), &err);
     ok(fum_model_open(&model, &(struct fum_model_params){.path = path}, &err), &err);
     fum_pipeline *pipe = open_pipeline(c->device, model, FUM_PRECISION_F32, &log);
@@ -183,8 +190,8 @@ static void test_projection_by_class(void **state) {
     assert_int_equal(rmdir(part), 0);
 }
 
-// A distilled UNet brings its own defaults; its guidance leaves no second branch, so batches hold pictures
-// alone.
+// A distilled UNet brings its own defaults; its guidance leaves no second branch, so batches hold
+// pictures alone.
 static void test_distilled(void **state) {
     struct context *c = *state;
     fum_model *model = NULL;
@@ -207,7 +214,8 @@ static void test_distilled(void **state) {
     params.negative = "grey";
     params.user = &two;
     if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
-    assert_memory_equal(one.pixels, two.pixels, sizeof one.pixels); // nothing reads the negative prompt
+    // nothing reads the negative prompt
+    assert_memory_equal(one.pixels, two.pixels, sizeof one.pixels);
     params.guidance = 2;
     if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
     assert_memory_not_equal(one.pixels, two.pixels, sizeof one.pixels);
@@ -258,7 +266,8 @@ static void test_unusable(void **state) {
         const char *unet, *says;
     } cases[] = {
         {"class-projection", "\"class_embed_type\" needs a vector of 10 numbers"},
-        {"lcm", "an inpainting model, whose UNet also reads a picture (9 channels, the latents have 4)"}};
+        {"lcm",
+         "an inpainting model, whose UNet also reads a picture (9 channels, the latents have 4)"}};
     struct context *c = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fum_model *model = NULL;
@@ -266,12 +275,14 @@ static void test_unusable(void **state) {
         struct fum_error err = {0};
         char path[1024];
         compose(path, "sd1", cases[i].unet);
-        if (fum_model_open(&model, &(struct fum_model_params){.path = path}, &err)) fail_msg("%s", err.text);
+        if (fum_model_open(&model, &(struct fum_model_params){.path = path}, &err))
+            fail_msg("%s", err.text);
         const char *unusable = fum_model_get_info(model)->unusable;
         assert_non_null(unusable);
         if (!strstr(unusable, cases[i].says)) fail_msg("%s", unusable);
         assert_int_equal(fum_model_check(model, NULL, NULL, &err), FUM_ERR_UNSUPPORTED);
-        assert_int_equal(fum_pipeline_create(&pipe, c->device, model, NULL, &err), FUM_ERR_UNSUPPORTED);
+        assert_int_equal(fum_pipeline_create(&pipe, c->device, model, NULL, &err),
+                         FUM_ERR_UNSUPPORTED);
         assert_null(pipe);
         assert_string_equal(err.text, unusable);
         fum_model_destroy(&model);
@@ -295,7 +306,8 @@ static void test_prompt_length(void **state) {
     static const struct {
         const char *config;
         int tokens;
-    } cases[] = {{"{\"model_max_length\": 20}", 20}, {"{\"model_max_length\": 1000}", 77}, {"{}", 77}};
+    } cases[] = {
+        {"{\"model_max_length\": 20}", 20}, {"{\"model_max_length\": 1000}", 77}, {"{}", 77}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fum_model *model = NULL;
         write_text(part, "tokenizer_config.json", cases[i].config);

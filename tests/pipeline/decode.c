@@ -18,7 +18,8 @@ static float *make_latents(size_t count) {
     return latents;
 }
 
-static float *decode(fum_pipeline *pipe, const float *latents, int height, int width, size_t *count) {
+static float *decode(fum_pipeline *pipe, const float *latents, int height, int width,
+                     size_t *count) {
     struct fum_error err = {0};
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae);
     *count = 3 * factor * factor * (size_t)height * (size_t)width;
@@ -27,8 +28,9 @@ static float *decode(fum_pipeline *pipe, const float *latents, int height, int w
     return values;
 }
 
-// Decodes through the tiny SD1 decoder with every limit as it is, then with bindings of `max_binding` bytes, so that
-// convolutions, norms and sums work on several windows of what they read and write.
+// Decodes through the tiny SD1 decoder with every limit as it is, then with bindings of
+// `max_binding` bytes, so that convolutions, norms and sums work on several windows of what they
+// read and write.
 static void windows(int height, int width, uint64_t max_binding) {
     float *latents = make_latents((size_t)(4 * height * width)), *values[2];
     struct lines lines = {0};
@@ -54,18 +56,20 @@ static void windows(int height, int width, uint64_t max_binding) {
         fum_device_destroy(&device);
     }
     double error = relative_rms(values[1], values[0], count);
-    print_message("%dx%d in bindings of %d KiB: %d dispatches, not %d; relative RMS %.1e%s\n", 2 * width, 2 * height,
-                  (int)(max_binding >> 10), dispatches[1], dispatches[0], error,
+    print_message("%dx%d in bindings of %d KiB: %d dispatches, not %d; relative RMS %.1e%s\n",
+                  2 * width, 2 * height, (int)(max_binding >> 10), dispatches[1], dispatches[0],
+                  error,
                   memcmp(values[0], values[1], count * sizeof(float)) ? "" : ", the same bits");
     assert_true(dispatches[1] > dispatches[0]);
-    assert_true(error <= 1e-5); // a convolution whose weight fits only as it is does not go by Winograd's tiles
+    // a convolution whose weight fits only as it is does not go by Winograd's tiles
+    assert_true(error <= 1e-5);
     for (int i = 0; i < 2; i++) free(values[i]);
     free(latents);
     fum_model_destroy(&model);
 }
 
-// The bindings are the least that hold one batch's keys of the attention: 3072 and 512 tokens of 32 channels. The
-// largest tensors, 32 channels at full size, are 1.5 MiB and 256 KiB.
+// The bindings are the least that hold one batch's keys of the attention: 3072 and 512 tokens of 32
+// channels. The largest tensors, 32 channels at full size, are 1.5 MiB and 256 KiB.
 static void test_windows(void **state) {
     (void)state;
     windows(48, 64, 384 << 10);
@@ -161,7 +165,8 @@ static void test_too_many_pixels(void **state) {
     fum_device *device = open_device(false);
     fum_model *model = open_model(tiny_path());
     fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, NULL);
-    struct fum_generate_params params = {.prompt = "cat", .width = 16384, .height = 4104, .on_image = keep, .user = &kept};
+    struct fum_generate_params params = {
+        .prompt = "cat", .width = 16384, .height = 4104, .on_image = keep, .user = &kept};
     assert_int_equal(fum_generate(pipe, &params, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "67239936 pixels; at most 67108864 can be drawn"));
     assert_int_equal(kept.count, 0);
@@ -174,8 +179,13 @@ static void test_too_many_pixels(void **state) {
 static void make_picture(fum_device *device, const fum_model *model, int side, struct kept *kept) {
     struct fum_error err = {0};
     fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, NULL);
-    struct fum_generate_params params = {.prompt = "a smiling cat face", .width = side, .height = side, .steps = 4,
-                                         .seed = 1, .on_image = keep, .user = kept};
+    struct fum_generate_params params = {.prompt = "a smiling cat face",
+                                         .width = side,
+                                         .height = side,
+                                         .steps = 4,
+                                         .seed = 1,
+                                         .on_image = keep,
+                                         .user = kept};
     ok(fum_generate(pipe, &params, &err), &err);
     fum_pipeline_destroy(&pipe);
 }
@@ -197,7 +207,8 @@ struct limit_case {
     bool whole;     // fits
 };
 
-static void limited(fum_device *device, const fum_model *model, const struct limit_case *c, bool allocation) {
+static void limited(fum_device *device, const fum_model *model, const struct limit_case *c,
+                    bool allocation) {
     struct kept whole = {0};
     struct lines lines = {0};
     struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
@@ -209,12 +220,14 @@ static void limited(fum_device *device, const fum_model *model, const struct lim
     uint8_t *pixels[2];
     for (int i = 0; i < 2; i++) {
         pixels[i] = malloc(whole.bytes);
-        ok(fum_decode(pipe, whole.latents, whole.latent_height, whole.latent_width, pixels[i], &err), &err);
+        ok(fum_decode(pipe, whole.latents, whole.latent_height, whole.latent_width, pixels[i],
+                      &err),
+           &err);
     }
     int largest;
     double mean = mean_difference(whole.pixels, pixels[0], whole.bytes, &largest);
-    print_message("%dx%d with %llu bytes in one piece: mean difference %.4f/255, largest %d\n%s", c->side, c->side,
-                  (unsigned long long)c->limit, mean, largest, lines.text);
+    print_message("%dx%d with %llu bytes in one piece: mean difference %.4f/255, largest %d\n%s",
+                  c->side, c->side, (unsigned long long)c->limit, mean, largest, lines.text);
     assert_memory_equal(pixels[0], pixels[1], whole.bytes);
     assert_int_equal(pipe->decoder.way, c->whole ? FUM_DECODE_WHOLE : FUM_DECODE_BANDS);
     if (c->whole) {
@@ -222,8 +235,10 @@ static void limited(fum_device *device, const fum_model *model, const struct lim
         assert_memory_equal(whole.pixels, pixels[0], whole.bytes);
     } else {
         assert_non_null(strstr(lines.text, "in bands"));
-        assert_non_null(strstr(lines.text, "in one piece"));                              // the limit
-        assert_ptr_equal(strstr(lines.text, "\n"), lines.text + strlen(lines.text) - 1); // said once
+        // the limit
+        assert_non_null(strstr(lines.text, "in one piece"));
+        // said once
+        assert_ptr_equal(strstr(lines.text, "\n"), lines.text + strlen(lines.text) - 1);
     }
     assert_true(largest <= 1 && mean <= 0.01);
     *info = before;
@@ -239,15 +254,17 @@ static void test_limits(void **state) {
         {128, 2 << 20, true}, {128, (1 << 20) - 1, false}, {256, 2 << 20, false}};
     fum_device *device = open_device(true);
     fum_model *model = open_model(emoji_path());
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) limited(device, model, &cases[i], i % 2 != 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        limited(device, model, &cases[i], i % 2 != 0);
     assert_int_equal(fum_device_validation_messages(device), 0);
     fum_model_destroy(&model);
     fum_device_destroy(&device);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows), cmocka_unit_test(test_small_bindings),
-                                       cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_nothing_fits),
-                                       cmocka_unit_test(test_too_many_pixels), cmocka_unit_test(test_limits)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_windows),         cmocka_unit_test(test_small_bindings),
+        cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_nothing_fits),
+        cmocka_unit_test(test_too_many_pixels), cmocka_unit_test(test_limits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

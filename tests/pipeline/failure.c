@@ -1,4 +1,5 @@
-// Devices that fail in the middle of a run: lost, or out of memory, at Vulkan calls spread over a whole generate.
+// Devices that fail in the middle of a run: lost, or out of memory, at Vulkan calls spread over a
+// whole generate.
 #include "open.h"
 
 enum { PICTURES = 2, SIDE = 16, BYTES = 3 * SIDE * SIDE };
@@ -15,16 +16,24 @@ static bool keep_picture(void *user, const struct fum_image *image) {
     return true;
 }
 
-static enum fum_result generate(fum_pipeline *pipe, struct pictures *pictures, struct fum_error *err) {
-    struct fum_generate_params params = {.prompt = "a red ship", .width = SIDE, .height = SIDE, .steps = 2, .guidance = 2,
-                                         .sampler = "euler_a", .seed = 3, .count = PICTURES, .on_image = keep_picture,
+static enum fum_result generate(fum_pipeline *pipe, struct pictures *pictures,
+                                struct fum_error *err) {
+    struct fum_generate_params params = {.prompt = "a red ship",
+                                         .width = SIDE,
+                                         .height = SIDE,
+                                         .steps = 2,
+                                         .guidance = 2,
+                                         .sampler = "euler_a",
+                                         .seed = 3,
+                                         .count = PICTURES,
+                                         .on_image = keep_picture,
                                          .user = pictures};
     *pictures = (struct pictures){0};
     return fum_generate(pipe, &params, err);
 }
 
-// An error reads "what it befell: what was being done: what happened": a layer, a kernel or a part of the model comes
-// first.
+// An error reads "what it befell: what was being done: what happened": a layer, a kernel or a part
+// of the model comes first.
 static bool names_operation(const char *text, const char *happened) {
     const char *end = strstr(text, happened), *colon = strstr(text, ": ");
     return end && colon && colon > text && strstr(colon + 2, ": ") && strstr(colon + 2, ": ") < end;
@@ -41,7 +50,8 @@ struct sweep {
     int runs, failures, after[PICTURES]; // failures after so many pictures were handed over
 };
 
-static void check_failure(const struct sweep *s, enum fum_result result, const struct fum_error *err, int n) {
+static void check_failure(const struct sweep *s, enum fum_result result,
+                          const struct fum_error *err, int n) {
     bool lost = s->what == FUM_INJECT_DEVICE_LOST;
     assert_int_equal(result, lost ? FUM_ERR_DEVICE : FUM_ERR_NOMEM);
     assert_int_equal(err->code, result);
@@ -53,7 +63,8 @@ static void check_failure(const struct sweep *s, enum fum_result result, const s
 static void begin(struct sweep *s) {
     struct fum_error err = {0};
     struct pictures pictures;
-    ok(fum_device_create_without(&s->device, &(struct fum_device_params){0}, s->without, &err), &err);
+    ok(fum_device_create_without(&s->device, &(struct fum_device_params){0}, s->without, &err),
+       &err);
     s->pipe = open_pipeline(s->device, s->model, FUM_PRECISION_F32, NULL);
     if (s->warm) ok(generate(s->pipe, &pictures, &err), &err);
 }
@@ -71,8 +82,8 @@ static void same_picture(const struct sweep *s, const uint8_t *got, const uint8_
         if (abs(got[i] - right[i]) > most) fail_msg("byte %zu is %d, not %d", i, got[i], right[i]);
 }
 
-// One run whose call `n` fails: it says where, keeps what was finished, leaks nothing, and can be asked again. False
-// when the run needs no such call.
+// One run whose call `n` fails: it says where, keeps what was finished, leaks nothing, and can be
+// asked again. False when the run needs no such call.
 static bool fail_at(struct sweep *s, int n) {
     struct fum_error err = {0}, again = {0};
     struct pictures pictures;
@@ -82,7 +93,8 @@ static bool fail_at(struct sweep *s, int n) {
     enum fum_result result = generate(s->pipe, &pictures, &err);
     fum_device_inject(s->device, -1, s->what);
     s->runs++;
-    for (int i = 0; i < pictures.count; i++) same_picture(s, pictures.pixels[i], s->right.pixels[i]);
+    for (int i = 0; i < pictures.count; i++)
+        same_picture(s, pictures.pixels[i], s->right.pixels[i]);
     if (result) {
         assert_true(pictures.count < PICTURES);
         s->failures++;
@@ -91,13 +103,15 @@ static bool fail_at(struct sweep *s, int n) {
         // A lost device stays lost. Memory may be there again, and what was half made is made anew.
         assert_int_equal(generate(s->pipe, &pictures, &again), lost ? FUM_ERR_DEVICE : FUM_OK);
         if (!lost) assert_int_equal(pictures.count, s->right.count);
-        for (int i = 0; !lost && i < pictures.count; i++) same_picture(s, pictures.pixels[i], s->right.pixels[i]);
+        for (int i = 0; !lost && i < pictures.count; i++)
+            same_picture(s, pictures.pixels[i], s->right.pixels[i]);
     }
     if (lost || !s->warm) end(s);
     return result != FUM_OK;
 }
 
-// `step` 0: calls spread over a first run, which makes everything; else every so many calls of a second one.
+// `step` 0: calls spread over a first run, which makes everything; else every so many calls of a
+// second one.
 static void run_sweep(unsigned without, enum fum_injection what, int step) {
     struct sweep s = {.without = without, .what = what};
     struct fum_error err = {0};
@@ -111,8 +125,8 @@ static void run_sweep(unsigned without, enum fum_injection what, int step) {
     while (fail_at(&s, n)) n += step ? step : 1 + n / 3;
     end(&s);
     print_message("%s, %s run: %d failures up to call %d, %d of them after the first picture\n",
-                  what == FUM_INJECT_DEVICE_LOST ? "device lost" : "out of memory", step ? "second" : "first",
-                  s.failures, n, s.after[1]);
+                  what == FUM_INJECT_DEVICE_LOST ? "device lost" : "out of memory",
+                  step ? "second" : "first", s.failures, n, s.after[1]);
     assert_true(s.failures >= (step ? 7 : 15));
     for (int i = 0; i < PICTURES && step; i++) assert_true(s.after[i] > 0);
     fum_model_destroy(&model);

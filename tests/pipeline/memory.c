@@ -1,5 +1,5 @@
-// Memory budgets: weights streamed beside the computation, parts that leave the device, decoding in bands. The device's
-// own counter says whether the budget was kept.
+// Memory budgets: weights streamed beside the computation, parts that leave the device, decoding in
+// bands. The device's own counter says whether the budget was kept.
 #include "open.h"
 
 #include "pipeline/bands.h"
@@ -29,11 +29,19 @@ static void generate(struct outcome *o, uint64_t budget, unsigned without, int c
     }
     struct fum_log log = {keep_line, &o->lines, FUM_LOG_INFO};
     fum_model *model = open_model(emoji_path());
-    struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .memory_budget = budget, .weights = weight_type,
+    struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32,
+                                         .memory_budget = budget,
+                                         .weights = weight_type,
                                          .log = &log};
     ok(fum_pipeline_create(&pipe, device, model, &params, &o->err), &o->err);
-    struct fum_generate_params g = {.prompt = "a smiling cat face", .width = 64, .height = 64, .steps = 3, .seed = 5,
-                                    .count = count, .on_image = keep, .user = &o->kept};
+    struct fum_generate_params g = {.prompt = "a smiling cat face",
+                                    .width = 64,
+                                    .height = 64,
+                                    .steps = 3,
+                                    .seed = 5,
+                                    .count = count,
+                                    .on_image = keep,
+                                    .user = &o->kept};
     o->result = fum_generate(pipe, &g, &o->err);
     fum_pipeline_get_stats(pipe, &o->stats);
     fum_pipeline_destroy(&pipe);
@@ -63,10 +71,12 @@ static void budget(uint64_t bytes, unsigned without, const char *what) {
     struct outcome o;
     generate(&o, bytes, without, 1);
     ok(o.result, &o.err);
-    print_message("%s, %.1f MiB: %.1f MiB at the most; UNet: %.1f MiB stay, %.1f MiB streamed at every step in %d pieces\n",
+    print_message("%s, %.1f MiB: %.1f MiB at the most; UNet: %.1f MiB stay, %.1f MiB streamed at "
+                  "every step in %d pieces\n",
                   what, (double)bytes / MIB(1), (double)o.stats.memory_peak / MIB(1),
                   (double)o.stats.unet.weight_bytes / MIB(1),
-                  (double)o.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] / MIB(1), o.stats.unet.segments[FUM_STAGE_LATENTS]);
+                  (double)o.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] / MIB(1),
+                  o.stats.unet.segments[FUM_STAGE_LATENTS]);
     assert_true(o.stats.memory_peak <= bytes);
     assert_true(o.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] > 0);
     assert_true(o.stats.unet.segments[FUM_STAGE_LATENTS] > 2);
@@ -83,7 +93,8 @@ static void test_budgets(void **state) {
     budget(MIB(12), 0, "in place");
     // The staging ring and the kernel that repacks take 48 MiB of these.
     budget(MIB(60), FUM_WITHOUT_UNIFIED, "through the host's memory");
-    budget(MIB(64), FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE, "through the host's memory, with fences");
+    budget(MIB(64), FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE,
+           "through the host's memory, with fences");
 }
 
 // The smallest budget is named, and works.
@@ -122,8 +133,8 @@ static void test_more_pictures(void **state) {
     kept_free(&few.kept);
 }
 
-// A decoding that leaves the UNet where it was does not keep it there for good: what cannot do without its
-// memory gets it.
+// A decoding that leaves the UNet where it was does not keep it there for good: what cannot do
+// without its memory gets it.
 static void test_after_decoding(void **state) {
     (void)state;
     struct fum_error err = {0};
@@ -147,7 +158,8 @@ static void test_after_decoding(void **state) {
     fum_model_destroy(&model);
 }
 
-// Room for everything: nothing leaves, nothing is streamed. "auto" finds that much on any machine that runs this test.
+// Room for everything: nothing leaves, nothing is streamed. "auto" finds that much on any machine
+// that runs this test.
 static void test_enough(void **state) {
     (void)state;
     static const uint64_t budgets[] = {MIB(100), FUM_MEMORY_AUTO};
@@ -163,7 +175,8 @@ static void test_enough(void **state) {
     }
 }
 
-// Weights of 8 bits: less memory, nearly the same picture, and the same bits when they are streamed.
+// Weights of 8 bits: less memory, nearly the same picture, and the same bits when they are
+// streamed.
 static void test_q8(void **state) {
     (void)state;
     struct outcome whole, streamed;
@@ -181,7 +194,8 @@ static void test_q8(void **state) {
         error += d * d / (double)whole.kept.bytes;
     }
     double psnr = 10 * log10(255.0 * 255.0 / error);
-    print_message("q8_0: UNet's weights %.1f MiB of %.1f, PSNR %.1f dB\n", (double)whole.stats.unet.weight_bytes / MIB(1),
+    print_message("q8_0: UNet's weights %.1f MiB of %.1f, PSNR %.1f dB\n",
+                  (double)whole.stats.unet.weight_bytes / MIB(1),
                   (double)free_run.stats.unet.weight_bytes / MIB(1), psnr);
     assert_true(psnr >= 30);
     assert_true(whole.stats.unet.weight_bytes + MIB(10) < free_run.stats.unet.weight_bytes);
@@ -189,8 +203,8 @@ static void test_q8(void **state) {
     kept_free(&streamed.kept);
 }
 
-// A device that is lost, or memory that runs out, at any call: the error comes back from whichever thread met it, and
-// nothing is left behind.
+// A device that is lost, or memory that runs out, at any call: the error comes back from whichever
+// thread met it, and nothing is left behind.
 static void test_failures(void **state) {
     (void)state;
     static const unsigned without[] = {0, FUM_WITHOUT_UNIFIED};
@@ -199,16 +213,23 @@ static void test_failures(void **state) {
     for (int way = 0; way < 2; way++) {
         int failures = 0;
         for (int after = 0, ended = 0; !ended; after += after / 3 + 37) {
-            enum fum_injection what = failures % 2 ? FUM_INJECT_DEVICE_MEMORY : FUM_INJECT_DEVICE_LOST;
+            enum fum_injection what =
+                failures % 2 ? FUM_INJECT_DEVICE_MEMORY : FUM_INJECT_DEVICE_LOST;
             struct fum_error err = {0};
             fum_device *device = NULL;
             fum_pipeline *pipe = NULL;
             struct kept kept = {0};
             ok(fum_device_create_without(&device, &device_params, without[way], &err), &err);
-            struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .memory_budget = MIB(way ? 60 : 12)};
+            struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32,
+                                                 .memory_budget = MIB(way ? 60 : 12)};
             ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
             fum_device_inject(device, after, what);
-            struct fum_generate_params g = {.prompt = "cat", .width = 64, .height = 64, .steps = 2, .on_image = keep, .user = &kept};
+            struct fum_generate_params g = {.prompt = "cat",
+                                            .width = 64,
+                                            .height = 64,
+                                            .steps = 2,
+                                            .on_image = keep,
+                                            .user = &kept};
             enum fum_result result = fum_generate(pipe, &g, &err);
             ended = !result;
             if (result) {
@@ -244,7 +265,8 @@ static void bands(fum_device *device, const struct bands_case *c) {
     int factor = fum_vae_factor(&pipe->view->vae);
     size_t count = (size_t)(3 * factor * factor * c->height * c->width);
     size_t latents = (size_t)(pipe->view->vae.latent_channels * c->height * c->width);
-    float *z = malloc(latents * sizeof *z), *whole = malloc(count * sizeof *whole), *banded = malloc(count * sizeof *banded);
+    float *z = malloc(latents * sizeof *z), *whole = malloc(count * sizeof *whole),
+          *banded = malloc(count * sizeof *banded);
     uint32_t state = 99;
     for (size_t i = 0; i < latents; i++) {
         state = state * 1664525u + 1013904223u;
@@ -262,10 +284,13 @@ static void bands(fum_device *device, const struct bands_case *c) {
         double d = fabs((double)whole[i] - banded[i]);
         if (!(d <= most)) most = d;
     }
-    print_message("%dx%d %s in %.0f KiB: activations %.0f KiB, whole %.0f KiB; largest difference %.2g/255 (%.1f%% of the work)\n",
-                  factor * c->width, factor * c->height, c->precision == FUM_PRECISION_F32 ? "f32" : "f16",
-                  (double)c->room / 1024, (double)after.vae.activation_bytes / 1024, (double)before.vae.activation_bytes / 1024,
-                  most / 2 * 255, 100 * after.vae.flops[FUM_STAGE_LATENTS] / before.vae.flops[FUM_STAGE_LATENTS]);
+    print_message("%dx%d %s in %.0f KiB: activations %.0f KiB, whole %.0f KiB; largest difference "
+                  "%.2g/255 (%.1f%% of the work)\n",
+                  factor * c->width, factor * c->height,
+                  c->precision == FUM_PRECISION_F32 ? "f32" : "f16", (double)c->room / 1024,
+                  (double)after.vae.activation_bytes / 1024,
+                  (double)before.vae.activation_bytes / 1024, most / 2 * 255,
+                  100 * after.vae.flops[FUM_STAGE_LATENTS] / before.vae.flops[FUM_STAGE_LATENTS]);
     assert_string_equal(bad, "");
     assert_true(after.vae.activation_bytes < before.vae.activation_bytes);
     assert_true(most <= c->bound);
@@ -283,20 +308,24 @@ static void test_bands(void **state) {
     snprintf(emoji, sizeof emoji, "%s", emoji_path());
     // 1/255 of the picture's range is 2/255 here.
     const struct bands_case cases[] = {
-        {tiny, 24, 32, FUM_PRECISION_F32, 300 << 10, 1e-4},  {tiny, 17, 5, FUM_PRECISION_F32, 1, 1e-4},
-        {tiny, 24, 32, FUM_PRECISION_F16, 150 << 10, 0.004}, {emoji, 16, 16, FUM_PRECISION_F32, 2 << 20, 1e-4},
-        {emoji, 16, 24, FUM_PRECISION_F32, 1, 1e-4},         {emoji, 16, 16, FUM_PRECISION_F16, 1, 0.004},
+        {tiny, 24, 32, FUM_PRECISION_F32, 300 << 10, 1e-4},
+        {tiny, 17, 5, FUM_PRECISION_F32, 1, 1e-4},
+        {tiny, 24, 32, FUM_PRECISION_F16, 150 << 10, 0.004},
+        {emoji, 16, 16, FUM_PRECISION_F32, 2 << 20, 1e-4},
+        {emoji, 16, 24, FUM_PRECISION_F32, 1, 1e-4},
+        {emoji, 16, 16, FUM_PRECISION_F16, 1, 0.004},
     };
     fum_device *device = open_device(true);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (cases[i].precision != FUM_PRECISION_F16 || fum_device_get_info(device)->storage16) bands(device, &cases[i]);
+        if (cases[i].precision != FUM_PRECISION_F16 || fum_device_get_info(device)->storage16)
+            bands(device, &cases[i]);
     assert_int_equal(fum_device_memory_used(device), 0);
     assert_int_equal(fum_device_validation_messages(device), 0);
     fum_device_destroy(&device);
 }
 
-// The budget chooses bands by itself, keeps to it with weights and all, and a device without host-visible memory does the
-// same. vae_tiling forces the same way where the whole would fit.
+// The budget chooses bands by itself, keeps to it with weights and all, and a device without
+// host-visible memory does the same. vae_tiling forces the same way where the whole would fit.
 static void test_budgeted_decode(void **state) {
     (void)state;
     static const struct {
@@ -304,7 +333,8 @@ static void test_budgeted_decode(void **state) {
         uint64_t budget; // 0: forced
     } cases[] = {{0, MIB(4)}, {0, MIB(3)}, {FUM_WITHOUT_UNIFIED, MIB(48 + 4)}, {0, 0}};
     enum { SIDE = 16, PIXELS = 3 * 8 * SIDE * 8 * SIDE };
-    float *z = calloc(4 * SIDE * SIDE, sizeof *z), *whole = malloc(PIXELS * sizeof *whole), *values = malloc(PIXELS * sizeof *values);
+    float *z = calloc(4 * SIDE * SIDE, sizeof *z), *whole = malloc(PIXELS * sizeof *whole),
+          *values = malloc(PIXELS * sizeof *values);
     fum_model *model = open_model(emoji_path());
     for (int i = 0; i < 4 * SIDE * SIDE; i++) z[i] = sinf((float)i * 0.7f) * 2;
     for (int i = -1; i < (int)(sizeof cases / sizeof *cases); i++) {
@@ -313,7 +343,8 @@ static void test_budgeted_decode(void **state) {
         struct fum_log log = {keep_line, &lines, FUM_LOG_INFO};
         fum_device *device = NULL;
         fum_pipeline *pipe = NULL;
-        ok(fum_device_create_without(&device, &(struct fum_device_params){.validate = true}, i < 0 ? 0 : cases[i].without, &err),
+        ok(fum_device_create_without(&device, &(struct fum_device_params){.validate = true},
+                                     i < 0 ? 0 : cases[i].without, &err),
            &err);
         struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .log = &log};
         if (i >= 0) params.memory_budget = cases[i].budget, params.vae_tiling = !cases[i].budget;
@@ -323,12 +354,14 @@ static void test_budgeted_decode(void **state) {
         fum_pipeline_get_stats(pipe, &stats);
         assert_int_equal(pipe->decoder.way, i < 0 ? FUM_DECODE_WHOLE : FUM_DECODE_BANDS);
         double most = 0;
-        for (int k = 0; k < PIXELS && i >= 0; k++) most = fmax(most, fabs((double)whole[k] - (double)values[k]));
+        for (int k = 0; k < PIXELS && i >= 0; k++)
+            most = fmax(most, fabs((double)whole[k] - (double)values[k]));
         assert_true(most <= 1e-4);
         if (i >= 0) {
             assert_non_null(strstr(lines.text, "in bands of rows"));
             print_message("budget %.0f MiB: %.1f MiB at the most, largest difference %.2g\n",
-                          (double)cases[i].budget / MIB(1), (double)stats.memory_peak / MIB(1), most);
+                          (double)cases[i].budget / MIB(1), (double)stats.memory_peak / MIB(1),
+                          most);
             if (cases[i].budget) assert_true(stats.memory_peak <= cases[i].budget);
         }
         fum_pipeline_destroy(&pipe);
@@ -349,10 +382,11 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_budgets), cmocka_unit_test(test_smallest),
-                                       cmocka_unit_test(test_more_pictures), cmocka_unit_test(test_after_decoding),
-                                       cmocka_unit_test(test_enough),
-                                       cmocka_unit_test(test_q8), cmocka_unit_test(test_failures),
-                                       cmocka_unit_test(test_bands), cmocka_unit_test(test_budgeted_decode)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_budgets),        cmocka_unit_test(test_smallest),
+        cmocka_unit_test(test_more_pictures),  cmocka_unit_test(test_after_decoding),
+        cmocka_unit_test(test_enough),         cmocka_unit_test(test_q8),
+        cmocka_unit_test(test_failures),       cmocka_unit_test(test_bands),
+        cmocka_unit_test(test_budgeted_decode)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,5 @@
-// Values that are not finite, caused on purpose: copies of the tiny SD1 model with a weight that is NaN, or with
-// weights whose results leave f16's range and come back.
+// Values that are not finite, caused on purpose: copies of the tiny SD1 model with a weight that is
+// NaN, or with weights whose results leave f16's range and come back.
 #define _DEFAULT_SOURCE // mkdtemp
 #include "open.h"
 
@@ -8,16 +8,25 @@
 #include "io/safetensors.h"
 
 static const char *const folders[] = {"", "scheduler", "text_encoder", "tokenizer", "unet", "vae"};
-static const char *const copied[] = {"model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
-                                     "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "tokenizer/vocab.json",
-                                     "unet/config.json", "vae/config.json"};
+static const char *const copied[] = {"model_index.json",
+                                     "scheduler/scheduler_config.json",
+                                     "text_encoder/config.json",
+                                     "tokenizer/merges.txt",
+                                     "tokenizer/tokenizer_config.json",
+                                     "tokenizer/vocab.json",
+                                     "unet/config.json",
+                                     "vae/config.json"};
 
 enum part { UNET, VAE, TEXT, PARTS };
 static const char *const names[PARTS] = {"unet: ", "vae: ", "text_encoder: "};
 static const char *const weights[PARTS] = {"unet/diffusion_pytorch_model.safetensors",
-                                           "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"};
+                                           "vae/diffusion_pytorch_model.safetensors",
+                                           "text_encoder/model.safetensors"};
 
-enum { COUNT_COPIED = sizeof copied / sizeof *copied, COUNT_FOLDERS = sizeof folders / sizeof *folders };
+enum {
+    COUNT_COPIED = sizeof copied / sizeof *copied,
+    COUNT_FOLDERS = sizeof folders / sizeof *folders
+};
 
 static char folder[1024];
 
@@ -50,7 +59,8 @@ static void write_weights(const char *file, const struct change *changes, int nu
     struct fum_error err = {0};
     fum_loader *loader = NULL;
     ok(fum_loader_open(&loader, in(tiny_path(), file), &err), &err);
-    for (int k = 0; k < num_changes; k++) assert_non_null(fum_loader_find(loader, changes[k].tensor));
+    for (int k = 0; k < num_changes; k++)
+        assert_non_null(fum_loader_find(loader, changes[k].tensor));
     size_t n = fum_loader_count(loader);
     struct fum_safetensors_tensor *tensors = calloc(n, sizeof *tensors);
     for (size_t i = 0; i < n; i++) {
@@ -88,11 +98,14 @@ static void copy_file(const char *name) {
 // A copy of the model whose part has the changes.
 static fum_model *changed_model(enum part part, const struct change *changes, int num_changes) {
     struct fum_error err = {0};
-    snprintf(folder, sizeof folder, "%s/fum-nonfinite-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
+    snprintf(folder, sizeof folder, "%s/fum-nonfinite-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     assert_non_null(mkdtemp(folder));
-    for (int i = 1; i < COUNT_FOLDERS; i++) ok(fum_path_make_dirs(in(folder, folders[i]), &err), &err);
+    for (int i = 1; i < COUNT_FOLDERS; i++)
+        ok(fum_path_make_dirs(in(folder, folders[i]), &err), &err);
     for (int i = 0; i < COUNT_COPIED; i++) copy_file(copied[i]);
-    for (int i = 0; i < PARTS; i++) write_weights(weights[i], changes, i == (int)part ? num_changes : 0);
+    for (int i = 0; i < PARTS; i++)
+        write_weights(weights[i], changes, i == (int)part ? num_changes : 0);
     return open_model(folder);
 }
 
@@ -100,12 +113,20 @@ static void remove_model(fum_model **model) {
     fum_model_destroy(model);
     for (int i = 0; i < COUNT_COPIED; i++) remove(in(folder, copied[i]));
     for (int i = 0; i < PARTS; i++) remove(in(folder, weights[i]));
-    for (int i = COUNT_FOLDERS - 1; i >= 0; i--) assert_int_equal(remove(in(folder, folders[i])), 0);
+    for (int i = COUNT_FOLDERS - 1; i >= 0; i--)
+        assert_int_equal(remove(in(folder, folders[i])), 0);
 }
 
 static enum fum_result generate(fum_pipeline *pipe, struct kept *kept, struct fum_error *err) {
-    struct fum_generate_params params = {.prompt = "a red ship", .width = 16, .height = 16, .steps = 3, .guidance = 2,
-                                         .sampler = "euler", .seed = 3, .on_image = keep, .user = kept};
+    struct fum_generate_params params = {.prompt = "a red ship",
+                                         .width = 16,
+                                         .height = 16,
+                                         .steps = 3,
+                                         .guidance = 2,
+                                         .sampler = "euler",
+                                         .seed = 3,
+                                         .on_image = keep,
+                                         .user = kept};
     return fum_generate(pipe, &params, err);
 }
 
@@ -121,7 +142,8 @@ static bool has_f16(fum_device *device) {
 }
 
 // A NaN weight is an error that names its layer, however often and in whatever type it is tried.
-static void damaged(enum part part, const char *tensor, const char *layer, enum fum_precision precision) {
+static void damaged(enum part part, const char *tensor, const char *layer,
+                    enum fum_precision precision) {
     struct change change = {tensor, NAN};
     fum_model *model = changed_model(part, &change, 1);
     fum_device *device = open_device(true);
@@ -147,22 +169,27 @@ static void damaged(enum part part, const char *tensor, const char *layer, enum 
 
 static void test_damaged(void **state) {
     (void)state;
-    damaged(UNET, "down_blocks.1.resnets.0.conv1.weight", "down_blocks.1.resnets.0.conv1", FUM_PRECISION_F32);
+    damaged(UNET, "down_blocks.1.resnets.0.conv1.weight", "down_blocks.1.resnets.0.conv1",
+            FUM_PRECISION_F32);
     damaged(UNET, "mid_block.attentions.0.transformer_blocks.0.ff.net.2.bias",
             "mid_block.attentions.0.transformer_blocks.0.ff.net.2", FUM_PRECISION_F16);
-    damaged(VAE, "decoder.mid_block.attentions.0.to_k.weight", "decoder.mid_block.attentions.0.to_k",
-            FUM_PRECISION_F32);
+    damaged(VAE, "decoder.mid_block.attentions.0.to_k.weight",
+            "decoder.mid_block.attentions.0.to_k", FUM_PRECISION_F32);
     damaged(VAE, "decoder.conv_out.bias", "decoder.conv_out", FUM_PRECISION_F16);
-    damaged(TEXT, "encoder.layers.1.mlp.fc1.weight", "text_model.encoder.layers.1.mlp.fc1", FUM_PRECISION_F16);
+    damaged(TEXT, "encoder.layers.1.mlp.fc1.weight", "text_model.encoder.layers.1.mlp.fc1",
+            FUM_PRECISION_F16);
 }
 
 static enum fum_dtype *storage_of(fum_pipeline *pipe, enum part part) {
-    return part == UNET ? &pipe->unet_storage : part == VAE ? &pipe->vae_storage : &pipe->text_storage;
+    return part == UNET  ? &pipe->unet_storage
+           : part == VAE ? &pipe->vae_storage
+                         : &pipe->text_storage;
 }
 
-// Weights that give values which f16 cannot hold, and a picture all the same: of a residual block's first convolution,
-// say, whose result is normalised right after it. The part is done again in f32.
-static void overflow(enum part part, const char *layer, const struct change *changes, int num_changes) {
+// Weights that give values which f16 cannot hold, and a picture all the same: of a residual block's
+// first convolution, say, whose result is normalised right after it. The part is done again in f32.
+static void overflow(enum part part, const char *layer, const struct change *changes,
+                     int num_changes) {
     fum_device *device = open_device(true);
     if (!has_f16(device)) {
         fum_device_destroy(&device);
@@ -223,7 +250,8 @@ static void test_overflow_text(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_damaged), cmocka_unit_test(test_overflow_vae),
-                                       cmocka_unit_test(test_overflow_unet), cmocka_unit_test(test_overflow_text)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_damaged), cmocka_unit_test(test_overflow_vae),
+        cmocka_unit_test(test_overflow_unet), cmocka_unit_test(test_overflow_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-// What the tests of single pipelines share: devices, models, pictures that are kept, lines of the log.
+// What the tests of single pipelines share: devices, models, pictures that are kept, lines of the
+// log.
 #ifndef TESTS_PIPELINE_OPEN_H
 #define TESTS_PIPELINE_OPEN_H
 
@@ -32,7 +33,8 @@ static inline void ok(enum fum_result result, const struct fum_error *err) {
     if (result) fail_msg("%s: %s", fum_result_name(result), err->text);
 }
 
-// Ends the program when there is no device: as a skip, or as a failure where the environment says that one must be.
+// Ends the program when there is no device: as a skip, or as a failure where the environment says
+// that one must be.
 static inline fum_device *open_device(bool validate) {
     struct fum_error err = {0};
     fum_device *device = NULL;
@@ -67,8 +69,8 @@ static inline const char *emoji_path(void) {
     return path;
 }
 
-static inline fum_pipeline *open_pipeline(fum_device *device, const fum_model *model, enum fum_precision precision,
-                                          const struct fum_log *log) {
+static inline fum_pipeline *open_pipeline(fum_device *device, const fum_model *model,
+                                          enum fum_precision precision, const struct fum_log *log) {
     struct fum_error err = {0};
     fum_pipeline *pipe = NULL;
     struct fum_pipeline_params params = {.precision = precision, .log = log};
@@ -76,7 +78,8 @@ static inline fum_pipeline *open_pipeline(fum_device *device, const fum_model *m
     return pipe;
 }
 
-// The last picture that was handed over, with its latents as fum_decode takes them: [height, width, channels].
+// The last picture that was handed over, with its latents as fum_decode takes them: [height, width,
+// channels].
 struct kept {
     int count, width, height, latent_width, latent_height;
     size_t bytes, latent_count;
@@ -86,17 +89,23 @@ struct kept {
 
 static inline bool keep(void *user, const struct fum_image *image) {
     struct kept *k = user;
-    size_t channels = (size_t)image->latent_channels, area = (size_t)image->latent_width * (size_t)image->latent_height;
+    size_t channels = (size_t)image->latent_channels,
+           area = (size_t)image->latent_width * (size_t)image->latent_height;
     free(k->pixels);
     free(k->latents);
-    *k = (struct kept){.count = k->count + 1, .width = image->width, .height = image->height,
-                       .latent_width = image->latent_width, .latent_height = image->latent_height,
-                       .bytes = (size_t)(3 * image->width * image->height), .latent_count = channels * area};
+    *k = (struct kept){.count = k->count + 1,
+                       .width = image->width,
+                       .height = image->height,
+                       .latent_width = image->latent_width,
+                       .latent_height = image->latent_height,
+                       .bytes = (size_t)(3 * image->width * image->height),
+                       .latent_count = channels * area};
     k->pixels = malloc(k->bytes);
     k->latents = malloc(k->latent_count * sizeof *k->latents);
     memcpy(k->pixels, image->pixels, k->bytes);
     for (size_t p = 0; p < area; p++)
-        for (size_t c = 0; c < channels; c++) k->latents[p * channels + c] = image->latents[c * area + p];
+        for (size_t c = 0; c < channels; c++)
+            k->latents[p * channels + c] = image->latents[c * area + p];
     return true;
 }
 

@@ -1,5 +1,5 @@
-// Whole runs of the tiny models against diffusers: latents and pictures, in f32 and in f16, with the validation layer
-// on.
+// Whole runs of the tiny models against diffusers: latents and pictures, in f32 and in f16, with
+// the validation layer on.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,9 +17,9 @@
 #include "base/json.h"
 #include "io/loader.h"
 
-// Relative RMS of the latents and PSNR of the picture that each storage type must reach (design.md, section 4). The
-// tiny models have random weights, whose guided latents leave the range of a trained model's; f16 is held to the
-// picture alone.
+// Relative RMS of the latents and PSNR of the picture that each storage type must reach (design.md,
+// section 4). The tiny models have random weights, whose guided latents leave the range of a
+// trained model's; f16 is held to the picture alone.
 static const struct {
     enum fum_precision precision;
     const char *name;
@@ -43,7 +43,8 @@ struct context {
     fum_pipeline *pipes[MODELS];
 };
 
-static const char *const model_names[MODELS] = {"sd1", "sd2", "sdxl", "emoji", "refiner", "odd", "least"};
+static const char *const model_names[MODELS] = {"sd1",     "sd2", "sdxl", "emoji",
+                                                "refiner", "odd", "least"};
 
 static bool on_image(void *user, const struct fum_image *image) {
     struct run *run = user;
@@ -56,7 +57,8 @@ static bool on_image(void *user, const struct fum_image *image) {
     return true;
 }
 
-static const struct fum_loader_tensor *golden(const struct context *c, int index, const char *what) {
+static const struct fum_loader_tensor *golden(const struct context *c, int index,
+                                              const char *what) {
     char name[64];
     snprintf(name, sizeof name, "%d.%s", index, what);
     const struct fum_loader_tensor *t = fum_loader_find(c->golden, name);
@@ -90,12 +92,16 @@ static int model_index(const cJSON *spec) {
 static fum_pipeline *pipeline_of(struct context *c, int which, enum fum_precision precision) {
     struct fum_error err = {0};
     char path[1024];
-    if (!strcmp(model_names[which], "emoji")) snprintf(path, sizeof path, "%s/models/emoji", getenv("FUM_SOURCE_ROOT"));
-    else snprintf(path, sizeof path, "%s/model-%s", getenv("FUM_TEST_DATA"), model_names[which]);
-    if (!c->models[which] && fum_model_open(&c->models[which], &(struct fum_model_params){.path = path}, &err))
+    if (!strcmp(model_names[which], "emoji"))
+        snprintf(path, sizeof path, "%s/models/emoji", getenv("FUM_SOURCE_ROOT"));
+    else
+        snprintf(path, sizeof path, "%s/model-%s", getenv("FUM_TEST_DATA"), model_names[which]);
+    if (!c->models[which] &&
+        fum_model_open(&c->models[which], &(struct fum_model_params){.path = path}, &err))
         fail_msg("%s", err.text);
     struct fum_pipeline_params params = {.precision = precision};
-    if (!c->pipes[which] && fum_pipeline_create(&c->pipes[which], c->device, c->models[which], &params, &err))
+    if (!c->pipes[which] &&
+        fum_pipeline_create(&c->pipes[which], c->device, c->models[which], &params, &err))
         fail_msg("%s", err.text);
     return c->pipes[which];
 }
@@ -105,7 +111,8 @@ static bool run_case(struct context *c, int index, const cJSON *spec, int which)
     struct run run = {.spec = spec};
     struct fum_error err = {0};
     fum_pipeline *pipe = pipeline_of(c, model_index(spec), bounds[which].precision);
-    const struct fum_loader_tensor *noise = golden(c, index, "noise"), *latents = golden(c, index, "latents");
+    const struct fum_loader_tensor *noise = golden(c, index, "noise"),
+                                   *latents = golden(c, index, "latents");
     struct fum_generate_params params = {
         .prompt = fum_json_string(spec, "prompt", ""),
         .negative = fum_json_string(spec, "negative", NULL),
@@ -126,16 +133,19 @@ static bool run_case(struct context *c, int index, const cJSON *spec, int which)
     };
     for (int i = 0; i < 4; i++) params.noise_shape[i] = (int)noise->view.dim[i];
     if (fum_generate(pipe, &params, &err)) {
-        print_message("case %d (%s): %s\n", index, params.sampler ? params.sampler : "default", err.text);
+        print_message("case %d (%s): %s\n", index, params.sampler ? params.sampler : "default",
+                      err.text);
         return false;
     }
-    size_t count = (size_t)latents->bytes / sizeof(float), bytes = (size_t)(3 * params.width * params.height);
+    size_t count = (size_t)latents->bytes / sizeof(float),
+           bytes = (size_t)(3 * params.width * params.height);
     double error = relative_rms(run.latents, latents->view.data, count);
     double db = psnr(run.pixels, golden(c, index, "picture")->view.data, bytes);
     bool good = error <= bounds[which].latents && db >= bounds[which].psnr;
-    print_message("%s %3d %-4s %-11s %s: latents %.2e, picture %.1f dB%s\n", bounds[which].name, index,
-                  fum_json_string(spec, "model", ""), params.sampler ? params.sampler : "default",
-                  params.schedule ? params.schedule : "", error, db, good ? "" : "  <-- out of bounds");
+    print_message(
+        "%s %3d %-4s %-11s %s: latents %.2e, picture %.1f dB%s\n", bounds[which].name, index,
+        fum_json_string(spec, "model", ""), params.sampler ? params.sampler : "default",
+        params.schedule ? params.schedule : "", error, db, good ? "" : "  <-- out of bounds");
     free(run.latents);
     free(run.pixels);
     return good;
@@ -146,7 +156,8 @@ static void run_all(struct context *c, int which) {
     const cJSON *spec;
     cJSON_ArrayForEach(spec, c->cases) {
         // In f16 every fourth case: what differs there is rounding, not the sampler.
-        if (which == 0 || index % 4 == 0 || model_index(spec) == 3) bad += !run_case(c, index, spec, which);
+        if (which == 0 || index % 4 == 0 || model_index(spec) == 3)
+            bad += !run_case(c, index, spec, which);
         index++;
     }
     assert_int_equal(bad, 0);
@@ -184,10 +195,19 @@ static void test_same_bits(void **state) {
     for (int i = 0; i < MODELS; i++) fum_pipeline_destroy(&c->pipes[i]);
     for (int run = 0; run < 3; run++) {
         kept[run] = (struct kept){0};
-        struct fum_generate_params params = {.prompt = "a red ship", .width = 16, .height = 16, .steps = 3, .guidance = 5,
-                                             .sampler = "euler_a", .seed = 7, .count = 3, .batch = run == 2 ? 2 : 1,
-                                             .on_image = keep, .user = &kept[run]};
-        if (fum_generate(pipeline_of(c, 0, FUM_PRECISION_F32), &params, &err)) fail_msg("%s", err.text);
+        struct fum_generate_params params = {.prompt = "a red ship",
+                                             .width = 16,
+                                             .height = 16,
+                                             .steps = 3,
+                                             .guidance = 5,
+                                             .sampler = "euler_a",
+                                             .seed = 7,
+                                             .count = 3,
+                                             .batch = run == 2 ? 2 : 1,
+                                             .on_image = keep,
+                                             .user = &kept[run]};
+        if (fum_generate(pipeline_of(c, 0, FUM_PRECISION_F32), &params, &err))
+            fail_msg("%s", err.text);
         assert_int_equal(kept[run].count, 3);
     }
     assert_memory_equal(kept[0].pixels, kept[1].pixels, sizeof kept[0].pixels);

@@ -1,6 +1,6 @@
-// Folders with other schedulers than the tiny models' own, against diffusers (tests/golden/schedulers.py):
-// settings that are repaired, classes that are not known here, EDM. Each case is a copy of a tiny model with
-// its files changed.
+// Folders with other schedulers than the tiny models' own, against diffusers
+// (tests/golden/schedulers.py): settings that are repaired, classes that are not known here, EDM.
+// Each case is a copy of a tiny model with its files changed.
 #define _DEFAULT_SOURCE // mkdtemp, symlink
 #include "open.h"
 
@@ -20,7 +20,8 @@ struct context {
     char folder[1024];
 };
 
-static const char *const parts[] = {"text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet"};
+static const char *const parts[] = {"text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2",
+                                    "unet"};
 
 enum { COUNT_PARTS = sizeof parts / sizeof *parts };
 
@@ -76,7 +77,8 @@ static void make_folder(struct context *c, const cJSON *spec) {
     ok(fum_path_make_dirs(path, &err), &err);
     link_part(source, c->folder, "vae/diffusion_pytorch_model.safetensors");
     write_json(c->folder, "scheduler/scheduler_config.json", cJSON_GetObjectItem(spec, "file"));
-    cJSON *index = read_json(source, "model_index.json"), *vae = read_json(source, "vae/config.json");
+    cJSON *index = read_json(source, "model_index.json"),
+          *vae = read_json(source, "vae/config.json");
     cJSON *names = cJSON_GetObjectItem(index, "scheduler");
     cJSON_ReplaceItemInArray(names, 1, cJSON_CreateString(scheduler_class(spec)));
     const cJSON *change;
@@ -115,7 +117,8 @@ static bool keep_latents(void *user, const struct fum_image *image) {
     return true;
 }
 
-static const struct fum_loader_tensor *golden(const struct context *c, int index, const char *what) {
+static const struct fum_loader_tensor *golden(const struct context *c, int index,
+                                              const char *what) {
     char name[64];
     snprintf(name, sizeof name, "%d.%s", index, what);
     const struct fum_loader_tensor *t = fum_loader_find(c->golden, name);
@@ -123,8 +126,8 @@ static const struct fum_loader_tensor *golden(const struct context *c, int index
     return t;
 }
 
-// The warnings that a case must bring: its class is named where the family's sampler stands in for it, and
-// only there.
+// The warnings that a case must bring: its class is named where the family's sampler stands in for
+// it, and only there.
 static void check_log(const cJSON *spec, const struct lines *lines) {
     const char *class_name = scheduler_class(spec);
     bool named = fum_json_string(spec, "sampler", NULL) != NULL;
@@ -143,7 +146,8 @@ static bool run_case(struct context *c, int index, const cJSON *spec) {
     fum_model *model = NULL;
     fum_pipeline *pipe = NULL;
     float *latents = NULL;
-    const struct fum_loader_tensor *noise = golden(c, index, "noise"), *want = golden(c, index, "latents");
+    const struct fum_loader_tensor *noise = golden(c, index, "noise"),
+                                   *want = golden(c, index, "latents");
     struct fum_generate_params params = {.prompt = "a red ship",
                                          .width = 16,
                                          .height = 16,
@@ -158,9 +162,11 @@ static bool run_case(struct context *c, int index, const cJSON *spec) {
                                          .user = &latents};
     for (int i = 0; i < 4; i++) params.noise_shape[i] = (int)noise->view.dim[i];
     make_folder(c, spec);
-    ok(fum_model_open(&model, &(struct fum_model_params){.path = c->folder, .log = &log}, &err), &err);
-    ok(fum_pipeline_create(&pipe, c->device, model,
-                           &(struct fum_pipeline_params){.precision = FUM_PRECISION_F32, .log = &log}, &err),
+    ok(fum_model_open(&model, &(struct fum_model_params){.path = c->folder, .log = &log}, &err),
+       &err);
+    ok(fum_pipeline_create(
+           &pipe, c->device, model,
+           &(struct fum_pipeline_params){.precision = FUM_PRECISION_F32, .log = &log}, &err),
        &err);
     ok(fum_generate(pipe, &params, &err), &err);
     double error = relative_rms(latents, want->view.data, (size_t)want->bytes / sizeof(float));

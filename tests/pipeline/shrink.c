@@ -1,5 +1,5 @@
-// Weights that become shorter while they are read, as a model that is downloaded again in place: an error, on
-// every way that weights take to the device, and finished pictures are kept.
+// Weights that become shorter while they are read, as a model that is downloaded again in place: an
+// error, on every way that weights take to the device, and finished pictures are kept.
 #define _DEFAULT_SOURCE // mkdtemp, truncate
 #include "open.h"
 
@@ -15,7 +15,8 @@ static int set_up(void **state) {
     char command[4096];
     struct fum_file *file = NULL;
     struct fum_error err = {0};
-    snprintf(folder, sizeof folder, "%s/fum-shrink-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
+    snprintf(folder, sizeof folder, "%s/fum-shrink-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     assert_non_null(mkdtemp(folder));
     snprintf(command, sizeof command, "cp -r '%s'/* '%s'", emoji_path(), folder);
     assert_int_equal(system(command), 0);
@@ -63,14 +64,21 @@ static void shrinks(enum when when, uint64_t budget, unsigned without, int finis
     struct fum_error err = {0};
     fum_device *device = NULL;
     fum_pipeline *pipe = NULL;
-    if (fum_device_create_without(&device, &(struct fum_device_params){.validate = true}, without, &err)) {
+    if (fum_device_create_without(&device, &(struct fum_device_params){.validate = true}, without,
+                                  &err)) {
         fprintf(stderr, "%s\n", err.text);
         exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
     }
     fum_model *model = open_model(folder);
     struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .memory_budget = budget};
-    struct fum_generate_params g = {.prompt = "cat", .width = 32, .height = 32, .steps = 3, .count = 2,
-                                    .on_step = on_step, .on_image = on_image, .user = &run};
+    struct fum_generate_params g = {.prompt = "cat",
+                                    .width = 32,
+                                    .height = 32,
+                                    .steps = 3,
+                                    .count = 2,
+                                    .on_step = on_step,
+                                    .on_image = on_image,
+                                    .user = &run};
     if (when == BEFORE_LOADING) cut();
     enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);
     if (!result) result = fum_generate(pipe, &g, &err);
@@ -101,6 +109,7 @@ static void while_streaming(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(while_loading), cmocka_unit_test(while_streaming)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(while_loading),
+                                       cmocka_unit_test(while_streaming)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,5 @@
-// Real models planned on devices that are only limits: dispatches, barriers and peak bytes of Stable Diffusion 1.5 and
-// XL, with no GPU and no weights.
+// Real models planned on devices that are only limits: dispatches, barriers and peak bytes of
+// Stable Diffusion 1.5 and XL, with no GPU and no weights.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,39 +16,55 @@
 #include "model/vae.h"
 #include "pipeline/bands.h"
 
-#define DOWN "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"], "
-#define UP "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"], "
+#define DOWN                                                                      \
+    "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", " \
+    "\"CrossAttnDownBlock2D\", \"DownBlock2D\"], "
+#define UP                                                                                 \
+    "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", " \
+    "\"CrossAttnUpBlock2D\"], "
 
 static const char sd15_unet[] =
-    "{\"in_channels\": 4, \"out_channels\": 4, \"sample_size\": 64, \"block_out_channels\": [320, 640, 1280, 1280], " DOWN UP
+    "{\"in_channels\": 4, \"out_channels\": 4, \"sample_size\": 64, \"block_out_channels\": [320, "
+    "640, 1280, 1280], " DOWN UP
     "\"layers_per_block\": 2, \"attention_head_dim\": 8, \"cross_attention_dim\": 768}";
 
 static const char sdxl_unet[] =
-    "{\"in_channels\": 4, \"out_channels\": 4, \"sample_size\": 128, \"block_out_channels\": [320, 640, 1280], "
+    "{\"in_channels\": 4, \"out_channels\": 4, \"sample_size\": 128, \"block_out_channels\": [320, "
+    "640, 1280], "
     "\"down_block_types\": [\"DownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], "
-    "\"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"], \"layers_per_block\": 2, "
-    "\"attention_head_dim\": [5, 10, 20], \"cross_attention_dim\": 2048, \"transformer_layers_per_block\": [1, 2, 10], "
-    "\"use_linear_projection\": true, \"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": 256, "
+    "\"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"], "
+    "\"layers_per_block\": 2, "
+    "\"attention_head_dim\": [5, 10, 20], \"cross_attention_dim\": 2048, "
+    "\"transformer_layers_per_block\": [1, 2, 10], "
+    "\"use_linear_projection\": true, \"addition_embed_type\": \"text_time\", "
+    "\"addition_time_embed_dim\": 256, "
     "\"projection_class_embeddings_input_dim\": 2816}";
 
 static const char sd_vae[] =
-    "{\"in_channels\": 3, \"out_channels\": 3, \"latent_channels\": 4, \"block_out_channels\": [128, 256, 512, 512], "
-    "\"down_block_types\": [\"DownEncoderBlock2D\", \"DownEncoderBlock2D\", \"DownEncoderBlock2D\", \"DownEncoderBlock2D\"], "
-    "\"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\", \"UpDecoderBlock2D\", \"UpDecoderBlock2D\"], "
+    "{\"in_channels\": 3, \"out_channels\": 3, \"latent_channels\": 4, \"block_out_channels\": "
+    "[128, 256, 512, 512], "
+    "\"down_block_types\": [\"DownEncoderBlock2D\", \"DownEncoderBlock2D\", "
+    "\"DownEncoderBlock2D\", \"DownEncoderBlock2D\"], "
+    "\"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\", \"UpDecoderBlock2D\", "
+    "\"UpDecoderBlock2D\"], "
     "\"layers_per_block\": 2, \"norm_num_groups\": 32, \"scaling_factor\": 0.18215}";
 
-static fum_graph *unet_graph_stored(const char *text, int side, int pooled, enum fum_dtype storage) {
+static fum_graph *unet_graph_stored(const char *text, int side, int pooled,
+                                    enum fum_dtype storage) {
     struct fum_error err = {0};
     struct fum_unet_config config;
     cJSON *json = NULL;
     fum_graph *g = NULL;
-    if (fum_json_parse(&json, text, strlen(text), "test", &err) || fum_unet_config_parse(&config, json, "test", &err) ||
-        fum_graph_create(&g, storage, &err))
+    if (fum_json_parse(&json, text, strlen(text), "test", &err) ||
+        fum_unet_config_parse(&config, json, "test", &err) || fum_graph_create(&g, storage, &err))
         fail_msg("%s", err.text);
-    struct fum_unet_params p = {.counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
+    struct fum_unet_params p = {
+        .counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
     struct fum_shape x = {4, {2, side, side, config.in_channels}};
     p.x = fum_graph_input(g, "x", x, storage, FUM_STAGE_LATENTS);
-    fum_unet_inputs(g, &config, &(struct fum_unet_sizes){.batch = 2, .steps = 20, .tokens = 77, .pooled = pooled}, &p);
+    fum_unet_inputs(
+        g, &config,
+        &(struct fum_unet_sizes){.batch = 2, .steps = 20, .tokens = 77, .pooled = pooled}, &p);
     fum_graph_output(g, fum_unet_build(g, &config, &p), "prediction");
     if (fum_graph_check(g, &err)) fail_msg("%s", err.text);
     cJSON_Delete(json);
@@ -63,7 +79,8 @@ static struct fum_vae_config vae_config(void) {
     struct fum_error err = {0};
     struct fum_vae_config config = {0};
     cJSON *json = NULL;
-    if (fum_json_parse(&json, sd_vae, strlen(sd_vae), "test", &err) || fum_vae_config_parse(&config, json, "test", &err))
+    if (fum_json_parse(&json, sd_vae, strlen(sd_vae), "test", &err) ||
+        fum_vae_config_parse(&config, json, "test", &err))
         fail_msg("%s", err.text);
     cJSON_Delete(json);
     return config;
@@ -74,7 +91,8 @@ static fum_graph *vae_graph(enum fum_dtype storage, int side) {
     struct fum_vae_config config = vae_config();
     fum_graph *g = NULL;
     if (fum_graph_create(&g, storage, &err)) fail_msg("%s", err.text);
-    fum_tensor *z = fum_graph_input(g, "z", (struct fum_shape){4, {1, side, side, 4}}, storage, FUM_STAGE_LATENTS);
+    fum_tensor *z = fum_graph_input(g, "z", (struct fum_shape){4, {1, side, side, 4}}, storage,
+                                    FUM_STAGE_LATENTS);
     fum_graph_output(g, fum_vae_decode(g, &config, NULL, z), "pixels");
     if (fum_graph_check(g, &err)) fail_msg("%s", err.text);
     return g;
@@ -89,13 +107,16 @@ static bool plan(int index, fum_graph *g, struct fum_executable_stats *stats, co
     fum_weights *weights = NULL;
     fum_executable *exe = NULL;
     if (fum_device_create_planning(&device, name, &err)) fail_msg("%s", err.text);
-    if (fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .label = what}, &err) ||
+    if (fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .label = what},
+                           &err) ||
         fum_executable_compile(&exe, g, device, weights, NULL, &err))
         fail_msg("%s", err.text);
     fum_executable_get_stats(exe, stats);
-    print_message("%-18s %s: %d dispatches, %d barriers, %.0f GFLOP, activations %.1f MiB, weights %.0f MiB\n", name, what,
-                  stats->dispatches[FUM_STAGE_LATENTS], stats->barriers[FUM_STAGE_LATENTS],
-                  stats->flops[FUM_STAGE_LATENTS] / 1e9, (double)stats->activation_bytes / (1 << 20),
+    print_message("%-18s %s: %d dispatches, %d barriers, %.0f GFLOP, activations %.1f MiB, weights "
+                  "%.0f MiB\n",
+                  name, what, stats->dispatches[FUM_STAGE_LATENTS],
+                  stats->barriers[FUM_STAGE_LATENTS], stats->flops[FUM_STAGE_LATENTS] / 1e9,
+                  (double)stats->activation_bytes / (1 << 20),
                   (double)stats->weight_bytes / (1 << 20));
     fum_executable_destroy(&exe);
     fum_weights_destroy(&weights);
@@ -114,15 +135,16 @@ static void test_sd15(void **state) {
         bool planned = plan(device, g, &s, "SD1.5 UNet at 512x512");
         fum_graph_destroy(&g);
         if (!planned) break;
-        // Both guidance branches in one evaluation; ggml-vulkan records 1,486 and 1,441 for one branch.
-        // Winograd's convolutions, on lavapipe alone, are three dispatches each.
+        // Both guidance branches in one evaluation; ggml-vulkan records 1,486 and 1,441 for one
+        // branch. Winograd's convolutions, on lavapipe alone, are three dispatches each.
         bool tiles = device == 0;
         assert_true(s.dispatches[FUM_STAGE_LATENTS] <= (tiles ? 430 : 390));
         assert_true(s.barriers[FUM_STAGE_LATENTS] <= (tiles ? 380 : 360));
         assert_true((double)s.activation_bytes <= 120 * MIB);
-        assert_true(s.flops[FUM_STAGE_LATENTS] > 1.5e12 && s.flops[FUM_STAGE_LATENTS] < 1.7e12); // 2 × 803 GFLOP
-        // The keys and values of 16 cross-attentions, a product each; the time embedding's MLP and 22 projections,
-        // which become one table.
+        // 2 × 803 GFLOP
+        assert_true(s.flops[FUM_STAGE_LATENTS] > 1.5e12 && s.flops[FUM_STAGE_LATENTS] < 1.7e12);
+        // The keys and values of 16 cross-attentions, a product each; the time embedding's MLP and
+        // 22 projections, which become one table.
         assert_int_equal(s.dispatches[FUM_STAGE_PROMPT], 16);
         assert_true(s.dispatches[FUM_STAGE_STEPS] >= 25 && s.dispatches[FUM_STAGE_STEPS] <= 36);
         assert_int_equal(s.dispatches[FUM_STAGE_WEIGHTS], 0);
@@ -130,8 +152,9 @@ static void test_sd15(void **state) {
     assert_true(device >= 9);
 }
 
-// Weights in q8_0 are other kernels for the same nodes, gates and convolutions included. But Mali's integer dot products
-// want x quantised first, a dispatch for each product, and lavapipe's whole weights go by Winograd, three dispatches for one.
+// Weights in q8_0 are other kernels for the same nodes, gates and convolutions included. But Mali's
+// integer dot products want x quantised first, a dispatch for each product, and lavapipe's whole
+// weights go by Winograd, three dispatches for one.
 static void test_q8(void **state) {
     (void)state;
     struct fum_executable_stats whole, quantised;
@@ -139,30 +162,37 @@ static void test_q8(void **state) {
         for (int i = 0; i < 2; i++) {
             fum_graph *g = unet_graph(sd15_unet, 64, 0);
             g->quantised = i == 1;
-            assert_true(plan(device, g, i ? &quantised : &whole, i ? "SD1.5 UNet in q8_0" : "SD1.5 UNet"));
+            assert_true(
+                plan(device, g, i ? &quantised : &whole, i ? "SD1.5 UNet in q8_0" : "SD1.5 UNet"));
             fum_graph_destroy(&g);
         }
         assert_true((double)quantised.weight_bytes < 0.6 * (double)whole.weight_bytes);
         if (!strcmp(fum_device_planning_name(device), "mali-g7x")) continue;
         if (!device) {
-            assert_true(quantised.dispatches[FUM_STAGE_LATENTS] < whole.dispatches[FUM_STAGE_LATENTS]);
+            assert_true(quantised.dispatches[FUM_STAGE_LATENTS] <
+                        whole.dispatches[FUM_STAGE_LATENTS]);
             continue;
         }
-        assert_int_equal(quantised.dispatches[FUM_STAGE_LATENTS], whole.dispatches[FUM_STAGE_LATENTS]);
+        assert_int_equal(quantised.dispatches[FUM_STAGE_LATENTS],
+                         whole.dispatches[FUM_STAGE_LATENTS]);
         assert_int_equal(quantised.barriers[FUM_STAGE_LATENTS], whole.barriers[FUM_STAGE_LATENTS]);
     }
 }
 
-// Channels, groups and heads that are no multiple of 4, in every storage type, and once with weights in q8_0.
+// Channels, groups and heads that are no multiple of 4, in every storage type, and once with
+// weights in q8_0.
 static void test_odd(void **state) {
     (void)state;
-#define TWO_LEVELS                                                                       \
-    "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], "         \
-    "\"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"], \"layers_per_block\": 1, "
+#define TWO_LEVELS                                                                                 \
+    "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], "                 \
+    "\"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"], \"layers_per_block\": " \
+    "1, "
     static const char *const unets[] = {
-        "{" TWO_LEVELS "\"block_out_channels\": [1, 3], \"norm_num_groups\": 1, \"attention_head_dim\": 1, "
+        "{" TWO_LEVELS
+        "\"block_out_channels\": [1, 3], \"norm_num_groups\": 1, \"attention_head_dim\": 1, "
         "\"cross_attention_dim\": 5, \"in_channels\": 1, \"out_channels\": 2}",
-        "{" TWO_LEVELS "\"block_out_channels\": [2, 4], \"norm_num_groups\": 2, \"attention_head_dim\": 2, "
+        "{" TWO_LEVELS
+        "\"block_out_channels\": [2, 4], \"norm_num_groups\": 2, \"attention_head_dim\": 2, "
         "\"cross_attention_dim\": 10}",
         "{" TWO_LEVELS "\"block_out_channels\": [10, 30], \"norm_num_groups\": 5, "
         "\"attention_head_dim\": [5, 3], \"cross_attention_dim\": 37}",
@@ -205,7 +235,8 @@ static void test_vae(void **state) {
         fum_graph_destroy(&g);
         if (!planned) break;
         assert_true((double)s.activation_bytes <= 450 * MIB);
-        // 256 channels at 512 × 512 in f32 are 256 MiB, twice what a binding of lavapipe or an Adreno covers.
+        // 256 channels at 512 × 512 in f32 are 256 MiB, twice what a binding of lavapipe or an
+        // Adreno covers.
         g = vae_graph(FUM_F32, 64);
         plan(device, g, &s, "VAE to 512x512, f32");
         fum_graph_destroy(&g);
@@ -237,11 +268,15 @@ static void test_bands(void **state) {
     for (int i = 0; fum_device_planning_name(i); i++) {
         struct fum_error err = {0};
         fum_device *device = NULL;
-        if (fum_device_create_planning(&device, fum_device_planning_name(i), &err)) fail_msg("%s", err.text);
+        if (fum_device_create_planning(&device, fum_device_planning_name(i), &err))
+            fail_msg("%s", err.text);
         for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
             double most = banded(device, cases[c].storage, cases[c].side, FUM_BAND_BYTES);
-            if (!i) print_message("%-18s VAE in bands to %s: activations %.1f MiB, in 64 MiB %.1f MiB\n", fum_device_planning_name(i),
-                          cases[c].what, most / MIB, banded(device, cases[c].storage, cases[c].side, 64 << 20) / MIB);
+            if (!i)
+                print_message(
+                    "%-18s VAE in bands to %s: activations %.1f MiB, in 64 MiB %.1f MiB\n",
+                    fum_device_planning_name(i), cases[c].what, most / MIB,
+                    banded(device, cases[c].storage, cases[c].side, 64 << 20) / MIB);
             assert_true(most <= cases[c].most * MIB);
         }
         fum_device_destroy(&device);
@@ -268,21 +303,26 @@ static void test_budget(void **state) {
         fum_device *device = NULL;
         fum_weights *weights = NULL;
         fum_executable *exe = NULL;
-        if (fum_device_create_planning(&device, fum_device_planning_name(i), &err)) fail_msg("%s", err.text);
+        if (fum_device_create_planning(&device, fum_device_planning_name(i), &err))
+            fail_msg("%s", err.text);
         struct room r = {UINT64_C(4) << 30, device};
-        struct fum_weights_params params = {.device = device, .label = "unet", .room = room, .user = &r};
+        struct fum_weights_params params = {
+            .device = device, .label = "unet", .room = room, .user = &r};
         fum_graph *g = unet_graph(sdxl_unet, 128, 1280);
-        if (fum_weights_create(&weights, &params, &err) || fum_executable_compile(&exe, g, device, weights, NULL, &err))
+        if (fum_weights_create(&weights, &params, &err) ||
+            fum_executable_compile(&exe, g, device, weights, NULL, &err))
             fail_msg("%s", err.text);
         struct fum_executable_stats s;
         fum_executable_get_stats(exe, &s);
         double peak = (double)(fum_device_memory_peak(device) + fum_device_staging_bytes(device));
-        print_message("%-18s SDXL UNet at 1024x1024 in 4096 MiB: %.1f MiB at the most; weights: %.0f MiB stay, %.0f MiB are "
-                      "streamed at every step in %d pieces, %.0f MiB once, through %.0f MiB\n",
-                      fum_device_planning_name(i), peak / MIB, (double)s.weight_bytes / MIB,
-                      (double)s.streamed_bytes[FUM_STAGE_LATENTS] / MIB, s.segments[FUM_STAGE_LATENTS],
-                      (double)(s.streamed_bytes[FUM_STAGE_PROMPT] + s.streamed_bytes[FUM_STAGE_STEPS]) / MIB,
-                      (double)s.slot_bytes / MIB);
+        print_message(
+            "%-18s SDXL UNet at 1024x1024 in 4096 MiB: %.1f MiB at the most; weights: %.0f MiB "
+            "stay, %.0f MiB are "
+            "streamed at every step in %d pieces, %.0f MiB once, through %.0f MiB\n",
+            fum_device_planning_name(i), peak / MIB, (double)s.weight_bytes / MIB,
+            (double)s.streamed_bytes[FUM_STAGE_LATENTS] / MIB, s.segments[FUM_STAGE_LATENTS],
+            (double)(s.streamed_bytes[FUM_STAGE_PROMPT] + s.streamed_bytes[FUM_STAGE_STEPS]) / MIB,
+            (double)s.slot_bytes / MIB);
         assert_true(peak <= 4096 * MIB);
         assert_true(peak >= 4000 * MIB); // what fits stays
         assert_true(s.streamed_bytes[FUM_STAGE_LATENTS] > 0);
@@ -294,15 +334,18 @@ static void test_budget(void **state) {
         g = vae_graph(FUM_F32, 128);
         if (fum_executable_measure(g, device, &size, &err)) fail_msg("%s", err.text);
         fum_graph_destroy(&g);
-        print_message("%-18s VAE to 1024x1024, f32: activations %.1f MiB, weights %.0f MiB\n", fum_device_planning_name(i),
-                      (double)size.activations / MIB, (double)size.weights / MIB);
+        print_message("%-18s VAE to 1024x1024, f32: activations %.1f MiB, weights %.0f MiB\n",
+                      fum_device_planning_name(i), (double)size.activations / MIB,
+                      (double)size.weights / MIB);
         assert_true((double)(size.activations + size.weights) <= 4000 * MIB);
         fum_device_destroy(&device);
     }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15), cmocka_unit_test(test_q8), cmocka_unit_test(test_odd), cmocka_unit_test(test_sdxl),
-                                       cmocka_unit_test(test_vae), cmocka_unit_test(test_bands), cmocka_unit_test(test_budget)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15),  cmocka_unit_test(test_q8),
+                                       cmocka_unit_test(test_odd),   cmocka_unit_test(test_sdxl),
+                                       cmocka_unit_test(test_vae),   cmocka_unit_test(test_bands),
+                                       cmocka_unit_test(test_budget)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,8 @@
 
 enum { FACTOR = 8 };
 
-// One axis: tiles stay inside, neighbours share a quarter of a tile, and the weights add up to 1 with no step between
-// pixels larger than a ramp's.
+// One axis: tiles stay inside, neighbours share a quarter of a tile, and the weights add up to 1
+// with no step between pixels larger than a ramp's.
 static void check_axis(int length, int tile) {
     int count = fum_tile_count(length, tile), size = tile * FACTOR, all = length * FACTOR;
     float *weights = malloc((size_t)count * (size_t)size * sizeof *weights);
@@ -23,7 +23,8 @@ static void check_axis(int length, int tile) {
     assert_int_equal(fum_tile_start(length, tile, count - 1), length - tile);
     for (int i = 1; i < count; i++) {
         int gap = fum_tile_start(length, tile, i) - fum_tile_start(length, tile, i - 1);
-        if (gap <= 0 || gap > tile - tile / 4) fail_msg("%d in tiles of %d: a stride of %d", length, tile, gap);
+        if (gap <= 0 || gap > tile - tile / 4)
+            fail_msg("%d in tiles of %d: a stride of %d", length, tile, gap);
     }
     fum_tile_weights(length, tile, FACTOR, weights);
     for (int i = 0; i < count; i++) {
@@ -31,10 +32,11 @@ static void check_axis(int length, int tile) {
         for (int x = 0; x < size; x++) {
             sum[fum_tile_start(length, tile, i) * FACTOR + x] += w[x];
             assert_true(w[x] > 0 && w[x] <= 1);
-            // A ramp over a quarter of a tile or more, steeper by at most half where three tiles meet.
+            // A ramp over a quarter of a tile or more, steeper by at most half where three tiles
+            // meet.
             if (x && fabsf(w[x] - w[x - 1]) > 2.f / (float)(tile / 4 * FACTOR))
-                fail_msg("%d in tiles of %d: tile %d steps from %g to %g at %d", length, tile, i, (double)w[x - 1],
-                         (double)w[x], x);
+                fail_msg("%d in tiles of %d: tile %d steps from %g to %g at %d", length, tile, i,
+                         (double)w[x - 1], (double)w[x], x);
         }
         // Where a tile ends inside the picture, it counts for nothing.
         if (i > 0) assert_true(w[0] <= 0.5f / (float)(tile / 4 * FACTOR) + 1e-6f);
@@ -48,7 +50,8 @@ static void check_axis(int length, int tile) {
 static void test_axes(void **state) {
     (void)state;
     for (int tile = FUM_TILE_MIN; tile <= 64; tile += tile < 20 ? 1 : 11)
-        for (int length = tile; length <= 200; length += length < 40 ? 1 : 13) check_axis(length, tile);
+        for (int length = tile; length <= 200; length += length < 40 ? 1 : 13)
+            check_axis(length, tile);
 }
 
 static void test_one_tile(void **state) {
@@ -77,26 +80,35 @@ static void test_shrink(void **state) {
 static void test_together(void **state) {
     (void)state;
     enum { H = 21, W = 34, TILE = 8, AREA = TILE * FACTOR };
-    static float picture[3 * H * FACTOR * W * FACTOR], again[3 * H * FACTOR * W * FACTOR], pixels[3 * AREA * AREA];
+    static float picture[3 * H * FACTOR * W * FACTOR], again[3 * H * FACTOR * W * FACTOR],
+        pixels[3 * AREA * AREA];
     static float rows[8 * AREA], columns[8 * AREA];
-    for (size_t i = 0; i < sizeof picture / sizeof *picture; i++) picture[i] = sinf((float)i * 0.37f);
+    for (size_t i = 0; i < sizeof picture / sizeof *picture; i++)
+        picture[i] = sinf((float)i * 0.37f);
     fum_tile_weights(H, TILE, FACTOR, rows);
     fum_tile_weights(W, TILE, FACTOR, columns);
     for (int r = 0; r < fum_tile_count(H, TILE); r++) {
         for (int c = 0; c < fum_tile_count(W, TILE); c++) {
-            struct fum_tile tile = {fum_tile_start(H, TILE, r) * FACTOR, fum_tile_start(W, TILE, c) * FACTOR, AREA, AREA,
-                                    rows + r * AREA, columns + c * AREA};
+            struct fum_tile tile = {fum_tile_start(H, TILE, r) * FACTOR,
+                                    fum_tile_start(W, TILE, c) * FACTOR,
+                                    AREA,
+                                    AREA,
+                                    rows + r * AREA,
+                                    columns + c * AREA};
             for (int y = 0; y < AREA; y++)
                 for (int x = 0; x < 3 * AREA; x++)
-                    pixels[y * 3 * AREA + x] = picture[3 * ((tile.top + y) * W * FACTOR + tile.left) + x];
+                    pixels[y * 3 * AREA + x] =
+                        picture[3 * ((tile.top + y) * W * FACTOR + tile.left) + x];
             fum_tile_add(again, W * FACTOR, &tile, pixels);
         }
     }
-    for (size_t i = 0; i < sizeof picture / sizeof *picture; i++) assert_true(fabsf(picture[i] - again[i]) < 1e-6f);
+    for (size_t i = 0; i < sizeof picture / sizeof *picture; i++)
+        assert_true(fabsf(picture[i] - again[i]) < 1e-6f);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_axes), cmocka_unit_test(test_one_tile),
-                                       cmocka_unit_test(test_shrink), cmocka_unit_test(test_together)};
+                                       cmocka_unit_test(test_shrink),
+                                       cmocka_unit_test(test_together)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

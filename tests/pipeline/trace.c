@@ -1,5 +1,5 @@
-// What crosses the bus in a run: everything before the first step and after the last, nothing between; each command
-// buffer recorded once and replayed.
+// What crosses the bus in a run: everything before the first step and after the last, nothing
+// between; each command buffer recorded once and replayed.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,8 @@ static bool on_image(void *user, const struct fum_image *image) {
 
 static int count(enum fum_trace_kind kind, const char *label) {
     int n = 0;
-    for (int i = 0; i < num_events; i++) n += events[i].kind == kind && (!label || !strcmp(events[i].label, label));
+    for (int i = 0; i < num_events; i++)
+        n += events[i].kind == kind && (!label || !strcmp(events[i].label, label));
     return n;
 }
 
@@ -68,8 +69,14 @@ static void generate(struct context *c, const char *prompt, const char *sampler,
     struct fum_error err = {0};
     int images = 0;
     num_events = 0;
-    struct fum_generate_params params = {.prompt = prompt, .width = 16, .height = 16, .steps = steps, .guidance = 5,
-                                         .sampler = sampler, .on_image = on_image, .user = &images};
+    struct fum_generate_params params = {.prompt = prompt,
+                                         .width = 16,
+                                         .height = 16,
+                                         .steps = steps,
+                                         .guidance = 5,
+                                         .sampler = sampler,
+                                         .on_image = on_image,
+                                         .user = &images};
     if (fum_generate(c->pipe, &params, &err)) fail_msg("%s", err.text);
     assert_int_equal(images, 1);
 }
@@ -84,7 +91,8 @@ static void test_one_readback(void **state) {
     assert_int_equal(count(FUM_TRACE_SUBMIT, "unet steps"), 1);
     assert_int_equal(count(FUM_TRACE_SUBMIT, "unet prompt"), 1);
     assert_int_equal(transfers_inside(), 0);
-    // Another prompt of the same shape replays what was recorded; nothing is loaded or compiled again.
+    // Another prompt of the same shape replays what was recorded; nothing is loaded or compiled
+    // again.
     generate(c, "a blue house", "euler_a", 6);
     assert_int_equal(count(FUM_TRACE_RECORD, NULL), 0);
     assert_int_equal(count(FUM_TRACE_KERNEL, NULL), 0);
@@ -108,8 +116,8 @@ static void test_two_evaluations(void **state) {
 
 // What the callbacks of a run have reported.
 struct reports {
-    int compiles, compiled;       // calls; the largest total
-    int pieces, decodes, images;  // calls of on_work inside steps, of decodings; pictures
+    int compiles, compiled;            // calls; the largest total
+    int pieces, decodes, images;       // calls of on_work inside steps, of decodings; pictures
     int cancel_compile, cancel_decode; // the call that cancels, from 1; 0: none
 };
 
@@ -126,8 +134,10 @@ static bool on_work(void *user, enum fum_work work, int image, int done, int tot
     struct reports *r = user;
     assert_int_equal(image, 0);
     assert_true(done >= 0 && done <= total && total > 0);
-    if (work == FUM_WORK_STEP) r->pieces++;
-    else if (++r->decodes == r->cancel_decode) return false;
+    if (work == FUM_WORK_STEP)
+        r->pieces++;
+    else if (++r->decodes == r->cancel_decode)
+        return false;
     return true;
 }
 
@@ -138,15 +148,22 @@ static bool on_reported_image(void *user, const struct fum_image *image) {
 }
 
 // A run on a device of its own.
-static enum fum_result run_reported(struct context *c, struct reports *r, struct fum_pipeline_stats stats[2]) {
+static enum fum_result run_reported(struct context *c, struct reports *r,
+                                    struct fum_pipeline_stats stats[2]) {
     struct fum_error err = {0};
     fum_device *device = NULL;
     fum_pipeline *pipe = NULL;
     if (fum_device_create(&device, NULL, &err)) fail_msg("%s", err.text);
     struct fum_pipeline_params params = {.on_compile = on_compile, .user = r};
     if (fum_pipeline_create(&pipe, device, c->model, &params, &err)) fail_msg("%s", err.text);
-    struct fum_generate_params g = {.prompt = "a red ship", .width = 16, .height = 16, .steps = 3,
-                                    .sampler = "euler", .on_work = on_work, .on_image = on_reported_image, .user = r};
+    struct fum_generate_params g = {.prompt = "a red ship",
+                                    .width = 16,
+                                    .height = 16,
+                                    .steps = 3,
+                                    .sampler = "euler",
+                                    .on_work = on_work,
+                                    .on_image = on_reported_image,
+                                    .user = r};
     enum fum_result result = fum_generate(pipe, &g, &err);
     fum_pipeline_get_stats(pipe, &stats[0]);
     if (!result && fum_generate(pipe, &g, &err)) fail_msg("%s", err.text);
@@ -163,11 +180,12 @@ static void test_reports(void **state) {
     assert_int_equal(run_reported(*state, &r, stats), FUM_OK);
     assert_int_equal(r.images, 2);
     assert_true(r.compiled > 10 && r.compiles >= 3 * 2); // three parts, start and end
-    assert_int_equal(r.pieces, 2 * 3); // of one piece each
-    assert_int_equal(r.decodes, 2 * 2); // start and end
+    assert_int_equal(r.pieces, 2 * 3);                   // of one piece each
+    assert_int_equal(r.decodes, 2 * 2);                  // start and end
     assert_int_equal(stats[0].kernels, r.compiled);
     assert_true(stats[0].compile_seconds > 0 && stats[0].load_seconds > 0);
-    for (int i = 0; i < 2; i++) assert_true(stats[i].step_seconds > 0 && stats[i].decode_seconds > 0);
+    for (int i = 0; i < 2; i++)
+        assert_true(stats[i].step_seconds > 0 && stats[i].decode_seconds > 0);
     assert_int_equal(stats[1].kernels, 0);
     assert_true(stats[1].compile_seconds == 0 && stats[1].load_seconds == 0);
     assert_true(stats[0].step_seconds < stats[0].compile_seconds); // no step compiles
@@ -216,7 +234,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_readback), cmocka_unit_test(test_two_evaluations),
-                                       cmocka_unit_test(test_reports), cmocka_unit_test(test_cancels)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_readback), cmocka_unit_test(test_two_evaluations),
+        cmocka_unit_test(test_reports), cmocka_unit_test(test_cancels)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -44,7 +44,8 @@ static void run(const struct fum_sample_program *p, double *state) {
     fum_rng_init(&rng, FUM_RNG_CPU, 7);
     draw(&rng, noise);
     memset(state, 0, FUM_MAX_SLOTS * COUNT * sizeof *state);
-    for (int i = 0; i < COUNT; i++) state[i] = p->init_scale * noise[i] + p->image_scale * 0.5 * cos(i);
+    for (int i = 0; i < COUNT; i++)
+        state[i] = p->init_scale * noise[i] + p->image_scale * 0.5 * cos(i);
     for (int e = 0; e < p->evals; e++) {
         for (int i = 0; i < COUNT; i++)
             out[i] = model((double)(float)(p->eval[e].c_in * state[i]), (float)p->eval[e].timestep);
@@ -75,7 +76,8 @@ static void run_single(const struct fum_sample_program *p, double *sample) {
             if (row[4] > 0) d = fminf(fmaxf(d, -row[4]), row[4]);
             for (int k = 0; k < slots; k++) {
                 const float *m = row + 6 + k * (slots + 3);
-                next[k] = m[slots] * d + m[slots + 2] * raw + (row[5] >= 0 ? m[slots + 1] * noise[i] : 0);
+                next[k] =
+                    m[slots] * d + m[slots + 2] * raw + (row[5] >= 0 ? m[slots + 1] * noise[i] : 0);
                 for (int j = 0; j < slots; j++) next[k] += m[j] * x[j][i];
             }
             for (int k = 0; k < slots; k++) x[k][i] = next[k];
@@ -84,9 +86,9 @@ static void run_single(const struct fum_sample_program *p, double *sample) {
     for (int i = 0; i < COUNT; i++) sample[i] = x[0][i];
 }
 
-// How far timesteps and values may be off. Timesteps of trial points go through logarithms of an f32 table,
-// one rounding of which moves them by up to 1e-3. The ancestral sigma_down of dpm2_a cancels in f32, and the
-// reference carries that error into the trial point.
+// How far timesteps and values may be off. Timesteps of trial points go through logarithms of an
+// f32 table, one rounding of which moves them by up to 1e-3. The ancestral sigma_down of dpm2_a
+// cancels in f32, and the reference carries that error into the trial point.
 static double time_bound(const char *sampler) {
     return sampler && strcmp(sampler, "dpm2_a") == 0 ? 0.02 : 1e-3;
 }
@@ -102,10 +104,12 @@ struct tally {
 
 static void check(struct tally *tally, const char *text, const struct fum_sample_program *p,
                   const float *times, uint32_t evals, const float *want, const char *sampler) {
-    double state[FUM_MAX_SLOTS * COUNT], single[COUNT], off = 0, error = 0, power = 0, off_single = 0;
+    double state[FUM_MAX_SLOTS * COUNT], single[COUNT], off = 0, error = 0, power = 0,
+                                                        off_single = 0;
     bool good = (uint32_t)p->evals == evals;
     if (!good) printf("%s: %d evaluations, not %u\n", text, p->evals, evals);
-    for (uint32_t e = 0; e < evals && good; e++) off = fmax(off, fabs(p->eval[e].timestep - times[e]));
+    for (uint32_t e = 0; e < evals && good; e++)
+        off = fmax(off, fabs(p->eval[e].timestep - times[e]));
     if (good) {
         run(p, state);
         for (int i = 0; i < KEPT; i++) {
@@ -153,7 +157,8 @@ static void one_case(struct blob *b, struct tally *tally) {
         .strength = fum_json_number(json, "f", 0),
         .sdxl = fum_json_bool(json, "x", false),
     };
-    enum fum_result result = fum_sample_config_read(&params.config, cJSON_GetObjectItem(json, "k"), &err);
+    enum fum_result result =
+        fum_sample_config_read(&params.config, cJSON_GetObjectItem(json, "k"), &err);
     if (result == FUM_OK) result = fum_sample_create(&program, &params, &err);
     if (result == FUM_OK) {
         check(tally, text, program, times, evals, want, params.sampler);
@@ -173,7 +178,8 @@ static void runs_match_diffusers(void **state) {
     snprintf(path, sizeof path, "%s/samplers.bin", data ? data : "tests/data");
     struct blob b = {0};
     struct tally tally = {0};
-    assert_int_equal(fum_file_read(given ? given : path, 64 << 20, &b.data, &b.bytes, NULL), FUM_OK);
+    assert_int_equal(fum_file_read(given ? given : path, 64 << 20, &b.data, &b.bytes, NULL),
+                     FUM_OK);
     while (b.at < b.bytes) one_case(&b, &tally);
     fum_free(b.data);
     print_message("%d runs, %d wrong; worst relative rms %.3g, worst timestep %.3g; in f32 %.3g\n",

@@ -32,7 +32,8 @@ static enum fum_result create(struct fum_sample_params params, char *text) {
 static void names_are_listed_once_and_found(void **state) {
     (void)state;
     size_t samplers = 0, schedules = 0;
-    while (fum_sampler_name(samplers)) assert_non_null(fum_sampler_find(fum_sampler_name(samplers++)));
+    while (fum_sampler_name(samplers))
+        assert_non_null(fum_sampler_find(fum_sampler_name(samplers++)));
     while (fum_schedule_name(schedules)) schedules++;
     assert_int_equal(samplers, 16);
     assert_int_equal(schedules, 8);
@@ -49,16 +50,18 @@ static bool is_among(const char *name, const char *const *names) {
     return false;
 }
 
-// The labels are names that A1111 looks samplers and schedules up by; DDPM is one of its fork Forge.
+// The labels are names that A1111 looks samplers and schedules up by; DDPM is one of its fork
+// Forge.
 static void labels_are_those_of_a1111(void **state) {
     (void)state;
     static const char *const sampler_labels[] = {
-        "DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2S a", "DPM++ 3M SDE", "Euler a", "Euler", "LMS",
-        "Heun",     "DPM2",      "DPM2 a",       "DDIM",       "PLMS",         "UniPC",   "LCM",   "DDPM",
-        NULL};
-    static const char *const schedule_labels[] = {"Automatic",   "Uniform", "Karras",     "Exponential",
-                                                  "SGM Uniform", "Simple",  "KL Optimal", "Align Your Steps",
-                                                  "Beta",        NULL};
+        "DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2S a", "DPM++ 3M SDE",
+        "Euler a",  "Euler",     "LMS",          "Heun",       "DPM2",
+        "DPM2 a",   "DDIM",      "PLMS",         "UniPC",      "LCM",
+        "DDPM",     NULL};
+    static const char *const schedule_labels[] = {
+        "Automatic", "Uniform",    "Karras",           "Exponential", "SGM Uniform",
+        "Simple",    "KL Optimal", "Align Your Steps", "Beta",        NULL};
     for (size_t s = 0; fum_sampler_name(s); s++) {
         for (size_t k = 0; fum_schedule_name(k); k++) {
             struct fum_sample_params params = sd(fum_sampler_name(s), fum_schedule_name(k), 5);
@@ -100,16 +103,19 @@ static void bad_requests_say_what_is_wrong(void **state) {
     assert_non_null(strstr(text, "carras"));
     assert_int_equal(create(sd("euler", NULL, 0), text), FUM_ERR_ARG);
     assert_int_equal(create(sd("euler", NULL, 1001), text), FUM_ERR_ARG);
-    assert_int_equal(create(sd("ddim", NULL, 1000), text), FUM_ERR_ARG); // steps_offset 1 passes the end
+    // steps_offset 1 passes the end
+    assert_int_equal(create(sd("ddim", NULL, 1000), text), FUM_ERR_ARG);
     assert_non_null(strstr(text, "steps_offset"));
     struct fum_sample_params p = sd("ddim", NULL, 1);
     p.config.num_train_timesteps = 1; // steps_offset 1 leaves no step inside: the model is at fault
     assert_int_equal(create(p, text), FUM_ERR_FORMAT);
     assert_non_null(strstr(text, "steps_offset is 1, but must be below its num_train_timesteps 1"));
     p = sd("lcm", NULL, 1);
-    p.config.num_train_timesteps = 20; // fewer than the 50 that a latent consistency model has by default
+    // fewer than the 50 that a latent consistency model has by default
+    p.config.num_train_timesteps = 20;
     assert_int_equal(create(p, text), FUM_ERR_FORMAT);
-    assert_non_null(strstr(text, "original_inference_steps is 50, but must be 1 to its num_train_timesteps 20"));
+    assert_non_null(strstr(
+        text, "original_inference_steps is 50, but must be 1 to its num_train_timesteps 20"));
     p = sd("ddim", NULL, 5);
     p.eta = 1.5;
     assert_int_equal(create(p, text), FUM_ERR_ARG);
@@ -140,7 +146,8 @@ static void bad_requests_say_what_is_wrong(void **state) {
     assert_non_null(strstr(text, "FlowMatch"));
 }
 
-static enum fum_result read_config(struct fum_sample_config *c, const char *text, struct fum_error *err) {
+static enum fum_result read_config(struct fum_sample_config *c, const char *text,
+                                   struct fum_error *err) {
     cJSON *json = NULL;
     enum fum_result result = fum_json_parse(&json, text, strlen(text), "test", err);
     if (result == FUM_OK) result = fum_sample_config_read(c, json, err);
@@ -152,14 +159,15 @@ static void settings_files_are_read(void **state) {
     (void)state;
     struct fum_sample_config c;
     struct fum_error err = {0};
-    assert_int_equal(read_config(&c,
-                                 "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_order\": 3,"
-                                 "\"algorithm_type\": \"sde-dpmsolver++\", \"lambda_min_clipped\": -Infinity,"
-                                 "\"trained_betas\": null, \"thresholding\": false, \"steps_offset\": 1,"
-                                 "\"use_karras_sigmas\": true, \"variance_type\": null,"
-                                 "\"_use_default_values\": [\"steps_offset\"], \"unknown\": [1, 2]}",
-                                 &err),
-                     FUM_OK);
+    assert_int_equal(
+        read_config(&c,
+                    "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_order\": 3,"
+                    "\"algorithm_type\": \"sde-dpmsolver++\", \"lambda_min_clipped\": -Infinity,"
+                    "\"trained_betas\": null, \"thresholding\": false, \"steps_offset\": 1,"
+                    "\"use_karras_sigmas\": true, \"variance_type\": null,"
+                    "\"_use_default_values\": [\"steps_offset\"], \"unknown\": [1, 2]}",
+                    &err),
+        FUM_OK);
     assert_int_equal(c.solver_order, 3);
     assert_int_equal(c.steps_offset, -1); // was a default of the saving class: unset here
     assert_true(isnan(c.beta_start));
@@ -170,7 +178,8 @@ static void settings_files_are_read(void **state) {
     assert_string_equal(p->schedule, "karras");
     assert_int_equal(p->noise_rows, 8);
     fum_sample_destroy(&p);
-    params.sampler = "euler_a"; // another class: the shared settings carry over, its own defaults otherwise
+    // another class: the shared settings carry over, its own defaults otherwise
+    params.sampler = "euler_a";
     assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
     assert_string_equal(p->schedule, "discrete"); // that class has no karras switch
     fum_sample_destroy(&p);
@@ -208,29 +217,31 @@ static struct fum_sample_program *make(struct fum_sample_params params) {
     return p;
 }
 
-// A setting of the solver that no sampler here follows is noted, so that the picture can still be drawn.
+// A setting of the solver that no sampler here follows is noted, so that the picture can still be
+// drawn.
 static void settings_of_the_solver_are_noted(void **state) {
     (void)state;
     struct fum_sample_config c;
     struct fum_error err = {0};
-    assert_int_equal(read_config(&c,
-                                 "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"thresholding\": true,"
-                                 "\"lambda_min_clipped\": -5.1, \"variance_type\": \"learned_range\","
-                                 "\"algorithm_type\": \"dpmsolver\", \"interpolation_type\": \"log_linear\"}",
-                                 &err),
-                     FUM_OK);
+    assert_int_equal(
+        read_config(&c,
+                    "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"thresholding\": true,"
+                    "\"lambda_min_clipped\": -5.1, \"variance_type\": \"learned_range\","
+                    "\"algorithm_type\": \"dpmsolver\", \"interpolation_type\": \"log_linear\"}",
+                    &err),
+        FUM_OK);
     assert_string_equal(c.ignored, "thresholding, lambda_min_clipped, variance_type learned_range, "
                                    "algorithm_type dpmsolver, interpolation_type log_linear");
     struct fum_sample_program *p = make((struct fum_sample_params){.steps = 8, .config = c});
     assert_string_equal(p->sampler, "dpm++2m");
     fum_sample_destroy(&p);
-    assert_int_equal(read_config(&c, "{\"thresholding\": false, \"algorithm_type\": \"deis\"}", &err),
-                     FUM_OK);
+    assert_int_equal(
+        read_config(&c, "{\"thresholding\": false, \"algorithm_type\": \"deis\"}", &err), FUM_OK);
     assert_string_equal(c.ignored, "");
 }
 
-// A class without a counterpart has no sampler of its own, and its noise schedule serves the one that is
-// named.
+// A class without a counterpart has no sampler of its own, and its noise schedule serves the one
+// that is named.
 static void classes_stand_for_samplers(void **state) {
     (void)state;
     static const struct {
@@ -249,7 +260,8 @@ static void classes_stand_for_samplers(void **state) {
     };
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
         struct fum_sample_params params = sd("dpm++2m", "karras", 8);
-        snprintf(params.config.class_name, sizeof params.config.class_name, "%s", classes[i].class_name);
+        snprintf(params.config.class_name, sizeof params.config.class_name, "%s",
+                 classes[i].class_name);
         const char *own = fum_sample_config_sampler(&params.config);
         if (classes[i].sampler)
             assert_string_equal(own, classes[i].sampler);
@@ -312,17 +324,21 @@ static void eta_has_the_samplers_own_default(void **state) {
         assert_true(p->takes_eta == sampler->takes_eta);
         params.eta = 0.5;
         q = make(params);
-        bool same = p->evals == q->evals && memcmp(p->eval, q->eval, (size_t)p->evals * sizeof *p->eval) == 0;
+        bool same = p->evals == q->evals &&
+                    memcmp(p->eval, q->eval, (size_t)p->evals * sizeof *p->eval) == 0;
         assert_true(same == !sampler->takes_eta);
         fum_sample_destroy(&p);
         fum_sample_destroy(&q);
     }
 }
 
-// The exact denoised value of data with mean 0 and deviation 0.5: an EDM model that is right everywhere.
+// The exact denoised value of data with mean 0 and deviation 0.5: an EDM model that is right
+// everywhere.
 static double solve_edm(const char *sampler, const char *schedule) {
-    struct fum_sample_params params = {
-        .sampler = sampler, .schedule = schedule, .steps = 300, .config = fum_sample_config_unset()};
+    struct fum_sample_params params = {.sampler = sampler,
+                                       .schedule = schedule,
+                                       .steps = 300,
+                                       .config = fum_sample_config_unset()};
     strcpy(params.config.class_name, "EDMEulerScheduler");
     params.config.sigma_data = 0.5;
     struct fum_sample_program *p = make(params);
@@ -334,12 +350,13 @@ static double solve_edm(const char *sampler, const char *schedule) {
     return sample;
 }
 
-// Every sampler without noise, on every schedule from sigma_max to sigma_min, ends at the solution of the
-// same equation.
+// Every sampler without noise, on every schedule from sigma_max to sigma_min, ends at the solution
+// of the same equation.
 static void edm_levels_serve_every_sampler(void **state) {
     (void)state;
     static const char *const names[] = {"euler", "heun", "lms", "dpm2", "dpm++2m", "unipc", "ddim"};
-    static const char *const curves[] = {NULL, "discrete", "karras", "exponential", "sgm_uniform", "simple"};
+    static const char *const curves[] = {NULL,          "discrete",    "karras",
+                                         "exponential", "sgm_uniform", "simple"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         for (size_t k = 0; k < sizeof curves / sizeof *curves; k++) {
             if (curves[k] && !fum_sampler_accepts(names[i], curves[k])) continue;
@@ -351,7 +368,8 @@ static void edm_levels_serve_every_sampler(void **state) {
     char text[512];
     struct fum_sample_params params = sd("pndm", NULL, 5);
     strcpy(params.config.class_name, "EDMEulerScheduler");
-    assert_int_equal(create(params, text), FUM_ERR_UNSUPPORTED); // Adams-Bashforth on even timesteps only
+    // Adams-Bashforth on even timesteps only
+    assert_int_equal(create(params, text), FUM_ERR_UNSUPPORTED);
     assert_non_null(strstr(text, "EDM"));
     params = sd("ddpm", NULL, 5);
     strcpy(params.config.class_name, "EDMEulerScheduler");
@@ -398,8 +416,8 @@ static void rows_hold_the_update(void **state) {
     fum_sample_destroy(&p);
 }
 
-// The first evaluation reads slot 0 only, so that the others may hold anything; steps are numbered without
-// gaps.
+// The first evaluation reads slot 0 only, so that the others may hold anything; steps are numbered
+// without gaps.
 static void programs_start_from_slot_0(void **state) {
     (void)state;
     for (size_t s = 0; fum_sampler_name(s); s++) {

@@ -1,4 +1,5 @@
-// The 49,408-piece CLIP vocabulary, when it is installed (scripts/clip-vocab); skipped when it is not.
+// The 49,408-piece CLIP vocabulary, when it is installed (scripts/clip-vocab); skipped when it is
+// not.
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
 #include "text/golden.h"
@@ -23,11 +24,13 @@ static void test_golden(void **state) {
     assert_int_equal(fum_tokenizer_max_length(t), 77);
     double start = fum_time_now();
     golden_check(golden, t, "c");
-    print_message("every string with the CLIP vocabulary: %.1f ms\n", 1e3 * (fum_time_now() - start));
+    print_message("every string with the CLIP vocabulary: %.1f ms\n",
+                  1e3 * (fum_time_now() - start));
     fum_tokenizer_destroy(&t);
     start = fum_time_now();
-    assert_int_equal(fum_tokenizer_load_clip(&t, NULL, &(struct fum_tokenizer_params){.pad = "!"}, NULL),
-                     FUM_OK);
+    assert_int_equal(
+        fum_tokenizer_load_clip(&t, NULL, &(struct fum_tokenizer_params){.pad = "!"}, NULL),
+        FUM_OK);
     print_message("loading the CLIP vocabulary: %.1f ms\n", 1e3 * (fum_time_now() - start));
     assert_int_equal(fum_tokenizer_pad_id(t), 0);
     fum_tokenizer_destroy(&t);
@@ -39,7 +42,8 @@ static void test_missing(void **state) {
     fum_tokenizer *t = NULL;
     struct fum_error err;
     char path[1200];
-    snprintf(path, sizeof(path), "%s/fum-clip-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
+    snprintf(path, sizeof(path), "%s/fum-clip-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "title\na b</w>\n", 14), 14);

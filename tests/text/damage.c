@@ -1,5 +1,6 @@
-// Runs a fuzz target (tests/fuzz) over good inputs and thousands of damaged ones: bits flipped, bytes taken
-// out, put in and moved, ends cut off, two inputs joined. The same every time; the sanitizers watch.
+// Runs a fuzz target (tests/fuzz) over good inputs and thousands of damaged ones: bits flipped,
+// bytes taken out, put in and moved, ends cut off, two inputs joined. The same every time; the
+// sanitizers watch.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define SEED(text)                                                                                           \
+#define SEED(text) \
     { text, sizeof(text) - 1 }
 
 enum { ROUNDS = 3000, MAX_BYTES = 4096 };
@@ -21,20 +22,27 @@ static const struct {
     size_t size;
 } seeds[] = {
     SEED(""),
-    SEED("{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, \"<|startoftext|>\": 3, \"<|endoftext|>\": 4}\0#version: "
+    SEED("{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, \"<|startoftext|>\": 3, \"<|endoftext|>\": "
+         "4}\0#version: "
          "0.2\na b</w>\n"),
     SEED("{\"a\": 0, \"b\": 1, \"b</w>\": 5, \"ab\": 2, \"abab\": 7, \"<|startoftext|>\": 3, "
          "\"<|endoftext|>\": 4}\0a b\r\nab ab"),
-    SEED("{\"\\u00e9\": 0, \"\\ud83d\\ude00\": 1, \"<|startoftext|>\": 70, \"<|endoftext|>\": 4}\0"),
-    SEED("{\"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2, \"b</w>\": 3, \"ab</w>\": 4}, \"merges\": [\"a b\", "
+    SEED(
+        "{\"\\u00e9\": 0, \"\\ud83d\\ude00\": 1, \"<|startoftext|>\": 70, \"<|endoftext|>\": 4}\0"),
+    SEED("{\"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2, \"b</w>\": 3, \"ab</w>\": 4}, \"merges\": "
+         "[\"a b\", "
          "\"a b</w>\"]}"),
-    SEED("{\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2, \"aab\": 9}, \"merges\": [[\"a\", "
+    SEED("{\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2, \"aab\": 9}, \"merges\": "
+         "[[\"a\", "
          "\"b\"], [\"a\", \"ab\"]]}"),
-    SEED("A smiling cat's face, 42!! <|endoftext|> caf\xc3\xa9 e\xcc\x81 \xe7\x8c\xab \xf0\x9f\x98\x80 "
+    SEED("A smiling cat's face, 42!! <|endoftext|> caf\xc3\xa9 e\xcc\x81 \xe7\x8c\xab "
+         "\xf0\x9f\x98\x80 "
          "abcabcaaaaaa"),
-    SEED("\xc4\xb0\xcc\x87\xcc\xa3\xcd\x85 \xea\xb0\x80\xe1\x86\xa8 \xf0\x91\x98\x9e\xf0\x91\x98\x9e "
+    SEED("\xc4\xb0\xcc\x87\xcc\xa3\xcd\x85 \xea\xb0\x80\xe1\x86\xa8 "
+         "\xf0\x91\x98\x9e\xf0\x91\x98\x9e "
          "\xed\xa0\x80 \xff\xfe\x00\x01 </w>"),
-    SEED("<|startoftext|>!!<|ENDOFTEXT|>'s 's '' don't \xe3\x80\x80\xc2\xa0\xe2\x80\x8b\x1c\x85 abab##!! ## "
+    SEED("<|startoftext|>!!<|ENDOFTEXT|>'s 's '' don't \xe3\x80\x80\xc2\xa0\xe2\x80\x8b\x1c\x85 "
+         "abab##!! ## "
          "!!"),
 };
 
@@ -55,8 +63,7 @@ static size_t damage(uint8_t *data, size_t size, uint64_t *random) {
     case 0:
         if (size) data[at] ^= (uint8_t)(1u << next(random) % 8);
         return size;
-    case 1:
-        return at;
+    case 1: return at;
     case 2: // a stretch taken out
         count = size ? 1 + next(random) % (size - at) : 0;
         memmove(data + at, data + at + count, size - at - count);

@@ -39,8 +39,8 @@ static bool same_ids(const struct fum_token_ids *ids, const cJSON *expected) {
     return true;
 }
 
-static void print_difference(const fum_tokenizer *t, const char *text, const struct fum_token_ids *ids,
-                             const cJSON *expected) {
+static void print_difference(const fum_tokenizer *t, const char *text,
+                             const struct fum_token_ids *ids, const cJSON *expected) {
     char *wanted = cJSON_PrintUnformatted(expected);
     print_error("'%s'\n  expected %s\n  got     ", text, wanted);
     for (size_t i = 0; i < ids->count; i++)

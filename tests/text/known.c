@@ -68,7 +68,8 @@ static void test_has(void **state) {
         if (fum_known_has(*state, no[i])) fail_msg("'%s' is not known", no[i]);
 }
 
-static void check(const fum_known *known, const char *prompt, const char *first, const char *second) {
+static void check(const fum_known *known, const char *prompt, const char *first,
+                  const char *second) {
     const char *found[5] = {0};
     size_t count = fum_known_suggest(known, prompt, found, 5);
     for (size_t i = 0; i < count; i++)
@@ -83,7 +84,8 @@ static void test_suggest(void **state) {
     check(*state, "piza", "pizza", NULL);    // a letter missing
     check(*state, "a pziza", "pizza", NULL); // two swapped
     check(*state, "SMILLING", "smiling face with hearts", NULL);
-    check(*state, "catlike", "cat", "cat face"); // a known word with an ending; the shortest prompts first
+    // a known word with an ending; the shortest prompts first
+    check(*state, "catlike", "cat", "cat face");
     check(*state, "mitten", "kitten", NULL);
     check(*state, "creme", "crème brûlée", NULL);
     check(*state, "Doggy", "hot dog", "Dog face"); // as the caller spells them
@@ -92,16 +94,18 @@ static void test_suggest(void **state) {
     assert_int_equal(fum_known_suggest(*state, "piza", found, 0), 0);
     assert_int_equal(fum_known_suggest(*state, "piza", found, 1), 1);
     // Another word is no other spelling, and where nothing is similar there is nothing to say.
-    static const char *const others[] = {"qqqqqqqq",    "犬",  "cathedral", "carpet",
-                                         "caterpillar", "42",  "pita",      "faces of stone and steel",
-                                         "hearing",     "tact"};
+    static const char *const others[] = {
+        "qqqqqqqq",    "犬",  "cathedral", "carpet",
+        "caterpillar", "42",  "pita",      "faces of stone and steel",
+        "hearing",     "tact"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         size_t count = fum_known_suggest(*state, others[i], found, 5);
         if (count) fail_msg("'%s': '%s'", others[i], found[0]);
     }
 }
 
-static void check_unknown(const fum_known *known, const char *prompt, size_t count, const char *expected) {
+static void check_unknown(const fum_known *known, const char *prompt, size_t count,
+                          const char *expected) {
     char list[FUM_MODEL_UNKNOWN_BYTES];
     size_t unknown = fum_known_unknown(known, prompt, list, sizeof(list));
     if (unknown != count || strcmp(list, expected))
@@ -116,8 +120,8 @@ static void test_unknown(void **state) {
     check_unknown(*state, "", 0, "");
     check_unknown(*state, "piza", 1, "piza");
     check_unknown(*state, "Über ÜBER blau, grün", 4, "über, blau, grün");
-    check_unknown(*state, "one two three four five six seven eight nine ten eleven twelve thirteen", 13,
-                  "one, two, three, four, five, six, seven, eight, nine, ten, …");
+    check_unknown(*state, "one two three four five six seven eight nine ten eleven twelve thirteen",
+                  13, "one, two, three, four, five, six, seven, eight, nine, ten, …");
     check_unknown(*state, "ab button (type)", 0, "");
 }
 
@@ -136,14 +140,16 @@ static void test_extremes(void **state) {
     memset(letters, 'x', 5000);
     letters[5000] = 0;
     const char *odd[] = {"", letters, "  "};
-    struct fum_known_params params = {.prompts = odd, .prompt_count = 3, .words = words, .word_count = WORDS};
+    struct fum_known_params params = {
+        .prompts = odd, .prompt_count = 3, .words = words, .word_count = WORDS};
     assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
     assert_true(fum_known_has(known, letters));
     letters[4999] = 0;
     assert_false(fum_known_has(known, letters));
     check(known, "kiten", "kitten", NULL);
     fum_known_destroy(&known);
-    params = (struct fum_known_params){.prompts = odd, .prompt_count = 1, .words = odd + 2, .word_count = 1};
+    params = (struct fum_known_params){
+        .prompts = odd, .prompt_count = 1, .words = odd + 2, .word_count = 1};
     assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
     assert_true(fum_known_has(known, ""));
     assert_true(fum_known_has(known, "cat")); // as no word is known
@@ -168,14 +174,17 @@ static void test_long_lists(void **state) {
         char *text = letters + i * (LENGTH + 1);
         memset(text, 'x', LENGTH);
         text[LENGTH] = 0;
-        for (size_t j = 0, rest = i; j < 4; j++, rest /= 26) text[LENGTH - 1 - j] = (char)('a' + rest % 26);
+        for (size_t j = 0, rest = i; j < 4; j++, rest /= 26)
+            text[LENGTH - 1 - j] = (char)('a' + rest % 26);
         texts[i] = text;
     }
     struct fum_known_params params = {
         .prompts = texts, .prompt_count = count, .words = texts, .word_count = count};
     assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
     assert_int_equal(
-        fum_known_suggest(known, "xxxxxxxxxxxxxxxxxxxxxxxxxxxx yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", found, 5), 5);
+        fum_known_suggest(known, "xxxxxxxxxxxxxxxxxxxxxxxxxxxx yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy",
+                          found, 5),
+        5);
     fum_known_destroy(&known);
     params.prompt_count++;
     assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
@@ -213,13 +222,15 @@ static void test_emoji_model(void **state) {
     assert_int_equal(fum_json_read(&json, path, NULL), FUM_OK);
     for (int i = 0; i < 2; i++) {
         const cJSON *item;
-        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, i ? "keywords" : "prompts")) {
+        cJSON_ArrayForEach(item,
+                           cJSON_GetObjectItemCaseSensitive(json, i ? "keywords" : "prompts")) {
             assert_true(counts[i] < 8192);
             texts[i][counts[i]++] = item->valuestring;
         }
     }
     assert_int_equal(counts[0], counts[1]);
-    struct fum_known_params params = {.prompts = texts[0], .keywords = texts[1], .prompt_count = counts[0]};
+    struct fum_known_params params = {
+        .prompts = texts[0], .keywords = texts[1], .prompt_count = counts[0]};
     assert_int_equal(fum_known_create(&known, &params, NULL), FUM_OK);
     for (int i = 0; i < 2; i++)
         for (size_t j = 0; j < counts[i]; j++) assert_true(fum_known_has(known, texts[i][j]));

@@ -69,7 +69,8 @@ static void a_short_buffer_is_terminated(void **state) {
 // Whatever is nested or repeated, a prompt of a megabyte takes no longer than its length.
 static void long_prompts_take_linear_time(void **state) {
     (void)state;
-    static const char *const parts[] = {"(", "<a:", "[a:b:1", ")", "(1:1.", "  ", "embedding:", "AND "};
+    static const char *const parts[] = {"(",     "<a:", "[a:b:1",     ")",
+                                        "(1:1.", "  ",  "embedding:", "AND "};
     const size_t length = 1 << 20;
     char *prompt = malloc(length + 1);
     assert_non_null(prompt);

@@ -1,5 +1,5 @@
-// Ids against transformers', decoding, cutting and padding, broken vocabularies, and running out of memory
-// anywhere.
+// Ids against transformers', decoding, cutting and padding, broken vocabularies, and running out of
+// memory anywhere.
 #include "base/alloc.h"
 #include "text/bpe.h"
 #include "text/golden.h"
@@ -48,12 +48,14 @@ static void test_decode(void **state) {
     size_t checked = 0;
     const cJSON *row;
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(s->golden, "strings")) {
-        const char *text = fum_json_string(row, "t", NULL), *expected = fum_json_string(row, "d", NULL);
+        const char *text = fum_json_string(row, "t", NULL),
+                   *expected = fum_json_string(row, "d", NULL);
         if (!text || !expected) continue;
         struct fum_token_ids ids;
         char *decoded;
         assert_int_equal(fum_tokenizer_encode(s->emoji, text, strlen(text), &ids, NULL), FUM_OK);
-        assert_int_equal(fum_tokenizer_decode(s->emoji, ids.ids + 1, ids.count - 2, &decoded, NULL), FUM_OK);
+        assert_int_equal(fum_tokenizer_decode(s->emoji, ids.ids + 1, ids.count - 2, &decoded, NULL),
+                         FUM_OK);
         assert_string_equal(decoded, expected);
         fum_token_text_free(&decoded);
         fum_token_ids_free(&ids);
@@ -69,16 +71,18 @@ static void test_padded(void **state) {
     const cJSON *row;
     assert_int_equal(fum_tokenizer_max_length(s->emoji), LENGTH);
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(s->golden, "strings")) {
-        const char *text = fum_json_string(row, "t", NULL), *expected = fum_json_string(row, "cut", NULL);
+        const char *text = fum_json_string(row, "t", NULL),
+                   *expected = fum_json_string(row, "cut", NULL);
         const cJSON *inner = cJSON_GetObjectItemCaseSensitive(row, "e");
         if (!text) continue;
         int32_t ids[LENGTH + 1] = {[LENGTH] = -7};
         struct fum_token_fit fit;
         int inside = cJSON_GetArraySize(inner), kept = inside < LENGTH - 2 ? inside : LENGTH - 2;
-        assert_int_equal(fum_tokenizer_encode_padded(s->emoji, text, strlen(text), 0, ids, &fit, NULL),
-                         FUM_OK);
+        assert_int_equal(
+            fum_tokenizer_encode_padded(s->emoji, text, strlen(text), 0, ids, &fit, NULL), FUM_OK);
         assert_int_equal(fit.count, inside + 2);
-        for (int i = 0; i < kept; i++) assert_int_equal(ids[i + 1], cJSON_GetArrayItem(inner, i)->valueint);
+        for (int i = 0; i < kept; i++)
+            assert_int_equal(ids[i + 1], cJSON_GetArrayItem(inner, i)->valueint);
         for (int i = kept + 1; i < LENGTH; i++) assert_int_equal(ids[i], 2812);
         assert_int_equal(ids[LENGTH], -7);
         if (expected)
@@ -94,11 +98,12 @@ static void test_padded(void **state) {
     assert_int_equal(fum_tokenizer_encode_padded(s->emoji, "cat", 3, 2, two, NULL, NULL), FUM_OK);
     assert_int_equal(two[0], 2811);
     assert_int_equal(two[1], 2812);
-    assert_int_equal(fum_tokenizer_encode_padded(s->emoji, "cat", 3, 1, two, NULL, &err), FUM_ERR_ARG);
+    assert_int_equal(fum_tokenizer_encode_padded(s->emoji, "cat", 3, 1, two, NULL, &err),
+                     FUM_ERR_ARG);
 }
 
-// A word of a million letters must not take time that grows with its square, nor a million marks on one
-// letter.
+// A word of a million letters must not take time that grows with its square, nor a million marks on
+// one letter.
 static void test_long_text(void **state) {
     struct state *s = *state;
     const size_t bytes = FUM_TOKENIZER_MAX_BYTES;
@@ -158,11 +163,13 @@ static void test_broken(void **state) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fum_tokenizer *t = NULL;
         struct fum_error err = {0};
-        enum fum_result result = fum_tokenizer_create(&t, cases[i].vocab, strlen(cases[i].vocab),
-                                                      cases[i].merges, strlen(cases[i].merges), NULL, &err);
+        enum fum_result result =
+            fum_tokenizer_create(&t, cases[i].vocab, strlen(cases[i].vocab), cases[i].merges,
+                                 strlen(cases[i].merges), NULL, &err);
         assert_int_equal(result, FUM_ERR_FORMAT);
         assert_null(t);
-        if (!strstr(err.text, cases[i].says)) fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
+        if (!strstr(err.text, cases[i].says))
+            fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
     }
 }
 
@@ -179,7 +186,8 @@ static void test_pieces_in_messages(void **state) {
     assert_int_equal(fum_bpe_add_piece(bpe, text, 3, 1, "vocab", &err), FUM_ERR_FORMAT);
     assert_string_equal(err.text, "vocab: id 1 is given twice, to 'abc\xe2\x82\xac' and 'abc'");
     assert_int_equal(fum_bpe_add_piece(bpe, text, 4, -1, "vocab", &err), FUM_ERR_FORMAT);
-    assert_non_null(strstr(err.text, "vocab: piece 'abc\\xe2' has id -1, which is not a whole number"));
+    assert_non_null(
+        strstr(err.text, "vocab: piece 'abc\\xe2' has id -1, which is not a whole number"));
     fum_bpe_destroy(&bpe);
 }
 
@@ -188,12 +196,14 @@ static void test_byte_order_marks(void **state) {
     (void)state;
     static const char vocab[] = "\xef\xbb\xbf{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, "
                                 "\"<|startoftext|>\": 3, \"<|endoftext|>\": 4}";
-    static const char *const merges[] = {"\xef\xbb\xbf#version: 0.2\na b</w>\n", "\xef\xbb\xbf" "a b</w>"};
+    static const char *const merges[] = {"\xef\xbb\xbf#version: 0.2\na b</w>\n", "\xef\xbb\xbf"
+                                                                                 "a b</w>"};
     for (int i = 0; i < 2; i++) {
         fum_tokenizer *t = NULL;
         struct fum_token_ids ids = {0};
         struct fum_error err = {0};
-        if (fum_tokenizer_create(&t, vocab, sizeof vocab - 1, merges[i], strlen(merges[i]), NULL, &err))
+        if (fum_tokenizer_create(&t, vocab, sizeof vocab - 1, merges[i], strlen(merges[i]), NULL,
+                                 &err))
             fail_msg("%s", err.text);
         assert_int_equal(fum_tokenizer_encode(t, "ab", 2, &ids, NULL), FUM_OK);
         assert_int_equal(ids.count, 3);
@@ -211,7 +221,8 @@ static void test_unknown(void **state) {
     const int32_t expected[] = {3, 2, 4, 4, 0, 4, 1, 4};
     fum_tokenizer *t = NULL;
     struct fum_token_ids ids;
-    assert_int_equal(fum_tokenizer_create(&t, vocab, strlen(vocab), "a b</w>\r\n", 9, NULL, NULL), FUM_OK);
+    assert_int_equal(fum_tokenizer_create(&t, vocab, strlen(vocab), "a b</w>\r\n", 9, NULL, NULL),
+                     FUM_OK);
     assert_int_equal(fum_tokenizer_encode(t, "ab zz ac b", 10, &ids, NULL), FUM_OK);
     assert_int_equal(ids.count, 8);
     assert_memory_equal(ids.ids, expected, sizeof(expected));
@@ -220,7 +231,8 @@ static void test_unknown(void **state) {
     fum_tokenizer_destroy(&t);
 }
 
-// Whatever allocation fails, the answer is "out of memory", and nothing leaks (the sanitizers look).
+// Whatever allocation fails, the answer is "out of memory", and nothing leaks (the sanitizers
+// look).
 static void test_out_of_memory(void **state) {
     (void)state;
     const char *vocab =
@@ -232,8 +244,10 @@ static void test_out_of_memory(void **state) {
         struct fum_token_fit fit = {0};
         int32_t ids[4];
         fum_alloc_fail_after(n);
-        enum fum_result result = fum_tokenizer_create(&t, vocab, strlen(vocab), "a b</w>", 7, NULL, NULL);
-        if (!result) result = fum_tokenizer_encode_padded(t, text, strlen(text), 4, ids, &fit, NULL);
+        enum fum_result result =
+            fum_tokenizer_create(&t, vocab, strlen(vocab), "a b</w>", 7, NULL, NULL);
+        if (!result)
+            result = fum_tokenizer_encode_padded(t, text, strlen(text), 4, ids, &fit, NULL);
         fum_alloc_fail_after(-1);
         assert_true(result == FUM_OK || result == FUM_ERR_NOMEM);
         done = result == FUM_OK;
@@ -244,11 +258,16 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_emoji), cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_padded),       cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_pieces),       cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_unknown),      cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_pieces_in_messages), cmocka_unit_test(test_byte_order_marks),
+        cmocka_unit_test(test_golden_emoji),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_padded),
+        cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_pieces_in_messages),
+        cmocka_unit_test(test_byte_order_marks),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,4 +1,5 @@
-// Tokenizer folders: of Stable Diffusion 1 and 2, of transformers 5, with added tokens, broken ones.
+// Tokenizer folders: of Stable Diffusion 1 and 2, of transformers 5, with added tokens, broken
+// ones.
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE // mkdtemp
 #include "base/alloc.h"
@@ -16,8 +17,8 @@
 #include <cmocka.h>
 
 #define TOKEN(text) "{\"content\": \"" text "\", \"lstrip\": false, \"normalized\": true}"
-#define SPECIALS                                                                                             \
-    "{\"bos_token\": " TOKEN("<|startoftext|>") ", \"eos_token\": " TOKEN(                                   \
+#define SPECIALS                                                           \
+    "{\"bos_token\": " TOKEN("<|startoftext|>") ", \"eos_token\": " TOKEN( \
         "<|endoftext|>") ", \"unk_token\": " TOKEN("<|endoftext|>") ", \"pad_token\": "
 
 struct state {
@@ -35,9 +36,12 @@ static int setup(void **state) {
     return mkdtemp(s.folder) ? 0 : -1;
 }
 
-static const char *const folder_files[] = {
-    "vocab.json",       "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json"};
+static const char *const folder_files[] = {"vocab.json",
+                                           "merges.txt",
+                                           "tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json"};
 
 static void clear_folder(struct state *s) {
     for (size_t i = 0; i < sizeof(folder_files) / sizeof(folder_files[0]); i++) {
@@ -73,7 +77,8 @@ static void copy_file(struct state *s, const char *name) {
     fum_free(text);
 }
 
-// The folders of Stable Diffusion 1 and 2: special tokens given as objects, the pad token another one.
+// The folders of Stable Diffusion 1 and 2: special tokens given as objects, the pad token another
+// one.
 static void test_golden_folders(void **state) {
     static const char *const maps[2] = {SPECIALS "\"<|endoftext|>\"}", SPECIALS "\"!\"}"};
     static const char *const keys[2] = {"s", "p"};
@@ -127,7 +132,8 @@ static void test_added_tokens(void **state) {
     fum_tokenizer_destroy(&t);
 }
 
-// An embedding of several vectors is called by its first token; written out by hand it stays as it is.
+// An embedding of several vectors is called by its first token; written out by hand it stays as it
+// is.
 static void test_several_vectors(void **state) {
     static const struct {
         const char *text;
@@ -153,10 +159,13 @@ static void test_several_vectors(void **state) {
         int32_t ids[8];
         struct fum_token_fit fit;
         size_t bytes = strlen(cases[i].text);
-        assert_int_equal(fum_tokenizer_encode_prompt(t, cases[i].text, bytes, 8, ids, &fit, NULL), FUM_OK);
+        assert_int_equal(fum_tokenizer_encode_prompt(t, cases[i].text, bytes, 8, ids, &fit, NULL),
+                         FUM_OK);
         assert_memory_equal(ids, cases[i].ids, sizeof(ids));
-        if (cases[i].cut) assert_non_null(strstr(fit.cut, cases[i].cut));
-        else assert_null(fit.cut);
+        if (cases[i].cut)
+            assert_non_null(strstr(fit.cut, cases[i].cut));
+        else
+            assert_null(fit.cut);
         fum_token_fit_free(&fit);
     }
     // What transformers' tokenizer gives stays as it is.
@@ -177,9 +186,10 @@ static void test_broken_folders(void **state) {
         {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"5\": {\"content\": \"<x>\"}}}",
          "has id 5, which is that of"},
         {"tokenizer_config.json",
-         "{\"added_tokens_decoder\": {\"9000\": {\"content\": \"<x>\", \"lstrip\": true}}}", "lstrip"},
-        {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"99999999\": {\"content\": \"<x>\"}}}",
-         "no id"},
+         "{\"added_tokens_decoder\": {\"9000\": {\"content\": \"<x>\", \"lstrip\": true}}}",
+         "lstrip"},
+        {"tokenizer_config.json",
+         "{\"added_tokens_decoder\": {\"99999999\": {\"content\": \"<x>\"}}}", "no id"},
         {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"9000\": 3}}", "no content"},
         {"added_tokens.json", "{\"<x>\": \"y\"}", "added_tokens.json is not"},
         {"added_tokens.json", "{\"\": 9000}", "none empty"},
@@ -198,11 +208,13 @@ static void test_broken_folders(void **state) {
         write_file(s, cases[i].name, cases[i].text, strlen(cases[i].text));
         assert_int_not_equal(fum_tokenizer_load_dir(&t, s->folder, &err), FUM_OK);
         assert_null(t);
-        if (!strstr(err.text, cases[i].says)) fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
+        if (!strstr(err.text, cases[i].says))
+            fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
     }
 }
 
-// Whatever allocation fails, the answer is "out of memory", and nothing leaks (the sanitizers look).
+// Whatever allocation fails, the answer is "out of memory", and nothing leaks (the sanitizers
+// look).
 static void test_out_of_memory(void **state) {
     struct state *s = *state;
     const char *vocab =
@@ -228,8 +240,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_folders), cmocka_unit_test(test_golden_single_file),
         cmocka_unit_test(test_added_tokens),   cmocka_unit_test(test_several_vectors),
-        cmocka_unit_test(test_broken_folders),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_broken_folders), cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
