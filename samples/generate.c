@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One picture: the shipped model, a prompt from the command line, picture.png out.
 //
 //     cc generate.c $(pkg-config --cflags --libs fumarole) -o generate && ./generate "a red heart"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A compute graph of your own: y = silu(x W + b), built by hand, compiled for the best GPU, run,
 // read back.
 //

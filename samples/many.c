@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Many prompts through one loaded model: a line of standard input is a prompt, each makes
 // picture-N.png. Weights, compiled graphs and recorded steps are kept between prompts, so all but
 // the first are quick.

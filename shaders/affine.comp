@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = x * mul + add, or y = min(max(x, mul), add) where CLAMP is set. One invocation per quad.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = softmax(scale q k^T) v per head, after Dao et al., "FlashAttention" (2022): the scores are never stored. Each
 // invocation holds QUERIES queries of one head and OUT_QUADS quads of their outputs; over tiles of KEYS keys it keeps
 // the running maximum m, the sum l of exp(score - m), and the weighted sum of v. Heads with more than OUT_QUADS quads

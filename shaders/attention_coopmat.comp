@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = softmax(scale q k^T) v per head as attention, by cooperative matrices. A subgroup holds the outputs of FRAGMENTS times
 // MATRIX_M queries as matrices; the workgroup stages KEYS keys and values at a time in shared memory, values turned, so that
 // matrices of both are loaded by whole units. Scores go through shared memory for the softmax, whose rows are shared by the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention.comp for drivers where fetching texels is cheaper than loading from storage buffers. A workgroup is one
 // subgroup whose lanes lie along the queries: each holds ROWS queries of one head, and their outputs, whole, so that
 // maxima, sums and corrections stay within a lane and none idles whatever the head's width. Keys and values are fetched

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = softmax(scale q k^T) v per head by tiles in shared memory, after Dao et al., "FlashAttention" (2022). A workgroup
 // takes BQ queries of one head and goes over the keys BK at a time: LANES neighbouring invocations share ROWS queries,
 // each scoring some of the keys and holding some of the outputs. The running maximum m and sum l of a query are known to

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From rows of attention's scores in f32 to its weights in the storage type: softmax(scale x) times a factor. A workgroup
 // takes a row. Infinite scores become the largest finite ones, as in attention.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The rate of dot products of four packed 8-bit integers with 32-bit sums, as bench_fma: eight chains an invocation.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The least work that a dispatch can have: one workgroup writes one quad.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The device's arithmetic limit: chains of fma() in registers, twelve scalars of f32 (or f16, as vectors of four) an
 // invocation, 96 steps of four lanes' worth per round. Nothing is loaded; one store that never happens keeps the sums.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The rate of products of cooperative matrices with f32 sums: each subgroup keeps six matrices of f16 (or bf16) and
 // adds the products of two by four of them to eight sums.
 #version 450

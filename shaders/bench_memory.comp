@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Memory by pattern: every workgroup goes over a block of its own, `each` quads an invocation.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Shared memory's bandwidth: every lane reads quads beside its neighbours', round and round over 16 KiB.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = x in the storage type of this variant. One invocation per quad. x is read as words, since its type is another.
 #version 450
 #extension GL_GOOGLE_include_directive : require

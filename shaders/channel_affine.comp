@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = act(a x + b) with a factor and an addend for every channel. One invocation per quad of channels and block of
 // BLOCK rows, whose a and b it loads once.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Mean and sum of squared differences of each channel over chunks of a range of rows, by Welford's recurrence, which
 // keeps its digits however large the mean is. One invocation per chunk and quad of channels; a chunk without rows is
 // zeros.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Lowers flag to `code` when an element of x is infinite or NaN. One invocation per STRIDE quads.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // conv2d.comp for a weight packed as FUM_PACK_Q8, the blocks of each tap along the channels, multiplied out to f32 as it is
 // read.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // conv2d_q8.comp for drivers where fetching texels is cheaper than loading from storage buffers; see lib/gemm_texel.glsl.
 // Texels of the weight are four words, fetched as the f32 that they are not: no arithmetic touches them.
 #version 450

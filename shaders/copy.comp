@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Copies rows × channels between two tensors that differ in which rows and which channels they hold. One invocation
 // per quad of the target that gets at least one element; elements of it before the region stay as they are.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // counter += 1, by one invocation.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y[n] = table[ids[n]], ids outside the table moved to its nearest row. One invocation per quad of y. A table over the
 // binding size comes in windows of rows; each run writes the rows whose id lies in its window.
 #version 450

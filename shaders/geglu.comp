@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y[c] = x[c] gelu(x[C + c]). One invocation per quad of y.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = act(scale x w + bias + row) + residual, and convolutions as such products, by cooperative matrices
 // (VK_KHR_cooperative_matrix): f16 or bf16 in, f32 sums. A workgroup of GROUPS_M x GROUPS_N subgroups computes a tile of
 // TILE_M x TILE_N outputs, each subgroup FRAGMENTS_M x FRAGMENTS_N matrices of it. Tiles of x and w, TILE_K terms deep,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm_tiled with f16 arithmetic: terms of one step of the sum are added in f16, the steps in f32.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The end of a product whose sum was split: adds its layers in order and applies the epilogue. One quad of y each.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = act(scale x w + bias + row) + residual, and convolutions as such products, by tiles in shared memory.
 #version 450
 #extension GL_GOOGLE_include_directive : require

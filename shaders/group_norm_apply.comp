@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Third step of group norm: y = act(a x + b). One invocation per quad of channels and block of BLOCK rows, whose a and
 // b it loads once.
 #version 450

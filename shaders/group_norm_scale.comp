@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Second step of group norm: merges the chunks and channels of a group, m2 = sum of m2_i + n_i (mean_i - mean)^2
 // (Chan, Golub and LeVeque, "Updating formulae", 1979), and writes per channel the factor a = gamma / sqrt(var + eps)
 // and addend b = beta - mean a. One invocation per batch and group.

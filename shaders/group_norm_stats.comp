@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // First step of group norm: mean and sum of squared differences of each channel over each chunk of rows, by Welford's
 // recurrence, which keeps its digits however large the mean is. One invocation per chunk and quad of channels.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm.comp for GPUs: a workgroup for each row.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul.comp with a weight of f16 whatever the storage type is, read without 16-bit storage.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_q8.comp with x as quantise_rows.comp has left it: products of integers, four in one instruction, summed exactly
 // within a block of 32 terms and in f32 over the blocks.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul.comp for a weight packed as FUM_PACK_Q8, multiplied out to f32 as it is read.
 #version 450
 #extension GL_GOOGLE_include_directive : require

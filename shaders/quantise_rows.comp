@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Blocks of 32 numbers as integers of 8 bits, two quads of words, and one factor: ggml's q8_0 with a factor in f32. One
 // invocation per block. What is not finite makes the factor NaN, so that it is not lost.
 #version 450

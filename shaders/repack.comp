@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Copies the elements of x in order into rows of another length, which zeros pad. One invocation per quad of y.
 #version 450
 #extension GL_GOOGLE_include_directive : require

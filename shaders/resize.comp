@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Images grown by a whole factor: nearest neighbour, or (SHUFFLE) with the factor² values of each pixel taken from
 // its channels in PyTorch's order c r² + i r + j. One invocation per quad of y. A line is one row of pixels; lines of
 // all images of the batch are counted through, so that line l of y comes from line l / factor of x.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = x / sqrt(mean(x^2) + eps) gamma over each row; one invocation per row.
 #version 450
 #extension GL_GOOGLE_include_directive : require

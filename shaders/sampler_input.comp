@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the model sees: state slot 0 times c_in of this evaluation, once per guidance branch. One invocation per quad
 // of one copy.
 #version 450

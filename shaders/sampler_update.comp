@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One sampler step in place: guidance, the model's output to a clean prediction D, then new slots as sums over old
 // slots, D and noise. src/ops/sampler_update.c has the formulas. One invocation per quad, for all slots of it.
 #version 450

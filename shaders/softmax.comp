@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = exp(x - max) / sum exp(x - max) over each row; one invocation per row. The maximum starts at a large finite
 // number, so that no infinity is subtracted from another.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = table[counter], the counter held within the table. One invocation per quad of y.
 #version 450
 #extension GL_GOOGLE_include_directive : require

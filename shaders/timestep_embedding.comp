@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sinusoidal embedding of times, in f32 steps that follow diffusers' get_timestep_embedding, so that the roundings of
 // t × frequency are its own. One invocation per quad of y.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = x with its dimensions in another order. One invocation per quad of y.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = act(x), element by element. One invocation per quad.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A weight from its file's order and type to the kernels': see enum fum_pack. Works on bits, so that every device rounds
 // alike and none flushes small halves. One invocation per quad of the result; for transposed weights neighbours are
 // neighbours in the file.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // winograd_input.comp with inputs as texels.
 #version 450
 #extension GL_GOOGLE_include_directive : require

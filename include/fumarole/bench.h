@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How fast a device is and how near its own limits every operation and every model comes.
 #ifndef FUMAROLE_BENCH_H
 #define FUMAROLE_BENCH_H

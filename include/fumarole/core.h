@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Results, errors, logging, element types: what every other header of fumarole builds on.
 //
 // Nothing in the library calls exit() or abort() on input, and nothing keeps state outside the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Devices: which GPUs there are, what they can do, and opening one.
 #ifndef FUMAROLE_DEVICE_H
 #define FUMAROLE_DEVICE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Writes files that appear whole, as fumarole writes its own: pictures, latents, traces, reports. A
 // writer belongs to one thread at a time; functions may be called from any number of threads.
 #ifndef FUMAROLE_FILE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compute graphs: build one from named ops, compile it for a device, run it.
 //
 // Tensors have up to four dimensions, the last one innermost. Images are channels-last: [batch,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Models: checkpoints as people have them, opened and understood, but not yet on a device.
 #ifndef FUMAROLE_MODEL_H
 #define FUMAROLE_MODEL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From a prompt to pictures.
 #ifndef FUMAROLE_PIPELINE_H
 #define FUMAROLE_PIPELINE_H

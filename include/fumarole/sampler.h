@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Names of the samplers and noise schedules, for menus and for checking what a user typed.
 #ifndef FUMAROLE_SAMPLER_H
 #define FUMAROLE_SAMPLER_H

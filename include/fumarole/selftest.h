@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whether this device computes right: every operation on hard shapes, compared with plain C.
 #ifndef FUMAROLE_SELFTEST_H
 #define FUMAROLE_SELFTEST_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Text to the ids that a CLIP text encoder reads, and back: the ids of transformers' CLIPTokenizer,
 // exactly.
 //

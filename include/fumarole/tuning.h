@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Variants of the kernels: which ones a device can run, which it uses, insisting on one; and
 // measuring which tiles suit a device.
 #ifndef FUMAROLE_TUNING_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Activations by the codes of enum fum_act (src/graph/op.h).
 #define ACT_NONE 0
 #define ACT_SILU 1

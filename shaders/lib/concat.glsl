@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Up to six tensors one after the other: every run of quads of the output is a run of each input. A workgroup copies
 // PIECE quads of a run: a division for each of them would take longer than the copy on CPU devices.
 #include "lib/raw.glsl"

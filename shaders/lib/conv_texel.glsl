@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // conv2d_texel, of a weight in the storage type or (CONV_Q8) packed as FUM_PACK_Q8. After lib/gemm_texel.glsl.
 #ifdef CONV_Q8
 #include "lib/q8.glsl"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What matmul and conv2d share: a block of ROWS rows x COLS quads of outputs per invocation, summed in f32 registers.
 // The invocations of a workgroup lie LANES_N along the output channels and the rest along the rows; no shared memory.
 // Each step of the sum loads ROWS quads of x and 4 COLS quads of w for 16 ROWS COLS fused multiply-adds.

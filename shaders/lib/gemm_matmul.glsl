@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What matmul and its kernels over a weight of q8_0 share beyond lib/gemm.glsl: push constants, which columns a block has,
 // and how it ends.
 layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]

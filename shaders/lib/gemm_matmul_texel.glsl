@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What matmul_texel and matmul_q8_texel share beyond lib/gemm_texel.glsl: push constants, which columns a lane has, and how
 // a block ends.
 layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The push constants of matrix products by tiles in shared memory: struct fum_gemm_push of src/ops/gemm_job.h.
 layout(push_constant) uniform Push {
     uint channels, n_size, cq, nq; // terms of one tap, columns, and their quads

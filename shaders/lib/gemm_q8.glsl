@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the kernels of matmul_q8 without texels share: matmul's blocks, of a weight packed as FUM_PACK_Q8, whose words are
 // those of four columns.
 #define GEMM_W_QUAD uvec4

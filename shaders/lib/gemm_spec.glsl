@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Specialisation and push constants that all kernels of matmul and conv2d take.
 layout(constant_id = 3) const uint ROWS = 8;
 layout(constant_id = 4) const uint COLS = 2;

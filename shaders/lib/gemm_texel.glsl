@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What matmul_texel and conv2d_texel share: a workgroup is one subgroup whose lanes lie along the output channels, each
 // with COLS quads of ROWS rows, summed in f32 registers. For each quad of the sum's terms a lane fetches the quad of x
 // of one row (of several, where there are more rows than lanes), and shuffles with a constant lane hand each row's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A group norm as one factor and one addend per channel, a = gamma / sqrt(var + eps) and b = beta - mean a, in one
 // dispatch: a workgroup for each batch and group.
 #include "lib/storage.glsl"

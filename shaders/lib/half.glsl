@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Elements of cooperative matrices (ELEMENT), and quads of them that lie as bits in two words. After lib/storage.glsl;
 // f16 or bf16 only.
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require

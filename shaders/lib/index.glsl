@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The workgroup size is specialisation constants 0..2 of every shader; those of the shader itself start at 3.
 layout(local_size_x_id = 0, local_size_y_id = 1, local_size_z_id = 2) in;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // y = act(scale x w + bias + row) + residual, for rows of x flattened (w shared) or per batch. With GATE the columns of w
 // are two halves, the values and their gates: y = value act(gate), of the sums with their bias.
 #include "lib/storage.glsl"

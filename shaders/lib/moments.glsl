@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Mean and sum of squared differences of a group of channels over the rows of a batch, by a whole workgroup in one
 // pass: each lane takes those of short runs of rows by Welford's recurrence, and everything after that is merged,
 // m2 = m2_a + m2_b + n_a n_b / n (mean_a - mean_b)^2 (Chan, Golub and LeVeque, "Updating formulae", 1979), which keeps

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Weights packed as FUM_PACK_Q8: a block of 32 terms is nine rows, eight of words that hold four terms each and one of
 // factors. The words here are those of four columns.
 #ifndef Q8_GLSL

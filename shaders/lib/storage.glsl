@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Storage types. One of STORAGE_F32, STORAGE_F16, STORAGE_BF16 is defined by the build. QUAD is four elements as they
 // lie in memory; quad_load and quad_store convert to and from vec4, rounding to nearest even. Sums are always f32.
 #if defined(STORAGE_F16)

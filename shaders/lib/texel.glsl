@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Quads read as texels of a buffer view. On CPU drivers a fetch is a handful of vector loads and shuffles for all
 // lanes; a load from a storage buffer is a loop over the lanes with a check for each component, several times as dear.
 #if defined(STORAGE_BF16)

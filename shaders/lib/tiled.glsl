@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A matrix product by tiles in shared memory: a workgroup computes BM rows x BN columns, in steps of BK terms of the
 // sum. Every invocation keeps TM rows x TN columns in registers. Neighbours along x are neighbours along the columns,
 // and the rows and columns of one invocation lie (BM / TM) rows and (BN / TN) quads apart, so that a subgroup of any

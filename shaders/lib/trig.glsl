@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // exp, log, sin and cos to about an ulp or two of f32, whatever the driver's own are: Vulkan lets those be off by
 // 2^-11 absolute for sin and cos, and large arguments by anything. `precise` keeps compilers from regrouping sums whose
 // rounding is what they are for. All series are Taylor's, cut where the next term is below f32's precision.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The output half of winograd_input.glsl: y = act(A^T m A + bias + row) + residual for every tile of TILE x TILE
 // pixels, from the products m, f32 [TAPS TAPS][tiles][channels].
 #extension GL_EXT_control_flow_attributes : require

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiles where the GLSL compiler knows cooperative matrices in this storage type: meson then builds the shaders that
 // use them.
 #version 450

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Host memory: checked sizes, arenas owned by a parent object, and a switch that tests use to make
 // the n-th allocation fail.
 #ifndef FUM_BASE_ALLOC_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "base/dtype.h"
 
 #include <string.h>

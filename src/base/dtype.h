@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Conversion between element types, round to nearest even where precision is lost.
 #ifndef FUM_BASE_DTYPE_H
 #define FUM_BASE_DTYPE_H

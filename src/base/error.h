@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Filling struct fum_error.
 #ifndef FUM_BASE_ERROR_H
 #define FUM_BASE_ERROR_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Files: read at any place, written whole. file_posix.c, file_write_posix.c and file_windows.c are
 // the only code of the library that knows the operating system's file calls.
 #ifndef FUM_BASE_FILE_H

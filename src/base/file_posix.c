@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Looking at and reading files on POSIX systems.
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reading and writing on Windows. Paths are UTF-8 in the library and UTF-16 in the system's calls.
 #include "base/error.h"
 #include "base/file.h"

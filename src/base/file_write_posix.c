@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Writes files on POSIX systems. See fumarole/file.h for what it promises.
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE

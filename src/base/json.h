@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // JSON through cJSON, with errors that name the file and the key.
 #ifndef FUM_BASE_JSON_H
 #define FUM_BASE_JSON_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Checks the syntax of JSON as cJSON does, without an allocation. cJSON's own hooks could
 // distinguish refused memory from bad syntax, but they are one set for the whole process, which
 // belongs to the program that uses the library.

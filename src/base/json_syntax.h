@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Checks JSON without an allocation.
 #ifndef FUM_BASE_JSON_SYNTAX_H
 #define FUM_BASE_JSON_SYNTAX_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One line to the caller's log.
 #ifndef FUM_BASE_LOG_H
 #define FUM_BASE_LOG_H

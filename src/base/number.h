@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Formats numbers for other programs to read. printf and strtod follow the locale of the program
 // that uses the library, where the decimal point may be a comma.
 #ifndef FUM_BASE_NUMBER_H

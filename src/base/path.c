@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The parts of file.h that every operating system shares.
 #include "base/error.h"
 #include "base/file.h"

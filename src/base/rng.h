@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Normal draws that repeat those of PyTorch, so that a seed gives the same picture here as
 // elsewhere.
 #ifndef FUM_BASE_RNG_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SHA-256 in portable C, and with the instructions that x86 processors have for it, which are about
 // eight times as fast: a checkpoint of 7 GB takes 5 s in place of 38. The standard is short and
 // does not change; a library for this one function would be one more thing to find on every system.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Escapes and shortens text from files, drivers and arguments for terminals and messages.
 #ifndef FUM_BASE_TEXT_H
 #define FUM_BASE_TEXT_H

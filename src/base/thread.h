@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the machine offers to threads, which are pthreads here.
 #ifndef FUM_BASE_THREAD_H
 #define FUM_BASE_THREAD_H

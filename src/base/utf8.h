@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // UTF-8, both ways.
 #ifndef FUM_BASE_UTF8_H
 #define FUM_BASE_UTF8_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "base/view.h"
 
 #include "base/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A tensor's bytes as a file holds them: what io yields and what weights are uploaded from.
 #ifndef FUM_BASE_VIEW_H
 #define FUM_BASE_VIEW_H

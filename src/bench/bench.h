@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The benchmark's insides. A probe is a recorded command that can be timed again and again;
 // everything measured is probes in rounds.
 #ifndef FUM_BENCH_BENCH_H

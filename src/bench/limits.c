@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The device's own limits, by small shaders: arithmetic in registers, memory by pattern, shared
 // memory, and what a dispatch, a barrier and a submission cost.
 #include "bench/bench.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whole models with random weights: each part timed in turn, round after round.
 #define _POSIX_C_SOURCE 200809L
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every operation on the shapes of real models, in rounds: one run of each case, between two
 // measurements of the limits, then the next round.
 #include "bench/bench.h"

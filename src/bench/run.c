@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A run of the benchmark: the parts in order, the time shared among them.
 #include "bench/bench.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole bench: how near this device's own limits is everything?
 #include "bench.h"
 

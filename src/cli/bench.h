@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the files of `fumarole bench` share. A report is JSON from the moment it is written: the
 // page and the comparison read nothing else.
 #ifndef FUM_CLI_BENCH_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reports side by side: of devices, or of versions on one device.
 #include "bench.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The benchmark's report as one page that needs nothing else: tables, a roofline plot, bars.
 #include "bench_page.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The benchmark's report as JSON: written, read back and looked up.
 #define _POSIX_C_SOURCE 200809L
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A page while it is written: text that grows, and what of it is no markup.
 #include "bench_page.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A page while it is written, and its drawings.
 #ifndef FUM_CLI_BENCH_PAGE_H
 #define FUM_CLI_BENCH_PAGE_H

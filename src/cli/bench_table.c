@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The benchmark's report on the terminal.
 #include "bench.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the subcommands share.
 #include "cli.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the subcommands share: how they are called, how they fail, how they find models. Public API
 // only.
 #ifndef FUM_CLI_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole devices: the GPUs of this machine.
 #include "cli.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Options and values of sd-cli, A1111, diffusers and ComfyUI that fumarole does not have under that
 // name.
 #ifndef FUM_CLI_FOREIGN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole generate: a prompt in, pictures out.
 #include "generate_options.h"
 #include "output.h"

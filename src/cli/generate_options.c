@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "generate_options.h"
 
 #include <fumarole/pipeline.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The options of `fumarole generate`.
 #ifndef FUM_CLI_GENERATE_OPTIONS_H
 #define FUM_CLI_GENERATE_OPTIONS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Prints --help: text and tables wrapped to the terminal, with no word broken.
 #ifndef FUM_CLI_HELP_H
 #define FUM_CLI_HELP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole info: what a checkpoint is, and whether everything it needs is in it.
 #include "cli.h"
 

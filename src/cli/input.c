@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reads text that a user provides: a file, standard input, or the lines of either.
 #include "cli.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Parses JSON and distinguishes refused memory from bad syntax, for both of which cJSON returns
 // NULL.
 #include "cli.h"

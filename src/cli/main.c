@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole: the program. Finds the subcommand and runs it.
 #include "cli.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Command-line options from a table: long names, letters, checked values, and suggestions for
 // misspellings.
 #ifndef FUM_CLI_OPTIONS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Where results go: names for several pictures, checks before the long work, and writing that loses
 // nothing.
 #ifndef FUM_CLI_OUTPUT_H

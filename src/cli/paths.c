@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Finds models: given paths, $FUMAROLE_MODELS, the installed share folder beside the program, and
 // the source tree that holds the build folder.
 #define _POSIX_C_SOURCE 200809L

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Prints everything on the terminal. Names and texts of models, drivers, files and arguments are
 // escaped here, so that one line stays one line and no text steers the terminal.
 #include "cli.h"

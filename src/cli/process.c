@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Prepares the process: its three standard descriptors and the signals that stop it.
 #define _POSIX_C_SOURCE 200809L
 

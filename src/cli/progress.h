@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Progress of long work on standard error: a bar on a terminal, plain lines in a pipe.
 #ifndef FUM_CLI_PROGRESS_H
 #define FUM_CLI_PROGRESS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole selftest: does this GPU compute right?
 #include "cli.h"
 

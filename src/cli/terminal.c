@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reads the width of the terminal from the operating system.
 #define _DEFAULT_SOURCE // winsize
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole tokenize: text to the ids that a text encoder reads.
 #include "cli.h"
 

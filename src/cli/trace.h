@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // --trace: the device's events as a JSON timeline, which chrome://tracing and Perfetto show.
 #ifndef FUM_CLI_TRACE_H
 #define FUM_CLI_TRACE_H

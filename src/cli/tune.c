@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole tune: which tiles suit this device?
 #include "cli.h"
 

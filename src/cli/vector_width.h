@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How wide lavapipe's vectors should be on this CPU for a run of a given length. Mesa takes 256
 // bits by itself, even where 512 are faster; it reads LP_NATIVE_VECTOR_WIDTH once, before the first
 // Vulkan call.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Windows: arguments and output in UTF-8 on every version, with or without the manifest.
 #include "cli.h"
 

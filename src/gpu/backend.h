@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the front half (device.c, buffer.c, kernel.c, command.c: arguments, limits, conflicts,
 // counters) keeps, and the table through which it reaches a back half: Vulkan (vk_*.c) or planning
 // only (null.c). No Vulkan here.

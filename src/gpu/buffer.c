@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Buffers: ranges and limits checked here, bytes moved by the backend.
 #include "gpu/backend.h"
 

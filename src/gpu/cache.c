@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Names of files in the cache folder.
 #include "gpu/backend.h"
 

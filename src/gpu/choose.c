@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which of the listed devices a user means.
 #include "gpu/backend.h"
 

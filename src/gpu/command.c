@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Recording: limits, conflicts and counts; the same for real and planning-only devices.
 #include "gpu/backend.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The device as every backend sees it: life, counters, trace.
 #include "gpu/backend.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The GPU layer: buffers, kernels, commands. The only layer that sees Vulkan; nothing in this
 // header does. It knows no ops and no models. Every function returns results as values; a lost
 // device or memory that ran out is an ordinary error that names what was being done.

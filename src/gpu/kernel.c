@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The device's table of kernels: one per distinct description, compiled once, several at a time.
 #include "gpu/backend.h"
 

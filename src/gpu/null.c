@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The planning-only backend: limits and counts, no memory and no work. What it does not have, the
 // front half refuses.
 #include "gpu/backend.h"

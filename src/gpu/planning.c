@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The limits of real GPUs, as data for planning without them: from Vulkan-Profiles exports and
 // Mesa's sources of 2026. Where no source states a value, the line says what stands in its place.
 #include "gpu/backend.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Conflicts between byte ranges. A barrier orders everything before it against everything after it,
 // so only what came since the last one has to be remembered.
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "gpu/tuning.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What is known about a device beyond its limits: the variant of kernels that the user insists on,
 // and choices that measuring has found best. Opaque here: the ops give keys and values their
 // meaning.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The Vulkan backend's own parts. One instance per device object: nothing is shared between two of
 // them but the loader.
 #ifndef FUM_GPU_VK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Buffers in Vulkan memory and the staging ring: two halves of FUM_STAGING_BYTES, so that one is
 // filled while the other is copied.
 #include "gpu/vk.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The pipeline cache on disk. Drivers check little of what they are given, so the file has a header
 // of its own; one that is corrupt or of another driver is ignored.
 #include "gpu/vk.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Command buffers, descriptors, timestamps.
 #include "gpu/vk.h"
 

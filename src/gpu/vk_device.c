@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Listing and opening Vulkan devices.
 #include "gpu/vk.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a physical device is and can do, asked once.
 #include "gpu/vk.h"
 

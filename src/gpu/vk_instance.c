@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The loader, the instance, and the messages of the validation layer.
 #include "gpu/vk.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SPIR-V to VkPipeline.
 #include "gpu/vk.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which cooperative-matrix products a device really does.
 #include "gpu/vk.h"
 

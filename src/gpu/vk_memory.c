@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A VkBuffer with its own memory, of the kind that fits.
 #include "gpu/vk.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Submission and waiting: a timeline semaphore whose value is the ticket, or a fence per submission
 // where there is none. Waiting sleeps in the driver.
 #include "gpu/vk.h"

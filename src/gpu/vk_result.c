@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Vulkan's results as fumarole's errors, and the failures that tests ask for.
 #include "gpu/vk.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiles kernels ahead of their first use. CPU drivers compile a kernel when it is first
 // dispatched; a dispatch of no workgroups makes them do so without computing anything. A thread
 // dispatches them, so that the caller can load weights meanwhile.

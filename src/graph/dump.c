@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "graph/dump.h"
 
 #include "base/number.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The graph in words and as Graphviz, for --dump-graph.
 #ifndef FUM_GRAPH_DUMP_H
 #define FUM_GRAPH_DUMP_H

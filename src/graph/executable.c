@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From a plan to command buffers on a device, and running them.
 #include "graph/executable.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A compiled graph's insides: what the pipeline needs beyond include/fumarole/graph.h.
 #ifndef FUM_GRAPH_EXECUTABLE_H
 #define FUM_GRAPH_EXECUTABLE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Building graphs: nodes, shape inference, remembered errors.
 #include "graph/graph.h"
 

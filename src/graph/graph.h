@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The graph's insides, for passes and for the interpreter. Builders use include/fumarole/graph.h.
 #ifndef FUM_GRAPH_GRAPH_H
 #define FUM_GRAPH_GRAPH_H

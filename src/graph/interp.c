@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "graph/interp.h"
 
 #include "base/dtype.h"

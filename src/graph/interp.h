@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The interpreter: runs a graph's C references on the host, node by node. Slow and plain; what
 // models are checked with where there is no GPU, and what kernels must agree with.
 #ifndef FUM_GRAPH_INTERP_H

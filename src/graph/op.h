@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What an op must provide. The graph holds pointers to these records and never names one; src/ops
 // has one file per record and the table ops.def.
 //

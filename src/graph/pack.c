@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "graph/pack.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From a file's order of a weight to the kernels' (enum fum_pack), by ranges of rows.
 #ifndef FUM_GRAPH_PACK_H
 #define FUM_GRAPH_PACK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "graph/passes.h"
 
 #include "base/error.h"

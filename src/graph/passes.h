@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The passes that turn a graph into a plan, in this order: prune, fuse, verify, plan. Each one can
 // be dumped before and after (dump.h).
 #ifndef FUM_GRAPH_PASSES_H

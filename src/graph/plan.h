@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The plan: in which order nodes run in each stage, where every value lies, and what is dispatched.
 // Plain data, made from the graph and a device's limits alone, so that a planning-only device can
 // be planned for.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Checks a plan by playing it: every write marks what it overwrites, and no step may read what was
 // overwritten.
 #include "graph/plan.h"

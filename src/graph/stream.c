@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "graph/stream.h"
 
 #include "base/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Weights that do not fit a memory budget. The plan's steps are cut into segments by the weights
 // they read; those of a segment lie together in a slot, and a thread of its own fills the next slot
 // from the model's files while the device works on the segment before. As many weights as fit stay

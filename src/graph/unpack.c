@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "graph/unpack.h"
 
 #include "base/alloc.h"

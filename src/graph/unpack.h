@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Weights repacked and converted on the device, for those whose memory the host cannot write: the
 // file's bytes go through the staging ring as they are, many tensors at a time, and a kernel puts
 // them in place. The result is the same bits as fum_pack_rows'.

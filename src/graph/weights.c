@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "graph/weights.h"
 
 #include "base/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The weights of a model part on a device: loaded once by name, shared by every executable that
 // uses them.
 #ifndef FUM_GRAPH_WEIGHTS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "io/checkpoint.h"
 
 #include "base/dtype.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a single file in the original (latent-diffusion) layout holds: its family, and its parts'
 // configurations in diffusers' form, both read off the tensors' names and shapes, since such a file
 // brings no configuration.

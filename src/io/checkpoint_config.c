@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Configurations of the parts, read off the shapes of a single file's tensors.
 #include "io/checkpoint.h"
 

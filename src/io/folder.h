@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A model in the diffusers folder format: model_index.json names the parts, each part is a folder
 // with its configuration and its weights. Only the small files are read here; weights are opened by
 // fum_loader_open.

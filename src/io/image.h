@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pictures as files: PNG with the generation parameters inside, as A1111 and the tools around it
 // read them.
 #ifndef FUM_IO_IMAGE_H

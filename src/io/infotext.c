@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The parameters text of a picture, as A1111's create_infotext lays it out: the prompt, the
 // negative prompt, and one line of "key: value" pairs in a fixed order.
 #include "io/image.h"

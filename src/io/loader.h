@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Named tensors out of weight files. A loader checks the headers of its files whole when it opens:
 // after that no tensor can point outside its file. Immutable once open, so any number of threads
 // may read from it.

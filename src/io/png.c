@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Writing PNG: stb_image_write makes the picture, and the parameters' text chunk goes in after its
 // header (PNG specification, 2nd edition).
 #include "io/image.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the reading and the writing of PNG share.
 #ifndef FUM_IO_PNG_H
 #define FUM_IO_PNG_H

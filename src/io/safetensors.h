@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The safetensors format: eight bytes of little-endian header length, a JSON header that maps names
 // to dtype, shape and the range of their bytes, then the bytes. Reading goes through io/loader.h.
 #ifndef FUM_IO_SAFETENSORS_H

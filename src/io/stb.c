@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The implementation of stb_image and stb_image_write, the one file where their warnings are off.
 #include "io/stb.h"
 

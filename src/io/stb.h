@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stb_image and stb_image_write as this project uses them: PNG only, in memory, through
 // base/alloc.h.
 #ifndef FUM_IO_STB_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Checks every tensor of a model by building its graphs and asking for every weight.
 #include "base/error.h"
 #include "base/text.h"

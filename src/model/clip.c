@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Easy to get wrong: the mask is causal; the pooled value comes from the last layer with the final
 // norm even when the hidden states are taken from an earlier one; SD1 and SD2 pass a skipped
 // layer's states through the final norm and SDXL does not; configurations from before

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // CLIP text encoders (transformers' CLIPTextModel and CLIPTextModelWithProjection; OpenCLIP's are
 // the same with GELU). Weight names are transformers 4's:
 // "text_model.encoder.layers.0.self_attn.q_proj.weight", "text_projection.weight".

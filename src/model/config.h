@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reading a model's config.json: typed members with ranges, and one remembered error that names the
 // key and what was found. After the first failure the readers return their defaults.
 #ifndef FUM_MODEL_CONFIG_H

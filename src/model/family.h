@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Model families as records: how to recognise one and what its checkpoints leave unsaid. No code
 // asks which family a model is; it asks for a property.
 #ifndef FUM_MODEL_FAMILY_H

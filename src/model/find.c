@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "model/find.h"
 
 #include "base/file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Finds the folder or file that a model's name means.
 #ifndef FUM_MODEL_FIND_H
 #define FUM_MODEL_FIND_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Checks that the parts of a model fit each other and what the code relies on, before anything is
 // built from them.
 #include "model/fit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Checks, when a model is opened, that its configurations fit together.
 #ifndef FUM_MODEL_FIT_H
 #define FUM_MODEL_FIT_H

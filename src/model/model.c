@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Opening checkpoints: a diffusers folder or a single file becomes one description that the
 // pipeline reads.
 #include "model/model.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An open model's insides, for the pipeline: everything is plain data and sources of weights; no
 // code asks which family it is.
 #ifndef FUM_MODEL_MODEL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A model's hash: the SHA-256 of a single file, as A1111 and the sites that models come from name
 // it. A folder's is the SHA-256 of its weight files' digests (as hexadecimal digits, one after
 // another) in the order of their names.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What an open model owns; shared by the files that open it and check it.
 #ifndef FUM_MODEL_MODEL_PARTS_H
 #define FUM_MODEL_MODEL_PARTS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From the tensor names that the builders ask for (diffusers' and transformers') to those of the
 // file at hand.
 //

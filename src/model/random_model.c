@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "model/random_model.h"
 
 #include "base/dtype.h"

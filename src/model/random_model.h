@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Models of known families with random weights, made on the spot: their shapes are real, their
 // pictures are noise. For the benchmark.
 #ifndef FUM_MODEL_RANDOM_MODEL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "model/scales.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Holds the factors of weights that were scaled to fit eight bits ("scaled fp8"): weight = stored
 // value · factor. ComfyUI names them X.scale_weight or X.weight_scale beside X.weight; there is
 // one, or one for each row.

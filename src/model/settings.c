@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fumarole.json of a folder: the model's texts, known prompts and defaults, checked like any other
 // configuration.
 #include "model/settings.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reads what a folder's fumarole.json sets.
 #ifndef FUM_MODEL_SETTINGS_H
 #define FUM_MODEL_SETTINGS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Opening a single file in the original layout: what it is comes from its tensors, its conventions
 // from its family, and the vocabulary, which it does not carry, from where scripts/clip-vocab put
 // it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compares a prompt with what the model lists in fumarole.json.
 #include "model/model_parts.h"
 

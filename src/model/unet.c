@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Easy to get wrong: the skips are taken from the end, the last one made first; the context's
 // projection is the same for all steps, so it is a node of the prompt; the time embedding of all
 // steps is one batch, and each residual block reads its part of a row; text and size ids are added

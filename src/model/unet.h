@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // UNet2DConditionModel of Stable Diffusion 1.x, 2.x, XL (base, refiner, turbo) and their small
 // variants. Weight names are diffusers': "down_blocks.0.resnets.0.conv1.weight".
 #ifndef FUM_MODEL_UNET_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config.json of a UNet2DConditionModel.
 //
 // Easy to get wrong: "attention_head_dim" is the number of heads, not their size (diffusers issue

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Easy to get wrong: the encoder's downsampling pads only at the bottom and right; norms have eps
 // 1e-6; the attention has one head over all channels; decoder blocks have one residual block more
 // than encoder blocks.

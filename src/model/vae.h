@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // AutoencoderKL: pictures to latents and back. Weight names are diffusers':
 // "decoder.up_blocks.0.resnets.0.conv1.weight", "quant_conv.weight".
 #ifndef FUM_MODEL_VAE_H

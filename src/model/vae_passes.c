@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "model/vae_passes.h"
 
 #include "nn/nn.h"

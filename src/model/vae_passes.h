@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The decoder cut at its norms, for pictures that are decoded in bands of rows: a head at low
 // resolution, which runs whole, then passes. A pass reads rows of the value before it, and of the
 // residual block's input where that is added, and gives as many rows (or twice as many) of the next

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Residual blocks of convolutions, resizing, the time embedding's MLP.
 //
 // Easy to get wrong: the time embedding passes SiLU before its projection, and is added between the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Paths, single ops and layers with weights.
 #include "nn/nn.h"
 

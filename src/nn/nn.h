@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Blocks that several models share, built from ops. Each reproduces a module of diffusers or
 // transformers and takes that module's name in its parent; weights are declared under the whole
 // path

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Attention and the transformer over an image's pixels.
 //
 // Easy to get wrong: the transformer's group norm has eps 1e-6 whatever the model's norm_eps is,

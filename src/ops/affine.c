@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/affine.h"
 
 #include "ops/emit.h"

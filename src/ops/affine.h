@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What scale and clamp share: one input, two numbers from settings 0 and 1.
 #ifndef FUM_OPS_AFFINE_H
 #define FUM_OPS_AFFINE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Scaled dot-product attention of q [B, Tq, heads D] on k and v [B, Tk, heads D], all heads at
 // once.
 #include <math.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Attention's sizes, for every variant of its kernels.
 #ifndef FUM_OPS_ATTENTION_H
 #define FUM_OPS_ATTENTION_H

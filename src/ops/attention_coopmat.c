@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Attention by cooperative matrices: the dispatches of shaders/attention_coopmat.comp.
 #include "ops/coopmat.h"
 

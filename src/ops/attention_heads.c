@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Computes attention whose heads are not whole quads. Every kernel of attention reads and writes
 // heads by quads, and what pads a tensor's rows is undefined. So the heads of q, k and v are copied
 // into scratch first, each a row of its own that zeros pad, and the result's heads are copied back.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The variant "tiled" of attention: the dispatches of shaders/attention_tiled.comp.
 #include <string.h>
 

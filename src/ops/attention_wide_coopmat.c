@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Attention with one head so wide that a subgroup cannot hold its outputs (the VAE's, 512
 // channels): the scores of some queries at a time go to scratch in f32, become weights there in the
 // storage type, and multiply v. Two products by shaders/gemm_coopmat.comp with

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/binary.h"
 
 #include "ops/emit.h"

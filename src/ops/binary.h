@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Element by element on two inputs with NumPy broadcasting.
 #ifndef FUM_OPS_BINARY_H
 #define FUM_OPS_BINARY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Running op cases: the kernels of a case against its plain C reference.
 #include "ops/case.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Op cases: one list per op serves the tests, `fumarole selftest` and `fumarole bench`.
 // tests/ops/NAME.c defines fum_cases_NAME; the lists are compiled into the library.
 #ifndef FUM_OPS_CASE_H

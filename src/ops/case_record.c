@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From the dispatches of a call to a recorded command: what running a case for its result and for
 // its time share.
 #include "ops/case.h"

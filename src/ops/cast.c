@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // To another storage type: "dtype" is an enum fum_dtype; -1, the default, is the graph's own.
 #include "base/dtype.h"
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A factor and an addend for every channel, and an activation: x [.., channels], factors f32 [2,
 // channels]. The second half of a norm whose statistics come from elsewhere.
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Mean and sum of squared differences of every channel, for a norm over a picture of which only a
 // part is at hand: x
 // [.., channels], range i32 [2] (first row and how many, of x as rows of channels). The range's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // x held between min and max.
 #include "ops/affine.h"
 #include "ops/unary.h"

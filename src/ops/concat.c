@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Two to six tensors one after the other along an axis; -1, the default, is the channels.
 #include "ops/copy.h"
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // 2-D convolution with epilogue, as an implicit matrix product: no patch buffer.
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A convolution's sizes, for every variant of its kernels.
 #ifndef FUM_OPS_CONV2D_H
 #define FUM_OPS_CONV2D_H

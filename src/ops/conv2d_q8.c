@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // conv2d by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue. Blocks lie
 // along the input channels, tap by tap, so that a 1x1 convolution's are a product's.
 #include <math.h>

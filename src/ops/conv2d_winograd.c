@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // conv2d of 3x3 taps, stride 1 and padding 1 by Winograd's minimal filtering, after Lavin and Gray,
 // "Fast Algorithms for Convolutional Neural Networks" (2016): y = A^T [U (B^T d B)] A with U = G g
 // G^T. F(4x4, 3x3) takes a quarter of conv2d's multiplications, for two passes over the image and a

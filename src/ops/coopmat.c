@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/coopmat.h"
 
 // Kernels index what they stage in units of eight elements, so a matrix must be made of such.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Variant "coopmat": matrix products by cooperative matrices (VK_KHR_cooperative_matrix).
 #ifndef FUM_OPS_COOPMAT_H
 #define FUM_OPS_COOPMAT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/copy.h"
 
 #include "ops/emit.h"

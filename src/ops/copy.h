@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Copies of regions, which concat and slice are made of.
 #ifndef FUM_OPS_COPY_H
 #define FUM_OPS_COPY_H

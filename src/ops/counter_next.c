@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // counter + 1, in place: an i32 [1]. A second input, of any kind, is not read; it only says after
 // what this comes.
 #include "ops/emit.h"

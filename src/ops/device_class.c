@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/device_class.h"
 
 enum {

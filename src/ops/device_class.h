@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Classes of devices, by what their makers build: which variants each prefers, and what its tiles
 // start from before anything is measured. One const table, with reasons; planning-only devices fall
 // into the same classes as the real ones they describe.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/emit.h"
 
 #include "gpu/tuning.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Adding dispatches to a list, and checks that several ops share.
 #ifndef FUM_OPS_EMIT_H
 #define FUM_OPS_EMIT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // GEGLU: [..., 2C] to [..., C], the first half times GELU of the second. Shazeer, "GLU variants
 // improve transformer" (2020), in the order of diffusers: hidden, gate = x.chunk(2).
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // GELU: x Φ(x), Φ the normal distribution function. Hendrycks and Gimpel, "Gaussian error linear
 // units" (2016).
 #include "ops/unary.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // GELU by its tanh approximation: x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))).
 #include "ops/unary.h"
 

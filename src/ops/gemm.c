@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/gemm.h"
 
 #include <stdio.h>

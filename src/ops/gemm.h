@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What matmul and conv2d share on the host: the epilogue out = act(scale x w + bias + row) +
 // residual, the choice of tile, and the matmul shader itself, which 1x1 convolutions run too.
 #ifndef FUM_OPS_GEMM_H

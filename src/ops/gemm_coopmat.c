@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Matrix products and convolutions by cooperative matrices: tiles, and the dispatches of
 // shaders/gemm_coopmat.comp.
 #include "ops/coopmat.h"

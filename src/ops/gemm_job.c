@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/gemm_job.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A matrix product, or a convolution as one, ready for the kernels of the variants that work by
 // tiles in shared memory: what their common push constants say and what is bound. Calls are cut
 // into windows that fit the device's bindings, each of which a variant's `add` turns into

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The variants "tiled" and "f16": matrix products, and convolutions as such, by tiles in shared
 // memory.
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/gemm_tiles.h"
 
 #include <stdio.h>

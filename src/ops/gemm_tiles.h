@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tiles of the matrix products in shared memory: which there are, what each device class starts
 // from, and which one a product gets.
 #ifndef FUM_OPS_GEMM_TILES_H

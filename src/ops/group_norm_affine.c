@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a group norm comes to for every channel: y = x out[b, 0, c] + out[b, 1, c], f32 [batch, 2,
 // channels] from x [batch, .., channels], gamma and beta. For ops that normalise what they read;
 // the setting "act" is theirs to apply.

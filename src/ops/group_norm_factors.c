@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Group norm's statistics: in one dispatch, a workgroup for each batch and group, where those are
 // many or x is small and fits a binding; else those of chunks of rows first, which are merged by a
 // second dispatch.

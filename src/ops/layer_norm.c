@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Layer norm over the innermost dimension: Ba, Kiros and Hinton (2016). Inputs x, gamma, beta, the
 // last two optional.
 #include <math.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How ops fit a device's limits: windows of rows, workgroup counts.
 #include "graph/op.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue, without
 // transposition. The kernels multiply the integers out to f32 as they read them; those of variant
 // "int8" quantise x alike, each 32 terms of a row, and sum products of integers exactly within a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // a b, element by element.
 #include "ops/binary.h"
 

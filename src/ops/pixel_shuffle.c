@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // [B, H, W, C r²] to [B, H r, W r, C]: channel c r² + i r + j becomes pixel (i, j) of channel c.
 // Shi et al., "Real-time single image and video super-resolution" (2016), in PyTorch's order.
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PReLU: x where x > 0, else slope x; slope has one value per channel or one for all. He et al.
 // (2015).
 #include "ops/binary.h"

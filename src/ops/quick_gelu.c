@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // GELU by the logistic approximation of CLIP: x σ(1.702 x).
 #include "ops/unary.h"
 

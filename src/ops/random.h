@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What random_normal and random_uniform share: Philox4x32-10 as torch's CUDA generator uses it. The
 // key is an i32 [4]: seed low, seed high, offset (the number of the draw), 0. Element i, counted
 // without padding, takes the first two words x, y of philox(counter (offset, 0, i, 0), key (seed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Standard normal numbers from a key on the GPU (random.h).
 #include "ops/random.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Uniform numbers in (0, 1] from a key on the GPU (random.h).
 #include "ops/random.h"
 

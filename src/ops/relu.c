@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ReLU: max(x, 0).
 #include "ops/unary.h"
 

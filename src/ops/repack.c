@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A reshape that copies, for the shapes whose padded rows differ.
 #include "ops/emit.h"
 #include "ops/shape_attrs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The same bytes under another shape. Since rows are padded to quads, that works when the innermost
 // dimension stays or when both are multiples of four; "repack" does the rest by a copy.
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What upsample and pixel_shuffle share: images [batch, height, width, channels] grown by a whole
 // factor.
 #ifndef FUM_OPS_RESIZE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // RMS norm over the innermost dimension: Zhang and Sennrich (2019). Inputs x, gamma.
 #include <math.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/rowwise.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Dispatch of ops that map each row of input 0 to the same row of the output, one invocation per
 // row: layer norm, RMS norm, softmax.
 #ifndef FUM_OPS_ROWWISE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/sampler.h"
 
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the ops of the sampling loop share. The state of a sampler is K slots of latents [B, H, W,
 // C] in one f32 tensor [K B, H, W, C]; coefs [E, P] holds one row of P numbers per model
 // evaluation; the counter, an i32 [1], says which is next. Row e:

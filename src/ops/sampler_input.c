@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the model sees at this evaluation: c_in × slot 0, `copies` times (2 with guidance), in the
 // storage type. Inputs: state, coefs, counter (sampler.h).
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One sampler step, in place, all in f32. Inputs: state, model output [copies × B, H, W, C], coefs,
 // counter, noise [N B, H, W, C] (f32, may be absent); sampler.h has the layout. With row e =
 // coefs[counter] and slots x_0 … x_{K-1}:

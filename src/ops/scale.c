@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // x mul + add, with two fixed numbers.
 #include "ops/affine.h"
 #include "ops/unary.h"

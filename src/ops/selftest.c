@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The op cases on a user's own device.
 #include <fumarole/selftest.h>
 #include <fumarole/tuning.h>

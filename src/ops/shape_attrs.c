@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/shape_attrs.h"
 
 #include "ops/emit.h"

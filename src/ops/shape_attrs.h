@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A shape as settings: rank, d0, d1, d2, d3.
 #ifndef FUM_OPS_SHAPE_ATTRS_H
 #define FUM_OPS_SHAPE_ATTRS_H

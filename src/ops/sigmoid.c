@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The logistic function σ(x) = 1 / (1 + exp(-x)).
 #include "ops/unary.h"
 

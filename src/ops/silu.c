@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SiLU: x σ(x). Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units" (2017).
 #include "ops/unary.h"
 

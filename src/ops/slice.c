@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // `count` entries along an axis, from `start` on; -1, the default axis, is the channels.
 #include "ops/copy.h"
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Softmax over the innermost dimension.
 #include <math.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The table of ops and of their cases, made from ops.def.
 #include "graph/op.h"
 #include "ops/case.h"

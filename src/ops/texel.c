@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane
 // by shuffles, for CPU drivers. docs/performance.md tells why.
 #include "ops/texel.h"

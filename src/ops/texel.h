@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The kernels of variant "texel", for ops that build on its products.
 #ifndef FUM_OPS_TEXEL_H
 #define FUM_OPS_TEXEL_H

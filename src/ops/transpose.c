@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Dimension i of the output is dimension p_i of the input. With p0..p3 at their default nothing
 // moves.
 #include "ops/emit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Measuring which tiles suit a device, on the shapes of the op cases.
 #include <fumarole/tuning.h>
 

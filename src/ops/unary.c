@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/unary.h"
 
 #include <math.h>

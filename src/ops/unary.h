@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the element-by-element ops of one input share: their shape rule and their dispatch.
 #ifndef FUM_OPS_UNARY_H
 #define FUM_OPS_UNARY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A weight as it lies in a file, elements in a row, put into the order that kernels read (enum
 // fum_pack) and converted: what loading does where the host cannot write the device's memory.
 #include "graph/unpack.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Nearest-neighbour upsampling by a whole factor.
 #include "ops/resize.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/variant.h"
 
 #include <fumarole/tuning.h>

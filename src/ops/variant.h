@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Variants: families of kernels for the ops that take nearly all of the time. A call goes to the
 // first variant of the device's class (see ops/device_class.h) that the device can run in the
 // call's storage type and that serves the call; "plain", the kernels without shared memory or

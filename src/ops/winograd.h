@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // When a convolution goes by Winograd's tiles: the hook `packed_op` of conv2d's record.
 #ifndef FUM_OPS_WINOGRAD_H
 #define FUM_OPS_WINOGRAD_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "pipeline/bands.h"
 
 #include "base/dtype.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Decoding a picture by bands of rows, exactly: the decoder's passes (model/vae_passes.h) one after
 // the other, each over all bands, with whole values between them in the host's memory. Norms use
 // the statistics of the whole picture, and bands overlap by the rows that a convolution sees, so

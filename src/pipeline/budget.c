@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "pipeline/budget.h"
 
 #include "base/error.h"

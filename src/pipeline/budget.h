@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The memory budget: which parts of the model stay on the device together. A part that is loaded
 // while there is no room makes the others go, those first that are needed last; what still does not
 // fit is streamed (graph/stream.h).

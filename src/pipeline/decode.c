@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Latents to a picture: whole where the device and the budget can hold that, else in bands, else in
 // overlapping tiles through one compiled graph.
 #include "pipeline/pipeline.h"

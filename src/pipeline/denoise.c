@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The loop: one recorded step, replayed for every model evaluation. What the host does between two
 // of them is to wait and to count.
 #include "pipeline/pipeline.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Prompts to the UNet's context: once per pair of texts.
 #include "pipeline/pipeline.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What goes in and out of a run as files.
 #include <fumarole/pipeline.h>
 

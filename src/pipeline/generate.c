@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One request: check it, fill in the model's defaults, encode, denoise, decode, hand over.
 #include "pipeline/pipeline.h"
 

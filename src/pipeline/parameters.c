@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Writes the text that a picture carries: everything that changes it, with A1111's keys, so that
 // A1111 reads it.
 #include "pipeline/pipeline.h"

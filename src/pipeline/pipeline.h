@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The pipeline's insides: encoding the prompt, denoising, decoding. Each stage keeps its compiled
 // graph until another shape is asked for.
 #ifndef FUM_PIPELINE_PIPELINE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "pipeline/tiles.h"
 
 bool fum_tile_shrink(int *height, int *width) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How a picture is cut into overlapping tiles and put together again. One axis at a time: a
 // picture's tiles are all pairs of rows and columns, and the weight of a pixel is the product of
 // both.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scheduler_config.json.
 #include "sample/sample.h"
 

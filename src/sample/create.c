@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Builds a sampler's program from settings.
 #include "sample/plan.h"
 

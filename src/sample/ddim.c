@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Samplers on whole training timesteps with alpha_bar: ddpm, ddim, lcm.
 #include "sample/plan.h"
 

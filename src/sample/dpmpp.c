@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // DPM-Solver++ multistep (Lu et al. 2022) of order 1 to 3, as an ODE and as an SDE: dpm++2m,
 // dpm++2m_sde, dpm++3m_sde.
 #include "sample/plan.h"

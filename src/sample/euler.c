@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One-evaluation samplers in sigma space: euler, euler_a, lms (Karras et al. 2022; names after
 // k-diffusion).
 #include "sample/plan.h"

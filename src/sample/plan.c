@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Building a program evaluation by evaluation.
 #include "sample/plan.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the samplers share: settings with nothing unset, the training schedule, and the builder of
 // evaluations.
 #ifndef FUM_SAMPLE_PLAN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PNDM (Liu et al. 2022): Runge-Kutta warm-up unless skipped, then linear multistep on the raw
 // model output, each moved by the transfer function of equation 11. D is the model output itself
 // here.

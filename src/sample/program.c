@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A finished program: its rows for the device, and the same update on the host.
 #include "sample/sample.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Samplers as data.
 //
 // Everything a sampler does between two model evaluations is linear in the state it keeps, the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Two-evaluation samplers in sigma space: heun, dpm2, dpm2_a, dpm++2s_a, dpm++sde. Each step
 // evaluates the model at its start, moves slot 0 to a trial point while slot 1 keeps the start,
 // evaluates there, and finishes from slot 1. The last step, to sigma 0, is one Euler step.

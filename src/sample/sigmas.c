@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which timesteps and sigmas a run visits.
 #include "sample/plan.h"
 

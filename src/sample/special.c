@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The quantile of the Beta distribution, for the "beta" schedule (Lee et al. 2024):
 // scipy.stats.beta.ppf.
 #include "sample/plan.h"

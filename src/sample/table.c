@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Lists the samplers and schedules, and finds them by name and by diffusers' class.
 #include "sample/plan.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The noise schedule that a model was trained with. It is computed in f32, rounding where torch
 // rounds: 1 - alpha_bar at the clean end loses four digits in f32, and diffusers' sigmas carry that
 // loss.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // UniPC (Zhao et al. 2023), data prediction, order 1 to 3: a predictor like DPM-Solver++, and a
 // corrector that redoes the last step once the model has been evaluated where it led.
 #include "sample/plan.h"

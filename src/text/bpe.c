@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
 // Units"; the byte alphabet is that of GPT-2, Radford et al. 2019). Easy to get wrong: the end of
 // word belongs to the last byte's symbol before any merge, so it is no symbol of its own; of equal

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Byte-level byte-pair encoding: a vocabulary of pieces, the ranked merges between them, and the
 // merging of one word. A piece is written in GPT-2's alphabet, where each byte is one printable
 // character; the last piece of a word ends in "</w>".

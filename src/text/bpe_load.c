@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Vocabularies from the texts that carry them.
 #include "text/bpe.h"
 

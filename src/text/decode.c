@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ids back to text, as transformers' CLIPTokenizer does it: the bytes of all pieces, as UTF-8 with
 // replacement characters, "</w>" written as a space, no white space at either end.
 #include "text/tokenizer.h"

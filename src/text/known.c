@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "text/known.h"
 
 #include "base/error.h"

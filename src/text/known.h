@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compares a prompt with what a small model can draw: its prompts and further words. Finds the
 // words that the model never saw, and what to try instead.
 #ifndef FUM_TEXT_KNOWN_H

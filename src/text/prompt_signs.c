@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "text/prompt_signs.h"
 
 #include <stdbool.h>

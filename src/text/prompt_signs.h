@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Finds signs of the prompt grammar that A1111, ComfyUI and sd-cli understand and fumarole does
 // not: it encodes them as plain text.
 #ifndef FUM_TEXT_PROMPT_SIGNS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The CLIP tokenizer as transformers 5 has it, stage by stage: special tokens are taken out of the
 // raw text; the rest is normalised (NFC, white space, lower case); special tokens are taken out
 // again, those marked "normalized"; the rest is split into words and each word into pieces. Easy to

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Inside of a tokenizer, for the file that fills it and the files that read it.
 #ifndef FUM_TEXT_TOKENIZER_H
 #define FUM_TEXT_TOKENIZER_H

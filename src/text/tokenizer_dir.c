@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tokenizer folders. What transformers 5 does with one is followed to the letter, because it
 // decides which spellings of a special token count: a token given as {"content": …, "normalized":
 // true} is found in any case, one given as a string only as written; of several entries for one

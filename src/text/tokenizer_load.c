@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tokenizers from a vocabulary: special tokens and their roles, and the files that carry no
 // settings.
 #include "text/tokenizer.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Classifies, lowers and normalises (NFC) code points as the CLIP tokenizer needs it. All results
 // are those of the reference tokenizer's Unicode data, whichever utf8proc is installed.
 #ifndef FUM_TEXT_UNICODE_H

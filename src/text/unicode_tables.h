@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Where the Unicode data of the reference tokenizer (the `tokenizers` package that transformers 5
 // uses) differs from utf8proc's, so that ids do not depend on which utf8proc is installed. Ranges
 // are first, last; sorted. Printed by `tests/golden/tokenizer.py --tables`. Included by unicode.c

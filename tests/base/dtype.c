@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Conversions of element types over every half and bfloat16, and rounding to nearest even.
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The writer and the reader of files: what they promise in fumarole/file.h.
 #define _POSIX_C_SOURCE 200809L
 #include "io/io.h"

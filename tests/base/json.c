@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // JSON: refused memory is reported as that at every allocation, bad syntax as bad syntax, in any
 // locale.
 #include <setjmp.h>

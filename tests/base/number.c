@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Numbers and JSON do not depend on the locale of the program that uses the library.
 #define _POSIX_C_SOURCE 200809L
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Draws against torch's (tests/golden/rng.py).
 #include "base/file.h"
 #include "base/rng.h"

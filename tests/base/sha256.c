@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SHA-256 of the standard's examples, and the two ways to compute it against each other.
 #include "base/sha256.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Text for terminals: what is escaped, what stays, and where a long text is cut.
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The benchmark: its statistics, its parts on the device at hand (briefly), and how it ends early.
 #include "bench/bench.h"
 #include "gpu/open.h"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # arguments.sh FUMAROLE: exit statuses and messages of the command line, without a GPU.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 

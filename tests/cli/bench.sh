@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # bench.sh FUMAROLE: reports of the benchmark, setting them side by side, stopping early.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # damage.sh FUMAROLE: a model folder whose files are cut off or have bits turned over. Whatever that does, the program
 # ends by itself with 0, 1 or 2, says one line when it fails, and no sanitizer that is built in has a word to say.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"

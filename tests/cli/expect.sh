@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Sourced by the scripts beside it, with the program as $1: runs commands in an empty folder and checks what they say.
 # shellcheck shell=bash
 set -u

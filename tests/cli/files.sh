@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # files.sh FUMAROLE: what the program writes and reads: names, links, pipes, folders, and what happens when it cannot.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 

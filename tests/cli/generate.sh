@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # generate.sh FUMAROLE: wrong usage of generate and info, broken input, without a GPU.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # input.sh FUMAROLE: text that users hand over, as tokenize and generate read it, without a GPU.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 

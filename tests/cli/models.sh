@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # models.sh FUMAROLE: models whose configurations do not fit, and how models are found and described, without a GPU.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 

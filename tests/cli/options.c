@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The option parser: suggestions, groups of letters, seeds; and that the table of other tools'
 // options names what exists.
 #include "cli/generate_options.h"

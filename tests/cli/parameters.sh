@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # parameters.sh FUMAROLE: the parameters text of pictures, read back by A1111's rules.
 set -u
 fumarole=$(realpath "$1")

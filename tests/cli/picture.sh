@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # picture.sh FUMAROLE: the program makes pictures on this machine's device: names, repeatability, latents, the trace,
 # Ctrl-C, and failures that come late leave nothing behind.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"

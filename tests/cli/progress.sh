@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # progress.sh FUMAROLE: what is reported while kernels compile, weights load, steps run and the picture is decoded; the
 # step's time without what the first use of a kernel costs.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"

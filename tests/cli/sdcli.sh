@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # sdcli.sh FUMAROLE: lines that people post for sd-cli, and flags of other tools. Each runs, or one line says why not.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/expect.sh"

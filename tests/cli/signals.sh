@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # signals.sh FUMAROLE: what stops the program early, and what becomes of its output: signals, a reader that
 # goes away, a full disk, closed descriptors. Finished pictures and their latents are kept, nothing unfinished is.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """sinks.py FUMAROLE: text from models, reports and arguments never reaches the terminal raw.
 
 Each probe puts PROBE into one place, runs one command, and looks at all that it prints: no control character

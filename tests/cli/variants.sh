@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # variants.sh FUMAROLE: insisting on variants of the kernels, and tuning, on this machine's device.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 

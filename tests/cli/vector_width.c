@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #define _POSIX_C_SOURCE 200809L
 // Which CPUs get vectors of 512 bits, and for runs of what length.
 #include <setjmp.h>

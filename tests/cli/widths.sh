@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # widths.sh FUMAROLE: lavapipe's kernels with vectors of 128 and 512 bits (4 and 16 lanes) draw what those of its own
 # width do. On a CPU without AVX-512 LLVM splits the vectors of 512 bits, so that the results can be tested everywhere.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"

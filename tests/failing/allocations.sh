@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # allocations.sh FUMAROLE REFUSE [STEP]: commands in which one allocation is refused, of the program's own or
 # of the libraries that it calls. Each ends with one line about memory and status 1, or does all of its work.
 . "$(dirname "${BASH_SOURCE[0]}")/sweep.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # calls.sh FUMAROLE LAYERS [STEP]: a run of two tiny pictures in which one Vulkan call fails and leaves
 # garbage in its results. The program says one right line, ends with status 1, crashes and leaks nothing, and
 # keeps what was finished. Some calls are enough for the short suite; with STEP every STEP-th call fails.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A Vulkan layer that fails calls on purpose and leaves garbage in their results, as the
 // specification allows a driver to. Sweeps in this folder load it under the program. Its
 // environment:

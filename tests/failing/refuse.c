@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Refuses allocations on purpose: preloaded into a program, it fails the n-th call of malloc,
 // calloc or realloc that comes from the program or a library named below, and leaves the rest
 // (drivers, the C library) alone. Its environment:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Sourced by the sweeps of this folder, with the program as $1: commands run right once, then under failures.
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/expect.sh"

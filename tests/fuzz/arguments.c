@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of generate's command line, as far as it is checked before anything opens.
 #include "cli/generate_options.h"
 #include "damage.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of encoding and decoding: any bytes are a text. tests/text/damage.c calls it
 // too.
 #include "text/bpe.h"

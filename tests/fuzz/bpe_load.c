@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of the vocabulary readers: the input is vocab.json, a NUL, and merges.txt.
 // tests/text/damage.c calls it too, with damage of its own making.
 #include <fumarole/tokenizer.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A fuzzer's input read as a list of choices: a byte or two for each, 0 once the input has ended.
 // Input that is cut off or zero makes the plain choice, so that fuzzers shrink their findings to
 // what matters.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config_change.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Changes to JSON documents that keep them JSON: numbers, types, missing and added keys, other
 // names.
 #ifndef TESTS_FUZZ_CONFIG_CHANGE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Documents changed as JSON and then as bytes, so that both readers and what lies behind them are
 // reached.
 #ifndef TESTS_FUZZ_DAMAGE_H

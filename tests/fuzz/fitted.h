@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Makes models from a fuzzer's input: a configuration with a few changes, and weights of the shapes
 // that it needs. What opens has passed every check of names and shapes, so that the code behind
 // them is reached.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Weight files, and checkpoints in the layout of the original repositories, made of the lists in
 // tests/data.
 #define _XOPEN_SOURCE 700 // ftruncate, setenv

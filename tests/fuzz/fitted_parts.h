@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Declares what the writers of folders and single files share.
 #ifndef TESTS_FUZZ_FITTED_PARTS_H
 #define TESTS_FUZZ_FITTED_PARTS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of tokenizer.json: the input is its "model". tests/text/damage.c calls it too.
 #include "base/json.h"
 #include "text/bpe.h"

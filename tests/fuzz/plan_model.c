@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target: models made of the input are opened, checked and planned on a planning device,
 // all parts of a run.
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of the PNG reader.
 #include "io/image.h"
 

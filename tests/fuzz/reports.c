@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of bench reports: `fumarole bench --compare` of a changed one with itself and
 // with a good one, and the page of both.
 #include "cli/cli.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target: models made of the input draw a picture on the first device, twice. A run ends
 // in the same pictures or in one error; the sanitizers watch the rest.
 #include "fitted.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of scheduler_config.json with every sampler, schedule and spacing: what is made
 // has finite coefficients.
 #include "base/alloc.h"

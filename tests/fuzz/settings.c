@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of fumarole.json's prompts and of suggestions for any prompt.
 #include "base/json.h"
 #include "damage.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of weights in several files: an index and the two files that it names.
 #include "damage.h"
 #include "fitted_parts.h"

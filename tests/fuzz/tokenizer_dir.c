@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of tokenizer folders, in both forms that transformers writes.
 #include "damage.h"
 #include "fitted_parts.h"

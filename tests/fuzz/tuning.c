@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libFuzzer target of the tuning file: whole with any choices, or damaged.
 #include "damage.h"
 #include "fitted_parts.h"

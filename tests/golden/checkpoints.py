@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names and shapes of single-file checkpoints, and what diffusers makes of them.
 
 For each family a tiny model is put together by diffusers and transformers, its tensors are renamed into the original

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whole runs of UNets that read more than a prompt: LCM's guidance embedding and class labels, through diffusers.
 
     python tests/golden/conditions.py tests/data

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes tests/data/model-names.json: the configurations of the real models, and for each the number of its tensors and
 elements and a hash of their names and shapes, as diffusers and transformers have them. Nothing is downloaded.
 

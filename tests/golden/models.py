@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes tests/data/model-*: tiny random-weight pipelines of each family, as diffusers saves them, and beside them
 golden.safetensors with inputs and the outputs of every block, in f32 on the CPU.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One run of a checkpoint of real size through diffusers, to compare with fumarole's: numbers, seconds, memory.
 
     python tests/golden/checkpoints.py --file sd1.5 sd15.safetensors sd15-parts

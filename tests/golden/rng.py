@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes tests/data/rng.bin: normal draws of torch's CPU generator and of an independent Philox4x32-10.
 
 Layout, little-endian: a list of records, each  u32 kind (0 cpu, 1 cuda), u64 seed, u32 calls, then for each call

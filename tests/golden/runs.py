@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whole runs of the tiny models and of the shipped one through diffusers' own pipelines: latents and pictures for every sampler.
 
     python tests/golden/runs.py tests/data models/emoji

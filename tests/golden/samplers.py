@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes tests/data/samplers.bin: runs of the diffusers schedulers on a synthetic model, for tests/sample/golden.c.
 
 The model is tanh(0.7 x + 0.001 t) on 48 values. Each record, little-endian: u32 bytes and a JSON text

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whole runs of the tiny models with other schedulers in their folders, as diffusers' pipelines load and run them.
 
     python tests/golden/schedulers.py tests/data

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Golden ids for the CLIP tokenizer, from transformers' CLIPTokenizer.
 
     tokenizer.py MODEL/tokenizer bpe_simple_vocab_16e6.txt OUT.json

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Bytes to the device and back, mapped and through staging.
 #include "open.h"
 

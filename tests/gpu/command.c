@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Recording and running: results, barriers, timestamps, tickets.
 #define _POSIX_C_SOURCE 200809L
 #include "open.h"

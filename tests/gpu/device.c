@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Listing and choosing devices.
 #define _POSIX_C_SOURCE 200809L
 #include "open.h"

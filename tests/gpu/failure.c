@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Lost devices and memory that runs out, caused on purpose.
 #include "open.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The table of kernels and the pipeline cache on disk.
 #define _POSIX_C_SOURCE 200809L
 #include "open.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which memory a buffer gets, and so which heap the budget is asked of: heaps of equal size do not
 // matter.
 #include "open.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the GPU tests share: opening a device, and the one kernel they run (y = silu(x) on f32
 // quads).
 #ifndef TESTS_GPU_OPEN_H

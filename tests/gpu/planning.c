@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Planning-only devices: they need no GPU, so neither does this test.
 #include "open.h"
 

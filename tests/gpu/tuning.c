@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What measuring has found: kept in memory, kept on disk, and passed over when the file is not what
 // it should be.
 #define _POSIX_C_SOURCE 200809L // mkdtemp

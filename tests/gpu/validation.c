@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The validation layer with synchronisation validation has nothing to say about a chain that uses
 // everything.
 #include "open.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiled graphs on the device against the interpreter: fusion, shared memory, stages, folding,
 // weights by name.
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Building graphs, fusion, planning: everything that needs no device.
 #include <setjmp.h>
 #include <stdarg.h>

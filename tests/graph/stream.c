@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Streaming weights by itself, with a source that can be held up and can fail: what is prefetched
 // when, whose failure is told to whom, and that slots hold the right bytes.
 #include <setjmp.h>

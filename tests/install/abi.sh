@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # abi.sh LIBRARY FOLDER NUMBER [--record]: compares the library's interface with the one recorded for its
 # FUM_API_VERSION, so that no layout or signature changes without a new number. Added functions are no change.
 # After an intended change: raise FUM_API_VERSION in fumarole/core.h and run this with --record, which replaces the

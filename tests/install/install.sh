@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # install.sh BUILD SOURCE: installs into an empty folder and uses only what is there: the program with its model and
 # man page, and a sample built against the library by pkg-config alone, shared and static.
 set -euo pipefail

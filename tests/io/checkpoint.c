@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Single files in the original layout: family and configurations from shapes, and every tensor that
 // diffusers' conversion yields found under its diffusers name with the same numbers
 // (tests/golden/checkpoints.py).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Diffusers folders: what is found, and the errors that name a missing part.
 #include "io.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PNG out and in, the parameters chunk in both encodings, the text itself, and damaged files.
 #include "io.h"
 

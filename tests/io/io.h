@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Shared by the io tests: cmocka's required includes and a folder for files that a test makes.
 #ifndef TESTS_IO_H
 #define TESTS_IO_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The loader on good files, on shards, and the wording of its errors.
 #include "io.h"
 

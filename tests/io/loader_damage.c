@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A good file, cut off at every byte, with every bit of its header flipped, with random damage, and
 // opened while the n-th allocation fails. Each must end in a loader or in one error; the sanitizers
 // watch the rest.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check.py SOURCE_ROOT: includes go downwards only.
 
 base <- gpu <- graph <- ops <- nn <- model <- pipeline <- bench <- public API <- cli, samples; io, text and sample need only

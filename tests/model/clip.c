@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // CLIP text encoders against transformers', layer by layer, with every way of leaving layers out.
 #include "golden.h"
 

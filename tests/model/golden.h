@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Golden tensors of tests/golden/models.py, and running a graph against them: through the reference
 // interpreter, or on the device.
 #ifndef GOLDEN_H

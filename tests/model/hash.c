@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A model's hash against digests of its files made here, and the cache of large files.
 #define _DEFAULT_SOURCE // mkdtemp, setenv, utimes
 #include "model/model_hash.h"

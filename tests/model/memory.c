@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Opening a model when memory runs out is an error about memory, at every allocation.
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The builders ask for exactly the tensors, of exactly the shapes, that the real models have:
 // Stable Diffusion 1.5, 2.1, XL with its refiner, smaller and wider relatives. Only graphs are
 // built; no weights are needed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The UNet of every family against diffusers', block by block.
 #include "golden.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // AutoencoderKL both ways against diffusers', block by block.
 #include "golden.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/case.h"
 
 #define EXACT 1e-9, 1e-9, 1e-9

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/case.h"
 
 // FUM_FILL_COUNT makes the range 0, 1; FUM_FILL_INDEX two numbers below the limit.

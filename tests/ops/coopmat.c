@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The variant "coopmat": that insisting on it makes every call that it serves run it, on this
 // device and on the planning devices that have cooperative matrices; and every tile of it, whole
 // and split, against the references. Skipped where neither the build nor a device has them.

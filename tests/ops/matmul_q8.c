@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Bounds are those of the kernels that multiply the weight out; for those that round x too the op
 // states its own.
 #include "ops/case.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What every op asks of a device, against the limits of every device that is known as data:
 // windows, workgroups, push constants. Runs without a GPU.
 #include <setjmp.h>

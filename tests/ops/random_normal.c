@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/case.h"
 
 static const struct fum_op_case cases[] = {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every op's cases on the device, in every storage type, with the validation layer on. Usage:
 // test-ops [OP]
 // [--large] [--verbose] [variants]; every case twice, the same bits wanted. variants: the ops that

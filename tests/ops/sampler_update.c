@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/case.h"
 
 #define F32_BOUNDS 1e-5, 1e-5, 1e-5

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Op cases for every tile of the variants that work by tiles in shared memory, and running one in a
 // tile that is put in its place as measuring would put it there.
 #include <fumarole/tuning.h>

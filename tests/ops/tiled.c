@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every tile of the variants "tiled" and "f16" on the device, with and without split sums, put in
 // its place as measuring would put it there; and what the classes choose for the planning devices.
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/case.h"
 
 // t × frequency is rounded to f32 as torch does it, so an ulp of the frequency is up to 6e-5 of an

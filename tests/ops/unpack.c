@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "ops/case.h"
 
 #define ROW(n)                   \

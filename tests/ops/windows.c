@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How the ops with windows split tensors that no binding holds: every window within the limits,
 // every output row written exactly once, every input row that a window of a convolution touches
 // inside its input window. Runs without a GPU, on made-up devices.

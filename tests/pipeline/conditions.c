@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // UNets that read more than a prompt, against diffusers: LCM's guidance embedding, and classes; and
 // what is refused.
 #define _XOPEN_SOURCE 700

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Decoding under limits: every tensor over several bindings, and pictures that only fit in tiles.
 #include "open.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Devices that fail in the middle of a run: lost, or out of memory, at Vulkan calls spread over a
 // whole generate.
 #include "open.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Memory budgets: weights streamed beside the computation, parts that leave the device, decoding in
 // bands. The device's own counter says whether the budget was kept.
 #include "open.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Values that are not finite, caused on purpose: copies of the tiny SD1 model with a weight that is
 // NaN, or with weights whose results leave f16's range and come back.
 #define _DEFAULT_SOURCE // mkdtemp

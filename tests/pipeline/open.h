@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the tests of single pipelines share: devices, models, pictures that are kept, lines of the
 // log.
 #ifndef TESTS_PIPELINE_OPEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whole runs of the tiny models against diffusers: latents and pictures, in f32 and in f16, with
 // the validation layer on.
 #include <setjmp.h>

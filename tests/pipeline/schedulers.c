@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Folders with other schedulers than the tiny models' own, against diffusers
 // (tests/golden/schedulers.py): settings that are repaired, classes that are not known here, EDM.
 // Each case is a copy of a tiny model with its files changed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Real models planned on devices that are only limits: dispatches, barriers and peak bytes of
 // Stable Diffusion 1.5 and XL, with no GPU and no weights.
 #include <setjmp.h>

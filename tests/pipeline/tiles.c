@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How tiles are cut and put together: cover, overlap, weights. No device.
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What crosses the bus in a run: everything before the first step and after the last, nothing
 // between; each command buffer recorded once and replayed.
 #include <setjmp.h>

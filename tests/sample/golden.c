@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whole runs against diffusers (tests/golden/samplers.py), with the noise of our own generator.
 #include "base/alloc.h"
 #include "base/file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the goldens do not reach: names, refusals, settings files, device rows, memory running out.
 #include "base/alloc.h"
 #include "base/json.h"

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check.py BUILT_SHADERS: every compiled shader asks for no more of a device than the code checks before it runs it, and
 is valid by spirv-val, where that is installed, for the Vulkan version that it was built for."""
 import pathlib

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # format.sh FOLDER: checks that the C files of the project are formatted as .clang-format says. Only version 14, which
 # Debian 12 has, decides: other versions break lines elsewhere.
 set -euo pipefail

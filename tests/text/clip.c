@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The 49,408-piece CLIP vocabulary, when it is installed (scripts/clip-vocab); skipped when it is
 // not.
 #define _XOPEN_SOURCE 700

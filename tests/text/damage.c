@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Runs a fuzz target (tests/fuzz) over good inputs and thousands of damaged ones: bits flipped,
 // bytes taken out, put in and moved, ends cut off, two inputs joined. The same every time; the
 // sanitizers watch.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "text/golden.h"
 
 #include "base/file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The golden strings of tests/data/tokenizer.json (see tests/golden/tokenizer.py).
 #ifndef TESTS_TEXT_GOLDEN_H
 #define TESTS_TEXT_GOLDEN_H

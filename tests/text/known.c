@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Known prompts: which words count, and what is suggested when none does.
 #include "text/known.h"
 

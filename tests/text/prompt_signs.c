@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Prompt grammar that is not understood: which signs are found, and no others.
 #include "text/prompt_signs.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ids against transformers', decoding, cutting and padding, broken vocabularies, and running out of
 // memory anywhere.
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tokenizer folders: of Stable Diffusion 1 and 2, of transformers 5, with added tokens, broken
 // ones.
 #define _POSIX_C_SOURCE 200809L
