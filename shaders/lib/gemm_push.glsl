@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The push constants of matrix products by tiles in shared memory: struct fum_gemm_push of src/ops/gemm_job.h.
+// The push constants of matrix products by tiles in shared memory: struct fum_gemm_push of src/ops/lib/gemm_job.h.
 layout(push_constant) uniform Push {
     uint channels, n_size, cq, nq; // terms of one tap, columns, and their quads
     uint rows, batches;            // rows of a batch; batches each have their own rows and may have their own w

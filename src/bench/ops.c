@@ -6,7 +6,8 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "ops/case.h"
+#include "check/case.h"
+#include "ops/lib/emit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "ops/case.h"
+#include "check/case.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // a + b.
-#include "ops/binary.h"
+#include "ops/lib/binary.h"
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     fum_binary_reference(call, FUM_BINARY_ADD, in, out);

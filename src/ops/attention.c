@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/emit.h"
-#include "ops/texel.h"
-#include "ops/variant.h"
+#include "ops/lib/emit.h"
+#include "ops/variants/texel.h"
+#include "ops/variants/variant.h"
 
 static const struct fum_attr_def attrs[] = {{"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // To another storage type: "dtype" is an enum fum_dtype; -1, the default, is the graph's own.
 #include "base/dtype.h"
-#include "ops/emit.h"
+#include "ops/lib/emit.h"
 
 static const struct fum_attr_def attrs[] = {{"dtype", -1}, {0}};
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A factor and an addend for every channel, and an activation: x [.., channels], factors f32 [2,
 // channels]. The second half of a norm whose statistics come from elsewhere.
-#include "ops/emit.h"
-#include "ops/part.h"
-#include "ops/unary.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/part.h"
+#include "ops/lib/unary.h"
 
 static const struct fum_attr_def attrs[] = {{"act", 0}, {0}};
 

@@ -4,8 +4,8 @@
 // [.., channels], range i32 [2] (first row and how many, of x as rows of channels). The range's
 // rows are cut into `chunks` chunks of equal length (the last ones may be shorter or empty); the
 // result is f32 [chunks, 2, channels].
-#include "ops/emit.h"
-#include "ops/unary.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/unary.h"
 
 static const struct fum_attr_def attrs[] = {{"chunks", 1}, {0}};
 

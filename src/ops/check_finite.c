@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Lowers the flag, an i32 [1] that the host starts at INT32_MAX, to `code` when the second input
 // holds an infinity or a NaN: after a run the flag names the first part that went wrong.
-#include "ops/emit.h"
-#include "ops/unary.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/unary.h"
 
 #include <math.h>
 

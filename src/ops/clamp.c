@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // x held between min and max.
-#include "ops/affine.h"
-#include "ops/unary.h"
+#include "ops/lib/scalar.h"
+#include "ops/lib/unary.h"
 
 static const struct fum_attr_def attrs[] = {{"min", 0}, {"max", 1}, {0}};
 
@@ -13,7 +13,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
                      size_t why_size) {
-    return fum_affine_dispatch(call, true, list, why, why_size);
+    return fum_scalar_dispatch(call, true, list, why, why_size);
 }
 
 const struct fum_op fum_op_clamp = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Two to six tensors one after the other along an axis; -1, the default, is the channels.
-#include "ops/copy.h"
-#include "ops/emit.h"
+#include "ops/lib/copy.h"
+#include "ops/lib/emit.h"
 
 static const struct fum_attr_def attrs[] = {{"axis", -1}, {0}};
 

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/unary.h"
-#include "ops/variant.h"
-#include "ops/winograd.h"
+#include "ops/lib/unary.h"
+#include "ops/variants/variant.h"
+#include "ops/lib/winograd.h"
 
 const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
                                               {"upsample", 0}, {"act", 0}, {"norm_act", 0},

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "ops/texel.h"
-#include "ops/variant.h"
+#include "ops/variants/texel.h"
+#include "ops/variants/variant.h"
 
 enum { MOST_TAPS = 9 }; // what packing takes at once
 

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "ops/emit.h"
-#include "ops/texel.h"
-#include "ops/unary.h"
-#include "ops/winograd.h"
+#include "ops/lib/emit.h"
+#include "ops/variants/texel.h"
+#include "ops/lib/unary.h"
+#include "ops/lib/winograd.h"
 
 enum { MOST_TAPS = 6 };
 

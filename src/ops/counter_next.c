@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // counter + 1, in place: an i32 [1]. A second input, of any kind, is not read; it only says after
 // what this comes.
-#include "ops/emit.h"
+#include "ops/lib/emit.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     char text[96];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Rows of a table by number: ids [B, T] or [T] and table [V, C] give [..., C]. An id outside the
 // table takes the nearest row, so that no id can read past it.
-#include "ops/emit.h"
+#include "ops/lib/emit.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // GEGLU: [..., 2C] to [..., C], the first half times GELU of the second. Shazeer, "GLU variants
 // improve transformer" (2020), in the order of diffusers: hidden, gate = x.chunk(2).
-#include "ops/emit.h"
-#include "ops/unary.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/unary.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     int64_t channels = fum_shape_channels(&call->in[0].shape);

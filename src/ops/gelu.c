@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GELU: x Φ(x), Φ the normal distribution function. Hendrycks and Gimpel, "Gaussian error linear
 // units" (2016).
-#include "ops/unary.h"
+#include "ops/lib/unary.h"
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     fum_unary_reference(call, FUM_ACT_GELU, in[0], out);

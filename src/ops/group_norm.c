@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/group_norm_factors.h"
-#include "ops/unary.h"
+#include "ops/lib/group_norm_factors.h"
+#include "ops/lib/unary.h"
 
 // Rows that an invocation of the last step handles.
 enum { BLOCK = 8 };

@@ -4,7 +4,7 @@
 // the setting "act" is theirs to apply.
 #include <math.h>
 
-#include "ops/group_norm_factors.h"
+#include "ops/lib/group_norm_factors.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_desc joined = fum_group_norm_x(call);

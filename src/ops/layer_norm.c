@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/emit.h"
-#include "ops/rowwise.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/rowwise.h"
 
 static const struct fum_attr_def attrs[] = {{"eps", 1e-5}, {NULL, 0}};
 

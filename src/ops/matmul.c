@@ -3,8 +3,8 @@
 // columns of w are values and then their gates: out = value gate(gate) of the sums with their bias.
 #include <stdio.h>
 
-#include "ops/texel.h"
-#include "ops/variant.h"
+#include "ops/variants/texel.h"
+#include "ops/variants/variant.h"
 
 const struct fum_attr_def fum_matmul_attrs[] = {
     {"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};

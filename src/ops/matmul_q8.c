@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/case.h"
-#include "ops/texel.h"
-#include "ops/variant.h"
+#include "ops/lib/emit.h"
+#include "ops/variants/texel.h"
+#include "ops/variants/variant.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;

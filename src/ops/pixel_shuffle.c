@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // [B, H, W, C r²] to [B, H r, W r, C]: channel c r² + i r + j becomes pixel (i, j) of channel c.
 // Shi et al., "Real-time single image and video super-resolution" (2016), in PyTorch's order.
-#include "ops/emit.h"
-#include "ops/resize.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/resize.h"
 
 static const struct fum_attr_def attrs[] = {{"factor", 2}, {0}};
 

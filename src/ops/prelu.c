@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // PReLU: x where x > 0, else slope x; slope has one value per channel or one for all. He et al.
 // (2015).
-#include "ops/binary.h"
-#include "ops/emit.h"
+#include "ops/lib/binary.h"
+#include "ops/lib/emit.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     const struct fum_shape *slope = &call->in[1].shape;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Uniform numbers in (0, 1] from a key on the GPU (random.h).
-#include "ops/random.h"
+#include "ops/lib/random.h"
 
 static const struct fum_attr_def attrs[] = {FUM_RANDOM_ATTR_DEFS, {0}};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A reshape that copies, for the shapes whose padded rows differ.
-#include "ops/emit.h"
-#include "ops/shape_attrs.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/shape_attrs.h"
 
 static const struct fum_attr_def attrs[] = {FUM_SHAPE_ATTR_DEFS, {0}};
 

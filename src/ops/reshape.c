@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The same bytes under another shape. Since rows are padded to quads, that works when the innermost
 // dimension stays or when both are multiples of four; "repack" does the rest by a copy.
-#include "ops/emit.h"
-#include "ops/shape_attrs.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/shape_attrs.h"
 
 static const struct fum_attr_def attrs[] = {FUM_SHAPE_ATTR_DEFS, {0}};
 

@@ -2,7 +2,7 @@
 // RMS norm over the innermost dimension: Zhang and Sennrich (2019). Inputs x, gamma.
 #include <math.h>
 
-#include "ops/rowwise.h"
+#include "ops/lib/rowwise.h"
 
 static const struct fum_attr_def attrs[] = {{"eps", 1e-6}, {NULL, 0}};
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the model sees at this evaluation: c_in × slot 0, `copies` times (2 with guidance), in the
 // storage type. Inputs: state, coefs, counter (sampler.h).
-#include "ops/emit.h"
-#include "ops/sampler.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/sampler.h"
 
 enum { STATE, COEFS, COUNTER };
 enum { SLOTS, COPIES, DTYPE };

@@ -6,8 +6,8 @@
 //   second D   = a x_0 + b m, held within ±clip where clip > 0 x_k = Σ_{j<K} M_kj x_j + M_kK D +
 //   M_k(K+1) noise + M_k(K+2) (D before the clamp)
 // Terms with a zero coefficient are left out, so slots not yet written may hold anything.
-#include "ops/emit.h"
-#include "ops/sampler.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/sampler.h"
 
 enum { STATE, MODEL, COEFS, COUNTER, NOISE };
 enum { SLOTS, COPIES };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // x mul + add, with two fixed numbers.
-#include "ops/affine.h"
-#include "ops/unary.h"
+#include "ops/lib/scalar.h"
+#include "ops/lib/unary.h"
 
 static const struct fum_attr_def attrs[] = {{"mul", 1}, {"add", 0}, {0}};
 
@@ -12,7 +12,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
                      size_t why_size) {
-    return fum_affine_dispatch(call, false, list, why, why_size);
+    return fum_scalar_dispatch(call, false, list, why, why_size);
 }
 
 const struct fum_op fum_op_scale = {

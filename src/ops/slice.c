@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `count` entries along an axis, from `start` on; -1, the default axis, is the channels.
-#include "ops/copy.h"
-#include "ops/emit.h"
+#include "ops/lib/copy.h"
+#include "ops/lib/emit.h"
 
 enum { AXIS, START, COUNT };
 static const struct fum_attr_def attrs[] = {

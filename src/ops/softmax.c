@@ -2,7 +2,7 @@
 // Softmax over the innermost dimension.
 #include <math.h>
 
-#include "ops/rowwise.h"
+#include "ops/lib/rowwise.h"
 
 static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     return fum_rowwise_infer(call, 0, why, why_size);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // table[counter], without the table's first dimension: how a recorded step reads its row of what
 // was computed for all steps. The counter is an i32 [1] on the GPU, held within the table.
-#include "ops/emit.h"
+#include "ops/lib/emit.h"
 
 #include <string.h>
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The table of ops and of their cases, made from ops.def.
+// Lists the ops of ops.def.
 #include "graph/op.h"
-#include "ops/case.h"
 
 #include <string.h>
 
@@ -15,16 +14,6 @@ const struct fum_op *const fum_ops[] = {
 };
 #undef FUM_OP
 const int fum_op_count = sizeof fum_ops / sizeof *fum_ops;
-
-#define FUM_OP(name, shaders, types) extern const struct fum_op_cases fum_cases_##name;
-#include "ops/ops.def"
-#undef FUM_OP
-
-#define FUM_OP(name, shaders, types) &fum_cases_##name,
-const struct fum_op_cases *const fum_op_cases[] = {
-#include "ops/ops.def"
-};
-#undef FUM_OP
 
 const struct fum_op *fum_op_find(const char *name) {
     for (int i = 0; i < fum_op_count; i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The hyperbolic tangent.
-#include "ops/unary.h"
+#include "ops/lib/unary.h"
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     fum_unary_reference(call, FUM_ACT_TANH, in[0], out);

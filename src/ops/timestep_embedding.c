@@ -2,7 +2,7 @@
 // Sinusoidal embedding of times t [S] or [S, 1] (f32) to [S, dim], in the order and the f32
 // roundings of diffusers' get_timestep_embedding: frequency_i = max_period^(-i / (dim/2 - shift)),
 // angle = scale t frequency_i; sines, then cosines, or the other way round with flip_sin_to_cos.
-#include "ops/emit.h"
+#include "ops/lib/emit.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Dimension i of the output is dimension p_i of the input. With p0..p3 at their default nothing
 // moves.
-#include "ops/emit.h"
+#include "ops/lib/emit.h"
 
 static const struct fum_attr_def attrs[] = {{"p0", 0}, {"p1", 1}, {"p2", 2}, {"p3", 3}, {0}};
 

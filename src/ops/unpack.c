@@ -2,8 +2,8 @@
 // A weight as it lies in a file, elements in a row, put into the order that kernels read (enum
 // fum_pack) and converted: what loading does where the host cannot write the device's memory.
 #include "graph/unpack.h"
-#include "ops/emit.h"
-#include "ops/shape_attrs.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/shape_attrs.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Nearest-neighbour upsampling by a whole factor.
-#include "ops/resize.h"
+#include "ops/lib/resize.h"
 
 static const struct fum_attr_def attrs[] = {{"factor", 2}, {0}};
 

@@ -3,7 +3,7 @@
 """check.py SOURCE_ROOT: includes go downwards only.
 
 base <- gpu <- graph <- ops <- nn <- model <- pipeline <- bench <- public API <- cli, samples; io, text and sample need only
-base; only src/gpu includes Vulkan.
+base; check, the op cases, needs ops and what lies below; only src/gpu includes Vulkan.
 """
 import pathlib
 import re
@@ -17,15 +17,17 @@ BELOW = {
     "gpu": ["base"],
     "graph": ["base", "gpu"],
     "ops": ["base", "gpu", "graph"],
+    "check": ["base", "gpu", "graph", "ops"],
     "nn": ["base", "gpu", "graph", "ops"],
     "model": ["base", "io", "text", "sample", "gpu", "graph", "ops", "nn"],
     "pipeline": ["base", "io", "text", "sample", "gpu", "graph", "ops", "nn", "model"],
-    "bench": ["base", "io", "text", "sample", "gpu", "graph", "ops", "nn", "model", "pipeline"],
+    "bench": ["base", "io", "text", "sample", "gpu", "graph", "ops", "check", "nn", "model",
+              "pipeline"],
 }
 # The layer that each public header speaks for. A layer may use the headers of its own and of those below.
 # sampler.h also names the random number generators, which base draws from.
 PUBLIC = {
-    "core": "base", "file": "base", "sampler": "base", "device": "gpu", "graph": "graph", "selftest": "ops",
+    "core": "base", "file": "base", "sampler": "base", "device": "gpu", "graph": "graph", "selftest": "check",
     "tuning": "ops", "tokenizer": "text",
     "model": "model", "pipeline": "pipeline", "bench": "bench",
 }

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "tile_cases.h"
-#include "ops/coopmat.h"
+#include "ops/variants/coopmat.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "ops/case.h"
-#include "ops/variant.h"
+#include "check/case.h"
+#include "ops/variants/variant.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 // have them, in each that the device can run.
 #include <fumarole/selftest.h>
 
-#include "ops/variant.h"
+#include "ops/variants/variant.h"
 
 #include <stdio.h>
 #include <stdlib.h>

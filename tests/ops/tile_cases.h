@@ -5,8 +5,8 @@
 
 #include "base/alloc.h"
 #include "gpu/tuning.h"
-#include "ops/case.h"
-#include "ops/gemm_tiles.h"
+#include "check/case.h"
+#include "ops/lib/gemm_tiles.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "tile_cases.h"
-#include "ops/variant.h"
+#include "ops/variants/variant.h"
 
 #include <limits.h>
 #include <stdio.h>

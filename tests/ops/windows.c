@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "ops/case.h"
+#include "check/case.h"
 
 #include <stdlib.h>
 #include <string.h>

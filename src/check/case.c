@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+// Running op cases: the kernels of a case against its plain C reference.
+#include "check/case.h"
+
+#include "base/alloc.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+// ---- a case as a call ----
+
+static bool set_attrs(const struct fum_op *op, const struct fum_op_case *c, double *attr, char *why,
+                      size_t why_size) {
+    int count = 0;
+    for (const struct fum_attr_def *d = op->attrs; d && d->name; d++) attr[count++] = d->otherwise;
+    for (const struct fum_attr *a = c->attrs; a->name; a++) {
+        int i = 0;
+        while (i < count && strcmp(op->attrs[i].name, a->name)) i++;
+        if (i == count) {
+            snprintf(why, why_size, "the op has no setting '%s'", a->name);
+            return false;
+        }
+        attr[i] = a->value;
+    }
+    return true;
+}
+
+bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype,
+                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], char *why,
+                   size_t why_size) {
+    static const enum fum_dtype fixed[] = {
+        [FUM_CASE_F32] = FUM_F32, [FUM_CASE_F16] = FUM_F16, [FUM_CASE_I32] = FUM_I32};
+    *call = (struct fum_op_call){.attr = attr, .out.dtype = dtype}; // as the graph presets it
+    if (!set_attrs(op, c, attr, why, why_size)) return false;
+    for (int i = 0; i < FUM_MAX_INPUTS; i++) {
+        const struct fum_case_input *in = &c->in[i];
+        if (!in->shape.rank) continue;
+        call->has[i] = true;
+        call->num_inputs = i + 1;
+        call->in[i] =
+            (struct fum_desc){in->shape, in->type == FUM_CASE_STORAGE ? dtype : fixed[in->type]};
+    }
+    return op->infer(call, why, why_size);
+}
+
+double fum_op_flops(const struct fum_op *op, const struct fum_op_call *call) {
+    return op->flops ? op->flops(call) : (double)fum_shape_count(&call->out.shape);
+}
+
+bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype) {
+    return !c->types || (c->types >> dtype & 1);
+}
+
+bool fum_case_is_large(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype) {
+    struct fum_op_call call;
+    double attr[FUM_MAX_ATTRS];
+    char why[8];
+    if (!c->bench || !fum_case_call(op, c, dtype, &call, attr, why, sizeof why)) return false;
+    int64_t elements = fum_shape_count(&call.out.shape);
+    for (int i = 0; i < call.num_inputs; i++)
+        if (call.has[i]) elements += fum_shape_count(&call.in[i].shape);
+    return fum_op_flops(op, &call) > 0.2e9 || elements > 4 << 20;
+}
+
+// ---- inputs ----
+
+static uint64_t mix(uint64_t x) { // splitmix64's finaliser
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static float unit(uint64_t key) {
+    return (float)(mix(key) >> 40) * 0x1p-24f;
+}
+
+// Box and Muller; six digits are plenty here.
+static float normal(uint64_t key) {
+    uint64_t bits = mix(key);
+    float u = ((float)(bits >> 40) + 0.5f) * 0x1p-24f, v = (float)(bits & 0xffffff) * 0x1p-24f;
+    return sqrtf(-2 * logf(u)) * cosf(6.2831853f * v);
+}
+
+// Four integers as the bits of a float, or a factor.
+static float q8_word(uint64_t key, bool factor) {
+    uint32_t word = 0;
+    float out;
+    if (factor) return (1 + unit(key)) / 64;
+    for (int b = 0; b < 4; b++)
+        word |= (uint32_t)(uint8_t)((int)(mix(key + (uint64_t)b * 977) % 255) - 127) << 8 * b;
+    memcpy(&out, &word, sizeof out);
+    return out;
+}
+
+static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i, int64_t count,
+                        int64_t channels) {
+    switch (in->fill) {
+    case FUM_FILL_ZERO: return 0;
+    case FUM_FILL_NORMAL: return normal(key);
+    case FUM_FILL_HUGE: return fmaxf(-6e4f, fminf(6e4f, normal(key) * 1e4f));
+    case FUM_FILL_TINY: return normal(key) * 1e-6f;
+    case FUM_FILL_OFFSET: return 100 + normal(key);
+    case FUM_FILL_INDEX: return (float)(mix(key) % (uint64_t)(in->limit > 0 ? in->limit : 1));
+    case FUM_FILL_UNIT: return unit(key);
+    case FUM_FILL_COUNT: return (float)i;
+    case FUM_FILL_Q8: return q8_word(key, i / channels % FUM_Q8_ROWS == FUM_Q8_ROWS - 1);
+    case FUM_FILL_SPIKE: return i == count - 1 ? INFINITY : normal(key);
+    case FUM_FILL_NAN: return i == count - 1 ? NAN : normal(key);
+    }
+    return 0;
+}
+
+float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed) {
+    int64_t n = fum_shape_count(&desc->shape), channels = fum_shape_channels(&desc->shape);
+    float *x = fum_alloc((size_t)n, sizeof *x);
+    for (int64_t i = 0; x && i < n; i++)
+        x[i] = fum_round_to(desc->dtype, fill_value(in, mix(seed) + (uint64_t)i, i, n, channels));
+    return x;
+}
+
+// ---- one run ----
+
+struct run {
+    fum_device *device;
+    const struct fum_op *op;
+    struct fum_op_call call;
+    double attr[FUM_MAX_ATTRS];
+    float *in[FUM_MAX_INPUTS], *want, *got;
+    fum_buffer *in_buffer[FUM_MAX_INPUTS], *out_buffer, *scratch;
+    struct fum_device_info info; // limits to plan for
+    struct fum_dispatches list;
+    fum_command *command;
+};
+
+// What padding, outputs and scratch hold at first: NaN in every storage type, -1 in i32.
+enum { POISON = 0xff };
+
+static enum fum_result create_poisoned(fum_buffer **buffer, fum_device *device, uint64_t bytes,
+                                       const char *label, struct fum_error *err) {
+    uint64_t size = bytes < 16 ? 16 : bytes;
+    enum fum_result r = fum_buffer_create(buffer, device, size, FUM_BUFFER_DEVICE, label, err);
+    uint8_t *poison = r ? NULL : fum_alloc(size, 1);
+    if (!r && !poison)
+        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %s of an op case", label);
+    if (!r) {
+        memset(poison, POISON, size);
+        r = fum_buffer_write(*buffer, 0, poison, size, err);
+    }
+    fum_free(poison);
+    return r;
+}
+
+enum fum_result fum_case_write(fum_buffer *buffer, const struct fum_desc *desc, const float *x,
+                               struct fum_error *err) {
+    uint64_t bytes = fum_desc_bytes(desc), row = fum_desc_row_bytes(desc);
+    int64_t channels = fum_shape_channels(&desc->shape);
+    if (!bytes) return FUM_OK;
+    uint8_t *padded = fum_alloc(bytes, 1);
+    if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an input of an op case");
+    memset(padded, POISON, bytes);
+    for (int64_t r = 0; r < fum_shape_rows(&desc->shape); r++)
+        fum_convert_from_f32(padded + (uint64_t)r * row, desc->dtype, x + r * channels,
+                             (size_t)channels);
+    enum fum_result r = fum_buffer_write(buffer, 0, padded, bytes, err);
+    fum_free(padded);
+    return r;
+}
+
+static enum fum_result read_rows(fum_buffer *buffer, const struct fum_desc *desc, float *x,
+                                 struct fum_error *err) {
+    uint64_t bytes = fum_desc_bytes(desc), row = fum_desc_row_bytes(desc);
+    int64_t channels = fum_shape_channels(&desc->shape);
+    if (!bytes) return FUM_OK;
+    uint8_t *padded = fum_alloc(bytes, 1);
+    if (!padded) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the output of an op case");
+    enum fum_result result = fum_buffer_read(buffer, 0, padded, bytes, err);
+    for (int64_t r = 0; !result && r < fum_shape_rows(&desc->shape); r++)
+        fum_convert_to_f32(x + r * channels, padded + (uint64_t)r * row, desc->dtype,
+                           (size_t)channels);
+    fum_free(padded);
+    return result;
+}
+
+enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,
+                              const struct fum_op_case *c, const struct fum_op_call *call,
+                              struct fum_device_info *info, struct fum_dispatches *list,
+                              struct fum_error *err) {
+    char why[256] = "";
+    *info = *fum_device_get_info(device);
+    if (c->max_binding && c->max_binding < info->max_binding) info->max_binding = c->max_binding;
+    if (c->as_gpu && info->type == FUM_DEVICE_CPU) info->type = FUM_DEVICE_DISCRETE;
+    list->info = info;
+    list->tuning = fum_device_tuning(device);
+    if (!op->dispatch || op->dispatch(call, list, why, sizeof why)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s, case '%s': %s", op->name, c->name, why);
+}
+
+static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int index,
+                               struct fum_error *err) {
+    enum fum_result r =
+        fum_case_plan(run->device, run->op, c, &run->call, &run->info, &run->list, err);
+    for (int i = 0; !r && i < run->call.num_inputs; i++) {
+        const struct fum_desc *desc = &run->call.in[i];
+        if (!run->call.has[i]) continue;
+        if (!(run->in[i] =
+                  fum_case_fill(&c->in[i], desc, (uint64_t)index * FUM_MAX_INPUTS + (uint64_t)i)))
+            return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an input of an op case");
+        r = create_poisoned(&run->in_buffer[i], run->device, fum_desc_bytes(desc), "input", err);
+        if (!r) r = fum_case_write(run->in_buffer[i], desc, run->in[i], err);
+    }
+    if (!r)
+        r = create_poisoned(&run->out_buffer, run->device, fum_desc_bytes(&run->call.out), "output",
+                            err);
+    if (!r)
+        r = create_poisoned(&run->scratch, run->device, run->list.scratch_bytes, "scratch", err);
+    if (r) return r;
+
+    size_t count = (size_t)fum_shape_count(&run->call.out.shape);
+    run->want = fum_alloc(count, sizeof *run->want);
+    run->got = fum_alloc(count, sizeof *run->got);
+    if (!run->want || !run->got)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
+    run->op->reference(&run->call, (const float *const *)run->in, run->want);
+    return FUM_OK;
+}
+
+// Records and runs the dispatches with the output in `out`, and reads it.
+static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case_result *result,
+                               struct fum_error *err) {
+    uint64_t ticket;
+    double start = 0, end = 0;
+    struct fum_case_memory memory = {.out = out, .scratch = run->scratch};
+    memcpy(memory.in, run->in_buffer, sizeof memory.in);
+    enum fum_result r = fum_command_create(&run->command, run->device, run->op->name, err);
+    if (!r) r = fum_command_timestamp(run->command, 0, err);
+    if (!r)
+        r = fum_case_record(run->command, run->device, run->op, &run->call, &run->list, &memory,
+                            err);
+    if (!r) r = fum_command_timestamp(run->command, 1, err);
+    if (!r) r = fum_command_end(run->command, err);
+    if (!r) r = fum_command_submit(run->command, &ticket, err);
+    if (!r) r = fum_device_wait(run->device, ticket, err);
+    if (!r && run->info.timestamp_period > 0) {
+        r = fum_command_read_timestamp(run->command, 0, &start, err);
+        if (!r) r = fum_command_read_timestamp(run->command, 1, &end, err);
+        result->gpu_nanoseconds = end - start;
+    }
+    if (!r) {
+        result->dispatches = fum_command_dispatches(run->command);
+        result->barriers = fum_command_barriers(run->command);
+        r = read_rows(out, &run->call.out, run->got, err);
+    }
+    fum_command_destroy(&run->command);
+    return r;
+}
+
+// Relative RMS error |got - want| / |want|, and the element furthest off. Infinities and NaN must
+// be the same in both.
+static void compare(const struct run *run, struct fum_case_result *result) {
+    double diff = 0, norm = 0, furthest = -1;
+    int64_t n = fum_shape_count(&run->call.out.shape);
+    bool wrong = false;
+    result->worst = -1;
+    for (int64_t i = 0; i < n; i++) {
+        double want = run->want[i], got = run->got[i], off = fabs(got - want);
+        if (!isfinite(want) || !isfinite(got)) {
+            if (want == got || (isnan(want) && isnan(got))) continue;
+            off = INFINITY;
+            wrong = true;
+        } else {
+            diff += off * off;
+            norm += want * want;
+        }
+        if (off > furthest) furthest = off, result->worst = i;
+    }
+    if (result->worst >= 0)
+        result->got = run->got[result->worst], result->want = run->want[result->worst];
+    result->error = wrong ? INFINITY : sqrt(norm > 0 ? diff / norm : diff);
+    result->pass = result->error <= result->bound;
+    result->hash = 14695981039346656037u; // FNV-1a
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &run->got[i], sizeof bits);
+        result->hash = (result->hash ^ bits) * 1099511628211u;
+    }
+}
+
+static void release(struct run *run) {
+    fum_command_destroy(&run->command);
+    for (int i = 0; i < FUM_MAX_INPUTS; i++) {
+        fum_buffer_destroy(&run->in_buffer[i]);
+        fum_free(run->in[i]);
+    }
+    fum_buffer_destroy(&run->out_buffer);
+    fum_buffer_destroy(&run->scratch);
+    fum_free(run->want);
+    fum_free(run->got);
+}
+
+static bool same_desc(const struct fum_desc *a, const struct fum_desc *b) {
+    if (a->dtype != b->dtype || a->shape.rank != b->shape.rank) return false;
+    for (int i = 0; i < a->shape.rank; i++)
+        if (a->shape.dim[i] != b->shape.dim[i]) return false;
+    return true;
+}
+
+enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
+                             const struct fum_op_case *c, int index, enum fum_dtype dtype,
+                             struct fum_case_result *result, struct fum_error *err) {
+    static const double otherwise[] = {[FUM_F32] = 1e-5, [FUM_F16] = 2e-3, [FUM_BF16] = 1.6e-2};
+    char why[256] = "";
+    double start = fum_time_now();
+    if (dtype > FUM_BF16)
+        return fum_error_set(err, FUM_ERR_ARG, "%s is no storage type", fum_dtype_name(dtype));
+    struct run *run = fum_calloc(1, sizeof *run);
+    if (!run) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
+    *result = (struct fum_case_result){
+        .bound = c->bound[dtype] > 0 ? c->bound[dtype] : otherwise[dtype], .worst = -1};
+    run->device = device;
+    run->op = op;
+
+    enum fum_result r = FUM_OK;
+    if (!fum_case_call(op, c, dtype, &run->call, run->attr, why, sizeof why))
+        r = fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why);
+    if (!r) r = prepare(run, c, index, err);
+    if (run->list.rounding > result->bound) result->bound = run->list.rounding;
+    if (!r) {
+        bool in_first = op->view || op->updates;
+        r = execute(run, in_first ? run->in_buffer[0] : run->out_buffer, result, err);
+        result->flops = fum_op_flops(op, &run->call);
+        if (!r) compare(run, result);
+    }
+    if (!r && result->pass && op->overwrites && same_desc(&run->call.in[0], &run->call.out)) {
+        struct fum_case_result in_place = *result;
+        r = execute(run, run->in_buffer[0], &in_place, err);
+        if (!r) compare(run, &in_place);
+        if (!r && in_place.error > result->error) *result = in_place;
+    }
+    result->seconds = fum_time_now() - start;
+    release(run);
+    fum_free(run);
+    return r;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "check/case.h"
+
+static const struct fum_op_case cases[] = {
+    {.name = "channels", .in = {{.shape = FUM_DIMS(2, 3, 64)}, {.shape = FUM_DIMS(2, 3, 32)}}},
+    {.name = "channels 1 + 3 + 65 + 4 + 2 + 5",
+     .in = {{.shape = FUM_DIMS(3, 1)},
+            {.shape = FUM_DIMS(3, 3)},
+            {.shape = FUM_DIMS(3, 65)},
+            {.shape = FUM_DIMS(3, 4)},
+            {.shape = FUM_DIMS(3, 2)},
+            {.shape = FUM_DIMS(3, 5)}}},
+    {.name = "channels 1 + 1 + 1 in one quad",
+     .in = {{.shape = FUM_DIMS(3, 1)}, {.shape = FUM_DIMS(3, 1)}, {.shape = FUM_DIMS(3, 1)}}},
+    {.name = "channels 4 + 3 + 4",
+     .in = {{.shape = FUM_DIMS(2, 2, 2, 4)},
+            {.shape = FUM_DIMS(2, 2, 2, 3)},
+            {.shape = FUM_DIMS(2, 2, 2, 4)}}},
+    {.name = "images",
+     .in = {{.shape = FUM_DIMS(2, 3, 5, 7)}, {.shape = FUM_DIMS(1, 3, 5, 7)}},
+     .attrs = {{"axis", 0}}},
+    {.name = "tokens",
+     .in = {{.shape = FUM_DIMS(3, 4, 9)}, {.shape = FUM_DIMS(3, 1, 9)}},
+     .attrs = {{"axis", 1}}},
+    {.name = "width",
+     .in = {{.shape = FUM_DIMS(2, 3, 5, 7)}, {.shape = FUM_DIMS(2, 3, 2, 7)}},
+     .attrs = {{"axis", -2}}},
+    {.name = "vectors", .in = {{.shape = FUM_DIMS(5)}, {.shape = FUM_DIMS(6)}}},
+    {.name = "with an empty one", .in = {{.shape = FUM_DIMS(2, 0)}, {.shape = FUM_DIMS(2, 6)}}},
+    {.name = "empty", .in = {{.shape = FUM_DIMS(0, 4)}, {.shape = FUM_DIMS(0, 5)}}},
+    {.name = "channels in windows",
+     .in = {{.shape = FUM_DIMS(9, 65)}, {.shape = FUM_DIMS(9, 63)}},
+     .max_binding = 2048},
+    {.name = "tokens in windows",
+     .in = {{.shape = FUM_DIMS(2, 9, 65)}, {.shape = FUM_DIMS(2, 4, 65)}},
+     .attrs = {{"axis", 1}},
+     .max_binding = 2048},
+    {.name = "skip 64x64, 640 + 320",
+     .in = {{.shape = FUM_DIMS(2, 64, 64, 640)}, {.shape = FUM_DIMS(2, 64, 64, 320)}},
+     .bench = true},
+};
+
+const struct fum_op_cases fum_cases_concat = FUM_CASES(concat, cases);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Attention's sizes, for every variant of its kernels.
+#ifndef FUM_OPS_ATTENTION_H
+#define FUM_OPS_ATTENTION_H
+
+#include "ops/lib/gemm.h"
+
+#include <math.h>
+
+// Settings of attention, in order.
+enum { FUM_ATTENTION_HEADS, FUM_ATTENTION_CAUSAL, FUM_ATTENTION_SCALE, FUM_ATTENTION_ATTRS };
+
+struct fum_attention {
+    int64_t batches, queries, keys, heads, channels; // channels of one head
+    double scale;
+    bool causal;
+};
+
+static inline struct fum_attention fum_attention_of(const struct fum_op_call *call) {
+    const int64_t *q = call->in[0].shape.dim;
+    struct fum_attention a = {q[0],
+                              q[1],
+                              call->in[1].shape.dim[1],
+                              (int64_t)call->attr[FUM_ATTENTION_HEADS],
+                              0,
+                              call->attr[FUM_ATTENTION_SCALE],
+                              call->attr[FUM_ATTENTION_CAUSAL] != 0};
+    a.channels = q[2] / a.heads;
+    if (a.scale == 0) a.scale = 1 / sqrt((double)a.channels);
+    return a;
+}
+
+// What a workgroup does: `queries`, `keys` and `out_quads` are the kernel's own, its specialisation
+// constants 3 to 5.
+struct fum_attention_tile {
+    uint32_t lanes, queries, keys, out_quads;
+    uint32_t rows, splits; // queries of a workgroup; workgroups that share the output of a head
+};
+
+// Kernels with the same bindings and push constants.
+struct fum_attention_kernels {
+    const char *shader;
+    uint32_t texels; // bindings that are read as texels
+    struct fum_attention_tile (*choose)(const struct fum_device_info *info,
+                                        const struct fum_attention *attention);
+};
+
+bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels,
+                               const struct fum_op_call *call,
+                               const struct fum_attention *attention, struct fum_dispatches *list,
+                               char *why, size_t why_size);
+
+// Adds the dispatches of a call by the first variant that serves it. Heads must be whole quads, the
+// output not empty.
+bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list,
+                                  char *why, size_t why_size);
+// Does the same for heads of any size, with copies in scratch that pad each head with zeros to
+// whole quads.
+bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list,
+                                   char *why, size_t why_size);
+
+// Attention by tiles in shared memory, for heads of up to 512 channels: part of the variant
+// "tiled".
+bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *attention,
+                         struct fum_dispatches *list);
+
+#endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "ops/lib/binary.h"
+
+#include "ops/lib/emit.h"
+#include "ops/lib/unary.h"
+
+// Dimension i of four, aligned at the last.
+static int64_t dim4(const struct fum_shape *shape, int i) {
+    int at = i - (FUM_MAX_DIMS - shape->rank);
+    return at < 0 ? 1 : shape->dim[at];
+}
+
+bool fum_binary_infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_desc *a = &call->in[0], *b = &call->in[1];
+    char left[96], right[96];
+    if (a->dtype != b->dtype || !fum_is_storage(a->dtype))
+        return fum_refuse(why, why_size, "inputs are %s and %s; want one storage type",
+                          fum_dtype_name(a->dtype), fum_dtype_name(b->dtype));
+    call->out = a->shape.rank >= b->shape.rank ? *a : *b;
+    for (int i = 0; i < call->out.shape.rank; i++) {
+        int at = FUM_MAX_DIMS - call->out.shape.rank + i;
+        int64_t x = dim4(&a->shape, at), y = dim4(&b->shape, at);
+        if (x != y && x != 1 && y != 1)
+            return fum_refuse(why, why_size, "shapes %s and %s do not broadcast",
+                              fum_shape_text(&a->shape, left, sizeof left),
+                              fum_shape_text(&b->shape, right, sizeof right));
+        call->out.shape.dim[i] = x == 1 ? y : x;
+    }
+    return true;
+}
+
+static double apply(enum fum_binary op, double a, double b) {
+    switch (op) {
+    case FUM_BINARY_ADD: return a + b;
+    case FUM_BINARY_MUL: return a * b;
+    case FUM_BINARY_SUB: return a - b;
+    case FUM_BINARY_PRELU: return a > 0 ? a : a * b;
+    }
+    return a;
+}
+
+// Rows of an operand per step of the output's dimensions before the channels; 0 where it is
+// broadcast.
+static void row_strides(const struct fum_shape *shape, int64_t stride[3]) {
+    int64_t rows = 1;
+    for (int i = 2; i >= 0; i--) {
+        int64_t n = dim4(shape, i);
+        stride[i] = n == 1 ? 0 : rows;
+        rows *= n;
+    }
+}
+
+void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
+                          const float *const *in, float *out) {
+    const struct fum_shape *shape = &call->out.shape;
+    int64_t stride[2][3], d1 = dim4(shape, 1), d2 = dim4(shape, 2),
+                          channels = fum_shape_channels(shape);
+    for (int k = 0; k < 2; k++) row_strides(&call->in[k].shape, stride[k]);
+    for (int64_t row = 0; row < fum_shape_rows(shape); row++) {
+        const float *x[2];
+        for (int k = 0; k < 2; k++)
+            x[k] = in[k] + fum_shape_channels(&call->in[k].shape) *
+                               (row / d2 / d1 * stride[k][0] + row / d2 % d1 * stride[k][1] +
+                                row % d2 * stride[k][2]);
+        bool wide_a = fum_shape_channels(&call->in[0].shape) == channels;
+        bool wide_b = fum_shape_channels(&call->in[1].shape) == channels;
+        for (int64_t c = 0; c < channels; c++)
+            *out++ = (float)apply(op, x[0][wide_a ? c : 0], x[1][wide_b ? c : 0]);
+    }
+}
+
+static bool same_shape(const struct fum_shape *a, const struct fum_shape *b) {
+    for (int i = 0; i < FUM_MAX_DIMS; i++)
+        if (dim4(a, i) != dim4(b, i)) return false;
+    return true;
+}
+
+static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op,
+                          struct fum_dispatches *list, char *why, size_t why_size) {
+    uint64_t total = fum_desc_quads(&call->out),
+             each = fum_quads_per_binding(list->info, call->out.dtype);
+    uint64_t quad = 4 * fum_dtype_size(call->out.dtype);
+    for (uint64_t first = 0; first < total; first += each) {
+        uint64_t quads = total - first < each ? total - first : each;
+        struct fum_dispatch *d = fum_emit(list, "binary", call->out.dtype, quads, why, why_size);
+        if (!d) return false;
+        fum_emit_spec(d, op);
+        fum_emit_spec(d, 1);
+        fum_emit_bind(d, 0, false, first * quad, quads * quad);
+        fum_emit_bind(d, 1, false, first * quad, quads * quad);
+        fum_emit_bind(d, FUM_OUT, true, first * quad, quads * quad);
+        fum_emit_push(d, (uint32_t)quads);
+        d->num_push = 16; // the layout of the other case
+    }
+    return true;
+}
+
+// Rows [first, first + count) of the output. An operand with as many rows has the same window,
+// others come whole.
+static bool emit_rows(const struct fum_op_call *call, enum fum_binary op,
+                      struct fum_dispatches *list, int64_t first, int64_t count, char *why,
+                      size_t why_size) {
+    const struct fum_desc *out = &call->out;
+    uint32_t row_quads = (uint32_t)fum_shape_row_quads(&out->shape), base[2];
+    struct fum_dispatch *d =
+        fum_emit(list, "binary", out->dtype, (uint64_t)count * row_quads, why, why_size);
+    if (!d) return false;
+    fum_emit_spec(d, op);
+    fum_emit_spec(d, 0);
+    for (int k = 0; k < 2; k++) {
+        const struct fum_desc *in = &call->in[k];
+        fum_emit_spec(d, fum_shape_channels(&in->shape) != fum_shape_channels(&out->shape));
+        bool whole = fum_shape_rows(&in->shape) != fum_shape_rows(&out->shape);
+        base[k] = 0;
+        if (whole && !fum_emit_bind_whole(list, d, k, false, in, why, why_size)) return false;
+        if (!whole)
+            base[k] = fum_emit_bind_rows(list, d, k, false, in, first, count) -
+                      (uint32_t)first * (uint32_t)fum_shape_row_quads(&in->shape);
+    }
+    uint32_t skip = fum_emit_bind_rows(list, d, FUM_OUT, true, out, first, count);
+    fum_emit_push(d, (uint32_t)count * row_quads);
+    fum_emit_push(d, row_quads);
+    fum_emit_push(d, (uint32_t)first);
+    fum_emit_push(d, (uint32_t)dim4(&out->shape, 1));
+    fum_emit_push(d, (uint32_t)dim4(&out->shape, 2));
+    for (int k = 0; k < 2; k++) {
+        int64_t stride[3];
+        row_strides(&call->in[k].shape, stride);
+        fum_emit_push(d, base[k]);
+        fum_emit_push(d, (uint32_t)fum_shape_row_quads(&call->in[k].shape));
+        for (int i = 0; i < 3; i++) fum_emit_push(d, (uint32_t)stride[i]);
+    }
+    fum_emit_push(d, skip);
+    return true;
+}
+
+bool fum_binary_dispatch(const struct fum_op_call *call, enum fum_binary op,
+                         struct fum_dispatches *list, char *why, size_t why_size) {
+    const struct fum_desc *all[] = {&call->out, &call->in[0], &call->in[1]};
+    if (!fum_shape_count(&call->out.shape)) return true;
+    if (same_shape(&call->in[0].shape, &call->in[1].shape))
+        return dispatch_flat(call, op, list, why, why_size);
+    int64_t rows = fum_shape_rows(&call->out.shape), most = INT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        int64_t fit = fum_rows_per_binding(list->info, all[i]);
+        if (fum_shape_rows(&all[i]->shape) == rows && fit < most) most = fit;
+    }
+    if (most == 0) return fum_refuse(why, why_size, "one row is larger than the device's binding");
+    if (most > rows) most = rows;
+    for (int64_t first = 0; first < rows; first += most) {
+        int64_t count = rows - first < most ? rows - first : most;
+        if (!emit_rows(call, op, list, first, count, why, why_size)) return false;
+    }
+    return true;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// A convolution's sizes, for every variant of its kernels.
+#ifndef FUM_OPS_CONV2D_H
+#define FUM_OPS_CONV2D_H
+
+#include "ops/lib/gemm.h"
+
+// Settings of conv2d, in order.
+extern const struct fum_attr_def fum_conv_attrs[];
+enum {
+    FUM_CONV_STRIDE,
+    FUM_CONV_PAD,
+    FUM_CONV_PAD_END_EXTRA,
+    FUM_CONV_UPSAMPLE,
+    FUM_CONV_ACT,
+    FUM_CONV_NORM_ACT
+};
+
+// Optional input after those of the epilogue: f32 [batch, 2, in], scales and shifts. The
+// convolution then reads norm_act(x scale + shift) in place of x; what is outside the image is zero
+// after that.
+enum { FUM_CONV_NORM = FUM_GEMM_RESIDUAL + 1 };
+// Settings, inputs and what passes may move into them, for the records of conv2d and what computes
+// the same.
+#define FUM_CONV_SLOTS                                                         \
+    FUM_GEMM_SLOTS, .attrs = fum_conv_attrs, .min_inputs = 2, .max_inputs = 6, \
+                    .double_attr = "upsample", .norm_input = FUM_CONV_NORM,    \
+                    .norm_act_attr = "norm_act"
+
+bool fum_conv_infer_norm(const struct fum_op_call *call, char *why, size_t why_size);
+
+struct fum_conv {
+    // up: 1 or 2
+    int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, up;
+    bool q8; // w is packed as FUM_PACK_Q8, the blocks of each tap along its channels
+};
+
+static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
+    const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
+    return (struct fum_conv){x[0],
+                             x[1],
+                             x[2],
+                             x[3],
+                             y[1],
+                             y[2],
+                             y[3],
+                             w[0],
+                             w[1],
+                             (int64_t)call->attr[FUM_CONV_STRIDE],
+                             (int64_t)call->attr[FUM_CONV_PAD],
+                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
+                             false};
+}
+
+// Rows of the weight.
+static inline int64_t fum_conv_weight_rows(const struct fum_conv *c) {
+    return c->kernel_h * c->kernel_w * (c->q8 ? c->in_c / FUM_Q8_BLOCK * FUM_Q8_ROWS : c->in_c);
+}
+
+// A 1x1 kernel with nothing around it is a matrix product over the pixels.
+bool fum_conv_is_product(const struct fum_conv *c);
+struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c);
+
+// The hook `quantised_op` of conv2d's record.
+const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info,
+                                      const struct fum_tuning *tuning,
+                                      const struct fum_op_call *call, struct fum_desc *weight,
+                                      enum fum_pack *pack);
+
+// The dispatches of a convolution that is no plain matrix product, by one family of kernels.
+bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
+                          const struct fum_conv *conv, struct fum_dispatches *list, char *why,
+                          size_t why_size);
+// Input rows that output rows [first, first + count) touch, at least one.
+void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin,
+                         int64_t *rows);
+// Most output rows of one image whose windows of x, out and residual fit a binding each.
+int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c,
+                               const struct fum_device_info *info);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// What group_norm and group_norm_affine share: a group norm as one factor and one addend per batch
+// and channel.
+#ifndef FUM_OPS_GROUP_NORM_FACTORS_H
+#define FUM_OPS_GROUP_NORM_FACTORS_H
+
+#include "ops/lib/part.h"
+
+// Settings of both ops, in this order.
+enum { FUM_GROUP_NORM_GROUPS, FUM_GROUP_NORM_EPS, FUM_GROUP_NORM_ACT };
+extern const struct fum_attr_def fum_group_norm_attrs[];
+// Inputs of both: x [batch, .., channels], gamma, beta and, optional, another x whose channels
+// follow those of the first.
+enum { FUM_GROUP_NORM_X, FUM_GROUP_NORM_GAMMA, FUM_GROUP_NORM_BETA, FUM_GROUP_NORM_X1 };
+
+struct fum_group_norm {
+    int64_t batches, rows, channels, quads, groups;
+    int64_t chunk, chunks; // rows of a chunk, chunks of a batch
+    int64_t whole, fit;    // batches, or chunks of one batch, that fit a binding
+    // statistics of chunks in scratch first; else a workgroup for each batch and group
+    bool chunked;
+    uint64_t stats;   // their bytes in scratch, 0 unless chunked
+    uint64_t factors; // bytes of the factors, f32 [batch, 2, channels]
+};
+
+// x with the channels of both.
+struct fum_desc fum_group_norm_x(const struct fum_op_call *call);
+// Checks the inputs; leaves call->out alone.
+bool fum_group_norm_check(const struct fum_op_call *call, char *why, size_t why_size);
+// False, with `why`, when the device's limits do not allow the call.
+bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device_info *info,
+                         struct fum_group_norm *g, char *why, size_t why_size);
+// Adds the dispatches that compute the factors into `to`. Scratch starts with the statistics.
+bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_group_norm *g,
+                            const struct fum_dispatch_bind *to, struct fum_dispatches *list,
+                            char *why, size_t why_size);
+// A dispatch whose workgroups take `span` groups each of one of the batches: what lib/moments.glsl
+// declares, and the first push constants, with gamma, beta and both x bound, the latter whole.
+// `texel_shader` is the one that reads texels. NULL, with `why`, when the limits do not allow it.
+struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader,
+                                               const char *texel_shader,
+                                               const struct fum_op_call *call,
+                                               const struct fum_group_norm *g, int64_t batches,
+                                               int64_t span, char *why, size_t why_size);
+// A dispatch of that many invocations of a shader whose first push constant is the quads of a row;
+// NULL, with `why`, when the limits do not allow it.
+struct fum_dispatch *fum_group_norm_add(struct fum_dispatches *list, const char *shader,
+                                        enum fum_dtype dtype, const struct fum_group_norm *g,
+                                        int64_t invocations, char *why, size_t why_size);
+// Element of x, of both, for the references; mean and variance of a group of one batch, in double.
+double fum_group_norm_value(const struct fum_op_call *call, const float *const *in, int64_t row,
+                            int64_t channel);
+void fum_group_norm_statistics(const struct fum_op_call *call, const float *const *in,
+                               int64_t batch, int64_t group, double *mean, double *variance);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "ops/lib/random.h"
+
+#include "ops/lib/emit.h"
+#include "ops/lib/unary.h"
+
+#include <math.h>
+
+bool fum_random_infer(struct fum_op_call *call, char *why, size_t why_size) {
+    const struct fum_desc *key = &call->in[0];
+    if (!fum_shape_from_attrs(call->attr, &call->out.shape, why, why_size)) return false;
+    if (!fum_attr_storage(call->attr[FUM_SHAPE_ATTRS], &call->out.dtype, why, why_size))
+        return false;
+    if (fum_shape_count(&call->out.shape) > UINT32_MAX)
+        return fum_refuse(why, why_size, "more elements than the generator's 32-bit counter");
+    if (key->dtype == FUM_I32 && fum_shape_count(&key->shape) == 4 && key->shape.rank == 1)
+        return true;
+    return fum_refuse(why, why_size, "the key must be i32 [4]: seed low, seed high, offset, 0");
+}
+
+static void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
+    for (int round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t)0xd2511f53u * c[0], p1 = (uint64_t)0xcd9e8d57u * c[2];
+        uint32_t next[4] = {(uint32_t)(p1 >> 32) ^ c[1] ^ k0, (uint32_t)p1,
+                            (uint32_t)(p0 >> 32) ^ c[3] ^ k1, (uint32_t)p0};
+        for (int i = 0; i < 4; i++) c[i] = next[i];
+        k0 += 0x9e3779b9u;
+        k1 += 0xbb67ae85u;
+    }
+}
+
+void fum_random_reference(const struct fum_op_call *call, bool normal, const float *const *in,
+                          float *out) {
+    uint32_t key[3]; // exact below 2^24, as all integers of a reference are
+    for (int i = 0; i < 3; i++) key[i] = (uint32_t)(int32_t)in[0][i];
+    for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++) {
+        uint32_t c[4] = {key[2], 0, (uint32_t)i, 0};
+        philox(c, key[0], key[1]);
+        float u = (float)c[0] * 0x1p-32f + 0x1p-33f,
+              v = (float)c[1] * 0x1.921fb6p-30f + 0x1.921fb6p-31f;
+        out[i] = normal ? (float)(sqrt(-2 * log(u)) * sin(v)) : u;
+    }
+}
+
+bool fum_random_dispatch(const struct fum_op_call *call, bool normal, struct fum_dispatches *list,
+                         char *why, size_t why_size) {
+    uint64_t total = fum_desc_quads(&call->out),
+             each = fum_quads_per_binding(list->info, call->out.dtype);
+    uint64_t quad = 4 * fum_dtype_size(call->out.dtype);
+    for (uint64_t first = 0; first < total; first += each) {
+        uint64_t quads = total - first < each ? total - first : each;
+        struct fum_dispatch *d = fum_emit(list, "random", call->out.dtype, quads, why, why_size);
+        if (!d) return false;
+        fum_emit_spec(d, normal);
+        fum_emit_bind(d, 0, false, 0, 0);
+        fum_emit_bind(d, FUM_OUT, true, first * quad, quads * quad);
+        fum_emit_push(d, (uint32_t)quads);
+        fum_emit_push(d, (uint32_t)fum_shape_channels(&call->out.shape));
+        fum_emit_push(d, (uint32_t)first);
+    }
+    return true;
+}

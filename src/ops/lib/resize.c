@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "ops/lib/resize.h"
+
+#include "ops/lib/emit.h"
+
+bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, char *why, size_t why_size) {
+    char text[96];
+    if (call->in[0].shape.rank != 4)
+        return fum_refuse(why, why_size, "input is %s; want [batch, height, width, channels]",
+                          fum_shape_text(&call->in[0].shape, text, sizeof text));
+    if (!fum_attr_int(call->attr[0], "factor", 1, 64, factor, why, why_size)) return false;
+    call->out = call->in[0];
+    call->out.shape.dim[1] *= *factor;
+    call->out.shape.dim[2] *= *factor;
+    return true;
+}
+
+// Lines [first, first + count) of the output, a line being a row of pixels of any image of the
+// batch.
+static bool emit(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list,
+                 int64_t first, int64_t count, char *why, size_t why_size) {
+    const struct fum_desc *in = &call->in[0], *out = &call->out;
+    int64_t factor = (int64_t)call->attr[0], width = in->shape.dim[2],
+            out_width = out->shape.dim[2];
+    int64_t in_first = first / factor, in_count = (first + count - 1) / factor - in_first + 1;
+    uint64_t quads = (uint64_t)(count * out_width * fum_shape_row_quads(&out->shape));
+    uint32_t in_rq = (uint32_t)fum_shape_row_quads(&in->shape);
+    struct fum_dispatch *d =
+        fum_emit(list, "resize", fum_raw_variant(out->dtype), quads, why, why_size);
+    if (!d) return false;
+    fum_emit_spec(d, shuffle);
+    uint32_t in_skip =
+        fum_emit_bind_rows(list, d, 0, false, in, in_first * width, in_count * width);
+    uint32_t out_skip =
+        fum_emit_bind_rows(list, d, FUM_OUT, true, out, first * out_width, count * out_width);
+    fum_emit_push(d, (uint32_t)quads);
+    fum_emit_push(d, (uint32_t)factor);
+    fum_emit_push(d, (uint32_t)width);
+    fum_emit_push(d, (uint32_t)fum_shape_channels(&out->shape));
+    fum_emit_push(d, in_rq);
+    fum_emit_push(d, (uint32_t)first);
+    fum_emit_push(d, in_skip - (uint32_t)(in_first * width) * in_rq);
+    fum_emit_push(d, out_skip);
+    return true;
+}
+
+bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list,
+                         char *why, size_t why_size) {
+    const struct fum_desc *in = &call->in[0], *out = &call->out;
+    if (!fum_shape_count(&out->shape)) return true;
+    int64_t factor = (int64_t)call->attr[0], lines = out->shape.dim[0] * out->shape.dim[1];
+    int64_t in_lines = fum_rows_per_binding(list->info, in),
+            out_lines = fum_rows_per_binding(list->info, out);
+    // A window of `most` output lines may reach into one input line more than most / factor.
+    if (in_lines < INT64_MAX) in_lines = (in_lines / in->shape.dim[2] - 1) * factor;
+    if (out_lines < INT64_MAX) out_lines /= out->shape.dim[2];
+    int64_t most = in_lines < out_lines ? in_lines : out_lines;
+    if (most <= 0)
+        return fum_refuse(why, why_size,
+                          "two lines of pixels are larger than the device's binding");
+    if (most > lines) most = lines;
+    for (int64_t first = 0; first < lines; first += most) {
+        int64_t count = lines - first < most ? lines - first : most;
+        if (!emit(call, shuffle, list, first, count, why, why_size)) return false;
+    }
+    return true;
+}

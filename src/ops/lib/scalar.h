@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// What scale and clamp share: one input, two numbers from settings 0 and 1.
+#ifndef FUM_OPS_SCALAR_H
+#define FUM_OPS_SCALAR_H
+
+#include "graph/op.h"
+
+// clamp: min(max(x, attr 0), attr 1); else x attr 0 + attr 1.
+bool fum_scalar_dispatch(const struct fum_op_call *call, bool clamp, struct fum_dispatches *list,
+                         char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+// Matrix products and convolutions by cooperative matrices: tiles, and the dispatches of
+// shaders/gemm_coopmat.comp.
+#include "ops/variants/coopmat.h"
+#include "gpu/tuning.h"
+#include "ops/lib/gemm_job.h"
+#include "ops/lib/gemm_tiles.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A workgroup's tile: the device's matrices of a subgroup, and subgroups.
+struct tile {
+    uint32_t fragments_m, fragments_n, groups_m, groups_n;
+};
+
+// Where matrices are 16 x 16: 128 x 128 outputs down to 32 x 32, by eight or four subgroups; then
+// those for subgroups of 16 lanes and few registers.
+static const struct tile tiles[] = {{4, 2, 2, 4}, {4, 4, 2, 2}, {4, 2, 2, 2}, {2, 4, 2, 2},
+                                    {2, 2, 2, 2}, {1, 2, 2, 2}, {1, 1, 2, 2}, {2, 2, 8, 4},
+                                    {2, 2, 4, 4}, {1, 2, 4, 4}, {1, 1, 4, 4}};
+_Static_assert(sizeof tiles == FUM_COOPMAT_TILES * sizeof *tiles, "as many as coopmat.h says");
+
+enum { MAX_THREADS = 512 }; // of what is chosen unmeasured
+
+// What follows from a tile on a device; units are of eight elements, 16 bytes.
+struct plan {
+    struct tile tile;
+    const struct fum_matrix_shape *shape;
+    uint32_t threads, tile_m, tile_n, tile_k, shared;
+};
+
+static struct plan plan_of(const struct fum_device_info *info, const struct fum_matrix_shape *shape,
+                           const struct tile *tile) {
+    struct plan p = {.tile = *tile, .shape = shape};
+    uint32_t groups = tile->groups_m * tile->groups_n;
+    p.threads = groups * info->matrix_subgroup;
+    p.tile_m = tile->groups_m * tile->fragments_m * shape->m;
+    p.tile_n = tile->groups_n * tile->fragments_n * shape->n;
+    p.tile_k = shape->k < 32 ? 32 / shape->k * shape->k : shape->k;
+    // As the shader lays it out: two tiles each, later the sums on their way out.
+    uint32_t x = p.tile_m * (p.tile_k / 8 + 1);
+    uint32_t w = p.tile_n * (p.tile_k / 8 + 1) + p.tile_n / shape->n;
+    uint32_t out = groups * shape->m * (tile->fragments_n * shape->n / 4 + 1);
+    p.shared = 2 * (x + w) > out ? 2 * (x + w) : out;
+    return p;
+}
+
+// A gated product's subgroups have whole units of values and of gates.
+static bool fits(const struct fum_device_info *info, const struct plan *p, bool gated) {
+    return (!gated || p->tile.fragments_n * p->shape->n % 16 == 0) &&
+           p->shared * 16 <= info->shared_bytes && p->threads <= info->max_group_invocations &&
+           p->threads <= info->max_group_size[0] && p->threads % (p->tile_k / 8) == 0;
+}
+
+// What a kernel can do without the registers that it has spilled to memory: sums, and what is on
+// its way to be staged.
+static bool fits_registers(const struct fum_device_info *info, const struct plan *p,
+                           bool transposed) {
+    uint32_t x = p->tile_m * p->tile_k / 8, w = p->tile_n * p->tile_k / 8 / (transposed ? 1 : 2);
+    uint32_t staged = (x + p->threads - 1) / p->threads * 4 +
+                      (w + p->threads - 1) / p->threads * (transposed ? 4 : 8);
+    uint32_t sums = p->tile.fragments_m * p->tile.fragments_n * p->shape->m * p->shape->n /
+                    info->matrix_subgroup;
+    return p->threads <= MAX_THREADS &&
+           sums + staged <= fum_device_class_of(info)->matrix_registers;
+}
+
+struct choice {
+    struct plan plan;
+    int tile;
+    int64_t steps, splits; // along the terms
+    double time;
+};
+
+// Time that a product is expected to take, in multiply-adds of a core: rounds of workgroups over
+// the cores, two at a time on each; small tiles load more for what they multiply, from memory, and
+// so do few matrices of a subgroup from shared memory; workgroups of 256 suit most. A reduction
+// writes and reads the layers and starts late.
+static double expected(const struct fum_gemm_push *p, const struct fum_device_class *class,
+                       const struct choice *c) {
+    const struct plan *t = &c->plan;
+    double area = (double)t->tile_m * t->tile_n, cores = class->cores;
+    double count = (double)p->batches * (double)((p->rows + t->tile_m - 1) / t->tile_m) *
+                   (double)((p->n + t->tile_n - 1) / t->tile_n);
+    double rounds = count * (double)c->splits / (2 * cores),
+           loads = 32.0 / t->tile_m + 32.0 / t->tile_n;
+    loads +=
+        16.0 / (t->tile.fragments_m * t->shape->m) + 16.0 / (t->tile.fragments_n * t->shape->n);
+    double time = (rounds < 1 ? 1 : rounds) * (double)((c->steps + c->splits - 1) / c->splits) *
+                  area * (1 + loads);
+    if (t->threads != 256) time *= 1.05;
+    if (c->splits > 1)
+        time += (double)(c->splits + 1) * p->rows * p->batches * p->n / cores + 64 * 128 * 128;
+    return time;
+}
+
+// A split has at least so many steps.
+enum { MAX_SPLITS = 8, SPLIT_STEPS = 8, MAX_CHOICES = FUM_COOPMAT_TILES * 4 };
+
+static struct choice choice_of(const struct fum_gemm_job *job, const struct fum_device_info *info,
+                               int tile, int64_t splits) {
+    struct choice c = {.tile = tile, .splits = splits};
+    c.plan = plan_of(info, fum_coopmat_shape(info, job->call->out.dtype), &tiles[tile]);
+    int64_t units = c.plan.tile_k / 8;
+    c.steps = (job->push.quads + units - 1) / units;
+    return c;
+}
+
+static int by_time(const void *x, const void *y) {
+    const struct choice *a = x, *b = y;
+    if (a->time != b->time) return a->time < b->time ? -1 : 1;
+    return a->tile - b->tile;
+}
+
+// All that fit the device, best expected first. Returns how many.
+static int list_choices(const struct fum_gemm_job *job, int64_t most_splits,
+                        const struct fum_device_info *info, struct choice list[MAX_CHOICES]) {
+    const struct fum_device_class *class = fum_device_class_of(info);
+    int count = 0;
+    for (int i = 0; i < FUM_COOPMAT_TILES; i++) {
+        struct choice c = choice_of(job, info, i, 1);
+        if (!fits(info, &c.plan, job->gate != FUM_ACT_NONE) ||
+            !fits_registers(info, &c.plan, job->transposed))
+            continue;
+        for (; c.splits <= most_splits; c.splits *= 2) {
+            if (c.splits > 1 && (c.steps / c.splits < SPLIT_STEPS ||
+                                 fum_gemm_job_splits(job, info, c.splits) < c.splits))
+                break;
+            c.time = expected(&job->push, class, &c);
+            list[count++] = c;
+        }
+    }
+    qsort(list, (size_t)count, sizeof *list, by_time);
+    return count;
+}
+
+uint64_t fum_coopmat_key(const struct fum_tiling_shape *shape) {
+    // as the tiled variants', but another table of tiles
+    return fum_tiling_key(shape) + ((uint64_t)1 << 32);
+}
+
+static void describe(uint32_t value, char *text, size_t size) {
+    const struct tile *t = &tiles[(value & 0xffff) % FUM_COOPMAT_TILES];
+    snprintf(text, size, "%u x %u matrices by %u subgroups, %u splits",
+             t->groups_m * t->fragments_m, t->groups_n * t->fragments_n, t->groups_m * t->groups_n,
+             value >> 16);
+}
+
+// For who measures: what there is to choose from.
+static void note_choices(struct fum_tuning_note *note, uint64_t key, const struct choice *list,
+                         int count) {
+    note->key = key;
+    note->describe = describe;
+    note->count = count < FUM_MAX_NOTE ? count : FUM_MAX_NOTE;
+    for (int i = 0; i < note->count; i++)
+        note->values[i] =
+            fum_tiling_pack((struct fum_tiling_choice){list[i].tile, (int)list[i].splits});
+}
+
+// What measuring has found for the shape's class, else what is expected to be best. `quads`: of
+// terms. False when no tile fits the device.
+static bool choose(const struct fum_gemm_job *job, int64_t quads, int64_t most_splits,
+                   const struct fum_tuning *tuning, const struct fum_device_info *info,
+                   struct choice *best) {
+    const struct fum_gemm_push *p = &job->push;
+    struct fum_tiling_shape s = {
+        job->call->out.dtype,     job->conv, false, p->batches, p->rows, p->n, quads,
+        job->gate != FUM_ACT_NONE};
+    uint64_t key = fum_coopmat_key(&s);
+    struct choice list[MAX_CHOICES];
+    int count = list_choices(job, most_splits, info, list);
+    if (tuning && tuning->note && !tuning->note->count)
+        note_choices(tuning->note, key, list, count);
+    if (count) *best = list[0];
+    uint32_t tuned = fum_tuning_find(tuning, key, UINT32_MAX), tile = tuned & 0xffff;
+    int64_t splits = tuned >> 16;
+    if (!count || tile >= FUM_COOPMAT_TILES || splits < 1 || splits > MAX_SPLITS) return count > 0;
+    struct choice c = choice_of(job, info, (int)tile, fum_gemm_job_splits(job, info, splits));
+    if (fits(info, &c.plan, job->gate != FUM_ACT_NONE) && c.splits <= most_splits) *best = c;
+    return true;
+}
+
+// `layers`: no epilogue, the output is f32.
+static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool layers,
+                        struct fum_dispatches *list) {
+    struct fum_gemm_push *p = &job->push;
+    uint32_t quads = p->quads;
+    p->quads = quads / p->cq * ((p->cq + 1) / 2); // units from here on, as the shader has it
+    struct choice c = {0};
+    struct fum_dispatch *d = choose(job, quads, most_splits, list->tuning, list->info, &c)
+                                 ? fum_dispatch_add(list)
+                                 : NULL;
+    if (!d) return false;
+    const struct plan *t = &c.plan;
+    int64_t each = (c.steps + c.splits - 1) / c.splits; // none empty
+    p->splits = (uint32_t)((c.steps + each - 1) / each);
+    p->split_quads = (uint32_t)each * (t->tile_k / 8);
+    p->tiles_m = (p->rows + t->tile_m - 1) / t->tile_m;
+    p->tiles_n = (p->n + t->tile_n - 1) / t->tile_n;
+    bool partial = layers || p->splits > 1;
+    // Rows of an even number of quads start on 16 bytes, whatever window of them is bound; gates
+    // start half a row on.
+    uint32_t even = job->gate && !job->transposed ? 4 : 2;
+    uint32_t wide = (p->cq % 2 == 0 ? 1u : 0u) |
+                    ((job->transposed ? p->cq : p->nq) % even == 0 ? 2u : 0u) | (job->q8 ? 4u : 0u);
+    *d = (struct fum_dispatch){.shader = "gemm_coopmat",
+                               .dtype = job->call->out.dtype,
+                               .subgroup = list->info->matrix_subgroup,
+                               .num_bind = FUM_GEMM_JOB_BINDINGS,
+                               .num_push = sizeof *p / sizeof(uint32_t)};
+    const uint32_t spec[] = {t->threads,
+                             1,
+                             1,
+                             t->shape->m,
+                             t->shape->n,
+                             t->shape->k,
+                             t->tile.fragments_m,
+                             t->tile.fragments_n,
+                             t->tile.groups_m,
+                             t->tile.groups_n,
+                             t->tile_k,
+                             t->threads,
+                             t->shared,
+                             partial ? FUM_ACT_NONE : job->act,
+                             partial ? 0 : fum_gemm_epilogue_of(job->call),
+                             job->transposed,
+                             p->channels % t->tile_k != 0,
+                             wide,
+                             partial,
+                             job->conv,
+                             job->up,
+                             job->norm,
+                             job->norm_act,
+                             job->gate};
+    memcpy(d->spec, spec, sizeof spec);
+    d->num_spec = sizeof spec / sizeof *spec;
+    memcpy(d->push, p, sizeof *p);
+    memcpy(d->bind, job->bind, sizeof job->bind);
+    if (!fum_groups_1d(list->info, (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits,
+                       d->groups))
+        return false;
+    return p->splits == 1 || fum_gemm_job_reduce(job, d, list);
+}
+
+static bool add(struct fum_gemm_job *job, struct fum_dispatches *list) {
+    return add_product(job, job->gate ? 1 : MAX_SPLITS, false, list);
+}
+
+bool fum_coopmat_add(struct fum_gemm_job *job, bool layers, struct fum_dispatches *list) {
+    return add_product(job, 1, layers, list);
+}
+
+bool fum_coopmat_matmul(const struct fum_op_call *call, const struct fum_gemm *g,
+                        struct fum_dispatches *list) {
+    return fum_gemm_job_matmul(call, g, add, list);
+}
+
+bool fum_coopmat_conv2d(const struct fum_op_call *call, const struct fum_conv *c,
+                        struct fum_dispatches *list) {
+    return fum_gemm_job_conv2d(call, c, add, list);
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "ops/variants/variant.h"
+
+#include <fumarole/tuning.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "gpu/tuning.h"
+#include "ops/variants/coopmat.h"
+#include "ops/lib/device_class.h"
+#include "ops/lib/emit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// ---- the table ----
+
+static bool plain_usable(const struct fum_device_info *info, enum fum_dtype dtype) {
+    return fum_device_stores(info, dtype);
+}
+
+// Its dispatches are those that gemm.c, conv2d.c and attention.c add when no other variant takes a
+// call.
+static const struct fum_variant plain = {
+    .name = "plain",
+    .summary = "no shared memory, no barriers: for CPU devices, and right everywhere",
+    .needs = "storage of the type",
+    .usable = plain_usable,
+};
+
+const struct fum_variant *const fum_variants[] = {
+    &plain,
+    &fum_variant_texel,
+    &fum_variant_tiled,
+    &fum_variant_f16,
+    &fum_variant_coopmat,
+    &fum_variant_int8,
+    NULL,
+};
+
+const struct fum_variant *fum_variant_find(const char *name) {
+    for (int i = 0; name && fum_variants[i]; i++)
+        if (!strcmp(fum_variants[i]->name, name)) return fum_variants[i];
+    return NULL;
+}
+
+// ---- choosing ----
+
+// One of the hooks of `v`. False: not taken, and the list is as before.
+typedef bool (*hook)(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
+                     struct fum_dispatches *list);
+
+static bool offer(const struct fum_variant *v, hook run, const struct fum_op_call *call,
+                  const void *sizes, struct fum_dispatches *list) {
+    int count = list->count;
+    uint64_t scratch = list->scratch_bytes;
+    if (!v || !v->usable(list->info, call->out.dtype)) return false;
+    if (run(v, call, sizes, list)) return true;
+    list->count = count;
+    list->scratch_bytes = scratch;
+    return false;
+}
+
+static bool choose(hook run, const struct fum_op_call *call, const void *sizes,
+                   struct fum_dispatches *list) {
+    const struct fum_variant *forced =
+        list->tuning ? fum_variant_find(list->tuning->variant) : NULL;
+    if (forced == &plain) return false;
+    if (offer(forced, run, call, sizes, list)) return true;
+    const struct fum_device_class *class = fum_device_class_of(list->info);
+    for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++)
+        if (offer(fum_variant_find(class->variants[i]), run, call, sizes, list)) return true;
+    return false;
+}
+
+static bool matmul(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
+                   struct fum_dispatches *list) {
+    const struct fum_gemm *gemm = sizes;
+    return v->matmul && (v->gates || gemm->gate == FUM_ACT_NONE) && v->matmul(call, gemm, list);
+}
+
+static bool matmul_q8(const struct fum_variant *v, const struct fum_op_call *call,
+                      const void *sizes, struct fum_dispatches *list) {
+    return v->matmul_q8 && v->matmul_q8(call, sizes, list);
+}
+
+static bool conv2d(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
+                   struct fum_dispatches *list) {
+    const struct fum_conv *conv = sizes;
+    return v->conv2d && (v->normalises || !call->has[FUM_CONV_NORM]) &&
+           (v->conv2d_q8 || !conv->q8) && v->conv2d(call, conv, list);
+}
+
+static bool attention(const struct fum_variant *v, const struct fum_op_call *call,
+                      const void *sizes, struct fum_dispatches *list) {
+    return v->attention && v->attention(call, sizes, list);
+}
+
+bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
+                        struct fum_dispatches *list) {
+    return choose(matmul, call, gemm, list);
+}
+
+bool fum_variant_matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm,
+                           struct fum_dispatches *list) {
+    return choose(matmul_q8, call, gemm, list);
+}
+
+bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *conv,
+                        struct fum_dispatches *list) {
+    return choose(conv2d, call, conv, list);
+}
+
+bool fum_variant_attention(const struct fum_op_call *call, const struct fum_attention *a,
+                           struct fum_dispatches *list) {
+    return choose(attention, call, a, list);
+}
+
+bool fum_variant_usable_at_all(const struct fum_variant *v, const struct fum_device_info *info) {
+    return v->usable(info, FUM_F32) || v->usable(info, FUM_F16) || v->usable(info, FUM_BF16);
+}
+
+bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype) {
+    const struct fum_device_class *class = fum_device_class_of(info);
+    for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++) {
+        const struct fum_variant *v = fum_variant_find(class->variants[i]);
+        if (v && v->usable(info, dtype)) return v->gates;
+    }
+    return false;
+}
+
+bool fum_variant_serves(const struct fum_variant *v, const char *op) {
+    if (!strcmp(op, "matmul")) return v == &plain || v->matmul;
+    if (!strcmp(op, "matmul_q8")) return v == &plain || v->matmul_q8;
+    if (!strcmp(op, "conv2d_q8")) return v == &plain || v->matmul_q8 || v->conv2d_q8;
+    // 1x1 convolutions are products
+    if (!strcmp(op, "conv2d")) return v == &plain || v->matmul || v->conv2d;
+    if (!strcmp(op, "attention")) return v == &plain || v->attention;
+    return false;
+}
+
+// ---- the public side ----
+
+const char *fum_variant_name(int index) {
+    int count = (int)(sizeof fum_variants / sizeof *fum_variants) - 1;
+    return index >= 0 && index < count ? fum_variants[index]->name : NULL;
+}
+
+const char *fum_variant_summary(const char *name) {
+    const struct fum_variant *v = fum_variant_find(name);
+    return v ? v->summary : NULL;
+}
+
+bool fum_variant_usable(const char *name, const struct fum_device_info *info,
+                        enum fum_dtype dtype) {
+    const struct fum_variant *v = fum_variant_find(name);
+    return v && v->usable(info, dtype);
+}
+
+int fum_variant_rank(const char *name, const struct fum_device_info *info, enum fum_dtype dtype) {
+    const struct fum_device_class *class = fum_device_class_of(info);
+    int rank = 0;
+    for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++) {
+        if (!fum_variant_usable(class->variants[i], info, dtype)) continue;
+        if (!strcmp(class->variants[i], name)) return rank;
+        rank++;
+    }
+    return !strcmp(name, plain.name) && plain.usable(info, dtype) ? rank : -1;
+}
+
+enum fum_result fum_device_force_variant(fum_device *device, const char *name,
+                                         struct fum_error *err) {
+    const struct fum_device_info *info = fum_device_get_info(device);
+    const struct fum_variant *v = fum_variant_find(name);
+    if (!name || (v && fum_variant_usable_at_all(v, info))) {
+        fum_device_set_variant(device, v ? v->name : NULL);
+        return FUM_OK;
+    }
+    char list[128] = "";
+    size_t used = 0;
+    for (int i = 0; fum_variants[i]; i++)
+        if (fum_variant_usable_at_all(fum_variants[i], info) && used < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, " %s", fum_variants[i]->name);
+    if (!v)
+        return fum_error_set(err, FUM_ERR_ARG, "there is no variant '%s'; %s can run:%s",
+                             fum_text_show(name).text, info->name, list);
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "%s cannot run variant %s, which needs %s; it can run:%s", info->name,
+                         v->name, v->needs, list);
+}
