@@ -61,7 +61,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     bool has_noise = call->has[NOISE] && row[FUM_COEF_NOISE] >= 0;
     const float *noise = has_noise ? in[NOISE] + noise_row(call, row[FUM_COEF_NOISE]) * n : NULL;
     for (int64_t i = 0; i < n; i++) {
-        double x[FUM_SAMPLER_SLOTS + 3], m = in[MODEL][i], clip = row[FUM_COEF_CLIP];
+        double x[FUM_SAMPLER_MAX_HISTORY + 3], m = in[MODEL][i], clip = row[FUM_COEF_CLIP];
         if (call->attr[COPIES] == 2) m += row[FUM_COEF_GUIDANCE] * (in[MODEL][n + i] - m);
         for (int k = 0; k < slots; k++) x[k] = in[STATE][k * n + i];
         double d = row[FUM_COEF_A] * x[0] + row[FUM_COEF_B] * m;

@@ -26,7 +26,7 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
     if (pipe->params.weights == FUM_WEIGHTS_Q8_0) fum_graph_quantise(graph);
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents,
                      noise = latents;
-    all.dim[0] *= d->slots;
+    all.dim[0] *= d->history;
     noise.dim[0] *= d->noise_rows ? d->noise_rows : 1;
     d->state = fum_graph_state(graph, "latents", all, FUM_F32);
     d->counter = fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32);
@@ -37,7 +37,7 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
     d->noise =
         d->noise_rows ? fum_graph_input(graph, "noise", noise, FUM_F32, FUM_STAGE_STEPS) : NULL;
 
-    const struct fum_attr attrs[] = {{"slots", d->slots}, {"copies", d->copies}, {0}};
+    const struct fum_attr attrs[] = {{"slots", d->history}, {"copies", d->copies}, {0}};
     d->unet.counter = d->counter;
     d->unet.x =
         add_op(graph, "sampler_input", (fum_tensor *[]){d->state, d->coefs, d->counter}, 3, attrs);
@@ -164,7 +164,7 @@ static struct fum_denoiser wanted_by(const fum_pipeline *pipe, const struct fum_
                                  .width = run->latent_width,
                                  .tokens = pipe->view->text[0].tokens,
                                  .evals = program->evals,
-                                 .slots = program->slots,
+                                 .history = program->history,
                                  .noise_rows = program->noise_rows,
                                  .coef_stride = fum_sample_row_size(program)};
 }
@@ -184,7 +184,7 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
     bool same = d->g.exe && d->copies == wanted.copies && d->batch == wanted.batch &&
                 d->height == wanted.height && d->width == wanted.width &&
                 d->tokens == wanted.tokens && d->evals == wanted.evals &&
-                d->slots == wanted.slots && d->noise_rows == wanted.noise_rows;
+                d->history == wanted.history && d->noise_rows == wanted.noise_rows;
     if (!same) {
         fum_stage_graph_clear(&d->g);
         *d = wanted;
@@ -225,7 +225,7 @@ static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run
     const struct fum_generate_params *params = run->params;
     size_t channels = (size_t)run->latent_channels, pixels = (size_t)d->height * (size_t)d->width;
     size_t one = channels * pixels, batch = (size_t)d->batch;
-    float *state = fum_calloc((size_t)d->slots * batch * one, sizeof *state),
+    float *state = fum_calloc((size_t)d->history * batch * one, sizeof *state),
           *draw = fum_alloc(one, sizeof *draw);
     float *rows = d->noise ? fum_calloc((size_t)d->noise_rows * batch * one, sizeof *rows) : NULL;
     enum fum_result result = FUM_OK;
@@ -247,7 +247,7 @@ static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run
     }
     if (!result)
         result =
-            fum_executable_write(d->g.exe, d->state, state, (size_t)d->slots * batch * one, err);
+            fum_executable_write(d->g.exe, d->state, state, (size_t)d->history * batch * one, err);
     if (!result && rows)
         result = fum_executable_write(d->g.exe, d->noise, rows, (size_t)d->noise_rows * batch * one,
                                       err);

@@ -38,7 +38,7 @@ struct fum_context {
 struct fum_denoiser {
     struct fum_stage_graph g;
     int copies, batch, height, width, tokens; // latent pixels
-    int evals, slots, noise_rows;
+    int evals, history, noise_rows;
     size_t coef_stride;
     fum_tensor *state, *counter, *flag, *coefs, *noise;
     struct fum_unet_params unet;

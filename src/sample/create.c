@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Builds a sampler's program from settings.
-#include "sample/plan.h"
+#include "sample/builder.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -10,78 +10,78 @@
 #include <string.h>
 
 // Chooses the named sampler, or the one that stands for the settings' class.
-static enum fum_result choose_sampler(struct fum_sample_plan *plan,
+static enum fum_result choose_sampler(struct fum_sample_builder *builder,
                                       const struct fum_sample_params *params) {
     const struct fum_sample_config *c = &params->config;
-    plan->edm = fum_sample_config_edm(c);
+    builder->edm = fum_sample_config_edm(c);
     if (!params->sampler)
-        plan->sampler = fum_sampler_of_class(c);
+        builder->sampler = fum_sampler_of_class(c);
     else
-        plan->sampler =
-            plan->edm ? fum_sampler_find_edm(params->sampler) : fum_sampler_find(params->sampler);
-    if (!plan->sampler && params->sampler)
+        builder->sampler = builder->edm ? fum_sampler_find_edm(params->sampler)
+                                        : fum_sampler_find(params->sampler);
+    if (!builder->sampler && params->sampler)
         return fum_error_set(
-            plan->err, FUM_ERR_ARG,
+            builder->err, FUM_ERR_ARG,
             "there is no sampler \"%s\": try euler, euler_a, ddim, dpm++2m, unipc, …",
             fum_text_show(params->sampler).text);
-    if (!plan->sampler)
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+    if (!builder->sampler)
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "the model's scheduler class %s is not supported: name a sampler, for "
                              "instance euler or dpm++2m",
                              c->class_name);
     // else the model's own settings decide
-    bool named_order = params->sampler && plan->sampler->order;
-    plan->order = named_order ? plan->sampler->order : fum_sample_config_order(c);
-    if (plan->edm && plan->sampler->space == FUM_SPACE_TIME)
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+    bool named_order = params->sampler && builder->sampler->order;
+    builder->order = named_order ? builder->sampler->order : fum_sample_config_order(c);
+    if (builder->edm && builder->sampler->space == FUM_SPACE_TIME)
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "sampler %s visits whole training timesteps, and this model has "
                              "continuous noise levels "
                              "(EDM): use a sampler such as euler or dpm++2m",
-                             plan->sampler->name);
+                             builder->sampler->name);
     return FUM_OK;
 }
 
 // Chooses eta: the sampler's own unless one is given.
-static enum fum_result choose_eta(struct fum_sample_plan *plan,
+static enum fum_result choose_eta(struct fum_sample_builder *builder,
                                   const struct fum_sample_params *params) {
     if (!(params->eta <= FUM_MAX_ETA))
-        return fum_error_set(plan->err, FUM_ERR_ARG,
+        return fum_error_set(builder->err, FUM_ERR_ARG,
                              "eta %g is out of range: use 0 (no noise) to %g", params->eta,
                              FUM_MAX_ETA);
-    plan->eta = params->eta == 0 ? plan->sampler->eta : fmax(params->eta, 0);
-    plan->sde = plan->sampler->sde && plan->eta > 0;
+    builder->eta = params->eta == 0 ? builder->sampler->eta : fmax(params->eta, 0);
+    builder->sde = builder->sampler->sde && builder->eta > 0;
     return FUM_OK;
 }
 
 // Returns the schedule of the model's own settings.
-static int own_schedule(const struct fum_sample_plan *plan) {
-    const struct fum_sample_config *c = &plan->c;
-    if (plan->edm)
+static int own_schedule(const struct fum_sample_builder *builder) {
+    const struct fum_sample_config *c = &builder->c;
+    if (builder->edm)
         return strcmp(c->sigma_schedule, "exponential") == 0 ? FUM_SCHEDULE_EXPONENTIAL
                                                              : FUM_SCHEDULE_KARRAS;
-    if (!plan->sampler->flags) return FUM_SCHEDULE_DISCRETE;
+    if (!builder->sampler->has_schedules) return FUM_SCHEDULE_DISCRETE;
     if (c->use_karras_sigmas == FUM_SWITCH_ON) return FUM_SCHEDULE_KARRAS;
     if (c->use_exponential_sigmas == FUM_SWITCH_ON) return FUM_SCHEDULE_EXPONENTIAL;
     return c->use_beta_sigmas == FUM_SWITCH_ON ? FUM_SCHEDULE_BETA : FUM_SCHEDULE_DISCRETE;
 }
 
-static enum fum_result choose_schedule(struct fum_sample_plan *plan,
+static enum fum_result choose_schedule(struct fum_sample_builder *builder,
                                        const struct fum_sample_params *params) {
-    int chosen = params->schedule ? fum_schedule_find(params->schedule) : own_schedule(plan);
+    int chosen = params->schedule ? fum_schedule_find(params->schedule) : own_schedule(builder);
     if (chosen < 0)
-        return fum_error_set(plan->err, FUM_ERR_ARG,
+        return fum_error_set(builder->err, FUM_ERR_ARG,
                              "there is no schedule \"%s\": try discrete, karras, exponential, "
                              "sgm_uniform, simple, beta, ays or kl_optimal",
                              fum_text_show(params->schedule).text);
-    if (plan->edm && chosen == FUM_SCHEDULE_DISCRETE)
-        chosen = own_schedule(plan); // EDM has no training timesteps
-    plan->schedule = (enum fum_schedule)chosen;
-    if (!fum_sampler_runs_on(plan->sampler, chosen))
+    if (builder->edm && chosen == FUM_SCHEDULE_DISCRETE)
+        chosen = own_schedule(builder); // EDM has no training timesteps
+    builder->schedule = (enum fum_schedule)chosen;
+    if (!fum_sampler_runs_on(builder->sampler, chosen))
         return fum_error_set(
-            plan->err, FUM_ERR_UNSUPPORTED,
+            builder->err, FUM_ERR_UNSUPPORTED,
             "sampler %s visits whole training timesteps and has no %s "
             "schedule: use schedule discrete, or a sampler such as euler or dpm++2m",
-            plan->sampler->name, fum_schedule_name((size_t)chosen));
+            builder->sampler->name, fum_schedule_name((size_t)chosen));
     return FUM_OK;
 }
 
@@ -100,9 +100,9 @@ static enum fum_result choose_schedule(struct fum_sample_plan *plan,
     } while (0)
 
 // Gives every unset setting the default of the sampler's class.
-static void fill_defaults(struct fum_sample_plan *plan) {
-    struct fum_sample_config *c = &plan->c;
-    const struct fum_sample_config *d = &plan->sampler->defaults;
+static void fill_defaults(struct fum_sample_builder *builder) {
+    struct fum_sample_config *c = &builder->c;
+    const struct fum_sample_config *d = &builder->sampler->defaults;
     SET_WHOLE(num_train_timesteps, 1000);
     SET_WHOLE(beta_schedule, FUM_BETAS_LINEAR);
     SET_REAL(beta_start, 0.0001);
@@ -122,73 +122,74 @@ static void fill_defaults(struct fum_sample_plan *plan) {
     SET_TEXT(final_sigmas_type, "zero");
     SET_WHOLE(original_inference_steps, 50);
     SET_REAL(timestep_scaling, 10);
-    if (plan->edm) {
+    if (builder->edm) {
         SET_REAL(sigma_min, 0.002);
         SET_REAL(sigma_max, 80);
         SET_REAL(sigma_data, 0.5);
         SET_REAL(rho, 7);
     }
     // As in diffusers, the solver_type of another family counts as unset.
-    bool unipc = plan->sampler->build == fum_build_unipc;
+    bool unipc = builder->sampler->unipc_solvers;
     if (unipc && strcmp(c->solver_type, "bh1") != 0) memcpy(c->solver_type, "bh2", sizeof "bh2");
     if (!unipc && strcmp(c->solver_type, "heun") != 0)
         memcpy(c->solver_type, "midpoint", sizeof "midpoint");
 }
 
-static enum fum_result check_edm(struct fum_sample_plan *plan) {
-    const struct fum_sample_config *c = &plan->c;
+static enum fum_result check_edm(struct fum_sample_builder *builder) {
+    const struct fum_sample_config *c = &builder->c;
     bool good = c->sigma_min > 0 && c->sigma_max > c->sigma_min && c->sigma_max <= 1e6 &&
                 c->sigma_data > 0 && c->rho > 0;
     if (good) return FUM_OK;
     return fum_error_set(
-        plan->err, FUM_ERR_FORMAT,
+        builder->err, FUM_ERR_FORMAT,
         "the scheduler's sigma_min %g, sigma_max %g, sigma_data %g or rho %g is out of range",
         c->sigma_min, c->sigma_max, c->sigma_data, c->rho);
 }
 
-static enum fum_result check_config(struct fum_sample_plan *plan) {
-    const struct fum_sample_config *c = &plan->c;
-    const char *name = plan->sampler->name;
+static enum fum_result check_config(struct fum_sample_builder *builder) {
+    const struct fum_sample_config *c = &builder->c;
+    const char *name = builder->sampler->name;
     if (c->num_train_timesteps < 1 || c->num_train_timesteps > FUM_SAMPLE_MAX_TRAIN)
-        return fum_error_set(plan->err, FUM_ERR_FORMAT,
+        return fum_error_set(builder->err, FUM_ERR_FORMAT,
                              "num_train_timesteps is %d; it must be 1 to %d",
                              c->num_train_timesteps, FUM_SAMPLE_MAX_TRAIN);
     // Not even one step would fall on a timestep of the model.
     if (c->timestep_spacing == FUM_SPACING_LEADING && c->steps_offset >= c->num_train_timesteps)
         return fum_error_set(
-            plan->err, FUM_ERR_FORMAT,
+            builder->err, FUM_ERR_FORMAT,
             "the scheduler's steps_offset is %d, but must be below its num_train_timesteps %d",
             c->steps_offset, c->num_train_timesteps);
-    if (plan->steps < 1 || plan->steps > c->num_train_timesteps)
-        return fum_error_set(plan->err, FUM_ERR_ARG, "sampler %s cannot take %d steps: use 1 to %d",
-                             name, plan->steps, c->num_train_timesteps);
+    if (builder->steps < 1 || builder->steps > c->num_train_timesteps)
+        return fum_error_set(builder->err, FUM_ERR_ARG,
+                             "sampler %s cannot take %d steps: use 1 to %d", name, builder->steps,
+                             c->num_train_timesteps);
     bool real = c->beta_schedule == FUM_BETAS_SQUAREDCOS ||
                 (c->beta_start > 0 && c->beta_end < 1 && c->beta_end > 0);
     if (!real || !(c->clip_sample_range > 0))
-        return fum_error_set(plan->err, FUM_ERR_FORMAT,
+        return fum_error_set(builder->err, FUM_ERR_FORMAT,
                              "the scheduler's beta_start %g, beta_end %g or clip_sample_range %g "
                              "is out of range",
                              c->beta_start, c->beta_end, c->clip_sample_range);
-    if (plan->order < 1 || plan->order > 3)
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+    if (builder->order < 1 || builder->order > 3)
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "solver_order %d is not supported by sampler %s: use 1 to 3",
-                             plan->order, name);
-    return plan->edm ? check_edm(plan) : FUM_OK;
+                             builder->order, name);
+    return builder->edm ? check_edm(builder) : FUM_OK;
 }
 
-// Sets the scales of slot 0's first value where they follow from the schedule. Builders of
+// Sets the scales of history[0]'s first value if the schedule determines them. Builders of
 // FUM_SPACE_TIME set their own.
-static void set_start(struct fum_sample_plan *plan, bool image) {
-    struct fum_sample_program *p = plan->program;
-    double sigma = plan->sigma[plan->start];
+static void set_start(struct fum_sample_builder *builder, bool image) {
+    struct fum_sample_program *p = builder->program;
+    double sigma = builder->sigma[builder->start];
     p->init_scale = p->image_scale = 1;
-    if (plan->edm || plan->sampler->space == FUM_SPACE_SIGMA) {
+    if (builder->edm || builder->sampler->space == FUM_SPACE_SIGMA) {
         double most = sigma;
-        for (int i = 0; i < plan->steps; i++) most = fmax(most, plan->sigma[i]);
-        bool with_data = plan->edm || plan->c.timestep_spacing == FUM_SPACING_LEADING;
+        for (int i = 0; i < builder->steps; i++) most = fmax(most, builder->sigma[i]);
+        bool with_data = builder->edm || builder->c.timestep_spacing == FUM_SPACING_LEADING;
         if (!image) sigma = with_data ? sqrt(most * most + 1) : most;
         p->init_scale = sigma;
-    } else if (plan->sampler->space == FUM_SPACE_VP && image) {
+    } else if (builder->sampler->space == FUM_SPACE_VP && image) {
         p->image_scale = 1 / sqrt(sigma * sigma + 1);
         p->init_scale = sigma * p->image_scale;
     }
@@ -201,7 +202,7 @@ static bool coefficients_are_finite(const struct fum_sample_program *p) {
         const struct fum_sample_eval *ev = &p->eval[e];
         good = good && isfinite(ev->timestep) && isfinite(ev->c_in) && isfinite(ev->a) &&
                isfinite(ev->b);
-        for (int k = 0; k < p->slots; k++) {
+        for (int k = 0; k < p->history; k++) {
             for (int j = 0; j < FUM_SAMPLE_INPUTS; j++) good = good && isfinite(ev->m[k][j]);
         }
     }
@@ -209,112 +210,112 @@ static bool coefficients_are_finite(const struct fum_sample_program *p) {
 }
 
 // Refuses non-finite coefficients: the combination has no meaning at some timestep.
-static enum fum_result check_finite(struct fum_sample_plan *plan) {
-    const struct fum_sample_program *p = plan->program;
-    const char *sampler = plan->sampler->name, *schedule = fum_schedule_name(plan->schedule);
+static enum fum_result check_finite(struct fum_sample_builder *builder) {
+    const struct fum_sample_program *p = builder->program;
+    const char *sampler = builder->sampler->name, *schedule = fum_schedule_name(builder->schedule);
     if (coefficients_are_finite(p)) return FUM_OK;
     for (int i = 1; i < p->sigma_count; i++) {
         if (p->sigmas[i] != p->sigmas[i - 1]) continue;
-        return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "sampler %s has no finite update where two steps share a noise level, "
                              "as steps %d and %d of "
                              "%d do on schedule %s: use fewer steps",
-                             sampler, i, i + 1, plan->steps, schedule);
+                             sampler, i, i + 1, builder->steps, schedule);
     }
-    return fum_error_set(plan->err, FUM_ERR_UNSUPPORTED,
+    return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                          "sampler %s has no finite update on schedule %s with %d steps: a model "
                          "with zero terminal SNR "
                          "needs v prediction",
-                         sampler, schedule, plan->steps);
+                         sampler, schedule, builder->steps);
 }
 
 // Replaces the last sigma, 0, where the class and its settings end at sigma_min.
-static void set_final_sigma(struct fum_sample_plan *plan) {
-    const struct fum_sampler *s = plan->sampler;
+static void set_final_sigma(struct fum_sample_builder *builder) {
+    const struct fum_sampler *s = builder->sampler;
     bool used = s->space != FUM_SPACE_TIME && s->final_sigma;
-    if (!used || strcmp(plan->c.final_sigmas_type, "sigma_min") != 0) return;
-    bool curve = plan->schedule != FUM_SCHEDULE_DISCRETE && !plan->edm;
-    plan->sigma[plan->steps] =
-        s->final_repeats && curve ? plan->sigma[plan->steps - 1] : plan->train_sigma[0];
+    if (!used || strcmp(builder->c.final_sigmas_type, "sigma_min") != 0) return;
+    bool curve = builder->schedule != FUM_SCHEDULE_DISCRETE && !builder->edm;
+    builder->sigma[builder->steps] =
+        s->final_repeats && curve ? builder->sigma[builder->steps - 1] : builder->noise.sigma[0];
 }
 
 // Fills in the names and settings that describe the program.
-static void describe(struct fum_sample_plan *plan) {
-    struct fum_sample_program *p = plan->program;
-    bool timesteps = plan->sampler->space == FUM_SPACE_TIME; // A1111 has no schedule for these
-    p->sampler = plan->sampler->name;
-    p->schedule = fum_schedule_name(plan->schedule);
-    p->sampler_label = plan->sampler->label;
-    p->schedule_label = timesteps ? "Automatic" : fum_schedule_label(plan->schedule);
-    p->spacing = plan->edm ? FUM_SPACING_UNSET : plan->c.timestep_spacing;
-    p->prediction = plan->c.prediction_type;
-    p->takes_eta = plan->sampler->takes_eta;
-    p->eta = plan->eta;
-    p->default_eta = plan->sampler->eta;
+static void describe(struct fum_sample_builder *builder) {
+    struct fum_sample_program *p = builder->program;
+    bool timesteps = builder->sampler->space == FUM_SPACE_TIME; // A1111 has no schedule for these
+    p->sampler = builder->sampler->name;
+    p->schedule = fum_schedule_name(builder->schedule);
+    p->sampler_label = builder->sampler->label;
+    p->schedule_label = timesteps ? "Automatic" : fum_schedule_label(builder->schedule);
+    p->spacing = builder->edm ? FUM_SPACING_UNSET : builder->c.timestep_spacing;
+    p->prediction = builder->c.prediction_type;
+    p->takes_eta = builder->sampler->takes_eta;
+    p->eta = builder->eta;
+    p->default_eta = builder->sampler->eta;
 }
 
-static enum fum_result build(struct fum_sample_plan *plan, const struct fum_sample_params *params) {
-    struct fum_sample_program *p = plan->program;
+static enum fum_result build(struct fum_sample_builder *builder,
+                             const struct fum_sample_params *params) {
+    struct fum_sample_program *p = builder->program;
     bool image = params->strength > 0;
-    if (!fum_plan_train(plan) || !fum_plan_schedule(plan)) return FUM_ERR_NOMEM;
-    set_final_sigma(plan);
-    describe(plan);
-    set_start(plan, image);
-    if (!plan->sampler->build(plan))
-        return plan->err && plan->err->code ? plan->err->code : FUM_ERR_UNSUPPORTED;
-    if (plan->sampler->space != FUM_SPACE_TIME) {
-        p->sigma_count = plan->steps + 1;
-        p->sigmas = plan->sigma;
-        plan->sigma = NULL;
+    if (!fum_noise_schedule_fill(builder) || !fum_sample_build_schedule(builder))
+        return FUM_ERR_NOMEM;
+    set_final_sigma(builder);
+    describe(builder);
+    set_start(builder, image);
+    if (!builder->sampler->build(builder))
+        return builder->err && builder->err->code ? builder->err->code : FUM_ERR_UNSUPPORTED;
+    if (builder->sampler->space != FUM_SPACE_TIME) {
+        p->sigma_count = builder->steps + 1;
+        p->sigmas = builder->sigma;
+        builder->sigma = NULL;
     }
-    // nothing but slot 0 holds anything before the first evaluation
-    for (int k = 0; k < p->slots; k++) {
-        for (int j = 1; j < FUM_MAX_SLOTS; j++) p->eval[0].m[k][j] = 0;
+    // only history[0] holds a value before the first evaluation
+    for (int k = 0; k < p->history; k++) {
+        for (int j = 1; j < FUM_SAMPLER_MAX_HISTORY; j++) p->eval[0].m[k][j] = 0;
     }
-    return check_finite(plan);
+    return check_finite(builder);
 }
 
 // Finds the first step that a start image leaves to take.
-static enum fum_result choose_start(struct fum_sample_plan *plan, double strength) {
+static enum fum_result choose_start(struct fum_sample_builder *builder, double strength) {
     if (!(strength >= 0 && strength <= 1))
-        return fum_error_set(plan->err, FUM_ERR_ARG, "strength %g must be between 0 and 1",
+        return fum_error_set(builder->err, FUM_ERR_ARG, "strength %g must be between 0 and 1",
                              strength);
-    if (strength > 0) plan->start = plan->steps - (int)(plan->steps * strength);
-    if (plan->start < plan->steps) return FUM_OK;
-    return fum_error_set(plan->err, FUM_ERR_ARG,
+    if (strength > 0) builder->start = builder->steps - (int)(builder->steps * strength);
+    if (builder->start < builder->steps) return FUM_OK;
+    return fum_error_set(builder->err, FUM_ERR_ARG,
                          "strength %g of %d steps leaves none to take: raise either", strength,
-                         plan->steps);
+                         builder->steps);
 }
 
 enum fum_result fum_sample_create(struct fum_sample_program **program,
                                   const struct fum_sample_params *params, struct fum_error *err) {
     struct fum_error local = {0};
-    struct fum_sample_plan plan = {
+    struct fum_sample_builder builder = {
         .c = params->config, .steps = params->steps, .err = &local, .sdxl = params->sdxl};
     *program = NULL;
-    enum fum_result result = choose_sampler(&plan, params);
-    if (result != FUM_OK) goto out;
-    fill_defaults(&plan);
-    result = check_config(&plan);
-    if (result == FUM_OK) result = choose_eta(&plan, params);
-    if (result == FUM_OK) result = choose_schedule(&plan, params);
-    if (result == FUM_OK) result = choose_start(&plan, params->strength);
-    if (result != FUM_OK) goto out;
-    plan.train = plan.c.num_train_timesteps;
-    plan.program = fum_calloc(1, sizeof *plan.program);
-    result = plan.program ? build(&plan, params)
-                          : fum_error_set(&local, FUM_ERR_NOMEM, "no memory for a sampler");
-out:
+    enum fum_result result = choose_sampler(&builder, params);
+    if (result != FUM_OK) goto done;
+    fill_defaults(&builder);
+    result = check_config(&builder);
+    if (result == FUM_OK) result = choose_eta(&builder, params);
+    if (result == FUM_OK) result = choose_schedule(&builder, params);
+    if (result == FUM_OK) result = choose_start(&builder, params->strength);
+    if (result != FUM_OK) goto done;
+    builder.noise.count = builder.c.num_train_timesteps;
+    builder.program = fum_calloc(1, sizeof *builder.program);
+    result = builder.program ? build(&builder, params)
+                             : fum_error_set(&local, FUM_ERR_NOMEM, "no memory for a sampler");
+done:
     if (result != FUM_OK) {
-        fum_sample_destroy(&plan.program);
+        fum_sample_destroy(&builder.program);
         fum_error_set(err, result, "%s", local.text);
     }
-    fum_free(plan.alpha_bar);
-    fum_free(plan.train_sigma);
-    fum_free(plan.log_sigma);
-    fum_free(plan.t);
-    fum_free(plan.sigma);
-    fum_free(plan.exact);
-    *program = plan.program;
+    fum_noise_schedule_free(&builder.noise);
+    fum_free(builder.t);
+    fum_free(builder.sigma);
+    fum_free(builder.exact);
+    *program = builder.program;
     return result;
 }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // One-evaluation samplers in sigma space: euler, euler_a, lms (Karras et al. 2022; names after
 // k-diffusion).
-#include "sample/plan.h"
+#include "sample/builder.h"
 
 #include <math.h>
 
 // Euler's method on dx/dsigma = (x - D) / sigma.
-bool fum_build_euler(struct fum_sample_plan *plan) {
-    if (!fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
-    for (int i = plan->start; i < plan->steps; i++) {
-        struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
-        fum_plan_denoise_sigma(plan, ev, plan->sigma[i]);
-        double ratio = plan->sigma[i + 1] / plan->sigma[i];
+bool fum_build_euler(struct fum_sample_builder *builder) {
+    if (!fum_sample_build_reserve(builder, builder->steps - builder->start, 1)) return false;
+    for (int i = builder->start; i < builder->steps; i++) {
+        struct fum_sample_eval *ev =
+            fum_sample_build_eval(builder, builder->t[i], i - builder->start);
+        fum_sample_build_denoise_sigma(builder, ev, builder->sigma[i]);
+        double ratio = builder->sigma[i + 1] / builder->sigma[i];
         ev->m[0][0] = ratio;
         ev->m[0][FUM_SAMPLE_D] = 1 - ratio;
     }
@@ -21,18 +22,19 @@ bool fum_build_euler(struct fum_sample_plan *plan) {
 // Takes Euler steps to a lower sigma than requested and adds noise back up. The noise is drawn on
 // the last step too, with weight zero there: the reference draws it, and later pictures of the same
 // generator depend on it.
-bool fum_build_euler_a(struct fum_sample_plan *plan) {
-    if (!fum_plan_reserve(plan, plan->steps - plan->start, 1)) return false;
-    for (int i = plan->start; i < plan->steps; i++) {
-        double from = plan->sigma[i], to = plan->sigma[i + 1];
+bool fum_build_euler_a(struct fum_sample_builder *builder) {
+    if (!fum_sample_build_reserve(builder, builder->steps - builder->start, 1)) return false;
+    for (int i = builder->start; i < builder->steps; i++) {
+        double from = builder->sigma[i], to = builder->sigma[i + 1];
         double up, down;
-        fum_plan_ancestral(plan, from, to, &down, &up);
+        fum_sample_build_ancestral(builder, from, to, &down, &up);
         double ratio = down / from;
-        struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
-        fum_plan_denoise_sigma(plan, ev, from);
+        struct fum_sample_eval *ev =
+            fum_sample_build_eval(builder, builder->t[i], i - builder->start);
+        fum_sample_build_denoise_sigma(builder, ev, from);
         ev->m[0][0] = ratio;
         ev->m[0][FUM_SAMPLE_D] = 1 - ratio;
-        if (plan->eta > 0) fum_plan_noise(plan, ev, 0, up);
+        if (builder->eta > 0) fum_sample_build_noise(builder, ev, 0, up);
     }
     return true;
 }
@@ -56,20 +58,21 @@ static double lms_weight(const double *sigma, int i, int order, int j) {
     return half * sum;
 }
 
-// Linear multistep of order 4. Slots: x, then the derivatives of the last three steps, newest
+// Linear multistep of order 4. History: x, then the derivatives of the last three steps, newest
 // first.
-bool fum_build_lms(struct fum_sample_plan *plan) {
-    if (!fum_plan_reserve(plan, plan->steps - plan->start, 4)) return false;
-    for (int i = plan->start; i < plan->steps; i++) {
-        struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
-        double s = plan->sigma[i];
-        fum_plan_denoise_sigma(plan, ev, s);
-        int order = i + 1 < 4 ? i + 1 : 4, known = i - plan->start; // derivatives kept so far
-        double w = lms_weight(plan->sigma, i, order, 0);
+bool fum_build_lms(struct fum_sample_builder *builder) {
+    if (!fum_sample_build_reserve(builder, builder->steps - builder->start, 4)) return false;
+    for (int i = builder->start; i < builder->steps; i++) {
+        struct fum_sample_eval *ev =
+            fum_sample_build_eval(builder, builder->t[i], i - builder->start);
+        double s = builder->sigma[i];
+        fum_sample_build_denoise_sigma(builder, ev, s);
+        int order = i + 1 < 4 ? i + 1 : 4, known = i - builder->start; // derivatives kept so far
+        double w = lms_weight(builder->sigma, i, order, 0);
         ev->m[0][0] = 1 + w / s;
         ev->m[0][FUM_SAMPLE_D] = -w / s;
         for (int j = 1; j < order && j <= known; j++)
-            ev->m[0][j] = lms_weight(plan->sigma, i, order, j);
+            ev->m[0][j] = lms_weight(builder->sigma, i, order, j);
         ev->m[1][0] = 1 / s;
         ev->m[1][FUM_SAMPLE_D] = -1 / s;
         for (int j = 2; j < 4 && j - 1 <= known; j++) ev->m[j][j - 1] = 1;

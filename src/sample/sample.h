@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: MIT
-// Samplers as data.
+// Declares samplers as data.
 //
 // Everything a sampler does between two model evaluations is linear in the state it keeps, the
 // denoised prediction and fresh noise. So a sampler here is a function from a schedule to one row
-// of coefficients per model evaluation, computed once on the host in double; the device runs the
+// of coefficients per model evaluation, computed once on the host in double. The device runs the
 // same kernel for all of them:
 //
-//     model input = c_in * slot[0]                         (then the model, at `timestep`, and
-//     guidance) D           = a * slot[0] + b * model output         (clamped to ±clip when clip >
-//     0) slot'[k]    = sum_j m[k][j] * slot[j] + m[k][FUM_SAMPLE_D] * D + m[k][FUM_SAMPLE_NOISE] *
-//                   noise[noise_row] + m[k][FUM_SAMPLE_RAW] * (D before the clamp)
+//     model input = c_in * history[0]
+//     raw         = a * history[0] + b * (model output at `timestep`, guided)
+//     D           = raw, clamped to ±clip if clip > 0
+//     history'[k] = sum_j m[k][j] * history[j] + m[k][FUM_SAMPLE_D] * D
+//                   + m[k][FUM_SAMPLE_NOISE] * noise[noise_row] + m[k][FUM_SAMPLE_RAW] * raw
 //
-// slot[0] is the point at which the model is evaluated; after the last evaluation it is the
-// finished sample. The reference is diffusers 0.42 (its classes are named in the table in table.c).
-// It is k-diffusion for dpm++2s_a, and for eta where diffusers has none.
+// history[0] is the point at which the model is evaluated; after the last evaluation it is the
+// finished sample. The reference is diffusers 0.42, whose classes samplers.def names. For
+// dpm++2s_a, and for eta where diffusers has none, it is k-diffusion.
 #ifndef FUM_SAMPLE_SAMPLE_H
 #define FUM_SAMPLE_SAMPLE_H
+
+#include "base/sampler_row.h"
 
 #include <fumarole/core.h>
 #include <fumarole/sampler.h>
@@ -23,11 +26,10 @@
 #include <cjson/cJSON.h>
 
 enum {
-    FUM_MAX_SLOTS = 8,
-    FUM_SAMPLE_D = FUM_MAX_SLOTS,         // column of m for D
-    FUM_SAMPLE_NOISE = FUM_MAX_SLOTS + 1, // column of m for noise
-    FUM_SAMPLE_RAW = FUM_MAX_SLOTS + 2,   // column of m for D before it was clamped
-    FUM_SAMPLE_INPUTS = FUM_MAX_SLOTS + 3,
+    FUM_SAMPLE_D = FUM_SAMPLER_MAX_HISTORY,         // column of m for D
+    FUM_SAMPLE_NOISE = FUM_SAMPLER_MAX_HISTORY + 1, // column of m for noise
+    FUM_SAMPLE_RAW = FUM_SAMPLER_MAX_HISTORY + 2,   // column of m for D before it was clamped
+    FUM_SAMPLE_INPUTS = FUM_SAMPLER_MAX_HISTORY + 3,
     FUM_SAMPLE_MAX_TRAIN = 100000, // most training timesteps accepted
 };
 
@@ -132,7 +134,7 @@ struct fum_sample_eval {
     double c_in, a, b;
     double clip;   // 0: D is not clamped
     int noise_row; // which of the noise_rows tensors this evaluation uses; -1: none
-    double m[FUM_MAX_SLOTS][FUM_SAMPLE_INPUTS];
+    double m[FUM_SAMPLER_MAX_HISTORY][FUM_SAMPLE_INPUTS];
     int step;      // the user-visible step this evaluation belongs to, from 0
     bool step_end; // the last evaluation of that step
 };
@@ -146,11 +148,11 @@ struct fum_sample_program {
     bool takes_eta;                 // the sampler uses eta
     double eta, default_eta;        // the one in force, and the sampler's own
     int evals;                      // model evaluations
-    int slots; // 1 … FUM_MAX_SLOTS; slots other than 0 are zero before the first evaluation
-    int steps; // user-visible steps (after `strength` cut the first ones off)
+    int history; // tensors kept, 1 … FUM_SAMPLER_MAX_HISTORY; all but history[0] start as zero
+    int steps;   // user-visible steps (after `strength` cut the first ones off)
     // noise tensors needed after the initial one, drawn in this order from the same generator
     int noise_rows;
-    // slot[0] starts as init_scale * unit noise + image_scale * latents of the start image
+    // history[0] starts as init_scale * unit noise + image_scale * latents of the start image
     double init_scale;
     double image_scale; // 0 without a start image
     int sigma_count;    // steps of the whole schedule + 1 (samplers in sigma space), else 0
@@ -165,17 +167,16 @@ enum fum_result fum_sample_create(struct fum_sample_program **program,
                                   const struct fum_sample_params *params, struct fum_error *err);
 void fum_sample_destroy(struct fum_sample_program **program);
 
-// Rows for the device, one per evaluation: [0] c_in, [1] guidance, [2] a, [3] b, [4] clip, [5]
-// noise row or -1, then from [6] m as K rows of K + 3 (slots, D, noise, D before the clamp), K =
-// program->slots. fum_sample_row_size floats each; `rows` has `stride` (at least that) floats per
-// evaluation; floats past the row are zeroed.
+// Writes the rows for the device, one per evaluation, in the layout of base/sampler_row.h with K =
+// program->history. Each takes fum_sample_row_size floats. `rows` has `stride` floats (at least
+// that many) per evaluation; those past the row are zeroed.
 size_t fum_sample_row_size(const struct fum_sample_program *program);
 void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows,
                       size_t stride);
 
-// The update of one evaluation on the host: `state` is program->slots arrays of n values one after
-// another, `model_out` the (guided) model output, `noise` the tensor of eval[e].noise_row or NULL
-// when that is -1.
+// The update of one evaluation on the host: `state` is program->history arrays of n values one
+// after another, `model_out` the (guided) model output, `noise` the tensor of eval[e].noise_row or
+// NULL when that is -1.
 void fum_sample_apply(const struct fum_sample_program *program, int e, double *state,
                       const double *model_out, const double *noise, size_t n);
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Which timesteps and sigmas a run visits.
-#include "sample/plan.h"
+#include "sample/builder.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 
 #include <math.h>
 
-void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, int of,
-                      bool fractional) {
-    int train = plan->train;
-    switch (plan->c.timestep_spacing) {
+void fum_sample_build_spacing(const struct fum_sample_builder *builder, double *t, int count,
+                              int of, bool fractional) {
+    int train = builder->noise.count;
+    switch (builder->c.timestep_spacing) {
     case FUM_SPACING_LINSPACE:
         for (int i = 0; i < count; i++) { // numpy.linspace(0, train - 1, of), from its end
             int k = of - 1 - i;
@@ -27,7 +27,7 @@ void fum_plan_spacing(const struct fum_sample_plan *plan, double *t, int count, 
     }
     default:
         for (int i = 0; i < count; i++)
-            t[i] = (double)(of - 1 - i) * (train / of) + plan->c.steps_offset;
+            t[i] = (double)(of - 1 - i) * (train / of) + builder->c.steps_offset;
     }
 }
 
@@ -40,12 +40,13 @@ static double interp(const float *values, int count, double at) {
     return slope * (at - low) + values[low];
 }
 
-double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, bool single) {
-    const float *logs = plan->log_sigma;
-    int last = plan->train - 1, low = 0, high = last;
+double fum_sample_build_sigma_to_t(const struct fum_sample_builder *builder, double sigma,
+                                   bool single) {
+    const float *logs = builder->noise.log_sigma;
+    int last = builder->noise.count - 1, low = 0, high = last;
     double wanted = log(fmax(sigma, 1e-10));
     if (single) wanted = (float)wanted;
-    if (plan->edm) return (float)(0.25 * wanted);
+    if (builder->edm) return (float)(0.25 * wanted);
     if (last == 0) return 0;
     while (high - low > 1) { // the last position whose log sigma is not above the wanted one
         int mid = low + (high - low) / 2;
@@ -66,8 +67,8 @@ double fum_plan_sigma_to_t(const struct fum_sample_plan *plan, double sigma, boo
 
 // The inverse of the above for a fractional position, log-linear as k-diffusion's
 // DiscreteSchedule.t_to_sigma.
-static double t_to_sigma(const struct fum_sample_plan *plan, double t) {
-    return exp(interp(plan->log_sigma, plan->train, t));
+static double t_to_sigma(const struct fum_sample_builder *builder, double t) {
+    return exp(interp(builder->noise.log_sigma, builder->noise.count, t));
 }
 
 // Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps; other counts
@@ -85,12 +86,13 @@ static double ays_sigma(bool sdxl, double position) {
 }
 
 // The i-th of n sigmas between the ends `high` and `low`.
-static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, double high,
+static double curve_sigma(const struct fum_sample_builder *builder, int i, int n, double high,
                           double low) {
     double ramp = n == 1 ? 0 : i / (n - 1.0);
-    switch (plan->schedule) {
+    switch (builder->schedule) {
     case FUM_SCHEDULE_KARRAS: { // Karras et al. (2022), equation 5
-        double rho = plan->edm ? plan->c.rho : 7, from = pow(high, 1 / rho), to = pow(low, 1 / rho);
+        double rho = builder->edm ? builder->c.rho : 7, from = pow(high, 1 / rho),
+               to = pow(low, 1 / rho);
         return pow(from + ramp * (to - from), rho);
     }
     case FUM_SCHEDULE_EXPONENTIAL: return exp(log(high) + ramp * (log(low) - log(high)));
@@ -99,68 +101,71 @@ static double curve_sigma(const struct fum_sample_plan *plan, int i, int n, doub
     case FUM_SCHEDULE_KL_OPTIMAL: // section 3.2 of Align Your Steps: atan(sigma) is linear
         return tan(ramp * atan(low) + (1 - ramp) * atan(high));
     case FUM_SCHEDULE_SGM_UNIFORM: // n of n + 1 even steps in t, the last left out
-        return t_to_sigma(plan, (plan->train - 1) * (1 - (double)i / n));
+        return t_to_sigma(builder, (builder->noise.count - 1) * (1 - (double)i / n));
     case FUM_SCHEDULE_SIMPLE: // every (train / n)-th training sigma from the noisy end
-        return plan->train_sigma[plan->train - 1 - (int)(i * ((double)plan->train / n))];
-    default: return ays_sigma(plan->sdxl, (double)i / n);
+        return builder->noise
+            .sigma[builder->noise.count - 1 - (int)(i * ((double)builder->noise.count / n))];
+    default: return ays_sigma(builder->sdxl, (double)i / n);
     }
 }
 
 // Timesteps that belong to sigmas of a curve, rounded as the class rounds them.
-static double curve_timestep(const struct fum_sample_plan *plan, double sigma) {
-    double t = fum_plan_sigma_to_t(plan, sigma, plan->edm);
-    if (plan->edm) return t;
-    bool karras = plan->schedule == FUM_SCHEDULE_KARRAS;
-    bool cosine_dpm = plan->sampler->build == fum_build_dpmpp_multi &&
-                      plan->c.beta_schedule == FUM_BETAS_SQUAREDCOS;
-    if (karras && plan->sampler->rounds_karras && !cosine_dpm) return rint(t);
-    if (plan->sampler->space != FUM_SPACE_VP)
-        return plan->sampler->precise_times || plan->sampler->rounds_karras ? t : (double)(float)t;
-    bool diffusers =
-        karras || plan->schedule == FUM_SCHEDULE_EXPONENTIAL || plan->schedule == FUM_SCHEDULE_BETA;
+static double curve_timestep(const struct fum_sample_builder *builder, double sigma) {
+    double t = fum_sample_build_sigma_to_t(builder, sigma, builder->edm);
+    if (builder->edm) return t;
+    bool karras = builder->schedule == FUM_SCHEDULE_KARRAS;
+    bool cosine_dpm =
+        builder->sampler->cosine_unrounded && builder->c.beta_schedule == FUM_BETAS_SQUAREDCOS;
+    if (karras && builder->sampler->rounds_karras && !cosine_dpm) return rint(t);
+    if (builder->sampler->space != FUM_SPACE_VP)
+        return builder->sampler->precise_times || builder->sampler->rounds_karras
+                   ? t
+                   : (double)(float)t;
+    bool diffusers = karras || builder->schedule == FUM_SCHEDULE_EXPONENTIAL ||
+                     builder->schedule == FUM_SCHEDULE_BETA;
     return diffusers ? floor(t) : t; // diffusers casts to int64 here
 }
 
 // Fills t and exact with the timesteps that the spacing leaves.
-static void visit_timesteps(struct fum_sample_plan *plan) {
-    int n = plan->steps;
-    bool vp = plan->sampler->space == FUM_SPACE_VP;
-    bool trailing = plan->c.timestep_spacing == FUM_SPACING_TRAILING;
-    fum_plan_spacing(plan, plan->t, n, vp && !trailing ? n + 1 : n,
-                     plan->sampler->space == FUM_SPACE_SIGMA);
+static void visit_timesteps(struct fum_sample_builder *builder) {
+    int n = builder->steps;
+    bool vp = builder->sampler->space == FUM_SPACE_VP;
+    bool trailing = builder->c.timestep_spacing == FUM_SPACING_TRAILING;
+    fum_sample_build_spacing(builder, builder->t, n, vp && !trailing ? n + 1 : n,
+                             builder->sampler->space == FUM_SPACE_SIGMA);
     for (int i = 0; i < n; i++) {
-        if (!vp && !plan->sampler->precise_times) plan->t[i] = (float)plan->t[i];
-        plan->exact[i] = interp(plan->train_sigma, plan->train, plan->t[i]);
+        if (!vp && !builder->sampler->precise_times) builder->t[i] = (float)builder->t[i];
+        builder->exact[i] = interp(builder->noise.sigma, builder->noise.count, builder->t[i]);
     }
 }
 
 // Fills t and exact with a curve. The sigma-space classes span it between the ends of the spacing,
 // the others over the whole range; EDM's over its own.
-static void visit_curve(struct fum_sample_plan *plan) {
-    int n = plan->steps;
-    bool whole = plan->sampler->space == FUM_SPACE_VP,
-         given = plan->sampler->sigma_ends || plan->edm;
-    double high = whole ? plan->train_sigma[plan->train - 1] : plan->exact[0];
-    double low = whole ? plan->train_sigma[0] : plan->exact[n - 1];
-    if (given && !isnan(plan->c.sigma_max)) high = plan->c.sigma_max;
-    if (given && !isnan(plan->c.sigma_min)) low = plan->c.sigma_min;
+static void visit_curve(struct fum_sample_builder *builder) {
+    int n = builder->steps;
+    bool whole = builder->sampler->space == FUM_SPACE_VP,
+         given = builder->sampler->sigma_ends || builder->edm;
+    double high = whole ? builder->noise.sigma[builder->noise.count - 1] : builder->exact[0];
+    double low = whole ? builder->noise.sigma[0] : builder->exact[n - 1];
+    if (given && !isnan(builder->c.sigma_max)) high = builder->c.sigma_max;
+    if (given && !isnan(builder->c.sigma_min)) low = builder->c.sigma_min;
     for (int i = 0; i < n; i++) {
-        plan->exact[i] = curve_sigma(plan, i, n, high, low);
-        plan->t[i] = curve_timestep(plan, plan->exact[i]);
+        builder->exact[i] = curve_sigma(builder, i, n, high, low);
+        builder->t[i] = curve_timestep(builder, builder->exact[i]);
     }
 }
 
-bool fum_plan_schedule(struct fum_sample_plan *plan) {
-    int n = plan->steps;
-    plan->t = fum_calloc((size_t)n, sizeof *plan->t);
-    plan->sigma = fum_calloc((size_t)n + 1, sizeof *plan->sigma);
-    plan->exact = fum_calloc((size_t)n, sizeof *plan->exact);
-    if (!plan->t || !plan->sigma || !plan->exact) {
-        fum_error_set(plan->err, FUM_ERR_NOMEM, "no memory for a schedule of %d steps", n);
+bool fum_sample_build_schedule(struct fum_sample_builder *builder) {
+    int n = builder->steps;
+    builder->t = fum_calloc((size_t)n, sizeof *builder->t);
+    builder->sigma = fum_calloc((size_t)n + 1, sizeof *builder->sigma);
+    builder->exact = fum_calloc((size_t)n, sizeof *builder->exact);
+    if (!builder->t || !builder->sigma || !builder->exact) {
+        fum_error_set(builder->err, FUM_ERR_NOMEM, "no memory for a schedule of %d steps", n);
         return false;
     }
-    if (!plan->edm) visit_timesteps(plan);
-    if (plan->edm || plan->schedule != FUM_SCHEDULE_DISCRETE) visit_curve(plan);
-    for (int i = 0; i < n; i++) plan->sigma[i] = (float)plan->exact[i];
+    if (!builder->edm) visit_timesteps(builder);
+    if (builder->edm || builder->schedule != FUM_SCHEDULE_DISCRETE) visit_curve(builder);
+    for (int i = 0; i < n; i++) builder->sigma[i] = (float)builder->exact[i];
     return true;
 }

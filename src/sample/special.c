@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The quantile of the Beta distribution, for the "beta" schedule (Lee et al. 2024):
 // scipy.stats.beta.ppf.
-#include "sample/plan.h"
+#include "sample/builder.h"
 
 #include <math.h>
 

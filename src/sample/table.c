@@ -1,55 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Lists the samplers and schedules, and finds them by name and by diffusers' class.
-#include "sample/plan.h"
+#include "sample/builder.h"
 
 #include <string.h>
 
-#define OLD_BETAS .beta_start = 0.00085, .beta_end = 0.012
-#define LEADING   .timestep_spacing = FUM_SPACING_LEADING
-#define ANCESTRAL .takes_eta = true, .eta = 1
-#define MULTISTEP                                                       \
-    "DPMSolverMultistepScheduler", FUM_SPACE_VP, fum_build_dpmpp_multi, \
-        .rescales = true, .flags = true, .final_sigma = true, .rounds_karras = true
-
 static const struct fum_sampler samplers[] = {
-    {"ddpm", "DDPM", "DDPMScheduler", FUM_SPACE_TIME, fum_build_ddpm,
-     .defaults = {LEADING, .clip_sample = FUM_SWITCH_ON}, .rescales = true},
-    {"ddim", "DDIM", "DDIMScheduler", FUM_SPACE_TIME, fum_build_ddim,
-     .defaults = {LEADING, .clip_sample = FUM_SWITCH_ON, .set_alpha_to_one = FUM_SWITCH_ON},
-     .rescales = true, .takes_eta = true},
-    {"pndm", "PLMS", "PNDMScheduler", FUM_SPACE_TIME, fum_build_pndm, .defaults = {LEADING}},
-    {"lms", "LMS", "LMSDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_lms, .flags = true},
-    {"euler", "Euler", "EulerDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_euler, .rescales = true,
-     .flags = true, .sigma_ends = true, .final_sigma = true},
-    {"euler_a", "Euler a", "EulerAncestralDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_euler_a,
-     .rescales = true, ANCESTRAL},
-    {"heun", "Heun", "HeunDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_heun,
-     .defaults = {OLD_BETAS}, .flags = true},
-    {"dpm2", "DPM2", "KDPM2DiscreteScheduler", FUM_SPACE_SIGMA, fum_build_dpm2,
-     .defaults = {OLD_BETAS}, .flags = true, .rounds_karras = true},
-    {"dpm2_a", "DPM2 a", "KDPM2AncestralDiscreteScheduler", FUM_SPACE_SIGMA, fum_build_dpm2_a,
-     .defaults = {OLD_BETAS}, .flags = true, .rounds_karras = true, ANCESTRAL},
-    {"dpm++2s_a", "DPM++ 2S a", NULL, FUM_SPACE_SIGMA, fum_build_dpmpp_2s_a,
-     .defaults = {OLD_BETAS}, .flags = true, ANCESTRAL},
-    {"dpm++2m", "DPM++ 2M", MULTISTEP, .order = 2},
-    {"dpm++2m_sde", "DPM++ 2M SDE", MULTISTEP, .order = 2, .sde = true, ANCESTRAL},
-    {"dpm++3m_sde", "DPM++ 3M SDE", MULTISTEP, .order = 3, .sde = true, ANCESTRAL},
-    {"dpm++sde", "DPM++ SDE", "DPMSolverSDEScheduler", FUM_SPACE_SIGMA, fum_build_dpmpp_sde,
-     .defaults = {OLD_BETAS}, .flags = true, .precise_times = true, ANCESTRAL},
-    {"unipc", "UniPC", "UniPCMultistepScheduler", FUM_SPACE_VP, fum_build_unipc, .rescales = true,
-     .flags = true, .sigma_ends = true, .final_sigma = true, .final_repeats = true,
-     .rounds_karras = true},
-    {"lcm", "LCM", "LCMScheduler", FUM_SPACE_TIME, fum_build_lcm,
-     .defaults = {OLD_BETAS, .beta_schedule = FUM_BETAS_SCALED_LINEAR,
-                  .set_alpha_to_one = FUM_SWITCH_ON, LEADING},
-     .rescales = true},
+#define FUM_SAMPLER(file, function, ...) {fum_build_##function, __VA_ARGS__},
+#include "sample/samplers.def"
+#undef FUM_SAMPLER
 };
 
 // Replaces samplers of training timesteps on EDM's noise levels, where the same steps are Euler's:
 // DDIM's noise is eta times the ancestral one, and DDPM's is all of it.
 static const struct fum_sampler edm_samplers[] = {
-    {"ddim", "DDIM", "DDIMScheduler", FUM_SPACE_SIGMA, fum_build_euler_a, .takes_eta = true},
-    {"ddpm", "DDPM", "DDPMScheduler", FUM_SPACE_SIGMA, fum_build_euler_a, .eta = 1},
+    {fum_build_euler_a, "ddim", "DDIM", "DDIMScheduler", FUM_SPACE_SIGMA, .takes_eta = true},
+    {fum_build_euler_a, "ddpm", "DDPM", "DDPMScheduler", FUM_SPACE_SIGMA, .eta = 1},
 };
 
 // Classes that run a sampler of the table on EDM's noise levels.

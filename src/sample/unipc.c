@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // UniPC (Zhao et al. 2023), data prediction, order 1 to 3: a predictor like DPM-Solver++, and a
 // corrector that redoes the last step once the model has been evaluated where it led.
-#include "sample/plan.h"
+#include "sample/builder.h"
 
 #include <math.h>
 
 // x before the last predictor; then the predictions before, newest first
-enum { SLOT_LAST = 1, SLOT_M = 2 };
+enum { HISTORY_LAST = 1, HISTORY_M = 2 };
 
 static double lambda_of(double ratio) {
     return -log(ratio);
@@ -46,19 +46,20 @@ struct step {
     double rk[3], rho[3];
 };
 
-static struct step step_of(const struct fum_sample_plan *plan, int from, int order,
+static struct step step_of(const struct fum_sample_builder *builder, int from, int order,
                            bool corrector) {
     struct step st = {0};
-    double s_t = plan->sigma[from + 1], s_0 = plan->sigma[from];
-    double alpha_t = fum_plan_alpha(plan, s_t), alpha_0 = fum_plan_alpha(plan, s_0);
+    double s_t = builder->sigma[from + 1], s_0 = builder->sigma[from];
+    double alpha_t = fum_sample_build_alpha(builder, s_t),
+           alpha_0 = fum_sample_build_alpha(builder, s_0);
     double h = lambda_of(s_t) - lambda_of(s_0), hh = -h, phi1 = expm1(hh);
-    bool bh1 = plan->c.solver_type[2] == '1';
+    bool bh1 = builder->c.solver_type[2] == '1';
     double b_h = bh1 ? hh : phi1;
     st.carry = s_t * alpha_t / (s_0 * alpha_0);
     st.base = -alpha_t * phi1;
     st.b_h = -alpha_t * b_h;
     for (int i = 1; i < order; i++)
-        st.rk[i - 1] = (lambda_of(plan->sigma[from - i]) - lambda_of(s_0)) / h;
+        st.rk[i - 1] = (lambda_of(builder->sigma[from - i]) - lambda_of(s_0)) / h;
     st.rk[order - 1] = 1;
     double r[3][3], phi = phi1 / hh - 1, factorial = 1;
     for (int i = 0; i < order; i++) {
@@ -77,45 +78,51 @@ static struct step step_of(const struct fum_sample_plan *plan, int from, int ord
     return st;
 }
 
-// The predictor and the corrector folded into rows. xc is the corrected x, a row over slots and D.
-bool fum_build_unipc(struct fum_sample_plan *plan) {
-    if (!fum_plan_reserve(plan, plan->steps - plan->start, SLOT_M + plan->order)) return false;
+// The predictor and the corrector folded into rows. xc is the corrected x, a row over history and
+// D.
+bool fum_build_unipc(struct fum_sample_builder *builder) {
+    if (!fum_sample_build_reserve(builder, builder->steps - builder->start,
+                                  HISTORY_M + builder->order))
+        return false;
     int last_order = 0;
-    for (int i = plan->start; i < plan->steps; i++) {
-        double s = plan->sigma[i], alpha = fum_plan_alpha(plan, s), xc[FUM_SAMPLE_INPUTS] = {0};
-        struct fum_sample_eval *ev = fum_plan_eval(plan, plan->t[i], i - plan->start);
-        fum_plan_denoise_vp(plan, ev, alpha, s * alpha);
-        int known = i - plan->start;
+    for (int i = builder->start; i < builder->steps; i++) {
+        double s = builder->sigma[i], alpha = fum_sample_build_alpha(builder, s),
+               xc[FUM_SAMPLE_INPUTS] = {0};
+        struct fum_sample_eval *ev =
+            fum_sample_build_eval(builder, builder->t[i], i - builder->start);
+        fum_sample_build_denoise_vp(builder, ev, alpha, s * alpha);
+        int known = i - builder->start;
         if (known == 0) {
             xc[0] = 1;
         } else {
-            struct step c = step_of(plan, i - 1, last_order, true);
+            struct step c = step_of(builder, i - 1, last_order, true);
             double newest = c.rho[last_order - 1];
-            xc[SLOT_LAST] = c.carry;
-            xc[SLOT_M] = c.base - c.b_h * newest;
+            xc[HISTORY_LAST] = c.carry;
+            xc[HISTORY_M] = c.base - c.b_h * newest;
             xc[FUM_SAMPLE_D] = c.b_h * newest;
             for (int k = 1; k < last_order; k++) {
                 double w = c.b_h * c.rho[k - 1] / c.rk[k - 1];
-                xc[SLOT_M + k] += w;
-                xc[SLOT_M] -= w;
+                xc[HISTORY_M + k] += w;
+                xc[HISTORY_M] -= w;
             }
         }
-        int order = plan->order < known + 1 ? plan->order : known + 1;
-        if (plan->c.lower_order_final == FUM_SWITCH_ON && order > plan->steps - i)
-            order = plan->steps - i;
-        struct step p = step_of(plan, i, order, false);
+        int order = builder->order < known + 1 ? builder->order : known + 1;
+        if (builder->c.lower_order_final == FUM_SWITCH_ON && order > builder->steps - i)
+            order = builder->steps - i;
+        struct step p = step_of(builder, i, order, false);
         for (int k = 0; k < FUM_SAMPLE_INPUTS; k++) {
             ev->m[0][k] = p.carry * xc[k];
-            ev->m[SLOT_LAST][k] = xc[k];
+            ev->m[HISTORY_LAST][k] = xc[k];
         }
         ev->m[0][FUM_SAMPLE_D] += p.base;
         for (int k = 1; k < order; k++) {
             double w = p.b_h * p.rho[k - 1] / p.rk[k - 1];
-            ev->m[0][SLOT_M + k - 1] += w;
+            ev->m[0][HISTORY_M + k - 1] += w;
             ev->m[0][FUM_SAMPLE_D] -= w;
         }
-        ev->m[SLOT_M][FUM_SAMPLE_D] = 1;
-        for (int k = 1; k < plan->order && k <= known; k++) ev->m[SLOT_M + k][SLOT_M + k - 1] = 1;
+        ev->m[HISTORY_M][FUM_SAMPLE_D] = 1;
+        for (int k = 1; k < builder->order && k <= known; k++)
+            ev->m[HISTORY_M + k][HISTORY_M + k - 1] = 1;
         last_order = order;
     }
     return true;

@@ -44,7 +44,7 @@ static void run(const struct fum_sample_program *p, double *state) {
     double noise[COUNT], out[COUNT];
     fum_rng_init(&rng, FUM_RNG_CPU, 7);
     draw(&rng, noise);
-    memset(state, 0, FUM_MAX_SLOTS * COUNT * sizeof *state);
+    memset(state, 0, FUM_SAMPLER_MAX_HISTORY * COUNT * sizeof *state);
     for (int i = 0; i < COUNT; i++)
         state[i] = p->init_scale * noise[i] + p->image_scale * 0.5 * cos(i);
     for (int e = 0; e < p->evals; e++) {
@@ -58,9 +58,9 @@ static void run(const struct fum_sample_program *p, double *state) {
 // The same in f32 from the rows, as the device does it.
 static void run_single(const struct fum_sample_program *p, double *sample) {
     struct fum_rng rng;
-    float rows[64 * 128], x[FUM_MAX_SLOTS][COUNT] = {{0}}, noise[COUNT];
+    float rows[64 * 128], x[FUM_SAMPLER_MAX_HISTORY][COUNT] = {{0}}, noise[COUNT];
     size_t size = fum_sample_row_size(p);
-    int slots = p->slots;
+    int history = p->history;
     assert_true((size_t)p->evals * size <= sizeof rows / sizeof *rows);
     fum_sample_coefs(p, 1, rows, size);
     fum_rng_init(&rng, FUM_RNG_CPU, 7);
@@ -71,17 +71,17 @@ static void run_single(const struct fum_sample_program *p, double *sample) {
         const float *row = rows + (size_t)e * size;
         if (row[5] >= 0) fum_rng_normal(&rng, noise, COUNT);
         for (int i = 0; i < COUNT; i++) {
-            float next[FUM_MAX_SLOTS], d = row[2] * x[0][i];
+            float next[FUM_SAMPLER_MAX_HISTORY], d = row[2] * x[0][i];
             d += row[3] * (float)model((double)(row[0] * x[0][i]), (float)p->eval[e].timestep);
             float raw = d;
             if (row[4] > 0) d = fminf(fmaxf(d, -row[4]), row[4]);
-            for (int k = 0; k < slots; k++) {
-                const float *m = row + 6 + k * (slots + 3);
-                next[k] =
-                    m[slots] * d + m[slots + 2] * raw + (row[5] >= 0 ? m[slots + 1] * noise[i] : 0);
-                for (int j = 0; j < slots; j++) next[k] += m[j] * x[j][i];
+            for (int k = 0; k < history; k++) {
+                const float *m = row + 6 + k * (history + 3);
+                next[k] = m[history] * d + m[history + 2] * raw +
+                          (row[5] >= 0 ? m[history + 1] * noise[i] : 0);
+                for (int j = 0; j < history; j++) next[k] += m[j] * x[j][i];
             }
-            for (int k = 0; k < slots; k++) x[k][i] = next[k];
+            for (int k = 0; k < history; k++) x[k][i] = next[k];
         }
     }
     for (int i = 0; i < COUNT; i++) sample[i] = x[0][i];
@@ -105,8 +105,8 @@ struct tally {
 
 static void check(struct tally *tally, const char *text, const struct fum_sample_program *p,
                   const float *times, uint32_t evals, const float *want, const char *sampler) {
-    double state[FUM_MAX_SLOTS * COUNT], single[COUNT], off = 0, error = 0, power = 0,
-                                                        off_single = 0;
+    double state[FUM_SAMPLER_MAX_HISTORY * COUNT], single[COUNT], off = 0, error = 0, power = 0,
+                                                                  off_single = 0;
     bool good = (uint32_t)p->evals == evals;
     if (!good) printf("%s: %d evaluations, not %u\n", text, p->evals, evals);
     for (uint32_t e = 0; e < evals && good; e++)

@@ -2,7 +2,7 @@
 // What the goldens do not reach: names, refusals, settings files, device rows, memory running out.
 #include "base/alloc.h"
 #include "base/json.h"
-#include "sample/plan.h"
+#include "sample/builder.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -281,7 +281,7 @@ static void settings_keep_their_order(void **state) {
         params.config.solver_order = order;
         struct fum_sample_program *p = make(params);
         assert_string_equal(p->sampler, "dpm++2m");
-        assert_int_equal(p->slots, order);
+        assert_int_equal(p->history, order);
         fum_sample_destroy(&p);
     }
 }
@@ -289,7 +289,7 @@ static void settings_keep_their_order(void **state) {
 static void assert_same_update(struct fum_sample_params a, struct fum_sample_params b) {
     struct fum_sample_program *p = make(a), *q = make(b);
     assert_int_equal(p->evals, q->evals);
-    assert_int_equal(p->slots, q->slots);
+    assert_int_equal(p->history, q->history);
     assert_int_equal(p->noise_rows, 0);
     assert_memory_equal(p->eval, q->eval, (size_t)p->evals * sizeof *p->eval);
     assert_true(p->init_scale == q->init_scale);
@@ -343,7 +343,7 @@ static double solve_edm(const char *sampler, const char *schedule) {
     strcpy(params.config.class_name, "EDMEulerScheduler");
     params.config.sigma_data = 0.5;
     struct fum_sample_program *p = make(params);
-    double state[FUM_MAX_SLOTS] = {p->init_scale * 0.7};
+    double state[FUM_SAMPLER_MAX_HISTORY] = {p->init_scale * 0.7};
     for (int e = 0; e < p->evals; e++)
         fum_sample_apply(p, e, state, &(double){0}, NULL, 1); // F = 0: D = c_skip x
     double sample = state[0];
@@ -394,32 +394,32 @@ static void rows_hold_the_update(void **state) {
     struct fum_sample_params params = sd("dpm++3m_sde", "karras", 6);
     assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
     size_t size = fum_sample_row_size(p), stride = size + 3;
-    int slots = p->slots;
+    int history = p->history;
     assert_int_equal(size, 6 + 3 * 6);
     float rows[6 * 32];
     fum_sample_coefs(p, 7.5, rows, stride);
-    double x[FUM_MAX_SLOTS] = {1.5}, y[FUM_MAX_SLOTS] = {1.5};
+    double x[FUM_SAMPLER_MAX_HISTORY] = {1.5}, y[FUM_SAMPLER_MAX_HISTORY] = {1.5};
     for (int e = 0; e < p->evals; e++) {
         const float *row = rows + (size_t)e * stride;
-        double out = 0.3 - 0.1 * e, noise = 0.2 * e - 0.4, next[FUM_MAX_SLOTS];
+        double out = 0.3 - 0.1 * e, noise = 0.2 * e - 0.4, next[FUM_SAMPLER_MAX_HISTORY];
         assert_true(row[0] == (float)p->eval[e].c_in && row[1] == 7.5f && row[4] == 0);
         assert_true(row[5] == (float)p->eval[e].noise_row && row[size] == 0);
         double d = row[2] * y[0] + row[3] * out;
-        for (int k = 0; k < slots; k++) {
-            const float *m = row + 6 + k * (slots + 3);
-            next[k] = (m[slots] + m[slots + 2]) * d + m[slots + 1] * noise;
-            for (int j = 0; j < slots; j++) next[k] += m[j] * y[j];
+        for (int k = 0; k < history; k++) {
+            const float *m = row + 6 + k * (history + 3);
+            next[k] = (m[history] + m[history + 2]) * d + m[history + 1] * noise;
+            for (int j = 0; j < history; j++) next[k] += m[j] * y[j];
         }
-        memcpy(y, next, sizeof *y * (size_t)slots);
+        memcpy(y, next, sizeof *y * (size_t)history);
         fum_sample_apply(p, e, x, &out, &noise, 1);
-        for (int k = 0; k < slots; k++) assert_true(fabs(x[k] - y[k]) < 1e-5 * (1 + fabs(x[k])));
+        for (int k = 0; k < history; k++) assert_true(fabs(x[k] - y[k]) < 1e-5 * (1 + fabs(x[k])));
     }
     fum_sample_destroy(&p);
 }
 
-// The first evaluation reads slot 0 only, so that the others may hold anything; steps are numbered
-// without gaps.
-static void programs_start_from_slot_0(void **state) {
+// The first evaluation reads history[0] only, so that the others may hold anything; steps are
+// numbered without gaps.
+static void programs_start_from_history_0(void **state) {
     (void)state;
     for (size_t s = 0; fum_sampler_name(s); s++) {
         struct fum_sample_program *p = NULL;
@@ -434,8 +434,8 @@ static void programs_start_from_slot_0(void **state) {
         assert_int_equal(ends, p->steps);
         assert_int_equal(p->steps, 9);
         assert_int_equal(rows, p->noise_rows);
-        for (int k = 0; k < p->slots; k++) {
-            for (int j = 1; j < FUM_MAX_SLOTS; j++) assert_true(p->eval[0].m[k][j] == 0);
+        for (int k = 0; k < p->history; k++) {
+            for (int j = 1; j < FUM_SAMPLER_MAX_HISTORY; j++) assert_true(p->eval[0].m[k][j] == 0);
         }
         fum_sample_destroy(&p);
     }
@@ -478,7 +478,7 @@ int main(void) {
         cmocka_unit_test(eta_has_the_samplers_own_default),
         cmocka_unit_test(edm_levels_serve_every_sampler),
         cmocka_unit_test(rows_hold_the_update),
-        cmocka_unit_test(programs_start_from_slot_0),
+        cmocka_unit_test(programs_start_from_history_0),
         cmocka_unit_test(no_memory_is_an_error),
         cmocka_unit_test(beta_quantiles_match_known_values),
     };

@@ -8,7 +8,7 @@ bool fum_sampler_check(const struct fum_op_call *call, int state, int coefs, int
     const struct fum_desc *s = &call->in[state], *c = &call->in[coefs];
     char text[96];
     int64_t slots, copies;
-    if (!fum_attr_int(call->attr[0], "slots", 1, FUM_SAMPLER_SLOTS, &slots, why, why_size))
+    if (!fum_attr_int(call->attr[0], "slots", 1, FUM_SAMPLER_MAX_HISTORY, &slots, why, why_size))
         return false;
     if (!fum_attr_int(call->attr[1], "copies", 1, 2, &copies, why, why_size)) return false;
     if (s->dtype != FUM_F32 || s->shape.rank != 4 || s->shape.dim[0] % slots)

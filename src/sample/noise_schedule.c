@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The noise schedule that a model was trained with. It is computed in f32, rounding where torch
-// rounds: 1 - alpha_bar at the clean end loses four digits in f32, and diffusers' sigmas carry that
-// loss.
-#include "sample/plan.h"
+// Computes the noise schedule that a model was trained with. All arithmetic is in f32 and rounds
+// where torch rounds: 1 - alpha_bar at the clean end loses four digits, and the sigmas of diffusers
+// carry that loss.
+#include "sample/builder.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -61,43 +61,50 @@ static void rescale_zero_snr(float *beta, float *alpha_bar, int n) {
 
 // Fills the table that schedules pick from: noise levels even in log sigma, from sigma_min to
 // sigma_max.
-static void fill_edm(struct fum_sample_plan *plan) {
-    double low = log(plan->c.sigma_min), high = log(plan->c.sigma_max);
-    for (int i = 0; i < plan->train; i++) {
-        double at = plan->train > 1 ? i / (plan->train - 1.0) : 1;
-        plan->train_sigma[i] = (float)exp(low + at * (high - low));
-        plan->log_sigma[i] = (float)log((double)plan->train_sigma[i]);
+static void fill_edm(struct fum_sample_builder *builder) {
+    double low = log(builder->c.sigma_min), high = log(builder->c.sigma_max);
+    for (int i = 0; i < builder->noise.count; i++) {
+        double at = builder->noise.count > 1 ? i / (builder->noise.count - 1.0) : 1;
+        builder->noise.sigma[i] = (float)exp(low + at * (high - low));
+        builder->noise.log_sigma[i] = (float)log((double)builder->noise.sigma[i]);
     }
 }
 
-bool fum_plan_train(struct fum_sample_plan *plan) {
-    int n = plan->train;
+void fum_noise_schedule_free(struct fum_noise_schedule *noise) {
+    fum_free(noise->alpha_bar);
+    fum_free(noise->sigma);
+    fum_free(noise->log_sigma);
+}
+
+bool fum_noise_schedule_fill(struct fum_sample_builder *builder) {
+    int n = builder->noise.count;
     float *beta = fum_calloc((size_t)n, sizeof *beta);
-    plan->alpha_bar = fum_calloc((size_t)n, sizeof(float));
-    plan->train_sigma = fum_calloc((size_t)n, sizeof(float));
-    plan->log_sigma = fum_calloc((size_t)n, sizeof(float));
-    bool ok = beta && plan->alpha_bar && plan->train_sigma && plan->log_sigma;
+    builder->noise.alpha_bar = fum_calloc((size_t)n, sizeof(float));
+    builder->noise.sigma = fum_calloc((size_t)n, sizeof(float));
+    builder->noise.log_sigma = fum_calloc((size_t)n, sizeof(float));
+    bool ok = beta && builder->noise.alpha_bar && builder->noise.sigma && builder->noise.log_sigma;
     if (!ok) {
-        fum_error_set(plan->err, FUM_ERR_NOMEM, "no memory for a training schedule of %d timesteps",
+        fum_error_set(builder->err, FUM_ERR_NOMEM, "no memory for a noise schedule of %d timesteps",
                       n);
-        goto out;
+        goto done;
     }
-    if (plan->edm) {
-        fill_edm(plan);
-        goto out;
+    if (builder->edm) {
+        fill_edm(builder);
+        goto done;
     }
-    for (int i = 0; i < n; i++) beta[i] = beta_of(&plan->c, i);
-    bool rescale = plan->sampler->rescales && plan->c.rescale_betas_zero_snr == FUM_SWITCH_ON;
-    if (rescale) rescale_zero_snr(beta, plan->alpha_bar, n);
-    cumulate(plan->alpha_bar, beta, n);
-    if (rescale && plan->sampler->space != FUM_SPACE_TIME)
-        plan->alpha_bar[n - 1] = 0x1p-24f; // sigma 4096 instead of infinity, as diffusers has it
+    for (int i = 0; i < n; i++) beta[i] = beta_of(&builder->c, i);
+    bool rescale = builder->sampler->rescales && builder->c.rescale_betas_zero_snr == FUM_SWITCH_ON;
+    if (rescale) rescale_zero_snr(beta, builder->noise.alpha_bar, n);
+    cumulate(builder->noise.alpha_bar, beta, n);
+    if (rescale && builder->sampler->space != FUM_SPACE_TIME)
+        builder->noise.alpha_bar[n - 1] =
+            0x1p-24f; // sigma 4096 instead of infinity, as diffusers has it
     for (int i = 0; i < n; i++) {
-        float s = sqrtf((1.0f - plan->alpha_bar[i]) / plan->alpha_bar[i]);
-        plan->train_sigma[i] = s;
-        plan->log_sigma[i] = (float)log((double)s);
+        float s = sqrtf((1.0f - builder->noise.alpha_bar[i]) / builder->noise.alpha_bar[i]);
+        builder->noise.sigma[i] = s;
+        builder->noise.log_sigma[i] = (float)log((double)s);
     }
-out:
+done:
     fum_free(beta);
     return ok;
 }

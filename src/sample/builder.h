@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// Declares what the samplers share: settings with nothing unset, the noise schedule, and the
+// functions that add evaluations to a program.
+#ifndef FUM_SAMPLE_BUILDER_H
+#define FUM_SAMPLE_BUILDER_H
+
+#include "sample/sample.h"
+
+enum fum_sample_space {
+    FUM_SPACE_TIME,  // integer timesteps: ddim, ddpm, pndm, lcm
+    FUM_SPACE_SIGMA, // k-diffusion's: state = x0 + sigma * noise, fractional timesteps
+    FUM_SPACE_VP,    // state = alpha * x0 + sigma * noise, integer timesteps: dpm++, unipc
+};
+
+enum fum_schedule {
+    FUM_SCHEDULE_DISCRETE,
+    FUM_SCHEDULE_KARRAS,
+    FUM_SCHEDULE_EXPONENTIAL,
+    FUM_SCHEDULE_SGM_UNIFORM,
+    FUM_SCHEDULE_SIMPLE,
+    FUM_SCHEDULE_BETA,
+    FUM_SCHEDULE_AYS,
+    FUM_SCHEDULE_KL_OPTIMAL,
+    FUM_SCHEDULE_COUNT,
+};
+
+struct fum_sample_builder;
+
+// One sampler, a row of samplers.def. `defaults` holds only what differs from the common defaults;
+// its other fields are zero.
+struct fum_sampler {
+    bool (*build)(struct fum_sample_builder *builder); // false on error, with builder->err set
+    const char *name;
+    const char *label; // A1111's name
+    const char
+        *class_name; // the diffusers class whose defaults and conventions it follows, or NULL
+    enum fum_sample_space space;
+    struct fum_sample_config defaults;
+    bool rescales;      // the class has rescale_betas_zero_snr
+    bool has_schedules; // the class has use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas
+    bool sigma_ends;    // the class has sigma_min and sigma_max
+    bool final_sigma;   // the class has final_sigmas_type
+    bool final_repeats; // its sigma_min is the last sigma of a curve, not of the noise schedule
+    bool rounds_karras; // karras timesteps are rounded to whole numbers …
+    bool cosine_unrounded; // … except on squaredcos_cap_v2 betas
+    bool unipc_solvers;    // solver_type is bh1 or bh2, not midpoint or heun
+    bool takes_eta;        // eta changes the result
+    double eta;            // the sampler's default
+    bool precise_times;    // timesteps of the plain spacings are not rounded to f32
+    int order;             // dpm++ and unipc; 0 takes config.solver_order
+    bool sde;              // dpm++: adds noise unless eta is 0
+};
+
+// The noise levels of the training timesteps, in f32 as torch holds them. EDM models have no
+// alpha_bar: their levels are even in log sigma.
+struct fum_noise_schedule {
+    int count;        // config.num_train_timesteps
+    float *alpha_bar; // cumulative products of 1 - beta
+    float *sigma;     // sqrt((1 - alpha_bar) / alpha_bar)
+    float *log_sigma;
+};
+
+struct fum_sample_builder {
+    const struct fum_sampler *sampler;
+    enum fum_schedule schedule;
+    struct fum_sample_config c; // nothing unset
+    int order;
+    bool sde;
+    bool edm;  // noise levels and preconditioning of Karras et al. (2022), no training timesteps
+    int steps; // of the whole schedule
+    int start; // first step taken (strength)
+    double eta;
+    bool sdxl;
+    struct fum_noise_schedule noise;
+    double *t;     // steps timesteps (pndm and lcm make their own)
+    double *sigma; // steps + 1 sigmas, f32 values
+    double *exact; // steps sigmas before rounding to f32
+    struct fum_sample_program *program;
+    struct fum_error *err;
+};
+
+// noise_schedule.c: computes builder->noise. Returns false when memory is out, with err set.
+bool fum_noise_schedule_fill(struct fum_sample_builder *builder);
+void fum_noise_schedule_free(struct fum_noise_schedule *noise);
+
+// sigmas.c: fills t, sigma and exact.
+bool fum_sample_build_schedule(struct fum_sample_builder *builder);
+// Fills t with `count` evenly spaced timesteps, from the largest to the smallest; `of` is what they
+// are spaced as (count, or count + 1 with the last left out). Whole numbers unless `fractional`.
+void fum_sample_build_spacing(const struct fum_sample_builder *builder, double *t, int count,
+                              int of, bool fractional);
+// The fractional timestep whose sigma this is, by interpolation in log sigma. `single`: in f32
+// arithmetic, as diffusers does for values that it holds in f32.
+double fum_sample_build_sigma_to_t(const struct fum_sample_builder *builder, double sigma,
+                                   bool single);
+
+// special.c: the quantile of the Beta(a, b) distribution.
+double fum_beta_quantile(double p, double a, double b);
+
+// table.c: return the record of a name or NULL. The second is for models with EDM's noise levels.
+const struct fum_sampler *fum_sampler_find(const char *name);
+const struct fum_sampler *fum_sampler_find_edm(const char *name);
+// Returns the record that stands for the settings' class; NULL when there is none.
+const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *config);
+bool fum_sampler_runs_on(const struct fum_sampler *sampler, int schedule);
+// Returns the schedule of that name, -1 when there is none; and A1111's name for it.
+int fum_schedule_find(const char *name);
+const char *fum_schedule_label(enum fum_schedule schedule);
+// True if the settings' class has EDM's noise levels.
+bool fum_sample_config_edm(const struct fum_sample_config *config);
+// Returns the solver order of the settings, or its default.
+int fum_sample_config_order(const struct fum_sample_config *config);
+
+// builder.c: what a sampler's build function calls.
+// Allocates `evals` evaluations over `history` tensors. Returns false when memory is out, with err
+// set.
+bool fum_sample_build_reserve(struct fum_sample_builder *builder, int evals, int history);
+// The next evaluation, all zero except noise_row -1; `step` counts from 0.
+struct fum_sample_eval *fum_sample_build_eval(struct fum_sample_builder *builder, double timestep,
+                                              int step);
+// Returns how much of x0 a state of the VP space holds at this sigma / alpha; 1 for EDM models,
+// whose state is scaled as in sigma space.
+double fum_sample_build_alpha(const struct fum_sample_builder *builder, double ratio);
+// Splits a step between two sigmas into the way down and the noise that leads back up
+// (k-diffusion's get_ancestral_step).
+void fum_sample_build_ancestral(const struct fum_sample_builder *builder, double from, double to,
+                                double *down, double *up);
+// Gives the evaluation the next noise tensor with this weight in history[k].
+void fum_sample_build_noise(struct fum_sample_builder *builder, struct fum_sample_eval *ev, int k,
+                            double weight);
+// D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving state of
+// this alpha_bar. An EDM model's state is of the first kind in every space.
+void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
+                                    struct fum_sample_eval *ev, double sigma);
+void fum_sample_build_denoise_vp(const struct fum_sample_builder *builder,
+                                 struct fum_sample_eval *ev, double alpha, double sigma);
+
+// The samplers' build functions.
+#define FUM_SAMPLER(file, function, ...) \
+    bool fum_build_##function(struct fum_sample_builder *builder);
+#include "sample/samplers.def"
+#undef FUM_SAMPLER
+
+#endif
