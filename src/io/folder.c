@@ -5,14 +5,14 @@
 
 #include <string.h>
 
-enum { MAX_PARTS = 64 };
+enum { MAX_COMPONENTS = 64 };
 
 struct fum_folder {
     fum_arena *arena;
     char *path;
     cJSON *index, *settings;
-    struct fum_folder_part parts[MAX_PARTS];
-    cJSON *configs[MAX_PARTS];
+    struct fum_folder_component components[MAX_COMPONENTS];
+    cJSON *configs[MAX_COMPONENTS];
     size_t count;
 };
 
@@ -81,7 +81,7 @@ enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const
                          dir);
 }
 
-// Parts without which there is no picture; the others (safety checker, …) may be missing.
+// Components without which there is no picture; the others (safety checker, …) may be missing.
 static bool is_needed(const char *name) {
     static const char *const needed[] = {"unet",         "transformer", "vae",
                                          "text_encoder", "tokenizer",   "scheduler"};
@@ -96,42 +96,42 @@ static bool starts_with(const char *text, const char *start) {
     return !strncmp(text, start, strlen(start));
 }
 
-static enum fum_result read_part(fum_folder *f, struct fum_folder_part *part, cJSON **config,
-                                 const char *variant, struct fum_error *err) {
-    bool scheduler = starts_with(part->name, "scheduler"),
-         tokenizer = starts_with(part->name, "tokenizer");
-    part->dir = fum_path_join(f->arena, f->path, part->name);
-    if (!part->dir) return no_memory(f->path, err);
-    if (!fum_path_may_exist(part->dir)) {
-        if (!is_needed(part->name)) return FUM_OK;
+static enum fum_result read_component(fum_folder *f, struct fum_folder_component *component,
+                                      cJSON **config, const char *variant, struct fum_error *err) {
+    bool scheduler = starts_with(component->name, "scheduler"),
+         tokenizer = starts_with(component->name, "tokenizer");
+    component->dir = fum_path_join(f->arena, f->path, component->name);
+    if (!component->dir) return no_memory(f->path, err);
+    if (!fum_path_may_exist(component->dir)) {
+        if (!is_needed(component->name)) return FUM_OK;
         return fum_error_set(
             err, FUM_ERR_IO,
             "%s: model_index.json names the part %s (%s), but its folder %s is missing", f->path,
-            part->name, part->class_name, part->dir);
+            component->name, component->class_name, component->dir);
     }
     if (tokenizer) return FUM_OK;
-    char *path =
-        fum_path_join(f->arena, part->dir, scheduler ? "scheduler_config.json" : "config.json");
+    char *path = fum_path_join(f->arena, component->dir,
+                               scheduler ? "scheduler_config.json" : "config.json");
     if (!path) return no_memory(f->path, err);
     if (fum_path_may_exist(path)) {
         enum fum_result result = fum_json_read(config, path, err);
         if (result) return result;
-        part->config = *config;
+        component->config = *config;
         if (!cJSON_IsObject(*config))
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
-    } else if (is_needed(part->name)) {
-        return fum_error_set(err, FUM_ERR_IO, "%s: the part %s has no %s", f->path, part->name,
+    } else if (is_needed(component->name)) {
+        return fum_error_set(err, FUM_ERR_IO, "%s: the part %s has no %s", f->path, component->name,
                              path);
     }
     if (scheduler) return FUM_OK;
-    // Weights of a part that is not needed are taken when they are there.
-    return fum_folder_find_weights(f->arena, part->dir, variant, &part->weights,
-                                   is_needed(part->name) ? err : NULL);
+    // Weights of a component that is not needed are taken when they are there.
+    return fum_folder_find_weights(f->arena, component->dir, variant, &component->weights,
+                                   is_needed(component->name) ? err : NULL);
 }
 
 // Entries such as "vae": ["diffusers", "AutoencoderKL"]; the name becomes a path, so it must be a
 // plain one.
-static enum fum_result read_parts(fum_folder *f, const char *variant, struct fum_error *err) {
+static enum fum_result read_components(fum_folder *f, const char *variant, struct fum_error *err) {
     for (const cJSON *item = f->index->child; item; item = item->next) {
         const cJSON *library = cJSON_IsArray(item) ? item->child : NULL,
                     *name = library ? library->next : NULL;
@@ -140,16 +140,17 @@ static enum fum_result read_parts(fum_folder *f, const char *variant, struct fum
             return fum_error_set(err, FUM_ERR_FORMAT,
                                  "%s: model_index.json names a part that is not a plain name",
                                  f->path);
-        if (f->count == MAX_PARTS)
+        if (f->count == MAX_COMPONENTS)
             return fum_error_set(err, FUM_ERR_FORMAT,
                                  "%s: model_index.json names more than %d parts", f->path,
-                                 MAX_PARTS);
-        struct fum_folder_part *part = &f->parts[f->count];
-        *part = (struct fum_folder_part){
+                                 MAX_COMPONENTS);
+        struct fum_folder_component *component = &f->components[f->count];
+        *component = (struct fum_folder_component){
             .name = item->string, .library = library->valuestring, .class_name = name->valuestring};
-        enum fum_result result = read_part(f, part, &f->configs[f->count++], variant, err);
+        enum fum_result result =
+            read_component(f, component, &f->configs[f->count++], variant, err);
         if (result == FUM_ERR_NOMEM) return no_memory(f->path, err);
-        if (result && is_needed(part->name)) return result;
+        if (result && is_needed(component->name)) return result;
     }
     return FUM_OK;
 }
@@ -183,7 +184,7 @@ enum fum_result fum_folder_open(fum_folder **folder, const char *path, const cha
         result = fum_error_set(err, FUM_ERR_IO, "%s: no such folder", path);
     if (!result) result = read_json(f, "model_index.json", true, &f->index, err);
     if (!result) result = read_json(f, "fumarole.json", false, &f->settings, err);
-    if (!result) result = read_parts(f, variant, err);
+    if (!result) result = read_components(f, variant, err);
     if (result) fum_folder_close(folder);
     return result;
 }
@@ -215,25 +216,25 @@ const cJSON *fum_folder_settings(const fum_folder *f) {
     return f->settings;
 }
 
-size_t fum_folder_part_count(const fum_folder *f) {
+size_t fum_folder_component_count(const fum_folder *f) {
     return f->count;
 }
 
-const struct fum_folder_part *fum_folder_part_at(const fum_folder *f, size_t index) {
-    return &f->parts[index];
+const struct fum_folder_component *fum_folder_component_at(const fum_folder *f, size_t index) {
+    return &f->components[index];
 }
 
-const struct fum_folder_part *fum_folder_part(const fum_folder *f, const char *name) {
+const struct fum_folder_component *fum_folder_component(const fum_folder *f, const char *name) {
     for (size_t i = 0; i < f->count; i++)
-        if (!strcmp(f->parts[i].name, name)) return &f->parts[i];
+        if (!strcmp(f->components[i].name, name)) return &f->components[i];
     return NULL;
 }
 
-const struct fum_folder_part *fum_folder_require(const fum_folder *f, const char *name,
-                                                 struct fum_error *err) {
-    const struct fum_folder_part *part = fum_folder_part(f, name);
-    if (!part)
+const struct fum_folder_component *fum_folder_require(const fum_folder *f, const char *name,
+                                                      struct fum_error *err) {
+    const struct fum_folder_component *component = fum_folder_component(f, name);
+    if (!component)
         fum_error_set(err, FUM_ERR_FORMAT,
                       "%s: model_index.json names no %s, which this model needs", f->path, name);
-    return part;
+    return component;
 }

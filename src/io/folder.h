@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A model in the diffusers folder format: model_index.json names the parts, each part is a folder
-// with its configuration and its weights. Only the small files are read here; weights are opened by
-// fum_loader_open.
+// A model in the diffusers folder format: model_index.json names the components, each component is
+// a folder with its configuration and its weights. Only the small files are read here; weights are
+// opened by fum_loader_open.
 #ifndef FUM_IO_FOLDER_H
 #define FUM_IO_FOLDER_H
 
@@ -11,7 +11,7 @@
 typedef struct fum_folder fum_folder;
 
 // One entry of model_index.json that is not null. Everything belongs to the folder.
-struct fum_folder_part {
+struct fum_folder_component {
     const char
         *name; // "unet", "vae", "text_encoder", "text_encoder_2", "scheduler", "tokenizer", …
     const char *library;    // "diffusers", "transformers"
@@ -19,14 +19,14 @@ struct fum_folder_part {
     const char *dir;        // its folder
     // config.json (scheduler_config.json of a scheduler); NULL when there is none
     const cJSON *config;
-    const char *weights; // file to give to fum_loader_open; NULL for parts without weights
+    const char *weights; // file to give to fum_loader_open; NULL for components without weights
 };
 
-// Reads model_index.json, the parts' configurations and fumarole.json, and chooses weight files.
-// `variant`
+// Reads model_index.json, the components' configurations and fumarole.json, and chooses weight
+// files. `variant`
 // ("fp16", …) is preferred where there is one; NULL prefers the plain file, then fp16, then bf16. A
-// part of the picture's way (UNet, VAE, text encoders, tokenizers, scheduler) that is named but not
-// there is an error that names it, as is one with only .bin weights. Immutable once open.
+// component of the picture's way (UNet, VAE, text encoders, tokenizers, scheduler) that is named
+// but not there is an error that names it, as is one with only .bin weights. Immutable once open.
 enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant,
                                 struct fum_error *err);
 void fum_folder_close(fum_folder **folder);
@@ -40,15 +40,15 @@ const cJSON *fum_folder_index(const fum_folder *folder);
 // fumarole.json; NULL when there is none
 const cJSON *fum_folder_settings(const fum_folder *folder);
 
-size_t fum_folder_part_count(const fum_folder *folder);
-const struct fum_folder_part *fum_folder_part_at(const fum_folder *folder, size_t index);
-// NULL when the model has no such part.
-const struct fum_folder_part *fum_folder_part(const fum_folder *folder, const char *name);
-// The same, but a part that is not there is an error that names it; NULL then.
-const struct fum_folder_part *fum_folder_require(const fum_folder *folder, const char *name,
-                                                 struct fum_error *err);
+size_t fum_folder_component_count(const fum_folder *folder);
+const struct fum_folder_component *fum_folder_component_at(const fum_folder *folder, size_t index);
+// NULL when the model has no such component.
+const struct fum_folder_component *fum_folder_component(const fum_folder *folder, const char *name);
+// The same, but a component that is not there is an error that names it; NULL then.
+const struct fum_folder_component *fum_folder_require(const fum_folder *folder, const char *name,
+                                                      struct fum_error *err);
 
-// The weight file in one part's folder; *weights is in the arena.
+// The weight file in one component's folder; *weights is in the arena.
 enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant,
                                         const char **weights, struct fum_error *err);
 

@@ -4,9 +4,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "io/format.h"
 #include "io/safetensors.h"
 
-#include <stdlib.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 struct file {
@@ -15,19 +17,12 @@ struct file {
     uint64_t bytes;
 };
 
-struct pair {
-    char *key, *value;
-};
-
 struct fum_loader {
     fum_arena *arena;
     char *path;
     struct file *files;
     size_t file_count, file_capacity;
-    struct fum_loader_tensor *tensors;
-    size_t count, capacity;
-    struct pair *metadata;
-    size_t metadata_count, metadata_capacity;
+    struct fum_tensors tensors;
 };
 
 enum { MAX_SHARDS = 4096 };
@@ -41,6 +36,7 @@ static enum fum_result loader_create(fum_loader **loader, const char *path, stru
     *loader = l;
     if (!l) return no_memory(path, err);
     l->arena = fum_arena_create();
+    l->tensors.arena = l->arena;
     if (l->arena) l->path = fum_arena_strdup(l->arena, path);
     return l->path ? FUM_OK : no_memory(path, err);
 }
@@ -50,83 +46,67 @@ void fum_loader_close(fum_loader **loader) {
     fum_loader *l = *loader;
     for (size_t i = 0; i < l->file_count; i++) fum_file_close(&l->files[i].open);
     fum_free(l->files);
-    fum_free(l->tensors);
-    fum_free(l->metadata);
+    fum_tensors_free(&l->tensors);
     fum_arena_destroy(&l->arena);
     fum_free(l);
     *loader = NULL;
 }
 
-enum fum_result fum_loader_add(fum_loader *l, const struct fum_loader_tensor *tensor,
-                               struct fum_error *err) {
-    char *name = fum_arena_strdup(l->arena, tensor->name),
-         *type = fum_arena_strdup(l->arena, tensor->type);
-    if (!name || !type ||
-        !fum_grow((void **)&l->tensors, &l->capacity, l->count, sizeof *l->tensors))
-        return no_memory(l->path, err);
-    l->tensors[l->count] = *tensor;
-    l->tensors[l->count].type = type;
-    l->tensors[l->count++].name = name;
-    return FUM_OK;
+// The formats in the order in which they are tried. Those without a parser are recognised because
+// people have such files under the same or a similar name.
+static const struct fum_format *const formats[] = {
+    &fum_format_safetensors,
+    &(const struct fum_format){"a PyTorch pickle (.ckpt, .bin or .pt)", "PK\x03\x04", 4, NULL,
+                               NULL},
+    &(const struct fum_format){"a Python pickle", "\x80\x02", 2, NULL, NULL},
+    &(const struct fum_format){"a Python pickle", "\x80\x04", 2, NULL, NULL},
+    &(const struct fum_format){"a GGUF file", "GGUF", 4, NULL, NULL},
+    &(const struct fum_format){"an HDF5 file", "\x89HDF", 4, NULL, NULL},
+    &(const struct fum_format){"a Git LFS pointer, not the file itself", "version https://git-lfs",
+                               23, NULL, NULL},
+    &(const struct fum_format){"a web page, not a model", "<!DOCTYPE", 9, NULL, NULL},
+    &(const struct fum_format){"a web page, not a model", "<html", 5, NULL, NULL},
+};
+
+static bool matches(const struct fum_format *format, const uint8_t *begin, size_t bytes) {
+    if (format->probe) return format->probe(begin, bytes);
+    return bytes >= format->magic_bytes && !memcmp(begin, format->magic, format->magic_bytes);
 }
 
-enum fum_result fum_loader_add_metadata(fum_loader *l, const char *key, const char *value,
-                                        struct fum_error *err) {
-    struct pair pair = {fum_arena_strdup(l->arena, key), fum_arena_strdup(l->arena, value)};
-    if (!pair.key || !pair.value ||
-        !fum_grow((void **)&l->metadata, &l->metadata_capacity, l->metadata_count,
-                  sizeof *l->metadata))
-        return no_memory(l->path, err);
-    l->metadata[l->metadata_count++] = pair;
-    return FUM_OK;
+// Returns the format of a file. Without a match that is safetensors, whose reader says what is
+// wrong.
+static const struct fum_format *find_format(const uint8_t *begin, size_t bytes) {
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (matches(formats[i], begin, bytes)) return formats[i];
+    return &fum_format_safetensors;
 }
 
-// Files of other kinds that people have under the same or a similar name.
-static enum fum_result reject_other_formats(const uint8_t *p, uint64_t size, const char *path,
-                                            struct fum_error *err) {
-    static const struct {
-        const char *magic;
-        size_t bytes;
-        const char *what;
-    } others[] = {
-        {"PK\x03\x04", 4, "a PyTorch pickle (.ckpt, .bin or .pt)"},
-        {"\x80\x02", 2, "a Python pickle"},
-        {"\x80\x04", 2, "a Python pickle"},
-        {"GGUF", 4, "a GGUF file"},
-        {"\x89HDF", 4, "an HDF5 file"},
-        {"version https://git-lfs", 23, "a Git LFS pointer, not the file itself"},
-        {"<!DOCTYPE", 9, "a web page, not a model"},
-        {"<html", 5, "a web page, not a model"},
-    };
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        // The eight bytes of a safetensors header length could begin like a short magic; then '{'
-        // follows them.
-        if (size < others[i].bytes || memcmp(p, others[i].magic, others[i].bytes)) continue;
-        if (others[i].bytes < 8 && size > 8 && p[8] == '{' && p[7] == 0) continue;
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s; give a .safetensors file",
-                             path, others[i].what);
-    }
-    return FUM_OK;
+static enum fum_result parse_file(fum_loader *l, const struct fum_format_file *file,
+                                  struct fum_error *err) {
+    uint8_t begin[FUM_FORMAT_PROBE_BYTES];
+    uint64_t size = fum_view_count(&file->bytes);
+    size_t shown = size < sizeof begin ? (size_t)size : sizeof begin;
+    enum fum_result result = fum_view_read(&file->bytes, 0, shown, begin, err);
+    if (result) return result;
+    const struct fum_format *format = find_format(begin, shown);
+    if (format->parse) return format->parse(&l->tensors, file, err);
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s; give a .safetensors file",
+                         file->path, format->name);
 }
 
 // Reads a file's header. `bytes` is the whole file; one that is open becomes the loader's, also on
 // failure.
 static enum fum_result read_file(fum_loader *l, const char *path, const struct fum_view *bytes,
                                  struct fum_file *open, struct fum_error *err) {
-    uint8_t begin[32];
-    uint64_t size = fum_view_count(bytes), shown = size < sizeof begin ? size : sizeof begin;
     char *copy = fum_arena_strdup(l->arena, path);
     if (!copy ||
         !fum_grow((void **)&l->files, &l->file_capacity, l->file_count, sizeof *l->files)) {
         fum_file_close(&open);
         return no_memory(path, err);
     }
-    size_t file = l->file_count++;
-    l->files[file] = (struct file){copy, open, size};
-    enum fum_result result = fum_view_read(bytes, 0, shown, begin, err);
-    if (!result) result = reject_other_formats(begin, shown, path, err);
-    if (!result) result = fum_safetensors_parse(l, file, bytes, path, err);
-    return result;
+    struct fum_format_file file = {.path = path, .index = l->file_count++, .bytes = *bytes};
+    l->files[file.index] = (struct file){copy, open, fum_view_count(bytes)};
+    return parse_file(l, &file, err);
 }
 
 static enum fum_result open_file(fum_loader *l, const char *path, struct fum_error *err) {
@@ -138,23 +118,16 @@ static enum fum_result open_file(fum_loader *l, const char *path, struct fum_err
     return read_file(l, path, &bytes, file, err);
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const struct fum_loader_tensor *)a)->name,
-                  ((const struct fum_loader_tensor *)b)->name);
-}
-
 static enum fum_result sort_tensors(fum_loader *l, struct fum_error *err) {
-    if (l->count) qsort(l->tensors, l->count, sizeof *l->tensors, by_name);
-    for (size_t i = 1; i < l->count; i++) {
-        const struct fum_loader_tensor *a = &l->tensors[i - 1], *b = &l->tensors[i];
-        if (strcmp(a->name, b->name)) continue;
-        return fum_error_set(
-            err, FUM_ERR_FORMAT, "%s: tensor %s is there twice, at byte %llu%s%s and at byte %llu",
-            l->files[b->file].path, fum_text_show(a->name).text, (unsigned long long)a->offset,
-            a->file == b->file ? "" : " of ", a->file == b->file ? "" : l->files[a->file].path,
-            (unsigned long long)b->offset);
-    }
-    return FUM_OK;
+    const struct fum_loader_tensor *a = fum_tensors_sort(&l->tensors);
+    if (!a) return FUM_OK;
+    const struct fum_loader_tensor *b = a + 1;
+    bool same_file = a->file == b->file;
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "%s: tensor %s is there twice, at byte %llu%s%s and at byte %llu",
+                         l->files[b->file].path, fum_text_show(a->name).text,
+                         (unsigned long long)a->offset, same_file ? "" : " of ",
+                         same_file ? "" : l->files[a->file].path, (unsigned long long)b->offset);
 }
 
 // The shard's path beside the index. Its name comes from the file, so it may not lead anywhere
@@ -245,40 +218,40 @@ enum fum_result fum_loader_open_memory(fum_loader **loader, const void *data, ui
 }
 
 size_t fum_loader_count(const fum_loader *l) {
-    return l->count;
+    return l->tensors.count;
 }
 
 const struct fum_loader_tensor *fum_loader_at(const fum_loader *l, size_t index) {
-    return &l->tensors[index];
-}
-
-// The first tensor whose name is not before `name` when the first `length` bytes are compared.
-static size_t lower_bound(const fum_loader *l, const char *name, size_t length) {
-    size_t low = 0, high = l->count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (strncmp(l->tensors[mid].name, name, length) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+    return &l->tensors.items[index];
 }
 
 const struct fum_loader_tensor *fum_loader_find(const fum_loader *l, const char *name) {
-    size_t i = lower_bound(l, name, strlen(name) + 1);
-    return i < l->count && !strcmp(l->tensors[i].name, name) ? &l->tensors[i] : NULL;
+    const struct fum_tensors *t = &l->tensors;
+    size_t i = fum_tensors_lower_bound(t, name, strlen(name) + 1);
+    return i < t->count && !strcmp(t->items[i].name, name) ? &t->items[i] : NULL;
 }
 
 size_t fum_loader_count_prefix(const fum_loader *l, const char *prefix, size_t *first) {
-    size_t length = strlen(prefix), begin = lower_bound(l, prefix, length), end = begin;
-    while (end < l->count && !strncmp(l->tensors[end].name, prefix, length)) end++;
+    const struct fum_tensors *t = &l->tensors;
+    size_t length = strlen(prefix), begin = fum_tensors_lower_bound(t, prefix, length), end = begin;
+    while (end < t->count && !strncmp(t->items[end].name, prefix, length)) end++;
     if (first) *first = begin;
     return end - begin;
 }
 
+int fum_loader_dim(const fum_loader *l, const char *prefix, int axis, const char *fmt, ...) {
+    char name[512];
+    int n = snprintf(name, sizeof name, "%s", prefix);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(name + n, sizeof name - (size_t)n, fmt, args);
+    va_end(args);
+    const struct fum_loader_tensor *t = fum_loader_find(l, name);
+    return t && axis < t->view.rank && t->view.dim[axis] <= 1000000 ? (int)t->view.dim[axis] : 0;
+}
+
 size_t fum_loader_index(const fum_loader *l, const struct fum_loader_tensor *tensor) {
-    return (size_t)(tensor - l->tensors);
+    return (size_t)(tensor - l->tensors.items);
 }
 
 const char *fum_loader_path(const fum_loader *l) {
@@ -304,17 +277,18 @@ uint64_t fum_loader_file_bytes(const fum_loader *l) {
 }
 
 const char *fum_loader_metadata(const fum_loader *l, const char *key) {
-    for (size_t i = 0; i < l->metadata_count; i++)
-        if (!strcmp(l->metadata[i].key, key)) return l->metadata[i].value;
+    const struct fum_tensors *t = &l->tensors;
+    for (size_t i = 0; i < t->text_count; i++)
+        if (!strcmp(t->texts[i].key, key)) return t->texts[i].value;
     return NULL;
 }
 
 size_t fum_loader_metadata_count(const fum_loader *l) {
-    return l->metadata_count;
+    return l->tensors.text_count;
 }
 
 void fum_loader_metadata_at(const fum_loader *l, size_t index, const char **key,
                             const char **value) {
-    *key = l->metadata[index].key;
-    *value = l->metadata[index].value;
+    *key = l->tensors.texts[index].key;
+    *value = l->tensors.texts[index].value;
 }

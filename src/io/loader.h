@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Named tensors out of weight files. A loader checks the headers of its files whole when it opens:
-// after that no tensor can point outside its file. Immutable once open, so any number of threads
-// may read from it.
+// Reads named tensors out of weight files. A loader checks the headers of its files whole when it
+// opens: after that no tensor can point outside its file. Immutable once open, so any number of
+// threads may read from it.
 #ifndef FUM_IO_LOADER_H
 #define FUM_IO_LOADER_H
 
 #include "base/file.h"
-#include "base/view.h"
+#include "io/tensors.h"
 
 typedef struct fum_loader fum_loader;
-
-struct fum_loader_tensor {
-    const char *name;
-    const char *type;     // as the file spells it
-    struct fum_view view; // in the open file
-    uint64_t offset;      // of the first byte within its file
-    uint64_t bytes;
-    size_t file; // index of its file, for fum_loader_file
-};
 
 // Opens one .safetensors file, or all the files that a *.safetensors.index.json (or
 // .index.fp16.json) names. A file of another kind (pickle, GGUF) is FUM_ERR_UNSUPPORTED with a
@@ -38,6 +29,10 @@ size_t fum_loader_index(const fum_loader *loader, const struct fum_loader_tensor
 // How many tensors' names begin with `prefix`, and with `first` non-NULL the index of the first
 // one; they follow each other.
 size_t fum_loader_count_prefix(const fum_loader *loader, const char *prefix, size_t *first);
+// Returns dimension `axis` of the tensor prefix + printf(fmt); 0 when there is no such tensor or
+// axis, or the dimension is over a million.
+int fum_loader_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...)
+    FUM_PRINTF(4, 5);
 
 // The path that was opened, the files behind it and their total size.
 const char *fum_loader_path(const fum_loader *loader);
@@ -53,11 +48,5 @@ const char *fum_loader_metadata(const fum_loader *loader, const char *key);
 size_t fum_loader_metadata_count(const fum_loader *loader);
 void fum_loader_metadata_at(const fum_loader *loader, size_t index, const char **key,
                             const char **value);
-
-// For format readers, while the loader opens: add what a file holds. Names and texts are copied.
-enum fum_result fum_loader_add(fum_loader *loader, const struct fum_loader_tensor *tensor,
-                               struct fum_error *err);
-enum fum_result fum_loader_add_metadata(fum_loader *loader, const char *key, const char *value,
-                                        struct fum_error *err);
 
 #endif

@@ -37,7 +37,7 @@ bool fum_safetensors_dtype_parse(const char *name, enum fum_dtype *dtype) {
 
 // What every function here needs to say where it is.
 struct reader {
-    fum_loader *loader;
+    struct fum_tensors *tensors;
     size_t file;
     const char *path;
     const struct fum_view *bytes; // the whole file
@@ -49,6 +49,11 @@ struct reader {
 static enum fum_result bad_tensor(const struct reader *r, const char *name, const char *what) {
     return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: tensor %s: %s", r->path,
                          fum_text_show(name).text, what);
+}
+
+static enum fum_result no_memory(const struct reader *r) {
+    return fum_error_set(r->err, FUM_ERR_NOMEM, "%s: no memory for the list of its tensors",
+                         r->path);
 }
 
 // Depth and number of values of the header's text, before any of it is turned into objects.
@@ -152,7 +157,7 @@ static enum fum_result read_tensor(const struct reader *r, const cJSON *item) {
     tensor.view.data = r->bytes->data;
     tensor.view.file = r->bytes->file;
     fum_view_skip(&tensor.view, tensor.offset);
-    return fum_loader_add(r->loader, &tensor, r->err);
+    return fum_tensors_add(r->tensors, &tensor) ? FUM_OK : no_memory(r);
 }
 
 static enum fum_result read_metadata(const struct reader *r, const cJSON *object) {
@@ -162,9 +167,7 @@ static enum fum_result read_metadata(const struct reader *r, const cJSON *object
         if (!cJSON_IsString(item))
             return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: __metadata__ %s is not a text",
                                  r->path, fum_text_show(item->string).text);
-        enum fum_result result =
-            fum_loader_add_metadata(r->loader, item->string, item->valuestring, r->err);
-        if (result) return result;
+        if (!fum_tensors_add_text(r->tensors, item->string, item->valuestring)) return no_memory(r);
     }
     return FUM_OK;
 }
@@ -178,11 +181,11 @@ static int by_offset(const void *a, const void *b) {
 
 // The tensors must cover the bytes after the header exactly: no overlap, no gap, nothing left over.
 static enum fum_result check_cover(const struct reader *r, size_t first) {
-    size_t n = fum_loader_count(r->loader) - first;
+    size_t n = r->tensors->count - first;
     const struct fum_loader_tensor **sorted = fum_alloc(n, sizeof *sorted);
     if (!sorted)
         return fum_error_set(r->err, FUM_ERR_NOMEM, "%s: no memory to check its tensors", r->path);
-    for (size_t i = 0; i < n; i++) sorted[i] = fum_loader_at(r->loader, first + i);
+    for (size_t i = 0; i < n; i++) sorted[i] = &r->tensors->items[first + i];
     if (n) qsort(sorted, n, sizeof *sorted, by_offset);
     uint64_t at = r->base;
     enum fum_result result = FUM_OK;
@@ -209,7 +212,7 @@ static enum fum_result check_cover(const struct reader *r, size_t first) {
 }
 
 static enum fum_result read_header(const struct reader *r, const cJSON *header) {
-    size_t first = fum_loader_count(r->loader);
+    size_t first = r->tensors->count;
     enum fum_result result = FUM_OK;
     if (!cJSON_IsObject(header))
         return fum_error_set(r->err, FUM_ERR_FORMAT, "%s: the header is not a JSON object",
@@ -257,23 +260,32 @@ static enum fum_result check_text(const char *text, uint64_t length, const char 
     return wrong ? fum_error_set(err, FUM_ERR_FORMAT, "%s: the header %s", path, wrong) : FUM_OK;
 }
 
-enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const struct fum_view *bytes,
-                                      const char *path, struct fum_error *err) {
+static enum fum_result parse(struct fum_tensors *tensors, const struct fum_format_file *file,
+                             struct fum_error *err) {
     uint64_t length = 0;
     char *text = NULL;
     cJSON *header = NULL;
-    enum fum_result result = read_text(bytes, path, &text, &length, err);
-    if (!result) result = check_text(text, length, path, err);
-    if (!result) result = fum_json_parse(&header, text, (size_t)length, path, err);
+    enum fum_result result = read_text(&file->bytes, file->path, &text, &length, err);
+    if (!result) result = check_text(text, length, file->path, err);
+    if (!result) result = fum_json_parse(&header, text, (size_t)length, file->path, err);
     fum_free(text);
-    struct reader r = {.loader = loader,
-                       .file = file,
-                       .path = path,
-                       .bytes = bytes,
+    struct reader r = {.tensors = tensors,
+                       .file = file->index,
+                       .path = file->path,
+                       .bytes = &file->bytes,
                        .err = err,
-                       .size = fum_view_count(bytes) - 8 - length,
+                       .size = fum_view_count(&file->bytes) - 8 - length,
                        .base = 8 + length};
     if (!result) result = read_header(&r, header);
     cJSON_Delete(header);
     return result;
 }
+
+// True if eight bytes that may be the header's length come before a '{'. Lengths are far below
+// 2^56.
+static bool probe(const uint8_t *begin, size_t bytes) {
+    return bytes > 8 && begin[7] == 0 && begin[8] == '{';
+}
+
+const struct fum_format fum_format_safetensors = {
+    .name = "a safetensors file", .probe = probe, .parse = parse};

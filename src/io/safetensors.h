@@ -4,7 +4,7 @@
 #ifndef FUM_IO_SAFETENSORS_H
 #define FUM_IO_SAFETENSORS_H
 
-#include "io/loader.h"
+#include "io/format.h"
 
 struct fum_safetensors_tensor {
     const char *name;
@@ -23,13 +23,11 @@ enum fum_result fum_safetensors_write(const char *path,
                                       const struct fum_safetensors_text *metadata, size_t texts,
                                       struct fum_error *err);
 
-// Checks the header of file `file`, which is all of `bytes`, for the loader, and adds its tensors.
 // Refuses a header that is cut off, over the limit or not the JSON it should be; more than
 // FUM_VIEW_MAX_DIMS dimensions; sizes that overflow or do not match their range; ranges outside the
 // file; overlaps, and bytes that belong to no tensor. An unknown dtype becomes FUM_DTYPE_UNKNOWN:
 // it matters only if the tensor is needed.
-enum fum_result fum_safetensors_parse(fum_loader *loader, size_t file, const struct fum_view *bytes,
-                                      const char *path, struct fum_error *err);
+extern const struct fum_format fum_format_safetensors;
 
 // The format's name of an element type ("F32"), and back; false when there is none.
 const char *fum_safetensors_dtype_name(enum fum_dtype dtype);

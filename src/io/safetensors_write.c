@@ -2,6 +2,7 @@
 #include "io/safetensors.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 

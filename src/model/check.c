@@ -4,12 +4,12 @@
 #include "base/text.h"
 #include "graph/graph.h"
 #include "graph/pack.h"
-#include "model/model_parts.h"
+#include "model/components.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef void (*problem_fn)(void *user, enum fum_model_problem problem, const char *part,
+typedef void (*problem_fn)(void *user, enum fum_model_problem problem, const char *component,
                            const char *tensor, const char *detail);
 
 // The largest number of doublings between latents and the UNet's middle, so that any UNet fits this
@@ -48,107 +48,109 @@ static void build_text(fum_graph *g, const struct fum_model_text *text) {
     fum_clip_build(g, &text->config, &p, &out);
 }
 
-void fum_model_build_part(fum_graph *g, const fum_model *model, const char *name) {
+void fum_model_build_component(fum_graph *g, const fum_model *model, const char *name) {
     const struct fum_model_view *v = &model->view;
-    const struct fum_model_file *part = fum_model_find_part(model, name);
-    if (part && !part->names) return; // only listed: nothing is known of its configuration
+    const struct fum_model_component *component = fum_model_find_component(model, name);
+    if (component && !component->names)
+        return; // only listed: nothing is known of its configuration
     if (!strcmp(name, "unet"))
         build_unet(g, v);
     else if (!strcmp(name, "vae"))
         build_vae(g, v);
     for (int i = 0; i < v->num_text; i++)
-        if (!strcmp(name, v->text[i].part)) build_text(g, &v->text[i]);
+        if (!strcmp(name, v->text[i].component)) build_text(g, &v->text[i]);
 }
 
 // True if the file has the weight in a shape and type that can be read; marks its tensor as used.
-static bool check_weight(const fum_tensor *t, const struct fum_model_file *part, bool *used,
-                         problem_fn fn, void *user) {
+static bool check_weight(const fum_tensor *t, const struct fum_model_component *component,
+                         bool *used, problem_fn fn, void *user) {
     char text[256], why[256];
     struct fum_view view;
     size_t index;
-    if (!fum_names_find(part->names, t->name, &view, &index)) {
-        fn(user, FUM_MODEL_MISSING, part->name,
-           fum_names_in_file(part->names, t->name, text, sizeof text), "");
+    if (!fum_names_find(component->names, t->name, &view, &index)) {
+        fn(user, FUM_MODEL_MISSING, component->name,
+           fum_names_in_file(component->names, t->name, text, sizeof text), "");
         return false;
     }
     used[index] = true;
     if (view.dtype == FUM_DTYPE_UNKNOWN)
         snprintf(why, sizeof why, "is stored as %s, which fumarole does not read",
-                 fum_text_show(fum_loader_at(part->loader, index)->type).text);
+                 fum_text_show(fum_loader_at(component->loader, index)->type).text);
     else if (fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
         return true;
-    fn(user, FUM_MODEL_MISSHAPEN, part->name,
-       fum_names_in_file(part->names, t->name, text, sizeof text), why);
+    fn(user, FUM_MODEL_MISSHAPEN, component->name,
+       fum_names_in_file(component->names, t->name, text, sizeof text), why);
     return false;
 }
 
 // Asks for every weight of the graph and marks the file's tensors that answer. Returns how many do
 // not fit.
-static int ask(const fum_graph *g, const struct fum_model_file *part, bool *used, problem_fn fn,
-               void *user) {
+static int ask(const fum_graph *g, const struct fum_model_component *component, bool *used,
+               problem_fn fn, void *user) {
     int bad = 0;
     for (int i = 0; i < g->count; i++) {
         const fum_tensor *t = g->tensors[i];
         if (t->kind != FUM_TENSOR_WEIGHT) continue;
         for (int k = 0; k < fum_weight_parts(t); k++) {
             const fum_tensor one = fum_weight_part(t, k);
-            bad += !check_weight(&one, part, used, fn, user);
+            bad += !check_weight(&one, component, used, fn, user);
         }
     }
     return bad;
 }
 
-static enum fum_result check_part(const fum_model *model, const struct fum_model_file *part,
-                                  problem_fn fn, void *user, int *bad, struct fum_error *err) {
+static enum fum_result check_component(const fum_model *model,
+                                       const struct fum_model_component *component, problem_fn fn,
+                                       void *user, int *bad, struct fum_error *err) {
     fum_graph *g = NULL;
-    size_t count = fum_loader_count(part->loader);
+    size_t count = fum_loader_count(component->loader);
     bool *used = fum_calloc(count, sizeof *used);
     enum fum_result result =
         used ? fum_graph_create(&g, FUM_F32, err)
-             : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", part->name);
+             : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", component->name);
     if (!result) {
-        fum_model_build_part(g, model, part->name);
+        fum_model_build_component(g, model, component->name);
         struct fum_error built = {0};
         // The graph's wrong arguments are the configuration's wrong numbers.
         if (fum_graph_check(g, &built))
             result = fum_error_set(err, built.code == FUM_ERR_ARG ? FUM_ERR_FORMAT : built.code,
-                                   "%s: %s", part->where, built.text);
+                                   "%s: %s", component->where, built.text);
     }
-    if (!result) *bad += ask(g, part, used, fn, user);
+    if (!result) *bad += ask(g, component, used, fn, user);
     for (size_t i = 0; i < count && !result; i++) {
-        const char *name = fum_loader_at(part->loader, i)->name;
-        if (!used[i] && fum_names_owns(part->names, i) && !fum_names_ignorable(name))
-            fn(user, FUM_MODEL_UNMATCHED, part->name, name, "");
+        const char *name = fum_loader_at(component->loader, i)->name;
+        if (!used[i] && fum_names_owns(component->names, i) && !fum_names_ignorable(name))
+            fn(user, FUM_MODEL_UNMATCHED, component->name, name, "");
     }
     fum_graph_destroy(&g);
     fum_free(used);
     return result;
 }
 
-// Reports the tensors of a single file that belong to no part.
+// Reports the tensors of a single file that belong to no component.
 static void report_strays(const fum_model *model, problem_fn fn, void *user) {
-    bool known = model->file && model->num_parts && model->parts[0].names;
+    bool known = model->file && model->num_components && model->components[0].names;
     for (size_t i = 0; known && i < fum_loader_count(model->file); i++) {
         const char *name = fum_loader_at(model->file, i)->name;
         bool owned = fum_names_ignorable(name);
-        for (int p = 0; p < model->num_parts && !owned; p++)
-            owned = fum_names_owns(model->parts[p].names, i);
+        for (int p = 0; p < model->num_components && !owned; p++)
+            owned = fum_names_owns(model->components[p].names, i);
         if (!owned) fn(user, FUM_MODEL_UNMATCHED, "file", name, "");
     }
 }
 
-static void ignore(void *user, enum fum_model_problem problem, const char *part, const char *tensor,
-                   const char *detail) {
-    (void)user, (void)problem, (void)part, (void)tensor, (void)detail;
+static void ignore(void *user, enum fum_model_problem problem, const char *component,
+                   const char *tensor, const char *detail) {
+    (void)user, (void)problem, (void)component, (void)tensor, (void)detail;
 }
 
 enum fum_result fum_model_check(const fum_model *model, problem_fn fn, void *user,
                                 struct fum_error *err) {
     int bad = 0;
-    for (int i = 0; i < model->num_parts; i++) {
-        if (!model->parts[i].names) continue; // only listed
+    for (int i = 0; i < model->num_components; i++) {
+        if (!model->components[i].names) continue; // only listed
         enum fum_result result =
-            check_part(model, &model->parts[i], fn ? fn : ignore, user, &bad, err);
+            check_component(model, &model->components[i], fn ? fn : ignore, user, &bad, err);
         if (result) return result;
     }
     report_strays(model, fn ? fn : ignore, user);

@@ -37,8 +37,8 @@ const struct fum_family fum_families[] = {
 };
 const int fum_family_count = sizeof fum_families / sizeof *fum_families;
 
-// Pipelines that diffusers saves with the parts of another one. Whether the UNet reads more than
-// latents is checked elsewhere: an inpainting pipeline may hold an ordinary one.
+// Pipelines that diffusers saves with the components of another one. Whether the UNet reads more
+// than latents is checked elsewhere: an inpainting pipeline may hold an ordinary one.
 static const char *const same_parts[][2] = {
     {"StableDiffusionImg2ImgPipeline", "StableDiffusionPipeline"},
     {"StableDiffusionInpaintPipeline", "StableDiffusionPipeline"},

@@ -33,8 +33,8 @@ struct fum_family {
 extern const struct fum_family fum_families[];
 extern const int fum_family_count;
 
-// Returns the text-to-image pipeline that has the parts of the pipeline `class_name`
-// ("StableDiffusionImg2ImgPipeline"). NULL: this build runs no pipeline of such parts.
+// Returns the text-to-image pipeline that has the components of the pipeline `class_name`
+// ("StableDiffusionImg2ImgPipeline"). NULL: this build runs no pipeline of such components.
 const char *fum_family_class(const char *class_name);
 // The family of a folder: by class and by what its UNet takes. NULL: none that this build knows.
 const struct fum_family *fum_family_match(const char *class_name, int context_channels,

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
-// Checks that the parts of a model fit each other and what the code relies on, before anything is
-// built from them.
+// Checks that the components of a model fit each other and what the code relies on, before anything
+// is built from them.
 #include "model/fit.h"
 
 #include "base/error.h"
-#include "io/checkpoint.h"
+#include "model/checkpoint.h"
 
-// A number of a part's configuration, and the only value that fits.
+// A number of a component's configuration, and the only value that fits.
 struct rule {
-    const char *part, *key;
+    const char *component, *key;
     int found, needed;
     const char *reason;
 };
 
-static const char *where(const fum_model *model, const char *part) {
-    const struct fum_model_file *file = fum_model_find_part(model, part);
-    return file ? file->where : part;
+static const char *where(const fum_model *model, const char *component) {
+    const struct fum_model_component *file = fum_model_find_component(model, component);
+    return file ? file->where : component;
 }
 
-// Checks the widths at which the parts meet.
+// Checks the widths at which the components meet.
 static enum fum_result check_widths(const fum_model *model, struct fum_error *err) {
     const struct fum_model_view *v = &model->view;
     int context = 0;
@@ -34,7 +34,8 @@ static enum fum_result check_widths(const fum_model *model, struct fum_error *er
         const struct rule *r = &rules[i];
         if (r->found != r->needed)
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: \"%s\" is %d, but must be %d, %s",
-                                 where(model, r->part), r->key, r->found, r->needed, r->reason);
+                                 where(model, r->component), r->key, r->found, r->needed,
+                                 r->reason);
     }
     return FUM_OK;
 }
@@ -109,11 +110,11 @@ static enum fum_result check_tokens(const fum_model *model, struct fum_error *er
                 return fum_error_set(
                     err, FUM_ERR_FORMAT,
                     "%s: \"vocab_size\" is %d, but the tokenizer's %s token has the id %d",
-                    where(model, text->part), text->config.vocab, names[k], (int)ids[k]);
+                    where(model, text->component), text->config.vocab, names[k], (int)ids[k]);
         if (text->tokens != v->text[0].tokens)
             return fum_error_set(err, FUM_ERR_FORMAT,
                                  "%s: reads %d tokens, but the first text encoder reads %d",
-                                 where(model, text->part), text->tokens, v->text[0].tokens);
+                                 where(model, text->component), text->tokens, v->text[0].tokens);
     }
     return FUM_OK;
 }

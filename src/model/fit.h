@@ -3,7 +3,7 @@
 #ifndef FUM_MODEL_FIT_H
 #define FUM_MODEL_FIT_H
 
-#include "model/model_parts.h"
+#include "model/components.h"
 
 // FUM_ERR_FORMAT names the file, the key, its value and what is needed.
 enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *err);

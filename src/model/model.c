@@ -10,111 +10,12 @@
 #include "model/family.h"
 #include "model/find.h"
 #include "model/fit.h"
-#include "model/model_parts.h"
+#include "model/components.h"
 #include "model/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum fum_result fum_model_add_part(fum_model *model, const char *name, const char *class_name,
-                                   const cJSON *config, const char *file, const fum_loader *shared,
-                                   struct fum_error *err) {
-    struct fum_model_file *part = &model->parts[model->num_parts];
-    *part = (struct fum_model_file){
-        .name = name, .class_name = class_name, .file = file, .config = config};
-    model->num_parts++;
-    part->where = shared
-                      ? fum_arena_printf(model->arena, "%s: %s", file, name)
-                      : fum_arena_printf(model->arena, "%s/%s/config.json", model->info.path, name);
-    enum fum_result result = FUM_OK;
-    if (!part->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
-    if (!shared) result = fum_loader_open(&part->own_loader, file, err);
-    part->loader = shared ? shared : part->own_loader;
-    if (!result) result = fum_names_create(&part->names, part->loader, name, config, err);
-    return result;
-}
-
-const struct fum_model_file *fum_model_find_part(const fum_model *model, const char *name) {
-    for (int i = 0; i < model->num_parts; i++)
-        if (!strcmp(model->parts[i].name, name)) return &model->parts[i];
-    return NULL;
-}
-
-// ---- folders ----
-
-static const char *const weight_parts[] = {"text_encoder", "text_encoder_2", "unet", "vae"};
-static const char *const tokenizer_parts[] = {"tokenizer", "tokenizer_2"};
-
-enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why,
-                                       struct fum_error *err) {
-    model->info.unusable = fum_arena_strdup(model->arena, why->text);
-    return model->info.unusable ? FUM_OK
-                                : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
-}
-
-// Adds the parts of a pipeline that this build does not run, only to be listed.
-static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
-    struct fum_error why = {0};
-    enum fum_result result = FUM_OK;
-    for (size_t i = 0; i < fum_folder_part_count(model->folder) && !result; i++) {
-        const struct fum_folder_part *part = fum_folder_part_at(model->folder, i);
-        if (!part->weights || model->num_parts == FUM_MODEL_MAX_PARTS) continue;
-        struct fum_model_file *file = &model->parts[model->num_parts++];
-        *file = (struct fum_model_file){
-            .name = part->name, .class_name = part->class_name, .file = part->weights};
-        result = fum_loader_open(&file->own_loader, part->weights, err);
-        file->loader = file->own_loader;
-    }
-    if (result) return result;
-    const char *class_name = fum_folder_class(model->folder);
-    model->info.family = class_name;
-    if (!*class_name)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s/model_index.json: has no \"_class_name\"",
-                             model->info.path);
-    fum_error_set(&why, FUM_ERR_UNSUPPORTED,
-                  "%s: a %s, which is none of the pipelines that generate can use yet",
-                  model->info.path, fum_text_show(class_name).text);
-    return fum_model_set_unusable(model, &why, err);
-}
-
-// The class that model_index.json names goes before the one in the scheduler's own file, as in
-// diffusers.
-static enum fum_result read_scheduler(fum_model *model, const struct fum_folder_part *part,
-                                      struct fum_error *err) {
-    struct fum_sample_config *c = &model->view.schedule;
-    enum fum_result result = part->config ? fum_sample_config_read(c, part->config, err) : FUM_OK;
-    if (result) return result;
-    if (part->class_name) snprintf(c->class_name, sizeof c->class_name, "%s", part->class_name);
-    if (c->ignored[0])
-        fum_log(&model->log, FUM_LOG_WARN,
-                "%s: the scheduler's settings are not all supported; ignored: %s", model->info.path,
-                c->ignored);
-    return FUM_OK;
-}
-
-static enum fum_result open_folder(fum_model *model, const char *path, struct fum_error *err) {
-    enum fum_result result = fum_folder_open(&model->folder, path, NULL, err);
-    if (result) return result;
-    if (!fum_family_class(fum_folder_class(model->folder))) return list_folder(model, err);
-    for (int i = 0; i < 4 && !result; i++) {
-        const struct fum_folder_part *part = fum_folder_part(model->folder, weight_parts[i]);
-        if (!part && i >= 2) part = fum_folder_require(model->folder, weight_parts[i], err);
-        if (!part && i >= 2) return FUM_ERR_FORMAT;
-        if (part)
-            result = fum_model_add_part(model, part->name, part->class_name, part->config,
-                                        part->weights, NULL, err);
-    }
-    for (int i = 0; i < 2 && !result; i++) {
-        const struct fum_folder_part *part = fum_folder_part(model->folder, tokenizer_parts[i]);
-        if (part) result = fum_tokenizer_load_dir(&model->tokenizers[i], part->dir, err);
-    }
-    const struct fum_folder_part *scheduler = fum_folder_part(model->folder, "scheduler");
-    if (!result && scheduler) result = read_scheduler(model, scheduler, err);
-    return result;
-}
-
-// ---- what both kinds share ----
 
 // Returns the tokens of a prompt: the tokenizer's length, or as many as the encoder reads where it
 // has none or a longer one.
@@ -125,20 +26,21 @@ static int prompt_tokens(const struct fum_model_text *text) {
 
 static enum fum_result parse_text(fum_model *model, int which, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
-    const struct fum_model_file *part = fum_model_find_part(model, weight_parts[which]);
-    if (!part) return FUM_OK;
+    const struct fum_model_role *role = &fum_model_roles[which];
+    const struct fum_model_component *component = fum_model_find_component(model, role->name);
+    if (!component) return FUM_OK;
     struct fum_model_text *text = &v->text[v->num_text++];
-    text->part = part->name;
+    text->component = component->name;
     text->tokenizer = model->tokenizers[which];
-    text->weights = fum_names_source(part->names);
+    text->weights = fum_names_source(component->names);
     if (!text->tokenizer)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: has a %s but no %s", model->info.path,
-                             part->name, tokenizer_parts[which]);
+                             component->name, role->tokenizer);
     // The class decides, not config.json's "architectures": diffusers loads the class that
     // model_index.json names.
-    text->with_projection = part->class_name && strstr(part->class_name, "Projection");
-    enum fum_result result =
-        fum_clip_config_parse(&text->config, part->config, text->with_projection, part->where, err);
+    text->with_projection = component->class_name && strstr(component->class_name, "Projection");
+    enum fum_result result = fum_clip_config_parse(&text->config, component->config,
+                                                   text->with_projection, component->where, err);
     if (!result) text->tokens = prompt_tokens(text);
     return result;
 }
@@ -149,15 +51,17 @@ static enum fum_result find_projection(fum_model *model, struct fum_error *err) 
     struct fum_model_view *v = &model->view;
     struct fum_view weight;
     for (int i = v->num_text - 1; i >= 0 && v->unet.text_time && !fum_model_pooled(v); i--) {
-        const struct fum_model_file *part = fum_model_find_part(model, v->text[i].part);
-        if (!fum_names_find(part->names, "text_projection.weight", &weight, NULL)) continue;
+        const struct fum_model_component *component =
+            fum_model_find_component(model, v->text[i].component);
+        if (!fum_names_find(component->names, "text_projection.weight", &weight, NULL)) continue;
         v->text[i].with_projection = true;
-        return fum_clip_config_parse(&v->text[i].config, part->config, true, part->where, err);
+        return fum_clip_config_parse(&v->text[i].config, component->config, true, component->where,
+                                     err);
     }
     return FUM_OK;
 }
 
-static enum fum_result parse_parts(fum_model *model, struct fum_error *err) {
+static enum fum_result parse_components(fum_model *model, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     enum fum_result result = FUM_OK;
     for (int i = 0; i < FUM_MODEL_MAX_TEXT && !result; i++) result = parse_text(model, i, err);
@@ -165,8 +69,8 @@ static enum fum_result parse_parts(fum_model *model, struct fum_error *err) {
         result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
                                "%s: has no text encoder, so it cannot follow a prompt",
                                model->info.path);
-    const struct fum_model_file *unet = fum_model_find_part(model, "unet"),
-                                *vae = fum_model_find_part(model, "vae");
+    const struct fum_model_component *unet = fum_model_find_component(model, "unet"),
+                                     *vae = fum_model_find_component(model, "vae");
     if (!result) result = fum_unet_config_parse(&v->unet, unet->config, unet->where, err);
     if (!result) result = fum_vae_config_parse(&v->vae, vae->config, vae->where, err);
     if (!result) result = find_projection(model, err);
@@ -283,7 +187,7 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
 static enum fum_result describe(fum_model *model, const struct fum_model_params *params,
                                 struct fum_error *err) {
     struct fum_error why = {0};
-    enum fum_result result = parse_parts(model, err);
+    enum fum_result result = parse_components(model, err);
     if (!result && fum_model_check_usable(model, &why))
         result = fum_model_set_unusable(model, &why, err);
     return result ? result : set_info(model, params, err);
@@ -305,9 +209,9 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     enum fum_file_kind kind;
     if ((result = fum_file_look(model->info.path, &kind, err))) goto error;
     if (kind == FUM_FILE_FOLDER)
-        result = open_folder(model, model->info.path, err);
+        result = fum_model_open_folder(model, err);
     else if (kind != FUM_FILE_NONE)
-        result = fum_model_open_file(model, model->info.path, err);
+        result = fum_model_open_file(model, err);
     else
         result = fum_error_set(err, FUM_ERR_IO,
                                "%s: no such model: give a diffusers folder, a .safetensors file or "
@@ -329,10 +233,10 @@ error:
 void fum_model_destroy(fum_model **model) {
     if (!model || !*model) return;
     fum_model *m = *model;
-    for (int i = 0; i < m->num_parts; i++) {
-        fum_names_destroy(&m->parts[i].names);
-        fum_loader_close(&m->parts[i].own_loader);
-        cJSON_Delete(m->parts[i].own_config);
+    for (int i = 0; i < m->num_components; i++) {
+        fum_names_destroy(&m->components[i].names);
+        fum_loader_close(&m->components[i].own_loader);
+        cJSON_Delete(m->components[i].own_config);
     }
     fum_loader_close(&m->file);
     for (int i = 0; i < 2; i++) fum_tokenizer_destroy(&m->tokenizers[i]);
@@ -355,13 +259,13 @@ const char *fum_model_prompt(const fum_model *model, int index) {
 }
 
 bool fum_model_get_part(const fum_model *model, int index, struct fum_model_part *out) {
-    if (index < 0 || index >= model->num_parts) return false;
-    const struct fum_model_file *part = &model->parts[index];
+    if (index < 0 || index >= model->num_components) return false;
+    const struct fum_model_component *component = &model->components[index];
     *out = (struct fum_model_part){
-        .name = part->name, .class_name = part->class_name, .file = part->file};
-    for (size_t i = 0; i < fum_loader_count(part->loader); i++) {
-        const struct fum_loader_tensor *t = fum_loader_at(part->loader, i);
-        if (part->names && !fum_names_owns(part->names, i)) continue;
+        .name = component->name, .class_name = component->class_name, .file = component->file};
+    for (size_t i = 0; i < fum_loader_count(component->loader); i++) {
+        const struct fum_loader_tensor *t = fum_loader_at(component->loader, i);
+        if (component->names && !fum_names_owns(component->names, i)) continue;
         out->tensors++;
         out->bytes += t->bytes;
         out->parameters += fum_view_count(&t->view);

@@ -16,7 +16,7 @@
 enum { FUM_MODEL_MAX_TEXT = 2 };
 
 struct fum_model_text {
-    const char *part; // "text_encoder"
+    const char *component; // "text_encoder"
     struct fum_clip_config config;
     struct fum_weight_source weights;
     fum_tokenizer *tokenizer;

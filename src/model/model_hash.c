@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include "model/model_parts.h"
+#include "model/components.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -155,8 +155,9 @@ static void add_files(struct fum_model_hash *h, const fum_loader *loader) {
 
 static size_t count_files(const fum_model *model) {
     size_t count = model->file ? fum_loader_file_count(model->file) : 0;
-    for (int i = 0; i < model->num_parts; i++)
-        if (model->parts[i].own_loader) count += fum_loader_file_count(model->parts[i].own_loader);
+    for (int i = 0; i < model->num_components; i++)
+        if (model->components[i].own_loader)
+            count += fum_loader_file_count(model->components[i].own_loader);
     return count;
 }
 
@@ -179,7 +180,7 @@ enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_mod
     }
     h->model = model;
     add_files(h, model->file);
-    for (int i = 0; i < model->num_parts; i++) add_files(h, model->parts[i].own_loader);
+    for (int i = 0; i < model->num_components; i++) add_files(h, model->components[i].own_loader);
     qsort(h->files, h->count, sizeof *h->files, by_path);
     for (size_t i = 0; i < h->count; i++) find_digest(&h->files[i]);
     h->failed = h->count == 0;

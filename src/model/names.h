@@ -2,10 +2,10 @@
 // From the tensor names that the builders ask for (diffusers' and transformers') to those of the
 // file at hand.
 //
-// Files come in these layouts: a part's own file as diffusers or transformers write it; one file of
-// a whole model in the layout of the original repositories (latent-diffusion, "LDM"), whose text
-// encoder may be OpenCLIP's. Easy to get wrong: OpenCLIP fuses q, k and v into one tensor, and its
-// text_projection is the transpose of transformers'; LDM's VAE attention holds 1x1 convolutions
+// Files come in these layouts: a component's own file as diffusers or transformers write it; one
+// file of a whole model in the layout of the original repositories (latent-diffusion, "LDM"), whose
+// text encoder may be OpenCLIP's. Easy to get wrong: OpenCLIP fuses q, k and v into one tensor, and
+// its text_projection is the transpose of transformers'; LDM's VAE attention holds 1x1 convolutions
 // where diffusers has linear layers; the VAE's up blocks count from the other end.
 #ifndef FUM_MODEL_NAMES_H
 #define FUM_MODEL_NAMES_H
@@ -13,19 +13,19 @@
 #include "base/json.h"
 #include "io/loader.h"
 
-// The names of one part of a model in one loader. Immutable, so any number of threads may ask.
+// The names of one component of a model in one loader. Immutable, so any number of threads may ask.
 typedef struct fum_names fum_names;
 
-// `part` is "unet", "vae", "text_encoder" or "text_encoder_2"; `config` its configuration in
+// `component` is "unet", "vae", "text_encoder" or "text_encoder_2"; `config` its configuration in
 // diffusers' form, of which only the number of blocks, their layers and types are read. The layout
-// is found by looking. FUM_ERR_FORMAT when the file does not hold the part. The loader must outlive
-// the names; `config` need not.
-enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, const char *part,
+// is found by looking. FUM_ERR_FORMAT when the file does not hold the component. The loader must
+// outlive the names; `config` need not.
+enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, const char *component,
                                  const cJSON *config, struct fum_error *err);
 void fum_names_destroy(fum_names **names);
 
-// Whether fum_names_create would find the part in the file.
-bool fum_names_has_part(const fum_loader *loader, const char *part);
+// Whether fum_names_create would find the component in the file.
+bool fum_names_has_component(const fum_loader *loader, const char *component);
 
 // For the builders. The source is valid as long as the names are.
 struct fum_weight_source fum_names_source(const fum_names *names);
@@ -38,8 +38,8 @@ bool fum_names_find(const fum_names *names, const char *name, struct fum_view *v
 // it.
 const char *fum_names_in_file(const fum_names *names, const char *name, char *text, size_t room);
 
-// Whether the loader's tensor `index` belongs to this part, so that one that nobody asked for can
-// be told as unmatched.
+// Whether the loader's tensor `index` belongs to this component, so that one that nobody asked for
+// can be told as unmatched.
 bool fum_names_owns(const fum_names *names, size_t index);
 // Whether a tensor that nobody asks for is nothing to tell: position ids, noise schedules, EMA
 // copies, logit scales.

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "graph/graph.h"
-#include "model/model_parts.h"
+#include "model/components.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -217,7 +217,7 @@ static enum fum_result make_weights(struct fum_weight_source *source, const fum_
     fum_graph *g = NULL;
     enum fum_result r = fum_graph_create(&g, FUM_F32, err);
     if (r) return r;
-    fum_model_build_part(g, model, part);
+    fum_model_build_component(g, model, part);
     r = fum_graph_check(g, err);
     struct random_weights *w = fum_arena_alloc(model->arena, 1, sizeof *w);
     size_t parts = 0;
@@ -238,7 +238,7 @@ static enum fum_result make_weights(struct fum_weight_source *source, const fum_
 
 // ---- the model ----
 
-static const char *const text_parts[] = {"text_encoder", "text_encoder_2"};
+static const char *const text_components[] = {"text_encoder", "text_encoder_2"};
 
 static enum fum_result parse_text(fum_model *model, const struct random_model *m, int which,
                                   struct fum_error *err) {
@@ -250,7 +250,7 @@ static enum fum_result parse_text(fum_model *model, const struct random_model *m
     if (!r) r = fum_clip_config_parse(&text->config, json, m->projected[which], m->name, err);
     cJSON_Delete(json);
     text->tokens = text->config.positions;
-    text->part = text_parts[which];
+    text->component = text_components[which];
     text->with_projection = m->projected[which];
     if (!r)
         r = fum_tokenizer_create(&model->tokenizers[which], vocab, strlen(vocab), merges,
@@ -321,7 +321,7 @@ enum fum_result fum_random_model_create(fum_model **out, const char *name, struc
     if (!r) fill_info(model, m);
     struct fum_model_view *v = &model->view;
     for (int i = 0; i < v->num_text && !r; i++)
-        r = make_weights(&v->text[i].weights, model, v->text[i].part, err);
+        r = make_weights(&v->text[i].weights, model, v->text[i].component, err);
     if (!r) r = make_weights(&v->unet_weights, model, "unet", err);
     if (!r) r = make_weights(&v->vae_weights, model, "vae", err);
     if (r) fum_model_destroy(&model);

@@ -3,7 +3,7 @@
 #ifndef FUM_MODEL_SETTINGS_H
 #define FUM_MODEL_SETTINGS_H
 
-#include "model/model_parts.h"
+#include "model/components.h"
 
 // Overwrites the defaults that model->info holds; `settings` may be NULL. FUM_ERR_FORMAT names the
 // key, its value and what is needed.

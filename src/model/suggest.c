@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Compares a prompt with what the model lists in fumarole.json.
-#include "model/model_parts.h"
+#include "model/components.h"
 
 #include "base/alloc.h"
 #include "io/folder.h"

@@ -54,8 +54,9 @@ uint64_t fum_budget_room(void *user, uint64_t wanted, uint64_t least) {
     if (pipe->probing) return 0;
     // Prompts are encoded once; the UNet runs at every step.
     for (int i = 0; i < pipe->view->num_text && left(pipe) < wanted; i++)
-        if (strcmp(pipe->view->text[i].part, pipe->loading))
-            evict(pipe, pipe->view->text[i].part, &pipe->encoders[i].g, &pipe->text_weights[i]);
+        if (strcmp(pipe->view->text[i].component, pipe->loading))
+            evict(pipe, pipe->view->text[i].component, &pipe->encoders[i].g,
+                  &pipe->text_weights[i]);
     if (left(pipe) < wanted && strcmp(pipe->loading, "vae"))
         evict(pipe, "vae", &pipe->decoder.g, &pipe->vae_weights);
     // While it is kept, only for what cannot do without its memory.

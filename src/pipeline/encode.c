@@ -25,7 +25,7 @@ static enum fum_result tokenize(const fum_pipeline *pipe, const struct fum_model
         if (ids[i] < 0 || ids[i] >= text->config.vocab)
             result = fum_error_set(err, FUM_ERR_FORMAT,
                                    "%s: the tokenizer gives id %d, the encoder knows %d",
-                                   text->part, (int)ids[i], text->config.vocab);
+                                   text->component, (int)ids[i], text->config.vocab);
     return result;
 }
 
@@ -54,7 +54,7 @@ static enum fum_result encoder_build(fum_pipeline *pipe, struct fum_encoder *e, 
     e->pooled = out.pooled;
     fum_graph_output(graph, e->hidden, "hidden");
     if (e->pooled) fum_graph_output(graph, e->pooled, "pooled");
-    return fum_pipeline_check_graph(graph, text->part, err);
+    return fum_pipeline_check_graph(graph, text->component, err);
 }
 
 static enum fum_result encoder_make(fum_pipeline *pipe, int which, int skip,
@@ -65,7 +65,7 @@ static enum fum_result encoder_make(fum_pipeline *pipe, int which, int skip,
     fum_stage_graph_clear(&e->g);
     enum fum_result result = encoder_build(pipe, e, which, skip, err);
     return result ? result
-                  : fum_pipeline_compile(pipe, &e->g, text->part, &text->weights,
+                  : fum_pipeline_compile(pipe, &e->g, text->component, &text->weights,
                                          &pipe->text_weights[which], err);
 }
 
@@ -73,7 +73,7 @@ enum fum_result fum_encode_probe(fum_pipeline *pipe, int which, int skip, struct
     struct fum_encoder e;
     const struct fum_model_text *text = &pipe->view->text[which];
     enum fum_result result = encoder_build(pipe, &e, which, skip, err);
-    if (!result) result = fum_pipeline_probe(pipe, &e.g, text->part, &text->weights, err);
+    if (!result) result = fum_pipeline_probe(pipe, &e.g, text->component, &text->weights, err);
     fum_stage_graph_clear(&e.g);
     return result;
 }
@@ -122,7 +122,7 @@ static enum fum_result encoder_run(fum_pipeline *pipe, int which, const char *pr
 
 // After values that are not finite: makes the text encoders f32, or fails when they are.
 static enum fum_result widen(fum_pipeline *pipe, int which, struct fum_error *err) {
-    const char *node = NULL, *part = pipe->view->text[which].part;
+    const char *node = NULL, *part = pipe->view->text[which].component;
     enum fum_result result =
         fum_executable_first_nonfinite(pipe->encoders[which].g.exe, FUM_STAGE_PROMPT, &node, err);
     if (result) return result;

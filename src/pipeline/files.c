@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "io/image.h"
+#include "io/loader.h"
 #include "io/safetensors.h"
 
 enum { MAX_NOISE_DIM = 1 << 24 };

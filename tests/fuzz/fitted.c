@@ -6,7 +6,7 @@
 #include "config_change.h"
 #include "fitted_parts.h"
 #include "graph/graph.h"
-#include "model/model_parts.h"
+#include "model/components.h"
 #include "model/random_model.h"
 
 #include <errno.h>
@@ -208,7 +208,7 @@ static bool write_weights(const fum_model *model, const char *part, struct choic
     struct fum_error err = {0};
     fum_graph *graph = NULL;
     if (fum_graph_create(&graph, FUM_F32, &err)) fitted_fail(err.text);
-    fum_model_build_part(graph, model, part);
+    fum_model_build_component(graph, model, part);
     for (uint32_t i = 0, n = 0; i < (uint32_t)graph->count; i++) {
         if (graph->tensors[i]->kind != FUM_TENSOR_WEIGHT) continue;
         for (int k = 0; k < fum_weight_parts(graph->tensors[i]); k++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // libFuzzer target of the safetensors reader and of what is read off a file's names and shapes;
 // tests/io/loader_damage.c calls it too, with damage of its own making.
-#include "io/checkpoint.h"
+#include "model/checkpoint.h"
 #include "io/loader.h"
 
 #include <stdlib.h>

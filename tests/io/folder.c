@@ -51,27 +51,27 @@ static void reads_a_folder(void **state) {
     assert_ok(fum_folder_open(&f, scratch("model"), NULL, &err), err);
     assert_string_equal(fum_folder_class(f), "StableDiffusionPipeline");
     assert_int_equal(fum_json_number(fum_folder_settings(f), "steps", 0), 20);
-    assert_int_equal(fum_folder_part_count(f), 6);
-    assert_null(fum_folder_part(f, "safety_checker"));
-    const struct fum_folder_part *unet = fum_folder_require(f, "unet", &err);
+    assert_int_equal(fum_folder_component_count(f), 6);
+    assert_null(fum_folder_component(f, "safety_checker"));
+    const struct fum_folder_component *unet = fum_folder_require(f, "unet", &err);
     assert_string_equal(unet->class_name, "UNet2DConditionModel");
     assert_true(ends_with(unet->weights, "unet/diffusion_pytorch_model.safetensors"));
     assert_int_equal(fum_json_number(unet->config, "in_channels", 0), 4);
-    assert_true(ends_with(fum_folder_part(f, "vae")->weights, "model.fp16.safetensors"));
-    assert_true(
-        ends_with(fum_folder_part(f, "text_encoder")->weights, "text_encoder/model.safetensors"));
+    assert_true(ends_with(fum_folder_component(f, "vae")->weights, "model.fp16.safetensors"));
+    assert_true(ends_with(fum_folder_component(f, "text_encoder")->weights,
+                          "text_encoder/model.safetensors"));
     assert_string_equal(
-        fum_json_string(fum_folder_part(f, "scheduler")->config, "prediction_type", ""),
+        fum_json_string(fum_folder_component(f, "scheduler")->config, "prediction_type", ""),
         "v_prediction");
-    assert_true(ends_with(fum_folder_part(f, "tokenizer")->dir, "model/tokenizer"));
+    assert_true(ends_with(fum_folder_component(f, "tokenizer")->dir, "model/tokenizer"));
     assert_null(fum_folder_require(f, "text_encoder_2", &err));
     assert_contains(err.text, "text_encoder_2");
     fum_folder_close(&f);
     assert_ok(fum_folder_open(&f, scratch("model"), "fp16", &err), err);
-    assert_true(ends_with(fum_folder_part(f, "unet")->weights,
+    assert_true(ends_with(fum_folder_component(f, "unet")->weights,
                           "unet/diffusion_pytorch_model.fp16.safetensors"));
-    assert_true(
-        ends_with(fum_folder_part(f, "text_encoder")->weights, "text_encoder/model.safetensors"));
+    assert_true(ends_with(fum_folder_component(f, "text_encoder")->weights,
+                          "text_encoder/model.safetensors"));
     fum_folder_close(&f);
 }
 
@@ -83,7 +83,7 @@ static void prefers_an_index_to_nothing(void **state) {
     unlink(scratch("model/vae/diffusion_pytorch_model.fp16.safetensors"));
     put("model/vae/diffusion_pytorch_model.safetensors.index.json", "{}");
     assert_ok(fum_folder_open(&f, scratch("model"), NULL, &err), err);
-    assert_true(ends_with(fum_folder_part(f, "vae")->weights,
+    assert_true(ends_with(fum_folder_component(f, "vae")->weights,
                           "diffusion_pytorch_model.safetensors.index.json"));
     fum_folder_close(&f);
     unlink(scratch("model/vae/diffusion_pytorch_model.safetensors.index.json"));

@@ -2,6 +2,7 @@
 // The loader on good files, on shards, and the wording of its errors.
 #include "io.h"
 
+#include "io/loader.h"
 #include "io/safetensors.h"
 
 static const float floats[6] = {1, 2, 3, 4, 5, 6};

@@ -4,6 +4,7 @@
 // watch the rest.
 #include "io.h"
 
+#include "io/loader.h"
 #include "io/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
-#include "model/model_parts.h"
+#include "model/components.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -149,7 +149,7 @@ static void test_after_decoding(void **state) {
         .prompt = "cat", .width = 64, .height = 64, .steps = 1, .on_image = keep, .user = &kept};
     ok(fum_generate(pipe, &g, &err), &err);
     assert_true(pipe->keep_unet && pipe->denoiser.g.exe); // else this tests nothing
-    pipe->loading = pipe->view->text[0].part;
+    pipe->loading = pipe->view->text[0].component;
     assert_true(fum_budget_room(pipe, MIB(20), MIB(1)) < MIB(20)); // streaming will do
     assert_non_null(pipe->denoiser.g.exe);
     assert_true(fum_budget_room(pipe, MIB(20), MIB(16)) >= MIB(16));

@@ -6,6 +6,7 @@
 
 #include "base/dtype.h"
 #include "base/file.h"
+#include "io/loader.h"
 #include "io/safetensors.h"
 
 static const char *const folders[] = {"", "scheduler", "text_encoder", "tokenizer", "unet", "vae"};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Configurations of the parts, read off the shapes of a single file's tensors.
-#include "io/checkpoint.h"
+// Configurations of the components, read off the shapes of a single file's tensors.
+#include "model/checkpoint.h"
 
 #include "base/error.h"
 
@@ -10,7 +10,7 @@
 
 enum { MAX_LEVELS = 8, MAX_LAYERS = 16, MAX_DEPTH = 64, MAX_ENCODER_LAYERS = 256 };
 
-#define DIM(axis, ...) fum_checkpoint_dim(loader, prefix, axis, __VA_ARGS__)
+#define DIM(axis, ...) fum_loader_dim(loader, prefix, axis, __VA_ARGS__)
 
 static cJSON *no_config(const fum_loader *loader, const char *what, struct fum_error *err) {
     fum_error_set(err, FUM_ERR_FORMAT, "%s: %s", fum_loader_path(loader), what);
@@ -68,7 +68,7 @@ static bool has(const fum_loader *loader, const char *prefix, const char *fmt, .
 // Dimension `axis` of a tensor that must be there.
 static int need(const fum_loader *loader, const char *prefix, int axis, const char *name,
                 struct fum_error *err) {
-    int dim = fum_checkpoint_dim(loader, prefix, axis, "%s", name);
+    int dim = fum_loader_dim(loader, prefix, axis, "%s", name);
     if (!dim)
         fum_error_set(err, FUM_ERR_FORMAT,
                       "%s: tensor %s%s is missing or has no usable shape; get the file again",

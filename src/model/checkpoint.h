@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What a single file in the original (latent-diffusion) layout holds: its family, and its parts'
-// configurations in diffusers' form, both read off the tensors' names and shapes, since such a file
-// brings no configuration.
-#ifndef FUM_IO_CHECKPOINT_H
-#define FUM_IO_CHECKPOINT_H
+// What a single file in the original (latent-diffusion) layout holds: its family, and its
+// components' configurations in diffusers' form, both read off the tensors' names and shapes, since
+// such a file brings no configuration.
+#ifndef FUM_MODEL_CHECKPOINT_H
+#define FUM_MODEL_CHECKPOINT_H
 
 #include "base/json.h"
 #include "io/loader.h"
@@ -40,8 +40,8 @@ struct fum_checkpoint {
     // noise levels of Karras et al. (2022): `scheduler` is then the file's own, not the family's
     bool edm;
     int size; // side of the pictures that the family was trained on: 512, 768, 1024
-    // Configurations as in a diffusers folder's config.json; NULL for parts that the file does not
-    // hold.
+    // Configurations as in a diffusers folder's config.json; NULL for components that the file does
+    // not hold.
     cJSON *unet, *vae, *text_encoder, *text_encoder_2;
     cJSON *scheduler; // the family's conventions, with `prediction`
     // Set when detection fails, where the file is known to be something else: "a FLUX model". Else
@@ -74,10 +74,5 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
 // `projected`: the pooled text goes through text_projection.
 cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, bool openclip,
                                   bool projected, struct fum_error *err);
-
-// Dimension `axis` of tensor prefix + printf(fmt); 0 when there is no such tensor, axis, or it is
-// over a million.
-int fum_checkpoint_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...)
-    FUM_PRINTF(4, 5);
 
 #endif

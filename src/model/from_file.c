@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Opening a single file in the original layout: what it is comes from its tensors, its conventions
+// Opens a single file in the original layout. What it is comes from its tensors, its conventions
 // from its family, and the vocabulary, which it does not carry, from where scripts/clip-vocab put
 // it.
 #include "base/error.h"
-#include "io/checkpoint.h"
-#include "model/model_parts.h"
+#include "model/checkpoint.h"
+#include "model/components.h"
 
 static const char *const family_names[FUM_CHECKPOINT_FAMILY_COUNT] = {
     [FUM_CHECKPOINT_SD1] = "sd1",
@@ -13,17 +13,18 @@ static const char *const family_names[FUM_CHECKPOINT_FAMILY_COUNT] = {
     [FUM_CHECKPOINT_SDXL_REFINER] = "sdxl-refiner",
 };
 
-// Takes the configuration over and adds the part; a part that the file does not hold is passed
-// over.
-static enum fum_result add_part(fum_model *model, const char *name, const char *class_name,
-                                cJSON **config, struct fum_error *err) {
+// Adds a component, which takes its configuration over; skips one that the file does not hold.
+static enum fum_result add_component(fum_model *model, const char *name, const char *class_name,
+                                     cJSON **config, struct fum_error *err) {
     if (!*config) return FUM_OK;
-    struct fum_model_file *part = &model->parts[model->num_parts];
-    enum fum_result result =
-        fum_model_add_part(model, name, class_name, *config, model->info.path, model->file, err);
-    part->own_config = *config;
+    struct fum_model_component component = {.name = name,
+                                            .class_name = class_name,
+                                            .file = model->info.path,
+                                            .config = *config,
+                                            .own_config = *config,
+                                            .loader = model->file};
     *config = NULL;
-    return result;
+    return fum_model_add_component(model, &component, err);
 }
 
 static enum fum_result load_tokenizer(fum_model *model, int which, const char *pad,
@@ -33,16 +34,17 @@ static enum fum_result load_tokenizer(fum_model *model, int which, const char *p
                                    &(struct fum_tokenizer_params){.pad = pad}, err);
 }
 
-// Adds the file as one part that can only be listed.
+// Adds the file as one component that can only be listed.
 static enum fum_result list_file(fum_model *model, const char *what, const struct fum_error *why,
                                  struct fum_error *err) {
-    model->parts[model->num_parts++] =
-        (struct fum_model_file){.name = "file", .file = model->info.path, .loader = model->file};
+    model->components[model->num_components++] = (struct fum_model_component){
+        .name = "file", .file = model->info.path, .loader = model->file};
     model->info.family = what;
     return fum_model_set_unusable(model, why, err);
 }
 
-enum fum_result fum_model_open_file(fum_model *model, const char *path, struct fum_error *err) {
+enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err) {
+    const char *path = model->info.path;
     struct fum_checkpoint c = {0};
     enum fum_result result = fum_loader_open(&model->file, path, err);
     struct fum_error detected = {0};
@@ -67,13 +69,13 @@ enum fum_result fum_model_open_file(fum_model *model, const char *path, struct f
     model->own_scheduler =
         c.edm || cJSON_HasObjectItem(c.unet, "time_cond_proj_dim"); // markers, or a distilled UNet
     if (c.zero_snr) model->view.schedule.rescale_betas_zero_snr = FUM_SWITCH_ON;
-    if ((result = add_part(model, "text_encoder", "CLIPTextModel", &c.text_encoder, err)))
+    if ((result = add_component(model, "text_encoder", "CLIPTextModel", &c.text_encoder, err)))
         goto done;
-    if ((result = add_part(model, "text_encoder_2", "CLIPTextModelWithProjection",
-                           &c.text_encoder_2, err)))
+    if ((result = add_component(model, "text_encoder_2", "CLIPTextModelWithProjection",
+                                &c.text_encoder_2, err)))
         goto done;
-    if ((result = add_part(model, "unet", "UNet2DConditionModel", &c.unet, err))) goto done;
-    result = add_part(model, "vae", "AutoencoderKL", &c.vae, err);
+    if ((result = add_component(model, "unet", "UNet2DConditionModel", &c.unet, err))) goto done;
+    result = add_component(model, "vae", "AutoencoderKL", &c.vae, err);
 done:
     fum_checkpoint_free(&c);
     return result;

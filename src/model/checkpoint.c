@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "io/checkpoint.h"
+#include "model/checkpoint.h"
 
 #include "base/dtype.h"
 #include "base/error.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,18 +30,6 @@ const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind) {
     static const char *const names[] = {"a text-to-image", "an inpainting", "an instruct-pix2pix",
                                         "a depth", "an unusual"};
     return names[kind];
-}
-
-int fum_checkpoint_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt,
-                       ...) {
-    char name[512];
-    int n = snprintf(name, sizeof name, "%s", prefix);
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(name + n, sizeof name - (size_t)n, fmt, args);
-    va_end(args);
-    const struct fum_loader_tensor *t = fum_loader_find(loader, name);
-    return t && axis < t->view.rank && t->view.dim[axis] <= 1000000 ? (int)t->view.dim[axis] : 0;
 }
 
 static bool has(const fum_loader *loader, const char *name) {
@@ -112,8 +99,8 @@ static bool find_family(const fum_loader *loader, const char *prefix,
         if (has_prefix(loader, encoders[i].prefix)) return *family = encoders[i].family, true;
     int width = 0;
     for (int block = 1; block < 12 && !width; block++)
-        width = fum_checkpoint_dim(
-            loader, prefix, 1, "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
+        width = fum_loader_dim(loader, prefix, 1,
+                               "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
     for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
         if (contexts[i].width == width) return *family = contexts[i].family, true;
     return false;
@@ -288,8 +275,8 @@ static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_lo
 // Adds the conditions of distilled and class-conditional UNets, where the file has their weights.
 static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader *loader,
                                       const char *prefix, struct fum_error *err) {
-    int guidance = fum_checkpoint_dim(loader, prefix, 1, "time_embed.cond_proj.weight");
-    int classes = fum_checkpoint_dim(loader, prefix, 0, "label_emb.weight");
+    int guidance = fum_loader_dim(loader, prefix, 1, "time_embed.cond_proj.weight");
+    int classes = fum_loader_dim(loader, prefix, 0, "label_emb.weight");
     if ((!guidance || cJSON_AddNumberToObject(c->unet, "time_cond_proj_dim", guidance)) &&
         (!classes || cJSON_AddNumberToObject(c->unet, "num_class_embeds", classes)))
         return FUM_OK;
@@ -301,7 +288,7 @@ static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader
 // width.
 static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader *loader,
                                      const char *prefix, struct fum_error *err) {
-    int in = fum_checkpoint_dim(loader, prefix, 1, "label_emb.0.0.weight");
+    int in = fum_loader_dim(loader, prefix, 1, "label_emb.0.0.weight");
     bool wanted = c->family == FUM_CHECKPOINT_SDXL || c->family == FUM_CHECKPOINT_SDXL_REFINER;
     if (wanted != (in > 0))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
@@ -328,9 +315,9 @@ static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader 
 static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader,
                               struct fum_error *err) {
     const char *path = fum_loader_path(loader), *prefix = "model.diffusion_model.";
-    int in_channels = fum_checkpoint_dim(loader, prefix, 1, "input_blocks.0.0.weight");
+    int in_channels = fum_loader_dim(loader, prefix, 1, "input_blocks.0.0.weight");
     if (!in_channels)
-        in_channels = fum_checkpoint_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
+        in_channels = fum_loader_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
     enum fum_result result = refuse_others(c, loader, err);
     if (result) return result;
     if (!in_channels)

@@ -2,11 +2,12 @@
 // Single files in the original layout: family and configurations from shapes, and every tensor that
 // diffusers' conversion yields found under its diffusers name with the same numbers
 // (tests/golden/checkpoints.py).
-#include "io.h"
+#include "../io/io.h"
 
 #include "base/alloc.h"
 #include "base/dtype.h"
-#include "io/checkpoint.h"
+#include "model/checkpoint.h"
+#include "io/loader.h"
 #include "io/safetensors.h"
 #include "model/names.h"
 
@@ -91,7 +92,7 @@ static void check_part(const fum_loader *loader, const cJSON *golden, const cJSO
                        bool *used) {
     struct fum_error err = {0};
     fum_names *names = NULL;
-    assert_true(fum_names_has_part(loader, golden->string));
+    assert_true(fum_names_has_component(loader, golden->string));
     assert_ok(fum_names_create(&names, loader, golden->string, config, &err), err);
     struct fum_weight_source source = fum_names_source(names);
     const cJSON *item;

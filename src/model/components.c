@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Keeps the list of a model's components that have weights.
+#include "model/components.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+const struct fum_model_role fum_model_roles[FUM_MODEL_ROLES] = {
+    {.name = "text_encoder", .tokenizer = "tokenizer"},
+    {.name = "text_encoder_2", .tokenizer = "tokenizer_2"},
+    {.name = "unet", .required = true},
+    {.name = "vae", .required = true},
+};
+
+enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *wanted,
+                                        struct fum_error *err) {
+    struct fum_model_component *component = &model->components[model->num_components++];
+    *component = *wanted;
+    bool shared = wanted->loader != NULL;
+    component->where = shared ? fum_arena_printf(model->arena, "%s: %s", wanted->file, wanted->name)
+                              : fum_arena_printf(model->arena, "%s/%s/config.json",
+                                                 model->info.path, wanted->name);
+    enum fum_result result = FUM_OK;
+    if (!component->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    if (!shared) result = fum_loader_open(&component->own_loader, wanted->file, err);
+    if (!shared) component->loader = component->own_loader;
+    if (result) return result;
+    return fum_names_create(&component->names, component->loader, component->name,
+                            component->config, err);
+}
+
+const struct fum_model_component *fum_model_find_component(const fum_model *model,
+                                                           const char *name) {
+    for (int i = 0; i < model->num_components; i++)
+        if (!strcmp(model->components[i].name, name)) return &model->components[i];
+    return NULL;
+}
+
+enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why,
+                                       struct fum_error *err) {
+    model->info.unusable = fum_arena_strdup(model->arena, why->text);
+    return model->info.unusable ? FUM_OK
+                                : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// What an open model owns; shared by the files that open it and check it.
+#ifndef FUM_MODEL_COMPONENTS_H
+#define FUM_MODEL_COMPONENTS_H
+
+#include "base/alloc.h"
+#include "io/folder.h"
+#include "io/loader.h"
+#include "model/family.h"
+#include "model/model.h"
+#include "model/names.h"
+
+enum { FUM_MODEL_MAX_COMPONENTS = 8, FUM_MODEL_ROLES = 4 };
+
+// A component that the pipeline runs, by its name in model_index.json.
+struct fum_model_role {
+    const char *name;
+    const char *tokenizer; // of a text encoder: its tokenizer's name
+    bool required;
+};
+// The text encoders first, FUM_MODEL_MAX_TEXT of them.
+extern const struct fum_model_role fum_model_roles[FUM_MODEL_ROLES];
+
+// A component with weights, and where they are.
+struct fum_model_component {
+    const char *name, *class_name, *file;
+    const char *where;        // names the configuration in errors
+    const cJSON *config;      // the folder's, or own_config
+    cJSON *own_config;        // of a single file: derived from its tensors
+    const fum_loader *loader; // own_loader, or the single file's
+    fum_loader *own_loader;
+    fum_names *names;
+};
+
+struct fum_model {
+    fum_arena *arena;
+    struct fum_log log;
+    struct fum_model_info info;
+    struct fum_model_view view;
+    // known already when the file was recognised by its tensors; else NULL
+    const struct fum_family *family;
+    fum_folder *folder; // one of these two
+    fum_loader *file;
+    // the single file's tensors name its scheduler, used before the family's sampler
+    bool own_scheduler;
+    int num_components;
+    struct fum_model_component components[FUM_MODEL_MAX_COMPONENTS];
+    fum_tokenizer *tokenizers[2];
+    const char **prompts;
+};
+
+// Adds a component of `wanted`'s names, file, configurations (own_config becomes the model's, on
+// failure too) and loader. Without a loader, opens the file.
+enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *wanted,
+                                        struct fum_error *err);
+// Keeps why the model cannot draw; it can still be listed.
+enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why,
+                                       struct fum_error *err);
+// NULL when the model has no such component.
+const struct fum_model_component *fum_model_find_component(const fum_model *model,
+                                                           const char *name);
+// Fill the model from info.path: a diffusers folder, or a single file in the original layout.
+enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err);
+enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err);
+// Adds all of a component, whatever of it a run would need, on a small picture: to see its weights.
+void fum_model_build_component(fum_graph *graph, const fum_model *model, const char *name);
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// Opens a diffusers folder: each component brings its configuration and its weight files.
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "io/folder.h"
+#include "model/components.h"
+#include "model/family.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Adds the components of a pipeline that this build does not run, only to be listed.
+static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
+    struct fum_error why = {0};
+    enum fum_result result = FUM_OK;
+    for (size_t i = 0; i < fum_folder_component_count(model->folder) && !result; i++) {
+        const struct fum_folder_component *component = fum_folder_component_at(model->folder, i);
+        if (!component->weights || model->num_components == FUM_MODEL_MAX_COMPONENTS) continue;
+        struct fum_model_component *file = &model->components[model->num_components++];
+        *file = (struct fum_model_component){.name = component->name,
+                                             .class_name = component->class_name,
+                                             .file = component->weights};
+        result = fum_loader_open(&file->own_loader, component->weights, err);
+        file->loader = file->own_loader;
+    }
+    if (result) return result;
+    const char *class_name = fum_folder_class(model->folder);
+    model->info.family = class_name;
+    if (!*class_name)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s/model_index.json: has no \"_class_name\"",
+                             model->info.path);
+    fum_error_set(&why, FUM_ERR_UNSUPPORTED,
+                  "%s: a %s, which is none of the pipelines that generate can use yet",
+                  model->info.path, fum_text_show(class_name).text);
+    return fum_model_set_unusable(model, &why, err);
+}
+
+// The class that model_index.json names goes before the one in the scheduler's own file, as in
+// diffusers.
+static enum fum_result read_scheduler(fum_model *model,
+                                      const struct fum_folder_component *component,
+                                      struct fum_error *err) {
+    struct fum_sample_config *c = &model->view.schedule;
+    enum fum_result result =
+        component->config ? fum_sample_config_read(c, component->config, err) : FUM_OK;
+    if (result) return result;
+    if (component->class_name)
+        snprintf(c->class_name, sizeof c->class_name, "%s", component->class_name);
+    if (c->ignored[0])
+        fum_log(&model->log, FUM_LOG_WARN,
+                "%s: the scheduler's settings are not all supported; ignored: %s", model->info.path,
+                c->ignored);
+    return FUM_OK;
+}
+
+// Opens the component of a role; one that is not required may be missing.
+static enum fum_result open_role(fum_model *model, const struct fum_model_role *role,
+                                 struct fum_error *err) {
+    const struct fum_folder_component *component =
+        role->required ? fum_folder_require(model->folder, role->name, err)
+                       : fum_folder_component(model->folder, role->name);
+    if (!component) return role->required ? FUM_ERR_FORMAT : FUM_OK;
+    return fum_model_add_component(
+        model,
+        &(struct fum_model_component){.name = component->name,
+                                      .class_name = component->class_name,
+                                      .file = component->weights,
+                                      .config = component->config},
+        err);
+}
+
+enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err) {
+    enum fum_result result = fum_folder_open(&model->folder, model->info.path, NULL, err);
+    if (result) return result;
+    if (!fum_family_class(fum_folder_class(model->folder))) return list_folder(model, err);
+    for (int i = 0; i < FUM_MODEL_ROLES && !result; i++)
+        result = open_role(model, &fum_model_roles[i], err);
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT && !result; i++) {
+        const struct fum_folder_component *component =
+            fum_folder_component(model->folder, fum_model_roles[i].tokenizer);
+        if (component) result = fum_tokenizer_load_dir(&model->tokenizers[i], component->dir, err);
+    }
+    const struct fum_folder_component *scheduler = fum_folder_component(model->folder, "scheduler");
+    if (!result && scheduler) result = read_scheduler(model, scheduler, err);
+    return result;
+}
