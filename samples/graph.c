@@ -30,7 +30,7 @@ int main(void) {
     // that failed.
     struct fum_shape x_shape = {2, {ROWS, INNER}}, w_shape = {2, {INNER, COLUMNS}},
                      b_shape = {1, {COLUMNS}};
-    fum_tensor *in = fum_graph_input(graph, "x", x_shape, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *in = fum_graph_input(graph, "x", x_shape, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *weight = fum_graph_constant(graph, "w", w_shape, w);
     fum_tensor *bias = fum_graph_constant(graph, "b", b_shape, b);
     fum_tensor *product =
@@ -42,8 +42,8 @@ int main(void) {
 
     if (fum_executable_create(&executable, graph, device, NULL, &err) ||
         fum_executable_write(executable, in, x, ROWS * INNER, &err) ||
-        fum_executable_run(executable, FUM_STAGE_WEIGHTS, &err) ||
-        fum_executable_run(executable, FUM_STAGE_LATENTS, &err) ||
+        fum_executable_run(executable, FUM_STAGE_LOAD, &err) ||
+        fum_executable_run(executable, FUM_STAGE_STEP, &err) ||
         fum_executable_read(executable, out, y, ROWS * COLUMNS, &err))
         goto done;
 

@@ -39,7 +39,7 @@ extern "C" {
 // a constant. Added functions keep it. It is the library's soname (libfumarole.so.FUM_API_VERSION),
 // so a program never loads a library of another number, and public structs need no size field.
 // Programs that open the library themselves compare it with fum_api_version().
-#define FUM_API_VERSION 2
+#define FUM_API_VERSION 3
 // Returns the FUM_API_VERSION that the loaded library was built with.
 FUM_API int fum_api_version(void);
 // Returns the version of the loaded library, "major.minor.patch". Never NULL.

@@ -30,13 +30,12 @@ typedef struct fum_graph fum_graph;
 // A value in a graph: an input, a weight, or what an op computes. Belongs to its graph.
 typedef struct fum_tensor fum_tensor;
 
-// What a value depends on, which is how often it must be computed. An op's stage is the latest of
-// its inputs'.
+// When a value is computed. An op's stage is the latest of its inputs' stages.
 enum fum_stage {
-    FUM_STAGE_WEIGHTS = 0, // once, when the weights are loaded
-    FUM_STAGE_PROMPT,      // once per prompt
-    FUM_STAGE_STEPS,       // once per run: tables with a row for each step
-    FUM_STAGE_LATENTS,     // at every step
+    FUM_STAGE_LOAD = 0, // once, when the weights are loaded
+    FUM_STAGE_PROMPT,   // once per prompt
+    FUM_STAGE_RUN,      // once per run: tables with a row for each step
+    FUM_STAGE_STEP,     // at every step; the only stage of a graph that is not split further
     FUM_STAGE_COUNT,
 };
 
@@ -48,7 +47,7 @@ FUM_API void fum_graph_destroy(fum_graph **graph);
 // A value that the caller writes before a run of `stage`. dtype: a storage type or FUM_I32.
 FUM_API fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape,
                                     enum fum_dtype dtype, enum fum_stage stage);
-// A value kept between runs, that ops which say so update in place. Stage latents.
+// A value kept between runs, that ops which say so update in place. Stage step.
 FUM_API fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
                                     enum fum_dtype dtype);
 // Fixed numbers; `data` (dense, row-major) is copied and stored as the graph's storage type.

@@ -147,7 +147,7 @@ static enum fum_result make_encoder(struct subject *s, struct fum_error *err) {
     enum fum_dtype storage = s->pipe->vae_storage;
     enum fum_result r = fum_graph_create(&s->encoder.graph, storage, err);
     if (r) return r;
-    s->pixels = fum_graph_input(s->encoder.graph, "pixels", shape, storage, FUM_STAGE_LATENTS);
+    s->pixels = fum_graph_input(s->encoder.graph, "pixels", shape, storage, FUM_STAGE_STEP);
     fum_vae_encode(s->encoder.graph, &view->vae, NULL, s->pixels, &moments);
     s->mean = fum_vae_scale(s->encoder.graph, &view->vae, moments.mean);
     fum_graph_output(s->encoder.graph, s->mean, "mean");
@@ -155,10 +155,10 @@ static enum fum_result make_encoder(struct subject *s, struct fum_error *err) {
     if (!r)
         r = fum_pipeline_compile(s->pipe, &s->encoder, "vae", &view->vae_weights,
                                  &s->encoder_weights, err);
-    if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_WEIGHTS, err);
+    if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_LOAD, err);
     struct fum_executable_stats stats = {0};
     if (!r) fum_executable_get_stats(s->encoder.exe, &stats);
-    s->encode_flops = stats.flops[FUM_STAGE_LATENTS];
+    s->encode_flops = stats.flops[FUM_STAGE_STEP];
     return r;
 }
 
@@ -192,8 +192,8 @@ static enum fum_result run_steps(struct subject *s, struct fum_error *err) {
     r = fum_denoise(s->pipe, &s->run, 0, s->latents, &finite, err);
     if (!r && !finite) s->note = "values overflowed: times are those of NaN";
     if (r) return r;
-    return share(s, &s->step_of_fma, s->pipe->unet_stats.flops[FUM_STAGE_LATENTS],
-                 s->pipe->times.step, err);
+    return share(s, &s->step_of_fma, s->pipe->unet_stats.flops[FUM_STAGE_STEP], s->pipe->times.step,
+                 err);
 }
 
 static enum fum_result run_decode(struct subject *s, struct fum_error *err) {
@@ -205,7 +205,7 @@ static enum fum_result run_decode(struct subject *s, struct fum_error *err) {
     if (r) return r;
     add(s, &s->decode, seconds);
     fum_pipeline_get_stats(s->pipe, &stats);
-    return share(s, &s->decode_of_fma, stats.vae.flops[FUM_STAGE_LATENTS], seconds, err);
+    return share(s, &s->decode_of_fma, stats.vae.flops[FUM_STAGE_STEP], seconds, err);
 }
 
 static enum fum_result run_encode(struct subject *s, struct fum_error *err) {
@@ -213,7 +213,7 @@ static enum fum_result run_encode(struct subject *s, struct fum_error *err) {
     size_t latent = (size_t)(s->run.latent_width * s->run.latent_height * s->run.latent_channels);
     double start = fum_time_now();
     enum fum_result r = fum_executable_write(s->encoder.exe, s->pixels, s->values, pixels, err);
-    if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_LATENTS, err);
+    if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_STEP, err);
     if (!r) r = fum_executable_read(s->encoder.exe, s->mean, s->moments, latent, err);
     add(s, &s->encode, fum_time_now() - start);
     return r;
@@ -244,7 +244,7 @@ static enum fum_result run_round(struct subject *s, const char *round, struct fu
 
 // Whether a round, of what is known of the model's arithmetic, fits the time that is left.
 static bool has_time(const struct subject *s) {
-    double flops = s->pipe->unet_stats.flops[FUM_STAGE_LATENTS] * STEPS;
+    double flops = s->pipe->unet_stats.flops[FUM_STAGE_STEP] * STEPS;
     double rate = fum_samples_median(&s->bench->limits.samples[FUM_LIMIT_FMA_F32]);
     return fum_time_now() + flops / (rate * GUESS) < s->end;
 }
@@ -305,10 +305,10 @@ static enum fum_result report(struct subject *s, uint64_t used_before, struct fu
         struct fum_pipeline_stats stats;
         fum_pipeline_get_stats(s->pipe, &stats);
         out->type = s->pipe->unet_storage;
-        out->step_flops = stats.unet.flops[FUM_STAGE_LATENTS];
-        out->decode_flops = stats.vae.flops[FUM_STAGE_LATENTS];
-        out->dispatches = stats.unet.dispatches[FUM_STAGE_LATENTS];
-        out->barriers = stats.unet.barriers[FUM_STAGE_LATENTS];
+        out->step_flops = stats.unet.flops[FUM_STAGE_STEP];
+        out->decode_flops = stats.vae.flops[FUM_STAGE_STEP];
+        out->dispatches = stats.unet.dispatches[FUM_STAGE_STEP];
+        out->barriers = stats.unet.barriers[FUM_STAGE_STEP];
         out->planned_unet = stats.unet.weight_bytes + stats.unet.activation_bytes;
         out->planned_vae = stats.vae.weight_bytes + stats.vae.activation_bytes;
     }

@@ -361,9 +361,8 @@ static void print_stats(const struct job *job) {
     fprintf(stderr,
             "A step: %.3f s (median), %d dispatches, %d barriers, %.2f GFLOP; peak device memory "
             "%.1f MiB\n",
-            stats.step_seconds, unet->dispatches[FUM_STAGE_LATENTS],
-            unet->barriers[FUM_STAGE_LATENTS], unet->flops[FUM_STAGE_LATENTS] / 1e9,
-            (double)stats.memory_peak / (1 << 20));
+            stats.step_seconds, unet->dispatches[FUM_STAGE_STEP], unet->barriers[FUM_STAGE_STEP],
+            unet->flops[FUM_STAGE_STEP] / 1e9, (double)stats.memory_peak / (1 << 20));
     fprintf(stderr,
             "Compiling %d kernels: %.2f s; loading: %.2f s; prompts: %.2f s; decoding a picture: "
             "%.2f s\n",

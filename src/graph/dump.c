@@ -36,7 +36,6 @@ static char *finish(struct text *t) {
     return NULL;
 }
 
-static const char *const stage_names[] = {"weights", "prompt", "steps", "latents"};
 static const char *const stage_colours[] = {"gray85", "lightskyblue", "khaki", "lightsalmon"};
 
 static const char *kind_name(const fum_tensor *t) {
@@ -64,7 +63,7 @@ char *fum_dump_text(const fum_graph *graph, const fum_plan *plan) {
         put(&t, ")");
         put_attrs(&t, n, " ");
         put(&t, " : %s %s, %s", fum_dtype_name(n->desc.dtype),
-            fum_shape_text(&n->desc.shape, shape, sizeof shape), stage_names[n->stage]);
+            fum_shape_text(&n->desc.shape, shape, sizeof shape), fum_stage_name(n->stage));
         if (plan && plan->places[i].block >= 0)
             put(&t, ", block %d + %llu, %llu bytes", plan->places[i].block,
                 (unsigned long long)plan->places[i].offset,

@@ -204,7 +204,6 @@ static fum_command **command_append(struct stage *stage, int segment) {
 }
 
 static enum fum_result record_stage(fum_executable *exe, int which, struct fum_error *err) {
-    static const char *const labels[] = {"fold", "prompt", "steps", "step"};
     char label[64];
     struct stage *stage = &exe->stages[which];
     double limit = submission_flops(fum_device_get_info(exe->device)), pending = 0;
@@ -223,7 +222,7 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
             fum_command **slot = command_append(stage, segment);
             if (!slot) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
             snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "",
-                     labels[which]);
+                     fum_stage_name((enum fum_stage)which));
             result = fum_command_create(slot, exe->device, label, err);
             command = *slot;
             pending = 0;
@@ -352,7 +351,7 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
         if ((result = record_stage(exe, s, err))) goto error;
     // What depends on weights alone is folded now, once.
     if (!fum_device_get_info(device)->planning_only &&
-        (result = fum_executable_run(exe, FUM_STAGE_WEIGHTS, err)))
+        (result = fum_executable_run(exe, FUM_STAGE_LOAD, err)))
         goto error;
     *out = exe;
     return FUM_OK;

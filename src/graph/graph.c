@@ -8,6 +8,20 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *fum_stage_name(enum fum_stage stage) {
+    static const char *const names[FUM_STAGE_COUNT] = {
+        [FUM_STAGE_LOAD] = "load",
+        [FUM_STAGE_PROMPT] = "prompt",
+        [FUM_STAGE_RUN] = "run",
+        [FUM_STAGE_STEP] = "step",
+    };
+    return names[stage];
+}
+
+bool fum_stage_repeats(enum fum_stage stage) {
+    return stage == FUM_STAGE_STEP;
+}
+
 char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size) {
     size_t used = 0;
     text[0] = 0;
@@ -154,14 +168,13 @@ fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape
 
 fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
                             enum fum_dtype dtype) {
-    fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, shape, dtype, FUM_STAGE_LATENTS);
+    fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, shape, dtype, FUM_STAGE_STEP);
     return t ? tensor_append(t) : NULL;
 }
 
 fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape,
                                const float *data) {
-    fum_tensor *t =
-        source(graph, FUM_TENSOR_CONSTANT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);
+    fum_tensor *t = source(graph, FUM_TENSOR_CONSTANT, name, shape, graph->storage, FUM_STAGE_LOAD);
     if (!t) return NULL;
     size_t count = (size_t)fum_shape_count(&shape);
     float *copy = fum_arena_alloc(graph->arena, count, sizeof *copy);
@@ -187,8 +200,7 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
             fum_shape_same(&t->desc.shape, &shape))
             return t;
     }
-    fum_tensor *t =
-        source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_WEIGHTS);
+    fum_tensor *t = source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_LOAD);
     if (!t) return NULL;
     t->pack = pack;
     return tensor_append(t);
@@ -320,7 +332,7 @@ fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
                  t->name, op);
             return NULL;
         }
-        t->stage = FUM_STAGE_LATENTS;
+        t->stage = FUM_STAGE_STEP;
     }
     return tensor_append(t);
 }

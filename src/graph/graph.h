@@ -48,6 +48,11 @@ struct fum_graph {
     struct fum_error error; // the first failure of building; code FUM_OK: none
 };
 
+// Returns the stage's name in dumps and traces ("step").
+const char *fum_stage_name(enum fum_stage stage);
+// True if a run of the graph repeats the stage: once for every step.
+bool fum_stage_repeats(enum fum_stage stage);
+
 // Adds one weight of shape [count, …] that stacks tensors of the files, which all have the given
 // shape, so that one product can use them all. Returns NULL after an error, as fum_graph_weight.
 fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,

@@ -95,11 +95,14 @@ enum fum_result fum_plan_verify(const fum_plan *plan, const fum_graph *graph,
                                  (unsigned long long)plan->block_bytes[b]);
     bool *clobbered = fum_calloc((size_t)graph->count + 1, sizeof *clobbered);
     if (!clobbered) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to verify a plan");
-    // Once through all stages, then the last two stages again, as they are replayed.
+    // Plays all stages, then the repeated one twice more, then everything from the prompt on.
     enum fum_result result = play(plan, graph, 0, plan->num_steps, clobbered, err);
-    for (int again = 0; again < 2 && !result; again++)
-        result = play(plan, graph, plan->stage_begin[FUM_STAGE_LATENTS], plan->num_steps, clobbered,
-                      err);
+    for (int i = 0; i < 2 * FUM_STAGE_COUNT && !result; i++) {
+        int stage = i / 2;
+        if (fum_stage_repeats((enum fum_stage)stage))
+            result = play(plan, graph, plan->stage_begin[stage], plan->stage_begin[stage + 1],
+                          clobbered, err);
+    }
     if (!result)
         result =
             play(plan, graph, plan->stage_begin[FUM_STAGE_PROMPT], plan->num_steps, clobbered, err);

@@ -127,10 +127,10 @@ static void choose(fum_stream *st, uint64_t room) {
         st->streamed[i] = t->live && t->kind == FUM_TENSOR_WEIGHT && padded(t) > SMALL_BYTES;
     }
     bool *repeated = st->streamed + st->graph->count;
-    for (int s = plan->stage_begin[FUM_STAGE_LATENTS]; s < plan->num_steps; s++)
+    for (int s = 0; s < plan->num_steps; s++)
         for (int k = 0; k < plan->steps[s].node->num_inputs; k++) {
             const fum_tensor *t = weight_of(&plan->steps[s], k);
-            if (t) repeated[t->id] = true;
+            if (t && fum_stage_repeats(plan->steps[s].node->stage)) repeated[t->id] = true;
         }
     for (int i = 0; i < st->graph->count; i++)
         if (st->streamed[i]) total[!repeated[i]] += padded(st->graph->tensors[i]);
@@ -195,7 +195,7 @@ static enum fum_result cut_stage(fum_stream *st, int stage, int alone, struct fu
         st->segment_of[s] = st->num_segments - 1;
     }
     // The stage that is repeated starts again; after another one comes the next.
-    if (segment && stage == FUM_STAGE_LATENTS) segment->next = first;
+    if (segment && fum_stage_repeats((enum fum_stage)stage)) segment->next = first;
     return FUM_OK;
 }
 
@@ -220,7 +220,7 @@ static enum fum_result cut_repeated(fum_stream *st, int stage, struct fum_error 
 static enum fum_result cut(fum_stream *st, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     for (int stage = 0; stage < FUM_STAGE_COUNT && !result; stage++)
-        result = stage == FUM_STAGE_LATENTS
+        result = fum_stage_repeats((enum fum_stage)stage)
                      ? cut_repeated(st, stage, err)
                      : cut_stage(st, stage, st->plan->stage_begin[stage + 1], err);
     return result;

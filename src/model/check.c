@@ -18,7 +18,7 @@ enum { CHECK_SIDE = 128, CHECK_TOKENS = 1 };
 
 static fum_tensor *input(fum_graph *g, const char *name, int64_t channels) {
     return fum_graph_input(g, name, (struct fum_shape){4, {1, CHECK_SIDE, CHECK_SIDE, channels}},
-                           FUM_F32, FUM_STAGE_LATENTS);
+                           FUM_F32, FUM_STAGE_STEP);
 }
 
 static void build_unet(fum_graph *g, const struct fum_model_view *v) {

@@ -253,7 +253,7 @@ void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *c,
     int64_t batch = sizes->batch;
     struct fum_shape context = {3, {batch, sizes->tokens, c->context_channels}};
     p->timesteps = fum_graph_input(graph, "timesteps", (struct fum_shape){1, {sizes->steps}},
-                                   FUM_F32, FUM_STAGE_STEPS);
+                                   FUM_F32, FUM_STAGE_RUN);
     p->context = fum_graph_input(graph, "context", context, storage, FUM_STAGE_PROMPT);
     p->class_labels = class_input(graph, c, batch);
     if (c->text_time) {

@@ -81,7 +81,7 @@ struct fum_unet_params {
 };
 
 // Sets the members of `params` that the configuration needs, except x and counter, to new inputs of
-// the graph: "timesteps" (stage steps), "context", "text_embeds", "time_ids", "class_labels",
+// the graph: "timesteps" (stage run), "context", "text_embeds", "time_ids", "class_labels",
 // "timestep_cond" (stage prompt).
 struct fum_unet_sizes {
     int64_t batch, steps, tokens;

@@ -156,8 +156,7 @@ static void add_stats(struct band *b) {
     fum_graph *graph = b->g.graph;
     struct fum_attr attrs[] = {{"chunks", 1}, {0}};
     if (b->y) attrs[0].value = chunks_of(fum_shape_rows(&b->y->desc.shape));
-    b->range =
-        fum_graph_input(graph, "range", (struct fum_shape){1, {2}}, FUM_I32, FUM_STAGE_LATENTS);
+    b->range = fum_graph_input(graph, "range", (struct fum_shape){1, {2}}, FUM_I32, FUM_STAGE_STEP);
     b->stats =
         fum_graph_add(graph, "channel_stats", "stats", (fum_tensor *[]){b->y, b->range}, 2, attrs);
     fum_graph_output(graph, b->y, "y");
@@ -173,7 +172,7 @@ static enum fum_result build_head(const fum_pipeline *pipe, struct band *b, int 
     fum_graph *graph = b->g.graph;
     b->x = fum_graph_input(graph, "latents",
                            (struct fum_shape){4, {1, height, width, config->latent_channels}},
-                           pipe->vae_storage, FUM_STAGE_LATENTS);
+                           pipe->vae_storage, FUM_STAGE_STEP);
     b->y = fum_vae_decode_head(graph, config, NULL, fum_vae_unscale(graph, config, b->x), block);
     add_stats(b);
     return fum_pipeline_check_graph(graph, "vae", err);
@@ -187,14 +186,14 @@ static enum fum_result build_pass(const fum_pipeline *pipe, struct band *b,
     if (result) return result;
     fum_graph *graph = b->g.graph;
     b->x = fum_graph_input(graph, "x", (struct fum_shape){4, {1, rows, width, pass->in}},
-                           pipe->vae_storage, FUM_STAGE_LATENTS);
+                           pipe->vae_storage, FUM_STAGE_STEP);
     if (pass->kind == FUM_VAE_CONV2)
         b->input =
             fum_graph_input(graph, "input", (struct fum_shape){4, {1, rows, width, pass->input}},
-                            pipe->vae_storage, FUM_STAGE_LATENTS);
+                            pipe->vae_storage, FUM_STAGE_STEP);
     if (pass->kind != FUM_VAE_UPSAMPLE)
         b->factors = fum_graph_input(graph, "factors", (struct fum_shape){2, {2, pass->in}},
-                                     FUM_F32, FUM_STAGE_LATENTS);
+                                     FUM_F32, FUM_STAGE_STEP);
     b->y = fum_vae_pass_build(graph, pass, b->x, b->input, b->factors);
     add_stats(b);
     return fum_pipeline_check_graph(graph, "vae", err);
@@ -307,7 +306,7 @@ static enum fum_result run_band(struct job *job, struct band *b, struct sheet *y
     int32_t range[2] = {(int32_t)(first * y->width), (int32_t)(count * y->width)};
     struct fum_executable_stats s;
     enum fum_result result = fum_executable_write_i32(b->g.exe, b->range, range, 2, job->err);
-    if (!result) result = fum_executable_run(b->g.exe, FUM_STAGE_LATENTS, job->err);
+    if (!result) result = fum_executable_run(b->g.exe, FUM_STAGE_STEP, job->err);
     if (!result)
         result = fum_executable_read_raw(b->g.exe, b->y, (uint64_t)first * y->row_bytes,
                                          y->data + (size_t)to * y->row_bytes,

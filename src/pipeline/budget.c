@@ -120,6 +120,6 @@ void fum_budget_say(const fum_pipeline *pipe, const char *part, const fum_execut
                 "pieces (%.1f MiB at every "
                 "step) through %.1f MiB, activations %.1f MiB",
                 part, (double)s.weight_bytes / MIB, (double)streamed / MIB, segments,
-                (double)s.streamed_bytes[FUM_STAGE_LATENTS] / MIB, (double)s.slot_bytes / MIB,
+                (double)s.streamed_bytes[FUM_STAGE_STEP] / MIB, (double)s.slot_bytes / MIB,
                 (double)s.activation_bytes / MIB);
 }

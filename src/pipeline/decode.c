@@ -23,7 +23,7 @@ static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d,
     if (result) return result;
     fum_graph *graph = d->g.graph;
     struct fum_shape shape = {4, {1, d->tile_height, d->tile_width, config->latent_channels}};
-    d->latents = fum_graph_input(graph, "latents", shape, pipe->vae_storage, FUM_STAGE_LATENTS);
+    d->latents = fum_graph_input(graph, "latents", shape, pipe->vae_storage, FUM_STAGE_STEP);
     d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32);
     d->pixels = fum_vae_decode(graph, config, NULL, fum_vae_unscale(graph, config, d->latents));
     fum_graph_output(graph, d->pixels, "pixels");
@@ -169,9 +169,9 @@ static enum fum_result run(fum_pipeline *pipe, const float *latents, float *valu
         result = fum_executable_write_i32(d->g.exe, d->flag, &(int32_t){INT32_MAX}, 1, err);
     const struct fum_progress progress = {on_piece, pipe};
     if (!result && d->way == FUM_DECODE_WHOLE)
-        result = fum_executable_run_reported(d->g.exe, FUM_STAGE_LATENTS, &progress, err);
+        result = fum_executable_run_reported(d->g.exe, FUM_STAGE_STEP, &progress, err);
     else if (!result)
-        result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
+        result = fum_executable_run(d->g.exe, FUM_STAGE_STEP, err);
     if (!result) result = fum_executable_read(d->g.exe, d->pixels, values, count, err);
     if (!result) result = fum_executable_read(d->g.exe, d->flag, &flag, 1, err);
     *finite = flag >= (float)INT32_MAX;
@@ -268,7 +268,7 @@ static enum fum_result run_bands(fum_pipeline *pipe, const float *latents, float
 static enum fum_result widen(fum_pipeline *pipe, const char *node, struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     enum fum_result result = FUM_OK;
-    if (!node) result = fum_executable_first_nonfinite(d->g.exe, FUM_STAGE_LATENTS, &node, err);
+    if (!node) result = fum_executable_first_nonfinite(d->g.exe, FUM_STAGE_STEP, &node, err);
     if (result) return result;
     if (!node) node = "the decoder";
     if (pipe->vae_storage == FUM_F32)

@@ -33,9 +33,9 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
     d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32);
     d->coefs =
         fum_graph_input(graph, "coefs", (struct fum_shape){2, {d->evals, (int64_t)d->coef_stride}},
-                        FUM_F32, FUM_STAGE_STEPS);
+                        FUM_F32, FUM_STAGE_RUN);
     d->noise =
-        d->noise_rows ? fum_graph_input(graph, "noise", noise, FUM_F32, FUM_STAGE_STEPS) : NULL;
+        d->noise_rows ? fum_graph_input(graph, "noise", noise, FUM_F32, FUM_STAGE_RUN) : NULL;
 
     const struct fum_attr attrs[] = {{"slots", d->history}, {"copies", d->copies}, {0}};
     d->unet.counter = d->counter;
@@ -205,7 +205,7 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
     if (d->unet.class_labels && (result = write_class(pipe, run, d, err))) return result;
     if ((result = write_tables(pipe, run, err))) return result;
     if ((result = fum_executable_run(d->g.exe, FUM_STAGE_PROMPT, err))) return result;
-    return fum_executable_run(d->g.exe, FUM_STAGE_STEPS, err);
+    return fum_executable_run(d->g.exe, FUM_STAGE_RUN, err);
 }
 
 // ---- noise ----
@@ -290,9 +290,9 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
     double start = fum_time_now();
     for (int e = 0; e < d->evals && !result; e++) {
         if (params->on_work)
-            result = fum_executable_run_reported(d->g.exe, FUM_STAGE_LATENTS, &progress, err);
+            result = fum_executable_run_reported(d->g.exe, FUM_STAGE_STEP, &progress, err);
         else
-            result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
+            result = fum_executable_run(d->g.exe, FUM_STAGE_STEP, err);
         const struct fum_sample_eval *eval = &run->program->eval[e];
         if (result || !eval->step_end) continue;
         if (done < steps) insert(seconds, done++, fum_time_now() - start);
@@ -337,14 +337,14 @@ enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *r
         if (!state)
             return fum_error_set(err, FUM_ERR_NOMEM, "no memory to look for the first bad value");
         result = fum_executable_read(d->g.exe, d->state, state, count, err);
-        if (!result) result = fum_executable_run(d->g.exe, FUM_STAGE_LATENTS, err);
+        if (!result) result = fum_executable_run(d->g.exe, FUM_STAGE_STEP, err);
         if (!result) result = fum_executable_read(d->g.exe, d->flag, &flag, 1, err);
         if (!result && flag < (float)INT32_MAX) {
             result = fum_executable_write(d->g.exe, d->state, state, count, err);
             if (!result)
                 result = fum_executable_write_i32(d->g.exe, d->counter, &(int32_t){e}, 1, err);
             if (!result)
-                result = fum_executable_first_nonfinite(d->g.exe, FUM_STAGE_LATENTS, node, err);
+                result = fum_executable_first_nonfinite(d->g.exe, FUM_STAGE_STEP, node, err);
             e = d->evals;
         }
         fum_free(state);

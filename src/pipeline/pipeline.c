@@ -206,8 +206,8 @@ void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats 
                                          .load_seconds = pipe->times.load,
                                          .prompt_seconds = pipe->times.prompt};
     // Before the first decoding, estimates its time from the steps' rate.
-    double step = pipe->unet_stats.flops[FUM_STAGE_LATENTS],
-           decode = pipe->vae_stats.flops[FUM_STAGE_LATENTS];
+    double step = pipe->unet_stats.flops[FUM_STAGE_STEP],
+           decode = pipe->vae_stats.flops[FUM_STAGE_STEP];
     if (stats->decode_seconds == 0 && step > 0)
         stats->decode_seconds = stats->step_seconds * decode / step;
 }

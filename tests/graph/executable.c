@@ -81,7 +81,7 @@ static struct net build(enum fum_dtype storage) {
     struct net n;
     assert_int_equal(fum_graph_create(&n.g, storage, NULL), FUM_OK);
     n.x = fum_graph_input(n.g, "x", (struct fum_shape){4, {BATCH, HEIGHT, WIDTH, CHANNELS}},
-                          storage, FUM_STAGE_LATENTS);
+                          storage, FUM_STAGE_STEP);
     n.prompt = fum_graph_input(n.g, "prompt", (struct fum_shape){4, {BATCH, 1, 1, CHANNELS}},
                                storage, FUM_STAGE_PROMPT);
     float ramp[CHANNELS];
@@ -175,7 +175,7 @@ static void compare(fum_device *device, enum fum_dtype storage, double bound, bo
     assert_string_equal(passes, "prune fuse plan ");
     struct fum_executable_stats stats;
     fum_executable_get_stats(exe, &stats);
-    assert_int_equal(stats.dispatches[FUM_STAGE_WEIGHTS], 2); // tanh and mul, folded when compiled
+    assert_int_equal(stats.dispatches[FUM_STAGE_LOAD], 2); // tanh and mul, folded when compiled
     assert_int_equal(stats.dispatches[FUM_STAGE_PROMPT], 1);
     float *out = fum_alloc(COUNT, sizeof *out), *first = fum_alloc(COUNT, sizeof *first);
     // The same prompt with two inputs, then the first input again: later runs leave nothing behind.
@@ -188,7 +188,7 @@ static void compare(fum_device *device, enum fum_dtype storage, double bound, bo
                          fum_executable_run(exe, FUM_STAGE_PROMPT, &err)))
             fail_msg("%s", err.text);
         if (fum_executable_write(exe, net.x, x, COUNT, &err) ||
-            fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+            fum_executable_run(exe, FUM_STAGE_STEP, &err) ||
             fum_executable_read(exe, net.y, out, COUNT, &err))
             fail_msg("%s", err.text);
         double error = relative_rms(out, fum_interp_read(interp, reference.y), COUNT);
@@ -260,9 +260,9 @@ static void test_joined(void **state) {
         for (int k = 0; k < 2; k++) {
             assert_int_equal(fum_graph_create(&g[k], FUM_F32, NULL), FUM_OK);
             struct fum_shape shape = {4, {BATCH, HEIGHT, WIDTH, A}};
-            a[k] = fum_graph_input(g[k], "a", shape, FUM_F32, FUM_STAGE_LATENTS);
+            a[k] = fum_graph_input(g[k], "a", shape, FUM_F32, FUM_STAGE_STEP);
             shape.dim[3] = B;
-            b[k] = fum_graph_input(g[k], "b", shape, FUM_F32, FUM_STAGE_LATENTS);
+            b[k] = fum_graph_input(g[k], "b", shape, FUM_F32, FUM_STAGE_STEP);
             fum_tensor *both = add(g[k], "concat", a[k], b[k], NULL, NULL);
             fum_tensor *in[] = {both, weight(g[k], "norm.weight"), weight(g[k], "norm.bias")};
             const struct fum_attr each[] = {{"groups", CHANNELS}, {0}};
@@ -293,7 +293,7 @@ static void test_joined(void **state) {
         if (fum_interp_run_all(interp, &err) ||
             fum_executable_write(exe, a[1], data[0], SIZE * A, &err) ||
             fum_executable_write(exe, b[1], data[1], SIZE * B, &err) ||
-            fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+            fum_executable_run(exe, FUM_STAGE_STEP, &err) ||
             fum_executable_read(exe, y[1], out, SIZE * CHANNELS, &err))
             fail_msg("%s", err.text);
         assert_true(relative_rms(out, fum_interp_read(interp, y[0]), SIZE * CHANNELS) < 1e-5);
@@ -322,7 +322,7 @@ static void test_windows(void **state) {
     enum { ROWS = 6, ALL = ROWS * 4 * 64 };
     fum_graph_create(&g, FUM_F32, NULL);
     fum_tensor *x =
-        fum_graph_input(g, "x", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_LATENTS);
+        fum_graph_input(g, "x", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *kept = fum_graph_state(g, "kept", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32);
     fum_tensor *h = add(g, "relu", x, NULL, NULL, NULL);
     // rows 1 to 3, then row 2
@@ -342,7 +342,7 @@ static void test_windows(void **state) {
         fum_executable_write(exe, kept, old, ALL, &err))
         fail_msg("%s", err.text);
     for (int run = 0; run < 2; run++) {
-        if (fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+        if (fum_executable_run(exe, FUM_STAGE_STEP, &err) ||
             fum_executable_read(exe, y, out, 256, &err))
             fail_msg("%s", err.text);
         for (int i = 0; i < 256; i++)
@@ -365,8 +365,7 @@ static void test_wrong_use(void **state) {
     fum_graph *g = NULL;
     fum_executable *exe = NULL;
     fum_graph_create(&g, FUM_F32, NULL);
-    fum_tensor *x =
-        fum_graph_input(g, "x", (struct fum_shape){2, {3, 5}}, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x = fum_graph_input(g, "x", (struct fum_shape){2, {3, 5}}, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *mid = add(g, "silu", x, NULL, NULL, NULL),
                *y = add(g, "tanh", mid, NULL, NULL, NULL);
     fum_graph_output(g, y, "y");
@@ -381,7 +380,7 @@ static void test_wrong_use(void **state) {
     // An empty graph compiles to nothing.
     fum_graph_create(&g, FUM_F32, NULL);
     if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
-    assert_int_equal(fum_executable_run(exe, FUM_STAGE_LATENTS, &err), FUM_OK);
+    assert_int_equal(fum_executable_run(exe, FUM_STAGE_STEP, &err), FUM_OK);
     fum_executable_destroy(&exe);
     fum_graph_destroy(&g);
 }
@@ -398,7 +397,7 @@ static void test_never_written(void **state) {
     for (int i = 0; i < 24; i++) data[i] = (float)i;
     fum_graph_create(&g, FUM_F32, NULL);
     fum_tensor *prompt = fum_graph_input(g, "words", shape, FUM_F32, FUM_STAGE_PROMPT);
-    fum_tensor *x = fum_graph_input(g, "pixels", shape, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x = fum_graph_input(g, "pixels", shape, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *kept = fum_graph_state(g, "kept", shape, FUM_F32);
     fum_tensor *h = add(g, "relu", prompt, NULL, NULL, NULL);
     fum_tensor *y =
@@ -410,11 +409,11 @@ static void test_never_written(void **state) {
     assert_int_equal(fum_executable_write(exe, prompt, data, 24, &err), FUM_OK);
     assert_int_equal(fum_executable_run(exe, FUM_STAGE_PROMPT, &err), FUM_OK);
     assert_int_equal(fum_executable_write(exe, x, data, 24, &err), FUM_OK);
-    assert_int_equal(fum_executable_run(exe, FUM_STAGE_LATENTS, &err), FUM_ERR_ARG);
+    assert_int_equal(fum_executable_run(exe, FUM_STAGE_STEP, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "kept"));
     assert_int_equal(fum_executable_write(exe, kept, data, 24, &err), FUM_OK);
     for (int run = 0; run < 2; run++) {
-        if (fum_executable_run(exe, FUM_STAGE_LATENTS, &err) ||
+        if (fum_executable_run(exe, FUM_STAGE_STEP, &err) ||
             fum_executable_read(exe, y, out, 24, &err))
             fail_msg("%s", err.text);
         for (int i = 0; i < 24; i++) assert_true(out[i] == 3 * data[i]);

@@ -72,7 +72,7 @@ static void test_errors(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_graph *g = graph_new();
-    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 4, 4, 8), FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 4, 4, 8), FUM_F32, FUM_STAGE_STEP);
     fum_tensor *w = fum_graph_weight(g, "w", shape4(3, 3, 7, 8), FUM_PACK_CONV);
     fum_tensor *y = add(g, "conv2d", "down.conv", x, w, NULL, NULL);
     assert_null(y);
@@ -84,22 +84,22 @@ static void test_errors(void **state) {
     fum_graph_destroy(&g);
 
     g = graph_new();
-    x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_LATENTS);
+    x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_STEP);
     assert_null(fum_graph_add(g, "no_such_op", "n", &x, 1, NULL));
     assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "no_such_op"));
     fum_graph_destroy(&g);
 
     g = graph_new();
-    x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_LATENTS);
+    x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_STEP);
     assert_null(fum_graph_add(g, "silu", "n", &x, 1, (struct fum_attr[]){{"slope", 1}, {0}}));
     assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "slope"));
     fum_graph_destroy(&g);
 
     g = graph_new();
-    assert_null(fum_graph_input(g, "big", shape4(1 << 30, 1 << 30, 1 << 30, 4), FUM_F32,
-                                FUM_STAGE_LATENTS));
+    assert_null(
+        fum_graph_input(g, "big", shape4(1 << 30, 1 << 30, 1 << 30, 4), FUM_F32, FUM_STAGE_STEP));
     assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
     fum_graph_destroy(&g);
 }
@@ -109,14 +109,14 @@ static void test_stages(void **state) {
     fum_graph *g = graph_new();
     fum_tensor *w = fum_graph_constant(g, "w", shape1(4), (float[]){1, 2, 3, 4});
     fum_tensor *p = fum_graph_input(g, "p", shape1(4), FUM_F32, FUM_STAGE_PROMPT);
-    fum_tensor *x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_STEP);
     fum_tensor *ww = add(g, "silu", NULL, w, NULL, NULL, NULL);
     fum_tensor *wp = add(g, "add", NULL, ww, p, NULL, NULL);
     fum_tensor *px = add(g, "add", NULL, wp, x, NULL, NULL);
     assert_int_equal(fum_graph_check(g, NULL), FUM_OK);
-    assert_int_equal(ww->stage, FUM_STAGE_WEIGHTS);
+    assert_int_equal(ww->stage, FUM_STAGE_LOAD);
     assert_int_equal(wp->stage, FUM_STAGE_PROMPT);
-    assert_int_equal(px->stage, FUM_STAGE_LATENTS);
+    assert_int_equal(px->stage, FUM_STAGE_STEP);
     fum_graph_destroy(&g);
 }
 
@@ -156,8 +156,8 @@ static void test_fuse(void **state) {
     size_t count = 2 * 8 * 12 * 8;
     for (int fused = 0; fused < 2; fused++) {
         fum_graph *g = graph_new();
-        fum_tensor *x = fum_graph_input(g, "x", shape4(2, 4, 6, 8), FUM_F32, FUM_STAGE_LATENTS);
-        fum_tensor *row = fum_graph_input(g, "row", shape4(2, 1, 1, 8), FUM_F32, FUM_STAGE_LATENTS);
+        fum_tensor *x = fum_graph_input(g, "x", shape4(2, 4, 6, 8), FUM_F32, FUM_STAGE_STEP);
+        fum_tensor *row = fum_graph_input(g, "row", shape4(2, 1, 1, 8), FUM_F32, FUM_STAGE_STEP);
         fum_tensor *y = block(g, x, row);
         fum_graph_output(g, y, "y");
         assert_int_equal(fum_graph_check(g, NULL), FUM_OK);
@@ -193,7 +193,7 @@ static void test_plan(void **state) {
     fum_graph *g = graph_new();
     fum_tensor *p = fum_graph_input(g, "p", shape4(1, 16, 16, 64), FUM_F32, FUM_STAGE_PROMPT);
     fum_tensor *kept = add(g, "silu", "kept", p, NULL, NULL, NULL);
-    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 16, 16, 64), FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 16, 16, 64), FUM_F32, FUM_STAGE_STEP);
     fum_tensor *y = x;
     for (int i = 0; i < 10; i++) {
         const struct fum_attr attrs[] = {{"groups", 8}, {0}};
@@ -227,7 +227,7 @@ static void test_plan_limits(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_graph *g = graph_new();
-    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 256, 256, 64), FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x = fum_graph_input(g, "x", shape4(1, 256, 256, 64), FUM_F32, FUM_STAGE_STEP);
     fum_graph_output(g, add(g, "silu", "too large", x, NULL, NULL, NULL), "y");
     fum_pass_prune(g);
     fum_plan *plan = NULL;
@@ -269,9 +269,9 @@ static void test_no_memory(void **state) {
         fum_alloc_fail_after(n);
         enum fum_result result = fum_graph_create(&g, FUM_F32, NULL);
         if (!result) {
-            fum_tensor *x = fum_graph_input(g, "x", shape4(2, 4, 6, 8), FUM_F32, FUM_STAGE_LATENTS);
+            fum_tensor *x = fum_graph_input(g, "x", shape4(2, 4, 6, 8), FUM_F32, FUM_STAGE_STEP);
             fum_tensor *row =
-                fum_graph_input(g, "row", shape4(2, 1, 1, 8), FUM_F32, FUM_STAGE_LATENTS);
+                fum_graph_input(g, "row", shape4(2, 1, 1, 8), FUM_F32, FUM_STAGE_STEP);
             fum_graph_output(g, block(g, x, row), "y");
             result = fum_graph_check(g, NULL);
         }

@@ -85,8 +85,8 @@ static void open_subject(struct subject *s, fum_device *device, int count) {
     pthread_mutex_init(&s->source.lock, NULL);
     pthread_cond_init(&s->source.changed, NULL);
     assert_int_equal(fum_graph_create(&s->graph, FUM_F32, &err), FUM_OK);
-    fum_tensor *x = fum_graph_input(s->graph, "x", (struct fum_shape){2, {3, SIDE}}, FUM_F32,
-                                    FUM_STAGE_LATENTS);
+    fum_tensor *x =
+        fum_graph_input(s->graph, "x", (struct fum_shape){2, {3, SIDE}}, FUM_F32, FUM_STAGE_STEP);
     for (int i = 0; i < count; i++) {
         char name[8];
         snprintf(name, sizeof name, "w%d", i);
@@ -111,7 +111,7 @@ static void open_subject(struct subject *s, fum_device *device, int count) {
     struct fum_stream_stats stats;
     fum_stream_get_stats(s->stream, &stats);
     assert_int_equal(stats.slot_bytes, (unified ? 2 : 3) * SLOT_WEIGHTS * WEIGHT_BYTES);
-    s->segments = stats.stage_segments[FUM_STAGE_LATENTS];
+    s->segments = stats.stage_segments[FUM_STAGE_STEP];
 }
 
 static void close_subject(struct subject *s) {

@@ -16,7 +16,7 @@
 
 static fum_tensor *image(fum_graph *graph, const char *name, int64_t side, int64_t channels) {
     struct fum_shape shape = {4, {1, side, side, channels}};
-    return fum_graph_input(graph, name, shape, FUM_F32, FUM_STAGE_LATENTS);
+    return fum_graph_input(graph, name, shape, FUM_F32, FUM_STAGE_STEP);
 }
 
 static enum fum_result build_unet(fum_graph *graph, const cJSON *json, struct fum_error *err) {

@@ -24,7 +24,7 @@ static void build(struct golden *g, struct built *b, const char *x_key) {
     };
     if (b->config.text_time) sizes.pooled = (int)golden_shape(g, "unet.in.text_embeds").dim[1];
     b->params = (struct fum_unet_params){
-        .x = fum_graph_input(g->graph, "x", golden_shape(g, x_key), FUM_F32, FUM_STAGE_LATENTS),
+        .x = fum_graph_input(g->graph, "x", golden_shape(g, x_key), FUM_F32, FUM_STAGE_STEP),
         .counter = fum_graph_state(g->graph, "counter", (struct fum_shape){1, {1}}, FUM_I32),
     };
     fum_unet_inputs(g->graph, &b->config, &sizes, &b->params);
@@ -155,11 +155,11 @@ static void stages(void **state) {
         enum fum_stage stage;
     } wanted[] = {{"down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k", FUM_STAGE_PROMPT},
                   {"down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_v", FUM_STAGE_PROMPT},
-                  {"down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_q", FUM_STAGE_LATENTS},
+                  {"down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_q", FUM_STAGE_STEP},
                   {"add_embedding.linear_2", FUM_STAGE_PROMPT},
-                  {"time_embedding.linear_2", FUM_STAGE_STEPS},
-                  {"mid_block.resnets.0.time_emb_proj", FUM_STAGE_STEPS},
-                  {"conv_in", FUM_STAGE_LATENTS}};
+                  {"time_embedding.linear_2", FUM_STAGE_RUN},
+                  {"mid_block.resnets.0.time_emb_proj", FUM_STAGE_RUN},
+                  {"conv_in", FUM_STAGE_STEP}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         fum_tensor *t = fum_graph_find(g.graph, wanted[i].name);
         assert_non_null(t);

@@ -18,7 +18,7 @@ static void check_decoder(const char *folder) {
     golden_open(&g, folder, "vae");
     parse(&g, &config);
     struct fum_shape shape = golden_shape(&g, "vae.in.latents");
-    fum_tensor *z = fum_graph_input(g.graph, "z", shape, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *z = fum_graph_input(g.graph, "z", shape, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *out = fum_vae_decode(g.graph, &config, NULL, z);
     golden_start(&g);
     golden_write(&g, z, "vae.in.latents");
@@ -37,7 +37,7 @@ static void check_encoder(const char *folder) {
     golden_open(&g, folder, "vae");
     parse(&g, &config);
     struct fum_shape shape = golden_shape(&g, "vae.in.pixels");
-    fum_tensor *x = fum_graph_input(g.graph, "x", shape, FUM_F32, FUM_STAGE_LATENTS);
+    fum_tensor *x = fum_graph_input(g.graph, "x", shape, FUM_F32, FUM_STAGE_STEP);
     fum_vae_encode(g.graph, &config, NULL, x, &moments);
     golden_start(&g);
     golden_write(&g, x, "vae.in.pixels");
@@ -84,7 +84,7 @@ static void scales(void **state) {
         if (fum_vae_config_parse(&config, json, "config.json", &err)) fail_msg("%s", err.text);
         assert_int_equal(fum_graph_create(&graph, FUM_F32, NULL), FUM_OK);
         fum_tensor *x =
-            fum_graph_input(graph, "z", (struct fum_shape){2, {2, 2}}, FUM_F32, FUM_STAGE_LATENTS);
+            fum_graph_input(graph, "z", (struct fum_shape){2, {2, 2}}, FUM_F32, FUM_STAGE_STEP);
         fum_tensor *scaled = fum_vae_scale(graph, &config, x),
                    *back = fum_vae_unscale(graph, &config, scaled);
         if (fum_graph_check(graph, &err)) fail_msg("%s", err.text);

@@ -50,7 +50,7 @@ static void windows(int height, int width, uint64_t max_binding) {
         values[split] = decode(pipe, latents, height, width, &count);
         assert_string_equal(lines.text, ""); // no tiles
         fum_pipeline_get_stats(pipe, &stats);
-        dispatches[split] = stats.vae.dispatches[FUM_STAGE_LATENTS];
+        dispatches[split] = stats.vae.dispatches[FUM_STAGE_STEP];
         fum_pipeline_destroy(&pipe);
         assert_int_equal(fum_device_memory_used(device), 0);
         assert_int_equal(fum_device_validation_messages(device), 0);

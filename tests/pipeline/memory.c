@@ -76,11 +76,11 @@ static void budget(uint64_t bytes, unsigned without, const char *what) {
                   "every step in %d pieces\n",
                   what, (double)bytes / MIB(1), (double)o.stats.memory_peak / MIB(1),
                   (double)o.stats.unet.weight_bytes / MIB(1),
-                  (double)o.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] / MIB(1),
-                  o.stats.unet.segments[FUM_STAGE_LATENTS]);
+                  (double)o.stats.unet.streamed_bytes[FUM_STAGE_STEP] / MIB(1),
+                  o.stats.unet.segments[FUM_STAGE_STEP]);
     assert_true(o.stats.memory_peak <= bytes);
-    assert_true(o.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] > 0);
-    assert_true(o.stats.unet.segments[FUM_STAGE_LATENTS] > 2);
+    assert_true(o.stats.unet.streamed_bytes[FUM_STAGE_STEP] > 0);
+    assert_true(o.stats.unet.segments[FUM_STAGE_STEP] > 2);
     assert_non_null(strstr(o.lines.text, "are streamed"));
     assert_same_picture(&free_run, &o);
     kept_free(&o.kept);
@@ -188,7 +188,7 @@ static void test_q8(void **state) {
     ok(whole.result, &whole.err);
     ok(streamed.result, &streamed.err);
     assert_same_picture(&whole, &streamed);
-    assert_true(streamed.stats.unet.streamed_bytes[FUM_STAGE_LATENTS] > 0);
+    assert_true(streamed.stats.unet.streamed_bytes[FUM_STAGE_STEP] > 0);
     double error = 0;
     for (size_t i = 0; i < whole.kept.bytes; i++) {
         double d = (double)whole.kept.pixels[i] - free_run.kept.pixels[i];
@@ -291,7 +291,7 @@ static void bands(fum_device *device, const struct bands_case *c) {
                   c->precision == FUM_PRECISION_F32 ? "f32" : "f16", (double)c->room / 1024,
                   (double)after.vae.activation_bytes / 1024,
                   (double)before.vae.activation_bytes / 1024, most / 2 * 255,
-                  100 * after.vae.flops[FUM_STAGE_LATENTS] / before.vae.flops[FUM_STAGE_LATENTS]);
+                  100 * after.vae.flops[FUM_STAGE_STEP] / before.vae.flops[FUM_STAGE_STEP]);
     assert_string_equal(bad, "");
     assert_true(after.vae.activation_bytes < before.vae.activation_bytes);
     assert_true(most <= c->bound);

@@ -62,7 +62,7 @@ static fum_graph *unet_graph_stored(const char *text, int side, int pooled,
     struct fum_unet_params p = {
         .counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
     struct fum_shape x = {4, {2, side, side, config.in_channels}};
-    p.x = fum_graph_input(g, "x", x, storage, FUM_STAGE_LATENTS);
+    p.x = fum_graph_input(g, "x", x, storage, FUM_STAGE_STEP);
     fum_unet_inputs(
         g, &config,
         &(struct fum_unet_sizes){.batch = 2, .steps = 20, .tokens = 77, .pooled = pooled}, &p);
@@ -92,8 +92,8 @@ static fum_graph *vae_graph(enum fum_dtype storage, int side) {
     struct fum_vae_config config = vae_config();
     fum_graph *g = NULL;
     if (fum_graph_create(&g, storage, &err)) fail_msg("%s", err.text);
-    fum_tensor *z = fum_graph_input(g, "z", (struct fum_shape){4, {1, side, side, 4}}, storage,
-                                    FUM_STAGE_LATENTS);
+    fum_tensor *z =
+        fum_graph_input(g, "z", (struct fum_shape){4, {1, side, side, 4}}, storage, FUM_STAGE_STEP);
     fum_graph_output(g, fum_vae_decode(g, &config, NULL, z), "pixels");
     if (fum_graph_check(g, &err)) fail_msg("%s", err.text);
     return g;
@@ -115,9 +115,8 @@ static bool plan(int index, fum_graph *g, struct fum_executable_stats *stats, co
     fum_executable_get_stats(exe, stats);
     print_message("%-18s %s: %d dispatches, %d barriers, %.0f GFLOP, activations %.1f MiB, weights "
                   "%.0f MiB\n",
-                  name, what, stats->dispatches[FUM_STAGE_LATENTS],
-                  stats->barriers[FUM_STAGE_LATENTS], stats->flops[FUM_STAGE_LATENTS] / 1e9,
-                  (double)stats->activation_bytes / (1 << 20),
+                  name, what, stats->dispatches[FUM_STAGE_STEP], stats->barriers[FUM_STAGE_STEP],
+                  stats->flops[FUM_STAGE_STEP] / 1e9, (double)stats->activation_bytes / (1 << 20),
                   (double)stats->weight_bytes / (1 << 20));
     fum_executable_destroy(&exe);
     fum_weights_destroy(&weights);
@@ -139,16 +138,16 @@ static void test_sd15(void **state) {
         // Both guidance branches in one evaluation; ggml-vulkan records 1,486 and 1,441 for one
         // branch. Winograd's convolutions, on lavapipe alone, are three dispatches each.
         bool tiles = device == 0;
-        assert_true(s.dispatches[FUM_STAGE_LATENTS] <= (tiles ? 430 : 390));
-        assert_true(s.barriers[FUM_STAGE_LATENTS] <= (tiles ? 380 : 360));
+        assert_true(s.dispatches[FUM_STAGE_STEP] <= (tiles ? 430 : 390));
+        assert_true(s.barriers[FUM_STAGE_STEP] <= (tiles ? 380 : 360));
         assert_true((double)s.activation_bytes <= 120 * MIB);
         // 2 × 803 GFLOP
-        assert_true(s.flops[FUM_STAGE_LATENTS] > 1.5e12 && s.flops[FUM_STAGE_LATENTS] < 1.7e12);
+        assert_true(s.flops[FUM_STAGE_STEP] > 1.5e12 && s.flops[FUM_STAGE_STEP] < 1.7e12);
         // The keys and values of 16 cross-attentions, a product each; the time embedding's MLP and
         // 22 projections, which become one table.
         assert_int_equal(s.dispatches[FUM_STAGE_PROMPT], 16);
-        assert_true(s.dispatches[FUM_STAGE_STEPS] >= 25 && s.dispatches[FUM_STAGE_STEPS] <= 36);
-        assert_int_equal(s.dispatches[FUM_STAGE_WEIGHTS], 0);
+        assert_true(s.dispatches[FUM_STAGE_RUN] >= 25 && s.dispatches[FUM_STAGE_RUN] <= 36);
+        assert_int_equal(s.dispatches[FUM_STAGE_LOAD], 0);
     }
     assert_true(device >= 9);
 }
@@ -170,13 +169,11 @@ static void test_q8(void **state) {
         assert_true((double)quantised.weight_bytes < 0.6 * (double)whole.weight_bytes);
         if (!strcmp(fum_device_planning_name(device), "mali-g7x")) continue;
         if (!device) {
-            assert_true(quantised.dispatches[FUM_STAGE_LATENTS] <
-                        whole.dispatches[FUM_STAGE_LATENTS]);
+            assert_true(quantised.dispatches[FUM_STAGE_STEP] < whole.dispatches[FUM_STAGE_STEP]);
             continue;
         }
-        assert_int_equal(quantised.dispatches[FUM_STAGE_LATENTS],
-                         whole.dispatches[FUM_STAGE_LATENTS]);
-        assert_int_equal(quantised.barriers[FUM_STAGE_LATENTS], whole.barriers[FUM_STAGE_LATENTS]);
+        assert_int_equal(quantised.dispatches[FUM_STAGE_STEP], whole.dispatches[FUM_STAGE_STEP]);
+        assert_int_equal(quantised.barriers[FUM_STAGE_STEP], whole.barriers[FUM_STAGE_STEP]);
     }
 }
 
@@ -210,7 +207,7 @@ static void test_odd(void **state) {
             fum_graph *g = unet_graph_stored(unets[i / 4], 8, 0, storage);
             g->quantised = quantised;
             assert_true(plan(device, g, &s, "UNet of odd sizes"));
-            assert_true(s.dispatches[FUM_STAGE_LATENTS] > 0);
+            assert_true(s.dispatches[FUM_STAGE_STEP] > 0);
             fum_graph_destroy(&g);
         }
 }
@@ -321,12 +318,12 @@ static void test_budget(void **state) {
             "stay, %.0f MiB are "
             "streamed at every step in %d pieces, %.0f MiB once, through %.0f MiB\n",
             fum_device_planning_name(i), peak / MIB, (double)s.weight_bytes / MIB,
-            (double)s.streamed_bytes[FUM_STAGE_LATENTS] / MIB, s.segments[FUM_STAGE_LATENTS],
-            (double)(s.streamed_bytes[FUM_STAGE_PROMPT] + s.streamed_bytes[FUM_STAGE_STEPS]) / MIB,
+            (double)s.streamed_bytes[FUM_STAGE_STEP] / MIB, s.segments[FUM_STAGE_STEP],
+            (double)(s.streamed_bytes[FUM_STAGE_PROMPT] + s.streamed_bytes[FUM_STAGE_RUN]) / MIB,
             (double)s.slot_bytes / MIB);
         assert_true(peak <= 4096 * MIB);
         assert_true(peak >= 4000 * MIB); // what fits stays
-        assert_true(s.streamed_bytes[FUM_STAGE_LATENTS] > 0);
+        assert_true(s.streamed_bytes[FUM_STAGE_STEP] > 0);
         fum_executable_destroy(&exe);
         fum_weights_destroy(&weights);
         fum_graph_destroy(&g);
