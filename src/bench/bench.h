@@ -104,12 +104,12 @@ enum fum_result fum_bench_models_check(const struct fum_bench_run *run, struct f
 enum fum_result fum_bench_models(struct fum_bench_run *run, double seconds, struct fum_error *err);
 
 // The limits around something that is timed: fma in f32 and memory reads.
-struct fum_around {
+struct fum_guard {
     double fma, memory;
 };
 // Takes longer, up to a tenth of a second, beside something that took `seconds`: on a busy machine
 // a short look catches a free or a taken moment, not the mean.
-enum fum_result fum_around_measure(struct fum_bench_run *run, double seconds,
-                                   struct fum_around *around, struct fum_error *err);
+enum fum_result fum_measure_guard(struct fum_bench_run *run, double seconds,
+                                  struct fum_guard *guard, struct fum_error *err);
 
 #endif

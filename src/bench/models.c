@@ -55,7 +55,7 @@ struct subject {
 
     double stamp, cpu_stamp; // when the last step ended
     bool counting;           // samples are kept
-    struct fum_around around;
+    struct fum_guard guard;
     struct fum_samples text, step, decode, encode, host, step_of_fma, decode_of_fma;
     bool no_memory; // for a sample
     double load_seconds;
@@ -176,10 +176,10 @@ static enum fum_result run_text(struct subject *s, struct fum_error *err) {
 // The share of the fma rate around what took `seconds`.
 static enum fum_result share(struct subject *s, struct fum_samples *samples, double flops,
                              double seconds, struct fum_error *err) {
-    struct fum_around before = s->around;
-    enum fum_result r = fum_around_measure(s->bench, seconds, &s->around, err);
+    struct fum_guard before = s->guard;
+    enum fum_result r = fum_measure_guard(s->bench, seconds, &s->guard, err);
     if (!r && flops > 0 && seconds > 0)
-        add(s, samples, flops / seconds / ((before.fma + s->around.fma) / 2));
+        add(s, samples, flops / seconds / ((before.fma + s->guard.fma) / 2));
     return r;
 }
 
@@ -258,7 +258,7 @@ static bool has_room(const struct subject *s) {
 
 static enum fum_result measure(struct subject *s, struct fum_error *err) {
     double start = fum_time_now();
-    enum fum_result r = fum_around_measure(s->bench, 1, &s->around, err);
+    enum fum_result r = fum_measure_guard(s->bench, 1, &s->guard, err);
     if (!r) r = make_pipeline(s, err);
     if (!r && !s->named && !has_room(s)) {
         s->note = "not run: its weights do not fit the device's memory";

@@ -296,12 +296,12 @@ static enum fum_result warm_up(struct ops *ops, struct entry *e, struct fum_erro
     return record(ops, e, loops > 64 ? 64 : loops, err);
 }
 
-static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_around *before,
+static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_guard *before,
                                struct fum_error *err) {
-    struct fum_around after;
+    struct fum_guard after;
     double seconds;
     enum fum_result r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
-    if (!r) r = fum_around_measure(ops->run, seconds, &after, err);
+    if (!r) r = fum_measure_guard(ops->run, seconds, &after, err);
     if (r) return r;
     seconds /= e->probe.amount;
     double fma = (before->fma + after.fma) / 2;
@@ -318,11 +318,11 @@ static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_arou
 }
 
 static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error *err) {
-    struct fum_around around;
+    struct fum_guard guard;
     // for a machine that has become slower
     double start = fum_time_now(), late = end + (end - start) / 2;
     int total = 0, done = 0;
-    enum fum_result r = fum_around_measure(ops->run, 0, &around, err);
+    enum fum_result r = fum_measure_guard(ops->run, 0, &guard, err);
     ops->beside = fum_time_now() - start;
     for (size_t i = 0; i < ops->count; i++) total += !ops->entries[i].dropped;
     for (size_t i = 0; i < ops->count && !r; i++) {
@@ -333,7 +333,7 @@ static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error 
         r = fum_bench_check(ops->run, err);
         if (!r) r = warm_up(ops, e, err);
     }
-    if (!r) r = fum_around_measure(ops->run, 0.1, &around, err);
+    if (!r) r = fum_measure_guard(ops->run, 0.1, &guard, err);
     for (int round = 0; round < ops->run->params.repeats && !r; round++) {
         char what[64];
         snprintf(what, sizeof what, "operations, repeat %d", round + 1);
@@ -345,7 +345,7 @@ static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error 
             if (fum_time_now() >= (round ? end : late)) return FUM_OK;
             fum_bench_progress(ops->run, what, done++, total);
             r = fum_bench_check(ops->run, err);
-            if (!r) r = measure(ops, &ops->entries[i], &around, err);
+            if (!r) r = measure(ops, &ops->entries[i], &guard, err);
         }
     }
     return r;

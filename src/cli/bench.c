@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // fumarole bench: how near this device's own limits is everything?
-#include "bench.h"
+#include "report/report.h"
 
 #include "progress.h"
 

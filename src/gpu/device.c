@@ -3,7 +3,6 @@
 #include "gpu/backend.h"
 
 #include "base/alloc.h"
-#include "base/error.h"
 #include "base/file.h"
 
 #include <stdio.h>
@@ -24,11 +23,6 @@ fum_device *fum_device_new(const struct fum_backend *backend, const struct fum_l
         return NULL;
     }
     return device;
-}
-
-enum fum_result fum_device_create(fum_device **device, const struct fum_device_params *params,
-                                  struct fum_error *err) {
-    return fum_device_create_without(device, params, 0, err);
 }
 
 void fum_device_destroy(fum_device **device) {

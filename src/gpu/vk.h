@@ -81,7 +81,7 @@ void fum_vk_ask_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice 
 // Why this device cannot be used at all; NULL: it can.
 const char *fum_vk_refusal(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                            const struct fum_device_info *info);
-// The queue family for compute: one without graphics where there is a choice. -1: none.
+// Returns the first queue family that can compute, or -1 if there is none.
 int fum_vk_compute_family(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                           VkQueueFamilyProperties *properties);
 
@@ -141,7 +141,20 @@ struct fum_vk {
     atomic_int inject_after, inject_what;
 };
 
-struct fum_vk *fum_vk_of(const fum_device *device);
+static inline struct fum_vk *fum_vk_of(const fum_device *device) {
+    return device->impl;
+}
+
+// Makes the locks of a device whose other parts are still empty. False: out of system resources.
+// fum_vk_device_destroy destroys whatever was made, in any state.
+bool fum_vk_device_init(struct fum_vk *vk, fum_device *device);
+// Opens the chosen device, vk->physical, on the instance that vk holds.
+enum fum_result fum_vk_device_open(struct fum_vk *vk, const struct fum_device_params *params,
+                                   unsigned without, struct fum_error *err);
+void fum_vk_device_destroy(fum_device *device);
+int fum_vk_validation_messages(const fum_device *device);
+// Turns an open device into a planning device with a real compiler.
+void fum_vk_compile_only(struct fum_vk *vk);
 
 // Calls Vulkan from a function that has `vk`, `VkResult vr` and the label `error`. The failure is
 // logged with the call's text, the result's name and the line; then the function cleans up.

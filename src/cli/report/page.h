@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A page while it is written, and its drawings.
-#ifndef FUM_CLI_BENCH_PAGE_H
-#define FUM_CLI_BENCH_PAGE_H
+#ifndef FUM_CLI_REPORT_PAGE_H
+#define FUM_CLI_REPORT_PAGE_H
 
-#include "bench.h"
+#include "report.h"
 
 struct cli_page {
     char *text;

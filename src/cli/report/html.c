@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The benchmark's report as one page that needs nothing else: tables, a roofline plot, bars.
-#include "bench_page.h"
+#include "page.h"
 
-#include "output.h"
+#include "../output.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 // The benchmark's report as JSON: written, read back and looked up.
 #define _POSIX_C_SOURCE 200809L
 
-#include "bench.h"
+#include "report.h"
 
-#include "output.h"
+#include "../output.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A page while it is written: text that grows, and what of it is no markup.
-#include "bench_page.h"
+#include "page.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

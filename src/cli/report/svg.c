@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The drawings of the benchmark's page: inline SVG whose colours are the page's, so that they
 // follow light and dark.
-#include "bench_page.h"
+#include "page.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The benchmark's report on the terminal.
-#include "bench.h"
+#include "report.h"
 
-#include "output.h"
+#include "../output.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Reports side by side: of devices, or of versions on one device.
-#include "bench.h"
+#include "report.h"
 
-#include "output.h"
+#include "../output.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What the files of `fumarole bench` share. A report is JSON from the moment it is written: the
 // page and the comparison read nothing else.
-#ifndef FUM_CLI_BENCH_H
-#define FUM_CLI_BENCH_H
+#ifndef FUM_CLI_REPORT_REPORT_H
+#define FUM_CLI_REPORT_REPORT_H
 
-#include "cli.h"
+#include "../cli.h"
 
 #include <fumarole/bench.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Clocks while the benchmark runs, where the system tells: of the processor for CPU devices, of
 // AMD's and Intel's GPUs under Linux. Vulkan itself says nothing about them.
-#include "bench.h"
+#include "report.h"
 
 #include <string.h>
 
