@@ -71,14 +71,15 @@ static double moved_bytes(const struct entry *e) {
 
 static enum fum_result add_entry(struct ops *ops, int op, int index, enum fum_dtype type,
                                  struct fum_error *err) {
-    char why[200];
+    struct fum_why why;
     const struct fum_op_case *c = &fum_op_cases[op]->cases[index];
     if (!fum_grow((void **)&ops->entries, &ops->capacity, ops->count, sizeof *ops->entries))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the list of cases");
     struct entry *e = &ops->entries[ops->count];
     *e = (struct entry){.op = fum_ops[op], .c = c, .index = index, .type = type};
-    if (!fum_case_call(e->op, c, type, &e->call, e->attr, why, sizeof why))
-        return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", e->op->name, c->name, why);
+    if (!fum_case_call(e->op, c, type, &e->call, e->attr, &why))
+        return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", e->op->name, c->name,
+                             why.text);
     e->flops = e->op->flops ? e->op->flops(&e->call) : 0;
     e->bytes = moved_bytes(e);
     e->guess = e->flops / (ops->flops_rate * GUESS_FMA) +
@@ -144,15 +145,14 @@ static bool is_shared(const struct entry *e, int input) {
 }
 
 static bool plan_dispatches(struct ops *ops, struct entry *e) {
-    char why[200] = "";
     ops->list->count = 0;
     ops->list->scratch_bytes = 0;
     ops->list->info = ops->run->info;
     ops->list->tuning = fum_device_tuning(ops->run->device);
-    bool fits = e->op->dispatch && e->op->dispatch(&e->call, ops->list, why, sizeof why);
+    bool fits = e->op->dispatch && e->op->dispatch(&e->call, ops->list);
     if (!fits)
         fum_log(ops->run->params.log, FUM_LOG_INFO, "bench: op %s, case '%s': %s", e->op->name,
-                e->c->name, why);
+                e->c->name, ops->list->why.text);
     return fits;
 }
 

@@ -13,29 +13,25 @@
 
 // ---- a case as a call ----
 
-static bool set_attrs(const struct fum_op *op, const struct fum_op_case *c, double *attr, char *why,
-                      size_t why_size) {
+static bool set_attrs(const struct fum_op *op, const struct fum_op_case *c, double *attr,
+                      struct fum_why *why) {
     int count = 0;
     for (const struct fum_attr_def *d = op->attrs; d && d->name; d++) attr[count++] = d->otherwise;
     for (const struct fum_attr *a = c->attrs; a->name; a++) {
         int i = 0;
         while (i < count && strcmp(op->attrs[i].name, a->name)) i++;
-        if (i == count) {
-            snprintf(why, why_size, "the op has no setting '%s'", a->name);
-            return false;
-        }
+        if (i == count) return fum_refuse(why, "the op has no setting '%s'", a->name);
         attr[i] = a->value;
     }
     return true;
 }
 
 bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype,
-                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], char *why,
-                   size_t why_size) {
+                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], struct fum_why *why) {
     static const enum fum_dtype fixed[] = {
         [FUM_CASE_F32] = FUM_F32, [FUM_CASE_F16] = FUM_F16, [FUM_CASE_I32] = FUM_I32};
     *call = (struct fum_op_call){.attr = attr, .out.dtype = dtype}; // as the graph presets it
-    if (!set_attrs(op, c, attr, why, why_size)) return false;
+    if (!set_attrs(op, c, attr, why)) return false;
     for (int i = 0; i < FUM_MAX_INPUTS; i++) {
         const struct fum_case_input *in = &c->in[i];
         if (!in->shape.rank) continue;
@@ -44,7 +40,7 @@ bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fu
         call->in[i] =
             (struct fum_desc){in->shape, in->type == FUM_CASE_STORAGE ? dtype : fixed[in->type]};
     }
-    return op->infer(call, why, why_size);
+    return op->infer(call, why);
 }
 
 double fum_op_flops(const struct fum_op *op, const struct fum_op_call *call) {
@@ -58,8 +54,7 @@ bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype) {
 bool fum_case_is_large(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype) {
     struct fum_op_call call;
     double attr[FUM_MAX_ATTRS];
-    char why[8];
-    if (!c->bench || !fum_case_call(op, c, dtype, &call, attr, why, sizeof why)) return false;
+    if (!c->bench || !fum_case_call(op, c, dtype, &call, attr, NULL)) return false;
     int64_t elements = fum_shape_count(&call.out.shape);
     for (int i = 0; i < call.num_inputs; i++)
         if (call.has[i]) elements += fum_shape_count(&call.in[i].shape);
@@ -190,14 +185,14 @@ enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,
                               const struct fum_op_case *c, const struct fum_op_call *call,
                               struct fum_device_info *info, struct fum_dispatches *list,
                               struct fum_error *err) {
-    char why[256] = "";
     *info = *fum_device_get_info(device);
     if (c->max_binding && c->max_binding < info->max_binding) info->max_binding = c->max_binding;
     if (c->as_gpu && info->type == FUM_DEVICE_CPU) info->type = FUM_DEVICE_DISCRETE;
     list->info = info;
     list->tuning = fum_device_tuning(device);
-    if (!op->dispatch || op->dispatch(call, list, why, sizeof why)) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s, case '%s': %s", op->name, c->name, why);
+    if (!op->dispatch || op->dispatch(call, list)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s, case '%s': %s", op->name, c->name,
+                         list->why.text);
 }
 
 static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int index,
@@ -313,7 +308,7 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
                              const struct fum_op_case *c, int index, enum fum_dtype dtype,
                              struct fum_case_result *result, struct fum_error *err) {
     static const double otherwise[] = {[FUM_F32] = 1e-5, [FUM_F16] = 2e-3, [FUM_BF16] = 1.6e-2};
-    char why[256] = "";
+    struct fum_why why = {{0}};
     double start = fum_time_now();
     if (dtype > FUM_BF16)
         return fum_error_set(err, FUM_ERR_ARG, "%s is no storage type", fum_dtype_name(dtype));
@@ -325,8 +320,8 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
     run->op = op;
 
     enum fum_result r = FUM_OK;
-    if (!fum_case_call(op, c, dtype, &run->call, run->attr, why, sizeof why))
-        r = fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why);
+    if (!fum_case_call(op, c, dtype, &run->call, run->attr, &why))
+        r = fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why.text);
     if (!r) r = prepare(run, c, index, err);
     if (run->list.rounding > result->bound) result->bound = run->list.rounding;
     if (!r) {

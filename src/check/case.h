@@ -60,8 +60,7 @@ extern const struct fum_op_cases *const fum_op_cases[];
 // A case as a call: settings, inputs and output with `dtype` as the storage type. `attr` is the
 // caller's memory and must outlive the call. On failure `why` says what was wrong.
 bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype,
-                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], char *why,
-                   size_t why_size);
+                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], struct fum_why *why);
 // Its dispatches on a device: list->info is set to *info, the caller's memory, which gets the
 // limits to plan for. The list starts empty. FUM_ERR_UNSUPPORTED: the limits do not allow the case.
 enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,

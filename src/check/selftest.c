@@ -27,12 +27,13 @@ struct selftest {
 };
 
 // Fills `why` for a case that did not agree.
-static void describe(const struct fum_case_result *result, char *why, size_t size) {
+static void describe(const struct fum_case_result *result, struct fum_why *why) {
     if (result->worst < 0)
-        snprintf(why, size, "relative error %.2g, bound %.2g", result->error, result->bound);
+        fum_refuse(why, "relative error %.2g, bound %.2g", result->error, result->bound);
     else
-        snprintf(why, size, "relative error %.2g, bound %.2g; element %lld is %.6g, should be %.6g",
-                 result->error, result->bound, (long long)result->worst, result->got, result->want);
+        fum_refuse(why, "relative error %.2g, bound %.2g; element %lld is %.6g, should be %.6g",
+                   result->error, result->bound, (long long)result->worst, result->got,
+                   result->want);
 }
 
 static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *sum,
@@ -40,7 +41,7 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
                                 enum fum_dtype dtype, struct fum_error *err) {
     struct fum_case_result result;
     struct fum_error problem = {0};
-    char why[200] = "";
+    struct fum_why why = {{0}};
     enum fum_result r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
     uint64_t hash = result.hash;
     if (r == FUM_OK && test->params.repeat)
@@ -62,13 +63,13 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
         sum->worst_type = dtype;
     }
     if (changed)
-        snprintf(why, sizeof why, "other bits when run again");
+        fum_refuse(&why, "other bits when run again");
     else if (ran && !pass)
-        describe(&result, why, sizeof why);
+        describe(&result, &why);
     if (ran && !pass && !test->first_failure[0])
         snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s%s%s: %s",
                  op->name, c->name, fum_dtype_name(dtype), sum->variant ? ", variant " : "",
-                 sum->variant ? sum->variant : "", why);
+                 sum->variant ? sum->variant : "", why.text);
     if (test->params.on_case)
         test->params.on_case(
             test->params.user,
@@ -83,7 +84,7 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
                                         .gpu_seconds = ran ? result.gpu_nanoseconds * 1e-9 : 0,
                                         .why = !ran   ? problem.text
                                                : pass ? NULL
-                                                      : why});
+                                                      : why.text});
     return FUM_OK;
 }
 
@@ -142,11 +143,11 @@ static enum fum_result compile_case(struct selftest *test, struct fum_selftest_o
     struct fum_op_call call;
     struct fum_device_info info;
     double attr[FUM_MAX_ATTRS];
-    char why[200];
+    struct fum_why why;
     bool failed = false;
     *test->list = (struct fum_dispatches){0};
-    if (!fum_case_call(op, c, dtype, &call, attr, why, sizeof why))
-        return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why);
+    if (!fum_case_call(op, c, dtype, &call, attr, &why))
+        return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why.text);
     enum fum_result r = fum_case_plan(test->device, op, c, &call, &info, test->list, err);
     if (r == FUM_ERR_UNSUPPORTED) sum->skipped++;
     if (r) return r == FUM_ERR_UNSUPPORTED ? FUM_OK : r;

@@ -54,12 +54,11 @@ struct subject {
 
 // Dispatches of the call with `value` for the noted choice.
 static bool plan(struct tuner *t, const struct subject *s, uint32_t value) {
-    char why[200];
     t->tuning.count = 1;
     t->tuning.items[0] = (struct fum_tuned){.key = t->note.key, .value = value};
     t->list.count = 0;
     t->list.scratch_bytes = 0;
-    return s->op->dispatch(&s->call, &t->list, why, sizeof why);
+    return s->op->dispatch(&s->call, &t->list);
 }
 
 static enum fum_result make_memory(struct tuner *t, struct subject *s, struct fum_error *err) {
@@ -215,16 +214,14 @@ static bool seen(struct tuner *t, uint64_t key) {
 static enum fum_result tune_case(struct tuner *t, const struct fum_op *op,
                                  const struct fum_op_case *c, enum fum_dtype type, bool fresh,
                                  struct fum_error *err) {
-    char why[200];
     struct subject s = {.op = op, .c = c, .type = type};
-    if (!fum_case_call(op, c, type, &s.call, s.attr, why, sizeof why) || !op->dispatch)
-        return FUM_OK;
+    if (!fum_case_call(op, c, type, &s.call, s.attr, NULL) || !op->dispatch) return FUM_OK;
     if (t->params.most_flops > 0 && fum_op_flops(op, &s.call) > t->params.most_flops) return FUM_OK;
     t->note.count = 0;
     t->tuning.note = &t->note;
     t->tuning.count = 0;
     t->list.count = 0;
-    bool runs = op->dispatch(&s.call, &t->list, why, sizeof why);
+    bool runs = op->dispatch(&s.call, &t->list);
     t->tuning.note = NULL;
     if (!runs || t->note.count < 2) return FUM_OK;
     if (fresh &&

@@ -292,15 +292,15 @@ static bool set_inputs(fum_tensor *t, fum_tensor *const *inputs, int num_inputs)
 
 static bool infer(fum_tensor *t) {
     struct fum_op_call call;
-    char why[256] = "shapes do not fit";
+    struct fum_why why = {"shapes do not fit"};
     fum_tensor_call(t, &call);
     call.out.dtype = t->graph->storage;
-    if (t->op->infer(&call, why, sizeof why)) {
+    if (t->op->infer(&call, &why)) {
         if (shape_valid(&call.out.shape)) {
             t->desc = call.out;
             return true;
         }
-        snprintf(why, sizeof why, "the result's shape is out of range");
+        fum_refuse(&why, "the result's shape is out of range");
     }
     char shapes[256] = "", one[96];
     size_t used = 0;
@@ -308,7 +308,7 @@ static bool infer(fum_tensor *t) {
         if (t->in[i])
             used += (size_t)snprintf(shapes + used, sizeof shapes - used, "%s%s", used ? ", " : "",
                                      fum_shape_text(&t->in[i]->desc.shape, one, sizeof one));
-    fail(t->graph, FUM_ERR_ARG, "%s: op %s of (%s): %s", t->name, t->op->name, shapes, why);
+    fail(t->graph, FUM_ERR_ARG, "%s: op %s of (%s): %s", t->name, t->op->name, shapes, why.text);
     return false;
 }
 

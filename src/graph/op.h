@@ -12,6 +12,7 @@
 
 #include <fumarole/graph.h>
 
+#include "base/why.h"
 #include "gpu/gpu.h"
 #include "gpu/tuning.h"
 
@@ -99,6 +100,7 @@ struct fum_dispatches {
     uint64_t scratch_bytes; // private memory of the call, shared by its dispatches
     // relative RMS error of inputs that the kernels round on purpose; 0: they do not
     double rounding;
+    struct fum_why why; // set where a call is refused
 };
 
 // The kernel that a dispatch runs; its shader is NULL when this build has none of that name and
@@ -143,15 +145,14 @@ struct fum_op {
     const char *name;
     const struct fum_attr_def *attrs; // ends with a NULL name; NULL: none
     int min_inputs, max_inputs;       // inputs from min_inputs on are optional
-    // Shape rule: checks inputs and settings and sets call->out. On failure writes what was wanted
-    // and found into `why` (the graph adds the node and all shapes) and returns false.
-    bool (*infer)(struct fum_op_call *call, char *why, size_t why_size);
+    // Shape rule: checks inputs and settings and sets call->out. On failure writes what it
+    // needs and has found into `why` (the graph adds the node and all shapes) and returns false.
+    bool (*infer)(struct fum_op_call *call, struct fum_why *why);
     // Plain C: dense f32 arrays without padding; in[i] NULL when absent; integers come as exact
     // floats. Sums in double. This is what the kernel must agree with.
     void (*reference)(const struct fum_op_call *call, const float *const *in, float *out);
-    // What to run. False (with `why`) when the device's limits do not allow it.
-    bool (*dispatch)(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size);
+    // Adds what to run. Returns false, with list->why, if the device's limits do not allow it.
+    bool (*dispatch)(const struct fum_op_call *call, struct fum_dispatches *list);
     // Floating-point operations of a call; NULL: as many as the output has elements.
     double (*flops)(const struct fum_op_call *call);
 

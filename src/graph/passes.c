@@ -173,8 +173,7 @@ static bool read_normalised(fum_tensor *node, const struct fum_device_info *info
     node->in[op->norm_input] = p;
     p->op = p->op->affine; // of the same inputs and settings
     fum_tensor_call(p, &call);
-    char why[64];
-    bool inferred = p->op->infer(&call, why, sizeof why); // the norm was accepted with them
+    bool inferred = p->op->infer(&call, NULL); // the norm was accepted with them
     p->desc = call.out;
     return inferred;
 }
@@ -262,13 +261,13 @@ enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct
                                      t->name, in->name);
         }
         struct fum_op_call call;
-        char why[256] = "";
+        struct fum_why why = {{0}};
         fum_tensor_call(t, &call);
-        if (!t->op->infer(&call, why, sizeof why) ||
-            !fum_shape_same(&call.out.shape, &t->desc.shape) || call.out.dtype != t->desc.dtype)
+        if (!t->op->infer(&call, &why) || !fum_shape_same(&call.out.shape, &t->desc.shape) ||
+            call.out.dtype != t->desc.dtype)
             return fum_error_set(err, FUM_ERR_ARG,
                                  "after %s: op %s at %s no longer gives its shape: %s", pass,
-                                 t->op->name, t->name, why);
+                                 t->op->name, t->name, why.text);
     }
     return FUM_OK;
 }

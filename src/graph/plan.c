@@ -38,15 +38,14 @@ static bool has_memory(const fum_tensor *t) {
 static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *step,
                                      struct fum_dispatches *list) {
     struct fum_op_call call;
-    char why[256] = "the device's limits do not allow it";
     fum_tensor_call(step->node, &call);
     list->info = p->info;
     list->tuning = p->tuning;
     list->count = 0;
     list->scratch_bytes = 0;
-    if (!fum_tensor_is_view(step->node) && !step->node->op->dispatch(&call, list, why, sizeof why))
+    if (!fum_tensor_is_view(step->node) && !step->node->op->dispatch(&call, list))
         return fum_error_set(p->err, FUM_ERR_UNSUPPORTED, "%s: op %s on %s: %s", step->node->name,
-                             step->node->op->name, p->info->name, why);
+                             step->node->op->name, p->info->name, list->why.text);
     step->count = list->count;
     step->dispatches =
         fum_arena_alloc(p->plan->arena, (size_t)list->count, sizeof *step->dispatches);

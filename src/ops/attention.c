@@ -11,30 +11,22 @@
 
 static const struct fum_attr_def attrs[] = {{"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *q = &call->in[0].shape, *k = &call->in[1].shape,
                            *v = &call->in[2].shape;
     int64_t heads;
-    if (q->rank != 3 || k->rank != 3 || v->rank != 3) {
-        snprintf(why, why_size, "q, k and v must be [batch, tokens, channels]");
-        return false;
-    }
+    if (q->rank != 3 || k->rank != 3 || v->rank != 3)
+        return fum_refuse(why, "q, k and v must be [batch, tokens, channels]");
     if (k->dim[0] != q->dim[0] || k->dim[2] != q->dim[2] || v->dim[0] != k->dim[0] ||
-        v->dim[1] != k->dim[1] || v->dim[2] != k->dim[2]) {
-        snprintf(why, why_size, "k and v must have q's batch and channels and the same tokens");
-        return false;
-    }
-    if (!fum_attr_int(call->attr[FUM_ATTENTION_HEADS], "heads", 1, INT32_MAX, &heads, why,
-                      why_size))
+        v->dim[1] != k->dim[1] || v->dim[2] != k->dim[2])
+        return fum_refuse(why, "k and v must have q's batch and channels and the same tokens");
+    if (!fum_attr_int(call->attr[FUM_ATTENTION_HEADS], "heads", 1, INT32_MAX, &heads, why))
         return false;
     if (q->dim[2] < 1 || q->dim[2] % heads != 0) {
-        return fum_refuse(why, why_size, "%lld channels do not divide into %lld heads",
-                          (long long)q->dim[2], (long long)heads);
+        return fum_refuse(why, "%lld channels do not divide into %lld heads", (long long)q->dim[2],
+                          (long long)heads);
     }
-    if (k->dim[1] < 1) {
-        snprintf(why, why_size, "there must be a key to attend to");
-        return false;
-    }
+    if (k->dim[1] < 1) return fum_refuse(why, "there must be a key to attend to");
     call->out = call->in[0];
     return true;
 }
@@ -106,13 +98,11 @@ static const struct fum_attention_kernels plain = {.shader = "attention", .choos
 
 static bool add_part(const struct fum_attention_kernels *kernels, const struct fum_op_call *call,
                      const struct fum_attention *p, const struct fum_part *part,
-                     struct fum_dispatches *list, char *why, size_t why_size) {
+                     struct fum_dispatches *list) {
     struct fum_dispatch *d = fum_dispatch_add(list);
-    if (!d) {
-        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings",
-                 FUM_MAX_DISPATCHES);
-        return false;
-    }
+    if (!d)
+        return fum_refuse(&list->why, "needs more than %d dispatches to fit the device's bindings",
+                          FUM_MAX_DISPATCHES);
     *d = (struct fum_dispatch){.shader = kernels->shader,
                                .dtype = call->out.dtype,
                                .texels = kernels->texels,
@@ -148,10 +138,8 @@ static bool add_part(const struct fum_attention_kernels *kernels, const struct f
     memcpy(&d->push[9], sizes, sizeof sizes);
     d->num_push = 13;
     if (!fum_groups_1d(list->info, (uint64_t)(tiles * tile.splits * p->heads * part->batches),
-                       d->groups)) {
-        snprintf(why, why_size, "needs more workgroups than the device has");
-        return false;
-    }
+                       d->groups))
+        return fum_refuse(&list->why, "needs more workgroups than the device has");
     return true;
 }
 
@@ -212,54 +200,47 @@ static bool add_scores(const struct fum_op_call *call, const struct fum_attentio
 }
 
 static bool dispatch_scores(const struct fum_op_call *call, const struct fum_attention *p,
-                            int64_t rows, struct fum_dispatches *list, char *why, size_t why_size) {
+                            int64_t rows, struct fum_dispatches *list) {
     list->scratch_bytes = (uint64_t)(rows * ((p->keys + 3) / 4)) * 16;
     for (int64_t b = 0; b < p->batches; b++) {
         for (int64_t first = 0; first < p->queries; first += rows) {
             if (add_scores(call, p, b, first, fum_min_i64(rows, p->queries - first), list))
                 continue;
-            snprintf(why, why_size, "needs more workgroups than the device has");
-            return false;
+            return fum_refuse(&list->why, "needs more workgroups than the device has");
         }
     }
     return true;
 }
 
-bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list,
-                                  char *why, size_t why_size) {
+bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_attention p = fum_attention_of(call);
     if (fum_variant_attention(call, &p, list)) return true;
     int64_t rows = score_rows(call, &p, list->info);
-    if (rows) return dispatch_scores(call, &p, rows, list, why, why_size);
-    return fum_attention_dispatch_by(&plain, call, &p, list, why, why_size);
+    if (rows) return dispatch_scores(call, &p, rows, list);
+    return fum_attention_dispatch_by(&plain, call, &p, list);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    if (fum_attention_of(call).channels % 4)
-        return fum_attention_dispatch_padded(call, list, why, why_size);
-    return fum_attention_dispatch_whole(call, list, why, why_size);
+    if (fum_attention_of(call).channels % 4) return fum_attention_dispatch_padded(call, list);
+    return fum_attention_dispatch_whole(call, list);
 }
 
 bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels,
                                const struct fum_op_call *call,
-                               const struct fum_attention *attention, struct fum_dispatches *list,
-                               char *why, size_t why_size) {
+                               const struct fum_attention *attention, struct fum_dispatches *list) {
     const struct fum_attention p = *attention;
     int64_t fit = fum_min_i64(fum_rows_per_binding(list->info, &call->in[0]), INT32_MAX / 2);
     int64_t keys_whole =
         fum_min_i64(fum_rows_per_binding(list->info, &call->in[1]), INT32_MAX / 2) / p.keys;
-    if (fit < 1 || keys_whole < 1) {
-        snprintf(why, why_size, "%s over the device's largest binding of %llu bytes",
-                 fit < 1 ? "one query is" : "the keys of one batch are",
-                 (unsigned long long)list->info->max_binding);
-        return false;
-    }
+    if (fit < 1 || keys_whole < 1)
+        return fum_refuse(&list->why, "%s over the device's largest binding of %llu bytes",
+                          fit < 1 ? "one query is" : "the keys of one batch are",
+                          (unsigned long long)list->info->max_binding);
     int64_t whole = fum_min_i64(fit / p.queries, keys_whole);
     struct fum_part part = {0};
     while (fum_part_next(&part, p.batches, p.queries, whole, fit))
-        if (!add_part(kernels, call, &p, &part, list, why, why_size)) return false;
+        if (!add_part(kernels, call, &p, &part, list)) return false;
     return true;
 }
 

@@ -5,11 +5,11 @@
 
 static const struct fum_attr_def attrs[] = {{"dtype", -1}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     enum fum_dtype dtype = call->out.dtype;
-    if (!fum_attr_storage(call->attr[0], &dtype, why, why_size)) return false;
+    if (!fum_attr_storage(call->attr[0], &dtype, why)) return false;
     if (!fum_is_storage(call->in[0].dtype))
-        return fum_refuse(why, why_size, "the input is %s; want f32, f16 or bf16",
+        return fum_refuse(why, "the input is %s; want f32, f16 or bf16",
                           fum_dtype_name(call->in[0].dtype));
     call->out = (struct fum_desc){call->in[0].shape, dtype};
     return true;
@@ -20,8 +20,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         out[i] = fum_round_to(call->out.dtype, in[0][i]);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     uint64_t size_in = 4 * fum_dtype_size(call->in[0].dtype),
              size_out = 4 * fum_dtype_size(call->out.dtype);
     enum fum_dtype wide = size_in > size_out ? call->in[0].dtype : call->out.dtype;
@@ -31,7 +30,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         list->info->max_binding / (2 * align) * (2 * align) / (4 * fum_dtype_size(wide));
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
-        struct fum_dispatch *d = fum_emit(list, "cast", call->out.dtype, quads, why, why_size);
+        struct fum_dispatch *d = fum_emit(list, "cast", call->out.dtype, quads);
         if (!d) return false;
         fum_emit_spec(d, call->in[0].dtype);
         fum_emit_bind(d, 0, false, first * size_in, quads * size_in);

@@ -9,11 +9,11 @@ static const struct fum_attr_def attrs[] = {{"act", 0}, {0}};
 
 enum { BLOCK = 8 }; // rows that an invocation handles
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *f = &call->in[1].shape;
     if (f->rank != 2 || f->dim[0] != 2 || f->dim[1] != fum_shape_channels(x) ||
         call->in[1].dtype != FUM_F32)
-        return fum_refuse(why, why_size, "the factors must be f32 [2, %lld]",
+        return fum_refuse(why, "the factors must be f32 [2, %lld]",
                           (long long)fum_shape_channels(x));
     call->out = call->in[0];
     return true;
@@ -28,23 +28,21 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     const struct fum_desc *x = &call->out;
     int64_t rows = fum_shape_rows(&x->shape), each = fum_rows_per_binding(list->info, x);
     int64_t quads = fum_shape_row_quads(&x->shape);
     if (fum_shape_count(&x->shape) == 0) return true;
-    if (each < 1) return fum_refuse(why, why_size, "one row is over the device's largest binding");
+    if (each < 1) return fum_refuse(&list->why, "one row is over the device's largest binding");
     for (int64_t first = 0; first < rows; first += each) {
         int64_t count = fum_min_i64(each, rows - first);
-        struct fum_dispatch *d =
-            fum_emit(list, "channel_affine", x->dtype,
-                     (uint64_t)((count + BLOCK - 1) / BLOCK * quads), why, why_size);
+        struct fum_dispatch *d = fum_emit(list, "channel_affine", x->dtype,
+                                          (uint64_t)((count + BLOCK - 1) / BLOCK * quads));
         if (!d) return false;
         fum_emit_spec(d, BLOCK);
         fum_emit_spec(d, (uint32_t)call->attr[0]);
         uint32_t x_skip = fum_emit_bind_rows(list, d, 0, false, &call->in[0], first, count);
-        if (!fum_emit_bind_whole(list, d, 1, false, &call->in[1], why, why_size)) return false;
+        if (!fum_emit_bind_whole(list, d, 1, false, &call->in[1])) return false;
         uint32_t y_skip = fum_emit_bind_rows(list, d, FUM_OUT, true, x, first, count);
         fum_emit_push(d, (uint32_t)quads);
         fum_emit_push(d, (uint32_t)count);

@@ -9,14 +9,13 @@
 
 static const struct fum_attr_def attrs[] = {{"chunks", 1}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *range = &call->in[1];
     int64_t chunks;
-    if (!fum_attr_int(call->attr[0], "chunks", 1, 1 << 20, &chunks, why, why_size)) return false;
-    if (!fum_is_storage(call->in[0].dtype))
-        return fum_refuse(why, why_size, "x must be f32, f16 or bf16");
+    if (!fum_attr_int(call->attr[0], "chunks", 1, 1 << 20, &chunks, why)) return false;
+    if (!fum_is_storage(call->in[0].dtype)) return fum_refuse(why, "x must be f32, f16 or bf16");
     if (range->dtype != FUM_I32 || range->shape.rank != 1 || range->shape.dim[0] != 2)
-        return fum_refuse(why, why_size, "the range must be i32 [2]");
+        return fum_refuse(why, "the range must be i32 [2]");
     call->out =
         (struct fum_desc){{3, {chunks, 2, fum_shape_channels(&call->in[0].shape)}}, FUM_F32};
     return true;
@@ -44,15 +43,14 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     int64_t quads = fum_shape_row_quads(&call->out.shape), chunks = call->out.shape.dim[0];
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    struct fum_dispatch *d = fum_emit(list, "channel_stats", call->in[0].dtype,
-                                      (uint64_t)(chunks * quads), why, why_size);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0], why, why_size) ||
-        !fum_emit_bind_whole(list, d, 1, false, &call->in[1], why, why_size) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size))
+    struct fum_dispatch *d =
+        fum_emit(list, "channel_stats", call->in[0].dtype, (uint64_t)(chunks * quads));
+    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
+        !fum_emit_bind_whole(list, d, 1, false, &call->in[1]) ||
+        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
         return false;
     fum_emit_push(d, (uint32_t)quads);
     fum_emit_push(d, (uint32_t)fum_shape_rows(&call->in[0].shape));

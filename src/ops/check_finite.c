@@ -10,14 +10,12 @@ static const struct fum_attr_def attrs[] = {{"code", 0}, {0}};
 
 enum { QUADS_EACH = 4 }; // per invocation
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t code;
-    if (!fum_attr_int(call->attr[0], "code", INT32_MIN, INT32_MAX, &code, why, why_size))
-        return false;
-    if (!fum_is_counter(&call->in[0]))
-        return fum_refuse(why, why_size, "input 0, the flag, must be i32 [1]");
+    if (!fum_attr_int(call->attr[0], "code", INT32_MIN, INT32_MAX, &code, why)) return false;
+    if (!fum_is_counter(&call->in[0])) return fum_refuse(why, "input 0, the flag, must be i32 [1]");
     if (!fum_is_storage(call->in[1].dtype))
-        return fum_refuse(why, why_size, "input 1 is %s; want f32, f16 or bf16",
+        return fum_refuse(why, "input 1 is %s; want f32, f16 or bf16",
                           fum_dtype_name(call->in[1].dtype));
     call->out = call->in[0];
     return true;
@@ -29,15 +27,14 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         if (!isfinite(in[1][i]) && call->attr[0] < out[0]) out[0] = (float)call->attr[0];
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     const struct fum_desc *x = &call->in[1];
     uint64_t total = fum_desc_quads(x), each = fum_quads_per_binding(list->info, x->dtype);
     uint64_t quad = 4 * fum_dtype_size(x->dtype);
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
-        struct fum_dispatch *d = fum_emit(list, "check_finite", x->dtype,
-                                          (quads + QUADS_EACH - 1) / QUADS_EACH, why, why_size);
+        struct fum_dispatch *d =
+            fum_emit(list, "check_finite", x->dtype, (quads + QUADS_EACH - 1) / QUADS_EACH);
         if (!d) return false;
         fum_emit_spec(d, QUADS_EACH);
         fum_emit_bind(d, 0, true, 0, 0);

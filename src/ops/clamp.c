@@ -11,9 +11,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         out[i] = in[0][i] < least ? least : in[0][i] > most ? most : in[0][i];
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
-    return fum_scalar_dispatch(call, true, list, why, why_size);
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_scalar_dispatch(call, true, list);
 }
 
 const struct fum_op fum_op_clamp = {

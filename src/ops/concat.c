@@ -5,11 +5,11 @@
 
 static const struct fum_attr_def attrs[] = {{"axis", -1}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *a = &call->in[0];
     char left[96], right[96];
     int axis;
-    if (!fum_axis(&a->shape, call->attr[0], &axis, why, why_size)) return false;
+    if (!fum_axis(&a->shape, call->attr[0], &axis, why)) return false;
     call->out = *a;
     for (int k = 1; k < call->num_inputs && call->has[k]; k++) {
         const struct fum_desc *b = &call->in[k];
@@ -18,7 +18,7 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
             fits = i == axis || b->shape.dim[i] == a->shape.dim[i];
         if (!fits)
             return fum_refuse(
-                why, why_size, "input %d is %s %s; want %s like %s but for dimension %d", k,
+                why, "input %d is %s %s; want %s like %s but for dimension %d", k,
                 fum_dtype_name(b->dtype), fum_shape_text(&b->shape, right, sizeof right),
                 fum_dtype_name(a->dtype), fum_shape_text(&a->shape, left, sizeof left), axis);
         call->out.shape.dim[axis] += b->shape.dim[axis];
@@ -66,7 +66,6 @@ enum { PIECE = 256 }; // quads that a workgroup copies
 static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_dispatches *list) {
     uint64_t end[FUM_MAX_INPUTS], run = 0;
     int operand[FUM_MAX_INPUTS], count = 0;
-    char why[64];
     if (fum_desc_bytes(&call->out) > list->info->max_binding) return false;
     for (int k = 0; k < call->num_inputs && call->has[k]; k++) {
         const struct fum_shape *s = &call->in[k].shape;
@@ -88,7 +87,7 @@ static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_
     uint64_t runs = fum_desc_quads(&call->out) / run, pieces = (run + PIECE - 1) / PIECE;
     struct fum_dispatch *d =
         fum_emit(list, texels ? "concat_texel" : "concat", fum_raw_variant(call->out.dtype),
-                 runs * pieces * fum_lanes(list->info), why, sizeof why);
+                 runs * pieces * fum_lanes(list->info));
     if (!d) return false;
     d->texels = texels ? 0x3f : 0;
     fum_emit_spec(d, (uint32_t)count);
@@ -103,14 +102,13 @@ static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_
     return true;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     int axis = the_axis(call);
     if (dispatch_quads(call, axis, list)) return true;
     int64_t at = 0;
     for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {
         struct fum_copy c = part(call, k, axis, at);
-        if (!fum_copy_emit(list, &c, why, why_size)) return false;
+        if (!fum_copy_emit(list, &c)) return false;
     }
     return true;
 }

@@ -11,47 +11,37 @@ const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1},   {"pad", 0}, {"pad
                                               {"upsample", 0}, {"act", 0}, {"norm_act", 0},
                                               {NULL, 0}};
 
-bool fum_conv_infer_norm(const struct fum_op_call *call, char *why, size_t why_size) {
+bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *s = &call->in[FUM_CONV_NORM].shape;
     if (!call->has[FUM_CONV_NORM] ||
         (call->in[FUM_CONV_NORM].dtype == FUM_F32 && s->rank == 3 && s->dim[0] == x->dim[0] &&
          s->dim[1] == 2 && s->dim[2] == x->dim[3]))
         return true;
-    snprintf(why, why_size, "scales and shifts of x must be f32 [%lld, 2, %lld]",
-             (long long)x->dim[0], (long long)x->dim[3]);
-    return false;
+    return fum_refuse(why, "scales and shifts of x must be f32 [%lld, 2, %lld]",
+                      (long long)x->dim[0], (long long)x->dim[3]);
 }
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
     int64_t stride = (int64_t)call->attr[FUM_CONV_STRIDE], pad = (int64_t)call->attr[FUM_CONV_PAD];
     int64_t padding = 2 * pad + (int64_t)call->attr[FUM_CONV_PAD_END_EXTRA];
     int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
-    if (x->rank != 4 || w->rank != 4) {
-        snprintf(why, why_size,
-                 "x must be [batch, height, width, in] and w [height, width, in, out]");
-        return false;
-    }
-    if (x->dim[3] != w->dim[2]) {
-        snprintf(why, why_size, "x has %lld channels but w takes %lld", (long long)x->dim[3],
-                 (long long)w->dim[2]);
-        return false;
-    }
-    if (stride < 1 || pad < 0 || padding < 2 * pad) {
-        snprintf(why, why_size, "stride must be 1 or more and paddings not negative");
-        return false;
-    }
+    if (x->rank != 4 || w->rank != 4)
+        return fum_refuse(why,
+                          "x must be [batch, height, width, in] and w [height, width, in, out]");
+    if (x->dim[3] != w->dim[2])
+        return fum_refuse(why, "x has %lld channels but w takes %lld", (long long)x->dim[3],
+                          (long long)w->dim[2]);
+    if (stride < 1 || pad < 0 || padding < 2 * pad)
+        return fum_refuse(why, "stride must be 1 or more and paddings not negative");
     int64_t high = x->dim[1] * up + padding - w->dim[0],
             wide = x->dim[2] * up + padding - w->dim[1];
-    if (w->dim[0] < 1 || w->dim[1] < 1 || high < 0 || wide < 0) {
-        snprintf(why, why_size, "the image with its padding is smaller than the kernel");
-        return false;
-    }
+    if (w->dim[0] < 1 || w->dim[1] < 1 || high < 0 || wide < 0)
+        return fum_refuse(why, "the image with its padding is smaller than the kernel");
     call->out.shape =
         (struct fum_shape){4, {x->dim[0], high / stride + 1, wide / stride + 1, w->dim[3]}};
     call->out.dtype = call->in[0].dtype;
-    return fum_conv_infer_norm(call, why, why_size) &&
-           fum_gemm_infer_epilogue(call, 2, why, why_size);
+    return fum_conv_infer_norm(call, why) && fum_gemm_infer_epilogue(call, 2, why);
 }
 
 // Channel k of the pixel as the convolution sees it; `norm`: [2, channels] of its image, or NULL.
@@ -104,13 +94,11 @@ void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count,
 
 static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
                      const struct fum_conv *c, const struct fum_part *part,
-                     struct fum_dispatches *list, char *why, size_t why_size) {
+                     struct fum_dispatches *list) {
     struct fum_dispatch *d = fum_dispatch_add(list);
-    if (!d) {
-        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings",
-                 FUM_MAX_DISPATCHES);
-        return false;
-    }
+    if (!d)
+        return fum_refuse(&list->why, "needs more than %d dispatches to fit the device's bindings",
+                          FUM_MAX_DISPATCHES);
     *d = (struct fum_dispatch){.dtype = call->out.dtype, .num_bind = 7};
     int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tiles_m;
     int64_t tiles_n = fum_gemm_begin(kernels, kernels->conv2d, list->info, call, d, total,
@@ -165,10 +153,8 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
                              norm_skip};
     memcpy(d->push + d->num_push, push, sizeof push);
     d->num_push += (int)(sizeof push / sizeof *push);
-    if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups)) {
-        snprintf(why, why_size, "needs more workgroups than the device has");
-        return false;
-    }
+    if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups))
+        return fum_refuse(&list->why, "needs more workgroups than the device has");
     return true;
 }
 
@@ -204,44 +190,39 @@ struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fu
                              .q8 = c->q8};
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_conv c = fum_conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (fum_conv_is_product(&c) && !call->has[FUM_CONV_NORM]) {
         struct fum_gemm g = fum_conv_product(call, &c);
-        return fum_gemm_dispatch(call, &g, list, why, why_size);
+        return fum_gemm_dispatch(call, &g, list);
     }
     return fum_variant_conv2d(call, &c, list) ||
-           fum_conv_dispatch_by(&fum_gemm_plain, call, &c, list, why, why_size);
+           fum_conv_dispatch_by(&fum_gemm_plain, call, &c, list);
 }
 
 bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
-                          const struct fum_conv *conv, struct fum_dispatches *list, char *why,
-                          size_t why_size) {
+                          const struct fum_conv *conv, struct fum_dispatches *list) {
     const struct fum_conv c = *conv;
     const struct fum_device_info *info = list->info;
-    if (fum_desc_bytes(&call->in[1]) > info->max_binding) {
-        snprintf(why, why_size,
-                 "the weight of %llu bytes is over the device's largest binding of %llu bytes",
-                 (unsigned long long)fum_desc_bytes(&call->in[1]),
-                 (unsigned long long)info->max_binding);
-        return false;
-    }
+    if (fum_desc_bytes(&call->in[1]) > info->max_binding)
+        return fum_refuse(
+            &list->why,
+            "the weight of %llu bytes is over the device's largest binding of %llu bytes",
+            (unsigned long long)fum_desc_bytes(&call->in[1]),
+            (unsigned long long)info->max_binding);
     int64_t fit = fum_conv_rows_that_fit(call, &c, info);
-    if (fit < 1) {
-        snprintf(why, why_size,
-                 "one row of pixels is over the device's largest binding of %llu bytes",
-                 (unsigned long long)info->max_binding);
-        return false;
-    }
+    if (fit < 1)
+        return fum_refuse(&list->why,
+                          "one row of pixels is over the device's largest binding of %llu bytes",
+                          (unsigned long long)info->max_binding);
     // Whole images: as many as fit the bindings of both.
     int64_t in_image = c.in_h * c.in_w, whole = fit / c.out_h;
     int64_t in_whole = in_image ? fum_rows_per_binding(info, &call->in[0]) / in_image : INT64_MAX;
     whole = fum_min_i64(whole, in_whole);
     struct fum_part part = {0};
     while (fum_part_next(&part, c.batches, c.out_h, whole, fit))
-        if (!add_part(kernels, call, &c, &part, list, why, why_size)) return false;
+        if (!add_part(kernels, call, &c, &part, list)) return false;
     return true;
 }
 

@@ -27,14 +27,12 @@ static struct fum_op_call plain_call(const struct fum_op_call *call) {
     return plain;
 }
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *w = &call->in[FUM_GEMM_W];
-    if (w->shape.rank != 4 || w->dtype != FUM_F32 || w->shape.dim[2] % FUM_Q8_ROWS) {
-        snprintf(why, why_size, "w must be f32 [height, width, in / 32 * 9, out]");
-        return false;
-    }
+    if (w->shape.rank != 4 || w->dtype != FUM_F32 || w->shape.dim[2] % FUM_Q8_ROWS)
+        return fum_refuse(why, "w must be f32 [height, width, in / 32 * 9, out]");
     struct fum_op_call plain = plain_call(call);
-    if (!fum_op_conv2d.infer(&plain, why, why_size)) return false;
+    if (!fum_op_conv2d.infer(&plain, why)) return false;
     call->out = plain.out;
     return true;
 }
@@ -60,8 +58,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     fum_free(w);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     const struct fum_gemm_kernels dequantising = {.conv2d = "conv2d_q8",
                                                   .choose = fum_gemm_plain.choose};
     // Texels of w are read as f32's, whatever their bits mean.
@@ -72,12 +69,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (fum_conv_is_product(&c) && !call->has[FUM_CONV_NORM]) {
         struct fum_gemm g = fum_conv_product(call, &c);
-        return fum_gemm_dispatch_q8(call, &g, list, why, why_size);
+        return fum_gemm_dispatch_q8(call, &g, list);
     }
     if (fum_variant_conv2d(call, &c, list)) return true;
     bool fetches = c.in_c > 0 && !call->has[FUM_CONV_NORM] &&
                    fum_gemm_unshared(list, call->out.dtype) == &fum_gemm_texel;
-    return fum_conv_dispatch_by(fetches ? &texel : &dequantising, call, &c, list, why, why_size);
+    return fum_conv_dispatch_by(fetches ? &texel : &dequantising, call, &c, list);
 }
 
 static double flops(const struct fum_op_call *call) {
@@ -103,11 +100,9 @@ const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info,
         return NULL;
     struct fum_op_call quantised = *call;
     struct fum_dispatches list = {.info = info, .tuning = tuning};
-    char why[128];
     quantised.in[FUM_GEMM_W] =
         (struct fum_desc){{4, {w[0], w[1], w[2] / FUM_Q8_BLOCK * FUM_Q8_ROWS, w[3]}}, FUM_F32};
-    if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why))
-        return NULL;
+    if (!infer(&quantised, NULL) || !dispatch(&quantised, &list)) return NULL;
     *weight = quantised.in[FUM_GEMM_W];
     *pack = FUM_PACK_Q8;
     return &fum_op_conv2d_q8;

@@ -30,25 +30,20 @@ static int tile_of(const struct fum_desc *w) {
     return w->shape.dim[0] == 36 ? 4 : w->shape.dim[0] == 16 ? 2 : 0;
 }
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
-    if (x->rank != 4 || w->rank != 3 || !tile_of(&call->in[1]) || w->dim[1] != x->dim[3]) {
-        snprintf(why, why_size,
-                 "x must be [batch, height, width, in] and w [36, in, out] or [16, in, out]");
-        return false;
-    }
+    if (x->rank != 4 || w->rank != 3 || !tile_of(&call->in[1]) || w->dim[1] != x->dim[3])
+        return fum_refuse(
+            why, "x must be [batch, height, width, in] and w [36, in, out] or [16, in, out]");
     if (call->attr[FUM_CONV_STRIDE] != 1 || call->attr[FUM_CONV_PAD] != 1 ||
         call->attr[FUM_CONV_PAD_END_EXTRA] != 0 ||
-        (call->in[1].dtype != FUM_F32 && call->in[1].dtype != FUM_F16)) {
-        snprintf(why, why_size,
-                 "only stride 1 and padding 1 go by tiles, and weights of f32 or f16");
-        return false;
-    }
+        (call->in[1].dtype != FUM_F32 && call->in[1].dtype != FUM_F16))
+        return fum_refuse(why,
+                          "only stride 1 and padding 1 go by tiles, and weights of f32 or f16");
     int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
     call->out.shape = (struct fum_shape){4, {x->dim[0], x->dim[1] * up, x->dim[2] * up, w->dim[2]}};
     call->out.dtype = call->in[0].dtype;
-    return fum_conv_infer_norm(call, why, why_size) &&
-           fum_gemm_infer_epilogue(call, 2, why, why_size);
+    return fum_conv_infer_norm(call, why) && fum_gemm_infer_epilogue(call, 2, why);
 }
 
 // ---- reference ----
@@ -288,8 +283,7 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
 // would hold, is no faster.
 enum { SCRATCH_BYTES = 68 << 20, MOST_PARTS = 16 };
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_conv c = conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
     int64_t tile = tile_of(&call->in[1]), points = call->in[1].shape.dim[0];
@@ -316,12 +310,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     int64_t image = c.in_h * c.in_w,
             in_whole = image ? fum_rows_per_binding(info, &call->in[0]) / image : 0;
     int64_t whole = fum_min_i64(fit / tile_rows, in_whole);
-    if (fit < 1) {
-        snprintf(why, why_size,
-                 "one row of tiles is over the device's largest binding of %llu bytes",
-                 (unsigned long long)info->max_binding);
-        return false;
-    }
+    if (fit < 1)
+        return fum_refuse(&list->why,
+                          "one row of tiles is over the device's largest binding of %llu bytes",
+                          (unsigned long long)info->max_binding);
     while (fum_part_next(&w.part, c.batches, tile_rows, whole, fit)) {
         w.tiles = w.part.batches * w.part.count * w.tiles_x;
         w.out_rows = fum_min_i64(w.part.count * tile, c.out_h - w.part.first * tile);
@@ -330,10 +322,9 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         uint64_t scratch = align(list, w.v_bytes) + w.m_bytes;
         if (scratch > list->scratch_bytes) list->scratch_bytes = scratch;
         if (add_input(list, &w) && add_products(list, &w) && add_output(list, &w)) continue;
-        snprintf(why, why_size,
-                 "needs more than %d dispatches or more workgroups than the device has",
-                 FUM_MAX_DISPATCHES);
-        return false;
+        return fum_refuse(&list->why,
+                          "needs more than %d dispatches or more workgroups than the device has",
+                          FUM_MAX_DISPATCHES);
     }
     return true;
 }
@@ -396,14 +387,12 @@ const struct fum_op *fum_winograd_pays(const struct fum_device_info *info,
     // The larger weight may not fit where the convolution's own does.
     struct fum_op_call packed = *call;
     struct fum_dispatches list = {.info = info, .tuning = tuning};
-    char why[128];
     packed.in[FUM_GEMM_W] = weight_of(&c, call->in[0].dtype);
     int64_t pixels = c.out_h * c.out_w, tile = tile_of(&packed.in[FUM_GEMM_W]);
     int64_t covered = (c.out_h + tile - 1) / tile * ((c.out_w + tile - 1) / tile) * tile * tile;
     if (c.batches * pixels < LEAST_PIXELS || covered * 2 > pixels * 3) return NULL;
     uint64_t bytes = fum_desc_bytes(&packed.in[FUM_GEMM_W]);
-    if (bytes > info->max_allocation || bytes > info->max_buffer ||
-        !dispatch(&packed, &list, why, sizeof why))
+    if (bytes > info->max_allocation || bytes > info->max_buffer || !dispatch(&packed, &list))
         return NULL;
     *weight = packed.in[FUM_GEMM_W];
     *pack = FUM_PACK_WINOGRAD;

@@ -3,12 +3,11 @@
 // what this comes.
 #include "ops/lib/emit.h"
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     char text[96];
     call->out = call->in[0];
     return fum_is_counter(&call->in[0]) ||
-           fum_refuse(why, why_size, "the counter is %s %s; want i32 [1]",
-                      fum_dtype_name(call->in[0].dtype),
+           fum_refuse(why, "the counter is %s %s; want i32 [1]", fum_dtype_name(call->in[0].dtype),
                       fum_shape_text(&call->in[0].shape, text, sizeof text));
 }
 
@@ -17,10 +16,9 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     out[0] = in[0][0] + 1;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     (void)call;
-    struct fum_dispatch *d = fum_emit(list, "counter_next", FUM_F32, 1, why, why_size);
+    struct fum_dispatch *d = fum_emit(list, "counter_next", FUM_F32, 1);
     if (d) fum_emit_bind(d, 0, true, 0, 0);
     return d != NULL;
 }

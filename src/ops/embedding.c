@@ -5,15 +5,15 @@
 
 #include <string.h>
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *ids = &call->in[0], *table = &call->in[1];
     char text[96];
     if (ids->dtype != FUM_I32 || ids->shape.rank >= FUM_MAX_DIMS)
-        return fum_refuse(why, why_size, "ids are %s %s; want i32 of at most %d dimensions",
+        return fum_refuse(why, "ids are %s %s; want i32 of at most %d dimensions",
                           fum_dtype_name(ids->dtype),
                           fum_shape_text(&ids->shape, text, sizeof text), FUM_MAX_DIMS - 1);
     if (table->shape.rank != 2 || table->shape.dim[0] < 1 || table->shape.dim[0] > INT32_MAX)
-        return fum_refuse(why, why_size, "the table is %s; want [rows, channels]",
+        return fum_refuse(why, "the table is %s; want [rows, channels]",
                           fum_shape_text(&table->shape, text, sizeof text));
     call->out = *ids;
     call->out.dtype = table->dtype;
@@ -30,23 +30,20 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     const struct fum_desc *ids = &call->in[0], *table = &call->in[1], *out = &call->out;
     if (!fum_shape_count(&out->shape)) return true;
     int64_t rows = table->shape.dim[0], most = fum_rows_per_binding(list->info, table);
     if (most == 0)
-        return fum_refuse(why, why_size,
-                          "one row of the table is larger than the device's binding");
+        return fum_refuse(&list->why, "one row of the table is larger than the device's binding");
     if (most > rows) most = rows;
     for (int64_t first = 0; first < rows; first += most) {
         int64_t count = rows - first < most ? rows - first : most;
         uint64_t quads = fum_desc_quads(out);
-        struct fum_dispatch *d =
-            fum_emit(list, "embedding", fum_raw_variant(table->dtype), quads, why, why_size);
-        if (!d || !fum_emit_bind_whole(list, d, 0, false, ids, why, why_size)) return false;
+        struct fum_dispatch *d = fum_emit(list, "embedding", fum_raw_variant(table->dtype), quads);
+        if (!d || !fum_emit_bind_whole(list, d, 0, false, ids)) return false;
         uint32_t skip = fum_emit_bind_rows(list, d, 1, false, table, first, count);
-        if (!fum_emit_bind_whole(list, d, FUM_OUT, true, out, why, why_size)) return false;
+        if (!fum_emit_bind_whole(list, d, FUM_OUT, true, out)) return false;
         fum_emit_push(d, (uint32_t)quads);
         fum_emit_push(d, (uint32_t)fum_shape_row_quads(&out->shape));
         fum_emit_push(d, (uint32_t)fum_shape_channels(&ids->shape));

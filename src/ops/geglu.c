@@ -4,11 +4,10 @@
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t channels = fum_shape_channels(&call->in[0].shape);
     if (channels % 2)
-        return fum_refuse(why, why_size, "%lld channels do not divide into two halves",
-                          (long long)channels);
+        return fum_refuse(why, "%lld channels do not divide into two halves", (long long)channels);
     call->out = call->in[0];
     call->out.shape.dim[call->out.shape.rank - 1] = channels / 2;
     return true;
@@ -23,17 +22,16 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     const struct fum_desc *in = &call->in[0], *out = &call->out;
     if (!fum_shape_count(&out->shape)) return true;
     int64_t rows = fum_shape_rows(&out->shape), most = fum_rows_per_binding(list->info, in);
-    if (most == 0) return fum_refuse(why, why_size, "one row is larger than the device's binding");
+    if (most == 0) return fum_refuse(&list->why, "one row is larger than the device's binding");
     if (most > rows) most = rows;
     for (int64_t first = 0; first < rows; first += most) {
         int64_t count = rows - first < most ? rows - first : most;
         uint64_t quads = (uint64_t)(count * fum_shape_row_quads(&out->shape));
-        struct fum_dispatch *d = fum_emit(list, "geglu", out->dtype, quads, why, why_size);
+        struct fum_dispatch *d = fum_emit(list, "geglu", out->dtype, quads);
         if (!d) return false;
         fum_emit_spec(d, (uint32_t)fum_shape_channels(&out->shape));
         uint32_t in_skip = fum_emit_bind_rows(list, d, 0, false, in, first, count);

@@ -13,9 +13,9 @@
 // Rows that an invocation of the last step handles.
 enum { BLOCK = 8 };
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     call->out = fum_group_norm_x(call);
-    return fum_group_norm_check(call, why, why_size);
+    return fum_group_norm_check(call, why);
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
@@ -40,14 +40,12 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 }
 
 static bool add_apply(const struct fum_op_call *call, const struct fum_group_norm *g,
-                      const struct fum_dispatch_bind *factors, struct fum_dispatches *list,
-                      char *why, size_t why_size) {
+                      const struct fum_dispatch_bind *factors, struct fum_dispatches *list) {
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, g->rows, g->whole, g->fit * g->chunk)) {
         int64_t blocks = (part.count + BLOCK - 1) / BLOCK;
-        struct fum_dispatch *d =
-            fum_group_norm_add(list, "group_norm_apply", call->out.dtype, g,
-                               part.batches * blocks * g->quads, why, why_size);
+        struct fum_dispatch *d = fum_group_norm_add(list, "group_norm_apply", call->out.dtype, g,
+                                                    part.batches * blocks * g->quads);
         if (!d) return false;
         d->spec[d->num_spec++] = BLOCK;
         d->spec[d->num_spec++] = (uint32_t)call->attr[FUM_GROUP_NORM_ACT];
@@ -77,11 +75,11 @@ static int64_t span_of(const struct fum_op_call *call, const struct fum_device_i
 }
 
 static bool add_single(const struct fum_op_call *call, const struct fum_group_norm *g, int64_t span,
-                       struct fum_dispatches *list, char *why, size_t why_size) {
+                       struct fum_dispatches *list) {
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, 1, g->whole, 1)) {
-        struct fum_dispatch *d = fum_group_norm_add_groups(
-            list, "group_norm", "group_norm_texel", call, g, part.batches, span, why, why_size);
+        struct fum_dispatch *d = fum_group_norm_add_groups(list, "group_norm", "group_norm_texel",
+                                                           call, g, part.batches, span);
         if (!d) return false;
         int64_t first = part.batch * g->rows, count = part.batches * g->rows;
         uint32_t x_skip, y_skip, x1_skip = 0;
@@ -101,31 +99,25 @@ static bool add_single(const struct fum_op_call *call, const struct fum_group_no
     return true;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_group_norm g;
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    if (!fum_group_norm_plan(call, list->info, &g, why, why_size)) return false;
+    if (!fum_group_norm_plan(call, list->info, &g, &list->why)) return false;
     int64_t span = span_of(call, list->info, &g);
-    if (span) return add_single(call, &g, span, list, why, why_size);
-    if (call->has[FUM_GROUP_NORM_X1]) {
-        snprintf(why, why_size, "a second x needs groups that a workgroup can take");
-        return false;
-    }
+    if (span) return add_single(call, &g, span, list);
+    if (call->has[FUM_GROUP_NORM_X1])
+        return fum_refuse(&list->why, "a second x needs groups that a workgroup can take");
     list->scratch_bytes = g.stats + g.factors;
     struct fum_dispatch_bind factors = {
         .operand = FUM_SCRATCH, .write = true, .offset = g.stats, .bytes = g.factors};
-    return fum_group_norm_factors(call, &g, &factors, list, why, why_size) &&
-           add_apply(call, &g, &factors, list, why, why_size);
+    return fum_group_norm_factors(call, &g, &factors, list) && add_apply(call, &g, &factors, list);
 }
 
 // Only the kernel of the single dispatch reads two.
 static bool reads_joined(const struct fum_device_info *info, const struct fum_op_call *call) {
     struct fum_group_norm g;
-    char why[64];
-    return fum_shape_count(&call->out.shape) &&
-           fum_group_norm_plan(call, info, &g, why, sizeof why) && !g.chunked &&
-           span_of(call, info, &g) > 0;
+    return fum_shape_count(&call->out.shape) && fum_group_norm_plan(call, info, &g, NULL) &&
+           !g.chunked && span_of(call, info, &g) > 0;
 }
 
 extern const struct fum_op fum_op_group_norm_affine;

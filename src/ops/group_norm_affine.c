@@ -6,10 +6,10 @@
 
 #include "ops/lib/group_norm_factors.h"
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc joined = fum_group_norm_x(call);
     const struct fum_shape *x = &joined.shape;
-    if (!fum_group_norm_check(call, why, why_size)) return false;
+    if (!fum_group_norm_check(call, why)) return false;
     call->out = (struct fum_desc){{3, {x->dim[0], 2, fum_shape_channels(x)}}, FUM_F32};
     return true;
 }
@@ -28,14 +28,13 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_group_norm g;
     if (fum_shape_count(&call->in[0].shape) == 0) return true;
-    if (!fum_group_norm_plan(call, list->info, &g, why, why_size)) return false;
+    if (!fum_group_norm_plan(call, list->info, &g, &list->why)) return false;
     list->scratch_bytes = g.stats;
     struct fum_dispatch_bind to = {.operand = FUM_OUT, .write = true};
-    return fum_group_norm_factors(call, &g, &to, list, why, why_size);
+    return fum_group_norm_factors(call, &g, &to, list);
 }
 
 static double flops(const struct fum_op_call *call) {

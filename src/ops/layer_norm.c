@@ -9,8 +9,8 @@
 
 static const struct fum_attr_def attrs[] = {{"eps", 1e-5}, {NULL, 0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
-    return fum_rowwise_infer(call, 2, why, why_size);
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
+    return fum_rowwise_infer(call, 2, why);
 }
 
 static bool has(const struct fum_op_call *call, int i) {
@@ -39,8 +39,7 @@ static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
     return lanes <= info->max_group_invocations ? lanes : 1;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     float eps = (float)call->attr[0];
     struct fum_rowwise r = {.shader = "layer_norm",
                             .num_params = 2,
@@ -58,7 +57,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         r.shader = "layer_norm_texel";
         r.texels = 0x7; // x, gamma and beta
     }
-    return fum_rowwise_dispatch(call, &r, list, why, why_size);
+    return fum_rowwise_dispatch(call, &r, list);
 }
 
 const struct fum_op fum_op_layer_norm = {

@@ -21,45 +21,36 @@ bool fum_matmul_shares_x(const struct fum_op_call *call) {
     return x->rank == 3 && w->rank == 3 && x->dim[0] == 1 && w->dim[0] > 1;
 }
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
     bool turned = call->attr[FUM_MATMUL_TRANSPOSE_B] != 0;
-    if (x->rank < 2 || w->rank < 2 || w->rank > x->rank) {
-        snprintf(why, why_size, "x must be [.., M, K] and w [K, N] or batched as x");
-        return false;
-    }
+    if (x->rank < 2 || w->rank < 2 || w->rank > x->rank)
+        return fum_refuse(why, "x must be [.., M, K] and w [K, N] or batched as x");
     int64_t k = w->dim[w->rank - (turned ? 1 : 2)], n = w->dim[w->rank - (turned ? 2 : 1)];
-    if (k != fum_shape_channels(x)) {
-        snprintf(why, why_size, "x has %lld channels but w takes %lld",
-                 (long long)fum_shape_channels(x), (long long)k);
-        return false;
-    }
+    if (k != fum_shape_channels(x))
+        return fum_refuse(why, "x has %lld channels but w takes %lld",
+                          (long long)fum_shape_channels(x), (long long)k);
     for (int i = 3; i <= w->rank; i++) {
         int64_t have = w->dim[w->rank - i], want = x->dim[x->rank - i];
-        if (have != want && have != 1 && !fum_matmul_shares_x(call)) {
-            snprintf(why, why_size, "a batch dimension of w is %lld, not 1 or x's %lld",
-                     (long long)have, (long long)want);
-            return false;
-        }
+        if (have != want && have != 1 && !fum_matmul_shares_x(call))
+            return fum_refuse(why, "a batch dimension of w is %lld, not 1 or x's %lld",
+                              (long long)have, (long long)want);
     }
     call->out.shape = *x;
     if (fum_matmul_shares_x(call)) call->out.shape.dim[0] = w->dim[0];
     call->out.shape.dim[x->rank - 1] = n;
     call->out.dtype = call->in[0].dtype;
-    return fum_gemm_infer_epilogue(call, 1, why, why_size) &&
-           fum_matmul_infer_gate(call, why, why_size);
+    return fum_gemm_infer_epilogue(call, 1, why) && fum_matmul_infer_gate(call, why);
 }
 
-bool fum_matmul_infer_gate(struct fum_op_call *call, char *why, size_t why_size) {
+bool fum_matmul_infer_gate(struct fum_op_call *call, struct fum_why *why) {
     int64_t n = fum_shape_channels(&call->out.shape);
     if (call->attr[FUM_MATMUL_GATE] == FUM_ACT_NONE) return true;
     if (n % 8 || call->attr[FUM_MATMUL_ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] ||
-        call->has[FUM_GEMM_RESIDUAL]) {
-        snprintf(why, why_size,
-                 "a gate needs 8 n columns, not %lld, and no other activation, row or residual",
-                 (long long)n);
-        return false;
-    }
+        call->has[FUM_GEMM_RESIDUAL])
+        return fum_refuse(
+            why, "a gate needs 8 n columns, not %lld, and no other activation, row or residual",
+            (long long)n);
     call->out.shape.dim[call->out.shape.rank - 1] = n / 2;
     return true;
 }
@@ -117,10 +108,9 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_gemm g = plan(call);
-    return fum_gemm_dispatch(call, &g, list, why, why_size);
+    return fum_gemm_dispatch(call, &g, list);
 }
 
 double fum_matmul_flops(const struct fum_op_call *call) {

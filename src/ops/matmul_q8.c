@@ -10,28 +10,23 @@
 #include "ops/variants/texel.h"
 #include "ops/variants/variant.h"
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
-    if (call->attr[FUM_MATMUL_TRANSPOSE_B] != 0) {
-        snprintf(why, why_size, "a q8 weight is not transposed");
-        return false;
-    }
+    if (call->attr[FUM_MATMUL_TRANSPOSE_B] != 0)
+        return fum_refuse(why, "a q8 weight is not transposed");
     int64_t k = x->rank >= 2 ? fum_shape_channels(x) : 0;
     bool shares = fum_matmul_shares_x(call);
     if (x->rank < 2 || (w->rank != 2 && !shares) || call->in[1].dtype != FUM_F32 ||
-        k % FUM_Q8_BLOCK || w->dim[w->rank - 2] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS) {
-        snprintf(why, why_size,
-                 "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N] or, for one "
+        k % FUM_Q8_BLOCK || w->dim[w->rank - 2] != k / FUM_Q8_BLOCK * FUM_Q8_ROWS)
+        return fum_refuse(
+            why, "x must be [.., M, K], K a multiple of 32, and w f32 [K / 32 * 9, N] or, for one "
                  "x, a stack "
                  "of them");
-        return false;
-    }
     call->out.shape = *x;
     if (shares) call->out.shape.dim[0] = w->dim[0];
     call->out.shape.dim[x->rank - 1] = fum_shape_channels(w);
     call->out.dtype = call->in[0].dtype;
-    return fum_gemm_infer_epilogue(call, 1, why, why_size) &&
-           fum_matmul_infer_gate(call, why, why_size);
+    return fum_gemm_infer_epilogue(call, 1, why) && fum_matmul_infer_gate(call, why);
 }
 
 static struct fum_gemm plan(const struct fum_op_call *call) {
@@ -96,7 +91,7 @@ static struct fum_gemm_tile choose_int8(const struct fum_device_info *info, int6
 }
 
 bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g,
-                          struct fum_dispatches *list, char *why, size_t why_size) {
+                          struct fum_dispatches *list) {
     const struct fum_gemm_kernels dequantising = {.matmul = "matmul_q8",
                                                   .choose = fum_gemm_plain.choose};
     // Texels of w are read as f32's, whatever their bits mean.
@@ -106,13 +101,12 @@ bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm 
     if (g->n == 0 || g->rows == 0) return true;
     if (fum_variant_matmul_q8(call, g, list)) return true;
     bool fetches = g->k > 0 && fum_gemm_unshared(list, call->out.dtype) == &fum_gemm_texel;
-    return fum_gemm_dispatch_by(fetches ? &texel : &dequantising, call, g, list, why, why_size);
+    return fum_gemm_dispatch_by(fetches ? &texel : &dequantising, call, g, list);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_gemm g = plan(call);
-    return fum_gemm_dispatch_q8(call, &g, list, why, why_size);
+    return fum_gemm_dispatch_q8(call, &g, list);
 }
 
 const struct fum_op fum_op_matmul_q8 = {
@@ -133,11 +127,9 @@ const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info,
     if (*pack != FUM_PACK_LINEAR || !fits || k == 0 || k % FUM_Q8_BLOCK) return NULL;
     struct fum_op_call quantised = *call;
     struct fum_dispatches list = {.info = info, .tuning = tuning};
-    char why[128];
     quantised.in[FUM_GEMM_W] = (struct fum_desc){*w, FUM_F32};
     quantised.in[FUM_GEMM_W].shape.dim[w->rank - 2] = k / FUM_Q8_BLOCK * FUM_Q8_ROWS;
-    if (!infer(&quantised, why, sizeof why) || !dispatch(&quantised, &list, why, sizeof why))
-        return NULL;
+    if (!infer(&quantised, NULL) || !dispatch(&quantised, &list)) return NULL;
     *weight = quantised.in[FUM_GEMM_W];
     *pack = FUM_PACK_Q8;
     return &fum_op_matmul_q8;
@@ -187,13 +179,12 @@ static bool int8_matmul(const struct fum_op_call *call, const struct fum_gemm *g
     const struct fum_gemm_kernels kernels = {.matmul = "matmul_int8", .choose = choose_int8};
     struct fum_gemm g = *gemm;
     uint64_t align = list->info->binding_align ? list->info->binding_align : 1;
-    char why[128];
     g.x8_factors = (uint64_t)(g.rows * g.k / FUM_Q8_BLOCK) * sizeof(float);
     g.x8_bytes = ((uint64_t)(g.rows * g.k) + align - 1) / align * align;
     if (g.k == 0 || g.x8_bytes > list->info->max_binding || !quantise_rows(call, &g, list))
         return false;
     list->scratch_bytes = g.x8_bytes + g.x8_factors;
-    if (!fum_gemm_dispatch_by(&kernels, call, &g, list, why, sizeof why)) return false;
+    if (!fum_gemm_dispatch_by(&kernels, call, &g, list)) return false;
     list->rounding = rounding;
     return true;
 }

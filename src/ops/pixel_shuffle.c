@@ -6,12 +6,11 @@
 
 static const struct fum_attr_def attrs[] = {{"factor", 2}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t r;
-    if (!fum_resize_infer(call, &r, why, why_size)) return false;
+    if (!fum_resize_infer(call, &r, why)) return false;
     if (call->out.shape.dim[3] % (r * r))
-        return fum_refuse(why, why_size,
-                          "%lld channels are no multiple of the factor's square %lld",
+        return fum_refuse(why, "%lld channels are no multiple of the factor's square %lld",
                           (long long)call->out.shape.dim[3], (long long)(r * r));
     call->out.shape.dim[3] /= r * r;
     return true;
@@ -27,9 +26,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
                                line % r * r + x % r];
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
-    return fum_resize_dispatch(call, true, list, why, why_size);
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_resize_dispatch(call, true, list);
 }
 
 const struct fum_op fum_op_pixel_shuffle = {

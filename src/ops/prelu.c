@@ -4,24 +4,23 @@
 #include "ops/lib/binary.h"
 #include "ops/lib/emit.h"
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *slope = &call->in[1].shape;
     int64_t channels = fum_shape_channels(&call->in[0].shape);
     if (fum_shape_rows(slope) != 1 ||
         (fum_shape_channels(slope) != 1 && fum_shape_channels(slope) != channels))
-        return fum_refuse(why, why_size, "the slope has %lld rows of %lld; want one of 1 or %lld",
+        return fum_refuse(why, "the slope has %lld rows of %lld; want one of 1 or %lld",
                           (long long)fum_shape_rows(slope), (long long)fum_shape_channels(slope),
                           (long long)channels);
-    return fum_binary_infer(call, why, why_size);
+    return fum_binary_infer(call, why);
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     fum_binary_reference(call, FUM_BINARY_PRELU, in, out);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
-    return fum_binary_dispatch(call, FUM_BINARY_PRELU, list, why, why_size);
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_binary_dispatch(call, FUM_BINARY_PRELU, list);
 }
 
 const struct fum_op fum_op_prelu = {

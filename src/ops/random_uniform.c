@@ -8,9 +8,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     fum_random_reference(call, false, in, out);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
-    return fum_random_dispatch(call, false, list, why, why_size);
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_random_dispatch(call, false, list);
 }
 
 const struct fum_op fum_op_random_uniform = {

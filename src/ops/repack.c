@@ -5,14 +5,12 @@
 
 static const struct fum_attr_def attrs[] = {FUM_SHAPE_ATTR_DEFS, {0}};
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     uint64_t quads = fum_desc_quads(&call->out);
     if (!fum_shape_count(&call->out.shape)) return true;
-    struct fum_dispatch *d =
-        fum_emit(list, "repack", fum_raw_variant(call->out.dtype), quads, why, why_size);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0], why, why_size) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size))
+    struct fum_dispatch *d = fum_emit(list, "repack", fum_raw_variant(call->out.dtype), quads);
+    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
+        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
         return false;
     fum_emit_push(d, (uint32_t)quads);
     fum_emit_push(d, (uint32_t)fum_shape_channels(&call->in[0].shape));

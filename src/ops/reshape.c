@@ -6,13 +6,13 @@
 
 static const struct fum_attr_def attrs[] = {FUM_SHAPE_ATTR_DEFS, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     char left[96], right[96];
-    if (!fum_reshape_infer(call, why, why_size)) return false;
+    if (!fum_reshape_infer(call, why)) return false;
     int64_t old = fum_shape_channels(&call->in[0].shape),
             now = fum_shape_channels(&call->out.shape);
     if (old == now || (old % 4 == 0 && now % 4 == 0)) return true;
-    return fum_refuse(why, why_size,
+    return fum_refuse(why,
                       "%s to %s moves elements: the innermost dimension must stay or be a multiple "
                       "of 4 in both; use "
                       "op repack",

@@ -6,8 +6,8 @@
 
 static const struct fum_attr_def attrs[] = {{"eps", 1e-6}, {NULL, 0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
-    return fum_rowwise_infer(call, 1, why, why_size);
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
+    return fum_rowwise_infer(call, 1, why);
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
@@ -21,11 +21,10 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     float eps = (float)call->attr[0];
     struct fum_rowwise r = {.shader = "rms_norm", .num_params = 1, .eps = &eps};
-    return fum_rowwise_dispatch(call, &r, list, why, why_size);
+    return fum_rowwise_dispatch(call, &r, list);
 }
 
 const struct fum_op fum_op_rms_norm = {

@@ -9,9 +9,9 @@ enum { SLOTS, COPIES, DTYPE };
 static const struct fum_attr_def attrs[] = {
     [SLOTS] = {"slots", 1}, [COPIES] = {"copies", 1}, [DTYPE] = {"dtype", -1}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
-    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, 1, why, why_size)) return false;
-    if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why, why_size)) return false;
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
+    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, 1, why)) return false;
+    if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why)) return false;
     call->out.shape = fum_sampler_slot(call).shape;
     call->out.shape.dim[0] *= (int64_t)call->attr[COPIES];
     return true;
@@ -26,18 +26,17 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         for (int64_t i = 0; i < n; i++) *out++ = c_in * in[STATE][i];
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_desc slot = fum_sampler_slot(call);
     const struct fum_desc *coefs = &call->in[COEFS];
     uint64_t quads = fum_desc_quads(&slot);
     if (!quads) return true;
-    struct fum_dispatch *d = fum_emit(list, "sampler_input", call->out.dtype, quads, why, why_size);
-    if (!d || !fum_emit_bind_whole(list, d, STATE, false, &slot, why, why_size)) return false;
+    struct fum_dispatch *d = fum_emit(list, "sampler_input", call->out.dtype, quads);
+    if (!d || !fum_emit_bind_whole(list, d, STATE, false, &slot)) return false;
     d->bind[0].bytes = fum_desc_bytes(&slot); // slot 0 alone
-    if (!fum_emit_bind_whole(list, d, COEFS, false, coefs, why, why_size)) return false;
+    if (!fum_emit_bind_whole(list, d, COEFS, false, coefs)) return false;
     fum_emit_bind(d, COUNTER, false, 0, 0);
-    if (!fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size)) return false;
+    if (!fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out)) return false;
     fum_emit_spec(d, (uint32_t)call->attr[COPIES]);
     fum_emit_push(d, (uint32_t)quads);
     fum_emit_push(d, (uint32_t)fum_shape_row_quads(&coefs->shape) * 4);

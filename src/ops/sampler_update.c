@@ -13,11 +13,10 @@ enum { STATE, MODEL, COEFS, COUNTER, NOISE };
 enum { SLOTS, COPIES };
 static const struct fum_attr_def attrs[] = {[SLOTS] = {"slots", 1}, [COPIES] = {"copies", 1}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int slots = (int)call->attr[SLOTS];
     char left[96], right[96];
-    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, FUM_COEF_MATRIX + slots * (slots + 3), why,
-                           why_size))
+    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, FUM_COEF_MATRIX + slots * (slots + 3), why))
         return false;
     struct fum_desc want = fum_sampler_slot(call);
     const struct fum_desc *model = &call->in[MODEL], *noise = &call->in[NOISE];
@@ -32,13 +31,13 @@ static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
     }
     if (!fits)
         return fum_refuse(
-            why, why_size,
+            why,
             "the model's output is %s; a slot of the state is %s, of which there must be "
             "as many as copies",
             fum_shape_text(&model->shape, left, sizeof left),
             fum_shape_text(&want.shape, right, sizeof right));
     if (!noise_fits)
-        return fum_refuse(why, why_size, "noise is %s %s; want f32, a multiple of %s",
+        return fum_refuse(why, "noise is %s %s; want f32, a multiple of %s",
                           fum_dtype_name(noise->dtype),
                           fum_shape_text(&noise->shape, left, sizeof left),
                           fum_shape_text(&want.shape, right, sizeof right));
@@ -82,17 +81,16 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 // Noise rows [first, first + count), a row being what one step needs; the first window also serves
 // steps without.
 static bool emit(const struct fum_op_call *call, struct fum_dispatches *list, int64_t first,
-                 int64_t count, int64_t total, char *why, size_t why_size) {
+                 int64_t count, int64_t total) {
     struct fum_desc slot = fum_sampler_slot(call);
     const struct fum_desc *coefs = &call->in[COEFS];
     uint64_t quads = fum_desc_quads(&slot);
     int64_t slot_rows = fum_shape_rows(&slot.shape);
     uint32_t skip = 0;
-    struct fum_dispatch *d =
-        fum_emit(list, "sampler_update", call->in[MODEL].dtype, quads, why, why_size);
-    if (!d || !fum_emit_bind_whole(list, d, STATE, true, &call->in[STATE], why, why_size) ||
-        !fum_emit_bind_whole(list, d, MODEL, false, &call->in[MODEL], why, why_size) ||
-        !fum_emit_bind_whole(list, d, COEFS, false, coefs, why, why_size))
+    struct fum_dispatch *d = fum_emit(list, "sampler_update", call->in[MODEL].dtype, quads);
+    if (!d || !fum_emit_bind_whole(list, d, STATE, true, &call->in[STATE]) ||
+        !fum_emit_bind_whole(list, d, MODEL, false, &call->in[MODEL]) ||
+        !fum_emit_bind_whole(list, d, COEFS, false, coefs))
         return false;
     if (count)
         skip = fum_emit_bind_rows(list, d, NOISE, false, &call->in[NOISE], first * slot_rows,
@@ -114,21 +112,18 @@ static bool emit(const struct fum_op_call *call, struct fum_dispatches *list, in
     return true;
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_desc slot = fum_sampler_slot(call);
     int64_t slot_rows = fum_shape_rows(&slot.shape);
     if (!fum_shape_count(&slot.shape)) return true;
     int64_t total = call->has[NOISE] ? fum_shape_rows(&call->in[NOISE].shape) / slot_rows : 0;
-    if (!total) return emit(call, list, 0, 0, 0, why, why_size);
+    if (!total) return emit(call, list, 0, 0, 0);
     int64_t most = fum_rows_per_binding(list->info, &call->in[NOISE]) / slot_rows; // whole steps
     if (most == 0)
-        return fum_refuse(why, why_size,
-                          "the noise of one step is larger than the device's binding");
+        return fum_refuse(&list->why, "the noise of one step is larger than the device's binding");
     if (most > total) most = total;
     for (int64_t first = 0; first < total; first += most)
-        if (!emit(call, list, first, total - first < most ? total - first : most, total, why,
-                  why_size))
+        if (!emit(call, list, first, total - first < most ? total - first : most, total))
             return false;
     return true;
 }

@@ -10,9 +10,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         out[i] = (float)((double)in[0][i] * (float)call->attr[0] + (float)call->attr[1]);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
-    return fum_scalar_dispatch(call, false, list, why, why_size);
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_scalar_dispatch(call, false, list);
 }
 
 const struct fum_op fum_op_scale = {

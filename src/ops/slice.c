@@ -7,15 +7,13 @@ enum { AXIS, START, COUNT };
 static const struct fum_attr_def attrs[] = {
     [AXIS] = {"axis", -1}, [START] = {"start", 0}, [COUNT] = {"count", 1}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *shape = &call->in[0].shape;
     int64_t start, count;
     int axis;
-    if (!fum_axis(shape, call->attr[AXIS], &axis, why, why_size)) return false;
-    if (!fum_attr_int(call->attr[START], "start", 0, shape->dim[axis], &start, why, why_size))
-        return false;
-    if (!fum_attr_int(call->attr[COUNT], "count", 0, shape->dim[axis] - start, &count, why,
-                      why_size))
+    if (!fum_axis(shape, call->attr[AXIS], &axis, why)) return false;
+    if (!fum_attr_int(call->attr[START], "start", 0, shape->dim[axis], &start, why)) return false;
+    if (!fum_attr_int(call->attr[COUNT], "count", 0, shape->dim[axis] - start, &count, why))
         return false;
     call->out = call->in[0];
     call->out.shape.dim[axis] = count;
@@ -46,10 +44,9 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     fum_copy_reference(&c, in[0], out);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_copy c = region(call);
-    return fum_copy_emit(list, &c, why, why_size);
+    return fum_copy_emit(list, &c);
 }
 
 // Whole rows that follow one another, or elements of the only row.

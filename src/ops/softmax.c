@@ -4,8 +4,8 @@
 
 #include "ops/lib/rowwise.h"
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
-    return fum_rowwise_infer(call, 0, why, why_size);
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
+    return fum_rowwise_infer(call, 0, why);
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
@@ -23,10 +23,9 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_rowwise r = {.shader = "softmax"};
-    return fum_rowwise_dispatch(call, &r, list, why, why_size);
+    return fum_rowwise_dispatch(call, &r, list);
 }
 
 const struct fum_op fum_op_softmax = {

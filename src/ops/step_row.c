@@ -5,15 +5,14 @@
 
 #include <string.h>
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *table = &call->in[0].shape;
     char text[96];
     if (table->rank < 2 || table->dim[0] < 1 || table->dim[0] > INT32_MAX)
-        return fum_refuse(why, why_size,
-                          "the table is %s; want [steps, ...] of two to four dimensions",
+        return fum_refuse(why, "the table is %s; want [steps, ...] of two to four dimensions",
                           fum_shape_text(table, text, sizeof text));
     if (!fum_is_counter(&call->in[1]))
-        return fum_refuse(why, why_size, "the counter is %s %s; want i32 [1]",
+        return fum_refuse(why, "the counter is %s %s; want i32 [1]",
                           fum_dtype_name(call->in[1].dtype),
                           fum_shape_text(&call->in[1].shape, text, sizeof text));
     call->out = call->in[0];
@@ -30,13 +29,11 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     memcpy(out, in[0] + row * count, (size_t)count * sizeof *out);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     uint64_t quads = fum_desc_quads(&call->out);
     if (!quads) return true;
-    struct fum_dispatch *d =
-        fum_emit(list, "step_row", fum_raw_variant(call->out.dtype), quads, why, why_size);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0], why, why_size)) return false;
+    struct fum_dispatch *d = fum_emit(list, "step_row", fum_raw_variant(call->out.dtype), quads);
+    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0])) return false;
     fum_emit_bind(d, 1, false, 0, 0);
     fum_emit_bind(d, FUM_OUT, true, 0, 0);
     fum_emit_push(d, (uint32_t)quads);

@@ -6,9 +6,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     fum_binary_reference(call, FUM_BINARY_SUB, in, out);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
-    return fum_binary_dispatch(call, FUM_BINARY_SUB, list, why, why_size);
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_binary_dispatch(call, FUM_BINARY_SUB, list);
 }
 
 const struct fum_op fum_op_sub = {

@@ -6,9 +6,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     fum_unary_reference(call, FUM_ACT_TANH, in[0], out);
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
-    return fum_unary_dispatch(call, FUM_ACT_TANH, list, why, why_size);
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_unary_dispatch(call, FUM_ACT_TANH, list);
 }
 
 const struct fum_op fum_op_tanh = {

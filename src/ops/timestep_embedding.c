@@ -17,19 +17,19 @@ static const struct fum_attr_def attrs[] = {
     {0},
 };
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *t = &call->in[0];
     char text[96];
     int64_t dim;
-    if (!fum_attr_int(call->attr[DIM], "dim", 1, 1 << 20, &dim, why, why_size)) return false;
-    if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why, why_size)) return false;
+    if (!fum_attr_int(call->attr[DIM], "dim", 1, 1 << 20, &dim, why)) return false;
+    if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why)) return false;
     bool column = t->shape.rank == 2 && t->shape.dim[1] == 1;
     if (t->dtype != FUM_F32 || (t->shape.rank != 1 && !column))
-        return fum_refuse(why, why_size, "times are %s %s; want f32 [n] or [n, 1]",
-                          fum_dtype_name(t->dtype), fum_shape_text(&t->shape, text, sizeof text));
+        return fum_refuse(why, "times are %s %s; want f32 [n] or [n, 1]", fum_dtype_name(t->dtype),
+                          fum_shape_text(&t->shape, text, sizeof text));
     // A dim of 1 has no frequency: all of it is what an odd dim leaves over.
     if ((dim > 1 && !((double)(dim / 2) - call->attr[SHIFT] > 0)) || !(call->attr[MAX_PERIOD] > 0))
-        return fum_refuse(why, why_size, "dim / 2 must be above shift, and max_period above 0");
+        return fum_refuse(why, "dim / 2 must be above shift, and max_period above 0");
     call->out.shape = (struct fum_shape){2, {t->shape.dim[0], dim}};
     return true;
 }
@@ -49,15 +49,13 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
     }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     const struct fum_desc *t = &call->in[0];
     uint64_t quads = fum_desc_quads(&call->out);
     if (!quads) return true;
-    struct fum_dispatch *d =
-        fum_emit(list, "timestep_embedding", call->out.dtype, quads, why, why_size);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, t, why, why_size) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size))
+    struct fum_dispatch *d = fum_emit(list, "timestep_embedding", call->out.dtype, quads);
+    if (!d || !fum_emit_bind_whole(list, d, 0, false, t) ||
+        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
         return false;
     int64_t dim = call->out.shape.dim[1];
     fum_emit_spec(d, call->attr[FLIP] != 0);

@@ -5,16 +5,14 @@
 
 static const struct fum_attr_def attrs[] = {{"p0", 0}, {"p1", 1}, {"p2", 2}, {"p3", 3}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *shape = &call->in[0].shape;
     unsigned seen = 0;
     call->out = call->in[0];
     for (int i = 0; i < shape->rank; i++) {
         int64_t p;
-        if (!fum_attr_int(call->attr[i], attrs[i].name, 0, shape->rank - 1, &p, why, why_size))
-            return false;
-        if (seen >> p & 1)
-            return fum_refuse(why, why_size, "dimension %lld is named twice", (long long)p);
+        if (!fum_attr_int(call->attr[i], attrs[i].name, 0, shape->rank - 1, &p, why)) return false;
+        if (seen >> p & 1) return fum_refuse(why, "dimension %lld is named twice", (long long)p);
         seen |= 1u << p;
         call->out.shape.dim[i] = shape->dim[p];
     }
@@ -48,16 +46,14 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
                     out[i++] = in[0][a * s[0] + b * s[1] + c * s[2] + d * s[3]];
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     uint64_t quads = fum_desc_quads(&call->out);
     int64_t dim[4], stride[4];
     if (!quads) return true;
     strides(call, 4 * fum_shape_row_quads(&call->in[0].shape), dim, stride);
-    struct fum_dispatch *d =
-        fum_emit(list, "transpose", fum_raw_variant(call->out.dtype), quads, why, why_size);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0], why, why_size) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size))
+    struct fum_dispatch *d = fum_emit(list, "transpose", fum_raw_variant(call->out.dtype), quads);
+    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
+        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
         return false;
     fum_emit_spec(d, stride[3] == 1);
     fum_emit_push(d, (uint32_t)quads);

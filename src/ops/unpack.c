@@ -11,20 +11,18 @@ enum { PACK, DTYPE, SHAPE };
 static const struct fum_attr_def attrs[] = {
     {"pack", FUM_PACK_NONE}, {"dtype", -1}, FUM_SHAPE_ATTR_DEFS, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t pack;
-    if (!fum_attr_int(call->attr[PACK], "pack", FUM_PACK_NONE, FUM_PACK_CONV, &pack, why,
-                      why_size) ||
-        !fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why, why_size) ||
-        !fum_shape_from_attrs(call->attr + SHAPE, &call->out.shape, why, why_size))
+    if (!fum_attr_int(call->attr[PACK], "pack", FUM_PACK_NONE, FUM_PACK_CONV, &pack, why) ||
+        !fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why) ||
+        !fum_shape_from_attrs(call->attr + SHAPE, &call->out.shape, why))
         return false;
     const struct fum_desc *x = &call->in[0];
     if (x->shape.rank != 1 || !fum_is_storage(x->dtype) ||
         x->shape.dim[0] != fum_shape_count(&call->out.shape))
-        return fum_refuse(why, why_size, "x must be a row of as many numbers as the weight has");
+        return fum_refuse(why, "x must be a row of as many numbers as the weight has");
     if (pack != FUM_PACK_NONE && call->out.shape.rank != (pack == FUM_PACK_CONV ? 4 : 2))
-        return fum_refuse(why, why_size, "the weight must have %d dimensions",
-                          pack == FUM_PACK_CONV ? 4 : 2);
+        return fum_refuse(why, "the weight must have %d dimensions", pack == FUM_PACK_CONV ? 4 : 2);
     return true;
 }
 
@@ -44,8 +42,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         }
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_unpack_part part = {.from = call->in[0].dtype,
                                    .to = call->out.dtype,
                                    .pack = (enum fum_pack)call->attr[PACK],
@@ -54,14 +51,14 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
                                    .row_quads = fum_shape_row_quads(&call->out.shape),
                                    .taps = taps_of(call)};
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    struct fum_dispatch *d = fum_emit(list, "unpack", FUM_F32, 1, why, why_size);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0], why, why_size) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out, why, why_size))
+    struct fum_dispatch *d = fum_emit(list, "unpack", FUM_F32, 1);
+    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
+        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
         return false;
     d->num_spec = FUM_UNPACK_SPEC;
     d->num_push = FUM_UNPACK_PUSH;
     return fum_unpack_fill(list->info, &part, d->spec, d->push, d->groups) ||
-           fum_refuse(why, why_size, "needs more workgroups than the device has");
+           fum_refuse(&list->why, "needs more workgroups than the device has");
 }
 
 const struct fum_op fum_op_unpack = {

@@ -4,9 +4,9 @@
 
 static const struct fum_attr_def attrs[] = {{"factor", 2}, {0}};
 
-static bool infer(struct fum_op_call *call, char *why, size_t why_size) {
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t factor;
-    return fum_resize_infer(call, &factor, why, why_size);
+    return fum_resize_infer(call, &factor, why);
 }
 
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
@@ -17,9 +17,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
                 *out++ = in[0][(line / f * (d[2] / f) + x / f) * d[3] + c];
 }
 
-static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list, char *why,
-                     size_t why_size) {
-    return fum_resize_dispatch(call, false, list, why, why_size);
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_resize_dispatch(call, false, list);
 }
 
 const struct fum_op fum_op_upsample = {

@@ -35,7 +35,7 @@ static int insist(const struct fum_device_info *info, const struct fum_tuning *t
         const struct fum_op_case *c = &fum_op_cases[op]->cases[i];
         struct fum_op_call call;
         double attr[FUM_MAX_ATTRS];
-        char why[256] = "";
+        struct fum_why why = {{0}};
         struct fum_device_info limits = *info;
         if (c->max_binding && c->max_binding < limits.max_binding)
             limits.max_binding = c->max_binding;
@@ -43,11 +43,11 @@ static int insist(const struct fum_device_info *info, const struct fum_tuning *t
         list->info = &limits;
         list->tuning = tuning;
         if (!fum_case_has_type(c, dtype) ||
-            !fum_case_call(fum_ops[op], c, dtype, &call, attr, why, sizeof why))
+            !fum_case_call(fum_ops[op], c, dtype, &call, attr, &why))
             continue;
         if (!served(&call)) continue;
-        if (!fum_ops[op]->dispatch(&call, list, why, sizeof why))
-            fail_msg("%s, %s: %s", info->name, c->name, why);
+        if (!fum_ops[op]->dispatch(&call, list))
+            fail_msg("%s, %s: %s", info->name, c->name, list->why.text);
         if (!list->count || !is_coopmat(list->item[0].shader))
             fail_msg("%s: %s, case '%s' in %s runs %s", info->name, fum_ops[op]->name, c->name,
                      fum_dtype_name(dtype), list->count ? list->item[0].shader : "nothing");

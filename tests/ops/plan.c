@@ -47,12 +47,11 @@ static void check_dispatch(const struct fum_op_call *call, const struct fum_disp
 static bool check_call(const struct fum_op *op, const struct fum_op_call *call,
                        const struct fum_device_info *info, const struct fum_tuning *tuning) {
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
-    char why[256] = "";
     assert_non_null(list);
     list->info = info;
     list->tuning = tuning;
-    bool fits = !op->dispatch || op->dispatch(call, list, why, sizeof why);
-    if (!fits) assert_true(why[0]);
+    bool fits = !op->dispatch || op->dispatch(call, list);
+    if (!fits) assert_true(list->why.text[0]);
     for (int i = 0; fits && i < list->count; i++) {
         check_dispatch(call, list, &list->item[i]);
         // Kernels for CPU drivers stay there unless they are insisted on.
@@ -71,10 +70,10 @@ static void cases_on(const struct fum_device_info *info, const struct fum_tuning
             for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
                 struct fum_op_call call;
                 double attr[FUM_MAX_ATTRS];
-                char why[256] = "";
+                struct fum_why why = {{0}};
                 if (!fum_case_has_type(c, dtype)) continue;
-                if (!fum_case_call(fum_ops[o], c, dtype, &call, attr, why, sizeof why))
-                    fail_msg("%s, case '%s': %s", fum_ops[o]->name, c->name, why);
+                if (!fum_case_call(fum_ops[o], c, dtype, &call, attr, &why))
+                    fail_msg("%s, case '%s': %s", fum_ops[o]->name, c->name, why.text);
                 bool fits = check_call(fum_ops[o], &call, info, tuning);
                 if (!fits && !c->bench)
                     fail_msg("%s, case '%s' on %s", fum_ops[o]->name, c->name, info->name);
@@ -142,14 +141,14 @@ static void tensors_over_the_limits(void **state) {
         struct fum_op_case c = {.name = b->op, .in = {{.shape = b->in[0]}, {.shape = b->in[1]}}};
         struct fum_op_call call;
         double attr[FUM_MAX_ATTRS];
-        char why[256] = "";
+        struct fum_why why = {{0}};
         memcpy(c.attrs, b->attrs, sizeof b->attrs);
-        assert_true(fum_case_call(op, &c, FUM_F32, &call, attr, why, sizeof why));
+        assert_true(fum_case_call(op, &c, FUM_F32, &call, attr, &why));
         assert_int_equal(check_call(op, &call, info, NULL), b->dispatches > 0);
         struct fum_dispatches *list = fum_calloc(1, sizeof *list);
         assert_non_null(list);
         list->info = info;
-        if (op->dispatch(&call, list, why, sizeof why) && list->count != b->dispatches)
+        if (op->dispatch(&call, list) && list->count != b->dispatches)
             fail_msg("big case %zu, %s: %d dispatches, want %d", i, b->op, list->count,
                      b->dispatches);
         fum_free(list);
@@ -185,11 +184,11 @@ static void wrong_shapes(void **state) {
                                 .in = {{.shape = wrong[i].in[0]}, {.shape = wrong[i].in[1]}}};
         struct fum_op_call call;
         double attr[FUM_MAX_ATTRS];
-        char why[256] = "";
+        struct fum_why why = {{0}};
         memcpy(c.attrs, wrong[i].attrs, sizeof wrong[i].attrs);
-        if (fum_case_call(fum_op_find(wrong[i].op), &c, FUM_F32, &call, attr, why, sizeof why))
+        if (fum_case_call(fum_op_find(wrong[i].op), &c, FUM_F32, &call, attr, &why))
             fail_msg("wrong shape %zu, %s, is accepted", i, wrong[i].op);
-        assert_true(why[0]);
+        assert_true(why.text[0]);
     }
 }
 

@@ -96,16 +96,15 @@ static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case 
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
     struct fum_op_call call;
     double attr[FUM_MAX_ATTRS];
-    char why[256] = "";
+    struct fum_why why = {{0}};
     assert_true(tuning && list);
     *tuning = *fum_device_tuning(device);
     tuning->note = note;
     list->info = fum_device_get_info(device);
     list->tuning = tuning;
     const struct fum_op *op = fum_op_find(t->op);
-    if (!fum_case_call(op, &t->c, dtype, &call, attr, why, sizeof why) ||
-        !op->dispatch(&call, list, why, sizeof why))
-        fail_msg("%s: %s", t->c.name, why);
+    if (!fum_case_call(op, &t->c, dtype, &call, attr, &why) || !op->dispatch(&call, list))
+        fail_msg("%s: %s%s", t->c.name, why.text, list->why.text);
     struct fum_dispatch first = list->item[0];
     fum_free(list);
     fum_free(tuning);

@@ -89,12 +89,11 @@ static int check_call(const struct fum_op *op, const struct fum_op_call *call,
                       const struct fum_device_info *info) {
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
     struct range written[FUM_MAX_DISPATCHES];
-    char why[256] = "";
     int windows = 0;
     assert_non_null(list);
     list->info = info;
-    if (!op->dispatch(call, list, why, sizeof why)) {
-        assert_true(why[0]);
+    if (!op->dispatch(call, list)) {
+        assert_true(list->why.text[0]);
         fum_free(list);
         return 0;
     }
@@ -148,10 +147,10 @@ static void cases_on(const struct fum_device_info *info) {
             for (int i = 0; mine && i < fum_op_cases[o]->count; i++) {
                 struct fum_op_call call;
                 double attr[FUM_MAX_ATTRS];
-                char why[256] = "";
+                struct fum_why why = {{0}};
                 for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
                     assert_true(fum_case_call(fum_ops[o], &fum_op_cases[o]->cases[i], dtype, &call,
-                                              attr, why, sizeof why));
+                                              attr, &why));
                     check_call(fum_ops[o], &call, info);
                 }
             }
@@ -224,11 +223,10 @@ static void big_tensors(void **state) {
         struct fum_op_case c = {.name = b->op};
         struct fum_op_call call;
         double attr[FUM_MAX_ATTRS];
-        char why[256] = "";
+        struct fum_why why = {{0}};
         for (int k = 0; k < 3; k++) c.in[k].shape = b->in[k];
         memcpy(c.attrs, b->attrs, sizeof b->attrs);
-        if (!fum_case_call(op, &c, FUM_F32, &call, attr, why, sizeof why))
-            fail_msg("%s: %s", b->op, why);
+        if (!fum_case_call(op, &c, FUM_F32, &call, attr, &why)) fail_msg("%s: %s", b->op, why.text);
         struct fum_device_info cpu = made_up(FUM_DEVICE_CPU, b->binding, 65535);
         int dispatches = check_call(op, &call, &cpu);
         if (dispatches != b->dispatches)

@@ -47,17 +47,14 @@ struct fum_attention_kernels {
 
 bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels,
                                const struct fum_op_call *call,
-                               const struct fum_attention *attention, struct fum_dispatches *list,
-                               char *why, size_t why_size);
+                               const struct fum_attention *attention, struct fum_dispatches *list);
 
 // Adds the dispatches of a call by the first variant that serves it. Heads must be whole quads, the
 // output not empty.
-bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list,
-                                  char *why, size_t why_size);
+bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list);
 // Does the same for heads of any size, with copies in scratch that pad each head with zeros to
 // whole quads.
-bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list,
-                                   char *why, size_t why_size);
+bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list);
 
 // Attention by tiles in shared memory, for heads of up to 512 channels: part of the variant
 // "tiled".

@@ -38,14 +38,12 @@ static struct padding padding_of(const struct fum_op_call *call, struct fum_disp
 }
 
 // Adds the copy of rows [first, first + count) of tensor i: into scratch, or back for the result.
-static bool add_copy(const struct padding *p, int i, int64_t first, int64_t count, char *why,
-                     size_t why_size) {
+static bool add_copy(const struct padding *p, int i, int64_t first, int64_t count) {
     bool back = i == RESULT;
     const struct fum_desc *dense = back ? &p->call->out : &p->call->in[i], *padded = &p->desc[i];
     int dense_slot = back ? 1 : 0, padded_slot = 1 - dense_slot; // binding 0 is read, 1 is written
     uint64_t quads = (uint64_t)(count * fum_shape_row_quads(back ? &dense->shape : &padded->shape));
-    struct fum_dispatch *d =
-        fum_emit(p->list, "repack", fum_raw_variant(dense->dtype), quads, why, why_size);
+    struct fum_dispatch *d = fum_emit(p->list, "repack", fum_raw_variant(dense->dtype), quads);
     if (!d) return false;
 
     uint32_t skip[2], channels[2];
@@ -63,15 +61,15 @@ static bool add_copy(const struct padding *p, int i, int64_t first, int64_t coun
 }
 
 // Adds the copies of tensor i, each of as many rows as fit a binding.
-static bool add_copies(const struct padding *p, int i, char *why, size_t why_size) {
+static bool add_copies(const struct padding *p, int i) {
     const struct fum_desc *dense = i == RESULT ? &p->call->out : &p->call->in[i];
     const struct fum_device_info *info = p->list->info;
     int64_t rows = fum_shape_rows(&dense->shape);
     int64_t fit =
         fum_min_i64(fum_rows_per_binding(info, dense), fum_rows_per_binding(info, &p->desc[i]));
-    if (fit < 1) return fum_refuse(why, why_size, "one token is larger than the device's binding");
+    if (fit < 1) return fum_refuse(&p->list->why, "one token is larger than the device's binding");
     for (int64_t first = 0; first < rows; first += fum_min_i64(fit, rows - first))
-        if (!add_copy(p, i, first, fum_min_i64(fit, rows - first), why, why_size)) return false;
+        if (!add_copy(p, i, first, fum_min_i64(fit, rows - first))) return false;
     return true;
 }
 
@@ -102,15 +100,14 @@ static void move_to_scratch(const struct padding *p, int first) {
     p->list->scratch_bytes += p->bytes;
 }
 
-bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list,
-                                   char *why, size_t why_size) {
+bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct padding p = padding_of(call, list);
     double attr[FUM_ATTENTION_ATTRS];
     struct fum_op_call inner = padded_call(&p, attr);
     for (int i = 0; i < RESULT; i++)
-        if (!add_copies(&p, i, why, why_size)) return false;
+        if (!add_copies(&p, i)) return false;
     int first = list->count;
-    if (!fum_attention_dispatch_whole(&inner, list, why, why_size)) return false;
+    if (!fum_attention_dispatch_whole(&inner, list)) return false;
     move_to_scratch(&p, first);
-    return add_copies(&p, RESULT, why, why_size);
+    return add_copies(&p, RESULT);
 }

@@ -10,18 +10,18 @@ static int64_t dim4(const struct fum_shape *shape, int i) {
     return at < 0 ? 1 : shape->dim[at];
 }
 
-bool fum_binary_infer(struct fum_op_call *call, char *why, size_t why_size) {
+bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *a = &call->in[0], *b = &call->in[1];
     char left[96], right[96];
     if (a->dtype != b->dtype || !fum_is_storage(a->dtype))
-        return fum_refuse(why, why_size, "inputs are %s and %s; want one storage type",
+        return fum_refuse(why, "inputs are %s and %s; want one storage type",
                           fum_dtype_name(a->dtype), fum_dtype_name(b->dtype));
     call->out = a->shape.rank >= b->shape.rank ? *a : *b;
     for (int i = 0; i < call->out.shape.rank; i++) {
         int at = FUM_MAX_DIMS - call->out.shape.rank + i;
         int64_t x = dim4(&a->shape, at), y = dim4(&b->shape, at);
         if (x != y && x != 1 && y != 1)
-            return fum_refuse(why, why_size, "shapes %s and %s do not broadcast",
+            return fum_refuse(why, "shapes %s and %s do not broadcast",
                               fum_shape_text(&a->shape, left, sizeof left),
                               fum_shape_text(&b->shape, right, sizeof right));
         call->out.shape.dim[i] = x == 1 ? y : x;
@@ -76,13 +76,13 @@ static bool same_shape(const struct fum_shape *a, const struct fum_shape *b) {
 }
 
 static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op,
-                          struct fum_dispatches *list, char *why, size_t why_size) {
+                          struct fum_dispatches *list) {
     uint64_t total = fum_desc_quads(&call->out),
              each = fum_quads_per_binding(list->info, call->out.dtype);
     uint64_t quad = 4 * fum_dtype_size(call->out.dtype);
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
-        struct fum_dispatch *d = fum_emit(list, "binary", call->out.dtype, quads, why, why_size);
+        struct fum_dispatch *d = fum_emit(list, "binary", call->out.dtype, quads);
         if (!d) return false;
         fum_emit_spec(d, op);
         fum_emit_spec(d, 1);
@@ -98,12 +98,10 @@ static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op,
 // Rows [first, first + count) of the output. An operand with as many rows has the same window,
 // others come whole.
 static bool emit_rows(const struct fum_op_call *call, enum fum_binary op,
-                      struct fum_dispatches *list, int64_t first, int64_t count, char *why,
-                      size_t why_size) {
+                      struct fum_dispatches *list, int64_t first, int64_t count) {
     const struct fum_desc *out = &call->out;
     uint32_t row_quads = (uint32_t)fum_shape_row_quads(&out->shape), base[2];
-    struct fum_dispatch *d =
-        fum_emit(list, "binary", out->dtype, (uint64_t)count * row_quads, why, why_size);
+    struct fum_dispatch *d = fum_emit(list, "binary", out->dtype, (uint64_t)count * row_quads);
     if (!d) return false;
     fum_emit_spec(d, op);
     fum_emit_spec(d, 0);
@@ -112,7 +110,7 @@ static bool emit_rows(const struct fum_op_call *call, enum fum_binary op,
         fum_emit_spec(d, fum_shape_channels(&in->shape) != fum_shape_channels(&out->shape));
         bool whole = fum_shape_rows(&in->shape) != fum_shape_rows(&out->shape);
         base[k] = 0;
-        if (whole && !fum_emit_bind_whole(list, d, k, false, in, why, why_size)) return false;
+        if (whole && !fum_emit_bind_whole(list, d, k, false, in)) return false;
         if (!whole)
             base[k] = fum_emit_bind_rows(list, d, k, false, in, first, count) -
                       (uint32_t)first * (uint32_t)fum_shape_row_quads(&in->shape);
@@ -135,21 +133,20 @@ static bool emit_rows(const struct fum_op_call *call, enum fum_binary op,
 }
 
 bool fum_binary_dispatch(const struct fum_op_call *call, enum fum_binary op,
-                         struct fum_dispatches *list, char *why, size_t why_size) {
+                         struct fum_dispatches *list) {
     const struct fum_desc *all[] = {&call->out, &call->in[0], &call->in[1]};
     if (!fum_shape_count(&call->out.shape)) return true;
-    if (same_shape(&call->in[0].shape, &call->in[1].shape))
-        return dispatch_flat(call, op, list, why, why_size);
+    if (same_shape(&call->in[0].shape, &call->in[1].shape)) return dispatch_flat(call, op, list);
     int64_t rows = fum_shape_rows(&call->out.shape), most = INT64_MAX;
     for (int i = 0; i < 3; i++) {
         int64_t fit = fum_rows_per_binding(list->info, all[i]);
         if (fum_shape_rows(&all[i]->shape) == rows && fit < most) most = fit;
     }
-    if (most == 0) return fum_refuse(why, why_size, "one row is larger than the device's binding");
+    if (most == 0) return fum_refuse(&list->why, "one row is larger than the device's binding");
     if (most > rows) most = rows;
     for (int64_t first = 0; first < rows; first += most) {
         int64_t count = rows - first < most ? rows - first : most;
-        if (!emit_rows(call, op, list, first, count, why, why_size)) return false;
+        if (!emit_rows(call, op, list, first, count)) return false;
     }
     return true;
 }

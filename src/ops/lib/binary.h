@@ -8,10 +8,10 @@
 // As in shaders/binary.comp.
 enum fum_binary { FUM_BINARY_ADD, FUM_BINARY_MUL, FUM_BINARY_SUB, FUM_BINARY_PRELU };
 
-bool fum_binary_infer(struct fum_op_call *call, char *why, size_t why_size);
+bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why);
 void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
                           const float *const *in, float *out);
 bool fum_binary_dispatch(const struct fum_op_call *call, enum fum_binary op,
-                         struct fum_dispatches *list, char *why, size_t why_size);
+                         struct fum_dispatches *list);
 
 #endif

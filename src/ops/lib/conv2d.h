@@ -27,7 +27,7 @@ enum { FUM_CONV_NORM = FUM_GEMM_RESIDUAL + 1 };
                     .double_attr = "upsample", .norm_input = FUM_CONV_NORM,    \
                     .norm_act_attr = "norm_act"
 
-bool fum_conv_infer_norm(const struct fum_op_call *call, char *why, size_t why_size);
+bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why);
 
 struct fum_conv {
     // up: 1 or 2
@@ -69,8 +69,7 @@ const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info,
 
 // The dispatches of a convolution that is no plain matrix product, by one family of kernels.
 bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
-                          const struct fum_conv *conv, struct fum_dispatches *list, char *why,
-                          size_t why_size);
+                          const struct fum_conv *conv, struct fum_dispatches *list);
 // Input rows that output rows [first, first + count) touch, at least one.
 void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin,
                          int64_t *rows);

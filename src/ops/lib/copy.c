@@ -7,7 +7,7 @@
 
 // One dispatch; windows of all rows, or of one piece of one run.
 static bool emit(struct fum_dispatches *list, const struct fum_copy *c, int64_t first_run,
-                 int64_t runs, int64_t first, int64_t count, char *why, size_t why_size) {
+                 int64_t runs, int64_t first, int64_t count) {
     int64_t first_quad = c->dst_channel / 4, end_quad = (c->dst_channel + c->channels + 3) / 4;
     int64_t row_items = end_quad - first_quad;
     int64_t src_row = c->src_row + first_run * c->src_step + first;
@@ -17,8 +17,8 @@ static bool emit(struct fum_dispatches *list, const struct fum_copy *c, int64_t 
     uint32_t src_rq = (uint32_t)fum_shape_row_quads(&c->src.shape);
     uint32_t dst_rq = (uint32_t)fum_shape_row_quads(&c->dst.shape);
 
-    struct fum_dispatch *d = fum_emit(list, "copy", fum_raw_variant(c->dst.dtype),
-                                      (uint64_t)(runs * count * row_items), why, why_size);
+    struct fum_dispatch *d =
+        fum_emit(list, "copy", fum_raw_variant(c->dst.dtype), (uint64_t)(runs * count * row_items));
     if (!d) return false;
     fum_emit_spec(d, c->src_channel % 4 == 0 && c->dst_channel % 4 == 0);
     uint32_t src_base = fum_emit_bind_rows(list, d, c->operand, false, &c->src, src_row, src_span);
@@ -38,18 +38,17 @@ static bool emit(struct fum_dispatches *list, const struct fum_copy *c, int64_t 
     return true;
 }
 
-bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *c, char *why,
-                   size_t why_size) {
+bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *c) {
     if (!c->runs || !c->run || !c->channels) return true;
     int64_t src_rows = fum_rows_per_binding(list->info, &c->src),
             dst_rows = fum_rows_per_binding(list->info, &c->dst);
     int64_t most = src_rows < dst_rows ? src_rows : dst_rows;
-    if (most == 0) return fum_refuse(why, why_size, "one row is larger than the device's binding");
-    if (most == INT64_MAX) return emit(list, c, 0, c->runs, 0, c->run, why, why_size);
+    if (most == 0) return fum_refuse(&list->why, "one row is larger than the device's binding");
+    if (most == INT64_MAX) return emit(list, c, 0, c->runs, 0, c->run);
     for (int64_t run = 0; run < c->runs; run++)
         for (int64_t first = 0; first < c->run; first += most) {
             int64_t count = c->run - first < most ? c->run - first : most;
-            if (!emit(list, c, run, 1, first, count, why, why_size)) return false;
+            if (!emit(list, c, run, 1, first, count)) return false;
         }
     return true;
 }
@@ -64,10 +63,9 @@ void fum_copy_reference(const struct fum_copy *c, const float *src, float *dst) 
                    (size_t)c->channels * sizeof *dst);
 }
 
-bool fum_axis(const struct fum_shape *shape, double attr, int *axis, char *why, size_t why_size) {
+bool fum_axis(const struct fum_shape *shape, double attr, int *axis, struct fum_why *why) {
     int64_t value;
-    if (!fum_attr_int(attr, "axis", -shape->rank, shape->rank - 1, &value, why, why_size))
-        return false;
+    if (!fum_attr_int(attr, "axis", -shape->rank, shape->rank - 1, &value, why)) return false;
     *axis = (int)(value < 0 ? value + shape->rank : value);
     return true;
 }

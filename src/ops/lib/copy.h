@@ -16,13 +16,12 @@ struct fum_copy {
     int64_t src_row, src_step, dst_row, dst_step; // the first row; rows from one run to the next
     int64_t src_channel, dst_channel, channels;
 };
-bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *copy, char *why,
-                   size_t why_size);
+bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *copy);
 void fum_copy_reference(const struct fum_copy *copy, const float *src, float *dst);
 
 // How a call's axis divides a shape: dimensions before it, its size, and those after it. axis -1 is
 // the last.
-bool fum_axis(const struct fum_shape *shape, double attr, int *axis, char *why, size_t why_size);
+bool fum_axis(const struct fum_shape *shape, double attr, int *axis, struct fum_why *why);
 // Rows of the innermost dimension that one step along the axis covers (1 for the innermost axis
 // itself) and how many times the axis repeats.
 void fum_axis_rows(const struct fum_shape *shape, int axis, int64_t *outer, int64_t *inner_rows);

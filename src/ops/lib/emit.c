@@ -4,22 +4,12 @@
 #include "gpu/tuning.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-bool fum_refuse(char *why, size_t why_size, const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(why, why_size, fmt, args);
-    va_end(args);
-    return false;
-}
-
 struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, enum fum_dtype dtype,
-                              uint64_t items, char *why, size_t why_size) {
+                              uint64_t items) {
     if (list->count == FUM_MAX_DISPATCHES) {
-        fum_refuse(why, why_size, "needs more than %d dispatches to fit the device's binding size",
+        fum_refuse(&list->why, "needs more than %d dispatches to fit the device's binding size",
                    FUM_MAX_DISPATCHES);
         return NULL;
     }
@@ -28,7 +18,7 @@ struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, e
     *d = (struct fum_dispatch){
         .shader = shader, .dtype = dtype, .spec = {lanes, 1, 1}, .num_spec = 3};
     if (!fum_groups_1d(list->info, (items + lanes - 1) / lanes, d->groups)) {
-        fum_refuse(why, why_size, "needs more workgroups than the device has");
+        fum_refuse(&list->why, "needs more workgroups than the device has");
         return NULL;
     }
     list->count++;
@@ -66,10 +56,10 @@ void fum_emit_bind(struct fum_dispatch *d, int operand, bool write, uint64_t off
 }
 
 bool fum_emit_bind_whole(struct fum_dispatches *list, struct fum_dispatch *d, int operand,
-                         bool write, const struct fum_desc *desc, char *why, size_t why_size) {
+                         bool write, const struct fum_desc *desc) {
     if (fum_desc_bytes(desc) > list->info->max_binding)
         return fum_refuse(
-            why, why_size, "%llu bytes of one operand do not fit the device's binding of %llu",
+            &list->why, "%llu bytes of one operand do not fit the device's binding of %llu",
             (unsigned long long)fum_desc_bytes(desc), (unsigned long long)list->info->max_binding);
     fum_emit_bind(d, operand, write, 0, 0);
     return true;
@@ -101,18 +91,18 @@ enum fum_dtype fum_raw_variant(enum fum_dtype dtype) {
 }
 
 bool fum_attr_int(double a, const char *name, int64_t least, int64_t most, int64_t *value,
-                  char *why, size_t why_size) {
+                  struct fum_why *why) {
     if (!(a >= (double)least && a <= (double)most) || a != floor(a))
-        return fum_refuse(why, why_size, "%s is %g; want a whole number from %lld to %lld", name, a,
+        return fum_refuse(why, "%s is %g; want a whole number from %lld to %lld", name, a,
                           (long long)least, (long long)most);
     *value = (int64_t)a;
     return true;
 }
 
-bool fum_attr_storage(double a, enum fum_dtype *dtype, char *why, size_t why_size) {
+bool fum_attr_storage(double a, enum fum_dtype *dtype, struct fum_why *why) {
     int64_t value = 0;
     if (a == -1) return true;
-    if (!fum_attr_int(a, "dtype", FUM_F32, FUM_BF16, &value, why, why_size)) return false;
+    if (!fum_attr_int(a, "dtype", FUM_F32, FUM_BF16, &value, why)) return false;
     *dtype = (enum fum_dtype)value;
     return true;
 }

@@ -9,7 +9,7 @@
 // (spec 0..2) and group counts set; the caller adds the rest. NULL (with `why`) when the list or
 // the device is full.
 struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, enum fum_dtype dtype,
-                              uint64_t items, char *why, size_t why_size);
+                              uint64_t items);
 
 // Whether every window that may be bound can be read as texels of the type.
 bool fum_texels_fit(const struct fum_device_info *info, enum fum_dtype dtype);
@@ -27,7 +27,7 @@ void fum_emit_bind(struct fum_dispatch *d, int operand, bool write, uint64_t off
                    uint64_t bytes);
 // Binds all of an operand; false (with `why`) when it does not fit one binding.
 bool fum_emit_bind_whole(struct fum_dispatches *list, struct fum_dispatch *d, int operand,
-                         bool write, const struct fum_desc *desc, char *why, size_t why_size);
+                         bool write, const struct fum_desc *desc);
 // Binds rows [first, first + count) and returns the quads before row `first`.
 uint32_t fum_emit_bind_rows(struct fum_dispatches *list, struct fum_dispatch *d, int operand,
                             bool write, const struct fum_desc *desc, int64_t first, int64_t count);
@@ -40,13 +40,11 @@ bool fum_device_stores(const struct fum_device_info *info, enum fum_dtype dtype)
 enum fum_dtype fum_raw_variant(enum fum_dtype dtype);
 // Setting `a` as a whole number in [least, most]; false with `why`.
 bool fum_attr_int(double a, const char *name, int64_t least, int64_t most, int64_t *value,
-                  char *why, size_t why_size);
+                  struct fum_why *why);
 // Setting "dtype": -1 keeps *dtype, which the graph presets to its storage type; else a storage
 // type.
-bool fum_attr_storage(double a, enum fum_dtype *dtype, char *why, size_t why_size);
+bool fum_attr_storage(double a, enum fum_dtype *dtype, struct fum_why *why);
 // Whether a desc is an i32 [1], as counters and flags are.
 bool fum_is_counter(const struct fum_desc *desc);
-// Writes "want …" into `why` and returns false, so that an infer function can end with it.
-bool fum_refuse(char *why, size_t why_size, const char *fmt, ...) FUM_PRINTF(3, 4);
 
 #endif

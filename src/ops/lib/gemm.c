@@ -90,17 +90,14 @@ int64_t fum_gemm_begin(const struct fum_gemm_kernels *kernels, const char *shade
     return tiles_n;
 }
 
-bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, char *why,
-                             size_t why_size) {
+bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, struct fum_why *why) {
     const struct fum_shape *out = &call->out.shape;
     int64_t n = fum_shape_channels(out), images = 1;
     for (int i = 0; i + 1 + inner < out->rank; i++) images *= out->dim[i];
     if (call->has[FUM_GEMM_BIAS]) {
         const struct fum_shape *s = &call->in[FUM_GEMM_BIAS].shape;
-        if (fum_shape_channels(s) != n || fum_shape_rows(s) != 1) {
-            snprintf(why, why_size, "the bias must have %lld elements", (long long)n);
-            return false;
-        }
+        if (fum_shape_channels(s) != n || fum_shape_rows(s) != 1)
+            return fum_refuse(why, "the bias must have %lld elements", (long long)n);
     }
     if (call->has[FUM_GEMM_ROW]) {
         const struct fum_shape *s = &call->in[FUM_GEMM_ROW].shape;
@@ -108,19 +105,15 @@ bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, char *wh
         bool flat = true; // size 1 along the rows of an image
         for (int i = 0; i < inner; i++)
             if (s->rank - 2 - i >= 0 && s->dim[s->rank - 2 - i] != 1) flat = false;
-        if (fum_shape_channels(s) != n || !flat || (rows != 1 && rows != images)) {
-            snprintf(why, why_size,
-                     "the added row must have %lld channels, for all or for each of %lld batches",
-                     (long long)n, (long long)images);
-            return false;
-        }
+        if (fum_shape_channels(s) != n || !flat || (rows != 1 && rows != images))
+            return fum_refuse(
+                why, "the added row must have %lld channels, for all or for each of %lld batches",
+                (long long)n, (long long)images);
     }
     if (call->has[FUM_GEMM_RESIDUAL]) {
         const struct fum_shape *s = &call->in[FUM_GEMM_RESIDUAL].shape;
-        if (fum_shape_channels(s) != n || fum_shape_rows(s) != fum_shape_rows(out)) {
-            snprintf(why, why_size, "the residual must have the output's shape");
-            return false;
-        }
+        if (fum_shape_channels(s) != n || fum_shape_rows(s) != fum_shape_rows(out))
+            return fum_refuse(why, "the residual must have the output's shape");
     }
     return true;
 }
@@ -188,13 +181,11 @@ static void bind_quantised(struct fum_dispatch *d, const struct fum_gemm *g, int
 // One dispatch of fum_gemm_dispatch.
 static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
                      const struct fum_gemm *g, const struct fum_part *part, bool window_w,
-                     struct fum_dispatches *list, char *why, size_t why_size) {
+                     struct fum_dispatches *list) {
     struct fum_dispatch *d = fum_dispatch_add(list);
-    if (!d) {
-        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings",
-                 FUM_MAX_DISPATCHES);
-        return false;
-    }
+    if (!d)
+        return fum_refuse(&list->why, "needs more than %d dispatches to fit the device's bindings",
+                          FUM_MAX_DISPATCHES);
     *d = (struct fum_dispatch){.dtype = call->out.dtype, .num_bind = 6};
     int64_t tiles_m, tiles_n = fum_gemm_begin(kernels, kernels->matmul, list->info, call, d,
                                               part->count, 1, g->k, g->n, g->act, &tiles_m);
@@ -243,54 +234,46 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
                              scale_bits};
     memcpy(d->push + d->num_push, push, sizeof push);
     d->num_push += (int)(sizeof push / sizeof *push);
-    if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n * part->batches), d->groups)) {
-        snprintf(why, why_size, "needs more workgroups than the device has");
-        return false;
-    }
+    if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n * part->batches), d->groups))
+        return fum_refuse(&list->why, "needs more workgroups than the device has");
     return true;
 }
 
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g,
-                       struct fum_dispatches *list, char *why, size_t why_size) {
+                       struct fum_dispatches *list) {
     if (g->n == 0 || g->rows == 0 || g->batches == 0) return true;
     const struct fum_gemm_kernels *rest =
         g->gate && g->k > 0 ? fum_gemm_unshared(list, call->out.dtype) : &fum_gemm_plain;
-    return fum_variant_matmul(call, g, list) ||
-           fum_gemm_dispatch_by(rest, call, g, list, why, why_size);
+    return fum_variant_matmul(call, g, list) || fum_gemm_dispatch_by(rest, call, g, list);
 }
 
 bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
-                          const struct fum_gemm *g, struct fum_dispatches *list, char *why,
-                          size_t why_size) {
+                          const struct fum_gemm *g, struct fum_dispatches *list) {
     const struct fum_device_info *info = list->info;
     int64_t fit = fum_gemm_rows_that_fit(call, info);
-    if (fit < 1) {
-        snprintf(why, why_size, "one row is over the device's largest binding of %llu bytes",
-                 (unsigned long long)info->max_binding);
-        return false;
-    }
+    if (fit < 1)
+        return fum_refuse(&list->why, "one row is over the device's largest binding of %llu bytes",
+                          (unsigned long long)info->max_binding);
     int64_t w_rows = fum_gemm_weight_rows(g),
             w_fit = fum_rows_per_binding(info, &call->in[FUM_GEMM_W]);
     int64_t w_whole = w_rows ? w_fit / w_rows : INT64_MAX; // batches of w that fit one binding
     // Each batch of x has its own of w: a part then binds only its batches of w.
     bool own_w = g->w_batches > 1 && g->w_batches == g->batches;
-    if (own_w ? w_whole < 1 : w_whole < g->w_batches) {
-        snprintf(why, why_size,
-                 "the weight of %llu bytes is over the device's largest binding of %llu bytes",
-                 (unsigned long long)fum_desc_bytes(&call->in[FUM_GEMM_W]),
-                 (unsigned long long)info->max_binding);
-        return false;
-    }
+    if (own_w ? w_whole < 1 : w_whole < g->w_batches)
+        return fum_refuse(
+            &list->why,
+            "the weight of %llu bytes is over the device's largest binding of %llu bytes",
+            (unsigned long long)fum_desc_bytes(&call->in[FUM_GEMM_W]),
+            (unsigned long long)info->max_binding);
     int64_t whole = g->rows ? fit / g->rows : 0;
     if (own_w) whole = fum_min_i64(whole, w_whole);
-    if (g->w_batches > 1 && !own_w && whole < g->batches) {
-        snprintf(why, why_size,
-                 "x with a weight broadcast over one of two batch dimensions must fit one binding");
-        return false;
-    }
+    if (g->w_batches > 1 && !own_w && whole < g->batches)
+        return fum_refuse(
+            &list->why,
+            "x with a weight broadcast over one of two batch dimensions must fit one binding");
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, g->rows, whole, fit))
-        if (!add_part(kernels, call, g, &part, own_w, list, why, why_size)) return false;
+        if (!add_part(kernels, call, g, &part, own_w, list)) return false;
     return true;
 }
 

@@ -43,7 +43,7 @@ int64_t fum_gemm_begin(const struct fum_gemm_kernels *kernels, const char *shade
 // Checks bias, row (shape [.., 1, channels] where its other leading sizes are 1 or those of out)
 // and residual against call->out. `inner` is how many dimensions before the last are the rows of
 // one image (1: tokens, 2: pixels).
-bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, char *why, size_t why_size);
+bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, struct fum_why *why);
 
 // Finishes an output element of the reference: `sum` is already scaled.
 float fum_gemm_finish(const struct fum_op_call *call, const float *const *in, double sum,
@@ -85,7 +85,7 @@ enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE
 bool fum_matmul_shares_x(const struct fum_op_call *call);
 // Checks what the gate asks of a call whose output has all columns of w, and halves them. Without a
 // gate: nothing.
-bool fum_matmul_infer_gate(struct fum_op_call *call, char *why, size_t why_size);
+bool fum_matmul_infer_gate(struct fum_op_call *call, struct fum_why *why);
 bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call);
 double fum_matmul_flops(const struct fum_op_call *call);
 #define FUM_MATMUL_SLOTS                                                         \
@@ -95,7 +95,7 @@ double fum_matmul_flops(const struct fum_op_call *call);
 double fum_q8_at(const float *w, int64_t columns, int64_t k, int64_t n);
 // The dispatches of a product by such a weight.
 bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g,
-                          struct fum_dispatches *list, char *why, size_t why_size);
+                          struct fum_dispatches *list);
 // The hook `quantised_op` of matmul's record.
 const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info,
                                       const struct fum_tuning *tuning,
@@ -104,10 +104,9 @@ const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info,
 
 // By the variant of kernels that the device is to use.
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g,
-                       struct fum_dispatches *list, char *why, size_t why_size);
+                       struct fum_dispatches *list);
 bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
-                          const struct fum_gemm *g, struct fum_dispatches *list, char *why,
-                          size_t why_size);
+                          const struct fum_gemm *g, struct fum_dispatches *list);
 
 // y = scale x w in f32 without an epilogue, in a dispatch whose bindings 0 (x), 1 (w) and 5 (y) the
 // caller has set; skip: quads to skip in each. Batch b of x meets batch b of w. False: more

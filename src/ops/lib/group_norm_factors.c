@@ -28,28 +28,22 @@ static bool check_second(const struct fum_op_call *call) {
     return fits;
 }
 
-bool fum_group_norm_check(const struct fum_op_call *call, char *why, size_t why_size) {
+bool fum_group_norm_check(const struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc x = fum_group_norm_x(call);
     int64_t channels = fum_shape_channels(&x.shape),
             groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
-    if (x.shape.rank < 2 || !check_second(call)) {
-        snprintf(why, why_size,
-                 "x must be [batch, .., channels], a second one like it, and the first then of 4 n "
+    if (x.shape.rank < 2 || !check_second(call))
+        return fum_refuse(
+            why, "x must be [batch, .., channels], a second one like it, and the first then of 4 n "
                  "channels");
-        return false;
-    }
-    if (groups < 1 || channels % groups != 0) {
-        snprintf(why, why_size, "%lld channels do not divide into %lld groups", (long long)channels,
-                 (long long)groups);
-        return false;
-    }
+    if (groups < 1 || channels % groups != 0)
+        return fum_refuse(why, "%lld channels do not divide into %lld groups", (long long)channels,
+                          (long long)groups);
     for (int i = FUM_GROUP_NORM_GAMMA; i <= FUM_GROUP_NORM_BETA; i++) {
         const struct fum_shape *s = &call->in[i].shape;
-        if (fum_shape_channels(s) != channels || fum_shape_rows(s) != 1) {
-            snprintf(why, why_size, "%s must have x's %lld channels",
-                     i == FUM_GROUP_NORM_GAMMA ? "gamma" : "beta", (long long)channels);
-            return false;
-        }
+        if (fum_shape_channels(s) != channels || fum_shape_rows(s) != 1)
+            return fum_refuse(why, "%s must have x's %lld channels",
+                              i == FUM_GROUP_NORM_GAMMA ? "gamma" : "beta", (long long)channels);
     }
     return true;
 }
@@ -78,7 +72,7 @@ void fum_group_norm_statistics(const struct fum_op_call *call, const float *cons
 }
 
 bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device_info *info,
-                         struct fum_group_norm *g, char *why, size_t why_size) {
+                         struct fum_group_norm *g, struct fum_why *why) {
     const struct fum_desc joined = fum_group_norm_x(call), *x = &joined;
     g->batches = x->shape.dim[0];
     g->rows = fum_shape_rows(&x->shape) / g->batches;
@@ -94,27 +88,25 @@ bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device
     g->fit = most / g->chunk;
     g->chunked =
         g->whole < g->batches || (g->batches * g->groups < 16 && g->rows * g->quads > 4096);
-    if (g->chunked && call->has[FUM_GROUP_NORM_X1]) {
-        snprintf(why, why_size, "a second x needs groups that fit a binding and workgroups");
-        return false;
-    }
+    if (g->chunked && call->has[FUM_GROUP_NORM_X1])
+        return fum_refuse(why, "a second x needs groups that fit a binding and workgroups");
     uint64_t pair = (uint64_t)g->quads * 32, align = info->binding_align ? info->binding_align : 1;
     g->stats =
         g->chunked ? ((uint64_t)(g->batches * g->chunks) * pair + align - 1) / align * align : 0;
     g->factors = (uint64_t)g->batches * pair;
     if (most >= 1 && g->stats <= info->max_binding && g->factors <= info->max_binding) return true;
-    snprintf(why, why_size, "%s over the device's largest binding of %llu bytes",
-             most < 1 ? "one row is" : "the statistics are", (unsigned long long)info->max_binding);
-    return false;
+    return fum_refuse(why, "%s over the device's largest binding of %llu bytes",
+                      most < 1 ? "one row is" : "the statistics are",
+                      (unsigned long long)info->max_binding);
 }
 
 static struct fum_dispatch *add(struct fum_dispatches *list, const char *shader,
                                 enum fum_dtype dtype, const struct fum_group_norm *g,
-                                uint32_t lanes, uint64_t groups, char *why, size_t why_size) {
+                                uint32_t lanes, uint64_t groups) {
     struct fum_dispatch *d = fum_dispatch_add(list);
     if (!d) {
-        snprintf(why, why_size, "needs more than %d dispatches to fit the device's bindings",
-                 FUM_MAX_DISPATCHES);
+        fum_refuse(&list->why, "needs more than %d dispatches to fit the device's bindings",
+                   FUM_MAX_DISPATCHES);
         return NULL;
     }
     *d = (struct fum_dispatch){.shader = shader,
@@ -124,7 +116,7 @@ static struct fum_dispatch *add(struct fum_dispatches *list, const char *shader,
                                .push = {(uint32_t)g->quads},
                                .num_push = 1};
     if (!fum_groups_1d(list->info, groups, d->groups)) {
-        snprintf(why, why_size, "needs more workgroups than the device has");
+        fum_refuse(&list->why, "needs more workgroups than the device has");
         return NULL;
     }
     return d;
@@ -132,19 +124,17 @@ static struct fum_dispatch *add(struct fum_dispatches *list, const char *shader,
 
 struct fum_dispatch *fum_group_norm_add(struct fum_dispatches *list, const char *shader,
                                         enum fum_dtype dtype, const struct fum_group_norm *g,
-                                        int64_t invocations, char *why, size_t why_size) {
+                                        int64_t invocations) {
     uint32_t lanes = fum_lanes(list->info);
-    return add(list, shader, dtype, g, lanes, ((uint64_t)invocations + lanes - 1) / lanes, why,
-               why_size);
+    return add(list, shader, dtype, g, lanes, ((uint64_t)invocations + lanes - 1) / lanes);
 }
 
 static bool add_chunks(const struct fum_op_call *call, const struct fum_group_norm *g,
-                       struct fum_dispatches *list, char *why, size_t why_size) {
+                       struct fum_dispatches *list) {
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, g->chunks, g->whole, g->fit)) {
-        struct fum_dispatch *d =
-            fum_group_norm_add(list, "group_norm_stats", call->in[0].dtype, g,
-                               part.batches * part.count * g->quads, why, why_size);
+        struct fum_dispatch *d = fum_group_norm_add(list, "group_norm_stats", call->in[0].dtype, g,
+                                                    part.batches * part.count * g->quads);
         if (!d) return false;
         int64_t first = part.first * g->chunk,
                 last = fum_min_i64(first + part.count * g->chunk, g->rows);
@@ -164,10 +154,9 @@ static bool add_chunks(const struct fum_op_call *call, const struct fum_group_no
 }
 
 static bool add_merge(const struct fum_op_call *call, const struct fum_group_norm *g,
-                      const struct fum_dispatch_bind *to, struct fum_dispatches *list, char *why,
-                      size_t why_size) {
-    struct fum_dispatch *d = fum_group_norm_add(list, "group_norm_scale", call->in[0].dtype, g,
-                                                g->batches * g->groups, why, why_size);
+                      const struct fum_dispatch_bind *to, struct fum_dispatches *list) {
+    struct fum_dispatch *d =
+        fum_group_norm_add(list, "group_norm_scale", call->in[0].dtype, g, g->batches * g->groups);
     if (!d) return false;
     d->bind[0] = (struct fum_dispatch_bind){.operand = FUM_SCRATCH, .bytes = g->stats};
     d->bind[1] = (struct fum_dispatch_bind){.operand = 1};
@@ -197,12 +186,12 @@ struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, cons
                                                const char *texel_shader,
                                                const struct fum_op_call *call,
                                                const struct fum_group_norm *g, int64_t batches,
-                                               int64_t span, char *why, size_t why_size) {
+                                               int64_t span) {
     int64_t each = g->channels / g->groups;
     uint32_t lanes = lanes_for(list->info, g->rows * (each * span + 3) / 4);
     bool texels = fum_texels_pay(list->info, list->tuning, call->in[0].dtype);
     struct fum_dispatch *d = add(list, texels ? texel_shader : shader, call->in[0].dtype, g, lanes,
-                                 (uint64_t)(batches * g->groups / span), why, why_size);
+                                 (uint64_t)(batches * g->groups / span));
     if (!d) return NULL;
     bool two = call->has[FUM_GROUP_NORM_X1];
     d->texels = texels ? 0x17 : 0; // all but the output
@@ -223,14 +212,10 @@ struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, cons
 }
 
 bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_group_norm *g,
-                            const struct fum_dispatch_bind *to, struct fum_dispatches *list,
-                            char *why, size_t why_size) {
-    if (g->chunked)
-        return add_chunks(call, g, list, why, why_size) &&
-               add_merge(call, g, to, list, why, why_size);
-    struct fum_dispatch *d =
-        fum_group_norm_add_groups(list, "group_norm_affine", "group_norm_affine_texel", call, g,
-                                  g->batches, 1, why, why_size);
+                            const struct fum_dispatch_bind *to, struct fum_dispatches *list) {
+    if (g->chunked) return add_chunks(call, g, list) && add_merge(call, g, to, list);
+    struct fum_dispatch *d = fum_group_norm_add_groups(
+        list, "group_norm_affine", "group_norm_affine_texel", call, g, g->batches, 1);
     if (!d) return false;
     d->bind[3] = *to;
     return true;

@@ -26,14 +26,13 @@ struct fum_group_norm {
 // x with the channels of both.
 struct fum_desc fum_group_norm_x(const struct fum_op_call *call);
 // Checks the inputs; leaves call->out alone.
-bool fum_group_norm_check(const struct fum_op_call *call, char *why, size_t why_size);
+bool fum_group_norm_check(const struct fum_op_call *call, struct fum_why *why);
 // False, with `why`, when the device's limits do not allow the call.
 bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device_info *info,
-                         struct fum_group_norm *g, char *why, size_t why_size);
+                         struct fum_group_norm *g, struct fum_why *why);
 // Adds the dispatches that compute the factors into `to`. Scratch starts with the statistics.
 bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_group_norm *g,
-                            const struct fum_dispatch_bind *to, struct fum_dispatches *list,
-                            char *why, size_t why_size);
+                            const struct fum_dispatch_bind *to, struct fum_dispatches *list);
 // A dispatch whose workgroups take `span` groups each of one of the batches: what lib/moments.glsl
 // declares, and the first push constants, with gamma, beta and both x bound, the latter whole.
 // `texel_shader` is the one that reads texels. NULL, with `why`, when the limits do not allow it.
@@ -41,12 +40,12 @@ struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, cons
                                                const char *texel_shader,
                                                const struct fum_op_call *call,
                                                const struct fum_group_norm *g, int64_t batches,
-                                               int64_t span, char *why, size_t why_size);
+                                               int64_t span);
 // A dispatch of that many invocations of a shader whose first push constant is the quads of a row;
 // NULL, with `why`, when the limits do not allow it.
 struct fum_dispatch *fum_group_norm_add(struct fum_dispatches *list, const char *shader,
                                         enum fum_dtype dtype, const struct fum_group_norm *g,
-                                        int64_t invocations, char *why, size_t why_size);
+                                        int64_t invocations);
 // Element of x, of both, for the references; mean and variance of a group of one batch, in double.
 double fum_group_norm_value(const struct fum_op_call *call, const float *const *in, int64_t row,
                             int64_t channel);

@@ -6,16 +6,15 @@
 
 #include <math.h>
 
-bool fum_random_infer(struct fum_op_call *call, char *why, size_t why_size) {
+bool fum_random_infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *key = &call->in[0];
-    if (!fum_shape_from_attrs(call->attr, &call->out.shape, why, why_size)) return false;
-    if (!fum_attr_storage(call->attr[FUM_SHAPE_ATTRS], &call->out.dtype, why, why_size))
-        return false;
+    if (!fum_shape_from_attrs(call->attr, &call->out.shape, why)) return false;
+    if (!fum_attr_storage(call->attr[FUM_SHAPE_ATTRS], &call->out.dtype, why)) return false;
     if (fum_shape_count(&call->out.shape) > UINT32_MAX)
-        return fum_refuse(why, why_size, "more elements than the generator's 32-bit counter");
+        return fum_refuse(why, "more elements than the generator's 32-bit counter");
     if (key->dtype == FUM_I32 && fum_shape_count(&key->shape) == 4 && key->shape.rank == 1)
         return true;
-    return fum_refuse(why, why_size, "the key must be i32 [4]: seed low, seed high, offset, 0");
+    return fum_refuse(why, "the key must be i32 [4]: seed low, seed high, offset, 0");
 }
 
 static void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
@@ -42,14 +41,13 @@ void fum_random_reference(const struct fum_op_call *call, bool normal, const flo
     }
 }
 
-bool fum_random_dispatch(const struct fum_op_call *call, bool normal, struct fum_dispatches *list,
-                         char *why, size_t why_size) {
+bool fum_random_dispatch(const struct fum_op_call *call, bool normal, struct fum_dispatches *list) {
     uint64_t total = fum_desc_quads(&call->out),
              each = fum_quads_per_binding(list->info, call->out.dtype);
     uint64_t quad = 4 * fum_dtype_size(call->out.dtype);
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
-        struct fum_dispatch *d = fum_emit(list, "random", call->out.dtype, quads, why, why_size);
+        struct fum_dispatch *d = fum_emit(list, "random", call->out.dtype, quads);
         if (!d) return false;
         fum_emit_spec(d, normal);
         fum_emit_bind(d, 0, false, 0, 0);

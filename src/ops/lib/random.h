@@ -18,10 +18,9 @@
         "dtype", -1          \
     }
 
-bool fum_random_infer(struct fum_op_call *call, char *why, size_t why_size);
+bool fum_random_infer(struct fum_op_call *call, struct fum_why *why);
 void fum_random_reference(const struct fum_op_call *call, bool normal, const float *const *in,
                           float *out);
-bool fum_random_dispatch(const struct fum_op_call *call, bool normal, struct fum_dispatches *list,
-                         char *why, size_t why_size);
+bool fum_random_dispatch(const struct fum_op_call *call, bool normal, struct fum_dispatches *list);
 
 #endif

@@ -3,12 +3,12 @@
 
 #include "ops/lib/emit.h"
 
-bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, char *why, size_t why_size) {
+bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, struct fum_why *why) {
     char text[96];
     if (call->in[0].shape.rank != 4)
-        return fum_refuse(why, why_size, "input is %s; want [batch, height, width, channels]",
+        return fum_refuse(why, "input is %s; want [batch, height, width, channels]",
                           fum_shape_text(&call->in[0].shape, text, sizeof text));
-    if (!fum_attr_int(call->attr[0], "factor", 1, 64, factor, why, why_size)) return false;
+    if (!fum_attr_int(call->attr[0], "factor", 1, 64, factor, why)) return false;
     call->out = call->in[0];
     call->out.shape.dim[1] *= *factor;
     call->out.shape.dim[2] *= *factor;
@@ -18,15 +18,14 @@ bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, char *why, size
 // Lines [first, first + count) of the output, a line being a row of pixels of any image of the
 // batch.
 static bool emit(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list,
-                 int64_t first, int64_t count, char *why, size_t why_size) {
+                 int64_t first, int64_t count) {
     const struct fum_desc *in = &call->in[0], *out = &call->out;
     int64_t factor = (int64_t)call->attr[0], width = in->shape.dim[2],
             out_width = out->shape.dim[2];
     int64_t in_first = first / factor, in_count = (first + count - 1) / factor - in_first + 1;
     uint64_t quads = (uint64_t)(count * out_width * fum_shape_row_quads(&out->shape));
     uint32_t in_rq = (uint32_t)fum_shape_row_quads(&in->shape);
-    struct fum_dispatch *d =
-        fum_emit(list, "resize", fum_raw_variant(out->dtype), quads, why, why_size);
+    struct fum_dispatch *d = fum_emit(list, "resize", fum_raw_variant(out->dtype), quads);
     if (!d) return false;
     fum_emit_spec(d, shuffle);
     uint32_t in_skip =
@@ -44,8 +43,8 @@ static bool emit(const struct fum_op_call *call, bool shuffle, struct fum_dispat
     return true;
 }
 
-bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list,
-                         char *why, size_t why_size) {
+bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle,
+                         struct fum_dispatches *list) {
     const struct fum_desc *in = &call->in[0], *out = &call->out;
     if (!fum_shape_count(&out->shape)) return true;
     int64_t factor = (int64_t)call->attr[0], lines = out->shape.dim[0] * out->shape.dim[1];
@@ -56,12 +55,11 @@ bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle, struct fu
     if (out_lines < INT64_MAX) out_lines /= out->shape.dim[2];
     int64_t most = in_lines < out_lines ? in_lines : out_lines;
     if (most <= 0)
-        return fum_refuse(why, why_size,
-                          "two lines of pixels are larger than the device's binding");
+        return fum_refuse(&list->why, "two lines of pixels are larger than the device's binding");
     if (most > lines) most = lines;
     for (int64_t first = 0; first < lines; first += most) {
         int64_t count = lines - first < most ? lines - first : most;
-        if (!emit(call, shuffle, list, first, count, why, why_size)) return false;
+        if (!emit(call, shuffle, list, first, count)) return false;
     }
     return true;
 }

@@ -7,9 +7,8 @@
 #include "graph/op.h"
 
 // Checks the rank and reads the factor from setting 0.
-bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, char *why, size_t why_size);
+bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, struct fum_why *why);
 // shuffle: pixels come from channels, else from the nearest pixel.
-bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list,
-                         char *why, size_t why_size);
+bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list);
 
 #endif

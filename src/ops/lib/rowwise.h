@@ -18,10 +18,10 @@ struct fum_rowwise {
     const float *eps;
 };
 bool fum_rowwise_dispatch(const struct fum_op_call *call, const struct fum_rowwise *r,
-                          struct fum_dispatches *list, char *why, size_t why_size);
+                          struct fum_dispatches *list);
 
 // Checks that inputs 1..count, where present, have as many elements as input 0 has channels; the
 // output is as input 0.
-bool fum_rowwise_infer(struct fum_op_call *call, int count, char *why, size_t why_size);
+bool fum_rowwise_infer(struct fum_op_call *call, int count, struct fum_why *why);
 
 #endif

@@ -4,26 +4,25 @@
 #include "ops/lib/emit.h"
 
 bool fum_sampler_check(const struct fum_op_call *call, int state, int coefs, int counter,
-                       int least_coefs, char *why, size_t why_size) {
+                       int least_coefs, struct fum_why *why) {
     const struct fum_desc *s = &call->in[state], *c = &call->in[coefs];
     char text[96];
     int64_t slots, copies;
-    if (!fum_attr_int(call->attr[0], "slots", 1, FUM_SAMPLER_MAX_HISTORY, &slots, why, why_size))
+    if (!fum_attr_int(call->attr[0], "slots", 1, FUM_SAMPLER_MAX_HISTORY, &slots, why))
         return false;
-    if (!fum_attr_int(call->attr[1], "copies", 1, 2, &copies, why, why_size)) return false;
+    if (!fum_attr_int(call->attr[1], "copies", 1, 2, &copies, why)) return false;
     if (s->dtype != FUM_F32 || s->shape.rank != 4 || s->shape.dim[0] % slots)
         return fum_refuse(
-            why, why_size,
-            "the state is %s %s; want f32 [%lld slots x batch, height, width, channels]",
+            why, "the state is %s %s; want f32 [%lld slots x batch, height, width, channels]",
             fum_dtype_name(s->dtype), fum_shape_text(&s->shape, text, sizeof text),
             (long long)slots);
     if (c->dtype != FUM_F32 || c->shape.rank != 2 || c->shape.dim[0] < 1 ||
         c->shape.dim[1] < least_coefs)
-        return fum_refuse(
-            why, why_size, "coefficients are %s %s; want f32 [evaluations, at least %d]",
-            fum_dtype_name(c->dtype), fum_shape_text(&c->shape, text, sizeof text), least_coefs);
+        return fum_refuse(why, "coefficients are %s %s; want f32 [evaluations, at least %d]",
+                          fum_dtype_name(c->dtype), fum_shape_text(&c->shape, text, sizeof text),
+                          least_coefs);
     if (!call->has[counter] || !fum_is_counter(&call->in[counter]))
-        return fum_refuse(why, why_size, "input %d, the counter, must be i32 [1]", counter);
+        return fum_refuse(why, "input %d, the counter, must be i32 [1]", counter);
     return true;
 }
 

@@ -10,7 +10,7 @@
 
 // Reads settings 0 (slots) and 1 (copies) and checks state, coefs and counter.
 bool fum_sampler_check(const struct fum_op_call *call, int state, int coefs, int counter,
-                       int least_coefs, char *why, size_t why_size);
+                       int least_coefs, struct fum_why *why);
 // One slot of the state: [B, H, W, C].
 struct fum_desc fum_sampler_slot(const struct fum_op_call *call);
 // The row of coefs that the counter points at, held within the table.

@@ -6,7 +6,6 @@
 #include "graph/op.h"
 
 // clamp: min(max(x, attr 0), attr 1); else x attr 0 + attr 1.
-bool fum_scalar_dispatch(const struct fum_op_call *call, bool clamp, struct fum_dispatches *list,
-                         char *why, size_t why_size);
+bool fum_scalar_dispatch(const struct fum_op_call *call, bool clamp, struct fum_dispatches *list);
 
 #endif

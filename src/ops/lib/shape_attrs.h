@@ -12,10 +12,10 @@ enum { FUM_SHAPE_ATTRS = 5 };
     }
 
 // Reads them from attr[0..5); false with `why` when they are no shape.
-bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, char *why, size_t why_size);
+bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, struct fum_why *why);
 
 // The same for an op that keeps its input's elements: also checks their number.
-bool fum_reshape_infer(struct fum_op_call *call, char *why, size_t why_size);
+bool fum_reshape_infer(struct fum_op_call *call, struct fum_why *why);
 void fum_reshape_reference(const struct fum_op_call *call, const float *const *in, float *out);
 
 #endif

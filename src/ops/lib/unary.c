@@ -20,8 +20,8 @@ double fum_act_reference(enum fum_act act, double x) {
     return x;
 }
 
-bool fum_unary_infer(struct fum_op_call *call, char *why, size_t why_size) {
-    (void)why, (void)why_size;
+bool fum_unary_infer(struct fum_op_call *call, struct fum_why *why) {
+    (void)why;
     call->out = call->in[0];
     return true;
 }
@@ -32,7 +32,7 @@ uint64_t fum_quads_per_binding(const struct fum_device_info *info, enum fum_dtyp
 }
 
 bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
-                        struct fum_dispatches *list, char *why, size_t why_size) {
+                        struct fum_dispatches *list) {
     const struct fum_desc *d = &call->out;
     uint64_t total = (uint64_t)fum_shape_rows(&d->shape) * (uint64_t)fum_shape_row_quads(&d->shape);
     uint64_t each = fum_quads_per_binding(list->info, d->dtype),
@@ -40,10 +40,8 @@ bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
     uint32_t lanes = fum_lanes(list->info);
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
-        if (list->count == FUM_MAX_DISPATCHES) {
-            snprintf(why, why_size, "needs more than %d bindings", FUM_MAX_DISPATCHES);
-            return false;
-        }
+        if (list->count == FUM_MAX_DISPATCHES)
+            return fum_refuse(&list->why, "needs more than %d bindings", FUM_MAX_DISPATCHES);
         struct fum_dispatch *x = &list->item[list->count++];
         *x = (struct fum_dispatch){
             .shader = "unary",
@@ -59,10 +57,8 @@ bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
             .push = {(uint32_t)quads},
             .num_push = 1,
         };
-        if (!fum_groups_1d(list->info, (quads + lanes - 1) / lanes, x->groups)) {
-            snprintf(why, why_size, "needs more workgroups than the device has");
-            return false;
-        }
+        if (!fum_groups_1d(list->info, (quads + lanes - 1) / lanes, x->groups))
+            return fum_refuse(&list->why, "needs more workgroups than the device has");
     }
     return true;
 }

@@ -9,10 +9,10 @@
 // uses.
 double fum_act_reference(enum fum_act act, double x);
 
-bool fum_unary_infer(struct fum_op_call *call, char *why, size_t why_size);
+bool fum_unary_infer(struct fum_op_call *call, struct fum_why *why);
 // Runs `act` over the elements of input 0.
 bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
-                        struct fum_dispatches *list, char *why, size_t why_size);
+                        struct fum_dispatches *list);
 void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const float *x,
                          float *y);
 

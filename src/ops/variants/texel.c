@@ -52,16 +52,12 @@ static bool serves(int64_t channels) {
 
 static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g,
                    struct fum_dispatches *list) {
-    char why[128];
-    return serves(g->n) && g->k > 0 &&
-           fum_gemm_dispatch_by(&fum_gemm_texel, call, g, list, why, sizeof why);
+    return serves(g->n) && g->k > 0 && fum_gemm_dispatch_by(&fum_gemm_texel, call, g, list);
 }
 
 static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c,
                    struct fum_dispatches *list) {
-    char why[128];
-    return serves(c->out_c) && c->in_c > 0 &&
-           fum_conv_dispatch_by(&fum_gemm_texel, call, c, list, why, sizeof why);
+    return serves(c->out_c) && c->in_c > 0 && fum_conv_dispatch_by(&fum_gemm_texel, call, c, list);
 }
 
 enum { ATTENTION_HEAD = 256 }; // widest head
@@ -92,9 +88,8 @@ static const struct fum_attention_kernels attention_kernels = {
 
 static bool attention(const struct fum_op_call *call, const struct fum_attention *a,
                       struct fum_dispatches *list) {
-    char why[128];
     return a->channels <= ATTENTION_HEAD && a->keys > 0 &&
-           fum_attention_dispatch_by(&attention_kernels, call, a, list, why, sizeof why);
+           fum_attention_dispatch_by(&attention_kernels, call, a, list);
 }
 
 const struct fum_variant fum_variant_texel = {
