@@ -4,6 +4,7 @@
 #ifndef FUM_CHECK_CASE_H
 #define FUM_CHECK_CASE_H
 
+#include "base/macros.h"
 #include "graph/op.h"
 
 // How an input is filled; deterministic by the case's number and input.
@@ -113,7 +114,7 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
                              struct fum_case_result *result, struct fum_error *err);
 
 #define FUM_CASES(op, list) \
-    { #op, list, (int)(sizeof(list) / sizeof *(list)) }
+    { #op, list, (int)FUM_COUNT(list) }
 #define FUM_DIMS(...)                                                \
     {                                                                \
         (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), { \

@@ -12,6 +12,7 @@
 
 #include <fumarole/graph.h>
 
+#include "base/macros.h"
 #include "base/why.h"
 #include "gpu/gpu.h"
 #include "gpu/tuning.h"
@@ -39,7 +40,7 @@ static inline int64_t fum_shape_rows(const struct fum_shape *s) { // product of 
 }
 // quads from one row to the next
 static inline int64_t fum_shape_row_quads(const struct fum_shape *s) {
-    return (fum_shape_channels(s) + 3) / 4;
+    return FUM_DIV_UP(fum_shape_channels(s), 4);
 }
 // memcmp would see padding
 static inline bool fum_shape_same(const struct fum_shape *a, const struct fum_shape *b) {

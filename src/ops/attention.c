@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/variants/texel.h"
 #include "ops/variants/variant.h"
@@ -85,12 +86,12 @@ static struct fum_attention_tile choose(const struct fum_device_info *info,
                      (double)(p->heads * p->channels) >
                  25e6;
     uint32_t quads = (uint32_t)(p->channels / 4), most = cpu ? (large ? 20 : 8) : 16;
-    uint32_t splits = (quads + most - 1) / most;
+    uint32_t splits = FUM_DIV_UP(quads, most);
     struct fum_attention_tile t = {
         .lanes = fum_lanes(info), .queries = cpu ? 4 : 1, .keys = cpu && large ? 8 : 4};
-    t.out_quads = large ? (quads + splits - 1) / splits : quads < most ? quads : most;
+    t.out_quads = large ? FUM_DIV_UP(quads, splits) : quads < most ? quads : most;
     t.rows = t.queries * t.lanes;
-    t.splits = (quads + t.out_quads - 1) / t.out_quads;
+    t.splits = FUM_DIV_UP(quads, t.out_quads);
     return t;
 }
 
@@ -110,7 +111,7 @@ static bool add_part(const struct fum_attention_kernels *kernels, const struct f
     struct fum_attention_tile tile = kernels->choose(list->info, p);
     const uint32_t spec[] = {tile.lanes, 1, 1, tile.queries, tile.keys, tile.out_quads, p->causal};
     memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = sizeof spec / sizeof *spec;
+    d->num_spec = FUM_COUNT(spec);
 
     int64_t first = part->batch * p->queries + part->first, count = part->batches * part->count;
     uint32_t q_skip, k_skip, v_skip, y_skip;
@@ -121,7 +122,7 @@ static bool add_part(const struct fum_attention_kernels *kernels, const struct f
                   part->batches * p->keys, &v_skip);
     fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
 
-    int64_t tiles = (part->count + tile.rows - 1) / tile.rows;
+    int64_t tiles = FUM_DIV_UP(part->count, tile.rows);
     float scale = (float)p->scale;
     const uint32_t push[] = {(uint32_t)part->count,
                              (uint32_t)part->first,
@@ -157,18 +158,18 @@ static int64_t score_rows(const struct fum_op_call *call, const struct fum_atten
         return 0;
     if (p->channels < 128 || work < 25e6 || fum_desc_bytes(&call->in[0]) > info->max_binding)
         return 0;
-    int64_t row = (p->keys + 3) / 4 * 16;
+    int64_t row = FUM_DIV_UP(p->keys, 4) * 16;
     int64_t fit =
         (int64_t)(info->max_binding < SCORE_BYTES ? info->max_binding : SCORE_BYTES) / row;
     fit = fum_min_i64(fit, p->queries);
-    bool few = fit > 0 && 3 * p->batches * ((p->queries + fit - 1) / fit) <= FUM_MAX_DISPATCHES;
+    bool few = fit > 0 && 3 * p->batches * FUM_DIV_UP(p->queries, fit) <= FUM_MAX_DISPATCHES;
     return few && fum_desc_bytes(&call->in[1]) <= info->max_binding ? fit : 0;
 }
 
 // Queries [first, first + count) of batch b.
 static bool add_scores(const struct fum_op_call *call, const struct fum_attention *p, int64_t b,
                        int64_t first, int64_t count, struct fum_dispatches *list) {
-    int64_t query = b * p->queries + first, quads = (p->keys + 3) / 4;
+    int64_t query = b * p->queries + first, quads = FUM_DIV_UP(p->keys, 4);
     struct fum_dispatch_bind scores = {.operand = FUM_SCRATCH,
                                        .bytes = (uint64_t)(count * quads) * 16};
     struct fum_dispatch *d[3] = {0};
@@ -196,12 +197,12 @@ static bool add_scores(const struct fum_op_call *call, const struct fum_attentio
     memcpy(d[1]->push, push, sizeof push);
     d[1]->num_spec = 3;
     d[1]->num_push = 4;
-    return fum_groups_1d(list->info, ((uint64_t)count + lanes - 1) / lanes, d[1]->groups);
+    return fum_groups_1d(list->info, FUM_DIV_UP((uint64_t)count, lanes), d[1]->groups);
 }
 
 static bool dispatch_scores(const struct fum_op_call *call, const struct fum_attention *p,
                             int64_t rows, struct fum_dispatches *list) {
-    list->scratch_bytes = (uint64_t)(rows * ((p->keys + 3) / 4)) * 16;
+    list->scratch_bytes = (uint64_t)(rows * FUM_DIV_UP(p->keys, 4)) * 16;
     for (int64_t b = 0; b < p->batches; b++) {
         for (int64_t first = 0; first < p->queries; first += rows) {
             if (add_scores(call, p, b, first, fum_min_i64(rows, p->queries - first), list))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A factor and an addend for every channel, and an activation: x [.., channels], factors f32 [2,
 // channels]. The second half of a norm whose statistics come from elsewhere.
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/part.h"
 #include "ops/lib/unary.h"
@@ -37,7 +38,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     for (int64_t first = 0; first < rows; first += each) {
         int64_t count = fum_min_i64(each, rows - first);
         struct fum_dispatch *d = fum_emit(list, "channel_affine", x->dtype,
-                                          (uint64_t)((count + BLOCK - 1) / BLOCK * quads));
+                                          (uint64_t)(FUM_DIV_UP(count, BLOCK) * quads));
         if (!d) return false;
         fum_emit_spec(d, BLOCK);
         fum_emit_spec(d, (uint32_t)call->attr[0]);

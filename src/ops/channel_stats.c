@@ -4,6 +4,7 @@
 // [.., channels], range i32 [2] (first row and how many, of x as rows of channels). The range's
 // rows are cut into `chunks` chunks of equal length (the last ones may be shorter or empty); the
 // result is f32 [chunks, 2, channels].
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
 
@@ -27,7 +28,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
             total = (int64_t)in[1][1];
     begin = begin < 0 ? 0 : begin > rows ? rows : begin;
     total = total < 0 ? 0 : total > rows - begin ? rows - begin : total;
-    int64_t each = (total + chunks - 1) / chunks;
+    int64_t each = FUM_DIV_UP(total, chunks);
     for (int64_t k = 0; k < chunks; k++) {
         int64_t first = k * each < total ? k * each : total,
                 count = each < total - first ? each : total - first;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Lowers the flag, an i32 [1] that the host starts at INT32_MAX, to `code` when the second input
 // holds an infinity or a NaN: after a run the flag names the first part that went wrong.
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
 
@@ -34,7 +35,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     for (uint64_t first = 0; first < total; first += each) {
         uint64_t quads = total - first < each ? total - first : each;
         struct fum_dispatch *d =
-            fum_emit(list, "check_finite", x->dtype, (quads + QUADS_EACH - 1) / QUADS_EACH);
+            fum_emit(list, "check_finite", x->dtype, FUM_DIV_UP(quads, QUADS_EACH));
         if (!d) return false;
         fum_emit_spec(d, QUADS_EACH);
         fum_emit_bind(d, 0, true, 0, 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Two to six tensors one after the other along an axis; -1, the default, is the channels.
+#include "base/macros.h"
 #include "ops/lib/copy.h"
 #include "ops/lib/emit.h"
 
@@ -83,8 +84,8 @@ static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_
     if (!count) return true;
     bool texels =
         call->out.dtype != FUM_I32 && fum_texels_pay(list->info, list->tuning, call->out.dtype);
-    if (channels) run = (run + 3) / 4;
-    uint64_t runs = fum_desc_quads(&call->out) / run, pieces = (run + PIECE - 1) / PIECE;
+    if (channels) run = FUM_DIV_UP(run, 4);
+    uint64_t runs = fum_desc_quads(&call->out) / run, pieces = FUM_DIV_UP(run, PIECE);
     struct fum_dispatch *d =
         fum_emit(list, texels ? "concat_texel" : "concat", fum_raw_variant(call->out.dtype),
                  runs * pieces * fum_lanes(list->info));
@@ -98,7 +99,7 @@ static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_
     fum_emit_push(d, (uint32_t)runs);
     fum_emit_push(d, (uint32_t)run);
     for (int k = 0; k + 1 < FUM_MAX_INPUTS; k++)
-        fum_emit_push(d, (uint32_t)(k >= count ? run : channels ? (end[k] + 3) / 4 : end[k]));
+        fum_emit_push(d, (uint32_t)(k >= count ? run : channels ? FUM_DIV_UP(end[k], 4) : end[k]));
     return true;
 }
 

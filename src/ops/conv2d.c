@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "ops/lib/unary.h"
 #include "ops/variants/variant.h"
 #include "ops/lib/winograd.h"
@@ -152,7 +153,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
                              own_row,
                              norm_skip};
     memcpy(d->push + d->num_push, push, sizeof push);
-    d->num_push += (int)(sizeof push / sizeof *push);
+    d->num_push += (int)FUM_COUNT(push);
     if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups))
         return fum_refuse(&list->why, "needs more workgroups than the device has");
     return true;

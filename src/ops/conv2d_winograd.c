@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/variants/texel.h"
 #include "ops/lib/unary.h"
@@ -96,7 +97,7 @@ static void input_tile(const struct fum_op_call *call, const struct fum_conv *c,
 static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
     struct fum_conv c = conv_of(call);
     int tile = tile_of(&call->in[1]), taps = tile + 2;
-    int64_t tiles_y = (c.out_h + tile - 1) / tile, tiles_x = (c.out_w + tile - 1) / tile;
+    int64_t tiles_y = FUM_DIV_UP(c.out_h, tile), tiles_x = FUM_DIV_UP(c.out_w, tile);
     point_grid *v = fum_calloc((size_t)c.in_c + 1, sizeof *v), m, y;
     for (int64_t t = 0; v && t < c.batches * tiles_y * tiles_x; t++) {
         int64_t b = t / (tiles_y * tiles_x), ty = t / tiles_x % tiles_y, tx = t % tiles_x;
@@ -137,13 +138,13 @@ struct work {
 
 static uint64_t align(const struct fum_dispatches *list, uint64_t bytes) {
     uint64_t a = list->info->binding_align ? list->info->binding_align : 1;
-    return (bytes + a - 1) / a * a;
+    return FUM_ALIGN_UP(bytes, a);
 }
 
 static bool groups_for(const struct fum_dispatches *list, struct fum_dispatch *d, int64_t tiles,
                        int64_t quads) {
     int64_t lanes = d->spec[0];
-    return fum_groups_1d(list->info, (uint64_t)(tiles * ((quads + lanes - 1) / lanes)), d->groups);
+    return fum_groups_1d(list->info, (uint64_t)(tiles * FUM_DIV_UP(quads, lanes)), d->groups);
 }
 
 // Of f32 and of 16 bits alike: operands are of both.
@@ -167,7 +168,7 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
                  norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE, (uint32_t)w->tile},
         .num_spec = 6};
     int64_t first_y = w->part.first * w->tile, in_first = 0, in_rows = c->in_h,
-            quads = (c->in_c + 3) / 4;
+            quads = FUM_DIV_UP(c->in_c, 4);
     if (w->out_rows < c->out_h) fum_conv_input_rows(c, first_y, w->out_rows, &in_first, &in_rows);
     uint32_t x_skip, norm_skip = 0;
     fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0],
@@ -191,7 +192,7 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
                              x_skip,
                              norm_skip};
     memcpy(d->push, push, sizeof push);
-    d->num_push = sizeof push / sizeof *push;
+    d->num_push = FUM_COUNT(push);
     return groups_for(list, d, w->tiles, quads);
 }
 
@@ -253,7 +254,7 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
                                         (uint32_t)w->tile},
                                .num_spec = 6};
     int64_t y_first = (w->part.batch * c->out_h + w->part.first * w->tile) * c->out_w;
-    int64_t y_count = w->part.batches * w->out_rows * c->out_w, quads = (c->out_c + 3) / 4;
+    int64_t y_count = w->part.batches * w->out_rows * c->out_w, quads = FUM_DIV_UP(c->out_c, 4);
     uint32_t y_skip, residual_skip = 0;
     bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
     d->bind[0] =
@@ -275,7 +276,7 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
                              own_row ? (uint32_t)w->part.batch : 0,
                              own_row};
     memcpy(d->push, push, sizeof push);
-    d->num_push = sizeof push / sizeof *push;
+    d->num_push = FUM_COUNT(push);
     return groups_for(list, d, w->tiles, quads);
 }
 
@@ -291,10 +292,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
                      .conv = &c,
                      .tile = tile,
                      .points = points,
-                     .tiles_x = (c.out_w + tile - 1) / tile};
-    int64_t tile_rows = (c.out_h + tile - 1) / tile, all = c.batches * tile_rows * w.tiles_x;
-    uint64_t v_row = (uint64_t)((c.in_c + 3) / 4 * points) * 16,
-             m_row = (uint64_t)((c.out_c + 3) / 4 * points) * 16;
+                     .tiles_x = FUM_DIV_UP(c.out_w, tile)};
+    int64_t tile_rows = FUM_DIV_UP(c.out_h, tile), all = c.batches * tile_rows * w.tiles_x;
+    uint64_t v_row = (uint64_t)(FUM_DIV_UP(c.in_c, 4) * points) * 16,
+             m_row = (uint64_t)(FUM_DIV_UP(c.out_c, 4) * points) * 16;
     // Tiles of a part: by the cache, by how many parts the list has room for, by the bindings.
     const struct fum_device_info *info = list->info;
     uint64_t piece =
@@ -389,7 +390,7 @@ const struct fum_op *fum_winograd_pays(const struct fum_device_info *info,
     struct fum_dispatches list = {.info = info, .tuning = tuning};
     packed.in[FUM_GEMM_W] = weight_of(&c, call->in[0].dtype);
     int64_t pixels = c.out_h * c.out_w, tile = tile_of(&packed.in[FUM_GEMM_W]);
-    int64_t covered = (c.out_h + tile - 1) / tile * ((c.out_w + tile - 1) / tile) * tile * tile;
+    int64_t covered = FUM_DIV_UP(c.out_h, tile) * FUM_DIV_UP(c.out_w, tile) * tile * tile;
     if (c.batches * pixels < LEAST_PIXELS || covered * 2 > pixels * 3) return NULL;
     uint64_t bytes = fum_desc_bytes(&packed.in[FUM_GEMM_W]);
     if (bytes > info->max_allocation || bytes > info->max_buffer || !dispatch(&packed, &list))

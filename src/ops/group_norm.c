@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "ops/lib/group_norm_factors.h"
 #include "ops/lib/unary.h"
 
@@ -43,7 +44,7 @@ static bool add_apply(const struct fum_op_call *call, const struct fum_group_nor
                       const struct fum_dispatch_bind *factors, struct fum_dispatches *list) {
     struct fum_part part = {0};
     while (fum_part_next(&part, g->batches, g->rows, g->whole, g->fit * g->chunk)) {
-        int64_t blocks = (part.count + BLOCK - 1) / BLOCK;
+        int64_t blocks = FUM_DIV_UP(part.count, BLOCK);
         struct fum_dispatch *d = fum_group_norm_add(list, "group_norm_apply", call->out.dtype, g,
                                                     part.batches * blocks * g->quads);
         if (!d) return false;
@@ -59,7 +60,7 @@ static bool add_apply(const struct fum_op_call *call, const struct fum_group_nor
         const uint32_t push[] = {(uint32_t)part.count, (uint32_t)blocks, (uint32_t)part.batches,
                                  (uint32_t)part.batch, x_skip,           y_skip};
         memcpy(d->push + 1, push, sizeof push);
-        d->num_push += (int)(sizeof push / sizeof *push);
+        d->num_push += (int)FUM_COUNT(push);
     }
     return true;
 }

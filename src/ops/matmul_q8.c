@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/variants/texel.h"
 #include "ops/variants/variant.h"
@@ -168,7 +169,7 @@ static bool quantise_rows(const struct fum_op_call *call, const struct fum_gemm 
         d->push[0] = (uint32_t)(part.count * blocks), d->push[1] = x_skip,
         d->push[2] = (uint32_t)(part.first * blocks);
         uint64_t lanes = d->spec[0];
-        if (!fum_groups_1d(list->info, ((uint64_t)d->push[0] + lanes - 1) / lanes, d->groups))
+        if (!fum_groups_1d(list->info, FUM_DIV_UP((uint64_t)d->push[0], lanes), d->groups))
             return false;
     }
     return true;
@@ -180,7 +181,7 @@ static bool int8_matmul(const struct fum_op_call *call, const struct fum_gemm *g
     struct fum_gemm g = *gemm;
     uint64_t align = list->info->binding_align ? list->info->binding_align : 1;
     g.x8_factors = (uint64_t)(g.rows * g.k / FUM_Q8_BLOCK) * sizeof(float);
-    g.x8_bytes = ((uint64_t)(g.rows * g.k) + align - 1) / align * align;
+    g.x8_bytes = FUM_ALIGN_UP((uint64_t)(g.rows * g.k), align);
     if (g.k == 0 || g.x8_bytes > list->info->max_binding || !quantise_rows(call, &g, list))
         return false;
     list->scratch_bytes = g.x8_bytes + g.x8_factors;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Lists the ops of ops.def.
+#include "base/macros.h"
 #include "graph/op.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ const struct fum_op *const fum_ops[] = {
 #include "ops/ops.def"
 };
 #undef FUM_OP
-const int fum_op_count = sizeof fum_ops / sizeof *fum_ops;
+const int fum_op_count = FUM_COUNT(fum_ops);
 
 const struct fum_op *fum_op_find(const char *name) {
     for (int i = 0; i < fum_op_count; i++)

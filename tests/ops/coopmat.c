@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/macros.h"
 #include "tile_cases.h"
 #include "ops/variants/coopmat.h"
 
@@ -67,7 +68,7 @@ static void insist_everywhere(fum_device *device) {
     for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
         if (!fum_variant_usable("coopmat", info, dtype)) continue;
         for (int op = 0; op < fum_op_count; op++)
-            for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+            for (size_t i = 0; i < FUM_COUNT(ops); i++)
                 if (!strcmp(fum_ops[op]->name, ops[i]))
                     print_message("%s: %d cases of %s in %s\n", info->name,
                                   insist(info, fum_device_tuning(device), op, dtype), ops[i],
@@ -79,7 +80,7 @@ static void insist_everywhere(fum_device *device) {
 static void planning_devices(void **state) {
     (void)state;
     static const char *const names[] = {"nvidia-ada", "amd-rdna3", "intel-arc-windows"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < FUM_COUNT(names); i++) {
         fum_device *device = NULL;
         struct fum_error err;
         assert_int_equal(fum_device_create_planning(&device, names[i], &err), FUM_OK);
@@ -143,7 +144,7 @@ static void every_tile_of_attention(void **state) {
     assert_int_equal(fum_device_force_variant(device, "coopmat", &err), FUM_OK);
     for (enum fum_dtype dtype = FUM_F16; dtype <= FUM_BF16; dtype++) {
         if (!fum_variant_usable("coopmat", fum_device_get_info(device), dtype)) continue;
-        for (size_t i = 0; i < sizeof attention_cases / sizeof *attention_cases; i++) {
+        for (size_t i = 0; i < FUM_COUNT(attention_cases); i++) {
             const struct tile_case *t = &attention_cases[i];
             struct fum_tuning_note note = {0};
             plan_tile(device, t, dtype, &note);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/macros.h"
 #include "check/case.h"
 #include "ops/variants/variant.h"
 
@@ -135,7 +136,7 @@ static void tensors_over_the_limits(void **state) {
     assert_int_equal(fum_device_create_planning(&device, "lavapipe", &err), FUM_OK);
     const struct fum_device_info *info = fum_device_get_info(device);
     assert_int_equal(info->max_binding, 128 << 20);
-    for (size_t i = 0; i < sizeof bigs / sizeof *bigs; i++) {
+    for (size_t i = 0; i < FUM_COUNT(bigs); i++) {
         const struct big *b = &bigs[i];
         const struct fum_op *op = fum_op_find(b->op);
         struct fum_op_case c = {.name = b->op, .in = {{.shape = b->in[0]}, {.shape = b->in[1]}}};
@@ -179,7 +180,7 @@ static void wrong_shapes(void **state) {
         {"step_row", {FUM_DIMS(2, 8), FUM_DIMS(1)}, {{0}}, 0},
         {"random_normal", {FUM_DIMS(4)}, {{"d0", 4}, {0}}, 0},
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    for (size_t i = 0; i < FUM_COUNT(wrong); i++) {
         struct fum_op_case c = {.name = "wrong",
                                 .in = {{.shape = wrong[i].in[0]}, {.shape = wrong[i].in[1]}}};
         struct fum_op_call call;

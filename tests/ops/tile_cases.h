@@ -4,6 +4,7 @@
 #include <fumarole/tuning.h>
 
 #include "base/alloc.h"
+#include "base/macros.h"
 #include "gpu/tuning.h"
 #include "check/case.h"
 #include "ops/lib/gemm_tiles.h"
@@ -86,7 +87,7 @@ static const struct tile_case tile_cases[] = {
      false,
      128},
 };
-enum { TILE_CASES = sizeof tile_cases / sizeof *tile_cases };
+enum { TILE_CASES = FUM_COUNT(tile_cases) };
 
 // The first dispatch of a case, by what is known of the device; `note` gets what it would ask
 // measuring to choose.

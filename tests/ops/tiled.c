@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/macros.h"
 #include "tile_cases.h"
 #include "ops/variants/variant.h"
 
@@ -73,7 +74,7 @@ static void choices_that_are_none(void **state) {
     const struct fum_device_info *info = fum_device_get_info(device);
     struct fum_tiling_choice own = fum_tiling_choose(&shape, info, NULL);
     static const uint32_t wrong[] = {0xffff, 1u << 16 | 999, 0, 9u << 16, 0xfffffffe};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    for (size_t i = 0; i < FUM_COUNT(wrong); i++) {
         struct fum_tuned tuned = {fum_tiling_key(&shape), wrong[i], 0};
         fum_device_set_tuned(device, &tuned, 1);
         struct fum_tiling_choice choice =
@@ -144,8 +145,8 @@ static void classes_choose(void **state) {
         assert_int_equal(fum_device_create_planning(&device, name, &err), FUM_OK);
         const struct fum_device_info *info = fum_device_get_info(device);
         const struct want *want = wants;
-        while (want < wants + sizeof wants / sizeof *wants && strcmp(want->device, name)) want++;
-        if (want == wants + sizeof wants / sizeof *wants)
+        while (want < wants + FUM_COUNT(wants) && strcmp(want->device, name)) want++;
+        if (want == wants + FUM_COUNT(wants))
             fail_msg("planning device %s: say what it should choose", name);
         assert_string_equal(best_variant(info, FUM_F32), want->f32);
         // A build with an old shader compiler has no cooperative matrices.
@@ -160,7 +161,7 @@ static void classes_choose(void **state) {
         if (want->side) assert_true(t->bm == want->side && t->bn == want->side);
         fum_device_destroy(&device);
     }
-    assert_int_equal(count, sizeof wants / sizeof *wants);
+    assert_int_equal(count, FUM_COUNT(wants));
 }
 
 int main(void) {

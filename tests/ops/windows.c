@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/macros.h"
 #include "check/case.h"
 
 #include <stdlib.h>
@@ -102,7 +103,7 @@ static int check_call(const struct fum_op *op, const struct fum_op_call *call,
         check_limits(call, list, d);
         check_tiles(d);
         if (!strcmp(d->shader, "conv2d")) check_halo(call, d);
-        for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++) {
+        for (size_t k = 0; k < FUM_COUNT(layouts); k++) {
             const struct fum_dispatch_bind *b = &d->bind[layouts[k].y_bind];
             if (strcmp(layouts[k].shader, d->shader)) continue;
             // Attention also runs products, a softmax and copies between its operands and its
@@ -142,7 +143,7 @@ static struct fum_device_info made_up(enum fum_device_type type, uint64_t max_bi
 
 static void cases_on(const struct fum_device_info *info) {
     for (int o = 0; o < fum_op_count; o++)
-        for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++) {
+        for (size_t k = 0; k < FUM_COUNT(layouts); k++) {
             bool mine = !strcmp(fum_ops[o]->name, layouts[k].shader);
             for (int i = 0; mine && i < fum_op_cases[o]->count; i++) {
                 struct fum_op_call call;
@@ -217,7 +218,7 @@ static const struct big bigs[] = {
 
 static void big_tensors(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof bigs / sizeof *bigs; i++) {
+    for (size_t i = 0; i < FUM_COUNT(bigs); i++) {
         const struct big *b = &bigs[i];
         const struct fum_op *op = fum_op_find(b->op);
         struct fum_op_case c = {.name = b->op};

@@ -4,6 +4,7 @@
 // into scratch first, each a row of its own that zeros pad, and the result's heads are copied back.
 // Zeros add nothing to a score. Only such heads take the copies, and each variant serves every size
 // with the kernels that it has.
+#include "base/macros.h"
 #include "ops/lib/attention.h"
 #include "ops/lib/emit.h"
 
@@ -22,7 +23,7 @@ struct padding {
 
 static uint64_t aligned(const struct fum_device_info *info, uint64_t bytes) {
     uint64_t align = info->binding_align < 16 ? 16 : info->binding_align;
-    return (bytes + align - 1) / align * align;
+    return FUM_ALIGN_UP(bytes, align);
 }
 
 static struct padding padding_of(const struct fum_op_call *call, struct fum_dispatches *list) {
@@ -30,7 +31,7 @@ static struct padding padding_of(const struct fum_op_call *call, struct fum_disp
     struct padding p = {.call = call, .list = list, .heads = a.heads, .channels = a.channels};
     for (int i = 0; i < TENSORS; i++) {
         p.desc[i] = i == RESULT ? call->out : call->in[i];
-        p.desc[i].shape.dim[2] = a.heads * ((a.channels + 3) / 4 * 4);
+        p.desc[i].shape.dim[2] = a.heads * FUM_ALIGN_UP(a.channels, 4);
         p.at[i] = p.bytes;
         p.bytes = aligned(list->info, p.bytes + fum_desc_bytes(&p.desc[i]));
     }
@@ -56,7 +57,7 @@ static bool add_copy(const struct padding *p, int i, int64_t first, int64_t coun
     channels[dense_slot] = (uint32_t)(p->heads * p->channels);
     channels[padded_slot] = (uint32_t)p->channels;
     const uint32_t push[] = {(uint32_t)quads, channels[0], channels[1], skip[0], skip[1]};
-    for (size_t k = 0; k < sizeof push / sizeof *push; k++) fum_emit_push(d, push[k]);
+    for (size_t k = 0; k < FUM_COUNT(push); k++) fum_emit_push(d, push[k]);
     return true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/copy.h"
 
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 // One dispatch; windows of all rows, or of one piece of one run.
 static bool emit(struct fum_dispatches *list, const struct fum_copy *c, int64_t first_run,
                  int64_t runs, int64_t first, int64_t count) {
-    int64_t first_quad = c->dst_channel / 4, end_quad = (c->dst_channel + c->channels + 3) / 4;
+    int64_t first_quad = c->dst_channel / 4, end_quad = FUM_DIV_UP(c->dst_channel + c->channels, 4);
     int64_t row_items = end_quad - first_quad;
     int64_t src_row = c->src_row + first_run * c->src_step + first;
     int64_t dst_row = c->dst_row + first_run * c->dst_step + first;

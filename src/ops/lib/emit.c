@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/emit.h"
 
+#include "base/macros.h"
 #include "gpu/tuning.h"
 
 #include <math.h>
@@ -17,7 +18,7 @@ struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, e
     uint32_t lanes = fum_lanes(list->info);
     *d = (struct fum_dispatch){
         .shader = shader, .dtype = dtype, .spec = {lanes, 1, 1}, .num_spec = 3};
-    if (!fum_groups_1d(list->info, (items + lanes - 1) / lanes, d->groups)) {
+    if (!fum_groups_1d(list->info, FUM_DIV_UP(items, lanes), d->groups)) {
         fum_refuse(&list->why, "needs more workgroups than the device has");
         return NULL;
     }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "ops/lib/unary.h"
 #include "ops/variants/texel.h"
 #include "ops/variants/variant.h"
@@ -36,8 +37,8 @@ static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t r
         for (uint32_t r = large ? 16 : 8; r; r /= cpu ? 4 : 2) {
             for (uint32_t c = cpu ? 4 : 2; c; c /= 2) {
                 int64_t high = (int64_t)r * (lanes / ln), wide = (int64_t)c * ln;
-                double tiles_m = (double)((rows + high - 1) / high),
-                       tiles_n = (double)((quads + wide - 1) / wide);
+                double tiles_m = (double)FUM_DIV_UP(rows, high),
+                       tiles_n = (double)FUM_DIV_UP(quads, wide);
                 // All tiles along the rows read the same columns of w: after the first from the
                 // second-level cache where they fit it, else, at some 12 operations a quad, from
                 // behind it.
@@ -66,13 +67,13 @@ int64_t fum_gemm_begin(const struct fum_gemm_kernels *kernels, const char *shade
                        const struct fum_device_info *info, const struct fum_op_call *call,
                        struct fum_dispatch *d, int64_t rows, int64_t taps, int64_t k, int64_t n,
                        enum fum_act act, int64_t *tiles_m) {
-    int64_t quads = (n + 3) / 4;
+    int64_t quads = FUM_DIV_UP(n, 4);
     struct fum_gemm_tile t =
         kernels->choose(info, rows, taps * k, quads, 4 * fum_dtype_size(call->out.dtype));
     t.lanes = t.lanes / t.lanes_n * t.lanes_n;
     int64_t tile_rows = (int64_t)t.rows * (t.lanes / t.lanes_n),
             tile_quads = (int64_t)t.cols * t.lanes_n;
-    *tiles_m = (rows + tile_rows - 1) / tile_rows;
+    *tiles_m = FUM_DIV_UP(rows, tile_rows);
     uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
                         (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
     const uint32_t spec[] = {
@@ -81,12 +82,12 @@ int64_t fum_gemm_begin(const struct fum_gemm_kernels *kernels, const char *shade
     d->shader = shader;
     d->texels = kernels->texels;
     memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = sizeof spec / sizeof *spec;
-    int64_t tiles_n = (quads + tile_quads - 1) / tile_quads;
-    const uint32_t push[] = {(uint32_t)k,     (uint32_t)n,       (uint32_t)((k + 3) / 4),
+    d->num_spec = FUM_COUNT(spec);
+    int64_t tiles_n = FUM_DIV_UP(quads, tile_quads);
+    const uint32_t push[] = {(uint32_t)k,     (uint32_t)n,       (uint32_t)FUM_DIV_UP(k, 4),
                              (uint32_t)quads, (uint32_t)tiles_n, epilogue};
     memcpy(d->push, push, sizeof push);
-    d->num_push = sizeof push / sizeof *push;
+    d->num_push = FUM_COUNT(push);
     return tiles_n;
 }
 
@@ -160,7 +161,7 @@ static int64_t pair_columns(struct fum_dispatch *d, int64_t tiles_n) {
     if (d->spec[COLS] > 1) return tiles_n;
     d->spec[COLS] = 2;
     uint32_t wide = 2 * d->spec[LANES_N];
-    d->push[TILES_N] = (d->push[NQ] + wide - 1) / wide;
+    d->push[TILES_N] = FUM_DIV_UP(d->push[NQ], wide);
     return d->push[TILES_N];
 }
 
@@ -233,7 +234,7 @@ static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op
                              (uint32_t)fum_min_i64(shared, UINT32_MAX),
                              scale_bits};
     memcpy(d->push + d->num_push, push, sizeof push);
-    d->num_push += (int)(sizeof push / sizeof *push);
+    d->num_push += (int)FUM_COUNT(push);
     if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n * part->batches), d->groups))
         return fum_refuse(&list->why, "needs more workgroups than the device has");
     return true;
@@ -302,6 +303,6 @@ bool fum_gemm_product(const struct fum_dispatches *list, struct fum_dispatch *d,
                              0,
                              bits};
     memcpy(d->push + d->num_push, push, sizeof push);
-    d->num_push += (int)(sizeof push / sizeof *push);
+    d->num_push += (int)FUM_COUNT(push);
     return fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n * batches), d->groups);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/gemm_job.h"
 
+#include "base/macros.h"
+
 #include <string.h>
 
 enum { REDUCE_BINDINGS = 5, REDUCE_PUSH = 9 };
@@ -38,8 +40,7 @@ static bool add_reduction(const struct fum_gemm_job *job, const struct fum_dispa
     d->bind[0].write = false;
     for (int i = 1; i < 4; i++) d->bind[i] = job->call->has[i + 1] ? job->bind[i + 1] : d->bind[0];
     d->bind[4] = job->bind[5];
-    return fum_groups_1d(list->info, ((uint64_t)rows * job->push.nq + lanes - 1) / lanes,
-                         d->groups);
+    return fum_groups_1d(list->info, FUM_DIV_UP((uint64_t)rows * job->push.nq, lanes), d->groups);
 }
 
 bool fum_gemm_job_reduce(const struct fum_gemm_job *job, struct fum_dispatch *d,
@@ -96,8 +97,8 @@ static bool matmul_part(const struct fum_op_call *call, const struct fum_gemm *g
         .q8 = g->q8,
         .push = {.channels = (uint32_t)g->k,
                  .n = (uint32_t)g->n,
-                 .cq = (uint32_t)((g->k + 3) / 4),
-                 .nq = (uint32_t)((g->n + 3) / 4),
+                 .cq = (uint32_t)FUM_DIV_UP(g->k, 4),
+                 .nq = (uint32_t)FUM_DIV_UP(g->n, 4),
                  .rows = (uint32_t)part->count,
                  .batches = (uint32_t)part->batches,
                  .w_div = g->x_shared ? 0 : (uint32_t)g->w_div,
@@ -106,7 +107,7 @@ static bool matmul_part(const struct fum_op_call *call, const struct fum_gemm *g
                  .row_first = (uint32_t)(shared ? first % shared : 0),
                  .row_div = (uint32_t)fum_min_i64(shared, UINT32_MAX),
                  .scale = float_bits(g->scale),
-                 .quads = (uint32_t)((g->k + 3) / 4)},
+                 .quads = (uint32_t)FUM_DIV_UP(g->k, 4)},
     };
     bind_rows(&job, list, 5, FUM_OUT, &call->out, first, count, &job.push.y_skip);
     bind_rows(&job, list, 0, FUM_GEMM_X, &call->in[FUM_GEMM_X], g->x_shared ? part->first : first,
@@ -144,7 +145,7 @@ static bool conv_part(const struct fum_op_call *call, const struct fum_conv *c,
                       struct fum_dispatches *list) {
     int64_t pixels = part->count * c->out_w, total = pixels * part->batches, in_first = 0,
             in_rows = c->in_h;
-    int64_t taps = c->kernel_h * c->kernel_w, cq = (c->in_c + 3) / 4;
+    int64_t taps = c->kernel_h * c->kernel_w, cq = FUM_DIV_UP(c->in_c, 4);
     bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
     bool norm = call->has[FUM_CONV_NORM];
     // Several whole images bind whole images; rows of one bind the input rows they touch.
@@ -164,7 +165,7 @@ static bool conv_part(const struct fum_op_call *call, const struct fum_conv *c,
         .push = {.channels = (uint32_t)c->in_c,
                  .n = (uint32_t)c->out_c,
                  .cq = (uint32_t)cq,
-                 .nq = (uint32_t)((c->out_c + 3) / 4),
+                 .nq = (uint32_t)FUM_DIV_UP(c->out_c, 4),
                  .rows = (uint32_t)total,
                  .batches = 1,
                  .w_div = 1,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "gpu/tuning.h"
 #include "ops/lib/part.h"
 
@@ -29,7 +30,7 @@ const struct fum_tiling fum_tilings[] = {
     {32, 4, 16, 1, 4},    // 32, 2.8 KiB
     {64, 64, 16, 2, 4},   // 256 where it is gated, with no more sums each than 4 x 4
 };
-const int fum_tiling_count = sizeof fum_tilings / sizeof *fum_tilings;
+const int fum_tiling_count = FUM_COUNT(fum_tilings);
 
 struct fum_tiling fum_tiling_of(int tile, bool gated) {
     struct fum_tiling t = fum_tilings[tile];
@@ -46,10 +47,10 @@ bool fum_tiling_fits(const struct fum_tiling *t, const struct fum_device_info *i
 
 int64_t fum_tiling_split(const struct fum_tiling *t, int64_t quads, int64_t splits,
                          int64_t *split_quads) {
-    int64_t step = t->bk / 4, steps = (quads + step - 1) / step;
-    int64_t each = splits > 1 ? (steps + splits - 1) / splits : steps;
+    int64_t step = t->bk / 4, steps = FUM_DIV_UP(quads, step);
+    int64_t each = splits > 1 ? FUM_DIV_UP(steps, splits) : steps;
     *split_quads = each * step;
-    return each ? (steps + each - 1) / each : 1;
+    return each ? FUM_DIV_UP(steps, each) : 1;
 }
 
 uint32_t fum_log2_up(int64_t n) {
@@ -72,11 +73,9 @@ uint64_t fum_tiling_key(const struct fum_tiling_shape *s) {
 // layers and starts late.
 static double expected(const struct fum_tiling_shape *s, const struct fum_device_class *class,
                        const struct fum_tiling *t, int64_t splits) {
-    double tiles =
-        (double)(s->batches * ((s->rows + t->bm - 1) / t->bm) * ((s->n + t->bn - 1) / t->bn));
+    double tiles = (double)(s->batches * FUM_DIV_UP(s->rows, t->bm) * FUM_DIV_UP(s->n, t->bn));
     double cores = class->cores, terms = (double)(4 * s->quads) / (double)splits;
-    double groups = tiles * (double)splits,
-           rounds = (double)(int64_t)((groups + cores - 1) / cores);
+    double groups = tiles * (double)splits, rounds = (double)(int64_t)FUM_DIV_UP(groups, cores);
     double loads = 1 + class->load_cost * (1.0 / t->bm + 1.0 / t->bn);
     double busy = rounds * fum_tiling_threads(t) / class->fill;
     double time = rounds * t->bm * t->bn * terms * loads / (busy < 1 ? busy : 1);
@@ -102,7 +101,7 @@ enum { MAX_SPLITS = 8, LONG_QUADS = 512, SPLIT_QUADS = 64 };
 
 static bool may_split(const struct fum_tiling_shape *s, const struct fum_device_class *class,
                       const struct fum_tiling *t, int splits) {
-    int64_t tiles = s->batches * ((s->rows + t->bm - 1) / t->bm) * ((s->n + t->bn - 1) / t->bn);
+    int64_t tiles = s->batches * FUM_DIV_UP(s->rows, t->bm) * FUM_DIV_UP(s->n, t->bn);
     return splits == 1 || (!s->gated && s->quads >= LONG_QUADS &&
                            s->quads / splits >= SPLIT_QUADS && (double)tiles <= class->cores);
 }
@@ -111,8 +110,7 @@ static bool may_split(const struct fum_tiling_shape *s, const struct fum_device_
 // multiplies, and what it has on its way, which in a convolution takes more addresses.
 static uint32_t registers(const struct fum_tiling_shape *s, const struct fum_tiling *t) {
     uint32_t threads = fum_tiling_threads(t), sums = t->tm * t->tn;
-    uint32_t x = (t->bm * t->bk / 4 + threads - 1) / threads,
-             w = (t->bk * t->bn / 4 + threads - 1) / threads;
+    uint32_t x = FUM_DIV_UP(t->bm * t->bk / 4, threads), w = FUM_DIV_UP(t->bk * t->bn / 4, threads);
     return (s->half ? 2 * sums : sums * 3 / 2) + 4 * t->tm + 16 + (s->conv ? 8 : 4) * x + 4 * w;
 }
 

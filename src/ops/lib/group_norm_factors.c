@@ -3,6 +3,7 @@
 // many or x is small and fits a binding; else those of chunks of rows first, which are merged by a
 // second dispatch.
 #include "ops/lib/group_norm_factors.h"
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 
 #include <math.h>
@@ -83,7 +84,7 @@ bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device
     int64_t most = fum_min_i64(fum_rows_per_binding(info, x), INT32_MAX);
     g->chunk = (g->rows + 255) / 256 < 64 ? 64 : (g->rows + 255) / 256;
     g->chunk = fum_min_i64(fum_min_i64(g->chunk, g->rows), most < 1 ? 1 : most);
-    g->chunks = (g->rows + g->chunk - 1) / g->chunk;
+    g->chunks = FUM_DIV_UP(g->rows, g->chunk);
     g->whole = most / g->rows;
     g->fit = most / g->chunk;
     g->chunked =
@@ -91,8 +92,7 @@ bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device
     if (g->chunked && call->has[FUM_GROUP_NORM_X1])
         return fum_refuse(why, "a second x needs groups that fit a binding and workgroups");
     uint64_t pair = (uint64_t)g->quads * 32, align = info->binding_align ? info->binding_align : 1;
-    g->stats =
-        g->chunked ? ((uint64_t)(g->batches * g->chunks) * pair + align - 1) / align * align : 0;
+    g->stats = g->chunked ? FUM_ALIGN_UP((uint64_t)(g->batches * g->chunks) * pair, align) : 0;
     g->factors = (uint64_t)g->batches * pair;
     if (most >= 1 && g->stats <= info->max_binding && g->factors <= info->max_binding) return true;
     return fum_refuse(why, "%s over the device's largest binding of %llu bytes",
@@ -126,7 +126,7 @@ struct fum_dispatch *fum_group_norm_add(struct fum_dispatches *list, const char 
                                         enum fum_dtype dtype, const struct fum_group_norm *g,
                                         int64_t invocations) {
     uint32_t lanes = fum_lanes(list->info);
-    return add(list, shader, dtype, g, lanes, ((uint64_t)invocations + lanes - 1) / lanes);
+    return add(list, shader, dtype, g, lanes, FUM_DIV_UP((uint64_t)invocations, lanes));
 }
 
 static bool add_chunks(const struct fum_op_call *call, const struct fum_group_norm *g,
@@ -148,7 +148,7 @@ static bool add_chunks(const struct fum_op_call *call, const struct fum_group_no
                                  (uint32_t)part.count,   (uint32_t)part.first, (uint32_t)g->chunks,
                                  (uint32_t)part.batches, (uint32_t)part.batch, x_skip};
         memcpy(d->push + 1, push, sizeof push);
-        d->num_push += (int)(sizeof push / sizeof *push);
+        d->num_push += (int)FUM_COUNT(push);
     }
     return true;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How ops fit a device's limits: windows of rows, workgroup counts.
+#include "base/macros.h"
 #include "graph/op.h"
 
 void fum_window_rows(const struct fum_device_info *info, const struct fum_desc *desc, int64_t first,
@@ -28,9 +29,9 @@ bool fum_groups_1d(const struct fum_device_info *info, uint64_t n, uint32_t grou
         groups[0] = groups[1] = groups[2] = n ? 0 : 1;
         return n == 0;
     }
-    uint64_t y = (n + x - 1) / x;
+    uint64_t y = FUM_DIV_UP(n, x);
     if (y > info->max_group_count[1]) return false;
-    groups[0] = (uint32_t)((n + y - 1) / y); // near-equal rows: few workgroups that leave at once
+    groups[0] = (uint32_t)FUM_DIV_UP(n, y); // near-equal rows: few workgroups that leave at once
     groups[1] = (uint32_t)y;
     groups[2] = 1;
     return true;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "ops/lib/part.h"
 
 bool fum_rowwise_infer(struct fum_op_call *call, int count, struct fum_why *why) {
@@ -52,7 +53,7 @@ bool fum_rowwise_dispatch(const struct fum_op_call *call, const struct fum_rowwi
                              : d->bind[0];
         fum_bind_rows(list, d, 1 + r->num_params, FUM_OUT, true, desc, first, count, &d->push[3]);
         if (r->eps) memcpy(&d->push[d->num_push++], r->eps, sizeof *r->eps);
-        uint64_t groups = r->lanes ? (uint64_t)count : ((uint64_t)count + lanes - 1) / lanes;
+        uint64_t groups = r->lanes ? (uint64_t)count : FUM_DIV_UP((uint64_t)count, lanes);
         if (!fum_groups_1d(list->info, groups, d->groups))
             return fum_refuse(&list->why, "needs more workgroups than the device has");
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/unary.h"
 
+#include "base/macros.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -57,7 +59,7 @@ bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
             .push = {(uint32_t)quads},
             .num_push = 1,
         };
-        if (!fum_groups_1d(list->info, (quads + lanes - 1) / lanes, x->groups))
+        if (!fum_groups_1d(list->info, FUM_DIV_UP(quads, lanes), x->groups))
             return fum_refuse(&list->why, "needs more workgroups than the device has");
     }
     return true;

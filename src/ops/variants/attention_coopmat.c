@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Attention by cooperative matrices: the dispatches of shaders/attention_coopmat.comp.
+#include "base/macros.h"
 #include "ops/variants/coopmat.h"
 
 #include "gpu/tuning.h"
@@ -17,7 +18,7 @@ struct plan {
 };
 
 static uint32_t round_up(int64_t n, uint32_t to) {
-    return (uint32_t)((n + to - 1) / to * to);
+    return (uint32_t)FUM_ALIGN_UP(n, to);
 }
 static uint32_t larger(uint32_t a, uint32_t b) {
     return a > b ? a : b;
@@ -64,7 +65,7 @@ enum { THREADS = 256, MOST_GROUPS = 16, MOST_FRAGMENTS = 2, MAX_CHOICES = 5 * 2 
 
 static int64_t workgroups(const struct fum_attention *a, const struct plan *p) {
     int64_t tile = (int64_t)p->groups * p->fragments * p->shape->m;
-    return (a->queries + tile - 1) / tile * a->heads * a->batches;
+    return FUM_DIV_UP(a->queries, tile) * a->heads * a->batches;
 }
 
 // All that fit the device, best expected first; returns how many. As many queries for the same keys
@@ -167,7 +168,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
                              p->slab,
                              p->hold};
     memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = sizeof spec / sizeof *spec;
+    d->num_spec = FUM_COUNT(spec);
     int64_t first = part->batch * a->queries + part->first, count = part->batches * part->count;
     uint32_t q_skip, k_skip, v_skip, y_skip;
     fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &q_skip);
@@ -177,7 +178,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
                   part->batches * a->keys, &v_skip);
     fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
     int64_t tile = (int64_t)p->groups * p->fragments * p->shape->m,
-            tiles = (part->count + tile - 1) / tile;
+            tiles = FUM_DIV_UP(part->count, tile);
     float scale = (float)a->scale;
     uint32_t bits;
     memcpy(&bits, &scale, sizeof bits);
@@ -194,7 +195,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
                              (uint32_t)(a->channels / 4),
                              (uint32_t)a->keys};
     memcpy(d->push, push, sizeof push);
-    d->num_push = sizeof push / sizeof *push;
+    d->num_push = FUM_COUNT(push);
     return fum_groups_1d(list->info, (uint64_t)(tiles * a->heads * part->batches), d->groups);
 }
 

@@ -2,6 +2,7 @@
 // The variant "tiled" of attention: the dispatches of shaders/attention_tiled.comp.
 #include <string.h>
 
+#include "base/macros.h"
 #include "ops/lib/attention.h"
 #include "ops/lib/device_class.h"
 
@@ -46,12 +47,12 @@ static bool choose(const struct fum_device_info *info, const struct fum_attentio
     for (uint32_t threads = 128; threads >= 32; threads /= 2) {
         struct plan p = {.threads = threads,
                          .lanes = lanes,
-                         .cols = (head_quads + lanes - 1) / lanes,
+                         .cols = FUM_DIV_UP(head_quads, lanes),
                          .queries = threads / lanes * ROWS,
                          .whole = head_quads <= WHOLE_QUADS};
         p.chunk = p.whole ? head_quads : lanes; // then a column of each lane
         if (threads > info->max_group_invocations || threads > info->max_group_size[0]) continue;
-        int64_t groups = (a->queries + p.queries - 1) / p.queries * a->heads * a->batches;
+        int64_t groups = FUM_DIV_UP(a->queries, p.queries) * a->heads * a->batches;
         p.keys = lanes * MOST_KEYS < 32 ? lanes * MOST_KEYS : 32;
         while (p.keys >= lanes && shared_bytes(&p, quad_bytes) > room) p.keys /= 2;
         if (p.keys < lanes) continue;
@@ -82,7 +83,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
                              p->chunk,
                              p->whole ? p->keys * (p->chunk + 1) : 0};
     memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = sizeof spec / sizeof *spec;
+    d->num_spec = FUM_COUNT(spec);
     int64_t first = part->batch * a->queries + part->first, count = part->batches * part->count;
     uint32_t q_skip, k_skip, v_skip, y_skip, bits;
     fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &q_skip);
@@ -91,7 +92,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
     fum_bind_rows(list, d, 2, 2, false, &call->in[2], part->batch * a->keys,
                   part->batches * a->keys, &v_skip);
     fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
-    int64_t tiles = (part->count + p->queries - 1) / p->queries;
+    int64_t tiles = FUM_DIV_UP(part->count, p->queries);
     float scale = (float)a->scale;
     memcpy(&bits, &scale, sizeof bits);
     const uint32_t push[] = {(uint32_t)part->count,
@@ -106,7 +107,7 @@ static bool add_part(const struct fum_op_call *call, const struct fum_attention 
                              (uint32_t)a->heads,
                              (uint32_t)a->keys};
     memcpy(d->push, push, sizeof push);
-    d->num_push = sizeof push / sizeof *push;
+    d->num_push = FUM_COUNT(push);
     return fum_groups_1d(list->info, (uint64_t)(tiles * a->heads * part->batches), d->groups);
 }
 

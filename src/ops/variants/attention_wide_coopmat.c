@@ -3,6 +3,7 @@
 // channels): the scores of some queries at a time go to scratch in f32, become weights there in the
 // storage type, and multiply v. Two products by shaders/gemm_coopmat.comp with
 // shaders/attention_weights.comp between.
+#include "base/macros.h"
 #include "ops/variants/coopmat.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ struct layout {
 };
 
 static uint64_t scores_of(const struct fum_attention *a, int64_t rows) {
-    return (uint64_t)rows * (uint64_t)((a->keys + 3) / 4) * 16;
+    return (uint64_t)rows * (uint64_t)FUM_DIV_UP(a->keys, 4) * 16;
 }
 
 static struct layout layout_of(const struct fum_attention *a, const struct fum_device_info *info) {
@@ -35,13 +36,13 @@ static struct layout layout_of(const struct fum_attention *a, const struct fum_d
     // As many turns as keep scratch small, but no more than a list of dispatches can have.
     int64_t turns = FUM_MAX_DISPATCHES / 3 / (a->batches > 1 ? a->batches : 1);
     int64_t few = (int64_t)(SCORE_BYTES / scores_of(a, 1)),
-            rows = turns ? (a->queries + turns - 1) / turns : a->queries;
+            rows = turns ? FUM_DIV_UP(a->queries, turns) : a->queries;
     if (rows < few) rows = few;
     struct layout l = {
         .rows = fum_min_i64(fum_min_i64(a->queries, rows), (int64_t)(most / scores_of(a, 1)))};
     uint64_t align = info->binding_align < 16 ? 16 : info->binding_align;
     l.scores = scores_of(a, l.rows);
-    l.weights_at = (l.scores + align - 1) / align * align;
+    l.weights_at = FUM_ALIGN_UP(l.scores, align);
     l.weights = l.scores / 2;
     return l;
 }
@@ -54,14 +55,14 @@ static struct fum_gemm_job job_of(const struct fum_op_call *plain, int64_t rows,
         .transposed = transposed,
         .push = {.channels = (uint32_t)k,
                  .n = (uint32_t)n,
-                 .cq = (uint32_t)((k + 3) / 4),
-                 .nq = (uint32_t)((n + 3) / 4),
+                 .cq = (uint32_t)FUM_DIV_UP(k, 4),
+                 .nq = (uint32_t)FUM_DIV_UP(n, 4),
                  .rows = (uint32_t)rows,
                  .batches = 1,
                  .w_div = 1,
                  .w_mod = 1,
                  .scale = float_bits(scale),
-                 .quads = (uint32_t)((k + 3) / 4)},
+                 .quads = (uint32_t)FUM_DIV_UP(k, 4)},
     };
 }
 
@@ -130,7 +131,7 @@ bool fum_coopmat_attention_wide(const struct fum_op_call *call, const struct fum
     // A batch's keys, and the queries of a turn, fit a binding each.
     if (l.rows < 1 || fum_rows_per_binding(list->info, &call->in[1]) < a->keys) return false;
     l.rows = fum_min_i64(l.rows, fum_rows_per_binding(list->info, &call->in[0]));
-    if (l.rows < 1 || 3 * a->batches * ((a->queries + l.rows - 1) / l.rows) > FUM_MAX_DISPATCHES)
+    if (l.rows < 1 || 3 * a->batches * FUM_DIV_UP(a->queries, l.rows) > FUM_MAX_DISPATCHES)
         return false;
     list->scratch_bytes = l.weights_at + l.weights;
     for (int64_t b = 0; b < a->batches; b++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Matrix products and convolutions by cooperative matrices: tiles, and the dispatches of
 // shaders/gemm_coopmat.comp.
+#include "base/macros.h"
 #include "ops/variants/coopmat.h"
 #include "gpu/tuning.h"
 #include "ops/lib/gemm_job.h"
@@ -59,8 +60,8 @@ static bool fits(const struct fum_device_info *info, const struct plan *p, bool 
 static bool fits_registers(const struct fum_device_info *info, const struct plan *p,
                            bool transposed) {
     uint32_t x = p->tile_m * p->tile_k / 8, w = p->tile_n * p->tile_k / 8 / (transposed ? 1 : 2);
-    uint32_t staged = (x + p->threads - 1) / p->threads * 4 +
-                      (w + p->threads - 1) / p->threads * (transposed ? 4 : 8);
+    uint32_t staged =
+        FUM_DIV_UP(x, p->threads) * 4 + FUM_DIV_UP(w, p->threads) * (transposed ? 4 : 8);
     uint32_t sums = p->tile.fragments_m * p->tile.fragments_n * p->shape->m * p->shape->n /
                     info->matrix_subgroup;
     return p->threads <= MAX_THREADS &&
@@ -82,14 +83,14 @@ static double expected(const struct fum_gemm_push *p, const struct fum_device_cl
                        const struct choice *c) {
     const struct plan *t = &c->plan;
     double area = (double)t->tile_m * t->tile_n, cores = class->cores;
-    double count = (double)p->batches * (double)((p->rows + t->tile_m - 1) / t->tile_m) *
-                   (double)((p->n + t->tile_n - 1) / t->tile_n);
+    double count = (double)p->batches * (double)FUM_DIV_UP(p->rows, t->tile_m) *
+                   (double)FUM_DIV_UP(p->n, t->tile_n);
     double rounds = count * (double)c->splits / (2 * cores),
            loads = 32.0 / t->tile_m + 32.0 / t->tile_n;
     loads +=
         16.0 / (t->tile.fragments_m * t->shape->m) + 16.0 / (t->tile.fragments_n * t->shape->n);
-    double time = (rounds < 1 ? 1 : rounds) * (double)((c->steps + c->splits - 1) / c->splits) *
-                  area * (1 + loads);
+    double time =
+        (rounds < 1 ? 1 : rounds) * (double)FUM_DIV_UP(c->steps, c->splits) * area * (1 + loads);
     if (t->threads != 256) time *= 1.05;
     if (c->splits > 1)
         time += (double)(c->splits + 1) * p->rows * p->batches * p->n / cores + 64 * 128 * 128;
@@ -104,7 +105,7 @@ static struct choice choice_of(const struct fum_gemm_job *job, const struct fum_
     struct choice c = {.tile = tile, .splits = splits};
     c.plan = plan_of(info, fum_coopmat_shape(info, job->call->out.dtype), &tiles[tile]);
     int64_t units = c.plan.tile_k / 8;
-    c.steps = (job->push.quads + units - 1) / units;
+    c.steps = FUM_DIV_UP(job->push.quads, units);
     return c;
 }
 
@@ -194,11 +195,11 @@ static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool laye
                                  : NULL;
     if (!d) return false;
     const struct plan *t = &c.plan;
-    int64_t each = (c.steps + c.splits - 1) / c.splits; // none empty
-    p->splits = (uint32_t)((c.steps + each - 1) / each);
+    int64_t each = FUM_DIV_UP(c.steps, c.splits); // none empty
+    p->splits = (uint32_t)FUM_DIV_UP(c.steps, each);
     p->split_quads = (uint32_t)each * (t->tile_k / 8);
-    p->tiles_m = (p->rows + t->tile_m - 1) / t->tile_m;
-    p->tiles_n = (p->n + t->tile_n - 1) / t->tile_n;
+    p->tiles_m = FUM_DIV_UP(p->rows, t->tile_m);
+    p->tiles_n = FUM_DIV_UP(p->n, t->tile_n);
     bool partial = layers || p->splits > 1;
     // Rows of an even number of quads start on 16 bytes, whatever window of them is bound; gates
     // start half a row on.
@@ -235,7 +236,7 @@ static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool laye
                              job->norm_act,
                              job->gate};
     memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = sizeof spec / sizeof *spec;
+    d->num_spec = FUM_COUNT(spec);
     memcpy(d->push, p, sizeof *p);
     memcpy(d->bind, job->bind, sizeof job->bind);
     if (!fum_groups_1d(list->info, (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits,

@@ -3,6 +3,7 @@
 // memory.
 #include <string.h>
 
+#include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/gemm_job.h"
 #include "ops/lib/gemm_tiles.h"
@@ -31,8 +32,8 @@ static bool add_product(struct fum_gemm_job *job, bool half, struct fum_dispatch
     p->splits = (uint32_t)fum_tiling_split(
         t, p->quads, fum_gemm_job_splits(job, info, choice.splits), &split_quads);
     p->split_quads = (uint32_t)split_quads;
-    p->tiles_m = (p->rows + t->bm - 1) / t->bm;
-    p->tiles_n = (p->n + t->bn - 1) / t->bn;
+    p->tiles_m = FUM_DIV_UP(p->rows, t->bm);
+    p->tiles_n = FUM_DIV_UP(p->n, t->bn);
     bool partial = p->splits > 1;
 
     struct fum_dispatch *d = fum_dispatch_add(list);
@@ -63,7 +64,7 @@ static bool add_product(struct fum_gemm_job *job, bool half, struct fum_dispatch
                              job->gate,
                              job->q8};
     memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = sizeof spec / sizeof *spec;
+    d->num_spec = FUM_COUNT(spec);
     memcpy(d->push, p, sizeof *p);
     memcpy(d->bind, job->bind, sizeof job->bind);
     if (!fum_groups_1d(info, (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits, d->groups))

@@ -4,6 +4,7 @@
 #include <fumarole/tuning.h>
 
 #include "base/error.h"
+#include "base/macros.h"
 #include "base/text.h"
 #include "gpu/tuning.h"
 #include "ops/variants/coopmat.h"
@@ -142,7 +143,7 @@ bool fum_variant_serves(const struct fum_variant *v, const char *op) {
 // ---- the public side ----
 
 const char *fum_variant_name(int index) {
-    int count = (int)(sizeof fum_variants / sizeof *fum_variants) - 1;
+    int count = (int)FUM_COUNT(fum_variants) - 1;
     return index >= 0 && index < count ? fum_variants[index]->name : NULL;
 }
 
