@@ -9,27 +9,24 @@
 
 #define COSXL_SIGMA_MAX "edm_vpred.sigma_max"
 
-enum { MAX_LATENT_CHANNELS = 64 };
+enum { MAX_LATENT_CHANNELS = 64, PLAIN_CHANNELS = 4 }; // PLAIN: of UNets that read latents alone
 
-static const struct {
-    const char *name, *text_2; // text_2: prefix of the OpenCLIP encoder beside or instead of CLIP
-    int size;
-} families[FUM_CHECKPOINT_FAMILY_COUNT] = {
-    [FUM_CHECKPOINT_SD1] = {"Stable Diffusion 1.x", NULL, 512},
-    [FUM_CHECKPOINT_SD2] = {"Stable Diffusion 2.x", NULL, 768},
-    [FUM_CHECKPOINT_SDXL] = {"Stable Diffusion XL", "conditioner.embedders.1.model.", 1024},
-    [FUM_CHECKPOINT_SDXL_REFINER] = {"Stable Diffusion XL refiner",
-                                     "conditioner.embedders.0.model.", 1024},
-};
-
-const char *fum_checkpoint_family_name(enum fum_checkpoint_family family) {
-    return families[family].name;
+const char *fum_checkpoint_kind(int in_channels) {
+    static const struct {
+        int channels;
+        const char *name;
+    } kinds[] = {{PLAIN_CHANNELS, "a text-to-image"},
+                 {9, "an inpainting"},       // latents, mask, masked latents
+                 {8, "an instruct-pix2pix"}, // latents, latents of the picture to edit
+                 {5, "a depth"}};            // latents, depth
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].channels == in_channels) return kinds[i].name;
+    return "an unusual";
 }
 
-const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind) {
-    static const char *const names[] = {"a text-to-image", "an inpainting", "an instruct-pix2pix",
-                                        "a depth", "an unusual"};
-    return names[kind];
+static enum fum_result no_memory(const fum_loader *loader, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration",
+                         fum_loader_path(loader));
 }
 
 static bool has(const fum_loader *loader, const char *name) {
@@ -75,75 +72,63 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
     return FUM_OK;
 }
 
-// By the text encoder where there is one, else by the width of the context that the UNet attends
-// to.
-static bool find_family(const fum_loader *loader, const char *prefix,
-                        enum fum_checkpoint_family *family) {
-    static const struct {
-        const char *prefix;
-        enum fum_checkpoint_family family;
-    } encoders[] = {
-        {"conditioner.embedders.1.", FUM_CHECKPOINT_SDXL},
-        {"conditioner.embedders.0.model.", FUM_CHECKPOINT_SDXL_REFINER},
-        {"cond_stage_model.model.", FUM_CHECKPOINT_SD2},
-        {"cond_stage_model.transformer.", FUM_CHECKPOINT_SD1},
-    };
-    static const struct {
-        int width;
-        enum fum_checkpoint_family family;
-    } contexts[] = {{768, FUM_CHECKPOINT_SD1},
-                    {1024, FUM_CHECKPOINT_SD2},
-                    {2048, FUM_CHECKPOINT_SDXL},
-                    {1280, FUM_CHECKPOINT_SDXL_REFINER}};
-    for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++)
-        if (has_prefix(loader, encoders[i].prefix)) return *family = encoders[i].family, true;
+// Finds the family by the text encoder where there is one, else by the width of the context that
+// the UNet attends to. NULL: none.
+static const struct fum_family *find_family(const fum_loader *loader, const char *prefix) {
+    for (int i = 0; i < fum_family_count; i++)
+        if (fum_families[i].file.sign && has_prefix(loader, fum_families[i].file.sign))
+            return &fum_families[i];
     int width = 0;
     for (int block = 1; block < 12 && !width; block++)
         width = fum_loader_dim(loader, prefix, 1,
                                "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
-    for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
-        if (contexts[i].width == width) return *family = contexts[i].family, true;
-    return false;
+    return width ? fum_family_of_context(width) : NULL;
 }
 
-enum fum_checkpoint_kind fum_checkpoint_kind_of(int in_channels) {
-    switch (in_channels) {
-    case 4: return FUM_CHECKPOINT_BASE;
-    case 9: return FUM_CHECKPOINT_INPAINT;
-    case 8: return FUM_CHECKPOINT_PIX2PIX;
-    case 5: return FUM_CHECKPOINT_DEPTH;
-    default: return FUM_CHECKPOINT_OTHER;
-    }
-}
-
-// From marker tensors, from metadata (modelspec, kohya), else by the family.
-static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) {
-    const char *said = fum_loader_metadata(loader, "modelspec.prediction_type");
+// Finds the prediction type of a family that has both, by the metadata's name and size of the
+// model.
+static void guess_prediction(struct fum_checkpoint *c, const fum_loader *loader) {
     const char *architecture = fum_loader_metadata(loader, "modelspec.architecture");
     const char *resolution = fum_loader_metadata(loader, "modelspec.resolution");
+    if (architecture && strstr(architecture, "768-v")) {
+        c->prediction = "v_prediction";
+        return;
+    }
+    if (architecture && strstr(architecture, "512")) return;
+    if (resolution && !strncmp(resolution, "512", 3)) return;
+    c->evidence = FUM_CHECKPOINT_GUESSED;
+    if (c->in_channels == PLAIN_CHANNELS) c->prediction = c->family->prediction;
+}
+
+// Finds the prediction type by marker tensors, by metadata (modelspec, kohya), else by the family.
+static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) {
+    const char *modelspec = fum_loader_metadata(loader, "modelspec.prediction_type");
     const char *kohya = fum_loader_metadata(loader, "ss_v_parameterization");
     c->prediction = "epsilon";
     c->evidence = FUM_CHECKPOINT_SAID;
-    if (has(loader, "v_pred") || has(loader, COSXL_SIGMA_MAX) || (said && said[0] == 'v')) {
+    if (has(loader, "v_pred") || has(loader, COSXL_SIGMA_MAX) ||
+        (modelspec && modelspec[0] == 'v')) {
         c->prediction = "v_prediction";
-    } else if (said || kohya) {
-        if (!said && !strcmp(kohya, "True")) c->prediction = "v_prediction";
-    } else if (c->family != FUM_CHECKPOINT_SD2) {
+    } else if (modelspec || kohya) {
+        if (!modelspec && !strcmp(kohya, "True")) c->prediction = "v_prediction";
+    } else if (c->family->file.epsilon_size) {
+        guess_prediction(c, loader);
+    } else {
         c->evidence = FUM_CHECKPOINT_USUAL;
-    } else if (architecture && strstr(architecture, "768-v")) {
-        c->prediction = "v_prediction";
-    } else if (!(architecture && strstr(architecture, "512")) &&
-               !(resolution && !strncmp(resolution, "512", 3))) {
-        c->evidence = FUM_CHECKPOINT_GUESSED;
-        if (c->kind == FUM_CHECKPOINT_BASE) c->prediction = "v_prediction";
+        c->prediction = c->family->prediction;
     }
-    c->zero_snr =
-        // at zero SNR there is no noise to predict from
-        has(loader, "ztsnr") && c->prediction[0] == 'v';
-    c->size = families[c->family].size;
-    if (c->family == FUM_CHECKPOINT_SD2 && !strcmp(c->prediction, "epsilon")) c->size = 512;
-    int side = resolution ? 0 : -1;
-    if (!side && sscanf(resolution, "%d", &side) == 1 && side >= 64 && side <= 8192) c->size = side;
+    // at zero SNR there is no noise to predict from
+    c->zero_snr = has(loader, "ztsnr") && c->prediction[0] == 'v';
+}
+
+// Finds the side of the training pictures: the metadata's, else the family's.
+static void find_size(struct fum_checkpoint *c, const fum_loader *loader) {
+    const char *resolution = fum_loader_metadata(loader, "modelspec.resolution");
+    int epsilon_size = c->family->file.epsilon_size, side = 0;
+    c->size = c->family->size;
+    if (epsilon_size && !strcmp(c->prediction, "epsilon")) c->size = epsilon_size;
+    if (!resolution || sscanf(resolution, "%d", &side) != 1) return;
+    if (side >= 64 && side <= 8192) c->size = side;
 }
 
 // Reads the `count` values of a small tensor, at most MAX_LATENT_CHANNELS. False if it is not
@@ -197,8 +182,7 @@ static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum
         add_floats(c->vae, "latents_mean", mean, channels) &&
         add_floats(c->vae, "latents_std", std, channels))
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration",
-                         fum_loader_path(loader));
+    return no_memory(loader, err);
 }
 
 // Returns the scheduler that diffusers gives these models: sigma_max 80 and sigma_min 0.002 unless
@@ -225,17 +209,15 @@ static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loa
     return NULL;
 }
 
-// What diffusers ships for the family: EulerDiscrete for SDXL, PNDM for SD1, DDIM for SD2, over the
-// same betas.
+// Returns the scheduler that diffusers ships for the family; all are over the same betas.
 static cJSON *scheduler_config(const struct fum_checkpoint *c) {
-    static const char *const classes[] = {"PNDMScheduler", "DDIMScheduler",
-                                          "EulerDiscreteScheduler", "EulerDiscreteScheduler"};
+    const struct fum_family_file *file = &c->family->file;
     bool distilled = cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
     cJSON *json = cJSON_CreateObject();
     bool good =
         json &&
         cJSON_AddStringToObject(json, "_class_name",
-                                distilled ? "LCMScheduler" : classes[c->family]) &&
+                                distilled ? "LCMScheduler" : file->scheduler) &&
         cJSON_AddStringToObject(json, "beta_schedule", "scaled_linear") &&
         cJSON_AddNumberToObject(json, "beta_start", 0.00085) &&
         cJSON_AddNumberToObject(json, "beta_end", 0.012) &&
@@ -246,7 +228,7 @@ static cJSON *scheduler_config(const struct fum_checkpoint *c) {
         cJSON_AddFalseToObject(json, "clip_sample") &&
         cJSON_AddStringToObject(json, "timestep_spacing", c->zero_snr ? "trailing" : "leading") &&
         cJSON_AddBoolToObject(json, "rescale_betas_zero_snr", c->zero_snr) &&
-        (c->family != FUM_CHECKPOINT_SD1 || cJSON_AddTrueToObject(json, "skip_prk_steps"));
+        (!file->skip_prk_steps || cJSON_AddTrueToObject(json, "skip_prk_steps"));
     if (good) return json;
     cJSON_Delete(json);
     return NULL;
@@ -254,22 +236,14 @@ static cJSON *scheduler_config(const struct fum_checkpoint *c) {
 
 static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_loader *loader,
                                           struct fum_error *err) {
-    static const struct {
-        const char *prefix;
-        bool openclip;
-    } first[] = {{"cond_stage_model.transformer.", false},
-                 {"cond_stage_model.model.", true},
-                 {"conditioner.embedders.0.transformer.", false}};
-    for (size_t i = 0; i < sizeof first / sizeof *first && !c->text_encoder; i++) {
-        if (!has_prefix(loader, first[i].prefix)) continue;
-        c->text_encoder =
-            fum_checkpoint_text_config(loader, first[i].prefix, first[i].openclip, false, err);
-        if (!c->text_encoder) return FUM_ERR_FORMAT;
+    cJSON **configs[FUM_MODEL_MAX_TEXT] = {&c->text_encoder, &c->text_encoder_2};
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT; i++) {
+        const struct fum_family_text *text = &c->family->file.text[i];
+        if (!text->prefix || !has_prefix(loader, text->prefix)) continue;
+        *configs[i] = fum_checkpoint_text_config(loader, text, err);
+        if (!*configs[i]) return FUM_ERR_FORMAT;
     }
-    const char *second = families[c->family].text_2;
-    if (!second || !has_prefix(loader, second)) return FUM_OK;
-    c->text_encoder_2 = fum_checkpoint_text_config(loader, second, true, true, err);
-    return c->text_encoder_2 ? FUM_OK : FUM_ERR_FORMAT;
+    return FUM_OK;
 }
 
 // Adds the conditions of distilled and class-conditional UNets, where the file has their weights.
@@ -280,23 +254,22 @@ static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader
     if ((!guidance || cJSON_AddNumberToObject(c->unet, "time_cond_proj_dim", guidance)) &&
         (!classes || cJSON_AddNumberToObject(c->unet, "num_class_embeds", classes)))
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration",
-                         fum_loader_path(loader));
+    return no_memory(loader, err);
 }
 
-// SDXL's pooled text and six size numbers (the refiner's five), each an embedding of the same
-// width.
+// Adds the pooled text and the size numbers of the UNets that read them, each an embedding of the
+// same width.
 static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader *loader,
                                      const char *prefix, struct fum_error *err) {
     int in = fum_loader_dim(loader, prefix, 1, "label_emb.0.0.weight");
-    bool wanted = c->family == FUM_CHECKPOINT_SDXL || c->family == FUM_CHECKPOINT_SDXL_REFINER;
+    int count = c->family->time_ids;
+    bool wanted = count > 0;
     if (wanted != (in > 0))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: a %s model %s label_emb.0.0.weight, which is not supported",
-                             fum_loader_path(loader), families[c->family].name,
+                             fum_loader_path(loader), c->family->title,
                              wanted ? "without" : "with");
     if (!wanted) return FUM_OK;
-    int count = c->family == FUM_CHECKPOINT_SDXL ? 6 : 5;
     int pooled =
         c->text_encoder_2 ? (int)fum_json_number(c->text_encoder_2, "projection_dim", 1280) : 1280;
     int width = in > pooled && (in - pooled) % count == 0 ? (in - pooled) / count : 0;
@@ -308,33 +281,15 @@ static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader 
         cJSON_AddNumberToObject(c->unet, "addition_time_embed_dim", width) &&
         cJSON_AddNumberToObject(c->unet, "projection_class_embeddings_input_dim", in))
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration",
-                         fum_loader_path(loader));
+    return no_memory(loader, err);
 }
 
-static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader,
-                              struct fum_error *err) {
-    const char *path = fum_loader_path(loader), *prefix = "model.diffusion_model.";
-    int in_channels = fum_loader_dim(loader, prefix, 1, "input_blocks.0.0.weight");
-    if (!in_channels)
-        in_channels = fum_loader_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
-    enum fum_result result = refuse_others(c, loader, err);
-    if (result) return result;
-    if (!in_channels)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): "
-                             "not a Stable Diffusion "
-                             "checkpoint",
-                             path);
-    if (!find_family(loader, prefix, &c->family))
-        return fum_error_set(
-            err, FUM_ERR_UNSUPPORTED,
-            "%s: neither its text encoder nor its UNet's context width tells the family", path);
-    c->kind = fum_checkpoint_kind_of(in_channels);
-    find_prediction(c, loader);
+// Derives the components' configurations, of those that the file holds.
+static enum fum_result read_components(struct fum_checkpoint *c, const fum_loader *loader,
+                                       const char *prefix, struct fum_error *err) {
     c->unet = fum_checkpoint_unet_config(loader, prefix, c->family, c->size, err);
     if (!c->unet) return FUM_ERR_FORMAT;
-    result = read_text_encoders(c, loader, err);
+    enum fum_result result = read_text_encoders(c, loader, err);
     if (!result) result = add_text_time(c, loader, prefix, err);
     if (!result) result = add_conditions(c, loader, prefix, err);
     const char *vae = has_prefix(loader, "first_stage_model.") ? "first_stage_model." : "vae.";
@@ -342,14 +297,36 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
         c->vae = fum_checkpoint_vae_config(loader, vae, c->family, c->size, err);
         if (!c->vae) return FUM_ERR_FORMAT;
     }
-    if (!result) result = add_latent_statistics(c, loader, err);
+    return result ? result : add_latent_statistics(c, loader, err);
+}
+
+static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader,
+                              struct fum_error *err) {
+    const char *path = fum_loader_path(loader), *prefix = "model.diffusion_model.";
+    c->in_channels = fum_loader_dim(loader, prefix, 1, "input_blocks.0.0.weight");
+    if (!c->in_channels)
+        c->in_channels = fum_loader_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
+    enum fum_result result = refuse_others(c, loader, err);
+    if (result) return result;
+    if (!c->in_channels)
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): "
+                             "not a Stable Diffusion "
+                             "checkpoint",
+                             path);
+    c->family = find_family(loader, prefix);
+    if (!c->family)
+        return fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "%s: neither its text encoder nor its UNet's context width tells the family", path);
+    find_prediction(c, loader);
+    find_size(c, loader);
+    result = read_components(c, loader, prefix, err);
     if (result) return result;
     enum edm_kind edm = edm_of(loader);
     c->edm = edm != EDM_NONE;
     c->scheduler = c->edm ? edm_scheduler_config(c, loader, edm) : scheduler_config(c);
-    return c->scheduler
-               ? FUM_OK
-               : fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its configuration", path);
+    return c->scheduler ? FUM_OK : no_memory(loader, err);
 }
 
 enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,

@@ -7,22 +7,7 @@
 
 #include "base/json.h"
 #include "io/loader.h"
-
-enum fum_checkpoint_family {
-    FUM_CHECKPOINT_SD1,
-    FUM_CHECKPOINT_SD2,
-    FUM_CHECKPOINT_SDXL,
-    FUM_CHECKPOINT_SDXL_REFINER,
-    FUM_CHECKPOINT_FAMILY_COUNT,
-};
-
-enum fum_checkpoint_kind {
-    FUM_CHECKPOINT_BASE,
-    FUM_CHECKPOINT_INPAINT, // 9 input channels: latents, mask, masked latents
-    FUM_CHECKPOINT_PIX2PIX, // 8: latents, latents of the picture to edit
-    FUM_CHECKPOINT_DEPTH,   // 5: latents, depth
-    FUM_CHECKPOINT_OTHER,
-};
+#include "model/family.h"
 
 // How sure the prediction type is.
 enum fum_checkpoint_evidence {
@@ -32,8 +17,8 @@ enum fum_checkpoint_evidence {
 };
 
 struct fum_checkpoint {
-    enum fum_checkpoint_family family;
-    enum fum_checkpoint_kind kind;
+    const struct fum_family *family;
+    int in_channels;        // of the UNet
     const char *prediction; // "epsilon" or "v_prediction"
     enum fum_checkpoint_evidence evidence;
     bool zero_snr; // trained with rescaled betas (marker tensor "ztsnr", of v-prediction models)
@@ -58,21 +43,16 @@ enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const f
                                       struct fum_error *err);
 void fum_checkpoint_free(struct fum_checkpoint *checkpoint);
 
-// Returns what a UNet with these input channels needs beside latents.
-enum fum_checkpoint_kind fum_checkpoint_kind_of(int in_channels);
-// "Stable Diffusion 1.x", …; the kind's words before "model" ("an inpainting").
-const char *fum_checkpoint_family_name(enum fum_checkpoint_family family);
-const char *fum_checkpoint_kind_name(enum fum_checkpoint_kind kind);
+// Returns what a UNet with these input channels makes of a model, as the words before "model":
+// "a text-to-image" where it reads latents alone, "an inpainting" and the like.
+const char *fum_checkpoint_kind(int in_channels);
 
 // For detection's own files: configurations from shapes, NULL on failure with `err` filled.
 cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
-                                  enum fum_checkpoint_family family, int size,
-                                  struct fum_error *err);
+                                  const struct fum_family *family, int size, struct fum_error *err);
 cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
-                                 enum fum_checkpoint_family family, int size,
-                                 struct fum_error *err);
-// `projected`: the pooled text goes through text_projection.
-cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, bool openclip,
-                                  bool projected, struct fum_error *err);
+                                 const struct fum_family *family, int size, struct fum_error *err);
+cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_family_text *text,
+                                  struct fum_error *err);
 
 #endif

@@ -142,12 +142,12 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
     return true;
 }
 
-static bool add_levels(cJSON *json, const struct levels *u, enum fum_checkpoint_family family) {
+static bool add_levels(cJSON *json, const struct levels *u, const struct fum_family *family) {
     int heads[MAX_LEVELS], depth[MAX_LEVELS];
     bool attention[MAX_LEVELS];
     for (int i = 0; i < u->count; i++) {
         heads[i] = u->channels[i] < 64 ? 1 : u->channels[i] / 64;
-        if (family == FUM_CHECKPOINT_SD1) heads[i] = 8;
+        if (family->file.heads) heads[i] = family->file.heads;
         attention[i] = u->depth[i] > 0;
         // Where a level has no attention its number is not used, but the last one stands for the
         // middle block.
@@ -169,7 +169,7 @@ static bool add_levels(cJSON *json, const struct levels *u, enum fum_checkpoint_
 }
 
 cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
-                                  enum fum_checkpoint_family family, int size,
+                                  const struct fum_family *family, int size,
                                   struct fum_error *err) {
     struct levels u = {0};
     int out = need(loader, prefix, 0, "out.2.weight", err);
@@ -188,8 +188,7 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
 }
 
 cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
-                                 enum fum_checkpoint_family family, int size,
-                                 struct fum_error *err) {
+                                 const struct fum_family *family, int size, struct fum_error *err) {
     int channels[MAX_LEVELS], count = 0, layers = 0;
     const bool all[MAX_LEVELS] = {true, true, true, true, true, true, true, true};
     for (char name[64]; count < MAX_LEVELS && has(loader, prefix, "decoder.up.%d.", count);
@@ -204,7 +203,6 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
     if (!out) return NULL;
     if (!count || layers < 2)
         return no_config(loader, "its VAE has no blocks (decoder.up.0) that are known", err);
-    bool xl = family == FUM_CHECKPOINT_SDXL || family == FUM_CHECKPOINT_SDXL_REFINER;
     cJSON *json = cJSON_CreateObject();
     bool good = json && add_text(json, "_class_name", "AutoencoderKL") &&
                 add_int(json, "in_channels", out) && add_int(json, "out_channels", out) &&
@@ -214,8 +212,8 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
                 add_types(json, "down_block_types", "DownEncoderBlock2D", "", all, count, false) &&
                 add_types(json, "up_block_types", "UpDecoderBlock2D", "", all, count, false) &&
                 add_int(json, "norm_num_groups", 32) && add_text(json, "act_fn", "silu") &&
-                cJSON_AddNumberToObject(json, "scaling_factor", xl ? 0.13025 : 0.18215) &&
-                cJSON_AddBoolToObject(json, "force_upcast", xl) &&
+                cJSON_AddNumberToObject(json, "scaling_factor", family->file.vae_scale) &&
+                cJSON_AddBoolToObject(json, "force_upcast", family->file.vae_upcast) &&
                 add_int(json, "sample_size", size) &&
                 cJSON_AddBoolToObject(json, "use_quant_conv", has(loader, prefix, "quant_conv.")) &&
                 cJSON_AddBoolToObject(json, "use_post_quant_conv",
@@ -227,8 +225,10 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
     return no_config(loader, "no memory for its VAE's configuration", err);
 }
 
-cJSON *fum_checkpoint_text_config(const fum_loader *loader, const char *prefix, bool openclip,
-                                  bool projected, struct fum_error *err) {
+cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_family_text *text,
+                                  struct fum_error *err) {
+    const char *prefix = text->prefix;
+    bool openclip = text->openclip, projected = text->projected;
     const char *inner = !openclip && has(loader, prefix, "text_model.") ? "text_model." : "";
     const char *layer = openclip ? "transformer.resblocks" : "encoder.layers";
     char token[64], position[64], fc[64];

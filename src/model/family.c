@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "model/family.h"
 
+#include "sample/sample.h"
+
 #include <string.h>
 
 // Sizes are those of training; steps, guidance and sampler are sd-cli's.
@@ -9,31 +11,64 @@
 // Models of StableDiffusionPipeline, which repairs the schedulers of 2022 when it loads them.
 #define SD COMMON, .class_name = "StableDiffusionPipeline", .steps_offset = 1
 
-// Of every model in XL's shape (Podell et al. 2023): penultimate layers without the final norm,
+// Models in XL's shape (Podell et al. 2023): penultimate layers without the final norm,
 // micro-conditioning.
-#define XL                                                                                \
-    COMMON, .size = 1024, .prediction = "epsilon", .folder_skip = 1, .file_clip_skip = 2, \
-            .skip_norm = true, .ays_sdxl = true, .aesthetic = 6, .negative_aesthetic = 2.5
+#define XL                                                                                    \
+    COMMON, .class_name = "StableDiffusionXLPipeline", .size = 1024, .prediction = "epsilon", \
+            .folder_skip = 1, .file_clip_skip = 2
+
+#define XL_TRAITS .skip_norm = true, .ays = fum_ays_sdxl, .aesthetic = 6, .negative_aesthetic = 2.5
+
+// Text encoders of single files.
+#define CLIP(where) \
+    { .prefix = where }
+#define OPENCLIP(where) \
+    { .prefix = where, .openclip = true }
+#define BIG_G(where) \
+    { .prefix = where, .openclip = true, .projected = true }
 
 // A class of pipeline with several families lists them by context width, the one of any width last:
 // small models in the same shape.
 const struct fum_family fum_families[] = {
-    {SD, .name = "sd1", .title = "Stable Diffusion 1.x", .context_channels = 768, .size = 512,
-     .prediction = "epsilon", .file_clip_skip = 1},
+    {XL, .name = "sdxl", .title = "Stable Diffusion XL", .context_channels = 2048, .time_ids = 6,
+     .file = {.sign = "conditioner.embedders.1.",
+              .text = {CLIP("conditioner.embedders.0.transformer."),
+                       BIG_G("conditioner.embedders.1.model.")},
+              .scheduler = "EulerDiscreteScheduler",
+              .vae_scale = 0.13025,
+              .vae_upcast = true},
+     .traits = {XL_TRAITS, .vae_overflows_f16 = true}},
+    {XL, .name = "sdxl-custom", .title = "Stable Diffusion XL, custom size", .time_ids = 6,
+     .traits = {XL_TRAITS}},
+    {XL, .name = "sdxl-refiner", .title = "Stable Diffusion XL refiner", .context_channels = 1280,
+     .time_ids = 5,
+     .file = {.sign = "conditioner.embedders.0.model.",
+              .text = {CLIP(NULL), BIG_G("conditioner.embedders.0.model.")},
+              .scheduler = "EulerDiscreteScheduler",
+              .vae_scale = 0.13025,
+              .vae_upcast = true},
+     .traits = {XL_TRAITS, .vae_overflows_f16 = true}},
+    {XL, .name = "sdxl-refiner-custom", .title = "Stable Diffusion XL refiner, custom size",
+     .time_ids = 5, .traits = {XL_TRAITS}},
     {SD, .name = "sd2", .title = "Stable Diffusion 2.x", .context_channels = 1024, .size = 768,
      .prediction = "v_prediction",
+     .file = {.sign = "cond_stage_model.model.",
+              .text = {OPENCLIP("cond_stage_model.model.")},
+              .scheduler = "DDIMScheduler",
+              .vae_scale = 0.18215,
+              .epsilon_size = 512},
      .file_clip_skip = 2}, // diffusers' folders hold 23 of OpenCLIP-H's 24 layers, single files all
+    {SD, .name = "sd1", .title = "Stable Diffusion 1.x", .context_channels = 768, .size = 512,
+     .prediction = "epsilon",
+     .file = {.sign = "cond_stage_model.transformer.",
+              .text = {CLIP("cond_stage_model.transformer.")},
+              .scheduler = "PNDMScheduler",
+              .skip_prk_steps = true,
+              .heads = 8,
+              .vae_scale = 0.18215},
+     .file_clip_skip = 1},
     {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size", .size = 512,
      .prediction = "epsilon", .file_clip_skip = 1},
-    {XL, .name = "sdxl", .title = "Stable Diffusion XL", .class_name = "StableDiffusionXLPipeline",
-     .context_channels = 2048, .time_ids = 6, .vae_overflows_f16 = true},
-    {XL, .name = "sdxl-custom", .title = "Stable Diffusion XL, custom size",
-     .class_name = "StableDiffusionXLPipeline", .time_ids = 6},
-    {XL, .name = "sdxl-refiner", .title = "Stable Diffusion XL refiner",
-     .class_name = "StableDiffusionXLPipeline", .context_channels = 1280, .time_ids = 5,
-     .vae_overflows_f16 = true},
-    {XL, .name = "sdxl-refiner-custom", .title = "Stable Diffusion XL refiner, custom size",
-     .class_name = "StableDiffusionXLPipeline", .time_ids = 5},
 };
 const int fum_family_count = sizeof fum_families / sizeof *fum_families;
 
@@ -66,6 +101,13 @@ const struct fum_family *fum_family_match(const char *class_name, int context_ch
             (!f->context_channels || f->context_channels == context_channels))
             return f;
     }
+    return NULL;
+}
+
+const struct fum_family *fum_family_of_context(int context_channels) {
+    for (int i = 0; i < fum_family_count; i++)
+        if (fum_families[i].file.sign && fum_families[i].context_channels == context_channels)
+            return &fum_families[i];
     return NULL;
 }
 

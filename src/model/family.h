@@ -6,14 +6,48 @@
 
 #include <fumarole/core.h>
 
+enum { FUM_MODEL_MAX_TEXT = 2 };
+
+// What the pipeline does differently from model to model, as properties.
+struct fum_model_traits {
+    bool skip_norm; // the context is taken without the encoder's final layer norm
+    // without a negative prompt the unconditional context is zeros, not the empty text's
+    bool zero_negative;
+    bool skip_negative; // the user's clip skip holds for the negative prompt too
+    int skip_base;      // clip skip 1 leaves out this many layers at the end (0: none)
+    double aesthetic, negative_aesthetic; // time ids of models that take five
+    bool vae_overflows_f16;               // known to overflow: decode in f32 from the start
+    const float *ays;                     // sigmas of the schedule "ays"; NULL: SD 1.5's
+};
+
+// A text encoder in a single file.
+struct fum_family_text {
+    const char *prefix; // of its tensors; NULL: the family has no such encoder
+    bool openclip;      // named and trained as OpenCLIP's, not as OpenAI's
+    bool projected;     // the pooled text goes through text_projection
+};
+
+// What a single file in the original layout leaves unsaid.
+struct fum_family_file {
+    const char *sign; // prefix of tensors that only this family's files hold; NULL: no such files
+    struct fum_family_text text[FUM_MODEL_MAX_TEXT];
+    const char *scheduler; // the class that diffusers ships
+    bool skip_prk_steps;   // that scheduler's setting
+    int heads;             // attention heads of every level; 0: heads of 64 channels
+    double vae_scale;      // scaling_factor
+    bool vae_upcast;       // force_upcast
+    int epsilon_size;      // of models that predict epsilon where others predict v; 0: `size`
+};
+
 struct fum_family {
     const char *name;       // "sd1"
     const char *title;      // "Stable Diffusion 1.x"
     const char *class_name; // fum_family_class of model_index.json's _class_name
     int context_channels;   // of the UNet, to tell families of one class apart; 0: any
     int time_ids;           // that the UNet reads beside pooled text; 0: it reads neither
+    struct fum_family_file file;
 
-    int size; // default width and height in pixels when the configuration does not say
+    int size; // default width and height in pixels if the configuration does not say
     int steps;
     float guidance;
     const char *sampler;    // for single files without a scheduler, and folders with an unknown one
@@ -24,22 +58,22 @@ struct fum_family {
     // folder_skip of a diffusers folder's, as its pipeline does; the default N is file_clip_skip,
     // and 1 on folders.
     int folder_skip, file_clip_skip;
-    bool skip_norm;         // the context is taken without the final layer norm
-    bool vae_overflows_f16; // the original VAE leaves f16's range
-    bool ays_sdxl;
-    double aesthetic, negative_aesthetic;
+    struct fum_model_traits traits; // of all its models; a model's own may add to them
 };
 
+// The families in the order in which a file or folder is compared with them.
 extern const struct fum_family fum_families[];
 extern const int fum_family_count;
 
 // Returns the text-to-image pipeline that has the components of the pipeline `class_name`
 // ("StableDiffusionImg2ImgPipeline"). NULL: this build runs no pipeline of such components.
 const char *fum_family_class(const char *class_name);
-// The family of a folder: by class and by what its UNet takes. NULL: none that this build knows.
+// Returns the family of a folder by class and by what its UNet takes. NULL: none.
 const struct fum_family *fum_family_match(const char *class_name, int context_channels,
                                           int time_ids);
-// By name; NULL: none.
+// Returns the family that the UNet's context width shows, of those with single files. NULL: none.
+const struct fum_family *fum_family_of_context(int context_channels);
+// Returns the family of that name; NULL: none.
 const struct fum_family *fum_family_find(const char *name);
 
 #endif

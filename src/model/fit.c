@@ -147,8 +147,7 @@ enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error 
                              "%s: %s model, whose UNet also reads a picture (%d channels, the "
                              "latents have %d); generate "
                              "cannot use it yet",
-                             model->info.path,
-                             fum_checkpoint_kind_name(fum_checkpoint_kind_of(v->unet.in_channels)),
+                             model->info.path, fum_checkpoint_kind(v->unet.in_channels),
                              v->unet.in_channels, v->vae.latent_channels);
     if (v->unet.class_embed > FUM_UNET_CLASS_TIMESTEP)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,

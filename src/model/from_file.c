@@ -6,13 +6,6 @@
 #include "model/checkpoint.h"
 #include "model/components.h"
 
-static const char *const family_names[FUM_CHECKPOINT_FAMILY_COUNT] = {
-    [FUM_CHECKPOINT_SD1] = "sd1",
-    [FUM_CHECKPOINT_SD2] = "sd2",
-    [FUM_CHECKPOINT_SDXL] = "sdxl",
-    [FUM_CHECKPOINT_SDXL_REFINER] = "sdxl-refiner",
-};
-
 // Adds a component, which takes its configuration over; skips one that the file does not hold.
 static enum fum_result add_component(fum_model *model, const char *name, const char *class_name,
                                      cJSON **config, struct fum_error *err) {
@@ -27,11 +20,45 @@ static enum fum_result add_component(fum_model *model, const char *name, const c
     return fum_model_add_component(model, &component, err);
 }
 
-static enum fum_result load_tokenizer(fum_model *model, int which, const char *pad,
-                                      const cJSON *config, struct fum_error *err) {
-    if (!config) return FUM_OK;
-    return fum_tokenizer_load_clip(&model->tokenizers[which], NULL,
-                                   &(struct fum_tokenizer_params){.pad = pad}, err);
+// Loads the tokenizers of the text encoders that the file holds. OpenCLIP's encoders were trained
+// with "!" as padding, OpenAI's with the end token.
+static enum fum_result load_tokenizers(fum_model *model, const struct fum_checkpoint *c,
+                                       struct fum_error *err) {
+    const cJSON *configs[FUM_MODEL_MAX_TEXT] = {c->text_encoder, c->text_encoder_2};
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT && !result; i++) {
+        const char *pad = c->family->file.text[i].openclip ? "!" : NULL;
+        if (configs[i])
+            result = fum_tokenizer_load_clip(&model->tokenizers[i], NULL,
+                                             &(struct fum_tokenizer_params){.pad = pad}, err);
+    }
+    return result;
+}
+
+// Takes over the scheduler. The file's own is used before the family's sampler: markers in the
+// file, or a distilled UNet.
+static enum fum_result read_scheduler(fum_model *model, const struct fum_checkpoint *c,
+                                      struct fum_error *err) {
+    enum fum_result result = fum_sample_config_read(&model->view.schedule, c->scheduler, err);
+    if (result) return result;
+    model->own_scheduler = c->edm || cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
+    if (c->zero_snr) model->view.schedule.rescale_betas_zero_snr = FUM_SWITCH_ON;
+    return FUM_OK;
+}
+
+static enum fum_result add_components(fum_model *model, struct fum_checkpoint *c,
+                                      struct fum_error *err) {
+    const struct {
+        const char *name, *class_name;
+        cJSON **config;
+    } all[] = {{"text_encoder", "CLIPTextModel", &c->text_encoder},
+               {"text_encoder_2", "CLIPTextModelWithProjection", &c->text_encoder_2},
+               {"unet", "UNet2DConditionModel", &c->unet},
+               {"vae", "AutoencoderKL", &c->vae}};
+    enum fum_result result = FUM_OK;
+    for (size_t i = 0; i < sizeof all / sizeof *all && !result; i++)
+        result = add_component(model, all[i].name, all[i].class_name, all[i].config, err);
+    return result;
 }
 
 // Adds the file as one component that can only be listed.
@@ -52,30 +79,16 @@ enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err) {
     if (result && detected.code) fum_error_set(err, result, "%s", detected.text);
     if (result && c.other) result = list_file(model, c.other, &detected, err);
     if (result || model->info.unusable) goto done;
-    model->family = fum_family_find(family_names[c.family]);
+    model->family = c.family;
     if (!c.unet || !c.vae) {
         result = fum_error_set(err, FUM_ERR_FORMAT,
                                "%s: holds no %s: a whole checkpoint has UNet, VAE and text encoder",
                                path, c.unet ? "VAE" : "UNet");
         goto done;
     }
-    // OpenCLIP's encoders were trained with "!" as padding, OpenAI's with the end token.
-    if ((result = load_tokenizer(model, 0, c.family == FUM_CHECKPOINT_SD2 ? "!" : NULL,
-                                 c.text_encoder, err)))
-        goto done;
-    if ((result = load_tokenizer(model, 1, "!", c.text_encoder_2, err))) goto done;
-    if (c.scheduler && (result = fum_sample_config_read(&model->view.schedule, c.scheduler, err)))
-        goto done;
-    model->own_scheduler =
-        c.edm || cJSON_HasObjectItem(c.unet, "time_cond_proj_dim"); // markers, or a distilled UNet
-    if (c.zero_snr) model->view.schedule.rescale_betas_zero_snr = FUM_SWITCH_ON;
-    if ((result = add_component(model, "text_encoder", "CLIPTextModel", &c.text_encoder, err)))
-        goto done;
-    if ((result = add_component(model, "text_encoder_2", "CLIPTextModelWithProjection",
-                                &c.text_encoder_2, err)))
-        goto done;
-    if ((result = add_component(model, "unet", "UNet2DConditionModel", &c.unet, err))) goto done;
-    result = add_component(model, "vae", "AutoencoderKL", &c.vae, err);
+    result = load_tokenizers(model, &c, err);
+    if (!result) result = read_scheduler(model, &c, err);
+    if (!result) result = add_components(model, &c, err);
 done:
     fum_checkpoint_free(&c);
     return result;

@@ -95,13 +95,9 @@ static int default_side(const struct fum_model_view *view, int latent, int fallb
 static void apply_family(fum_model *model, const struct fum_family *family) {
     struct fum_model_traits *t = &model->view.traits;
     bool folder = model->folder != NULL;
-    t->skip_norm = family->skip_norm;
+    *t = family->traits;
     t->skip_negative = !folder; // as A1111 does; diffusers skips layers of the prompt alone
     t->skip_base = folder ? family->folder_skip : 0;
-    t->aesthetic = family->aesthetic;
-    t->negative_aesthetic = family->negative_aesthetic;
-    t->vae_overflows_f16 = family->vae_overflows_f16;
-    t->ays_sdxl = family->ays_sdxl;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.
     t->zero_negative =
         family->time_ids && (!folder || fum_json_bool(fum_folder_index(model->folder),

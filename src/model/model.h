@@ -9,11 +9,10 @@
 
 #include "base/view.h"
 #include "model/clip.h"
+#include "model/family.h"
 #include "model/unet.h"
 #include "model/vae.h"
 #include "sample/sample.h"
-
-enum { FUM_MODEL_MAX_TEXT = 2 };
 
 struct fum_model_text {
     const char *component; // "text_encoder"
@@ -23,18 +22,6 @@ struct fum_model_text {
     // of a prompt, with start, end and padding: the tokenizer's length, at most config.positions
     int tokens;
     bool with_projection;
-};
-
-// What the pipeline does differently from model to model, as properties.
-struct fum_model_traits {
-    bool skip_norm; // the context is taken without the encoder's final layer norm
-    // without a negative prompt the unconditional context is zeros, not the empty text's
-    bool zero_negative;
-    bool skip_negative; // the user's clip skip holds for the negative prompt too
-    int skip_base;      // clip skip 1 leaves out this many layers at the end (0: none)
-    double aesthetic, negative_aesthetic; // time ids of models that take five
-    bool vae_overflows_f16;               // known to overflow: decode in f32 from the start
-    bool ays_sdxl;                        // the "ays" schedule has a table of its own for it
 };
 
 struct fum_model_view {

@@ -19,7 +19,7 @@ struct random_model {
     const char *name, *family;
     const char *text[FUM_MODEL_MAX_TEXT], *unet, *vae;
     bool projected[FUM_MODEL_MAX_TEXT];
-    int size, steps;
+    int size; // 0: the family's
 };
 
 #define CLIP_L                                                                        \
@@ -51,15 +51,12 @@ static const struct random_model models[] = {
      .vae = "{\"block_out_channels\": [16, 32, 64, 96], \"layers_per_block\": 1, "
             "\"norm_num_groups\": 8, "
             "\"scaling_factor\": 1}",
-     .size = 128,
-     .steps = 20},
+     .size = 128},
     {.name = "sd1.5",
      .family = "sd1",
      .text = {CLIP_L},
      .unet = "{" FOUR_LEVELS ", \"cross_attention_dim\": 768}",
-     .vae = VAE("0.18215"),
-     .size = 512,
-     .steps = 20},
+     .vae = VAE("0.18215")},
     {.name = "sd2.1",
      .family = "sd2",
      .text = {"{\"hidden_size\": 1024, \"intermediate_size\": 4096, \"num_hidden_layers\": 23, "
@@ -68,9 +65,7 @@ static const struct random_model models[] = {
      .unet = "{" FOUR_LEVELS
              ", \"cross_attention_dim\": 1024, \"attention_head_dim\": [5, 10, 20, 20], "
              "\"use_linear_projection\": true}",
-     .vae = VAE("0.18215"),
-     .size = 768,
-     .steps = 20},
+     .vae = VAE("0.18215")},
     {.name = "sdxl",
      .family = "sdxl",
      .text = {CLIP_L,
@@ -87,9 +82,7 @@ static const struct random_model models[] = {
          "\"use_linear_projection\": true, "
          "\"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": 256, "
          "\"projection_class_embeddings_input_dim\": 2816}",
-     .vae = VAE("0.13025"),
-     .size = 1024,
-     .steps = 20},
+     .vae = VAE("0.13025")},
 };
 enum { NUM_MODELS = sizeof models / sizeof *models };
 
@@ -215,30 +208,28 @@ static bool describe_parts(struct random_weights *w, fum_arena *arena, const fum
 static enum fum_result make_weights(struct fum_weight_source *source, const fum_model *model,
                                     const char *part, struct fum_error *err) {
     fum_graph *g = NULL;
-    enum fum_result r = fum_graph_create(&g, FUM_F32, err);
-    if (r) return r;
+    enum fum_result result = fum_graph_create(&g, FUM_F32, err);
+    if (result) return result;
     fum_model_build_component(g, model, part);
-    r = fum_graph_check(g, err);
+    result = fum_graph_check(g, err);
     struct random_weights *w = fum_arena_alloc(model->arena, 1, sizeof *w);
     size_t parts = 0;
     for (int i = 0; i < g->count; i++) parts += (size_t)fum_weight_parts(g->tensors[i]);
     if (w) w->tensors = fum_arena_alloc(model->arena, parts, sizeof *w->tensors);
     bool fits = w && w->tensors;
-    for (int i = 0; !r && i < g->count && fits; i++) {
+    for (int i = 0; !result && i < g->count && fits; i++) {
         const fum_tensor *t = g->tensors[i];
         if (t->kind == FUM_TENSOR_WEIGHT) fits = describe_parts(w, model->arena, t);
     }
     fum_graph_destroy(&g);
     if (fits) qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
-    if (!r && !(fits && share_values(model->arena, w)))
-        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the random weights of %s", part);
+    if (!result && !(fits && share_values(model->arena, w)))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the random weights of %s", part);
     *source = (struct fum_weight_source){.find = find_tensor, .user = w};
-    return r;
+    return result;
 }
 
 // ---- the model ----
-
-static const char *const text_components[] = {"text_encoder", "text_encoder_2"};
 
 static enum fum_result parse_text(fum_model *model, const struct random_model *m, int which,
                                   struct fum_error *err) {
@@ -246,44 +237,42 @@ static enum fum_result parse_text(fum_model *model, const struct random_model *m
     static const char merges[] = "#version: 0.2\n";
     struct fum_model_text *text = &model->view.text[which];
     cJSON *json = NULL;
-    enum fum_result r = fum_json_parse(&json, m->text[which], strlen(m->text[which]), m->name, err);
-    if (!r) r = fum_clip_config_parse(&text->config, json, m->projected[which], m->name, err);
+    enum fum_result result =
+        fum_json_parse(&json, m->text[which], strlen(m->text[which]), m->name, err);
+    if (!result)
+        result = fum_clip_config_parse(&text->config, json, m->projected[which], m->name, err);
     cJSON_Delete(json);
     text->tokens = text->config.positions;
-    text->component = text_components[which];
+    text->component = fum_model_roles[which].name;
     text->with_projection = m->projected[which];
-    if (!r)
-        r = fum_tokenizer_create(&model->tokenizers[which], vocab, strlen(vocab), merges,
-                                 strlen(merges), NULL, err);
+    if (!result)
+        result = fum_tokenizer_create(&model->tokenizers[which], vocab, strlen(vocab), merges,
+                                      strlen(merges), NULL, err);
     text->tokenizer = model->tokenizers[which];
     model->view.num_text++;
-    return r;
+    return result;
 }
 
 static enum fum_result parse_pictures(fum_model *model, const struct random_model *m,
                                       struct fum_error *err) {
     cJSON *unet = NULL, *vae = NULL;
-    enum fum_result r = fum_json_parse(&unet, m->unet, strlen(m->unet), m->name, err);
-    if (!r) r = fum_json_parse(&vae, m->vae, strlen(m->vae), m->name, err);
-    if (!r) r = fum_unet_config_parse(&model->view.unet, unet, m->name, err);
-    if (!r) r = fum_vae_config_parse(&model->view.vae, vae, m->name, err);
+    enum fum_result result = fum_json_parse(&unet, m->unet, strlen(m->unet), m->name, err);
+    if (!result) result = fum_json_parse(&vae, m->vae, strlen(m->vae), m->name, err);
+    if (!result) result = fum_unet_config_parse(&model->view.unet, unet, m->name, err);
+    if (!result) result = fum_vae_config_parse(&model->view.vae, vae, m->name, err);
     cJSON_Delete(unet);
     cJSON_Delete(vae);
-    return r;
+    return result;
 }
 
 static void fill_info(fum_model *model, const struct random_model *m) {
     const struct fum_family *family = fum_family_find(m->family);
-    int factor = fum_vae_factor(&model->view.vae);
+    int factor = fum_vae_factor(&model->view.vae), size = m->size ? m->size : family->size;
     model->view.schedule = fum_sample_config_sd();
     model->view.sampler = "euler";
-    model->view.traits =
-        (struct fum_model_traits){.skip_norm = family->skip_norm,
-                                  .skip_base = family->folder_skip,
-                                  // so that both prompts are encoded
-                                  .zero_negative = false,
-                                  .aesthetic = family->aesthetic,
-                                  .negative_aesthetic = family->negative_aesthetic};
+    model->view.traits = family->traits;
+    model->view.traits.skip_base = family->folder_skip;
+    model->view.traits.vae_overflows_f16 = false; // random weights do not
     model->info = (struct fum_model_info){.path = m->name,
                                           .name = m->name,
                                           .family = family->title,
@@ -292,10 +281,10 @@ static void fill_info(fum_model *model, const struct random_model *m) {
                                           .origin = "",
                                           .prediction = "epsilon",
                                           .sampler = "euler",
-                                          .width = m->size,
-                                          .height = m->size,
+                                          .width = size,
+                                          .height = size,
                                           .size_multiple = factor,
-                                          .steps = m->steps,
+                                          .steps = family->steps,
                                           .guidance = family->guidance,
                                           .clip_skip = 1};
 }
@@ -314,19 +303,19 @@ enum fum_result fum_random_model_create(fum_model **out, const char *name, struc
         fum_free(model);
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a random model");
     }
-    enum fum_result r = FUM_OK;
-    for (int i = 0; i < FUM_MODEL_MAX_TEXT && m->text[i] && !r; i++)
-        r = parse_text(model, m, i, err);
-    if (!r) r = parse_pictures(model, m, err);
-    if (!r) fill_info(model, m);
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT && m->text[i] && !result; i++)
+        result = parse_text(model, m, i, err);
+    if (!result) result = parse_pictures(model, m, err);
+    if (!result) fill_info(model, m);
     struct fum_model_view *v = &model->view;
-    for (int i = 0; i < v->num_text && !r; i++)
-        r = make_weights(&v->text[i].weights, model, v->text[i].component, err);
-    if (!r) r = make_weights(&v->unet_weights, model, "unet", err);
-    if (!r) r = make_weights(&v->vae_weights, model, "vae", err);
-    if (r) fum_model_destroy(&model);
+    for (int i = 0; i < v->num_text && !result; i++)
+        result = make_weights(&v->text[i].weights, model, v->text[i].component, err);
+    if (!result) result = make_weights(&v->unet_weights, model, "unet", err);
+    if (!result) result = make_weights(&v->vae_weights, model, "vae", err);
+    if (result) fum_model_destroy(&model);
     *out = model;
-    return r;
+    return result;
 }
 
 static uint64_t count_parameters(const struct fum_weight_source *source) {

@@ -74,7 +74,7 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                                        .schedule = p->schedule,
                                        .steps = p->steps ? p->steps : info->steps,
                                        .eta = p->eta,
-                                       .sdxl = pipe->view->traits.ays_sdxl,
+                                       .ays = pipe->view->traits.ays,
                                        .config = pipe->view->schedule};
     if (p->timestep_spacing &&
         !spacing_from_name(p->timestep_spacing, &sample.config.timestep_spacing))

@@ -292,8 +292,10 @@ static enum fum_result choose_start(struct fum_sample_builder *builder, double s
 enum fum_result fum_sample_create(struct fum_sample_program **program,
                                   const struct fum_sample_params *params, struct fum_error *err) {
     struct fum_error local = {0};
-    struct fum_sample_builder builder = {
-        .c = params->config, .steps = params->steps, .err = &local, .sdxl = params->sdxl};
+    struct fum_sample_builder builder = {.c = params->config,
+                                         .steps = params->steps,
+                                         .err = &local,
+                                         .ays = params->ays ? params->ays : fum_ays_sd15};
     *program = NULL;
     enum fum_result result = choose_sampler(&builder, params);
     if (result != FUM_OK) goto done;

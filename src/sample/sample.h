@@ -116,6 +116,10 @@ const char *fum_sample_config_sampler(const struct fum_sample_config *config);
 // they do not say.
 bool fum_sample_config_clips(const struct fum_sample_config *config);
 
+// Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps of a model.
+enum { FUM_AYS_SIGMAS = 11 };
+extern const float fum_ays_sd15[FUM_AYS_SIGMAS], fum_ays_sdxl[FUM_AYS_SIGMAS];
+
 struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"
@@ -125,7 +129,7 @@ struct fum_sample_params {
     // none
     // 0: from pure noise. (0, 1]: from an image, of which this share of the steps is redone
     double strength;
-    bool sdxl; // ays: take the table measured for SDXL, not the one for SD 1.5
+    const float *ays; // the model's table for the schedule "ays"; NULL: fum_ays_sd15
     struct fum_sample_config config;
 };
 

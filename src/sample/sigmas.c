@@ -71,18 +71,18 @@ static double t_to_sigma(const struct fum_sample_builder *builder, double t) {
     return exp(interp(builder->noise.log_sigma, builder->noise.count, t));
 }
 
-// Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps; other counts
-// interpolate log-linearly.
-static double ays_sigma(bool sdxl, double position) {
-    static const float table[2][11] = {
-        {14.6146412293f, 6.4745760956f, 3.8636745985f, 2.6946151520f, 1.8841921177f, 1.3943805092f,
-         0.9642583904f, 0.6523686016f, 0.3977456272f, 0.1515232662f, 0.0291671582f},
-        {14.6146412293f, 6.3184485287f, 3.7681790315f, 2.1811480769f, 1.3405244945f, 0.8620721141f,
-         0.5550693289f, 0.3798540708f, 0.2332364134f, 0.1114188177f, 0.0291671582f},
-    };
-    float logs[11];
-    for (int i = 0; i < 11; i++) logs[i] = logf(table[sdxl][i]);
-    return exp(interp(logs, 11, position * 10));
+const float fum_ays_sd15[FUM_AYS_SIGMAS] = {
+    14.6146412293f, 6.4745760956f, 3.8636745985f, 2.6946151520f, 1.8841921177f, 1.3943805092f,
+    0.9642583904f,  0.6523686016f, 0.3977456272f, 0.1515232662f, 0.0291671582f};
+const float fum_ays_sdxl[FUM_AYS_SIGMAS] = {
+    14.6146412293f, 6.3184485287f, 3.7681790315f, 2.1811480769f, 1.3405244945f, 0.8620721141f,
+    0.5550693289f,  0.3798540708f, 0.2332364134f, 0.1114188177f, 0.0291671582f};
+
+// Interpolates a table of "Align Your Steps" log-linearly; position runs from 0 to 1.
+static double ays_sigma(const float *table, double position) {
+    float logs[FUM_AYS_SIGMAS];
+    for (int i = 0; i < FUM_AYS_SIGMAS; i++) logs[i] = logf(table[i]);
+    return exp(interp(logs, FUM_AYS_SIGMAS, position * (FUM_AYS_SIGMAS - 1)));
 }
 
 // The i-th of n sigmas between the ends `high` and `low`.
@@ -105,7 +105,7 @@ static double curve_sigma(const struct fum_sample_builder *builder, int i, int n
     case FUM_SCHEDULE_SIMPLE: // every (train / n)-th training sigma from the noisy end
         return builder->noise
             .sigma[builder->noise.count - 1 - (int)(i * ((double)builder->noise.count / n))];
-    default: return ays_sigma(builder->sdxl, (double)i / n);
+    default: return ays_sigma(builder->ays, (double)i / n);
     }
 }
 

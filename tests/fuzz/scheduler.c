@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     params.schedule = schedules[choose(&c, sizeof schedules / sizeof *schedules)];
     params.steps = 1 + (int)(one_in(&c, 4) ? choose(&c, 1000) : choose(&c, 30));
     params.eta = one_in(&c, 4) ? 1.0f : 0.0f;
-    params.sdxl = one_in(&c, 4);
+    params.ays = one_in(&c, 4) ? fum_ays_sdxl : NULL;
     enum fum_result result = fum_json_parse(&json, text, bytes, "scheduler", &err);
     free(text);
     if (!result) result = fum_sample_config_read(&params.config, json, &err);

@@ -156,7 +156,7 @@ static void one_case(struct blob *b, struct tally *tally) {
         .steps = (int)fum_json_number(json, "n", 0),
         .eta = fum_json_number(json, "e", 0),
         .strength = fum_json_number(json, "f", 0),
-        .sdxl = fum_json_bool(json, "x", false),
+        .ays = fum_json_bool(json, "x", false) ? fum_ays_sdxl : NULL,
     };
     enum fum_result result =
         fum_sample_config_read(&params.config, cJSON_GetObjectItem(json, "k"), &err);
