@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane
-// by shuffles, for CPU drivers. docs/performance.md tells why.
+// by shuffles, for CPU drivers. docs/notes/kernels.md says why.
 #include "ops/variants/texel.h"
 
 #include "ops/lib/emit.h"
