@@ -234,20 +234,25 @@ fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, i
     return t;
 }
 
-int fum_weight_parts(const fum_tensor *weight) {
-    return weight->num_parts ? weight->num_parts : 1;
+struct fum_weight fum_tensor_weight(const fum_tensor *tensor) {
+    return (struct fum_weight){.name = tensor->name,
+                               .desc = tensor->desc,
+                               .pack = tensor->pack,
+                               .parts = tensor->parts,
+                               .num_parts = tensor->num_parts,
+                               .values = tensor->data};
 }
 
-fum_tensor fum_weight_part(const fum_tensor *weight, int i) {
-    fum_tensor part = *weight;
-    if (!weight->num_parts) return part;
-    struct fum_shape *shape = &part.desc.shape;
-    part.name = weight->parts[i];
-    part.parts = NULL;
-    part.num_parts = 0;
-    shape->rank--;
-    memmove(shape->dim, shape->dim + 1, (size_t)shape->rank * sizeof shape->dim[0]);
-    return part;
+int fum_graph_list_weights(const fum_graph *graph, enum fum_tensor_kind kind,
+                           struct fum_weight *list) {
+    int count = 0;
+    for (int i = 0; i < graph->count; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (!t->live || t->kind != kind) continue;
+        if (list) list[count] = fum_tensor_weight(t);
+        count++;
+    }
+    return count;
 }
 
 static bool set_attrs(fum_tensor *t, const struct fum_attr *attrs) {

@@ -3,9 +3,9 @@
 #ifndef FUM_GRAPH_GRAPH_H
 #define FUM_GRAPH_GRAPH_H
 
-#include "graph/op.h"
-
 #include "base/alloc.h"
+#include "graph/op.h"
+#include "weights/weight.h"
 
 enum fum_tensor_kind {
     FUM_TENSOR_INPUT,
@@ -57,10 +57,12 @@ bool fum_stage_repeats(enum fum_stage stage);
 // shape, so that one product can use them all. Returns NULL after an error, as fum_graph_weight.
 fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
                                    struct fum_shape shape, enum fum_pack pack);
-// Returns how many tensors of the files a weight holds, and the i-th of them with its own name and
-// shape.
-int fum_weight_parts(const fum_tensor *weight);
-fum_tensor fum_weight_part(const fum_tensor *weight, int i);
+// Returns a weight or constant as its store knows it.
+struct fum_weight fum_tensor_weight(const fum_tensor *tensor);
+// Lists the graph's live tensors of `kind`, FUM_TENSOR_WEIGHT or FUM_TENSOR_CONSTANT, in order.
+// Returns their number. list may be NULL.
+int fum_graph_list_weights(const fum_graph *graph, enum fum_tensor_kind kind,
+                           struct fum_weight *list);
 
 // Fills `call` from a node: settings, inputs, output.
 void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call);

@@ -3,7 +3,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
-#include "graph/pack.h"
+#include "weights/pack.h"
 
 #include <string.h>
 
@@ -63,7 +63,7 @@ enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, c
     return FUM_OK;
 }
 
-static enum fum_result load_part(const fum_interp *interp, const fum_tensor *t, float *value,
+static enum fum_result load_part(const fum_interp *interp, const struct fum_weight *t, float *value,
                                  struct fum_error *err) {
     struct fum_view view;
     char why[256];
@@ -78,8 +78,9 @@ static enum fum_result load_part(const fum_interp *interp, const fum_tensor *t, 
 static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
     float *value = value_of(interp, t, err);
     enum fum_result result = value ? FUM_OK : FUM_ERR_NOMEM;
-    for (int i = 0; i < fum_weight_parts(t) && !result; i++) {
-        const fum_tensor part = fum_weight_part(t, i);
+    const struct fum_weight weight = fum_tensor_weight(t);
+    for (int i = 0; i < fum_weight_parts(&weight) && !result; i++) {
+        const struct fum_weight part = fum_weight_part(&weight, i);
         result = load_part(interp, &part, value, err);
         value += fum_shape_count(&part.desc.shape);
     }

@@ -2,58 +2,20 @@
 // What an op must provide. The graph holds pointers to these records and never names one; src/ops
 // has one file per record and the table ops.def.
 //
-// Layout in memory, for every tensor of every type: dense rows of the innermost dimension, each row
-// padded to a multiple of four elements, so that every load and store of a kernel is a whole vec4
-// and a row starts on one. What the padding holds is undefined: no kernel may let it reach a
-// result. Kernels index in units of four elements
-// ("quads"), which keeps every index of a binding of up to 4 GiB within 32 bits.
+// Tensors lie in memory as base/desc.h says.
 #ifndef FUM_GRAPH_OP_H
 #define FUM_GRAPH_OP_H
 
 #include <fumarole/graph.h>
 
+#include "base/desc.h"
 #include "base/macros.h"
 #include "base/why.h"
-#include "gpu/gpu.h"
+#include "gpu/groups.h"
 #include "gpu/tuning.h"
+#include "weights/weight.h"
 
 enum { FUM_MAX_INPUTS = 6, FUM_MAX_ATTRS = 16, FUM_MAX_DISPATCHES = 128 };
-
-struct fum_desc {
-    struct fum_shape shape;
-    enum fum_dtype dtype;
-};
-
-// Helpers on shapes; inline because every op file uses them.
-static inline int64_t fum_shape_count(const struct fum_shape *s) { // elements, without padding
-    int64_t n = 1;
-    for (int i = 0; i < s->rank; i++) n *= s->dim[i];
-    return n;
-}
-static inline int64_t fum_shape_channels(const struct fum_shape *s) { // the innermost dimension
-    return s->dim[s->rank - 1];
-}
-static inline int64_t fum_shape_rows(const struct fum_shape *s) { // product of all the others
-    int64_t n = 1;
-    for (int i = 0; i + 1 < s->rank; i++) n *= s->dim[i];
-    return n;
-}
-// quads from one row to the next
-static inline int64_t fum_shape_row_quads(const struct fum_shape *s) {
-    return FUM_DIV_UP(fum_shape_channels(s), 4);
-}
-// memcmp would see padding
-static inline bool fum_shape_same(const struct fum_shape *a, const struct fum_shape *b) {
-    bool same = a->rank == b->rank;
-    for (int i = 0; same && i < a->rank; i++) same = a->dim[i] == b->dim[i];
-    return same;
-}
-static inline uint64_t fum_desc_row_bytes(const struct fum_desc *d) {
-    return (uint64_t)fum_shape_row_quads(&d->shape) * 4 * fum_dtype_size(d->dtype);
-}
-static inline uint64_t fum_desc_bytes(const struct fum_desc *d) { // with padding
-    return (uint64_t)fum_shape_rows(&d->shape) * fum_desc_row_bytes(d);
-}
 
 // One use of an op: its settings (in the order of its attr table), inputs (has[i] false: optional
 // and absent) and output.
@@ -116,12 +78,6 @@ void fum_window_rows(const struct fum_device_info *info, const struct fum_desc *
 // How many rows of `desc` fit one binding, leaving room for the alignment skip; at least 1 or 0
 // when one row is too large.
 int64_t fum_rows_per_binding(const struct fum_device_info *info, const struct fum_desc *desc);
-// Spreads n workgroups over x and y within the device's limits: shaders find theirs with
-// group_index() of lib/index.glsl and leave when it is n or more. False when even that is too few.
-bool fum_groups_1d(const struct fum_device_info *info, uint64_t n, uint32_t groups[3]);
-// Workgroup width for kernels without shared memory: 8 on CPU devices, 64 elsewhere (never over the
-// limits).
-uint32_t fum_lanes(const struct fum_device_info *info);
 
 // ---- the record ----
 
@@ -208,9 +164,6 @@ struct fum_op {
                                          const struct fum_op_call *call, struct fum_desc *weight,
                                          enum fum_pack *pack);
 };
-
-// Of FUM_PACK_Q8: inputs of a block, and rows that hold it.
-enum { FUM_Q8_BLOCK = 32, FUM_Q8_ROWS = FUM_Q8_BLOCK / 4 + 1 };
 
 // The table, in the order of ops.def.
 extern const struct fum_op *const fum_ops[];

@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "graph/graph.h"
-#include "graph/pack.h"
 #include "model/components.h"
+#include "weights/pack.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,7 +62,7 @@ void fum_model_build_component(fum_graph *g, const fum_model *model, const char 
 }
 
 // True if the file has the weight in a shape and type that can be read; marks its tensor as used.
-static bool check_weight(const fum_tensor *t, const struct fum_model_component *component,
+static bool check_weight(const struct fum_weight *t, const struct fum_model_component *component,
                          bool *used, problem_fn fn, void *user) {
     char text[256], why[256];
     struct fum_view view;
@@ -91,8 +91,9 @@ static int ask(const fum_graph *g, const struct fum_model_component *component, 
     for (int i = 0; i < g->count; i++) {
         const fum_tensor *t = g->tensors[i];
         if (t->kind != FUM_TENSOR_WEIGHT) continue;
-        for (int k = 0; k < fum_weight_parts(t); k++) {
-            const fum_tensor one = fum_weight_part(t, k);
+        const struct fum_weight weight = fum_tensor_weight(t);
+        for (int k = 0; k < fum_weight_parts(&weight); k++) {
+            const struct fum_weight one = fum_weight_part(&weight, k);
             bad += !check_weight(&one, component, used, fn, user);
         }
     }

@@ -117,7 +117,7 @@ static bool find_tensor(void *user, const char *name, struct fum_view *view) {
     return t != NULL;
 }
 
-struct fum_view fum_random_model_view(const fum_tensor *t) {
+struct fum_view fum_random_model_view(const struct fum_weight *t) {
     const int64_t *d = t->desc.shape.dim;
     switch (t->pack) {
     case FUM_PACK_LINEAR:
@@ -140,7 +140,7 @@ struct fum_view fum_random_model_view(const fum_tensor *t) {
     return view;
 }
 
-static struct random_tensor describe(const fum_tensor *t, const char *name) {
+static struct random_tensor describe(const struct fum_weight *t, const char *name) {
     struct random_tensor out = {.name = name, .view = fum_random_model_view(t), .spread = 0.02};
     bool bias = strstr(name, "bias") != NULL, embedding = strstr(name, "embedding.weight") != NULL;
     if (out.view.rank == 1) {
@@ -196,8 +196,9 @@ static bool share_values(fum_arena *arena, struct random_weights *w) {
 
 // False when memory is out.
 static bool describe_parts(struct random_weights *w, fum_arena *arena, const fum_tensor *t) {
-    for (int k = 0; k < fum_weight_parts(t); k++) {
-        const fum_tensor part = fum_weight_part(t, k);
+    const struct fum_weight weight = fum_tensor_weight(t);
+    for (int k = 0; k < fum_weight_parts(&weight); k++) {
+        const struct fum_weight part = fum_weight_part(&weight, k);
         const char *name = fum_arena_strdup(arena, part.name);
         if (!name) return false;
         w->tensors[w->count++] = describe(&part, name);
@@ -214,7 +215,10 @@ static enum fum_result make_weights(struct fum_weight_source *source, const fum_
     result = fum_graph_check(g, err);
     struct random_weights *w = fum_arena_alloc(model->arena, 1, sizeof *w);
     size_t parts = 0;
-    for (int i = 0; i < g->count; i++) parts += (size_t)fum_weight_parts(g->tensors[i]);
+    for (int i = 0; i < g->count; i++) {
+        const struct fum_weight weight = fum_tensor_weight(g->tensors[i]);
+        parts += (size_t)fum_weight_parts(&weight);
+    }
     if (w) w->tensors = fum_arena_alloc(model->arena, parts, sizeof *w->tensors);
     bool fits = w && w->tensors;
     for (int i = 0; !result && i < g->count && fits; i++) {

@@ -5,6 +5,7 @@
 #define FUM_MODEL_RANDOM_MODEL_H
 
 #include "model/model.h"
+#include "weights/weight.h"
 
 // The index-th model's name ("emoji", "sd1.5", …), by rising size; NULL past the last.
 const char *fum_random_model_name(int index);
@@ -17,6 +18,6 @@ uint64_t fum_random_model_parameters(const fum_model *model);
 
 // Returns the shape that a graph's weight has in a file, in PyTorch's order of dimensions, as f16
 // without data.
-struct fum_view fum_random_model_view(const fum_tensor *weight);
+struct fum_view fum_random_model_view(const struct fum_weight *weight);
 
 #endif

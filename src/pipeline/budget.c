@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "graph/unpack.h"
+#include "weights/device_pack.h"
 
 #include <string.h>
 
@@ -37,10 +37,10 @@ static void evict(fum_pipeline *pipe, const char *part, struct fum_stage_graph *
             part, pipe->loading);
 }
 
-// What loading takes beside the weights: the staging ring, and what an unpacker holds of the file.
+// What loading takes beside the weights: the staging ring, and what an packer holds of the file.
 static uint64_t transfers(const fum_pipeline *pipe) {
     uint64_t staging = fum_device_staging_bytes(pipe->device);
-    return staging ? staging + FUM_UNPACK_BYTES : 0;
+    return staging ? staging + FUM_DEVICE_PACK_BYTES : 0;
 }
 
 static uint64_t left(const fum_pipeline *pipe) {

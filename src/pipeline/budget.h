@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The memory budget: which parts of the model stay on the device together. A part that is loaded
 // while there is no room makes the others go, those first that are needed last; what still does not
-// fit is streamed (graph/stream.h).
+// fit is streamed (exec/stream.h).
 #ifndef FUM_PIPELINE_BUDGET_H
 #define FUM_PIPELINE_BUDGET_H
 

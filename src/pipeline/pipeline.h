@@ -6,7 +6,7 @@
 
 #include <fumarole/pipeline.h>
 
-#include "graph/executable.h"
+#include "exec/executable.h"
 #include "model/model.h"
 #include "model/model_hash.h"
 

@@ -211,8 +211,9 @@ static bool write_weights(const fum_model *model, const char *part, struct choic
     fum_model_build_component(graph, model, part);
     for (uint32_t i = 0, n = 0; i < (uint32_t)graph->count; i++) {
         if (graph->tensors[i]->kind != FUM_TENSOR_WEIGHT) continue;
-        for (int k = 0; k < fum_weight_parts(graph->tensors[i]); k++) {
-            const fum_tensor weight = fum_weight_part(graph->tensors[i], k);
+        const struct fum_weight whole = fum_tensor_weight(graph->tensors[i]);
+        for (int k = 0; k < fum_weight_parts(&whole); k++) {
+            const struct fum_weight weight = fum_weight_part(&whole, k);
             struct fum_view view = fum_random_model_view(&weight);
             view.dtype = dtype;
             if (n == odd && view.rank) view.dim[choose(c, (uint32_t)view.rank)] += 1;

@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "graph/dump.h"
 #include "graph/interp.h"
-#include "graph/pack.h"
+#include "weights/pack.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
 

@@ -4,7 +4,7 @@
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
-#include "graph/executable.h"
+#include "exec/executable.h"
 #include "graph/interp.h"
 #include "model/names.h"
 

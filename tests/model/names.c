@@ -68,7 +68,7 @@ static int by_text(const void *a, const void *b) {
 }
 
 // "name shape", the shape as files have it.
-static char *line_of(fum_arena *arena, const fum_tensor *t) {
+static char *line_of(fum_arena *arena, const struct fum_weight *t) {
     const int64_t *d = t->desc.shape.dim;
     char shape[96];
     if (t->pack == FUM_PACK_CONV)
@@ -93,9 +93,10 @@ static void check(const fum_graph *graph, const cJSON *entry) {
         const fum_tensor *t = graph->tensors[i];
         if (t->kind != FUM_TENSOR_WEIGHT) continue;
         elements += (uint64_t)fum_shape_count(&t->desc.shape);
-        assert_true(fum_weight_parts(t) <= MOST_PARTS);
-        for (int k = 0; k < fum_weight_parts(t); k++) {
-            fum_tensor part = fum_weight_part(t, k);
+        const struct fum_weight weight = fum_tensor_weight(t);
+        assert_true(fum_weight_parts(&weight) <= MOST_PARTS);
+        for (int k = 0; k < fum_weight_parts(&weight); k++) {
+            struct fum_weight part = fum_weight_part(&weight, k);
             assert_non_null(lines[count++] = line_of(arena, &part));
         }
     }

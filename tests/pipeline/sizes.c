@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "graph/executable.h"
+#include "exec/executable.h"
 #include "graph/graph.h"
 #include "model/unet.h"
 #include "model/vae.h"

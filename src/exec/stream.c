@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "graph/stream.h"
+#include "exec/stream.h"
 
 #include "base/error.h"
 
@@ -228,7 +228,7 @@ static enum fum_result cut(fum_stream *st, struct fum_error *err) {
 
 static enum fum_result make_slots(fum_stream *st, struct fum_error *err) {
     bool unified = fum_device_get_info(st->device)->unified_memory;
-    const char *label = fum_weights_label(st->weights);
+    const char *label = fum_weights_get_params(st->weights)->label;
     enum fum_result result = FUM_OK;
     if (!unified)
         result = fum_buffer_create(&st->device_slot, st->device, st->slot_bytes, FUM_BUFFER_DEVICE,
@@ -263,11 +263,29 @@ static enum fum_result size_slots(fum_stream *st, uint64_t *room, struct fum_err
     if (small + buffers * bytes > *room)
         return fum_error_set(
             err, FUM_ERR_NOMEM, "%s: its weights need at least %llu bytes, %llu are available",
-            fum_weights_label(st->weights), (unsigned long long)(small + buffers * bytes),
-            (unsigned long long)*room);
+            fum_weights_get_params(st->weights)->label,
+            (unsigned long long)(small + buffers * bytes), (unsigned long long)*room);
     st->slot_bytes = bytes ? bytes : 16;
     *room -= small + buffers * bytes;
     return FUM_OK;
+}
+
+// Loads the weights that stay. Those that are streamed are only checked.
+static enum fum_result load_kept(fum_stream *st, struct fum_error *err) {
+    size_t live = (size_t)fum_graph_list_weights(st->graph, FUM_TENSOR_WEIGHT, NULL);
+    struct fum_weight *list = fum_alloc(live, sizeof *list);
+    int kept = 0, streamed = (int)live; // from the front, and from the back
+    if (!list) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to stream weights");
+    for (int i = 0; i < st->graph->count; i++) {
+        const fum_tensor *t = st->graph->tensors[i];
+        if (t->live && t->kind == FUM_TENSOR_WEIGHT)
+            list[st->streamed[i] ? --streamed : kept++] = fum_tensor_weight(t);
+    }
+    enum fum_result result =
+        fum_weights_check(st->weights, list + streamed, (int)live - streamed, err);
+    if (!result) result = fum_weights_load(st->weights, list, kept, err);
+    fum_free(list);
+    return result;
 }
 
 enum fum_result fum_stream_create(fum_stream **out, fum_device *device, fum_weights *weights,
@@ -301,8 +319,7 @@ enum fum_result fum_stream_create(fum_stream **out, fum_device *device, fum_weig
     if ((result = size_slots(st, &room, err))) goto error;
     choose(st, room);
     if ((result = cut(st, err)) || (result = make_slots(st, err))) goto error;
-    if ((result = fum_weights_load(weights, graph, FUM_TENSOR_WEIGHT, st->streamed, err)))
-        goto error;
+    if ((result = load_kept(st, err))) goto error;
     *out = st;
     return FUM_OK;
 error:
@@ -342,7 +359,8 @@ int fum_stream_segment(const fum_stream *stream, int step) {
 }
 
 struct fum_binding fum_stream_find(const fum_stream *st, int step, const fum_tensor *tensor) {
-    if (!st->streamed[tensor->id]) return fum_weights_find(st->weights, tensor);
+    const struct fum_weight weight = fum_tensor_weight(tensor);
+    if (!st->streamed[tensor->id]) return fum_weights_find(st->weights, &weight);
     const struct segment *segment = &st->segments[st->segment_of[step]];
     for (int i = segment->first_item; i < segment->first_item + segment->num_items; i++)
         if (st->items[i].tensor == tensor)
@@ -368,7 +386,8 @@ static enum fum_result fill(fum_stream *st, int index, uint64_t ticket, struct f
         result = fum_buffer_upload_begin(landing, st->items[i].offset, fum_desc_bytes(&t->desc),
                                          &where, err);
         if (result) break;
-        result = fum_weights_write(st->weights, t, where, err);
+        const struct fum_weight weight = fum_tensor_weight(t);
+        result = fum_weights_write(st->weights, &weight, where, err);
         enum fum_result ended = fum_buffer_upload_end(landing, result ? NULL : err);
         if (!result) result = ended;
     }

@@ -16,7 +16,7 @@
 
 #include "gpu/backend.h"
 #include "graph/passes.h"
-#include "graph/stream.h"
+#include "exec/stream.h"
 
 enum { SIDE = 160, MOST = 40, WEIGHT_BYTES = SIDE * SIDE * 4, SLOT_WEIGHTS = 2 };
 
@@ -128,8 +128,9 @@ static void close_subject(struct subject *s) {
 static int first_weight(const struct subject *s, int segment) {
     for (int step = 0; step < s->plan->num_steps; step++) {
         const fum_tensor *t = s->plan->steps[step].node->in[1];
+        const struct fum_weight weight = fum_tensor_weight(t);
         if (fum_stream_segment(s->stream, step) == segment &&
-            !fum_weights_find(s->weights, t).buffer)
+            !fum_weights_find(s->weights, &weight).buffer)
             return atoi(t->name + 1);
     }
     fail_msg("segment %d has no weight", segment);

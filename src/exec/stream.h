@@ -6,11 +6,11 @@
 //
 // Where device memory is host-visible there are two slots, each filled in place. Elsewhere there is
 // one slot on the device and two of the host's memory, and a copy before every segment.
-#ifndef FUM_GRAPH_STREAM_H
-#define FUM_GRAPH_STREAM_H
+#ifndef FUM_EXEC_STREAM_H
+#define FUM_EXEC_STREAM_H
 
 #include "graph/plan.h"
-#include "graph/weights.h"
+#include "weights/store.h"
 
 typedef struct fum_stream fum_stream;
 

@@ -17,9 +17,9 @@
 #include "base/dtype.h"
 #include "base/file.h"
 #include "gpu/backend.h"
-#include "graph/pack.h"
-#include "graph/passes.h"
-#include "graph/weights.h"
+#include "weights/pack.h"
+#include "graph/graph.h"
+#include "weights/store.h"
 
 static const struct {
     const char *name;
@@ -81,29 +81,23 @@ static bool same(const uint8_t *a, const uint8_t *b, enum fum_dtype type, size_t
 
 static void load(fum_device *device, struct file *file, enum fum_dtype storage, const char *way) {
     struct fum_error err = {0};
-    fum_graph *g = NULL;
     fum_weights *weights = NULL;
-    fum_tensor *t[COUNT];
+    struct fum_weight list[COUNT];
     uint64_t last[2] = {0};
-    assert_int_equal(fum_graph_create(&g, storage, &err), FUM_OK);
-    for (int i = 0; i < COUNT; i++) {
-        t[i] = fum_graph_weight(g, tensors[i].name, tensors[i].shape, tensors[i].pack);
-        fum_graph_output(g, fum_graph_add(g, "scale", NULL, &t[i], 1, NULL), tensors[i].name);
-    }
-    assert_int_equal(fum_graph_check(g, &err), FUM_OK);
-    fum_pass_prune(g);
+    for (int i = 0; i < COUNT; i++)
+        list[i] = (struct fum_weight){
+            .name = tensors[i].name, .desc = {tensors[i].shape, storage}, .pack = tensors[i].pack};
     struct fum_weights_params params = {.device = device,
                                         .source = {.find = find, .user = file},
                                         .label = "test",
                                         .on_progress = progress,
                                         .user = last};
-    if (fum_weights_create(&weights, &params, &err) ||
-        fum_weights_load(weights, g, FUM_TENSOR_WEIGHT, NULL, &err))
+    if (fum_weights_create(&weights, &params, &err) || fum_weights_load(weights, list, COUNT, &err))
         fail_msg("%s", err.text);
     assert_true(last[0] == last[1] && last[0] > 0);
     for (int i = 0; i < COUNT; i++) {
         struct fum_view view;
-        struct fum_binding at = fum_weights_find(weights, t[i]);
+        struct fum_binding at = fum_weights_find(weights, &list[i]);
         const struct fum_shape *s = &tensors[i].shape;
         int64_t rows = fum_shape_rows(s), row = fum_shape_row_quads(s) * 4;
         uint8_t *want = calloc(1, at.bytes), *got = calloc(1, at.bytes);
@@ -117,7 +111,6 @@ static void load(fum_device *device, struct file *file, enum fum_dtype storage, 
         free(got);
     }
     fum_weights_destroy(&weights);
-    fum_graph_destroy(&g);
 }
 
 static void test_ways(void **state) {

@@ -52,4 +52,4 @@ static const struct fum_op_case cases[] = {
      .bench = true},
 };
 
-const struct fum_op_cases fum_cases_unpack = FUM_CASES(unpack, cases);
+const struct fum_op_cases fum_cases_device_pack = FUM_CASES(device_pack, cases);

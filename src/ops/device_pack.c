@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A weight as it lies in a file, elements in a row, put into the order that kernels read (enum
 // fum_pack) and converted: what loading does where the host cannot write the device's memory.
-#include "graph/unpack.h"
+#include "weights/device_pack.h"
+
 #include "ops/lib/emit.h"
 #include "ops/lib/shape_attrs.h"
 
@@ -43,26 +44,26 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    struct fum_unpack_part part = {.from = call->in[0].dtype,
-                                   .to = call->out.dtype,
-                                   .pack = (enum fum_pack)call->attr[PACK],
-                                   .rows = fum_shape_rows(&call->out.shape),
-                                   .columns = fum_shape_channels(&call->out.shape),
-                                   .row_quads = fum_shape_row_quads(&call->out.shape),
-                                   .taps = taps_of(call)};
+    struct fum_device_pack_chunk part = {.from = call->in[0].dtype,
+                                         .to = call->out.dtype,
+                                         .pack = (enum fum_pack)call->attr[PACK],
+                                         .rows = fum_shape_rows(&call->out.shape),
+                                         .columns = fum_shape_channels(&call->out.shape),
+                                         .row_quads = fum_shape_row_quads(&call->out.shape),
+                                         .taps = taps_of(call)};
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    struct fum_dispatch *d = fum_emit(list, "unpack", FUM_F32, 1);
+    struct fum_dispatch *d = fum_emit(list, "device_pack", FUM_F32, 1);
     if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
         !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
         return false;
-    d->num_spec = FUM_UNPACK_SPEC;
-    d->num_push = FUM_UNPACK_PUSH;
-    return fum_unpack_fill(list->info, &part, d->spec, d->push, d->groups) ||
+    d->num_spec = FUM_DEVICE_PACK_SPEC;
+    d->num_push = FUM_DEVICE_PACK_PUSH;
+    return fum_device_pack_fill(list->info, &part, d->spec, d->push, d->groups) ||
            fum_refuse(&list->why, "needs more workgroups than the device has");
 }
 
-const struct fum_op fum_op_unpack = {
-    .name = "unpack",
+const struct fum_op fum_op_device_pack = {
+    .name = "device_pack",
     .attrs = attrs,
     .min_inputs = 1,
     .max_inputs = 1,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A compiled graph's insides: what the pipeline needs beyond include/fumarole/graph.h.
-#ifndef FUM_GRAPH_EXECUTABLE_H
-#define FUM_GRAPH_EXECUTABLE_H
+#ifndef FUM_EXEC_EXECUTABLE_H
+#define FUM_EXEC_EXECUTABLE_H
 
 #include "graph/plan.h"
-#include "graph/weights.h"
+#include "weights/store.h"
 
 // As fum_executable_create, with weights from `weights` (may be NULL when the graph has none),
 // which must outlive the executable. Missing ones are loaded.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "graph/pack.h"
+#include "weights/pack.h"
 
 #include "base/alloc.h"
 #include "base/dtype.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From a file's order of a weight to the kernels' (enum fum_pack), by ranges of rows.
-#ifndef FUM_GRAPH_PACK_H
-#define FUM_GRAPH_PACK_H
+#ifndef FUM_WEIGHTS_PACK_H
+#define FUM_WEIGHTS_PACK_H
 
 #include "graph/op.h"
 

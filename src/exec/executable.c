@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // From a plan to command buffers on a device, and running them.
-#include "graph/executable.h"
+#include "exec/executable.h"
 
 #include "base/dtype.h"
 #include "base/error.h"
 #include "graph/dump.h"
 #include "graph/passes.h"
-#include "graph/stream.h"
+#include "exec/stream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +20,12 @@ struct stage {
     double flops;
 };
 
+// In the plan's arena.
+struct weight_list {
+    struct fum_weight *items;
+    int count;
+};
+
 struct fum_executable {
     fum_device *device;
     const char *label; // of the part: "unet"; in the plan's arena
@@ -27,7 +33,8 @@ struct fum_executable {
     fum_plan *plan;
     fum_weights *weights; // the caller's; NULL: none
     fum_weights *constants;
-    fum_stream *stream; // of weights that do not fit; NULL: all do
+    struct weight_list weight_list, constant_list; // of the graph
+    fum_stream *stream;                            // of weights that do not fit; NULL: all do
     fum_buffer **blocks;
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
@@ -153,9 +160,10 @@ static struct fum_binding binding_of(const fum_executable *exe, const struct fum
     const struct fum_place *place = scratch ? &step->scratch : &exe->plan->places[operand->id];
     struct fum_binding whole;
     if (!scratch && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
-        whole = t->kind == FUM_TENSOR_CONSTANT ? fum_weights_find(exe->constants, t)
+        const struct fum_weight weight = fum_tensor_weight(t);
+        whole = t->kind == FUM_TENSOR_CONSTANT ? fum_weights_find(exe->constants, &weight)
                 : exe->stream ? fum_stream_find(exe->stream, (int)(step - exe->plan->steps), t)
-                              : fum_weights_find(exe->weights, t);
+                              : fum_weights_find(exe->weights, &weight);
     } else {
         whole = (struct fum_binding){
             .buffer = exe->blocks[place->block], .offset = place->offset, .bytes = place->bytes};
@@ -253,20 +261,30 @@ enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device,
     return result;
 }
 
+static enum fum_result list_weights(fum_executable *exe, enum fum_tensor_kind kind,
+                                    struct weight_list *list, struct fum_error *err) {
+    list->count = fum_graph_list_weights(exe->graph, kind, NULL);
+    list->items = fum_arena_alloc(exe->plan->arena, (size_t)list->count, sizeof *list->items);
+    if (!list->items) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+    fum_graph_list_weights(exe->graph, kind, list->items);
+    return FUM_OK;
+}
+
 // Loads the weights, or as many as the store's owner has room for, with a stream for the rest.
 static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) {
     const struct fum_weights_params *params = fum_weights_get_params(exe->weights);
+    const struct weight_list *list = &exe->weight_list, *constants = &exe->constant_list;
     if (params->room) {
         uint64_t fixed = fum_plan_bytes(exe->plan) +
-                         fum_weights_missing(exe->constants, exe->graph, FUM_TENSOR_CONSTANT);
+                         fum_weights_missing(exe->constants, constants->items, constants->count);
         uint64_t least = fixed + fum_stream_least(exe->device, exe->graph, exe->plan);
-        uint64_t missing = fum_weights_missing(exe->weights, exe->graph, FUM_TENSOR_WEIGHT);
+        uint64_t missing = fum_weights_missing(exe->weights, list->items, list->count);
         uint64_t room = params->room(params->user, fixed + missing, least);
         if (room < fixed + missing) {
             // What other executables of this store left behind may not be what this one should
             // keep.
             fum_weights_clear(exe->weights);
-            missing = fum_weights_missing(exe->weights, exe->graph, FUM_TENSOR_WEIGHT);
+            missing = fum_weights_missing(exe->weights, list->items, list->count);
             room = params->room(params->user, fixed + missing, least);
         }
         if (room < least && room < fixed + missing)
@@ -278,14 +296,16 @@ static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) 
             return fum_stream_create(&exe->stream, exe->device, exe->weights, exe->graph, exe->plan,
                                      room - fixed, err);
     }
-    return fum_weights_load(exe->weights, exe->graph, FUM_TENSOR_WEIGHT, NULL, err);
+    return fum_weights_load(exe->weights, list->items, list->count, err);
 }
 
 static enum fum_result load_all(fum_executable *exe, struct fum_error *err) {
     double start = fum_time_now();
-    enum fum_result result = exe->weights ? load_weights(exe, err) : FUM_OK;
-    if (!result)
-        result = fum_weights_load(exe->constants, exe->graph, FUM_TENSOR_CONSTANT, NULL, err);
+    const struct weight_list *constants = &exe->constant_list;
+    enum fum_result result = list_weights(exe, FUM_TENSOR_WEIGHT, &exe->weight_list, err);
+    if (!result) result = list_weights(exe, FUM_TENSOR_CONSTANT, &exe->constant_list, err);
+    if (!result && exe->weights) result = load_weights(exe, err);
+    if (!result) result = fum_weights_load(exe->constants, constants->items, constants->count, err);
     exe->load_seconds = fum_time_now() - start;
     return result;
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "graph/executable.h"
+#include "exec/executable.h"
 #include "graph/interp.h"
 
 enum { CHANNELS = 20, HEIGHT = 5, WIDTH = 7, BATCH = 2, COUNT = BATCH * HEIGHT * WIDTH * CHANNELS };

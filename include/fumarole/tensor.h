@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Shapes of tensors, and how weights lie in their files.
+#ifndef FUMAROLE_TENSOR_H
+#define FUMAROLE_TENSOR_H
+
+#include <fumarole/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FUM_MAX_DIMS = 4 };
+
+// dim[rank - 1] is innermost. Dimensions may be 0.
+struct fum_shape {
+    int rank;
+    int64_t dim[FUM_MAX_DIMS];
+};
+
+// How a weight lies in its file, and so how it is repacked once for the kernels.
+enum fum_pack {
+    FUM_PACK_NONE = 0, // as it is: the same elements in the same order
+    FUM_PACK_LINEAR,   // file [out, in] (or [out, in, 1, 1]), graph [in, out]
+    FUM_PACK_CONV,     // file [out, in, height, width], graph [height, width, in, out]
+    // File [out, in, 3, 3], graph G g G^T: [36, in, out] of F(4x4, 3x3) or [16, in, out] of
+    // F(2x2, 3x3). A pass's choice.
+    FUM_PACK_WINOGRAD,
+    // File [out, in], in a multiple of 32, as ggml's q8_0: each 32 inputs of an output are integers
+    // of 8 bits times one factor, d = max |x| / 127 rounded to f16. Graph [in / 32 * 9, out], of
+    // 32-bit words said to be f32: rows 9b to 9b + 7 hold four integers a word, those of inputs 32b
+    // + 4r to 32b + 4r + 3 from the low byte up; row 9b + 8 the factors as f32. Of a convolution,
+    // file [out, in, height, width] with up to nine taps, graph [height, width, in / 32 * 9, out]:
+    // so for each tap. A pass's choice.
+    FUM_PACK_Q8,
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include "weights/store.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "weights/load.h"
+
+#include <string.h>
+
+struct fum_weights {
+    struct fum_weights_params params;
+    char *label;
+    struct fum_weight_place *places; // with names of their own; none for constants
+    size_t count, capacity;
+    fum_buffer **blocks;
+    size_t num_blocks, block_capacity;
+    uint64_t bytes, done;
+};
+
+// Blocks of this size keep the number of allocations small and fit every device that can hold the
+// model at all.
+#define BLOCK_BYTES (UINT64_C(256) << 20)
+
+static enum fum_result no_memory(const char *label, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the weights of %s", label);
+}
+
+enum fum_result fum_weights_create(fum_weights **out, const struct fum_weights_params *params,
+                                   struct fum_error *err) {
+    fum_weights *weights = fum_calloc(1, sizeof *weights);
+    *out = weights;
+    if (weights) weights->label = fum_strdup(params->label);
+    if (!weights || !weights->label) {
+        fum_weights_destroy(out);
+        return no_memory(params->label, err);
+    }
+    weights->params = *params;
+    weights->params.label = weights->label;
+    return FUM_OK;
+}
+
+static bool is_constant(const struct fum_weight *weight) {
+    return weight->values != NULL;
+}
+
+static void drop_from(fum_weights *w, size_t first) {
+    for (size_t i = first; i < w->count; i++)
+        if (!is_constant(&w->places[i].weight)) fum_free((char *)w->places[i].weight.name);
+    if (w->count > first) w->count = first;
+}
+
+void fum_weights_clear(fum_weights *w) {
+    for (size_t i = 0; i < w->num_blocks; i++) fum_buffer_destroy(&w->blocks[i]);
+    drop_from(w, 0);
+    w->num_blocks = 0;
+    w->bytes = w->done = 0;
+}
+
+void fum_weights_destroy(fum_weights **weights) {
+    if (!weights || !*weights) return;
+    fum_weights *w = *weights;
+    fum_weights_clear(w);
+    fum_free(w->blocks);
+    fum_free(w->places);
+    fum_free(w->label);
+    fum_free(w);
+    *weights = NULL;
+}
+
+static bool same_weight(const struct fum_weight *a, const struct fum_weight *b) {
+    if (a->desc.dtype != b->desc.dtype || !fum_shape_same(&a->desc.shape, &b->desc.shape))
+        return false;
+    if (is_constant(a) || is_constant(b)) return a->values == b->values;
+    return a->pack == b->pack && !strcmp(a->name, b->name);
+}
+
+static const struct fum_weight_place *find(const fum_weights *w, const struct fum_weight *weight) {
+    for (size_t i = 0; i < w->count; i++)
+        if (same_weight(&w->places[i].weight, weight)) return &w->places[i];
+    return NULL;
+}
+
+struct fum_binding fum_weights_find(const fum_weights *weights, const struct fum_weight *weight) {
+    const struct fum_weight_place *place = find(weights, weight);
+    return place ? place->binding : (struct fum_binding){0};
+}
+
+uint64_t fum_weights_bytes(const fum_weights *weights) {
+    return weights->bytes;
+}
+
+const struct fum_weights_params *fum_weights_get_params(const fum_weights *weights) {
+    return &weights->params;
+}
+
+uint64_t fum_weights_missing(const fum_weights *w, const struct fum_weight *list, int count) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        if (!find(w, &list[i])) bytes += fum_buffer_align(fum_desc_bytes(&list[i].desc));
+    return bytes;
+}
+
+enum fum_result fum_weights_write(const fum_weights *w, const struct fum_weight *weight,
+                                  void *where, struct fum_error *err) {
+    return fum_weight_write(&w->params, weight, where, err);
+}
+
+static enum fum_result add_block(fum_weights *w, uint64_t bytes, struct fum_error *err) {
+    if (!fum_grow((void **)&w->blocks, &w->block_capacity, w->num_blocks, sizeof *w->blocks))
+        return no_memory(w->label, err);
+    enum fum_result result = fum_buffer_create(&w->blocks[w->num_blocks], w->params.device, bytes,
+                                               FUM_BUFFER_DEVICE, w->label, err);
+    if (result) return result;
+    w->num_blocks++;
+    w->bytes += bytes;
+    return FUM_OK;
+}
+
+// Largest buffer that the device can have.
+static uint64_t largest_block(const fum_weights *w) {
+    const struct fum_device_info *info = fum_device_get_info(w->params.device);
+    return info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
+}
+
+static enum fum_result refuse_large(const fum_weights *w, const struct fum_weight *weight,
+                                    struct fum_error *err) {
+    return fum_error_set(
+        err, FUM_ERR_UNSUPPORTED, "%s: tensor %s needs %llu bytes in one piece, %s allows %llu",
+        w->label, is_constant(weight) ? "constant" : weight->name,
+        (unsigned long long)fum_desc_bytes(&weight->desc),
+        fum_device_get_info(w->params.device)->name, (unsigned long long)largest_block(w));
+}
+
+// Gives entries from `first` on places in new blocks, in order, each block as large as its tensors
+// need.
+static enum fum_result place_from(fum_weights *w, size_t first, struct fum_error *err) {
+    uint64_t limit = largest_block(w), cap = limit < BLOCK_BYTES ? limit : BLOCK_BYTES;
+    for (size_t i = first; i < w->count;) {
+        uint64_t used = 0;
+        size_t end = i;
+        for (; end < w->count; end++) {
+            struct fum_weight_place *place = &w->places[end];
+            uint64_t bytes = fum_desc_bytes(&place->weight.desc), offset = fum_buffer_align(used);
+            if (end > i && offset + bytes > cap) break;
+            if (offset + bytes > limit) return refuse_large(w, &place->weight, err);
+            place->binding = (struct fum_binding){.offset = offset, .bytes = bytes};
+            used = offset + bytes;
+        }
+        enum fum_result result = add_block(w, used ? used : 16, err);
+        if (result) return result;
+        for (; i < end; i++) w->places[i].binding.buffer = w->blocks[w->num_blocks - 1];
+    }
+    return FUM_OK;
+}
+
+static enum fum_result add_place(fum_weights *w, const struct fum_weight *weight,
+                                 struct fum_error *err) {
+    if (!fum_grow((void **)&w->places, &w->capacity, w->count, sizeof *w->places))
+        return no_memory(w->label, err);
+    struct fum_weight_place place = {.weight = *weight};
+    if (!is_constant(weight) && !(place.weight.name = fum_strdup(weight->name)))
+        return no_memory(w->label, err);
+    w->places[w->count++] = place;
+    return FUM_OK;
+}
+
+enum fum_result fum_weights_check(const fum_weights *w, const struct fum_weight *list, int count,
+                                  struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    // A planning-only device uploads nothing, so it needs no files: shapes come from the graph.
+    if (fum_device_get_info(w->params.device)->planning_only) return FUM_OK;
+    for (int i = 0; i < count && !result; i++)
+        if (!find(w, &list[i])) result = fum_weight_check(&w->params, &list[i], err);
+    return result;
+}
+
+enum fum_result fum_weights_load(fum_weights *w, const struct fum_weight *list, int count,
+                                 struct fum_error *err) {
+    size_t first = w->count, first_block = w->num_blocks;
+    uint64_t done_before = w->done;
+    bool planning = fum_device_get_info(w->params.device)->planning_only;
+    enum fum_result result = fum_weights_check(w, list, count, err);
+    for (int i = 0; i < count && !result; i++)
+        if (!find(w, &list[i])) result = add_place(w, &list[i], err);
+    if (!result) result = place_from(w, first, err);
+    if (!result && !planning)
+        result = fum_weight_load_places(&w->params, w->places + first, (int)(w->count - first),
+                                        &w->done, err);
+    if (!result) return FUM_OK;
+    // What was not uploaded whole must not be found later, nor keep its memory.
+    drop_from(w, first);
+    w->done = done_before;
+    while (w->num_blocks > first_block) {
+        w->bytes -= fum_buffer_size(w->blocks[w->num_blocks - 1]);
+        fum_buffer_destroy(&w->blocks[--w->num_blocks]);
+    }
+    return result;
+}
