@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gpu/groups.h"
 
 #include <string.h>
 

@@ -5,9 +5,9 @@
 #ifndef FUM_WEIGHTS_DEVICE_PACK_H
 #define FUM_WEIGHTS_DEVICE_PACK_H
 
-#include "graph/op.h"
-
 #include "base/view.h"
+#include "gpu/gpu.h"
+#include "weights/weight.h"
 
 // Device memory that an packer holds: as much of the file's bytes as is uploaded at once.
 enum { FUM_DEVICE_PACK_BYTES = FUM_STAGING_BYTES };

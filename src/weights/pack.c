@@ -5,8 +5,6 @@
 #include "base/dtype.h"
 #include "base/error.h"
 
-#include "graph/op.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,9 +3,8 @@
 #ifndef FUM_WEIGHTS_PACK_H
 #define FUM_WEIGHTS_PACK_H
 
-#include "graph/op.h"
-
 #include "base/view.h"
+#include "weights/weight.h"
 
 // Whether the file's tensor is this weight: element count and dimensions by `pack`. On failure
 // `why` says what was wanted and found.
