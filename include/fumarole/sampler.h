@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Names of the samplers and noise schedules, for menus and for checking what a user typed.
+// Names of the samplers, noise schedules, predictions and spacings, for menus and for checking what
+// a user typed.
 #ifndef FUMAROLE_SAMPLER_H
 #define FUMAROLE_SAMPLER_H
 
@@ -23,6 +24,15 @@ enum fum_rng_kind {
 // "karras", …); NULL past the last. The strings are constants.
 FUM_API const char *fum_sampler_name(size_t index);
 FUM_API const char *fum_schedule_name(size_t index);
+// Returns A1111's name of the same sampler or schedule ("Euler a", "SGM Uniform", …); NULL past the
+// last.
+FUM_API const char *fum_sampler_label(size_t index);
+FUM_API const char *fum_schedule_label(size_t index);
+
+// Returns diffusers' word for the index-th value that a UNet may predict ("epsilon", …), or for the
+// index-th spacing of timesteps ("leading", …); NULL past the last. The strings are constants.
+FUM_API const char *fum_prediction_name(size_t index);
+FUM_API const char *fum_spacing_name(size_t index);
 
 // Whether the sampler can run on the schedule. False when either name is unknown.
 FUM_API bool fum_sampler_accepts(const char *sampler, const char *schedule);

@@ -19,43 +19,48 @@ struct bench_options {
 
 #define FIELD(name) offsetof(struct bench_options, name)
 
+// clang-format off
 static const struct cli_option options[] = {
     CLI_HEADING_ROW("What to measure"),
-    {"limits", 0, CLI_FLAG, FIELD(limits), NULL,
-     "only the device's limits (with --ops, --models: these too)", 0, 0, NULL},
-    {"ops", 0, CLI_FLAG, FIELD(ops), NULL, "only the operations", 0, 0, NULL},
-    {"models", 0, CLI_STRING, FIELD(models), "NAMES",
-     "only these whole models: emoji,sd1.5,sd2.1,sdxl or all", 0, 0, NULL},
-    {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0,
-     cli_storage_types},
-    {"width", 'W', CLI_INT, FIELD(width), "N", "width of the models' pictures in pixels", 8,
-     FUM_MAX_SIDE, NULL},
-    {"height", 'H', CLI_INT, FIELD(height), "N", "height of the models' pictures in pixels", 8,
-     FUM_MAX_SIDE, NULL},
-    {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1,
-     1e6, NULL},
-    {"repeats", 0, CLI_INT, FIELD(repeats), "N", "at most, of everything (default 9)", 1, 1000,
-     NULL},
-    {"compare", 0, CLI_FLAG, FIELD(compare), NULL,
-     "measure nothing: set the reports A.json B.json … side by side", 0, 0, NULL},
+    {.name = "limits", .kind = CLI_FLAG, .offset = FIELD(limits),
+     .help = "only the device's limits (with --ops, --models: these too)"},
+    {.name = "ops", .kind = CLI_FLAG, .offset = FIELD(ops), .help = "only the operations"},
+    {.name = "models", .kind = CLI_STRING, .offset = FIELD(models), .value = "NAMES",
+     .help = "only these whole models: emoji,sd1.5,sd2.1,sdxl or all"},
+    {.name = "op", .kind = CLI_STRING, .offset = FIELD(op), .value = "NAME",
+     .help = "only this operation"},
+    {.name = "precision", .kind = CLI_CHOICE, .offset = FIELD(precision), .value = "TYPE",
+     .choice = cli_storage_name, .help = "only this storage type:"},
+    {.name = "width", .letter = 'W', .kind = CLI_INT, .offset = FIELD(width), .value = "N",
+     .min = 8, .max = FUM_MAX_SIDE, .help = "width of the models' pictures in pixels"},
+    {.name = "height", .letter = 'H', .kind = CLI_INT, .offset = FIELD(height), .value = "N",
+     .min = 8, .max = FUM_MAX_SIDE, .help = "height of the models' pictures in pixels"},
+    {.name = "time", .letter = 't', .kind = CLI_REAL, .offset = FIELD(time), .value = "SECONDS",
+     .min = 1, .max = 1e6, .help = "about how long it may take (default 60)"},
+    {.name = "repeats", .kind = CLI_INT, .offset = FIELD(repeats), .value = "N", .min = 1,
+     .max = 1000, .help = "at most, of everything (default 9)"},
+    {.name = "compare", .kind = CLI_FLAG, .offset = FIELD(compare),
+     .help = "measure nothing: set the reports A.json B.json … side by side"},
     CLI_HEADING_ROW("Device"),
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH",
-     "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME",
-     "force a variant of the kernels, see fumarole devices", 0, 0, NULL},
+    {.name = "device", .kind = CLI_STRING, .offset = FIELD(device), .value = "WHICH",
+     .help = "number, uuid or part of a name, see fumarole devices"},
+    {.name = "variant", .kind = CLI_STRING, .offset = FIELD(variant), .value = "NAME",
+     .help = "force a variant of the kernels, see fumarole devices"},
     CLI_HEADING_ROW("Report"),
-    {"json", 0, CLI_PATH, FIELD(json), "FILE",
-     "write the report with all repeats to this file (- is standard output)", 0, 0, NULL},
-    {"html", 0, CLI_PATH, FIELD(html), "FILE",
-     "write it as a page with a roofline plot; with --compare: all reports", 0, 0, NULL},
-    {"no-clobber", 0, CLI_FLAG, FIELD(no_clobber), NULL, "refuse to replace files that are there",
-     0, 0, NULL},
+    {.name = "json", .kind = CLI_PATH, .offset = FIELD(json), .value = "FILE",
+     .help = "write the report with all repeats to this file (- is standard output)"},
+    {.name = "html", .kind = CLI_PATH, .offset = FIELD(html), .value = "FILE",
+     .help = "write it as a page with a roofline plot; with --compare: all reports"},
+    {.name = "no-clobber", .kind = CLI_FLAG, .offset = FIELD(no_clobber),
+     .help = "refuse to replace files that are there"},
     CLI_HEADING_ROW("Messages"),
-    {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "no progress", 0, 0, NULL},
-    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},
+    {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .offset = FIELD(quiet),
+     .help = "no progress"},
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = FIELD(verbose),
+     .help = "more about what happens"},
     {0},
 };
+// clang-format on
 
 struct watch {
     struct cli_progress progress;
@@ -79,13 +84,14 @@ static void on_progress(void *user, const char *what, int done, int total) {
         cli_put_line(stderr, "%s", what);
 }
 
-// Of the models; "all" is a matter of the operations.
+// Returns the precision of the models for a --precision; "all" concerns the operations alone.
 static enum fum_precision model_precision(const char *precision) {
-    static const enum fum_precision values[] = {FUM_PRECISION_F32, FUM_PRECISION_F16,
-                                                FUM_PRECISION_BF16};
-    for (int i = 0; precision && i < 3; i++)
-        if (strcmp(precision, cli_storage_types[i]) == 0) return values[i];
-    return FUM_PRECISION_AUTO;
+    switch (cli_storage_mask(precision)) {
+    case 1u << FUM_F32: return FUM_PRECISION_F32;
+    case 1u << FUM_F16: return FUM_PRECISION_F16;
+    case 1u << FUM_BF16: return FUM_PRECISION_BF16;
+    default: return FUM_PRECISION_AUTO;
+    }
 }
 
 // Checks before the long work that the reports can be written.

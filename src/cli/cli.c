@@ -73,13 +73,24 @@ int cli_force_variant(fum_device *device, const char *name) {
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
-const char *const cli_storage_types[] = {"f32", "f16", "bf16", "all", NULL};
+static const struct {
+    const char *name;
+    unsigned mask;
+} storage_types[] = {
+    {"f32", 1u << FUM_F32},
+    {"f16", 1u << FUM_F16},
+    {"bf16", 1u << FUM_BF16},
+    {"all", 1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16},
+};
+enum { NUM_STORAGE_TYPES = sizeof storage_types / sizeof storage_types[0] };
+
+const char *cli_storage_name(size_t index) {
+    return index < NUM_STORAGE_TYPES ? storage_types[index].name : NULL;
+}
 
 unsigned cli_storage_mask(const char *precision) {
-    static const unsigned masks[] = {1u << FUM_F32, 1u << FUM_F16, 1u << FUM_BF16,
-                                     1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16};
-    for (int i = 0; precision && cli_storage_types[i]; i++)
-        if (strcmp(precision, cli_storage_types[i]) == 0) return masks[i];
+    for (int i = 0; precision && i < NUM_STORAGE_TYPES; i++)
+        if (strcmp(precision, storage_types[i].name) == 0) return storage_types[i].mask;
     return 0;
 }
 

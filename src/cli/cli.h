@@ -33,8 +33,9 @@ struct cli_command {
     int (*run)(const struct cli_command *command, int argc, char **argv);
 };
 
-extern const struct cli_command cli_bench, cli_devices, cli_generate, cli_info, cli_selftest,
-    cli_tokenize, cli_tune;
+#define CLI_COMMAND(name) extern const struct cli_command cli_##name;
+#include "commands.def"
+#undef CLI_COMMAND
 
 // Prints a piece of a line, or a line, escaped: see fum_text_escape. Newlines within the text are
 // escaped too.
@@ -99,9 +100,9 @@ void cli_ignore_pipes(void);
 // Returns the exit status: that of the command, or a failure, printed, when its output was lost.
 int cli_finish_output(int status);
 
-// The choices of a --precision that says which storage types, and the mask 1 << dtype of one; NULL:
-// 0.
-extern const char *const cli_storage_types[];
+// Returns the choices of a --precision that says which storage types; NULL past the last.
+const char *cli_storage_name(size_t index);
+// Returns the mask 1 << dtype of such a choice; NULL: 0.
 unsigned cli_storage_mask(const char *precision);
 
 // Finds the model that `name` means: a path that exists, else a shipped model's name; NULL is the

@@ -10,11 +10,13 @@ struct devices_options {
     bool verbose;
 };
 
+// clang-format off
 static const struct cli_option options[] = {
-    {"verbose", 'v', CLI_FLAG, offsetof(struct devices_options, verbose), NULL,
-     "limits and features too", 0, 0, NULL},
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG,
+     .offset = offsetof(struct devices_options, verbose), .help = "limits and features too"},
     {0},
 };
+// clang-format on
 
 static const char *type_name(enum fum_device_type type) {
     switch (type) {

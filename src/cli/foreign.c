@@ -258,6 +258,7 @@ static const struct cli_foreign_option options[] = {
 #define NO_VALUE_YET(option, value) \
     { option, value, CLI_UNSUPPORTED, NULL, NULL }
 
+// A1111's labels of samplers and schedules are the library's (fum_sampler_label).
 static const struct cli_foreign_value values[] = {
     MAPPED("prediction", "eps", "epsilon"),
     MAPPED("prediction", "v", "v_prediction"),
@@ -313,14 +314,6 @@ static const struct cli_foreign_value values[] = {
     MAPPED("sampling-method", "dpmpp_3m_sde", "dpm++3m_sde"),
     MAPPED("sampling-method", "dpmpp_sde", "dpm++sde"),
     MAPPED("sampling-method", "uni_pc", "unipc"),
-    MAPPED("sampling-method", "plms", "pndm"),
-    MAPPED("sampling-method", "Euler a", "euler_a"),
-    MAPPED("sampling-method", "DPM2 a", "dpm2_a"),
-    MAPPED("sampling-method", "DPM++ 2S a", "dpm++2s_a"),
-    MAPPED("sampling-method", "DPM++ 2M", "dpm++2m"),
-    MAPPED("sampling-method", "DPM++ 2M SDE", "dpm++2m_sde"),
-    MAPPED("sampling-method", "DPM++ 3M SDE", "dpm++3m_sde"),
-    MAPPED("sampling-method", "DPM++ SDE", "dpm++sde"),
     NO_VALUE_YET("sampling-method", "dpm++2mv2"),
     NO_VALUE_YET("sampling-method", "dpm++2m_sde_bt"),
     NO_VALUE_YET("sampling-method", "ipndm"),
@@ -335,9 +328,6 @@ static const struct cli_foreign_value values[] = {
     NO_VALUE_YET("sampling-method", "euler_ge"),
     MAPPED("scheduler", "default", NULL),
     MAPPED("scheduler", "automatic", NULL),
-    MAPPED("scheduler", "SGM Uniform", "sgm_uniform"),
-    MAPPED("scheduler", "KL Optimal", "kl_optimal"),
-    MAPPED("scheduler", "Align Your Steps", "ays"),
     NO_VALUE_YET("scheduler", "gits"),
     NO_VALUE_YET("scheduler", "smoothstep"),
     NO_VALUE_YET("scheduler", "lcm"),

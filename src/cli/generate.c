@@ -6,9 +6,6 @@
 #include "trace.h"
 #include "vector_width.h"
 
-#include <fumarole/pipeline.h>
-
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -51,9 +48,10 @@ static int read_prompt(const char *path, const char **prompt, char **text) {
 
 static int read_prompts(struct job *job) {
     struct generate_options *options = &job->options;
-    int status = read_prompt(options->prompt_file, &options->prompt, &job->prompt_text);
+    int status = read_prompt(options->prompt_file, &options->picture.prompt, &job->prompt_text);
     if (status == 0)
-        status = read_prompt(options->negative_file, &options->negative, &job->negative_text);
+        status =
+            read_prompt(options->negative_file, &options->picture.negative, &job->negative_text);
     return status;
 }
 
@@ -71,7 +69,7 @@ static int check_outputs(const struct cli_command *command,
                          const struct generate_options *options) {
     struct cli_outputs outputs = {.command = command, .no_clobber = options->no_clobber};
     int status = cli_output_check_pattern(command, options->output);
-    for (int i = 0; status == 0 && i < options->count; i++) {
+    for (int i = 0; status == 0 && i < options->picture.count; i++) {
         char *name = cli_output_name(options->output, i, options->output_begin + i);
         status = name ? cli_outputs_add(&outputs, name) : cli_fail("out of memory");
         free(name);
@@ -99,8 +97,10 @@ static int read_noise(struct job *job) {
 static void suggest(const struct job *job) {
     const char *suggestions[MAX_SUGGESTIONS];
     char unknown[200];
-    if (!fum_model_unknown_words(job->model, job->options.prompt, unknown, sizeof unknown)) return;
-    int count = fum_model_suggest(job->model, job->options.prompt, suggestions, MAX_SUGGESTIONS);
+    if (!fum_model_unknown_words(job->model, job->options.picture.prompt, unknown, sizeof unknown))
+        return;
+    int count =
+        fum_model_suggest(job->model, job->options.picture.prompt, suggestions, MAX_SUGGESTIONS);
     cli_put(stderr, "fumarole: the model %s does not know: %s",
             fum_model_get_info(job->model)->name, unknown);
     for (int i = 0; i < count; i++) cli_put(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
@@ -121,8 +121,8 @@ static bool on_compile(void *user, const char *part, int done, int total) {
 
 // "step" or "picture 2/3, step"
 static void name_work(const struct job *job, int image, const char *work, char *text, size_t size) {
-    if (job->options.count > 1)
-        snprintf(text, size, "picture %d/%d, %s", image + 1, job->options.count, work);
+    if (job->options.picture.count > 1)
+        snprintf(text, size, "picture %d/%d, %s", image + 1, job->options.picture.count, work);
     else
         snprintf(text, size, "%s", work);
 }
@@ -130,7 +130,7 @@ static void name_work(const struct job *job, int image, const char *work, char *
 static bool on_step(void *user, int image, int step, int steps) {
     struct job *job = user;
     struct fum_pipeline_stats stats;
-    int later = job->options.count - image - 1; // pictures
+    int later = job->options.picture.count - image - 1; // pictures
     char what[48];
     name_work(job, image, "step", what, sizeof what);
     fum_pipeline_get_stats(job->pipeline, &stats);
@@ -147,7 +147,7 @@ static bool on_step(void *user, int image, int step, int steps) {
 static double time_left(const struct job *job, enum fum_work work, int image, double done) {
     struct fum_pipeline_stats stats;
     fum_pipeline_get_stats(job->pipeline, &stats);
-    int later = job->options.count - image - 1;
+    int later = job->options.picture.count - image - 1;
     double steps = (double)later * job->steps, decodes = later + 1 - done;
     if (work == FUM_WORK_STEP) {
         steps += job->steps - job->step - done;
@@ -234,27 +234,20 @@ static bool on_image(void *user, const struct fum_image *image) {
     return job->status == 0 && !cli_interrupted();
 }
 
-static enum fum_precision precision_of(const char *name) {
-    static const char *const names[] = {"auto", "f32", "f16", "bf16"};
-    for (int i = 0; name && i < 4; i++)
-        if (strcmp(name, names[i]) == 0) return (enum fum_precision)i;
-    return FUM_PRECISION_AUTO;
-}
-
 // Returns a rough count of the floating-point operations of all steps, from the UNet's parameters:
 // SD1.5's evaluation of 64 × 64 latent pixels takes 803 GFLOP with 860 M of them.
 static double run_flops(const struct job *job) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
-    const struct generate_options *options = &job->options;
+    const struct fum_generate_params *picture = &job->options.picture;
     struct fum_model_part part;
     double parameters = 0;
     for (int i = 0; fum_model_get_part(job->model, i, &part); i++)
         if (strcmp(part.name, "unet") == 0) parameters = (double)part.parameters;
-    double width = options->width ? options->width : info->width;
-    double height = options->height ? options->height : info->height;
+    double width = picture->width ? picture->width : info->width;
+    double height = picture->height ? picture->height : info->height;
     double pixels = width * height / info->size_multiple / info->size_multiple;
-    return 0.23 * parameters * pixels * 2 * (options->steps ? options->steps : info->steps) *
-           options->count;
+    return 0.23 * parameters * pixels * 2 * (picture->steps ? picture->steps : info->steps) *
+           picture->count;
 }
 
 // Opens the model, the device and the pipeline.
@@ -276,27 +269,14 @@ static int open_all(struct job *job) {
     if (!job->device || status) return status;
     if (job->options.trace) status = cli_trace_begin(&job->trace, job->options.trace, job->device);
     if (status) return status;
-    struct fum_pipeline_params params = {
-        .precision = precision_of(job->options.precision),
-        .weights = job->options.type && strcmp(job->options.type, "q8_0") == 0 ? FUM_WEIGHTS_Q8_0
-                                                                               : FUM_WEIGHTS_AUTO,
-        .memory_budget = job->options.memory_budget,
-        .vae_tiling = job->options.vae_tiling,
-        .threads = job->options.threads,
-        .log = &job->log,
-        .on_load = on_load,
-        .on_compile = on_compile,
-        .on_graph = job->options.dump_graph ? on_graph : NULL,
-        .user = job,
-    };
+    struct fum_pipeline_params params = job->options.pipeline;
+    params.log = &job->log;
+    params.on_load = on_load;
+    params.on_compile = on_compile;
+    params.on_graph = job->options.dump_graph ? on_graph : NULL;
+    params.user = job;
     result = fum_pipeline_create(&job->pipeline, job->device, job->model, &params, &err);
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
-}
-
-// Returns the library's eta for the option's: 0 is the sampler's own, below 0 is none.
-static float eta_of(double eta) {
-    if (isnan(eta)) return 0;
-    return eta > 0 ? (float)eta : -1;
 }
 
 static enum fum_result write_latents(const void *what, const char *path, struct fum_error *err) {
@@ -312,40 +292,17 @@ static int save_latents(const struct job *job) {
     return job->status ? job->status : saved;
 }
 
-// Returns the library's guidance for the option's: 0 is the model's own, and 0 to 1 mean none.
-static float guidance_of(double option) {
-    if (option < 0) return 0;
-    return option < 1 ? 1 : (float)option;
-}
-
 static int generate(struct job *job) {
-    const struct generate_options *options = &job->options;
     struct fum_error err = {0};
-    struct fum_generate_params params = {
-        .prompt = options->prompt,
-        .negative = options->negative,
-        .width = options->width,
-        .height = options->height,
-        .steps = options->steps,
-        .sampler = options->sampler,
-        .schedule = options->schedule,
-        .timestep_spacing = options->spacing,
-        .guidance = guidance_of(options->guidance),
-        .has_class = options->class_label >= 0,
-        .class_label = (float)options->class_label,
-        .eta = eta_of(options->eta),
-        .seed = options->seed.value,
-        .count = options->count,
-        .clip_skip = options->clip_skip,
-        .rng = options->rng && strcmp(options->rng, "cpu") == 0 ? FUM_RNG_CPU : FUM_RNG_CUDA,
-        .noise = job->noise,
-        .on_step = on_step,
-        .on_work = on_work,
-        .on_image = on_image,
-        .user = job,
-    };
+    struct fum_generate_params params = job->options.picture;
+    params.seed = job->options.seed.value;
+    params.noise = job->noise;
+    params.on_step = on_step;
+    params.on_work = on_work;
+    params.on_image = on_image;
+    params.user = job;
     memcpy(params.noise_shape, job->noise_shape, sizeof params.noise_shape);
-    cli_progress_begin(&job->progress, options->quiet);
+    cli_progress_begin(&job->progress, job->options.quiet);
     enum fum_result result = fum_generate(job->pipeline, &params, &err);
     cli_progress_clear(&job->progress);
     if (cli_interrupted() && result == FUM_OK) result = FUM_ERR_CANCELLED;

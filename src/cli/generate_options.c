@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "generate_options.h"
 
-#include <fumarole/pipeline.h>
 #include <fumarole/sampler.h>
 
 #include <math.h>
@@ -15,143 +14,150 @@ enum {
     MAX_THREADS = 1024,
     MAX_NUMBER = 1000000000,
     MAX_CLASS = 1 << 24,
-    MAX_NAMES = 64,
 };
 
-static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
-static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
-static const char *const precisions[] = {"auto", "f32", "f16", "bf16", NULL};
-static const char *const types[] = {"auto", "f32", "f16", "bf16", "q8_0", NULL};
-static const char *const modes[] = {"img_gen", "txt2img", NULL};
-static const char *const generators[] = {"cuda", "cpu", NULL};
+CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
+CLI_NAMES(type_name, "auto", "f32", "f16", "bf16", "q8_0")
+CLI_NAMES(mode_name, "img_gen", "txt2img")
+CLI_NAMES(generator_name, "cuda", "cpu") // as enum fum_rng_kind
+
+enum { TYPE_AUTO = FUM_PRECISION_AUTO, TYPE_Q8_0 = FUM_PRECISION_BF16 + 1 }; // of type_name
 
 static const char ddim_trailing[] = "ddim_trailing"; // sd-cli's DDIM, which takes trailing steps
 
-// Names from the library; generate_options_default() fills them in.
-static const char *sampler_names[MAX_NAMES + 2], *schedule_names[MAX_NAMES + 1];
-
-#define FIELD(name) offsetof(struct generate_options, name)
-// Long options as sd-cli spells them; rows without help are other spellings. What sd-cli has and
-// fumarole has not is in foreign.c.
-const struct cli_option generate_option_table[] = {
-    CLI_HEADING_ROW("Prompt and model"),
-    {"prompt", 'p', CLI_STRING, FIELD(prompt), "TEXT", "what to draw; a bare argument does too", 0,
-     0, NULL},
-    {"prompt-file", 0, CLI_PATH, FIELD(prompt_file), "FILE",
-     "read the prompt from a file (- is standard input)", 0, 0, NULL},
-    {"negative-prompt", 'n', CLI_STRING, FIELD(negative), "TEXT", "what to keep away from", 0, 0,
-     NULL},
-    {"negative-prompt-file", 0, CLI_PATH, FIELD(negative_file), "FILE",
-     "read it from a file (- is standard input)", 0, 0, NULL},
-    {"model", 'm', CLI_PATH, FIELD(model), "MODEL",
-     "diffusers folder, checkpoint file, or shipped model (default emoji)", 0, 0, NULL},
-    {"prediction", 0, CLI_CHOICE, FIELD(prediction), "NAME",
-     "what the UNet predicts (default: what the model says):", 0, 0, predictions},
-    {"clip-skip", 0, CLI_INT, FIELD(clip_skip), "N",
-     "stop the text encoder early; 1 is its last layer (default: the model's own, as with -1 and "
-     "0)",
-     -1, MAX_CLIP_SKIP, NULL},
-
-    CLI_HEADING_ROW("Picture"),
-    {"output", 'o', CLI_PATH, FIELD(output), "FILE",
-     "the picture, a .png (default output.png); %d is the number, - standard output", 0, 0, NULL},
-    {"no-clobber", 0, CLI_FLAG, FIELD(no_clobber), NULL, "refuse to replace files that are there",
-     0, 0, NULL},
-    {"output-begin-idx", 0, CLI_INT, FIELD(output_begin), "N",
-     "number of the first picture (default 1)", 0, MAX_NUMBER, NULL},
-    {"width", 'W', CLI_INT, FIELD(width), "PIXELS", "default: the model's own size", 1,
-     FUM_MAX_SIDE, NULL},
-    {"height", 'H', CLI_INT, FIELD(height), "PIXELS", "default: the model's own size", 1,
-     FUM_MAX_SIDE, NULL},
-    {"batch-count", 'b', CLI_INT, FIELD(count), "N", "pictures to make; picture i has seed + i", 1,
-     MAX_COUNT, NULL},
-
-    CLI_HEADING_ROW("Sampling"),
-    {"steps", 0, CLI_INT, FIELD(steps), "N", "sampling steps (default: the model's own)", 1,
-     MAX_STEPS, NULL},
-    {"cfg-scale", 0, CLI_REAL, FIELD(guidance), "F",
-     "guidance; 1 is none (default: the model's own)", 0, 1000, NULL},
-    {"guidance-scale", 0, CLI_REAL, FIELD(guidance), "F", NULL, 0, 1000, NULL},
-    {"class", 0, CLI_REAL, FIELD(class_label), "N",
-     "the class to draw, from 0, of a model that has classes", 0, MAX_CLASS, NULL},
-    {"seed", 's', CLI_SEED, FIELD(seed), "N",
-     "0 to 18446744073709551615 (default 42); -1 draws one and reports it", 0, 0, NULL},
-    {"sampling-method", 0, CLI_CHOICE, FIELD(sampler), "NAME",
-     "the sampler (default: the model's own):", 0, 0, sampler_names},
-    {"sampler", 0, CLI_CHOICE, FIELD(sampler), "NAME", NULL, 0, 0, sampler_names},
-    {"scheduler", 0, CLI_CHOICE, FIELD(schedule), "NAME",
-     "the noise schedule (default: the model's own):", 0, 0, schedule_names},
-    {"schedule", 0, CLI_CHOICE, FIELD(schedule), "NAME", NULL, 0, 0, schedule_names},
-    {"timestep-spacing", 0, CLI_CHOICE, FIELD(spacing), "NAME",
-     "where the steps lie (default: the model's own):", 0, 0, spacings},
-    {"eta", 0, CLI_REAL, FIELD(eta), "F",
-     "noise added back, 0 to 1, for ddim (default 0), ancestral and sde samplers (1)", 0,
-     FUM_MAX_ETA, NULL},
-    {"rng", 0, CLI_CHOICE, FIELD(rng), "NAME",
-     "draw noise as torch does on that device (default cuda):", 0, 0, generators},
-    {"sampler-rng", 0, CLI_CHOICE, FIELD(sampler_rng), "NAME", NULL, 0, 0, generators},
-
-    CLI_HEADING_ROW("Device and memory"),
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH",
-     "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
-    {"list-devices", 0, CLI_FLAG, FIELD(list_devices), NULL, "the same as fumarole devices", 0, 0,
-     NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE",
-     "how values are stored (default auto):", 0, 0, precisions},
-    {"type", 0, CLI_CHOICE, FIELD(type), "TYPE",
-     "how weights are stored: as --precision, which f32, f16 and bf16 set too, or q8_0 (default "
-     "auto):",
-     0, 0, types},
-    {"memory-budget", 0, CLI_STRING, FIELD(memory_text), "BYTES",
-     "device memory to stay under, as 4GiB or 512MiB; auto is what is free", 0, 0, NULL},
-    {"max-vram", 0, CLI_STRING, FIELD(max_vram), "GIB",
-     "the same in GiB; 0 is no limit, a negative number what is free", 0, 0, NULL},
-    {"offload-to-cpu", 0, CLI_FLAG, FIELD(offload), NULL, "the same as --memory-budget auto", 0, 0,
-     NULL},
-    {"auto-fit", 0, CLI_FLAG, FIELD(offload), NULL, NULL, 0, 0, NULL},
-    {"vae-tiling", 0, CLI_FLAG, FIELD(vae_tiling), NULL,
-     "decode the picture in bands, in less memory", 0, 0, NULL},
-    {"threads", 't', CLI_INT, FIELD(threads), "N",
-     "threads that prepare weights (default: one per processor, at most 8, as with -1 and 0)", -1,
-     MAX_THREADS, NULL},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME",
-     "force a variant of the kernels, see fumarole devices", 0, 0, NULL},
-
-    CLI_HEADING_ROW("Latents and traces"),
-    {"noise", 0, CLI_PATH, FIELD(noise), "FILE",
-     "start from tensor \"noise\" [n,c,h,w] of a .safetensors file", 0, 0, NULL},
-    {"save-latents", 0, CLI_PATH, FIELD(save_latents), "FILE",
-     "write tensor \"latents\" [n,c,h,w] as the sampler left them", 0, 0, NULL},
-    {"trace", 0, CLI_PATH, FIELD(trace), "FILE",
-     "write a timeline of submissions, waits and transfers", 0, 0, NULL},
-    {"dump-graph", 0, CLI_PATH, FIELD(dump_graph), "DIR",
-     "write each graph after each pass, as text and Graphviz", 0, 0, NULL},
-
-    CLI_HEADING_ROW("Messages"),
-    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more", 0, 0, NULL},
-    {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "no progress", 0, 0, NULL},
-    {"mode", 'M', CLI_CHOICE, FIELD(mode), "MODE", NULL, 0, 0, modes},
-    {0},
-};
-
-static void fill_names(void) {
-    size_t count = 0;
-    for (; count < MAX_NAMES && fum_sampler_name(count); count++)
-        sampler_names[count] = fum_sampler_name(count);
-    sampler_names[count] = ddim_trailing;
-    for (size_t i = 0; i < MAX_NAMES && fum_schedule_name(i); i++)
-        schedule_names[i] = fum_schedule_name(i);
+// Returns the library's samplers, then ddim_trailing.
+static const char *sampler_choice(size_t index) {
+    const char *name = fum_sampler_name(index);
+    if (name) return name;
+    return index > 0 && fum_sampler_name(index - 1) ? ddim_trailing : NULL;
 }
 
+#define FIELD(name)    offsetof(struct generate_options, name)
+#define PICTURE(name)  offsetof(struct generate_options, picture.name)
+#define PIPELINE(name) offsetof(struct generate_options, pipeline.name)
+// Long options as sd-cli spells them; rows without help are other spellings. What sd-cli has and
+// fumarole has not is in foreign.c.
+// clang-format off
+const struct cli_option generate_option_table[] = {
+    CLI_HEADING_ROW("Prompt and model"),
+    {.name = "prompt", .letter = 'p', .kind = CLI_STRING, .offset = PICTURE(prompt),
+     .value = "TEXT", .help = "what to draw; a bare argument does too"},
+    {.name = "prompt-file", .kind = CLI_PATH, .offset = FIELD(prompt_file), .value = "FILE",
+     .help = "read the prompt from a file (- is standard input)"},
+    {.name = "negative-prompt", .letter = 'n', .kind = CLI_STRING, .offset = PICTURE(negative),
+     .value = "TEXT", .help = "what to keep away from"},
+    {.name = "negative-prompt-file", .kind = CLI_PATH, .offset = FIELD(negative_file),
+     .value = "FILE", .help = "read it from a file (- is standard input)"},
+    {.name = "model", .letter = 'm', .kind = CLI_PATH, .offset = FIELD(model), .value = "MODEL",
+     .help = "diffusers folder, checkpoint file, or shipped model (default emoji)"},
+    {.name = "prediction", .kind = CLI_CHOICE, .offset = FIELD(prediction), .value = "NAME",
+     .choice = fum_prediction_name,
+     .help = "what the UNet predicts (default: what the model says):"},
+    {.name = "clip-skip", .kind = CLI_INT, .offset = PICTURE(clip_skip), .value = "N", .min = -1,
+     .max = MAX_CLIP_SKIP,
+     .help = "stop the text encoder early; 1 is its last layer (default: the model's own, as with "
+             "-1 and 0)"},
+
+    CLI_HEADING_ROW("Picture"),
+    {.name = "output", .letter = 'o', .kind = CLI_PATH, .offset = FIELD(output), .value = "FILE",
+     .help = "the picture, a .png (default output.png); %d is the number, - standard output"},
+    {.name = "no-clobber", .kind = CLI_FLAG, .offset = FIELD(no_clobber),
+     .help = "refuse to replace files that are there"},
+    {.name = "output-begin-idx", .kind = CLI_INT, .offset = FIELD(output_begin), .value = "N",
+     .min = 0, .max = MAX_NUMBER, .help = "number of the first picture (default 1)"},
+    {.name = "width", .letter = 'W', .kind = CLI_INT, .offset = PICTURE(width), .value = "PIXELS",
+     .min = 1, .max = FUM_MAX_SIDE, .help = "default: the model's own size"},
+    {.name = "height", .letter = 'H', .kind = CLI_INT, .offset = PICTURE(height), .value = "PIXELS",
+     .min = 1, .max = FUM_MAX_SIDE, .help = "default: the model's own size"},
+    {.name = "batch-count", .letter = 'b', .kind = CLI_INT, .offset = PICTURE(count), .value = "N",
+     .min = 1, .max = MAX_COUNT, .help = "pictures to make; picture i has seed + i"},
+
+    CLI_HEADING_ROW("Sampling"),
+    {.name = "steps", .kind = CLI_INT, .offset = PICTURE(steps), .value = "N", .min = 1,
+     .max = MAX_STEPS, .help = "sampling steps (default: the model's own)"},
+    {.name = "cfg-scale", .kind = CLI_FLOAT, .offset = PICTURE(guidance), .value = "F", .min = 0,
+     .max = 1000, .help = "guidance; 1 is none (default: the model's own)"},
+    {.name = "guidance-scale", .kind = CLI_FLOAT, .offset = PICTURE(guidance), .value = "F",
+     .min = 0, .max = 1000},
+    {.name = "class", .kind = CLI_FLOAT, .offset = PICTURE(class_label), .value = "N", .min = 0,
+     .max = MAX_CLASS, .help = "the class to draw, from 0, of a model that has classes"},
+    {.name = "seed", .letter = 's', .kind = CLI_SEED, .offset = FIELD(seed), .value = "N",
+     .help = "0 to 18446744073709551615 (default 42); -1 draws one and reports it"},
+    {.name = "sampling-method", .kind = CLI_CHOICE, .offset = PICTURE(sampler), .value = "NAME",
+     .choice = sampler_choice, .label = fum_sampler_label,
+     .help = "the sampler (default: the model's own):"},
+    {.name = "sampler", .kind = CLI_CHOICE, .offset = PICTURE(sampler), .value = "NAME",
+     .choice = sampler_choice, .label = fum_sampler_label},
+    {.name = "scheduler", .kind = CLI_CHOICE, .offset = PICTURE(schedule), .value = "NAME",
+     .choice = fum_schedule_name, .label = fum_schedule_label,
+     .help = "the noise schedule (default: the model's own):"},
+    {.name = "schedule", .kind = CLI_CHOICE, .offset = PICTURE(schedule), .value = "NAME",
+     .choice = fum_schedule_name, .label = fum_schedule_label},
+    {.name = "timestep-spacing", .kind = CLI_CHOICE, .offset = PICTURE(timestep_spacing),
+     .value = "NAME", .choice = fum_spacing_name,
+     .help = "where the steps lie (default: the model's own):"},
+    {.name = "eta", .kind = CLI_FLOAT, .offset = PICTURE(eta), .value = "F", .min = 0,
+     .max = FUM_MAX_ETA,
+     .help = "noise added back, 0 to 1, for ddim (default 0), ancestral and sde samplers (1)"},
+    {.name = "rng", .kind = CLI_ENUM, .offset = PICTURE(rng), .value = "NAME",
+     .choice = generator_name, .help = "draw noise as torch does on that device (default cuda):"},
+    {.name = "sampler-rng", .kind = CLI_ENUM, .offset = FIELD(sampler_rng), .value = "NAME",
+     .choice = generator_name},
+
+    CLI_HEADING_ROW("Device and memory"),
+    {.name = "device", .kind = CLI_STRING, .offset = FIELD(device), .value = "WHICH",
+     .help = "number, uuid or part of a name, see fumarole devices"},
+    {.name = "list-devices", .kind = CLI_FLAG, .offset = FIELD(list_devices),
+     .help = "the same as fumarole devices"},
+    {.name = "precision", .kind = CLI_ENUM, .offset = PIPELINE(precision), .value = "TYPE",
+     .choice = precision_name, .help = "how values are stored (default auto):"},
+    {.name = "type", .kind = CLI_ENUM, .offset = FIELD(type), .value = "TYPE", .choice = type_name,
+     .help = "how weights are stored: as --precision, which f32, f16 and bf16 set too, or q8_0 "
+             "(default auto):"},
+    {.name = "memory-budget", .kind = CLI_STRING, .offset = FIELD(memory_text), .value = "BYTES",
+     .help = "device memory to stay under, as 4GiB or 512MiB; auto is what is free"},
+    {.name = "max-vram", .kind = CLI_STRING, .offset = FIELD(max_vram), .value = "GIB",
+     .help = "the same in GiB; 0 is no limit, a negative number what is free"},
+    {.name = "offload-to-cpu", .kind = CLI_FLAG, .offset = FIELD(offload),
+     .help = "the same as --memory-budget auto"},
+    {.name = "auto-fit", .kind = CLI_FLAG, .offset = FIELD(offload)},
+    {.name = "vae-tiling", .kind = CLI_FLAG, .offset = PIPELINE(vae_tiling),
+     .help = "decode the picture in bands, in less memory"},
+    {.name = "threads", .letter = 't', .kind = CLI_INT, .offset = PIPELINE(threads), .value = "N",
+     .min = -1, .max = MAX_THREADS,
+     .help = "threads that prepare weights (default: one per processor, at most 8, as with -1 and "
+             "0)"},
+    {.name = "variant", .kind = CLI_STRING, .offset = FIELD(variant), .value = "NAME",
+     .help = "force a variant of the kernels, see fumarole devices"},
+
+    CLI_HEADING_ROW("Latents and traces"),
+    {.name = "noise", .kind = CLI_PATH, .offset = FIELD(noise), .value = "FILE",
+     .help = "start from tensor \"noise\" [n,c,h,w] of a .safetensors file"},
+    {.name = "save-latents", .kind = CLI_PATH, .offset = FIELD(save_latents), .value = "FILE",
+     .help = "write tensor \"latents\" [n,c,h,w] as the sampler left them"},
+    {.name = "trace", .kind = CLI_PATH, .offset = FIELD(trace), .value = "FILE",
+     .help = "write a timeline of submissions, waits and transfers"},
+    {.name = "dump-graph", .kind = CLI_PATH, .offset = FIELD(dump_graph), .value = "DIR",
+     .help = "write each graph after each pass, as text and Graphviz"},
+
+    CLI_HEADING_ROW("Messages"),
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = FIELD(verbose),
+     .help = "say more"},
+    {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .offset = FIELD(quiet),
+     .help = "no progress"},
+    {.name = "mode", .letter = 'M', .kind = CLI_ENUM, .offset = FIELD(mode), .value = "MODE",
+     .choice = mode_name},
+    {0},
+};
+// clang-format on
+
 struct generate_options generate_options_default(void) {
-    fill_names();
-    return (struct generate_options){.output = "output.png",
-                                     .seed = {.value = 42},
-                                     .guidance = -1,
-                                     .eta = NAN,
-                                     .class_label = -1,
-                                     .count = 1,
-                                     .output_begin = 1};
+    return (struct generate_options){
+        .picture = {.guidance = -1, .class_label = -1, .eta = NAN, .count = 1},
+        .output = "output.png",
+        .seed = {.value = 42},
+        .sampler_rng = -1,
+        .output_begin = 1};
 }
 
 // Parses "4GiB", "512MiB", "1.5G", plain bytes, or "auto". Returns 0 if it is no size.
@@ -188,67 +194,93 @@ static bool parse_vram(const char *text, uint64_t *bytes) {
 
 static int check_prompts(const struct cli_command *command, struct generate_options *options,
                          int argc, char **argv) {
+    struct fum_generate_params *picture = &options->picture;
     if (argc > 1)
         return cli_misuse(command, "more than one prompt: \"%s\" and \"%s\"; put quotes around it",
                           cli_show(argv[0]).text, cli_show(argv[1]).text);
-    if ((options->prompt != NULL) + (options->prompt_file != NULL) + (argc == 1) > 1)
+    if ((picture->prompt != NULL) + (options->prompt_file != NULL) + (argc == 1) > 1)
         return cli_misuse(command, "give the prompt once: -p, --prompt-file, or a bare argument");
-    if (options->negative && options->negative_file)
+    if (picture->negative && options->negative_file)
         return cli_misuse(command, "give the negative prompt once: -n or --negative-prompt-file");
     if (options->prompt_file && options->negative_file && strcmp(options->prompt_file, "-") == 0 &&
         strcmp(options->negative_file, "-") == 0)
         return cli_misuse(command, "only one prompt can come from standard input");
-    if (argc == 1) options->prompt = argv[0];
-    if (!options->prompt && !options->prompt_file)
+    if (argc == 1) picture->prompt = argv[0];
+    if (!picture->prompt && !options->prompt_file)
         return cli_misuse(command, "no prompt: give one with -p, or as a bare argument");
     return -1;
 }
 
 static int check_memory(const struct cli_command *command, struct generate_options *options) {
+    uint64_t *budget = &options->pipeline.memory_budget;
     if (options->memory_text && options->max_vram)
         return cli_misuse(command, "give --memory-budget or --max-vram, not both");
-    if (options->max_vram && !parse_vram(options->max_vram, &options->memory_budget))
+    if (options->max_vram && !parse_vram(options->max_vram, budget))
         return cli_misuse(command,
                           "--max-vram needs one number of GiB such as 6 or 1.5, not \"%s\"",
                           cli_show(options->max_vram).text);
-    if (options->memory_text && !(options->memory_budget = parse_bytes(options->memory_text)))
+    if (options->memory_text && !(*budget = parse_bytes(options->memory_text)))
         return cli_misuse(
             command,
             "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%s\"",
             cli_show(options->memory_text).text);
-    if (options->offload && !options->memory_text && !options->max_vram)
-        options->memory_budget = FUM_MEMORY_AUTO;
+    if (options->offload && !options->memory_text && !options->max_vram) *budget = FUM_MEMORY_AUTO;
     return -1;
 }
 
 // Weights are stored as --precision says, so --type f16 means the same as --precision f16.
 static int check_type(const struct cli_command *command, struct generate_options *options) {
-    const char *type = options->type, *precision = options->precision;
-    if (!type || strcmp(type, "auto") == 0 || strcmp(type, "q8_0") == 0) return -1;
-    if (precision && strcmp(precision, "auto") != 0 && strcmp(precision, type) != 0)
+    enum fum_precision *precision = &options->pipeline.precision;
+    if (options->type == TYPE_Q8_0) options->pipeline.weights = FUM_WEIGHTS_Q8_0;
+    if (options->type == TYPE_AUTO || options->type == TYPE_Q8_0) return -1;
+    if (*precision != FUM_PRECISION_AUTO && (int)*precision != options->type)
         return cli_misuse(command,
-                          "--type %s and --precision %s contradict each other; leave one out", type,
-                          precision);
-    options->precision = type;
+                          "--type %s and --precision %s contradict each other; leave one out",
+                          type_name((size_t)options->type), precision_name((size_t)*precision));
+    *precision = (enum fum_precision)options->type;
     return -1;
 }
 
 static int check_sampling(const struct cli_command *command, struct generate_options *options) {
-    const char *rng = options->rng ? options->rng : generators[0];
-    if (options->sampler && strcmp(options->sampler, ddim_trailing) == 0) {
-        options->sampler = "ddim";
-        options->spacing = options->spacing ? options->spacing : "trailing";
+    struct fum_generate_params *picture = &options->picture;
+    if (picture->sampler && strcmp(picture->sampler, ddim_trailing) == 0) {
+        picture->sampler = "ddim";
+        if (!picture->timestep_spacing) picture->timestep_spacing = "trailing";
     }
-    if (options->sampler_rng && strcmp(options->sampler_rng, rng) != 0)
+    if (options->sampler_rng >= 0 && options->sampler_rng != (int)picture->rng)
         return cli_misuse(
             command, "--sampler-rng %s with --rng %s is not supported yet; give both the same name",
-            options->sampler_rng, rng);
-    if (options->sampler && options->schedule &&
-        !fum_sampler_accepts(options->sampler, options->schedule))
+            generator_name((size_t)options->sampler_rng), generator_name((size_t)picture->rng));
+    if (picture->sampler && picture->schedule &&
+        !fum_sampler_accepts(picture->sampler, picture->schedule))
         return cli_misuse(command,
                           "the sampler %s does not run on the schedule %s; leave --scheduler out",
-                          options->sampler, options->schedule);
+                          picture->sampler, picture->schedule);
     return -1;
+}
+
+static int check_size(const struct cli_command *command,
+                      const struct fum_generate_params *picture) {
+    long long pixels = (long long)picture->width * picture->height;
+    if (pixels <= FUM_MAX_PIXELS) return -1;
+    return cli_misuse(command, "-W %d -H %d make %lld pixels; at most %d can be drawn",
+                      picture->width, picture->height, pixels, FUM_MAX_PIXELS);
+}
+
+// Replaces the marks of options that were not given, and values that the library spells otherwise.
+static void resolve_defaults(struct generate_options *options) {
+    struct fum_generate_params *picture = &options->picture;
+    picture->has_class = picture->class_label >= 0;
+    if (picture->guidance < 0) // the model's own
+        picture->guidance = 0;
+    else if (picture->guidance < 1) // none
+        picture->guidance = 1;
+    if (isnan(picture->eta)) // the sampler's own
+        picture->eta = 0;
+    else if (picture->eta <= 0) // none
+        picture->eta = -1;
+    if (picture->clip_skip < 0) picture->clip_skip = 0;
+    if (options->pipeline.threads < 0) options->pipeline.threads = 0;
 }
 
 int generate_options_check(const struct cli_command *command, struct generate_options *options,
@@ -257,11 +289,7 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     if (status < 0) status = check_memory(command, options);
     if (status < 0) status = check_type(command, options);
     if (status < 0) status = check_sampling(command, options);
-    if (status < 0 && (int64_t)options->width * options->height > FUM_MAX_PIXELS)
-        status = cli_misuse(command, "-W %d -H %d make %lld pixels; at most %d can be drawn",
-                            options->width, options->height,
-                            (long long)options->width * options->height, FUM_MAX_PIXELS);
-    options->clip_skip = options->clip_skip < 0 ? 0 : options->clip_skip;
-    options->threads = options->threads < 0 ? 0 : options->threads;
+    if (status < 0) status = check_size(command, &options->picture);
+    resolve_defaults(options);
     return status;
 }

@@ -5,24 +5,23 @@
 
 #include "cli.h"
 
+#include <fumarole/pipeline.h>
+
+// The library's structures are filled in by the table; what the program adds to them, such as
+// callbacks, it fills in later.
 struct generate_options {
-    const char *model, *prompt, *prompt_file, *negative, *negative_file, *output;
-    int width, height, steps, count; // 0: the model's own (count: 1)
-    double guidance;                 // negative: the model's own
-    double class_label;              // negative: none
-    struct cli_seed seed;
-    const char *sampler, *schedule, *spacing, *prediction, *rng, *sampler_rng;
-    const char *precision, *type, *device, *variant;
-    double eta;                         // not a number: the sampler's own
-    int clip_skip;                      // 0 and less: the model's own
-    int threads;                        // 0 and less: chosen by the library
-    int output_begin;                   // the first picture's number
-    const char *memory_text, *max_vram; // as given
-    uint64_t memory_budget;             // as struct fum_pipeline_params has it
-    bool vae_tiling, offload, list_devices;
+    struct fum_generate_params picture;
+    struct fum_pipeline_params pipeline;
+    const char *model, *prediction, *device, *variant;
+    const char *prompt_file, *negative_file, *output;
     const char *noise, *save_latents, *trace, *dump_graph;
-    bool no_clobber, verbose, quiet;
-    const char *mode; // sd-cli's; the one that is supported
+    struct cli_seed seed;
+    int type;                           // index of the name in the table
+    int sampler_rng;                    // as picture.rng; -1: not given
+    int output_begin;                   // the first picture's number
+    int mode;                           // sd-cli's; all that are accepted mean the same
+    const char *memory_text, *max_vram; // as given
+    bool offload, list_devices, no_clobber, verbose, quiet;
 };
 
 extern const struct cli_option generate_option_table[];
@@ -30,8 +29,8 @@ extern const struct cli_option generate_option_table[];
 // Every field at its default.
 struct generate_options generate_options_default(void);
 
-// Checks what concerns several options and fills in what follows from them. argv[0..argc) are the
-// arguments beside the options. Returns -1 to go on, else an exit status.
+// Checks what concerns several options and resolves defaults to those of the library. argv[0..argc)
+// are the arguments beside the options. Returns -1 to go on, else an exit status.
 int generate_options_check(const struct cli_command *command, struct generate_options *options,
                            int argc, char **argv);
 

@@ -62,9 +62,9 @@ static void print_option(const struct cli_option *option) {
     snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->value ? " " : "",
              option->value ? option->value : "");
     snprintf(right, sizeof right, "%s", option->help);
-    for (const char *const *choice = option->choices; choice && *choice; choice++) {
+    for (size_t i = 0; option->choice && option->choice(i); i++) {
         size_t used = strlen(right);
-        snprintf(right + used, sizeof right - used, " %s", *choice);
+        snprintf(right + used, sizeof right - used, " %s", option->choice(i));
     }
     cli_help_row(left, right, OPTION_COLUMN);
 }

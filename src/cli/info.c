@@ -10,11 +10,13 @@ struct info_options {
     bool verbose;
 };
 
+// clang-format off
 static const struct cli_option options[] = {
-    {"verbose", 'v', CLI_FLAG, offsetof(struct info_options, verbose), NULL,
-     "say more while reading", 0, 0, NULL},
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG,
+     .offset = offsetof(struct info_options, verbose), .help = "say more while reading"},
     {0},
 };
+// clang-format on
 
 enum { MAX_LISTED = 200 };
 

@@ -7,7 +7,9 @@
 #include <string.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_generate, &cli_tokenize, &cli_info, &cli_devices, &cli_selftest, &cli_bench, &cli_tune,
+#define CLI_COMMAND(name) &cli_##name,
+#include "commands.def"
+#undef CLI_COMMAND
 };
 enum { NUM_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -50,10 +52,12 @@ static int print_usage(void) {
     return 0;
 }
 
+static const char *command_name(size_t index) {
+    return index < NUM_COMMANDS ? commands[index]->name : NULL;
+}
+
 static int unknown_command(const char *name) {
-    const char *names[NUM_COMMANDS + 1] = {0};
-    for (int i = 0; i < NUM_COMMANDS; i++) names[i] = commands[i]->name;
-    const char *nearest = cli_nearest(name, names);
+    const char *nearest = cli_nearest(name, command_name);
     if (nearest)
         cli_fail("unknown command \"%s\"; did you mean %s?", cli_show(name).text, nearest);
     else if (strchr(name, ' '))

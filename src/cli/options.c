@@ -53,14 +53,14 @@ static int misspelling(const char *word, const char *other) {
     return distance <= allowed ? distance : INT_MAX;
 }
 
-const char *cli_nearest(const char *word, const char *const *words) {
+const char *cli_nearest(const char *word, const char *(*name)(size_t index)) {
     const char *best = NULL;
     int best_distance = INT_MAX;
-    for (; *words; words++) {
-        int distance = misspelling(word, *words);
+    for (size_t i = 0; name(i); i++) {
+        int distance = misspelling(word, name(i));
         if (distance < best_distance) {
             best_distance = distance;
-            best = *words;
+            best = name(i);
         }
     }
     return best;
@@ -96,7 +96,11 @@ static bool parse_real(struct cli_parse *parse, const struct cli_option *option,
     if (option->min < option->max && (value < option->min || value > option->max))
         return refuse(parse, "--%s must be from %g to %g, not %s", option->name, option->min,
                       option->max, cli_show(text).text);
-    *(double *)((char *)parse->values + option->offset) = value;
+    void *field = (char *)parse->values + option->offset;
+    if (option->kind == CLI_FLOAT)
+        *(float *)field = (float)value;
+    else
+        *(double *)field = value;
     return true;
 }
 
@@ -159,11 +163,11 @@ static const struct cli_foreign_value *find_foreign_value(const struct cli_parse
 static bool refuse_choice(struct cli_parse *parse, const struct cli_option *option,
                           const char *text) {
     char list[360] = "";
-    for (const char *const *choice = option->choices; *choice; choice++) {
+    for (size_t i = 0; option->choice(i); i++) {
         size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, " %s", *choice);
+        snprintf(list + used, sizeof list - used, " %s", option->choice(i));
     }
-    const char *nearest = cli_nearest(text, option->choices);
+    const char *nearest = cli_nearest(text, option->choice);
     if (nearest)
         return refuse(parse, "--%s does not know \"%s\" (did you mean %s?); available:%s",
                       option->name, cli_show(text).text, nearest, list);
@@ -171,20 +175,36 @@ static bool refuse_choice(struct cli_parse *parse, const struct cli_option *opti
                   cli_show(text).text, list);
 }
 
+// Returns the index of the choice with that name or, failing that, with that label; -1: none.
+static int find_choice(const struct cli_option *option, const char *text) {
+    for (size_t i = 0; option->choice(i); i++)
+        if (same_word(option->choice(i), text)) return (int)i;
+    for (size_t i = 0; option->label && option->label(i); i++)
+        if (same_word(option->label(i), text)) return (int)i;
+    return -1;
+}
+
+// Stores a choice. -1: the default, which is the first of an enum's.
+static void store_choice(struct cli_parse *parse, const struct cli_option *option, int index) {
+    void *field = (char *)parse->values + option->offset;
+    if (option->kind == CLI_ENUM)
+        *(int *)field = index < 0 ? 0 : index;
+    else
+        *(const char **)field = index < 0 ? NULL : option->choice((size_t)index);
+}
+
 static bool parse_choice(struct cli_parse *parse, const struct cli_option *option,
                          const char *text) {
-    const char **field = (const char **)((char *)parse->values + option->offset);
-    for (const char *const *choice = option->choices; *choice; choice++) {
-        if (!same_word(*choice, text)) continue;
-        *field = *choice;
-        return true;
+    int index = find_choice(option, text);
+    if (index < 0) {
+        const struct cli_foreign_value *row = find_foreign_value(parse, option, text);
+        if (!row) return refuse_choice(parse, option, text);
+        if (row->kind == CLI_UNSUPPORTED)
+            return refuse(parse, "--%s %s is not supported yet", option->name, row->value);
+        if (row->note) add_note(parse, "--%s %s (%s)", option->name, row->value, row->note);
+        index = row->ours ? find_choice(option, row->ours) : -1;
     }
-    const struct cli_foreign_value *row = find_foreign_value(parse, option, text);
-    if (!row) return refuse_choice(parse, option, text);
-    if (row->kind == CLI_UNSUPPORTED)
-        return refuse(parse, "--%s %s is not supported yet", option->name, row->value);
-    if (row->note) add_note(parse, "--%s %s (%s)", option->name, row->value, row->note);
-    *field = row->ours;
+    store_choice(parse, option, index);
     return true;
 }
 
@@ -195,8 +215,10 @@ static bool parse_value(struct cli_parse *parse, const struct cli_option *option
     case CLI_FLAG: *(bool *)field = true; return true;
     case CLI_INT: return parse_int(parse, option, text);
     case CLI_SEED: return parse_seed(parse, option, text);
-    case CLI_REAL: return parse_real(parse, option, text);
-    case CLI_CHOICE: return parse_choice(parse, option, text);
+    case CLI_REAL:
+    case CLI_FLOAT: return parse_real(parse, option, text);
+    case CLI_CHOICE:
+    case CLI_ENUM: return parse_choice(parse, option, text);
     case CLI_PATH:
         if (!*text) return refuse(parse, "--%s needs a path, not an empty word", option->name);
         break;

@@ -15,7 +15,9 @@ enum cli_option_kind {
     CLI_INT,     // int in [min, max]
     CLI_SEED,    // struct cli_seed
     CLI_REAL,    // double in [min, max]
-    CLI_CHOICE,  // const char *, one of `choices` in any case
+    CLI_FLOAT,   // float in [min, max]
+    CLI_CHOICE,  // const char *, one of the names of `choice` in any case
+    CLI_ENUM,    // an enum or int: the index of that name
     CLI_HEADING, // no option: `name` is a heading for --help
 };
 
@@ -34,12 +36,21 @@ struct cli_option {
     const char *value; // name of the value in --help
     const char *help;
     double min, max;
-    const char *const *choices; // ends with NULL
+    const char *(*choice)(size_t index); // returns the index-th name; NULL past the last
+    // Returns another tool's name of the index-th choice, which is understood too; may be NULL.
+    const char *(*label)(size_t index);
 };
 
 // The row of a heading.
 #define CLI_HEADING_ROW(text) \
-    { text, 0, CLI_HEADING, 0, NULL, NULL, 0, 0, NULL }
+    { .name = text, .kind = CLI_HEADING }
+
+// Defines a static function for `choice` from its names.
+#define CLI_NAMES(function, ...)                                             \
+    static const char *function(size_t index) {                              \
+        static const char *const names[] = {__VA_ARGS__};                    \
+        return index < sizeof names / sizeof names[0] ? names[index] : NULL; \
+    }
 
 struct cli_foreign;
 
@@ -61,8 +72,8 @@ bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv);
 bool cli_options_present(const struct cli_parse *parse, int argc, char **argv,
                          const struct cli_option *option);
 
-// Returns the word of `words` (ends with NULL) that `word` is a misspelling of, or NULL.
-const char *cli_nearest(const char *word, const char *const *words);
+// Returns the name that `word` is a misspelling of, or NULL. `name` returns NULL past the last.
+const char *cli_nearest(const char *word, const char *(*name)(size_t index));
 
 // Counts the edits (insert, delete, replace, swap neighbours) from a to b; INT_MAX for words over
 // 40 bytes.

@@ -15,23 +15,27 @@ struct selftest_options {
 
 #define FIELD(name) offsetof(struct selftest_options, name)
 
+// clang-format off
 static const struct cli_option options[] = {
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH",
-     "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
-    {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE", "only this storage type:", 0, 0,
-     cli_storage_types},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME",
-     "force a variant of the kernels; all: each one in turn", 0, 0, NULL},
-    {"repeat", 0, CLI_FLAG, FIELD(repeat), NULL,
-     "run every case twice: the same bits, or it is wrong", 0, 0, NULL},
-    {"compile-only", 0, CLI_FLAG, FIELD(compile_only), NULL,
-     "compile every kernel and run none; with -v what the driver makes of each", 0, 0, NULL},
-    {"large", 0, CLI_FLAG, FIELD(large), NULL,
-     "also the large shapes of real models (minutes on a CPU device)", 0, 0, NULL},
-    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "every case", 0, 0, NULL},
+    {.name = "device", .kind = CLI_STRING, .offset = FIELD(device), .value = "WHICH",
+     .help = "number, uuid or part of a name, see fumarole devices"},
+    {.name = "op", .kind = CLI_STRING, .offset = FIELD(op), .value = "NAME",
+     .help = "only this operation"},
+    {.name = "precision", .kind = CLI_CHOICE, .offset = FIELD(precision), .value = "TYPE",
+     .choice = cli_storage_name, .help = "only this storage type:"},
+    {.name = "variant", .kind = CLI_STRING, .offset = FIELD(variant), .value = "NAME",
+     .help = "force a variant of the kernels; all: each one in turn"},
+    {.name = "repeat", .kind = CLI_FLAG, .offset = FIELD(repeat),
+     .help = "run every case twice: the same bits, or it is wrong"},
+    {.name = "compile-only", .kind = CLI_FLAG, .offset = FIELD(compile_only),
+     .help = "compile every kernel and run none; with -v what the driver makes of each"},
+    {.name = "large", .kind = CLI_FLAG, .offset = FIELD(large),
+     .help = "also the large shapes of real models (minutes on a CPU device)"},
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = FIELD(verbose),
+     .help = "every case"},
     {0},
 };
+// clang-format on
 
 struct counts {
     int ops, run, failed, skipped;

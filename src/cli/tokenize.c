@@ -12,13 +12,16 @@ struct tokenize_options {
     bool jsonl;
 };
 
+// clang-format off
 static const struct cli_option options[] = {
-    {"model", 'm', CLI_PATH, offsetof(struct tokenize_options, model), "MODEL",
-     "a diffusers folder or shipped model (default: the CLIP vocabulary)", 0, 0, NULL},
-    {"jsonl", 0, CLI_FLAG, offsetof(struct tokenize_options, jsonl), NULL,
-     "read lines {\"text\": ...} and write lines {\"ids\": [...], \"pieces\": [...]}", 0, 0, NULL},
+    {.name = "model", .letter = 'm', .kind = CLI_PATH,
+     .offset = offsetof(struct tokenize_options, model), .value = "MODEL",
+     .help = "a diffusers folder or shipped model (default: the CLIP vocabulary)"},
+    {.name = "jsonl", .kind = CLI_FLAG, .offset = offsetof(struct tokenize_options, jsonl),
+     .help = "read lines {\"text\": ...} and write lines {\"ids\": [...], \"pieces\": [...]}"},
     {0},
 };
+// clang-format on
 
 // Opens a model's own vocabulary, or CLIP's for checkpoint files and for no model at all.
 static fum_tokenizer *open_tokenizer(const char *model, int *status) {

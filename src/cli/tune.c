@@ -14,21 +14,25 @@ struct tune_options {
 
 #define FIELD(name) offsetof(struct tune_options, name)
 
+// clang-format off
 static const struct cli_option options[] = {
-    {"device", 0, CLI_STRING, FIELD(device), "WHICH",
-     "number, uuid or part of a name, see fumarole devices", 0, 0, NULL},
-    {"op", 0, CLI_STRING, FIELD(op), "NAME", "only this operation", 0, 0, NULL},
-    {"precision", 0, CLI_CHOICE, FIELD(precision), "TYPE",
-     "only this storage type (default: f32 and f16):", 0, 0, cli_storage_types},
-    {"variant", 0, CLI_STRING, FIELD(variant), "NAME",
-     "of this variant of the kernels, see fumarole devices", 0, 0, NULL},
-    {"time", 't', CLI_REAL, FIELD(time), "SECONDS", "about how long it may take (default 60)", 1,
-     1e6, NULL},
-    {"forget", 0, CLI_FLAG, FIELD(forget), NULL,
-     "drop what was measured before, and measure nothing", 0, 0, NULL},
-    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "more about what happens", 0, 0, NULL},
+    {.name = "device", .kind = CLI_STRING, .offset = FIELD(device), .value = "WHICH",
+     .help = "number, uuid or part of a name, see fumarole devices"},
+    {.name = "op", .kind = CLI_STRING, .offset = FIELD(op), .value = "NAME",
+     .help = "only this operation"},
+    {.name = "precision", .kind = CLI_CHOICE, .offset = FIELD(precision), .value = "TYPE",
+     .choice = cli_storage_name, .help = "only this storage type (default: f32 and f16):"},
+    {.name = "variant", .kind = CLI_STRING, .offset = FIELD(variant), .value = "NAME",
+     .help = "of this variant of the kernels, see fumarole devices"},
+    {.name = "time", .letter = 't', .kind = CLI_REAL, .offset = FIELD(time), .value = "SECONDS",
+     .min = 1, .max = 1e6, .help = "about how long it may take (default 60)"},
+    {.name = "forget", .kind = CLI_FLAG, .offset = FIELD(forget),
+     .help = "drop what was measured before, and measure nothing"},
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = FIELD(verbose),
+     .help = "more about what happens"},
     {0},
 };
+// clang-format on
 
 static void on_result(void *user, const struct fum_tune_result *r) {
     (void)user;

@@ -149,18 +149,11 @@ static enum fum_result set_sampler(fum_model *model, const struct fum_family *fa
 
 static enum fum_result set_prediction(fum_model *model, const char *wanted, struct fum_error *err) {
     struct fum_sample_config *c = &model->view.schedule;
-    bool known = wanted == NULL;
-    for (int i = FUM_PREDICT_EPSILON; !known && i <= FUM_PREDICT_SAMPLE; i++) {
-        known = !strcmp(wanted, fum_prediction_name((enum fum_prediction)i));
-        if (known) c->prediction_type = (enum fum_prediction)i;
-    }
-    if (!known)
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "unknown prediction \"%s\": use epsilon, v_prediction or sample",
-                             wanted);
-    const char *name = fum_prediction_name(c->prediction_type);
-    model->info.prediction = name ? name : fum_prediction_name(FUM_PREDICT_EPSILON);
-    return FUM_OK;
+    enum fum_result result =
+        wanted ? fum_prediction_parse(&c->prediction_type, wanted, err) : FUM_OK;
+    const char *word = fum_prediction_word(c->prediction_type);
+    model->info.prediction = word ? word : fum_prediction_word(FUM_PREDICT_EPSILON);
+    return result;
 }
 
 static enum fum_result set_info(fum_model *model, const struct fum_model_params *params,

@@ -57,15 +57,6 @@ static enum fum_result check_noise(const struct fum_run *run, struct fum_error *
                          run->latent_height, run->latent_width);
 }
 
-static bool spacing_from_name(const char *name, enum fum_spacing *spacing) {
-    for (int i = FUM_SPACING_LEADING; i <= FUM_SPACING_TRAILING; i++) {
-        if (strcmp(name, fum_spacing_name((enum fum_spacing)i))) continue;
-        *spacing = (enum fum_spacing)i;
-        return true;
-    }
-    return false;
-}
-
 static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *run,
                                     struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
@@ -76,16 +67,15 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                                        .eta = p->eta,
                                        .ays = pipe->view->traits.ays,
                                        .config = pipe->view->schedule};
-    if (p->timestep_spacing &&
-        !spacing_from_name(p->timestep_spacing, &sample.config.timestep_spacing))
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "unknown timestep spacing \"%s\": use leading, linspace or trailing",
-                             p->timestep_spacing);
+    enum fum_result result = FUM_OK;
+    if (p->timestep_spacing)
+        result = fum_spacing_parse(&sample.config.timestep_spacing, p->timestep_spacing, err);
+    if (result) return result;
     if (!p->sampler && info->unknown_scheduler)
         fum_log(pipe->params.log, FUM_LOG_WARN,
                 "the model's scheduler %s is not supported; using sampler %s",
                 info->unknown_scheduler, info->sampler);
-    enum fum_result result = fum_sample_create(&run->program, &sample, err);
+    result = fum_sample_create(&run->program, &sample, err);
     if (!result && p->eta != 0 && !run->program->takes_eta)
         fum_log(pipe->params.log, FUM_LOG_WARN, "sampler %s does not use eta, which is ignored",
                 run->program->sampler);

@@ -31,8 +31,8 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     if (program->takes_eta && program->eta != program->default_eta)
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
                   fum_image_format_number(e->eta, program->eta));
-    add_extra(e, "Timestep spacing", fum_spacing_name(program->spacing));
-    add_extra(e, "Prediction type", fum_prediction_name(program->prediction));
+    add_extra(e, "Timestep spacing", fum_spacing_word(program->spacing));
+    add_extra(e, "Prediction type", fum_prediction_word(program->prediction));
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);
     add_extra(e, "Precision", fum_dtype_name(pipe->unet_storage));
     add_extra(e, "Weight type", pipe->params.weights == FUM_WEIGHTS_Q8_0 ? "q8_0" : NULL);

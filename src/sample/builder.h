@@ -13,14 +13,9 @@ enum fum_sample_space {
 };
 
 enum fum_schedule {
-    FUM_SCHEDULE_DISCRETE,
-    FUM_SCHEDULE_KARRAS,
-    FUM_SCHEDULE_EXPONENTIAL,
-    FUM_SCHEDULE_SGM_UNIFORM,
-    FUM_SCHEDULE_SIMPLE,
-    FUM_SCHEDULE_BETA,
-    FUM_SCHEDULE_AYS,
-    FUM_SCHEDULE_KL_OPTIMAL,
+#define FUM_SCHEDULE(place, name, label) FUM_SCHEDULE_##place,
+#include "sample/schedules.def"
+#undef FUM_SCHEDULE
     FUM_SCHEDULE_COUNT,
 };
 
@@ -103,9 +98,8 @@ const struct fum_sampler *fum_sampler_find_edm(const char *name);
 // Returns the record that stands for the settings' class; NULL when there is none.
 const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *config);
 bool fum_sampler_runs_on(const struct fum_sampler *sampler, int schedule);
-// Returns the schedule of that name, -1 when there is none; and A1111's name for it.
+// Returns the schedule of that name, -1 when there is none.
 int fum_schedule_find(const char *name);
-const char *fum_schedule_label(enum fum_schedule schedule);
 // True if the settings' class has EDM's noise levels.
 bool fum_sample_config_edm(const struct fum_sample_config *config);
 // Returns the solver order of the settings, or its default.

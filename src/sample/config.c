@@ -14,12 +14,52 @@
 static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
 static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
 
-const char *fum_spacing_name(enum fum_spacing spacing) {
+const char *fum_spacing_name(size_t index) {
+    return index < sizeof spacings / sizeof *spacings ? spacings[index] : NULL;
+}
+
+const char *fum_prediction_name(size_t index) {
+    return index < sizeof predictions / sizeof *predictions ? predictions[index] : NULL;
+}
+
+const char *fum_spacing_word(enum fum_spacing spacing) {
     return spacing == FUM_SPACING_UNSET ? NULL : spacings[spacing - 1];
 }
 
-const char *fum_prediction_name(enum fum_prediction prediction) {
+const char *fum_prediction_word(enum fum_prediction prediction) {
     return prediction == FUM_PREDICT_UNSET ? NULL : predictions[prediction - 1];
+}
+
+// Finds a word among `words`, which end in NULL. *index counts from 1.
+static enum fum_result parse_word(int *index, const char *const *words, const char *what,
+                                  const char *word, struct fum_error *err) {
+    char list[120] = "";
+    for (int i = 0; words[i]; i++) {
+        size_t used = strlen(list);
+        if (!strcmp(words[i], word)) {
+            *index = i + 1;
+            return FUM_OK;
+        }
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", words[i]);
+    }
+    return fum_error_set(err, FUM_ERR_ARG, "unknown %s \"%s\"; available: %s", what,
+                         fum_text_show(word).text, list);
+}
+
+enum fum_result fum_spacing_parse(enum fum_spacing *spacing, const char *word,
+                                  struct fum_error *err) {
+    int index = 0;
+    enum fum_result result = parse_word(&index, spacings, "timestep spacing", word, err);
+    if (!result) *spacing = (enum fum_spacing)index;
+    return result;
+}
+
+enum fum_result fum_prediction_parse(enum fum_prediction *prediction, const char *word,
+                                     struct fum_error *err) {
+    int index = 0;
+    enum fum_result result = parse_word(&index, predictions, "prediction", word, err);
+    if (!result) *prediction = (enum fum_prediction)index;
+    return result;
 }
 
 struct fum_sample_config fum_sample_config_unset(void) {

@@ -97,8 +97,13 @@ struct fum_sample_config {
 
 struct fum_sample_config fum_sample_config_unset(void);
 // Return diffusers' word for the value; NULL for an unset one.
-const char *fum_spacing_name(enum fum_spacing spacing);
-const char *fum_prediction_name(enum fum_prediction prediction);
+const char *fum_spacing_word(enum fum_spacing spacing);
+const char *fum_prediction_word(enum fum_prediction prediction);
+// Read such a word. An unknown one is FUM_ERR_ARG, and the error lists those that exist.
+enum fum_result fum_spacing_parse(enum fum_spacing *spacing, const char *word,
+                                  struct fum_error *err);
+enum fum_result fum_prediction_parse(enum fum_prediction *prediction, const char *word,
+                                     struct fum_error *err);
 // What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear
 // 0.00085 to 0.012, leading, steps_offset 1, set_alpha_to_one false, clip_sample false,
 // skip_prk_steps true; epsilon.

@@ -25,14 +25,12 @@ static const struct {
     {"EDMDPMSolverMultistepScheduler", "dpm++2m"},
 };
 
-// The schedules: our names, and A1111's. Its "Uniform" is the plain one, even in training
-// timesteps.
 static const struct {
     const char *name, *label;
 } schedules[FUM_SCHEDULE_COUNT] = {
-    {"discrete", "Uniform"},        {"karras", "Karras"},         {"exponential", "Exponential"},
-    {"sgm_uniform", "SGM Uniform"}, {"simple", "Simple"},         {"beta", "Beta"},
-    {"ays", "Align Your Steps"},    {"kl_optimal", "KL Optimal"},
+#define FUM_SCHEDULE(place, name, label) {name, label},
+#include "sample/schedules.def"
+#undef FUM_SCHEDULE
 };
 
 enum { SAMPLER_COUNT = sizeof samplers / sizeof *samplers };
@@ -45,15 +43,19 @@ const char *fum_schedule_name(size_t index) {
     return index < FUM_SCHEDULE_COUNT ? schedules[index].name : NULL;
 }
 
+const char *fum_sampler_label(size_t index) {
+    return index < SAMPLER_COUNT ? samplers[index].label : NULL;
+}
+
+const char *fum_schedule_label(size_t index) {
+    return index < FUM_SCHEDULE_COUNT ? schedules[index].label : NULL;
+}
+
 const struct fum_sampler *fum_sampler_find(const char *name) {
     for (size_t i = 0; i < SAMPLER_COUNT; i++) {
         if (strcmp(samplers[i].name, name) == 0) return &samplers[i];
     }
     return NULL;
-}
-
-const char *fum_schedule_label(enum fum_schedule schedule) {
-    return schedules[schedule].label;
 }
 
 const struct fum_sampler *fum_sampler_find_edm(const char *name) {

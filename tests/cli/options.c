@@ -107,8 +107,6 @@ static const struct cli_option *find_option(const char *name, size_t length) {
 
 static void the_table_of_other_tools_names_what_exists(void **state) {
     (void)state;
-    const struct generate_options defaults = generate_options_default(); // fills in the samplers
-    assert_non_null(defaults.output);
     for (const struct cli_foreign_option *row = cli_foreign_generate.options; row->name; row++) {
         if (find_option(row->name, strlen(row->name)))
             fail_msg("--%s is an option of fumarole", row->name);
@@ -122,11 +120,14 @@ static void the_table_of_other_tools_names_what_exists(void **state) {
         const struct cli_option *option = find_option(row->option, strlen(row->option));
         bool is_choice = row->kind == CLI_UNSUPPORTED || !row->ours;
         assert_non_null(option);
-        for (const char *const *choice = option->choices; *choice; choice++) {
-            if (strcmp(*choice, row->value) == 0)
+        for (size_t i = 0; option->choice(i); i++) {
+            if (strcmp(option->choice(i), row->value) == 0)
                 fail_msg("--%s %s is a value", row->option, row->value);
-            is_choice |= row->ours && strcmp(*choice, row->ours) == 0;
+            is_choice |= row->ours && strcmp(option->choice(i), row->ours) == 0;
         }
+        for (size_t i = 0; option->label && option->label(i); i++)
+            if (strcmp(option->label(i), row->value) == 0)
+                fail_msg("--%s %s is a label", row->option, row->value);
         if (!is_choice) fail_msg("--%s has no %s", row->option, row->ours);
     }
 }
@@ -136,8 +137,8 @@ static void letters_may_be_grouped(void **state) {
     struct values v;
     assert_true(parse(&v, "-qvW64 -H 32 -vs7 cat"));
     assert_true(v.options.quiet && v.options.verbose);
-    assert_int_equal(v.options.width, 64);
-    assert_int_equal(v.options.height, 32);
+    assert_int_equal(v.options.picture.width, 64);
+    assert_int_equal(v.options.picture.height, 32);
     assert_int_equal(v.options.seed.value, 7);
     assert_int_equal(v.argc, 1);
     assert_string_equal(v.argv[0], "cat");
@@ -162,6 +163,37 @@ static void seeds_have_64_bits_and_any_negative_number_is_random(void **state) {
     static const char *const bad[] = {
         "-s 18446744073709551616", "-s 1e3", "-s 0x1", "-s=1", "-s --", "-s 1,2"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(parse(&v, bad[i]));
+}
+
+static void samplers_have_the_names_of_other_tools_too(void **state) {
+    (void)state;
+    static const struct {
+        const char *given, *sampler;
+    } cases[] = {{"euler_a", "euler_a"},  {"Euler a", "euler_a"},     {"PLMS", "pndm"},
+                 {"DPM++ 2M", "dpm++2m"}, {"k_euler_a", "euler_a"},   {"dpmpp_2m", "dpm++2m"},
+                 {"HEUN", "heun"},        {"dpm++ 2s A", "dpm++2s_a"}};
+    struct values v;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char option[] = "--sampler", value[32];
+        parse(&v, "");
+        snprintf(value, sizeof value, "%s", cases[i].given);
+        v.argv[0] = option;
+        v.argv[1] = value;
+        v.argc = 2;
+        if (!cli_options_parse(&v.parse, &v.argc, v.argv)) fail_msg("%s", v.parse.message);
+        assert_string_equal(v.options.picture.sampler, cases[i].sampler);
+    }
+}
+
+static void names_of_an_enum_are_stored_as_its_values(void **state) {
+    (void)state;
+    struct values v;
+    assert_true(parse(&v, "--precision BF16 --rng cpu"));
+    assert_int_equal(v.options.pipeline.precision, FUM_PRECISION_BF16);
+    assert_int_equal(v.options.picture.rng, FUM_RNG_CPU);
+    assert_true(parse(&v, "--precision fp16 --rng nv"));
+    assert_int_equal(v.options.pipeline.precision, FUM_PRECISION_F16);
+    assert_int_equal(v.options.picture.rng, FUM_RNG_CUDA);
 }
 
 static void help_is_found_as_an_option_and_not_as_a_value(void **state) {
@@ -192,7 +224,7 @@ static void help_is_found_as_an_option_and_not_as_a_value(void **state) {
     };
     struct values v;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        parse(&v, ""); // fills in the tables
+        parse(&v, "");
         snprintf(v.text, sizeof v.text, "%s", cases[i].line);
         for (char *word = strtok(v.text, " "); word; word = strtok(NULL, " "))
             v.argv[v.argc++] = word;
@@ -208,6 +240,8 @@ int main(void) {
         cmocka_unit_test(the_table_of_other_tools_names_what_exists),
         cmocka_unit_test(letters_may_be_grouped),
         cmocka_unit_test(seeds_have_64_bits_and_any_negative_number_is_random),
+        cmocka_unit_test(samplers_have_the_names_of_other_tools_too),
+        cmocka_unit_test(names_of_an_enum_are_stored_as_its_values),
         cmocka_unit_test(help_is_found_as_an_option_and_not_as_a_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

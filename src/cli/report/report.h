@@ -19,29 +19,29 @@ struct cli_text {
 struct cli_text cli_seconds_text(double seconds);
 // Returns the decimals that show a value of 1 or more in three digits.
 int cli_decimals(double value);
-// Half the distance of the quartiles, "±3%"; "" for a single value.
+// Returns half the distance of the quartiles as "±3%", or "" for a single value.
 struct cli_text cli_spread_text(int count, double median, double low, double high);
 void cli_bench_print(const struct fum_bench_report *report, const struct fum_device_info *info);
 
 // ---- clocks ----
 
-// What the system says of a device's clock, in MHz, while the benchmark runs; 0: nothing.
+// A device's clock in MHz while the benchmark runs, as the system states it; 0: unknown.
 struct cli_clock {
     double lowest, highest;
-    double sampled; // when, in seconds of fum_time_now
+    double sampled; // time of the last sample, in seconds of fum_time_now
 };
-// Looks, once a second at the most.
+// Samples the clock, at most once a second.
 void cli_clock_sample(struct cli_clock *clock, const struct fum_device_info *info);
 
 // ---- reports ----
 
-// The report as JSON; NULL: out of memory.
+// Returns the report as JSON, or NULL when out of memory.
 cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_device_info *info,
                       const struct cli_clock *clock);
 // Reads and checks a report. NULL: the error was printed.
 cJSON *cli_bench_read(const char *path);
 int cli_bench_write_json(const char *path, const cJSON *report);
-// One page for one report, or for several side by side; names[i] tells them apart.
+// Writes one page for one report, or for several side by side under their names.
 int cli_bench_write_html(const char *path, const cJSON *const *reports, const char *const *names,
                          int count);
 
@@ -53,15 +53,15 @@ struct cli_samples {
 struct cli_samples cli_bench_samples(const cJSON *samples);
 double cli_bench_number(const cJSON *object, const char *key);
 const char *cli_bench_string(const cJSON *object, const char *key); // "" when there is none
-// The entry of another report for the same thing: by the members that name it. NULL: none.
+// Returns the entry of another report with the same identifying members, or NULL.
 const cJSON *cli_bench_match(const cJSON *report, const char *section, const cJSON *entry);
-// "conv2d 3x3 320 to 320 at 64, f32": what an entry is.
+// The title of an entry: "conv2d 3x3 320 to 320 at 64, f32".
 struct cli_label {
     char text[288];
 };
 struct cli_label cli_bench_label(const char *section, const cJSON *entry);
 
-// `files` side by side on the terminal. An exit status.
+// Prints reports side by side on the terminal. Returns an exit status.
 int cli_bench_compare(const cJSON *const *reports, const char *const *names, int count);
 
 #endif
