@@ -81,7 +81,8 @@ FUM_API const char *fum_tensor_name(const fum_tensor *tensor);
 FUM_API fum_tensor *fum_graph_find(const fum_graph *graph, const char *name);
 
 // A graph compiled for a device: kernels, memory, recorded command buffers. One thread at a time.
-// The graph must outlive it and not change any more.
+// The graph must outlive it and stays as it was built, so it can be compiled again, also for
+// another device. An executable does not contain what is added to the graph after its compilation.
 typedef struct fum_executable fum_executable;
 
 struct fum_executable_params {
@@ -96,7 +97,7 @@ struct fum_executable_params {
 
 // Runs the passes (see src/graph/passes.h), plans memory, records. params may be NULL. Graphs with
 // weights need the model API; this call takes inputs, states and constants.
-FUM_API enum fum_result fum_executable_create(fum_executable **executable, fum_graph *graph,
+FUM_API enum fum_result fum_executable_create(fum_executable **executable, const fum_graph *graph,
                                               fum_device *device,
                                               const struct fum_executable_params *params,
                                               struct fum_error *err);

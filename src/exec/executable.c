@@ -28,8 +28,9 @@ struct weight_list {
 
 struct fum_executable {
     fum_device *device;
-    const char *label; // of the part: "unet"; in the plan's arena
-    fum_graph *graph;
+    const char *label;      // of the part: "unet"; in the plan's arena
+    const fum_graph *built; // the caller's
+    fum_graph *graph;       // its copy, rewritten for the device
     fum_plan *plan;
     fum_weights *weights; // the caller's; NULL: none
     fum_weights *constants;
@@ -65,7 +66,7 @@ static enum fum_result dump(const struct fum_executable_params *params, const ch
 static enum fum_result make_plan(fum_executable *exe, const struct fum_executable_params *params,
                                  struct fum_error *err) {
     const struct fum_device_info *info = fum_device_get_info(exe->device);
-    enum fum_result result = fum_graph_check(exe->graph, err);
+    enum fum_result result = fum_graph_clone(&exe->graph, exe->built, err);
     if (result) return result;
     fum_pass_prune(exe->graph);
     if ((result = fum_pass_verify(exe->graph, "building", err))) return result;
@@ -243,21 +244,22 @@ static enum fum_result record_stage(fum_executable *exe, int which, struct fum_e
     return result;
 }
 
-enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device,
+enum fum_result fum_executable_measure(const fum_graph *graph, fum_device *device,
                                        struct fum_executable_size *size, struct fum_error *err) {
-    fum_executable exe = {.device = device, .graph = graph};
+    fum_executable exe = {.device = device, .built = graph};
     enum fum_result result = make_plan(&exe, NULL, err);
     *size = (struct fum_executable_size){0};
     if (!result) size->activations = fum_plan_bytes(exe.plan);
-    if (!result) size->least = size->activations + fum_stream_least(device, graph, exe.plan);
+    if (!result) size->least = size->activations + fum_stream_least(device, exe.graph, exe.plan);
     for (int i = 0; i < graph->count && !result; i++) {
-        const fum_tensor *t = graph->tensors[i];
+        const fum_tensor *t = exe.graph->tensors[i];
         if (t->live && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT))
             size->weights += fum_buffer_align(fum_desc_bytes(&t->desc));
     }
     if (size->least > size->activations + size->weights)
         size->least = size->activations + size->weights;
     fum_plan_destroy(&exe.plan);
+    fum_graph_destroy(&exe.graph);
     return result;
 }
 
@@ -338,8 +340,8 @@ static enum fum_result make_ready(fum_executable *exe, const struct fum_executab
     return result;
 }
 
-enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, fum_device *device,
-                                       fum_weights *weights,
+enum fum_result fum_executable_compile(fum_executable **out, const fum_graph *graph,
+                                       fum_device *device, fum_weights *weights,
                                        const struct fum_executable_params *params,
                                        struct fum_error *err) {
     fum_executable *exe = fum_calloc(1, sizeof *exe);
@@ -347,7 +349,7 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
     *out = NULL;
     if (!exe) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
     exe->device = device;
-    exe->graph = graph;
+    exe->built = graph;
     exe->weights = weights;
     if ((result = make_plan(exe, params, err))) goto error;
     exe->written = fum_calloc((size_t)graph->count, sizeof *exe->written);
@@ -358,7 +360,7 @@ enum fum_result fum_executable_compile(fum_executable **out, fum_graph *graph, f
     }
     log_shaders(exe);
     for (int i = 0; i < graph->count && !weights; i++) {
-        const fum_tensor *t = graph->tensors[i];
+        const fum_tensor *t = exe->graph->tensors[i];
         if (!t->live || t->kind != FUM_TENSOR_WEIGHT) continue;
         result = fum_error_set(err, FUM_ERR_ARG,
                                "%s: a weight, but there is no model to take it from", t->name);
@@ -380,7 +382,7 @@ error:
     return result;
 }
 
-enum fum_result fum_executable_create(fum_executable **executable, fum_graph *graph,
+enum fum_result fum_executable_create(fum_executable **executable, const fum_graph *graph,
                                       fum_device *device,
                                       const struct fum_executable_params *params,
                                       struct fum_error *err) {
@@ -406,6 +408,7 @@ void fum_executable_destroy(fum_executable **executable) {
     fum_free(exe->written);
     fum_weights_destroy(&exe->constants);
     fum_plan_destroy(&exe->plan);
+    fum_graph_destroy(&exe->graph);
     fum_free(exe);
     *executable = NULL;
 }
@@ -526,10 +529,21 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
 
 // ---- data in and out ----
 
+// True if the tensor of the built graph or of the executable's copy has a twin here.
+static bool belongs(const fum_executable *exe, const fum_tensor *t) {
+    return (t->graph == exe->built || t->graph == exe->graph) && t->id < exe->graph->count;
+}
+
+// True if nothing reads the tensor, so that it has no memory.
+static bool is_unused(const fum_executable *exe, const fum_tensor *t) {
+    return !exe->graph->tensors[t->id]->live;
+}
+
 static enum fum_result check_io(const fum_executable *exe, const fum_tensor *t, size_t count,
                                 struct fum_error *err) {
-    bool unused = !t->live && (t->kind == FUM_TENSOR_INPUT || t->kind == FUM_TENSOR_STATE);
-    if (t->graph != exe->graph || (exe->plan->places[t->id].block < 0 && !unused))
+    bool external = t->kind == FUM_TENSOR_INPUT || t->kind == FUM_TENSOR_STATE;
+    if (!belongs(exe, t) ||
+        (exe->plan->places[t->id].block < 0 && !(external && is_unused(exe, t))))
         return fum_error_set(err, FUM_ERR_ARG,
                              "%s: not an input, state or output of this executable", t->name);
     if ((int64_t)count != fum_shape_count(&t->desc.shape))
@@ -565,7 +579,7 @@ enum fum_result fum_executable_read_raw(fum_executable *exe, const fum_tensor *t
 static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, const void *data,
                                   bool integers, size_t count, struct fum_error *err) {
     enum fum_result result = check_io(exe, t, count, err);
-    if (result || !count || !t->live) return result; // what nothing reads needs no memory
+    if (result || !count || is_unused(exe, t)) return result; // what nothing reads needs no memory
     if (integers != (t->desc.dtype == FUM_I32))
         return fum_error_set(err, FUM_ERR_ARG, "%s: holds %s", t->name,
                              fum_dtype_name(t->desc.dtype));
@@ -600,7 +614,7 @@ enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, fl
                                     size_t count, struct fum_error *err) {
     enum fum_result result = check_io(exe, t, count, err);
     if (result || !count) return result;
-    if (!t->live)
+    if (is_unused(exe, t))
         return fum_error_set(err, FUM_ERR_ARG, "%s: nothing uses it, so it was not kept", t->name);
     return fum_executable_read_rows(exe, t, (size_t)fum_shape_rows(&t->desc.shape), data, err);
 }

@@ -8,7 +8,7 @@
 
 // As fum_executable_create, with weights from `weights` (may be NULL when the graph has none),
 // which must outlive the executable. Missing ones are loaded.
-enum fum_result fum_executable_compile(fum_executable **executable, fum_graph *graph,
+enum fum_result fum_executable_compile(fum_executable **executable, const fum_graph *graph,
                                        fum_device *device, fum_weights *weights,
                                        const struct fum_executable_params *params,
                                        struct fum_error *err);
@@ -26,13 +26,13 @@ enum fum_result fum_executable_run_reported(fum_executable *executable, enum fum
                                             const struct fum_progress *progress,
                                             struct fum_error *err);
 
-// Device memory that the graph would take, without allocating or loading anything. Runs the passes,
-// so the graph is good for nothing else afterwards.
+// Device memory that the graph would take. Plans a copy of it, without allocating device memory or
+// loading anything.
 struct fum_executable_size {
     uint64_t activations, weights; // weights with constants
     uint64_t least;                // of both together, when weights are streamed
 };
-enum fum_result fum_executable_measure(fum_graph *graph, fum_device *device,
+enum fum_result fum_executable_measure(const fum_graph *graph, fum_device *device,
                                        struct fum_executable_size *size, struct fum_error *err);
 
 // Raw bytes of an input, state or output, padded rows as they lie; to copy without conversion.

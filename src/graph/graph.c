@@ -127,6 +127,7 @@ static fum_tensor *tensor_new(fum_graph *graph, enum fum_tensor_kind kind, const
     }
     t->graph = graph;
     t->kind = kind;
+    t->live = true;
     return t;
 }
 

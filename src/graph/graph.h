@@ -34,8 +34,9 @@ struct fum_tensor {
     // set by the fuse pass: the bytes of in[0] from window_offset on, without work
     bool window;
     uint64_t window_offset;
-    bool live; // set by the prune pass: something that is read or kept depends on it
-    int uses;  // set by the prune pass: how many inputs of live nodes it is
+    // False once the prune pass has found that nothing that is read or kept depends on it.
+    bool live;
+    int uses; // set by the prune pass: how many inputs of live nodes it is
 };
 
 struct fum_graph {
@@ -52,6 +53,11 @@ struct fum_graph {
 const char *fum_stage_name(enum fum_stage stage);
 // True if a run of the graph repeats the stage: once for every step.
 bool fum_stage_repeats(enum fum_stage stage);
+
+// Copies a graph whose building had no error. Tensors keep their ids, so the twin of `tensor` is
+// (*clone)->tensors[tensor->id]. The copy borrows the names and numbers of `graph`, which must
+// outlive it.
+enum fum_result fum_graph_clone(fum_graph **clone, const fum_graph *graph, struct fum_error *err);
 
 // Adds one weight of shape [count, …] that stacks tensors of the files, which all have the given
 // shape, so that one product can use them all. Returns NULL after an error, as fum_graph_weight.
