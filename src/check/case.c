@@ -195,6 +195,25 @@ enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,
                          list->why.text);
 }
 
+// Fills run->want from the op's reference, rounded to f32 as kernels compute.
+static enum fum_result compute_reference(struct run *run, struct fum_error *err) {
+    double *in[FUM_MAX_INPUTS] = {0};
+    size_t count = (size_t)fum_shape_count(&run->call.out.shape);
+    double *out = fum_alloc(count, sizeof *out);
+    bool enough = out != NULL;
+    for (int i = 0; i < run->call.num_inputs && enough; i++) {
+        if (!run->call.has[i]) continue;
+        size_t elements = (size_t)fum_shape_count(&run->call.in[i].shape);
+        enough = (in[i] = fum_alloc(elements, sizeof *in[i])) != NULL;
+        if (enough) fum_widen_f32(in[i], run->in[i], elements);
+    }
+    if (enough) run->op->reference(&run->call, (const double *const *)in, out);
+    for (size_t i = 0; enough && i < count; i++) run->want[i] = (float)out[i];
+    for (int i = 0; i < FUM_MAX_INPUTS; i++) fum_free(in[i]);
+    fum_free(out);
+    return enough ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
+}
+
 static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int index,
                                struct fum_error *err) {
     enum fum_result r =
@@ -220,8 +239,7 @@ static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int
     run->got = fum_alloc(count, sizeof *run->got);
     if (!run->want || !run->got)
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
-    run->op->reference(&run->call, (const float *const *)run->in, run->want);
-    return FUM_OK;
+    return compute_reference(run, err);
 }
 
 // Records and runs the dispatches with the output in `out`, and reads it.

@@ -105,9 +105,10 @@ struct fum_op {
     // Shape rule: checks inputs and settings and sets call->out. On failure writes what it
     // needs and has found into `why` (the graph adds the node and all shapes) and returns false.
     bool (*infer)(struct fum_op_call *call, struct fum_why *why);
-    // Plain C: dense f32 arrays without padding; in[i] NULL when absent; integers come as exact
-    // floats. Sums in double. This is what the kernel must agree with.
-    void (*reference)(const struct fum_op_call *call, const float *const *in, float *out);
+    // Computes the op in plain C, in double throughout: what the kernel must agree with, and what
+    // gradients are measured on. Arrays are dense, without padding; in[i] is NULL when absent;
+    // integers come as exact doubles. The caller rounds the result to its type.
+    void (*reference)(const struct fum_op_call *call, const double *const *in, double *out);
     // Adds what to run. Returns false, with list->why, if the device's limits do not allow it.
     bool (*dispatch)(const struct fum_op_call *call, struct fum_dispatches *list);
     // Floating-point operations of a call; NULL: as many as the output has elements.

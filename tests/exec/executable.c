@@ -107,7 +107,7 @@ static struct net build(enum fum_dtype storage) {
     return n;
 }
 
-static double relative_rms(const float *a, const float *b, size_t count) {
+static double relative_rms(const float *a, const double *b, size_t count) {
     double error = 0, size = 0;
     for (size_t i = 0; i < count; i++) {
         error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
