@@ -116,6 +116,28 @@ static enum fum_result prepare(fum_interp *interp, const fum_tensor *t, struct f
     return fum_error_set(err, FUM_ERR_ARG, "%s was not computed: run its stage first", t->name);
 }
 
+// Runs the reference of an op that updates its inputs, and stores the new contents of each.
+static enum fum_result run_update(fum_interp *interp, const fum_tensor *t,
+                                  const struct fum_op_call *call, const double *const *in,
+                                  struct fum_error *err) {
+    size_t total = 0, count = (size_t)fum_shape_count(&t->desc.shape);
+    for (int i = 0; i < t->num_inputs; i++)
+        if (fum_tensor_updates(t, i)) total += (size_t)fum_shape_count(&t->in[i]->desc.shape);
+    double *written = fum_alloc(total, sizeof *written), *next = written;
+    if (!written) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory to update", t->name);
+    t->op->reference(call, in, written);
+    for (int i = 0; i < t->num_inputs; i++) {
+        if (!fum_tensor_updates(t, i)) continue;
+        size_t part = (size_t)fum_shape_count(&t->in[i]->desc.shape);
+        round_value(interp, t->in[i], next);
+        memcpy(interp->values[fum_tensor_root(t->in[i])->id], next, part * sizeof *next);
+        next += part;
+    }
+    memcpy(interp->values[t->id], written, count * sizeof *written); // input 0 is the first
+    fum_free(written);
+    return FUM_OK;
+}
+
 static enum fum_result run_node(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
     const double *in[FUM_MAX_INPUTS] = {0};
     struct fum_op_call call;
@@ -129,12 +151,12 @@ static enum fum_result run_node(fum_interp *interp, const fum_tensor *t, struct 
     double *out = value_of(interp, t, err);
     if (!out) return FUM_ERR_NOMEM;
     size_t count = (size_t)fum_shape_count(&t->desc.shape);
+    if (t->op->updates) return run_update(interp, t, &call, in, err);
     if (t->op->view)
         memcpy(out, in[0], count * sizeof *out);
     else
         t->op->reference(&call, in, out);
     round_value(interp, t, out);
-    if (t->op->updates) memcpy(interp->values[fum_tensor_root(t)->id], out, count * sizeof *out);
     return FUM_OK;
 }
 

@@ -119,7 +119,10 @@ struct fum_op {
     // Whether the output is the bytes of input 0 from *offset on ("slice" of whole rows); NULL:
     // never. Then a pass makes it a view where the offset suits the device's bindings.
     bool (*window)(const struct fum_op_call *call, uint64_t *offset);
-    bool updates; // writes input 0, a state, in place; the output is that state
+    // Set of inputs that it writes in place (bit i: input i), each a state or a parameter; input 0
+    // is one of them, and the output is its new value. The reference writes the new contents of all
+    // of them one after the other. 0: writes none.
+    uint32_t updates;
     // each output element depends on the same element of input 0 only, so it may take its memory
     bool overwrites;
     bool adds;        // computes in[0] + in[1] (broadcast): may become a producer's epilogue

@@ -57,5 +57,5 @@ const struct fum_op fum_op_check_finite = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .updates = true,
+    .updates = 1 << 0,
 };

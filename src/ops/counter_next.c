@@ -30,5 +30,5 @@ const struct fum_op fum_op_counter_next = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .updates = true,
+    .updates = 1 << 0,
 };

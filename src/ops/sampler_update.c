@@ -136,5 +136,5 @@ const struct fum_op fum_op_sampler_update = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .updates = true,
+    .updates = 1 << 0,
 };
