@@ -194,9 +194,18 @@ static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32
     for (int i = 0; i < w.dispatches && !r; i++) {
         if (which == FUM_LIMIT_DISPATCH) // apart, so that no barrier comes between
             w.binding[0] = (struct fum_binding){l->y, (uint64_t)i * 4096, 4096, true};
-        r = !kernel ? fum_command_copy(probe->command, l->x, 0, l->y, 0, fum_buffer_size(l->x), err)
-                    : fum_command_dispatch(probe->command, kernel, w.binding, w.push, w.groups,
-                                           name, err);
+        r = !kernel
+                ? fum_command_copy(probe->command,
+                                   &(struct fum_buffer_copy){
+                                       .src = l->x, .dst = l->y, .bytes = fum_buffer_size(l->x)},
+                                   err)
+                : fum_command_dispatch(probe->command,
+                                       &(struct fum_kernel_call){.kernel = kernel,
+                                                                 .bindings = w.binding,
+                                                                 .push = w.push,
+                                                                 .groups = w.groups,
+                                                                 .label = name},
+                                       err);
     }
     if (!r) r = fum_command_timestamp(probe->command, 1, err);
     if (!r) r = fum_command_end(probe->command, err);
@@ -267,8 +276,15 @@ enum fum_result fum_limits_create(struct fum_limits *l, fum_device *device, stru
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s allows buffers of %llu bytes, too small to measure with",
                              info->name, (unsigned long long)bytes);
-    enum fum_result r = fum_buffer_create(&l->x, device, bytes, FUM_BUFFER_DEVICE, "bench", err);
-    if (!r) r = fum_buffer_create(&l->y, device, bytes, FUM_BUFFER_DEVICE, "bench", err);
+    enum fum_result r = fum_buffer_create(
+        &l->x, device,
+        &(struct fum_buffer_params){.bytes = bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
+        err);
+    if (!r)
+        r = fum_buffer_create(
+            &l->y, device,
+            &(struct fum_buffer_params){.bytes = bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
+            err);
     for (int half = 0; half < 2 && !r; half++) { // ones: written before it is read
         float *ones = fum_alloc(1 << 20, sizeof *ones);
         if (!ones) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory to measure limits");

@@ -217,8 +217,10 @@ static enum fum_result fill(fum_buffer *buffer, enum fum_dtype type, struct fum_
 static enum fum_result make_buffer(fum_buffer **buffer, struct ops *ops, uint64_t bytes,
                                    enum fum_dtype type, struct fum_error *err) {
     if (!bytes) return FUM_OK;
-    enum fum_result r =
-        fum_buffer_create(buffer, ops->run->device, bytes, FUM_BUFFER_DEVICE, "bench", err);
+    enum fum_result r = fum_buffer_create(
+        buffer, ops->run->device,
+        &(struct fum_buffer_params){.bytes = bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
+        err);
     return r ? r : fill(*buffer, type, err);
 }
 
@@ -238,8 +240,11 @@ static enum fum_result make_own(struct ops *ops, struct entry *e, int input,
                                 struct fum_error *err) {
     const struct fum_desc *desc = &e->call.in[input];
     uint64_t bytes = fum_desc_bytes(desc);
-    enum fum_result r = fum_buffer_create(&e->own[input], ops->run->device, bytes < 16 ? 16 : bytes,
-                                          FUM_BUFFER_DEVICE, "bench", err);
+    enum fum_result r = fum_buffer_create(
+        &e->own[input], ops->run->device,
+        &(struct fum_buffer_params){
+            .bytes = bytes < 16 ? 16 : bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
+        err);
     float *values =
         r ? NULL
           : fum_case_fill(&e->c->in[input], desc, (uint64_t)(e->index * FUM_MAX_INPUTS + input));

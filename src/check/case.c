@@ -138,7 +138,9 @@ enum { POISON = 0xff };
 static enum fum_result create_poisoned(fum_buffer **buffer, fum_device *device, uint64_t bytes,
                                        const char *label, struct fum_error *err) {
     uint64_t size = bytes < 16 ? 16 : bytes;
-    enum fum_result r = fum_buffer_create(buffer, device, size, FUM_BUFFER_DEVICE, label, err);
+    enum fum_result r = fum_buffer_create(
+        buffer, device,
+        &(struct fum_buffer_params){.bytes = size, .use = FUM_BUFFER_DEVICE, .label = label}, err);
     uint8_t *poison = r ? NULL : fum_alloc(size, 1);
     if (!r && !poison)
         r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %s of an op case", label);

@@ -56,7 +56,13 @@ enum fum_result fum_case_record(fum_command *command, fum_device *device, const 
             binding[i] = (struct fum_binding){
                 .buffer = buffer, .offset = b->offset, .bytes = bytes, .write = b->write};
         }
-        r = fum_command_dispatch(command, kernel, binding, d->push, d->groups, op->name, err);
+        r = fum_command_dispatch(command,
+                                 &(struct fum_kernel_call){.kernel = kernel,
+                                                           .bindings = binding,
+                                                           .push = d->push,
+                                                           .groups = d->groups,
+                                                           .label = op->name},
+                                 err);
     }
     return r;
 }

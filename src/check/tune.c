@@ -68,8 +68,11 @@ static enum fum_result make_memory(struct tuner *t, struct subject *s, struct fu
         if (!s->call.has[i]) continue;
         const struct fum_desc *desc = &s->call.in[i];
         uint64_t bytes = fum_desc_bytes(desc);
-        r = fum_buffer_create(&s->memory.in[i], t->device, bytes < 16 ? 16 : bytes,
-                              FUM_BUFFER_DEVICE, "tuning", err);
+        r = fum_buffer_create(&s->memory.in[i], t->device,
+                              &(struct fum_buffer_params){.bytes = bytes < 16 ? 16 : bytes,
+                                                          .use = FUM_BUFFER_DEVICE,
+                                                          .label = "tuning"},
+                              err);
         float *x = r ? NULL : fum_case_fill(&s->c->in[i], desc, (uint64_t)i);
         if (!r && !x) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of a case");
         if (!r) r = fum_case_write(s->memory.in[i], desc, x, err);
@@ -80,10 +83,15 @@ static enum fum_result make_memory(struct tuner *t, struct subject *s, struct fu
             scratch = t->list.scratch_bytes;
     uint64_t out = fum_desc_bytes(&s->call.out);
     if (!r)
-        r = fum_buffer_create(&s->memory.out, t->device, out < 16 ? 16 : out, FUM_BUFFER_DEVICE,
-                              "tuning", err);
+        r = fum_buffer_create(&s->memory.out, t->device,
+                              &(struct fum_buffer_params){.bytes = out < 16 ? 16 : out,
+                                                          .use = FUM_BUFFER_DEVICE,
+                                                          .label = "tuning"},
+                              err);
     if (!r && scratch)
-        r = fum_buffer_create(&s->memory.scratch, t->device, scratch, FUM_BUFFER_DEVICE, "tuning",
+        r = fum_buffer_create(&s->memory.scratch, t->device,
+                              &(struct fum_buffer_params){
+                                  .bytes = scratch, .use = FUM_BUFFER_DEVICE, .label = "tuning"},
                               err);
     return r;
 }

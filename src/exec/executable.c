@@ -99,7 +99,10 @@ static enum fum_result make_blocks(fum_executable *exe, struct fum_error *err) {
     snprintf(label, sizeof label, "%s%sactivations", exe->label, *exe->label ? " " : "");
     for (int i = 0; i < exe->plan->num_blocks; i++) {
         enum fum_result result = fum_buffer_create(
-            &exe->blocks[i], exe->device, exe->plan->block_bytes[i], FUM_BUFFER_DEVICE, label, err);
+            &exe->blocks[i], exe->device,
+            &(struct fum_buffer_params){
+                .bytes = exe->plan->block_bytes[i], .use = FUM_BUFFER_DEVICE, .label = label},
+            err);
         if (result) return result;
     }
     return FUM_OK;
@@ -182,9 +185,14 @@ static enum fum_result record_step(fum_executable *exe, int s, fum_command *comm
         const struct fum_dispatch *d = &step->dispatches[i];
         struct fum_binding bindings[FUM_MAX_BINDINGS];
         for (int k = 0; k < d->num_bind; k++) bindings[k] = binding_of(exe, step, &d->bind[k]);
-        enum fum_result result =
-            fum_command_dispatch(command, exe->kernels[exe->first_kernel[s] + i], bindings, d->push,
-                                 d->groups, step->node->name, err);
+        enum fum_result result = fum_command_dispatch(
+            command,
+            &(struct fum_kernel_call){.kernel = exe->kernels[exe->first_kernel[s] + i],
+                                      .bindings = bindings,
+                                      .push = d->push,
+                                      .groups = d->groups,
+                                      .label = step->node->name},
+            err);
         if (result) return result;
     }
     return FUM_OK;

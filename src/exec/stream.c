@@ -231,18 +231,29 @@ static enum fum_result make_slots(fum_stream *st, struct fum_error *err) {
     const char *label = fum_weights_get_params(st->weights)->label;
     enum fum_result result = FUM_OK;
     if (!unified)
-        result = fum_buffer_create(&st->device_slot, st->device, st->slot_bytes, FUM_BUFFER_DEVICE,
-                                   label, err);
+        result = fum_buffer_create(&st->device_slot, st->device,
+                                   &(struct fum_buffer_params){.bytes = st->slot_bytes,
+                                                               .use = FUM_BUFFER_DEVICE,
+                                                               .label = label},
+                                   err);
     for (int i = 0; i < st->num_slots && !result; i++)
-        result = fum_buffer_create(&st->slots[i].landing, st->device, st->slot_bytes,
-                                   unified ? FUM_BUFFER_DEVICE : FUM_BUFFER_HOST, label, err);
+        result = fum_buffer_create(
+            &st->slots[i].landing, st->device,
+            &(struct fum_buffer_params){.bytes = st->slot_bytes,
+                                        .use = unified ? FUM_BUFFER_DEVICE : FUM_BUFFER_HOST,
+                                        .label = label},
+            err);
     for (int i = 0; i < st->num_segments && !result && !unified; i++) {
         struct segment *segment = &st->segments[i];
         if (!segment->bytes) continue;
         result = fum_command_create(&segment->copy, st->device, label, err);
         if (!result)
-            result = fum_command_copy(segment->copy, st->slots[segment->slot].landing, 0,
-                                      st->device_slot, 0, segment->bytes, err);
+            result =
+                fum_command_copy(segment->copy,
+                                 &(struct fum_buffer_copy){.src = st->slots[segment->slot].landing,
+                                                           .dst = st->device_slot,
+                                                           .bytes = segment->bytes},
+                                 err);
         if (!result) result = fum_command_end(segment->copy, err);
     }
     return result;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the front half (device.c, buffer.c, kernel.c, command.c: arguments, limits, conflicts,
-// counters) keeps, and the table through which it reaches a back half: Vulkan (vk_*.c) or planning
-// only (null.c). No Vulkan here.
+// Declares what the front half keeps, and the table through which it calls a back half. The front
+// half is device.c, buffer.c, kernel.c and command.c: arguments, limits, conflicts, counters. A
+// back half is Vulkan (vk_*.c) or planning only (null.c). No Vulkan here.
 #ifndef FUM_GPU_BACKEND_H
 #define FUM_GPU_BACKEND_H
 
@@ -18,9 +18,8 @@ enum { FUM_LABEL = 64, FUM_TIMESTAMPS = 1024 };
 struct fum_backend {
     void (*device_destroy)(fum_device *device);
     int (*validation_messages)(const fum_device *device);
-    // What this process may have allocated now of the heap that FUM_BUFFER_DEVICE comes from, by
-    // what the driver says; false when it says nothing: *bytes is the heap's size then, or as it
-    // was where that is not known.
+    // Stores how much this process may have allocated of the heap of FUM_BUFFER_DEVICE. False if
+    // the driver does not state it: *bytes is then the heap's size, or unchanged if unknown.
     bool (*memory_budget)(const fum_device *device, uint64_t *bytes);
     enum fum_result (*buffer_create)(fum_buffer *buffer, struct fum_error *err);
     void (*buffer_destroy)(fum_buffer *buffer); // accepts a half-built one
@@ -38,11 +37,9 @@ struct fum_backend {
     enum fum_result (*command_create)(fum_command *command, struct fum_error *err);
     void (*command_destroy)(fum_command *command);
     void (*barrier)(fum_command *command);
-    enum fum_result (*dispatch)(fum_command *command, const fum_kernel *kernel,
-                                const struct fum_binding *bindings, const uint32_t *push,
-                                const uint32_t groups[3], const char *label, struct fum_error *err);
-    void (*copy)(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
-                 uint64_t dst_offset, uint64_t bytes);
+    enum fum_result (*dispatch)(fum_command *command, const struct fum_kernel_call *call,
+                                struct fum_error *err);
+    void (*copy)(fum_command *command, const struct fum_buffer_copy *copy);
     enum fum_result (*timestamp)(fum_command *command, int index, struct fum_error *err);
     enum fum_result (*end)(fum_command *command, struct fum_error *err);
     enum fum_result (*submit)(fum_command *command, uint64_t *ticket, struct fum_error *err);
@@ -102,7 +99,7 @@ struct fum_tracker {
     struct fum_access *items;
     size_t count, capacity;
 };
-// Whether these accesses conflict with any since the last barrier.
+// True if these accesses conflict with any since the last barrier.
 bool fum_tracker_conflicts(const struct fum_tracker *tracker, const struct fum_access *accesses,
                            int count);
 // Remembers them. False when memory is out.
@@ -125,7 +122,8 @@ struct fum_command {
 // wrapped in between.
 uint64_t fum_ticks_between(uint64_t first, uint64_t last, uint32_t bits);
 
-// A device with everything but a backend's parts; destroy with fum_device_destroy. NULL: no memory.
+// Returns a device with everything but a backend's parts, or NULL when out of memory. Destroy it
+// with fum_device_destroy.
 fum_device *fum_device_new(const struct fum_backend *backend, const struct fum_log *log);
 void fum_device_trace(fum_device *device, enum fum_trace_kind kind, const char *label,
                       uint64_t bytes, double start);
@@ -133,23 +131,28 @@ void fum_device_memory_add(fum_device *device, uint64_t bytes);
 void fum_device_memory_sub(fum_device *device, uint64_t bytes);
 void fum_label_copy(char label[FUM_LABEL], const char *text);
 
-// The file of this kind for a device and its driver in a cache folder (as of fum_device_params), to
-// free with fum_free. NULL: nothing is kept on disk.
+// Returns the path of this kind of file for a device and its driver in a cache folder (as
+// fum_device_params has it). NULL: nothing is kept on disk. Free it with fum_free.
 char *fum_cache_path(const struct fum_device_info *info, const char *dir, const char *kind);
 uint64_t fum_cache_sum(const void *data, size_t bytes);
 // Reads what was measured on this device before, if anything; a file that cannot be used is only
 // logged.
 void fum_device_load_tuning(fum_device *device, const char *cache_dir);
 
-// The index in infos of the device that `select` means (see fum_device_params); errors say why one
-// is refused. refusals[i] is NULL for usable devices.
+// The devices of a machine.
+struct fum_device_candidates {
+    const struct fum_device_info *infos;
+    const char *const *refusals; // why each cannot be used; NULL for usable devices
+    int count;
+};
+// Finds the device that `select` means (see fum_device_params). Errors state why it is refused.
 enum fum_result fum_device_choose(int *index, const char *select,
-                                  const struct fum_device_info *infos, const char *const *refusals,
-                                  int count, struct fum_error *err);
+                                  const struct fum_device_candidates *candidates,
+                                  struct fum_error *err);
 
 extern const struct fum_backend fum_backend_null, fum_backend_vulkan;
 
-// The i-th planning device's limits, NULL after the last.
+// Returns the limits of the i-th planning device; NULL past the last.
 const struct fum_device_info *fum_planning_info(int index);
 
 // Opens a Vulkan device as fum_device_create does, leaving some of what it offers unused.

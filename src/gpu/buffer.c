@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/macros.h"
 
 #include <string.h>
 
@@ -18,26 +19,24 @@ uint64_t fum_padding_slack(uint64_t bytes) {
     return padded & (padded - 1) ? FUM_VIEW_SLACK : FUM_VIEW_SLACK + 16;
 }
 
-enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint64_t bytes,
-                                  enum fum_buffer_use use, const char *label,
-                                  struct fum_error *err) {
+enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device,
+                                  const struct fum_buffer_params *params, struct fum_error *err) {
     *buffer = NULL;
     const struct fum_device_info *info = &device->info;
-    uint64_t limit =
-        info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
+    uint64_t bytes = params->bytes, limit = FUM_MIN(info->max_buffer, info->max_allocation);
     if (bytes > limit)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "buffer %s: %llu bytes, but %s allows %llu in one buffer; split it",
-                             label, (unsigned long long)bytes, info->name,
+                             params->label, (unsigned long long)bytes, info->name,
                              (unsigned long long)limit);
     fum_buffer *b = fum_calloc(1, sizeof *b);
-    if (!b) return fum_error_set(err, FUM_ERR_NOMEM, "buffer %s: no host memory", label);
+    if (!b) return fum_error_set(err, FUM_ERR_NOMEM, "buffer %s: no host memory", params->label);
     b->device = device;
     b->bytes = bytes;
     uint64_t slack = fum_padding_slack(bytes);
     b->slack = info->type == FUM_DEVICE_CPU && slack <= limit - bytes ? slack : 0;
-    b->use = use;
-    fum_label_copy(b->label, label);
+    b->use = params->use;
+    fum_label_copy(b->label, params->label);
     double start = fum_time_now();
     enum fum_result result = device->backend->buffer_create(b, err);
     if (result) {

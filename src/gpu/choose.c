@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which of the listed devices a user means.
+// Finds the device that a user means among those listed.
 #include "gpu/backend.h"
 
 #include "base/error.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// 32 hexadecimal digits with dashes anywhere.
+// Parses 32 hexadecimal digits with dashes anywhere.
 static bool parse_uuid(const char *text, uint8_t uuid[16]) {
     int digits = 0;
     for (; *text; text++) {
@@ -43,39 +43,64 @@ static int rank(enum fum_device_type type) {
     return 0;
 }
 
-// "0 (NVIDIA …), 1 (llvmpipe …)"
-static void name_all(char *text, size_t size, const struct fum_device_info *infos, int count) {
+// Writes "0 (NVIDIA …), 1 (llvmpipe …)".
+static void name_all(char *text, size_t size, const struct fum_device_candidates *candidates) {
     size_t used = 0;
     text[0] = 0;
-    for (int i = 0; i < count && used + 1 < size; i++) {
+    for (int i = 0; i < candidates->count && used + 1 < size; i++) {
         int n = snprintf(text + used, size - used, "%s%d (%s)", i ? ", " : "", i,
-                         fum_text_show(infos[i].name).text);
+                         fum_text_show(candidates->infos[i].name).text);
         used += n > 0 ? (size_t)n : 0;
     }
 }
 
-enum fum_result fum_device_choose(int *index, const char *select,
-                                  const struct fum_device_info *infos, const char *const *refusals,
-                                  int count, struct fum_error *err) {
-    *index = -1;
-    char all[256];
-    name_all(all, sizeof all, infos, count);
+// What a user wrote to choose a device.
+struct selection {
+    const char *text;
+    enum { ANY, BY_UUID, BY_NUMBER, BY_NAME } by;
     uint8_t uuid[16];
+    long number;
+};
+
+static struct selection parse_selection(const char *text) {
+    struct selection s = {.text = text, .by = BY_NAME};
     char *end = NULL;
-    bool any = !select || !*select, by_uuid = !any && parse_uuid(select, uuid);
-    long number =
-        any || by_uuid || !isdigit((unsigned char)*select) ? -1 : strtol(select, &end, 10);
-    if (number >= 0 && !*end && number >= count)
+    if (!text || !*text) {
+        s.by = ANY;
+    } else if (parse_uuid(text, s.uuid)) {
+        s.by = BY_UUID;
+    } else if (isdigit((unsigned char)*text)) {
+        s.number = strtol(text, &end, 10);
+        if (!*end) s.by = BY_NUMBER;
+    }
+    return s;
+}
+
+static bool matches(const struct selection *s, const struct fum_device_info *info, int index) {
+    switch (s->by) {
+    case ANY: return true;
+    case BY_UUID: return !memcmp(info->uuid, s->uuid, sizeof s->uuid);
+    case BY_NUMBER: return index == s->number;
+    case BY_NAME: return contains(info->name, s->text);
+    }
+    return false;
+}
+
+enum fum_result fum_device_choose(int *index, const char *select,
+                                  const struct fum_device_candidates *candidates,
+                                  struct fum_error *err) {
+    char all[256];
+    struct selection selection = parse_selection(select);
+    const struct fum_device_info *infos = candidates->infos;
+    *index = -1;
+    name_all(all, sizeof all, candidates);
+    if (selection.by == BY_NUMBER && selection.number >= candidates->count)
         return fum_error_set(err, FUM_ERR_ARG, "no device %s; available: %s",
                              fum_text_show(select).text, all);
     int best = -1, refused = -1;
-    for (int i = 0; i < count; i++) {
-        bool match = any                    ? true
-                     : by_uuid              ? !memcmp(infos[i].uuid, uuid, sizeof uuid)
-                     : number >= 0 && !*end ? i == number
-                                            : contains(infos[i].name, select);
-        if (!match) continue;
-        if (refusals[i]) {
+    for (int i = 0; i < candidates->count; i++) {
+        if (!matches(&selection, &infos[i], i)) continue;
+        if (candidates->refusals[i]) {
             if (refused < 0) refused = i;
         } else if (best < 0 || rank(infos[i].type) > rank(infos[best].type)) {
             best = i;
@@ -85,7 +110,7 @@ enum fum_result fum_device_choose(int *index, const char *select,
     if (best >= 0) return FUM_OK;
     if (refused >= 0)
         return fum_error_set(err, FUM_ERR_DEVICE, "device %s cannot be used: %s",
-                             infos[refused].name, refusals[refused]);
+                             infos[refused].name, candidates->refusals[refused]);
     return fum_error_set(err, FUM_ERR_ARG, "no device matches \"%s\"; available: %s",
                          fum_text_show(select).text, all);
 }

@@ -111,30 +111,39 @@ static struct fum_binding padded_binding(const struct fum_kernel *kernel,
     return b;
 }
 
-enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *kernel,
-                                     const struct fum_binding *bindings, const uint32_t *push,
-                                     const uint32_t groups[3], const char *label,
+// Checks the bindings of a call. Stores what they access, and the windows to bind.
+static enum fum_result check_bindings(const struct fum_kernel_call *call,
+                                      struct fum_access *accesses, struct fum_binding *padded,
+                                      struct fum_error *err) {
+    const struct fum_kernel *kernel = call->kernel;
+    for (int i = 0; i < kernel->desc.num_bindings; i++) {
+        enum fum_result result =
+            check_binding(kernel->device, &call->bindings[i], i, call->label, err);
+        if (result) return result;
+        padded[i] = padded_binding(kernel, call->bindings, i);
+        accesses[i] = (struct fum_access){padded[i].buffer, padded[i].offset,
+                                          padded[i].offset + padded[i].bytes, padded[i].write};
+    }
+    return FUM_OK;
+}
+
+enum fum_result fum_command_dispatch(fum_command *command, const struct fum_kernel_call *call,
                                      struct fum_error *err) {
     fum_device *device = command->device;
-    enum fum_result result = check_open(command, label, err);
-    if (!result && (!kernel || kernel->device != device))
-        result = fum_error_set(err, FUM_ERR_ARG, "%s: the kernel is of another device", label);
-    if (!result) result = check_groups(device, groups, label, err);
-    if (result) return result;
+    const fum_kernel *kernel = call->kernel;
     struct fum_access accesses[FUM_MAX_BINDINGS];
     struct fum_binding padded[FUM_MAX_BINDINGS];
-    int count = kernel->desc.num_bindings;
-    for (int i = 0; i < count; i++) {
-        const struct fum_binding *b = &bindings[i];
-        result = check_binding(device, b, i, label, err);
-        if (result) return result;
-        padded[i] = padded_binding(kernel, bindings, i);
-        b = &padded[i];
-        accesses[i] = (struct fum_access){b->buffer, b->offset, b->offset + b->bytes, b->write};
-    }
-    result = order(command, accesses, count, label, err);
-    if (!result)
-        result = device->backend->dispatch(command, kernel, padded, push, groups, label, err);
+    enum fum_result result = check_open(command, call->label, err);
+    if (!result && (!kernel || kernel->device != device))
+        result = fum_error_set(err, FUM_ERR_ARG, "%s: the kernel belongs to another device",
+                               call->label);
+    if (!result) result = check_groups(device, call->groups, call->label, err);
+    if (!result) result = check_bindings(call, accesses, padded, err);
+    if (result) return result;
+    struct fum_kernel_call bound = *call;
+    bound.bindings = padded;
+    result = order(command, accesses, kernel->desc.num_bindings, call->label, err);
+    if (!result) result = device->backend->dispatch(command, &bound, err);
     if (result) {
         command->failed = true;
         return result;
@@ -146,38 +155,45 @@ enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *ker
 enum fum_result fum_command_warm(fum_command *command, const fum_kernel *kernel, fum_buffer *buffer,
                                  struct fum_error *err) {
     const uint32_t push[FUM_MAX_PUSH] = {0}, groups[3] = {0};
-    const char *name = kernel->desc.shader->name;
     struct fum_binding bindings[FUM_MAX_BINDINGS];
-    enum fum_result result = check_open(command, name, err);
+    struct fum_kernel_call call = {kernel, bindings, push, groups, kernel->desc.shader->name};
+    enum fum_result result = check_open(command, call.label, err);
     if (result) return result;
     for (int i = 0; i < FUM_MAX_BINDINGS; i++)
         bindings[i] = (struct fum_binding){buffer, 0, buffer->bytes, true};
-    result = command->device->backend->dispatch(command, kernel, bindings, push, groups, name, err);
+    result = command->device->backend->dispatch(command, &call, err);
     if (result) command->failed = true;
     return result;
 }
 
-enum fum_result fum_command_copy(fum_command *command, fum_buffer *src, uint64_t src_offset,
-                                 fum_buffer *dst, uint64_t dst_offset, uint64_t bytes,
-                                 struct fum_error *err) {
-    enum fum_result result = check_open(command, "copy", err);
-    if (result) return result;
+static enum fum_result check_copy(const fum_command *command, const struct fum_buffer_copy *copy,
+                                  struct fum_error *err) {
+    const fum_buffer *src = copy->src, *dst = copy->dst;
+    uint64_t from = copy->src_offset, to = copy->dst_offset, bytes = copy->bytes;
     if (!src || !dst || src->device != command->device || dst->device != command->device)
         return fum_error_set(err, FUM_ERR_ARG, "%s: a copy without two buffers of this device",
                              command->label);
-    if (src_offset > src->bytes || bytes > src->bytes - src_offset || dst_offset > dst->bytes ||
-        bytes > dst->bytes - dst_offset)
+    if (from > src->bytes || bytes > src->bytes - from || to > dst->bytes ||
+        bytes > dst->bytes - to)
         return fum_error_set(
             err, FUM_ERR_ARG, "%s: copy of %llu bytes from %s + %llu to %s + %llu is outside them",
-            command->label, (ull)bytes, src->label, (ull)src_offset, dst->label, (ull)dst_offset);
-    if (!bytes) return FUM_OK;
-    if (src == dst && src_offset < dst_offset + bytes && dst_offset < src_offset + bytes)
+            command->label, (ull)bytes, src->label, (ull)from, dst->label, (ull)to);
+    if (bytes && src == dst && from < to + bytes && to < from + bytes)
         return fum_error_set(err, FUM_ERR_ARG, "%s: copy of %llu bytes within %s overlaps itself",
                              command->label, (ull)bytes, src->label);
-    const struct fum_access accesses[2] = {{src, src_offset, src_offset + bytes, false},
-                                           {dst, dst_offset, dst_offset + bytes, true}};
+    return FUM_OK;
+}
+
+enum fum_result fum_command_copy(fum_command *command, const struct fum_buffer_copy *copy,
+                                 struct fum_error *err) {
+    enum fum_result result = check_open(command, "copy", err);
+    if (!result) result = check_copy(command, copy, err);
+    if (result || !copy->bytes) return result;
+    const struct fum_access accesses[2] = {
+        {copy->src, copy->src_offset, copy->src_offset + copy->bytes, false},
+        {copy->dst, copy->dst_offset, copy->dst_offset + copy->bytes, true}};
     result = order(command, accesses, 2, command->label, err);
-    if (!result) command->device->backend->copy(command, src, src_offset, dst, dst_offset, bytes);
+    if (!result) command->device->backend->copy(command, copy);
     return result;
 }
 

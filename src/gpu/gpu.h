@@ -14,52 +14,54 @@
 
 const struct fum_log *fum_device_log(const fum_device *device);
 
-// ---- buffers
-// -------------------------------------------------------------------------------------------------
+// ---- buffers ----
 
 // Raw GPU bytes: one VkBuffer with its own memory. At most the smaller of max_buffer and
 // max_allocation.
 typedef struct fum_buffer fum_buffer;
 
 enum fum_buffer_use {
-    // device-local; reached by fum_buffer_write/read through staging (or directly where the
+    // device-local; fum_buffer_write and _read go through staging, or directly where the memory is
+    // host-visible (integrated GPUs, lavapipe)
     FUM_BUFFER_DEVICE = 0,
-    // memory is host-visible: integrated GPUs, lavapipe)
-    // host-visible and coherent, for small things the host reads or writes often
+    // host-visible and coherent, for small data that the host reads or writes often
     FUM_BUFFER_HOST,
 };
 
-// Whatever shares a buffer begins at multiples of this: no device may ask for more (Vulkan's limits
-// on minStorageBufferOffsetAlignment and minTexelBufferOffsetAlignment), so one plan's offsets
-// serve them all.
+// Ranges that share a buffer begin at multiples of this. No device may require more: it is Vulkan's
+// limit on minStorageBufferOffsetAlignment and minTexelBufferOffsetAlignment. So the offsets of one
+// plan serve all devices.
 enum { FUM_BUFFER_ALIGN = 256 };
 static inline uint64_t fum_buffer_align(uint64_t bytes) {
     return (bytes + FUM_BUFFER_ALIGN - 1) / FUM_BUFFER_ALIGN * FUM_BUFFER_ALIGN;
 }
 
-// llvmpipe compiles a kernel anew for every combination of two traits of each texel buffer that it
-// reads: whether the whole buffer's size is a power of two, and whether bits 8 to 15 of the view's
-// size are zero (it reads them as a mip level). So on CPU devices no buffer and no view has either
-// trait.
+// llvmpipe compiles a kernel anew for every combination of two traits of each texel buffer. The
+// first is a buffer size that is a power of two. The second is a view size whose bits 8 to 15 are
+// zero (it reads them as a mip level). On CPU devices no buffer and no view has either trait.
 enum { FUM_VIEW_SLACK = 256 };
 // Returns how many bytes a view of `bytes` covers: on CPU devices up to FUM_VIEW_SLACK more,
 // elsewhere `bytes`.
 uint64_t fum_padded_view(const struct fum_device_info *info, uint64_t bytes);
 
-// `label` is copied and named in errors. Contents are undefined at first.
-enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device, uint64_t bytes,
-                                  enum fum_buffer_use use, const char *label,
-                                  struct fum_error *err);
+struct fum_buffer_params {
+    uint64_t bytes;
+    enum fum_buffer_use use;
+    const char *label; // copied, and named in errors
+};
+// Allocates a buffer. Its contents are undefined at first.
+enum fum_result fum_buffer_create(fum_buffer **buffer, fum_device *device,
+                                  const struct fum_buffer_params *params, struct fum_error *err);
 void fum_buffer_destroy(fum_buffer **buffer);
 uint64_t fum_buffer_size(const fum_buffer *buffer);
-// What the next transfers are of, for traces and errors; copied. A buffer holds many tensors.
+// Names the content of the next transfers, for traces and errors. The label is copied: a buffer
+// holds many tensors.
 void fum_buffer_set_label(fum_buffer *buffer, const char *label);
-// Host address of the bytes, or NULL when they are not host-visible. Writes are seen by later
-// submissions.
+// Returns the host address of the bytes, or NULL if they are not host-visible. Later submissions
+// see what was written.
 void *fum_buffer_map(fum_buffer *buffer);
 
-// For the trace: that bytes were written through fum_buffer_map since `start`, of what. On any
-// thread.
+// Reports to the trace that bytes were written through fum_buffer_map since `start`. Any thread.
 void fum_buffer_wrote(fum_buffer *buffer, const char *label, uint64_t bytes, double start);
 
 // Copies host bytes to the buffer or back. They are complete on return; large ones go through a
@@ -69,17 +71,15 @@ enum fum_result fum_buffer_write(fum_buffer *buffer, uint64_t offset, const void
 enum fum_result fum_buffer_read(fum_buffer *buffer, uint64_t offset, void *data, uint64_t bytes,
                                 struct fum_error *err);
 
-// Streams a large upload without a host copy of it: gives the address where the next `bytes` (at
-// most FUM_STAGING_BYTES, unless the buffer is host-visible) for `offset` are to be written;
-// fum_buffer_upload_end sends them. Begin and end belong together on one thread, which may have one
-// upload open at a time.
+// Streams a large upload without a host copy of it. *where gets the address to write the next
+// `bytes` to, at most FUM_STAGING_BYTES unless the buffer is host-visible. fum_buffer_upload_end
+// sends them to `offset`. Begin and end belong together on one thread, one upload at a time.
 enum { FUM_STAGING_BYTES = 16 << 20 };
 enum fum_result fum_buffer_upload_begin(fum_buffer *buffer, uint64_t offset, uint64_t bytes,
                                         void **where, struct fum_error *err);
 enum fum_result fum_buffer_upload_end(fum_buffer *buffer, struct fum_error *err);
 
-// ---- kernels
-// -------------------------------------------------------------------------------------------------
+// ---- kernels ----
 
 enum { FUM_MAX_SPEC = 24, FUM_MAX_BINDINGS = 8, FUM_MAX_PUSH = 32 };
 
@@ -91,15 +91,17 @@ struct fum_shader {
     const uint32_t *words;
     size_t bytes;
 };
-// NULL when there is no such shader in that storage type.
+// Returns a shader in a storage type, or NULL if the build has none.
 const struct fum_shader *fum_shader_find(const char *name, enum fum_dtype dtype);
 
-// SPIR-V + specialisation constants (ids 0, 1, 2, … in order; ids 0..2 are the workgroup size x, y,
-// z by convention of all our shaders) + layout: `bindings` storage buffers 0..n-1 in set 0, `push`
-// 32-bit push constants. A binding whose bit is set in `texels` is a uniform texel buffer instead,
-// one texel a quad of the shader's storage type (f32 and f16 as RGBA floats, bf16 as RGBA 16-bit
-// integers), or of four f32 or f16 where the bit FUM_TEXELS_F32 or FUM_TEXELS_F16 further up is set
-// too: on CPU drivers reading those is much cheaper.
+// A kernel is SPIR-V with specialisation constants and a layout. The constants have ids 0, 1, 2, …
+// in order. In all our shaders the first three are the workgroup size. The layout is num_bindings
+// storage buffers in set 0, and num_push 32-bit push constants.
+//
+// A binding whose bit is set in `texels` is a uniform texel buffer instead, which CPU drivers read
+// much faster. One texel is a quad of the shader's storage type: RGBA floats for f32 and f16, RGBA
+// 16-bit integers for bf16. The same bit moved up by FUM_TEXELS_F32 or FUM_TEXELS_F16 makes it four
+// f32 or f16.
 enum { FUM_TEXELS_F32 = 10, FUM_TEXELS_F16 = 20 };
 typedef struct fum_kernel fum_kernel;
 struct fum_kernel_desc {
@@ -156,19 +158,17 @@ enum fum_result fum_warming_end(struct fum_warming **warming, const struct fum_p
 // Stops after the kernel that is being compiled and sets *warming to NULL. *warming may be NULL.
 void fum_warming_stop(struct fum_warming **warming);
 
-// What the driver says of a kernel: stores up to `most` statistics and in *count how many. None
-// where the driver knows no VK_KHR_pipeline_executable_properties or the device was not opened with
-// compile_only.
+// Stores up to `most` statistics that the driver reports of a kernel, and their number in *count. 0
+// without VK_KHR_pipeline_executable_properties, or if the device was not opened with compile_only.
 enum fum_result fum_kernel_statistics(const fum_kernel *kernel, struct fum_kernel_statistic *list,
                                       int most, int *count, struct fum_error *err);
 
-// ---- commands
-// ------------------------------------------------------------------------------------------------
+// ---- commands ----
 
 // A recorded command buffer that can be submitted any number of times. Dispatches run in order of
-// recording; barriers are put between two dispatches only where their byte ranges conflict (read
-// after write, write after read, write after write), found by the ranges given here. A submission
-// starts after all earlier ones on the device have finished their writes.
+// recording. A barrier stands between two dispatches only where the byte ranges of their bindings
+// conflict (read after write, write after read, write after write). A submission starts after all
+// earlier ones on the device have finished their writes.
 typedef struct fum_command fum_command;
 
 struct fum_binding {
@@ -177,21 +177,31 @@ struct fum_binding {
     bool write;             // the shader may write it (and read it)
 };
 
+// One dispatch: a kernel with what it is bound to.
+struct fum_kernel_call {
+    const fum_kernel *kernel;
+    const struct fum_binding *bindings; // as many as the kernel has
+    const uint32_t *push;               // as many as the kernel has; may be NULL if it has none
+    const uint32_t *groups;             // workgroups in x, y and z
+    const char *label;                  // copied; names the node in errors and traces
+};
+
+struct fum_buffer_copy {
+    fum_buffer *src, *dst;
+    uint64_t src_offset, dst_offset, bytes;
+};
+
 enum fum_result fum_command_create(fum_command **command, fum_device *device, const char *label,
                                    struct fum_error *err);
 void fum_command_destroy(fum_command **command);
-// Adds a dispatch; `label` (copied) names the node in errors and traces. groups are checked against
-// the limits.
-enum fum_result fum_command_dispatch(fum_command *command, const fum_kernel *kernel,
-                                     const struct fum_binding *bindings, const uint32_t *push,
-                                     const uint32_t groups[3], const char *label,
+// Adds a dispatch after checking it against the device's limits.
+enum fum_result fum_command_dispatch(fum_command *command, const struct fum_kernel_call *call,
                                      struct fum_error *err);
 // Adds a dispatch of no workgroups, with the whole buffer at every binding: computes nothing, but
 // drivers that compile at first use compile the kernel.
 enum fum_result fum_command_warm(fum_command *command, const fum_kernel *kernel, fum_buffer *buffer,
                                  struct fum_error *err);
-enum fum_result fum_command_copy(fum_command *command, fum_buffer *src, uint64_t src_offset,
-                                 fum_buffer *dst, uint64_t dst_offset, uint64_t bytes,
+enum fum_result fum_command_copy(fum_command *command, const struct fum_buffer_copy *copy,
                                  struct fum_error *err);
 // Writes a GPU timestamp into slot `index` of the command (0..1023), after all work recorded so
 // far. Does nothing on devices without timestamps.
@@ -214,15 +224,15 @@ enum fum_result fum_device_wait(fum_device *device, uint64_t ticket, struct fum_
 enum fum_result fum_command_read_timestamp(fum_command *command, int index, double *nanoseconds,
                                            struct fum_error *err);
 
-// Device memory now allocated by this device object, and its peak.
+// Returns the device memory that this device object has allocated now, or at its peak.
 uint64_t fum_device_memory_used(const fum_device *device);
 uint64_t fum_device_memory_peak(const fum_device *device);
 void fum_device_memory_peak_reset(fum_device *device); // to what is allocated now
-// What transfers take beside that, at the most: the staging ring of devices whose memory is not
-// host-visible.
+// Returns what transfers take beside that, at most: the staging ring, which devices with
+// host-visible memory do not need.
 uint64_t fum_device_staging_bytes(const fum_device *device);
-// How much of the device's memory may be used now, what is in use here included: what the driver
-// states (VK_EXT_memory_budget), or a part of the heap (*stated false).
+// Returns how much of the device's memory may be used now, including what this object uses. The
+// driver states it (VK_EXT_memory_budget), or it is a part of the heap and *stated is false.
 uint64_t fum_device_memory_budget(const fum_device *device, bool *stated);
 
 #endif

@@ -74,7 +74,7 @@ static enum fum_result check_desc(const fum_device *device, const struct fum_ker
     return FUM_OK;
 }
 
-// With the device's lock held.
+// Returns the kernel of the table with this desc, or NULL. The device's lock is held.
 static fum_kernel *find(const fum_device *device, const struct fum_kernel_desc *desc,
                         uint64_t hash) {
     for (size_t i = 0; i < device->num_kernels; i++) {

@@ -44,17 +44,14 @@ static void barrier(fum_command *command) {
     (void)command;
 }
 
-static enum fum_result dispatch(fum_command *command, const fum_kernel *kernel,
-                                const struct fum_binding *bindings, const uint32_t *push,
-                                const uint32_t groups[3], const char *label,
+static enum fum_result dispatch(fum_command *command, const struct fum_kernel_call *call,
                                 struct fum_error *err) {
-    (void)command, (void)kernel, (void)bindings, (void)push, (void)groups, (void)label, (void)err;
+    (void)command, (void)call, (void)err;
     return FUM_OK;
 }
 
-static void copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
-                 uint64_t dst_offset, uint64_t bytes) {
-    (void)command, (void)src, (void)src_offset, (void)dst, (void)dst_offset, (void)bytes;
+static void copy(fum_command *command, const struct fum_buffer_copy *copy) {
+    (void)command, (void)copy;
 }
 
 static enum fum_result end(fum_command *command, struct fum_error *err) {

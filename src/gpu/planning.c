@@ -54,9 +54,8 @@ static const struct fum_device_info devices[] = {
         .unified_memory = true, MODERN,
     },
     {
-        // panvk on Valhall v10. No source for the workgroup: what Vulkan 1.4 requires; storage
-        // buffers as a Bifrost G52 states; the timestamp's tick and bits have no source either and
-        // stand for any.
+        // panvk on Valhall v10. No source for the workgroup: what Vulkan 1.4 requires. Storage
+        // buffers as a Bifrost G52 states. The timestamp's tick and bits have no source either.
         .name = "mali-g7x", .driver = "planning only: panvk", .vendor_id = 0x13b5,
         .api_version = API(4), .type = FUM_DEVICE_INTEGRATED, .memory = 4 * GIB,
         .max_binding = MAX32, .max_allocation = MAX32, .max_buffer = MAX32, .binding_align = 16,

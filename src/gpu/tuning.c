@@ -43,9 +43,9 @@ void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int
     }
 }
 
-uint32_t fum_tuning_find(const struct fum_tuning *tuning, uint64_t key, uint32_t otherwise) {
+uint32_t fum_tuning_find(const struct fum_tuning *tuning, uint64_t key, uint32_t default_value) {
     const struct fum_tuned *found = tuning ? find(tuning, key) : NULL;
-    return found ? found->value : otherwise;
+    return found ? found->value : default_value;
 }
 
 // ---- on disk ----
@@ -69,8 +69,8 @@ static struct header make_header(const fum_device *device, const struct fum_tune
     return h;
 }
 
-// Takes the file's choices for the device. Returns NULL, or why the file cannot be used.
-static const char *take(fum_device *device, const char *file, size_t size) {
+// Adds the file's choices to the device's. Returns NULL, or why the file cannot be used.
+static const char *use_file(fum_device *device, const char *file, size_t size) {
     struct fum_tuned items[FUM_MAX_TUNED];
     struct header h;
     if (size < sizeof h || (size - sizeof h) % sizeof *items || size - sizeof h > sizeof items)
@@ -83,7 +83,7 @@ static const char *take(fum_device *device, const char *file, size_t size) {
         return "it holds no choices of this version";
     if (h.driver_version != wanted.driver_version ||
         memcmp(h.device_uuid, wanted.device_uuid, sizeof h.device_uuid))
-        return "it is of another device or driver";
+        return "it belongs to another device or driver";
     if (h.count != wanted.count || h.sum != wanted.sum) return "it is damaged";
     fum_device_set_tuned(device, items, (int)wanted.count);
     return NULL;
@@ -101,7 +101,7 @@ void fum_device_load_tuning(fum_device *device, const char *cache_dir) {
                 "the tuning is ignored: %s; fumarole tune makes a new one", err.text);
         return;
     }
-    const char *why = take(device, file, bytes);
+    const char *why = use_file(device, file, bytes);
     fum_free(file);
     if (why)
         fum_log(&device->log, FUM_LOG_WARN,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is known about a device beyond its limits: the variant of kernels that the user insists on,
-// and choices that measuring has found best. Opaque here: the ops give keys and values their
-// meaning.
+// Keeps what is known about a device beyond its limits. That is the variant of kernels that the
+// user forces, and the choices that measuring found best. The ops give keys and values a meaning.
 #ifndef FUM_GPU_TUNING_H
 #define FUM_GPU_TUNING_H
 
@@ -14,26 +13,27 @@ struct fum_tuned {
     uint32_t value, reserved;
 };
 
-// A choice that a call asked for, with the values worth measuring, the one it would take without
-// measuring first.
+// A choice that a call looked up, with the values worth measuring. The first is the one it takes
+// without measuring.
 struct fum_tuning_note {
     uint64_t key;
     uint32_t values[FUM_MAX_NOTE];
-    int count; // 0: it asked for none
+    int count; // 0: it looked up none
     void (*describe)(uint32_t value, char *text, size_t size);
 };
 
 struct fum_tuning {
     const char *variant;          // a name of static storage; NULL: each call's own
-    struct fum_tuning_note *note; // gets the first choice that is asked for; NULL: nobody measures
+    struct fum_tuning_note *note; // gets the first choice that is looked up; NULL outside tuning
     int count;
     struct fum_tuned items[FUM_MAX_TUNED]; // by rising key
 };
 
-// The device's; changes only by the calls below. Planning-only devices have one too.
+// Returns the device's tuning, which only the calls below change. Planning-only devices have one
+// too.
 const struct fum_tuning *fum_device_tuning(const fum_device *device);
-// Not while another thread compiles for the device. `variant` must outlive the device; NULL: each
-// call's own.
+// Forces a variant, which must outlive the device; NULL: each call's own. Not while another thread
+// compiles for the device.
 void fum_device_set_variant(fum_device *device, const char *variant);
 // Adds choices to those that are kept, replacing older ones of the same keys; count 0 drops them
 // all. What is over FUM_MAX_TUNED is left out.
@@ -42,7 +42,7 @@ void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int
 // FUM_OK when the device has no such folder.
 enum fum_result fum_device_save_tuning(const fum_device *device, struct fum_error *err);
 
-// The value kept under a key; `otherwise` when there is none. tuning may be NULL.
-uint32_t fum_tuning_find(const struct fum_tuning *tuning, uint64_t key, uint32_t otherwise);
+// Returns the value kept under a key, or default_value if there is none. tuning may be NULL.
+uint32_t fum_tuning_find(const struct fum_tuning *tuning, uint64_t key, uint32_t default_value);
 
 #endif

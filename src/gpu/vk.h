@@ -42,14 +42,14 @@ struct fum_vk_instance {
 enum fum_result fum_vk_instance_create(struct fum_vk_instance **instance, bool validate,
                                        const struct fum_log *log, struct fum_error *err);
 void fum_vk_instance_destroy(struct fum_vk_instance **instance);
-// All physical devices; *list is freed with fum_free. None is FUM_ERR_DEVICE.
+// Lists all physical devices; free *list with fum_free. None at all is FUM_ERR_DEVICE.
 enum fum_result fum_vk_instance_devices(const struct fum_vk_instance *instance,
                                         VkPhysicalDevice **list, int *count, struct fum_error *err);
 // Fills the device-level table, whose loading volk does through process-wide pointers.
 void fum_vk_load_device(const struct fum_vk_instance *instance, VkDevice device,
                         struct VolkDeviceTable *table);
 
-// Features as one chain, for asking and for creating; only what the device knows is linked.
+// Features as one chain, for queries and for creation; only what the device knows is linked.
 struct fum_vk_features {
     VkPhysicalDeviceFeatures2 core;
     VkPhysicalDevice16BitStorageFeatures storage16;
@@ -69,16 +69,15 @@ struct fum_vk_features {
     uint32_t num_extensions;
 };
 
-// Asks the device for everything of struct fum_device_info, and for its features (may be NULL),
-// once.
+// Queries the device for everything of struct fum_device_info, and for its features (may be NULL).
 enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                                 struct fum_device_info *info, struct fum_vk_features *features,
                                 struct fum_error *err);
-// The cooperative-matrix products that kernels may use; clears info->cooperative_matrix when there
-// are none.
-void fum_vk_ask_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
-                       const struct fum_vk_features *features, struct fum_device_info *info);
-// Why this device cannot be used at all; NULL: it can.
+// Stores the cooperative-matrix products that kernels may use in *info. Clears
+// info->cooperative_matrix if there are none.
+void fum_vk_query_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                         const struct fum_vk_features *features, struct fum_device_info *info);
+// Returns why this device cannot be used at all, or NULL if it can.
 const char *fum_vk_refusal(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                            const struct fum_device_info *info);
 // Returns the first queue family that can compute, or -1 if there is none.
@@ -101,7 +100,7 @@ struct fum_vk_slot {
     VkCommandPool pool;
     VkCommandBuffer commands;
     uint64_t ticket;  // of its last copy
-    fum_buffer *user; // who fills it now; NULL: free
+    fum_buffer *user; // the buffer whose upload fills it now; NULL: free
 };
 
 struct fum_vk {
@@ -129,7 +128,7 @@ struct fum_vk {
     struct fum_vk_slot slots[FUM_VK_SLOTS];
     int locks_made;
 
-    bool compile_only, statistics; // as asked for; whether the driver has any
+    bool compile_only, statistics; // as requested; whether the driver has any
     struct fum_backend compiler;   // the device's backend when only its compiler is used
 
     VkPipelineCache cache;
@@ -186,22 +185,21 @@ static inline VkResult fum_vk_reset(void *out, size_t bytes, VkResult vr) {
 VkResult fum_vk_injected(struct fum_vk *vk);
 void fum_vk_failed(struct fum_vk *vk, const char *call, VkResult vr, const char *file, int line);
 const char *fum_vk_result_name(VkResult vr);
-// "label: doing failed: … (VK_ERROR_…); what to do" with the code that fits.
+// Sets "label: doing failed: … (VK_ERROR_…); what to do", and returns the code that fits.
 enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *label,
                              const char *doing);
 
 // A buffer with its own memory. *map is set when the memory chosen is host-visible and map is not
 // NULL.
 enum fum_vk_memory { FUM_VK_MEMORY_DEVICE, FUM_VK_MEMORY_DEVICE_MAPPED, FUM_VK_MEMORY_HOST };
-// What a buffer's memory should be.
+// Returns the kind of memory that a buffer for this use should have.
 enum fum_vk_memory fum_vk_memory_kind(const fum_device *device, enum fum_buffer_use use);
-// The best type of that kind among those whose bit is set; -1: none.
+// Returns the best memory type of that kind among those whose bit is set; -1: none.
 int fum_vk_memory_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t bits,
                        enum fum_vk_memory kind);
 VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind,
                               VkBuffer *buffer, VkDeviceMemory *memory, void **map);
-// What this process may have of the heap that device memory comes from; false when the driver does
-// not say: *bytes is the whole heap then, as long as that is known.
+// Implements memory_budget of struct fum_backend.
 bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes);
 void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *memory);
 
@@ -209,7 +207,7 @@ struct fum_vk_buffer {
     VkBuffer buffer;
     VkDeviceMemory memory;
     struct fum_vk_slot *slot; // of the upload that has begun
-    uint64_t ticket;          // of the last copy, for which nobody may have waited
+    uint64_t ticket;          // of the last copy, which may still be running
 };
 enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err);
 void fum_vk_buffer_destroy(fum_buffer *buffer);
@@ -231,24 +229,22 @@ void fum_vk_kernel_destroy(fum_kernel *kernel);
 enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel,
                                          struct fum_kernel_statistic *list, int most, int *count,
                                          struct fum_error *err);
-// What its descriptor sets look like.
+// Returns the layout of the kernel's descriptor sets.
 VkDescriptorSetLayout fum_vk_kernel_sets(const fum_kernel *kernel);
 VkResult fum_vk_make_sets(struct fum_vk *vk, uint32_t bindings, uint32_t texels,
                           VkDescriptorSetLayout *sets);
 
-// The pipeline cache: read at creation of the device, written at its end when something new was
-// compiled.
+// Reads the pipeline cache of the device from disk. fum_vk_cache_save writes it at the end, if
+// something new was compiled.
 VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir);
 void fum_vk_cache_save(struct fum_vk *vk);
 
 enum fum_result fum_vk_command_create(fum_command *command, struct fum_error *err);
 void fum_vk_command_destroy(fum_command *command);
 void fum_vk_barrier(fum_command *command);
-enum fum_result fum_vk_dispatch(fum_command *command, const fum_kernel *kernel,
-                                const struct fum_binding *bindings, const uint32_t *push,
-                                const uint32_t groups[3], const char *label, struct fum_error *err);
-void fum_vk_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
-                 uint64_t dst_offset, uint64_t bytes);
+enum fum_result fum_vk_dispatch(fum_command *command, const struct fum_kernel_call *call,
+                                struct fum_error *err);
+void fum_vk_copy(fum_command *command, const struct fum_buffer_copy *copy);
 enum fum_result fum_vk_timestamp(fum_command *command, int index, struct fum_error *err);
 enum fum_result fum_vk_end(fum_command *command, struct fum_error *err);
 enum fum_result fum_vk_command_submit(fum_command *command, uint64_t *ticket,
@@ -256,8 +252,8 @@ enum fum_result fum_vk_command_submit(fum_command *command, uint64_t *ticket,
 enum fum_result fum_vk_read_timestamp(fum_command *command, int index, uint64_t *ticks,
                                       struct fum_error *err);
 
-// Everything written before, by the device, is seen by everything after, on it; `to_host`: and by
-// the host.
+// Makes everything that the device wrote before visible to everything after it on the device, and
+// with `to_host` to the host.
 void fum_vk_full_barrier(struct fum_vk *vk, VkCommandBuffer commands, bool to_host);
 
 // Submits under the lock and gives the ticket.
@@ -266,8 +262,8 @@ VkResult fum_vk_submit(struct fum_vk *vk, VkCommandBuffer commands, const char *
 // Sleeps until the ticket is done. On failure `running` gets the label of the oldest unfinished
 // submission.
 VkResult fum_vk_wait(struct fum_vk *vk, uint64_t ticket, char running[FUM_LABEL]);
-// Until nothing runs, whatever the state of the device: before destroying what a failed wait may
-// have left in use.
+// Waits until nothing runs, whatever the state of the device. Comes before the destruction of what
+// a failed wait may have left in use.
 void fum_vk_idle(struct fum_vk *vk);
 enum fum_result fum_vk_device_wait(fum_device *device, uint64_t ticket, struct fum_error *err);
 void fum_vk_queue_destroy(struct fum_vk *vk);

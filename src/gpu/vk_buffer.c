@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/macros.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,16 +26,18 @@ enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err) 
     return fum_vk_error(err, vr, buffer->label, doing);
 }
 
+static void give_slot(struct fum_vk *vk, struct fum_vk_slot *slot) {
+    pthread_mutex_lock(&vk->staging_lock);
+    slot->user = NULL;
+    pthread_cond_signal(&vk->staging_free);
+    pthread_mutex_unlock(&vk->staging_lock);
+}
+
 void fum_vk_buffer_destroy(fum_buffer *buffer) {
     struct fum_vk_buffer *b = buffer->impl;
     struct fum_vk *vk = fum_vk_of(buffer->device);
     if (!b) return;
-    if (b->slot) { // an upload that never ended
-        pthread_mutex_lock(&vk->staging_lock);
-        b->slot->user = NULL;
-        pthread_cond_signal(&vk->staging_free);
-        pthread_mutex_unlock(&vk->staging_lock);
-    }
+    if (b->slot) give_slot(vk, b->slot); // an upload that never ended
     if (atomic_load(&vk->lost) || fum_vk_wait(vk, b->ticket, NULL) < 0) fum_vk_idle(vk);
     fum_vk_memory_destroy(vk, &b->buffer, &b->memory);
     fum_free(b);
@@ -68,13 +71,6 @@ void fum_vk_staging_destroy(struct fum_vk *vk) {
     }
 }
 
-static void give_slot(struct fum_vk *vk, struct fum_vk_slot *slot) {
-    pthread_mutex_lock(&vk->staging_lock);
-    slot->user = NULL;
-    pthread_cond_signal(&vk->staging_free);
-    pthread_mutex_unlock(&vk->staging_lock);
-}
-
 // Takes the free slot whose last copy is oldest, sleeping until one is free, and waits for that
 // copy.
 static VkResult take_slot(struct fum_vk *vk, fum_buffer *user, struct fum_vk_slot **out) {
@@ -101,23 +97,60 @@ error:
     return vr;
 }
 
-// Starts a copy between the slot and the buffer: to it, or back.
-static VkResult start_copy(struct fum_vk *vk, struct fum_vk_slot *slot, fum_buffer *buffer,
-                           bool back, VkBufferCopy region) {
-    struct fum_vk_buffer *b = buffer->impl;
-    VkBuffer src = back ? b->buffer : slot->buffer, dst = back ? slot->buffer : b->buffer;
+// A transfer between host memory and a buffer, in pieces that fit a slot.
+struct transfer {
+    fum_buffer *buffer;
+    bool back;       // from the buffer
+    char *data;      // host memory; not written unless `back`
+    uint64_t offset; // in the buffer
+};
+
+// Starts a copy of `bytes` bytes between the slot and the buffer.
+static VkResult start_copy(struct fum_vk *vk, struct fum_vk_slot *slot, const struct transfer *t,
+                           uint64_t bytes) {
+    struct fum_vk_buffer *b = t->buffer->impl;
     VkResult vr = VK_SUCCESS;
     VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
                                       .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+    VkBufferCopy in = {.dstOffset = t->offset, .size = bytes};
+    VkBufferCopy out = {.srcOffset = t->offset, .size = bytes};
     VK(vk->fn.vkResetCommandPool(vk->device, slot->pool, 0));
     VK(vk->fn.vkBeginCommandBuffer(slot->commands, &begin));
     fum_vk_full_barrier(vk, slot->commands, false);
-    vk->fn.vkCmdCopyBuffer(slot->commands, src, dst, 1, &region);
+    if (t->back)
+        vk->fn.vkCmdCopyBuffer(slot->commands, b->buffer, slot->buffer, 1, &out);
+    else
+        vk->fn.vkCmdCopyBuffer(slot->commands, slot->buffer, b->buffer, 1, &in);
     fum_vk_full_barrier(vk, slot->commands, true);
     VK(vk->fn.vkEndCommandBuffer(slot->commands));
-    VK(fum_vk_submit(vk, slot->commands, buffer->label, &slot->ticket));
+    VK(fum_vk_submit(vk, slot->commands, t->buffer->label, &slot->ticket));
     b->ticket = slot->ticket; // should the caller fail to wait, its destruction will
 error:
+    return vr;
+}
+
+// Moves the next `bytes` bytes through a slot. Those that are read are there on return.
+static VkResult move_piece(struct fum_vk *vk, const struct transfer *t, uint64_t bytes) {
+    struct fum_vk_slot *slot = NULL;
+    VkResult vr = take_slot(vk, t->buffer, &slot);
+    if (vr < 0) return vr;
+    if (!t->back) memcpy(slot->map, t->data, (size_t)bytes);
+    vr = start_copy(vk, slot, t, bytes);
+    if (vr >= 0 && t->back) vr = fum_vk_wait(vk, slot->ticket, NULL);
+    if (vr >= 0 && t->back) memcpy(t->data, slot->map, (size_t)bytes);
+    give_slot(vk, slot);
+    return vr;
+}
+
+static VkResult move_bytes(struct fum_vk *vk, struct transfer t, uint64_t bytes) {
+    VkResult vr = VK_SUCCESS;
+    while (bytes && vr >= 0) {
+        uint64_t piece = FUM_MIN(bytes, (uint64_t)FUM_STAGING_BYTES);
+        vr = move_piece(vk, &t, piece);
+        t.data += piece;
+        t.offset += piece;
+        bytes -= piece;
+    }
     return vr;
 }
 
@@ -133,10 +166,8 @@ enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err) {
     struct fum_vk_buffer *b = buffer->impl;
     struct fum_vk *vk = fum_vk_of(buffer->device);
     VkResult vr = VK_SUCCESS;
-    if (buffer->upload_bytes)
-        vr = start_copy(
-            vk, b->slot, buffer, false,
-            (VkBufferCopy){.dstOffset = buffer->upload_offset, .size = buffer->upload_bytes});
+    struct transfer upload = {.buffer = buffer, .offset = buffer->upload_offset};
+    if (buffer->upload_bytes) vr = start_copy(vk, b->slot, &upload, buffer->upload_bytes);
     give_slot(vk, b->slot);
     b->slot = NULL;
     return vr < 0 ? fum_vk_error(err, vr, buffer->label, "uploading") : FUM_OK;
@@ -145,17 +176,8 @@ enum fum_result fum_vk_upload_end(fum_buffer *buffer, struct fum_error *err) {
 enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const void *data,
                                     uint64_t bytes, struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(buffer->device);
-    VkResult vr = VK_SUCCESS;
-    for (uint64_t at = 0; at < bytes && vr >= 0; at += FUM_STAGING_BYTES) {
-        uint64_t n = bytes - at < FUM_STAGING_BYTES ? bytes - at : FUM_STAGING_BYTES;
-        struct fum_vk_slot *slot = NULL;
-        vr = take_slot(vk, buffer, &slot);
-        if (vr < 0) break;
-        memcpy(slot->map, (const char *)data + at, (size_t)n);
-        vr = start_copy(vk, slot, buffer, false,
-                        (VkBufferCopy){.dstOffset = offset + at, .size = n});
-        give_slot(vk, slot);
-    }
+    struct transfer write = {.buffer = buffer, .data = (char *)data, .offset = offset};
+    VkResult vr = move_bytes(vk, write, bytes);
     if (vr >= 0) vr = fum_vk_wait(vk, ((struct fum_vk_buffer *)buffer->impl)->ticket, NULL);
     return vr < 0 ? fum_vk_error(err, vr, buffer->label, "uploading") : FUM_OK;
 }
@@ -163,17 +185,7 @@ enum fum_result fum_vk_buffer_write(fum_buffer *buffer, uint64_t offset, const v
 enum fum_result fum_vk_buffer_read(fum_buffer *buffer, uint64_t offset, void *data, uint64_t bytes,
                                    struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(buffer->device);
-    VkResult vr = VK_SUCCESS;
-    for (uint64_t at = 0; at < bytes && vr >= 0; at += FUM_STAGING_BYTES) {
-        uint64_t n = bytes - at < FUM_STAGING_BYTES ? bytes - at : FUM_STAGING_BYTES;
-        struct fum_vk_slot *slot = NULL;
-        vr = take_slot(vk, buffer, &slot);
-        if (vr < 0) break;
-        vr =
-            start_copy(vk, slot, buffer, true, (VkBufferCopy){.srcOffset = offset + at, .size = n});
-        if (vr >= 0) vr = fum_vk_wait(vk, slot->ticket, NULL);
-        if (vr >= 0) memcpy((char *)data + at, slot->map, (size_t)n);
-        give_slot(vk, slot);
-    }
+    struct transfer read = {.buffer = buffer, .back = true, .data = data, .offset = offset};
+    VkResult vr = move_bytes(vk, read, bytes);
     return vr < 0 ? fum_vk_error(err, vr, buffer->label, "reading back") : FUM_OK;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The pipeline cache on disk. Drivers check little of what they are given, so the file has a header
-// of its own; one that is corrupt or of another driver is ignored.
+// Keeps the pipeline cache on disk. Drivers check little of their input, so the file has a header
+// of its own. A file that is corrupt or belongs to another driver is ignored.
 #include "gpu/vk.h"
 
 #include "base/alloc.h"
@@ -32,8 +32,7 @@ static struct header make_header(const struct fum_vk *vk, const uint8_t *data, s
     return h;
 }
 
-// The driver's part of the file, or NULL with a line in the log when there is a file that cannot be
-// used.
+// Returns the driver's part of the file, or NULL, with a warning in the log, if it cannot be used.
 static const uint8_t *usable(const struct fum_vk *vk, const char *file, size_t size,
                              size_t *bytes) {
     struct header h;
@@ -50,7 +49,7 @@ static const uint8_t *usable(const struct fum_vk *vk, const char *file, size_t s
         else if (h.driver_version != wanted.driver_version ||
                  memcmp(h.device_uuid, wanted.device_uuid, sizeof h.device_uuid) ||
                  memcmp(h.cache_uuid, wanted.cache_uuid, sizeof h.cache_uuid))
-            why = "it is of another device or driver";
+            why = "it belongs to another device or driver";
         else if (h.bytes != rest || h.sum != wanted.sum)
             why = "it is damaged";
         *bytes = rest;
@@ -99,8 +98,8 @@ static enum fum_result write_file(struct fum_vk *vk, const uint8_t *data, size_t
     return result;
 }
 
-// Copies the driver's cache. *data stays NULL if it is empty, too large to keep or there is no
-// memory for a copy: a run that ends for lack of memory says so itself. Free with fum_free.
+// Copies the driver's cache; free it with fum_free. *data stays NULL if the cache is empty or too
+// large to keep. It also stays NULL without memory for a copy, which the run itself reports.
 static VkResult get_data(struct fum_vk *vk, uint8_t **data, size_t *bytes) {
     VkResult vr = VK_SUCCESS;
     VK_FILL(bytes, vk->fn.vkGetPipelineCacheData(vk->device, vk->cache, bytes, NULL));

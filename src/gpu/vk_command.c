@@ -100,7 +100,8 @@ error:
     return vr;
 }
 
-// An empty window still needs a valid range: 16 bytes, which every VkBuffer has.
+// Returns the range of a binding. An empty one still needs a valid range: 16 bytes, which every
+// VkBuffer has.
 static VkDescriptorBufferInfo buffer_info(const struct fum_binding *b) {
     const struct fum_vk_buffer *vb = b->buffer->impl;
     if (b->bytes) return (VkDescriptorBufferInfo){vb->buffer, b->offset, b->bytes};
@@ -108,7 +109,8 @@ static VkDescriptorBufferInfo buffer_info(const struct fum_binding *b) {
     return (VkDescriptorBufferInfo){vb->buffer, fits ? b->offset : 0, 16};
 }
 
-// A view of the window as quads of the shader's storage type, which lives as long as the command.
+// Makes a view of the window as quads of the shader's storage type. It lives as long as the
+// command.
 static VkResult add_view(struct fum_vk *vk, struct vk_command *c, enum fum_dtype dtype,
                          const VkDescriptorBufferInfo *window, VkBufferView *view) {
     static const VkFormat formats[] = {[FUM_F32] = VK_FORMAT_R32G32B32A32_SFLOAT,
@@ -174,30 +176,29 @@ error:
     return vr;
 }
 
-enum fum_result fum_vk_dispatch(fum_command *command, const fum_kernel *kernel,
-                                const struct fum_binding *bindings, const uint32_t *push,
-                                const uint32_t groups[3], const char *label,
+enum fum_result fum_vk_dispatch(fum_command *command, const struct fum_kernel_call *call,
                                 struct fum_error *err) {
     struct fum_vk *vk = fum_vk_of(command->device);
     struct vk_command *c = command->impl;
-    const struct fum_vk_kernel *k = kernel->impl;
-    VkResult vr = bind_buffers(vk, c, kernel, bindings);
-    if (vr < 0) return fum_vk_error(err, vr, label, "recording");
+    const struct fum_kernel_desc *desc = &call->kernel->desc;
+    const struct fum_vk_kernel *k = call->kernel->impl;
+    VkResult vr = bind_buffers(vk, c, call->kernel, call->bindings);
+    if (vr < 0) return fum_vk_error(err, vr, call->label, "recording");
     vk->fn.vkCmdBindPipeline(c->commands, VK_PIPELINE_BIND_POINT_COMPUTE, k->vk_pipeline);
-    if (kernel->desc.num_push)
+    if (desc->num_push)
         vk->fn.vkCmdPushConstants(c->commands, k->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                                  (uint32_t)kernel->desc.num_push * 4, push);
-    vk->fn.vkCmdDispatch(c->commands, groups[0], groups[1], groups[2]);
+                                  (uint32_t)desc->num_push * 4, call->push);
+    vk->fn.vkCmdDispatch(c->commands, call->groups[0], call->groups[1], call->groups[2]);
     return FUM_OK;
 }
 
-void fum_vk_copy(fum_command *command, fum_buffer *src, uint64_t src_offset, fum_buffer *dst,
-                 uint64_t dst_offset, uint64_t bytes) {
+void fum_vk_copy(fum_command *command, const struct fum_buffer_copy *copy) {
+    struct fum_vk *vk = fum_vk_of(command->device);
     struct vk_command *c = command->impl;
-    VkBufferCopy region = {.srcOffset = src_offset, .dstOffset = dst_offset, .size = bytes};
-    fum_vk_of(command->device)
-        ->fn.vkCmdCopyBuffer(c->commands, ((struct fum_vk_buffer *)src->impl)->buffer,
-                             ((struct fum_vk_buffer *)dst->impl)->buffer, 1, &region);
+    const struct fum_vk_buffer *src = copy->src->impl, *dst = copy->dst->impl;
+    VkBufferCopy region = {
+        .srcOffset = copy->src_offset, .dstOffset = copy->dst_offset, .size = copy->bytes};
+    vk->fn.vkCmdCopyBuffer(c->commands, src->buffer, dst->buffer, 1, &region);
 }
 
 enum fum_result fum_vk_timestamp(fum_command *command, int index, struct fum_error *err) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a physical device is and can do, asked once.
+// Queries what a physical device is and can do.
 #include "gpu/vk.h"
 
 #include "base/alloc.h"
@@ -20,7 +20,7 @@ static bool listed(const struct known *k, const char *name) {
     return false;
 }
 
-// Core since `api`, or by extension, which is then to be enabled.
+// True if the device has this in core since `api`, or as an extension, which is then added to *f.
 static bool offers(const struct known *k, uint32_t api, const char *name,
                    struct fum_vk_features *f) {
     if (api && k->api >= api) return true;
@@ -37,8 +37,8 @@ static bool offers(const struct known *k, uint32_t api, const char *name,
         (tail) = &(structure)->pNext; \
     } while (0)
 
-static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
-                         const struct known *k, struct fum_vk_features *f) {
+static void query_features(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                           const struct known *k, struct fum_vk_features *f) {
     *f = (struct fum_vk_features){.core.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
     void **tail = &f->core.pNext;
 #define LINK(member, type, version, extension) \
@@ -74,7 +74,7 @@ static void ask_features(const struct fum_vk_instance *instance, VkPhysicalDevic
     instance->GetPhysicalDeviceFeatures2(physical, &f->core);
 }
 
-// What nothing here uses costs (robust access) or is not asked for.
+// Leaves out features that nothing here uses: some cost time (robust access).
 static void trim_features(struct fum_vk_features *f) {
     VkPhysicalDeviceFeatures core = {.shaderInt16 = f->core.features.shaderInt16,
                                      .shaderInt64 = f->core.features.shaderInt64,
@@ -132,8 +132,8 @@ static void copy_limits(struct fum_device_info *info, const VkPhysicalDeviceProp
     info->timestamp_period = l->timestampPeriod;
 }
 
-static void ask_properties(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
-                           const struct known *k, struct fum_device_info *info) {
+static void query_properties(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                             const struct known *k, struct fum_device_info *info) {
     VkPhysicalDeviceProperties2 core = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
     VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
     VkPhysicalDeviceMaintenance3Properties maintenance3 = {
@@ -185,8 +185,8 @@ static void ask_properties(const struct fum_vk_instance *instance, VkPhysicalDev
         info->subgroup_control = false;
 }
 
-static void ask_memory(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
-                       struct fum_device_info *info) {
+static void query_memory(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                         struct fum_device_info *info) {
     const VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
                                          VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                          VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
@@ -247,16 +247,16 @@ enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysic
     }
     if (vr < 0) {
         fum_free(k.extensions);
-        return fum_vk_error(err, vr, info->name, "asking for its extensions");
+        return fum_vk_error(err, vr, info->name, "listing its extensions");
     }
     struct fum_vk_features own;
     if (!features) features = &own;
-    ask_features(instance, physical, &k, features);
+    query_features(instance, physical, &k, features);
     trim_features(features);
     copy_features(info, features);
-    ask_properties(instance, physical, &k, info);
-    fum_vk_ask_matrix(instance, physical, features, info);
-    ask_memory(instance, physical, info);
+    query_properties(instance, physical, &k, info);
+    fum_vk_query_matrix(instance, physical, features, info);
+    query_memory(instance, physical, info);
     VkQueueFamilyProperties family = {0};
     if (fum_vk_compute_family(instance, physical, &family) >= 0)
         info->timestamp_bits = family.timestampValidBits;

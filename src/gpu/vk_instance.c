@@ -109,7 +109,7 @@ static VkResult create_vk(struct fum_vk_instance *instance, bool validate) {
         create.enabledLayerCount = 1;
         create.ppEnabledLayerNames = layers;
     }
-#ifdef VK_KHR_portability_enumeration // MoltenVK is listed only to those who ask
+#ifdef VK_KHR_portability_enumeration // without it MoltenVK is not listed
     if (has_extension(NULL, VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME)) {
         extensions[num_extensions++] = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
         create.flags |= VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR;

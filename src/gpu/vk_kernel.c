@@ -84,7 +84,7 @@ enum fum_result fum_vk_kernel_create(fum_kernel *kernel, struct fum_error *err) 
     VK_FILL(&k->vk_pipeline, vk->fn.vkCreateComputePipelines(vk->device, vk->cache, 1, &create,
                                                              NULL, &k->vk_pipeline));
     vr = VK_ERROR_UNKNOWN;
-    if (!k->vk_pipeline) goto error; // some drivers give none and say success
+    if (!k->vk_pipeline) goto error; // some drivers return none and VK_SUCCESS
     vk->fn.vkDestroyShaderModule(vk->device, module, NULL);
     atomic_fetch_add(&vk->compiled, 1);
     return FUM_OK;
@@ -113,8 +113,8 @@ static double statistic_value(const VkPipelineExecutableStatisticKHR *s) {
     }
 }
 
-// Of the first executable: a compute pipeline has one, or one for each subgroup size that the
-// driver may take.
+// Reads the first executable: a compute pipeline has one, or one for each subgroup size that the
+// driver may choose.
 enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel,
                                          struct fum_kernel_statistic *list, int most, int *count,
                                          struct fum_error *err) {
@@ -142,5 +142,5 @@ enum fum_result fum_vk_kernel_statistics(const fum_kernel *kernel,
     return FUM_OK;
 error:
     fum_free(items);
-    return fum_vk_error(err, vr, kernel->desc.shader->name, "asking for its statistics");
+    return fum_vk_error(err, vr, kernel->desc.shader->name, "reading its statistics");
 }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Which cooperative-matrix products a device really does.
+// Finds the cooperative-matrix products that a device really computes.
 #include "gpu/vk.h"
 
 #include "base/alloc.h"
 
 enum { AMD = 0x1002, INTEL = 0x8086, POWERVR = 0x1010 };
 
-// Drivers that say more than they can. AMD's own drivers list the extension on GPUs without matrix
-// units, and asking for its properties crashes some on an integrated GPU; of those parts only RDNA
-// 3 and later have fast mixed-sign dot products, which is how they are told apart. PowerVR's
-// results are wrong. lavapipe 26.2 crashes on the smallest such shader when it is told to use
-// 512-bit vectors.
+// True if the driver can do what it lists. AMD's own drivers list the extension on GPUs without
+// matrix units, and some crash on an integrated GPU when its properties are queried. Of those GPUs
+// only RDNA 3 and later have fast mixed-sign dot products, which identify them here. PowerVR's
+// results are wrong. lavapipe 26.2 crashes on the smallest such shader with 512-bit vectors.
 static bool trusted(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                     const struct fum_device_info *info) {
     if (info->vendor_id == POWERVR) return false;
@@ -31,8 +30,8 @@ static bool trusted(const struct fum_vk_instance *instance, VkPhysicalDevice phy
            dot.integerDotProduct4x8BitPackedMixedSignednessAccelerated;
 }
 
-// The widest on AMD, where the narrow one has given black images; the narrowest on Intel, whose
-// units are made for it.
+// Returns the subgroup size for products. The narrow one of AMD has given black images. Intel's
+// units are made for the narrowest.
 static uint32_t subgroup_size(const struct fum_device_info *info) {
     if (info->vendor_id == AMD) return info->subgroup_max;
     if (info->vendor_id == INTEL) return info->subgroup_min;
@@ -64,8 +63,8 @@ static void add(struct fum_device_info *info, const struct fum_vk_features *feat
                                           (uint16_t)p->NSize, (uint16_t)p->KSize};
 }
 
-void fum_vk_ask_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
-                       const struct fum_vk_features *features, struct fum_device_info *info) {
+void fum_vk_query_matrix(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
+                         const struct fum_vk_features *features, struct fum_device_info *info) {
     // The lanes of a product are one whole subgroup of a known size.
     bool able = info->cooperative_matrix && info->subgroup_control &&
                 features->subgroup_control.computeFullSubgroups &&

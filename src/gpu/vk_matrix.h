@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What Vulkan headers before 1.3.255 (cooperative matrix) and 1.4.311 (bfloat16) lack, in their
-// layouts, so that a build on an older system still finds both on a newer driver.
+// Declares what Vulkan headers before 1.3.255 (cooperative matrix) and 1.4.311 (bfloat16) lack. So
+// a build on an older system still finds both on a newer driver.
 #ifndef FUM_GPU_VK_MATRIX_H
 #define FUM_GPU_VK_MATRIX_H
 

@@ -73,8 +73,8 @@ void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *
     *memory = VK_NULL_HANDLE;
 }
 
-// The heap that weights and activations are allocated from: that of the memory type which a buffer
-// of theirs gets.
+// Returns the heap that weights and activations are allocated from: that of the memory type which
+// a device buffer gets; -1: unknown.
 static int device_heap(const fum_device *device) {
     struct fum_vk *vk = fum_vk_of(device);
     VkBuffer buffer = VK_NULL_HANDLE;

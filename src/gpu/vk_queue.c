@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Submission and waiting: a timeline semaphore whose value is the ticket, or a fence per submission
-// where there is none. Waiting sleeps in the driver.
+// Submits commands and waits for them: by a timeline semaphore whose value is the ticket, or else
+// by a fence per submission. Waiting sleeps in the driver.
 #include "gpu/vk.h"
 
 #include "base/alloc.h"
@@ -55,8 +55,7 @@ static void retire_signalled(struct fum_vk *vk) {
     pthread_mutex_unlock(&vk->waiting);
 }
 
-// Forgets what has finished by now, so that a caller who never waits does not grow the list without
-// end.
+// Forgets what has finished by now, so that the list stays short even if the caller never waits.
 static void retire_finished(struct fum_vk *vk) {
     uint64_t value = 0;
     if (vk->num_pending < 64) return;
@@ -176,7 +175,7 @@ enum fum_result fum_vk_device_wait(fum_device *device, uint64_t ticket, struct f
     return vr < 0 ? fum_vk_error(err, vr, running, "running on the device") : FUM_OK;
 }
 
-// After vkDeviceWaitIdle.
+// Destroys the fences and the semaphore, after vkDeviceWaitIdle.
 void fum_vk_queue_destroy(struct fum_vk *vk) {
     for (size_t i = 0; i < vk->num_pending; i++)
         vk->fn.vkDestroyFence(vk->device, vk->pending[i].fence, NULL);

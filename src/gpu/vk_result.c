@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Vulkan's results as fumarole's errors, and the failures that tests ask for.
+// Turns Vulkan's results into fumarole's errors, and injects failures for tests.
 #include "gpu/vk.h"
 
 #include "base/error.h"
@@ -74,8 +74,9 @@ enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *lab
     case VK_ERROR_DEVICE_LOST:
         return fum_error_set(
             err, FUM_ERR_DEVICE,
-            "%s: %s: the device was lost (%s): the driver stopped it, most often because work took "
-            "too long; open the device anew",
+            "%s: %s: the device was lost (%s): the driver reset it, usually because one piece of "
+            "work "
+            "took too long; start again, with a smaller picture or batch if it happens again",
             label, doing, name);
     default:
         return fum_error_set(err, FUM_ERR_DEVICE, "%s: %s: the driver failed with %s", label, doing,

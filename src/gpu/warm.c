@@ -86,7 +86,10 @@ static void release(struct fum_warming *w) {
 // leaves only the buffer, which release() destroys.
 static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
     enum fum_result result =
-        fum_buffer_create(&w->buffer, w->device, WARM_BYTES, FUM_BUFFER_DEVICE, "compile", err);
+        fum_buffer_create(&w->buffer, w->device,
+                          &(struct fum_buffer_params){
+                              .bytes = WARM_BYTES, .use = FUM_BUFFER_DEVICE, .label = "compile"},
+                          err);
     if (result) return result;
     if (pthread_mutex_init(&w->lock, NULL))
         return fum_error_set(err, FUM_ERR_NOMEM, "no lock to compile kernels");

@@ -32,8 +32,11 @@ enum fum_result fum_device_packer_create(fum_device_packer **out, fum_device *de
     fum_device_packer *u = *out = fum_calloc(1, sizeof *u);
     if (!u) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to load weights");
     u->device = device;
-    enum fum_result result = fum_buffer_create(&u->raw, device, FUM_DEVICE_PACK_BYTES,
-                                               FUM_BUFFER_DEVICE, "weights", err);
+    enum fum_result result = fum_buffer_create(
+        &u->raw, device,
+        &(struct fum_buffer_params){
+            .bytes = FUM_DEVICE_PACK_BYTES, .use = FUM_BUFFER_DEVICE, .label = "weights"},
+        err);
     if (result) fum_device_packer_destroy(out);
     return result;
 }
@@ -108,9 +111,14 @@ static enum fum_result record(fum_device_packer *u, fum_command *command, const 
     enum fum_result result = fum_kernel_get(&kernel, u->device, &desc, err);
     const struct fum_binding bindings[] = {
         {.buffer = u->raw, .offset = part->offset, .bytes = part->bytes}, part->to};
-    return result
-               ? result
-               : fum_command_dispatch(command, kernel, bindings, push, groups, "device_pack", err);
+    return result ? result
+                  : fum_command_dispatch(command,
+                                         &(struct fum_kernel_call){.kernel = kernel,
+                                                                   .bindings = bindings,
+                                                                   .push = push,
+                                                                   .groups = groups,
+                                                                   .label = "device_pack"},
+                                         err);
 }
 
 // Sends what has been gathered, and the kernels after it.

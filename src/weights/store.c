@@ -108,8 +108,10 @@ enum fum_result fum_weights_write(const fum_weights *w, const struct fum_weight 
 static enum fum_result add_block(fum_weights *w, uint64_t bytes, struct fum_error *err) {
     if (!fum_grow((void **)&w->blocks, &w->block_capacity, w->num_blocks, sizeof *w->blocks))
         return no_memory(w->label, err);
-    enum fum_result result = fum_buffer_create(&w->blocks[w->num_blocks], w->params.device, bytes,
-                                               FUM_BUFFER_DEVICE, w->label, err);
+    enum fum_result result = fum_buffer_create(
+        &w->blocks[w->num_blocks], w->params.device,
+        &(struct fum_buffer_params){.bytes = bytes, .use = FUM_BUFFER_DEVICE, .label = w->label},
+        err);
     if (result) return result;
     w->num_blocks++;
     w->bytes += bytes;

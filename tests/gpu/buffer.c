@@ -49,7 +49,9 @@ static void test_host_buffer(void **state) {
     fum_device *device = open_without(FUM_WITHOUT_UNIFIED);
     struct fum_error err = {0};
     fum_buffer *buffer = NULL;
-    ok(fum_buffer_create(&buffer, device, 64, FUM_BUFFER_HOST, "counter", &err), &err);
+    ok(fum_buffer_create(&buffer, device,
+                         &(struct fum_buffer_params){64, FUM_BUFFER_HOST, "counter"}, &err),
+       &err);
     assert_non_null(fum_buffer_map(buffer));
     memcpy(fum_buffer_map(buffer), "hello", 6);
     char text[6];
@@ -102,7 +104,8 @@ static void test_too_large(void **state) {
     struct fum_error err = {0};
     fum_buffer *buffer = NULL;
     assert_int_equal(
-        fum_buffer_create(&buffer, device, limit + 1, FUM_BUFFER_DEVICE, "giant", &err),
+        fum_buffer_create(&buffer, device,
+                          &(struct fum_buffer_params){limit + 1, FUM_BUFFER_DEVICE, "giant"}, &err),
         FUM_ERR_UNSUPPORTED);
     assert_null(buffer);
     assert_non_null(strstr(err.text, "giant"));

@@ -23,7 +23,11 @@ static void test_silu(void **state) {
         const fum_kernel *kernel = silu_kernel(device);
         add_silu(command, kernel, a, 0, b, 0, BYTES);
         add_silu(command, kernel, b, 0, a, 0, BYTES);
-        ok(fum_command_copy(command, a, 0, b, BYTES / 2, BYTES / 2, &err), &err);
+        ok(fum_command_copy(command,
+                            &(struct fum_buffer_copy){
+                                .src = a, .dst = b, .dst_offset = BYTES / 2, .bytes = BYTES / 2},
+                            &err),
+           &err);
         ok(fum_command_end(command, &err), &err);
         assert_int_equal(fum_command_dispatches(command), 2);
         assert_int_equal(fum_command_barriers(command), 2);
@@ -63,7 +67,11 @@ static void count_barriers(fum_device *device) {
     assert_int_equal(fum_command_barriers(command), 3);
     add_silu(command, kernel, b, 0, a, 0, 0); // nothing
     assert_int_equal(fum_command_barriers(command), 3);
-    ok(fum_command_copy(command, c, BYTES - 16, a, 0, 16, &err), &err); // one byte range overlaps
+    ok(fum_command_copy(
+           command,
+           &(struct fum_buffer_copy){.src = c, .src_offset = BYTES - 16, .dst = a, .bytes = 16},
+           &err),
+       &err); // one byte range overlaps
     assert_int_equal(fum_command_barriers(command), 4);
     add_silu(command, kernel, b, 0, b, 0, BYTES); // in place, against itself
     assert_int_equal(fum_command_barriers(command), 4);
@@ -114,23 +122,43 @@ static void test_refused(void **state) {
     struct fum_binding outside[] = {{a, 0, 16, false}, {a, BYTES, 16, true}};
     struct fum_binding crooked[] = {{a, 1, 16, false}, {a, 64, 16, true}};
     struct fum_binding absent[] = {{a, 0, 16, false}, {NULL, 0, 16, true}};
-    assert_int_equal(fum_command_dispatch(command, kernel, outside, &quads, groups, "node", &err),
-                     FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_dispatch(
+            command, &(struct fum_kernel_call){kernel, outside, &quads, groups, "node"}, &err),
+        FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "node"));
-    assert_int_equal(fum_command_dispatch(command, kernel, crooked, &quads, groups, "node", &err),
-                     FUM_ERR_ARG);
-    assert_int_equal(fum_command_dispatch(command, kernel, absent, &quads, groups, "node", &err),
-                     FUM_ERR_ARG);
-    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, none, "node", &err),
-                     FUM_ERR_ARG);
-    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, many, "node", &err),
-                     FUM_ERR_UNSUPPORTED);
-    assert_int_equal(fum_command_copy(command, a, 0, a, 8, 16, &err), FUM_ERR_ARG);
-    assert_int_equal(fum_command_copy(command, a, BYTES, a, 0, 1, &err), FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_dispatch(
+            command, &(struct fum_kernel_call){kernel, crooked, &quads, groups, "node"}, &err),
+        FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_dispatch(
+            command, &(struct fum_kernel_call){kernel, absent, &quads, groups, "node"}, &err),
+        FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_dispatch(command, &(struct fum_kernel_call){kernel, fine, &quads, none, "node"},
+                             &err),
+        FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_dispatch(command, &(struct fum_kernel_call){kernel, fine, &quads, many, "node"},
+                             &err),
+        FUM_ERR_UNSUPPORTED);
+    assert_int_equal(
+        fum_command_copy(
+            command, &(struct fum_buffer_copy){.src = a, .dst = a, .dst_offset = 8, .bytes = 16},
+            &err),
+        FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_copy(
+            command, &(struct fum_buffer_copy){.src = a, .src_offset = BYTES, .dst = a, .bytes = 1},
+            &err),
+        FUM_ERR_ARG);
     assert_int_equal(fum_command_submit(command, NULL, &err), FUM_ERR_ARG);
     ok(fum_command_end(command, &err), &err);
-    assert_int_equal(fum_command_dispatch(command, kernel, fine, &quads, groups, "node", &err),
-                     FUM_ERR_ARG);
+    assert_int_equal(
+        fum_command_dispatch(command,
+                             &(struct fum_kernel_call){kernel, fine, &quads, groups, "node"}, &err),
+        FUM_ERR_ARG);
     assert_int_equal(fum_command_dispatches(command), 0);
     assert_int_equal(fum_device_wait(device, 77, &err), FUM_ERR_ARG);
     fum_command_destroy(&command);

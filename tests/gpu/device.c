@@ -62,7 +62,7 @@ static void test_wrong_select(void **state) {
         assert_int_equal(fum_device_create(&device, &params, &err), FUM_ERR_ARG);
         assert_null(device);
         assert_non_null(strstr(err.text, wrong[i]));
-        assert_non_null(strstr(err.text, "0 (")); // says what there is
+        assert_non_null(strstr(err.text, "0 (")); // lists the devices
     }
 }
 
@@ -92,17 +92,19 @@ static void test_choose(void **state) {
         {"12000000-00000000-00000000-00000000", FUM_ERR_DEVICE, -1},
         {"radeon", FUM_ERR_ARG, -1},
     };
+    struct fum_device_candidates machine = {infos, refusals, 4};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_error err = {0};
         int index = 0;
-        assert_int_equal(fum_device_choose(&index, cases[i].select, infos, refusals, 4, &err),
+        assert_int_equal(fum_device_choose(&index, cases[i].select, &machine, &err),
                          cases[i].result);
         assert_int_equal(index, cases[i].index);
         if (cases[i].result == FUM_ERR_DEVICE) assert_non_null(strstr(err.text, "too old"));
     }
     const char *software[4] = {NULL, "broken", "broken", "broken"};
     int index = -1;
-    assert_int_equal(fum_device_choose(&index, NULL, infos, software, 4, NULL), FUM_OK);
+    machine.refusals = software;
+    assert_int_equal(fum_device_choose(&index, NULL, &machine, NULL), FUM_OK);
     assert_int_equal(index, 0);
 }
 

@@ -14,15 +14,19 @@ static enum fum_result work(fum_device *device, struct fum_error *err) {
     float data[64] = {0};
     uint32_t quads = 16, groups[3] = {2, 1, 1};
     struct fum_kernel_desc desc = silu_desc(device);
-    enum fum_result result = fum_buffer_create(&a, device, 256, FUM_BUFFER_DEVICE, "weights", err);
-    if (!result) result = fum_buffer_create(&b, device, 256, FUM_BUFFER_DEVICE, "latents", err);
+    enum fum_result result = fum_buffer_create(
+        &a, device, &(struct fum_buffer_params){256, FUM_BUFFER_DEVICE, "weights"}, err);
+    if (!result)
+        result = fum_buffer_create(
+            &b, device, &(struct fum_buffer_params){256, FUM_BUFFER_DEVICE, "latents"}, err);
     if (!result) result = fum_buffer_write(a, 0, data, 256, err);
     if (!result) result = fum_kernel_get(&kernel, device, &desc, err);
     if (!result) result = fum_command_create(&command, device, "unet step", err);
     struct fum_binding bindings[] = {{a, 0, 256, false}, {b, 0, 256, true}};
     if (!result)
-        result =
-            fum_command_dispatch(command, kernel, bindings, &quads, groups, "mid_block.silu", err);
+        result = fum_command_dispatch(
+            command, &(struct fum_kernel_call){kernel, bindings, &quads, groups, "mid_block.silu"},
+            err);
     if (!result) result = fum_command_timestamp(command, 0, err);
     if (!result) result = fum_command_end(command, err);
     if (!result) result = fum_command_submit(command, &ticket, err);

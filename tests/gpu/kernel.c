@@ -146,7 +146,7 @@ static void test_subgroup(void **state) {
     fum_device_destroy(&device);
 }
 
-// Opens a device with this cache folder, compiles one kernel, and returns what the log said.
+// Opens a device with this cache folder, compiles one kernel, and returns the lines of the log.
 static void use_cache(const char *dir, struct lines *lines) {
     struct fum_error err = {0};
     struct fum_log log = {keep_line, lines, FUM_LOG_INFO};
@@ -243,7 +243,9 @@ static void test_compile_only(void **state) {
     for (int i = 0; i < count; i++) assert_true(statistics[i].name[0]);
     bad.spec[1] = 0;
     assert_int_equal(fum_kernel_get(&kernel, device, &bad, &err), FUM_ERR_UNSUPPORTED);
-    ok(fum_buffer_create(&buffer, device, 1 << 20, FUM_BUFFER_DEVICE, "nothing", &err), &err);
+    ok(fum_buffer_create(&buffer, device,
+                         &(struct fum_buffer_params){1 << 20, FUM_BUFFER_DEVICE, "nothing"}, &err),
+       &err);
     assert_null(fum_buffer_map(buffer));
     assert_int_equal(fum_buffer_write(buffer, 0, "x", 1, &err), FUM_ERR_UNSUPPORTED);
     fum_buffer_destroy(&buffer);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which memory a buffer gets, and so which heap the budget is asked of: heaps of equal size do not
+// Checks which memory a buffer gets, and so which heap has the budget: heaps of equal size do not
 // matter.
 #include "open.h"
 

@@ -73,7 +73,9 @@ static inline const fum_kernel *silu_kernel(fum_device *device) {
 static inline fum_buffer *make_buffer(fum_device *device, uint64_t bytes, const char *label) {
     struct fum_error err = {0};
     fum_buffer *buffer = NULL;
-    ok(fum_buffer_create(&buffer, device, bytes, FUM_BUFFER_DEVICE, label, &err), &err);
+    ok(fum_buffer_create(&buffer, device,
+                         &(struct fum_buffer_params){bytes, FUM_BUFFER_DEVICE, label}, &err),
+       &err);
     return buffer;
 }
 
@@ -95,7 +97,9 @@ static inline void add_silu(fum_command *command, const fum_kernel *kernel, fum_
         groups[0] = 65535;
         groups[1] = (all + 65534) / 65535;
     }
-    ok(fum_command_dispatch(command, kernel, bindings, &quads, groups, "silu", &err), &err);
+    ok(fum_command_dispatch(
+           command, &(struct fum_kernel_call){kernel, bindings, &quads, groups, "silu"}, &err),
+       &err);
 }
 
 static inline void run(fum_device *device, fum_command *command) {

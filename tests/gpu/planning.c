@@ -63,14 +63,21 @@ static void test_limits(void **state) {
     struct fum_binding fits[] = {{a, 32, most, false}, {b, 64, most, true}};
     struct fum_binding wide[] = {{a, 0, most + 16, false}, {b, 0, 16, true}};
     struct fum_binding crooked[] = {{a, 16, 16, false}, {b, 0, 16, true}};
-    ok(fum_command_dispatch(command, kernel, fits, &quads, groups, "fits", &err), &err);
-    assert_int_equal(fum_command_dispatch(command, kernel, fits, &quads, over, "over", &err),
-                     FUM_ERR_UNSUPPORTED);
-    assert_int_equal(fum_command_dispatch(command, kernel, wide, &quads, groups, "wide", &err),
-                     FUM_ERR_UNSUPPORTED);
+    ok(fum_command_dispatch(command,
+                            &(struct fum_kernel_call){kernel, fits, &quads, groups, "fits"}, &err),
+       &err);
+    assert_int_equal(
+        fum_command_dispatch(command, &(struct fum_kernel_call){kernel, fits, &quads, over, "over"},
+                             &err),
+        FUM_ERR_UNSUPPORTED);
+    assert_int_equal(
+        fum_command_dispatch(command,
+                             &(struct fum_kernel_call){kernel, wide, &quads, groups, "wide"}, &err),
+        FUM_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.text, "wide"));
     assert_int_equal(
-        fum_command_dispatch(command, kernel, crooked, &quads, groups, "crooked", &err),
+        fum_command_dispatch(
+            command, &(struct fum_kernel_call){kernel, crooked, &quads, groups, "crooked"}, &err),
         FUM_ERR_ARG);
     assert_int_equal(fum_command_dispatches(command), 1);
     fum_command_destroy(&command);
@@ -92,7 +99,10 @@ static void test_runs_nothing(void **state) {
     assert_int_equal(fum_device_memory_used(device), (uint64_t)4 << 30);
     fum_command *command = make_command(device, "plan");
     ok(fum_command_timestamp(command, 0, &err), &err);
-    ok(fum_command_copy(command, a, 0, a, 1024, 1024, &err), &err);
+    ok(fum_command_copy(
+           command,
+           &(struct fum_buffer_copy){.src = a, .dst = a, .dst_offset = 1024, .bytes = 1024}, &err),
+       &err);
     ok(fum_command_end(command, &err), &err);
     assert_int_equal(fum_command_submit(command, &ticket, &err), FUM_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.text, "planning"));
@@ -115,16 +125,24 @@ static void test_huge(void **state) {
     fum_device *device = plan("nvidia-ampere");
     struct fum_error err = {0};
     fum_buffer *a = NULL;
-    assert_int_equal(fum_buffer_create(&a, device, UINT64_MAX, FUM_BUFFER_DEVICE, "a", &err),
-                     FUM_ERR_UNSUPPORTED);
+    assert_int_equal(
+        fum_buffer_create(&a, device,
+                          &(struct fum_buffer_params){UINT64_MAX, FUM_BUFFER_DEVICE, "a"}, &err),
+        FUM_ERR_UNSUPPORTED);
     a = make_buffer(device, 4292870144, "a");
     fum_command *command = make_command(device, "plan");
     uint32_t quads = 1, groups[3] = {1, 1, 1};
     struct fum_binding wraps[] = {{a, UINT64_MAX - 15, 32, false}, {a, 0, 16, true}};
-    assert_int_equal(
-        fum_command_dispatch(command, silu_kernel(device), wraps, &quads, groups, "wraps", &err),
-        FUM_ERR_ARG);
-    assert_int_equal(fum_command_copy(command, a, UINT64_MAX, a, 0, 2, &err), FUM_ERR_ARG);
+    assert_int_equal(fum_command_dispatch(command,
+                                          &(struct fum_kernel_call){silu_kernel(device), wraps,
+                                                                    &quads, groups, "wraps"},
+                                          &err),
+                     FUM_ERR_ARG);
+    assert_int_equal(fum_command_copy(command,
+                                      &(struct fum_buffer_copy){
+                                          .src = a, .src_offset = UINT64_MAX, .dst = a, .bytes = 2},
+                                      &err),
+                     FUM_ERR_ARG);
     fum_command_destroy(&command);
     fum_buffer_destroy(&a);
     fum_device_destroy(&device);

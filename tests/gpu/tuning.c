@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What measuring has found: kept in memory, kept on disk, and passed over when the file is not what
-// it should be.
+// Checks that the choices that measuring found are kept in memory and on disk, and that a wrong
+// file is skipped.
 #define _POSIX_C_SOURCE 200809L // mkdtemp
 #include <setjmp.h>
 #include <stdarg.h>

@@ -23,7 +23,9 @@ static void chain(fum_device *device) {
     fum_buffer *a = make_buffer(device, BYTES, "a"), *b = make_buffer(device, BYTES, "b"),
                *host = NULL;
     fum_buffer *empty = make_buffer(device, 0, "empty");
-    ok(fum_buffer_create(&host, device, 64, FUM_BUFFER_HOST, "host", &err), &err);
+    ok(fum_buffer_create(&host, device, &(struct fum_buffer_params){64, FUM_BUFFER_HOST, "host"},
+                         &err),
+       &err);
     ok(fum_buffer_write(a, 0, data, BYTES, &err), &err);
     const fum_kernel *kernel = silu_kernel(device);
     fum_command *command = make_command(device, "chain");
@@ -32,8 +34,12 @@ static void chain(fum_device *device) {
     add_silu(command, kernel, b, 0, a, 0, BYTES / 2);
     add_silu(command, kernel, b, 0, b, 0, BYTES);
     add_silu(command, kernel, empty, 0, host, 0, 0);
-    ok(fum_command_copy(command, b, 0, host, 0, 64, &err), &err);
-    ok(fum_command_copy(command, host, 0, a, 0, 64, &err), &err);
+    ok(fum_command_copy(command, &(struct fum_buffer_copy){.src = b, .dst = host, .bytes = 64},
+                        &err),
+       &err);
+    ok(fum_command_copy(command, &(struct fum_buffer_copy){.src = host, .dst = a, .bytes = 64},
+                        &err),
+       &err);
     ok(fum_command_timestamp(command, 1, &err), &err);
     ok(fum_command_end(command, &err), &err);
     uint64_t ticket = 0;
