@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Results, errors, logging, element types: what every other header of fumarole builds on.
+// Declares results, errors, logging and element types, on which every other header of fumarole
+// builds.
 //
 // Nothing in the library calls exit() or abort() on input, and nothing keeps state outside the
-// objects that the caller holds. Functions that can fail return an enum fum_result; those that read
-// outside bytes or talk to a device also fill a struct fum_error, which may be NULL when the caller
-// does not want the text.
+// objects that the caller holds. Functions that can fail return an enum fum_result. Those that read
+// outside bytes or use a device also fill a struct fum_error, which may be NULL.
+//
+// A function that creates an object stores NULL in its pointer on error. The matching function that
+// destroys it accepts a pointer to NULL, and sets it to NULL.
 #ifndef FUMAROLE_CORE_H
 #define FUMAROLE_CORE_H
 
@@ -34,18 +37,18 @@ extern "C" {
 #define FUM_PRINTF(fmt_index, first_arg)
 #endif
 
-// The number of the interface. It grows with every change after which programs that were built
-// before would go wrong: the layout of a public struct, the parameters of a function, the value of
-// a constant. Added functions keep it. It is the library's soname (libfumarole.so.FUM_API_VERSION),
-// so a program never loads a library of another number, and public structs need no size field.
-// Programs that open the library themselves compare it with fum_api_version().
-#define FUM_API_VERSION 3
+// The number of the interface. It grows with every change that breaks programs built before: the
+// layout of a public struct, the parameters of a function, the value of a constant. Added functions
+// keep it. It is the library's soname (libfumarole.so.FUM_API_VERSION). So a program never loads a
+// library of another number, and public structs need no size field. Programs that open the library
+// themselves compare it with fum_api_version().
+#define FUM_API_VERSION 4
 // Returns the FUM_API_VERSION that the loaded library was built with.
 FUM_API int fum_api_version(void);
 // Returns the version of the loaded library, "major.minor.patch". Never NULL.
 FUM_API const char *fum_version(void);
 
-// How a call ended. Codes steer programs; struct fum_error tells people.
+// How a call ended. Codes steer programs; struct fum_error informs people.
 enum fum_result {
     FUM_OK = 0,
     FUM_ERR_ARG = -1,         // the caller's arguments
@@ -54,15 +57,15 @@ enum fum_result {
     FUM_ERR_FORMAT = -4,      // a file's bytes are not what its format says
     FUM_ERR_UNSUPPORTED = -5, // well formed, but this build or device cannot do it
     FUM_ERR_DEVICE = -6,      // the driver failed, or the device was lost
-    FUM_ERR_CANCELLED = -7,   // a callback asked to stop
+    FUM_ERR_CANCELLED = -7,   // a callback requested to stop
 };
 
 // Returns the name of a result, such as "out of memory". Never NULL.
 FUM_API const char *fum_result_name(enum fum_result result);
 
-// What went wrong, in one line: what, where, and what to do. Valid UTF-8 without control
-// characters, see fum_text_escape; a long text has "..." in place of its middle. Filled by the
-// function that failed; left alone on success.
+// Describes a failure in one line: what failed, where, and what to do. The text is valid UTF-8
+// without control characters, see fum_text_escape. A long text has "..." in place of its middle.
+// The function that failed fills it; success leaves it unchanged.
 struct fum_error {
     enum fum_result code;
     char text[504];
@@ -75,9 +78,9 @@ enum fum_log_level {
     FUM_LOG_DEBUG = 4,
 };
 
-// Where messages go. `fn` gets one line without its newline, escaped, on the thread that caused it.
-// A NULL pointer to this struct, or a NULL `fn`, is silence. `level` is the most talkative level
-// wanted; 0 means FUM_LOG_WARN.
+// Receives messages. `fn` gets one line without its newline, escaped, on the thread that caused it.
+// A NULL pointer to this struct, or a NULL `fn`, is silence. `level` is the most detailed level to
+// pass on; 0: FUM_LOG_WARN.
 struct fum_log {
     void (*fn)(void *user, enum fum_log_level level, const char *message);
     void *user;
@@ -85,14 +88,14 @@ struct fum_log {
 };
 
 // Writes text[0..bytes) into out[size] so that a terminal or a log shows it in one line and acts on
-// none of it. Control characters (C0, DEL, C1), those of lines and of writing direction, and bytes
-// that are not UTF-8 become \n, \x1b, \u009b and the like. Other text stays as it is, so a text
-// escaped twice is the same. Cuts before the first character that does not fit; ends with NUL
-// unless size is 0, where out may be NULL. Returns the length of the whole. Messages of the library
-// are escaped already; names and texts that come from a model, a driver or a file are not.
+// none of it. Control characters (C0, DEL, C1), those of lines and of writing direction, and
+// invalid UTF-8 become \n, \x1b, \u009b and the like. Other text stays as it is, so a text escaped
+// twice is the same. Cuts before the first character that does not fit, and ends with NUL unless
+// size is 0, when out may be NULL. Returns the length of the whole in bytes. Messages of the
+// library are escaped already; names and texts that come from a model, a driver or a file are not.
 FUM_API size_t fum_text_escape(char *out, size_t size, const char *text, size_t bytes);
 
-// Element types. The first three are what kernels store activations and weights as.
+// Element types. Kernels store activations and weights as one of the first three.
 enum fum_dtype {
     FUM_F32 = 0,
     FUM_F16,
@@ -107,18 +110,18 @@ enum fum_dtype {
     FUM_F8_E4M3,
     FUM_F8_E5M2,
     FUM_DTYPE_COUNT,
-    FUM_DTYPE_UNKNOWN = FUM_DTYPE_COUNT, // of files: a type that is not read, of size 0
+    FUM_DTYPE_UNKNOWN = FUM_DTYPE_COUNT, // in files: an unsupported type, of size 0
 };
 
-// "f32", "bf16", …; never NULL.
+// Returns the name of a type, such as "f32" or "bf16". Never NULL.
 FUM_API const char *fum_dtype_name(enum fum_dtype dtype);
-// Bytes of one element.
+// Returns the bytes of one element. 0: the size is unknown.
 FUM_API size_t fum_dtype_size(enum fum_dtype dtype);
 
-// The largest picture that is drawn, written or read: at most this many pixels a side, and in all.
+// Limits of a picture that is drawn, written or read: pixels of a side, and of the whole.
 enum { FUM_MAX_SIDE = 16384, FUM_MAX_PIXELS = 64 << 20 };
 
-// Seconds of a clock that never goes back, the one of trace events.
+// Returns the seconds of a clock that never goes back, which trace events use, too.
 FUM_API double fum_time_now(void);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Devices: which GPUs there are, what they can do, and opening one.
+// Lists the GPUs of a machine, describes them, and opens one.
 #ifndef FUMAROLE_DEVICE_H
 #define FUMAROLE_DEVICE_H
 
@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-// A GPU and its compute queue. Safe to use from several threads; submission is serialised inside.
-// Must outlive everything made from it.
+// A GPU and its compute queue. Several threads may use it at once, since submission is serialised
+// inside. Must outlive everything made from it.
 typedef struct fum_device fum_device;
 
 enum fum_device_type {
@@ -21,7 +21,7 @@ enum fum_device_type {
     FUM_DEVICE_CPU,
 };
 
-// A matrix product that the lanes of one subgroup do together: C [m, n] += A [m, k] B [k, n].
+// A matrix product that the lanes of one subgroup compute together: C [m, n] += A [m, k] B [k, n].
 enum fum_matrix_type {
     FUM_MATRIX_F16,  // A and B f16, C f32
     FUM_MATRIX_BF16, // A and B bf16, C f32
@@ -33,18 +33,18 @@ struct fum_matrix_shape {
 };
 enum { FUM_MAX_MATRIX_SHAPES = 16 };
 
-// What a device is and may do; sizes in bytes. The same record describes real devices and
+// Properties and limits of a device. Sizes are in bytes. The same record describes real devices and
 // planning-only ones.
 struct fum_device_info {
     char name[256];
-    char driver[256]; // driver name and version, as the driver words it
+    char driver[256]; // driver name and version, in the driver's own words
     uint8_t uuid[16];
     uint32_t vendor_id, device_id;
     uint32_t driver_version;
     uint32_t api_version; // as VK_MAKE_API_VERSION packs it
     enum fum_device_type type;
     uint64_t memory;         // of the largest device-local heap
-    uint64_t max_binding;    // maxStorageBufferRange: what one shader binding may cover
+    uint64_t max_binding;    // maxStorageBufferRange: the largest range of one shader binding
     uint64_t max_allocation; // maxMemoryAllocationSize
     uint64_t max_buffer;     // maxBufferSize
     uint32_t binding_align;  // minStorageBufferOffsetAlignment
@@ -54,7 +54,7 @@ struct fum_device_info {
     uint32_t max_group_count[3];
     uint32_t max_push_bytes;
     uint32_t max_bindings; // storage buffers per shader stage
-    // maxTexelBufferElements: quads that a binding read as texels may cover; 0: not asked
+    // maxTexelBufferElements: quads that a binding read as texels may cover; 0: unknown
     uint64_t max_texels;
     uint32_t texel_align; // minTexelBufferOffsetAlignment
     uint32_t subgroup_size, subgroup_min, subgroup_max;
@@ -67,9 +67,9 @@ struct fum_device_info {
     bool subgroup_arithmetic, subgroup_shuffle;
     bool subgroup_control;   // a subgroup size can be required
     bool cooperative_matrix; // has at least one of `matrix`
-    // of the types above, those with num_matrix; as the driver
+    // products of the types above, in the order of the driver
     struct fum_matrix_shape matrix[FUM_MAX_MATRIX_SHAPES];
-    uint32_t num_matrix;      // orders them
+    uint32_t num_matrix;      // number of entries in `matrix`
     uint32_t matrix_subgroup; // subgroup size that kernels with such products are to require
     bool buffer_address;
     bool timeline;       // timeline semaphores
@@ -78,9 +78,9 @@ struct fum_device_info {
     bool planning_only;  // only limits: plans, but runs nothing
 };
 
-// Lists the Vulkan devices of this machine into infos[0..capacity) and stores in *count how many
-// there are (it may be more than capacity). No Vulkan driver at all is FUM_ERR_DEVICE with advice,
-// not an empty list.
+// Lists the Vulkan devices of this machine into infos[0..capacity). Stores their number in *count,
+// which may be more than capacity. A machine without any Vulkan driver is FUM_ERR_DEVICE with
+// advice, not an empty list.
 FUM_API enum fum_result fum_device_list(struct fum_device_info *infos, int capacity, int *count,
                                         struct fum_error *err);
 
@@ -92,41 +92,42 @@ struct fum_device_params {
     const struct fum_log *log; // kept; may be NULL
     // Folder of the pipeline cache. NULL: the user's cache folder; "": no cache on disk.
     const char *cache_dir;
-    // For its compiler alone: kernels are compiled as ever, and the driver is asked for its
-    // statistics of them (see fum_selftest), but nothing is allocated and nothing runs, as on a
-    // planning device. Serves drivers that compile for hardware that is not there, too: RADV's null
-    // device, Mesa's drm-shims.
+    // Uses the device for its compiler alone. Kernels are compiled, and the driver's statistics of
+    // them are read (see fum_selftest), but nothing is allocated and nothing runs. Also serves
+    // drivers that compile for absent hardware: RADV's null device, Mesa's drm-shims.
     bool compile_only;
-    // ask for the Khronos validation layer with synchronisation validation; messages go to the log
+    // enables the Khronos validation layer with synchronisation validation; messages go to the log
     bool validate;
 };
 
-// Opens a device; free it with fum_device_destroy. params may be NULL for all defaults.
+// Opens a device. Free it with fum_device_destroy. `params` may be NULL: all defaults. Errors:
+// FUM_ERR_ARG (no such device), FUM_ERR_DEVICE (no driver, or the device cannot be used),
+// FUM_ERR_NOMEM.
 FUM_API enum fum_result fum_device_create(fum_device **device,
                                           const struct fum_device_params *params,
                                           struct fum_error *err);
-// A planning-only device by name ("lavapipe", "adreno-7xx", …; NULL lists them through names of
-// fum_device_planning_name). Plans, counts and sizes work on it; running anything is
-// FUM_ERR_UNSUPPORTED.
+// Creates a planning-only device by its name (fum_device_planning_name), such as "lavapipe" or
+// "adreno-7xx". It plans, counts and states sizes. Running anything on it is FUM_ERR_UNSUPPORTED.
+// Another name, or NULL, is FUM_ERR_ARG.
 FUM_API enum fum_result fum_device_create_planning(fum_device **device, const char *name,
                                                    struct fum_error *err);
-// The i-th planning device's name, NULL after the last.
+// Returns the i-th planning device's name, or NULL after the last.
 FUM_API const char *fum_device_planning_name(int index);
 FUM_API void fum_device_destroy(fum_device **device);
 
 FUM_API const struct fum_device_info *fum_device_get_info(const fum_device *device);
-// How many messages the validation layer has given since the device was created (0 without
-// `validate`).
+// Returns the number of messages of the validation layer since the device was created. 0 without
+// `validate`.
 FUM_API int fum_device_validation_messages(const fum_device *device);
 
-// What a driver says of a kernel that it compiled, in its own words: "VGPRs", "Spill count",
-// "Instruction Count".
+// A driver's statistic of a compiled kernel, in its own words: "VGPRs", "Spill count", "Instruction
+// Count".
 struct fum_kernel_statistic {
     char name[64];
     double value;
 };
 
-// What has crossed the bus and when, for `--trace` and for tests.
+// Kinds of events: transfers over the bus and the work of the host around them.
 enum fum_trace_kind {
     FUM_TRACE_SUBMIT, // bytes: number of dispatches
     FUM_TRACE_WAIT,
@@ -137,8 +138,8 @@ enum fum_trace_kind {
     FUM_TRACE_ALLOC,    // device memory allocated, bytes
 };
 
-// One event; `label` says of what ("latents", "unet step"). start and end in seconds of
-// fum_time_now.
+// One event. `label` names its subject ("latents", "unet step") and lives during the callback.
+// `start` and `end` are seconds of fum_time_now.
 struct fum_trace_event {
     enum fum_trace_kind kind;
     const char *label;
@@ -146,8 +147,8 @@ struct fum_trace_event {
     double start, end;
 };
 
-// Gets every event of the device from now on, one at a time, on the thread that causes it; fn NULL
-// switches it off.
+// Calls `fn` for every event of the device from now on, one at a time, on the thread that causes
+// it. NULL: none.
 FUM_API void fum_device_set_trace(fum_device *device,
                                   void (*fn)(void *user, const struct fum_trace_event *event),
                                   void *user);

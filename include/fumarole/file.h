@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Writes files that appear whole, as fumarole writes its own: pictures, latents, traces, reports. A
-// writer belongs to one thread at a time; functions may be called from any number of threads.
+// Writes files that appear whole, as fumarole writes its own: pictures, latents, traces, reports.
+// One thread at a time may use a writer. Functions may be called from any number of threads.
 #ifndef FUMAROLE_FILE_H
 #define FUMAROLE_FILE_H
 
@@ -10,25 +10,25 @@
 extern "C" {
 #endif
 
-// A file while it is written. It appears under its name only when it is complete: it is written
-// under a unique name in the same folder (".fumarole-….part"), flushed to disk and renamed.
-// fum_file_abort, or a crash, leaves what was there before. Missing folders of the path are made.
+// A file while it is written. It appears under its name only when it is complete. Until then it has
+// a unique name in the same folder (".fumarole-….part"); it is flushed to disk and renamed.
+// fum_file_abort, or a crash, leaves the old file. Missing folders of the path are made.
 //
 // An existing file keeps its permissions. It is replaced, so other hard links to it keep the old
-// bytes. A link is followed: the file that it points to is replaced, and the link stays. Devices
-// and pipes are written through, as are files that may be written but not replaced: of a folder
-// that is read-only, or mounted by themselves.
+// bytes. A link is followed, so its target is replaced and the link stays. Devices and pipes are
+// written through. So are files that may be written but not replaced, because their folder is
+// read-only or they are mounted by themselves.
 // "-" is standard output.
 typedef struct fum_file_writer fum_file_writer;
 
-// Begins a file. Fails with FUM_ERR_IO, which names the path and the reason, or FUM_ERR_NOMEM;
+// Begins a file. Fails with FUM_ERR_IO, which names the path and the reason, or FUM_ERR_NOMEM.
 // *writer is then NULL.
 FUM_API enum fum_result fum_file_begin(fum_file_writer **writer, const char *path,
                                        struct fum_error *err);
 // Appends `bytes` bytes. After a failure only fum_file_abort makes sense.
 FUM_API enum fum_result fum_file_write(fum_file_writer *writer, const void *data, size_t bytes,
                                        struct fum_error *err);
-// Finish the file, or discard it. Both free the writer and set it to NULL; a NULL writer is
+// Finishes the file, or discards it. Both free the writer and set it to NULL. A NULL writer is
 // ignored. A failed commit discards the file.
 FUM_API enum fum_result fum_file_commit(fum_file_writer **writer, struct fum_error *err);
 FUM_API void fum_file_abort(fum_file_writer **writer);
@@ -37,34 +37,34 @@ FUM_API void fum_file_abort(fum_file_writer **writer);
 FUM_API enum fum_result fum_file_save(const char *path, const void *data, size_t bytes,
                                       struct fum_error *err);
 
-// Checks that fum_file_begin will succeed, before the work whose result is to be written. Leaves
-// nothing behind.
+// Checks that fum_file_begin will succeed, before the work whose result is to be written. Leaves no
+// trace.
 FUM_API enum fum_result fum_file_check(const char *path, struct fum_error *err);
 
-// Removes the unfinished files that programs left when they were killed from the folder of `path`.
-// One that another program may still be writing stays.
+// Removes the unfinished files of killed programs from the folder of `path`. A file that another
+// program may still be writing stays.
 FUM_API void fum_file_clean(const char *path);
 
-// The kind of what a path leads to; links are followed.
+// Kinds of files that a path leads to. Links are followed.
 enum fum_file_kind {
     FUM_FILE_NONE = 0,
     FUM_FILE_REGULAR,
     FUM_FILE_FOLDER,
     FUM_FILE_OTHER, // a device, pipe or socket
 };
-// Stores the kind. Fails with FUM_ERR_IO when it cannot be found out, such as in a folder that may
-// not be entered.
+// Stores the kind. Fails with FUM_ERR_IO if it is unknown, such as in a folder that may not be
+// entered.
 FUM_API enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind,
                                       struct fum_error *err);
 
-// Identifies what fum_file_begin would write: equal for two paths that mean the same file, whether
-// or not it is there yet.
+// Identifies the file that fum_file_begin would write. Equal for two paths to the same file,
+// whether or not it exists.
 struct fum_file_identity {
-    uint64_t device, file; // of the file, or of the nearest folder that is there
+    uint64_t device, file; // of the file, or of the nearest existing folder
     uint64_t name;         // hash of the path below that folder; 0 for an existing file
 };
-// Stores the identity. False when a path has none that matters: a device, which any number of
-// outputs may share.
+// Stores the identity. Returns false for a path without one that matters: a device, which any
+// number of outputs may share.
 FUM_API bool fum_file_identify(const char *path, struct fum_file_identity *identity);
 
 #ifdef __cplusplus

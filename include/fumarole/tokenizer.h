@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Text to the ids that a CLIP text encoder reads, and back: the ids of transformers' CLIPTokenizer,
-// exactly.
+// Turns text into the ids that a CLIP text encoder reads, and back. The ids are exactly those of
+// transformers' CLIPTokenizer.
 //
-// A tokenizer never changes after it was loaded: any number of threads may use one at once. Text is
-// UTF-8 with its length in bytes (it may hold NUL); bytes that are not UTF-8 count as U+FFFD, as
-// Python's errors="replace" does.
+// A tokenizer never changes after it was loaded, so any number of threads may use one at once. Text
+// is UTF-8 with its length in bytes, and may hold NUL. Invalid bytes count as U+FFFD, as with
+// Python's errors="replace".
 #ifndef FUMAROLE_TOKENIZER_H
 #define FUMAROLE_TOKENIZER_H
 
@@ -16,92 +16,107 @@ extern "C" {
 
 typedef struct fum_tokenizer fum_tokenizer;
 
-// The longest text that is taken, in bytes. Longer is FUM_ERR_ARG.
+// Length of the longest text, in bytes. A longer one is FUM_ERR_ARG.
 #define FUM_TOKENIZER_MAX_BYTES (1 << 20)
 
-// Zero is CLIP as Stable Diffusion 1 uses it. A special token that is written in the text stands
-// for its id.
+// Settings of a tokenizer. Zero is CLIP as Stable Diffusion 1 uses it. A special token that is
+// written in the text stands for its id.
 struct fum_tokenizer_params {
     const char *start;   // NULL: "<|startoftext|>"
     const char *end;     // NULL: "<|endoftext|>"
-    const char *unknown; // NULL: "<|endoftext|>"; for bytes that the vocabulary lacks
-    const char
-        *pad; // NULL: "<|endoftext|>"; Stable Diffusion 2 and the second encoder of SDXL have "!"
-    int max_length; // ids of one prompt with start and end; 0: 77
+    const char *unknown; // for bytes that the vocabulary lacks; NULL: "<|endoftext|>"
+    const char *pad;     // NULL: "<|endoftext|>"; "!" in SD 2 and in SDXL's second encoder
+    int max_length;      // ids of one prompt with start and end; 0: 77
 };
 
-// From vocab.json and merges.txt. `params` may be NULL.
+// A vocabulary in memory. The library copies what it needs.
+struct fum_tokenizer_texts {
+    const char *vocab_json; // {"piece": id, …}
+    size_t vocab_bytes;
+    const char *merges; // merges.txt: a pair of pieces a line, best first
+    size_t merges_bytes;
+};
+
+// Creates a tokenizer from vocab.json and merges.txt. `params` may be NULL. *tokenizer is NULL on
+// error. Errors: FUM_ERR_IO, FUM_ERR_FORMAT, FUM_ERR_UNSUPPORTED (too large), FUM_ERR_NOMEM,
+// FUM_ERR_ARG (a length of 1).
 FUM_API enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_path,
                                            const char *merges_path,
                                            const struct fum_tokenizer_params *params,
                                            struct fum_error *err);
-// The same from memory; the texts may be freed afterwards.
-FUM_API enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer, const char *vocab_json,
-                                             size_t vocab_bytes, const char *merges,
-                                             size_t merges_bytes,
+// Creates a tokenizer as fum_tokenizer_load does, from texts in memory.
+FUM_API enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer,
+                                             const struct fum_tokenizer_texts *texts,
                                              const struct fum_tokenizer_params *params,
                                              struct fum_error *err);
-// The tokenizer folder of a diffusers model: vocab.json and merges.txt, or tokenizer.json alone;
-// special tokens and the longest length from tokenizer_config.json, special_tokens_map.json and
-// added_tokens.json where they are there.
+// Creates a tokenizer from the tokenizer folder of a diffusers model: vocab.json and merges.txt, or
+// tokenizer.json alone. Special tokens and the longest length come from tokenizer_config.json,
+// special_tokens_map.json and added_tokens.json, if present.
 FUM_API enum fum_result fum_tokenizer_load_dir(fum_tokenizer **tokenizer, const char *dir,
                                                struct fum_error *err);
-// Loads the 49,408-piece CLIP vocabulary for checkpoints that carry none, from
+// Loads the 49,408-piece CLIP vocabulary for checkpoints that carry none. `path` is
 // bpe_simple_vocab_16e6.txt, which the installed fumarole-clip-vocab (scripts/clip-vocab in the
-// sources) fetches. `path` NULL looks at $FUMAROLE_CLIP_VOCAB (the file, or its folder), then in
-// the user's data folder, then where fumarole was installed; FUM_ERR_IO says how to get it.
-// `params` may be NULL.
+// sources) fetches. NULL looks at $FUMAROLE_CLIP_VOCAB (the file, or its folder), then in the
+// user's data folder, then where fumarole was installed. A missing file is FUM_ERR_IO, and the
+// message says how to get it. `params` may be NULL.
 FUM_API enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *path,
                                                 const struct fum_tokenizer_params *params,
                                                 struct fum_error *err);
-// Accepts NULL behind the pointer and clears it.
+// Destroys a tokenizer and clears the pointer, which may be NULL already.
 FUM_API void fum_tokenizer_destroy(fum_tokenizer **tokenizer);
 
-// Ids that the library allocated; free with fum_token_ids_free. Zero is empty.
+// Ids that the library allocated. Free them with fum_token_ids_free. Zero is empty.
 struct fum_token_ids {
     int32_t *ids;
     size_t count;
 };
 FUM_API void fum_token_ids_free(struct fum_token_ids *ids);
 
-// All ids of a text, with start and end, not cut.
+// Encodes a text to all of its ids, with start and end. Errors: FUM_ERR_ARG (too long),
+// FUM_ERR_NOMEM.
 FUM_API enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char *text,
                                              size_t bytes, struct fum_token_ids *ids,
                                              struct fum_error *err);
 
-// What did not fit. Free with fum_token_fit_free.
+// A text that is to become a fixed number of ids.
+struct fum_padded_text {
+    const char *text;
+    size_t bytes;
+    int length; // ids, at least 2; 0: the tokenizer's max_length
+};
+
+// Reports what did not fit. Free it with fum_token_fit_free.
 struct fum_token_fit {
     size_t count; // ids of the whole text, with start and end
-    // the text that was left out, as fum_tokenizer_decode writes it; NULL when all of it fits
-    char *cut;
+    char *cut;    // the text that was cut off, as fum_tokenizer_decode writes it; NULL: none
 };
 FUM_API void fum_token_fit_free(struct fum_token_fit *fit);
 
-// Exactly `length` ids (0: the tokenizer's max_length; else at least 2) into ids[]: start, as many
-// as fit, end, and the pad id up to the length. `fit` may be NULL.
+// Encodes a text to exactly `length` ids: start, as many as fit, end, and the pad id up to the
+// length. `ids` has room for them. `fit` may be NULL.
 FUM_API enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer,
-                                                    const char *text, size_t bytes, int length,
+                                                    const struct fum_padded_text *text,
                                                     int32_t *ids, struct fum_token_fit *fit,
                                                     struct fum_error *err);
 
-// The text of ids, special tokens included; ids without a piece are left out. *text ends in NUL and
-// is the caller's, freed with fum_token_text_free.
+// Decodes ids to text, special tokens included. Ids without a piece are left out. *text ends in NUL
+// and belongs to the caller. Free it with fum_token_text_free.
 FUM_API enum fum_result fum_tokenizer_decode(const fum_tokenizer *tokenizer, const int32_t *ids,
                                              size_t count, char **text, struct fum_error *err);
 FUM_API void fum_token_text_free(char **text);
 
-// The piece of an id as the vocabulary writes it ("cat</w>"), valid as long as the tokenizer; NULL
-// for no such id.
+// Returns the piece of an id as the vocabulary writes it ("cat</w>"), valid as long as the
+// tokenizer. NULL: no such id.
 FUM_API const char *fum_tokenizer_piece(const fum_tokenizer *tokenizer, int32_t id);
-// The id of a piece, or -1.
+// Returns the id of a piece, or -1.
 FUM_API int32_t fum_tokenizer_find(const fum_tokenizer *tokenizer, const char *piece);
 
-// One more than the largest id.
+// Returns one more than the largest id.
 FUM_API int32_t fum_tokenizer_vocab_size(const fum_tokenizer *tokenizer);
 FUM_API int32_t fum_tokenizer_start_id(const fum_tokenizer *tokenizer);
 FUM_API int32_t fum_tokenizer_end_id(const fum_tokenizer *tokenizer);
 FUM_API int32_t fum_tokenizer_pad_id(const fum_tokenizer *tokenizer);
-// Ids of one prompt with start and end: 77 for CLIP. 0 when the folder says that there is no limit.
+// Returns the ids of one prompt with start and end, 77 for CLIP. 0: the folder sets no limit.
 FUM_API int fum_tokenizer_max_length(const fum_tokenizer *tokenizer);
 
 #ifdef __cplusplus

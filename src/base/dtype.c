@@ -33,14 +33,14 @@ static float float_of(uint32_t u) {
     return f;
 }
 
-// All ones where the condition holds. The conversions choose by masks, as loops over branches or
-// selects of floating point do not become vector code.
+// Returns all ones if the condition holds, else 0. The conversions select by masks, since compilers
+// do not vectorise loops with branches or floating-point selects.
 static uint32_t mask(bool condition) {
     return 0u - (uint32_t)condition;
 }
 
-// Shifted into place, a half is an f32 that is 2^112 too small, subnormal or not; the product is
-// exact.
+// Converts by shifting into place: a half then is an f32 that is 2^112 too small, subnormal or not.
+// The product with 2^112 is exact.
 float fum_f16_to_f32(uint16_t h) {
     uint32_t magnitude = h & 0x7fff;
     uint32_t u = bits_of(float_of(magnitude << 13) * 0x1p112f);
@@ -125,32 +125,6 @@ void fum_convert_from_f32(void *dst, enum fum_dtype dst_type, const float *src, 
         break;
     default: memcpy(dst, src, count * sizeof(float)); break;
     }
-}
-
-void fum_widen_f32(double *dst, const float *src, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t word;
-        memcpy(&word, &src[i], sizeof word);
-        bool nan = (word & 0x7fffffff) > 0x7f800000;
-        uint64_t wide = (uint64_t)(word >> 31) << 63 | (uint64_t)0x7ff << 52 |
-                        (uint64_t)(word & 0x7fffff) << 29;
-        if (nan) // a conversion would quieten it
-            memcpy(&dst[i], &wide, sizeof wide);
-        else
-            dst[i] = src[i];
-    }
-}
-
-uint32_t fum_f32_word(double x) {
-    uint64_t wide;
-    uint32_t word;
-    float f = 0;
-    memcpy(&wide, &x, sizeof wide);
-    if (x != x)
-        return (uint32_t)(wide >> 63) << 31 | 0x7f800000 | (uint32_t)(wide >> 29 & 0x7fffff);
-    f = (float)x;
-    memcpy(&word, &f, sizeof word);
-    return word;
 }
 
 float fum_round_to(enum fum_dtype dtype, float f) {

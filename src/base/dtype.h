@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Conversion between element types, round to nearest even where precision is lost.
+// Converts between element types, rounding to nearest even if precision is lost.
 #ifndef FUM_BASE_DTYPE_H
 #define FUM_BASE_DTYPE_H
 
@@ -11,16 +11,11 @@ float fum_bf16_to_f32(uint16_t h);
 uint16_t fum_f32_to_bf16(float f);
 
 // Converts `count` elements of any type to f32, and f32 to a storage type (f32, f16, bf16, i32).
-// `src` may be unaligned, as bytes of a mapped file are. Arrays must not overlap.
+// `src` may be unaligned, as in mapped files. Arrays must not overlap.
 void fum_convert_to_f32(float *dst, const void *src, enum fum_dtype src_type, size_t count);
 void fum_convert_from_f32(void *dst, enum fum_dtype dst_type, const float *src, size_t count);
 
-// Converts f32 to f64. NaNs keep their payload, because packed words travel as f32 values.
-void fum_widen_f32(double *dst, const float *src, size_t count);
-// Returns the 32 bits of the f32 value that fum_widen_f32 made `x` from.
-uint32_t fum_f32_word(double x);
-
-// The value to which f32 `f` rounds when stored as `dtype` and read back.
+// Returns the value of f32 `f` after it was stored as `dtype` and read back.
 float fum_round_to(enum fum_dtype dtype, float f);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FULL_BYTES = 5000 }; // a path of the longest kind and what is said about it
+enum { FULL_BYTES = 5000 }; // the longest path and the message about it
 
 int fum_api_version(void) {
     return FUM_API_VERSION;

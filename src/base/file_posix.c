@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Looking at and reading files on POSIX systems.
+// Inspects and reads files on POSIX systems.
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE
 #include "base/file.h"
@@ -56,8 +56,8 @@ enum fum_result fum_file_open(struct fum_file **file, const char *path, struct f
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to open %s", path);
         goto error;
     }
-    // Checked before it is opened, since opening a device can have effects, and after, since it may
-    // be replaced.
+    // The kind is checked before opening, since opening a device can have effects, and again
+    // afterwards, since the file may be replaced.
     if (stat(path, &st) != 0) result = io_error(err, "open", path);
     if (!result) result = check_regular(&st, path, err);
     if (result) goto error;

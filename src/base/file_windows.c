@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reading and writing on Windows. Paths are UTF-8 in the library and UTF-16 in the system's calls.
+// Reads and writes files on Windows. Paths are UTF-8 in the library and UTF-16 in the system's
+// calls.
 #include "base/error.h"
 #include "base/file.h"
 
@@ -14,7 +15,7 @@ enum { BUFFER_BYTES = 64 << 10, MAX_TRIES = 100, PART_BYTES = 48 };
 
 // ---- paths and errors ----
 
-// Converts a path to UTF-16, in memory of its own; NULL when that fails.
+// Converts a path to UTF-16 in memory of its own, or returns NULL on failure.
 static wchar_t *widen(const char *path) {
     int units = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
     wchar_t *wide = units > 0 ? fum_alloc((size_t)units, sizeof *wide) : NULL;
@@ -22,7 +23,7 @@ static wchar_t *widen(const char *path) {
     return wide;
 }
 
-// Fills the error with the system's words for GetLastError().
+// Fills the error with the system's text for GetLastError().
 static enum fum_result io_error(struct fum_error *err, const char *doing, const char *path) {
     wchar_t wide[160];
     char text[480] = "";
@@ -223,8 +224,8 @@ static bool create_part(fum_file_writer *w) {
     return true;
 }
 
-// Opens a device or pipe to write through; leaves the handle unset when the path is a file or
-// nothing.
+// Opens a device or pipe to write through. Leaves the handle unset if the path is a file or
+// missing.
 static enum fum_result open_existing(fum_file_writer *w, struct fum_error *err) {
     DWORD attributes = GetFileAttributesW(w->name);
     if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY))
@@ -255,7 +256,7 @@ static enum fum_result make_folders(const fum_file_writer *w, struct fum_error *
 static enum fum_result begin(fum_file_writer *w, struct fum_error *err) {
     w->standard = !strcmp(w->path, "-");
     if (w->standard) {
-        fflush(stdout); // what was printed before comes first
+        fflush(stdout); // earlier output comes first
         w->handle = GetStdHandle(STD_OUTPUT_HANDLE);
         return FUM_OK;
     }
@@ -377,7 +378,7 @@ static bool identify_open(HANDLE handle, struct fum_file_identity *identity) {
     return true;
 }
 
-// Hashes a path that is not there, with slashes and the case of ASCII letters made equal.
+// Hashes a missing path, with slashes and the case of ASCII letters made equal.
 static uint64_t hash_name(const char *at) {
     uint64_t h = 14695981039346656037u; // FNV-1a
     for (; *at; at++) {

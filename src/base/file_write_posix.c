@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Writes files on POSIX systems. See fumarole/file.h for what it promises.
+// Writes files on POSIX systems as fumarole/file.h specifies.
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE
 #define _GNU_SOURCE // O_PATH
@@ -25,22 +25,22 @@ enum {
     MAX_SCANNED = 1 << 16,
 };
 
-// Unfinished files: short, so that they fit wherever the name itself does. 16 digits stand between
-// the two.
+// Names of unfinished files are short, so that they fit wherever the name itself fits. 16 digits
+// stand between the two.
 #define PART_START ".fumarole-"
 #define PART_END   ".part"
 enum { PART_DIGITS = 16, PART_BYTES = sizeof PART_START + PART_DIGITS + sizeof PART_END };
 
 struct fum_file_writer {
     char *path;            // as given, for errors
-    char *name;            // what is written: links are resolved
+    char *name;            // the name to write, with links resolved
     size_t base;           // where the last part of `name` begins
     bool named;            // by the user
-    bool through;          // opened under its own name, at the first write
+    bool through;          // opened under its own name at the first write
     int folder;            // of `name`; -1: not needed
     int fd;                // -1: not open yet
     char part[PART_BYTES]; // the unfinished file in the folder; "": none
-    size_t made;           // folders of `name` from this length on were made here; 0: none
+    size_t made;           // length of `name` from which on its folders were made here; 0: none
     size_t used;
     uint8_t buffer[BUFFER_BYTES];
 };
@@ -78,8 +78,9 @@ static char *read_link(const char *path) {
     return joined;
 }
 
-// Follows links to the name of the file itself, in memory of its own; NULL with errno set. *links
-// counts them. Stops in /proc, whose links name open files: those are written through.
+// Follows links to the name of the file itself. Returns it in memory of its own, or NULL with errno
+// set. *links counts the links. Stops in /proc, whose links name open files, which are written
+// through.
 static char *follow_links(const char *path, int *links) {
     struct stat st;
     char *name = fum_strdup(path);
@@ -96,7 +97,7 @@ static char *follow_links(const char *path, int *links) {
 
 // ---- folders ----
 
-// Returns the folder of `name`, freed with fum_free; NULL when memory is out.
+// Returns the folder of `name`, freed with fum_free, or NULL when memory is out.
 static char *folder_of(const fum_file_writer *w) {
     if (!w->base) return fum_strdup(".");
     char *dir = fum_strdup(w->name);
@@ -126,7 +127,7 @@ static void remove_folders(fum_file_writer *w) {
     }
 }
 
-// Opens the folder: to sync it later where it may be read, else only to name files in it.
+// Opens the folder: to sync it later if it is readable, else only to name files in it.
 static int open_folder(const char *dir) {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 #ifdef O_PATH
@@ -163,7 +164,7 @@ static bool create_part(fum_file_writer *w) {
         if (w->fd < 0 && errno == EEXIST) continue;
         if (w->fd < 0) break;
         struct stat st;
-        flock(w->fd, LOCK_EX | LOCK_NB); // where there are no locks nothing is removed either
+        flock(w->fd, LOCK_EX | LOCK_NB); // a file system without locks keeps unfinished files
         if (fstat(w->fd, &st) == 0 && st.st_nlink > 0) return true;
         close(w->fd); // removed by another program before it was locked
         w->fd = -1;
@@ -213,7 +214,8 @@ static enum fum_result create_writer(fum_file_writer **writer, const char *path,
     return w->path ? FUM_OK : no_memory(path, err);
 }
 
-// Prepares to write through what cannot be replaced, such as a device; refuses folders and sockets.
+// Prepares to write through a file that cannot be replaced, such as a device. Refuses folders and
+// sockets.
 static enum fum_result begin_through(fum_file_writer *w, const struct stat *st,
                                      struct fum_error *err) {
     if (S_ISDIR(st->st_mode) || S_ISSOCK(st->st_mode))
@@ -227,8 +229,8 @@ static bool no_right_to_replace(void) {
     return errno == EACCES || errno == EPERM || errno == EROFS;
 }
 
-// Begins an unfinished file in the folder of `name`; where that may not be, the file is written
-// through.
+// Begins an unfinished file in the folder of `name`. Writes through if the folder does not allow
+// it.
 static enum fum_result begin_beside(fum_file_writer *w, bool there, bool make,
                                     struct fum_error *err) {
     if (!w->name[w->base])
@@ -241,7 +243,7 @@ static enum fum_result begin_beside(fum_file_writer *w, bool there, bool make,
     return FUM_OK;
 }
 
-// Checks that the file can get its name, which may be too long: found now, not after the work.
+// Checks that the file can get its name, which may be too long, before the long work begins.
 static enum fum_result check_name(const fum_file_writer *w, struct fum_error *err) {
     struct stat st;
     if (fstatat(w->folder, w->name + w->base, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOENT)
@@ -255,7 +257,7 @@ static enum fum_result begin_named(fum_file_writer *w, struct fum_error *err) {
     int links = 0;
     if (!strcmp(w->path, "-")) {
         w->through = true;
-        fflush(stdout); // what was printed before comes first
+        fflush(stdout); // earlier output comes first
         w->fd = dup(STDOUT_FILENO);
         return w->fd < 0 ? write_error(w, err) : FUM_OK;
     }
@@ -324,7 +326,7 @@ static bool write_all(int fd, const uint8_t *p, size_t bytes) {
     return true;
 }
 
-// Opens what is written through. A pipe waits here for its reader.
+// Opens a file to write through. A pipe waits here for its reader.
 static bool open_through(fum_file_writer *w) {
     struct stat st;
     w->fd = open(w->name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -354,8 +356,7 @@ enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t byte
 
 // ---- ending ----
 
-// Gives the new file the permissions of the one that it replaces, and its owner where that is
-// possible.
+// Gives the new file the permissions of the replaced one, and its owner if possible.
 static bool keep_permissions(const fum_file_writer *w) {
     struct stat st;
     if (fstatat(w->folder, w->name + w->base, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
@@ -363,7 +364,7 @@ static bool keep_permissions(const fum_file_writer *w) {
         return true;
     bool owned = fchown(w->fd, st.st_uid, st.st_gid) == 0; // before fchmod: it clears bits
     mode_t mode = st.st_mode & 0777;
-    if (!owned && st.st_gid != getegid()) mode &= ~(mode_t)0070; // which were another group's
+    if (!owned && st.st_gid != getegid()) mode &= ~(mode_t)0070; // bits of another group
     // A file system without permissions has none to keep.
     return fchmod(w->fd, mode) == 0 || errno == EPERM || errno == ENOTSUP || errno == ENOSYS;
 }
@@ -391,8 +392,8 @@ static bool sync_file(int fd) {
     return fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP;
 }
 
-// Puts the finished file in place. The folder's sync may fail: the file is complete and has its
-// name.
+// Puts the finished file in place. A failed sync of the folder is ignored, since the file is
+// complete and has its name.
 static bool put_in_place(fum_file_writer *w) {
     const char *base = w->name + w->base;
     if (w->named && !keep_permissions(w)) return false;
@@ -443,7 +444,7 @@ static bool identity_of(const struct stat *st, struct fum_file_identity *identit
     return !S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode);
 }
 
-// Hashes a path that is not there, from `at` on; "." and repeated slashes count for nothing.
+// Hashes a missing path from `at` on. "." and repeated slashes do not count.
 static uint64_t hash_rest(const char *at) {
     uint64_t h = 14695981039346656037u; // FNV-1a
     while (*at) {
@@ -457,7 +458,7 @@ static uint64_t hash_rest(const char *at) {
     return h;
 }
 
-// Finds the nearest folder above the file that is there, and hashes the path below it.
+// Finds the nearest existing folder above the file, and hashes the path below it.
 static bool identify_missing(const char *name, char *folder, struct fum_file_identity *identity) {
     struct stat st;
     size_t at = base_of(name);

@@ -10,9 +10,8 @@
 
 enum { MAX_JSON_BYTES = 64 << 20 };
 
-// Python writes -Infinity and Infinity, which JSON does not have; diffusers' configs hold them.
-// Makes them null, in a text of which the parser has already said that it is not JSON. False when
-// there was none.
+// Replaces -Infinity and Infinity by null in a text that is not JSON as it stands. Python writes
+// them, and diffusers' configurations hold them. Returns false if the text has none.
 static bool replace_python_reals(char *text, size_t bytes) {
     static const char *const words[] = {"-Infinity", "Infinity"};
     bool in_string = false, found = false;
@@ -32,8 +31,8 @@ static bool replace_python_reals(char *text, size_t bytes) {
     return found;
 }
 
-// Parses a text that cJSON did not accept: with Python's reals replaced, or else to find out why.
-// cJSON returns NULL for refused memory as for bad syntax.
+// Parses a text that cJSON refused, with Python's reals replaced. If there are none, finds out why,
+// since cJSON returns NULL for refused memory as for bad syntax.
 static enum fum_result parse_again(cJSON **json, const char *text, size_t bytes) {
     char *copy = fum_alloc(bytes, 1);
     if (!copy) return FUM_ERR_NOMEM;

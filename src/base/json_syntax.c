@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checks the syntax of JSON as cJSON does, without an allocation. cJSON's own hooks could
-// distinguish refused memory from bad syntax, but they are one set for the whole process, which
+// distinguish refused memory from bad syntax. But they are one set for the whole process, which
 // belongs to the program that uses the library.
 #include "base/json_syntax.h"
 
@@ -26,7 +26,7 @@ static bool take(struct scanner *s, const char *word) {
     return true;
 }
 
-// Reads four hexadecimal digits; -1 where there are none.
+// Reads four hexadecimal digits, or returns -1.
 static long take_hex(struct scanner *s) {
     long value = 0;
     for (int i = 0; i < 4; i++, s->at++) {
@@ -39,7 +39,7 @@ static long take_hex(struct scanner *s) {
     return value;
 }
 
-// Reads what follows a backslash. A high surrogate needs a low one after it.
+// Reads the part after a backslash. A high surrogate requires a low one after it.
 static bool scan_escape(struct scanner *s) {
     if (s->at == s->end) return false;
     char kind = *s->at++;
@@ -66,7 +66,7 @@ static size_t skip_digits(struct scanner *s) {
     return (size_t)(s->at - start);
 }
 
-// Reads as strtod does where digits come first; an "e" without digits is left alone.
+// Reads a number that starts with digits as strtod does. An "e" without digits is not part of it.
 static bool scan_number(struct scanner *s) {
     take(s, "-");
     if (!skip_digits(s)) return false;

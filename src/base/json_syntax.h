@@ -5,7 +5,7 @@
 
 #include <fumarole/core.h>
 
-// True if the text begins with a valid value of JSON, nested at most as deeply as cJSON accepts.
+// True if the text begins with a valid JSON value, nested at most as deeply as cJSON accepts.
 bool fum_json_well_formed(const char *text, size_t bytes);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Formats numbers for other programs to read. printf and strtod follow the locale of the program
-// that uses the library, where the decimal point may be a comma.
+// that uses the library, in which the decimal point may be a comma.
 #ifndef FUM_BASE_NUMBER_H
 #define FUM_BASE_NUMBER_H
 
@@ -8,9 +8,9 @@
 
 enum { FUM_NUMBER_BYTES = 32 };
 
-// Writes the value as "%.*g" does in the C locale; returns `text`.
+// Writes the value as "%.*g" does in the C locale, and returns `text`.
 const char *fum_number_format(char text[FUM_NUMBER_BYTES], int digits, double value);
-// Puts "." in place of a number's decimal separator, whichever that is.
+// Replaces a number's decimal separator, whatever it is, by ".".
 void fum_number_set_point(char *text);
 
 #endif

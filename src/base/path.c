@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The parts of file.h that every operating system shares.
+// Implements the functions of file.h that are the same on every operating system.
 #include "base/error.h"
 #include "base/file.h"
 

@@ -6,7 +6,7 @@
 static const float TWO_PI_F = 6.28318530717958647692f;
 static const double TWO_PI = 6.28318530717958647692;
 
-// mt19937 of Matsumoto and Nishimura (1998), seeded by the 2002 recurrence.
+// Seeds mt19937 of Matsumoto and Nishimura (1998) by the recurrence of 2002.
 static void seed_mt(struct fum_rng *rng, uint32_t seed) {
     rng->mt[0] = seed;
     for (uint32_t i = 1; i < FUM_RNG_MT_WORDS; i++)
@@ -33,20 +33,20 @@ static uint32_t next_mt(struct fum_rng *rng) {
     return y ^ (y >> 18);
 }
 
-// 24 bits into [0, 1), as torch makes f32 uniforms.
+// Converts 24 bits to [0, 1), as torch makes f32 uniforms.
 static float uniform_f32(struct fum_rng *rng) {
     return (float)(next_mt(rng) & 0xffffffu) * 0x1p-24f;
 }
 
-// 53 bits into [0, 1): the first word is the high half.
+// Converts 53 bits to [0, 1). The first word is the high half.
 static double uniform_f64(struct fum_rng *rng) {
     uint64_t high = next_mt(rng);
     uint64_t word = high << 32 | next_mt(rng);
     return (double)(word & ((UINT64_C(1) << 53) - 1)) * 0x1p-53;
 }
 
-// torch's small draw: double Box-Muller, one value now and its partner at the next small draw, even
-// across calls.
+// Draws as torch does for few numbers: double Box-Muller, one value now and its partner at the next
+// small draw, even across calls.
 static double normal_small(struct fum_rng *rng) {
     if (rng->has_cached) {
         rng->has_cached = false;
@@ -59,7 +59,7 @@ static double normal_small(struct fum_rng *rng) {
     return r * cos(theta);
 }
 
-// Turns 16 uniforms into 16 normals in place; element j pairs with j + 8.
+// Converts 16 uniforms to 16 normals in place. Element j pairs with j + 8.
 static void box_muller_16(float *d) {
     for (int j = 0; j < 8; j++) {
         float u1 = 1.0f - d[j], u2 = d[j + 8]; // 1 - u is in (0, 1]: the logarithm is finite
@@ -83,7 +83,7 @@ static void normal_mt(struct fum_rng *rng, float *out, size_t n) {
     }
 }
 
-// Philox4x32-10 of Salmon et al. (2011); only the first two words of the block are used.
+// Computes Philox4x32-10 of Salmon et al. (2011). Only the first two words of the block are used.
 static void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
     for (int round = 0; round < 10; round++) {
         uint64_t p0 = (uint64_t)0xd2511f53u * c[0], p1 = (uint64_t)0xcd9e8d57u * c[2];

@@ -9,8 +9,8 @@
 
 // ---- one character ----
 
-// True if a terminal may act on the character: C0, DEL, C1, line and paragraph separators, and the
-// controls of writing direction, which let a text show as another one.
+// True if a terminal may act on the character: C0, DEL, C1, line and paragraph separators, and
+// controls of writing direction. The last let a text show as another one.
 static bool is_control(uint32_t code) {
     return code < 0x20 || (code >= 0x7f && code <= 0x9f) || (code >= 0x2028 && code <= 0x202e) ||
            (code >= 0x2066 && code <= 0x2069);
@@ -18,8 +18,8 @@ static bool is_control(uint32_t code) {
 
 enum { LONGEST_ESCAPE = 8 };
 
-// Writes what stands for the first character of text[0..bytes), NUL-terminated; returns how many
-// bytes it read.
+// Writes the escape of the first character of text[0..bytes), NUL-terminated. Returns the number of
+// bytes that it read.
 static size_t escape_one(char out[LONGEST_ESCAPE], const char *text, size_t bytes) {
     size_t length = fum_utf8_length(text, bytes), used;
     uint32_t code = fum_utf8_next(text, bytes, &used);
@@ -64,7 +64,7 @@ size_t fum_text_escape(char *out, size_t size, const char *text, size_t bytes) {
 static const char gap[] = "...";
 enum { GAP_BYTES = sizeof gap - 1, SHORT_WORD = 60, FULL_BYTES = 10000 };
 
-// Makes text[at, at + length) shorter by at least `bytes`: "..." takes the place of its middle.
+// Shortens text[at, at + length) by at least `bytes`. "..." replaces its middle.
 static void cut_middle(char *text, size_t at, size_t length, size_t bytes) {
     size_t first = at + (length - bytes - GAP_BYTES) / 2, last = first + bytes + GAP_BYTES;
     // whole UTF-8 characters
@@ -74,7 +74,7 @@ static void cut_middle(char *text, size_t at, size_t length, size_t bytes) {
     memmove(text + first + GAP_BYTES, text + last, strlen(text + last) + 1);
 }
 
-// Makes a text fit: its longest words, which are paths, lose their middle, so that the reason
+// Makes a text fit. Its longest words, which are paths, lose their middle, so that the reason
 // stays.
 static void shorten(char *text, size_t room) {
     size_t length;
@@ -98,7 +98,8 @@ static void shorten(char *text, size_t room) {
 // Returns the start of the longest end of text[0..bytes) that is at most `room` bytes long when
 // escaped.
 static size_t tail_start(const char *text, size_t bytes, size_t room) {
-    size_t start = bytes > room ? bytes - room : 0; // no escape is shorter than what it stands for
+    size_t start =
+        bytes > room ? bytes - room : 0; // an escape is at least as long as its character
     while (start < bytes && ((uint8_t)text[start] & 0xc0) == 0x80) start++;
     size_t needed = fum_text_escape(NULL, 0, text + start, bytes - start);
     while (needed > room) {

@@ -10,7 +10,7 @@
 #endif
 
 int fum_cpu_count(void) {
-    long n = 4; // where the system does not say
+    long n = 4; // if the system does not report it
 #if defined(_WIN32)
     SYSTEM_INFO info;
     GetSystemInfo(&info);

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-// Returns how many continuation bytes follow `lead`: 0 for ASCII, -1 for a byte that starts
-// nothing. Stores the range of the first of them; the others are 80..BF. Unicode standard, table
-// 3-7.
+// Returns the number of continuation bytes after `lead`: 0 for ASCII, -1 for a byte that starts no
+// character. Stores the range of the first of them; the others are 80..BF. See table 3-7 of the
+// Unicode standard.
 static int sequence_of(uint8_t lead, uint8_t *low, uint8_t *high) {
     *low = 0x80, *high = 0xbf;
     if (lead < 0x80) return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Says why a call is refused, for those who put the rest of the message around it.
+// Holds the reason why a call is refused. The caller adds the other parts of the message.
 #ifndef FUM_BASE_WHY_H
 #define FUM_BASE_WHY_H
 

@@ -250,8 +250,9 @@ static enum fum_result parse_text(fum_model *model, const struct random_model *m
     text->component = fum_model_roles[which].name;
     text->with_projection = m->projected[which];
     if (!result)
-        result = fum_tokenizer_create(&model->tokenizers[which], vocab, strlen(vocab), merges,
-                                      strlen(merges), NULL, err);
+        result = fum_tokenizer_create(
+            &model->tokenizers[which],
+            &(struct fum_tokenizer_texts){vocab, strlen(vocab), merges, strlen(merges)}, NULL, err);
     text->tokenizer = model->tokenizers[which];
     model->view.num_text++;
     return result;

@@ -14,8 +14,9 @@ static enum fum_result tokenize(const fum_pipeline *pipe, const struct fum_model
                                 const char *prompt, int32_t *ids, bool warn,
                                 struct fum_error *err) {
     struct fum_token_fit fit = {0};
-    enum fum_result result = fum_tokenizer_encode_prompt(text->tokenizer, prompt, strlen(prompt),
-                                                         text->tokens, ids, &fit, err);
+    enum fum_result result = fum_tokenizer_encode_prompt(
+        text->tokenizer, &(struct fum_padded_text){prompt, strlen(prompt), text->tokens}, ids, &fit,
+        err);
     if (!result && fit.cut && warn)
         fum_log(pipe->params.log, FUM_LOG_WARN,
                 "the prompt has %zu tokens, the model reads %d: \"%s\" was cut off", fit.count,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
-// Units"; the byte alphabet is that of GPT-2, Radford et al. 2019). Easy to get wrong: the end of
-// word belongs to the last byte's symbol before any merge, so it is no symbol of its own; of equal
-// ranks the leftmost pair merges first, one at a time.
+// Encodes by byte pairs (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
+// Subword Units"). The byte alphabet is GPT-2's (Radford et al. 2019).
+//
+// Easy to get wrong: the end of word belongs to the last byte's symbol before any merge. If ranks
+// are equal, the leftmost pair merges first, one at a time.
 #include "text/bpe.h"
 
 #include "base/error.h"
@@ -14,7 +15,7 @@
 enum { MAX_PIECES = 1 << 21, MAX_PIECE_BYTES = 4096, SPARE_IDS = 1 << 16 };
 
 struct fum_bpe_symbol {
-    int32_t id; // -1: merged into the one before
+    int32_t id; // -1: merged into the previous symbol
     int32_t previous, next;
 };
 
@@ -82,7 +83,7 @@ void fum_bpe_destroy(struct fum_bpe **bpe) {
     *bpe = NULL;
 }
 
-// The slot that holds the piece, or the free one where it belongs. FNV-1a.
+// Returns the slot that holds the piece, or the free one where it belongs. Hashes by FNV-1a.
 static size_t piece_slot(const struct fum_bpe *bpe, const char *piece, size_t bytes) {
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < bytes; i++) hash = (hash ^ (uint8_t)piece[i]) * 1099511628211u;
@@ -98,8 +99,10 @@ int32_t fum_bpe_find(const struct fum_bpe *bpe, const char *piece, size_t bytes)
     return bpe->slots[piece_slot(bpe, piece, bytes)];
 }
 
-enum fum_result fum_bpe_add_piece(struct fum_bpe *bpe, const char *piece, size_t bytes, double id,
+enum fum_result fum_bpe_add_piece(struct fum_bpe *bpe, struct fum_bpe_text text, double id,
                                   const char *where, struct fum_error *err) {
+    const char *piece = text.at;
+    size_t bytes = text.bytes;
     if (!bytes || bytes > MAX_PIECE_BYTES || memchr(piece, 0, bytes))
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: a piece of %zu bytes; pieces have 1 to %d and no NUL", where,
@@ -136,7 +139,7 @@ void fum_bpe_index_bytes(struct fum_bpe *bpe) {
     while (bpe->id_limit && !bpe->pieces[bpe->id_limit - 1]) bpe->id_limit--;
 }
 
-// The slot of a pair of ids, or the free one where it belongs.
+// Returns the slot of a pair of ids, or the free one where it belongs.
 static size_t merge_slot(const struct fum_bpe *bpe, int32_t left, int32_t right) {
     uint64_t hash = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
     size_t slot = (hash >> 32) & (bpe->merge_slots - 1);
@@ -146,29 +149,32 @@ static size_t merge_slot(const struct fum_bpe *bpe, int32_t left, int32_t right)
     }
 }
 
-enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const char *left, size_t left_bytes,
-                                  const char *right, size_t right_bytes, int32_t rank,
+static bool is_piece_length(size_t bytes) {
+    return bytes && bytes <= MAX_PIECE_BYTES;
+}
+
+enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const struct fum_bpe_pair *pair,
                                   const char *where, struct fum_error *err) {
+    struct fum_bpe_text left = pair->left, right = pair->right;
     char both[2 * MAX_PIECE_BYTES];
     int32_t ids[3] = {-1, -1, -1};
-    if (left_bytes && right_bytes && left_bytes <= MAX_PIECE_BYTES &&
-        right_bytes <= MAX_PIECE_BYTES) {
-        memcpy(both, left, left_bytes);
-        memcpy(both + left_bytes, right, right_bytes);
-        ids[0] = fum_bpe_find(bpe, left, left_bytes);
-        ids[1] = fum_bpe_find(bpe, right, right_bytes);
-        ids[2] = fum_bpe_find(bpe, both, left_bytes + right_bytes);
+    if (is_piece_length(left.bytes) && is_piece_length(right.bytes)) {
+        memcpy(both, left.at, left.bytes);
+        memcpy(both + left.bytes, right.at, right.bytes);
+        ids[0] = fum_bpe_find(bpe, left.at, left.bytes);
+        ids[1] = fum_bpe_find(bpe, right.at, right.bytes);
+        ids[2] = fum_bpe_find(bpe, both, left.bytes + right.bytes);
     }
     if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
         return fum_error_set(
             err, FUM_ERR_FORMAT,
             "%s: merge %d ('%s' + '%s') uses or makes a piece that the vocabulary does not have; "
             "do the two files belong together?",
-            where, rank + 1, fum_text_show_bytes(left, left_bytes).text,
-            fum_text_show_bytes(right, right_bytes).text);
+            where, pair->rank + 1, fum_text_show_bytes(left.at, left.bytes).text,
+            fum_text_show_bytes(right.at, right.bytes).text);
     // A pair that is listed twice keeps its later rank, as in the reference.
     bpe->merges[merge_slot(bpe, ids[0], ids[1])] =
-        (struct fum_bpe_merge){ids[0], ids[1], rank, ids[2]};
+        (struct fum_bpe_merge){ids[0], ids[1], pair->rank, ids[2]};
     return FUM_OK;
 }
 
@@ -207,9 +213,9 @@ static const struct fum_bpe_merge *find_merge(const struct fum_bpe *bpe, int32_t
     return merge->left < 0 ? NULL : merge;
 }
 
-// Offers the pair that starts at `position`, if it merges at all.
-static void offer(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, size_t *count,
-                  int32_t position) {
+// Adds the pair that starts at `position` to the candidates, if it merges.
+static void add_candidate(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch, size_t *count,
+                          int32_t position) {
     const struct fum_bpe_symbol *left = &scratch->symbols[position];
     if (left->next < 0) return;
     const struct fum_bpe_merge *merge = find_merge(bpe, left->id, scratch->symbols[left->next].id);
@@ -222,11 +228,11 @@ static void merge_symbols(const struct fum_bpe *bpe, struct fum_bpe_scratch *scr
                           int32_t symbols) {
     struct fum_bpe_symbol *symbol = scratch->symbols;
     size_t count = 0;
-    for (int32_t i = 0; i < symbols; i++) offer(bpe, scratch, &count, i);
+    for (int32_t i = 0; i < symbols; i++) add_candidate(bpe, scratch, &count, i);
     while (count) {
         struct fum_bpe_candidate best = heap_pop(scratch->heap, &count);
         struct fum_bpe_symbol *left = &symbol[best.position];
-        if (left->id < 0 || left->next < 0) continue; // merged away since it was offered
+        if (left->id < 0 || left->next < 0) continue; // merged since it became a candidate
         struct fum_bpe_symbol *right = &symbol[left->next];
         const struct fum_bpe_merge *merge = find_merge(bpe, left->id, right->id);
         if (!merge || merge->merged != best.merged) continue;
@@ -234,15 +240,15 @@ static void merge_symbols(const struct fum_bpe *bpe, struct fum_bpe_scratch *scr
         left->next = right->next;
         right->id = -1;
         if (left->next >= 0) symbol[left->next].previous = best.position;
-        if (left->previous >= 0) offer(bpe, scratch, &count, left->previous);
-        offer(bpe, scratch, &count, best.position);
+        if (left->previous >= 0) add_candidate(bpe, scratch, &count, left->previous);
+        add_candidate(bpe, scratch, &count, best.position);
     }
 }
 
 bool fum_bpe_encode_word(const struct fum_bpe *bpe, struct fum_bpe_scratch *scratch,
                          const uint8_t *word, size_t bytes, struct fum_id_list *ids) {
     if (!bytes) return true;
-    // Every merge takes one symbol away and offers at most two pairs, so 3 n candidates suffice.
+    // Every merge removes one symbol and adds at most two candidates, so 3 n of them suffice.
     if (!fum_grow((void **)&scratch->symbols, &scratch->symbol_capacity, bytes,
                   sizeof(*scratch->symbols)) ||
         !fum_grow((void **)&scratch->heap, &scratch->heap_capacity, 3 * bytes,

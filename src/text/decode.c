@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Ids back to text, as transformers' CLIPTokenizer does it: the bytes of all pieces, as UTF-8 with
-// replacement characters, "</w>" written as a space, no white space at either end.
+// Decodes ids to text as transformers' CLIPTokenizer does. The bytes of all pieces are joined and
+// read as UTF-8 with replacement characters. "</w>" becomes a space, and white space at either end
+// is stripped.
 #include "text/tokenizer.h"
 
 #include "base/error.h"
@@ -18,7 +19,7 @@ static bool add_byte(struct byte_list *bytes, char byte) {
     return true;
 }
 
-// Appends the bytes that a piece stands for; a piece with a character outside the byte alphabet is
+// Appends the bytes that a piece stands for. A piece with a character outside the byte alphabet is
 // literal text.
 static bool add_piece(struct byte_list *bytes, const char *piece) {
     size_t length = strlen(piece), begin = bytes->count, used;
@@ -35,7 +36,7 @@ static bool add_piece(struct byte_list *bytes, const char *piece) {
     return true;
 }
 
-// Well-formed UTF-8 with a space for each "</w>".
+// Appends well-formed UTF-8 with a space for each "</w>".
 static bool add_readable(struct byte_list *out, const struct byte_list *bytes) {
     const size_t mark = sizeof(FUM_BPE_WORD_END) - 1;
     size_t used;
@@ -53,7 +54,7 @@ static bool add_readable(struct byte_list *out, const struct byte_list *bytes) {
     return true;
 }
 
-// What Python's str.strip takes away: white space and the four separators U+001C to U+001F.
+// True if Python's str.strip strips the character: white space and the separators U+001C to U+001F.
 static bool is_strippable(const char *text, size_t bytes) {
     size_t used;
     uint32_t code = fum_utf8_next(text, bytes, &used);

@@ -20,7 +20,7 @@ enum {
     MAX_LISTED = 12,
 };
 
-// A stretch of normalised code points; `text` is what the caller gave, where there is such.
+// A stretch of normalised code points. `text` is the caller's own spelling, or NULL.
 struct entry {
     const uint32_t *codes;
     size_t count;
@@ -28,7 +28,7 @@ struct entry {
 };
 
 struct fum_known {
-    struct fum_code_points codes; // of all texts; entries point into it
+    struct fum_code_points codes; // of all texts, into which entries point
     // prompts, then as many keywords if there are any, then the caller's words
     struct entry *texts;
     size_t prompt_count, keyword_count;
@@ -43,7 +43,7 @@ static int compare(const void *a, const void *b) {
     return x->count != y->count ? (x->count < y->count ? -1 : 1) : 0;
 }
 
-// Words that say nothing of what to draw.
+// True for words that do not describe what to draw.
 static bool is_filler(const struct entry *word) {
     static const char *const fillers[] = {"the", "and", "with", "not", "for", "from"};
     for (size_t i = 0; i < sizeof(fillers) / sizeof(fillers[0]); i++) {
@@ -56,8 +56,8 @@ static bool is_filler(const struct entry *word) {
     return false;
 }
 
-// The next word (letters only, three or more in alphabetic scripts) of text[*at…]; false after the
-// last.
+// Finds the next word of text[*at…], at least three letters in alphabetic scripts. Returns false
+// after the last one.
 static bool next_word(const struct entry *text, size_t *at, struct entry *word) {
     while (*at < text->count) {
         size_t begin = *at;
@@ -67,14 +67,14 @@ static bool next_word(const struct entry *text, size_t *at, struct entry *word) 
             ++*at;
             continue;
         }
-        bool is_ideographic = word->codes[0] >= 0x2e80; // one sign may be a word there
+        bool is_ideographic = word->codes[0] >= 0x2e80; // one character may be a word there
         if ((word->count >= MIN_LETTERS || is_ideographic) && !is_filler(word)) return true;
     }
     return false;
 }
 
-// Appends the normalised text without outer spaces. The codes may move, so `entry` gets its place
-// later.
+// Appends the normalised text without outer spaces. The codes may still move, so the caller sets
+// `entry->codes` later.
 static bool add_text(struct fum_code_points *codes, struct entry *entry, const char *text) {
     struct fum_code_points raw = {0};
     size_t begin = codes->count;
@@ -111,7 +111,7 @@ static void sort_words(fum_known *known) {
     known->word_count = kept;
 }
 
-// Where the caller gave a word by itself, that spelling is what is suggested.
+// Gives a word that the caller listed by itself that spelling, which is then suggested.
 static void name_words(fum_known *known, const struct entry *given, size_t count) {
     for (size_t i = 0; i < count && known->word_count; i++) {
         struct entry *word =
@@ -181,7 +181,7 @@ static bool is_word(const fum_known *known, struct entry word) {
            bsearch(&word, known->words, known->word_count, sizeof(word), compare);
 }
 
-// Itself, or the singular of an English plural.
+// True if the word is known itself, or as the singular of an English plural.
 static bool knows_word(const fum_known *known, struct entry word) {
     if (is_word(known, word)) return true;
     if (word.count <= MIN_LETTERS || word.codes[word.count - 1] != 's') return false;
@@ -192,7 +192,7 @@ static bool knows_word(const fum_known *known, struct entry word) {
     return is_word(known, word);
 }
 
-// How many words of a text say what to draw, and how many of these are unknown.
+// Counts the words of a text that describe what to draw, and those of them that are unknown.
 struct tally {
     size_t words, unknown;
 };
@@ -246,15 +246,14 @@ static size_t edit_distance(const struct entry *a, const struct entry *b) {
     return last[b->count];
 }
 
-// Returns how many edits turn a word of this length into another spelling of itself rather than
-// another word.
+// Returns the largest number of edits that leave a word of this length a spelling of itself.
 static size_t most_edits(size_t letters) {
     if (letters <= MIN_LETTERS) return 0;
     return letters <= 6 ? 1 : 2;
 }
 
-// True if a word may end so after its stem: "", "s", "ing", … `before` is the stem's last letter,
-// which may be doubled.
+// True if a word may end like this after its stem: "", "s", "ing", … `before` is the stem's last
+// letter, which may be doubled.
 static bool is_ending(const uint32_t *rest, size_t count, uint32_t before) {
     static const char *const endings[] = {"s",   "es",   "e",    "y",   "ie",   "ies",
                                           "ed",  "er",   "ers",  "or",  "ing",  "ish",
@@ -270,7 +269,7 @@ static bool is_ending(const uint32_t *rest, size_t count, uint32_t before) {
 }
 
 // Returns 0 unless the words share a stem with usual endings, or `b` begins the compound `a` as in
-// spaceship; else up to 1.
+// spaceship. The result is at most 1.
 static double stem_similarity(const struct entry *a, const struct entry *b) {
     size_t longer = a->count > b->count ? a->count : b->count,
            shorter = smaller(a->count, b->count), stem = 0;
@@ -285,14 +284,14 @@ static double stem_similarity(const struct entry *a, const struct entry *b) {
     return 0.5 + 0.45 * (double)stem / (double)longer;
 }
 
-// True if two words of one length have the same letters in another order, by their sum.
+// True if two words of one length have the same letters in another order, judged by their sum.
 static bool is_swapped(const struct entry *a, const struct entry *b) {
     uint32_t sum = 0;
     for (size_t i = 0; i < a->count; i++) sum += a->codes[i] - b->codes[i];
     return sum == 0;
 }
 
-// Returns 0 for words whose spelling differs too much, else up to 1.
+// Returns the similarity of two words, at most 1. 0: their spelling differs too much.
 static double spelling_similarity(const struct entry *a, const struct entry *b) {
     size_t longer = a->count > b->count ? a->count : b->count,
            shorter = smaller(a->count, b->count);
@@ -329,10 +328,10 @@ static size_t insert_near(struct near *list, size_t count, struct near found) {
     return count;
 }
 
-// Finds the known words most similar to any of the text's first unknown words, best first; at most
-// NEAREST.
+// Finds the known words most similar to any of the text's first unknown words, best first and at
+// most NEAREST.
 static size_t find_near(const fum_known *known, const struct entry *text, struct near *near) {
-    const double margin = 0.1; // below a word's best match: more is another word
+    const double margin = 0.1; // below a word's best match; a larger one would be another word
     struct entry word;
     size_t count = 0, at = 0;
     for (int tried = 0; tried < MAX_TRIED && next_word(text, &at, &word);) {
@@ -368,7 +367,7 @@ static bool holds_word(const struct entry *text, const struct entry *wanted) {
     return false;
 }
 
-// Suggests the shortest prompts of which texts[i] holds a word; `texts` are the prompts or their
+// Suggests the shortest prompts for which texts[i] holds a word. `texts` are the prompts or their
 // keywords.
 static bool suggest_prompts(const fum_known *known, const struct entry *texts,
                             const struct entry *word, struct suggestions *list) {
@@ -387,7 +386,7 @@ static bool suggest_prompts(const fum_known *known, const struct entry *texts,
     return best[0] != NULL;
 }
 
-// Suggests prompts that hold a word, else prompts that it is a keyword of, else the word itself.
+// Suggests prompts that hold a word, else prompts with that keyword, else the word itself.
 static void suggest_for(const fum_known *known, const struct entry *word,
                         struct suggestions *list) {
     if (suggest_prompts(known, known->texts, word, list)) return;

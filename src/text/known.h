@@ -6,10 +6,10 @@
 
 #include <fumarole/core.h>
 
-// Immutable: any number of threads may use it at once.
+// Never changes, so any number of threads may use it at once.
 typedef struct fum_known fum_known;
 
-// Lists above FUM_KNOWN_MAX_TEXTS are not looked at: nothing is known about such a model then.
+// Length of the longest list. Nothing is known about a model with more.
 enum { FUM_KNOWN_MAX_TEXTS = 1 << 15 };
 
 // The words of the prompts count by themselves. Strings belong to the caller and must live as long
@@ -27,19 +27,18 @@ enum fum_result fum_known_create(fum_known **known, const struct fum_known_param
                                  struct fum_error *err);
 void fum_known_destroy(fum_known **known);
 
-// True if the prompt is one of the prompts or holds one of the words, in any case, singular or
-// plural. Articles and words under three letters do not count. Also true for a prompt without
-// words, when nothing is known, and when memory is out: there is nothing to suggest then.
+// True if the prompt is a known prompt or holds a known word, in any case, singular or plural.
+// Articles and words under three letters do not count. Also true if the prompt has no words, if
+// nothing is known, and if memory is out: then there are no suggestions.
 bool fum_known_has(const fum_known *known, const char *prompt);
 
-// Counts the prompt's unknown words when they are most of it, and writes the first of them to
-// `list`, separated by commas. Returns 0 for other prompts, and for prompts of one or two words
-// with nothing similar to suggest.
+// Counts the prompt's unknown words if they are most of it, and writes the first of them to `list`,
+// separated by commas. Returns 0 for other prompts, and for prompts of one or two words without a
+// suggestion.
 size_t fum_known_unknown(const fum_known *known, const char *prompt, char *list, size_t size);
 
-// Stores up to `capacity` prompts or words to try in place of a prompt of which no word is known:
-// those with words of the same stem or nearly the same spelling. Returns how many; 0 when nothing
-// is similar.
+// Stores up to `capacity` prompts or words to suggest for a prompt without a known word. They share
+// a stem with its words or have nearly the same spelling. Returns their number.
 size_t fum_known_suggest(const fum_known *known, const char *prompt, const char **suggestions,
                          size_t capacity);
 

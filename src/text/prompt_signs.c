@@ -38,8 +38,8 @@ struct brackets {
     } at[MAX_DEPTH];
 };
 
-// True for what a regular expression's \b counts as part of a word; bytes of UTF-8 sequences among
-// them.
+// True for a character that a regular expression's \b counts as part of a word, bytes of UTF-8
+// sequences included.
 static bool is_word_byte(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            (c & 0x80);
@@ -49,14 +49,14 @@ static bool starts_word(const char *prompt, size_t at) {
     return at == 0 || !is_word_byte(prompt[at - 1]);
 }
 
-// True if the word stands at prompt[at], whole.
+// True if the whole word stands at prompt[at].
 static bool is_word(const char *prompt, size_t at, const char *word) {
     size_t length = strlen(word);
     return starts_word(prompt, at) && strncmp(prompt + at, word, length) == 0 &&
            !is_word_byte(prompt[at + length]);
 }
 
-// True if prompt[..end) ends in a colon and a number, as a weight or a step does.
+// True if prompt[..end) ends in a colon and a number, like a weight or a step.
 static bool ends_in_number(const char *prompt, size_t end) {
     size_t at = end;
     bool has_digit = false;
@@ -98,7 +98,7 @@ static enum sign find_tag(const char *prompt, size_t at, const char *last) {
     return end - type == 4 && strncmp(type, "lora", 4) == 0 ? LORA : TAG;
 }
 
-// Returns the sign that stands at prompt[at] without being a bracket, or SIGN_COUNT.
+// Returns the sign at prompt[at] if it is no bracket, or SIGN_COUNT.
 static enum sign find_word(const char *prompt, size_t at, const char *last) {
     static const char embedding[] = "embedding:";
     size_t length = sizeof embedding - 1;
@@ -114,8 +114,7 @@ static enum sign find_word(const char *prompt, size_t at, const char *last) {
     }
 }
 
-// Takes note of the byte at prompt[at] outside escapes. Returns the sign that it completes, or
-// SIGN_COUNT.
+// Notes the byte at prompt[at] outside escapes. Returns the sign that it completes, or SIGN_COUNT.
 static enum sign read_byte(struct brackets *brackets, const char *prompt, size_t at,
                            const char *last) {
     switch (prompt[at]) {

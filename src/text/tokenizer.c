@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The CLIP tokenizer as transformers 5 has it, stage by stage: special tokens are taken out of the
-// raw text; the rest is normalised (NFC, white space, lower case); special tokens are taken out
-// again, those marked "normalized"; the rest is split into words and each word into pieces. Easy to
-// get wrong: "normalized" decides whether <|ENDOFTEXT|> counts; numbers are split into single
-// digits; a contraction is cut off only where a word can start.
+// Encodes as the CLIP tokenizer of transformers 5 does, in four steps:
+// - special tokens are taken out of the raw text;
+// - the text between them is normalised (NFC, white space, lower case);
+// - special tokens marked "normalized" are taken out of the normalised text;
+// - the text between them is split into words, and each word into pieces.
+//
+// Easy to get wrong: "normalized" decides whether <|ENDOFTEXT|> counts. Numbers are split into
+// single digits. A contraction is cut off only where a word can start.
 #include "text/tokenizer.h"
 
 #include "base/error.h"
@@ -11,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// Everything that encoding one text needs besides the tokenizer.
+// The working memory of encoding one text.
 struct encoder {
     const fum_tokenizer *tokenizer;
     struct fum_code_points raw, normal;
@@ -60,7 +63,7 @@ static bool emit_word(struct encoder *encoder, const uint32_t *word, size_t coun
                                &encoder->ids);
 }
 
-// The length of the word at text[0], which is no space: CLIP's expression
+// Returns the length of the word at text[0], which is no space. CLIP's expression is
 // 's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
 static size_t word_length(const uint32_t *text, size_t count) {
     static const char *const contractions[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"};
@@ -74,9 +77,9 @@ static size_t word_length(const uint32_t *text, size_t count) {
     return length;
 }
 
-// Words of normalised text without special tokens. The expression also names the two special tokens
-// of CLIP; where they were not taken out before, they end a run of punctuation and are then split
-// like any other text.
+// Encodes the words of normalised text without special tokens. The expression also names CLIP's two
+// special tokens. If they were not taken out before, they end a run of punctuation and are then
+// split like any other text.
 static bool emit_words(struct encoder *encoder, const uint32_t *text, size_t count) {
     static const char *const specials[] = {"<|startoftext|>", "<|endoftext|>"};
     for (size_t i = 0; i < count;) {
@@ -100,7 +103,7 @@ static bool emit_words(struct encoder *encoder, const uint32_t *text, size_t cou
     return true;
 }
 
-// The longest special token of this kind at text[0], or NULL.
+// Returns the longest special token of this kind at text[0], or NULL.
 static const struct fum_special *special_at(const fum_tokenizer *tokenizer, const uint32_t *text,
                                             size_t count, bool is_normalized) {
     const struct fum_special *best = NULL;
@@ -118,7 +121,7 @@ static const struct fum_special *special_at(const fum_tokenizer *tokenizer, cons
 
 static bool encode_raw(struct encoder *encoder, const uint32_t *text, size_t count);
 
-// Takes the special tokens of one kind out and hands the stretches between them on.
+// Takes out the special tokens of one kind and encodes the stretches between them.
 static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t count,
                            bool is_normalized) {
     size_t begin = 0;
@@ -171,40 +174,45 @@ enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char 
 
 static enum fum_result check_length(int length, struct fum_error *err) {
     if (length >= 2) return FUM_OK;
-    return fum_error_set(
-        err, FUM_ERR_ARG,
-        "tokenizer: a length of %d has no room for start and end; ask for 2 or more", length);
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "tokenizer: a length of %d has no room for start and end; use 2 or more",
+                         length);
 }
 
-// Cuts or pads ids to `length`.
-static enum fum_result fit_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *all,
-                               int length, int32_t *ids, struct fum_token_fit *fit,
-                               struct fum_error *err) {
+// Cuts or pads all ids of a text to `length`.
+static void fit_ids(const fum_tokenizer *tokenizer, const struct fum_token_ids *all, int length,
+                    int32_t *ids) {
     size_t room = (size_t)length, kept = all->count < room ? all->count : room;
     memcpy(ids, all->ids, kept * sizeof(*ids));
     ids[kept - 1] = tokenizer->end;
     for (size_t i = kept; i < room; i++) ids[i] = tokenizer->pad;
-    if (!fit) return FUM_OK;
+}
+
+// Fills in what of all ids does not fit into `length`.
+static enum fum_result report_fit(const fum_tokenizer *tokenizer, const struct fum_token_ids *all,
+                                  int length, struct fum_token_fit *fit, struct fum_error *err) {
+    size_t room = (size_t)length;
     fit->count = all->count;
     if (all->count <= room) return FUM_OK;
     return fum_tokenizer_decode(tokenizer, all->ids + room - 1, all->count - room, &fit->cut, err);
 }
 
-enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer, const char *text,
-                                            size_t bytes, int length, int32_t *ids,
+enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokenizer,
+                                            const struct fum_padded_text *text, int32_t *ids,
                                             struct fum_token_fit *fit, struct fum_error *err) {
     struct fum_token_ids all = {0};
     if (fit) *fit = (struct fum_token_fit){0};
-    if (!length) length = tokenizer->max_length;
+    int length = text->length ? text->length : tokenizer->max_length;
     enum fum_result result = check_length(length, err);
-    if (!result) result = fum_tokenizer_encode(tokenizer, text, bytes, &all, err);
-    if (!result) result = fit_ids(tokenizer, &all, length, ids, fit, err);
+    if (!result) result = fum_tokenizer_encode(tokenizer, text->text, text->bytes, &all, err);
+    if (!result) fit_ids(tokenizer, &all, length, ids);
+    if (!result && fit) result = report_fit(tokenizer, &all, length, fit, err);
     fum_token_ids_free(&all);
     return result;
 }
 
-// Returns the token of vector `index` of the embedding whose first vector is `special`; NULL: it
-// has no such vector.
+// Returns the token of vector `index` of the embedding whose first vector is `special`, or NULL if
+// there is none.
 static const struct fum_special *find_vector(const fum_tokenizer *tokenizer,
                                              const struct fum_special *special, int index) {
     char name[256];
@@ -232,20 +240,20 @@ static bool add_vectors(const fum_tokenizer *tokenizer, const struct fum_token_i
     return true;
 }
 
-enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer, const char *text,
-                                            size_t bytes, int length, int32_t *ids,
+enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer,
+                                            const struct fum_padded_text *text, int32_t *ids,
                                             struct fum_token_fit *fit, struct fum_error *err) {
     struct fum_token_ids words = {0};
     struct fum_id_list all = {0};
     *fit = (struct fum_token_fit){0};
-    enum fum_result result = check_length(length, err);
-    if (!result) result = fum_tokenizer_encode(tokenizer, text, bytes, &words, err);
+    enum fum_result result = check_length(text->length, err);
+    if (!result) result = fum_tokenizer_encode(tokenizer, text->text, text->bytes, &words, err);
     if (!result && !add_vectors(tokenizer, &words, &all))
         result = fum_error_set(err, FUM_ERR_NOMEM,
-                               "tokenizer: out of memory for a text of %zu bytes", bytes);
-    if (!result)
-        result =
-            fit_ids(tokenizer, &(struct fum_token_ids){all.at, all.count}, length, ids, fit, err);
+                               "tokenizer: out of memory for a text of %zu bytes", text->bytes);
+    const struct fum_token_ids with_vectors = {all.at, all.count};
+    if (!result) fit_ids(tokenizer, &with_vectors, text->length, ids);
+    if (!result) result = report_fit(tokenizer, &with_vectors, text->length, fit, err);
     fum_free(all.at);
     fum_token_ids_free(&words);
     return result;

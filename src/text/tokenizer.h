@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Inside of a tokenizer, for the file that fills it and the files that read it.
+// Declares the inside of a tokenizer, for the files that fill it and those that read it.
 #ifndef FUM_TEXT_TOKENIZER_H
 #define FUM_TEXT_TOKENIZER_H
 
@@ -8,13 +8,12 @@
 
 #include <fumarole/tokenizer.h>
 
-// A token that is found in the text before anything is split.
+// A token that is searched for before the text is split.
 struct fum_special {
     char *text;
     int32_t id;
-    // found in the normalised text (so in any case), not in the raw one
-    bool is_normalized;
-    struct fum_code_points points; // what is looked for: the text, normalised if is_normalized
+    bool is_normalized; // searched for in the normalised text (so in any case), not in the raw one
+    struct fum_code_points points; // the text to search for, normalised if is_normalized
 };
 
 struct fum_tokenizer {
@@ -35,15 +34,15 @@ enum fum_token_role {
     FUM_TOKEN_PAD,
     FUM_TOKEN_ROLES
 };
-// What a folder calls each role, and its token when nothing is said.
+// The key of each role in a folder's files, and its default token.
 extern const struct fum_token_role_name {
-    const char *key, *otherwise;
+    const char *key, *default_text;
 } fum_token_roles[FUM_TOKEN_ROLES];
 
-// A tokenizer around a vocabulary, which it owns from now on, even on failure.
+// Creates a tokenizer around a vocabulary, and takes it over even on failure.
 enum fum_result fum_tokenizer_wrap(fum_tokenizer **tokenizer, struct fum_bpe **bpe,
                                    struct fum_error *err);
-// Registers a special token. `id` -1: the vocabulary's, or the next free one. Again for a known
+// Registers a special token. `id` -1: the vocabulary's, or the next free one. A second call for a
 // text changes its flag.
 enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *text, int32_t id,
                                           bool is_normalized, struct fum_error *err);
@@ -51,17 +50,17 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
 // encoder has a row for it only then.
 enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_role role,
                                        const char *text, bool is_normalized, struct fum_error *err);
-// The registered token of this text, or NULL.
+// Returns the registered token of this text, or NULL.
 struct fum_special *fum_tokenizer_find_special(const fum_tokenizer *tokenizer, const char *text);
 
-// Encodes a prompt as fum_tokenizer_encode_padded does, after diffusers' maybe_convert_prompt: an
-// embedding that was added with several vectors, as the tokens "x", "x_1", "x_2", is called by its
-// first one alone.
-enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer, const char *text,
-                                            size_t bytes, int length, int32_t *ids,
+// Encodes a prompt as fum_tokenizer_encode_padded does, after diffusers' maybe_convert_prompt. An
+// embedding of several vectors, added as the tokens "x", "x_1", "x_2", is written as "x" alone.
+enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer,
+                                            const struct fum_padded_text *text, int32_t *ids,
                                             struct fum_token_fit *fit, struct fum_error *err);
 
-// NFC, every run of white space one space, lower case. Appends; false when memory is out.
+// Appends the text in NFC and lower case, with one space for every run of white space. Returns
+// false when memory is out.
 bool fum_tokenizer_normalize(struct fum_code_points *out, const uint32_t *text, size_t count);
 
 #endif

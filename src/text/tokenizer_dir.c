@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Tokenizer folders. What transformers 5 does with one is followed to the letter, because it
-// decides which spellings of a special token count: a token given as {"content": …, "normalized":
-// true} is found in any case, one given as a string only as written; of several entries for one
-// text the last role (start, end, unknown, pad) wins, but entries of added_tokens_decoder,
-// added_tokens.json or tokenizer.json win over all roles.
+// Loads tokenizer folders exactly as transformers 5 does, since that decides which spellings of a
+// special token count. A token given as {"content": …, "normalized": true} is found in any case,
+// one given as a string only as written. If several roles (start, end, unknown, pad) name one text,
+// the last one wins. Entries of added_tokens_decoder, added_tokens.json or tokenizer.json win over
+// all roles.
 #include "text/tokenizer.h"
 
 #include "base/error.h"
@@ -16,7 +16,7 @@
 
 enum { MAX_TEXT_BYTES = 64 << 20, NO_LIMIT = 1000000 };
 
-// The files of a tokenizer folder; NULL for those that are not there.
+// The files of a tokenizer folder. NULL: missing.
 struct folder {
     fum_arena *arena;
     const char *dir;
@@ -47,8 +47,9 @@ static enum fum_result load_vocabulary(fum_tokenizer **tokenizer, struct folder 
         if (!result)
             result = fum_file_read(merges, MAX_TEXT_BYTES, &merges_text, &merges_bytes, err);
         if (!result)
-            result = fum_bpe_parse(&bpe, vocab_text, vocab_bytes, vocab, merges_text, merges_bytes,
-                                   merges, err);
+            result =
+                fum_bpe_parse(&bpe, &(struct fum_bpe_source){{vocab_text, vocab_bytes}, vocab},
+                              &(struct fum_bpe_source){{merges_text, merges_bytes}, merges}, err);
     } else if (folder->whole) {
         const cJSON *model = cJSON_GetObjectItemCaseSensitive(folder->whole, "model");
         const char *type = fum_json_string(model, "type", "BPE");
@@ -85,7 +86,7 @@ static enum fum_result check_token(const cJSON *token, const char *text, struct 
     return FUM_OK;
 }
 
-// One {"content": …, "normalized": …, …} of an added token.
+// Adds a token from its {"content": …, "normalized": …, …}.
 static enum fum_result add_entry(fum_tokenizer *tokenizer, const cJSON *token, double id,
                                  struct fum_error *err) {
     const char *text = fum_json_string(token, "content", NULL);
@@ -110,7 +111,7 @@ static const cJSON *role_value(const struct folder *folder, enum fum_token_role 
 
 static const char *role_text(const cJSON *value, enum fum_token_role role) {
     if (cJSON_IsString(value)) return value->valuestring;
-    return fum_json_string(value, "content", fum_token_roles[role].otherwise);
+    return fum_json_string(value, "content", fum_token_roles[role].default_text);
 }
 
 static enum fum_result add_added_tokens(fum_tokenizer *tokenizer, const struct folder *folder,

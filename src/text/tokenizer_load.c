@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tokenizers from a vocabulary: special tokens and their roles, and the files that carry no
-// settings.
+// Creates tokenizers from a vocabulary without settings, and registers special tokens.
 #include "text/tokenizer.h"
 
 #include "base/error.h"
@@ -55,8 +54,7 @@ struct fum_special *fum_tokenizer_find_special(const fum_tokenizer *tokenizer, c
     return NULL;
 }
 
-// What is looked for in the text: the token's code points, normalised like the text if it is marked
-// so.
+// Sets the code points to search for, normalised like the text if the token is marked so.
 static bool set_points(struct fum_special *special) {
     struct fum_code_points raw = {0};
     special->points.count = 0;
@@ -77,7 +75,7 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
             id = known >= 0 ? known : tokenizer->id_limit;
         else if (fum_tokenizer_piece(tokenizer, id))
             return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "added token '%s' has id %d, which is that of '%s'",
+                                 "added token '%s' has id %d, which belongs to '%s'",
                                  fum_text_show(text).text, id,
                                  fum_text_show(fum_tokenizer_piece(tokenizer, id)).text);
         if (id >= FUM_TOKEN_MAX_ID || tokenizer->special_count >= MAX_SPECIALS || !*text)
@@ -87,16 +85,16 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
                                  fum_text_show(text).text, id, MAX_SPECIALS, FUM_TOKEN_MAX_ID);
         if (!fum_grow((void **)&tokenizer->specials, &tokenizer->special_capacity,
                       tokenizer->special_count, sizeof(*tokenizer->specials)))
-            goto out_of_memory;
+            goto error;
         special = &tokenizer->specials[tokenizer->special_count];
         *special = (struct fum_special){.text = fum_strdup(text), .id = id};
-        if (!special->text) goto out_of_memory;
+        if (!special->text) goto error;
         tokenizer->special_count++;
         if (id >= tokenizer->id_limit) tokenizer->id_limit = id + 1;
     }
     special->is_normalized = is_normalized;
     if (set_points(special)) return FUM_OK;
-out_of_memory:
+error:
     return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for token '%s'",
                          fum_text_show(text).text);
 }
@@ -127,17 +125,17 @@ static enum fum_result apply_params(fum_tokenizer *tokenizer,
                                     struct fum_error *err) {
     static const struct fum_tokenizer_params zero = {0};
     if (!params) params = &zero;
-    const char *const wanted[FUM_TOKEN_ROLES] = {params->start, params->end, params->unknown,
-                                                 params->pad};
+    const char *const texts[FUM_TOKEN_ROLES] = {params->start, params->end, params->unknown,
+                                                params->pad};
     enum fum_result result = FUM_OK;
     for (int i = 0; i < FUM_TOKEN_ROLES && !result; i++)
         result = fum_tokenizer_add_role(
-            tokenizer, i, wanted[i] ? wanted[i] : fum_token_roles[i].otherwise, false, err);
+            tokenizer, i, texts[i] ? texts[i] : fum_token_roles[i].default_text, false, err);
     if (result) return result;
     if (params->max_length < 0 || params->max_length == 1)
         return fum_error_set(
             err, FUM_ERR_ARG,
-            "tokenizer: a length of %d has no room for start and end; ask for 2 or more",
+            "tokenizer: a length of %d has no room for start and end; use 2 or more",
             params->max_length);
     if (params->max_length) tokenizer->max_length = params->max_length;
     return FUM_OK;
@@ -151,23 +149,22 @@ static enum fum_result finish(fum_tokenizer **tokenizer, struct fum_bpe **bpe,
     return result;
 }
 
-static enum fum_result create(fum_tokenizer **tokenizer, const char *vocab, size_t vocab_bytes,
-                              const char *vocab_where, const char *merges, size_t merges_bytes,
-                              const char *merges_where, const struct fum_tokenizer_params *params,
-                              struct fum_error *err) {
+static enum fum_result create(fum_tokenizer **tokenizer, const struct fum_bpe_source *vocab,
+                              const struct fum_bpe_source *merges,
+                              const struct fum_tokenizer_params *params, struct fum_error *err) {
     struct fum_bpe *bpe = NULL;
-    enum fum_result result = fum_bpe_parse(&bpe, vocab, vocab_bytes, vocab_where, merges,
-                                           merges_bytes, merges_where, err);
+    enum fum_result result = fum_bpe_parse(&bpe, vocab, merges, err);
     return result ? result : finish(tokenizer, &bpe, params, err);
 }
 
-enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer, const char *vocab_json,
-                                     size_t vocab_bytes, const char *merges, size_t merges_bytes,
+enum fum_result fum_tokenizer_create(fum_tokenizer **tokenizer,
+                                     const struct fum_tokenizer_texts *texts,
                                      const struct fum_tokenizer_params *params,
                                      struct fum_error *err) {
+    struct fum_bpe_source vocab = {{texts->vocab_json, texts->vocab_bytes}, "vocabulary"};
+    struct fum_bpe_source merges = {{texts->merges, texts->merges_bytes}, "merges"};
     *tokenizer = NULL;
-    return create(tokenizer, vocab_json, vocab_bytes, "vocabulary", merges, merges_bytes, "merges",
-                  params, err);
+    return create(tokenizer, &vocab, &merges, params, err);
 }
 
 enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_path,
@@ -180,14 +177,14 @@ enum fum_result fum_tokenizer_load(fum_tokenizer **tokenizer, const char *vocab_
     enum fum_result result = fum_file_read(vocab_path, MAX_TEXT_BYTES, &vocab, &vocab_bytes, err);
     if (!result) result = fum_file_read(merges_path, MAX_TEXT_BYTES, &merges, &merges_bytes, err);
     if (!result)
-        result = create(tokenizer, vocab, vocab_bytes, vocab_path, merges, merges_bytes,
-                        merges_path, params, err);
+        result = create(tokenizer, &(struct fum_bpe_source){{vocab, vocab_bytes}, vocab_path},
+                        &(struct fum_bpe_source){{merges, merges_bytes}, merges_path}, params, err);
     fum_free(vocab);
     fum_free(merges);
     return result;
 }
 
-// The vocabulary's file in a place that may be the file or its folder; NULL when it is not there.
+// Returns the vocabulary's file in a place that may be the file or its folder, or NULL if missing.
 static char *clip_at(fum_arena *arena, const char *place) {
     char *path = fum_path_is_dir(place) ? fum_path_join(arena, place, clip_file)
                                         : fum_arena_strdup(arena, place);
@@ -206,7 +203,7 @@ static char *find_clip(fum_arena *arena) {
     char *path = data ? clip_at(arena, data) : NULL,
          *installed = clip_at(arena, FUM_INSTALL_DATA "/clip");
     enum fum_file_kind kind;
-    // A home that may not be entered, such as another user's, holds none for this one.
+    // A home that may not be entered, such as another user's, holds no file for this user.
     return path && (!installed || !fum_file_look(path, &kind, NULL)) ? path : installed;
 }
 
@@ -239,7 +236,8 @@ enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *p
     } else {
         result = fum_file_read(path, MAX_TEXT_BYTES, &text, &bytes, err);
     }
-    if (!result) result = fum_bpe_parse_clip(&bpe, text, bytes, path, err);
+    if (!result)
+        result = fum_bpe_parse_clip(&bpe, &(struct fum_bpe_source){{text, bytes}, path}, err);
     if (!result) result = finish(tokenizer, &bpe, params, err);
     fum_free(text);
     fum_arena_destroy(&arena);

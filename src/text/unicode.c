@@ -82,8 +82,9 @@ static uint8_t combining_class(uint32_t code) {
                : (uint8_t)utf8proc_get_property((utf8proc_int32_t)code)->combining_class;
 }
 
-// Sorts a run of combining marks by class, stably: insertion for the usual two or three, counting
-// for a hostile run, which would be quadratic otherwise. False when memory is out.
+// Sorts a run of combining marks by class, stably. The usual two or three are inserted. Longer,
+// hostile runs are sorted by counting, since insertion would be quadratic. Returns false when
+// memory is out.
 static bool order_marks(uint32_t *run, size_t count) {
     if (count <= SHORT_RUN) {
         for (size_t i = 1; i < count; i++) {
@@ -126,7 +127,7 @@ static bool decompose(struct fum_code_points *out, const uint32_t *text, size_t 
     return true;
 }
 
-// NFC of a stretch without inert characters.
+// Appends the NFC of a stretch without inert characters.
 static bool compose(struct fum_code_points *out, const uint32_t *text, size_t count) {
     size_t begin = out->count;
     if (!count) return true;
@@ -141,8 +142,8 @@ static bool compose(struct fum_code_points *out, const uint32_t *text, size_t co
 bool fum_text_nfc(struct fum_code_points *out, const uint32_t *text, size_t count) {
     size_t begin = 0;
     while (begin < count) {
-        // Below the first combining mark every character is its own NFC; the one before a mark may
-        // compose with it.
+        // Below the first combining mark every character is its own NFC. The character before a
+        // mark may compose with it.
         size_t plain = begin;
         while (plain < count && text[plain] < FIRST_COMBINING) plain++;
         size_t keep = plain < count && plain > begin ? plain - 1 : plain;

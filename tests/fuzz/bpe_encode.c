@@ -33,7 +33,9 @@ static fum_tokenizer *make_tokenizer(void) {
     vocab[used - 1] = '}';
     fum_tokenizer *tokenizer = NULL;
     struct fum_error err;
-    if (fum_tokenizer_create(&tokenizer, vocab, used, merges, sizeof(merges) - 1, NULL, &err))
+    if (fum_tokenizer_create(&tokenizer,
+                             &(struct fum_tokenizer_texts){vocab, used, merges, sizeof(merges) - 1},
+                             NULL, &err))
         abort();
     return tokenizer;
 }
@@ -50,7 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     // Cutting changes nothing but the end.
     int32_t cut[9];
     struct fum_token_fit fit;
-    if (fum_tokenizer_encode_padded(tokenizer, text, size, 9, cut, &fit, NULL)) abort();
+    if (fum_tokenizer_encode_padded(tokenizer, &(struct fum_padded_text){text, size, 9}, cut, &fit,
+                                    NULL))
+        abort();
     size_t same = ids.count - 1 < 8 ? ids.count - 1 : 8;
     if (fit.count != ids.count || !fit.cut != (ids.count <= 9) ||
         memcmp(cut, ids.ids, same * sizeof(*cut)))

@@ -16,8 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t merges_bytes = gap ? size - vocab_bytes - 1 : 0;
     fum_tokenizer *tokenizer = NULL;
     struct fum_error err = {0};
-    enum fum_result result =
-        fum_tokenizer_create(&tokenizer, vocab, vocab_bytes, merges, merges_bytes, NULL, &err);
+    enum fum_result result = fum_tokenizer_create(
+        &tokenizer, &(struct fum_tokenizer_texts){vocab, vocab_bytes, merges, merges_bytes}, NULL,
+        &err);
     if (result) {
         if (tokenizer || !err.text[0]) abort();
         return 0;

@@ -28,7 +28,7 @@ BANNED = [(re.compile(r"\b(?:%s)\b" % words, re.I), instead) for words, instead 
     (r"what is not", "name the thing"),
 )]
 FUNCTION = re.compile(r"(?:static |inline |FUM_API )*(?!typedef|else|return)[A-Za-z_][\w ]*[\w*] ?\*?\b\w+\(")
-VERB = re.compile(r"(?!This\b|Its\b|As\b|Is\b|Has\b|Was\b)[A-Z][a-z-]*s\b|True if\b")
+VERB = re.compile(r"(?!This\b|Its\b|As\b|Is\b|Has\b|Was\b)[A-Z][a-z-]*s\b|True (?:if|for)\b")
 STRING = re.compile(r'(?:"(?:\\.|[^"\\\n])*"(?:\s|PRI\w+)*)+')
 
 
@@ -38,7 +38,7 @@ def comments(text):
     Code samples and tables, indented by three spaces, are left out."""
     block, start, last = [], 0, (0, 0)
     for match in sources.TOKEN.finditer(text):
-        if match[0][0] != "/":
+        if match[0][0] != "/" or match[0].startswith("// SPDX"):
             continue
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())

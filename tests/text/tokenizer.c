@@ -80,7 +80,9 @@ static void test_padded(void **state) {
         struct fum_token_fit fit;
         int inside = cJSON_GetArraySize(inner), kept = inside < LENGTH - 2 ? inside : LENGTH - 2;
         assert_int_equal(
-            fum_tokenizer_encode_padded(s->emoji, text, strlen(text), 0, ids, &fit, NULL), FUM_OK);
+            fum_tokenizer_encode_padded(s->emoji, &(struct fum_padded_text){text, strlen(text), 0},
+                                        ids, &fit, NULL),
+            FUM_OK);
         assert_int_equal(fit.count, inside + 2);
         for (int i = 0; i < kept; i++)
             assert_int_equal(ids[i + 1], cJSON_GetArrayItem(inner, i)->valueint);
@@ -96,10 +98,13 @@ static void test_padded(void **state) {
     assert_true(cut > 100);
     int32_t two[2];
     struct fum_error err;
-    assert_int_equal(fum_tokenizer_encode_padded(s->emoji, "cat", 3, 2, two, NULL, NULL), FUM_OK);
+    assert_int_equal(fum_tokenizer_encode_padded(s->emoji, &(struct fum_padded_text){"cat", 3, 2},
+                                                 two, NULL, NULL),
+                     FUM_OK);
     assert_int_equal(two[0], 2811);
     assert_int_equal(two[1], 2812);
-    assert_int_equal(fum_tokenizer_encode_padded(s->emoji, "cat", 3, 1, two, NULL, &err),
+    assert_int_equal(fum_tokenizer_encode_padded(s->emoji, &(struct fum_padded_text){"cat", 3, 1},
+                                                 two, NULL, &err),
                      FUM_ERR_ARG);
 }
 
@@ -164,9 +169,11 @@ static void test_broken(void **state) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fum_tokenizer *t = NULL;
         struct fum_error err = {0};
-        enum fum_result result =
-            fum_tokenizer_create(&t, cases[i].vocab, strlen(cases[i].vocab), cases[i].merges,
-                                 strlen(cases[i].merges), NULL, &err);
+        enum fum_result result = fum_tokenizer_create(
+            &t,
+            &(struct fum_tokenizer_texts){cases[i].vocab, strlen(cases[i].vocab), cases[i].merges,
+                                          strlen(cases[i].merges)},
+            NULL, &err);
         assert_int_equal(result, FUM_ERR_FORMAT);
         assert_null(t);
         if (!strstr(err.text, cases[i].says))
@@ -181,12 +188,16 @@ static void test_pieces_in_messages(void **state) {
     struct fum_bpe *bpe = NULL;
     struct fum_error err = {0};
     assert_int_equal(fum_bpe_begin(&bpe, 8, 1, &err), FUM_OK);
-    assert_int_equal(fum_bpe_add_piece(bpe, text, 6, 1, "vocab", &err), FUM_OK);
-    assert_int_equal(fum_bpe_add_piece(bpe, text, 6, 2, "vocab", &err), FUM_ERR_FORMAT);
+    assert_int_equal(fum_bpe_add_piece(bpe, (struct fum_bpe_text){text, 6}, 1, "vocab", &err),
+                     FUM_OK);
+    assert_int_equal(fum_bpe_add_piece(bpe, (struct fum_bpe_text){text, 6}, 2, "vocab", &err),
+                     FUM_ERR_FORMAT);
     assert_string_equal(err.text, "vocab: piece 'abc\xe2\x82\xac' has two ids, 1 and 2");
-    assert_int_equal(fum_bpe_add_piece(bpe, text, 3, 1, "vocab", &err), FUM_ERR_FORMAT);
+    assert_int_equal(fum_bpe_add_piece(bpe, (struct fum_bpe_text){text, 3}, 1, "vocab", &err),
+                     FUM_ERR_FORMAT);
     assert_string_equal(err.text, "vocab: id 1 is given twice, to 'abc\xe2\x82\xac' and 'abc'");
-    assert_int_equal(fum_bpe_add_piece(bpe, text, 4, -1, "vocab", &err), FUM_ERR_FORMAT);
+    assert_int_equal(fum_bpe_add_piece(bpe, (struct fum_bpe_text){text, 4}, -1, "vocab", &err),
+                     FUM_ERR_FORMAT);
     assert_non_null(
         strstr(err.text, "vocab: piece 'abc\\xe2' has id -1, which is not a whole number"));
     fum_bpe_destroy(&bpe);
@@ -203,8 +214,10 @@ static void test_byte_order_marks(void **state) {
         fum_tokenizer *t = NULL;
         struct fum_token_ids ids = {0};
         struct fum_error err = {0};
-        if (fum_tokenizer_create(&t, vocab, sizeof vocab - 1, merges[i], strlen(merges[i]), NULL,
-                                 &err))
+        if (fum_tokenizer_create(&t,
+                                 &(struct fum_tokenizer_texts){vocab, sizeof vocab - 1, merges[i],
+                                                               strlen(merges[i])},
+                                 NULL, &err))
             fail_msg("%s", err.text);
         assert_int_equal(fum_tokenizer_encode(t, "ab", 2, &ids, NULL), FUM_OK);
         assert_int_equal(ids.count, 3);
@@ -222,8 +235,10 @@ static void test_unknown(void **state) {
     const int32_t expected[] = {3, 2, 4, 4, 0, 4, 1, 4};
     fum_tokenizer *t = NULL;
     struct fum_token_ids ids;
-    assert_int_equal(fum_tokenizer_create(&t, vocab, strlen(vocab), "a b</w>\r\n", 9, NULL, NULL),
-                     FUM_OK);
+    assert_int_equal(
+        fum_tokenizer_create(
+            &t, &(struct fum_tokenizer_texts){vocab, strlen(vocab), "a b</w>\r\n", 9}, NULL, NULL),
+        FUM_OK);
     assert_int_equal(fum_tokenizer_encode(t, "ab zz ac b", 10, &ids, NULL), FUM_OK);
     assert_int_equal(ids.count, 8);
     assert_memory_equal(ids.ids, expected, sizeof(expected));
@@ -245,10 +260,11 @@ static void test_out_of_memory(void **state) {
         struct fum_token_fit fit = {0};
         int32_t ids[4];
         fum_alloc_fail_after(n);
-        enum fum_result result =
-            fum_tokenizer_create(&t, vocab, strlen(vocab), "a b</w>", 7, NULL, NULL);
+        enum fum_result result = fum_tokenizer_create(
+            &t, &(struct fum_tokenizer_texts){vocab, strlen(vocab), "a b</w>", 7}, NULL, NULL);
         if (!result)
-            result = fum_tokenizer_encode_padded(t, text, strlen(text), 4, ids, &fit, NULL);
+            result = fum_tokenizer_encode_padded(
+                t, &(struct fum_padded_text){text, strlen(text), 4}, ids, &fit, NULL);
         fum_alloc_fail_after(-1);
         assert_true(result == FUM_OK || result == FUM_ERR_NOMEM);
         done = result == FUM_OK;

@@ -160,8 +160,10 @@ static void test_several_vectors(void **state) {
         int32_t ids[8];
         struct fum_token_fit fit;
         size_t bytes = strlen(cases[i].text);
-        assert_int_equal(fum_tokenizer_encode_prompt(t, cases[i].text, bytes, 8, ids, &fit, NULL),
-                         FUM_OK);
+        assert_int_equal(
+            fum_tokenizer_encode_prompt(t, &(struct fum_padded_text){cases[i].text, bytes, 8}, ids,
+                                        &fit, NULL),
+            FUM_OK);
         assert_memory_equal(ids, cases[i].ids, sizeof(ids));
         if (cases[i].cut)
             assert_non_null(strstr(fit.cut, cases[i].cut));
@@ -185,7 +187,7 @@ static void test_broken_folders(void **state) {
         {"tokenizer_config.json", "{\"model_max_length\": 1}", "2 or more"},
         {"tokenizer_config.json", "{\"bos_token\": \"<begin>\"}", "no piece '<begin>'"},
         {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"5\": {\"content\": \"<x>\"}}}",
-         "has id 5, which is that of"},
+         "has id 5, which belongs to"},
         {"tokenizer_config.json",
          "{\"added_tokens_decoder\": {\"9000\": {\"content\": \"<x>\", \"lstrip\": true}}}",
          "lstrip"},
