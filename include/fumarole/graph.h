@@ -40,9 +40,12 @@ FUM_API void fum_graph_destroy(fum_graph **graph);
 // A value that the caller writes before a run of `stage`. dtype: a storage type or FUM_I32.
 FUM_API fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape,
                                     enum fum_dtype dtype, enum fum_stage stage);
-// A value kept between runs, that ops which say so update in place. Stage step.
+// A value kept between runs, which updating ops write in place. `stage` is the first stage that
+// reads or updates it, and is not FUM_STAGE_LOAD. A node that reads the state itself reads it as
+// its stage finds it, before any update of that stage; a node that reads the result of an update
+// reads the state after it. Compiling refuses a graph whose order contradicts that.
 FUM_API fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
-                                    enum fum_dtype dtype);
+                                    enum fum_dtype dtype, enum fum_stage stage);
 // Fixed numbers; `data` (dense, row-major) is copied and stored as the graph's storage type.
 FUM_API fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape,
                                        const float *data);

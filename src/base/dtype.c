@@ -127,6 +127,32 @@ void fum_convert_from_f32(void *dst, enum fum_dtype dst_type, const float *src, 
     }
 }
 
+void fum_widen_f32(double *dst, const float *src, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t word;
+        memcpy(&word, &src[i], sizeof word);
+        bool nan = (word & 0x7fffffff) > 0x7f800000;
+        uint64_t wide = (uint64_t)(word >> 31) << 63 | (uint64_t)0x7ff << 52 |
+                        (uint64_t)(word & 0x7fffff) << 29;
+        if (nan) // a conversion would quieten it
+            memcpy(&dst[i], &wide, sizeof wide);
+        else
+            dst[i] = src[i];
+    }
+}
+
+uint32_t fum_f32_word(double x) {
+    uint64_t wide;
+    uint32_t word;
+    float f = 0;
+    memcpy(&wide, &x, sizeof wide);
+    if (x != x)
+        return (uint32_t)(wide >> 63) << 31 | 0x7f800000 | (uint32_t)(wide >> 29 & 0x7fffff);
+    f = (float)x;
+    memcpy(&word, &f, sizeof word);
+    return word;
+}
+
 float fum_round_to(enum fum_dtype dtype, float f) {
     if (dtype == FUM_F16) return fum_f16_to_f32(fum_f32_to_f16(f));
     if (dtype == FUM_BF16) return fum_bf16_to_f32(fum_f32_to_bf16(f));

@@ -197,6 +197,33 @@ enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,
                          list->why.text);
 }
 
+// Returns how many elements a call computes: all that it writes in place, or its output.
+static size_t result_count(const struct fum_op *op, const struct fum_op_call *call) {
+    int64_t count = op->updates ? 0 : fum_shape_count(&call->out.shape);
+    for (int i = 0; i < call->num_inputs; i++)
+        if (op->updates >> i & 1) count += fum_shape_count(&call->in[i].shape);
+    return (size_t)count;
+}
+
+// Fills run->want from the op's reference, rounded to f32 as kernels compute.
+static enum fum_result compute_reference(struct run *run, struct fum_error *err) {
+    double *in[FUM_MAX_INPUTS] = {0};
+    size_t count = result_count(run->op, &run->call);
+    double *out = fum_alloc(count, sizeof *out);
+    bool enough = out != NULL;
+    for (int i = 0; i < run->call.num_inputs && enough; i++) {
+        if (!run->call.has[i]) continue;
+        size_t elements = (size_t)fum_shape_count(&run->call.in[i].shape);
+        enough = (in[i] = fum_alloc(elements, sizeof *in[i])) != NULL;
+        if (enough) fum_widen_f32(in[i], run->in[i], elements);
+    }
+    if (enough) run->op->reference(&run->call, (const double *const *)in, out);
+    for (size_t i = 0; enough && i < count; i++) run->want[i] = (float)out[i];
+    for (int i = 0; i < FUM_MAX_INPUTS; i++) fum_free(in[i]);
+    fum_free(out);
+    return enough ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
+}
+
 static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int index,
                                struct fum_error *err) {
     enum fum_result r =
@@ -217,13 +244,26 @@ static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int
         r = create_poisoned(&run->scratch, run->device, run->list.scratch_bytes, "scratch", err);
     if (r) return r;
 
-    size_t count = (size_t)fum_shape_count(&run->call.out.shape);
+    size_t count = result_count(run->op, &run->call);
     run->want = fum_alloc(count, sizeof *run->want);
     run->got = fum_alloc(count, sizeof *run->got);
     if (!run->want || !run->got)
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
-    run->op->reference(&run->call, (const float *const *)run->in, run->want);
-    return FUM_OK;
+    return compute_reference(run, err);
+}
+
+// Reads what the call computed: its output in `out`, or all inputs that it wrote in place.
+static enum fum_result read_results(struct run *run, fum_buffer *out, struct fum_error *err) {
+    const struct fum_op_call *call = &run->call;
+    float *next = run->got;
+    enum fum_result result = FUM_OK;
+    if (!run->op->updates) return read_rows(out, &call->out, next, err);
+    for (int i = 0; i < call->num_inputs && !result; i++) {
+        if (!(run->op->updates >> i & 1)) continue;
+        result = read_rows(run->in_buffer[i], &call->in[i], next, err);
+        next += fum_shape_count(&call->in[i].shape);
+    }
+    return result;
 }
 
 // Records and runs the dispatches with the output in `out`, and reads it.
@@ -250,7 +290,7 @@ static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case
     if (!r) {
         result->dispatches = fum_command_dispatches(run->command);
         result->barriers = fum_command_barriers(run->command);
-        r = read_rows(out, &run->call.out, run->got, err);
+        r = read_results(run, out, err);
     }
     fum_command_destroy(&run->command);
     return r;
@@ -260,7 +300,7 @@ static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case
 // be the same in both.
 static void compare(const struct run *run, struct fum_case_result *result) {
     double diff = 0, norm = 0, furthest = -1;
-    int64_t n = fum_shape_count(&run->call.out.shape);
+    int64_t n = (int64_t)result_count(run->op, &run->call);
     bool wrong = false;
     result->worst = -1;
     for (int64_t i = 0; i < n; i++) {

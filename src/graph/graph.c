@@ -41,8 +41,12 @@ bool fum_tensor_is_view(const fum_tensor *tensor) {
     return tensor->kind == FUM_TENSOR_NODE && (tensor->op->view || tensor->window);
 }
 
+bool fum_tensor_updates(const fum_tensor *tensor, int input) {
+    return tensor->kind == FUM_TENSOR_NODE && (tensor->op->updates >> input & 1);
+}
+
 static bool shares_memory(const fum_tensor *tensor) {
-    return fum_tensor_is_view(tensor) || (tensor->kind == FUM_TENSOR_NODE && tensor->op->updates);
+    return fum_tensor_is_view(tensor) || fum_tensor_updates(tensor, 0);
 }
 
 const fum_tensor *fum_tensor_root(const fum_tensor *tensor) {
@@ -168,8 +172,10 @@ fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape
 }
 
 fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
-                            enum fum_dtype dtype) {
-    fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, shape, dtype, FUM_STAGE_STEP);
+                            enum fum_dtype dtype, enum fum_stage stage) {
+    if (!graph->error.code && stage == FUM_STAGE_LOAD)
+        fail(graph, FUM_ERR_ARG, "%s: a state cannot change when weights are loaded", name);
+    fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, shape, dtype, stage);
     return t ? tensor_append(t) : NULL;
 }
 
@@ -318,6 +324,26 @@ static bool infer(fum_tensor *t) {
     return false;
 }
 
+// Checks that every input that the node writes is a state, and each another one.
+static bool check_updates(const fum_tensor *t) {
+    for (int i = 0; i < t->num_inputs; i++) {
+        if (!fum_tensor_updates(t, i)) continue;
+        const fum_tensor *root = t->in[i] ? fum_tensor_root(t->in[i]) : NULL;
+        if (!root || root->kind != FUM_TENSOR_STATE) {
+            fail(t->graph, FUM_ERR_ARG, "%s: op %s updates its input %d, which must be a state",
+                 t->name, t->op->name, i);
+            return false;
+        }
+        for (int k = 0; k < i; k++) {
+            if (!fum_tensor_updates(t, k) || fum_tensor_root(t->in[k]) != root) continue;
+            fail(t->graph, FUM_ERR_ARG, "%s: op %s would update %s twice", t->name, t->op->name,
+                 root->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
                           fum_tensor *const *inputs, int num_inputs, const struct fum_attr *attrs) {
     if (graph->error.code) return NULL;
@@ -332,14 +358,7 @@ fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
     if (!t) return NULL;
     t->op = record;
     if (!set_attrs(t, attrs) || !set_inputs(t, inputs, num_inputs) || !infer(t)) return NULL;
-    if (record->updates) {
-        if (fum_tensor_root(t->in[0])->kind != FUM_TENSOR_STATE) {
-            fail(graph, FUM_ERR_ARG, "%s: op %s updates its input 0, which must be a state",
-                 t->name, op);
-            return NULL;
-        }
-        t->stage = FUM_STAGE_STEP;
-    }
+    if (!check_updates(t)) return NULL;
     return tensor_append(t);
 }
 

@@ -78,6 +78,8 @@ int fum_op_attr_index(const struct fum_op *op, const char *name);
 char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size);
 // Whether it is the memory of its input 0, or part of it, under another shape.
 bool fum_tensor_is_view(const fum_tensor *tensor);
+// True if the node writes that input in place.
+bool fum_tensor_updates(const fum_tensor *tensor, int input);
 // Follows views and updates down to the tensor whose memory they are.
 const fum_tensor *fum_tensor_root(const fum_tensor *tensor);
 // Where in the memory of its root it starts.

@@ -5,13 +5,14 @@
 #include "base/error.h"
 #include "weights/pack.h"
 
+#include <math.h>
 #include <string.h>
 
 struct fum_interp {
     const fum_graph *graph;
     const struct fum_weight_source *source;
     bool round_storage;
-    float **values; // by tensor id; NULL until set or computed
+    double **values; // by tensor id; NULL until set or computed
 };
 
 enum fum_result fum_interp_create(fum_interp **out, const fum_graph *graph,
@@ -43,12 +44,19 @@ void fum_interp_destroy(fum_interp **interp) {
 }
 
 // The value's array, made (zeroed) when it is not there yet.
-static float *value_of(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
-    float **value = &interp->values[t->id];
+static double *value_of(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
+    double **value = &interp->values[t->id];
     size_t count = (size_t)fum_shape_count(&t->desc.shape);
     if (!*value) *value = fum_calloc(count, sizeof **value);
     if (!*value) fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu numbers", t->name, count);
     return *value;
+}
+
+// Rounds a value to its storage type if the interpreter does so. Packed words stay as they are.
+static void round_value(const fum_interp *interp, const fum_tensor *t, double *value) {
+    int64_t count = interp->round_storage ? fum_shape_count(&t->desc.shape) : 0;
+    for (int64_t i = 0; i < count; i++)
+        if (!isnan(value[i])) value[i] = fum_round_to(t->desc.dtype, (float)value[i]);
 }
 
 enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, const float *data,
@@ -56,27 +64,33 @@ enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, c
     if ((int64_t)count != fum_shape_count(&tensor->desc.shape))
         return fum_error_set(err, FUM_ERR_ARG, "%s: has %lld elements, not %zu", tensor->name,
                              (long long)fum_shape_count(&tensor->desc.shape), count);
-    float *value = value_of(interp, tensor, err);
+    double *value = value_of(interp, tensor, err);
     if (!value) return FUM_ERR_NOMEM;
-    for (size_t i = 0; i < count; i++)
-        value[i] = interp->round_storage ? fum_round_to(tensor->desc.dtype, data[i]) : data[i];
+    fum_widen_f32(value, data, count);
+    round_value(interp, tensor, value);
     return FUM_OK;
 }
 
-static enum fum_result load_part(const fum_interp *interp, const struct fum_weight *t, float *value,
-                                 struct fum_error *err) {
+static enum fum_result load_part(const fum_interp *interp, const struct fum_weight *t,
+                                 double *value, struct fum_error *err) {
     struct fum_view view;
     char why[256];
     if (!interp->source || !interp->source->find(interp->source->user, t->name, &view))
         return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s is missing", t->name);
     if (!fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
         return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s: %s", t->name, why);
-    struct fum_pack_target to = {value, FUM_F32, fum_shape_channels(&t->desc.shape)};
-    return fum_pack_tensor(&view, t->pack, &t->desc.shape, &to, err);
+    size_t count = (size_t)fum_shape_count(&t->desc.shape);
+    float *packed = fum_alloc(count, sizeof *packed);
+    if (!packed) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for tensor %s", t->name);
+    struct fum_pack_target to = {packed, FUM_F32, fum_shape_channels(&t->desc.shape)};
+    enum fum_result result = fum_pack_tensor(&view, t->pack, &t->desc.shape, &to, err);
+    if (!result) fum_widen_f32(value, packed, count);
+    fum_free(packed);
+    return result;
 }
 
 static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
-    float *value = value_of(interp, t, err);
+    double *value = value_of(interp, t, err);
     enum fum_result result = value ? FUM_OK : FUM_ERR_NOMEM;
     const struct fum_weight weight = fum_tensor_weight(t);
     for (int i = 0; i < fum_weight_parts(&weight) && !result; i++) {
@@ -102,8 +116,30 @@ static enum fum_result prepare(fum_interp *interp, const fum_tensor *t, struct f
     return fum_error_set(err, FUM_ERR_ARG, "%s was not computed: run its stage first", t->name);
 }
 
+// Runs the reference of an op that updates its inputs, and stores the new contents of each.
+static enum fum_result run_update(fum_interp *interp, const fum_tensor *t,
+                                  const struct fum_op_call *call, const double *const *in,
+                                  struct fum_error *err) {
+    size_t total = 0, count = (size_t)fum_shape_count(&t->desc.shape);
+    for (int i = 0; i < t->num_inputs; i++)
+        if (fum_tensor_updates(t, i)) total += (size_t)fum_shape_count(&t->in[i]->desc.shape);
+    double *written = fum_alloc(total, sizeof *written), *next = written;
+    if (!written) return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory to update", t->name);
+    t->op->reference(call, in, written);
+    for (int i = 0; i < t->num_inputs; i++) {
+        if (!fum_tensor_updates(t, i)) continue;
+        size_t part = (size_t)fum_shape_count(&t->in[i]->desc.shape);
+        round_value(interp, t->in[i], next);
+        memcpy(interp->values[fum_tensor_root(t->in[i])->id], next, part * sizeof *next);
+        next += part;
+    }
+    memcpy(interp->values[t->id], written, count * sizeof *written); // input 0 is the first
+    fum_free(written);
+    return FUM_OK;
+}
+
 static enum fum_result run_node(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
-    const float *in[FUM_MAX_INPUTS] = {0};
+    const double *in[FUM_MAX_INPUTS] = {0};
     struct fum_op_call call;
     fum_tensor_call(t, &call);
     for (int i = 0; i < t->num_inputs; i++) {
@@ -112,16 +148,15 @@ static enum fum_result run_node(fum_interp *interp, const fum_tensor *t, struct 
         if (result) return result;
         in[i] = interp->values[t->in[i]->id];
     }
-    float *out = value_of(interp, t, err);
+    double *out = value_of(interp, t, err);
     if (!out) return FUM_ERR_NOMEM;
     size_t count = (size_t)fum_shape_count(&t->desc.shape);
+    if (t->op->updates) return run_update(interp, t, &call, in, err);
     if (t->op->view)
         memcpy(out, in[0], count * sizeof *out);
     else
         t->op->reference(&call, in, out);
-    if (interp->round_storage)
-        for (size_t i = 0; i < count; i++) out[i] = fum_round_to(t->desc.dtype, out[i]);
-    if (t->op->updates) memcpy(interp->values[fum_tensor_root(t)->id], out, count * sizeof *out);
+    round_value(interp, t, out);
     return FUM_OK;
 }
 
@@ -143,6 +178,6 @@ enum fum_result fum_interp_run_all(fum_interp *interp, struct fum_error *err) {
     return FUM_OK;
 }
 
-const float *fum_interp_read(const fum_interp *interp, const fum_tensor *tensor) {
+const double *fum_interp_read(const fum_interp *interp, const fum_tensor *tensor) {
     return interp->values[tensor->id];
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The interpreter: runs a graph's C references on the host, node by node. Slow and plain; what
-// models are checked with where there is no GPU, and what kernels must agree with.
+// Runs a graph's C references on the host, node by node and in double. Slow and plain: it checks
+// models where there is no GPU, and kernels and gradients must agree with it.
 #ifndef FUM_GRAPH_INTERP_H
 #define FUM_GRAPH_INTERP_H
 
@@ -24,8 +24,8 @@ enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, c
 enum fum_result fum_interp_run(fum_interp *interp, enum fum_stage stage, struct fum_error *err);
 // All stages in order.
 enum fum_result fum_interp_run_all(fum_interp *interp, struct fum_error *err);
-// Dense f32 of any value that has been set or computed; NULL before that. Belongs to the
-// interpreter.
-const float *fum_interp_read(const fum_interp *interp, const fum_tensor *tensor);
+// Returns the dense elements of any value that has been set or computed; NULL before that. They
+// belong to the interpreter.
+const double *fum_interp_read(const fum_interp *interp, const fum_tensor *tensor);
 
 #endif

@@ -105,9 +105,10 @@ struct fum_op {
     // Shape rule: checks inputs and settings and sets call->out. On failure writes what it
     // needs and has found into `why` (the graph adds the node and all shapes) and returns false.
     bool (*infer)(struct fum_op_call *call, struct fum_why *why);
-    // Plain C: dense f32 arrays without padding; in[i] NULL when absent; integers come as exact
-    // floats. Sums in double. This is what the kernel must agree with.
-    void (*reference)(const struct fum_op_call *call, const float *const *in, float *out);
+    // Computes the op in plain C, in double throughout: what the kernel must agree with, and what
+    // gradients are measured on. Arrays are dense, without padding; in[i] is NULL when absent;
+    // integers come as exact doubles. The caller rounds the result to its type.
+    void (*reference)(const struct fum_op_call *call, const double *const *in, double *out);
     // Adds what to run. Returns false, with list->why, if the device's limits do not allow it.
     bool (*dispatch)(const struct fum_op_call *call, struct fum_dispatches *list);
     // Floating-point operations of a call; NULL: as many as the output has elements.
@@ -118,7 +119,10 @@ struct fum_op {
     // Whether the output is the bytes of input 0 from *offset on ("slice" of whole rows); NULL:
     // never. Then a pass makes it a view where the offset suits the device's bindings.
     bool (*window)(const struct fum_op_call *call, uint64_t *offset);
-    bool updates; // writes input 0, a state, in place; the output is that state
+    // Set of inputs that it writes in place (bit i: input i), each a state or a parameter; input 0
+    // is one of them, and the output is its new value. The reference writes the new contents of all
+    // of them one after the other. 0: writes none.
+    uint32_t updates;
     // each output element depends on the same element of input 0 only, so it may take its memory
     bool overwrites;
     bool adds;        // computes in[0] + in[1] (broadcast): may become a producer's epilogue

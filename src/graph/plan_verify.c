@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checks a plan by playing it: every write marks what it overwrites, and no step may read what was
-// overwritten.
+// overwritten, or a state after an update whose result it does not take.
 #include "graph/plan.h"
 
 #include "base/error.h"
@@ -52,34 +52,92 @@ static enum fum_result verify_limits(const struct fum_plan_step *step,
     return FUM_OK;
 }
 
-// clobbered[id]: somebody wrote over the value since it was written.
-static void write_place(const fum_plan *plan, const fum_graph *graph, const struct fum_place *place,
-                        int writer, bool *clobbered) {
-    for (int i = 0; i < graph->count; i++)
-        if (i != writer && overlap(&plan->places[i], place)) clobbered[i] = true;
+// What has happened to each tensor, by id, while a plan is played.
+struct player {
+    const fum_plan *plan;
+    const fum_graph *graph;
+    struct memory {
+        bool clobbered;             // something wrote over the value since it was written
+        const fum_tensor *updated;  // of a state: the update that wrote it last
+        const fum_tensor *in_stage; // the same within the stage being played; NULL: none yet
+    } * memory;
+};
+
+static void write_place(struct player *p, const struct fum_place *place, int writer) {
+    for (int i = 0; i < p->graph->count; i++)
+        if (i != writer && overlap(&p->plan->places[i], place)) p->memory[i].clobbered = true;
 }
 
-static enum fum_result play(const fum_plan *plan, const fum_graph *graph, int first, int last,
-                            bool *clobbered, struct fum_error *err) {
-    for (int s = first; s < last; s++) {
-        const struct fum_plan_step *step = &plan->steps[s];
-        for (int k = 0; k < step->node->num_inputs; k++) {
-            const fum_tensor *in = step->node->in[k] ? fum_tensor_root(step->node->in[k]) : NULL;
-            if (in && clobbered[in->id])
-                return fum_error_set(err, FUM_ERR_ARG, "plan: %s reads %s after it was overwritten",
-                                     step->node->name, in->name);
+// Returns the update whose result the tensor is, possibly under another shape; NULL: it is none.
+static const fum_tensor *update_of(const fum_tensor *t) {
+    while (fum_tensor_is_view(t)) t = t->in[0];
+    return fum_tensor_updates(t, 0) ? t : NULL;
+}
+
+// Checks that a step reads its inputs as it means to: whole, and before or after an update of them.
+// A state itself means "as the stage finds it"; an update's result means "just after that update".
+static enum fum_result check_read(const struct player *p, const fum_tensor *node,
+                                  const fum_tensor *in, struct fum_error *err) {
+    const fum_tensor *root = fum_tensor_root(in), *wanted = update_of(in);
+    const struct memory *memory = &p->memory[root->id];
+    bool earlier = wanted && wanted->stage != node->stage;
+    const fum_tensor *found = earlier ? memory->updated : memory->in_stage;
+    if (memory->clobbered)
+        return fum_error_set(err, FUM_ERR_ARG, "plan: %s reads %s after it was overwritten",
+                             node->name, root->name);
+    if (found != wanted)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "plan: %s reads %s after %s has updated it, but does not take the "
+                             "result of that update",
+                             node->name, root->name, found ? found->name : "nothing");
+    return FUM_OK;
+}
+
+static void note_updates(struct player *p, const fum_tensor *node) {
+    for (int k = 0; k < node->num_inputs; k++) {
+        if (!fum_tensor_updates(node, k)) continue;
+        struct memory *memory = &p->memory[fum_tensor_root(node->in[k])->id];
+        memory->updated = memory->in_stage = node;
+    }
+}
+
+static enum fum_result play_step(struct player *p, const struct fum_plan_step *step,
+                                 struct fum_error *err) {
+    const fum_tensor *node = step->node, *root = fum_tensor_root(node);
+    for (int k = 0; k < node->num_inputs; k++) {
+        enum fum_result result = node->in[k] ? check_read(p, node, node->in[k], err) : FUM_OK;
+        if (result) return result;
+    }
+    note_updates(p, node);
+    if (step->scratch.bytes) write_place(p, &step->scratch, -1);
+    if (step->scratch.bytes && overlap(&step->scratch, &p->plan->places[root->id]))
+        return fum_error_set(err, FUM_ERR_ARG, "plan: the scratch of %s overlaps its result",
+                             node->name);
+    if (root != node) return FUM_OK; // a view or a state: nothing new is written over
+    write_place(p, &p->plan->places[root->id], root->id);
+    for (int i = 0; i < p->graph->count; i++) // views of the same memory are not other values
+        if (fum_tensor_root(p->graph->tensors[i]) == root) p->memory[i].clobbered = false;
+    return FUM_OK;
+}
+
+// Plays the stages from `first` up to and including `last`.
+static enum fum_result play(struct player *p, int first, int last, struct fum_error *err) {
+    for (int stage = first; stage <= last; stage++) {
+        for (int i = 0; i < p->graph->count; i++) p->memory[i].in_stage = NULL;
+        for (int s = p->plan->stage_begin[stage]; s < p->plan->stage_begin[stage + 1]; s++) {
+            enum fum_result result = play_step(p, &p->plan->steps[s], err);
+            if (result) return result;
         }
-        const fum_tensor *root = fum_tensor_root(step->node);
-        if (step->scratch.bytes) write_place(plan, graph, &step->scratch, -1, clobbered);
-        if (step->scratch.bytes && overlap(&step->scratch, &plan->places[root->id]))
-            return fum_error_set(err, FUM_ERR_ARG, "plan: the scratch of %s overlaps its result",
-                                 step->node->name);
-        if (root != step->node) continue; // a view or a state: nothing new is written over
-        write_place(plan, graph, &plan->places[root->id], root->id, clobbered);
-        for (int i = 0; i < graph->count; i++) // views of the same memory are not other values
-            if (fum_tensor_root(graph->tensors[i]) == root) clobbered[i] = false;
     }
     return FUM_OK;
+}
+
+// Plays all stages, then each repeated one twice more, then everything from the prompt on.
+static enum fum_result play_runs(struct player *p, struct fum_error *err) {
+    enum fum_result result = play(p, 0, FUM_STAGE_COUNT - 1, err);
+    for (int i = 0; i < 2 * FUM_STAGE_COUNT && !result; i++)
+        if (fum_stage_repeats((enum fum_stage)(i / 2))) result = play(p, i / 2, i / 2, err);
+    return result ? result : play(p, FUM_STAGE_PROMPT, FUM_STAGE_COUNT - 1, err);
 }
 
 enum fum_result fum_plan_verify(const fum_plan *plan, const fum_graph *graph,
@@ -93,19 +151,10 @@ enum fum_result fum_plan_verify(const fum_plan *plan, const fum_graph *graph,
             return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                                  "plan: block %d of %llu bytes is over the device's limits", b,
                                  (unsigned long long)plan->block_bytes[b]);
-    bool *clobbered = fum_calloc((size_t)graph->count + 1, sizeof *clobbered);
-    if (!clobbered) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to verify a plan");
-    // Plays all stages, then the repeated one twice more, then everything from the prompt on.
-    enum fum_result result = play(plan, graph, 0, plan->num_steps, clobbered, err);
-    for (int i = 0; i < 2 * FUM_STAGE_COUNT && !result; i++) {
-        int stage = i / 2;
-        if (fum_stage_repeats((enum fum_stage)stage))
-            result = play(plan, graph, plan->stage_begin[stage], plan->stage_begin[stage + 1],
-                          clobbered, err);
-    }
-    if (!result)
-        result =
-            play(plan, graph, plan->stage_begin[FUM_STAGE_PROMPT], plan->num_steps, clobbered, err);
-    fum_free(clobbered);
+    struct player player = {.plan = plan, .graph = graph};
+    player.memory = fum_calloc((size_t)graph->count + 1, sizeof *player.memory);
+    if (!player.memory) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to verify a plan");
+    enum fum_result result = play_runs(&player, err);
+    fum_free(player.memory);
     return result;
 }

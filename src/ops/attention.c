@@ -32,7 +32,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static double score(const struct fum_attention *p, const float *q, const float *k) {
+static double score(const struct fum_attention *p, const double *q, const double *k) {
     double sum = 0;
     for (int64_t d = 0; d < p->channels; d++) sum += (double)q[d] * k[d];
     return sum * p->scale;
@@ -43,8 +43,8 @@ enum { REFERENCE_CHANNELS = 512 };
 
 // One query of a head, as pointers to the head's first elements, and the keys that it sees.
 struct query {
-    const float *q, *k, *v;
-    float *out;
+    const double *q, *k, *v;
+    double *out;
     int64_t keys;
 };
 
@@ -60,10 +60,10 @@ static void attend(const struct fum_attention *p, const struct query *query, int
         sum += e;
         for (int64_t d = 0; d < count; d++) y[d] += e * query->v[j * row + first + d];
     }
-    for (int64_t d = 0; d < count; d++) query->out[first + d] = (float)(y[d] / sum);
+    for (int64_t d = 0; d < count; d++) query->out[first + d] = y[d] / sum;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_attention p = fum_attention_of(call);
     int64_t row = p.heads * p.channels;
     for (int64_t i = 0; i < p.batches * p.queries * p.heads; i++) {

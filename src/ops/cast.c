@@ -15,9 +15,11 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+// Rounds to 16-bit types only: f32 values stay exact, so that gradients can be taken through them.
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
+    bool rounds = call->out.dtype != FUM_F32;
     for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++)
-        out[i] = fum_round_to(call->out.dtype, in[0][i]);
+        out[i] = rounds ? fum_round_to(call->out.dtype, (float)in[0][i]) : in[0][i];
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {

@@ -20,12 +20,12 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t channels = fum_shape_channels(&call->out.shape);
     for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++) {
         int64_t c = i % channels;
-        double v = (double)in[0][i] * in[1][c] + in[1][channels + c];
-        out[i] = (float)fum_act_reference((enum fum_act)call->attr[0], v);
+        double v = in[0][i] * in[1][c] + in[1][channels + c];
+        out[i] = fum_act_reference((enum fum_act)call->attr[0], v);
     }
 }
 

@@ -22,7 +22,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t channels = fum_shape_channels(&call->out.shape), chunks = call->out.shape.dim[0];
     int64_t rows = fum_shape_rows(&call->in[0].shape), begin = (int64_t)in[1][0],
             total = (int64_t)in[1][1];
@@ -33,13 +33,13 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         int64_t first = k * each < total ? k * each : total,
                 count = each < total - first ? each : total - first;
         for (int64_t c = 0; c < channels; c++) {
-            const float *x = in[0] + (begin + first) * channels + c;
+            const double *x = in[0] + (begin + first) * channels + c;
             double mean = 0, m2 = 0;
             for (int64_t r = 0; r < count; r++) mean += x[r * channels] / (double)count;
             for (int64_t r = 0; r < count; r++)
                 m2 += (x[r * channels] - mean) * (x[r * channels] - mean);
-            out[(2 * k) * channels + c] = (float)mean;
-            out[(2 * k + 1) * channels + c] = (float)m2;
+            out[(2 * k) * channels + c] = mean;
+            out[(2 * k + 1) * channels + c] = m2;
         }
     }
 }

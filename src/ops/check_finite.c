@@ -22,10 +22,10 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     out[0] = in[0][0];
     for (int64_t i = 0; i < fum_shape_count(&call->in[1].shape); i++)
-        if (!isfinite(in[1][i]) && call->attr[0] < out[0]) out[0] = (float)call->attr[0];
+        if (!isfinite(in[1][i]) && call->attr[0] < out[0]) out[0] = call->attr[0];
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
@@ -57,5 +57,5 @@ const struct fum_op fum_op_check_finite = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .updates = true,
+    .updates = 1 << 0,
 };

@@ -51,7 +51,7 @@ static int the_axis(const struct fum_op_call *call) {
     return (int)call->attr[0] + (call->attr[0] < 0 ? call->out.shape.rank : 0);
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int axis = the_axis(call);
     int64_t at = 0;
     for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {

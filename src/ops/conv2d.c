@@ -46,12 +46,12 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
 }
 
 // Channel k of the pixel as the convolution sees it; `norm`: [2, channels] of its image, or NULL.
-static double pixel_value(const struct fum_conv *c, const float *pixel, const float *norm,
+static double pixel_value(const struct fum_conv *c, const double *pixel, const double *norm,
                           enum fum_act act, int64_t k) {
-    return norm ? fum_act_reference(act, (double)pixel[k] * norm[k] + norm[c->in_c + k]) : pixel[k];
+    return norm ? fum_act_reference(act, pixel[k] * norm[k] + norm[c->in_c + k]) : pixel[k];
 }
 
-static double sum_at(const struct fum_conv *c, const float *x, const float *w, const float *norm,
+static double sum_at(const struct fum_conv *c, const double *x, const double *w, const double *norm,
                      enum fum_act act, int64_t b, int64_t oy, int64_t ox, int64_t n) {
     double sum = 0;
     if (norm) norm += b * 2 * c->in_c;
@@ -59,8 +59,8 @@ static double sum_at(const struct fum_conv *c, const float *x, const float *w, c
         for (int64_t kx = 0; kx < c->kernel_w; kx++) {
             int64_t iy = oy * c->stride - c->pad + ky, ix = ox * c->stride - c->pad + kx;
             if (iy < 0 || iy >= c->in_h * c->up || ix < 0 || ix >= c->in_w * c->up) continue;
-            const float *pixel = x + ((b * c->in_h + iy / c->up) * c->in_w + ix / c->up) * c->in_c;
-            const float *tap = w + (ky * c->kernel_w + kx) * c->in_c * c->out_c;
+            const double *pixel = x + ((b * c->in_h + iy / c->up) * c->in_w + ix / c->up) * c->in_c;
+            const double *tap = w + (ky * c->kernel_w + kx) * c->in_c * c->out_c;
             for (int64_t k = 0; k < c->in_c; k++)
                 sum += pixel_value(c, pixel, norm, act, k) * (double)tap[k * c->out_c + n];
         }
@@ -68,9 +68,9 @@ static double sum_at(const struct fum_conv *c, const float *x, const float *w, c
     return sum;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_conv c = fum_conv_of(call);
-    const float *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] : NULL;
+    const double *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] : NULL;
     enum fum_act norm_act = (enum fum_act)call->attr[FUM_CONV_NORM_ACT];
     for (int64_t row = 0; row < c.batches * c.out_h * c.out_w; row++) {
         int64_t b = row / (c.out_h * c.out_w), oy = row / c.out_w % c.out_h, ox = row % c.out_w;

@@ -37,21 +37,21 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_op_call plain = plain_call(call);
     struct fum_conv c = conv_of(call);
-    const float *inputs[FUM_MAX_INPUTS];
+    const double *inputs[FUM_MAX_INPUTS];
     int64_t taps = c.kernel_h * c.kernel_w;
-    float *w = fum_alloc((size_t)(taps * c.in_c * c.out_c), sizeof *w);
+    double *w = fum_alloc((size_t)(taps * c.in_c * c.out_c), sizeof *w);
     for (int64_t i = 0; !w && i < fum_shape_count(&call->out.shape); i++) out[i] = NAN;
     if (!w) return;
     for (int i = 0; i < FUM_MAX_INPUTS; i++) inputs[i] = call->has[i] ? in[i] : NULL;
     for (int64_t tap = 0; tap < taps; tap++) {
-        const float *blocks =
+        const double *blocks =
             in[FUM_GEMM_W] + tap * (c.in_c / FUM_Q8_BLOCK * FUM_Q8_ROWS) * c.out_c;
         for (int64_t k = 0; k < c.in_c; k++)
             for (int64_t n = 0; n < c.out_c; n++)
-                w[(tap * c.in_c + k) * c.out_c + n] = (float)fum_q8_at(blocks, c.out_c, k, n);
+                w[(tap * c.in_c + k) * c.out_c + n] = fum_q8_at(blocks, c.out_c, k, n);
     }
     inputs[FUM_GEMM_W] = w;
     fum_op_conv2d.reference(&plain, inputs, out);

@@ -75,11 +75,11 @@ static void both_sides(const double (*m)[MOST_TAPS], int rows, int taps, double 
 
 // B^T d B of one tile and channel.
 static void input_tile(const struct fum_op_call *call, const struct fum_conv *c,
-                       const float *const *in, int64_t b, int64_t ty, int64_t tx, int64_t k,
+                       const double *const *in, int64_t b, int64_t ty, int64_t tx, int64_t k,
                        double (*v)[MOST_TAPS]) {
     int tile = tile_of(&call->in[1]);
     point_grid d = {{0}};
-    const float *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] + b * 2 * c->in_c : NULL;
+    const double *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] + b * 2 * c->in_c : NULL;
     for (int64_t i = 0; i < tile + 2; i++) {
         for (int64_t j = 0; j < tile + 2; j++) {
             int64_t iy = ty * tile - 1 + i, ix = tx * tile - 1 + j;
@@ -94,7 +94,7 @@ static void input_tile(const struct fum_op_call *call, const struct fum_conv *c,
     both_sides(tile == 4 ? BT4 : BT2, tile + 2, tile + 2, d, v);
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_conv c = conv_of(call);
     int tile = tile_of(&call->in[1]), taps = tile + 2;
     int64_t tiles_y = FUM_DIV_UP(c.out_h, tile), tiles_x = FUM_DIV_UP(c.out_w, tile);
@@ -106,7 +106,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
             for (int64_t p = 0; p < taps * taps; p++) {
                 double sum = 0;
                 for (int64_t k = 0; k < c.in_c; k++)
-                    sum += v[k][p / taps][p % taps] * (double)in[1][(p * c.in_c + k) * c.out_c + n];
+                    sum += v[k][p / taps][p % taps] * in[1][(p * c.in_c + k) * c.out_c + n];
                 m[p / taps][p % taps] = sum;
             }
             both_sides(tile == 4 ? AT4 : AT2, tile, taps, m, y);

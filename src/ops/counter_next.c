@@ -11,7 +11,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
                       fum_shape_text(&call->in[0].shape, text, sizeof text));
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     (void)call;
     out[0] = in[0][0] + 1;
 }
@@ -30,5 +30,5 @@ const struct fum_op fum_op_counter_next = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .updates = true,
+    .updates = 1 << 0,
 };

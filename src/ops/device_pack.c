@@ -32,7 +32,7 @@ static int64_t taps_of(const struct fum_op_call *call) {
     return call->attr[PACK] == FUM_PACK_CONV && d[0] > 0 && d[1] > 0 ? d[0] * d[1] : 1;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t rows = fum_shape_rows(&call->out.shape), columns = fum_shape_channels(&call->out.shape);
     int64_t taps = taps_of(call), channels = rows / taps;
     for (int64_t r = 0; r < rows; r++)

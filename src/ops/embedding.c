@@ -21,7 +21,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t channels = fum_shape_channels(&call->out.shape), last = call->in[1].shape.dim[0] - 1;
     for (int64_t i = 0; i < fum_shape_count(&call->in[0].shape); i++) {
         int64_t row = (int64_t)in[0][i];

@@ -13,12 +13,12 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t channels = fum_shape_channels(&call->out.shape);
     for (int64_t row = 0; row < fum_shape_rows(&call->out.shape); row++) {
-        const float *x = in[0] + row * 2 * channels;
+        const double *x = in[0] + row * 2 * channels;
         for (int64_t c = 0; c < channels; c++)
-            *out++ = (float)(x[c] * fum_act_reference(FUM_ACT_GELU, x[channels + c]));
+            *out++ = x[c] * fum_act_reference(FUM_ACT_GELU, x[channels + c]);
     }
 }
 

@@ -3,7 +3,7 @@
 // units" (2016).
 #include "ops/lib/unary.h"
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     fum_unary_reference(call, FUM_ACT_GELU, in[0], out);
 }
 

@@ -2,7 +2,7 @@
 // GELU by its tanh approximation: x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))).
 #include "ops/lib/unary.h"
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     fum_unary_reference(call, FUM_ACT_GELU_TANH, in[0], out);
 }
 

@@ -19,7 +19,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return fum_group_norm_check(call, why);
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t batches = call->out.shape.dim[0], c = fum_shape_channels(&call->out.shape);
     int64_t rows = batches ? fum_shape_rows(&call->out.shape) / batches : 0;
     int64_t groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS], each = c / groups;
@@ -32,8 +32,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
                     int64_t at = (b * rows + r) * c + i;
                     double v = fum_group_norm_value(call, in, b * rows + r, i) - mean;
                     v = v / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]) * in[1][i] + in[2][i];
-                    out[at] =
-                        (float)fum_act_reference((enum fum_act)call->attr[FUM_GROUP_NORM_ACT], v);
+                    out[at] = fum_act_reference((enum fum_act)call->attr[FUM_GROUP_NORM_ACT], v);
                 }
             }
         }

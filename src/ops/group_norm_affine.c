@@ -14,7 +14,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t c = fum_shape_channels(&call->out.shape),
             groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
     for (int64_t b = 0; b < call->out.shape.dim[0]; b++) {
@@ -22,8 +22,8 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
             double mean, variance;
             fum_group_norm_statistics(call, in, b, i / (c / groups), &mean, &variance);
             double factor = in[1][i] / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]);
-            out[2 * b * c + i] = (float)factor;
-            out[(2 * b + 1) * c + i] = (float)(in[2][i] - mean * factor);
+            out[2 * b * c + i] = factor;
+            out[(2 * b + 1) * c + i] = in[2][i] - mean * factor;
         }
     }
 }

@@ -17,18 +17,18 @@ static bool has(const struct fum_op_call *call, int i) {
     return i < call->num_inputs && call->has[i];
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t rows = fum_shape_rows(&call->out.shape), n = fum_shape_channels(&call->out.shape);
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = in[0] + r * n;
+        const double *x = in[0] + r * n;
         double mean = 0, var = 0;
         for (int64_t i = 0; i < n; i++) mean += x[i];
         mean /= (double)n;
         for (int64_t i = 0; i < n; i++) var += (x[i] - mean) * (x[i] - mean);
         double inverse = 1 / sqrt(var / (double)n + call->attr[0]);
         for (int64_t i = 0; i < n; i++)
-            out[r * n + i] = (float)((x[i] - mean) * inverse * (has(call, 1) ? in[1][i] : 1) +
-                                     (has(call, 2) ? in[2][i] : 0));
+            out[r * n + i] = (x[i] - mean) * inverse * (has(call, 1) ? in[1][i] : 1) +
+                             (has(call, 2) ? in[2][i] : 0);
     }
 }
 

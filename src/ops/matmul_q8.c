@@ -4,8 +4,8 @@
 // "int8" quantise x alike, each 32 terms of a row, and sum products of integers exactly within a
 // block.
 #include <stdio.h>
-#include <string.h>
 
+#include "base/dtype.h"
 #include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/variants/texel.h"
@@ -51,28 +51,27 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
     };
 }
 
-double fum_q8_at(const float *w, int64_t columns, int64_t k, int64_t n) {
-    const float *block = w + k / FUM_Q8_BLOCK * FUM_Q8_ROWS * columns + n;
-    uint32_t word;
-    memcpy(&word, &block[k % FUM_Q8_BLOCK / 4 * columns], sizeof word);
+double fum_q8_at(const double *w, int64_t columns, int64_t k, int64_t n) {
+    const double *block = w + k / FUM_Q8_BLOCK * FUM_Q8_ROWS * columns + n;
+    uint32_t word = fum_f32_word(block[k % FUM_Q8_BLOCK / 4 * columns]);
     uint32_t byte = word >> 8 * (k % 4) & 0xff;
     return ((double)byte - (byte & 0x80 ? 256 : 0)) * block[(FUM_Q8_ROWS - 1) * columns];
 }
 
-static double sum_at(const struct fum_gemm *g, const float *x, const float *w, int64_t n) {
+static double sum_at(const struct fum_gemm *g, const double *x, const double *w, int64_t n) {
     double sum = 0;
     for (int64_t k = 0; k < g->k; k++) sum += x[k] * fum_q8_at(w, g->n, k, n);
     return sum * g->scale;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_gemm g = plan(call);
     int64_t width = g.gate ? g.n / 2 : g.n;
     for (int64_t n = 0; n < width; n++) {
         for (int64_t row = 0; row < g.batches * g.rows; row++) {
-            const float *x = in[0] + row % g.rows * g.k,
-                        *w = in[1] + row / g.rows * fum_gemm_weight_rows(&g) * g.n;
-            float v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
+            const double *x = in[0] + row % g.rows * g.k,
+                         *w = in[1] + row / g.rows * fum_gemm_weight_rows(&g) * g.n;
+            double v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
             if (g.gate)
                 v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
             out[row * width + n] = v;

@@ -16,7 +16,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     const int64_t *d = call->out.shape.dim, r = (int64_t)call->attr[0],
                   width = call->in[0].shape.dim[2];
     for (int64_t line = 0; line < d[0] * d[1]; line++)

@@ -15,7 +15,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return fum_binary_infer(call, why);
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     fum_binary_reference(call, FUM_BINARY_PRELU, in, out);
 }
 

@@ -4,7 +4,7 @@
 
 static const struct fum_attr_def attrs[] = {FUM_RANDOM_ATTR_DEFS, {0}};
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     fum_random_reference(call, false, in, out);
 }
 

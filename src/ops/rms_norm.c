@@ -10,14 +10,14 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return fum_rowwise_infer(call, 1, why);
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t rows = fum_shape_rows(&call->out.shape), n = fum_shape_channels(&call->out.shape);
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = in[0] + r * n;
+        const double *x = in[0] + r * n;
         double squares = 0;
-        for (int64_t i = 0; i < n; i++) squares += (double)x[i] * x[i];
+        for (int64_t i = 0; i < n; i++) squares += x[i] * x[i];
         double inverse = 1 / sqrt(squares / (double)n + call->attr[0]);
-        for (int64_t i = 0; i < n; i++) out[r * n + i] = (float)(x[i] * inverse * in[1][i]);
+        for (int64_t i = 0; i < n; i++) out[r * n + i] = x[i] * inverse * in[1][i];
     }
 }
 

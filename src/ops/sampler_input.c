@@ -17,11 +17,11 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_desc slot = fum_sampler_slot(call);
     int64_t n = fum_shape_count(&slot.shape),
             row = fum_sampler_row(&call->in[COEFS], in[COUNTER][0]);
-    float c_in = in[COEFS][row * call->in[COEFS].shape.dim[1] + FUM_COEF_INPUT];
+    double c_in = in[COEFS][row * call->in[COEFS].shape.dim[1] + FUM_COEF_INPUT];
     for (int64_t k = 0; k < (int64_t)call->attr[COPIES]; k++)
         for (int64_t i = 0; i < n; i++) *out++ = c_in * in[STATE][i];
 }

@@ -46,19 +46,19 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
 }
 
 // A row of noise past the last is the last.
-static int64_t noise_row(const struct fum_op_call *call, float row) {
+static int64_t noise_row(const struct fum_op_call *call, double row) {
     int64_t last = call->in[NOISE].shape.dim[0] / fum_sampler_slot(call).shape.dim[0] - 1;
     return (int64_t)row < last ? (int64_t)row : last;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_desc slot = fum_sampler_slot(call);
     int64_t n = fum_shape_count(&slot.shape), width = call->in[COEFS].shape.dim[1];
     int slots = (int)call->attr[SLOTS];
-    const float *row = in[COEFS] + fum_sampler_row(&call->in[COEFS], in[COUNTER][0]) * width;
-    const float *matrix = row + FUM_COEF_MATRIX;
+    const double *row = in[COEFS] + fum_sampler_row(&call->in[COEFS], in[COUNTER][0]) * width;
+    const double *matrix = row + FUM_COEF_MATRIX;
     bool has_noise = call->has[NOISE] && row[FUM_COEF_NOISE] >= 0;
-    const float *noise = has_noise ? in[NOISE] + noise_row(call, row[FUM_COEF_NOISE]) * n : NULL;
+    const double *noise = has_noise ? in[NOISE] + noise_row(call, row[FUM_COEF_NOISE]) * n : NULL;
     for (int64_t i = 0; i < n; i++) {
         double x[FUM_SAMPLER_MAX_HISTORY + 3], m = in[MODEL][i], clip = row[FUM_COEF_CLIP];
         if (call->attr[COPIES] == 2) m += row[FUM_COEF_GUIDANCE] * (in[MODEL][n + i] - m);
@@ -73,7 +73,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
                 double w = matrix[k * (slots + 3) + j];
                 if (w != 0) sum += w * x[j];
             }
-            out[k * n + i] = (float)sum;
+            out[k * n + i] = sum;
         }
     }
 }
@@ -136,5 +136,5 @@ const struct fum_op fum_op_sampler_update = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .updates = true,
+    .updates = 1 << 0,
 };

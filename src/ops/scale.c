@@ -5,9 +5,9 @@
 
 static const struct fum_attr_def attrs[] = {{"mul", 1}, {"add", 0}, {0}};
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++)
-        out[i] = (float)((double)in[0][i] * (float)call->attr[0] + (float)call->attr[1]);
+        out[i] = in[0][i] * (float)call->attr[0] + (float)call->attr[1];
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {

@@ -2,7 +2,7 @@
 // The logistic function σ(x) = 1 / (1 + exp(-x)).
 #include "ops/lib/unary.h"
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     fum_unary_reference(call, FUM_ACT_SIGMOID, in[0], out);
 }
 

@@ -2,7 +2,7 @@
 // SiLU: x σ(x). Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units" (2017).
 #include "ops/lib/unary.h"
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     fum_unary_reference(call, FUM_ACT_SILU, in[0], out);
 }
 

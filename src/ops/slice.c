@@ -39,7 +39,7 @@ static struct fum_copy region(const struct fum_op_call *call) {
     return c;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_copy c = region(call);
     fum_copy_reference(&c, in[0], out);
 }

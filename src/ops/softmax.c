@@ -8,10 +8,10 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return fum_rowwise_infer(call, 0, why);
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t rows = fum_shape_rows(&call->out.shape), n = fum_shape_channels(&call->out.shape);
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = in[0] + r * n;
+        const double *x = in[0] + r * n;
         double top = -INFINITY, sum = 0;
         // Not fmax: gcc 12 for arm64 stops with an internal error when it vectorises a maximum over
         // floats.
@@ -19,7 +19,7 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
             if (x[i] > top) top = x[i];
         }
         for (int64_t i = 0; i < n; i++) sum += exp(x[i] - top);
-        for (int64_t i = 0; i < n; i++) out[r * n + i] = (float)(exp(x[i] - top) / sum);
+        for (int64_t i = 0; i < n; i++) out[r * n + i] = exp(x[i] - top) / sum;
     }
 }
 

@@ -2,7 +2,7 @@
 // a - b.
 #include "ops/lib/binary.h"
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     fum_binary_reference(call, FUM_BINARY_SUB, in, out);
 }
 

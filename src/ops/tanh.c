@@ -2,7 +2,7 @@
 // The hyperbolic tangent.
 #include "ops/lib/unary.h"
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     fum_unary_reference(call, FUM_ACT_TANH, in[0], out);
 }
 

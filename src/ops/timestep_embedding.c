@@ -34,7 +34,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t dim = call->out.shape.dim[1], half = dim / 2;
     float minus_log = (float)-log(call->attr[MAX_PERIOD]),
           divisor = (float)((double)half - call->attr[SHIFT]);
@@ -42,9 +42,9 @@ static void reference(const struct fum_op_call *call, const float *const *in, fl
         out[dim - 1] = 0; // what an odd dim leaves over
         for (int64_t i = 0; i < half; i++) {
             float frequency = (float)exp(minus_log * (float)i / divisor);
-            double angle = (float)call->attr[SCALE] * (in[0][s] * frequency);
-            out[i] = (float)(call->attr[FLIP] != 0 ? cos(angle) : sin(angle));
-            out[half + i] = (float)(call->attr[FLIP] != 0 ? sin(angle) : cos(angle));
+            double angle = (float)call->attr[SCALE] * ((float)in[0][s] * frequency);
+            out[i] = call->attr[FLIP] != 0 ? cos(angle) : sin(angle);
+            out[half + i] = call->attr[FLIP] != 0 ? sin(angle) : cos(angle);
         }
     }
 }

@@ -36,7 +36,7 @@ static void strides(const struct fum_op_call *call, int64_t row, int64_t dim[4],
     }
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t dim[4], s[4], i = 0;
     strides(call, fum_shape_channels(&call->in[0].shape), dim, s);
     for (int64_t a = 0; a < dim[0]; a++)

@@ -9,7 +9,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return fum_resize_infer(call, &factor, why);
 }
 
-static void reference(const struct fum_op_call *call, const float *const *in, float *out) {
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     const int64_t *d = call->out.shape.dim, f = (int64_t)call->attr[0];
     for (int64_t line = 0; line < d[0] * d[1]; line++)
         for (int64_t x = 0; x < d[2]; x++)

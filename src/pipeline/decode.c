@@ -24,7 +24,7 @@ static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d,
     fum_graph *graph = d->g.graph;
     struct fum_shape shape = {4, {1, d->tile_height, d->tile_width, config->latent_channels}};
     d->latents = fum_graph_input(graph, "latents", shape, pipe->vae_storage, FUM_STAGE_STEP);
-    d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32);
+    d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
     d->pixels = fum_vae_decode(graph, config, NULL, fum_vae_unscale(graph, config, d->latents));
     fum_graph_output(graph, d->pixels, "pixels");
     fum_graph_add(graph, "check_finite", "check_finite", (fum_tensor *[]){d->flag, d->pixels}, 2,

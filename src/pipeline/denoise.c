@@ -28,9 +28,10 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
                      noise = latents;
     all.dim[0] *= d->history;
     noise.dim[0] *= d->noise_rows ? d->noise_rows : 1;
-    d->state = fum_graph_state(graph, "latents", all, FUM_F32);
-    d->counter = fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32);
-    d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32);
+    d->state = fum_graph_state(graph, "latents", all, FUM_F32, FUM_STAGE_STEP);
+    d->counter =
+        fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
+    d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
     d->coefs =
         fum_graph_input(graph, "coefs", (struct fum_shape){2, {d->evals, (int64_t)d->coef_stride}},
                         FUM_F32, FUM_STAGE_RUN);

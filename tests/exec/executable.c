@@ -107,7 +107,7 @@ static struct net build(enum fum_dtype storage) {
     return n;
 }
 
-static double relative_rms(const float *a, const float *b, size_t count) {
+static double relative_rms(const float *a, const double *b, size_t count) {
     double error = 0, size = 0;
     for (size_t i = 0; i < count; i++) {
         error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
@@ -337,7 +337,8 @@ static void test_windows(void **state) {
     fum_graph_create(&g, FUM_F32, NULL);
     fum_tensor *x =
         fum_graph_input(g, "x", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_STEP);
-    fum_tensor *kept = fum_graph_state(g, "kept", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32);
+    fum_tensor *kept =
+        fum_graph_state(g, "kept", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *h = add(g, "relu", x, NULL, NULL, NULL);
     // rows 1 to 3, then row 2
     fum_tensor *rows = slice(g, h, 0, 1, 3), *within = slice(g, rows, 0, 1, 1);
@@ -412,7 +413,7 @@ static void test_never_written(void **state) {
     fum_graph_create(&g, FUM_F32, NULL);
     fum_tensor *prompt = fum_graph_input(g, "words", shape, FUM_F32, FUM_STAGE_PROMPT);
     fum_tensor *x = fum_graph_input(g, "pixels", shape, FUM_F32, FUM_STAGE_STEP);
-    fum_tensor *kept = fum_graph_state(g, "kept", shape, FUM_F32);
+    fum_tensor *kept = fum_graph_state(g, "kept", shape, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *h = add(g, "relu", prompt, NULL, NULL, NULL);
     fum_tensor *y =
         add(g, "add", add(g, "add", h, slice(g, kept, 0, 0, 3), NULL, NULL), x, NULL, NULL);

@@ -152,7 +152,8 @@ static void test_fuse(void **state) {
     (void)state;
     float *data[] = {numbers(576, 1), numbers(8, 2), numbers(576, 3)};
     struct fum_weight_source source = {.find = find_weight, .user = data};
-    float *in = numbers(2 * 4 * 6 * 8, 4), *time = numbers(16, 5), *results[2] = {0};
+    float *in = numbers(2 * 4 * 6 * 8, 4), *time = numbers(16, 5);
+    double *results[2] = {0};
     size_t count = 2 * 8 * 12 * 8;
     for (int fused = 0; fused < 2; fused++) {
         fum_graph *g = graph_new();
@@ -175,13 +176,13 @@ static void test_fuse(void **state) {
         fum_interp_write(interp, row, time, 16, NULL);
         struct fum_error err = {0};
         if (fum_interp_run_all(interp, &err)) fail_msg("%s", err.text);
-        results[fused] = fum_alloc(count, sizeof(float));
-        memcpy(results[fused], fum_interp_read(interp, y), count * sizeof(float));
+        results[fused] = fum_alloc(count, sizeof(double));
+        memcpy(results[fused], fum_interp_read(interp, y), count * sizeof(double));
         fum_interp_destroy(&interp);
         fum_graph_destroy(&g);
     }
     for (size_t i = 0; i < count; i++)
-        assert_true(results[0][i] - results[1][i] < 1e-5f && results[1][i] - results[0][i] < 1e-5f);
+        assert_true(results[0][i] - results[1][i] < 1e-5 && results[1][i] - results[0][i] < 1e-5);
     for (int i = 0; i < 3; i++) fum_free(data[i]);
     fum_free(in), fum_free(time), fum_free(results[0]), fum_free(results[1]);
 }

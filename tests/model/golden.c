@@ -157,12 +157,14 @@ static void write_on_device(struct golden *g, const fum_tensor *tensor, const fl
 // The value's numbers, valid until the next call.
 static const float *read_value(struct golden *g, const fum_tensor *tensor) {
     struct fum_error err;
-    if (!device) return fum_interp_read(g->interp, tensor);
+    const double *computed = device ? NULL : fum_interp_read(g->interp, tensor);
     size_t count = (size_t)fum_shape_count(&tensor->desc.shape);
+    if (!device && !computed) return NULL;
     fum_free(g->read);
     g->read = fum_alloc(count, sizeof *g->read);
     assert_non_null(g->read);
-    must(fum_executable_read(g->exe, tensor, g->read, count, &err), &err);
+    for (size_t i = 0; !device && i < count; i++) g->read[i] = (float)computed[i];
+    if (device) must(fum_executable_read(g->exe, tensor, g->read, count, &err), &err);
     return g->read;
 }
 

@@ -28,7 +28,8 @@ static enum fum_result build_unet(fum_graph *graph, const cJSON *json, struct fu
     struct fum_unet_sizes sizes = {.batch = 1, .steps = 20, .tokens = 77, .pooled = 1280};
     struct fum_unet_params params = {
         .x = image(graph, "x", 64, c.in_channels),
-        .counter = fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32),
+        .counter =
+            fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP),
     };
     fum_unet_inputs(graph, &c, &sizes, &params);
     assert_int_equal(fum_unet_time_ids(&c, 1280), c.text_time_in == 2816 ? 6 : c.text_time ? 5 : 0);

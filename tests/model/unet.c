@@ -25,7 +25,8 @@ static void build(struct golden *g, struct built *b, const char *x_key) {
     if (b->config.text_time) sizes.pooled = (int)golden_shape(g, "unet.in.text_embeds").dim[1];
     b->params = (struct fum_unet_params){
         .x = fum_graph_input(g->graph, "x", golden_shape(g, x_key), FUM_F32, FUM_STAGE_STEP),
-        .counter = fum_graph_state(g->graph, "counter", (struct fum_shape){1, {1}}, FUM_I32),
+        .counter = fum_graph_state(g->graph, "counter", (struct fum_shape){1, {1}}, FUM_I32,
+                                   FUM_STAGE_STEP),
     };
     fum_unet_inputs(g->graph, &b->config, &sizes, &b->params);
     b->out = fum_unet_build(g->graph, &b->config, &b->params);

@@ -92,8 +92,8 @@ static void scales(void **state) {
         assert_int_equal(fum_interp_write(interp, x, z, 4, NULL), FUM_OK);
         assert_int_equal(fum_interp_run_all(interp, NULL), FUM_OK);
         for (int k = 0; k < 4; k++) {
-            assert_true(fabsf(fum_interp_read(interp, scaled)[k] - want[i][k]) < 1e-5f);
-            assert_true(fabsf(fum_interp_read(interp, back)[k] - z[k]) < 1e-5f);
+            assert_true(fabs(fum_interp_read(interp, scaled)[k] - want[i][k]) < 1e-5);
+            assert_true(fabs(fum_interp_read(interp, back)[k] - z[k]) < 1e-5);
         }
         fum_interp_destroy(&interp);
         fum_graph_destroy(&graph);

@@ -59,8 +59,8 @@ static fum_graph *unet_graph_stored(const char *text, int side, int pooled,
     if (fum_json_parse(&json, text, strlen(text), "test", &err) ||
         fum_unet_config_parse(&config, json, "test", &err) || fum_graph_create(&g, storage, &err))
         fail_msg("%s", err.text);
-    struct fum_unet_params p = {
-        .counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}}, FUM_I32)};
+    struct fum_unet_params p = {.counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}},
+                                                           FUM_I32, FUM_STAGE_STEP)};
     struct fum_shape x = {4, {2, side, side, config.in_channels}};
     p.x = fum_graph_input(g, "x", x, storage, FUM_STAGE_STEP);
     fum_unet_inputs(

@@ -316,7 +316,9 @@ static void winograd(int points, enum fum_dtype type, double least_off, double m
     enum { HEIGHT = 6, WIDTH = 9, IN = 37, OUT = 21, MOST_ROWS = 36 * IN, ROW = 24 };
     static float data[OUT * IN * 9], taps[9 * IN * OUT], packed[MOST_ROWS * ROW],
         dense[MOST_ROWS * OUT], x[HEIGHT * WIDTH * IN];
-    static float want[HEIGHT * WIDTH * OUT], got[HEIGHT * WIDTH * OUT], row[ROW];
+    static float row[ROW];
+    static double want[HEIGHT * WIDTH * OUT], got[HEIGHT * WIDTH * OUT];
+    static double wide_x[HEIGHT * WIDTH * IN], wide_w[MOST_ROWS * OUT];
     const struct fum_shape shape = {3, {points, IN, OUT}}, as_it_is = {4, {3, 3, IN, OUT}};
     const int rows = points * IN;
     const size_t row_bytes = ROW * fum_dtype_size(type);
@@ -349,12 +351,14 @@ static void winograd(int points, enum fum_dtype type, double least_off, double m
                                    .in = {{{4, {1, HEIGHT, WIDTH, IN}}, FUM_F32},
                                           {i ? shape : as_it_is, i ? type : FUM_F32}}};
         assert_true(op->infer(&call, NULL));
-        op->reference(&call, (const float *[FUM_MAX_INPUTS]){x, i ? dense : taps}, i ? got : want);
+        fum_widen_f32(wide_x, x, HEIGHT * WIDTH * IN);
+        fum_widen_f32(wide_w, i ? dense : taps, (size_t)fum_shape_count(&call.in[1].shape));
+        op->reference(&call, (const double *[FUM_MAX_INPUTS]){wide_x, wide_w}, i ? got : want);
     }
     double off = 0, norm = 0;
     for (int i = 0; i < HEIGHT * WIDTH * OUT; i++) {
-        off += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
-        norm += (double)want[i] * want[i];
+        off += (got[i] - want[i]) * (got[i] - want[i]);
+        norm += want[i] * want[i];
     }
     off = sqrt(off / norm);
     print_message("%d points, %s: %.2e off\n", points, fum_dtype_name(type), off);

@@ -51,13 +51,13 @@ static void row_strides(const struct fum_shape *shape, int64_t stride[3]) {
 }
 
 void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
-                          const float *const *in, float *out) {
+                          const double *const *in, double *out) {
     const struct fum_shape *shape = &call->out.shape;
     int64_t stride[2][3], d1 = dim4(shape, 1), d2 = dim4(shape, 2),
                           channels = fum_shape_channels(shape);
     for (int k = 0; k < 2; k++) row_strides(&call->in[k].shape, stride[k]);
     for (int64_t row = 0; row < fum_shape_rows(shape); row++) {
-        const float *x[2];
+        const double *x[2];
         for (int k = 0; k < 2; k++)
             x[k] = in[k] + fum_shape_channels(&call->in[k].shape) *
                                (row / d2 / d1 * stride[k][0] + row / d2 % d1 * stride[k][1] +
@@ -65,7 +65,7 @@ void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
         bool wide_a = fum_shape_channels(&call->in[0].shape) == channels;
         bool wide_b = fum_shape_channels(&call->in[1].shape) == channels;
         for (int64_t c = 0; c < channels; c++)
-            *out++ = (float)apply(op, x[0][wide_a ? c : 0], x[1][wide_b ? c : 0]);
+            *out++ = apply(op, x[0][wide_a ? c : 0], x[1][wide_b ? c : 0]);
     }
 }
 

@@ -10,7 +10,7 @@ enum fum_binary { FUM_BINARY_ADD, FUM_BINARY_MUL, FUM_BINARY_SUB, FUM_BINARY_PRE
 
 bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why);
 void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
-                          const float *const *in, float *out);
+                          const double *const *in, double *out);
 bool fum_binary_dispatch(const struct fum_op_call *call, enum fum_binary op,
                          struct fum_dispatches *list);
 

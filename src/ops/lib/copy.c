@@ -54,7 +54,7 @@ bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *c) {
     return true;
 }
 
-void fum_copy_reference(const struct fum_copy *c, const float *src, float *dst) {
+void fum_copy_reference(const struct fum_copy *c, const double *src, double *dst) {
     int64_t src_channels = fum_shape_channels(&c->src.shape),
             dst_channels = fum_shape_channels(&c->dst.shape);
     for (int64_t run = 0; run < c->runs; run++)

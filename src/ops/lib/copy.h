@@ -17,7 +17,7 @@ struct fum_copy {
     int64_t src_channel, dst_channel, channels;
 };
 bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *copy);
-void fum_copy_reference(const struct fum_copy *copy, const float *src, float *dst);
+void fum_copy_reference(const struct fum_copy *copy, const double *src, double *dst);
 
 // How a call's axis divides a shape: dimensions before it, its size, and those after it. axis -1 is
 // the last.

@@ -119,8 +119,8 @@ bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, struct f
     return true;
 }
 
-float fum_gemm_finish(const struct fum_op_call *call, const float *const *in, double sum,
-                      enum fum_act act, int64_t row, int64_t channel) {
+double fum_gemm_finish(const struct fum_op_call *call, const double *const *in, double sum,
+                       enum fum_act act, int64_t row, int64_t channel) {
     int64_t n = fum_shape_channels(&call->out.shape);
     if (call->has[FUM_GEMM_BIAS]) sum += in[FUM_GEMM_BIAS][channel];
     if (call->has[FUM_GEMM_ROW]) {
@@ -129,7 +129,7 @@ float fum_gemm_finish(const struct fum_op_call *call, const float *const *in, do
     }
     sum = fum_act_reference(act, sum);
     if (call->has[FUM_GEMM_RESIDUAL]) sum += in[FUM_GEMM_RESIDUAL][row * n + channel];
-    return (float)sum;
+    return sum;
 }
 
 void fum_gemm_bind_epilogue(const struct fum_dispatches *list, const struct fum_op_call *call,

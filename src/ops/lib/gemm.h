@@ -46,8 +46,8 @@ int64_t fum_gemm_begin(const struct fum_gemm_kernels *kernels, const char *shade
 bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, struct fum_why *why);
 
 // Finishes an output element of the reference: `sum` is already scaled.
-float fum_gemm_finish(const struct fum_op_call *call, const float *const *in, double sum,
-                      enum fum_act act, int64_t row, int64_t channel);
+double fum_gemm_finish(const struct fum_op_call *call, const double *const *in, double sum,
+                       enum fum_act act, int64_t row, int64_t channel);
 
 // Binds the epilogue's operands at bindings 2..4 for rows [first, first + count) of the output;
 // binding 0 must be set, absent ones repeat it. *residual_skip as of fum_window_rows.
@@ -92,7 +92,7 @@ double fum_matmul_flops(const struct fum_op_call *call);
     FUM_GEMM_SLOTS, .attrs = fum_matmul_attrs, .min_inputs = 2, .max_inputs = 5, \
                     .flops = fum_matmul_flops, .gate_attr = "gate", .gates = fum_matmul_gates
 // Element k of column n of a weight packed as FUM_PACK_Q8, as its words lie.
-double fum_q8_at(const float *w, int64_t columns, int64_t k, int64_t n);
+double fum_q8_at(const double *w, int64_t columns, int64_t k, int64_t n);
 // The dispatches of a product by such a weight.
 bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g,
                           struct fum_dispatches *list);

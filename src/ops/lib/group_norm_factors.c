@@ -49,7 +49,7 @@ bool fum_group_norm_check(const struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-double fum_group_norm_value(const struct fum_op_call *call, const float *const *in, int64_t row,
+double fum_group_norm_value(const struct fum_op_call *call, const double *const *in, int64_t row,
                             int64_t channel) {
     int64_t c = fum_shape_channels(&call->in[FUM_GROUP_NORM_X].shape);
     if (channel < c) return in[FUM_GROUP_NORM_X][row * c + channel];
@@ -57,7 +57,7 @@ double fum_group_norm_value(const struct fum_op_call *call, const float *const *
              [row * fum_shape_channels(&call->in[FUM_GROUP_NORM_X1].shape) + channel - c];
 }
 
-void fum_group_norm_statistics(const struct fum_op_call *call, const float *const *in,
+void fum_group_norm_statistics(const struct fum_op_call *call, const double *const *in,
                                int64_t batch, int64_t group, double *mean, double *variance) {
     const struct fum_desc x = fum_group_norm_x(call);
     int64_t each = fum_shape_channels(&x.shape) / (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];

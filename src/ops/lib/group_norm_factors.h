@@ -47,9 +47,9 @@ struct fum_dispatch *fum_group_norm_add(struct fum_dispatches *list, const char 
                                         enum fum_dtype dtype, const struct fum_group_norm *g,
                                         int64_t invocations);
 // Element of x, of both, for the references; mean and variance of a group of one batch, in double.
-double fum_group_norm_value(const struct fum_op_call *call, const float *const *in, int64_t row,
+double fum_group_norm_value(const struct fum_op_call *call, const double *const *in, int64_t row,
                             int64_t channel);
-void fum_group_norm_statistics(const struct fum_op_call *call, const float *const *in,
+void fum_group_norm_statistics(const struct fum_op_call *call, const double *const *in,
                                int64_t batch, int64_t group, double *mean, double *variance);
 
 #endif

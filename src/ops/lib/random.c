@@ -28,8 +28,8 @@ static void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
     }
 }
 
-void fum_random_reference(const struct fum_op_call *call, bool normal, const float *const *in,
-                          float *out) {
+void fum_random_reference(const struct fum_op_call *call, bool normal, const double *const *in,
+                          double *out) {
     uint32_t key[3]; // exact below 2^24, as all integers of a reference are
     for (int i = 0; i < 3; i++) key[i] = (uint32_t)(int32_t)in[0][i];
     for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++) {

@@ -19,8 +19,8 @@
     }
 
 bool fum_random_infer(struct fum_op_call *call, struct fum_why *why);
-void fum_random_reference(const struct fum_op_call *call, bool normal, const float *const *in,
-                          float *out);
+void fum_random_reference(const struct fum_op_call *call, bool normal, const double *const *in,
+                          double *out);
 bool fum_random_dispatch(const struct fum_op_call *call, bool normal, struct fum_dispatches *list);
 
 #endif

@@ -14,6 +14,6 @@ bool fum_sampler_check(const struct fum_op_call *call, int state, int coefs, int
 // One slot of the state: [B, H, W, C].
 struct fum_desc fum_sampler_slot(const struct fum_op_call *call);
 // The row of coefs that the counter points at, held within the table.
-int64_t fum_sampler_row(const struct fum_desc *coefs, float counter);
+int64_t fum_sampler_row(const struct fum_desc *coefs, double counter);
 
 #endif

@@ -29,6 +29,6 @@ bool fum_reshape_infer(struct fum_op_call *call, struct fum_why *why) {
                       fum_shape_text(&call->in[0].shape, right, sizeof right));
 }
 
-void fum_reshape_reference(const struct fum_op_call *call, const float *const *in, float *out) {
+void fum_reshape_reference(const struct fum_op_call *call, const double *const *in, double *out) {
     memcpy(out, in[0], (size_t)fum_shape_count(&call->out.shape) * sizeof *out);
 }

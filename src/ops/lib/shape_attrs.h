@@ -16,6 +16,6 @@ bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, struct fu
 
 // The same for an op that keeps its input's elements: also checks their number.
 bool fum_reshape_infer(struct fum_op_call *call, struct fum_why *why);
-void fum_reshape_reference(const struct fum_op_call *call, const float *const *in, float *out);
+void fum_reshape_reference(const struct fum_op_call *call, const double *const *in, double *out);
 
 #endif

@@ -65,8 +65,8 @@ bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
     return true;
 }
 
-void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const float *x,
-                         float *y) {
+void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const double *x,
+                         double *y) {
     int64_t n = fum_shape_count(&call->out.shape);
-    for (int64_t i = 0; i < n; i++) y[i] = (float)fum_act_reference(act, x[i]);
+    for (int64_t i = 0; i < n; i++) y[i] = fum_act_reference(act, x[i]);
 }

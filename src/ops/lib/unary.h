@@ -13,8 +13,8 @@ bool fum_unary_infer(struct fum_op_call *call, struct fum_why *why);
 // Runs `act` over the elements of input 0.
 bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
                         struct fum_dispatches *list);
-void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const float *x,
-                         float *y);
+void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const double *x,
+                         double *y);
 
 // Splits an element-by-element op of the same shape everywhere into windows that fit a binding:
 // calls with the quads [first, first + count) of the whole tensor; `first` starts on the binding
