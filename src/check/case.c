@@ -6,6 +6,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "weights/q8.h"
 
 #include <math.h>
 #include <stdio.h>

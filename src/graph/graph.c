@@ -3,6 +3,7 @@
 #include "graph/graph.h"
 
 #include "base/error.h"
+#include "weights/packing.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -244,7 +245,7 @@ fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, i
 struct fum_weight fum_tensor_weight(const fum_tensor *tensor) {
     return (struct fum_weight){.name = tensor->name,
                                .desc = tensor->desc,
-                               .pack = tensor->pack,
+                               .packing = fum_packing_of(tensor->pack),
                                .parts = tensor->parts,
                                .num_parts = tensor->num_parts,
                                .values = tensor->data};

@@ -3,7 +3,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
-#include "weights/pack.h"
+#include "weights/packing.h"
 
 #include <math.h>
 #include <string.h>
@@ -74,16 +74,17 @@ enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, c
 static enum fum_result load_part(const fum_interp *interp, const struct fum_weight *t,
                                  double *value, struct fum_error *err) {
     struct fum_view view;
-    char why[256];
+    struct fum_why why;
     if (!interp->source || !interp->source->find(interp->source->user, t->name, &view))
         return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s is missing", t->name);
-    if (!fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
-        return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s: %s", t->name, why);
+    if (!fum_packing_check(t, &view, &why))
+        return fum_error_set(err, FUM_ERR_FORMAT, "tensor %s: %s", t->name, why.text);
     size_t count = (size_t)fum_shape_count(&t->desc.shape);
     float *packed = fum_alloc(count, sizeof *packed);
     if (!packed) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for tensor %s", t->name);
-    struct fum_pack_target to = {packed, FUM_F32, fum_shape_channels(&t->desc.shape)};
-    enum fum_result result = fum_pack_tensor(&view, t->pack, &t->desc.shape, &to, err);
+    const struct fum_pack_target to = {
+        .data = packed, .type = FUM_F32, .row_elements = fum_shape_channels(&t->desc.shape)};
+    enum fum_result result = fum_pack_tensor(t, &view, &to, err);
     if (!result) fum_widen_f32(value, packed, count);
     fum_free(packed);
     return result;

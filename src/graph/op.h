@@ -13,7 +13,6 @@
 #include "base/why.h"
 #include "gpu/groups.h"
 #include "gpu/tuning.h"
-#include "weights/weight.h"
 
 enum { FUM_MAX_INPUTS = 6, FUM_MAX_ATTRS = 16, FUM_MAX_DISPATCHES = 128 };
 

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "graph/graph.h"
 #include "model/components.h"
-#include "weights/pack.h"
+#include "weights/packing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,7 +64,8 @@ void fum_model_build_component(fum_graph *g, const fum_model *model, const char 
 // True if the file has the weight in a shape and type that can be read; marks its tensor as used.
 static bool check_weight(const struct fum_weight *t, const struct fum_model_component *component,
                          bool *used, problem_fn fn, void *user) {
-    char text[256], why[256];
+    char text[256];
+    struct fum_why why;
     struct fum_view view;
     size_t index;
     if (!fum_names_find(component->names, t->name, &view, &index)) {
@@ -74,12 +75,12 @@ static bool check_weight(const struct fum_weight *t, const struct fum_model_comp
     }
     used[index] = true;
     if (view.dtype == FUM_DTYPE_UNKNOWN)
-        snprintf(why, sizeof why, "is stored as %s, which fumarole does not read",
-                 fum_text_show(fum_loader_at(component->loader, index)->type).text);
-    else if (fum_pack_check(&view, t->pack, &t->desc.shape, why, sizeof why))
+        fum_refuse(&why, "is stored as %s, which fumarole does not read",
+                   fum_text_show(fum_loader_at(component->loader, index)->type).text);
+    else if (fum_packing_check(t, &view, &why))
         return true;
     fn(user, FUM_MODEL_MISSHAPEN, component->name,
-       fum_names_in_file(component->names, t->name, text, sizeof text), why);
+       fum_names_in_file(component->names, t->name, text, sizeof text), why.text);
     return false;
 }
 

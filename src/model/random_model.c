@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "graph/graph.h"
 #include "model/components.h"
+#include "weights/packing.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -117,26 +118,9 @@ static bool find_tensor(void *user, const char *name, struct fum_view *view) {
     return t != NULL;
 }
 
-struct fum_view fum_random_model_view(const struct fum_weight *t) {
-    const int64_t *d = t->desc.shape.dim;
-    switch (t->pack) {
-    case FUM_PACK_LINEAR:
-        return (struct fum_view){.dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0]}};
-    case FUM_PACK_CONV:
-        return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[3], d[2], d[0], d[1]}};
-    case FUM_PACK_WINOGRAD:
-        return (struct fum_view){.dtype = FUM_F16, .rank = 4, .dim = {d[2], d[1], 3, 3}};
-    case FUM_PACK_Q8:
-        if (t->desc.shape.rank == 4)
-            return (struct fum_view){.dtype = FUM_F16,
-                                     .rank = 4,
-                                     .dim = {d[3], d[2] / FUM_Q8_ROWS * FUM_Q8_BLOCK, d[0], d[1]}};
-        return (struct fum_view){
-            .dtype = FUM_F16, .rank = 2, .dim = {d[1], d[0] / FUM_Q8_ROWS * FUM_Q8_BLOCK}};
-    case FUM_PACK_NONE: break;
-    }
-    struct fum_view view = {.dtype = FUM_F16, .rank = t->desc.shape.rank};
-    memcpy(view.dim, d, sizeof t->desc.shape.dim);
+struct fum_view fum_random_model_view(const struct fum_weight *weight) {
+    struct fum_view view = weight->packing->file_view(&weight->desc.shape);
+    view.dtype = FUM_F16;
     return view;
 }
 

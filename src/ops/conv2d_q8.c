@@ -7,8 +7,7 @@
 #include "base/alloc.h"
 #include "ops/variants/texel.h"
 #include "ops/variants/variant.h"
-
-enum { MOST_TAPS = 9 }; // what packing takes at once
+#include "weights/q8.h"
 
 extern const struct fum_op fum_op_conv2d, fum_op_conv2d_q8;
 
@@ -96,7 +95,7 @@ const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info,
                                       const struct fum_op_call *call, struct fum_desc *weight,
                                       enum fum_pack *pack) {
     const int64_t *w = call->in[FUM_GEMM_W].shape.dim;
-    if (*pack != FUM_PACK_CONV || w[2] == 0 || w[2] % FUM_Q8_BLOCK || w[0] * w[1] > MOST_TAPS)
+    if (*pack != FUM_PACK_CONV || w[2] == 0 || w[2] % FUM_Q8_BLOCK || w[0] * w[1] > FUM_Q8_MAX_TAPS)
         return NULL;
     struct fum_op_call quantised = *call;
     struct fum_dispatches list = {.info = info, .tuning = tuning};

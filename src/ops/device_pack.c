@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A weight as it lies in a file, elements in a row, put into the order that kernels read (enum
-// fum_pack) and converted: what loading does where the host cannot write the device's memory.
+// Packs a weight, given as its file's elements in a row, and converts it, as loading does where the
+// host cannot write the device's memory.
 #include "weights/device_pack.h"
 
 #include "ops/lib/emit.h"
@@ -22,35 +22,40 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     if (x->shape.rank != 1 || !fum_is_storage(x->dtype) ||
         x->shape.dim[0] != fum_shape_count(&call->out.shape))
         return fum_refuse(why, "x must be a row of as many numbers as the weight has");
-    if (pack != FUM_PACK_NONE && call->out.shape.rank != (pack == FUM_PACK_CONV ? 4 : 2))
-        return fum_refuse(why, "the weight must have %d dimensions", pack == FUM_PACK_CONV ? 4 : 2);
+    const struct fum_packing *packing = fum_packing_of((enum fum_pack)pack);
+    if (call->out.shape.rank && !packing->file_view(&call->out.shape).rank)
+        return fum_refuse(why, "no %s weight has %d dimensions", packing->name,
+                          call->out.shape.rank);
     return true;
 }
 
-static int64_t taps_of(const struct fum_op_call *call) {
-    const int64_t *d = call->out.shape.dim;
-    return call->attr[PACK] == FUM_PACK_CONV && d[0] > 0 && d[1] > 0 ? d[0] * d[1] : 1;
+static bool is_transposed(const struct fum_op_call *call) {
+    return fum_packing_of((enum fum_pack)call->attr[PACK])->transposed;
+}
+
+static int64_t count_taps(const struct fum_op_call *call) {
+    return is_transposed(call) ? FUM_MAX(fum_packing_taps(&call->out.shape), 1) : 1;
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t rows = fum_shape_rows(&call->out.shape), columns = fum_shape_channels(&call->out.shape);
-    int64_t taps = taps_of(call), channels = rows / taps;
+    int64_t taps = count_taps(call), channels = rows / taps;
+    bool transposed = is_transposed(call);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++) {
             int64_t inner = r % channels * taps + r / channels;
-            out[r * columns + c] =
-                in[0][call->attr[PACK] == FUM_PACK_NONE ? r * columns + c : c * rows + inner];
+            out[r * columns + c] = in[0][transposed ? c * rows + inner : r * columns + c];
         }
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    struct fum_device_pack_chunk part = {.from = call->in[0].dtype,
-                                         .to = call->out.dtype,
-                                         .pack = (enum fum_pack)call->attr[PACK],
-                                         .rows = fum_shape_rows(&call->out.shape),
-                                         .columns = fum_shape_channels(&call->out.shape),
-                                         .row_quads = fum_shape_row_quads(&call->out.shape),
-                                         .taps = taps_of(call)};
+    struct fum_device_pack_chunk chunk = {.from = call->in[0].dtype,
+                                          .to = call->out.dtype,
+                                          .transposed = is_transposed(call),
+                                          .rows = fum_shape_rows(&call->out.shape),
+                                          .columns = fum_shape_channels(&call->out.shape),
+                                          .row_quads = fum_shape_row_quads(&call->out.shape),
+                                          .taps = count_taps(call)};
     if (fum_shape_count(&call->out.shape) == 0) return true;
     struct fum_dispatch *d = fum_emit(list, "device_pack", FUM_F32, 1);
     if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
@@ -58,7 +63,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         return false;
     d->num_spec = FUM_DEVICE_PACK_SPEC;
     d->num_push = FUM_DEVICE_PACK_PUSH;
-    return fum_device_pack_fill(list->info, &part, d->spec, d->push, d->groups) ||
+    return fum_device_pack_fill(list->info, &chunk, d->spec, d->push, d->groups) ||
            fum_refuse(&list->why, "needs more workgroups than the device has");
 }
 

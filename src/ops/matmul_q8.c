@@ -10,6 +10,7 @@
 #include "ops/lib/emit.h"
 #include "ops/variants/texel.h"
 #include "ops/variants/variant.h"
+#include "weights/q8.h"
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;

@@ -4,9 +4,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/macros.h"
 #include "base/thread.h"
 #include "weights/device_pack.h"
-#include "weights/pack.h"
+#include "weights/packing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -39,7 +40,7 @@ static enum fum_result find_part(const struct fum_weights_params *params,
                                  struct fum_error *err) {
     const struct fum_shape *shape = &part->desc.shape;
     const struct fum_weight_source *source = &params->source;
-    char why[256];
+    struct fum_why why;
     if (part->values) {
         *view = (struct fum_view){.dtype = FUM_F32, .rank = shape->rank, .data = part->values};
         for (int i = 0; i < view->rank; i++) view->dim[i] = shape->dim[i];
@@ -48,9 +49,9 @@ static enum fum_result find_part(const struct fum_weights_params *params,
     if (!source->find || !source->find(source->user, part->name, view))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s is missing from the model's files",
                              params->label, part->name);
-    if (!fum_pack_check(view, part->pack, shape, why, sizeof why))
+    if (!fum_packing_check(part, view, &why))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s: %s", params->label, part->name,
-                             why);
+                             why.text);
     return FUM_OK;
 }
 
@@ -65,6 +66,13 @@ enum fum_result fum_weight_check(const struct fum_weights_params *params,
     return result;
 }
 
+static struct fum_pack_target whole_target(const struct fum_weight *part, void *data) {
+    return (struct fum_pack_target){.data = data,
+                                    .type = part->desc.dtype,
+                                    .row_elements = fum_shape_row_quads(&part->desc.shape) * 4,
+                                    .count = fum_shape_rows(&part->desc.shape)};
+}
+
 enum fum_result fum_weight_write(const struct fum_weights_params *params,
                                  const struct fum_weight *weight, void *where,
                                  struct fum_error *err) {
@@ -73,10 +81,9 @@ enum fum_result fum_weight_write(const struct fum_weights_params *params,
     for (int i = 0; i < fum_weight_parts(weight) && !result; i++) {
         const struct fum_weight part = fum_weight_part(weight, i);
         struct fum_view view;
-        struct fum_pack_target to = {data, part.desc.dtype,
-                                     fum_shape_row_quads(&part.desc.shape) * 4};
+        const struct fum_pack_target to = whole_target(&part, data);
         result = find_part(params, &part, &view, err);
-        if (!result) result = fum_pack_tensor(&view, part.pack, &part.desc.shape, &to, err);
+        if (!result) result = fum_pack_tensor(&part, &view, &to, err);
         data += fum_desc_bytes(&part.desc);
     }
     return result;
@@ -92,21 +99,20 @@ static enum fum_result upload(const struct fum_weights_params *params,
     if (!result)
         result =
             fum_view_load(&view, fum_view_count(&view) * fum_dtype_size(view.dtype), &copy, err);
-    const struct fum_shape *shape = &part->desc.shape;
+    struct fum_pack_target target = whole_target(part, NULL);
     uint64_t row_bytes = fum_desc_row_bytes(&part->desc);
-    int64_t rows = fum_shape_rows(shape);
+    int64_t rows = target.count;
     int64_t each = row_bytes ? (int64_t)(FUM_STAGING_BYTES / row_bytes) : rows;
     if (!result && each == 0)
         result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: tensor %s has rows of %llu bytes",
                                params->label, part->name, (unsigned long long)row_bytes);
     for (int64_t first = 0; first < rows && row_bytes && !result; first += each) {
-        int64_t count = rows - first < each ? rows - first : each;
-        void *where = NULL;
+        target.first = first;
+        target.count = FUM_MIN(rows - first, each);
         result = fum_buffer_upload_begin(to->buffer, to->offset + (uint64_t)first * row_bytes,
-                                         (uint64_t)count * row_bytes, &where, err);
+                                         (uint64_t)target.count * row_bytes, &target.data, err);
         if (result) break;
-        fum_pack_rows(&view, part->pack, shape, first, count, where, part->desc.dtype,
-                      fum_shape_row_quads(shape) * 4);
+        fum_pack_rows(part, &view, &target);
         result = fum_buffer_upload_end(to->buffer, err);
     }
     fum_free(copy);
@@ -117,14 +123,13 @@ static enum fum_result upload(const struct fum_weights_params *params,
 static enum fum_result load_part(struct loading *l, const struct fum_weight *part,
                                  const struct fum_binding *to, struct fum_error *err) {
     const struct fum_device_info *info = fum_device_get_info(l->params->device);
-    const char *name = part->values ? "constant" : part->name;
     struct fum_view view;
     enum fum_result result = find_part(l->params, part, &view, err);
     if (result) return result;
     // The kernel's binding starts where the part does.
     bool aligned = to->offset % (info->binding_align ? info->binding_align : 1) == 0;
-    if (aligned && l->packer && fum_device_pack_possible(info, &view, part->pack, &part->desc))
-        return fum_device_pack(l->packer, &view, part->pack, &part->desc, to, name, err);
+    if (aligned && l->packer && fum_device_pack_possible(info, part, &view))
+        return fum_device_pack(l->packer, part, &view, to, err);
     return upload(l->params, part, to, err);
 }
 

@@ -71,7 +71,7 @@ static bool same_weight(const struct fum_weight *a, const struct fum_weight *b) 
     if (a->desc.dtype != b->desc.dtype || !fum_shape_same(&a->desc.shape, &b->desc.shape))
         return false;
     if (is_constant(a) || is_constant(b)) return a->values == b->values;
-    return a->pack == b->pack && !strcmp(a->name, b->name);
+    return a->packing == b->packing && !strcmp(a->name, b->name);
 }
 
 static const struct fum_weight_place *find(const fum_weights *w, const struct fum_weight *weight) {
@@ -128,8 +128,7 @@ static enum fum_result refuse_large(const fum_weights *w, const struct fum_weigh
                                     struct fum_error *err) {
     return fum_error_set(
         err, FUM_ERR_UNSUPPORTED, "%s: tensor %s needs %llu bytes in one piece, %s allows %llu",
-        w->label, is_constant(weight) ? "constant" : weight->name,
-        (unsigned long long)fum_desc_bytes(&weight->desc),
+        w->label, fum_weight_label(weight), (unsigned long long)fum_desc_bytes(&weight->desc),
         fum_device_get_info(w->params.device)->name, (unsigned long long)largest_block(w));
 }
 

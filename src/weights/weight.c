@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+const char *fum_weight_label(const struct fum_weight *weight) {
+    return weight->values ? "constant" : weight->name;
+}
+
 int fum_weight_parts(const struct fum_weight *weight) {
     return weight->num_parts ? weight->num_parts : 1;
 }

@@ -5,18 +5,19 @@
 
 #include "base/desc.h"
 
-// FUM_PACK_Q8: inputs of a block, and rows that hold it.
-enum { FUM_Q8_BLOCK = 32, FUM_Q8_ROWS = FUM_Q8_BLOCK / 4 + 1 };
+struct fum_packing;
 
 struct fum_weight {
-    const char *name;     // in the files; of a constant: for messages
+    const char *name;     // in the files
     struct fum_desc desc; // as kernels read it
-    enum fum_pack pack;
+    const struct fum_packing *packing;
     const char *const *parts; // names of the files' tensors that a stacked weight holds, in order
     int num_parts;            // number of them; 0: the weight is one tensor of the files
     const float *values;      // of a constant, dense; NULL: a weight of the files
 };
 
+// Returns the name for messages and traces.
+const char *fum_weight_label(const struct fum_weight *weight);
 // Returns how many tensors of the files a weight holds.
 int fum_weight_parts(const struct fum_weight *weight);
 // Returns the i-th of them with its own name and shape.

@@ -12,7 +12,6 @@
 #include "base/alloc.h"
 #include "graph/dump.h"
 #include "graph/interp.h"
-#include "weights/pack.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
 
@@ -238,28 +237,6 @@ static void test_plan_limits(void **state) {
     fum_graph_destroy(&g);
 }
 
-static void test_pack(void **state) {
-    (void)state;
-    float file[2 * 3 * 2 * 2], out[2 * 2 * 3 * 4];
-    for (int i = 0; i < 24; i++) file[i] = (float)i;
-    struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {2, 3, 2, 2}, .data = file};
-    struct fum_shape shape = shape4(2, 2, 3, 2);
-    char why[128];
-    assert_true(fum_pack_check(&view, FUM_PACK_CONV, &shape, why, sizeof why));
-    fum_pack_rows(&view, FUM_PACK_CONV, &shape, 0, 12, out, FUM_F32, 4);
-    for (int y = 0; y < 2; y++)
-        for (int x = 0; x < 2; x++)
-            for (int i = 0; i < 3; i++)
-                for (int o = 0; o < 2; o++)
-                    assert_true(out[((y * 2 + x) * 3 + i) * 4 + o] ==
-                                file[((o * 3 + i) * 2 + y) * 2 + x]);
-    assert_true(out[2] == 0 && out[3] == 0);
-    shape = shape4(2, 2, 2, 3);
-    assert_false(fum_pack_check(&view, FUM_PACK_CONV, &shape, why, sizeof why));
-    assert_non_null(strstr(why, "[2, 3, 2, 2]"));
-    assert_non_null(strstr(why, "[3, 2, 2, 2]"));
-}
-
 // Every allocation that fails while building and planning is an error, not a crash.
 static void test_no_memory(void **state) {
     (void)state;
@@ -293,8 +270,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),      cmocka_unit_test(test_stages),
         cmocka_unit_test(test_fuse),        cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_plan_limits), cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_plan_limits), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "model/clip.h"
+#include "weights/packing.h"
 #include "model/unet.h"
 #include "model/vae.h"
 
@@ -70,17 +71,13 @@ static int by_text(const void *a, const void *b) {
 
 // "name shape", the shape as files have it.
 static char *line_of(fum_arena *arena, const struct fum_weight *t) {
-    const int64_t *d = t->desc.shape.dim;
+    const struct fum_view view = t->packing->file_view(&t->desc.shape);
+    struct fum_shape in_file = {.rank = view.rank};
     char shape[96];
-    if (t->pack == FUM_PACK_CONV)
-        snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64, d[3], d[2],
-                 d[0], d[1]);
-    else if (t->pack == FUM_PACK_LINEAR)
-        snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64, d[1], d[0]);
-    else if (t->desc.shape.rank == 2 && d[0] == 1) // a stacked bias
-        snprintf(shape, sizeof shape, "%" PRId64, d[1]);
-    else
-        fum_shape_text(&t->desc.shape, shape, sizeof shape);
+    memcpy(in_file.dim, view.dim, sizeof in_file.dim);
+    if (t->packing == &fum_packing_plain && view.rank == 2 && view.dim[0] == 1) // a stacked bias
+        in_file = (struct fum_shape){1, {view.dim[1]}};
+    fum_shape_text(&in_file, shape, sizeof shape);
     return fum_arena_printf(arena, "%s %s\n", t->name, shape);
 }
 

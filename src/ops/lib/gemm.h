@@ -5,6 +5,7 @@
 #define FUM_OPS_GEMM_H
 
 #include "ops/lib/part.h"
+#include "weights/q8.h"
 
 // Inputs of both ops.
 enum { FUM_GEMM_X, FUM_GEMM_W, FUM_GEMM_BIAS, FUM_GEMM_ROW, FUM_GEMM_RESIDUAL };

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// How a weight's order in its file becomes the order that kernels read. Each packing is one record
+// in a file of its own.
+#ifndef FUM_WEIGHTS_PACKING_H
+#define FUM_WEIGHTS_PACKING_H
+
+#include "base/view.h"
+#include "base/why.h"
+#include "weights/weight.h"
+
+// Where packed rows [first, first + count) go: each row `row_elements` apart, with its padding
+// zeroed, elements of type `type`.
+struct fum_pack_target {
+    void *data;
+    enum fum_dtype type;
+    int64_t row_elements;
+    int64_t first, count;
+};
+
+// Packs the first `columns` columns of the target's rows. The view's bytes are in memory.
+struct fum_pack_job {
+    const struct fum_view *view;
+    const struct fum_shape *shape; // of the whole packed weight
+    int64_t columns;
+    struct fum_pack_target to;
+};
+
+struct fum_packing {
+    const char *name;
+    // Returns a view of the shape that the weight has in a file; rank 0: no weight of this packing
+    // has such a shape.
+    struct fum_view (*file_view)(const struct fum_shape *shape);
+    // True if the file's tensor may have other dimensions, as long as the elements are as many.
+    bool any_dimensions;
+    // True if the weight's columns are the file's rows; else rows are rows.
+    bool transposed;
+    void (*rows)(const struct fum_pack_job *job);
+    const char *device_shader; // does the same on the device; NULL: only the host can
+};
+
+extern const struct fum_packing fum_packing_plain, fum_packing_linear, fum_packing_conv,
+    fum_packing_winograd, fum_packing_q8;
+// Returns the packing of a public code.
+const struct fum_packing *fum_packing_of(enum fum_pack pack);
+
+// Returns the taps of a convolution's kernel, height times width; 1 for weights of other ranks.
+int64_t fum_packing_taps(const struct fum_shape *shape);
+
+// True if the file's tensor is this weight: its type is known and it has the shape that the packing
+// needs. Trailing dimensions of 1 may be absent from either.
+bool fum_packing_check(const struct fum_weight *weight, const struct fum_view *view,
+                       struct fum_why *why);
+// Writes the target's rows. The view has passed the check, and its bytes are in memory.
+void fum_pack_rows(const struct fum_weight *weight, const struct fum_view *view,
+                   const struct fum_pack_target *to);
+// Writes all rows of the weight, whatever to->first and to->count say. A view that is still in its
+// file is read in chunks.
+enum fum_result fum_pack_tensor(const struct fum_weight *weight, const struct fum_view *view,
+                                const struct fum_pack_target *to, struct fum_error *err);
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// Kernels of 3x3 convolutions as Winograd's method reads them: U = G g G^T of F(4x4, 3x3), with 36
+// points, or of F(2x2, 3x3), with 16 (Lavin and Gray 2016). [out, in, 3, 3] in files, [points, in,
+// out] packed: row point * channels + channel holds that point of all outputs.
+#include "base/dtype.h"
+#include "base/macros.h"
+#include "weights/transpose.h"
+
+#include <string.h>
+
+// Works on a cache line of outputs and a run of input channels at a time.
+enum { OUTPUTS = FUM_PACK_LINE / sizeof(float), CHANNELS = FUM_PACK_RUN / 9 };
+
+static struct fum_view file_view(const struct fum_shape *shape) {
+    const int64_t *d = shape->dim;
+    if (shape->rank != 3 || (d[0] != 36 && d[0] != 16)) return (struct fum_view){0};
+    return (struct fum_view){.rank = 4, .dim = {d[2], d[1], 3, 3}};
+}
+
+// Computes point p of all outputs of a cache line.
+static void transform_point(int64_t points, int64_t p, float (*g)[OUTPUTS], float *u) {
+    static const float G4[6][3] = {{1 / 4.f, 0, 0},
+                                   {-1 / 6.f, -1 / 6.f, -1 / 6.f},
+                                   {-1 / 6.f, 1 / 6.f, -1 / 6.f},
+                                   {1 / 24.f, 1 / 12.f, 1 / 6.f},
+                                   {1 / 24.f, -1 / 12.f, 1 / 6.f},
+                                   {0, 0, 1}};
+    static const float G2[4][3] = {{1, 0, 0}, {.5f, .5f, .5f}, {.5f, -.5f, .5f}, {0, 0, 1}};
+    int64_t side = points == 36 ? 6 : 4;
+    const float *row = side == 6 ? G4[p / 6] : G2[p / 4],
+                *column = side == 6 ? G4[p % 6] : G2[p % 4];
+    memset(u, 0, OUTPUTS * sizeof *u);
+    for (int64_t t = 0; t < 9; t++) {
+        float factor = row[t / 3] * column[t % 3];
+        for (int64_t k = 0; k < OUTPUTS; k++) u[k] += factor * g[t][k];
+    }
+}
+
+// Writes every requested point of one input channel and of `wide` outputs from output `o` on.
+// values: the file's taps of these outputs.
+static void pack_channel(const struct fum_pack_job *job, const float *values, int64_t channel,
+                         int64_t o) {
+    const struct fum_pack_target *to = &job->to;
+    int64_t points = job->shape->dim[0], channels = job->shape->dim[1];
+    int64_t wide = FUM_MIN(job->columns - o, OUTPUTS);
+    size_t size = fum_dtype_size(to->type);
+    float g[9][OUTPUTS] = {{0}}, u[OUTPUTS];
+    for (int64_t k = 0; k < wide; k++)
+        for (int64_t t = 0; t < 9; t++) g[t][k] = values[k * FUM_PACK_STRIDE + t];
+    for (int64_t p = to->first / channels; p <= (to->first + to->count - 1) / channels; p++) {
+        int64_t row = p * channels + channel - to->first;
+        if (row < 0 || row >= to->count) continue;
+        transform_point(points, p, g, u);
+        uint8_t *packed = (uint8_t *)to->data + (size_t)(row * to->row_elements + o) * size;
+        if (to->type == FUM_F32)
+            memcpy(packed, u, (size_t)wide * size);
+        else
+            fum_convert_from_f32(packed, to->type, u, (size_t)wide);
+    }
+}
+
+static void pack_rows(const struct fum_pack_job *job) {
+    float values[OUTPUTS * FUM_PACK_STRIDE];
+    int64_t channels = job->shape->dim[1];
+    if (!channels || !job->to.count) return;
+    for (int64_t o = 0; o < job->columns; o += OUTPUTS) {
+        int64_t wide = FUM_MIN(job->columns - o, OUTPUTS);
+        for (int64_t from = 0; from < channels; from += CHANNELS) {
+            int64_t n = FUM_MIN(channels - from, CHANNELS);
+            for (int64_t k = 0; k < wide; k++)
+                fum_pack_convert(values + k * FUM_PACK_STRIDE, FUM_F32, job->view,
+                                 ((o + k) * channels + from) * 9, n * 9);
+            for (int64_t c = 0; c < n; c++) pack_channel(job, values + c * 9, from + c, o);
+        }
+    }
+}
+
+const struct fum_packing fum_packing_winograd = {
+    .name = "winograd",
+    .file_view = file_view,
+    .transposed = true,
+    .rows = pack_rows,
+};
