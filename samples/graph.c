@@ -33,11 +33,9 @@ int main(void) {
     fum_tensor *in = fum_graph_input(graph, "x", x_shape, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *weight = fum_graph_constant(graph, "w", w_shape, w);
     fum_tensor *bias = fum_graph_constant(graph, "b", b_shape, b);
-    fum_tensor *product =
-        fum_graph_add(graph, "matmul", "x_w", (fum_tensor *[]){in, weight}, 2, NULL);
-    fum_tensor *sum =
-        fum_graph_add(graph, "add", "plus_b", (fum_tensor *[]){product, bias}, 2, NULL);
-    fum_tensor *out = fum_graph_add(graph, "silu", "y", &sum, 1, NULL);
+    fum_tensor *product = fum_graph_add(graph, "matmul", "x_w", FUM_INPUTS(in, weight), NULL);
+    fum_tensor *sum = fum_graph_add(graph, "add", "plus_b", FUM_INPUTS(product, bias), NULL);
+    fum_tensor *out = fum_graph_add(graph, "silu", "y", FUM_INPUTS(sum), NULL);
     fum_graph_output(graph, out, "y");
 
     if (fum_executable_create(&executable, graph, device, NULL, &err) ||

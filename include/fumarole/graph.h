@@ -64,12 +64,21 @@ struct fum_attr {
     double value;
 };
 
-// Adds the op `op` ("conv2d") of inputs[0..num_inputs) (an optional one may be NULL where the op
-// says so) and returns its value. `name` names the node in errors, dumps and traces; NULL makes one
-// up. attrs ends with a NULL name; may be NULL.
+// The inputs of an op, at[0..count). An optional input may be NULL.
+struct fum_inputs {
+    fum_tensor *const *at;
+    int count;
+};
+// Lists inputs in C: FUM_INPUTS(x, weight).
+#define FUM_INPUTS(...)                                 \
+    ((struct fum_inputs){(fum_tensor *[]){__VA_ARGS__}, \
+                         (int)(sizeof((fum_tensor *[]){__VA_ARGS__}) / sizeof(fum_tensor *))})
+
+// Adds the op `op` ("conv2d") and returns its value. `name` names the node in errors, dumps and
+// traces; NULL: a name is made up. `attrs` ends with a NULL name; NULL: all defaults. Returns NULL
+// on error, which fum_graph_check reports.
 FUM_API fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
-                                  fum_tensor *const *inputs, int num_inputs,
-                                  const struct fum_attr *attrs);
+                                  struct fum_inputs inputs, const struct fum_attr *attrs);
 
 // Marks a value as one that the caller reads after a run.
 FUM_API void fum_graph_output(fum_graph *graph, fum_tensor *tensor, const char *name);

@@ -346,7 +346,7 @@ static bool check_updates(const fum_tensor *t) {
 }
 
 fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
-                          fum_tensor *const *inputs, int num_inputs, const struct fum_attr *attrs) {
+                          struct fum_inputs inputs, const struct fum_attr *attrs) {
     if (graph->error.code) return NULL;
     char made_up[96];
     snprintf(made_up, sizeof made_up, "%s#%d", op, graph->count);
@@ -358,7 +358,7 @@ fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
     fum_tensor *t = tensor_new(graph, FUM_TENSOR_NODE, name ? name : made_up);
     if (!t) return NULL;
     t->op = record;
-    if (!set_attrs(t, attrs) || !set_inputs(t, inputs, num_inputs) || !infer(t)) return NULL;
+    if (!set_attrs(t, attrs) || !set_inputs(t, inputs.at, inputs.count) || !infer(t)) return NULL;
     if (!check_updates(t)) return NULL;
     return tensor_append(t);
 }

@@ -88,8 +88,7 @@ static fum_tensor *pool(struct fum_nn *nn, const struct fum_clip_config *config,
     fum_tensor *rows =
         fum_nn_reshape(nn, NULL, last, (struct fum_shape){2, {s.dim[0] * s.dim[1], s.dim[2]}});
     if (!rows || !ends) return NULL;
-    fum_tensor *x =
-        fum_graph_add(nn->graph, "embedding", NULL, (fum_tensor *[]){ends, rows}, 2, NULL);
+    fum_tensor *x = fum_graph_add(nn->graph, "embedding", NULL, FUM_INPUTS(ends, rows), NULL);
     x = fum_nn_reshape(nn, NULL, x, (struct fum_shape){2, {s.dim[0], s.dim[2]}});
     return config->projection ? fum_nn_linear(nn, "text_projection", x, config->projection, false)
                               : x;

@@ -29,7 +29,7 @@ static fum_tensor *sinusoid(struct build *b, const char *name, fum_tensor *t, in
     const struct fum_unet_config *c = b->config;
     struct fum_attr attrs[] = {
         {"dim", channels}, {"flip_sin_to_cos", c->flip_sin_to_cos}, {"shift", c->freq_shift}, {0}};
-    return t ? fum_graph_add(b->nn.graph, "timestep_embedding", name, &t, 1, attrs) : NULL;
+    return t ? fum_graph_add(b->nn.graph, "timestep_embedding", name, FUM_INPUTS(t), attrs) : NULL;
 }
 
 // Pooled text and time ids, [batch, time_channels].

@@ -141,7 +141,8 @@ void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char
     moments->mean = fum_nn_slice(&nn, "mean", x, 3, 0, v->latent_channels);
     fum_tensor *logvar = fum_nn_slice(&nn, NULL, x, 3, v->latent_channels, v->latent_channels);
     struct fum_attr range[] = {{"min", -30}, {"max", 20}, {0}};
-    moments->logvar = logvar ? fum_graph_add(graph, "clamp", "logvar", &logvar, 1, range) : NULL;
+    moments->logvar =
+        logvar ? fum_graph_add(graph, "clamp", "logvar", FUM_INPUTS(logvar), range) : NULL;
 }
 
 // x · mul[c] + add[c]

@@ -57,7 +57,7 @@ fum_tensor *fum_vae_pass_build(fum_graph *graph, const struct fum_vae_pass *pass
     fum_nn_init(&nn, graph, NULL);
     size_t mark = fum_nn_enter(&nn, "%s", pass->module);
     if (pass->kind != FUM_VAE_UPSAMPLE) {
-        x = fum_graph_add(graph, "channel_affine", NULL, (fum_tensor *[]){x, factors}, 2, NULL);
+        x = fum_graph_add(graph, "channel_affine", NULL, FUM_INPUTS(x, factors), NULL);
         x = fum_nn_unary(&nn, "silu", NULL, x);
     }
     switch (pass->kind) {

@@ -24,8 +24,9 @@ static fum_tensor *concat_all(struct fum_nn *nn, fum_tensor **in, int count) {
         int groups = 0;
         for (int first = 0; first < count; groups++) {
             int n = count - first < FUM_MAX_INPUTS ? count - first : FUM_MAX_INPUTS;
-            fum_tensor *all =
-                n == 1 ? in[first] : fum_graph_add(nn->graph, "concat", NULL, in + first, n, NULL);
+            fum_tensor *all = n == 1 ? in[first]
+                                     : fum_graph_add(nn->graph, "concat", NULL,
+                                                     (struct fum_inputs){in + first, n}, NULL);
             in[groups] = all;
             first += n;
         }
@@ -42,8 +43,7 @@ bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
     for (int i = 0; i < count; i++)
         if (!(tables[i] = time_table(nn, time, &rows[i]))) return false;
     fum_tensor *all = count ? concat_all(nn, tables, count) : NULL;
-    all = all ? fum_graph_add(nn->graph, "step_row", NULL, (fum_tensor *[]){all, counter}, 2, NULL)
-              : NULL;
+    all = all ? fum_graph_add(nn->graph, "step_row", NULL, FUM_INPUTS(all, counter), NULL) : NULL;
     for (int i = 0; i < count; i++) {
         int64_t elements = batch * rows[i].channels;
         fum_tensor *row = fum_nn_slice(nn, NULL, all, 0, start, elements);

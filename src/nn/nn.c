@@ -43,10 +43,10 @@ static const char *full_name(const struct fum_nn *nn, const char *name, char tex
     return text;
 }
 
-static fum_tensor *add_op(struct fum_nn *nn, const char *op, const char *name,
-                          fum_tensor *const *in, int count, const struct fum_attr *attrs) {
+static fum_tensor *add_op(struct fum_nn *nn, const char *op, const char *name, struct fum_inputs in,
+                          const struct fum_attr *attrs) {
     char text[FULL];
-    return fum_graph_add(nn->graph, op, full_name(nn, name, text), in, count, attrs);
+    return fum_graph_add(nn->graph, op, full_name(nn, name, text), in, attrs);
 }
 
 fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
@@ -78,21 +78,21 @@ int64_t fum_nn_channels(const fum_tensor *x) {
 }
 
 fum_tensor *fum_nn_unary(struct fum_nn *nn, const char *op, const char *name, fum_tensor *x) {
-    return x ? add_op(nn, op, name, &x, 1, NULL) : NULL;
+    return x ? add_op(nn, op, name, FUM_INPUTS(x), NULL) : NULL;
 }
 
 fum_tensor *fum_nn_add(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {
-    return a && b ? add_op(nn, "add", name, (fum_tensor *[]){a, b}, 2, NULL) : NULL;
+    return a && b ? add_op(nn, "add", name, FUM_INPUTS(a, b), NULL) : NULL;
 }
 
 fum_tensor *fum_nn_mul(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {
-    return a && b ? add_op(nn, "mul", name, (fum_tensor *[]){a, b}, 2, NULL) : NULL;
+    return a && b ? add_op(nn, "mul", name, FUM_INPUTS(a, b), NULL) : NULL;
 }
 
 fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, double mul,
                          double add) {
     struct fum_attr attrs[] = {{"mul", mul}, {"add", add}, {0}};
-    return x ? add_op(nn, "scale", name, &x, 1, attrs) : NULL;
+    return x ? add_op(nn, "scale", name, FUM_INPUTS(x), attrs) : NULL;
 }
 
 fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x,
@@ -105,16 +105,17 @@ fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x,
     // Rows are padded to quads: where their length changes the elements may have to move.
     int64_t old = fum_nn_channels(x), now = shape.rank ? shape.dim[shape.rank - 1] : 0;
     bool moves = old != now && (old % 4 || now % 4);
-    return add_op(nn, moves ? "repack" : "reshape", name, &x, 1, attrs);
+    return add_op(nn, moves ? "repack" : "reshape", name, FUM_INPUTS(x), attrs);
 }
 
 fum_tensor *fum_nn_stored(struct fum_nn *nn, fum_tensor *x) {
     if (!x || x->desc.dtype == nn->graph->storage || x->desc.dtype == FUM_I32) return x;
-    return add_op(nn, "cast", NULL, &x, 1, (struct fum_attr[]){{"dtype", nn->graph->storage}, {0}});
+    return add_op(nn, "cast", NULL, FUM_INPUTS(x),
+                  (struct fum_attr[]){{"dtype", nn->graph->storage}, {0}});
 }
 
 fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b) {
-    return a && b ? add_op(nn, "concat", name, (fum_tensor *[]){a, b}, 2,
+    return a && b ? add_op(nn, "concat", name, FUM_INPUTS(a, b),
                            (struct fum_attr[]){{"axis", -1}, {0}})
                   : NULL;
 }
@@ -123,7 +124,7 @@ fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int
                          int64_t start, int64_t count) {
     struct fum_attr attrs[] = {
         {"axis", axis}, {"start", (double)start}, {"count", (double)count}, {0}};
-    return x ? add_op(nn, "slice", name, &x, 1, attrs) : NULL;
+    return x ? add_op(nn, "slice", name, FUM_INPUTS(x), attrs) : NULL;
 }
 
 fum_tensor *fum_nn_tokens(struct fum_nn *nn, fum_tensor *image) {
@@ -145,7 +146,7 @@ fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, in
     in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {fum_nn_channels(x), out}},
                           FUM_PACK_LINEAR);
     if (bias) in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
-    return add_op(nn, "matmul", name, in, bias ? 3 : 2, NULL);
+    return add_op(nn, "matmul", name, (struct fum_inputs){in, bias ? 3 : 2}, NULL);
 }
 
 // True if the results of one product for several weights can be used in place: each starts at an
@@ -170,7 +171,7 @@ void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tenso
     if (l->bias)
         in[3] = weight_stack(nn, l->names, l->count, "bias", (struct fum_shape){2, {1, l->out}},
                              FUM_PACK_NONE);
-    fum_tensor *all = add_op(nn, "matmul", NULL, in, l->bias ? 4 : 2, NULL);
+    fum_tensor *all = add_op(nn, "matmul", NULL, (struct fum_inputs){in, l->bias ? 4 : 2}, NULL);
     shape.dim[2] = l->out;
     for (int i = 0; i < l->count; i++)
         y[i] = fum_nn_reshape(nn, l->names[i], fum_nn_slice(nn, NULL, all, 0, i, 1), shape);
@@ -191,7 +192,7 @@ fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int6
     in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
     struct fum_attr attrs[] = {
         {"stride", c.stride}, {"pad", c.pad}, {"pad_end_extra", c.pad_end}, {0}};
-    return add_op(nn, "conv2d", name, in, 3, attrs);
+    return add_op(nn, "conv2d", name, (struct fum_inputs){in, 3}, attrs);
 }
 
 static fum_tensor *norm(struct fum_nn *nn, const char *op, const char *name, fum_tensor *x,
@@ -200,7 +201,7 @@ static fum_tensor *norm(struct fum_nn *nn, const char *op, const char *name, fum
     fum_tensor *in[3] = {x};
     in[1] = fum_nn_weight(nn, name, "weight", vector(fum_nn_channels(x)), FUM_PACK_NONE);
     in[2] = fum_nn_weight(nn, name, "bias", vector(fum_nn_channels(x)), FUM_PACK_NONE);
-    return add_op(nn, op, name, in, 3, attrs);
+    return add_op(nn, op, name, (struct fum_inputs){in, 3}, attrs);
 }
 
 fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
@@ -219,5 +220,5 @@ fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *id
     fum_tensor *in[2] = {ids};
     in[1] =
         fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {count, channels}}, FUM_PACK_NONE);
-    return add_op(nn, "embedding", name, in, 2, NULL);
+    return add_op(nn, "embedding", name, (struct fum_inputs){in, 2}, NULL);
 }

@@ -24,7 +24,7 @@ static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_
     if (from != x) fum_nn_linears(nn, &of_context, from, qkv + 1);
     if (!qkv[0] || !qkv[1] || !qkv[2]) return NULL;
     struct fum_attr attrs[] = {{"heads", a->heads}, {"causal", a->causal}, {0}};
-    fum_tensor *y = fum_graph_add(nn->graph, "attention", NULL, qkv, 3, attrs);
+    fum_tensor *y = fum_graph_add(nn->graph, "attention", NULL, (struct fum_inputs){qkv, 3}, attrs);
     return fum_nn_linear(nn, a->out ? a->out : "to_out.0", y, channels, true);
 }
 

@@ -157,8 +157,7 @@ static void add_stats(struct band *b) {
     struct fum_attr attrs[] = {{"chunks", 1}, {0}};
     if (b->y) attrs[0].value = chunks_of(fum_shape_rows(&b->y->desc.shape));
     b->range = fum_graph_input(graph, "range", (struct fum_shape){1, {2}}, FUM_I32, FUM_STAGE_STEP);
-    b->stats =
-        fum_graph_add(graph, "channel_stats", "stats", (fum_tensor *[]){b->y, b->range}, 2, attrs);
+    b->stats = fum_graph_add(graph, "channel_stats", "stats", FUM_INPUTS(b->y, b->range), attrs);
     fum_graph_output(graph, b->y, "y");
     fum_graph_output(graph, b->stats, "stats");
 }

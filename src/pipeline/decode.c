@@ -27,8 +27,7 @@ static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d,
     d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
     d->pixels = fum_vae_decode(graph, config, NULL, fum_vae_unscale(graph, config, d->latents));
     fum_graph_output(graph, d->pixels, "pixels");
-    fum_graph_add(graph, "check_finite", "check_finite", (fum_tensor *[]){d->flag, d->pixels}, 2,
-                  NULL);
+    fum_graph_add(graph, "check_finite", "check_finite", FUM_INPUTS(d->flag, d->pixels), NULL);
     return fum_pipeline_check_graph(graph, "vae", err);
 }
 

@@ -10,9 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-static fum_tensor *add_op(fum_graph *graph, const char *op, fum_tensor *const *inputs, int count,
+static fum_tensor *add_op(fum_graph *graph, const char *op, struct fum_inputs inputs,
                           const struct fum_attr *attrs) {
-    return fum_graph_add(graph, op, op, inputs, count, attrs);
+    return fum_graph_add(graph, op, op, inputs, attrs);
 }
 
 // The recorded step: model input from the state, the UNet, guidance and the sampler's update, the
@@ -40,8 +40,7 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
 
     const struct fum_attr attrs[] = {{"slots", d->history}, {"copies", d->copies}, {0}};
     d->unet.counter = d->counter;
-    d->unet.x =
-        add_op(graph, "sampler_input", (fum_tensor *[]){d->state, d->coefs, d->counter}, 3, attrs);
+    d->unet.x = add_op(graph, "sampler_input", FUM_INPUTS(d->state, d->coefs, d->counter), attrs);
     fum_unet_inputs(graph, config,
                     &(struct fum_unet_sizes){.batch = (int64_t)d->copies * d->batch,
                                              .steps = d->evals,
@@ -49,11 +48,11 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
                                              .pooled = fum_model_pooled(pipe->view)},
                     &d->unet);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
-    add_op(graph, "check_finite", (fum_tensor *[]){d->flag, prediction}, 2, NULL);
+    add_op(graph, "check_finite", FUM_INPUTS(d->flag, prediction), NULL);
     fum_tensor *updated =
         add_op(graph, "sampler_update",
-               (fum_tensor *[]){d->state, prediction, d->coefs, d->counter, d->noise}, 5, attrs);
-    add_op(graph, "counter_next", (fum_tensor *[]){d->counter, updated}, 2, NULL);
+               FUM_INPUTS(d->state, prediction, d->coefs, d->counter, d->noise), attrs);
+    add_op(graph, "counter_next", FUM_INPUTS(d->counter, updated), NULL);
     if ((result = fum_pipeline_check_graph(graph, "unet", err))) return result;
     const struct fum_weight_source *source = &pipe->view->unet_weights;
     if (pipe->probing) return fum_pipeline_probe(pipe, &d->g, "unet", source, err);

@@ -57,19 +57,20 @@ static struct net build(void) {
                      row = {4, {1, 1, 1, CHANNELS}}, taps = {4, {3, 3, CHANNELS, CHANNELS}};
     n.x = fum_graph_input(n.g, "x", image, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *norm[] = {n.x, constant(n.g, "gamma", line, 1), constant(n.g, "beta", line, 2)};
-    fum_tensor *h =
-        fum_graph_add(n.g, "group_norm", "norm", norm, 3, (struct fum_attr[]){{"groups", 4}, {0}});
-    h = fum_graph_add(n.g, "silu", "act", &h, 1, NULL);
+    fum_tensor *h = fum_graph_add(n.g, "group_norm", "norm", (struct fum_inputs){norm, 3},
+                                  (struct fum_attr[]){{"groups", 4}, {0}});
+    h = fum_graph_add(n.g, "silu", "act", FUM_INPUTS(h), NULL);
     fum_tensor *conv[] = {h, fum_graph_weight(n.g, "taps", taps, FUM_PACK_CONV),
                           constant(n.g, "bias", line, 4)};
-    h = fum_graph_add(n.g, "conv2d", "conv", conv, 3, (struct fum_attr[]){{"pad", 1}, {0}});
+    h = fum_graph_add(n.g, "conv2d", "conv", (struct fum_inputs){conv, 3},
+                      (struct fum_attr[]){{"pad", 1}, {0}});
     fum_tensor *time[] = {h, constant(n.g, "row", row, 5)};
-    h = fum_graph_add(n.g, "add", "time", time, 2, NULL);
+    h = fum_graph_add(n.g, "add", "time", (struct fum_inputs){time, 2}, NULL);
     fum_tensor *sum[] = {h, n.x};
-    h = fum_graph_add(n.g, "add", "sum", sum, 2, NULL);
-    h = fum_graph_add(n.g, "slice", "half", &h, 1,
+    h = fum_graph_add(n.g, "add", "sum", (struct fum_inputs){sum, 2}, NULL);
+    h = fum_graph_add(n.g, "slice", "half", FUM_INPUTS(h),
                       (struct fum_attr[]){{"axis", 1}, {"start", 4}, {"count", 4}, {0}});
-    n.y = fum_graph_add(n.g, "tanh", "end", &h, 1, NULL);
+    n.y = fum_graph_add(n.g, "tanh", "end", FUM_INPUTS(h), NULL);
     fum_graph_output(n.g, n.y, "y");
     struct fum_error err = {0};
     if (fum_graph_check(n.g, &err)) fail_msg("%s", err.text);
@@ -106,13 +107,13 @@ static void test_clone(void **state) {
     }
     // A node of the copy does not appear in the original.
     fum_tensor *end = clone->tensors[net.y->id];
-    assert_non_null(fum_graph_add(clone, "relu", "more", &end, 1, NULL));
+    assert_non_null(fum_graph_add(clone, "relu", "more", FUM_INPUTS(end), NULL));
     char *after = text_of(net.g);
     assert_string_equal(before, after);
     fum_free(before), fum_free(copied), fum_free(after);
     fum_graph_destroy(&clone);
     // An error of building is the copy's error.
-    assert_null(fum_graph_add(net.g, "no_such_op", "bad", &net.x, 1, NULL));
+    assert_null(fum_graph_add(net.g, "no_such_op", "bad", FUM_INPUTS(net.x), NULL));
     assert_int_equal(fum_graph_clone(&clone, net.g, NULL), FUM_ERR_ARG);
     assert_null(clone);
     fum_graph_destroy(&net.g);
@@ -255,7 +256,7 @@ static void test_two_devices(void **state) {
     char *after = text_of(net.g);
     assert_string_equal(before, after);
     // What is added later belongs to no executable; what was there still runs.
-    fum_tensor *later = fum_graph_add(net.g, "relu", "later", &net.y, 1, NULL);
+    fum_tensor *later = fum_graph_add(net.g, "relu", "later", FUM_INPUTS(net.y), NULL);
     assert_non_null(later);
     assert_int_equal(fum_executable_read(places[0].exe, later, &one, 1, NULL), FUM_ERR_ARG);
     run(places[0].exe, &net, x, wanted, count);

@@ -59,7 +59,7 @@ static void made_free(struct made *made) {
 static fum_tensor *add(fum_graph *g, const char *op, fum_tensor *a, fum_tensor *b, fum_tensor *c,
                        const struct fum_attr *attrs) {
     fum_tensor *in[] = {a, b, c};
-    return fum_graph_add(g, op, NULL, in, c ? 3 : b ? 2 : 1, attrs);
+    return fum_graph_add(g, op, NULL, (struct fum_inputs){in, c ? 3 : b ? 2 : 1}, attrs);
 }
 
 static fum_tensor *weight(fum_graph *g, const char *name) {
@@ -95,7 +95,7 @@ static struct net build(enum fum_dtype storage) {
         static const char *const parts[] = {"norm.weight", "norm.bias", "conv.weight", "conv.bias"};
         for (int k = 0; k < 4; k++) snprintf(name[k], sizeof name[k], "%d.%s", i, parts[k]);
         fum_tensor *in[] = {h, weight(n.g, name[0]), weight(n.g, name[1])};
-        fum_tensor *t = fum_graph_add(n.g, "group_norm", NULL, in, 3, groups);
+        fum_tensor *t = fum_graph_add(n.g, "group_norm", NULL, (struct fum_inputs){in, 3}, groups);
         t = add(n.g, "silu", t, NULL, NULL, NULL);
         t = add(n.g, "conv2d", t, weight(n.g, name[2]), weight(n.g, name[3]), pad);
         t = add(n.g, "add", t, row, NULL, NULL);
@@ -275,7 +275,8 @@ static void test_joined(void **state) {
             fum_tensor *both = add(g[k], "concat", a[k], b[k], NULL, NULL);
             fum_tensor *in[] = {both, weight(g[k], "norm.weight"), weight(g[k], "norm.bias")};
             const struct fum_attr each[] = {{"groups", CHANNELS}, {0}};
-            fum_tensor *norm = fum_graph_add(g[k], "group_norm", NULL, in, 3, each);
+            fum_tensor *norm =
+                fum_graph_add(g[k], "group_norm", NULL, (struct fum_inputs){in, 3}, each);
             fum_tensor *h = add(g[k], "silu", norm, NULL, NULL, NULL);
             h = add(g[k], "conv2d", h, weight(g[k], "conv.weight"), weight(g[k], "conv.bias"), pad);
             y[k] = add(g[k], "add", h, both, NULL, NULL);

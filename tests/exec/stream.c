@@ -94,7 +94,7 @@ static void open_subject(struct subject *s, fum_device *device, int count) {
         for (int k = 0; k < SIDE * SIDE; k++) s->source.data[i][k] = (float)(i + 1);
         fum_tensor *in[] = {x, fum_graph_weight(s->graph, name, (struct fum_shape){2, {SIDE, SIDE}},
                                                 FUM_PACK_LINEAR)};
-        x = fum_graph_add(s->graph, "matmul", NULL, in, 2, NULL);
+        x = fum_graph_add(s->graph, "matmul", NULL, (struct fum_inputs){in, 2}, NULL);
     }
     fum_graph_output(s->graph, x, "y");
     assert_int_equal(fum_graph_check(s->graph, &err), FUM_OK);

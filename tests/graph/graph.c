@@ -48,7 +48,7 @@ static fum_graph *graph_new(void) {
 static fum_tensor *add(fum_graph *g, const char *op, const char *name, fum_tensor *a, fum_tensor *b,
                        fum_tensor *c, const struct fum_attr *attrs) {
     fum_tensor *in[] = {a, b, c};
-    return fum_graph_add(g, op, name, in, c ? 3 : b ? 2 : 1, attrs);
+    return fum_graph_add(g, op, name, (struct fum_inputs){in, c ? 3 : b ? 2 : 1}, attrs);
 }
 
 // conv (bias) + time row, SiLU after a second conv, residual at the end: a residual block in small.
@@ -84,14 +84,15 @@ static void test_errors(void **state) {
 
     g = graph_new();
     x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_STEP);
-    assert_null(fum_graph_add(g, "no_such_op", "n", &x, 1, NULL));
+    assert_null(fum_graph_add(g, "no_such_op", "n", FUM_INPUTS(x), NULL));
     assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "no_such_op"));
     fum_graph_destroy(&g);
 
     g = graph_new();
     x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_STEP);
-    assert_null(fum_graph_add(g, "silu", "n", &x, 1, (struct fum_attr[]){{"slope", 1}, {0}}));
+    assert_null(
+        fum_graph_add(g, "silu", "n", FUM_INPUTS(x), (struct fum_attr[]){{"slope", 1}, {0}}));
     assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "slope"));
     fum_graph_destroy(&g);
@@ -199,7 +200,7 @@ static void test_plan(void **state) {
         const struct fum_attr attrs[] = {{"groups", 8}, {0}};
         fum_tensor *gamma = fum_graph_constant(g, "gamma", shape1(64), (float[64]){0});
         fum_tensor *in[] = {y, gamma, gamma};
-        y = fum_graph_add(g, "group_norm", NULL, in, 3, attrs);
+        y = fum_graph_add(g, "group_norm", NULL, (struct fum_inputs){in, 3}, attrs);
     }
     y = add(g, "add", "end", y, kept, NULL, NULL);
     fum_graph_output(g, y, "y");

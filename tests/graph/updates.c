@@ -29,12 +29,14 @@ static struct net build(enum fum_stage stage) {
 }
 
 static fum_tensor *next(const struct net *net, const char *name, fum_tensor *counter) {
-    return fum_graph_add(net->graph, "counter_next", name, &counter, 1, NULL);
+    return fum_graph_add(net->graph, "counter_next", name, FUM_INPUTS(counter), NULL);
 }
 
 static void read_row(const struct net *net, const char *name, fum_tensor *counter) {
     fum_tensor *in[] = {net->table, counter};
-    fum_graph_output(net->graph, fum_graph_add(net->graph, "step_row", name, in, 2, NULL), name);
+    fum_graph_output(net->graph,
+                     fum_graph_add(net->graph, "step_row", name, (struct fum_inputs){in, 2}, NULL),
+                     name);
 }
 
 // Plans the graph and destroys it. A refusal must name `first` and `second`.
@@ -115,14 +117,14 @@ static void test_an_update_takes_the_stage_of_its_state(void **state) {
     once = next(&net, "once", net.counter);
     read_row(&net, "row", net.counter);
     fum_tensor *in[] = {net.counter, net.graph->tensors[net.graph->count - 1]};
-    fum_graph_add(net.graph, "counter_next", "each step", in, 2, NULL);
+    fum_graph_add(net.graph, "counter_next", "each step", (struct fum_inputs){in, 2}, NULL);
     check_plan(&net, NULL, NULL);
 
     net = build(FUM_STAGE_RUN);
     once = next(&net, "once", net.counter);
     read_row(&net, "row", once);
     in[0] = net.counter, in[1] = net.graph->tensors[net.graph->count - 1];
-    fum_graph_add(net.graph, "counter_next", "each step", in, 2, NULL);
+    fum_graph_add(net.graph, "counter_next", "each step", (struct fum_inputs){in, 2}, NULL);
     check_plan(&net, "row", "each step");
 }
 
@@ -138,7 +140,7 @@ static void test_only_states_are_updated(void **state) {
     struct net net = build(FUM_STAGE_STEP);
     struct fum_error err;
     fum_tensor *in[] = {net.table, net.table};
-    assert_null(fum_graph_add(net.graph, "assign", "wrong", in, 2, NULL));
+    assert_null(fum_graph_add(net.graph, "assign", "wrong", (struct fum_inputs){in, 2}, NULL));
     assert_int_equal(fum_graph_check(net.graph, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "must be a state"));
     fum_graph_destroy(&net.graph);
@@ -151,9 +153,9 @@ static void test_the_interpreter_updates_states(void **state) {
     fum_tensor *kept =
         fum_graph_state(net.graph, "kept", (struct fum_shape){2, {4, 8}}, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *in[] = {kept, net.table};
-    fum_tensor *sum = fum_graph_add(net.graph, "add", "sum", in, 2, NULL);
+    fum_tensor *sum = fum_graph_add(net.graph, "add", "sum", (struct fum_inputs){in, 2}, NULL);
     in[1] = sum;
-    fum_graph_add(net.graph, "assign", "keep", in, 2, NULL);
+    fum_graph_add(net.graph, "assign", "keep", (struct fum_inputs){in, 2}, NULL);
     float ones[32];
     for (int i = 0; i < 32; i++) ones[i] = 1;
     assert_int_equal(fum_interp_create(&interp, net.graph, NULL, true, NULL), FUM_OK);
