@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// fumarole bench: how near this device's own limits is everything?
+// fumarole bench: measures how close everything comes to the device's own limits.
 #include "report/report.h"
 
-#include "progress.h"
-
 #include "output.h"
+#include "progress.h"
 
 #include <fumarole/tuning.h>
 
@@ -69,7 +68,7 @@ struct watch {
     const struct fum_device_info *info;
 };
 
-// A bar on a terminal; elsewhere one line for each part.
+// Shows a bar on a terminal, and elsewhere one line for each part.
 static void on_progress(void *user, const char *what, int done, int total) {
     struct watch *watch = user;
     cli_clock_sample(&watch->clock, watch->info);
@@ -115,8 +114,8 @@ static int write_reports(const struct bench_options *values, const struct fum_be
     return status;
 }
 
-// The first bench of a device measures its tiles before anything that uses them: figures without
-// are worth little.
+// Measures the tiles of a device at its first bench, before anything that uses them: figures with
+// untuned tiles are worth little.
 static int tune_first(const struct bench_options *values, fum_device *device) {
     struct fum_tune_params params = {.types = cli_storage_mask(values->precision),
                                      .cancel = cli_cancel};
@@ -133,26 +132,21 @@ static int tune_first(const struct bench_options *values, fum_device *device) {
     return 0;
 }
 
-static int measure(const struct bench_options *values) {
+static unsigned parts_of(const struct bench_options *values) {
+    unsigned parts = 0;
+    if (values->limits) parts |= FUM_BENCH_LIMITS;
+    if (values->ops || values->op) parts |= FUM_BENCH_OPS;
+    if (values->models) parts |= FUM_BENCH_MODELS;
+    return parts;
+}
+
+// Runs the benchmark on an open device, and reports what was measured even if it ends early.
+static int run_bench(const struct bench_options *values, fum_device *device,
+                     const struct fum_log *log) {
     struct fum_error err = {0};
-    int status = check_outputs(values);
-    if (status != 0) return status;
-    struct fum_log log = cli_log(values->verbose);
-    fum_device *device = cli_open_device(values->device, &log, &status);
-    if (!device) return status;
-    cli_catch_interrupt();
-    status = cli_force_variant(device, values->variant);
-    if (status == 0) status = tune_first(values, device);
-    if (status != 0) {
-        fum_device_destroy(&device);
-        return status;
-    }
     struct watch watch = {.info = fum_device_get_info(device)};
-    cli_progress_begin(&watch.progress, values->quiet);
     struct fum_bench_params params = {
-        .parts = (values->limits ? FUM_BENCH_LIMITS : 0u) |
-                 (values->ops || values->op ? FUM_BENCH_OPS : 0u) |
-                 (values->models ? FUM_BENCH_MODELS : 0u),
+        .parts = parts_of(values),
         .op = values->op,
         .types = cli_storage_mask(values->precision),
         .models = values->models,
@@ -161,12 +155,14 @@ static int measure(const struct bench_options *values) {
         .precision = model_precision(values->precision),
         .seconds = values->time,
         .repeats = values->repeats,
-        .log = &log,
+        .log = log,
         .user = &watch,
         .on_progress = on_progress,
         .cancel = cli_cancel,
     };
     struct fum_bench_report *report = NULL;
+    int status = 0;
+    cli_progress_begin(&watch.progress, values->quiet);
     enum fum_result result = fum_bench(device, &params, &report, &err);
     cli_progress_clear(&watch.progress);
     if (report) cli_bench_print(report, watch.info);
@@ -174,6 +170,19 @@ static int measure(const struct bench_options *values) {
     if (report && (values->json || values->html)) status = write_reports(values, report, &watch);
     if (result != FUM_OK) status = cli_fail_result(result, &err);
     fum_bench_report_free(&report);
+    return status;
+}
+
+static int measure(const struct bench_options *values) {
+    int status = check_outputs(values);
+    if (status != 0) return status;
+    struct fum_log log = cli_log(values->verbose);
+    fum_device *device = cli_open_device(values->device, &log, &status);
+    if (!device) return status;
+    cli_catch_interrupt();
+    status = cli_force_variant(device, values->variant);
+    if (status == 0) status = tune_first(values, device);
+    if (status == 0) status = run_bench(values, device, &log);
     fum_device_destroy(&device);
     return status;
 }
@@ -195,7 +204,7 @@ static int compare(const struct bench_options *values, char *const *paths, int c
 
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct bench_options values = {0};
-    int status = cli_parse(command, &argc, argv, &values);
+    int status = cli_read_options(command, &argc, argv, &values);
     if (status >= 0) return status;
     if (!values.compare && argc > 0)
         return cli_misuse(command, "takes no argument such as \"%s\" without --compare",

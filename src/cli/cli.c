@@ -28,7 +28,7 @@ void cli_print_version(void) {
     printf("fumarole %s\n", fum_version());
 }
 
-int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values) {
+int cli_read_options(const struct cli_command *command, int *argc, char **argv, void *values) {
     static const struct cli_option help = {.name = "help", .letter = 'h'},
                                    version = {.name = "version", .letter = 'V'};
     struct cli_parse parse = {
@@ -63,8 +63,20 @@ fum_device *cli_open_device(const char *select, const struct fum_log *log, int *
     return open_device(select, false, log, status);
 }
 
-fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int *status) {
-    return open_device(select, true, log, status);
+int cli_run_on_device(const struct cli_command *command, int argc, char **argv, void *values,
+                      int (*work)(void *values, fum_device *device)) {
+    const struct cli_device_options *options = values;
+    int status = cli_read_options(command, &argc, argv, values);
+    if (status >= 0) return status;
+    if (argc > 0)
+        return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
+    struct fum_log log = cli_log(options->verbose);
+    fum_device *device = open_device(options->device, options->compile_only, &log, &status);
+    if (!device) return status;
+    cli_catch_interrupt();
+    status = work(values, device);
+    fum_device_destroy(&device);
+    return status;
 }
 
 int cli_force_variant(fum_device *device, const char *name) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the subcommands share: how they are called, how they fail, how they find models. Public API
-// only.
+// Declares what the subcommands share: how they are called, how they fail, how they find models.
+// Public API only.
 #ifndef FUM_CLI_H
 #define FUM_CLI_H
 
@@ -50,16 +50,15 @@ struct cli_shown cli_show(const char *text);
 
 // Prints "fumarole: <text>" on standard error and returns CLI_FAILED.
 int cli_fail(const char *fmt, ...) FUM_PRINTF(1, 2);
-// The same for wrong usage, with a pointer to the command's --help; returns CLI_USAGE.
+// Prints wrong usage, with a pointer to the command's --help. Returns CLI_USAGE.
 int cli_misuse(const struct cli_command *command, const char *fmt, ...) FUM_PRINTF(2, 3);
-// The exit status of a library call that failed, its error printed.
+// Prints the error of a library call that failed. Returns the exit status.
 int cli_fail_result(enum fum_result result, const struct fum_error *err);
 
-// Parses the command's options into `values`. Returns -1 to go on, else the exit status (after
-// --help,
-// --version or an error). Other arguments are left in argv[0..*argc). Options without effect are
-// reported in one line.
-int cli_parse(const struct cli_command *command, int *argc, char **argv, void *values);
+// Parses the command's options into `values`. Returns -1 to go on, or the exit status after --help,
+// --version or an error. Other arguments stay in argv[0..*argc). One line reports options without
+// effect.
+int cli_read_options(const struct cli_command *command, int *argc, char **argv, void *values);
 
 // Windows only: returns the program's arguments in UTF-8, for as long as it runs, and makes the
 // console take UTF-8. Returns `argv` when memory is out.
@@ -68,18 +67,15 @@ char **cli_utf8_arguments(int *argc, char **argv);
 // Prints the program's name and version.
 void cli_print_version(void);
 
-// A log that writes warnings (and with `verbose` everything) to standard error.
+// Returns a log that writes warnings (and with `verbose` everything) to standard error.
 struct fum_log cli_log(bool verbose);
 
 // Opens the device that `select` names (NULL: the best). Prints the error and returns NULL on
 // failure; *status is then the exit status.
 fum_device *cli_open_device(const char *select, const struct fum_log *log, int *status);
 
-// The same for its compiler alone: see compile_only of struct fum_device_params.
-fum_device *cli_open_compiler(const char *select, const struct fum_log *log, int *status);
-
-// Forces a variant of the kernels (NULL: nothing to do). 0, or the error printed and an exit
-// status.
+// Forces a variant of the kernels (NULL: nothing to do). Returns 0, or prints the error and returns
+// an exit status.
 int cli_force_variant(fum_device *device, const char *name);
 
 // Makes Ctrl-C, SIGTERM, SIGHUP and SIGXFSZ set a flag, which cli_interrupted reads, instead of
@@ -105,6 +101,16 @@ const char *cli_storage_name(size_t index);
 // Returns the mask 1 << dtype of such a choice; NULL: 0.
 unsigned cli_storage_mask(const char *precision);
 
+// The options that commands for one device share. Such a command's options begin with them.
+struct cli_device_options {
+    const char *device, *op, *precision, *variant;
+    bool compile_only, verbose;
+};
+// Runs a command whose arguments are all options: parses them into `values`, opens the device and
+// calls `work` with both. Returns an exit status.
+int cli_run_on_device(const struct cli_command *command, int argc, char **argv, void *values,
+                      int (*work)(void *values, fum_device *device));
+
 // Finds the model that `name` means: a path that exists, else a shipped model's name; NULL is the
 // shipped one. Stores a path to free with free() and returns 0, or prints what was looked at and
 // returns an exit status.
@@ -114,12 +120,11 @@ int cli_find_model(const char *name, char **path);
 char *cli_copy(const char *text);
 char *cli_join(const char *dir, const char *name);
 
-// Returns the whole of standard input or of a file (NULL: standard input), without a byte order
-// mark, NUL-terminated, to free with free(); at most `limit` bytes. Prints the error and returns
-// NULL on failure.
+// Returns the whole of a file (NULL: standard input), at most `limit` bytes, without a byte order
+// mark and NUL-terminated. Free it with free(). Prints the error and returns NULL on failure.
 char *cli_read_text(const char *path, size_t limit, size_t *bytes);
 
-// The length without the line end that files and echo leave, which is cut off.
+// Cuts off the line end that files and echo leave. Returns the remaining length.
 size_t cli_trim_newline(char *text, size_t bytes);
 
 bool cli_is_folder(const char *path);
@@ -128,9 +133,7 @@ bool cli_is_special(const char *path);
 
 // Lines of a stream, each up to 64 MiB. Zero to begin with; free `text` at the end.
 struct cli_line {
-    // without its newline and the stream's byte order mark; may hold NUL bytes before the one at
-    char *text;
-    // its end
+    char *text; // without its newline and the stream's byte order mark; may hold NUL bytes
     size_t bytes, capacity;
     int number;          // from 1
     const char *failure; // why reading ended before the end of the stream, or NULL

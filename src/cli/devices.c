@@ -29,11 +29,34 @@ static const char *type_name(enum fum_device_type type) {
     return "other";
 }
 
-static void print_limits(const struct fum_device_info *info) {
+static void print_sizes(const struct fum_device_info *info) {
     const double mib = 1024.0 * 1024.0;
+    cli_put_line(stdout, "    Vulkan %u.%u.%u, driver %s", info->api_version >> 22,
+                 info->api_version >> 12 & 0x3ff, info->api_version & 0xfff, info->driver);
+    cli_put_line(stdout,
+                 "    binding %.0f MiB, allocation %.0f MiB, buffer %.0f MiB, shared memory %u KiB",
+                 (double)info->max_binding / mib, (double)info->max_allocation / mib,
+                 (double)info->max_buffer / mib, info->shared_bytes / 1024);
+    cli_put_line(stdout, "    workgroup %u (%u x %u x %u), subgroup %u (%u to %u)",
+                 info->max_group_invocations, info->max_group_size[0], info->max_group_size[1],
+                 info->max_group_size[2], info->subgroup_size, info->subgroup_min,
+                 info->subgroup_max);
+}
+
+static void print_products(const struct fum_device_info *info) {
+    static const char *const types[] = {
+        [FUM_MATRIX_F16] = "f16", [FUM_MATRIX_BF16] = "bf16", [FUM_MATRIX_S8] = "s8"};
+    for (uint32_t i = 0; i < info->num_matrix; i++)
+        cli_put(stdout, "%s %s %u x %u x %u%s", i ? "," : "    matrix products",
+                types[info->matrix[i].type], info->matrix[i].m, info->matrix[i].n,
+                info->matrix[i].k, i + 1 < info->num_matrix ? "" : " (m x n x k)");
+    if (info->num_matrix > 0) printf("\n");
+}
+
+static void print_features(const struct fum_device_info *info) {
     const struct {
         const char *name;
-        bool there;
+        bool present;
     } features[] = {
         {"16-bit storage", info->storage16},
         {"f16 arithmetic", info->float16},
@@ -49,27 +72,10 @@ static void print_limits(const struct fum_device_info *info) {
         {"unified memory", info->unified_memory},
         {"memory budget", info->memory_budget},
     };
-    cli_put_line(stdout, "    Vulkan %u.%u.%u, driver %s", info->api_version >> 22,
-                 info->api_version >> 12 & 0x3ff, info->api_version & 0xfff, info->driver);
-    cli_put_line(stdout,
-                 "    binding %.0f MiB, allocation %.0f MiB, buffer %.0f MiB, shared memory %u KiB",
-                 (double)info->max_binding / mib, (double)info->max_allocation / mib,
-                 (double)info->max_buffer / mib, info->shared_bytes / 1024);
-    cli_put_line(stdout, "    workgroup %u (%u x %u x %u), subgroup %u (%u to %u)",
-                 info->max_group_invocations, info->max_group_size[0], info->max_group_size[1],
-                 info->max_group_size[2], info->subgroup_size, info->subgroup_min,
-                 info->subgroup_max);
-    static const char *const matrix_types[] = {
-        [FUM_MATRIX_F16] = "f16", [FUM_MATRIX_BF16] = "bf16", [FUM_MATRIX_S8] = "s8"};
-    for (uint32_t i = 0; i < info->num_matrix; i++)
-        cli_put(stdout, "%s %s %u x %u x %u%s", i ? "," : "    matrix products",
-                matrix_types[info->matrix[i].type], info->matrix[i].m, info->matrix[i].n,
-                info->matrix[i].k, i + 1 < info->num_matrix ? "" : " (m x n x k)");
-    if (info->num_matrix > 0) printf("\n");
-    for (int have = 1; have >= 0; have--) {
-        const char *separator = have ? "    has " : "    lacks ";
+    for (int present = 1; present >= 0; present--) {
+        const char *separator = present ? "    has " : "    lacks ";
         for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
-            if (features[i].there != (have == 1)) continue;
+            if (features[i].present != (present == 1)) continue;
             cli_put(stdout, "%s%s", separator, features[i].name);
             separator = ", ";
         }
@@ -77,8 +83,8 @@ static void print_limits(const struct fum_device_info *info) {
     }
 }
 
-// The variants of a storage type in the device's order of preference, and those used only when
-// insisted on.
+// Prints the variants of a storage type in the device's order of preference, then those that run
+// only if forced.
 static void print_variants(const struct fum_device_info *info, enum fum_dtype dtype) {
     bool any = false;
     cli_put(stdout, "%s %s", dtype == FUM_F32 ? "    kernels:" : ";", fum_dtype_name(dtype));
@@ -110,7 +116,10 @@ static void print_device(int index, const struct fum_device_info *info, bool ver
     printf("\n");
     for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) print_variants(info, dtype);
     printf("\n");
-    if (verbose) print_limits(info);
+    if (!verbose) return;
+    print_sizes(info);
+    print_products(info);
+    print_features(info);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
@@ -118,7 +127,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     struct fum_device_info *infos = NULL;
     struct fum_error err = {0};
     int count = 0;
-    int status = cli_parse(command, &argc, argv, &values);
+    int status = cli_read_options(command, &argc, argv, &values);
     if (status >= 0) return status;
     if (argc > 0)
         return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);

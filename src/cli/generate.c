@@ -119,7 +119,7 @@ static bool on_compile(void *user, const char *part, int done, int total) {
     return !cli_interrupted();
 }
 
-// "step" or "picture 2/3, step"
+// Writes "step" or "picture 2/3, step".
 static void name_work(const struct job *job, int image, const char *work, char *text, size_t size) {
     if (job->options.picture.count > 1)
         snprintf(text, size, "picture %d/%d, %s", image + 1, job->options.picture.count, work);
@@ -234,8 +234,8 @@ static bool on_image(void *user, const struct fum_image *image) {
     return job->status == 0 && !cli_interrupted();
 }
 
-// Returns a rough count of the floating-point operations of all steps, from the UNet's parameters:
-// SD1.5's evaluation of 64 × 64 latent pixels takes 803 GFLOP with 860 M of them.
+// Returns a rough count of the floating-point operations of all steps, from the UNet's parameters.
+// SD1.5 has 860 M of them, and its evaluation of 64 × 64 latent pixels takes 803 GFLOP.
 static double run_flops(const struct job *job) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
     const struct fum_generate_params *picture = &job->options.picture;
@@ -340,7 +340,7 @@ static void close_all(struct job *job) {
 
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct job job = {.options = generate_options_default(), .started = fum_time_now()};
-    int status = cli_parse(command, &argc, argv, &job.options);
+    int status = cli_read_options(command, &argc, argv, &job.options);
     if (status < 0 && job.options.list_devices) return cli_devices.run(&cli_devices, 0, argv);
     if (status < 0) status = generate_options_check(command, &job.options, argc, argv);
     if (status >= 0) return status;

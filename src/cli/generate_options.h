@@ -26,7 +26,7 @@ struct generate_options {
 
 extern const struct cli_option generate_option_table[];
 
-// Every field at its default.
+// Returns the options with every field at its default.
 struct generate_options generate_options_default(void);
 
 // Checks what concerns several options and resolves defaults to those of the library. argv[0..argc)

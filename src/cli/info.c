@@ -86,7 +86,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     struct problems problems = {0};
     fum_model *model = NULL;
     char *path = NULL;
-    int status = cli_parse(command, &argc, argv, &values);
+    int status = cli_read_options(command, &argc, argv, &values);
     if (status >= 0) return status;
     if (argc != 1)
         return cli_misuse(

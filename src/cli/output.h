@@ -27,15 +27,16 @@ struct cli_outputs {
     } * list;
     size_t count, capacity;
 };
-// Adds a file (NULL: nothing), which must not be a folder. 0, or the error printed and an exit
-// status.
+// Adds a file (NULL: nothing), which must not be a folder. Returns 0, or prints the error and
+// returns an exit status.
 int cli_outputs_add(struct cli_outputs *outputs, const char *path);
 // Checks that all can be written, and that no two are one file; frees the list. `status` is that of
 // the last cli_outputs_add: other than 0 it is returned. Leaves nothing behind and touches no file
 // that is there.
 int cli_outputs_check(struct cli_outputs *outputs, int status);
 
-// The stream for reports on what was done: standard output, unless one of the outputs is that.
+// Returns the stream for reports on what was done: standard output, unless one of the outputs is
+// it.
 FILE *cli_report_stream(void);
 
 // Something that can be written to a path; see fum_file_save.
@@ -44,9 +45,9 @@ struct cli_result {
     const void *what;
 };
 // Writes a result. One that cannot be written there is kept under another name, in this folder or
-// that of temporary files, and the error names it. 0, or the error printed and an exit status.
+// that of temporary files, and the error names it. Returns 0 or an exit status.
 int cli_output_save(const char *path, const struct cli_result *result);
-// The same for a text.
+// Writes a text in the same way.
 int cli_output_save_text(const char *path, const char *text);
 
 #endif

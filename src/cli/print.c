@@ -86,6 +86,12 @@ int cli_fail_result(enum fum_result result, const struct fum_error *err) {
     return result == FUM_ERR_ARG ? CLI_USAGE : CLI_FAILED;
 }
 
+int cli_finish_output(int status) {
+    bool lost = fflush(stdout) != 0;
+    lost = ferror(stdout) || lost;
+    return lost && status == 0 ? cli_fail("could not write to standard output") : status;
+}
+
 // ---- the library's messages ----
 
 static void write_log(void *user, enum fum_log_level level, const char *message) {

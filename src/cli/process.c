@@ -25,12 +25,6 @@ void cli_open_descriptors(void) {
 #endif
 }
 
-int cli_finish_output(int status) {
-    bool lost = fflush(stdout) != 0;
-    lost = ferror(stdout) || lost;
-    return lost && status == 0 ? cli_fail("could not write to standard output") : status;
-}
-
 // ---- signals ----
 
 static volatile sig_atomic_t first_signal, second_signal, held;

@@ -21,8 +21,8 @@ struct cli_progress {
 };
 
 void cli_progress_begin(struct cli_progress *progress, bool quiet);
-// Step `done` of `total` of `what` is finished; `rest` more steps follow those. Call it after every
-// step.
+// Shows that step `done` of `total` of `what` is finished, with `rest` more steps to come. Call it
+// after every step.
 void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total,
                        long rest);
 // Bytes of a part that are loaded, first and last call included. A pipe gets only the last line.

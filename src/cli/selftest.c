@@ -9,29 +9,30 @@
 #include <string.h>
 
 struct selftest_options {
-    const char *device, *op, *precision, *variant;
-    bool compile_only, large, repeat, verbose;
+    struct cli_device_options common;
+    bool large, repeat;
 };
 
-#define FIELD(name) offsetof(struct selftest_options, name)
+#define FIELD(name)  offsetof(struct selftest_options, name)
+#define COMMON(name) offsetof(struct selftest_options, common.name)
 
 // clang-format off
 static const struct cli_option options[] = {
-    {.name = "device", .kind = CLI_STRING, .offset = FIELD(device), .value = "WHICH",
+    {.name = "device", .kind = CLI_STRING, .offset = COMMON(device), .value = "WHICH",
      .help = "number, uuid or part of a name, see fumarole devices"},
-    {.name = "op", .kind = CLI_STRING, .offset = FIELD(op), .value = "NAME",
+    {.name = "op", .kind = CLI_STRING, .offset = COMMON(op), .value = "NAME",
      .help = "only this operation"},
-    {.name = "precision", .kind = CLI_CHOICE, .offset = FIELD(precision), .value = "TYPE",
+    {.name = "precision", .kind = CLI_CHOICE, .offset = COMMON(precision), .value = "TYPE",
      .choice = cli_storage_name, .help = "only this storage type:"},
-    {.name = "variant", .kind = CLI_STRING, .offset = FIELD(variant), .value = "NAME",
+    {.name = "variant", .kind = CLI_STRING, .offset = COMMON(variant), .value = "NAME",
      .help = "force a variant of the kernels; all: each one in turn"},
     {.name = "repeat", .kind = CLI_FLAG, .offset = FIELD(repeat),
      .help = "run every case twice: the same bits, or it is wrong"},
-    {.name = "compile-only", .kind = CLI_FLAG, .offset = FIELD(compile_only),
+    {.name = "compile-only", .kind = CLI_FLAG, .offset = COMMON(compile_only),
      .help = "compile every kernel and run none; with -v what the driver makes of each"},
     {.name = "large", .kind = CLI_FLAG, .offset = FIELD(large),
      .help = "also the large shapes of real models (minutes on a CPU device)"},
-    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = FIELD(verbose),
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = COMMON(verbose),
      .help = "every case"},
     {0},
 };
@@ -127,54 +128,50 @@ static void on_case(void *user, const struct fum_selftest_case *result) {
                  result->why ? "  " : "", result->why ? result->why : "");
 }
 
-static int run(const struct cli_command *command, int argc, char **argv) {
-    struct selftest_options values = {0};
-    struct counts counts = {0};
-    struct fum_error err = {0};
-    int status = cli_parse(command, &argc, argv, &values);
-    if (status >= 0) return status;
-    if (argc > 0)
-        return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
+static void print_sum(const struct counts *counts, double seconds) {
+    if (counts->ops == 0) return;
+    if (counts->compile_only)
+        cli_put_line(stdout,
+                     "%d operations, %d cases, %d do not compile, %d skipped, %d kernels, %d spill "
+                     "registers, %.1f s",
+                     counts->ops, counts->run, counts->failed, counts->skipped, counts->all_kernels,
+                     counts->all_spilling, seconds);
+    else
+        cli_put_line(stdout, "%d operations, %d cases, %d wrong, %d skipped, %.1f s", counts->ops,
+                     counts->run, counts->failed, counts->skipped, seconds);
+}
 
-    status = 0;
-    struct fum_log log = cli_log(values.verbose);
-    fum_device *device = values.compile_only ? cli_open_compiler(values.device, &log, &status)
-                                             : cli_open_device(values.device, &log, &status);
-    if (!device) return status;
-    cli_catch_interrupt();
+static int selftest(void *user, fum_device *device) {
+    const struct selftest_options *values = user;
+    const struct cli_device_options *common = &values->common;
+    struct counts counts = {.compile_only = common->compile_only, .verbose = common->verbose};
+    struct fum_error err = {0};
     cli_put_line(stdout, "%s %s",
-                 values.compile_only ? "The kernels of every operation, compiled for"
-                                     : "Every operation against plain C, on",
+                 common->compile_only ? "The kernels of every operation, compiled for"
+                                      : "Every operation against plain C, on",
                  fum_device_get_info(device)->name);
-    counts.compile_only = values.compile_only;
-    counts.verbose = values.verbose;
     double started = fum_time_now();
     struct fum_selftest_params params = {
-        .op = values.op,
-        .types = cli_storage_mask(values.precision),
-        .large = values.large,
-        .variant = values.variant,
-        .repeat = values.repeat,
+        .op = common->op,
+        .types = cli_storage_mask(common->precision),
+        .large = values->large,
+        .variant = common->variant,
+        .repeat = values->repeat,
         .user = &counts,
         .on_op = on_op,
-        .on_case = values.verbose ? on_case : NULL,
+        .on_case = common->verbose ? on_case : NULL,
         .on_kernel = on_kernel,
         .cancel = cli_cancel,
     };
     enum fum_result result = fum_selftest(device, &params, &err);
-    if (counts.ops > 0 && values.compile_only)
-        cli_put_line(stdout,
-                     "%d operations, %d cases, %d do not compile, %d skipped, %d kernels, %d spill "
-                     "registers, %.1f s",
-                     counts.ops, counts.run, counts.failed, counts.skipped, counts.all_kernels,
-                     counts.all_spilling, fum_time_now() - started);
-    else if (counts.ops > 0)
-        cli_put_line(stdout, "%d operations, %d cases, %d wrong, %d skipped, %.1f s", counts.ops,
-                     counts.run, counts.failed, counts.skipped, fum_time_now() - started);
+    print_sum(&counts, fum_time_now() - started);
     fflush(stdout);
-    if (result != FUM_OK) status = cli_fail_result(result, &err);
-    fum_device_destroy(&device);
-    return status;
+    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct selftest_options values = {0};
+    return cli_run_on_device(command, argc, argv, &values, selftest);
 }
 
 const struct cli_command cli_selftest = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// fumarole tokenize: text to the ids that a text encoder reads.
+// fumarole tokenize: prints the ids that a text encoder reads.
 #include "cli.h"
 
 #include <fumarole/tokenizer.h>
@@ -65,8 +65,9 @@ static int print_ids(const fum_tokenizer *tokenizer, const char *text, size_t by
 
 // ---- NUL within JSON ----
 
-// cJSON cuts strings at NUL, and JSON text can hold one as "\\u0000". Such an escape is read as a
-// noncharacter that the line does not hold, one of U+FDD0 to U+FDDF, and put back after parsing.
+// cJSON cuts strings at NUL, and JSON text can hold one as "\\u0000". Before parsing, such an
+// escape is replaced by a noncharacter (U+FDD0 to U+FDDF) that the line does not hold, and put back
+// after.
 enum { STAND_INS = 16, ESCAPE_DIGITS = 4 };
 struct stand_in {
     char utf8[4], digits[ESCAPE_DIGITS + 1];
@@ -198,7 +199,7 @@ static int run_jsonl(const fum_tokenizer *tokenizer) {
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct tokenize_options values = {0};
     size_t bytes = 0;
-    int status = cli_parse(command, &argc, argv, &values);
+    int status = cli_read_options(command, &argc, argv, &values);
     if (status >= 0) return status;
     if (argc > 1)
         return cli_misuse(command, "more than one text: \"%s\" and \"%s\"; put quotes around it",

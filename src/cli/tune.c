@@ -7,28 +7,29 @@
 #include <string.h>
 
 struct tune_options {
-    const char *device, *op, *precision, *variant;
+    struct cli_device_options common;
     double time;
-    bool forget, verbose;
+    bool forget;
 };
 
-#define FIELD(name) offsetof(struct tune_options, name)
+#define FIELD(name)  offsetof(struct tune_options, name)
+#define COMMON(name) offsetof(struct tune_options, common.name)
 
 // clang-format off
 static const struct cli_option options[] = {
-    {.name = "device", .kind = CLI_STRING, .offset = FIELD(device), .value = "WHICH",
+    {.name = "device", .kind = CLI_STRING, .offset = COMMON(device), .value = "WHICH",
      .help = "number, uuid or part of a name, see fumarole devices"},
-    {.name = "op", .kind = CLI_STRING, .offset = FIELD(op), .value = "NAME",
+    {.name = "op", .kind = CLI_STRING, .offset = COMMON(op), .value = "NAME",
      .help = "only this operation"},
-    {.name = "precision", .kind = CLI_CHOICE, .offset = FIELD(precision), .value = "TYPE",
+    {.name = "precision", .kind = CLI_CHOICE, .offset = COMMON(precision), .value = "TYPE",
      .choice = cli_storage_name, .help = "only this storage type (default: f32 and f16):"},
-    {.name = "variant", .kind = CLI_STRING, .offset = FIELD(variant), .value = "NAME",
+    {.name = "variant", .kind = CLI_STRING, .offset = COMMON(variant), .value = "NAME",
      .help = "of this variant of the kernels, see fumarole devices"},
     {.name = "time", .letter = 't', .kind = CLI_REAL, .offset = FIELD(time), .value = "SECONDS",
      .min = 1, .max = 1e6, .help = "about how long it may take (default 60)"},
     {.name = "forget", .kind = CLI_FLAG, .offset = FIELD(forget),
      .help = "drop what was measured before, and measure nothing"},
-    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = FIELD(verbose),
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = COMMON(verbose),
      .help = "more about what happens"},
     {0},
 };
@@ -48,19 +49,23 @@ static void on_result(void *user, const struct fum_tune_result *r) {
     fflush(stdout);
 }
 
-static int tune(const struct tune_options *values, fum_device *device) {
+static int forget(fum_device *device) {
     struct fum_error err = {0};
-    int measured = 0, status = cli_force_variant(device, values->variant);
+    enum fum_result result = fum_device_forget_tuning(device, &err);
+    if (result != FUM_OK) return cli_fail_result(result, &err);
+    cli_put_line(stdout, "Dropped what was kept for %s", fum_device_get_info(device)->name);
+    return 0;
+}
+
+static int tune(void *user, fum_device *device) {
+    const struct tune_options *values = user;
+    struct fum_error err = {0};
+    int measured = 0, status = cli_force_variant(device, values->common.variant);
     if (status) return status;
-    if (values->forget) {
-        enum fum_result result = fum_device_forget_tuning(device, &err);
-        if (result != FUM_OK) return cli_fail_result(result, &err);
-        cli_put_line(stdout, "Dropped what was kept for %s", fum_device_get_info(device)->name);
-        return 0;
-    }
+    if (values->forget) return forget(device);
     struct fum_tune_params params = {
-        .op = values->op,
-        .types = cli_storage_mask(values->precision),
+        .op = values->common.op,
+        .types = cli_storage_mask(values->common.precision),
         .seconds = values->time,
         .on_result = on_result,
         .cancel = cli_cancel,
@@ -78,18 +83,7 @@ static int tune(const struct tune_options *values, fum_device *device) {
 
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct tune_options values = {0};
-    int status = cli_parse(command, &argc, argv, &values);
-    if (status >= 0) return status;
-    if (argc > 0)
-        return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
-    status = 0;
-    struct fum_log log = cli_log(values.verbose);
-    fum_device *device = cli_open_device(values.device, &log, &status);
-    if (!device) return status;
-    cli_catch_interrupt();
-    status = tune(&values, device);
-    fum_device_destroy(&device);
-    return status;
+    return cli_run_on_device(command, argc, argv, &values, tune);
 }
 
 const struct cli_command cli_tune = {

@@ -36,8 +36,8 @@ bool cli_cpu_read(struct cli_cpu *cpu) {
 
 // Models with two multiply-add units of 512 bits. Skylake and Cascade Lake are not among them: some
 // have one unit, which CPUID does not report, and all lower their clock. The Ice Lake, Tiger Lake
-// and Rocket Lake of desktops and laptops have one, and Zen 4 and small Zen 5 split a vector into
-// two of 256 bits.
+// and Rocket Lake of desktops and laptops have one. Zen 4 and small Zen 5 split a vector into two
+// of 256 bits.
 static const struct {
     const char *vendor;
     unsigned family, first_model, last_model;

@@ -16,12 +16,12 @@ struct cli_cpu {
     bool avx512; // F, DQ, BW and VL, and the system saves their registers
 };
 
-// False where the CPU is no x86 one.
+// Reads what the CPU is. False on CPUs other than x86.
 bool cli_cpu_read(struct cli_cpu *cpu);
 // True if products of 512 bits run at twice the rate of those of 256.
 bool cli_cpu_full_rate_512(const struct cli_cpu *cpu);
-// 512, or 0: as the driver chooses. Kernels of 512 bits take twice as long to compile, so a run
-// must be of CLI_LONG_RUN_FLOPS or more.
+// Returns 512, or 0 for the driver's choice. Kernels of 512 bits take twice as long to compile, so
+// only runs of CLI_LONG_RUN_FLOPS or more use them.
 int cli_vector_width(const struct cli_cpu *cpu, double flops);
 #define CLI_LONG_RUN_FLOPS 2e12
 

@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int argc = 1 + (int)choose(&c, MAX_ARGUMENTS), count = argc;
     for (int i = 0; i < argc; i++) argv[i] = made[i] = make_argument(&c);
     struct generate_options options = generate_options_default();
-    int status = cli_parse(&cli_generate, &argc, argv, &options);
+    int status = cli_read_options(&cli_generate, &argc, argv, &options);
     if (status < 0) status = generate_options_check(&cli_generate, &options, argc, argv);
     if (status > CLI_USAGE) abort();
     for (int i = 0; i < count; i++) free(made[i]);

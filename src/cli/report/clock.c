@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Clocks while the benchmark runs, where the system tells: of the processor for CPU devices, of
-// AMD's and Intel's GPUs under Linux. Vulkan itself says nothing about them.
+// Reads clocks while the benchmark runs, where the system reports them: the processor's for CPU
+// devices, and those of AMD's and Intel's GPUs under Linux. Vulkan itself has no such query.
 #include "report.h"
 
 #include <string.h>
 
 enum { MAX_CARDS = 16 };
 
-// The highest "cpu MHz" of all processors.
+// Returns the highest "cpu MHz" of all processors.
 static double cpu_mhz(void) {
     FILE *file = fopen("/proc/cpuinfo", "r");
     char line[256];
@@ -37,7 +37,8 @@ static bool is_card(int card, const struct fum_device_info *info) {
     return known && vendor == info->vendor_id && device == info->device_id;
 }
 
-// amdgpu lists its levels, "1: 1200Mhz *" the current one; i915 has a file with the number.
+// Returns a card's clock, or 0. amdgpu lists its levels, with "1: 1200Mhz *" for the current one.
+// i915 has a file with the number.
 static double card_mhz(int card) {
     char line[128];
     double mhz = 0, one;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reports side by side: of devices, or of versions on one device.
+// Prints reports side by side: of devices, or of versions on one device.
 #include "report.h"
 
 #include "../output.h"
@@ -7,15 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { LABEL_WIDTH = 41, MIN_CHANGE = 3 }; // columns; percent that no one calls a change
+enum { LABEL_WIDTH = 41, MIN_CHANGE = 3 }; // columns; percent within which nothing has changed
 
-// What of an entry is compared.
+// A member of an entry that is compared.
 struct measure {
     const char *section, *key, *title;
     bool lower_is_better;
 };
 static const struct measure measures[] = {
-    {"limits", "value", NULL, false}, // each says itself which way is better
+    {"limits", "value", NULL, false}, // each has its own lower_is_better
     {"ops", "seconds", NULL, true},       {"models", "text", "text", true},
     {"models", "step", "step", true},     {"models", "decode", "decode", true},
     {"models", "encode", "encode", true},
@@ -47,70 +47,96 @@ static int change(const struct cli_samples *a, const struct cli_samples *b, bool
     return lower_is_better ? -rise : rise;
 }
 
+// An entry of the first report with its counterpart in another.
+struct pair {
+    const struct measure *measure;
+    const cJSON *first, *other; // the entries
+    struct cli_samples a, b;    // their values
+    bool same_device, lower_is_better;
+};
+
 static bool same_device(const cJSON *a, const cJSON *b) {
     const cJSON *x = cJSON_GetObjectItemCaseSensitive(a, "device"),
                 *y = cJSON_GetObjectItemCaseSensitive(b, "device");
     return strcmp(cli_bench_string(x, "name"), cli_bench_string(y, "name")) == 0;
 }
 
-// On one device the share of the fma rate must have changed too: a busy machine slows that as much
-// as the rest.
-static int change_of(const struct measure *m, const cJSON *first, const cJSON *other,
-                     const cJSON *a, const cJSON *b, const struct cli_samples *x,
-                     const struct cli_samples *y, bool lower_is_better) {
-    int by_time = change(x, y, lower_is_better);
-    if (by_time == 0 || strcmp(m->section, "ops") != 0 || !same_device(first, other))
-        return by_time;
-    struct cli_samples s = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(a, "of_fma"));
-    struct cli_samples t = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(b, "of_fma"));
+static struct cli_samples samples_of(const cJSON *entry, const char *key) {
+    return cli_bench_samples(cJSON_GetObjectItemCaseSensitive(entry, key));
+}
+
+static bool is_op(const struct pair *p) {
+    return strcmp(p->measure->section, "ops") == 0;
+}
+
+// Returns how a pair changed, as change() does. On one device the share of the fma rate must have
+// changed too: a busy machine slows that as much as the rest.
+static int change_of(const struct pair *p) {
+    int by_time = change(&p->a, &p->b, p->lower_is_better);
+    if (by_time == 0 || !is_op(p) || !p->same_device) return by_time;
+    struct cli_samples s = samples_of(p->first, "of_fma"), t = samples_of(p->other, "of_fma");
     if (s.count == 0 || t.count == 0) return by_time;
     return change(&s, &t, false) == by_time ? by_time : 0;
 }
 
-static void print_row(const struct measure *m, const cJSON *entry, const cJSON *const *reports,
-                      int count, struct tally *tally) {
+static void count_pair(struct tally *tally, const struct pair *p, double ratio, int changed) {
+    tally->compared++;
+    tally->faster += changed > 0;
+    tally->slower += changed < 0;
+    if (!is_op(p)) return;
+    tally->log_sum += log(ratio);
+    tally->ops++;
+    struct cli_samples share = samples_of(p->first, "of_fma"), its = samples_of(p->other, "of_fma");
+    if (!(share.median > 0 && its.median > 0)) return;
+    tally->log_shares += log(its.median / share.median);
+    tally->shares++;
+}
+
+static void print_pair(const struct pair *p, struct tally *tally) {
+    static const char *const marks[] = {"!", " ", "+"}; // slower, within the spread, faster
     FILE *out = cli_report_stream();
-    struct cli_samples first = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(entry, m->key));
-    const char *unit = cli_bench_string(entry, "unit");
-    bool limit = strcmp(m->section, "limits") == 0, op = strcmp(m->section, "ops") == 0;
-    bool lower = limit ? cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(entry, "lower_is_better"))
-                       : m->lower_is_better;
+    if (p->b.count == 0 || p->b.median <= 0 || p->a.median <= 0) {
+        cli_put(out, "  %12s %9s", "-", "");
+        return;
+    }
+    double ratio = p->lower_is_better ? p->a.median / p->b.median : p->b.median / p->a.median;
+    int changed = change_of(p);
+    cli_put(out, "  %12s x%-6.2f %s",
+            value_text(cli_bench_string(p->first, "unit"), p->b.median).text, ratio,
+            marks[changed + 1]);
+    count_pair(tally, p, ratio, changed);
+}
+
+static void print_label(const struct measure *m, const cJSON *entry) {
     char label[320], shown[LABEL_WIDTH + 1];
-    bool known = false;
-    for (int i = 1; i < count; i++) known = known || cli_bench_match(reports[i], m->section, entry);
-    if (first.count == 0 || !known) return;
     snprintf(label, sizeof label, "%s%s%s", cli_bench_label(m->section, entry).text,
              m->title ? ", " : "", m->title ? m->title : "");
     fum_text_escape(shown, sizeof shown, label, strlen(label));
-    static const char *const marks[] = {"!", " ", "+"}; // slower, within the spread, faster
-    cli_put(out, "  %-*s %12s", LABEL_WIDTH, shown, value_text(unit, first.median).text);
+    cli_put(cli_report_stream(), "  %-*s", LABEL_WIDTH, shown);
+}
+
+static void print_row(const struct measure *m, const cJSON *entry, const cJSON *const *reports,
+                      int count, struct tally *tally) {
+    struct pair p = {.measure = m,
+                     .first = entry,
+                     .a = samples_of(entry, m->key),
+                     .lower_is_better = m->lower_is_better};
+    bool known = false;
+    if (strcmp(m->section, "limits") == 0)
+        p.lower_is_better =
+            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(entry, "lower_is_better"));
+    for (int i = 1; i < count; i++) known = known || cli_bench_match(reports[i], m->section, entry);
+    if (p.a.count == 0 || !known) return;
+    print_label(m, entry);
+    cli_put(cli_report_stream(), " %12s",
+            value_text(cli_bench_string(entry, "unit"), p.a.median).text);
     for (int i = 1; i < count; i++) {
-        const cJSON *match = cli_bench_match(reports[i], m->section, entry);
-        struct cli_samples other =
-            cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, m->key));
-        if (other.count == 0 || other.median <= 0 || first.median <= 0) {
-            cli_put(out, "  %12s %9s", "-", "");
-            continue;
-        }
-        double ratio = lower ? first.median / other.median : other.median / first.median;
-        int changed = change_of(m, reports[0], reports[i], entry, match, &first, &other, lower);
-        cli_put(out, "  %12s x%-6.2f %s", value_text(unit, other.median).text, ratio,
-                marks[changed + 1]);
-        tally[i].compared++;
-        tally[i].faster += changed > 0;
-        tally[i].slower += changed < 0;
-        tally[i].log_sum += op ? log(ratio) : 0;
-        tally[i].ops += op;
-        struct cli_samples share =
-            cli_bench_samples(cJSON_GetObjectItemCaseSensitive(entry, "of_fma"));
-        struct cli_samples its =
-            cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, "of_fma"));
-        if (op && share.median > 0 && its.median > 0) {
-            tally[i].log_shares += log(its.median / share.median);
-            tally[i].shares++;
-        }
+        p.other = cli_bench_match(reports[i], m->section, entry);
+        p.b = samples_of(p.other, m->key);
+        p.same_device = same_device(reports[0], reports[i]);
+        print_pair(&p, &tally[i]);
     }
-    fprintf(out, "\n");
+    fprintf(cli_report_stream(), "\n");
 }
 
 static void print_heads(const cJSON *const *reports, const char *const *names, int count) {
@@ -153,7 +179,7 @@ static void print_section(const char *section, const char *title, const cJSON *c
     }
 }
 
-// How many entries of `of` the report `in` lacks.
+// Counts the entries of `of` that the report `in` lacks.
 static int count_unmatched(const cJSON *of, const cJSON *in) {
     static const char *const sections[] = {"limits", "ops", "models"};
     int missing = 0;
@@ -166,6 +192,21 @@ static int count_unmatched(const cJSON *of, const cJSON *in) {
     return missing;
 }
 
+static void print_tally(const cJSON *const *reports, int i, const struct tally *tally) {
+    FILE *out = cli_report_stream();
+    int only_here = count_unmatched(reports[i], reports[0]);
+    int only_there = count_unmatched(reports[0], reports[i]);
+    cli_put_line(out, "%c to A: %d compared, %d faster (+), %d slower (!) beyond the spread",
+                 'A' + i, tally->compared, tally->faster, tally->slower);
+    if (tally->ops > 0)
+        cli_put(out, "   operations x%.2f in the geometric mean", exp(tally->log_sum / tally->ops));
+    if (tally->shares > 0)
+        cli_put(out, ", x%.2f in shares of the fma rate", exp(tally->log_shares / tally->shares));
+    if (tally->ops > 0) fprintf(out, "\n");
+    if (only_there > 0) cli_put_line(out, "   %d only in A", only_there);
+    if (only_here > 0) cli_put_line(out, "   %d only in %c", only_here, 'A' + i);
+}
+
 int cli_bench_compare(const cJSON *const *reports, const char *const *names, int count) {
     FILE *out = cli_report_stream();
     struct tally tally[CLI_BENCH_MAX_REPORTS] = {{0}};
@@ -174,21 +215,7 @@ int cli_bench_compare(const cJSON *const *reports, const char *const *names, int
     print_section("ops", "Operations", reports, count, tally);
     print_section("models", "Models", reports, count, tally);
     fprintf(out, "\n");
-    for (int i = 1; i < count; i++) {
-        int only_here = count_unmatched(reports[i], reports[0]),
-            only_there = count_unmatched(reports[0], reports[i]);
-        cli_put_line(out, "%c to A: %d compared, %d faster (+), %d slower (!) beyond the spread",
-                     'A' + i, tally[i].compared, tally[i].faster, tally[i].slower);
-        if (tally[i].ops > 0)
-            cli_put(out, "   operations x%.2f in the geometric mean",
-                    exp(tally[i].log_sum / tally[i].ops));
-        if (tally[i].shares > 0)
-            cli_put(out, ", x%.2f in shares of the fma rate",
-                    exp(tally[i].log_shares / tally[i].shares));
-        if (tally[i].ops > 0) fprintf(out, "\n");
-        if (only_there > 0) cli_put_line(out, "   %d only in A", only_there);
-        if (only_here > 0) cli_put_line(out, "   %d only in %c", only_here, 'A' + i);
-    }
+    for (int i = 1; i < count; i++) print_tally(reports, i, &tally[i]);
     fprintf(out,
             "x over 1: faster than A. Beyond the spread: the quartiles do not touch and the\n"
             "medians are over %d%% apart; of operations on the same device the share of the\n"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The benchmark's report as one page that needs nothing else: tables, a roofline plot, bars.
+// Writes the benchmark's report as one page that needs nothing else: tables, a roofline plot, bars.
 #include "page.h"
 
 #include "../output.h"
@@ -95,7 +95,7 @@ static void put_title(struct cli_page *page) {
     }
 }
 
-// Of one report: side by side they are in the tables.
+// Puts the main figures of one report on top. Those of several are in the tables.
 static void put_tiles(struct cli_page *page) {
     static const char *const wanted[] = {"fma f32", "fma f16", "copy", "shared memory", "dispatch"};
     const cJSON *limit, *model;
@@ -122,28 +122,40 @@ static void put_tiles(struct cli_page *page) {
     cli_page_put(page, "</div>\n");
 }
 
-// A cell for each report: its value and, after the first, the ratio to that one. unit: "" for
-// seconds, "%" for shares.
-static void put_cells(struct cli_page *page, const char *section, const cJSON *entry,
-                      const char *key, const char *unit, bool lower_is_better) {
+// A row of a table: one member of an entry.
+struct row {
+    const char *section;
+    const cJSON *entry; // of the first report
+    const char *key;
+    const char *unit; // "" for seconds, "%" for shares
+    bool lower_is_better;
+};
+
+static void put_value(struct cli_page *page, const struct cli_samples *s, const char *unit) {
+    if (s->count == 0)
+        cli_page_put(page, "&#8211;");
+    else if (strcmp(unit, "%") == 0)
+        cli_page_put(page, "%.1f%%", 100 * s->median);
+    else if (unit[0])
+        cli_page_put(page, "%.4g %s", s->median, unit);
+    else
+        cli_page_put(page, "%s", cli_seconds_text(s->median).text);
+}
+
+// Puts a cell for each report: its value and, after the first, the ratio to that one.
+static void put_cells(struct cli_page *page, const struct row *row) {
     double first = 0;
     for (int i = 0; i < page->count; i++) {
-        const cJSON *match = i ? cli_bench_match(page->reports[i], section, entry) : entry;
-        struct cli_samples s = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, key));
+        const cJSON *match =
+            i ? cli_bench_match(page->reports[i], row->section, row->entry) : row->entry;
+        struct cli_samples s = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(match, row->key));
         cli_page_put(page, "<td>");
-        if (s.count == 0)
-            cli_page_put(page, "&#8211;");
-        else if (strcmp(unit, "%") == 0)
-            cli_page_put(page, "%.1f%%", 100 * s.median);
-        else if (unit[0])
-            cli_page_put(page, "%.4g %s", s.median, unit);
-        else
-            cli_page_put(page, "%s", cli_seconds_text(s.median).text);
+        put_value(page, &s, row->unit);
         if (i == 0)
             first = s.median;
         else if (first > 0 && s.median > 0)
             cli_page_put(page, " &#215;%.2f",
-                         lower_is_better ? first / s.median : s.median / first);
+                         row->lower_is_better ? first / s.median : s.median / first);
         cli_page_put(page, "</td><td>%s</td>",
                      cli_spread_text(s.count, s.median, s.low, s.high).text);
     }
@@ -174,8 +186,10 @@ static void put_limits(struct cli_page *page) {
         cli_page_put(page, "<tr><td>");
         cli_page_text(page, cli_bench_string(limit, "name"));
         cli_page_put(page, "</td>");
-        put_cells(page, "limits", limit, "value", unit,
-                  cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(limit, "lower_is_better")));
+        struct row row = {"limits", limit, "value", unit, false};
+        row.lower_is_better =
+            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(limit, "lower_is_better"));
+        put_cells(page, &row);
         cli_page_put(page, "<td class=what>");
         cli_page_text(page, cli_bench_string(limit, "what"));
         cli_page_put(page, "</td></tr>\n");
@@ -183,7 +197,7 @@ static void put_limits(struct cli_page *page) {
     cli_page_put(page, "</table></div>\n");
 }
 
-// What of a model is one number each.
+// Puts the members of a model that are one number each.
 static void put_model_text(struct cli_page *page, int report, const cJSON *model) {
     if (!model) return;
     cli_page_put(page, "<p>");
@@ -226,7 +240,8 @@ static void put_model(struct cli_page *page, const cJSON *model) {
     cli_page_put(page, "</tr>\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         cli_page_put(page, "<tr><td>%s</td>", rows[i].title);
-        put_cells(page, "models", model, rows[i].key, rows[i].unit, !rows[i].unit[0]);
+        struct row row = {"models", model, rows[i].key, rows[i].unit, !rows[i].unit[0]};
+        put_cells(page, &row);
         cli_page_put(page, "</tr>\n");
     }
     cli_page_put(page, "</table></div>\n");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The benchmark's report as JSON: written, read back and looked up.
+// Writes the benchmark's report as JSON, reads it back and looks entries up.
 #define _POSIX_C_SOURCE 200809L
 
 #include "report.h"
@@ -14,7 +14,7 @@
 
 // ---- from the report ----
 
-// cJSON's calls fail only without memory; one look at the end finds it.
+// Adds a number. cJSON's calls fail only without memory, which one check at the end finds.
 static void add_number(cJSON *object, const char *key, double value) {
     cJSON_AddNumberToObject(object, key, isfinite(value) ? value : 0);
 }

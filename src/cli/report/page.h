@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A page while it is written, and its drawings.
+// Declares a page while it is written, and its drawings.
 #ifndef FUM_CLI_REPORT_PAGE_H
 #define FUM_CLI_REPORT_PAGE_H
 
@@ -15,17 +15,17 @@ struct cli_page {
 };
 
 void cli_page_put(struct cli_page *page, const char *fmt, ...) FUM_PRINTF(2, 3);
-// Text in which nothing is markup.
+// Adds text in which nothing is markup.
 void cli_page_text(struct cli_page *page, const char *text);
 
-// Which colour is what: kinds of operations, or, of several, the reports.
+// Adds the legend of colours: kinds of operations, or with several reports the reports.
 void cli_page_legend(struct cli_page *page);
-// Operations by intensity under the roofs of the device (or of each).
+// Adds the operations by intensity under the roofs of the device (or of each).
 void cli_page_roofline(struct cli_page *page);
-// One bar for each case of an operation (and report): its share of the roofline, the lowest of the
-// first report first.
+// Adds one bar for each case of an operation (and report): its share of the roofline. The lowest of
+// the first report comes first.
 void cli_page_bars(struct cli_page *page, const char *op);
-// Where the time of a picture goes.
+// Adds a bar of where the time of a picture goes.
 void cli_page_model(struct cli_page *page, const cJSON *model);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The drawings of the benchmark's page: inline SVG whose colours are the page's, so that they
-// follow light and dark.
+// Draws on the benchmark's page: inline SVG whose colours are the page's, so that they follow light
+// and dark.
 #include "page.h"
 
 #include <math.h>
@@ -49,7 +49,7 @@ static double memory_limit(const cJSON *report) {
     return best;
 }
 
-// FLOP a byte and GFLOP/s; false where there is no arithmetic to speak of.
+// Stores FLOP a byte and GFLOP/s. False for operations without arithmetic.
 static bool place_of(const cJSON *op, double *intensity, double *rate) {
     double flops = cli_bench_number(op, "flops"), bytes = cli_bench_number(op, "bytes");
     struct cli_samples s = cli_bench_samples(cJSON_GetObjectItemCaseSensitive(op, "seconds"));
@@ -59,7 +59,7 @@ static bool place_of(const cJSON *op, double *intensity, double *rate) {
     return true;
 }
 
-// The decades that hold every point and the knee of every roof.
+// Finds the decades that hold every point and the knee of every roof.
 static bool find_axes(const struct cli_page *page, struct axes *a) {
     double x0 = INFINITY, x1 = 0, y0 = INFINITY, y1 = 0;
     for (int i = 0; i < page->count; i++) {
@@ -108,11 +108,19 @@ static void put_grid(struct cli_page *page, const struct axes *a) {
                  (TOP + bottom) / 2);
 }
 
-// Up along memory to a level roof. Names of several reports' roofs stand beside each other, as
-// their roofs may be one.
-static void put_roof(struct cli_page *page, const struct axes *a, int report, double rate,
-                     double memory, const char *name) {
+// A roof: up along memory to a level rate.
+struct roof {
+    const char *name;
+    double rate, memory;
+    bool names_memory; // labels the slope
+};
+
+// Puts the roof of a report. The names of several reports stand beside each other, as their roofs
+// may be one.
+static void put_roof(struct cli_page *page, const struct axes *a, int report,
+                     const struct roof *roof) {
     char style[32] = "", letter[4] = "";
+    double rate = roof->rate, memory = roof->memory;
     if (!(rate > 0) || !(memory > 0)) return;
     double x0 = pow(10, a->x0), x1 = pow(10, a->x1), knee = rate / memory, y0 = pow(10, a->y0);
     double start = fmax(x0, y0 / memory); // where the slope enters the plot
@@ -124,7 +132,7 @@ static void put_roof(struct cli_page *page, const struct axes *a, int report, do
         double to = fmin(knee, x1), x = plot_x(a, start), y = plot_y(a, start * memory);
         cli_page_put(page, "<line class=\"roof %s\" x1=%.1f y1=%.1f x2=%.1f y2=%.1f />", style, x,
                      y, plot_x(a, to), plot_y(a, to * memory));
-        if (strcmp(name, "f32") == 0)
+        if (roof->names_memory)
             cli_page_put(page, "<text x=%d y=%d>%smemory %.3g GB/s</text>",
                          LEFT + 4 + report * NAME_WIDTH, TOP + 12, letter, memory);
     }
@@ -133,10 +141,10 @@ static void put_roof(struct cli_page *page, const struct axes *a, int report, do
                      plot_x(a, fmax(knee, x0)), plot_y(a, rate), plot_x(a, x1), plot_y(a, rate));
     cli_page_put(page, "<text x=%.1f y=%.1f text-anchor=end>%s%s %.4g GFLOP/s</text>",
                  plot_x(a, x1) - 4 - (page->count - 1 - report) * NAME_WIDTH, plot_y(a, rate) - 6,
-                 letter, name, rate);
+                 letter, roof->name, rate);
 }
 
-// One report: a colour for each kind of operation. Several: a colour for each report.
+// Returns the kind of an operation, which has a colour of its own in a page of one report.
 static int kind_of(const char *op) {
     static const char *const kinds[] = {"matmul", "conv2d", "attention", "norm", NULL};
     int i = 0;
@@ -193,8 +201,8 @@ void cli_page_roofline(struct cli_page *page) {
         const cJSON *report = page->reports[i];
         double f32 = limit_of(report, "fma f32"), f16 = limit_of(report, "fma f16"),
                memory = memory_limit(report);
-        put_roof(page, &a, i, f32, memory, "f32");
-        if (f16 > 1.1 * f32) put_roof(page, &a, i, f16, memory, "f16");
+        put_roof(page, &a, i, &(struct roof){"f32", f32, memory, true});
+        if (f16 > 1.1 * f32) put_roof(page, &a, i, &(struct roof){"f16", f16, memory, false});
     }
     for (int i = 0; i < page->count; i++) put_points(page, &a, i);
     cli_page_put(page, "</svg></div>\n");
@@ -236,7 +244,7 @@ static int count_cases(const struct cli_page *page, const char *op) {
     return cases;
 }
 
-// The bars of one case, one for each report.
+// Puts the bars of one case, one for each report.
 static void put_case(struct cli_page *page, const cJSON *entry, double y, double each) {
     const char *op = cli_bench_string(entry, "op");
     char name[49], label[144];
@@ -251,9 +259,11 @@ static void put_case(struct cli_page *page, const cJSON *entry, double y, double
     cli_page_put(page, "</text>");
     for (int i = 0; i < page->count; i++) {
         const cJSON *match = i ? cli_bench_match(page->reports[i], "ops", entry) : entry;
-        if (match)
-            put_bar(page, match, page->count > 1 ? i + 1 : kind_of(op) + 1, y + 3 + THIN * i,
-                    page->count > 1 ? THIN - 2 : each - 6);
+        if (!match) continue;
+        if (page->count > 1)
+            put_bar(page, match, i + 1, y + 3 + THIN * i, THIN - 2);
+        else
+            put_bar(page, match, kind_of(op) + 1, y + 3, each - 6);
     }
 }
 
@@ -261,7 +271,7 @@ static double share_of_roof(const cJSON *entry) {
     return cli_bench_samples(cJSON_GetObjectItemCaseSensitive(entry, "of_roof")).median;
 }
 
-// The case after `last`, by share and then by place in the report; NULL: none.
+// Returns the case after `last`, by share and then by place in the report; NULL: none.
 static const cJSON *next_case(const struct cli_page *page, const char *op, const cJSON *last) {
     const cJSON *entry, *best = NULL;
     bool past = false; // `last` in the report

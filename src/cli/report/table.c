@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The benchmark's report on the terminal.
+// Prints the benchmark's report on the terminal.
 #include "report.h"
 
 #include "../output.h"
@@ -33,7 +33,7 @@ struct cli_text cli_spread_text(int count, double median, double low, double hig
     return out;
 }
 
-// In six columns: printf counts the bytes of ±, which are two.
+// Returns the spread in six columns. printf counts the bytes of ±, which are two.
 static struct cli_text spread_column(const struct fum_bench_samples *s) {
     struct cli_text text = cli_spread_text(s->count, s->median, s->low, s->high), out;
     snprintf(out.text, sizeof out.text, "%-*s", text.text[0] ? 7 : 6, text.text);
