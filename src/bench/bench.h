@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The benchmark's insides. A probe is a recorded command that can be timed again and again;
-// everything measured is probes in rounds.
+// Declares the benchmark's insides. A probe is a recorded command that can be timed again and
+// again. Everything is measured by probes, in rounds.
 #ifndef FUM_BENCH_BENCH_H
 #define FUM_BENCH_BENCH_H
 
@@ -16,11 +16,11 @@ struct fum_samples {
     double *values;
     size_t count, capacity;
 };
-bool fum_samples_add(struct fum_samples *samples, double value); // false: no memory
+bool fum_samples_add(struct fum_samples *samples, double value); // false: out of memory
 void fum_samples_free(struct fum_samples *samples);
-// The median so far; 0 when there is none.
+// Returns the median so far, or 0 without samples.
 double fum_samples_median(const struct fum_samples *samples);
-// Median, quartiles and a copy of the values in the arena. False: no memory.
+// Stores median, quartiles and a copy of the values in the arena. False: out of memory.
 bool fum_samples_finish(const struct fum_samples *samples, fum_arena *arena,
                         struct fum_bench_samples *out);
 
@@ -33,7 +33,7 @@ struct fum_probe {
 };
 
 void fum_probe_free(struct fum_probe *probe);
-// Runs it once: by the device's clock, by the host's where it has none.
+// Runs it once. *seconds is measured with the device's clock, or the host's if the device has none.
 enum fum_result fum_probe_run(fum_device *device, const struct fum_probe *probe, double *seconds,
                               struct fum_error *err);
 
@@ -59,7 +59,7 @@ enum fum_limit {
     FUM_LIMIT_COUNT,
 };
 
-// Everything that measures limits: two large buffers, a probe for each limit that the device has.
+// What measures limits: two large buffers, and a probe for each limit that the device has.
 struct fum_limits {
     fum_device *device;
     fum_buffer *x, *y;
@@ -69,14 +69,15 @@ struct fum_limits {
 enum fum_result fum_limits_create(struct fum_limits *limits, fum_device *device,
                                   struct fum_error *err);
 void fum_limits_free(struct fum_limits *limits);
-// Measures one once more; *rate: per second (FLOP, bytes), or seconds of those that are times.
+// Measures a limit once more. *rate: FLOP or bytes per second, or seconds for limits that are
+// times.
 enum fum_result fum_limits_measure(struct fum_limits *limits, enum fum_limit which, double *rate,
                                    struct fum_error *err);
 bool fum_limits_has(const struct fum_limits *limits, enum fum_limit which);
-// The best arithmetic rate for values stored as dtype, over the f32 rate; 1 when f32 is what there
-// is.
+// Returns the best arithmetic rate for values stored as dtype, over the f32 rate; 1 if only f32 was
+// measured.
 double fum_limits_gain(const struct fum_limits *limits, enum fum_dtype dtype);
-// The best rate of large memory, by reading, writing and copying, over that of reading.
+// Returns the best rate of large memory, by reading, writing and copying, over that of reading.
 double fum_limits_memory_gain(const struct fum_limits *limits);
 enum fum_result fum_limits_finish(const struct fum_limits *limits, struct fum_bench_report *report,
                                   fum_arena *arena, struct fum_error *err);
@@ -93,23 +94,27 @@ struct fum_bench_run {
     double start;
 };
 
-// FUM_ERR_CANCELLED when the caller wants to stop.
+// ---- the meter ----
+
+// Returns FUM_ERR_CANCELLED if the caller cancels.
 enum fum_result fum_bench_check(const struct fum_bench_run *run, struct fum_error *err);
 void fum_bench_progress(const struct fum_bench_run *run, const char *what, int done, int total);
 
-// Each fills its part of the report, also when it ends early.
-enum fum_result fum_bench_ops(struct fum_bench_run *run, double seconds, struct fum_error *err);
-// Whether the models that were asked for are known.
-enum fum_result fum_bench_models_check(const struct fum_bench_run *run, struct fum_error *err);
-enum fum_result fum_bench_models(struct fum_bench_run *run, double seconds, struct fum_error *err);
-
-// The limits around something that is timed: fma in f32 and memory reads.
+// The limits beside something that is timed: fma in f32 and memory reads.
 struct fum_guard {
     double fma, memory;
 };
-// Takes longer, up to a tenth of a second, beside something that took `seconds`: on a busy machine
-// a short look catches a free or a taken moment, not the mean.
+// Measures the limits, for up to a tenth of a second beside something that took `seconds`. On a
+// busy machine a short look would catch a free or a taken moment, not the mean.
 enum fum_result fum_measure_guard(struct fum_bench_run *run, double seconds,
                                   struct fum_guard *guard, struct fum_error *err);
+
+// ---- the parts ----
+
+// Fills its part of the report, even if it ends early; so does fum_bench_models.
+enum fum_result fum_bench_ops(struct fum_bench_run *run, double seconds, struct fum_error *err);
+// Checks that the requested models are known.
+enum fum_result fum_bench_models_check(const struct fum_bench_run *run, struct fum_error *err);
+enum fum_result fum_bench_models(struct fum_bench_run *run, double seconds, struct fum_error *err);
 
 #endif

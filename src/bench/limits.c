@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The device's own limits, by small shaders: arithmetic in registers, memory by pattern, shared
-// memory, and what a dispatch, a barrier and a submission cost.
+// Measures the device's own limits with small shaders. These are arithmetic in registers, memory by
+// pattern, shared memory, and the cost of a dispatch, a barrier and a submission.
 #include "bench/bench.h"
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macros.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { DISPATCHES = 64, BROADCAST_QUADS = 1024 };
@@ -71,7 +73,7 @@ static uint32_t lanes_of(const struct fum_device_info *info) {
     return lanes <= info->max_group_invocations ? lanes : fum_lanes(info);
 }
 
-// The first matrix shape of the type; NULL: none.
+// Returns the first matrix shape of the type, or NULL.
 static const struct fum_matrix_shape *matrix_of(const struct fum_device_info *info,
                                                 enum fum_limit which) {
     enum fum_matrix_type type = which == FUM_LIMIT_MATRIX_F16 ? FUM_MATRIX_F16 : FUM_MATRIX_BF16;
@@ -80,7 +82,7 @@ static const struct fum_matrix_shape *matrix_of(const struct fum_device_info *in
     return NULL;
 }
 
-// What one run of a probe is.
+// One run of a probe.
 struct work {
     struct fum_kernel_desc desc;
     struct fum_binding binding[2];
@@ -93,7 +95,7 @@ static void push_float(struct work *w, float value) {
     memcpy(&w->push[w->desc.num_push++], &value, sizeof value);
 }
 
-// Arithmetic: `rounds` of a loop in enough workgroups to fill the device.
+// Plans arithmetic: `rounds` of a loop in enough workgroups to fill the device.
 static void plan_arithmetic(const struct fum_limits *l, enum fum_limit which, uint32_t rounds,
                             struct work *w) {
     const struct fum_device_info *info = fum_device_get_info(l->device);
@@ -129,7 +131,7 @@ static void plan_arithmetic(const struct fum_limits *l, enum fum_limit which, ui
     }
 }
 
-// Memory: `rounds` times over one of the buffers.
+// Plans memory traffic: `rounds` times over one of the buffers.
 static void plan_memory(const struct fum_limits *l, enum fum_limit which, uint32_t rounds,
                         struct work *w) {
     const struct fum_device_info *info = fum_device_get_info(l->device);
@@ -188,13 +190,15 @@ static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32
     struct work w;
     plan_work(l, which, rounds, &w);
     *probe = (struct fum_probe){.slot = 1, .amount = w.amount};
-    enum fum_result r = w.desc.shader ? fum_kernel_get(&kernel, l->device, &w.desc, err) : FUM_OK;
-    if (!r) r = fum_command_create(&probe->command, l->device, name, err);
-    if (!r) r = fum_command_timestamp(probe->command, 0, err);
-    for (int i = 0; i < w.dispatches && !r; i++) {
+    enum fum_result result =
+        w.desc.shader ? fum_kernel_get(&kernel, l->device, &w.desc, err) : FUM_OK;
+    if (!result) result = fum_command_create(&probe->command, l->device, name, err);
+    if (!result) result = fum_command_timestamp(probe->command, 0, err);
+    for (int i = 0; i < w.dispatches && !result; i++) {
         if (which == FUM_LIMIT_DISPATCH) // apart, so that no barrier comes between
             w.binding[0] = (struct fum_binding){l->y, (uint64_t)i * 4096, 4096, true};
-        r = !kernel
+        result =
+            !kernel
                 ? fum_command_copy(probe->command,
                                    &(struct fum_buffer_copy){
                                        .src = l->x, .dst = l->y, .bytes = fum_buffer_size(l->x)},
@@ -207,32 +211,37 @@ static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32
                                                                  .label = name},
                                        err);
     }
-    if (!r) r = fum_command_timestamp(probe->command, 1, err);
-    if (!r) r = fum_command_end(probe->command, err);
-    if (r) fum_probe_free(probe);
-    return r;
+    if (!result) result = fum_command_timestamp(probe->command, 1, err);
+    if (!result) result = fum_command_end(probe->command, err);
+    if (result) fum_probe_free(probe);
+    return result;
 }
 
-// So many rounds that one run takes long enough to be timed well and no longer.
+// Returns the next number of rounds to try, after so many took `seconds` rather than the target.
+static uint32_t more_rounds(uint32_t rounds, double seconds, double target) {
+    double grow = seconds > 0 ? 1.2 * target / seconds : 16;
+    return (uint32_t)(rounds * fmin(fmax(grow, 2), 16));
+}
+
+// Finds so many rounds that one run takes long enough to be timed well and no longer.
 static enum fum_result calibrate(struct fum_limits *l, enum fum_limit which,
                                  struct fum_error *err) {
-    double wanted = fum_device_get_info(l->device)->type == FUM_DEVICE_CPU ? 8e-3 : 1e-3;
+    double target = fum_device_get_info(l->device)->type == FUM_DEVICE_CPU ? 8e-3 : 1e-3;
     uint32_t most = is_memory(which) ? 16 : 1 << 20;
     for (uint32_t rounds = is_memory(which) ? 1 : 16;;) {
         double seconds = 0;
         fum_probe_free(&l->probe[which]);
-        enum fum_result r = record(l, which, rounds, &l->probe[which], err);
+        enum fum_result result = record(l, which, rounds, &l->probe[which], err);
         // one warms up
-        for (int i = 0; i < 2 && !r; i++)
-            r = fum_probe_run(l->device, &l->probe[which], &seconds, err);
-        if (r || which >= FUM_LIMIT_DISPATCH || seconds >= wanted || rounds >= most) return r;
-        double grow = seconds > 0 ? 1.2 * wanted / seconds : 16;
-        uint32_t next = (uint32_t)(rounds * (grow > 16 ? 16 : grow < 2 ? 2 : grow));
-        rounds = next > most ? most : next;
+        for (int i = 0; i < 2 && !result; i++)
+            result = fum_probe_run(l->device, &l->probe[which], &seconds, err);
+        if (result || which >= FUM_LIMIT_DISPATCH || seconds >= target || rounds >= most)
+            return result;
+        rounds = FUM_MIN(more_rounds(rounds, seconds, target), most);
     }
 }
 
-// Whether the device and this build have what it takes.
+// True if the device and this build can measure the limit.
 static bool supported(const struct fum_device_info *info, enum fum_limit which) {
     const struct recipe *recipe = &recipes[which];
     if (recipe->shader && !shader_of(recipe)) return false;
@@ -244,7 +253,7 @@ static bool supported(const struct fum_device_info *info, enum fum_limit which) 
     return true;
 }
 
-// A power of two that is well beyond the caches, of what the device allows.
+// Returns a power of two that the device allows, well beyond the caches if possible.
 static uint64_t large_bytes(const struct fum_device_info *info) {
     uint64_t bytes = info->type == FUM_DEVICE_CPU ? UINT64_C(64) << 20 : UINT64_C(256) << 20;
     while (bytes > info->max_binding || bytes > info->max_buffer || bytes > info->max_allocation ||
@@ -253,19 +262,19 @@ static uint64_t large_bytes(const struct fum_device_info *info) {
     return bytes;
 }
 
-// A driver that does not take what it says it has is left without that limit; only a lost device
-// ends the run.
+// Leaves out a limit whose shader the driver refuses although it lists the feature. Only a lost
+// device ends the run.
 static enum fum_result calibrate_or_leave(struct fum_limits *l, enum fum_limit which,
                                           struct fum_error *err) {
     struct fum_error problem = {0};
-    enum fum_result r = calibrate(l, which, &problem);
+    enum fum_result result = calibrate(l, which, &problem);
     bool optional = which > FUM_LIMIT_FMA_F32 && which < FUM_LIMIT_READ;
-    if (r && optional && r != FUM_ERR_DEVICE) {
+    if (result && optional && result != FUM_ERR_DEVICE) {
         fum_log(fum_device_log(l->device), FUM_LOG_INFO, "bench: no %s: %s", recipes[which].name,
                 problem.text);
         return FUM_OK;
     }
-    return r ? fum_error_set(err, r, "%s", problem.text) : FUM_OK;
+    return result ? fum_error_set(err, result, "%s", problem.text) : FUM_OK;
 }
 
 enum fum_result fum_limits_create(struct fum_limits *l, fum_device *device, struct fum_error *err) {
@@ -276,27 +285,27 @@ enum fum_result fum_limits_create(struct fum_limits *l, fum_device *device, stru
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s allows buffers of %llu bytes, too small to measure with",
                              info->name, (unsigned long long)bytes);
-    enum fum_result r = fum_buffer_create(
+    enum fum_result result = fum_buffer_create(
         &l->x, device,
         &(struct fum_buffer_params){.bytes = bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
         err);
-    if (!r)
-        r = fum_buffer_create(
+    if (!result)
+        result = fum_buffer_create(
             &l->y, device,
             &(struct fum_buffer_params){.bytes = bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
             err);
-    for (int half = 0; half < 2 && !r; half++) { // ones: written before it is read
+    for (int half = 0; half < 2 && !result; half++) { // ones: written before it is read
         float *ones = fum_alloc(1 << 20, sizeof *ones);
-        if (!ones) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory to measure limits");
-        for (int i = 0; i < 1 << 20 && !r; i++) ones[i] = 1;
+        if (!ones) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to measure limits");
+        for (int i = 0; i < 1 << 20 && !result; i++) ones[i] = 1;
         uint64_t piece = bytes < UINT64_C(4) << 20 ? bytes : UINT64_C(4) << 20;
-        for (uint64_t at = 0; at < bytes && !r; at += piece)
-            r = fum_buffer_write(half ? l->y : l->x, at, ones, piece, err);
+        for (uint64_t at = 0; at < bytes && !result; at += piece)
+            result = fum_buffer_write(half ? l->y : l->x, at, ones, piece, err);
         fum_free(ones);
     }
-    for (enum fum_limit i = 0; i < FUM_LIMIT_COUNT && !r; i++)
-        if (supported(info, i)) r = calibrate_or_leave(l, i, err);
-    return r;
+    for (enum fum_limit i = 0; i < FUM_LIMIT_COUNT && !result; i++)
+        if (supported(info, i)) result = calibrate_or_leave(l, i, err);
+    return result;
 }
 
 void fum_limits_free(struct fum_limits *l) {
@@ -312,8 +321,8 @@ enum fum_result fum_limits_measure(struct fum_limits *l, enum fum_limit which, d
                                    struct fum_error *err) {
     const struct fum_probe *probe = &l->probe[which];
     double seconds = 0, start = fum_time_now();
-    enum fum_result r = fum_probe_run(l->device, probe, &seconds, err);
-    if (r) return r;
+    enum fum_result result = fum_probe_run(l->device, probe, &seconds, err);
+    if (result) return result;
     if (which == FUM_LIMIT_SUBMIT) seconds = fum_time_now() - start;
     if (seconds <= 0) seconds = 1e-9;
     *rate = recipes[which].time ? seconds / probe->amount : probe->amount / seconds;

@@ -18,10 +18,10 @@ void fum_bench_progress(const struct fum_bench_run *run, const char *what, int d
 static enum fum_result mean_rate(struct fum_limits *limits, enum fum_limit which, double seconds,
                                  double *rate, struct fum_error *err) {
     double took = 0, amount = 0;
-    enum fum_result r = FUM_OK;
+    enum fum_result result = FUM_OK;
     do {
         double one = 0;
-        if ((r = fum_limits_measure(limits, which, &one, err))) return r;
+        if ((result = fum_limits_measure(limits, which, &one, err))) return result;
         amount += limits->probe[which].amount;
         took += limits->probe[which].amount / one;
     } while (took < seconds);
@@ -32,6 +32,7 @@ static enum fum_result mean_rate(struct fum_limits *limits, enum fum_limit which
 enum fum_result fum_measure_guard(struct fum_bench_run *run, double seconds,
                                   struct fum_guard *guard, struct fum_error *err) {
     double most = 0.1, share = 0.1 * seconds < most ? 0.1 * seconds : most;
-    enum fum_result r = mean_rate(&run->limits, FUM_LIMIT_FMA_F32, share, &guard->fma, err);
-    return r ? r : mean_rate(&run->limits, FUM_LIMIT_READ, share / 2, &guard->memory, err);
+    enum fum_result result = mean_rate(&run->limits, FUM_LIMIT_FMA_F32, share, &guard->fma, err);
+    return result ? result
+                  : mean_rate(&run->limits, FUM_LIMIT_READ, share / 2, &guard->memory, err);
 }

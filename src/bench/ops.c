@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every operation on the shapes of real models, in rounds: one run of each case, between two
-// measurements of the limits, then the next round.
+// Measures every operation on the shapes of real models, in rounds. A round runs each case once,
+// between two measurements of the limits.
 #include "bench/bench.h"
 
 #include "base/dtype.h"
@@ -16,7 +16,7 @@
 // Inputs at least this large take a part of memory that all cases share; smaller ones and those
 // with meaning (ids) have their own.
 enum { SHARED_BYTES = 1 << 18, PATTERN = 1 << 20 };
-// What a case is taken to reach before anything is known: of the fma rate, of the memory's.
+// Shares of the fma rate and of the memory's that a case is assumed to reach before its first run.
 static const double GUESS_FMA = 0.15, GUESS_MEMORY = 0.3;
 
 struct entry {
@@ -97,8 +97,8 @@ static enum fum_result list_entries(struct ops *ops, struct fum_error *err) {
             for (int i = 0; i < fum_op_cases[op]->count; i++) {
                 const struct fum_op_case *c = &fum_op_cases[op]->cases[i];
                 if (!c->bench || !fum_case_has_type(c, type)) continue;
-                enum fum_result r = add_entry(ops, op, i, type, err);
-                if (r) return r;
+                enum fum_result result = add_entry(ops, op, i, type, err);
+                if (result) return result;
             }
         }
     }
@@ -112,8 +112,8 @@ static void drop(struct ops *ops, struct entry *e) {
     ops->run->report->ops_left_out++;
 }
 
-// What is still to come of a case: after its first run, of which little was known, at least three
-// that count, each with the limits beside it.
+// Returns the seconds that a case still takes: its first run, of unknown length, and at least three
+// that count. Each has the limits measured beside it.
 static double cost(const struct ops *ops, const struct entry *e) {
     double one = e->guess < ops->shortest ? ops->shortest : e->guess;
     double wrong = ops->guessed > 0.1 * ops->took ? ops->took / ops->guessed : 1; // guesses, so far
@@ -195,108 +195,109 @@ static void size_pools(struct ops *ops) {
     }
 }
 
-// Standard normal values, over and over: products of them are neither huge nor subnormal.
+// Fills a buffer with standard normal values, whose products are neither huge nor subnormal.
 static enum fum_result fill(fum_buffer *buffer, enum fum_dtype type, struct fum_error *err) {
     struct fum_case_input in = {.shape = {1, {PATTERN}}};
     struct fum_desc desc = {in.shape, type};
     float *values = fum_case_fill(&in, &desc, 1);
     uint8_t *bytes = fum_alloc(PATTERN, fum_dtype_size(type));
-    enum fum_result r = FUM_OK;
+    enum fum_result result = FUM_OK;
     if (!values || !bytes)
-        r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
     else
         fum_convert_from_f32(bytes, type, values, PATTERN);
     uint64_t size = fum_buffer_size(buffer), whole = PATTERN * (uint64_t)fum_dtype_size(type);
-    for (uint64_t at = 0; at < size && !r; at += whole)
-        r = fum_buffer_write(buffer, at, bytes, size - at < whole ? size - at : whole, err);
+    for (uint64_t at = 0; at < size && !result; at += whole)
+        result = fum_buffer_write(buffer, at, bytes, size - at < whole ? size - at : whole, err);
     fum_free(values);
     fum_free(bytes);
-    return r;
+    return result;
 }
 
 static enum fum_result make_buffer(fum_buffer **buffer, struct ops *ops, uint64_t bytes,
                                    enum fum_dtype type, struct fum_error *err) {
     if (!bytes) return FUM_OK;
-    enum fum_result r = fum_buffer_create(
+    enum fum_result result = fum_buffer_create(
         buffer, ops->run->device,
         &(struct fum_buffer_params){.bytes = bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
         err);
-    return r ? r : fill(*buffer, type, err);
+    return result ? result : fill(*buffer, type, err);
 }
 
 static enum fum_result make_pools(struct ops *ops, struct fum_error *err) {
-    enum fum_result r = FUM_OK;
-    for (enum fum_dtype t = FUM_F32; t <= FUM_BF16 && !r; t++) {
+    enum fum_result result = FUM_OK;
+    for (enum fum_dtype t = FUM_F32; t <= FUM_BF16 && !result; t++) {
         struct pool *p = &ops->pools[t];
-        for (int i = 0; i < FUM_MAX_INPUTS && !r; i++)
-            r = make_buffer(&p->memory.in[i], ops, p->in_bytes[i], t, err);
-        if (!r) r = make_buffer(&p->memory.out, ops, p->out_bytes, t, err);
-        if (!r) r = make_buffer(&p->memory.scratch, ops, p->scratch_bytes, FUM_F32, err);
+        for (int i = 0; i < FUM_MAX_INPUTS && !result; i++)
+            result = make_buffer(&p->memory.in[i], ops, p->in_bytes[i], t, err);
+        if (!result) result = make_buffer(&p->memory.out, ops, p->out_bytes, t, err);
+        if (!result) result = make_buffer(&p->memory.scratch, ops, p->scratch_bytes, FUM_F32, err);
     }
-    return r;
+    return result;
 }
 
 static enum fum_result make_own(struct ops *ops, struct entry *e, int input,
                                 struct fum_error *err) {
     const struct fum_desc *desc = &e->call.in[input];
     uint64_t bytes = fum_desc_bytes(desc);
-    enum fum_result r = fum_buffer_create(
+    enum fum_result result = fum_buffer_create(
         &e->own[input], ops->run->device,
         &(struct fum_buffer_params){
             .bytes = bytes < 16 ? 16 : bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
         err);
-    float *values =
-        r ? NULL
-          : fum_case_fill(&e->c->in[input], desc, (uint64_t)(e->index * FUM_MAX_INPUTS + input));
-    if (!r && !values) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
-    if (!r) r = fum_case_write(e->own[input], desc, values, err);
+    float *values = result ? NULL
+                           : fum_case_fill(&e->c->in[input], desc,
+                                           (uint64_t)(e->index * FUM_MAX_INPUTS + input));
+    if (!result && !values)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
+    if (!result) result = fum_case_write(e->own[input], desc, values, err);
     fum_free(values);
-    return r;
+    return result;
 }
 
 // ---- recording and running ----
 
-// `loops` times the same call in one command.
+// Records the same call `loops` times in one command.
 static enum fum_result record(struct ops *ops, struct entry *e, int loops, struct fum_error *err) {
     struct fum_case_memory memory = ops->pools[e->type].memory;
-    enum fum_result r = FUM_OK;
-    for (int i = 0; i < FUM_MAX_INPUTS && !r; i++) {
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < FUM_MAX_INPUTS && !result; i++) {
         if (i >= e->call.num_inputs || !e->call.has[i])
             memory.in[i] = NULL;
         else if (!is_shared(e, i)) {
-            if (!e->own[i]) r = make_own(ops, e, i, err);
+            if (!e->own[i]) result = make_own(ops, e, i, err);
             memory.in[i] = e->own[i];
         }
     }
     if (e->op->updates || e->op->view) memory.out = memory.in[0];
     fum_probe_free(&e->probe);
     e->probe = (struct fum_probe){.amount = loops, .slot = 1};
-    if (!r && !plan_dispatches(ops, e))
-        r = fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: '%s'", e->op->name, e->c->name);
-    if (!r) r = fum_command_create(&e->probe.command, ops->run->device, e->op->name, err);
-    if (!r) r = fum_command_timestamp(e->probe.command, 0, err);
-    for (int k = 0; k < loops && !r; k++) {
-        r = fum_case_record(e->probe.command, ops->run->device, e->op, &e->call, ops->list, &memory,
-                            err);
+    if (!result && !plan_dispatches(ops, e))
+        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: '%s'", e->op->name, e->c->name);
+    if (!result) result = fum_command_create(&e->probe.command, ops->run->device, e->op->name, err);
+    if (!result) result = fum_command_timestamp(e->probe.command, 0, err);
+    for (int k = 0; k < loops && !result; k++) {
+        result = fum_case_record(e->probe.command, ops->run->device, e->op, &e->call, ops->list,
+                                 &memory, err);
         if (k == 0) {
             e->dispatches = fum_command_dispatches(e->probe.command);
             e->barriers = fum_command_barriers(e->probe.command);
         }
     }
-    if (!r) r = fum_command_timestamp(e->probe.command, 1, err);
-    return r ? r : fum_command_end(e->probe.command, err);
+    if (!result) result = fum_command_timestamp(e->probe.command, 1, err);
+    return result ? result : fum_command_end(e->probe.command, err);
 }
 
-// The first run, which is not counted, tells how often a short one is repeated within a command.
+// Runs a case first, without counting it, to find how often a short one is repeated in a command.
 static enum fum_result warm_up(struct ops *ops, struct entry *e, struct fum_error *err) {
     double seconds = 0;
-    enum fum_result r = record(ops, e, 1, err);
-    if (!r) r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
+    enum fum_result result = record(ops, e, 1, err);
+    if (!result) result = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
     ops->guessed += e->guess;
     ops->took += seconds;
     e->guess = seconds;
     e->warm = true;
-    if (r || seconds >= ops->shortest) return r;
+    if (result || seconds >= ops->shortest) return result;
     int loops = seconds > 0 ? (int)(ops->shortest / seconds) + 1 : 16;
     return record(ops, e, loops > 64 ? 64 : loops, err);
 }
@@ -305,9 +306,9 @@ static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_guar
                                struct fum_error *err) {
     struct fum_guard after;
     double seconds;
-    enum fum_result r = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
-    if (!r) r = fum_measure_guard(ops->run, seconds, &after, err);
-    if (r) return r;
+    enum fum_result result = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
+    if (!result) result = fum_measure_guard(ops->run, seconds, &after, err);
+    if (result) return result;
     seconds /= e->probe.amount;
     double fma = (before->fma + after.fma) / 2;
     double memory = (before->memory + after.memory) / 2 * fum_limits_memory_gain(&ops->run->limits);
@@ -327,33 +328,33 @@ static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error 
     // for a machine that has become slower
     double start = fum_time_now(), late = end + (end - start) / 2;
     int total = 0, done = 0;
-    enum fum_result r = fum_measure_guard(ops->run, 0, &guard, err);
+    enum fum_result result = fum_measure_guard(ops->run, 0, &guard, err);
     ops->beside = fum_time_now() - start;
     for (size_t i = 0; i < ops->count; i++) total += !ops->entries[i].dropped;
-    for (size_t i = 0; i < ops->count && !r; i++) {
+    for (size_t i = 0; i < ops->count && !result; i++) {
         struct entry *e = &ops->entries[i];
         fit_time(ops, end - fum_time_now());
         if (e->dropped) continue;
         fum_bench_progress(ops->run, "operations, first run", done++, total);
-        r = fum_bench_check(ops->run, err);
-        if (!r) r = warm_up(ops, e, err);
+        result = fum_bench_check(ops->run, err);
+        if (!result) result = warm_up(ops, e, err);
     }
-    if (!r) r = fum_measure_guard(ops->run, 0.1, &guard, err);
-    for (int round = 0; round < ops->run->params.repeats && !r; round++) {
+    if (!result) result = fum_measure_guard(ops->run, 0.1, &guard, err);
+    for (int round = 0; round < ops->run->params.repeats && !result; round++) {
         char what[64];
         snprintf(what, sizeof what, "operations, repeat %d", round + 1);
         done = total = 0;
         for (size_t i = 0; i < ops->count; i++) total += !ops->entries[i].dropped;
-        for (size_t i = 0; i < ops->count && !r; i++) {
+        for (size_t i = 0; i < ops->count && !result; i++) {
             if (ops->entries[i].dropped) continue;
             // some cases have one repeat more than others
             if (fum_time_now() >= (round ? end : late)) return FUM_OK;
             fum_bench_progress(ops->run, what, done++, total);
-            r = fum_bench_check(ops->run, err);
-            if (!r) r = measure(ops, &ops->entries[i], &guard, err);
+            result = fum_bench_check(ops->run, err);
+            if (!result) result = measure(ops, &ops->entries[i], &guard, err);
         }
     }
-    return r;
+    return result;
 }
 
 // ---- the report ----
@@ -415,14 +416,14 @@ enum fum_result fum_bench_ops(struct fum_bench_run *run, double seconds, struct 
     ops.flops_rate = fum_samples_median(&run->limits.samples[FUM_LIMIT_FMA_F32]);
     ops.shortest = run->info->type == FUM_DEVICE_CPU ? 8e-3 : 2e-4;
     ops.bytes_rate = fum_samples_median(&run->limits.samples[FUM_LIMIT_READ]);
-    enum fum_result r = list_entries(&ops, err);
-    if (!r) {
+    enum fum_result result = list_entries(&ops, err);
+    if (!result) {
         fit_time(&ops, seconds);
         size_pools(&ops);
-        r = make_pools(&ops, err);
+        result = make_pools(&ops, err);
     }
-    if (!r) r = run_rounds(&ops, end, err);
-    enum fum_result reported = report(&ops, r ? &ignored : err);
+    if (!result) result = run_rounds(&ops, end, err);
+    enum fum_result reported = report(&ops, result ? &ignored : err);
     release(&ops);
-    return r ? r : reported;
+    return result ? result : reported;
 }

@@ -22,7 +22,7 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-// Of sorted values, between two of them in proportion.
+// Returns a quantile of sorted values, in proportion between two of them.
 static double quantile(const double *sorted, size_t count, double at) {
     double place = at * (double)(count - 1);
     size_t below = (size_t)place, above = below + 1 < count ? below + 1 : below;
@@ -68,13 +68,13 @@ enum fum_result fum_probe_run(fum_device *device, const struct fum_probe *probe,
                               struct fum_error *err) {
     uint64_t ticket;
     double start = fum_time_now(), first = 0, last = 0;
-    enum fum_result r = fum_command_submit(probe->command, &ticket, err);
-    if (!r) r = fum_device_wait(device, ticket, err);
+    enum fum_result result = fum_command_submit(probe->command, &ticket, err);
+    if (!result) result = fum_device_wait(device, ticket, err);
     *seconds = fum_time_now() - start;
-    if (r || fum_device_get_info(device)->timestamp_period <= 0) return r;
-    r = fum_command_read_timestamp(probe->command, 0, &first, err);
-    if (!r) r = fum_command_read_timestamp(probe->command, probe->slot, &last, err);
+    if (result || fum_device_get_info(device)->timestamp_period <= 0) return result;
+    result = fum_command_read_timestamp(probe->command, 0, &first, err);
+    if (!result) result = fum_command_read_timestamp(probe->command, probe->slot, &last, err);
     // A clock that did not move (some drivers stamp at the end of the submission) says nothing.
-    if (!r && last > first) *seconds = (last - first) * 1e-9;
-    return r;
+    if (!result && last > first) *seconds = (last - first) * 1e-9;
+    return result;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A run of the benchmark: the parts in order, the time shared among them.
+// Runs the benchmark: the parts in order, the time shared among them.
 #include "bench/bench.h"
 
 #include "base/error.h"
@@ -14,34 +14,35 @@ struct report {
     fum_arena *arena;
 };
 
-// Every limit once a round.
+// Measures every limit once a round.
 static enum fum_result measure_limits(struct fum_bench_run *run, int rounds,
                                       struct fum_error *err) {
-    enum fum_result r = FUM_OK;
-    for (int round = 0; round < rounds && !r; round++) {
+    enum fum_result result = FUM_OK;
+    for (int round = 0; round < rounds && !result; round++) {
         fum_bench_progress(run, "limits", round, rounds);
-        for (enum fum_limit i = 0; i < FUM_LIMIT_COUNT && !r; i++) {
+        for (enum fum_limit i = 0; i < FUM_LIMIT_COUNT && !result; i++) {
             double rate;
             if (!fum_limits_has(&run->limits, i)) continue;
-            r = fum_bench_check(run, err);
-            if (!r) r = fum_limits_measure(&run->limits, i, &rate, err);
+            result = fum_bench_check(run, err);
+            if (!result) result = fum_limits_measure(&run->limits, i, &rate, err);
         }
     }
-    return r;
+    return result;
 }
 
 static enum fum_result run_parts(struct fum_bench_run *run, struct fum_error *err) {
     unsigned parts = run->params.parts;
     fum_bench_progress(run, "limits, first run", 0, 1);
-    enum fum_result r = fum_limits_create(&run->limits, run->device, err);
-    if (!r) r = measure_limits(run, parts & FUM_BENCH_LIMITS ? run->params.repeats : 2, err);
+    enum fum_result result = fum_limits_create(&run->limits, run->device, err);
+    if (!result)
+        result = measure_limits(run, parts & FUM_BENCH_LIMITS ? run->params.repeats : 2, err);
     double left = run->params.seconds - (fum_time_now() - run->start);
     if (left < 1) left = 1;
-    if (!r && parts & FUM_BENCH_MODELS)
-        r = fum_bench_models(run, parts & FUM_BENCH_OPS ? left / 2 : left, err);
+    if (!result && parts & FUM_BENCH_MODELS)
+        result = fum_bench_models(run, parts & FUM_BENCH_OPS ? left / 2 : left, err);
     left = run->params.seconds - (fum_time_now() - run->start);
-    if (!r && parts & FUM_BENCH_OPS) r = fum_bench_ops(run, left < 1 ? 1 : left, err);
-    return r;
+    if (!result && parts & FUM_BENCH_OPS) result = fum_bench_ops(run, left < 1 ? 1 : left, err);
+    return result;
 }
 
 static enum fum_result check_params(struct fum_bench_run *run,
@@ -67,8 +68,8 @@ enum fum_result fum_bench(fum_device *device, const struct fum_bench_params *par
     struct fum_bench_run run = {
         .device = device, .info = fum_device_get_info(device), .start = fum_time_now()};
     *out = NULL;
-    enum fum_result r = check_params(&run, params, err);
-    if (r) return r;
+    enum fum_result result = check_params(&run, params, err);
+    if (result) return result;
     struct report *report = fum_calloc(1, sizeof *report);
     if (report) report->arena = fum_arena_create();
     if (!report || !report->arena) {
@@ -78,19 +79,19 @@ enum fum_result fum_bench(fum_device *device, const struct fum_bench_params *par
     run.arena = report->arena;
     run.report = &report->report;
     run.report->parts = run.params.parts;
-    r = run_parts(&run, err);
-    if (!r || r == FUM_ERR_CANCELLED) {
+    result = run_parts(&run, err);
+    if (!result || result == FUM_ERR_CANCELLED) {
         struct fum_error ignored;
         enum fum_result finished =
-            fum_limits_finish(&run.limits, run.report, run.arena, r ? &ignored : err);
-        if (!r) r = finished;
+            fum_limits_finish(&run.limits, run.report, run.arena, result ? &ignored : err);
+        if (!result) result = finished;
     }
-    run.report->complete = !r;
+    run.report->complete = !result;
     run.report->seconds = fum_time_now() - run.start;
     fum_limits_free(&run.limits);
     *out = run.report;
-    if (r && r != FUM_ERR_CANCELLED) fum_bench_report_free(out);
-    return r;
+    if (result && result != FUM_ERR_CANCELLED) fum_bench_report_free(out);
+    return result;
 }
 
 void fum_bench_report_free(struct fum_bench_report **out) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reads clocks while the benchmark runs, where the system reports them: the processor's for CPU
-// devices, and those of AMD's and Intel's GPUs under Linux. Vulkan itself has no such query.
+// Reads clocks while the benchmark runs, where the system reports them. Those are the processor's
+// for CPU devices, and AMD's and Intel's GPUs under Linux. Vulkan itself has no such query.
 #include "report.h"
 
 #include <string.h>
