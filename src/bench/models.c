@@ -47,9 +47,6 @@ struct subject {
     struct fum_generate_params params;
     struct fum_run run;
     float *latents, *values, *moments; // of one picture: latents, pixels
-    struct fum_stage_graph encoder;
-    fum_weights *encoder_weights;
-    fum_tensor *pixels, *mean;
     double encode_flops;
     int prompts; // so far: each is a new one
 
@@ -139,27 +136,10 @@ static enum fum_result make_pipeline(struct subject *s, struct fum_error *err) {
     return r;
 }
 
-// The VAE's encoder, which no pipeline has yet.
 static enum fum_result make_encoder(struct subject *s, struct fum_error *err) {
-    const struct fum_model_view *view = fum_model_get_view(s->model);
-    struct fum_shape shape = {4, {1, s->run.height, s->run.width, view->vae.in_channels}};
-    struct fum_vae_moments moments = {0};
-    enum fum_dtype storage = s->pipe->vae_storage;
-    enum fum_result r = fum_graph_create(&s->encoder.graph, storage, err);
-    if (r) return r;
-    s->pixels = fum_graph_input(s->encoder.graph, "pixels", shape, storage, FUM_STAGE_STEP);
-    fum_vae_encode(s->encoder.graph, &view->vae, NULL, s->pixels, &moments);
-    s->mean = fum_vae_scale(s->encoder.graph, &view->vae, moments.mean);
-    fum_graph_output(s->encoder.graph, s->mean, "mean");
-    r = fum_graph_check(s->encoder.graph, err);
-    if (!r)
-        r = fum_pipeline_compile(s->pipe, &s->encoder, "vae", &view->vae_weights,
-                                 &s->encoder_weights, err);
-    if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_LOAD, err);
-    struct fum_executable_stats stats = {0};
-    if (!r) fum_executable_get_stats(s->encoder.exe, &stats);
-    s->encode_flops = stats.flops[FUM_STAGE_STEP];
-    return r;
+    enum fum_result result = fum_encode_image_prepare(s->pipe, s->run.height, s->run.width, err);
+    if (!result) s->encode_flops = s->pipe->vae_encoder->stats.flops[FUM_STAGE_STEP];
+    return result;
 }
 
 // ---- running the parts ----
@@ -168,7 +148,12 @@ static enum fum_result run_text(struct subject *s, struct fum_error *err) {
     char prompt[64];
     snprintf(prompt, sizeof prompt, "picture %d", ++s->prompts);
     double start = fum_time_now();
-    enum fum_result r = fum_encode(s->pipe, prompt, prompt + 1, true, s->run.clip_skip, err);
+    enum fum_result r = fum_encode(s->pipe,
+                                   &(struct fum_prompts){.prompt = prompt,
+                                                         .negative = prompt + 1,
+                                                         .guided = true,
+                                                         .clip_skip = s->run.clip_skip},
+                                   err);
     add(s, &s->text, fum_time_now() - start);
     return r;
 }
@@ -184,23 +169,23 @@ static enum fum_result share(struct subject *s, struct fum_samples *samples, dou
 }
 
 static enum fum_result run_steps(struct subject *s, struct fum_error *err) {
-    bool finite = true;
+    struct fum_batch batch = {.latents = s->latents};
     enum fum_result r = fum_denoise_prepare(s->pipe, &s->run, err);
     if (r) return r;
     s->stamp = fum_time_now();
     s->cpu_stamp = thread_seconds();
-    r = fum_denoise(s->pipe, &s->run, 0, s->latents, &finite, err);
-    if (!r && !finite) s->note = "values overflowed: times are those of NaN";
+    r = fum_denoise(s->pipe, &s->run, &batch, err);
+    if (!r && !batch.finite) s->note = "values overflowed: times are those of NaN";
     if (r) return r;
-    return share(s, &s->step_of_fma, s->pipe->unet_stats.flops[FUM_STAGE_STEP], s->pipe->times.step,
-                 err);
+    return share(s, &s->step_of_fma, s->pipe->unet->stats.flops[FUM_STAGE_STEP],
+                 s->pipe->times.step, err);
 }
 
 static enum fum_result run_decode(struct subject *s, struct fum_error *err) {
     struct fum_pipeline_stats stats;
+    const struct fum_latents latents = {s->latents, s->run.latent_height, s->run.latent_width};
     double start = fum_time_now();
-    enum fum_result r = fum_decode_values(s->pipe, s->latents, s->run.latent_height,
-                                          s->run.latent_width, s->values, err);
+    enum fum_result r = fum_decode_values(s->pipe, &latents, s->values, err);
     double seconds = fum_time_now() - start;
     if (r) return r;
     add(s, &s->decode, seconds);
@@ -209,14 +194,11 @@ static enum fum_result run_decode(struct subject *s, struct fum_error *err) {
 }
 
 static enum fum_result run_encode(struct subject *s, struct fum_error *err) {
-    size_t pixels = 3 * (size_t)s->run.width * (size_t)s->run.height;
-    size_t latent = (size_t)(s->run.latent_width * s->run.latent_height * s->run.latent_channels);
+    const struct fum_pixels pixels = {s->values, s->run.height, s->run.width};
     double start = fum_time_now();
-    enum fum_result r = fum_executable_write(s->encoder.exe, s->pixels, s->values, pixels, err);
-    if (!r) r = fum_executable_run(s->encoder.exe, FUM_STAGE_STEP, err);
-    if (!r) r = fum_executable_read(s->encoder.exe, s->mean, s->moments, latent, err);
+    enum fum_result result = fum_encode_image(s->pipe, &pixels, s->moments, err);
     add(s, &s->encode, fum_time_now() - start);
-    return r;
+    return result;
 }
 
 typedef enum fum_result (*part_fn)(struct subject *s, struct fum_error *err);
@@ -244,7 +226,7 @@ static enum fum_result run_round(struct subject *s, const char *round, struct fu
 
 // Whether a round, of what is known of the model's arithmetic, fits the time that is left.
 static bool has_time(const struct subject *s) {
-    double flops = s->pipe->unet_stats.flops[FUM_STAGE_STEP] * STEPS;
+    double flops = s->pipe->unet->stats.flops[FUM_STAGE_STEP] * STEPS;
     double rate = fum_samples_median(&s->bench->limits.samples[FUM_LIMIT_FMA_F32]);
     return fum_time_now() + flops / (rate * GUESS) < s->end;
 }
@@ -252,7 +234,7 @@ static bool has_time(const struct subject *s) {
 // Whether the weights leave room for the rest.
 static bool has_room(const struct subject *s) {
     bool stated;
-    uint64_t bytes = fum_random_model_parameters(s->model) * fum_dtype_size(s->pipe->unet_storage);
+    uint64_t bytes = fum_random_model_parameters(s->model) * fum_dtype_size(s->pipe->unet->storage);
     return bytes < fum_device_memory_budget(s->bench->device, &stated) / 10 * 9;
 }
 
@@ -304,7 +286,7 @@ static enum fum_result report(struct subject *s, uint64_t used_before, struct fu
     if (s->pipe) {
         struct fum_pipeline_stats stats;
         fum_pipeline_get_stats(s->pipe, &stats);
-        out->type = s->pipe->unet_storage;
+        out->type = s->pipe->unet->storage;
         out->step_flops = stats.unet.flops[FUM_STAGE_STEP];
         out->decode_flops = stats.vae.flops[FUM_STAGE_STEP];
         out->dispatches = stats.unet.dispatches[FUM_STAGE_STEP];
@@ -325,8 +307,6 @@ static enum fum_result report(struct subject *s, uint64_t used_before, struct fu
 }
 
 static void release(struct subject *s) {
-    fum_stage_graph_clear(&s->encoder);
-    fum_weights_destroy(&s->encoder_weights);
     fum_pipeline_destroy(&s->pipe);
     fum_model_destroy(&s->model);
     fum_sample_destroy(&s->run.program);

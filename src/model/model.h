@@ -40,6 +40,8 @@ struct fum_model_view {
 const struct fum_model_view *fum_model_get_view(const fum_model *model);
 // Channels of the pooled text that the UNet reads; 0: it reads none.
 int fum_model_pooled(const struct fum_model_view *view);
+// Returns the layers that clip skip leaves out at the end of a text encoder.
+int fum_model_skipped_layers(const struct fum_model_view *view, int clip_skip);
 // The largest clip skip, which leaves only the embeddings of the text encoder that has the fewest
 // layers.
 int fum_model_max_clip_skip(const struct fum_model_view *view);

@@ -43,8 +43,12 @@ static int fewest_layers(const struct fum_model_view *view) {
     return layers;
 }
 
+int fum_model_skipped_layers(const struct fum_model_view *view, int clip_skip) {
+    return clip_skip - 1 + view->traits.skip_base;
+}
+
 int fum_model_max_clip_skip(const struct fum_model_view *view) {
-    return fewest_layers(view) - view->traits.skip_base + 1;
+    return fewest_layers(view) - fum_model_skipped_layers(view, 0);
 }
 
 static void read_defaults(struct fum_config *c, fum_model *model) {

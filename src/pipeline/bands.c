@@ -4,6 +4,8 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macros.h"
+#include "pipeline/compile.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@ struct sheet {
     size_t row_bytes; // of one row of pixels
 };
 
-// Of every channel, over all rows seen so far.
+// Statistics of every channel, over all rows seen so far.
 struct moments {
     double *mean, *m2, count;
     int channels;
@@ -24,14 +26,14 @@ struct moments {
 
 // One pass, compiled for bands of `rows`.
 struct band {
-    struct fum_stage_graph g;
+    struct fum_compiled g;
     int rows;
     fum_tensor *x, *input, *factors, *range, *y, *stats;
 };
 
 struct job {
     fum_pipeline *pipe;
-    uint64_t room;
+    struct fum_bands *bands;
     struct sheet x, input;  // the value before the pass; the residual block's input
     struct moments moments; // of x
     uint64_t activations;   // the most of any pass
@@ -74,25 +76,33 @@ static bool moments_make(struct moments *m, int channels) {
     return m->mean && m->m2;
 }
 
-// Chan, Golub and LeVeque, "Updating formulae" (1979).
-static void merge(double *mean, double *m2, double count, double other_mean, double other_m2,
-                  double other_count) {
-    double delta = other_mean - *mean, all = count + other_count;
-    *mean += delta * other_count / all;
-    *m2 += other_m2 + delta * delta * count * other_count / all;
+// Mean, sum of squared differences from it, and number of values.
+struct sums {
+    double mean, m2, count;
+};
+
+// Adds values to the sums (Chan, Golub and LeVeque, "Updating formulae", 1979).
+static void merge(struct sums *to, const struct sums *other) {
+    double delta = other->mean - to->mean, all = to->count + other->count;
+    to->mean += delta * other->count / all;
+    to->m2 += other->m2 + delta * delta * to->count * other->count / all;
+    to->count = all;
 }
 
 // Adds chunks [chunks, 2, channels] of `rows` rows as channel_stats cut them.
 static void moments_add(struct moments *m, const float *stats, int64_t chunks, int64_t rows) {
-    int64_t each = (rows + chunks - 1) / chunks;
+    int64_t each = FUM_DIV_UP(rows, chunks);
     for (int64_t k = 0; k < chunks; k++) {
         int64_t first = k * each < rows ? k * each : rows,
                 count = each < rows - first ? each : rows - first;
         const float *s = stats + 2 * k * m->channels;
         if (!count) break;
-        for (int c = 0; c < m->channels; c++)
-            merge(&m->mean[c], &m->m2[c], m->count, (double)s[c], (double)s[m->channels + c],
-                  (double)count);
+        for (int c = 0; c < m->channels; c++) {
+            struct sums sums = {m->mean[c], m->m2[c], m->count};
+            merge(&sums, &(struct sums){(double)s[c], (double)s[m->channels + c], (double)count});
+            m->mean[c] = sums.mean;
+            m->m2[c] = sums.m2;
+        }
         m->count += (double)count;
     }
 }
@@ -107,7 +117,7 @@ static enum fum_result read_weight(struct job *job, const char *norm, const char
                                    float *values, int channels) {
     char name[96];
     struct fum_view view;
-    const struct fum_weight_source *source = &job->pipe->view->vae_weights;
+    const struct fum_weight_source *source = job->pipe->vae->source;
     snprintf(name, sizeof name, "%s.%s", norm, part);
     int64_t count = 1;
     bool found = source->find(source->user, name, &view);
@@ -125,20 +135,20 @@ static enum fum_result read_weight(struct job *job, const char *norm, const char
     return result;
 }
 
-// The norm as a factor and an addend for every channel of x: factors [2, channels].
+// Makes the norm a factor and an addend for every channel of x: factors [2, channels].
 static enum fum_result make_factors(struct job *job, const char *norm, float *factors) {
     const struct moments *m = &job->moments;
-    int channels = m->channels, each = channels / job->pipe->view->vae.groups;
+    int groups = job->pipe->view->vae.groups, channels = m->channels, each = channels / groups;
     enum fum_result result = read_weight(job, norm, "weight", factors, channels);
     if (!result) result = read_weight(job, norm, "bias", factors + channels, channels);
-    for (int g = 0; g < job->pipe->view->vae.groups && !result; g++) {
-        double mean = m->mean[g * each], m2 = m->m2[g * each];
-        for (int i = 1; i < each; i++)
-            merge(&mean, &m2, m->count * i, m->mean[g * each + i], m->m2[g * each + i], m->count);
-        double inverse = 1 / sqrt(m2 / (m->count * each) + fum_vae_norm_eps);
-        for (int c = g * each; c < (g + 1) * each; c++) {
+    for (int first = 0; first < groups * each && !result; first += each) {
+        struct sums sums = {m->mean[first], m->m2[first], m->count};
+        for (int c = first + 1; c < first + each; c++)
+            merge(&sums, &(struct sums){m->mean[c], m->m2[c], m->count});
+        double inverse = 1 / sqrt(sums.m2 / (m->count * each) + fum_vae_norm_eps);
+        for (int c = first; c < first + each; c++) {
             double a = (double)factors[c] * inverse;
-            factors[channels + c] = (float)((double)factors[channels + c] - mean * a);
+            factors[channels + c] = (float)((double)factors[channels + c] - sums.mean * a);
             factors[c] = (float)a;
         }
     }
@@ -148,7 +158,8 @@ static enum fum_result make_factors(struct job *job, const char *norm, float *fa
 // ---- graphs ----
 
 static int chunks_of(int64_t rows) {
-    return rows < 64 ? 1 : rows / 64 < 256 ? (int)(rows / 64) : 256;
+    if (rows < 64) return 1;
+    return rows / 64 < 256 ? (int)(rows / 64) : 256;
 }
 
 // Adds the statistics of `y` over the rows that `range` says.
@@ -162,134 +173,155 @@ static void add_stats(struct band *b) {
     fum_graph_output(graph, b->stats, "stats");
 }
 
-static enum fum_result build_head(const fum_pipeline *pipe, struct band *b, int height, int width,
-                                  int block, struct fum_error *err) {
+// What a band is built for: rows and width of its input, and the last block of the head, or a pass.
+struct band_shape {
+    int rows, width, block;
+    const struct fum_vae_pass *pass; // NULL: the head
+};
+
+// Builds the head: the first blocks, up to `block`, of the whole picture.
+static void build_head(const fum_pipeline *pipe, struct band *b, const struct band_shape *s) {
     const struct fum_vae_config *config = &pipe->view->vae;
-    *b = (struct band){.rows = height};
-    enum fum_result result = fum_graph_create(&b->g.graph, pipe->vae_storage, err);
-    if (result) return result;
     fum_graph *graph = b->g.graph;
     b->x = fum_graph_input(graph, "latents",
-                           (struct fum_shape){4, {1, height, width, config->latent_channels}},
-                           pipe->vae_storage, FUM_STAGE_STEP);
-    b->y = fum_vae_decode_head(graph, config, NULL, fum_vae_unscale(graph, config, b->x), block);
-    add_stats(b);
-    return fum_pipeline_check_graph(graph, "vae", err);
+                           (struct fum_shape){4, {1, s->rows, s->width, config->latent_channels}},
+                           pipe->vae->storage, FUM_STAGE_STEP);
+    b->y = fum_vae_decode_head(graph, config, NULL, fum_vae_unscale(graph, config, b->x), s->block);
 }
 
-static enum fum_result build_pass(const fum_pipeline *pipe, struct band *b,
-                                  const struct fum_vae_pass *pass, int rows, int width,
-                                  struct fum_error *err) {
-    *b = (struct band){.rows = rows};
-    enum fum_result result = fum_graph_create(&b->g.graph, pipe->vae_storage, err);
-    if (result) return result;
+static void build_pass(const fum_pipeline *pipe, struct band *b, const struct band_shape *s) {
+    const struct fum_vae_pass *pass = s->pass;
+    enum fum_dtype storage = pipe->vae->storage;
     fum_graph *graph = b->g.graph;
-    b->x = fum_graph_input(graph, "x", (struct fum_shape){4, {1, rows, width, pass->in}},
-                           pipe->vae_storage, FUM_STAGE_STEP);
+    b->x = fum_graph_input(graph, "x", (struct fum_shape){4, {1, s->rows, s->width, pass->in}},
+                           storage, FUM_STAGE_STEP);
     if (pass->kind == FUM_VAE_CONV2)
-        b->input =
-            fum_graph_input(graph, "input", (struct fum_shape){4, {1, rows, width, pass->input}},
-                            pipe->vae_storage, FUM_STAGE_STEP);
+        b->input = fum_graph_input(graph, "input",
+                                   (struct fum_shape){4, {1, s->rows, s->width, pass->input}},
+                                   storage, FUM_STAGE_STEP);
     if (pass->kind != FUM_VAE_UPSAMPLE)
         b->factors = fum_graph_input(graph, "factors", (struct fum_shape){2, {2, pass->in}},
                                      FUM_F32, FUM_STAGE_STEP);
     b->y = fum_vae_pass_build(graph, pass, b->x, b->input, b->factors);
-    add_stats(b);
-    return fum_pipeline_check_graph(graph, "vae", err);
 }
 
-static enum fum_result measure(fum_pipeline *pipe, struct band *b, enum fum_result built,
-                               uint64_t *bytes, uint64_t *activations, struct fum_error *err) {
-    struct fum_executable_size size = {0};
-    enum fum_result result = built;
-    if (!result) result = fum_executable_measure(b->g.graph, pipe->device, &size, err);
-    *activations = size.activations;
-    *bytes = pipe->budget ? size.least : size.activations;
-    fum_stage_graph_clear(&b->g);
+static enum fum_result build(const fum_pipeline *pipe, struct band *b,
+                             const struct band_shape *shape, struct fum_error *err) {
+    *b = (struct band){.rows = shape->rows};
+    enum fum_result result = fum_graph_create(&b->g.graph, pipe->vae->storage, err);
+    if (result) return result;
+    if (shape->pass)
+        build_pass(pipe, b, shape);
+    else
+        build_head(pipe, b, shape);
+    add_stats(b);
+    return fum_component_check_graph(pipe->vae, b->g.graph, err);
+}
+
+static enum fum_result measure(fum_pipeline *pipe, const struct band_shape *shape,
+                               struct fum_executable_size *size, struct fum_error *err) {
+    struct band b;
+    *size = (struct fum_executable_size){0};
+    enum fum_result result = build(pipe, &b, shape, err);
+    if (!result) result = fum_executable_measure(b.g.graph, pipe->device, size, err);
+    fum_compiled_clear(&b.g);
     return result;
 }
 
-// The latest block that the head can go up to within `room`; -1 when only the smallest can be
-// tried.
-static int choose_head(fum_pipeline *pipe, int height, int width, uint64_t room,
-                       uint64_t *activations) {
-    struct band b;
-    uint64_t bytes = 0;
-    for (int block = pipe->view->vae.num_blocks - 1; block >= -1; block--) {
-        enum fum_result built = build_head(pipe, &b, height, width, block, NULL);
-        if (!measure(pipe, &b, built, &bytes, activations, NULL) && bytes <= room) return block;
+// Returns the bytes that count against the room: with a budget the weights, too.
+static uint64_t bytes_needed(const fum_pipeline *pipe, const struct fum_executable_size *size) {
+    return pipe->budget ? size->least : size->activations;
+}
+
+// Returns the latest block that the head can go up to within the room; -1 when only the smallest
+// can be tried. *activations: what it takes.
+static int choose_head(fum_pipeline *pipe, const struct fum_bands *bands, uint64_t *activations) {
+    struct band_shape shape = {.rows = bands->height, .width = bands->width};
+    for (shape.block = pipe->view->vae.num_blocks - 1; shape.block >= -1; shape.block--) {
+        struct fum_executable_size size;
+        enum fum_result result = measure(pipe, &shape, &size, NULL);
+        *activations = size.activations;
+        if (!result && bytes_needed(pipe, &size) <= bands->room) return shape.block;
     }
     return -1;
 }
 
-// As many rows as fit `room`, FUM_BAND_ROWS or more; all of them when they do.
-static enum fum_result choose_rows(fum_pipeline *pipe, const struct fum_vae_pass *pass, int height,
-                                   int width, uint64_t room, int *rows, uint64_t *activations,
-                                   struct fum_error *err) {
-    int least = height < FUM_BAND_ROWS ? height : FUM_BAND_ROWS;
-    for (*rows = height;;) {
-        struct band b;
-        uint64_t bytes = 0;
+static int fewest_rows(int height) {
+    return height < FUM_BAND_ROWS ? height : FUM_BAND_ROWS;
+}
+
+// Lowers shape->rows to as many as fit the room, FUM_BAND_ROWS or more; all of them if they fit.
+static enum fum_result choose_rows(fum_pipeline *pipe, struct band_shape *shape, uint64_t room,
+                                   uint64_t *activations, struct fum_error *err) {
+    int fewest = fewest_rows(shape->rows);
+    for (;;) {
+        struct fum_executable_size size;
         struct fum_error refused = {0};
-        enum fum_result built = build_pass(pipe, &b, pass, *rows, width, &refused);
-        enum fum_result result = measure(pipe, &b, built, &bytes, activations, &refused);
+        enum fum_result result = measure(pipe, shape, &size, &refused);
+        uint64_t bytes = bytes_needed(pipe, &size);
+        *activations = size.activations;
         if (!result && bytes <= room) return FUM_OK;
-        if (*rows == least) return result ? fum_error_set(err, result, "%s", refused.text) : FUM_OK;
+        if (shape->rows == fewest)
+            return result ? fum_error_set(err, result, "%s", refused.text) : FUM_OK;
         // In proportion, and surely fewer.
-        int fewer = result ? *rows / 2 : (int)((double)*rows * (double)room / (double)bytes);
-        if (fewer >= *rows) fewer = *rows - 1;
-        *rows = fewer < least ? least : fewer;
+        int fewer =
+            result ? shape->rows / 2 : (int)((double)shape->rows * (double)room / (double)bytes);
+        if (fewer >= shape->rows) fewer = shape->rows - 1;
+        shape->rows = fewer < fewest ? fewest : fewer;
     }
 }
 
-enum fum_result fum_bands_measure(fum_pipeline *pipe, int height, int width, uint64_t room,
+// Returns a pass over all rows of a picture of these latents.
+static struct band_shape whole_pass(const struct fum_vae_pass *pass, int height, int width) {
+    return (struct band_shape){
+        .rows = height << pass->level, .width = width << pass->level, .pass = pass};
+}
+
+enum fum_result fum_bands_measure(fum_pipeline *pipe, const struct fum_bands *bands,
                                   uint64_t *activations, struct fum_error *err) {
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
     uint64_t one = 0;
-    int block = choose_head(pipe, height, width, room, activations), rows;
+    int block = choose_head(pipe, bands, activations);
     int count = fum_vae_passes(&pipe->view->vae, block, passes);
     enum fum_result result = FUM_OK;
     for (int i = 0; i < count && !result; i++) {
-        result = choose_rows(pipe, &passes[i], height << passes[i].level, width << passes[i].level,
-                             room, &rows, &one, err);
+        struct band_shape shape = whole_pass(&passes[i], bands->height, bands->width);
+        result = choose_rows(pipe, &shape, bands->room, &one, err);
         if (one > *activations) *activations = one;
     }
     return result;
 }
 
-enum fum_result fum_bands_probe(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
+enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint64_t *bytes,
+                                struct fum_error *err) {
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
-    const struct fum_weight_source *source = &pipe->view->vae_weights;
-    struct band b;
-    enum fum_result result = build_head(pipe, &b, height, width, -1, err);
-    if (!result) result = fum_pipeline_probe(pipe, &b.g, "vae", source, err);
-    fum_stage_graph_clear(&b.g);
+    struct band_shape head = {.rows = height, .width = width, .block = -1};
+    struct fum_executable_size size;
+    enum fum_result result = measure(pipe, &head, &size, err);
+    *bytes = size.least;
     int count = fum_vae_passes(&pipe->view->vae, -1, passes);
     for (int i = 0; i < count && !result; i++) {
-        int tall = height << passes[i].level;
-        result = build_pass(pipe, &b, &passes[i], tall < FUM_BAND_ROWS ? tall : FUM_BAND_ROWS,
-                            width << passes[i].level, err);
-        if (!result) result = fum_pipeline_probe(pipe, &b.g, "vae", source, err);
-        fum_stage_graph_clear(&b.g);
+        struct band_shape shape = whole_pass(&passes[i], height, width);
+        shape.rows = fewest_rows(shape.rows);
+        result = measure(pipe, &shape, &size, err);
+        if (size.least > *bytes) *bytes = size.least;
     }
     return result;
 }
 
 bool fum_bands_possible(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
-    struct band b;
-    uint64_t bytes, activations;
-    return !measure(pipe, &b, build_head(pipe, &b, height, width, -1, err), &bytes, &activations,
-                    err);
+    struct band_shape head = {.rows = height, .width = width, .block = -1};
+    struct fum_executable_size size;
+    return !measure(pipe, &head, &size, err);
 }
 
 // ---- running ----
 
 static enum fum_result compile(struct job *job, struct band *b) {
-    fum_pipeline *pipe = job->pipe;
-    enum fum_result result = fum_pipeline_compile(pipe, &b->g, "vae", &pipe->view->vae_weights,
-                                                  &pipe->vae_weights, job->err);
+    struct fum_component *vae = job->pipe->vae;
+    enum fum_result result = fum_component_compile(vae, &b->g, job->err);
     if (result) return result;
-    struct fum_executable_stats s, *sum = &pipe->vae_stats;
+    struct fum_executable_stats s, *sum = &vae->stats;
     fum_executable_get_stats(b->g.exe, &s);
     if (s.activation_bytes > sum->activation_bytes) sum->activation_bytes = s.activation_bytes;
     if (s.weight_bytes > sum->weight_bytes) sum->weight_bytes = s.weight_bytes;
@@ -298,27 +330,38 @@ static enum fum_result compile(struct job *job, struct band *b) {
     return job->stats ? FUM_OK : no_memory(job, "the statistics of a band");
 }
 
-// Runs a band whose inputs are written: rows [first, first + count) of its result go to row `to` of
-// y, and their statistics to m.
-static enum fum_result run_band(struct job *job, struct band *b, struct sheet *y, struct moments *m,
-                                int first, int count, int to) {
-    int32_t range[2] = {(int32_t)(first * y->width), (int32_t)(count * y->width)};
-    struct fum_executable_stats s;
-    enum fum_result result = fum_executable_write_i32(b->g.exe, b->range, range, 2, job->err);
-    if (!result) result = fum_executable_run(b->g.exe, FUM_STAGE_STEP, job->err);
+// What the bands of a pass are put together to.
+struct result {
+    struct sheet y;
+    struct moments moments; // of y
+};
+
+// Rows [first, first + count) of a band's result, which go to row `to` of the whole.
+struct rows {
+    int first, count, to;
+};
+
+// Runs a band whose inputs are written, and adds rows of its result and their statistics.
+static enum fum_result run_band(struct job *job, struct band *b, const struct rows *rows,
+                                struct result *out) {
+    struct sheet *y = &out->y;
+    fum_executable *exe = b->g.exe;
+    size_t stats_count = (size_t)fum_shape_count(&b->stats->desc.shape);
+    int32_t range[2] = {(int32_t)(rows->first * y->width), (int32_t)(rows->count * y->width)};
+    struct fum_executable_stats s, *sum = &job->pipe->vae->stats;
+    enum fum_result result = fum_executable_write_i32(exe, b->range, range, 2, job->err);
+    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, job->err);
     if (!result)
-        result = fum_executable_read_raw(b->g.exe, b->y, (uint64_t)first * y->row_bytes,
-                                         y->data + (size_t)to * y->row_bytes,
-                                         (uint64_t)count * y->row_bytes, job->err);
-    if (!result)
-        result = fum_executable_read(b->g.exe, b->stats, job->stats,
-                                     (size_t)fum_shape_count(&b->stats->desc.shape), job->err);
-    if (!result) moments_add(m, job->stats, b->stats->desc.shape.dim[0], range[1]);
-    fum_executable_get_stats(b->g.exe, &s);
+        result = fum_executable_read_raw(exe, b->y, (uint64_t)rows->first * y->row_bytes,
+                                         y->data + (size_t)rows->to * y->row_bytes,
+                                         (uint64_t)rows->count * y->row_bytes, job->err);
+    if (!result) result = fum_executable_read(exe, b->stats, job->stats, stats_count, job->err);
+    if (!result) moments_add(&out->moments, job->stats, b->stats->desc.shape.dim[0], range[1]);
+    fum_executable_get_stats(exe, &s);
     for (int i = 0; i < FUM_STAGE_COUNT; i++) {
-        job->pipe->vae_stats.dispatches[i] += s.dispatches[i];
-        job->pipe->vae_stats.barriers[i] += s.barriers[i];
-        job->pipe->vae_stats.flops[i] += s.flops[i];
+        sum->dispatches[i] += s.dispatches[i];
+        sum->barriers[i] += s.barriers[i];
+        sum->flops[i] += s.flops[i];
     }
     return result;
 }
@@ -329,17 +372,23 @@ static enum fum_result write_rows(struct job *job, struct band *b, const fum_ten
                                     (uint64_t)b->rows * from->row_bytes, job->err);
 }
 
-// All bands of a pass, from the top. A band's first and last rows of result are kept only at the
-// picture's own edges.
+// Returns how many rows of a pass's result come from one row of its input.
+static int pass_scale(const struct fum_vae_pass *pass) {
+    return pass->kind == FUM_VAE_UPSAMPLE ? 2 : 1;
+}
+
+// Runs all bands of a pass, from the top. A band's first and last rows of result are kept only at
+// the picture's own edges.
 static enum fum_result run_pass(struct job *job, const struct fum_vae_pass *pass, struct band *b,
-                                struct sheet *y, struct moments *m) {
-    int scale = pass->kind == FUM_VAE_UPSAMPLE ? 2 : 1, height = job->x.height, done = 0;
+                                struct result *out) {
+    int scale = pass_scale(pass), height = job->x.height, done = 0;
     enum fum_result result = FUM_OK;
-    for (int top = 0; done < y->height && !result;) {
+    for (int top = 0; done < out->y.height && !result;) {
         int end = scale * (top + b->rows) - (top + b->rows < height ? FUM_VAE_PASS_EDGE : 0);
+        const struct rows rows = {done - scale * top, end - done, done};
         result = write_rows(job, b, b->x, &job->x, top);
         if (!result && b->input) result = write_rows(job, b, b->input, &job->input, top);
-        if (!result) result = run_band(job, b, y, m, done - scale * top, end - done, done);
+        if (!result) result = run_band(job, b, &rows, out);
         done = end;
         top = (done - FUM_VAE_PASS_EDGE) / scale;
         if (top > height - b->rows) top = height - b->rows;
@@ -347,65 +396,81 @@ static enum fum_result run_pass(struct job *job, const struct fum_vae_pass *pass
     return result;
 }
 
-static enum fum_result do_head(struct job *job, const float *latents, int height, int width,
-                               int block) {
+static void result_free(struct result *out) {
+    sheet_free(&out->y);
+    moments_free(&out->moments);
+}
+
+static enum fum_result do_head(struct job *job, const float *latents, int block) {
+    const struct band_shape shape = {
+        .rows = job->bands->height, .width = job->bands->width, .block = block};
     struct band b;
-    enum fum_result result = build_head(job->pipe, &b, height, width, block, job->err);
+    struct result out = {0};
+    enum fum_result result = build(job->pipe, &b, &shape, job->err);
     if (!result) result = compile(job, &b);
     if (!result)
         result = fum_executable_write(b.g.exe, b.x, latents,
                                       (size_t)fum_shape_count(&b.x->desc.shape), job->err);
     if (!result) {
         const int64_t *dim = b.y->desc.shape.dim;
-        if (!sheet_make(&job->x, (int)dim[1], (int)dim[2], b.y) ||
-            !moments_make(&job->moments, (int)dim[3]))
+        if (!sheet_make(&out.y, (int)dim[1], (int)dim[2], b.y) ||
+            !moments_make(&out.moments, (int)dim[3]))
             result = no_memory(job, "the decoder's values");
     }
-    if (!result) result = run_band(job, &b, &job->x, &job->moments, 0, job->x.height, 0);
-    fum_stage_graph_clear(&b.g);
+    if (!result) result = run_band(job, &b, &(struct rows){0, out.y.height, 0}, &out);
+    fum_compiled_clear(&b.g);
+    job->x = out.y;
+    job->moments = out.moments;
     return result;
 }
 
-// x and the block's input move on to what the pass made of them.
-static enum fum_result do_pass(struct job *job, const struct fum_vae_pass *pass) {
-    struct band b = {0};
-    struct sheet y = {0};
-    struct moments m = {0};
+// Makes a pass's bands ready: their rows chosen, compiled, the norm before them written.
+static enum fum_result begin_pass(struct job *job, const struct fum_vae_pass *pass,
+                                  struct band *b) {
+    struct band_shape shape = {.rows = job->x.height, .width = job->x.width, .pass = pass};
     char norm[80];
-    float *factors = fum_alloc((size_t)pass->in, 2 * sizeof *factors);
-    int rows = 0;
     uint64_t activations = 0;
+    float *factors = fum_alloc((size_t)pass->in, 2 * sizeof *factors);
     enum fum_result result = factors ? FUM_OK : no_memory(job, "a norm");
     if (!result && fum_vae_pass_norm(pass, norm, sizeof norm))
         result = make_factors(job, norm, factors);
-    if (!result)
-        result = choose_rows(job->pipe, pass, job->x.height, job->x.width, job->room, &rows,
-                             &activations, job->err);
-    if (!result) result = build_pass(job->pipe, &b, pass, rows, job->x.width, job->err);
-    if (!result) result = compile(job, &b);
-    if (!result && b.factors)
-        result = fum_executable_write(b.g.exe, b.factors, factors, 2 * (size_t)pass->in, job->err);
-    int scale = pass->kind == FUM_VAE_UPSAMPLE ? 2 : 1;
-    if (!result && (!sheet_make(&y, scale * job->x.height, scale * job->x.width, b.y) ||
-                    !moments_make(&m, pass->out)))
-        result = no_memory(job, "the decoder's values");
-    if (!result) result = run_pass(job, pass, &b, &y, &m);
-    fum_stage_graph_clear(&b.g);
+    if (!result) result = choose_rows(job->pipe, &shape, job->bands->room, &activations, job->err);
+    if (!result) result = build(job->pipe, b, &shape, job->err);
+    if (!result) result = compile(job, b);
+    if (!result && b->factors)
+        result =
+            fum_executable_write(b->g.exe, b->factors, factors, 2 * (size_t)pass->in, job->err);
     fum_free(factors);
-    if (result) {
-        sheet_free(&y);
-        moments_free(&m);
-        return result;
-    }
+    return result;
+}
+
+// Moves x and the block's input on to what the pass made of them.
+static void take_result(struct job *job, const struct fum_vae_pass *pass, struct result *out) {
     sheet_free(&job->input);
     if (pass->kind == FUM_VAE_CONV1)
         job->input = job->x;
     else
         sheet_free(&job->x);
     moments_free(&job->moments);
-    job->x = y;
-    job->moments = m;
-    return FUM_OK;
+    job->x = out->y;
+    job->moments = out->moments;
+}
+
+static enum fum_result do_pass(struct job *job, const struct fum_vae_pass *pass) {
+    struct band b = {0};
+    struct result out = {0};
+    int scale = pass_scale(pass);
+    enum fum_result result = begin_pass(job, pass, &b);
+    if (!result && (!sheet_make(&out.y, scale * job->x.height, scale * job->x.width, b.y) ||
+                    !moments_make(&out.moments, pass->out)))
+        result = no_memory(job, "the decoder's values");
+    if (!result) result = run_pass(job, pass, &b, &out);
+    fum_compiled_clear(&b.g);
+    if (result)
+        result_free(&out);
+    else
+        take_result(job, pass, &out);
+    return result;
 }
 
 // Writes the last pass's pixels, `room` values.
@@ -418,41 +483,49 @@ static enum fum_result to_values(const struct job *job, float *values, size_t ro
     size_t pixel = x->row_bytes / (size_t)x->width, count = (size_t)x->height * (size_t)x->width;
     for (size_t i = 0; i < count; i++)
         fum_convert_to_f32(values + i * (size_t)x->channels, x->data + i * pixel,
-                           job->pipe->vae_storage, (size_t)x->channels);
+                           job->pipe->vae->storage, (size_t)x->channels);
     return FUM_OK;
 }
 
-enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int height, int width,
-                                 uint64_t room, float *values, char bad[64],
-                                 struct fum_error *err) {
-    struct job job = {.pipe = pipe, .room = room, .err = err};
+// Names the module whose result is not finite, if it is not.
+static void check_moments(const struct job *job, const char *module) {
+    if (!moments_finite(&job->moments))
+        snprintf(job->bands->bad, sizeof job->bands->bad, "%s", module);
+}
+
+static enum fum_result do_passes(struct job *job, const struct fum_vae_pass *passes, int count) {
+    const fum_pipeline *pipe = job->pipe;
+    for (int i = 0; i < count && !job->bands->bad[0]; i++) {
+        if (!fum_pipeline_report_decode(pipe, i, count))
+            return fum_error_set(job->err, FUM_ERR_CANCELLED, "vae was cancelled");
+        enum fum_result result = do_pass(job, &passes[i]);
+        if (result) return result;
+        check_moments(job, passes[i].module);
+        fum_log(pipe->params.log, FUM_LOG_DEBUG, "vae: pass %d of %d, %s", i + 1, count,
+                passes[i].module);
+    }
+    return FUM_OK;
+}
+
+enum fum_result fum_bands_decode(fum_pipeline *pipe, struct fum_bands *bands, const float *latents,
+                                 float *values, struct fum_error *err) {
+    struct job job = {.pipe = pipe, .bands = bands, .err = err};
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
     uint64_t activations = 0;
-    int block = choose_head(pipe, height, width, room, &activations);
+    int block = choose_head(pipe, bands, &activations);
     int count = fum_vae_passes(&pipe->view->vae, block, passes);
-    pipe->vae_stats = (struct fum_executable_stats){0};
-    bad[0] = 0;
-    enum fum_result result = do_head(&job, latents, height, width, block);
-    if (!result && !moments_finite(&job.moments))
-        snprintf(bad, 64, "%s", "the decoder's first blocks");
-    for (int i = 0; i < count && !result && !bad[0]; i++) {
-        if (!fum_pipeline_report_decode(pipe, i, count)) {
-            result = fum_error_set(err, FUM_ERR_CANCELLED, "vae was cancelled");
-            break;
-        }
-        result = do_pass(&job, &passes[i]);
-        if (!result && !moments_finite(&job.moments)) snprintf(bad, 64, "%s", passes[i].module);
-        if (!result)
-            fum_log(pipe->params.log, FUM_LOG_DEBUG, "vae: pass %d of %d, %s", i + 1, count,
-                    passes[i].module);
-    }
+    pipe->vae->stats = (struct fum_executable_stats){0};
+    bands->bad[0] = 0;
+    enum fum_result result = do_head(&job, latents, block);
+    if (!result) check_moments(&job, "the decoder's first blocks");
+    if (!result) result = do_passes(&job, passes, count);
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae),
-           pixels = factor * (size_t)height * factor * (size_t)width;
-    if (!result && !bad[0]) result = to_values(&job, values, 3 * pixels);
+           pixels = factor * (size_t)bands->height * factor * (size_t)bands->width;
+    if (!result && !bands->bad[0]) result = to_values(&job, values, 3 * pixels);
     if (!result)
         fum_log(pipe->params.log, FUM_LOG_INFO,
                 "vae: %d passes over bands, activations at most %.1f MiB", count + 1,
-                (double)pipe->vae_stats.activation_bytes / (1 << 20));
+                (double)pipe->vae->stats.activation_bytes / (1 << 20));
     sheet_free(&job.x);
     sheet_free(&job.input);
     moments_free(&job.moments);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Decoding a picture by bands of rows, exactly: the decoder's passes (model/vae_passes.h) one after
+// Decodes a picture by bands of rows, exactly: the decoder's passes (model/vae_passes.h) one after
 // the other, each over all bands, with whole values between them in the host's memory. Norms use
 // the statistics of the whole picture, and bands overlap by the rows that a convolution sees, so
 // there are no seams and no tile's own brightness.
@@ -13,19 +13,25 @@
 #define FUM_BAND_BYTES (UINT64_C(128) << 20)
 enum { FUM_BAND_ROWS = 8 }; // the fewest that are worth it: two of them are the overlap's
 
-// Whether the device's limits allow it: the smallest head must run whole. If not, err says what was
-// refused.
-bool fum_bands_possible(fum_pipeline *pipe, int height, int width, struct fum_error *err);
-// The most that activations take when decoding [height, width] latents with `room` bytes for them
-// (and, with a budget, for the weights of a pass).
-enum fum_result fum_bands_measure(fum_pipeline *pipe, int height, int width, uint64_t room,
-                                  uint64_t *activations, struct fum_error *err);
-// Adds what the smallest head and bands need to pipe->least.
-enum fum_result fum_bands_probe(fum_pipeline *pipe, int height, int width, struct fum_error *err);
+struct fum_bands {
+    int height, width; // of the latents
+    uint64_t room;     // bytes for activations and the weights of a pass
+    char bad[64];      // set: the module that gave the first value that is not finite; "": none
+};
 
-// values as fum_decode_values'. `room`: bytes for activations and the weights of a pass. *bad: the
-// module that gave the first value that is not finite; empty: none.
-enum fum_result fum_bands_decode(fum_pipeline *pipe, const float *latents, int height, int width,
-                                 uint64_t room, float *values, char bad[64], struct fum_error *err);
+// True if the device's limits allow it: the smallest head must run whole. If not, err names what
+// was refused.
+bool fum_bands_possible(fum_pipeline *pipe, int height, int width, struct fum_error *err);
+// Measures the most that activations take when decoding in this room (with a budget, the room is
+// for the weights of a pass, too).
+enum fum_result fum_bands_measure(fum_pipeline *pipe, const struct fum_bands *bands,
+                                  uint64_t *activations, struct fum_error *err);
+// Measures the fewest bytes in which the smallest head and the smallest bands run.
+enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint64_t *bytes,
+                                struct fum_error *err);
+
+// Decodes latents to values as fum_decode_values'.
+enum fum_result fum_bands_decode(fum_pipeline *pipe, struct fum_bands *bands, const float *latents,
+                                 float *values, struct fum_error *err);
 
 #endif

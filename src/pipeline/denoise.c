@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The loop: one recorded step, replayed for every model evaluation. What the host does between two
-// of them is to wait and to count.
-#include "pipeline/pipeline.h"
-
+// Runs the loop: one recorded step, replayed for every model evaluation. Between two of them the
+// host only waits and counts.
 #include "base/error.h"
 #include "base/rng.h"
+#include "pipeline/compile.h"
+#include "pipeline/finite.h"
+#include "pipeline/pipeline.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -15,14 +15,15 @@ static fum_tensor *add_op(fum_graph *graph, const char *op, struct fum_inputs in
     return fum_graph_add(graph, op, op, inputs, attrs);
 }
 
-// The recorded step: model input from the state, the UNet, guidance and the sampler's update, the
-// counter.
-static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct fum_error *err) {
+// Builds the recorded step: model input from the state, the UNet, guidance and the sampler's
+// update, the counter.
+static enum fum_result build(const fum_pipeline *pipe, struct fum_denoiser *d, fum_graph **out,
+                             struct fum_error *err) {
     const struct fum_unet_config *config = &pipe->view->unet;
     int64_t pictures = d->batch, channels = pipe->view->vae.latent_channels;
-    enum fum_result result = fum_graph_create(&d->g.graph, pipe->unet_storage, err);
+    enum fum_result result = fum_graph_create(out, pipe->unet->storage, err);
     if (result) return result;
-    fum_graph *graph = d->g.graph;
+    fum_graph *graph = *out;
     if (pipe->params.weights == FUM_WEIGHTS_Q8_0) fum_graph_quantise(graph);
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents,
                      noise = latents;
@@ -31,7 +32,7 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
     d->state = fum_graph_state(graph, "latents", all, FUM_F32, FUM_STAGE_STEP);
     d->counter =
         fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
-    d->flag = fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
+    d->flag = fum_finite_flag(graph);
     d->coefs =
         fum_graph_input(graph, "coefs", (struct fum_shape){2, {d->evals, (int64_t)d->coef_stride}},
                         FUM_F32, FUM_STAGE_RUN);
@@ -48,25 +49,21 @@ static enum fum_result build(fum_pipeline *pipe, struct fum_denoiser *d, struct 
                                              .pooled = fum_model_pooled(pipe->view)},
                     &d->unet);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
-    add_op(graph, "check_finite", FUM_INPUTS(d->flag, prediction), NULL);
+    fum_finite_check(graph, d->flag, prediction);
     fum_tensor *updated =
         add_op(graph, "sampler_update",
                FUM_INPUTS(d->state, prediction, d->coefs, d->counter, d->noise), attrs);
     add_op(graph, "counter_next", FUM_INPUTS(d->counter, updated), NULL);
-    if ((result = fum_pipeline_check_graph(graph, "unet", err))) return result;
-    const struct fum_weight_source *source = &pipe->view->unet_weights;
-    if (pipe->probing) return fum_pipeline_probe(pipe, &d->g, "unet", source, err);
-    result = fum_pipeline_compile(pipe, &d->g, "unet", source, &pipe->unet_weights, err);
-    if (!result) fum_executable_get_stats(d->g.exe, &pipe->unet_stats);
-    return result;
+    return fum_component_check_graph(pipe->unet, graph, err);
 }
 
 // ---- what does not depend on the latents ----
 
-// Rows of the context repeated for every picture of the batch: all unconditional ones first.
-static enum fum_result write_rows(fum_pipeline *pipe, const struct fum_denoiser *d,
-                                  const fum_tensor *tensor, const float *rows, size_t row,
-                                  struct fum_error *err) {
+// Writes rows of the context, repeated for every picture of the batch: all unconditional ones
+// first.
+static enum fum_result write_rows(fum_pipeline *pipe, const fum_tensor *tensor, const float *rows,
+                                  size_t row, struct fum_error *err) {
+    const struct fum_denoiser *d = &pipe->denoiser;
     size_t batch = (size_t)(d->copies * d->batch);
     float *all = fum_alloc(batch * row, sizeof *all);
     if (!all)
@@ -75,7 +72,7 @@ static enum fum_result write_rows(fum_pipeline *pipe, const struct fum_denoiser 
     for (size_t b = 0; b < batch && row; b++) // without a row there may be no `rows`
         memcpy(all + b * row, rows + b / (size_t)d->batch * row, row * sizeof *all);
     enum fum_result result =
-        fum_executable_write(pipe->denoiser.g.exe, tensor, all, batch * row, err);
+        fum_executable_write(pipe->unet->compiled.exe, tensor, all, batch * row, err);
     fum_free(all);
     return result;
 }
@@ -97,7 +94,7 @@ static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *
         ids[1][4] = (float)pipe->view->traits.aesthetic;
     }
     for (int i = 0; i < 2 * per_picture; i++) rows[i] = ids[i / per_picture][i % per_picture];
-    return write_rows(pipe, d, d->unet.time_ids, rows, (size_t)per_picture, err);
+    return write_rows(pipe, d->unet.time_ids, rows, (size_t)per_picture, err);
 }
 
 // Writes the embedding of a distilled model's guidance, w = guidance - 1 (Luo et al. 2023,
@@ -115,7 +112,7 @@ static enum fum_result write_guidance(fum_pipeline *pipe, const struct fum_run *
         row[half + i] = (float)cos((double)angle);
     }
     enum fum_result result =
-        fum_executable_write(d->g.exe, d->unet.timestep_cond, row, channels, err);
+        fum_executable_write(pipe->unet->compiled.exe, d->unet.timestep_cond, row, channels, err);
     fum_free(row);
     return result;
 }
@@ -131,8 +128,10 @@ static enum fum_result write_class(fum_pipeline *pipe, const struct fum_run *run
         rows[i] = table ? (int32_t)run->class_label : 0;
         times[i] = run->class_label;
     }
-    if (table) return fum_executable_write_i32(d->g.exe, d->unet.class_labels, rows, batch, err);
-    return fum_executable_write(d->g.exe, d->unet.class_labels, times, batch, err);
+    if (table)
+        return fum_executable_write_i32(pipe->unet->compiled.exe, d->unet.class_labels, rows, batch,
+                                        err);
+    return fum_executable_write(pipe->unet->compiled.exe, d->unet.class_labels, times, batch, err);
 }
 
 static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *run,
@@ -147,16 +146,18 @@ static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *ru
     } else {
         for (size_t e = 0; e < evals; e++) timesteps[e] = (float)run->program->eval[e].timestep;
         fum_sample_coefs(run->program, run->guidance, coefs, d->coef_stride);
-        result = fum_executable_write(d->g.exe, d->unet.timesteps, timesteps, evals, err);
+        result = fum_executable_write(pipe->unet->compiled.exe, d->unet.timesteps, timesteps, evals,
+                                      err);
         if (!result)
-            result = fum_executable_write(d->g.exe, d->coefs, coefs, evals * d->coef_stride, err);
+            result = fum_executable_write(pipe->unet->compiled.exe, d->coefs, coefs,
+                                          evals * d->coef_stride, err);
     }
     fum_free(timesteps);
     fum_free(coefs);
     return result;
 }
 
-static struct fum_denoiser wanted_by(const fum_pipeline *pipe, const struct fum_run *run) {
+static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_run *run) {
     const struct fum_sample_program *program = run->program;
     return (struct fum_denoiser){.copies = run->copies,
                                  .batch = run->batch,
@@ -169,94 +170,116 @@ static struct fum_denoiser wanted_by(const fum_pipeline *pipe, const struct fum_
                                  .coef_stride = fum_sample_row_size(program)};
 }
 
-enum fum_result fum_denoise_probe(fum_pipeline *pipe, const struct fum_run *run,
-                                  struct fum_error *err) {
-    struct fum_denoiser d = wanted_by(pipe, run);
-    enum fum_result result = build(pipe, &d, err);
-    fum_stage_graph_clear(&d.g);
+static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *b) {
+    return a->copies == b->copies && a->batch == b->batch && a->height == b->height &&
+           a->width == b->width && a->tokens == b->tokens && a->evals == b->evals &&
+           a->history == b->history && a->noise_rows == b->noise_rows;
+}
+
+enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
+                                   fum_graph **graph, struct fum_error *err) {
+    struct fum_denoiser d = needed_by(component->pipe, run);
+    return build(component->pipe, &d, graph, err);
+}
+
+// Compiles the step for this run, unless it is the one that is compiled.
+static enum fum_result denoiser_make(fum_pipeline *pipe, const struct fum_run *run,
+                                     struct fum_error *err) {
+    struct fum_compiled *compiled = &pipe->unet->compiled;
+    struct fum_denoiser needed = needed_by(pipe, run);
+    if (compiled->exe && same_shape(&pipe->denoiser, &needed)) return FUM_OK;
+    fum_compiled_clear(compiled);
+    pipe->denoiser = needed;
+    enum fum_result result = build(pipe, &pipe->denoiser, &compiled->graph, err);
+    if (!result) result = fum_component_compile(pipe->unet, compiled, err);
+    if (result) fum_compiled_clear(compiled);
     return result;
 }
 
 enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run,
                                     struct fum_error *err) {
-    struct fum_denoiser *d = &pipe->denoiser, wanted = wanted_by(pipe, run);
-    enum fum_result result = FUM_OK;
-    bool same = d->g.exe && d->copies == wanted.copies && d->batch == wanted.batch &&
-                d->height == wanted.height && d->width == wanted.width &&
-                d->tokens == wanted.tokens && d->evals == wanted.evals &&
-                d->history == wanted.history && d->noise_rows == wanted.noise_rows;
-    if (!same) {
-        fum_stage_graph_clear(&d->g);
-        *d = wanted;
-        if ((result = build(pipe, d, err))) {
-            fum_stage_graph_clear(&d->g);
-            return result;
-        }
-    }
+    struct fum_denoiser *d = &pipe->denoiser;
     const struct fum_context *c = &pipe->context;
-    if ((result = write_rows(pipe, d, d->unet.context, c->hidden,
-                             (size_t)c->tokens * (size_t)c->channels, err)))
-        return result;
-    if (d->unet.text_embeds && (result = write_rows(pipe, d, d->unet.text_embeds, c->pooled,
-                                                    (size_t)c->pooled_channels, err)))
-        return result;
-    if (d->unet.time_ids && (result = write_time_ids(pipe, run, d, err))) return result;
-    if (d->unet.timestep_cond && (result = write_guidance(pipe, run, d, err))) return result;
-    if (d->unet.class_labels && (result = write_class(pipe, run, d, err))) return result;
-    if ((result = write_tables(pipe, run, err))) return result;
-    if ((result = fum_executable_run(d->g.exe, FUM_STAGE_PROMPT, err))) return result;
-    return fum_executable_run(d->g.exe, FUM_STAGE_RUN, err);
+    size_t row = (size_t)c->tokens * (size_t)c->channels;
+    enum fum_result result = denoiser_make(pipe, run, err);
+    if (!result) result = write_rows(pipe, d->unet.context, c->hidden, row, err);
+    if (!result && d->unet.text_embeds)
+        result = write_rows(pipe, d->unet.text_embeds, c->pooled, (size_t)c->pooled_channels, err);
+    if (!result && d->unet.time_ids) result = write_time_ids(pipe, run, d, err);
+    if (!result && d->unet.timestep_cond) result = write_guidance(pipe, run, d, err);
+    if (!result && d->unet.class_labels) result = write_class(pipe, run, d, err);
+    if (!result) result = write_tables(pipe, run, err);
+    fum_executable *exe = pipe->unet->compiled.exe;
+    if (!result) result = fum_executable_run(exe, FUM_STAGE_PROMPT, err);
+    return result ? result : fum_executable_run(exe, FUM_STAGE_RUN, err);
 }
 
 // ---- noise ----
 
-// [channels, pixels] to [pixels, channels], scaled.
-static void to_channels_last(const float *in, float *out, size_t channels, size_t pixels,
-                             float scale) {
+// Reorders [channels, pixels] to [pixels, channels], scaled.
+static void to_channels_last(const float *in, float *out, const struct fum_run *run, float scale) {
+    size_t channels = (size_t)run->latent_channels;
+    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width;
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++) out[p * channels + c] = in[c * pixels + p] * scale;
 }
 
-// Slot 0 and all noise rows of the batch, each picture from its own generator: first the start,
-// then the rows in order, as torch draws them.
+// What one batch starts from: history[0] of every picture, and the noise rows.
+struct noise {
+    float *state, *rows, *draw; // rows NULL: none are used; draw: of one picture
+    size_t one, batch;          // values of a picture; pictures
+};
+
+// Draws a picture's noise from its own generator: first the start, then the rows in order, as torch
+// draws them.
+static void draw_picture(const struct fum_run *run, struct noise *n, size_t b, int image) {
+    const struct fum_generate_params *params = run->params;
+    struct fum_rng rng;
+    fum_rng_init(&rng, params->rng, params->seed + (uint64_t)image);
+    if (params->noise)
+        memcpy(n->draw, params->noise + (size_t)image * n->one, n->one * sizeof *n->draw);
+    else
+        fum_rng_normal(&rng, n->draw, n->one);
+    to_channels_last(n->draw, n->state + b * n->one, run, (float)run->program->init_scale);
+    for (int r = 0; r < run->program->noise_rows; r++) {
+        fum_rng_normal(&rng, n->draw, n->one);
+        to_channels_last(n->draw, n->rows + ((size_t)r * n->batch + b) * n->one, run, 1);
+    }
+}
+
+// Sets the states to the beginning of a run.
+static enum fum_result write_states(fum_pipeline *pipe, const struct noise *n,
+                                    struct fum_error *err) {
+    const struct fum_denoiser *d = &pipe->denoiser;
+    fum_executable *exe = pipe->unet->compiled.exe;
+    size_t pictures = n->batch * n->one;
+    enum fum_result result =
+        fum_executable_write(exe, d->state, n->state, (size_t)d->history * pictures, err);
+    if (!result && n->rows)
+        result =
+            fum_executable_write(exe, d->noise, n->rows, (size_t)d->noise_rows * pictures, err);
+    if (!result) result = fum_executable_write_i32(exe, d->counter, &(int32_t){0}, 1, err);
+    return result ? result : fum_finite_reset(exe, d->flag, err);
+}
+
+// Writes the noise of the pictures from `first` on. Those past the last one repeat it.
 static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run, int first,
                                    struct fum_error *err) {
-    struct fum_denoiser *d = &pipe->denoiser;
-    const struct fum_generate_params *params = run->params;
-    size_t channels = (size_t)run->latent_channels, pixels = (size_t)d->height * (size_t)d->width;
-    size_t one = channels * pixels, batch = (size_t)d->batch;
-    float *state = fum_calloc((size_t)d->history * batch * one, sizeof *state),
-          *draw = fum_alloc(one, sizeof *draw);
-    float *rows = d->noise ? fum_calloc((size_t)d->noise_rows * batch * one, sizeof *rows) : NULL;
+    const struct fum_denoiser *d = &pipe->denoiser;
+    struct noise n = {.batch = (size_t)d->batch,
+                      .one = (size_t)run->latent_channels * (size_t)d->height * (size_t)d->width};
+    n.state = fum_calloc((size_t)d->history * n.batch * n.one, sizeof *n.state);
+    n.draw = fum_alloc(n.one, sizeof *n.draw);
+    if (d->noise) n.rows = fum_calloc((size_t)d->noise_rows * n.batch * n.one, sizeof *n.rows);
     enum fum_result result = FUM_OK;
-    if (!state || !draw || (d->noise && !rows))
+    if (!n.state || !n.draw || (d->noise && !n.rows))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the noise");
-    for (size_t b = 0; b < batch && !result; b++) {
-        int image = first + (int)b < run->count ? first + (int)b : run->count - 1;
-        struct fum_rng rng;
-        fum_rng_init(&rng, params->rng, params->seed + (uint64_t)image);
-        if (params->noise)
-            memcpy(draw, params->noise + (size_t)image * one, one * sizeof *draw);
-        else
-            fum_rng_normal(&rng, draw, one);
-        to_channels_last(draw, state + b * one, channels, pixels, (float)run->program->init_scale);
-        for (int r = 0; r < d->noise_rows; r++) {
-            fum_rng_normal(&rng, draw, one);
-            to_channels_last(draw, rows + ((size_t)r * batch + b) * one, channels, pixels, 1);
-        }
-    }
-    if (!result)
-        result =
-            fum_executable_write(d->g.exe, d->state, state, (size_t)d->history * batch * one, err);
-    if (!result && rows)
-        result = fum_executable_write(d->g.exe, d->noise, rows, (size_t)d->noise_rows * batch * one,
-                                      err);
-    if (!result) result = fum_executable_write_i32(d->g.exe, d->counter, &(int32_t){0}, 1, err);
-    if (!result)
-        result = fum_executable_write_i32(d->g.exe, d->flag, &(int32_t){INT32_MAX}, 1, err);
-    fum_free(state);
-    fum_free(draw);
-    fum_free(rows);
+    for (size_t b = 0; b < n.batch && !result; b++)
+        draw_picture(run, &n, b, first + (int)b < run->count ? first + (int)b : run->count - 1);
+    if (!result) result = write_states(pipe, &n, err);
+    fum_free(n.state);
+    fum_free(n.draw);
+    fum_free(n.rows);
     return result;
 }
 
@@ -290,9 +313,10 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
     double start = fum_time_now();
     for (int e = 0; e < d->evals && !result; e++) {
         if (params->on_work)
-            result = fum_executable_run_reported(d->g.exe, FUM_STAGE_STEP, &progress, err);
+            result = fum_executable_run_reported(pipe->unet->compiled.exe, FUM_STAGE_STEP,
+                                                 &progress, err);
         else
-            result = fum_executable_run(d->g.exe, FUM_STAGE_STEP, err);
+            result = fum_executable_run(pipe->unet->compiled.exe, FUM_STAGE_STEP, err);
         const struct fum_sample_eval *eval = &run->program->eval[e];
         if (result || !eval->step_end) continue;
         if (done < steps) insert(seconds, done++, fum_time_now() - start);
@@ -305,49 +329,53 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
     return result;
 }
 
-enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first,
-                            float *latents, bool *finite, struct fum_error *err) {
-    struct fum_denoiser *d = &pipe->denoiser;
+enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, struct fum_batch *batch,
+                            struct fum_error *err) {
+    const struct fum_denoiser *d = &pipe->denoiser;
+    fum_executable *exe = pipe->unet->compiled.exe;
     int steps = run->program->steps;
     double *seconds = fum_alloc((size_t)steps + 1, sizeof *seconds);
     if (!seconds) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d steps", steps);
-    enum fum_result result = write_noise(pipe, run, first, err);
-    if (!result) result = run_steps(pipe, run, first, seconds, err);
+    enum fum_result result = write_noise(pipe, run, batch->first, err);
+    if (!result) result = run_steps(pipe, run, batch->first, seconds, err);
     fum_free(seconds);
     if (result) return result;
-    // Slot 0 of every picture comes first in the state.
+    // history[0] of every picture comes first in the state.
     size_t rows = (size_t)d->batch * (size_t)d->height * (size_t)d->width;
-    float flag = 0;
-    result = fum_executable_read_rows(d->g.exe, d->state, rows, latents, err);
-    if (!result) result = fum_executable_read(d->g.exe, d->flag, &flag, 1, err);
-    *finite = flag >= (float)INT32_MAX;
+    result = fum_executable_read_rows(exe, d->state, rows, batch->latents, err);
+    return result ? result : fum_finite_read(exe, d->flag, &batch->finite, err);
+}
+
+// Runs evaluation `eval`; if a value is not finite, runs it again node by node. `state` has room
+// for a copy of the state.
+static enum fum_result diagnose_eval(fum_pipeline *pipe, int eval, float *state, const char **node,
+                                     struct fum_error *err) {
+    const struct fum_denoiser *d = &pipe->denoiser;
+    fum_executable *exe = pipe->unet->compiled.exe;
+    size_t count = (size_t)fum_shape_count(&d->state->desc.shape);
+    bool finite = true;
+    enum fum_result result = fum_executable_read(exe, d->state, state, count, err);
+    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
+    if (!result) result = fum_finite_read(exe, d->flag, &finite, err);
+    if (result || finite) return result;
+    result = fum_executable_write(exe, d->state, state, count, err);
+    if (!result) result = fum_executable_write_i32(exe, d->counter, &(int32_t){eval}, 1, err);
+    if (!result) result = fum_executable_first_nonfinite(exe, FUM_STAGE_STEP, node, err);
+    if (!result && !*node) *node = "the prediction";
     return result;
 }
 
 enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first,
                                      const char **node, struct fum_error *err) {
-    struct fum_denoiser *d = &pipe->denoiser;
-    enum fum_result result = write_noise(pipe, run, first, err);
+    const struct fum_denoiser *d = &pipe->denoiser;
     *node = NULL;
-    // Runs up to the evaluation that fails, then that one node by node.
-    for (int e = 0; e < d->evals && !result && !*node; e++) {
-        float flag = 0;
-        size_t count = (size_t)fum_shape_count(&d->state->desc.shape);
-        float *state = fum_alloc(count, sizeof *state);
-        if (!state)
-            return fum_error_set(err, FUM_ERR_NOMEM, "no memory to look for the first bad value");
-        result = fum_executable_read(d->g.exe, d->state, state, count, err);
-        if (!result) result = fum_executable_run(d->g.exe, FUM_STAGE_STEP, err);
-        if (!result) result = fum_executable_read(d->g.exe, d->flag, &flag, 1, err);
-        if (!result && flag < (float)INT32_MAX) {
-            result = fum_executable_write(d->g.exe, d->state, state, count, err);
-            if (!result)
-                result = fum_executable_write_i32(d->g.exe, d->counter, &(int32_t){e}, 1, err);
-            if (!result)
-                result = fum_executable_first_nonfinite(d->g.exe, FUM_STAGE_STEP, node, err);
-            e = d->evals;
-        }
-        fum_free(state);
-    }
+    float *state = fum_alloc((size_t)fum_shape_count(&d->state->desc.shape), sizeof *state);
+    if (!state)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to look for the first bad value");
+    enum fum_result result = write_noise(pipe, run, first, err);
+    for (int e = 0; e < d->evals && !result && !*node; e++)
+        result = diagnose_eval(pipe, e, state, node, err);
+    if (!result && !*node) *node = "the prediction";
+    fum_free(state);
     return result;
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "pipeline/budget.h"
+#include "pipeline/compile.h"
 #include "text/prompt_signs.h"
 
 #include <math.h>
@@ -147,27 +148,17 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
 // The latents of a batch, in f32 when a narrower type overflows somewhere.
 static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run, int first,
                                   float *latents, struct fum_error *err) {
+    struct fum_batch batch = {.first = first, .latents = latents};
     for (;;) {
-        bool finite = true;
         const char *node = NULL;
         // A decoder that needed its room may have made the UNet leave.
         enum fum_result result =
-            pipe->denoiser.g.exe ? FUM_OK : fum_denoise_prepare(pipe, run, err);
-        if (!result) result = fum_denoise(pipe, run, first, latents, &finite, err);
-        if (result || finite) return result;
-        if ((result = fum_denoise_diagnose(pipe, run, first, &node, err))) return result;
-        if (!node) node = "the prediction";
-        if (pipe->unet_storage == FUM_F32)
-            return fum_error_set(
-                err, FUM_ERR_FORMAT,
-                "unet: %s gives values that are not finite, in f32 too: the weights may be damaged",
-                node);
-        fum_log(pipe->params.log, FUM_LOG_WARN, "unet: %s overflows %s; starting again in f32",
-                node, fum_dtype_name(pipe->unet_storage));
-        fum_stage_graph_clear(&pipe->denoiser.g);
-        fum_weights_destroy(&pipe->unet_weights);
-        pipe->unet_storage = FUM_F32;
-        if ((result = fum_denoise_prepare(pipe, run, err))) return result;
+            pipe->unet->compiled.exe ? FUM_OK : fum_denoise_prepare(pipe, run, err);
+        if (!result) result = fum_denoise(pipe, run, &batch, err);
+        if (result || batch.finite) return result;
+        result = fum_denoise_diagnose(pipe, run, first, &node, err);
+        if (!result) result = fum_component_widen(pipe->unet, node, "starting again", err);
+        if (result) return result;
     }
 }
 
@@ -183,8 +174,8 @@ static enum fum_result decode(fum_pipeline *pipe, const struct fum_run *run,
                               const struct picture *picture, struct fum_error *err) {
     pipe->run = run;
     pipe->image = picture->index;
-    enum fum_result result = fum_decode(pipe, picture->latents, run->latent_height,
-                                        run->latent_width, picture->rgb, err);
+    const struct fum_latents latents = {picture->latents, run->latent_height, run->latent_width};
+    enum fum_result result = fum_decode(pipe, &latents, picture->rgb, err);
     if (!result) fum_pipeline_report_decode(pipe, 1, 1);
     pipe->run = NULL;
     return result;
@@ -260,8 +251,11 @@ static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run,
     struct fum_run_times *times = &pipe->times;
     *times = (struct fum_run_times){0};
     double start = fum_time_now();
-    enum fum_result result =
-        fum_encode(pipe, p->prompt, p->negative, run->copies == 2, run->clip_skip, err);
+    const struct fum_prompts prompts = {.prompt = p->prompt,
+                                        .negative = p->negative,
+                                        .guided = run->copies == 2,
+                                        .clip_skip = run->clip_skip};
+    enum fum_result result = fum_encode(pipe, &prompts, err);
     times->prompt = fum_time_now() - start - times->compile - times->load;
     if (!result) result = fum_denoise_prepare(pipe, run, err);
     if (!result && !pipe->budget)

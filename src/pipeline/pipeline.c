@@ -61,6 +61,43 @@ static enum fum_result check_model(const fum_model *model, const struct fum_log 
     return result;
 }
 
+static struct fum_component *add_component(fum_pipeline *pipe,
+                                           const struct fum_component *component) {
+    struct fum_component *added = &pipe->components[pipe->num_components++];
+    *added = *component;
+    added->pipe = pipe;
+    return added;
+}
+
+// Lists the components. Prompts are encoded once, so their encoders leave the device first; the
+// UNet runs at every step.
+static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
+    const struct fum_model_view *view = pipe->view;
+    bool overflows = storage == FUM_F16 && view->traits.vae_overflows_f16;
+    enum fum_dtype vae_storage = overflows ? FUM_F32 : storage;
+    for (int i = 0; i < view->num_text; i++)
+        add_component(pipe, &(struct fum_component){.name = view->text[i].component,
+                                                    .source = &view->text[i].weights,
+                                                    .storage = storage,
+                                                    .build = fum_encoder_build,
+                                                    .keep_rank = 0});
+    pipe->unet = add_component(pipe, &(struct fum_component){.name = "unet",
+                                                             .source = &view->unet_weights,
+                                                             .storage = storage,
+                                                             .build = fum_denoiser_build,
+                                                             .keep_rank = 2});
+    pipe->vae = add_component(pipe, &(struct fum_component){.name = "vae",
+                                                            .source = &view->vae_weights,
+                                                            .storage = vae_storage,
+                                                            .build = fum_decoder_build,
+                                                            .measure = fum_decoder_measure,
+                                                            .keep_rank = 1});
+    pipe->vae_encoder = add_component(pipe, &(struct fum_component){.name = "vae_encoder",
+                                                                    .source = &view->vae_weights,
+                                                                    .storage = vae_storage,
+                                                                    .keep_rank = 0});
+}
+
 enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, const fum_model *model,
                                     const struct fum_pipeline_params *params,
                                     struct fum_error *err) {
@@ -79,126 +116,27 @@ enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, cons
                              "%s cannot store f16: use --precision f32 or bf16",
                              fum_device_get_info(device)->name);
     }
-    enum fum_dtype storage = storage_of(device, pipe->params.precision);
-    pipe->text_storage = pipe->unet_storage = pipe->vae_storage = storage;
-    if (storage == FUM_F16 && pipe->view->traits.vae_overflows_f16) pipe->vae_storage = FUM_F32;
+    add_components(pipe, storage_of(device, pipe->params.precision));
     fum_budget_begin(pipe);
     *out = pipe;
     return FUM_OK;
 }
 
-static void context_clear(struct fum_context *context) {
-    fum_free(context->prompt);
-    fum_free(context->negative);
-    fum_free(context->hidden);
-    fum_free(context->pooled);
-    *context = (struct fum_context){0};
-}
-
-void fum_stage_graph_clear(struct fum_stage_graph *g) {
-    fum_executable_destroy(&g->exe);
-    fum_graph_destroy(&g->graph);
-}
-
 void fum_pipeline_destroy(fum_pipeline **pipeline) {
     if (!pipeline || !*pipeline) return;
     fum_pipeline *pipe = *pipeline;
-    for (int i = 0; i < FUM_MODEL_MAX_TEXT; i++) {
-        fum_stage_graph_clear(&pipe->encoders[i].g);
-        fum_weights_destroy(&pipe->text_weights[i]);
-    }
-    fum_stage_graph_clear(&pipe->denoiser.g);
-    fum_stage_graph_clear(&pipe->decoder.g);
-    fum_weights_destroy(&pipe->unet_weights);
-    fum_weights_destroy(&pipe->vae_weights);
-    context_clear(&pipe->context);
+    for (int i = 0; i < pipe->num_components; i++) fum_component_release(&pipe->components[i]);
+    fum_context_clear(&pipe->context);
     fum_model_hash_end(&pipe->hash);
     fum_free(pipe);
     *pipeline = NULL;
 }
 
-static bool on_load(void *user, uint64_t done, uint64_t total) {
-    fum_pipeline *pipe = user;
-    return pipe->params.on_load(pipe->params.user, pipe->loading, done, total);
-}
-
-static bool on_compile(void *user, int done, int total) {
-    fum_pipeline *pipe = user;
-    return pipe->params.on_compile(pipe->params.user, pipe->loading, done, total);
-}
-
-bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total) {
-    const struct fum_generate_params *params = pipe->run ? pipe->run->params : NULL;
-    return !params || !params->on_work ||
-           params->on_work(params->user, FUM_WORK_DECODE, pipe->image, done, total);
-}
-
-static void add_times(fum_pipeline *pipe, const fum_executable *exe) {
-    struct fum_executable_stats stats;
-    fum_executable_get_stats(exe, &stats);
-    pipe->times.kernels += stats.kernels;
-    pipe->times.compile += stats.compile_seconds;
-    pipe->times.load += stats.load_seconds;
-}
-
-static void on_dump(void *user, const char *pass, const char *text, const char *dot) {
-    fum_pipeline *pipe = user;
-    pipe->params.on_graph(pipe->params.user, pipe->loading, pass, text, dot);
-}
-
-enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part,
-                                         struct fum_error *err) {
-    struct fum_error built = {0};
-    enum fum_result result = fum_graph_check(graph, &built);
-    if (!result) return FUM_OK;
-    return fum_error_set(err, result == FUM_ERR_ARG ? FUM_ERR_UNSUPPORTED : result, "%s: %s", part,
-                         built.text);
-}
-
-enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g,
-                                     const char *part, const struct fum_weight_source *source,
-                                     fum_weights **weights, struct fum_error *err) {
-    enum fum_result result = FUM_OK;
-    if (!*weights) {
-        struct fum_weights_params params = {.device = pipe->device,
-                                            .source = *source,
-                                            .label = part,
-                                            .threads = pipe->params.threads,
-                                            .on_progress = pipe->params.on_load ? on_load : NULL,
-                                            .room = pipe->budget ? fum_budget_room : NULL,
-                                            .user = pipe};
-        result = fum_weights_create(weights, &params, err);
-    }
-    struct fum_executable_params executable = {
-        .label = part,
-        .dump = pipe->params.on_graph && !pipe->probing ? on_dump : NULL,
-        .on_compile = pipe->params.on_compile ? on_compile : NULL,
-        .user = pipe};
-    pipe->loading = part;
-    if (!result)
-        result =
-            fum_executable_compile(&g->exe, g->graph, pipe->device, *weights, &executable, err);
-    if (!result) {
-        fum_budget_say(pipe, part, g->exe);
-        add_times(pipe, g->exe);
-    }
-    return result;
-}
-
-enum fum_result fum_pipeline_probe(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
-                                   const struct fum_weight_source *source, struct fum_error *err) {
-    fum_weights *none = NULL;
-    enum fum_result result = fum_pipeline_compile(pipe, g, part, source, &none, err);
-    fum_stage_graph_clear(g);
-    fum_weights_destroy(&none);
-    return result == FUM_ERR_NOMEM ? FUM_OK : result; // as the budget's answer was: nothing
-}
-
 void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats *stats) {
     *stats = (struct fum_pipeline_stats){.memory_peak = fum_device_memory_peak(pipe->device) +
                                                         fum_device_staging_bytes(pipe->device),
-                                         .unet = pipe->unet_stats,
-                                         .vae = pipe->vae_stats,
+                                         .unet = pipe->unet->stats,
+                                         .vae = pipe->vae->stats,
                                          .step_seconds = pipe->times.step,
                                          .decode_seconds = pipe->times.decode,
                                          .kernels = pipe->times.kernels,
@@ -206,8 +144,8 @@ void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats 
                                          .load_seconds = pipe->times.load,
                                          .prompt_seconds = pipe->times.prompt};
     // Before the first decoding, estimates its time from the steps' rate.
-    double step = pipe->unet_stats.flops[FUM_STAGE_STEP],
-           decode = pipe->vae_stats.flops[FUM_STAGE_STEP];
+    double step = pipe->unet->stats.flops[FUM_STAGE_STEP],
+           decode = pipe->vae->stats.flops[FUM_STAGE_STEP];
     if (stats->decode_seconds == 0 && step > 0)
         stats->decode_seconds = stats->step_seconds * decode / step;
 }

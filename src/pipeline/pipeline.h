@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: MIT
-// The pipeline's insides: encoding the prompt, denoising, decoding. Each stage keeps its compiled
-// graph until another shape is asked for.
+// The pipeline's insides: encoding the prompt, denoising, decoding. Each component keeps its
+// compiled graph until another shape is asked for.
 #ifndef FUM_PIPELINE_PIPELINE_H
 #define FUM_PIPELINE_PIPELINE_H
 
 #include <fumarole/pipeline.h>
 
-#include "exec/executable.h"
 #include "model/model.h"
 #include "model/model_hash.h"
+#include "pipeline/component.h"
 
-enum { FUM_MAX_BATCH = 64 };
-
-// A graph with what it compiled to.
-struct fum_stage_graph {
-    fum_graph *graph;
-    fum_executable *exe;
-};
+enum { FUM_MAX_BATCH = 64, FUM_MAX_COMPONENTS = FUM_MODEL_MAX_TEXT + 3 };
 
 // One text encoder, for one text at a time.
 struct fum_encoder {
-    struct fum_stage_graph g;
     int skip; // layers left out at the end
     fum_tensor *ids, *ends, *hidden, *pooled;
 };
@@ -36,7 +29,6 @@ struct fum_context {
 
 // The recorded step for one shape.
 struct fum_denoiser {
-    struct fum_stage_graph g;
     int copies, batch, height, width, tokens; // latent pixels
     int evals, history, noise_rows;
     size_t coef_stride;
@@ -47,7 +39,6 @@ struct fum_denoiser {
 enum fum_decoder_way { FUM_DECODE_WHOLE, FUM_DECODE_BANDS, FUM_DECODE_TILES };
 
 struct fum_decoder {
-    struct fum_stage_graph g; // not of bands
     enum fum_decoder_way way;
     uint64_t room;     // for bands
     int height, width; // latent pixels of the picture
@@ -56,57 +47,36 @@ struct fum_decoder {
     fum_tensor *latents, *flag, *pixels;
 };
 
+struct fum_image_encoder {
+    int height, width; // pixels of the picture
+    fum_tensor *pixels, *mean;
+};
+
 // Seconds that the parts of the last run took, and the number of kernels that it compiled.
 struct fum_run_times {
     double step, decode, prompt, compile, load; // step: the median
     int kernels;
 };
 
-struct fum_run;
 struct fum_pipeline {
     fum_device *device;
     const fum_model *model;
     const struct fum_model_view *view;
     struct fum_pipeline_params params;
-    enum fum_dtype text_storage, unet_storage, vae_storage;
-    fum_weights *text_weights[FUM_MODEL_MAX_TEXT], *unet_weights, *vae_weights;
+    int num_components; // the view's text encoders, then the others
+    struct fum_component components[FUM_MAX_COMPONENTS];
+    struct fum_component *unet, *vae, *vae_encoder; // of them
     struct fum_encoder encoders[FUM_MODEL_MAX_TEXT];
     struct fum_context context;
     struct fum_denoiser denoiser;
     struct fum_decoder decoder;
-    const char *loading; // part that weights are being loaded for
-    uint64_t budget;     // bytes of device memory; 0: no limit
-    uint64_t least;      // the most that one part needs at the least, of those asked about so far
-    bool probing;        // only asking that: nothing is loaded
-    bool keep_unet;      // the decoder does beside it; what cannot evicts it all the same
-    // of the last ones; they may have left the device since
-    struct fum_executable_stats unet_stats, vae_stats;
+    struct fum_image_encoder image_encoder;
+    uint64_t budget; // bytes of device memory; 0: no limit
     struct fum_run_times times;
     const struct fum_run *run;   // run whose picture is being decoded; NULL: nothing is reported
     int image;                   // index of that picture
     struct fum_model_hash *hash; // begun with the first picture; NULL for models without files
 };
-
-// Checks a graph that was built for `part`. What a sound model cannot build at this size is
-// FUM_ERR_UNSUPPORTED, not a wrong argument of the caller.
-enum fum_result fum_pipeline_check_graph(const fum_graph *graph, const char *part,
-                                         struct fum_error *err);
-// Reports to the run that is being decoded. False if it cancels, true if it has no callback.
-bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total);
-
-// Compiles `g->graph` with the part's weights, creating their store on first use.
-enum fum_result fum_pipeline_compile(fum_pipeline *pipe, struct fum_stage_graph *g,
-                                     const char *part, const struct fum_weight_source *source,
-                                     fum_weights **weights, struct fum_error *err);
-// Plans it as fum_pipeline_compile would, for pipe->least, and clears it.
-enum fum_result fum_pipeline_probe(fum_pipeline *pipe, struct fum_stage_graph *g, const char *part,
-                                   const struct fum_weight_source *source, struct fum_error *err);
-void fum_stage_graph_clear(struct fum_stage_graph *g);
-
-// Encodes prompt and negative (unless the same are in pipe->context). `guided`: with the
-// unconditional row.
-enum fum_result fum_encode(fum_pipeline *pipe, const char *prompt, const char *negative,
-                           bool guided, int clip_skip, struct fum_error *err);
 
 // What a run of the sampler needs; the request with all defaults filled in.
 struct fum_run {
@@ -121,35 +91,79 @@ struct fum_run {
 // Returns the text of a picture with this seed, freed with fum_free; NULL when memory is out.
 char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed);
 
-// With a budget: plans a part without loading it, so that pipe->least takes part in what it needs.
-enum fum_result fum_encode_probe(fum_pipeline *pipe, int which, int skip, struct fum_error *err);
-enum fum_result fum_denoise_probe(fum_pipeline *pipe, const struct fum_run *run,
-                                  struct fum_error *err);
-enum fum_result fum_decode_probe(fum_pipeline *pipe, int height, int width, struct fum_error *err);
+// ---- text encoders ----
 
+struct fum_prompts {
+    const char *prompt, *negative; // negative may be NULL
+    bool guided;                   // with the unconditional row
+    int clip_skip;
+};
+
+void fum_context_clear(struct fum_context *context);
+enum fum_result fum_encoder_build(struct fum_component *component, const struct fum_run *run,
+                                  fum_graph **graph, struct fum_error *err);
+// Encodes prompt and negative (unless the same are in pipe->context).
+enum fum_result fum_encode(fum_pipeline *pipe, const struct fum_prompts *prompts,
+                           struct fum_error *err);
+
+// ---- UNet ----
+
+enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
+                                   fum_graph **graph, struct fum_error *err);
 // Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
 enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run,
                                     struct fum_error *err);
-// Runs the sampler for pictures [first, first + batch); latents [batch, height, width, channels]
-// get the result. Pictures at or past `count` repeat the last one. *finite: whether every value is.
-enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, int first,
-                            float *latents, bool *finite, struct fum_error *err);
-// The name of the first node whose result is not finite when the run is repeated; NULL when none is
-// found.
+
+// One batch of pictures.
+struct fum_batch {
+    int first;      // picture
+    float *latents; // gets [batch, height, width, channels]
+    bool finite;    // set: every prediction was
+};
+// Runs the sampler for the pictures [first, first + batch). Those at or past `count` repeat the
+// last one.
+enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, struct fum_batch *batch,
+                            struct fum_error *err);
+// Repeats the run. *node: the first node whose result is not finite.
 enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first,
                                      const char **node, struct fum_error *err);
 
+// ---- VAE ----
+
+// Latents of one picture, [height, width, channels].
+struct fum_latents {
+    const float *values;
+    int height, width;
+};
+
+enum fum_result fum_decoder_build(struct fum_component *component, const struct fum_run *run,
+                                  fum_graph **graph, struct fum_error *err);
+enum fum_result fum_decoder_measure(struct fum_component *component, const struct fum_run *run,
+                                    struct fum_executable_size *size, struct fum_error *err);
 // Makes the decoder of latents of this size ready, as fum_decode_values would.
 enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width,
                                    struct fum_error *err);
-// Decodes one picture's latents [height, width, channels] to 8-bit RGB. Retries in f32 when a
-// narrower type overflows, and goes by bands (bands.h) when the whole does not fit the device or
-// the budget, or by overlapping tiles (tiles.h) when the device's limits refuse those too; each is
-// said in the log. fum_decode_values gives [3 · height · width · factor²] values of about [-1, 1],
-// before they are rounded.
-enum fum_result fum_decode_values(fum_pipeline *pipe, const float *latents, int height, int width,
+// Decodes one picture's latents to 8-bit RGB. Retries in f32 when a narrower type overflows. Uses
+// bands (bands.h) if the whole does not fit the device or the budget, or overlapping tiles
+// (tiles.h) if the device's limits refuse those too; each is logged. fum_decode_values gives [3 ·
+// height · width · factor²] values of about [-1, 1], before they are rounded.
+enum fum_result fum_decode_values(fum_pipeline *pipe, const struct fum_latents *latents,
                                   float *values, struct fum_error *err);
-enum fum_result fum_decode(fum_pipeline *pipe, const float *latents, int height, int width,
-                           uint8_t *pixels, struct fum_error *err);
+enum fum_result fum_decode(fum_pipeline *pipe, const struct fum_latents *latents, uint8_t *pixels,
+                           struct fum_error *err);
+
+// Values of one picture in [-1, 1], [height, width, channels].
+struct fum_pixels {
+    const float *values;
+    int height, width;
+};
+
+// Makes the encoder of pictures of this size ready.
+enum fum_result fum_encode_image_prepare(fum_pipeline *pipe, int height, int width,
+                                         struct fum_error *err);
+// Encodes a picture to the mean of its latents, [height, width, channels] of latent pixels, scaled
+// as the UNet takes them.
+enum fum_result fum_encode_image(fum_pipeline *pipe, const struct fum_pixels *pixels,
+                                 float *latents, struct fum_error *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "fitted.h"
 #include "gpu/gpu.h"
 #include "pipeline/bands.h"
+#include "pipeline/compile.h"
 #include "pipeline/pipeline.h"
 
 #include <stdlib.h>
@@ -55,18 +56,35 @@ static bool make_run(const fum_model *model, const struct fum_generate_params *p
     return !result;
 }
 
-// Plans each part by itself, as a run without a budget does.
-static bool plan_parts(fum_pipeline *pipe, const struct fum_run *run) {
-    const struct fum_model_view *view = fum_model_get_view(pipe->model);
+// Compiles a component by itself, as a run without a budget does. What the device has no room for
+// is no fault: the run would stream it, or decode in bands.
+static enum fum_result compile_component(struct fum_component *component, const struct fum_run *run,
+                                         struct fum_error *err) {
+    struct fum_compiled compiled = {0};
+    enum fum_result result = component->build(component, run, &compiled.graph, err);
+    if (!result) result = fum_component_compile(component, &compiled, err);
+    fum_compiled_clear(&compiled);
+    fum_component_release(component);
+    return result == FUM_ERR_NOMEM ? FUM_OK : result;
+}
+
+// Plans every component.
+static bool plan_components(fum_pipeline *pipe, const struct fum_run *run) {
+    const struct fum_bands bands = {
+        .height = run->latent_height, .width = run->latent_width, .room = 1 << 20};
     struct fum_error err = {0};
     uint64_t activations = 0;
     enum fum_result result = FUM_OK;
-    for (int i = 0; i < view->num_text && !result; i++) result = fum_encode_probe(pipe, i, 0, &err);
-    if (!result) result = fum_denoise_probe(pipe, run, &err);
-    if (!result) result = fum_decode_probe(pipe, run->latent_height, run->latent_width, &err);
-    if (!result && fum_bands_possible(pipe, run->latent_height, run->latent_width, &err))
-        result = fum_bands_measure(pipe, run->latent_height, run->latent_width, 1 << 20,
-                                   &activations, &err);
+    for (int i = 0; i < pipe->num_components && !result; i++) {
+        struct fum_component *component = &pipe->components[i];
+        struct fum_executable_size size;
+        if (component->build) result = fum_component_measure(component, run, &size, &err);
+        if (!result && component->build && component != pipe->vae)
+            result = compile_component(component, run, &err);
+    }
+    bool banded = !result && fum_bands_possible(pipe, bands.height, bands.width, &err);
+    if (banded) result = fum_bands_measure(pipe, &bands, &activations, &err);
+    if (!result) result = fum_encode_image_prepare(pipe, run->height, run->width, &err);
     fitted_expect_model(result, &err);
     return !result;
 }
@@ -107,7 +125,7 @@ static void plan(const fum_model *model, struct choices *c) {
     if (!result && params.memory_budget)
         fitted_expect_model(fum_generate(pipe, &p, &err), &err); // ends where work would begin
     else if (!result && make_run(model, &p, &run)) {
-        fitted_counts.done += plan_parts(pipe, &run);
+        fitted_counts.done += plan_components(pipe, &run);
         fum_sample_destroy(&run.program);
     }
     fum_pipeline_destroy(&pipe);

@@ -25,7 +25,7 @@ static float *decode(fum_pipeline *pipe, const float *latents, int height, int w
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae);
     *count = 3 * factor * factor * (size_t)height * (size_t)width;
     float *values = malloc(*count * sizeof *values);
-    ok(fum_decode_values(pipe, latents, height, width, values, &err), &err);
+    ok(fum_decode_values(pipe, &(struct fum_latents){latents, height, width}, values, &err), &err);
     return values;
 }
 
@@ -147,7 +147,8 @@ static void test_nothing_fits(void **state) {
     float *latents = make_latents(4 * 16 * 16);
     uint8_t pixels[3 * 32 * 32];
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fum_decode(pipe, latents, 16, 16, pixels, &err), FUM_ERR_UNSUPPORTED);
+        assert_int_equal(fum_decode(pipe, &(struct fum_latents){latents, 16, 16}, pixels, &err),
+                         FUM_ERR_UNSUPPORTED);
         assert_non_null(strstr(err.text, "4096"));
     }
     print_message("%s\n", err.text);
@@ -221,8 +222,9 @@ static void limited(fum_device *device, const fum_model *model, const struct lim
     uint8_t *pixels[2];
     for (int i = 0; i < 2; i++) {
         pixels[i] = malloc(whole.bytes);
-        ok(fum_decode(pipe, whole.latents, whole.latent_height, whole.latent_width, pixels[i],
-                      &err),
+        ok(fum_decode(pipe,
+                      &(struct fum_latents){whole.latents, whole.latent_height, whole.latent_width},
+                      pixels[i], &err),
            &err);
     }
     int largest;

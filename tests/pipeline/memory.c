@@ -148,11 +148,11 @@ static void test_after_decoding(void **state) {
     struct fum_generate_params g = {
         .prompt = "cat", .width = 64, .height = 64, .steps = 1, .on_image = keep, .user = &kept};
     ok(fum_generate(pipe, &g, &err), &err);
-    assert_true(pipe->keep_unet && pipe->denoiser.g.exe); // else this tests nothing
-    pipe->loading = pipe->view->text[0].component;
-    assert_true(fum_budget_room(pipe, MIB(20), MIB(1)) < MIB(20)); // streaming will do
-    assert_non_null(pipe->denoiser.g.exe);
-    assert_true(fum_budget_room(pipe, MIB(20), MIB(16)) >= MIB(16));
+    struct fum_component *encoder = &pipe->components[0];
+    assert_true(pipe->unet->kept && pipe->unet->compiled.exe);        // else this tests nothing
+    assert_true(fum_budget_room(encoder, MIB(20), MIB(1)) < MIB(20)); // streaming will do
+    assert_non_null(pipe->unet->compiled.exe);
+    assert_true(fum_budget_room(encoder, MIB(20), MIB(16)) >= MIB(16));
     kept_free(&kept);
     fum_pipeline_destroy(&pipe);
     fum_device_destroy(&device);
@@ -273,12 +273,12 @@ static void bands(fum_device *device, const struct bands_case *c) {
         state = state * 1664525u + 1013904223u;
         z[i] = ((float)(state >> 8) * 0x1p-24f - 0.5f) * 3;
     }
-    ok(fum_decode_values(pipe, z, c->height, c->width, whole, &err), &err);
+    ok(fum_decode_values(pipe, &(struct fum_latents){z, c->height, c->width}, whole, &err), &err);
     struct fum_pipeline_stats before, after;
     fum_pipeline_get_stats(pipe, &before);
-    fum_stage_graph_clear(&pipe->decoder.g);
-    char bad[64];
-    ok(fum_bands_decode(pipe, z, c->height, c->width, c->room, banded, bad, &err), &err);
+    fum_compiled_clear(&pipe->vae->compiled);
+    struct fum_bands in = {.height = c->height, .width = c->width, .room = c->room};
+    ok(fum_bands_decode(pipe, &in, z, banded, &err), &err);
     fum_pipeline_get_stats(pipe, &after);
     double most = 0;
     for (size_t i = 0; i < count; i++) {
@@ -292,7 +292,7 @@ static void bands(fum_device *device, const struct bands_case *c) {
                   (double)after.vae.activation_bytes / 1024,
                   (double)before.vae.activation_bytes / 1024, most / 2 * 255,
                   100 * after.vae.flops[FUM_STAGE_STEP] / before.vae.flops[FUM_STAGE_STEP]);
-    assert_string_equal(bad, "");
+    assert_string_equal(in.bad, "");
     assert_true(after.vae.activation_bytes < before.vae.activation_bytes);
     assert_true(most <= c->bound);
     free(z);
@@ -350,7 +350,9 @@ static void test_budgeted_decode(void **state) {
         struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .log = &log};
         if (i >= 0) params.memory_budget = cases[i].budget, params.vae_tiling = !cases[i].budget;
         ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
-        ok(fum_decode_values(pipe, z, SIDE, SIDE, i < 0 ? whole : values, &err), &err);
+        ok(fum_decode_values(pipe, &(struct fum_latents){z, SIDE, SIDE}, i < 0 ? whole : values,
+                             &err),
+           &err);
         struct fum_pipeline_stats stats;
         fum_pipeline_get_stats(pipe, &stats);
         assert_int_equal(pipe->decoder.way, i < 0 ? FUM_DECODE_WHOLE : FUM_DECODE_BANDS);

@@ -182,10 +182,9 @@ static void test_damaged(void **state) {
             FUM_PRECISION_F16);
 }
 
-static enum fum_dtype *storage_of(fum_pipeline *pipe, enum part part) {
-    return part == UNET  ? &pipe->unet_storage
-           : part == VAE ? &pipe->vae_storage
-                         : &pipe->text_storage;
+static struct fum_component *component_of(fum_pipeline *pipe, enum part part) {
+    if (part == UNET) return pipe->unet;
+    return part == VAE ? pipe->vae : &pipe->components[0];
 }
 
 // Weights that give values which f16 cannot hold, and a picture all the same: of a residual block's
@@ -212,11 +211,12 @@ static void overflow(enum part part, const char *layer, const struct change *cha
     }
     print_message("%s", lines.text);
     for (int i = 0; i < PARTS; i++)
-        assert_int_equal(*storage_of(pipe, (enum part)i), i == (int)part ? FUM_F32 : FUM_F16);
+        assert_int_equal(component_of(pipe, (enum part)i)->storage,
+                         i == (int)part ? FUM_F32 : FUM_F16);
     fum_pipeline_destroy(&pipe);
     // The same as from a pipeline that has this part in f32 from the start.
     pipe = open_pipeline(device, model, FUM_PRECISION_F16, NULL);
-    *storage_of(pipe, part) = FUM_F32;
+    component_of(pipe, part)->storage = FUM_F32;
     ok(generate(pipe, &right, &err), &err);
     assert_memory_equal(kept.pixels, right.pixels, right.bytes);
     assert_memory_equal(kept.latents, right.latents, right.latent_count * sizeof(float));

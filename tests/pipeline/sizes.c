@@ -245,9 +245,12 @@ static void test_vae(void **state) {
 static double banded(fum_device *device, enum fum_dtype storage, int side, uint64_t room) {
     struct fum_error err = {0};
     const struct fum_model_view view = {.vae = vae_config()};
-    struct fum_pipeline pipe = {.device = device, .view = &view, .vae_storage = storage};
+    struct fum_pipeline pipe = {.device = device, .view = &view};
+    struct fum_component vae = {.name = "vae", .pipe = &pipe, .storage = storage};
+    const struct fum_bands bands = {.height = side, .width = side, .room = room};
     uint64_t activations = 0;
-    if (fum_bands_measure(&pipe, side, side, room, &activations, &err)) fail_msg("%s", err.text);
+    pipe.vae = &vae;
+    if (fum_bands_measure(&pipe, &bands, &activations, &err)) fail_msg("%s", err.text);
     return (double)activations;
 }
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "pipeline/compile.h"
+
+#include "pipeline/budget.h"
+#include "pipeline/pipeline.h"
+
+static bool on_load(void *user, uint64_t done, uint64_t total) {
+    const struct fum_component *component = user;
+    const struct fum_pipeline_params *params = &component->pipe->params;
+    return params->on_load(params->user, component->name, done, total);
+}
+
+static bool on_compile(void *user, int done, int total) {
+    const struct fum_component *component = user;
+    const struct fum_pipeline_params *params = &component->pipe->params;
+    return params->on_compile(params->user, component->name, done, total);
+}
+
+static void on_dump(void *user, const char *pass, const char *text, const char *dot) {
+    const struct fum_component *component = user;
+    const struct fum_pipeline_params *params = &component->pipe->params;
+    params->on_graph(params->user, component->name, pass, text, dot);
+}
+
+bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total) {
+    const struct fum_generate_params *params = pipe->run ? pipe->run->params : NULL;
+    return !params || !params->on_work ||
+           params->on_work(params->user, FUM_WORK_DECODE, pipe->image, done, total);
+}
+
+static enum fum_result create_weights(struct fum_component *component, struct fum_error *err) {
+    const fum_pipeline *pipe = component->pipe;
+    struct fum_weights_params params = {.device = pipe->device,
+                                        .source = *component->source,
+                                        .label = component->name,
+                                        .threads = pipe->params.threads,
+                                        .on_progress = pipe->params.on_load ? on_load : NULL,
+                                        .room = pipe->budget ? fum_budget_room : NULL,
+                                        .user = component};
+    return fum_weights_create(&component->weights, &params, err);
+}
+
+static void add_times(fum_pipeline *pipe, const struct fum_executable_stats *stats) {
+    pipe->times.kernels += stats->kernels;
+    pipe->times.compile += stats->compile_seconds;
+    pipe->times.load += stats->load_seconds;
+}
+
+enum fum_result fum_component_compile(struct fum_component *component,
+                                      struct fum_compiled *compiled, struct fum_error *err) {
+    fum_pipeline *pipe = component->pipe;
+    struct fum_executable_params params = {.label = component->name,
+                                           .dump = pipe->params.on_graph ? on_dump : NULL,
+                                           .on_compile =
+                                               pipe->params.on_compile ? on_compile : NULL,
+                                           .user = component};
+    struct fum_executable_stats stats;
+    enum fum_result result = component->weights ? FUM_OK : create_weights(component, err);
+    if (!result)
+        result = fum_executable_compile(&compiled->exe, compiled->graph, pipe->device,
+                                        component->weights, &params, err);
+    if (result) return result;
+    fum_executable_get_stats(compiled->exe, &stats);
+    if (compiled == &component->compiled) component->stats = stats;
+    fum_budget_log(component, &stats);
+    add_times(pipe, &stats);
+    return FUM_OK;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// A model's component in the pipeline, as a record: how its graph is built, where its weights are,
+// what of it is on the device.
+#ifndef FUM_PIPELINE_COMPONENT_H
+#define FUM_PIPELINE_COMPONENT_H
+
+#include <fumarole/pipeline.h>
+
+#include "exec/executable.h"
+
+struct fum_run;
+
+// A graph with what it compiled to.
+struct fum_compiled {
+    fum_graph *graph;
+    fum_executable *exe;
+};
+void fum_compiled_clear(struct fum_compiled *compiled);
+
+struct fum_component {
+    const char *name; // "text_encoder", "unet", "vae"; in messages and progress
+    fum_pipeline *pipe;
+    const struct fum_weight_source *source;
+    enum fum_dtype storage;
+    // Builds the graph of a run, checked; on failure there may be one, too. NULL: takes no part in
+    // a run.
+    enum fum_result (*build)(struct fum_component *component, const struct fum_run *run,
+                             fum_graph **graph, struct fum_error *err);
+    // Measures what a run takes on the device. NULL: as its graph does.
+    enum fum_result (*measure)(struct fum_component *component, const struct fum_run *run,
+                               struct fum_executable_size *size, struct fum_error *err);
+    int keep_rank; // components of a lower rank leave the device first
+    bool kept;     // leaves only for one that cannot run without its memory
+
+    fum_weights *weights;         // on the device; NULL: none
+    struct fum_compiled compiled; // until another shape is asked for
+    // of what was compiled last; it may have left the device since
+    struct fum_executable_stats stats;
+};
+
+// Frees what the component has on the device.
+void fum_component_release(struct fum_component *component);
+// Checks a graph that was built for a component. What a sound model cannot build at this size is
+// FUM_ERR_UNSUPPORTED, not a wrong argument of the caller.
+enum fum_result fum_component_check_graph(const struct fum_component *component,
+                                          const fum_graph *graph, struct fum_error *err);
+// Measures what a run of the component takes on the device, without loading anything.
+enum fum_result fum_component_measure(struct fum_component *component, const struct fum_run *run,
+                                      struct fum_executable_size *size, struct fum_error *err);
+// After a value at `node` that is not finite: makes the component f32, empty, or fails if it is.
+// `doing` says in the log what is done in f32 then.
+enum fum_result fum_component_widen(struct fum_component *component, const char *node,
+                                    const char *doing, struct fum_error *err);
+
+#endif
