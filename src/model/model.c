@@ -80,13 +80,6 @@ static enum fum_result parse_components(fum_model *model, struct fum_error *err)
     return fum_model_check_fit(model, err);
 }
 
-int fum_model_pooled(const struct fum_model_view *view) {
-    int channels = 0;
-    for (int i = 0; i < view->num_text && view->unet.text_time; i++)
-        if (view->text[i].config.projection) channels = view->text[i].config.projection;
-    return channels;
-}
-
 // `latent` latent pixels of the training pictures in pixels; without any the family's size.
 static int default_side(const struct fum_model_view *view, int latent, int fallback) {
     return latent > 0 ? latent * fum_vae_factor(&view->vae) : fallback;

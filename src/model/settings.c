@@ -35,22 +35,6 @@ static const char *read_sampler(struct fum_config *c, const char *fallback) {
     return fallback;
 }
 
-// Returns the layers of the text encoder that has the fewest.
-static int fewest_layers(const struct fum_model_view *view) {
-    int layers = view->num_text ? view->text[0].config.layers : 0;
-    for (int i = 1; i < view->num_text; i++)
-        if (view->text[i].config.layers < layers) layers = view->text[i].config.layers;
-    return layers;
-}
-
-int fum_model_skipped_layers(const struct fum_model_view *view, int clip_skip) {
-    return clip_skip - 1 + view->traits.skip_base;
-}
-
-int fum_model_max_clip_skip(const struct fum_model_view *view) {
-    return fewest_layers(view) - fum_model_skipped_layers(view, 0);
-}
-
 static void read_defaults(struct fum_config *c, fum_model *model) {
     struct fum_model_info *info = &model->info;
     info->width = read_side(c, "width", info->width, info->size_multiple);

@@ -8,14 +8,14 @@
 
 enum { FUM_BUDGET_MAX_ITEMS = 8 };
 
-// A component beside the one that asks.
+// A component beside the one that needs room.
 struct fum_budget_item {
     uint64_t held; // bytes that it frees by leaving the device; 0: it is not there
     int keep_rank; // items of a lower rank leave first
-    bool kept;     // leaves only if the one that asks cannot run otherwise
+    bool kept;     // leaves only if that one cannot run without its bytes
 };
 
-// What the component that asks takes, in bytes. Between `least` and `whole` its weights are
+// What a component takes, in bytes. Between `least` and `whole` its weights are
 // streamed.
 struct fum_budget_need {
     uint64_t whole; // with all weights on the device
@@ -26,7 +26,7 @@ enum fum_budget_fit { FUM_BUDGET_RESIDENT, FUM_BUDGET_STREAMED, FUM_BUDGET_TOO_S
 
 struct fum_budget_plan {
     enum fum_budget_fit fit;
-    uint64_t room;                   // for the one that asks, once the others have left
+    uint64_t room;                   // for the component, once the others have left
     int evict[FUM_BUDGET_MAX_ITEMS]; // indices of the items that leave, in this order
     int evictions;
 };

@@ -40,7 +40,7 @@ enum fum_result fum_component_widen(struct fum_component *component, const char 
     if (component->storage == FUM_F32)
         return fum_error_set(
             err, FUM_ERR_FORMAT,
-            "%s: %s gives values that are not finite, in f32 too: the weights may be damaged",
+            "%s: %s gives non-finite values, in f32 too: the weights may be damaged",
             component->name, node);
     fum_log(component->pipe->params.log, FUM_LOG_WARN, "%s: %s overflows %s; %s in f32",
             component->name, node, fum_dtype_name(component->storage), doing);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A model's component in the pipeline, as a record: how its graph is built, where its weights are,
-// what of it is on the device.
+// A model's component in the pipeline, as a record. It holds how the graph is built, where the
+// weights are, and what is on the device.
 #ifndef FUM_PIPELINE_COMPONENT_H
 #define FUM_PIPELINE_COMPONENT_H
 
@@ -33,7 +33,7 @@ struct fum_component {
     bool kept;     // leaves only for one that cannot run without its memory
 
     fum_weights *weights;         // on the device; NULL: none
-    struct fum_compiled compiled; // until another shape is asked for
+    struct fum_compiled compiled; // until another shape is needed
     // of what was compiled last; it may have left the device since
     struct fum_executable_stats stats;
 };
@@ -47,8 +47,8 @@ enum fum_result fum_component_check_graph(const struct fum_component *component,
 // Measures what a run of the component takes on the device, without loading anything.
 enum fum_result fum_component_measure(struct fum_component *component, const struct fum_run *run,
                                       struct fum_executable_size *size, struct fum_error *err);
-// After a value at `node` that is not finite: makes the component f32, empty, or fails if it is.
-// `doing` says in the log what is done in f32 then.
+// Empties the component and makes it f32, after a non-finite value at `node`; fails if it is f32.
+// `doing` names in the log what is done in f32 then.
 enum fum_result fum_component_widen(struct fum_component *component, const char *node,
                                     const char *doing, struct fum_error *err);
 

@@ -50,7 +50,7 @@ static void the_lowest_rank_leaves_first_and_no_more_than_it_takes(void **state)
     }
 }
 
-// What is kept stays as long as the one that asks can stream its weights.
+// What is kept stays as long as the other one can stream its weights.
 static void what_is_kept_leaves_only_for_the_least(void **state) {
     (void)state;
     struct fum_budget_plan streams = plan(60, 35, 20, true), needs = plan(60, 36, 20, true);

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Derives numbers from a model's configurations.
+#include "model/model.h"
+
+int fum_model_pooled(const struct fum_model_view *view) {
+    int channels = 0;
+    for (int i = 0; i < view->num_text && view->unet.text_time; i++)
+        if (view->text[i].config.projection) channels = view->text[i].config.projection;
+    return channels;
+}
+
+// Returns the layers of the text encoder that has the fewest.
+static int fewest_layers(const struct fum_model_view *view) {
+    int layers = view->num_text ? view->text[0].config.layers : 0;
+    for (int i = 1; i < view->num_text; i++)
+        if (view->text[i].config.layers < layers) layers = view->text[i].config.layers;
+    return layers;
+}
+
+int fum_model_skipped_layers(const struct fum_model_view *view, int clip_skip) {
+    return clip_skip - 1 + view->traits.skip_base;
+}
+
+int fum_model_max_clip_skip(const struct fum_model_view *view) {
+    return fewest_layers(view) - fum_model_skipped_layers(view, 0);
+}
