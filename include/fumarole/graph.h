@@ -99,7 +99,8 @@ typedef struct fum_executable fum_executable;
 
 struct fum_executable_params {
     const char *label; // what the graph is, for traces and errors ("unet"); NULL: nothing said
-    // Gets the graph as text after each pass, and as Graphviz at the end; NULL: nobody asks.
+    // Gets the graph as text and Graphviz after each pass: "prune", each rewriting rule by its name
+    // ("epilogue", see src/graph/fuse), and "plan" with the places in memory. May be NULL.
     void (*dump)(void *user, const char *pass, const char *text, const char *dot);
     // Called with how many of the kernels that must be compiled are done, first with 0; false
     // cancels. May be NULL.
@@ -107,8 +108,9 @@ struct fum_executable_params {
     void *user;
 };
 
-// Runs the passes (see src/graph/passes.h), plans memory, records. params may be NULL. Graphs with
-// weights need the model API; this call takes inputs, states and constants.
+// Rewrites a copy of the graph for the device, plans its memory and records its commands. params
+// may be NULL. Graphs with weights need the model API; this call takes inputs, states and
+// constants.
 FUM_API enum fum_result fum_executable_create(fum_executable **executable, const fum_graph *graph,
                                               fum_device *device,
                                               const struct fum_executable_params *params,

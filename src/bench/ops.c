@@ -269,7 +269,7 @@ static enum fum_result record(struct ops *ops, struct entry *e, int loops, struc
             memory.in[i] = e->own[i];
         }
     }
-    if (e->op->updates || e->op->view) memory.out = memory.in[0];
+    if (e->op->updates || (e->op->flags & FUM_OP_ALIAS)) memory.out = memory.in[0];
     fum_probe_free(&e->probe);
     e->probe = (struct fum_probe){.amount = loops, .slot = 1};
     if (!result && !plan_dispatches(ops, e))

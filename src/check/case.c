@@ -17,7 +17,8 @@
 static bool set_attrs(const struct fum_op *op, const struct fum_op_case *c, double *attr,
                       struct fum_why *why) {
     int count = 0;
-    for (const struct fum_attr_def *d = op->attrs; d && d->name; d++) attr[count++] = d->otherwise;
+    for (const struct fum_attr_def *d = op->attrs; d && d->name; d++)
+        attr[count++] = d->default_value;
     for (const struct fum_attr *a = c->attrs; a->name; a++) {
         int i = 0;
         while (i < count && strcmp(op->attrs[i].name, a->name)) i++;
@@ -42,10 +43,6 @@ bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fu
             (struct fum_desc){in->shape, in->type == FUM_CASE_STORAGE ? dtype : fixed[in->type]};
     }
     return op->infer(call, why);
-}
-
-double fum_op_flops(const struct fum_op *op, const struct fum_op_call *call) {
-    return op->flops ? op->flops(call) : (double)fum_shape_count(&call->out.shape);
 }
 
 bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype) {
@@ -368,12 +365,13 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
     if (!r) r = prepare(run, c, index, err);
     if (run->list.rounding > result->bound) result->bound = run->list.rounding;
     if (!r) {
-        bool in_first = op->view || op->updates;
+        bool in_first = (op->flags & FUM_OP_ALIAS) || op->updates;
         r = execute(run, in_first ? run->in_buffer[0] : run->out_buffer, result, err);
         result->flops = fum_op_flops(op, &run->call);
         if (!r) compare(run, result);
     }
-    if (!r && result->pass && op->overwrites && same_desc(&run->call.in[0], &run->call.out)) {
+    if (!r && result->pass && (op->flags & FUM_OP_IN_PLACE) &&
+        same_desc(&run->call.in[0], &run->call.out)) {
         struct fum_case_result in_place = *result;
         r = execute(run, run->in_buffer[0], &in_place, err);
         if (!r) compare(run, &in_place);

@@ -68,7 +68,6 @@ enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,
                               const struct fum_op_case *c, const struct fum_op_call *call,
                               struct fum_device_info *info, struct fum_dispatches *list,
                               struct fum_error *err);
-double fum_op_flops(const struct fum_op *op, const struct fum_op_call *call);
 // Whether a case belongs to a storage type, and whether it is left to `bench` for its size: over
 // 0.2 GFLOP or 4 Mi elements.
 bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype);

@@ -5,6 +5,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "graph/dump.h"
+#include "graph/fuse/fuse.h"
 #include "graph/passes.h"
 #include "exec/stream.h"
 
@@ -63,6 +64,17 @@ static enum fum_result dump(const struct fum_executable_params *params, const ch
     return result;
 }
 
+struct dumping {
+    const struct fum_executable_params *params;
+    const fum_graph *graph;
+};
+
+// Dumps the graph after a rule of the fuser.
+static enum fum_result dump_rule(void *user, const char *rule, struct fum_error *err) {
+    const struct dumping *d = user;
+    return dump(d->params, rule, d->graph, NULL, err);
+}
+
 static enum fum_result make_plan(fum_executable *exe, const struct fum_executable_params *params,
                                  struct fum_error *err) {
     const struct fum_device_info *info = fum_device_get_info(exe->device);
@@ -71,10 +83,9 @@ static enum fum_result make_plan(fum_executable *exe, const struct fum_executabl
     fum_pass_prune(exe->graph);
     if ((result = fum_pass_verify(exe->graph, "building", err))) return result;
     if ((result = dump(params, "prune", exe->graph, NULL, err))) return result;
-    fum_pass_fuse(exe->graph, info, fum_device_tuning(exe->device));
-    fum_pass_prune(exe->graph);
-    if ((result = fum_pass_verify(exe->graph, "fuse", err))) return result;
-    if ((result = dump(params, "fuse", exe->graph, NULL, err))) return result;
+    struct dumping dumping = {params, exe->graph};
+    const struct fum_fuse_params fuse = {info, fum_device_tuning(exe->device), dump_rule, &dumping};
+    if ((result = fum_graph_fuse(exe->graph, &fuse, err))) return result;
     if ((result =
              fum_plan_create(&exe->plan, exe->graph, info, fum_device_tuning(exe->device), err)))
         return result;
@@ -509,7 +520,7 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
     *node = NULL;
     for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1]; s++) {
         const fum_tensor *t = exe->plan->steps[s].node;
-        if (fum_tensor_is_view(t) || t->op->updates) continue;
+        if (fum_tensor_is_alias(t) || t->op->updates) continue;
         fum_command *command = NULL;
         uint64_t ticket = 0;
         int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;

@@ -46,7 +46,7 @@ static const char *kind_name(const fum_tensor *t) {
 static void put_attrs(struct text *t, const fum_tensor *node, const char *separator) {
     char value[FUM_NUMBER_BYTES];
     for (int i = 0; node->op && node->op->attrs && node->op->attrs[i].name; i++)
-        if (node->attr[i] != node->op->attrs[i].otherwise)
+        if (node->attr[i] != node->op->attrs[i].default_value)
             put(t, "%s%s=%s", separator, node->op->attrs[i].name,
                 fum_number_format(value, 6, node->attr[i]));
 }

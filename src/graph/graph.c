@@ -38,8 +38,8 @@ int fum_op_attr_index(const struct fum_op *op, const char *name) {
     return -1;
 }
 
-bool fum_tensor_is_view(const fum_tensor *tensor) {
-    return tensor->kind == FUM_TENSOR_NODE && (tensor->op->view || tensor->window);
+bool fum_tensor_is_alias(const fum_tensor *tensor) {
+    return tensor->kind == FUM_TENSOR_NODE && (tensor->op->flags & FUM_OP_ALIAS || tensor->alias);
 }
 
 bool fum_tensor_updates(const fum_tensor *tensor, int input) {
@@ -47,7 +47,7 @@ bool fum_tensor_updates(const fum_tensor *tensor, int input) {
 }
 
 static bool shares_memory(const fum_tensor *tensor) {
-    return fum_tensor_is_view(tensor) || fum_tensor_updates(tensor, 0);
+    return fum_tensor_is_alias(tensor) || fum_tensor_updates(tensor, 0);
 }
 
 const fum_tensor *fum_tensor_root(const fum_tensor *tensor) {
@@ -58,8 +58,12 @@ const fum_tensor *fum_tensor_root(const fum_tensor *tensor) {
 uint64_t fum_tensor_offset(const fum_tensor *tensor) {
     uint64_t offset = 0;
     for (; shares_memory(tensor); tensor = tensor->in[0])
-        offset += tensor->window ? tensor->window_offset : 0;
+        offset += tensor->alias ? tensor->alias_offset : 0;
     return offset;
+}
+
+double fum_op_flops(const struct fum_op *op, const struct fum_op_call *call) {
+    return op->flops ? op->flops(call) : (double)fum_shape_count(&call->out.shape);
 }
 
 void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call) {
@@ -265,7 +269,7 @@ int fum_graph_list_weights(const fum_graph *graph, enum fum_tensor_kind kind,
 
 static bool set_attrs(fum_tensor *t, const struct fum_attr *attrs) {
     const struct fum_op *op = t->op;
-    for (int i = 0; op->attrs && op->attrs[i].name; i++) t->attr[i] = op->attrs[i].otherwise;
+    for (int i = 0; op->attrs && op->attrs[i].name; i++) t->attr[i] = op->attrs[i].default_value;
     for (; attrs && attrs->name; attrs++) {
         int i = fum_op_attr_index(op, attrs->name);
         if (i < 0) {

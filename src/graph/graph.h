@@ -31,9 +31,8 @@ struct fum_tensor {
     enum fum_pack pack;       // of a weight
     const char *const *parts; // names of the files' tensors that a stacked weight holds, in order
     int num_parts;            // number of them; 0: the weight is one tensor of the files
-    // set by the fuse pass: the bytes of in[0] from window_offset on, without work
-    bool window;
-    uint64_t window_offset;
+    bool alias; // the bytes of in[0] from alias_offset on; set by the rule of that name
+    uint64_t alias_offset;
     // False once the prune pass has found that nothing that is read or kept depends on it.
     bool live;
     int uses; // set by the prune pass: how many inputs of live nodes it is
@@ -76,11 +75,11 @@ void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call);
 int fum_op_attr_index(const struct fum_op *op, const char *name);
 // "2x64x64x320" into text; returns text.
 char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size);
-// Whether it is the memory of its input 0, or part of it, under another shape.
-bool fum_tensor_is_view(const fum_tensor *tensor);
+// True if it is the memory of its input 0, or part of it, under another shape.
+bool fum_tensor_is_alias(const fum_tensor *tensor);
 // True if the node writes that input in place.
 bool fum_tensor_updates(const fum_tensor *tensor, int input);
-// Follows views and updates down to the tensor whose memory they are.
+// Follows aliases and updates down to the tensor whose memory they are.
 const fum_tensor *fum_tensor_root(const fum_tensor *tensor);
 // Where in the memory of its root it starts.
 uint64_t fum_tensor_offset(const fum_tensor *tensor);

@@ -153,7 +153,7 @@ static enum fum_result run_node(fum_interp *interp, const fum_tensor *t, struct 
     if (!out) return FUM_ERR_NOMEM;
     size_t count = (size_t)fum_shape_count(&t->desc.shape);
     if (t->op->updates) return run_update(interp, t, &call, in, err);
-    if (t->op->view)
+    if (t->op->flags & FUM_OP_ALIAS)
         memcpy(out, in[0], count * sizeof *out);
     else
         t->op->reference(&call, in, out);

@@ -94,8 +94,18 @@ enum fum_act {
 
 struct fum_attr_def {
     const char *name;
-    double otherwise; // default
+    double default_value;
 };
+
+enum {
+    // Computes nothing: the output is the bytes of input 0 under another shape ("reshape").
+    FUM_OP_ALIAS = 1 << 0,
+    // Each element of the output depends on the same element of input 0 alone, so the output may
+    // take its memory.
+    FUM_OP_IN_PLACE = 1 << 1,
+};
+
+struct fum_op_fusion;
 
 struct fum_op {
     const char *name;
@@ -113,60 +123,16 @@ struct fum_op {
     // Floating-point operations of a call; NULL: as many as the output has elements.
     double (*flops)(const struct fum_op_call *call);
 
-    // What passes may do with it. Zero means: nothing.
-    bool view; // no work: the output is input 0's bytes under another shape ("reshape")
-    // Whether the output is the bytes of input 0 from *offset on ("slice" of whole rows); NULL:
-    // never. Then a pass makes it a view where the offset suits the device's bindings.
-    bool (*window)(const struct fum_op_call *call, uint64_t *offset);
     // Set of inputs that it writes in place (bit i: input i), each a state or a parameter; input 0
     // is one of them, and the output is its new value. The reference writes the new contents of all
     // of them one after the other. 0: writes none.
     uint32_t updates;
-    // each output element depends on the same element of input 0 only, so it may take its memory
-    bool overwrites;
-    bool adds;        // computes in[0] + in[1] (broadcast): may become a producer's epilogue
-    enum fum_act act; // computes this activation of in[0]: may become a producer's epilogue
-    bool doubles;     // nearest-neighbour ×2 upsampling: may become a convolution's input read
-    // Epilogue slots of a producer: out = act(x + bias + row) + residual. Indices of optional
-    // inputs, 0: has none.
-    int bias_input, row_input, residual_input;
-    const char *act_attr; // setting that takes an enum fum_act; NULL: none
-    // computes x gate(y) of the halves x and y of in[0]'s channels: may become an epilogue
-    enum fum_act gate;
-    const char *gate_attr; // setting of a producer that makes it do so; NULL: none
-    // Whether that is as fast on the device as two nodes, for a producer's call as it is before.
-    bool (*gates)(const struct fum_device_info *info, const struct fum_op_call *call);
-    const char *double_attr; // setting that makes it read its input doubled; NULL: none
-    // Whether the output is the inputs one after the other along the channels ("concat" of two);
-    // NULL: never. An op with second_input, an optional input, can read the two in their place,
-    // where reads_joined says so for the joined call.
-    bool (*joins)(const struct fum_op_call *call);
-    int second_input; // 0: has none
-    bool (*reads_joined)(const struct fum_device_info *info, const struct fum_op_call *call);
-    // Normalisation as an input read. A norm's `affine` is the op that, from the same inputs and
-    // settings, computes what the norm comes to for every channel: a factor and an addend, f32
-    // [batch, 2, channels]. An op with `norm_input` takes them and reads act(x factor + addend) in
-    // place of its input 0, act by the setting norm_act_attr.
-    const struct fum_op *affine; // NULL: none
-    int norm_input;              // index of an optional input, 0: has none
-    const char *norm_act_attr;
-    // Whether reading so is as fast on the device as reading what the norm has written; NULL:
-    // never.
-    bool (*reads_normalised)(const struct fum_device_info *info, const struct fum_op_call *call);
-    // An op of the same inputs and settings that computes the same from input 1 packed otherwise,
-    // where that pays on the device: *weight and *pack, which are input 1's, become what it takes.
-    // share: what the call is of the arithmetic of the graph's stage. NULL: it does not pay.
-    const struct fum_op *(*packed_op)(const struct fum_device_info *info,
-                                      const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, double share,
-                                      struct fum_desc *weight, enum fum_pack *pack);
-    // The same for FUM_PACK_Q8, of which only the graph's wish says whether it pays. NULL: the
-    // weight has no such form.
-    const struct fum_op *(*quantised_op)(const struct fum_device_info *info,
-                                         const struct fum_tuning *tuning,
-                                         const struct fum_op_call *call, struct fum_desc *weight,
-                                         enum fum_pack *pack);
+    uint32_t flags;                     // FUM_OP_ALIAS and so on
+    const struct fum_op_fusion *fusion; // what rewrites may do with it (fuse/fuse.h); NULL: nothing
 };
+
+// Returns the floating-point operations of a call.
+double fum_op_flops(const struct fum_op *op, const struct fum_op_call *call);
 
 // The table, in the order of ops.def.
 extern const struct fum_op *const fum_ops[];

@@ -43,7 +43,7 @@ static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *st
     list->tuning = p->tuning;
     list->count = 0;
     list->scratch_bytes = 0;
-    if (!fum_tensor_is_view(step->node) && !step->node->op->dispatch(&call, list))
+    if (!fum_tensor_is_alias(step->node) && !step->node->op->dispatch(&call, list))
         return fum_error_set(p->err, FUM_ERR_UNSUPPORTED, "%s: op %s on %s: %s", step->node->name,
                              step->node->op->name, p->info->name, list->why.text);
     step->count = list->count;
@@ -51,8 +51,7 @@ static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *st
         fum_arena_alloc(p->plan->arena, (size_t)list->count, sizeof *step->dispatches);
     if (!step->dispatches) return fum_error_set(p->err, FUM_ERR_NOMEM, "no memory for a plan");
     memcpy(step->dispatches, list->item, (size_t)list->count * sizeof *step->dispatches);
-    step->flops = step->node->op->flops ? step->node->op->flops(&call)
-                                        : (double)fum_shape_count(&call.out.shape);
+    step->flops = fum_op_flops(step->node->op, &call);
     step->scratch = (struct fum_place){-1, 0, list->scratch_bytes};
     return FUM_OK;
 }
@@ -126,7 +125,7 @@ static void lifetimes(struct planner *p) {
 static void take_over(struct planner *p) {
     for (int s = 0; s < p->plan->num_steps; s++) {
         const fum_tensor *t = p->plan->steps[s].node;
-        if (!t->op->overwrites || !t->in[0]) continue;
+        if (!(t->op->flags & FUM_OP_IN_PLACE) || !t->in[0]) continue;
         int mine = p->interval_of[t->id], his = p->interval_of[fum_tensor_root(t->in[0])->id];
         if (mine < 0 || his < 0) continue;
         struct interval *a = &p->intervals[mine], *b = &p->intervals[his];
@@ -231,7 +230,7 @@ static void publish(struct planner *p) {
         int k = t->live && has_memory(t) ? p->interval_of[fum_tensor_root(t)->id] : -1;
         struct fum_place *place = &p->plan->places[i];
         *place = k >= 0 ? p->intervals[k].place : (struct fum_place){-1, 0, 0};
-        if (k < 0 || !fum_tensor_is_view(t)) continue;
+        if (k < 0 || !fum_tensor_is_alias(t)) continue;
         place->offset += fum_tensor_offset(t);
         place->bytes = fum_desc_bytes(&t->desc) ? fum_desc_bytes(&t->desc) : 16;
     }

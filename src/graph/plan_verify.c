@@ -70,7 +70,7 @@ static void write_place(struct player *p, const struct fum_place *place, int wri
 
 // Returns the update whose result the tensor is, possibly under another shape; NULL: it is none.
 static const fum_tensor *update_of(const fum_tensor *t) {
-    while (fum_tensor_is_view(t)) t = t->in[0];
+    while (fum_tensor_is_alias(t)) t = t->in[0];
     return fum_tensor_updates(t, 0) ? t : NULL;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // a + b.
+#include "graph/fuse/fuse.h"
 #include "ops/lib/binary.h"
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
@@ -17,6 +18,6 @@ const struct fum_op fum_op_add = {
     .infer = fum_binary_infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
-    .adds = true,
+    .flags = FUM_OP_IN_PLACE,
+    .fusion = &(const struct fum_op_fusion){.adds = true},
 };

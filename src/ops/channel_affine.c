@@ -2,6 +2,7 @@
 // A factor and an addend for every channel, and an activation: x [.., channels], factors f32 [2,
 // channels]. The second half of a norm whose statistics come from elsewhere.
 #include "base/macros.h"
+#include "graph/fuse/fuse.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/part.h"
 #include "ops/lib/unary.h"
@@ -53,6 +54,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+static const struct fum_epilogue epilogue = {.act_attr = "act"};
+
 const struct fum_op fum_op_channel_affine = {
     .name = "channel_affine",
     .attrs = attrs,
@@ -61,6 +64,6 @@ const struct fum_op fum_op_channel_affine = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
-    .act_attr = "act",
+    .flags = FUM_OP_IN_PLACE,
+    .fusion = &(const struct fum_op_fusion){.epilogue = &epilogue},
 };

@@ -23,5 +23,5 @@ const struct fum_op fum_op_clamp = {
     .infer = fum_unary_infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
+    .flags = FUM_OP_IN_PLACE,
 };

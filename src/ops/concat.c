@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Two to six tensors one after the other along an axis; -1, the default, is the channels.
 #include "base/macros.h"
+#include "graph/fuse/fuse.h"
 #include "ops/lib/copy.h"
 #include "ops/lib/emit.h"
 
@@ -127,5 +128,5 @@ const struct fum_op fum_op_concat = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .joins = joins,
+    .fusion = &(const struct fum_op_fusion){.joins = joins},
 };

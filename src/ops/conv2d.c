@@ -232,15 +232,28 @@ static double flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)(w[0] * w[1] * w[2]);
 }
 
-// It can read normalised, but no device is known on which that pays, so reads_normalised is not
-// set: every tap, for every tile of output channels, normalises anew what it reads.
+const struct fum_input_read fum_conv_reads = {
+    .double_attr = "upsample", .norm_input = FUM_CONV_NORM, .norm_act_attr = "norm_act"};
+
+extern const struct fum_op fum_op_conv2d_q8, fum_op_conv2d_winograd;
+
+static const struct fum_lowering lowerings[] = {
+    {&fum_op_conv2d_q8, FUM_PACK_CONV, FUM_PACK_Q8, true, fum_conv2d_q8_choose},
+    {&fum_op_conv2d_winograd, FUM_PACK_CONV, FUM_PACK_WINOGRAD, false, fum_winograd_choose},
+    {0},
+};
+
+static const struct fum_op_fusion fusion = {
+    .epilogue = &fum_gemm_epilogue, .reads = &fum_conv_reads, .lowerings = lowerings};
+
 const struct fum_op fum_op_conv2d = {
     .name = "conv2d",
+    .attrs = fum_conv_attrs,
+    .min_inputs = 2,
+    .max_inputs = 6,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
     .flops = flops,
-    FUM_CONV_SLOTS,
-    .packed_op = fum_winograd_pays,
-    .quantised_op = fum_conv2d_q8_op,
+    .fusion = &fusion,
 };

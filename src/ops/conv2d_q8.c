@@ -81,28 +81,29 @@ static double flops(const struct fum_op_call *call) {
     return fum_op_conv2d.flops(&plain);
 }
 
+static const struct fum_op_fusion fusion = {.epilogue = &fum_gemm_epilogue,
+                                            .reads = &fum_conv_reads};
+
 const struct fum_op fum_op_conv2d_q8 = {
     .name = "conv2d_q8",
+    .attrs = fum_conv_attrs,
+    .min_inputs = 2,
+    .max_inputs = 6,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
     .flops = flops,
-    FUM_CONV_SLOTS,
+    .fusion = &fusion,
 };
 
-const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info,
-                                      const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, struct fum_desc *weight,
-                                      enum fum_pack *pack) {
-    const int64_t *w = call->in[FUM_GEMM_W].shape.dim;
-    if (*pack != FUM_PACK_CONV || w[2] == 0 || w[2] % FUM_Q8_BLOCK || w[0] * w[1] > FUM_Q8_MAX_TAPS)
-        return NULL;
-    struct fum_op_call quantised = *call;
-    struct fum_dispatches list = {.info = info, .tuning = tuning};
+bool fum_conv2d_q8_choose(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    const int64_t *w = site->call->in[FUM_GEMM_W].shape.dim;
+    if (w[2] == 0 || w[2] % FUM_Q8_BLOCK || w[0] * w[1] > FUM_Q8_MAX_TAPS) return false;
+    struct fum_op_call quantised = *site->call;
+    struct fum_dispatches list = {.info = site->info, .tuning = site->tuning};
     quantised.in[FUM_GEMM_W] =
         (struct fum_desc){{4, {w[0], w[1], w[2] / FUM_Q8_BLOCK * FUM_Q8_ROWS, w[3]}}, FUM_F32};
-    if (!infer(&quantised, NULL) || !dispatch(&quantised, &list)) return NULL;
+    if (!infer(&quantised, NULL) || !dispatch(&quantised, &list)) return false;
     *weight = quantised.in[FUM_GEMM_W];
-    *pack = FUM_PACK_Q8;
-    return &fum_op_conv2d_q8;
+    return true;
 }

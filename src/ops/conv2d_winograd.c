@@ -334,19 +334,28 @@ static double flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * 9.0 * (double)call->in[0].shape.dim[3];
 }
 
+// The input transform reads each pixel only 2.25 or 4 times.
 static bool reads_normalised(const struct fum_device_info *info, const struct fum_op_call *call) {
     (void)info, (void)call;
-    return true; // each pixel 2.25 times, or 4
+    return true;
 }
+
+static const struct fum_input_read reads = {.double_attr = "upsample",
+                                            .norm_input = FUM_CONV_NORM,
+                                            .norm_act_attr = "norm_act",
+                                            .reads_normalised = reads_normalised};
+static const struct fum_op_fusion fusion = {.epilogue = &fum_gemm_epilogue, .reads = &reads};
 
 const struct fum_op fum_op_conv2d_winograd = {
     .name = "conv2d_winograd",
+    .attrs = fum_conv_attrs,
+    .min_inputs = 2,
+    .max_inputs = 6,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
     .flops = flops,
-    FUM_CONV_SLOTS,
-    .reads_normalised = reads_normalised,
+    .fusion = &fusion,
 };
 
 // ---- when it pays ----
@@ -375,27 +384,25 @@ static struct fum_desc weight_of(const struct fum_conv *c, enum fum_dtype storag
     return (struct fum_desc){{3, {16, c->in_c, c->out_c}}, storage == FUM_F32 ? FUM_F32 : FUM_F16};
 }
 
-const struct fum_op *fum_winograd_pays(const struct fum_device_info *info,
-                                       const struct fum_tuning *tuning,
-                                       const struct fum_op_call *call, double share,
-                                       struct fum_desc *weight, enum fum_pack *pack) {
-    struct fum_conv c = fum_conv_of(call);
+bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    const struct fum_device_info *info = site->info;
+    struct fum_conv c = fum_conv_of(site->call);
     bool fits = c.kernel_h == 3 && c.kernel_w == 3 && c.stride == 1 && c.pad == 1 &&
-                call->attr[FUM_CONV_PAD_END_EXTRA] == 0 && *pack == FUM_PACK_CONV;
-    if (!fits || info->type != FUM_DEVICE_CPU || !fum_texel_chosen(info, tuning, FUM_F32))
-        return NULL;
-    if (c.in_c < LEAST_CHANNELS || c.out_c < LEAST_CHANNELS || share < LEAST_SHARE) return NULL;
+                site->call->attr[FUM_CONV_PAD_END_EXTRA] == 0;
+    if (!fits || info->type != FUM_DEVICE_CPU || !fum_texel_chosen(info, site->tuning, FUM_F32))
+        return false;
+    if (c.in_c < LEAST_CHANNELS || c.out_c < LEAST_CHANNELS || site->share < LEAST_SHARE)
+        return false;
     // The larger weight may not fit where the convolution's own does.
-    struct fum_op_call packed = *call;
-    struct fum_dispatches list = {.info = info, .tuning = tuning};
-    packed.in[FUM_GEMM_W] = weight_of(&c, call->in[0].dtype);
+    struct fum_op_call packed = *site->call;
+    struct fum_dispatches list = {.info = info, .tuning = site->tuning};
+    packed.in[FUM_GEMM_W] = weight_of(&c, site->call->in[0].dtype);
     int64_t pixels = c.out_h * c.out_w, tile = tile_of(&packed.in[FUM_GEMM_W]);
     int64_t covered = FUM_DIV_UP(c.out_h, tile) * FUM_DIV_UP(c.out_w, tile) * tile * tile;
-    if (c.batches * pixels < LEAST_PIXELS || covered * 2 > pixels * 3) return NULL;
+    if (c.batches * pixels < LEAST_PIXELS || covered * 2 > pixels * 3) return false;
     uint64_t bytes = fum_desc_bytes(&packed.in[FUM_GEMM_W]);
     if (bytes > info->max_allocation || bytes > info->max_buffer || !dispatch(&packed, &list))
-        return NULL;
+        return false;
     *weight = packed.in[FUM_GEMM_W];
-    *pack = FUM_PACK_WINOGRAD;
-    return &fum_op_conv2d_winograd;
+    return true;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GEGLU: [..., 2C] to [..., C], the first half times GELU of the second. Shazeer, "GLU variants
 // improve transformer" (2020), in the order of diffusers: hidden, gate = x.chunk(2).
+#include "graph/fuse/fuse.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
 
@@ -51,5 +52,5 @@ const struct fum_op fum_op_geglu = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .gate = FUM_ACT_GELU,
+    .fusion = &(const struct fum_op_fusion){.gate = FUM_ACT_GELU},
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GELU: x Φ(x), Φ the normal distribution function. Hendrycks and Gimpel, "Gaussian error linear
 // units" (2016).
+#include "graph/fuse/fuse.h"
 #include "ops/lib/unary.h"
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
@@ -18,6 +19,6 @@ const struct fum_op fum_op_gelu = {
     .infer = fum_unary_infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
-    .act = FUM_ACT_GELU,
+    .flags = FUM_OP_IN_PLACE,
+    .fusion = &(const struct fum_op_fusion){.activation = FUM_ACT_GELU},
 };

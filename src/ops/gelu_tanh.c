@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // GELU by its tanh approximation: x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))).
+#include "graph/fuse/fuse.h"
 #include "ops/lib/unary.h"
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
@@ -17,6 +18,6 @@ const struct fum_op fum_op_gelu_tanh = {
     .infer = fum_unary_infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
-    .act = FUM_ACT_GELU_TANH,
+    .flags = FUM_OP_IN_PLACE,
+    .fusion = &(const struct fum_op_fusion){.activation = FUM_ACT_GELU_TANH},
 };

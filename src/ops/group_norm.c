@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "graph/fuse/fuse.h"
 #include "ops/lib/group_norm_factors.h"
 #include "ops/lib/unary.h"
 
@@ -113,7 +114,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_group_norm_factors(call, &g, &factors, list) && add_apply(call, &g, &factors, list);
 }
 
-// Only the kernel of the single dispatch reads two.
+// True if a single dispatch does it, whose kernel alone reads two inputs.
 static bool reads_joined(const struct fum_device_info *info, const struct fum_op_call *call) {
     struct fum_group_norm g;
     return fum_shape_count(&call->out.shape) && fum_group_norm_plan(call, info, &g, NULL) &&
@@ -121,6 +122,12 @@ static bool reads_joined(const struct fum_device_info *info, const struct fum_op
 }
 
 extern const struct fum_op fum_op_group_norm_affine;
+
+static const struct fum_epilogue epilogue = {.act_attr = "act"};
+static const struct fum_input_read reads = {.second_input = FUM_GROUP_NORM_X1,
+                                            .reads_joined = reads_joined};
+static const struct fum_op_fusion fusion = {
+    .norm_scales = &fum_op_group_norm_affine, .epilogue = &epilogue, .reads = &reads};
 
 const struct fum_op fum_op_group_norm = {
     .name = "group_norm",
@@ -130,8 +137,5 @@ const struct fum_op fum_op_group_norm = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .act_attr = "act",
-    .affine = &fum_op_group_norm_affine,
-    .second_input = FUM_GROUP_NORM_X1,
-    .reads_joined = reads_joined,
+    .fusion = &fusion,
 };

@@ -119,20 +119,37 @@ double fum_matmul_flops(const struct fum_op_call *call) {
            (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
 }
 
-// On lavapipe the texel kernels take a gate for less than the dispatch that it saves, the plain
-// ones do not. Of tiles in shared memory no GPU has been measured: there a dispatch, a barrier and
-// the values' way through memory are saved for twice the work at the end of a tile.
-bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call) {
-    bool pays = info->type == FUM_DEVICE_CPU ? fum_texel_chosen(info, NULL, call->out.dtype)
-                                             : fum_variant_gates(info, call->out.dtype);
-    return pays && fum_shape_channels(&call->out.shape) % 8 == 0;
+// On lavapipe the texel kernels compute a gate in less time than the dispatch that it saves; the
+// plain ones do not. Tiles in shared memory have been measured on no GPU: a dispatch, a barrier and
+// the values' way through memory are saved, and the end of a tile has twice the work.
+static bool gate_is_free(const struct fum_device_info *info, const struct fum_op_call *call) {
+    bool faster = info->type == FUM_DEVICE_CPU ? fum_texel_chosen(info, NULL, call->out.dtype)
+                                               : fum_variant_gates(info, call->out.dtype);
+    return faster && fum_shape_channels(&call->out.shape) % 8 == 0;
 }
+
+const struct fum_epilogue fum_matmul_epilogue = {.row_input = FUM_GEMM_ROW,
+                                                 .residual_input = FUM_GEMM_RESIDUAL,
+                                                 .act_attr = "act",
+                                                 .gate_attr = "gate",
+                                                 .gate_is_free = gate_is_free};
+
+extern const struct fum_op fum_op_matmul_q8;
+
+static const struct fum_lowering lowerings[] = {
+    {&fum_op_matmul_q8, FUM_PACK_LINEAR, FUM_PACK_Q8, true, fum_matmul_q8_choose}, {0}};
+
+static const struct fum_op_fusion fusion = {.epilogue = &fum_matmul_epilogue,
+                                            .lowerings = lowerings};
 
 const struct fum_op fum_op_matmul = {
     .name = "matmul",
+    .attrs = fum_matmul_attrs,
+    .min_inputs = 2,
+    .max_inputs = 5,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    FUM_MATMUL_SLOTS,
-    .quantised_op = fum_matmul_q8_op,
+    .flops = fum_matmul_flops,
+    .fusion = &fusion,
 };

@@ -110,30 +110,32 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_gemm_dispatch_q8(call, &g, list);
 }
 
+static const struct fum_op_fusion fusion = {.epilogue = &fum_matmul_epilogue};
+
 const struct fum_op fum_op_matmul_q8 = {
     .name = "matmul_q8",
+    .attrs = fum_matmul_attrs,
+    .min_inputs = 2,
+    .max_inputs = 5,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    FUM_MATMUL_SLOTS,
+    .flops = fum_matmul_flops,
+    .fusion = &fusion,
 };
 
-const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info,
-                                      const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, struct fum_desc *weight,
-                                      enum fum_pack *pack) {
-    const struct fum_shape *w = &call->in[FUM_GEMM_W].shape;
+bool fum_matmul_q8_choose(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    const struct fum_shape *w = &site->call->in[FUM_GEMM_W].shape;
     int64_t k = w->rank < 2 ? 0 : w->dim[w->rank - 2];
-    bool fits = w->rank == 2 || fum_matmul_shares_x(call);
-    if (*pack != FUM_PACK_LINEAR || !fits || k == 0 || k % FUM_Q8_BLOCK) return NULL;
-    struct fum_op_call quantised = *call;
-    struct fum_dispatches list = {.info = info, .tuning = tuning};
+    bool fits = w->rank == 2 || fum_matmul_shares_x(site->call);
+    if (!fits || k == 0 || k % FUM_Q8_BLOCK) return false;
+    struct fum_op_call quantised = *site->call;
+    struct fum_dispatches list = {.info = site->info, .tuning = site->tuning};
     quantised.in[FUM_GEMM_W] = (struct fum_desc){*w, FUM_F32};
     quantised.in[FUM_GEMM_W].shape.dim[w->rank - 2] = k / FUM_Q8_BLOCK * FUM_Q8_ROWS;
-    if (!infer(&quantised, NULL) || !dispatch(&quantised, &list)) return NULL;
+    if (!infer(&quantised, NULL) || !dispatch(&quantised, &list)) return false;
     *weight = quantised.in[FUM_GEMM_W];
-    *pack = FUM_PACK_Q8;
-    return &fum_op_matmul_q8;
+    return true;
 }
 
 // ---- variant "int8" ----

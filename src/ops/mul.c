@@ -17,5 +17,5 @@ const struct fum_op fum_op_mul = {
     .infer = fum_binary_infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
+    .flags = FUM_OP_IN_PLACE,
 };

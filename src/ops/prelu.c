@@ -30,5 +30,5 @@ const struct fum_op fum_op_prelu = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
+    .flags = FUM_OP_IN_PLACE,
 };

@@ -27,5 +27,5 @@ const struct fum_op fum_op_reshape = {
     .max_inputs = 1,
     .infer = infer,
     .reference = fum_reshape_reference,
-    .view = true,
+    .flags = FUM_OP_ALIAS,
 };

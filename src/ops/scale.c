@@ -22,5 +22,5 @@ const struct fum_op fum_op_scale = {
     .infer = fum_unary_infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
+    .flags = FUM_OP_IN_PLACE,
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SiLU: x σ(x). Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units" (2017).
+#include "graph/fuse/fuse.h"
 #include "ops/lib/unary.h"
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
@@ -17,6 +18,6 @@ const struct fum_op fum_op_silu = {
     .infer = fum_unary_infer,
     .reference = reference,
     .dispatch = dispatch,
-    .overwrites = true,
-    .act = FUM_ACT_SILU,
+    .flags = FUM_OP_IN_PLACE,
+    .fusion = &(const struct fum_op_fusion){.activation = FUM_ACT_SILU},
 };

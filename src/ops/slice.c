@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `count` entries along an axis, from `start` on; -1, the default axis, is the channels.
+#include "graph/fuse/fuse.h"
 #include "ops/lib/copy.h"
 #include "ops/lib/emit.h"
 
@@ -49,8 +50,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_copy_emit(list, &c);
 }
 
-// Whole rows that follow one another, or elements of the only row.
-static bool window(const struct fum_op_call *call, uint64_t *offset) {
+// True if the output is whole rows that follow one another, or elements of the only row.
+static bool is_alias(const struct fum_op_call *call, uint64_t *offset) {
     struct fum_copy c = region(call);
     if (!fum_shape_count(&call->out.shape)) return false;
     if (c.runs > 1 ||
@@ -69,5 +70,5 @@ const struct fum_op fum_op_slice = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .window = window,
+    .fusion = &(const struct fum_op_fusion){.is_alias = is_alias},
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Nearest-neighbour upsampling by a whole factor.
+#include "graph/fuse/fuse.h"
 #include "ops/lib/resize.h"
 
 static const struct fum_attr_def attrs[] = {{"factor", 2}, {0}};
@@ -21,6 +22,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_resize_dispatch(call, false, list);
 }
 
+static bool doubles(const struct fum_op_call *call) {
+    return call->attr[0] == 2;
+}
+
 const struct fum_op fum_op_upsample = {
     .name = "upsample",
     .attrs = attrs,
@@ -29,5 +34,5 @@ const struct fum_op fum_op_upsample = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
-    .doubles = true,
+    .fusion = &(const struct fum_op_fusion){.doubles = doubles},
 };

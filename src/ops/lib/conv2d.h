@@ -20,12 +20,9 @@ enum {
 // convolution then reads norm_act(x scale + shift) in place of x; what is outside the image is zero
 // after that.
 enum { FUM_CONV_NORM = FUM_GEMM_RESIDUAL + 1 };
-// Settings, inputs and what passes may move into them, for the records of conv2d and what computes
-// the same.
-#define FUM_CONV_SLOTS                                                         \
-    FUM_GEMM_SLOTS, .attrs = fum_conv_attrs, .min_inputs = 2, .max_inputs = 6, \
-                    .double_attr = "upsample", .norm_input = FUM_CONV_NORM,    \
-                    .norm_act_attr = "norm_act"
+// What conv2d and conv2d_q8 can read. Where a whole tile is normalised anew for each tap and each
+// block of output channels, no device is known to be faster, so they have no reads_normalised.
+extern const struct fum_input_read fum_conv_reads;
 
 bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why);
 
@@ -61,11 +58,8 @@ static inline int64_t fum_conv_weight_rows(const struct fum_conv *c) {
 bool fum_conv_is_product(const struct fum_conv *c);
 struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c);
 
-// The hook `quantised_op` of conv2d's record.
-const struct fum_op *fum_conv2d_q8_op(const struct fum_device_info *info,
-                                      const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, struct fum_desc *weight,
-                                      enum fum_pack *pack);
+// Chooses the lowering of conv2d to conv2d_q8, see struct fum_lowering.
+bool fum_conv2d_q8_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
 
 // The dispatches of a convolution that is no plain matrix product, by one family of kernels.
 bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,

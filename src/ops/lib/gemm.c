@@ -9,6 +9,9 @@
 #include "ops/variants/texel.h"
 #include "ops/variants/variant.h"
 
+const struct fum_epilogue fum_gemm_epilogue = {
+    .row_input = FUM_GEMM_ROW, .residual_input = FUM_GEMM_RESIDUAL, .act_attr = "act"};
+
 // Rough cost of a workgroup's step over four terms of the sum, in fused multiply-adds of one
 // component. Measured on lavapipe: a quad of x, the same for all lanes, costs as much as 16 of
 // them, a quad of w two.

@@ -4,15 +4,14 @@
 #ifndef FUM_OPS_GEMM_H
 #define FUM_OPS_GEMM_H
 
+#include "graph/fuse/fuse.h"
 #include "ops/lib/part.h"
 #include "weights/q8.h"
 
 // Inputs of both ops.
 enum { FUM_GEMM_X, FUM_GEMM_W, FUM_GEMM_BIAS, FUM_GEMM_ROW, FUM_GEMM_RESIDUAL };
-// What passes may move into them, for the ops' records.
-#define FUM_GEMM_SLOTS                                                                           \
-    .bias_input = FUM_GEMM_BIAS, .row_input = FUM_GEMM_ROW, .residual_input = FUM_GEMM_RESIDUAL, \
-    .act_attr = "act"
+// What rewrites may move into the records that have these inputs and the setting "act".
+extern const struct fum_epilogue fum_gemm_epilogue;
 
 // A tile of outputs of one workgroup: rows x cols quads per invocation, `lanes_n` of the `lanes`
 // along the columns.
@@ -78,30 +77,23 @@ struct fum_gemm {
 };
 // Rows of a batch of w.
 int64_t fum_gemm_weight_rows(const struct fum_gemm *g);
-// What the records of matmul and matmul_q8 have in common: settings, inputs, what passes may move
-// into them.
+// Settings of matmul and matmul_q8, and what rewrites may move into them: the epilogue with a gate.
 extern const struct fum_attr_def fum_matmul_attrs[];
+extern const struct fum_epilogue fum_matmul_epilogue;
 enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE };
 // True if one x [1, M, K] meets every batch of w [B, K, N], which gives [B, M, N].
 bool fum_matmul_shares_x(const struct fum_op_call *call);
 // Checks what the gate asks of a call whose output has all columns of w, and halves them. Without a
 // gate: nothing.
 bool fum_matmul_infer_gate(struct fum_op_call *call, struct fum_why *why);
-bool fum_matmul_gates(const struct fum_device_info *info, const struct fum_op_call *call);
 double fum_matmul_flops(const struct fum_op_call *call);
-#define FUM_MATMUL_SLOTS                                                         \
-    FUM_GEMM_SLOTS, .attrs = fum_matmul_attrs, .min_inputs = 2, .max_inputs = 5, \
-                    .flops = fum_matmul_flops, .gate_attr = "gate", .gates = fum_matmul_gates
 // Element k of column n of a weight packed as FUM_PACK_Q8, as its words lie.
 double fum_q8_at(const double *w, int64_t columns, int64_t k, int64_t n);
 // The dispatches of a product by such a weight.
 bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g,
                           struct fum_dispatches *list);
-// The hook `quantised_op` of matmul's record.
-const struct fum_op *fum_matmul_q8_op(const struct fum_device_info *info,
-                                      const struct fum_tuning *tuning,
-                                      const struct fum_op_call *call, struct fum_desc *weight,
-                                      enum fum_pack *pack);
+// Chooses the lowering of matmul to matmul_q8, see struct fum_lowering.
+bool fum_matmul_q8_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
 
 // By the variant of kernels that the device is to use.
 bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g,

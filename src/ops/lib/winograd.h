@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
-// When a convolution goes by Winograd's tiles: the hook `packed_op` of conv2d's record.
+// Decides when a convolution runs as a Winograd transform.
 #ifndef FUM_OPS_WINOGRAD_H
 #define FUM_OPS_WINOGRAD_H
 
 #include "ops/lib/conv2d.h"
 
-const struct fum_op *fum_winograd_pays(const struct fum_device_info *info,
-                                       const struct fum_tuning *tuning,
-                                       const struct fum_op_call *call, double share,
-                                       struct fum_desc *weight, enum fum_pack *pack);
+// Chooses the lowering of conv2d to conv2d_winograd, see struct fum_lowering.
+bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
 
 #endif
