@@ -171,7 +171,7 @@ static float *interpret(const struct net *net, const struct fum_weight_source *s
     *count = (size_t)fum_shape_count(&net->y->desc.shape);
     float *out = fum_alloc(*count, sizeof *out);
     assert_non_null(out);
-    memcpy(out, fum_interp_read(interp, net->y), *count * sizeof *out);
+    for (size_t i = 0; i < *count; i++) out[i] = (float)fum_interp_read(interp, net->y)[i];
     fum_interp_destroy(&interp);
     return out;
 }
