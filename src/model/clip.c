@@ -52,7 +52,8 @@ static fum_tensor *embed(struct fum_nn *nn, const struct fum_clip_config *config
     struct fum_shape shape = {2, {config->positions, config->channels}};
     fum_tensor *positions = fum_nn_weight(nn, "position_embedding", "weight", shape, FUM_PACK_NONE);
     int64_t tokens = fum_nn_channels(ids);
-    if (tokens != config->positions) positions = fum_nn_slice(nn, NULL, positions, 0, 0, tokens);
+    if (tokens != config->positions)
+        positions = fum_nn_slice(nn, NULL, positions, (struct fum_nn_range){0, 0, tokens});
     x = fum_nn_add(nn, "", x, positions);
     fum_nn_leave(nn, mark);
     return x;

@@ -73,7 +73,7 @@ static fum_tensor *mid_block(struct fum_nn *nn, const struct fum_vae_config *v, 
     size_t mark = fum_nn_enter(nn, "mid_block");
     x = resblock(nn, v, 0, x, channels);
     if (v->mid_attention)
-        x = fum_nn_pixel_attention(nn, "attentions.0", x, v->groups, fum_vae_norm_eps, 1);
+        x = fum_nn_pixel_attention(nn, "attentions.0", x, v->groups, fum_vae_norm_eps);
     x = resblock(nn, v, 1, x, channels);
     fum_nn_leave(nn, mark);
     return x;
@@ -138,8 +138,9 @@ void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char
     if (v->quant_conv)
         x = fum_nn_conv(&nn, "quant_conv", x, 2 * v->latent_channels,
                         &(struct fum_nn_conv){.kernel = 1});
-    moments->mean = fum_nn_slice(&nn, "mean", x, 3, 0, v->latent_channels);
-    fum_tensor *logvar = fum_nn_slice(&nn, NULL, x, 3, v->latent_channels, v->latent_channels);
+    moments->mean = fum_nn_slice(&nn, "mean", x, (struct fum_nn_range){3, 0, v->latent_channels});
+    fum_tensor *logvar = fum_nn_slice(
+        &nn, NULL, x, (struct fum_nn_range){3, v->latent_channels, v->latent_channels});
     struct fum_attr range[] = {{"min", -30}, {"max", 20}, {0}};
     moments->logvar =
         logvar ? fum_graph_add(graph, "clamp", "logvar", FUM_INPUTS(logvar), range) : NULL;

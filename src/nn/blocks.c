@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Residual blocks of convolutions, resizing, the time embedding's MLP.
+// Adds residual blocks of convolutions, resizing and the time embedding's MLP.
 //
 // Easy to get wrong: the time embedding passes SiLU before its projection, and is added between the
-// two convolutions; a shortcut convolution exists only where the channel count changes; with
-// scale_shift the scale is the first half and is applied as 1 + scale after the norm, before SiLU.
+// two convolutions. A shortcut convolution exists only if the channel count changes. With
+// scale_shift the scale is the first half. It is applied as 1 + scale after the norm, before SiLU.
 #include "nn/nn.h"
 
 #include "graph/graph.h"
@@ -46,7 +46,7 @@ bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
     all = all ? fum_graph_add(nn->graph, "step_row", NULL, FUM_INPUTS(all, counter), NULL) : NULL;
     for (int i = 0; i < count; i++) {
         int64_t elements = batch * rows[i].channels;
-        fum_tensor *row = fum_nn_slice(nn, NULL, all, 0, start, elements);
+        fum_tensor *row = fum_nn_slice(nn, NULL, all, (struct fum_nn_range){0, start, elements});
         rows[i].row =
             fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {batch, 1, 1, rows[i].channels}});
         start += elements;
@@ -57,8 +57,9 @@ bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
 // norm2(h) · (1 + scale) + shift
 static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row,
                                int64_t channels) {
-    fum_tensor *scale = fum_nn_scale(nn, NULL, fum_nn_slice(nn, NULL, row, 3, 0, channels), 1, 1);
-    fum_tensor *shift = fum_nn_slice(nn, NULL, row, 3, channels, channels);
+    fum_tensor *scale = fum_nn_scale(
+        nn, NULL, fum_nn_slice(nn, NULL, row, (struct fum_nn_range){3, 0, channels}), 1, 1);
+    fum_tensor *shift = fum_nn_slice(nn, NULL, row, (struct fum_nn_range){3, channels, channels});
     return fum_nn_add(nn, NULL, fum_nn_mul(nn, NULL, h, scale), shift);
 }
 
@@ -96,8 +97,8 @@ fum_tensor *fum_nn_upsample(struct fum_nn *nn, const char *name, fum_tensor *x, 
     x = fum_nn_unary(nn, "upsample", NULL, x);
     // torch's nearest interpolation from n to 2n - 1 is doubling without the last row.
     struct fum_shape s = fum_tensor_shape(x);
-    if (x && s.dim[1] != height) x = fum_nn_slice(nn, NULL, x, 1, 0, height);
-    if (x && s.dim[2] != width) x = fum_nn_slice(nn, NULL, x, 2, 0, width);
+    if (x && s.dim[1] != height) x = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){1, 0, height});
+    if (x && s.dim[2] != width) x = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){2, 0, width});
     x = fum_nn_conv(nn, "conv", x, fum_nn_channels(x), NULL);
     fum_nn_leave(nn, mark);
     return x;

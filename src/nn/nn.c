@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Paths, single ops and layers with weights.
+// Adds single ops and layers with weights under the paths of the modules.
 #include "nn/nn.h"
 
 #include "graph/graph.h"
@@ -20,8 +20,8 @@ size_t fum_nn_enter(struct fum_nn *nn, const char *fmt, ...) {
     va_start(args, fmt);
     int n = vsnprintf(nn->path + mark, room, fmt, args);
     va_end(args);
-    // Names come from the builders, whose depth is fixed; a path that did not fit would be a
-    // missing weight's name.
+    // Names come from the builders, whose depth is fixed. A path that does not fit would be
+    // reported as a missing weight's name.
     nn->length = n < 0 || (size_t)n + 1 >= room ? sizeof nn->path - 2 : mark + (size_t)n;
     nn->path[nn->length++] = '.';
     nn->path[nn->length] = 0;
@@ -35,7 +35,7 @@ void fum_nn_leave(struct fum_nn *nn, size_t mark) {
 
 enum { FULL = FUM_NN_PATH + 64 };
 
-// The whole name of a child, without the dot of an empty one; NULL stays NULL.
+// Returns the whole name of a child, without the dot of an empty one. NULL stays NULL.
 static const char *full_name(const struct fum_nn *nn, const char *name, char text[FULL]) {
     if (!name) return NULL;
     int n = snprintf(text, FULL, "%s%s", nn->path, name);
@@ -57,15 +57,15 @@ fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
 }
 
 // Adds the weights "name.part" of several children as one stack.
-static fum_tensor *weight_stack(struct fum_nn *nn, const char *const *names, int count,
-                                const char *part, struct fum_shape shape, enum fum_pack pack) {
+static fum_tensor *weight_stack(struct fum_nn *nn, const struct fum_nn_linears *l, const char *part,
+                                struct fum_shape shape, enum fum_pack pack) {
     char text[FUM_NN_STACK][FULL + 16];
     const char *list[FUM_NN_STACK];
-    for (int i = 0; i < count; i++) {
-        snprintf(text[i], sizeof text[i], "%s%s.%s", nn->path, names[i], part);
+    for (int i = 0; i < l->count; i++) {
+        snprintf(text[i], sizeof text[i], "%s%s.%s", nn->path, l->names[i], part);
         list[i] = text[i];
     }
-    return fum_graph_weight_stack(nn->graph, list, count, shape, pack);
+    return fum_graph_weight_stack(nn->graph, list, l->count, shape, pack);
 }
 
 static struct fum_shape vector(int64_t n) {
@@ -102,7 +102,7 @@ fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x,
     for (int i = 0; i < shape.rank; i++)
         attrs[i + 1] = (struct fum_attr){dims[i], (double)shape.dim[i]};
     if (!x) return NULL;
-    // Rows are padded to quads: where their length changes the elements may have to move.
+    // Rows are padded to quads, so elements may have to move if the length changes.
     int64_t old = fum_nn_channels(x), now = shape.rank ? shape.dim[shape.rank - 1] : 0;
     bool moves = old != now && (old % 4 || now % 4);
     return add_op(nn, moves ? "repack" : "reshape", name, FUM_INPUTS(x), attrs);
@@ -120,10 +120,10 @@ fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fu
                   : NULL;
 }
 
-fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis,
-                         int64_t start, int64_t count) {
+fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x,
+                         struct fum_nn_range range) {
     struct fum_attr attrs[] = {
-        {"axis", axis}, {"start", (double)start}, {"count", (double)count}, {0}};
+        {"axis", range.axis}, {"start", (double)range.start}, {"count", (double)range.count}, {0}};
     return x ? add_op(nn, "slice", name, FUM_INPUTS(x), attrs) : NULL;
 }
 
@@ -165,16 +165,15 @@ void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tenso
         y[i] = stacks ? NULL : fum_nn_linear(nn, l->names[i], x, l->out, l->bias);
     if (!stacks) return;
     fum_tensor *in[4] = {fum_nn_reshape(nn, NULL, x, (struct fum_shape){3, {1, rows, k}})};
-    in[1] = weight_stack(nn, l->names, l->count, "weight", (struct fum_shape){2, {k, l->out}},
-                         FUM_PACK_LINEAR);
+    in[1] = weight_stack(nn, l, "weight", (struct fum_shape){2, {k, l->out}}, FUM_PACK_LINEAR);
     // A bias of each weight's own is a row for each batch.
     if (l->bias)
-        in[3] = weight_stack(nn, l->names, l->count, "bias", (struct fum_shape){2, {1, l->out}},
-                             FUM_PACK_NONE);
+        in[3] = weight_stack(nn, l, "bias", (struct fum_shape){2, {1, l->out}}, FUM_PACK_NONE);
     fum_tensor *all = add_op(nn, "matmul", NULL, (struct fum_inputs){in, l->bias ? 4 : 2}, NULL);
     shape.dim[2] = l->out;
     for (int i = 0; i < l->count; i++)
-        y[i] = fum_nn_reshape(nn, l->names[i], fum_nn_slice(nn, NULL, all, 0, i, 1), shape);
+        y[i] = fum_nn_reshape(nn, l->names[i],
+                              fum_nn_slice(nn, NULL, all, (struct fum_nn_range){0, i, 1}), shape);
 }
 
 fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Blocks that several models share, built from ops. Each reproduces a module of diffusers or
-// transformers and takes that module's name in its parent; weights are declared under the whole
-// path
-// ("down_blocks.0.resnets.1.conv1.weight"), and the value that a module returns is a node named by
-// its path, so that fum_graph_find finds it.
+// Declares blocks that several models share, built from ops. Each reproduces a module of diffusers
+// or transformers and takes that module's name in its parent.
+//
+// Weights are declared under the whole path ("down_blocks.0.resnets.1.conv1.weight"). The value
+// that a module returns is a node with its path as a name, so that fum_graph_find finds it.
 //
 // Images are [batch, height, width, channels], tokens [batch, tokens, channels]. A function given
-// NULL returns NULL: the graph remembers what failed first (fum_graph_check).
+// NULL returns NULL, and the graph remembers the first failure (fum_graph_check).
 #ifndef FUM_NN_NN_H
 #define FUM_NN_NN_H
 
@@ -14,16 +14,16 @@
 
 enum { FUM_NN_PATH = 192, FUM_NN_TIME_ROWS = 160 };
 
-// Where in the module tree a builder is. One thread at a time.
+// A builder's place in the module tree. One thread at a time.
 struct fum_nn {
     fum_graph *graph;
     size_t length;          // of path
     char path[FUM_NN_PATH]; // "" or ends in '.'; put before every name
 };
 
-// `prefix` comes before all names ("text_model."); NULL: none.
+// Starts at the root. `prefix` comes before all names ("text_model."); NULL: none.
 void fum_nn_init(struct fum_nn *nn, fum_graph *graph, const char *prefix);
-// Goes into a child module ("resnets.%d"); returns what fum_nn_leave needs to come back.
+// Enters a child module ("resnets.%d"). Returns the mark with which fum_nn_leave comes back.
 size_t fum_nn_enter(struct fum_nn *nn, const char *fmt, ...) FUM_PRINTF(2, 3);
 void fum_nn_leave(struct fum_nn *nn, size_t mark);
 
@@ -34,33 +34,39 @@ fum_tensor *fum_nn_add(struct fum_nn *nn, const char *name, fum_tensor *a, fum_t
 fum_tensor *fum_nn_mul(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b);
 fum_tensor *fum_nn_scale(struct fum_nn *nn, const char *name, fum_tensor *x, double mul,
                          double add);
-// The same elements under another shape; `shape` as in fum_graph_input.
+// Adds the same elements under another shape, `shape` as in fum_graph_input.
 fum_tensor *fum_nn_reshape(struct fum_nn *nn, const char *name, fum_tensor *x,
                            struct fum_shape shape);
-// As the graph stores values: a cast where x has another floating type.
+// Adds a cast to the graph's storage type if x has another floating type.
 fum_tensor *fum_nn_stored(struct fum_nn *nn, fum_tensor *x);
-// Along the last dimension.
+// Adds a concatenation along the last dimension.
 fum_tensor *fum_nn_concat(struct fum_nn *nn, const char *name, fum_tensor *a, fum_tensor *b);
-fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x, int axis,
-                         int64_t start, int64_t count);
-// [batch, height, width, channels] ⇄ [batch, height · width, channels]; views.
+// `count` entries along an axis, from `start` on.
+struct fum_nn_range {
+    int axis;
+    int64_t start, count;
+};
+fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x,
+                         struct fum_nn_range range);
+// Converts between [batch, height, width, channels] and [batch, height · width, channels] without a
+// copy.
 fum_tensor *fum_nn_tokens(struct fum_nn *nn, fum_tensor *image);
 fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens,
                          struct fum_shape image);
-// Size of the innermost dimension; 0 for NULL.
+// Returns the size of the innermost dimension; 0 for NULL.
 int64_t fum_nn_channels(const fum_tensor *x);
 
 // ---- layers ----
 
-// The weight "name.part" of the module ("weight", "bias").
+// Adds the weight "name.part" of the module ("weight", "bias").
 fum_tensor *fum_nn_weight(struct fum_nn *nn, const char *name, const char *part,
                           struct fum_shape shape, enum fum_pack pack);
 
 fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
                           bool bias);
 
-// Adds several layers that have one input and as many outputs each: y[0..count). They are one
-// product where its results can be used in place.
+// Adds several layers of one input, with as many outputs each: y[0..count). They become one product
+// if its results can be used in place.
 enum { FUM_NN_STACK = 3 };
 struct fum_nn_linears {
     const char *names[FUM_NN_STACK];
@@ -72,7 +78,7 @@ struct fum_nn_linears {
 void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *layers, fum_tensor *x,
                     fum_tensor **y);
 
-// How a convolution is padded; zeros are the defaults of a 3×3 that keeps the size.
+// The padding of a convolution. Zeros are the defaults of a 3×3 that keeps the size.
 struct fum_nn_conv {
     int kernel;  // 0: 3
     int stride;  // 0: 1
@@ -80,21 +86,22 @@ struct fum_nn_conv {
     int pad_end; // more rows and columns of padding at the bottom and right
 };
 enum { FUM_NN_SAME = 0, FUM_NN_NO_PAD = -1 };
-// `conv` NULL: all defaults. A 1×1 of stride 1 becomes a matmul over the pixels, whose weight has
-// the same bytes.
+// Adds a convolution. `conv` NULL: all defaults. A 1×1 of stride 1 becomes a matmul over the
+// pixels, whose weight has the same bytes.
 fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
                         const struct fum_nn_conv *conv);
 
 fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
                               double eps);
 fum_tensor *fum_nn_layer_norm(struct fum_nn *nn, const char *name, fum_tensor *x, double eps);
-// Rows of a table of [count, channels]; ids i32 [batch, tokens].
+// Adds a lookup of rows of a table of [count, channels]. `ids` are i32 [batch, tokens].
 fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *ids, int64_t count,
                              int64_t channels);
 
 // ---- blocks ----
 
-// diffusers' ResnetBlock2D: norm, SiLU, conv, time embedding, norm, SiLU, conv, shortcut.
+// Settings of diffusers' ResnetBlock2D: norm, SiLU, conv, time embedding, norm, SiLU, conv,
+// shortcut.
 struct fum_nn_resblock {
     int64_t out;
     int groups;
@@ -112,20 +119,21 @@ struct fum_nn_time_row {
     int64_t channels;       // the block's, twice as many with scale_shift
     fum_tensor *row;        // written: [rows, 1, 1, channels]
 };
-// time: SiLU of the embedding of every step, [steps, rows, channels]; counter: i32 [1], which step
-// it is. The tables of all blocks, at most FUM_NN_TIME_ROWS, are one table, so that a step reads
-// one row of it. False when a node could not be added.
+// Adds the tables of all blocks, at most FUM_NN_TIME_ROWS, as one table, so that a step reads one
+// row of it. `time` is the SiLU of every step's embedding, [steps, rows, channels]. `counter` is
+// the current step, i32 [1]. Returns false if a node could not be added.
 bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
                       struct fum_nn_time_row *rows, int count);
 
-// Convolution of stride 2 ("downsamplers.0"); nearest-neighbour doubling and convolution
-// ("upsamplers.0"), cut to height × width where the picture it mirrors was odd.
+// Adds a convolution of stride 2 ("downsamplers.0"), or nearest-neighbour doubling and a
+// convolution ("upsamplers.0"). The doubled picture is cut to height × width, which are odd if its
+// counterpart on the way down was.
 fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x,
                               const struct fum_nn_conv *conv);
 fum_tensor *fum_nn_upsample(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t height,
                             int64_t width);
 
-// Multi-head attention; names of its projections differ between the libraries.
+// Settings of multi-head attention. The names of its projections differ between the libraries.
 struct fum_nn_attention {
     const char *q, *k, *v, *out; // NULL: diffusers' to_q, to_k, to_v, to_out.0
     int heads;
@@ -138,14 +146,14 @@ struct fum_nn_attention {
 fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
                              const struct fum_nn_attention *attention);
 
-// diffusers' VAE attention over pixels: group norm, one head, residual.
+// Adds diffusers' VAE attention over pixels: group norm, one head, residual.
 fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
-                                   double eps, int heads);
+                                   double eps);
 
-// diffusers' Transformer2DModel over an image: group norm, projection in, transformer blocks
-// (self-attention, cross-attention, GEGLU feed-forward, each with layer norm and residual),
-// projection out, residual. Projections written as 1×1 convolutions and as linear layers are the
-// same computation on channels-last data.
+// Settings of diffusers' Transformer2DModel over an image: group norm, projection in, transformer
+// blocks, projection out, residual. A block has self-attention, cross-attention and a GEGLU
+// feed-forward, each with layer norm and residual. Projections written as 1×1 convolutions and as
+// linear layers are the same computation on channels-last data.
 struct fum_nn_transformer {
     int heads, depth, groups;
     fum_tensor *context; // [batch, tokens, channels]
@@ -154,7 +162,7 @@ struct fum_nn_transformer {
 fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x,
                                const struct fum_nn_transformer *t);
 
-// linear_1, SiLU, linear_2.
+// Adds linear_1, SiLU, linear_2.
 fum_tensor *fum_nn_time_mlp(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out);
 
 #endif

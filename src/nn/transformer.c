@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Attention and the transformer over an image's pixels.
+// Adds attention and the transformer over an image's pixels.
 //
 // Easy to get wrong: the transformer's group norm has eps 1e-6 whatever the model's norm_eps is,
-// its layer norms 1e-5; the GELU gate is the second half of the feed-forward's projection.
+// its layer norms 1e-5. The GELU gate is the second half of the feed-forward's projection.
 #include "nn/nn.h"
 
 // Adds attention whose projections are children of the module that `nn` is in. Those of one input
@@ -37,10 +37,10 @@ fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
 }
 
 fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
-                                   double eps, int heads) {
+                                   double eps) {
     size_t mark = fum_nn_enter(nn, "%s", name);
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "group_norm", x, groups, eps));
-    h = attend(nn, h, &(struct fum_nn_attention){.heads = heads, .bias = true, .apart = true});
+    h = attend(nn, h, &(struct fum_nn_attention){.heads = 1, .bias = true, .apart = true});
     h = fum_nn_add(nn, NULL, h, fum_nn_tokens(nn, x));
     h = fum_nn_image(nn, "", h, fum_tensor_shape(x));
     fum_nn_leave(nn, mark);

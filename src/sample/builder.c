@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Building a program evaluation by evaluation.
+// Builds a program evaluation by evaluation.
 #include "sample/builder.h"
 
 #include "base/alloc.h"

@@ -74,62 +74,63 @@ struct fum_sample_builder {
     struct fum_error *err;
 };
 
-// noise_schedule.c: computes builder->noise. Returns false when memory is out, with err set.
+// Computes builder->noise (noise_schedule.c). Returns false when memory is out, with err set.
 bool fum_noise_schedule_fill(struct fum_sample_builder *builder);
 void fum_noise_schedule_free(struct fum_noise_schedule *noise);
 
-// sigmas.c: fills t, sigma and exact.
+// Fills t, sigma and exact (sigmas.c). Returns false when memory is out, with err set.
 bool fum_sample_build_schedule(struct fum_sample_builder *builder);
-// Fills t with `count` evenly spaced timesteps, from the largest to the smallest; `of` is what they
-// are spaced as (count, or count + 1 with the last left out). Whole numbers unless `fractional`.
+// Fills t with `count` evenly spaced timesteps, from the largest to the smallest. `of` is the
+// number that they are spaced for: count, or count + 1 with the last left out. Whole numbers unless
+// `fractional`.
 void fum_sample_build_spacing(const struct fum_sample_builder *builder, double *t, int count,
                               int of, bool fractional);
-// The fractional timestep whose sigma this is, by interpolation in log sigma. `single`: in f32
-// arithmetic, as diffusers does for values that it holds in f32.
+// Returns the fractional timestep of a sigma by interpolation in log sigma. `single` computes in
+// f32, as diffusers does for values that it holds in f32.
 double fum_sample_build_sigma_to_t(const struct fum_sample_builder *builder, double sigma,
                                    bool single);
 
-// special.c: the quantile of the Beta(a, b) distribution.
+// Returns the quantile of the Beta(a, b) distribution (special.c).
 double fum_beta_quantile(double p, double a, double b);
 
-// table.c: return the record of a name or NULL. The second is for models with EDM's noise levels.
+// Returns the record of a name, or NULL (table.c). The second is for models with EDM's noise
+// levels.
 const struct fum_sampler *fum_sampler_find(const char *name);
 const struct fum_sampler *fum_sampler_find_edm(const char *name);
-// Returns the record that stands for the settings' class; NULL when there is none.
+// Returns the record for the settings' class, or NULL.
 const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *config);
 bool fum_sampler_runs_on(const struct fum_sampler *sampler, int schedule);
-// Returns the schedule of that name, -1 when there is none.
+// Returns the schedule of that name, or -1.
 int fum_schedule_find(const char *name);
 // True if the settings' class has EDM's noise levels.
 bool fum_sample_config_edm(const struct fum_sample_config *config);
 // Returns the solver order of the settings, or its default.
 int fum_sample_config_order(const struct fum_sample_config *config);
 
-// builder.c: what a sampler's build function calls.
 // Allocates `evals` evaluations over `history` tensors. Returns false when memory is out, with err
-// set.
+// set. This and the functions below are what a build function calls (builder.c).
 bool fum_sample_build_reserve(struct fum_sample_builder *builder, int evals, int history);
-// The next evaluation, all zero except noise_row -1; `step` counts from 0.
+// Adds the next evaluation, all zero except noise_row -1. `step` counts from 0.
 struct fum_sample_eval *fum_sample_build_eval(struct fum_sample_builder *builder, double timestep,
                                               int step);
-// Returns how much of x0 a state of the VP space holds at this sigma / alpha; 1 for EDM models,
-// whose state is scaled as in sigma space.
+// Returns the factor of x0 in a state of the VP space at this sigma / alpha. It is 1 for EDM
+// models, whose state is scaled as in sigma space.
 double fum_sample_build_alpha(const struct fum_sample_builder *builder, double ratio);
-// Splits a step between two sigmas into the way down and the noise that leads back up
-// (k-diffusion's get_ancestral_step).
+// Splits a step between two sigmas into the way down and the noise that leads back up, as
+// k-diffusion's get_ancestral_step.
 void fum_sample_build_ancestral(const struct fum_sample_builder *builder, double from, double to,
                                 double *down, double *up);
 // Gives the evaluation the next noise tensor with this weight in history[k].
 void fum_sample_build_noise(struct fum_sample_builder *builder, struct fum_sample_eval *ev, int k,
                             double weight);
-// D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving state of
-// this alpha_bar. An EDM model's state is of the first kind in every space.
+// Sets D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving
+// state of this alpha_bar. An EDM model's state is of the first kind in every space.
 void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
                                     struct fum_sample_eval *ev, double sigma);
 void fum_sample_build_denoise_vp(const struct fum_sample_builder *builder,
                                  struct fum_sample_eval *ev, double alpha, double sigma);
 
-// The samplers' build functions.
+// Declares the samplers' build functions.
 #define FUM_SAMPLER(file, function, ...) \
     bool fum_build_##function(struct fum_sample_builder *builder);
 #include "sample/samplers.def"

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
-// scheduler_config.json.
+// Reads scheduler_config.json.
 #include "sample/sample.h"
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/macros.h"
 #include "base/text.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-// In the order of their enumerations, from the first value that is set.
+// The names of the enumerators, from the first value that is set.
 static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
 static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
 
 const char *fum_spacing_name(size_t index) {
-    return index < sizeof spacings / sizeof *spacings ? spacings[index] : NULL;
+    return index < FUM_COUNT(spacings) ? spacings[index] : NULL;
 }
 
 const char *fum_prediction_name(size_t index) {
-    return index < sizeof predictions / sizeof *predictions ? predictions[index] : NULL;
+    return index < FUM_COUNT(predictions) ? predictions[index] : NULL;
 }
 
 const char *fum_spacing_word(enum fum_spacing spacing) {
@@ -30,7 +31,7 @@ const char *fum_prediction_word(enum fum_prediction prediction) {
     return prediction == FUM_PREDICT_UNSET ? NULL : predictions[prediction - 1];
 }
 
-// Finds a word among `words`, which end in NULL. *index counts from 1.
+// Finds a name among `words`, which end in NULL. *index counts from 1.
 static enum fum_result parse_word(int *index, const char *const *words, const char *what,
                                   const char *word, struct fum_error *err) {
     char list[120] = "";
@@ -89,8 +90,8 @@ struct fum_sample_config fum_sample_config_sd(void) {
     return c;
 }
 
-// The value of a key that was really given: not null, and not one that diffusers filled in when it
-// saved.
+// Returns the value of a key that was really given: not null, and not filled in by diffusers when
+// it saved the file. Else NULL.
 static const cJSON *given(const cJSON *object, const char *key) {
     const cJSON *filled, *value = cJSON_GetObjectItemCaseSensitive(object, key);
     cJSON_ArrayForEach(filled, cJSON_GetObjectItemCaseSensitive(object, "_use_default_values")) {
@@ -113,21 +114,28 @@ static enum fum_result read_real(double *out, const cJSON *object, const char *k
     return FUM_OK;
 }
 
-// Reads a number between two others, which are excluded.
-static enum fum_result read_within(double *out, const cJSON *object, const char *key, double least,
-                                   double most, struct fum_error *err) {
-    enum fum_result result = read_real(out, object, key, err);
-    if (result || !given(object, key) || (*out > least && *out < most)) return result;
+// A number between two bounds, which are excluded.
+struct real_key {
+    const char *key;
+    double *out;
+    double above, below;
+};
+
+static enum fum_result read_within(const struct real_key *real, const cJSON *object,
+                                   struct fum_error *err) {
+    enum fum_result result = read_real(real->out, object, real->key, err);
+    bool inside = *real->out > real->above && *real->out < real->below;
+    if (result || !given(object, real->key) || inside) return result;
     return fum_error_set(err, FUM_ERR_FORMAT,
-                         "scheduler_config.json: %s is %g, but must be above %g and below %g", key,
-                         *out, least, most);
+                         "scheduler_config.json: %s is %g, but must be above %g and below %g",
+                         real->key, *real->out, real->above, real->below);
 }
 
 static enum fum_result read_whole(int *out, const cJSON *object, const char *key,
                                   struct fum_error *err) {
     double value = *out;
     enum fum_result result = read_real(&value, object, key, err);
-    if (result != FUM_OK) return result;
+    if (result) return result;
     if (!given(object, key)) return FUM_OK;
     if (value != floor(value) || value < 0 || value > FUM_SAMPLE_MAX_TRAIN)
         return wrong(err, key, "a whole number that is not negative");
@@ -144,8 +152,7 @@ static enum fum_result read_switch(enum fum_switch *out, const cJSON *object, co
     return FUM_OK;
 }
 
-// Notes a setting, and its value where that is what matters, among those that no sampler here
-// follows.
+// Notes a setting that no sampler here implements, and its value if that matters.
 static void note_ignored(struct fum_sample_config *c, const char *key, const char *value) {
     size_t used = strlen(c->ignored);
     const char *comma = used ? ", " : "";
@@ -155,8 +162,8 @@ static void note_ignored(struct fum_sample_config *c, const char *key, const cha
              shown);
 }
 
-// Finds a text among `names`, which end in NULL. *out is its index plus one, or 0 if it is missing
-// or another.
+// Finds a text among `names`, which end in NULL. *out is its index plus one. 0: the text is missing
+// or another one.
 static enum fum_result find_choice(int *out, const cJSON *object, const char *key,
                                    const char *const *names, struct fum_error *err) {
     const cJSON *value = given(object, key);
@@ -168,7 +175,7 @@ static enum fum_result find_choice(int *out, const cJSON *object, const char *ke
     return FUM_OK;
 }
 
-// Does the same for how the model was trained, where no other value can stand in.
+// Does the same for a setting of the training, for which no other value can stand in.
 static enum fum_result read_choice(int *out, const cJSON *object, const char *key,
                                    const char *const *names, struct fum_error *err) {
     enum fum_result result = find_choice(out, object, key, names, err);
@@ -179,7 +186,7 @@ static enum fum_result read_choice(int *out, const cJSON *object, const char *ke
                          fum_text_show(value->valuestring).text);
 }
 
-// Reads the solver's settings that are texts. A value that no sampler here follows is noted and
+// Reads the solver's settings that are texts. A value that no sampler here implements is noted and
 // leaves the default.
 static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *object,
                                   struct fum_error *err) {
@@ -202,7 +209,7 @@ static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *obje
         {"sigma_schedule", curves, c->sigma_schedule, sizeof c->sigma_schedule},
         {"interpolation_type", interpolations, NULL, 0},
     };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    for (size_t i = 0; i < FUM_COUNT(texts); i++) {
         int choice = 0;
         enum fum_result result = find_choice(&choice, object, texts[i].key, texts[i].names, err);
         const cJSON *value = given(object, texts[i].key);
@@ -214,8 +221,8 @@ static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *obje
     return FUM_OK;
 }
 
-// Notes settings that change the picture and that no sampler here follows. Betas given one by one
-// are another matter: they are the model's own, and nothing can stand in for them.
+// Notes settings that change the picture and that no sampler here implements. Betas given one by
+// one are an error instead: they belong to the model, and no default can replace them.
 static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON *object,
                                         struct fum_error *err) {
     static const char *const keys[] = {"thresholding", "use_lu_lambdas",       "use_flow_sigmas",
@@ -233,20 +240,18 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
                          "scheduler_config.json: trained_betas is not supported here");
 }
 
-// Reads how the model was trained. Every value must be supported.
+// Reads the settings of the training. Every value must be supported.
 static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *object,
                                     struct fum_error *err) {
     static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
     static const char *const time_types[] = {"discrete", "continuous", NULL};
     int beta = 0, prediction = 0, spacing = 0, time_type = 0;
     enum fum_result result = read_choice(&beta, object, "beta_schedule", betas, err);
-    if (result == FUM_OK)
-        result = read_choice(&prediction, object, "prediction_type", predictions, err);
-    if (result == FUM_OK) result = read_choice(&spacing, object, "timestep_spacing", spacings, err);
-    if (result == FUM_OK)
-        result = read_choice(&time_type, object, "timestep_type", time_types, err);
+    if (!result) result = read_choice(&prediction, object, "prediction_type", predictions, err);
+    if (!result) result = read_choice(&spacing, object, "timestep_spacing", spacings, err);
+    if (!result) result = read_choice(&time_type, object, "timestep_type", time_types, err);
     // diffusers uses it for v-prediction alone: such a UNet was trained on logarithms of sigmas.
-    if (result == FUM_OK && time_type == 2 && prediction == FUM_PREDICT_V)
+    if (!result && time_type == 2 && prediction == FUM_PREDICT_V)
         result = fum_error_set(
             err, FUM_ERR_UNSUPPORTED,
             "scheduler_config.json: timestep_type \"continuous\" is not supported here");
@@ -259,11 +264,7 @@ static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *ob
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err) {
     struct fum_sample_config c = fum_sample_config_unset();
-    struct {
-        const char *key;
-        double *out;
-        double least, most; // both excluded
-    } reals[] = {
+    const struct real_key reals[] = {
         {"beta_start", &c.beta_start, 0, 1},
         {"beta_end", &c.beta_end, 0, 1},
         {"clip_sample_range", &c.clip_sample_range, 0, INFINITY},
@@ -300,15 +301,14 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
         return fum_error_set(err, FUM_ERR_FORMAT, "scheduler_config.json: should be an object");
     snprintf(c.class_name, sizeof c.class_name, "%s", fum_json_string(object, "_class_name", ""));
     enum fum_result result = note_unsupported(&c, object, err);
-    if (result == FUM_OK) result = read_choices(&c, object, err);
-    if (result == FUM_OK) result = read_texts(&c, object, err);
-    for (size_t i = 0; i < sizeof reals / sizeof *reals && result == FUM_OK; i++)
-        result =
-            read_within(reals[i].out, object, reals[i].key, reals[i].least, reals[i].most, err);
-    for (size_t i = 0; i < sizeof wholes / sizeof *wholes && result == FUM_OK; i++)
+    if (!result) result = read_choices(&c, object, err);
+    if (!result) result = read_texts(&c, object, err);
+    for (size_t i = 0; i < FUM_COUNT(reals) && !result; i++)
+        result = read_within(&reals[i], object, err);
+    for (size_t i = 0; i < FUM_COUNT(wholes) && !result; i++)
         result = read_whole(wholes[i].out, object, wholes[i].key, err);
-    for (size_t i = 0; i < sizeof switches / sizeof *switches && result == FUM_OK; i++)
+    for (size_t i = 0; i < FUM_COUNT(switches) && !result; i++)
         result = read_switch(switches[i].out, object, switches[i].key, err);
-    if (result == FUM_OK) *config = c;
+    if (!result) *config = c;
     return result;
 }

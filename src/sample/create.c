@@ -41,7 +41,7 @@ static enum fum_result choose_sampler(struct fum_sample_builder *builder,
     return FUM_OK;
 }
 
-// Chooses eta: the sampler's own unless one is given.
+// Sets eta, the sampler's default unless one is given.
 static enum fum_result choose_eta(struct fum_sample_builder *builder,
                                   const struct fum_sample_params *params) {
     if (!(params->eta <= FUM_MAX_ETA))
@@ -85,7 +85,8 @@ static enum fum_result choose_schedule(struct fum_sample_builder *builder,
     return FUM_OK;
 }
 
-// Give an unset field the default of the sampler's class, or this one where the class has none.
+// Sets an unset field to the default of the sampler's class, or to the common one if the class has
+// none.
 #define SET_WHOLE(field, common)                                  \
     do {                                                          \
         if (!c->field) c->field = d->field ? d->field : (common); \
@@ -99,7 +100,7 @@ static enum fum_result choose_schedule(struct fum_sample_builder *builder,
         if (!c->field[0]) memcpy(c->field, common, sizeof common); \
     } while (0)
 
-// Gives every unset setting the default of the sampler's class.
+// Sets every unset setting to the default of the sampler's class.
 static void fill_defaults(struct fum_sample_builder *builder) {
     struct fum_sample_config *c = &builder->c;
     const struct fum_sample_config *d = &builder->sampler->defaults;
@@ -229,7 +230,7 @@ static enum fum_result check_finite(struct fum_sample_builder *builder) {
                          sampler, schedule, builder->steps);
 }
 
-// Replaces the last sigma, 0, where the class and its settings end at sigma_min.
+// Replaces the last sigma, 0, if the class and its settings end at sigma_min.
 static void set_final_sigma(struct fum_sample_builder *builder) {
     const struct fum_sampler *s = builder->sampler;
     bool used = s->space != FUM_SPACE_TIME && s->final_sigma;
@@ -277,7 +278,7 @@ static enum fum_result build(struct fum_sample_builder *builder,
     return check_finite(builder);
 }
 
-// Finds the first step that a start image leaves to take.
+// Finds the first step of a run from a start image.
 static enum fum_result choose_start(struct fum_sample_builder *builder, double strength) {
     if (!(strength >= 0 && strength <= 1))
         return fum_error_set(builder->err, FUM_ERR_ARG, "strength %g must be between 0 and 1",
@@ -298,19 +299,19 @@ enum fum_result fum_sample_create(struct fum_sample_program **program,
                                          .ays = params->ays ? params->ays : fum_ays_sd15};
     *program = NULL;
     enum fum_result result = choose_sampler(&builder, params);
-    if (result != FUM_OK) goto done;
+    if (result) goto done;
     fill_defaults(&builder);
     result = check_config(&builder);
-    if (result == FUM_OK) result = choose_eta(&builder, params);
-    if (result == FUM_OK) result = choose_schedule(&builder, params);
-    if (result == FUM_OK) result = choose_start(&builder, params->strength);
-    if (result != FUM_OK) goto done;
+    if (!result) result = choose_eta(&builder, params);
+    if (!result) result = choose_schedule(&builder, params);
+    if (!result) result = choose_start(&builder, params->strength);
+    if (result) goto done;
     builder.noise.count = builder.c.num_train_timesteps;
     builder.program = fum_calloc(1, sizeof *builder.program);
     result = builder.program ? build(&builder, params)
                              : fum_error_set(&local, FUM_ERR_NOMEM, "no memory for a sampler");
 done:
-    if (result != FUM_OK) {
+    if (result) {
         fum_sample_destroy(&builder.program);
         fum_error_set(err, result, "%s", local.text);
     }

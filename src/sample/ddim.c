@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Samplers on whole training timesteps with alpha_bar: ddpm, ddim, lcm.
+// Builds samplers on whole training timesteps with alpha_bar: ddpm, ddim, lcm.
 #include "sample/builder.h"
 
 #include "base/error.h"
@@ -19,7 +19,7 @@ static bool check_times(const struct fum_sample_builder *builder) {
     return true;
 }
 
-// D = x0 at timestep t, clamped if the settings say so.
+// Adds the evaluation of step i, with D = x0, clamped if the settings say so.
 static struct fum_sample_eval *denoise_at(struct fum_sample_builder *builder, int i) {
     double alpha_bar = builder->noise.alpha_bar[(int)builder->t[i]];
     struct fum_sample_eval *ev = fum_sample_build_eval(builder, builder->t[i], i - builder->start);
@@ -35,8 +35,8 @@ static void start_at(struct fum_sample_builder *builder) {
     builder->program->init_scale = sqrt(1 - alpha_bar);
 }
 
-// Song et al. (2021), equation 12. With clip_sample the noise direction still comes from the x0
-// before the clamp, as in diffusers unless use_clipped_model_output is set.
+// Builds equation 12 of Song et al. (2021). With clip_sample the noise direction still comes from
+// the x0 before the clamp, as in diffusers unless use_clipped_model_output is set.
 bool fum_build_ddim(struct fum_sample_builder *builder) {
     if (!check_times(builder) ||
         !fum_sample_build_reserve(builder, builder->steps - builder->start, 1))
@@ -62,7 +62,7 @@ bool fum_build_ddim(struct fum_sample_builder *builder) {
     return true;
 }
 
-// The standard deviation of the reverse step's noise for the settings' variance_type.
+// Returns the standard deviation of the reverse step's noise for the settings' variance_type.
 static double ddpm_std(const struct fum_sample_builder *builder, double ab, double ab_prev) {
     double beta = 1 - ab / ab_prev;
     if (builder->c.variance_type[6] == 'l') // fixed_large
@@ -72,7 +72,7 @@ static double ddpm_std(const struct fum_sample_builder *builder, double ab, doub
         fmax((1 - ab_prev) / (1 - ab) * beta, 1e-20));
 }
 
-// Ho et al. (2020), equations 6 and 7, between the timesteps that the spacing leaves.
+// Builds equations 6 and 7 of Ho et al. (2020) between the timesteps of the spacing.
 bool fum_build_ddpm(struct fum_sample_builder *builder) {
     if (!check_times(builder) ||
         !fum_sample_build_reserve(builder, builder->steps - builder->start, 1))
@@ -92,8 +92,8 @@ bool fum_build_ddpm(struct fum_sample_builder *builder) {
     return true;
 }
 
-// The timesteps of a latent consistency model: evenly chosen among the original_inference_steps it
-// was distilled on.
+// Fills t with the timesteps of a latent consistency model, evenly chosen among the
+// original_inference_steps of its distillation. Returns false on error.
 static bool lcm_times(struct fum_sample_builder *builder) {
     int original = builder->c.original_inference_steps;
     if (original < 1 || original > builder->noise.count) {
@@ -118,8 +118,8 @@ static bool lcm_times(struct fum_sample_builder *builder) {
     return true;
 }
 
-// Luo et al. (2023), algorithm 3: predict x0, blend by the boundary condition with sigma_data 0.5,
-// add noise again.
+// Builds algorithm 3 of Luo et al. (2023): predicts x0, blends by the boundary condition with
+// sigma_data 0.5, and adds noise again.
 bool fum_build_lcm(struct fum_sample_builder *builder) {
     if (!lcm_times(builder) ||
         !fum_sample_build_reserve(builder, builder->steps - builder->start, 1))

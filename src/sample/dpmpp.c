@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// DPM-Solver++ multistep (Lu et al. 2022) of order 1 to 3, as an ODE and as an SDE: dpm++2m,
+// Builds DPM-Solver++ multistep (Lu et al. 2022) of order 1 to 3, as an ODE and as an SDE: dpm++2m,
 // dpm++2m_sde, dpm++3m_sde.
 #include "sample/builder.h"
 
@@ -16,8 +16,8 @@ static struct point point_of(const struct fum_sample_builder *builder, double ra
     return (struct point){alpha, ratio * alpha, -log(ratio)};
 }
 
-// Which order the step may take: the history grows from the first step, and the last ones fall back
-// where the settings want it (short runs), or where sigma 0 makes h infinite.
+// Returns the order of step i. The history grows from the first step on. The last steps of short
+// runs have a lower order if the settings say so, and the last one if sigma 0 makes h infinite.
 static int order_at(const struct fum_sample_builder *builder, int i) {
     int left = builder->steps - i, known = i - builder->start + 1;
     bool shorten = builder->c.lower_order_final == FUM_SWITCH_ON && builder->steps < 15;
@@ -28,9 +28,9 @@ static int order_at(const struct fum_sample_builder *builder, int i) {
     return left == 2 && shorten && order > 2 ? 2 : order;
 }
 
-// Writes the update: the state's factor, and weights on D, D - m1 over r0 and so on, gathered per
-// prediction. Noise adds eta * h to the exponent, as in k-diffusion; with eta 1 it is diffusers'
-// SDE, with eta 0 the ODE.
+// Writes the update: the state's factor, and the weights on D, D - m1 over r0 and so on, summed per
+// prediction. Noise adds eta * h to the exponent, as in k-diffusion. eta 1 is diffusers' SDE, eta 0
+// the ODE.
 static void update(struct fum_sample_builder *builder, struct fum_sample_eval *ev, int i,
                    int order) {
     struct point t = point_of(builder, builder->sigma[i + 1]),
@@ -68,7 +68,8 @@ static void update(struct fum_sample_builder *builder, struct fum_sample_eval *e
     if (builder->sde) fum_sample_build_noise(builder, ev, 0, t.sigma * sqrt(-expm1(-2 * eta * h)));
 }
 
-// History: x, then the predictions of the order - 1 steps before, newest first.
+// Builds the multistep method. History: x, then the predictions of the previous order - 1 steps,
+// newest first.
 bool fum_build_dpmpp_multi(struct fum_sample_builder *builder) {
     if (!fum_sample_build_reserve(builder, builder->steps - builder->start, builder->order))
         return false;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// One-evaluation samplers in sigma space: euler, euler_a, lms (Karras et al. 2022; names after
-// k-diffusion).
+// Builds samplers in sigma space with one evaluation a step: euler, euler_a, lms (Karras et al.
+// 2022, with k-diffusion's names).
 #include "sample/builder.h"
 
 #include <math.h>
 
-// Euler's method on dx/dsigma = (x - D) / sigma.
+// Builds Euler's method on dx/dsigma = (x - D) / sigma.
 bool fum_build_euler(struct fum_sample_builder *builder) {
     if (!fum_sample_build_reserve(builder, builder->steps - builder->start, 1)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
@@ -19,8 +19,8 @@ bool fum_build_euler(struct fum_sample_builder *builder) {
     return true;
 }
 
-// Takes Euler steps to a lower sigma than requested and adds noise back up. The noise is drawn on
-// the last step too, with weight zero there: the reference draws it, and later pictures of the same
+// Builds Euler steps to a lower sigma than requested that add noise back up. The noise is drawn on
+// the last step too, with weight zero. The reference draws it, and later pictures of the same
 // generator depend on it.
 bool fum_build_euler_a(struct fum_sample_builder *builder) {
     if (!fum_sample_build_reserve(builder, builder->steps - builder->start, 1)) return false;
@@ -39,8 +39,8 @@ bool fum_build_euler_a(struct fum_sample_builder *builder) {
     return true;
 }
 
-// The integral over [sigma[i], sigma[i + 1]] of the Lagrange polynomial that is 1 at sigma[i - j]
-// and 0 at the other of the last `order` sigmas. Four Gauss points are exact for its degree.
+// Integrates over [sigma[i], sigma[i + 1]] the Lagrange polynomial that is 1 at sigma[i - j] and 0
+// at the other of the last `order` sigmas. Four Gauss points are exact for its degree.
 static double lms_weight(const double *sigma, int i, int order, int j) {
     static const double node[4] = {-0.8611363115940526, -0.3399810435848563, 0.3399810435848563,
                                    0.8611363115940526};
@@ -58,8 +58,8 @@ static double lms_weight(const double *sigma, int i, int order, int j) {
     return half * sum;
 }
 
-// Linear multistep of order 4. History: x, then the derivatives of the last three steps, newest
-// first.
+// Builds linear multistep of order 4. History: x, then the derivatives of the last three steps,
+// newest first.
 bool fum_build_lms(struct fum_sample_builder *builder) {
     if (!fum_sample_build_reserve(builder, builder->steps - builder->start, 4)) return false;
     for (int i = builder->start; i < builder->steps; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Computes the noise schedule that a model was trained with. All arithmetic is in f32 and rounds
-// where torch rounds: 1 - alpha_bar at the clean end loses four digits, and the sigmas of diffusers
-// carry that loss.
+// where torch rounds. 1 - alpha_bar at the clean end loses four digits in f32, and the sigmas of
+// diffusers carry that loss.
 #include "sample/builder.h"
 
 #include "base/alloc.h"
@@ -9,7 +9,8 @@
 
 #include <math.h>
 
-// torch.linspace in f32: from both ends towards the middle, each value rounded once.
+// Returns element i of torch.linspace in f32: from both ends towards the middle, each value rounded
+// once.
 static float linspace_f32(float from, float to, int count, int i) {
     if (count == 1) return from;
     float step = (to - from) / (float)(count - 1);
@@ -17,8 +18,8 @@ static float linspace_f32(float from, float to, int count, int i) {
                          : (float)(to - (double)step * (count - 1 - i));
 }
 
-// The cosine schedule of Nichol and Dhariwal (2021), alpha_bar(t) = cos²((t + 0.008) / 1.008 ·
-// π/2).
+// Returns alpha_bar(t) = cos²((t + 0.008) / 1.008 · π/2), the cosine schedule of Nichol and
+// Dhariwal (2021).
 static double cosine_alpha_bar(double t) {
     double c = cos((t + 0.008) / 1.008 * 3.14159265358979323846 / 2);
     return c * c;
@@ -36,7 +37,7 @@ static float beta_of(const struct fum_sample_config *c, int i) {
     return (float)fmin(beta, 0.999);
 }
 
-// torch.cumprod multiplies in double and stores f32.
+// Multiplies in double and stores f32, as torch.cumprod does.
 static void cumulate(float *alpha_bar, const float *beta, int n) {
     double product = 1;
     for (int i = 0; i < n; i++) {
@@ -45,8 +46,8 @@ static void cumulate(float *alpha_bar, const float *beta, int n) {
     }
 }
 
-// Lin et al. (2023), algorithm 1: shift sqrt(alpha_bar) so that the last is 0, scale so that the
-// first stays.
+// Shifts sqrt(alpha_bar) so that the last is 0, and scales it so that the first stays (Lin et al.
+// 2023, algorithm 1).
 static void rescale_zero_snr(float *beta, float *alpha_bar, int n) {
     cumulate(alpha_bar, beta, n);
     float first = sqrtf(alpha_bar[0]), last = sqrtf(alpha_bar[n - 1]);
@@ -59,7 +60,7 @@ static void rescale_zero_snr(float *beta, float *alpha_bar, int n) {
     beta[0] = 1.0f - alpha_bar[0];
 }
 
-// Fills the table that schedules pick from: noise levels even in log sigma, from sigma_min to
+// Fills the table that the schedules read: noise levels even in log sigma, from sigma_min to
 // sigma_max.
 static void fill_edm(struct fum_sample_builder *builder) {
     double low = log(builder->c.sigma_min), high = log(builder->c.sigma_max);

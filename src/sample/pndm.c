@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// PNDM (Liu et al. 2022): Runge-Kutta warm-up unless skipped, then linear multistep on the raw
-// model output, each moved by the transfer function of equation 11. D is the model output itself
-// here.
+// Builds PNDM (Liu et al. 2022): Runge-Kutta warm-up unless skipped, then linear multistep on the
+// raw model output. Each move uses the transfer function of equation 11. D is the model output
+// itself here.
 #include "sample/builder.h"
 
 #include "base/error.h"
@@ -15,20 +15,25 @@ enum {
     HISTORY_COUNT = 6
 }; // kept x, Runge-Kutta sum, the last three outputs
 
-// Adds to row 0: the move of the state `x` from timestep t to prev, where `out` is the combination
-// of model outputs. Both are rows over the inputs.
+struct move {
+    int from, to; // timesteps
+};
+
+// Adds the move of the state `x` between two timesteps to row 0. `out` is the combination of model
+// outputs. Both are rows over the inputs.
 static void transfer(struct fum_sample_builder *builder, struct fum_sample_eval *ev,
-                     const double *x, const double *out, int t, int prev) {
+                     const double *x, const double *out, struct move move) {
+    int t = move.from, prev = move.to;
     double final_alpha =
         builder->c.set_alpha_to_one == FUM_SWITCH_ON ? 1 : builder->noise.alpha_bar[0];
     double ab = builder->noise.alpha_bar[t],
            ab_prev = prev >= 0 ? builder->noise.alpha_bar[prev] : final_alpha;
     double denominator = ab * sqrt(1 - ab_prev) + sqrt(ab * (1 - ab) * ab_prev);
-    double keep = sqrt(ab_prev / ab), move = -(ab_prev - ab) / denominator;
+    double keep = sqrt(ab_prev / ab), change = -(ab_prev - ab) / denominator;
     bool v = builder->c.prediction_type == FUM_PREDICT_V; // epsilon = sqrt(ab) v + sqrt(1 - ab) x
     for (int k = 0; k < FUM_SAMPLE_INPUTS; k++)
         ev->m[0][k] +=
-            (keep + (v ? move * sqrt(1 - ab) : 0)) * x[k] + move * (v ? sqrt(ab) : 1) * out[k];
+            (keep + (v ? change * sqrt(1 - ab) : 0)) * x[k] + change * (v ? sqrt(ab) : 1) * out[k];
 }
 
 static struct fum_sample_eval *next_eval(struct fum_sample_builder *builder, int t, int step) {
@@ -43,9 +48,10 @@ static void push_output(struct fum_sample_eval *ev) {
     ev->m[HISTORY_E + 2][HISTORY_E + 1] = 1;
 }
 
-// One of the four evaluations of a Runge-Kutta step from `t` to `next`, with half a step of `half`.
-static void runge_kutta(struct fum_sample_builder *builder, int t, int next, int half, int phase,
-                        int step) {
+// Adds one of the four evaluations (`phase`) of a Runge-Kutta step.
+static void runge_kutta(struct fum_sample_builder *builder, int step, int phase) {
+    int t = (int)builder->t[step], next = (int)builder->t[step + 1];
+    int half = builder->noise.count / builder->steps / 2;
     static const double weight[4] = {1 / 6.0, 1 / 3.0, 1 / 3.0, 1 / 6.0};
     const int at[4] = {t, next + half, next + half, next}; // where the model is evaluated
     const int to[4] = {t - half, next + half, next, next}; // where the state moves
@@ -61,7 +67,7 @@ static void runge_kutta(struct fum_sample_builder *builder, int t, int next, int
         ev->m[HISTORY_SUM][HISTORY_SUM] = phase > 0;
         ev->m[HISTORY_KEPT][phase == 0 ? 0 : HISTORY_KEPT] = 1;
     }
-    transfer(builder, ev, x, out, t, to[phase]);
+    transfer(builder, ev, x, out, (struct move){t, to[phase]});
     if (phase == 0) {
         push_output(ev);
     } else {
@@ -69,7 +75,7 @@ static void runge_kutta(struct fum_sample_builder *builder, int t, int next, int
     }
 }
 
-// Adams-Bashforth with as many outputs as are known (this one included, at most 4).
+// Adds an Adams-Bashforth step with the known outputs (this one included, at most 4).
 static void multistep(struct fum_sample_builder *builder, int t, int known, int step) {
     static const double weight[4][4] = {
         {1, 0, 0, 0},
@@ -82,18 +88,19 @@ static void multistep(struct fum_sample_builder *builder, int t, int known, int 
     x[0] = 1;
     out[FUM_SAMPLE_D] = weight[known - 1][0];
     for (int k = 1; k < known; k++) out[HISTORY_E + k - 1] = weight[known - 1][k];
-    transfer(builder, ev, x, out, t, t - builder->noise.count / builder->steps);
+    transfer(builder, ev, x, out, (struct move){t, t - builder->noise.count / builder->steps});
     push_output(ev);
     if (known == 1) ev->m[HISTORY_KEPT][0] = 1; // the correction that follows restarts from here
 }
 
-// The second evaluation of a run without warm-up: the first step again, with the mean of both ends.
+// Adds the second evaluation of a run without warm-up: the first step again, with the mean of both
+// ends.
 static void correct_first(struct fum_sample_builder *builder, int t, int step) {
     struct fum_sample_eval *ev = next_eval(builder, t, step);
     double x[FUM_SAMPLE_INPUTS] = {0}, out[FUM_SAMPLE_INPUTS] = {0};
     x[HISTORY_KEPT] = 1;
     out[FUM_SAMPLE_D] = out[HISTORY_E] = 0.5;
-    transfer(builder, ev, x, out, t + builder->noise.count / builder->steps, t);
+    transfer(builder, ev, x, out, (struct move){t + builder->noise.count / builder->steps, t});
     ev->m[HISTORY_E][HISTORY_E] = 1;
 }
 
@@ -128,18 +135,18 @@ static void start_at(struct fum_sample_builder *builder, int t) {
     builder->program->init_scale = sqrt(1 - builder->noise.alpha_bar[t]);
 }
 
-// Without warm-up the timesteps are t[0], t[1], t[1] again, t[2], …: the second one is the
-// correction of the first step. A start image cuts the first `start` entries of that list off.
+// Builds the run. Without warm-up the timesteps are t[0], t[1], t[1] again, t[2], …, of which the
+// second is the correction of the first step. A start image cuts the first `start` entries of that
+// list off.
 bool fum_build_pndm(struct fum_sample_builder *builder) {
     bool warm_up = builder->c.skip_prk_steps != FUM_SWITCH_ON;
-    int n = builder->steps, half = builder->noise.count / n / 2;
+    int n = builder->steps;
     if (!usable(builder, warm_up) ||
         !fum_sample_build_reserve(builder, warm_up ? n + 9 : n + 1, HISTORY_COUNT))
         return false;
     if (warm_up) {
         for (int i = 0; i < 3; i++) {
-            for (int phase = 0; phase < 4; phase++)
-                runge_kutta(builder, (int)builder->t[i], (int)builder->t[i + 1], half, phase, i);
+            for (int phase = 0; phase < 4; phase++) runge_kutta(builder, i, phase);
         }
         start_at(builder, (int)builder->t[0]);
         for (int i = 3; i < n; i++) multistep(builder, (int)builder->t[i], 4, i);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A finished program: its rows for the device, and the same update on the host.
+// Writes the rows of a finished program for the device, and computes the same update on the host.
 #include "sample/sample.h"
 
 #include "base/alloc.h"
@@ -42,18 +42,21 @@ void fum_sample_coefs(const struct fum_sample_program *program, double guidance,
     }
 }
 
-void fum_sample_apply(const struct fum_sample_program *program, int e, double *state,
-                      const double *model_out, const double *noise, size_t n) {
+void fum_sample_apply(const struct fum_sample_program *program, int e,
+                      const struct fum_sample_values *values) {
     const struct fum_sample_eval *ev = &program->eval[e];
+    double *state = values->state;
+    size_t n = values->count;
     int history = program->history;
     for (size_t i = 0; i < n; i++) {
         double in[FUM_SAMPLE_INPUTS] = {0};
         for (int k = 0; k < history; k++) in[k] = state[(size_t)k * n + i];
-        double d = ev->a * in[0] + ev->b * model_out[i];
+        double d = ev->a * in[0] + ev->b * values->model_out[i];
         in[FUM_SAMPLE_RAW] = d;
-        if (ev->clip > 0) d = d < -ev->clip ? -ev->clip : d > ev->clip ? ev->clip : d;
+        if (ev->clip > 0 && d < -ev->clip) d = -ev->clip;
+        if (ev->clip > 0 && d > ev->clip) d = ev->clip;
         in[FUM_SAMPLE_D] = d;
-        in[FUM_SAMPLE_NOISE] = ev->noise_row >= 0 ? noise[i] : 0;
+        in[FUM_SAMPLE_NOISE] = ev->noise_row >= 0 ? values->noise[i] : 0;
         for (int k = 0; k < history; k++) {
             double sum = 0;
             for (int j = 0; j < FUM_SAMPLE_INPUTS; j++) sum += ev->m[k][j] * in[j];

@@ -54,16 +54,16 @@ enum fum_betas {
     FUM_BETAS_SQUAREDCOS, // squaredcos_cap_v2
 };
 
-// Three-valued switches of a scheduler's settings: what is unset takes the sampler's own default.
+// Three-valued switches of a scheduler's settings. An unset switch takes the sampler's default.
 enum fum_switch {
     FUM_SWITCH_UNSET = 0,
     FUM_SWITCH_OFF,
     FUM_SWITCH_ON,
 };
 
-// scheduler_config.json. Keys keep their diffusers names. A key that is unset (0, NAN for reals, -1
-// for steps_offset) takes the default of the diffusers class that the sampler stands for, and a key
-// that this class does not know is passed over: what `Class.from_config(other.config)` does. Start
+// The settings of scheduler_config.json, with their diffusers names. An unset key (0, NAN for
+// reals, -1 for steps_offset) takes the default of the diffusers class that the sampler implements.
+// A key that this class does not know is skipped, as `Class.from_config(other.config)` does. Start
 // from fum_sample_config_unset().
 struct fum_sample_config {
     char class_name[64]; // "_class_name"; "" when there is none
@@ -96,29 +96,29 @@ struct fum_sample_config {
 };
 
 struct fum_sample_config fum_sample_config_unset(void);
-// Return diffusers' word for the value; NULL for an unset one.
+// Returns diffusers' name of the value. NULL: the value is unset.
 const char *fum_spacing_word(enum fum_spacing spacing);
 const char *fum_prediction_word(enum fum_prediction prediction);
-// Read such a word. An unknown one is FUM_ERR_ARG, and the error lists those that exist.
+// Reads such a name. An unknown one is FUM_ERR_ARG, and the error lists the known ones.
 enum fum_result fum_spacing_parse(enum fum_spacing *spacing, const char *word,
                                   struct fum_error *err);
 enum fum_result fum_prediction_parse(enum fum_prediction *prediction, const char *word,
                                      struct fum_error *err);
-// What Stable Diffusion 1, 2 and XL were trained with, for single files: 1000 steps, scaled_linear
-// 0.00085 to 0.012, leading, steps_offset 1, set_alpha_to_one false, clip_sample false,
-// skip_prk_steps true; epsilon.
+// Returns the settings that Stable Diffusion 1, 2 and XL were trained with, for single files. They
+// are 1000 steps, scaled_linear from 0.00085 to 0.012, leading, steps_offset 1, and epsilon.
+// set_alpha_to_one and clip_sample are false, skip_prk_steps is true.
 struct fum_sample_config fum_sample_config_sd(void);
-// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. What says how
-// the model was trained (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. A setting
-// of the solver alone that no sampler here follows (thresholding, Lu's lambdas, learned variance,
-// …) is noted in `ignored`, so that the caller can warn.
+// Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. Settings of the
+// training (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. Settings of the solver
+// that no sampler here implements (thresholding, Lu's lambdas, learned variance, …) are noted in
+// `ignored`, so that the caller can warn.
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err);
-// Returns the name of the sampler that stands for the settings' class: "euler" when they name none,
-// NULL when the class has no counterpart here.
+// Returns the name of the sampler for the settings' class: "euler" if they name none, NULL if the
+// class has no counterpart here.
 const char *fum_sample_config_sampler(const struct fum_sample_config *config);
-// True if a run with these settings would clip the denoised prediction, by the class's default if
-// they do not say.
+// True if a run with these settings clips the denoised prediction. The class's default applies if
+// they do not set it.
 bool fum_sample_config_clips(const struct fum_sample_config *config);
 
 // Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps of a model.
@@ -129,10 +129,9 @@ struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"
     int steps;            // 1 … num_train_timesteps
-    // share of the noise that is added back, at most FUM_MAX_ETA; 0: the sampler's own; below 0:
+    // share of the noise that is added back, at most FUM_MAX_ETA; 0: the default; below 0: none
     double eta;
-    // none
-    // 0: from pure noise. (0, 1]: from an image, of which this share of the steps is redone
+    // share of the steps that is redone from a start image, in (0, 1]; 0: from pure noise
     double strength;
     const float *ays; // the model's table for the schedule "ays"; NULL: fum_ays_sd15
     struct fum_sample_config config;
@@ -151,7 +150,7 @@ struct fum_sample_eval {
 struct fum_sample_program {
     const char *sampler, *schedule;             // the names in force
     const char *sampler_label, *schedule_label; // the same as A1111 spells them
-    // in force; unset for EDM models, which have no training timesteps
+    // in use; unset for EDM models, which have no training timesteps
     enum fum_spacing spacing;
     enum fum_prediction prediction; // in force
     bool takes_eta;                 // the sampler uses eta
@@ -159,7 +158,7 @@ struct fum_sample_program {
     int evals;                      // model evaluations
     int history; // tensors kept, 1 … FUM_SAMPLER_MAX_HISTORY; all but history[0] start as zero
     int steps;   // user-visible steps (after `strength` cut the first ones off)
-    // noise tensors needed after the initial one, drawn in this order from the same generator
+    // noise tensors after the initial one, drawn in this order from the same generator
     int noise_rows;
     // history[0] starts as init_scale * unit noise + image_scale * latents of the start image
     double init_scale;
@@ -169,24 +168,30 @@ struct fum_sample_program {
     struct fum_sample_eval *eval;
 };
 
-// Errors: FUM_ERR_ARG for an unknown name or a bad number, FUM_ERR_FORMAT for a bad number of the
-// configuration, FUM_ERR_UNSUPPORTED for a combination that has no meaning (ddim on karras, epsilon
-// prediction at zero terminal SNR), FUM_ERR_NOMEM. *program is NULL on error.
+// Creates the program of a run. *program is NULL on error. FUM_ERR_ARG: an unknown name or a bad
+// number. FUM_ERR_FORMAT: a bad number of the configuration. FUM_ERR_UNSUPPORTED: a combination
+// without a meaning (ddim on karras, epsilon prediction at zero terminal SNR). FUM_ERR_NOMEM.
 enum fum_result fum_sample_create(struct fum_sample_program **program,
                                   const struct fum_sample_params *params, struct fum_error *err);
 void fum_sample_destroy(struct fum_sample_program **program);
 
 // Writes the rows for the device, one per evaluation, in the layout of base/sampler_row.h with K =
 // program->history. Each takes fum_sample_row_size floats. `rows` has `stride` floats (at least
-// that many) per evaluation; those past the row are zeroed.
+// that many) per evaluation, and those past the row are zeroed.
 size_t fum_sample_row_size(const struct fum_sample_program *program);
 void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows,
                       size_t stride);
 
-// The update of one evaluation on the host: `state` is program->history arrays of n values one
-// after another, `model_out` the (guided) model output, `noise` the tensor of eval[e].noise_row or
-// NULL when that is -1.
-void fum_sample_apply(const struct fum_sample_program *program, int e, double *state,
-                      const double *model_out, const double *noise, size_t n);
+// The values of one evaluation. `state` is program->history arrays of `count` values one after
+// another, and is updated. `model_out` is the (guided) model output, `noise` the tensor of
+// eval[e].noise_row. NULL: the evaluation uses no noise.
+struct fum_sample_values {
+    double *state;
+    const double *model_out, *noise;
+    size_t count;
+};
+// Computes the update of evaluation `e` on the host.
+void fum_sample_apply(const struct fum_sample_program *program, int e,
+                      const struct fum_sample_values *values);
 
 #endif

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Two-evaluation samplers in sigma space: heun, dpm2, dpm2_a, dpm++2s_a, dpm++sde. Each step
-// evaluates the model at its start, moves history[0] to a trial point while history[1] keeps the
-// start, evaluates there, and finishes from history[1]. The last step, to sigma 0, is one Euler
-// step.
+// Builds samplers in sigma space with two evaluations a step: heun, dpm2, dpm2_a, dpm++2s_a,
+// dpm++sde.
+//
+// Each step evaluates the model at its start and moves history[0] to a trial point, while
+// history[1] keeps the start. It evaluates there, and finishes from history[1]. The last step, to
+// sigma 0, is one Euler step.
 #include "sample/builder.h"
 
 #include <math.h>
@@ -11,7 +13,7 @@ static bool reserve(struct fum_sample_builder *builder, int history) {
     return fum_sample_build_reserve(builder, 2 * (builder->steps - builder->start) - 1, history);
 }
 
-// The evaluation that begins step i: Euler to sigma `to`, keeping x in history[1].
+// Adds the evaluation that begins step i: Euler to sigma `to`, keeping x in history[1].
 static struct fum_sample_eval *first_half(struct fum_sample_builder *builder, int i, double to) {
     struct fum_sample_eval *ev = fum_sample_build_eval(builder, builder->t[i], i - builder->start);
     double ratio = to / builder->sigma[i];
@@ -22,8 +24,8 @@ static struct fum_sample_eval *first_half(struct fum_sample_builder *builder, in
     return ev;
 }
 
-// Heun's method (Karras et al. 2022, algorithm 1 without churn): the mean of the derivatives at
-// both ends. history[2] holds the first one.
+// Builds Heun's method (Karras et al. 2022, algorithm 1 without churn), the mean of the derivatives
+// at both ends. history[2] holds the first one.
 bool fum_build_heun(struct fum_sample_builder *builder) {
     if (!reserve(builder, 3)) return false;
     double clip = builder->c.clip_sample == FUM_SWITCH_ON ? builder->c.clip_sample_range : 0;
@@ -45,8 +47,8 @@ bool fum_build_heun(struct fum_sample_builder *builder) {
     return true;
 }
 
-// The evaluation at the trial point of sigma `middle`: x + (x_trial - D) / middle * (to - from),
-// with x in history[1].
+// Adds the evaluation at the trial point of sigma `middle`: x + (x_trial - D) / middle * (to -
+// from), with x in history[1].
 static struct fum_sample_eval *second_half(struct fum_sample_builder *builder, int i, double middle,
                                            double to) {
     double t = fum_sample_build_sigma_to_t(builder, middle, true),
@@ -59,12 +61,12 @@ static struct fum_sample_eval *second_half(struct fum_sample_builder *builder, i
     return ev;
 }
 
-// The sigma halfway in log space, in the f32 steps of the reference.
+// Returns the sigma halfway in log space, in the f32 steps of the reference.
 static double log_middle(double a, double b) {
     return (float)exp(0.5 * (log(a) + log(b)));
 }
 
-// DPM-Solver-2 in Karras et al.'s form: the midpoint method, with the midpoint in log sigma.
+// Builds DPM-Solver-2 in Karras et al.'s form, the midpoint method with the midpoint in log sigma.
 bool fum_build_dpm2(struct fum_sample_builder *builder) {
     if (!reserve(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
@@ -97,8 +99,8 @@ bool fum_build_dpm2_a(struct fum_sample_builder *builder) {
     return true;
 }
 
-// DPM-Solver++(2S) (Lu et al. 2022, algorithm 1, r = 1/2) to the ancestral sigma, as k-diffusion's
-// sample_dpmpp_2s_ancestral: exponential steps in -log sigma.
+// Builds DPM-Solver++(2S) (Lu et al. 2022, algorithm 1, r = 1/2) to the ancestral sigma, as
+// k-diffusion's sample_dpmpp_2s_ancestral does: exponential steps in -log sigma.
 bool fum_build_dpmpp_2s_a(struct fum_sample_builder *builder) {
     if (!reserve(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
@@ -121,9 +123,9 @@ bool fum_build_dpmpp_2s_a(struct fum_sample_builder *builder) {
     return true;
 }
 
-// DPM-Solver++ as an SDE with midpoint r = 1/2: both halves are ancestral. The reference takes its
-// noise from a Brownian tree; here the two draws of a step are independent, as k-diffusion's
-// without a tree are.
+// Builds DPM-Solver++ as an SDE with midpoint r = 1/2, both halves ancestral. The reference takes
+// its noise from a Brownian tree. Here the two draws of a step are independent, as in k-diffusion
+// without a tree.
 bool fum_build_dpmpp_sde(struct fum_sample_builder *builder) {
     if (!reserve(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which timesteps and sigmas a run visits.
+// Computes the timesteps and sigmas that a run visits.
 #include "sample/builder.h"
 
 #include "base/alloc.h"
@@ -19,8 +19,8 @@ void fum_sample_build_spacing(const struct fum_sample_builder *builder, double *
         }
         break;
     case FUM_SPACING_TRAILING: {
-        // numpy.arange(train, 0, -ratio), whose increment is what is left of ratio after one
-        // subtraction
+        // numpy.arange(train, 0, -ratio), whose increment is the rounded difference of its first
+        // two values
         double delta = (train - (double)train / count) - train;
         for (int i = 0; i < count; i++) t[i] = rint(train + i * delta) - 1;
         break;
@@ -31,7 +31,7 @@ void fum_sample_build_spacing(const struct fum_sample_builder *builder, double *
     }
 }
 
-// numpy.interp over whole-numbered positions: linear, clamped at both ends.
+// Interpolates linearly over whole-numbered positions, clamped at both ends, as numpy.interp does.
 static double interp(const float *values, int count, double at) {
     if (at <= 0) return values[0];
     if (at >= count - 1) return values[count - 1];
@@ -48,7 +48,7 @@ double fum_sample_build_sigma_to_t(const struct fum_sample_builder *builder, dou
     if (single) wanted = (float)wanted;
     if (builder->edm) return (float)(0.25 * wanted);
     if (last == 0) return 0;
-    while (high - low > 1) { // the last position whose log sigma is not above the wanted one
+    while (high - low > 1) { // finds the last position whose log sigma is not above the given one
         int mid = low + (high - low) / 2;
         if (logs[mid] <= wanted)
             low = mid;
@@ -65,7 +65,7 @@ double fum_sample_build_sigma_to_t(const struct fum_sample_builder *builder, dou
     return (1 - w) * low + w * (low + 1);
 }
 
-// The inverse of the above for a fractional position, log-linear as k-diffusion's
+// Inverts the function above for a fractional position, log-linear as k-diffusion's
 // DiscreteSchedule.t_to_sigma.
 static double t_to_sigma(const struct fum_sample_builder *builder, double t) {
     return exp(interp(builder->noise.log_sigma, builder->noise.count, t));
@@ -85,7 +85,7 @@ static double ays_sigma(const float *table, double position) {
     return exp(interp(logs, FUM_AYS_SIGMAS, position * (FUM_AYS_SIGMAS - 1)));
 }
 
-// The i-th of n sigmas between the ends `high` and `low`.
+// Returns the i-th of n sigmas between the ends `high` and `low`.
 static double curve_sigma(const struct fum_sample_builder *builder, int i, int n, double high,
                           double low) {
     double ramp = n == 1 ? 0 : i / (n - 1.0);
@@ -109,7 +109,7 @@ static double curve_sigma(const struct fum_sample_builder *builder, int i, int n
     }
 }
 
-// Timesteps that belong to sigmas of a curve, rounded as the class rounds them.
+// Returns the timestep of a sigma of a curve, rounded as the class rounds it.
 static double curve_timestep(const struct fum_sample_builder *builder, double sigma) {
     double t = fum_sample_build_sigma_to_t(builder, sigma, builder->edm);
     if (builder->edm) return t;
@@ -126,7 +126,7 @@ static double curve_timestep(const struct fum_sample_builder *builder, double si
     return diffusers ? floor(t) : t; // diffusers casts to int64 here
 }
 
-// Fills t and exact with the timesteps that the spacing leaves.
+// Fills t and exact with the timesteps of the spacing.
 static void visit_timesteps(struct fum_sample_builder *builder) {
     int n = builder->steps;
     bool vp = builder->sampler->space == FUM_SPACE_VP;
@@ -139,8 +139,8 @@ static void visit_timesteps(struct fum_sample_builder *builder) {
     }
 }
 
-// Fills t and exact with a curve. The sigma-space classes span it between the ends of the spacing,
-// the others over the whole range; EDM's over its own.
+// Fills t and exact with a curve. The classes of sigma space span it between the ends of the
+// spacing, those of FUM_SPACE_VP over the whole range, and EDM's over its own.
 static void visit_curve(struct fum_sample_builder *builder) {
     int n = builder->steps;
     bool whole = builder->sampler->space == FUM_SPACE_VP,

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The quantile of the Beta distribution, for the "beta" schedule (Lee et al. 2024):
-// scipy.stats.beta.ppf.
+// Computes the quantile of the Beta distribution (scipy.stats.beta.ppf), for the schedule "beta" of
+// Lee et al. (2024).
 #include "sample/builder.h"
 
 #include <math.h>
 
-// The continued fraction of the incomplete beta function, evaluated by Lentz's method
-// (DLMF 8.17.22).
+// Returns the continued fraction of the incomplete beta function by Lentz's method (DLMF 8.17.22).
 static double beta_fraction(double x, double a, double b) {
     const double tiny = 1e-300;
     double c = 1, d = 1 - (a + b) * x / (a + 1);
@@ -27,7 +26,7 @@ static double beta_fraction(double x, double a, double b) {
     return h;
 }
 
-// The regularised incomplete beta function I_x(a, b).
+// Returns the regularised incomplete beta function I_x(a, b).
 static double beta_cdf(double x, double a, double b) {
     if (x <= 0 || x >= 1) return x <= 0 ? 0 : 1;
     double front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));

@@ -10,8 +10,8 @@ static const struct fum_sampler samplers[] = {
 #undef FUM_SAMPLER
 };
 
-// Replaces samplers of training timesteps on EDM's noise levels, where the same steps are Euler's:
-// DDIM's noise is eta times the ancestral one, and DDPM's is all of it.
+// Replaces samplers of training timesteps on EDM's noise levels, where their steps are Euler's.
+// DDIM's noise is eta times the ancestral noise, and DDPM's is all of it.
 static const struct fum_sampler edm_samplers[] = {
     {fum_build_euler_a, "ddim", "DDIM", "DDIMScheduler", FUM_SPACE_SIGMA, .takes_eta = true},
     {fum_build_euler_a, "ddpm", "DDPM", "DDPMScheduler", FUM_SPACE_SIGMA, .eta = 1},

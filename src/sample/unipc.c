@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// UniPC (Zhao et al. 2023), data prediction, order 1 to 3: a predictor like DPM-Solver++, and a
-// corrector that redoes the last step once the model has been evaluated where it led.
+// Builds UniPC (Zhao et al. 2023) with data prediction, order 1 to 3. Its predictor is like
+// DPM-Solver++. Its corrector redoes the last step once the model has been evaluated at that step's
+// result.
 #include "sample/builder.h"
 
 #include <math.h>
 
-// x before the last predictor; then the predictions before, newest first
+// x before the last predictor; then the earlier predictions, newest first
 enum { HISTORY_LAST = 1, HISTORY_M = 2 };
 
 static double lambda_of(double ratio) {
@@ -36,9 +37,9 @@ static void solve(double r[3][3], double b[3], int n) {
     for (int row = 0; row < n; row++) b[row] /= r[row][row];
 }
 
-// One step of the method from sigma[from] to sigma[from + 1], where alpha B(h) and the weights rho
-// of the paper's equation 5 come out: `rk` has the positions of the order - 1 older predictions,
-// then 1 for the new one.
+// One step of the method from sigma[from] to sigma[from + 1]: alpha B(h) and the weights rho of the
+// paper's equation 5. `rk` has the positions of the order - 1 older predictions, then 1 for the new
+// one.
 struct step {
     double carry; // factor of x
     double base;  // weight of the prediction at `from`: -alpha (e^-h - 1)
@@ -78,8 +79,8 @@ static struct step step_of(const struct fum_sample_builder *builder, int from, i
     return st;
 }
 
-// The predictor and the corrector folded into rows. xc is the corrected x, a row over history and
-// D.
+// Builds the predictor and the corrector, folded into rows. xc is the corrected x, a row over
+// history and D.
 bool fum_build_unipc(struct fum_sample_builder *builder) {
     if (!fum_sample_build_reserve(builder, builder->steps - builder->start,
                                   HISTORY_M + builder->order))

@@ -51,7 +51,7 @@ static void run(const struct fum_sample_program *p, double *state) {
         for (int i = 0; i < COUNT; i++)
             out[i] = model((double)(float)(p->eval[e].c_in * state[i]), (float)p->eval[e].timestep);
         if (p->eval[e].noise_row >= 0) draw(&rng, noise);
-        fum_sample_apply(p, e, state, out, noise, COUNT);
+        fum_sample_apply(p, e, &(struct fum_sample_values){state, out, noise, COUNT});
     }
 }
 
@@ -103,8 +103,18 @@ struct tally {
     double worst_rms, worst_time, worst_single;
 };
 
-static void check(struct tally *tally, const char *text, const struct fum_sample_program *p,
-                  const float *times, uint32_t evals, const float *want, const char *sampler) {
+// A run of diffusers: the timesteps of its evaluations and values of its sample.
+struct reference {
+    const char *text, *sampler;
+    uint32_t evals;
+    float times[MAX_EVALS], sample[KEPT];
+};
+
+static void check(struct tally *tally, const struct fum_sample_program *p,
+                  const struct reference *ref) {
+    const char *text = ref->text, *sampler = ref->sampler;
+    const float *times = ref->times, *want = ref->sample;
+    uint32_t evals = ref->evals;
     double state[FUM_SAMPLER_MAX_HISTORY * COUNT], single[COUNT], off = 0, error = 0, power = 0,
                                                                   off_single = 0;
     bool good = (uint32_t)p->evals == evals;
@@ -135,9 +145,9 @@ static void check(struct tally *tally, const char *text, const struct fum_sample
 }
 
 static void one_case(struct blob *b, struct tally *tally) {
-    uint32_t bytes, evals;
+    struct reference ref;
+    uint32_t bytes;
     char text[1024];
-    float times[MAX_EVALS], want[KEPT];
     cJSON *json = NULL;
     struct fum_error err = {0};
     struct fum_sample_program *program = NULL;
@@ -145,10 +155,10 @@ static void one_case(struct blob *b, struct tally *tally) {
     assert_true(bytes < sizeof text);
     take(b, text, bytes);
     text[bytes] = 0;
-    take(b, &evals, 4);
-    assert_true(evals <= MAX_EVALS);
-    take(b, times, evals * sizeof *times);
-    take(b, want, sizeof want);
+    take(b, &ref.evals, 4);
+    assert_true(ref.evals <= MAX_EVALS);
+    take(b, ref.times, ref.evals * sizeof *ref.times);
+    take(b, ref.sample, sizeof ref.sample);
     assert_int_equal(fum_json_parse(&json, text, bytes, "case", &err), FUM_OK);
     struct fum_sample_params params = {
         .sampler = fum_json_string(json, "s", NULL),
@@ -162,7 +172,9 @@ static void one_case(struct blob *b, struct tally *tally) {
         fum_sample_config_read(&params.config, cJSON_GetObjectItem(json, "k"), &err);
     if (result == FUM_OK) result = fum_sample_create(&program, &params, &err);
     if (result == FUM_OK) {
-        check(tally, text, program, times, evals, want, params.sampler);
+        ref.text = text;
+        ref.sampler = params.sampler;
+        check(tally, program, &ref);
     } else {
         printf("%s: %s\n", text, err.text);
         tally->runs++;

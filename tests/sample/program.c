@@ -345,7 +345,8 @@ static double solve_edm(const char *sampler, const char *schedule) {
     struct fum_sample_program *p = make(params);
     double state[FUM_SAMPLER_MAX_HISTORY] = {p->init_scale * 0.7};
     for (int e = 0; e < p->evals; e++)
-        fum_sample_apply(p, e, state, &(double){0}, NULL, 1); // F = 0: D = c_skip x
+        fum_sample_apply( // F = 0: D = c_skip x
+            p, e, &(struct fum_sample_values){state, &(double){0}, NULL, 1});
     double sample = state[0];
     fum_sample_destroy(&p);
     return sample;
@@ -411,7 +412,7 @@ static void rows_hold_the_update(void **state) {
             for (int j = 0; j < history; j++) next[k] += m[j] * y[j];
         }
         memcpy(y, next, sizeof *y * (size_t)history);
-        fum_sample_apply(p, e, x, &out, &noise, 1);
+        fum_sample_apply(p, e, &(struct fum_sample_values){x, &out, &noise, 1});
         for (int k = 0; k < history; k++) assert_true(fabs(x[k] - y[k]) < 1e-5 * (1 + fabs(x[k])));
     }
     fum_sample_destroy(&p);
