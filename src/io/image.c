@@ -20,12 +20,11 @@ static uint32_t get32(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int width, int height,
-                                    const char *parameters, struct fum_error *err) {
+enum fum_result fum_image_write_png(const char *path, const struct fum_picture *picture,
+                                    struct fum_error *err) {
     uint8_t *png = NULL;
     size_t bytes = 0;
-    enum fum_result result =
-        fum_image_encode_png(pixels, width, height, 3, parameters, &png, &bytes, err);
+    enum fum_result result = fum_image_encode_png(picture, &png, &bytes, err);
     if (result) {
         fum_error_prefix(err, "cannot write %s", path);
         return result;
@@ -89,33 +88,35 @@ static bool has_data(const uint8_t *png, size_t bytes) {
     return false;
 }
 
-enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where,
-                                     int channels, struct fum_bitmap *bitmap, char **parameters,
+static enum fum_result check_png(const struct fum_png *png, struct fum_error *err) {
+    const uint8_t *data = png->data;
+    if (png->bytes < FUM_PNG_IHDR_END || memcmp(data, fum_png_signature, FUM_PNG_SIGNATURE) ||
+        memcmp(data + 12, "IHDR", 4))
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a PNG file", png->where);
+    if (png->bytes > MAX_FILE_BYTES || png->bytes > INT_MAX)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture",
+                             png->where, png->bytes);
+    enum fum_result result =
+        fum_png_check_size(png->where, get32(data + 16), get32(data + 20), err);
+    if (!result && !has_data(data, png->bytes))
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: the PNG holds no picture", png->where);
+    return result;
+}
+
+enum fum_result fum_image_decode_png(const struct fum_png *png, int channels,
+                                     struct fum_bitmap *bitmap, char **parameters,
                                      struct fum_error *err) {
+    const char *why = NULL;
     *bitmap = (struct fum_bitmap){0};
     if (parameters) *parameters = NULL;
-    if (bytes < FUM_PNG_IHDR_END || memcmp(png, fum_png_signature, FUM_PNG_SIGNATURE) ||
-        memcmp(png + 12, "IHDR", 4))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a PNG file", where);
-    if (bytes > MAX_FILE_BYTES || bytes > INT_MAX)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture",
-                             where, bytes);
-    enum fum_result result = fum_png_check_size(where, get32(png + 16), get32(png + 20), err);
+    enum fum_result result = check_png(png, err);
     if (result) return result;
-    if (!has_data(png, bytes))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: the PNG holds no picture", where);
-    const char *why = NULL;
-    int found = 0;
-    bitmap->pixels =
-        fum_stb_read_png(png, (int)bytes, channels, &bitmap->width, &bitmap->height, &found, &why);
-    if (!bitmap->pixels) {
+    if (!fum_stb_read_png(png->data, (int)png->bytes, channels, bitmap, &why)) {
         bool memory = why && !strcmp(why, "outofmem");
-        *bitmap = (struct fum_bitmap){0};
         return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT,
-                             "%s: cannot decode the PNG: %s", where, why ? why : "damaged");
+                             "%s: cannot decode the PNG: %s", png->where, why ? why : "damaged");
     }
-    bitmap->channels = channels ? channels : found;
-    if (parameters) *parameters = find_parameters(png, bytes);
+    if (parameters) *parameters = find_parameters(png->data, png->bytes);
     return FUM_OK;
 }
 
@@ -127,8 +128,8 @@ enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap
     if (parameters) *parameters = NULL;
     enum fum_result result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
     if (result) return result;
-    result = fum_image_decode_png((const uint8_t *)bytes, count, path, channels, bitmap, parameters,
-                                  err);
+    const struct fum_png png = {(const uint8_t *)bytes, count, path};
+    result = fum_image_decode_png(&png, channels, bitmap, parameters, err);
     fum_free(bytes);
     return result;
 }

@@ -13,15 +13,28 @@ struct fum_bitmap {
 };
 void fum_bitmap_free(struct fum_bitmap *bitmap);
 
-// Writes RGB pixels as PNG. `parameters` (UTF-8, may be NULL) goes into a text chunk under the key
-// "parameters": tEXt where Latin-1 can hold it, else iTXt. The file appears only when it is
-// complete.
-enum fum_result fum_image_write_png(const char *path, const uint8_t *pixels, int width, int height,
-                                    const char *parameters, struct fum_error *err);
-// The same into memory (freed with fum_free), 1, 3 or 4 channels.
-enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int height, int channels,
-                                     const char *parameters, uint8_t **png, size_t *bytes,
-                                     struct fum_error *err);
+// A picture to write: 1, 3 or 4 channels of 8 bits, rows from the top, no padding.
+struct fum_picture {
+    const uint8_t *pixels;
+    int width, height, channels;
+    // UTF-8, may be NULL: goes into a text chunk under the key "parameters", tEXt where Latin-1 can
+    // hold it, else iTXt
+    const char *parameters;
+};
+
+// Writes a picture as PNG. The file appears only when it is complete.
+enum fum_result fum_image_write_png(const char *path, const struct fum_picture *picture,
+                                    struct fum_error *err);
+// Writes it into memory, freed with fum_free.
+enum fum_result fum_image_encode_png(const struct fum_picture *picture, uint8_t **png,
+                                     size_t *bytes, struct fum_error *err);
+
+// The bytes of a file, and what errors call it.
+struct fum_png {
+    const uint8_t *data;
+    size_t bytes;
+    const char *where;
+};
 
 // Reads a PNG of any kind as `channels` (1, 3 or 4; 0: as it is) channels. `parameters` may be
 // NULL; else it gets the text of the "parameters" chunk (UTF-8, freed with fum_free), or NULL when
@@ -29,8 +42,8 @@ enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int heigh
 // FUM_MAX_PIXELS.
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap,
                                char **parameters, struct fum_error *err);
-enum fum_result fum_image_decode_png(const uint8_t *png, size_t bytes, const char *where,
-                                     int channels, struct fum_bitmap *bitmap, char **parameters,
+enum fum_result fum_image_decode_png(const struct fum_png *png, int channels,
+                                     struct fum_bitmap *bitmap, char **parameters,
                                      struct fum_error *err);
 
 enum { FUM_IMAGE_NUMBER = 32 };

@@ -64,38 +64,35 @@ static uint8_t *text_chunk(const char *key, const char *text, size_t *bytes) {
 
 const uint8_t fum_png_signature[FUM_PNG_SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
-enum fum_result fum_image_encode_png(const uint8_t *pixels, int width, int height, int channels,
-                                     const char *parameters, uint8_t **png, size_t *bytes,
-                                     struct fum_error *err) {
-    uint8_t *picture = NULL, *text = NULL, *out = NULL;
-    size_t picture_bytes = 0, text_bytes = 0;
+// Puts a text chunk behind the header of a PNG. Takes the PNG over; NULL when memory is out.
+static uint8_t *insert_text(uint8_t *png, size_t *bytes, const char *parameters) {
+    size_t text_bytes = 0;
+    uint8_t *text = text_chunk("parameters", parameters, &text_bytes);
+    uint8_t *out = text ? fum_realloc(png, *bytes + text_bytes, 1) : NULL;
+    if (out) {
+        uint8_t *at = out + FUM_PNG_IHDR_END;
+        memmove(at + text_bytes, at, *bytes - FUM_PNG_IHDR_END);
+        memcpy(at, text, text_bytes);
+        *bytes += text_bytes;
+    } else {
+        fum_free(png);
+    }
+    fum_free(text);
+    return out;
+}
+
+enum fum_result fum_image_encode_png(const struct fum_picture *picture, uint8_t **png,
+                                     size_t *bytes, struct fum_error *err) {
+    int channels = picture->channels;
     *png = NULL;
     if (channels != 1 && channels != 3 && channels != 4)
         return fum_error_set(err, FUM_ERR_ARG,
                              "a PNG of %d channels is not possible; give 1, 3 or 4", channels);
-    enum fum_result result = fum_png_check_size("PNG", width, height, err);
+    enum fum_result result = fum_png_check_size("PNG", picture->width, picture->height, err);
     if (result) return result;
-    picture = fum_stb_write_png(pixels, width, height, channels, &picture_bytes);
-    if (picture && parameters) {
-        text = text_chunk("parameters", parameters, &text_bytes);
-        if (text) out = fum_realloc(picture, picture_bytes + text_bytes, 1);
-        if (out) {
-            uint8_t *at = out + FUM_PNG_IHDR_END;
-            picture = NULL;
-            memmove(at + text_bytes, at, picture_bytes - FUM_PNG_IHDR_END);
-            memcpy(at, text, text_bytes);
-        }
-    } else {
-        out = picture;
-        picture = NULL;
-    }
-    if (out) {
-        *png = out;
-        *bytes = picture_bytes + text_bytes;
-    } else {
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a PNG of %dx%d", width, height);
-    }
-    fum_free(picture);
-    fum_free(text);
-    return result;
+    *png = fum_stb_write_png(picture, bytes);
+    if (*png && picture->parameters) *png = insert_text(*png, bytes, picture->parameters);
+    return *png ? FUM_OK
+                : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a PNG of %dx%d", picture->width,
+                                picture->height);
 }

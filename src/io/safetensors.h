@@ -15,12 +15,18 @@ struct fum_safetensors_text {
     const char *key, *value;
 };
 
-// Writes `n` tensors and `metadata` (`texts` pairs; may be NULL and 0) to `path`, which appears
-// only when the file is complete. Names must be unique UTF-8. The tensors' order in the file is by
-// element size, largest first, so that each is aligned to its element.
-enum fum_result fum_safetensors_write(const char *path,
-                                      const struct fum_safetensors_tensor *tensors, size_t n,
-                                      const struct fum_safetensors_text *metadata, size_t texts,
+// What a file holds.
+struct fum_safetensors {
+    const struct fum_safetensors_tensor *tensors;
+    size_t count;
+    const struct fum_safetensors_text *metadata; // may be NULL
+    size_t metadata_count;
+};
+
+// Writes tensors and metadata to `path`, which appears only when the file is complete. Names must
+// be unique UTF-8. The tensors' order in the file is by element size, largest first, so that each
+// is aligned to its element.
+enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors *file,
                                       struct fum_error *err);
 
 // Refuses a header that is cut off, over the limit or not the JSON it should be; more than

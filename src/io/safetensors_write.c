@@ -52,8 +52,9 @@ static bool add_tensor(cJSON *header, const struct entry *e, uint64_t begin) {
 
 // The header's text, padded with blanks so that the tensors begin at a multiple of 8. Freed with
 // cJSON_free.
-static char *header_text(const struct entry *entries, size_t n,
-                         const struct fum_safetensors_text *metadata, size_t texts) {
+static char *header_text(const struct entry *entries, const struct fum_safetensors *file) {
+    size_t n = file->count, texts = file->metadata_count;
+    const struct fum_safetensors_text *metadata = file->metadata;
     cJSON *header = cJSON_CreateObject(),
           *meta = texts ? cJSON_AddObjectToObject(header, "__metadata__") : NULL;
     bool good = header && (!texts || meta);
@@ -83,33 +84,35 @@ static enum fum_result write_all(fum_file_writer *writer, const char *text,
     return result;
 }
 
-enum fum_result fum_safetensors_write(const char *path,
-                                      const struct fum_safetensors_tensor *tensors, size_t n,
-                                      const struct fum_safetensors_text *metadata, size_t texts,
+static enum fum_result list_entries(const char *path, const struct fum_safetensors *file,
+                                    struct entry *entries, struct fum_error *err) {
+    for (size_t i = 0; i < file->count; i++) {
+        entries[i] = (struct entry){&file->tensors[i], i, 0};
+        if (!view_bytes(&file->tensors[i].view, &entries[i].bytes))
+            return fum_error_set(err, FUM_ERR_ARG,
+                                 "cannot write %s: tensor %s has an impossible shape", path,
+                                 fum_text_show(file->tensors[i].name).text);
+    }
+    if (file->count) qsort(entries, file->count, sizeof *entries, by_element);
+    return FUM_OK;
+}
+
+enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors *file,
                                       struct fum_error *err) {
     fum_file_writer *writer = NULL;
     char *text = NULL;
-    enum fum_result result = FUM_OK;
-    struct entry *entries = fum_alloc(n, sizeof *entries);
+    struct entry *entries = fum_alloc(file->count, sizeof *entries);
     if (!entries) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
-    for (size_t i = 0; i < n && !result; i++) {
-        entries[i] = (struct entry){&tensors[i], i, 0};
-        if (!view_bytes(&tensors[i].view, &entries[i].bytes))
-            result = fum_error_set(err, FUM_ERR_ARG,
-                                   "cannot write %s: tensor %s has an impossible shape", path,
-                                   fum_text_show(tensors[i].name).text);
-    }
+    enum fum_result result = list_entries(path, file, entries, err);
     if (result) goto done;
-    if (n) qsort(entries, n, sizeof *entries, by_element);
-    text = header_text(entries, n, metadata, texts);
+    text = header_text(entries, file);
     if (!text) {
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
         goto done;
     }
     result = fum_file_begin(&writer, path, err);
-    if (!result) result = write_all(writer, text, entries, n, err);
+    if (!result) result = write_all(writer, text, entries, file->count, err);
     if (!result) result = fum_file_commit(&writer, err);
-
 done:
     fum_file_abort(&writer);
     cJSON_free(text);

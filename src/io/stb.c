@@ -87,17 +87,21 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 #pragma GCC diagnostic pop
 #endif
 
-uint8_t *fum_stb_read_png(const uint8_t *png, int bytes, int channels, int *width, int *height,
-                          int *found, const char **why) {
-    uint8_t *pixels = stbi_load_from_memory(png, bytes, width, height, found, channels);
-    *why = pixels ? NULL : stbi_failure_reason();
-    return pixels;
+bool fum_stb_read_png(const uint8_t *png, int bytes, int channels, struct fum_bitmap *bitmap,
+                      const char **why) {
+    struct fum_bitmap b = {0};
+    int found = 0;
+    b.pixels = stbi_load_from_memory(png, bytes, &b.width, &b.height, &found, channels);
+    b.channels = channels ? channels : found;
+    *why = b.pixels ? NULL : stbi_failure_reason();
+    if (b.pixels) *bitmap = b;
+    return b.pixels != NULL;
 }
 
-uint8_t *fum_stb_write_png(const uint8_t *pixels, int width, int height, int channels,
-                           size_t *bytes) {
+uint8_t *fum_stb_write_png(const struct fum_picture *picture, size_t *bytes) {
     int length = 0;
-    uint8_t *png = stbi_write_png_to_mem(pixels, 0, width, height, channels, &length);
+    uint8_t *png = stbi_write_png_to_mem(picture->pixels, 0, picture->width, picture->height,
+                                         picture->channels, &length);
     if (!png) write_free(packed_rows);
     *bytes = (size_t)length;
     return png;

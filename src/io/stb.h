@@ -5,15 +5,15 @@
 #define FUM_IO_STB_H
 
 #include "base/alloc.h"
+#include "io/image.h"
 
-// A PNG's pixels (freed with fum_free), `channels` of them (0: as it is); NULL with *why when it
-// cannot be decoded.
-uint8_t *fum_stb_read_png(const uint8_t *png, int bytes, int channels, int *width, int *height,
-                          int *found, const char **why);
+// Decodes a PNG's pixels to `channels` of them (0: as it is). False with *why if it cannot be
+// decoded; the bitmap stays as it was.
+bool fum_stb_read_png(const uint8_t *png, int bytes, int channels, struct fum_bitmap *bitmap,
+                      const char **why);
 
-// A PNG (freed with fum_free) of a picture whose size fum_png_check_size let pass; NULL when memory
-// is out.
-uint8_t *fum_stb_write_png(const uint8_t *pixels, int width, int height, int channels,
-                           size_t *bytes);
+// Returns the PNG (freed with fum_free) of a picture whose size fum_png_check_size accepts; NULL
+// when memory is out.
+uint8_t *fum_stb_write_png(const struct fum_picture *picture, size_t *bytes);
 
 #endif

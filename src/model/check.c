@@ -6,7 +6,6 @@
 #include "model/components.h"
 #include "weights/packing.h"
 
-#include <stdio.h>
 #include <string.h>
 
 typedef void (*problem_fn)(void *user, enum fum_model_problem problem, const char *component,
@@ -61,71 +60,71 @@ void fum_model_build_component(fum_graph *g, const fum_model *model, const char 
         if (!strcmp(name, v->text[i].component)) build_text(g, &v->text[i]);
 }
 
-// True if the file has the weight in a shape and type that can be read; marks its tensor as used.
-static bool check_weight(const struct fum_weight *t, const struct fum_model_component *component,
-                         bool *used, problem_fn fn, void *user) {
+// One component's check.
+struct check {
+    const struct fum_model_component *component;
+    problem_fn fn;
+    void *user;
+    bool *used; // tensors of the file that the graph uses
+    int bad;    // tensors that are missing or misshapen
+};
+
+// Checks that the file has the weight in a shape and type that can be read; marks its tensor as
+// used.
+static void check_weight(struct check *check, const struct fum_weight *weight) {
+    const struct fum_model_component *component = check->component;
     char text[256];
-    struct fum_why why;
+    struct fum_why why = {""};
     struct fum_view view;
     size_t index;
-    if (!fum_names_find(component->names, t->name, &view, &index)) {
-        fn(user, FUM_MODEL_MISSING, component->name,
-           fum_names_in_file(component->names, t->name, text, sizeof text), "");
-        return false;
-    }
-    used[index] = true;
-    if (view.dtype == FUM_DTYPE_UNKNOWN)
+    bool found = fum_names_find(component->names, weight->name, &view, &index);
+    if (found) check->used[index] = true;
+    if (found && view.dtype == FUM_DTYPE_UNKNOWN)
         fum_refuse(&why, "is stored as %s, which fumarole does not read",
                    fum_text_show(fum_loader_at(component->loader, index)->type).text);
-    else if (fum_packing_check(t, &view, &why))
-        return true;
-    fn(user, FUM_MODEL_MISSHAPEN, component->name,
-       fum_names_in_file(component->names, t->name, text, sizeof text), why.text);
-    return false;
+    else if (found && fum_packing_check(weight, &view, &why))
+        return;
+    check->bad++;
+    check->fn(check->user, found ? FUM_MODEL_MISSHAPEN : FUM_MODEL_MISSING, component->name,
+              fum_names_in_file(component->names, weight->name, text, sizeof text), why.text);
 }
 
-// Asks for every weight of the graph and marks the file's tensors that answer. Returns how many do
-// not fit.
-static int ask(const fum_graph *g, const struct fum_model_component *component, bool *used,
-               problem_fn fn, void *user) {
-    int bad = 0;
+// Checks every weight of the graph, and that the graph uses every tensor of the component.
+static void check_tensors(struct check *check, const fum_graph *g) {
+    const struct fum_model_component *component = check->component;
     for (int i = 0; i < g->count; i++) {
         const fum_tensor *t = g->tensors[i];
         if (t->kind != FUM_TENSOR_WEIGHT) continue;
         const struct fum_weight weight = fum_tensor_weight(t);
         for (int k = 0; k < fum_weight_parts(&weight); k++) {
             const struct fum_weight one = fum_weight_part(&weight, k);
-            bad += !check_weight(&one, component, used, fn, user);
+            check_weight(check, &one);
         }
     }
-    return bad;
+    for (size_t i = 0; i < fum_loader_count(component->loader); i++) {
+        const char *name = fum_loader_at(component->loader, i)->name;
+        if (!check->used[i] && fum_names_owns(component->names, i) && !fum_names_ignorable(name))
+            check->fn(check->user, FUM_MODEL_UNMATCHED, component->name, name, "");
+    }
 }
 
-static enum fum_result check_component(const fum_model *model,
-                                       const struct fum_model_component *component, problem_fn fn,
-                                       void *user, int *bad, struct fum_error *err) {
+static enum fum_result check_component(struct check *check, const fum_model *model,
+                                       struct fum_error *err) {
+    const struct fum_model_component *component = check->component;
+    struct fum_error built = {0};
     fum_graph *g = NULL;
-    size_t count = fum_loader_count(component->loader);
-    bool *used = fum_calloc(count, sizeof *used);
+    check->used = fum_calloc(fum_loader_count(component->loader), sizeof *check->used);
     enum fum_result result =
-        used ? fum_graph_create(&g, FUM_F32, err)
-             : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", component->name);
-    if (!result) {
-        fum_model_build_component(g, model, component->name);
-        struct fum_error built = {0};
-        // The graph's wrong arguments are the configuration's wrong numbers.
-        if (fum_graph_check(g, &built))
-            result = fum_error_set(err, built.code == FUM_ERR_ARG ? FUM_ERR_FORMAT : built.code,
-                                   "%s: %s", component->where, built.text);
-    }
-    if (!result) *bad += ask(g, component, used, fn, user);
-    for (size_t i = 0; i < count && !result; i++) {
-        const char *name = fum_loader_at(component->loader, i)->name;
-        if (!used[i] && fum_names_owns(component->names, i) && !fum_names_ignorable(name))
-            fn(user, FUM_MODEL_UNMATCHED, component->name, name, "");
-    }
+        check->used ? fum_graph_create(&g, FUM_F32, err)
+                    : fum_error_set(err, FUM_ERR_NOMEM, "no memory to check %s", component->name);
+    if (!result) fum_model_build_component(g, model, component->name);
+    // The graph's wrong arguments are the configuration's wrong numbers.
+    if (!result && fum_graph_check(g, &built))
+        result = fum_error_set(err, built.code == FUM_ERR_ARG ? FUM_ERR_FORMAT : built.code,
+                               "%s: %s", component->where, built.text);
+    if (!result) check_tensors(check, g);
     fum_graph_destroy(&g);
-    fum_free(used);
+    fum_free(check->used);
     return result;
 }
 
@@ -151,9 +150,11 @@ enum fum_result fum_model_check(const fum_model *model, problem_fn fn, void *use
     int bad = 0;
     for (int i = 0; i < model->num_components; i++) {
         if (!model->components[i].names) continue; // only listed
-        enum fum_result result =
-            check_component(model, &model->components[i], fn ? fn : ignore, user, &bad, err);
+        struct check check = {
+            .component = &model->components[i], .fn = fn ? fn : ignore, .user = user};
+        enum fum_result result = check_component(&check, model, err);
         if (result) return result;
+        bad += check.bad;
     }
     report_strays(model, fn ? fn : ignore, user);
     if (!bad && model->info.unusable)

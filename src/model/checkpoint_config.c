@@ -32,14 +32,14 @@ static bool add_ints(cJSON *json, const char *key, const int *values, int count)
     return false;
 }
 
-// `count` strings, with[i] choosing between two; from the last to the first when `reverse`.
-static bool add_types(cJSON *json, const char *key, const char *yes, const char *no,
-                      const bool *with, int count, bool reverse) {
+// Adds a list of block types, from the last to the first if `reverse`.
+static bool add_types(cJSON *json, const char *key, const char *const *types, int count,
+                      bool reverse) {
     cJSON *list = cJSON_AddArrayToObject(json, key);
-    for (int i = 0; list && i < count; i++)
-        if (!cJSON_AddItemToArray(list,
-                                  cJSON_CreateString(with[reverse ? count - 1 - i : i] ? yes : no)))
-            return false;
+    for (int i = 0; list && i < count; i++) {
+        const char *type = types[reverse ? count - 1 - i : i];
+        if (!cJSON_AddItemToArray(list, cJSON_CreateString(type))) return false;
+    }
     return list != NULL;
 }
 
@@ -49,6 +49,7 @@ struct levels {
     int context;
     bool linear; // the transformer's projections are linear layers, not 1x1 convolutions
     int mid_depth;
+    int read; // layers of the level that is being read
 };
 
 // Whether any tensor's name begins with prefix + printf(fmt). Existence goes by this, not by one
@@ -83,17 +84,18 @@ static int transformer_depth(const fum_loader *loader, const char *prefix, const
     return depth;
 }
 
-// One layer of a level: a resnet, and the transformer behind it.
-static bool read_layer(const fum_loader *loader, const char *prefix, const char *block, int layer,
+// Reads a layer of a level: a resnet, and the transformer behind it. u->read of the level have been
+// read before.
+static bool read_layer(const fum_loader *loader, const char *prefix, const char *block,
                        struct levels *u, struct fum_error *err) {
     char name[96];
-    if (u->count == MAX_LEVELS || layer == MAX_LAYERS)
+    if (u->count == MAX_LEVELS || u->read == MAX_LAYERS)
         return no_config(loader, "its UNet has more blocks than any known one", err) != NULL;
     snprintf(name, sizeof name, "%s.0.in_layers.2.weight", block);
     int channels = need(loader, prefix, 0, name, err),
         depth = transformer_depth(loader, prefix, block);
     if (!channels) return false;
-    if (layer && (depth != u->depth[u->count] || channels != u->channels[u->count]))
+    if (u->read++ && (depth != u->depth[u->count] || channels != u->channels[u->count]))
         return no_config(loader,
                          "the layers of one level of its UNet differ in width or depth, which is "
                          "not supported",
@@ -110,7 +112,6 @@ static bool read_layer(const fum_loader *loader, const char *prefix, const char 
 // Walks the input blocks: layers, then a down-sampling ends the level.
 static bool read_levels(const fum_loader *loader, const char *prefix, struct levels *u,
                         struct fum_error *err) {
-    int layers = 0;
     for (int at = 1, more = 1; more; at++) {
         char block[32];
         snprintf(block, sizeof block, "input_blocks.%d", at);
@@ -118,15 +119,15 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
         more = down || has(loader, prefix, "%s.", block) ||
                has(loader, prefix, "input_blocks.%d.", at + 1);
         if (more && !down) {
-            if (!read_layer(loader, prefix, block, layers++, u, err)) return false;
+            if (!read_layer(loader, prefix, block, u, err)) return false;
             continue;
         }
-        if (!layers || (u->layers && layers != u->layers))
+        if (!u->read || (u->layers && u->read != u->layers))
             return no_config(loader,
                              "the levels of its UNet differ in layers, which is not supported",
                              err) != NULL;
-        u->layers = layers;
-        layers = 0;
+        u->layers = u->read;
+        u->read = 0;
         u->count++;
     }
     u->mid_depth = transformer_depth(loader, prefix, "middle_block");
@@ -144,21 +145,21 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
 
 static bool add_levels(cJSON *json, const struct levels *u, const struct fum_family *family) {
     int heads[MAX_LEVELS], depth[MAX_LEVELS];
-    bool attention[MAX_LEVELS];
+    const char *down[MAX_LEVELS], *up[MAX_LEVELS];
     for (int i = 0; i < u->count; i++) {
         heads[i] = u->channels[i] < 64 ? 1 : u->channels[i] / 64;
         if (family->file.heads) heads[i] = family->file.heads;
-        attention[i] = u->depth[i] > 0;
+        bool attention = u->depth[i] > 0;
+        down[i] = attention ? "CrossAttnDownBlock2D" : "DownBlock2D";
+        up[i] = attention ? "CrossAttnUpBlock2D" : "UpBlock2D";
         // Where a level has no attention its number is not used, but the last one stands for the
         // middle block.
-        depth[i] = attention[i] ? u->depth[i] : 1;
-        if (!attention[i] && i == u->count - 1 && u->mid_depth) depth[i] = u->mid_depth;
+        depth[i] = attention ? u->depth[i] : 1;
+        if (!attention && i == u->count - 1 && u->mid_depth) depth[i] = u->mid_depth;
     }
     return add_ints(json, "block_out_channels", u->channels, u->count) &&
-           add_types(json, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", attention,
-                     u->count, false) &&
-           add_types(json, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D", attention, u->count,
-                     true) &&
+           add_types(json, "down_block_types", down, u->count, false) &&
+           add_types(json, "up_block_types", up, u->count, true) &&
            add_text(json, "mid_block_type",
                     u->mid_depth ? "UNetMidBlock2DCrossAttn" : "UNetMidBlock2D") &&
            add_int(json, "layers_per_block", u->layers) &&
@@ -190,12 +191,14 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
 cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
                                  const struct fum_family *family, int size, struct fum_error *err) {
     int channels[MAX_LEVELS], count = 0, layers = 0;
-    const bool all[MAX_LEVELS] = {true, true, true, true, true, true, true, true};
+    const char *down[MAX_LEVELS], *up[MAX_LEVELS];
     for (char name[64]; count < MAX_LEVELS && has(loader, prefix, "decoder.up.%d.", count);
          count++) {
         snprintf(name, sizeof name, "decoder.up.%d.block.0.conv1.weight", count);
         channels[count] = need(loader, prefix, 0, name, err);
         if (!channels[count]) return NULL;
+        down[count] = "DownEncoderBlock2D";
+        up[count] = "UpDecoderBlock2D";
     }
     while (layers < MAX_LAYERS && has(loader, prefix, "decoder.up.0.block.%d.", layers)) layers++;
     int latent = need(loader, prefix, 1, "decoder.conv_in.weight", err);
@@ -209,8 +212,8 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
                 add_int(json, "latent_channels", latent) &&
                 add_ints(json, "block_out_channels", channels, count) &&
                 add_int(json, "layers_per_block", layers - 1) &&
-                add_types(json, "down_block_types", "DownEncoderBlock2D", "", all, count, false) &&
-                add_types(json, "up_block_types", "UpDecoderBlock2D", "", all, count, false) &&
+                add_types(json, "down_block_types", down, count, false) &&
+                add_types(json, "up_block_types", up, count, false) &&
                 add_int(json, "norm_num_groups", 32) && add_text(json, "act_fn", "silu") &&
                 cJSON_AddNumberToObject(json, "scaling_factor", family->file.vae_scale) &&
                 cJSON_AddBoolToObject(json, "force_upcast", family->file.vae_upcast) &&

@@ -45,59 +45,63 @@ void fum_config_only(struct fum_config *c, const char *key, double number, const
     fum_config_unsupported(c, key);
 }
 
-static double in_range(struct fum_config *c, const char *key, const cJSON *item, double otherwise,
-                       double min, double max, bool whole) {
+struct range {
+    double fallback, min, max;
+    bool whole;
+};
+
+static double in_range(struct fum_config *c, const char *key, const cJSON *item,
+                       const struct range *range) {
+    const char *kind = range->whole ? "a whole number" : "a number";
     if (!cJSON_IsNumber(item)) {
-        fum_config_fail(c, key, "must be %s", whole ? "a whole number" : "a number");
-        return otherwise;
+        fum_config_fail(c, key, "must be %s", kind);
+        return range->fallback;
     }
     double v = item->valuedouble;
     // Written so that NaN fails; the cast is safe within the range.
-    if (!(v >= min && v <= max) || (whole && v != (double)(int64_t)v)) {
-        fum_config_fail(c, key, "is %g, not %s from %g to %g", v,
-                        whole ? "a whole number" : "a number", min, max);
-        return otherwise;
-    }
-    return v;
+    bool inside = v >= range->min && v <= range->max;
+    if (inside && (!range->whole || v == (double)(int64_t)v)) return v;
+    fum_config_fail(c, key, "is %g, not %s from %g to %g", v, kind, range->min, range->max);
+    return range->fallback;
 }
 
-double fum_config_number(struct fum_config *c, const char *key, double otherwise, double min,
+double fum_config_number(struct fum_config *c, const char *key, double fallback, double min,
                          double max) {
     const cJSON *item = member(c, key);
-    return item ? in_range(c, key, item, otherwise, min, max, false) : otherwise;
+    return item ? in_range(c, key, item, &(struct range){fallback, min, max, false}) : fallback;
 }
 
-int fum_config_int(struct fum_config *c, const char *key, int otherwise, int min, int max) {
+int fum_config_int(struct fum_config *c, const char *key, int fallback, int min, int max) {
     const cJSON *item = member(c, key);
-    return item ? (int)in_range(c, key, item, otherwise, min, max, true) : otherwise;
+    return item ? (int)in_range(c, key, item, &(struct range){fallback, min, max, true}) : fallback;
 }
 
-bool fum_config_bool(struct fum_config *c, const char *key, bool otherwise) {
+bool fum_config_bool(struct fum_config *c, const char *key, bool fallback) {
     const cJSON *item = member(c, key);
-    if (!item) return otherwise;
+    if (!item) return fallback;
     if (!cJSON_IsBool(item)) fum_config_fail(c, key, "must be true or false");
     return cJSON_IsTrue(item);
 }
 
-const char *fum_config_string(struct fum_config *c, const char *key, const char *otherwise) {
+const char *fum_config_string(struct fum_config *c, const char *key, const char *fallback) {
     const cJSON *item = member(c, key);
-    if (!item) return otherwise;
+    if (!item) return fallback;
     if (!cJSON_IsString(item)) fum_config_fail(c, key, "must be a string");
-    return cJSON_IsString(item) ? item->valuestring : otherwise;
+    return cJSON_IsString(item) ? item->valuestring : fallback;
 }
 
-void fum_config_ints(struct fum_config *c, const char *key, int otherwise, int *values, int count,
-                     int min, int max) {
+void fum_config_ints(struct fum_config *c, const char *key, const struct fum_config_list *list) {
+    const struct range range = {list->fallback, list->min, list->max, true};
     const cJSON *item = member(c, key);
-    bool list = cJSON_IsArray(item);
-    if (list && cJSON_GetArraySize(item) != count) {
+    bool many = cJSON_IsArray(item);
+    if (many && cJSON_GetArraySize(item) != list->count) {
         fum_config_fail(c, key, "has %d entries, but must be one number or %d of them",
-                        cJSON_GetArraySize(item), count);
-        list = false, item = NULL;
+                        cJSON_GetArraySize(item), list->count);
+        many = false, item = NULL;
     }
-    for (int i = 0; i < count; i++) {
-        const cJSON *one = list ? cJSON_GetArrayItem(item, i) : item;
-        values[i] = one ? (int)in_range(c, key, one, otherwise, min, max, true) : otherwise;
+    for (int i = 0; i < list->count; i++) {
+        const cJSON *one = many ? cJSON_GetArrayItem(item, i) : item;
+        list->values[i] = one ? (int)in_range(c, key, one, &range) : list->fallback;
     }
 }
 
@@ -108,8 +112,9 @@ bool fum_config_floats(struct fum_config *c, const char *key, float *values, int
         fum_config_fail(c, key, "must be a list of %d numbers", count);
         return false;
     }
+    const struct range range = {0, -1e30, 1e30, false};
     for (int i = 0; i < count; i++)
-        values[i] = (float)in_range(c, key, cJSON_GetArrayItem(item, i), 0, -1e30, 1e30, false);
+        values[i] = (float)in_range(c, key, cJSON_GetArrayItem(item, i), &range);
     return c->result == FUM_OK;
 }
 

@@ -15,17 +15,23 @@ struct fum_config {
     struct fum_error *err;  // its text; may be NULL
 };
 
-// Absent or null is `otherwise`.
-int fum_config_int(struct fum_config *config, const char *key, int otherwise, int min, int max);
-double fum_config_number(struct fum_config *config, const char *key, double otherwise, double min,
+// Return a member, or `fallback` if it is absent or null.
+int fum_config_int(struct fum_config *config, const char *key, int fallback, int min, int max);
+double fum_config_number(struct fum_config *config, const char *key, double fallback, double min,
                          double max);
-bool fum_config_bool(struct fum_config *config, const char *key, bool otherwise);
-const char *fum_config_string(struct fum_config *config, const char *key, const char *otherwise);
-// Whether the key is there and not null.
+bool fum_config_bool(struct fum_config *config, const char *key, bool fallback);
+const char *fum_config_string(struct fum_config *config, const char *key, const char *fallback);
+// Returns true if the key is there and not null.
 bool fum_config_has(const struct fum_config *config, const char *key);
-// One number for all of values[0..count), or a list of exactly `count`.
-void fum_config_ints(struct fum_config *config, const char *key, int otherwise, int *values,
-                     int count, int min, int max);
+
+// Whole numbers, one for each level or block of a model.
+struct fum_config_list {
+    int *values, count;
+    int fallback, min, max;
+};
+// Reads one number for all values, or a list of exactly `count`.
+void fum_config_ints(struct fum_config *config, const char *key,
+                     const struct fum_config_list *list);
 // The same for floats in a list of exactly `count`; false when the key is absent or null.
 bool fum_config_floats(struct fum_config *config, const char *key, float *values, int count);
 // The length of a list; 0 when the key is absent. An error when it is no list or longer than `max`.

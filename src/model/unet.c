@@ -111,8 +111,9 @@ static bool time_rows(struct build *b) {
         snprintf(parent, sizeof parent, "down_blocks.%d", i);
         add_rows(b, parent, c->down[i].layers, c->down[i].channels);
     }
-    int mid = c->mid == FUM_UNET_MID_NONE ? 0 : c->mid == FUM_UNET_MID_ATTENTION ? 2 : 1;
-    add_rows(b, "mid_block", mid, c->down[c->num_blocks - 1].channels);
+    static const int resnets[] = {
+        [FUM_UNET_MID_NONE] = 0, [FUM_UNET_MID_RESNET] = 1, [FUM_UNET_MID_ATTENTION] = 2};
+    add_rows(b, "mid_block", resnets[c->mid], c->down[c->num_blocks - 1].channels);
     for (int i = 0; i < c->num_blocks; i++) {
         snprintf(parent, sizeof parent, "up_blocks.%d", i);
         add_rows(b, parent, c->up[i].layers, c->up[i].channels);
@@ -136,7 +137,7 @@ static fum_tensor *resblock(struct build *b, int index, fum_tensor *x, int chann
 }
 
 static fum_tensor *transformer(struct build *b, int index, fum_tensor *x,
-                               const struct fum_unet_block *block, int depth, bool only_cross) {
+                               const struct fum_unet_block *block, int depth) {
     char name[24];
     snprintf(name, sizeof name, "attentions.%d", index);
     struct fum_nn_transformer t = {
@@ -144,7 +145,7 @@ static fum_tensor *transformer(struct build *b, int index, fum_tensor *x,
         .depth = depth,
         .groups = b->config->groups,
         .context = b->context,
-        .only_cross = only_cross,
+        .only_cross = block->only_cross,
     };
     return fum_nn_transformer(&b->nn, name, x, &t);
 }
@@ -155,7 +156,7 @@ static fum_tensor *down_block(struct build *b, int index, fum_tensor *x) {
     size_t mark = fum_nn_enter(&b->nn, "down_blocks.%d", index);
     for (int i = 0; i < block->layers; i++) {
         x = resblock(b, i, x, block->channels, 1);
-        if (block->attention) x = transformer(b, i, x, block, block->depth[i], block->only_cross);
+        if (block->attention) x = transformer(b, i, x, block, block->depth[i]);
         b->skips[b->num_skips++] = x;
     }
     if (index + 1 < c->num_blocks) {
@@ -177,7 +178,9 @@ static fum_tensor *mid_block(struct build *b, fum_tensor *x) {
     size_t mark = fum_nn_enter(&b->nn, "mid_block");
     x = resblock(b, 0, x, deepest->channels, c->mid_scale);
     if (c->mid == FUM_UNET_MID_ATTENTION) {
-        x = transformer(b, 0, x, deepest, c->mid_depth, false);
+        struct fum_unet_block block = *deepest;
+        block.only_cross = false;
+        x = transformer(b, 0, x, &block, c->mid_depth);
         x = resblock(b, 1, x, deepest->channels, c->mid_scale);
     }
     fum_nn_leave(&b->nn, mark);
@@ -191,7 +194,7 @@ static fum_tensor *up_block(struct build *b, int index, fum_tensor *x) {
     for (int i = 0; i < block->layers; i++) {
         x = fum_nn_concat(&b->nn, NULL, x, b->skips[--b->num_skips]);
         x = resblock(b, i, x, block->channels, 1);
-        if (block->attention) x = transformer(b, i, x, block, block->depth[i], block->only_cross);
+        if (block->attention) x = transformer(b, i, x, block, block->depth[i]);
     }
     if (index + 1 < c->num_blocks) {
         struct fum_shape next = fum_tensor_shape(b->skips[b->num_skips - 1]);

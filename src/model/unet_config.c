@@ -58,17 +58,22 @@ static void parse_embeddings(struct fum_config *c, struct fum_unet_config *u, in
         fum_config_fail(c, "addition_time_embed_dim", "is missing; text_time needs it");
 }
 
-// Block names to struct fum_unet_block.attention.
-static void parse_types(struct fum_config *c, const char *key, const char *with,
-                        const char *without, struct fum_unet_block *blocks, int count) {
+// Names of blocks with attention and without.
+struct block_types {
+    const char *with, *without;
+};
+
+// Reads the blocks' names into struct fum_unet_block.attention.
+static void parse_types(struct fum_config *c, const char *key, const struct block_types *types,
+                        struct fum_unet_block *blocks, int count) {
     if (fum_config_list(c, key, FUM_UNET_MAX_BLOCKS) != count) {
         fum_config_fail(c, key, "must list %d blocks, one for each of block_out_channels", count);
         return;
     }
     for (int i = 0; i < count; i++) {
         const char *name = fum_config_list_string(c, key, i);
-        blocks[i].attention = !strcmp(name, with);
-        if (!blocks[i].attention && strcmp(name, without)) fum_config_unsupported(c, key);
+        blocks[i].attention = !strcmp(name, types->with);
+        if (!blocks[i].attention && strcmp(name, types->without)) fum_config_unsupported(c, key);
     }
 }
 
@@ -108,7 +113,8 @@ static void parse_depths(struct fum_config *c, struct fum_unet_config *u) {
         parse_depth(c, key, list ? cJSON_GetArrayItem(depth, i) : depth, &u->down[i]);
         if (!up && cJSON_IsArray(mirrored))
             fum_config_fail(c, reverse, "is missing; lists of depths need it");
-        parse_depth(c, up ? reverse : key, up ? cJSON_GetArrayItem(up, i) : mirrored, &u->up[i]);
+        if (up) mirrored = cJSON_GetArrayItem(up, i);
+        parse_depth(c, up ? reverse : key, mirrored, &u->up[i]);
     }
     if (!c->result) u->mid_depth = u->down[n - 1].depth[0];
     cJSON_Delete(one);
@@ -148,10 +154,13 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
     int context[FUM_UNET_MAX_BLOCKS];
     const char *heads_key =
         fum_config_has(c, "num_attention_heads") ? "num_attention_heads" : "attention_head_dim";
-    fum_config_ints(c, "block_out_channels", 0, channels, n, 1, MAX_CHANNELS);
-    fum_config_ints(c, "layers_per_block", 2, layers, n, 1, FUM_UNET_MAX_LAYERS - 1);
-    fum_config_ints(c, heads_key, 8, heads, n, 1, MAX_CHANNELS);
-    fum_config_ints(c, "cross_attention_dim", 1280, context, n, 1, MAX_CHANNELS);
+    fum_config_ints(c, "block_out_channels",
+                    &(struct fum_config_list){channels, n, 0, 1, MAX_CHANNELS});
+    fum_config_ints(c, "layers_per_block",
+                    &(struct fum_config_list){layers, n, 2, 1, FUM_UNET_MAX_LAYERS - 1});
+    fum_config_ints(c, heads_key, &(struct fum_config_list){heads, n, 8, 1, MAX_CHANNELS});
+    fum_config_ints(c, "cross_attention_dim",
+                    &(struct fum_config_list){context, n, 1280, 1, MAX_CHANNELS});
     for (int i = 0; i < n && !c->result; i++) {
         if (channels[i] % u->groups)
             fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels",
@@ -182,7 +191,7 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *js
     u->in_channels = fum_config_int(&c, "in_channels", 4, 1, 4096);
     u->out_channels = fum_config_int(&c, "out_channels", 4, 1, 4096);
     int size[2]; // height and width, or one number for both
-    fum_config_ints(&c, "sample_size", 0, size, 2, 1, 1 << 16);
+    fum_config_ints(&c, "sample_size", &(struct fum_config_list){size, 2, 0, 1, 1 << 16});
     u->sample_height = size[0], u->sample_width = size[1];
     u->conv_in_kernel = fum_config_int(&c, "conv_in_kernel", 3, 1, 15);
     u->conv_out_kernel = fum_config_int(&c, "conv_out_kernel", 3, 1, 15);
@@ -197,9 +206,11 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *js
         fum_config_unsupported(&c, "resnet_time_scale_shift");
     parse_mid(&c, u);
     if (c.result) return c.result;
-    parse_types(&c, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", u->down,
+    parse_types(&c, "down_block_types",
+                &(struct block_types){"CrossAttnDownBlock2D", "DownBlock2D"}, u->down,
                 u->num_blocks);
-    parse_types(&c, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D", u->up, u->num_blocks);
+    parse_types(&c, "up_block_types", &(struct block_types){"CrossAttnUpBlock2D", "UpBlock2D"},
+                u->up, u->num_blocks);
     parse_levels(&c, u);
     parse_only_cross(&c, u);
     if (!c.result) parse_depths(&c, u);

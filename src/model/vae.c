@@ -43,7 +43,8 @@ enum fum_result fum_vae_config_parse(struct fum_vae_config *v, const cJSON *json
     check_types(&c, "down_block_types", "DownEncoderBlock2D", v->num_blocks);
     check_types(&c, "up_block_types", "UpDecoderBlock2D", v->num_blocks);
     if (c.result) return c.result;
-    fum_config_ints(&c, "block_out_channels", 0, v->channels, v->num_blocks, 1, 1 << 16);
+    fum_config_ints(&c, "block_out_channels",
+                    &(struct fum_config_list){v->channels, v->num_blocks, 0, 1, 1 << 16});
     for (int i = 0; i < v->num_blocks && !c.result; i++)
         if (v->channels[i] % v->groups)
             fum_config_fail(&c, "norm_num_groups", "is %d, which does not divide %d channels",

@@ -6,17 +6,21 @@
 #include <stdio.h>
 
 static struct fum_vae_pass *add(struct fum_vae_pass *passes, int *count,
-                                enum fum_vae_pass_kind kind, int in, int out, int level) {
-    struct fum_vae_pass *pass = &passes[(*count)++];
-    *pass = (struct fum_vae_pass){.kind = kind, .in = in, .out = out, .input = in, .level = level};
-    return pass;
+                                const struct fum_vae_pass *pass) {
+    passes[*count] = *pass;
+    return &passes[(*count)++];
 }
 
 static void add_upsample(const struct fum_vae_config *v, int block, struct fum_vae_pass *passes,
                          int *count) {
     int channels = v->channels[v->num_blocks - 1 - block];
     if (block + 1 >= v->num_blocks) return;
-    struct fum_vae_pass *pass = add(passes, count, FUM_VAE_UPSAMPLE, channels, channels, block);
+    struct fum_vae_pass *pass = add(passes, count,
+                                    &(struct fum_vae_pass){.kind = FUM_VAE_UPSAMPLE,
+                                                           .in = channels,
+                                                           .out = channels,
+                                                           .input = channels,
+                                                           .level = block});
     snprintf(pass->module, sizeof pass->module, "decoder.up_blocks.%d.upsamplers.0", block);
 }
 
@@ -27,18 +31,29 @@ int fum_vae_passes(const struct fum_vae_config *v, int block, struct fum_vae_pas
     for (int b = block + 1; b < n; b++) {
         int out = v->channels[n - 1 - b];
         for (int j = 0; j <= v->layers; j++) {
-            struct fum_vae_pass *first = add(passes, &count, FUM_VAE_CONV1, channels, out, b);
+            struct fum_vae_pass *first = add(passes, &count,
+                                             &(struct fum_vae_pass){.kind = FUM_VAE_CONV1,
+                                                                    .in = channels,
+                                                                    .out = out,
+                                                                    .input = channels,
+                                                                    .level = b});
             snprintf(first->module, sizeof first->module, "decoder.up_blocks.%d.resnets.%d", b, j);
-            struct fum_vae_pass *second = add(passes, &count, FUM_VAE_CONV2, out, out, b);
+            struct fum_vae_pass *second = add(
+                passes, &count,
+                &(struct fum_vae_pass){
+                    .kind = FUM_VAE_CONV2, .in = out, .out = out, .input = channels, .level = b});
             snprintf(second->module, sizeof second->module, "decoder.up_blocks.%d.resnets.%d", b,
                      j);
-            second->input = channels;
             channels = out;
         }
         add_upsample(v, b, passes, &count);
     }
-    struct fum_vae_pass *last =
-        add(passes, &count, FUM_VAE_CONV_OUT, channels, v->out_channels, n - 1);
+    struct fum_vae_pass *last = add(passes, &count,
+                                    &(struct fum_vae_pass){.kind = FUM_VAE_CONV_OUT,
+                                                           .in = channels,
+                                                           .out = v->out_channels,
+                                                           .input = channels,
+                                                           .level = n - 1});
     snprintf(last->module, sizeof last->module, "decoder");
     return count;
 }

@@ -13,8 +13,12 @@ enum { MAX_NOISE_DIM = 1 << 24 };
 
 enum fum_result fum_image_save(const struct fum_image *image, const char *path,
                                struct fum_error *err) {
-    return fum_image_write_png(path, image->pixels, image->width, image->height, image->parameters,
-                               err);
+    const struct fum_picture picture = {.pixels = image->pixels,
+                                        .width = image->width,
+                                        .height = image->height,
+                                        .channels = 3,
+                                        .parameters = image->parameters};
+    return fum_image_write_png(path, &picture, err);
 }
 
 // The loader has checked that as many elements as the shape says lie in the file.
@@ -69,5 +73,6 @@ enum fum_result fum_latents_save(const char *path, const float *latents, const i
     struct fum_safetensors_tensor tensor = {"latents",
                                             {.dtype = FUM_F32, .rank = 4, .data = latents}};
     for (int i = 0; i < 4; i++) tensor.view.dim[i] = shape[i];
-    return fum_safetensors_write(path, &tensor, 1, NULL, 0, err);
+    return fum_safetensors_write(path, &(struct fum_safetensors){.tensors = &tensor, .count = 1},
+                                 err);
 }

@@ -30,10 +30,13 @@ static void comes_back_the_same(void **state) {
                 uint8_t *pixels = malloc(n), *png = NULL;
                 struct fum_bitmap back;
                 fill(pixels, n, kind);
-                assert_ok(fum_image_encode_png(pixels, w, h, channels, NULL, &png, &bytes, &err),
+                assert_ok(fum_image_encode_png(&(struct fum_picture){pixels, w, h, channels, NULL},
+                                               &png, &bytes, &err),
                           err);
                 char *text = (char *)1;
-                assert_ok(fum_image_decode_png(png, bytes, "x.png", 0, &back, &text, &err), err);
+                assert_ok(fum_image_decode_png(&(struct fum_png){png, bytes, "x.png"}, 0, &back,
+                                               &text, &err),
+                          err);
                 assert_null(text);
                 assert_int_equal(back.width, w);
                 assert_int_equal(back.height, h);
@@ -52,7 +55,9 @@ static void smooth_pictures_get_small(void **state) {
     struct fum_error err = {0};
     size_t bytes = 0;
     uint8_t *flat = calloc(200 * 500, 1), *png = NULL;
-    assert_ok(fum_image_encode_png(flat, 200, 500, 1, NULL, &png, &bytes, &err), err);
+    assert_ok(
+        fum_image_encode_png(&(struct fum_picture){flat, 200, 500, 1, NULL}, &png, &bytes, &err),
+        err);
     assert_true(bytes < 1000);
     fum_free(png);
     free(flat);
@@ -73,7 +78,9 @@ static void carries_its_parameters(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_error err = {0};
         const char *path = scratch("parameters.png");
-        assert_ok(fum_image_write_png(path, pixels, 2, 2, cases[i].text, &err), err);
+        assert_ok(
+            fum_image_write_png(path, &(struct fum_picture){pixels, 2, 2, 3, cases[i].text}, &err),
+            err);
         struct fum_bitmap back;
         char *text = NULL, *file = NULL;
         assert_ok(fum_image_read(path, 3, &back, &text, &err), err);
@@ -92,7 +99,8 @@ static void crc_is_that_of_png(void **state) {
     struct fum_error err = {0};
     uint8_t *png = NULL, pixel = 0;
     size_t bytes = 0;
-    assert_ok(fum_image_encode_png(&pixel, 1, 1, 1, "x", &png, &bytes, &err), err);
+    assert_ok(fum_image_encode_png(&(struct fum_picture){&pixel, 1, 1, 1, "x"}, &png, &bytes, &err),
+              err);
     // tEXt parameters\0x: 12 bytes of data; CRC by zlib.crc32(b"tEXtparameters\0x")
     static const uint8_t wanted[] = {0,   0,   0,   12,  't',  'E',  'X',  't',
                                      'p', 'a', 'r', 'a', 'm',  'e',  't',  'e',
@@ -168,7 +176,9 @@ static void refuses_damage(void **state) {
     uint8_t pixels[40 * 30 * 3], *png = NULL;
     size_t bytes = 0;
     fill(pixels, sizeof pixels, 0);
-    assert_ok(fum_image_encode_png(pixels, 40, 30, 3, "\xe7\x8c\xab", &png, &bytes, &err), err);
+    assert_ok(fum_image_encode_png(&(struct fum_picture){pixels, 40, 30, 3, "\xe7\x8c\xab"}, &png,
+                                   &bytes, &err),
+              err);
     uint64_t seed = 7;
     for (size_t round = 0; round < bytes + 1000; round++) {
         size_t n = round < bytes ? round : bytes;
@@ -181,7 +191,7 @@ static void refuses_damage(void **state) {
         struct fum_bitmap back;
         char *text = NULL;
         memset(&err, 0, sizeof err);
-        if (fum_image_decode_png(copy, n, "x.png", 3, &back, &text, &err)) {
+        if (fum_image_decode_png(&(struct fum_png){copy, n, "x.png"}, 3, &back, &text, &err)) {
             assert_null(back.pixels);
             assert_contains(err.text, "x.png");
         }
@@ -195,14 +205,16 @@ static void refuses_damage(void **state) {
     memcpy(empty, png, FUM_PNG_IHDR_END);
     memcpy(empty + FUM_PNG_IHDR_END + 4, "tEXt", 4);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fum_image_decode_png(empty, sizeof empty, "x.png", 3, &back, NULL, &err),
+        assert_int_equal(fum_image_decode_png(&(struct fum_png){empty, sizeof empty, "x.png"}, 3,
+                                              &back, NULL, &err),
                          FUM_ERR_FORMAT);
         assert_string_equal(err.text, "x.png: the PNG holds no picture");
         memcpy(empty + FUM_PNG_IHDR_END + 4, "IDAT", 4);
     }
     memset(png + 16, 0x7f, 8);
-    assert_int_equal(fum_image_decode_png(png, bytes, "x.png", 3, &back, NULL, &err),
-                     FUM_ERR_FORMAT);
+    assert_int_equal(
+        fum_image_decode_png(&(struct fum_png){png, bytes, "x.png"}, 3, &back, NULL, &err),
+        FUM_ERR_FORMAT);
     assert_contains(err.text, "outside the limits");
     fum_free(png);
 }
@@ -216,8 +228,10 @@ static void survives_no_memory(void **state) {
             struct fum_bitmap back = {0};
             char *text = NULL;
             fum_alloc_fail_after(n);
-            enum fum_result result = reading ? fum_image_read(path, 3, &back, &text, NULL)
-                                             : fum_image_write_png(path, pixels, 3, 3, "p", NULL);
+            enum fum_result result =
+                reading
+                    ? fum_image_read(path, 3, &back, &text, NULL)
+                    : fum_image_write_png(path, &(struct fum_picture){pixels, 3, 3, 3, "p"}, NULL);
             fum_alloc_fail_after(-1);
             // the text is dropped when only it does not fit
             bool complete = !result && (!reading || text);

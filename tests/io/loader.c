@@ -27,7 +27,12 @@ static void reads_what_was_written(void **state) {
     struct fum_error err = {0};
     const char *path = scratch("two.safetensors");
     const struct fum_safetensors_text text = {"made \"by\"", "tests\nthat write"};
-    assert_ok(fum_safetensors_write(path, two, 2, &text, 1, &err), err);
+    assert_ok(fum_safetensors_write(
+                  path,
+                  &(struct fum_safetensors){
+                      .tensors = two, .count = 2, .metadata = &text, .metadata_count = 1},
+                  &err),
+              err);
     fum_loader *l = NULL;
     assert_ok(fum_loader_open(&l, path, &err), err);
     assert_int_equal(fum_loader_count(l), 2);
@@ -63,7 +68,10 @@ static void holds_every_dtype_and_empty_shapes(void **state) {
     tensors[FUM_DTYPE_COUNT + 1] =
         (struct fum_safetensors_tensor){"scalar", in_memory(FUM_I64, 0, bytes, 0)};
     const char *path = scratch("dtypes.safetensors");
-    assert_ok(fum_safetensors_write(path, tensors, FUM_DTYPE_COUNT + 2, NULL, 0, &err), err);
+    assert_ok(fum_safetensors_write(
+                  path, &(struct fum_safetensors){.tensors = tensors, .count = FUM_DTYPE_COUNT + 2},
+                  &err),
+              err);
     fum_loader *l = NULL;
     assert_ok(fum_loader_open(&l, path, &err), err);
     assert_int_equal(fum_loader_count(l), FUM_DTYPE_COUNT + 2);
@@ -82,11 +90,13 @@ static void opens_shards(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_loader *l = NULL;
-    assert_ok(fum_safetensors_write(scratch("m-00001-of-00002.safetensors"), two, 1, NULL, 0, &err),
+    assert_ok(fum_safetensors_write(scratch("m-00001-of-00002.safetensors"),
+                                    &(struct fum_safetensors){.tensors = two, .count = 1}, &err),
               err);
-    assert_ok(
-        fum_safetensors_write(scratch("m-00002-of-00002.safetensors"), two + 1, 1, NULL, 0, &err),
-        err);
+    assert_ok(fum_safetensors_write(scratch("m-00002-of-00002.safetensors"),
+                                    &(struct fum_safetensors){.tensors = two + 1, .count = 1},
+                                    &err),
+              err);
     const char *index = scratch("m.safetensors.index.json");
     const char *good = "{\"weight_map\":{\"a.floats\":\"m-00002-of-00002.safetensors\","
                        "\"b.small\":\"m-00001-of-00002.safetensors\"}}";
@@ -236,12 +246,17 @@ static void a_failed_write_leaves_the_old_file(void **state) {
     (void)state;
     struct fum_error err = {0};
     const char *path = scratch("kept.safetensors");
-    assert_ok(fum_safetensors_write(path, two, 1, NULL, 0, &err), err);
+    assert_ok(
+        fum_safetensors_write(path, &(struct fum_safetensors){.tensors = two, .count = 1}, &err),
+        err);
     struct fum_safetensors_tensor wrong = {"w", in_memory(FUM_F32, 1, floats, -1)};
-    assert_int_equal(fum_safetensors_write(path, &wrong, 1, NULL, 0, &err), FUM_ERR_ARG);
+    assert_int_equal(
+        fum_safetensors_write(path, &(struct fum_safetensors){.tensors = &wrong, .count = 1}, &err),
+        FUM_ERR_ARG);
     for (long n = 0;; n++) {
         fum_alloc_fail_after(n);
-        enum fum_result result = fum_safetensors_write(path, two + 1, 1, NULL, 0, &err);
+        enum fum_result result = fum_safetensors_write(
+            path, &(struct fum_safetensors){.tensors = two + 1, .count = 1}, &err);
         fum_alloc_fail_after(-1);
         fum_loader *l = NULL;
         assert_ok(fum_loader_open(&l, path, &err), err);

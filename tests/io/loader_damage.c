@@ -24,7 +24,12 @@ static int make_good(void **state) {
     };
     const struct fum_safetensors_text text = {"format", "pt"};
     const char *path = scratch("damage.safetensors");
-    if (fum_safetensors_write(path, tensors, 4, &text, 1, NULL)) return -1;
+    if (fum_safetensors_write(
+            path,
+            &(struct fum_safetensors){
+                .tensors = tensors, .count = 4, .metadata = &text, .metadata_count = 1},
+            NULL))
+        return -1;
     return fum_file_read(path, 1 << 20, &good, &good_bytes, NULL);
 }
 

@@ -69,7 +69,13 @@ static fum_loader *golden_file(const struct golden *g, const char *name,
     struct fum_error err = {0};
     fum_loader *loader = NULL;
     const char *path = scratch(name);
-    assert_ok(fum_safetensors_write(path, g->tensors, g->count, text, text ? 1 : 0, &err), err);
+    assert_ok(fum_safetensors_write(path,
+                                    &(struct fum_safetensors){.tensors = g->tensors,
+                                                              .count = g->count,
+                                                              .metadata = text,
+                                                              .metadata_count = text ? 1 : 0},
+                                    &err),
+              err);
     assert_ok(fum_loader_open(&loader, path, &err), err);
     return loader;
 }
@@ -234,7 +240,10 @@ static void a_parts_own_file(void **state) {
         fum_names *names = NULL;
         struct fum_view view;
         const char *path = scratch("part.safetensors");
-        assert_ok(fum_safetensors_write(path, cases[i].tensors, cases[i].count, NULL, 0, &err),
+        assert_ok(fum_safetensors_write(path,
+                                        &(struct fum_safetensors){.tensors = cases[i].tensors,
+                                                                  .count = cases[i].count},
+                                        &err),
                   err);
         assert_ok(fum_loader_open(&loader, path, &err), err);
         assert_ok(fum_names_create(&names, loader, cases[i].part, NULL, &err), err);
@@ -275,7 +284,9 @@ static void finds_factors_of_weights(void **state) {
             {cases[i].scale, in_memory(FUM_F32, 1, cases[i].factors, cases[i].count)},
             {"final_layer_norm.weight", in_memory(FUM_F32, 1, norm, 1)}};
         const char *path = scratch("scaled.safetensors");
-        assert_ok(fum_safetensors_write(path, tensors, 3, NULL, 0, &err), err);
+        assert_ok(fum_safetensors_write(
+                      path, &(struct fum_safetensors){.tensors = tensors, .count = 3}, &err),
+                  err);
         assert_ok(fum_loader_open(&loader, path, &err), err);
         assert_ok(fum_names_create(&names, loader, "text_encoder", NULL, &err), err);
         assert_true(
@@ -297,7 +308,9 @@ static void finds_factors_of_weights(void **state) {
         fum_loader_close(&loader);
         tensors[1] =
             (struct fum_safetensors_tensor){cases[0].scale, in_memory(FUM_F8_E4M3, 1, eights, 6)};
-        assert_ok(fum_safetensors_write(path, tensors, 3, NULL, 0, &err), err);
+        assert_ok(fum_safetensors_write(
+                      path, &(struct fum_safetensors){.tensors = tensors, .count = 3}, &err),
+                  err);
         assert_ok(fum_loader_open(&loader, path, &err), err);
         assert_int_equal(fum_names_create(&names, loader, "text_encoder", NULL, &err),
                          FUM_ERR_UNSUPPORTED);
@@ -324,7 +337,9 @@ static void finds_both_projections(void **state) {
         struct fum_safetensors_tensor tensors[] = {{norm_name, in_memory(FUM_F32, 1, norm, 1)},
                                                    {name, in_memory(FUM_F32, 2, values, 3, 2)}};
         const char *path = scratch("projection.safetensors");
-        assert_ok(fum_safetensors_write(path, tensors, 2, NULL, 0, &err), err);
+        assert_ok(fum_safetensors_write(
+                      path, &(struct fum_safetensors){.tensors = tensors, .count = 2}, &err),
+                  err);
         assert_ok(fum_loader_open(&loader, path, &err), err);
         assert_ok(fum_names_create(&names, loader, "text_encoder_2", NULL, &err), err);
         assert_true(fum_names_find(names, "text_projection.weight", &view, NULL));

@@ -173,7 +173,8 @@ static void test_projection_by_class(void **state) {
     snprintf(file, sizeof file, "%s/%s", part, made[2]);
     const struct fum_safetensors_tensor stray = {
         "stray.weight", {.dtype = FUM_U8, .rank = 1, .dim = {4}, .data = "abc"}};
-    ok(fum_safetensors_write(file, &stray, 1, NULL, 0, &err), &err);
+    ok(fum_safetensors_write(file, &(struct fum_safetensors){.tensors = &stray, .count = 1}, &err),
+       &err);
     ok(fum_model_open(&model, &(struct fum_model_params){.path = path}, &err), &err);
     fum_pipeline *pipe = open_pipeline(c->device, model, FUM_PRECISION_F32, &log);
     assert_non_null(strstr(lines.text, "1 tensor is not used: stray.weight"));

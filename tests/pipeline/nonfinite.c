@@ -79,7 +79,9 @@ static void write_weights(const char *file, const struct change *changes, int nu
         tensors[i].view.dtype = FUM_F32;
         tensors[i].view.data = values;
     }
-    ok(fum_safetensors_write(in(folder, file), tensors, n, NULL, 0, &err), &err);
+    ok(fum_safetensors_write(in(folder, file),
+                             &(struct fum_safetensors){.tensors = tensors, .count = n}, &err),
+       &err);
     for (size_t i = 0; i < n; i++) free((void *)tensors[i].view.data);
     free(tensors);
     fum_loader_close(&loader);
