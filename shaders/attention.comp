@@ -20,16 +20,7 @@ layout(set = 0, binding = 1) readonly buffer Keys { QUAD keys[]; };
 layout(set = 0, binding = 2) readonly buffer V { QUAD v[]; };
 layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint queries;     // of a batch in this dispatch
-    uint first_query; // their first
-    uint batches;
-    uint tiles;       // workgroups along the queries
-    uint q_skip, k_skip, v_skip, y_skip;
-    float scale;
-    uint heads, head_quads, splits; // quads of a head, and workgroups that share them
-    uint tokens_k;
-};
+#include "attention.pc.h"
 
 void main() {
     uint row = heads * head_quads; // quads of a token

@@ -64,16 +64,7 @@ layout(set = 0, binding = 2) readonly buffer V { uvec2 v[]; };
 layout(set = 0, binding = 2) readonly buffer VWide { uvec4 v_wide[]; };
 layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint queries;     // of a batch in this dispatch
-    uint first_query; // their first
-    uint batches;
-    uint tiles;       // workgroups along the queries
-    uint q_skip, k_skip, v_skip, y_skip;
-    float scale;
-    uint heads, head_quads; // quads of a head
-    uint tokens_k;
-};
+#include "attention.pc.h"
 
 shared uvec4 memory[SHARED];
 

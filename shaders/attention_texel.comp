@@ -27,16 +27,7 @@ layout(set = 0, binding = 1) uniform TEXELS keys;
 layout(set = 0, binding = 2) uniform TEXELS v;
 layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint queries;     // of a batch in this dispatch
-    uint first_query; // their first
-    uint batches;
-    uint tiles;       // workgroups along the queries
-    uint q_skip, k_skip, v_skip, y_skip;
-    float scale;
-    uint heads, head_quads, splits; // head_quads: QUADS; splits: unused
-    uint tokens_k;
-};
+#include "attention.pc.h"
 
 #define LANES gl_WorkGroupSize.x
 #define LANE gl_SubgroupInvocationID

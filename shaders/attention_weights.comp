@@ -7,10 +7,7 @@
 #include "lib/index.glsl"
 layout(constant_id = 3) const uint THREADS = 64; // of the workgroup; a power of two
 
-layout(push_constant) uniform Push {
-    uint rows, keys;
-    float scale, factor;
-};
+#include "attention_weights.pc.h"
 layout(set = 0, binding = 0) readonly buffer Scores { vec4 scores[]; };
 layout(set = 0, binding = 1) writeonly buffer Weights { QUAD weights[]; };
 

@@ -19,15 +19,7 @@ layout(set = 0, binding = 0) readonly buffer A { QUAD a[]; };
 layout(set = 0, binding = 1) readonly buffer B { QUAD b[]; };
 layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint quads, row_quads;     // of this window of y; quads per row
-    uint first_row, d1, d2;    // y's row where the window starts; its dimensions before the channels
-    uint a_base, a_row_quads;  // quad of operand row 0 in its window (wraps below zero); quads per row
-    uint a_stride[3];          // rows per step of y's dimensions; 0: broadcast
-    uint b_base, b_row_quads;
-    uint b_stride[3];
-    uint y_skip;
-};
+#include "binary.pc.h"
 
 vec4 apply(vec4 p, vec4 q) {
     if (OP == OP_ADD) return p + q;

@@ -14,7 +14,7 @@ layout(constant_id = 3) const uint FROM = 0; // enum fum_dtype
 layout(set = 0, binding = 0) readonly buffer X { uint x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push { uint quads; };
+#include "cast.pc.h"
 
 void main() {
     uint i = item_index();

@@ -14,11 +14,7 @@ layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer Factors { vec4 factors[]; }; // [a, b][quad]
 layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint quads; // of a row
-    uint rows;  // in this dispatch
-    uint x_skip, y_skip;
-};
+#include "channel_affine.pc.h"
 
 void main() {
     uint item = item_index();

@@ -11,10 +11,7 @@ layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer Range { int range[]; };  // first row, how many
 layout(set = 0, binding = 2) writeonly buffer Stats { vec4 stats[]; }; // [chunk][mean, m2][quad]
 
-layout(push_constant) uniform Push {
-    uint quads; // of a row
-    uint rows, chunks;
-};
+#include "channel_stats.pc.h"
 
 void main() {
     uint item = item_index();

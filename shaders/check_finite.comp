@@ -10,7 +10,7 @@ layout(constant_id = 3) const uint STRIDE = 4;
 layout(set = 0, binding = 0) buffer Flag { int flag[]; };
 layout(set = 0, binding = 1) readonly buffer X { QUAD x[]; };
 
-layout(push_constant) uniform Push { uint quads, row_quads, channels, first; int code; }; // first: quad of the tensor
+#include "check_finite.pc.h"
 
 void main() {
     uint base = item_index() * STRIDE;

@@ -11,13 +11,7 @@ layout(constant_id = 3) const uint ALIGNED = 0; // both channel starts are multi
 layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
 layout(set = 0, binding = 1) buffer Y { RAW y[]; };
 
-layout(push_constant) uniform Push {
-    uint items, row_items;  // quads of the target to write, in all and per row
-    uint run;               // rows come in runs of this many
-    uint x_base, x_run, x_row;  // quad of the first row in its window, quads from run to run and from row to row
-    uint y_base, y_run, y_row;
-    uint x_channel, y_channel, channels; // the region starts here and is so wide
-};
+#include "copy.pc.h"
 
 void main() {
     uint i = item_index();

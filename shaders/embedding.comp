@@ -10,13 +10,7 @@ layout(set = 0, binding = 0) readonly buffer Ids { int ids[]; };
 layout(set = 0, binding = 1) readonly buffer Table { RAW table[]; };
 layout(set = 0, binding = 2) writeonly buffer Y { RAW y[]; };
 
-layout(push_constant) uniform Push {
-    uint quads, row_quads;  // of y
-    uint tokens, ids_row;   // ids per row and their padded count
-    int last;               // the table's last row
-    int first, count;       // rows in this window
-    uint skip;
-};
+#include "embedding.pc.h"
 
 void main() {
     uint i = item_index();

@@ -11,7 +11,7 @@ layout(constant_id = 3) const uint C = 4; // channels of y
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push { uint quads, x_row_quads, x_skip, y_skip; };
+#include "geglu.pc.h"
 
 void main() {
     uint i = item_index();

@@ -110,11 +110,11 @@ uint column(uint at) {
            (within >= 4u * HALF_QUADS ? n_size / 2u : 0u);
 }
 
-uint w_quad(uint i) { return min(column(w_col(i)) / 4u, nq - 1u); }
+uint w_quad(uint i) { return min(column(w_col(i)) / 4u, n_quads - 1u); }
 
 // Which tap unit `at` of the terms belongs to, and its place there.
 void find_tap(uint at, out uint tap, out uint within) {
-    uint each = (cq + 1u) / 2u;
+    uint each = (channel_quads + 1u) / 2u;
     tap = CONV != 0u ? at / each : 0u;
     within = at - tap * each;
 }
@@ -127,10 +127,10 @@ void begin_x(uint batch, uint tile_m) {
             x_row_of[i] = (oy + first) * stride - pad; // "negative" ones are larger than any image
             x_col_of[i] = (pixel - oy * out_w) * stride - pad;
             x_at[i] = image * in_h - in_first;
-            if (UP == 0u) x_at[i] = x_skip + ((x_at[i] + x_row_of[i]) * in_w + x_col_of[i]) * cq;
+            if (UP == 0u) x_at[i] = x_skip + ((x_at[i] + x_row_of[i]) * in_w + x_col_of[i]) * channel_quads;
             x_image[i] = image;
         } else {
-            x_at[i] = x_skip + (x_batch(batch) * rows + r) * cq;
+            x_at[i] = x_skip + (x_batch(batch) * rows + r) * channel_quads;
         }
         if (K_TAIL == 0u && UP == 0u) x_at[i] += 2u * x_place();
     }
@@ -140,14 +140,14 @@ void begin_x(uint batch, uint tile_m) {
 void begin_w(uint at) {
     [[unroll]] for (uint i = 0u; i < W_EACH; i++) {
         if (TRANSPOSED != 0u) { // only products: one tap
-            w_from[i] = w_at + min(column(w_col(i)), n_size - 1u) * cq;
+            w_from[i] = w_at + min(column(w_col(i)), n_size - 1u) * channel_quads;
             w_second[i] = 1u;
             if (K_TAIL == 0u) w_from[i] += 2u * at + w_term(i) / 4u;
         } else {
-            uint quad = column(w_col(i)) / 4u, last = (WIDE & 2u) != 0u ? nq - 2u : nq - 1u;
+            uint quad = column(w_col(i)) / 4u, last = (WIDE & 2u) != 0u ? n_quads - 2u : n_quads - 1u;
             w_from[i] = w_at + min(quad, last);
             w_second[i] = quad < last ? 1u : 0u;
-            if (K_TAIL == 0u) w_from[i] += (8u * at + w_term(i)) * nq;
+            if (K_TAIL == 0u) w_from[i] += (8u * at + w_term(i)) * n_quads;
         }
     }
 }
@@ -157,7 +157,7 @@ void begin(uint at) {
     find_tap(at, tap, place);
     uint tap_y = CONV != 0u ? tap / kernel_w : 0u;
     tap_x = CONV != 0u ? tap - tap_y * kernel_w : 0u;
-    x_step = (UP == 0u ? (tap_y * in_w + tap_x) * cq : 0u) + 2u * place;
+    x_step = (UP == 0u ? (tap_y * in_w + tap_x) * channel_quads : 0u) + 2u * place;
     begin_w(at);
     if (CONV == 0u || K_TAIL != 0u) return;
     [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
@@ -170,18 +170,18 @@ void begin(uint at) {
 // other in memory.
 void advance(bool more) {
     if (K_TAIL != 0u) return;
-    uint units = more ? UNITS_K : 0u, w_quads = TRANSPOSED != 0u ? 2u * units : 8u * units * nq;
+    uint units = more ? UNITS_K : 0u, w_quads = TRANSPOSED != 0u ? 2u * units : 8u * units * n_quads;
     [[unroll]] for (uint i = 0u; i < W_EACH; i++) w_from[i] += w_quads;
     x_step += 2u * units;
     if (CONV == 0u) return;
     place += units;
-    uint right = 2u * place >= cq ? 1u : 0u;
+    uint right = 2u * place >= channel_quads ? 1u : 0u;
     place = right != 0u ? 0u : place;
     tap_x += right;
     uint down = tap_x == kernel_w ? 1u : 0u;
     right -= down * kernel_w;
     tap_x = down != 0u ? 0u : tap_x;
-    x_step += down * (in_w - kernel_w) * cq;
+    x_step += down * (in_w - kernel_w) * channel_quads;
     [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
         x_row_of[i] += down;
         x_col_of[i] += right;
@@ -205,28 +205,28 @@ uvec4 w_unit(uint at, uint second) {
 
 // The unit of columns from quad q on for term `at` of a weight packed as FUM_PACK_Q8.
 uvec4 multiply_out(uint at, uint q) {
-    uint block = w_at + at / 32u * Q8_ROWS * nq, words = block + at % 32u / 4u * nq, next = min(q + 1u, nq - 1u);
-    vec4 low = uintBitsToFloat(w_wide[block + 8u * nq + q]) * q8_term(w_wide[words + q], at % 4u);
-    vec4 high = uintBitsToFloat(w_wide[block + 8u * nq + next]) * q8_term(w_wide[words + next], at % 4u);
+    uint block = w_at + at / 32u * Q8_ROWS * n_quads, words = block + at % 32u / 4u * n_quads, next = min(q + 1u, n_quads - 1u);
+    vec4 low = uintBitsToFloat(w_wide[block + 8u * n_quads + q]) * q8_term(w_wide[words + q], at % 4u);
+    vec4 high = uintBitsToFloat(w_wide[block + 8u * n_quads + next]) * q8_term(w_wide[words + next], at % 4u);
     return uvec4(half_store(low), half_store(high));
 }
 
 uvec2 normalised(uvec2 quad, uint image, uint q) {
-    uint at = norm_skip + image * 2u * cq + min(q, cq - 1u);
-    return half_store(act_apply(NORM_ACT, fma(half_load(quad), norm[at], norm[at + cq])));
+    uint at = norm_skip + image * 2u * channel_quads + min(q, channel_quads - 1u);
+    return half_store(act_apply(NORM_ACT, fma(half_load(quad), norm[at], norm[at + channel_quads])));
 }
 
 // x at a tap's unit of channels; y, x0: the tap where x_row_of does not know it. Pixels outside of the image are read somewhere else, and zero once they are staged: nothing
 // is looked at, and so waited for, here.
 void fetch_x_at(uint y, uint x0, uint unit, uint step_at, bool there) {
-    uint q = min(2u * unit, cq - 1u), second = 2u * unit + 1u < cq ? 1u : 0u;
+    uint q = min(2u * unit, channel_quads - 1u), second = 2u * unit + 1u < channel_quads ? 1u : 0u;
     [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
         uint from = x_at[i] + step_at;
         x_there[i] = there;
         if (CONV != 0u) {
             uint iy = x_row_of[i] + y, ix = x_col_of[i] + x0;
             x_there[i] = there && iy < in_h << UP && ix < in_w << UP;
-            if (UP != 0u) from = x_skip + ((x_at[i] + (iy >> UP)) * in_w + (ix >> UP)) * cq + q;
+            if (UP != 0u) from = x_skip + ((x_at[i] + (iy >> UP)) * in_w + (ix >> UP)) * channel_quads + q;
         }
         next_x[i] = x_unit(x_there[i] ? from : x_skip, second);
         if (NORM != 0u)
@@ -243,7 +243,7 @@ void fetch_x(uint at, uint end) {
         uint tap, unit;
         find_tap(at + x_place(), tap, unit);
         uint y = CONV != 0u ? tap / kernel_w : 0u, x0 = CONV != 0u ? tap - y * kernel_w : 0u;
-        fetch_x_at(y, x0, unit, (y * in_w + x0) * cq + 2u * unit, at + x_place() < end);
+        fetch_x_at(y, x0, unit, (y * in_w + x0) * channel_quads + 2u * unit, at + x_place() < end);
     }
 }
 
@@ -254,14 +254,14 @@ uvec4 w_tail(uint i, uint at, uint end, uint term) {
     uint k = 8u * unit + term % 8u;
     bool there = at + term / 8u < end && k < channels;
     uint row = there ? tap * channels + k : 0u;
-    uvec4 u = (WIDE & 4u) != 0u ? multiply_out(row, w_quad(i)) : w_unit(w_from[i] + row * nq, w_second[i]);
+    uvec4 u = (WIDE & 4u) != 0u ? multiply_out(row, w_quad(i)) : w_unit(w_from[i] + row * n_quads, w_second[i]);
     return there ? u : uvec4(0u);
 }
 
 // The same where w lies by columns.
 uvec4 w_tail_transposed(uint i, uint at, uint end) {
-    uint k = at + w_term(i) / 8u, q = min(2u * k, (WIDE & 2u) != 0u ? cq - 2u : cq - 1u);
-    return mask(w_unit(w_from[i] + q, q + 1u < cq ? 1u : 0u), k < end ? 8u * k : channels, channels);
+    uint k = at + w_term(i) / 8u, q = min(2u * k, (WIDE & 2u) != 0u ? channel_quads - 2u : channel_quads - 1u);
+    return mask(w_unit(w_from[i] + q, q + 1u < channel_quads ? 1u : 0u), k < end ? 8u * k : channels, channels);
 }
 
 void fetch_w(uint at, uint end) {
@@ -271,7 +271,7 @@ void fetch_w(uint at, uint end) {
             next_w_below[i] = multiply_out(8u * at + w_term(i) + 1u, w_quad(i));
         } else if (K_TAIL == 0u) {
             next_w[i] = w_unit(w_from[i], w_second[i]);
-            if (TRANSPOSED == 0u) next_w_below[i] = w_unit(w_from[i] + nq, w_second[i]);
+            if (TRANSPOSED == 0u) next_w_below[i] = w_unit(w_from[i] + n_quads, w_second[i]);
         } else if (TRANSPOSED == 0u) {
             next_w[i] = w_tail(i, at, end, w_term(i));
             next_w_below[i] = w_tail(i, at, end, w_term(i) + 1u);
@@ -321,29 +321,29 @@ void multiply(uint half_at, uint group_m, uint group_n) {
 // ---- the end ----
 
 void finish(uint batch, uint split, uint m, uint n, vec4 sum) {
-    if (m >= rows || n >= nq) return;
-    uint flat_row = batch * rows + m, at = flat_row * nq + n;
+    if (m >= rows || n >= n_quads) return;
+    uint flat_row = batch * rows + m, at = flat_row * n_quads + n;
     if (PARTIAL != 0u) {
-        layers[split * batches * rows * nq + at] = sum;
+        layers[split * batches * rows * n_quads + at] = sum;
         return;
     }
     vec4 v = sum * scale;
     if ((EPILOGUE & 1u) != 0u) v += quad_load(bias[n]);
     if ((EPILOGUE & 2u) != 0u)
-        v += quad_load(row[(row_div == 0u ? 0u : row_base + (row_first + flat_row) / row_div) * nq + n]);
+        v += quad_load(row[(row_share == 0u ? 0u : row_begin + (row_phase + flat_row) / row_share) * n_quads + n]);
     v = act_apply(ACT, v);
     if ((EPILOGUE & 4u) != 0u) v += quad_load(residual[residual_skip + at]);
     y[y_skip + at] = quad_store(v);
 }
 
 void finish_gated(uint batch, uint m, uint n, vec4 sum, vec4 gate) {
-    if (m >= rows || n >= nq / 2u) return;
+    if (m >= rows || n >= n_quads / 2u) return;
     vec4 v = sum * scale, g = gate * scale;
     if ((EPILOGUE & 1u) != 0u) {
         v += quad_load(bias[n]);
-        g += quad_load(bias[nq / 2u + n]);
+        g += quad_load(bias[n_quads / 2u + n]);
     }
-    y[y_skip + (batch * rows + m) * (nq / 2u) + n] = quad_store(v * act_apply(GATE, g));
+    y[y_skip + (batch * rows + m) * (n_quads / 2u) + n] = quad_store(v * act_apply(GATE, g));
 }
 
 // Row m of the subgroup's matrices.
@@ -362,8 +362,8 @@ void main() {
     uint tile_m = band * 8u + within % high, tile_n = within / high;
     uint group_m = gl_SubgroupID / GROUPS_N, group_n = gl_SubgroupID % GROUPS_N;
     column_first = tile_n * (GATE != 0u ? TILE_N / 2u : TILE_N);
-    uint w_quads = TRANSPOSED != 0u ? n_size * cq : channels * nq;
-    if ((WIDE & 4u) != 0u) w_quads = channels / 32u * Q8_ROWS * nq;
+    uint w_quads = TRANSPOSED != 0u ? n_size * channel_quads : channels * n_quads;
+    if ((WIDE & 4u) != 0u) w_quads = channels / 32u * Q8_ROWS * n_quads;
     w_at = w_skip + w_batch(batch) * w_quads;
     begin_x(batch, tile_m);
 

@@ -8,12 +8,7 @@
 layout(constant_id = 3) const uint ACT = 0;
 layout(constant_id = 4) const uint EPILOGUE = 0; // bits: 1 bias, 2 row, 4 residual
 
-layout(push_constant) uniform Push {
-    uint rows, nq, splits; // rows: of all batches
-    uint y_skip, residual_skip;
-    uint row_base, row_first, row_div; // as of gemm_tiled
-    float scale;
-};
+#include "gemm_reduce.pc.h"
 layout(set = 0, binding = 0) readonly buffer Layers { vec4 layers[]; };
 layout(set = 0, binding = 1) readonly buffer Bias { QUAD bias[]; };
 layout(set = 0, binding = 2) readonly buffer Row { QUAD row[]; };
@@ -21,14 +16,14 @@ layout(set = 0, binding = 3) readonly buffer Residual { QUAD residual[]; };
 layout(set = 0, binding = 4) writeonly buffer Y { QUAD y[]; };
 
 void main() {
-    uint item = item_index(), flat_row = item / nq, col = item - flat_row * nq;
+    uint item = item_index(), flat_row = item / n_quads, col = item - flat_row * n_quads;
     if (flat_row >= rows) return;
     vec4 v = layers[item];
-    for (uint s = 1u; s < splits; s++) v += layers[s * rows * nq + item];
+    for (uint s = 1u; s < splits; s++) v += layers[s * rows * n_quads + item];
     v *= scale;
     if ((EPILOGUE & 1u) != 0u) v += quad_load(bias[col]);
     if ((EPILOGUE & 2u) != 0u)
-        v += quad_load(row[(row_div == 0u ? 0u : row_base + (row_first + flat_row) / row_div) * nq + col]);
+        v += quad_load(row[(row_share == 0u ? 0u : row_begin + (row_phase + flat_row) / row_share) * n_quads + col]);
     v = act_apply(ACT, v);
     if ((EPILOGUE & 4u) != 0u) v += quad_load(residual[residual_skip + item]);
     y[y_skip + item] = quad_store(v);

@@ -14,13 +14,7 @@ layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer Factors { vec4 factors[]; }; // [batch][a, b][quad]
 layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint quads;  // of a row
-    uint rows;   // of a batch in this dispatch
-    uint blocks; // of a batch in this dispatch
-    uint batches, first_batch;
-    uint x_skip, y_skip;
-};
+#include "group_norm_apply.pc.h"
 
 void main() {
     uint item = item_index();

@@ -12,13 +12,7 @@ layout(set = 0, binding = 1) readonly buffer Gamma { QUAD gamma[]; };
 layout(set = 0, binding = 2) readonly buffer Beta { QUAD beta[]; };
 layout(set = 0, binding = 3) writeonly buffer Factors { float factors[]; }; // [batch][a, b][channel]
 
-layout(push_constant) uniform Push {
-    uint quads;      // of a row
-    uint chunk_rows;
-    uint groups, group_channels;
-    uint rows, chunks, batches;
-    float eps;
-};
+#include "group_norm_scale.pc.h"
 
 void main() {
     uint item = item_index();

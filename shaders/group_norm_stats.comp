@@ -9,17 +9,7 @@
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) writeonly buffer Stats { vec4 stats[]; }; // [chunk][mean, m2][quad]
 
-layout(push_constant) uniform Push {
-    uint quads;        // of a row
-    uint chunk_rows;
-    uint rows;         // of a batch
-    uint last_row;     // one past the last row of this dispatch
-    uint chunks;       // of this dispatch and one batch
-    uint first_chunk;  // of this dispatch
-    uint batch_chunks; // of a whole batch
-    uint batches, first_batch;
-    uint x_skip;       // where row first_chunk * chunk_rows of the first batch lies
-};
+#include "group_norm_stats.pc.h"
 
 void main() {
     uint item = item_index();

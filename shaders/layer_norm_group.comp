@@ -14,10 +14,7 @@ layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 layout(constant_id = 5) const uint HAS_GAMMA = 0;
 layout(constant_id = 6) const uint HAS_BETA = 0;
 
-layout(push_constant) uniform Push {
-    uint channels, rows, x_skip, y_skip;
-    float eps;
-};
+#include "rowwise.pc.h"
 
 bool in_second(uint q) { return false; }
 vec4 x_at(bool second, uint row, uint q) { return input_load(x, x_skip + row * ((channels + 3u) / 4u) + q); }

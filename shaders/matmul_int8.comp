@@ -23,7 +23,7 @@ ivec4 dot4(uint a, uvec4 q) {
 }
 
 void main() {
-    GEMM_Q8_BEGIN(kq / 4u)
+    GEMM_Q8_BEGIN(k_quads / 4u)
     for (uint b = 0u; b < k_size / 32u; b++) {
         ivec4 sum[ROWS][COLS];
         for (uint r = 0u; r < ROWS; r++)
@@ -33,12 +33,12 @@ void main() {
             for (uint r = 0u; r < ROWS; r++) t[r] = x[x_at[r] + 2u * b + h];
             [[unroll]] for (uint i = 0u; i < 4u; i++)
                 for (uint c = 0u; c < COLS; c++) {
-                    uvec4 q = w[col[c] + (Q8_ROWS * b + 4u * h + i) * nq];
+                    uvec4 q = w[col[c] + (Q8_ROWS * b + 4u * h + i) * n_quads];
                     for (uint r = 0u; r < ROWS; r++) sum[r][c] += dot4(t[r][i], q);
                 }
         }
         for (uint c = 0u; c < COLS; c++) {
-            vec4 factor = uintBitsToFloat(w[col[c] + (Q8_ROWS * b + 8u) * nq]);
+            vec4 factor = uintBitsToFloat(w[col[c] + (Q8_ROWS * b + 8u) * n_quads]);
             for (uint r = 0u; r < ROWS; r++)
                 acc[r][c] = fma(vec4(sum[r][c]), factor * x_factor[x_at[r] / 2u + b], acc[r][c]);
         }

@@ -18,22 +18,22 @@ void main() {
     batch = min(tile / tiles_m / tiles_n, batches - 1u);
     find_columns(tile_n);
     uint x_at[FETCHES], at[COLS];
-    EACH_FETCH(f) x_at[f] = x_skip + (x_batch(batch) * rows + min(fetch_row(tile_m, f), rows - 1u)) * kq;
-    EACH_COL(c) at[c] = w_skip + w_batch(batch) * (k_size / 32u * Q8_ROWS * nq) + col[c];
+    EACH_FETCH(f) x_at[f] = x_skip + (x_batch(batch) * rows + min(fetch_row(tile_m, f), rows - 1u)) * k_quads;
+    EACH_COL(c) at[c] = w_skip + w_batch(batch) * (k_size / 32u * Q8_ROWS * n_quads) + col[c];
 
     gemm_clear();
     for (uint b = 0u; b < k_size / 32u; b++) {
         vec4 factor[COLS];
-        EACH_COL(c) factor[c] = texelFetch(w, int(at[c] + 8u * nq));
+        EACH_COL(c) factor[c] = texelFetch(w, int(at[c] + 8u * n_quads));
         [[dont_unroll]] for (uint i = 0u; i < 8u; i++) {
             EACH_FETCH(f) a[f] = texel_load(x, x_at[f] + 8u * b + i);
             EACH_COL(c) {
                 vec4 w0, w1, w2, w3;
-                q8_terms(floatBitsToUint(texelFetch(w, int(at[c] + i * nq))), factor[c], w0, w1, w2, w3);
+                q8_terms(floatBitsToUint(texelFetch(w, int(at[c] + i * n_quads))), factor[c], w0, w1, w2, w3);
                 gemm_add(c, w0, w1, w2, w3);
             }
         }
-        EACH_COL(c) at[c] += Q8_ROWS * nq;
+        EACH_COL(c) at[c] += Q8_ROWS * n_quads;
     }
     finish_block(tile_m, tile_n);
 }

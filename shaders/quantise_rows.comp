@@ -10,11 +10,7 @@ layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) writeonly buffer Q { uvec4 q[]; };
 layout(set = 0, binding = 2) writeonly buffer F { float factor[]; };
 
-layout(push_constant) uniform Push {
-    uint blocks;
-    uint x_skip; // quads before the first block
-    uint first;  // number of the first block in the result
-};
+#include "quantise_rows.pc.h"
 
 uint pack(vec4 v) {
     uvec4 i = uvec4(ivec4(roundEven(v))) & 0xffu;

@@ -12,7 +12,7 @@ layout(constant_id = 3) const uint NORMAL = 1; // else uniform in (0, 1]
 layout(set = 0, binding = 0) readonly buffer Key { uvec4 key; }; // seed low, seed high, offset
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push { uint quads, channels, first; }; // first: quad of the tensor
+#include "random.pc.h"
 
 uvec4 philox(uvec4 c, uvec2 k) {
     for (int round = 0; round < 10; round++) {

@@ -8,7 +8,7 @@
 layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
 
-layout(push_constant) uniform Push { uint quads, x_channels, y_channels, x_skip, y_skip; };
+#include "repack.pc.h"
 
 void main() {
     uint i = item_index();

@@ -12,11 +12,7 @@ layout(constant_id = 3) const uint SHUFFLE = 0;
 layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
 
-layout(push_constant) uniform Push {
-    uint quads, factor, width, channels; // quads of y in this window; factor; width of x; channels of y
-    uint x_row_quads, first_line;        // quads per pixel of x; first line of y in this window
-    uint x_base, y_skip;                 // quad of line 0 of x in its window (wraps below zero)
-};
+#include "resize.pc.h"
 
 void main() {
     uint i = item_index();

@@ -10,10 +10,7 @@ layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer Gamma { QUAD gamma[]; };
 layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint channels, rows, x_skip, y_skip;
-    float eps;
-};
+#include "rowwise.pc.h"
 
 void main() {
     uint row = item_index(), quads = (channels + 3u) / 4u;

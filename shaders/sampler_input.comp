@@ -13,7 +13,7 @@ layout(set = 0, binding = 1) readonly buffer Coefs { float coefs[]; };
 layout(set = 0, binding = 2) readonly buffer Counter { int counter[]; };
 layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push { uint quads, coef_row; int last; };
+#include "sampler_input.pc.h"
 
 void main() {
     uint i = item_index();

@@ -16,14 +16,7 @@ layout(set = 0, binding = 2) readonly buffer Coefs { float coefs[]; };
 layout(set = 0, binding = 3) readonly buffer Noise { vec4 noise[]; };
 layout(set = 0, binding = 4) readonly buffer Counter { int counter[]; };
 
-layout(push_constant) uniform Push {
-    uint quads, coef_row; // of one slot; floats per row of coefs
-    int last;
-    int noise_first, noise_count; // rows of noise in this window; the first window also serves rows without noise
-    uint noise_skip;
-    uint first_window;
-    int noise_last; // the last row of all
-};
+#include "sampler_update.pc.h"
 
 void main() {
     uint i = item_index();

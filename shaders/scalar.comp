@@ -10,10 +10,7 @@ layout(constant_id = 3) const uint CLAMP = 0;
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint quads;
-    float mul, add;
-};
+#include "scalar.pc.h"
 
 void main() {
     uint i = item_index();

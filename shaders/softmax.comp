@@ -11,7 +11,7 @@ const float LOWEST = -3.4e38;
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push { uint channels, rows, x_skip, y_skip; };
+#include "rowwise.pc.h"
 
 void main() {
     uint row = item_index(), quads = (channels + 3u) / 4u;

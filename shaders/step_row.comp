@@ -9,7 +9,7 @@ layout(set = 0, binding = 0) readonly buffer Table { RAW table[]; };
 layout(set = 0, binding = 1) readonly buffer Counter { int counter[]; };
 layout(set = 0, binding = 2) writeonly buffer Y { RAW y[]; };
 
-layout(push_constant) uniform Push { uint quads; int last; };
+#include "step_row.pc.h"
 
 void main() {
     uint i = item_index();

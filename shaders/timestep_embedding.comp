@@ -12,10 +12,7 @@ layout(constant_id = 3) const uint COS_FIRST = 1;
 layout(set = 0, binding = 0) readonly buffer T { float t[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint quads, dim, t_stride;
-    float minus_log_period, divisor, scale; // divisor: dim / 2 - shift
-};
+#include "timestep_embedding.pc.h"
 
 void main() {
     uint i = item_index();

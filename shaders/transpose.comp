@@ -10,11 +10,7 @@ layout(constant_id = 3) const uint INNER = 0; // the innermost dimension stays: 
 layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
 
-layout(push_constant) uniform Push {
-    uint quads, row_quads, channels; // of y
-    uint d1, d2;                     // y's dimensions 1 and 2 of 4
-    uint stride[4];                  // elements of x, padding counted, per step of y's dimensions
-};
+#include "transpose.pc.h"
 
 void main() {
     uint i = item_index();

@@ -11,7 +11,7 @@ layout(constant_id = 3) const uint ACT = 0;
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push { uint quads; };
+#include "unary.pc.h"
 
 void main() {
     uint i = item_index();

@@ -28,8 +28,7 @@ INPUT(4, X4, x4);
 INPUT(5, X5, x5);
 layout(set = 0, binding = 6) writeonly buffer Y { RAW y[]; };
 
-// Where in a run of the output each input ends; those that are not there end with the run.
-layout(push_constant) uniform Push { uint runs, run, end0, end1, end2, end3, end4; };
+#include "concat.pc.h"
 
 RAW quad_of(uint n, uint q) {
     if (COUNT == 1u || q < end0) return raw_load(x0, n * end0 + q);

@@ -8,39 +8,36 @@ layout(constant_id = 10) const uint NORM_ACT = 0;
 
 layout(set = 0, binding = 6) readonly buffer Norm { vec4 norm[]; }; // [image][scale, shift][quad]
 
-layout(push_constant) uniform Push {
-    GEMM_PUSH
-    CONV_PUSH
-};
+#include "conv2d.pc.h"
 
 bool inside;
 
 void finish(uint m, uint n, vec4 sum) {
-    uint total = pixels * batches, i = min(m, total - 1u), col = min(n, nq - 1u), at = i * nq + col;
-    uint row_at = (row_base + i / pixels * row_step) * nq;
+    uint total = pixels * batches, i = min(m, total - 1u), col = min(n, n_quads - 1u), at = i * n_quads + col;
+    uint row_at = (row_begin + i / pixels * row_step) * n_quads;
     vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, 1.0, col, row_at + col, residual_skip + at);
-    if (inside && m < total && n < nq) y[y_skip + at] = quad_store(v);
+    if (inside && m < total && n < n_quads) y[y_skip + at] = quad_store(v);
 }
 
 // Quad k, at x[at], of a pixel of the image, as the convolution sees it.
 vec4 read_x(uint at, uint image, uint k) {
     vec4 v = quad_load(x[at]);
     if (NORM == 0u) return v;
-    uint i = norm_skip + image * 2u * kq + k;
-    return act_apply(NORM_ACT, fma(v, norm[i], norm[i + kq]));
+    uint i = norm_skip + image * 2u * k_quads + k;
+    return act_apply(NORM_ACT, fma(v, norm[i], norm[i + k_quads]));
 }
 
 // Quads of column `col` for the four terms from 4 k on of a tap.
 void load_w(uint tap, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
 #ifdef CONV_Q8
-    uint at = (tap * (k_size / 32u) + k / 8u) * Q8_ROWS * nq + col;
-    q8_terms(w[at + k % 8u * nq], uintBitsToFloat(w[at + 8u * nq]), w0, w1, w2, w3);
+    uint at = (tap * (k_size / 32u) + k / 8u) * Q8_ROWS * n_quads + col;
+    q8_terms(w[at + k % 8u * n_quads], uintBitsToFloat(w[at + 8u * n_quads]), w0, w1, w2, w3);
 #else
-    uint at = (tap * k_size + 4u * k) * nq + col;
+    uint at = (tap * k_size + 4u * k) * n_quads + col;
     w0 = quad_load(w[at]);
-    w1 = quad_load(w[at + nq]);
-    w2 = quad_load(w[at + 2u * nq]);
-    w3 = quad_load(w[at + 3u * nq]);
+    w1 = quad_load(w[at + n_quads]);
+    w2 = quad_load(w[at + 2u * n_quads]);
+    w3 = quad_load(w[at + 3u * n_quads]);
 #endif
 }
 
@@ -58,7 +55,7 @@ void main() {
         top[r] = int(first_y + p / out_w) * stride - pad;
         left[r] = int(p % out_w) * stride - pad;
     }
-    for (uint c = 0u; c < COLS; c++) col[c] = min(tile_col(tile_n, c), nq - 1u);
+    for (uint c = 0u; c < COLS; c++) col[c] = min(tile_col(tile_n, c), n_quads - 1u);
     int height = int(in_h << upsample), width = int(in_w << upsample);
 
     gemm_clear();
@@ -70,7 +67,7 @@ void main() {
             valid[r] = iy >= 0 && iy < height && ix >= 0 && ix < width;
             // An index within the window even where the pixel does not exist.
             uint cy = valid[r] ? uint(iy) >> upsample : first_in_y, cx = valid[r] ? uint(ix) >> upsample : 0u;
-            x_at[r] = x_skip + ((image[r] * in_h + cy - first_in_y) * in_w + cx) * kq;
+            x_at[r] = x_skip + ((image[r] * in_h + cy - first_in_y) * in_w + cx) * k_quads;
         }
         for (uint k = 0u; k < k_size / 4u; k++) {
             for (uint r = 0u; r < ROWS; r++) a[r] = valid[r] ? read_x(x_at[r] + k, image[r], k) : vec4(0.0);
@@ -86,10 +83,10 @@ void main() {
             for (uint r = 0u; r < ROWS; r++)
                 a[r] = valid[r] ? quad_mask(read_x(x_at[r] + k, image[r], k), k, k_size, 0.0) : vec4(0.0);
             for (uint c = 0u; c < COLS; c++) {
-                uint i = (tap * k_size + 4u * k) * nq + col[c];
+                uint i = (tap * k_size + 4u * k) * n_quads + col[c];
                 vec4 w1 = vec4(0.0), w2 = vec4(0.0);
-                if (left_over > 1u) w1 = quad_load(w[i + nq]);
-                if (left_over > 2u) w2 = quad_load(w[i + 2u * nq]);
+                if (left_over > 1u) w1 = quad_load(w[i + n_quads]);
+                if (left_over > 2u) w2 = quad_load(w[i + 2u * n_quads]);
                 gemm_add(c, quad_load(w[i]), w1, w2, vec4(0.0));
             }
         }

@@ -3,32 +3,29 @@
 #ifdef CONV_Q8
 #include "lib/q8.glsl"
 #endif
-layout(push_constant) uniform Push {
-    GEMM_PUSH
-    CONV_PUSH
-};
+#include "conv2d.pc.h"
 
 bool inside;
 
 void finish(uint m, uint n, vec4 sum, vec4 b) {
-    uint total = pixels * batches, i = min(m, total - 1u), col = min(n, nq - 1u), at = i * nq + col;
-    uint row_at = (row_base + i / pixels * row_step) * nq;
+    uint total = pixels * batches, i = min(m, total - 1u), col = min(n, n_quads - 1u), at = i * n_quads + col;
+    uint row_at = (row_begin + i / pixels * row_step) * n_quads;
     vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, 1.0, b, row_at + col, residual_skip + at);
-    if (inside && m < total && n < nq) y[y_skip + at] = quad_store(v);
+    if (inside && m < total && n < n_quads) y[y_skip + at] = quad_store(v);
 }
 
 // Quads of column `col` for the four terms from 4 k on of a tap.
 void load_w(uint tap, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
 #ifdef CONV_Q8
-    uint at = (tap * (k_size / 32u) + k / 8u) * Q8_ROWS * nq + col;
-    uvec4 words = floatBitsToUint(texelFetch(w, int(at + k % 8u * nq)));
-    q8_terms(words, texelFetch(w, int(at + 8u * nq)), w0, w1, w2, w3);
+    uint at = (tap * (k_size / 32u) + k / 8u) * Q8_ROWS * n_quads + col;
+    uvec4 words = floatBitsToUint(texelFetch(w, int(at + k % 8u * n_quads)));
+    q8_terms(words, texelFetch(w, int(at + 8u * n_quads)), w0, w1, w2, w3);
 #else
-    uint at = (tap * k_size + 4u * k) * nq + col;
+    uint at = (tap * k_size + 4u * k) * n_quads + col;
     w0 = texel_load(w, at);
-    w1 = texel_load(w, at + nq);
-    w2 = texel_load(w, at + 2u * nq);
-    w3 = texel_load(w, at + 3u * nq);
+    w1 = texel_load(w, at + n_quads);
+    w2 = texel_load(w, at + 2u * n_quads);
+    w3 = texel_load(w, at + 3u * n_quads);
 #endif
 }
 
@@ -46,7 +43,7 @@ void main() {
         top[f] = int(first_y + p / out_w) * stride - pad;
         left[f] = int(p % out_w) * stride - pad;
     }
-    EACH_COL(c) col[c] = min(tile_col(tile_n, c), nq - 1u);
+    EACH_COL(c) col[c] = min(tile_col(tile_n, c), n_quads - 1u);
     int height = int(in_h << upsample), width = int(in_w << upsample);
 
     gemm_clear();
@@ -58,7 +55,7 @@ void main() {
             valid[f] = iy >= 0 && iy < height && ix >= 0 && ix < width;
             // An index within the window even where the pixel does not exist.
             uint cy = valid[f] ? uint(iy) >> upsample : first_in_y, cx = valid[f] ? uint(ix) >> upsample : 0u;
-            x_at[f] = x_skip + ((image[f] * in_h + cy - first_in_y) * in_w + cx) * kq;
+            x_at[f] = x_skip + ((image[f] * in_h + cy - first_in_y) * in_w + cx) * k_quads;
         }
         for (uint k = 0u; k < k_size / 4u; k++) {
             EACH_FETCH(f) {
@@ -79,10 +76,10 @@ void main() {
                 a[f] = valid[f] ? q : vec4(0.0);
             }
             EACH_COL(c) {
-                uint i = (tap * k_size + 4u * k) * nq + col[c];
+                uint i = (tap * k_size + 4u * k) * n_quads + col[c];
                 vec4 w1 = vec4(0.0), w2 = vec4(0.0);
-                if (left_over > 1u) w1 = texel_load(w, i + nq);
-                if (left_over > 2u) w2 = texel_load(w, i + 2u * nq);
+                if (left_over > 1u) w1 = texel_load(w, i + n_quads);
+                if (left_over > 2u) w2 = texel_load(w, i + 2u * n_quads);
                 gemm_add(c, texel_load(w, i), w1, w2, vec4(0.0));
             }
         }

@@ -4,23 +4,20 @@
 layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]
 layout(constant_id = 10) const uint GATE = 0;      // activation of the gates; each invocation then has an even COLS
 
-layout(push_constant) uniform Push {
-    GEMM_PUSH
-    MATMUL_PUSH
-};
+#include "matmul.pc.h"
 
 // The batch of x and of w that batch b of the output is made from.
-uint x_batch(uint b) { return w_div == 0u ? 0u : b; }
-uint w_batch(uint b) { return w_div == 0u ? b : b / max(w_div, 1u) % w_mod; }
+uint x_batch(uint b) { return w_share == 0u ? 0u : b; }
+uint w_batch(uint b) { return w_share == 0u ? b : b / max(w_share, 1u) % w_batches; }
 
 uint batch;
 bool inside;
 
 void finish(uint m, uint n, vec4 sum) {
-    uint flat_row = batch * rows + min(m, rows - 1u), col = min(n, nq - 1u), at = flat_row * nq + col;
-    uint row_at = row_div == 0u ? 0u : (row_base + (row_first + flat_row) / max(row_div, 1u)) * nq;
+    uint flat_row = batch * rows + min(m, rows - 1u), col = min(n, n_quads - 1u), at = flat_row * n_quads + col;
+    uint row_at = row_share == 0u ? 0u : (row_begin + (row_phase + flat_row) / max(row_share, 1u)) * n_quads;
     vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, scale, col, row_at + col, residual_skip + at);
-    if (inside && m < rows && n < nq) y[y_skip + at] = quad_store(v);
+    if (inside && m < rows && n < n_quads) y[y_skip + at] = quad_store(v);
 }
 
 // With GATE columns 2c and 2c + 1 of a block are a quad of values, counted here, and its gates.
@@ -28,16 +25,16 @@ uint pair_col(uint tile, uint c) { return (tile * (COLS / 2u) + c / 2u) * LANES_
 
 // Quad of w's columns that is number c of the block.
 uint block_col(uint tile, uint c) {
-    if (GATE == 0u) return min(tile_col(tile, c), nq - 1u);
-    return min(pair_col(tile, c), nq / 2u - 1u) + c % 2u * (nq / 2u);
+    if (GATE == 0u) return min(tile_col(tile, c), n_quads - 1u);
+    return min(pair_col(tile, c), n_quads / 2u - 1u) + c % 2u * (n_quads / 2u);
 }
 
 void finish_pair(uint m, uint n, vec4 value, vec4 gate) {
-    uint half_nq = nq / 2u, flat_row = batch * rows + min(m, rows - 1u), col = min(n, half_nq - 1u);
+    uint half_quads = n_quads / 2u, flat_row = batch * rows + min(m, rows - 1u), col = min(n, half_quads - 1u);
     uint flags = EPILOGUE_BITS & 1u;
     vec4 v = gemm_epilogue(flags, value, scale, col, 0u, 0u);
-    vec4 g = gemm_epilogue(flags, gate, scale, half_nq + col, 0u, 0u);
-    if (inside && m < rows && n < half_nq) y[y_skip + flat_row * half_nq + col] = quad_store(v * act_apply(GATE, g));
+    vec4 g = gemm_epilogue(flags, gate, scale, half_quads + col, 0u, 0u);
+    if (inside && m < rows && n < half_quads) y[y_skip + flat_row * half_quads + col] = quad_store(v * act_apply(GATE, g));
 }
 
 // As GEMM_FINISH, by pairs; never unrolled, as gates are long.

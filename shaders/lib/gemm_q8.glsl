@@ -11,7 +11,7 @@
     uint tile = group_index(), tile_m = tile % tiles_m, tile_n = tile / tiles_m % tiles_n;                   \
     inside = tile / tiles_m / tiles_n < batches;                                                             \
     batch = min(tile / tiles_m / tiles_n, batches - 1u);                                                     \
-    uint x_at[ROWS], col[COLS], w_at = w_skip + w_batch(batch) * (k_size / 32u * Q8_ROWS * nq);              \
+    uint x_at[ROWS], col[COLS], w_at = w_skip + w_batch(batch) * (k_size / 32u * Q8_ROWS * n_quads);              \
     uint x_row = x_batch(batch) * rows;                                                                      \
     for (uint r = 0u; r < ROWS; r++)                                                                         \
         x_at[r] = x_skip + (x_row + min(tile_row(tile_m, r), rows - 1u)) * (x_quads);                        \

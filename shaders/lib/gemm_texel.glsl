@@ -64,7 +64,7 @@ vec4 gemm_epilogue(uint flags, vec4 sum, float scale, vec4 b, uint row_at, uint 
 #define GEMM_FINISH(tile_m, tile_n)                                                                       \
     EACH_COL(c) {                                                                                         \
         uint n = tile_col(tile_n, c);                                                                     \
-        vec4 b = (EPILOGUE_BITS & 1u) != 0u ? texel_load(bias, min(n, nq - 1u)) : vec4(0.0);              \
+        vec4 b = (EPILOGUE_BITS & 1u) != 0u ? texel_load(bias, min(n, n_quads - 1u)) : vec4(0.0);              \
         if (COLS > 1u) {                                                                                  \
             EACH_ROW(r) finish(tile_row(tile_m, r), n, acc[r][c], b);                                     \
         } else {                                                                                          \

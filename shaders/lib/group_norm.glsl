@@ -10,15 +10,7 @@ layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
 layout(constant_id = 6) const uint ACT = 0;
 
-layout(push_constant) uniform Push {
-    uint quads; // of a row
-    uint groups, group_channels;
-    uint rows, batches;
-    float eps;
-    uint x_quads; // of a row, in x
-    uint x_skip, y_skip, x1_skip;
-    uint span; // up to 4
-};
+#include "group_norm.pc.h"
 
 shared float means[4], inverses[4];
 

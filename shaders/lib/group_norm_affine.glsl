@@ -7,13 +7,7 @@
 
 layout(set = 0, binding = 3) writeonly buffer Factors { float factors[]; }; // [batch][a, b][channel]
 
-layout(push_constant) uniform Push {
-    uint quads; // of a row
-    uint groups, group_channels;
-    uint rows, batches;
-    float eps;
-    uint x_quads; // of a row, in x
-};
+#include "group_norm.pc.h"
 
 #define X_SKIP 0u
 #define X1_SKIP 0u

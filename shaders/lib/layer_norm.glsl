@@ -13,10 +13,7 @@ INPUT(1, Gamma, gamma);
 INPUT(2, Beta, beta);
 layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint channels, rows, x_skip, y_skip;
-    float eps;
-};
+#include "rowwise.pc.h"
 
 // Adds one value to the mean and squared differences of n others.
 void add_value(float v, inout float n, inout float mean, inout float m2) {

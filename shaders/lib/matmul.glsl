@@ -16,19 +16,19 @@ void load_w(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, ou
     if (TRANSPOSED != 0u) {
         // Rows of w are outputs: load a 4 x 4 block and turn it.
         uint n = col * 4u;
-        mat4 b = transpose(mat4(w_load(w[at + n * kq + k]), w_load(w[at + min(n + 1u, n_size - 1u) * kq + k]),
-                                w_load(w[at + min(n + 2u, n_size - 1u) * kq + k]),
-                                w_load(w[at + min(n + 3u, n_size - 1u) * kq + k])));
+        mat4 b = transpose(mat4(w_load(w[at + n * k_quads + k]), w_load(w[at + min(n + 1u, n_size - 1u) * k_quads + k]),
+                                w_load(w[at + min(n + 2u, n_size - 1u) * k_quads + k]),
+                                w_load(w[at + min(n + 3u, n_size - 1u) * k_quads + k])));
         w0 = b[0];
         w1 = b[1];
         w2 = b[2];
         w3 = b[3];
     } else {
-        uint i = at + 4u * k * nq + col, last = k_size - 1u;
+        uint i = at + 4u * k * n_quads + col, last = k_size - 1u;
         w0 = w_load(w[i]);
-        w1 = w_load(w[4u * k + 1u <= last ? i + nq : i]);
-        w2 = w_load(w[4u * k + 2u <= last ? i + 2u * nq : i]);
-        w3 = w_load(w[4u * k + 3u <= last ? i + 3u * nq : i]);
+        w1 = w_load(w[4u * k + 1u <= last ? i + n_quads : i]);
+        w2 = w_load(w[4u * k + 2u <= last ? i + 2u * n_quads : i]);
+        w3 = w_load(w[4u * k + 3u <= last ? i + 3u * n_quads : i]);
     }
 }
 
@@ -37,11 +37,11 @@ void load_w_inner(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 
     if (TRANSPOSED != 0u) {
         load_w(at, k, col, w0, w1, w2, w3);
     } else {
-        uint i = at + 4u * k * nq + col;
+        uint i = at + 4u * k * n_quads + col;
         w0 = w_load(w[i]);
-        w1 = w_load(w[i + nq]);
-        w2 = w_load(w[i + 2u * nq]);
-        w3 = w_load(w[i + 3u * nq]);
+        w1 = w_load(w[i + n_quads]);
+        w2 = w_load(w[i + 2u * n_quads]);
+        w3 = w_load(w[i + 3u * n_quads]);
     }
 }
 
@@ -54,9 +54,9 @@ void main() {
 
     uint x_at[ROWS], col[COLS];
     uint x_row = x_batch(batch) * rows;
-    for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (x_row + min(tile_row(tile_m, r), rows - 1u)) * kq;
+    for (uint r = 0u; r < ROWS; r++) x_at[r] = x_skip + (x_row + min(tile_row(tile_m, r), rows - 1u)) * k_quads;
     for (uint c = 0u; c < COLS; c++) col[c] = block_col(tile_n, c);
-    uint w_at = w_skip + w_batch(batch) * (TRANSPOSED != 0u ? n_size * kq : k_size * nq);
+    uint w_at = w_skip + w_batch(batch) * (TRANSPOSED != 0u ? n_size * k_quads : k_size * n_quads);
 
     gemm_clear();
     for (uint k = 0u; k < k_size / 4u; k++) {

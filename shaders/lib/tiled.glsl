@@ -89,13 +89,13 @@ uint lane() { return gl_LocalInvocationID.x; }
 
 // The quad of the product's columns at quad `at` of the tile's.
 uint column(uint at) {
-    if (GATE != 0u && at >= B_STRIDE / 2u) return nq / 2u + col_first + at - B_STRIDE / 2u;
+    if (GATE != 0u && at >= B_STRIDE / 2u) return n_quads / 2u + col_first + at - B_STRIDE / 2u;
     return col_first + at;
 }
 
 void find_tap() {
-    uint tap = a_quad / cq;
-    a_c = a_quad - tap * cq;
+    uint tap = a_quad / channel_quads;
+    a_c = a_quad - tap * channel_quads;
     a_tap_y = tap / kernel_w;
     a_tap_x = tap - a_tap_y * kernel_w;
 }
@@ -113,14 +113,14 @@ void begin_a(uint batch, uint row_at, uint q_begin) {
             a_at[i] = image * in_h - in_first;
             a_image[i] = image;
         } else {
-            a_at[i] = x_skip + (x_batch(batch) * rows + r) * cq;
+            a_at[i] = x_skip + (x_batch(batch) * rows + r) * channel_quads;
         }
     }
 }
 
 vec4 normalised(vec4 v, uint image) {
-    uint at = norm_skip + 2u * image * cq + a_c;
-    return act_apply(NORM_ACT, fma(v, norm[at], norm[at + cq]));
+    uint at = norm_skip + 2u * image * channel_quads + a_c;
+    return act_apply(NORM_ACT, fma(v, norm[at], norm[at + channel_quads]));
 }
 
 void fetch_a(uint q_end) {
@@ -130,7 +130,7 @@ void fetch_a(uint q_end) {
         if (CONV != 0u) {
             int iy = a_y[i] + int(a_tap_y), ix = a_x[i] + int(a_tap_x);
             if (there && uint(iy) < in_h << UP && uint(ix) < in_w << UP) {
-                v = quad_load(x[x_skip + ((a_at[i] + (uint(iy) >> UP)) * in_w + (uint(ix) >> UP)) * cq + a_c]);
+                v = quad_load(x[x_skip + ((a_at[i] + (uint(iy) >> UP)) * in_w + (uint(ix) >> UP)) * channel_quads + a_c]);
                 if (NORM != 0u) v = normalised(v, a_image[i]);
                 if (K_TAIL != 0u) v = quad_mask(v, a_c, channels, 0.0);
             }
@@ -142,10 +142,10 @@ void fetch_a(uint q_end) {
     }
     a_quad += KQ;
     if (CONV != 0u) {
-        if (cq >= KQ) {
+        if (channel_quads >= KQ) {
             a_c += KQ;
-            if (a_c >= cq) {
-                a_c -= cq;
+            if (a_c >= channel_quads) {
+                a_c -= channel_quads;
                 a_tap_x++;
                 if (a_tap_x == kernel_w) {
                     a_tap_x = 0u;
@@ -164,15 +164,15 @@ bool find_w_row(uint q, uint j, out uint at) {
         at = 4u * q + j;
         return true;
     }
-    uint tap = CONV != 0u ? q / cq : 0u, c = 4u * (q - tap * cq) + j;
+    uint tap = CONV != 0u ? q / channel_quads : 0u, c = 4u * (q - tap * channel_quads) + j;
     at = tap * channels + c;
     return c < channels;
 }
 
 // Number j of the terms of quad q, in a quad of columns.
 vec4 multiply_out(uint q, uint j, uint col) {
-    uint at = w_at + q / 8u * Q8_ROWS * nq + col;
-    return uintBitsToFloat(w_q8[at + 8u * nq]) * q8_term(w_q8[at + q % 8u * nq], j);
+    uint at = w_at + q / 8u * Q8_ROWS * n_quads + col;
+    return uintBitsToFloat(w_q8[at + 8u * n_quads]) * q8_term(w_q8[at + q % 8u * n_quads], j);
 }
 
 void fetch_b(uint q, uint q_end) {
@@ -181,13 +181,13 @@ void fetch_b(uint q, uint q_end) {
         vec4 v = vec4(0.0);
         if (TRANSPOSED != 0u) {
             uint n = min(column(item / KQ / 4u) * 4u + item / KQ % 4u, n_size - 1u), k = q + item % KQ;
-            if (k < q_end) v = quad_load(w[w_at + n * cq + k]);
+            if (k < q_end) v = quad_load(w[w_at + n * channel_quads + k]);
             if (K_TAIL != 0u) v = quad_mask(v, k, channels, 0.0);
         } else {
-            uint k = item / B_STRIDE, col = min(column(item % B_STRIDE), nq - 1u), at;
+            uint k = item / B_STRIDE, col = min(column(item % B_STRIDE), n_quads - 1u), at;
             bool there = q + k / 4u < q_end;
             if (Q8 != 0u && there) v = multiply_out(q + k / 4u, k % 4u, col);
-            else if (Q8 == 0u && find_w_row(q + k / 4u, k % 4u, at) && there) v = quad_load(w[w_at + at * nq + col]);
+            else if (Q8 == 0u && find_w_row(q + k / 4u, k % 4u, at) && there) v = quad_load(w[w_at + at * n_quads + col]);
         }
         next_b[i] = TILE(v);
     }
@@ -255,9 +255,9 @@ vec4 epilogue(vec4 sum, uint flat_row, uint col) {
     vec4 v = sum * scale;
     if ((EPILOGUE & 1u) != 0u) v += quad_load(bias[col]);
     if ((EPILOGUE & 2u) != 0u)
-        v += quad_load(row[(row_div == 0u ? 0u : row_base + (row_first + flat_row) / row_div) * nq + col]);
+        v += quad_load(row[(row_share == 0u ? 0u : row_begin + (row_phase + flat_row) / row_share) * n_quads + col]);
     v = act_apply(ACT, v);
-    if ((EPILOGUE & 4u) != 0u) v += quad_load(residual[residual_skip + flat_row * nq + col]);
+    if ((EPILOGUE & 4u) != 0u) v += quad_load(residual[residual_skip + flat_row * n_quads + col]);
     return v;
 }
 
@@ -270,8 +270,8 @@ void main() {
 
     uint row_at = tile_m * BM, q_begin = split * split_quads, q_end = min(q_begin + split_quads, quads);
     col_first = tile_n * (GATE != 0u ? B_STRIDE / 2u : B_STRIDE);
-    uint w_quads = TRANSPOSED != 0u ? n_size * cq : channels * nq;
-    if (Q8 != 0u) w_quads = channels / 32u * Q8_ROWS * nq;
+    uint w_quads = TRANSPOSED != 0u ? n_size * channel_quads : channels * n_quads;
+    if (Q8 != 0u) w_quads = channels / 32u * Q8_ROWS * n_quads;
     w_at = w_skip + w_batch(batch) * w_quads;
     begin_a(batch, row_at, q_begin);
     [[unroll]] for (uint r = 0u; r < TM; r++)
@@ -301,16 +301,16 @@ void main() {
         uint m = row_at + lane() / LANES_N + r * LANES_M, flat_row = batch * rows + m;
         if (GATE != 0u) {
             uint col = col_first + lane() % LANES_N;
-            if (m >= rows || col >= nq / 2u) continue;
-            vec4 gate = epilogue(acc[r][COLS - 1u], flat_row, nq / 2u + col);
-            y[y_skip + flat_row * (nq / 2u) + col] = quad_store(epilogue(acc[r][0], flat_row, col) * act_apply(GATE, gate));
+            if (m >= rows || col >= n_quads / 2u) continue;
+            vec4 gate = epilogue(acc[r][COLS - 1u], flat_row, n_quads / 2u + col);
+            y[y_skip + flat_row * (n_quads / 2u) + col] = quad_store(epilogue(acc[r][0], flat_row, col) * act_apply(GATE, gate));
             continue;
         }
         [[unroll]] for (uint c = 0u; c < COLS; c++) {
             uint col = col_first + lane() % LANES_N + c * LANES_N;
-            if (m >= rows || col >= nq) continue;
-            if (PARTIAL != 0u) layers[(split * batches * rows + flat_row) * nq + col] = acc[r][c];
-            else y[y_skip + flat_row * nq + col] = quad_store(epilogue(acc[r][c], flat_row, col));
+            if (m >= rows || col >= n_quads) continue;
+            if (PARTIAL != 0u) layers[(split * batches * rows + flat_row) * n_quads + col] = acc[r][c];
+            else y[y_skip + flat_row * n_quads + col] = quad_store(epilogue(acc[r][c], flat_row, col));
         }
     }
 }

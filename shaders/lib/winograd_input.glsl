@@ -18,16 +18,7 @@ INPUT(0, X, x);
 INPUT_F32(1, Norm, norm); // [image][scale, shift][quad]
 layout(set = 0, binding = 2) writeonly buffer V { vec4 v[]; };
 
-layout(push_constant) uniform Push {
-    uint kq;           // quads of a pixel
-    uint tiles;        // of this dispatch, all images together
-    uint tiles_x;      // tiles of a row of tiles
-    uint tile_rows;    // rows of tiles of one image
-    uint first_y;      // first output row of the dispatch
-    uint in_h, in_w, upsample;
-    uint first_in_y;   // first input row of the window
-    uint x_skip, norm_skip;
-};
+#include "winograd_input.pc.h"
 
 // PUT(i, row i of B^T d).
 #define TRANSFORM(PUT, d0, d1, d2, d3, d4, d5)                                         \
@@ -42,16 +33,16 @@ layout(push_constant) uniform Push {
 #define PUT_POINT(j, value) v[at + (i * TAPS + j) * step] = value;
 
 void main() {
-    uint blocks = (kq + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, group = group_index();
+    uint blocks = (k_quads + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, group = group_index();
     uint tile = min(group / blocks, tiles - 1u);
-    uint quad = group % blocks * gl_WorkGroupSize.x + gl_LocalInvocationID.x, k = min(quad, kq - 1u);
+    uint quad = group % blocks * gl_WorkGroupSize.x + gl_LocalInvocationID.x, k = min(quad, k_quads - 1u);
     uint image = tile / (tiles_x * tile_rows), in_image = tile % (tiles_x * tile_rows);
     int top = int(first_y + in_image / tiles_x * TILE) - 1, left = int(in_image % tiles_x * TILE) - 1;
     int height = int(in_h << upsample), width = int(in_w << upsample);
     vec4 scale = vec4(1.0), shift = vec4(0.0);
     if (NORM != 0u) {
-        scale = input_load_f32(norm, norm_skip + image * 2u * kq + k);
-        shift = input_load_f32(norm, norm_skip + (image * 2u + 1u) * kq + k);
+        scale = input_load_f32(norm, norm_skip + image * 2u * k_quads + k);
+        shift = input_load_f32(norm, norm_skip + (image * 2u + 1u) * k_quads + k);
     }
 
     vec4 t[6][6]; // B^T d
@@ -62,14 +53,14 @@ void main() {
             int iy = top + int(i);
             bool valid = iy >= 0 && iy < height && ix >= 0 && ix < width;
             uint cy = valid ? uint(iy) >> upsample : first_in_y, cx = valid ? uint(ix) >> upsample : 0u;
-            vec4 q = input_load(x, x_skip + ((image * in_h + cy - first_in_y) * in_w + cx) * kq + k);
+            vec4 q = input_load(x, x_skip + ((image * in_h + cy - first_in_y) * in_w + cx) * k_quads + k);
             if (NORM != 0u) q = act_apply(NORM_ACT, fma(q, scale, shift));
             d[i] = valid ? q : vec4(0.0);
         }
         TRANSFORM(PUT_COLUMN, d[0], d[1], d[2], d[3], d[4], d[5])
     }
-    if (quad >= kq || group / blocks >= tiles) return;
-    uint at = tile * kq + k, step = tiles * kq;
+    if (quad >= k_quads || group / blocks >= tiles) return;
+    uint at = tile * k_quads + k, step = tiles * k_quads;
     [[unroll]] for (uint i = 0u; i < TAPS; i++) {
         TRANSFORM(PUT_POINT, t[i][0], t[i][1], t[i][2], t[i][3], t[i][4], t[i][5])
     }

@@ -18,16 +18,7 @@ INPUT(2, Row, row);
 INPUT(3, Residual, residual);
 layout(set = 0, binding = 4) writeonly buffer Y { QUAD y[]; };
 
-layout(push_constant) uniform Push {
-    uint nq;         // quads of a pixel
-    uint tiles;      // of this dispatch, all images together
-    uint tiles_x;    // tiles of a row of tiles
-    uint tile_rows;  // rows of tiles of one image
-    uint out_h, out_w; // rows of one image in this dispatch, pixels of a row
-    uint y_skip, residual_skip;
-    uint row_base;   // row operand of the first image
-    uint row_step;   // 1: each image has its own; 0: all share one
-};
+#include "winograd_output.pc.h"
 
 // PUT(i, row i of A^T m).
 #define TRANSFORM(PUT, d0, d1, d2, d3, d4, d5)                                         \
@@ -42,12 +33,12 @@ layout(push_constant) uniform Push {
 #define PUT_PIXEL(j, value) o[j] = value;
 
 void main() {
-    uint blocks = (nq + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, group = group_index();
+    uint blocks = (n_quads + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, group = group_index();
     uint tile = min(group / blocks, tiles - 1u);
-    uint quad = group % blocks * gl_WorkGroupSize.x + gl_LocalInvocationID.x, n = min(quad, nq - 1u);
+    uint quad = group % blocks * gl_WorkGroupSize.x + gl_LocalInvocationID.x, n = min(quad, n_quads - 1u);
     uint image = tile / (tiles_x * tile_rows), in_image = tile % (tiles_x * tile_rows);
     uint top = in_image / tiles_x * TILE, left = in_image % tiles_x * TILE;
-    uint at = tile * nq + n, step = tiles * nq;
+    uint at = tile * n_quads + n, step = tiles * n_quads;
 
     vec4 t[4][6]; // A^T m
     [[unroll]] for (uint j = 0u; j < TAPS; j++) {
@@ -57,16 +48,16 @@ void main() {
     }
     vec4 add = vec4(0.0);
     if ((EPILOGUE & 1u) != 0u) add += input_load(bias, n);
-    if ((EPILOGUE & 2u) != 0u) add += input_load(row, (row_base + image * row_step) * nq + n);
-    bool inside = quad < nq && group / blocks < tiles;
+    if ((EPILOGUE & 2u) != 0u) add += input_load(row, (row_begin + image * row_step) * n_quads + n);
+    bool inside = quad < n_quads && group / blocks < tiles;
     [[unroll]] for (uint i = 0u; i < TILE; i++) {
         vec4 o[4];
         TRANSFORM(PUT_PIXEL, t[i][0], t[i][1], t[i][2], t[i][3], t[i][4], t[i][5])
         [[unroll]] for (uint j = 0u; j < TILE; j++) {
             uint pixel = (image * out_h + min(top + i, out_h - 1u)) * out_w + min(left + j, out_w - 1u);
             vec4 sum = act_apply(ACT, o[j] + add);
-            if ((EPILOGUE & 4u) != 0u) sum += input_load(residual, residual_skip + pixel * nq + n);
-            if (inside && top + i < out_h && left + j < out_w) y[y_skip + pixel * nq + n] = quad_store(sum);
+            if ((EPILOGUE & 4u) != 0u) sum += input_load(residual, residual_skip + pixel * n_quads + n);
+            if (inside && top + i < out_h && left + j < out_w) y[y_skip + pixel * n_quads + n] = quad_store(sum);
         }
     }
 }

@@ -208,7 +208,7 @@ static enum fum_result run_ops(struct selftest *test, const char *variant, bool 
     enum fum_result r = variant ? fum_device_force_variant(test->device, variant, err) : FUM_OK;
     for (int i = 0; i < fum_op_count && !r; i++) {
         if (test->params.op && strcmp(test->params.op, fum_ops[i]->name)) continue;
-        if (served && !fum_variant_serves(fum_variant_find(variant), fum_ops[i]->name)) continue;
+        if (served && !fum_variant_serves(fum_variant_find(variant), fum_ops[i])) continue;
         r = run_op(test, i, variant, err);
     }
     return r;
@@ -236,7 +236,7 @@ enum fum_result fum_selftest(fum_device *device, const struct fum_selftest_param
     if (!test.params.types) test.params.types = 1u << FUM_F32 | 1u << FUM_F16 | 1u << FUM_BF16;
     if (test.params.op && !fum_op_find(test.params.op))
         return fum_error_set(err, FUM_ERR_ARG, "no op '%s' to test", test.params.op);
-    const char *forced = fum_device_tuning(device)->variant;
+    const struct fum_variant *forced = fum_device_tuning(device)->variant;
     test.compile_only = fum_device_get_info(device)->planning_only;
     if (test.compile_only && !(test.list = fum_calloc(1, sizeof *test.list)))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the self-test");

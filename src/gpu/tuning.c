@@ -13,7 +13,7 @@ const struct fum_tuning *fum_device_tuning(const fum_device *device) {
     return &device->tuning;
 }
 
-void fum_device_set_variant(fum_device *device, const char *variant) {
+void fum_device_set_variant(fum_device *device, const struct fum_variant *variant) {
     device->tuning.variant = variant;
 }
 

@@ -8,6 +8,8 @@
 
 enum { FUM_MAX_TUNED = 1024, FUM_MAX_NOTE = 16 };
 
+struct fum_variant; // opaque here
+
 struct fum_tuned {
     uint64_t key;
     uint32_t value, reserved;
@@ -23,7 +25,7 @@ struct fum_tuning_note {
 };
 
 struct fum_tuning {
-    const char *variant;          // a name of static storage; NULL: each call's own
+    const struct fum_variant *variant; // forced, a record of src/ops; NULL: none is
     struct fum_tuning_note *note; // gets the first choice that is looked up; NULL outside tuning
     int count;
     struct fum_tuned items[FUM_MAX_TUNED]; // by rising key
@@ -34,7 +36,7 @@ struct fum_tuning {
 const struct fum_tuning *fum_device_tuning(const fum_device *device);
 // Forces a variant, which must outlive the device; NULL: each call's own. Not while another thread
 // compiles for the device.
-void fum_device_set_variant(fum_device *device, const char *variant);
+void fum_device_set_variant(fum_device *device, const struct fum_variant *variant);
 // Adds choices to those that are kept, replacing older ones of the same keys; count 0 drops them
 // all. What is over FUM_MAX_TUNED is left out.
 void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int count);

@@ -69,11 +69,6 @@ struct fum_dispatches {
 // type.
 struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d);
 
-// Rows [first, first + count) of an operand as a window that starts on the device's binding
-// alignment: *window is what to bind, *skip how many quads before row `first` it starts (the kernel
-// adds it to every index of the operand).
-void fum_window_rows(const struct fum_device_info *info, const struct fum_desc *desc, int64_t first,
-                     int64_t count, uint64_t *offset, uint64_t *bytes, uint32_t *skip);
 // How many rows of `desc` fit one binding, leaving room for the alignment skip; at least 1 or 0
 // when one row is too large.
 int64_t fum_rows_per_binding(const struct fum_device_info *info, const struct fum_desc *desc);

@@ -2,6 +2,7 @@
 // To another storage type: "dtype" is an enum fum_dtype; -1, the default, is the graph's own.
 #include "base/dtype.h"
 #include "ops/lib/emit.h"
+#include "shaders/cast.pc.h"
 
 static const struct fum_attr_def attrs[] = {{"dtype", -1}, {0}};
 
@@ -23,21 +24,20 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    uint64_t size_in = 4 * fum_dtype_size(call->in[0].dtype),
-             size_out = 4 * fum_dtype_size(call->out.dtype);
-    enum fum_dtype wide = size_in > size_out ? call->in[0].dtype : call->out.dtype;
-    uint64_t total = fum_desc_quads(&call->out), align = list->info->binding_align;
-    // Whole multiples of the alignment in the narrower type are ones in the wider type too.
-    uint64_t each =
-        list->info->max_binding / (2 * align) * (2 * align) / (4 * fum_dtype_size(wide));
-    for (uint64_t first = 0; first < total; first += each) {
-        uint64_t quads = total - first < each ? total - first : each;
-        struct fum_dispatch *d = fum_emit(list, "cast", call->out.dtype, quads);
+    enum fum_dtype from = call->in[0].dtype, to = call->out.dtype;
+    enum fum_dtype wide = fum_dtype_size(from) > fum_dtype_size(to) ? from : to;
+    // Whole multiples of the alignment in the narrower type are ones in the wider type, too.
+    uint64_t align = 2 * list->info->binding_align;
+    uint64_t each = list->info->max_binding / align * align / (4 * fum_dtype_size(wide));
+    struct fum_span span = {0};
+    while (fum_span_next(&span, fum_desc_quads(&call->out), each)) {
+        struct fum_dispatch *d = fum_emit(list, "cast", to, span.count);
         if (!d) return false;
-        fum_emit_spec(d, call->in[0].dtype);
-        fum_emit_bind(d, 0, false, first * size_in, quads * size_in);
-        fum_emit_bind(d, FUM_OUT, true, first * size_out, quads * size_out);
-        fum_emit_push(d, (uint32_t)quads);
+        fum_emit_spec(d, from);
+        fum_emit_span(d, 0, from, &span);
+        fum_emit_span(d, FUM_OUT, to, &span);
+        const struct fum_cast_push push = {.quads = (uint32_t)span.count};
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }

@@ -6,6 +6,7 @@
 #include "ops/lib/emit.h"
 #include "ops/lib/part.h"
 #include "ops/lib/unary.h"
+#include "shaders/channel_affine.pc.h"
 
 static const struct fum_attr_def attrs[] = {{"act", 0}, {0}};
 
@@ -15,7 +16,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *f = &call->in[1].shape;
     if (f->rank != 2 || f->dim[0] != 2 || f->dim[1] != fum_shape_channels(x) ||
         call->in[1].dtype != FUM_F32)
-        return fum_refuse(why, "the factors must be f32 [2, %lld]",
+        return fum_refuse(why, "the scales and shifts must be f32 [2, %lld]",
                           (long long)fum_shape_channels(x));
     call->out = call->in[0];
     return true;
@@ -35,21 +36,19 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     int64_t rows = fum_shape_rows(&x->shape), each = fum_rows_per_binding(list->info, x);
     int64_t quads = fum_shape_row_quads(&x->shape);
     if (fum_shape_count(&x->shape) == 0) return true;
-    if (each < 1) return fum_refuse(&list->why, "one row is over the device's largest binding");
+    if (each < 1) return fum_refuse_size(&list->why, list->info, "one row");
     for (int64_t first = 0; first < rows; first += each) {
-        int64_t count = fum_min_i64(each, rows - first);
-        struct fum_dispatch *d = fum_emit(list, "channel_affine", x->dtype,
-                                          (uint64_t)(FUM_DIV_UP(count, BLOCK) * quads));
+        const struct fum_rows window = {x, first, FUM_MIN(each, rows - first)};
+        uint64_t items = (uint64_t)(FUM_DIV_UP(window.count, BLOCK) * quads);
+        struct fum_dispatch *d = fum_emit(list, "channel_affine", x->dtype, items);
         if (!d) return false;
-        fum_emit_spec(d, BLOCK);
-        fum_emit_spec(d, (uint32_t)call->attr[0]);
-        uint32_t x_skip = fum_emit_bind_rows(list, d, 0, false, &call->in[0], first, count);
-        if (!fum_emit_bind_whole(list, d, 1, false, &call->in[1])) return false;
-        uint32_t y_skip = fum_emit_bind_rows(list, d, FUM_OUT, true, x, first, count);
-        fum_emit_push(d, (uint32_t)quads);
-        fum_emit_push(d, (uint32_t)count);
-        fum_emit_push(d, x_skip);
-        fum_emit_push(d, y_skip);
+        FUM_EMIT_SPECS(d, BLOCK, (uint32_t)call->attr[0]);
+        struct fum_channel_affine_push push = {.quads = (uint32_t)quads,
+                                               .rows = (uint32_t)window.count};
+        push.x_skip = fum_emit_rows(list, d, 0, window);
+        if (!fum_emit_whole(list, d, 1, &call->in[1])) return false;
+        push.y_skip = fum_emit_rows(list, d, FUM_OUT, window);
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }

@@ -7,13 +7,15 @@
 #include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
+#include "shaders/channel_stats.pc.h"
 
 static const struct fum_attr_def attrs[] = {{"chunks", 1}, {0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *range = &call->in[1];
     int64_t chunks;
-    if (!fum_attr_int(call->attr[0], "chunks", 1, 1 << 20, &chunks, why)) return false;
+    if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"chunks", 1, 1 << 20}, &chunks, why))
+        return false;
     if (!fum_is_storage(call->in[0].dtype)) return fum_refuse(why, "x must be f32, f16 or bf16");
     if (range->dtype != FUM_I32 || range->shape.rank != 1 || range->shape.dim[0] != 2)
         return fum_refuse(why, "the range must be i32 [2]");
@@ -49,13 +51,14 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (fum_shape_count(&call->out.shape) == 0) return true;
     struct fum_dispatch *d =
         fum_emit(list, "channel_stats", call->in[0].dtype, (uint64_t)(chunks * quads));
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
-        !fum_emit_bind_whole(list, d, 1, false, &call->in[1]) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
+    if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
+        !fum_emit_whole(list, d, 1, &call->in[1]) || !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
-    fum_emit_push(d, (uint32_t)quads);
-    fum_emit_push(d, (uint32_t)fum_shape_rows(&call->in[0].shape));
-    fum_emit_push(d, (uint32_t)chunks);
+    const struct fum_channel_stats_push push = {.quads = (uint32_t)quads,
+                                                .rows =
+                                                    (uint32_t)fum_shape_rows(&call->in[0].shape),
+                                                .chunks = (uint32_t)chunks};
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
+#include "shaders/check_finite.pc.h"
 
 #include <math.h>
 
@@ -13,7 +14,9 @@ enum { QUADS_EACH = 4 }; // per invocation
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t code;
-    if (!fum_attr_int(call->attr[0], "code", INT32_MIN, INT32_MAX, &code, why)) return false;
+    if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"code", INT32_MIN, INT32_MAX}, &code,
+                      why))
+        return false;
     if (!fum_is_counter(&call->in[0])) return fum_refuse(why, "input 0, the flag, must be i32 [1]");
     if (!fum_is_storage(call->in[1].dtype))
         return fum_refuse(why, "input 1 is %s; want f32, f16 or bf16",
@@ -30,21 +33,23 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     const struct fum_desc *x = &call->in[1];
-    uint64_t total = fum_desc_quads(x), each = fum_quads_per_binding(list->info, x->dtype);
-    uint64_t quad = 4 * fum_dtype_size(x->dtype);
-    for (uint64_t first = 0; first < total; first += each) {
-        uint64_t quads = total - first < each ? total - first : each;
+    uint32_t row_quads = (uint32_t)fum_shape_row_quads(&x->shape);
+    uint64_t each = fum_quads_per_binding(list->info, x->dtype);
+    struct fum_span span = {0};
+    while (fum_span_next(&span, fum_desc_quads(x), each)) {
         struct fum_dispatch *d =
-            fum_emit(list, "check_finite", x->dtype, FUM_DIV_UP(quads, QUADS_EACH));
+            fum_emit(list, "check_finite", x->dtype, FUM_DIV_UP(span.count, QUADS_EACH));
         if (!d) return false;
         fum_emit_spec(d, QUADS_EACH);
-        fum_emit_bind(d, 0, true, 0, 0);
-        fum_emit_bind(d, 1, false, first * quad, quads * quad);
-        fum_emit_push(d, (uint32_t)quads);
-        fum_emit_push(d, (uint32_t)fum_shape_row_quads(&x->shape));
-        fum_emit_push(d, (uint32_t)fum_shape_channels(&x->shape));
-        fum_emit_push(d, (uint32_t)(first % (uint64_t)fum_shape_row_quads(&x->shape)));
-        fum_emit_push(d, (uint32_t)(int32_t)call->attr[0]);
+        fum_emit_bind(d, (struct fum_dispatch_bind){.operand = 0, .write = true});
+        fum_emit_span(d, 1, x->dtype, &span);
+        const struct fum_check_finite_push push = {.quads = (uint32_t)span.count,
+                                                   .row_quads = row_quads,
+                                                   .channels =
+                                                       (uint32_t)fum_shape_channels(&x->shape),
+                                                   .first = (uint32_t)(span.first % row_quads),
+                                                   .code = (int32_t)call->attr[0]};
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }

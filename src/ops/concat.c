@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Two to six tensors one after the other along an axis; -1, the default, is the channels.
-#include "base/macros.h"
 #include "graph/fuse/fuse.h"
 #include "ops/lib/copy.h"
 #include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
+#include "shaders/concat.pc.h"
 
 static const struct fum_attr_def attrs[] = {{"axis", -1}, {0}};
 
@@ -48,12 +49,12 @@ static struct fum_copy part(const struct fum_op_call *call, int k, int axis, int
     return c;
 }
 
-static int the_axis(const struct fum_op_call *call) {
+static int axis_of(const struct fum_op_call *call) {
     return (int)call->attr[0] + (call->attr[0] < 0 ? call->out.shape.rank : 0);
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
-    int axis = the_axis(call);
+    int axis = axis_of(call);
     int64_t at = 0;
     for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {
         struct fum_copy c = part(call, k, axis, at);
@@ -63,49 +64,65 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 
 enum { PIECE = 256 }; // quads that a workgroup copies
 
-// All in one dispatch, where every tensor fits a binding and no quad of the output has elements of
-// two. False: not so.
-static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_dispatches *list) {
-    uint64_t end[FUM_MAX_INPUTS], run = 0;
-    int operand[FUM_MAX_INPUTS], count = 0;
-    if (fum_desc_bytes(&call->out) > list->info->max_binding) return false;
+// The inputs that have elements, and where each ends in a run of the output, in quads.
+struct runs {
+    int operand[FUM_MAX_INPUTS], count;
+    uint64_t end[FUM_MAX_INPUTS], quads; // of the whole run
+};
+
+// Returns false if a quad of the output has elements of two inputs: of channels only the last may
+// end within a quad.
+static bool find_runs(const struct fum_op_call *call, int axis, struct runs *runs) {
+    bool channels = axis == call->out.shape.rank - 1;
+    int64_t run = 0; // along channels in elements, else in quads
+    *runs = (struct runs){0};
     for (int k = 0; k < call->num_inputs && call->has[k]; k++) {
         const struct fum_shape *s = &call->in[k].shape;
         int64_t outer, rows;
         if (!fum_shape_count(s)) continue;
+        if (channels && run % 4) return false;
         fum_axis_rows(s, axis, &outer, &rows);
-        if (axis == s->rank - 1 && run % 4) return false;
-        // Of the channels first, of which only the last may end within a quad.
-        run += axis == s->rank - 1 ? (uint64_t)s->dim[axis]
-                                   : (uint64_t)(s->dim[axis] * rows * fum_shape_row_quads(s));
-        end[count] = run;
-        operand[count++] = k;
+        run += channels ? s->dim[axis] : s->dim[axis] * rows * fum_shape_row_quads(s);
+        runs->quads = (uint64_t)(channels ? FUM_DIV_UP(run, 4) : run);
+        runs->end[runs->count] = runs->quads;
+        runs->operand[runs->count++] = k;
     }
-    bool channels = axis == call->out.shape.rank - 1;
-    if (!count) return true;
-    bool texels =
-        call->out.dtype != FUM_I32 && fum_texels_pay(list->info, list->tuning, call->out.dtype);
-    if (channels) run = FUM_DIV_UP(run, 4);
-    uint64_t runs = fum_desc_quads(&call->out) / run, pieces = FUM_DIV_UP(run, PIECE);
+    return true;
+}
+
+// Adds all in one dispatch. Returns false if a tensor exceeds a binding or a quad of the output has
+// elements of two inputs.
+static bool dispatch_quads(const struct fum_op_call *call, int axis, struct fum_dispatches *list) {
+    struct runs r;
+    enum fum_dtype dtype = call->out.dtype;
+    if (fum_desc_bytes(&call->out) > list->info->max_binding) return false;
+    if (!find_runs(call, axis, &r)) return false;
+    if (!r.count) return true;
+    bool texels = dtype != FUM_I32 && fum_texels_faster(list->info, list->tuning, dtype);
+    uint64_t runs = fum_desc_quads(&call->out) / r.quads, pieces = FUM_DIV_UP(r.quads, PIECE);
     struct fum_dispatch *d =
-        fum_emit(list, texels ? "concat_texel" : "concat", fum_raw_variant(call->out.dtype),
+        fum_emit(list, texels ? "concat_texel" : "concat", fum_raw_variant(dtype),
                  runs * pieces * fum_lanes(list->info));
     if (!d) return false;
     d->texels = texels ? 0x3f : 0;
-    fum_emit_spec(d, (uint32_t)count);
-    fum_emit_spec(d, PIECE);
-    for (int k = 0; k < FUM_MAX_INPUTS; k++)
-        fum_emit_bind(d, operand[k < count ? k : 0], false, 0, 0);
-    fum_emit_bind(d, FUM_OUT, true, 0, 0);
-    fum_emit_push(d, (uint32_t)runs);
-    fum_emit_push(d, (uint32_t)run);
-    for (int k = 0; k + 1 < FUM_MAX_INPUTS; k++)
-        fum_emit_push(d, (uint32_t)(k >= count ? run : channels ? FUM_DIV_UP(end[k], 4) : end[k]));
+    FUM_EMIT_SPECS(d, (uint32_t)r.count, PIECE);
+    for (int k = 0; k < FUM_MAX_INPUTS; k++) fum_emit_operand(d, r.operand[k < r.count ? k : 0]);
+    fum_emit_operand(d, FUM_OUT);
+    uint32_t end[FUM_MAX_INPUTS];
+    for (int k = 0; k < FUM_MAX_INPUTS; k++) end[k] = (uint32_t)(k < r.count ? r.end[k] : r.quads);
+    const struct fum_concat_push push = {.runs = (uint32_t)runs,
+                                         .run = (uint32_t)r.quads,
+                                         .end0 = end[0],
+                                         .end1 = end[1],
+                                         .end2 = end[2],
+                                         .end3 = end[3],
+                                         .end4 = end[4]};
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    int axis = the_axis(call);
+    int axis = axis_of(call);
     if (dispatch_quads(call, axis, list)) return true;
     int64_t at = 0;
     for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {
@@ -116,7 +133,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 }
 
 static bool joins(const struct fum_op_call *call) {
-    bool channels = the_axis(call) == call->out.shape.rank - 1;
+    bool channels = axis_of(call) == call->out.shape.rank - 1;
     return channels && !call->has[2] && fum_shape_channels(&call->in[0].shape) % 4 == 0;
 }
 

@@ -1,26 +1,9 @@
 // SPDX-License-Identifier: MIT
 // 2-D convolution with epilogue, as an implicit matrix product: no patch buffer.
-#include <stdio.h>
-#include <string.h>
 
-#include "base/macros.h"
 #include "ops/lib/unary.h"
 #include "ops/variants/variant.h"
 #include "ops/lib/winograd.h"
-
-const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
-                                              {"upsample", 0}, {"act", 0}, {"norm_act", 0},
-                                              {NULL, 0}};
-
-bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why) {
-    const struct fum_shape *x = &call->in[0].shape, *s = &call->in[FUM_CONV_NORM].shape;
-    if (!call->has[FUM_CONV_NORM] ||
-        (call->in[FUM_CONV_NORM].dtype == FUM_F32 && s->rank == 3 && s->dim[0] == x->dim[0] &&
-         s->dim[1] == 2 && s->dim[2] == x->dim[3]))
-        return true;
-    return fum_refuse(why, "scales and shifts of x must be f32 [%lld, 2, %lld]",
-                      (long long)x->dim[0], (long long)x->dim[3]);
-}
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
@@ -81,150 +64,14 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     }
 }
 
-void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin,
-                         int64_t *rows) {
-    int64_t low = first * c->stride - c->pad,
-            high = (first + count - 1) * c->stride - c->pad + c->kernel_h - 1;
-    low = low < 0 ? 0 : low / c->up;
-    high = high < 0 ? 0 : high / c->up;
-    if (low > c->in_h - 1) low = c->in_h - 1;
-    if (high > c->in_h - 1) high = c->in_h - 1;
-    *begin = low;
-    *rows = high - low + 1;
-}
-
-static bool add_part(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
-                     const struct fum_conv *c, const struct fum_part *part,
-                     struct fum_dispatches *list) {
-    struct fum_dispatch *d = fum_dispatch_add(list);
-    if (!d)
-        return fum_refuse(&list->why, "needs more than %d dispatches to fit the device's bindings",
-                          FUM_MAX_DISPATCHES);
-    *d = (struct fum_dispatch){.dtype = call->out.dtype, .num_bind = 7};
-    int64_t pixels = part->count * c->out_w, total = pixels * part->batches, tiles_m;
-    int64_t tiles_n = fum_gemm_begin(kernels, kernels->conv2d, list->info, call, d, total,
-                                     c->kernel_h * c->kernel_w, c->in_c, c->out_c,
-                                     (enum fum_act)call->attr[FUM_CONV_ACT], &tiles_m);
-    bool norm = call->has[FUM_CONV_NORM];
-    d->spec[d->num_spec++] = norm;
-    d->spec[d->num_spec++] = norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE;
-
-    // Several whole images bind whole images; rows of one bind the input rows they touch.
-    int64_t in_first = 0, in_rows = c->in_h;
-    if (part->count < c->out_h)
-        fum_conv_input_rows(c, part->first, part->count, &in_first, &in_rows);
-    int64_t x_first = (part->batch * c->in_h + in_first) * c->in_w;
-    int64_t x_count = ((part->batches - 1) * c->in_h + in_rows) * c->in_w;
-    int64_t y_first = (part->batch * c->out_h + part->first) * c->out_w;
-    uint32_t x_skip = 0, w_skip, y_skip, residual_skip, norm_skip = 0;
-    fum_bind_rows(list, d, 5, FUM_OUT, true, &call->out, y_first, total, &y_skip);
-    // An empty operand has no bytes to bind: the kernel reads nothing of it that counts.
-    d->bind[0] = d->bind[1] = d->bind[5];
-    d->bind[0].write = d->bind[1].write = false;
-    if (c->in_c && x_count)
-        fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0], x_first, x_count, &x_skip);
-    if (c->in_c)
-        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &call->in[1], 0, fum_conv_weight_rows(c),
-                      &w_skip);
-    fum_gemm_bind_epilogue(list, call, d, y_first, total, &residual_skip);
-    d->bind[6] = d->bind[0];
-    if (norm && c->in_c)
-        fum_bind_rows(list, d, 6, FUM_CONV_NORM, false, &call->in[FUM_CONV_NORM], 2 * part->batch,
-                      2 * part->batches, &norm_skip);
-
-    bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
-    const uint32_t push[] = {(uint32_t)c->kernel_h,
-                             (uint32_t)c->kernel_w,
-                             (uint32_t)c->stride,
-                             (uint32_t)c->pad,
-                             c->up == 2,
-                             (uint32_t)c->in_h,
-                             (uint32_t)c->in_w,
-                             (uint32_t)c->out_w,
-                             (uint32_t)pixels,
-                             (uint32_t)part->batches,
-                             (uint32_t)tiles_m,
-                             (uint32_t)part->first,
-                             (uint32_t)in_first,
-                             x_skip,
-                             y_skip,
-                             residual_skip,
-                             own_row ? (uint32_t)part->batch : 0,
-                             own_row,
-                             norm_skip};
-    memcpy(d->push + d->num_push, push, sizeof push);
-    d->num_push += (int)FUM_COUNT(push);
-    if (!fum_groups_1d(list->info, (uint64_t)(tiles_m * tiles_n), d->groups))
-        return fum_refuse(&list->why, "needs more workgroups than the device has");
-    return true;
-}
-
-int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c,
-                               const struct fum_device_info *info) {
-    int64_t fit = fum_rows_per_binding(info, &call->out);
-    if (call->has[FUM_GEMM_RESIDUAL])
-        fit = fum_min_i64(fit, fum_rows_per_binding(info, &call->in[FUM_GEMM_RESIDUAL]));
-    fit = fum_min_i64(fit, INT32_MAX / 2) / c->out_w;
-    int64_t in_fit = c->in_w ? fum_rows_per_binding(info, &call->in[0]) / c->in_w : INT64_MAX;
-    if (in_fit >= c->in_h) return fit;
-    // n output rows touch at most ((n - 1) stride + kernel - 1) / up + 2 input rows.
-    int64_t doubled = (in_fit - 2) * c->up - c->kernel_h + 1;
-    return doubled < 0 ? 0 : fum_min_i64(fit, doubled / c->stride + 1);
-}
-
-bool fum_conv_is_product(const struct fum_conv *c) {
-    return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->up == 1 &&
-           c->out_h == c->in_h && c->out_w == c->in_w && c->pad == 0;
-}
-
-struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c) {
-    return (struct fum_gemm){.batches = 1,
-                             .rows = c->batches * c->out_h * c->out_w,
-                             .k = c->in_c,
-                             .n = c->out_c,
-                             .w_batches = 1,
-                             .w_div = 1,
-                             .w_mod = 1,
-                             .row_rows = c->out_h * c->out_w,
-                             .act = (enum fum_act)call->attr[FUM_CONV_ACT],
-                             .scale = 1,
-                             .q8 = c->q8};
-}
-
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_conv c = fum_conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (fum_conv_is_product(&c) && !call->has[FUM_CONV_NORM]) {
         struct fum_gemm g = fum_conv_product(call, &c);
-        return fum_gemm_dispatch(call, &g, list);
+        return fum_variant_matmul(call, &g, list);
     }
-    return fum_variant_conv2d(call, &c, list) ||
-           fum_conv_dispatch_by(&fum_gemm_plain, call, &c, list);
-}
-
-bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
-                          const struct fum_conv *conv, struct fum_dispatches *list) {
-    const struct fum_conv c = *conv;
-    const struct fum_device_info *info = list->info;
-    if (fum_desc_bytes(&call->in[1]) > info->max_binding)
-        return fum_refuse(
-            &list->why,
-            "the weight of %llu bytes is over the device's largest binding of %llu bytes",
-            (unsigned long long)fum_desc_bytes(&call->in[1]),
-            (unsigned long long)info->max_binding);
-    int64_t fit = fum_conv_rows_that_fit(call, &c, info);
-    if (fit < 1)
-        return fum_refuse(&list->why,
-                          "one row of pixels is over the device's largest binding of %llu bytes",
-                          (unsigned long long)info->max_binding);
-    // Whole images: as many as fit the bindings of both.
-    int64_t in_image = c.in_h * c.in_w, whole = fit / c.out_h;
-    int64_t in_whole = in_image ? fum_rows_per_binding(info, &call->in[0]) / in_image : INT64_MAX;
-    whole = fum_min_i64(whole, in_whole);
-    struct fum_part part = {0};
-    while (fum_part_next(&part, c.batches, c.out_h, whole, fit))
-        if (!add_part(kernels, call, &c, &part, list)) return false;
-    return true;
+    return fum_variant_conv2d(call, &c, list);
 }
 
 static double flops(const struct fum_op_call *call) {

@@ -2,10 +2,9 @@
 // conv2d by a weight of q8_0 (FUM_PACK_Q8): the same inputs, settings and epilogue. Blocks lie
 // along the input channels, tap by tap, so that a 1x1 convolution's are a product's.
 #include <math.h>
-#include <stdio.h>
 
 #include "base/alloc.h"
-#include "ops/variants/texel.h"
+#include "ops/lib/matmul.h"
 #include "ops/variants/variant.h"
 #include "weights/q8.h"
 
@@ -58,22 +57,13 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    const struct fum_gemm_kernels dequantising = {.conv2d = "conv2d_q8",
-                                                  .choose = fum_gemm_plain.choose};
-    // Texels of w are read as f32's, whatever their bits mean.
-    const struct fum_gemm_kernels texel = {.conv2d = "conv2d_q8_texel",
-                                           .choose = fum_gemm_texel.choose,
-                                           .texels = 0x1f | 1u << (FUM_TEXELS_F32 + FUM_GEMM_W)};
     struct fum_conv c = conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (fum_conv_is_product(&c) && !call->has[FUM_CONV_NORM]) {
         struct fum_gemm g = fum_conv_product(call, &c);
-        return fum_gemm_dispatch_q8(call, &g, list);
+        return fum_variant_matmul_q8(call, &g, list);
     }
-    if (fum_variant_conv2d(call, &c, list)) return true;
-    bool fetches = c.in_c > 0 && !call->has[FUM_CONV_NORM] &&
-                   fum_gemm_unshared(list, call->out.dtype) == &fum_gemm_texel;
-    return fum_conv_dispatch_by(fetches ? &texel : &dequantising, call, &c, list);
+    return fum_variant_conv2d(call, &c, list);
 }
 
 static double flops(const struct fum_op_call *call) {

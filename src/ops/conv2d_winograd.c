@@ -6,15 +6,17 @@
 // [36, in, out] or [16, in, out], packed so when the model loads (FUM_PACK_WINOGRAD), in f32 or
 // f16; V = B^T d B, products and sums are f32 for every storage type. Other inputs and settings are
 // conv2d's.
-#include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/macros.h"
+#include "ops/lib/device_class.h"
 #include "ops/lib/emit.h"
-#include "ops/variants/texel.h"
+#include "ops/lib/texels.h"
 #include "ops/lib/unary.h"
 #include "ops/lib/winograd.h"
+#include "ops/variants/texel.h"
+#include "shaders/winograd_input.pc.h"
+#include "shaders/winograd_output.pc.h"
 
 enum { MOST_TAPS = 6 };
 
@@ -137,154 +139,154 @@ struct work {
 };
 
 static uint64_t align(const struct fum_dispatches *list, uint64_t bytes) {
-    uint64_t a = list->info->binding_align ? list->info->binding_align : 1;
-    return FUM_ALIGN_UP(bytes, a);
+    return FUM_ALIGN_UP(bytes, FUM_MAX(list->info->binding_align, 1));
 }
 
-static bool groups_for(const struct fum_dispatches *list, struct fum_dispatch *d, int64_t tiles,
-                       int64_t quads) {
-    int64_t lanes = d->spec[0];
-    return fum_groups_1d(list->info, (uint64_t)(tiles * FUM_DIV_UP(quads, lanes)), d->groups);
+// Adds a dispatch of an invocation per tile and quad of channels, whose workgroups take one tile.
+static struct fum_dispatch *emit_tiles(struct fum_dispatches *list, const char *shader,
+                                       const struct work *w, int64_t quads) {
+    uint32_t lanes = fum_lanes(list->info);
+    return fum_emit_groups(list, shader, w->call->out.dtype, lanes,
+                           (uint64_t)(w->tiles * FUM_DIV_UP(quads, lanes)));
 }
 
-// Of f32 and of 16 bits alike: operands are of both.
+// True if the device reads texels of f32 and of 16 bits: operands may be both.
 static bool reads_texels(const struct fum_dispatches *list) {
-    return fum_texels_pay(list->info, list->tuning, FUM_F32) && fum_texels_fit(list->info, FUM_F16);
+    return fum_texels_faster(list->info, list->tuning, FUM_F32) &&
+           fum_texels_fit(list->info, FUM_F16);
 }
 
 static bool add_input(struct fum_dispatches *list, const struct work *w) {
-    struct fum_dispatch *d = fum_dispatch_add(list);
     const struct fum_op_call *call = w->call;
     const struct fum_conv *c = w->conv;
+    bool norm = call->has[FUM_CONV_NORM], texels = reads_texels(list);
+    int64_t quads = FUM_DIV_UP(c->in_c, 4), first_y = w->part.first * w->tile, first_line;
+    struct fum_dispatch *d =
+        emit_tiles(list, texels ? "winograd_input_texel" : "winograd_input", w, quads);
     if (!d) return false;
-    bool norm = call->has[FUM_CONV_NORM];
-    bool texels = reads_texels(list);
-    *d = (struct fum_dispatch){
-        .shader = texels ? "winograd_input_texel" : "winograd_input",
-        .dtype = call->in[0].dtype,
-        .texels = texels ? 3 | 1u << (FUM_TEXELS_F32 + 1) : 0,
-        .num_bind = 3,
-        .spec = {fum_lanes(list->info), 1, 1, norm,
-                 norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE, (uint32_t)w->tile},
-        .num_spec = 6};
-    int64_t first_y = w->part.first * w->tile, in_first = 0, in_rows = c->in_h,
-            quads = FUM_DIV_UP(c->in_c, 4);
-    if (w->out_rows < c->out_h) fum_conv_input_rows(c, first_y, w->out_rows, &in_first, &in_rows);
-    uint32_t x_skip, norm_skip = 0;
-    fum_bind_rows(list, d, 0, FUM_GEMM_X, false, &call->in[0],
-                  (w->part.batch * c->in_h + in_first) * c->in_w,
-                  ((w->part.batches - 1) * c->in_h + in_rows) * c->in_w, &x_skip);
-    d->bind[1] = d->bind[0];
+    d->texels = texels ? 3 | 1u << (FUM_TEXELS_F32 + 1) : 0;
+    FUM_EMIT_SPECS(d, norm, norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE,
+                   (uint32_t)w->tile);
+    const struct fum_part lines = {w->part.batch, w->part.batches, first_y, w->out_rows};
+    const struct fum_rows x = fum_conv_x_rows(call, c, &lines, &first_line),
+                          factors = {&call->in[FUM_CONV_NORM], 2 * w->part.batch,
+                                     2 * w->part.batches};
+    struct fum_winograd_input_push push = {
+        .k_quads = (uint32_t)quads,
+        .tiles = (uint32_t)w->tiles,
+        .tiles_x = (uint32_t)w->tiles_x,
+        .tile_rows = (uint32_t)w->part.count,
+        .first_y = (uint32_t)first_y,
+        .in_h = (uint32_t)c->in_h,
+        .in_w = (uint32_t)c->in_w,
+        .upsample = c->up == 2,
+        .first_in_y = (uint32_t)first_line,
+    };
+    push.x_skip = fum_emit_rows(list, d, FUM_GEMM_X, x);
     if (norm)
-        fum_bind_rows(list, d, 1, FUM_CONV_NORM, false, &call->in[FUM_CONV_NORM], 2 * w->part.batch,
-                      2 * w->part.batches, &norm_skip);
-    d->bind[2] =
-        (struct fum_dispatch_bind){.operand = FUM_SCRATCH, .write = true, .bytes = w->v_bytes};
-    const uint32_t push[] = {(uint32_t)quads,
-                             (uint32_t)w->tiles,
-                             (uint32_t)w->tiles_x,
-                             (uint32_t)w->part.count,
-                             (uint32_t)first_y,
-                             (uint32_t)c->in_h,
-                             (uint32_t)c->in_w,
-                             c->up == 2,
-                             (uint32_t)in_first,
-                             x_skip,
-                             norm_skip};
-    memcpy(d->push, push, sizeof push);
-    d->num_push = FUM_COUNT(push);
-    return groups_for(list, d, w->tiles, quads);
+        push.norm_skip = fum_emit_rows(list, d, FUM_CONV_NORM, factors);
+    else
+        fum_emit_bind(d, d->bind[0]);
+    fum_emit_bind(d, fum_bind_scratch(0, w->v_bytes, true));
+    FUM_EMIT_PUSH(d, push);
+    return true;
 }
 
-// Bytes [at, at + bytes) of scratch as a window on the device's alignment; *skip: quads before
-// them.
+// Returns bytes [at, at + bytes) of scratch as a window on the device's alignment; *skip: quads
+// before them.
 static struct fum_dispatch_bind scratch_window(const struct fum_dispatches *list, bool write,
                                                uint64_t at, uint64_t bytes, uint32_t *skip) {
-    uint64_t offset = at - at % (list->info->binding_align ? list->info->binding_align : 1);
+    uint64_t offset = at - at % FUM_MAX(list->info->binding_align, 1);
     *skip = (uint32_t)((at - offset) / 16);
-    return (struct fum_dispatch_bind){FUM_SCRATCH, write, offset, at - offset + bytes};
+    return fum_bind_scratch(offset, at - offset + bytes, write);
 }
 
-// The products of all points, as many at once as a binding of U holds.
+// Adds the products of all points, as many at once as a binding of U holds.
 static bool add_products(struct fum_dispatches *list, const struct work *w) {
     const struct fum_conv *c = w->conv;
+    const struct fum_desc *u = &w->call->in[FUM_GEMM_W];
     struct fum_gemm_kernels kernels =
-        reads_texels(list) ? *fum_gemm_unshared(list, FUM_F32) : fum_gemm_plain;
-    if (w->call->in[1].dtype == FUM_F16) {
+        reads_texels(list) ? *fum_gemm_kernels_for(list, FUM_F32) : fum_gemm_plain;
+    if (u->dtype == FUM_F16) {
         if (kernels.texels)
             kernels.texels |= 1u << (FUM_TEXELS_F16 + FUM_GEMM_W);
         else
             kernels.matmul = "matmul_half";
     }
-    int64_t each =
-        fum_min_i64(w->points, fum_rows_per_binding(list->info, &w->call->in[1]) / c->in_c);
+    int64_t each = FUM_MIN(w->points, fum_rows_per_binding(list->info, u) / c->in_c);
     uint64_t v_each = w->v_bytes / (uint64_t)w->points, m_each = w->m_bytes / (uint64_t)w->points;
     uint64_t m_first = align(list, w->v_bytes);
-    for (int64_t p = 0; p < w->points && each > 0; p += each) {
-        struct fum_dispatch *d = fum_dispatch_add(list);
-        if (!d) return false;
-        *d = (struct fum_dispatch){.dtype = FUM_F32, .num_bind = 6};
-        uint64_t from = (uint64_t)p, count = (uint64_t)fum_min_i64(each, w->points - p);
-        uint32_t skip[3];
-        d->bind[0] = scratch_window(list, false, from * v_each, count * v_each, &skip[0]);
-        fum_bind_rows(list, d, 1, FUM_GEMM_W, false, &w->call->in[1], p * c->in_c,
-                      (int64_t)count * c->in_c, &skip[1]);
-        d->bind[5] = scratch_window(list, true, m_first + from * m_each, count * m_each, &skip[2]);
-        if (!fum_gemm_product(list, d, &kernels, (int64_t)count, w->tiles, c->in_c, c->out_c, false,
-                              1, skip))
-            return false;
+    if (each < 1) return fum_refuse_size(&list->why, list->info, "one point of the weight");
+    for (int64_t p = 0; p < w->points; p += each) {
+        uint64_t from = (uint64_t)p, count = (uint64_t)FUM_MIN(each, w->points - p);
+        const struct fum_rows rows = {u, p * c->in_c, (int64_t)count * c->in_c};
+        struct fum_gemm_product product = {.kernels = &kernels,
+                                           .batches = (int64_t)count,
+                                           .rows = w->tiles,
+                                           .k = c->in_c,
+                                           .n = c->out_c,
+                                           .scale = 1};
+        product.x = scratch_window(list, false, from * v_each, count * v_each, &product.x_skip);
+        product.w = fum_bind_rows(list, FUM_GEMM_W, rows, &product.w_skip);
+        product.y =
+            scratch_window(list, true, m_first + from * m_each, count * m_each, &product.y_skip);
+        if (!fum_gemm_emit_product(list, &product)) return false;
     }
-    return each > 0;
+    return true;
 }
 
 static bool add_output(struct fum_dispatches *list, const struct work *w) {
-    struct fum_dispatch *d = fum_dispatch_add(list);
     const struct fum_op_call *call = w->call;
     const struct fum_conv *c = w->conv;
-    if (!d) return false;
-    uint32_t epilogue = (call->has[FUM_GEMM_BIAS] ? 1u : 0u) | (call->has[FUM_GEMM_ROW] ? 2u : 0u) |
-                        (call->has[FUM_GEMM_RESIDUAL] ? 4u : 0u);
     bool texels = reads_texels(list);
-    *d = (struct fum_dispatch){.shader = texels ? "winograd_output_texel" : "winograd_output",
-                               .dtype = call->out.dtype,
-                               .texels = texels ? 15 | 1u << FUM_TEXELS_F32 : 0,
-                               .num_bind = 5,
-                               .spec = {fum_lanes(list->info), 1, 1,
-                                        (uint32_t)call->attr[FUM_CONV_ACT], epilogue,
-                                        (uint32_t)w->tile},
-                               .num_spec = 6};
-    int64_t y_first = (w->part.batch * c->out_h + w->part.first * w->tile) * c->out_w;
-    int64_t y_count = w->part.batches * w->out_rows * c->out_w, quads = FUM_DIV_UP(c->out_c, 4);
-    uint32_t y_skip, residual_skip = 0;
+    int64_t quads = FUM_DIV_UP(c->out_c, 4);
+    struct fum_dispatch *d =
+        emit_tiles(list, texels ? "winograd_output_texel" : "winograd_output", w, quads);
+    if (!d) return false;
+    d->texels = texels ? 15 | 1u << FUM_TEXELS_F32 : 0;
+    FUM_EMIT_SPECS(d, (uint32_t)call->attr[FUM_CONV_ACT], fum_gemm_epilogue_of(call),
+                   (uint32_t)w->tile);
     bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
-    d->bind[0] =
-        (struct fum_dispatch_bind){FUM_SCRATCH, false, align(list, w->v_bytes), w->m_bytes};
-    for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++)
-        d->bind[i - 1] = call->has[i] ? (struct fum_dispatch_bind){.operand = i} : d->bind[0];
-    if (call->has[FUM_GEMM_RESIDUAL])
-        fum_bind_rows(list, d, 3, FUM_GEMM_RESIDUAL, false, &call->in[FUM_GEMM_RESIDUAL], y_first,
-                      y_count, &residual_skip);
-    fum_bind_rows(list, d, 4, FUM_OUT, true, &call->out, y_first, y_count, &y_skip);
-    const uint32_t push[] = {(uint32_t)quads,
-                             (uint32_t)w->tiles,
-                             (uint32_t)w->tiles_x,
-                             (uint32_t)w->part.count,
-                             (uint32_t)w->out_rows,
-                             (uint32_t)c->out_w,
-                             y_skip,
-                             residual_skip,
-                             own_row ? (uint32_t)w->part.batch : 0,
-                             own_row};
-    memcpy(d->push, push, sizeof push);
-    d->num_push = FUM_COUNT(push);
-    return groups_for(list, d, w->tiles, quads);
+    const struct fum_rows out = {&call->out,
+                                 (w->part.batch * c->out_h + w->part.first * w->tile) * c->out_w,
+                                 w->part.batches * w->out_rows * c->out_w};
+    struct fum_winograd_output_push push = {
+        .n_quads = (uint32_t)quads,
+        .tiles = (uint32_t)w->tiles,
+        .tiles_x = (uint32_t)w->tiles_x,
+        .tile_rows = (uint32_t)w->part.count,
+        .out_h = (uint32_t)w->out_rows,
+        .out_w = (uint32_t)c->out_w,
+        .row_begin = own_row ? (uint32_t)w->part.batch : 0,
+        .row_step = own_row,
+    };
+    struct fum_dispatch_bind bind[FUM_GEMM_RESIDUAL + 1];
+    bind[0] = fum_bind_scratch(align(list, w->v_bytes), w->m_bytes, false);
+    push.residual_skip = fum_gemm_bind_epilogue(list, call, out.first, out.count, bind);
+    fum_emit_bind(d, bind[0]);
+    for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++) fum_emit_bind(d, bind[i]);
+    push.y_skip = fum_emit_rows(list, d, FUM_OUT, out);
+    FUM_EMIT_PUSH(d, push);
+    return true;
 }
 
 // V and m of a part: a step of SD1.5 at 512x512 stays within 400 barriers. Less, which the cache
 // would hold, is no faster.
 enum { SCRATCH_BYTES = 68 << 20, MOST_PARTS = 16 };
 
+// Returns how many tiles a part has at most: what scratch is to hold, how many parts the list has
+// room for, and what an allocation and a binding hold. `all`: tiles of the call.
+static int64_t most_tiles(const struct fum_device_info *info, int64_t all, uint64_t v_row,
+                          uint64_t m_row) {
+    uint64_t piece = FUM_MIN(info->max_allocation, info->max_buffer);
+    int64_t most = (int64_t)(SCRATCH_BYTES / (v_row + m_row));
+    most = FUM_MAX(most, all / MOST_PARTS);
+    if (piece) most = FUM_MIN(most, (int64_t)((piece - FUM_MIN(piece, 256)) / (v_row + m_row)));
+    return FUM_MIN(most, (int64_t)(info->max_binding / FUM_MAX(v_row, m_row)));
+}
+
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    const struct fum_device_info *info = list->info;
     struct fum_conv c = conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
     int64_t tile = tile_of(&call->in[1]), points = call->in[1].shape.dim[0];
@@ -293,39 +295,22 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
                      .tile = tile,
                      .points = points,
                      .tiles_x = FUM_DIV_UP(c.out_w, tile)};
-    int64_t tile_rows = FUM_DIV_UP(c.out_h, tile), all = c.batches * tile_rows * w.tiles_x;
+    int64_t tile_rows = FUM_DIV_UP(c.out_h, tile), image = c.in_h * c.in_w;
     uint64_t v_row = (uint64_t)(FUM_DIV_UP(c.in_c, 4) * points) * 16,
              m_row = (uint64_t)(FUM_DIV_UP(c.out_c, 4) * points) * 16;
-    // Tiles of a part: by the cache, by how many parts the list has room for, by the bindings.
-    const struct fum_device_info *info = list->info;
-    uint64_t piece =
-        info->max_allocation < info->max_buffer ? info->max_allocation : info->max_buffer;
-    int64_t most = (int64_t)(SCRATCH_BYTES / (v_row + m_row));
-    if (most < all / MOST_PARTS) most = all / MOST_PARTS;
-    if (piece)
-        most =
-            fum_min_i64(most, (int64_t)((piece - (piece < 256 ? piece : 256)) / (v_row + m_row)));
-    most = fum_min_i64(most, (int64_t)(info->max_binding / (v_row > m_row ? v_row : m_row)));
+    int64_t most = most_tiles(info, c.batches * tile_rows * w.tiles_x, v_row, m_row);
     int64_t fit =
-        fum_min_i64(most / w.tiles_x, (fum_conv_rows_that_fit(call, &c, info) - tile + 1) / tile);
-    int64_t image = c.in_h * c.in_w,
-            in_whole = image ? fum_rows_per_binding(info, &call->in[0]) / image : 0;
-    int64_t whole = fum_min_i64(fit / tile_rows, in_whole);
-    if (fit < 1)
-        return fum_refuse(&list->why,
-                          "one row of tiles is over the device's largest binding of %llu bytes",
-                          (unsigned long long)info->max_binding);
-    while (fum_part_next(&w.part, c.batches, tile_rows, whole, fit)) {
+        FUM_MIN(most / w.tiles_x, (fum_conv_rows_that_fit(call, &c, info) - tile + 1) / tile);
+    if (fit < 1) return fum_refuse_size(&list->why, info, "one row of tiles");
+    int64_t images = image ? fum_rows_per_binding(info, &call->in[0]) / image : 0;
+    const struct fum_cut cut = {FUM_MIN(fit / tile_rows, images), fit};
+    while (fum_part_next(&w.part, c.batches, tile_rows, cut)) {
         w.tiles = w.part.batches * w.part.count * w.tiles_x;
-        w.out_rows = fum_min_i64(w.part.count * tile, c.out_h - w.part.first * tile);
+        w.out_rows = FUM_MIN(w.part.count * tile, c.out_h - w.part.first * tile);
         w.v_bytes = (uint64_t)w.tiles * v_row;
         w.m_bytes = (uint64_t)w.tiles * m_row;
-        uint64_t scratch = align(list, w.v_bytes) + w.m_bytes;
-        if (scratch > list->scratch_bytes) list->scratch_bytes = scratch;
-        if (add_input(list, &w) && add_products(list, &w) && add_output(list, &w)) continue;
-        return fum_refuse(&list->why,
-                          "needs more than %d dispatches or more workgroups than the device has",
-                          FUM_MAX_DISPATCHES);
+        list->scratch_bytes = FUM_MAX(list->scratch_bytes, align(list, w.v_bytes) + w.m_bytes);
+        if (!add_input(list, &w) || !add_products(list, &w) || !add_output(list, &w)) return false;
     }
     return true;
 }
@@ -389,7 +374,8 @@ bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *
     struct fum_conv c = fum_conv_of(site->call);
     bool fits = c.kernel_h == 3 && c.kernel_w == 3 && c.stride == 1 && c.pad == 1 &&
                 site->call->attr[FUM_CONV_PAD_END_EXTRA] == 0;
-    if (!fits || info->type != FUM_DEVICE_CPU || !fum_texel_chosen(info, site->tuning, FUM_F32))
+    if (!fits || !fum_device_class_of(info)->winograd || !fum_texel_usable(info, FUM_F32) ||
+        !fum_texels_faster(info, site->tuning, FUM_F32))
         return false;
     if (c.in_c < LEAST_CHANNELS || c.out_c < LEAST_CHANNELS || site->share < LEAST_SHARE)
         return false;

@@ -19,7 +19,7 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     (void)call;
     struct fum_dispatch *d = fum_emit(list, "counter_next", FUM_F32, 1);
-    if (d) fum_emit_bind(d, 0, true, 0, 0);
+    if (d) fum_emit_bind(d, (struct fum_dispatch_bind){.operand = 0, .write = true});
     return d != NULL;
 }
 

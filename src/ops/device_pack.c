@@ -14,7 +14,8 @@ static const struct fum_attr_def attrs[] = {
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t pack;
-    if (!fum_attr_int(call->attr[PACK], "pack", FUM_PACK_NONE, FUM_PACK_CONV, &pack, why) ||
+    if (!fum_attr_int(call->attr[PACK],
+                      (struct fum_attr_range){"pack", FUM_PACK_NONE, FUM_PACK_CONV}, &pack, why) ||
         !fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why) ||
         !fum_shape_from_attrs(call->attr + SHAPE, &call->out.shape, why))
         return false;
@@ -58,8 +59,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
                                           .taps = count_taps(call)};
     if (fum_shape_count(&call->out.shape) == 0) return true;
     struct fum_dispatch *d = fum_emit(list, "device_pack", FUM_F32, 1);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
+    if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
+        !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
     d->num_spec = FUM_DEVICE_PACK_SPEC;
     d->num_push = FUM_DEVICE_PACK_PUSH;

@@ -2,6 +2,7 @@
 // Rows of a table by number: ids [B, T] or [T] and table [V, C] give [..., C]. An id outside the
 // table takes the nearest row, so that no id can read past it.
 #include "ops/lib/emit.h"
+#include "shaders/embedding.pc.h"
 
 #include <string.h>
 
@@ -34,24 +35,25 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     const struct fum_desc *ids = &call->in[0], *table = &call->in[1], *out = &call->out;
     if (!fum_shape_count(&out->shape)) return true;
     int64_t rows = table->shape.dim[0], most = fum_rows_per_binding(list->info, table);
-    if (most == 0)
-        return fum_refuse(&list->why, "one row of the table is larger than the device's binding");
-    if (most > rows) most = rows;
+    if (most == 0) return fum_refuse_size(&list->why, list->info, "one row of the table");
+    uint64_t quads = fum_desc_quads(out);
+    most = FUM_MIN(most, rows);
     for (int64_t first = 0; first < rows; first += most) {
-        int64_t count = rows - first < most ? rows - first : most;
-        uint64_t quads = fum_desc_quads(out);
+        const struct fum_rows window = {table, first, FUM_MIN(most, rows - first)};
+        struct fum_embedding_push push = {
+            .quads = (uint32_t)quads,
+            .row_quads = (uint32_t)fum_shape_row_quads(&out->shape),
+            .tokens = (uint32_t)fum_shape_channels(&ids->shape),
+            .ids_row = (uint32_t)fum_shape_row_quads(&ids->shape) * 4,
+            .last = (int32_t)(rows - 1),
+            .first = (int32_t)window.first,
+            .count = (int32_t)window.count,
+        };
         struct fum_dispatch *d = fum_emit(list, "embedding", fum_raw_variant(table->dtype), quads);
-        if (!d || !fum_emit_bind_whole(list, d, 0, false, ids)) return false;
-        uint32_t skip = fum_emit_bind_rows(list, d, 1, false, table, first, count);
-        if (!fum_emit_bind_whole(list, d, FUM_OUT, true, out)) return false;
-        fum_emit_push(d, (uint32_t)quads);
-        fum_emit_push(d, (uint32_t)fum_shape_row_quads(&out->shape));
-        fum_emit_push(d, (uint32_t)fum_shape_channels(&ids->shape));
-        fum_emit_push(d, (uint32_t)fum_shape_row_quads(&ids->shape) * 4);
-        fum_emit_push(d, (uint32_t)(rows - 1));
-        fum_emit_push(d, (uint32_t)first);
-        fum_emit_push(d, (uint32_t)count);
-        fum_emit_push(d, skip);
+        if (!d || !fum_emit_whole(list, d, 0, ids)) return false;
+        push.skip = fum_emit_rows(list, d, 1, window);
+        if (!fum_emit_whole(list, d, FUM_OUT, out)) return false;
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }

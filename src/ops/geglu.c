@@ -4,6 +4,7 @@
 #include "graph/fuse/fuse.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
+#include "shaders/geglu.pc.h"
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t channels = fum_shape_channels(&call->in[0].shape);
@@ -27,20 +28,19 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     const struct fum_desc *in = &call->in[0], *out = &call->out;
     if (!fum_shape_count(&out->shape)) return true;
     int64_t rows = fum_shape_rows(&out->shape), most = fum_rows_per_binding(list->info, in);
-    if (most == 0) return fum_refuse(&list->why, "one row is larger than the device's binding");
-    if (most > rows) most = rows;
+    if (most == 0) return fum_refuse_size(&list->why, list->info, "one row");
+    most = FUM_MIN(most, rows);
     for (int64_t first = 0; first < rows; first += most) {
-        int64_t count = rows - first < most ? rows - first : most;
+        int64_t count = FUM_MIN(most, rows - first);
         uint64_t quads = (uint64_t)(count * fum_shape_row_quads(&out->shape));
         struct fum_dispatch *d = fum_emit(list, "geglu", out->dtype, quads);
         if (!d) return false;
         fum_emit_spec(d, (uint32_t)fum_shape_channels(&out->shape));
-        uint32_t in_skip = fum_emit_bind_rows(list, d, 0, false, in, first, count);
-        uint32_t out_skip = fum_emit_bind_rows(list, d, FUM_OUT, true, out, first, count);
-        fum_emit_push(d, (uint32_t)quads);
-        fum_emit_push(d, (uint32_t)fum_shape_row_quads(&in->shape));
-        fum_emit_push(d, in_skip);
-        fum_emit_push(d, out_skip);
+        struct fum_geglu_push push = {.quads = (uint32_t)quads,
+                                      .x_row_quads = (uint32_t)fum_shape_row_quads(&in->shape)};
+        push.x_skip = fum_emit_rows(list, d, 0, (struct fum_rows){in, first, count});
+        push.y_skip = fum_emit_rows(list, d, FUM_OUT, (struct fum_rows){out, first, count});
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }

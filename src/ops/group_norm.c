@@ -4,13 +4,12 @@
 // workgroup can take all of a group; else factors and addends per channel in f32 scratch, then
 // their application.
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "base/macros.h"
 #include "graph/fuse/fuse.h"
+#include "ops/lib/device_class.h"
 #include "ops/lib/group_norm_factors.h"
 #include "ops/lib/unary.h"
+#include "shaders/group_norm_apply.pc.h"
 
 // Rows that an invocation of the last step handles.
 enum { BLOCK = 8 };
@@ -41,26 +40,28 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 }
 
 static bool add_apply(const struct fum_op_call *call, const struct fum_group_norm *g,
-                      const struct fum_dispatch_bind *factors, struct fum_dispatches *list) {
+                      struct fum_dispatch_bind factors, struct fum_dispatches *list) {
+    const struct fum_cut cut = {g->cut.whole, g->cut.fit * g->chunk};
     struct fum_part part = {0};
-    while (fum_part_next(&part, g->batches, g->rows, g->whole, g->fit * g->chunk)) {
-        int64_t blocks = FUM_DIV_UP(part.count, BLOCK);
-        struct fum_dispatch *d = fum_group_norm_add(list, "group_norm_apply", call->out.dtype, g,
-                                                    part.batches * blocks * g->quads);
+    factors.write = false;
+    while (fum_part_next(&part, g->batches, g->rows, cut)) {
+        int64_t blocks = FUM_DIV_UP(part.count, BLOCK), first = part.batch * g->rows + part.first,
+                count = part.batches * part.count;
+        struct fum_dispatch *d = fum_emit(list, "group_norm_apply", call->out.dtype,
+                                          (uint64_t)(part.batches * blocks * g->quads));
         if (!d) return false;
-        d->spec[d->num_spec++] = BLOCK;
-        d->spec[d->num_spec++] = (uint32_t)call->attr[FUM_GROUP_NORM_ACT];
-        int64_t first = part.batch * g->rows + part.first, count = part.batches * part.count;
-        uint32_t x_skip, y_skip;
-        fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &x_skip);
-        d->bind[1] = *factors;
-        d->bind[1].write = false;
-        fum_bind_rows(list, d, 2, FUM_OUT, true, &call->out, first, count, &y_skip);
-        d->num_bind = 3;
-        const uint32_t push[] = {(uint32_t)part.count, (uint32_t)blocks, (uint32_t)part.batches,
-                                 (uint32_t)part.batch, x_skip,           y_skip};
-        memcpy(d->push + 1, push, sizeof push);
-        d->num_push += (int)FUM_COUNT(push);
+        FUM_EMIT_SPECS(d, BLOCK, (uint32_t)call->attr[FUM_GROUP_NORM_ACT]);
+        struct fum_group_norm_apply_push push = {
+            .quads = (uint32_t)g->quads,
+            .rows = (uint32_t)part.count,
+            .blocks = (uint32_t)blocks,
+            .batches = (uint32_t)part.batches,
+            .first_batch = (uint32_t)part.batch,
+        };
+        push.x_skip = fum_emit_rows(list, d, 0, (struct fum_rows){&call->in[0], first, count});
+        fum_emit_bind(d, factors);
+        push.y_skip = fum_emit_rows(list, d, FUM_OUT, (struct fum_rows){&call->out, first, count});
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }
@@ -69,33 +70,35 @@ static bool add_apply(const struct fum_op_call *call, const struct fum_group_nor
 // none can. On GPUs a workgroup should not take long over its part while others idle.
 static int64_t span_of(const struct fum_op_call *call, const struct fum_device_info *info,
                        const struct fum_group_norm *g) {
-    int64_t each = g->channels / g->groups, span = each % 4 == 0 ? 1 : each % 2 == 0 ? 2 : 4;
+    int64_t each = g->channels / g->groups, span = 1;
+    while (each * span % 4) span *= 2;
     uint64_t bytes = (uint64_t)(g->rows * each * span) * fum_dtype_size(call->in[0].dtype);
-    if (g->groups % span || g->whole < 1 || g->batches * g->groups / span < 8) return 0;
-    return info->type == FUM_DEVICE_CPU || bytes <= 512 << 10 ? span : 0;
+    if (g->groups % span || g->cut.whole < 1 || g->batches * g->groups / span < 8) return 0;
+    return fum_device_class_of(info)->long_groups || bytes <= 512 << 10 ? span : 0;
 }
 
 static bool add_single(const struct fum_op_call *call, const struct fum_group_norm *g, int64_t span,
                        struct fum_dispatches *list) {
     struct fum_part part = {0};
-    while (fum_part_next(&part, g->batches, 1, g->whole, 1)) {
-        struct fum_dispatch *d = fum_group_norm_add_groups(list, "group_norm", "group_norm_texel",
-                                                           call, g, part.batches, span);
+    while (fum_part_next(&part, g->batches, 1, (struct fum_cut){g->cut.whole, 1})) {
+        const struct fum_group_norm_spans spans = {"group_norm", "group_norm_texel", part.batches,
+                                                   span};
+        struct fum_group_norm_push push;
+        struct fum_dispatch *d = fum_group_norm_emit(call, g, spans, list, &push);
         if (!d) return false;
         int64_t first = part.batch * g->rows, count = part.batches * g->rows;
-        uint32_t x_skip, y_skip, x1_skip = 0;
-        fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &x_skip);
-        fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
+        fum_emit_spec(d, (uint32_t)call->attr[FUM_GROUP_NORM_ACT]);
+        push.x_skip = fum_emit_rows(list, d, 0, (struct fum_rows){&call->in[0], first, count});
+        fum_emit_operand(d, FUM_GROUP_NORM_GAMMA);
+        fum_emit_operand(d, FUM_GROUP_NORM_BETA);
+        push.y_skip = fum_emit_rows(list, d, FUM_OUT, (struct fum_rows){&call->out, first, count});
         if (call->has[FUM_GROUP_NORM_X1])
-            fum_bind_rows(list, d, 4, FUM_GROUP_NORM_X1, false, &call->in[FUM_GROUP_NORM_X1], first,
-                          count, &x1_skip);
+            push.x1_skip =
+                fum_emit_rows(list, d, FUM_GROUP_NORM_X1,
+                              (struct fum_rows){&call->in[FUM_GROUP_NORM_X1], first, count});
         else
-            d->bind[4] = d->bind[0];
-        d->spec[d->num_spec++] = (uint32_t)call->attr[FUM_GROUP_NORM_ACT];
-        d->push[d->num_push++] = x_skip;
-        d->push[d->num_push++] = y_skip;
-        d->push[d->num_push++] = x1_skip;
-        d->push[d->num_push++] = (uint32_t)span;
+            fum_emit_bind(d, d->bind[0]);
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }
@@ -111,7 +114,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     list->scratch_bytes = g.stats + g.factors;
     struct fum_dispatch_bind factors = {
         .operand = FUM_SCRATCH, .write = true, .offset = g.stats, .bytes = g.factors};
-    return fum_group_norm_factors(call, &g, &factors, list) && add_apply(call, &g, &factors, list);
+    return fum_group_norm_factors(call, &g, &factors, list) && add_apply(call, &g, factors, list);
 }
 
 // True if a single dispatch does it, whose kernel alone reads two inputs.

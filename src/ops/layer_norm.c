@@ -4,8 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/lib/device_class.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/rowwise.h"
+#include "ops/lib/texels.h"
 
 static const struct fum_attr_def attrs[] = {{"eps", 1e-5}, {NULL, 0}};
 
@@ -40,20 +42,19 @@ static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    float eps = (float)call->attr[0];
     struct fum_rowwise r = {.shader = "layer_norm",
                             .num_params = 2,
                             .num_flags = 2,
                             .flags = {has(call, 1), has(call, 2)},
-                            .eps = &eps};
-    if (list->info->type != FUM_DEVICE_CPU) {
+                            .eps = (float)call->attr[0]};
+    if (!fum_device_class_of(list->info)->shared_is_slow) {
         r.shader = "layer_norm_group";
         r.lanes = lanes_for(list->info, fum_shape_row_quads(&call->out.shape));
         // the first two are lib/moments.glsl's
         const uint32_t flags[] = {r.lanes, 0, has(call, 1), has(call, 2)};
         memcpy(r.flags, flags, sizeof flags);
         r.num_flags = 4;
-    } else if (fum_texels_pay(list->info, list->tuning, call->out.dtype)) {
+    } else if (fum_texels_faster(list->info, list->tuning, call->out.dtype)) {
         r.shader = "layer_norm_texel";
         r.texels = 0x7; // x, gamma and beta
     }

@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Matrix product with epilogue: out = act(scale x w + bias + row) + residual. With a gate the
 // columns of w are values and then their gates: out = value gate(gate) of the sums with their bias.
-#include <stdio.h>
 
-#include "ops/variants/texel.h"
+#include "ops/lib/matmul.h"
 #include "ops/variants/variant.h"
-
-const struct fum_attr_def fum_matmul_attrs[] = {
-    {"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};
 
 // Whether w has batches of its own: more than two dimensions, not all of size 1.
 static int64_t weight_batches(const struct fum_shape *w) {
     int64_t n = 1;
     for (int i = 0; i + 2 < w->rank; i++) n *= w->dim[i];
     return n;
-}
-
-bool fum_matmul_shares_x(const struct fum_op_call *call) {
-    const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
-    return x->rank == 3 && w->rank == 3 && x->dim[0] == 1 && w->dim[0] > 1;
 }
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
@@ -43,21 +34,9 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return fum_gemm_infer_epilogue(call, 1, why) && fum_matmul_infer_gate(call, why);
 }
 
-bool fum_matmul_infer_gate(struct fum_op_call *call, struct fum_why *why) {
-    int64_t n = fum_shape_channels(&call->out.shape);
-    if (call->attr[FUM_MATMUL_GATE] == FUM_ACT_NONE) return true;
-    if (n % 8 || call->attr[FUM_MATMUL_ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] ||
-        call->has[FUM_GEMM_RESIDUAL])
-        return fum_refuse(
-            why, "a gate needs 8 n columns, not %lld, and no other activation, row or residual",
-            (long long)n);
-    call->out.shape.dim[call->out.shape.rank - 1] = n / 2;
-    return true;
-}
-
 // With its own batches in w, rows are those of one batch; else all leading dimensions of x are
 // rows.
-static struct fum_gemm plan(const struct fum_op_call *call) {
+static struct fum_gemm gemm_of(const struct fum_op_call *call) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
     struct fum_gemm g = {
         .batches = 1,
@@ -66,9 +45,8 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
         .n = fum_shape_channels(&call->out.shape) *
              (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1),
         .w_batches = weight_batches(w),
-        .w_div = 1,
-        .w_mod = 1,
-        .row_rows = x->dim[x->rank - 2],
+        .w_share = 1,
+        .row_share = x->dim[x->rank - 2],
         .transposed = call->attr[FUM_MATMUL_TRANSPOSE_B] != 0,
         .act = (enum fum_act)call->attr[FUM_MATMUL_ACT],
         .scale = call->attr[FUM_MATMUL_SCALE],
@@ -80,9 +58,8 @@ static struct fum_gemm plan(const struct fum_op_call *call) {
     g.batches = 1;
     for (int i = 0; i + 2 < x->rank; i++) g.batches *= x->dim[i];
     if (g.x_shared) g.batches = g.w_batches;
-    g.w_mod = g.w_batches;
     // w [B, 1, K, N] of x [B, H, M, K]: H batches of x share one of w.
-    if (w->rank == 4 && w->dim[1] == 1) g.w_div = x->dim[1];
+    if (w->rank == 4 && w->dim[1] == 1) g.w_share = x->dim[1];
     return g;
 }
 
@@ -93,11 +70,11 @@ static double sum_at(const struct fum_gemm *g, const double *x, const double *w,
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
-    struct fum_gemm g = plan(call);
+    struct fum_gemm g = gemm_of(call);
     int64_t width = g.gate ? g.n / 2 : g.n;
     for (int64_t row = 0; row < g.batches * g.rows; row++) {
         const double *w =
-            g.w_batches ? in[1] + row / g.rows / g.w_div % g.w_mod * g.k * g.n : in[1];
+            g.w_batches ? in[1] + row / g.rows / g.w_share % g.w_batches * g.k * g.n : in[1];
         const double *x = in[0] + (g.x_shared ? row % g.rows : row) * g.k;
         for (int64_t n = 0; n < width; n++) {
             double v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
@@ -109,23 +86,17 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    struct fum_gemm g = plan(call);
-    return fum_gemm_dispatch(call, &g, list);
+    struct fum_gemm g = gemm_of(call);
+    return fum_variant_matmul(call, &g, list);
 }
 
-double fum_matmul_flops(const struct fum_op_call *call) {
-    return 2.0 * (double)fum_shape_count(&call->out.shape) *
-           (double)fum_shape_channels(&call->in[0].shape) *
-           (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1);
-}
-
-// On lavapipe the texel kernels compute a gate in less time than the dispatch that it saves; the
-// plain ones do not. Tiles in shared memory have been measured on no GPU: a dispatch, a barrier and
-// the values' way through memory are saved, and the end of a tile has twice the work.
+// True if the variant that the device's class prefers takes gates. On lavapipe the texel kernels
+// compute a gate in less time than the dispatch that it saves; the plain ones do not. Tiles in
+// shared memory have been measured on no GPU: a dispatch, a barrier and the values' way through
+// memory are saved, and the end of a tile has twice the work.
 static bool gate_is_free(const struct fum_device_info *info, const struct fum_op_call *call) {
-    bool faster = info->type == FUM_DEVICE_CPU ? fum_texel_chosen(info, NULL, call->out.dtype)
-                                               : fum_variant_gates(info, call->out.dtype);
-    return faster && fum_shape_channels(&call->out.shape) % 8 == 0;
+    return fum_shape_channels(&call->out.shape) % 8 == 0 &&
+           fum_variant_gates(info, call->out.dtype);
 }
 
 const struct fum_epilogue fum_matmul_epilogue = {.row_input = FUM_GEMM_ROW,

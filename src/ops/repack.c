@@ -2,6 +2,7 @@
 // A reshape that copies, for the shapes whose padded rows differ.
 #include "ops/lib/emit.h"
 #include "ops/lib/shape_attrs.h"
+#include "shaders/repack.pc.h"
 
 static const struct fum_attr_def attrs[] = {FUM_SHAPE_ATTR_DEFS, {0}};
 
@@ -9,13 +10,14 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     uint64_t quads = fum_desc_quads(&call->out);
     if (!fum_shape_count(&call->out.shape)) return true;
     struct fum_dispatch *d = fum_emit(list, "repack", fum_raw_variant(call->out.dtype), quads);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
+    if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
+        !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
-    fum_emit_push(d, (uint32_t)quads);
-    fum_emit_push(d, (uint32_t)fum_shape_channels(&call->in[0].shape));
-    fum_emit_push(d, (uint32_t)fum_shape_channels(&call->out.shape));
-    for (int i = 0; i < 2; i++) fum_emit_push(d, 0); // both tensors are bound whole
+    const struct fum_repack_push push = {
+        .quads = (uint32_t)quads,
+        .x_channels = (uint32_t)fum_shape_channels(&call->in[0].shape),
+        .y_channels = (uint32_t)fum_shape_channels(&call->out.shape)};
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 

@@ -22,8 +22,7 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    float eps = (float)call->attr[0];
-    struct fum_rowwise r = {.shader = "rms_norm", .num_params = 1, .eps = &eps};
+    struct fum_rowwise r = {.shader = "rms_norm", .num_params = 1, .eps = (float)call->attr[0]};
     return fum_rowwise_dispatch(call, &r, list);
 }
 

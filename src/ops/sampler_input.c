@@ -3,6 +3,7 @@
 // storage type. Inputs: state, coefs, counter (sampler.h).
 #include "ops/lib/emit.h"
 #include "ops/lib/sampler.h"
+#include "shaders/sampler_input.pc.h"
 
 enum { STATE, COEFS, COUNTER };
 enum { SLOTS, COPIES, DTYPE };
@@ -10,7 +11,8 @@ static const struct fum_attr_def attrs[] = {
     [SLOTS] = {"slots", 1}, [COPIES] = {"copies", 1}, [DTYPE] = {"dtype", -1}, {0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
-    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, 1, why)) return false;
+    if (!fum_sampler_check(call, (struct fum_sampler_inputs){STATE, COEFS, COUNTER}, 1, why))
+        return false;
     if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why)) return false;
     call->out.shape = fum_sampler_slot(call).shape;
     call->out.shape.dim[0] *= (int64_t)call->attr[COPIES];
@@ -32,15 +34,17 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     uint64_t quads = fum_desc_quads(&slot);
     if (!quads) return true;
     struct fum_dispatch *d = fum_emit(list, "sampler_input", call->out.dtype, quads);
-    if (!d || !fum_emit_bind_whole(list, d, STATE, false, &slot)) return false;
+    if (!d || !fum_emit_whole(list, d, STATE, &slot)) return false;
     d->bind[0].bytes = fum_desc_bytes(&slot); // slot 0 alone
-    if (!fum_emit_bind_whole(list, d, COEFS, false, coefs)) return false;
-    fum_emit_bind(d, COUNTER, false, 0, 0);
-    if (!fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out)) return false;
+    if (!fum_emit_whole(list, d, COEFS, coefs)) return false;
+    fum_emit_operand(d, COUNTER);
+    if (!fum_emit_whole(list, d, FUM_OUT, &call->out)) return false;
     fum_emit_spec(d, (uint32_t)call->attr[COPIES]);
-    fum_emit_push(d, (uint32_t)quads);
-    fum_emit_push(d, (uint32_t)fum_shape_row_quads(&coefs->shape) * 4);
-    fum_emit_push(d, (uint32_t)(coefs->shape.dim[0] - 1));
+    const struct fum_sampler_input_push push = {
+        .quads = (uint32_t)quads,
+        .coef_row = (uint32_t)fum_shape_row_quads(&coefs->shape) * 4,
+        .last = (int32_t)(coefs->shape.dim[0] - 1)};
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 

@@ -8,6 +8,7 @@
 // Terms with a zero coefficient are left out, so slots not yet written may hold anything.
 #include "ops/lib/emit.h"
 #include "ops/lib/sampler.h"
+#include "shaders/sampler_update.pc.h"
 
 enum { STATE, MODEL, COEFS, COUNTER, NOISE };
 enum { SLOTS, COPIES };
@@ -16,7 +17,8 @@ static const struct fum_attr_def attrs[] = {[SLOTS] = {"slots", 1}, [COPIES] = {
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int slots = (int)call->attr[SLOTS];
     char left[96], right[96];
-    if (!fum_sampler_check(call, STATE, COEFS, COUNTER, FUM_COEF_MATRIX + slots * (slots + 3), why))
+    if (!fum_sampler_check(call, (struct fum_sampler_inputs){STATE, COEFS, COUNTER},
+                           FUM_COEF_MATRIX + slots * (slots + 3), why))
         return false;
     struct fum_desc want = fum_sampler_slot(call);
     const struct fum_desc *model = &call->in[MODEL], *noise = &call->in[NOISE];
@@ -78,37 +80,36 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     }
 }
 
-// Noise rows [first, first + count), a row being what one step needs; the first window also serves
-// steps without.
+// Adds the step for rows of noise [first, first + count) of `total`, a row being what one step
+// needs. The first window also serves steps without noise.
 static bool emit(const struct fum_op_call *call, struct fum_dispatches *list, int64_t first,
                  int64_t count, int64_t total) {
     struct fum_desc slot = fum_sampler_slot(call);
     const struct fum_desc *coefs = &call->in[COEFS];
     uint64_t quads = fum_desc_quads(&slot);
     int64_t slot_rows = fum_shape_rows(&slot.shape);
-    uint32_t skip = 0;
+    const struct fum_rows noise = {&call->in[NOISE], first * slot_rows, count * slot_rows};
     struct fum_dispatch *d = fum_emit(list, "sampler_update", call->in[MODEL].dtype, quads);
-    if (!d || !fum_emit_bind_whole(list, d, STATE, true, &call->in[STATE]) ||
-        !fum_emit_bind_whole(list, d, MODEL, false, &call->in[MODEL]) ||
-        !fum_emit_bind_whole(list, d, COEFS, false, coefs))
+    if (!d || !fum_emit_whole(list, d, STATE, &call->in[STATE]) ||
+        !fum_emit_whole(list, d, MODEL, &call->in[MODEL]) || !fum_emit_whole(list, d, COEFS, coefs))
         return false;
+    d->bind[0].write = true; // the state
+    struct fum_sampler_update_push push = {
+        .quads = (uint32_t)quads,
+        .coef_row = (uint32_t)fum_shape_row_quads(&coefs->shape) * 4,
+        .last = (int32_t)(coefs->shape.dim[0] - 1),
+        .noise_first = (int32_t)first,
+        .noise_count = (int32_t)count,
+        .first_window = first == 0,
+        .noise_last = (int32_t)(total - 1),
+    };
     if (count)
-        skip = fum_emit_bind_rows(list, d, NOISE, false, &call->in[NOISE], first * slot_rows,
-                                  count * slot_rows);
+        push.noise_skip = fum_emit_rows(list, d, NOISE, noise);
     else
-        fum_emit_bind(d, COEFS, false, 0, 0);
-    fum_emit_bind(d, COUNTER, false, 0, 0);
-    fum_emit_spec(d, (uint32_t)call->attr[SLOTS]);
-    fum_emit_spec(d, (uint32_t)call->attr[COPIES]);
-    fum_emit_spec(d, count > 0);
-    fum_emit_push(d, (uint32_t)quads);
-    fum_emit_push(d, (uint32_t)fum_shape_row_quads(&coefs->shape) * 4);
-    fum_emit_push(d, (uint32_t)(coefs->shape.dim[0] - 1));
-    fum_emit_push(d, (uint32_t)first);
-    fum_emit_push(d, (uint32_t)count);
-    fum_emit_push(d, skip);
-    fum_emit_push(d, first == 0);
-    fum_emit_push(d, (uint32_t)(total - 1));
+        fum_emit_operand(d, COEFS);
+    fum_emit_operand(d, COUNTER);
+    FUM_EMIT_SPECS(d, (uint32_t)call->attr[SLOTS], (uint32_t)call->attr[COPIES], count > 0);
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 
@@ -119,12 +120,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     int64_t total = call->has[NOISE] ? fum_shape_rows(&call->in[NOISE].shape) / slot_rows : 0;
     if (!total) return emit(call, list, 0, 0, 0);
     int64_t most = fum_rows_per_binding(list->info, &call->in[NOISE]) / slot_rows; // whole steps
-    if (most == 0)
-        return fum_refuse(&list->why, "the noise of one step is larger than the device's binding");
-    if (most > total) most = total;
+    if (most == 0) return fum_refuse_size(&list->why, list->info, "the noise of one step");
+    most = FUM_MIN(most, total);
     for (int64_t first = 0; first < total; first += most)
-        if (!emit(call, list, first, total - first < most ? total - first : most, total))
-            return false;
+        if (!emit(call, list, first, FUM_MIN(most, total - first), total)) return false;
     return true;
 }
 

@@ -13,8 +13,11 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t start, count;
     int axis;
     if (!fum_axis(shape, call->attr[AXIS], &axis, why)) return false;
-    if (!fum_attr_int(call->attr[START], "start", 0, shape->dim[axis], &start, why)) return false;
-    if (!fum_attr_int(call->attr[COUNT], "count", 0, shape->dim[axis] - start, &count, why))
+    if (!fum_attr_int(call->attr[START], (struct fum_attr_range){"start", 0, shape->dim[axis]},
+                      &start, why))
+        return false;
+    if (!fum_attr_int(call->attr[COUNT],
+                      (struct fum_attr_range){"count", 0, shape->dim[axis] - start}, &count, why))
         return false;
     call->out = call->in[0];
     call->out.shape.dim[axis] = count;

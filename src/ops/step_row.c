@@ -2,6 +2,7 @@
 // table[counter], without the table's first dimension: how a recorded step reads its row of what
 // was computed for all steps. The counter is an i32 [1] on the GPU, held within the table.
 #include "ops/lib/emit.h"
+#include "shaders/step_row.pc.h"
 
 #include <string.h>
 
@@ -33,11 +34,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     uint64_t quads = fum_desc_quads(&call->out);
     if (!quads) return true;
     struct fum_dispatch *d = fum_emit(list, "step_row", fum_raw_variant(call->out.dtype), quads);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0])) return false;
-    fum_emit_bind(d, 1, false, 0, 0);
-    fum_emit_bind(d, FUM_OUT, true, 0, 0);
-    fum_emit_push(d, (uint32_t)quads);
-    fum_emit_push(d, (uint32_t)(call->in[0].shape.dim[0] - 1));
+    if (!d || !fum_emit_whole(list, d, 0, &call->in[0])) return false;
+    fum_emit_operand(d, 1);
+    fum_emit_operand(d, FUM_OUT);
+    const struct fum_step_row_push push = {.quads = (uint32_t)quads,
+                                           .last = (int32_t)(call->in[0].shape.dim[0] - 1)};
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 

@@ -3,6 +3,7 @@
 // roundings of diffusers' get_timestep_embedding: frequency_i = max_period^(-i / (dim/2 - shift)),
 // angle = scale t frequency_i; sines, then cosines, or the other way round with flip_sin_to_cos.
 #include "ops/lib/emit.h"
+#include "shaders/timestep_embedding.pc.h"
 
 #include <math.h>
 
@@ -21,7 +22,8 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *t = &call->in[0];
     char text[96];
     int64_t dim;
-    if (!fum_attr_int(call->attr[DIM], "dim", 1, 1 << 20, &dim, why)) return false;
+    if (!fum_attr_int(call->attr[DIM], (struct fum_attr_range){"dim", 1, 1 << 20}, &dim, why))
+        return false;
     if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why)) return false;
     bool column = t->shape.rank == 2 && t->shape.dim[1] == 1;
     if (t->dtype != FUM_F32 || (t->shape.rank != 1 && !column))
@@ -54,17 +56,19 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     uint64_t quads = fum_desc_quads(&call->out);
     if (!quads) return true;
     struct fum_dispatch *d = fum_emit(list, "timestep_embedding", call->out.dtype, quads);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, t) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
+    if (!d || !fum_emit_whole(list, d, 0, t) || !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
     int64_t dim = call->out.shape.dim[1];
     fum_emit_spec(d, call->attr[FLIP] != 0);
-    fum_emit_push(d, (uint32_t)quads);
-    fum_emit_push(d, (uint32_t)dim);
-    fum_emit_push(d, t->shape.rank == 1 ? 1 : 4); // a column's elements are padded to quads
-    fum_emit_push_float(d, (float)-log(call->attr[MAX_PERIOD]));
-    fum_emit_push_float(d, (float)((double)(dim / 2) - call->attr[SHIFT]));
-    fum_emit_push_float(d, (float)call->attr[SCALE]);
+    const struct fum_timestep_embedding_push push = {
+        .quads = (uint32_t)quads,
+        .dim = (uint32_t)dim,
+        .t_stride = t->shape.rank == 1 ? 1 : 4, // a column's elements are padded to quads
+        .minus_log_period = (float)-log(call->attr[MAX_PERIOD]),
+        .divisor = (float)((double)(dim / 2) - call->attr[SHIFT]),
+        .scale = (float)call->attr[SCALE],
+    };
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 

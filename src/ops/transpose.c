@@ -2,6 +2,7 @@
 // Dimension i of the output is dimension p_i of the input. With p0..p3 at their default nothing
 // moves.
 #include "ops/lib/emit.h"
+#include "shaders/transpose.pc.h"
 
 static const struct fum_attr_def attrs[] = {{"p0", 0}, {"p1", 1}, {"p2", 2}, {"p3", 3}, {0}};
 
@@ -11,7 +12,9 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     call->out = call->in[0];
     for (int i = 0; i < shape->rank; i++) {
         int64_t p;
-        if (!fum_attr_int(call->attr[i], attrs[i].name, 0, shape->rank - 1, &p, why)) return false;
+        if (!fum_attr_int(call->attr[i], (struct fum_attr_range){attrs[i].name, 0, shape->rank - 1},
+                          &p, why))
+            return false;
         if (seen >> p & 1) return fum_refuse(why, "dimension %lld is named twice", (long long)p);
         seen |= 1u << p;
         call->out.shape.dim[i] = shape->dim[p];
@@ -52,16 +55,17 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (!quads) return true;
     strides(call, 4 * fum_shape_row_quads(&call->in[0].shape), dim, stride);
     struct fum_dispatch *d = fum_emit(list, "transpose", fum_raw_variant(call->out.dtype), quads);
-    if (!d || !fum_emit_bind_whole(list, d, 0, false, &call->in[0]) ||
-        !fum_emit_bind_whole(list, d, FUM_OUT, true, &call->out))
+    if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
+        !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
     fum_emit_spec(d, stride[3] == 1);
-    fum_emit_push(d, (uint32_t)quads);
-    fum_emit_push(d, (uint32_t)fum_shape_row_quads(&call->out.shape));
-    fum_emit_push(d, (uint32_t)dim[3]);
-    fum_emit_push(d, (uint32_t)dim[1]);
-    fum_emit_push(d, (uint32_t)dim[2]);
-    for (int i = 0; i < 4; i++) fum_emit_push(d, (uint32_t)stride[i]);
+    struct fum_transpose_push push = {.quads = (uint32_t)quads,
+                                      .row_quads = (uint32_t)fum_shape_row_quads(&call->out.shape),
+                                      .channels = (uint32_t)dim[3],
+                                      .d1 = (uint32_t)dim[1],
+                                      .d2 = (uint32_t)dim[2]};
+    for (int i = 0; i < 4; i++) push.stride[i] = (uint32_t)stride[i];
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 

@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
     enum fum_result r = each ? FUM_OK : fum_selftest(device, &params, &err);
     for (int i = 0; each && i < fum_op_count && !r; i++) {
         params.op = fum_ops[i]->name;
-        if (fum_variant_serves(fum_variant_find("plain"), params.op))
+        if (fum_variant_serves(&fum_variant_plain, fum_ops[i]))
             r = fum_selftest(device, &params, &err);
     }
     int messages = fum_device_validation_messages(device);

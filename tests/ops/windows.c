@@ -12,6 +12,13 @@
 #include "base/alloc.h"
 #include "base/macros.h"
 #include "check/case.h"
+#include "shaders/attention.pc.h"
+#include "shaders/conv2d.pc.h"
+#include "shaders/group_norm.pc.h"
+#include "shaders/group_norm_apply.pc.h"
+#include "shaders/matmul.pc.h"
+#include "shaders/repack.pc.h"
+#include "shaders/rowwise.pc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +27,21 @@
 // which binding that is.
 struct layout {
     const char *shader;
-    int y_bind, y_skip;
+    int y_bind;
+    size_t y_skip; // word of the push constants
 };
+#define WORD(push, member) (offsetof(struct push, member) / sizeof(uint32_t))
 static const struct layout layouts[] = {
-    {"matmul", 5, 11},          {"conv2d", 5, 20},    {"attention", 3, 7},
-    {"group_norm_apply", 2, 6}, {"group_norm", 3, 8}, {"layer_norm", 3, 3},
-    {"layer_norm_group", 3, 3}, {"rms_norm", 2, 3},   {"softmax", 1, 3},
-    {"repack", 1, 4},
+    {"matmul", 5, WORD(fum_matmul_push, y_skip)},
+    {"conv2d", 5, WORD(fum_conv2d_push, y_skip)},
+    {"attention", 3, WORD(fum_attention_push, y_skip)},
+    {"group_norm_apply", 2, WORD(fum_group_norm_apply_push, y_skip)},
+    {"group_norm", 3, WORD(fum_group_norm_push, y_skip)},
+    {"layer_norm", 3, WORD(fum_rowwise_push, y_skip)},
+    {"layer_norm_group", 3, WORD(fum_rowwise_push, y_skip)},
+    {"rms_norm", 2, WORD(fum_rowwise_push, y_skip)},
+    {"softmax", 1, WORD(fum_rowwise_push, y_skip)},
+    {"repack", 1, WORD(fum_repack_push, y_skip)},
 };
 
 struct range {

@@ -3,7 +3,9 @@
 #ifndef FUM_OPS_ATTENTION_H
 #define FUM_OPS_ATTENTION_H
 
-#include "ops/lib/gemm.h"
+#include "ops/lib/emit.h"
+#include "ops/lib/part.h"
+#include "shaders/attention.pc.h"
 
 #include <math.h>
 
@@ -45,20 +47,21 @@ struct fum_attention_kernels {
                                         const struct fum_attention *attention);
 };
 
+// How a call is cut into parts of batches and their queries. Returns false, with `why`, if none
+// fits the device's bindings.
+bool fum_attention_cut(const struct fum_op_call *call, const struct fum_attention *a,
+                       const struct fum_device_info *info, struct fum_cut *cut,
+                       struct fum_why *why);
+// Adds the bindings of a part (q, k, v and the output) and returns its push constants but for the
+// tiles.
+struct fum_attention_push fum_attention_emit(const struct fum_op_call *call,
+                                             const struct fum_attention *a,
+                                             const struct fum_part *part,
+                                             const struct fum_dispatches *list,
+                                             struct fum_dispatch *d);
+// Adds the dispatches of a call by one family of kernels.
 bool fum_attention_dispatch_by(const struct fum_attention_kernels *kernels,
-                               const struct fum_op_call *call,
-                               const struct fum_attention *attention, struct fum_dispatches *list);
-
-// Adds the dispatches of a call by the first variant that serves it. Heads must be whole quads, the
-// output not empty.
-bool fum_attention_dispatch_whole(const struct fum_op_call *call, struct fum_dispatches *list);
-// Does the same for heads of any size, with copies in scratch that pad each head with zeros to
-// whole quads.
-bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list);
-
-// Attention by tiles in shared memory, for heads of up to 512 channels: part of the variant
-// "tiled".
-bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *attention,
-                         struct fum_dispatches *list);
+                               const struct fum_op_call *call, const struct fum_attention *a,
+                               struct fum_dispatches *list);
 
 #endif

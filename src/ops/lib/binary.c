@@ -2,7 +2,7 @@
 #include "ops/lib/binary.h"
 
 #include "ops/lib/emit.h"
-#include "ops/lib/unary.h"
+#include "shaders/binary.pc.h"
 
 // Dimension i of four, aligned at the last.
 static int64_t dim4(const struct fum_shape *shape, int i) {
@@ -77,20 +77,17 @@ static bool same_shape(const struct fum_shape *a, const struct fum_shape *b) {
 
 static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op,
                           struct fum_dispatches *list) {
-    uint64_t total = fum_desc_quads(&call->out),
-             each = fum_quads_per_binding(list->info, call->out.dtype);
-    uint64_t quad = 4 * fum_dtype_size(call->out.dtype);
-    for (uint64_t first = 0; first < total; first += each) {
-        uint64_t quads = total - first < each ? total - first : each;
-        struct fum_dispatch *d = fum_emit(list, "binary", call->out.dtype, quads);
+    enum fum_dtype dtype = call->out.dtype;
+    struct fum_span span = {0};
+    while (fum_span_next(&span, fum_desc_quads(&call->out),
+                         fum_quads_per_binding(list->info, dtype))) {
+        struct fum_dispatch *d = fum_emit(list, "binary", dtype, span.count);
         if (!d) return false;
-        fum_emit_spec(d, op);
-        fum_emit_spec(d, 1);
-        fum_emit_bind(d, 0, false, first * quad, quads * quad);
-        fum_emit_bind(d, 1, false, first * quad, quads * quad);
-        fum_emit_bind(d, FUM_OUT, true, first * quad, quads * quad);
-        fum_emit_push(d, (uint32_t)quads);
-        d->num_push = 16; // the layout of the other case
+        FUM_EMIT_SPECS(d, op, 1);
+        for (int k = 0; k < 2; k++) fum_emit_span(d, k, dtype, &span);
+        fum_emit_span(d, FUM_OUT, dtype, &span);
+        const struct fum_binary_push push = {.quads = (uint32_t)span.count};
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }
@@ -100,35 +97,40 @@ static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op,
 static bool emit_rows(const struct fum_op_call *call, enum fum_binary op,
                       struct fum_dispatches *list, int64_t first, int64_t count) {
     const struct fum_desc *out = &call->out;
-    uint32_t row_quads = (uint32_t)fum_shape_row_quads(&out->shape), base[2];
+    uint32_t row_quads = (uint32_t)fum_shape_row_quads(&out->shape), base[2], quads[2];
+    int64_t stride[2][3];
     struct fum_dispatch *d = fum_emit(list, "binary", out->dtype, (uint64_t)count * row_quads);
     if (!d) return false;
-    fum_emit_spec(d, op);
-    fum_emit_spec(d, 0);
+    FUM_EMIT_SPECS(d, op, 0);
     for (int k = 0; k < 2; k++) {
         const struct fum_desc *in = &call->in[k];
         fum_emit_spec(d, fum_shape_channels(&in->shape) != fum_shape_channels(&out->shape));
-        bool whole = fum_shape_rows(&in->shape) != fum_shape_rows(&out->shape);
         base[k] = 0;
-        if (whole && !fum_emit_bind_whole(list, d, k, false, in)) return false;
-        if (!whole)
-            base[k] = fum_emit_bind_rows(list, d, k, false, in, first, count) -
-                      (uint32_t)first * (uint32_t)fum_shape_row_quads(&in->shape);
+        quads[k] = (uint32_t)fum_shape_row_quads(&in->shape);
+        row_strides(&in->shape, stride[k]);
+        if (fum_shape_rows(&in->shape) == fum_shape_rows(&out->shape))
+            base[k] = fum_emit_rows(list, d, k, (struct fum_rows){in, first, count}) -
+                      (uint32_t)first * quads[k];
+        else if (!fum_emit_whole(list, d, k, in))
+            return false;
     }
-    uint32_t skip = fum_emit_bind_rows(list, d, FUM_OUT, true, out, first, count);
-    fum_emit_push(d, (uint32_t)count * row_quads);
-    fum_emit_push(d, row_quads);
-    fum_emit_push(d, (uint32_t)first);
-    fum_emit_push(d, (uint32_t)dim4(&out->shape, 1));
-    fum_emit_push(d, (uint32_t)dim4(&out->shape, 2));
-    for (int k = 0; k < 2; k++) {
-        int64_t stride[3];
-        row_strides(&call->in[k].shape, stride);
-        fum_emit_push(d, base[k]);
-        fum_emit_push(d, (uint32_t)fum_shape_row_quads(&call->in[k].shape));
-        for (int i = 0; i < 3; i++) fum_emit_push(d, (uint32_t)stride[i]);
+    struct fum_binary_push push = {
+        .quads = (uint32_t)count * row_quads,
+        .row_quads = row_quads,
+        .first_row = (uint32_t)first,
+        .d1 = (uint32_t)dim4(&out->shape, 1),
+        .d2 = (uint32_t)dim4(&out->shape, 2),
+        .a_base = base[0],
+        .a_row_quads = quads[0],
+        .b_base = base[1],
+        .b_row_quads = quads[1],
+    };
+    for (int i = 0; i < 3; i++) {
+        push.a_stride[i] = (uint32_t)stride[0][i];
+        push.b_stride[i] = (uint32_t)stride[1][i];
     }
-    fum_emit_push(d, skip);
+    push.y_skip = fum_emit_rows(list, d, FUM_OUT, (struct fum_rows){out, first, count});
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 
@@ -138,15 +140,12 @@ bool fum_binary_dispatch(const struct fum_op_call *call, enum fum_binary op,
     if (!fum_shape_count(&call->out.shape)) return true;
     if (same_shape(&call->in[0].shape, &call->in[1].shape)) return dispatch_flat(call, op, list);
     int64_t rows = fum_shape_rows(&call->out.shape), most = INT64_MAX;
-    for (int i = 0; i < 3; i++) {
-        int64_t fit = fum_rows_per_binding(list->info, all[i]);
-        if (fum_shape_rows(&all[i]->shape) == rows && fit < most) most = fit;
-    }
-    if (most == 0) return fum_refuse(&list->why, "one row is larger than the device's binding");
-    if (most > rows) most = rows;
-    for (int64_t first = 0; first < rows; first += most) {
-        int64_t count = rows - first < most ? rows - first : most;
-        if (!emit_rows(call, op, list, first, count)) return false;
-    }
+    for (int i = 0; i < 3; i++)
+        if (fum_shape_rows(&all[i]->shape) == rows)
+            most = FUM_MIN(most, fum_rows_per_binding(list->info, all[i]));
+    if (most == 0) return fum_refuse_size(&list->why, list->info, "one row");
+    most = FUM_MIN(most, rows);
+    for (int64_t first = 0; first < rows; first += most)
+        if (!emit_rows(call, op, list, first, FUM_MIN(most, rows - first))) return false;
     return true;
 }

@@ -61,14 +61,26 @@ struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fu
 // Chooses the lowering of conv2d to conv2d_q8, see struct fum_lowering.
 bool fum_conv2d_q8_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
 
-// The dispatches of a convolution that is no plain matrix product, by one family of kernels.
-bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
-                          const struct fum_conv *conv, struct fum_dispatches *list);
-// Input rows that output rows [first, first + count) touch, at least one.
-void fum_conv_input_rows(const struct fum_conv *c, int64_t first, int64_t count, int64_t *begin,
-                         int64_t *rows);
+// How a convolution is cut into parts of images and their rows of pixels. Returns false, with
+// `why`, if none fits the device's bindings.
+bool fum_conv_cut(const struct fum_op_call *call, const struct fum_conv *c,
+                  const struct fum_device_info *info, struct fum_cut *cut, struct fum_why *why);
+// Input rows [first, first + count) of pixels of an image.
+struct fum_conv_lines {
+    int64_t first, count;
+};
+// Returns those that output rows [first, first + count) touch, at least one.
+struct fum_conv_lines fum_conv_input_lines(const struct fum_conv *c, int64_t first, int64_t count);
+// Returns the pixels of x that a part reads: whole images where it has several, else the lines that
+// the part's rows touch. *first_line: where they start in their image.
+struct fum_rows fum_conv_x_rows(const struct fum_op_call *call, const struct fum_conv *c,
+                                const struct fum_part *part, int64_t *first_line);
 // Most output rows of one image whose windows of x, out and residual fit a binding each.
 int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c,
                                const struct fum_device_info *info);
+
+// Adds the dispatches of a convolution that is no plain matrix product, by one family of kernels.
+bool fum_conv_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
+                          const struct fum_conv *conv, struct fum_dispatches *list);
 
 #endif

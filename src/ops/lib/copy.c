@@ -3,39 +3,42 @@
 
 #include "base/macros.h"
 #include "ops/lib/emit.h"
+#include "shaders/copy.pc.h"
 
 #include <string.h>
 
-// One dispatch; windows of all rows, or of one piece of one run.
-static bool emit(struct fum_dispatches *list, const struct fum_copy *c, int64_t first_run,
-                 int64_t runs, int64_t first, int64_t count) {
-    int64_t first_quad = c->dst_channel / 4, end_quad = FUM_DIV_UP(c->dst_channel + c->channels, 4);
-    int64_t row_items = end_quad - first_quad;
-    int64_t src_row = c->src_row + first_run * c->src_step + first;
-    int64_t dst_row = c->dst_row + first_run * c->dst_step + first;
-    int64_t src_span = (runs - 1) * c->src_step + count,
-            dst_span = (runs - 1) * c->dst_step + count;
-    uint32_t src_rq = (uint32_t)fum_shape_row_quads(&c->src.shape);
-    uint32_t dst_rq = (uint32_t)fum_shape_row_quads(&c->dst.shape);
+// Rows [first, first + count) of each of the runs [first_run, first_run + runs).
+struct region {
+    int64_t first_run, runs, first, count;
+};
 
-    struct fum_dispatch *d =
-        fum_emit(list, "copy", fum_raw_variant(c->dst.dtype), (uint64_t)(runs * count * row_items));
+static bool emit(struct fum_dispatches *list, const struct fum_copy *c, struct region r) {
+    int64_t first_quad = c->dst_channel / 4, end_quad = FUM_DIV_UP(c->dst_channel + c->channels, 4);
+    int64_t row_items = end_quad - first_quad, items = r.runs * r.count * row_items;
+    const struct fum_rows src = {&c->src, c->src_row + r.first_run * c->src_step + r.first,
+                                 (r.runs - 1) * c->src_step + r.count};
+    const struct fum_rows dst = {&c->dst, c->dst_row + r.first_run * c->dst_step + r.first,
+                                 (r.runs - 1) * c->dst_step + r.count};
+    uint32_t src_quads = (uint32_t)fum_shape_row_quads(&c->src.shape);
+    uint32_t dst_quads = (uint32_t)fum_shape_row_quads(&c->dst.shape);
+    struct fum_dispatch *d = fum_emit(list, "copy", fum_raw_variant(c->dst.dtype), (uint64_t)items);
     if (!d) return false;
     fum_emit_spec(d, c->src_channel % 4 == 0 && c->dst_channel % 4 == 0);
-    uint32_t src_base = fum_emit_bind_rows(list, d, c->operand, false, &c->src, src_row, src_span);
-    uint32_t dst_base = fum_emit_bind_rows(list, d, FUM_OUT, true, &c->dst, dst_row, dst_span);
-    fum_emit_push(d, (uint32_t)(runs * count * row_items));
-    fum_emit_push(d, (uint32_t)row_items);
-    fum_emit_push(d, (uint32_t)count);
-    fum_emit_push(d, src_base);
-    fum_emit_push(d, (uint32_t)c->src_step * src_rq);
-    fum_emit_push(d, src_rq);
-    fum_emit_push(d, dst_base);
-    fum_emit_push(d, (uint32_t)c->dst_step * dst_rq);
-    fum_emit_push(d, dst_rq);
-    fum_emit_push(d, (uint32_t)c->src_channel);
-    fum_emit_push(d, (uint32_t)c->dst_channel);
-    fum_emit_push(d, (uint32_t)c->channels);
+    struct fum_copy_push push = {
+        .items = (uint32_t)items,
+        .row_items = (uint32_t)row_items,
+        .run = (uint32_t)r.count,
+        .x_run = (uint32_t)c->src_step * src_quads,
+        .x_row = src_quads,
+        .y_run = (uint32_t)c->dst_step * dst_quads,
+        .y_row = dst_quads,
+        .x_channel = (uint32_t)c->src_channel,
+        .y_channel = (uint32_t)c->dst_channel,
+        .channels = (uint32_t)c->channels,
+    };
+    push.x_base = fum_emit_rows(list, d, c->operand, src);
+    push.y_base = fum_emit_rows(list, d, FUM_OUT, dst);
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 
@@ -43,14 +46,13 @@ bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *c) {
     if (!c->runs || !c->run || !c->channels) return true;
     int64_t src_rows = fum_rows_per_binding(list->info, &c->src),
             dst_rows = fum_rows_per_binding(list->info, &c->dst);
-    int64_t most = src_rows < dst_rows ? src_rows : dst_rows;
-    if (most == 0) return fum_refuse(&list->why, "one row is larger than the device's binding");
-    if (most == INT64_MAX) return emit(list, c, 0, c->runs, 0, c->run);
+    int64_t most = FUM_MIN(src_rows, dst_rows);
+    if (most == 0) return fum_refuse_size(&list->why, list->info, "one row");
+    if (most == INT64_MAX) return emit(list, c, (struct region){0, c->runs, 0, c->run});
     for (int64_t run = 0; run < c->runs; run++)
-        for (int64_t first = 0; first < c->run; first += most) {
-            int64_t count = c->run - first < most ? c->run - first : most;
-            if (!emit(list, c, run, 1, first, count)) return false;
-        }
+        for (int64_t first = 0; first < c->run; first += most)
+            if (!emit(list, c, (struct region){run, 1, first, FUM_MIN(most, c->run - first)}))
+                return false;
     return true;
 }
 
@@ -66,7 +68,9 @@ void fum_copy_reference(const struct fum_copy *c, const double *src, double *dst
 
 bool fum_axis(const struct fum_shape *shape, double attr, int *axis, struct fum_why *why) {
     int64_t value;
-    if (!fum_attr_int(attr, "axis", -shape->rank, shape->rank - 1, &value, why)) return false;
+    if (!fum_attr_int(attr, (struct fum_attr_range){"axis", -shape->rank, shape->rank - 1}, &value,
+                      why))
+        return false;
     *axis = (int)(value < 0 ? value + shape->rank : value);
     return true;
 }

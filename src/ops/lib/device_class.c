@@ -56,56 +56,65 @@ static bool is_any(const struct fum_device_info *info) {
 static const struct fum_device_class classes[] = {
     // Shared memory and barriers only cost there: all of a CPU's memory is cached alike. Tiles are
     // for --variant, and small, because LLVM compiles their unrolled loops for seconds.
-    {"cpu", is_cpu, {"texel"},
+    {"cpu", is_cpu, {&fum_variant_texel}, .prefers_texels = true,
+     .shared_is_slow = true, .scattered_loads = true, .long_groups = true, .spills_to_cache = true,
+     .slow_compiler = true, .winograd = true,
      .most_tile = 32, .most_threads = 128, .tile_registers = 220, .matrix_registers = 280, .pad = 0,
      .cores = 2, .fill = 8, .load_cost = 8},
     // The large tile is ggml's. f16 arithmetic runs at f32's rate from Ampere on, where no tensor
     // cores are used.
-    {"nvidia", is_nvidia, {"coopmat", "tiled", "int8"},
+    {"nvidia", is_nvidia,
+     {&fum_variant_coopmat, &fum_variant_tiled, &fum_variant_int8},
      .most_tile = 128, .most_threads = 256, .tile_registers = 220, .matrix_registers = 160,
      .pad = 1, .cores = 48, .fill = 512, .load_cost = 24},
     // Without cooperative matrices ggml has the large tile off on AMD and Intel: too many
     // registers. f16 runs at twice f32's rate.
-    {"amd-integrated", is_amd_integrated, {"coopmat", "f16", "tiled", "int8"},
+    {"amd-integrated", is_amd_integrated,
+     {&fum_variant_coopmat, &fum_variant_f16, &fum_variant_tiled, &fum_variant_int8},
      .most_tile = 64, .most_threads = 256, .tile_registers = 110, .matrix_registers = 80, .pad = 1,
      .cores = 8, .fill = 256, .load_cost = 24},
-    {"amd", is_amd, {"coopmat", "f16", "tiled", "int8"},
+    {"amd", is_amd,
+     {&fum_variant_coopmat, &fum_variant_f16, &fum_variant_tiled, &fum_variant_int8},
      .most_tile = 64, .most_threads = 256, .tile_registers = 110, .matrix_registers = 80, .pad = 1,
      .cores = 48, .fill = 512, .load_cost = 24},
     // There cooperative matrices are slower than none (llama.cpp #24404).
-    {"intel-arc-a", is_intel_arc_a, {"f16", "tiled", "int8"},
+    {"intel-arc-a", is_intel_arc_a,
+     {&fum_variant_f16, &fum_variant_tiled, &fum_variant_int8},
      .most_tile = 64, .most_threads = 256, .tile_registers = 88, .matrix_registers = 48, .pad = 0,
      .cores = 28, .fill = 256, .load_cost = 24},
     // Padding loses there (ggml: 0 on Windows). A lane has 128 registers, and sums by matrices take
     // two each.
-    {"intel-discrete", is_intel_discrete, {"coopmat", "f16", "tiled", "int8"},
+    {"intel-discrete", is_intel_discrete,
+     {&fum_variant_coopmat, &fum_variant_f16, &fum_variant_tiled, &fum_variant_int8},
      .most_tile = 64, .most_threads = 256, .tile_registers = 88, .matrix_registers = 48, .pad = 0,
      .cores = 28, .fill = 256, .load_cost = 24},
-    {"intel", is_intel, {"coopmat", "f16", "tiled", "int8"},
+    {"intel", is_intel,
+     {&fum_variant_coopmat, &fum_variant_f16, &fum_variant_tiled, &fum_variant_int8},
      .most_tile = 64, .most_threads = 256, .tile_registers = 88, .matrix_registers = 48, .pad = 0,
      .cores = 6, .fill = 512, .load_cost = 24},
     // Only the medium tile compiles to something fast (llama.cpp #5412). f16 halves registers and
     // shared memory.
-    {"apple", is_apple, {"f16", "tiled", "int8"},
+    {"apple", is_apple, {&fum_variant_f16, &fum_variant_tiled, &fum_variant_int8},
      .most_tile = 64, .most_threads = 256, .tile_registers = 140, .matrix_registers = 80, .pad = 1,
      .cores = 8, .fill = 128, .load_cost = 24},
     // The medium tile only (llama.cpp #24877), and no private arrays of 19 vectors or more (Vita3K
     // #4141): those of the tiles up to 64 have 8.
-    {"qualcomm", is_qualcomm, {"f16", "tiled", "int8"},
+    {"qualcomm", is_qualcomm,
+     {&fum_variant_f16, &fum_variant_tiled, &fum_variant_int8},
      .most_tile = 64, .most_threads = 128, .tile_registers = 140, .matrix_registers = 80, .pad = 1,
      .cores = 4, .fill = 128, .load_cost = 24},
     // Shared memory is plain memory there and staging in it is advised against (Arm's guide,
     // panvk): the kernels without it. Tiles only when insisted on, of medium size (llama.cpp
     // #26921).
-    {"arm", is_arm, {"int8"},
+    {"arm", is_arm, {&fum_variant_int8},
      .most_tile = 64, .most_threads = 128, .tile_registers = 140, .matrix_registers = 80, .pad = 0,
      .cores = 8, .fill = 64, .load_cost = 24},
     // Few registers: large unrolled kernels do not compile (llama.cpp #5237, #26213), and 16 KiB of
     // shared memory.
-    {"broadcom", is_broadcom, {"tiled", "int8"},
+    {"broadcom", is_broadcom, {&fum_variant_tiled, &fum_variant_int8},
      .most_tile = 32, .most_threads = 64, .tile_registers = 140, .matrix_registers = 80, .pad = 1,
      .cores = 2, .fill = 64, .load_cost = 24},
-    {"other", is_any, {"tiled", "int8"},
+    {"other", is_any, {&fum_variant_tiled, &fum_variant_int8},
      .most_tile = 64, .most_threads = 128, .tile_registers = 140, .matrix_registers = 80, .pad = 1,
      .cores = 8, .fill = 128, .load_cost = 24},
 };

@@ -9,12 +9,22 @@
 
 enum { FUM_CLASS_VARIANTS = 4 };
 
+struct fum_variant; // ops/variants/variant.h
+extern const struct fum_variant fum_variant_plain, fum_variant_texel, fum_variant_tiled,
+    fum_variant_f16, fum_variant_coopmat, fum_variant_int8;
+
 struct fum_device_class {
     const char *name;
     bool (*is)(const struct fum_device_info *info);
-    // Names of variants, best first; one that the device cannot run in a storage type is passed
-    // over, and "plain" follows by itself.
-    const char *variants[FUM_CLASS_VARIANTS];
+    // Best first; one that the device cannot run in a storage type is skipped, and "plain" follows.
+    const struct fum_variant *variants[FUM_CLASS_VARIANTS];
+    bool prefers_texels;   // fetches texels faster than it loads from storage buffers
+    bool shared_is_slow;   // shared memory and barriers only cost time
+    bool scattered_loads;  // lanes need not read side by side
+    bool long_groups;      // a workgroup may take long while others idle
+    bool spills_to_cache;  // registers spill to the first-level cache: larger blocks
+    bool slow_compiler;    // takes seconds for large unrolled kernels
+    bool winograd;         // convolutions by Winograd's tiles are faster
     uint32_t most_tile;    // largest side of a tile
     uint32_t most_threads; // largest workgroup
     // Words of a lane's registers that may be planned with, in kernels by tiles and in those by

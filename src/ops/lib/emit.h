@@ -1,50 +1,99 @@
 // SPDX-License-Identifier: MIT
-// Adding dispatches to a list, and checks that several ops share.
+// Adds dispatches to the list of a call. What the device's limits do not allow is refused, with the
+// reason in list->why.
 #ifndef FUM_OPS_EMIT_H
 #define FUM_OPS_EMIT_H
 
+#include "base/macros.h"
 #include "graph/graph.h"
 
-// A new dispatch of `items` invocations, one after the other in x: shader, variant, workgroup size
-// (spec 0..2) and group counts set; the caller adds the rest. NULL (with `why`) when the list or
-// the device is full.
+// ---- dispatches ----
+
+// Adds a dispatch of `items` invocations, one after the other in x: shader, variant, workgroup size
+// (spec 0..2) and group counts are set. Returns NULL, with list->why, if the list or the device has
+// no room for it.
 struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, enum fum_dtype dtype,
                               uint64_t items);
+// Does the same for `groups` workgroups of `lanes` invocations.
+struct fum_dispatch *fum_emit_groups(struct fum_dispatches *list, const char *shader,
+                                     enum fum_dtype dtype, uint32_t lanes, uint64_t groups);
 
-// Whether every window that may be bound can be read as texels of the type.
-bool fum_texels_fit(const struct fum_device_info *info, enum fum_dtype dtype);
-// And whether kernels should read so: on CPU devices, whose drivers fetch texels faster, unless the
-// user insists on a variant without them; elsewhere where the user insists on the one with them.
-// tuning may be NULL.
-bool fum_texels_pay(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                    enum fum_dtype dtype);
-
-// Adds a specialisation constant, a push constant, a binding.
+// Adds specialisation constants; those of the shader itself start at 3.
 void fum_emit_spec(struct fum_dispatch *d, uint32_t value);
-void fum_emit_push(struct fum_dispatch *d, uint32_t value);
-void fum_emit_push_float(struct fum_dispatch *d, float value);
-void fum_emit_bind(struct fum_dispatch *d, int operand, bool write, uint64_t offset,
-                   uint64_t bytes);
-// Binds all of an operand; false (with `why`) when it does not fit one binding.
-bool fum_emit_bind_whole(struct fum_dispatches *list, struct fum_dispatch *d, int operand,
-                         bool write, const struct fum_desc *desc);
-// Binds rows [first, first + count) and returns the quads before row `first`.
-uint32_t fum_emit_bind_rows(struct fum_dispatches *list, struct fum_dispatch *d, int operand,
-                            bool write, const struct fum_desc *desc, int64_t first, int64_t count);
+void fum_emit_specs(struct fum_dispatch *d, const uint32_t *values, size_t count);
+#define FUM_EMIT_SPECS(d, ...)                         \
+    fum_emit_specs(d, (const uint32_t[]){__VA_ARGS__}, \
+                   sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+
+// Sets the push constants: a structure of a NAME.pc.h of shaders/.
+void fum_emit_push(struct fum_dispatch *d, const void *block, size_t bytes);
+#define FUM_EMIT_PUSH(d, block) fum_emit_push(d, &(block), sizeof(block))
+
+// ---- bindings ----
+
+// Rows [first, first + count) of a tensor.
+struct fum_rows {
+    const struct fum_desc *desc;
+    int64_t first, count;
+};
+
+// Returns the window of an operand's rows that starts on the device's binding alignment. *skip: its
+// quads before row `first`, which the kernel adds to every index. Written if it is FUM_OUT.
+struct fum_dispatch_bind fum_bind_rows(const struct fum_dispatches *list, int operand,
+                                       struct fum_rows rows, uint32_t *skip);
+// Returns `bytes` bytes of scratch from a multiple of the binding alignment on.
+struct fum_dispatch_bind fum_bind_scratch(uint64_t offset, uint64_t bytes, bool write);
+
+// Adds the next binding.
+void fum_emit_bind(struct fum_dispatch *d, struct fum_dispatch_bind bind);
+// Adds rows of an operand as the next binding and returns the quads before the first.
+uint32_t fum_emit_rows(const struct fum_dispatches *list, struct fum_dispatch *d, int operand,
+                       struct fum_rows rows);
+// Adds all of an operand, written if it is FUM_OUT, without checking its size.
+void fum_emit_operand(struct fum_dispatch *d, int operand);
+// Does the same, but returns false, with list->why, if it exceeds a binding.
+bool fum_emit_whole(struct fum_dispatches *list, struct fum_dispatch *d, int operand,
+                    const struct fum_desc *desc);
+
+// Returns false after writing that `what` exceeds the device's largest binding.
+bool fum_refuse_size(struct fum_why *why, const struct fum_device_info *info, const char *what);
+
+// ---- tensors of one shape and type, walked from end to end ----
+
+// The quads [first, first + count) of such tensors.
+struct fum_span {
+    uint64_t first, count;
+};
+
+// Returns how many quads fit a binding; a multiple of the binding alignment.
+uint64_t fum_quads_per_binding(const struct fum_device_info *info, enum fum_dtype dtype);
+// Steps to the next of `total` quads, at most `each` at once; start with *span all zero. Returns
+// false after the last.
+bool fum_span_next(struct fum_span *span, uint64_t total, uint64_t each);
+// Adds a span of an operand whose elements have the type as the next binding.
+void fum_emit_span(struct fum_dispatch *d, int operand, enum fum_dtype dtype,
+                   const struct fum_span *span);
+
+// ---- descriptions and settings ----
 
 uint64_t fum_desc_quads(const struct fum_desc *desc);
 bool fum_is_storage(enum fum_dtype dtype); // f32, f16 or bf16
 // Returns true if the device's buffers can hold the storage type.
 bool fum_device_stores(const struct fum_device_info *info, enum fum_dtype dtype);
-// The variant that moves elements of this type as bits: f32 for every four-byte type.
+// Returns the variant that moves elements of this type as bits: f32 for every four-byte type.
 enum fum_dtype fum_raw_variant(enum fum_dtype dtype);
-// Setting `a` as a whole number in [least, most]; false with `why`.
-bool fum_attr_int(double a, const char *name, int64_t least, int64_t most, int64_t *value,
-                  struct fum_why *why);
-// Setting "dtype": -1 keeps *dtype, which the graph presets to its storage type; else a storage
-// type.
-bool fum_attr_storage(double a, enum fum_dtype *dtype, struct fum_why *why);
-// Whether a desc is an i32 [1], as counters and flags are.
+// Returns true if a desc is an i32 [1], as counters and flags are.
 bool fum_is_counter(const struct fum_desc *desc);
+
+// The whole numbers that a setting may have.
+struct fum_attr_range {
+    const char *name;
+    int64_t least, most;
+};
+// Reads setting `a`; returns false, with `why`, if it is none of the range.
+bool fum_attr_int(double a, struct fum_attr_range range, int64_t *value, struct fum_why *why);
+// Reads setting "dtype": -1 keeps *dtype, which the graph presets to its storage type; else a
+// storage type.
+bool fum_attr_storage(double a, enum fum_dtype *dtype, struct fum_why *why);
 
 #endif

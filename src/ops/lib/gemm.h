@@ -5,6 +5,7 @@
 #define FUM_OPS_GEMM_H
 
 #include "graph/fuse/fuse.h"
+#include "ops/lib/emit.h"
 #include "ops/lib/part.h"
 #include "weights/q8.h"
 
@@ -31,14 +32,28 @@ struct fum_gemm_kernels {
     struct fum_gemm_tile (*choose)(const struct fum_device_info *info, int64_t rows, int64_t terms,
                                    int64_t quads, size_t quad_bytes);
 };
-extern const struct fum_gemm_kernels fum_gemm_plain;
+extern const struct fum_gemm_kernels fum_gemm_plain, fum_gemm_texel;
+// Returns those that the device is to use for the type.
+const struct fum_gemm_kernels *fum_gemm_kernels_for(const struct fum_dispatches *list,
+                                                    enum fum_dtype dtype);
 
-// Sets shader, specialisation constants 0..8 and the first push constants of a product of `rows` by
-// `n` with sums of `taps` times `k` terms. Returns the tiles along n; *tiles_m: along the rows.
-int64_t fum_gemm_begin(const struct fum_gemm_kernels *kernels, const char *shader,
-                       const struct fum_device_info *info, const struct fum_op_call *call,
-                       struct fum_dispatch *d, int64_t rows, int64_t taps, int64_t k, int64_t n,
-                       enum fum_act act, int64_t *tiles_m);
+// A product as these kernels take it: sums of `taps` times `k` terms.
+struct fum_gemm_shape {
+    const struct fum_gemm_kernels *kernels;
+    const char *shader; // one of them
+    enum fum_dtype dtype;
+    int64_t batches, rows, taps, k, n;
+    enum fum_act act;
+    uint32_t epilogue; // bits of fum_gemm_epilogue_of
+    bool pairs;        // invocations hold values and gates: an even number of columns
+};
+struct fum_gemm_grid {
+    int64_t tiles_m, tiles_n; // along the rows, along n
+};
+// Adds the product's dispatch, with specialisation constants 0..8; the caller adds the others,
+// bindings and push constants. Returns NULL, with list->why, if it does not fit.
+struct fum_dispatch *fum_gemm_emit(struct fum_dispatches *list, const struct fum_gemm_shape *shape,
+                                   struct fum_gemm_grid *grid);
 
 // Checks bias, row (shape [.., 1, channels] where its other leading sizes are 1 or those of out)
 // and residual against call->out. `inner` is how many dimensions before the last are the rows of
@@ -49,63 +64,70 @@ bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, struct f
 double fum_gemm_finish(const struct fum_op_call *call, const double *const *in, double sum,
                        enum fum_act act, int64_t row, int64_t channel);
 
-// Binds the epilogue's operands at bindings 2..4 for rows [first, first + count) of the output;
-// binding 0 must be set, absent ones repeat it. *residual_skip as of fum_window_rows.
-void fum_gemm_bind_epilogue(const struct fum_dispatches *list, const struct fum_op_call *call,
-                            struct fum_dispatch *d, int64_t first, int64_t count,
-                            uint32_t *residual_skip);
+// Returns the sum of the bits of the epilogue's operands: 1 bias, 2 row, 4 residual.
+uint32_t fum_gemm_epilogue_of(const struct fum_op_call *call);
+// Sets bindings 2..4, the epilogue's operands, for rows [first, first + count) of the output;
+// absent ones repeat binding 0. Returns the quads before the residual's first row.
+uint32_t fum_gemm_bind_epilogue(const struct fum_dispatches *list, const struct fum_op_call *call,
+                                int64_t first, int64_t count, struct fum_dispatch_bind *bind);
 
 // Rows of the output that fit the bindings of x, out and residual together.
 int64_t fum_gemm_rows_that_fit(const struct fum_op_call *call, const struct fum_device_info *info);
 
 // A product by the matmul shader. x: [batches * rows, k]; w: [w_batches * k, n] or, transposed,
-// [w_batches * n, k]; batch b of x meets batch (b / w_div) % w_mod of w.
+// [w_batches * n, k]; batch b of x meets batch (b / w_share) % w_batches of w.
 struct fum_gemm {
     int64_t batches, rows, k, n;
-    int64_t w_batches, w_div, w_mod;
-    bool x_shared;    // all batches have the same x, which has no batches of its own
-    int64_t row_rows; // output rows that share a row of the row operand
+    int64_t w_batches, w_share;
+    bool x_shared;     // all batches have the same x, which has no batches of its own
+    int64_t row_share; // output rows that share a row of the row operand
     bool transposed;
     enum fum_act act;
     double scale;
     // not none: the n columns are values and then their gates, out = value gate(gate), n / 2 wide
     enum fum_act gate;
     bool q8; // w is packed as FUM_PACK_Q8
-    // Not 0: x lies in the scratch memory, quantised like w: after x8_bytes of integers, k a row,
-    // come x8_factors bytes of factors, k / 32 a row.
-    uint64_t x8_bytes, x8_factors;
+    // Not 0: x lies in the scratch memory, quantised like w. After packed_bytes of integers, k a
+    // row, come factor_bytes of factors, k / 32 a row.
+    uint64_t packed_bytes, factor_bytes;
 };
+// How a product is cut into parts that fit the device's bindings.
+struct fum_gemm_cut {
+    struct fum_cut part;
+    bool own_w; // each batch of x has its own of w: a part binds only its batches of w
+};
+// Returns false, with `why`, if none fits.
+bool fum_gemm_cut(const struct fum_op_call *call, const struct fum_gemm *g,
+                  const struct fum_device_info *info, struct fum_gemm_cut *cut,
+                  struct fum_why *why);
+// Rows of w, and of x, that a part of a product reads.
+struct fum_rows fum_gemm_w_rows(const struct fum_op_call *call, const struct fum_gemm *g,
+                                const struct fum_part *part, bool own_w);
+struct fum_rows fum_gemm_x_rows(const struct fum_op_call *call, const struct fum_gemm *g,
+                                const struct fum_part *part);
+// Which rows of the row operand flat row i of a part takes: begin + (phase + i) / share, or the
+// first for all where share is 0.
+struct fum_gemm_added {
+    uint32_t begin, phase, share;
+};
+struct fum_gemm_added fum_gemm_added_rows(const struct fum_op_call *call, const struct fum_gemm *g,
+                                          int64_t first);
 // Rows of a batch of w.
 int64_t fum_gemm_weight_rows(const struct fum_gemm *g);
-// Settings of matmul and matmul_q8, and what rewrites may move into them: the epilogue with a gate.
-extern const struct fum_attr_def fum_matmul_attrs[];
-extern const struct fum_epilogue fum_matmul_epilogue;
-enum { FUM_MATMUL_TRANSPOSE_B, FUM_MATMUL_ACT, FUM_MATMUL_SCALE, FUM_MATMUL_GATE };
-// True if one x [1, M, K] meets every batch of w [B, K, N], which gives [B, M, N].
-bool fum_matmul_shares_x(const struct fum_op_call *call);
-// Checks what the gate asks of a call whose output has all columns of w, and halves them. Without a
-// gate: nothing.
-bool fum_matmul_infer_gate(struct fum_op_call *call, struct fum_why *why);
-double fum_matmul_flops(const struct fum_op_call *call);
-// Element k of column n of a weight packed as FUM_PACK_Q8, as its words lie.
-double fum_q8_at(const double *w, int64_t columns, int64_t k, int64_t n);
-// The dispatches of a product by such a weight.
-bool fum_gemm_dispatch_q8(const struct fum_op_call *call, const struct fum_gemm *g,
-                          struct fum_dispatches *list);
-// Chooses the lowering of matmul to matmul_q8, see struct fum_lowering.
-bool fum_matmul_q8_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
-
-// By the variant of kernels that the device is to use.
-bool fum_gemm_dispatch(const struct fum_op_call *call, const struct fum_gemm *g,
-                       struct fum_dispatches *list);
+// Adds the dispatches of a product by one family of kernels.
 bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct fum_op_call *call,
                           const struct fum_gemm *g, struct fum_dispatches *list);
 
-// y = scale x w in f32 without an epilogue, in a dispatch whose bindings 0 (x), 1 (w) and 5 (y) the
-// caller has set; skip: quads to skip in each. Batch b of x meets batch b of w. False: more
-// workgroups than the device has.
-bool fum_gemm_product(const struct fum_dispatches *list, struct fum_dispatch *d,
-                      const struct fum_gemm_kernels *kernels, int64_t batches, int64_t rows,
-                      int64_t k, int64_t n, bool transposed, double scale, const uint32_t skip[3]);
+// y = scale x w in f32 without an epilogue; batch b of x meets batch b of w. Skips are the quads
+// before the first element.
+struct fum_gemm_product {
+    const struct fum_gemm_kernels *kernels;
+    int64_t batches, rows, k, n;
+    bool transposed;
+    double scale;
+    struct fum_dispatch_bind x, w, y;
+    uint32_t x_skip, w_skip, y_skip;
+};
+bool fum_gemm_emit_product(struct fum_dispatches *list, const struct fum_gemm_product *product);
 
 #endif

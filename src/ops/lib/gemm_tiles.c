@@ -155,7 +155,7 @@ static void describe(uint32_t value, char *text, size_t size) {
     if (value >> 16 > 1) snprintf(text + strlen(text), size - strlen(text), " in %u", value >> 16);
 }
 
-// For who measures: what there is to choose from.
+// Lists the candidate tilings for the tuner.
 static void note_choices(struct fum_tuning_note *note, const struct fum_tiling_shape *s,
                          const struct fum_device_info *info) {
     struct fum_tiling_choice choices[FUM_MAX_NOTE];

@@ -4,7 +4,9 @@
 #ifndef FUM_OPS_GROUP_NORM_FACTORS_H
 #define FUM_OPS_GROUP_NORM_FACTORS_H
 
+#include "ops/lib/emit.h"
 #include "ops/lib/part.h"
+#include "shaders/group_norm.pc.h"
 
 // Settings of both ops, in this order.
 enum { FUM_GROUP_NORM_GROUPS, FUM_GROUP_NORM_EPS, FUM_GROUP_NORM_ACT };
@@ -16,7 +18,7 @@ enum { FUM_GROUP_NORM_X, FUM_GROUP_NORM_GAMMA, FUM_GROUP_NORM_BETA, FUM_GROUP_NO
 struct fum_group_norm {
     int64_t batches, rows, channels, quads, groups;
     int64_t chunk, chunks; // rows of a chunk, chunks of a batch
-    int64_t whole, fit;    // batches, or chunks of one batch, that fit a binding
+    struct fum_cut cut;    // batches, or chunks of one batch, that fit a binding
     // statistics of chunks in scratch first; else a workgroup for each batch and group
     bool chunked;
     uint64_t stats;   // their bytes in scratch, 0 unless chunked
@@ -33,19 +35,18 @@ bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device
 // Adds the dispatches that compute the factors into `to`. Scratch starts with the statistics.
 bool fum_group_norm_factors(const struct fum_op_call *call, const struct fum_group_norm *g,
                             const struct fum_dispatch_bind *to, struct fum_dispatches *list);
-// A dispatch whose workgroups take `span` groups each of one of the batches: what lib/moments.glsl
-// declares, and the first push constants, with gamma, beta and both x bound, the latter whole.
-// `texel_shader` is the one that reads texels. NULL, with `why`, when the limits do not allow it.
-struct fum_dispatch *fum_group_norm_add_groups(struct fum_dispatches *list, const char *shader,
-                                               const char *texel_shader,
-                                               const struct fum_op_call *call,
-                                               const struct fum_group_norm *g, int64_t batches,
-                                               int64_t span);
-// A dispatch of that many invocations of a shader whose first push constant is the quads of a row;
-// NULL, with `why`, when the limits do not allow it.
-struct fum_dispatch *fum_group_norm_add(struct fum_dispatches *list, const char *shader,
-                                        enum fum_dtype dtype, const struct fum_group_norm *g,
-                                        int64_t invocations);
+// Workgroups that take `span` groups each of `batches` batches.
+struct fum_group_norm_spans {
+    const char *shader, *texel_shader; // by how the device reads inputs
+    int64_t batches, span;
+};
+// Adds the dispatch of such workgroups, with what lib/moments.glsl declares, and sets *push but for
+// its skips; the caller adds the bindings. Returns NULL, with list->why, if it does not fit.
+struct fum_dispatch *fum_group_norm_emit(const struct fum_op_call *call,
+                                         const struct fum_group_norm *g,
+                                         struct fum_group_norm_spans spans,
+                                         struct fum_dispatches *list,
+                                         struct fum_group_norm_push *push);
 // Element of x, of both, for the references; mean and variance of a group of one batch, in double.
 double fum_group_norm_value(const struct fum_op_call *call, const double *const *in, int64_t row,
                             int64_t channel);

@@ -2,7 +2,7 @@
 #include "ops/lib/random.h"
 
 #include "ops/lib/emit.h"
-#include "ops/lib/unary.h"
+#include "shaders/random.pc.h"
 
 #include <math.h>
 
@@ -42,19 +42,20 @@ void fum_random_reference(const struct fum_op_call *call, bool normal, const dou
 }
 
 bool fum_random_dispatch(const struct fum_op_call *call, bool normal, struct fum_dispatches *list) {
-    uint64_t total = fum_desc_quads(&call->out),
-             each = fum_quads_per_binding(list->info, call->out.dtype);
-    uint64_t quad = 4 * fum_dtype_size(call->out.dtype);
-    for (uint64_t first = 0; first < total; first += each) {
-        uint64_t quads = total - first < each ? total - first : each;
-        struct fum_dispatch *d = fum_emit(list, "random", call->out.dtype, quads);
+    enum fum_dtype dtype = call->out.dtype;
+    struct fum_span span = {0};
+    while (fum_span_next(&span, fum_desc_quads(&call->out),
+                         fum_quads_per_binding(list->info, dtype))) {
+        struct fum_dispatch *d = fum_emit(list, "random", dtype, span.count);
         if (!d) return false;
         fum_emit_spec(d, normal);
-        fum_emit_bind(d, 0, false, 0, 0);
-        fum_emit_bind(d, FUM_OUT, true, first * quad, quads * quad);
-        fum_emit_push(d, (uint32_t)quads);
-        fum_emit_push(d, (uint32_t)fum_shape_channels(&call->out.shape));
-        fum_emit_push(d, (uint32_t)first);
+        fum_emit_operand(d, 0);
+        fum_emit_span(d, FUM_OUT, dtype, &span);
+        const struct fum_random_push push = {.quads = (uint32_t)span.count,
+                                             .channels =
+                                                 (uint32_t)fum_shape_channels(&call->out.shape),
+                                             .first = (uint32_t)span.first};
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }

@@ -7,15 +7,14 @@
 #include "graph/op.h"
 
 // The shader's bindings are x, inputs 1..num_params (absent ones repeat x), y; its specialisation
-// constants `flags`; its push constants channels, rows, x_skip, y_skip and, when `eps` is not NULL,
-// *eps.
+// constants `flags`; its push constants rowwise.pc.h.
 struct fum_rowwise {
     const char *shader;
     uint32_t texels; // its bindings that are texels
     uint32_t lanes;  // a workgroup of so many lanes takes each row; 0: an invocation does
     int num_params, num_flags;
     uint32_t flags[4];
-    const float *eps;
+    float eps;
 };
 bool fum_rowwise_dispatch(const struct fum_op_call *call, const struct fum_rowwise *r,
                           struct fum_dispatches *list);

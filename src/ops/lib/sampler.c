@@ -3,14 +3,16 @@
 
 #include "ops/lib/emit.h"
 
-bool fum_sampler_check(const struct fum_op_call *call, int state, int coefs, int counter,
+bool fum_sampler_check(const struct fum_op_call *call, struct fum_sampler_inputs inputs,
                        int least_coefs, struct fum_why *why) {
-    const struct fum_desc *s = &call->in[state], *c = &call->in[coefs];
+    const struct fum_desc *s = &call->in[inputs.state], *c = &call->in[inputs.coefs];
     char text[96];
     int64_t slots, copies;
-    if (!fum_attr_int(call->attr[0], "slots", 1, FUM_SAMPLER_MAX_HISTORY, &slots, why))
+    if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"slots", 1, FUM_SAMPLER_MAX_HISTORY},
+                      &slots, why))
         return false;
-    if (!fum_attr_int(call->attr[1], "copies", 1, 2, &copies, why)) return false;
+    if (!fum_attr_int(call->attr[1], (struct fum_attr_range){"copies", 1, 2}, &copies, why))
+        return false;
     if (s->dtype != FUM_F32 || s->shape.rank != 4 || s->shape.dim[0] % slots)
         return fum_refuse(
             why, "the state is %s %s; want f32 [%lld slots x batch, height, width, channels]",
@@ -21,8 +23,8 @@ bool fum_sampler_check(const struct fum_op_call *call, int state, int coefs, int
         return fum_refuse(why, "coefficients are %s %s; want f32 [evaluations, at least %d]",
                           fum_dtype_name(c->dtype), fum_shape_text(&c->shape, text, sizeof text),
                           least_coefs);
-    if (!call->has[counter] || !fum_is_counter(&call->in[counter]))
-        return fum_refuse(why, "input %d, the counter, must be i32 [1]", counter);
+    if (!call->has[inputs.counter] || !fum_is_counter(&call->in[inputs.counter]))
+        return fum_refuse(why, "input %d, the counter, must be i32 [1]", inputs.counter);
     return true;
 }
 

@@ -8,8 +8,12 @@
 #include "base/sampler_row.h"
 #include "graph/op.h"
 
+// Which inputs of an op these are.
+struct fum_sampler_inputs {
+    int state, coefs, counter;
+};
 // Reads settings 0 (slots) and 1 (copies) and checks state, coefs and counter.
-bool fum_sampler_check(const struct fum_op_call *call, int state, int coefs, int counter,
+bool fum_sampler_check(const struct fum_op_call *call, struct fum_sampler_inputs inputs,
                        int least_coefs, struct fum_why *why);
 // One slot of the state: [B, H, W, C].
 struct fum_desc fum_sampler_slot(const struct fum_op_call *call);

@@ -8,10 +8,13 @@
 bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, struct fum_why *why) {
     static const char *const names[FUM_MAX_DIMS] = {"d0", "d1", "d2", "d3"};
     int64_t rank, count = 1, limit = INT64_C(1) << 48; // so that no product of them overflows
-    if (!fum_attr_int(attr[0], "rank", 1, FUM_MAX_DIMS, &rank, why)) return false;
+    if (!fum_attr_int(attr[0], (struct fum_attr_range){"rank", 1, FUM_MAX_DIMS}, &rank, why))
+        return false;
     *shape = (struct fum_shape){.rank = (int)rank};
     for (int i = 0; i < rank; i++) {
-        if (!fum_attr_int(attr[1 + i], names[i], 0, limit, &shape->dim[i], why)) return false;
+        if (!fum_attr_int(attr[1 + i], (struct fum_attr_range){names[i], 0, limit}, &shape->dim[i],
+                          why))
+            return false;
         if (shape->dim[i] && count > limit / shape->dim[i])
             return fum_refuse(why, "the settings d0 to d3 ask for too many elements");
         count *= shape->dim[i] ? shape->dim[i] : 1;

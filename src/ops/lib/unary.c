@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/unary.h"
 
-#include "base/macros.h"
+#include "ops/lib/emit.h"
+#include "shaders/unary.pc.h"
 
 #include <math.h>
-#include <stdio.h>
 
 double fum_act_reference(enum fum_act act, double x) {
     switch (act) {
@@ -28,39 +28,19 @@ bool fum_unary_infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-uint64_t fum_quads_per_binding(const struct fum_device_info *info, enum fum_dtype dtype) {
-    uint64_t bytes = info->max_binding / info->binding_align * info->binding_align;
-    return bytes / (4 * fum_dtype_size(dtype));
-}
-
 bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
                         struct fum_dispatches *list) {
-    const struct fum_desc *d = &call->out;
-    uint64_t total = (uint64_t)fum_shape_rows(&d->shape) * (uint64_t)fum_shape_row_quads(&d->shape);
-    uint64_t each = fum_quads_per_binding(list->info, d->dtype),
-             quad_bytes = 4 * fum_dtype_size(d->dtype);
-    uint32_t lanes = fum_lanes(list->info);
-    for (uint64_t first = 0; first < total; first += each) {
-        uint64_t quads = total - first < each ? total - first : each;
-        if (list->count == FUM_MAX_DISPATCHES)
-            return fum_refuse(&list->why, "needs more than %d bindings", FUM_MAX_DISPATCHES);
-        struct fum_dispatch *x = &list->item[list->count++];
-        *x = (struct fum_dispatch){
-            .shader = "unary",
-            .dtype = d->dtype,
-            .spec = {lanes, 1, 1, act},
-            .num_spec = 4,
-            .bind = {{.operand = 0, .offset = first * quad_bytes, .bytes = quads * quad_bytes},
-                     {.operand = FUM_OUT,
-                      .write = true,
-                      .offset = first * quad_bytes,
-                      .bytes = quads * quad_bytes}},
-            .num_bind = 2,
-            .push = {(uint32_t)quads},
-            .num_push = 1,
-        };
-        if (!fum_groups_1d(list->info, FUM_DIV_UP(quads, lanes), x->groups))
-            return fum_refuse(&list->why, "needs more workgroups than the device has");
+    enum fum_dtype dtype = call->out.dtype;
+    struct fum_span span = {0};
+    while (fum_span_next(&span, fum_desc_quads(&call->out),
+                         fum_quads_per_binding(list->info, dtype))) {
+        struct fum_dispatch *d = fum_emit(list, "unary", dtype, span.count);
+        if (!d) return false;
+        fum_emit_spec(d, act);
+        fum_emit_span(d, 0, dtype, &span);
+        fum_emit_span(d, FUM_OUT, dtype, &span);
+        const struct fum_unary_push push = {.quads = (uint32_t)span.count};
+        FUM_EMIT_PUSH(d, push);
     }
     return true;
 }

@@ -16,9 +16,4 @@ bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
 void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const double *x,
                          double *y);
 
-// Splits an element-by-element op of the same shape everywhere into windows that fit a binding:
-// calls with the quads [first, first + count) of the whole tensor; `first` starts on the binding
-// alignment.
-uint64_t fum_quads_per_binding(const struct fum_device_info *info, enum fum_dtype dtype);
-
 #endif

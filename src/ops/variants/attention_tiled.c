@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The variant "tiled" of attention: the dispatches of shaders/attention_tiled.comp.
-#include <string.h>
 
-#include "base/macros.h"
-#include "ops/lib/attention.h"
+#include "ops/variants/variant.h"
 #include "ops/lib/device_class.h"
 
 // Queries of an invocation, and the most quads of their outputs that it holds: 16 vectors, which
@@ -19,13 +17,13 @@ enum {
     MAX_HEAD_QUADS = MOST_LANES * MOST_COLS
 };
 
-struct plan {
+struct tiling {
     uint32_t threads, lanes, cols, keys, queries; // queries: of a workgroup
     uint32_t chunk;                               // quads of a head in shared memory at once
     bool whole;
 };
 
-static uint32_t shared_bytes(const struct plan *p, uint32_t quad_bytes) {
+static uint32_t shared_bytes(const struct tiling *p, uint32_t quad_bytes) {
     uint32_t rows = p->queries + (p->whole ? 2 : 1) * p->keys;
     return rows * (p->chunk + 1) * quad_bytes + p->queries * (p->keys / 4 + 1) * 16 +
            p->queries * p->lanes * 4;
@@ -33,8 +31,8 @@ static uint32_t shared_bytes(const struct plan *p, uint32_t quad_bytes) {
 
 // The most queries at once that fit the shared memory (two workgroups in a core's 64 KiB) and still
 // leave a workgroup or two for each of the device's cores; then the most keys. False: none fits.
-static bool choose(const struct fum_device_info *info, const struct fum_attention *a,
-                   uint32_t quad_bytes, struct plan *best) {
+static bool choose_tiling(const struct fum_device_info *info, const struct fum_attention *a,
+                          uint32_t quad_bytes, struct tiling *best) {
     const struct fum_device_class *class = fum_device_class_of(info);
     uint32_t head_quads = (uint32_t)(a->channels / 4), lanes = 4;
     uint32_t room = info->shared_bytes < 32768 ? info->shared_bytes : 32768;
@@ -45,11 +43,11 @@ static bool choose(const struct fum_device_info *info, const struct fum_attentio
     while (cols > 1 && ROWS * (4 * cols + 4 + MOST_KEYS) > class->tile_registers) cols--;
     while (lanes * cols < head_quads && lanes < MOST_LANES) lanes *= 2;
     for (uint32_t threads = 128; threads >= 32; threads /= 2) {
-        struct plan p = {.threads = threads,
-                         .lanes = lanes,
-                         .cols = FUM_DIV_UP(head_quads, lanes),
-                         .queries = threads / lanes * ROWS,
-                         .whole = head_quads <= WHOLE_QUADS};
+        struct tiling p = {.threads = threads,
+                           .lanes = lanes,
+                           .cols = FUM_DIV_UP(head_quads, lanes),
+                           .queries = threads / lanes * ROWS,
+                           .whole = head_quads <= WHOLE_QUADS};
         p.chunk = p.whole ? head_quads : lanes; // then a column of each lane
         if (threads > info->max_group_invocations || threads > info->max_group_size[0]) continue;
         int64_t groups = FUM_DIV_UP(a->queries, p.queries) * a->heads * a->batches;
@@ -64,65 +62,29 @@ static bool choose(const struct fum_device_info *info, const struct fum_attentio
 }
 
 static bool add_part(const struct fum_op_call *call, const struct fum_attention *a,
-                     const struct fum_part *part, const struct plan *p,
+                     const struct fum_part *part, const struct tiling *t,
                      struct fum_dispatches *list) {
-    struct fum_dispatch *d = fum_dispatch_add(list);
+    int64_t tiles = FUM_DIV_UP(part->count, t->queries);
+    struct fum_dispatch *d = fum_emit_groups(list, "attention_tiled", call->out.dtype, t->threads,
+                                             (uint64_t)(tiles * a->heads * part->batches));
     if (!d) return false;
-    *d =
-        (struct fum_dispatch){.shader = "attention_tiled", .dtype = call->out.dtype, .num_bind = 4};
-    const uint32_t spec[] = {p->threads,
-                             1,
-                             1,
-                             p->lanes,
-                             ROWS,
-                             p->keys,
-                             (uint32_t)(a->channels / 4),
-                             p->cols,
-                             p->threads,
-                             a->causal,
-                             p->chunk,
-                             p->whole ? p->keys * (p->chunk + 1) : 0};
-    memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = FUM_COUNT(spec);
-    int64_t first = part->batch * a->queries + part->first, count = part->batches * part->count;
-    uint32_t q_skip, k_skip, v_skip, y_skip, bits;
-    fum_bind_rows(list, d, 0, 0, false, &call->in[0], first, count, &q_skip);
-    fum_bind_rows(list, d, 1, 1, false, &call->in[1], part->batch * a->keys,
-                  part->batches * a->keys, &k_skip);
-    fum_bind_rows(list, d, 2, 2, false, &call->in[2], part->batch * a->keys,
-                  part->batches * a->keys, &v_skip);
-    fum_bind_rows(list, d, 3, FUM_OUT, true, &call->out, first, count, &y_skip);
-    int64_t tiles = FUM_DIV_UP(part->count, p->queries);
-    float scale = (float)a->scale;
-    memcpy(&bits, &scale, sizeof bits);
-    const uint32_t push[] = {(uint32_t)part->count,
-                             (uint32_t)part->first,
-                             (uint32_t)part->batches,
-                             (uint32_t)tiles,
-                             q_skip,
-                             k_skip,
-                             v_skip,
-                             y_skip,
-                             bits,
-                             (uint32_t)a->heads,
-                             (uint32_t)a->keys};
-    memcpy(d->push, push, sizeof push);
-    d->num_push = FUM_COUNT(push);
-    return fum_groups_1d(list->info, (uint64_t)(tiles * a->heads * part->batches), d->groups);
+    FUM_EMIT_SPECS(d, t->lanes, ROWS, t->keys, (uint32_t)(a->channels / 4), t->cols, t->threads,
+                   a->causal, t->chunk, t->whole ? t->keys * (t->chunk + 1) : 0);
+    struct fum_attention_push push = fum_attention_emit(call, a, part, list, d);
+    push.tiles = (uint32_t)tiles;
+    FUM_EMIT_PUSH(d, push);
+    return true;
 }
 
 bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *a,
                          struct fum_dispatches *list) {
-    const struct fum_device_info *info = list->info;
-    struct plan plan;
-    if (!choose(info, a, 4 * (uint32_t)fum_dtype_size(call->out.dtype), &plan)) return false;
-    int64_t fit = fum_min_i64(fum_rows_per_binding(info, &call->in[0]), INT32_MAX / 2);
-    int64_t keys_whole =
-        fum_min_i64(fum_rows_per_binding(info, &call->in[1]), INT32_MAX / 2) / a->keys;
-    if (fit < 1 || keys_whole < 1) return false;
+    struct tiling tiling;
+    struct fum_cut cut;
     struct fum_part part = {0};
-    while (fum_part_next(&part, a->batches, a->queries, fum_min_i64(fit / a->queries, keys_whole),
-                         fit))
-        if (!add_part(call, a, &part, &plan, list)) return false;
+    if (!choose_tiling(list->info, a, 4 * (uint32_t)fum_dtype_size(call->out.dtype), &tiling) ||
+        !fum_attention_cut(call, a, list->info, &cut, &list->why))
+        return false;
+    while (fum_part_next(&part, a->batches, a->queries, cut))
+        if (!add_part(call, a, &part, &tiling, list)) return false;
     return true;
 }

@@ -7,8 +7,6 @@
 #include "ops/lib/gemm_tiles.h"
 #include "ops/variants/variant.h"
 
-extern const struct fum_variant fum_variant_coopmat;
-
 // The device's matrix that kernels in this storage type use; NULL: it has none that they can.
 const struct fum_matrix_shape *fum_coopmat_shape(const struct fum_device_info *info,
                                                  enum fum_dtype dtype);
@@ -26,9 +24,10 @@ bool fum_coopmat_matmul(const struct fum_op_call *call, const struct fum_gemm *g
                         struct fum_dispatches *list);
 bool fum_coopmat_conv2d(const struct fum_op_call *call, const struct fum_conv *conv,
                         struct fum_dispatches *list);
+// Adds the dispatches of heads whose outputs a subgroup can hold.
 bool fum_coopmat_attention(const struct fum_op_call *call, const struct fum_attention *attention,
                            struct fum_dispatches *list);
-// One head too wide for that: scores in scratch.
+// Does the same for one head that is too wide for that, with scores in scratch.
 bool fum_coopmat_attention_wide(const struct fum_op_call *call,
                                 const struct fum_attention *attention, struct fum_dispatches *list);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Matrix products and convolutions by cooperative matrices: tiles, and the dispatches of
 // shaders/gemm_coopmat.comp.
-#include "base/macros.h"
 #include "ops/variants/coopmat.h"
 #include "gpu/tuning.h"
 #include "ops/lib/gemm_job.h"
@@ -9,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 // A workgroup's tile: the device's matrices of a subgroup, and subgroups.
 struct tile {
@@ -26,15 +24,15 @@ _Static_assert(sizeof tiles == FUM_COOPMAT_TILES * sizeof *tiles, "as many as co
 enum { MAX_THREADS = 512 }; // of what is chosen unmeasured
 
 // What follows from a tile on a device; units are of eight elements, 16 bytes.
-struct plan {
+struct tiling {
     struct tile tile;
     const struct fum_matrix_shape *shape;
     uint32_t threads, tile_m, tile_n, tile_k, shared;
 };
 
-static struct plan plan_of(const struct fum_device_info *info, const struct fum_matrix_shape *shape,
-                           const struct tile *tile) {
-    struct plan p = {.tile = *tile, .shape = shape};
+static struct tiling tiling_of(const struct fum_device_info *info,
+                               const struct fum_matrix_shape *shape, const struct tile *tile) {
+    struct tiling p = {.tile = *tile, .shape = shape};
     uint32_t groups = tile->groups_m * tile->groups_n;
     p.threads = groups * info->matrix_subgroup;
     p.tile_m = tile->groups_m * tile->fragments_m * shape->m;
@@ -49,7 +47,7 @@ static struct plan plan_of(const struct fum_device_info *info, const struct fum_
 }
 
 // A gated product's subgroups have whole units of values and of gates.
-static bool fits(const struct fum_device_info *info, const struct plan *p, bool gated) {
+static bool fits(const struct fum_device_info *info, const struct tiling *p, bool gated) {
     return (!gated || p->tile.fragments_n * p->shape->n % 16 == 0) &&
            p->shared * 16 <= info->shared_bytes && p->threads <= info->max_group_invocations &&
            p->threads <= info->max_group_size[0] && p->threads % (p->tile_k / 8) == 0;
@@ -57,7 +55,7 @@ static bool fits(const struct fum_device_info *info, const struct plan *p, bool 
 
 // What a kernel can do without the registers that it has spilled to memory: sums, and what is on
 // its way to be staged.
-static bool fits_registers(const struct fum_device_info *info, const struct plan *p,
+static bool fits_registers(const struct fum_device_info *info, const struct tiling *p,
                            bool transposed) {
     uint32_t x = p->tile_m * p->tile_k / 8, w = p->tile_n * p->tile_k / 8 / (transposed ? 1 : 2);
     uint32_t staged =
@@ -69,7 +67,7 @@ static bool fits_registers(const struct fum_device_info *info, const struct plan
 }
 
 struct choice {
-    struct plan plan;
+    struct tiling tiling;
     int tile;
     int64_t steps, splits; // along the terms
     double time;
@@ -81,10 +79,10 @@ struct choice {
 // writes and reads the layers and starts late.
 static double expected(const struct fum_gemm_push *p, const struct fum_device_class *class,
                        const struct choice *c) {
-    const struct plan *t = &c->plan;
+    const struct tiling *t = &c->tiling;
     double area = (double)t->tile_m * t->tile_n, cores = class->cores;
     double count = (double)p->batches * (double)FUM_DIV_UP(p->rows, t->tile_m) *
-                   (double)FUM_DIV_UP(p->n, t->tile_n);
+                   (double)FUM_DIV_UP(p->n_size, t->tile_n);
     double rounds = count * (double)c->splits / (2 * cores),
            loads = 32.0 / t->tile_m + 32.0 / t->tile_n;
     loads +=
@@ -93,19 +91,23 @@ static double expected(const struct fum_gemm_push *p, const struct fum_device_cl
         (rounds < 1 ? 1 : rounds) * (double)FUM_DIV_UP(c->steps, c->splits) * area * (1 + loads);
     if (t->threads != 256) time *= 1.05;
     if (c->splits > 1)
-        time += (double)(c->splits + 1) * p->rows * p->batches * p->n / cores + 64 * 128 * 128;
+        time += (double)(c->splits + 1) * p->rows * p->batches * p->n_size / cores + 64 * 128 * 128;
     return time;
 }
 
 // A split has at least so many steps.
 enum { MAX_SPLITS = 8, SPLIT_STEPS = 8, MAX_CHOICES = FUM_COOPMAT_TILES * 4 };
 
+// Returns units of eight terms, all taps together: the last of a tap may be half.
+static uint32_t units_of(const struct fum_gemm_job *job) {
+    return job->quads / job->push.channel_quads * FUM_DIV_UP(job->push.channel_quads, 2);
+}
+
 static struct choice choice_of(const struct fum_gemm_job *job, const struct fum_device_info *info,
                                int tile, int64_t splits) {
     struct choice c = {.tile = tile, .splits = splits};
-    c.plan = plan_of(info, fum_coopmat_shape(info, job->call->out.dtype), &tiles[tile]);
-    int64_t units = c.plan.tile_k / 8;
-    c.steps = FUM_DIV_UP(job->push.quads, units);
+    c.tiling = tiling_of(info, fum_coopmat_shape(info, job->call->out.dtype), &tiles[tile]);
+    c.steps = FUM_DIV_UP((int64_t)units_of(job), (int64_t)c.tiling.tile_k / 8);
     return c;
 }
 
@@ -122,8 +124,8 @@ static int list_choices(const struct fum_gemm_job *job, int64_t most_splits,
     int count = 0;
     for (int i = 0; i < FUM_COOPMAT_TILES; i++) {
         struct choice c = choice_of(job, info, i, 1);
-        if (!fits(info, &c.plan, job->gate != FUM_ACT_NONE) ||
-            !fits_registers(info, &c.plan, job->transposed))
+        if (!fits(info, &c.tiling, job->gate != FUM_ACT_NONE) ||
+            !fits_registers(info, &c.tiling, job->transposed))
             continue;
         for (; c.splits <= most_splits; c.splits *= 2) {
             if (c.splits > 1 && (c.steps / c.splits < SPLIT_STEPS ||
@@ -149,7 +151,7 @@ static void describe(uint32_t value, char *text, size_t size) {
              value >> 16);
 }
 
-// For who measures: what there is to choose from.
+// Lists the candidate tilings for the tuner.
 static void note_choices(struct fum_tuning_note *note, uint64_t key, const struct choice *list,
                          int count) {
     note->key = key;
@@ -160,88 +162,72 @@ static void note_choices(struct fum_tuning_note *note, uint64_t key, const struc
             fum_tiling_pack((struct fum_tiling_choice){list[i].tile, (int)list[i].splits});
 }
 
-// What measuring has found for the shape's class, else what is expected to be best. `quads`: of
-// terms. False when no tile fits the device.
-static bool choose(const struct fum_gemm_job *job, int64_t quads, int64_t most_splits,
-                   const struct fum_tuning *tuning, const struct fum_device_info *info,
-                   struct choice *best) {
+// Finds what measuring found best for the shape's class, else what is expected to be. Returns false
+// if no tile fits the device.
+static bool choose_tiling(const struct fum_gemm_job *job, int64_t most_splits,
+                          const struct fum_dispatches *list, struct choice *best) {
+    const struct fum_device_info *info = list->info;
+    const struct fum_tuning *tuning = list->tuning;
     const struct fum_gemm_push *p = &job->push;
-    struct fum_tiling_shape s = {
-        job->call->out.dtype,     job->conv, false, p->batches, p->rows, p->n, quads,
-        job->gate != FUM_ACT_NONE};
-    uint64_t key = fum_coopmat_key(&s);
-    struct choice list[MAX_CHOICES];
-    int count = list_choices(job, most_splits, info, list);
+    bool gated = job->gate != FUM_ACT_NONE;
+    const struct fum_tiling_shape shape = {.dtype = job->call->out.dtype,
+                                           .conv = job->conv,
+                                           .batches = p->batches,
+                                           .rows = p->rows,
+                                           .n = p->n_size,
+                                           .quads = job->quads,
+                                           .gated = gated};
+    uint64_t key = fum_coopmat_key(&shape);
+    struct choice choices[MAX_CHOICES];
+    int count = list_choices(job, most_splits, info, choices);
     if (tuning && tuning->note && !tuning->note->count)
-        note_choices(tuning->note, key, list, count);
-    if (count) *best = list[0];
+        note_choices(tuning->note, key, choices, count);
+    if (count) *best = choices[0];
     uint32_t tuned = fum_tuning_find(tuning, key, UINT32_MAX), tile = tuned & 0xffff;
     int64_t splits = tuned >> 16;
     if (!count || tile >= FUM_COOPMAT_TILES || splits < 1 || splits > MAX_SPLITS) return count > 0;
     struct choice c = choice_of(job, info, (int)tile, fum_gemm_job_splits(job, info, splits));
-    if (fits(info, &c.plan, job->gate != FUM_ACT_NONE) && c.splits <= most_splits) *best = c;
+    if (fits(info, &c.tiling, gated) && c.splits <= most_splits) *best = c;
     return true;
 }
 
-// `layers`: no epilogue, the output is f32.
+// Returns the bits of the constant WIDE. Rows of an even number of quads start on 16 bytes,
+// whatever window of them is bound; gates start half a row on.
+static uint32_t wide_of(const struct fum_gemm_job *job) {
+    const struct fum_gemm_push *p = &job->push;
+    uint32_t even = job->gate && !job->transposed ? 4 : 2, bits = 0;
+    if (p->channel_quads % 2 == 0) bits |= 1;
+    if ((job->transposed ? p->channel_quads : p->n_quads) % even == 0) bits |= 2;
+    return bits | (job->q8 ? 4u : 0u);
+}
+
+// Adds the dispatch or two of a product; `layers`: no epilogue, the output is f32.
 static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool layers,
                         struct fum_dispatches *list) {
     struct fum_gemm_push *p = &job->push;
-    uint32_t quads = p->quads;
-    p->quads = quads / p->cq * ((p->cq + 1) / 2); // units from here on, as the shader has it
-    struct choice c = {0};
-    struct fum_dispatch *d = choose(job, quads, most_splits, list->tuning, list->info, &c)
-                                 ? fum_dispatch_add(list)
-                                 : NULL;
-    if (!d) return false;
-    const struct plan *t = &c.plan;
+    struct choice c;
+    if (!choose_tiling(job, most_splits, list, &c)) return false;
+    const struct tiling *t = &c.tiling;
     int64_t each = FUM_DIV_UP(c.steps, c.splits); // none empty
+    p->quads = units_of(job);
     p->splits = (uint32_t)FUM_DIV_UP(c.steps, each);
     p->split_quads = (uint32_t)each * (t->tile_k / 8);
     p->tiles_m = FUM_DIV_UP(p->rows, t->tile_m);
-    p->tiles_n = FUM_DIV_UP(p->n, t->tile_n);
+    p->tiles_n = FUM_DIV_UP(p->n_size, t->tile_n);
     bool partial = layers || p->splits > 1;
-    // Rows of an even number of quads start on 16 bytes, whatever window of them is bound; gates
-    // start half a row on.
-    uint32_t even = job->gate && !job->transposed ? 4 : 2;
-    uint32_t wide = (p->cq % 2 == 0 ? 1u : 0u) |
-                    ((job->transposed ? p->cq : p->nq) % even == 0 ? 2u : 0u) | (job->q8 ? 4u : 0u);
-    *d = (struct fum_dispatch){.shader = "gemm_coopmat",
-                               .dtype = job->call->out.dtype,
-                               .subgroup = list->info->matrix_subgroup,
-                               .num_bind = FUM_GEMM_JOB_BINDINGS,
-                               .num_push = sizeof *p / sizeof(uint32_t)};
-    const uint32_t spec[] = {t->threads,
-                             1,
-                             1,
-                             t->shape->m,
-                             t->shape->n,
-                             t->shape->k,
-                             t->tile.fragments_m,
-                             t->tile.fragments_n,
-                             t->tile.groups_m,
-                             t->tile.groups_n,
-                             t->tile_k,
-                             t->threads,
-                             t->shared,
-                             partial ? FUM_ACT_NONE : job->act,
-                             partial ? 0 : fum_gemm_epilogue_of(job->call),
-                             job->transposed,
-                             p->channels % t->tile_k != 0,
-                             wide,
-                             partial,
-                             job->conv,
-                             job->up,
-                             job->norm,
-                             job->norm_act,
-                             job->gate};
-    memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = FUM_COUNT(spec);
-    memcpy(d->push, p, sizeof *p);
-    memcpy(d->bind, job->bind, sizeof job->bind);
-    if (!fum_groups_1d(list->info, (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits,
-                       d->groups))
-        return false;
+    struct fum_dispatch *d =
+        fum_emit_groups(list, "gemm_coopmat", job->call->out.dtype, t->threads,
+                        (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits);
+    if (!d) return false;
+    d->subgroup = list->info->matrix_subgroup;
+    FUM_EMIT_SPECS(d, t->shape->m, t->shape->n, t->shape->k, t->tile.fragments_m,
+                   t->tile.fragments_n, t->tile.groups_m, t->tile.groups_n, t->tile_k, t->threads,
+                   t->shared, partial ? FUM_ACT_NONE : job->act,
+                   partial ? 0 : fum_gemm_epilogue_of(job->call), job->transposed,
+                   p->channels % t->tile_k != 0, wide_of(job), partial, job->conv, job->up,
+                   job->norm, job->norm_act, job->gate);
+    for (int i = 0; i < FUM_GEMM_JOB_BINDINGS; i++) fum_emit_bind(d, job->bind[i]);
+    fum_emit_push(d, p, sizeof *p);
     return p->splits == 1 || fum_gemm_job_reduce(job, d, list);
 }
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The variants "tiled" and "f16": matrix products, and convolutions as such, by tiles in shared
 // memory.
-#include <string.h>
 
-#include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/gemm_job.h"
 #include "ops/lib/gemm_tiles.h"
@@ -11,64 +9,44 @@
 
 // ---- dispatches ----
 
-// One product: fills what depends on the tile, and adds the dispatch or two; `half`: f16
-// arithmetic. False: nothing fits.
+// Adds the dispatch or two of a product; `half`: f16 arithmetic. Returns false if no tile fits.
 static bool add_product(struct fum_gemm_job *job, bool half, struct fum_dispatches *list) {
     const struct fum_device_info *info = list->info;
     const struct fum_device_class *class = fum_device_class_of(info);
     struct fum_gemm_push *p = &job->push;
-    struct fum_tiling_shape shape = {
-        job->call->out.dtype,     job->conv, half, p->batches, p->rows, p->n, p->quads,
-        job->gate != FUM_ACT_NONE};
+    bool gated = job->gate != FUM_ACT_NONE;
+    const struct fum_tiling_shape shape = {.dtype = job->call->out.dtype,
+                                           .conv = job->conv,
+                                           .half = half,
+                                           .batches = p->batches,
+                                           .rows = p->rows,
+                                           .n = p->n_size,
+                                           .quads = job->quads,
+                                           .gated = gated};
     struct fum_tiling_choice choice = fum_tiling_choose(&shape, info, list->tuning);
     if (choice.tile < 0) return false;
-    const struct fum_tiling tiling = fum_tiling_of(choice.tile, job->gate != FUM_ACT_NONE),
-                            *t = &tiling;
-    uint32_t shared = fum_tiling_shared(t, half ? 8 : 16, class->pad),
-             threads = fum_tiling_threads(t);
+    const struct fum_tiling t = fum_tiling_of(choice.tile, gated);
+    uint32_t shared = fum_tiling_shared(&t, half ? 8 : 16, class->pad);
     // Two buffers where two workgroups still fit a core's 64 KiB.
     uint32_t buffers = 2 * shared <= info->shared_bytes && 2 * shared <= 32768 ? 2 : 1;
     int64_t split_quads;
+    p->quads = job->quads;
     p->splits = (uint32_t)fum_tiling_split(
-        t, p->quads, fum_gemm_job_splits(job, info, choice.splits), &split_quads);
+        &t, p->quads, fum_gemm_job_splits(job, info, choice.splits), &split_quads);
     p->split_quads = (uint32_t)split_quads;
-    p->tiles_m = FUM_DIV_UP(p->rows, t->bm);
-    p->tiles_n = FUM_DIV_UP(p->n, t->bn);
+    p->tiles_m = FUM_DIV_UP(p->rows, t.bm);
+    p->tiles_n = FUM_DIV_UP(p->n_size, t.bn);
     bool partial = p->splits > 1;
-
-    struct fum_dispatch *d = fum_dispatch_add(list);
+    struct fum_dispatch *d =
+        fum_emit_groups(list, half ? "gemm_f16" : "gemm_tiled", shape.dtype, fum_tiling_threads(&t),
+                        (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits);
     if (!d) return false;
-    *d = (struct fum_dispatch){.shader = half ? "gemm_f16" : "gemm_tiled",
-                               .dtype = job->call->out.dtype,
-                               .num_bind = FUM_GEMM_JOB_BINDINGS,
-                               .num_push = sizeof *p / sizeof(uint32_t)};
-    const uint32_t spec[] = {threads,
-                             1,
-                             1,
-                             t->bm,
-                             t->bn,
-                             t->bk,
-                             t->tm,
-                             t->tn,
-                             buffers,
-                             class->pad,
-                             partial ? FUM_ACT_NONE : job->act,
-                             partial ? 0 : fum_gemm_epilogue_of(job->call),
-                             p->channels % 4 != 0,
-                             job->transposed,
-                             partial,
-                             job->conv,
-                             job->up,
-                             job->norm,
-                             job->norm_act,
-                             job->gate,
-                             job->q8};
-    memcpy(d->spec, spec, sizeof spec);
-    d->num_spec = FUM_COUNT(spec);
-    memcpy(d->push, p, sizeof *p);
-    memcpy(d->bind, job->bind, sizeof job->bind);
-    if (!fum_groups_1d(info, (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits, d->groups))
-        return false;
+    FUM_EMIT_SPECS(d, t.bm, t.bn, t.bk, t.tm, t.tn, buffers, class->pad,
+                   partial ? FUM_ACT_NONE : job->act, partial ? 0 : fum_gemm_epilogue_of(job->call),
+                   p->channels % 4 != 0, job->transposed, partial, job->conv, job->up, job->norm,
+                   job->norm_act, job->gate, job->q8);
+    for (int i = 0; i < FUM_GEMM_JOB_BINDINGS; i++) fum_emit_bind(d, job->bind[i]);
+    fum_emit_push(d, p, sizeof *p);
     return !partial || fum_gemm_job_reduce(job, d, list);
 }
 

@@ -3,12 +3,12 @@
 // by shuffles, for CPU drivers. docs/notes/kernels.md says why.
 #include "ops/variants/texel.h"
 
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "ops/variants/variant.h"
 
 // A workgroup is one subgroup, whose width must not vary; wider ones than 16 lanes would leave most
 // fetches of x idle.
-static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
+bool fum_texel_usable(const struct fum_device_info *info, enum fum_dtype dtype) {
     return fum_device_stores(info, dtype) && info->subgroup_shuffle && info->subgroup_size >= 4 &&
            info->subgroup_size <= 16 && info->subgroup_min == info->subgroup_max &&
            fum_texels_fit(info, dtype);
@@ -17,15 +17,15 @@ static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
 // 16 rows (32 of 16 lanes) of a quad each: as many sums as a CPU's registers and first-level cache
 // take without slowing down, and 6 fetches (of 8 lanes) for 256 multiply-adds. Two quads are 8 %
 // faster and twice as long to compile: for much work only.
-static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t rows, int64_t terms,
-                                   int64_t quads, size_t quad_bytes) {
+static struct fum_gemm_tile choose_tile(const struct fum_device_info *info, int64_t rows,
+                                        int64_t terms, int64_t quads, size_t quad_bytes) {
     (void)quad_bytes;
-    uint32_t lanes = info->subgroup_size, tall = 2 * lanes < 16 ? 16 : 2 * lanes;
+    uint32_t lanes = info->subgroup_size, height = FUM_MAX(2 * lanes, 16);
     bool much = (double)rows * (double)terms * (double)quads > 20e6 && quads % (2 * lanes) == 0;
-    while (tall > 1 && tall / 2 >= rows) tall /= 2;
-    bool wide = much && tall >= 16;
+    while (height > 1 && height / 2 >= rows) height /= 2;
+    bool wide = much && height >= 16;
     // Small blocks look the epilogue up at run time: one kernel for all of them.
-    return (struct fum_gemm_tile){.rows = tall,
+    return (struct fum_gemm_tile){.rows = height,
                                   .cols = wide ? 2 : 1,
                                   .lanes = lanes,
                                   .lanes_n = lanes,
@@ -33,16 +33,20 @@ static struct fum_gemm_tile choose(const struct fum_device_info *info, int64_t r
 }
 
 const struct fum_gemm_kernels fum_gemm_texel = {
-    .matmul = "matmul_texel", .conv2d = "conv2d_texel", .texels = 0x1f, .choose = choose};
+    .matmul = "matmul_texel", .conv2d = "conv2d_texel", .texels = 0x1f, .choose = choose_tile};
 
-bool fum_texel_chosen(const struct fum_device_info *info, const struct fum_tuning *tuning,
-                      enum fum_dtype dtype) {
-    return fum_texels_pay(info, tuning, dtype) && usable(info, dtype);
-}
+// Texels of a weight of q8_0 are read as f32's, whatever their bits mean.
+static const struct fum_gemm_kernels q8_kernels = {.matmul = "matmul_q8_texel",
+                                                   .conv2d = "conv2d_q8_texel",
+                                                   .texels =
+                                                       0x1f | 1u << (FUM_TEXELS_F32 + FUM_GEMM_W),
+                                                   .choose = choose_tile};
 
-const struct fum_gemm_kernels *fum_gemm_unshared(const struct fum_dispatches *list,
-                                                 enum fum_dtype dtype) {
-    return fum_texel_chosen(list->info, list->tuning, dtype) ? &fum_gemm_texel : &fum_gemm_plain;
+const struct fum_gemm_kernels *fum_gemm_kernels_for(const struct fum_dispatches *list,
+                                                    enum fum_dtype dtype) {
+    bool texel =
+        fum_texel_usable(list->info, dtype) && fum_texels_faster(list->info, list->tuning, dtype);
+    return texel ? &fum_gemm_texel : &fum_gemm_plain;
 }
 
 // With one or two quads of outputs nearly all lanes would be idle.
@@ -50,14 +54,22 @@ static bool serves(int64_t channels) {
     return channels > 8;
 }
 
+// A gate is taken for less than the dispatch that it saves.
 static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g,
                    struct fum_dispatches *list) {
-    return serves(g->n) && g->k > 0 && fum_gemm_dispatch_by(&fum_gemm_texel, call, g, list);
+    bool served = g->k > 0 && (g->gate != FUM_ACT_NONE || serves(g->n));
+    return served && fum_gemm_dispatch_by(&fum_gemm_texel, call, g, list);
+}
+
+static bool matmul_q8(const struct fum_op_call *call, const struct fum_gemm *g,
+                      struct fum_dispatches *list) {
+    return g->k > 0 && fum_gemm_dispatch_by(&q8_kernels, call, g, list);
 }
 
 static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c,
                    struct fum_dispatches *list) {
-    return serves(c->out_c) && c->in_c > 0 && fum_conv_dispatch_by(&fum_gemm_texel, call, c, list);
+    if (c->in_c == 0 || (!c->q8 && !serves(c->out_c))) return false;
+    return fum_conv_dispatch_by(c->q8 ? &q8_kernels : &fum_gemm_texel, call, c, list);
 }
 
 enum { ATTENTION_HEAD = 256 }; // widest head
@@ -71,10 +83,10 @@ static struct fum_attention_tile choose_attention(const struct fum_device_info *
     bool much =
         (double)(a->batches * a->queries) * (double)a->keys * (double)(a->heads * a->channels) >
         40e6;
-    uint32_t rows = !much || quads > 32 ? 1
-                    : quads > 16        ? 2
-                                        : 4,
-             keys = rows == 2 || lanes == 4 ? 4 : 8;
+    uint32_t rows = 4;
+    if (quads > 16) rows = 2;
+    if (!much || quads > 32) rows = 1;
+    uint32_t keys = rows == 2 || lanes == 4 ? 4 : 8;
     return (struct fum_attention_tile){.lanes = lanes,
                                        .queries = rows,
                                        .keys = keys,
@@ -96,8 +108,11 @@ const struct fum_variant fum_variant_texel = {
     .name = "texel",
     .summary = "inputs fetched as texels, shared by shuffles: for CPU devices",
     .needs = "texel buffers, subgroup shuffles and one subgroup size from 4 to 16",
-    .usable = usable,
+    .usable = fum_texel_usable,
     .matmul = matmul,
+    .matmul_q8 = matmul_q8,
     .conv2d = conv2d,
+    .conv2d_q8 = true,
+    .gates = true,
     .attention = attention,
 };

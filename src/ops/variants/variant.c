@@ -7,30 +7,14 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "gpu/tuning.h"
-#include "ops/variants/coopmat.h"
-#include "ops/lib/device_class.h"
-#include "ops/lib/emit.h"
 
 #include <stdio.h>
 #include <string.h>
 
 // ---- the table ----
 
-static bool plain_usable(const struct fum_device_info *info, enum fum_dtype dtype) {
-    return fum_device_stores(info, dtype);
-}
-
-// Its dispatches are those that gemm.c, conv2d.c and attention.c add when no other variant takes a
-// call.
-static const struct fum_variant plain = {
-    .name = "plain",
-    .summary = "no shared memory, no barriers: for CPU devices, and right everywhere",
-    .needs = "storage of the type",
-    .usable = plain_usable,
-};
-
 const struct fum_variant *const fum_variants[] = {
-    &plain,
+    &fum_variant_plain,
     &fum_variant_texel,
     &fum_variant_tiled,
     &fum_variant_f16,
@@ -47,31 +31,31 @@ const struct fum_variant *fum_variant_find(const char *name) {
 
 // ---- choosing ----
 
-// One of the hooks of `v`. False: not taken, and the list is as before.
+// Calls one of the hooks of `v`. Returns false if it does not serve the call.
 typedef bool (*hook)(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
                      struct fum_dispatches *list);
 
+// Returns false, with the list as before, if the variant does not take the call.
 static bool offer(const struct fum_variant *v, hook run, const struct fum_op_call *call,
                   const void *sizes, struct fum_dispatches *list) {
     int count = list->count;
     uint64_t scratch = list->scratch_bytes;
-    if (!v || !v->usable(list->info, call->out.dtype)) return false;
+    if (!v->usable(list->info, call->out.dtype)) return false;
     if (run(v, call, sizes, list)) return true;
     list->count = count;
     list->scratch_bytes = scratch;
     return false;
 }
 
-static bool choose(hook run, const struct fum_op_call *call, const void *sizes,
-                   struct fum_dispatches *list) {
-    const struct fum_variant *forced =
-        list->tuning ? fum_variant_find(list->tuning->variant) : NULL;
-    if (forced == &plain) return false;
-    if (offer(forced, run, call, sizes, list)) return true;
+static bool choose_variant(hook run, const struct fum_op_call *call, const void *sizes,
+                           struct fum_dispatches *list) {
+    const struct fum_variant *forced = list->tuning ? list->tuning->variant : NULL;
     const struct fum_device_class *class = fum_device_class_of(list->info);
+    if (forced == &fum_variant_plain) return run(&fum_variant_plain, call, sizes, list);
+    if (forced && offer(forced, run, call, sizes, list)) return true;
     for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++)
-        if (offer(fum_variant_find(class->variants[i]), run, call, sizes, list)) return true;
-    return false;
+        if (offer(class->variants[i], run, call, sizes, list)) return true;
+    return run(&fum_variant_plain, call, sizes, list);
 }
 
 static bool matmul(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
@@ -97,24 +81,28 @@ static bool attention(const struct fum_variant *v, const struct fum_op_call *cal
     return v->attention && v->attention(call, sizes, list);
 }
 
+static bool is_empty(const struct fum_gemm *g) {
+    return g->n == 0 || g->rows == 0 || g->batches == 0;
+}
+
 bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
                         struct fum_dispatches *list) {
-    return choose(matmul, call, gemm, list);
+    return is_empty(gemm) || choose_variant(matmul, call, gemm, list);
 }
 
 bool fum_variant_matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm,
                            struct fum_dispatches *list) {
-    return choose(matmul_q8, call, gemm, list);
+    return is_empty(gemm) || choose_variant(matmul_q8, call, gemm, list);
 }
 
 bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *conv,
                         struct fum_dispatches *list) {
-    return choose(conv2d, call, conv, list);
+    return choose_variant(conv2d, call, conv, list);
 }
 
 bool fum_variant_attention(const struct fum_op_call *call, const struct fum_attention *a,
                            struct fum_dispatches *list) {
-    return choose(attention, call, a, list);
+    return choose_variant(attention, call, a, list);
 }
 
 bool fum_variant_usable_at_all(const struct fum_variant *v, const struct fum_device_info *info) {
@@ -123,21 +111,21 @@ bool fum_variant_usable_at_all(const struct fum_variant *v, const struct fum_dev
 
 bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype) {
     const struct fum_device_class *class = fum_device_class_of(info);
-    for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++) {
-        const struct fum_variant *v = fum_variant_find(class->variants[i]);
-        if (v && v->usable(info, dtype)) return v->gates;
-    }
+    for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++)
+        if (class->variants[i]->usable(info, dtype)) return class->variants[i]->gates;
     return false;
 }
 
-bool fum_variant_serves(const struct fum_variant *v, const char *op) {
-    if (!strcmp(op, "matmul")) return v == &plain || v->matmul;
-    if (!strcmp(op, "matmul_q8")) return v == &plain || v->matmul_q8;
-    if (!strcmp(op, "conv2d_q8")) return v == &plain || v->matmul_q8 || v->conv2d_q8;
+extern const struct fum_op fum_op_matmul, fum_op_matmul_q8, fum_op_conv2d, fum_op_conv2d_q8,
+    fum_op_attention;
+
+bool fum_variant_serves(const struct fum_variant *v, const struct fum_op *op) {
     // 1x1 convolutions are products
-    if (!strcmp(op, "conv2d")) return v == &plain || v->matmul || v->conv2d;
-    if (!strcmp(op, "attention")) return v == &plain || v->attention;
-    return false;
+    if (op == &fum_op_matmul) return v->matmul;
+    if (op == &fum_op_matmul_q8) return v->matmul_q8;
+    if (op == &fum_op_conv2d) return v->matmul || v->conv2d;
+    if (op == &fum_op_conv2d_q8) return v->matmul_q8 || v->conv2d_q8;
+    return op == &fum_op_attention && v->attention;
 }
 
 // ---- the public side ----
@@ -159,14 +147,15 @@ bool fum_variant_usable(const char *name, const struct fum_device_info *info,
 }
 
 int fum_variant_rank(const char *name, const struct fum_device_info *info, enum fum_dtype dtype) {
+    const struct fum_variant *v = fum_variant_find(name);
     const struct fum_device_class *class = fum_device_class_of(info);
     int rank = 0;
     for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++) {
-        if (!fum_variant_usable(class->variants[i], info, dtype)) continue;
-        if (!strcmp(class->variants[i], name)) return rank;
+        if (!class->variants[i]->usable(info, dtype)) continue;
+        if (class->variants[i] == v) return rank;
         rank++;
     }
-    return !strcmp(name, plain.name) && plain.usable(info, dtype) ? rank : -1;
+    return v == &fum_variant_plain && v->usable(info, dtype) ? rank : -1;
 }
 
 enum fum_result fum_device_force_variant(fum_device *device, const char *name,
@@ -174,7 +163,7 @@ enum fum_result fum_device_force_variant(fum_device *device, const char *name,
     const struct fum_device_info *info = fum_device_get_info(device);
     const struct fum_variant *v = fum_variant_find(name);
     if (!name || (v && fum_variant_usable_at_all(v, info))) {
-        fum_device_set_variant(device, v ? v->name : NULL);
+        fum_device_set_variant(device, v);
         return FUM_OK;
     }
     char list[128] = "";

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Variants: families of kernels for the ops that take nearly all of the time. A call goes to the
-// first variant of the device's class (see ops/device_class.h) that the device can run in the
-// call's storage type and that serves the call; "plain", the kernels without shared memory or
-// barriers, serves every call. The user can insist on one (fum_device_force_variant); what that one
-// does not serve goes the usual way.
+// Declares the variants: families of kernels for the ops that take nearly all of the time. A call
+// goes to the first variant of the device's class (lib/device_class.h) that the device can run in
+// the call's storage type and that serves the call. "plain", the kernels without shared memory or
+// barriers, serves every call. The user can force a variant (fum_device_force_variant); calls that
+// it does not serve go to the class's variants.
 #ifndef FUM_OPS_VARIANT_H
 #define FUM_OPS_VARIANT_H
 
 #include "ops/lib/attention.h"
 #include "ops/lib/conv2d.h"
+#include "ops/lib/device_class.h"
 
 struct fum_variant {
     const char *name;
@@ -35,20 +36,19 @@ struct fum_variant {
 
 // Ends with NULL. The first is "plain".
 extern const struct fum_variant *const fum_variants[];
-extern const struct fum_variant fum_variant_texel, fum_variant_tiled, fum_variant_f16,
-    fum_variant_int8;
 const struct fum_variant *fum_variant_find(const char *name); // NULL: none
 
-// Whether the device can run it in any storage type.
+// Returns true if the device can run it in any storage type.
 bool fum_variant_usable_at_all(const struct fum_variant *variant,
                                const struct fum_device_info *info);
-// Whether the variant that the device's class prefers in this storage type takes products with a
-// gate.
+// Returns true if the variant that the device's class prefers in this storage type takes products
+// with a gate.
 bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype);
-// Whether any call of the op can go to it.
-bool fum_variant_serves(const struct fum_variant *variant, const char *op);
+// Returns true if any call of the op can go to it.
+bool fum_variant_serves(const struct fum_variant *variant, const struct fum_op *op);
 
-// What dispatch() of those ops asks first: whether a variant other than "plain" has taken the call.
+// Add the dispatches of a call by the variant that is chosen for it. Return false, with list->why,
+// if the device's limits do not allow it.
 bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
                         struct fum_dispatches *list);
 bool fum_variant_matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm,
@@ -57,5 +57,13 @@ bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *c
                         struct fum_dispatches *list);
 bool fum_variant_attention(const struct fum_op_call *call, const struct fum_attention *attention,
                            struct fum_dispatches *list);
+// Does the same for heads of any size, with copies in scratch that pad each head with zeros to
+// whole quads.
+bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list);
+
+// Attention by tiles in shared memory, for heads of up to 512 channels: part of the variant
+// "tiled".
+bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *attention,
+                         struct fum_dispatches *list);
 
 #endif

@@ -4,9 +4,8 @@
 // into scratch first, each a row of its own that zeros pad, and the result's heads are copied back.
 // Zeros add nothing to a score. Only such heads take the copies, and each variant serves every size
 // with the kernels that it has.
-#include "base/macros.h"
-#include "ops/lib/attention.h"
-#include "ops/lib/emit.h"
+#include "ops/variants/variant.h"
+#include "shaders/repack.pc.h"
 
 #include <string.h>
 
@@ -22,8 +21,7 @@ struct padding {
 };
 
 static uint64_t aligned(const struct fum_device_info *info, uint64_t bytes) {
-    uint64_t align = info->binding_align < 16 ? 16 : info->binding_align;
-    return FUM_ALIGN_UP(bytes, align);
+    return FUM_ALIGN_UP(bytes, FUM_MAX(info->binding_align, 16));
 }
 
 static struct padding padding_of(const struct fum_op_call *call, struct fum_dispatches *list) {
@@ -42,22 +40,27 @@ static struct padding padding_of(const struct fum_op_call *call, struct fum_disp
 static bool add_copy(const struct padding *p, int i, int64_t first, int64_t count) {
     bool back = i == RESULT;
     const struct fum_desc *dense = back ? &p->call->out : &p->call->in[i], *padded = &p->desc[i];
-    int dense_slot = back ? 1 : 0, padded_slot = 1 - dense_slot; // binding 0 is read, 1 is written
     uint64_t quads = (uint64_t)(count * fum_shape_row_quads(back ? &dense->shape : &padded->shape));
     struct fum_dispatch *d = fum_emit(p->list, "repack", fum_raw_variant(dense->dtype), quads);
     if (!d) return false;
-
-    uint32_t skip[2], channels[2];
-    fum_bind_rows(p->list, d, dense_slot, back ? FUM_OUT : i, back, dense, first, count,
-                  &skip[dense_slot]);
-    fum_bind_rows(p->list, d, padded_slot, FUM_SCRATCH, !back, padded, first, count,
-                  &skip[padded_slot]);
-    d->bind[padded_slot].offset += p->at[i];
-    d->num_bind = 2;
-    channels[dense_slot] = (uint32_t)(p->heads * p->channels);
-    channels[padded_slot] = (uint32_t)p->channels;
-    const uint32_t push[] = {(uint32_t)quads, channels[0], channels[1], skip[0], skip[1]};
-    for (size_t k = 0; k < FUM_COUNT(push); k++) fum_emit_push(d, push[k]);
+    uint32_t dense_channels = (uint32_t)(p->heads * p->channels),
+             padded_channels = (uint32_t)p->channels, dense_skip, padded_skip;
+    struct fum_dispatch_bind outside = fum_bind_rows(
+        p->list, back ? FUM_OUT : i, (struct fum_rows){dense, first, count}, &dense_skip);
+    struct fum_dispatch_bind inside =
+        fum_bind_rows(p->list, FUM_SCRATCH, (struct fum_rows){padded, first, count}, &padded_skip);
+    inside.offset += p->at[i];
+    inside.write = !back;
+    fum_emit_bind(d, back ? inside : outside);
+    fum_emit_bind(d, back ? outside : inside);
+    const struct fum_repack_push push = {
+        .quads = (uint32_t)quads,
+        .x_channels = back ? padded_channels : dense_channels,
+        .y_channels = back ? dense_channels : padded_channels,
+        .x_skip = back ? padded_skip : dense_skip,
+        .y_skip = back ? dense_skip : padded_skip,
+    };
+    FUM_EMIT_PUSH(d, push);
     return true;
 }
 
@@ -67,10 +70,10 @@ static bool add_copies(const struct padding *p, int i) {
     const struct fum_device_info *info = p->list->info;
     int64_t rows = fum_shape_rows(&dense->shape);
     int64_t fit =
-        fum_min_i64(fum_rows_per_binding(info, dense), fum_rows_per_binding(info, &p->desc[i]));
-    if (fit < 1) return fum_refuse(&p->list->why, "one token is larger than the device's binding");
-    for (int64_t first = 0; first < rows; first += fum_min_i64(fit, rows - first))
-        if (!add_copy(p, i, first, fum_min_i64(fit, rows - first))) return false;
+        FUM_MIN(fum_rows_per_binding(info, dense), fum_rows_per_binding(info, &p->desc[i]));
+    if (fit < 1) return fum_refuse_size(&p->list->why, info, "one token");
+    for (int64_t first = 0; first < rows; first += FUM_MIN(fit, rows - first))
+        if (!add_copy(p, i, first, FUM_MIN(fit, rows - first))) return false;
     return true;
 }
 
@@ -108,7 +111,8 @@ bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_di
     for (int i = 0; i < RESULT; i++)
         if (!add_copies(&p, i)) return false;
     int first = list->count;
-    if (!fum_attention_dispatch_whole(&inner, list)) return false;
+    struct fum_attention attention = fum_attention_of(&inner);
+    if (!fum_variant_attention(&inner, &attention, list)) return false;
     move_to_scratch(&p, first);
     return add_copies(&p, RESULT);
 }
