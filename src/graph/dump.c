@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Writes graphs for people and for Graphviz.
 #include "graph/dump.h"
 
 #include "base/number.h"
@@ -20,7 +21,8 @@ static void put(struct text *t, const char *fmt, ...) {
     va_start(args, fmt);
     int n = vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
-    size_t bytes = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+    size_t bytes = n < 0 ? 0 : (size_t)n;
+    if (bytes > sizeof line - 1) bytes = sizeof line - 1;
     if (t->failed || !fum_grow((void **)&t->bytes, &t->capacity, t->used + bytes + 1, 1)) {
         t->failed = true;
         return;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-// The graph in words and as Graphviz, for --dump-graph.
+// Writes a graph as text and as Graphviz, for --dump-graph.
 #ifndef FUM_GRAPH_DUMP_H
 #define FUM_GRAPH_DUMP_H
 
 #include "graph/plan.h"
 
-// One line per live value: id, name, op, inputs, settings that are not default, shape, type, stage
-// and, with a plan (may be NULL), its place. The text is the caller's, freed with fum_free; NULL
-// when memory is out.
+// Returns one line for each live value: id, name, op, inputs, changed settings, shape, type and
+// stage. A plan, which may be NULL, adds its place. The caller frees the text with fum_free; NULL:
+// memory is out.
 char *fum_dump_text(const fum_graph *graph, const fum_plan *plan);
-// The same as a Graphviz digraph, one colour for each stage.
+// Returns the same as a Graphviz digraph, with one colour for each stage.
 char *fum_dump_dot(const fum_graph *graph);
-// Which shaders a plan runs, with their dispatches: "gemm_tiled 210, attention_tiled 32". For the
-// log.
+// Returns the shaders that a plan runs, with their dispatches: "gemm_tiled 210, attention_tiled
+// 32".
 char *fum_dump_shaders(const fum_plan *plan);
 
 #endif

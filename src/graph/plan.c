@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Plans a graph: the order of its nodes, their dispatches, and the places of all values in memory.
 #include "graph/plan.h"
 
 #include "base/error.h"
@@ -12,7 +13,7 @@ struct interval {
     struct fum_place place;
     const fum_tensor *owner; // the root tensor, or the node whose scratch it is
     bool scratch;
-    int shares; // >= 0: takes the memory of that interval (written in place); else -1
+    int shares; // index of the interval whose memory it takes, being written in place; -1: none
 };
 
 struct planner {
@@ -56,7 +57,7 @@ static enum fum_result dispatch_step(struct planner *p, struct fum_plan_step *st
     return FUM_OK;
 }
 
-static enum fum_result order(struct planner *p) {
+static enum fum_result order_steps(struct planner *p) {
     fum_plan *plan = p->plan;
     struct fum_dispatches *list = fum_alloc(1, sizeof *list);
     enum fum_result result = FUM_OK;
@@ -89,7 +90,7 @@ static int interval_add(struct planner *p, const fum_tensor *owner, bool scratch
     return p->num_intervals++;
 }
 
-static void lifetimes(struct planner *p) {
+static void find_lifetimes(struct planner *p) {
     const fum_plan *plan = p->plan;
     for (int i = 0; i < p->graph->count; i++) p->interval_of[i] = -1;
     for (int i = 0; i < p->graph->count; i++) {
@@ -112,23 +113,24 @@ static void lifetimes(struct planner *p) {
             const fum_tensor *in = fum_tensor_root(t->in[k]);
             if (p->interval_of[in->id] < 0) continue;
             struct interval *v = &p->intervals[p->interval_of[in->id]];
-            // read again at every run of the later stage
-            if (in->stage < t->stage)
-                v->first = 0, v->last = FOREVER;
-            else if (v->last < s)
+            if (in->stage < t->stage) { // read again at every run of the later stage
+                v->first = 0;
+                v->last = FOREVER;
+            } else if (v->last < s) {
                 v->last = s;
+            }
         }
     }
 }
 
-// A node whose op allows it takes over the memory of its input 0 when nothing reads that any more.
-static void take_over(struct planner *p) {
+// Gives a node the memory of its input 0 if its op allows it and nothing reads that input later.
+static void write_in_place(struct planner *p) {
     for (int s = 0; s < p->plan->num_steps; s++) {
         const fum_tensor *t = p->plan->steps[s].node;
         if (!(t->op->flags & FUM_OP_IN_PLACE) || !t->in[0]) continue;
-        int mine = p->interval_of[t->id], his = p->interval_of[fum_tensor_root(t->in[0])->id];
-        if (mine < 0 || his < 0) continue;
-        struct interval *a = &p->intervals[mine], *b = &p->intervals[his];
+        int out = p->interval_of[t->id], in = p->interval_of[fum_tensor_root(t->in[0])->id];
+        if (out < 0 || in < 0) continue;
+        struct interval *a = &p->intervals[out], *b = &p->intervals[in];
         if (b->last != s || a->last == FOREVER || a->place.bytes != b->place.bytes) continue;
         // Another input that is the same memory under a broadcast would be overwritten while it is
         // read.
@@ -136,7 +138,7 @@ static void take_over(struct planner *p) {
         for (int k = 1; k < t->num_inputs; k++)
             twice |= t->in[k] && fum_tensor_root(t->in[k]) == fum_tensor_root(t->in[0]);
         if (twice) continue;
-        int owner = b->shares >= 0 ? b->shares : his;
+        int owner = b->shares >= 0 ? b->shares : in;
         a->shares = owner;
         if (p->intervals[owner].last < a->last) p->intervals[owner].last = a->last;
     }
@@ -157,7 +159,7 @@ static bool alive_together(const struct interval *a, const struct interval *b) {
 }
 
 // Returns the lowest offset of `block` where v overlaps none of the placed intervals alive at the
-// same time, nor do their padded views, which would only cause barriers.
+// same time. The ranges are padded as the bindings will be, or overlaps would cause barriers.
 static uint64_t lowest_offset(const struct planner *p, struct interval *const *placed,
                               int num_placed, int block, const struct interval *v) {
     uint64_t offset = 0, bytes = fum_padded_view(p->info, v->place.bytes);
@@ -197,8 +199,8 @@ static enum fum_result place_one(struct planner *p, struct interval **placed, in
     }
 }
 
-// Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference",
-// 2020): the largest values first, each at the lowest free offset.
+// Places the largest values first, each at the lowest free offset. Pisarchyk and Lee, "Efficient
+// memory management for deep neural net inference" (2020): greedy by size.
 static enum fum_result place_all(struct planner *p) {
     struct interval **sorted = fum_alloc((size_t)p->num_intervals + 1, sizeof *sorted);
     enum fum_result result = FUM_OK;
@@ -220,7 +222,7 @@ static enum fum_result place_all(struct planner *p) {
     return result;
 }
 
-static void publish(struct planner *p) {
+static void write_places(struct planner *p) {
     for (int i = 0; i < p->num_intervals; i++) {
         struct interval *v = &p->intervals[i];
         if (v->shares >= 0) v->place = p->intervals[v->shares].place;
@@ -243,38 +245,41 @@ static void publish(struct planner *p) {
     }
 }
 
+static enum fum_result allocate(struct planner *p) {
+    size_t count = (size_t)p->graph->count;
+    p->plan = fum_calloc(1, sizeof *p->plan);
+    if (p->plan) p->plan->arena = fum_arena_create();
+    if (p->plan && p->plan->arena) {
+        p->plan->steps = fum_arena_alloc(p->plan->arena, count + 1, sizeof *p->plan->steps);
+        p->plan->places = fum_arena_alloc(p->plan->arena, count + 1, sizeof *p->plan->places);
+        p->intervals = fum_calloc(2 * count + 1, sizeof *p->intervals);
+        p->interval_of = fum_calloc(count + 1, sizeof *p->interval_of);
+        if (p->plan->steps && p->plan->places && p->intervals && p->interval_of) return FUM_OK;
+    }
+    return fum_error_set(p->err, FUM_ERR_NOMEM, "no memory to plan a graph of %d nodes",
+                         p->graph->count);
+}
+
 enum fum_result fum_plan_create(fum_plan **out, const fum_graph *graph,
                                 const struct fum_device_info *info, const struct fum_tuning *tuning,
                                 struct fum_error *err) {
     struct planner p = {.graph = graph, .info = info, .tuning = tuning, .err = err};
-    enum fum_result result = FUM_ERR_NOMEM;
-    *out = NULL;
-    p.plan = fum_calloc(1, sizeof *p.plan);
-    if (!p.plan || !(p.plan->arena = fum_arena_create())) goto no_memory;
-    size_t count = (size_t)graph->count;
-    p.plan->steps = fum_arena_alloc(p.plan->arena, count + 1, sizeof *p.plan->steps);
-    p.plan->places = fum_arena_alloc(p.plan->arena, count + 1, sizeof *p.plan->places);
-    p.intervals = fum_calloc(2 * count + 1, sizeof *p.intervals);
-    p.interval_of = fum_calloc(count + 1, sizeof *p.interval_of);
-    if (!p.plan->steps || !p.plan->places || !p.intervals || !p.interval_of) goto no_memory;
     p.block_cap = info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;
-    // some drivers state nearly 2^64
+    // Some drivers state nearly 2^64.
     if (p.block_cap > UINT64_C(1) << 40) p.block_cap = UINT64_C(1) << 40;
+    *out = NULL;
 
-    if ((result = order(&p))) goto error;
-    lifetimes(&p);
-    take_over(&p);
-    if ((result = place_all(&p))) goto error;
-    publish(&p);
-    fum_free(p.intervals);
-    fum_free(p.interval_of);
+    enum fum_result result = allocate(&p);
+    if (!result) result = order_steps(&p);
+    if (result) goto done;
+    find_lifetimes(&p);
+    write_in_place(&p);
+    result = place_all(&p);
+    if (result) goto done;
+    write_places(&p);
     *out = p.plan;
-    return FUM_OK;
-
-no_memory:
-    result =
-        fum_error_set(err, FUM_ERR_NOMEM, "no memory to plan a graph of %d nodes", graph->count);
-error:
+    p.plan = NULL;
+done:
     fum_free(p.intervals);
     fum_free(p.interval_of);
     fum_plan_destroy(&p.plan);

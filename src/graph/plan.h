@@ -34,7 +34,7 @@ typedef struct fum_plan {
     uint64_t unshared_bytes; // what the same values would take without sharing
 } fum_plan;
 
-// The graph must have been pruned and verified. tuning (see gpu/tuning.h) may be NULL.
+// Plans a graph that has been pruned and verified. tuning (see gpu/tuning.h) may be NULL.
 // FUM_ERR_UNSUPPORTED names the node that the device's limits refuse.
 enum fum_result fum_plan_create(fum_plan **plan, const fum_graph *graph,
                                 const struct fum_device_info *info, const struct fum_tuning *tuning,
@@ -46,7 +46,7 @@ void fum_plan_destroy(fum_plan **plan);
 enum fum_result fum_plan_verify(const fum_plan *plan, const fum_graph *graph,
                                 const struct fum_device_info *info, struct fum_error *err);
 
-// Bytes of all blocks.
+// Returns the bytes of all blocks.
 uint64_t fum_plan_bytes(const fum_plan *plan);
 
 #endif
