@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Conversions of element types over every half and bfloat16, and rounding to nearest even.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <math.h>
 
@@ -19,7 +15,7 @@ static double half_value(int h) {
     return sign * (exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24));
 }
 
-static void test_every_half(void **state) {
+static void every_half_converts_exactly(void **state) {
     (void)state;
     for (int h = 0; h < 65536; h++) {
         double want = half_value(h);
@@ -34,7 +30,7 @@ static void test_every_half(void **state) {
 }
 
 // Halfway between two neighbours goes to the even one; just past it to the nearer one.
-static void test_rounding(void **state) {
+static void halves_round_to_nearest_even(void **state) {
     (void)state;
     for (int h = 0; h < 0x7bff; h++) {
         float low = fum_f16_to_f32((uint16_t)h), high = fum_f16_to_f32((uint16_t)(h + 1)),
@@ -48,7 +44,7 @@ static void test_rounding(void **state) {
     assert_int_equal(fum_f32_to_f16(-1e30f), 0xfc00);
 }
 
-static void test_every_bf16(void **state) {
+static void every_bf16_converts_exactly(void **state) {
     (void)state;
     for (int h = 0; h < 65536; h++) {
         float f = fum_bf16_to_f32((uint16_t)h);
@@ -61,7 +57,7 @@ static void test_every_bf16(void **state) {
     assert_int_equal(fum_f32_to_bf16(1.01171875f), 0x3f82); // 1 + 3 * 2^-8
 }
 
-static void test_others(void **state) {
+static void other_types_convert(void **state) {
     (void)state;
     const int8_t bytes[] = {-128, -1, 0, 127};
     const double doubles[] = {-1.5, 1e300};
@@ -78,8 +74,9 @@ static void test_others(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_half), cmocka_unit_test(test_rounding),
-        cmocka_unit_test(test_every_bf16), cmocka_unit_test(test_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_half_converts_exactly),
+                                       cmocka_unit_test(halves_round_to_nearest_even),
+                                       cmocka_unit_test(every_bf16_converts_exactly),
+                                       cmocka_unit_test(other_types_convert)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: MIT
 // JSON: refused memory is reported as that at every allocation, bad syntax as bad syntax, in any
 // locale.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/alloc.h"
 #include "base/json.h"
@@ -63,7 +56,7 @@ static const struct {
 };
 
 // Valid JSON is well formed, and what cJSON does not take never is. (cJSON takes "\\u12g4".)
-static void test_syntax(void **state) {
+static void only_well_formed_json_is_accepted(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t bytes = strlen(cases[i].text);
@@ -75,7 +68,7 @@ static void test_syntax(void **state) {
 }
 
 // Texts with random changes: what is well formed is taken by cJSON.
-static void test_damage(void **state) {
+static void damaged_texts_that_are_well_formed_parse(void **state) {
     (void)state;
     static const char text[] =
         "{\"a\": [1, -2.5e3, {\"b\": \"c\\n\\u00e9\\ud83d\\ude00\"}], \"d\": null, \"e\": true}";
@@ -101,7 +94,7 @@ static void nested(char *text, size_t depth) {
     memset(text + depth, ']', depth);
 }
 
-static void test_depth(void **state) {
+static void nesting_is_limited(void **state) {
     (void)state;
     char text[2002];
     for (size_t depth = 998; depth <= 1001; depth++) {
@@ -120,7 +113,7 @@ static void *refusing_malloc(size_t bytes) {
     return refused ? NULL : malloc(bytes);
 }
 
-static void test_refused_memory(void **state) {
+static void refused_memory_is_no_syntax_error(void **state) {
     (void)state;
     static const char text[] =
         "{\"betas\": [0.5, 1, -Infinity], \"name\": \"x\", \"deep\": {\"a\": null}}";
@@ -145,8 +138,9 @@ static void test_refused_memory(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_syntax), cmocka_unit_test(test_damage),
-                                       cmocka_unit_test(test_depth),
-                                       cmocka_unit_test(test_refused_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_well_formed_json_is_accepted),
+                                       cmocka_unit_test(damaged_texts_that_are_well_formed_parse),
+                                       cmocka_unit_test(nesting_is_limited),
+                                       cmocka_unit_test(refused_memory_is_no_syntax_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

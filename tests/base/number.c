@@ -1,25 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Numbers and JSON do not depend on the locale of the program that uses the library.
 #define _POSIX_C_SOURCE 200809L
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <locale.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/number.h"
 #include "io/image.h"
 
-static void test_points(void **state) {
+static void numbers_have_decimal_points(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"2,5", "2.5"},
@@ -67,7 +60,7 @@ static void check_all(void) {
     cJSON_Delete(json);
 }
 
-static void test_own_locale(void **state) {
+static void a_locale_of_its_own_changes_no_number(void **state) {
     (void)state;
     check_all();
 }
@@ -89,11 +82,12 @@ static bool set_comma_locale(void) {
     return system(command) == 0 && made;
 }
 
-static void test_comma_locale(void **state) {
+static void a_locale_with_commas_changes_no_number(void **state) {
     (void)state;
     char text[8];
     if (!set_comma_locale()) {
-        print_message("no locale with a decimal comma here; test_points covers the conversion\n");
+        print_message("no locale with a decimal comma here; numbers_have_decimal_points covers the "
+                      "conversion\n");
         return;
     }
     snprintf(text, sizeof text, "%.1f", 2.5);
@@ -102,8 +96,8 @@ static void test_comma_locale(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_points),
-                                       cmocka_unit_test(test_own_locale),
-                                       cmocka_unit_test(test_comma_locale)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers_have_decimal_points),
+                                       cmocka_unit_test(a_locale_of_its_own_changes_no_number),
+                                       cmocka_unit_test(a_locale_with_commas_changes_no_number)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Draws against torch's (tests/golden/rng.py).
+#include "test.h"
+
 #include "base/file.h"
 #include "base/rng.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <stdlib.h>
 // cmocka wants the four above before it
-#include <cmocka.h>
 #include <math.h>
 
 static char *golden;

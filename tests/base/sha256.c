@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SHA-256 of the standard's examples, and the two ways to compute it against each other.
+#include "test.h"
+
 #include "base/sha256.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static const char *digest(const void *data, size_t bytes, size_t piece) {
     static char text[FUM_SHA256_TEXT];

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Text for terminals: what is escaped, what stays, and where a long text is cut.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/error.h"
 #include "base/log.h"
@@ -41,7 +34,7 @@ static const struct {
     {"", ""},
 };
 
-static void test_table(void **state) {
+static void control_characters_are_escaped(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char out[128], again[128];
@@ -53,7 +46,7 @@ static void test_table(void **state) {
     }
 }
 
-static void test_nul_is_shown(void **state) {
+static void nul_is_shown(void **state) {
     (void)state;
     char out[32];
     assert_int_equal(fum_text_escape(out, sizeof out, "a\0b", 3), 6);
@@ -61,7 +54,7 @@ static void test_nul_is_shown(void **state) {
 }
 
 // Every size cuts between characters and between escapes, and never writes past its end.
-static void test_every_size(void **state) {
+static void every_size_cuts_between_characters(void **state) {
     (void)state;
     static const char text[] = "\xc3\xa9\x1b\xf0\x9f\x98\x80\xc2\x9b\n!";
     static const size_t ends[] = {0, 2, 6, 10, 16, 18, 19};
@@ -88,7 +81,7 @@ static bool is_clean(const char *text) {
 }
 
 // A long name leaves the reason, which stands at the end of the message, in place.
-static void test_long_error(void **state) {
+static void a_long_name_leaves_the_reason_in_place(void **state) {
     (void)state;
     static const char *const units[] = {"x",    "\xe2\x82\xac", "\xf0\x9f\x98\x80",
                                         "\x1b", "\xff",         "\xc2\x9b"};
@@ -110,7 +103,7 @@ static void test_long_error(void **state) {
     assert_true(strlen(err.text) > sizeof err.text - 20); // the room is used
 }
 
-static void test_prefix_keeps_both_ends(void **state) {
+static void a_prefix_keeps_both_ends(void **state) {
     (void)state;
     char name[700];
     struct fum_error err;
@@ -128,7 +121,7 @@ static void keep_message(void *user, enum fum_log_level level, const char *messa
     strcpy(user, message);
 }
 
-static void test_log(void **state) {
+static void log_lines_are_escaped(void **state) {
     (void)state;
     char got[1100], prompt[2000];
     struct fum_log log = {.fn = keep_message, .user = got};
@@ -139,7 +132,7 @@ static void test_log(void **state) {
     assert_true(strlen(got) < 1024 && strlen(got) > 1000);
 }
 
-static void test_show(void **state) {
+static void shown_texts_are_cut_and_escaped(void **state) {
     (void)state;
     assert_string_equal(fum_text_show("conv\x1b[0m").text, "conv\\x1b[0m");
     assert_string_equal(fum_text_show_bytes("piece and more", 5).text, "piece");
@@ -150,13 +143,13 @@ static void test_show(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_nul_is_shown),
-        cmocka_unit_test(test_every_size),
-        cmocka_unit_test(test_long_error),
-        cmocka_unit_test(test_prefix_keeps_both_ends),
-        cmocka_unit_test(test_log),
-        cmocka_unit_test(test_show),
+        cmocka_unit_test(control_characters_are_escaped),
+        cmocka_unit_test(nul_is_shown),
+        cmocka_unit_test(every_size_cuts_between_characters),
+        cmocka_unit_test(a_long_name_leaves_the_reason_in_place),
+        cmocka_unit_test(a_prefix_keeps_both_ends),
+        cmocka_unit_test(log_lines_are_escaped),
+        cmocka_unit_test(shown_texts_are_cut_and_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

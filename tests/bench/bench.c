@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The benchmark: its statistics, its parts on the device at hand (briefly), and how it ends early.
+#include "open.h"
+
 #include "bench/bench.h"
-#include "gpu/open.h"
 #include "model/random_model.h"
 
 static fum_device *device;

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The option parser: suggestions, groups of letters, seeds; and that the table of other tools'
 // options names what exists.
+#include "test.h"
+
 #include "cli/generate_options.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 enum { MAX_ARGUMENTS = 8 };
 

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT
 #define _POSIX_C_SOURCE 200809L
 // Which CPUs get vectors of 512 bits, and for runs of what length.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "cli/vector_width.h"
 
-static void test_cpus(void **state) {
+static void wide_vectors_are_for_cpus_of_full_rate(void **state) {
     (void)state;
     static const struct {
         const char *name;
@@ -59,7 +52,7 @@ static void keep(void *user, enum fum_log_level level, const char *text) {
 }
 
 // What the user has set stays; what is set is logged.
-static void test_environment(void **state) {
+static void what_the_user_has_set_stays(void **state) {
     (void)state;
     static const char name[] = "LP_NATIVE_VECTOR_WIDTH";
     struct said said = {0};
@@ -82,7 +75,7 @@ static void test_environment(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cpus),
-                                       cmocka_unit_test(test_environment)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(wide_vectors_are_for_cpus_of_full_rate),
+                                       cmocka_unit_test(what_the_user_has_set_stays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

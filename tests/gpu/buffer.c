@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Bytes to the device and back, mapped and through staging.
-#include "open.h"
+#include "silu.h"
 
 enum { LARGE = 17 * 1000 * 1000 + 3 };
 
@@ -31,7 +31,7 @@ static void round_trip(fum_device *device, uint64_t bytes) {
     free(out);
 }
 
-static void test_round_trips(void **state) {
+static void bytes_survive_round_trips(void **state) {
     (void)state;
     const uint64_t sizes[] = {0, 1, 15, 16, 17, 4097, LARGE, 2 * FUM_STAGING_BYTES + 1};
     const unsigned kinds[] = {0, FUM_WITHOUT_UNIFIED, FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE};
@@ -44,7 +44,7 @@ static void test_round_trips(void **state) {
     }
 }
 
-static void test_host_buffer(void **state) {
+static void host_buffers_are_mapped(void **state) {
     (void)state;
     fum_device *device = open_without(FUM_WITHOUT_UNIFIED);
     struct fum_error err = {0};
@@ -89,13 +89,13 @@ static void stream(unsigned without) {
     free(out);
 }
 
-static void test_stream(void **state) {
+static void uploads_can_be_streamed(void **state) {
     (void)state;
     stream(0);
     stream(FUM_WITHOUT_UNIFIED);
 }
 
-static void test_too_large(void **state) {
+static void too_large_buffers_are_refused(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     const struct fum_device_info *info = fum_device_get_info(device);
@@ -119,7 +119,7 @@ static void count_bytes(void *user, const struct fum_trace_event *event) {
     if (event->kind == FUM_TRACE_UPLOAD) assert_string_equal(event->label, "traced");
 }
 
-static void test_trace(void **state) {
+static void transfers_are_traced(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     struct fum_error err = {0};
@@ -140,7 +140,7 @@ static void test_trace(void **state) {
 
 // No padded buffer is a power of two, no padded view has bits 8 to 15 clear, and there is room for
 // the view.
-static void test_padding(void **state) {
+static void padded_sizes_avoid_both_traits(void **state) {
     (void)state;
     const uint64_t sizes[] = {
         0,      16, 255, 256, 257, 768, 3840, 4096, 65280, 65536, 65792, 6553600, (1 << 24) - 256,
@@ -161,9 +161,12 @@ static void test_padding(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_host_buffer),
-        cmocka_unit_test(test_stream),      cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_trace),       cmocka_unit_test(test_padding),
+        cmocka_unit_test(bytes_survive_round_trips),
+        cmocka_unit_test(host_buffers_are_mapped),
+        cmocka_unit_test(uploads_can_be_streamed),
+        cmocka_unit_test(too_large_buffers_are_refused),
+        cmocka_unit_test(transfers_are_traced),
+        cmocka_unit_test(padded_sizes_avoid_both_traits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Recording and running: results, barriers, timestamps, tickets.
 #define _POSIX_C_SOURCE 200809L
-#include "open.h"
+#include "silu.h"
 
 #include "base/file.h"
 
@@ -9,7 +9,7 @@
 
 enum { BYTES = 4096, FLOATS = BYTES / 4 };
 
-static void test_silu(void **state) {
+static void a_dispatch_computes(void **state) {
     (void)state;
     const unsigned kinds[] = {0, FUM_WITHOUT_TIMELINE, FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE};
     for (int kind = 0; kind < 3; kind++) {
@@ -83,7 +83,7 @@ static void count_barriers(fum_device *device) {
     fum_buffer_destroy(&c);
 }
 
-static void test_barriers(void **state) {
+static void barriers_stand_only_between_conflicts(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     count_barriers(device);
@@ -95,7 +95,7 @@ static void test_barriers(void **state) {
 }
 
 // An empty window at the very end of a buffer, and in an empty buffer.
-static void test_empty_window(void **state) {
+static void empty_windows_are_bound(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     struct fum_error err = {0};
@@ -110,7 +110,7 @@ static void test_empty_window(void **state) {
     fum_device_destroy(&device);
 }
 
-static void test_refused(void **state) {
+static void wrong_calls_are_refused(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     struct fum_error err = {0};
@@ -196,7 +196,7 @@ static void resubmit(unsigned without) {
     fum_device_destroy(&device);
 }
 
-static void test_resubmit(void **state) {
+static void commands_run_again_and_again(void **state) {
     (void)state;
     resubmit(0);
     resubmit(FUM_WITHOUT_TIMELINE);
@@ -246,7 +246,7 @@ static bool time_work(void) {
     return agrees;
 }
 
-static void test_time(void **state) {
+static void timestamps_rise(void **state) {
     (void)state;
     bool agrees = false;
     for (int i = 0; i < 50 && !agrees; i++) agrees = time_work();
@@ -254,7 +254,7 @@ static void test_time(void **state) {
 }
 
 // More dispatches than one descriptor pool holds.
-static void test_many(void **state) {
+static void commands_hold_more_sets_than_a_pool(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     struct fum_error err = {0};
@@ -275,10 +275,13 @@ static void test_many(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_silu),         cmocka_unit_test(test_barriers),
-        cmocka_unit_test(test_empty_window), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_resubmit),     cmocka_unit_test(test_time),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(a_dispatch_computes),
+        cmocka_unit_test(barriers_stand_only_between_conflicts),
+        cmocka_unit_test(empty_windows_are_bound),
+        cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(commands_run_again_and_again),
+        cmocka_unit_test(timestamps_rise),
+        cmocka_unit_test(commands_hold_more_sets_than_a_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

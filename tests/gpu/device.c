@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Listing and choosing devices.
 #define _POSIX_C_SOURCE 200809L
-#include "open.h"
+#include "silu.h"
 
-static void test_list(void **state) {
+static void devices_are_listed(void **state) {
     (void)state;
     struct fum_error err = {0};
     struct fum_device_info infos[8];
@@ -27,7 +27,7 @@ static void test_list(void **state) {
 }
 
 // Opening by index, UUID and part of the name all give the same device.
-static void test_select(void **state) {
+static void index_uuid_and_name_open_the_same_device(void **state) {
     (void)state;
     struct fum_error err = {0};
     struct fum_device_info info;
@@ -51,7 +51,7 @@ static void test_select(void **state) {
     }
 }
 
-static void test_wrong_select(void **state) {
+static void wrong_selections_list_the_devices(void **state) {
     (void)state;
     const char *wrong[] = {"99", "no such gpu", "00000000-0000-0000-0000-00000000beef",
                            "99999999999999999999999"};
@@ -67,7 +67,7 @@ static void test_wrong_select(void **state) {
 }
 
 // Preference and refusal, on a made-up machine.
-static void test_choose(void **state) {
+static void the_best_usable_device_is_chosen(void **state) {
     (void)state;
     struct fum_device_info infos[4] = {
         {.name = "llvmpipe", .type = FUM_DEVICE_CPU},
@@ -109,7 +109,7 @@ static void test_choose(void **state) {
 }
 
 // No driver at all: one line with advice.
-static void test_no_driver(void **state) {
+static void a_missing_driver_is_one_line_with_advice(void **state) {
     (void)state;
     setenv("VK_DRIVER_FILES", "/nonexistent/none.json", 1);
     setenv("VK_ICD_FILENAMES", "/nonexistent/none.json", 1);
@@ -133,9 +133,11 @@ static void test_no_driver(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),         cmocka_unit_test(test_select),
-        cmocka_unit_test(test_wrong_select), cmocka_unit_test(test_choose),
-        cmocka_unit_test(test_no_driver),
+        cmocka_unit_test(devices_are_listed),
+        cmocka_unit_test(index_uuid_and_name_open_the_same_device),
+        cmocka_unit_test(wrong_selections_list_the_devices),
+        cmocka_unit_test(the_best_usable_device_is_chosen),
+        cmocka_unit_test(a_missing_driver_is_one_line_with_advice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Lost devices and memory that runs out, caused on purpose.
-#include "open.h"
+#include "silu.h"
 
 #include "base/alloc.h"
 
@@ -76,13 +76,13 @@ static void sweep(unsigned without, enum fum_injection what) {
     assert_true(failures > 10);
 }
 
-static void test_lost(void **state) {
+static void a_lost_device_is_an_error_at_every_call(void **state) {
     (void)state;
     sweep(0, FUM_INJECT_DEVICE_LOST);
     sweep(FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE, FUM_INJECT_DEVICE_LOST);
 }
 
-static void test_memory(void **state) {
+static void device_memory_may_run_out_at_every_call(void **state) {
     (void)state;
     sweep(0, FUM_INJECT_DEVICE_MEMORY);
     sweep(FUM_WITHOUT_UNIFIED, FUM_INJECT_DEVICE_MEMORY);
@@ -90,7 +90,7 @@ static void test_memory(void **state) {
 }
 
 // The device is lost while the second of three runs: the wait names it, not the one waited for.
-static void test_lost_wait(void **state) {
+static void a_wait_names_the_command_that_was_running(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     struct fum_error err = {0};
@@ -114,7 +114,7 @@ static void test_lost_wait(void **state) {
 }
 
 // Host memory runs out at every point of opening a device and working on it.
-static void test_host_memory(void **state) {
+static void host_memory_may_run_out_at_every_call(void **state) {
     (void)state;
     for (long n = 0;; n++) {
         fum_device *device = NULL;
@@ -134,10 +134,10 @@ static void test_host_memory(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_lost_wait),
-        cmocka_unit_test(test_host_memory),
+        cmocka_unit_test(a_lost_device_is_an_error_at_every_call),
+        cmocka_unit_test(device_memory_may_run_out_at_every_call),
+        cmocka_unit_test(a_wait_names_the_command_that_was_running),
+        cmocka_unit_test(host_memory_may_run_out_at_every_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

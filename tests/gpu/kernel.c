@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The table of kernels and the pipeline cache on disk.
 #define _POSIX_C_SOURCE 200809L
-#include "open.h"
+#include "silu.h"
 
 #include "base/file.h"
 
@@ -12,7 +12,7 @@ static void count_kernels(void *user, const struct fum_trace_event *event) {
 }
 
 // Equal descs give one kernel, compiled once, also within one call.
-static void test_table(void **state) {
+static void equal_descs_give_one_kernel(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     struct fum_error err = {0};
@@ -51,7 +51,7 @@ static bool count_warmed(void *user, int done, int total) {
 
 // Kernels of CPU drivers are compiled ahead once, with a report for each; on other devices there is
 // nothing to do.
-static void test_warming(void **state) {
+static void kernels_of_cpu_drivers_are_compiled_ahead(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     struct fum_error err = {0};
@@ -90,7 +90,7 @@ static void test_warming(void **state) {
     fum_device_destroy(&device);
 }
 
-static void test_refused(void **state) {
+static void kernels_beyond_the_limits_are_refused(void **state) {
     (void)state;
     fum_device *device = open_without(FUM_WITHOUT_STORAGE16);
     const struct fum_device_info *info = fum_device_get_info(device);
@@ -121,7 +121,7 @@ static void test_refused(void **state) {
 
 // A required subgroup size: the device's own compiles where a size can be chosen, and is another
 // kernel than none.
-static void test_subgroup(void **state) {
+static void a_required_subgroup_size_is_another_kernel(void **state) {
     (void)state;
     fum_device *device = open_without(0);
     const struct fum_device_info *info = fum_device_get_info(device);
@@ -165,7 +165,7 @@ static void rewrite(const char *path, const char *bytes, size_t count) {
     fclose(f);
 }
 
-static void test_cache(void **state) {
+static void compiled_kernels_are_kept_on_disk(void **state) {
     (void)state;
     const char *root = getenv("FUMAROLE_CACHE");
     char dir[512], path[1024], *bytes = NULL;
@@ -221,7 +221,7 @@ static void test_cache(void **state) {
 
 // A device for its compiler alone: kernels compile and bad ones are refused as ever; nothing is
 // allocated, nothing runs, nothing is kept on disk.
-static void test_compile_only(void **state) {
+static void a_compiler_alone_allocates_and_runs_nothing(void **state) {
     (void)state;
     char dir[] = "/tmp/fumarole-kernel-XXXXXX";
     struct fum_device_params params = {
@@ -257,9 +257,12 @@ static void test_compile_only(void **state) {
 int main(void) {
     need_device();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),        cmocka_unit_test(test_warming),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_subgroup),
-        cmocka_unit_test(test_compile_only), cmocka_unit_test(test_cache),
+        cmocka_unit_test(equal_descs_give_one_kernel),
+        cmocka_unit_test(kernels_of_cpu_drivers_are_compiled_ahead),
+        cmocka_unit_test(kernels_beyond_the_limits_are_refused),
+        cmocka_unit_test(a_required_subgroup_size_is_another_kernel),
+        cmocka_unit_test(a_compiler_alone_allocates_and_runs_nothing),
+        cmocka_unit_test(compiled_kernels_are_kept_on_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

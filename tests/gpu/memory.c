@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Checks which memory a buffer gets, and so which heap has the budget: heaps of equal size do not
 // matter.
-#include "open.h"
+#include "silu.h"
 
 #include "gpu/vk.h"
 
@@ -18,7 +18,7 @@ static int heap_of(const VkPhysicalDeviceMemoryProperties *memory, uint32_t bits
     return type < 0 ? -1 : (int)memory->memoryTypes[type].heapIndex;
 }
 
-static void test_heaps(void **state) {
+static void equal_heaps_do_not_matter(void **state) {
     (void)state;
     // Two device-local heaps of one size: the second is one that the host can see.
     const VkPhysicalDeviceMemoryProperties twins = {
@@ -39,7 +39,7 @@ static void test_heaps(void **state) {
 }
 
 // What the device states, or what is taken where it states nothing, is within a heap.
-static void test_budget(void **state) {
+static void the_budget_is_within_a_heap(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_device *device = NULL;
@@ -69,6 +69,7 @@ static void test_budget(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_heaps), cmocka_unit_test(test_budget)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equal_heaps_do_not_matter),
+                                       cmocka_unit_test(the_budget_is_within_a_heap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

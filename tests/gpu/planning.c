@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Planning-only devices: they need no GPU, so neither does this test.
-#include "open.h"
+#include "silu.h"
 
 static fum_device *plan(const char *name) {
     struct fum_error err = {0};
@@ -10,7 +10,7 @@ static fum_device *plan(const char *name) {
 }
 
 // Every class that the project promises is there, and its record is whole.
-static void test_names(void **state) {
+static void every_planning_device_is_complete(void **state) {
     (void)state;
     static const char *const wanted[] = {
         "lavapipe",          "adreno-6xx",     "adreno-7xx", "mali-g7x",    "intel-xe",
@@ -46,7 +46,7 @@ static void test_names(void **state) {
     assert_int_equal(fum_device_create_planning(&device, NULL, &err), FUM_ERR_ARG);
 }
 
-static void test_limits(void **state) {
+static void planning_devices_check_limits(void **state) {
     (void)state;
     fum_device *device = plan("v3d");
     struct fum_error err = {0};
@@ -86,7 +86,7 @@ static void test_limits(void **state) {
     fum_device_destroy(&device);
 }
 
-static void test_runs_nothing(void **state) {
+static void planning_devices_run_nothing(void **state) {
     (void)state;
     fum_device *device = plan("apple-moltenvk");
     struct fum_error err = {0};
@@ -120,7 +120,7 @@ static void test_runs_nothing(void **state) {
 }
 
 // Sizes near 2^64 must not wrap.
-static void test_huge(void **state) {
+static void sizes_near_2_to_the_64_do_not_wrap(void **state) {
     (void)state;
     fum_device *device = plan("nvidia-ampere");
     struct fum_error err = {0};
@@ -148,7 +148,7 @@ static void test_huge(void **state) {
     fum_device_destroy(&device);
 }
 
-static void test_ticks(void **state) {
+static void ticks_may_wrap(void **state) {
     (void)state;
     const uint64_t bits36 = ((uint64_t)1 << 36) - 1;
     assert_int_equal(fum_ticks_between(5, 12, 64), 7);
@@ -160,9 +160,11 @@ static void test_ticks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_runs_nothing), cmocka_unit_test(test_huge),
-        cmocka_unit_test(test_ticks),
+        cmocka_unit_test(every_planning_device_is_complete),
+        cmocka_unit_test(planning_devices_check_limits),
+        cmocka_unit_test(planning_devices_run_nothing),
+        cmocka_unit_test(sizes_near_2_to_the_64_do_not_wrap),
+        cmocka_unit_test(ticks_may_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,12 +2,8 @@
 // Checks that the choices that measuring found are kept in memory and on disk, and that a wrong
 // file is skipped.
 #define _POSIX_C_SOURCE 200809L // mkdtemp
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <fumarole/tuning.h>
 
@@ -15,9 +11,6 @@
 #include "base/file.h"
 #include "gpu/backend.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static int ignored, kept;

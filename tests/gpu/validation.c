@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The validation layer with synchronisation validation has nothing to say about a chain that uses
 // everything.
-#include "open.h"
+#include "silu.h"
 
 static fum_device *open_validated(unsigned without, struct lines *lines) {
     struct fum_error err = {0};
@@ -59,7 +59,7 @@ static void chain(fum_device *device) {
     free(data);
 }
 
-static void test_clean(void **state) {
+static void the_validation_layer_has_no_complaint(void **state) {
     (void)state;
     static struct lines lines;
     const unsigned kinds[] = {0, FUM_WITHOUT_TIMELINE, FUM_WITHOUT_UNIFIED,
@@ -75,7 +75,7 @@ static void test_clean(void **state) {
 
 // A command destroyed behind the back of the front half's checks: the layer is there and its
 // messages are counted.
-static void test_counts(void **state) {
+static void messages_of_the_layer_are_counted(void **state) {
     (void)state;
     static struct lines lines;
     fum_device *device = open_validated(0, &lines);
@@ -96,6 +96,7 @@ static void test_counts(void **state) {
 
 int main(void) {
     need_device();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clean), cmocka_unit_test(test_counts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_validation_layer_has_no_complaint),
+                                       cmocka_unit_test(messages_of_the_layer_are_counted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,18 +3,9 @@
 #ifndef TESTS_IO_H
 #define TESTS_IO_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "test.h"
 
 #include "base/file.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 // "<cache of the tests>/io/<name>", its folder made. From a ring of a few buffers.
 static inline const char *scratch(const char *name) {

@@ -4,16 +4,13 @@
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
+#include "test.h"
+
 #include "exec/executable.h"
 #include "graph/interp.h"
 #include "model/names.h"
 
 #include <cjson/cJSON.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 // One part ("unet") of a folder of tests/data ("model-sd1"): its configuration and weights. Parts
 // "" lie in the folder itself.

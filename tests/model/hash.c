@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: MIT
 // A model's hash against digests of its files made here, and the cache of large files.
 #define _DEFAULT_SOURCE // mkdtemp, setenv, utimes
+#include "test.h"
+
 #include "model/model_hash.h"
 
 #include "base/file.h"
 #include "base/sha256.h"
 #include "model/components.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { LARGE_BYTES = 65 << 20 };
 

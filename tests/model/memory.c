@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Opening a model when memory runs out is an error about memory, at every allocation.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <fumarole/model.h>
 
 #include "base/alloc.h"
 
-static void test_every_allocation(void **state) {
+static void every_allocation_may_fail(void **state) {
     (void)state;
     const struct fum_model_params params = {.path = "model-sd1",
                                             .models_dir = getenv("FUM_TEST_DATA")};
@@ -32,6 +27,6 @@ static void test_every_allocation(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,19 +2,14 @@
 // The 49,408-piece CLIP vocabulary, when it is installed (scripts/clip-vocab); skipped when it is
 // not.
 #define _XOPEN_SOURCE 700
+#include "test.h"
+
 #include "base/file.h"
 #include "text/golden.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static void test_golden(void **state) {
+static void ids_match_transformers(void **state) {
     (void)state;
     cJSON *golden = golden_load();
     fum_tokenizer *t = NULL;
@@ -38,7 +33,7 @@ static void test_golden(void **state) {
     cJSON_Delete(golden);
 }
 
-static void test_missing(void **state) {
+static void a_missing_vocabulary_names_its_places(void **state) {
     (void)state;
     fum_tokenizer *t = NULL;
     struct fum_error err;
@@ -66,8 +61,8 @@ static void test_missing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden)};
-    const struct CMUnitTest without[] = {cmocka_unit_test(test_missing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ids_match_transformers)};
+    const struct CMUnitTest without[] = {cmocka_unit_test(a_missing_vocabulary_names_its_places)};
     fum_tokenizer *t = NULL;
     struct fum_error err;
     if (cmocka_run_group_tests_name("without the vocabulary", without, NULL, NULL)) return 1;

@@ -2,14 +2,7 @@
 // Runs a fuzz target (tests/fuzz) over good inputs and thousands of damaged ones: bits flipped,
 // bytes taken out, put in and moved, ends cut off, two inputs joined. The same every time; the
 // sanitizers watch.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "test.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -91,7 +84,7 @@ static void run(const uint8_t *data, size_t size) {
     free(exact);
 }
 
-static void test_damage(void **state) {
+static void damaged_inputs_are_refused_or_read(void **state) {
     (void)state;
     static uint8_t data[MAX_BYTES];
     const size_t count = sizeof(seeds) / sizeof(seeds[0]);
@@ -111,6 +104,6 @@ static void test_damage(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_damage)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_inputs_are_refused_or_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

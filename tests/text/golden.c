@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "test.h"
+
 #include "text/golden.h"
 
 #include "base/file.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 cJSON *golden_load(void) {
     char path[1200];

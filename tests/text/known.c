@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Known prompts: which words count, and what is suggested when none does.
+#include "test.h"
+
 #include "text/known.h"
 
 #include <fumarole/model.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static const char *const prompts[] = {
     "cat face",         "grinning cat", "cat",         "smiling face with hearts",
@@ -37,7 +31,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void test_has(void **state) {
+static void known_words_are_found(void **state) {
     static const char *const yes[] = {"a smiling cat face",
                                       "CAT",
                                       "two cats",
@@ -80,7 +74,7 @@ static void check(const fum_known *known, const char *prompt, const char *first,
                  count > 1 ? found[1] : "");
 }
 
-static void test_suggest(void **state) {
+static void near_prompts_are_suggested(void **state) {
     const char *found[5];
     check(*state, "piza", "pizza", NULL);    // a letter missing
     check(*state, "a pziza", "pizza", NULL); // two swapped
@@ -113,7 +107,7 @@ static void check_unknown(const fum_known *known, const char *prompt, size_t cou
         fail_msg("'%s': %zu unknown words, '%s'", prompt, unknown, list);
 }
 
-static void test_unknown(void **state) {
+static void unknown_words_are_listed(void **state) {
     check_unknown(*state, "a masterpiece of a cat, best quality", 3, "masterpiece, best, quality");
     check_unknown(*state, "masterpiece cat", 0, ""); // half of it is known
     check_unknown(*state, "submarine", 0, "");       // one word like none: another language, a name
@@ -126,7 +120,7 @@ static void test_unknown(void **state) {
     check_unknown(*state, "ab button (type)", 0, "");
 }
 
-static void test_extremes(void **state) {
+static void extreme_texts_are_read(void **state) {
     (void)state;
     fum_known *known = NULL;
     const char *found[5];
@@ -162,7 +156,7 @@ static void test_extremes(void **state) {
 }
 
 // Lists as long as allowed take no time that a user would notice; longer ones are left alone.
-static void test_long_lists(void **state) {
+static void long_lists_take_no_time(void **state) {
     (void)state;
     enum { LENGTH = 28 };
     fum_known *known = NULL;
@@ -195,7 +189,7 @@ static void test_long_lists(void **state) {
     free(letters);
 }
 
-static void test_out_of_memory(void **state) {
+static void out_of_memory_is_an_error(void **state) {
     (void)state;
     const char *found[5];
     for (long n = 0, done = 0; !done; n++) {
@@ -212,7 +206,7 @@ static void test_out_of_memory(void **state) {
 }
 
 // The shipped model's lists, as a person would try them.
-static void test_emoji_model(void **state) {
+static void the_shipped_model_knows_its_prompts(void **state) {
     (void)state;
     char path[1200];
     cJSON *json = NULL;
@@ -258,13 +252,13 @@ static void test_emoji_model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_has, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_suggest, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
-        cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_long_lists),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_emoji_model),
+        cmocka_unit_test_setup_teardown(known_words_are_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(near_prompts_are_suggested, setup, teardown),
+        cmocka_unit_test_setup_teardown(unknown_words_are_listed, setup, teardown),
+        cmocka_unit_test(extreme_texts_are_read),
+        cmocka_unit_test(long_lists_take_no_time),
+        cmocka_unit_test(out_of_memory_is_an_error),
+        cmocka_unit_test(the_shipped_model_knows_its_prompts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Prompt grammar that is not understood: which signs are found, and no others.
+#include "test.h"
+
 #include "text/prompt_signs.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static const struct {
     const char *prompt, *list;

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Ids against transformers', decoding, cutting and padding, broken vocabularies, and running out of
 // memory anywhere.
+#include "test.h"
+
 #include "base/alloc.h"
 #include "text/bpe.h"
 #include "text/golden.h"
 
 #include <fumarole/tokenizer.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 struct state {
     cJSON *golden;
@@ -39,12 +33,12 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void test_golden_emoji(void **state) {
+static void ids_of_the_emoji_model_match(void **state) {
     struct state *s = *state;
     golden_check(s->golden, s->emoji, "e");
 }
 
-static void test_decode(void **state) {
+static void ids_decode_to_their_text(void **state) {
     struct state *s = *state;
     size_t checked = 0;
     const cJSON *row;
@@ -65,7 +59,7 @@ static void test_decode(void **state) {
     assert_true(checked > 300);
 }
 
-static void test_padded(void **state) {
+static void ids_are_padded(void **state) {
     struct state *s = *state;
     enum { LENGTH = 24 };
     size_t cut = 0;
@@ -110,7 +104,7 @@ static void test_padded(void **state) {
 
 // A word of a million letters must not take time that grows with its square, nor a million marks on
 // one letter.
-static void test_long_text(void **state) {
+static void long_words_take_linear_time(void **state) {
     struct state *s = *state;
     const size_t bytes = FUM_TOKENIZER_MAX_BYTES;
     char *text = malloc(bytes + 1);
@@ -129,7 +123,7 @@ static void test_long_text(void **state) {
     free(text);
 }
 
-static void test_pieces(void **state) {
+static void pieces_are_named(void **state) {
     struct state *s = *state;
     assert_string_equal(fum_tokenizer_piece(s->emoji, 731), "cat</w>");
     assert_int_equal(fum_tokenizer_find(s->emoji, "cat</w>"), 731);
@@ -141,7 +135,7 @@ static void test_pieces(void **state) {
     assert_int_equal(fum_tokenizer_pad_id(s->emoji), 2812);
 }
 
-static void test_broken(void **state) {
+static void broken_files_are_refused(void **state) {
     (void)state;
     static const struct {
         const char *vocab, *merges, *says;
@@ -182,7 +176,7 @@ static void test_broken(void **state) {
 }
 
 // Pieces of a text that has no NUL after them are shown to their own end, in whole characters.
-static void test_pieces_in_messages(void **state) {
+static void pieces_in_messages_end_in_whole_characters(void **state) {
     (void)state;
     static const char text[] = "abc\xe2\x82\xac and what follows";
     struct fum_bpe *bpe = NULL;
@@ -204,7 +198,7 @@ static void test_pieces_in_messages(void **state) {
 }
 
 // A byte order mark before either file changes nothing.
-static void test_byte_order_marks(void **state) {
+static void byte_order_marks_change_nothing(void **state) {
     (void)state;
     static const char vocab[] = "\xef\xbb\xbf{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, "
                                 "\"<|startoftext|>\": 3, \"<|endoftext|>\": 4}";
@@ -228,7 +222,7 @@ static void test_byte_order_marks(void **state) {
 }
 
 // A vocabulary that lacks most bytes: those become the unknown token, one each.
-static void test_unknown(void **state) {
+static void missing_bytes_become_the_unknown_token(void **state) {
     (void)state;
     const char *vocab =
         "{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, \"<|startoftext|>\": 3, \"<|endoftext|>\": 4}";
@@ -249,7 +243,7 @@ static void test_unknown(void **state) {
 
 // Whatever allocation fails, the answer is "out of memory", and nothing leaks (the sanitizers
 // look).
-static void test_out_of_memory(void **state) {
+static void out_of_memory_is_an_error(void **state) {
     (void)state;
     const char *vocab =
         "{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, \"<|startoftext|>\": 3, \"<|endoftext|>\": 4}";
@@ -275,16 +269,16 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_emoji),
-        cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_padded),
-        cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_pieces_in_messages),
-        cmocka_unit_test(test_byte_order_marks),
+        cmocka_unit_test(ids_of_the_emoji_model_match),
+        cmocka_unit_test(ids_decode_to_their_text),
+        cmocka_unit_test(ids_are_padded),
+        cmocka_unit_test(long_words_take_linear_time),
+        cmocka_unit_test(pieces_are_named),
+        cmocka_unit_test(broken_files_are_refused),
+        cmocka_unit_test(missing_bytes_become_the_unknown_token),
+        cmocka_unit_test(out_of_memory_is_an_error),
+        cmocka_unit_test(pieces_in_messages_end_in_whole_characters),
+        cmocka_unit_test(byte_order_marks_change_nothing),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

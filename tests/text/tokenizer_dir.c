@@ -3,19 +3,14 @@
 // ones.
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE // mkdtemp
+#include "test.h"
+
 #include "base/alloc.h"
 #include "base/file.h"
 #include "text/golden.h"
 #include "text/tokenizer.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define TOKEN(text) "{\"content\": \"" text "\", \"lstrip\": false, \"normalized\": true}"
 #define SPECIALS                                                           \
@@ -80,7 +75,7 @@ static void copy_file(struct state *s, const char *name) {
 
 // The folders of Stable Diffusion 1 and 2: special tokens given as objects, the pad token another
 // one.
-static void test_golden_folders(void **state) {
+static void ids_of_stable_diffusion_folders_match(void **state) {
     static const char *const maps[2] = {SPECIALS "\"<|endoftext|>\"}", SPECIALS "\"!\"}"};
     static const char *const keys[2] = {"s", "p"};
     struct state *s = *state;
@@ -101,7 +96,7 @@ static void test_golden_folders(void **state) {
 }
 
 // What transformers 5 saves: tokenizer.json and no vocab.json.
-static void test_golden_single_file(void **state) {
+static void ids_of_a_single_file_match(void **state) {
     struct state *s = *state;
     fum_tokenizer *t = NULL;
     clear_folder(s);
@@ -112,7 +107,7 @@ static void test_golden_single_file(void **state) {
     fum_tokenizer_destroy(&t);
 }
 
-static void test_added_tokens(void **state) {
+static void added_tokens_are_whole(void **state) {
     struct state *s = *state;
     fum_tokenizer *t = NULL;
     const char *added = "{\"<Sks>\": 2813, \"<x y>\": 2814}";
@@ -135,7 +130,7 @@ static void test_added_tokens(void **state) {
 
 // An embedding of several vectors is called by its first token; written out by hand it stays as it
 // is.
-static void test_several_vectors(void **state) {
+static void a_token_of_several_vectors_has_its_first_name(void **state) {
     static const struct {
         const char *text;
         int32_t ids[8];
@@ -179,7 +174,7 @@ static void test_several_vectors(void **state) {
     fum_tokenizer_destroy(&t);
 }
 
-static void test_broken_folders(void **state) {
+static void broken_folders_are_refused(void **state) {
     static const struct {
         const char *name, *text, *says;
     } cases[] = {
@@ -218,7 +213,7 @@ static void test_broken_folders(void **state) {
 
 // Whatever allocation fails, the answer is "out of memory", and nothing leaks (the sanitizers
 // look).
-static void test_out_of_memory(void **state) {
+static void out_of_memory_is_an_error(void **state) {
     struct state *s = *state;
     const char *vocab =
         "{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2, \"<|startoftext|>\": 3, \"<|endoftext|>\": 4}";
@@ -241,9 +236,12 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_folders), cmocka_unit_test(test_golden_single_file),
-        cmocka_unit_test(test_added_tokens),   cmocka_unit_test(test_several_vectors),
-        cmocka_unit_test(test_broken_folders), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(ids_of_stable_diffusion_folders_match),
+        cmocka_unit_test(ids_of_a_single_file_match),
+        cmocka_unit_test(added_tokens_are_whole),
+        cmocka_unit_test(a_token_of_several_vectors_has_its_first_name),
+        cmocka_unit_test(broken_folders_are_refused),
+        cmocka_unit_test(out_of_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -2,17 +2,10 @@
 // Loading weights in each of its ways: written in place by several threads, through the staging
 // ring and a kernel, and through the ring by the host. All give the same bytes, of every type, for
 // every value there is.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/dtype.h"
 #include "gpu/backend.h"
@@ -73,7 +66,7 @@ static void load(fum_device *device, struct file *file, enum fum_dtype storage, 
     fum_weights_destroy(&weights);
 }
 
-static void test_ways(void **state) {
+static void weights_arrive_by_every_way(void **state) {
     (void)state;
     static const unsigned ways[] = {0, FUM_WITHOUT_UNIFIED,
                                     FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE};
@@ -105,6 +98,6 @@ static void test_ways(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(weights_arrive_by_every_way)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Packings by their definitions, by ranges of rows, from memory and from files.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/dtype.h"
 #include "base/file.h"

@@ -1,54 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What the GPU tests share: opening a device, and the one kernel they run (y = silu(x) on f32
-// quads).
-#ifndef TESTS_GPU_OPEN_H
-#define TESTS_GPU_OPEN_H
+// Shared by the GPU tests: the one kernel that they run, y = silu(x) on f32 quads.
+#ifndef TESTS_GPU_SILU_H
+#define TESTS_GPU_SILU_H
 
-#include "gpu/backend.h"
+#include "open.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-// Lines of the log that a test looks at.
-struct lines {
-    char text[16384];
-};
-
-static inline void keep_line(void *user, enum fum_log_level level, const char *message) {
-    struct lines *lines = user;
-    (void)level;
-    size_t used = strlen(lines->text);
-    snprintf(lines->text + used, sizeof lines->text - used, "%s\n", message);
-}
-
-// Ends the program when there is no device: as a skip, or as a failure where the environment says
-// that one must be.
-static inline void need_device(void) {
-    struct fum_error err = {0};
-    int count = 0;
-    if (!fum_device_list(NULL, 0, &count, &err) && count > 0) return;
-    fprintf(stderr, "no device: %s\n", err.text);
-    exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
-}
-
-static inline void ok(enum fum_result result, const struct fum_error *err) {
-    if (result) fail_msg("%s: %s", fum_result_name(result), err->text);
-}
-
-static inline fum_device *open_without(unsigned without) {
-    struct fum_error err = {0};
-    fum_device *device = NULL;
-    ok(fum_device_create_without(&device, &(struct fum_device_params){.cache_dir = ""}, without,
-                                 &err),
-       &err);
-    return device;
-}
 
 static inline struct fum_kernel_desc silu_desc(const fum_device *device) {
     const struct fum_device_info *info = fum_device_get_info(device);
