@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Plans of the memory budget: which components leave, in which order, and what fits then.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include "pipeline/budget_plan.h"
 

@@ -2,7 +2,9 @@
 // UNets that read more than a prompt, against diffusers: LCM's guidance embedding, and classes; and
 // what is refused.
 #define _XOPEN_SOURCE 700
-#include "open.h"
+#include "picture.h"
+
+#include "golden.h"
 
 #include <unistd.h>
 
@@ -13,8 +15,7 @@
 
 struct context {
     fum_device *device;
-    fum_loader *golden;
-    cJSON *cases;
+    struct golden golden;
 };
 
 struct run {
@@ -32,24 +33,6 @@ static bool on_image(void *user, const struct fum_image *image) {
     memcpy(run->pixels, image->pixels, sizeof run->pixels);
     snprintf(run->parameters, sizeof run->parameters, "%s", image->parameters);
     return true;
-}
-
-static const float *golden(const struct context *c, int index, const char *what) {
-    char name[64];
-    struct fum_error err = {0};
-    snprintf(name, sizeof name, "%d.%s", index, what);
-    const struct fum_loader_tensor *t = fum_loader_find(c->golden, name);
-    assert_non_null(t);
-    struct fum_view view = t->view;
-    void *copy = NULL;
-    if (fum_view_load(&view, t->bytes, &copy, &err)) fail_msg("%s", err.text);
-    static float values[4][4 * 8 * 8];
-    static int next;
-    float *to = values[next++ % 4];
-    assert_true(t->bytes <= sizeof values[0]);
-    memcpy(to, view.data, (size_t)t->bytes);
-    fum_free(copy);
-    return to;
 }
 
 static void link_to(const char *from, const char *folder, const char *name) {
@@ -114,11 +97,11 @@ static struct fum_generate_params params_of(const cJSON *spec, struct run *run) 
     };
 }
 
-static void test_against_diffusers(void **state) {
+static void conditions_match_diffusers(void **state) {
     struct context *c = *state;
     int index = 0, bad = 0;
     const cJSON *spec;
-    cJSON_ArrayForEach(spec, c->cases) {
+    cJSON_ArrayForEach(spec, c->golden.cases) {
         fum_model *model = NULL;
         fum_pipeline *pipe = NULL;
         struct fum_error err = {0};
@@ -126,10 +109,10 @@ static void test_against_diffusers(void **state) {
         struct fum_generate_params params = params_of(spec, &run);
         open_variant(c, fum_json_string(spec, "base", ""), fum_json_string(spec, "unet", ""),
                      &model, &pipe);
-        params.noise = golden(c, index, "noise");
+        params.noise = golden_values(&c->golden, index, "noise");
         memcpy(params.noise_shape, (int[]){1, 4, 8, 8}, sizeof params.noise_shape);
         if (fum_generate(pipe, &params, &err)) fail_msg("%s", err.text);
-        const float *want = golden(c, index, "latents");
+        const float *want = golden_values(&c->golden, index, "latents");
         double relative = relative_rms(run.latents, want, 4 * 8 * 8);
         print_message("%d %s: latents %.2e\n", index, fum_json_string(spec, "unet", ""), relative);
         bad += !(relative <= 1e-3);
@@ -144,7 +127,7 @@ static void test_against_diffusers(void **state) {
 
 // The second encoder's configuration without "architectures": model_index.json says what it is. One
 // tensor that nothing uses is reported.
-static void test_projection_by_class(void **state) {
+static void the_class_says_that_an_encoder_projects(void **state) {
     static const char *const made[] = {"config.json", "first.safetensors", "second.safetensors",
                                        "model.safetensors.index.json"};
     struct context *c = *state;
@@ -178,11 +161,12 @@ static void test_projection_by_class(void **state) {
     ok(fum_model_open(&model, &(struct fum_model_params){.path = path}, &err), &err);
     fum_pipeline *pipe = open_pipeline(c->device, model, FUM_PRECISION_F32, &log);
     assert_non_null(strstr(lines.text, "1 tensor is not used: stray.weight"));
-    struct fum_generate_params params = params_of(cJSON_GetArrayItem(c->cases, 3), &run);
-    params.noise = golden(c, 3, "noise");
+    struct fum_generate_params params = params_of(cJSON_GetArrayItem(c->golden.cases, 3), &run);
+    params.noise = golden_values(&c->golden, 3, "noise");
     memcpy(params.noise_shape, (int[]){1, 4, 8, 8}, sizeof params.noise_shape);
     ok(fum_generate(pipe, &params, &err), &err);
-    assert_true(relative_rms(run.latents, golden(c, 3, "latents"), 4 * 8 * 8) <= 1e-3);
+    assert_true(relative_rms(run.latents, golden_values(&c->golden, 3, "latents"), 4 * 8 * 8) <=
+                1e-3);
     fum_pipeline_destroy(&pipe);
     fum_model_destroy(&model);
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
@@ -194,7 +178,7 @@ static void test_projection_by_class(void **state) {
 
 // A distilled UNet brings its own defaults; its guidance leaves no second branch, so batches hold
 // pictures alone.
-static void test_distilled(void **state) {
+static void a_distilled_unet_has_no_second_branch(void **state) {
     struct context *c = *state;
     fum_model *model = NULL;
     fum_pipeline *pipe = NULL;
@@ -225,7 +209,7 @@ static void test_distilled(void **state) {
     fum_model_destroy(&model);
 }
 
-static void test_labels_refused(void **state) {
+static void wrong_labels_are_refused(void **state) {
     static const struct {
         const char *unet;
         bool has;
@@ -263,7 +247,7 @@ static void test_labels_refused(void **state) {
 }
 
 // Models whose UNet needs what nothing can give it open, say so, and make no pipeline.
-static void test_unusable(void **state) {
+static void unusable_models_open_and_make_no_pipeline(void **state) {
     static const struct {
         const char *unet, *says;
     } cases[] = {
@@ -292,7 +276,7 @@ static void test_unusable(void **state) {
 }
 
 // A tokenizer's length below the encoder's is the length of every prompt, as in diffusers.
-static void test_prompt_length(void **state) {
+static void the_tokenizer_limits_the_prompt(void **state) {
     static const char *const parts[] = {"vocab.json", "merges.txt"};
     (void)state;
     struct fum_error err = {0};
@@ -327,13 +311,8 @@ static void test_prompt_length(void **state) {
 
 static int set_up(void **state) {
     static struct context c;
-    struct fum_error err = {0};
-    char path[1024];
     *state = &c;
-    snprintf(path, sizeof path, "%s/conditions.json", getenv("FUM_TEST_DATA"));
-    if (fum_json_read(&c.cases, path, &err)) fail_msg("%s", err.text);
-    snprintf(path, sizeof path, "%s/conditions.safetensors", getenv("FUM_TEST_DATA"));
-    if (fum_loader_open(&c.golden, path, &err)) fail_msg("%s", err.text);
+    golden_open(&c.golden, "conditions");
     c.device = open_device(true);
     return 0;
 }
@@ -341,15 +320,16 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     struct context *c = *state;
     fum_device_destroy(&c->device);
-    fum_loader_close(&c->golden);
-    cJSON_Delete(c->cases);
+    golden_close(&c->golden);
     return 0;
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_diffusers), cmocka_unit_test(test_projection_by_class),
-        cmocka_unit_test(test_distilled),         cmocka_unit_test(test_labels_refused),
-        cmocka_unit_test(test_unusable),          cmocka_unit_test(test_prompt_length)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(conditions_match_diffusers),
+                                       cmocka_unit_test(the_class_says_that_an_encoder_projects),
+                                       cmocka_unit_test(a_distilled_unet_has_no_second_branch),
+                                       cmocka_unit_test(wrong_labels_are_refused),
+                                       cmocka_unit_test(unusable_models_open_and_make_no_pipeline),
+                                       cmocka_unit_test(the_tokenizer_limits_the_prompt)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Decoding under limits: every tensor over several bindings, and pictures that only fit in tiles.
-#include "open.h"
+#include "picture.h"
 
 #include "pipeline/tiles.h"
 
@@ -71,14 +71,14 @@ static void windows(int height, int width, uint64_t max_binding) {
 
 // The bindings are the least that hold one batch's keys of the attention: 3072 and 512 tokens of 32
 // channels. The largest tensors, 32 channels at full size, are 1.5 MiB and 256 KiB.
-static void test_windows(void **state) {
+static void keys_are_read_in_windows(void **state) {
     (void)state;
     windows(48, 64, 384 << 10);
     windows(16, 32, 64 << 10);
 }
 
 // Bindings that the whole picture's keys do not fit: tiles.
-static void test_small_bindings(void **state) {
+static void small_bindings_decode_by_tiles(void **state) {
     (void)state;
     struct lines lines = {0};
     struct fum_log log = {keep_line, &lines, FUM_LOG_INFO};
@@ -104,7 +104,7 @@ static void test_small_bindings(void **state) {
 }
 
 // Device memory that runs out while the whole picture's decoder is made: bands.
-static void test_out_of_memory(void **state) {
+static void a_picture_without_memory_is_decoded_by_bands(void **state) {
     (void)state;
     fum_model *model = open_model(tiny_path());
     float *latents = make_latents(4 * 16 * 16), *whole = NULL;
@@ -137,7 +137,7 @@ static void test_out_of_memory(void **state) {
 }
 
 // Limits that nothing fits, not even a tile or the weights, are an error that says which.
-static void test_nothing_fits(void **state) {
+static void limits_that_nothing_fits_are_named(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_device *device = open_device(false);
@@ -160,7 +160,7 @@ static void test_nothing_fits(void **state) {
 }
 
 // A picture of more pixels than can be written is refused before anything is computed.
-static void test_too_many_pixels(void **state) {
+static void too_many_pixels_are_refused(void **state) {
     (void)state;
     struct fum_error err = {0};
     struct kept kept = {0};
@@ -251,7 +251,7 @@ static void limited(fum_device *device, const fum_model *model, const struct lim
     assert_int_equal(fum_device_memory_used(device), 0);
 }
 
-static void test_limits(void **state) {
+static void limits_choose_how_to_decode(void **state) {
     (void)state;
     static const struct limit_case cases[] = {
         {128, 2 << 20, true}, {128, (1 << 20) - 1, false}, {256, 2 << 20, false}};
@@ -266,8 +266,11 @@ static void test_limits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_windows),         cmocka_unit_test(test_small_bindings),
-        cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_nothing_fits),
-        cmocka_unit_test(test_too_many_pixels), cmocka_unit_test(test_limits)};
+        cmocka_unit_test(keys_are_read_in_windows),
+        cmocka_unit_test(small_bindings_decode_by_tiles),
+        cmocka_unit_test(a_picture_without_memory_is_decoded_by_bands),
+        cmocka_unit_test(limits_that_nothing_fits_are_named),
+        cmocka_unit_test(too_many_pixels_are_refused),
+        cmocka_unit_test(limits_choose_how_to_decode)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

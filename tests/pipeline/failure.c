@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Devices that fail in the middle of a run: lost, or out of memory, at Vulkan calls spread over a
 // whole generate.
-#include "open.h"
+#include "picture.h"
 
 enum { PICTURES = 2, SIDE = 16, BYTES = 3 * SIDE * SIDE };
 
@@ -133,14 +133,14 @@ static void run_sweep(unsigned without, enum fum_injection what, int step) {
     fum_model_destroy(&model);
 }
 
-static void test_lost(void **state) {
+static void a_lost_device_is_an_error_at_every_call(void **state) {
     (void)state;
     run_sweep(0, FUM_INJECT_DEVICE_LOST, 0);
     run_sweep(0, FUM_INJECT_DEVICE_LOST, 2);
     run_sweep(FUM_WITHOUT_UNIFIED | FUM_WITHOUT_TIMELINE, FUM_INJECT_DEVICE_LOST, 31);
 }
 
-static void test_memory(void **state) {
+static void device_memory_may_run_out_at_every_call(void **state) {
     (void)state;
     run_sweep(0, FUM_INJECT_DEVICE_MEMORY, 0);
     run_sweep(0, FUM_INJECT_DEVICE_MEMORY, 1);
@@ -148,6 +148,7 @@ static void test_memory(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lost), cmocka_unit_test(test_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_lost_device_is_an_error_at_every_call),
+                                       cmocka_unit_test(device_memory_may_run_out_at_every_call)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Memory budgets: weights streamed beside the computation, parts that leave the device, decoding in
 // bands. The device's own counter says whether the budget was kept.
-#include "open.h"
+#include "picture.h"
 
 #include "pipeline/bands.h"
 #include "pipeline/budget.h"
@@ -86,7 +86,7 @@ static void budget(uint64_t bytes, unsigned without, const char *what) {
     kept_free(&o.kept);
 }
 
-static void test_budgets(void **state) {
+static void every_budget_gives_the_same_bits(void **state) {
     (void)state;
     print_message("no budget: %.1f MiB\n", (double)free_run.stats.memory_peak / MIB(1));
     assert_true(free_run.stats.memory_peak > MIB(40));
@@ -99,7 +99,7 @@ static void test_budgets(void **state) {
 }
 
 // The smallest budget is named, and works.
-static void test_smallest(void **state) {
+static void the_smallest_budget_is_named_and_works(void **state) {
     (void)state;
     static const unsigned without[] = {0, FUM_WITHOUT_UNIFIED};
     for (int i = 0; i < 2; i++) {
@@ -120,7 +120,7 @@ static void test_smallest(void **state) {
 }
 
 // A part leaves the device and comes back.
-static void test_more_pictures(void **state) {
+static void parts_leave_the_device_and_come_back(void **state) {
     (void)state;
     struct outcome all, few;
     generate(&all, 0, 0, 2);
@@ -136,7 +136,7 @@ static void test_more_pictures(void **state) {
 
 // A decoding that leaves the UNet where it was does not keep it there for good: what cannot do
 // without its memory gets it.
-static void test_after_decoding(void **state) {
+static void a_decoding_keeps_the_unet_only_while_there_is_room(void **state) {
     (void)state;
     struct fum_error err = {0};
     struct kept kept = {0};
@@ -161,7 +161,7 @@ static void test_after_decoding(void **state) {
 
 // Room for everything: nothing leaves, nothing is streamed. "auto" finds that much on any machine
 // that runs this test.
-static void test_enough(void **state) {
+static void with_room_for_everything_nothing_leaves(void **state) {
     (void)state;
     static const uint64_t budgets[] = {MIB(100), FUM_MEMORY_AUTO};
     for (int i = 0; i < 2; i++) {
@@ -178,7 +178,7 @@ static void test_enough(void **state) {
 
 // Weights of 8 bits: less memory, nearly the same picture, and the same bits when they are
 // streamed.
-static void test_q8(void **state) {
+static void weights_of_8_bits_take_less_memory(void **state) {
     (void)state;
     struct outcome whole, streamed;
     weight_type = FUM_WEIGHTS_Q8_0;
@@ -206,7 +206,7 @@ static void test_q8(void **state) {
 
 // A device that is lost, or memory that runs out, at any call: the error comes back from whichever
 // thread met it, and nothing is left behind.
-static void test_failures(void **state) {
+static void failures_come_back_from_every_thread(void **state) {
     (void)state;
     static const unsigned without[] = {0, FUM_WITHOUT_UNIFIED};
     struct fum_device_params device_params = {.validate = true};
@@ -302,7 +302,7 @@ static void bands(fum_device *device, const struct bands_case *c) {
     fum_model_destroy(&model);
 }
 
-static void test_bands(void **state) {
+static void bands_match_the_whole(void **state) {
     (void)state;
     char tiny[1024], emoji[1024];
     snprintf(tiny, sizeof tiny, "%s", tiny_path());
@@ -327,7 +327,7 @@ static void test_bands(void **state) {
 
 // The budget chooses bands by itself, keeps to it with weights and all, and a device without
 // host-visible memory does the same. vae_tiling forces the same way where the whole would fit.
-static void test_budgeted_decode(void **state) {
+static void the_budget_chooses_bands(void **state) {
     (void)state;
     static const struct {
         unsigned without;
@@ -386,10 +386,14 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_budgets),        cmocka_unit_test(test_smallest),
-        cmocka_unit_test(test_more_pictures),  cmocka_unit_test(test_after_decoding),
-        cmocka_unit_test(test_enough),         cmocka_unit_test(test_q8),
-        cmocka_unit_test(test_failures),       cmocka_unit_test(test_bands),
-        cmocka_unit_test(test_budgeted_decode)};
+        cmocka_unit_test(every_budget_gives_the_same_bits),
+        cmocka_unit_test(the_smallest_budget_is_named_and_works),
+        cmocka_unit_test(parts_leave_the_device_and_come_back),
+        cmocka_unit_test(a_decoding_keeps_the_unet_only_while_there_is_room),
+        cmocka_unit_test(with_room_for_everything_nothing_leaves),
+        cmocka_unit_test(weights_of_8_bits_take_less_memory),
+        cmocka_unit_test(failures_come_back_from_every_thread),
+        cmocka_unit_test(bands_match_the_whole),
+        cmocka_unit_test(the_budget_chooses_bands)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -2,7 +2,7 @@
 // Values that are not finite, caused on purpose: copies of the tiny SD1 model with a weight that is
 // NaN, or with weights whose results leave f16's range and come back.
 #define _DEFAULT_SOURCE // mkdtemp
-#include "open.h"
+#include "picture.h"
 
 #include "base/dtype.h"
 #include "base/file.h"
@@ -171,7 +171,7 @@ static void damaged(enum part part, const char *tensor, const char *layer,
     remove_model(&model);
 }
 
-static void test_damaged(void **state) {
+static void damaged_weights_are_named(void **state) {
     (void)state;
     damaged(UNET, "down_blocks.1.resnets.0.conv1.weight", "down_blocks.1.resnets.0.conv1",
             FUM_PRECISION_F32);
@@ -230,14 +230,14 @@ static void overflow(enum part part, const char *layer, const struct change *cha
     remove_model(&model);
 }
 
-static void test_overflow_vae(void **state) {
+static void an_overflowing_vae_is_run_in_f32(void **state) {
     (void)state;
     static const struct change changes[] = {{"decoder.up_blocks.1.resnets.0.conv1.weight", 1e5f},
                                             {"decoder.up_blocks.1.resnets.0.conv1.bias", 1e5f}};
     overflow(VAE, "decoder.up_blocks.1.resnets.0.conv1", changes, 2);
 }
 
-static void test_overflow_unet(void **state) {
+static void an_overflowing_unet_is_run_in_f32(void **state) {
     (void)state;
     static const struct change changes[] = {{"down_blocks.1.resnets.0.conv1.weight", 1e5f},
                                             {"down_blocks.1.resnets.0.conv1.bias", 1e5f}};
@@ -245,7 +245,7 @@ static void test_overflow_unet(void **state) {
 }
 
 // A large result of the first layer of an MLP that the second makes small again.
-static void test_overflow_text(void **state) {
+static void an_overflowing_text_encoder_is_run_in_f32(void **state) {
     (void)state;
     static const struct change changes[] = {{"encoder.layers.0.mlp.fc1.weight", 6e4f},
                                             {"encoder.layers.0.mlp.fc1.bias", 6e4f},
@@ -254,8 +254,9 @@ static void test_overflow_text(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_overflow_vae),
-        cmocka_unit_test(test_overflow_unet), cmocka_unit_test(test_overflow_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_weights_are_named),
+                                       cmocka_unit_test(an_overflowing_vae_is_run_in_f32),
+                                       cmocka_unit_test(an_overflowing_unet_is_run_in_f32),
+                                       cmocka_unit_test(an_overflowing_text_encoder_is_run_in_f32)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Whole runs of the tiny models against diffusers: latents and pictures, in f32 and in f16, with
 // the validation layer on.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "golden.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <fumarole/pipeline.h>
 
@@ -37,9 +30,7 @@ enum { MODELS = 7 };
 
 struct context {
     fum_device *device;
-    fum_loader *golden;
-    char *golden_bytes;
-    cJSON *cases;
+    struct golden golden;
     fum_model *models[MODELS];
     fum_pipeline *pipes[MODELS];
 };
@@ -56,15 +47,6 @@ static bool on_image(void *user, const struct fum_image *image) {
     memcpy(run->latents, image->latents, latents * sizeof *run->latents);
     memcpy(run->pixels, image->pixels, bytes);
     return true;
-}
-
-static const struct fum_loader_tensor *golden(const struct context *c, int index,
-                                              const char *what) {
-    char name[64];
-    snprintf(name, sizeof name, "%d.%s", index, what);
-    const struct fum_loader_tensor *t = fum_loader_find(c->golden, name);
-    assert_non_null(t);
-    return t;
 }
 
 static double relative_rms(const float *a, const float *b, size_t count) {
@@ -112,8 +94,8 @@ static bool run_case(struct context *c, int index, const cJSON *spec, int which)
     struct run run = {.spec = spec};
     struct fum_error err = {0};
     fum_pipeline *pipe = pipeline_of(c, model_index(spec), bounds[which].precision);
-    const struct fum_loader_tensor *noise = golden(c, index, "noise"),
-                                   *latents = golden(c, index, "latents");
+    const struct fum_loader_tensor *noise = golden_tensor(&c->golden, index, "noise"),
+                                   *latents = golden_tensor(&c->golden, index, "latents");
     struct fum_generate_params params = {
         .prompt = fum_json_string(spec, "prompt", ""),
         .negative = fum_json_string(spec, "negative", NULL),
@@ -141,7 +123,7 @@ static bool run_case(struct context *c, int index, const cJSON *spec, int which)
     size_t count = (size_t)latents->bytes / sizeof(float),
            bytes = (size_t)(3 * params.width * params.height);
     double error = relative_rms(run.latents, latents->view.data, count);
-    double db = psnr(run.pixels, golden(c, index, "picture")->view.data, bytes);
+    double db = psnr(run.pixels, golden_tensor(&c->golden, index, "picture")->view.data, bytes);
     bool good = error <= bounds[which].latents && db >= bounds[which].psnr;
     print_message(
         "%s %3d %-4s %-11s %s: latents %.2e, picture %.1f dB%s\n", bounds[which].name, index,
@@ -155,7 +137,7 @@ static bool run_case(struct context *c, int index, const cJSON *spec, int which)
 static void run_all(struct context *c, int which) {
     int index = 0, bad = 0;
     const cJSON *spec;
-    cJSON_ArrayForEach(spec, c->cases) {
+    cJSON_ArrayForEach(spec, c->golden.cases) {
         // In f16 every fourth case: what differs there is rounding, not the sampler.
         if (which == 0 || index % 4 == 0 || model_index(spec) == 3)
             bad += !run_case(c, index, spec, which);
@@ -165,11 +147,11 @@ static void run_all(struct context *c, int which) {
     assert_int_equal(fum_device_validation_messages(c->device), 0);
 }
 
-static void test_f32(void **state) {
+static void runs_in_f32_match_diffusers(void **state) {
     run_all(*state, 0);
 }
 
-static void test_f16(void **state) {
+static void runs_in_f16_match_diffusers(void **state) {
     struct context *c = *state;
     if (!fum_device_get_info(c->device)->storage16) skip();
     for (int i = 0; i < MODELS; i++) fum_pipeline_destroy(&c->pipes[i]);
@@ -189,7 +171,7 @@ static bool keep(void *user, const struct fum_image *image) {
     return true;
 }
 
-static void test_same_bits(void **state) {
+static void equal_requests_give_the_same_bits(void **state) {
     struct context *c = *state;
     struct fum_error err = {0};
     static struct kept kept[3];
@@ -219,15 +201,8 @@ static void test_same_bits(void **state) {
 static int set_up(void **state) {
     static struct context c;
     struct fum_error err = {0};
-    size_t bytes = 0;
     *state = &c;
-    char path[1024];
-    snprintf(path, sizeof path, "%s/runs.json", getenv("FUM_TEST_DATA"));
-    if (fum_json_read(&c.cases, path, &err)) fail_msg("%s", err.text);
-    snprintf(path, sizeof path, "%s/runs.safetensors", getenv("FUM_TEST_DATA"));
-    if (fum_file_read(path, 64 << 20, &c.golden_bytes, &bytes, &err) ||
-        fum_loader_open_memory(&c.golden, c.golden_bytes, bytes, path, &err))
-        fail_msg("%s", err.text);
+    golden_open(&c.golden, "runs");
     if (fum_device_create(&c.device, &(struct fum_device_params){.validate = true}, &err)) {
         print_message("%s\n", err.text);
         if (getenv("FUM_REQUIRE_DEVICE")) return 1;
@@ -243,14 +218,13 @@ static int tear_down(void **state) {
         fum_model_destroy(&c->models[i]);
     }
     fum_device_destroy(&c->device);
-    fum_loader_close(&c->golden);
-    fum_free(c->golden_bytes);
-    cJSON_Delete(c->cases);
+    golden_close(&c->golden);
     return 0;
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_f32), cmocka_unit_test(test_f16),
-                                       cmocka_unit_test(test_same_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_in_f32_match_diffusers),
+                                       cmocka_unit_test(runs_in_f16_match_diffusers),
+                                       cmocka_unit_test(equal_requests_give_the_same_bits)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

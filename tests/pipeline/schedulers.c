@@ -3,7 +3,9 @@
 // (tests/golden/schedulers.py): settings that are repaired, classes that are not known here, EDM.
 // Each case is a copy of a tiny model with its files changed.
 #define _DEFAULT_SOURCE // mkdtemp, symlink
-#include "open.h"
+#include "picture.h"
+
+#include "golden.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -15,9 +17,7 @@ enum { MAX_PATH = 2200 };
 
 struct context {
     fum_device *device;
-    fum_loader *golden;
-    char *golden_bytes;
-    cJSON *cases;
+    struct golden golden;
     char folder[1024];
 };
 
@@ -118,15 +118,6 @@ static bool keep_latents(void *user, const struct fum_image *image) {
     return true;
 }
 
-static const struct fum_loader_tensor *golden(const struct context *c, int index,
-                                              const char *what) {
-    char name[64];
-    snprintf(name, sizeof name, "%d.%s", index, what);
-    const struct fum_loader_tensor *t = fum_loader_find(c->golden, name);
-    assert_non_null(t);
-    return t;
-}
-
 // The warnings that a case must bring: its class is named where the family's sampler stands in for
 // it, and only there.
 static void check_log(const cJSON *spec, const struct lines *lines) {
@@ -147,8 +138,8 @@ static bool run_case(struct context *c, int index, const cJSON *spec) {
     fum_model *model = NULL;
     fum_pipeline *pipe = NULL;
     float *latents = NULL;
-    const struct fum_loader_tensor *noise = golden(c, index, "noise"),
-                                   *want = golden(c, index, "latents");
+    const struct fum_loader_tensor *noise = golden_tensor(&c->golden, index, "noise"),
+                                   *want = golden_tensor(&c->golden, index, "latents");
     struct fum_generate_params params = {.prompt = "a red ship",
                                          .width = 16,
                                          .height = 16,
@@ -185,21 +176,15 @@ static void folders_run_as_diffusers_runs_them(void **state) {
     struct context *c = *state;
     int index = 0, bad = 0;
     const cJSON *spec;
-    cJSON_ArrayForEach(spec, c->cases) bad += !run_case(c, index++, spec);
+    cJSON_ArrayForEach(spec, c->golden.cases) bad += !run_case(c, index++, spec);
     assert_true(index > 10);
     assert_int_equal(bad, 0);
 }
 
 static int set_up(void **state) {
     static struct context c;
-    struct fum_error err = {0};
-    char path[MAX_PATH];
-    size_t bytes = 0;
     *state = &c;
-    c.cases = read_json(getenv("FUM_TEST_DATA"), "schedulers.json");
-    join(path, getenv("FUM_TEST_DATA"), "schedulers.safetensors");
-    ok(fum_file_read(path, 1 << 20, &c.golden_bytes, &bytes, &err), &err);
-    ok(fum_loader_open_memory(&c.golden, c.golden_bytes, bytes, path, &err), &err);
+    golden_open(&c.golden, "schedulers");
     c.device = open_device(false);
     return 0;
 }
@@ -207,9 +192,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     struct context *c = *state;
     fum_device_destroy(&c->device);
-    fum_loader_close(&c->golden);
-    fum_free(c->golden_bytes);
-    cJSON_Delete(c->cases);
+    golden_close(&c->golden);
     return 0;
 }
 

@@ -2,7 +2,7 @@
 // Weights that become shorter while they are read, as a model that is downloaded again in place: an
 // error, on every way that weights take to the device, and finished pictures are kept.
 #define _DEFAULT_SOURCE // mkdtemp, truncate
-#include "open.h"
+#include "picture.h"
 
 #include "base/file.h"
 

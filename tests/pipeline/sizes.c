@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Real models planned on devices that are only limits: dispatches, barriers and peak bytes of
 // Stable Diffusion 1.5 and XL, with no GPU and no weights.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include <string.h>
+#include "test.h"
 
 #include "base/json.h"
 #include "exec/executable.h"
@@ -126,7 +120,7 @@ static bool plan(int index, fum_graph *g, struct fum_executable_stats *stats, co
 
 static const double MIB = 1 << 20;
 
-static void test_sd15(void **state) {
+static void sd15_keeps_its_size(void **state) {
     (void)state;
     struct fum_executable_stats s;
     int device = 0;
@@ -155,7 +149,7 @@ static void test_sd15(void **state) {
 // Weights in q8_0 are other kernels for the same nodes, gates and convolutions included. But Mali's
 // integer dot products want x quantised first, a dispatch for each product, and lavapipe's whole
 // weights go by Winograd, three dispatches for one.
-static void test_q8(void **state) {
+static void weights_in_q8_0_take_as_many_nodes(void **state) {
     (void)state;
     struct fum_executable_stats whole, quantised;
     for (int device = 0; fum_device_planning_name(device); device++) {
@@ -179,7 +173,7 @@ static void test_q8(void **state) {
 
 // Channels, groups and heads that are no multiple of 4, in every storage type, and once with
 // weights in q8_0.
-static void test_odd(void **state) {
+static void odd_channels_and_heads_fit(void **state) {
     (void)state;
 #define TWO_LEVELS                                                                                 \
     "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], "                 \
@@ -212,7 +206,7 @@ static void test_odd(void **state) {
         }
 }
 
-static void test_sdxl(void **state) {
+static void sdxl_keeps_its_size(void **state) {
     (void)state;
     struct fum_executable_stats s;
     for (int device = 0;; device++) {
@@ -224,7 +218,7 @@ static void test_sdxl(void **state) {
     }
 }
 
-static void test_vae(void **state) {
+static void the_vae_keeps_its_size(void **state) {
     (void)state;
     struct fum_executable_stats s;
     for (int device = 0;; device++) {
@@ -254,7 +248,7 @@ static double banded(fum_device *device, enum fum_dtype storage, int side, uint6
     return (double)activations;
 }
 
-static void test_bands(void **state) {
+static void bands_keep_their_size(void **state) {
     (void)state;
     static const struct {
         const char *what;
@@ -297,7 +291,7 @@ static uint64_t room(void *user, uint64_t wanted, uint64_t least) {
     return r->bytes - fum_device_staging_bytes(r->device) - fum_device_memory_used(r->device);
 }
 
-static void test_budget(void **state) {
+static void budgets_keep_their_size(void **state) {
     (void)state;
     for (int i = 0; fum_device_planning_name(i); i++) {
         struct fum_error err = {0};
@@ -344,9 +338,12 @@ static void test_budget(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sd15),  cmocka_unit_test(test_q8),
-                                       cmocka_unit_test(test_odd),   cmocka_unit_test(test_sdxl),
-                                       cmocka_unit_test(test_vae),   cmocka_unit_test(test_bands),
-                                       cmocka_unit_test(test_budget)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sd15_keeps_its_size),
+                                       cmocka_unit_test(weights_in_q8_0_take_as_many_nodes),
+                                       cmocka_unit_test(odd_channels_and_heads_fit),
+                                       cmocka_unit_test(sdxl_keeps_its_size),
+                                       cmocka_unit_test(the_vae_keeps_its_size),
+                                       cmocka_unit_test(bands_keep_their_size),
+                                       cmocka_unit_test(budgets_keep_their_size)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

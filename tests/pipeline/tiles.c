@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
 // How tiles are cut and put together: cover, overlap, weights. No device.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "pipeline/tiles.h"
 
@@ -48,21 +43,21 @@ static void check_axis(int length, int tile) {
     free(sum);
 }
 
-static void test_axes(void **state) {
+static void tiles_cover_an_axis(void **state) {
     (void)state;
     for (int tile = FUM_TILE_MIN; tile <= 64; tile += tile < 20 ? 1 : 11)
         for (int length = tile; length <= 200; length += length < 40 ? 1 : 13)
             check_axis(length, tile);
 }
 
-static void test_one_tile(void **state) {
+static void a_small_picture_is_one_tile(void **state) {
     (void)state;
     float weights[12 * FACTOR];
     fum_tile_weights(12, 12, FACTOR, weights);
     for (int i = 0; i < 12 * FACTOR; i++) assert_true(weights[i] == 1);
 }
 
-static void test_shrink(void **state) {
+static void tiles_shrink_to_the_limits(void **state) {
     (void)state;
     int height = 96, width = 300, steps = 0;
     while (fum_tile_shrink(&height, &width)) {
@@ -78,7 +73,7 @@ static void test_shrink(void **state) {
 }
 
 // A picture cut into tiles and put together again is the picture.
-static void test_together(void **state) {
+static void tiles_make_the_picture_again(void **state) {
     (void)state;
     enum { H = 21, W = 34, TILE = 8, AREA = TILE * FACTOR };
     static float picture[3 * H * FACTOR * W * FACTOR], again[3 * H * FACTOR * W * FACTOR],
@@ -108,8 +103,9 @@ static void test_together(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_axes), cmocka_unit_test(test_one_tile),
-                                       cmocka_unit_test(test_shrink),
-                                       cmocka_unit_test(test_together)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tiles_cover_an_axis),
+                                       cmocka_unit_test(a_small_picture_is_one_tile),
+                                       cmocka_unit_test(tiles_shrink_to_the_limits),
+                                       cmocka_unit_test(tiles_make_the_picture_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

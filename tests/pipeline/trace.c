@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What crosses the bus in a run: everything before the first step and after the last, nothing
 // between; each command buffer recorded once and replayed.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include <fumarole/pipeline.h>
 
@@ -82,7 +74,7 @@ static void generate(struct context *c, const char *prompt, const char *sampler,
     assert_int_equal(images, 1);
 }
 
-static void test_one_readback(void **state) {
+static void a_step_reads_back_once(void **state) {
     struct context *c = *state;
     generate(c, "a red ship", "euler_a", 6);
     assert_int_equal(count(FUM_TRACE_SUBMIT, "unet step"), 6);
@@ -106,7 +98,7 @@ static void test_one_readback(void **state) {
 }
 
 // A sampler that calls the model twice per step replays the same commands.
-static void test_two_evaluations(void **state) {
+static void two_evaluations_replay_the_same_commands(void **state) {
     struct context *c = *state;
     generate(c, "a red ship", "heun", 4);
     assert_int_equal(count(FUM_TRACE_SUBMIT, "unet step"), 7); // the last step has one
@@ -175,7 +167,7 @@ static enum fum_result run_reported(struct context *c, struct reports *r,
 }
 
 // Compiling is reported and timed apart from the steps; a second run compiles nothing.
-static void test_reports(void **state) {
+static void compiling_is_reported_apart(void **state) {
     struct reports r = {0};
     struct fum_pipeline_stats stats[2];
     assert_int_equal(run_reported(*state, &r, stats), FUM_OK);
@@ -192,7 +184,7 @@ static void test_reports(void **state) {
     assert_true(stats[0].step_seconds < stats[0].compile_seconds); // no step compiles
 }
 
-static void test_cancels(void **state) {
+static void callbacks_cancel(void **state) {
     struct fum_pipeline_stats stats[2];
     for (int call = 1; call <= 3; call++) {
         struct reports r = {.cancel_compile = call};
@@ -235,8 +227,9 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_readback), cmocka_unit_test(test_two_evaluations),
-        cmocka_unit_test(test_reports), cmocka_unit_test(test_cancels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_step_reads_back_once),
+                                       cmocka_unit_test(two_evaluations_replay_the_same_commands),
+                                       cmocka_unit_test(compiling_is_reported_apart),
+                                       cmocka_unit_test(callbacks_cancel)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,55 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What the tests of single pipelines share: devices, models, pictures that are kept, lines of the
-// log.
-#ifndef TESTS_PIPELINE_OPEN_H
-#define TESTS_PIPELINE_OPEN_H
+// Shared by the tests of single pipelines: models, and pictures that are kept.
+#ifndef TESTS_PIPELINE_PICTURE_H
+#define TESTS_PIPELINE_PICTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "open.h"
 
-#include <cmocka.h>
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "gpu/backend.h"
 #include "pipeline/pipeline.h"
 
-struct lines {
-    char text[16384];
-};
-
-static inline void keep_line(void *user, enum fum_log_level level, const char *message) {
-    struct lines *lines = user;
-    (void)level;
-    size_t used = strlen(lines->text);
-    snprintf(lines->text + used, sizeof lines->text - used, "%s\n", message);
-}
-
-static inline void ok(enum fum_result result, const struct fum_error *err) {
-    if (result) fail_msg("%s: %s", fum_result_name(result), err->text);
-}
-
-// Ends the program when there is no device: as a skip, or as a failure where the environment says
-// that one must be.
-static inline fum_device *open_device(bool validate) {
-    struct fum_error err = {0};
-    fum_device *device = NULL;
-    if (fum_device_create(&device, &(struct fum_device_params){.validate = validate}, &err)) {
-        fprintf(stderr, "%s\n", err.text);
-        exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
-    }
-    return device;
-}
-
-// A device's limits, for tests that lower them.
-static inline struct fum_device_info *limits_of(fum_device *device) {
-    return &device->info;
-}
+#include <math.h>
 
 static inline fum_model *open_model(const char *path) {
     struct fum_error err = {0};
