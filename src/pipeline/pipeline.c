@@ -132,6 +132,14 @@ void fum_pipeline_destroy(fum_pipeline **pipeline) {
     *pipeline = NULL;
 }
 
+enum fum_dtype fum_pipeline_storage(const fum_pipeline *pipe) {
+    return pipe->unet->storage;
+}
+
+double fum_pipeline_encode_flops(const fum_pipeline *pipe) {
+    return pipe->vae_encoder->stats.flops[FUM_STAGE_STEP];
+}
+
 void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats *stats) {
     *stats = (struct fum_pipeline_stats){.memory_peak = fum_device_memory_peak(pipe->device) +
                                                         fum_device_staging_bytes(pipe->device),

@@ -158,9 +158,14 @@ struct fum_pixels {
     int height, width;
 };
 
+// Returns how the UNet's values are stored now.
+enum fum_dtype fum_pipeline_storage(const fum_pipeline *pipe);
+
 // Makes the encoder of pictures of this size ready.
 enum fum_result fum_encode_image_prepare(fum_pipeline *pipe, int height, int width,
                                          struct fum_error *err);
+// Returns the floating-point operations of encoding a picture of that size.
+double fum_pipeline_encode_flops(const fum_pipeline *pipe);
 // Encodes a picture to the mean of its latents, [height, width, channels] of latent pixels, scaled
 // as the UNet takes them.
 enum fum_result fum_encode_image(fum_pipeline *pipe, const struct fum_pixels *pixels,

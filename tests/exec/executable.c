@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Compiled graphs on the device against the interpreter: fusion, shared memory, stages, folding,
 // weights by name.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "exec/executable.h"
 #include "graph/fuse/fuse.h"
@@ -218,7 +211,7 @@ static void compare(fum_device *device, enum fum_dtype storage, double bound, bo
     made_free(&made);
 }
 
-static void test_compare(void **state) {
+static void executables_match_the_interpreter(void **state) {
     fum_device *device = *state;
     for (int normalising = 0; normalising < 2; normalising++) {
         compare(device, FUM_F32, 1e-5, normalising);
@@ -228,7 +221,7 @@ static void test_compare(void **state) {
     assert_int_equal(fum_device_validation_messages(device), 0);
 }
 
-static void test_bad_weights(void **state) {
+static void bad_weights_are_refused(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
     struct made made = {.missing = "1.conv.bias"};
@@ -267,7 +260,7 @@ static int count_joined(const fum_plan *plan, const fum_tensor *a, const fum_ten
 
 // A norm reads the parts of a concatenation that others read whole, also as factors and addends of
 // a convolution.
-static void test_joined(void **state) {
+static void a_norm_reads_parts_of_a_concatenation(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
     enum { A = 16, B = 4, SIZE = BATCH * HEIGHT * WIDTH };
@@ -340,7 +333,7 @@ static bool is_window(const fum_executable *exe, const fum_tensor *node) {
 
 // Slices of whole rows on the device's alignment are views; others, and those of states, are
 // copied. All are right.
-static void test_windows(void **state) {
+static void slices_of_whole_rows_are_views(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
     fum_graph *g = NULL;
@@ -386,7 +379,7 @@ static void test_windows(void **state) {
     fum_graph_destroy(&g);
 }
 
-static void test_wrong_use(void **state) {
+static void wrong_use_is_refused(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
     fum_graph *g = NULL;
@@ -414,7 +407,7 @@ static void test_wrong_use(void **state) {
 
 // A stage whose inputs or states hold nothing is refused by name; what was written stays for later
 // runs.
-static void test_never_written(void **state) {
+static void inputs_that_were_never_written_are_refused_by_name(void **state) {
     fum_device *device = *state;
     struct fum_error err = {0};
     fum_graph *g = NULL;
@@ -469,8 +462,11 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),   cmocka_unit_test(test_bad_weights),
-        cmocka_unit_test(test_joined),    cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_wrong_use), cmocka_unit_test(test_never_written)};
+        cmocka_unit_test(executables_match_the_interpreter),
+        cmocka_unit_test(bad_weights_are_refused),
+        cmocka_unit_test(a_norm_reads_parts_of_a_concatenation),
+        cmocka_unit_test(slices_of_whole_rows_are_views),
+        cmocka_unit_test(wrong_use_is_refused),
+        cmocka_unit_test(inputs_that_were_never_written_are_refused_by_name)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Streaming weights by itself, with a source that can be held up and can fail: what is prefetched
 // when, whose failure is told to whom, and that slots hold the right bytes.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "gpu/backend.h"
@@ -162,7 +155,7 @@ static void check_bytes(const struct subject *s, int segment) {
 
 // While the device works on a segment the next one is being filled; the first, while it works on
 // the last. The same for every number of weights.
-static void test_prefetch(void **state) {
+static void the_next_segment_is_filled_while_the_device_works(void **state) {
     for (int count = 15; count < MOST; count += 3) {
         struct subject s;
         open_subject(&s, *state, count);
@@ -193,7 +186,7 @@ static void *open_later(void *user) {
 
 // A segment that is prefetched in vain fails while another one is waited for: only the one that it
 // concerns is told.
-static void test_blame(void **state) {
+static void only_the_segment_that_failed_is_reported(void **state) {
     struct subject s;
     struct fum_error err = {0};
     pthread_t opener;
@@ -221,7 +214,7 @@ static void test_blame(void **state) {
 }
 
 // Ends while the worker is filling a slot.
-static void test_end(void **state) {
+static void streams_end_while_the_worker_fills(void **state) {
     struct subject s;
     pthread_t opener;
     open_subject(&s, *state, 30);
@@ -247,9 +240,10 @@ int main(void) {
             fprintf(stderr, "%s\n", err.text);
             exit(getenv("FUM_REQUIRE_DEVICE") ? 1 : 77);
         }
-        const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(test_prefetch, device),
-                                           cmocka_unit_test_prestate(test_blame, device),
-                                           cmocka_unit_test_prestate(test_end, device)};
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test_prestate(the_next_segment_is_filled_while_the_device_works, device),
+            cmocka_unit_test_prestate(only_the_segment_that_failed_is_reported, device),
+            cmocka_unit_test_prestate(streams_end_while_the_worker_fills, device)};
         failed += cmocka_run_group_tests_name(way ? "through the host's memory" : "in place", tests,
                                               NULL, NULL);
         failed +=

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Rewriting rules, each alone: how often it applies to a small graph, and that the numbers stay.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/macros.h"
 #include "graph/dump.h"
@@ -389,7 +384,7 @@ static int set_up(void **state) {
     return 0;
 }
 
-static void test_each_rule(void **state) {
+static void each_rule_rewrites_its_pattern(void **state) {
     for (size_t i = 0; i < FUM_COUNT(cases); i++) {
         struct net n = build(cases[i].build);
         struct fum_error err = {0};
@@ -443,7 +438,7 @@ static enum fum_result after(void *user, const char *rule, struct fum_error *err
     return FUM_OK;
 }
 
-static void test_all_rules(void **state) {
+static void all_rules_together_keep_the_numbers(void **state) {
     struct net n = build(everything);
     struct fum_error err = {0};
     fum_graph *g = NULL;
@@ -475,7 +470,7 @@ static enum fum_result refuse(void *user, const char *rule, struct fum_error *er
 }
 
 // An error of the callback ends the rewriting.
-static void test_refusal(void **state) {
+static void an_error_of_the_callback_ends_the_rewriting(void **state) {
     struct net n = build(plain_conv);
     fum_pass_prune(n.g);
     const struct fum_fuse_params params = {.info = *state, .after = refuse};
@@ -485,8 +480,9 @@ static void test_refusal(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_rule),
-                                       cmocka_unit_test(test_all_rules),
-                                       cmocka_unit_test(test_refusal)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_rule_rewrites_its_pattern),
+        cmocka_unit_test(all_rules_together_keep_the_numbers),
+        cmocka_unit_test(an_error_of_the_callback_ends_the_rewriting)};
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

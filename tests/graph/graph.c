@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Building graphs, fusion, planning: everything that needs no device.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include <string.h>
+#include "test.h"
 
 #include "base/alloc.h"
 #include "graph/dump.h"
@@ -68,7 +62,7 @@ static fum_tensor *block(fum_graph *g, fum_tensor *x, fum_tensor *row) {
     return add(g, "add", "sum", u, h, NULL, NULL);
 }
 
-static void test_errors(void **state) {
+static void wrong_graphs_are_refused_by_name(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_graph *g = graph_new();
@@ -105,7 +99,7 @@ static void test_errors(void **state) {
     fum_graph_destroy(&g);
 }
 
-static void test_stages(void **state) {
+static void nodes_have_the_stage_of_their_inputs(void **state) {
     (void)state;
     fum_graph *g = graph_new();
     fum_tensor *w = fum_graph_constant(g, "w", shape1(4), (float[]){1, 2, 3, 4});
@@ -149,7 +143,7 @@ static bool find_weight(void *user, const char *name, struct fum_view *view) {
 }
 
 // Interprets the graph before and after fusion: the same numbers from fewer nodes.
-static void test_fuse(void **state) {
+static void fusion_keeps_the_numbers_with_fewer_nodes(void **state) {
     (void)state;
     float *data[] = {numbers(576, 1), numbers(8, 2), numbers(576, 3)};
     struct fum_weight_source source = {.find = find_weight, .user = data};
@@ -189,7 +183,7 @@ static void test_fuse(void **state) {
 }
 
 // A chain shares two places; what a later stage reads keeps its own.
-static void test_plan(void **state) {
+static void a_chain_shares_two_places(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_graph *g = graph_new();
@@ -225,7 +219,7 @@ static void test_plan(void **state) {
     fum_graph_destroy(&g);
 }
 
-static void test_plan_limits(void **state) {
+static void plans_stay_within_the_limits(void **state) {
     (void)state;
     struct fum_error err = {0};
     fum_graph *g = graph_new();
@@ -240,7 +234,7 @@ static void test_plan_limits(void **state) {
 }
 
 // Every allocation that fails while building and planning is an error, not a crash.
-static void test_no_memory(void **state) {
+static void refused_memory_is_an_error(void **state) {
     (void)state;
     bool done = false;
     for (long n = 0; !done && n < 1000; n++) {
@@ -270,9 +264,12 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),      cmocka_unit_test(test_stages),
-        cmocka_unit_test(test_fuse),        cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_plan_limits), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(wrong_graphs_are_refused_by_name),
+        cmocka_unit_test(nodes_have_the_stage_of_their_inputs),
+        cmocka_unit_test(fusion_keeps_the_numbers_with_fewer_nodes),
+        cmocka_unit_test(a_chain_shares_two_places),
+        cmocka_unit_test(plans_stay_within_the_limits),
+        cmocka_unit_test(refused_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

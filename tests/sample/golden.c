@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Whole runs against diffusers (tests/golden/samplers.py), with the noise of our own generator.
+#include "test.h"
+
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -7,13 +9,6 @@
 #include "sample/sample.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 enum { COUNT = 48, KEPT = COUNT / 3, MAX_EVALS = 2000 };
 

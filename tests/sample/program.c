@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What the goldens do not reach: names, refusals, settings files, device rows, memory running out.
+#include "test.h"
+
 #include "base/alloc.h"
 #include "base/json.h"
 #include "sample/builder.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static struct fum_sample_params sd(const char *sampler, const char *schedule, int steps) {
     return (struct fum_sample_params){

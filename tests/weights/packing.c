@@ -12,7 +12,7 @@
 #include "weights/tensors.h"
 
 // The host's block-wise packing against the definition, element by element, and by ranges of rows.
-static void test_pack(void **state) {
+static void linear_weights_match_their_definition(void **state) {
     (void)state;
     for (int i = 0; i < COUNT - 1; i++) {
         const struct fum_shape *s = &tensors[i].shape;
@@ -62,7 +62,7 @@ static void check_scaled(const struct fum_view *view, int index, const float *wa
 
 // Weights with a factor for each row of the file, or one: as if the values had been multiplied in
 // the file.
-static void test_scales(void **state) {
+static void factors_of_rows_are_applied(void **state) {
     (void)state;
     char path[1024];
     snprintf(path, sizeof path, "%s/scaled.bin",
@@ -110,7 +110,7 @@ static void test_scales(void **state) {
 
 // q8_0 by its definition, by ranges of rows: factors and integers, of zeros and of what is
 // not finite too.
-static void test_q8(void **state) {
+static void q8_matches_its_definition(void **state) {
     (void)state;
     enum { K = 96, N = 37, ROWS = K / 32 * 9, ROW = 40 };
     const struct fum_weight weight = {.desc = {{2, {ROWS, N}}, FUM_F32},
@@ -156,7 +156,7 @@ static void test_q8(void **state) {
 
 // Of a convolution: each tap is packed as a linear weight of that tap alone would be, whatever
 // ranges of rows are asked for.
-static void test_q8_conv(void **state) {
+static void q8_packs_a_convolution_tap_by_tap(void **state) {
     (void)state;
     enum { K = 64, N = 19, TAPS = 6, ROWS = K / 32 * 9, ROW = 20 };
     const struct fum_weight weight = {.desc = {{4, {3, 2, ROWS, N}}, FUM_F32},
@@ -247,7 +247,7 @@ static void winograd(int points, enum fum_dtype type, double least_off, double m
     assert_false(fum_packing_check(&weight, &view, &why));
 }
 
-static void test_winograd(void **state) {
+static void winograd_matches_its_definition(void **state) {
     (void)state;
     winograd(36, FUM_F32, 0, 1e-6);
     winograd(16, FUM_F32, 0, 1e-6);
@@ -261,8 +261,10 @@ static void test_winograd(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pack), cmocka_unit_test(test_scales),
-                                       cmocka_unit_test(test_q8), cmocka_unit_test(test_q8_conv),
-                                       cmocka_unit_test(test_winograd)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(linear_weights_match_their_definition),
+                                       cmocka_unit_test(factors_of_rows_are_applied),
+                                       cmocka_unit_test(q8_matches_its_definition),
+                                       cmocka_unit_test(q8_packs_a_convolution_tap_by_tap),
+                                       cmocka_unit_test(winograd_matches_its_definition)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
