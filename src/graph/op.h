@@ -118,9 +118,9 @@ struct fum_op {
     // Floating-point operations of a call; NULL: as many as the output has elements.
     double (*flops)(const struct fum_op_call *call);
 
-    // Set of inputs that it writes in place (bit i: input i), each a state or a parameter; input 0
-    // is one of them, and the output is its new value. The reference writes the new contents of all
-    // of them one after the other. 0: writes none.
+    // Set of inputs that it writes in place (bit i: input i), each a state or a parameter; 0: none.
+    // Input 0 is one of them, and the output is its new value. The reference writes the new
+    // contents of all of them one after the other.
     uint32_t updates;
     uint32_t flags;                     // FUM_OP_ALIAS and so on
     const struct fum_op_fusion *fusion; // what rewrites may do with it (fuse/fuse.h); NULL: nothing

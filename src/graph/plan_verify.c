@@ -63,9 +63,12 @@ struct player {
     } * memory;
 };
 
-static void write_place(struct player *p, const struct fum_place *place, int writer) {
+// Marks what a write to `place` overwrites. The value that is written, its root, and the aliases of
+// it are whole again. NULL: scratch memory, which is no value.
+static void write_place(struct player *p, const struct fum_place *place, const fum_tensor *root) {
     for (int i = 0; i < p->graph->count; i++)
-        if (i != writer && overlap(&p->plan->places[i], place)) p->memory[i].clobbered = true;
+        if (overlap(&p->plan->places[i], place))
+            p->memory[i].clobbered = fum_tensor_root(p->graph->tensors[i]) != root;
 }
 
 // Returns the update whose result the tensor is, possibly under another shape; NULL: it is none.
@@ -109,14 +112,11 @@ static enum fum_result play_step(struct player *p, const struct fum_plan_step *s
         if (result) return result;
     }
     note_updates(p, node);
-    if (step->scratch.bytes) write_place(p, &step->scratch, -1);
+    if (step->scratch.bytes) write_place(p, &step->scratch, NULL);
     if (step->scratch.bytes && overlap(&step->scratch, &p->plan->places[root->id]))
         return fum_error_set(err, FUM_ERR_ARG, "plan: the scratch of %s overlaps its result",
                              node->name);
-    if (root != node) return FUM_OK; // a view or a state: nothing new is written over
-    write_place(p, &p->plan->places[root->id], root->id);
-    for (int i = 0; i < p->graph->count; i++) // views of the same memory are not other values
-        if (fum_tensor_root(p->graph->tensors[i]) == root) p->memory[i].clobbered = false;
+    if (root == node) write_place(p, &p->plan->places[root->id], root); // else writes no new value
     return FUM_OK;
 }
 
