@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// y = softmax(scale q k^T) v per head, after Dao et al., "FlashAttention" (2022): the scores are never stored. Each
-// invocation holds QUERIES queries of one head and OUT_QUADS quads of their outputs; over tiles of KEYS keys it keeps
-// the running maximum m, the sum l of exp(score - m), and the weighted sum of v. Heads with more than OUT_QUADS quads
-// are shared by several workgroups, each of which computes the scores again.
+// y = softmax(scale q k^T) v per head, after Dao et al., "FlashAttention" (2022): the scores are never stored.
+// Each invocation holds QUERIES queries of one head and OUT_QUADS quads of their outputs. Over tiles of KEYS keys it
+// keeps the running maximum m, the sum l of exp(score - m), and the weighted sum of v. Heads with more than OUT_QUADS
+// quads are shared by several workgroups, each of which computes the scores again.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
@@ -49,7 +49,7 @@ void main() {
         for (uint d = 0u; d < OUT_QUADS; d++) acc[i][d] = vec4(0.0);
     }
 
-    // With a causal mask no key after the tile's last query counts.
+    // A causal mask excludes all keys after the tile's last query.
     uint end = tokens_k;
     if (CAUSAL != 0u) end = min(end, first_query + tile_first + QUERIES * gl_WorkGroupSize.x);
     for (uint first = 0u; first < end; first += KEYS) {

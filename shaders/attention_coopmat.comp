@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// y = softmax(scale q k^T) v per head as attention, by cooperative matrices. A subgroup holds the outputs of FRAGMENTS times
-// MATRIX_M queries as matrices; the workgroup stages KEYS keys and values at a time in shared memory, values turned, so that
-// matrices of both are loaded by whole units. Scores go through shared memory for the softmax, whose rows are shared by the
-// subgroup's lanes, and return as the f16 or bf16 matrix that multiplies v. Outputs are scaled to a new maximum by a matrix
-// whose rows are all one factor.
+// y = softmax(scale q k^T) v per head as attention.comp, with cooperative matrices. A subgroup holds the outputs of
+// FRAGMENTS times MATRIX_M queries as matrices. The workgroup stages KEYS keys and values at a time in shared memory.
+// Values are transposed, so that matrices of both are loaded by whole units.
+// Scores go through shared memory for the softmax, whose rows are shared by the subgroup's lanes. They return as the
+// f16 or bf16 matrix that multiplies v. Outputs are scaled to a new maximum by a matrix whose rows are all one factor.
 //
-// Matrices are only ever taken by constants, and loops around them hold no loop that stays one: drivers would keep the
-// matrices in memory.
+// Matrices are only ever indexed by constants, and loops around them contain no loop that stays one. Otherwise drivers
+// keep the matrices in memory.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_cooperative_matrix : require
@@ -44,10 +44,10 @@ const uint V_AT = KEYS * STRIDE;
 const uint SLABS_AT = V_AT + HEAD * V_STRIDE + HEAD / MATRIX_N;
 const uint Q_UNITS = GROUPS * FRAGMENTS * MATRIX_M * HEAD_UNITS;
 const uint Q_AT = (1u - HOLD) * (SLABS_AT + GROUPS * SLAB); // held ones pass through before anything else
-// What an invocation stages: units of keys, and pairs of units of values, one below the other.
+// The share of an invocation in staging: units of keys, and pairs of units of values, one below the other.
 const uint K_EACH = (KEYS * HEAD_UNITS + THREADS - 1u) / THREADS;
 const uint V_EACH = (KEYS / 2u * HEAD_UNITS + THREADS - 1u) / THREADS;
-// A subgroup's own part: scores of one fragment, what else passes, and the same as f16 or bf16 of each fragment.
+// A subgroup's own part: scores of one fragment, working values, and the scores as f16 or bf16 of each fragment.
 const uint SCORE_STRIDE = KEYS / 4u + 1u;
 const uint PASS_STRIDE = MATRIX_N / 4u + 1u;
 const uint WEIGHT_STRIDE = KEYS / 8u + 1u;
@@ -72,14 +72,14 @@ shared uvec4 memory[SHARED];
 #define LEFT coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA>
 #define RIGHT coopmat<ELEMENT, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB>
 
-// The unit at quad 2 c of the head that starts at quad `at` of a buffer: what lies past the head is zero.
+// Returns the unit at quad 2 c of the head that starts at quad `at` of a buffer, zero past the head.
 #define HEAD_UNIT(buffer, wide, at, c)                                       \
     (2u * (c) >= head_quads ? uvec4(0u)                                      \
      : WIDE != 0u           ? wide[((at) + 2u * (c)) / 2u]                   \
                             : uvec4(buffer[(at) + 2u * (c)],                 \
                                     2u * (c) + 1u < head_quads ? buffer[(at) + 2u * (c) + 1u] : uvec2(0u)))
 
-// The largest, or the sum, over the lanes that share a row.
+// Reduces over the lanes that share a row: the maximum, or the sum.
 float row_max(float x) {
     [[unroll]] for (uint i = 1u; i < PER_ROW; i *= 2u) x = max(x, subgroupShuffleXor(x, i));
     return x;
@@ -99,8 +99,8 @@ void stage_queries(uint tile_first) {
     }
 }
 
-// Keys and values are read some at a time and only then stored, so that nothing waits for each. (All at once is more than
-// CPU drivers compile in a reasonable time.)
+// Keys and values are read in groups and stored afterwards, so that nothing waits for each. (All at once takes CPU
+// drivers too long to compile.)
 const uint BATCH = 2u;
 
 void stage_keys(uint first) {
@@ -118,13 +118,13 @@ void stage_keys(uint first) {
     }
 }
 
-// Values past the last one are zero, as their weights are, and not whatever is read there.
+// Values past the last one are zero, as their weights are.
 uvec4 value_unit(uint key, uint c) {
     uvec4 u = HEAD_UNIT(v, v_wide, v_at + min(key, tokens_k - 1u) * row_quads, c);
     return key < tokens_k ? u : uvec4(0u);
 }
 
-// Two keys of eight channels become eight channels of two keys.
+// Transposes two keys of eight channels to eight channels of two keys.
 void stage_values(uint first) {
     for (uint j = 0u; j < V_EACH; j++) {
         uint i = j * THREADS + gl_LocalInvocationID.x, pair = i / HEAD_UNITS, d = i % HEAD_UNITS * 8u;
@@ -163,7 +163,8 @@ void score(uint f, uint q_own, uint slab) {
         coopMatStore(scores[n], memory, slab + n * MATRIX_N / 4u, SCORE_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
 }
 
-// Softmax over quads lane_part, lane_part + PER_ROW, … of the lane's row: weights, and the factor for what was summed so far.
+// Computes the softmax over quads lane_part, lane_part + PER_ROW, … of the lane's row: the weights, and the factor for
+// the earlier sums.
 void weigh(uint f, uint slab, uint first, uint query) {
     uint lane_row = gl_SubgroupInvocationID / PER_ROW, lane_part = gl_SubgroupInvocationID % PER_ROW;
     uint last = CAUSAL != 0u ? min(tokens_k - 1u, query) : tokens_k - 1u;
@@ -256,7 +257,7 @@ void main() {
         total[f] = 0.0;
     }
 
-    // With a causal mask no key after the tile's last query counts.
+    // A causal mask excludes all keys after the tile's last query.
     uint end = tokens_k;
     if (CAUSAL != 0u) end = min(end, first_query + tile_first + GROUPS * FRAGMENTS * MATRIX_M);
     for (uint first = 0u; first < end; first += KEYS) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// attention.comp for drivers where fetching texels is cheaper than loading from storage buffers. A workgroup is one
-// subgroup whose lanes lie along the queries: each holds ROWS queries of one head, and their outputs, whole, so that
-// maxima, sums and corrections stay within a lane and none idles whatever the head's width. Keys and values are fetched
-// with the lanes along the keys, as many at a time as there are lanes, and shuffles with a constant lane hand each of
-// their terms to all queries. See lib/gemm_texel.glsl.
+// attention.comp for drivers on which fetching texels is cheaper than loading from storage buffers. A workgroup is one
+// subgroup whose lanes lie along the queries. Each lane holds ROWS queries of one head and their whole outputs. So
+// maxima, sums and corrections stay within a lane, and no lane idles whatever the head's width.
+// Keys and values are fetched with the lanes along the keys, as many at a time as there are lanes. Shuffles with a
+// constant lane hand each of their terms to all queries. See lib/gemm_texel.glsl.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -18,8 +18,8 @@ layout(constant_id = 4) const uint KEYS = 4;   // whose scores are summed side b
 layout(constant_id = 5) const uint QUADS = 10; // of a head
 layout(constant_id = 6) const uint CAUSAL = 0;
 
-// Scores that do not count are MASKED, all others HIGHEST at the most and -HIGHEST at the least; all are finite, so that
-// differences are never NaN.
+// Excluded scores are MASKED, all others between -HIGHEST and HIGHEST. All are finite, so that differences are never
+// NaN.
 const float MASKED = -3.0e38, HIGHEST = 1.0e38;
 
 layout(set = 0, binding = 0) uniform TEXELS q;
@@ -40,7 +40,7 @@ float m[ROWS];        // running maximum
 float top[ROWS];      // the same with the current keys
 float l[ROWS];        // sum of the weights
 
-// Of keys first to first + LANES; row: the lane's first query.
+// Computes the scores of keys first to first + LANES; row: the lane's first query.
 void add_scores(uint first, uint k_first, uint row) {
     uint at = k_first + min(first + LANE, tokens_k - 1u) * heads * QUADS;
     vec4 b[QUADS];
@@ -112,7 +112,7 @@ void main() {
     }
     uint head_first = batch * tokens_k * token + head * QUADS;
 
-    // With a causal mask no key after the tile's last query counts.
+    // A causal mask excludes all keys after the tile's last query.
     uint end = tokens_k;
     if (CAUSAL != 0u) end = min(end, first_query + (tile + 1u) * ROWS * LANES);
     for (uint first = 0u; first < end; first += LANES) {
@@ -121,7 +121,8 @@ void main() {
         add_values(first, v_skip + head_first);
     }
 
-    // Stores are large: those of one query, in a loop that is not unrolled and moves the other outputs up to it.
+    // Stores take much code, so one query is stored in a loop that is not unrolled and moves the other outputs up to
+    // it.
     [[dont_unroll]] for (uint r = 0u; r < ROWS; r++) {
         uint row = first_row + r * LANES, at = y_skip + (batch * queries + row) * token + head * QUADS;
         float inverse = 1.0 / l[0];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// y = softmax(scale q k^T) v per head by tiles in shared memory, after Dao et al., "FlashAttention" (2022). A workgroup
-// takes BQ queries of one head and goes over the keys BK at a time: LANES neighbouring invocations share ROWS queries,
-// each scoring some of the keys and holding some of the outputs. The running maximum m and sum l of a query are known to
-// all of its lanes, which exchange their maxima and their exp(score - m) through shared memory; nothing depends on the
-// subgroup size. Tiles keep values as they are stored, arithmetic is f32. Of heads too wide for that, tiles hold a CHUNK of
-// the channels at a time, one after the other.
+// y = softmax(scale q k^T) v per head with tiles in shared memory, after Dao et al., "FlashAttention" (2022).
+// A workgroup takes BQ queries of one head and goes over the keys BK at a time. LANES neighbouring invocations share
+// ROWS queries, each scoring some of the keys and holding some of the outputs. All lanes of a query know its running
+// maximum m and sum l. They exchange their maxima and their exp(score - m) through shared memory, so nothing depends on
+// the subgroup size. Tiles keep values in the storage type, and arithmetic is f32. If a head is too wide for that,
+// tiles hold a CHUNK of its channels at a time.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -30,7 +30,7 @@ layout(set = 0, binding = 3) writeonly buffer Y { QUAD y[]; };
 
 #include "attention.pc.h"
 
-// Four elements in shared memory: halves as pairs of bits, so that 16-bit storage is enough.
+// Four elements in shared memory. Halves are pairs of bits, so that 16-bit storage is enough.
 #if defined(STORAGE_F16)
 #define TILE uvec2
 uvec2 tile_pack(vec4 x) { return uvec2(packHalf2x16(x.xy), packHalf2x16(x.zw)); }
@@ -67,7 +67,7 @@ uint row_of(uint r) { return gl_LocalInvocationID.x / LANES + r * GROUPS; }
 
 uint row, q_at, k_at, v_at, rows_left; // quads of a token; where the tile's queries and the head's keys and values begin
 
-// A chunk of the channels, past the last of which there are zeros.
+// Stages a chunk of the channels, with zeros past the last.
 void fetch_q(uint chunk) {
     for (uint i = gl_LocalInvocationID.x; i < BQ * CHUNK; i += THREADS) {
         uint r = i / CHUNK, d = i - r * CHUNK, from = chunk * CHUNK + d;
@@ -77,7 +77,7 @@ void fetch_q(uint chunk) {
     }
 }
 
-// Keys from `first` on, past the last of which there are zeros too.
+// Stages keys from `first` on, with zeros past the last.
 void fetch_k(uint first, uint chunk) {
     for (uint i = gl_LocalInvocationID.x; i < BK * CHUNK; i += THREADS) {
         uint j = i / CHUNK, d = i - j * CHUNK, from = chunk * CHUNK + d;
@@ -100,7 +100,7 @@ float s[ROWS][KEYS];
 float m[ROWS], l[ROWS], correction[ROWS];
 vec4 acc[ROWS][COLS];
 
-// The loops over channels and over keys stay loops: unrolled, Intel's compiler spills up to 160 registers.
+// The loops over channels and over keys stay loops. Unrolled, Intel's compiler spills up to 160 registers.
 void add_products() {
     [[dont_unroll]] for (uint d = 0u; d < CHUNK; d++) {
         vec4 a[ROWS];
@@ -113,7 +113,7 @@ void add_products() {
     }
 }
 
-// The masked scores, and the largest of each lane's.
+// Computes the masked scores, and the largest of each lane's.
 void mask(uint tile_first, uint first) {
     [[unroll]] for (uint r = 0u; r < ROWS; r++) {
         float top = LOWEST;
@@ -135,7 +135,7 @@ void weigh() {
         m[r] = top;
         [[unroll]] for (uint j = 0u; j < KEYS; j++) {
             uint key = lane() + j * LANES;
-            // Masked ones are LOWEST exactly; NaN is not, and stays.
+            // Masked scores are LOWEST exactly. NaN is not, and stays.
             weights[row_of(r) * P_STRIDE + key / 4u][key % 4u] = s[r][j] != LOWEST ? exp(s[r][j] - top) : 0.0;
         }
     }
@@ -167,7 +167,7 @@ void add_values(uint chunk) {
     }
 }
 
-// One step: BK keys.
+// Computes one step: BK keys.
 void step_whole(uint tile_first, uint first) {
     fetch_k(first, 0u);
     fetch_v(first, 0u);
@@ -219,7 +219,7 @@ void main() {
         l[r] = 0.0;
         [[unroll]] for (uint c = 0u; c < COLS; c++) acc[r][c] = vec4(0.0);
     }
-    // With a causal mask no key after the tile's last query counts.
+    // A causal mask excludes all keys after the tile's last query.
     uint end = tokens_k;
     if (CAUSAL != 0u) end = min(end, first_query + min(tile_first + BQ, queries));
     for (uint first = 0u; first < end; first += BK) {

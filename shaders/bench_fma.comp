@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The device's arithmetic limit: chains of fma() in registers, twelve scalars of f32 (or f16, as vectors of four) an
-// invocation, 96 steps of four lanes' worth per round. Nothing is loaded; one store that never happens keeps the sums.
+// Measures the device's arithmetic limit: chains of fma() in registers, twelve scalars of f32 (or f16, as vectors of
+// four) an invocation. A round has 96 steps of four lanes' worth. Nothing is loaded, and one store that never happens
+// keeps the sums.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #if defined(STORAGE_F16)

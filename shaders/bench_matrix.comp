@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The rate of products of cooperative matrices with f32 sums: each subgroup keeps six matrices of f16 (or bf16) and
-// adds the products of two by four of them to eight sums.
+// Measures the rate of products of cooperative matrices with f32 sums. Each subgroup keeps six matrices of f16 (or
+// bf16), and adds the products of two by four of them to eight sums.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_cooperative_matrix : require
@@ -58,7 +58,7 @@ void main() {
         s6 = coopMatMulAdd(a1, b2, s6);
         s7 = coopMatMulAdd(a1, b3, s7);
     }
-    // Never: but the compiler cannot know.
+    // Never true, but the compiler cannot know.
     if (rounds == 0xffffffffu) {
         C sum = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7;
         coopMatStore(sum, y, 0, N, gl_CooperativeMatrixLayoutRowMajor);

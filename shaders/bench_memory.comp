@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Memory by pattern: every workgroup goes over a block of its own, `each` quads an invocation.
+// Measures memory by pattern. Every workgroup goes over a block of its own, `each` quads an invocation.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/index.glsl"
 
-// 0 read, 1 write, 2 copy: neighbouring lanes on neighbouring quads. 3 read in rows: every lane walks a row of its own.
-// 4 read where all lanes want the same quad.
+// Patterns: 0 read, 1 write, 2 copy, with neighbouring lanes on neighbouring quads.
+// 3 read in rows, each lane in a row of its own; 4 read with all lanes on the same quad.
 layout(constant_id = 3) const uint PATTERN = 0;
 
 layout(set = 0, binding = 0) readonly buffer X { vec4 x[]; };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Mean and sum of squared differences of each channel over chunks of a range of rows, by Welford's recurrence, which
-// keeps its digits however large the mean is. One invocation per chunk and quad of channels; a chunk without rows is
+// Computes the mean and sum of squared differences of each channel over chunks of a range of rows. Welford's recurrence
+// keeps its digits however large the mean is. One invocation per chunk and quad of channels. A chunk without rows gives
 // zeros.
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -17,7 +17,7 @@ void main() {
     uint item = item_index();
     uint q = item % quads, chunk = item / quads;
     if (chunk >= chunks) return;
-    // Whatever the range says, nothing outside x is read.
+    // Nothing outside x is read, whatever the range is.
     uint begin = min(uint(max(range[0], 0)), rows), total = min(uint(max(range[1], 0)), rows - begin);
     uint each = (total + chunks - 1u) / chunks, first = min(chunk * each, total), count = min(each, total - first);
     uint at = (begin + first) * quads + q;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Lowers flag to `code` when an element of x is infinite or NaN. One invocation per STRIDE quads.
+// Lowers flag to `code` if an element of x is infinite or NaN. One invocation per STRIDE quads.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
@@ -18,7 +18,7 @@ void main() {
     for (uint k = 0u; k < STRIDE; k++) {
         uint i = base + k;
         if (i >= quads) break;
-        // By the bits: a compiler that assumes finite numbers drops isnan and isinf.
+        // Tests the bits, since a compiler that assumes finite numbers drops isnan and isinf.
         uvec4 bits = floatBitsToUint(quad_mask(quad_load(x[i]), (first + i) % row_quads, channels, 0.0));
         bad = bad || any(equal(bits & 0x7f800000u, uvec4(0x7f800000u)));
     }

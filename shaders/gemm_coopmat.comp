@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// y = act(scale x w + bias + row) + residual, and convolutions as such products, by cooperative matrices
-// (VK_KHR_cooperative_matrix): f16 or bf16 in, f32 sums. A workgroup of GROUPS_M x GROUPS_N subgroups computes a tile of
-// TILE_M x TILE_N outputs, each subgroup FRAGMENTS_M x FRAGMENTS_N matrices of it. Tiles of x and w, TILE_K terms deep,
-// are staged in shared memory, two of each: while one is multiplied, the next is on its way through registers. Terms of
-// a convolution run over the taps of its kernel and the channels of each, in units of eight, and x is gathered from the
-// image. Terms that do not exist are staged as zero; rows and columns outside of the output are computed from whatever
-// is there and not stored.
+// y = act(scale x w + bias + row) + residual, and convolutions as such products, with cooperative matrices
+// (VK_KHR_cooperative_matrix): f16 or bf16 in, f32 sums.
+// A workgroup of GROUPS_M x GROUPS_N subgroups computes a tile of TILE_M x TILE_N outputs, each subgroup FRAGMENTS_M x
+// FRAGMENTS_N matrices of it. Tiles of x and w, TILE_K terms deep, are staged in shared memory, two of each. While one
+// is multiplied, the next is on its way through registers.
+// Terms of a convolution run over the taps of its kernel and the channels of each, in units of eight. x is gathered
+// from the image. Terms past the end are staged as zero. Rows and columns outside of the output are computed from
+// arbitrary values and not stored.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_cooperative_matrix : require
@@ -40,8 +41,8 @@ layout(constant_id = 19) const uint CONV = 0;
 layout(constant_id = 20) const uint UP = 0;         // 1: the image is read doubled
 layout(constant_id = 21) const uint NORM = 0;       // 1: x is read as act(x factor + addend)
 layout(constant_id = 22) const uint NORM_ACT = 0;
-// Activation of gates: each subgroup's columns are then half values and half the gates that belong to them, which lie
-// half of all columns on. Such a sum is not split.
+// Activation of gates. Each subgroup's columns are then half values and half their gates, which lie half of all columns
+// on. Such a sum is not split.
 layout(constant_id = 23) const uint GATE = 0;
 
 layout(set = 0, binding = 0) readonly buffer X { uvec2 x[]; };
@@ -57,16 +58,16 @@ layout(set = 0, binding = 6) readonly buffer Norm { vec4 norm[]; }; // [image, 2
 
 const uint TILE_M = GROUPS_M * FRAGMENTS_M * MATRIX_M;
 const uint TILE_N = GROUPS_N * FRAGMENTS_N * MATRIX_N;
-// A unit is eight elements, 16 bytes. One of them between rows keeps those in different banks.
+// A unit is eight elements, 16 bytes. One unit between rows keeps them in different banks.
 const uint UNITS_K = TILE_K / 8u;
 const uint UNITS_N = TILE_N / 8u;
 const uint STRIDE = UNITS_K + 1u;
 const uint X_UNITS = TILE_M * STRIDE;
-// Both tiles lie as [row of x or column of w][TILE_K], so that every matrix is loaded by whole units. One more unit after
-// each of w's matrices: what neighbours write of it then goes to different banks, too.
+// Both tiles lie as [row of x or column of w][TILE_K], so that every matrix is loaded by whole units. One more unit
+// follows each of w's matrices, so that neighbours write to different banks, too.
 const uint W_UNITS = TILE_N * STRIDE + TILE_N / MATRIX_N;
 const uint HALF = X_UNITS + W_UNITS; // of the shared memory: one tile of each
-// What an invocation stages of each tile: units of x, and units or pairs of units, one below the other, of w.
+// The share of an invocation in staging each tile: units of x, and units or pairs of units, one below the other, of w.
 const uint X_EACH = (TILE_M * UNITS_K + THREADS - 1u) / THREADS;
 const uint W_ITEMS = TRANSPOSED * TILE_N * UNITS_K + (1u - TRANSPOSED) * UNITS_N * TILE_K / 2u;
 const uint W_EACH = (W_ITEMS + THREADS - 1u) / THREADS;
@@ -82,7 +83,7 @@ shared uvec4 tiles[SHARED];
 SUMS sums[FRAGMENTS_M * FRAGMENTS_N];
 uvec4 next_x[X_EACH], next_w[W_EACH], next_w_below[W_EACH]; // the next tiles, on their way
 
-// ---- bringing a step in ----
+// ---- fetching a step ----
 
 uint x_at[X_EACH]; // of each unit's row: where it starts; of a convolution its first tap, or (UP) row 0 of its image
 uint x_row_of[X_EACH], x_col_of[X_EACH]; // input pixel of its output pixel at the next step's tap; at the first, with a tail
@@ -94,15 +95,15 @@ uint w_at, column_first; // where w starts, and the tile's first column
 uint tap_x, place; // of the next step, without a tail: the tap in its row, and the unit of its channels
 uint x_step;       // quads from x_at there
 
-// Of staged unit i of this invocation: its row in the tile and its place in the row. All of x have the same place.
+// Returns the row in the tile of staged unit i of this invocation, and its place in the row, the same for all of x.
 uint x_row(uint i) { return (i * THREADS + gl_LocalInvocationID.x) / UNITS_K; }
 uint x_place() { return gl_LocalInvocationID.x % UNITS_K; }
-// Of item i of w: the first column, and the first term.
+// Returns the first column and the first term of item i of w.
 uint w_item(uint i) { return i * THREADS + gl_LocalInvocationID.x; }
 uint w_col(uint i) { return TRANSPOSED != 0u ? w_item(i) / UNITS_K : w_item(i) % UNITS_N * 8u; }
 uint w_term(uint i) { return TRANSPOSED != 0u ? w_item(i) % UNITS_K * 8u : w_item(i) / UNITS_N * 2u; }
 
-// The product's column at column `at` of the tile. Units of eight stay whole.
+// Returns the product's column at column `at` of the tile. Units of eight stay whole.
 uint column(uint at) {
     if (GATE == 0u) return column_first + at;
     uint group = at / (4u * OUT_QUADS), within = at % (4u * OUT_QUADS);
@@ -112,7 +113,7 @@ uint column(uint at) {
 
 uint w_quad(uint i) { return min(column(w_col(i)) / 4u, n_quads - 1u); }
 
-// Which tap unit `at` of the terms belongs to, and its place there.
+// Returns the tap of unit `at` of the terms, and its place there.
 void find_tap(uint at, out uint tap, out uint within) {
     uint each = (channel_quads + 1u) / 2u;
     tap = CONV != 0u ? at / each : 0u;
@@ -136,7 +137,7 @@ void begin_x(uint batch, uint tile_m) {
     }
 }
 
-// From unit `at` of the terms.
+// Fetches from unit `at` of the terms.
 void begin_w(uint at) {
     [[unroll]] for (uint i = 0u; i < W_EACH; i++) {
         if (TRANSPOSED != 0u) { // only products: one tap
@@ -166,8 +167,8 @@ void begin(uint at) {
     }
 }
 
-// To the next step, if there is one. Without a tail all of a step is in one tap, and neighbouring taps of a row follow each
-// other in memory.
+// Advances to the next step, if there is one. Without a tail a whole step is in one tap, and neighbouring taps of a row
+// follow each other in memory.
 void advance(bool more) {
     if (K_TAIL != 0u) return;
     uint units = more ? UNITS_K : 0u, w_quads = TRANSPOSED != 0u ? 2u * units : 8u * units * n_quads;
@@ -188,14 +189,14 @@ void advance(bool more) {
     }
 }
 
-// Of a unit whose first element is number `at` of `count`: those past the end as zero.
+// Returns a unit whose first element is number `at` of `count`, with zeros past the end.
 uvec4 mask(uvec4 u, uint at, uint count) {
     uint left = count - min(at, count);
     [[unroll]] for (uint i = 0u; i < 4u; i++) u[i] &= left > 2u * i + 1u ? ~0u : left > 2u * i ? 0xffffu : 0u;
     return u;
 }
 
-// Units of which only the first quad may be in their row, unless rows are WIDE.
+// Returns a unit of which only the first quad may be in its row, unless rows are WIDE.
 uvec4 x_unit(uint at, uint second) {
     return (WIDE & 1u) != 0u ? x_wide[at / 2u] : uvec4(x[at], x[at + second]);
 }
@@ -203,7 +204,7 @@ uvec4 w_unit(uint at, uint second) {
     return (WIDE & 2u) != 0u ? w_wide[at / 2u] : uvec4(w[at], w[at + second]);
 }
 
-// The unit of columns from quad q on for term `at` of a weight packed as FUM_PACK_Q8.
+// Returns the unit of columns from quad q on for term `at` of a weight packed as FUM_PACK_Q8.
 uvec4 multiply_out(uint at, uint q) {
     uint block = w_at + at / 32u * Q8_ROWS * n_quads, words = block + at % 32u / 4u * n_quads, next = min(q + 1u, n_quads - 1u);
     vec4 low = uintBitsToFloat(w_wide[block + 8u * n_quads + q]) * q8_term(w_wide[words + q], at % 4u);
@@ -216,8 +217,8 @@ uvec2 normalised(uvec2 quad, uint image, uint q) {
     return half_store(act_apply(NORM_ACT, fma(half_load(quad), norm[at], norm[at + channel_quads])));
 }
 
-// x at a tap's unit of channels; y, x0: the tap where x_row_of does not know it. Pixels outside of the image are read somewhere else, and zero once they are staged: nothing
-// is looked at, and so waited for, here.
+// Fetches x at a tap's unit of channels. y, x0: the tap, if x_row_of does not know it. Pixels outside of the image are
+// read somewhere else and become zero once they are staged. So nothing is tested, and so waited for, here.
 void fetch_x_at(uint y, uint x0, uint unit, uint step_at, bool there) {
     uint q = min(2u * unit, channel_quads - 1u), second = 2u * unit + 1u < channel_quads ? 1u : 0u;
     [[unroll]] for (uint i = 0u; i < X_EACH; i++) {
@@ -247,7 +248,7 @@ void fetch_x(uint at, uint end) {
     }
 }
 
-// Of a tail's steps: w's row `term` below unit `at` of the terms, zero past their end.
+// Returns w's row `term` below unit `at` of the terms in a tail's steps, zero past their end.
 uvec4 w_tail(uint i, uint at, uint end, uint term) {
     uint tap, unit;
     find_tap(at + term / 8u, tap, unit);
@@ -258,7 +259,7 @@ uvec4 w_tail(uint i, uint at, uint end, uint term) {
     return there ? u : uvec4(0u);
 }
 
-// The same where w lies by columns.
+// Does the same if w lies by columns.
 uvec4 w_tail_transposed(uint i, uint at, uint end) {
     uint k = at + w_term(i) / 8u, q = min(2u * k, (WIDE & 2u) != 0u ? channel_quads - 2u : channel_quads - 1u);
     return mask(w_unit(w_from[i] + q, q + 1u < channel_quads ? 1u : 0u), k < end ? 8u * k : channels, channels);
@@ -300,7 +301,7 @@ void stage(uint half_at) {
     }
 }
 
-// ---- multiplying it ----
+// ---- multiplying a step ----
 
 void multiply(uint half_at, uint group_m, uint group_n) {
     uint a_at = half_at + group_m * FRAGMENTS_M * MATRIX_M * STRIDE;
@@ -346,7 +347,7 @@ void finish_gated(uint batch, uint m, uint n, vec4 sum, vec4 gate) {
     y[y_skip + (batch * rows + m) * (n_quads / 2u) + n] = quad_store(v * act_apply(GATE, g));
 }
 
-// Row m of the subgroup's matrices.
+// Stores row m of the subgroup's matrices.
 void put_row(uint m, uint slab) {
     [[unroll]] for (uint n = 0u; n < FRAGMENTS_N; n++)
         coopMatStore(sums[m * FRAGMENTS_N + n], tiles, slab + n * MATRIX_N / 4u, OUT_STRIDE,
@@ -357,7 +358,7 @@ void main() {
     uint tiles_all = tiles_m * tiles_n, number = group_index() % tiles_all, rest = group_index() / tiles_all;
     uint batch = rest % batches, split = rest / batches;
     if (split >= splits) return; // all of the workgroup
-    // In bands of eight rows of tiles, so that those running at once share x and w in the cache.
+    // Tiles run in bands of eight rows, so that those running at once share x and w in the cache.
     uint band = number / (8u * tiles_n), within = number % (8u * tiles_n), high = min(tiles_m - band * 8u, 8u);
     uint tile_m = band * 8u + within % high, tile_n = within / high;
     uint group_m = gl_SubgroupID / GROUPS_N, group_n = gl_SubgroupID % GROUPS_N;
@@ -375,8 +376,8 @@ void main() {
     shared_barrier();
     [[unroll]] for (uint i = 0u; i < FRAGMENTS_M * FRAGMENTS_N; i++) sums[i] = SUMS(0.0);
 
-    // The last step fetches its own terms once more: without a branch nothing waits for what is fetched before it is
-    // staged, behind the products.
+    // The last step fetches its own terms once more. Without a branch, nothing waits for a fetch before it is staged,
+    // behind the products.
     while (at < end) {
         bool more = at + UNITS_K < end;
         uint next = more ? at + UNITS_K : at;
@@ -391,8 +392,8 @@ void main() {
     }
 
     // Each subgroup puts a row of its matrices into shared memory and reads it back in rows of quads. The loop is not
-    // unrolled, for one epilogue in place of several; but sums are only ever taken by constants, or drivers would keep
-    // them in memory. (Mesa unrolls no loop around another one.)
+    // unrolled, which gives one epilogue in place of several. Sums are only ever indexed by constants, or drivers would
+    // keep them in memory. (Mesa unrolls no loop around another one.)
     uint slab = gl_SubgroupID * MATRIX_M * OUT_STRIDE;
     [[dont_unroll]] for (uint m = 0u; m < FRAGMENTS_M; m++) {
         [[unroll]] for (uint i = 0u; i < FRAGMENTS_M; i++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Second step of group norm: merges the chunks and channels of a group, m2 = sum of m2_i + n_i (mean_i - mean)^2
-// (Chan, Golub and LeVeque, "Updating formulae", 1979), and writes per channel the factor a = gamma / sqrt(var + eps)
-// and addend b = beta - mean a. One invocation per batch and group.
+// Computes the second step of group norm. Merges the chunks and channels of a group, m2 = sum of m2_i + n_i (mean_i -
+// mean)^2 (Chan, Golub and LeVeque, "Updating formulae", 1979). Writes per channel the scale a = gamma / sqrt(var +
+// eps) and the shift b = beta - mean a. One invocation per batch and group.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
@@ -19,7 +19,7 @@ void main() {
     uint group = item % groups, batch = item / groups;
     if (batch >= batches) return;
     uint first = batch * chunks * 8u * quads + group * group_channels;
-    // Sums of differences from one of the means: small numbers, whose rounding does not count.
+    // Sums of differences from one of the means are small numbers, whose rounding does not matter.
     float origin = stats[first], sum = 0.0, n = float(rows) * float(group_channels);
     for (uint chunk = 0u; chunk < chunks; chunk++) {
         float part = 0.0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// First step of group norm: mean and sum of squared differences of each channel over each chunk of rows, by Welford's
-// recurrence, which keeps its digits however large the mean is. One invocation per chunk and quad of channels.
+// Computes the first step of group norm: mean and sum of squared differences of each channel over each chunk of rows.
+// Welford's recurrence keeps its digits however large the mean is. One invocation per chunk and quad of channels.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"

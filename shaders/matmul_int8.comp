@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// matmul_q8.comp with x as quantise_rows.comp has left it: products of integers, four in one instruction, summed exactly
-// within a block of 32 terms and in f32 over the blocks.
+// Multiplies as matmul_q8.comp, with x as quantise_rows.comp wrote it. Products of integers, four in one instruction,
+// are summed exactly within a block of 32 terms, and in f32 over the blocks.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_spirv_intrinsics : require
@@ -10,7 +10,7 @@
 #include "lib/act.glsl"
 #include "lib/gemm_q8.glsl"
 
-// OpSDot of SPV_KHR_integer_dot_product, which old compilers' GLSL has no word for; format 0: four 8-bit integers packed.
+// OpSDot of SPV_KHR_integer_dot_product, which old compilers' GLSL lacks; format 0: four 8-bit integers packed.
 spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6018, 6019], id = 4450)
 int dot_packed(int a, int b, spirv_literal uint format);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Blocks of 32 numbers as integers of 8 bits, two quads of words, and one factor: ggml's q8_0 with a factor in f32. One
-// invocation per block. What is not finite makes the factor NaN, so that it is not lost.
+// Quantises blocks of 32 numbers to integers of 8 bits, two quads of words, and one factor: ggml's q8_0 with a factor
+// in f32. One invocation per block. A non-finite number makes the factor NaN, so that it is not lost.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), used as
-// torch's CUDA generator does: element i takes the counter (offset, 0, i, 0). One invocation per quad.
+// Draws with Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011). As
+// in torch's CUDA generator, element i takes the counter (offset, 0, i, 0). One invocation per quad.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Images grown by a whole factor: nearest neighbour, or (SHUFFLE) with the factor² values of each pixel taken from
-// its channels in PyTorch's order c r² + i r + j. One invocation per quad of y. A line is one row of pixels; lines of
-// all images of the batch are counted through, so that line l of y comes from line l / factor of x.
+// Enlarges images by a whole factor: nearest neighbour, or (SHUFFLE) with each pixel's factor² values from its
+// channels. Their order is PyTorch's, c r² + i r + j. One invocation per quad of y. A line is one row of pixels. Lines
+// of all images of the batch are counted through, so line l of y comes from line l / factor of x.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/raw.glsl"

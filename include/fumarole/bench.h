@@ -37,10 +37,11 @@ struct fum_bench_op {
     struct fum_bench_samples seconds;
     // Shares of the limits measured right before and after each repeat, so that other work on the
     // machine does not change them. of_fma is the share of the multiply-add rate in f32. of_roof is
-    // the share of the roofline: the least time that the arithmetic, at the best rate of its type,
-    // and the bytes, at the rate of memory, allow. Over 1: the caches hold the bytes, or the kernel
-    // needs less arithmetic than the plain formula that is counted (Winograd). Without arithmetic
-    // of_fma counts the output's elements instead, which only serves to compare runs on one device.
+    // the share of the roofline. That is the least time that the arithmetic, at the best rate of
+    // its type, and the bytes, at the rate of memory, allow. Over 1: the caches hold the bytes, or
+    // the kernel needs less arithmetic than the plain formula that is counted (Winograd). Without
+    // arithmetic of_fma counts the output's elements instead, which only serves to compare runs on
+    // one device.
     struct fum_bench_samples of_fma, of_roof;
     bool memory_bound; // the side of the roofline
 };

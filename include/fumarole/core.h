@@ -37,11 +37,11 @@ extern "C" {
 #define FUM_PRINTF(fmt_index, first_arg)
 #endif
 
-// The number of the interface. It grows with every change that breaks programs built before: the
-// layout of a public struct, the parameters of a function, the value of a constant. Added functions
-// keep it. It is the library's soname (libfumarole.so.FUM_API_VERSION). So a program never loads a
-// library of another number, and public structs need no size field. Programs that open the library
-// themselves compare it with fum_api_version().
+// The number of the interface. It grows with every change that breaks programs built before. Such
+// are the layout of a public struct, the parameters of a function, and the value of a constant.
+// Added functions keep it. It is the library's soname (libfumarole.so.FUM_API_VERSION). So a
+// program never loads a library of another number, and public structs need no size field. Programs
+// that open the library themselves compare it with fum_api_version().
 #define FUM_API_VERSION 4
 // Returns the FUM_API_VERSION that the loaded library was built with.
 FUM_API int fum_api_version(void);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Compute graphs: build one from named ops, compile it for a device, run it.
+// Builds compute graphs from named ops, compiles them for a device, and runs them.
 //
 // Tensors have up to four dimensions, the last one innermost. Images are channels-last: [batch,
-// height, width, channels]; tokens are [batch, tokens, channels]. Broadcasting aligns shapes at the
+// height, width, channels]. Tokens are [batch, tokens, channels]. Broadcasting aligns shapes at the
 // last dimension, as NumPy does.
 //
-// Errors while building are remembered: a call that fails returns NULL, calls given NULL return
-// NULL, and fum_graph_check says what failed first. A builder need not look at every call.
+// Errors while building are remembered. A call that fails returns NULL, calls given NULL return
+// NULL, and fum_graph_check reports the first failure. A builder need not check every call.
 #ifndef FUMAROLE_GRAPH_H
 #define FUMAROLE_GRAPH_H
 
@@ -20,7 +20,7 @@ extern "C" {
 
 // Nodes and the values between them. One thread at a time.
 typedef struct fum_graph fum_graph;
-// A value in a graph: an input, a weight, or what an op computes. Belongs to its graph.
+// A value in a graph: an input, a weight, or the result of an op. Belongs to its graph.
 typedef struct fum_tensor fum_tensor;
 
 // When a value is computed. An op's stage is the latest of its inputs' stages.
@@ -32,33 +32,34 @@ enum fum_stage {
     FUM_STAGE_COUNT,
 };
 
-// Activations and weights are stored as `storage` (f32, f16 or bf16); sums are f32 whatever it is.
+// Creates a graph. Activations and weights are stored as `storage` (f32, f16 or bf16). Sums are
+// always f32.
 FUM_API enum fum_result fum_graph_create(fum_graph **graph, enum fum_dtype storage,
                                          struct fum_error *err);
 FUM_API void fum_graph_destroy(fum_graph **graph);
 
-// A value that the caller writes before a run of `stage`. dtype: a storage type or FUM_I32.
+// Adds a value that the caller writes before a run of `stage`. dtype: a storage type or FUM_I32.
 FUM_API fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape,
                                     enum fum_dtype dtype, enum fum_stage stage);
-// A value kept between runs, which updating ops write in place. `stage` is the first stage that
-// reads or updates it, and is not FUM_STAGE_LOAD. A node that reads the state itself reads it as
-// its stage finds it, before any update of that stage; a node that reads the result of an update
-// reads the state after it. Compiling refuses a graph whose order contradicts that.
+// Adds a value kept between runs, which updating ops write in place. `stage` is the first stage
+// that reads or updates it, and is not FUM_STAGE_LOAD. A node that reads the state itself sees it
+// before any update of that stage. A node that reads the result of an update sees it after that
+// update. Compiling refuses a graph whose order contradicts that.
 FUM_API fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
                                     enum fum_dtype dtype, enum fum_stage stage);
-// Fixed numbers; `data` (dense, row-major) is copied and stored as the graph's storage type.
+// Adds fixed numbers. `data` (dense, row-major) is copied and stored as the graph's storage type.
 FUM_API fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape,
                                        const float *data);
 
-// A weight of that name from the model's files. `shape` is the graph's.
+// Adds a weight of that name from the model's files. `shape` is the shape in the graph.
 FUM_API fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
                                      enum fum_pack pack);
 
-// Weights of products and convolutions are to be stored as q8_0 (FUM_PACK_Q8), where their inputs
-// are a multiple of 32. Before the graph is compiled; graph may be NULL.
+// Stores weights of products and convolutions as q8_0 (FUM_PACK_Q8) if their inputs are a multiple
+// of 32. Call it before the graph is compiled. `graph` may be NULL.
 FUM_API void fum_graph_quantise(fum_graph *graph);
 
-// An op's named setting: {"stride", 2}. Settings that are not named keep the op's defaults.
+// An op's named setting: {"stride", 2}. Settings that are not listed keep the op's defaults.
 struct fum_attr {
     const char *name;
     double value;
@@ -83,43 +84,44 @@ FUM_API fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *
 // Marks a value as one that the caller reads after a run.
 FUM_API void fum_graph_output(fum_graph *graph, fum_tensor *tensor, const char *name);
 
-// FUM_OK, or the first error of building, which names the node and the shapes.
+// Returns FUM_OK, or the first error of building, which names the node and the shapes.
 FUM_API enum fum_result fum_graph_check(const fum_graph *graph, struct fum_error *err);
 
 FUM_API struct fum_shape fum_tensor_shape(const fum_tensor *tensor);
 FUM_API enum fum_dtype fum_tensor_dtype(const fum_tensor *tensor);
 FUM_API const char *fum_tensor_name(const fum_tensor *tensor);
-// The value of that name (input, state, weight or output); NULL when there is none.
+// Returns the value of that name (input, state, weight or output), or NULL.
 FUM_API fum_tensor *fum_graph_find(const fum_graph *graph, const char *name);
 
 // A graph compiled for a device: kernels, memory, recorded command buffers. One thread at a time.
-// The graph must outlive it and stays as it was built, so it can be compiled again, also for
-// another device. An executable does not contain what is added to the graph after its compilation.
+// The graph must outlive it and stays as it was built. So it can be compiled again, also for
+// another device. Nodes added later are not part of the executable.
 typedef struct fum_executable fum_executable;
 
 struct fum_executable_params {
-    const char *label; // what the graph is, for traces and errors ("unet"); NULL: nothing said
-    // Gets the graph as text and Graphviz after each pass: "prune", each rewriting rule by its name
-    // ("epilogue", see src/graph/fuse), and "plan" with the places in memory. May be NULL.
+    const char *label; // name of the graph for traces and errors ("unet"); NULL: none
+    // Receives the graph as text and Graphviz after each pass: "prune", each rewriting rule by its
+    // name ("epilogue"), and "plan" with the places in memory. May be NULL.
     void (*dump)(void *user, const char *pass, const char *text, const char *dot);
-    // Called with how many of the kernels that must be compiled are done, first with 0; false
-    // cancels. May be NULL.
+    // Reports the number of compiled kernels among those that must be compiled, first with 0.
+    // Returning false cancels. May be NULL.
     bool (*on_compile)(void *user, int done, int total);
     void *user;
 };
 
-// Rewrites a copy of the graph for the device, plans its memory and records its commands. params
-// may be NULL. Graphs with weights need the model API; this call takes inputs, states and
-// constants.
+// Compiles a copy of the graph for the device: rewrites it, plans its memory and records its
+// commands. `params` may be NULL. Takes inputs, states and constants; graphs with weights need the
+// model API. Errors: FUM_ERR_ARG (the graph is invalid), FUM_ERR_UNSUPPORTED (a limit of the
+// device), FUM_ERR_NOMEM, FUM_ERR_DEVICE.
 FUM_API enum fum_result fum_executable_create(fum_executable **executable, const fum_graph *graph,
                                               fum_device *device,
                                               const struct fum_executable_params *params,
                                               struct fum_error *err);
 FUM_API void fum_executable_destroy(fum_executable **executable);
 
-// Writes an input or state (one that nothing reads is passed over): `count` dense f32 elements (its
-// whole shape), rounded to its type; integers are given as int32_t through
-// fum_executable_write_i32.
+// Writes an input or state: `count` dense elements, its whole shape. f32 is rounded to its type;
+// integers are given as int32_t through fum_executable_write_i32. A value that nothing reads is
+// skipped.
 FUM_API enum fum_result fum_executable_write(fum_executable *executable, const fum_tensor *tensor,
                                              const float *data, size_t count,
                                              struct fum_error *err);
@@ -127,29 +129,29 @@ FUM_API enum fum_result fum_executable_write_i32(fum_executable *executable,
                                                  const fum_tensor *tensor, const int32_t *data,
                                                  size_t count, struct fum_error *err);
 // Runs one stage and waits. Stages must be run in order once; later ones can then be repeated.
-// FUM_ERR_ARG names an input or state that the stage reads and that was never written; what was
-// written once is kept.
+// Values that were written once are kept. FUM_ERR_ARG names an input or state that the stage reads
+// and that was never written.
 FUM_API enum fum_result fum_executable_run(fum_executable *executable, enum fum_stage stage,
                                            struct fum_error *err);
 // Reads an output or state as dense f32.
 FUM_API enum fum_result fum_executable_read(fum_executable *executable, const fum_tensor *tensor,
                                             float *data, size_t count, struct fum_error *err);
 
-// What a compiled graph costs, per stage and together.
+// The cost of a compiled graph, per stage and in total.
 struct fum_executable_stats {
     int dispatches[FUM_STAGE_COUNT];
     int barriers[FUM_STAGE_COUNT];
     double flops[FUM_STAGE_COUNT];
     uint64_t activation_bytes; // planned, aliased
-    uint64_t weight_bytes;     // that stay on the device
-    // With a memory budget that does not hold all weights: bytes brought in by one run of a stage,
-    // in so many pieces, and the memory that they pass through. Zero without.
+    uint64_t weight_bytes;     // bytes that stay on the device
+    // Streaming under a memory budget that does not hold all weights. One run of a stage brings in
+    // these bytes in so many pieces, through buffers of slot_bytes. Zero without streaming.
     uint64_t streamed_bytes[FUM_STAGE_COUNT];
     int segments[FUM_STAGE_COUNT];
     uint64_t slot_bytes;
-    // that had to be compiled; those of other executables of the device are shared
+    // that had to be compiled; kernels of other executables of the device are shared
     int kernels;
-    double compile_seconds; // spent waiting for them, beyond what was loaded meanwhile
+    double compile_seconds; // spent waiting for the compiler, beyond the loading meanwhile
     double load_seconds;    // spent loading weights
 };
 FUM_API void fum_executable_get_stats(const fum_executable *executable,

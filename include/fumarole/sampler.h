@@ -28,8 +28,8 @@ FUM_API const char *fum_schedule_name(size_t index);
 FUM_API const char *fum_sampler_label(size_t index);
 FUM_API const char *fum_schedule_label(size_t index);
 
-// Returns diffusers' name of the index-th value that a UNet may predict ("epsilon", …), or of the
-// index-th spacing of timesteps ("leading", …), or NULL past the last. The strings are constants.
+// Returns diffusers' name of the index-th value that a UNet may predict ("epsilon", …), or NULL
+// past the last. The second does the same for spacings of timesteps ("leading", …).
 FUM_API const char *fum_prediction_name(size_t index);
 FUM_API const char *fum_spacing_name(size_t index);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Activations by the codes of enum fum_act (src/graph/op.h).
+// Computes activations by the codes of enum fum_act (src/graph/op.h).
 #define ACT_NONE 0
 #define ACT_SILU 1
 #define ACT_GELU 2

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Up to six tensors one after the other: every run of quads of the output is a run of each input. A workgroup copies
-// PIECE quads of a run: a division for each of them would take longer than the copy on CPU devices.
+// Joins up to six tensors. Every run of quads of the output is a run of each input. A workgroup copies PIECE quads of a
+// run, since a division for each of them would take longer than the copy on CPU devices.
 #include "lib/raw.glsl"
 #include "lib/index.glsl"
 
@@ -17,7 +17,7 @@
 #define raw_load(name, index) name[index]
 #endif
 
-layout(constant_id = 3) const uint COUNT = 6; // inputs that there are; the others are bound to the first
+layout(constant_id = 3) const uint COUNT = 6; // inputs that exist; the others are bound to the first
 layout(constant_id = 4) const uint PIECE = 256;
 
 INPUT(0, X0, x0);

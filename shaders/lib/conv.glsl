@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// conv2d, of a weight in the storage type or (CONV_Q8) packed as FUM_PACK_Q8. After lib/gemm.glsl.
+// Computes conv2d with a weight in the storage type or (CONV_Q8) packed as FUM_PACK_Q8. Include after lib/gemm.glsl.
 #ifdef CONV_Q8
 #include "lib/q8.glsl"
 #endif
@@ -19,7 +19,7 @@ void finish(uint m, uint n, vec4 sum) {
     if (inside && m < total && n < n_quads) y[y_skip + at] = quad_store(v);
 }
 
-// Quad k, at x[at], of a pixel of the image, as the convolution sees it.
+// Returns quad k, at x[at], of a pixel of the image as the convolution sees it.
 vec4 read_x(uint at, uint image, uint k) {
     vec4 v = quad_load(x[at]);
     if (NORM == 0u) return v;
@@ -27,7 +27,7 @@ vec4 read_x(uint at, uint image, uint k) {
     return act_apply(NORM_ACT, fma(v, norm[i], norm[i + k_quads]));
 }
 
-// Quads of column `col` for the four terms from 4 k on of a tap.
+// Returns quads of column `col` for the four terms from 4 k on of a tap.
 void load_w(uint tap, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
 #ifdef CONV_Q8
     uint at = (tap * (k_size / 32u) + k / 8u) * Q8_ROWS * n_quads + col;
@@ -65,7 +65,7 @@ void main() {
         for (uint r = 0u; r < ROWS; r++) {
             int iy = top[r] + int(tap / kernel_w), ix = left[r] + int(tap % kernel_w);
             valid[r] = iy >= 0 && iy < height && ix >= 0 && ix < width;
-            // An index within the window even where the pixel does not exist.
+            // The index is within the window even if the pixel does not exist.
             uint cy = valid[r] ? uint(iy) >> upsample : first_in_y, cx = valid[r] ? uint(ix) >> upsample : 0u;
             x_at[r] = x_skip + ((image[r] * in_h + cy - first_in_y) * in_w + cx) * k_quads;
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// conv2d_texel, of a weight in the storage type or (CONV_Q8) packed as FUM_PACK_Q8. After lib/gemm_texel.glsl.
+// Computes conv2d_texel with a weight in the storage type or (CONV_Q8) packed as FUM_PACK_Q8. Include after
+// lib/gemm_texel.glsl.
 #ifdef CONV_Q8
 #include "lib/q8.glsl"
 #endif
@@ -14,7 +15,7 @@ void finish(uint m, uint n, vec4 sum, vec4 b) {
     if (inside && m < total && n < n_quads) y[y_skip + at] = quad_store(v);
 }
 
-// Quads of column `col` for the four terms from 4 k on of a tap.
+// Returns quads of column `col` for the four terms from 4 k on of a tap.
 void load_w(uint tap, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
 #ifdef CONV_Q8
     uint at = (tap * (k_size / 32u) + k / 8u) * Q8_ROWS * n_quads + col;
@@ -53,7 +54,7 @@ void main() {
         EACH_FETCH(f) {
             int iy = top[f] + int(tap / kernel_w), ix = left[f] + int(tap % kernel_w);
             valid[f] = iy >= 0 && iy < height && ix >= 0 && ix < width;
-            // An index within the window even where the pixel does not exist.
+            // The index is within the window even if the pixel does not exist.
             uint cy = valid[f] ? uint(iy) >> upsample : first_in_y, cx = valid[f] ? uint(ix) >> upsample : 0u;
             x_at[f] = x_skip + ((image[f] * in_h + cy - first_in_y) * in_w + cx) * k_quads;
         }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What matmul and conv2d share: a block of ROWS rows x COLS quads of outputs per invocation, summed in f32 registers.
-// The invocations of a workgroup lie LANES_N along the output channels and the rest along the rows; no shared memory.
-// Each step of the sum loads ROWS quads of x and 4 COLS quads of w for 16 ROWS COLS fused multiply-adds.
+// Holds what matmul and conv2d share: a block of ROWS rows x COLS quads of outputs per invocation, summed in f32
+// registers. The invocations of a workgroup lie LANES_N along the output channels and the others along the rows. There
+// is no shared memory. Each step of the sum loads ROWS quads of x and 4 COLS quads of w for 16 ROWS COLS fused
+// multiply-adds.
 #extension GL_EXT_control_flow_attributes : require
 #include "lib/gemm_spec.glsl"
 
@@ -9,8 +10,8 @@
 
 #define LANES_M (gl_WorkGroupSize.x / LANES_N)
 
-// Where the invocation stands; with one lane along an axis the index does not depend on the lane, and the compiler
-// is to see that.
+// The place of the invocation. With one lane along an axis the index does not depend on the lane, which lets the
+// compiler see that.
 uint lane_n() { return LANES_N == 1u ? 0u : gl_LocalInvocationID.x % LANES_N; }
 uint lane_m() { return LANES_M == 1u ? 0u : gl_LocalInvocationID.x / LANES_N; }
 uint tile_row(uint tile, uint r) { return (tile * ROWS + r) * LANES_M + lane_m(); }
@@ -48,7 +49,8 @@ void gemm_add(uint c, vec4 w0, vec4 w1, vec4 w2, vec4 w3) {
     }
 }
 
-// act(scale sum + bias + row) + residual, of which flags tell what there is; col: output quad, row_at and residual_at: indices of theirs.
+// Returns act(scale sum + bias + row) + residual with the terms that flags selects. col: output quad. row_at,
+// residual_at: their indices.
 vec4 gemm_epilogue(uint flags, vec4 sum, float scale, uint col, uint row_at, uint residual_at) {
     vec4 v = sum * scale;
     if ((flags & 1u) != 0u) v += quad_load(bias[col]);
@@ -58,10 +60,10 @@ vec4 gemm_epilogue(uint flags, vec4 sum, float scale, uint col, uint row_at, uin
     return v;
 }
 
-// Ends a kernel by finish(m, n, v) for every row m, column n and sum v of its block, which the shader defines. Small
-// blocks do so in a loop that is not unrolled, taking the sums one after the other from acc[0][0]: unrolled, these
-// loads and stores are most of the kernel, and CPU drivers compile them longer than they run. In large blocks the
-// moves would cost more than that.
+// Ends a kernel with finish(m, n, v), which the shader defines, for every row m, column n and sum v of its block. Small
+// blocks use a loop that is not unrolled and takes the sums one after the other from acc[0][0]. Unrolled, these loads
+// and stores are most of the kernel, and CPU drivers compile them longer than they run. In large blocks the moves would
+// cost more than that.
 #define GEMM_FINISH(tile_m, tile_n)                                                                       \
     if (ROWS > 8u) {                                                                                      \
         for (uint r = 0u; r < ROWS; r++)                                                                  \

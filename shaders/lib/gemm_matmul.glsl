@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What matmul and its kernels over a weight of q8_0 share beyond lib/gemm.glsl: push constants, which columns a block has,
-// and how it ends.
+// Holds what matmul and its kernels over a q8_0 weight share beyond lib/gemm.glsl: push constants, the columns of a
+// block, and its end.
 layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]
 layout(constant_id = 10) const uint GATE = 0;      // activation of the gates; each invocation then has an even COLS
 
 #include "matmul.pc.h"
 
-// The batch of x and of w that batch b of the output is made from.
+// Returns the batch of x and of w for batch b of the output.
 uint x_batch(uint b) { return w_share == 0u ? 0u : b; }
 uint w_batch(uint b) { return w_share == 0u ? b : b / max(w_share, 1u) % w_batches; }
 
@@ -20,10 +20,10 @@ void finish(uint m, uint n, vec4 sum) {
     if (inside && m < rows && n < n_quads) y[y_skip + at] = quad_store(v);
 }
 
-// With GATE columns 2c and 2c + 1 of a block are a quad of values, counted here, and its gates.
+// If GATE, columns 2c and 2c + 1 of a block are a quad of values, counted here, and its gates.
 uint pair_col(uint tile, uint c) { return (tile * (COLS / 2u) + c / 2u) * LANES_N + lane_n(); }
 
-// Quad of w's columns that is number c of the block.
+// Returns the quad of w's columns that is number c of the block.
 uint block_col(uint tile, uint c) {
     if (GATE == 0u) return min(tile_col(tile, c), n_quads - 1u);
     return min(pair_col(tile, c), n_quads / 2u - 1u) + c % 2u * (n_quads / 2u);
@@ -37,7 +37,7 @@ void finish_pair(uint m, uint n, vec4 value, vec4 gate) {
     if (inside && m < rows && n < half_quads) y[y_skip + flat_row * half_quads + col] = quad_store(v * act_apply(GATE, g));
 }
 
-// As GEMM_FINISH, by pairs; never unrolled, as gates are long.
+// Does the same as GEMM_FINISH, by pairs. Never unrolled, since gates take much code.
 void finish_pairs(uint tile_m, uint tile_n) {
     [[dont_unroll]] for (uint r = 0u; r < ROWS; r++) {
         [[dont_unroll]] for (uint c = 0u; c < COLS; c += 2u) {

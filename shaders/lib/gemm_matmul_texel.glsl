@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What matmul_texel and matmul_q8_texel share beyond lib/gemm_texel.glsl: push constants, which columns a lane has, and how
-// a block ends.
+// Holds what matmul_texel and matmul_q8_texel share beyond lib/gemm_texel.glsl: push constants, the columns of a lane,
+// and the end of a block.
 layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]
-// Activation of gates, with one column quad per lane: the first half of the lanes has values, the other their gates.
+// Activation of gates, with one column quad per lane. The first half of the lanes has values, the second their gates.
 layout(constant_id = 10) const uint GATE = 0;
 
 #include "matmul.pc.h"
 
-// The batch of x and of w that batch b of the output is made from.
+// Returns the batch of x and of w for batch b of the output.
 uint x_batch(uint b) { return w_share == 0u ? 0u : b; }
 uint w_batch(uint b) { return w_share == 0u ? b : b / max(w_share, 1u) % w_batches; }
 
@@ -21,8 +21,8 @@ void finish(uint m, uint n, vec4 sum, vec4 b) {
     if (inside && m < rows && n < n_quads) y[y_skip + at] = quad_store(v);
 }
 
-// With GATE the tile's columns are values and their gates: a lane's two where it has two, else those of the lower and of
-// the upper half of the lanes.
+// If GATE, the tile's columns are values and their gates. They are a lane's two columns if it has two, else those of
+// the lower and of the upper half of the lanes.
 #define PAIRS (COLS == 1u ? LANES / 2u : LANES) // quads of outputs
 uint gated_quad(uint tile) { return tile * PAIRS + gl_SubgroupInvocationID % PAIRS; }
 

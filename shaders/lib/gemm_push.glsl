@@ -2,6 +2,6 @@
 // What matrix products by tiles in shared memory share.
 #include "gemm.pc.h"
 
-// The batch of x and of w that batch b of the output is made from.
+// Returns the batch of x and of w for batch b of the output.
 uint x_batch(uint b) { return w_share == 0u ? 0u : b; }
 uint w_batch(uint b) { return w_share == 0u ? b : b / max(w_share, 1u) % w_batches; }

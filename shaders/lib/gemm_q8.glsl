@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What the kernels of matmul_q8 without texels share: matmul's blocks, of a weight packed as FUM_PACK_Q8, whose words are
-// those of four columns.
+// Holds what the kernels of matmul_q8 without texels share: matmul's blocks with a weight packed as FUM_PACK_Q8, whose
+// words hold four columns.
 #define GEMM_W_QUAD uvec4
 #include "lib/gemm.glsl"
 #include "lib/gemm_matmul.glsl"
 #include "lib/q8.glsl"
 
-// Where the block of outputs is: rows of x that are x_quads long, and columns.
+// The place of the block of outputs: rows of x that are x_quads long, and columns.
 #define GEMM_Q8_BEGIN(x_quads)                                                                               \
     uint tile = group_index(), tile_m = tile % tiles_m, tile_n = tile / tiles_m % tiles_n;                   \
     inside = tile / tiles_m / tiles_n < batches;                                                             \

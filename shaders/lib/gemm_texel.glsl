@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What matmul_texel and conv2d_texel share: a workgroup is one subgroup whose lanes lie along the output channels, each
-// with COLS quads of ROWS rows, summed in f32 registers. For each quad of the sum's terms a lane fetches the quad of x
-// of one row (of several, where there are more rows than lanes), and shuffles with a constant lane hand each row's
-// terms to all lanes: on CPU drivers a shuffle is one instruction and a fetch some forty.
+// Holds what matmul_texel and conv2d_texel share. A workgroup is one subgroup whose lanes lie along the output
+// channels, each with COLS quads of ROWS rows, summed in f32 registers. For each quad of terms a lane fetches the quad
+// of x of one row, or of several if there are more rows than lanes. Shuffles with a constant lane hand each row's terms
+// to all lanes. On CPU drivers a shuffle is one instruction, and a fetch some forty.
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
@@ -25,7 +25,7 @@ layout(set = 0, binding = 5) writeonly buffer Y { QUAD y[]; };
 #define EACH_FETCH(f) [[unroll]] for (uint f = 0u; f < FETCHES; f++)
 
 uint tile_row(uint tile, uint r) { return tile * ROWS + r; }
-// The row of whose x this lane fetches quads.
+// Returns the row of x whose quads this lane fetches.
 uint fetch_row(uint tile, uint f) { return tile * ROWS + f * LANES + gl_SubgroupInvocationID; }
 uint tile_col(uint tile, uint c) { return (tile * COLS + c) * LANES + gl_SubgroupInvocationID; }
 
@@ -58,9 +58,9 @@ vec4 gemm_epilogue(uint flags, vec4 sum, float scale, vec4 b, uint row_at, uint 
     return v;
 }
 
-// Ends a kernel by finish(m, n, v, b) for every row m, column n, sum v and bias b of its block. With one column, which
-// little work has, in a loop that is not unrolled and takes the sums one after the other from acc[0][0]: unrolled, its
-// loads and stores would be most of the kernel and of what compiling it costs.
+// Ends a kernel with finish(m, n, v, b) for every row m, column n, sum v and bias b of its block. With one column, as
+// for little work, a loop that is not unrolled takes the sums one after the other from acc[0][0]. Unrolled, its loads
+// and stores would be most of the kernel and of its compile time.
 #define GEMM_FINISH(tile_m, tile_n)                                                                       \
     EACH_COL(c) {                                                                                         \
         uint n = tile_col(tile_n, c);                                                                     \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Group norm in one dispatch: y = act(a x + b) with a = gamma / sqrt(var + eps) and b = beta - mean a. A workgroup
-// takes `span` groups of a batch, as many as begin and end on whole quads, and reads them twice.
+// Computes group norm in one dispatch: y = act(a x + b) with a = gamma / sqrt(var + eps) and b = beta - mean a. A
+// workgroup takes `span` groups of a batch, as many as begin and end on whole quads, and reads them twice.
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/input.glsl"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A group norm as one factor and one addend per channel, a = gamma / sqrt(var + eps) and b = beta - mean a, in one
-// dispatch: a workgroup for each batch and group.
+// Computes the scale and shift per channel of a group norm in one dispatch, a = gamma / sqrt(var + eps) and b = beta -
+// mean a. One workgroup per batch and group.
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/input.glsl"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What group_norm.glsl and group_norm_affine.glsl read: x, then, where TWO, the channels of x1, and the moments of
-// both. Before this file they push quads, of a row, and x_quads, those of them in x, and define where x and x1 begin:
-// X_SKIP and X1_SKIP, in quads.
+// Reads for group_norm.glsl and group_norm_affine.glsl: x, then, if TWO, the channels of x1, and the moments of both.
+// Before this file they push quads, of a row, and x_quads, those of them in x. They also define where x and x1 begin,
+// X_SKIP and X1_SKIP in quads.
 INPUT(0, X, x);
 INPUT(1, Gamma, gamma);
 INPUT(2, Beta, beta);

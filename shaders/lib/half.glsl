@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Elements of cooperative matrices (ELEMENT), and quads of them that lie as bits in two words. After lib/storage.glsl;
-// f16 or bf16 only.
+// Declares elements of cooperative matrices (ELEMENT), and quads of them that lie as bits in two words. Include after
+// lib/storage.glsl. f16 or bf16 only.
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #if defined(STORAGE_F16)
 #define ELEMENT float16_t
@@ -13,8 +13,8 @@ vec4 half_load(uvec2 q) { return quad_load(q); }
 uvec2 half_store(vec4 v) { return quad_store(v); }
 #endif
 
-// Barriers that make what was written to shared memory visible. The single accesses do not: scripts/coherence takes
-// that off them, since drivers would put a fence before each.
+// Barriers that make writes to shared memory visible. The single accesses do not: scripts/coherence takes that off
+// them, since drivers would put a fence before each.
 #define SHARED_ORDER \
     gl_StorageSemanticsShared, gl_SemanticsAcquireRelease | gl_SemanticsMakeAvailable | gl_SemanticsMakeVisible
 #define shared_barrier() controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, SHARED_ORDER)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Inputs that a shader reads by quads: storage buffers, or, where TEXEL_INPUTS is defined before, texels, which CPU drivers
-// fetch faster. INPUT(binding, block name, name) declares one, input_load(name, index) reads a quad of it; INPUT_F32 and
-// input_load_f32 are the same for what is f32 in every storage type.
+// Reads inputs by quads: storage buffers, or, with TEXEL_INPUTS defined before, texels, which CPU drivers fetch faster.
+// INPUT(binding, block name, name) declares one, and input_load(name, index) reads a quad of it. INPUT_F32 and
+// input_load_f32 are the same for inputs that are always f32.
 #if defined(TEXEL_INPUTS)
 #include "lib/texel.glsl"
 #define INPUT(number, Block, name) layout(set = 0, binding = number) uniform TEXELS name

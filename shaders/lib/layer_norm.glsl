@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// y = (x - mean) / sqrt(var + eps) gamma + beta over each row. One invocation per row: no shared memory, and the order
-// of the sums is fixed. Mean and variance by Welford's recurrence in each of four columns, merged by Chan's formula.
+// Computes y = (x - mean) / sqrt(var + eps) gamma + beta over each row. One invocation per row, so there is no shared
+// memory and the order of the sums is fixed. Mean and variance come from Welford's recurrence in each of four columns,
+// merged by Chan's formula.
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/input.glsl"

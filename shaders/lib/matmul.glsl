@@ -14,7 +14,7 @@
 
 void load_w(uint at, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
     if (TRANSPOSED != 0u) {
-        // Rows of w are outputs: load a 4 x 4 block and turn it.
+        // Rows of w are outputs: loads a 4 x 4 block and transposes it.
         uint n = col * 4u;
         mat4 b = transpose(mat4(w_load(w[at + n * k_quads + k]), w_load(w[at + min(n + 1u, n_size - 1u) * k_quads + k]),
                                 w_load(w[at + min(n + 2u, n_size - 1u) * k_quads + k]),

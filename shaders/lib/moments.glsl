@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Mean and sum of squared differences of a group of channels over the rows of a batch, by a whole workgroup in one
-// pass: each lane takes those of short runs of rows by Welford's recurrence, and everything after that is merged,
-// m2 = m2_a + m2_b + n_a n_b / n (mean_a - mean_b)^2 (Chan, Golub and LeVeque, "Updating formulae", 1979), which keeps
-// its digits however large the mean is. Before this file the shader defines what it is of: vec4 x_at(second, row,
-// quad), second being in_second(quad).
+// Computes the mean and sum of squared differences of a group of channels over the rows of a batch. A whole workgroup
+// does so in one pass. Each lane takes those of short runs of rows by Welford's recurrence. The results are merged, m2
+// = m2_a + m2_b + n_a n_b / n (mean_a - mean_b)^2 (Chan, Golub and LeVeque, "Updating formulae", 1979). That keeps its
+// digits however large the mean is.
+// Before this file the shader defines the input: vec4 x_at(second, row, quad), with second = in_second(quad).
 layout(constant_id = 3) const uint LANES = 8;      // of the workgroup; a power of two
 layout(constant_id = 4) const uint ALONG_ROWS = 0; // 1: all lanes lie along rows; 0: first along the quads of a row
 
@@ -22,10 +22,10 @@ void merge(float n_b, float mean_b, float m2_b) {
     n = both;
 }
 
-// How many lanes lie along `quads` quads of a row.
+// Returns the number of lanes along `quads` quads of a row.
 uint lanes_along(uint quads) { return ALONG_ROWS != 0u ? 1u : min(quads, LANES); }
 
-// Adds quad q of rows row, row + lanes_r, .. up to end_row; second: it is one of the second input.
+// Adds quad q of rows row, row + lanes_r, .. up to end_row. second: it is in the second input.
 void add_quad(const bool second, uint q, uint row, uint end_row, uint lanes_r, uint first, uint end) {
     for (; row < end_row; row += RUN * lanes_r) {
         vec4 mu = vec4(0.0), squares = vec4(0.0);
@@ -36,8 +36,7 @@ void add_quad(const bool second, uint q, uint row, uint end_row, uint lanes_r, u
             mu = fma(delta, vec4(1.0 / float(i + 1u)), mu);
             squares = fma(delta, v - mu, squares);
         }
-        // Of the quad's four channels those of the group, put together: as many rows of each.
-        // Selected, not multiplied by 0: padding may be NaN.
+        // Joins those of the quad's four channels that are in the group: as many rows of each.
         bvec4 ours = lessThan(uvec4(4u * q - first) + uvec4(0u, 1u, 2u, 3u), uvec4(end - first));
         float channels = dot(vec4(ours), vec4(1.0)), middle = dot(mix(vec4(0.0), mu, ours), vec4(1.0)) / channels;
         vec4 between = mu - middle;
@@ -46,8 +45,9 @@ void add_quad(const bool second, uint q, uint row, uint end_row, uint lanes_r, u
     }
 }
 
-// Of channels [first, end) of `rows` rows from `first_row` on: n, mean and m2 are then those of all in every lane. To
-// be called by the whole workgroup. Loops are apart for the two inputs: CPU drivers take both sides of a branch.
+// Covers channels [first, end) of `rows` rows from `first_row` on. n, mean and m2 are then those of all in every lane.
+// The whole workgroup must call it. The two inputs have loops of their own, since CPU drivers execute both sides of a
+// branch.
 void moments(uint first_row, uint rows, uint first, uint end) {
     uint lane = gl_LocalInvocationID.x, end_quad = (end + 3u) / 4u;
     uint lanes_q = lanes_along(end_quad - first / 4u), lanes_r = LANES / lanes_q, lane_r = lane / lanes_q;

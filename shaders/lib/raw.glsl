@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Four elements moved as bits, whatever they mean: nothing is rounded, and one variant serves every type of its size
+// Moves four elements as bits, whatever they mean. Nothing is rounded, and one variant serves every type of its size
 // (STORAGE_F32: four bytes, also i32; STORAGE_BF16: two bytes, also f16).
 #if defined(STORAGE_F32)
 #define RAW uvec4

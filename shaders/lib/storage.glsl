@@ -29,8 +29,8 @@ vec4 quad_load(vec4 q) { return q; }
 vec4 quad_store(vec4 v) { return v; }
 #endif
 
-// The four elements of row `row_quads` wide whose first is channel 4*c: those at or past `channels` are padding of
-// undefined value; this makes them `otherwise`.
+// Replaces those of four elements that are at or past `channels` by `otherwise`. They are padding of undefined value.
+// The row is `row_quads` wide, and the first element is channel 4*c.
 vec4 quad_mask(vec4 v, uint c, uint channels, float otherwise) {
     uint first = c * 4u;
     if (first + 4u <= channels) return v;

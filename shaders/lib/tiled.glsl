@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// A matrix product by tiles in shared memory: a workgroup computes BM rows x BN columns, in steps of BK terms of the
-// sum. Every invocation keeps TM rows x TN columns in registers. Neighbours along x are neighbours along the columns,
-// and the rows and columns of one invocation lie (BM / TM) rows and (BN / TN) quads apart, so that a subgroup of any
-// size reads one stretch of w's tile without bank conflicts and few different rows of x's. Rows of x's tile are PAD
-// quads longer than they need be, for the same reason. While a step is multiplied, the next one is on its way from
-// memory into registers, and with two BUFFERS from there into the other half of the shared memory: one barrier a step.
+// Computes a matrix product with tiles in shared memory. A workgroup computes BM rows x BN columns, in steps of BK
+// terms of the sum. Every invocation keeps TM rows x TN columns in registers. Neighbours along x are neighbours along
+// the columns. The rows and columns of one invocation lie (BM / TM) rows and (BN / TN) quads apart. So a subgroup of
+// any size reads one stretch of w's tile without bank conflicts, and few different rows of x's. Rows of x's tile are
+// PAD quads longer than their data, for the same reason.
+// While a step is multiplied, the next one is on its way from memory into registers. With two BUFFERS it goes on into
+// the other half of the shared memory, with one barrier a step.
 //
-// The same source does convolutions (CONV): terms then run over the taps of the kernel and the channels of each, in
-// quads that lie in a pixel, and x's tile is gathered from the image. Sums are f32; with ARITH_F16 the terms of one
-// step are summed in f16 first.
+// The same source does convolutions (CONV). Terms then run over the taps of the kernel and the channels of each, in
+// quads that lie in a pixel. x's tile is gathered from the image. Sums are f32. With ARITH_F16 the terms of one step
+// are summed in f16 first.
 //
 // Nothing here depends on the subgroup size.
 #extension GL_EXT_control_flow_attributes : require
@@ -28,8 +29,8 @@ layout(constant_id = 15) const uint CONV = 0;
 layout(constant_id = 16) const uint UP = 0;         // 1: the image is read doubled
 layout(constant_id = 17) const uint NORM = 0;       // 1: x is read as act(x factor + addend)
 layout(constant_id = 18) const uint NORM_ACT = 0;
-// Activation of gates. The tile's columns are then BN / 2 of values and the BN / 2 gates that belong to them, which lie
-// half of all columns on; TN is 8: an invocation has both. Such a sum is not split.
+// Activation of gates. The tile's columns are then BN / 2 values and their BN / 2 gates, which lie half of all columns
+// on. TN is 8, so an invocation has both. Such a sum is not split.
 layout(constant_id = 19) const uint GATE = 0;
 layout(constant_id = 20) const uint Q8 = 0;         // 1: w is packed as FUM_PACK_Q8
 
@@ -54,7 +55,7 @@ layout(set = 0, binding = 6) readonly buffer Norm { vec4 norm[]; }; // [image, 2
 #define SCALAR float
 #endif
 
-// Of the build, not of the device: expressions over specialisation constants.
+// Depend on the build, not on the device: expressions over specialisation constants.
 const uint KQ = BK / 4u;
 const uint COLS = TN / 4u;
 const uint LANES_N = BN / TN;
@@ -77,7 +78,7 @@ vec4 acc[TM][COLS];
 TILE next_a[A_LOADS];
 TILE next_b[B_LOADS];
 
-// ---- bringing a step in ----
+// ---- fetching a step ----
 
 uint a_at[A_LOADS];               // of each quad's row: where it starts, or (CONV) row 0 of its image
 int a_y[A_LOADS], a_x[A_LOADS];   // top left input pixel of its output pixel
@@ -87,7 +88,7 @@ uint w_at, col_first;
 
 uint lane() { return gl_LocalInvocationID.x; }
 
-// The quad of the product's columns at quad `at` of the tile's.
+// Returns the quad of the product's columns at quad `at` of the tile's.
 uint column(uint at) {
     if (GATE != 0u && at >= B_STRIDE / 2u) return n_quads / 2u + col_first + at - B_STRIDE / 2u;
     return col_first + at;
@@ -100,7 +101,7 @@ void find_tap() {
     a_tap_x = tap - a_tap_y * kernel_w;
 }
 
-// Where the rows of this invocation's quads of x lie.
+// Offsets of the rows of this invocation's quads of x.
 void begin_a(uint batch, uint row_at, uint q_begin) {
     a_quad = q_begin + lane() % KQ;
     if (CONV != 0u) find_tap();
@@ -158,7 +159,7 @@ void fetch_a(uint q_end) {
     }
 }
 
-// A row of w by its place among the terms: quads of a tap are padded, rows of w are not.
+// Returns a row of w by its place among the terms. Quads of a tap are padded, rows of w are not.
 bool find_w_row(uint q, uint j, out uint at) {
     if (K_TAIL == 0u) {
         at = 4u * q + j;
@@ -169,7 +170,7 @@ bool find_w_row(uint q, uint j, out uint at) {
     return c < channels;
 }
 
-// Number j of the terms of quad q, in a quad of columns.
+// Returns number j of the terms of quad q, in a quad of columns.
 vec4 multiply_out(uint q, uint j, uint col) {
     uint at = w_at + q / 8u * Q8_ROWS * n_quads + col;
     return uintBitsToFloat(w_q8[at + 8u * n_quads]) * q8_term(w_q8[at + q % 8u * n_quads], j);
@@ -211,7 +212,7 @@ void store_next(uint half_at) {
     }
 }
 
-// ---- multiplying it ----
+// ---- multiplying a step ----
 
 #ifdef ARITH_F16
 #define SUM part
@@ -226,7 +227,7 @@ void multiply(uint half_at) {
         [[unroll]] for (uint c = 0u; c < COLS; c++) part[r][c] = f16vec4(0.0);
 #endif
     uint a_base = half_at * A_SIZE + lane() / LANES_N * A_STRIDE, b_base = half_at * B_QUADS + lane() % LANES_N;
-    // Left to the driver: unrolled, it outgrows the instruction caches of small GPUs.
+    // The loop is left to the driver. Unrolled, it outgrows the instruction caches of small GPUs.
     for (uint k = 0u; k < KQ; k++) {
         TILE a[TM];
         [[unroll]] for (uint r = 0u; r < TM; r++) a[r] = tile_a[a_base + r * LANES_M * A_STRIDE + k];

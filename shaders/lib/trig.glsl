@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// exp, log, sin and cos to about an ulp or two of f32, whatever the driver's own are: Vulkan lets those be off by
-// 2^-11 absolute for sin and cos, and large arguments by anything. `precise` keeps compilers from regrouping sums whose
-// rounding is what they are for. All series are Taylor's, cut where the next term is below f32's precision.
+// Computes exp, log, sin and cos to about an ulp or two of f32, whatever the driver's own precision is. Vulkan allows
+// errors of 2^-11 absolute for sin and cos, and any error for large arguments. `precise` keeps compilers from
+// regrouping sums whose rounding matters. All series are Taylor's, cut where the next term is below f32's precision.
 
-// sin and cos for |x| up to 1e5. x is brought to [-π/4, π/4] by subtracting n π/2, with π/2 as a sum of parts of eight
-// bits or fewer, so that each product with n < 2^16 is exact.
+// sin and cos for |x| up to 1e5. x is reduced to [-π/4, π/4] by subtracting n π/2. π/2 is a sum of parts of eight bits
+// or fewer, so that each product with n < 2^16 is exact.
 void sin_cos(float x, out float s, out float c) {
     precise float n = floor(x * 0.63661977 + 0.5);
     precise float r = x - n * 1.5703125;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The output half of winograd_input.glsl: y = act(A^T m A + bias + row) + residual for every tile of TILE x TILE
-// pixels, from the products m, f32 [TAPS TAPS][tiles][channels].
+// Computes the output half of winograd_input.glsl: y = act(A^T m A + bias + row) + residual for every tile of TILE x
+// TILE pixels. The products m are f32 [TAPS TAPS][tiles][channels].
 #extension GL_EXT_control_flow_attributes : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
