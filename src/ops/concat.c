@@ -29,23 +29,11 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-// The copy of input k, whose place along the axis starts at `at`.
-static struct fum_copy part(const struct fum_op_call *call, int k, int axis, int64_t at) {
-    const struct fum_desc *in = &call->in[k], *out = &call->out;
-    int64_t outer, rows;
-    fum_axis_rows(&in->shape, axis, &outer, &rows);
-    struct fum_copy c = {
-        .operand = k, .src = *in, .dst = *out, .channels = fum_shape_channels(&in->shape)};
-    if (axis == in->shape.rank - 1) {
-        c.runs = 1;
-        c.run = fum_shape_rows(&in->shape);
-        c.dst_channel = at;
-    } else {
-        c.runs = outer;
-        c.run = c.src_step = in->shape.dim[axis] * rows;
-        c.dst_step = out->shape.dim[axis] * rows;
-        c.dst_row = at * rows;
-    }
+// Returns the copy of input k, whose place along the axis starts at `at`.
+static struct fum_copy copy_of(const struct fum_op_call *call, int k, int axis, int64_t at) {
+    struct fum_copy c =
+        fum_copy_along(&call->in[k], &call->out, (struct fum_axis_place){axis, 0, at});
+    c.operand = k;
     return c;
 }
 
@@ -57,7 +45,7 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     int axis = axis_of(call);
     int64_t at = 0;
     for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {
-        struct fum_copy c = part(call, k, axis, at);
+        struct fum_copy c = copy_of(call, k, axis, at);
         fum_copy_reference(&c, in[k], out);
     }
 }
@@ -126,7 +114,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (dispatch_quads(call, axis, list)) return true;
     int64_t at = 0;
     for (int k = 0; k < call->num_inputs && call->has[k]; at += call->in[k++].shape.dim[axis]) {
-        struct fum_copy c = part(call, k, axis, at);
+        struct fum_copy c = copy_of(call, k, axis, at);
         if (!fum_copy_emit(list, &c)) return false;
     }
     return true;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // 2-D convolution with epilogue, as an implicit matrix product: no patch buffer.
 
-#include "ops/lib/unary.h"
 #include "ops/variants/variant.h"
 #include "ops/lib/winograd.h"
 
@@ -28,39 +27,32 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return fum_conv_infer_norm(call, why) && fum_gemm_infer_epilogue(call, 2, why);
 }
 
-// Channel k of the pixel as the convolution sees it; `norm`: [2, channels] of its image, or NULL.
-static double pixel_value(const struct fum_conv *c, const double *pixel, const double *norm,
-                          enum fum_act act, int64_t k) {
-    return norm ? fum_act_reference(act, pixel[k] * norm[k] + norm[c->in_c + k]) : pixel[k];
-}
-
-static double sum_at(const struct fum_conv *c, const double *x, const double *w, const double *norm,
-                     enum fum_act act, int64_t b, int64_t oy, int64_t ox, int64_t n) {
+// Returns output channel n of a pixel, without the epilogue.
+static double sum_at(const struct fum_conv_image *image, const double *w, int64_t oy, int64_t ox,
+                     int64_t n) {
+    const struct fum_conv *c = image->conv;
     double sum = 0;
-    if (norm) norm += b * 2 * c->in_c;
-    for (int64_t ky = 0; ky < c->kernel_h; ky++) {
-        for (int64_t kx = 0; kx < c->kernel_w; kx++) {
-            int64_t iy = oy * c->stride - c->pad + ky, ix = ox * c->stride - c->pad + kx;
-            if (iy < 0 || iy >= c->in_h * c->up || ix < 0 || ix >= c->in_w * c->up) continue;
-            const double *pixel = x + ((b * c->in_h + iy / c->up) * c->in_w + ix / c->up) * c->in_c;
-            const double *tap = w + (ky * c->kernel_w + kx) * c->in_c * c->out_c;
-            for (int64_t k = 0; k < c->in_c; k++)
-                sum += pixel_value(c, pixel, norm, act, k) * (double)tap[k * c->out_c + n];
-        }
+    for (int64_t tap = 0; tap < c->kernel_h * c->kernel_w; tap++) {
+        int64_t y = oy * c->stride - c->pad + tap / c->kernel_w,
+                x = ox * c->stride - c->pad + tap % c->kernel_w;
+        if (y < 0 || y >= c->in_h * c->up || x < 0 || x >= c->in_w * c->up) continue;
+        for (int64_t k = 0; k < c->in_c; k++)
+            sum += fum_conv_pixel(image, y, x, k) * w[(tap * c->in_c + k) * c->out_c + n];
     }
     return sum;
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_conv c = fum_conv_of(call);
-    const double *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] : NULL;
-    enum fum_act norm_act = (enum fum_act)call->attr[FUM_CONV_NORM_ACT];
+    enum fum_act act = (enum fum_act)call->attr[FUM_CONV_ACT];
     for (int64_t row = 0; row < c.batches * c.out_h * c.out_w; row++) {
         int64_t b = row / (c.out_h * c.out_w), oy = row / c.out_w % c.out_h, ox = row % c.out_w;
-        for (int64_t n = 0; n < c.out_c; n++)
+        struct fum_conv_image image = fum_conv_image_of(call, &c, in, b);
+        for (int64_t n = 0; n < c.out_c; n++) {
+            double sum = sum_at(&image, in[FUM_GEMM_W], oy, ox, n);
             out[row * c.out_c + n] =
-                fum_gemm_finish(call, in, sum_at(&c, in[0], in[1], norm, norm_act, b, oy, ox, n),
-                                (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
+                fum_gemm_finish(call, in, (struct fum_gemm_element){row, n, act}, sum);
+        }
     }
 }
 

@@ -12,7 +12,6 @@
 #include "ops/lib/device_class.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/texels.h"
-#include "ops/lib/unary.h"
 #include "ops/lib/winograd.h"
 #include "ops/variants/texel.h"
 #include "shaders/winograd_input.pc.h"
@@ -75,35 +74,27 @@ static void both_sides(const double (*m)[MOST_TAPS], int rows, int taps, double 
     }
 }
 
-// B^T d B of one tile and channel.
-static void input_tile(const struct fum_op_call *call, const struct fum_conv *c,
-                       const double *const *in, int64_t b, int64_t ty, int64_t tx, int64_t k,
+// Computes B^T d B of channel k of the tile of outputs from pixel first[0], first[1] on.
+static void input_tile(const struct fum_conv_image *image, int tile, int64_t first[2], int64_t k,
                        double (*v)[MOST_TAPS]) {
-    int tile = tile_of(&call->in[1]);
     point_grid d = {{0}};
-    const double *norm = call->has[FUM_CONV_NORM] ? in[FUM_CONV_NORM] + b * 2 * c->in_c : NULL;
-    for (int64_t i = 0; i < tile + 2; i++) {
-        for (int64_t j = 0; j < tile + 2; j++) {
-            int64_t iy = ty * tile - 1 + i, ix = tx * tile - 1 + j;
-            if (iy < 0 || iy >= c->in_h * c->up || ix < 0 || ix >= c->in_w * c->up) continue;
-            double x = in[0][((b * c->in_h + iy / c->up) * c->in_w + ix / c->up) * c->in_c + k];
-            if (norm)
-                x = fum_act_reference((enum fum_act)call->attr[FUM_CONV_NORM_ACT],
-                                      x * norm[k] + norm[c->in_c + k]);
-            d[i][j] = x;
-        }
-    }
+    for (int i = 0; i < tile + 2; i++)
+        for (int j = 0; j < tile + 2; j++)
+            d[i][j] = fum_conv_pixel(image, first[0] - 1 + i, first[1] - 1 + j, k);
     both_sides(tile == 4 ? BT4 : BT2, tile + 2, tile + 2, d, v);
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_conv c = conv_of(call);
+    enum fum_act act = (enum fum_act)call->attr[FUM_CONV_ACT];
     int tile = tile_of(&call->in[1]), taps = tile + 2;
     int64_t tiles_y = FUM_DIV_UP(c.out_h, tile), tiles_x = FUM_DIV_UP(c.out_w, tile);
     point_grid *v = fum_calloc((size_t)c.in_c + 1, sizeof *v), m, y;
     for (int64_t t = 0; v && t < c.batches * tiles_y * tiles_x; t++) {
         int64_t b = t / (tiles_y * tiles_x), ty = t / tiles_x % tiles_y, tx = t % tiles_x;
-        for (int64_t k = 0; k < c.in_c; k++) input_tile(call, &c, in, b, ty, tx, k, v[k]);
+        int64_t first[2] = {ty * tile, tx * tile};
+        struct fum_conv_image image = fum_conv_image_of(call, &c, in, b);
+        for (int64_t k = 0; k < c.in_c; k++) input_tile(&image, tile, first, k, v[k]);
         for (int64_t n = 0; n < c.out_c; n++) {
             for (int64_t p = 0; p < taps * taps; p++) {
                 double sum = 0;
@@ -116,9 +107,8 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
                 int64_t oy = ty * tile + i / tile, ox = tx * tile + i % tile,
                         row = (b * c.out_h + oy) * c.out_w + ox;
                 if (oy >= c.out_h || ox >= c.out_w) continue;
-                out[row * c.out_c + n] =
-                    fum_gemm_finish(call, in, y[i / tile][i % tile],
-                                    (enum fum_act)call->attr[FUM_CONV_ACT], row, n);
+                out[row * c.out_c + n] = fum_gemm_finish(
+                    call, in, (struct fum_gemm_element){row, n, act}, y[i / tile][i % tile]);
             }
         }
     }

@@ -25,13 +25,12 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     int64_t groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS], each = c / groups;
     for (int64_t b = 0; b < batches; b++) {
         for (int64_t g = 0; g < groups; g++) {
-            double mean, variance;
-            fum_group_norm_statistics(call, in, b, g, &mean, &variance);
+            struct fum_moments m = fum_group_norm_moments(call, in, b, g);
             for (int64_t r = 0; r < rows; r++) {
                 for (int64_t i = g * each; i < (g + 1) * each; i++) {
                     int64_t at = (b * rows + r) * c + i;
-                    double v = fum_group_norm_value(call, in, b * rows + r, i) - mean;
-                    v = v / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]) * in[1][i] + in[2][i];
+                    double v = fum_group_norm_value(call, in, b * rows + r, i) - m.mean;
+                    v = v / sqrt(m.variance + call->attr[FUM_GROUP_NORM_EPS]) * in[1][i] + in[2][i];
                     out[at] = fum_act_reference((enum fum_act)call->attr[FUM_GROUP_NORM_ACT], v);
                 }
             }

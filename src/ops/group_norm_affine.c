@@ -19,11 +19,10 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
             groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
     for (int64_t b = 0; b < call->out.shape.dim[0]; b++) {
         for (int64_t i = 0; i < c; i++) {
-            double mean, variance;
-            fum_group_norm_statistics(call, in, b, i / (c / groups), &mean, &variance);
-            double factor = in[1][i] / sqrt(variance + call->attr[FUM_GROUP_NORM_EPS]);
+            struct fum_moments m = fum_group_norm_moments(call, in, b, i / (c / groups));
+            double factor = in[1][i] / sqrt(m.variance + call->attr[FUM_GROUP_NORM_EPS]);
             out[2 * b * c + i] = factor;
-            out[(2 * b + 1) * c + i] = in[2][i] - mean * factor;
+            out[(2 * b + 1) * c + i] = in[2][i] - m.mean * factor;
         }
     }
 }

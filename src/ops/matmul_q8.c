@@ -46,25 +46,13 @@ static struct fum_gemm gemm_of(const struct fum_op_call *call) {
     };
 }
 
-static double sum_at(const struct fum_gemm *g, const double *x, const double *w, int64_t n) {
-    double sum = 0;
-    for (int64_t k = 0; k < g->k; k++) sum += x[k] * fum_q8_at(w, g->n, k, n);
-    return sum * g->scale;
+static double weight_at(const struct fum_gemm *g, const double *w, int64_t k, int64_t n) {
+    return fum_q8_at(w, g->n, k, n);
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_gemm g = gemm_of(call);
-    int64_t width = g.gate ? g.n / 2 : g.n;
-    for (int64_t n = 0; n < width; n++) {
-        for (int64_t row = 0; row < g.batches * g.rows; row++) {
-            const double *x = in[0] + row % g.rows * g.k,
-                         *w = in[1] + row / g.rows * fum_gemm_weight_rows(&g) * g.n;
-            double v = fum_gemm_finish(call, in, sum_at(&g, x, w, n), g.act, row, n);
-            if (g.gate)
-                v *= fum_gemm_finish(call, in, sum_at(&g, x, w, width + n), g.gate, row, width + n);
-            out[row * width + n] = v;
-        }
-    }
+    fum_matmul_reference(call, &g, weight_at, in, out);
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {

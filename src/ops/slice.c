@@ -25,22 +25,9 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
 }
 
 static struct fum_copy region(const struct fum_op_call *call) {
-    const struct fum_desc *in = &call->in[0], *out = &call->out;
-    int axis = (int)call->attr[AXIS] + (call->attr[AXIS] < 0 ? out->shape.rank : 0);
-    int64_t outer, rows, start = (int64_t)call->attr[START];
-    fum_axis_rows(&in->shape, axis, &outer, &rows);
-    struct fum_copy c = {.src = *in, .dst = *out, .channels = fum_shape_channels(&out->shape)};
-    if (axis == in->shape.rank - 1) {
-        c.runs = 1;
-        c.run = fum_shape_rows(&in->shape);
-        c.src_channel = start;
-    } else {
-        c.runs = outer;
-        c.run = c.dst_step = out->shape.dim[axis] * rows;
-        c.src_step = in->shape.dim[axis] * rows;
-        c.src_row = start * rows;
-    }
-    return c;
+    int axis = (int)call->attr[AXIS] + (call->attr[AXIS] < 0 ? call->out.shape.rank : 0);
+    return fum_copy_along(&call->in[0], &call->out,
+                          (struct fum_axis_place){axis, (int64_t)call->attr[START], 0});
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/conv2d.h"
 
+#include "ops/lib/unary.h"
 #include "shaders/conv2d.pc.h"
 
 const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
@@ -33,6 +34,25 @@ struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fu
                              .act = (enum fum_act)call->attr[FUM_CONV_ACT],
                              .scale = 1,
                              .q8 = c->q8};
+}
+
+// ---- references ----
+
+struct fum_conv_image fum_conv_image_of(const struct fum_op_call *call, const struct fum_conv *c,
+                                        const double *const *in, int64_t batch) {
+    struct fum_conv_image image = {.conv = c,
+                                   .x = in[FUM_GEMM_X] + batch * c->in_h * c->in_w * c->in_c,
+                                   .norm_act = (enum fum_act)call->attr[FUM_CONV_NORM_ACT]};
+    if (call->has[FUM_CONV_NORM]) image.norm = in[FUM_CONV_NORM] + batch * 2 * c->in_c;
+    return image;
+}
+
+double fum_conv_pixel(const struct fum_conv_image *image, int64_t y, int64_t x, int64_t k) {
+    const struct fum_conv *c = image->conv;
+    if (y < 0 || y >= c->in_h * c->up || x < 0 || x >= c->in_w * c->up) return 0;
+    double v = image->x[(y / c->up * c->in_w + x / c->up) * c->in_c + k];
+    if (!image->norm) return v;
+    return fum_act_reference(image->norm_act, v * image->norm[k] + image->norm[c->in_c + k]);
 }
 
 // ---- parts ----

@@ -61,6 +61,18 @@ struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fu
 // Chooses the lowering of conv2d to conv2d_q8, see struct fum_lowering.
 bool fum_conv2d_q8_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
 
+// One image of the inputs, for references.
+struct fum_conv_image {
+    const struct fum_conv *conv;
+    const double *x, *norm; // norm: scales, then shifts; NULL: none
+    enum fum_act norm_act;
+};
+// Returns image `batch` of a call.
+struct fum_conv_image fum_conv_image_of(const struct fum_op_call *call, const struct fum_conv *conv,
+                                        const double *const *in, int64_t batch);
+// Returns channel k of a pixel as the convolution reads it: upsampled, normalised, 0 outside.
+double fum_conv_pixel(const struct fum_conv_image *image, int64_t y, int64_t x, int64_t k);
+
 // How a convolution is cut into parts of images and their rows of pixels. Returns false, with
 // `why`, if none fits the device's bindings.
 bool fum_conv_cut(const struct fum_op_call *call, const struct fum_conv *c,

@@ -80,3 +80,27 @@ void fum_axis_rows(const struct fum_shape *shape, int axis, int64_t *outer, int6
     for (int i = 0; i < axis; i++) *outer *= shape->dim[i];
     for (int i = axis + 1; i + 1 < shape->rank; i++) *inner_rows *= shape->dim[i];
 }
+
+struct fum_copy fum_copy_along(const struct fum_desc *src, const struct fum_desc *dst,
+                               struct fum_axis_place place) {
+    int64_t src_size = src->shape.dim[place.axis], dst_size = dst->shape.dim[place.axis];
+    int64_t outer, rows, count = FUM_MIN(src_size, dst_size);
+    struct fum_copy c = {.src = *src, .dst = *dst};
+    if (place.axis == src->shape.rank - 1) {
+        c.runs = 1;
+        c.run = fum_shape_rows(&src->shape);
+        c.src_channel = place.src;
+        c.dst_channel = place.dst;
+        c.channels = count;
+        return c;
+    }
+    fum_axis_rows(&src->shape, place.axis, &outer, &rows);
+    c.runs = outer;
+    c.run = count * rows;
+    c.src_step = src_size * rows;
+    c.dst_step = dst_size * rows;
+    c.src_row = place.src * rows;
+    c.dst_row = place.dst * rows;
+    c.channels = fum_shape_channels(&src->shape);
+    return c;
+}

@@ -25,5 +25,13 @@ bool fum_axis(const struct fum_shape *shape, double attr, int *axis, struct fum_
 // Rows of the innermost dimension that one step along the axis covers (1 for the innermost axis
 // itself) and how many times the axis repeats.
 void fum_axis_rows(const struct fum_shape *shape, int axis, int64_t *outer, int64_t *inner_rows);
+// The place of a copy along an axis: where it starts in the source and in the target.
+struct fum_axis_place {
+    int axis;
+    int64_t src, dst;
+};
+// Returns the copy of as many entries along the axis as the smaller of both has.
+struct fum_copy fum_copy_along(const struct fum_desc *src, const struct fum_desc *dst,
+                               struct fum_axis_place place);
 
 #endif

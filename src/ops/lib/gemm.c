@@ -37,16 +37,16 @@ bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, struct f
     return true;
 }
 
-double fum_gemm_finish(const struct fum_op_call *call, const double *const *in, double sum,
-                       enum fum_act act, int64_t row, int64_t channel) {
+double fum_gemm_finish(const struct fum_op_call *call, const double *const *in,
+                       struct fum_gemm_element e, double sum) {
     int64_t n = fum_shape_channels(&call->out.shape);
-    if (call->has[FUM_GEMM_BIAS]) sum += in[FUM_GEMM_BIAS][channel];
+    if (call->has[FUM_GEMM_BIAS]) sum += in[FUM_GEMM_BIAS][e.channel];
     if (call->has[FUM_GEMM_ROW]) {
         int64_t rows = fum_shape_rows(&call->in[FUM_GEMM_ROW].shape);
-        sum += in[FUM_GEMM_ROW][row * rows / fum_shape_rows(&call->out.shape) * n + channel];
+        sum += in[FUM_GEMM_ROW][e.row * rows / fum_shape_rows(&call->out.shape) * n + e.channel];
     }
-    sum = fum_act_reference(act, sum);
-    if (call->has[FUM_GEMM_RESIDUAL]) sum += in[FUM_GEMM_RESIDUAL][row * n + channel];
+    sum = fum_act_reference(e.act, sum);
+    if (call->has[FUM_GEMM_RESIDUAL]) sum += in[FUM_GEMM_RESIDUAL][e.row * n + e.channel];
     return sum;
 }
 

@@ -60,9 +60,14 @@ struct fum_dispatch *fum_gemm_emit(struct fum_dispatches *list, const struct fum
 // one image (1: tokens, 2: pixels).
 bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, struct fum_why *why);
 
+// An element of the output, and the activation that it gets.
+struct fum_gemm_element {
+    int64_t row, channel;
+    enum fum_act act;
+};
 // Finishes an output element of the reference: `sum` is already scaled.
-double fum_gemm_finish(const struct fum_op_call *call, const double *const *in, double sum,
-                       enum fum_act act, int64_t row, int64_t channel);
+double fum_gemm_finish(const struct fum_op_call *call, const double *const *in,
+                       struct fum_gemm_element e, double sum);
 
 // Returns the sum of the bits of the epilogue's operands: 1 bias, 2 row, 4 residual.
 uint32_t fum_gemm_epilogue_of(const struct fum_op_call *call);

@@ -58,19 +58,20 @@ double fum_group_norm_value(const struct fum_op_call *call, const double *const 
              [row * fum_shape_channels(&call->in[FUM_GROUP_NORM_X1].shape) + channel - c];
 }
 
-void fum_group_norm_statistics(const struct fum_op_call *call, const double *const *in,
-                               int64_t batch, int64_t group, double *mean, double *variance) {
+struct fum_moments fum_group_norm_moments(const struct fum_op_call *call, const double *const *in,
+                                          int64_t batch, int64_t group) {
     const struct fum_desc x = fum_group_norm_x(call);
     int64_t each = fum_shape_channels(&x.shape) / (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
     int64_t rows = fum_shape_rows(&x.shape) / x.shape.dim[0], first = group * each;
     double n = (double)(rows * each);
-    *mean = *variance = 0;
+    struct fum_moments m = {0, 0};
     for (int64_t r = batch * rows; r < (batch + 1) * rows; r++)
         for (int64_t i = first; i < first + each; i++)
-            *mean += fum_group_norm_value(call, in, r, i) / n;
+            m.mean += fum_group_norm_value(call, in, r, i) / n;
     for (int64_t r = batch * rows; r < (batch + 1) * rows; r++)
         for (int64_t i = first; i < first + each; i++)
-            *variance += pow(fum_group_norm_value(call, in, r, i) - *mean, 2) / n;
+            m.variance += pow(fum_group_norm_value(call, in, r, i) - m.mean, 2) / n;
+    return m;
 }
 
 bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device_info *info,

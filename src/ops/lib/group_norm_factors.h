@@ -47,10 +47,14 @@ struct fum_dispatch *fum_group_norm_emit(const struct fum_op_call *call,
                                          struct fum_group_norm_spans spans,
                                          struct fum_dispatches *list,
                                          struct fum_group_norm_push *push);
-// Element of x, of both, for the references; mean and variance of a group of one batch, in double.
+// Returns an element of x, of both, for the references.
 double fum_group_norm_value(const struct fum_op_call *call, const double *const *in, int64_t row,
                             int64_t channel);
-void fum_group_norm_statistics(const struct fum_op_call *call, const double *const *in,
-                               int64_t batch, int64_t group, double *mean, double *variance);
+struct fum_moments {
+    double mean, variance;
+};
+// Returns those of a group of one batch.
+struct fum_moments fum_group_norm_moments(const struct fum_op_call *call, const double *const *in,
+                                          int64_t batch, int64_t group);
 
 #endif

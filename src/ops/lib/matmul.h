@@ -15,6 +15,11 @@ bool fum_matmul_shares_x(const struct fum_op_call *call);
 // without.
 bool fum_matmul_infer_gate(struct fum_op_call *call, struct fum_why *why);
 double fum_matmul_flops(const struct fum_op_call *call);
+// Returns element k of column n of a batch of w.
+typedef double (*fum_weight_at)(const struct fum_gemm *g, const double *w, int64_t k, int64_t n);
+// Computes a product in double: the reference of both.
+void fum_matmul_reference(const struct fum_op_call *call, const struct fum_gemm *g,
+                          fum_weight_at weight_at, const double *const *in, double *out);
 // Returns element k of column n of a weight packed as FUM_PACK_Q8, as its words lie.
 double fum_q8_at(const double *w, int64_t columns, int64_t k, int64_t n);
 // Chooses the lowering of matmul to matmul_q8, see struct fum_lowering.
