@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One graph, many uses: a compilation or measurement works on a copy and leaves the graph as built.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "test.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <fumarole/tuning.h>
 
@@ -91,7 +84,7 @@ static fum_device *planning(const char *name) {
 }
 
 // The copy has the same text, is another graph's, and outlives no change of its own.
-static void test_clone(void **state) {
+static void a_copy_is_the_same_graph(void **state) {
     (void)state;
     struct net net = build();
     fum_graph *clone = NULL;
@@ -119,7 +112,7 @@ static void test_clone(void **state) {
     fum_graph_destroy(&net.g);
 }
 
-static void test_clone_no_memory(void **state) {
+static void a_copy_without_memory_is_an_error(void **state) {
     (void)state;
     struct net net = build();
     bool done = false;
@@ -137,7 +130,7 @@ static void test_clone_no_memory(void **state) {
 }
 
 // Measured for every planning device, the graph's text stays as it was, and so does the measure.
-static void test_measure(void **state) {
+static void measuring_leaves_the_graph_as_it_was(void **state) {
     (void)state;
     struct net net = build();
     char *before = text_of(net.g);
@@ -237,7 +230,7 @@ static void open_devices(struct place places[3]) {
 
 // The same graph is compiled for two devices and run on both in turn. On CPUs the convolution of
 // the first is a Winograd transform. A third compilation is only planned.
-static void test_two_devices(void **state) {
+static void one_graph_runs_on_two_devices(void **state) {
     (void)state;
     struct net net = build();
     float *taps = numbers(9 * CHANNELS * CHANNELS, 3), *x = numbers(COUNT, 9), one;
@@ -266,8 +259,9 @@ static void test_two_devices(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clone), cmocka_unit_test(test_clone_no_memory),
-        cmocka_unit_test(test_measure), cmocka_unit_test(test_two_devices)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_copy_is_the_same_graph),
+                                       cmocka_unit_test(a_copy_without_memory_is_an_error),
+                                       cmocka_unit_test(measuring_leaves_the_graph_as_it_was),
+                                       cmocka_unit_test(one_graph_runs_on_two_devices)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
