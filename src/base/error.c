@@ -51,3 +51,14 @@ void fum_error_prefix(struct fum_error *err, const char *fmt, ...) {
     va_end(args);
     fum_error_set(err, err->code, "%s: %s", prefix, old);
 }
+
+enum fum_result fum_error_unknown(struct fum_error *err, const char *what, const char *word,
+                                  const char *(*name)(size_t index)) {
+    char list[320] = "";
+    for (size_t i = 0; name(i); i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", name(i));
+    }
+    return fum_error_set(err, FUM_ERR_ARG, "unknown %s \"%s\"; available: %s", what,
+                         fum_text_show(word).text, list);
+}

@@ -15,4 +15,9 @@ enum fum_result fum_error_set(struct fum_error *err, enum fum_result code, const
 // Puts "text: " before the text of `err` as an error travels up: "model.safetensors: tensor x: …".
 void fum_error_prefix(struct fum_error *err, const char *fmt, ...) FUM_PRINTF(2, 3);
 
+// Sets FUM_ERR_ARG: "unknown WHAT "WORD"; available: A, B, C". `name` returns the index-th name
+// that exists, NULL past the last. Returns FUM_ERR_ARG.
+enum fum_result fum_error_unknown(struct fum_error *err, const char *what, const char *word,
+                                  const char *(*name)(size_t index));
+
 #endif

@@ -22,7 +22,7 @@ struct fum_file_stamp {
     uint64_t device, file, size;
     int64_t modified;
 };
-struct fum_file_stamp fum_file_stamp(const struct fum_file *file); // when it was opened
+struct fum_file_stamp fum_file_get_stamp(const struct fum_file *file); // when it was opened
 // Reads `bytes` bytes from `offset` on. A file that ends before is an error.
 enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes,
                                  void *to, struct fum_error *err);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Reads and writes files on Windows. Paths are UTF-8 in the library and UTF-16 in the system's
 // calls.
+#include "base/file_system.h"
+
 #include "base/error.h"
-#include "base/file.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <windows.h>
 
-enum { BUFFER_BYTES = 64 << 10, MAX_TRIES = 100, PART_BYTES = 48 };
+enum { MAX_TRIES = 100, PART_BYTES = 48 };
 
 // One call reads or writes at most this much.
 #define IO_BYTES (UINT64_C(1) << 30)
@@ -59,17 +60,10 @@ enum fum_result fum_path_make_dir(const char *path, struct fum_error *err) {
     made =
         made || (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY));
     fum_free(wide);
-    return made ? FUM_OK : io_error(err, "create folder", path);
+    return made ? FUM_OK : fum_system_error(err, "create folder", path);
 }
 
 // ---- reading ----
-
-struct fum_file {
-    HANDLE handle;
-    uint64_t size;
-    struct fum_file_stamp stamp;
-    char *path;
-};
 
 static HANDLE open_to_read(const char *path) {
     wchar_t *wide = widen(path);
@@ -96,81 +90,48 @@ static enum fum_result check_regular(HANDLE handle, const char *path, struct fum
                          kind == FUM_FILE_FOLDER ? "a folder" : "not a regular file");
 }
 
-enum fum_result fum_file_open(struct fum_file **file, const char *path, struct fum_error *err) {
+enum fum_result fum_system_open(struct fum_file *f, struct fum_error *err) {
     LARGE_INTEGER size;
     BY_HANDLE_FILE_INFORMATION info;
-    struct fum_file *f = *file = fum_calloc(1, sizeof *f);
-    if (f) {
-        f->handle = INVALID_HANDLE_VALUE;
-        f->path = fum_strdup(path);
-    }
-    enum fum_result result = FUM_OK;
-    if (!f || !f->path) {
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to open %s", path);
-        goto error;
-    }
-    f->handle = open_to_read(path);
-    if (f->handle == INVALID_HANDLE_VALUE) result = io_error(err, "open", path);
-    if (!result) result = check_regular(f->handle, path, err);
-    if (!result &&
-        !(GetFileSizeEx(f->handle, &size) && GetFileInformationByHandle(f->handle, &info)))
-        result = io_error(err, "open", path);
-    if (result) goto error;
+    HANDLE handle = open_to_read(f->path);
+    if (handle == INVALID_HANDLE_VALUE) return fum_system_error(err, "open", f->path);
+    f->handle = handle;
+    enum fum_result result = check_regular(handle, f->path, err);
+    if (result) return result;
+    if (!GetFileSizeEx(handle, &size) || !GetFileInformationByHandle(handle, &info))
+        return fum_system_error(err, "open", f->path);
     f->size = (uint64_t)size.QuadPart;
     f->stamp = (struct fum_file_stamp){
         info.dwVolumeSerialNumber, (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow,
         f->size,
         (int64_t)info.ftLastWriteTime.dwHighDateTime << 32 | info.ftLastWriteTime.dwLowDateTime};
     return FUM_OK;
-error:
-    fum_file_close(file);
-    return result;
 }
 
-void fum_file_close(struct fum_file **file) {
-    if (!file || !*file) return;
-    if ((*file)->handle != INVALID_HANDLE_VALUE) CloseHandle((*file)->handle);
-    fum_free((*file)->path);
-    fum_free(*file);
-    *file = NULL;
+void fum_system_close(struct fum_file *file) {
+    if (file->handle) CloseHandle(file->handle);
 }
 
-uint64_t fum_file_size(const struct fum_file *file) {
-    return file->size;
-}
-
-struct fum_file_stamp fum_file_stamp(const struct fum_file *file) {
-    return file->stamp;
-}
-
-static enum fum_result shrunk(const struct fum_file *file, struct fum_error *err) {
-    LARGE_INTEGER size;
-    if (!GetFileSizeEx(file->handle, &size)) return io_error(err, "read", file->path);
-    return fum_error_set(
-        err, FUM_ERR_IO, "cannot read %s: it now has %llu bytes, not %llu; is it being replaced?",
-        file->path, (unsigned long long)size.QuadPart, (unsigned long long)file->size);
-}
-
-enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, uint64_t bytes,
-                                 void *to, struct fum_error *err) {
-    uint8_t *p = to;
-    while (bytes) {
-        OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
-        DWORD n = 0, wanted = (DWORD)(bytes < IO_BYTES ? bytes : IO_BYTES);
-        if (!ReadFile(file->handle, p, wanted, &n, &at) && GetLastError() != ERROR_HANDLE_EOF)
-            return io_error(err, "read", file->path);
-        if (n == 0) return shrunk(file, err);
-        p += n;
-        offset += n;
-        bytes -= n;
-    }
+enum fum_result fum_system_read(const struct fum_file *file, uint64_t offset, uint64_t bytes,
+                                void *to, uint64_t *got) {
+    OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
+    DWORD n = 0, most = (DWORD)(bytes < IO_BYTES ? bytes : IO_BYTES);
+    if (!ReadFile(file->handle, to, most, &n, &at) && GetLastError() != ERROR_HANDLE_EOF)
+        return FUM_ERR_IO;
+    *got = n;
     return FUM_OK;
+}
+
+uint64_t fum_system_size(const struct fum_file *file) {
+    LARGE_INTEGER size;
+    return GetFileSizeEx(file->handle, &size) ? (uint64_t)size.QuadPart : 0;
 }
 
 enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct fum_error *err) {
     *kind = FUM_FILE_NONE;
     HANDLE handle = open_to_read(path);
-    if (handle == INVALID_HANDLE_VALUE) return is_missing() ? FUM_OK : io_error(err, "open", path);
+    if (handle == INVALID_HANDLE_VALUE)
+        return is_missing() ? FUM_OK : fum_system_error(err, "open", path);
     *kind = kind_of(handle);
     CloseHandle(handle);
     return FUM_OK;
@@ -179,17 +140,16 @@ enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct
 // ---- writing ----
 
 struct fum_file_writer {
-    char *path;    // as given, for errors
-    wchar_t *name; // NULL: standard output
-    wchar_t *part; // the unfinished file beside it; NULL: written through
+    struct fum_write_buffer buffer; // first: see file_system.h
+    char *path;                     // as given, for errors
+    wchar_t *name;                  // NULL: standard output
+    wchar_t *part;                  // the unfinished file beside it; NULL: written through
     HANDLE handle;
     bool standard; // standard output, which stays open
-    size_t used;
-    uint8_t buffer[BUFFER_BYTES];
 };
 
 static enum fum_result write_error(const fum_file_writer *w, struct fum_error *err) {
-    return io_error(err, "write", w->path);
+    return fum_system_error(err, "write", w->path);
 }
 
 // Marks the unfinished file for removal when its last handle closes, so that a killed program
@@ -290,13 +250,6 @@ enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path,
     return fum_file_begin(writer, path, err);
 }
 
-enum fum_result fum_file_check(const char *path, struct fum_error *err) {
-    fum_file_writer *w = NULL;
-    enum fum_result result = fum_file_begin(&w, path, err);
-    fum_file_abort(&w);
-    return result;
-}
-
 // Does nothing: the system removes the unfinished file of a program that dies.
 void fum_file_clean(const char *path) {
     (void)path;
@@ -313,23 +266,9 @@ static bool write_all(HANDLE handle, const uint8_t *p, size_t bytes) {
     return true;
 }
 
-static enum fum_result flush(fum_file_writer *w, struct fum_error *err) {
-    if (!write_all(w->handle, w->buffer, w->used)) return write_error(w, err);
-    w->used = 0;
-    return FUM_OK;
-}
-
-enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t bytes,
-                               struct fum_error *err) {
-    if (bytes > sizeof w->buffer - w->used) {
-        enum fum_result result = flush(w, err);
-        if (result) return result;
-    }
-    if (bytes > sizeof w->buffer)
-        return write_all(w->handle, data, bytes) ? FUM_OK : write_error(w, err);
-    if (bytes) memcpy(w->buffer + w->used, data, bytes);
-    w->used += bytes;
-    return FUM_OK;
+enum fum_result fum_system_write(fum_file_writer *w, const void *data, size_t bytes,
+                                 struct fum_error *err) {
+    return write_all(w->handle, data, bytes) ? FUM_OK : write_error(w, err);
 }
 
 // Puts the finished file in place. ReplaceFile keeps the old one's attributes and access rights.
@@ -349,7 +288,7 @@ static bool put_in_place(fum_file_writer *w) {
 enum fum_result fum_file_commit(fum_file_writer **writer, struct fum_error *err) {
     fum_file_writer *w = writer ? *writer : NULL;
     if (!w) return FUM_OK;
-    enum fum_result result = flush(w, err);
+    enum fum_result result = fum_writer_flush(w, err);
     if (!result && w->part && !put_in_place(w)) result = write_error(w, err);
     fum_file_abort(writer);
     return result;

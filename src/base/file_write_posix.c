@@ -3,8 +3,9 @@
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE
 #define _GNU_SOURCE // O_PATH
+#include "base/file_system.h"
+
 #include "base/error.h"
-#include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <unistd.h>
 
 enum {
-    BUFFER_BYTES = 64 << 10,
     MAX_LINKS = 40,      // as the system allows
     MAX_TRIES = 100,     // of names for the unfinished file
     STALE_SECONDS = 600, // younger unfinished files are never removed
@@ -32,17 +32,16 @@ enum {
 enum { PART_DIGITS = 16, PART_BYTES = sizeof PART_START + PART_DIGITS + sizeof PART_END };
 
 struct fum_file_writer {
-    char *path;            // as given, for errors
-    char *name;            // the name to write, with links resolved
-    size_t base;           // where the last part of `name` begins
-    bool named;            // by the user
-    bool through;          // opened under its own name at the first write
-    int folder;            // of `name`; -1: not needed
-    int fd;                // -1: not open yet
-    char part[PART_BYTES]; // the unfinished file in the folder; "": none
-    size_t made;           // length of `name` from which on its folders were made here; 0: none
-    size_t used;
-    uint8_t buffer[BUFFER_BYTES];
+    struct fum_write_buffer buffer; // first: see file_system.h
+    char *path;                     // as given, for errors
+    char *name;                     // the name to write, with links resolved
+    size_t base;                    // where the last part of `name` begins
+    bool named;                     // by the user
+    bool through;                   // opened under its own name at the first write
+    int folder;                     // of `name`; -1: not needed
+    int fd;                         // -1: not open yet
+    char part[PART_BYTES];          // the unfinished file in the folder; "": none
+    size_t made; // length of `name` from which on its folders were made here; 0: none
 };
 
 static enum fum_result write_error(const fum_file_writer *w, struct fum_error *err) {
@@ -300,13 +299,6 @@ enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path,
     return begin_writer(writer, path, false, err);
 }
 
-enum fum_result fum_file_check(const char *path, struct fum_error *err) {
-    fum_file_writer *w = NULL;
-    enum fum_result result = fum_file_begin(&w, path, err);
-    fum_file_abort(&w);
-    return result;
-}
-
 void fum_file_clean(const char *path) {
     fum_file_writer *w = NULL;
     if (!fum_file_begin(&w, path, NULL) && w->folder >= 0) remove_stale(w->folder);
@@ -334,24 +326,10 @@ static bool open_through(fum_file_writer *w) {
            (!S_ISREG(st.st_mode) || ftruncate(w->fd, 0) == 0);
 }
 
-static enum fum_result flush(fum_file_writer *w, struct fum_error *err) {
-    if (w->fd < 0 && !open_through(w)) return write_error(w, err);
-    if (!write_all(w->fd, w->buffer, w->used)) return write_error(w, err);
-    w->used = 0;
-    return FUM_OK;
-}
-
-enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t bytes,
-                               struct fum_error *err) {
-    if (bytes > sizeof w->buffer - w->used) {
-        enum fum_result result = flush(w, err);
-        if (result) return result;
-    }
-    if (bytes > sizeof w->buffer)
-        return write_all(w->fd, data, bytes) ? FUM_OK : write_error(w, err);
-    if (bytes) memcpy(w->buffer + w->used, data, bytes);
-    w->used += bytes;
-    return FUM_OK;
+enum fum_result fum_system_write(fum_file_writer *w, const void *data, size_t bytes,
+                                 struct fum_error *err) {
+    bool good = (w->fd >= 0 || open_through(w)) && write_all(w->fd, data, bytes);
+    return good ? FUM_OK : write_error(w, err);
 }
 
 // ---- ending ----
@@ -412,7 +390,7 @@ static bool put_in_place(fum_file_writer *w) {
 enum fum_result fum_file_commit(fum_file_writer **writer, struct fum_error *err) {
     fum_file_writer *w = writer ? *writer : NULL;
     if (!w) return FUM_OK;
-    enum fum_result result = flush(w, err);
+    enum fum_result result = fum_writer_flush(w, err);
     if (!result && !(w->part[0] ? put_in_place(w) : sync_file(w->fd))) result = write_error(w, err);
     if (!result) {
         w->made = 0;

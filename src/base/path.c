@@ -1,47 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Implements the functions of file.h that are the same on every operating system.
+// Joins paths, makes folders, and finds the cache folder.
 #include "base/error.h"
 #include "base/file.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes,
-                              struct fum_error *err) {
-    struct fum_file *file = NULL;
-    enum fum_result result = fum_file_open(&file, path, err);
-    if (result) return result;
-    uint64_t size = fum_file_size(file);
-    *text = NULL;
-    if (size > max_bytes)
-        result = fum_error_set(err, FUM_ERR_FORMAT,
-                               "%s: %llu bytes, more than the %zu that such a file may have", path,
-                               (unsigned long long)size, max_bytes);
-    else if (!(*text = fum_alloc((size_t)size + 1, 1)))
-        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %zu bytes", path,
-                               (size_t)size);
-    else
-        result = fum_file_read_at(file, 0, size, *text, err);
-    fum_file_close(&file);
-    if (result) {
-        fum_free(*text);
-        *text = NULL;
-        return result;
-    }
-    (*text)[size] = 0;
-    if (bytes) *bytes = (size_t)size;
-    return FUM_OK;
-}
-
-enum fum_result fum_file_save(const char *path, const void *data, size_t bytes,
-                              struct fum_error *err) {
-    fum_file_writer *w = NULL;
-    enum fum_result result = fum_file_begin(&w, path, err);
-    if (!result) result = fum_file_write(w, data, bytes, err);
-    if (!result) result = fum_file_commit(&w, err);
-    fum_file_abort(&w);
-    return result;
-}
 
 bool fum_path_may_exist(const char *path) {
     enum fum_file_kind kind;

@@ -63,6 +63,9 @@ int cli_read_options(const struct cli_command *command, int *argc, char **argv, 
 // Windows only: returns the program's arguments in UTF-8, for as long as it runs, and makes the
 // console take UTF-8. Returns `argv` when memory is out.
 char **cli_utf8_arguments(int *argc, char **argv);
+// Windows only: stores the path of the program in UTF-8. Returns its length, or 0 if it is unknown
+// or does not fit.
+size_t cli_utf8_program(char *path, size_t size);
 
 // Prints the program's name and version.
 void cli_print_version(void);

@@ -10,11 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(_WIN32)
-#include <windows.h>
-#elif defined(__APPLE__)
+#if defined(__APPLE__)
 #include <mach-o/dyld.h>
-#else
+#elif !defined(_WIN32)
 #include <unistd.h>
 #endif
 
@@ -25,7 +23,7 @@ enum { PATH_BYTES = 4096, LEVELS_UP = 4 };
 static bool program_folder(char *path) {
     size_t len = 0;
 #if defined(_WIN32)
-    len = GetModuleFileNameA(NULL, path, PATH_BYTES - 1);
+    len = cli_utf8_program(path, PATH_BYTES);
     for (size_t i = 0; i < len; i++) path[i] = path[i] == '\\' ? '/' : path[i];
 #elif defined(__APPLE__)
     uint32_t size = PATH_BYTES - 1;

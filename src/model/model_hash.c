@@ -60,7 +60,7 @@ static char *entry_path(const struct hashed_file *file) {
 
 // Writes the state of the file that an entry is valid for; its digest follows.
 static void write_stamp(char text[MAX_CACHE_BYTES], const struct hashed_file *file) {
-    struct fum_file_stamp s = fum_file_stamp(file->open);
+    struct fum_file_stamp s = fum_file_get_stamp(file->open);
     snprintf(text, MAX_CACHE_BYTES, "1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ", s.device,
              s.file, s.size, s.modified);
 }

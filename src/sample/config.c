@@ -31,36 +31,24 @@ const char *fum_prediction_word(enum fum_prediction prediction) {
     return prediction == FUM_PREDICT_UNSET ? NULL : predictions[prediction - 1];
 }
 
-// Finds a name among `words`, which end in NULL. *index counts from 1.
-static enum fum_result parse_word(int *index, const char *const *words, const char *what,
-                                  const char *word, struct fum_error *err) {
-    char list[120] = "";
-    for (int i = 0; words[i]; i++) {
-        size_t used = strlen(list);
-        if (!strcmp(words[i], word)) {
-            *index = i + 1;
-            return FUM_OK;
-        }
-        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", words[i]);
-    }
-    return fum_error_set(err, FUM_ERR_ARG, "unknown %s \"%s\"; available: %s", what,
-                         fum_text_show(word).text, list);
-}
-
 enum fum_result fum_spacing_parse(enum fum_spacing *spacing, const char *word,
                                   struct fum_error *err) {
-    int index = 0;
-    enum fum_result result = parse_word(&index, spacings, "timestep spacing", word, err);
-    if (!result) *spacing = (enum fum_spacing)index;
-    return result;
+    for (int i = 0; spacings[i]; i++) {
+        if (strcmp(spacings[i], word)) continue;
+        *spacing = (enum fum_spacing)(i + 1);
+        return FUM_OK;
+    }
+    return fum_error_unknown(err, "timestep spacing", word, fum_spacing_name);
 }
 
 enum fum_result fum_prediction_parse(enum fum_prediction *prediction, const char *word,
                                      struct fum_error *err) {
-    int index = 0;
-    enum fum_result result = parse_word(&index, predictions, "prediction", word, err);
-    if (!result) *prediction = (enum fum_prediction)index;
-    return result;
+    for (int i = 0; predictions[i]; i++) {
+        if (strcmp(predictions[i], word)) continue;
+        *prediction = (enum fum_prediction)(i + 1);
+        return FUM_OK;
+    }
+    return fum_error_unknown(err, "prediction", word, fum_prediction_name);
 }
 
 struct fum_sample_config fum_sample_config_unset(void) {

@@ -20,10 +20,7 @@ static enum fum_result choose_sampler(struct fum_sample_builder *builder,
         builder->sampler = builder->edm ? fum_sampler_find_edm(params->sampler)
                                         : fum_sampler_find(params->sampler);
     if (!builder->sampler && params->sampler)
-        return fum_error_set(
-            builder->err, FUM_ERR_ARG,
-            "there is no sampler \"%s\": try euler, euler_a, ddim, dpm++2m, unipc, …",
-            fum_text_show(params->sampler).text);
+        return fum_error_unknown(builder->err, "sampler", params->sampler, fum_sampler_name);
     if (!builder->sampler)
         return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "the model's scheduler class %s is not supported: name a sampler, for "
@@ -69,10 +66,7 @@ static enum fum_result choose_schedule(struct fum_sample_builder *builder,
                                        const struct fum_sample_params *params) {
     int chosen = params->schedule ? fum_schedule_find(params->schedule) : own_schedule(builder);
     if (chosen < 0)
-        return fum_error_set(builder->err, FUM_ERR_ARG,
-                             "there is no schedule \"%s\": try discrete, karras, exponential, "
-                             "sgm_uniform, simple, beta, ays or kl_optimal",
-                             fum_text_show(params->schedule).text);
+        return fum_error_unknown(builder->err, "schedule", params->schedule, fum_schedule_name);
     if (builder->edm && chosen == FUM_SCHEDULE_DISCRETE)
         chosen = own_schedule(builder); // EDM has no training timesteps
     builder->schedule = (enum fum_schedule)chosen;

@@ -345,7 +345,7 @@ static void stamps_count_nanoseconds(void **state) {
         struct fum_file *file = NULL;
         assert_int_equal(utimensat(AT_FDCWD, "stamped", times, 0), 0);
         assert_ok(fum_file_open(&file, "stamped", &err), err);
-        stamps[i] = fum_file_stamp(file);
+        stamps[i] = fum_file_get_stamp(file);
         fum_file_close(&file);
     }
     assert_true(stamps[0].device == stamps[1].device && stamps[0].file == stamps[1].file);
