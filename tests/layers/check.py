@@ -56,6 +56,10 @@ def main():
     known = {folder for folder, _ in folders}
     bad = [f"src/{d.name}: a folder that the table in docs/architecture.md does not list"
            for d in sorted((root / "src").iterdir()) if d.is_dir() and d not in known]
+    bad += [f"src/{layer}: the table in docs/architecture.md lists this folder, which does not exist"
+            for layer in below if not (root / "src" / layer).is_dir()]
+    bad += [f"include/fumarole/{h}.h: in the table or in the folder, not in both" for h in sorted(
+        public.keys() ^ {path.stem for path in (root / "include/fumarole").glob("*.h")})]
     files = 0
     for folder, layer in folders:
         for path in sorted(folder.rglob("*")):

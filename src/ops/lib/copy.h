@@ -19,8 +19,8 @@ struct fum_copy {
 bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *copy);
 void fum_copy_reference(const struct fum_copy *copy, const double *src, double *dst);
 
-// How a call's axis divides a shape: dimensions before it, its size, and those after it. axis -1 is
-// the last.
+// Resolves an axis setting to an index of the shape. -1 is the last dimension. Refuses an index
+// that the shape does not have.
 bool fum_axis(const struct fum_shape *shape, double attr, int *axis, struct fum_why *why);
 // Rows of the innermost dimension that one step along the axis covers (1 for the innermost axis
 // itself) and how many times the axis repeats.
