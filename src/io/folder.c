@@ -28,7 +28,7 @@ bool fum_folder_is(const char *path) {
     return is;
 }
 
-// "dir/stem.variant.safetensors" and the names of an index of shards, as diffusers and transformers
+// Looks for "dir/stem.variant.safetensors" and the index of shards, as diffusers and transformers
 // write them.
 static enum fum_result try_variant(fum_arena *arena, const char *dir, const char *variant,
                                    const char **weights) {

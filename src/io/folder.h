@@ -23,32 +23,31 @@ struct fum_folder_component {
 };
 
 // Reads model_index.json, the components' configurations and fumarole.json, and chooses weight
-// files. `variant`
-// ("fp16", …) is preferred where there is one; NULL prefers the plain file, then fp16, then bf16. A
-// component of the picture's way (UNet, VAE, text encoders, tokenizers, scheduler) that is named
-// but not there is an error that names it, as is one with only .bin weights. Immutable once open.
+// files. `variant` ("fp16", …) is preferred if it exists; NULL prefers the plain file, then fp16,
+// then bf16. UNet, VAE, text encoders, tokenizers and scheduler must be there if the index names
+// them, with weights that are not pickles. Immutable once open.
 enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant,
                                 struct fum_error *err);
 void fum_folder_close(fum_folder **folder);
 
-// Whether `path` is a folder with a model_index.json.
+// Returns true if `path` is a folder with a model_index.json.
 bool fum_folder_is(const char *path);
 
 const char *fum_folder_path(const fum_folder *folder);
 const char *fum_folder_class(const fum_folder *folder); // "StableDiffusionPipeline"
 const cJSON *fum_folder_index(const fum_folder *folder);
-// fumarole.json; NULL when there is none
+// Returns fumarole.json; NULL if the folder has none.
 const cJSON *fum_folder_settings(const fum_folder *folder);
 
 size_t fum_folder_component_count(const fum_folder *folder);
 const struct fum_folder_component *fum_folder_component_at(const fum_folder *folder, size_t index);
-// NULL when the model has no such component.
+// Returns the component of that name; NULL if the model has none.
 const struct fum_folder_component *fum_folder_component(const fum_folder *folder, const char *name);
-// The same, but a component that is not there is an error that names it; NULL then.
+// Returns the component of that name. NULL with an error that names it if the model has none.
 const struct fum_folder_component *fum_folder_require(const fum_folder *folder, const char *name,
                                                       struct fum_error *err);
 
-// The weight file in one component's folder; *weights is in the arena.
+// Finds the weight file in one component's folder; *weights is in the arena.
 enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant,
                                         const char **weights, struct fum_error *err);
 

@@ -34,8 +34,8 @@ enum fum_result fum_image_write_png(const char *path, const struct fum_picture *
     return result;
 }
 
-// The text of a tEXt or uncompressed iTXt chunk with this key as UTF-8; NULL: another key, or out
-// of memory.
+// Returns the text of a tEXt or uncompressed iTXt chunk with this key, as UTF-8. NULL: another key,
+// or out of memory.
 static char *chunk_text(const uint8_t *data, size_t bytes, bool international, const char *key) {
     size_t at = strlen(key) + 1;
     if (bytes < at || memcmp(data, key, at)) return NULL;

@@ -70,7 +70,7 @@ struct fum_image_parameters {
     const struct fum_image_extra { const char *key, *value; } * extra;
     size_t extra_count;
 };
-// The text, freed with fum_free; NULL when memory is out.
+// Returns the text, freed with fum_free; NULL when memory is out.
 char *fum_image_format_parameters(const struct fum_image_parameters *p);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The parameters text of a picture, as A1111's create_infotext lays it out: the prompt, the
-// negative prompt, and one line of "key: value" pairs in a fixed order.
+// Writes the parameters text of a picture as A1111's create_infotext lays it out. It is the prompt,
+// the negative prompt, and a line of "key: value" pairs in a fixed order.
 #include "io/image.h"
 
 #include "base/number.h"
@@ -38,7 +38,7 @@ static void add(struct text *t, const char *text) {
     add_bytes(t, text, strlen(text));
 }
 
-// json.dumps(text, ensure_ascii=False)
+// Adds a text as json.dumps(text, ensure_ascii=False) writes it.
 static void add_json(struct text *t, const char *text) {
     add(t, "\"");
     for (const char *p = text; *p; p++) {
@@ -60,8 +60,8 @@ static void add_json(struct text *t, const char *text) {
     add(t, "\"");
 }
 
-// ", key: value", the value quoted where a reader could take it for more pairs. A NULL value is
-// left out.
+// Adds ", key: value", the value quoted where a reader could take it for more pairs. Leaves a NULL
+// value out.
 static void add_pair(struct text *t, const char *key, const char *value) {
     if (!value) return;
     if (t->used && t->bytes[t->used - 1] != '\n') add(t, ", ");
@@ -97,8 +97,8 @@ static void add_number(struct text *t, const char *key, double value) {
     add_pair(t, key, fum_image_format_number(text, value));
 }
 
-// create_infotext strips the whole text, which only shows at the front: an empty prompt leaves no
-// empty line.
+// Skips blanks at the front. create_infotext strips the whole text, so that an empty prompt leaves
+// no empty line.
 static const char *skip_blanks(const char *text) {
     return text + strspn(text, " \t\r\n\v\f");
 }

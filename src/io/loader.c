@@ -130,8 +130,8 @@ static enum fum_result sort_tensors(fum_loader *l, struct fum_error *err) {
                          same_file ? "" : l->files[a->file].path, (unsigned long long)b->offset);
 }
 
-// The shard's path beside the index. Its name comes from the file, so it may not lead anywhere
-// else.
+// Finds the shard's path beside the index. Its name comes from the file, so it must not lead
+// anywhere else.
 static enum fum_result shard_path(fum_loader *l, const char *index, const char *name, char **path,
                                   struct fum_error *err) {
     if (!*name || strchr(name, '/') || strchr(name, '\\') || name[0] == '.')

@@ -14,8 +14,8 @@ typedef struct fum_loader fum_loader;
 // .index.fp16.json) names. A file of another kind (pickle, GGUF) is FUM_ERR_UNSUPPORTED with a
 // hint; damage is FUM_ERR_FORMAT and names file, tensor and offset.
 enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fum_error *err);
-// The same for a .safetensors file's bytes, which must outlive the loader; `label` stands for the
-// path in errors.
+// Opens a .safetensors file's bytes, which must outlive the loader; `label` stands for the path in
+// errors.
 enum fum_result fum_loader_open_memory(fum_loader **loader, const void *data, uint64_t bytes,
                                        const char *label, struct fum_error *err);
 void fum_loader_close(fum_loader **loader);
@@ -26,7 +26,7 @@ size_t fum_loader_count(const fum_loader *loader);
 const struct fum_loader_tensor *fum_loader_at(const fum_loader *loader, size_t index);
 const struct fum_loader_tensor *fum_loader_find(const fum_loader *loader, const char *name);
 size_t fum_loader_index(const fum_loader *loader, const struct fum_loader_tensor *tensor);
-// How many tensors' names begin with `prefix`, and with `first` non-NULL the index of the first
+// Returns how many tensors' names begin with `prefix`. *first (may be NULL): the index of the first
 // one; they follow each other.
 size_t fum_loader_count_prefix(const fum_loader *loader, const char *prefix, size_t *first);
 // Returns dimension `axis` of the tensor prefix + printf(fmt); 0 when there is no such tensor or
@@ -34,16 +34,16 @@ size_t fum_loader_count_prefix(const fum_loader *loader, const char *prefix, siz
 int fum_loader_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...)
     FUM_PRINTF(4, 5);
 
-// The path that was opened, the files behind it and their total size.
+// Returns the path that was opened, the files behind it and their total size.
 const char *fum_loader_path(const fum_loader *loader);
 size_t fum_loader_file_count(const fum_loader *loader);
 const char *fum_loader_file(const fum_loader *loader, size_t file);
-// NULL: in memory
+// Returns the open file; NULL: its bytes are in memory.
 const struct fum_file *fum_loader_open_file(const fum_loader *loader, size_t file);
 uint64_t fum_loader_file_bytes(const fum_loader *loader);
 
-// Text that the file carries about itself (safetensors' __metadata__); NULL when the key is not
-// there.
+// Returns a text that the file carries about itself (safetensors' __metadata__); NULL if it has no
+// such key.
 const char *fum_loader_metadata(const fum_loader *loader, const char *key);
 size_t fum_loader_metadata_count(const fum_loader *loader);
 void fum_loader_metadata_at(const fum_loader *loader, size_t index, const char **key,

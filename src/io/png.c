@@ -41,7 +41,7 @@ enum fum_result fum_png_check_size(const char *where, long long width, long long
                          where, width, height, FUM_MAX_SIDE, FUM_MAX_PIXELS);
 }
 
-// The whole chunk, freed with fum_free; NULL when memory is out.
+// Returns the whole chunk, freed with fum_free; NULL when memory is out.
 static uint8_t *text_chunk(const char *key, const char *text, size_t *bytes) {
     bool latin1 = fits_latin1(text);
     size_t at = 8 + strlen(key) + 1;

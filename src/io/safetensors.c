@@ -56,7 +56,7 @@ static enum fum_result no_memory(const struct reader *r) {
                          r->path);
 }
 
-// Depth and number of values of the header's text, before any of it is turned into objects.
+// Checks depth and number of values of the header's text, before any of it is turned into objects.
 static const char *check_nesting(const char *text, size_t bytes) {
     size_t depth = 0, values = 0;
     bool quoted = false;
@@ -75,7 +75,7 @@ static const char *check_nesting(const char *text, size_t bytes) {
     return values > MAX_HEADER_VALUES ? "has too many values" : NULL;
 }
 
-// A whole number of JSON that a uint64_t holds exactly.
+// Reads a whole number of JSON that a uint64_t holds exactly.
 static bool whole_number(const cJSON *item, uint64_t *value) {
     if (!cJSON_IsNumber(item) ||
         !(item->valuedouble >= 0 && item->valuedouble <= 9007199254740992.0))
@@ -84,7 +84,7 @@ static bool whole_number(const cJSON *item, uint64_t *value) {
     return (double)*value == item->valuedouble;
 }
 
-// dtype and shape into `view`, and the bytes that they make.
+// Reads dtype and shape into `view`. *bytes: what they take.
 static enum fum_result read_shape(const struct reader *r, const cJSON *item, struct fum_view *view,
                                   uint64_t *bytes) {
     const char *dtype = fum_json_string(item, "dtype", NULL), *name = item->string;
@@ -179,7 +179,8 @@ static int by_offset(const void *a, const void *b) {
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
-// The tensors must cover the bytes after the header exactly: no overlap, no gap, nothing left over.
+// Checks that the tensors cover the bytes after the header exactly: no overlap, no gap, nothing
+// left over.
 static enum fum_result check_cover(const struct reader *r, size_t first) {
     size_t n = r->tensors->count - first;
     const struct fum_loader_tensor **sorted = fum_alloc(n, sizeof *sorted);

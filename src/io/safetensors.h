@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The safetensors format: eight bytes of little-endian header length, a JSON header that maps names
-// to dtype, shape and the range of their bytes, then the bytes. Reading goes through io/loader.h.
+// Reads and writes the safetensors format. Eight bytes hold the little-endian length of a JSON
+// header, which maps names to dtype, shape and the range of their bytes. Then the bytes follow.
+// Reading goes through io/loader.h.
 #ifndef FUM_IO_SAFETENSORS_H
 #define FUM_IO_SAFETENSORS_H
 
@@ -29,14 +30,15 @@ struct fum_safetensors {
 enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors *file,
                                       struct fum_error *err);
 
-// Refuses a header that is cut off, over the limit or not the JSON it should be; more than
-// FUM_VIEW_MAX_DIMS dimensions; sizes that overflow or do not match their range; ranges outside the
-// file; overlaps, and bytes that belong to no tensor. An unknown dtype becomes FUM_DTYPE_UNKNOWN:
-// it matters only if the tensor is needed.
+// Refuses a header that is cut off, over the limit or not the JSON it should be. Refuses more than
+// FUM_VIEW_MAX_DIMS dimensions, and sizes that overflow or do not match their range. Refuses ranges
+// outside the file, overlaps, and bytes that belong to no tensor. An unknown dtype becomes
+// FUM_DTYPE_UNKNOWN: it matters only if the tensor is needed.
 extern const struct fum_format fum_format_safetensors;
 
-// The format's name of an element type ("F32"), and back; false when there is none.
+// Returns the format's name of an element type ("F32").
 const char *fum_safetensors_dtype_name(enum fum_dtype dtype);
+// Finds the element type of such a name. False: none.
 bool fum_safetensors_dtype_parse(const char *name, enum fum_dtype *dtype);
 
 #endif

@@ -15,8 +15,8 @@ struct entry {
     uint64_t bytes;
 };
 
-// Larger elements first, then the caller's order: every tensor then starts at a multiple of its
-// element size.
+// Orders larger elements first, then as the caller does. Every tensor then starts at a multiple of
+// its element size.
 static int by_element(const void *a, const void *b) {
     const struct entry *x = a, *y = b;
     size_t m = fum_dtype_size(x->tensor->view.dtype), n = fum_dtype_size(y->tensor->view.dtype);
@@ -50,8 +50,8 @@ static bool add_tensor(cJSON *header, const struct entry *e, uint64_t begin) {
            cJSON_AddItemToArray(range, cJSON_CreateNumber((double)(begin + e->bytes)));
 }
 
-// The header's text, padded with blanks so that the tensors begin at a multiple of 8. Freed with
-// cJSON_free.
+// Returns the header's text, padded with blanks so that the tensors begin at a multiple of 8. Freed
+// with cJSON_free.
 static char *header_text(const struct entry *entries, const struct fum_safetensors *file) {
     size_t n = file->count, texts = file->metadata_count;
     const struct fum_safetensors_text *metadata = file->metadata;

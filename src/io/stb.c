@@ -17,7 +17,7 @@ static void *stb_realloc(void *old, size_t bytes) {
 }
 
 // stb_image_write takes no context and forgets the compressed rows when the allocation after them
-// fails, so that one block is remembered here while a picture is written.
+// fails. That one block is remembered here while a picture is written.
 static _Thread_local uint8_t *packed_rows;
 
 static void write_free(void *p) {
@@ -25,7 +25,7 @@ static void write_free(void *p) {
     fum_free(p);
 }
 
-// zlib's compressor instead of stb's own, which takes it that memory never runs out and packs less
+// Packs rows with zlib's compressor. stb's own assumes that memory never runs out, and packs less
 // well.
 static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level) {
     uLongf room = compressBound((uLong)bytes);
@@ -41,7 +41,7 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored \
-    "-Wunused-function" // told at the end of the file, so not inside the push
+    "-Wunused-function" // reported at the end of the file, so not inside the push
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wunknown-warning-option"

@@ -29,7 +29,7 @@ struct fum_tensors {
 
 void fum_tensors_free(struct fum_tensors *tensors);
 
-// Append a tensor or a text; names and texts are copied. False when memory is out.
+// Appends a tensor or a text; names and texts are copied. False when memory is out.
 bool fum_tensors_add(struct fum_tensors *tensors, const struct fum_loader_tensor *tensor);
 bool fum_tensors_add_text(struct fum_tensors *tensors, const char *key, const char *value);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Checks every tensor of a model by building its graphs and asking for every weight.
+// Checks every tensor of a model: builds its graphs and looks up every weight.
 #include "base/error.h"
 #include "base/text.h"
 #include "graph/graph.h"

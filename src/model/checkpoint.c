@@ -72,8 +72,8 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
     return FUM_OK;
 }
 
-// Finds the family by the text encoder where there is one, else by the width of the context that
-// the UNet attends to. NULL: none.
+// Finds the family by its text encoder, else by the width of the context that the UNet attends to.
+// NULL: none.
 static const struct fum_family *find_family(const fum_loader *loader, const char *prefix) {
     for (int i = 0; i < fum_family_count; i++)
         if (fum_families[i].file.sign && has_prefix(loader, fum_families[i].file.sign))
@@ -318,7 +318,7 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
     if (!c->family)
         return fum_error_set(
             err, FUM_ERR_UNSUPPORTED,
-            "%s: neither its text encoder nor its UNet's context width tells the family", path);
+            "%s: neither its text encoder nor its UNet's context width shows the family", path);
     find_prediction(c, loader);
     find_size(c, loader);
     result = read_components(c, loader, prefix, err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a single file in the original (latent-diffusion) layout holds: its family, and its
-// components' configurations in diffusers' form, both read off the tensors' names and shapes, since
-// such a file brings no configuration.
+// Detects what a single file in the original (latent-diffusion) layout holds. Such a file has no
+// configuration, so family and configurations (in diffusers' form) are read off the names and
+// shapes of tensors.
 #ifndef FUM_MODEL_CHECKPOINT_H
 #define FUM_MODEL_CHECKPOINT_H
 
@@ -34,20 +34,20 @@ struct fum_checkpoint {
     const char *other;
 };
 
-// Fills `checkpoint`. Rules that shapes cannot tell: SD1 has 8 attention heads everywhere, the
-// others heads of 64 channels (one head for levels with fewer); 32 groups per group norm. SD2 with
-// a full-size context (1024) is taken for v-prediction at 768 unless it is an inpainting model or
-// its metadata says otherwise: base models (epsilon, 512) have the same names and shapes. Files of
+// Fills `checkpoint`. Rules that shapes do not show: SD1 has 8 attention heads everywhere, the
+// others heads of 64 channels (one head for levels with fewer). Group norms have 32 groups. SD2
+// with a full-size context (1024) is taken for v-prediction at 768 unless it is an inpainting model
+// or its metadata differs. Its base models (epsilon, 512) have the same names and shapes. Files of
 // other families (SD3, FLUX, …) and LoRAs are FUM_ERR_UNSUPPORTED by name.
 enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,
                                       struct fum_error *err);
 void fum_checkpoint_free(struct fum_checkpoint *checkpoint);
 
-// Returns what a UNet with these input channels makes of a model, as the words before "model":
-// "a text-to-image" where it reads latents alone, "an inpainting" and the like.
+// Returns the words before "model" for a UNet with these input channels. "a text-to-image" reads
+// latents alone; others are "an inpainting" and the like.
 const char *fum_checkpoint_kind(int in_channels);
 
-// For detection's own files: configurations from shapes, NULL on failure with `err` filled.
+// Derives configurations from shapes; NULL on failure with `err` filled. Only for checkpoint.c.
 cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
                                   const struct fum_family *family, int size, struct fum_error *err);
 cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,

@@ -52,8 +52,8 @@ struct levels {
     int read; // layers of the level that is being read
 };
 
-// Whether any tensor's name begins with prefix + printf(fmt). Existence goes by this, not by one
-// tensor: then a file that lacks one is told so by its name.
+// Returns true if the name of any tensor begins with prefix + printf(fmt). One tensor alone does
+// not decide, so that a file that lacks it is refused by its name.
 static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...)
     FUM_PRINTF(3, 4);
 static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...) {
@@ -66,7 +66,7 @@ static bool has(const fum_loader *loader, const char *prefix, const char *fmt, .
     return fum_loader_count_prefix(loader, name, NULL) > 0;
 }
 
-// Dimension `axis` of a tensor that must be there.
+// Returns dimension `axis` of a tensor that must be there; 0 with an error if it is not.
 static int need(const fum_loader *loader, const char *prefix, int axis, const char *name,
                 struct fum_error *err) {
     int dim = fum_loader_dim(loader, prefix, axis, "%s", name);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Easy to get wrong: the mask is causal; the pooled value comes from the last layer with the final
-// norm even when the hidden states are taken from an earlier one; SD1 and SD2 pass a skipped
-// layer's states through the final norm and SDXL does not; configurations from before
-// transformers 4.30 say eos_token_id 2 and mean the largest id.
+// Builds text encoders. Easy to get wrong:
+// - The mask is causal.
+// - The pooled value comes from the last layer with the final norm, even if the hidden states come
+// from an earlier one.
+// - SD1 and SD2 pass a skipped layer's states through the final norm; SDXL does not.
+// - Configurations from before transformers 4.30 have eos_token_id 2 and mean the largest id.
 #include "model/clip.h"
 
 #include "model/config.h"
@@ -82,7 +84,7 @@ static fum_tensor *layer(struct fum_nn *nn, const struct fum_clip_config *config
     return x;
 }
 
-// The end token's state of each row, projected.
+// Returns the end token's state of each row, projected.
 static fum_tensor *pool(struct fum_nn *nn, const struct fum_clip_config *config, fum_tensor *last,
                         fum_tensor *ends) {
     struct fum_shape s = fum_tensor_shape(last);

@@ -19,14 +19,15 @@ struct fum_clip_config {
     int projection; // channels of the pooled text embedding; 0: the model has no projection
 };
 
-// `projected`: the class is CLIPTextModelWithProjection. `where` names the file in errors.
+// Reads the configuration. `projected`: the class is CLIPTextModelWithProjection. `where` names the
+// file in errors.
 enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSON *json,
                                       bool projected, const char *where, struct fum_error *err);
 
 struct fum_clip_params {
     const char *prefix; // before all weight names; NULL: none
     fum_tensor *ids;    // i32 [batch, tokens], tokens ≤ positions
-    // i32 [1, batch]: fum_clip_end of each row + row · tokens; NULL: no pooled value wanted
+    // i32 [1, batch]: fum_clip_end of each row + row · tokens; NULL: no pooled value is needed
     fum_tensor *ends;
     int skip;       // layers left out at the end for `hidden`; 0: none. At most layers
     bool skip_norm; // `hidden` without the final layer norm, as SDXL takes it
@@ -40,12 +41,12 @@ struct fum_clip_outputs {
         *pooled;
 };
 
-// Adds the encoder. Layers that nothing wanted depends on are not built, so their weights need not
+// Adds the encoder. Layers that no result depends on are not built, so their weights need not
 // exist. Nodes are named by module: "text_model.encoder.layers.0", "text_model.final_layer_norm".
 void fum_clip_build(fum_graph *graph, const struct fum_clip_config *config,
                     const struct fum_clip_params *params, struct fum_clip_outputs *outputs);
 
-// Index of the token whose state is the pooled one: transformers' rule.
+// Returns the index of the token whose state is the pooled one, by transformers' rule.
 int fum_clip_end(const struct fum_clip_config *config, const int32_t *ids, int count);
 
 #endif

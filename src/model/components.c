@@ -13,17 +13,17 @@ const struct fum_model_role fum_model_roles[FUM_MODEL_ROLES] = {
     {.name = "vae", .required = true},
 };
 
-enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *wanted,
+enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *like,
                                         struct fum_error *err) {
     struct fum_model_component *component = &model->components[model->num_components++];
-    *component = *wanted;
-    bool shared = wanted->loader != NULL;
-    component->where = shared ? fum_arena_printf(model->arena, "%s: %s", wanted->file, wanted->name)
-                              : fum_arena_printf(model->arena, "%s/%s/config.json",
-                                                 model->info.path, wanted->name);
+    *component = *like;
+    bool shared = like->loader != NULL;
+    component->where =
+        shared ? fum_arena_printf(model->arena, "%s: %s", like->file, like->name)
+               : fum_arena_printf(model->arena, "%s/%s/config.json", model->info.path, like->name);
     enum fum_result result = FUM_OK;
     if (!component->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
-    if (!shared) result = fum_loader_open(&component->own_loader, wanted->file, err);
+    if (!shared) result = fum_loader_open(&component->own_loader, like->file, err);
     if (!shared) component->loader = component->own_loader;
     if (result) return result;
     return fum_names_create(&component->names, component->loader, component->name,

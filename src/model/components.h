@@ -49,17 +49,18 @@ struct fum_model {
     const char **prompts;
 };
 
-// Adds a component of `wanted`'s names, file, configurations (own_config becomes the model's, on
-// failure too) and loader. Without a loader, opens the file.
-enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *wanted,
+// Adds a component with the names, file, configurations and loader of `like`; own_config becomes
+// the model's, on failure too. Opens the file if `like` has no loader.
+enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *like,
                                         struct fum_error *err);
 // Keeps why the model cannot draw; it can still be listed.
 enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why,
                                        struct fum_error *err);
-// NULL when the model has no such component.
+// Returns the component of that name; NULL if the model has none.
 const struct fum_model_component *fum_model_find_component(const fum_model *model,
                                                            const char *name);
-// Fill the model from info.path: a diffusers folder, or a single file in the original layout.
+// Fills the model from info.path, a diffusers folder. fum_model_open_file: from a single file in
+// the original layout.
 enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err);
 enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err);
 // Adds all of a component, whatever of it a run would need, on a small picture: to see its weights.

@@ -15,7 +15,7 @@ struct fum_config {
     struct fum_error *err;  // its text; may be NULL
 };
 
-// Return a member, or `fallback` if it is absent or null.
+// Returns a member, or `fallback` if it is absent or null.
 int fum_config_int(struct fum_config *config, const char *key, int fallback, int min, int max);
 double fum_config_number(struct fum_config *config, const char *key, double fallback, double min,
                          double max);
@@ -32,11 +32,12 @@ struct fum_config_list {
 // Reads one number for all values, or a list of exactly `count`.
 void fum_config_ints(struct fum_config *config, const char *key,
                      const struct fum_config_list *list);
-// The same for floats in a list of exactly `count`; false when the key is absent or null.
+// Reads a list of exactly `count` floats. False when the key is absent or null.
 bool fum_config_floats(struct fum_config *config, const char *key, float *values, int count);
-// The length of a list; 0 when the key is absent. An error when it is no list or longer than `max`.
+// Returns the length of a list; 0 when the key is absent. Fails when it is no list or longer than
+// `max`.
 int fum_config_list(struct fum_config *config, const char *key, int max);
-// Element i of a list of strings; "" on failure.
+// Returns element i of a list of strings; "" on failure.
 const char *fum_config_list_string(struct fum_config *config, const char *key, int i);
 
 // Refuses a setting that this build cannot do: "unet/config.json: dual_cross_attention is true,
@@ -45,7 +46,7 @@ void fum_config_unsupported(struct fum_config *config, const char *key);
 // Refuses the key unless it is absent, null, false, or the number or string given (string NULL:
 // compare the number).
 void fum_config_only(struct fum_config *config, const char *key, double number, const char *string);
-// Any other complaint about a key.
+// Refuses a key for another reason.
 void fum_config_fail(struct fum_config *config, const char *key, const char *fmt, ...)
     FUM_PRINTF(3, 4);
 

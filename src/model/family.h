@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Model families as records: how to recognise one and what its checkpoints leave unsaid. No code
-// asks which family a model is; it asks for a property.
+// Lists model families as records: how to recognise one and what its checkpoints leave unsaid. Code
+// never checks which family a model is of; it reads a property.
 #ifndef FUM_MODEL_FAMILY_H
 #define FUM_MODEL_FAMILY_H
 
@@ -43,7 +43,7 @@ struct fum_family {
     const char *name;       // "sd1"
     const char *title;      // "Stable Diffusion 1.x"
     const char *class_name; // fum_family_class of model_index.json's _class_name
-    int context_channels;   // of the UNet, to tell families of one class apart; 0: any
+    int context_channels;   // of the UNet, to distinguish families of one class; 0: any
     int time_ids;           // that the UNet reads beside pooled text; 0: it reads neither
     struct fum_family_file file;
 
@@ -54,9 +54,9 @@ struct fum_family {
     const char *prediction; // for single files
     bool latent;      // denoises latents, which are never clipped; pictures follow clip_sample
     int steps_offset; // which the family's diffusers pipeline forces; 0: the folder's
-    // --clip-skip N leaves out N - 1 layers of a single file's full encoder, and N - 1 +
-    // folder_skip of a diffusers folder's, as its pipeline does; the default N is file_clip_skip,
-    // and 1 on folders.
+    // --clip-skip N leaves out N - 1 layers of a single file's full encoder. Of a diffusers
+    // folder's it leaves out N - 1 + folder_skip, as its pipeline does. The default N is
+    // file_clip_skip, and 1 on folders.
     int folder_skip, file_clip_skip;
     struct fum_model_traits traits; // of all its models; a model's own may add to them
 };

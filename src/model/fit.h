@@ -5,10 +5,11 @@
 
 #include "model/components.h"
 
-// FUM_ERR_FORMAT names the file, the key, its value and what is needed.
+// Checks that the configurations fit together. FUM_ERR_FORMAT names the file, the key, its value
+// and what is needed.
 enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *err);
-// FUM_ERR_UNSUPPORTED when the model is sound but needs more than a prompt and the number of a
-// class.
+// Returns FUM_ERR_UNSUPPORTED when the model is sound but needs more than a prompt and the number
+// of a class.
 enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error *err);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Opens a single file in the original layout. What it is comes from its tensors, its conventions
-// from its family, and the vocabulary, which it does not carry, from where scripts/clip-vocab put
-// it.
+// Opens a single file in the original layout. Its tensors show what it is; its family has the
+// conventions. The vocabulary, which it does not carry, lies where scripts/clip-vocab put it.
 #include "base/error.h"
 #include "model/checkpoint.h"
 #include "model/components.h"

@@ -36,8 +36,8 @@ static enum fum_result list_folder(fum_model *model, struct fum_error *err) {
     return fum_model_set_unusable(model, &why, err);
 }
 
-// The class that model_index.json names goes before the one in the scheduler's own file, as in
-// diffusers.
+// Reads the scheduler. The class that model_index.json names goes before the one in the scheduler's
+// own file, as in diffusers.
 static enum fum_result read_scheduler(fum_model *model,
                                       const struct fum_folder_component *component,
                                       struct fum_error *err) {

@@ -80,7 +80,7 @@ static enum fum_result parse_components(fum_model *model, struct fum_error *err)
     return fum_model_check_fit(model, err);
 }
 
-// `latent` latent pixels of the training pictures in pixels; without any the family's size.
+// Returns `latent` latent pixels of the training pictures in pixels; if 0, the family's size.
 static int default_side(const struct fum_model_view *view, int latent, int fallback) {
     return latent > 0 ? latent * fum_vae_factor(&view->vae) : fallback;
 }

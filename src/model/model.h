@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An open model's insides, for the pipeline: everything is plain data and sources of weights; no
-// code asks which family it is.
+// Declares an open model's insides, for the pipeline: plain data and sources of weights.
 #ifndef FUM_MODEL_MODEL_H
 #define FUM_MODEL_MODEL_H
 
@@ -42,8 +41,8 @@ const struct fum_model_view *fum_model_get_view(const fum_model *model);
 int fum_model_pooled(const struct fum_model_view *view);
 // Returns the layers that clip skip leaves out at the end of a text encoder.
 int fum_model_skipped_layers(const struct fum_model_view *view, int clip_skip);
-// The largest clip skip, which leaves only the embeddings of the text encoder that has the fewest
-// layers.
+// Returns the largest clip skip. It leaves only the embeddings of the text encoder that has the
+// fewest layers.
 int fum_model_max_clip_skip(const struct fum_model_view *view);
 
 #endif

@@ -79,8 +79,8 @@ bool fum_names_has_component(const fum_loader *loader, const char *component) {
     return find_place(loader, component, &prefix, &layout);
 }
 
-// The component is not there; when other tensors of it are, then what shows it is missing, and has
-// a name.
+// Refuses a file without the component. If it has other tensors of the component, the error names
+// the missing one.
 static enum fum_result no_component(const fum_loader *loader, const char *component,
                                     struct fum_error *err) {
     const char *path = fum_loader_path(loader);
@@ -169,7 +169,7 @@ static bool rename_diffusers(const fum_names *names, const char *name, struct fu
 
 // ---- lookup ----
 
-// The first, second or third third of a fused tensor's rows.
+// Takes the first, second or last third of a fused tensor's rows.
 static bool take_third(struct fum_view *view, int third) {
     if (view->rank < 1 || view->dim[0] % 3) return false;
     view->dim[0] /= 3;

@@ -86,8 +86,8 @@ static bool read_unet_shape(const cJSON *config, struct unet_shape *shape) {
     return true;
 }
 
-// LDM numbers the blocks of each way through: a layer (resnet, then attention) or a down-sampling
-// each take one number; an up-sampling stands behind the last layer of its level.
+// Adds the modules as LDM numbers its blocks. A layer (resnet, then attention) or a down-sampling
+// takes one number. An up-sampling stands behind the last layer of its level.
 static bool add_unet_modules(fum_names *names, const struct unet_shape *s) {
     bool good = ADD(unet_resnet, NAME("mid_block.resnets.0"), "middle_block.0") &&
                 ADD(NULL, NAME("mid_block.attentions.0"), "middle_block.1") &&

@@ -31,7 +31,7 @@ static enum fum_result transpose_projection(fum_names *names, const cJSON *confi
     const struct fum_loader_tensor *t = fum_loader_find(names->loader, name);
     if (!t) return FUM_OK;
     if (t->view.rank != 2)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s has %d dimensions, wanted 2",
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor %s has %d dimensions, not 2",
                              fum_loader_path(names->loader), name, t->view.rank);
     size_t rows = (size_t)t->view.dim[0], columns = (size_t)t->view.dim[1],
            size = fum_dtype_size(t->view.dtype);

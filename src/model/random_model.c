@@ -136,8 +136,7 @@ static struct random_tensor describe(const struct fum_weight *t, const char *nam
     return out;
 }
 
-// `count` values, the first of them drawn, then those again and again: their number is prime, so
-// rows differ.
+// Makes `count` values: some are drawn, then those repeat. Their number is prime, so rows differ.
 static void *make_values(fum_arena *arena, int64_t count, double mean, double spread) {
     enum { DRAWN = 65521 };
     uint16_t *values = fum_arena_alloc(arena, (size_t)count, sizeof *values);
@@ -156,7 +155,7 @@ static void *make_values(fum_arena *arena, int64_t count, double mean, double sp
     return drawn ? values : NULL;
 }
 
-// One array for each spread, as long as the largest tensor that has it.
+// Makes one array for each spread, as long as the largest tensor that has it.
 static bool share_values(fum_arena *arena, struct random_weights *w) {
     for (size_t i = 0; i < w->count; i++) {
         struct random_tensor *t = &w->tensors[i];
@@ -178,7 +177,7 @@ static bool share_values(fum_arena *arena, struct random_weights *w) {
     return true;
 }
 
-// False when memory is out.
+// Describes the weights of a node. False when memory is out.
 static bool describe_parts(struct random_weights *w, fum_arena *arena, const fum_tensor *t) {
     const struct fum_weight weight = fum_tensor_weight(t);
     for (int k = 0; k < fum_weight_parts(&weight); k++) {

@@ -7,7 +7,7 @@
 #include "model/model.h"
 #include "weights/weight.h"
 
-// The index-th model's name ("emoji", "sd1.5", …), by rising size; NULL past the last.
+// Returns the index-th model's name ("emoji", "sd1.5", …), by rising size; NULL past the last.
 const char *fum_random_model_name(int index);
 
 // Weights are the same at every call: normal, with the spread that PyTorch's layers start with,

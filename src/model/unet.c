@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Easy to get wrong: the skips are taken from the end, the last one made first; the context's
-// projection is the same for all steps, so it is a node of the prompt; the time embedding of all
-// steps is one batch, and each residual block reads its part of a row; text and size ids are added
-// to it per picture, which makes a row per picture.
+// Builds the UNet. Easy to get wrong:
+// - The skips are taken from the end, the last one made first.
+// - The context's projection is the same for all steps, so it is a node of the prompt.
+// - The time embedding of all steps is one batch; each residual block reads its part of a row.
+// - Text and size ids are added to it per picture, which makes a row per picture.
 #include "model/unet.h"
 
 #include "graph/graph.h"
@@ -32,7 +33,7 @@ static fum_tensor *sinusoid(struct build *b, const char *name, fum_tensor *t, in
     return t ? fum_graph_add(b->nn.graph, "timestep_embedding", name, FUM_INPUTS(t), attrs) : NULL;
 }
 
-// Pooled text and time ids, [batch, time_channels].
+// Embeds pooled text and time ids, [batch, time_channels].
 static fum_tensor *text_time(struct build *b) {
     const struct fum_unet_params *p = b->params;
     fum_tensor *ids = sinusoid(b, NULL, p->time_ids, b->config->text_time_channels);
@@ -94,7 +95,7 @@ static fum_tensor *time_embedding(struct build *b) {
     return fum_nn_unary(&b->nn, "silu", NULL, t);
 }
 
-// Of the residual blocks of `parent`.
+// Lists the rows of the residual blocks of `parent`.
 static void add_rows(struct build *b, const char *parent, int layers, int channels) {
     for (int i = 0; i < layers; i++) {
         struct fum_nn_time_row *r = &b->rows[b->num_rows++];
@@ -103,7 +104,7 @@ static void add_rows(struct build *b, const char *parent, int layers, int channe
     }
 }
 
-// The time embedding as every residual block adds it.
+// Makes the time embedding as every residual block adds it.
 static bool time_rows(struct build *b) {
     const struct fum_unet_config *c = b->config;
     char parent[24];

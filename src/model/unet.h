@@ -33,7 +33,7 @@ enum fum_unet_class {
 
 struct fum_unet_config {
     int in_channels, out_channels;
-    int sample_width, sample_height; // latent pixels of the training pictures; 0: not said
+    int sample_width, sample_height; // latent pixels of the training pictures; 0: unknown
     int conv_in_kernel, conv_out_kernel;
     int downsample_pad;
     int groups;
@@ -60,8 +60,8 @@ struct fum_unet_config {
     struct fum_unet_block down[FUM_UNET_MAX_BLOCKS], up[FUM_UNET_MAX_BLOCKS];
 };
 
-// `where` names the file in errors. Settings of other architectures are refused with
-// FUM_ERR_UNSUPPORTED, key and value.
+// Reads the configuration. `where` names the file in errors. Settings of other architectures are
+// refused with FUM_ERR_UNSUPPORTED, key and value.
 enum fum_result fum_unet_config_parse(struct fum_unet_config *config, const cJSON *json,
                                       const char *where, struct fum_error *err);
 
@@ -81,15 +81,15 @@ struct fum_unet_params {
 };
 
 // Sets the members of `params` that the configuration needs, except x and counter, to new inputs of
-// the graph: "timesteps" (stage run), "context", "text_embeds", "time_ids", "class_labels",
-// "timestep_cond" (stage prompt).
+// the graph. "timesteps" belongs to stage RUN; "context", "text_embeds", "time_ids", "class_labels"
+// and "timestep_cond" belong to stage PROMPT.
 struct fum_unet_sizes {
     int64_t batch, steps, tokens;
     int pooled; // channels of text_embeds; with config.text_time
 };
 void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *config,
                      const struct fum_unet_sizes *sizes, struct fum_unet_params *params);
-// How many time ids a picture has: 6 for SDXL base, 5 for its refiner; 0 without text_time.
+// Returns how many time ids a picture has: 6 for SDXL base, 5 for its refiner; 0 without text_time.
 // `pooled`: channels of text_embeds.
 int fum_unet_time_ids(const struct fum_unet_config *config, int pooled);
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// config.json of a UNet2DConditionModel.
-//
-// Easy to get wrong: "attention_head_dim" is the number of heads, not their size (diffusers issue
-// 2011); up_blocks list everything from the deepest level; a transformer depth given as lists needs
-// the reversed list said apart.
+// Reads config.json of a UNet2DConditionModel. Easy to get wrong:
+// - "attention_head_dim" is the number of heads, not their size (diffusers issue 2011).
+// - up_blocks list everything from the deepest level.
+// - Transformer depths given as lists need the reversed list too.
 #include "model/unet.h"
 
 #include "model/config.h"
@@ -77,7 +76,7 @@ static void parse_types(struct fum_config *c, const char *key, const struct bloc
     }
 }
 
-// One entry of a transformer depth: a number for every layer of the block, or one number each.
+// Reads an entry of a transformer depth: a number for every layer of the block, or one number each.
 static void parse_depth(struct fum_config *c, const char *key, const cJSON *entry,
                         struct fum_unet_block *block) {
     bool list = cJSON_IsArray(entry);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Easy to get wrong: the encoder's downsampling pads only at the bottom and right; norms have eps
-// 1e-6; the attention has one head over all channels; decoder blocks have one residual block more
-// than encoder blocks.
+// Builds the VAE. Easy to get wrong:
+// - The encoder's downsampling pads only at the bottom and right.
+// - Norms have eps 1e-6.
+// - The attention has one head over all channels.
+// - Decoder blocks have one residual block more than encoder blocks.
 #include "model/vae.h"
 
 #include "model/config.h"
@@ -147,7 +149,7 @@ void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char
         logvar ? fum_graph_add(graph, "clamp", "logvar", FUM_INPUTS(logvar), range) : NULL;
 }
 
-// x · mul[c] + add[c]
+// Returns x · mul[c] + add[c].
 static fum_tensor *per_channel(fum_graph *graph, fum_tensor *x, int channels, const float *mul,
                                const float *add) {
     struct fum_nn nn;

@@ -23,16 +23,16 @@ struct fum_vae_config {
     float mean[FUM_VAE_MAX_LATENT], std[FUM_VAE_MAX_LATENT];
 };
 
-// `where` names the file in errors.
+// Reads the configuration. `where` names the file in errors.
 enum fum_result fum_vae_config_parse(struct fum_vae_config *config, const cJSON *json,
                                      const char *where, struct fum_error *err);
 // Pixels of the picture per latent pixel: 8 for the usual four blocks.
 int fum_vae_factor(const struct fum_vae_config *config);
 
-// Adds the decoder: latents [batch, height, width, latent_channels], as the sampler left them
-// divided by the scale (see fum_vae_unscale), to pixels [batch, height · factor, width · factor,
-// out_channels] in about [-1, 1]. `prefix` comes before all weight names; NULL: none. Nodes are
-// named by module: "decoder.mid_block.resnets.0".
+// Adds the decoder. It takes latents [batch, height, width, latent_channels], divided by the scale
+// (see fum_vae_unscale). It gives pixels [batch, height · factor, width · factor, out_channels] in
+// about [-1, 1]. `prefix` comes before all weight names; NULL: none. Nodes are named by module:
+// "decoder.mid_block.resnets.0".
 fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *config,
                            const char *prefix, fum_tensor *z);
 
@@ -45,8 +45,8 @@ struct fum_vae_moments {
 void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *config, const char *prefix,
                     fum_tensor *pixels, struct fum_vae_moments *moments);
 
-// From the VAE's latents to the model's and back: (z - shift) · scale and z / scale + shift, or per
-// channel.
+// Converts the VAE's latents to the model's, (z - shift) · scale, or back, z / scale + shift. Both
+// may be per channel.
 fum_tensor *fum_vae_scale(fum_graph *graph, const struct fum_vae_config *config, fum_tensor *z);
 fum_tensor *fum_vae_unscale(fum_graph *graph, const struct fum_vae_config *config, fum_tensor *z);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The decoder cut at its norms, for pictures that are decoded in bands of rows: a head at low
-// resolution, which runs whole, then passes. A pass reads rows of the value before it, and of the
-// residual block's input where that is added, and gives as many rows (or twice as many) of the next
-// value with its statistics, from which the norm of the pass after it follows once all rows are
-// there. Nothing is approximated: bands only order the same sums differently.
+// Cuts the decoder at its norms, for pictures that are decoded in bands of rows. A head at low
+// resolution runs whole; passes follow. A pass reads rows of the value before it, and of the
+// residual block's input where that is added. It gives as many rows of the next value (or twice as
+// many) with their statistics. The next pass's norm follows from the statistics of all rows.
+// Nothing is approximated: bands only order the same sums differently.
 #ifndef FUM_MODEL_VAE_PASSES_H
 #define FUM_MODEL_VAE_PASSES_H
 
@@ -31,11 +31,11 @@ enum { FUM_VAE_MAX_PASSES = FUM_VAE_MAX_BLOCKS * (2 * 17 + 1) + 1 };
 // picture.
 enum { FUM_VAE_PASS_EDGE = 1 };
 
-// The head ends after the residual blocks of up block `block`; -1: after the middle block. Latents
-// as fum_vae_decode's.
+// Adds the head, which ends after the residual blocks of up block `block`; -1: after the middle
+// block. Latents as fum_vae_decode's.
 fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *config,
                                 const char *prefix, fum_tensor *z, int block);
-// The passes after that head; returns how many.
+// Lists the passes after that head and returns how many.
 int fum_vae_passes(const struct fum_vae_config *config, int block, struct fum_vae_pass *passes);
 
 // Adds one pass over `x` [1, rows, width, in] and, for CONV2, `input` [1, rows, width, input].
@@ -44,7 +44,7 @@ int fum_vae_passes(const struct fum_vae_config *config, int block, struct fum_va
 fum_tensor *fum_vae_pass_build(fum_graph *graph, const struct fum_vae_pass *pass, fum_tensor *x,
                                fum_tensor *input, fum_tensor *factors);
 
-// The module of the norm that a pass begins with ("….norm1"), in `name`; false: it has none.
+// Writes the module of the norm that a pass begins with ("….norm1"). False: it has none.
 bool fum_vae_pass_norm(const struct fum_vae_pass *pass, char *name, size_t size);
 extern const double fum_vae_norm_eps;
 

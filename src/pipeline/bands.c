@@ -487,7 +487,7 @@ static enum fum_result to_values(const struct job *job, float *values, size_t ro
     return FUM_OK;
 }
 
-// Names the module whose result is not finite, if it is not.
+// Keeps the name of the module if its result is non-finite.
 static void check_moments(const struct job *job, const char *module) {
     if (!moments_finite(&job->moments))
         snprintf(job->bands->bad, sizeof job->bands->bad, "%s", module);

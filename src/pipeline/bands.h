@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Decodes a picture by bands of rows, exactly: the decoder's passes (model/vae_passes.h) one after
-// the other, each over all bands, with whole values between them in the host's memory. Norms use
-// the statistics of the whole picture, and bands overlap by the rows that a convolution sees, so
-// there are no seams and no tile's own brightness.
+// Decodes a picture by bands of rows, exactly. The decoder's passes (model/vae_passes.h) run one
+// after the other, each over all bands. Whole values between them stay in the host's memory. Norms
+// use the statistics of the whole picture. Bands overlap by the rows that a convolution reads, so
+// there are no seams.
 #ifndef FUM_PIPELINE_BANDS_H
 #define FUM_PIPELINE_BANDS_H
 
@@ -16,7 +16,7 @@ enum { FUM_BAND_ROWS = 8 }; // the fewest that are worth it: two of them are the
 struct fum_bands {
     int height, width; // of the latents
     uint64_t room;     // bytes for activations and the weights of a pass
-    char bad[64];      // set: the module that gave the first value that is not finite; "": none
+    char bad[64];      // set: module with the first non-finite value; "": none
 };
 
 // True if the device's limits allow it: the smallest head must run whole. If not, err names what

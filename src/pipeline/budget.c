@@ -107,15 +107,15 @@ static uint64_t make_room(struct fum_component *asking, const struct fum_budget_
     }
 }
 
-uint64_t fum_budget_room(void *user, uint64_t wanted, uint64_t least) {
-    return make_room(user, &(struct fum_budget_need){.whole = wanted, .least = least});
+uint64_t fum_budget_room(void *user, uint64_t whole, uint64_t least) {
+    return make_room(user, &(struct fum_budget_need){.whole = whole, .least = least});
 }
 
-uint64_t fum_budget_decode(fum_pipeline *pipe, uint64_t wanted, uint64_t least) {
+uint64_t fum_budget_decode(fum_pipeline *pipe, uint64_t whole, uint64_t least) {
     const struct fum_executable_stats *unet = &pipe->unet->stats;
     uint64_t own = pipe->vae->weights ? fum_weights_bytes(pipe->vae->weights) : 0;
     pipe->unet->kept = true;
-    uint64_t beside = make_room(pipe->vae, &(struct fum_budget_need){.whole = wanted}) + own;
+    uint64_t beside = make_room(pipe->vae, &(struct fum_budget_need){.whole = whole}) + own;
     if (beside >= least) return beside;
     pipe->unet->kept = false;
     if (!pipe->unet->compiled.exe) return beside;

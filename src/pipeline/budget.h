@@ -10,10 +10,10 @@
 void fum_budget_begin(fum_pipeline *pipe);
 // Makes room for the component `user`, as fum_weights_params.room. Returns the bytes that it may
 // take.
-uint64_t fum_budget_room(void *user, uint64_t wanted, uint64_t least);
-// Returns how much the decoder may take if it would like `wanted` bytes and needs `least`; decides
-// whether the UNet stays.
-uint64_t fum_budget_decode(fum_pipeline *pipe, uint64_t wanted, uint64_t least);
+uint64_t fum_budget_room(void *user, uint64_t whole, uint64_t least);
+// Returns the bytes that the decoder may take if it takes `whole` at best and needs `least`.
+// Decides whether the UNet stays.
+uint64_t fum_budget_decode(fum_pipeline *pipe, uint64_t whole, uint64_t least);
 // Checks that the budget is enough for every component of this run, each by itself. The error names
 // the smallest that is.
 enum fum_result fum_budget_check(fum_pipeline *pipe, const struct fum_run *run,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Decodes latents to a picture: whole where the device and the budget can hold that, else in bands,
-// else in overlapping tiles through one compiled graph.
+// Decodes latents to a picture. It decodes the whole where the device and the budget can hold that,
+// else bands, else overlapping tiles through one compiled graph.
 #include "base/error.h"
 #include "base/log.h"
 #include "pipeline/bands.h"
@@ -61,7 +61,7 @@ enum fum_result fum_decoder_build(struct fum_component *component, const struct 
 
 // ---- which way ----
 
-// The smaller of the two ways, whole and in bands, is what must fit.
+// Measures the whole and the bands; the smaller of the two must fit.
 enum fum_result fum_decoder_measure(struct fum_component *component, const struct fum_run *run,
                                     struct fum_executable_size *size, struct fum_error *err) {
     fum_pipeline *pipe = component->pipe;
@@ -94,7 +94,7 @@ static enum fum_result prepare_whole(fum_pipeline *pipe, int height, int width,
     else if (pipe->budget)
         room = fum_budget_decode(pipe, size.activations + size.weights, size.least);
     d->room = tiling && room > FUM_BAND_BYTES ? FUM_BAND_BYTES : room;
-    if (tiling) return fum_error_set(err, FUM_ERR_NOMEM, "as was asked for");
+    if (tiling) return fum_error_set(err, FUM_ERR_NOMEM, "as requested");
     if (result) return result;
     if (pipe->budget && room < size.least)
         return fum_error_set(err, FUM_ERR_NOMEM,
@@ -169,7 +169,7 @@ struct decoded {
     float *values;
     size_t count;
     bool finite;
-    char bad[64]; // module that gave the first value that is not finite; "": not known
+    char bad[64]; // module with the first non-finite value; "": unknown
 };
 
 // Runs the compiled graph: one tile, or the whole.
@@ -250,8 +250,7 @@ static void tiling_free(struct tiling *t) {
     fum_free(t->tile.values);
 }
 
-// Stops at the first tile that is not finite, which stays in the decoder's memory for the
-// diagnosis.
+// Stops at the first non-finite tile, which stays in the decoder's memory for the diagnosis.
 static enum fum_result run_tiles(fum_pipeline *pipe, const float *latents, struct decoded *out,
                                  struct fum_error *err) {
     const struct fum_decoder *d = &pipe->decoder;
@@ -291,8 +290,8 @@ static enum fum_result run_bands(fum_pipeline *pipe, const float *latents, struc
     return result;
 }
 
-// After values that are not finite: makes the decoder f32, or fails when it is. `node`: the first
-// one that gave such a value; "": finds it by running the graph again.
+// Makes the decoder f32 after non-finite values, or fails when it is. `node`: the first one with
+// such a value; "": finds it by running the graph again.
 static enum fum_result widen(fum_pipeline *pipe, const char *node, struct fum_error *err) {
     if (!*node) {
         enum fum_result result =

@@ -77,8 +77,8 @@ static enum fum_result write_rows(fum_pipeline *pipe, const fum_tensor *tensor, 
     return result;
 }
 
-// SDXL's micro-conditioning (Podell et al. 2023, section 2.2): original size, crop corner, target
-// size; the refiner has an aesthetic score in place of the target size.
+// Writes SDXL's micro-conditioning (Podell et al. 2023, section 2.2): original size, crop corner,
+// target size. The refiner has an aesthetic score in place of the target size.
 static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *run,
                                       const struct fum_denoiser *d, struct fum_error *err) {
     enum { MOST = 6 };
@@ -346,8 +346,8 @@ enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, struc
     return result ? result : fum_finite_read(exe, d->flag, &batch->finite, err);
 }
 
-// Runs evaluation `eval`; if a value is not finite, runs it again node by node. `state` has room
-// for a copy of the state.
+// Runs evaluation `eval`; at a non-finite value runs it again node by node. `state` has room for a
+// copy of the state.
 static enum fum_result diagnose_eval(fum_pipeline *pipe, int eval, float *state, const char **node,
                                      struct fum_error *err) {
     const struct fum_denoiser *d = &pipe->denoiser;

@@ -154,7 +154,7 @@ static enum fum_result encoder_run(const struct text_encoder *e, const char *pro
     return result;
 }
 
-// After values that are not finite: makes the text encoders f32, or fails when they are.
+// Makes the text encoders f32 after non-finite values, or fails when they are.
 static enum fum_result widen(const struct text_encoder *e, struct fum_error *err) {
     const char *node = NULL;
     fum_pipeline *pipe = e->pipe;

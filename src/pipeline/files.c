@@ -21,7 +21,7 @@ enum fum_result fum_image_save(const struct fum_image *image, const char *path,
     return fum_image_write_png(path, &picture, err);
 }
 
-// The loader has checked that as many elements as the shape says lie in the file.
+// Converts the tensor "noise". The loader has checked that its elements lie in the file.
 static enum fum_result convert(const char *path, const struct fum_loader_tensor *t, float **noise,
                                int shape[4], struct fum_error *err) {
     size_t count = 1;

@@ -145,7 +145,7 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
     return result ? result : make_program(pipe, run, err);
 }
 
-// The latents of a batch, in f32 when a narrower type overflows somewhere.
+// Makes the latents of a batch, in f32 when a narrower type overflows.
 static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run, int first,
                                   float *latents, struct fum_error *err) {
     struct fum_batch batch = {.first = first, .latents = latents};
@@ -242,9 +242,8 @@ static void warn_about_signs(const fum_pipeline *pipe, const struct fum_generate
                 "prompt grammar is not supported yet, so it is read as plain text: %s", list);
 }
 
-// Encodes the prompts and makes everything ready that stays on the device: without a budget the
-// decoder too, so that what it lacks is found before the long work begins, and the time left is
-// known.
+// Encodes the prompts and makes ready what stays on the device. Without a budget that includes the
+// decoder: what it lacks is found before the long work begins, and the time left is known.
 static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run,
                                struct fum_error *err) {
     const struct fum_generate_params *p = run->params;

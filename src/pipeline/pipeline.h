@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The pipeline's insides: encoding the prompt, denoising, decoding. Each component keeps its
-// compiled graph until another shape is asked for.
+// Declares the insides of the pipeline: encoding the prompt, denoising, decoding. Each component
+// keeps its compiled graph until another shape is needed.
 #ifndef FUM_PIPELINE_PIPELINE_H
 #define FUM_PIPELINE_PIPELINE_H
 
@@ -124,7 +124,7 @@ struct fum_batch {
 // last one.
 enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, struct fum_batch *batch,
                             struct fum_error *err);
-// Repeats the run. *node: the first node whose result is not finite.
+// Repeats the run. *node: the first node with a non-finite result.
 enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first,
                                      const char **node, struct fum_error *err);
 
@@ -144,8 +144,8 @@ enum fum_result fum_decoder_measure(struct fum_component *component, const struc
 enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width,
                                    struct fum_error *err);
 // Decodes one picture's latents to 8-bit RGB. Retries in f32 when a narrower type overflows. Uses
-// bands (bands.h) if the whole does not fit the device or the budget, or overlapping tiles
-// (tiles.h) if the device's limits refuse those too; each is logged. fum_decode_values gives [3 ·
+// bands (bands.h) if the whole does not fit the device or the budget. Uses overlapping tiles
+// (tiles.h) if the device's limits refuse bands too. Each is logged. fum_decode_values gives [3 ·
 // height · width · factor²] values of about [-1, 1], before they are rounded.
 enum fum_result fum_decode_values(fum_pipeline *pipe, const struct fum_latents *latents,
                                   float *values, struct fum_error *err);

@@ -20,8 +20,8 @@ int fum_tile_start(int length, int tile, int i) {
     return gaps ? (int)(((long long)(length - tile) * i + gaps / 2) / gaps) : 0;
 }
 
-// The ramp of tile i at its pixel x: rises over what it shares with the tile before, falls over
-// what it shares with the next one.
+// Returns the ramp of tile i at its pixel x. It rises over what tile i shares with the one before,
+// and falls over what it shares with the next.
 static float ramp(int length, int tile, int factor, int i, int x) {
     int start = fum_tile_start(length, tile, i), size = tile * factor;
     float weight = 1;

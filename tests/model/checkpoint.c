@@ -548,7 +548,7 @@ static void says_what_it_cannot_use(void **state) {
          "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight is"},
         {"diffusion_model.out.2", NULL, "out.2.weight is missing"},
         {"transformer_blocks", NULL, "no cross-attention"},
-        {"cond_stage_model", NULL, "tells the family"},
+        {"cond_stage_model", NULL, "shows the family"},
         {"token_embedding", NULL, "embeddings.token_embedding.weight is missing"},
         {"decoder.up.0", NULL, "its VAE has no blocks"},
         {"up.1.block.0.conv1", NULL,
