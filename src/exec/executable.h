@@ -6,8 +6,8 @@
 #include "graph/plan.h"
 #include "weights/store.h"
 
-// As fum_executable_create, with weights from `weights` (may be NULL when the graph has none),
-// which must outlive the executable. Missing ones are loaded.
+// Compiles a graph, as fum_executable_create does, with weights from `weights`, which must outlive
+// the executable. Missing ones are loaded. `weights` may be NULL if the graph has none.
 enum fum_result fum_executable_compile(fum_executable **executable, const fum_graph *graph,
                                        fum_device *device, fum_weights *weights,
                                        const struct fum_executable_params *params,
@@ -35,20 +35,20 @@ struct fum_executable_size {
 enum fum_result fum_executable_measure(const fum_graph *graph, fum_device *device,
                                        struct fum_executable_size *size, struct fum_error *err);
 
-// Raw bytes of an input, state or output, padded rows as they lie; to copy without conversion.
+// Copies the bytes of an input, state or output, padded rows as they lie, without conversion.
 enum fum_result fum_executable_write_raw(fum_executable *executable, const fum_tensor *tensor,
                                          const void *data, uint64_t bytes, struct fum_error *err);
 enum fum_result fum_executable_read_raw(fum_executable *executable, const fum_tensor *tensor,
                                         uint64_t offset, void *data, uint64_t bytes,
                                         struct fum_error *err);
 
-// The first `rows` rows of an input, state or output, as dense f32.
+// Reads the first `rows` rows of an input, state or output, as dense f32.
 enum fum_result fum_executable_read_rows(fum_executable *executable, const fum_tensor *tensor,
                                          size_t rows, float *data, struct fum_error *err);
 
-// Runs `stage` node by node with a check after each one and returns the first node whose result
-// holds a NaN or an infinity, NULL when none does. For the message after such a value was found in
-// a result; slow.
+// Runs `stage` node by node with a check after each one. *node becomes the first node whose result
+// holds a NaN or an infinity, or NULL. It is slow: it serves the message after such a value was
+// found.
 enum fum_result fum_executable_first_nonfinite(fum_executable *executable, enum fum_stage stage,
                                                const char **node, struct fum_error *err);
 

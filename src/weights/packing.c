@@ -55,7 +55,7 @@ bool fum_packing_check(const struct fum_weight *weight, const struct fum_view *v
     if (weight->packing->any_dimensions ? (int64_t)fum_view_count(view) == fum_shape_count(shape)
                                         : need.rank && same_dimensions(view, &need))
         return true;
-    return fum_refuse(why, "the file has shape %s, the model wants %s",
+    return fum_refuse(why, "the file has shape %s, the model needs %s",
                       shape_text(view, found_text, sizeof found_text),
                       shape_text(&need, need_text, sizeof need_text));
 }

@@ -54,8 +54,8 @@ static void pack_block(const struct fum_pack_job *job, const float *values, int6
     }
 }
 
-// Works on a cache line of outputs and a block at a time: 32 channels in each of the taps, which
-// lie together in the file and `blocks` blocks apart in the packed weight.
+// Works on a cache line of outputs and a block at a time. A block is 32 channels in each of the
+// taps, which lie together in the file and `blocks` blocks apart in the packed weight.
 static void pack_rows(const struct fum_pack_job *job) {
     const struct fum_pack_target *to = &job->to;
     int64_t taps = fum_packing_taps(job->shape), blocks = job->view->dim[1] / FUM_Q8_BLOCK;

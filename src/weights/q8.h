@@ -3,7 +3,7 @@
 //
 // A linear weight is [out, in] in files, in a multiple of 32. Each 32 inputs of an output are
 // integers of 8 bits times one factor, d = max |x| / 127 rounded to f16. The packed weight is
-// [in / 32 * 9, out], of 32-bit words whose type is said to be f32. Rows 9b to 9b + 7 hold four
+// [in / 32 * 9, out], of 32-bit words that pass for f32. Rows 9b to 9b + 7 hold four
 // integers a word: those of inputs 32b + 4r to 32b + 4r + 3 from the low byte up. Row 9b + 8 holds
 // the factors as f32. A convolution, [out, in, height, width] in files with up to nine taps, is
 // [height, width, in / 32 * 9, out]: the same for each tap.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Kernels of 3x3 convolutions as Winograd's method reads them: U = G g G^T of F(4x4, 3x3), with 36
-// points, or of F(2x2, 3x3), with 16 (Lavin and Gray 2016). [out, in, 3, 3] in files, [points, in,
-// out] packed: row point * channels + channel holds that point of all outputs.
+// Kernels of 3x3 convolutions as Winograd's method reads them (Lavin and Gray 2016): U = G g G^T.
+// F(4x4, 3x3) has 36 points, F(2x2, 3x3) has 16. [out, in, 3, 3] in files, [points, in, out]
+// packed: row point * channels + channel holds that point of all outputs.
 #include "base/dtype.h"
 #include "base/macros.h"
 #include "weights/transpose.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Streaming weights by itself, with a source that can be held up and can fail: what is prefetched
-// when, whose failure is told to whom, and that slots hold the right bytes.
+// Streaming weights by itself, with a source that can be held up and can fail. Checks what is
+// prefetched when, which failure is reported, and that slots hold the right bytes.
 
 #include "test.h"
 
@@ -18,7 +18,7 @@ struct source {
     float *data[MOST];
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int found[MOST]; // how often each was asked for
+    int found[MOST]; // how often each was requested
     int fails;       // is not found, once the gate is open; -1: none
     bool gate_open, at_gate;
 };
@@ -46,9 +46,9 @@ static void gate(struct source *s, int fails, bool open) {
     pthread_mutex_unlock(&s->lock);
 }
 
-// Waits until weight i has been asked for more than `times` times (or i waits at the gate: times
+// Waits until weight i has been requested more than `times` times (or i waits at the gate: times
 // -1). False after ten minutes, which end a test that hangs.
-static bool asked(struct source *s, int i, int times) {
+static bool was_requested(struct source *s, int i, int times) {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += 600;
@@ -99,7 +99,9 @@ static void open_subject(struct subject *s, fum_device *device, int count) {
     if (fum_weights_create(&s->weights, &params, &err)) fail_msg("%s", err.text);
     // A slot takes an eighth of the room.
     uint64_t room = 8 * SLOT_WEIGHTS * WEIGHT_BYTES;
-    if (fum_stream_create(&s->stream, device, s->weights, s->graph, s->plan, room, &err))
+    if (fum_stream_create(&s->stream,
+                          &(struct fum_stream_params){device, s->weights, s->graph, s->plan, room},
+                          &err))
         fail_msg("%s", err.text);
     struct fum_stream_stats stats;
     fum_stream_get_stats(s->stream, &stats);
@@ -161,12 +163,12 @@ static void the_next_segment_is_filled_while_the_device_works(void **state) {
         open_subject(&s, *state, count);
         for (int round = 0; round < 2; round++)
             for (int k = 0; k < s.segments; k++) {
-                // Asked for when the stream was made, and then once a round.
+                // Requested when the stream was made, and then once a round.
                 int next = (k + 1) % s.segments, weight = first_weight(&s, next),
                     times = 1 + round + (next == 0);
                 acquire(&s, k);
                 // Two segments would stay in the two slots.
-                if (s.segments > 2 && !asked(&s.source, weight, times))
+                if (s.segments > 2 && !was_requested(&s.source, weight, times))
                     fail_msg("%d weights, round %d: segment %d of %d waits for segment %d", count,
                              round, next, s.segments, k);
                 check_bytes(&s, k);
@@ -184,8 +186,8 @@ static void *open_later(void *user) {
     return NULL;
 }
 
-// A segment that is prefetched in vain fails while another one is waited for: only the one that it
-// concerns is told.
+// A segment that is prefetched in vain fails while another one is waited for. Only acquiring that
+// segment reports the failure.
 static void only_the_segment_that_failed_is_reported(void **state) {
     struct subject s;
     struct fum_error err = {0};
@@ -198,7 +200,7 @@ static void only_the_segment_that_failed_is_reported(void **state) {
     gate(&s.source, weight, false);
     acquire(&s, 0);
     fum_stream_release(s.stream, 0, 0);
-    assert_true(asked(&s.source, weight, -1)); // the worker is at it
+    assert_true(was_requested(&s.source, weight, -1)); // the worker is at it
     assert_int_equal(pthread_create(&opener, NULL, open_later, &s), 0);
     acquire(&s, 2);
     check_bytes(&s, 2);
@@ -221,7 +223,7 @@ static void streams_end_while_the_worker_fills(void **state) {
     int weight = first_weight(&s, 1);
     gate(&s.source, weight, false);
     acquire(&s, 0);
-    assert_true(asked(&s.source, weight, -1));
+    assert_true(was_requested(&s.source, weight, -1));
     assert_int_equal(pthread_create(&opener, NULL, open_later, &s), 0);
     fum_stream_release(s.stream, 0, 0);
     fum_stream_destroy(&s.stream);

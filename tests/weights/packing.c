@@ -45,7 +45,7 @@ static void linear_weights_match_their_definition(void **state) {
     }
 }
 
-// Packs the view, which is of memory or of a file, and compares it with `want`.
+// Packs the view, which is of memory or of a file, and compares it with the expected rows.
 static void check_scaled(const struct fum_view *view, int index, const float *want,
                          const char *way) {
     struct fum_error err = {0};
@@ -108,8 +108,8 @@ static void factors_of_rows_are_applied(void **state) {
     }
 }
 
-// q8_0 by its definition, by ranges of rows: factors and integers, of zeros and of what is
-// not finite too.
+// Checks q8_0 against its definition, by ranges of rows: factors and integers, also of zeros and of
+// non-finite values.
 static void q8_matches_its_definition(void **state) {
     (void)state;
     enum { K = 96, N = 37, ROWS = K / 32 * 9, ROW = 40 };
@@ -151,11 +151,11 @@ static void q8_matches_its_definition(void **state) {
         }
     view.dim[1] = 64;
     assert_false(fum_packing_check(&weight, &view, &why));
-    assert_string_equal(why.text, "the file has shape [37, 64], the model wants [37, 96]");
+    assert_string_equal(why.text, "the file has shape [37, 64], the model needs [37, 96]");
 }
 
-// Of a convolution: each tap is packed as a linear weight of that tap alone would be, whatever
-// ranges of rows are asked for.
+// Checks that each tap of a convolution is packed as a linear weight of that tap alone would be, by
+// any ranges of rows.
 static void q8_packs_a_convolution_tap_by_tap(void **state) {
     (void)state;
     enum { K = 64, N = 19, TAPS = 6, ROWS = K / 32 * 9, ROW = 20 };
@@ -183,12 +183,12 @@ static void q8_packs_a_convolution_tap_by_tap(void **state) {
     view.dim[2] = 2, view.dim[3] = 3;
     assert_false(fum_packing_check(&weight, &view, &why));
     assert_string_equal(why.text,
-                        "the file has shape [19, 64, 2, 3], the model wants [19, 64, 3, 2]");
+                        "the file has shape [19, 64, 2, 3], the model needs [19, 64, 3, 2]");
 }
 
-// The Winograd packing, by ranges of rows that begin and end within a point: conv2d_winograd's
-// plain C with it computes what conv2d's does with the same weight as it is, as exactly as tiles
-// and weights allow: off is the largest relative RMS error, and rounding to f16 must be seen in it.
+// Checks the Winograd packing, by ranges of rows that begin and end within a point. With it,
+// conv2d_winograd's plain C computes what conv2d's does with the plain weight. The relative RMS
+// error lies within [least_off, most_off): rounding to f16 must show in it.
 static void winograd(int points, enum fum_dtype type, double least_off, double most_off) {
     enum { HEIGHT = 6, WIDTH = 9, IN = 37, OUT = 21, MOST_ROWS = 36 * IN, ROW = 24 };
     static float data[OUT * IN * 9], taps[9 * IN * OUT], packed[MOST_ROWS * ROW],

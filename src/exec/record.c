@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// Records the steps of a plan into command buffers.
+#include "base/alloc.h"
+#include "base/error.h"
+#include "exec/inside.h"
+
+#include <stdio.h>
+
+static struct fum_binding find_binding(const fum_executable *exe, const struct fum_plan_step *step,
+                                       const struct fum_dispatch_bind *bind) {
+    bool scratch = bind->operand == FUM_SCRATCH;
+    const fum_tensor *operand = bind->operand >= 0 ? step->node->in[bind->operand] : step->node;
+    const fum_tensor *t = fum_tensor_root(operand);
+    const struct fum_place *place = scratch ? &step->scratch : &exe->plan->places[operand->id];
+    struct fum_binding whole;
+    if (!scratch && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
+        const struct fum_weight weight = fum_tensor_weight(t);
+        whole = t->kind == FUM_TENSOR_CONSTANT ? fum_weights_find(exe->constants, &weight)
+                : exe->stream ? fum_stream_find(exe->stream, (int)(step - exe->plan->steps), t)
+                              : fum_weights_find(exe->weights, &weight);
+    } else {
+        whole = (struct fum_binding){
+            .buffer = exe->blocks[place->block], .offset = place->offset, .bytes = place->bytes};
+    }
+    whole.offset += bind->offset;
+    whole.bytes = bind->bytes ? bind->bytes : whole.bytes - bind->offset;
+    whole.write = bind->write;
+    return whole;
+}
+
+enum fum_result fum_executable_record_step(fum_executable *exe, int s, fum_command *command,
+                                           struct fum_error *err) {
+    const struct fum_plan_step *step = &exe->plan->steps[s];
+    for (int i = 0; i < step->count; i++) {
+        const struct fum_dispatch *d = &step->dispatches[i];
+        struct fum_binding bindings[FUM_MAX_BINDINGS];
+        for (int k = 0; k < d->num_bind; k++) bindings[k] = find_binding(exe, step, &d->bind[k]);
+        enum fum_result result = fum_command_dispatch(
+            command,
+            &(struct fum_kernel_call){.kernel = exe->kernels[exe->first_kernel[s] + i],
+                                      .bindings = bindings,
+                                      .push = d->push,
+                                      .groups = d->groups,
+                                      .label = step->node->name},
+            err);
+        if (result) return result;
+    }
+    return FUM_OK;
+}
+
+// Returns the floating-point operations that a slow device of each kind surely finishes in a
+// quarter of a second. CPU devices have no watchdog; there it bounds how long a cancel takes.
+static double submission_flops(const struct fum_device_info *info) {
+    switch (info->type) {
+    case FUM_DEVICE_CPU: return 5e9;
+    case FUM_DEVICE_DISCRETE: return 200e9;
+    default: return 20e9;
+    }
+}
+
+static fum_command **append_command(struct fum_recording *recording, int segment) {
+    fum_command **grown =
+        fum_realloc(recording->commands, (size_t)recording->count + 1, sizeof *grown);
+    if (!grown) return NULL;
+    recording->commands = grown;
+    int *segments =
+        fum_realloc(recording->segments, (size_t)recording->count + 1, sizeof *segments);
+    if (!segments) return NULL;
+    recording->segments = segments;
+    grown[recording->count] = NULL;
+    segments[recording->count] = segment;
+    return &grown[recording->count++];
+}
+
+enum fum_result fum_executable_record(fum_executable *exe, enum fum_stage which,
+                                      struct fum_error *err) {
+    char label[64];
+    struct fum_recording *recording = &exe->stages[which];
+    double limit = submission_flops(fum_device_get_info(exe->device)), pending = 0;
+    fum_command *command = NULL;
+    enum fum_result result = FUM_OK;
+    for (int s = exe->plan->stage_begin[which]; s < exe->plan->stage_begin[which + 1] && !result;
+         s++) {
+        double flops = exe->plan->steps[s].flops;
+        int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;
+        // Ends before the node that would exceed the limit, not after it.
+        if (command &&
+            (pending + flops > limit || segment != recording->segments[recording->count - 1])) {
+            result = fum_command_end(command, err);
+            command = NULL;
+        }
+        if (!result && !command) {
+            fum_command **slot = append_command(recording, segment);
+            if (!slot) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+            snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "",
+                     fum_stage_name(which));
+            result = fum_command_create(slot, exe->device, label, err);
+            command = *slot;
+            pending = 0;
+        }
+        if (!result) result = fum_executable_record_step(exe, s, command, err);
+        pending += flops;
+        recording->flops += flops;
+    }
+    if (!result && command) result = fum_command_end(command, err);
+    return result;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// Brings data into an executable's inputs and states, and out of its outputs and states.
+#include "base/alloc.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "exec/inside.h"
+
+#include <string.h>
+
+// True if the tensor of the built graph or of the executable's copy has a twin here.
+static bool belongs(const fum_executable *exe, const fum_tensor *t) {
+    return (t->graph == exe->built || t->graph == exe->graph) && t->id < exe->graph->count;
+}
+
+// True if nothing reads the tensor, so that it has no memory.
+static bool is_unused(const fum_executable *exe, const fum_tensor *t) {
+    return !exe->graph->tensors[t->id]->live;
+}
+
+static enum fum_result check_io(const fum_executable *exe, const fum_tensor *t, size_t count,
+                                struct fum_error *err) {
+    bool external = t->kind == FUM_TENSOR_INPUT || t->kind == FUM_TENSOR_STATE;
+    if (!belongs(exe, t) ||
+        (exe->plan->places[t->id].block < 0 && !(external && is_unused(exe, t))))
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "%s: not an input, state or output of this executable", t->name);
+    if ((int64_t)count != fum_shape_count(&t->desc.shape))
+        return fum_error_set(err, FUM_ERR_ARG, "%s: has %lld elements, not %zu", t->name,
+                             (long long)fum_shape_count(&t->desc.shape), count);
+    return FUM_OK;
+}
+
+enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *t, const void *data,
+                                         uint64_t bytes, struct fum_error *err) {
+    const struct fum_place *place = &exe->plan->places[t->id];
+    if (place->block < 0 || bytes > place->bytes)
+        return fum_error_set(err, FUM_ERR_ARG, "%s: cannot take %llu bytes", t->name,
+                             (unsigned long long)bytes);
+    fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
+    enum fum_result result =
+        fum_buffer_write(exe->blocks[place->block], place->offset, data, bytes, err);
+    if (!result) exe->written[t->id] = true;
+    return result;
+}
+
+enum fum_result fum_executable_read_raw(fum_executable *exe, const fum_tensor *t, uint64_t offset,
+                                        void *data, uint64_t bytes, struct fum_error *err) {
+    const struct fum_place *place = &exe->plan->places[t->id];
+    if (place->block < 0 || offset > place->bytes || bytes > place->bytes - offset)
+        return fum_error_set(err, FUM_ERR_ARG, "%s: cannot give %llu bytes", t->name,
+                             (unsigned long long)bytes);
+    fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
+    return fum_buffer_read(exe->blocks[place->block], place->offset + offset, data, bytes, err);
+}
+
+// Converts dense rows to padded rows of the tensor's type and writes them. `integers`: data is
+// int32_t.
+static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, const void *data,
+                                  bool integers, size_t count, struct fum_error *err) {
+    enum fum_result result = check_io(exe, t, count, err);
+    if (result || !count || is_unused(exe, t)) return result; // what nothing reads needs no memory
+    if (integers != (t->desc.dtype == FUM_I32))
+        return fum_error_set(err, FUM_ERR_ARG, "%s: holds %s", t->name,
+                             fum_dtype_name(t->desc.dtype));
+    size_t columns = (size_t)fum_shape_channels(&t->desc.shape), rows = count / columns;
+    size_t row_bytes = (size_t)fum_desc_row_bytes(&t->desc);
+    uint8_t *padded = fum_calloc(rows, row_bytes);
+    if (!padded)
+        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
+    for (size_t r = 0; r < rows; r++) {
+        if (integers)
+            memcpy(padded + r * row_bytes, (const int32_t *)data + r * columns, columns * 4);
+        else
+            fum_convert_from_f32(padded + r * row_bytes, t->desc.dtype,
+                                 (const float *)data + r * columns, columns);
+    }
+    result = fum_executable_write_raw(exe, t, padded, rows * row_bytes, err);
+    fum_free(padded);
+    return result;
+}
+
+enum fum_result fum_executable_write(fum_executable *exe, const fum_tensor *tensor,
+                                     const float *data, size_t count, struct fum_error *err) {
+    return write_rows(exe, tensor, data, false, count, err);
+}
+
+enum fum_result fum_executable_write_i32(fum_executable *exe, const fum_tensor *tensor,
+                                         const int32_t *data, size_t count, struct fum_error *err) {
+    return write_rows(exe, tensor, data, true, count, err);
+}
+
+enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, float *data,
+                                    size_t count, struct fum_error *err) {
+    enum fum_result result = check_io(exe, t, count, err);
+    if (result || !count) return result;
+    if (is_unused(exe, t))
+        return fum_error_set(err, FUM_ERR_ARG, "%s: nothing uses it, so it was not kept", t->name);
+    return fum_executable_read_rows(exe, t, (size_t)fum_shape_rows(&t->desc.shape), data, err);
+}
+
+enum fum_result fum_executable_read_rows(fum_executable *exe, const fum_tensor *t, size_t rows,
+                                         float *data, struct fum_error *err) {
+    size_t columns = (size_t)fum_shape_channels(&t->desc.shape), count = rows * columns;
+    size_t row_bytes = (size_t)fum_desc_row_bytes(&t->desc);
+    const struct fum_place *place = &exe->plan->places[t->id];
+    uint8_t *padded = fum_alloc(rows, row_bytes);
+    if (!padded)
+        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
+    fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
+    enum fum_result result =
+        fum_buffer_read(exe->blocks[place->block], place->offset, padded, rows * row_bytes, err);
+    for (size_t r = 0; r < rows && !result; r++)
+        fum_convert_to_f32(data + r * columns, padded + r * row_bytes, t->desc.dtype, columns);
+    fum_free(padded);
+    return result;
+}

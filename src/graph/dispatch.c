@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+#include "graph/op.h"
+
+#include <string.h>
+
+struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d) {
+    struct fum_kernel_desc desc = {.shader = fum_shader_find(d->shader, d->dtype),
+                                   .num_spec = d->num_spec,
+                                   .num_bindings = d->num_bind,
+                                   .num_push = d->num_push,
+                                   .subgroup = d->subgroup,
+                                   .texels = d->texels};
+    memcpy(desc.spec, d->spec, sizeof desc.spec);
+    return desc;
+}
