@@ -30,6 +30,19 @@ static enum fum_result check_written(fum_executable *exe, enum fum_stage stage,
     return FUM_OK;
 }
 
+// Makes sure that a stage may run: what depends on weights alone is computed again if they were
+// rewritten, and the inputs are written.
+static enum fum_result prepare_stage(fum_executable *exe, enum fum_stage stage,
+                                     struct fum_error *err) {
+    unsigned before = exe->version;
+    exe->version = exe->weights ? fum_weights_version(exe->weights) : 0;
+    enum fum_result result = FUM_OK;
+    if (exe->version != before && stage != FUM_STAGE_LOAD)
+        result = fum_executable_run(exe, FUM_STAGE_LOAD, err);
+    if (result) exe->version = before;
+    return result ? result : check_written(exe, stage, err);
+}
+
 // Submits command i of the stage.
 static enum fum_result submit_one(fum_executable *exe, enum fum_stage stage, int i,
                                   uint64_t *ticket, struct fum_error *err) {
@@ -46,7 +59,7 @@ static enum fum_result submit_one(fum_executable *exe, enum fum_stage stage, int
 enum fum_result fum_executable_submit(fum_executable *exe, enum fum_stage stage, uint64_t *ticket,
                                       struct fum_error *err) {
     *ticket = 0;
-    enum fum_result result = check_written(exe, stage, err);
+    enum fum_result result = prepare_stage(exe, stage, err);
     for (int i = 0; i < exe->stages[stage].count && !result; i++)
         result = submit_one(exe, stage, i, ticket, err);
     return result;
@@ -66,7 +79,7 @@ enum fum_result fum_executable_run_reported(fum_executable *exe, enum fum_stage 
                                             struct fum_error *err) {
     int count = exe->stages[stage].count;
     uint64_t before = 0, ticket = 0;
-    enum fum_result result = check_written(exe, stage, err);
+    enum fum_result result = prepare_stage(exe, stage, err);
     for (int i = 0; i < count && !result; i++) {
         before = ticket;
         result = submit_one(exe, stage, i, &ticket, err);

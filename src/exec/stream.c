@@ -14,6 +14,7 @@
 struct slot {
     fum_buffer *landing; // what the worker fills
     int holds;           // segment; -1: none
+    unsigned version;    // of the weights that it holds
     bool fresh;          // filled, not yet acquired
     bool pinned;         // acquired, not yet released
     uint64_t ticket;     // of the last submission that read it
@@ -204,16 +205,22 @@ static enum fum_result fill_segment(fum_stream *st, int index, uint64_t ticket,
     return result;
 }
 
+// True if the slot holds the segment with its weights as they are now.
+static bool is_held(const fum_stream *st, const struct slot *slot, int segment) {
+    return slot->holds == segment && slot->version == fum_weights_version(st->weights);
+}
+
 // Chooses what to fill, under the lock: the segment that is waited for, else probably the next one.
 // A prefetch must not overwrite what is still needed.
 static int take_work(fum_stream *st) {
     int k = st->demanded;
-    if (k >= 0 && st->slots[st->segments.list[k].slot].holds != k) return k;
+    if (k >= 0 && !is_held(st, &st->slots[st->segments.list[k].slot], k)) return k;
     st->demanded = NOTHING;
     k = st->predicted;
     if (k < 0) return NOTHING;
     const struct slot *slot = &st->slots[st->segments.list[k].slot];
-    return slot->holds == k || slot->fresh || slot->pinned ? NOTHING : k;
+    bool needed = slot->pinned || (slot->fresh && is_held(st, slot, slot->holds));
+    return needed || is_held(st, slot, k) ? NOTHING : k;
 }
 
 // Returns the next segment with something to fill.
@@ -240,6 +247,7 @@ static void *fill_segments(void *user) {
         struct fum_error failure = {0};
         slot->holds = NOTHING;
         slot->fresh = false; // what was predicted wrongly
+        slot->version = fum_weights_version(st->weights);
         pthread_mutex_unlock(&st->lock);
         enum fum_result result = fill_segment(st, k, ticket, &failure);
         pthread_mutex_lock(&st->lock);
@@ -273,12 +281,12 @@ enum fum_result fum_stream_acquire(fum_stream *st, int index, struct fum_error *
     // Only its own failure counts, and only one from now on. A failed prefetch of another segment
     // is reported only if that one is needed and fails again.
     st->failed = NOTHING;
-    while (slot->holds != index && st->failed != index) {
+    while (!is_held(st, slot, index) && st->failed != index) {
         st->demanded = index;
         pthread_cond_broadcast(&st->changed);
         pthread_cond_wait(&st->changed, &st->lock);
     }
-    enum fum_result result = slot->holds == index ? FUM_OK : st->failure.code;
+    enum fum_result result = is_held(st, slot, index) ? FUM_OK : st->failure.code;
     if (result) {
         st->demanded = NOTHING;
         fum_error_set(err, result, "%s", st->failure.text);

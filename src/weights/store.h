@@ -45,6 +45,17 @@ uint64_t fum_weights_missing(const fum_weights *weights, const struct fum_weight
 // thread of its own while nothing is loaded.
 enum fum_result fum_weights_write(const fum_weights *weights, const struct fum_weight *weight,
                                   void *where, struct fum_error *err);
+// Loads the weights of these names in the files again, into the same places. Of a stacked weight,
+// the name of one of its tensors is enough; names that nothing holds are ignored. The source may
+// give other values then, of the same shapes: an adapter wraps the source and adds to what it
+// reads. Executables notice and need no new compilation: before their next run they repeat the
+// stage that depends on weights alone, and they read streamed weights again. What later stages have
+// computed is old until these run again. No submission that reads the weights may be in flight.
+// After a failure some of them may be old.
+enum fum_result fum_weights_rewrite(fum_weights *weights, const char *const *names, int count,
+                                    struct fum_error *err);
+// Returns a number that grows with every rewriting. May be called on any thread.
+unsigned fum_weights_version(const fum_weights *weights);
 // Drops everything that was loaded. No executable may use it any more.
 void fum_weights_clear(fum_weights *weights);
 

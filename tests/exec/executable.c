@@ -248,6 +248,71 @@ static void bad_weights_are_refused(void **state) {
     made_free(&made);
 }
 
+// Runs all stages of the net, and reads y.
+static void run_net(fum_executable *exe, const struct net *net, float *y) {
+    struct fum_error err = {0};
+    float *x = numbers(COUNT, 3), *prompt = numbers(BATCH * CHANNELS, 5);
+    if (fum_executable_write(exe, net->prompt, prompt, BATCH * CHANNELS, &err) ||
+        fum_executable_write(exe, net->x, x, COUNT, &err) ||
+        fum_executable_run(exe, FUM_STAGE_PROMPT, &err) ||
+        fum_executable_run(exe, FUM_STAGE_STEP, &err) ||
+        fum_executable_read(exe, net->y, y, COUNT, &err))
+        fail_msg("%s", err.text);
+    fum_free(x);
+    fum_free(prompt);
+}
+
+// Compiles the net with a store of its own, runs it, and leaves both open.
+static void open_net(fum_device *device, struct made *made, const struct net *net,
+                     fum_weights **weights, fum_executable **exe) {
+    struct fum_error err = {0};
+    struct fum_weights_params params = {
+        .device = device, .source = {.find = find_weight, .user = made}, .label = "test"};
+    if (fum_weights_create(weights, &params, &err) ||
+        fum_executable_compile(exe, net->g, device, *weights, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
+// A rewritten weight changes the result to what a fresh store gives, bit for bit. "factor" is read
+// by a node that is computed when weights load.
+static void rewritten_weights_are_as_those_of_a_fresh_store(void **state) {
+    fum_device *device = *state;
+    struct fum_error err = {0};
+    struct made made = {0};
+    struct net net = build(FUM_F32);
+    fum_weights *weights[2];
+    fum_executable *exe[2];
+    float *before = fum_alloc(COUNT, sizeof *before), *after = fum_alloc(COUNT, sizeof *after),
+          *fresh = fum_alloc(COUNT, sizeof *fresh);
+    static const char *const names[] = {"factor", "0.conv.weight", "1.norm.bias"};
+    open_net(device, &made, &net, &weights[0], &exe[0]);
+    for (int n = 0; n < 3; n++) {
+        const char *const rewritten[] = {"of no model", names[n]};
+        run_net(exe[0], &net, before);
+        for (int i = 0; i < made.count; i++)
+            for (int k = 0; !strcmp(made.name[i], names[n]) && k < CHANNELS; k++)
+                made.data[i][k] += 0.25f * (float)(k % 3 + 1);
+        if (fum_weights_rewrite(weights[0], rewritten, 2, &err)) fail_msg("%s", err.text);
+        run_net(exe[0], &net, after);
+        open_net(device, &made, &net, &weights[1], &exe[1]);
+        run_net(exe[1], &net, fresh);
+        assert_memory_equal(after, fresh, COUNT * sizeof *after);
+        assert_memory_not_equal(after, before, COUNT * sizeof *after);
+        fum_executable_destroy(&exe[1]);
+        fum_weights_destroy(&weights[1]);
+    }
+    // A tensor that is gone is refused and named.
+    made.missing = "factor";
+    assert_int_equal(fum_weights_rewrite(weights[0], names, 1, &err), FUM_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "factor"));
+    fum_executable_destroy(&exe[0]);
+    fum_weights_destroy(&weights[0]);
+    fum_graph_destroy(&net.g);
+    fum_free(before), fum_free(after), fum_free(fresh);
+    made_free(&made);
+    assert_int_equal(fum_device_validation_messages(device), 0);
+}
+
 // Counts the nodes that read `a` and `b` as the two parts of a concatenation.
 static int count_joined(const fum_plan *plan, const fum_tensor *a, const fum_tensor *b) {
     int joined = 0;
@@ -464,6 +529,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(executables_match_the_interpreter),
         cmocka_unit_test(bad_weights_are_refused),
+        cmocka_unit_test(rewritten_weights_are_as_those_of_a_fresh_store),
         cmocka_unit_test(a_norm_reads_parts_of_a_concatenation),
         cmocka_unit_test(slices_of_whole_rows_are_views),
         cmocka_unit_test(wrong_use_is_refused),

@@ -13,7 +13,7 @@
 
 enum { SIDE = 160, MOST = 40, WEIGHT_BYTES = SIDE * SIDE * 4, SLOT_WEIGHTS = 2 };
 
-// Weight "wN" is N + 1 everywhere.
+// Weight "wN" is N + 1 everywhere until it is rewritten.
 struct source {
     float *data[MOST];
     pthread_mutex_t lock;
@@ -32,8 +32,8 @@ static bool find(void *user, const char *name, struct fum_view *view) {
     s->at_gate = fails;
     pthread_cond_broadcast(&s->changed);
     while (fails && !s->gate_open) pthread_cond_wait(&s->changed, &s->lock);
-    pthread_mutex_unlock(&s->lock);
     *view = (struct fum_view){.dtype = FUM_F32, .rank = 2, .dim = {SIDE, SIDE}, .data = s->data[i]};
+    pthread_mutex_unlock(&s->lock);
     return !fails;
 }
 
@@ -142,7 +142,7 @@ static void check_bytes(const struct subject *s, int segment) {
     for (int step = 0; step < s->plan->num_steps; step++) {
         const fum_tensor *t = s->plan->steps[step].node->in[1];
         struct fum_binding at = fum_stream_find(s->stream, step, t);
-        float *got = malloc(WEIGHT_BYTES), want = (float)(atoi(t->name + 1) + 1);
+        float *got = malloc(WEIGHT_BYTES), want = s->source.data[atoi(t->name + 1)][0];
         struct fum_error err = {0};
         assert_non_null(at.buffer);
         if (fum_stream_segment(s->stream, step) == segment) {
@@ -215,6 +215,39 @@ static void only_the_segment_that_failed_is_reported(void **state) {
     close_subject(&s);
 }
 
+// Rewritten weights are read again, streamed or not, also where the worker has fetched them before.
+static void rewritten_weights_are_read_again(void **state) {
+    enum { COUNT = 30 };
+    struct subject s;
+    struct fum_error err = {0};
+    char names[COUNT][8];
+    const char *list[COUNT];
+    float *old[COUNT];
+    open_subject(&s, *state, COUNT);
+    assert_true(s.segments > 3);
+    acquire(&s, 0);
+    fum_stream_release(s.stream, 0, 0);
+    assert_true(was_requested(&s.source, first_weight(&s, 1), 1)); // the worker is at it
+    pthread_mutex_lock(&s.source.lock);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "w%d", i);
+        list[i] = names[i];
+        old[i] = s.source.data[i];
+        s.source.data[i] = malloc(WEIGHT_BYTES);
+        for (int k = 0; k < SIDE * SIDE; k++) s.source.data[i][k] = (float)(i + 101);
+    }
+    pthread_mutex_unlock(&s.source.lock);
+    if (fum_weights_rewrite(s.weights, list, COUNT, &err)) fail_msg("%s", err.text);
+    for (int round = 0; round < 2; round++)
+        for (int k = 0; k < s.segments; k++) {
+            acquire(&s, k);
+            check_bytes(&s, k);
+            fum_stream_release(s.stream, k, 0);
+        }
+    close_subject(&s);
+    for (int i = 0; i < COUNT; i++) free(old[i]);
+}
+
 // Ends while the worker is filling a slot.
 static void streams_end_while_the_worker_fills(void **state) {
     struct subject s;
@@ -245,6 +278,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test_prestate(the_next_segment_is_filled_while_the_device_works, device),
             cmocka_unit_test_prestate(only_the_segment_that_failed_is_reported, device),
+            cmocka_unit_test_prestate(rewritten_weights_are_read_again, device),
             cmocka_unit_test_prestate(streams_end_while_the_worker_fills, device)};
         failed += cmocka_run_group_tests_name(way ? "through the host's memory" : "in place", tests,
                                               NULL, NULL);
