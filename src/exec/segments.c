@@ -197,9 +197,9 @@ static enum fum_result cut_stage(struct fum_segments *st, int stage, int alone,
 }
 
 // Cuts a stage that repeats into an even number of segments, so that they take turns with the
-// slots. With an odd number, the last and the first share a slot, and the first could not be
-// prefetched before the device is done with the last. So the last steps are taken apart until the
-// number is even. If every step is alone already, that wait remains.
+// slots. If the number is odd, the last and the first share a slot. The first could not be
+// prefetched then before the device is done with the last. So the last steps are taken apart until
+// the number is even. If every step is alone already, that wait remains.
 static enum fum_result cut_repeated(struct fum_segments *st, int stage, struct fum_error *err) {
     int first = st->count, first_item = st->num_items;
     enum fum_result result = FUM_OK;
