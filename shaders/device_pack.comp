@@ -15,12 +15,7 @@ layout(constant_id = 5) const uint TRANSPOSE = 0; // else rows of the result are
 layout(set = 0, binding = 0) readonly buffer X { uint x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { uint y[]; };
 
-layout(push_constant) uniform Push {
-    uint rows, columns; // of the result in this dispatch
-    uint row_quads;     // from one row of the result to the next
-    uint first_quad;    // where in the result this dispatch starts
-    uint taps, channels;
-};
+#include "device_pack.pc.h"
 
 uint element(uint i) {
     if (FROM == F32) return x[i];

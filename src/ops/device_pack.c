@@ -62,10 +62,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
         !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
+    struct fum_device_pack_push push;
     d->num_spec = FUM_DEVICE_PACK_SPEC;
-    d->num_push = FUM_DEVICE_PACK_PUSH;
-    return fum_device_pack_fill(list->info, &chunk, d->spec, d->push, d->groups) ||
-           fum_refuse(&list->why, "needs more workgroups than the device has");
+    if (!fum_device_pack_fill(list->info, &chunk, d->spec, &push, d->groups))
+        return fum_refuse(&list->why, "needs more workgroups than the device has");
+    FUM_EMIT_PUSH(d, push);
+    return true;
 }
 
 const struct fum_op fum_op_device_pack = {

@@ -81,15 +81,17 @@ static uint32_t type_code(enum fum_dtype type) { // as in device_pack.comp
 }
 
 bool fum_device_pack_fill(const struct fum_device_info *info, const struct fum_device_pack_chunk *c,
-                          uint32_t spec[FUM_DEVICE_PACK_SPEC], uint32_t push[FUM_DEVICE_PACK_PUSH],
+                          uint32_t spec[FUM_DEVICE_PACK_SPEC], struct fum_device_pack_push *push,
                           uint32_t groups[3]) {
     uint32_t lanes = fum_lanes(info);
     const uint32_t specs[] = {lanes, 1, 1, type_code(c->from), type_code(c->to), c->transposed};
-    const uint32_t pushed[] = {(uint32_t)c->rows,      (uint32_t)c->columns,
-                               (uint32_t)c->row_quads, (uint32_t)c->first_quad,
-                               (uint32_t)c->taps,      (uint32_t)(c->rows / c->taps)};
     memcpy(spec, specs, sizeof specs);
-    memcpy(push, pushed, sizeof pushed);
+    *push = (struct fum_device_pack_push){.rows = (uint32_t)c->rows,
+                                          .columns = (uint32_t)c->columns,
+                                          .row_quads = (uint32_t)c->row_quads,
+                                          .first_quad = (uint32_t)c->first_quad,
+                                          .taps = (uint32_t)c->taps,
+                                          .channels = (uint32_t)(c->rows / c->taps)};
     uint64_t items = (uint64_t)c->rows * (uint64_t)FUM_DIV_UP(c->columns, 4);
     return fum_groups_1d(info, FUM_DIV_UP(items, lanes), groups);
 }
@@ -100,19 +102,24 @@ static enum fum_result record_chunk(fum_device_packer *u, fum_command *command,
     struct fum_kernel_desc desc = {.shader = fum_shader_find(name, FUM_F32),
                                    .num_spec = FUM_DEVICE_PACK_SPEC,
                                    .num_bindings = 2,
-                                   .num_push = FUM_DEVICE_PACK_PUSH};
+                                   .num_push =
+                                       sizeof(struct fum_device_pack_push) / sizeof(uint32_t)};
     const fum_kernel *kernel = NULL;
-    uint32_t push[FUM_DEVICE_PACK_PUSH], groups[3];
+    struct fum_device_pack_push push;
+    uint32_t groups[3];
     if (!desc.shader || !fum_device_pack_fill(fum_device_get_info(u->device), &chunk->what,
-                                              desc.spec, push, groups))
+                                              desc.spec, &push, groups))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "a weight needs more workgroups than the device has");
     enum fum_result result = fum_kernel_get(&kernel, u->device, &desc, err);
     if (result) return result;
     const struct fum_binding bindings[] = {
         {.buffer = u->raw, .offset = chunk->offset, .bytes = chunk->bytes}, chunk->to};
-    const struct fum_kernel_call call = {
-        .kernel = kernel, .bindings = bindings, .push = push, .groups = groups, .label = name};
+    const struct fum_kernel_call call = {.kernel = kernel,
+                                         .bindings = bindings,
+                                         .push = &push.rows,
+                                         .groups = groups,
+                                         .label = name};
     return fum_command_dispatch(command, &call, err);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/view.h"
 #include "gpu/gpu.h"
+#include "shaders/device_pack.pc.h"
 #include "weights/packing.h"
 
 // Device memory that a packer holds: as much of the file's bytes as is uploaded at once.
@@ -37,10 +38,10 @@ struct fum_device_pack_chunk {
     int64_t first_quad;               // where in the weight it starts
     int64_t taps;                     // kernel height · width of a convolution; else 1
 };
-enum { FUM_DEVICE_PACK_SPEC = 6, FUM_DEVICE_PACK_PUSH = 6 };
+enum { FUM_DEVICE_PACK_SPEC = 6 };
 bool fum_device_pack_fill(const struct fum_device_info *info,
                           const struct fum_device_pack_chunk *chunk,
-                          uint32_t spec[FUM_DEVICE_PACK_SPEC], uint32_t push[FUM_DEVICE_PACK_PUSH],
+                          uint32_t spec[FUM_DEVICE_PACK_SPEC], struct fum_device_pack_push *push,
                           uint32_t groups[3]);
 
 #endif
