@@ -26,8 +26,8 @@ int main(void) {
     if (fum_device_create(&device, NULL, &err) || fum_graph_create(&graph, FUM_F32, &err))
         goto done;
 
-    // No call here needs looking at: fum_graph_check, inside fum_executable_create, tells the first
-    // that failed.
+    // No call here needs a check: fum_graph_check, inside fum_executable_create, reports the first
+    // failure.
     struct fum_shape x_shape = {2, {ROWS, INNER}}, w_shape = {2, {INNER, COLUMNS}},
                      b_shape = {1, {COLUMNS}};
     fum_tensor *in = fum_graph_input(graph, "x", x_shape, FUM_F32, FUM_STAGE_STEP);

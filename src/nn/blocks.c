@@ -8,7 +8,7 @@
 
 #include "graph/graph.h"
 
-// A block's projections for all steps: [steps, rows · channels].
+// Adds a block's projections for all steps: [steps, rows · channels].
 static fum_tensor *time_table(struct fum_nn *nn, fum_tensor *time,
                               const struct fum_nn_time_row *r) {
     size_t mark = fum_nn_enter(nn, "%s", r->path);
@@ -18,7 +18,8 @@ static fum_tensor *time_table(struct fum_nn *nn, fum_tensor *time,
     return fum_nn_reshape(nn, NULL, table, (struct fum_shape){2, {s.dim[0], s.dim[1] * s.dim[2]}});
 }
 
-// One after the other along the channels. An op takes FUM_MAX_INPUTS; the tensors are overwritten.
+// Adds a concatenation along the channels. An op takes FUM_MAX_INPUTS, and the array of tensors is
+// overwritten.
 static fum_tensor *concat_all(struct fum_nn *nn, fum_tensor **in, int count) {
     while (count > 1) {
         int groups = 0;
@@ -54,7 +55,7 @@ bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
     return !count || rows[count - 1].row;
 }
 
-// norm2(h) · (1 + scale) + shift
+// Adds norm2(h) · (1 + scale) + shift.
 static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row,
                                int64_t channels) {
     fum_tensor *scale = fum_nn_scale(

@@ -57,7 +57,7 @@ static fum_tensor *feed_forward(struct fum_nn *nn, fum_tensor *x) {
     return h;
 }
 
-// diffusers' BasicTransformerBlock.
+// Adds diffusers' BasicTransformerBlock.
 static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
                          const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "transformer_blocks.%d", index);

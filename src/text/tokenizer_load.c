@@ -48,12 +48,6 @@ enum fum_result fum_tokenizer_wrap(fum_tokenizer **tokenizer, struct fum_bpe **b
     return FUM_OK;
 }
 
-struct fum_special *fum_tokenizer_find_special(const fum_tokenizer *tokenizer, const char *text) {
-    for (size_t i = 0; i < tokenizer->special_count; i++)
-        if (!strcmp(tokenizer->specials[i].text, text)) return &tokenizer->specials[i];
-    return NULL;
-}
-
 // Sets the code points to search for, normalised like the text if the token is marked so.
 static bool set_points(struct fum_special *special) {
     struct fum_code_points raw = {0};

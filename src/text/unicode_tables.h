@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Where the Unicode data of the reference tokenizer (the `tokenizers` package that transformers 5
-// uses) differs from utf8proc's, so that ids do not depend on which utf8proc is installed. Ranges
-// are first, last; sorted. Printed by `tests/golden/tokenizer.py --tables`. Included by unicode.c
-// alone.
+// Lists where the Unicode data of the reference tokenizer differs from utf8proc's, so that ids do
+// not depend on the installed utf8proc. The reference is the `tokenizers` package that transformers
+// 5 uses. Ranges are first, last; sorted. Printed by `tests/golden/tokenizer.py --tables`. Included
+// by unicode.c alone.
 #ifndef FUM_TEXT_UNICODE_TABLES_H
 #define FUM_TEXT_UNICODE_TABLES_H
 
