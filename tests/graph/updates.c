@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Checks the order of reads and updates of states: what a plan accepts, and what it refuses.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include <string.h>
+#include "test.h"
 
 #include "graph/interp.h"
 #include "graph/passes.h"
@@ -67,7 +61,7 @@ static void check_plan(struct net *net, const char *first, const char *second) {
     fum_graph_destroy(&net->graph);
 }
 
-static void test_reads_before_and_after_an_update(void **state) {
+static void reads_before_and_after_an_update(void **state) {
     (void)state;
     struct net net = build(FUM_STAGE_STEP);
     read_row(&net, "before", net.counter);
@@ -77,7 +71,7 @@ static void test_reads_before_and_after_an_update(void **state) {
     check_plan(&net, NULL, NULL);
 }
 
-static void test_a_read_of_the_state_after_its_update_is_refused(void **state) {
+static void a_read_of_the_state_after_its_update_is_refused(void **state) {
     (void)state;
     struct net net = build(FUM_STAGE_STEP);
     next(&net, "update", net.counter);
@@ -85,7 +79,7 @@ static void test_a_read_of_the_state_after_its_update_is_refused(void **state) {
     check_plan(&net, "late", "update");
 }
 
-static void test_updates_follow_each_other(void **state) {
+static void updates_follow_each_other(void **state) {
     (void)state;
     struct net net = build(FUM_STAGE_STEP);
     read_row(&net, "between", next(&net, "first", net.counter));
@@ -104,7 +98,7 @@ static void test_updates_follow_each_other(void **state) {
     check_plan(&net, "late", "second");
 }
 
-static void test_an_update_takes_the_stage_of_its_state(void **state) {
+static void an_update_takes_the_stage_of_its_state(void **state) {
     (void)state;
     struct net net = build(FUM_STAGE_RUN);
     fum_tensor *once = next(&net, "once", net.counter);
@@ -128,14 +122,14 @@ static void test_an_update_takes_the_stage_of_its_state(void **state) {
     check_plan(&net, "row", "each step");
 }
 
-static void test_states_are_not_loaded(void **state) {
+static void states_are_not_loaded(void **state) {
     (void)state;
     struct net net = build(FUM_STAGE_LOAD);
     assert_int_equal(fum_graph_check(net.graph, NULL), FUM_ERR_ARG);
     fum_graph_destroy(&net.graph);
 }
 
-static void test_only_states_are_updated(void **state) {
+static void only_states_are_updated(void **state) {
     (void)state;
     struct net net = build(FUM_STAGE_STEP);
     struct fum_error err;
@@ -146,7 +140,7 @@ static void test_only_states_are_updated(void **state) {
     fum_graph_destroy(&net.graph);
 }
 
-static void test_the_interpreter_updates_states(void **state) {
+static void the_interpreter_updates_states(void **state) {
     (void)state;
     struct net net = build(FUM_STAGE_STEP);
     fum_interp *interp = NULL;
@@ -168,13 +162,13 @@ static void test_the_interpreter_updates_states(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_before_and_after_an_update),
-        cmocka_unit_test(test_a_read_of_the_state_after_its_update_is_refused),
-        cmocka_unit_test(test_updates_follow_each_other),
-        cmocka_unit_test(test_an_update_takes_the_stage_of_its_state),
-        cmocka_unit_test(test_states_are_not_loaded),
-        cmocka_unit_test(test_only_states_are_updated),
-        cmocka_unit_test(test_the_interpreter_updates_states),
+        cmocka_unit_test(reads_before_and_after_an_update),
+        cmocka_unit_test(a_read_of_the_state_after_its_update_is_refused),
+        cmocka_unit_test(updates_follow_each_other),
+        cmocka_unit_test(an_update_takes_the_stage_of_its_state),
+        cmocka_unit_test(states_are_not_loaded),
+        cmocka_unit_test(only_states_are_updated),
+        cmocka_unit_test(the_interpreter_updates_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

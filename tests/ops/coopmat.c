@@ -2,19 +2,12 @@
 // The variant "coopmat": that insisting on it makes every call that it serves run it, on this
 // device and on the planning devices that have cooperative matrices; and every tile of it, whole
 // and split, against the references. Skipped where neither the build nor a device has them.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include "base/macros.h"
 #include "tile_cases.h"
 #include "ops/variants/coopmat.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 static bool is_coopmat(const char *shader) {
     size_t n = strlen(shader), m = strlen("_coopmat");

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What every op asks of a device, against the limits of every device that is known as data:
 // windows, workgroups, push constants. Runs without a GPU.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include "base/alloc.h"
 #include "base/macros.h"
 #include "check/case.h"
 #include "ops/variants/variant.h"
-
-#include <stdio.h>
-#include <string.h>
 
 static uint64_t operand_bytes(const struct fum_op_call *call, const struct fum_dispatches *list,
                               int operand) {

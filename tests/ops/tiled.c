@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Every tile of the variants "tiled" and "f16" on the device, with and without split sums, put in
 // its place as measuring would put it there; and what the classes choose for the planning devices.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include "base/macros.h"
 #include "tile_cases.h"
 #include "ops/variants/variant.h"
 
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 static int open_device(void **state) {
     struct fum_error err = {0};

@@ -2,12 +2,8 @@
 // How the ops with windows split tensors that no binding holds: every window within the limits,
 // every output row written exactly once, every input row that a window of a convolution touches
 // inside its input window. Runs without a GPU, on made-up devices.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 #include "base/alloc.h"
 #include "base/macros.h"
@@ -19,9 +15,6 @@
 #include "shaders/matmul.pc.h"
 #include "shaders/repack.pc.h"
 #include "shaders/rowwise.pc.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 // Where a shader's push constants hold the quads to skip at the start of the output's window, and
 // which binding that is.
