@@ -55,6 +55,13 @@ FUM_API fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struc
 FUM_API fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
                                      enum fum_pack pack);
 
+// A value that training changes: f32, kept in a store that several executables share, and written
+// by updating ops. Unlike a weight it is never folded or repacked by a pass. `pack` is
+// FUM_PACK_NONE, _LINEAR or _CONV. Its stage is FUM_STAGE_STEP. A graph that stores f16 or bf16
+// adds a "cast".
+FUM_API fum_tensor *fum_graph_parameter(fum_graph *graph, const char *name, struct fum_shape shape,
+                                        enum fum_pack pack);
+
 // Stores weights of products and convolutions as q8_0 (FUM_PACK_Q8) if their inputs are a multiple
 // of 32. Call it before the graph is compiled. `graph` may be NULL.
 FUM_API void fum_graph_quantise(fum_graph *graph);
@@ -80,6 +87,13 @@ struct fum_inputs {
 // on error, which fum_graph_check reports.
 FUM_API fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
                                   struct fum_inputs inputs, const struct fum_attr *attrs);
+
+// Adds the nodes that compute the gradient of `loss`, a single number, with respect to `count`
+// values, and sets grads[i] to the gradient of params[i], of its shape and type. Differentiates the
+// graph as it is built so far, in reverse mode. Returns false after an error: an op without a
+// gradient, or a value that the loss does not depend on.
+FUM_API bool fum_graph_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *params,
+                                int count, fum_tensor **grads);
 
 // Marks a value as one that the caller reads after a run.
 FUM_API void fum_graph_output(fum_graph *graph, fum_tensor *tensor, const char *name);
@@ -107,6 +121,9 @@ struct fum_executable_params {
     // Returning false cancels. May be NULL.
     bool (*on_compile)(void *user, int done, int total);
     void *user;
+    // Holds the graph's parameters and must outlive the executable. Missing ones are added with
+    // their initial values. NULL: the graph has no parameters.
+    fum_parameters *parameters;
 };
 
 // Compiles a copy of the graph for the device: rewrites it, plans its memory and records its

@@ -34,6 +34,9 @@ enum fum_pack {
     FUM_PACK_Q8,
 };
 
+// The parameters of a training on a device, shared by the executables that train and use them.
+typedef struct fum_parameters fum_parameters;
+
 #ifdef __cplusplus
 }
 #endif

@@ -140,6 +140,21 @@ static enum fum_result load_weights(fum_executable *exe, struct fum_error *err) 
     return fum_weights_load(exe->weights, list->items, list->count, err);
 }
 
+// Adds the graph's parameters that the store does not hold yet.
+static enum fum_result load_parameters(fum_executable *exe, struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < exe->graph->count && !result; i++) {
+        const fum_tensor *t = exe->graph->tensors[i];
+        if (!t->live || t->kind != FUM_TENSOR_PARAMETER) continue;
+        const struct fum_weight weight = fum_tensor_weight(t);
+        if (!exe->parameters)
+            return fum_error_set(err, FUM_ERR_ARG, "%s: a parameter, but there is no store of them",
+                                 t->name);
+        result = fum_parameters_load(exe->parameters, &weight, err);
+    }
+    return result;
+}
+
 static enum fum_result load_all(fum_executable *exe, struct fum_error *err) {
     double start = fum_time_now();
     const struct fum_weight_list *constants = &exe->constant_list;
@@ -147,6 +162,7 @@ static enum fum_result load_all(fum_executable *exe, struct fum_error *err) {
     if (!result) result = list_weights(exe, FUM_TENSOR_CONSTANT, &exe->constant_list, err);
     if (!result && exe->weights) result = load_weights(exe, err);
     if (!result) result = fum_weights_load(exe->constants, constants->items, constants->count, err);
+    if (!result) result = load_parameters(exe, err);
     exe->load_seconds = fum_time_now() - start;
     return result;
 }
@@ -189,6 +205,7 @@ enum fum_result fum_executable_compile(fum_executable **out, const fum_graph *gr
     exe->device = device;
     exe->built = graph;
     exe->weights = weights;
+    exe->parameters = params ? params->parameters : NULL;
     if ((result = make_plan(exe, params, err))) goto error;
     exe->written = fum_calloc((size_t)graph->count, sizeof *exe->written);
     exe->label = fum_arena_strdup(exe->plan->arena, params && params->label ? params->label : "");

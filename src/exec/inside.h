@@ -5,6 +5,7 @@
 
 #include "exec/executable.h"
 #include "exec/stream.h"
+#include "weights/parameters.h"
 
 // A stage as command buffers. There are several if one would keep a slow device busy for so long
 // that a driver's watchdog might take it for hung.
@@ -29,6 +30,7 @@ struct fum_executable {
     fum_plan *plan;
     fum_weights *weights; // the caller's; NULL: none
     fum_weights *constants;
+    fum_parameters *parameters; // the caller's; NULL: none
     unsigned version; // of the weights that the stage LOAD has read
     struct fum_weight_list weight_list, constant_list; // of the graph
     fum_stream *stream;                                // of weights that do not fit; NULL: all do

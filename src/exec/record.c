@@ -13,7 +13,9 @@ static struct fum_binding find_binding(const fum_executable *exe, const struct f
     const fum_tensor *t = fum_tensor_root(operand);
     const struct fum_place *place = scratch ? &step->scratch : &exe->plan->places[operand->id];
     struct fum_binding whole;
-    if (!scratch && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
+    if (!scratch && t->kind == FUM_TENSOR_PARAMETER) {
+        whole = fum_parameters_find(exe->parameters, t->name);
+    } else if (!scratch && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
         const struct fum_weight weight = fum_tensor_weight(t);
         whole = t->kind == FUM_TENSOR_CONSTANT ? fum_weights_find(exe->constants, &weight)
                 : exe->stream ? fum_stream_find(exe->stream, (int)(step - exe->plan->steps), t)

@@ -41,7 +41,7 @@ static char *finish(struct text *t) {
 static const char *const stage_colours[] = {"gray85", "lightskyblue", "khaki", "lightsalmon"};
 
 static const char *kind_name(const fum_tensor *t) {
-    static const char *const names[] = {"input", "state", "constant", "weight"};
+    static const char *const names[] = {"input", "state", "constant", "weight", "parameter"};
     return t->kind == FUM_TENSOR_NODE ? t->op->name : names[t->kind];
 }
 
@@ -75,21 +75,25 @@ char *fum_dump_text(const fum_graph *graph, const fum_plan *plan) {
     return finish(&t);
 }
 
+// True if the picture leaves it out: what the graph holds rather than computes.
+static bool is_fixed(const fum_tensor *t) {
+    return t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT ||
+           t->kind == FUM_TENSOR_PARAMETER;
+}
+
 char *fum_dump_dot(const fum_graph *graph) {
     struct text t = {0};
     char shape[96];
     put(&t, "digraph fumarole {\n  node [shape=box, style=filled, fontname=\"sans-serif\"];\n");
     for (int i = 0; i < graph->count; i++) {
         const fum_tensor *n = graph->tensors[i];
-        if (!n->live || n->kind == FUM_TENSOR_WEIGHT || n->kind == FUM_TENSOR_CONSTANT) continue;
+        if (!n->live || is_fixed(n)) continue;
         put(&t, "  n%d [fillcolor=%s, label=\"%s\\n%s", n->id, stage_colours[n->stage], n->name,
             kind_name(n));
         put_attrs(&t, n, "\\n");
         put(&t, "\\n%s\"];\n", fum_shape_text(&n->desc.shape, shape, sizeof shape));
         for (int k = 0; k < n->num_inputs; k++)
-            if (n->in[k] && n->in[k]->kind != FUM_TENSOR_WEIGHT &&
-                n->in[k]->kind != FUM_TENSOR_CONSTANT)
-                put(&t, "  n%d -> n%d;\n", n->in[k]->id, n->id);
+            if (n->in[k] && !is_fixed(n->in[k])) put(&t, "  n%d -> n%d;\n", n->in[k]->id, n->id);
     }
     put(&t, "}\n");
     return finish(&t);

@@ -76,15 +76,15 @@ void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call) {
     }
 }
 
-static void fail(fum_graph *graph, enum fum_result code, const char *fmt, ...) FUM_PRINTF(3, 4);
-static void fail(fum_graph *graph, enum fum_result code, const char *fmt, ...) {
-    if (graph->error.code) return;
+bool fum_graph_fail(fum_graph *graph, enum fum_result code, const char *fmt, ...) {
+    if (graph->error.code) return false;
     char text[sizeof graph->error.text];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     fum_error_set(&graph->error, code, "%s", text);
+    return false;
 }
 
 enum fum_result fum_graph_create(fum_graph **out, enum fum_dtype storage, struct fum_error *err) {
@@ -131,7 +131,7 @@ static fum_tensor *tensor_new(fum_graph *graph, enum fum_tensor_kind kind, const
         t = fum_arena_alloc(graph->arena, 1, sizeof *t);
     if (t) t->name = fum_arena_strdup(graph->arena, name);
     if (!t || !t->name) {
-        fail(graph, FUM_ERR_NOMEM, "no memory for node %s", name);
+        fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for node %s", name);
         return NULL;
     }
     t->graph = graph;
@@ -151,16 +151,18 @@ static fum_tensor *source(fum_graph *graph, enum fum_tensor_kind kind, const cha
     if (graph->error.code) return NULL;
     if (!shape_valid(&shape)) {
         char text[96];
-        fail(graph, FUM_ERR_ARG,
-             "%s: shape %s (rank %d) is not one of 1 to %d dimensions of sensible size", name,
-             shape.rank >= 0 && shape.rank <= FUM_MAX_DIMS
-                 ? fum_shape_text(&shape, text, sizeof text)
-                 : "?",
-             shape.rank, FUM_MAX_DIMS);
+        fum_graph_fail(graph, FUM_ERR_ARG,
+                       "%s: shape %s (rank %d) is not one of 1 to %d dimensions of sensible size",
+                       name,
+                       shape.rank >= 0 && shape.rank <= FUM_MAX_DIMS
+                           ? fum_shape_text(&shape, text, sizeof text)
+                           : "?",
+                       shape.rank, FUM_MAX_DIMS);
         return NULL;
     }
     if (dtype != FUM_F32 && dtype != FUM_F16 && dtype != FUM_BF16 && dtype != FUM_I32) {
-        fail(graph, FUM_ERR_ARG, "%s: kernels have no type %s", name, fum_dtype_name(dtype));
+        fum_graph_fail(graph, FUM_ERR_ARG, "%s: kernels have no type %s", name,
+                       fum_dtype_name(dtype));
         return NULL;
     }
     fum_tensor *t = tensor_new(graph, kind, name);
@@ -179,7 +181,8 @@ fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape
 fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
                             enum fum_dtype dtype, enum fum_stage stage) {
     if (!graph->error.code && stage == FUM_STAGE_LOAD)
-        fail(graph, FUM_ERR_ARG, "%s: a state cannot change when weights are loaded", name);
+        fum_graph_fail(graph, FUM_ERR_ARG, "%s: a state cannot change when weights are loaded",
+                       name);
     fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, shape, dtype, stage);
     return t ? tensor_append(t) : NULL;
 }
@@ -191,7 +194,7 @@ fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_sh
     size_t count = (size_t)fum_shape_count(&shape);
     float *copy = fum_arena_alloc(graph->arena, count, sizeof *copy);
     if (!copy) {
-        fail(graph, FUM_ERR_NOMEM, "%s: no memory for %zu numbers", name, count);
+        fum_graph_fail(graph, FUM_ERR_NOMEM, "%s: no memory for %zu numbers", name, count);
         return NULL;
     }
     if (count) memcpy(copy, data, count * sizeof *copy);
@@ -203,16 +206,38 @@ void fum_graph_quantise(fum_graph *graph) {
     if (graph) graph->quantised = true;
 }
 
-fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
-                             enum fum_pack pack) {
-    // The same weight asked for twice (tied embeddings) is one tensor.
+// Returns the source of that kind, name, packing and shape; NULL if the graph has none.
+static fum_tensor *find_source(const fum_graph *graph, enum fum_tensor_kind kind, const char *name,
+                               const struct fum_shape *shape, enum fum_pack pack) {
     for (int i = 0; i < graph->count && !graph->error.code; i++) {
         fum_tensor *t = graph->tensors[i];
-        if (t->kind == FUM_TENSOR_WEIGHT && t->pack == pack && !strcmp(t->name, name) &&
-            fum_shape_same(&t->desc.shape, &shape))
+        if (t->kind == kind && t->pack == pack && !strcmp(t->name, name) &&
+            fum_shape_same(&t->desc.shape, shape))
             return t;
     }
-    fum_tensor *t = source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_LOAD);
+    return NULL;
+}
+
+fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
+                             enum fum_pack pack) {
+    // The same weight used twice (tied embeddings) is one tensor.
+    fum_tensor *t = find_source(graph, FUM_TENSOR_WEIGHT, name, &shape, pack);
+    if (t) return t;
+    t = source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_LOAD);
+    if (!t) return NULL;
+    t->pack = pack;
+    return tensor_append(t);
+}
+
+fum_tensor *fum_graph_parameter(fum_graph *graph, const char *name, struct fum_shape shape,
+                                enum fum_pack pack) {
+    int rank = pack == FUM_PACK_CONV ? 4 : pack == FUM_PACK_LINEAR ? 2 : shape.rank;
+    fum_tensor *t = find_source(graph, FUM_TENSOR_PARAMETER, name, &shape, pack);
+    if (t) return t;
+    if (pack > FUM_PACK_CONV || shape.rank != rank)
+        fum_graph_fail(graph, FUM_ERR_ARG, "%s: a parameter of %d dimensions is not packed so",
+                       name, shape.rank);
+    t = source(graph, FUM_TENSOR_PARAMETER, name, shape, FUM_F32, FUM_STAGE_STEP);
     if (!t) return NULL;
     t->pack = pack;
     return tensor_append(t);
@@ -239,7 +264,7 @@ fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, i
     struct fum_shape stacked = {shape.rank + 1, {count}};
     memcpy(&stacked.dim[1], shape.dim, (size_t)shape.rank * sizeof shape.dim[0]);
     fum_tensor *t = kept ? fum_graph_weight(graph, name, stacked, pack) : NULL;
-    if (!kept) fail(graph, FUM_ERR_NOMEM, "no memory for a weight");
+    if (!kept) fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for a weight");
     if (!t) return NULL;
     t->parts = parts;
     t->num_parts = count;
@@ -273,8 +298,8 @@ static bool set_attrs(fum_tensor *t, const struct fum_attr *attrs) {
     for (; attrs && attrs->name; attrs++) {
         int i = fum_op_attr_index(op, attrs->name);
         if (i < 0) {
-            fail(t->graph, FUM_ERR_ARG, "%s: op %s has no setting \"%s\"", t->name, op->name,
-                 attrs->name);
+            fum_graph_fail(t->graph, FUM_ERR_ARG, "%s: op %s has no setting \"%s\"", t->name,
+                           op->name, attrs->name);
             return false;
         }
         t->attr[i] = attrs->value;
@@ -285,19 +310,21 @@ static bool set_attrs(fum_tensor *t, const struct fum_attr *attrs) {
 static bool set_inputs(fum_tensor *t, fum_tensor *const *inputs, int num_inputs) {
     const struct fum_op *op = t->op;
     if (num_inputs < op->min_inputs || num_inputs > op->max_inputs) {
-        fail(t->graph, FUM_ERR_ARG, "%s: op %s takes %d to %d inputs, not %d", t->name, op->name,
-             op->min_inputs, op->max_inputs, num_inputs);
+        fum_graph_fail(t->graph, FUM_ERR_ARG, "%s: op %s takes %d to %d inputs, not %d", t->name,
+                       op->name, op->min_inputs, op->max_inputs, num_inputs);
         return false;
     }
     for (int i = 0; i < num_inputs; i++) {
         t->in[i] = inputs[i];
         if (!inputs[i] && i < op->min_inputs) {
-            fail(t->graph, FUM_ERR_ARG, "%s: op %s needs its input %d", t->name, op->name, i);
+            fum_graph_fail(t->graph, FUM_ERR_ARG, "%s: op %s needs its input %d", t->name, op->name,
+                           i);
             return false;
         }
         if (!inputs[i]) continue;
         if (inputs[i]->graph != t->graph) {
-            fail(t->graph, FUM_ERR_ARG, "%s: input %d belongs to another graph", t->name, i);
+            fum_graph_fail(t->graph, FUM_ERR_ARG, "%s: input %d belongs to another graph", t->name,
+                           i);
             return false;
         }
         if (inputs[i]->stage > t->stage) t->stage = inputs[i]->stage;
@@ -325,24 +352,27 @@ static bool infer(fum_tensor *t) {
         if (t->in[i])
             used += (size_t)snprintf(shapes + used, sizeof shapes - used, "%s%s", used ? ", " : "",
                                      fum_shape_text(&t->in[i]->desc.shape, one, sizeof one));
-    fail(t->graph, FUM_ERR_ARG, "%s: op %s of (%s): %s", t->name, t->op->name, shapes, why.text);
+    fum_graph_fail(t->graph, FUM_ERR_ARG, "%s: op %s of (%s): %s", t->name, t->op->name, shapes,
+                   why.text);
     return false;
 }
 
-// Checks that every input that the node writes is a state, and each another one.
+// Checks that every input that the node writes is a state or a parameter, and each another one.
 static bool check_updates(const fum_tensor *t) {
     for (int i = 0; i < t->num_inputs; i++) {
         if (!fum_tensor_updates(t, i)) continue;
         const fum_tensor *root = t->in[i] ? fum_tensor_root(t->in[i]) : NULL;
-        if (!root || root->kind != FUM_TENSOR_STATE) {
-            fail(t->graph, FUM_ERR_ARG, "%s: op %s updates its input %d, which must be a state",
-                 t->name, t->op->name, i);
+        bool kept = root && (root->kind == FUM_TENSOR_STATE || root->kind == FUM_TENSOR_PARAMETER);
+        if (!kept) {
+            fum_graph_fail(t->graph, FUM_ERR_ARG,
+                           "%s: op %s updates its input %d, which must be a state or a parameter",
+                           t->name, t->op->name, i);
             return false;
         }
         for (int k = 0; k < i; k++) {
             if (!fum_tensor_updates(t, k) || fum_tensor_root(t->in[k]) != root) continue;
-            fail(t->graph, FUM_ERR_ARG, "%s: op %s would update %s twice", t->name, t->op->name,
-                 root->name);
+            fum_graph_fail(t->graph, FUM_ERR_ARG, "%s: op %s would update %s twice", t->name,
+                           t->op->name, root->name);
             return false;
         }
     }
@@ -356,7 +386,7 @@ fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
     snprintf(made_up, sizeof made_up, "%s#%d", op, graph->count);
     const struct fum_op *record = fum_op_find(op);
     if (!record) {
-        fail(graph, FUM_ERR_ARG, "%s: there is no op \"%s\"", name ? name : made_up, op);
+        fum_graph_fail(graph, FUM_ERR_ARG, "%s: there is no op \"%s\"", name ? name : made_up, op);
         return NULL;
     }
     fum_tensor *t = tensor_new(graph, FUM_TENSOR_NODE, name ? name : made_up);
@@ -370,7 +400,7 @@ fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
 void fum_graph_output(fum_graph *graph, fum_tensor *tensor, const char *name) {
     if (!tensor || graph->error.code) return;
     tensor->output = fum_arena_strdup(graph->arena, name);
-    if (!tensor->output) fail(graph, FUM_ERR_NOMEM, "no memory for output %s", name);
+    if (!tensor->output) fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for output %s", name);
 }
 
 enum fum_result fum_graph_check(const fum_graph *graph, struct fum_error *err) {

@@ -12,7 +12,8 @@ enum fum_tensor_kind {
     FUM_TENSOR_STATE,
     FUM_TENSOR_CONSTANT,
     FUM_TENSOR_WEIGHT,
-    FUM_TENSOR_NODE, // what an op computes
+    FUM_TENSOR_PARAMETER, // f32, written by updates, in a store that executables share
+    FUM_TENSOR_NODE,      // what an op computes
 };
 
 struct fum_tensor {
@@ -28,7 +29,7 @@ struct fum_tensor {
     fum_tensor *in[FUM_MAX_INPUTS]; // NULL: absent
     int num_inputs;
     const float *data;        // of a constant
-    enum fum_pack pack;       // of a weight
+    enum fum_pack pack;       // of a weight or parameter
     const char *const *parts; // names of the files' tensors that a stacked weight holds, in order
     int num_parts;            // number of them; 0: the weight is one tensor of the files
     bool alias; // the bytes of in[0] from alias_offset on; set by the rule of that name
@@ -48,6 +49,8 @@ struct fum_graph {
     struct fum_error error; // the first failure of building; code FUM_OK: none
 };
 
+// Records the first failure of building; later ones are dropped. Returns false.
+bool fum_graph_fail(fum_graph *graph, enum fum_result code, const char *fmt, ...) FUM_PRINTF(3, 4);
 // Returns the stage's name in dumps and traces ("step").
 const char *fum_stage_name(enum fum_stage stage);
 // True if a run of the graph repeats the stage: once for every step.

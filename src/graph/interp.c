@@ -106,6 +106,7 @@ static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, stru
 static enum fum_result prepare(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
     if (interp->values[t->id]) return FUM_OK;
     switch (t->kind) {
+    case FUM_TENSOR_PARAMETER:
     case FUM_TENSOR_WEIGHT: return load_weight(interp, t, err);
     case FUM_TENSOR_CONSTANT:
         return fum_interp_write(interp, t, t->data, (size_t)fum_shape_count(&t->desc.shape), err);

@@ -101,6 +101,7 @@ enum {
 };
 
 struct fum_op_fusion;
+struct fum_gradient;
 
 struct fum_op {
     const char *name;
@@ -115,6 +116,9 @@ struct fum_op {
     void (*reference)(const struct fum_op_call *call, const double *const *in, double *out);
     // Adds what to run. Returns false, with list->why, if the device's limits do not allow it.
     bool (*dispatch)(const struct fum_op_call *call, struct fum_dispatches *list);
+    // Adds the nodes of d(loss)/d(input) for each needed input (graph/gradient.h). Returns false,
+    // with a reason, for a call that cannot be differentiated. NULL: no call can.
+    bool (*gradient)(struct fum_gradient *gradient);
     // Floating-point operations of a call; NULL: as many as the output has elements.
     double (*flops)(const struct fum_op_call *call);
 

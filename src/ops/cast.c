@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // To another storage type: "dtype" is an enum fum_dtype; -1, the default, is the graph's own.
 #include "base/dtype.h"
+#include "graph/gradient.h"
 #include "ops/lib/emit.h"
 #include "shaders/cast.pc.h"
 
@@ -42,6 +43,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+static bool gradient(struct fum_gradient *g) {
+    const struct fum_attr back[] = {{"dtype", g->node->in[0]->desc.dtype}, {0}};
+    g->grad[0] = fum_gradient_add(g, "cast", FUM_INPUTS(g->dout), back);
+    return true;
+}
+
 const struct fum_op fum_op_cast = {
     .name = "cast",
     .attrs = attrs,
@@ -50,4 +57,5 @@ const struct fum_op fum_op_cast = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
 };

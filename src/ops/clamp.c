@@ -15,6 +15,13 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_scalar_dispatch(call, true, list);
 }
 
+static bool gradient(struct fum_gradient *g) {
+    const struct fum_attr bounds[] = {{"min", g->node->attr[0]}, {"max", g->node->attr[1]}, {0}};
+    fum_tensor *in[] = {g->node->in[0], g->dout};
+    g->grad[0] = fum_gradient_add(g, "unary_gradient", (struct fum_inputs){in, 2}, bounds);
+    return true;
+}
+
 const struct fum_op fum_op_clamp = {
     .name = "clamp",
     .attrs = attrs,
@@ -23,5 +30,6 @@ const struct fum_op fum_op_clamp = {
     .infer = fum_unary_infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .flags = FUM_OP_IN_PLACE,
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Two to six tensors one after the other along an axis; -1, the default, is the channels.
 #include "graph/fuse/fuse.h"
+#include "graph/gradient.h"
 #include "ops/lib/copy.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/texels.h"
@@ -120,6 +121,21 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+static bool gradient(struct fum_gradient *g) {
+    struct fum_op_call call;
+    fum_tensor_call(g->node, &call);
+    int axis = axis_of(&call);
+    int64_t at = 0;
+    for (int k = 0; k < call.num_inputs && call.has[k]; at += call.in[k++].shape.dim[axis]) {
+        const struct fum_attr part_of[] = {{"axis", axis},
+                                           {"start", (double)at},
+                                           {"count", (double)call.in[k].shape.dim[axis]},
+                                           {0}};
+        if (g->needed[k]) g->grad[k] = fum_gradient_add(g, "slice", FUM_INPUTS(g->dout), part_of);
+    }
+    return true;
+}
+
 static bool joins(const struct fum_op_call *call) {
     bool channels = axis_of(call) == call->out.shape.rank - 1;
     return channels && !call->has[2] && fum_shape_channels(&call->in[0].shape) % 4 == 0;
@@ -133,5 +149,6 @@ const struct fum_op fum_op_concat = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .fusion = &(const struct fum_op_fusion){.joins = joins},
 };

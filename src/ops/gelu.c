@@ -12,6 +12,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_unary_dispatch(call, FUM_ACT_GELU, list);
 }
 
+static bool gradient(struct fum_gradient *g) {
+    return fum_unary_gradient(g, FUM_ACT_GELU);
+}
+
 const struct fum_op fum_op_gelu = {
     .name = "gelu",
     .min_inputs = 1,
@@ -19,6 +23,7 @@ const struct fum_op fum_op_gelu = {
     .infer = fum_unary_infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .flags = FUM_OP_IN_PLACE,
     .fusion = &(const struct fum_op_fusion){.activation = FUM_ACT_GELU},
 };

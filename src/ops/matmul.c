@@ -2,6 +2,7 @@
 // Matrix product with epilogue: out = act(scale x w + bias + row) + residual. With a gate the
 // columns of w are values and then their gates: out = value gate(gate) of the sums with their bias.
 
+#include "graph/gradient.h"
 #include "ops/lib/matmul.h"
 #include "ops/variants/variant.h"
 
@@ -77,6 +78,58 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_variant_matmul(call, &g, list);
 }
 
+// ---- gradient ----
+
+static fum_tensor *add_product(struct fum_gradient *g, fum_tensor *a, fum_tensor *b,
+                               bool transpose_b) {
+    const struct fum_attr attrs[] = {
+        {"transpose_b", transpose_b}, {"scale", g->node->attr[FUM_MATMUL_SCALE]}, {0}};
+    return fum_gradient_add(g, "matmul", FUM_INPUTS(a, b), attrs);
+}
+
+// Swaps the last two dimensions.
+static fum_tensor *add_transpose(struct fum_gradient *g, fum_tensor *value) {
+    struct fum_attr attrs[] = {{"p0", 0}, {"p1", 1}, {"p2", 2}, {"p3", 3}, {0}};
+    if (!value) return NULL;
+    int last = value->desc.shape.rank - 1;
+    attrs[last].value = last - 1;
+    attrs[last - 1].value = last;
+    return fum_gradient_add(g, "transpose", FUM_INPUTS(value), attrs);
+}
+
+// Puts all dimensions before the last into one.
+static fum_tensor *add_flat(struct fum_gradient *g, fum_tensor *value) {
+    const struct fum_shape *shape = &value->desc.shape;
+    return fum_gradient_reshape(
+        g, value, (struct fum_shape){2, {fum_shape_rows(shape), fum_shape_channels(shape)}});
+}
+
+// dw = x^T dout. A w that all of x shares takes the sum over every row at once.
+static fum_tensor *add_weight_gradient(struct fum_gradient *g) {
+    fum_tensor *x = g->node->in[FUM_GEMM_X], *dout = g->dout;
+    struct fum_shape shape = g->node->in[FUM_GEMM_W]->desc.shape;
+    bool shared = weight_batches(&shape) == 1;
+    if (shared) x = add_flat(g, x), dout = add_flat(g, dout);
+    bool turned = g->node->attr[FUM_MATMUL_TRANSPOSE_B] != 0;
+    fum_tensor *dw = add_product(g, add_transpose(g, turned ? dout : x), turned ? x : dout, false);
+    return shared ? fum_gradient_reshape(g, dw, shape) : fum_gradient_sum_to(g, dw, shape);
+}
+
+static bool gradient(struct fum_gradient *g) {
+    const fum_tensor *node = g->node;
+    if (node->attr[FUM_MATMUL_ACT] != FUM_ACT_NONE || node->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE)
+        return fum_refuse(&g->why, "its activation must be a node of its own");
+    bool turned = node->attr[FUM_MATMUL_TRANSPOSE_B] != 0;
+    if (g->needed[FUM_GEMM_X]) {
+        fum_tensor *dx = add_product(g, g->dout, node->in[FUM_GEMM_W], !turned);
+        g->grad[FUM_GEMM_X] = fum_gradient_sum_to(g, dx, node->in[FUM_GEMM_X]->desc.shape);
+    }
+    if (g->needed[FUM_GEMM_W]) g->grad[FUM_GEMM_W] = add_weight_gradient(g);
+    for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++)
+        if (g->needed[i]) g->grad[i] = fum_gradient_sum_to(g, g->dout, node->in[i]->desc.shape);
+    return true;
+}
+
 // True if the variant that the device's class prefers takes gates. On lavapipe the texel kernels
 // compute a gate in less time than the dispatch that it saves; the plain ones do not. Tiles in
 // shared memory have been measured on no GPU: a dispatch, a barrier and the values' way through
@@ -108,6 +161,7 @@ const struct fum_op fum_op_matmul = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .flops = fum_matmul_flops,
     .fusion = &fusion,
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A reshape that copies, for the shapes whose padded rows differ.
 #include "ops/lib/emit.h"
+#include "graph/gradient.h"
 #include "ops/lib/shape_attrs.h"
 #include "shaders/repack.pc.h"
 
@@ -21,6 +22,11 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+static bool gradient(struct fum_gradient *g) {
+    g->grad[0] = fum_gradient_reshape(g, g->dout, g->node->in[0]->desc.shape);
+    return true;
+}
+
 const struct fum_op fum_op_repack = {
     .name = "repack",
     .attrs = attrs,
@@ -28,5 +34,6 @@ const struct fum_op fum_op_repack = {
     .max_inputs = 1,
     .infer = fum_reshape_infer,
     .reference = fum_reshape_reference,
+    .gradient = gradient,
     .dispatch = dispatch,
 };

@@ -2,6 +2,7 @@
 // The same bytes under another shape. Since rows are padded to quads, that works when the innermost
 // dimension stays or when both are multiples of four; "repack" does the rest by a copy.
 #include "ops/lib/emit.h"
+#include "graph/gradient.h"
 #include "ops/lib/shape_attrs.h"
 
 static const struct fum_attr_def attrs[] = {FUM_SHAPE_ATTR_DEFS, {0}};
@@ -20,6 +21,11 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
                       fum_shape_text(&call->out.shape, right, sizeof right));
 }
 
+static bool gradient(struct fum_gradient *g) {
+    g->grad[0] = fum_gradient_reshape(g, g->dout, g->node->in[0]->desc.shape);
+    return true;
+}
+
 const struct fum_op fum_op_reshape = {
     .name = "reshape",
     .attrs = attrs,
@@ -27,5 +33,6 @@ const struct fum_op fum_op_reshape = {
     .max_inputs = 1,
     .infer = infer,
     .reference = fum_reshape_reference,
+    .gradient = gradient,
     .flags = FUM_OP_ALIAS,
 };

@@ -14,6 +14,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_scalar_dispatch(call, false, list);
 }
 
+static bool gradient(struct fum_gradient *g) {
+    const struct fum_attr factor[] = {{"mul", g->node->attr[0]}, {0}};
+    g->grad[0] = fum_gradient_add(g, "scale", FUM_INPUTS(g->dout), factor);
+    return true;
+}
+
 const struct fum_op fum_op_scale = {
     .name = "scale",
     .attrs = attrs,
@@ -22,5 +28,6 @@ const struct fum_op fum_op_scale = {
     .infer = fum_unary_infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .flags = FUM_OP_IN_PLACE,
 };

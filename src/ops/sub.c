@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // a - b.
+#include "graph/gradient.h"
 #include "ops/lib/binary.h"
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
@@ -10,6 +11,15 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_binary_dispatch(call, FUM_BINARY_SUB, list);
 }
 
+static bool gradient(struct fum_gradient *g) {
+    const struct fum_attr minus[] = {{"mul", -1}, {0}};
+    if (g->needed[0]) g->grad[0] = fum_gradient_sum_to(g, g->dout, g->node->in[0]->desc.shape);
+    if (!g->needed[1]) return true;
+    fum_tensor *sum = fum_gradient_sum_to(g, g->dout, g->node->in[1]->desc.shape);
+    g->grad[1] = fum_gradient_add(g, "scale", FUM_INPUTS(sum), minus);
+    return true;
+}
+
 const struct fum_op fum_op_sub = {
     .name = "sub",
     .min_inputs = 2,
@@ -17,5 +27,6 @@ const struct fum_op fum_op_sub = {
     .infer = fum_binary_infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .flags = FUM_OP_IN_PLACE,
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Dimension i of the output is dimension p_i of the input. With p0..p3 at their default nothing
 // moves.
+#include "graph/gradient.h"
 #include "ops/lib/emit.h"
 #include "shaders/transpose.pc.h"
 
@@ -69,6 +70,13 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+static bool gradient(struct fum_gradient *g) {
+    struct fum_attr inverse[] = {{"p0", 0}, {"p1", 1}, {"p2", 2}, {"p3", 3}, {0}};
+    for (int i = 0; i < g->node->desc.shape.rank; i++) inverse[(int)g->node->attr[i]].value = i;
+    g->grad[0] = fum_gradient_add(g, "transpose", FUM_INPUTS(g->dout), inverse);
+    return true;
+}
+
 const struct fum_op fum_op_transpose = {
     .name = "transpose",
     .attrs = attrs,
@@ -77,4 +85,5 @@ const struct fum_op fum_op_transpose = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
 };

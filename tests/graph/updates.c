@@ -140,6 +140,37 @@ static void only_states_are_updated(void **state) {
     fum_graph_destroy(&net.graph);
 }
 
+static void an_op_updates_several_states(void **state) {
+    (void)state;
+    const struct fum_shape shape = {2, {4, 8}}, three = {1, {3}};
+    for (int twice = 0; twice < 2; twice++) {
+        struct net net = build(FUM_STAGE_STEP);
+        struct fum_error err = {0};
+        fum_tensor *in[5], *late[2];
+        for (int i = 0; i < 3; i++)
+            in[i] = fum_graph_state(net.graph,
+                                    i == 2 ? "second"
+                                    : i    ? "first"
+                                           : "value",
+                                    shape, FUM_F32, FUM_STAGE_STEP);
+        if (twice) in[2] = in[1];
+        in[3] = net.table;
+        in[4] = fum_graph_input(net.graph, "row", three, FUM_F32, FUM_STAGE_STEP);
+        fum_graph_add(net.graph, "adam_update", "adam", (struct fum_inputs){in, 5}, NULL);
+        if (twice) {
+            assert_int_equal(fum_graph_check(net.graph, &err), FUM_ERR_ARG);
+            assert_non_null(strstr(err.text, "twice"));
+            fum_graph_destroy(&net.graph);
+            continue;
+        }
+        late[0] = in[2], late[1] = net.table; // the second moment, after the update
+        fum_graph_output(
+            net.graph, fum_graph_add(net.graph, "add", "late", (struct fum_inputs){late, 2}, NULL),
+            "late");
+        check_plan(&net, "late", "adam");
+    }
+}
+
 static void the_interpreter_updates_states(void **state) {
     (void)state;
     struct net net = build(FUM_STAGE_STEP);
@@ -168,6 +199,7 @@ int main(void) {
         cmocka_unit_test(an_update_takes_the_stage_of_its_state),
         cmocka_unit_test(states_are_not_loaded),
         cmocka_unit_test(only_states_are_updated),
+        cmocka_unit_test(an_op_updates_several_states),
         cmocka_unit_test(the_interpreter_updates_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

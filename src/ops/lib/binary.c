@@ -2,13 +2,8 @@
 #include "ops/lib/binary.h"
 
 #include "ops/lib/emit.h"
+#include "ops/lib/shape_attrs.h"
 #include "shaders/binary.pc.h"
-
-// Dimension i of four, aligned at the last.
-static int64_t dim4(const struct fum_shape *shape, int i) {
-    int at = i - (FUM_MAX_DIMS - shape->rank);
-    return at < 0 ? 1 : shape->dim[at];
-}
 
 bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *a = &call->in[0], *b = &call->in[1];
@@ -19,7 +14,7 @@ bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why) {
     call->out = a->shape.rank >= b->shape.rank ? *a : *b;
     for (int i = 0; i < call->out.shape.rank; i++) {
         int at = FUM_MAX_DIMS - call->out.shape.rank + i;
-        int64_t x = dim4(&a->shape, at), y = dim4(&b->shape, at);
+        int64_t x = fum_dim4(&a->shape, at), y = fum_dim4(&b->shape, at);
         if (x != y && x != 1 && y != 1)
             return fum_refuse(why, "shapes %s and %s do not broadcast",
                               fum_shape_text(&a->shape, left, sizeof left),
@@ -44,7 +39,7 @@ static double apply(enum fum_binary op, double a, double b) {
 static void row_strides(const struct fum_shape *shape, int64_t stride[3]) {
     int64_t rows = 1;
     for (int i = 2; i >= 0; i--) {
-        int64_t n = dim4(shape, i);
+        int64_t n = fum_dim4(shape, i);
         stride[i] = n == 1 ? 0 : rows;
         rows *= n;
     }
@@ -53,7 +48,7 @@ static void row_strides(const struct fum_shape *shape, int64_t stride[3]) {
 void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
                           const double *const *in, double *out) {
     const struct fum_shape *shape = &call->out.shape;
-    int64_t stride[2][3], d1 = dim4(shape, 1), d2 = dim4(shape, 2),
+    int64_t stride[2][3], d1 = fum_dim4(shape, 1), d2 = fum_dim4(shape, 2),
                           channels = fum_shape_channels(shape);
     for (int k = 0; k < 2; k++) row_strides(&call->in[k].shape, stride[k]);
     for (int64_t row = 0; row < fum_shape_rows(shape); row++) {
@@ -71,7 +66,7 @@ void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
 
 static bool same_shape(const struct fum_shape *a, const struct fum_shape *b) {
     for (int i = 0; i < FUM_MAX_DIMS; i++)
-        if (dim4(a, i) != dim4(b, i)) return false;
+        if (fum_dim4(a, i) != fum_dim4(b, i)) return false;
     return true;
 }
 
@@ -118,8 +113,8 @@ static bool emit_rows(const struct fum_op_call *call, enum fum_binary op,
         .quads = (uint32_t)count * row_quads,
         .row_quads = row_quads,
         .first_row = (uint32_t)first,
-        .d1 = (uint32_t)dim4(&out->shape, 1),
-        .d2 = (uint32_t)dim4(&out->shape, 2),
+        .d1 = (uint32_t)fum_dim4(&out->shape, 1),
+        .d2 = (uint32_t)fum_dim4(&out->shape, 2),
         .a_base = base[0],
         .a_row_quads = quads[0],
         .b_base = base[1],

@@ -5,6 +5,18 @@
 
 #include <string.h>
 
+int64_t fum_dim4(const struct fum_shape *shape, int i) {
+    int at = i - (FUM_MAX_DIMS - shape->rank);
+    return at < 0 ? 1 : shape->dim[at];
+}
+
+bool fum_shape_broadcasts(const struct fum_shape *from, const struct fum_shape *to) {
+    if (from->rank > to->rank) return false;
+    for (int i = 0; i < FUM_MAX_DIMS; i++)
+        if (fum_dim4(from, i) != 1 && fum_dim4(from, i) != fum_dim4(to, i)) return false;
+    return true;
+}
+
 bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, struct fum_why *why) {
     static const char *const names[FUM_MAX_DIMS] = {"d0", "d1", "d2", "d3"};
     int64_t rank, count = 1, limit = INT64_C(1) << 48; // so that no product of them overflows

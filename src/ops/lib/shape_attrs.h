@@ -11,6 +11,11 @@ enum { FUM_SHAPE_ATTRS = 5 };
         "d3", 0                                     \
     }
 
+// Returns dimension i of four, aligned at the last; missing ones are 1.
+int64_t fum_dim4(const struct fum_shape *shape, int i);
+// Returns true if `from` broadcasts to `to`: each of its dimensions is 1 or the same.
+bool fum_shape_broadcasts(const struct fum_shape *from, const struct fum_shape *to);
+
 // Reads them from attr[0..5); false with `why` when they are no shape.
 bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, struct fum_why *why);
 

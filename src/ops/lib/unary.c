@@ -22,6 +22,31 @@ double fum_act_reference(enum fum_act act, double x) {
     return x;
 }
 
+double fum_act_derivative(enum fum_act act, double x) {
+    const double pi = 3.14159265358979323846, c = sqrt(2 / pi);
+    double s, t;
+    switch (act) {
+    case FUM_ACT_NONE: return 1;
+    case FUM_ACT_SILU: s = 1 / (1 + exp(-x)); return s + x * s * (1 - s);
+    case FUM_ACT_GELU: return 0.5 * erfc(-x / sqrt(2.0)) + x * exp(-0.5 * x * x) / sqrt(2 * pi);
+    case FUM_ACT_GELU_TANH:
+        t = tanh(c * (x + 0.044715 * x * x * x));
+        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x);
+    case FUM_ACT_QUICK_GELU: s = 1 / (1 + exp(-1.702 * x)); return s + 1.702 * x * s * (1 - s);
+    case FUM_ACT_RELU: return x > 0;
+    case FUM_ACT_TANH: t = tanh(x); return 1 - t * t;
+    case FUM_ACT_SIGMOID: s = 1 / (1 + exp(-x)); return s * (1 - s);
+    }
+    return 1;
+}
+
+bool fum_unary_gradient(struct fum_gradient *g, enum fum_act act) {
+    const struct fum_attr attrs[] = {{"act", act}, {0}};
+    fum_tensor *in[] = {g->node->in[0], g->dout};
+    g->grad[0] = fum_gradient_add(g, "unary_gradient", (struct fum_inputs){in, 2}, attrs);
+    return true;
+}
+
 bool fum_unary_infer(struct fum_op_call *call, struct fum_why *why) {
     (void)why;
     call->out = call->in[0];

@@ -3,11 +3,14 @@
 #ifndef FUM_OPS_UNARY_H
 #define FUM_OPS_UNARY_H
 
-#include "graph/op.h"
+#include "graph/gradient.h"
 
 // act(x) in double, by the formulas named at enum fum_act: what every reference with an epilogue
 // uses.
 double fum_act_reference(enum fum_act act, double x);
+
+// Returns the derivative of act at x. relu has 0 at 0.
+double fum_act_derivative(enum fum_act act, double x);
 
 bool fum_unary_infer(struct fum_op_call *call, struct fum_why *why);
 // Runs `act` over the elements of input 0.
@@ -15,5 +18,8 @@ bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
                         struct fum_dispatches *list);
 void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const double *x,
                          double *y);
+
+// Gradient hook of an op that computes `act` of its input.
+bool fum_unary_gradient(struct fum_gradient *g, enum fum_act act);
 
 #endif

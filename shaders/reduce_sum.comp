@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Sums over some dimensions, in one or two passes of a fixed order. An invocation adds up every chunks-th term of one
+// cell, which is a quad of y. The first of two passes writes partial sums, the second adds those.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "lib/storage.glsl"
+#include "lib/index.glsl"
+
+layout(constant_id = 3) const uint ACROSS = 0; // the channels are summed over, too
+layout(constant_id = 4) const uint LAST = 0;   // writes y
+layout(constant_id = 5) const uint AGAIN = 0;  // adds partial sums
+
+layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+layout(set = 0, binding = 1) buffer Partial { vec4 partial[]; }; // [chunk][cell]
+layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
+
+#include "reduce_sum.pc.h"
+
+uint row_of(uint i, uint d1, uint d2) { return i / d2 / d1 * stride0 + i / d2 % d1 * stride1 + i % d2; }
+
+vec4 term(uint cell, uint t) {
+    if (AGAIN != 0u) return partial[t * cells + cell];
+    uint q = ACROSS != 0u ? t % row_quads : cell % row_quads;
+    uint kept = ACROSS != 0u ? cell : cell / row_quads, summed = ACROSS != 0u ? t / row_quads : t;
+    vec4 v = quad_load(x[(row_of(kept, y_d1, y_d2) + row_of(summed, sum_d1, sum_d2)) * row_quads + q]);
+    return ACROSS != 0u ? quad_mask(v, q, channels, 0.0) : v;
+}
+
+void main() {
+    uint item = item_index(), cell = item % cells, chunk = item / cells;
+    if (chunk >= chunks) return;
+    vec4 sum = vec4(0.0);
+    for (uint t = chunk; t < terms; t += chunks) sum += term(cell, t);
+    if (LAST == 0u) {
+        partial[item] = sum;
+        return;
+    }
+    if (ACROSS != 0u) sum = vec4(sum.x + sum.y + sum.z + sum.w, 0.0, 0.0, 0.0);
+    y[cell] = quad_store(sum);
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Defines what an op's gradient hook gets, and what hooks share. The pass itself is
+// fum_graph_gradient of include/fumarole/graph.h.
+//
+// The pass walks the graph as it was built, before any fusion. It adds plain nodes, which the
+// passes then fuse, place and record like any others.
+//
+// A gradient kernel with several results writes them one after the other into its one output. Its
+// hook adds a "slice" of whole rows for each of them. A pass turns such a slice into a window of
+// the output, so it costs no copy.
+#ifndef FUM_GRAPH_GRADIENT_H
+#define FUM_GRAPH_GRADIENT_H
+
+#include "graph/graph.h"
+
+struct fum_gradient {
+    fum_graph *graph;
+    const fum_tensor *node;           // the node to differentiate
+    fum_tensor *dout;                 // d loss / d its output
+    bool needed[FUM_MAX_INPUTS];      // inputs whose gradient is required
+    fum_tensor *grad[FUM_MAX_INPUTS]; // set by the hook: d loss / d input, for each needed one
+    struct fum_why why;               // set by a hook that refuses
+};
+
+// Adds a node of the gradient, named after the differentiated node. Returns NULL after an error.
+fum_tensor *fum_gradient_add(struct fum_gradient *g, const char *op, struct fum_inputs inputs,
+                             const struct fum_attr *attrs);
+// Returns `value` summed over the dimensions along which `shape` was broadcast to its shape.
+fum_tensor *fum_gradient_sum_to(struct fum_gradient *g, fum_tensor *value, struct fum_shape shape);
+// Returns `value` repeated up to `shape`.
+fum_tensor *fum_gradient_broadcast(struct fum_gradient *g, fum_tensor *value,
+                                   struct fum_shape shape);
+// Returns `value` under another shape of as many elements.
+fum_tensor *fum_gradient_reshape(struct fum_gradient *g, fum_tensor *value, struct fum_shape shape);
+
+#endif
