@@ -31,7 +31,7 @@ struct fum_executable {
     fum_weights *weights; // the caller's; NULL: none
     fum_weights *constants;
     fum_parameters *parameters; // the caller's; NULL: none
-    unsigned version; // of the weights that the stage LOAD has read
+    unsigned version;           // of the weights that the stage LOAD has read
     struct fum_weight_list weight_list, constant_list; // of the graph
     fum_stream *stream;                                // of weights that do not fit; NULL: all do
     fum_buffer **blocks;

@@ -50,6 +50,22 @@ static bool shares_memory(const fum_tensor *tensor) {
     return fum_tensor_is_alias(tensor) || fum_tensor_updates(tensor, 0);
 }
 
+static bool reads_root(const fum_tensor *node, const fum_tensor *root) {
+    for (int i = 0; i < node->num_inputs; i++)
+        if (node->in[i] && fum_tensor_root(node->in[i]) == root) return true;
+    return false;
+}
+
+bool fum_tensor_updated_between(const fum_tensor *first, const fum_tensor *second) {
+    for (int i = first->id + 1; i < second->id; i++) {
+        const fum_tensor *t = first->graph->tensors[i];
+        for (int k = 0; k < t->num_inputs; k++)
+            if (fum_tensor_updates(t, k) && reads_root(first, fum_tensor_root(t->in[k])))
+                return true;
+    }
+    return false;
+}
+
 const fum_tensor *fum_tensor_root(const fum_tensor *tensor) {
     while (shares_memory(tensor)) tensor = tensor->in[0];
     return tensor;

@@ -80,6 +80,9 @@ int fum_op_attr_index(const struct fum_op *op, const char *name);
 char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size);
 // True if it is the memory of its input 0, or part of it, under another shape.
 bool fum_tensor_is_alias(const fum_tensor *tensor);
+// True if an update between the two nodes writes what the first one reads, so that the second could
+// not read it in its place.
+bool fum_tensor_updated_between(const fum_tensor *first, const fum_tensor *second);
 // True if the node writes that input in place.
 bool fum_tensor_updates(const fum_tensor *tensor, int input);
 // Follows aliases and updates down to the tensor whose memory they are.

@@ -3,6 +3,7 @@
 
 #include "test.h"
 
+#include "graph/fuse/fuse.h"
 #include "graph/interp.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
@@ -33,7 +34,7 @@ static void read_row(const struct net *net, const char *name, fum_tensor *counte
                      name);
 }
 
-// Plans the graph and destroys it. A refusal must name `first` and `second`.
+// Fuses and plans the graph and destroys it. A refusal must name `first` and `second`.
 static void check_plan(struct net *net, const char *first, const char *second) {
     const struct fum_device_info info = {.name = "test",
                                          .max_buffer = 1 << 20,
@@ -49,6 +50,8 @@ static void check_plan(struct net *net, const char *first, const char *second) {
     fum_plan *plan = NULL;
     if (fum_graph_check(net->graph, &err)) fail_msg("%s", err.text);
     fum_pass_prune(net->graph);
+    const struct fum_fuse_params fuse = {.info = &info};
+    if (fum_graph_fuse(net->graph, &fuse, &err)) fail_msg("%s", err.text);
     if (fum_plan_create(&plan, net->graph, &info, NULL, &err)) fail_msg("%s", err.text);
     enum fum_result result = fum_plan_verify(plan, net->graph, &info, &err);
     if (first) {
@@ -140,6 +143,32 @@ static void only_states_are_updated(void **state) {
     fum_graph_destroy(&net.graph);
 }
 
+// A product that reads a state is not moved behind the state's update, into its activation.
+static void fusion_keeps_reads_before_updates(void **state) {
+    (void)state;
+    for (int updated = 0; updated < 2; updated++) {
+        struct net net = build(FUM_STAGE_STEP);
+        const struct fum_shape shape = {2, {4, 8}};
+        fum_tensor *kept = fum_graph_state(net.graph, "kept", shape, FUM_F32, FUM_STAGE_STEP);
+        fum_tensor *w =
+            fum_graph_input(net.graph, "w", (struct fum_shape){2, {8, 8}}, FUM_F32, FUM_STAGE_STEP);
+        fum_tensor *y = fum_graph_add(net.graph, "matmul", "product", FUM_INPUTS(kept, w), NULL);
+        if (updated) fum_graph_add(net.graph, "assign", "keep", FUM_INPUTS(kept, net.table), NULL);
+        fum_tensor *act = fum_graph_add(net.graph, "silu", "act", FUM_INPUTS(y), NULL);
+        fum_graph_output(net.graph, act, "act");
+        int product = y->id;
+        fum_pass_prune(net.graph);
+        const struct fum_device_info info = {.type = FUM_DEVICE_CPU};
+        assert_int_equal(fum_graph_fuse(net.graph, &(struct fum_fuse_params){.info = &info}, NULL),
+                         FUM_OK);
+        assert_int_equal(net.graph->tensors[product]->live, updated);
+        if (updated)
+            check_plan(&net, NULL, NULL);
+        else
+            fum_graph_destroy(&net.graph);
+    }
+}
+
 static void an_op_updates_several_states(void **state) {
     (void)state;
     const struct fum_shape shape = {2, {4, 8}}, three = {1, {3}};
@@ -199,6 +228,7 @@ int main(void) {
         cmocka_unit_test(an_update_takes_the_stage_of_its_state),
         cmocka_unit_test(states_are_not_loaded),
         cmocka_unit_test(only_states_are_updated),
+        cmocka_unit_test(fusion_keeps_reads_before_updates),
         cmocka_unit_test(an_op_updates_several_states),
         cmocka_unit_test(the_interpreter_updates_states),
     };

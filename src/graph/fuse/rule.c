@@ -24,7 +24,8 @@ const struct fum_input_read *fum_input_read_of(const fum_tensor *tensor) {
 
 bool fum_fuse_owns(const fum_tensor *node, const fum_tensor *operand) {
     return operand->kind == FUM_TENSOR_NODE && operand->uses == 1 && !operand->output &&
-           operand->stage == node->stage && operand->desc.dtype == node->desc.dtype;
+           operand->stage == node->stage && operand->desc.dtype == node->desc.dtype &&
+           !fum_tensor_updated_between(operand, node);
 }
 
 bool fum_fuse_input_free(const fum_tensor *tensor, int input) {

@@ -41,8 +41,8 @@ const struct fum_op_fusion *fum_fusion_of(const fum_tensor *tensor);
 const struct fum_epilogue *fum_epilogue_of(const fum_tensor *tensor);
 const struct fum_input_read *fum_input_read_of(const fum_tensor *tensor);
 
-// True if `node` may take over its operand. Nothing else reads that, and both are computed in the
-// same stage and type.
+// True if `node` may take over its operand. Nothing else reads that, both are computed in the same
+// stage and type, and no update changes in between what the operand reads.
 bool fum_fuse_owns(const fum_tensor *node, const fum_tensor *operand);
 // True if the tensor's op has the optional input and the input is absent. 0: no such input.
 bool fum_fuse_input_free(const fum_tensor *tensor, int input);
