@@ -43,7 +43,7 @@ void fum_interp_destroy(fum_interp **interp) {
     *interp = NULL;
 }
 
-// The value's array, made (zeroed) when it is not there yet.
+// Returns the value's array, which is made (zeroed) on first use.
 static double *value_of(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
     double **value = &interp->values[t->id];
     size_t count = (size_t)fum_shape_count(&t->desc.shape);

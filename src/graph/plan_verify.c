@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checks a plan by playing it: every write marks what it overwrites, and no step may read what was
-// overwritten, or a state after an update whose result it does not take.
+// Checks a plan by playing it. Every write marks the memory it overwrites. No step may read
+// overwritten memory, or a state after an update whose result it does not take.
 #include "graph/plan.h"
 
 #include "base/error.h"

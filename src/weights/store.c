@@ -49,7 +49,7 @@ static bool is_constant(const struct fum_weight *weight) {
 
 // ---- the table ----
 
-// FNV-1a.
+// Hashes by FNV-1a.
 static uint64_t hash_bytes(const void *data, size_t count) {
     const uint8_t *bytes = data;
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -185,7 +185,7 @@ static enum fum_result add_block(fum_weights *w, uint64_t bytes, struct fum_erro
     return FUM_OK;
 }
 
-// Largest buffer that the device can have.
+// Returns the size of the largest buffer that the device can have.
 static uint64_t largest_block(const fum_weights *w) {
     const struct fum_device_info *info = fum_device_get_info(w->params.device);
     return info->max_buffer < info->max_allocation ? info->max_buffer : info->max_allocation;

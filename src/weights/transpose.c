@@ -27,8 +27,8 @@ void fum_pack_convert(void *dst, enum fum_dtype dst_type, const struct fum_view 
     }
 }
 
-// The file's rows are read in runs. A cache line of them is converted into a block that stays in
-// the first-level cache and leaves it as whole cache lines of packed rows.
+// Rows of the file are read in runs. A cache line of them is converted into a block that stays in
+// the first-level cache. It leaves the block as whole cache lines of packed rows.
 struct block {
     int64_t taps, channels;
     int64_t from, length; // elements of the file's rows
