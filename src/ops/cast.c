@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// To another storage type: "dtype" is an enum fum_dtype; -1, the default, is the graph's own.
+// Converts to another storage type: "dtype" is an enum fum_dtype; -1, the default, is the graph's
+// own.
 #include "base/dtype.h"
 #include "graph/gradient.h"
 #include "ops/lib/emit.h"
@@ -11,7 +12,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     enum fum_dtype dtype = call->out.dtype;
     if (!fum_attr_storage(call->attr[0], &dtype, why)) return false;
     if (!fum_is_storage(call->in[0].dtype))
-        return fum_refuse(why, "the input is %s; want f32, f16 or bf16",
+        return fum_refuse(why, "the input is %s; expected f32, f16 or bf16",
                           fum_dtype_name(call->in[0].dtype));
     call->out = (struct fum_desc){call->in[0].shape, dtype};
     return true;

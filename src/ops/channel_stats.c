@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Mean and sum of squared differences of every channel, for a norm over a picture of which only a
-// part is at hand: x
-// [.., channels], range i32 [2] (first row and how many, of x as rows of channels). The range's
-// rows are cut into `chunks` chunks of equal length (the last ones may be shorter or empty); the
-// result is f32 [chunks, 2, channels].
+// Computes the mean and sum of squared differences of every channel, for a norm over a picture of
+// which only a part is at hand. x is [.., channels]. range is i32 [2]: the first row and the number
+// of rows, with x as rows of channels. The range's rows are cut into `chunks` chunks of equal
+// length (the last ones may be shorter or empty). The result is f32 [chunks, 2, channels].
 #include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Lowers the flag, an i32 [1] that the host starts at INT32_MAX, to `code` when the second input
-// holds an infinity or a NaN: after a run the flag names the first part that went wrong.
+// holds an infinity or a NaN. After a run the flag names the first part that went wrong.
 #include "base/macros.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
@@ -19,7 +19,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
         return false;
     if (!fum_is_counter(&call->in[0])) return fum_refuse(why, "input 0, the flag, must be i32 [1]");
     if (!fum_is_storage(call->in[1].dtype))
-        return fum_refuse(why, "input 1 is %s; want f32, f16 or bf16",
+        return fum_refuse(why, "input 1 is %s; expected f32, f16 or bf16",
                           fum_dtype_name(call->in[1].dtype));
     call->out = call->in[0];
     return true;

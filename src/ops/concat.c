@@ -22,7 +22,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
             fits = i == axis || b->shape.dim[i] == a->shape.dim[i];
         if (!fits)
             return fum_refuse(
-                why, "input %d is %s %s; want %s like %s but for dimension %d", k,
+                why, "input %d is %s %s; expected %s like %s but for dimension %d", k,
                 fum_dtype_name(b->dtype), fum_shape_text(&b->shape, right, sizeof right),
                 fum_dtype_name(a->dtype), fum_shape_text(&a->shape, left, sizeof left), axis);
         call->out.shape.dim[axis] += b->shape.dim[axis];

@@ -16,7 +16,7 @@ static struct fum_conv conv_of(const struct fum_op_call *call) {
     return c;
 }
 
-// The call as conv2d's: the weight multiplied out.
+// Returns the call as conv2d's, with the weight multiplied out.
 static struct fum_op_call plain_call(const struct fum_op_call *call) {
     struct fum_op_call plain = *call;
     struct fum_desc *w = &plain.in[FUM_GEMM_W];

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// conv2d of 3x3 taps, stride 1 and padding 1 by Winograd's minimal filtering, after Lavin and Gray,
-// "Fast Algorithms for Convolutional Neural Networks" (2016): y = A^T [U (B^T d B)] A with U = G g
-// G^T. F(4x4, 3x3) takes a quarter of conv2d's multiplications, for two passes over the image and a
-// weight four times as large; F(2x2, 3x3) 4/9 of them and a weight of 16/9. The weight is U itself,
-// [36, in, out] or [16, in, out], packed so when the model loads (FUM_PACK_WINOGRAD), in f32 or
-// f16; V = B^T d B, products and sums are f32 for every storage type. Other inputs and settings are
-// conv2d's.
+// Computes conv2d of 3x3 taps, stride 1 and padding 1 by Winograd's minimal filtering, after Lavin
+// and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016):
+//     y = A^T [U (B^T d B)] A with U = G g G^T
+// F(4x4, 3x3) needs a quarter of conv2d's multiplications, but two passes over the image and a
+// weight four times as large. F(2x2, 3x3) needs 4/9 of the multiplications and a weight 16/9 as
+// large. The weight is U itself, [36, in, out] or [16, in, out], in f32 or f16. It is packed so
+// when the model loads (FUM_PACK_WINOGRAD). V = B^T d B, products and sums are f32 for every
+// storage type. Other inputs and settings are conv2d's.
 
 #include "base/alloc.h"
 #include "base/macros.h"
@@ -27,7 +28,8 @@ static struct fum_conv conv_of(const struct fum_op_call *call) {
                              false};
 }
 
-// Of the output's tiles, by the points of a tile that U has: 0 where Winograd has none of so many.
+// Returns the side of the output's tiles, by the points of a tile that U has. 0: Winograd has none
+// of so many.
 static int tile_of(const struct fum_desc *w) {
     return w->shape.dim[0] == 36 ? 4 : w->shape.dim[0] == 16 ? 2 : 0;
 }
@@ -59,7 +61,7 @@ static const point_grid AT4 = {
 static const point_grid BT2 = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}};
 static const point_grid AT2 = {{1, 1, 1, 0}, {0, 1, -1, -1}};
 
-// d = m v m^T for a matrix m of `rows` rows and v of `taps` by `taps`.
+// Computes d = m v m^T for a matrix m of `rows` rows and v of `taps` by `taps`.
 static void both_sides(const double (*m)[MOST_TAPS], int rows, int taps, double (*v)[MOST_TAPS],
                        double (*d)[MOST_TAPS]) {
     point_grid t = {{0}};
@@ -264,8 +266,8 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
 // would hold, is no faster.
 enum { SCRATCH_BYTES = 68 << 20, MOST_PARTS = 16 };
 
-// Returns how many tiles a part has at most: what scratch is to hold, how many parts the list has
-// room for, and what an allocation and a binding hold. `all`: tiles of the call.
+// Returns how many of the call's `all` tiles a part has at most. Scratch holds SCRATCH_BYTES, or
+// more where the call would have over MOST_PARTS parts. An allocation and a binding limit it, too.
 static int64_t most_tiles(const struct fum_device_info *info, int64_t all, uint64_t v_row,
                           uint64_t m_row) {
     uint64_t piece = FUM_MIN(info->max_allocation, info->max_buffer);
@@ -309,7 +311,7 @@ static double flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * 9.0 * (double)call->in[0].shape.dim[3];
 }
 
-// The input transform reads each pixel only 2.25 or 4 times.
+// True for every call: the input transform reads each pixel only 2.25 or 4 times.
 static bool reads_normalised(const struct fum_device_info *info, const struct fum_op_call *call) {
     (void)info, (void)call;
     return true;
@@ -333,19 +335,19 @@ const struct fum_op fum_op_conv2d_winograd = {
     .fusion = &fusion,
 };
 
-// ---- when it pays ----
+// ---- when it is faster ----
 
 // Shares of the multiply-add limit that lavapipe reaches, arithmetic counted as direct: direct 0.4
-// to 0.46, F(2x2) 0.6 to 0.8, F(4x4) 1.0 to 1.2. What a pair of channels gains grows with the
-// pixels, by what its weight grows does not: from so many pixels on a byte of it saves the time of
-// 80 operations. Below the fewest, products have too few rows. Less than the least share of a
-// stage's arithmetic is not worth two dispatches more.
+// to 0.46, F(2x2) 0.6 to 0.8, F(4x4) 1.0 to 1.2. The time that a pair of channels saves grows with
+// the pixels; the bytes that its weight grows by do not. From so many pixels on, each of these
+// bytes saves the time of 80 operations. Below LEAST_PIXELS, products have too few rows. Less than
+// LEAST_SHARE of a stage's arithmetic is not worth two dispatches more.
 enum { LEAST_CHANNELS = 32, LEAST_PIXELS = 128, PIXELS_OF_4 = 1024 };
 #define LEAST_SHARE 0.0048
 
-// Of weights rounded to f16 F(4x4) makes an error ten times as large as that of rounding its
-// output, F(2x2) one and a half times: so in 16-bit storage F(4x4)'s weights are f32, eight times
-// as large as conv2d's, which only small ones for large images are worth.
+// F(4x4) with weights rounded to f16 has an error ten times as large as that of rounding its
+// output. F(2x2) has one of one and a half times. So in 16-bit storage F(4x4)'s weights are f32,
+// eight times as large as conv2d's. Only small weights for large images are worth that.
 enum { PIXELS_OF_4_FROM_16_BITS = 8192, BYTES_OF_4_FROM_16_BITS = 64 << 20 };
 
 static struct fum_desc weight_of(const struct fum_conv *c, enum fum_dtype storage) {

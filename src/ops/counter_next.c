@@ -7,7 +7,8 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     char text[96];
     call->out = call->in[0];
     return fum_is_counter(&call->in[0]) ||
-           fum_refuse(why, "the counter is %s %s; want i32 [1]", fum_dtype_name(call->in[0].dtype),
+           fum_refuse(why, "the counter is %s %s; expected i32 [1]",
+                      fum_dtype_name(call->in[0].dtype),
                       fum_shape_text(&call->in[0].shape, text, sizeof text));
 }
 

@@ -10,11 +10,11 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *ids = &call->in[0], *table = &call->in[1];
     char text[96];
     if (ids->dtype != FUM_I32 || ids->shape.rank >= FUM_MAX_DIMS)
-        return fum_refuse(why, "ids are %s %s; want i32 of at most %d dimensions",
+        return fum_refuse(why, "ids are %s %s; expected i32 of at most %d dimensions",
                           fum_dtype_name(ids->dtype),
                           fum_shape_text(&ids->shape, text, sizeof text), FUM_MAX_DIMS - 1);
     if (table->shape.rank != 2 || table->shape.dim[0] < 1 || table->shape.dim[0] > INT32_MAX)
-        return fum_refuse(why, "the table is %s; want [rows, channels]",
+        return fum_refuse(why, "the table is %s; expected [rows, channels]",
                           fum_shape_text(&table->shape, text, sizeof text));
     call->out = *ids;
     call->out.dtype = table->dtype;

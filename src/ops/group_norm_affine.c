@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a group norm comes to for every channel: y = x out[b, 0, c] + out[b, 1, c], f32 [batch, 2,
-// channels] from x [batch, .., channels], gamma and beta. For ops that normalise what they read;
-// the setting "act" is theirs to apply.
+// Computes what a group norm comes to for every channel: y = x out[b, 0, c] + out[b, 1, c]. out is
+// f32 [batch, 2, channels], from x [batch, .., channels], gamma and beta. It is made for ops that
+// normalise their input; these apply the setting "act".
 #include <math.h>
 
 #include "ops/lib/group_norm_factors.h"

@@ -34,7 +34,8 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     }
 }
 
-// Of the workgroup of a row, on GPUs: a power of two, up to one for each quad.
+// Returns the lanes of a row's workgroup, on GPUs: a power of two from 8 to 64, above 8 at most one
+// for each quad. Returns 1 if the device's workgroups have fewer.
 static uint32_t lanes_for(const struct fum_device_info *info, int64_t quads) {
     uint32_t lanes = 8;
     while (lanes < 64 && lanes * 2 <= quads) lanes *= 2;

@@ -6,7 +6,8 @@
 #include "ops/lib/matmul.h"
 #include "ops/variants/variant.h"
 
-// Whether w has batches of its own: more than two dimensions, not all of size 1.
+// Returns how many matrices w has. Above 1, w has batches of its own: more than two dimensions, not
+// all of size 1.
 static int64_t weight_batches(const struct fum_shape *w) {
     int64_t n = 1;
     for (int i = 0; i + 2 < w->rank; i++) n *= w->dim[i];
@@ -35,8 +36,8 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return fum_gemm_infer_epilogue(call, 1, why) && fum_matmul_infer_gate(call, why);
 }
 
-// With its own batches in w, rows are those of one batch; else all leading dimensions of x are
-// rows.
+// Describes a call. Rows are those of one batch if w has batches of its own; else all leading
+// dimensions of x are rows.
 static struct fum_gemm gemm_of(const struct fum_op_call *call) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
     struct fum_gemm g = {
@@ -104,7 +105,7 @@ static fum_tensor *add_flat(struct fum_gradient *g, fum_tensor *value) {
         g, value, (struct fum_shape){2, {fum_shape_rows(shape), fum_shape_channels(shape)}});
 }
 
-// dw = x^T dout. A w that all of x shares takes the sum over every row at once.
+// Adds dw = x^T dout. A w that all of x shares takes the sum over every row at once.
 static fum_tensor *add_weight_gradient(struct fum_gradient *g) {
     fum_tensor *x = g->node->in[FUM_GEMM_X], *dout = g->dout;
     struct fum_shape shape = g->node->in[FUM_GEMM_W]->desc.shape;
@@ -132,8 +133,8 @@ static bool gradient(struct fum_gradient *g) {
 
 // True if the variant that the device's class prefers takes gates. On lavapipe the texel kernels
 // compute a gate in less time than the dispatch that it saves; the plain ones do not. Tiles in
-// shared memory have been measured on no GPU: a dispatch, a barrier and the values' way through
-// memory are saved, and the end of a tile has twice the work.
+// shared memory have been measured on no GPU. A gate there saves a dispatch, a barrier and
+// the values' way through memory, but the end of a tile has twice the work.
 static bool gate_is_free(const struct fum_device_info *info, const struct fum_op_call *call) {
     return fum_shape_channels(&call->out.shape) % 8 == 0 &&
            fum_variant_gates(info, call->out.dtype);

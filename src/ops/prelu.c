@@ -9,7 +9,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t channels = fum_shape_channels(&call->in[0].shape);
     if (fum_shape_rows(slope) != 1 ||
         (fum_shape_channels(slope) != 1 && fum_shape_channels(slope) != channels))
-        return fum_refuse(why, "the slope has %lld rows of %lld; want one of 1 or %lld",
+        return fum_refuse(why, "the slope has %lld rows of %lld; expected one of 1 or %lld",
                           (long long)fum_shape_rows(slope), (long long)fum_shape_channels(slope),
                           (long long)channels);
     return fum_binary_infer(call, why);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The same bytes under another shape. Since rows are padded to quads, that works when the innermost
-// dimension stays or when both are multiples of four; "repack" does the rest by a copy.
+// Gives the same bytes another shape. Rows are padded to quads, so this works when the innermost
+// dimension stays or when both are multiples of four. In other cases "repack" makes a copy.
 #include "ops/lib/emit.h"
 #include "graph/gradient.h"
 #include "ops/lib/shape_attrs.h"

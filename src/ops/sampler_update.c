@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// One sampler step, in place, all in f32. Inputs: state, model output [copies × B, H, W, C], coefs,
-// counter, noise [N B, H, W, C] (f32, may be absent); sampler.h has the layout. With row e =
-// coefs[counter] and slots x_0 … x_{K-1}:
-//   m   = copies 2: u + g (c - u), u the first half of the model's batch (negative prompt), c the
-//   second D   = a x_0 + b m, held within ±clip where clip > 0 x_k = Σ_{j<K} M_kj x_j + M_kK D +
-//   M_k(K+1) noise + M_k(K+2) (D before the clamp)
+// Computes one sampler step, in place, all in f32. Inputs: state, model output, coefs, counter and
+// noise. The model output is [copies × B, H, W, C]; noise is f32 [N B, H, W, C] and may be absent.
+// sampler.h has the layout. Formulas, with row e = coefs[counter] and slots x_0 … x_{K-1}:
+//     m   = copies 2: u + g (c - u); u is the first half of the model's batch (negative prompt),
+//           c the second
+//     D   = a x_0 + b m, held within ±clip where clip > 0
+//     x_k = Σ_{j<K} M_kj x_j + M_kK D + M_k(K+1) noise + M_k(K+2) (D before the clamp)
 // Terms with a zero coefficient are left out, so slots not yet written may hold anything.
 #include "ops/lib/emit.h"
 #include "ops/lib/sampler.h"
@@ -39,7 +40,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
             fum_shape_text(&model->shape, left, sizeof left),
             fum_shape_text(&want.shape, right, sizeof right));
     if (!noise_fits)
-        return fum_refuse(why, "noise is %s %s; want f32, a multiple of %s",
+        return fum_refuse(why, "noise is %s %s; expected f32, a multiple of %s",
                           fum_dtype_name(noise->dtype),
                           fum_shape_text(&noise->shape, left, sizeof left),
                           fum_shape_text(&want.shape, right, sizeof right));
@@ -47,7 +48,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-// A row of noise past the last is the last.
+// Returns the index of a row of noise; past the last row, that of the last.
 static int64_t noise_row(const struct fum_op_call *call, double row) {
     int64_t last = call->in[NOISE].shape.dim[0] / fum_sampler_slot(call).shape.dim[0] - 1;
     return (int64_t)row < last ? (int64_t)row : last;

@@ -10,10 +10,10 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *table = &call->in[0].shape;
     char text[96];
     if (table->rank < 2 || table->dim[0] < 1 || table->dim[0] > INT32_MAX)
-        return fum_refuse(why, "the table is %s; want [steps, ...] of two to four dimensions",
+        return fum_refuse(why, "the table is %s; expected [steps, ...] of two to four dimensions",
                           fum_shape_text(table, text, sizeof text));
     if (!fum_is_counter(&call->in[1]))
-        return fum_refuse(why, "the counter is %s %s; want i32 [1]",
+        return fum_refuse(why, "the counter is %s %s; expected i32 [1]",
                           fum_dtype_name(call->in[1].dtype),
                           fum_shape_text(&call->in[1].shape, text, sizeof text));
     call->out = call->in[0];

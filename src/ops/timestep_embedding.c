@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Sinusoidal embedding of times t [S] or [S, 1] (f32) to [S, dim], in the order and the f32
-// roundings of diffusers' get_timestep_embedding: frequency_i = max_period^(-i / (dim/2 - shift)),
-// angle = scale t frequency_i; sines, then cosines, or the other way round with flip_sin_to_cos.
+// Computes the sinusoidal embedding of times t [S] or [S, 1] (f32) to [S, dim], in the order and
+// the f32 roundings of diffusers' get_timestep_embedding. The formulas are frequency_i =
+// max_period^(-i / (dim/2 - shift)) and angle = scale t frequency_i. Sines come first, then
+// cosines; flip_sin_to_cos swaps them.
 #include "ops/lib/emit.h"
 #include "shaders/timestep_embedding.pc.h"
 
@@ -27,8 +28,8 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why)) return false;
     bool column = t->shape.rank == 2 && t->shape.dim[1] == 1;
     if (t->dtype != FUM_F32 || (t->shape.rank != 1 && !column))
-        return fum_refuse(why, "times are %s %s; want f32 [n] or [n, 1]", fum_dtype_name(t->dtype),
-                          fum_shape_text(&t->shape, text, sizeof text));
+        return fum_refuse(why, "times are %s %s; expected f32 [n] or [n, 1]",
+                          fum_dtype_name(t->dtype), fum_shape_text(&t->shape, text, sizeof text));
     // A dim of 1 has no frequency: all of it is what an odd dim leaves over.
     if ((dim > 1 && !((double)(dim / 2) - call->attr[SHIFT] > 0)) || !(call->attr[MAX_PERIOD] > 0))
         return fum_refuse(why, "dim / 2 must be above shift, and max_period above 0");

@@ -23,8 +23,8 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
-// The output as four dimensions and, for each, how many input elements one step is when a row has
-// `row` of them.
+// Computes the output as four dimensions and, for each, how many input elements one step is when a
+// row has `row` of them.
 static void strides(const struct fum_op_call *call, int64_t row, int64_t dim[4],
                     int64_t stride[4]) {
     const struct fum_shape *in = &call->in[0].shape;

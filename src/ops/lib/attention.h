@@ -47,8 +47,8 @@ struct fum_attention_kernels {
                                         const struct fum_attention *attention);
 };
 
-// How a call is cut into parts of batches and their queries. Returns false, with `why`, if none
-// fits the device's bindings.
+// Cuts a call into parts of batches and their queries. Returns false, with `why`, if none fits the
+// device's bindings.
 bool fum_attention_cut(const struct fum_op_call *call, const struct fum_attention *a,
                        const struct fum_device_info *info, struct fum_cut *cut,
                        struct fum_why *why);

@@ -9,7 +9,7 @@ bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *a = &call->in[0], *b = &call->in[1];
     char left[96], right[96];
     if (a->dtype != b->dtype || !fum_is_storage(a->dtype))
-        return fum_refuse(why, "inputs are %s and %s; want one storage type",
+        return fum_refuse(why, "inputs are %s and %s; expected one storage type",
                           fum_dtype_name(a->dtype), fum_dtype_name(b->dtype));
     call->out = a->shape.rank >= b->shape.rank ? *a : *b;
     for (int i = 0; i < call->out.shape.rank; i++) {

@@ -20,8 +20,8 @@ enum {
 // convolution then reads norm_act(x scale + shift) in place of x; what is outside the image is zero
 // after that.
 enum { FUM_CONV_NORM = FUM_GEMM_RESIDUAL + 1 };
-// What conv2d and conv2d_q8 can read. Where a whole tile is normalised anew for each tap and each
-// block of output channels, no device is known to be faster, so they have no reads_normalised.
+// What conv2d and conv2d_q8 can read. They would normalise a whole tile anew for each tap and each
+// block of output channels. No device is known to be faster so, and they have no reads_normalised.
 extern const struct fum_input_read fum_conv_reads;
 
 bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why);
@@ -54,7 +54,7 @@ static inline int64_t fum_conv_weight_rows(const struct fum_conv *c) {
     return c->kernel_h * c->kernel_w * (c->q8 ? c->in_c / FUM_Q8_BLOCK * FUM_Q8_ROWS : c->in_c);
 }
 
-// A 1x1 kernel with nothing around it is a matrix product over the pixels.
+// True for a 1x1 kernel with nothing around it, which is a matrix product over the pixels.
 bool fum_conv_is_product(const struct fum_conv *c);
 struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c);
 
@@ -73,8 +73,8 @@ struct fum_conv_image fum_conv_image_of(const struct fum_op_call *call, const st
 // Returns channel k of a pixel as the convolution reads it: upsampled, normalised, 0 outside.
 double fum_conv_pixel(const struct fum_conv_image *image, int64_t y, int64_t x, int64_t k);
 
-// How a convolution is cut into parts of images and their rows of pixels. Returns false, with
-// `why`, if none fits the device's bindings.
+// Cuts a convolution into parts of images and their rows of pixels. Returns false, with `why`, if
+// none fits the device's bindings.
 bool fum_conv_cut(const struct fum_op_call *call, const struct fum_conv *c,
                   const struct fum_device_info *info, struct fum_cut *cut, struct fum_why *why);
 // Input rows [first, first + count) of pixels of an image.
@@ -87,7 +87,8 @@ struct fum_conv_lines fum_conv_input_lines(const struct fum_conv *c, int64_t fir
 // the part's rows touch. *first_line: where they start in their image.
 struct fum_rows fum_conv_x_rows(const struct fum_op_call *call, const struct fum_conv *c,
                                 const struct fum_part *part, int64_t *first_line);
-// Most output rows of one image whose windows of x, out and residual fit a binding each.
+// Returns the most output rows of one image whose windows of x, out and residual fit a binding
+// each.
 int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_conv *c,
                                const struct fum_device_info *info);
 

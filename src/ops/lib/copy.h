@@ -7,7 +7,7 @@
 
 // `runs` runs of `run` consecutive rows each, of which `channels` channels are copied from input
 // `operand` to the output. Elements of a quad of the output that lie before dst_channel keep their
-// value; those behind the region become undefined, so regions of one row must be written in order
+// value; those behind the region become undefined. So regions of one row must be written in order
 // of their channels.
 struct fum_copy {
     int operand;

@@ -41,7 +41,7 @@ static bool is_arm(const struct fum_device_info *info) {
 static bool is_broadcom(const struct fum_device_info *info) {
     return info->vendor_id == BROADCOM;
 }
-// Arc A: matrices of 8 columns.
+// True for Arc A, whose matrices have 8 columns.
 static bool is_intel_arc_a(const struct fum_device_info *info) {
     return is_intel(info) && info->num_matrix && info->matrix[0].n == 8;
 }
@@ -104,7 +104,7 @@ static const struct fum_device_class classes[] = {
      .most_tile = 64, .most_threads = 128, .tile_registers = 140, .matrix_registers = 80, .pad = 1,
      .cores = 4, .fill = 128, .load_cost = 24},
     // Shared memory is plain memory there and staging in it is advised against (Arm's guide,
-    // panvk): the kernels without it. Tiles only when insisted on, of medium size (llama.cpp
+    // panvk): the kernels without it. Tiles only when forced, of medium size (llama.cpp
     // #26921).
     {"arm", is_arm, {&fum_variant_int8},
      .most_tile = 64, .most_threads = 128, .tile_registers = 140, .matrix_registers = 80, .pad = 0,

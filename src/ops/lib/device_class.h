@@ -28,16 +28,17 @@ struct fum_device_class {
     uint32_t most_tile;    // largest side of a tile
     uint32_t most_threads; // largest workgroup
     // Words of a lane's registers that may be planned with, in kernels by tiles and in those by
-    // cooperative matrices: what the makers' compilers (Mesa's) were seen to take without spilling
-    // any to memory.
+    // cooperative matrices. The makers' compilers (Mesa's) were seen to take so many without
+    // spilling any to memory.
     uint32_t tile_registers, matrix_registers;
     uint32_t pad; // quads that rows of x's tile are longer by, against bank conflicts
-    // What choosing a tile goes by: workgroups that run at a time, invocations that fill one core,
-    // and what loading a row or column of a tile costs, in multiply-adds of each of its elements.
+    // Figures that a tile is chosen by. cores: workgroups that run at a time. fill: invocations
+    // that fill one core. load_cost: the cost of loading a row or column of a tile, in
+    // multiply-adds of each of its elements.
     double cores, fill, load_cost;
 };
 
-// Never NULL.
+// Returns the class of a device, never NULL.
 const struct fum_device_class *fum_device_class_of(const struct fum_device_info *info);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What matmul and conv2d share on the host: the epilogue out = act(scale x w + bias + row) +
-// residual, the choice of tile, and the matmul shader itself, which 1x1 convolutions run too.
+// Declares what matmul and conv2d share on the host: the choice of tile, the matmul shader, which
+// 1x1 convolutions run too, and the epilogue. The epilogue is out = act(scale x w + bias + row) +
+// residual.
 #ifndef FUM_OPS_GEMM_H
 #define FUM_OPS_GEMM_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A matrix product, or a convolution as one, ready for the kernels of the variants that work by
-// tiles in shared memory: what their common push constants say and what is bound. Calls are cut
-// into windows that fit the device's bindings, each of which a variant's `add` turns into
+// Declares a matrix product, or a convolution as one, ready for the kernels of the variants that
+// work by tiles in shared memory. It holds their common push constants and their bindings. Calls
+// are cut into windows that fit the device's bindings, each of which a variant's `add` turns into
 // dispatches.
 #ifndef FUM_OPS_GEMM_JOB_H
 #define FUM_OPS_GEMM_JOB_H
@@ -28,7 +28,8 @@ struct fum_gemm_job {
 };
 typedef bool (*fum_gemm_job_add)(struct fum_gemm_job *job, struct fum_dispatches *list);
 
-// False when a call does not fit the device's bindings, has no terms, or `add` refused.
+// Adds the dispatches of a call by `add`. Returns false if the call does not fit the device's
+// bindings, has no terms, or `add` refused.
 bool fum_gemm_job_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
                          fum_gemm_job_add add, struct fum_dispatches *list);
 bool fum_gemm_job_conv2d(const struct fum_op_call *call, const struct fum_conv *conv,
@@ -38,8 +39,8 @@ bool fum_gemm_job_conv2d(const struct fum_op_call *call, const struct fum_conv *
 // split.
 int64_t fum_gemm_job_splits(const struct fum_gemm_job *job, const struct fum_device_info *info,
                             int64_t splits);
-// With push.splits over 1: makes the dispatch write layers of sums, without epilogue, and adds the
-// one that ends them.
+// Makes the dispatch write layers of sums, without epilogue, and adds the dispatch that reduces
+// them. Needs push.splits over 1.
 bool fum_gemm_job_reduce(const struct fum_gemm_job *job, struct fum_dispatch *d,
                          struct fum_dispatches *list);
 

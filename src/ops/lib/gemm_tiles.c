@@ -9,9 +9,9 @@
 #include "gpu/tuning.h"
 #include "ops/lib/part.h"
 
-// 128 x 128, 64 x 64 and 32 x 32 with steps of 16 terms are what scalar kernels of ggml-vulkan use
-// on every vendor (gpus.md, section 3); the others serve few rows (embeddings, text), few columns
-// (the last convolution of a UNet or a VAE) and 16 KiB of shared memory.
+// Scalar kernels of ggml-vulkan use 128 x 128, 64 x 64 and 32 x 32 with steps of 16 terms on every
+// vendor (gpus.md, section 3). The other tiles serve few rows (embeddings, text), few columns (the
+// last convolution of a UNet or a VAE) and 16 KiB of shared memory.
 const struct fum_tiling fum_tilings[] = {
     {128, 128, 16, 8, 8}, // 256 invocations, 18 KiB in f32
     {128, 128, 8, 8, 8},  // 256, 10 KiB
@@ -67,10 +67,10 @@ uint64_t fum_tiling_key(const struct fum_tiling_shape *s) {
            (uint64_t)fum_log2_up(s->quads) << 24 | (uint64_t)1 << 32;
 }
 
-// Time that a product is expected to take, in multiply-adds of one of the device's cores: rounds of
-// workgroups over the cores, slower where those of a core have too few invocations to hide its
-// latencies; a tile's loads per multiply-add fall with its sides; a reduction writes and reads the
-// layers and starts late.
+// Returns the time that a product is expected to take, in multiply-adds of one of the device's
+// cores. Workgroups run in rounds over the cores, slower where those of a core have too few
+// invocations to hide its latencies. A tile's loads per multiply-add fall as its sides grow. A
+// reduction writes and reads the layers and starts late.
 static double expected(const struct fum_tiling_shape *s, const struct fum_device_class *class,
                        const struct fum_tiling *t, int64_t splits) {
     double tiles = (double)(s->batches * FUM_DIV_UP(s->rows, t->bm) * FUM_DIV_UP(s->n, t->bn));
@@ -95,7 +95,7 @@ static int by_time(const void *x, const void *y) {
     return a->choice.tile - b->choice.tile;
 }
 
-// A split costs a dispatch and a barrier: only long sums (ggml: from 2048 terms on) of few tiles
+// A split costs a dispatch and a barrier. So only long sums (ggml: from 2048 terms on) of few tiles
 // are split, into parts of at least 256 terms.
 enum { MAX_SPLITS = 8, LONG_QUADS = 512, SPLIT_QUADS = 64 };
 
@@ -106,8 +106,8 @@ static bool may_split(const struct fum_tiling_shape *s, const struct fum_device_
                            s->quads / splits >= SPLIT_QUADS && (double)tiles <= class->cores);
 }
 
-// Words of a lane's registers: its sums (with f16 arithmetic those of a step, too), what it
-// multiplies, and what it has on its way, which in a convolution takes more addresses.
+// Returns the words of a lane's registers: its sums (with f16 arithmetic those of a step, too), its
+// factors, and its loads under way. A convolution's loads need more addresses.
 static uint32_t registers(const struct fum_tiling_shape *s, const struct fum_tiling *t) {
     uint32_t threads = fum_tiling_threads(t), sums = t->tm * t->tn;
     uint32_t x = FUM_DIV_UP(t->bm * t->bk / 4, threads), w = FUM_DIV_UP(t->bk * t->bn / 4, threads);

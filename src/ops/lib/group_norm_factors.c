@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Group norm's statistics: in one dispatch, a workgroup for each batch and group, where those are
-// many or x is small and fits a binding; else those of chunks of rows first, which are merged by a
-// second dispatch.
+// Computes group norm's statistics. One dispatch has a workgroup for each batch and group, where
+// those are many or x is small and fits a binding. Else the statistics of chunks of rows come
+// first, and another dispatch merges them.
 #include "ops/lib/group_norm_factors.h"
 #include "ops/lib/device_class.h"
 #include "ops/lib/emit.h"
@@ -176,7 +176,7 @@ struct fum_dispatch *fum_group_norm_emit(const struct fum_op_call *call,
                         (uint64_t)(spans.batches * g->groups / spans.span));
     if (!d) return NULL;
     d->texels = texels ? 0x17 : 0; // all but the output
-    // With lanes along rows none idles.
+    // Lanes along rows leave none idle.
     FUM_EMIT_SPECS(d, lanes, fum_device_class_of(info)->scattered_loads,
                    call->has[FUM_GROUP_NORM_X1]);
     *push = (struct fum_group_norm_push){

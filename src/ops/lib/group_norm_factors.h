@@ -25,11 +25,11 @@ struct fum_group_norm {
     uint64_t factors; // bytes of the factors, f32 [batch, 2, channels]
 };
 
-// x with the channels of both.
+// Returns the description of x, with the channels of both inputs.
 struct fum_desc fum_group_norm_x(const struct fum_op_call *call);
 // Checks the inputs; leaves call->out alone.
 bool fum_group_norm_check(const struct fum_op_call *call, struct fum_why *why);
-// False, with `why`, when the device's limits do not allow the call.
+// Plans the dispatches. Returns false, with `why`, if the device's limits do not allow the call.
 bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device_info *info,
                          struct fum_group_norm *g, struct fum_why *why);
 // Adds the dispatches that compute the factors into `to`. Scratch starts with the statistics.

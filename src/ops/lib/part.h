@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Splits a call over tensors of B images (batches) of U units each (rows, or rows of pixels) into
-// parts that fit the device's bindings: several whole images when one fits, else ranges of units of
-// one image.
+// parts that fit the device's bindings. Parts are several whole images when one fits, else ranges
+// of units of one image.
 #ifndef FUM_OPS_PART_H
 #define FUM_OPS_PART_H
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What random_normal and random_uniform share: Philox4x32-10 as torch's CUDA generator uses it. The
-// key is an i32 [4]: seed low, seed high, offset (the number of the draw), 0. Element i, counted
-// without padding, takes the first two words x, y of philox(counter (offset, 0, i, 0), key (seed
-// low, seed high)):
-//   uniform  u = 2^-32 x + 2^-33, in (0, 1]
-//   normal   √(-2 ln u) sin v, v = 2π (2^-32 y + 2^-33)
+// Declares what random_normal and random_uniform share: Philox4x32-10 as torch's CUDA generator
+// uses it. The key is an i32 [4]: seed low, seed high, offset (the number of the draw), 0. Element
+// i, counted without padding, takes the first two words x, y of philox. Its counter is
+// (offset, 0, i, 0), its key (seed low, seed high). The draw is
+//     uniform  u = 2^-32 x + 2^-33, in (0, 1]
+//     normal   √(-2 ln u) sin v, v = 2π (2^-32 y + 2^-33)
 // with u and v rounded to f32.
 #ifndef FUM_OPS_RANDOM_H
 #define FUM_OPS_RANDOM_H

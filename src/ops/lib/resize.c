@@ -7,7 +7,7 @@
 bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, struct fum_why *why) {
     char text[96];
     if (call->in[0].shape.rank != 4)
-        return fum_refuse(why, "input is %s; want [batch, height, width, channels]",
+        return fum_refuse(why, "input is %s; expected [batch, height, width, channels]",
                           fum_shape_text(&call->in[0].shape, text, sizeof text));
     if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"factor", 1, 64}, factor, why))
         return false;

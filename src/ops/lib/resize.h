@@ -8,7 +8,8 @@
 
 // Checks the rank and reads the factor from setting 0.
 bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, struct fum_why *why);
-// shuffle: pixels come from channels, else from the nearest pixel.
+// Adds the dispatches of a call. shuffle: True if pixels come from channels, else they come from
+// the nearest pixel.
 bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list);
 
 #endif

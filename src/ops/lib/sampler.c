@@ -15,12 +15,12 @@ bool fum_sampler_check(const struct fum_op_call *call, struct fum_sampler_inputs
         return false;
     if (s->dtype != FUM_F32 || s->shape.rank != 4 || s->shape.dim[0] % slots)
         return fum_refuse(
-            why, "the state is %s %s; want f32 [%lld slots x batch, height, width, channels]",
+            why, "the state is %s %s; expected f32 [%lld slots x batch, height, width, channels]",
             fum_dtype_name(s->dtype), fum_shape_text(&s->shape, text, sizeof text),
             (long long)slots);
     if (c->dtype != FUM_F32 || c->shape.rank != 2 || c->shape.dim[0] < 1 ||
         c->shape.dim[1] < least_coefs)
-        return fum_refuse(why, "coefficients are %s %s; want f32 [evaluations, at least %d]",
+        return fum_refuse(why, "coefficients are %s %s; expected f32 [evaluations, at least %d]",
                           fum_dtype_name(c->dtype), fum_shape_text(&c->shape, text, sizeof text),
                           least_coefs);
     if (!call->has[inputs.counter] || !fum_is_counter(&call->in[inputs.counter]))

@@ -5,7 +5,7 @@
 
 #include "graph/op.h"
 
-// clamp: min(max(x, attr 0), attr 1); else x attr 0 + attr 1.
+// Adds the dispatches of x attr 0 + attr 1 or, with `clamp`, of min(max(x, attr 0), attr 1).
 bool fum_scalar_dispatch(const struct fum_op_call *call, bool clamp, struct fum_dispatches *list);
 
 #endif

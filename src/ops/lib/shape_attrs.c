@@ -28,7 +28,7 @@ bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, struct fu
                           why))
             return false;
         if (shape->dim[i] && count > limit / shape->dim[i])
-            return fum_refuse(why, "the settings d0 to d3 ask for too many elements");
+            return fum_refuse(why, "the settings d0 to d3 give too many elements");
         count *= shape->dim[i] ? shape->dim[i] : 1;
     }
     return true;

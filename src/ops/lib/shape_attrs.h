@@ -19,7 +19,7 @@ bool fum_shape_broadcasts(const struct fum_shape *from, const struct fum_shape *
 // Reads them from attr[0..5); false with `why` when they are no shape.
 bool fum_shape_from_attrs(const double *attr, struct fum_shape *shape, struct fum_why *why);
 
-// The same for an op that keeps its input's elements: also checks their number.
+// Does the same for an op that keeps its input's elements, and checks their number.
 bool fum_reshape_infer(struct fum_op_call *call, struct fum_why *why);
 void fum_reshape_reference(const struct fum_op_call *call, const double *const *in, double *out);
 

@@ -5,8 +5,8 @@
 
 #include "graph/gradient.h"
 
-// act(x) in double, by the formulas named at enum fum_act: what every reference with an epilogue
-// uses.
+// Returns act(x) in double, by the formulas named at enum fum_act. Every reference with an epilogue
+// uses it.
 double fum_act_reference(enum fum_act act, double x);
 
 // Returns the derivative of act at x. relu has 0 at 0.
@@ -19,7 +19,7 @@ bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
 void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const double *x,
                          double *y);
 
-// Gradient hook of an op that computes `act` of its input.
+// Serves as the gradient hook of an op that computes `act` of its input.
 bool fum_unary_gradient(struct fum_gradient *g, enum fum_act act);
 
 #endif

@@ -18,8 +18,8 @@ static struct tiling complete(struct tiling t, int64_t channels) {
     const struct fum_matrix_shape *shape = t.shape;
     uint32_t head = (uint32_t)channels, block = FUM_MAX(shape->n, shape->k);
     t.head = FUM_ALIGN_UP(head, block); // powers of two, at least 8
-    // As the shader lays it out: keys, values transposed, and of each subgroup scores, what else
-    // passes, and weights; then queries, or those in place of all else at first.
+    // The shader lays out keys, values transposed, and the slab of each subgroup: scores, what else
+    // passes, and weights. Queries follow or, with `hold`, come first in place of all else.
     uint32_t stride = t.head / 8 + 1, queries = t.groups * t.fragments * shape->m * stride;
     t.slab = shape->m * (t.keys / 4 + 1) + shape->m * (shape->n / 4 + 1) +
              t.fragments * shape->m * (t.keys / 8 + 1);

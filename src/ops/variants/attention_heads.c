@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Computes attention whose heads are not whole quads. Every kernel of attention reads and writes
 // heads by quads, and what pads a tensor's rows is undefined. So the heads of q, k and v are copied
-// into scratch first, each a row of its own that zeros pad, and the result's heads are copied back.
+// into scratch first, each a row of its own that zeros pad. The result's heads are copied back.
 // Zeros add nothing to a score. Only such heads take the copies, and each variant serves every size
 // with the kernels that it has.
 #include "ops/variants/variant.h"

@@ -4,10 +4,10 @@
 #include "ops/variants/variant.h"
 #include "ops/lib/device_class.h"
 
-// Queries of an invocation, and the most quads of their outputs that it holds: 16 vectors, which
-// every device's registers hold (Adreno's drivers fail from 19 on), or fewer where a wider row of
-// lanes serves; and the most keys it scores at once. Heads up to WHOLE_QUADS lie whole in shared
-// memory.
+// An invocation has ROWS queries, holds at most MOST_COLS quads of the outputs of each and scores
+// at most MOST_KEYS keys at once. These outputs are 16 vectors, which every device's registers hold
+// (Adreno's drivers fail from 19 on). They are fewer where a wider row of lanes serves. Heads up to
+// WHOLE_QUADS lie whole in shared memory.
 enum {
     ROWS = 4,
     MOST_COLS = 4,
@@ -29,8 +29,9 @@ static uint32_t shared_bytes(const struct tiling *p, uint32_t quad_bytes) {
            p->queries * p->lanes * 4;
 }
 
-// The most queries at once that fit the shared memory (two workgroups in a core's 64 KiB) and still
-// leave a workgroup or two for each of the device's cores; then the most keys. False: none fits.
+// Chooses the most queries at once that fit the shared memory (two workgroups in a core's 64 KiB).
+// They must still leave a workgroup or two for each of the device's cores. Then it chooses the most
+// keys. Returns false if none fits.
 static bool choose_tiling(const struct fum_device_info *info, const struct fum_attention *a,
                           uint32_t quad_bytes, struct tiling *best) {
     const struct fum_device_class *class = fum_device_class_of(info);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Attention with one head so wide that a subgroup cannot hold its outputs (the VAE's, 512
-// channels): the scores of some queries at a time go to scratch in f32, become weights there in the
-// storage type, and multiply v. Two products by shaders/gemm_coopmat.comp with
+// Computes attention with one head so wide that a subgroup cannot hold its outputs (the VAE's, 512
+// channels). The scores of some queries at a time go to scratch in f32, become weights there in the
+// storage type, and multiply v. Two products by shaders/gemm_coopmat.comp run with
 // shaders/attention_weights.comp between.
 #include "ops/variants/coopmat.h"
 #include "shaders/attention_weights.pc.h"
 
-// of the scores at once: usually, and at the most
+// bytes of the scores at once: usually, and at most
 enum { SCORE_BYTES = 16 << 20, MOST_BYTES = 128 << 20 };
 // Weights are stored times this, so that those of very many keys stay above f16's smallest normal
 // numbers.

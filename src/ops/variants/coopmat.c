@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ops/variants/coopmat.h"
 
-// A build whose GLSL compiler did not know cooperative matrices has no such shaders.
+// True if the device can run the kernels. A build whose GLSL compiler did not know cooperative
+// matrices has no such shaders.
 static bool usable(const struct fum_device_info *info, enum fum_dtype dtype) {
     return info->cooperative_matrix && info->storage16 && info->float16 &&
            fum_coopmat_shape(info, dtype) && fum_shader_find("gemm_coopmat", dtype);

@@ -7,7 +7,8 @@
 #include "ops/lib/gemm_tiles.h"
 #include "ops/variants/variant.h"
 
-// The device's matrix that kernels in this storage type use; NULL: it has none that they can.
+// Returns the device's matrix that kernels in this storage type use. May be NULL: it has none that
+// they can use.
 const struct fum_matrix_shape *fum_coopmat_shape(const struct fum_device_info *info,
                                                  enum fum_dtype dtype);
 

@@ -46,15 +46,16 @@ static struct tiling tiling_of(const struct fum_device_info *info,
     return p;
 }
 
-// A gated product's subgroups have whole units of values and of gates.
+// True if a workgroup fits the device. A gated product's subgroups have whole units of values and
+// of gates.
 static bool fits(const struct fum_device_info *info, const struct tiling *p, bool gated) {
     return (!gated || p->tile.fragments_n * p->shape->n % 16 == 0) &&
            p->shared * 16 <= info->shared_bytes && p->threads <= info->max_group_invocations &&
            p->threads <= info->max_group_size[0] && p->threads % (p->tile_k / 8) == 0;
 }
 
-// What a kernel can do without the registers that it has spilled to memory: sums, and what is on
-// its way to be staged.
+// True if a kernel's sums, and what is on its way to be staged, fit its registers, so that none are
+// spilled to memory.
 static bool fits_registers(const struct fum_device_info *info, const struct tiling *p,
                            bool transposed) {
     uint32_t x = p->tile_m * p->tile_k / 8, w = p->tile_n * p->tile_k / 8 / (transposed ? 1 : 2);
@@ -73,10 +74,10 @@ struct choice {
     double time;
 };
 
-// Time that a product is expected to take, in multiply-adds of a core: rounds of workgroups over
-// the cores, two at a time on each; small tiles load more for what they multiply, from memory, and
-// so do few matrices of a subgroup from shared memory; workgroups of 256 suit most. A reduction
-// writes and reads the layers and starts late.
+// Returns the time that a product is expected to take, in multiply-adds of a core. Workgroups run
+// in rounds over the cores, two at a time on each. Small tiles load more from memory for what they
+// multiply, and so do few matrices of a subgroup from shared memory. Workgroups of 256 suit most. A
+// reduction writes and reads the layers and starts late.
 static double expected(const struct fum_gemm_push *p, const struct fum_device_class *class,
                        const struct choice *c) {
     const struct tiling *t = &c->tiling;
@@ -117,7 +118,7 @@ static int by_time(const void *x, const void *y) {
     return a->tile - b->tile;
 }
 
-// All that fit the device, best expected first. Returns how many.
+// Lists all choices that fit the device, best expected first. Returns how many.
 static int list_choices(const struct fum_gemm_job *job, int64_t most_splits,
                         const struct fum_device_info *info, struct choice list[MAX_CHOICES]) {
     const struct fum_device_class *class = fum_device_class_of(info);

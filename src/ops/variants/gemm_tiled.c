@@ -52,7 +52,7 @@ static bool add_product(struct fum_gemm_job *job, bool half, struct fum_dispatch
 
 // ---- the variants ----
 
-// The smallest tile, its seven bindings and all its push constants.
+// True if the device has room for the smallest tile, its seven bindings and all its push constants.
 static bool has_room(const struct fum_device_info *info, enum fum_dtype dtype) {
     const struct fum_tiling smallest = {32, 4, 16, 1, 4};
     return fum_device_stores(info, dtype) && fum_tiling_fits(&smallest, info, 16) &&

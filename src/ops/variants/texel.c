@@ -6,17 +6,17 @@
 #include "ops/lib/texels.h"
 #include "ops/variants/variant.h"
 
-// A workgroup is one subgroup, whose width must not vary; wider ones than 16 lanes would leave most
-// fetches of x idle.
+// True if the device has the subgroups and texels that the kernels need. A workgroup is one
+// subgroup, whose width must not vary; wider ones than 16 lanes would leave most fetches of x idle.
 bool fum_texel_usable(const struct fum_device_info *info, enum fum_dtype dtype) {
     return fum_device_stores(info, dtype) && info->subgroup_shuffle && info->subgroup_size >= 4 &&
            info->subgroup_size <= 16 && info->subgroup_min == info->subgroup_max &&
            fum_texels_fit(info, dtype);
 }
 
-// 16 rows (32 of 16 lanes) of a quad each: as many sums as a CPU's registers and first-level cache
-// take without slowing down, and 6 fetches (of 8 lanes) for 256 multiply-adds. Two quads are 8 %
-// faster and twice as long to compile: for much work only.
+// Chooses 16 rows (32 of 16 lanes) of a quad each. A CPU's registers and first-level cache take so
+// many sums without slowing down, and 256 multiply-adds need 6 fetches (of 8 lanes). Two quads are
+// 8 % faster and twice as long to compile: for much work only.
 static struct fum_gemm_tile choose_tile(const struct fum_device_info *info, int64_t rows,
                                         int64_t terms, int64_t quads, size_t quad_bytes) {
     (void)quad_bytes;
@@ -49,12 +49,13 @@ const struct fum_gemm_kernels *fum_gemm_kernels_for(const struct fum_dispatches 
     return texel ? &fum_gemm_texel : &fum_gemm_plain;
 }
 
-// With one or two quads of outputs nearly all lanes would be idle.
+// True if the kernels serve so many channels. One or two quads of outputs would leave nearly all
+// lanes idle.
 static bool serves(int64_t channels) {
     return channels > 8;
 }
 
-// A gate is taken for less than the dispatch that it saves.
+// Adds a product. A gate is taken at any width: it takes less time than the dispatch that it saves.
 static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g,
                    struct fum_dispatches *list) {
     bool served = g->k > 0 && (g->gate != FUM_ACT_NONE || serves(g->n));
@@ -74,9 +75,9 @@ static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c,
 
 enum { ATTENTION_HEAD = 256 }; // widest head
 
-// Each lane's queries and their outputs must stay in the first-level cache, and the kernel, of
-// which all is unrolled, in the instruction cache: the wider the head, the fewer queries. Little
-// work gets what compiles fastest.
+// Chooses the tile. Each lane's queries and their outputs must stay in the first-level cache. The
+// kernel, of which all is unrolled, must stay in the instruction cache: the wider the head, the
+// fewer queries. Little work gets what compiles fastest.
 static struct fum_attention_tile choose_attention(const struct fum_device_info *info,
                                                   const struct fum_attention *a) {
     uint32_t lanes = info->subgroup_size, quads = (uint32_t)(a->channels / 4);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Declares the variants: families of kernels for the ops that take nearly all of the time. A call
-// goes to the first variant of the device's class (lib/device_class.h) that the device can run in
-// the call's storage type and that serves the call. "plain", the kernels without shared memory or
+// Declares the variants: families of kernels for the ops that take nearly all of the time. A class
+// of devices (lib/device_class.h) lists its variants. A call goes to the first that serves it and
+// that the device can run in the call's storage type. "plain", the kernels without shared memory or
 // barriers, serves every call. The user can force a variant (fum_device_force_variant); calls that
 // it does not serve go to the class's variants.
 #ifndef FUM_OPS_VARIANT_H
@@ -15,10 +15,10 @@ struct fum_variant {
     const char *name;
     const char *summary; // for people: what its kernels are
     const char *needs;   // for people: what a device must have
-    // Whether the device can run it in this storage type.
+    // True if the device can run it in this storage type.
     bool (*usable)(const struct fum_device_info *info, enum fum_dtype dtype);
     // Each adds the dispatches of a call to the list (whose scratch_bytes it may set) and returns
-    // true, or returns false when it does not serve the call; what it had added is then dropped.
+    // true. It returns false if it does not serve the call; what it had added is then dropped.
     // NULL: serves no such call. list->tuning (may be NULL) has what measuring found. Calls have
     // something to compute: no output is empty.
     bool (*matmul)(const struct fum_op_call *call, const struct fum_gemm *gemm,
@@ -47,8 +47,8 @@ bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype)
 // Returns true if any call of the op can go to it.
 bool fum_variant_serves(const struct fum_variant *variant, const struct fum_op *op);
 
-// Add the dispatches of a call by the variant that is chosen for it. Return false, with list->why,
-// if the device's limits do not allow it.
+// Adds the dispatches of a call by the variant that is chosen for it. Returns false, with
+// list->why, if the device's limits do not allow it.
 bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
                         struct fum_dispatches *list);
 bool fum_variant_matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm,
@@ -61,7 +61,7 @@ bool fum_variant_attention(const struct fum_op_call *call, const struct fum_atte
 // whole quads.
 bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list);
 
-// Attention by tiles in shared memory, for heads of up to 512 channels: part of the variant
+// Adds attention by tiles in shared memory, for heads of up to 512 channels: part of the variant
 // "tiled".
 bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *attention,
                          struct fum_dispatches *list);
