@@ -77,7 +77,8 @@ static enum fum_result add_entry(struct ops *ops, int op, int index, enum fum_dt
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the list of cases");
     struct entry *e = &ops->entries[ops->count];
     *e = (struct entry){.op = fum_ops[op], .c = c, .index = index, .type = type};
-    if (!fum_case_call(e->op, c, type, &e->call, e->attr, &why))
+    const struct fum_case_use use = {e->op, c, type, index};
+    if (!fum_case_call(&use, &e->call, e->attr, &why))
         return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", e->op->name, c->name,
                              why.text);
     e->flops = e->op->flops ? e->op->flops(&e->call) : 0;
@@ -276,9 +277,13 @@ static enum fum_result record(struct ops *ops, struct entry *e, int loops, struc
         result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: '%s'", e->op->name, e->c->name);
     if (!result) result = fum_command_create(&e->probe.command, ops->run->device, e->op->name, err);
     if (!result) result = fum_command_timestamp(e->probe.command, 0, err);
+    const struct fum_case_job job = {.device = ops->run->device,
+                                     .op = e->op,
+                                     .call = &e->call,
+                                     .list = ops->list,
+                                     .memory = &memory};
     for (int k = 0; k < loops && !result; k++) {
-        result = fum_case_record(e->probe.command, ops->run->device, e->op, &e->call, ops->list,
-                                 &memory, err);
+        result = fum_case_record(e->probe.command, &job, err);
         if (k == 0) {
             e->dispatches = fum_command_dispatches(e->probe.command);
             e->barriers = fum_command_barriers(e->probe.command);

@@ -28,35 +28,35 @@ static bool set_attrs(const struct fum_op *op, const struct fum_op_case *c, doub
     return true;
 }
 
-bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype,
-                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], struct fum_why *why) {
+bool fum_case_call(const struct fum_case_use *use, struct fum_op_call *call,
+                   double attr[FUM_MAX_ATTRS], struct fum_why *why) {
     static const enum fum_dtype fixed[] = {
         [FUM_CASE_F32] = FUM_F32, [FUM_CASE_F16] = FUM_F16, [FUM_CASE_I32] = FUM_I32};
-    *call = (struct fum_op_call){.attr = attr, .out.dtype = dtype}; // as the graph presets it
-    if (!set_attrs(op, c, attr, why)) return false;
+    *call = (struct fum_op_call){.attr = attr, .out.dtype = use->dtype}; // as the graph presets it
+    if (!set_attrs(use->op, use->c, attr, why)) return false;
     for (int i = 0; i < FUM_MAX_INPUTS; i++) {
-        const struct fum_case_input *in = &c->in[i];
+        const struct fum_case_input *in = &use->c->in[i];
         if (!in->shape.rank) continue;
         call->has[i] = true;
         call->num_inputs = i + 1;
-        call->in[i] =
-            (struct fum_desc){in->shape, in->type == FUM_CASE_STORAGE ? dtype : fixed[in->type]};
+        call->in[i] = (struct fum_desc){in->shape, in->type == FUM_CASE_STORAGE ? use->dtype
+                                                                                : fixed[in->type]};
     }
-    return op->infer(call, why);
+    return use->op->infer(call, why);
 }
 
 bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype) {
     return !c->types || (c->types >> dtype & 1);
 }
 
-bool fum_case_is_large(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype) {
+bool fum_case_is_large(const struct fum_case_use *use) {
     struct fum_op_call call;
     double attr[FUM_MAX_ATTRS];
-    if (!c->bench || !fum_case_call(op, c, dtype, &call, attr, NULL)) return false;
+    if (!use->c->bench || !fum_case_call(use, &call, attr, NULL)) return false;
     int64_t elements = fum_shape_count(&call.out.shape);
     for (int i = 0; i < call.num_inputs; i++)
         if (call.has[i]) elements += fum_shape_count(&call.in[i].shape);
-    return fum_op_flops(op, &call) > 0.2e9 || elements > 4 << 20;
+    return fum_op_flops(use->op, &call) > 0.2e9 || elements > 4 << 20;
 }
 
 // ---- inputs ----
@@ -181,16 +181,16 @@ static enum fum_result read_rows(fum_buffer *buffer, const struct fum_desc *desc
     return result;
 }
 
-enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,
-                              const struct fum_op_case *c, const struct fum_op_call *call,
-                              struct fum_device_info *info, struct fum_dispatches *list,
-                              struct fum_error *err) {
-    *info = *fum_device_get_info(device);
+enum fum_result fum_case_plan(const struct fum_case_job *job, const struct fum_op_case *c,
+                              struct fum_device_info *info, struct fum_error *err) {
+    const struct fum_op *op = job->op;
+    struct fum_dispatches *list = job->list;
+    *info = *fum_device_get_info(job->device);
     if (c->max_binding && c->max_binding < info->max_binding) info->max_binding = c->max_binding;
     if (c->as_gpu && info->type == FUM_DEVICE_CPU) info->type = FUM_DEVICE_DISCRETE;
     list->info = info;
-    list->tuning = fum_device_tuning(device);
-    if (!op->dispatch || op->dispatch(call, list)) return FUM_OK;
+    list->tuning = fum_device_tuning(job->device);
+    if (!op->dispatch || op->dispatch(job->call, list)) return FUM_OK;
     return fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s, case '%s': %s", op->name, c->name,
                          list->why.text);
 }
@@ -222,15 +222,16 @@ static enum fum_result compute_reference(struct run *run, struct fum_error *err)
     return enough ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
 }
 
-static enum fum_result prepare(struct run *run, const struct fum_op_case *c, int index,
+static enum fum_result prepare(struct run *run, const struct fum_case_use *use,
                                struct fum_error *err) {
-    enum fum_result r =
-        fum_case_plan(run->device, run->op, c, &run->call, &run->info, &run->list, err);
+    const struct fum_case_job job = {
+        .device = run->device, .op = run->op, .call = &run->call, .list = &run->list};
+    enum fum_result r = fum_case_plan(&job, use->c, &run->info, err);
     for (int i = 0; !r && i < run->call.num_inputs; i++) {
         const struct fum_desc *desc = &run->call.in[i];
         if (!run->call.has[i]) continue;
-        if (!(run->in[i] =
-                  fum_case_fill(&c->in[i], desc, (uint64_t)index * FUM_MAX_INPUTS + (uint64_t)i)))
+        if (!(run->in[i] = fum_case_fill(&use->c->in[i], desc,
+                                         (uint64_t)use->index * FUM_MAX_INPUTS + (uint64_t)i)))
             return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an input of an op case");
         r = create_poisoned(&run->in_buffer[i], run->device, fum_desc_bytes(desc), "input", err);
         if (!r) r = fum_case_write(run->in_buffer[i], desc, run->in[i], err);
@@ -270,12 +271,15 @@ static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case
     uint64_t ticket;
     double start = 0, end = 0;
     struct fum_case_memory memory = {.out = out, .scratch = run->scratch};
+    const struct fum_case_job job = {.device = run->device,
+                                     .op = run->op,
+                                     .call = &run->call,
+                                     .list = &run->list,
+                                     .memory = &memory};
     memcpy(memory.in, run->in_buffer, sizeof memory.in);
     enum fum_result r = fum_command_create(&run->command, run->device, run->op->name, err);
     if (!r) r = fum_command_timestamp(run->command, 0, err);
-    if (!r)
-        r = fum_case_record(run->command, run->device, run->op, &run->call, &run->list, &memory,
-                            err);
+    if (!r) r = fum_case_record(run->command, &job, err);
     if (!r) r = fum_command_timestamp(run->command, 1, err);
     if (!r) r = fum_command_end(run->command, err);
     if (!r) r = fum_command_submit(run->command, &ticket, err);
@@ -344,10 +348,12 @@ static bool same_desc(const struct fum_desc *a, const struct fum_desc *b) {
     return true;
 }
 
-enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
-                             const struct fum_op_case *c, int index, enum fum_dtype dtype,
+enum fum_result fum_case_run(fum_device *device, const struct fum_case_use *use,
                              struct fum_case_result *result, struct fum_error *err) {
     static const double otherwise[] = {[FUM_F32] = 1e-5, [FUM_F16] = 2e-3, [FUM_BF16] = 1.6e-2};
+    const struct fum_op *op = use->op;
+    const struct fum_op_case *c = use->c;
+    const enum fum_dtype dtype = use->dtype;
     struct fum_why why = {{0}};
     double start = fum_time_now();
     if (dtype > FUM_BF16)
@@ -360,9 +366,9 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
     run->op = op;
 
     enum fum_result r = FUM_OK;
-    if (!fum_case_call(op, c, dtype, &run->call, run->attr, &why))
+    if (!fum_case_call(use, &run->call, run->attr, &why))
         r = fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why.text);
-    if (!r) r = prepare(run, c, index, err);
+    if (!r) r = prepare(run, use, err);
     if (run->list.rounding > result->bound) result->bound = run->list.rounding;
     if (!r) {
         bool in_first = (op->flags & FUM_OP_ALIAS) || op->updates;

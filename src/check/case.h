@@ -58,20 +58,39 @@ extern const struct fum_op_cases *const fum_op_cases[];
 
 // ---- running them ----
 
-// A case as a call: settings, inputs and output with `dtype` as the storage type. `attr` is the
+// A case of an op in use.
+struct fum_case_use {
+    const struct fum_op *op;
+    const struct fum_op_case *c;
+    enum fum_dtype dtype; // the storage type
+    int index;            // decides the values of the inputs
+};
+
+// Where the operands of a call are, each from byte 0 of its buffer; what is absent is NULL.
+struct fum_case_memory {
+    fum_buffer *in[FUM_MAX_INPUTS], *out, *scratch;
+};
+// A call on a device with its dispatches.
+struct fum_case_job {
+    fum_device *device;
+    const struct fum_op *op;
+    const struct fum_op_call *call;
+    struct fum_dispatches *list;
+    const struct fum_case_memory *memory; // NULL: only planned
+};
+
+// A case as a call: settings, inputs and output with the use's storage type. `attr` is the
 // caller's memory and must outlive the call. On failure `why` says what was wrong.
-bool fum_case_call(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype,
-                   struct fum_op_call *call, double attr[FUM_MAX_ATTRS], struct fum_why *why);
-// Its dispatches on a device: list->info is set to *info, the caller's memory, which gets the
+bool fum_case_call(const struct fum_case_use *use, struct fum_op_call *call,
+                   double attr[FUM_MAX_ATTRS], struct fum_why *why);
+// The dispatches of a job: list->info is set to *info, the caller's memory, which gets the
 // limits to plan for. The list starts empty. FUM_ERR_UNSUPPORTED: the limits do not allow the case.
-enum fum_result fum_case_plan(fum_device *device, const struct fum_op *op,
-                              const struct fum_op_case *c, const struct fum_op_call *call,
-                              struct fum_device_info *info, struct fum_dispatches *list,
-                              struct fum_error *err);
+enum fum_result fum_case_plan(const struct fum_case_job *job, const struct fum_op_case *c,
+                              struct fum_device_info *info, struct fum_error *err);
 // Whether a case belongs to a storage type, and whether it is left to `bench` for its size: over
 // 0.2 GFLOP or 4 Mi elements.
 bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype);
-bool fum_case_is_large(const struct fum_op *op, const struct fum_op_case *c, enum fum_dtype dtype);
+bool fum_case_is_large(const struct fum_case_use *use);
 
 // An input's values, `seed` deciding which: dense, rounded to its type; free with fum_free. NULL:
 // no memory.
@@ -80,14 +99,9 @@ float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *des
 enum fum_result fum_case_write(fum_buffer *buffer, const struct fum_desc *desc, const float *x,
                                struct fum_error *err);
 
-// Where the operands of a call are, each from byte 0 of its buffer; what is absent is NULL.
-struct fum_case_memory {
-    fum_buffer *in[FUM_MAX_INPUTS], *out, *scratch;
-};
-// Adds the dispatches of a call to a command, compiling their kernels.
-enum fum_result fum_case_record(fum_command *command, fum_device *device, const struct fum_op *op,
-                                const struct fum_op_call *call, const struct fum_dispatches *list,
-                                const struct fum_case_memory *memory, struct fum_error *err);
+// Adds the dispatches of a job to a command, compiling their kernels.
+enum fum_result fum_case_record(fum_command *command, const struct fum_case_job *job,
+                                struct fum_error *err);
 
 struct fum_case_result {
     bool pass;
@@ -108,8 +122,7 @@ struct fum_case_result {
 // must not is found. Ops that may overwrite their input are run a second time in place. FUM_OK says
 // that it ran, result->pass whether it agreed; FUM_ERR_UNSUPPORTED that the device's limits do not
 // allow the case.
-enum fum_result fum_case_run(fum_device *device, const struct fum_op *op,
-                             const struct fum_op_case *c, int index, enum fum_dtype dtype,
+enum fum_result fum_case_run(fum_device *device, const struct fum_case_use *use,
                              struct fum_case_result *result, struct fum_error *err);
 
 #define FUM_CASES(op, list) \

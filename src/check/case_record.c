@@ -27,21 +27,22 @@ static enum fum_result get_kernel(const fum_kernel **kernel, fum_device *device,
     return fum_kernel_get(kernel, device, &desc, err);
 }
 
-enum fum_result fum_case_record(fum_command *command, fum_device *device, const struct fum_op *op,
-                                const struct fum_op_call *call, const struct fum_dispatches *list,
-                                const struct fum_case_memory *memory, struct fum_error *err) {
+enum fum_result fum_case_record(fum_command *command, const struct fum_case_job *job,
+                                struct fum_error *err) {
+    const struct fum_op *op = job->op;
+    const struct fum_dispatches *list = job->list;
     const struct fum_device_info *info = list->info;
     enum fum_result r = FUM_OK;
     for (int k = 0; k < list->count && !r; k++) {
         const struct fum_dispatch *d = &list->item[k];
         const fum_kernel *kernel;
         struct fum_binding binding[FUM_MAX_BINDINGS];
-        if ((r = get_kernel(&kernel, device, op, d, err))) return r;
+        if ((r = get_kernel(&kernel, job->device, op, d, err))) return r;
         for (int i = 0; i < d->num_bind; i++) {
             const struct fum_dispatch_bind *b = &d->bind[i];
-            uint64_t whole = operand_bytes(call, list, b->operand),
+            uint64_t whole = operand_bytes(job->call, list, b->operand),
                      bytes = b->bytes ? b->bytes : whole;
-            fum_buffer *buffer = operand_buffer(memory, b->operand);
+            fum_buffer *buffer = operand_buffer(job->memory, b->operand);
             if (!buffer)
                 return fum_error_set(err, FUM_ERR_ARG, "op %s binds operand %d, which is absent",
                                      op->name, b->operand);

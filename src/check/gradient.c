@@ -184,7 +184,8 @@ enum fum_result fum_gradient_check(const struct fum_op *op, const struct fum_op_
         check->skipped = "it has no gradient in f32";
         return FUM_OK;
     }
-    if (!fum_case_call(op, c, FUM_F32, &job.call, job.attr, &why))
+    const struct fum_case_use use = {.op = op, .c = c, .dtype = FUM_F32};
+    if (!fum_case_call(&use, &job.call, job.attr, &why))
         return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why.text);
     if ((check->skipped = why_skipped(&job))) return FUM_OK;
     enum fum_result result = fill(&job, index, err);

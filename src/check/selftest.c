@@ -37,15 +37,16 @@ static void describe(const struct fum_case_result *result, struct fum_why *why) 
 }
 
 static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *sum,
-                                const struct fum_op *op, const struct fum_op_case *c, int index,
-                                enum fum_dtype dtype, struct fum_error *err) {
+                                const struct fum_case_use *use, struct fum_error *err) {
+    const struct fum_op *op = use->op;
+    const struct fum_op_case *c = use->c;
+    const enum fum_dtype dtype = use->dtype;
     struct fum_case_result result;
     struct fum_error problem = {0};
     struct fum_why why = {{0}};
-    enum fum_result r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
+    enum fum_result r = fum_case_run(test->device, use, &result, &problem);
     uint64_t hash = result.hash;
-    if (r == FUM_OK && test->params.repeat)
-        r = fum_case_run(test->device, op, c, index, dtype, &result, &problem);
+    if (r == FUM_OK && test->params.repeat) r = fum_case_run(test->device, use, &result, &problem);
     bool ran = r == FUM_OK, changed = ran && result.hash != hash;
     if (r == FUM_ERR_UNSUPPORTED)
         sum->skipped++;
@@ -138,17 +139,20 @@ static bool compile_kernel(struct selftest *test, const struct fum_op *op,
 }
 
 static enum fum_result compile_case(struct selftest *test, struct fum_selftest_op *sum,
-                                    const struct fum_op *op, const struct fum_op_case *c,
-                                    enum fum_dtype dtype, struct fum_error *err) {
+                                    const struct fum_case_use *use, struct fum_error *err) {
+    const struct fum_op *op = use->op;
+    const struct fum_op_case *c = use->c;
     struct fum_op_call call;
+    const struct fum_case_job job = {
+        .device = test->device, .op = op, .call = &call, .list = test->list};
     struct fum_device_info info;
     double attr[FUM_MAX_ATTRS];
     struct fum_why why;
     bool failed = false;
     *test->list = (struct fum_dispatches){0};
-    if (!fum_case_call(op, c, dtype, &call, attr, &why))
+    if (!fum_case_call(use, &call, attr, &why))
         return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why.text);
-    enum fum_result r = fum_case_plan(test->device, op, c, &call, &info, test->list, err);
+    enum fum_result r = fum_case_plan(&job, c, &info, err);
     if (r == FUM_ERR_UNSUPPORTED) sum->skipped++;
     if (r) return r == FUM_ERR_UNSUPPORTED ? FUM_OK : r;
     for (int i = 0; i < test->list->count && !r; i++) {
@@ -178,19 +182,16 @@ static enum fum_result run_op(struct selftest *test, int op, const char *variant
                       (!variant || fum_variant_find(variant)->usable(info, dtype));
         if (!stores) sum.missing_types |= 1u << dtype;
         for (int i = 0; i < list->count; i++) {
-            const struct fum_op_case *c = &list->cases[i];
-            if (!fum_case_has_type(c, dtype)) continue;
-            if (!test->params.large && !test->compile_only &&
-                fum_case_is_large(fum_ops[op], c, dtype))
-                continue;
+            const struct fum_case_use use = {fum_ops[op], &list->cases[i], dtype, i};
+            if (!fum_case_has_type(use.c, dtype)) continue;
+            if (!test->params.large && !test->compile_only && fum_case_is_large(&use)) continue;
             if (test->params.cancel && test->params.cancel(test->params.user))
                 return fum_error_set(err, FUM_ERR_CANCELLED, "the self-test was stopped at %s",
                                      sum.name);
             if (!stores) sum.skipped++;
-            enum fum_result r = !stores ? FUM_OK
-                                : test->compile_only
-                                    ? compile_case(test, &sum, fum_ops[op], c, dtype, err)
-                                    : run_case(test, &sum, fum_ops[op], c, i, dtype, err);
+            enum fum_result r = !stores              ? FUM_OK
+                                : test->compile_only ? compile_case(test, &sum, &use, err)
+                                                     : run_case(test, &sum, &use, err);
             if (r) return r;
         }
     }

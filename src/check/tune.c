@@ -131,8 +131,9 @@ static enum fum_result record(struct tuner *t, struct subject *s, struct candida
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "case '%s' cannot run", s->c->name);
     enum fum_result r = fum_command_create(&c->command, t->device, "tuning", err);
     if (!r) r = fum_command_timestamp(c->command, 0, err);
-    for (int i = 0; i < loops && !r; i++)
-        r = fum_case_record(c->command, t->device, s->op, &s->call, &t->list, &s->memory, err);
+    const struct fum_case_job job = {
+        .device = t->device, .op = s->op, .call = &s->call, .list = &t->list, .memory = &s->memory};
+    for (int i = 0; i < loops && !r; i++) r = fum_case_record(c->command, &job, err);
     if (!r) r = fum_command_timestamp(c->command, 1, err);
     return r ? r : fum_command_end(c->command, err);
 }
@@ -219,11 +220,11 @@ static bool seen(struct tuner *t, uint64_t key) {
 }
 
 // `fresh`: only when nothing is kept for its class.
-static enum fum_result tune_case(struct tuner *t, const struct fum_op *op,
-                                 const struct fum_op_case *c, enum fum_dtype type, bool fresh,
+static enum fum_result tune_case(struct tuner *t, const struct fum_case_use *use, bool fresh,
                                  struct fum_error *err) {
-    struct subject s = {.op = op, .c = c, .type = type};
-    if (!fum_case_call(op, c, type, &s.call, s.attr, NULL) || !op->dispatch) return FUM_OK;
+    const struct fum_op *op = use->op;
+    struct subject s = {.op = op, .c = use->c, .type = use->dtype};
+    if (!fum_case_call(use, &s.call, s.attr, NULL) || !op->dispatch) return FUM_OK;
     if (t->params.most_flops > 0 && fum_op_flops(op, &s.call) > t->params.most_flops) return FUM_OK;
     t->note.count = 0;
     t->tuning.note = &t->note;
@@ -256,10 +257,10 @@ static enum fum_result tune_type(struct tuner *t, enum fum_dtype type, bool fres
     for (int op = 0; op < fum_op_count; op++) {
         if (t->params.op && strcmp(t->params.op, fum_ops[op]->name)) continue;
         for (int i = 0; i < fum_op_cases[op]->count && !r; i++) {
-            const struct fum_op_case *c = &fum_op_cases[op]->cases[i];
-            if (!c->bench || !fum_case_has_type(c, type)) continue;
+            const struct fum_case_use use = {fum_ops[op], &fum_op_cases[op]->cases[i], type, i};
+            if (!use.c->bench || !fum_case_has_type(use.c, type)) continue;
             if (!go_on(t)) return FUM_OK;
-            r = tune_case(t, fum_ops[op], c, type, fresh, err);
+            r = tune_case(t, &use, fresh, err);
         }
     }
     return r;

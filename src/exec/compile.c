@@ -194,34 +194,33 @@ static enum fum_result refuse_weights(const fum_executable *exe, struct fum_erro
     return FUM_OK;
 }
 
-enum fum_result fum_executable_compile(fum_executable **out, const fum_graph *graph,
-                                       fum_device *device, fum_weights *weights,
-                                       const struct fum_executable_params *params,
+enum fum_result fum_executable_compile(fum_executable **out, const struct fum_executable_job *job,
                                        struct fum_error *err) {
+    const struct fum_executable_params *params = job->params;
     fum_executable *exe = fum_calloc(1, sizeof *exe);
     enum fum_result result = FUM_OK;
     *out = NULL;
     if (!exe) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
-    exe->device = device;
-    exe->built = graph;
-    exe->weights = weights;
+    exe->device = job->device;
+    exe->built = job->graph;
+    exe->weights = job->weights;
     exe->parameters = params ? params->parameters : NULL;
     if ((result = make_plan(exe, params, err))) goto error;
-    exe->written = fum_calloc((size_t)graph->count, sizeof *exe->written);
+    exe->written = fum_calloc((size_t)job->graph->count, sizeof *exe->written);
     exe->label = fum_arena_strdup(exe->plan->arena, params && params->label ? params->label : "");
     if (!exe->label || !exe->written) {
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
         goto error;
     }
     log_shaders(exe);
-    if (!weights && (result = refuse_weights(exe, err))) goto error;
-    struct fum_weights_params constants = {.device = device, .label = "constants"};
+    if (!job->weights && (result = refuse_weights(exe, err))) goto error;
+    struct fum_weights_params constants = {.device = job->device, .label = "constants"};
     if ((result = fum_weights_create(&exe->constants, &constants, err))) goto error;
     if ((result = make_ready(exe, params, err)) || (result = make_blocks(exe, err))) goto error;
     for (int s = 0; s < FUM_STAGE_COUNT; s++)
         if ((result = fum_executable_record(exe, (enum fum_stage)s, err))) goto error;
     // What depends on weights alone is folded now, once.
-    if (!fum_device_get_info(device)->planning_only &&
+    if (!fum_device_get_info(job->device)->planning_only &&
         (result = fum_executable_run(exe, FUM_STAGE_LOAD, err)))
         goto error;
     *out = exe;
@@ -235,7 +234,8 @@ enum fum_result fum_executable_create(fum_executable **executable, const fum_gra
                                       fum_device *device,
                                       const struct fum_executable_params *params,
                                       struct fum_error *err) {
-    return fum_executable_compile(executable, graph, device, NULL, params, err);
+    const struct fum_executable_job job = {.graph = graph, .device = device, .params = params};
+    return fum_executable_compile(executable, &job, err);
 }
 
 void fum_executable_destroy(fum_executable **executable) {

@@ -6,12 +6,16 @@
 #include "graph/plan.h"
 #include "weights/store.h"
 
-// Compiles a graph, as fum_executable_create does, with weights from `weights`, which must outlive
-// the executable. Missing ones are loaded. `weights` may be NULL if the graph has none.
-enum fum_result fum_executable_compile(fum_executable **executable, const fum_graph *graph,
-                                       fum_device *device, fum_weights *weights,
-                                       const struct fum_executable_params *params,
-                                       struct fum_error *err);
+// A graph to compile, with weights from `weights`, which must outlive the executable.
+struct fum_executable_job {
+    const fum_graph *graph;
+    fum_device *device;
+    fum_weights *weights;                       // NULL: the graph has none
+    const struct fum_executable_params *params; // may be NULL
+};
+// Compiles a graph, as fum_executable_create does. Missing weights are loaded.
+enum fum_result fum_executable_compile(fum_executable **executable,
+                                       const struct fum_executable_job *job, struct fum_error *err);
 
 const fum_plan *fum_executable_plan(const fum_executable *executable);
 
@@ -38,9 +42,12 @@ enum fum_result fum_executable_measure(const fum_graph *graph, fum_device *devic
 // Copies the bytes of an input, state or output, padded rows as they lie, without conversion.
 enum fum_result fum_executable_write_raw(fum_executable *executable, const fum_tensor *tensor,
                                          const void *data, uint64_t bytes, struct fum_error *err);
-enum fum_result fum_executable_read_raw(fum_executable *executable, const fum_tensor *tensor,
-                                        uint64_t offset, void *data, uint64_t bytes,
-                                        struct fum_error *err);
+struct fum_tensor_part {
+    const fum_tensor *tensor;
+    uint64_t offset, bytes;
+};
+enum fum_result fum_executable_read_raw(fum_executable *executable, struct fum_tensor_part part,
+                                        void *data, struct fum_error *err);
 
 // Reads the first `rows` rows of an input, state or output, as dense f32.
 enum fum_result fum_executable_read_rows(fum_executable *executable, const fum_tensor *tensor,

@@ -43,23 +43,32 @@ enum fum_result fum_executable_write_raw(fum_executable *exe, const fum_tensor *
     return result;
 }
 
-enum fum_result fum_executable_read_raw(fum_executable *exe, const fum_tensor *t, uint64_t offset,
-                                        void *data, uint64_t bytes, struct fum_error *err) {
+enum fum_result fum_executable_read_raw(fum_executable *exe, struct fum_tensor_part part,
+                                        void *data, struct fum_error *err) {
+    const fum_tensor *t = part.tensor;
     const struct fum_place *place = &exe->plan->places[t->id];
-    if (place->block < 0 || offset > place->bytes || bytes > place->bytes - offset)
+    if (place->block < 0 || part.offset > place->bytes || part.bytes > place->bytes - part.offset)
         return fum_error_set(err, FUM_ERR_ARG, "%s: cannot give %llu bytes", t->name,
-                             (unsigned long long)bytes);
+                             (unsigned long long)part.bytes);
     fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
-    return fum_buffer_read(exe->blocks[place->block], place->offset + offset, data, bytes, err);
+    return fum_buffer_read(exe->blocks[place->block], place->offset + part.offset, data, part.bytes,
+                           err);
 }
 
-// Converts dense rows to padded rows of the tensor's type and writes them. `integers`: data is
-// int32_t.
-static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, const void *data,
-                                  bool integers, size_t count, struct fum_error *err) {
+// Dense rows of f32, or of int32_t.
+struct dense {
+    const void *data;
+    size_t count;
+    bool integers;
+};
+
+// Converts dense rows to padded rows of the tensor's type and writes them.
+static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, struct dense from,
+                                  struct fum_error *err) {
+    const size_t count = from.count;
     enum fum_result result = check_io(exe, t, count, err);
     if (result || !count || is_unused(exe, t)) return result; // what nothing reads needs no memory
-    if (integers != (t->desc.dtype == FUM_I32))
+    if (from.integers != (t->desc.dtype == FUM_I32))
         return fum_error_set(err, FUM_ERR_ARG, "%s: holds %s", t->name,
                              fum_dtype_name(t->desc.dtype));
     size_t columns = (size_t)fum_shape_channels(&t->desc.shape), rows = count / columns;
@@ -68,11 +77,11 @@ static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, cons
     if (!padded)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
     for (size_t r = 0; r < rows; r++) {
-        if (integers)
-            memcpy(padded + r * row_bytes, (const int32_t *)data + r * columns, columns * 4);
+        if (from.integers)
+            memcpy(padded + r * row_bytes, (const int32_t *)from.data + r * columns, columns * 4);
         else
             fum_convert_from_f32(padded + r * row_bytes, t->desc.dtype,
-                                 (const float *)data + r * columns, columns);
+                                 (const float *)from.data + r * columns, columns);
     }
     result = fum_executable_write_raw(exe, t, padded, rows * row_bytes, err);
     fum_free(padded);
@@ -81,12 +90,12 @@ static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, cons
 
 enum fum_result fum_executable_write(fum_executable *exe, const fum_tensor *tensor,
                                      const float *data, size_t count, struct fum_error *err) {
-    return write_rows(exe, tensor, data, false, count, err);
+    return write_rows(exe, tensor, (struct dense){data, count, false}, err);
 }
 
 enum fum_result fum_executable_write_i32(fum_executable *exe, const fum_tensor *tensor,
                                          const int32_t *data, size_t count, struct fum_error *err) {
-    return write_rows(exe, tensor, data, true, count, err);
+    return write_rows(exe, tensor, (struct dense){data, count, true}, err);
 }
 
 enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, float *data,

@@ -189,16 +189,20 @@ const char *fum_vk_result_name(VkResult vr);
 enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *label,
                              const char *doing);
 
-// A buffer with its own memory. *map is set when the memory chosen is host-visible and map is not
-// NULL.
 enum fum_vk_memory { FUM_VK_MEMORY_DEVICE, FUM_VK_MEMORY_DEVICE_MAPPED, FUM_VK_MEMORY_HOST };
 // Returns the kind of memory that a buffer for this use should have.
 enum fum_vk_memory fum_vk_memory_kind(const fum_device *device, enum fum_buffer_use use);
 // Returns the best memory type of that kind among those whose bit is set; -1: none.
 int fum_vk_memory_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t bits,
                        enum fum_vk_memory kind);
-VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind,
-                              VkBuffer *buffer, VkDeviceMemory *memory, void **map);
+struct fum_vk_memory_params {
+    uint64_t bytes;
+    enum fum_vk_memory kind;
+    void **map; // gets where the memory is mapped; NULL: it is not mapped
+};
+// Makes a buffer with its own memory.
+VkResult fum_vk_memory_create(struct fum_vk *vk, const struct fum_vk_memory_params *params,
+                              VkBuffer *buffer, VkDeviceMemory *memory);
 // Implements memory_budget of struct fum_backend.
 bool fum_vk_memory_budget(const fum_device *device, uint64_t *bytes);
 void fum_vk_memory_destroy(struct fum_vk *vk, VkBuffer *buffer, VkDeviceMemory *memory);

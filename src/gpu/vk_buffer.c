@@ -16,9 +16,11 @@ enum fum_result fum_vk_buffer_create(fum_buffer *buffer, struct fum_error *err) 
     struct fum_vk_buffer *b = buffer->impl = fum_calloc(1, sizeof *b);
     if (!b) return fum_error_set(err, FUM_ERR_NOMEM, "buffer %s: no host memory", buffer->label);
     enum fum_vk_memory kind = fum_vk_memory_kind(device, buffer->use);
-    VkResult vr =
-        fum_vk_memory_create(vk, buffer->bytes + buffer->slack, kind, &b->buffer, &b->memory,
-                             kind == FUM_VK_MEMORY_DEVICE ? NULL : &buffer->map);
+    const struct fum_vk_memory_params params = {.bytes = buffer->bytes + buffer->slack,
+                                                .kind = kind,
+                                                .map = kind == FUM_VK_MEMORY_DEVICE ? NULL
+                                                                                    : &buffer->map};
+    VkResult vr = fum_vk_memory_create(vk, &params, &b->buffer, &b->memory);
     if (vr >= 0) return FUM_OK;
     char doing[128];
     snprintf(doing, sizeof doing, "allocating %llu bytes beside %llu in use",
@@ -46,9 +48,9 @@ void fum_vk_buffer_destroy(fum_buffer *buffer) {
 
 static VkResult make_slot(struct fum_vk *vk, struct fum_vk_slot *slot) {
     VkResult vr = VK_SUCCESS;
-    if (!slot->buffer)
-        VK(fum_vk_memory_create(vk, FUM_STAGING_BYTES, FUM_VK_MEMORY_HOST, &slot->buffer,
-                                &slot->memory, &slot->map));
+    const struct fum_vk_memory_params params = {
+        .bytes = FUM_STAGING_BYTES, .kind = FUM_VK_MEMORY_HOST, .map = &slot->map};
+    if (!slot->buffer) VK(fum_vk_memory_create(vk, &params, &slot->buffer, &slot->memory));
     VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                     .queueFamilyIndex = vk->family};
     if (!slot->pool)

@@ -46,12 +46,13 @@ static VkResult make_buffer(struct fum_vk *vk, uint64_t bytes, VkBuffer *buffer,
     return vr;
 }
 
-VkResult fum_vk_memory_create(struct fum_vk *vk, uint64_t bytes, enum fum_vk_memory kind,
-                              VkBuffer *buffer, VkDeviceMemory *memory, void **map) {
+VkResult fum_vk_memory_create(struct fum_vk *vk, const struct fum_vk_memory_params *params,
+                              VkBuffer *buffer, VkDeviceMemory *memory) {
     VkResult vr = VK_SUCCESS;
+    void **map = params->map;
     VkMemoryRequirements needs;
-    VK(make_buffer(vk, bytes, buffer, &needs));
-    int type = fum_vk_memory_type(&vk->memory, needs.memoryTypeBits, kind);
+    VK(make_buffer(vk, params->bytes, buffer, &needs));
+    int type = fum_vk_memory_type(&vk->memory, needs.memoryTypeBits, params->kind);
     vr = VK_ERROR_FEATURE_NOT_PRESENT;
     if (type < 0) goto error;
     VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,

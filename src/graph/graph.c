@@ -163,7 +163,9 @@ static fum_tensor *tensor_append(fum_tensor *t) {
 }
 
 static fum_tensor *source(fum_graph *graph, enum fum_tensor_kind kind, const char *name,
-                          struct fum_shape shape, enum fum_dtype dtype, enum fum_stage stage) {
+                          struct fum_desc desc, enum fum_stage stage) {
+    const struct fum_shape shape = desc.shape;
+    const enum fum_dtype dtype = desc.dtype;
     if (graph->error.code) return NULL;
     if (!shape_valid(&shape)) {
         char text[96];
@@ -183,14 +185,14 @@ static fum_tensor *source(fum_graph *graph, enum fum_tensor_kind kind, const cha
     }
     fum_tensor *t = tensor_new(graph, kind, name);
     if (!t) return NULL;
-    t->desc = (struct fum_desc){shape, dtype};
+    t->desc = desc;
     t->stage = stage;
     return t;
 }
 
 fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape shape,
                             enum fum_dtype dtype, enum fum_stage stage) {
-    fum_tensor *t = source(graph, FUM_TENSOR_INPUT, name, shape, dtype, stage);
+    fum_tensor *t = source(graph, FUM_TENSOR_INPUT, name, (struct fum_desc){shape, dtype}, stage);
     return t ? tensor_append(t) : NULL;
 }
 
@@ -199,13 +201,14 @@ fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape
     if (!graph->error.code && stage == FUM_STAGE_LOAD)
         fum_graph_fail(graph, FUM_ERR_ARG, "%s: a state cannot change when weights are loaded",
                        name);
-    fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, shape, dtype, stage);
+    fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, (struct fum_desc){shape, dtype}, stage);
     return t ? tensor_append(t) : NULL;
 }
 
 fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape,
                                const float *data) {
-    fum_tensor *t = source(graph, FUM_TENSOR_CONSTANT, name, shape, graph->storage, FUM_STAGE_LOAD);
+    fum_tensor *t = source(graph, FUM_TENSOR_CONSTANT, name,
+                           (struct fum_desc){shape, graph->storage}, FUM_STAGE_LOAD);
     if (!t) return NULL;
     size_t count = (size_t)fum_shape_count(&shape);
     float *copy = fum_arena_alloc(graph->arena, count, sizeof *copy);
@@ -239,7 +242,8 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
     // The same weight used twice (tied embeddings) is one tensor.
     fum_tensor *t = find_source(graph, FUM_TENSOR_WEIGHT, name, &shape, pack);
     if (t) return t;
-    t = source(graph, FUM_TENSOR_WEIGHT, name, shape, graph->storage, FUM_STAGE_LOAD);
+    t = source(graph, FUM_TENSOR_WEIGHT, name, (struct fum_desc){shape, graph->storage},
+               FUM_STAGE_LOAD);
     if (!t) return NULL;
     t->pack = pack;
     return tensor_append(t);
@@ -253,7 +257,8 @@ fum_tensor *fum_graph_parameter(fum_graph *graph, const char *name, struct fum_s
     if (pack > FUM_PACK_CONV || shape.rank != rank)
         fum_graph_fail(graph, FUM_ERR_ARG, "%s: a parameter of %d dimensions is not packed so",
                        name, shape.rank);
-    t = source(graph, FUM_TENSOR_PARAMETER, name, shape, FUM_F32, FUM_STAGE_STEP);
+    t = source(graph, FUM_TENSOR_PARAMETER, name, (struct fum_desc){shape, FUM_F32},
+               FUM_STAGE_STEP);
     if (!t) return NULL;
     t->pack = pack;
     return tensor_append(t);

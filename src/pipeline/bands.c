@@ -351,10 +351,11 @@ static enum fum_result run_band(struct job *job, struct band *b, const struct ro
     struct fum_executable_stats s, *sum = &job->pipe->vae->stats;
     enum fum_result result = fum_executable_write_i32(exe, b->range, range, 2, job->err);
     if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, job->err);
+    const struct fum_tensor_part part = {b->y, (uint64_t)rows->first * y->row_bytes,
+                                         (uint64_t)rows->count * y->row_bytes};
     if (!result)
-        result = fum_executable_read_raw(exe, b->y, (uint64_t)rows->first * y->row_bytes,
-                                         y->data + (size_t)rows->to * y->row_bytes,
-                                         (uint64_t)rows->count * y->row_bytes, job->err);
+        result =
+            fum_executable_read_raw(exe, part, y->data + (size_t)rows->to * y->row_bytes, job->err);
     if (!result) result = fum_executable_read(exe, b->stats, job->stats, stats_count, job->err);
     if (!result) moments_add(&out->moments, job->stats, b->stats->desc.shape.dim[0], range[1]);
     fum_executable_get_stats(exe, &s);

@@ -56,9 +56,11 @@ enum fum_result fum_component_compile(struct fum_component *component,
                                            .user = component};
     struct fum_executable_stats stats;
     enum fum_result result = component->weights ? FUM_OK : create_weights(component, err);
-    if (!result)
-        result = fum_executable_compile(&compiled->exe, compiled->graph, pipe->device,
-                                        component->weights, &params, err);
+    const struct fum_executable_job job = {.graph = compiled->graph,
+                                           .device = pipe->device,
+                                           .weights = component->weights,
+                                           .params = &params};
+    if (!result) result = fum_executable_compile(&compiled->exe, &job, err);
     if (result) return result;
     fum_executable_get_stats(compiled->exe, &stats);
     if (compiled == &component->compiled) component->stats = stats;

@@ -203,7 +203,10 @@ static void compile(struct place *p, const struct net *net,
     const struct fum_weights_params params = {
         .device = p->device, .source = *source, .label = "test"};
     if (fum_weights_create(&p->weights, &params, &err) ||
-        fum_executable_compile(&p->exe, net->g, p->device, p->weights, NULL, &err))
+        fum_executable_compile(&p->exe,
+                               &(struct fum_executable_job){
+                                   .graph = net->g, .device = p->device, .weights = p->weights},
+                               &err))
         fail_msg("%s", err.text);
 }
 

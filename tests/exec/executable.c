@@ -50,10 +50,9 @@ static void made_free(struct made *made) {
     for (int i = 0; i < made->count; i++) fum_free(made->data[i]);
 }
 
-static fum_tensor *add(fum_graph *g, const char *op, fum_tensor *a, fum_tensor *b, fum_tensor *c,
+static fum_tensor *add(fum_graph *g, const char *op, struct fum_inputs in,
                        const struct fum_attr *attrs) {
-    fum_tensor *in[] = {a, b, c};
-    return fum_graph_add(g, op, NULL, (struct fum_inputs){in, c ? 3 : b ? 2 : 1}, attrs);
+    return fum_graph_add(g, op, NULL, in, attrs);
 }
 
 static fum_tensor *weight(fum_graph *g, const char *name) {
@@ -81,20 +80,20 @@ static struct net build(enum fum_dtype storage) {
     float ramp[CHANNELS];
     for (int i = 0; i < CHANNELS; i++) ramp[i] = 0.1f * (float)i - 0.7f;
     fum_tensor *factor = fum_graph_constant(n.g, "ramp", (struct fum_shape){1, {CHANNELS}}, ramp);
-    factor = add(n.g, "mul", add(n.g, "tanh", factor, NULL, NULL, NULL), weight(n.g, "factor"),
-                 NULL, NULL);
-    fum_tensor *h = n.x, *row = add(n.g, "silu", n.prompt, NULL, NULL, NULL);
+    factor = add(n.g, "tanh", FUM_INPUTS(factor), NULL);
+    factor = add(n.g, "mul", FUM_INPUTS(factor, weight(n.g, "factor")), NULL);
+    fum_tensor *h = n.x, *row = add(n.g, "silu", FUM_INPUTS(n.prompt), NULL);
     for (int i = 0; i < 2; i++) {
         char name[4][32];
         static const char *const parts[] = {"norm.weight", "norm.bias", "conv.weight", "conv.bias"};
         for (int k = 0; k < 4; k++) snprintf(name[k], sizeof name[k], "%d.%s", i, parts[k]);
         fum_tensor *in[] = {h, weight(n.g, name[0]), weight(n.g, name[1])};
         fum_tensor *t = fum_graph_add(n.g, "group_norm", NULL, (struct fum_inputs){in, 3}, groups);
-        t = add(n.g, "silu", t, NULL, NULL, NULL);
-        t = add(n.g, "conv2d", t, weight(n.g, name[2]), weight(n.g, name[3]), pad);
-        t = add(n.g, "add", t, row, NULL, NULL);
-        t = add(n.g, "mul", t, factor, NULL, NULL);
-        h = add(n.g, "add", t, h, NULL, NULL);
+        t = add(n.g, "silu", FUM_INPUTS(t), NULL);
+        t = add(n.g, "conv2d", FUM_INPUTS(t, weight(n.g, name[2]), weight(n.g, name[3])), pad);
+        t = add(n.g, "add", FUM_INPUTS(t, row), NULL);
+        t = add(n.g, "mul", FUM_INPUTS(t, factor), NULL);
+        h = add(n.g, "add", FUM_INPUTS(t, h), NULL);
     }
     n.y = h;
     fum_graph_output(n.g, n.y, "y");
@@ -172,7 +171,11 @@ static void compare(fum_device *device, enum fum_dtype storage, double bound, bo
             &weights,
             &(struct fum_weights_params){.device = device, .source = source, .label = "test"},
             &err) ||
-        fum_executable_compile(&exe, net.g, device, weights, &params, &err))
+        fum_executable_compile(
+            &exe,
+            &(struct fum_executable_job){
+                .graph = net.g, .device = device, .weights = weights, .params = &params},
+            &err))
         fail_msg("%s", err.text);
     if (normalising) check_normalising(fum_executable_plan(exe), &conv);
     assert_string_equal(passes, "prune gate epilogue upsample concat lower norm alias plan ");
@@ -232,14 +235,22 @@ static void bad_weights_are_refused(void **state) {
     fum_weights_create(
         &weights, &(struct fum_weights_params){.device = device, .source = source, .label = "part"},
         &err);
-    assert_int_equal(fum_executable_compile(&exe, net.g, device, weights, NULL, &err),
-                     FUM_ERR_FORMAT);
+    assert_int_equal(
+        fum_executable_compile(
+            &exe,
+            &(struct fum_executable_job){.graph = net.g, .device = device, .weights = weights},
+            &err),
+        FUM_ERR_FORMAT);
     assert_null(exe);
     assert_non_null(strstr(err.text, "1.conv.bias"));
     assert_non_null(strstr(err.text, "part"));
     // Nothing half-loaded stays: with the tensor there it works.
     made.missing = NULL;
-    if (fum_executable_compile(&exe, net.g, device, weights, NULL, &err)) fail_msg("%s", err.text);
+    if (fum_executable_compile(
+            &exe,
+            &(struct fum_executable_job){.graph = net.g, .device = device, .weights = weights},
+            &err))
+        fail_msg("%s", err.text);
     fum_executable_destroy(&exe);
     // Without a source at all.
     assert_int_equal(fum_executable_create(&exe, net.g, device, NULL, &err), FUM_ERR_ARG);
@@ -269,7 +280,10 @@ static void open_net(fum_device *device, struct made *made, const struct net *ne
     struct fum_weights_params params = {
         .device = device, .source = {.find = find_weight, .user = made}, .label = "test"};
     if (fum_weights_create(weights, &params, &err) ||
-        fum_executable_compile(exe, net->g, device, *weights, NULL, &err))
+        fum_executable_compile(
+            exe,
+            &(struct fum_executable_job){.graph = net->g, .device = device, .weights = *weights},
+            &err))
         fail_msg("%s", err.text);
 }
 
@@ -341,14 +355,15 @@ static void a_norm_reads_parts_of_a_concatenation(void **state) {
             a[k] = fum_graph_input(g[k], "a", shape, FUM_F32, FUM_STAGE_STEP);
             shape.dim[3] = B;
             b[k] = fum_graph_input(g[k], "b", shape, FUM_F32, FUM_STAGE_STEP);
-            fum_tensor *both = add(g[k], "concat", a[k], b[k], NULL, NULL);
+            fum_tensor *both = add(g[k], "concat", FUM_INPUTS(a[k], b[k]), NULL);
             fum_tensor *in[] = {both, weight(g[k], "norm.weight"), weight(g[k], "norm.bias")};
             const struct fum_attr each[] = {{"groups", CHANNELS}, {0}};
             fum_tensor *norm =
                 fum_graph_add(g[k], "group_norm", NULL, (struct fum_inputs){in, 3}, each);
-            fum_tensor *h = add(g[k], "silu", norm, NULL, NULL, NULL);
-            h = add(g[k], "conv2d", h, weight(g[k], "conv.weight"), weight(g[k], "conv.bias"), pad);
-            y[k] = add(g[k], "add", h, both, NULL, NULL);
+            fum_tensor *h = add(g[k], "silu", FUM_INPUTS(norm), NULL);
+            h = add(g[k], "conv2d",
+                    FUM_INPUTS(h, weight(g[k], "conv.weight"), weight(g[k], "conv.bias")), pad);
+            y[k] = add(g[k], "add", FUM_INPUTS(h, both), NULL);
             fum_graph_output(g[k], y[k], "y");
         }
         if (normalising) make_normalising(g[1], &conv);
@@ -358,7 +373,10 @@ static void a_norm_reads_parts_of_a_concatenation(void **state) {
         struct fum_weights_params from = {.device = device, .source = source, .label = "test"};
         if (fum_interp_create(&interp, g[0], &source, false, &err) ||
             fum_weights_create(&weights, &from, &err) ||
-            fum_executable_compile(&exe, g[1], device, weights, NULL, &err))
+            fum_executable_compile(
+                &exe,
+                &(struct fum_executable_job){.graph = g[1], .device = device, .weights = weights},
+                &err))
             fail_msg("%s", err.text);
         assert_int_equal(count_joined(fum_executable_plan(exe), a[1], b[1]), 1);
         float *data[2] = {numbers(SIZE * A, 1), numbers(SIZE * B, 2)},
@@ -383,7 +401,7 @@ static void a_norm_reads_parts_of_a_concatenation(void **state) {
 }
 
 static fum_tensor *slice(fum_graph *g, fum_tensor *x, int axis, int start, int count) {
-    return add(g, "slice", x, NULL, NULL,
+    return add(g, "slice", FUM_INPUTS(x),
                (struct fum_attr[]){{"axis", axis}, {"start", start}, {"count", count}, {0}});
 }
 
@@ -409,15 +427,15 @@ static void slices_of_whole_rows_are_views(void **state) {
         fum_graph_input(g, "x", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *kept =
         fum_graph_state(g, "kept", (struct fum_shape){3, {ROWS, 4, 64}}, FUM_F32, FUM_STAGE_STEP);
-    fum_tensor *h = add(g, "relu", x, NULL, NULL, NULL);
+    fum_tensor *h = add(g, "relu", FUM_INPUTS(x), NULL);
     // rows 1 to 3, then row 2
     fum_tensor *rows = slice(g, h, 0, 1, 3), *within = slice(g, rows, 0, 1, 1);
     fum_tensor *channels = slice(g, h, 2, 4, 8), *of_state = slice(g, kept, 0, 2, 1);
-    fum_tensor *y = add(g, "add", add(g, "add", within, of_state, NULL, NULL),
-                        slice(g, rows, 0, 0, 1), NULL, NULL);
+    fum_tensor *y = add(g, "add", FUM_INPUTS(within, of_state), NULL);
+    y = add(g, "add", FUM_INPUTS(y, slice(g, rows, 0, 0, 1)), NULL);
     fum_graph_output(g, y, "y");
     fum_graph_output(g, within, "within");
-    fum_graph_output(g, add(g, "scale", channels, NULL, NULL, (struct fum_attr[]){{"mul", 2}, {0}}),
+    fum_graph_output(g, add(g, "scale", FUM_INPUTS(channels), (struct fum_attr[]){{"mul", 2}, {0}}),
                      "twice");
     if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
     assert_true(is_window(exe, rows) && is_window(exe, within));
@@ -451,8 +469,8 @@ static void wrong_use_is_refused(void **state) {
     fum_executable *exe = NULL;
     fum_graph_create(&g, FUM_F32, NULL);
     fum_tensor *x = fum_graph_input(g, "x", (struct fum_shape){2, {3, 5}}, FUM_F32, FUM_STAGE_STEP);
-    fum_tensor *mid = add(g, "silu", x, NULL, NULL, NULL),
-               *y = add(g, "tanh", mid, NULL, NULL, NULL);
+    fum_tensor *mid = add(g, "silu", FUM_INPUTS(x), NULL),
+               *y = add(g, "tanh", FUM_INPUTS(mid), NULL);
     fum_graph_output(g, y, "y");
     if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
     float data[15] = {0};
@@ -484,9 +502,9 @@ static void inputs_that_were_never_written_are_refused_by_name(void **state) {
     fum_tensor *prompt = fum_graph_input(g, "words", shape, FUM_F32, FUM_STAGE_PROMPT);
     fum_tensor *x = fum_graph_input(g, "pixels", shape, FUM_F32, FUM_STAGE_STEP);
     fum_tensor *kept = fum_graph_state(g, "kept", shape, FUM_F32, FUM_STAGE_STEP);
-    fum_tensor *h = add(g, "relu", prompt, NULL, NULL, NULL);
-    fum_tensor *y =
-        add(g, "add", add(g, "add", h, slice(g, kept, 0, 0, 3), NULL, NULL), x, NULL, NULL);
+    fum_tensor *h = add(g, "relu", FUM_INPUTS(prompt), NULL);
+    fum_tensor *y = add(g, "add", FUM_INPUTS(h, slice(g, kept, 0, 0, 3)), NULL);
+    y = add(g, "add", FUM_INPUTS(y, x), NULL);
     fum_graph_output(g, y, "y");
     if (fum_executable_create(&exe, g, device, NULL, &err)) fail_msg("%s", err.text);
     assert_int_equal(fum_executable_run(exe, FUM_STAGE_PROMPT, &err), FUM_ERR_ARG);

@@ -21,8 +21,8 @@ static void a_dispatch_computes(void **state) {
         ok(fum_buffer_write(a, 0, x, BYTES, &err), &err);
         fum_command *command = make_command(device, "chain");
         const fum_kernel *kernel = silu_kernel(device);
-        add_silu(command, kernel, a, 0, b, 0, BYTES);
-        add_silu(command, kernel, b, 0, a, 0, BYTES);
+        add_silu(command, kernel, at(a, 0), at(b, 0), BYTES);
+        add_silu(command, kernel, at(b, 0), at(a, 0), BYTES);
         ok(fum_command_copy(command,
                             &(struct fum_buffer_copy){
                                 .src = a, .dst = b, .dst_offset = BYTES / 2, .bytes = BYTES / 2},
@@ -52,20 +52,20 @@ static void count_barriers(fum_device *device) {
     fum_buffer *a = make_buffer(device, 2 * BYTES, "a"), *b = make_buffer(device, 2 * BYTES, "b");
     fum_buffer *c = make_buffer(device, 2 * BYTES, "c");
     fum_command *command = make_command(device, "count");
-    add_silu(command, kernel, a, 0, b, 0, BYTES);
-    add_silu(command, kernel, a, 0, c, 0, BYTES);         // reads what is read
-    add_silu(command, kernel, a, BYTES, b, BYTES, BYTES); // another half
+    add_silu(command, kernel, at(a, 0), at(b, 0), BYTES);
+    add_silu(command, kernel, at(a, 0), at(c, 0), BYTES);         // reads what is read
+    add_silu(command, kernel, at(a, BYTES), at(b, BYTES), BYTES); // another half
     assert_int_equal(fum_command_barriers(command), 0);
-    add_silu(command, kernel, b, BYTES, c, BYTES, BYTES); // read after write
+    add_silu(command, kernel, at(b, BYTES), at(c, BYTES), BYTES); // read after write
     assert_int_equal(fum_command_barriers(command), 1);
     // c was written before that barrier, a read before it
-    add_silu(command, kernel, c, 0, a, BYTES, BYTES);
+    add_silu(command, kernel, at(c, 0), at(a, BYTES), BYTES);
     assert_int_equal(fum_command_barriers(command), 1);
-    add_silu(command, kernel, a, 0, c, 0, BYTES); // write after read
+    add_silu(command, kernel, at(a, 0), at(c, 0), BYTES); // write after read
     assert_int_equal(fum_command_barriers(command), 2);
-    add_silu(command, kernel, b, 0, c, 0, BYTES); // write after write
+    add_silu(command, kernel, at(b, 0), at(c, 0), BYTES); // write after write
     assert_int_equal(fum_command_barriers(command), 3);
-    add_silu(command, kernel, b, 0, a, 0, 0); // nothing
+    add_silu(command, kernel, at(b, 0), at(a, 0), 0); // nothing
     assert_int_equal(fum_command_barriers(command), 3);
     ok(fum_command_copy(
            command,
@@ -73,7 +73,7 @@ static void count_barriers(fum_device *device) {
            &err),
        &err); // one byte range overlaps
     assert_int_equal(fum_command_barriers(command), 4);
-    add_silu(command, kernel, b, 0, b, 0, BYTES); // in place, against itself
+    add_silu(command, kernel, at(b, 0), at(b, 0), BYTES); // in place, against itself
     assert_int_equal(fum_command_barriers(command), 4);
     assert_int_equal(fum_command_dispatches(command), 9);
     ok(fum_command_end(command, &err), &err);
@@ -101,7 +101,7 @@ static void empty_windows_are_bound(void **state) {
     struct fum_error err = {0};
     fum_buffer *a = make_buffer(device, 4096, "a"), *none = make_buffer(device, 0, "none");
     fum_command *command = make_command(device, "empty");
-    add_silu(command, silu_kernel(device), a, 4096, none, 0, 0);
+    add_silu(command, silu_kernel(device), at(a, 4096), at(none, 0), 0);
     ok(fum_command_end(command, &err), &err);
     run(device, command);
     fum_command_destroy(&command);
@@ -176,8 +176,8 @@ static void resubmit(unsigned without) {
     ok(fum_buffer_write(a, 0, x, 16, &err), &err);
     fum_command *command = make_command(device, "step");
     const fum_kernel *kernel = silu_kernel(device);
-    add_silu(command, kernel, a, 0, b, 0, 16);
-    add_silu(command, kernel, b, 0, a, 0, 16);
+    add_silu(command, kernel, at(a, 0), at(b, 0), 16);
+    add_silu(command, kernel, at(b, 0), at(a, 0), 16);
     ok(fum_command_end(command, &err), &err);
     uint64_t ticket = 0, last = 0;
     for (int i = 0; i < 100; i++) {
@@ -213,7 +213,8 @@ static bool time_work(void) {
     fum_command *command = make_command(device, "slow");
     const fum_kernel *kernel = silu_kernel(device);
     ok(fum_command_timestamp(command, 0, &err), &err);
-    for (int i = 0; i < 10; i++) add_silu(command, kernel, i % 2 ? b : a, 0, i % 2 ? a : b, 0, MB);
+    for (int i = 0; i < 10; i++)
+        add_silu(command, kernel, at(i % 2 ? b : a, 0), at(i % 2 ? a : b, 0), MB);
     ok(fum_command_timestamp(command, 1023, &err), &err);
     assert_int_equal(fum_command_timestamp(command, 1024, &err), FUM_ERR_ARG);
     ok(fum_command_end(command, &err), &err);
@@ -262,7 +263,7 @@ static void commands_hold_more_sets_than_a_pool(void **state) {
     fum_command *command = make_command(device, "many");
     const fum_kernel *kernel = silu_kernel(device);
     for (int i = 0; i < 256; i++)
-        add_silu(command, kernel, a, (uint64_t)i * 256, b, (uint64_t)i * 256, 16);
+        add_silu(command, kernel, at(a, (uint64_t)i * 256), at(b, (uint64_t)i * 256), 16);
     assert_int_equal(fum_command_barriers(command), 0);
     ok(fum_command_end(command, &err), &err);
     run(device, command);

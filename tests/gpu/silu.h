@@ -43,11 +43,22 @@ static inline fum_command *make_command(fum_device *device, const char *label) {
     return command;
 }
 
-// Adds y[y_offset…] = silu(x[x_offset…]) on `bytes` bytes.
-static inline void add_silu(fum_command *command, const fum_kernel *kernel, fum_buffer *x,
-                            uint64_t x_offset, fum_buffer *y, uint64_t y_offset, uint64_t bytes) {
+// Where a vector begins.
+struct place {
+    fum_buffer *buffer;
+    uint64_t offset;
+};
+
+static inline struct place at(fum_buffer *buffer, uint64_t offset) {
+    return (struct place){buffer, offset};
+}
+
+// Adds y = silu(x) on `bytes` bytes.
+static inline void add_silu(fum_command *command, const fum_kernel *kernel, struct place x,
+                            struct place y, uint64_t bytes) {
     struct fum_error err = {0};
-    struct fum_binding bindings[] = {{x, x_offset, bytes, false}, {y, y_offset, bytes, true}};
+    struct fum_binding bindings[] = {{x.buffer, x.offset, bytes, false},
+                                     {y.buffer, y.offset, bytes, true}};
     uint32_t quads = (uint32_t)(bytes / 16), lanes = kernel->desc.spec[0];
     uint32_t all = (quads + lanes - 1) / lanes, groups[3] = {all ? all : 1, 1, 1};
     if (all > 65535) {

@@ -30,10 +30,10 @@ static void chain(fum_device *device) {
     const fum_kernel *kernel = silu_kernel(device);
     fum_command *command = make_command(device, "chain");
     ok(fum_command_timestamp(command, 0, &err), &err);
-    add_silu(command, kernel, a, 0, b, 0, BYTES);
-    add_silu(command, kernel, b, 0, a, 0, BYTES / 2);
-    add_silu(command, kernel, b, 0, b, 0, BYTES);
-    add_silu(command, kernel, empty, 0, host, 0, 0);
+    add_silu(command, kernel, at(a, 0), at(b, 0), BYTES);
+    add_silu(command, kernel, at(b, 0), at(a, 0), BYTES / 2);
+    add_silu(command, kernel, at(b, 0), at(b, 0), BYTES);
+    add_silu(command, kernel, at(empty, 0), at(host, 0), 0);
     ok(fum_command_copy(command, &(struct fum_buffer_copy){.src = b, .dst = host, .bytes = 64},
                         &err),
        &err);
@@ -83,9 +83,9 @@ static void messages_of_the_layer_are_counted(void **state) {
     fum_buffer *a = make_buffer(device, 4096, "a");
     fum_command *command = make_command(device, "hazard");
     const fum_kernel *kernel = silu_kernel(device);
-    add_silu(command, kernel, a, 0, a, 2048, 1024);
+    add_silu(command, kernel, at(a, 0), at(a, 2048), 1024);
     command->tracker.count = 0; // forget the write, so that no barrier follows
-    add_silu(command, kernel, a, 2048, a, 0, 1024);
+    add_silu(command, kernel, at(a, 2048), at(a, 0), 1024);
     ok(fum_command_end(command, &err), &err);
     assert_true(fum_device_validation_messages(device) > 0);
     assert_non_null(strstr(lines.text, "SYNC-HAZARD"));

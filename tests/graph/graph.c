@@ -40,12 +40,6 @@ static fum_graph *graph_new(void) {
     return graph;
 }
 
-static fum_tensor *add(fum_graph *g, const char *op, const char *name, fum_tensor *a, fum_tensor *b,
-                       fum_tensor *c, const struct fum_attr *attrs) {
-    fum_tensor *in[] = {a, b, c};
-    return fum_graph_add(g, op, name, (struct fum_inputs){in, c ? 3 : b ? 2 : 1}, attrs);
-}
-
 // conv (bias) + time row, SiLU after a second conv, residual at the end: a residual block in small.
 static fum_tensor *block(fum_graph *g, fum_tensor *x, fum_tensor *row) {
     int64_t c = 8;
@@ -53,13 +47,13 @@ static fum_tensor *block(fum_graph *g, fum_tensor *x, fum_tensor *row) {
     fum_tensor *b1 = fum_graph_weight(g, "conv1.bias", shape1(c), FUM_PACK_NONE);
     fum_tensor *w2 = fum_graph_weight(g, "conv2.weight", shape4(3, 3, c, c), FUM_PACK_CONV);
     const struct fum_attr pad[] = {{"pad", 1}, {0}};
-    fum_tensor *h = add(g, "conv2d", "conv1", x, w1, b1, pad);
-    h = add(g, "add", "time", h, row, NULL, NULL);
-    h = add(g, "silu", "act", h, NULL, NULL, NULL);
-    h = add(g, "upsample", "up", h, NULL, NULL, NULL);
-    h = add(g, "conv2d", "conv2", h, w2, NULL, pad);
-    fum_tensor *u = add(g, "upsample", "up2", x, NULL, NULL, NULL);
-    return add(g, "add", "sum", u, h, NULL, NULL);
+    fum_tensor *h = fum_graph_add(g, "conv2d", "conv1", FUM_INPUTS(x, w1, b1), pad);
+    h = fum_graph_add(g, "add", "time", FUM_INPUTS(h, row), NULL);
+    h = fum_graph_add(g, "silu", "act", FUM_INPUTS(h), NULL);
+    h = fum_graph_add(g, "upsample", "up", FUM_INPUTS(h), NULL);
+    h = fum_graph_add(g, "conv2d", "conv2", FUM_INPUTS(h, w2), pad);
+    fum_tensor *u = fum_graph_add(g, "upsample", "up2", FUM_INPUTS(x), NULL);
+    return fum_graph_add(g, "add", "sum", FUM_INPUTS(u, h), NULL);
 }
 
 static void wrong_graphs_are_refused_by_name(void **state) {
@@ -68,9 +62,9 @@ static void wrong_graphs_are_refused_by_name(void **state) {
     fum_graph *g = graph_new();
     fum_tensor *x = fum_graph_input(g, "x", shape4(1, 4, 4, 8), FUM_F32, FUM_STAGE_STEP);
     fum_tensor *w = fum_graph_weight(g, "w", shape4(3, 3, 7, 8), FUM_PACK_CONV);
-    fum_tensor *y = add(g, "conv2d", "down.conv", x, w, NULL, NULL);
+    fum_tensor *y = fum_graph_add(g, "conv2d", "down.conv", FUM_INPUTS(x, w), NULL);
     assert_null(y);
-    assert_null(add(g, "silu", "later", y, NULL, NULL, NULL));
+    assert_null(fum_graph_add(g, "silu", "later", FUM_INPUTS(y), NULL));
     assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "down.conv"));
     assert_non_null(strstr(err.text, "1x4x4x8"));
@@ -105,9 +99,9 @@ static void nodes_have_the_stage_of_their_inputs(void **state) {
     fum_tensor *w = fum_graph_constant(g, "w", shape1(4), (float[]){1, 2, 3, 4});
     fum_tensor *p = fum_graph_input(g, "p", shape1(4), FUM_F32, FUM_STAGE_PROMPT);
     fum_tensor *x = fum_graph_input(g, "x", shape1(4), FUM_F32, FUM_STAGE_STEP);
-    fum_tensor *ww = add(g, "silu", NULL, w, NULL, NULL, NULL);
-    fum_tensor *wp = add(g, "add", NULL, ww, p, NULL, NULL);
-    fum_tensor *px = add(g, "add", NULL, wp, x, NULL, NULL);
+    fum_tensor *ww = fum_graph_add(g, "silu", NULL, FUM_INPUTS(w), NULL);
+    fum_tensor *wp = fum_graph_add(g, "add", NULL, FUM_INPUTS(ww, p), NULL);
+    fum_tensor *px = fum_graph_add(g, "add", NULL, FUM_INPUTS(wp, x), NULL);
     assert_int_equal(fum_graph_check(g, NULL), FUM_OK);
     assert_int_equal(ww->stage, FUM_STAGE_LOAD);
     assert_int_equal(wp->stage, FUM_STAGE_PROMPT);
@@ -188,7 +182,7 @@ static void a_chain_shares_two_places(void **state) {
     struct fum_error err = {0};
     fum_graph *g = graph_new();
     fum_tensor *p = fum_graph_input(g, "p", shape4(1, 16, 16, 64), FUM_F32, FUM_STAGE_PROMPT);
-    fum_tensor *kept = add(g, "silu", "kept", p, NULL, NULL, NULL);
+    fum_tensor *kept = fum_graph_add(g, "silu", "kept", FUM_INPUTS(p), NULL);
     fum_tensor *x = fum_graph_input(g, "x", shape4(1, 16, 16, 64), FUM_F32, FUM_STAGE_STEP);
     fum_tensor *y = x;
     for (int i = 0; i < 10; i++) {
@@ -197,7 +191,7 @@ static void a_chain_shares_two_places(void **state) {
         fum_tensor *in[] = {y, gamma, gamma};
         y = fum_graph_add(g, "group_norm", NULL, (struct fum_inputs){in, 3}, attrs);
     }
-    y = add(g, "add", "end", y, kept, NULL, NULL);
+    y = fum_graph_add(g, "add", "end", FUM_INPUTS(y, kept), NULL);
     fum_graph_output(g, y, "y");
     assert_int_equal(fum_graph_check(g, &err), FUM_OK);
     fum_pass_prune(g);
@@ -224,7 +218,7 @@ static void plans_stay_within_the_limits(void **state) {
     struct fum_error err = {0};
     fum_graph *g = graph_new();
     fum_tensor *x = fum_graph_input(g, "x", shape4(1, 256, 256, 64), FUM_F32, FUM_STAGE_STEP);
-    fum_graph_output(g, add(g, "silu", "too large", x, NULL, NULL, NULL), "y");
+    fum_graph_output(g, fum_graph_add(g, "silu", "too large", FUM_INPUTS(x), NULL), "y");
     fum_pass_prune(g);
     fum_plan *plan = NULL;
     assert_int_equal(fum_plan_create(&plan, g, &small, NULL, &err), FUM_ERR_UNSUPPORTED);

@@ -354,20 +354,24 @@ static void finds_both_projections(void **state) {
     }
 }
 
-// Detection of `g` without the tensors whose names contain `without`, with one more tensor and one
-// text.
-static enum fum_result detect(struct fum_checkpoint *c, const struct golden *g, const char *without,
-                              const char *more, const struct fum_safetensors_text *text,
-                              struct fum_error *err) {
+// What differs from a golden file: tensors whose names contain `without` are left out, one more
+// tensor and one text are added.
+struct change {
+    const char *without, *more;
+    const struct fum_safetensors_text *text;
+};
+
+static enum fum_result detect(struct fum_checkpoint *c, const struct golden *g,
+                              struct change change, struct fum_error *err) {
     static struct golden some;
     some.count = 0;
     for (size_t i = 0; i < g->count; i++)
-        if (!without || !strstr(g->tensors[i].name, without))
+        if (!change.without || !strstr(g->tensors[i].name, change.without))
             some.tensors[some.count++] = g->tensors[i];
-    if (more)
+    if (change.more)
         some.tensors[some.count++] = (struct fum_safetensors_tensor){
-            more, in_memory(FUM_F32, 2, g->tensors[0].view.data, 1, 1)};
-    fum_loader *loader = golden_file(&some, "some.safetensors", text);
+            change.more, in_memory(FUM_F32, 2, g->tensors[0].view.data, 1, 1)};
+    fum_loader *loader = golden_file(&some, "some.safetensors", change.text);
     enum fum_result result = fum_checkpoint_detect(c, loader, err);
     fum_loader_close(&loader);
     return result;
@@ -406,7 +410,7 @@ static void edm_statistics_are_read(void **state) {
     g.tensors[count + 1] =
         (struct fum_safetensors_tensor){"edm_std", in_memory(FUM_F32, 1, std, 4)};
     g.count += 2;
-    assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+    assert_ok(detect(&c, &g, (struct change){0}, &err), err);
     // read, so not left over
     assert_true(fum_names_ignorable("edm_mean") && fum_names_ignorable("edm_std"));
     assert_true(c.edm);
@@ -425,7 +429,7 @@ static void edm_statistics_are_read(void **state) {
     }
     fum_checkpoint_free(&c);
     g.tensors[count + 1].view.dim[0] = 3;
-    assert_int_equal(detect(&c, &g, NULL, NULL, NULL, &err), FUM_ERR_FORMAT);
+    assert_int_equal(detect(&c, &g, (struct change){0}, &err), FUM_ERR_FORMAT);
     assert_contains(err.text, "edm_mean and edm_std should hold 4 values");
     g.tensors[count + 1].view.dim[0] = 4;
     fum_loader *loader = golden_file(&g, "some.safetensors", NULL);
@@ -452,7 +456,7 @@ static void edm_noise_levels_are_read(void **state) {
     g.tensors[count + 1] =
         (struct fum_safetensors_tensor){"edm_vpred.sigma_min", in_memory(FUM_F32, 1, &low, 1)};
     g.count += 2;
-    assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+    assert_ok(detect(&c, &g, (struct change){0}, &err), err);
     assert_true(c.edm);
     assert_string_equal(c.prediction, "v_prediction");
     assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""), "EDMEulerScheduler");
@@ -476,12 +480,12 @@ static void conditions_follow_the_tensors(void **state) {
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
         struct fum_error err = {0};
         struct fum_checkpoint c;
-        assert_ok(detect(&c, &g, NULL, tensors[i][0], NULL, &err), err);
+        assert_ok(detect(&c, &g, (struct change){.more = tensors[i][0]}, &err), err);
         assert_true(fum_json_number(c.unet, tensors[i][1], 0) == 1);
         assert_string_equal(fum_json_string(c.scheduler, "_class_name", ""),
                             i ? "LCMScheduler" : "PNDMScheduler");
         fum_checkpoint_free(&c);
-        assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+        assert_ok(detect(&c, &g, (struct change){0}, &err), err);
         assert_false(cJSON_HasObjectItem(c.unet, tensors[i][1]));
         fum_checkpoint_free(&c);
     }
@@ -494,21 +498,21 @@ static void prediction_follows_the_evidence(void **state) {
     struct fum_error err = {0};
     struct fum_checkpoint c;
     golden_open(&g, "sdxl");
-    assert_ok(detect(&c, &g, NULL, "v_pred", NULL, &err), err);
+    assert_ok(detect(&c, &g, (struct change){.more = "v_pred"}, &err), err);
     assert_string_equal(c.prediction, "v_prediction");
     assert_int_equal(c.evidence, FUM_CHECKPOINT_SAID);
     assert_false(c.zero_snr);
     fum_checkpoint_free(&c);
     // without v-prediction it has no meaning
-    assert_ok(detect(&c, &g, NULL, "ztsnr", NULL, &err), err);
+    assert_ok(detect(&c, &g, (struct change){.more = "ztsnr"}, &err), err);
     assert_false(c.zero_snr);
     fum_checkpoint_free(&c);
     struct fum_safetensors_text v = {"modelspec.prediction_type", "v"};
-    assert_ok(detect(&c, &g, NULL, "ztsnr", &v, &err), err);
+    assert_ok(detect(&c, &g, (struct change){.more = "ztsnr", .text = &v}, &err), err);
     assert_true(c.zero_snr);
     assert_true(fum_json_bool(c.scheduler, "rescale_betas_zero_snr", false));
     fum_checkpoint_free(&c);
-    assert_ok(detect(&c, &g, "first_stage_model", NULL, NULL, &err), err);
+    assert_ok(detect(&c, &g, (struct change){.without = "first_stage_model"}, &err), err);
     assert_null(c.vae);
     fum_checkpoint_free(&c);
     golden_close(&g);
@@ -516,13 +520,13 @@ static void prediction_follows_the_evidence(void **state) {
     golden_open(&g, "sd2");
     for (size_t i = 0; i < g.count; i++) // not inpainting
         if (strstr(g.tensors[i].name, "input_blocks.0.0.weight")) g.tensors[i].view.dim[1] = 4;
-    assert_ok(detect(&c, &g, NULL, NULL, NULL, &err), err);
+    assert_ok(detect(&c, &g, (struct change){0}, &err), err);
     assert_string_equal(c.prediction, "v_prediction");
     assert_int_equal(c.evidence, FUM_CHECKPOINT_GUESSED);
     assert_int_equal(c.size, 768);
     fum_checkpoint_free(&c);
     struct fum_safetensors_text text = {"modelspec.architecture", "stable-diffusion-v2-512"};
-    assert_ok(detect(&c, &g, NULL, NULL, &text, &err), err);
+    assert_ok(detect(&c, &g, (struct change){.text = &text}, &err), err);
     assert_string_equal(c.prediction, "epsilon");
     assert_int_equal(c.size, 512);
     fum_checkpoint_free(&c);
@@ -556,7 +560,8 @@ static void says_what_it_cannot_use(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_error err = {0};
-        if (!detect(&c, &g, cases[i].without, cases[i].more, NULL, &err))
+        if (!detect(&c, &g, (struct change){.without = cases[i].without, .more = cases[i].more},
+                    &err))
             fail_msg("case %zu is accepted", i);
         assert_contains(err.text, cases[i].says);
         assert_contains(err.text, "some.safetensors");

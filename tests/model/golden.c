@@ -137,7 +137,11 @@ static void start_on_device(struct golden *g) {
     }
     struct fum_weights_params params = {.device = device, .source = g->source, .label = g->part};
     must(fum_weights_create(&g->stored, &params, &err), &err);
-    must(fum_executable_compile(&g->exe, g->graph, device, g->stored, NULL, &err), &err);
+    must(fum_executable_compile(&g->exe,
+                                &(struct fum_executable_job){
+                                    .graph = g->graph, .device = device, .weights = g->stored},
+                                &err),
+         &err);
 }
 
 static void write_on_device(struct golden *g, const fum_tensor *tensor, const float *data,

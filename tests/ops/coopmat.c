@@ -36,9 +36,8 @@ static int insist(const struct fum_device_info *info, const struct fum_tuning *t
         memset(list, 0, sizeof *list);
         list->info = &limits;
         list->tuning = tuning;
-        if (!fum_case_has_type(c, dtype) ||
-            !fum_case_call(fum_ops[op], c, dtype, &call, attr, &why))
-            continue;
+        const struct fum_case_use use = {fum_ops[op], c, dtype, i};
+        if (!fum_case_has_type(c, dtype) || !fum_case_call(&use, &call, attr, &why)) continue;
         if (!served(&call)) continue;
         if (!fum_ops[op]->dispatch(&call, list))
             fail_msg("%s, %s: %s", info->name, c->name, list->why.text);
@@ -97,10 +96,9 @@ static void every_tile(void **state) {
             fum_coopmat_shape(fum_device_get_info(device), dtype);
         if (!fum_variant_usable("coopmat", fum_device_get_info(device), dtype)) continue;
         for (int i = 0; i < TILE_CASES; i++) {
-            uint64_t key = key_of(device, &tile_cases[i], dtype);
+            const struct tile_use use = tile_use(device, &tile_cases[i], dtype);
             for (int tile = 0; tile < FUM_COOPMAT_TILES; tile++)
-                run_tile(device, &tile_cases[i], dtype, key, tile, tile % 2 ? 1 : 3,
-                         shape->k < 32 ? 32 : shape->k);
+                run_tile(&use, tile, tile % 2 ? 1 : 3, shape->k < 32 ? 32 : shape->k);
         }
     }
     fum_device_set_variant(device, NULL);
@@ -151,7 +149,7 @@ static void every_tile_of_attention(void **state) {
                 snprintf(text, sizeof text, "%u keys, %u subgroups of %u matrices of queries",
                          d.spec[9], d.spec[7], d.spec[8]);
                 assert_string_equal(text, wanted);
-                run_choice(device, t, dtype, note.key, note.values[k]);
+                run_choice(&(struct tile_use){device, t, dtype, note.key}, note.values[k]);
             }
         }
     }

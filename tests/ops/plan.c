@@ -66,7 +66,8 @@ static void cases_on(const struct fum_device_info *info, const struct fum_tuning
                 double attr[FUM_MAX_ATTRS];
                 struct fum_why why = {{0}};
                 if (!fum_case_has_type(c, dtype)) continue;
-                if (!fum_case_call(fum_ops[o], c, dtype, &call, attr, &why))
+                const struct fum_case_use use = {fum_ops[o], c, dtype, i};
+                if (!fum_case_call(&use, &call, attr, &why))
                     fail_msg("%s, case '%s': %s", fum_ops[o]->name, c->name, why.text);
                 bool fits = check_call(fum_ops[o], &call, info, tuning);
                 if (!fits && !c->bench)
@@ -137,7 +138,8 @@ static void tensors_over_the_limits(void **state) {
         double attr[FUM_MAX_ATTRS];
         struct fum_why why = {{0}};
         memcpy(c.attrs, b->attrs, sizeof b->attrs);
-        assert_true(fum_case_call(op, &c, FUM_F32, &call, attr, &why));
+        const struct fum_case_use use = {.op = op, .c = &c, .dtype = FUM_F32};
+        assert_true(fum_case_call(&use, &call, attr, &why));
         assert_int_equal(check_call(op, &call, info, NULL), b->dispatches > 0);
         struct fum_dispatches *list = fum_calloc(1, sizeof *list);
         assert_non_null(list);
@@ -180,7 +182,8 @@ static void wrong_shapes(void **state) {
         double attr[FUM_MAX_ATTRS];
         struct fum_why why = {{0}};
         memcpy(c.attrs, wrong[i].attrs, sizeof wrong[i].attrs);
-        if (fum_case_call(fum_op_find(wrong[i].op), &c, FUM_F32, &call, attr, &why))
+        const struct fum_case_use use = {.op = fum_op_find(wrong[i].op), .c = &c, .dtype = FUM_F32};
+        if (fum_case_call(&use, &call, attr, &why))
             fail_msg("wrong shape %zu, %s, is accepted", i, wrong[i].op);
         assert_true(why.text[0]);
     }

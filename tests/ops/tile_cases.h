@@ -104,7 +104,8 @@ static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case 
     list->info = fum_device_get_info(device);
     list->tuning = tuning;
     const struct fum_op *op = fum_op_find(t->op);
-    if (!fum_case_call(op, &t->c, dtype, &call, attr, &why) || !op->dispatch(&call, list))
+    const struct fum_case_use use = {op, &t->c, dtype, 1};
+    if (!fum_case_call(&use, &call, attr, &why) || !op->dispatch(&call, list))
         fail_msg("%s: %s%s", t->c.name, why.text, list->why.text);
     struct fum_dispatch first = list->item[0];
     fum_free(list);
@@ -112,28 +113,37 @@ static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case 
     return first;
 }
 
-static uint64_t key_of(fum_device *device, const struct tile_case *t, enum fum_dtype dtype) {
+// A case whose tile is chosen by `key`.
+struct tile_use {
+    fum_device *device;
+    const struct tile_case *t;
+    enum fum_dtype dtype;
+    uint64_t key;
+};
+
+static struct tile_use tile_use(fum_device *device, const struct tile_case *t,
+                                enum fum_dtype dtype) {
     struct fum_tuning_note note = {0};
     plan_tile(device, t, dtype, &note);
     assert_true(note.count >= 1);
-    return note.key;
+    return (struct tile_use){device, t, dtype, note.key};
 }
 
 // The case twice with the choice in its place: within bounds, and the same bits. Returns its
 // dispatches.
-static int run_choice(fum_device *device, const struct tile_case *t, enum fum_dtype dtype,
-                      uint64_t key, uint32_t value) {
-    const struct fum_tuned tuned = {key, value, 0};
+static int run_choice(const struct tile_use *use, uint32_t value) {
+    fum_device *device = use->device;
+    const struct tile_case *t = use->t;
+    const struct fum_tuned tuned = {use->key, value, 0};
+    const struct fum_case_use c = {fum_op_find(t->op), &t->c, use->dtype, 1};
     struct fum_case_result first, again;
     struct fum_error err = {0};
-    const struct fum_op *op = fum_op_find(t->op);
     fum_device_set_tuned(device, &tuned, 1);
-    if (fum_case_run(device, op, &t->c, 1, dtype, &first, &err) ||
-        fum_case_run(device, op, &t->c, 1, dtype, &again, &err))
+    if (fum_case_run(device, &c, &first, &err) || fum_case_run(device, &c, &again, &err))
         fail_msg("%s, choice %#x: %s", t->c.name, value, err.text);
     if (!first.pass || first.hash != again.hash)
-        fail_msg("%s in %s, choice %#x: error %g of %g%s", t->c.name, fum_dtype_name(dtype), value,
-                 first.error, first.bound,
+        fail_msg("%s in %s, choice %#x: error %g of %g%s", t->c.name, fum_dtype_name(use->dtype),
+                 value, first.error, first.bound,
                  first.hash != again.hash ? ", other bits when run again" : "");
     fum_device_set_tuned(device, NULL, 0);
     return first.dispatches;
@@ -141,9 +151,7 @@ static int run_choice(fum_device *device, const struct tile_case *t, enum fum_dt
 
 // A product or convolution in tile number `tile`, whose steps have `step` terms, asked for
 // `splits`.
-static void run_tile(fum_device *device, const struct tile_case *t, enum fum_dtype dtype,
-                     uint64_t key, int tile, int splits, int step) {
-    int dispatches = run_choice(device, t, dtype, key,
-                                fum_tiling_pack((struct fum_tiling_choice){tile, splits}));
-    assert_int_equal(dispatches, splits > 1 && t->splits && t->terms > step ? 2 : 1);
+static void run_tile(const struct tile_use *use, int tile, int splits, int step) {
+    int dispatches = run_choice(use, fum_tiling_pack((struct fum_tiling_choice){tile, splits}));
+    assert_int_equal(dispatches, splits > 1 && use->t->splits && use->t->terms > step ? 2 : 1);
 }

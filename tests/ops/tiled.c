@@ -33,12 +33,12 @@ static int close_device(void **state) {
 static void every_tile_of(fum_device *device, const struct tile_case *t, enum fum_dtype dtype,
                           bool both) {
     const struct fum_device_info *info = fum_device_get_info(device);
-    uint64_t key = key_of(device, t, dtype);
+    const struct tile_use use = tile_use(device, t, dtype);
     for (int i = 0; i < fum_tiling_count; i++) {
         int step = (int)fum_tilings[i].bk;
         if (!fum_tiling_fits(&fum_tilings[i], info, 16)) continue;
-        if (both || i % 2 == 0) run_tile(device, t, dtype, key, i, 1, step);
-        if (both || i % 2 == 1) run_tile(device, t, dtype, key, i, 3, step);
+        if (both || i % 2 == 0) run_tile(&use, i, 1, step);
+        if (both || i % 2 == 1) run_tile(&use, i, 3, step);
     }
 }
 

@@ -158,8 +158,9 @@ static void cases_on(const struct fum_device_info *info) {
                 double attr[FUM_MAX_ATTRS];
                 struct fum_why why = {{0}};
                 for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
-                    assert_true(fum_case_call(fum_ops[o], &fum_op_cases[o]->cases[i], dtype, &call,
-                                              attr, &why));
+                    const struct fum_case_use use = {fum_ops[o], &fum_op_cases[o]->cases[i], dtype,
+                                                     i};
+                    assert_true(fum_case_call(&use, &call, attr, &why));
                     check_call(fum_ops[o], &call, info);
                 }
             }
@@ -235,7 +236,8 @@ static void big_tensors(void **state) {
         struct fum_why why = {{0}};
         for (int k = 0; k < 3; k++) c.in[k].shape = b->in[k];
         memcpy(c.attrs, b->attrs, sizeof b->attrs);
-        if (!fum_case_call(op, &c, FUM_F32, &call, attr, &why)) fail_msg("%s: %s", b->op, why.text);
+        const struct fum_case_use use = {.op = op, .c = &c, .dtype = FUM_F32};
+        if (!fum_case_call(&use, &call, attr, &why)) fail_msg("%s: %s", b->op, why.text);
         struct fum_device_info cpu = made_up(FUM_DEVICE_CPU, b->binding, 65535);
         int dispatches = check_call(op, &call, &cpu);
         if (dispatches != b->dispatches)

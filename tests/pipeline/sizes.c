@@ -104,7 +104,9 @@ static bool plan(int index, fum_graph *g, struct fum_executable_stats *stats, co
     if (fum_device_create_planning(&device, name, &err)) fail_msg("%s", err.text);
     if (fum_weights_create(&weights, &(struct fum_weights_params){.device = device, .label = what},
                            &err) ||
-        fum_executable_compile(&exe, g, device, weights, NULL, &err))
+        fum_executable_compile(
+            &exe, &(struct fum_executable_job){.graph = g, .device = device, .weights = weights},
+            &err))
         fail_msg("%s", err.text);
     fum_executable_get_stats(exe, stats);
     print_message("%-18s %s: %d dispatches, %d barriers, %.0f GFLOP, activations %.1f MiB, weights "
@@ -305,7 +307,10 @@ static void budgets_keep_their_size(void **state) {
             .device = device, .label = "unet", .room = room, .user = &r};
         fum_graph *g = unet_graph(sdxl_unet, 128, 1280);
         if (fum_weights_create(&weights, &params, &err) ||
-            fum_executable_compile(&exe, g, device, weights, NULL, &err))
+            fum_executable_compile(
+                &exe,
+                &(struct fum_executable_job){.graph = g, .device = device, .weights = weights},
+                &err))
             fail_msg("%s", err.text);
         struct fum_executable_stats s;
         fum_executable_get_stats(exe, &s);
