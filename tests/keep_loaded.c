@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Linked into the tests of a sanitizer build only. The Vulkan loader unloads drivers and layers
-// when an instance goes; what they leaked could then no longer be told by their names, which
-// tests/lsan.supp lists. So nothing is unloaded here.
+// Keeps libraries loaded in the tests of a sanitizer build; other builds do not link it. The Vulkan
+// loader unloads drivers and layers when an instance goes. Their leaks would then lose the names
+// that tests/lsan.supp lists.
 #include <fumarole/core.h>
 
 FUM_API int dlclose(void *handle);

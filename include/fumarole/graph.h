@@ -55,8 +55,8 @@ FUM_API fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struc
 FUM_API fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
                                      enum fum_pack pack);
 
-// A value that training changes: f32, kept in a store that several executables share, and written
-// by updating ops. Unlike a weight it is never folded or repacked by a pass. `pack` is
+// Adds a value that training changes: f32, kept in a store that several executables share, and
+// written by updating ops. Unlike a weight it is never folded or repacked by a pass. `pack` is
 // FUM_PACK_NONE, _LINEAR or _CONV. Its stage is FUM_STAGE_STEP. A graph that stores f16 or bf16
 // adds a "cast".
 FUM_API fum_tensor *fum_graph_parameter(fum_graph *graph, const char *name, struct fum_shape shape,
@@ -89,7 +89,7 @@ FUM_API fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *
                                   struct fum_inputs inputs, const struct fum_attr *attrs);
 
 // Adds the nodes that compute the gradient of `loss`, a single number, with respect to `count`
-// values, and sets grads[i] to the gradient of params[i], of its shape and type. Differentiates the
+// values. Sets grads[i] to the gradient of params[i], of its shape and type. Differentiates the
 // graph as it is built so far, in reverse mode. Returns false after an error: an op without a
 // gradient, or a value that the loss does not depend on.
 FUM_API bool fum_graph_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *params,

@@ -25,12 +25,12 @@ enum fum_pack {
     // File [out, in, 3, 3], graph G g G^T: [36, in, out] of F(4x4, 3x3) or [16, in, out] of
     // F(2x2, 3x3). A pass's choice.
     FUM_PACK_WINOGRAD,
-    // File [out, in], in a multiple of 32, as ggml's q8_0: each 32 inputs of an output are integers
-    // of 8 bits times one factor, d = max |x| / 127 rounded to f16. Graph [in / 32 * 9, out], of
-    // 32-bit words said to be f32: rows 9b to 9b + 7 hold four integers a word, those of inputs 32b
-    // + 4r to 32b + 4r + 3 from the low byte up; row 9b + 8 the factors as f32. Of a convolution,
-    // file [out, in, height, width] with up to nine taps, graph [height, width, in / 32 * 9, out]:
-    // so for each tap. A pass's choice.
+    // File [out, in], `in` a multiple of 32. As in ggml's q8_0, each 32 inputs of an output are
+    // integers of 8 bits times one factor, d = max |x| / 127 rounded to f16. Graph
+    // [in / 32 * 9, out], words of 32 bits declared as f32. Row 9b + r, r from 0 to 7, holds four
+    // integers a word: inputs 32b + 4r to 32b + 4r + 3 from the low byte up. Row 9b + 8 holds the
+    // factors as f32. A convolution has up to nine taps and each is packed alike: file
+    // [out, in, height, width], graph [height, width, in / 32 * 9, out]. A pass's choice.
     FUM_PACK_Q8,
 };
 

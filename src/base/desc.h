@@ -32,11 +32,11 @@ static inline int64_t fum_shape_rows(const struct fum_shape *s) { // product of 
     for (int i = 0; i + 1 < s->rank; i++) n *= s->dim[i];
     return n;
 }
-// quads from one row to the next
+// Returns the quads from one row to the next.
 static inline int64_t fum_shape_row_quads(const struct fum_shape *s) {
     return FUM_DIV_UP(fum_shape_channels(s), 4);
 }
-// memcmp would see padding
+// Compares rank and dimensions: memcmp would see padding.
 static inline bool fum_shape_same(const struct fum_shape *a, const struct fum_shape *b) {
     bool same = a->rank == b->rank;
     for (int i = 0; same && i < a->rank; i++) same = a->dim[i] == b->dim[i];

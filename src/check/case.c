@@ -72,14 +72,14 @@ static float unit(uint64_t key) {
     return (float)(mix(key) >> 40) * 0x1p-24f;
 }
 
-// Box and Muller; six digits are plenty here.
+// Returns a standard normal number using Box and Muller's transform. Six digits are enough here.
 static float normal(uint64_t key) {
     uint64_t bits = mix(key);
     float u = ((float)(bits >> 40) + 0.5f) * 0x1p-24f, v = (float)(bits & 0xffffff) * 0x1p-24f;
     return sqrtf(-2 * logf(u)) * cosf(6.2831853f * v);
 }
 
-// Four integers as the bits of a float, or a factor.
+// Returns a word of q8_0 weights: four integers as the bits of a float, or a factor.
 static float q8_word(uint64_t key, bool factor) {
     uint32_t word = 0;
     float out;
@@ -203,7 +203,7 @@ static size_t result_count(const struct fum_op *op, const struct fum_op_call *ca
     return (size_t)count;
 }
 
-// Fills run->want from the op's reference, rounded to f32 as kernels compute.
+// Fills the run's expected values from the op's reference, rounded to f32 as kernels compute.
 static enum fum_result compute_reference(struct run *run, struct fum_error *err) {
     double *in[FUM_MAX_INPUTS] = {0};
     size_t count = result_count(run->op, &run->call);
@@ -298,8 +298,8 @@ static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case
     return r;
 }
 
-// Relative RMS error |got - want| / |want|, and the element furthest off. Infinities and NaN must
-// be the same in both.
+// Computes the relative RMS error |got - expected| / |expected| and finds the element furthest off.
+// Infinities and NaN must be the same in both.
 static void compare(const struct run *run, struct fum_case_result *result) {
     double diff = 0, norm = 0, furthest = -1;
     int64_t n = (int64_t)result_count(run->op, &run->call);

@@ -79,21 +79,22 @@ struct fum_case_job {
     const struct fum_case_memory *memory; // NULL: only planned
 };
 
-// A case as a call: settings, inputs and output with the use's storage type. `attr` is the
-// caller's memory and must outlive the call. On failure `why` says what was wrong.
+// Fills `call` from a case: settings, inputs and output, with the use's storage type. `attr` is the
+// caller's memory and must outlive the call. Returns false on failure, with its reason in `why`.
 bool fum_case_call(const struct fum_case_use *use, struct fum_op_call *call,
                    double attr[FUM_MAX_ATTRS], struct fum_why *why);
-// The dispatches of a job: list->info is set to *info, the caller's memory, which gets the
-// limits to plan for. The list starts empty. FUM_ERR_UNSUPPORTED: the limits do not allow the case.
+// Lists the dispatches of a job; the list starts empty. Points list->info to *info, the caller's
+// memory, which gets the limits to plan for. Returns FUM_ERR_UNSUPPORTED if the limits do not allow
+// the case.
 enum fum_result fum_case_plan(const struct fum_case_job *job, const struct fum_op_case *c,
                               struct fum_device_info *info, struct fum_error *err);
-// Whether a case belongs to a storage type, and whether it is left to `bench` for its size: over
-// 0.2 GFLOP or 4 Mi elements.
+// True if the case belongs to the storage type.
 bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype);
+// True if the case is left to `bench` for its size: over 0.2 GFLOP or 4 Mi elements.
 bool fum_case_is_large(const struct fum_case_use *use);
 
-// An input's values, `seed` deciding which: dense, rounded to its type; free with fum_free. NULL:
-// no memory.
+// Returns an input's dense values, which depend on `seed` and are rounded to its type. The caller
+// frees them with fum_free. Returns NULL without memory.
 float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed);
 // Writes dense values as padded rows of the type; what pads them is NaN.
 enum fum_result fum_case_write(fum_buffer *buffer, const struct fum_desc *desc, const float *x,

@@ -91,7 +91,7 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
 
 // ---- compiling alone ----
 
-// Whether the kernel is new; remembers it.
+// Adds a kernel to those seen. Returns false if it was seen before, or on failure, which sets *r.
 static bool add_kernel(struct selftest *test, const struct fum_kernel_desc *desc,
                        enum fum_result *r, struct fum_error *err) {
     for (size_t i = 0; i < test->num_seen; i++)
@@ -202,8 +202,8 @@ static enum fum_result run_op(struct selftest *test, int op, const char *variant
     return FUM_OK;
 }
 
-// The ops asked for, in a variant (NULL: the device's own choice); `served`: only those that the
-// variant serves.
+// Runs the requested ops in a variant (NULL: the device's own choice). `served`: only the ops that
+// the variant serves.
 static enum fum_result run_ops(struct selftest *test, const char *variant, bool served,
                                struct fum_error *err) {
     enum fum_result r = variant ? fum_device_force_variant(test->device, variant, err) : FUM_OK;
@@ -221,7 +221,7 @@ static enum fum_result run_variants(struct selftest *test, struct fum_error *err
     if (all) fum_device_set_variant(test->device, NULL);
     enum fum_result r = run_ops(test, all ? NULL : variant, false, err);
     for (int i = 0; all && fum_variants[i] && !r; i++) {
-        bool usable = false; // in a type that is asked for
+        bool usable = false; // in a requested type
         for (enum fum_dtype type = FUM_F32; type <= FUM_BF16; type++)
             if (test->params.types >> type & 1)
                 usable = usable || fum_variants[i]->usable(fum_device_get_info(test->device), type);

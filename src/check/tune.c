@@ -96,8 +96,8 @@ static enum fum_result make_memory(struct tuner *t, struct subject *s, struct fu
     return r;
 }
 
-// All candidates' kernels at once, on as many threads as there are: compiling takes longer than
-// measuring.
+// Compiles all candidates' kernels at once, on as many threads as there are: compiling takes longer
+// than measuring.
 static enum fum_result compile(struct tuner *t, const struct subject *s, struct fum_error *err) {
     enum { MOST = FUM_MAX_NOTE * 4 };
     struct fum_kernel_desc *descs = fum_calloc(MOST, sizeof *descs);
@@ -138,7 +138,7 @@ static enum fum_result record(struct tuner *t, struct subject *s, struct candida
     return r ? r : fum_command_end(c->command, err);
 }
 
-// One call, by the device's clock where it has one.
+// Times one call using the device's clock where it has one, or the host's.
 static enum fum_result time_call(struct tuner *t, struct candidate *c, double *seconds,
                                  struct fum_error *err) {
     uint64_t ticket;
@@ -183,7 +183,7 @@ static enum fum_result measure(struct tuner *t, struct subject *s, struct fum_er
     return r;
 }
 
-// Keeps the best and tells who asked.
+// Keeps the best candidate and reports it to the on_result callback.
 static void decide(struct tuner *t, const struct subject *s) {
     const struct candidate *own = &s->candidates[0], *best = own;
     char before[64], after[64];
@@ -219,7 +219,7 @@ static bool seen(struct tuner *t, uint64_t key) {
     return false;
 }
 
-// `fresh`: only when nothing is kept for its class.
+// Tunes the choice of one case. `fresh`: only if nothing is kept for its class.
 static enum fum_result tune_case(struct tuner *t, const struct fum_case_use *use, bool fresh,
                                  struct fum_error *err) {
     const struct fum_op *op = use->op;

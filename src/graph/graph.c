@@ -127,7 +127,7 @@ void fum_graph_destroy(fum_graph **graph) {
     *graph = NULL;
 }
 
-// A shape whose dimensions are in range and whose padded bytes fit 63 bits.
+// True if the dimensions are in range and the padded bytes fit 63 bits.
 static bool shape_valid(const struct fum_shape *shape) {
     if (shape->rank < 1 || shape->rank > FUM_MAX_DIMS) return false;
     uint64_t elements = 1;

@@ -61,8 +61,8 @@ bool fum_stage_repeats(enum fum_stage stage);
 // outlive it.
 enum fum_result fum_graph_clone(fum_graph **clone, const fum_graph *graph, struct fum_error *err);
 
-// Adds one weight of shape [count, …] that stacks tensors of the files, which all have the given
-// shape, so that one product can use them all. Returns NULL after an error, as fum_graph_weight.
+// Adds one weight of shape [count, …] that stacks tensors of the files, so that one product can use
+// them all. Each has the given shape. Returns NULL after an error, as fum_graph_weight.
 fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
                                    struct fum_shape shape, enum fum_pack pack);
 // Returns a weight or constant as its store knows it.
@@ -74,9 +74,9 @@ int fum_graph_list_weights(const fum_graph *graph, enum fum_tensor_kind kind,
 
 // Fills `call` from a node: settings, inputs, output.
 void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call);
-// The index of a setting in an op's table; -1 when it has none of that name.
+// Returns the index of a setting in an op's table, or -1 if it has none of that name.
 int fum_op_attr_index(const struct fum_op *op, const char *name);
-// "2x64x64x320" into text; returns text.
+// Writes a shape as text, "2x64x64x320". Returns text.
 char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size);
 // True if it is the memory of its input 0, or part of it, under another shape.
 bool fum_tensor_is_alias(const fum_tensor *tensor);
@@ -87,7 +87,7 @@ bool fum_tensor_updated_between(const fum_tensor *first, const fum_tensor *secon
 bool fum_tensor_updates(const fum_tensor *tensor, int input);
 // Follows aliases and updates down to the tensor whose memory they are.
 const fum_tensor *fum_tensor_root(const fum_tensor *tensor);
-// Where in the memory of its root it starts.
+// Returns the byte of its root's memory where it starts.
 uint64_t fum_tensor_offset(const fum_tensor *tensor);
 
 #endif

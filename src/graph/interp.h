@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runs a graph's C references on the host, node by node and in double. Slow and plain: it checks
-// models where there is no GPU, and kernels and gradients must agree with it.
+// models without a GPU, and kernels and gradients must agree with it.
 #ifndef FUM_GRAPH_INTERP_H
 #define FUM_GRAPH_INTERP_H
 
@@ -10,9 +10,9 @@
 
 typedef struct fum_interp fum_interp;
 
-// The graph must be checked (fum_graph_check) and outlive it; `source` gives weights and may be
-// NULL when there are none; it is asked when a node first needs one. With round_storage each value
-// is rounded to its storage type.
+// Creates an interpreter of a graph, which must outlive it. Fails if fum_graph_check does. `source`
+// gives a weight when a node first needs it, and may be NULL for a graph without weights. With
+// round_storage each value is rounded to its storage type.
 enum fum_result fum_interp_create(fum_interp **interp, const fum_graph *graph,
                                   const struct fum_weight_source *source, bool round_storage,
                                   struct fum_error *err);
@@ -22,7 +22,7 @@ enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, c
                                  size_t count, struct fum_error *err);
 // Computes everything of `stage`, in order. Values stay until computed again.
 enum fum_result fum_interp_run(fum_interp *interp, enum fum_stage stage, struct fum_error *err);
-// All stages in order.
+// Computes all stages in order.
 enum fum_result fum_interp_run_all(fum_interp *interp, struct fum_error *err);
 // Returns the dense elements of any value that has been set or computed; NULL before that. They
 // belong to the interpreter.

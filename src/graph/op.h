@@ -65,12 +65,12 @@ struct fum_dispatches {
     struct fum_why why; // set where a call is refused
 };
 
-// The kernel that a dispatch runs; its shader is NULL when this build has none of that name and
-// type.
+// Returns the kernel that a dispatch runs. Its shader is NULL if this build has none of that name
+// and type.
 struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d);
 
-// How many rows of `desc` fit one binding, leaving room for the alignment skip; at least 1 or 0
-// when one row is too large.
+// Returns how many rows of `desc` fit one binding, leaving room for the alignment skip. Returns 0
+// if one row is too large, and INT64_MAX if the whole tensor fits.
 int64_t fum_rows_per_binding(const struct fum_device_info *info, const struct fum_desc *desc);
 
 // ---- the record ----

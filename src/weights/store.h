@@ -17,10 +17,10 @@ struct fum_weights_params {
     int threads;                     // that prepare tensors; 0: one per processor, at most 8
     // Progress of loading, in bytes of device memory; false cancels. May be NULL.
     bool (*on_progress)(void *user, uint64_t done, uint64_t total);
-    // With a memory budget: called once before an executable allocates anything. It can use up to
-    // `wanted` bytes, for activations and all weights, and cannot run in fewer than `least`. The
-    // result is how many it may take. What does not fit is streamed (exec/stream.h). NULL: no
-    // limit.
+    // Returns how many bytes of a memory budget an executable may take. Called before it allocates
+    // anything. The first number is what it can use at most, for activations and all weights; it
+    // cannot run in fewer than `least`. Weights that do not fit are streamed (exec/stream.h). NULL:
+    // no limit.
     uint64_t (*room)(void *user, uint64_t wanted, uint64_t least);
     void *user;
 };
@@ -48,8 +48,8 @@ enum fum_result fum_weights_write(const fum_weights *weights, const struct fum_w
 // Loads the weights of these names in the files again, into the same places. Of a stacked weight,
 // the name of one of its tensors is enough; names that nothing holds are ignored. The source may
 // give other values then, of the same shapes: an adapter wraps the source and adds to what it
-// reads. Executables notice and need no new compilation: before their next run they repeat the
-// stage that depends on weights alone, and they read streamed weights again. What later stages have
+// reads. Executables need no new compilation: before their next run they repeat the stage
+// that depends on weights alone. They read streamed weights again, too. What later stages have
 // computed is old until these run again. No submission that reads the weights may be in flight.
 // After a failure some of them may be old.
 enum fum_result fum_weights_rewrite(fum_weights *weights, const char *const *names, int count,

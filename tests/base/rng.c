@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/rng.h"
 
-// cmocka wants the four above before it
 #include <math.h>
 
 static char *golden;

@@ -2,12 +2,12 @@
 // A Vulkan layer that fails calls on purpose and leaves garbage in their results, as the
 // specification allows a driver to. Sweeps in this folder load it under the program. Its
 // environment:
-//   FUM_FAIL_AT=N        fails the N-th of the calls below, counted from 1
-//   FUM_FAIL_CALL=NAME   counts and fails only calls of this name, such as CreateBuffer
-//   FUM_FAIL_CODE=CODE   the VkResult, a negative number; the default is -4, VK_ERROR_DEVICE_LOST
-//   FUM_FAIL_ON=1        fails every later call too
-//   FUM_FAIL_AFTER=1     does the work of a call that makes nothing before failing it
-//   FUM_FAIL_COUNT=FILE  writes the number of calls there when the program ends
+//   FUM_FAIL_AT=N        fails the N-th of the calls below, counted from 1.
+//   FUM_FAIL_CALL=NAME   counts and fails only calls of this name, such as CreateBuffer.
+//   FUM_FAIL_CODE=CODE   the VkResult, a negative number; the default is -4, VK_ERROR_DEVICE_LOST.
+//   FUM_FAIL_ON=1        fails every later call too.
+//   FUM_FAIL_AFTER=1     does the work of a call that makes nothing before failing it.
+//   FUM_FAIL_COUNT=FILE  writes the number of calls there when the program ends.
 // One instance with one device at a time.
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Refuses allocations on purpose: preloaded into a program, it fails the n-th call of malloc,
-// calloc or realloc that comes from the program or a library named below, and leaves the rest
-// (drivers, the C library) alone. Its environment:
-//   FUM_REFUSE_AT=N        refuses the N-th such allocation, counted from 1
-//   FUM_REFUSE_ON=1        refuses every later one too
-//   FUM_REFUSE_IN=NAMES    libraries to count, separated by colons; the default is below
-//   FUM_REFUSE_COUNT=FILE  writes the number of allocations there when the program ends
+// Refuses allocations on purpose. Preloaded into a program, it fails the n-th call of malloc,
+// calloc or realloc that comes from the program or a library named below. Calls of drivers and the
+// C library are left alone. Its environment:
+//   FUM_REFUSE_AT=N        refuses the N-th such allocation, counted from 1.
+//   FUM_REFUSE_ON=1        refuses every later one too.
+//   FUM_REFUSE_IN=NAMES    libraries to count, separated by colons; the default is below.
+//   FUM_REFUSE_COUNT=FILE  writes the number of allocations there when the program ends.
 #define _GNU_SOURCE
 #include <fumarole/core.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs a fuzz target without libFuzzer: drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the
-// seed decides, or as many as fit into the time if there is one. Half of them are short. An input
+// Runs a fuzz target without libFuzzer. drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the
+// seed decides; with SECONDS, as many as fit into that time. Half of them are short. An input
 // that ends the process is printed.
 #include "fitted.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target of the safetensors reader and of what is read off a file's names and shapes;
+// Fuzzes the safetensors reader, and what is read off a file's names and shapes, using libFuzzer.
 // tests/io/loader_damage.c calls it too, with damage of its own making.
 #include "model/checkpoint.h"
 #include "io/loader.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Single files in the original layout: family and configurations from shapes, and every tensor that
-// diffusers' conversion yields found under its diffusers name with the same numbers
-// (tests/golden/checkpoints.py).
+// Checks single files in the original layout: family and configurations must follow from shapes.
+// Every tensor that diffusers' conversion yields must be found under its diffusers name with the
+// same numbers (tests/golden/checkpoints.py).
 #include "../io/io.h"
 
 #include "base/alloc.h"
@@ -80,7 +80,7 @@ static fum_loader *golden_file(const struct golden *g, const char *name,
     return loader;
 }
 
-// Every key of the golden configuration that a file can tell must be derived alike.
+// Every key of the golden configuration that follows from a file must be derived alike.
 static void check_config(const cJSON *derived, const cJSON *golden, const char *part) {
     assert_non_null(derived);
     const cJSON *item;

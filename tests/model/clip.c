@@ -17,7 +17,7 @@ static void key_of(char *text, size_t size, const struct golden *g, const char *
     snprintf(text, size, "%s.%s", g->part, rest);
 }
 
-// Builds and runs with the goldens' ids; `pooled` asks for the pooled value too.
+// Builds and runs with the goldens' ids; `pooled` adds the pooled value.
 static void build(struct golden *g, struct built *b, int skip, bool skip_norm, bool pooled) {
     struct fum_error err;
     char key[96];
@@ -71,7 +71,7 @@ static void check(const char *folder, const char *part, bool projection) {
             golden_compare(&g, b.out.hidden, key);
             key_of(key, sizeof key, &g, "pooled");
             if (pooled) golden_compare(&g, b.out.pooled, key);
-            // What nobody wants is not built.
+            // The last layer is built only for the pooled value.
             char last[64];
             snprintf(last, sizeof last, "text_model.encoder.layers.%d", b.config.layers - 1);
             assert_int_equal(fum_graph_find(g.graph, last) != NULL, pooled);

@@ -29,13 +29,15 @@ struct golden {
     double bound; // of the relative RMS
     int compared;
 };
-// With the argument "device" everything runs on the device instead: skipped (77) where there is
-// none, unless FUM_REQUIRE_DEVICE is set. Call first thing in main.
+// Chooses the device instead of the interpreter if the argument is "device". Without a device the
+// test is skipped (77), or fails if FUM_REQUIRE_DEVICE is set. Call first thing in main.
 void golden_choose(int argc, char **argv);
-// Whether it does; and the end of main.
+// True if everything runs on the device.
 bool golden_on_device(void);
-// Whether the device's buffers, or the interpreter, can hold the storage type.
+// True if the device's buffers, or the interpreter, can hold the storage type.
 bool golden_stores(enum fum_dtype type);
+// Frees the device. Returns main's exit status: `status`, or the number of validation messages if
+// it is 0.
 int golden_end(int status);
 
 void golden_open(struct golden *g, const char *folder, const char *part); // f32, bound 1e-4

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The builders ask for exactly the tensors, of exactly the shapes, that the real models have:
-// Stable Diffusion 1.5, 2.1, XL with its refiner, smaller and wider relatives. Only graphs are
-// built; no weights are needed.
+// Checks that the builders request exactly the tensors, of exactly the shapes, that real models
+// have. These are Stable Diffusion 1.5, 2.1, XL with its refiner, smaller and wider relatives. Only
+// graphs are built; no weights are needed.
 #include "golden.h"
 
 #include "base/json.h"

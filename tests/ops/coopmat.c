@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The variant "coopmat": that insisting on it makes every call that it serves run it, on this
-// device and on the planning devices that have cooperative matrices; and every tile of it, whole
-// and split, against the references. Skipped where neither the build nor a device has them.
+// Tests the variant "coopmat". Forcing it must make every call that it serves run it, on this
+// device and on the planning devices that have cooperative matrices. Every tile of it, whole and
+// split, is compared with the references. Skipped where neither the build nor a device has them.
 
 #include "test.h"
 
@@ -111,7 +111,7 @@ static void every_tile(void **state) {
         }                                                               \
     }
 
-// Of these the tiles are the keys at a time, the subgroups and what each holds.
+// The tiles of attention are the keys at a time, the subgroups and what each holds.
 static const struct tile_case attention_cases[] = {
     {"attention",
      {.name = "150 on 77, 2 heads of 40", .in = QKV(150, 77, 80), .attrs = {{"heads", 2}}},

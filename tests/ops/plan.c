@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What every op asks of a device, against the limits of every device that is known as data:
-// windows, workgroups, push constants. Runs without a GPU.
+// Checks what every op requires of a device against the limits of every device that is known as
+// data: windows, workgroups, push constants. Runs without a GPU.
 
 #include "test.h"
 
@@ -48,7 +48,7 @@ static bool check_call(const struct fum_op *op, const struct fum_op_call *call,
     if (!fits) assert_true(list->why.text[0]);
     for (int i = 0; fits && i < list->count; i++) {
         check_dispatch(call, list, &list->item[i]);
-        // Kernels for CPU drivers stay there unless they are insisted on.
+        // Kernels for CPU drivers stay there unless their variant is forced.
         bool insisted = tuning && tuning->variant == &fum_variant_texel;
         if (info->type != FUM_DEVICE_CPU && !insisted) assert_int_equal(list->item[i].texels, 0);
     }

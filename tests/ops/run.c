@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Every op's cases on the device, in every storage type, with the validation layer on. Usage:
-// test-ops [OP]
-// [--large] [--verbose] [variants]; every case twice, the same bits wanted. variants: the ops that
-// have them, in each that the device can run.
+// Runs every op's cases on the device, in every storage type, with the validation layer on. Every
+// case runs twice and must give the same bits.
+//
+// Usage: test-ops [OP] [--large] [--verbose] [variants]. `variants` runs the ops that have them, in
+// each that the device can run.
 #include <fumarole/selftest.h>
 
 #include "ops/variants/variant.h"

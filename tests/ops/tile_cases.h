@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Op cases for every tile of the variants that work by tiles in shared memory, and running one in a
+// Lists op cases for every tile of the variants that use tiles in shared memory. Runs a case in a
 // tile that is put in its place as measuring would put it there.
 #include <fumarole/tuning.h>
 
@@ -27,8 +27,8 @@ struct tile_case {
     int terms;   // of the sum, those of a tap rounded up to a quad
 };
 
-// More than one tile of most kinds along every side, remainders, and terms for three splits; every
-// other one's terms are a multiple of what most tiles take at a step.
+// More than one tile of most kinds along every side, remainders, and terms for three splits. The
+// terms of every other one are a multiple of what most tiles take at a step.
 static const struct tile_case tile_cases[] = {
     {"matmul",
      {.name = "67 x 134 x 70, silu and residual",
@@ -89,8 +89,8 @@ static const struct tile_case tile_cases[] = {
 };
 enum { TILE_CASES = FUM_COUNT(tile_cases) };
 
-// The first dispatch of a case, by what is known of the device; `note` gets what it would ask
-// measuring to choose.
+// Plans the first dispatch of a case, using what is known of the device. `note` gets the choice
+// that it would leave to measuring.
 static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case *t,
                                      enum fum_dtype dtype, struct fum_tuning_note *note) {
     struct fum_tuning *tuning = fum_calloc(1, sizeof *tuning);
@@ -149,8 +149,8 @@ static int run_choice(const struct tile_use *use, uint32_t value) {
     return first.dispatches;
 }
 
-// A product or convolution in tile number `tile`, whose steps have `step` terms, asked for
-// `splits`.
+// Runs a product or convolution in tile number `tile`, whose steps have `step` terms, with `splits`
+// requested.
 static void run_tile(const struct tile_use *use, int tile, int splits, int step) {
     int dispatches = run_choice(use, fum_tiling_pack((struct fum_tiling_choice){tile, splits}));
     assert_int_equal(dispatches, splits > 1 && use->t->splits && use->t->terms > step ? 2 : 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Every tile of the variants "tiled" and "f16" on the device, with and without split sums, put in
-// its place as measuring would put it there; and what the classes choose for the planning devices.
+// Runs every tile of the variants "tiled" and "f16" on the device, with and without split sums. A
+// tile is put in its place as measuring would put it there. Checks what the classes choose for the
+// planning devices, too.
 
 #include "test.h"
 
@@ -52,8 +53,8 @@ static void every_tile(fum_device *device, const char *variant, enum fum_dtype d
     fum_device_set_variant(device, NULL);
 }
 
-// Gated products are not split, and not in tiles of one quad of columns: what is tuned so is passed
-// over.
+// Gated products are not split, and not in tiles of one quad of columns: such tuned choices are
+// ignored.
 static void every_tile_in_f32(void **state) {
     every_tile(*state, "tiled", FUM_F32, 0);
 }
@@ -61,7 +62,7 @@ static void every_tile_in_f16(void **state) {
     every_tile(*state, "f16", FUM_F16, 1);
 }
 
-// What a file or a caller may say beside what the kernels have is passed over.
+// Tiles and splits from a file or a caller that the kernels do not have are ignored.
 static void choices_that_are_none(void **state) {
     fum_device *device = *state;
     struct fum_tiling_shape shape = {FUM_F32, false, false, 1, 67, 70, 34, false};
@@ -104,7 +105,7 @@ static const struct want wants[] = {
     {"v3d", "tiled", "tiled", "tiled", 32, false},
 };
 
-// Of those that serve products: "int8" is for weights in q8_0 alone.
+// Only variants that serve products compete: "int8" is for weights in q8_0 alone.
 static const char *best_variant(const struct fum_device_info *info, enum fum_dtype dtype) {
     const char *name, *best = "none";
     int least = INT_MAX;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How the ops with windows split tensors that no binding holds: every window within the limits,
-// every output row written exactly once, every input row that a window of a convolution touches
-// inside its input window. Runs without a GPU, on made-up devices.
+// Checks how the ops with windows split tensors that no binding holds. Every window is within the
+// limits, and every output row is written exactly once. Every input row that a window of a
+// convolution touches is inside its input window. Runs without a GPU, on made-up devices.
 
 #include "test.h"
 

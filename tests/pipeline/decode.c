@@ -30,8 +30,8 @@ static float *decode(fum_pipeline *pipe, const float *latents, int height, int w
 }
 
 // Decodes through the tiny SD1 decoder with every limit as it is, then with bindings of
-// `max_binding` bytes, so that convolutions, norms and sums work on several windows of what they
-// read and write.
+// `max_binding` bytes. Convolutions, norms and sums then work on several windows of what they read
+// and write.
 static void windows(int height, int width, uint64_t max_binding) {
     float *latents = make_latents((size_t)(4 * height * width)), *values[2];
     struct lines lines = {0};
@@ -240,7 +240,7 @@ static void limited(fum_device *device, const fum_model *model, const struct lim
         assert_non_null(strstr(lines.text, "in bands"));
         // the limit
         assert_non_null(strstr(lines.text, "in one piece"));
-        // said once
+        // reported once
         assert_ptr_equal(strstr(lines.text, "\n"), lines.text + strlen(lines.text) - 1);
     }
     assert_true(largest <= 1 && mean <= 0.01);

@@ -83,8 +83,8 @@ static void same_picture(const struct sweep *s, const uint8_t *got, const uint8_
         if (abs(got[i] - right[i]) > most) fail_msg("byte %zu is %d, not %d", i, got[i], right[i]);
 }
 
-// One run whose call `n` fails: it says where, keeps what was finished, leaks nothing, and can be
-// asked again. False when the run needs no such call.
+// Runs the pipeline with call `n` failing. The error names the place, finished pictures are kept,
+// nothing leaks, and the pipeline can run again. Returns false if the run needs no such call.
 static bool fail_at(struct sweep *s, int n) {
     struct fum_error err = {0}, again = {0};
     struct pictures pictures;

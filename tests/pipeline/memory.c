@@ -204,8 +204,8 @@ static void weights_of_8_bits_take_less_memory(void **state) {
     kept_free(&streamed.kept);
 }
 
-// A device that is lost, or memory that runs out, at any call: the error comes back from whichever
-// thread met it, and nothing is left behind.
+// The device is lost, or memory runs out, at any call. The error comes back from whichever thread
+// met it, and nothing is left behind.
 static void failures_come_back_from_every_thread(void **state) {
     (void)state;
     static const unsigned without[] = {0, FUM_WITHOUT_UNIFIED};

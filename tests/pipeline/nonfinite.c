@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Values that are not finite, caused on purpose: copies of the tiny SD1 model with a weight that is
-// NaN, or with weights whose results leave f16's range and come back.
+// Causes non-finite values on purpose, in copies of the tiny SD1 model. A weight is NaN, or the
+// results of weights leave f16's range and come back.
 #define _DEFAULT_SOURCE // mkdtemp
 #include "picture.h"
 
@@ -189,8 +189,9 @@ static struct fum_component *component_of(fum_pipeline *pipe, enum part part) {
     return part == VAE ? pipe->vae : &pipe->components[0];
 }
 
-// Weights that give values which f16 cannot hold, and a picture all the same: of a residual block's
-// first convolution, say, whose result is normalised right after it. The part is done again in f32.
+// Weights give values that f16 cannot hold, and a picture comes out all the same. One case is a
+// residual block's first convolution, whose result is normalised right after it. The part is done
+// again in f32.
 static void overflow(enum part part, const char *layer, const struct change *changes,
                      int num_changes) {
     fum_device *device = open_device(true);

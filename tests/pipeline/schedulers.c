@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Folders with other schedulers than the tiny models' own, against diffusers
-// (tests/golden/schedulers.py): settings that are repaired, classes that are not known here, EDM.
-// Each case is a copy of a tiny model with its files changed.
+// Compares folders with other schedulers than the tiny models' own with diffusers
+// (tests/golden/schedulers.py). They have settings that are repaired, unknown classes, or EDM. Each
+// case is a copy of a tiny model with its files changed.
 #define _DEFAULT_SOURCE // mkdtemp, symlink
 #include "picture.h"
 

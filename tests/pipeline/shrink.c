@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Weights that become shorter while they are read, as a model that is downloaded again in place: an
-// error, on every way that weights take to the device, and finished pictures are kept.
+// Shortens weights while they are read, as when a model is downloaded again in place. This is an
+// error on every way that weights take to the device, and finished pictures are kept.
 #define _DEFAULT_SOURCE // mkdtemp, truncate
 #include "picture.h"
 

@@ -149,7 +149,7 @@ static void sd15_keeps_its_size(void **state) {
 }
 
 // Weights in q8_0 are other kernels for the same nodes, gates and convolutions included. But Mali's
-// integer dot products want x quantised first, a dispatch for each product, and lavapipe's whole
+// integer dot products need x quantised first, a dispatch for each product, and lavapipe's whole
 // weights go by Winograd, three dispatches for one.
 static void weights_in_q8_0_take_as_many_nodes(void **state) {
     (void)state;

@@ -9,8 +9,8 @@
 
 enum { FACTOR = 8 };
 
-// One axis: tiles stay inside, neighbours share a quarter of a tile, and the weights add up to 1
-// with no step between pixels larger than a ramp's.
+// Checks one axis: tiles stay inside, neighbours share a quarter of a tile, and the weights add up
+// to 1. No step between pixels is larger than a ramp's.
 static void check_axis(int length, int tile) {
     int count = fum_tile_count(length, tile), size = tile * FACTOR, all = length * FACTOR;
     float *weights = malloc((size_t)count * (size_t)size * sizeof *weights);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Runs a fuzz target (tests/fuzz) over good inputs and thousands of damaged ones: bits flipped,
-// bytes taken out, put in and moved, ends cut off, two inputs joined. The same every time; the
-// sanitizers watch.
+// Runs a fuzz target (tests/fuzz) over good inputs and thousands of damaged ones, the same every
+// time. Bits are flipped, bytes are taken out, put in and moved, ends are cut off, two inputs are
+// joined. The sanitizers watch.
 #include "test.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -67,7 +67,7 @@ static size_t damage(uint8_t *data, size_t size, uint64_t *random) {
         memmove(data + at + length, data + at, size - at);
         memcpy(data + at, hint, length);
         return size + length;
-    default: // a stretch said twice
+    default: // a stretch repeated
         count = (size - at) / 2;
         if (size + count > MAX_BYTES) return size;
         memmove(data + at + count, data + at, size - at);

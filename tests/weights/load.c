@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Loading weights in each of its ways: written in place by several threads, through the staging
-// ring and a kernel, and through the ring by the host. All give the same bytes, of every type, for
-// every value there is.
+// Loads weights in each way: written in place by several threads, through the staging ring and a
+// kernel, and through the ring by the host. All give the same bytes, of every type, for every
+// value that the type has.
 
 #include "test.h"
 

@@ -16,7 +16,7 @@
     { .shape = FUM_DIMS(points, in, out), .type = FUM_CASE_F32 }
 #define U16(points, in, out) \
     { .shape = FUM_DIMS(points, in, out), .type = FUM_CASE_F16 }
-// Of normal ones F(4x4)'s sums would leave f16.
+// The sums of F(4x4) over normal values would leave f16's range.
 #define TINY(points, in, out) \
     { .shape = FUM_DIMS(points, in, out), .fill = FUM_FILL_TINY, .type = FUM_CASE_F32 }
 #define CASES(tile, points, weight, type_mask, U)                                            \
