@@ -13,6 +13,10 @@ headers=$folder/../../include/fumarole
 command -v abidiff >/dev/null || exit 77
 
 if [ "${4:-}" = --record ]; then
+    if ! readelf -S "$library" | grep -q debug_info; then
+        echo "a record needs the types of a build with debug information: meson setup --buildtype=debug"
+        exit 1
+    fi
     abidw --exported-interfaces-only --no-show-locs --no-comp-dir-path --no-corpus-path --drop-private-types \
         --headers-dir "$headers" "$library" >"$recorded.new"
     rm -f "$folder"/libfumarole.so.*.abi
