@@ -31,7 +31,8 @@ kept=(-o kept-%d.png --save-latents kept.safetensors --trace kept.json)
 # stopped_by NAME STATUS: a long batch that gets the signal after its second picture.
 stopped_by() {
     rm -f kept*
-    "$fumarole" generate -b 2000 "${small[@]}" "${kept[@]}" >out.txt 2>err.txt &
+    # Under nohup, SIGHUP is ignored from the start, which the program respects.
+    env --default-signal="$1" "$fumarole" generate -b 2000 "${small[@]}" "${kept[@]}" >out.txt 2>err.txt &
     local program=$! got
     for _ in $(seq 4000); do [ -e kept-2.png ] && break; sleep 0.05; done # a busy machine starts slowly
     kill -s "$1" "$program"

@@ -81,7 +81,7 @@ static void a_step_reads_back_once(void **state) {
     assert_int_equal(count(FUM_TRACE_RECORD, "unet step"), 1);
     assert_int_equal(count(FUM_TRACE_READBACK, "latents"), 1);
     assert_int_equal(count(FUM_TRACE_UPLOAD, "noise"), 1); // of all steps at once
-    assert_int_equal(count(FUM_TRACE_SUBMIT, "unet steps"), 1);
+    assert_int_equal(count(FUM_TRACE_SUBMIT, "unet run"), 1);
     assert_int_equal(count(FUM_TRACE_SUBMIT, "unet prompt"), 1);
     assert_int_equal(transfers_inside(), 0);
     // Another prompt of the same shape replays what was recorded; nothing is loaded or compiled
