@@ -12,6 +12,11 @@
 #define FUM_MIN(a, b)       ((a) < (b) ? (a) : (b))
 #define FUM_MAX(a, b)       ((a) > (b) ? (a) : (b))
 
+// Returns the number of [low, high] that is nearest to x.
+static inline int64_t fum_clamp_i64(int64_t x, int64_t low, int64_t high) {
+    return FUM_MAX(low, FUM_MIN(x, high));
+}
+
 // Returns the bits of a float, for where numbers travel as words.
 static inline uint32_t fum_bits_of(float x) {
     uint32_t bits;

@@ -12,9 +12,9 @@ static uint64_t operand_bytes(const struct fum_op_call *call, const struct fum_d
 }
 
 static fum_buffer *operand_buffer(const struct fum_case_memory *memory, int operand) {
-    return operand == FUM_OUT       ? memory->out
-           : operand == FUM_SCRATCH ? memory->scratch
-                                    : memory->in[operand];
+    if (operand == FUM_OUT) return memory->out;
+    if (operand == FUM_SCRATCH) return memory->scratch;
+    return memory->in[operand];
 }
 
 static enum fum_result get_kernel(const fum_kernel **kernel, fum_device *device,

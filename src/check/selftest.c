@@ -71,6 +71,7 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
         snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s%s%s: %s",
                  op->name, c->name, fum_dtype_name(dtype), sum->variant ? ", variant " : "",
                  sum->variant ? sum->variant : "", why.text);
+    const char *failure = ran ? why.text : problem.text;
     if (test->params.on_case)
         test->params.on_case(
             test->params.user,
@@ -83,9 +84,7 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
                                         .bound = result.bound,
                                         .seconds = result.seconds,
                                         .gpu_seconds = ran ? result.gpu_nanoseconds * 1e-9 : 0,
-                                        .why = !ran   ? problem.text
-                                               : pass ? NULL
-                                                      : why.text});
+                                        .why = pass ? NULL : failure});
     return FUM_OK;
 }
 
@@ -188,11 +187,13 @@ static enum fum_result run_op(struct selftest *test, int op, const char *variant
             if (test->params.cancel && test->params.cancel(test->params.user))
                 return fum_error_set(err, FUM_ERR_CANCELLED, "the self-test was stopped at %s",
                                      sum.name);
-            if (!stores) sum.skipped++;
-            enum fum_result r = !stores              ? FUM_OK
-                                : test->compile_only ? compile_case(test, &sum, &use, err)
-                                                     : run_case(test, &sum, &use, err);
-            if (r) return r;
+            if (!stores) {
+                sum.skipped++;
+                continue;
+            }
+            enum fum_result result = test->compile_only ? compile_case(test, &sum, &use, err)
+                                                        : run_case(test, &sum, &use, err);
+            if (result) return result;
         }
     }
     sum.seconds = fum_time_now() - start;

@@ -17,9 +17,12 @@ static struct fum_binding find_binding(const fum_executable *exe, const struct f
         whole = fum_parameters_find(exe->parameters, t->name);
     } else if (!scratch && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT)) {
         const struct fum_weight weight = fum_tensor_weight(t);
-        whole = t->kind == FUM_TENSOR_CONSTANT ? fum_weights_find(exe->constants, &weight)
-                : exe->stream ? fum_stream_find(exe->stream, (int)(step - exe->plan->steps), t)
-                              : fum_weights_find(exe->weights, &weight);
+        if (t->kind == FUM_TENSOR_CONSTANT)
+            whole = fum_weights_find(exe->constants, &weight);
+        else if (exe->stream)
+            whole = fum_stream_find(exe->stream, (int)(step - exe->plan->steps), t);
+        else
+            whole = fum_weights_find(exe->weights, &weight);
     } else {
         whole = (struct fum_binding){
             .buffer = exe->blocks[place->block], .offset = place->offset, .bytes = place->bytes};

@@ -251,7 +251,9 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
 
 fum_tensor *fum_graph_parameter(fum_graph *graph, const char *name, struct fum_shape shape,
                                 enum fum_pack pack) {
-    int rank = pack == FUM_PACK_CONV ? 4 : pack == FUM_PACK_LINEAR ? 2 : shape.rank;
+    int rank = shape.rank; // that the packing needs
+    if (pack == FUM_PACK_CONV) rank = 4;
+    if (pack == FUM_PACK_LINEAR) rank = 2;
     fum_tensor *t = find_source(graph, FUM_TENSOR_PARAMETER, name, &shape, pack);
     if (t) return t;
     if (pack > FUM_PACK_CONV || shape.rank != rank)

@@ -181,7 +181,10 @@ fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int6
     struct fum_nn_conv c = conv ? *conv : (struct fum_nn_conv){0};
     if (!c.kernel) c.kernel = 3;
     if (!c.stride) c.stride = 1;
-    c.pad = c.pad == FUM_NN_SAME ? (c.kernel - 1) / 2 : c.pad == FUM_NN_NO_PAD ? 0 : c.pad;
+    if (c.pad == FUM_NN_SAME)
+        c.pad = (c.kernel - 1) / 2;
+    else if (c.pad == FUM_NN_NO_PAD)
+        c.pad = 0;
     if (!x) return NULL;
     if (c.kernel == 1 && c.stride == 1 && !c.pad && !c.pad_end)
         return fum_nn_linear(nn, name, x, out, true);

@@ -27,8 +27,8 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     int64_t channels = fum_shape_channels(&call->out.shape), chunks = call->out.shape.dim[0];
     int64_t rows = fum_shape_rows(&call->in[0].shape), begin = (int64_t)in[1][0],
             total = (int64_t)in[1][1];
-    begin = begin < 0 ? 0 : begin > rows ? rows : begin;
-    total = total < 0 ? 0 : total > rows - begin ? rows - begin : total;
+    begin = fum_clamp_i64(begin, 0, rows);
+    total = fum_clamp_i64(total, 0, rows - begin);
     int64_t each = FUM_DIV_UP(total, chunks);
     for (int64_t k = 0; k < chunks; k++) {
         int64_t first = k * each < total ? k * each : total,

@@ -7,8 +7,11 @@ static const struct fum_attr_def attrs[] = {{"min", 0}, {"max", 1}, {0}};
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     double least = (float)call->attr[0], most = (float)call->attr[1];
-    for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++)
-        out[i] = in[0][i] < least ? least : in[0][i] > most ? most : in[0][i];
+    for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++) {
+        out[i] = in[0][i]; // NaN stays NaN
+        if (in[0][i] > most) out[i] = most;
+        if (in[0][i] < least) out[i] = least;
+    }
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {

@@ -31,7 +31,8 @@ static struct fum_conv conv_of(const struct fum_op_call *call) {
 // Returns the side of the output's tiles, by the points of a tile that U has. 0: Winograd has none
 // of so many.
 static int tile_of(const struct fum_desc *w) {
-    return w->shape.dim[0] == 36 ? 4 : w->shape.dim[0] == 16 ? 2 : 0;
+    if (w->shape.dim[0] == 36) return 4;
+    return w->shape.dim[0] == 16 ? 2 : 0;
 }
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {

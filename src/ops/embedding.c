@@ -26,7 +26,7 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     int64_t channels = fum_shape_channels(&call->out.shape), last = call->in[1].shape.dim[0] - 1;
     for (int64_t i = 0; i < fum_shape_count(&call->in[0].shape); i++) {
         int64_t row = (int64_t)in[0][i];
-        row = row < 0 ? 0 : row > last ? last : row;
+        row = fum_clamp_i64(row, 0, last);
         memcpy(out + i * channels, in[1] + row * channels, (size_t)channels * sizeof *out);
     }
 }

@@ -67,7 +67,9 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
         if (call->attr[COPIES] == 2) m += row[FUM_COEF_GUIDANCE] * (in[MODEL][n + i] - m);
         for (int k = 0; k < slots; k++) x[k] = in[STATE][k * n + i];
         double d = row[FUM_COEF_A] * x[0] + row[FUM_COEF_B] * m;
-        x[slots] = clip > 0 && d > clip ? clip : clip > 0 && d < -clip ? -clip : d;
+        x[slots] = d;
+        if (clip > 0 && d > clip) x[slots] = clip;
+        if (clip > 0 && d < -clip) x[slots] = -clip;
         x[slots + 1] = noise ? noise[i] : 0;
         x[slots + 2] = d;
         for (int k = 0; k < slots; k++) {

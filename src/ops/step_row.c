@@ -26,7 +26,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     int64_t count = fum_shape_count(&call->out.shape), last = call->in[0].shape.dim[0] - 1,
             row = (int64_t)in[1][0];
-    row = row < 0 ? 0 : row > last ? last : row;
+    row = fum_clamp_i64(row, 0, last);
     memcpy(out, in[0] + row * count, (size_t)count * sizeof *out);
 }
 

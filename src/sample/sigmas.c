@@ -14,7 +14,8 @@ void fum_sample_build_spacing(const struct fum_sample_builder *builder, double *
     case FUM_SPACING_LINSPACE:
         for (int i = 0; i < count; i++) { // numpy.linspace(0, train - 1, of), from its end
             int k = of - 1 - i;
-            t[i] = of == 1 ? 0 : k == of - 1 ? train - 1 : k * ((train - 1) / (of - 1.0));
+            t[i] = of > 1 ? k * ((train - 1) / (of - 1.0)) : 0;
+            if (of > 1 && k == of - 1) t[i] = train - 1;
             if (!fractional) t[i] = rint(t[i]);
         }
         break;

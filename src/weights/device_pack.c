@@ -76,8 +76,10 @@ bool fum_device_pack_possible(const struct fum_device_info *info, const struct f
            FUM_DEVICE_PACK_BYTES <= info->max_binding;
 }
 
-static uint32_t type_code(enum fum_dtype type) { // as in device_pack.comp
-    return type == FUM_F32 ? 0 : type == FUM_F16 ? 1 : 2;
+// Returns the type's number in device_pack.comp.
+static uint32_t type_code(enum fum_dtype type) {
+    if (type == FUM_F32) return 0;
+    return type == FUM_F16 ? 1 : 2;
 }
 
 bool fum_device_pack_fill(const struct fum_device_info *info, const struct fum_device_pack_chunk *c,

@@ -176,12 +176,9 @@ static void an_op_updates_several_states(void **state) {
         struct net net = build(FUM_STAGE_STEP);
         struct fum_error err = {0};
         fum_tensor *in[5], *late[2];
+        static const char *const names[] = {"value", "first", "second"};
         for (int i = 0; i < 3; i++)
-            in[i] = fum_graph_state(net.graph,
-                                    i == 2 ? "second"
-                                    : i    ? "first"
-                                           : "value",
-                                    shape, FUM_F32, FUM_STAGE_STEP);
+            in[i] = fum_graph_state(net.graph, names[i], shape, FUM_F32, FUM_STAGE_STEP);
         if (twice) in[2] = in[1];
         in[3] = net.table;
         in[4] = fum_graph_input(net.graph, "row", three, FUM_F32, FUM_STAGE_STEP);

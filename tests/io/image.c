@@ -10,10 +10,8 @@ static void fill(uint8_t *pixels, size_t n, int kind) {
     uint32_t seed = 12345;
     for (size_t i = 0; i < n; i++) {
         seed = seed * 1664525 + 1013904223;
-        pixels[i] = kind == 0   ? (uint8_t)(i * 7)
-                    : kind == 1 ? (uint8_t)(seed >> 24)
-                    : kind == 2 ? 200
-                                : (uint8_t)(i >> 8);
+        const uint8_t values[] = {(uint8_t)(i * 7), (uint8_t)(seed >> 24), 200, (uint8_t)(i >> 8)};
+        pixels[i] = values[kind];
     }
 }
 

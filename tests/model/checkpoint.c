@@ -145,10 +145,9 @@ static void check_part(const fum_loader *loader, const cJSON *golden, const cJSO
 }
 
 static const cJSON *config_of(const struct fum_checkpoint *c, const char *part) {
-    return !strcmp(part, "unet")           ? c->unet
-           : !strcmp(part, "vae")          ? c->vae
-           : !strcmp(part, "text_encoder") ? c->text_encoder
-                                           : c->text_encoder_2;
+    if (!strcmp(part, "unet")) return c->unet;
+    if (!strcmp(part, "vae")) return c->vae;
+    return !strcmp(part, "text_encoder") ? c->text_encoder : c->text_encoder_2;
 }
 
 static void check_family(const char *name, const char *family, const char *kind) {

@@ -50,9 +50,9 @@ static void check_limits(const struct fum_op_call *call, const struct fum_dispat
                          const struct fum_dispatch *d) {
     for (int i = 0; i < d->num_bind; i++) {
         const struct fum_dispatch_bind *b = &d->bind[i];
-        uint64_t whole = b->operand == FUM_SCRATCH ? list->scratch_bytes
-                         : b->operand == FUM_OUT   ? fum_desc_bytes(&call->out)
-                                                   : fum_desc_bytes(&call->in[b->operand]);
+        const struct fum_desc *operand =
+            b->operand == FUM_OUT ? &call->out : &call->in[FUM_MAX(b->operand, 0)];
+        uint64_t whole = b->operand == FUM_SCRATCH ? list->scratch_bytes : fum_desc_bytes(operand);
         uint64_t bytes = b->bytes ? b->bytes : whole;
         assert_int_equal(b->offset % list->info->binding_align, 0);
         assert_true(bytes <= list->info->max_binding);

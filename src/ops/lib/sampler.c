@@ -35,6 +35,5 @@ struct fum_desc fum_sampler_slot(const struct fum_op_call *call) {
 }
 
 int64_t fum_sampler_row(const struct fum_desc *coefs, double counter) {
-    int64_t last = coefs->shape.dim[0] - 1, row = (int64_t)counter;
-    return row < 0 ? 0 : row > last ? last : row;
+    return fum_clamp_i64((int64_t)counter, 0, coefs->shape.dim[0] - 1);
 }
