@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/dtype.h"
 
+#include "base/macros.h"
+
 #include <string.h>
 
 static const struct {
@@ -129,8 +131,7 @@ void fum_convert_from_f32(void *dst, enum fum_dtype dst_type, const float *src, 
 
 void fum_widen_f32(double *dst, const float *src, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        uint32_t word;
-        memcpy(&word, &src[i], sizeof word);
+        uint32_t word = fum_bits_of(src[i]);
         bool nan = (word & 0x7fffffff) > 0x7f800000;
         uint64_t wide = (uint64_t)(word >> 31) << 63 | (uint64_t)0x7ff << 52 |
                         (uint64_t)(word & 0x7fffff) << 29;
@@ -143,14 +144,10 @@ void fum_widen_f32(double *dst, const float *src, size_t count) {
 
 uint32_t fum_f32_word(double x) {
     uint64_t wide;
-    uint32_t word;
-    float f = 0;
     memcpy(&wide, &x, sizeof wide);
     if (x != x)
         return (uint32_t)(wide >> 63) << 31 | 0x7f800000 | (uint32_t)(wide >> 29 & 0x7fffff);
-    f = (float)x;
-    memcpy(&word, &f, sizeof word);
-    return word;
+    return fum_bits_of((float)x);
 }
 
 float fum_round_to(enum fum_dtype dtype, float f) {

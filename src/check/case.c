@@ -322,11 +322,8 @@ static void compare(const struct run *run, struct fum_case_result *result) {
     result->error = wrong ? INFINITY : sqrt(norm > 0 ? diff / norm : diff);
     result->pass = result->error <= result->bound;
     result->hash = 14695981039346656037u; // FNV-1a
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &run->got[i], sizeof bits);
-        result->hash = (result->hash ^ bits) * 1099511628211u;
-    }
+    for (int64_t i = 0; i < n; i++)
+        result->hash = (result->hash ^ fum_bits_of(run->got[i])) * 1099511628211u;
 }
 
 static void release(struct run *run) {

@@ -200,10 +200,6 @@ void fum_folder_close(fum_folder **folder) {
     *folder = NULL;
 }
 
-const char *fum_folder_path(const fum_folder *f) {
-    return f->path;
-}
-
 const char *fum_folder_class(const fum_folder *f) {
     return fum_json_string(f->index, "_class_name", "");
 }

@@ -33,7 +33,6 @@ void fum_folder_close(fum_folder **folder);
 // Returns true if `path` is a folder with a model_index.json.
 bool fum_folder_is(const char *path);
 
-const char *fum_folder_path(const fum_folder *folder);
 const char *fum_folder_class(const fum_folder *folder); // "StableDiffusionPipeline"
 const cJSON *fum_folder_index(const fum_folder *folder);
 // Returns fumarole.json; NULL if the folder has none.

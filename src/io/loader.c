@@ -14,7 +14,6 @@
 struct file {
     char *path;
     struct fum_file *open; // NULL: in memory
-    uint64_t bytes;
 };
 
 struct fum_loader {
@@ -105,7 +104,7 @@ static enum fum_result read_file(fum_loader *l, const char *path, const struct f
         return no_memory(path, err);
     }
     struct fum_format_file file = {.path = path, .index = l->file_count++, .bytes = *bytes};
-    l->files[file.index] = (struct file){copy, open, fum_view_count(bytes)};
+    l->files[file.index] = (struct file){copy, open};
     return parse_file(l, &file, err);
 }
 
@@ -270,25 +269,9 @@ const struct fum_file *fum_loader_open_file(const fum_loader *l, size_t file) {
     return l->files[file].open;
 }
 
-uint64_t fum_loader_file_bytes(const fum_loader *l) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < l->file_count; i++) sum += l->files[i].bytes;
-    return sum;
-}
-
 const char *fum_loader_metadata(const fum_loader *l, const char *key) {
     const struct fum_tensors *t = &l->tensors;
     for (size_t i = 0; i < t->text_count; i++)
         if (!strcmp(t->texts[i].key, key)) return t->texts[i].value;
     return NULL;
-}
-
-size_t fum_loader_metadata_count(const fum_loader *l) {
-    return l->tensors.text_count;
-}
-
-void fum_loader_metadata_at(const fum_loader *l, size_t index, const char **key,
-                            const char **value) {
-    *key = l->tensors.texts[index].key;
-    *value = l->tensors.texts[index].value;
 }

@@ -40,13 +40,9 @@ size_t fum_loader_file_count(const fum_loader *loader);
 const char *fum_loader_file(const fum_loader *loader, size_t file);
 // Returns the open file; NULL: its bytes are in memory.
 const struct fum_file *fum_loader_open_file(const fum_loader *loader, size_t file);
-uint64_t fum_loader_file_bytes(const fum_loader *loader);
 
 // Returns a text that the file carries about itself (safetensors' __metadata__); NULL if it has no
 // such key.
 const char *fum_loader_metadata(const fum_loader *loader, const char *key);
-size_t fum_loader_metadata_count(const fum_loader *loader);
-void fum_loader_metadata_at(const fum_loader *loader, size_t index, const char **key,
-                            const char **value);
 
 #endif
