@@ -251,7 +251,7 @@ enum fum_result fum_weights_load(fum_weights *w, const struct fum_weight *list, 
     for (int i = 0; i < count && !result; i++)
         if (!find(w, &list[i])) result = add_place(w, &list[i], err);
     if (!result) result = place_from(w, first, err);
-    if (!result && !planning)
+    if (!result && !planning && w->count > first)
         result = fum_weight_load_places(&w->params, w->places + first, (int)(w->count - first),
                                         &w->done, err);
     if (!result) return FUM_OK;
