@@ -18,6 +18,8 @@
 #include <vulkan/vk_layer.h>
 #include <vulkan/vulkan.h>
 
+#include <fumarole/core.h>
+
 // Calls that fill in a result: name, parameters, arguments, the result and its size. They are never
 // passed on when they fail, so that no object is left without an owner.
 #define MAKERS(X)                                                                                \
@@ -281,7 +283,7 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL find_in_instance(VkInstance inst
     return next.instance_proc ? next.instance_proc(instance, name) : NULL;
 }
 
-VK_LAYER_EXPORT VKAPI_ATTR VkResult VKAPI_CALL
+FUM_API VKAPI_ATTR VkResult VKAPI_CALL
 vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *layer) {
     layer->loaderLayerInterfaceVersion = 2;
     layer->pfnGetInstanceProcAddr = find_in_instance;
