@@ -23,12 +23,6 @@ size_t fum_dtype_size(enum fum_dtype dtype) {
     return (unsigned)dtype < FUM_DTYPE_COUNT ? types[dtype].size : 0;
 }
 
-static uint32_t bits_of(float f) {
-    uint32_t u;
-    memcpy(&u, &f, 4);
-    return u;
-}
-
 static float float_of(uint32_t u) {
     float f;
     memcpy(&f, &u, 4);
@@ -45,17 +39,17 @@ static uint32_t mask(bool condition) {
 // The product with 2^112 is exact.
 float fum_f16_to_f32(uint16_t h) {
     uint32_t magnitude = h & 0x7fff;
-    uint32_t u = bits_of(float_of(magnitude << 13) * 0x1p112f);
+    uint32_t u = fum_bits_of(float_of(magnitude << 13) * 0x1p112f);
     u |= mask(magnitude >= 0x7c00) & 0x7f800000; // infinity and NaN
     return float_of(u | (uint32_t)(h & 0x8000) << 16);
 }
 
 uint16_t fum_f32_to_f16(float f) {
-    uint32_t u = bits_of(f), sign = (u >> 16) & 0x8000;
+    uint32_t u = fum_bits_of(f), sign = (u >> 16) & 0x8000;
     u &= 0x7fffffff;
     uint32_t normal = (u + 0xfff + ((u >> 13) & 1) - 0x38000000) >> 13;
     // Adding 0.5 leaves the mantissa of a subnormal half, rounded to nearest even, in the low bits.
-    uint32_t subnormal = bits_of(float_of(u) + 0.5f) - bits_of(0.5f);
+    uint32_t subnormal = fum_bits_of(float_of(u) + 0.5f) - fum_bits_of(0.5f);
     // 65520 and above round to infinity
     uint32_t small = mask(u < 0x38800000), large = mask(u >= 0x477ff000);
     uint32_t h = (subnormal & small) | (normal & ~small);
@@ -68,7 +62,7 @@ float fum_bf16_to_f32(uint16_t h) {
 }
 
 uint16_t fum_f32_to_bf16(float f) {
-    uint32_t u = bits_of(f);
+    uint32_t u = fum_bits_of(f);
     if ((u & 0x7fffffff) > 0x7f800000) return (uint16_t)(u >> 16 | 0x40);
     return (uint16_t)((u + 0x7fff + ((u >> 16) & 1)) >> 16);
 }

@@ -71,17 +71,17 @@ enum fum_result fum_json_read(cJSON **json, const char *path, struct fum_error *
     return result;
 }
 
-double fum_json_number(const cJSON *object, const char *key, double otherwise) {
+double fum_json_number(const cJSON *object, const char *key, double fallback) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
+    return cJSON_IsNumber(item) ? item->valuedouble : fallback;
 }
 
-bool fum_json_bool(const cJSON *object, const char *key, bool otherwise) {
+bool fum_json_bool(const cJSON *object, const char *key, bool fallback) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : otherwise;
+    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : fallback;
 }
 
-const char *fum_json_string(const cJSON *object, const char *key, const char *otherwise) {
+const char *fum_json_string(const cJSON *object, const char *key, const char *fallback) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : otherwise;
+    return cJSON_IsString(item) ? item->valuestring : fallback;
 }

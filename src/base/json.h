@@ -15,8 +15,8 @@ enum fum_result fum_json_read(cJSON **json, const char *path, struct fum_error *
 
 // Returns a member, or the default if it is absent, null or of another type. Callers that
 // distinguish these use cJSON directly.
-double fum_json_number(const cJSON *object, const char *key, double otherwise);
-bool fum_json_bool(const cJSON *object, const char *key, bool otherwise);
-const char *fum_json_string(const cJSON *object, const char *key, const char *otherwise);
+double fum_json_number(const cJSON *object, const char *key, double fallback);
+bool fum_json_bool(const cJSON *object, const char *key, bool fallback);
+const char *fum_json_string(const cJSON *object, const char *key, const char *fallback);
 
 #endif

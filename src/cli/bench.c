@@ -222,8 +222,7 @@ const struct cli_command cli_bench = {
     .arguments = "[--limits] [--ops] [--models NAMES] | --compare A.json B.json …",
     .summary = "how fast this GPU is, and how near its own limits every operation and model comes",
     .details = "Models have random weights, so nothing is needed but the program. Ctrl-C ends with "
-               "what was "
-               "measured so far.\n",
+               "what was measured so far.\n",
     .options = options,
     .run = run,
 };

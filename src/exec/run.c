@@ -104,9 +104,11 @@ static enum fum_result run_step(fum_executable *exe, int s, struct fum_error *er
     if (!result) result = fum_executable_record_step(exe, s, command, err);
     if (!result) result = fum_command_end(command, err);
     if (!result && exe->stream) result = fum_stream_acquire(exe->stream, segment, err);
-    if (!result) result = fum_command_submit(command, &ticket, err);
+    if (result) goto done;
+    result = fum_command_submit(command, &ticket, err);
     if (!result) result = fum_device_wait(exe->device, ticket, err);
     if (exe->stream) fum_stream_release(exe->stream, segment, ticket);
+done:
     fum_command_destroy(&command);
     return result;
 }

@@ -214,16 +214,14 @@ int fum_vk_compute_family(const struct fum_vk_instance *instance, VkPhysicalDevi
     VkQueueFamilyProperties families[32];
     uint32_t count = 32;
     instance->GetPhysicalDeviceQueueFamilyProperties(physical, &count, families);
-    int best = -1;
+    // Takes the first family, where all drivers are tested most. Asynchronous compute families gain
+    // nothing here.
     for (uint32_t i = 0; i < count; i++) {
-        VkQueueFlags flags = families[i].queueFlags;
-        if (!(flags & VK_QUEUE_COMPUTE_BIT) || !families[i].queueCount) continue;
-        // The first family: where all drivers are tested most. Asynchronous compute families gain
-        // nothing here.
-        if (best < 0) best = (int)i;
+        if (!(families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) || !families[i].queueCount) continue;
+        if (properties) *properties = families[i];
+        return (int)i;
     }
-    if (best >= 0 && properties) *properties = families[best];
-    return best;
+    return -1;
 }
 
 enum fum_result fum_vk_describe(const struct fum_vk_instance *instance, VkPhysicalDevice physical,

@@ -75,8 +75,7 @@ enum fum_result fum_vk_error(struct fum_error *err, VkResult vr, const char *lab
         return fum_error_set(
             err, FUM_ERR_DEVICE,
             "%s: %s: the device was lost (%s): the driver reset it, usually because one piece of "
-            "work "
-            "took too long; start again, with a smaller picture or batch if it happens again",
+            "work took too long; start again, with a smaller picture or batch if it happens again",
             label, doing, name);
     default:
         return fum_error_set(err, FUM_ERR_DEVICE, "%s: %s: the driver failed with %s", label, doing,
