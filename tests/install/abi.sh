@@ -7,29 +7,29 @@
 set -euo pipefail
 library=$1 folder=$2 number=$3
 recorded=$folder/libfumarole.so.$number.abi
-headers=$folder/../../include/fumarole
 
 [ "$(uname -m)" = x86_64 ] || exit 77 # the record is of this architecture
 command -v abidiff >/dev/null || exit 77
 
 if [ "${4:-}" = --record ]; then
-    if ! readelf -S "$library" | grep -q debug_info; then
+    if ! readelf -S "$library" | grep debug_info >/dev/null; then
         echo "a record needs the types of a build with debug information: meson setup --buildtype=debug"
         exit 1
     fi
     abidw --exported-interfaces-only --no-show-locs --no-comp-dir-path --no-corpus-path --drop-private-types \
-        --headers-dir "$headers" "$library" >"$recorded.new"
+        --headers-dir "$folder/../../include/fumarole" "$library" >"$recorded.new"
     rm -f "$folder"/libfumarole.so.*.abi
     mv "$recorded.new" "$recorded"
     exit
 fi
 
-readelf -d "$library" | grep -qF "Library soname: [libfumarole.so.$number]"
+readelf -d "$library" | grep -F "Library soname: [libfumarole.so.$number]" >/dev/null
 if [ ! -f "$recorded" ]; then
     echo "the interface $number has no record: run $0 $library $folder $number --record and commit the file"
     exit 1
 fi
-if ! abidiff --no-added-syms --headers-dir2 "$headers" "$recorded" "$library"; then
+# The record holds no private types, and no places of types: with --headers-dir2 abidiff would take them all for private.
+if ! abidiff --no-added-syms "$recorded" "$library"; then
     echo "The interface is no longer that of FUM_API_VERSION $number: raise the number, then record it with --record."
     exit 1
 fi
