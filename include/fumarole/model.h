@@ -70,8 +70,8 @@ FUM_API int fum_model_suggest(const fum_model *model, const char *prompt, const 
 FUM_API int fum_model_unknown_words(const fum_model *model, const char *prompt, char *list,
                                     size_t size);
 
-// One component of a model: "unet", "vae", "text_encoder", "text_encoder_2".
-struct fum_model_part {
+// Describes a component of a model: "unet", "vae", "text_encoder" or "text_encoder_2".
+struct fum_component_info {
     const char *name;
     const char *class_name; // "UNet2DConditionModel"
     const char *file;       // path of its weights
@@ -82,7 +82,8 @@ struct fum_model_part {
     int unknown;                 // number of tensors of unsupported types
 };
 // Stores the index-th component. Returns false past the last one.
-FUM_API bool fum_model_get_part(const fum_model *model, int index, struct fum_model_part *part);
+FUM_API bool fum_model_get_component(const fum_model *model, int index,
+                                     struct fum_component_info *info);
 
 enum fum_model_problem {
     FUM_MODEL_MISSING = 0, // a required tensor is missing
@@ -93,7 +94,7 @@ enum fum_model_problem {
 // the calling thread. Returns FUM_ERR_FORMAT if a tensor is missing or misshapen.
 FUM_API enum fum_result fum_model_check(const fum_model *model,
                                         void (*fn)(void *user, enum fum_model_problem problem,
-                                                   const char *part, const char *tensor,
+                                                   const char *component, const char *tensor,
                                                    const char *detail),
                                         void *user, struct fum_error *err);
 

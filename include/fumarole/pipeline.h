@@ -45,15 +45,16 @@ struct fum_pipeline_params {
     // 8
     int threads;
     const struct fum_log *log; // kept; may be NULL
-    // Reports the progress of loading in bytes, up to done == total. `part` is "unet" and the like.
-    // Loading starts at the bytes that are loaded already. Returning false cancels. May be NULL.
-    bool (*on_load)(void *user, const char *part, uint64_t done, uint64_t total);
+    // Reports the progress of loading in bytes, up to done == total. `component` is "unet" and the
+    // like. Loading starts at the bytes that are loaded already. Returning false cancels. May be
+    // NULL.
+    bool (*on_load)(void *user, const char *component, uint64_t done, uint64_t total);
     // Reports the progress of compiling a component's kernels, from 0 to done == total. A component
     // without new kernels has no report. If weights load at the same time, they are reported first.
     // Returning false cancels. May be NULL.
-    bool (*on_compile)(void *user, const char *part, int done, int total);
-    // Receives the graphs as text and Graphviz after each pass (`part` as above). May be NULL.
-    void (*on_graph)(void *user, const char *part, const char *pass, const char *text,
+    bool (*on_compile)(void *user, const char *component, int done, int total);
+    // Receives the graphs as text and Graphviz after each pass (`component` as above). May be NULL.
+    void (*on_graph)(void *user, const char *component, const char *pass, const char *text,
                      const char *dot);
     void *user;
 };

@@ -67,10 +67,10 @@ static bool add(struct subject *s, struct fum_samples *samples, double value) {
 
 // ---- making it ready ----
 
-static bool on_load(void *user, const char *part, uint64_t done, uint64_t total) {
+static bool on_load(void *user, const char *component, uint64_t done, uint64_t total) {
     struct subject *s = user;
     char what[64];
-    snprintf(what, sizeof what, "%s, loading %s", s->name, part);
+    snprintf(what, sizeof what, "%s, loading %s", s->name, component);
     fum_bench_progress(s->bench, what, (int)(done >> 20), (int)(total >> 20));
     return fum_bench_check(s->bench, NULL) == FUM_OK;
 }

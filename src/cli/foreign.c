@@ -39,7 +39,7 @@ static const struct cli_foreign_option options[] = {
     NO_EFFECT("vae-tile-overlap", true, sized),
     NO_EFFECT("color", false, "messages are plain text"),
     NOT_YET("rpc-servers", true, NULL),
-    // sd-cli: parts of models
+    // sd-cli: components of models
     NOT_YET("diffusion-model", true, NULL),
     NOT_YET("clip-l", true, NULL),
     NOT_YET("clip-g", true, NULL),

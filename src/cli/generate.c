@@ -107,15 +107,15 @@ static void suggest(const struct job *job) {
     fputc('\n', stderr);
 }
 
-static bool on_load(void *user, const char *part, uint64_t done, uint64_t total) {
+static bool on_load(void *user, const char *component, uint64_t done, uint64_t total) {
     struct job *job = user;
-    cli_progress_load(&job->progress, part, done, total, job->options.verbose);
+    cli_progress_load(&job->progress, component, done, total, job->options.verbose);
     return !cli_interrupted();
 }
 
-static bool on_compile(void *user, const char *part, int done, int total) {
+static bool on_compile(void *user, const char *component, int done, int total) {
     struct job *job = user;
-    cli_progress_compile(&job->progress, part, done, total, job->options.verbose);
+    cli_progress_compile(&job->progress, component, done, total, job->options.verbose);
     return !cli_interrupted();
 }
 
@@ -173,24 +173,24 @@ static bool on_work(void *user, enum fum_work work, int image, int done, int tot
     return !cli_interrupted();
 }
 
-static void write_text(struct job *job, const char *part, const char *pass, const char *suffix,
+static void write_text(struct job *job, const char *component, const char *pass, const char *suffix,
                        const char *text) {
     if (!text || job->status) return;
     size_t size =
-        strlen(job->options.dump_graph) + strlen(part) + strlen(pass) + strlen(suffix) + 32;
+        strlen(job->options.dump_graph) + strlen(component) + strlen(pass) + strlen(suffix) + 32;
     char *path = malloc(size);
     if (path)
-        snprintf(path, size, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped, part,
-                 pass, suffix);
+        snprintf(path, size, "%s/%02d-%s-%s.%s", job->options.dump_graph, job->graphs_dumped,
+                 component, pass, suffix);
     job->status = path ? cli_output_save_text(path, text) : cli_fail("out of memory");
     free(path);
 }
 
-static void on_graph(void *user, const char *part, const char *pass, const char *text,
+static void on_graph(void *user, const char *component, const char *pass, const char *text,
                      const char *dot) {
     struct job *job = user;
-    write_text(job, part, pass, "txt", text);
-    write_text(job, part, pass, "dot", dot);
+    write_text(job, component, pass, "txt", text);
+    write_text(job, component, pass, "dot", dot);
     job->graphs_dumped++;
 }
 
@@ -239,10 +239,10 @@ static bool on_image(void *user, const struct fum_image *image) {
 static double run_flops(const struct job *job) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
     const struct fum_generate_params *picture = &job->options.picture;
-    struct fum_model_part part;
+    struct fum_component_info component;
     double parameters = 0;
-    for (int i = 0; fum_model_get_part(job->model, i, &part); i++)
-        if (strcmp(part.name, "unet") == 0) parameters = (double)part.parameters;
+    for (int i = 0; fum_model_get_component(job->model, i, &component); i++)
+        if (strcmp(component.name, "unet") == 0) parameters = (double)component.parameters;
     double width = picture->width ? picture->width : info->width;
     double height = picture->height ? picture->height : info->height;
     double pixels = width * height / info->size_multiple / info->size_multiple;

@@ -24,13 +24,13 @@ struct problems {
     int count[FUM_MODEL_UNMATCHED + 1];
 };
 
-static void on_problem(void *user, enum fum_model_problem problem, const char *part,
+static void on_problem(void *user, enum fum_model_problem problem, const char *component,
                        const char *tensor, const char *detail) {
     static const char *const names[] = {"missing", "misshapen", "unmatched"};
     struct problems *problems = user;
     int count = ++problems->count[problem];
     if (count <= MAX_LISTED)
-        cli_put_line(stdout, "  %-10s %s: %s%s%s", names[problem], part, tensor,
+        cli_put_line(stdout, "  %-10s %s: %s%s%s", names[problem], component, tensor,
                      detail && *detail ? ", " : "", detail ? detail : "");
     else if (count == MAX_LISTED + 1)
         cli_put_line(stdout, "  %-10s and more", names[problem]);
@@ -43,20 +43,20 @@ static void print_size(uint64_t bytes) {
         cli_put(stdout, "%7.1f MiB", (double)bytes / (double)(1 << 20));
 }
 
-static void print_part(const struct fum_model_part *part) {
-    cli_put(stdout, "  %-15s %-32s %5d tensors  %9.2f M ", part->name,
-            part->class_name ? part->class_name : "", part->tensors,
-            (double)part->parameters / 1e6);
-    print_size(part->bytes);
+static void print_component(const struct fum_component_info *component) {
+    cli_put(stdout, "  %-15s %-32s %5d tensors  %9.2f M ", component->name,
+            component->class_name ? component->class_name : "", component->tensors,
+            (double)component->parameters / 1e6);
+    print_size(component->bytes);
     for (int i = 0; i < FUM_DTYPE_COUNT; i++) {
-        if (part->dtypes[i] == part->tensors && part->tensors > 0)
+        if (component->dtypes[i] == component->tensors && component->tensors > 0)
             cli_put(stdout, "  %s", fum_dtype_name((enum fum_dtype)i));
-        else if (part->dtypes[i] > 0)
-            cli_put(stdout, "  %d %s", part->dtypes[i], fum_dtype_name((enum fum_dtype)i));
+        else if (component->dtypes[i] > 0)
+            cli_put(stdout, "  %d %s", component->dtypes[i], fum_dtype_name((enum fum_dtype)i));
     }
-    if (part->unknown > 0) printf("  %d of types that are not read", part->unknown);
+    if (component->unknown > 0) printf("  %d of types that are not read", component->unknown);
     printf("\n");
-    if (part->file) cli_put_line(stdout, "  %15s %s", "", part->file);
+    if (component->file) cli_put_line(stdout, "  %15s %s", "", component->file);
 }
 
 static void print_info(const struct fum_model_info *info) {
@@ -82,7 +82,7 @@ static void print_info(const struct fum_model_info *info) {
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct info_options values = {0};
     struct fum_error err = {0};
-    struct fum_model_part part;
+    struct fum_component_info component;
     struct problems problems = {0};
     fum_model *model = NULL;
     char *path = NULL;
@@ -99,7 +99,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     enum fum_result result = fum_model_open(&model, &params, &err);
     if (result == FUM_OK) {
         print_info(fum_model_get_info(model));
-        for (int i = 0; fum_model_get_part(model, i, &part); i++) print_part(&part);
+        for (int i = 0; fum_model_get_component(model, i, &component); i++)
+            print_component(&component);
         result = fum_model_check(model, on_problem, &problems, &err);
     }
     if (result == FUM_OK)
@@ -117,11 +118,9 @@ const struct cli_command cli_info = {
     .arguments = "MODEL",
     .summary = "what a checkpoint is, and whether it is complete",
     .details = "MODEL is a diffusers folder, a checkpoint file, or a shipped model such as emoji.\n"
-               "A part of a folder stands for the whole. The parts of a model that generate cannot "
-               "use yet are "
-               "listed\n"
-               "before the reason. Exit status 1 then, and when a needed tensor is missing or has "
-               "another shape.\n",
+               "A component's folder or file stands for the whole. The components of a model that "
+               "generate cannot use yet are listed before the reason. The exit status is 1 then, "
+               "and when a needed tensor is missing or has another shape.\n",
     .options = options,
     .run = run,
 };

@@ -52,7 +52,7 @@ static void draw(struct cli_progress *progress, const char *text, double fractio
     progress->drawn = true;
 }
 
-void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done,
+void cli_progress_load(struct cli_progress *progress, const char *component, uint64_t done,
                        uint64_t total, bool verbose) {
     const double mib = 1 << 20;
     char text[96];
@@ -63,9 +63,10 @@ void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t
     if (progress->quiet || total == 0 || (total < LOAD_BYTES && !verbose)) return;
     if (done == total) {
         cli_progress_clear(progress);
-        cli_put_line(stderr, "loaded %s, %.1f MiB in %.2f s", part, (double)total / mib, seconds);
+        cli_put_line(stderr, "loaded %s, %.1f MiB in %.2f s", component, (double)total / mib,
+                     seconds);
     } else if (progress->bar && now - progress->load_drawn >= LOAD_INTERVAL) {
-        snprintf(text, sizeof text, "loading %s, %.0f of %.0f MiB, %.0f MiB/s", part,
+        snprintf(text, sizeof text, "loading %s, %.0f of %.0f MiB, %.0f MiB/s", component,
                  (double)done / mib, (double)total / mib,
                  seconds > 0 ? (double)done / mib / seconds : 0.0);
         draw(progress, text, (double)done / (double)total);
@@ -73,35 +74,35 @@ void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t
     }
 }
 
-// True if a line is due in a pipe: `interval` seconds have passed without one. The part begins
+// True if a line is due in a pipe: `interval` seconds have passed without one. The work begins
 // where `begins`.
 static bool line_due(struct cli_progress *progress, bool begins, double interval) {
     double now = fum_time_now();
     if (begins) {
-        progress->part_started = progress->part_line = now;
-        progress->part_lines = false;
+        progress->work_started = progress->piece_line = now;
+        progress->piece_lines = false;
     }
-    bool due = !progress->bar && now - progress->part_line >= interval;
+    bool due = !progress->bar && now - progress->piece_line >= interval;
     if (due) {
-        progress->part_line = now;
-        progress->part_lines = true;
+        progress->piece_line = now;
+        progress->piece_lines = true;
     }
     return due;
 }
 
-void cli_progress_compile(struct cli_progress *progress, const char *part, int done, int total,
+void cli_progress_compile(struct cli_progress *progress, const char *component, int done, int total,
                           bool verbose) {
     char text[96];
     bool due = line_due(progress, done == 0, LINE_INTERVAL);
-    double seconds = fum_time_now() - progress->part_started;
+    double seconds = fum_time_now() - progress->work_started;
     if (progress->quiet || total <= 0) return;
     if (done == total) {
         cli_progress_clear(progress);
-        if (verbose || progress->part_lines || seconds >= LINE_INTERVAL)
-            fprintf(stderr, "compiled %s, %d kernels in %.2f s\n", part, total, seconds);
+        if (verbose || progress->piece_lines || seconds >= LINE_INTERVAL)
+            fprintf(stderr, "compiled %s, %d kernels in %.2f s\n", component, total, seconds);
         return;
     }
-    snprintf(text, sizeof text, "compiling %s, %d/%d kernels", part, done, total);
+    snprintf(text, sizeof text, "compiling %s, %d/%d kernels", component, done, total);
     if (progress->bar)
         draw(progress, text, (double)done / total);
     else if (due)

@@ -12,9 +12,9 @@ struct cli_progress {
     double started; // when the first step was done
     bool drawn;     // something is to be cleared
     double load_started, load_drawn;
-    double part_started; // when the part that is being compiled or decoded began
-    double part_line;    // when its last line in a pipe was written
-    bool part_lines;     // it had one
+    double work_started; // when what is being compiled or decoded began
+    double piece_line;   // when the last line about it was written in a pipe
+    bool piece_lines;    // there was one
     // Estimate the time left: seconds of a step (0: the mean of the steps seen here), and of the
     // work after the steps.
     double step_seconds, later_seconds;
@@ -25,13 +25,13 @@ void cli_progress_begin(struct cli_progress *progress, bool quiet);
 // after every step.
 void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total,
                        long rest);
-// Bytes of a part that are loaded, first and last call included. A pipe gets only the last line.
-// Parts that load in no time are skipped unless `verbose`.
-void cli_progress_load(struct cli_progress *progress, const char *part, uint64_t done,
+// Bytes of a component that are loaded, first and last call included. A pipe gets only the last
+// line. Components that load in no time are skipped unless `verbose`.
+void cli_progress_load(struct cli_progress *progress, const char *component, uint64_t done,
                        uint64_t total, bool verbose);
-// Kernels of a part that are compiled, first and last call included. In a pipe there is a line
+// Kernels of a component that are compiled, first and last call included. In a pipe there is a line
 // every second or so and one at the end; what takes less is not mentioned unless `verbose`.
-void cli_progress_compile(struct cli_progress *progress, const char *part, int done, int total,
+void cli_progress_compile(struct cli_progress *progress, const char *component, int done, int total,
                           bool verbose);
 // Pieces of a step or a decoding ("decoding", "step 3/20") that are done. In a pipe there is a line
 // after `interval` seconds without one. left: seconds until everything is done; 0: unknown.

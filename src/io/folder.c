@@ -106,8 +106,8 @@ static enum fum_result read_component(fum_folder *f, struct fum_folder_component
         if (!is_needed(component->name)) return FUM_OK;
         return fum_error_set(
             err, FUM_ERR_IO,
-            "%s: model_index.json names the part %s (%s), but its folder %s is missing", f->path,
-            component->name, component->class_name, component->dir);
+            "%s: model_index.json names the component %s (%s), but its folder %s is missing",
+            f->path, component->name, component->class_name, component->dir);
     }
     if (tokenizer) return FUM_OK;
     char *path = fum_path_join(f->arena, component->dir,
@@ -120,8 +120,8 @@ static enum fum_result read_component(fum_folder *f, struct fum_folder_component
         if (!cJSON_IsObject(*config))
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a JSON object", path);
     } else if (is_needed(component->name)) {
-        return fum_error_set(err, FUM_ERR_IO, "%s: the part %s has no %s", f->path, component->name,
-                             path);
+        return fum_error_set(err, FUM_ERR_IO, "%s: the component %s has no %s", f->path,
+                             component->name, path);
     }
     if (scheduler) return FUM_OK;
     // Weights of a component that is not needed are taken when they are there.
@@ -138,11 +138,11 @@ static enum fum_result read_components(fum_folder *f, const char *variant, struc
         if (!cJSON_IsString(library) || !cJSON_IsString(name) || name->next) continue;
         if (!item->string[0] || strpbrk(item->string, "/\\") || item->string[0] == '.')
             return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "%s: model_index.json names a part that is not a plain name",
+                                 "%s: model_index.json names a component that is not a plain name",
                                  f->path);
         if (f->count == MAX_COMPONENTS)
             return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "%s: model_index.json names more than %d parts", f->path,
+                                 "%s: model_index.json names more than %d components", f->path,
                                  MAX_COMPONENTS);
         struct fum_folder_component *component = &f->components[f->count];
         *component = (struct fum_folder_component){

@@ -3,6 +3,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/macros.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,19 +56,19 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
         {"model.diffusion_model.input_blocks.1.0.temporal", "a video model"},
         {"emb_params", "a textual inversion"},
     };
-    static const char *const parts[] = {"down_blocks.", "text_model.", "decoder.mid_block."};
+    static const char *const components[] = {"down_blocks.", "text_model.", "decoder.mid_block."};
     const char *path = fum_loader_path(loader);
     for (size_t i = 0; i < sizeof others / sizeof *others && !c->other; i++)
         if (has_prefix(loader, others[i].prefix)) c->other = others[i].what;
     if (c->other)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: this is %s, which generate cannot use yet", path, c->other);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (has_prefix(loader, parts[i]))
+    for (size_t i = 0; i < FUM_COUNT(components); i++)
+        if (has_prefix(loader, components[i]))
             return fum_error_set(
                 err, FUM_ERR_UNSUPPORTED,
-                "%s: this is one part of a diffusers folder; give the folder that holds it and the "
-                "other parts",
+                "%s: this is one component of a diffusers folder; give the folder that holds it "
+                "and the others",
                 path);
     return FUM_OK;
 }

@@ -240,10 +240,10 @@ const char *fum_model_prompt(const fum_model *model, int index) {
     return index >= 0 && index < model->info.num_prompts ? model->prompts[index] : NULL;
 }
 
-bool fum_model_get_part(const fum_model *model, int index, struct fum_model_part *out) {
+bool fum_model_get_component(const fum_model *model, int index, struct fum_component_info *out) {
     if (index < 0 || index >= model->num_components) return false;
     const struct fum_model_component *component = &model->components[index];
-    *out = (struct fum_model_part){
+    *out = (struct fum_component_info){
         .name = component->name, .class_name = component->class_name, .file = component->file};
     for (size_t i = 0; i < fum_loader_count(component->loader); i++) {
         const struct fum_loader_tensor *t = fum_loader_at(component->loader, i);

@@ -93,8 +93,8 @@ const char *fum_random_model_name(int index) {
 
 // ---- weights ----
 
-// Every tensor of a part, by name; tensors of the same spread are the same numbers, as far as each
-// goes.
+// Every tensor of a component, by name; tensors of the same spread are the same numbers, as far as
+// each goes.
 struct random_tensor {
     const char *name;
     struct fum_view view;
@@ -190,11 +190,11 @@ static bool describe_parts(struct random_weights *w, fum_arena *arena, const fum
 }
 
 static enum fum_result make_weights(struct fum_weight_source *source, const fum_model *model,
-                                    const char *part, struct fum_error *err) {
+                                    const char *component, struct fum_error *err) {
     fum_graph *g = NULL;
     enum fum_result result = fum_graph_create(&g, FUM_F32, err);
     if (result) return result;
-    fum_model_build_component(g, model, part);
+    fum_model_build_component(g, model, component);
     result = fum_graph_check(g, err);
     struct random_weights *w = fum_arena_alloc(model->arena, 1, sizeof *w);
     size_t parts = 0;
@@ -211,7 +211,8 @@ static enum fum_result make_weights(struct fum_weight_source *source, const fum_
     fum_graph_destroy(&g);
     if (fits) qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
     if (!result && !(fits && share_values(model->arena, w)))
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the random weights of %s", part);
+        result =
+            fum_error_set(err, FUM_ERR_NOMEM, "no memory for the random weights of %s", component);
     *source = (struct fum_weight_source){.find = find_tensor, .user = w};
     return result;
 }

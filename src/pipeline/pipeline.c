@@ -29,7 +29,7 @@ struct findings {
     char names[160]; // names the first unused ones
 };
 
-static void on_problem(void *user, enum fum_model_problem problem, const char *part,
+static void on_problem(void *user, enum fum_model_problem problem, const char *component,
                        const char *tensor, const char *detail) {
     struct findings *found = user;
     size_t used = strlen(found->names);
@@ -40,11 +40,11 @@ static void on_problem(void *user, enum fum_model_problem problem, const char *p
         return;
     }
     if (found->bad++) return;
-    snprintf(found->text, sizeof found->text, "%s: tensor %s%s%s", part, tensor,
+    snprintf(found->text, sizeof found->text, "%s: tensor %s%s%s", component, tensor,
              problem == FUM_MODEL_MISSING ? " is missing from the model's files" : ": ", detail);
 }
 
-// Looks for every tensor before the long work begins, not when its part is loaded.
+// Looks for every tensor before the long work begins, not when its component is loaded.
 static enum fum_result check_model(const fum_model *model, const struct fum_log *log,
                                    struct fum_error *err) {
     struct findings found = {0};

@@ -116,7 +116,7 @@ model sd1
 sed -i 's/"sample_size": 8/"sample_size": [12, 8]/' m/unet/config.json
 expect 0 'defaults  16 x 24 ' info m
 
-# Folders that other pipelines of the same parts were saved from.
+# Folders that other pipelines of the same components were saved from.
 for class in StableDiffusionImg2ImgPipeline StableDiffusionInpaintPipeline LatentConsistencyModelPipeline; do
     model sd1
     put model_index.json _class_name "\"$class\""
@@ -137,7 +137,7 @@ for path in m/unet m/unet/ m/model_index.json m/unet/diffusion_pytorch_model.saf
     expect 0 'm: Stable Diffusion, custom size' info "$path"
 done
 cp m/unet/diffusion_pytorch_model.safetensors alone.safetensors
-expect 1 'alone.safetensors: this is one part of a diffusers folder; give the folder' info alone.safetensors
+expect 1 'alone.safetensors: this is one component of a diffusers folder; give the folder' info alone.safetensors
 
 # A type that is not read refuses only the tensor that is needed.
 model sd1
@@ -165,10 +165,10 @@ expect 1 'flux.safetensors: this is a FLUX model, which generate cannot use yet'
 other lora.safetensors lora_unet_x.alpha
 expect 1 'lora.safetensors: this is a LoRA, which generate cannot use yet' info lora.safetensors
 
-# described PATTERN: info lists the parts of m before it says why generate cannot use it, as generate does too.
+# described PATTERN: info lists the components of m before it says why generate cannot use it, as generate does too.
 described() {
     expect 1 "$1" info m
-    grep -q '^  vae  *AutoencoderKL .* tensors ' out.txt || { failures=$((failures + 1)); echo "FAILED: no parts of m"; cat out.txt; }
+    grep -q '^  vae  *AutoencoderKL .* tensors ' out.txt || { failures=$((failures + 1)); echo "FAILED: no components of m"; cat out.txt; }
     expect 1 "$1" generate -m m heart
 }
 model sd1

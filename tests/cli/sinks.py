@@ -116,7 +116,7 @@ PROBES = [
     ("fumarole.json: name in a suggestion", [edit("fumarole.json", "prompts", value=["heart"]),
                                              edit("fumarole.json", "name")], GENERATE + ["haert"]),
     ("model_index.json: class", [edit("model_index.json", "_class_name")], INFO),
-    ("model_index.json: class of a part", [edit("model_index.json", "unet", 1)], INFO),
+    ("model_index.json: class of a component", [edit("model_index.json", "unet", 1)], INFO),
     ("scheduler: class", [edit("model_index.json", "scheduler", 1)], INFO),
     ("scheduler: beta_schedule", [edit(SCHEDULER, "beta_schedule")], INFO),
     ("scheduler: prediction_type", [edit(SCHEDULER, "prediction_type")], INFO),

@@ -234,11 +234,11 @@ static const char *write_folder(struct choices *c, const struct fitted_params *p
         fum_model_open(&model, &(struct fum_model_params){.path = fitted_root}, &err);
     fitted_expect_model(result, &err);
     if (result) return fitted_root; // which says so again
-    struct fum_model_part part;
-    // parts without a configuration that was read
+    struct fum_component_info component;
+    // components without a configuration that was read
     bool listed = fum_model_get_info(model)->unusable != NULL;
-    for (int i = 0; fits && !listed && fum_model_get_part(model, i, &part); i++)
-        fits = write_weights(model, part.name, c, params);
+    for (int i = 0; fits && !listed && fum_model_get_component(model, i, &component); i++)
+        fits = write_weights(model, component.name, c, params);
     fum_model_destroy(&model);
     return fits ? fitted_root : NULL;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Diffusers folders: what is found, and the errors that name a missing part.
+// Diffusers folders: what is found, and the errors that name a missing component.
 #include "io.h"
 
 #include "base/alloc.h"
@@ -107,9 +107,9 @@ static void names_what_is_missing(void **state) {
     expect_error("convert the model to safetensors");
     unlink(scratch("model/vae/diffusion_pytorch_model.bin"));
     unlink(scratch("model/vae/config.json"));
-    expect_error("the part vae has no");
+    expect_error("the component vae has no");
     rmdir(scratch("model/vae"));
-    expect_error("names the part vae (AutoencoderKL), but its folder");
+    expect_error("names the component vae (AutoencoderKL), but its folder");
     make_folder();
     put("model/unet/config.json", "{");
     expect_error("unet/config.json: not valid JSON");

@@ -14,7 +14,7 @@ struct built {
 };
 
 static void key_of(char *text, size_t size, const struct golden *g, const char *rest) {
-    snprintf(text, size, "%s.%s", g->part, rest);
+    snprintf(text, size, "%s.%s", g->component, rest);
 }
 
 // Builds and runs with the goldens' ids; `pooled` adds the pooled value.
@@ -48,11 +48,11 @@ static void build(struct golden *g, struct built *b, int skip, bool skip_norm, b
     golden_run(g);
 }
 
-static void check(const char *folder, const char *part, bool projection) {
+static void check(const char *folder, const char *component, bool projection) {
     struct golden g;
     struct built b;
     char key[96];
-    golden_open(&g, folder, part);
+    golden_open(&g, folder, component);
     build(&g, &b, 0, false, true);
     assert_int_equal(b.config.projection != 0, projection);
     golden_compare_blocks(&g, "text_model.");
@@ -65,9 +65,9 @@ static void check(const char *folder, const char *part, bool projection) {
     for (int skip = 1; skip <= 2; skip++)
         for (int way = 0; way < 4; way++) {
             bool normed = way & 1, pooled = way & 2;
-            golden_open(&g, folder, part);
+            golden_open(&g, folder, component);
             build(&g, &b, skip, !normed, pooled);
-            snprintf(key, sizeof key, "%s.skip%d%s", part, skip, normed ? ".normed" : "");
+            snprintf(key, sizeof key, "%s.skip%d%s", component, skip, normed ? ".normed" : "");
             golden_compare(&g, b.out.hidden, key);
             key_of(key, sizeof key, &g, "pooled");
             if (pooled) golden_compare(&g, b.out.pooled, key);

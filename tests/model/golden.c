@@ -38,25 +38,25 @@ int golden_end(int status) {
     return status ? status : messages;
 }
 
-void golden_open(struct golden *g, const char *folder, const char *part) {
+void golden_open(struct golden *g, const char *folder, const char *component) {
     struct fum_error err;
     size_t bytes = 0;
     char path[512], base[400];
-    *g = (struct golden){.part = part, .bound = 1e-4};
+    *g = (struct golden){.component = component, .bound = 1e-4};
     const char *data = getenv("FUM_TEST_DATA");
     assert_non_null(data);
     snprintf(base, sizeof base, "%s/%s", data, folder);
     snprintf(path, sizeof path, "%s/golden.safetensors", base);
     must(fum_file_read(path, 64 << 20, &g->bytes, &bytes, &err), &err);
     must(fum_loader_open_memory(&g->tensors, g->bytes, bytes, path, &err), &err);
-    const char *sub = strncmp(folder, "model-variants", 14) ? part : ".";
+    const char *sub = strncmp(folder, "model-variants", 14) ? component : ".";
     snprintf(path, sizeof path, "%s/%s/config.json", base, sub);
     must(fum_json_read(&g->config, path, &err), &err);
-    bool text = !strncmp(part, "text", 4);
+    bool text = !strncmp(component, "text", 4);
     snprintf(path, sizeof path, "%s/%s/%s.safetensors", base, sub,
              text ? "model" : "diffusion_pytorch_model");
     must(fum_loader_open(&g->weights, path, &err), &err);
-    must(fum_names_create(&g->names, g->weights, part, g->config, &err), &err);
+    must(fum_names_create(&g->names, g->weights, component, g->config, &err), &err);
     g->source = fum_names_source(g->names);
     must(fum_graph_create(&g->graph, FUM_F32, &err), &err);
 }
@@ -135,7 +135,8 @@ static void start_on_device(struct golden *g) {
         if (t->kind != FUM_TENSOR_NODE) continue;
         if (!strchr(t->name, '#') || !is_read(g->graph, t)) fum_graph_output(g->graph, t, t->name);
     }
-    struct fum_weights_params params = {.device = device, .source = g->source, .label = g->part};
+    struct fum_weights_params params = {
+        .device = device, .source = g->source, .label = g->component};
     must(fum_weights_create(&g->stored, &params, &err), &err);
     must(fum_executable_compile(&g->exe,
                                 &(struct fum_executable_job){
@@ -254,12 +255,12 @@ static void compare_block(struct golden *g, const char *key, const char *module)
 void golden_compare_blocks(struct golden *g, const char *prefix) {
     char start[96];
     size_t first = 0;
-    snprintf(start, sizeof start, "%s.%s", g->part, prefix);
+    snprintf(start, sizeof start, "%s.%s", g->component, prefix);
     size_t count = fum_loader_count_prefix(g->tensors, start, &first);
     assert_true(count > 0);
     for (size_t i = 0; i < count; i++) {
         const char *key = fum_loader_at(g->tensors, first + i)->name,
-                   *module = key + strlen(g->part) + 1;
+                   *module = key + strlen(g->component) + 1;
         compare_block(g, key, module);
     }
 }

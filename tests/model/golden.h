@@ -12,10 +12,10 @@
 
 #include <cjson/cJSON.h>
 
-// One part ("unet") of a folder of tests/data ("model-sd1"): its configuration and weights. Parts
-// "" lie in the folder itself.
+// One component ("unet") of a folder of tests/data ("model-sd1"): its configuration and weights.
+// Those named "" lie in the folder itself.
 struct golden {
-    const char *part;
+    const char *component;
     cJSON *config;
     fum_loader *weights, *tensors;
     char *bytes; // of the tensors' file
@@ -40,7 +40,7 @@ bool golden_stores(enum fum_dtype type);
 // it is 0.
 int golden_end(int status);
 
-void golden_open(struct golden *g, const char *folder, const char *part); // f32, bound 1e-4
+void golden_open(struct golden *g, const char *folder, const char *component); // f32, bound 1e-4
 // True if a text encoder's configuration is of the class with a projection.
 bool golden_projected(const cJSON *config);
 // Before anything is built: stores values as `storage`, and widens the bound to it.
@@ -63,7 +63,7 @@ void golden_run(struct golden *g);
 
 // Asserts that the value agrees with the tensor `key` within the bound.
 void golden_compare(struct golden *g, const fum_tensor *tensor, const char *key);
-// The same for every tensor whose key begins with "part.prefix", for the node of that module's
+// The same for every tensor whose key begins with "component.prefix", for the node of that module's
 // name. Keys of inputs
 // ("….in.…") are left out.
 void golden_compare_blocks(struct golden *g, const char *prefix);

@@ -19,11 +19,11 @@ static const char *const copied[] = {"model_index.json",
                                      "unet/config.json",
                                      "vae/config.json"};
 
-enum part { UNET, VAE, TEXT, PARTS };
-static const char *const names[PARTS] = {"unet: ", "vae: ", "text_encoder: "};
-static const char *const weights[PARTS] = {"unet/diffusion_pytorch_model.safetensors",
-                                           "vae/diffusion_pytorch_model.safetensors",
-                                           "text_encoder/model.safetensors"};
+enum component { UNET, VAE, TEXT, COMPONENTS };
+static const char *const names[COMPONENTS] = {"unet: ", "vae: ", "text_encoder: "};
+static const char *const weights[COMPONENTS] = {"unet/diffusion_pytorch_model.safetensors",
+                                                "vae/diffusion_pytorch_model.safetensors",
+                                                "text_encoder/model.safetensors"};
 
 enum {
     COUNT_COPIED = sizeof copied / sizeof *copied,
@@ -99,8 +99,9 @@ static void copy_file(const char *name) {
     fum_free(text);
 }
 
-// A copy of the model whose part has the changes.
-static fum_model *changed_model(enum part part, const struct change *changes, int num_changes) {
+// A copy of the model whose component has the changes.
+static fum_model *changed_model(enum component component, const struct change *changes,
+                                int num_changes) {
     struct fum_error err = {0};
     snprintf(folder, sizeof folder, "%s/fum-nonfinite-XXXXXX",
              getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
@@ -108,15 +109,15 @@ static fum_model *changed_model(enum part part, const struct change *changes, in
     for (int i = 1; i < COUNT_FOLDERS; i++)
         ok(fum_path_make_dirs(in(folder, folders[i]), &err), &err);
     for (int i = 0; i < COUNT_COPIED; i++) copy_file(copied[i]);
-    for (int i = 0; i < PARTS; i++)
-        write_weights(weights[i], changes, i == (int)part ? num_changes : 0);
+    for (int i = 0; i < COMPONENTS; i++)
+        write_weights(weights[i], changes, i == (int)component ? num_changes : 0);
     return open_model(folder);
 }
 
 static void remove_model(fum_model **model) {
     fum_model_destroy(model);
     for (int i = 0; i < COUNT_COPIED; i++) remove(in(folder, copied[i]));
-    for (int i = 0; i < PARTS; i++) remove(in(folder, weights[i]));
+    for (int i = 0; i < COMPONENTS; i++) remove(in(folder, weights[i]));
     for (int i = COUNT_FOLDERS - 1; i >= 0; i--)
         assert_int_equal(remove(in(folder, folders[i])), 0);
 }
@@ -146,10 +147,10 @@ static bool has_f16(fum_device *device) {
 }
 
 // A NaN weight is an error that names its layer, however often and in whatever type it is tried.
-static void damaged(enum part part, const char *tensor, const char *layer,
+static void damaged(enum component component, const char *tensor, const char *layer,
                     enum fum_precision precision) {
     struct change change = {tensor, NAN};
-    fum_model *model = changed_model(part, &change, 1);
+    fum_model *model = changed_model(component, &change, 1);
     fum_device *device = open_device(true);
     struct lines lines = {0};
     struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
@@ -161,7 +162,7 @@ static void damaged(enum part part, const char *tensor, const char *layer,
             assert_int_equal(generate(pipe, &kept, &err), FUM_ERR_FORMAT);
             if (!i) print_message("%s%s\n", lines.text, err.text);
             assert_non_null(strstr(err.text, layer));
-            assert_non_null(strstr(err.text, names[part]));
+            assert_non_null(strstr(err.text, names[component]));
             assert_null(strchr(err.text, '\n'));
         }
         assert_int_equal(kept.count, 0);
@@ -184,28 +185,28 @@ static void damaged_weights_are_named(void **state) {
             FUM_PRECISION_F16);
 }
 
-static struct fum_component *component_of(fum_pipeline *pipe, enum part part) {
-    if (part == UNET) return pipe->unet;
-    return part == VAE ? pipe->vae : &pipe->components[0];
+static struct fum_component *component_of(fum_pipeline *pipe, enum component component) {
+    if (component == UNET) return pipe->unet;
+    return component == VAE ? pipe->vae : &pipe->components[0];
 }
 
 // Weights give values that f16 cannot hold, and a picture comes out all the same. One case is a
-// residual block's first convolution, whose result is normalised right after it. The part is done
-// again in f32.
-static void overflow(enum part part, const char *layer, const struct change *changes,
+// residual block's first convolution, whose result is normalised right after it. The component is
+// done again in f32.
+static void overflow(enum component component, const char *layer, const struct change *changes,
                      int num_changes) {
     fum_device *device = open_device(true);
     if (!has_f16(device)) {
         fum_device_destroy(&device);
         skip();
     }
-    fum_model *model = changed_model(part, changes, num_changes);
+    fum_model *model = changed_model(component, changes, num_changes);
     struct lines lines = {0};
     struct fum_log log = {keep_line, &lines, FUM_LOG_WARN};
     struct fum_error err = {0};
     struct kept kept = {0}, right = {0};
     fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F16, &log);
-    // One line of warning that names the layer, at the first picture only: the part stays f32.
+    // One line of warning that names the layer, at the first picture only: the component stays f32.
     for (int i = 0; i < 2; i++) {
         ok(generate(pipe, &kept, &err), &err);
         assert_ptr_equal(strchr(lines.text, '\n'), lines.text + strlen(lines.text) - 1);
@@ -213,13 +214,13 @@ static void overflow(enum part part, const char *layer, const struct change *cha
         assert_non_null(strstr(lines.text, "overflows f16"));
     }
     print_message("%s", lines.text);
-    for (int i = 0; i < PARTS; i++)
-        assert_int_equal(component_of(pipe, (enum part)i)->storage,
-                         i == (int)part ? FUM_F32 : FUM_F16);
+    for (int i = 0; i < COMPONENTS; i++)
+        assert_int_equal(component_of(pipe, (enum component)i)->storage,
+                         i == (int)component ? FUM_F32 : FUM_F16);
     fum_pipeline_destroy(&pipe);
-    // The same as from a pipeline that has this part in f32 from the start.
+    // The same as from a pipeline that has this component in f32 from the start.
     pipe = open_pipeline(device, model, FUM_PRECISION_F16, NULL);
-    component_of(pipe, part)->storage = FUM_F32;
+    component_of(pipe, component)->storage = FUM_F32;
     ok(generate(pipe, &right, &err), &err);
     assert_memory_equal(kept.pixels, right.pixels, right.bytes);
     assert_memory_equal(kept.latents, right.latents, right.latent_count * sizeof(float));

@@ -114,9 +114,9 @@ struct reports {
     int cancel_compile, cancel_decode; // the call that cancels, from 1; 0: none
 };
 
-static bool on_compile(void *user, const char *part, int done, int total) {
+static bool on_compile(void *user, const char *component, int done, int total) {
     struct reports *r = user;
-    assert_non_null(part);
+    assert_non_null(component);
     assert_true(done >= 0 && done <= total && total > 0);
     assert_true(done > 0 || r->compiles == 0 || r->compiled > 0);
     if (done == total) r->compiled += total;
