@@ -4,6 +4,7 @@
 #define FUMAROLE_MODEL_H
 
 #include <fumarole/core.h>
+#include <fumarole/tokenizer.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,8 +19,10 @@ struct fum_model_params {
     // A diffusers folder, a single .safetensors file in the original layout, or the name of a
     // shipped model. NULL: the shipped model "emoji".
     const char *path;
-    // folder of shipped models; NULL: $FUMAROLE_MODELS, then the installed place
+    // Folders of shipped models, searched in this order: models_dir, $FUMAROLE_MODELS, the share
+    // folder beside program_dir or the sources above it, the installed place. Each may be NULL.
     const char *models_dir;
+    const char *program_dir;   // of the running program, with "/" between its parts
     const char *prediction;    // "epsilon", "v_prediction", "sample"; NULL: as the model states
     const struct fum_log *log; // kept; may be NULL
 };
@@ -30,6 +33,13 @@ struct fum_model_params {
 FUM_API enum fum_result fum_model_open(fum_model **model, const struct fum_model_params *params,
                                        struct fum_error *err);
 FUM_API void fum_model_destroy(fum_model **model);
+// Loads the tokenizer of a model without opening the model: a diffusers folder's own for its first
+// text encoder, or CLIP's for a file. Free it with fum_tokenizer_destroy. `params` may be NULL.
+// Errors: FUM_ERR_IO if no such model was found, and those of fum_tokenizer_load_dir and
+// fum_tokenizer_load_clip.
+FUM_API enum fum_result fum_model_load_tokenizer(fum_tokenizer **tokenizer,
+                                                 const struct fum_model_params *params,
+                                                 struct fum_error *err);
 
 // Describes a model and its defaults. Strings belong to the model. Numbers are never 0 unless
 // noted.

@@ -105,10 +105,3 @@ unsigned cli_storage_mask(const char *precision) {
         if (strcmp(precision, storage_types[i].name) == 0) return storage_types[i].mask;
     return 0;
 }
-
-char *cli_join(const char *dir, const char *name) {
-    size_t size = strlen(dir) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path) snprintf(path, size, "%s/%s", dir, name);
-    return path;
-}

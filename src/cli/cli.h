@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Declares what the subcommands share: how they are called, how they fail, how they find models.
+// Declares what the subcommands share: how they are called, how they fail, what they read.
 // Public API only.
 #ifndef FUM_CLI_H
 #define FUM_CLI_H
@@ -114,10 +114,10 @@ struct cli_device_options {
 int cli_run_on_device(const struct cli_command *command, int argc, char **argv, void *values,
                       int (*work)(void *values, fum_device *device));
 
-// Finds the model that `name` means: a path that exists, else a shipped model's name; NULL is the
-// shipped one. Stores a path to free with free() and returns 0, or prints what was looked at and
-// returns an exit status.
-int cli_find_model(const char *name, char **path);
+// Stores the folder of the running program, with "/" between its parts and none at its end. Returns
+// `path`, or NULL if the system does not report it.
+enum { CLI_PATH_BYTES = 4096 };
+const char *cli_program_dir(char path[CLI_PATH_BYTES]);
 
 // Returns "dir/name", or a copy of `text`, to free with free(); NULL when out of memory.
 char *cli_copy(const char *text);
@@ -130,7 +130,6 @@ char *cli_read_text(const char *path, size_t limit, size_t *bytes);
 // Cuts off the line end that files and echo leave. Returns the remaining length.
 size_t cli_trim_newline(char *text, size_t bytes);
 
-bool cli_is_folder(const char *path);
 // True if the path leads to a device or pipe, where writing may wait.
 bool cli_is_special(const char *path);
 

@@ -15,7 +15,7 @@ enum { MAX_PROMPT_BYTES = 1 << 20, MAX_SUGGESTIONS = 4 };
 // One run of the command: everything it opens, and what the callbacks need.
 struct job {
     struct generate_options options;
-    char *prompt_text, *negative_text, *model_path; // freed at the end
+    char *prompt_text, *negative_text; // freed at the end
     fum_device *device;
     fum_model *model;
     fum_pipeline *pipeline;
@@ -250,18 +250,25 @@ static double run_flops(const struct job *job) {
            picture->count;
 }
 
+static int open_model(struct job *job) {
+    struct fum_error err = {0};
+    char program_dir[CLI_PATH_BYTES];
+    struct fum_model_params params = {.path = job->options.model,
+                                      .program_dir = cli_program_dir(program_dir),
+                                      .prediction = job->options.prediction,
+                                      .log = &job->log};
+    enum fum_result result = fum_model_open(&job->model, &params, &err);
+    if (result == FUM_ERR_IO && !params.path) return cli_fail("%s; name a model with -m", err.text);
+    if (result != FUM_OK) return cli_fail_result(result, &err);
+    const char *unusable = fum_model_get_info(job->model)->unusable;
+    return unusable ? cli_fail("%s", unusable) : 0;
+}
+
 // Opens the model, the device and the pipeline.
 static int open_all(struct job *job) {
     struct fum_error err = {0};
-    int status = cli_find_model(job->options.model, &job->model_path);
+    int status = open_model(job);
     if (status) return status;
-    struct fum_model_params model_params = {
-        .path = job->model_path, .prediction = job->options.prediction, .log = &job->log};
-    enum fum_result result = fum_model_open(&job->model, &model_params, &err);
-    if (result != FUM_OK) return cli_fail_result(result, &err);
-    const char *unusable = fum_model_get_info(job->model)->unusable;
-    if (unusable) // before a device is opened
-        return cli_fail("%s", unusable);
     suggest(job);
     cli_choose_vector_width(run_flops(job), &job->log);
     job->device = cli_open_device(job->options.device, &job->log, &status);
@@ -275,7 +282,8 @@ static int open_all(struct job *job) {
     params.on_compile = on_compile;
     params.on_graph = job->options.dump_graph ? on_graph : NULL;
     params.user = job;
-    result = fum_pipeline_create(&job->pipeline, job->device, job->model, &params, &err);
+    enum fum_result result =
+        fum_pipeline_create(&job->pipeline, job->device, job->model, &params, &err);
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
@@ -333,7 +341,6 @@ static void close_all(struct job *job) {
     fum_model_destroy(&job->model);
     fum_noise_free(&job->noise);
     free(job->latents);
-    free(job->model_path);
     free(job->prompt_text);
     free(job->negative_text);
 }

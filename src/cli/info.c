@@ -4,8 +4,6 @@
 
 #include <fumarole/model.h>
 
-#include <stdlib.h>
-
 struct info_options {
     bool verbose;
 };
@@ -85,17 +83,17 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     struct fum_component_info component;
     struct problems problems = {0};
     fum_model *model = NULL;
-    char *path = NULL;
+    char program_dir[CLI_PATH_BYTES];
     int status = cli_read_options(command, &argc, argv, &values);
     if (status >= 0) return status;
     if (argc != 1)
         return cli_misuse(
             command, "name one model: a diffusers folder, a checkpoint file, or a shipped model");
-    status = cli_find_model(argv[0], &path);
-    if (status) return status;
 
+    status = 0;
     struct fum_log log = cli_log(values.verbose);
-    struct fum_model_params params = {.path = path, .log = &log};
+    struct fum_model_params params = {
+        .path = argv[0], .program_dir = cli_program_dir(program_dir), .log = &log};
     enum fum_result result = fum_model_open(&model, &params, &err);
     if (result == FUM_OK) {
         print_info(fum_model_get_info(model));
@@ -109,7 +107,6 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     else
         status = cli_fail_result(result, &err);
     fum_model_destroy(&model);
-    free(path);
     return status;
 }
 

@@ -2,7 +2,7 @@
 // fumarole tokenize: prints the ids that a text encoder reads.
 #include "cli.h"
 
-#include <fumarole/tokenizer.h>
+#include <fumarole/model.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,21 +27,11 @@ static const struct cli_option options[] = {
 static fum_tokenizer *open_tokenizer(const char *model, int *status) {
     fum_tokenizer *tokenizer = NULL;
     struct fum_error err = {0};
-    enum fum_result result;
-    char *path = NULL, *dir = NULL;
-    if (model) {
-        *status = cli_find_model(model, &path);
-        if (*status) return NULL;
-    }
-    if (path && cli_is_folder(path)) {
-        dir = cli_join(path, "tokenizer");
-        result = dir ? fum_tokenizer_load_dir(&tokenizer, dir, &err) : FUM_ERR_NOMEM;
-    } else {
-        result = fum_tokenizer_load_clip(&tokenizer, NULL, NULL, &err);
-    }
+    char program_dir[CLI_PATH_BYTES];
+    struct fum_model_params params = {.path = model, .program_dir = cli_program_dir(program_dir)};
+    enum fum_result result = model ? fum_model_load_tokenizer(&tokenizer, &params, &err)
+                                   : fum_tokenizer_load_clip(&tokenizer, NULL, NULL, &err);
     if (result != FUM_OK) *status = cli_fail_result(result, &err);
-    free(dir);
-    free(path);
     return tokenizer;
 }
 

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
+// Finds models by path, and the shipped ones by name.
 #include "model/find.h"
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "io/folder.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define DEFAULT_MODEL "emoji"
+
+enum { LEVELS_UP = 4 };
 
 // Returns the path without its last part, which *last gets: "a/b" of "a/b/c", "." of "c". NULL when
 // memory is out.
@@ -22,41 +28,104 @@ static char *parent_of(fum_arena *arena, const char *path, const char **last) {
     return copy;
 }
 
-// True if model_index.json in `dir` names the part.
-static bool names_part(fum_arena *arena, const char *dir, const char *part) {
+// True if model_index.json in `dir` names the component.
+static bool names_component(fum_arena *arena, const char *dir, const char *name) {
     char *path = fum_path_join(arena, dir, "model_index.json");
     cJSON *index = NULL;
     if (!path || fum_json_read(&index, path, NULL)) return false;
-    bool named = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(index, part));
+    bool named = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(index, name));
     cJSON_Delete(index);
     return named;
 }
 
-// Returns the diffusers folder that `path` lies in, as its model_index.json, a part's folder, or a
-// file there. Else `path`.
+// Returns the diffusers folder that `path` lies in, as its model_index.json, a component's folder,
+// or a file there. Else `path`.
 static const char *whole_folder(fum_arena *arena, const char *path) {
-    const char *last = "", *part = "";
-    char *dir = parent_of(arena, path, &last), *above = dir ? parent_of(arena, dir, &part) : NULL;
+    const char *last = "", *component = "";
+    char *dir = parent_of(arena, path, &last),
+         *above = dir ? parent_of(arena, dir, &component) : NULL;
     if (!above) return path;
     if (fum_path_is_dir(path))
-        return !fum_folder_is(path) && names_part(arena, dir, last) ? dir : path;
+        return !fum_folder_is(path) && names_component(arena, dir, last) ? dir : path;
     if (!strcmp(last, "model_index.json")) return dir;
-    return names_part(arena, above, part) ? above : path;
+    return names_component(arena, above, component) ? above : path;
 }
 
-const char *fum_model_find_path(fum_arena *arena, const struct fum_model_params *params) {
-    const char *path = params && params->path ? params->path : "emoji";
-    if (fum_path_may_exist(path) || strchr(path, '/'))
-        return fum_arena_strdup(arena, whole_folder(arena, path));
-    const char *dirs[] = {params ? params->models_dir : NULL, getenv("FUMAROLE_MODELS"),
-                          FUM_MODELS_DIR};
-    for (int i = 0; i < 3; i++) {
-        if (!dirs[i] || !*dirs[i]) continue;
-        char *candidate = fum_path_join(arena, dirs[i], path);
-        if (!candidate) return NULL;
-        if (fum_path_is_dir(candidate)) return candidate;
+static bool is_there(const char *path) {
+    enum fum_file_kind kind;
+    return !fum_file_look(path, &kind, NULL) && kind != FUM_FILE_NONE;
+}
+
+// A search for a shipped model of that name.
+struct search {
+    fum_arena *arena;
+    const char *name;
+    const char *found; // NULL: not yet
+    bool no_memory;
+};
+
+// Looks for the model in `dir`, if there is such a folder. Returns true when the search ends.
+static bool look_in(struct search *s, const char *dir) {
+    if (!dir || !*dir) return false;
+    const char *path = fum_path_join(s->arena, dir, s->name);
+    s->no_memory = !path;
+    if (path && is_there(path)) s->found = path;
+    return s->found || s->no_memory;
+}
+
+// Looks beside the program and some folders above it: in the installed share folder, and in the
+// source tree that holds the build folder.
+static bool look_beside(struct search *s, const char *program_dir) {
+    char *dir = fum_arena_strdup(s->arena, program_dir);
+    s->no_memory = !dir;
+    for (int level = 0; dir && *dir && level < LEVELS_UP; level++) {
+        const char *share = fum_path_join(s->arena, dir, "share/fumarole/models"),
+                   *sources = fum_path_join(s->arena, dir, "meson.build"),
+                   *models = fum_path_join(s->arena, dir, "models");
+        s->no_memory = !share || !sources || !models;
+        if (s->no_memory || look_in(s, share)) return true;
+        if (is_there(sources) && look_in(s, models)) return true;
+        char *slash = strrchr(dir, '/');
+        if (!slash) break;
+        *slash = 0;
     }
-    return fum_arena_strdup(arena, path);
+    return s->no_memory;
+}
+
+static void find_shipped(struct search *s, const struct fum_model_params *params) {
+    if (look_in(s, params->models_dir) || look_in(s, getenv("FUMAROLE_MODELS"))) return;
+    if (params->program_dir && look_beside(s, params->program_dir)) return;
+    look_in(s, FUM_MODELS_DIR);
+}
+
+// Reports that no such model was found. `shipped`: a shipped model could have the name.
+static enum fum_result fail(const struct fum_model_params *params, bool shipped,
+                            struct fum_error *err) {
+    if (!params->path)
+        return fum_error_set(err, FUM_ERR_IO,
+                             "the shipped model \"" DEFAULT_MODEL
+                             "\" is neither in $FUMAROLE_MODELS nor %s",
+                             params->program_dir ? "beside the program" : "in " FUM_MODELS_DIR);
+    return fum_error_set(err, FUM_ERR_IO, "%s: no such file or folder%s", params->path,
+                         shipped ? ", and no shipped model of that name"
+                                 : ": give a diffusers folder or a checkpoint");
+}
+
+enum fum_result fum_model_find(const char **path, fum_arena *arena,
+                               const struct fum_model_params *params, struct fum_error *err) {
+    static const struct fum_model_params none;
+    if (!params) params = &none;
+    struct search s = {.arena = arena, .name = params->path ? params->path : DEFAULT_MODEL};
+    bool shipped = *s.name && !strpbrk(s.name, "/\\") && strcmp(s.name, "..");
+    if (params->path && fum_path_may_exist(params->path)) {
+        s.found = fum_arena_strdup(arena, whole_folder(arena, params->path));
+        s.no_memory = !s.found;
+    } else if (shipped) {
+        find_shipped(&s, params);
+    }
+    *path = s.found;
+    if (s.no_memory) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to find a model");
+    return s.found ? FUM_OK : fail(params, shipped, err);
 }
 
 const char *fum_model_path_name(fum_arena *arena, const char *path) {

@@ -7,10 +7,11 @@
 
 #include "base/alloc.h"
 
-// Returns params->path if it exists, the whole diffusers folder where it is a part of one, or the
-// shipped model of that name. params may be NULL. NULL when memory is out; the answer is in the
-// arena.
-const char *fum_model_find_path(fum_arena *arena, const struct fum_model_params *params);
+// Stores the path of the model, in the arena: params->path if it exists, or a shipped model's. A
+// component of a diffusers folder stands for the whole. `params` may be NULL. FUM_ERR_IO if no
+// model was found.
+enum fum_result fum_model_find(const char **path, fum_arena *arena,
+                               const struct fum_model_params *params, struct fum_error *err);
 // Returns the last part of the path.
 const char *fum_model_path_name(fum_arena *arena, const char *path);
 

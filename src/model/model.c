@@ -186,20 +186,14 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     model->view.schedule = fum_sample_config_sd();
     model->info.description = model->info.license = model->info.origin = "";
     model->info.family = model->info.prediction = model->info.sampler = "";
-    if (!(model->info.path = fum_model_find_path(model->arena, params))) goto no_memory;
+    if ((result = fum_model_find(&model->info.path, model->arena, params, err))) goto error;
     if (!(model->info.name = fum_model_path_name(model->arena, model->info.path))) goto no_memory;
     enum fum_file_kind kind;
     if ((result = fum_file_look(model->info.path, &kind, err))) goto error;
     if (kind == FUM_FILE_FOLDER)
         result = fum_model_open_folder(model, err);
-    else if (kind != FUM_FILE_NONE)
-        result = fum_model_open_file(model, err);
     else
-        result = fum_error_set(err, FUM_ERR_IO,
-                               "%s: no such model: give a diffusers folder, a .safetensors file or "
-                               "the name of a shipped "
-                               "model (emoji)",
-                               model->info.path);
+        result = fum_model_open_file(model, err);
     if (!result && !model->info.unusable) result = describe(model, params, err);
     if (result) goto error;
     *out = model;

@@ -136,6 +136,13 @@ model sd1
 for path in m/unet m/unet/ m/model_index.json m/unet/diffusion_pytorch_model.safetensors m/text_encoder/model.safetensors; do
     expect 0 'm: Stable Diffusion, custom size' info "$path"
 done
+expect 0 '^3 ids' tokenize -m m/unet heart
+mkdir mine
+mv m mine/named
+FUMAROLE_MODELS=$PWD/mine expect 0 'named: Stable Diffusion, custom size' info named
+FUMAROLE_MODELS=$PWD/mine expect 0 '^3 ids' tokenize -m named heart
+FUMAROLE_MODELS=$PWD/mine expect 1 'other: no such file or folder, and no shipped model of that name' info other
+model sd1
 cp m/unet/diffusion_pytorch_model.safetensors alone.safetensors
 expect 1 'alone.safetensors: this is one component of a diffusers folder; give the folder' info alone.safetensors
 
