@@ -3,7 +3,7 @@
 #include "lib/push.h"
 
 PUSH_CONSTANTS(fum_sampler_update_push) {
-    uint quads;    // of one slot
+    uint quads;    // of one tensor of the history
     uint coef_row; // floats of a row of coefs
     int last;      // the last row of coefs
     // Rows of noise in this window. The first window also serves steps without noise.

@@ -162,10 +162,10 @@ struct fum_executable_stats {
     uint64_t activation_bytes; // planned, aliased
     uint64_t weight_bytes;     // bytes that stay on the device
     // Streaming under a memory budget that does not hold all weights. One run of a stage brings in
-    // these bytes in so many pieces, through buffers of slot_bytes. Zero without streaming.
+    // these bytes in so many pieces, through buffers of stream_bytes. Zero without streaming.
     uint64_t streamed_bytes[FUM_STAGE_COUNT];
     int segments[FUM_STAGE_COUNT];
-    uint64_t slot_bytes;
+    uint64_t stream_bytes;
     // that had to be compiled; kernels of other executables of the device are shared
     int kernels;
     double compile_seconds; // spent waiting for the compiler, beyond the loading meanwhile

@@ -29,11 +29,11 @@ vec4 quad_load(vec4 q) { return q; }
 vec4 quad_store(vec4 v) { return v; }
 #endif
 
-// Replaces those of four elements that are at or past `channels` by `otherwise`. They are padding of undefined value.
-// The row is `row_quads` wide, and the first element is channel 4*c.
-vec4 quad_mask(vec4 v, uint c, uint channels, float otherwise) {
+// Replaces those of four elements that are at or past `channels` by `fallback`. They are padding of undefined value.
+// The first element is channel 4*c.
+vec4 quad_mask(vec4 v, uint c, uint channels, float fallback) {
     uint first = c * 4u;
     if (first + 4u <= channels) return v;
-    return vec4(first < channels ? v.x : otherwise, first + 1u < channels ? v.y : otherwise,
-                first + 2u < channels ? v.z : otherwise, otherwise);
+    return vec4(first < channels ? v.x : fallback, first + 1u < channels ? v.y : fallback,
+                first + 2u < channels ? v.z : fallback, fallback);
 }

@@ -338,16 +338,9 @@ static void release(struct run *run) {
     fum_free(run->got);
 }
 
-static bool same_desc(const struct fum_desc *a, const struct fum_desc *b) {
-    if (a->dtype != b->dtype || a->shape.rank != b->shape.rank) return false;
-    for (int i = 0; i < a->shape.rank; i++)
-        if (a->shape.dim[i] != b->shape.dim[i]) return false;
-    return true;
-}
-
 enum fum_result fum_case_run(fum_device *device, const struct fum_case_use *use,
                              struct fum_case_result *result, struct fum_error *err) {
-    static const double otherwise[] = {[FUM_F32] = 1e-5, [FUM_F16] = 2e-3, [FUM_BF16] = 1.6e-2};
+    static const double bounds[] = {[FUM_F32] = 1e-5, [FUM_F16] = 2e-3, [FUM_BF16] = 1.6e-2};
     const struct fum_op *op = use->op;
     const struct fum_op_case *c = use->c;
     const enum fum_dtype dtype = use->dtype;
@@ -358,7 +351,7 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_case_use *use,
     struct run *run = fum_calloc(1, sizeof *run);
     if (!run) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
     *result = (struct fum_case_result){
-        .bound = c->bound[dtype] > 0 ? c->bound[dtype] : otherwise[dtype], .worst = -1};
+        .bound = c->bound[dtype] > 0 ? c->bound[dtype] : bounds[dtype], .worst = -1};
     run->device = device;
     run->op = op;
 
@@ -374,7 +367,8 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_case_use *use,
         if (!r) compare(run, result);
     }
     if (!r && result->pass && (op->flags & FUM_OP_IN_PLACE) &&
-        same_desc(&run->call.in[0], &run->call.out)) {
+        run->call.in[0].dtype == run->call.out.dtype &&
+        fum_shape_same(&run->call.in[0].shape, &run->call.out.shape)) {
         struct fum_case_result in_place = *result;
         r = execute(run, run->in_buffer[0], &in_place, err);
         if (!r) compare(run, &in_place);

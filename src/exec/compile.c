@@ -284,7 +284,7 @@ void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_s
     if (!exe->stream) return;
     struct fum_stream_stats streamed;
     fum_stream_get_stats(exe->stream, &streamed);
-    stats->slot_bytes = streamed.slot_bytes;
+    stats->stream_bytes = streamed.buffer_bytes;
     for (int s = 0; s < FUM_STAGE_COUNT; s++) {
         stats->streamed_bytes[s] = streamed.stage_bytes[s];
         stats->segments[s] = streamed.stage_segments[s];

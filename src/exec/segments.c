@@ -7,9 +7,9 @@
 
 // Weights up to this size always stay: biases and norms are many and small.
 #define SMALL_BYTES (UINT64_C(64) << 10)
-// Slots are no larger than this unless one step needs more: larger ones would only take memory from
-// what can stay.
-#define SLOT_BYTES (UINT64_C(64) << 20)
+// Buffers are no larger than this unless one step needs more: larger ones would only take memory
+// from what can stay.
+#define BUFFER_BYTES (UINT64_C(64) << 20)
 
 // ---- sizes ----
 
@@ -57,7 +57,7 @@ static uint64_t small_bytes(const fum_graph *graph) {
     return bytes;
 }
 
-// Returns how many buffers as large as a slot are needed at least: without overlap.
+// Returns how many buffers of that size are needed at least: without overlap.
 static uint64_t fewest_buffers(bool unified_memory) {
     return unified_memory ? 1 : 2;
 }
@@ -66,25 +66,26 @@ uint64_t fum_segments_least(const fum_graph *graph, const fum_plan *plan, bool u
     return small_bytes(graph) + fewest_buffers(unified_memory) * largest_step(plan);
 }
 
-// Decides the number of slots and their size from what is left beside the small weights.
-static enum fum_result size_slots(struct fum_segments *st, const struct fum_segments_params *params,
-                                  uint64_t *room, struct fum_error *err) {
+// Decides the number of buffers and their size from what is left beside the small weights.
+static enum fum_result size_buffers(struct fum_segments *st,
+                                    const struct fum_segments_params *params, uint64_t *room,
+                                    struct fum_error *err) {
     uint64_t small = small_bytes(st->graph), largest = largest_step(st->plan),
              least = fewest_buffers(params->unified_memory);
-    uint64_t bytes = FUM_MIN(*room / 8, SLOT_BYTES), buffers = least + 1;
+    uint64_t bytes = FUM_MIN(*room / 8, BUFFER_BYTES), buffers = least + 1;
     if (bytes < largest) bytes = largest;
-    st->num_slots = 2;
+    st->num_buffers = 2;
     if (small + buffers * bytes > *room) bytes = largest;
     if (small + buffers * bytes > *room) {
         buffers = least;
-        st->num_slots = 1;
+        st->num_buffers = 1;
     }
     if (small + buffers * bytes > *room)
         return fum_error_set(err, FUM_ERR_NOMEM,
                              "%s: its weights need at least %llu bytes, %llu are available",
                              params->label, (unsigned long long)(small + buffers * bytes),
                              (unsigned long long)*room);
-    st->slot_bytes = bytes ? bytes : 16;
+    st->buffer_bytes = bytes ? bytes : 16;
     *room -= small + buffers * bytes;
     return FUM_OK;
 }
@@ -175,13 +176,13 @@ static enum fum_result cut_stage(struct fum_segments *st, int stage, int alone,
     for (int s = st->plan->stage_begin[stage]; s < st->plan->stage_begin[stage + 1]; s++) {
         const struct fum_plan_step *step = &st->plan->steps[s];
         uint64_t bytes = step_bytes(step, st->streamed);
-        bool full = segment && (s >= alone || segment->bytes + bytes > st->slot_bytes);
+        bool full = segment && (s >= alone || segment->bytes + bytes > st->buffer_bytes);
         if (!segment || (bytes && segment->bytes && full)) {
             int index = st->count++;
             segment = &st->list[index];
             *segment = (struct fum_segment){.stage = stage,
                                             .first_item = st->num_items,
-                                            .slot = (index - first) % st->num_slots,
+                                            .buffer = (index - first) % st->num_buffers,
                                             .next = index + 1};
         }
         for (int k = 0; k < step->node->num_inputs; k++) {
@@ -197,7 +198,7 @@ static enum fum_result cut_stage(struct fum_segments *st, int stage, int alone,
 }
 
 // Cuts a stage that repeats into an even number of segments, so that they take turns with the
-// slots. If the number is odd, the last and the first share a slot. The first could not be
+// buffers. If the number is odd, the last and the first share a buffer. The first could not be
 // prefetched then before the device is done with the last. So the last steps are taken apart until
 // the number is even. If every step is alone already, that wait remains.
 static enum fum_result cut_repeated(struct fum_segments *st, int stage, struct fum_error *err) {
@@ -209,7 +210,7 @@ static enum fum_result cut_repeated(struct fum_segments *st, int stage, struct f
         st->num_items = first_item;
         result = cut_stage(st, stage, alone, err);
         int count = st->count - first;
-        if (count < 2 || count % st->num_slots == 0) break;
+        if (count < 2 || count % st->num_buffers == 0) break;
     }
     return result;
 }
@@ -235,7 +236,7 @@ enum fum_result fum_segments_create(struct fum_segments *st,
     enum fum_result result = FUM_OK;
     if (!st->streamed || !st->segment_of || !st->list)
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory to stream weights");
-    if (!result) result = size_slots(st, params, &room, err);
+    if (!result) result = size_buffers(st, params, &room, err);
     if (!result) choose_streamed(st, room);
     if (!result) result = cut(st, err);
     if (result) fum_segments_destroy(st);

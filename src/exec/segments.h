@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Chooses which weights of a plan stay on the device, and cuts its steps into segments by the
-// weights that they stream. Those of a segment lie together in a slot.
+// weights that they stream. Those of a segment lie together in a buffer.
 #ifndef FUM_EXEC_SEGMENTS_H
 #define FUM_EXEC_SEGMENTS_H
 
@@ -8,12 +8,12 @@
 
 struct fum_segment_item {
     const fum_tensor *tensor;
-    uint64_t offset; // in the slot
+    uint64_t offset; // in the buffer
 };
 
 struct fum_segment {
     int stage, first_item, num_items;
-    int slot, next; // the segment that will probably run after it
+    int buffer, next; // the segment that will probably run after it
     uint64_t bytes;
 };
 
@@ -27,16 +27,16 @@ struct fum_segments {
     struct fum_segment_item *items;
     int num_items;
     size_t item_capacity;
-    uint64_t slot_bytes;
-    int num_slots;
+    uint64_t buffer_bytes;
+    int num_buffers;
 };
 
 struct fum_segments_params {
     const fum_graph *graph;
     const fum_plan *plan;
     const char *label;   // for errors
-    bool unified_memory; // of the device: slots are filled in place
-    uint64_t room;       // bytes for the weights that stay and for slots
+    bool unified_memory; // of the device: buffers are filled in place
+    uint64_t room;       // bytes for the weights that stay and for buffers
 };
 
 enum fum_result fum_segments_create(struct fum_segments *segments,
@@ -44,7 +44,7 @@ enum fum_result fum_segments_create(struct fum_segments *segments,
                                     struct fum_error *err);
 void fum_segments_destroy(struct fum_segments *segments);
 
-// Returns the fewest bytes for weights and slots that can work.
+// Returns the fewest bytes for weights and buffers that can work.
 uint64_t fum_segments_least(const fum_graph *graph, const fum_plan *plan, bool unified_memory);
 
 // Returns the memory of a weight, aligned as buffers need it.

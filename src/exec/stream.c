@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Two threads share a slot: `holds`, `fresh` and `pinned` are guarded by the stream's lock, the
+// Two threads share a buffer: `holds`, `fresh` and `pinned` are guarded by the stream's lock, the
 // bytes belong to the worker while it fills them.
-struct slot {
+struct stream_buffer {
     fum_buffer *landing; // what the worker fills
     int holds;           // segment; -1: none
     unsigned version;    // of the weights that it holds
@@ -20,15 +20,15 @@ struct slot {
     uint64_t ticket;     // of the last submission that read it
 };
 
-enum { MAX_SLOTS = 2, NOTHING = -1 };
+enum { MAX_BUFFERS = 2, NOTHING = -1 };
 
 struct fum_stream {
     fum_device *device;
     fum_weights *weights;
     struct fum_segments segments;
-    fum_command **copies;    // by segment: from the host's slot to the device's; NULL: not needed
-    fum_buffer *device_slot; // NULL: the landing slots are read directly
-    struct slot slots[MAX_SLOTS];
+    fum_command **copies; // by segment: from the host's buffer to the device's; NULL: not needed
+    fum_buffer *device_buffer; // NULL: the landing buffers are read directly
+    struct stream_buffer buffers[MAX_BUFFERS];
 
     pthread_t worker;
     pthread_mutex_t lock;
@@ -44,37 +44,37 @@ uint64_t fum_stream_least(const fum_device *device, const fum_graph *graph, cons
     return fum_segments_least(graph, plan, fum_device_get_info(device)->unified_memory);
 }
 
-static enum fum_result make_slots(fum_stream *st, struct fum_error *err) {
+static enum fum_result make_buffers(fum_stream *st, struct fum_error *err) {
     bool unified = fum_device_get_info(st->device)->unified_memory;
     const char *label = fum_weights_get_params(st->weights)->label;
     enum fum_result result = FUM_OK;
     if (!unified)
-        result = fum_buffer_create(&st->device_slot, st->device,
-                                   &(struct fum_buffer_params){.bytes = st->segments.slot_bytes,
+        result = fum_buffer_create(&st->device_buffer, st->device,
+                                   &(struct fum_buffer_params){.bytes = st->segments.buffer_bytes,
                                                                .use = FUM_BUFFER_DEVICE,
                                                                .label = label},
                                    err);
-    for (int i = 0; i < st->segments.num_slots && !result; i++)
+    for (int i = 0; i < st->segments.num_buffers && !result; i++)
         result = fum_buffer_create(
-            &st->slots[i].landing, st->device,
-            &(struct fum_buffer_params){.bytes = st->segments.slot_bytes,
+            &st->buffers[i].landing, st->device,
+            &(struct fum_buffer_params){.bytes = st->segments.buffer_bytes,
                                         .use = unified ? FUM_BUFFER_DEVICE : FUM_BUFFER_HOST,
                                         .label = label},
             err);
     return result;
 }
 
-// Records a copy before each segment, from the host's slot to the device's.
+// Records a copy before each segment, from the host's buffer to the device's.
 static enum fum_result make_copies(fum_stream *st, struct fum_error *err) {
     const char *label = fum_weights_get_params(st->weights)->label;
     st->copies = fum_calloc((size_t)st->segments.count, sizeof *st->copies);
     if (!st->copies) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to stream weights");
     enum fum_result result = FUM_OK;
-    for (int i = 0; i < st->segments.count && !result && st->device_slot; i++) {
+    for (int i = 0; i < st->segments.count && !result && st->device_buffer; i++) {
         const struct fum_segment *segment = &st->segments.list[i];
         if (!segment->bytes) continue;
-        const struct fum_buffer_copy copy = {.src = st->slots[segment->slot].landing,
-                                             .dst = st->device_slot,
+        const struct fum_buffer_copy copy = {.src = st->buffers[segment->buffer].landing,
+                                             .dst = st->device_buffer,
                                              .bytes = segment->bytes};
         result = fum_command_create(&st->copies[i], st->device, label, err);
         if (!result) result = fum_command_copy(st->copies[i], &copy, err);
@@ -128,10 +128,10 @@ enum fum_result fum_stream_create(fum_stream **out, const struct fum_stream_para
                        .demanded = NOTHING,
                        .predicted = NOTHING,
                        .failed = NOTHING};
-    for (int i = 0; i < MAX_SLOTS; i++) st->slots[i].holds = NOTHING;
+    for (int i = 0; i < MAX_BUFFERS; i++) st->buffers[i].holds = NOTHING;
     enum fum_result result = make_locks(st, err);
     if (!result) result = fum_segments_create(&st->segments, &cutting, err);
-    if (!result) result = make_slots(st, err);
+    if (!result) result = make_buffers(st, err);
     if (!result) result = make_copies(st, err);
     if (!result) result = load_kept(st, err);
     if (result) fum_stream_destroy(&st);
@@ -149,12 +149,12 @@ void fum_stream_destroy(fum_stream **stream) {
         pthread_mutex_unlock(&st->lock);
         pthread_join(st->worker, NULL);
     }
-    for (int i = 0; i < st->segments.num_slots; i++)
-        if (st->slots[i].ticket) fum_device_wait(st->device, st->slots[i].ticket, NULL);
+    for (int i = 0; i < st->segments.num_buffers; i++)
+        if (st->buffers[i].ticket) fum_device_wait(st->device, st->buffers[i].ticket, NULL);
     for (int i = 0; st->copies && i < st->segments.count; i++) fum_command_destroy(&st->copies[i]);
     fum_free(st->copies);
-    for (int i = 0; i < MAX_SLOTS; i++) fum_buffer_destroy(&st->slots[i].landing);
-    fum_buffer_destroy(&st->device_slot);
+    for (int i = 0; i < MAX_BUFFERS; i++) fum_buffer_destroy(&st->buffers[i].landing);
+    fum_buffer_destroy(&st->device_buffer);
     if (st->locks_made) {
         pthread_mutex_destroy(&st->lock);
         pthread_cond_destroy(&st->changed);
@@ -174,10 +174,11 @@ struct fum_binding fum_stream_find(const fum_stream *st, int step, const fum_ten
     const struct fum_segment *segment = &st->segments.list[st->segments.segment_of[step]];
     for (int i = segment->first_item; i < segment->first_item + segment->num_items; i++)
         if (st->segments.items[i].tensor == tensor)
-            return (struct fum_binding){
-                .buffer = st->device_slot ? st->device_slot : st->slots[segment->slot].landing,
-                .offset = st->segments.items[i].offset,
-                .bytes = fum_desc_bytes(&tensor->desc)};
+            return (struct fum_binding){.buffer = st->device_buffer
+                                                      ? st->device_buffer
+                                                      : st->buffers[segment->buffer].landing,
+                                        .offset = st->segments.items[i].offset,
+                                        .bytes = fum_desc_bytes(&tensor->desc)};
     return (struct fum_binding){0};
 }
 
@@ -186,9 +187,9 @@ struct fum_binding fum_stream_find(const fum_stream *st, int step, const fum_ten
 static enum fum_result fill_segment(fum_stream *st, int index, uint64_t ticket,
                                     struct fum_error *err) {
     const struct fum_segment *segment = &st->segments.list[index];
-    // The device may still read what the slot held.
+    // The device may still read what the buffer held.
     enum fum_result result = ticket ? fum_device_wait(st->device, ticket, err) : FUM_OK;
-    fum_buffer *landing = st->slots[segment->slot].landing;
+    fum_buffer *landing = st->buffers[segment->buffer].landing;
     for (int i = segment->first_item; i < segment->first_item + segment->num_items && !result;
          i++) {
         const fum_tensor *t = st->segments.items[i].tensor;
@@ -205,22 +206,22 @@ static enum fum_result fill_segment(fum_stream *st, int index, uint64_t ticket,
     return result;
 }
 
-// True if the slot holds the segment with its weights as they are now.
-static bool is_held(const fum_stream *st, const struct slot *slot, int segment) {
-    return slot->holds == segment && slot->version == fum_weights_version(st->weights);
+// True if the buffer holds the segment with its weights as they are now.
+static bool is_held(const fum_stream *st, const struct stream_buffer *buffer, int segment) {
+    return buffer->holds == segment && buffer->version == fum_weights_version(st->weights);
 }
 
 // Chooses what to fill, under the lock: the segment that is waited for, else probably the next one.
 // A prefetch must not overwrite what is still needed.
 static int take_work(fum_stream *st) {
     int k = st->demanded;
-    if (k >= 0 && !is_held(st, &st->slots[st->segments.list[k].slot], k)) return k;
+    if (k >= 0 && !is_held(st, &st->buffers[st->segments.list[k].buffer], k)) return k;
     st->demanded = NOTHING;
     k = st->predicted;
     if (k < 0) return NOTHING;
-    const struct slot *slot = &st->slots[st->segments.list[k].slot];
-    bool needed = slot->pinned || (slot->fresh && is_held(st, slot, slot->holds));
-    return needed || is_held(st, slot, k) ? NOTHING : k;
+    const struct stream_buffer *buffer = &st->buffers[st->segments.list[k].buffer];
+    bool needed = buffer->pinned || (buffer->fresh && is_held(st, buffer, buffer->holds));
+    return needed || is_held(st, buffer, k) ? NOTHING : k;
 }
 
 // Returns the next segment with something to fill.
@@ -242,12 +243,12 @@ static void *fill_segments(void *user) {
             pthread_cond_wait(&st->changed, &st->lock);
             continue;
         }
-        struct slot *slot = &st->slots[st->segments.list[k].slot];
-        uint64_t ticket = slot->ticket;
+        struct stream_buffer *buffer = &st->buffers[st->segments.list[k].buffer];
+        uint64_t ticket = buffer->ticket;
         struct fum_error failure = {0};
-        slot->holds = NOTHING;
-        slot->fresh = false; // what was predicted wrongly
-        slot->version = fum_weights_version(st->weights);
+        buffer->holds = NOTHING;
+        buffer->fresh = false; // what was predicted wrongly
+        buffer->version = fum_weights_version(st->weights);
         pthread_mutex_unlock(&st->lock);
         enum fum_result result = fill_segment(st, k, ticket, &failure);
         pthread_mutex_lock(&st->lock);
@@ -258,8 +259,8 @@ static void *fill_segments(void *user) {
             st->failure.code = result;
             st->predicted = NOTHING;
         } else {
-            slot->holds = k;
-            slot->fresh = true;
+            buffer->holds = k;
+            buffer->fresh = true;
             st->predicted = find_next(st, k);
         }
         pthread_cond_broadcast(&st->changed);
@@ -270,7 +271,7 @@ static void *fill_segments(void *user) {
 
 enum fum_result fum_stream_acquire(fum_stream *st, int index, struct fum_error *err) {
     const struct fum_segment *segment = &st->segments.list[index];
-    struct slot *slot = &st->slots[segment->slot];
+    struct stream_buffer *buffer = &st->buffers[segment->buffer];
     if (!segment->bytes) return FUM_OK;
     pthread_mutex_lock(&st->lock);
     if (!st->started && pthread_create(&st->worker, NULL, fill_segments, st)) {
@@ -281,18 +282,18 @@ enum fum_result fum_stream_acquire(fum_stream *st, int index, struct fum_error *
     // Only its own failure counts, and only one from now on. A failed prefetch of another segment
     // is reported only if that one is needed and fails again.
     st->failed = NOTHING;
-    while (!is_held(st, slot, index) && st->failed != index) {
+    while (!is_held(st, buffer, index) && st->failed != index) {
         st->demanded = index;
         pthread_cond_broadcast(&st->changed);
         pthread_cond_wait(&st->changed, &st->lock);
     }
-    enum fum_result result = is_held(st, slot, index) ? FUM_OK : st->failure.code;
+    enum fum_result result = is_held(st, buffer, index) ? FUM_OK : st->failure.code;
     if (result) {
         st->demanded = NOTHING;
         fum_error_set(err, result, "%s", st->failure.text);
     } else {
-        slot->fresh = false;
-        slot->pinned = true;
+        buffer->fresh = false;
+        buffer->pinned = true;
     }
     pthread_mutex_unlock(&st->lock);
     if (result || !st->copies[index]) return result;
@@ -301,26 +302,26 @@ enum fum_result fum_stream_acquire(fum_stream *st, int index, struct fum_error *
         fum_stream_release(st, index, ticket);
         return result;
     }
-    // The copy reads the slot, whether or not anything is submitted after it.
+    // The copy reads the buffer, whether or not anything is submitted after it.
     pthread_mutex_lock(&st->lock);
-    if (ticket > slot->ticket) slot->ticket = ticket;
+    if (ticket > buffer->ticket) buffer->ticket = ticket;
     pthread_mutex_unlock(&st->lock);
     return FUM_OK;
 }
 
 void fum_stream_release(fum_stream *st, int index, uint64_t ticket) {
-    struct slot *slot = &st->slots[st->segments.list[index].slot];
+    struct stream_buffer *buffer = &st->buffers[st->segments.list[index].buffer];
     pthread_mutex_lock(&st->lock);
-    if (ticket > slot->ticket) slot->ticket = ticket;
-    slot->pinned = false;
+    if (ticket > buffer->ticket) buffer->ticket = ticket;
+    buffer->pinned = false;
     pthread_cond_broadcast(&st->changed);
     pthread_mutex_unlock(&st->lock);
 }
 
 void fum_stream_get_stats(const fum_stream *st, struct fum_stream_stats *stats) {
     *stats = (struct fum_stream_stats){
-        .slot_bytes = (uint64_t)(st->segments.num_slots + (st->device_slot != NULL)) *
-                      st->segments.slot_bytes};
+        .buffer_bytes = (uint64_t)(st->segments.num_buffers + (st->device_buffer != NULL)) *
+                        st->segments.buffer_bytes};
     for (int i = 0; i < st->segments.count; i++) {
         stats->stage_bytes[st->segments.list[i].stage] += st->segments.list[i].bytes;
         stats->stage_segments[st->segments.list[i].stage]++;

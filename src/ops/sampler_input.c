@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
-// What the model sees at this evaluation: c_in × slot 0, `copies` times (2 with guidance), in the
-// storage type. Inputs: state, coefs, counter (sampler.h).
+// Scales the current point for the model: c_in × history[0], `copies` times (2 with guidance), in
+// the storage type. Inputs: state, coefs, counter (sampler.h).
 #include "ops/lib/emit.h"
 #include "ops/lib/sampler.h"
 #include "shaders/sampler_input.pc.h"
 
 enum { STATE, COEFS, COUNTER };
-enum { SLOTS, COPIES, DTYPE };
+enum { HISTORY, COPIES, DTYPE };
 static const struct fum_attr_def attrs[] = {
-    [SLOTS] = {"slots", 1}, [COPIES] = {"copies", 1}, [DTYPE] = {"dtype", -1}, {0}};
+    [HISTORY] = {"history", 1}, [COPIES] = {"copies", 1}, [DTYPE] = {"dtype", -1}, {0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     if (!fum_sampler_check(call, (struct fum_sampler_inputs){STATE, COEFS, COUNTER}, 1, why))
         return false;
     if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why)) return false;
-    call->out.shape = fum_sampler_slot(call).shape;
+    call->out.shape = fum_sampler_point(call).shape;
     call->out.shape.dim[0] *= (int64_t)call->attr[COPIES];
     return true;
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
-    struct fum_desc slot = fum_sampler_slot(call);
-    int64_t n = fum_shape_count(&slot.shape),
+    struct fum_desc point = fum_sampler_point(call);
+    int64_t n = fum_shape_count(&point.shape),
             row = fum_sampler_row(&call->in[COEFS], in[COUNTER][0]);
     double c_in = in[COEFS][row * call->in[COEFS].shape.dim[1] + FUM_COEF_INPUT];
     for (int64_t k = 0; k < (int64_t)call->attr[COPIES]; k++)
@@ -29,13 +29,13 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    struct fum_desc slot = fum_sampler_slot(call);
+    struct fum_desc point = fum_sampler_point(call);
     const struct fum_desc *coefs = &call->in[COEFS];
-    uint64_t quads = fum_desc_quads(&slot);
+    uint64_t quads = fum_desc_quads(&point);
     if (!quads) return true;
     struct fum_dispatch *d = fum_emit(list, "sampler_input", call->out.dtype, quads);
-    if (!d || !fum_emit_whole(list, d, STATE, &slot)) return false;
-    d->bind[0].bytes = fum_desc_bytes(&slot); // slot 0 alone
+    if (!d || !fum_emit_whole(list, d, STATE, &point)) return false;
+    d->bind[0].bytes = fum_desc_bytes(&point); // history[0] alone
     if (!fum_emit_whole(list, d, COEFS, coefs)) return false;
     fum_emit_operand(d, COUNTER);
     if (!fum_emit_whole(list, d, FUM_OUT, &call->out)) return false;

@@ -52,7 +52,7 @@ void fum_budget_log(const struct fum_component *component,
                 "pieces (%.1f MiB at every step) through %.1f MiB, activations %.1f MiB",
                 component->name, weights, (double)streamed / MIB, segments,
                 (double)stats->streamed_bytes[FUM_STAGE_STEP] / MIB,
-                (double)stats->slot_bytes / MIB, activations);
+                (double)stats->stream_bytes / MIB, activations);
 }
 
 // ---- room ----
@@ -82,7 +82,7 @@ static uint64_t bytes_held(const struct fum_component *component) {
     const struct fum_executable_stats *stats = &component->stats;
     if (!component->compiled.exe && !component->weights) return 0;
     uint64_t held = component->weights ? fum_weights_bytes(component->weights) : 0;
-    if (component->compiled.exe) held += stats->activation_bytes + stats->slot_bytes;
+    if (component->compiled.exe) held += stats->activation_bytes + stats->stream_bytes;
     return held ? held : 1;
 }
 
@@ -119,7 +119,7 @@ uint64_t fum_budget_decode(fum_pipeline *pipe, uint64_t whole, uint64_t least) {
     if (beside >= least) return beside;
     pipe->unet->kept = false;
     if (!pipe->unet->compiled.exe) return beside;
-    return beside + unet->activation_bytes + unet->weight_bytes + unet->slot_bytes;
+    return beside + unet->activation_bytes + unet->weight_bytes + unet->stream_bytes;
 }
 
 enum fum_result fum_budget_check(fum_pipeline *pipe, const struct fum_run *run,

@@ -39,7 +39,7 @@ static enum fum_result build(const fum_pipeline *pipe, struct fum_denoiser *d, f
     d->noise =
         d->noise_rows ? fum_graph_input(graph, "noise", noise, FUM_F32, FUM_STAGE_RUN) : NULL;
 
-    const struct fum_attr attrs[] = {{"slots", d->history}, {"copies", d->copies}, {0}};
+    const struct fum_attr attrs[] = {{"history", d->history}, {"copies", d->copies}, {0}};
     d->unet.counter = d->counter;
     d->unet.x = add_op(graph, "sampler_input", FUM_INPUTS(d->state, d->coefs, d->counter), attrs);
     fum_unet_inputs(graph, config,

@@ -16,7 +16,8 @@ void fum_sample_destroy(struct fum_sample_program **program) {
 }
 
 size_t fum_sample_row_size(const struct fum_sample_program *program) {
-    return FUM_COEF_MATRIX + (size_t)program->history * ((size_t)program->history + 3);
+    return FUM_COEF_MATRIX +
+           (size_t)program->history * ((size_t)program->history + FUM_COLUMNS_MORE);
 }
 
 void fum_sample_coefs(const struct fum_sample_program *program, double guidance, float *rows,
@@ -33,11 +34,11 @@ void fum_sample_coefs(const struct fum_sample_program *program, double guidance,
         row[FUM_COEF_B] = (float)ev->b;
         row[FUM_COEF_CLIP] = (float)ev->clip;
         row[FUM_COEF_NOISE] = (float)ev->noise_row;
-        for (int k = 0; k < history; k++, m += history + 3) {
+        for (int k = 0; k < history; k++, m += history + FUM_COLUMNS_MORE) {
             for (int j = 0; j < history; j++) m[j] = (float)ev->m[k][j];
-            m[history] = (float)ev->m[k][FUM_SAMPLE_D];
-            m[history + 1] = (float)ev->m[k][FUM_SAMPLE_NOISE];
-            m[history + 2] = (float)ev->m[k][FUM_SAMPLE_RAW];
+            m[history + FUM_COLUMN_PREDICTION] = (float)ev->m[k][FUM_SAMPLE_D];
+            m[history + FUM_COLUMN_NOISE] = (float)ev->m[k][FUM_SAMPLE_NOISE];
+            m[history + FUM_COLUMN_UNCLAMPED] = (float)ev->m[k][FUM_SAMPLE_RAW];
         }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Streaming weights by itself, with a source that can be held up and can fail. Checks what is
-// prefetched when, which failure is reported, and that slots hold the right bytes.
+// prefetched when, which failure is reported, and that buffers hold the right bytes.
 
 #include "test.h"
 
@@ -11,7 +11,7 @@
 #include "graph/passes.h"
 #include "exec/stream.h"
 
-enum { SIDE = 160, MOST = 40, WEIGHT_BYTES = SIDE * SIDE * 4, SLOT_WEIGHTS = 2 };
+enum { SIDE = 160, MOST = 40, WEIGHT_BYTES = SIDE * SIDE * 4, BUFFER_WEIGHTS = 2 };
 
 // Weight "wN" is N + 1 everywhere until it is rewritten.
 struct source {
@@ -97,15 +97,15 @@ static void open_subject(struct subject *s, fum_device *device, int count) {
     struct fum_weights_params params = {
         .device = device, .source = {find, &s->source}, .label = "test"};
     if (fum_weights_create(&s->weights, &params, &err)) fail_msg("%s", err.text);
-    // A slot takes an eighth of the room.
-    uint64_t room = 8 * SLOT_WEIGHTS * WEIGHT_BYTES;
+    // A buffer takes an eighth of the room.
+    uint64_t room = 8 * BUFFER_WEIGHTS * WEIGHT_BYTES;
     if (fum_stream_create(&s->stream,
                           &(struct fum_stream_params){device, s->weights, s->graph, s->plan, room},
                           &err))
         fail_msg("%s", err.text);
     struct fum_stream_stats stats;
     fum_stream_get_stats(s->stream, &stats);
-    assert_int_equal(stats.slot_bytes, (unified ? 2 : 3) * SLOT_WEIGHTS * WEIGHT_BYTES);
+    assert_int_equal(stats.buffer_bytes, (unified ? 2 : 3) * BUFFER_WEIGHTS * WEIGHT_BYTES);
     s->segments = stats.stage_segments[FUM_STAGE_STEP];
 }
 
@@ -167,7 +167,7 @@ static void the_next_segment_is_filled_while_the_device_works(void **state) {
                 int next = (k + 1) % s.segments, weight = first_weight(&s, next),
                     times = 1 + round + (next == 0);
                 acquire(&s, k);
-                // Two segments would stay in the two slots.
+                // Two segments would stay in the two buffers.
                 if (s.segments > 2 && !was_requested(&s.source, weight, times))
                     fail_msg("%d weights, round %d: segment %d of %d waits for segment %d", count,
                              round, next, s.segments, k);
@@ -248,7 +248,7 @@ static void rewritten_weights_are_read_again(void **state) {
     for (int i = 0; i < COUNT; i++) free(old[i]);
 }
 
-// Ends while the worker is filling a slot.
+// Ends while the worker is filling a buffer.
 static void streams_end_while_the_worker_fills(void **state) {
     struct subject s;
     pthread_t opener;

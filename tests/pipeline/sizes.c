@@ -322,7 +322,7 @@ static void budgets_keep_their_size(void **state) {
             fum_device_planning_name(i), peak / MIB, (double)s.weight_bytes / MIB,
             (double)s.streamed_bytes[FUM_STAGE_STEP] / MIB, s.segments[FUM_STAGE_STEP],
             (double)(s.streamed_bytes[FUM_STAGE_PROMPT] + s.streamed_bytes[FUM_STAGE_RUN]) / MIB,
-            (double)s.slot_bytes / MIB);
+            (double)s.stream_bytes / MIB);
         assert_true(peak <= 4096 * MIB);
         assert_true(peak >= 4000 * MIB); // what fits stays
         assert_true(s.streamed_bytes[FUM_STAGE_STEP] > 0);

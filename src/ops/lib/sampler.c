@@ -7,17 +7,17 @@ bool fum_sampler_check(const struct fum_op_call *call, struct fum_sampler_inputs
                        int least_coefs, struct fum_why *why) {
     const struct fum_desc *s = &call->in[inputs.state], *c = &call->in[inputs.coefs];
     char text[96];
-    int64_t slots, copies;
-    if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"slots", 1, FUM_SAMPLER_MAX_HISTORY},
-                      &slots, why))
+    int64_t history, copies;
+    if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"history", 1, FUM_SAMPLER_MAX_HISTORY},
+                      &history, why))
         return false;
     if (!fum_attr_int(call->attr[1], (struct fum_attr_range){"copies", 1, 2}, &copies, why))
         return false;
-    if (s->dtype != FUM_F32 || s->shape.rank != 4 || s->shape.dim[0] % slots)
+    if (s->dtype != FUM_F32 || s->shape.rank != 4 || s->shape.dim[0] % history)
         return fum_refuse(
-            why, "the state is %s %s; expected f32 [%lld slots x batch, height, width, channels]",
+            why, "the state is %s %s; expected f32 [%lld x batch, height, width, channels]",
             fum_dtype_name(s->dtype), fum_shape_text(&s->shape, text, sizeof text),
-            (long long)slots);
+            (long long)history);
     if (c->dtype != FUM_F32 || c->shape.rank != 2 || c->shape.dim[0] < 1 ||
         c->shape.dim[1] < least_coefs)
         return fum_refuse(why, "coefficients are %s %s; expected f32 [evaluations, at least %d]",
@@ -28,10 +28,10 @@ bool fum_sampler_check(const struct fum_op_call *call, struct fum_sampler_inputs
     return true;
 }
 
-struct fum_desc fum_sampler_slot(const struct fum_op_call *call) {
-    struct fum_desc slot = call->in[0];
-    slot.shape.dim[0] /= (int64_t)call->attr[0];
-    return slot;
+struct fum_desc fum_sampler_point(const struct fum_op_call *call) {
+    struct fum_desc point = call->in[0];
+    point.shape.dim[0] /= (int64_t)call->attr[0];
+    return point;
 }
 
 int64_t fum_sampler_row(const struct fum_desc *coefs, double counter) {

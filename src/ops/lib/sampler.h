@@ -12,11 +12,11 @@
 struct fum_sampler_inputs {
     int state, coefs, counter;
 };
-// Reads settings 0 (slots) and 1 (copies) and checks state, coefs and counter.
+// Reads settings 0 (history: K) and 1 (copies) and checks state, coefs and counter.
 bool fum_sampler_check(const struct fum_op_call *call, struct fum_sampler_inputs inputs,
                        int least_coefs, struct fum_why *why);
-// Returns the description of one slot of the state: [B, H, W, C].
-struct fum_desc fum_sampler_slot(const struct fum_op_call *call);
+// Returns the description of one tensor of the history: [B, H, W, C].
+struct fum_desc fum_sampler_point(const struct fum_op_call *call);
 // Returns the row of coefs that the counter points at, clamped to the table.
 int64_t fum_sampler_row(const struct fum_desc *coefs, double counter);
 
