@@ -145,9 +145,10 @@ static void print_heads(const cJSON *const *reports, const char *const *names, i
         const cJSON *device = cJSON_GetObjectItemCaseSensitive(reports[i], "device");
         bool early = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(reports[i], "complete"));
         cli_put_line(out, "%c  %s: %s", 'A' + i, names[i], cli_bench_string(device, "name"));
-        cli_put_line(out, "   %s, fumarole %s, %s%s", cli_bench_string(device, "driver"),
-                     cli_bench_string(reports[i], "fumarole"), cli_bench_string(reports[i], "date"),
-                     early ? ", stopped early" : "");
+        // Names of drivers are long: each has a line to itself.
+        cli_put_line(out, "   %s", cli_bench_string(device, "driver"));
+        cli_put_line(out, "   fumarole %s, %s%s", cli_bench_string(reports[i], "fumarole"),
+                     cli_bench_string(reports[i], "date"), early ? ", stopped early" : "");
     }
 }
 

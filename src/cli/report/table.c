@@ -123,7 +123,8 @@ static void print_model(const struct fum_bench_model *m) {
 
 void cli_bench_print(const struct fum_bench_report *report, const struct fum_device_info *info) {
     FILE *out = cli_report_stream();
-    cli_put_line(out, "%s, %s", info->name, info->driver);
+    cli_put_line(out, "%s", info->name);
+    cli_put_line(out, "%s", info->driver);
     print_limits(report);
     if (report->parts & FUM_BENCH_OPS) print_ops(report);
     if (report->num_models > 0) fprintf(out, "\nModels\n");
