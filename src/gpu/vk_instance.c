@@ -29,7 +29,11 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlag
     if (types & VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT)
         atomic_fetch_add(&instance->messages, 1);
     bool bad = severity & VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT;
-    fum_log(&instance->log, bad ? FUM_LOG_ERROR : FUM_LOG_WARN, "validation: %s", data->pMessage);
+    // Newer layers leave the rule's name out of the text.
+    const char *rule = data->pMessageIdName ? data->pMessageIdName : "";
+    bool named = !*rule || strstr(data->pMessage, rule);
+    fum_log(&instance->log, bad ? FUM_LOG_ERROR : FUM_LOG_WARN, "validation: %s%s%s",
+            named ? "" : rule, named ? "" : ": ", data->pMessage);
     return VK_FALSE;
 }
 
@@ -77,15 +81,44 @@ static bool load_functions(struct fum_vk_instance *instance) {
     return all;
 }
 
-static VkResult create_vk(struct fum_vk_instance *instance, bool validate) {
-    static const char *const layers[] = {"VK_LAYER_KHRONOS_validation"};
-    const char *extensions[4];
-    uint32_t num_extensions = 0;
-    VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
-                             .pApplicationName = "fumarole",
-                             .pEngineName = "fumarole",
-                             .apiVersion = instance->api};
-    VkDebugUtilsMessengerCreateInfoEXT messenger = {
+// VkLayerSettingEXT and VkLayerSettingsCreateInfoEXT, which headers before 1.3.268 lack.
+struct layer_setting {
+    const char *layer, *name;
+    int type; // 0: VkBool32
+    uint32_t count;
+    const void *values;
+};
+
+struct layer_settings {
+    VkStructureType type;
+    const void *next;
+    uint32_t count;
+    const struct layer_setting *settings;
+};
+
+enum { LAYER_SETTINGS_TYPE = 1000496000 };
+
+static const char validation_layer[] = "VK_LAYER_KHRONOS_validation";
+static const char settings_extension[] = "VK_EXT_layer_settings";
+
+// What an instance with the validation layer is created with.
+struct validation {
+    VkDebugUtilsMessengerCreateInfoEXT messenger;
+    struct layer_settings settings;
+    VkValidationFeaturesEXT features;
+};
+
+// Adds the validation layer with synchronisation validation. Newer layers know what a shader
+// accesses only by their heuristic, which is off by default.
+static void add_validation(struct validation *v, struct fum_vk_instance *instance,
+                           VkInstanceCreateInfo *create, const char **extensions) {
+    static const char *const layers[] = {validation_layer};
+    static const VkBool32 on = VK_TRUE;
+    static const struct layer_setting heuristic = {validation_layer,
+                                                   "syncval_shader_accesses_heuristic", 0, 1, &on};
+    static const VkValidationFeatureEnableEXT sync =
+        VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT;
+    v->messenger = (VkDebugUtilsMessengerCreateInfoEXT){
         .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
         .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT |
                            VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
@@ -94,35 +127,44 @@ static VkResult create_vk(struct fum_vk_instance *instance, bool validate) {
         .pfnUserCallback = on_message,
         .pUserData = instance,
     };
-    static const VkValidationFeatureEnableEXT sync =
-        VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT;
-    VkValidationFeaturesEXT features = {.sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
-                                        .pNext = &messenger,
-                                        .enabledValidationFeatureCount = 1,
-                                        .pEnabledValidationFeatures = &sync};
+    v->features = (VkValidationFeaturesEXT){.sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
+                                            .pNext = &v->messenger,
+                                            .enabledValidationFeatureCount = 1,
+                                            .pEnabledValidationFeatures = &sync};
+    create->pNext = &v->features;
+    create->enabledLayerCount = 1;
+    create->ppEnabledLayerNames = layers;
+    extensions[create->enabledExtensionCount++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
+    extensions[create->enabledExtensionCount++] = VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME;
+    if (!has_extension(validation_layer, settings_extension)) return;
+    v->settings =
+        (struct layer_settings){(VkStructureType)LAYER_SETTINGS_TYPE, &v->features, 1, &heuristic};
+    create->pNext = &v->settings;
+    extensions[create->enabledExtensionCount++] = settings_extension;
+}
+
+static VkResult create_vk(struct fum_vk_instance *instance, bool validate) {
+    const char *extensions[4];
+    struct validation v;
+    VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+                             .pApplicationName = "fumarole",
+                             .pEngineName = "fumarole",
+                             .apiVersion = instance->api};
     VkInstanceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-                                   .pApplicationInfo = &app};
-    if (validate) {
-        extensions[num_extensions++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
-        extensions[num_extensions++] = VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME;
-        create.pNext = &features;
-        create.enabledLayerCount = 1;
-        create.ppEnabledLayerNames = layers;
-    }
+                                   .pApplicationInfo = &app,
+                                   .ppEnabledExtensionNames = extensions};
+    if (validate) add_validation(&v, instance, &create, extensions);
 #ifdef VK_KHR_portability_enumeration // without it MoltenVK is not listed
     if (has_extension(NULL, VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME)) {
-        extensions[num_extensions++] = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
+        extensions[create.enabledExtensionCount++] = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
         create.flags |= VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR;
     }
 #endif
-    create.enabledExtensionCount = num_extensions;
-    create.ppEnabledExtensionNames = extensions;
     VkResult vr = FUM_VK_FILL(&instance->vk, vkCreateInstance(&create, NULL, &instance->vk));
     if (vr || !load_functions(instance)) return vr ? vr : VK_ERROR_INCOMPATIBLE_DRIVER;
-    messenger.pNext = NULL;
     if (validate && instance->CreateDebugUtilsMessengerEXT)
         vr = FUM_VK_FILL(&instance->messenger,
-                         instance->CreateDebugUtilsMessengerEXT(instance->vk, &messenger, NULL,
+                         instance->CreateDebugUtilsMessengerEXT(instance->vk, &v.messenger, NULL,
                                                                 &instance->messenger));
     return vr;
 }
@@ -140,7 +182,7 @@ enum fum_result fum_vk_instance_create(struct fum_vk_instance **out, bool valida
     if (api < VK_API_VERSION_1_1)
         return fum_error_set(err, FUM_ERR_DEVICE,
                              "the Vulkan loader is of version 1.0; update it: 1.1 is needed");
-    if (validate && !has_layer("VK_LAYER_KHRONOS_validation"))
+    if (validate && !has_layer(validation_layer))
         return fum_error_set(
             err, FUM_ERR_UNSUPPORTED,
             "no Khronos validation layer found; install vulkan-validationlayers or do without");

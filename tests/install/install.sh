@@ -27,7 +27,7 @@ fi
 for header in "$source"/include/fumarole/*.h; do
     cmp "$header" "$root/include/fumarole/${header##*/}"
 done
-if grep -rlF "$source" "$root"; then
+if grep -rlE "(^|[^.[:alnum:]_-])$source/" --binary-files=text "$root"; then
     echo "installed files name the source folder"
     exit 1
 fi
