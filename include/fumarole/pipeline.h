@@ -100,7 +100,7 @@ struct fum_generate_params {
     float eta;
     uint64_t seed;
     int count;     // pictures, with seeds seed, seed + 1, …; 0: 1
-    int batch;     // pictures per evaluation; 0: 1. Results do not depend on it
+    int batch;     // pictures per evaluation; 0: 1. Changes results by rounding at most
     int clip_skip; // 1: the last layer of the text encoder; 0: the model's choice
     enum fum_rng_kind rng;
     // Replaces the first draw: [noise_count, channels, height, width] of the latents, unit
