@@ -25,7 +25,7 @@ static wchar_t *widen(const char *path) {
 }
 
 // Fills the error with the system's text for GetLastError().
-static enum fum_result io_error(struct fum_error *err, const char *doing, const char *path) {
+enum fum_result fum_system_error(struct fum_error *err, const char *doing, const char *path) {
     wchar_t wide[160];
     char text[480] = "";
     DWORD code = GetLastError();
