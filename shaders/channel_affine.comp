@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// y = act(a x + b) with a factor and an addend for every channel. One invocation per quad of channels and block of
+// y = act(a x + b) with a scale and a shift for every channel. One invocation per quad of channels and block of
 // BLOCK rows, whose a and b it loads once.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -14,8 +14,8 @@ vec4 safe_tanh(vec4 x) { return tanh(clamp(x, -15.0, 15.0)); }
 
 vec4 sigmoid(vec4 x) { return 1.0 / (1.0 + exp(-x)); }
 
-// erf by Abramowitz and Stegun 7.1.26 is good to 1.5e-7 absolute, which is f32's own size around 1. For GELU the
-// relative error near 0 counts, so |x| < 0.5 takes the Taylor series 2/sqrt(pi) (x - x^3/3 + x^5/10 - …).
+// erf by Abramowitz and Stegun 7.1.26 is good to 1.5e-7 absolute, which is f32's own size around 1. GELU needs a small
+// relative error near 0, so |x| < 0.5 takes the Taylor series 2/sqrt(pi) (x - x^3/3 + x^5/10 - …).
 vec4 erf4(vec4 x) {
     vec4 a = abs(x);
     vec4 t = 1.0 / (1.0 + 0.3275911 * a);

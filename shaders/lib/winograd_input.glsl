@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Computes the input half of a 3x3 convolution with Winograd's minimal filtering F(TILE x TILE, 3x3). It follows Lavin
 // and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016). V = B^T d B for every tile of TAPS x TAPS
-// pixels d, which overlap by two. V is f32 [TAPS TAPS][tiles][channels]. With NORM the image is read as act(x scale +
-// shift), with upsample as its double.
+// pixels d, which overlap by two. V is f32 [TAPS TAPS][tiles][channels]. NORM: the image is read as act(x scale + shift);
+// upsample: as its nearest-neighbour double.
 #extension GL_EXT_control_flow_attributes : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"

@@ -7,9 +7,10 @@
 enum { AMD = 0x1002, INTEL = 0x8086, POWERVR = 0x1010 };
 
 // True if the driver can do what it lists. AMD's own drivers list the extension on GPUs without
-// matrix units, and some crash on an integrated GPU when its properties are queried. Of those GPUs
-// only RDNA 3 and later have fast mixed-sign dot products, which identify them here. PowerVR's
-// results are wrong. lavapipe 26.2 crashes on the smallest such shader with 512-bit vectors.
+// matrix units, and some crash on an integrated GPU when its properties are queried. Only
+// RDNA 3 and later have fast mixed-sign dot products, which identify those with the units here.
+// PowerVR's results are wrong. lavapipe 26.2 crashes on the smallest such shader with 512-bit
+// vectors.
 static bool trusted(const struct fum_vk_instance *instance, VkPhysicalDevice physical,
                     const struct fum_device_info *info) {
     if (info->vendor_id == POWERVR) return false;

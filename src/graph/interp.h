@@ -11,8 +11,8 @@
 typedef struct fum_interp fum_interp;
 
 // Creates an interpreter of a graph, which must outlive it. Fails if fum_graph_check does. `source`
-// gives a weight when a node first needs it, and may be NULL for a graph without weights. With
-// round_storage each value is rounded to its storage type.
+// gives a weight when a node first needs it, and may be NULL for a graph without weights.
+// round_storage: each value is rounded to its storage type.
 enum fum_result fum_interp_create(fum_interp **interp, const fum_graph *graph,
                                   const struct fum_weight_source *source, bool round_storage,
                                   struct fum_error *err);

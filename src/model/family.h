@@ -54,8 +54,8 @@ struct fum_family {
     const char *prediction; // for single files
     bool latent;      // denoises latents, which are never clipped; pictures follow clip_sample
     int steps_offset; // which the family's diffusers pipeline forces; 0: the folder's
-    // --clip-skip N leaves out N - 1 layers of a single file's full encoder. Of a diffusers
-    // folder's it leaves out N - 1 + folder_skip, as its pipeline does. The default N is
+    // --clip-skip N leaves out N - 1 layers of a single file's full encoder, and N - 1 +
+    // folder_skip layers of a diffusers folder's, as its pipeline does. The default N is
     // file_clip_skip, and 1 on folders.
     int folder_skip, file_clip_skip;
     struct fum_model_traits traits; // of all its models; a model's own may add to them

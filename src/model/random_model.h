@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Models of known families with random weights, made on the spot: their shapes are real, their
-// pictures are noise. For the benchmark.
+// Makes models of known families with random weights on the spot, for the benchmark: their shapes
+// are real, their pictures are noise.
 #ifndef FUM_MODEL_RANDOM_MODEL_H
 #define FUM_MODEL_RANDOM_MODEL_H
 

@@ -39,7 +39,7 @@ fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *c
 int fum_vae_passes(const struct fum_vae_config *config, int block, struct fum_vae_pass *passes);
 
 // Adds one pass over `x` [1, rows, width, in] and, for CONV2, `input` [1, rows, width, input].
-// `factors` f32 [2, in] are the norm's factor and addend of every channel (fum_vae_pass_norm); not
+// `factors` f32 [2, in] are the norm's scale and shift of every channel (fum_vae_pass_norm); not
 // for UPSAMPLE.
 fum_tensor *fum_vae_pass_build(fum_graph *graph, const struct fum_vae_pass *pass, fum_tensor *x,
                                fum_tensor *input, fum_tensor *factors);

@@ -2,8 +2,8 @@
 // Adds residual blocks of convolutions, resizing and the time embedding's MLP.
 //
 // Easy to get wrong: the time embedding passes SiLU before its projection, and is added between the
-// two convolutions. A shortcut convolution exists only if the channel count changes. With
-// scale_shift the scale is the first half. It is applied as 1 + scale after the norm, before SiLU.
+// two convolutions. A shortcut convolution exists only if the channel count changes. The
+// scale is the first half of a scale_shift. It is applied as 1 + scale after the norm, before SiLU.
 #include "nn/nn.h"
 
 #include "graph/graph.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A factor and an addend for every channel, and an activation: x [.., channels], factors f32 [2,
-// channels]. The second half of a norm whose statistics come from elsewhere.
+// Applies a scale and a shift for every channel, and an activation: x [.., channels], factors f32
+// [2, channels]. The second half of a norm whose statistics come from elsewhere.
 #include "base/macros.h"
 #include "graph/fuse/fuse.h"
 #include "ops/lib/emit.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Group norm with optional activation: Wu and He (2018). x [batch, .., channels], gamma, beta
 // [channels]; statistics over a batch's rows and the channels of a group. In one dispatch where a
-// workgroup can take all of a group; else factors and addends per channel in f32 scratch, then
+// workgroup can take all of a group; else scales and shifts per channel in f32 scratch, then
 // their application.
 #include <math.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Dimension i of the output is dimension p_i of the input. With p0..p3 at their default nothing
-// moves.
+// Permutes dimensions: dimension i of the output is dimension p_i of the input. Nothing moves by
+// default.
 #include "graph/gradient.h"
 #include "ops/lib/emit.h"
 #include "shaders/transpose.pc.h"

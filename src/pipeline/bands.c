@@ -135,7 +135,7 @@ static enum fum_result read_weight(struct job *job, const char *norm, const char
     return result;
 }
 
-// Makes the norm a factor and an addend for every channel of x: factors [2, channels].
+// Makes the norm a scale and a shift for every channel of x: factors [2, channels].
 static enum fum_result make_factors(struct job *job, const char *norm, float *factors) {
     const struct moments *m = &job->moments;
     int groups = job->pipe->view->vae.groups, channels = m->channels, each = channels / groups;

@@ -35,8 +35,8 @@ static void start_at(struct fum_sample_builder *builder) {
     builder->program->init_scale = sqrt(1 - alpha_bar);
 }
 
-// Builds equation 12 of Song et al. (2021). With clip_sample the noise direction still comes from
-// the x0 before the clamp, as in diffusers unless use_clipped_model_output is set.
+// Builds equation 12 of Song et al. (2021). The noise direction comes from the x0 before the
+// clamp even if clip_sample is set, as in diffusers unless use_clipped_model_output is set.
 bool fum_build_ddim(struct fum_sample_builder *builder) {
     if (!check_times(builder) ||
         !fum_sample_build_reserve(builder, builder->steps - builder->start, 1))

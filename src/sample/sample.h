@@ -13,8 +13,8 @@
 //                   + m[k][FUM_SAMPLE_NOISE] * noise[noise_row] + m[k][FUM_SAMPLE_RAW] * raw
 //
 // history[0] is the point at which the model is evaluated; after the last evaluation it is the
-// finished sample. The reference is diffusers 0.42, whose classes samplers.def names. For
-// dpm++2s_a, and for eta where diffusers has none, it is k-diffusion.
+// finished sample. The reference is diffusers 0.42, whose classes samplers.def names. It
+// is k-diffusion for dpm++2s_a, and for eta where diffusers has none.
 #ifndef FUM_SAMPLE_SAMPLE_H
 #define FUM_SAMPLE_SAMPLE_H
 
@@ -26,10 +26,11 @@
 #include <cjson/cJSON.h>
 
 enum {
-    FUM_SAMPLE_D = FUM_SAMPLER_MAX_HISTORY,         // column of m for D
-    FUM_SAMPLE_NOISE = FUM_SAMPLER_MAX_HISTORY + 1, // column of m for noise
-    FUM_SAMPLE_RAW = FUM_SAMPLER_MAX_HISTORY + 2,   // column of m for D before it was clamped
-    FUM_SAMPLE_INPUTS = FUM_SAMPLER_MAX_HISTORY + 3,
+    // columns of m: for D, for noise, and for D before it was clamped
+    FUM_SAMPLE_D = FUM_SAMPLER_MAX_HISTORY + FUM_COLUMN_PREDICTION,
+    FUM_SAMPLE_NOISE = FUM_SAMPLER_MAX_HISTORY + FUM_COLUMN_NOISE,
+    FUM_SAMPLE_RAW = FUM_SAMPLER_MAX_HISTORY + FUM_COLUMN_UNCLAMPED,
+    FUM_SAMPLE_INPUTS = FUM_SAMPLER_MAX_HISTORY + FUM_COLUMNS_MORE,
     FUM_SAMPLE_MAX_TRAIN = 100000, // most training timesteps accepted
 };
 

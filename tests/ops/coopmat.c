@@ -20,8 +20,8 @@ static bool served(const struct fum_op_call *call) {
 }
 
 // Every case of the op in this type is dispatched to the variant's kernels. Returns how many.
-static int insist(const struct fum_device_info *info, const struct fum_tuning *tuning, int op,
-                  enum fum_dtype dtype) {
+static int force(const struct fum_device_info *info, const struct fum_tuning *tuning, int op,
+                 enum fum_dtype dtype) {
     struct fum_dispatches *list = fum_calloc(1, sizeof *list);
     int count = 0;
     assert_non_null(list);
@@ -63,7 +63,7 @@ static void insist_everywhere(fum_device *device) {
             for (size_t i = 0; i < FUM_COUNT(ops); i++)
                 if (!strcmp(fum_ops[op]->name, ops[i]))
                     print_message("%s: %d cases of %s in %s\n", info->name,
-                                  insist(info, fum_device_tuning(device), op, dtype), ops[i],
+                                  force(info, fum_device_tuning(device), op, dtype), ops[i],
                                   fum_dtype_name(dtype));
     }
     fum_device_set_variant(device, NULL);

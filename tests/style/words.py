@@ -29,6 +29,7 @@ BANNED = [(re.compile(r"\b(?:%s)\b" % words, re.I), instead) for words, instead 
 )]
 FUNCTION = re.compile(r"(?:static |inline |FUM_API )*(?!typedef|else|return)[A-Za-z_][\w ]*[\w*] ?\*?\b\w+\(")
 VERB = re.compile(r"(?!This\b|Its\b|As\b|Is\b|Has\b|Was\b)[A-Z][a-z-]*s\b|True (?:if|for)\b")
+TABLE = re.compile(r"(?: \*)? {3}")
 STRING = re.compile(r'(?:"(?:\\.|[^"\\\n])*"(?:\s|PRI\w+)*)+')
 
 
@@ -48,7 +49,8 @@ def comments(text):
             block = []
         if not block:
             start = line
-        block += [part.strip(" *") if part[2:5] != "   " else "" for part in match[0].lstrip("/*!").rstrip("*/").split("\n")]
+        lines = match[0].lstrip("/*!").rstrip("*/").split("\n")
+        block += ["" if TABLE.match(part) else part.strip(" *") for part in lines]
         last = (line + match[0].count("\n"), column)
     if block:
         yield start, last[0], block
@@ -60,9 +62,7 @@ def sentences(block):
         yield from re.split(r"(?<=[.!?…])\s+(?=\S)", " ".join(paragraph.split()))
 
 
-def wrong(text, opening):
-    if opening and OPENING.match(text):
-        yield f"opens with {text.split()[0]}"
+def wrong(text):
     for pattern, instead in BANNED:
         for match in pattern.finditer(text):
             yield f"`{match[0]}` ({instead})"
@@ -75,9 +75,11 @@ def faults(path, text):
         of_function = path.parts[0] in ("include", "src") and FUNCTION.match(lines[end])
         if of_function and lines[line - 1].startswith("//") and not VERB.match(joined):
             yield line, f"a function's comment starts with a verb in the third person: {joined[:50]}…"
-        for what in wrong(joined, True):
+        for what in wrong(joined):
             yield line, what
         for sentence in sentences(block):
+            if OPENING.match(sentence):
+                yield line, f"a sentence opens with {sentence.split()[0]}: {sentence[:50]}…"
             count = len(re.findall(r"[A-Za-z][\w'’-]*", sentence))
             if count > MOST_WORDS:
                 yield line, f"a sentence of {count} words: {sentence[:50]}…"
@@ -86,7 +88,7 @@ def faults(path, text):
         for match in STRING.finditer(code):
             message = re.sub(r'"(?:\s|PRI\w+)*"', "", match[0])
             if " " in message:
-                for what in wrong(message, False):
+                for what in wrong(message):
                     yield code.count("\n", 0, match.start()) + 1, what
 
 
@@ -94,7 +96,7 @@ def main():
     known = sources.known(pathlib.Path(__file__).with_suffix(".known"))
     met, bad = set(), []
     everything = [*sources.files(sys.argv[1], (".c", ".h", ".def")),
-                  *sources.files(sys.argv[1], (".comp", ".glsl"), ("shaders",))]
+                  *sources.files(sys.argv[1], (".comp", ".glsl", ".h"), ("shaders",))]
     for path, text in everything:
         for line, what in faults(path, text):
             met.add(path.name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What group_norm and group_norm_affine share: a group norm as one factor and one addend per batch
+// What group_norm and group_norm_affine share: a group norm as one scale and one shift per batch
 // and channel.
 #ifndef FUM_OPS_GROUP_NORM_FACTORS_H
 #define FUM_OPS_GROUP_NORM_FACTORS_H
