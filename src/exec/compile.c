@@ -2,6 +2,7 @@
 // Compiles a graph for a device: passes, plan, weights, memory, command buffers.
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/macros.h"
 #include "exec/inside.h"
 #include "graph/dump.h"
 #include "graph/fuse/fuse.h"
@@ -78,20 +79,29 @@ static enum fum_result make_blocks(fum_executable *exe, struct fum_error *err) {
     return FUM_OK;
 }
 
+// Adds up what the weights or the constants of a graph take on a device.
+static uint64_t kind_bytes(const fum_graph *graph, enum fum_tensor_kind kind) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < graph->count; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (t->live && t->kind == kind) bytes += fum_buffer_align(fum_desc_bytes(&t->desc));
+    }
+    return bytes;
+}
+
 enum fum_result fum_executable_measure(const fum_graph *graph, fum_device *device,
                                        struct fum_executable_size *size, struct fum_error *err) {
     fum_executable exe = {.device = device, .built = graph};
     enum fum_result result = make_plan(&exe, NULL, err);
     *size = (struct fum_executable_size){0};
-    if (!result) size->activations = fum_plan_bytes(exe.plan);
-    if (!result) size->least = size->activations + fum_stream_least(device, exe.graph, exe.plan);
-    for (int i = 0; i < graph->count && !result; i++) {
-        const fum_tensor *t = exe.graph->tensors[i];
-        if (t->live && (t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_CONSTANT))
-            size->weights += fum_buffer_align(fum_desc_bytes(&t->desc));
+    if (!result) {
+        uint64_t weights = kind_bytes(exe.graph, FUM_TENSOR_WEIGHT),
+                 streamed = fum_stream_least(device, exe.graph, exe.plan),
+                 constants = kind_bytes(exe.graph, FUM_TENSOR_CONSTANT); // which always stay
+        size->activations = fum_plan_bytes(exe.plan);
+        size->weights = weights + constants;
+        size->least = size->activations + constants + FUM_MIN(weights, streamed);
     }
-    if (size->least > size->activations + size->weights)
-        size->least = size->activations + size->weights;
     fum_plan_destroy(&exe.plan);
     fum_graph_destroy(&exe.graph);
     return result;

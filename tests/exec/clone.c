@@ -154,6 +154,91 @@ static void measuring_leaves_the_graph_as_it_was(void **state) {
     fum_graph_destroy(&net.g);
 }
 
+// ---- budgets ----
+
+enum { WIDE = 64, SIDE = 16, CONVS = 4 };
+
+static bool find_wide(void *user, const char *name, struct fum_view *view) {
+    (void)name;
+    *view = (struct fum_view){.dtype = FUM_F32, .rank = 4, .dim = {WIDE, WIDE, 3, 3}, .data = user};
+    return true;
+}
+
+// Builds convolutions whose weights are large enough to be streamed, each with a constant of the
+// size of an image.
+static fum_graph *build_wide(void) {
+    fum_graph *g = NULL;
+    assert_int_equal(fum_graph_create(&g, FUM_F32, NULL), FUM_OK);
+    struct fum_shape image = {4, {1, SIDE, SIDE, WIDE}}, taps = {4, {3, 3, WIDE, WIDE}};
+    fum_tensor *h = fum_graph_input(g, "x", image, FUM_F32, FUM_STAGE_STEP);
+    for (int i = 0; i < CONVS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "taps%d", i);
+        fum_tensor *conv[] = {h, fum_graph_weight(g, name, taps, FUM_PACK_CONV)};
+        h = fum_graph_add(g, "conv2d", "conv", (struct fum_inputs){conv, 2},
+                          (struct fum_attr[]){{"pad", 1}, {0}});
+        fum_tensor *sum[] = {h, constant(g, "shift", image, 7)};
+        h = fum_graph_add(g, "add", "sum", (struct fum_inputs){sum, 2}, NULL);
+    }
+    fum_graph_output(g, h, "y");
+    struct fum_error err = {0};
+    if (fum_graph_check(g, &err)) fail_msg("%s", err.text);
+    return g;
+}
+
+// A budget, and what was requested of it.
+struct budget {
+    uint64_t bytes, wanted, least;
+};
+
+static uint64_t give_room(void *user, uint64_t wanted, uint64_t least) {
+    struct budget *budget = user;
+    budget->wanted = wanted;
+    budget->least = least;
+    return budget->bytes;
+}
+
+static enum fum_result compile_within(struct budget *budget, fum_device *device, const fum_graph *g,
+                                      float *taps) {
+    struct fum_error err = {0};
+    fum_weights *weights = NULL;
+    fum_executable *exe = NULL;
+    const struct fum_weights_params params = {.device = device,
+                                              .source = {.find = find_wide, .user = taps},
+                                              .room = give_room,
+                                              .user = budget,
+                                              .label = "test"};
+    if (fum_weights_create(&weights, &params, &err)) fail_msg("%s", err.text);
+    enum fum_result result = fum_executable_compile(
+        &exe, &(struct fum_executable_job){.graph = g, .device = device, .weights = weights}, &err);
+    fum_executable_destroy(&exe);
+    fum_weights_destroy(&weights);
+    return result;
+}
+
+// The measured sizes are those that a compilation requests. The smallest budget holds what always
+// stays, constants too: it is enough, and one byte less is not.
+static void the_least_measured_size_is_enough(void **state) {
+    (void)state;
+    fum_graph *g = build_wide();
+    float *taps = numbers(9 * WIDE * WIDE, 3);
+    for (int i = 0; fum_device_planning_name(i); i++) {
+        fum_device *device = planning(fum_device_planning_name(i));
+        struct fum_executable_size size = {0};
+        assert_int_equal(fum_executable_measure(g, device, &size, NULL), FUM_OK);
+        struct budget budget = {.bytes = size.least};
+        assert_int_equal(compile_within(&budget, device, g, taps), FUM_OK);
+        assert_int_equal(budget.wanted, size.activations + size.weights);
+        assert_int_equal(budget.least, size.least);
+        assert_true(size.least < size.activations + size.weights);
+        budget.bytes--;
+        assert_int_equal(compile_within(&budget, device, g, taps), FUM_ERR_NOMEM);
+        fum_device_destroy(&device);
+    }
+    fum_free(taps);
+    fum_graph_destroy(&g);
+}
+
 static float *interpret(const struct net *net, const struct fum_weight_source *source,
                         const float *x, size_t *count) {
     struct fum_error err = {0};
@@ -265,6 +350,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_copy_is_the_same_graph),
                                        cmocka_unit_test(a_copy_without_memory_is_an_error),
                                        cmocka_unit_test(measuring_leaves_the_graph_as_it_was),
+                                       cmocka_unit_test(the_least_measured_size_is_enough),
                                        cmocka_unit_test(one_graph_runs_on_two_devices)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
