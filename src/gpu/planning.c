@@ -8,11 +8,34 @@
 #define MAX32      ((uint64_t)UINT32_MAX)
 #define API(minor) ((1u << 22) | ((minor) << 12)) // as VK_MAKE_API_VERSION(0, 1, minor, 0)
 
-// What the classes have unless their lines say otherwise. Vendors are PCI numbers.
+// What the classes have unless their lines have another value. Vendors are PCI numbers.
 #define MODERN                                                                           \
     .storage16 = true, .float16 = true, .storage8 = true, .int8 = true, .int_dot = true, \
     .subgroup_arithmetic = true, .subgroup_shuffle = true, .subgroup_control = true,     \
     .buffer_address = true, .timeline = true, .planning_only = true
+
+// What two devices of one driver share.
+#define TURNIP                                                                                    \
+    .driver = "planning only: Turnip", .vendor_id = 0x5143, .type = FUM_DEVICE_INTEGRATED,        \
+    .max_binding = 128 * MIB, .max_allocation = MAX32, .max_buffer = 4 * GIB, .binding_align = 4, \
+    .shared_bytes = 32768, .max_group_size = {1024, 1024, 1024},                                  \
+    .max_group_count = {65535, 65535, 65535}, .max_push_bytes = 256, .max_bindings = 8,           \
+    .subgroup_size = 128, .subgroup_min = 64, .subgroup_max = 128, .timestamp_period = 52.083f,   \
+    .timestamp_bits = 48, .unified_memory = true
+#define RADV                                                                                       \
+    .vendor_id = 0x1002, .api_version = API(3), .type = FUM_DEVICE_DISCRETE, .max_binding = MAX32, \
+    .max_allocation = 4 * GIB - 4, .max_buffer = 4 * GIB - 4, .binding_align = 4,                  \
+    .shared_bytes = 65536, .max_group_invocations = 1024, .max_group_size = {1024, 1024, 1024},    \
+    .max_group_count = {65535, 65535, 65535}, .max_push_bytes = 256, .max_bindings = 8388606,      \
+    .subgroup_size = 64, .subgroup_min = 32, .subgroup_max = 64, .timestamp_period = 10,           \
+    .timestamp_bits = 64, MODERN
+#define NVIDIA_WINDOWS                                                                             \
+    .vendor_id = 0x10de, .api_version = API(3), .type = FUM_DEVICE_DISCRETE, .max_binding = MAX32, \
+    .max_allocation = 4292870144, .binding_align = 16, .shared_bytes = 49152,                      \
+    .max_group_invocations = 1024, .max_group_size = {1024, 1024, 64},                             \
+    .max_group_count = {INT32_MAX, 65535, 65535}, .max_push_bytes = 256, .max_bindings = 1048576,  \
+    .subgroup_size = 32, .subgroup_min = 32, .subgroup_max = 32, .timestamp_period = 1,            \
+    .timestamp_bits = 64, MODERN
 
 // clang-format off
 static const struct fum_device_info devices[] = {
@@ -28,30 +51,18 @@ static const struct fum_device_info devices[] = {
         MODERN,
     },
     {
-        // Turnip. No source for invocations and storage buffers: 128, which Vulkan 1.3 requires,
-        // and 8, the fewest of any part below. 8-bit storage is missing on this generation.
-        .name = "adreno-6xx", .driver = "planning only: Turnip", .vendor_id = 0x5143,
-        .api_version = API(3), .type = FUM_DEVICE_INTEGRATED, .memory = 3 * GIB,
-        .max_binding = 128 * MIB, .max_allocation = MAX32, .max_buffer = 4 * GIB,
-        .binding_align = 4, .shared_bytes = 32768, .max_group_invocations = 128,
-        .max_group_size = {1024, 1024, 1024}, .max_group_count = {65535, 65535, 65535},
-        .max_push_bytes = 256, .max_bindings = 8, .subgroup_size = 128, .subgroup_min = 64,
-        .subgroup_max = 128,
-        .timestamp_period = 52.083f, .timestamp_bits = 48, // bits: no source
-        .unified_memory = true, .storage16 = true, .float16 = true, .int8 = true, .int_dot = true,
-        .subgroup_arithmetic = true, .subgroup_shuffle = true, .subgroup_control = true,
-        .buffer_address = true, .timeline = true, .planning_only = true,
+        // No source for invocations and storage buffers: 128, which Vulkan 1.3 requires, and 8, the
+        // fewest of any device below. None for the timestamp's bits. 8-bit storage is missing on
+        // this generation.
+        .name = "adreno-6xx", .api_version = API(3), .memory = 3 * GIB,
+        .max_group_invocations = 128, TURNIP, .storage16 = true, .float16 = true, .int8 = true,
+        .int_dot = true, .subgroup_arithmetic = true, .subgroup_shuffle = true,
+        .subgroup_control = true, .buffer_address = true, .timeline = true, .planning_only = true,
     },
     {
         // As above; 256 invocations, which Vulkan 1.4 requires.
-        .name = "adreno-7xx", .driver = "planning only: Turnip", .vendor_id = 0x5143,
-        .api_version = API(4), .type = FUM_DEVICE_INTEGRATED, .memory = 6 * GIB,
-        .max_binding = 128 * MIB, .max_allocation = MAX32, .max_buffer = 4 * GIB,
-        .binding_align = 4, .shared_bytes = 32768, .max_group_invocations = 256,
-        .max_group_size = {1024, 1024, 1024}, .max_group_count = {65535, 65535, 65535},
-        .max_push_bytes = 256, .max_bindings = 8, .subgroup_size = 128, .subgroup_min = 64,
-        .subgroup_max = 128, .timestamp_period = 52.083f, .timestamp_bits = 48,
-        .unified_memory = true, MODERN,
+        .name = "adreno-7xx", .api_version = API(4), .memory = 6 * GIB,
+        .max_group_invocations = 256, TURNIP, MODERN,
     },
     {
         // panvk on Valhall v10. No source for the workgroup: what Vulkan 1.4 requires. Storage
@@ -88,25 +99,13 @@ static const struct fum_device_info devices[] = {
         MODERN,
     },
     {
-        .name = "amd-rdna2", .driver = "planning only: RADV", .vendor_id = 0x1002,
-        .api_version = API(3), .type = FUM_DEVICE_DISCRETE, .memory = 16 * GIB,
-        .max_binding = MAX32, .max_allocation = 4 * GIB - 4, .max_buffer = 4 * GIB - 4,
-        .binding_align = 4, .shared_bytes = 65536, .max_group_invocations = 1024,
-        .max_group_size = {1024, 1024, 1024}, .max_group_count = {65535, 65535, 65535},
-        .max_push_bytes = 256, .max_bindings = 8388606, .subgroup_size = 64, .subgroup_min = 32,
-        .subgroup_max = 64, .timestamp_period = 10, .timestamp_bits = 64, MODERN,
+        .name = "amd-rdna2", .driver = "planning only: RADV", .memory = 16 * GIB, RADV,
     },
     {
-        .name = "amd-rdna3", .driver = "planning only: RADV 24.0", .vendor_id = 0x1002,
-        .api_version = API(3), .type = FUM_DEVICE_DISCRETE, .memory = 24 * GIB,
-        .max_binding = MAX32, .max_allocation = 4 * GIB - 4, .max_buffer = 4 * GIB - 4,
-        .binding_align = 4, .shared_bytes = 65536, .max_group_invocations = 1024,
-        .max_group_size = {1024, 1024, 1024}, .max_group_count = {65535, 65535, 65535},
-        .max_push_bytes = 256, .max_bindings = 8388606, .subgroup_size = 64, .subgroup_min = 32,
-        .subgroup_max = 64, .timestamp_period = 10, .timestamp_bits = 64,
+        .name = "amd-rdna3", .driver = "planning only: RADV 24.0", .memory = 24 * GIB, RADV,
         .cooperative_matrix = true, .num_matrix = 2,
         .matrix = {{FUM_MATRIX_F16, 16, 16, 16}, {FUM_MATRIX_S8, 16, 16, 16}},
-        .matrix_subgroup = 64, MODERN,
+        .matrix_subgroup = 64,
     },
     {
         .name = "amd-windows", .driver = "planning only: AMD Windows, RDNA2", .vendor_id = 0x1002,
@@ -119,29 +118,18 @@ static const struct fum_device_info devices[] = {
         MODERN,
     },
     {
-        // A 3060 Ti on Windows, driver 517: maxBufferSize near 2^64 and no KHR cooperative matrix
-        // yet.
-        .name = "nvidia-ampere", .driver = "planning only: NVIDIA 517", .vendor_id = 0x10de,
-        .api_version = API(3), .type = FUM_DEVICE_DISCRETE, .memory = 8 * GIB, .max_binding = MAX32,
-        .max_allocation = 4292870144, .max_buffer = UINT64_MAX - 65535, .binding_align = 16,
-        .shared_bytes = 49152, .max_group_invocations = 1024, .max_group_size = {1024, 1024, 64},
-        .max_group_count = {INT32_MAX, 65535, 65535}, .max_push_bytes = 256,
-        .max_bindings = 1048576, .subgroup_size = 32, .subgroup_min = 32, .subgroup_max = 32,
-        .timestamp_period = 1, .timestamp_bits = 64, MODERN,
+        // A 3060 Ti, driver 517: maxBufferSize near 2^64 and no KHR cooperative matrix yet.
+        .name = "nvidia-ampere", .driver = "planning only: NVIDIA 517", .memory = 8 * GIB,
+        .max_buffer = UINT64_MAX - 65535, NVIDIA_WINDOWS,
     },
     {
-        // A 4070 on Windows, driver 551, with KHR cooperative matrix.
-        .name = "nvidia-ada", .driver = "planning only: NVIDIA 551", .vendor_id = 0x10de,
-        .api_version = API(3), .type = FUM_DEVICE_DISCRETE, .memory = 12 * GIB,
-        .max_binding = MAX32, .max_allocation = 4292870144,
-        .max_buffer = ((uint64_t)1 << 40) - 65536, .binding_align = 16, .shared_bytes = 49152,
-        .max_group_invocations = 1024, .max_group_size = {1024, 1024, 64},
-        .max_group_count = {INT32_MAX, 65535, 65535}, .max_push_bytes = 256,
-        .max_bindings = 1048576, .subgroup_size = 32, .subgroup_min = 32, .subgroup_max = 32,
-        .timestamp_period = 1, .timestamp_bits = 64, .cooperative_matrix = true, .num_matrix = 3,
+        // A 4070, driver 551, with KHR cooperative matrix.
+        .name = "nvidia-ada", .driver = "planning only: NVIDIA 551", .memory = 12 * GIB,
+        .max_buffer = ((uint64_t)1 << 40) - 65536, NVIDIA_WINDOWS,
+        .cooperative_matrix = true, .num_matrix = 3,
         .matrix = {{FUM_MATRIX_F16, 16, 8, 8}, {FUM_MATRIX_F16, 16, 8, 16},
                    {FUM_MATRIX_F16, 16, 16, 16}},
-        .matrix_subgroup = 32, MODERN,
+        .matrix_subgroup = 32,
     },
     {
         // An M1 with 8 GiB. It offers size control, but in no stage. Timestamps: no source, taken

@@ -86,66 +86,103 @@ static bool read_unet_shape(const cJSON *config, struct unet_shape *shape) {
     return true;
 }
 
-// Adds the modules as LDM numbers its blocks. A layer (resnet, then attention) or a down-sampling
-// takes one number. An up-sampling stands behind the last layer of its level.
-static bool add_unet_modules(fum_names *names, const struct unet_shape *s) {
-    bool good = ADD(unet_resnet, NAME("mid_block.resnets.0"), "middle_block.0") &&
-                ADD(NULL, NAME("mid_block.attentions.0"), "middle_block.1") &&
-                ADD(unet_resnet, NAME("mid_block.resnets.1"), "middle_block.2");
-    int at = 1;
-    for (int i = 0; i < s->blocks; i++) {
-        for (int j = 0; j < s->layers[i]; j++, at++) {
-            good = good && ADD(unet_resnet, NAME("down_blocks.%d.resnets.%d", i, j),
-                               "input_blocks.%d.0", at);
-            if (s->down_attention[i])
-                good = good && ADD(NULL, NAME("down_blocks.%d.attentions.%d", i, j),
-                                   "input_blocks.%d.1", at);
-        }
-        if (i + 1 < s->blocks)
-            good = good && ADD(NULL, NAME("down_blocks.%d.downsamplers.0.conv", i),
-                               "input_blocks.%d.0.op", at++);
-    }
-    at = 0;
-    for (int i = 0; i < s->blocks; i++) {
-        int layers = s->layers[s->blocks - 1 - i] + 1;
-        for (int j = 0; j < layers; j++, at++) {
-            good = good && ADD(unet_resnet, NAME("up_blocks.%d.resnets.%d", i, j),
-                               "output_blocks.%d.0", at);
-            if (s->up_attention[i])
-                good = good && ADD(NULL, NAME("up_blocks.%d.attentions.%d", i, j),
-                                   "output_blocks.%d.1", at);
-        }
-        if (i + 1 < s->blocks)
-            good = good && ADD(NULL, NAME("up_blocks.%d.upsamplers.0.conv", i),
-                               "output_blocks.%d.%d.conv", at - 1, s->up_attention[i] ? 2 : 1);
+// The layers of one level of a UNet, on the way down or up.
+struct unet_level {
+    const char *from, *to; // "down_blocks", "input_blocks"
+    int index, layers;
+    bool attention;
+};
+
+// Adds the layers of a level, which LDM numbers from *at on: a resnet, then an attention.
+static bool add_unet_level(fum_names *names, const struct unet_level *l, int *at) {
+    bool good = true;
+    for (int j = 0; j < l->layers && good; j++, (*at)++) {
+        good =
+            ADD(unet_resnet, NAME("%s.%d.resnets.%d", l->from, l->index, j), "%s.%d.0", l->to, *at);
+        if (good && l->attention)
+            good =
+                ADD(NULL, NAME("%s.%d.attentions.%d", l->from, l->index, j), "%s.%d.1", l->to, *at);
     }
     return good;
 }
 
-static bool add_vae_modules(fum_names *names, int blocks, int layers) {
+// Adds the way down. A down-sampling takes a number of its own.
+static bool add_unet_down(fum_names *names, const struct unet_shape *s) {
     bool good = true;
-    for (int side = 0; side < 2 && good; side++) {
-        const char *name = side ? "decoder" : "encoder";
-        good = ADD(vae_resnet, NAME("%s.mid_block.resnets.0", name), "%s.mid.block_1", name) &&
-               ADD(vae_resnet, NAME("%s.mid_block.resnets.1", name), "%s.mid.block_2", name) &&
-               ADD(vae_attention, NAME("%s.mid_block.attentions.0", name), "%s.mid.attn_1", name) &&
-               ADD(NULL, NAME("%s.conv_norm_out", name), "%s.norm_out", name) &&
-               ADD(NULL, NAME("%s.conv_in", name), "%s.conv_in", name) &&
-               ADD(NULL, NAME("%s.conv_out", name), "%s.conv_out", name);
+    int at = 1;
+    for (int i = 0; i < s->blocks && good; i++) {
+        good = add_unet_level(names,
+                              &(struct unet_level){.from = "down_blocks",
+                                                   .to = "input_blocks",
+                                                   .index = i,
+                                                   .layers = s->layers[i],
+                                                   .attention = s->down_attention[i]},
+                              &at);
+        if (good && i + 1 < s->blocks)
+            good = ADD(NULL, NAME("down_blocks.%d.downsamplers.0.conv", i), "input_blocks.%d.0.op",
+                       at++);
     }
-    for (int i = 0; i < blocks; i++) {
-        int up = blocks - 1 - i;
-        for (int j = 0; j < layers; j++)
-            good = good && ADD(vae_resnet, NAME("encoder.down_blocks.%d.resnets.%d", i, j),
-                               "encoder.down.%d.block.%d", i, j);
-        for (int j = 0; j < layers + 1; j++)
-            good = good && ADD(vae_resnet, NAME("decoder.up_blocks.%d.resnets.%d", i, j),
-                               "decoder.up.%d.block.%d", up, j);
-        good = good &&
-               ADD(NULL, NAME("encoder.down_blocks.%d.downsamplers.0.conv", i),
-                   "encoder.down.%d.downsample.conv", i) &&
-               ADD(NULL, NAME("decoder.up_blocks.%d.upsamplers.0.conv", i),
-                   "decoder.up.%d.upsample.conv", up);
+    return good;
+}
+
+// Adds the way up. An up-sampling stands behind the last layer of its level.
+static bool add_unet_up(fum_names *names, const struct unet_shape *s) {
+    bool good = true;
+    int at = 0;
+    for (int i = 0; i < s->blocks && good; i++) {
+        good = add_unet_level(names,
+                              &(struct unet_level){.from = "up_blocks",
+                                                   .to = "output_blocks",
+                                                   .index = i,
+                                                   .layers = s->layers[s->blocks - 1 - i] + 1,
+                                                   .attention = s->up_attention[i]},
+                              &at);
+        if (good && i + 1 < s->blocks)
+            good = ADD(NULL, NAME("up_blocks.%d.upsamplers.0.conv", i), "output_blocks.%d.%d.conv",
+                       at - 1, s->up_attention[i] ? 2 : 1);
+    }
+    return good;
+}
+
+static bool add_unet_modules(fum_names *names, const struct unet_shape *s) {
+    return ADD(unet_resnet, NAME("mid_block.resnets.0"), "middle_block.0") &&
+           ADD(NULL, NAME("mid_block.attentions.0"), "middle_block.1") &&
+           ADD(unet_resnet, NAME("mid_block.resnets.1"), "middle_block.2") &&
+           add_unet_down(names, s) && add_unet_up(names, s);
+}
+
+// Adds what the VAE's encoder and decoder both have.
+static bool add_vae_middle(fum_names *names, const char *half) {
+    return ADD(vae_resnet, NAME("%s.mid_block.resnets.0", half), "%s.mid.block_1", half) &&
+           ADD(vae_resnet, NAME("%s.mid_block.resnets.1", half), "%s.mid.block_2", half) &&
+           ADD(vae_attention, NAME("%s.mid_block.attentions.0", half), "%s.mid.attn_1", half) &&
+           ADD(NULL, NAME("%s.conv_norm_out", half), "%s.norm_out", half) &&
+           ADD(NULL, NAME("%s.conv_in", half), "%s.conv_in", half) &&
+           ADD(NULL, NAME("%s.conv_out", half), "%s.conv_out", half);
+}
+
+// A level of the VAE's encoder or decoder.
+struct vae_level {
+    const char *way, *resize; // "encoder.down", "downsample"
+    int index, number;        // in the builder's names and in the file's
+    int layers;
+};
+
+static bool add_vae_level(fum_names *names, const struct vae_level *l) {
+    bool good = true;
+    for (int j = 0; j < l->layers && good; j++)
+        good = ADD(vae_resnet, NAME("%s_blocks.%d.resnets.%d", l->way, l->index, j),
+                   "%s.%d.block.%d", l->way, l->number, j);
+    return good && ADD(NULL, NAME("%s_blocks.%d.%srs.0.conv", l->way, l->index, l->resize),
+                       "%s.%d.%s.conv", l->way, l->number, l->resize);
+}
+
+static bool add_vae_modules(fum_names *names, int blocks, int layers) {
+    bool good = add_vae_middle(names, "encoder") && add_vae_middle(names, "decoder");
+    for (int i = 0; i < blocks && good; i++) {
+        const struct vae_level down = {"encoder.down", "downsample", i, i, layers},
+                               up = {"decoder.up", "upsample", i, blocks - 1 - i, layers + 1};
+        good = add_vae_level(names, &down) && add_vae_level(names, &up);
     }
     return good && ADD(NULL, NAME("quant_conv"), "quant_conv") &&
            ADD(NULL, NAME("post_quant_conv"), "post_quant_conv");

@@ -1,25 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "check/case.h"
-
-#define IN(c, ...)                                                     \
-    {                                                                  \
-        {.shape = FUM_DIMS(__VA_ARGS__, c)}, {.shape = FUM_DIMS(c)}, { \
-            .shape = FUM_DIMS(c)                                       \
-        }                                                              \
-    }
-#define TWO(c, c1, ...)                                                       \
-    {                                                                         \
-        {.shape = FUM_DIMS(__VA_ARGS__, c)}, {.shape = FUM_DIMS((c) + (c1))}, \
-            {.shape = FUM_DIMS((c) + (c1))}, {                                \
-            .shape = FUM_DIMS(__VA_ARGS__, c1)                                \
-        }                                                                     \
-    }
-#define FILLED(kind, c, ...)                                                         \
-    {                                                                                \
-        {.shape = FUM_DIMS(__VA_ARGS__, c), .fill = kind}, {.shape = FUM_DIMS(c)}, { \
-            .shape = FUM_DIMS(c)                                                     \
-        }                                                                            \
-    }
+#include "check/group_norm_cases.h"
 
 static const struct fum_op_case cases[] = {
     {.name = "one element: variance 0", .in = IN(1, 1, 1), .attrs = {{"groups", 1}}},

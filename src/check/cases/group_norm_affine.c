@@ -1,25 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "check/case.h"
+#include "check/group_norm_cases.h"
 
-#define IN(c, ...)                                                     \
-    {                                                                  \
-        {.shape = FUM_DIMS(__VA_ARGS__, c)}, {.shape = FUM_DIMS(c)}, { \
-            .shape = FUM_DIMS(c)                                       \
-        }                                                              \
-    }
-#define FILLED(kind, c, ...)                                                         \
-    {                                                                                \
-        {.shape = FUM_DIMS(__VA_ARGS__, c), .fill = kind}, {.shape = FUM_DIMS(c)}, { \
-            .shape = FUM_DIMS(c)                                                     \
-        }                                                                            \
-    }
-#define TWO(c, c1, ...)                                                       \
-    {                                                                         \
-        {.shape = FUM_DIMS(__VA_ARGS__, c)}, {.shape = FUM_DIMS((c) + (c1))}, \
-            {.shape = FUM_DIMS((c) + (c1))}, {                                \
-            .shape = FUM_DIMS(__VA_ARGS__, c1)                                \
-        }                                                                     \
-    }
 // The result is f32 whatever the storage type is.
 #define F32_BOUND \
     { 1e-5, 1e-5, 1e-5 }
