@@ -82,7 +82,7 @@ struct sums {
 };
 
 // Adds values to the sums (Chan, Golub and LeVeque, "Updating formulae", 1979).
-static void merge(struct sums *to, const struct sums *other) {
+static void merge_sums(struct sums *to, const struct sums *other) {
     double delta = other->mean - to->mean, all = to->count + other->count;
     to->mean += delta * other->count / all;
     to->m2 += other->m2 + delta * delta * to->count * other->count / all;
@@ -93,13 +93,13 @@ static void merge(struct sums *to, const struct sums *other) {
 static void moments_add(struct moments *m, const float *stats, int64_t chunks, int64_t rows) {
     int64_t each = FUM_DIV_UP(rows, chunks);
     for (int64_t k = 0; k < chunks; k++) {
-        int64_t first = k * each < rows ? k * each : rows,
-                count = each < rows - first ? each : rows - first;
+        int64_t first = FUM_MIN(k * each, rows), count = FUM_MIN(each, rows - first);
         const float *s = stats + 2 * k * m->channels;
         if (!count) break;
         for (int c = 0; c < m->channels; c++) {
             struct sums sums = {m->mean[c], m->m2[c], m->count};
-            merge(&sums, &(struct sums){(double)s[c], (double)s[m->channels + c], (double)count});
+            merge_sums(&sums,
+                       &(struct sums){(double)s[c], (double)s[m->channels + c], (double)count});
             m->mean[c] = sums.mean;
             m->m2[c] = sums.m2;
         }
@@ -144,7 +144,7 @@ static enum fum_result make_factors(struct job *job, const char *norm, float *fa
     for (int first = 0; first < groups * each && !result; first += each) {
         struct sums sums = {m->mean[first], m->m2[first], m->count};
         for (int c = first + 1; c < first + each; c++)
-            merge(&sums, &(struct sums){m->mean[c], m->m2[c], m->count});
+            merge_sums(&sums, &(struct sums){m->mean[c], m->m2[c], m->count});
         double inverse = 1 / sqrt(sums.m2 / (m->count * each) + fum_vae_norm_eps);
         for (int c = first; c < first + each; c++) {
             double a = (double)factors[c] * inverse;
@@ -157,12 +157,13 @@ static enum fum_result make_factors(struct job *job, const char *norm, float *fa
 
 // ---- graphs ----
 
+// Returns the chunks of rows that channel_stats sums up one by one.
 static int chunks_of(int64_t rows) {
-    if (rows < 64) return 1;
-    return rows / 64 < 256 ? (int)(rows / 64) : 256;
+    enum { CHUNK_ROWS = 64, MAX_CHUNKS = 256 };
+    return (int)fum_clamp_i64(rows / CHUNK_ROWS, 1, MAX_CHUNKS);
 }
 
-// Adds the statistics of `y` over the rows that `range` says.
+// Adds the statistics of `y` over the rows of `range`.
 static void add_stats(struct band *b) {
     fum_graph *graph = b->g.graph;
     struct fum_attr attrs[] = {{"chunks", 1}, {0}};
@@ -205,8 +206,8 @@ static void build_pass(const fum_pipeline *pipe, struct band *b, const struct ba
     b->y = fum_vae_pass_build(graph, pass, b->x, b->input, b->factors);
 }
 
-static enum fum_result build(const fum_pipeline *pipe, struct band *b,
-                             const struct band_shape *shape, struct fum_error *err) {
+static enum fum_result build_band(const fum_pipeline *pipe, struct band *b,
+                                  const struct band_shape *shape, struct fum_error *err) {
     *b = (struct band){.rows = shape->rows};
     enum fum_result result = fum_graph_create(&b->g.graph, pipe->vae->storage, err);
     if (result) return result;
@@ -218,11 +219,11 @@ static enum fum_result build(const fum_pipeline *pipe, struct band *b,
     return fum_component_check_graph(pipe->vae, b->g.graph, err);
 }
 
-static enum fum_result measure(fum_pipeline *pipe, const struct band_shape *shape,
-                               struct fum_executable_size *size, struct fum_error *err) {
+static enum fum_result measure_band(fum_pipeline *pipe, const struct band_shape *shape,
+                                    struct fum_executable_size *size, struct fum_error *err) {
     struct band b;
     *size = (struct fum_executable_size){0};
-    enum fum_result result = build(pipe, &b, shape, err);
+    enum fum_result result = build_band(pipe, &b, shape, err);
     if (!result) result = fum_executable_measure(b.g.graph, pipe->device, size, err);
     fum_compiled_clear(&b.g);
     return result;
@@ -239,7 +240,7 @@ static int choose_head(fum_pipeline *pipe, const struct fum_bands *bands, uint64
     struct band_shape shape = {.rows = bands->height, .width = bands->width};
     for (shape.block = pipe->view->vae.num_blocks - 1; shape.block >= -1; shape.block--) {
         struct fum_executable_size size;
-        enum fum_result result = measure(pipe, &shape, &size, NULL);
+        enum fum_result result = measure_band(pipe, &shape, &size, NULL);
         *activations = size.activations;
         if (!result && bytes_needed(pipe, &size) <= bands->room) return shape.block;
     }
@@ -247,7 +248,7 @@ static int choose_head(fum_pipeline *pipe, const struct fum_bands *bands, uint64
 }
 
 static int fewest_rows(int height) {
-    return height < FUM_BAND_ROWS ? height : FUM_BAND_ROWS;
+    return FUM_MIN(height, FUM_BAND_ROWS);
 }
 
 // Lowers shape->rows to as many as fit the room, FUM_BAND_ROWS or more; all of them if they fit.
@@ -257,7 +258,7 @@ static enum fum_result choose_rows(fum_pipeline *pipe, struct band_shape *shape,
     for (;;) {
         struct fum_executable_size size;
         struct fum_error refused = {0};
-        enum fum_result result = measure(pipe, shape, &size, &refused);
+        enum fum_result result = measure_band(pipe, shape, &size, &refused);
         uint64_t bytes = bytes_needed(pipe, &size);
         *activations = size.activations;
         if (!result && bytes <= room) return FUM_OK;
@@ -297,13 +298,13 @@ enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint6
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
     struct band_shape head = {.rows = height, .width = width, .block = -1};
     struct fum_executable_size size;
-    enum fum_result result = measure(pipe, &head, &size, err);
+    enum fum_result result = measure_band(pipe, &head, &size, err);
     *bytes = size.least;
     int count = fum_vae_passes(&pipe->view->vae, -1, passes);
     for (int i = 0; i < count && !result; i++) {
         struct band_shape shape = whole_pass(&passes[i], height, width);
         shape.rows = fewest_rows(shape.rows);
-        result = measure(pipe, &shape, &size, err);
+        result = measure_band(pipe, &shape, &size, err);
         if (size.least > *bytes) *bytes = size.least;
     }
     return result;
@@ -312,12 +313,12 @@ enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint6
 bool fum_bands_possible(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
     struct band_shape head = {.rows = height, .width = width, .block = -1};
     struct fum_executable_size size;
-    return !measure(pipe, &head, &size, err);
+    return !measure_band(pipe, &head, &size, err);
 }
 
 // ---- running ----
 
-static enum fum_result compile(struct job *job, struct band *b) {
+static enum fum_result compile_band(struct job *job, struct band *b) {
     struct fum_component *vae = job->pipe->vae;
     enum fum_result result = fum_component_compile(vae, &b->g, job->err);
     if (result) return result;
@@ -407,8 +408,8 @@ static enum fum_result do_head(struct job *job, const float *latents, int block)
         .rows = job->bands->height, .width = job->bands->width, .block = block};
     struct band b;
     struct result out = {0};
-    enum fum_result result = build(job->pipe, &b, &shape, job->err);
-    if (!result) result = compile(job, &b);
+    enum fum_result result = build_band(job->pipe, &b, &shape, job->err);
+    if (!result) result = compile_band(job, &b);
     if (!result)
         result = fum_executable_write(b.g.exe, b.x, latents,
                                       (size_t)fum_shape_count(&b.x->desc.shape), job->err);
@@ -436,8 +437,8 @@ static enum fum_result begin_pass(struct job *job, const struct fum_vae_pass *pa
     if (!result && fum_vae_pass_norm(pass, norm, sizeof norm))
         result = make_factors(job, norm, factors);
     if (!result) result = choose_rows(job->pipe, &shape, job->bands->room, &activations, job->err);
-    if (!result) result = build(job->pipe, b, &shape, job->err);
-    if (!result) result = compile(job, b);
+    if (!result) result = build_band(job->pipe, b, &shape, job->err);
+    if (!result) result = compile_band(job, b);
     if (!result && b->factors)
         result =
             fum_executable_write(b->g.exe, b->factors, factors, 2 * (size_t)pass->in, job->err);

@@ -9,7 +9,7 @@
 #include "model/vae_passes.h"
 #include "pipeline/pipeline.h"
 
-// Device memory for the activations of a band where no budget says otherwise.
+// Device memory for the activations of a band unless a budget decides.
 #define FUM_BAND_BYTES (UINT64_C(128) << 20)
 enum { FUM_BAND_ROWS = 8 }; // the fewest that are worth it: two of them are the overlap's
 

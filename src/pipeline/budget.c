@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macros.h"
 #include "weights/device_pack.h"
 #include "pipeline/budget_plan.h"
 
@@ -139,5 +140,5 @@ enum fum_result fum_budget_check(fum_pipeline *pipe, const struct fum_run *run,
                          "a memory budget of %.1f MiB is too small for %dx%d pixels: the smallest "
                          "that works is %lluMiB",
                          (double)pipe->budget / MIB, run->width, run->height,
-                         (unsigned long long)((smallest + (1 << 20) - 1) >> 20));
+                         (unsigned long long)(FUM_DIV_UP(smallest, 1 << 20)));
 }

@@ -17,8 +17,8 @@
 // ---- the graph ----
 
 // Builds the graph of the picture, or of a tile of it.
-static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d, fum_graph **out,
-                             struct fum_error *err) {
+static enum fum_result build_decoder(const fum_pipeline *pipe, struct fum_decoder *d,
+                                     fum_graph **out, struct fum_error *err) {
     const struct fum_vae_config *config = &pipe->view->vae;
     enum fum_dtype storage = pipe->vae->storage;
     enum fum_result result = fum_graph_create(out, storage, err);
@@ -33,21 +33,21 @@ static enum fum_result build(const fum_pipeline *pipe, struct fum_decoder *d, fu
     return fum_component_check_graph(pipe->vae, graph, err);
 }
 
-static enum fum_result compile(fum_pipeline *pipe, struct fum_error *err) {
+static enum fum_result compile_decoder(fum_pipeline *pipe, struct fum_error *err) {
     struct fum_compiled *compiled = &pipe->vae->compiled;
-    enum fum_result result = build(pipe, &pipe->decoder, &compiled->graph, err);
+    enum fum_result result = build_decoder(pipe, &pipe->decoder, &compiled->graph, err);
     if (!result) result = fum_component_compile(pipe->vae, compiled, err);
     if (result) fum_compiled_clear(compiled);
     return result;
 }
 
 // Measures what decoding the whole picture takes.
-static enum fum_result measure(fum_pipeline *pipe, int height, int width,
-                               struct fum_executable_size *size, struct fum_error *err) {
+static enum fum_result measure_whole(fum_pipeline *pipe, int height, int width,
+                                     struct fum_executable_size *size, struct fum_error *err) {
     struct fum_decoder d = {.tile_height = height, .tile_width = width};
     fum_graph *graph = NULL;
     *size = (struct fum_executable_size){0};
-    enum fum_result result = build(pipe, &d, &graph, err);
+    enum fum_result result = build_decoder(pipe, &d, &graph, err);
     if (!result) result = fum_executable_measure(graph, pipe->device, size, err);
     fum_graph_destroy(&graph);
     return result;
@@ -56,7 +56,7 @@ static enum fum_result measure(fum_pipeline *pipe, int height, int width,
 enum fum_result fum_decoder_build(struct fum_component *component, const struct fum_run *run,
                                   fum_graph **graph, struct fum_error *err) {
     struct fum_decoder d = {.tile_height = run->latent_height, .tile_width = run->latent_width};
-    return build(component->pipe, &d, graph, err);
+    return build_decoder(component->pipe, &d, graph, err);
 }
 
 // ---- which way ----
@@ -67,7 +67,7 @@ enum fum_result fum_decoder_measure(struct fum_component *component, const struc
     fum_pipeline *pipe = component->pipe;
     int height = run->latent_height, width = run->latent_width;
     uint64_t bands = 0;
-    enum fum_result whole = measure(pipe, height, width, size, NULL), result = FUM_OK;
+    enum fum_result whole = measure_whole(pipe, height, width, size, NULL), result = FUM_OK;
     if (fum_bands_possible(pipe, height, width, NULL))
         result = fum_bands_least(pipe, height, width, &bands, err);
     if (bands && (whole || bands < size->least)) size->least = bands;
@@ -84,7 +84,7 @@ static enum fum_result prepare_whole(fum_pipeline *pipe, int height, int width,
                                      struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     struct fum_executable_size size;
-    enum fum_result result = measure(pipe, height, width, &size, err);
+    enum fum_result result = measure_whole(pipe, height, width, &size, err);
     uint64_t room = FUM_BAND_BYTES;
     bool tiling = pipe->params.vae_tiling;
     *d = (struct fum_decoder){
@@ -100,7 +100,7 @@ static enum fum_result prepare_whole(fum_pipeline *pipe, int height, int width,
         return fum_error_set(err, FUM_ERR_NOMEM,
                              "the whole needs %.1f MiB, the budget leaves %.1f MiB",
                              (double)size.least / (1 << 20), (double)room / (1 << 20));
-    return compile(pipe, err);
+    return compile_decoder(pipe, err);
 }
 
 static void log_tiles(const fum_pipeline *pipe, const char *why) {
@@ -127,7 +127,7 @@ static enum fum_result prepare_tiles(fum_pipeline *pipe, int height, int width,
                                   .width = width,
                                   .tile_height = tile_height,
                                   .tile_width = tile_width};
-        result = compile(pipe, &again);
+        result = compile_decoder(pipe, &again);
     }
     if (result) return fum_error_set(err, result, "%s", again.text);
     log_tiles(pipe, why->text);
@@ -173,8 +173,8 @@ struct decoded {
 };
 
 // Runs the compiled graph: one tile, or the whole.
-static enum fum_result run(fum_pipeline *pipe, const float *latents, struct decoded *out,
-                           struct fum_error *err) {
+static enum fum_result run_graph(fum_pipeline *pipe, const float *latents, struct decoded *out,
+                                 struct fum_error *err) {
     const struct fum_decoder *d = &pipe->decoder;
     const struct fum_progress progress = {on_piece, pipe};
     fum_executable *exe = pipe->vae->compiled.exe;
@@ -218,7 +218,7 @@ static enum fum_result run_tile(fum_pipeline *pipe, struct tiling *t, int index,
                             .width = d->tile_width * t->factor};
     tile.rows = t->row_weights + (size_t)row * (size_t)tile.height;
     tile.columns = t->column_weights + (size_t)column * (size_t)tile.width;
-    enum fum_result result = run(pipe, t->latents, &t->tile, err);
+    enum fum_result result = run_graph(pipe, t->latents, &t->tile, err);
     out->finite = t->tile.finite;
     if (!result && out->finite)
         fum_tile_add(out->values, d->width * t->factor, &tile, t->tile.values);
@@ -292,7 +292,7 @@ static enum fum_result run_bands(fum_pipeline *pipe, const float *latents, struc
 
 // Makes the decoder f32 after non-finite values, or fails when it is. `node`: the first one with
 // such a value; "": finds it by running the graph again.
-static enum fum_result widen(fum_pipeline *pipe, const char *node, struct fum_error *err) {
+static enum fum_result widen_decoder(fum_pipeline *pipe, const char *node, struct fum_error *err) {
     if (!*node) {
         enum fum_result result =
             fum_executable_first_nonfinite(pipe->vae->compiled.exe, FUM_STAGE_STEP, &node, err);
@@ -319,8 +319,9 @@ static size_t count_values(const fum_pipeline *pipe, const struct fum_latents *l
 static enum fum_result run_any(fum_pipeline *pipe, const float *latents, struct decoded *out,
                                struct fum_error *err) {
     static enum fum_result (*const ways[])(fum_pipeline *, const float *, struct decoded *,
-                                           struct fum_error *) = {
-        [FUM_DECODE_WHOLE] = run, [FUM_DECODE_BANDS] = run_bands, [FUM_DECODE_TILES] = run_tiles};
+                                           struct fum_error *) = {[FUM_DECODE_WHOLE] = run_graph,
+                                                                  [FUM_DECODE_BANDS] = run_bands,
+                                                                  [FUM_DECODE_TILES] = run_tiles};
     double start = fum_time_now();
     enum fum_result result = ways[pipe->decoder.way](pipe, latents, out, err);
     if (!result) pipe->times.decode = fum_time_now() - start;
@@ -335,7 +336,7 @@ enum fum_result fum_decode_values(fum_pipeline *pipe, const struct fum_latents *
         out.bad[0] = 0;
         result = fum_decode_prepare(pipe, latents->height, latents->width, err);
         if (!result) result = run_any(pipe, latents->values, &out, err);
-        if (!result && !out.finite) result = widen(pipe, out.bad, err);
+        if (!result && !out.finite) result = widen_decoder(pipe, out.bad, err);
     }
     if (result) {
         fum_compiled_clear(&pipe->vae->compiled);

@@ -17,8 +17,8 @@ static fum_tensor *add_op(fum_graph *graph, const char *op, struct fum_inputs in
 
 // Builds the recorded step: model input from the state, the UNet, guidance and the sampler's
 // update, the counter.
-static enum fum_result build(const fum_pipeline *pipe, struct fum_denoiser *d, fum_graph **out,
-                             struct fum_error *err) {
+static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser *d, fum_graph **out,
+                                  struct fum_error *err) {
     const struct fum_unet_config *config = &pipe->view->unet;
     int64_t pictures = d->batch, channels = pipe->view->vae.latent_channels;
     enum fum_result result = fum_graph_create(out, pipe->unet->storage, err);
@@ -179,18 +179,18 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
                                    fum_graph **graph, struct fum_error *err) {
     struct fum_denoiser d = needed_by(component->pipe, run);
-    return build(component->pipe, &d, graph, err);
+    return build_step(component->pipe, &d, graph, err);
 }
 
 // Compiles the step for this run, unless it is the one that is compiled.
-static enum fum_result denoiser_make(fum_pipeline *pipe, const struct fum_run *run,
-                                     struct fum_error *err) {
+static enum fum_result compile_step(fum_pipeline *pipe, const struct fum_run *run,
+                                    struct fum_error *err) {
     struct fum_compiled *compiled = &pipe->unet->compiled;
     struct fum_denoiser needed = needed_by(pipe, run);
     if (compiled->exe && same_shape(&pipe->denoiser, &needed)) return FUM_OK;
     fum_compiled_clear(compiled);
     pipe->denoiser = needed;
-    enum fum_result result = build(pipe, &pipe->denoiser, &compiled->graph, err);
+    enum fum_result result = build_step(pipe, &pipe->denoiser, &compiled->graph, err);
     if (!result) result = fum_component_compile(pipe->unet, compiled, err);
     if (result) fum_compiled_clear(compiled);
     return result;
@@ -201,7 +201,7 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
     struct fum_denoiser *d = &pipe->denoiser;
     const struct fum_context *c = &pipe->context;
     size_t row = (size_t)c->tokens * (size_t)c->channels;
-    enum fum_result result = denoiser_make(pipe, run, err);
+    enum fum_result result = compile_step(pipe, run, err);
     if (!result) result = write_rows(pipe, d->unet.context, c->hidden, row, err);
     if (!result && d->unet.text_embeds)
         result = write_rows(pipe, d->unet.text_embeds, c->pooled, (size_t)c->pooled_channels, err);
@@ -286,7 +286,7 @@ static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run
 // ---- the loop ----
 
 // Inserts a value into a sorted list of `count` values.
-static void insert(double *sorted, int count, double value) {
+static void insert_sorted(double *sorted, int count, double value) {
     int i = count;
     for (; i > 0 && sorted[i - 1] > value; i--) sorted[i] = sorted[i - 1];
     sorted[i] = value;
@@ -319,7 +319,7 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
             result = fum_executable_run(pipe->unet->compiled.exe, FUM_STAGE_STEP, err);
         const struct fum_sample_eval *eval = &run->program->eval[e];
         if (result || !eval->step_end) continue;
-        if (done < steps) insert(seconds, done++, fum_time_now() - start);
+        if (done < steps) insert_sorted(seconds, done++, fum_time_now() - start);
         pipe->times.step = seconds[(done - 1) / 2];
         if (params->on_step && !params->on_step(params->user, first, eval->step + 1, steps))
             result = fum_error_set(err, FUM_ERR_CANCELLED, "cancelled after step %d of %d",

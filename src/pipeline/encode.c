@@ -53,7 +53,7 @@ static enum fum_result tokenize(const struct text_encoder *e, const char *prompt
 }
 
 // Builds the graph for one text at a time, `skip` layers left out.
-static enum fum_result encoder_build(const struct text_encoder *e, int skip,
+static enum fum_result build_encoder(const struct text_encoder *e, int skip,
                                      struct fum_encoder *state, fum_graph **out,
                                      struct fum_error *err) {
     const struct fum_model_text *text = e->text;
@@ -87,15 +87,16 @@ enum fum_result fum_encoder_build(struct fum_component *component, const struct 
     fum_pipeline *pipe = component->pipe;
     struct text_encoder e = encoder_at(pipe, (int)(component - pipe->components));
     struct fum_encoder state;
-    return encoder_build(&e, fum_model_skipped_layers(pipe->view, run->clip_skip), &state, graph,
+    return build_encoder(&e, fum_model_skipped_layers(pipe->view, run->clip_skip), &state, graph,
                          err);
 }
 
-static enum fum_result encoder_make(const struct text_encoder *e, int skip, struct fum_error *err) {
+static enum fum_result compile_encoder(const struct text_encoder *e, int skip,
+                                       struct fum_error *err) {
     struct fum_component *c = e->component;
     if (c->compiled.exe && e->state->skip == skip) return FUM_OK;
     fum_compiled_clear(&c->compiled);
-    enum fum_result result = encoder_build(e, skip, e->state, &c->compiled.graph, err);
+    enum fum_result result = build_encoder(e, skip, e->state, &c->compiled.graph, err);
     return result ? result : fum_component_compile(c, &c->compiled, err);
 }
 
@@ -130,7 +131,7 @@ static enum fum_result run_text(const struct text_encoder *e, const char *prompt
 }
 
 // Encodes a text. *finite: whether every value is.
-static enum fum_result encoder_run(const struct text_encoder *e, const char *prompt,
+static enum fum_result run_encoder(const struct text_encoder *e, const char *prompt,
                                    const struct target *to, bool *finite, struct fum_error *err) {
     struct fum_context *c = to->context;
     size_t tokens = (size_t)e->text->tokens, channels = (size_t)e->text->config.channels;
@@ -155,7 +156,7 @@ static enum fum_result encoder_run(const struct text_encoder *e, const char *pro
 }
 
 // Makes the text encoders f32 after non-finite values, or fails when they are.
-static enum fum_result widen(const struct text_encoder *e, struct fum_error *err) {
+static enum fum_result widen_encoders(const struct text_encoder *e, struct fum_error *err) {
     const char *node = NULL;
     fum_pipeline *pipe = e->pipe;
     enum fum_result result =
@@ -174,9 +175,9 @@ static enum fum_result encode_text(const struct text_encoder *e, int skip, const
                                    const struct target *to, struct fum_error *err) {
     for (;;) {
         bool finite = false;
-        enum fum_result result = encoder_make(e, skip, err);
-        if (!result) result = encoder_run(e, prompt, to, &finite, err);
-        if (!result && !finite) result = widen(e, err);
+        enum fum_result result = compile_encoder(e, skip, err);
+        if (!result) result = run_encoder(e, prompt, to, &finite, err);
+        if (!result && !finite) result = widen_encoders(e, err);
         if (result || finite) return result;
     }
 }
@@ -185,7 +186,7 @@ static bool same_text(const char *a, const char *b) {
     return a && b ? !strcmp(a, b) : a == b;
 }
 
-static enum fum_result context_alloc(const struct fum_model_view *view, struct fum_context *c,
+static enum fum_result alloc_context(const struct fum_model_view *view, struct fum_context *c,
                                      struct fum_error *err) {
     c->tokens = view->text[0].tokens;
     for (int i = 0; i < view->num_text; i++) c->channels += view->text[i].config.channels;
@@ -214,10 +215,10 @@ static enum fum_result encode_rows(const struct text_encoder *e, struct fum_cont
     return FUM_OK;
 }
 
-static enum fum_result context_make(fum_pipeline *pipe, struct fum_context *c,
+static enum fum_result make_context(fum_pipeline *pipe, struct fum_context *c,
                                     struct fum_error *err) {
     const struct fum_model_view *view = pipe->view;
-    enum fum_result result = context_alloc(view, c, err);
+    enum fum_result result = alloc_context(view, c, err);
     // One encoder after the other: a memory budget may not hold two.
     for (int i = 0, column = 0; i < view->num_text && !result; i++) {
         struct text_encoder e = encoder_at(pipe, i);
@@ -251,7 +252,7 @@ enum fum_result fum_encode(fum_pipeline *pipe, const struct fum_prompts *p, stru
     if (p->negative) c.negative = fum_strdup(p->negative);
     if (!c.prompt || (p->negative && !c.negative))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the prompt");
-    if (!result) result = context_make(pipe, &c, err);
+    if (!result) result = make_context(pipe, &c, err);
     if (result) {
         fum_context_clear(&c);
     } else {

@@ -5,8 +5,8 @@
 #include "pipeline/pipeline.h"
 
 // Builds the graph of one picture. Its result is the mean of the latents, without noise.
-static enum fum_result build(const fum_pipeline *pipe, struct fum_image_encoder *e, fum_graph **out,
-                             struct fum_error *err) {
+static enum fum_result build_encoder(const fum_pipeline *pipe, struct fum_image_encoder *e,
+                                     fum_graph **out, struct fum_error *err) {
     const struct fum_vae_config *config = &pipe->view->vae;
     enum fum_dtype storage = pipe->vae_encoder->storage;
     struct fum_shape shape = {4, {1, e->height, e->width, config->in_channels}};
@@ -29,7 +29,7 @@ enum fum_result fum_encode_image_prepare(fum_pipeline *pipe, int height, int wid
     if (compiled->exe && e->height == height && e->width == width) return FUM_OK;
     fum_compiled_clear(compiled);
     *e = (struct fum_image_encoder){.height = height, .width = width};
-    enum fum_result result = build(pipe, e, &compiled->graph, err);
+    enum fum_result result = build_encoder(pipe, e, &compiled->graph, err);
     if (!result) result = fum_component_compile(component, compiled, err);
     if (!result) result = fum_executable_run(compiled->exe, FUM_STAGE_LOAD, err);
     if (result) fum_compiled_clear(compiled);

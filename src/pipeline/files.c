@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What goes in and out of a run as files.
+// Reads and writes what goes in and out of a run as files.
 #include <fumarole/pipeline.h>
 
 #include "base/dtype.h"
@@ -22,8 +22,8 @@ enum fum_result fum_image_save(const struct fum_image *image, const char *path,
 }
 
 // Converts the tensor "noise". The loader has checked that its elements lie in the file.
-static enum fum_result convert(const char *path, const struct fum_loader_tensor *t, float **noise,
-                               int shape[4], struct fum_error *err) {
+static enum fum_result convert_noise(const char *path, const struct fum_loader_tensor *t,
+                                     float **noise, int shape[4], struct fum_error *err) {
     size_t count = 1;
     if (!t) return fum_error_set(err, FUM_ERR_FORMAT, "%s: has no tensor \"noise\"", path);
     if (t->view.rank != 4)
@@ -57,7 +57,7 @@ enum fum_result fum_noise_read(const char *path, float **noise, int shape[4],
     fum_loader *loader = NULL;
     *noise = NULL;
     enum fum_result result = fum_loader_open(&loader, path, err);
-    if (!result) result = convert(path, fum_loader_find(loader, "noise"), noise, shape, err);
+    if (!result) result = convert_noise(path, fum_loader_find(loader, "noise"), noise, shape, err);
     fum_loader_close(&loader);
     return result;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The flag that a graph sets at a non-finite value. The op check_finite leaves the smallest code of
-// such a value; INT32_MAX stands for none.
+// Declares the flag that a graph sets at a non-finite value. The op check_finite leaves the
+// smallest code of such a value; INT32_MAX stands for none.
 #ifndef FUM_PIPELINE_FINITE_H
 #define FUM_PIPELINE_FINITE_H
 
@@ -14,7 +14,7 @@ void fum_finite_check(fum_graph *graph, fum_tensor *flag, fum_tensor *value);
 // Clears the flag, before the checks run.
 enum fum_result fum_finite_reset(fum_executable *exe, const fum_tensor *flag,
                                  struct fum_error *err);
-// Reads it. *finite: false after a NaN or an infinity.
+// Reads the flag. *finite: false after a NaN or an infinity.
 enum fum_result fum_finite_read(fum_executable *exe, const fum_tensor *flag, bool *finite,
                                 struct fum_error *err);
 

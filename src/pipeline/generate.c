@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One request: check it, fill in the model's defaults, encode, denoise, decode, hand over.
+// Runs a request: checks it, fills in the model's defaults, encodes, denoises, decodes, and hands
+// the pictures over.
 #include "pipeline/pipeline.h"
 
 #include "base/error.h"
@@ -11,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_COUNT = 100000, MAX_BATCH = FUM_MAX_BATCH };
+enum { MAX_COUNT = 100000 };
 
 // Returns the valid side nearest to `side`: a multiple of `m` within the limits.
 static int nearest_side(int side, int m) {
@@ -111,19 +112,23 @@ static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run
                          (double)p->class_label, unet->class_count - 1);
 }
 
-static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_generate_params *params,
-                                struct fum_run *run, struct fum_error *err) {
-    const struct fum_model_info *info = fum_model_get_info(pipe->model);
-    *run = (struct fum_run){.params = params};
-    if (!params->prompt || !params->on_image)
-        return fum_error_set(err, FUM_ERR_ARG, "a prompt and on_image are required");
+static enum fum_result check_count(struct fum_run *run, struct fum_error *err) {
+    const struct fum_generate_params *params = run->params;
     if (params->count < 0 || params->count > MAX_COUNT || params->batch < 0 ||
-        params->batch > MAX_BATCH)
+        params->batch > FUM_MAX_BATCH)
         return fum_error_set(err, FUM_ERR_ARG, "count must be 1 to %d, batch 1 to %d", MAX_COUNT,
-                             MAX_BATCH);
+                             FUM_MAX_BATCH);
     run->count = params->count ? params->count : 1;
     run->batch = params->batch ? params->batch : 1;
     if (run->batch > run->count) run->batch = run->count;
+    return FUM_OK;
+}
+
+// Sets the guidance and the UNet's copies of a picture: two, unless no negative prompt counts.
+static enum fum_result check_guidance(const fum_pipeline *pipe, struct fum_run *run,
+                                      struct fum_error *err) {
+    const struct fum_generate_params *params = run->params;
+    const struct fum_model_info *info = fum_model_get_info(pipe->model);
     run->guidance = params->guidance != 0 ? params->guidance : info->guidance;
     if (!isfinite(run->guidance))
         return fum_error_set(err, FUM_ERR_ARG, "guidance must be a number");
@@ -133,21 +138,39 @@ static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_gener
     if (distilled && params->negative && *params->negative)
         fum_log(pipe->params.log, FUM_LOG_WARN,
                 "the model reads its guidance as an input: the negative prompt is not used");
-    run->clip_skip = params->clip_skip ? params->clip_skip : info->clip_skip;
+    return FUM_OK;
+}
+
+static enum fum_result check_clip_skip(const fum_pipeline *pipe, struct fum_run *run,
+                                       struct fum_error *err) {
+    int own = fum_model_get_info(pipe->model)->clip_skip;
+    run->clip_skip = run->params->clip_skip ? run->params->clip_skip : own;
     int most = fum_model_max_clip_skip(pipe->view);
     if (run->clip_skip < 1 || run->clip_skip > most)
         return fum_error_set(err, FUM_ERR_ARG,
                              "clip skip %d is not between 1 and %d, the text encoder's layers",
                              run->clip_skip, most);
-    enum fum_result result = check_size(pipe, run, err);
+    return FUM_OK;
+}
+
+// Checks the request and fills in the model's defaults.
+static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_generate_params *params,
+                                struct fum_run *run, struct fum_error *err) {
+    *run = (struct fum_run){.params = params};
+    if (!params->prompt || !params->on_image)
+        return fum_error_set(err, FUM_ERR_ARG, "a prompt and on_image are required");
+    enum fum_result result = check_count(run, err);
+    if (!result) result = check_guidance(pipe, run, err);
+    if (!result) result = check_clip_skip(pipe, run, err);
+    if (!result) result = check_size(pipe, run, err);
     if (!result) result = check_noise(run, err);
     if (!result) result = check_class(pipe, run, err);
     return result ? result : make_program(pipe, run, err);
 }
 
-// Makes the latents of a batch, in f32 when a narrower type overflows.
-static enum fum_result latents_of(fum_pipeline *pipe, const struct fum_run *run, int first,
-                                  float *latents, struct fum_error *err) {
+// Denoises a batch, in f32 when a narrower type overflows.
+static enum fum_result make_latents(fum_pipeline *pipe, const struct fum_run *run, int first,
+                                    float *latents, struct fum_error *err) {
     struct fum_batch batch = {.first = first, .latents = latents};
     for (;;) {
         const char *node = NULL;
@@ -170,8 +193,8 @@ struct picture {
 
 // Decodes a picture and reports on it. A cancel at the last report is ignored, since the picture is
 // complete.
-static enum fum_result decode(fum_pipeline *pipe, const struct fum_run *run,
-                              const struct picture *picture, struct fum_error *err) {
+static enum fum_result decode_picture(fum_pipeline *pipe, const struct fum_run *run,
+                                      const struct picture *picture, struct fum_error *err) {
     pipe->run = run;
     pipe->image = picture->index;
     const struct fum_latents latents = {picture->latents, run->latent_height, run->latent_width};
@@ -181,24 +204,32 @@ static enum fum_result decode(fum_pipeline *pipe, const struct fum_run *run,
     return result;
 }
 
-static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, int index,
-                                 const float *latents, struct fum_error *err) {
+// Reorders [pixels, channels] to [channels, pixels].
+static void to_planes(const struct fum_run *run, const float *latents, float *planes) {
     size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width,
            channels = (size_t)run->latent_channels;
+    for (size_t c = 0; c < channels; c++)
+        for (size_t p = 0; p < pixels; p++) planes[c * pixels + p] = latents[p * channels + c];
+}
+
+// Decodes a picture and gives it to the caller with its latents and its text.
+static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, int index,
+                                 const float *latents, struct fum_error *err) {
+    size_t values =
+        (size_t)run->latent_height * (size_t)run->latent_width * (size_t)run->latent_channels;
     uint64_t seed = run->params->seed + (uint64_t)index;
-    float *planes = fum_alloc(pixels * channels, sizeof *planes);
+    float *planes = fum_alloc(values, sizeof *planes);
     uint8_t *rgb = fum_alloc((size_t)run->width * (size_t)run->height, 3);
     char *text = NULL;
     enum fum_result result = FUM_OK;
     if (!planes || !rgb)
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
     else
-        result = decode(pipe, run, &(struct picture){index, latents, rgb}, err);
+        result = decode_picture(pipe, run, &(struct picture){index, latents, rgb}, err);
     if (!result && !(text = fum_parameters_text(pipe, run, seed)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture's parameters");
     if (!result) {
-        for (size_t c = 0; c < channels; c++)
-            for (size_t p = 0; p < pixels; p++) planes[c * pixels + p] = latents[p * channels + c];
+        to_planes(run, latents, planes);
         struct fum_image image = {.index = index,
                                   .seed = seed,
                                   .width = run->width,
@@ -244,8 +275,8 @@ static void warn_about_signs(const fum_pipeline *pipe, const struct fum_generate
 
 // Encodes the prompts and makes ready what stays on the device. Without a budget that includes the
 // decoder: what it lacks is found before the long work begins, and the time left is known.
-static enum fum_result prepare(fum_pipeline *pipe, const struct fum_run *run,
-                               struct fum_error *err) {
+static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run,
+                                   struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
     struct fum_run_times *times = &pipe->times;
     *times = (struct fum_run_times){0};
@@ -276,12 +307,12 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
         goto done;
     }
     if ((result = fum_budget_check(pipe, &run, err))) goto done;
-    if ((result = prepare(pipe, &run, err))) goto done;
+    if ((result = prepare_run(pipe, &run, err))) goto done;
     // The weights have just been read, so the system still holds them, and the device computes
     // meanwhile.
     if (!pipe->hash && (result = fum_model_hash_begin(&pipe->hash, pipe->model, err))) goto done;
     for (int first = 0; first < run.count && !result; first += run.batch) {
-        result = latents_of(pipe, &run, first, latents, err);
+        result = make_latents(pipe, &run, first, latents, err);
         for (int b = 0; b < run.batch && first + b < run.count && !result; b++)
             result = hand_over(pipe, &run, first + b, latents + (size_t)b * one, err);
     }

@@ -3,6 +3,7 @@
 // A1111 reads it.
 #include "pipeline/pipeline.h"
 
+#include "base/macros.h"
 #include "io/image.h"
 
 #include <stdio.h>
@@ -43,7 +44,7 @@ static const char *model_name(const fum_pipeline *pipe, char text[MAX_MODEL_NAME
     static const char *const endings[] = {".safetensors", ".ckpt", ".gguf"};
     snprintf(text, MAX_MODEL_NAME, "%s", fum_model_get_info(pipe->model)->name);
     char *dot = strrchr(text, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+    for (size_t i = 0; dot && i < FUM_COUNT(endings); i++)
         if (!strcmp(dot, endings[i]) && dot > text) {
             *dot = 0;
             break;

@@ -44,7 +44,7 @@ static void on_problem(void *user, enum fum_model_problem problem, const char *c
              problem == FUM_MODEL_MISSING ? " is missing from the model's files" : ": ", detail);
 }
 
-// Looks for every tensor before the long work begins, not when its component is loaded.
+// Checks every tensor before the long work begins, not when its component is loaded.
 static enum fum_result check_model(const fum_model *model, const struct fum_log *log,
                                    struct fum_error *err) {
     struct findings found = {0};
@@ -104,18 +104,16 @@ enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, cons
     *out = NULL;
     enum fum_result result = check_model(model, params ? params->log : NULL, err);
     if (result) return result;
+    const struct fum_device_info *info = fum_device_get_info(device);
+    if (params && params->precision == FUM_PRECISION_F16 && !info->storage16)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s cannot store f16: use --precision f32 or bf16", info->name);
     fum_pipeline *pipe = fum_calloc(1, sizeof *pipe);
     if (!pipe) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a pipeline");
     pipe->device = device;
     pipe->model = model;
     pipe->view = fum_model_get_view(model);
     if (params) pipe->params = *params;
-    if (pipe->params.precision == FUM_PRECISION_F16 && !fum_device_get_info(device)->storage16) {
-        fum_free(pipe);
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s cannot store f16: use --precision f32 or bf16",
-                             fum_device_get_info(device)->name);
-    }
     add_components(pipe, storage_of(device, pipe->params.precision));
     fum_budget_begin(pipe);
     *out = pipe;

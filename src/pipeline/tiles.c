@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "pipeline/tiles.h"
 
+#include "base/macros.h"
+
 bool fum_tile_shrink(int *height, int *width) {
     int *longer = *height >= *width ? height : width;
     if (*longer <= FUM_TILE_MIN) return false;
@@ -12,7 +14,7 @@ bool fum_tile_shrink(int *height, int *width) {
 int fum_tile_count(int length, int tile) {
     if (tile >= length) return 1;
     int overlap = tile / 4, stride = tile - overlap;
-    return (length - overlap + stride - 1) / stride;
+    return FUM_DIV_UP(length - overlap, stride);
 }
 
 int fum_tile_start(int length, int tile, int i) {
