@@ -105,8 +105,7 @@ const struct cli_option generate_option_table[] = {
      .choice = generator_name},
 
     CLI_HEADING_ROW("Device and memory"),
-    {.name = "device", .kind = CLI_STRING, .offset = FIELD(device), .value = "WHICH",
-     .help = "number, uuid or part of a name, see fumarole devices"},
+    CLI_DEVICE_ROW(FIELD(device)),
     {.name = "list-devices", .kind = CLI_FLAG, .offset = FIELD(list_devices),
      .help = "the same as fumarole devices"},
     {.name = "precision", .kind = CLI_ENUM, .offset = PIPELINE(precision), .value = "TYPE",
@@ -127,8 +126,7 @@ const struct cli_option generate_option_table[] = {
      .min = -1, .max = MAX_THREADS,
      .help = "threads that prepare weights (default: one per processor, at most 8, as with -1 and "
              "0)"},
-    {.name = "variant", .kind = CLI_STRING, .offset = FIELD(variant), .value = "NAME",
-     .help = "force a variant of the kernels, see fumarole devices"},
+    CLI_VARIANT_ROW(FIELD(variant)),
 
     CLI_HEADING_ROW("Latents and traces"),
     {.name = "noise", .kind = CLI_PATH, .offset = FIELD(noise), .value = "FILE",

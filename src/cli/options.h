@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Command-line options from a table: long names, letters, checked values, and suggestions for
+// Parses command-line options by a table: long names, letters, checked values, and suggestions for
 // misspellings.
 #ifndef FUM_CLI_OPTIONS_H
 #define FUM_CLI_OPTIONS_H
@@ -44,6 +44,23 @@ struct cli_option {
 // The row of a heading.
 #define CLI_HEADING_ROW(text) \
     { .name = text, .kind = CLI_HEADING }
+
+// The rows that commands on a device share. `at`: the offset of the field.
+#define CLI_DEVICE_ROW(at)                                                    \
+    {                                                                         \
+        .name = "device", .kind = CLI_STRING, .offset = at, .value = "WHICH", \
+        .help = "number, uuid or part of a name, see fumarole devices"        \
+    }
+#define CLI_VARIANT_ROW(at)                                                   \
+    {                                                                         \
+        .name = "variant", .kind = CLI_STRING, .offset = at, .value = "NAME", \
+        .help = "force a variant of the kernels, see fumarole devices"        \
+    }
+#define CLI_OP_ROW(at)                                                   \
+    {                                                                    \
+        .name = "op", .kind = CLI_STRING, .offset = at, .value = "NAME", \
+        .help = "only this operation"                                    \
+    }
 
 // Defines a static function for `choice` from its names.
 #define CLI_NAMES(function, ...)                                             \

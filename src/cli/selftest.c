@@ -18,10 +18,8 @@ struct selftest_options {
 
 // clang-format off
 static const struct cli_option options[] = {
-    {.name = "device", .kind = CLI_STRING, .offset = COMMON(device), .value = "WHICH",
-     .help = "number, uuid or part of a name, see fumarole devices"},
-    {.name = "op", .kind = CLI_STRING, .offset = COMMON(op), .value = "NAME",
-     .help = "only this operation"},
+    CLI_DEVICE_ROW(COMMON(device)),
+    CLI_OP_ROW(COMMON(op)),
     {.name = "precision", .kind = CLI_CHOICE, .offset = COMMON(precision), .value = "TYPE",
      .choice = cli_storage_name, .help = "only this storage type:"},
     {.name = "variant", .kind = CLI_STRING, .offset = COMMON(variant), .value = "NAME",

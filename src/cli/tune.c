@@ -17,14 +17,11 @@ struct tune_options {
 
 // clang-format off
 static const struct cli_option options[] = {
-    {.name = "device", .kind = CLI_STRING, .offset = COMMON(device), .value = "WHICH",
-     .help = "number, uuid or part of a name, see fumarole devices"},
-    {.name = "op", .kind = CLI_STRING, .offset = COMMON(op), .value = "NAME",
-     .help = "only this operation"},
+    CLI_DEVICE_ROW(COMMON(device)),
+    CLI_OP_ROW(COMMON(op)),
     {.name = "precision", .kind = CLI_CHOICE, .offset = COMMON(precision), .value = "TYPE",
      .choice = cli_storage_name, .help = "only this storage type (default: f32 and f16):"},
-    {.name = "variant", .kind = CLI_STRING, .offset = COMMON(variant), .value = "NAME",
-     .help = "of this variant of the kernels, see fumarole devices"},
+    CLI_VARIANT_ROW(COMMON(variant)),
     {.name = "time", .letter = 't', .kind = CLI_REAL, .offset = FIELD(time), .value = "SECONDS",
      .min = 1, .max = 1e6, .help = "about how long it may take (default 60)"},
     {.name = "forget", .kind = CLI_FLAG, .offset = FIELD(forget),
