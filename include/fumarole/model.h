@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-// A checkpoint: its family, its components' configurations, its tokenizers, its mapped weight
+// A checkpoint: its family, its components' configurations, its tokenizers, its open weight
 // files. Never changes once open, so any number of threads and pipelines may share it. Must outlive
 // them.
 typedef struct fum_model fum_model;
@@ -27,7 +27,7 @@ struct fum_model_params {
     const struct fum_log *log; // kept; may be NULL
 };
 
-// Reads configurations and maps weight files. Tensors are checked when they are used, or by
+// Reads configurations and opens weight files. Tensors are checked when they are used, or by
 // fum_model_check. `params` may be NULL. Free it with fum_model_destroy. Errors: FUM_ERR_IO,
 // FUM_ERR_FORMAT, FUM_ERR_UNSUPPORTED, FUM_ERR_ARG, FUM_ERR_NOMEM.
 FUM_API enum fum_result fum_model_open(fum_model **model, const struct fum_model_params *params,

@@ -2,6 +2,7 @@
 // Reads and writes files on Windows. Paths are UTF-8 in the library and UTF-16 in the system's
 // calls.
 #include "base/file_system.h"
+#include "base/macros.h"
 
 #include "base/error.h"
 
@@ -30,7 +31,7 @@ enum fum_result fum_system_error(struct fum_error *err, const char *doing, const
     char text[480] = "";
     DWORD code = GetLastError();
     DWORD units = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
-                                 code, 0, wide, sizeof wide / sizeof *wide, NULL);
+                                 code, 0, wide, FUM_COUNT(wide), NULL);
     while (units && (wide[units - 1] <= L' ' || wide[units - 1] == L'.')) units--;
     int bytes =
         WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, text, sizeof text - 1, NULL, NULL);

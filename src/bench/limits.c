@@ -344,7 +344,7 @@ double fum_limits_gain(const struct fum_limits *l, enum fum_dtype dtype) {
                  {FUM_F16, FUM_LIMIT_MATRIX_F16},
                  {FUM_BF16, FUM_LIMIT_MATRIX_BF16}};
     double f32 = fum_samples_median(&l->samples[FUM_LIMIT_FMA_F32]), best = f32;
-    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+    for (size_t i = 0; i < FUM_COUNT(rates); i++) {
         double rate = fum_samples_median(&l->samples[rates[i].limit]);
         if (rates[i].dtype == dtype && rate > best) best = rate;
     }

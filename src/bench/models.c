@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macros.h"
 #include "base/text.h"
 #include "model/random_model.h"
 #include "pipeline/pipeline.h"
@@ -212,7 +213,7 @@ static const struct {
     part_fn run;
 } parts[] = {
     {"text", run_text}, {"steps", run_steps}, {"decode", run_decode}, {"encode", run_encode}};
-enum { NUM_PARTS = sizeof parts / sizeof *parts };
+enum { NUM_PARTS = FUM_COUNT(parts) };
 
 static enum fum_result run_round(struct subject *s, const char *round, struct fum_error *err) {
     enum fum_result result = FUM_OK;
@@ -324,7 +325,7 @@ static void release(struct subject *s) {
     fum_free(s->moments);
     struct fum_samples *all[] = {&s->text, &s->step,        &s->decode,       &s->encode,
                                  &s->host, &s->step_of_fma, &s->decode_of_fma};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) fum_samples_free(all[i]);
+    for (size_t i = 0; i < FUM_COUNT(all); i++) fum_samples_free(all[i]);
 }
 
 // Measures one model. *out is filled in, even if the model cannot run.

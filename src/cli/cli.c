@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the subcommands share.
+// Reads options and opens devices for the subcommands.
 #include "cli.h"
 
 #include "help.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The one table of what other tools call their options and values. sd-cli's list follows its
+// Lists what other tools call their options and values. sd-cli's list follows its
 // common.cpp and main.cpp.
 #include "foreign.h"
 

@@ -376,8 +376,7 @@ const struct cli_command cli_generate = {
     .arguments = "[OPTIONS] PROMPT",
     .summary = "a prompt in, a picture out",
     .details = "With -b, the second picture is output_2.png, or what a %d in the name makes of it. "
-               "Options "
-               "of sd-cli that change nothing here are accepted with a note.\n",
+               "Options of sd-cli that change nothing here are accepted with a note.\n",
     .foreign = &cli_foreign_generate,
     .options = generate_option_table,
     .run = run,

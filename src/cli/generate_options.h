@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The options of `fumarole generate`.
+// Declares the options of `fumarole generate`.
 #ifndef FUM_CLI_GENERATE_OPTIONS_H
 #define FUM_CLI_GENERATE_OPTIONS_H
 

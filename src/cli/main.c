@@ -45,10 +45,9 @@ static int print_usage(void) {
         0);
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         cli_help_row(variables[i].name, variables[i].help, VARIABLE_COLUMN);
-    cli_help_text(
-        "\nExit status: 0 done; 1 failed, one line on standard error says why; 2 wrong usage; "
-        "130 stopped by Ctrl-C, or 128 and the number of another signal\n",
-        0);
+    cli_help_text("\nExit status: 0 done; 1 failed, one line on standard error says why; 2 wrong "
+                  "usage; 130 stopped by Ctrl-C, or 128 and the number of another signal\n",
+                  0);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where results go: names for several pictures, checks before the long work, and writing that loses
-// nothing.
+// Names the outputs of several pictures, checks them before the long work, and writes them so that
+// nothing is lost.
 #ifndef FUM_CLI_OUTPUT_H
 #define FUM_CLI_OUTPUT_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Progress of long work on standard error: a bar on a terminal, plain lines in a pipe.
+// Shows the progress of long work on standard error: a bar on a terminal, plain lines in a pipe.
 #ifndef FUM_CLI_PROGRESS_H
 #define FUM_CLI_PROGRESS_H
 
@@ -25,12 +25,13 @@ void cli_progress_begin(struct cli_progress *progress, bool quiet);
 // after every step.
 void cli_progress_step(struct cli_progress *progress, const char *what, int done, int total,
                        long rest);
-// Bytes of a component that are loaded, first and last call included. A pipe gets only the last
-// line. Components that load in no time are skipped unless `verbose`.
+// Shows the bytes of a component that are loaded, first and last call included. A pipe gets only
+// the last line. Components that load in no time are skipped unless `verbose`.
 void cli_progress_load(struct cli_progress *progress, const char *component, uint64_t done,
                        uint64_t total, bool verbose);
-// Kernels of a component that are compiled, first and last call included. In a pipe there is a line
-// every second or so and one at the end; what takes less is not mentioned unless `verbose`.
+// Shows the kernels of a component that are compiled, first and last call included. In a pipe there
+// is a line every second or so and one at the end; what takes less is not mentioned unless
+// `verbose`.
 void cli_progress_compile(struct cli_progress *progress, const char *component, int done, int total,
                           bool verbose);
 // Pieces of a step or a decoding ("decoding", "step 3/20") that are done. In a pipe there is a line

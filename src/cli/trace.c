@@ -47,11 +47,10 @@ static void on_event(void *user, const struct fum_trace_event *event) {
     char text[256];
     double begin = (event->start - trace->started) * 1e6,
            duration = (event->end - event->start) * 1e6;
-    int bytes =
-        snprintf(text, sizeof text,
-                 "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,"
-                 "\"name\":",
-                 trace->any ? ",\n" : "", line, kind_name(event->kind), begin, duration);
+    int bytes = snprintf(
+        text, sizeof text,
+        "%s{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"cat\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,\"name\":",
+        trace->any ? ",\n" : "", line, kind_name(event->kind), begin, duration);
     put(trace, text, (size_t)bytes);
     put_quoted(trace, event->label ? event->label : kind_name(event->kind));
     bytes = snprintf(text, sizeof text, ",\"args\":{\"%s\":%llu}}",

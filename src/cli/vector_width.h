@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How wide lavapipe's vectors should be on this CPU for a run of a given length. Mesa takes 256
+// Chooses how wide lavapipe's vectors are on this CPU for a run of a given length. Mesa takes 256
 // bits by itself, even where 512 are faster; it reads LP_NATIVE_VECTOR_WIDTH once, before the first
 // Vulkan call.
 #ifndef FUM_CLI_VECTOR_WIDTH_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Windows: arguments and output in UTF-8 on every version, with or without the manifest.
+// Makes arguments and output UTF-8 on every version of Windows, with or without the manifest.
 #include "cli.h"
 
 #include <stdlib.h>

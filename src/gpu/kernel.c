@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/macros.h"
 #include "base/thread.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ static uint64_t hash_desc(const struct fum_kernel_desc *desc) { // FNV-1a over t
     const uint32_t head[] = {
         (uint32_t)(uintptr_t)desc->shader, (uint32_t)desc->num_spec, (uint32_t)desc->num_bindings,
         (uint32_t)desc->num_push,          desc->subgroup,           desc->texels};
-    for (size_t i = 0; i < sizeof head / sizeof *head; i++) h = (h ^ head[i]) * 1099511628211u;
+    for (size_t i = 0; i < FUM_COUNT(head); i++) h = (h ^ head[i]) * 1099511628211u;
     for (int i = 0; i < desc->num_spec; i++) h = (h ^ desc->spec[i]) * 1099511628211u;
     return h;
 }

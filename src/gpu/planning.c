@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The limits of real GPUs, as data for planning without them: from Vulkan-Profiles exports and
 // Mesa's sources of 2026. Where no source states a value, the line says what stands in its place.
+#include "base/macros.h"
 #include "gpu/backend.h"
 
 #define MIB        ((uint64_t)1 << 20)
@@ -161,5 +162,5 @@ static const struct fum_device_info devices[] = {
 // clang-format on
 
 const struct fum_device_info *fum_planning_info(int index) {
-    return (size_t)index < sizeof devices / sizeof *devices ? &devices[index] : NULL;
+    return (size_t)index < FUM_COUNT(devices) ? &devices[index] : NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/macros.h"
 
 #include <string.h>
 
@@ -90,7 +91,7 @@ static VkResult add_pool(struct fum_vk *vk, struct vk_command *c) {
     };
     VkDescriptorPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
                                          .maxSets = SETS_PER_POOL,
-                                         .poolSizeCount = sizeof sizes / sizeof *sizes,
+                                         .poolSizeCount = FUM_COUNT(sizes),
                                          .pPoolSizes = sizes};
     VK_FILL(&c->sets[c->num_sets],
             vk->fn.vkCreateDescriptorPool(vk->device, &create, NULL, &c->sets[c->num_sets]));

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/macros.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -113,8 +114,7 @@ static void copy_limits(struct fum_device_info *info, const VkPhysicalDeviceProp
         [VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU] = FUM_DEVICE_VIRTUAL,
         [VK_PHYSICAL_DEVICE_TYPE_CPU] = FUM_DEVICE_CPU,
     };
-    info->type = (size_t)p->deviceType < sizeof types / sizeof *types ? types[p->deviceType]
-                                                                      : FUM_DEVICE_OTHER;
+    info->type = (size_t)p->deviceType < FUM_COUNT(types) ? types[p->deviceType] : FUM_DEVICE_OTHER;
     info->max_binding = l->maxStorageBufferRange;
     // what Vulkan 1.1 requires; better ones follow
     info->max_allocation = info->max_buffer = (uint64_t)1 << 30;

@@ -3,6 +3,7 @@
 #include "gpu/vk.h"
 
 #include "base/alloc.h"
+#include "base/macros.h"
 
 enum { AMD = 0x1002, INTEL = 0x8086, POWERVR = 0x1010 };
 
@@ -57,7 +58,7 @@ static void add(struct fum_device_info *info, const struct fum_vk_features *feat
     if (!p->MSize || !p->NSize || !p->KSize || p->MSize > most || p->NSize > most ||
         p->KSize > most)
         return;
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    for (size_t i = 0; i < FUM_COUNT(types); i++)
         if (types[i].have && types[i].in == p->AType && types[i].sum == p->CType)
             info->matrix[info->num_matrix++] =
                 (struct fum_matrix_shape){(enum fum_matrix_type)i, (uint16_t)p->MSize,

@@ -2,6 +2,7 @@
 #include "io/folder.h"
 
 #include "base/error.h"
+#include "base/macros.h"
 
 #include <string.h>
 
@@ -35,7 +36,7 @@ static enum fum_result try_variant(fum_arena *arena, const char *dir, const char
     static const char *const stems[] = {"diffusion_pytorch_model", "model"};
     const char *dot = variant ? "." : "";
     if (!variant) variant = "";
-    for (size_t i = 0; i < sizeof stems / sizeof *stems; i++) {
+    for (size_t i = 0; i < FUM_COUNT(stems); i++) {
         const char *const names[] = {
             fum_arena_printf(arena, "%s/%s%s%s.safetensors", dir, stems[i], dot, variant),
             fum_arena_printf(arena, "%s/%s.safetensors.index%s%s.json", dir, stems[i], dot,
@@ -43,7 +44,7 @@ static enum fum_result try_variant(fum_arena *arena, const char *dir, const char
             fum_arena_printf(arena, "%s/%s%s%s.safetensors.index.json", dir, stems[i], dot,
                              variant),
         };
-        for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+        for (size_t j = 0; j < FUM_COUNT(names); j++) {
             if (!names[j]) return FUM_ERR_NOMEM;
             if (!fum_path_may_exist(names[j])) continue;
             *weights = names[j];
@@ -62,19 +63,18 @@ enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const
                                         const char **weights, struct fum_error *err) {
     const char *const order[] = {variant, NULL, "fp16", "bf16"};
     *weights = NULL;
-    for (size_t i = variant ? 0 : 1; i < sizeof order / sizeof *order && !*weights; i++)
+    for (size_t i = variant ? 0 : 1; i < FUM_COUNT(order) && !*weights; i++)
         if (try_variant(arena, dir, order[i], weights)) return no_memory(dir, err);
     if (*weights) return FUM_OK;
     static const char *const pickles[] = {"diffusion_pytorch_model.bin",
                                           "diffusion_pytorch_model.fp16.bin", "pytorch_model.bin",
                                           "pytorch_model.fp16.bin"};
-    for (size_t i = 0; i < sizeof pickles / sizeof *pickles; i++)
+    for (size_t i = 0; i < FUM_COUNT(pickles); i++)
         if (has_file(arena, dir, pickles[i]))
-            return fum_error_set(
-                err, FUM_ERR_UNSUPPORTED,
-                "%s: has only the pickle %s; convert the model to safetensors (diffusers: "
-                "save_pretrained with safe_serialization)",
-                dir, pickles[i]);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                                 "%s: has only the pickle %s; convert the model to safetensors "
+                                 "(diffusers: save_pretrained with safe_serialization)",
+                                 dir, pickles[i]);
     return fum_error_set(err, FUM_ERR_IO,
                          "%s: has no weights (diffusion_pytorch_model.safetensors or "
                          "model.safetensors); get the model again, whole",
@@ -85,7 +85,7 @@ enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const
 static bool is_needed(const char *name) {
     static const char *const needed[] = {"unet",         "transformer", "vae",
                                          "text_encoder", "tokenizer",   "scheduler"};
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+    for (size_t i = 0; i < FUM_COUNT(needed); i++) {
         size_t n = strlen(needed[i]);
         if (!strncmp(name, needed[i], n) && (!name[n] || name[n] == '_')) return true;
     }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/macros.h"
 #include "base/text.h"
 #include "io/format.h"
 #include "io/safetensors.h"
@@ -75,7 +76,7 @@ static bool matches(const struct fum_format *format, const uint8_t *begin, size_
 // Returns the format of a file. Without a match that is safetensors, whose reader says what is
 // wrong.
 static const struct fum_format *find_format(const uint8_t *begin, size_t bytes) {
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+    for (size_t i = 0; i < FUM_COUNT(formats); i++)
         if (matches(formats[i], begin, bytes)) return formats[i];
     return &fum_format_safetensors;
 }

@@ -20,7 +20,7 @@ const char *fum_checkpoint_kind(int in_channels) {
                  {9, "an inpainting"},       // latents, mask, masked latents
                  {8, "an instruct-pix2pix"}, // latents, latents of the picture to edit
                  {5, "a depth"}};            // latents, depth
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; i < FUM_COUNT(kinds); i++)
         if (kinds[i].channels == in_channels) return kinds[i].name;
     return "an unusual";
 }
@@ -58,18 +58,17 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
     };
     static const char *const components[] = {"down_blocks.", "text_model.", "decoder.mid_block."};
     const char *path = fum_loader_path(loader);
-    for (size_t i = 0; i < sizeof others / sizeof *others && !c->other; i++)
+    for (size_t i = 0; i < FUM_COUNT(others) && !c->other; i++)
         if (has_prefix(loader, others[i].prefix)) c->other = others[i].what;
     if (c->other)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: this is %s, which generate cannot use yet", path, c->other);
     for (size_t i = 0; i < FUM_COUNT(components); i++)
         if (has_prefix(loader, components[i]))
-            return fum_error_set(
-                err, FUM_ERR_UNSUPPORTED,
-                "%s: this is one component of a diffusers folder; give the folder that holds it "
-                "and the others",
-                path);
+            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                                 "%s: this is one component of a diffusers folder; give the folder "
+                                 "that holds it and the others",
+                                 path);
     return FUM_OK;
 }
 
@@ -106,7 +105,7 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
     const char *modelspec = fum_loader_metadata(loader, "modelspec.prediction_type");
     const char *kohya = fum_loader_metadata(loader, "ss_v_parameterization");
     c->prediction = "epsilon";
-    c->evidence = FUM_CHECKPOINT_SAID;
+    c->evidence = FUM_CHECKPOINT_STATED;
     if (has(loader, "v_pred") || has(loader, COSXL_SIGMA_MAX) ||
         (modelspec && modelspec[0] == 'v')) {
         c->prediction = "v_prediction";
@@ -174,10 +173,10 @@ static enum fum_result add_latent_statistics(struct fum_checkpoint *c, const fum
     if (channels < 1 || channels > MAX_LATENT_CHANNELS ||
         !read_values(loader, "edm_mean", mean, channels) ||
         !read_values(loader, "edm_std", std, channels))
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: edm_mean and edm_std should hold %d values each, one per latent "
-                             "channel",
-                             fum_loader_path(loader), channels);
+        return fum_error_set(
+            err, FUM_ERR_FORMAT,
+            "%s: edm_mean and edm_std should hold %d values each, one per latent channel",
+            fum_loader_path(loader), channels);
     cJSON_DeleteItemFromObjectCaseSensitive(c->vae, "scaling_factor");
     if (cJSON_AddNumberToObject(c->vae, "scaling_factor", 0.5) &&
         add_floats(c->vae, "latents_mean", mean, channels) &&
@@ -312,8 +311,7 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
     if (!c->in_channels)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): "
-                             "not a Stable Diffusion "
-                             "checkpoint",
+                             "not a Stable Diffusion checkpoint",
                              path);
     c->family = find_family(loader, prefix);
     if (!c->family)

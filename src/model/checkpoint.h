@@ -11,7 +11,7 @@
 
 // How sure the prediction type is.
 enum fum_checkpoint_evidence {
-    FUM_CHECKPOINT_SAID,   // by a marker tensor or the file's metadata
+    FUM_CHECKPOINT_STATED, // by a marker tensor or the file's metadata
     FUM_CHECKPOINT_USUAL,  // the family has only this one
     FUM_CHECKPOINT_GUESSED // the family has both; the caller should offer to override
 };

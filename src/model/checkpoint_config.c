@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Configurations of the components, read off the shapes of a single file's tensors.
+// Derives the configurations of the components from the shapes of a single file's tensors.
 #include "model/checkpoint.h"
 
 #include "base/error.h"

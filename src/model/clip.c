@@ -7,6 +7,7 @@
 // - Configurations from before transformers 4.30 have eos_token_id 2 and mean the largest id.
 #include "model/clip.h"
 
+#include "base/macros.h"
 #include "model/config.h"
 #include "nn/nn.h"
 
@@ -20,7 +21,7 @@ static const char *activation_op(struct fum_config *c) {
         {"gelu_pytorch_tanh", "gelu_tanh"}, {"silu", "silu"},
     };
     const char *name = fum_config_string(c, "hidden_act", "quick_gelu");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < FUM_COUNT(names); i++)
         if (!strcmp(names[i][0], name)) return names[i][1];
     fum_config_unsupported(c, "hidden_act");
     return "gelu";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What an open model owns; shared by the files that open it and check it.
+// Declares what an open model owns, for the files that open it and check it.
 #ifndef FUM_MODEL_COMPONENTS_H
 #define FUM_MODEL_COMPONENTS_H
 
@@ -63,7 +63,7 @@ const struct fum_model_component *fum_model_find_component(const fum_model *mode
 // the original layout.
 enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err);
 enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err);
-// Adds all of a component, whatever of it a run would need, on a small picture: to see its weights.
+// Adds all of a component for a small picture, whatever a run would need of it, to see its weights.
 void fum_model_build_component(fum_graph *graph, const fum_model *model, const char *name);
 
 #endif

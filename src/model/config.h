@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reading a model's config.json: typed members with ranges, and one remembered error that names the
-// key and what was found. After the first failure the readers return their defaults.
+// Reads a model's config.json: typed members with ranges. The first error is kept; it names the key
+// and what was found. After the first failure the readers return their defaults.
 #ifndef FUM_MODEL_CONFIG_H
 #define FUM_MODEL_CONFIG_H
 

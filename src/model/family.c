@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model/family.h"
 
+#include "base/macros.h"
 #include "sample/sample.h"
 
 #include <string.h>
@@ -70,11 +71,11 @@ const struct fum_family fum_families[] = {
     {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size", .size = 512,
      .prediction = "epsilon", .file_clip_skip = 1},
 };
-const int fum_family_count = sizeof fum_families / sizeof *fum_families;
+const int fum_family_count = FUM_COUNT(fum_families);
 
 // Pipelines that diffusers saves with the components of another one. Whether the UNet reads more
 // than latents is checked elsewhere: an inpainting pipeline may hold an ordinary one.
-static const char *const same_parts[][2] = {
+static const char *const same_components[][2] = {
     {"StableDiffusionImg2ImgPipeline", "StableDiffusionPipeline"},
     {"StableDiffusionInpaintPipeline", "StableDiffusionPipeline"},
     {"LatentConsistencyModelPipeline", "StableDiffusionPipeline"},
@@ -84,8 +85,8 @@ static const char *const same_parts[][2] = {
 };
 
 const char *fum_family_class(const char *class_name) {
-    for (size_t i = 0; i < sizeof same_parts / sizeof *same_parts; i++)
-        if (!strcmp(same_parts[i][0], class_name)) class_name = same_parts[i][1];
+    for (size_t i = 0; i < FUM_COUNT(same_components); i++)
+        if (!strcmp(same_components[i][0], class_name)) class_name = same_components[i][1];
     for (int i = 0; i < fum_family_count; i++)
         if (!strcmp(fum_families[i].class_name, class_name)) return fum_families[i].class_name;
     return NULL;

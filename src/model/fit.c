@@ -4,6 +4,7 @@
 #include "model/fit.h"
 
 #include "base/error.h"
+#include "base/macros.h"
 #include "model/checkpoint.h"
 
 // A number of a component's configuration, and the only value that fits.
@@ -30,7 +31,7 @@ static enum fum_result check_widths(const fum_model *model, struct fum_error *er
         {"unet", v->unet.context_proj ? "encoder_hid_dim" : "cross_attention_dim",
          v->unet.context_channels, context, "the hidden_size of all text encoders together"},
     };
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+    for (size_t i = 0; i < FUM_COUNT(rules); i++) {
         const struct rule *r = &rules[i];
         if (r->found != r->needed)
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: \"%s\" is %d, but must be %d, %s",
@@ -49,18 +50,17 @@ static enum fum_result check_text_time(const fum_model *model, struct fum_error 
     if (!pooled)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: \"addition_embed_type\" is \"text_time\", but no text encoder "
-                             "has a text_projection for "
-                             "the pooled text that it needs",
+                             "has a text_projection for the pooled text that it needs",
                              where(model, "unet"));
     int ids = fum_unet_time_ids(u, pooled);
     if ((ids == 5 || ids == 6) && pooled + ids * u->text_time_channels == u->text_time_in)
         return FUM_OK;
-    return fum_error_set(err, FUM_ERR_FORMAT,
-                         "%s: \"projection_class_embeddings_input_dim\" is %d, but must be the "
-                         "pooled text's %d and 5 or 6 "
-                         "times the addition_time_embed_dim %d: %d or %d",
-                         where(model, "unet"), u->text_time_in, pooled, u->text_time_channels,
-                         pooled + 5 * u->text_time_channels, pooled + 6 * u->text_time_channels);
+    return fum_error_set(
+        err, FUM_ERR_FORMAT,
+        "%s: \"projection_class_embeddings_input_dim\" is %d, but must be the pooled text's %d and "
+        "5 or 6 times the addition_time_embed_dim %d: %d or %d",
+        where(model, "unet"), u->text_time_in, pooled, u->text_time_channels,
+        pooled + 5 * u->text_time_channels, pooled + 6 * u->text_time_channels);
 }
 
 // Checks that sinusoids have a frequency, and more of them than the shift that is taken off where
@@ -74,7 +74,7 @@ static enum fum_result check_sinusoids(const fum_model *model, struct fum_error 
     } sinusoids[] = {{"block_out_channels", u->down[0].channels, u->freq_shift},
                      {"addition_time_embed_dim", u->text_time_channels, u->freq_shift},
                      {"time_cond_proj_dim", u->time_cond_channels, 1}};
-    for (size_t i = 0; i < sizeof sinusoids / sizeof *sinusoids; i++) {
+    for (size_t i = 0; i < FUM_COUNT(sinusoids); i++) {
         int half = sinusoids[i].channels / 2; // frequencies; without one the embedding is zero
         if (half == 0 || half > sinusoids[i].shift) continue;
         return fum_error_set(
@@ -133,7 +133,7 @@ static enum fum_result check_size(const fum_model *model, struct fum_error *err)
 enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *err) {
     static enum fum_result (*const checks[])(const fum_model *, struct fum_error *) = {
         check_widths, check_text_time, check_sinusoids, check_kernels, check_tokens, check_size};
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+    for (size_t i = 0; i < FUM_COUNT(checks); i++) {
         enum fum_result result = checks[i](model, err);
         if (result) return result;
     }
@@ -145,15 +145,14 @@ enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error 
     if (v->unet.in_channels != v->vae.latent_channels)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: %s model, whose UNet also reads a picture (%d channels, the "
-                             "latents have %d); generate "
-                             "cannot use it yet",
+                             "latents have %d); generate cannot use it yet",
                              model->info.path, fum_checkpoint_kind(v->unet.in_channels),
                              v->unet.in_channels, v->vae.latent_channels);
     if (v->unet.class_embed > FUM_UNET_CLASS_TIMESTEP)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: \"class_embed_type\" needs a vector of %d numbers for every "
-                             "picture, where generate can "
-                             "only give the number of a class; use a model without it",
-                             where(model, "unet"), v->unet.class_channels);
+        return fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "%s: \"class_embed_type\" needs a vector of %d numbers for every picture, where "
+            "generate can only give the number of a class; use a model without it",
+            where(model, "unet"), v->unet.class_channels);
     return FUM_OK;
 }

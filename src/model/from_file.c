@@ -2,6 +2,7 @@
 // Opens a single file in the original layout. Its tensors show what it is; its family has the
 // conventions. The vocabulary, which it does not carry, lies where scripts/clip-vocab put it.
 #include "base/error.h"
+#include "base/macros.h"
 #include "model/checkpoint.h"
 #include "model/components.h"
 
@@ -55,7 +56,7 @@ static enum fum_result add_components(fum_model *model, struct fum_checkpoint *c
                {"unet", "UNet2DConditionModel", &c->unet},
                {"vae", "AutoencoderKL", &c->vae}};
     enum fum_result result = FUM_OK;
-    for (size_t i = 0; i < sizeof all / sizeof *all && !result; i++)
+    for (size_t i = 0; i < FUM_COUNT(all) && !result; i++)
         result = add_component(model, all[i].name, all[i].class_name, all[i].config, err);
     return result;
 }

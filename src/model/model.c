@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Opening checkpoints: a diffusers folder or a single file becomes one description that the
-// pipeline reads.
+// Opens checkpoints: makes of a diffusers folder or a single file one description that the pipeline
+// reads.
 #include "model/model.h"
 
 #include "base/error.h"

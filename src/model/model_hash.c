@@ -132,7 +132,7 @@ static void *hash_thread(void *user) {
     return NULL;
 }
 
-static void finish(struct fum_model_hash *h) {
+static void combine_digests(struct fum_model_hash *h) {
     struct fum_sha256 sha;
     fum_sha256_begin(&sha);
     for (size_t i = 0; i < h->count; i++)
@@ -200,7 +200,7 @@ const char *fum_model_hash_wait(struct fum_model_hash *h, bool (*go_on)(void *us
     stop_thread(h); // at the end of a block; the rest is done here, where it can be cancelled
     while (!h->result[0] && take_block(h))
         if (go_on && !go_on(user)) return NULL;
-    if (!h->result[0] && !h->failed) finish(h);
+    if (!h->result[0] && !h->failed) combine_digests(h);
     return h->result[0] ? h->result : NULL;
 }
 

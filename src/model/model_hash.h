@@ -12,7 +12,7 @@
 
 struct fum_model_hash;
 
-// Starts it. The model must outlive it. *hash stays NULL for models without files.
+// Starts the hash. The model must outlive it. *hash stays NULL for models without files.
 enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_model *model,
                                      struct fum_error *err);
 // Returns the result when it is complete: 64 hexadecimal digits, which belong to `hash`. NULL if

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Where a component's tensors may be in a file, and the lookup. Layouts with names of their own are
+// Finds a component's tensors in a file, wherever they may be. Layouts with names of their own are
 // in names_ldm.c and names_openclip.c.
 #include "model/names.h"
 
 #include "base/error.h"
+#include "base/macros.h"
 #include "model/names_layout.h"
 
 #include <stdio.h>
@@ -62,7 +63,7 @@ bool fum_name_apply(const struct fum_name_rule *rules, const char *head, const c
 static bool find_place(const fum_loader *loader, const char *component, const char **prefix,
                        const struct fum_names_layout **layout) {
     char name[FUM_NAMES_MAX];
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    for (size_t i = 0; i < FUM_COUNT(places); i++) {
         if (strcmp(places[i].component, component)) continue;
         snprintf(name, sizeof name, "%s%s", places[i].prefix, places[i].probe);
         if (!fum_loader_find(loader, name)) continue;
@@ -84,7 +85,7 @@ bool fum_names_has_component(const fum_loader *loader, const char *component) {
 static enum fum_result no_component(const fum_loader *loader, const char *component,
                                     struct fum_error *err) {
     const char *path = fum_loader_path(loader);
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+    for (size_t i = 0; i < FUM_COUNT(places); i++)
         if (!strcmp(places[i].component, component) && places[i].prefix[0] &&
             fum_loader_count_prefix(loader, places[i].prefix, NULL))
             return fum_error_set(err, FUM_ERR_FORMAT,
@@ -263,15 +264,15 @@ bool fum_names_ignorable(const char *name) {
     // Without a dot: the buffers of LDM's noise schedule (betas, alphas_cumprod_prev, …).
     static const char *const schedule[] = {"betas",          "alphas_",    "sqrt_",
                                            "log_one_minus_", "posterior_", "lvlb_"};
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+    for (size_t i = 0; i < FUM_COUNT(starts); i++)
         if (!strncmp(name, starts[i], strlen(starts[i]))) return true;
     size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    for (size_t i = 0; i < FUM_COUNT(ends); i++) {
         size_t m = strlen(ends[i]);
         if (n >= m && !strcmp(name + n - m, ends[i]) && (n == m || name[n - m - 1] == '.'))
             return true;
     }
-    for (size_t i = 0; i < sizeof schedule / sizeof *schedule && !strchr(name, '.'); i++)
+    for (size_t i = 0; i < FUM_COUNT(schedule) && !strchr(name, '.'); i++)
         if (!strncmp(name, schedule[i], strlen(schedule[i]))) return true;
     return false;
 }

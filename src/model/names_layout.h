@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The layouts in which files name a component's tensors, one record each. Only for names*.c.
+// Declares the layouts in which files name a component's tensors, one record each. Only for
+// names*.c.
 #ifndef FUM_MODEL_NAMES_LAYOUT_H
 #define FUM_MODEL_NAMES_LAYOUT_H
 

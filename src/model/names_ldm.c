@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Names of the original layout (latent-diffusion, "LDM"): its UNet and its VAE.
+// Names tensors of the original layout (latent-diffusion, "LDM"): its UNet and its VAE.
 #include "model/names_layout.h"
 
 #include "base/error.h"

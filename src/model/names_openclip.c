@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Names of OpenCLIP's text encoders.
+// Names tensors of OpenCLIP's text encoders.
 #include "model/names_layout.h"
 
 #include "base/error.h"

@@ -4,6 +4,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/macros.h"
 #include "base/rng.h"
 #include "graph/graph.h"
 #include "model/components.h"
@@ -40,18 +41,15 @@ static const struct random_model models[] = {
     {.name = "emoji",
      .family = "sd-custom",
      .text = {"{\"vocab_size\": 2813, \"max_position_embeddings\": 24, \"hidden_size\": 160, "
-              "\"intermediate_size\": 640, "
-              "\"num_hidden_layers\": 4, \"num_attention_heads\": 5, \"eos_token_id\": 2}"},
+              "\"intermediate_size\": 640, \"num_hidden_layers\": 4, \"num_attention_heads\": 5, "
+              "\"eos_token_id\": 2}"},
      .unet = "{\"block_out_channels\": [64, 128, 192], \"layers_per_block\": 1, "
-             "\"attention_head_dim\": [2, 4, 6], "
-             "\"cross_attention_dim\": 160, \"norm_num_groups\": 16, \"down_block_types\": "
-             "[\"DownBlock2D\", "
+             "\"attention_head_dim\": [2, 4, 6], \"cross_attention_dim\": 160, "
+             "\"norm_num_groups\": 16, \"down_block_types\": [\"DownBlock2D\", "
              "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": "
-             "[\"CrossAttnUpBlock2D\", "
-             "\"CrossAttnUpBlock2D\", \"UpBlock2D\"]}",
+             "[\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"]}",
      .vae = "{\"block_out_channels\": [16, 32, 64, 96], \"layers_per_block\": 1, "
-            "\"norm_num_groups\": 8, "
-            "\"scaling_factor\": 1}",
+            "\"norm_num_groups\": 8, \"scaling_factor\": 1}",
      .size = 128},
     {.name = "sd1.5",
      .family = "sd1",
@@ -61,11 +59,9 @@ static const struct random_model models[] = {
     {.name = "sd2.1",
      .family = "sd2",
      .text = {"{\"hidden_size\": 1024, \"intermediate_size\": 4096, \"num_hidden_layers\": 23, "
-              "\"num_attention_heads\": "
-              "16, \"hidden_act\": \"gelu\"}"},
-     .unet = "{" FOUR_LEVELS
-             ", \"cross_attention_dim\": 1024, \"attention_head_dim\": [5, 10, 20, 20], "
-             "\"use_linear_projection\": true}",
+              "\"num_attention_heads\": 16, \"hidden_act\": \"gelu\"}"},
+     .unet = "{" FOUR_LEVELS ", \"cross_attention_dim\": 1024, \"attention_head_dim\": [5, 10, 20, "
+             "20], \"use_linear_projection\": true}",
      .vae = VAE("0.18215")},
     {.name = "sdxl",
      .family = "sdxl",
@@ -74,18 +70,16 @@ static const struct random_model models[] = {
               "\"num_attention_heads\": 20, \"hidden_act\": \"gelu\", \"projection_dim\": 1280, "
               "\"architectures\": [\"CLIPTextModelWithProjection\"]}"},
      .projected = {false, true},
-     .unet =
-         "{\"block_out_channels\": [320, 640, 1280], \"down_block_types\": [\"DownBlock2D\", "
-         "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": "
-         "[\"CrossAttnUpBlock2D\", "
-         "\"CrossAttnUpBlock2D\", \"UpBlock2D\"], \"transformer_layers_per_block\": [1, 2, 10], "
-         "\"attention_head_dim\": [5, 10, 20], \"cross_attention_dim\": 2048, "
-         "\"use_linear_projection\": true, "
-         "\"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": 256, "
-         "\"projection_class_embeddings_input_dim\": 2816}",
+     .unet = "{\"block_out_channels\": [320, 640, 1280], \"down_block_types\": [\"DownBlock2D\", "
+             "\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"], \"up_block_types\": "
+             "[\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"], "
+             "\"transformer_layers_per_block\": [1, 2, 10], \"attention_head_dim\": [5, 10, 20], "
+             "\"cross_attention_dim\": 2048, \"use_linear_projection\": true, "
+             "\"addition_embed_type\": \"text_time\", \"addition_time_embed_dim\": 256, "
+             "\"projection_class_embeddings_input_dim\": 2816}",
      .vae = VAE("0.13025")},
 };
-enum { NUM_MODELS = sizeof models / sizeof *models };
+enum { NUM_MODELS = FUM_COUNT(models) };
 
 const char *fum_random_model_name(int index) {
     return index >= 0 && index < NUM_MODELS ? models[index].name : NULL;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/macros.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -35,7 +36,7 @@ static const struct fum_loader_tensor *find_factors(const fum_loader *loader, co
     size_t length = strlen(weight), stem = length - strlen("weight");
     char name[MAX_NAME];
     if (length < strlen(".weight") || strcmp(weight + stem - 1, ".weight")) return NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < FUM_COUNT(names); i++) {
         int n = snprintf(name, sizeof name, "%.*s%s", (int)stem, weight, names[i]);
         const struct fum_loader_tensor *t =
             n > 0 && (size_t)n < sizeof name ? fum_loader_find(loader, name) : NULL;
@@ -53,8 +54,7 @@ static enum fum_result read_factors(fum_scales *s, size_t index, const struct fu
     if (view.dtype == FUM_DTYPE_UNKNOWN || (count != 1 && count != rows))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: tensor %s holds %llu factors as %s; one is supported, or one for "
-                             "each of the weight's "
-                             "%llu rows",
+                             "each of the weight's %llu rows",
                              fum_loader_path(s->loader), fum_text_show(t->name).text,
                              (unsigned long long)count, fum_text_show(t->type).text,
                              (unsigned long long)rows);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fumarole.json of a folder: the model's texts, known prompts and defaults, checked like any other
-// configuration.
+// Reads fumarole.json of a folder: the model's texts, known prompts and defaults, checked like any
+// other configuration.
 #include "model/settings.h"
 
 #include "base/error.h"

@@ -3,6 +3,7 @@
 // - "attention_head_dim" is the number of heads, not their size (diffusers issue 2011).
 // - up_blocks list everything from the deepest level.
 // - Transformer depths given as lists need the reversed list too.
+#include "base/macros.h"
 #include "model/unet.h"
 
 #include "model/config.h"
@@ -15,7 +16,7 @@ static void refuse_others(struct fum_config *c) {
     static const char *const flags[] = {"dual_cross_attention", "class_embeddings_concat",
                                         "resnet_skip_time_act", "time_embedding_act_fn",
                                         "timestep_post_act",    "cross_attention_norm"};
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) fum_config_only(c, flags[i], 0, "");
+    for (size_t i = 0; i < FUM_COUNT(flags); i++) fum_config_only(c, flags[i], 0, "");
     fum_config_only(c, "act_fn", 0, "silu");
     fum_config_only(c, "attention_type", 0, "default");
     fum_config_only(c, "time_embedding_type", 0, "positional");
@@ -40,7 +41,7 @@ static void parse_embeddings(struct fum_config *c, struct fum_unet_config *u, in
                  {"simple_projection", FUM_UNET_CLASS_LINEAR},
                  {"identity", FUM_UNET_CLASS_IDENTITY}};
     if (!kind && u->class_count) u->class_embed = FUM_UNET_CLASS_TABLE;
-    for (size_t i = 0; kind && i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; kind && i < FUM_COUNT(kinds); i++)
         if (!strcmp(kinds[i].name, kind)) u->class_embed = kinds[i].value;
     if (kind && !u->class_embed) fum_config_unsupported(c, "class_embed_type");
     u->class_channels = u->class_embed == FUM_UNET_CLASS_IDENTITY ? u->time_channels : in;

@@ -15,8 +15,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     if (old == now || (old % 4 == 0 && now % 4 == 0)) return true;
     return fum_refuse(why,
                       "%s to %s moves elements: the innermost dimension must stay or be a multiple "
-                      "of 4 in both; use "
-                      "op repack",
+                      "of 4 in both; use op repack",
                       fum_shape_text(&call->in[0].shape, left, sizeof left),
                       fum_shape_text(&call->out.shape, right, sizeof right));
 }

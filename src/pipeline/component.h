@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A model's component in the pipeline, as a record. It holds how the graph is built, where the
-// weights are, and what is on the device.
+// Declares a model's component in the pipeline, as a record. It holds how the graph is built, where
+// the weights are, and what is on the device.
 #ifndef FUM_PIPELINE_COMPONENT_H
 #define FUM_PIPELINE_COMPONENT_H
 

@@ -30,11 +30,11 @@ static enum fum_result choose_sampler(struct fum_sample_builder *builder,
     bool named_order = params->sampler && builder->sampler->order;
     builder->order = named_order ? builder->sampler->order : fum_sample_config_order(c);
     if (builder->edm && builder->sampler->space == FUM_SPACE_TIME)
-        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
-                             "sampler %s visits whole training timesteps, and this model has "
-                             "continuous noise levels "
-                             "(EDM): use a sampler such as euler or dpm++2m",
-                             builder->sampler->name);
+        return fum_error_set(
+            builder->err, FUM_ERR_UNSUPPORTED,
+            "sampler %s visits whole training timesteps, and this model has continuous noise "
+            "levels (EDM): use a sampler such as euler or dpm++2m",
+            builder->sampler->name);
     return FUM_OK;
 }
 
@@ -71,11 +71,10 @@ static enum fum_result choose_schedule(struct fum_sample_builder *builder,
         chosen = own_schedule(builder); // EDM has no training timesteps
     builder->schedule = (enum fum_schedule)chosen;
     if (!fum_sampler_runs_on(builder->sampler, chosen))
-        return fum_error_set(
-            builder->err, FUM_ERR_UNSUPPORTED,
-            "sampler %s visits whole training timesteps and has no %s "
-            "schedule: use schedule discrete, or a sampler such as euler or dpm++2m",
-            builder->sampler->name, fum_schedule_name((size_t)chosen));
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
+                             "sampler %s visits whole training timesteps and has no %s schedule: "
+                             "use schedule discrete, or a sampler such as euler or dpm++2m",
+                             builder->sampler->name, fum_schedule_name((size_t)chosen));
     return FUM_OK;
 }
 
@@ -161,10 +160,10 @@ static enum fum_result check_config(struct fum_sample_builder *builder) {
     bool real = c->beta_schedule == FUM_BETAS_SQUAREDCOS ||
                 (c->beta_start > 0 && c->beta_end < 1 && c->beta_end > 0);
     if (!real || !(c->clip_sample_range > 0))
-        return fum_error_set(builder->err, FUM_ERR_FORMAT,
-                             "the scheduler's beta_start %g, beta_end %g or clip_sample_range %g "
-                             "is out of range",
-                             c->beta_start, c->beta_end, c->clip_sample_range);
+        return fum_error_set(
+            builder->err, FUM_ERR_FORMAT,
+            "the scheduler's beta_start %g, beta_end %g or clip_sample_range %g is out of range",
+            c->beta_start, c->beta_end, c->clip_sample_range);
     if (builder->order < 1 || builder->order > 3)
         return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "solver_order %d is not supported by sampler %s: use 1 to 3",
@@ -213,14 +212,12 @@ static enum fum_result check_finite(struct fum_sample_builder *builder) {
         if (p->sigmas[i] != p->sigmas[i - 1]) continue;
         return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "sampler %s has no finite update where two steps share a noise level, "
-                             "as steps %d and %d of "
-                             "%d do on schedule %s: use fewer steps",
+                             "as steps %d and %d of %d do on schedule %s: use fewer steps",
                              sampler, i, i + 1, builder->steps, schedule);
     }
     return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                          "sampler %s has no finite update on schedule %s with %d steps: a model "
-                         "with zero terminal SNR "
-                         "needs v prediction",
+                         "with zero terminal SNR needs v prediction",
                          sampler, schedule, builder->steps);
 }
 

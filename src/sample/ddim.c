@@ -10,8 +10,8 @@ static bool check_times(const struct fum_sample_builder *builder) {
     for (int i = builder->start; i < builder->steps; i++) {
         if (builder->t[i] < 0 || builder->t[i] >= builder->noise.count) {
             fum_error_set(builder->err, FUM_ERR_ARG,
-                          "step %d of sampler %s falls on timestep %g, outside the model's %d: "
-                          "use fewer steps or a smaller steps_offset",
+                          "step %d of sampler %s falls on timestep %g, outside the model's %d: use "
+                          "fewer steps or a smaller steps_offset",
                           i, builder->sampler->name, builder->t[i], builder->noise.count);
             return false;
         }
@@ -105,8 +105,8 @@ static bool lcm_times(struct fum_sample_builder *builder) {
     }
     if (builder->steps > original) {
         fum_error_set(builder->err, FUM_ERR_ARG,
-                      "sampler lcm cannot take %d steps: the model's original_inference_steps "
-                      "is %d; use at most that many",
+                      "sampler lcm cannot take %d steps: the model's original_inference_steps is "
+                      "%d; use at most that many",
                       builder->steps, original);
         return false;
     }

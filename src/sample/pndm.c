@@ -107,15 +107,15 @@ static void correct_first(struct fum_sample_builder *builder, int t, int step) {
 static bool usable(const struct fum_sample_builder *builder, bool warm_up) {
     int n = builder->steps, ratio = builder->noise.count / n;
     if (builder->c.prediction_type == FUM_PREDICT_SAMPLE) {
-        fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
-                      "sampler pndm needs a model that predicts epsilon or v, not the "
-                      "sample: use ddim");
+        fum_error_set(
+            builder->err, FUM_ERR_UNSUPPORTED,
+            "sampler pndm needs a model that predicts epsilon or v, not the sample: use ddim");
         return false;
     }
     if (warm_up && (n < 4 || builder->start > 0)) {
         fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
-                      "sampler pndm with its Runge-Kutta warm-up needs at least 4 steps "
-                      "from pure noise: use more, or skip_prk_steps");
+                      "sampler pndm with its Runge-Kutta warm-up needs at least 4 steps from pure "
+                      "noise: use more, or skip_prk_steps");
         return false;
     }
     bool inside = builder->t[n - 1] >= 0 && builder->t[0] < builder->noise.count;

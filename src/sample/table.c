@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Lists the samplers and schedules, and finds them by name and by diffusers' class.
+#include "base/macros.h"
 #include "sample/builder.h"
 
 #include <string.h>
@@ -33,7 +34,7 @@ static const struct {
 #undef FUM_SCHEDULE
 };
 
-enum { SAMPLER_COUNT = sizeof samplers / sizeof *samplers };
+enum { SAMPLER_COUNT = FUM_COUNT(samplers) };
 
 const char *fum_sampler_name(size_t index) {
     return index < SAMPLER_COUNT ? samplers[index].name : NULL;
@@ -59,7 +60,7 @@ const struct fum_sampler *fum_sampler_find(const char *name) {
 }
 
 const struct fum_sampler *fum_sampler_find_edm(const char *name) {
-    for (size_t i = 0; i < sizeof edm_samplers / sizeof *edm_samplers; i++)
+    for (size_t i = 0; i < FUM_COUNT(edm_samplers); i++)
         if (strcmp(edm_samplers[i].name, name) == 0) return &edm_samplers[i];
     return fum_sampler_find(name);
 }
@@ -82,7 +83,7 @@ bool fum_sampler_accepts(const char *sampler, const char *schedule) {
 }
 
 bool fum_sample_config_edm(const struct fum_sample_config *c) {
-    for (size_t i = 0; i < sizeof edm_classes / sizeof *edm_classes; i++)
+    for (size_t i = 0; i < FUM_COUNT(edm_classes); i++)
         if (strcmp(edm_classes[i].class_name, c->class_name) == 0) return true;
     return false;
 }
@@ -97,7 +98,7 @@ static bool adds_noise(const struct fum_sample_config *c) {
 
 const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *c) {
     const struct fum_sampler *found = c->class_name[0] ? NULL : fum_sampler_find("euler");
-    for (size_t i = 0; i < sizeof edm_classes / sizeof *edm_classes; i++)
+    for (size_t i = 0; i < FUM_COUNT(edm_classes); i++)
         if (strcmp(edm_classes[i].class_name, c->class_name) == 0)
             found = fum_sampler_find(edm_classes[i].sampler);
     for (size_t i = 0; i < SAMPLER_COUNT && !found; i++)

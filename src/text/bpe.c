@@ -166,12 +166,11 @@ enum fum_result fum_bpe_add_merge(struct fum_bpe *bpe, const struct fum_bpe_pair
         ids[2] = fum_bpe_find(bpe, both, left.bytes + right.bytes);
     }
     if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
-        return fum_error_set(
-            err, FUM_ERR_FORMAT,
-            "%s: merge %d ('%s' + '%s') uses or makes a piece that the vocabulary does not have; "
-            "do the two files belong together?",
-            where, pair->rank + 1, fum_text_show_bytes(left.at, left.bytes).text,
-            fum_text_show_bytes(right.at, right.bytes).text);
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: merge %d ('%s' + '%s') uses or makes a piece that the vocabulary "
+                             "does not have; do the two files belong together?",
+                             where, pair->rank + 1, fum_text_show_bytes(left.at, left.bytes).text,
+                             fum_text_show_bytes(right.at, right.bytes).text);
     // A pair that is listed twice keeps its later rank, as in the reference.
     bpe->merges[merge_slot(bpe, ids[0], ids[1])] =
         (struct fum_bpe_merge){ids[0], ids[1], pair->rank, ids[2]};

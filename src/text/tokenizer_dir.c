@@ -65,11 +65,10 @@ static enum fum_result load_vocabulary(fum_tokenizer **tokenizer, struct folder 
                 fum_bpe_from_json(&bpe, cJSON_GetObjectItemCaseSensitive(model, "vocab"),
                                   cJSON_GetObjectItemCaseSensitive(model, "merges"), where, err);
     } else {
-        result =
-            fum_error_set(err, FUM_ERR_IO,
-                          "%s: has neither vocab.json with merges.txt nor tokenizer.json; is it a "
-                          "tokenizer folder?",
-                          folder->dir);
+        result = fum_error_set(err, FUM_ERR_IO,
+                               "%s: has neither vocab.json with merges.txt nor tokenizer.json; is "
+                               "it a tokenizer folder?",
+                               folder->dir);
     }
     fum_free(vocab_text);
     fum_free(merges_text);

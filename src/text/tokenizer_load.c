@@ -74,8 +74,8 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
                                  fum_text_show(fum_tokenizer_piece(tokenizer, id)).text);
         if (id >= FUM_TOKEN_MAX_ID || tokenizer->special_count >= MAX_SPECIALS || !*text)
             return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "added token '%s' has id %d; at most %d tokens may be added, "
-                                 "none empty, with ids below %d",
+                                 "added token '%s' has id %d; at most %d tokens may be added, none "
+                                 "empty, with ids below %d",
                                  fum_text_show(text).text, id, MAX_SPECIALS, FUM_TOKEN_MAX_ID);
         if (!fum_grow((void **)&tokenizer->specials, &tokenizer->special_capacity,
                       tokenizer->special_count, sizeof(*tokenizer->specials)))
@@ -216,17 +216,15 @@ enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *p
         const char *own = getenv("FUMAROLE_CLIP_VOCAB");
         result =
             own && *own
-                ? fum_error_set(
-                      err, FUM_ERR_IO,
-                      "FUMAROLE_CLIP_VOCAB: %s does not hold %s; "
-                      "fumarole-clip-vocab (in the sources: scripts/clip-vocab) fetches it",
-                      own, clip_file)
-                : fum_error_set(
-                      err, FUM_ERR_IO,
-                      "the CLIP vocabulary, which this model does not carry, is not installed; "
-                      "run fumarole-clip-vocab (in the sources: scripts/clip-vocab) once, or set "
-                      "FUMAROLE_CLIP_VOCAB to %s",
-                      clip_file);
+                ? fum_error_set(err, FUM_ERR_IO,
+                                "FUMAROLE_CLIP_VOCAB: %s does not hold %s; fumarole-clip-vocab (in "
+                                "the sources: scripts/clip-vocab) fetches it",
+                                own, clip_file)
+                : fum_error_set(err, FUM_ERR_IO,
+                                "the CLIP vocabulary, which this model does not carry, is not "
+                                "installed; run fumarole-clip-vocab (in the sources: "
+                                "scripts/clip-vocab) once, or set FUMAROLE_CLIP_VOCAB to %s",
+                                clip_file);
     } else {
         result = fum_file_read(path, MAX_TEXT_BYTES, &text, &bytes, err);
     }

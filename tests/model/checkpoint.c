@@ -499,7 +499,7 @@ static void prediction_follows_the_evidence(void **state) {
     golden_open(&g, "sdxl");
     assert_ok(detect(&c, &g, (struct change){.more = "v_pred"}, &err), err);
     assert_string_equal(c.prediction, "v_prediction");
-    assert_int_equal(c.evidence, FUM_CHECKPOINT_SAID);
+    assert_int_equal(c.evidence, FUM_CHECKPOINT_STATED);
     assert_false(c.zero_snr);
     fum_checkpoint_free(&c);
     // without v-prediction it has no meaning

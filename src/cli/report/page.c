@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A page while it is written: text that grows, and what of it is no markup.
+// Writes a page: text that grows, in which what comes from outside is no markup.
 #include "page.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the files of `fumarole bench` share. A report is JSON from the moment it is written: the
-// page and the comparison read nothing else.
+// Declares what the files of `fumarole bench` share. A report is JSON from the moment it is
+// written: the page and the comparison read nothing else.
 #ifndef FUM_CLI_REPORT_REPORT_H
 #define FUM_CLI_REPORT_REPORT_H
 

@@ -185,13 +185,11 @@ void cli_page_legend(struct cli_page *page) {
 void cli_page_roofline(struct cli_page *page) {
     struct axes a;
     if (!find_axes(page, &a)) return;
-    cli_page_put(page, "<h2>Roofline</h2>\n<p>Each point is an operation on a shape of a real "
-                       "model. The lines are "
-                       "measured: the slope is the device's memory, above which only what its "
-                       "caches hold can be, the "
-                       "level its arithmetic, counted by the plain formula: a kernel that needs "
-                       "less of it (Winograd) "
-                       "may be above.</p>\n");
+    cli_page_put(page,
+                 "<h2>Roofline</h2>\n<p>Each point is an operation on a shape of a real model. The "
+                 "lines are measured: the slope is the device's memory, above which only what its "
+                 "caches hold can be, the level its arithmetic, counted by the plain formula: a "
+                 "kernel that needs less of it (Winograd) may be above.</p>\n");
     cli_page_legend(page);
     cli_page_put(
         page, "<div class=scroll><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"Roofline plot\">",

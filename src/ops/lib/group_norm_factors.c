@@ -35,9 +35,8 @@ bool fum_group_norm_check(const struct fum_op_call *call, struct fum_why *why) {
     int64_t channels = fum_shape_channels(&x.shape),
             groups = (int64_t)call->attr[FUM_GROUP_NORM_GROUPS];
     if (x.shape.rank < 2 || !check_second(call))
-        return fum_refuse(
-            why, "x must be [batch, .., channels], a second one like it, and the first then of 4 n "
-                 "channels");
+        return fum_refuse(why, "x must be [batch, .., channels], a second one like it, and the "
+                               "first then of 4 n channels");
     if (groups < 1 || channels % groups != 0)
         return fum_refuse(why, "%lld channels do not divide into %lld groups", (long long)channels,
                           (long long)groups);
