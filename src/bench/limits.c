@@ -183,8 +183,8 @@ static void plan_work(const struct fum_limits *l, enum fum_limit which, uint32_t
     }
 }
 
-static enum fum_result record(struct fum_limits *l, enum fum_limit which, uint32_t rounds,
-                              struct fum_probe *probe, struct fum_error *err) {
+static enum fum_result record_probe(struct fum_limits *l, enum fum_limit which, uint32_t rounds,
+                                    struct fum_probe *probe, struct fum_error *err) {
     const char *name = recipes[which].name;
     const fum_kernel *kernel = NULL;
     struct work w;
@@ -231,7 +231,7 @@ static enum fum_result calibrate(struct fum_limits *l, enum fum_limit which,
     for (uint32_t rounds = is_memory(which) ? 1 : 16;;) {
         double seconds = 0;
         fum_probe_free(&l->probe[which]);
-        enum fum_result result = record(l, which, rounds, &l->probe[which], err);
+        enum fum_result result = record_probe(l, which, rounds, &l->probe[which], err);
         // one warms up
         for (int i = 0; i < 2 && !result; i++)
             result = fum_probe_run(l->device, &l->probe[which], &seconds, err);

@@ -61,7 +61,7 @@ struct subject {
     const char *note;
 };
 
-static bool add(struct subject *s, struct fum_samples *samples, double value) {
+static bool add_sample(struct subject *s, struct fum_samples *samples, double value) {
     if (s->counting && !fum_samples_add(samples, value)) s->no_memory = true;
     return !s->no_memory;
 }
@@ -80,8 +80,8 @@ static bool on_step(void *user, int image, int step, int steps) {
     struct subject *s = user;
     (void)image, (void)step, (void)steps;
     double now = fum_time_now(), cpu = thread_seconds();
-    add(s, &s->step, now - s->stamp);
-    add(s, &s->host, cpu - s->cpu_stamp);
+    add_sample(s, &s->step, now - s->stamp);
+    add_sample(s, &s->host, cpu - s->cpu_stamp);
     s->stamp = now;
     s->cpu_stamp = cpu;
     return !s->no_memory && fum_bench_check(s->bench, NULL) == FUM_OK;
@@ -159,7 +159,7 @@ static enum fum_result run_text(struct subject *s, struct fum_error *err) {
                                                               .guided = true,
                                                               .clip_skip = s->run.clip_skip},
                                         err);
-    add(s, &s->text, fum_time_now() - start);
+    add_sample(s, &s->text, fum_time_now() - start);
     return result;
 }
 
@@ -169,7 +169,7 @@ static enum fum_result share(struct subject *s, struct fum_samples *samples, dou
     struct fum_guard before = s->guard;
     enum fum_result result = fum_measure_guard(s->bench, seconds, &s->guard, err);
     if (!result && flops > 0 && seconds > 0)
-        add(s, samples, flops / seconds / ((before.fma + s->guard.fma) / 2));
+        add_sample(s, samples, flops / seconds / ((before.fma + s->guard.fma) / 2));
     return result;
 }
 
@@ -194,7 +194,7 @@ static enum fum_result run_decode(struct subject *s, struct fum_error *err) {
     enum fum_result result = fum_decode_values(s->pipe, &latents, s->values, err);
     double seconds = fum_time_now() - start;
     if (result) return result;
-    add(s, &s->decode, seconds);
+    add_sample(s, &s->decode, seconds);
     fum_pipeline_get_stats(s->pipe, &stats);
     return share(s, &s->decode_of_fma, stats.vae.flops[FUM_STAGE_STEP], seconds, err);
 }
@@ -203,7 +203,7 @@ static enum fum_result run_encode(struct subject *s, struct fum_error *err) {
     const struct fum_pixels pixels = {s->values, s->run.height, s->run.width};
     double start = fum_time_now();
     enum fum_result result = fum_encode_image(s->pipe, &pixels, s->moments, err);
-    add(s, &s->encode, fum_time_now() - start);
+    add_sample(s, &s->encode, fum_time_now() - start);
     return result;
 }
 
@@ -248,7 +248,7 @@ static bool has_room(const struct subject *s) {
     return bytes < fum_device_memory_budget(s->bench->device, &stated) / 10 * 9;
 }
 
-static enum fum_result measure(struct subject *s, struct fum_error *err) {
+static enum fum_result measure_model(struct subject *s, struct fum_error *err) {
     double start = fum_time_now();
     enum fum_result result = fum_measure_guard(s->bench, 1, &s->guard, err);
     if (!result) result = make_pipeline(s, err);
@@ -281,8 +281,8 @@ static enum fum_result measure(struct subject *s, struct fum_error *err) {
     return result;
 }
 
-static enum fum_result report(struct subject *s, uint64_t used_before, struct fum_bench_model *out,
-                              struct fum_error *err) {
+static enum fum_result report_model(struct subject *s, uint64_t used_before,
+                                    struct fum_bench_model *out, struct fum_error *err) {
     fum_arena *arena = s->bench->arena;
     *out = (struct fum_bench_model){.name = s->name,
                                     .width = s->run.width,
@@ -316,7 +316,7 @@ static enum fum_result report(struct subject *s, uint64_t used_before, struct fu
     return fits ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");
 }
 
-static void release(struct subject *s) {
+static void release_subject(struct subject *s) {
     fum_pipeline_destroy(&s->pipe);
     fum_model_destroy(&s->model);
     fum_sample_destroy(&s->run.program);
@@ -335,15 +335,15 @@ static enum fum_result run_model(struct subject *s, struct fum_bench_model *out,
     uint64_t used = fum_device_memory_used(device);
     struct fum_error problem = {0}, ignored;
     fum_device_memory_peak_reset(device);
-    enum fum_result result = measure(s, &problem);
+    enum fum_result result = measure_model(s, &problem);
     if (result == FUM_ERR_NOMEM || result == FUM_ERR_UNSUPPORTED) { // others may still fit
         s->note = fum_arena_strdup(s->bench->arena, problem.text);
         result = FUM_OK;
     } else if (result == FUM_ERR_CANCELLED) {
         s->note = "stopped early";
     }
-    enum fum_result reported = report(s, used, out, result ? &ignored : &problem);
-    release(s);
+    enum fum_result reported = report_model(s, used, out, result ? &ignored : &problem);
+    release_subject(s);
     if (!result) result = reported;
     return result ? fum_error_set(err, result, "%s", problem.text) : FUM_OK;
 }

@@ -259,7 +259,8 @@ static enum fum_result make_own(struct ops *ops, struct entry *e, int input,
 // ---- recording and running ----
 
 // Records the same call `loops` times in one command.
-static enum fum_result record(struct ops *ops, struct entry *e, int loops, struct fum_error *err) {
+static enum fum_result record_loops(struct ops *ops, struct entry *e, int loops,
+                                    struct fum_error *err) {
     struct fum_case_memory memory = ops->pools[e->type].memory;
     enum fum_result result = FUM_OK;
     for (int i = 0; i < FUM_MAX_INPUTS && !result; i++) {
@@ -296,7 +297,7 @@ static enum fum_result record(struct ops *ops, struct entry *e, int loops, struc
 // Runs a case first, without counting it, to find how often a short one is repeated in a command.
 static enum fum_result warm_up(struct ops *ops, struct entry *e, struct fum_error *err) {
     double seconds = 0;
-    enum fum_result result = record(ops, e, 1, err);
+    enum fum_result result = record_loops(ops, e, 1, err);
     if (!result) result = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
     ops->guessed += e->guess;
     ops->took += seconds;
@@ -304,11 +305,11 @@ static enum fum_result warm_up(struct ops *ops, struct entry *e, struct fum_erro
     e->warm = true;
     if (result || seconds >= ops->shortest) return result;
     int loops = seconds > 0 ? (int)(ops->shortest / seconds) + 1 : 16;
-    return record(ops, e, loops > 64 ? 64 : loops, err);
+    return record_loops(ops, e, loops > 64 ? 64 : loops, err);
 }
 
-static enum fum_result measure(struct ops *ops, struct entry *e, struct fum_guard *before,
-                               struct fum_error *err) {
+static enum fum_result measure_entry(struct ops *ops, struct entry *e, struct fum_guard *before,
+                                     struct fum_error *err) {
     struct fum_guard after;
     double seconds;
     enum fum_result result = fum_probe_run(ops->run->device, &e->probe, &seconds, err);
@@ -356,7 +357,7 @@ static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error 
             if (fum_time_now() >= (round ? end : late)) return FUM_OK;
             fum_bench_progress(ops->run, what, done++, total);
             result = fum_bench_check(ops->run, err);
-            if (!result) result = measure(ops, &ops->entries[i], &guard, err);
+            if (!result) result = measure_entry(ops, &ops->entries[i], &guard, err);
         }
     }
     return result;
@@ -364,7 +365,7 @@ static enum fum_result run_rounds(struct ops *ops, double end, struct fum_error 
 
 // ---- the report ----
 
-static enum fum_result report(struct ops *ops, struct fum_error *err) {
+static enum fum_result report_ops(struct ops *ops, struct fum_error *err) {
     struct fum_bench_run *run = ops->run;
     struct fum_bench_op *out =
         fum_arena_alloc(run->arena, ops->count ? ops->count : 1, sizeof *out);
@@ -394,7 +395,7 @@ static enum fum_result report(struct ops *ops, struct fum_error *err) {
     return FUM_OK;
 }
 
-static void release(struct ops *ops) {
+static void release_entries(struct ops *ops) {
     for (size_t k = 0; k < ops->count; k++) {
         struct entry *e = &ops->entries[k];
         fum_probe_free(&e->probe);
@@ -428,7 +429,7 @@ enum fum_result fum_bench_ops(struct fum_bench_run *run, double seconds, struct 
         result = make_pools(&ops, err);
     }
     if (!result) result = run_rounds(&ops, end, err);
-    enum fum_result reported = report(&ops, result ? &ignored : err);
-    release(&ops);
+    enum fum_result reported = report_ops(&ops, result ? &ignored : err);
+    release_entries(&ops);
     return result ? result : reported;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Collects measured times, and reads those of probes: commands between two timestamps.
 #include "bench/bench.h"
 
 #include "base/error.h"

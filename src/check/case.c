@@ -222,8 +222,8 @@ static enum fum_result compute_reference(struct run *run, struct fum_error *err)
     return enough ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
 }
 
-static enum fum_result prepare(struct run *run, const struct fum_case_use *use,
-                               struct fum_error *err) {
+static enum fum_result prepare_run(struct run *run, const struct fum_case_use *use,
+                                   struct fum_error *err) {
     const struct fum_case_job job = {
         .device = run->device, .op = run->op, .call = &run->call, .list = &run->list};
     enum fum_result r = fum_case_plan(&job, use->c, &run->info, err);
@@ -300,7 +300,7 @@ static enum fum_result execute(struct run *run, fum_buffer *out, struct fum_case
 
 // Computes the relative RMS error |got - expected| / |expected| and finds the element furthest off.
 // Infinities and NaN must be the same in both.
-static void compare(const struct run *run, struct fum_case_result *result) {
+static void compare_results(const struct run *run, struct fum_case_result *result) {
     double diff = 0, norm = 0, furthest = -1;
     int64_t n = (int64_t)result_count(run->op, &run->call);
     bool wrong = false;
@@ -326,7 +326,7 @@ static void compare(const struct run *run, struct fum_case_result *result) {
         result->hash = (result->hash ^ fum_bits_of(run->got[i])) * 1099511628211u;
 }
 
-static void release(struct run *run) {
+static void release_run(struct run *run) {
     fum_command_destroy(&run->command);
     for (int i = 0; i < FUM_MAX_INPUTS; i++) {
         fum_buffer_destroy(&run->in_buffer[i]);
@@ -358,24 +358,24 @@ enum fum_result fum_case_run(fum_device *device, const struct fum_case_use *use,
     enum fum_result r = FUM_OK;
     if (!fum_case_call(use, &run->call, run->attr, &why))
         r = fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why.text);
-    if (!r) r = prepare(run, use, err);
+    if (!r) r = prepare_run(run, use, err);
     if (run->list.rounding > result->bound) result->bound = run->list.rounding;
     if (!r) {
         bool in_first = (op->flags & FUM_OP_ALIAS) || op->updates;
         r = execute(run, in_first ? run->in_buffer[0] : run->out_buffer, result, err);
         result->flops = fum_op_flops(op, &run->call);
-        if (!r) compare(run, result);
+        if (!r) compare_results(run, result);
     }
     if (!r && result->pass && (op->flags & FUM_OP_IN_PLACE) &&
         run->call.in[0].dtype == run->call.out.dtype &&
         fum_shape_same(&run->call.in[0].shape, &run->call.out.shape)) {
         struct fum_case_result in_place = *result;
         r = execute(run, run->in_buffer[0], &in_place, err);
-        if (!r) compare(run, &in_place);
+        if (!r) compare_results(run, &in_place);
         if (!r && in_place.error > result->error) *result = in_place;
     }
     result->seconds = fum_time_now() - start;
-    release(run);
+    release_run(run);
     fum_free(run);
     return r;
 }

@@ -81,7 +81,7 @@ static double slope(const struct job *job, const double *from, const double *to,
 
 // Measures the derivative by element e of input i. Returns false at a kink, where the slopes on
 // both sides differ.
-static bool measure(struct job *job, int i, int64_t e, double *derivative) {
+static bool measure_derivative(struct job *job, int i, int64_t e, double *derivative) {
     double *x = &job->wide[i][e], at = *x;
     *x = at - step;
     evaluate(job, job->out[0]);
@@ -145,7 +145,7 @@ static enum fum_result interpret(struct job *job, struct fum_error *err) {
 
 // ---- the check ----
 
-static void compare(struct job *job, struct fum_gradient_check *check) {
+static void compare_gradients(struct job *job, struct fum_gradient_check *check) {
     double off = 0, norm = 0;
     evaluate(job, job->out[1]);
     for (int i = 0; i < job->call.num_inputs; i++) {
@@ -153,7 +153,7 @@ static void compare(struct job *job, struct fum_gradient_check *check) {
         const double *grad = fum_interp_read(job->interp, job->grad[i]);
         for (int64_t e = 0; e < fum_shape_count(&job->call.in[i].shape); e++) {
             double want;
-            bool smooth = measure(job, i, e, &want);
+            bool smooth = measure_derivative(job, i, e, &want);
             check->checked += smooth;
             check->kinks += !smooth;
             off += smooth ? (grad[e] - want) * (grad[e] - want) : 0;
@@ -164,7 +164,7 @@ static void compare(struct job *job, struct fum_gradient_check *check) {
     if (!check->checked) check->skipped = "it is at a kink";
 }
 
-static void release(struct job *job) {
+static void release_job(struct job *job) {
     fum_interp_destroy(&job->interp);
     fum_graph_destroy(&job->graph);
     for (int i = 0; i < FUM_MAX_INPUTS; i++) {
@@ -193,7 +193,7 @@ enum fum_result fum_gradient_check(const struct fum_op *op, const struct fum_op_
     if (!result && fum_graph_check(job.graph, NULL))
         check->skipped = "the op does not differentiate this call";
     if (!result && !check->skipped) result = interpret(&job, err);
-    if (!result && !check->skipped) compare(&job, check);
-    release(&job);
+    if (!result && !check->skipped) compare_gradients(&job, check);
+    release_job(&job);
     return result;
 }

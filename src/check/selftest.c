@@ -27,7 +27,7 @@ struct selftest {
 };
 
 // Fills `why` for a case that did not agree.
-static void describe(const struct fum_case_result *result, struct fum_why *why) {
+static void describe_miss(const struct fum_case_result *result, struct fum_why *why) {
     if (result->worst < 0)
         fum_refuse(why, "relative error %.2g, bound %.2g", result->error, result->bound);
     else
@@ -66,7 +66,7 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
     if (changed)
         fum_refuse(&why, "other bits when run again");
     else if (ran && !pass)
-        describe(&result, &why);
+        describe_miss(&result, &why);
     if (ran && !pass && !test->first_failure[0])
         snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s%s%s: %s",
                  op->name, c->name, fum_dtype_name(dtype), sum->variant ? ", variant " : "",

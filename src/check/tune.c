@@ -116,15 +116,15 @@ static enum fum_result compile(struct tuner *t, const struct subject *s, struct 
     return r;
 }
 
-static void release(struct subject *s) {
+static void release_subject(struct subject *s) {
     for (int i = 0; i < s->count; i++) fum_command_destroy(&s->candidates[i].command);
     for (int i = 0; i < FUM_MAX_INPUTS; i++) fum_buffer_destroy(&s->memory.in[i]);
     fum_buffer_destroy(&s->memory.out);
     fum_buffer_destroy(&s->memory.scratch);
 }
 
-static enum fum_result record(struct tuner *t, struct subject *s, struct candidate *c, int loops,
-                              struct fum_error *err) {
+static enum fum_result record_candidate(struct tuner *t, struct subject *s, struct candidate *c,
+                                        int loops, struct fum_error *err) {
     fum_command_destroy(&c->command);
     c->loops = loops;
     if (!plan(t, s, c->value))
@@ -160,19 +160,20 @@ static int by_value(const void *x, const void *y) {
 
 // Compiles and warms up all, then measures one after the other, round by round, so that a slow
 // moment falls on all. Afterwards seconds[ROUNDS / 2] is each one's median.
-static enum fum_result measure(struct tuner *t, struct subject *s, struct fum_error *err) {
+static enum fum_result measure_candidates(struct tuner *t, struct subject *s,
+                                          struct fum_error *err) {
     double best = 0, seconds;
     enum fum_result r = compile(t, s, err);
     for (int i = 0; i < s->count && !r; i++) {
         struct candidate *c = &s->candidates[i];
-        if ((r = record(t, s, c, 1, err)) || (r = time_call(t, c, &seconds, err)) ||
+        if ((r = record_candidate(t, s, c, 1, err)) || (r = time_call(t, c, &seconds, err)) ||
             (r = time_call(t, c, &seconds, err)))
             return r;
         c->dropped = i > 0 && seconds > HOPELESS * best;
         if (!i || seconds < best) best = seconds;
         int loops = seconds > 0 ? (int)(LEAST_SECONDS / seconds) + 1 : MOST_LOOPS;
         if (!c->dropped && loops > 1)
-            r = record(t, s, c, loops < MOST_LOOPS ? loops : MOST_LOOPS, err);
+            r = record_candidate(t, s, c, loops < MOST_LOOPS ? loops : MOST_LOOPS, err);
     }
     for (int round = 0; round < ROUNDS && !r; round++)
         for (int i = 0; i < s->count && !r; i++)
@@ -240,9 +241,9 @@ static enum fum_result tune_case(struct tuner *t, const struct fum_case_use *use
     s.count = t->note.count;
     for (int i = 0; i < s.count; i++) s.candidates[i].value = t->note.values[i];
     enum fum_result r = make_memory(t, &s, err);
-    if (!r) r = measure(t, &s, err);
+    if (!r) r = measure_candidates(t, &s, err);
     if (!r) decide(t, &s);
-    release(&s);
+    release_subject(&s);
     return r == FUM_ERR_UNSUPPORTED ? FUM_OK : r; // the shape does not fit this device
 }
 

@@ -76,8 +76,8 @@ static enum fum_result check_desc(const fum_device *device, const struct fum_ker
 }
 
 // Returns the kernel of the table with this desc, or NULL. The device's lock is held.
-static fum_kernel *find(const fum_device *device, const struct fum_kernel_desc *desc,
-                        uint64_t hash) {
+static fum_kernel *find_kernel(const fum_device *device, const struct fum_kernel_desc *desc,
+                               uint64_t hash) {
     for (size_t i = 0; i < device->num_kernels; i++) {
         fum_kernel *k = device->kernels[i];
         if (k->hash == hash && fum_kernel_desc_same(&k->desc, desc)) return k;
@@ -162,22 +162,22 @@ static void run_jobs(struct work *work) {
 // Puts a compiled kernel into the table, or takes the one that another thread put there meanwhile.
 static void keep(fum_device *device, struct job *job) {
     if (!job->kernel || !job->compile) return;
-    fum_kernel *mine = job->kernel, *drop = NULL;
+    fum_kernel *compiled = job->kernel, *drop = NULL;
     pthread_mutex_lock(&device->lock);
-    fum_kernel *other = find(device, job->desc, mine->hash);
+    fum_kernel *other = find_kernel(device, job->desc, compiled->hash);
     void *items = device->kernels;
     if (other) {
         job->kernel = other;
-        drop = mine;
+        drop = compiled;
     } else if (fum_grow(&items, &device->kernel_capacity, device->num_kernels,
                         sizeof *device->kernels)) {
         device->kernels = items;
-        device->kernels[device->num_kernels++] = mine;
+        device->kernels[device->num_kernels++] = compiled;
     } else {
         job->kernel = NULL;
         job->result = fum_error_set(&job->error, FUM_ERR_NOMEM, "kernel %s: no host memory",
                                     job->desc->shader->name);
-        drop = mine;
+        drop = compiled;
     }
     pthread_mutex_unlock(&device->lock);
     if (drop) {
@@ -186,15 +186,15 @@ static void keep(fum_device *device, struct job *job) {
     }
 }
 
-static int prepare(fum_device *device, struct job *jobs, const struct fum_kernel_desc *descs,
-                   int count) {
+static int prepare_jobs(fum_device *device, struct job *jobs, const struct fum_kernel_desc *descs,
+                        int count) {
     int to_compile = 0;
     for (int i = 0; i < count; i++) {
         jobs[i].desc = &descs[i];
         jobs[i].result = check_desc(device, &descs[i], &jobs[i].error);
         if (jobs[i].result) continue;
         pthread_mutex_lock(&device->lock);
-        jobs[i].kernel = find(device, &descs[i], hash_desc(&descs[i]));
+        jobs[i].kernel = find_kernel(device, &descs[i], hash_desc(&descs[i]));
         pthread_mutex_unlock(&device->lock);
         bool twin = false; // the same desc earlier in this list
         for (int j = 0; j < i && !jobs[i].kernel && !twin; j++)
@@ -221,7 +221,7 @@ enum fum_result fum_kernel_get_list(fum_device *device, const struct fum_kernel_
     struct job *jobs = fum_calloc((size_t)count, sizeof *jobs);
     if (!jobs) return fum_error_set(err, FUM_ERR_NOMEM, "no host memory for %d kernels", count);
     struct work work = {.device = device, .jobs = jobs, .count = count, .progress = list->progress};
-    work.to_compile = prepare(device, jobs, descs, count);
+    work.to_compile = prepare_jobs(device, jobs, descs, count);
     if (compiled) *compiled = work.to_compile;
     if (work.to_compile) run_jobs(&work);
     enum fum_result result = FUM_OK;
@@ -238,7 +238,7 @@ enum fum_result fum_kernel_get_list(fum_device *device, const struct fum_kernel_
     for (int i = 0; i < count && !result; i++) {
         pthread_mutex_lock(&device->lock);
         kernels[i] =
-            jobs[i].kernel ? jobs[i].kernel : find(device, &descs[i], hash_desc(&descs[i]));
+            jobs[i].kernel ? jobs[i].kernel : find_kernel(device, &descs[i], hash_desc(&descs[i]));
         pthread_mutex_unlock(&device->lock);
     }
     fum_free(jobs);

@@ -22,7 +22,7 @@ static int by_key(const void *x, const void *y) {
     return a < b ? -1 : a > b;
 }
 
-static struct fum_tuned *find(const struct fum_tuning *tuning, uint64_t key) {
+static struct fum_tuned *find_tuned(const struct fum_tuning *tuning, uint64_t key) {
     const struct fum_tuned wanted = {.key = key};
     return tuning->count
                ? bsearch(&wanted, tuning->items, (size_t)tuning->count, sizeof wanted, by_key)
@@ -33,7 +33,7 @@ void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int
     struct fum_tuning *t = &device->tuning;
     if (!count) t->count = 0;
     for (int i = 0; i < count; i++) {
-        struct fum_tuned *old = find(t, items[i].key);
+        struct fum_tuned *old = find_tuned(t, items[i].key);
         if (old) {
             *old = items[i];
         } else if (t->count < FUM_MAX_TUNED) {
@@ -44,7 +44,7 @@ void fum_device_set_tuned(fum_device *device, const struct fum_tuned *items, int
 }
 
 uint32_t fum_tuning_find(const struct fum_tuning *tuning, uint64_t key, uint32_t default_value) {
-    const struct fum_tuned *found = tuning ? find(tuning, key) : NULL;
+    const struct fum_tuned *found = tuning ? find_tuned(tuning, key) : NULL;
     return found ? found->value : default_value;
 }
 

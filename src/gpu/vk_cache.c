@@ -33,8 +33,8 @@ static struct header make_header(const struct fum_vk *vk, const uint8_t *data, s
 }
 
 // Returns the driver's part of the file, or NULL, with a warning in the log, if it cannot be used.
-static const uint8_t *usable(const struct fum_vk *vk, const char *file, size_t size,
-                             size_t *bytes) {
+static const uint8_t *find_driver_part(const struct fum_vk *vk, const char *file, size_t size,
+                                       size_t *bytes) {
     struct header h;
     const char *why = NULL;
     if (size < sizeof h) {
@@ -70,7 +70,7 @@ VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir) {
         if (fum_file_read(vk->cache_path, CACHE_MAX, &file, &size, &err))
             fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is ignored: %s", err.text);
         else
-            data = usable(vk, file, size, &bytes);
+            data = find_driver_part(vk, file, size, &bytes);
     }
     VkPipelineCacheCreateInfo create = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
                                         .initialDataSize = data ? bytes : 0,

@@ -40,8 +40,8 @@ static uint32_t subgroup_size(const struct fum_device_info *info) {
     return info->subgroup_size;
 }
 
-static void add(struct fum_device_info *info, const struct fum_vk_features *features,
-                const struct fum_vk_matrix_properties *p) {
+static void add_shape(struct fum_device_info *info, const struct fum_vk_features *features,
+                      const struct fum_vk_matrix_properties *p) {
     const struct {
         uint32_t in, sum;
         bool have;
@@ -80,7 +80,7 @@ void fum_vk_query_matrix(const struct fum_vk_instance *instance, VkPhysicalDevic
     if (!list) return;
     for (uint32_t i = 0; i < count; i++) list[i].sType = (VkStructureType)FUM_VK_MATRIX_PROPERTIES;
     if (FUM_VK_FILL(&count, instance->GetMatrixProperties(physical, &count, list)) >= 0)
-        for (uint32_t i = 0; i < count; i++) add(info, features, &list[i]);
+        for (uint32_t i = 0; i < count; i++) add_shape(info, features, &list[i]);
     fum_free(list);
     info->cooperative_matrix = info->num_matrix > 0;
     info->matrix_subgroup = info->num_matrix ? subgroup_size(info) : 0;

@@ -52,7 +52,7 @@ static enum fum_result warm_one(struct fum_warming *w, const fum_kernel *kernel,
     return result;
 }
 
-static void *run(void *user) {
+static void *compile_kernels(void *user) {
     struct fum_warming *w = user;
     struct fum_error err = {0};
     enum fum_result result = FUM_OK;
@@ -75,7 +75,7 @@ static void *run(void *user) {
 }
 
 // Frees it. Kernels that were not compiled are left to the next warming.
-static void release(struct fum_warming *w) {
+static void release_warming(struct fum_warming *w) {
     for (int i = w->done; i < w->count; i++) mark(w->device, w->kernels[i], false);
     fum_buffer_destroy(&w->buffer);
     fum_free(w->kernels);
@@ -83,7 +83,7 @@ static void release(struct fum_warming *w) {
 }
 
 // Starts the thread. If the system has none left, kernels are compiled at first use. A failure
-// leaves only the buffer, which release() destroys.
+// leaves only the buffer, which release_warming() destroys.
 static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
     enum fum_result result =
         fum_buffer_create(&w->buffer, w->device,
@@ -97,7 +97,7 @@ static enum fum_result start(struct fum_warming *w, struct fum_error *err) {
         pthread_mutex_destroy(&w->lock);
         return fum_error_set(err, FUM_ERR_NOMEM, "no lock to compile kernels");
     }
-    w->started = !pthread_create(&w->thread, NULL, run, w);
+    w->started = !pthread_create(&w->thread, NULL, compile_kernels, w);
     if (w->started) return FUM_OK;
     pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->lock);
@@ -122,7 +122,7 @@ enum fum_result fum_warming_begin(struct fum_warming **out, fum_device *device,
     if (w->started)
         *out = w;
     else
-        release(w);
+        release_warming(w);
     return result;
 }
 
@@ -168,7 +168,7 @@ enum fum_result fum_warming_end(struct fum_warming **warming, const struct fum_p
         cancelled = !progress->fn(progress->user, w->count, w->count);
     if (!result && cancelled)
         result = fum_error_set(err, FUM_ERR_CANCELLED, "compiling kernels was cancelled");
-    release(w);
+    release_warming(w);
     return result;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Names the kernel that a dispatch runs.
 #include "graph/op.h"
 
 #include <string.h>

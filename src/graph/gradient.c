@@ -103,7 +103,7 @@ static fum_tensor *seed(fum_graph *graph, const fum_tensor *loss) {
     return cast_to(graph, ones, loss->desc.dtype);
 }
 
-static bool run(struct reverse *r, const fum_tensor *loss) {
+static bool add_gradients(struct reverse *r, const fum_tensor *loss) {
     if (!(r->grads[loss->id] = seed(r->graph, loss))) return false;
     for (int i = loss->id; i >= 0; i--) {
         const fum_tensor *t = r->graph->tensors[i];
@@ -129,7 +129,7 @@ bool fum_graph_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *p
     bool done = r.reached && r.grads;
     if (!done) fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for a gradient");
     if (done) mark_reached(&r, params, count);
-    if (done) done = run(&r, loss);
+    if (done) done = add_gradients(&r, loss);
     for (int i = 0; i < count && done; i++) {
         grads[i] = r.grads[params[i]->id];
         if (!grads[i])

@@ -6,8 +6,8 @@
 // passes then fuse, place and record like any others.
 //
 // A gradient kernel with several results writes them one after the other into its one output. Its
-// hook adds a "slice" of whole rows for each of them. A pass turns such a slice into a window of
-// the output, so it costs no copy.
+// hook adds a "slice" of whole rows for each of them. The fuser makes such a slice an alias, a
+// range of the output, so it costs no copy.
 #ifndef FUM_GRAPH_GRADIENT_H
 #define FUM_GRAPH_GRADIENT_H
 

@@ -103,7 +103,8 @@ static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, stru
 }
 
 // Makes sure that an input of a node has its numbers.
-static enum fum_result prepare(fum_interp *interp, const fum_tensor *t, struct fum_error *err) {
+static enum fum_result prepare_input(fum_interp *interp, const fum_tensor *t,
+                                     struct fum_error *err) {
     if (interp->values[t->id]) return FUM_OK;
     switch (t->kind) {
     case FUM_TENSOR_PARAMETER:
@@ -146,7 +147,7 @@ static enum fum_result run_node(fum_interp *interp, const fum_tensor *t, struct 
     fum_tensor_call(t, &call);
     for (int i = 0; i < t->num_inputs; i++) {
         if (!t->in[i]) continue;
-        enum fum_result result = prepare(interp, t->in[i], err);
+        enum fum_result result = prepare_input(interp, t->in[i], err);
         if (result) return result;
         in[i] = interp->values[t->in[i]->id];
     }

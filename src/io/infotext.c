@@ -34,13 +34,13 @@ static void add_bytes(struct text *t, const char *bytes, size_t n) {
     t->bytes[t->used] = 0;
 }
 
-static void add(struct text *t, const char *text) {
+static void add_text(struct text *t, const char *text) {
     add_bytes(t, text, strlen(text));
 }
 
 // Adds a text as json.dumps(text, ensure_ascii=False) writes it.
 static void add_json(struct text *t, const char *text) {
-    add(t, "\"");
+    add_text(t, "\"");
     for (const char *p = text; *p; p++) {
         char escape[8];
         if (*p == '"' || *p == '\\')
@@ -55,22 +55,22 @@ static void add_json(struct text *t, const char *text) {
             snprintf(escape, sizeof escape, "\\u%04x", (unsigned)*p);
         else
             snprintf(escape, sizeof escape, "%c", *p);
-        add(t, escape);
+        add_text(t, escape);
     }
-    add(t, "\"");
+    add_text(t, "\"");
 }
 
 // Adds ", key: value", the value quoted where a reader could take it for more pairs. Leaves a NULL
 // value out.
 static void add_pair(struct text *t, const char *key, const char *value) {
     if (!value) return;
-    if (t->used && t->bytes[t->used - 1] != '\n') add(t, ", ");
-    add(t, key);
-    add(t, ": ");
+    if (t->used && t->bytes[t->used - 1] != '\n') add_text(t, ", ");
+    add_text(t, key);
+    add_text(t, ": ");
     if (strpbrk(value, ",:\n"))
         add_json(t, value);
     else
-        add(t, value);
+        add_text(t, value);
 }
 
 static void add_format(struct text *t, const char *key, const char *fmt, ...) FUM_PRINTF(3, 4);
@@ -105,12 +105,12 @@ static const char *skip_blanks(const char *text) {
 
 char *fum_image_format_parameters(const struct fum_image_parameters *p) {
     struct text t = {0};
-    add(&t, p->prompt ? skip_blanks(p->prompt) : "");
+    add_text(&t, p->prompt ? skip_blanks(p->prompt) : "");
     if (p->negative && *p->negative) {
-        add(&t, t.used ? "\nNegative prompt: " : "Negative prompt: ");
-        add(&t, p->negative);
+        add_text(&t, t.used ? "\nNegative prompt: " : "Negative prompt: ");
+        add_text(&t, p->negative);
     }
-    if (t.used) add(&t, "\n");
+    if (t.used) add_text(&t, "\n");
     add_format(&t, "Steps", "%d", p->steps);
     add_pair(&t, "Sampler", p->sampler);
     add_pair(&t, "Schedule type", p->schedule);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Writes safetensors files.
 #include "io/safetensors.h"
 
 #include "base/error.h"

@@ -30,7 +30,7 @@ static enum fum_result no_memory(const fum_loader *loader, struct fum_error *err
                          fum_loader_path(loader));
 }
 
-static bool has(const fum_loader *loader, const char *name) {
+static bool has_tensor(const fum_loader *loader, const char *name) {
     return fum_loader_find(loader, name) != NULL;
 }
 
@@ -106,7 +106,7 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
     const char *kohya = fum_loader_metadata(loader, "ss_v_parameterization");
     c->prediction = "epsilon";
     c->evidence = FUM_CHECKPOINT_STATED;
-    if (has(loader, "v_pred") || has(loader, COSXL_SIGMA_MAX) ||
+    if (has_tensor(loader, "v_pred") || has_tensor(loader, COSXL_SIGMA_MAX) ||
         (modelspec && modelspec[0] == 'v')) {
         c->prediction = "v_prediction";
     } else if (modelspec || kohya) {
@@ -118,7 +118,7 @@ static void find_prediction(struct fum_checkpoint *c, const fum_loader *loader) 
         c->prediction = c->family->prediction;
     }
     // at zero SNR there is no noise to predict from
-    c->zero_snr = has(loader, "ztsnr") && c->prediction[0] == 'v';
+    c->zero_snr = has_tensor(loader, "ztsnr") && c->prediction[0] == 'v';
 }
 
 // Finds the side of the training pictures: the metadata's, else the family's.
@@ -160,8 +160,8 @@ enum edm_kind {
 };
 
 static enum edm_kind edm_of(const fum_loader *loader) {
-    if (has(loader, "edm_mean") && has(loader, "edm_std")) return EDM_PLAYGROUND;
-    return has(loader, COSXL_SIGMA_MAX) ? EDM_COSXL : EDM_NONE;
+    if (has_tensor(loader, "edm_mean") && has_tensor(loader, "edm_std")) return EDM_PLAYGROUND;
+    return has_tensor(loader, COSXL_SIGMA_MAX) ? EDM_COSXL : EDM_NONE;
 }
 
 // Adds the mean and deviation of normalised latents, as diffusers reads them from the file.

@@ -119,7 +119,7 @@ static enum fum_result check_tokens(const fum_model *model, struct fum_error *er
     return FUM_OK;
 }
 
-static enum fum_result check_size(const fum_model *model, struct fum_error *err) {
+static enum fum_result check_sample_size(const fum_model *model, struct fum_error *err) {
     const struct fum_unet_config *u = &model->view.unet;
     int largest = u->sample_width > u->sample_height ? u->sample_width : u->sample_height;
     int factor = fum_vae_factor(&model->view.vae);
@@ -132,7 +132,8 @@ static enum fum_result check_size(const fum_model *model, struct fum_error *err)
 
 enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *err) {
     static enum fum_result (*const checks[])(const fum_model *, struct fum_error *) = {
-        check_widths, check_text_time, check_sinusoids, check_kernels, check_tokens, check_size};
+        check_widths,  check_text_time, check_sinusoids,
+        check_kernels, check_tokens,    check_sample_size};
     for (size_t i = 0; i < FUM_COUNT(checks); i++) {
         enum fum_result result = checks[i](model, err);
         if (result) return result;

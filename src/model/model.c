@@ -166,8 +166,8 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
     return result ? result : set_sampler(model, family, err);
 }
 
-static enum fum_result describe(fum_model *model, const struct fum_model_params *params,
-                                struct fum_error *err) {
+static enum fum_result describe_model(fum_model *model, const struct fum_model_params *params,
+                                      struct fum_error *err) {
     struct fum_error why = {0};
     enum fum_result result = parse_components(model, err);
     if (!result && fum_model_check_usable(model, &why))
@@ -194,7 +194,7 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
         result = fum_model_open_folder(model, err);
     else
         result = fum_model_open_file(model, err);
-    if (!result && !model->info.unusable) result = describe(model, params, err);
+    if (!result && !model->info.unusable) result = describe_model(model, params, err);
     if (result) goto error;
     *out = model;
     return FUM_OK;

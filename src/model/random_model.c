@@ -118,7 +118,7 @@ struct fum_view fum_random_model_view(const struct fum_weight *weight) {
     return view;
 }
 
-static struct random_tensor describe(const struct fum_weight *t, const char *name) {
+static struct random_tensor describe_weight(const struct fum_weight *t, const char *name) {
     struct random_tensor out = {.name = name, .view = fum_random_model_view(t), .spread = 0.02};
     bool bias = strstr(name, "bias") != NULL, embedding = strstr(name, "embedding.weight") != NULL;
     if (out.view.rank == 1) {
@@ -178,7 +178,7 @@ static bool describe_parts(struct random_weights *w, fum_arena *arena, const fum
         const struct fum_weight part = fum_weight_part(&weight, k);
         const char *name = fum_arena_strdup(arena, part.name);
         if (!name) return false;
-        w->tensors[w->count++] = describe(&part, name);
+        w->tensors[w->count++] = describe_weight(&part, name);
     }
     return true;
 }

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-static struct fum_vae_pass *add(struct fum_vae_pass *passes, int *count,
-                                const struct fum_vae_pass *pass) {
+static struct fum_vae_pass *add_pass(struct fum_vae_pass *passes, int *count,
+                                     const struct fum_vae_pass *pass) {
     passes[*count] = *pass;
     return &passes[(*count)++];
 }
@@ -15,12 +15,12 @@ static void add_upsample(const struct fum_vae_config *v, int block, struct fum_v
                          int *count) {
     int channels = v->channels[v->num_blocks - 1 - block];
     if (block + 1 >= v->num_blocks) return;
-    struct fum_vae_pass *pass = add(passes, count,
-                                    &(struct fum_vae_pass){.kind = FUM_VAE_UPSAMPLE,
-                                                           .in = channels,
-                                                           .out = channels,
-                                                           .input = channels,
-                                                           .level = block});
+    struct fum_vae_pass *pass = add_pass(passes, count,
+                                         &(struct fum_vae_pass){.kind = FUM_VAE_UPSAMPLE,
+                                                                .in = channels,
+                                                                .out = channels,
+                                                                .input = channels,
+                                                                .level = block});
     snprintf(pass->module, sizeof pass->module, "decoder.up_blocks.%d.upsamplers.0", block);
 }
 
@@ -31,14 +31,14 @@ int fum_vae_passes(const struct fum_vae_config *v, int block, struct fum_vae_pas
     for (int b = block + 1; b < n; b++) {
         int out = v->channels[n - 1 - b];
         for (int j = 0; j <= v->layers; j++) {
-            struct fum_vae_pass *first = add(passes, &count,
-                                             &(struct fum_vae_pass){.kind = FUM_VAE_CONV1,
-                                                                    .in = channels,
-                                                                    .out = out,
-                                                                    .input = channels,
-                                                                    .level = b});
+            struct fum_vae_pass *first = add_pass(passes, &count,
+                                                  &(struct fum_vae_pass){.kind = FUM_VAE_CONV1,
+                                                                         .in = channels,
+                                                                         .out = out,
+                                                                         .input = channels,
+                                                                         .level = b});
             snprintf(first->module, sizeof first->module, "decoder.up_blocks.%d.resnets.%d", b, j);
-            struct fum_vae_pass *second = add(
+            struct fum_vae_pass *second = add_pass(
                 passes, &count,
                 &(struct fum_vae_pass){
                     .kind = FUM_VAE_CONV2, .in = out, .out = out, .input = channels, .level = b});
@@ -48,12 +48,12 @@ int fum_vae_passes(const struct fum_vae_config *v, int block, struct fum_vae_pas
         }
         add_upsample(v, b, passes, &count);
     }
-    struct fum_vae_pass *last = add(passes, &count,
-                                    &(struct fum_vae_pass){.kind = FUM_VAE_CONV_OUT,
-                                                           .in = channels,
-                                                           .out = v->out_channels,
-                                                           .input = channels,
-                                                           .level = n - 1});
+    struct fum_vae_pass *last = add_pass(passes, &count,
+                                         &(struct fum_vae_pass){.kind = FUM_VAE_CONV_OUT,
+                                                                .in = channels,
+                                                                .out = v->out_channels,
+                                                                .input = channels,
+                                                                .level = n - 1});
     snprintf(last->module, sizeof last->module, "decoder");
     return count;
 }

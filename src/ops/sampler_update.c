@@ -84,8 +84,8 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 
 // Adds the step for rows of noise [first, first + count) of `total`, a row being what one step
 // needs. The first window also serves steps without noise.
-static bool emit(const struct fum_op_call *call, struct fum_dispatches *list, int64_t first,
-                 int64_t count, int64_t total) {
+static bool emit_rows(const struct fum_op_call *call, struct fum_dispatches *list, int64_t first,
+                      int64_t count, int64_t total) {
     struct fum_desc point = fum_sampler_point(call);
     const struct fum_desc *coefs = &call->in[COEFS];
     uint64_t quads = fum_desc_quads(&point);
@@ -120,12 +120,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     int64_t point_rows = fum_shape_rows(&point.shape);
     if (!fum_shape_count(&point.shape)) return true;
     int64_t total = call->has[NOISE] ? fum_shape_rows(&call->in[NOISE].shape) / point_rows : 0;
-    if (!total) return emit(call, list, 0, 0, 0);
+    if (!total) return emit_rows(call, list, 0, 0, 0);
     int64_t most = fum_rows_per_binding(list->info, &call->in[NOISE]) / point_rows; // whole steps
     if (most == 0) return fum_refuse_size(&list->why, list->info, "the noise of one step");
     most = FUM_MIN(most, total);
     for (int64_t first = 0; first < total; first += most)
-        if (!emit(call, list, first, FUM_MIN(most, total - first), total)) return false;
+        if (!emit_rows(call, list, first, FUM_MIN(most, total - first), total)) return false;
     return true;
 }
 

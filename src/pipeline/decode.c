@@ -109,7 +109,8 @@ static void log_tiles(const fum_pipeline *pipe, const char *why) {
     fum_log(pipe->params.log, FUM_LOG_WARN,
             "vae: decoding %dx%d pixels in %d tiles of %dx%d, as the whole does not fit: %s",
             d->width * factor, d->height * factor,
-            fum_tile_count(d->height, d->tile_height) * fum_tile_count(d->width, d->tile_width),
+            fum_vae_tile_count(d->height, d->tile_height) *
+                fum_vae_tile_count(d->width, d->tile_width),
             d->tile_width * factor, d->tile_height * factor, why);
 }
 
@@ -121,7 +122,7 @@ static enum fum_result prepare_tiles(fum_pipeline *pipe, int height, int width,
     int tile_height = height, tile_width = width;
     enum fum_result result = why->code;
     struct fum_error again = *why;
-    while (too_large(result) && fum_tile_shrink(&tile_height, &tile_width)) {
+    while (too_large(result) && fum_vae_tile_shrink(&tile_height, &tile_width)) {
         *d = (struct fum_decoder){.way = FUM_DECODE_TILES,
                                   .height = height,
                                   .width = width,
@@ -204,31 +205,31 @@ static enum fum_result run_tile(fum_pipeline *pipe, struct tiling *t, int index,
                                 struct decoded *out, struct fum_error *err) {
     const struct fum_decoder *d = &pipe->decoder;
     int row = index / t->columns, column = index % t->columns;
-    int top = fum_tile_start(d->height, d->tile_height, row),
-        left = fum_tile_start(d->width, d->tile_width, column);
+    int top = fum_vae_tile_start(d->height, d->tile_height, row),
+        left = fum_vae_tile_start(d->width, d->tile_width, column);
     size_t channels = (size_t)pipe->view->vae.latent_channels,
            across = (size_t)d->tile_width * channels;
     for (int y = 0; y < d->tile_height; y++)
         memcpy(t->latents + (size_t)y * across,
                t->whole + ((size_t)(top + y) * (size_t)d->width + (size_t)left) * channels,
                across * sizeof *t->latents);
-    struct fum_tile tile = {.top = top * t->factor,
-                            .left = left * t->factor,
-                            .height = d->tile_height * t->factor,
-                            .width = d->tile_width * t->factor};
+    struct fum_vae_tile tile = {.top = top * t->factor,
+                                .left = left * t->factor,
+                                .height = d->tile_height * t->factor,
+                                .width = d->tile_width * t->factor};
     tile.rows = t->row_weights + (size_t)row * (size_t)tile.height;
     tile.columns = t->column_weights + (size_t)column * (size_t)tile.width;
     enum fum_result result = run_graph(pipe, t->latents, &t->tile, err);
     out->finite = t->tile.finite;
     if (!result && out->finite)
-        fum_tile_add(out->values, d->width * t->factor, &tile, t->tile.values);
+        fum_vae_tile_add(out->values, d->width * t->factor, &tile, t->tile.values);
     return result;
 }
 
 static bool tiling_make(const fum_pipeline *pipe, struct tiling *t) {
     const struct fum_decoder *d = &pipe->decoder;
-    *t = (struct tiling){.rows = fum_tile_count(d->height, d->tile_height),
-                         .columns = fum_tile_count(d->width, d->tile_width),
+    *t = (struct tiling){.rows = fum_vae_tile_count(d->height, d->tile_height),
+                         .columns = fum_vae_tile_count(d->width, d->tile_width),
                          .factor = fum_vae_factor(&pipe->view->vae)};
     size_t factor = (size_t)t->factor, area = (size_t)d->tile_height * (size_t)d->tile_width;
     t->row_weights = fum_alloc((size_t)t->rows * (size_t)d->tile_height * factor, sizeof(float));
@@ -238,8 +239,8 @@ static bool tiling_make(const fum_pipeline *pipe, struct tiling *t) {
     t->tile.count = 3 * area * factor * factor;
     t->tile.values = fum_alloc(t->tile.count, sizeof(float));
     if (!t->row_weights || !t->column_weights || !t->latents || !t->tile.values) return false;
-    fum_tile_weights(d->height, d->tile_height, t->factor, t->row_weights);
-    fum_tile_weights(d->width, d->tile_width, t->factor, t->column_weights);
+    fum_vae_tile_weights(d->height, d->tile_height, t->factor, t->row_weights);
+    fum_vae_tile_weights(d->width, d->tile_width, t->factor, t->column_weights);
     return true;
 }
 

@@ -232,7 +232,7 @@ static void set_final_sigma(struct fum_sample_builder *builder) {
 }
 
 // Fills in the names and settings that describe the program.
-static void describe(struct fum_sample_builder *builder) {
+static void describe_program(struct fum_sample_builder *builder) {
     struct fum_sample_program *p = builder->program;
     bool timesteps = builder->sampler->space == FUM_SPACE_TIME; // A1111 has no schedule for these
     p->sampler = builder->sampler->name;
@@ -253,7 +253,7 @@ static enum fum_result build(struct fum_sample_builder *builder,
     if (!fum_noise_schedule_fill(builder) || !fum_sample_build_schedule(builder))
         return FUM_ERR_NOMEM;
     set_final_sigma(builder);
-    describe(builder);
+    describe_program(builder);
     set_start(builder, image);
     if (!builder->sampler->build(builder))
         return builder->err && builder->err->code ? builder->err->code : FUM_ERR_UNSUPPORTED;

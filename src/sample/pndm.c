@@ -104,7 +104,7 @@ static void correct_first(struct fum_sample_builder *builder, int t, int step) {
     ev->m[HISTORY_E][HISTORY_E] = 1;
 }
 
-static bool usable(const struct fum_sample_builder *builder, bool warm_up) {
+static bool is_usable(const struct fum_sample_builder *builder, bool warm_up) {
     int n = builder->steps, ratio = builder->noise.count / n;
     if (builder->c.prediction_type == FUM_PREDICT_SAMPLE) {
         fum_error_set(
@@ -141,7 +141,7 @@ static void start_at(struct fum_sample_builder *builder, int t) {
 bool fum_build_pndm(struct fum_sample_builder *builder) {
     bool warm_up = builder->c.skip_prk_steps != FUM_SWITCH_ON;
     int n = builder->steps;
-    if (!usable(builder, warm_up) ||
+    if (!is_usable(builder, warm_up) ||
         !fum_sample_build_reserve(builder, warm_up ? n + 9 : n + 1, HISTORY_COUNT))
         return false;
     if (warm_up) {

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-static bool reserve(struct fum_sample_builder *builder, int history) {
+static bool reserve_evals(struct fum_sample_builder *builder, int history) {
     return fum_sample_build_reserve(builder, 2 * (builder->steps - builder->start) - 1, history);
 }
 
@@ -27,7 +27,7 @@ static struct fum_sample_eval *first_half(struct fum_sample_builder *builder, in
 // Builds Heun's method (Karras et al. 2022, algorithm 1 without churn), the mean of the derivatives
 // at both ends. history[2] holds the first one.
 bool fum_build_heun(struct fum_sample_builder *builder) {
-    if (!reserve(builder, 3)) return false;
+    if (!reserve_evals(builder, 3)) return false;
     double clip = builder->c.clip_sample == FUM_SWITCH_ON ? builder->c.clip_sample_range : 0;
     for (int i = builder->start; i < builder->steps; i++) {
         double s = builder->sigma[i], next = builder->sigma[i + 1], half = (next - s) / 2;
@@ -68,7 +68,7 @@ static double log_middle(double a, double b) {
 
 // Builds DPM-Solver-2 in Karras et al.'s form, the midpoint method with the midpoint in log sigma.
 bool fum_build_dpm2(struct fum_sample_builder *builder) {
-    if (!reserve(builder, 2)) return false;
+    if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
         double next = builder->sigma[i + 1];
         if (i + 1 == builder->steps) {
@@ -83,7 +83,7 @@ bool fum_build_dpm2(struct fum_sample_builder *builder) {
 }
 
 bool fum_build_dpm2_a(struct fum_sample_builder *builder) {
-    if (!reserve(builder, 2)) return false;
+    if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
         if (i + 1 == builder->steps) {
             first_half(builder, i, 0);
@@ -102,7 +102,7 @@ bool fum_build_dpm2_a(struct fum_sample_builder *builder) {
 // Builds DPM-Solver++(2S) (Lu et al. 2022, algorithm 1, r = 1/2) to the ancestral sigma, as
 // k-diffusion's sample_dpmpp_2s_ancestral does: exponential steps in -log sigma.
 bool fum_build_dpmpp_2s_a(struct fum_sample_builder *builder) {
-    if (!reserve(builder, 2)) return false;
+    if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
         if (i + 1 == builder->steps) {
             first_half(builder, i, 0);
@@ -127,7 +127,7 @@ bool fum_build_dpmpp_2s_a(struct fum_sample_builder *builder) {
 // its noise from a Brownian tree. Here the two draws of a step are independent, as in k-diffusion
 // without a tree.
 bool fum_build_dpmpp_sde(struct fum_sample_builder *builder) {
-    if (!reserve(builder, 2)) return false;
+    if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
         if (i + 1 == builder->steps) {
             first_half(builder, i, 0);

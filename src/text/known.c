@@ -36,7 +36,7 @@ struct fum_known {
     size_t word_count, word_capacity;
 };
 
-static int compare(const void *a, const void *b) {
+static int by_text(const void *a, const void *b) {
     const struct entry *x = a, *y = b;
     for (size_t i = 0; i < x->count && i < y->count; i++)
         if (x->codes[i] != y->codes[i]) return x->codes[i] < y->codes[i] ? -1 : 1;
@@ -104,9 +104,9 @@ static bool add_words(fum_known *known, const struct entry *text) {
 
 static void sort_words(fum_known *known) {
     size_t kept = 0;
-    if (known->word_count) qsort(known->words, known->word_count, sizeof(*known->words), compare);
+    if (known->word_count) qsort(known->words, known->word_count, sizeof(*known->words), by_text);
     for (size_t i = 0; i < known->word_count; i++)
-        if (!kept || compare(&known->words[kept - 1], &known->words[i]))
+        if (!kept || by_text(&known->words[kept - 1], &known->words[i]))
             known->words[kept++] = known->words[i];
     known->word_count = kept;
 }
@@ -115,7 +115,7 @@ static void sort_words(fum_known *known) {
 static void name_words(fum_known *known, const struct entry *given, size_t count) {
     for (size_t i = 0; i < count && known->word_count; i++) {
         struct entry *word =
-            bsearch(&given[i], known->words, known->word_count, sizeof(*given), compare);
+            bsearch(&given[i], known->words, known->word_count, sizeof(*given), by_text);
         if (word) word->text = given[i].text;
     }
 }
@@ -178,7 +178,7 @@ void fum_known_destroy(fum_known **known) {
 
 static bool is_word(const fum_known *known, struct entry word) {
     return known->word_count &&
-           bsearch(&word, known->words, known->word_count, sizeof(word), compare);
+           bsearch(&word, known->words, known->word_count, sizeof(word), by_text);
 }
 
 // True if the word is known itself, or as the singular of an English plural.
@@ -202,7 +202,7 @@ static struct tally count_words(const fum_known *known, const struct entry *text
     struct entry word;
     if (!known->word_count) return tally;
     for (size_t i = 0; i < known->prompt_count; i++)
-        if (!compare(&known->texts[i], text)) return tally;
+        if (!by_text(&known->texts[i], text)) return tally;
     for (size_t at = 0; next_word(text, &at, &word); tally.words++)
         if (!knows_word(known, word)) tally.unknown++;
     return tally;
@@ -363,7 +363,7 @@ static void suggest(struct suggestions *list, const char *text) {
 static bool holds_word(const struct entry *text, const struct entry *wanted) {
     struct entry word;
     for (size_t at = 0; next_word(text, &at, &word);)
-        if (!compare(&word, wanted)) return true;
+        if (!by_text(&word, wanted)) return true;
     return false;
 }
 

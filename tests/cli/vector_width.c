@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#define _POSIX_C_SOURCE 200809L
 // Which CPUs get vectors of 512 bits, and for runs of what length.
+#define _POSIX_C_SOURCE 200809L
 
 #include "test.h"
 

@@ -68,8 +68,17 @@ def wrong(text):
             yield f"`{match[0]}` ({instead})"
 
 
+def has_heading(path, lines):
+    """True if a comment says what the file does: its own, that of the header of its name, or that of a case's op."""
+    return (lines[1].startswith("//") or path.parent.name == "cases"
+            or path.suffix == ".c" and (pathlib.Path(sys.argv[1]) / path).with_suffix(".h").exists()
+            or path.suffix == ".comp")
+
+
 def faults(path, text):
     lines = text.split("\n") + [""]
+    if not has_heading(path, lines):
+        yield 2, "no comment says what the file does"
     for line, end, block in comments(text):
         joined = " ".join(" ".join(block).split())
         of_function = path.parts[0] in ("include", "src") and FUNCTION.match(lines[end])

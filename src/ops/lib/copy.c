@@ -12,7 +12,7 @@ struct region {
     int64_t first_run, runs, first, count;
 };
 
-static bool emit(struct fum_dispatches *list, const struct fum_copy *c, struct region r) {
+static bool emit_region(struct fum_dispatches *list, const struct fum_copy *c, struct region r) {
     int64_t first_quad = c->dst_channel / 4, end_quad = FUM_DIV_UP(c->dst_channel + c->channels, 4);
     int64_t row_items = end_quad - first_quad, items = r.runs * r.count * row_items;
     const struct fum_rows src = {&c->src, c->src_row + r.first_run * c->src_step + r.first,
@@ -48,10 +48,11 @@ bool fum_copy_emit(struct fum_dispatches *list, const struct fum_copy *c) {
             dst_rows = fum_rows_per_binding(list->info, &c->dst);
     int64_t most = FUM_MIN(src_rows, dst_rows);
     if (most == 0) return fum_refuse_size(&list->why, list->info, "one row");
-    if (most == INT64_MAX) return emit(list, c, (struct region){0, c->runs, 0, c->run});
+    if (most == INT64_MAX) return emit_region(list, c, (struct region){0, c->runs, 0, c->run});
     for (int64_t run = 0; run < c->runs; run++)
         for (int64_t first = 0; first < c->run; first += most)
-            if (!emit(list, c, (struct region){run, 1, first, FUM_MIN(most, c->run - first)}))
+            if (!emit_region(list, c,
+                             (struct region){run, 1, first, FUM_MIN(most, c->run - first)}))
                 return false;
     return true;
 }

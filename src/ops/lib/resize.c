@@ -19,8 +19,8 @@ bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, struct fum_why 
 
 // Adds lines [first, first + count) of the output, a line being a row of pixels of any image of the
 // batch.
-static bool emit(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list,
-                 int64_t first, int64_t count) {
+static bool emit_lines(const struct fum_op_call *call, bool shuffle, struct fum_dispatches *list,
+                       int64_t first, int64_t count) {
     const struct fum_desc *in = &call->in[0], *out = &call->out;
     int64_t factor = (int64_t)call->attr[0], width = in->shape.dim[2],
             out_width = out->shape.dim[2];
@@ -60,6 +60,6 @@ bool fum_resize_dispatch(const struct fum_op_call *call, bool shuffle,
     if (most <= 0) return fum_refuse_size(&list->why, list->info, "a pair of lines of pixels");
     most = FUM_MIN(most, lines);
     for (int64_t first = 0; first < lines; first += most)
-        if (!emit(call, shuffle, list, first, FUM_MIN(most, lines - first))) return false;
+        if (!emit_lines(call, shuffle, list, first, FUM_MIN(most, lines - first))) return false;
     return true;
 }
