@@ -7,4 +7,4 @@
 #include "lib/index.glsl"
 #include "lib/act.glsl"
 #include "lib/gemm_texel.glsl"
-#include "lib/conv_texel.glsl"
+#include "lib/conv.glsl"

@@ -17,7 +17,6 @@
 #include "lib/half.glsl"
 #include "lib/index.glsl"
 #include "lib/act.glsl"
-#include "lib/q8.glsl"
 #include "lib/gemm_push.glsl" // quads and split_quads count units here: two quads, the last of a tap may be half
 
 layout(constant_id = 3) const uint MATRIX_M = 16; // of the device's matrices
@@ -34,7 +33,7 @@ layout(constant_id = 13) const uint ACT = 0;
 layout(constant_id = 14) const uint EPILOGUE = 0;   // bits: 1 bias, 2 row, 4 residual
 layout(constant_id = 15) const uint TRANSPOSED = 0; // 1: w is [n, k]
 layout(constant_id = 16) const uint K_TAIL = 1;     // 0: the terms (of each tap) are a multiple of TILE_K
-// Bits: 1 rows of x are whole units, 2 those of w; 4: w is packed as FUM_PACK_Q8.
+// Bits: 1 rows of x are whole units, 2 those of w.
 layout(constant_id = 17) const uint WIDE = 0;
 layout(constant_id = 18) const uint PARTIAL = 0;    // 1: sums go to scratch, one layer per split
 layout(constant_id = 19) const uint CONV = 0;
@@ -49,6 +48,10 @@ layout(set = 0, binding = 0) readonly buffer X { uvec2 x[]; };
 layout(set = 0, binding = 0) readonly buffer XWide { uvec4 x_wide[]; };
 layout(set = 0, binding = 1) readonly buffer W { uvec2 w[]; };
 layout(set = 0, binding = 1) readonly buffer WWide { uvec4 w_wide[]; };
+#ifdef QUANTISED
+#define w_words(i) w_wide[i]
+#include "weight.glsl"
+#endif
 layout(set = 0, binding = 2) readonly buffer Bias { QUAD bias[]; };
 layout(set = 0, binding = 3) readonly buffer Row { QUAD row[]; };
 layout(set = 0, binding = 4) readonly buffer Residual { QUAD residual[]; };
@@ -101,7 +104,7 @@ uint x_place() { return gl_LocalInvocationID.x % UNITS_K; }
 // Returns the first column and the first term of item i of w.
 uint w_item(uint i) { return i * THREADS + gl_LocalInvocationID.x; }
 uint w_col(uint i) { return TRANSPOSED != 0u ? w_item(i) / UNITS_K : w_item(i) % UNITS_N * 8u; }
-uint w_term(uint i) { return TRANSPOSED != 0u ? w_item(i) % UNITS_K * 8u : w_item(i) / UNITS_N * 2u; }
+uint term_of(uint i) { return TRANSPOSED != 0u ? w_item(i) % UNITS_K * 8u : w_item(i) / UNITS_N * 2u; }
 
 // Returns the product's column at column `at` of the tile. Units of eight stay whole.
 uint column(uint at) {
@@ -143,12 +146,12 @@ void begin_w(uint at) {
         if (TRANSPOSED != 0u) { // only products: one tap
             w_from[i] = w_at + min(column(w_col(i)), n_size - 1u) * channel_quads;
             w_second[i] = 1u;
-            if (K_TAIL == 0u) w_from[i] += 2u * at + w_term(i) / 4u;
+            if (K_TAIL == 0u) w_from[i] += 2u * at + term_of(i) / 4u;
         } else {
             uint quad = column(w_col(i)) / 4u, last = (WIDE & 2u) != 0u ? n_quads - 2u : n_quads - 1u;
             w_from[i] = w_at + min(quad, last);
             w_second[i] = quad < last ? 1u : 0u;
-            if (K_TAIL == 0u) w_from[i] += (8u * at + w_term(i)) * n_quads;
+            if (K_TAIL == 0u) w_from[i] += (8u * at + term_of(i)) * n_quads;
         }
     }
 }
@@ -204,12 +207,15 @@ uvec4 w_unit(uint at, uint second) {
     return (WIDE & 2u) != 0u ? w_wide[at / 2u] : uvec4(w[at], w[at + second]);
 }
 
-// Returns the unit of columns from quad q on for term `at` of a weight packed as FUM_PACK_Q8.
-uvec4 multiply_out(uint at, uint q) {
-    uint block = w_at + at / 32u * Q8_ROWS * n_quads, words = block + at % 32u / 4u * n_quads, next = min(q + 1u, n_quads - 1u);
-    vec4 low = uintBitsToFloat(w_wide[block + 8u * n_quads + q]) * q8_term(w_wide[words + q], at % 4u);
-    vec4 high = uintBitsToFloat(w_wide[block + 8u * n_quads + next]) * q8_term(w_wide[words + next], at % 4u);
+// Returns the unit of columns of item i for row `row` of w, one of its terms.
+uvec4 w_row(uint i, uint row) {
+#ifdef QUANTISED
+    uint q = w_quad(i), block = w_at + row / W_TERMS * W_ROWS * n_quads;
+    vec4 low = w_term(block + q, row % W_TERMS), high = w_term(block + min(q + 1u, n_quads - 1u), row % W_TERMS);
     return uvec4(half_store(low), half_store(high));
+#else
+    return w_unit(w_from[i] + row * n_quads, w_second[i]);
+#endif
 }
 
 uvec2 normalised(uvec2 quad, uint image, uint q) {
@@ -255,27 +261,31 @@ uvec4 w_tail(uint i, uint at, uint end, uint term) {
     uint k = 8u * unit + term % 8u;
     bool there = at + term / 8u < end && k < channels;
     uint row = there ? tap * channels + k : 0u;
-    uvec4 u = (WIDE & 4u) != 0u ? multiply_out(row, w_quad(i)) : w_unit(w_from[i] + row * n_quads, w_second[i]);
+    uvec4 u = w_row(i, row);
     return there ? u : uvec4(0u);
 }
 
 // Does the same if w lies by columns.
 uvec4 w_tail_transposed(uint i, uint at, uint end) {
-    uint k = at + w_term(i) / 8u, q = min(2u * k, (WIDE & 2u) != 0u ? channel_quads - 2u : channel_quads - 1u);
+    uint k = at + term_of(i) / 8u, q = min(2u * k, (WIDE & 2u) != 0u ? channel_quads - 2u : channel_quads - 1u);
     return mask(w_unit(w_from[i] + q, q + 1u < channel_quads ? 1u : 0u), k < end ? 8u * k : channels, channels);
 }
 
 void fetch_w(uint at, uint end) {
     [[unroll]] for (uint i = 0u; i < W_EACH; i++) {
-        if (K_TAIL == 0u && (WIDE & 4u) != 0u) {
-            next_w[i] = multiply_out(8u * at + w_term(i), w_quad(i));
-            next_w_below[i] = multiply_out(8u * at + w_term(i) + 1u, w_quad(i));
-        } else if (K_TAIL == 0u) {
+#ifdef QUANTISED
+        if (K_TAIL == 0u) {
+            next_w[i] = w_row(i, 8u * at + term_of(i));
+            next_w_below[i] = w_row(i, 8u * at + term_of(i) + 1u);
+            continue;
+        }
+#endif
+        if (K_TAIL == 0u) {
             next_w[i] = w_unit(w_from[i], w_second[i]);
             if (TRANSPOSED == 0u) next_w_below[i] = w_unit(w_from[i] + n_quads, w_second[i]);
         } else if (TRANSPOSED == 0u) {
-            next_w[i] = w_tail(i, at, end, w_term(i));
-            next_w_below[i] = w_tail(i, at, end, w_term(i) + 1u);
+            next_w[i] = w_tail(i, at, end, term_of(i));
+            next_w_below[i] = w_tail(i, at, end, term_of(i) + 1u);
         } else {
             next_w[i] = w_tail_transposed(i, at, end);
         }
@@ -288,12 +298,12 @@ void stage(uint half_at) {
             tiles[half_at + x_row(i) * STRIDE + x_place()] = x_there[i] ? next_x[i] : uvec4(0u);
     [[unroll]] for (uint i = 0u; i < W_EACH; i++) {
         if (W_ITEMS % THREADS != 0u && w_item(i) >= W_ITEMS) continue;
-        uint to = half_at + X_UNITS + w_col(i) * STRIDE + w_col(i) / MATRIX_N + w_term(i) / 8u;
+        uint to = half_at + X_UNITS + w_col(i) * STRIDE + w_col(i) / MATRIX_N + term_of(i) / 8u;
         if (TRANSPOSED != 0u) {
             tiles[to] = next_w[i];
         } else { // two terms of eight columns
             [[unroll]] for (uint j = 0u; j < 4u; j++) {
-                uint above = next_w[i][j], below = next_w_below[i][j], word = w_term(i) % 8u / 2u;
+                uint above = next_w[i][j], below = next_w_below[i][j], word = term_of(i) % 8u / 2u;
                 tiles[to + 2u * j * STRIDE][word] = bitfieldInsert(above, below, 16, 16);
                 tiles[to + (2u * j + 1u) * STRIDE][word] = bitfieldInsert(below, above >> 16, 0, 16);
             }
@@ -364,7 +374,9 @@ void main() {
     uint group_m = gl_SubgroupID / GROUPS_N, group_n = gl_SubgroupID % GROUPS_N;
     column_first = tile_n * (GATE != 0u ? TILE_N / 2u : TILE_N);
     uint w_quads = TRANSPOSED != 0u ? n_size * channel_quads : channels * n_quads;
-    if ((WIDE & 4u) != 0u) w_quads = channels / 32u * Q8_ROWS * n_quads;
+#ifdef QUANTISED
+    w_quads = channels / W_TERMS * W_ROWS * n_quads;
+#endif
     w_at = w_skip + w_batch(batch) * w_quads;
     begin_x(batch, tile_m);
 

@@ -62,9 +62,10 @@ FUM_API fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct 
 FUM_API fum_tensor *fum_graph_parameter(fum_graph *graph, const char *name, struct fum_shape shape,
                                         enum fum_pack pack);
 
-// Stores weights of products and convolutions as q8_0 (FUM_PACK_Q8) if their inputs are a multiple
-// of 32. Call it before the graph is compiled. `graph` may be NULL.
-FUM_API void fum_graph_quantise(fum_graph *graph);
+// Stores weights of products and convolutions as the quantised type of that name (see
+// fum_quantised_name). A weight stays as it is if its inputs are no whole blocks of the type or the
+// device cannot run its op. Call it before the graph is compiled. `graph` may be NULL.
+FUM_API void fum_graph_quantise(fum_graph *graph, const char *type);
 
 // An op's named setting: {"stride", 2}. Settings that are not listed keep the op's defaults.
 struct fum_attr {

@@ -24,12 +24,6 @@ enum fum_precision {
     FUM_PRECISION_BF16,
 };
 
-enum fum_weight_type {
-    FUM_WEIGHTS_AUTO = 0, // in the storage type of `precision`
-    // products and convolutions of the UNet and the text encoders as ggml's q8_0: 9 bits a weight
-    FUM_WEIGHTS_Q8_0,
-};
-
 #define FUM_MEMORY_AUTO UINT64_MAX
 
 struct fum_pipeline_params {
@@ -40,7 +34,9 @@ struct fum_pipeline_params {
     uint64_t memory_budget;
     bool vae_tiling;              // decode in bands even if the whole fits
     enum fum_precision precision; // storage of weights and activations; sums are f32
-    enum fum_weight_type weights;
+    // Quantised type of the weights of products and convolutions in the UNet and the text encoders,
+    // see fum_quantised_name: "q8_0" takes 9 bits a weight. NULL: the storage type of `precision`.
+    const char *weights;
     // threads that prepare weights in memory shared with the device; 0: one per processor, at most
     // 8
     int threads;

@@ -9,7 +9,10 @@
 #include "lib/gemm_spec.glsl"
 
 layout(set = 0, binding = 0) uniform TEXELS x;
-#ifndef GEMM_W_TEXELS // what w is read as, where it is not of the storage type
+// Texels of a quantised w are four words, fetched as the f32 that they are not: no arithmetic touches them.
+#ifdef QUANTISED
+#define GEMM_W_TEXELS samplerBuffer
+#else
 #define GEMM_W_TEXELS TEXELS
 #endif
 layout(set = 0, binding = 1) uniform GEMM_W_TEXELS w;
@@ -28,6 +31,12 @@ uint tile_row(uint tile, uint r) { return tile * ROWS + r; }
 // Returns the row of x whose quads this lane fetches.
 uint fetch_row(uint tile, uint f) { return tile * ROWS + f * LANES + gl_SubgroupInvocationID; }
 uint tile_col(uint tile, uint c) { return (tile * COLS + c) * LANES + gl_SubgroupInvocationID; }
+#define x_load(i) texel_load(x, i)
+#define w_load(i) texel_load(w, i)
+#define w_words(i) floatBitsToUint(texelFetch(w, int(i)))
+#define bias_load(i) texel_load(bias, i)
+#define row_load(i) texel_load(row, i)
+#define residual_load(i) texel_load(residual, i)
 
 vec4 acc[ROWS][COLS];
 vec4 a[FETCHES];
@@ -47,16 +56,7 @@ void gemm_add(uint c, vec4 w0, vec4 w1, vec4 w2, vec4 w3) {
     }
 }
 
-#define EPILOGUE_BITS (EPILOGUE == 8u ? epilogue : EPILOGUE)
-
-// act(scale sum + bias + row) + residual; col: output quad, row_at and residual_at: indices of theirs.
-vec4 gemm_epilogue(uint flags, vec4 sum, float scale, vec4 b, uint row_at, uint residual_at) {
-    vec4 v = sum * scale + b;
-    if ((flags & 2u) != 0u) v += texel_load(row, row_at);
-    v = act_apply(ACT, v);
-    if ((flags & 4u) != 0u) v += texel_load(residual, residual_at);
-    return v;
-}
+#include "lib/gemm_epilogue.glsl"
 
 // Ends a kernel with finish(m, n, v, b) for every row m, column n, sum v and bias b of its block. With one column, as
 // for little work, a loop that is not unrolled takes the sums one after the other from acc[0][0]. Unrolled, its loads
@@ -64,7 +64,7 @@ vec4 gemm_epilogue(uint flags, vec4 sum, float scale, vec4 b, uint row_at, uint 
 #define GEMM_FINISH(tile_m, tile_n)                                                                       \
     EACH_COL(c) {                                                                                         \
         uint n = tile_col(tile_n, c);                                                                     \
-        vec4 b = (EPILOGUE_BITS & 1u) != 0u ? texel_load(bias, min(n, n_quads - 1u)) : vec4(0.0);              \
+        vec4 b = gemm_bias(n);                                                                            \
         if (COLS > 1u) {                                                                                  \
             EACH_ROW(r) finish(tile_row(tile_m, r), n, acc[r][c], b);                                     \
         } else {                                                                                          \

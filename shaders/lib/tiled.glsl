@@ -32,14 +32,17 @@ layout(constant_id = 18) const uint NORM_ACT = 0;
 // Activation of gates. The tile's columns are then BN / 2 values and their BN / 2 gates, which lie half of all columns
 // on. TN is 8, so an invocation has both. Such a sum is not split.
 layout(constant_id = 19) const uint GATE = 0;
-layout(constant_id = 20) const uint Q8 = 0;         // 1: w is packed as FUM_PACK_Q8
 
 #include "lib/gemm_push.glsl"
-#include "lib/q8.glsl"
 
 layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+#ifdef QUANTISED
+layout(set = 0, binding = 1) readonly buffer W { uvec4 w[]; };
+#define w_words(i) w[i]
+#include "weight.glsl"
+#else
 layout(set = 0, binding = 1) readonly buffer W { QUAD w[]; };
-layout(set = 0, binding = 1) readonly buffer WQ8 { uvec4 w_q8[]; };
+#endif
 layout(set = 0, binding = 2) readonly buffer Bias { QUAD bias[]; };
 layout(set = 0, binding = 3) readonly buffer Row { QUAD row[]; };
 layout(set = 0, binding = 4) readonly buffer Residual { QUAD residual[]; };
@@ -170,28 +173,29 @@ bool find_w_row(uint q, uint j, out uint at) {
     return c < channels;
 }
 
-// Returns number j of the terms of quad q, in a quad of columns.
-vec4 multiply_out(uint q, uint j, uint col) {
-    uint at = w_at + q / 8u * Q8_ROWS * n_quads + col;
-    return uintBitsToFloat(w_q8[at + 8u * n_quads]) * q8_term(w_q8[at + q % 8u * n_quads], j);
+// Returns an item of the tile of w that starts at quad q of the terms. It is four columns of a term, or (TRANSPOSED)
+// four terms of a column. Terms from quad q_end on are zero.
+vec4 load_b(uint item, uint q, uint q_end) {
+    vec4 v = vec4(0.0);
+#ifdef QUANTISED
+    uint k = 4u * q + item / B_STRIDE, col = min(column(item % B_STRIDE), n_quads - 1u);
+    if (k / 4u < q_end) v = w_term(w_at + k / W_TERMS * W_ROWS * n_quads + col, k % W_TERMS);
+#else
+    if (TRANSPOSED != 0u) {
+        uint n = min(column(item / KQ / 4u) * 4u + item / KQ % 4u, n_size - 1u), k = q + item % KQ;
+        if (k < q_end) v = quad_load(w[w_at + n * channel_quads + k]);
+        if (K_TAIL != 0u) v = quad_mask(v, k, channels, 0.0);
+    } else {
+        uint k = item / B_STRIDE, col = min(column(item % B_STRIDE), n_quads - 1u), at;
+        bool there = q + k / 4u < q_end;
+        if (find_w_row(q + k / 4u, k % 4u, at) && there) v = quad_load(w[w_at + at * n_quads + col]);
+    }
+#endif
+    return v;
 }
 
 void fetch_b(uint q, uint q_end) {
-    [[unroll]] for (uint i = 0u; i < B_LOADS; i++) {
-        uint item = lane() + i * THREADS;
-        vec4 v = vec4(0.0);
-        if (TRANSPOSED != 0u) {
-            uint n = min(column(item / KQ / 4u) * 4u + item / KQ % 4u, n_size - 1u), k = q + item % KQ;
-            if (k < q_end) v = quad_load(w[w_at + n * channel_quads + k]);
-            if (K_TAIL != 0u) v = quad_mask(v, k, channels, 0.0);
-        } else {
-            uint k = item / B_STRIDE, col = min(column(item % B_STRIDE), n_quads - 1u), at;
-            bool there = q + k / 4u < q_end;
-            if (Q8 != 0u && there) v = multiply_out(q + k / 4u, k % 4u, col);
-            else if (Q8 == 0u && find_w_row(q + k / 4u, k % 4u, at) && there) v = quad_load(w[w_at + at * n_quads + col]);
-        }
-        next_b[i] = TILE(v);
-    }
+    [[unroll]] for (uint i = 0u; i < B_LOADS; i++) next_b[i] = TILE(load_b(lane() + i * THREADS, q, q_end));
 }
 
 void store_next(uint half_at) {
@@ -271,8 +275,11 @@ void main() {
 
     uint row_at = tile_m * BM, q_begin = split * split_quads, q_end = min(q_begin + split_quads, quads);
     col_first = tile_n * (GATE != 0u ? B_STRIDE / 2u : B_STRIDE);
+#ifdef QUANTISED
+    uint w_quads = channels / W_TERMS * W_ROWS * n_quads;
+#else
     uint w_quads = TRANSPOSED != 0u ? n_size * channel_quads : channels * n_quads;
-    if (Q8 != 0u) w_quads = channels / 32u * Q8_ROWS * n_quads;
+#endif
     w_at = w_skip + w_batch(batch) * w_quads;
     begin_a(batch, row_at, q_begin);
     [[unroll]] for (uint r = 0u; r < TM; r++)

@@ -20,10 +20,7 @@ enum { SHARED_BYTES = 1 << 18, PATTERN = 1 << 20 };
 static const double GUESS_FMA = 0.15, GUESS_MEMORY = 0.3;
 
 struct entry {
-    const struct fum_op *op;
-    const struct fum_op_case *c;
-    int index; // of the case
-    enum fum_dtype type;
+    struct fum_case_use use;
     struct fum_op_call call;
     double attr[FUM_MAX_ATTRS];
     double flops, bytes, guess; // guess: seconds
@@ -61,32 +58,45 @@ static double moved_bytes(const struct entry *e) {
     double out = (double)fum_desc_bytes(&e->call.out), sum = out;
     bool lookup = false;
     for (int i = 0; i < e->call.num_inputs; i++)
-        lookup = lookup || e->c->in[i].fill == FUM_FILL_INDEX;
+        lookup = lookup || e->use.c->in[i].fill == FUM_FILL_INDEX;
     for (int i = 0; i < e->call.num_inputs; i++) {
-        double bytes = e->call.has[i] ? (double)fum_desc_bytes(&e->call.in[i]) : 0;
+        const struct fum_desc memory = fum_call_memory(&e->call, i);
+        double bytes = e->call.has[i] ? (double)fum_desc_bytes(&memory) : 0;
         sum += lookup && bytes > out ? out : bytes;
     }
     return sum;
 }
 
-static enum fum_result add_entry(struct ops *ops, int op, int index, enum fum_dtype type,
+static enum fum_result add_entry(struct ops *ops, const struct fum_case_use *use,
                                  struct fum_error *err) {
     struct fum_why why;
-    const struct fum_op_case *c = &fum_op_cases[op]->cases[index];
     if (!fum_grow((void **)&ops->entries, &ops->capacity, ops->count, sizeof *ops->entries))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the list of cases");
     struct entry *e = &ops->entries[ops->count];
-    *e = (struct entry){.op = fum_ops[op], .c = c, .index = index, .type = type};
-    const struct fum_case_use use = {e->op, c, type, index};
-    if (!fum_case_call(&use, &e->call, e->attr, &why))
-        return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", e->op->name, c->name,
+    *e = (struct entry){.use = *use};
+    if (!fum_case_call(use, &e->call, e->attr, &why))
+        return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", use->op->name, use->c->name,
                              why.text);
-    e->flops = e->op->flops ? e->op->flops(&e->call) : 0;
+    e->flops = use->op->flops ? use->op->flops(&e->call) : 0;
     e->bytes = moved_bytes(e);
     e->guess = e->flops / (ops->flops_rate * GUESS_FMA) +
                e->bytes / (ops->bytes_rate * GUESS_MEMORY) + 1e-5;
     ops->count++;
     return FUM_OK;
+}
+
+// Adds the cases of an op that `bench` times, in one storage type.
+static enum fum_result add_op(struct ops *ops, int op, enum fum_dtype type, struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < fum_op_cases[op]->count && !result; i++) {
+        struct fum_case_use use = {fum_ops[op], &fum_op_cases[op]->cases[i], type, i, NULL};
+        if (!use.c->bench || !fum_case_has_type(use.c, type)) continue;
+        for (int p = 0; p < fum_case_packings(use.c) && !result; p++) {
+            use.quantised = fum_case_packing(use.c, p);
+            result = add_entry(ops, &use, err);
+        }
+    }
+    return result;
 }
 
 static enum fum_result list_entries(struct ops *ops, struct fum_error *err) {
@@ -95,12 +105,8 @@ static enum fum_result list_entries(struct ops *ops, struct fum_error *err) {
         if (!(p->types >> type & 1) || !fum_device_stores(ops->run->info, type)) continue;
         for (int op = 0; op < fum_op_count; op++) {
             if (p->op && strcmp(p->op, fum_ops[op]->name)) continue;
-            for (int i = 0; i < fum_op_cases[op]->count; i++) {
-                const struct fum_op_case *c = &fum_op_cases[op]->cases[i];
-                if (!c->bench || !fum_case_has_type(c, type)) continue;
-                enum fum_result result = add_entry(ops, op, i, type, err);
-                if (result) return result;
-            }
+            enum fum_result result = add_op(ops, op, type, err);
+            if (result) return result;
         }
     }
     // call.attr points into the entry, which has moved while the list grew.
@@ -141,7 +147,7 @@ static void fit_time(struct ops *ops, double seconds) {
 // ---- memory ----
 
 static bool is_shared(const struct entry *e, int input) {
-    return e->c->in[input].type == FUM_CASE_STORAGE &&
+    return e->use.c->in[input].type == FUM_CASE_STORAGE && !e->call.quantised[input] &&
            fum_desc_bytes(&e->call.in[input]) >= SHARED_BYTES;
 }
 
@@ -150,10 +156,10 @@ static bool plan_dispatches(struct ops *ops, struct entry *e) {
     ops->list->scratch_bytes = 0;
     ops->list->info = ops->run->info;
     ops->list->tuning = fum_device_tuning(ops->run->device);
-    bool fits = e->op->dispatch && e->op->dispatch(&e->call, ops->list);
+    bool fits = e->use.op->dispatch && e->use.op->dispatch(&e->call, ops->list);
     if (!fits)
-        fum_log(ops->run->params.log, FUM_LOG_INFO, "bench: op %s, case '%s': %s", e->op->name,
-                e->c->name, ops->list->why.text);
+        fum_log(ops->run->params.log, FUM_LOG_INFO, "bench: op %s, case '%s': %s", e->use.op->name,
+                e->use.c->name, ops->list->why.text);
     return fits;
 }
 
@@ -177,7 +183,7 @@ static void size_pools(struct ops *ops) {
     for (size_t k = 0; k < ops->count; k++) {
         struct entry *e = &ops->entries[k];
         if (e->dropped) continue;
-        struct pool *pool = &ops->pools[e->type], grown = *pool;
+        struct pool *pool = &ops->pools[e->use.dtype], grown = *pool;
         bool fits = plan_dispatches(ops, e);
         for (int i = 0; i < e->call.num_inputs && fits; i++)
             if (e->call.has[i] && is_shared(e, i))
@@ -188,7 +194,7 @@ static void size_pools(struct ops *ops) {
         for (int i = 0; i < FUM_MAX_INPUTS; i++) fits = fits && grown.in_bytes[i] <= limit;
         uint64_t others = fum_device_memory_used(ops->run->device);
         for (int t = FUM_F32; t <= FUM_BF16; t++)
-            if (t != (int)e->type) others += pool_bytes(&ops->pools[t]);
+            if (t != (int)e->use.dtype) others += pool_bytes(&ops->pools[t]);
         if (fits && pool_bytes(&grown) + others <= budget)
             *pool = grown;
         else
@@ -239,20 +245,17 @@ static enum fum_result make_pools(struct ops *ops, struct fum_error *err) {
 
 static enum fum_result make_own(struct ops *ops, struct entry *e, int input,
                                 struct fum_error *err) {
-    const struct fum_desc *desc = &e->call.in[input];
-    uint64_t bytes = fum_desc_bytes(desc);
+    const struct fum_desc desc = fum_call_memory(&e->call, input);
+    uint64_t bytes = fum_desc_bytes(&desc);
+    struct fum_case_values values = {0};
     enum fum_result result = fum_buffer_create(
         &e->own[input], ops->run->device,
         &(struct fum_buffer_params){
             .bytes = bytes < 16 ? 16 : bytes, .use = FUM_BUFFER_DEVICE, .label = "bench"},
         err);
-    float *values = result ? NULL
-                           : fum_case_fill(&e->c->in[input], desc,
-                                           (uint64_t)(e->index * FUM_MAX_INPUTS + input));
-    if (!result && !values)
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of cases");
-    if (!result) result = fum_case_write(e->own[input], desc, values, err);
-    fum_free(values);
+    if (!result) result = fum_case_values(&e->use, &e->call, input, &values, err);
+    if (!result) result = fum_case_write(e->own[input], &desc, values.memory, err);
+    fum_case_values_release(&values);
     return result;
 }
 
@@ -261,7 +264,7 @@ static enum fum_result make_own(struct ops *ops, struct entry *e, int input,
 // Records the same call `loops` times in one command.
 static enum fum_result record_loops(struct ops *ops, struct entry *e, int loops,
                                     struct fum_error *err) {
-    struct fum_case_memory memory = ops->pools[e->type].memory;
+    struct fum_case_memory memory = ops->pools[e->use.dtype].memory;
     enum fum_result result = FUM_OK;
     for (int i = 0; i < FUM_MAX_INPUTS && !result; i++) {
         if (i >= e->call.num_inputs || !e->call.has[i])
@@ -271,15 +274,17 @@ static enum fum_result record_loops(struct ops *ops, struct entry *e, int loops,
             memory.in[i] = e->own[i];
         }
     }
-    if (e->op->updates || (e->op->flags & FUM_OP_ALIAS)) memory.out = memory.in[0];
+    if (e->use.op->updates || (e->use.op->flags & FUM_OP_ALIAS)) memory.out = memory.in[0];
     fum_probe_free(&e->probe);
     e->probe = (struct fum_probe){.amount = loops, .slot = 1};
     if (!result && !plan_dispatches(ops, e))
-        result = fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: '%s'", e->op->name, e->c->name);
-    if (!result) result = fum_command_create(&e->probe.command, ops->run->device, e->op->name, err);
+        result =
+            fum_error_set(err, FUM_ERR_UNSUPPORTED, "op %s: '%s'", e->use.op->name, e->use.c->name);
+    if (!result)
+        result = fum_command_create(&e->probe.command, ops->run->device, e->use.op->name, err);
     if (!result) result = fum_command_timestamp(e->probe.command, 0, err);
     const struct fum_case_job job = {.device = ops->run->device,
-                                     .op = e->op,
+                                     .op = e->use.op,
                                      .call = &e->call,
                                      .list = ops->list,
                                      .memory = &memory};
@@ -318,12 +323,12 @@ static enum fum_result measure_entry(struct ops *ops, struct entry *e, struct fu
     seconds /= e->probe.amount;
     double fma = (before->fma + after.fma) / 2;
     double memory = (before->memory + after.memory) / 2 * fum_limits_memory_gain(&ops->run->limits);
-    double arithmetic = e->flops / (fma * fum_limits_gain(&ops->run->limits, e->type)),
+    double arithmetic = e->flops / (fma * fum_limits_gain(&ops->run->limits, e->use.dtype)),
            moving = e->bytes / memory;
     e->memory_bound = moving > arithmetic;
     *before = after;
     if (!fum_samples_add(&e->seconds, seconds) ||
-        !fum_samples_add(&e->of_fma, fum_op_flops(e->op, &e->call) / seconds / fma) ||
+        !fum_samples_add(&e->of_fma, fum_op_flops(e->use.op, &e->call) / seconds / fma) ||
         !fum_samples_add(&e->of_roof, (arithmetic > moving ? arithmetic : moving) / seconds))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a measurement");
     return FUM_OK;
@@ -377,15 +382,17 @@ static enum fum_result report_ops(struct ops *ops, struct fum_error *err) {
             run->report->ops_left_out += !e->dropped;
             continue;
         }
-        *out = (struct fum_bench_op){.op = e->op->name,
-                                     .name = e->c->name,
-                                     .type = e->type,
+        char name[FUM_CASE_NAME];
+        *out = (struct fum_bench_op){.op = e->use.op->name,
+                                     .name =
+                                         fum_arena_strdup(run->arena, fum_case_name(&e->use, name)),
+                                     .type = e->use.dtype,
                                      .flops = e->flops,
                                      .bytes = e->bytes,
                                      .dispatches = e->dispatches,
                                      .barriers = e->barriers,
                                      .memory_bound = e->memory_bound};
-        if (!fum_samples_finish(&e->seconds, run->arena, &out->seconds) ||
+        if (!out->name || !fum_samples_finish(&e->seconds, run->arena, &out->seconds) ||
             !fum_samples_finish(&e->of_fma, run->arena, &out->of_fma) ||
             !fum_samples_finish(&e->of_roof, run->arena, &out->of_roof))
             return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the report");

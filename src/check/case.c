@@ -6,7 +6,6 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "weights/q8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -42,7 +41,24 @@ bool fum_case_call(const struct fum_case_use *use, struct fum_op_call *call,
         call->in[i] = (struct fum_desc){in->shape, in->type == FUM_CASE_STORAGE ? use->dtype
                                                                                 : fixed[in->type]};
     }
+    call->quantised[1] = use->quantised;
     return use->op->infer(call, why);
+}
+
+const char *fum_case_name(const struct fum_case_use *use, char name[FUM_CASE_NAME]) {
+    snprintf(name, FUM_CASE_NAME, "%s%s%s", use->c->name, use->quantised ? ", " : "",
+             use->quantised ? use->quantised->name : "");
+    return name;
+}
+
+int fum_case_packings(const struct fum_op_case *c) {
+    int count = 0;
+    while (c->quantised && fum_quantised_packings[count]) count++;
+    return c->quantised ? count : 1;
+}
+
+const struct fum_packing *fum_case_packing(const struct fum_op_case *c, int p) {
+    return c->quantised ? fum_quantised_packings[p] : NULL;
 }
 
 bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype) {
@@ -79,19 +95,7 @@ static float normal(uint64_t key) {
     return sqrtf(-2 * logf(u)) * cosf(6.2831853f * v);
 }
 
-// Returns a word of q8_0 weights: four integers as the bits of a float, or a factor.
-static float q8_word(uint64_t key, bool factor) {
-    uint32_t word = 0;
-    float out;
-    if (factor) return (1 + unit(key)) / 64;
-    for (int b = 0; b < 4; b++)
-        word |= (uint32_t)(uint8_t)((int)(mix(key + (uint64_t)b * 977) % 255) - 127) << 8 * b;
-    memcpy(&out, &word, sizeof out);
-    return out;
-}
-
-static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i, int64_t count,
-                        int64_t channels) {
+static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i, int64_t count) {
     switch (in->fill) {
     case FUM_FILL_ZERO: return 0;
     case FUM_FILL_NORMAL: return normal(key);
@@ -101,7 +105,6 @@ static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i
     case FUM_FILL_INDEX: return (float)(mix(key) % (uint64_t)(in->limit > 0 ? in->limit : 1));
     case FUM_FILL_UNIT: return unit(key);
     case FUM_FILL_COUNT: return (float)i;
-    case FUM_FILL_Q8: return q8_word(key, i / channels % FUM_Q8_ROWS == FUM_Q8_ROWS - 1);
     case FUM_FILL_SPIKE: return i == count - 1 ? INFINITY : normal(key);
     case FUM_FILL_NAN: return i == count - 1 ? NAN : normal(key);
     }
@@ -109,11 +112,61 @@ static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i
 }
 
 float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed) {
-    int64_t n = fum_shape_count(&desc->shape), channels = fum_shape_channels(&desc->shape);
+    int64_t n = fum_shape_count(&desc->shape);
     float *x = fum_alloc((size_t)n, sizeof *x);
     for (int64_t i = 0; x && i < n; i++)
-        x[i] = fum_round_to(desc->dtype, fill_value(in, mix(seed) + (uint64_t)i, i, n, channels));
+        x[i] = fum_round_to(desc->dtype, fill_value(in, mix(seed) + (uint64_t)i, i, n));
     return x;
+}
+
+// Packs `file`, the values of a quantised weight in the order of a file, and reads back what they
+// became.
+static void quantise(const struct fum_packing *packing, const struct fum_desc *dense,
+                     const float *file, const struct fum_case_values *values) {
+    // Weights of a stack follow one another, in the file's order and in memory.
+    bool stacked = dense->shape.rank == 3;
+    int64_t count = stacked ? dense->shape.dim[0] : 1;
+    struct fum_desc one = *dense;
+    if (stacked) one.shape = (struct fum_shape){2, {dense->shape.dim[1], dense->shape.dim[2]}};
+    const struct fum_weight weight = {.desc = fum_packing_desc(packing, &one), .packing = packing};
+    int64_t columns = fum_shape_channels(&one.shape), words = fum_shape_count(&weight.desc.shape);
+    for (int64_t k = 0; k < count; k++) {
+        struct fum_view view = packing->file_view(&weight.desc.shape);
+        float *memory = values->memory + k * words;
+        view.dtype = FUM_F32;
+        view.data = file + k * fum_shape_count(&one.shape);
+        const struct fum_pack_target to = {memory, FUM_F32, columns, 0,
+                                           fum_shape_rows(&weight.desc.shape)};
+        fum_pack_rows(&weight, &view, &to);
+        fum_quantised_read(packing, &one.shape, (const uint32_t *)(const void *)memory,
+                           values->dense + k * fum_shape_count(&one.shape));
+    }
+}
+
+enum fum_result fum_case_values(const struct fum_case_use *use, const struct fum_op_call *call,
+                                int i, struct fum_case_values *values, struct fum_error *err) {
+    const struct fum_desc *dense = &call->in[i], memory = fum_call_memory(call, i);
+    size_t count = (size_t)fum_shape_count(&dense->shape);
+    uint64_t seed = (uint64_t)use->index * FUM_MAX_INPUTS + (uint64_t)i;
+    float *x = fum_case_fill(&use->c->in[i], dense, seed);
+    *values = (struct fum_case_values){.dense = fum_alloc(count, sizeof(double))};
+    values->memory =
+        call->quantised[i] ? fum_alloc((size_t)fum_shape_count(&memory.shape), sizeof(float)) : x;
+    bool enough = x && values->dense && values->memory;
+    if (enough && call->quantised[i])
+        quantise(call->quantised[i], dense, x, values);
+    else if (enough)
+        fum_widen_f32(values->dense, x, count);
+    if (call->quantised[i]) fum_free(x);
+    if (enough) return FUM_OK;
+    fum_case_values_release(values);
+    return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an input of an op case");
+}
+
+void fum_case_values_release(struct fum_case_values *values) {
+    fum_free(values->dense);
+    fum_free(values->memory);
+    *values = (struct fum_case_values){0};
 }
 
 // ---- one run ----
@@ -123,7 +176,8 @@ struct run {
     const struct fum_op *op;
     struct fum_op_call call;
     double attr[FUM_MAX_ATTRS];
-    float *in[FUM_MAX_INPUTS], *want, *got;
+    struct fum_case_values in[FUM_MAX_INPUTS];
+    float *want, *got;
     fum_buffer *in_buffer[FUM_MAX_INPUTS], *out_buffer, *scratch;
     struct fum_device_info info; // limits to plan for
     struct fum_dispatches list;
@@ -205,21 +259,15 @@ static size_t result_count(const struct fum_op *op, const struct fum_op_call *ca
 
 // Fills the run's expected values from the op's reference, rounded to f32 as kernels compute.
 static enum fum_result compute_reference(struct run *run, struct fum_error *err) {
-    double *in[FUM_MAX_INPUTS] = {0};
+    const double *in[FUM_MAX_INPUTS];
     size_t count = result_count(run->op, &run->call);
     double *out = fum_alloc(count, sizeof *out);
-    bool enough = out != NULL;
-    for (int i = 0; i < run->call.num_inputs && enough; i++) {
-        if (!run->call.has[i]) continue;
-        size_t elements = (size_t)fum_shape_count(&run->call.in[i].shape);
-        enough = (in[i] = fum_alloc(elements, sizeof *in[i])) != NULL;
-        if (enough) fum_widen_f32(in[i], run->in[i], elements);
-    }
-    if (enough) run->op->reference(&run->call, (const double *const *)in, out);
-    for (size_t i = 0; enough && i < count; i++) run->want[i] = (float)out[i];
-    for (int i = 0; i < FUM_MAX_INPUTS; i++) fum_free(in[i]);
+    if (!out) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
+    for (int i = 0; i < FUM_MAX_INPUTS; i++) in[i] = run->in[i].dense;
+    run->op->reference(&run->call, in, out);
+    for (size_t i = 0; i < count; i++) run->want[i] = (float)out[i];
     fum_free(out);
-    return enough ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for an op case");
+    return FUM_OK;
 }
 
 static enum fum_result prepare_run(struct run *run, const struct fum_case_use *use,
@@ -228,13 +276,13 @@ static enum fum_result prepare_run(struct run *run, const struct fum_case_use *u
         .device = run->device, .op = run->op, .call = &run->call, .list = &run->list};
     enum fum_result r = fum_case_plan(&job, use->c, &run->info, err);
     for (int i = 0; !r && i < run->call.num_inputs; i++) {
-        const struct fum_desc *desc = &run->call.in[i];
+        const struct fum_desc desc = fum_call_memory(&run->call, i);
         if (!run->call.has[i]) continue;
-        if (!(run->in[i] = fum_case_fill(&use->c->in[i], desc,
-                                         (uint64_t)use->index * FUM_MAX_INPUTS + (uint64_t)i)))
-            return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an input of an op case");
-        r = create_poisoned(&run->in_buffer[i], run->device, fum_desc_bytes(desc), "input", err);
-        if (!r) r = fum_case_write(run->in_buffer[i], desc, run->in[i], err);
+        r = fum_case_values(use, &run->call, i, &run->in[i], err);
+        if (!r)
+            r = create_poisoned(&run->in_buffer[i], run->device, fum_desc_bytes(&desc), "input",
+                                err);
+        if (!r) r = fum_case_write(run->in_buffer[i], &desc, run->in[i].memory, err);
     }
     if (!r)
         r = create_poisoned(&run->out_buffer, run->device, fum_desc_bytes(&run->call.out), "output",
@@ -330,7 +378,7 @@ static void release_run(struct run *run) {
     fum_command_destroy(&run->command);
     for (int i = 0; i < FUM_MAX_INPUTS; i++) {
         fum_buffer_destroy(&run->in_buffer[i]);
-        fum_free(run->in[i]);
+        fum_case_values_release(&run->in[i]);
     }
     fum_buffer_destroy(&run->out_buffer);
     fum_buffer_destroy(&run->scratch);

@@ -17,10 +17,8 @@ enum fum_fill {
     FUM_FILL_INDEX,  // integers below `limit`, for ids
     FUM_FILL_UNIT,   // uniform in [0, 1)
     FUM_FILL_COUNT,  // 0, 1, 2, …
-    // a weight as FUM_PACK_Q8 lays it: integers of -127 to 127, factors around 1/64
-    FUM_FILL_Q8,
-    FUM_FILL_SPIKE, // standard normal, but the last element is infinite
-    FUM_FILL_NAN,   // standard normal, but the last element is not a number
+    FUM_FILL_SPIKE,  // standard normal, but the last element is infinite
+    FUM_FILL_NAN,    // standard normal, but the last element is not a number
 };
 
 // Type of an input: the storage type under test, or fixed.
@@ -40,7 +38,8 @@ struct fum_op_case {
     double bound[3]; // largest relative RMS error for f32, f16, bf16 storage; 0: 1e-5, 2e-3, 1.6e-2
     // a shape of a real model, timed by `bench`; left out of `selftest` when fum_case_is_large
     bool bench;
-    int types; // 0: every storage type; else a bit mask 1 << dtype
+    int types;      // 0: every storage type; else a bit mask 1 << dtype
+    bool quantised; // input 1 is a quantised weight: one case for every such type
     // planned as for a GPU on CPU devices too, so that those kernels are tested there
     bool as_gpu;
     // 0: the device's; else a smaller limit (bytes), so that small shapes are split into windows
@@ -62,9 +61,18 @@ extern const struct fum_op_cases *const fum_op_cases[];
 struct fum_case_use {
     const struct fum_op *op;
     const struct fum_op_case *c;
-    enum fum_dtype dtype; // the storage type
-    int index;            // decides the values of the inputs
+    enum fum_dtype dtype;                // the storage type
+    int index;                           // decides the values of the inputs
+    const struct fum_packing *quantised; // of input 1; NULL: it is dense
 };
+
+enum { FUM_CASE_NAME = 96 };
+// Writes the case's name, with the type of a quantised weight, and returns it.
+const char *fum_case_name(const struct fum_case_use *use, char name[FUM_CASE_NAME]);
+// Returns how many packings of input 1 a case is for.
+int fum_case_packings(const struct fum_op_case *c);
+// Returns the p-th of them; NULL: dense.
+const struct fum_packing *fum_case_packing(const struct fum_op_case *c, int p);
 
 // Where the operands of a call are, each from byte 0 of its buffer; what is absent is NULL.
 struct fum_case_memory {
@@ -96,6 +104,16 @@ bool fum_case_is_large(const struct fum_case_use *use);
 // Returns an input's dense values, which depend on `seed` and are rounded to its type. The caller
 // frees them with fum_free. Returns NULL without memory.
 float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed);
+// The numbers of an input: those that it stands for, and the rows as they lie in memory, without
+// padding. Words of a quantised weight pass for floats.
+struct fum_case_values {
+    double *dense;
+    float *memory;
+};
+// Fills input i of a call. The caller releases the values.
+enum fum_result fum_case_values(const struct fum_case_use *use, const struct fum_op_call *call,
+                                int i, struct fum_case_values *values, struct fum_error *err);
+void fum_case_values_release(struct fum_case_values *values);
 // Writes dense values as padded rows of the type; what pads them is NaN.
 enum fum_result fum_case_write(fum_buffer *buffer, const struct fum_desc *desc, const float *x,
                                struct fum_error *err);

@@ -8,7 +8,9 @@
 static uint64_t operand_bytes(const struct fum_op_call *call, const struct fum_dispatches *list,
                               int operand) {
     if (operand == FUM_SCRATCH) return list->scratch_bytes;
-    return fum_desc_bytes(operand == FUM_OUT ? &call->out : &call->in[operand]);
+    if (operand == FUM_OUT) return fum_desc_bytes(&call->out);
+    const struct fum_desc desc = fum_call_memory(call, operand);
+    return fum_desc_bytes(&desc);
 }
 
 static fum_buffer *operand_buffer(const struct fum_case_memory *memory, int operand) {

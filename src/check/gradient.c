@@ -180,8 +180,8 @@ enum fum_result fum_gradient_check(const struct fum_op *op, const struct fum_op_
     struct job job = {.op = op, .c = c};
     struct fum_why why = {0};
     *check = (struct fum_gradient_check){0};
-    if (!op->gradient || !fum_case_has_type(c, FUM_F32)) {
-        check->skipped = "it has no gradient in f32";
+    if (!op->gradient || !fum_case_has_type(c, FUM_F32) || c->quantised) {
+        check->skipped = c->quantised ? "its weight is quantised" : "it has no gradient in f32";
         return FUM_OK;
     }
     const struct fum_case_use use = {.op = op, .c = c, .dtype = FUM_F32};

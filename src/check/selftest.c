@@ -19,7 +19,7 @@ struct selftest {
     fum_device *device;
     struct fum_selftest_params params;
     int run, failed;
-    char first_failure[256];
+    char first_failure[256], worst_case[FUM_CASE_NAME];
     bool compile_only;
     struct fum_dispatches *list;  // of the case that is compiled; large
     struct fum_kernel_desc *seen; // kernels compiled so far
@@ -39,10 +39,11 @@ static void describe_miss(const struct fum_case_result *result, struct fum_why *
 static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *sum,
                                 const struct fum_case_use *use, struct fum_error *err) {
     const struct fum_op *op = use->op;
-    const struct fum_op_case *c = use->c;
     const enum fum_dtype dtype = use->dtype;
+    char name[FUM_CASE_NAME];
     struct fum_case_result result;
     struct fum_error problem = {0};
+    fum_case_name(use, name);
     struct fum_why why = {{0}};
     enum fum_result r = fum_case_run(test->device, use, &result, &problem);
     uint64_t hash = result.hash;
@@ -60,7 +61,7 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
         (!sum->worst_case || result.error * sum->worst_bound > sum->worst_error * result.bound)) {
         sum->worst_error = result.error;
         sum->worst_bound = result.bound;
-        sum->worst_case = c->name;
+        sum->worst_case = strcpy(test->worst_case, name);
         sum->worst_type = dtype;
     }
     if (changed)
@@ -69,14 +70,14 @@ static enum fum_result run_case(struct selftest *test, struct fum_selftest_op *s
         describe_miss(&result, &why);
     if (ran && !pass && !test->first_failure[0])
         snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s' in %s%s%s: %s",
-                 op->name, c->name, fum_dtype_name(dtype), sum->variant ? ", variant " : "",
+                 op->name, name, fum_dtype_name(dtype), sum->variant ? ", variant " : "",
                  sum->variant ? sum->variant : "", why.text);
     const char *failure = ran ? why.text : problem.text;
     if (test->params.on_case)
         test->params.on_case(
             test->params.user,
             &(struct fum_selftest_case){.op = op->name,
-                                        .name = c->name,
+                                        .name = name,
                                         .type = dtype,
                                         .ran = ran,
                                         .pass = pass,
@@ -106,25 +107,27 @@ static bool add_kernel(struct selftest *test, const struct fum_kernel_desc *desc
 }
 
 // Compiles a kernel and reports it. False: it does not compile.
-static bool compile_kernel(struct selftest *test, const struct fum_op *op,
-                           const struct fum_op_case *c, const struct fum_kernel_desc *desc) {
+static bool compile_kernel(struct selftest *test, const struct fum_case_use *use,
+                           const struct fum_kernel_desc *desc) {
     enum { MOST_STATISTICS = 64 };
     struct fum_kernel_statistic statistics[MOST_STATISTICS];
     struct fum_error problem = {0};
     const fum_kernel *kernel;
+    char name[FUM_CASE_NAME];
     int count = 0;
+    fum_case_name(use, name);
     double start = fum_time_now();
     bool compiled = !fum_kernel_get(&kernel, test->device, desc, &problem);
     double seconds = fum_time_now() - start;
     if (compiled && fum_kernel_statistics(kernel, statistics, MOST_STATISTICS, &count, &problem))
         count = 0;
     if (!compiled && !test->first_failure[0])
-        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s': %s", op->name,
-                 c->name, fum_text_show(problem.text).text);
+        snprintf(test->first_failure, sizeof test->first_failure, "%s, case '%s': %s",
+                 use->op->name, name, fum_text_show(problem.text).text);
     if (test->params.on_kernel)
         test->params.on_kernel(test->params.user, &(struct fum_selftest_kernel){
-                                                      .op = op->name,
-                                                      .name = c->name,
+                                                      .op = use->op->name,
+                                                      .name = name,
                                                       .shader = desc->shader->name,
                                                       .type = desc->shader->dtype,
                                                       .constants = desc->spec,
@@ -160,7 +163,7 @@ static enum fum_result compile_case(struct selftest *test, struct fum_selftest_o
             return fum_error_set(
                 err, FUM_ERR_UNSUPPORTED, "op %s: ops.def names no shader %s in %s", op->name,
                 test->list->item[i].shader, fum_dtype_name(test->list->item[i].dtype));
-        if (add_kernel(test, &desc, &r, err) && !compile_kernel(test, op, c, &desc)) failed = true;
+        if (add_kernel(test, &desc, &r, err) && !compile_kernel(test, use, &desc)) failed = true;
     }
     sum->run++;
     sum->failed += failed;
@@ -169,32 +172,47 @@ static enum fum_result compile_case(struct selftest *test, struct fum_selftest_o
 
 // ---- all ----
 
+// Runs one case with one packing, or compiles it on a planning device. `stores`: the device can.
+static enum fum_result try_case(struct selftest *test, struct fum_selftest_op *sum,
+                                const struct fum_case_use *use, bool stores,
+                                struct fum_error *err) {
+    if (!test->params.large && !test->compile_only && fum_case_is_large(use)) return FUM_OK;
+    if (test->params.cancel && test->params.cancel(test->params.user))
+        return fum_error_set(err, FUM_ERR_CANCELLED, "the self-test was stopped at %s", sum->name);
+    if (!stores) sum->skipped++;
+    if (!stores) return FUM_OK;
+    return test->compile_only ? compile_case(test, sum, use, err) : run_case(test, sum, use, err);
+}
+
+// Runs all cases of an op in one storage type.
+static enum fum_result run_type(struct selftest *test, int op, enum fum_dtype dtype,
+                                struct fum_selftest_op *sum, struct fum_error *err) {
+    const struct fum_op_cases *list = fum_op_cases[op];
+    const struct fum_device_info *info = fum_device_get_info(test->device);
+    const struct fum_variant *variant = fum_variant_find(sum->variant);
+    bool stores = fum_device_stores(info, dtype) && (!variant || variant->usable(info, dtype));
+    enum fum_result result = FUM_OK;
+    if (!stores) sum->missing_types |= 1u << dtype;
+    for (int i = 0; i < list->count && !result; i++) {
+        struct fum_case_use use = {fum_ops[op], &list->cases[i], dtype, i, NULL};
+        if (!fum_case_has_type(use.c, dtype)) continue;
+        for (int p = 0; p < fum_case_packings(use.c) && !result; p++) {
+            use.quantised = fum_case_packing(use.c, p);
+            if (!variant || fum_variant_takes(variant, use.quantised))
+                result = try_case(test, sum, &use, stores, err);
+        }
+    }
+    return result;
+}
+
 static enum fum_result run_op(struct selftest *test, int op, const char *variant,
                               struct fum_error *err) {
-    const struct fum_op_cases *list = fum_op_cases[op];
     struct fum_selftest_op sum = {.name = fum_ops[op]->name, .variant = variant};
     double start = fum_time_now();
     for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
         if (!(test->params.types >> dtype & 1)) continue;
-        const struct fum_device_info *info = fum_device_get_info(test->device);
-        bool stores = fum_device_stores(info, dtype) &&
-                      (!variant || fum_variant_find(variant)->usable(info, dtype));
-        if (!stores) sum.missing_types |= 1u << dtype;
-        for (int i = 0; i < list->count; i++) {
-            const struct fum_case_use use = {fum_ops[op], &list->cases[i], dtype, i};
-            if (!fum_case_has_type(use.c, dtype)) continue;
-            if (!test->params.large && !test->compile_only && fum_case_is_large(&use)) continue;
-            if (test->params.cancel && test->params.cancel(test->params.user))
-                return fum_error_set(err, FUM_ERR_CANCELLED, "the self-test was stopped at %s",
-                                     sum.name);
-            if (!stores) {
-                sum.skipped++;
-                continue;
-            }
-            enum fum_result result = test->compile_only ? compile_case(test, &sum, &use, err)
-                                                        : run_case(test, &sum, &use, err);
-            if (result) return result;
-        }
+        enum fum_result result = run_type(test, op, dtype, &sum, err);
+        if (result) return result;
     }
     sum.seconds = fum_time_now() - start;
     test->run += sum.run;

@@ -42,11 +42,9 @@ struct tuner {
 // ---- one call ----
 
 struct subject {
-    const struct fum_op *op;
-    const struct fum_op_case *c;
+    const struct fum_case_use *use;
     struct fum_op_call call;
     double attr[FUM_MAX_ATTRS];
-    enum fum_dtype type;
     struct fum_case_memory memory;
     struct candidate candidates[FUM_MAX_NOTE];
     int count;
@@ -58,7 +56,7 @@ static bool plan(struct tuner *t, const struct subject *s, uint32_t value) {
     t->tuning.items[0] = (struct fum_tuned){.key = t->note.key, .value = value};
     t->list.count = 0;
     t->list.scratch_bytes = 0;
-    return s->op->dispatch(&s->call, &t->list);
+    return s->use->op->dispatch(&s->call, &t->list);
 }
 
 static enum fum_result make_memory(struct tuner *t, struct subject *s, struct fum_error *err) {
@@ -66,17 +64,17 @@ static enum fum_result make_memory(struct tuner *t, struct subject *s, struct fu
     uint64_t scratch = 0;
     for (int i = 0; i < s->call.num_inputs && !r; i++) {
         if (!s->call.has[i]) continue;
-        const struct fum_desc *desc = &s->call.in[i];
-        uint64_t bytes = fum_desc_bytes(desc);
+        const struct fum_desc desc = fum_call_memory(&s->call, i);
+        uint64_t bytes = fum_desc_bytes(&desc);
+        struct fum_case_values values = {0};
         r = fum_buffer_create(&s->memory.in[i], t->device,
                               &(struct fum_buffer_params){.bytes = bytes < 16 ? 16 : bytes,
                                                           .use = FUM_BUFFER_DEVICE,
                                                           .label = "tuning"},
                               err);
-        float *x = r ? NULL : fum_case_fill(&s->c->in[i], desc, (uint64_t)i);
-        if (!r && !x) r = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the inputs of a case");
-        if (!r) r = fum_case_write(s->memory.in[i], desc, x, err);
-        fum_free(x);
+        if (!r) r = fum_case_values(s->use, &s->call, i, &values, err);
+        if (!r) r = fum_case_write(s->memory.in[i], &desc, values.memory, err);
+        fum_case_values_release(&values);
     }
     for (int i = 0; i < t->note.count; i++)
         if (plan(t, s, t->note.values[i]) && t->list.scratch_bytes > scratch)
@@ -128,11 +126,14 @@ static enum fum_result record_candidate(struct tuner *t, struct subject *s, stru
     fum_command_destroy(&c->command);
     c->loops = loops;
     if (!plan(t, s, c->value))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "case '%s' cannot run", s->c->name);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "case '%s' cannot run", s->use->c->name);
     enum fum_result r = fum_command_create(&c->command, t->device, "tuning", err);
     if (!r) r = fum_command_timestamp(c->command, 0, err);
-    const struct fum_case_job job = {
-        .device = t->device, .op = s->op, .call = &s->call, .list = &t->list, .memory = &s->memory};
+    const struct fum_case_job job = {.device = t->device,
+                                     .op = s->use->op,
+                                     .call = &s->call,
+                                     .list = &t->list,
+                                     .memory = &s->memory};
     for (int i = 0; i < loops && !r; i++) r = fum_case_record(c->command, &job, err);
     if (!r) r = fum_command_timestamp(c->command, 1, err);
     return r ? r : fum_command_end(c->command, err);
@@ -187,7 +188,7 @@ static enum fum_result measure_candidates(struct tuner *t, struct subject *s,
 // Keeps the best candidate and reports it to the on_result callback.
 static void decide(struct tuner *t, const struct subject *s) {
     const struct candidate *own = &s->candidates[0], *best = own;
-    char before[64], after[64];
+    char before[64], after[64], name[FUM_CASE_NAME];
     for (int i = 1; i < s->count; i++)
         if (!s->candidates[i].dropped &&
             s->candidates[i].seconds[ROUNDS / 2] < best->seconds[ROUNDS / 2])
@@ -200,15 +201,15 @@ static void decide(struct tuner *t, const struct subject *s) {
     t->note.describe(own->value, before, sizeof before);
     t->note.describe(best->value, after, sizeof after);
     t->params.on_result(t->params.user,
-                        &(struct fum_tune_result){.op = s->op->name,
-                                                  .name = s->c->name,
-                                                  .type = s->type,
+                        &(struct fum_tune_result){.op = s->use->op->name,
+                                                  .name = fum_case_name(s->use, name),
+                                                  .type = s->use->dtype,
                                                   .choices = s->count,
                                                   .before = before,
                                                   .after = after,
                                                   .before_seconds = own->seconds[ROUNDS / 2],
                                                   .after_seconds = best->seconds[ROUNDS / 2],
-                                                  .flops = fum_op_flops(s->op, &s->call)});
+                                                  .flops = fum_op_flops(s->use->op, &s->call)});
 }
 
 // ---- all calls ----
@@ -224,7 +225,7 @@ static bool seen(struct tuner *t, uint64_t key) {
 static enum fum_result tune_case(struct tuner *t, const struct fum_case_use *use, bool fresh,
                                  struct fum_error *err) {
     const struct fum_op *op = use->op;
-    struct subject s = {.op = op, .c = use->c, .type = use->dtype};
+    struct subject s = {.use = use};
     if (!fum_case_call(use, &s.call, s.attr, NULL) || !op->dispatch) return FUM_OK;
     if (t->params.most_flops > 0 && fum_op_flops(op, &s.call) > t->params.most_flops) return FUM_OK;
     t->note.count = 0;
@@ -258,10 +259,13 @@ static enum fum_result tune_type(struct tuner *t, enum fum_dtype type, bool fres
     for (int op = 0; op < fum_op_count; op++) {
         if (t->params.op && strcmp(t->params.op, fum_ops[op]->name)) continue;
         for (int i = 0; i < fum_op_cases[op]->count && !r; i++) {
-            const struct fum_case_use use = {fum_ops[op], &fum_op_cases[op]->cases[i], type, i};
+            struct fum_case_use use = {fum_ops[op], &fum_op_cases[op]->cases[i], type, i, NULL};
             if (!use.c->bench || !fum_case_has_type(use.c, type)) continue;
-            if (!go_on(t)) return FUM_OK;
-            r = tune_case(t, &use, fresh, err);
+            for (int p = 0; p < fum_case_packings(use.c) && !r; p++) {
+                use.quantised = fum_case_packing(use.c, p);
+                if (!go_on(t)) return FUM_OK;
+                r = tune_case(t, &use, fresh, err);
+            }
         }
     }
     return r;

@@ -2,6 +2,7 @@
 #include "generate_options.h"
 
 #include <fumarole/sampler.h>
+#include <fumarole/tensor.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,11 +18,14 @@ enum {
 };
 
 CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
-CLI_NAMES(type_name, "auto", "f32", "f16", "bf16", "q8_0")
 CLI_NAMES(mode_name, "img_gen", "txt2img")
 CLI_NAMES(generator_name, "cuda", "cpu") // as enum fum_rng_kind
 
-enum { TYPE_AUTO = FUM_PRECISION_AUTO, TYPE_Q8_0 = FUM_PRECISION_BF16 + 1 }; // of type_name
+// Returns the names of enum fum_precision, then those of quantised weights.
+static const char *type_name(size_t index) {
+    const size_t precisions = FUM_PRECISION_BF16 + 1;
+    return index < precisions ? precision_name(index) : fum_quantised_name(index - precisions);
+}
 
 static const char ddim_trailing[] = "ddim_trailing"; // sd-cli's DDIM, which takes trailing steps
 
@@ -111,8 +115,8 @@ const struct cli_option generate_option_table[] = {
     {.name = "precision", .kind = CLI_ENUM, .offset = PIPELINE(precision), .value = "TYPE",
      .choice = precision_name, .help = "how values are stored (default auto):"},
     {.name = "type", .kind = CLI_ENUM, .offset = FIELD(type), .value = "TYPE", .choice = type_name,
-     .help = "how weights are stored: as --precision, which f32, f16 and bf16 set too, or q8_0 "
-             "(default auto):"},
+     .help = "how weights are stored: as --precision, which f32, f16 and bf16 set too, or "
+             "quantised (default auto):"},
     {.name = "memory-budget", .kind = CLI_STRING, .offset = FIELD(memory_text), .value = "BYTES",
      .help = "device memory to stay under, as 4GiB or 512MiB; auto is what is free"},
     {.name = "max-vram", .kind = CLI_STRING, .offset = FIELD(max_vram), .value = "GIB",
@@ -229,8 +233,9 @@ static int check_memory(const struct cli_command *command, struct generate_optio
 // Weights are stored as --precision says, so --type f16 means the same as --precision f16.
 static int check_type(const struct cli_command *command, struct generate_options *options) {
     enum fum_precision *precision = &options->pipeline.precision;
-    if (options->type == TYPE_Q8_0) options->pipeline.weights = FUM_WEIGHTS_Q8_0;
-    if (options->type == TYPE_AUTO || options->type == TYPE_Q8_0) return -1;
+    if (options->type > FUM_PRECISION_BF16)
+        options->pipeline.weights = type_name((size_t)options->type);
+    if (options->type == FUM_PRECISION_AUTO || options->pipeline.weights) return -1;
     if (*precision != FUM_PRECISION_AUTO && (int)*precision != options->type)
         return cli_misuse(command,
                           "--type %s and --precision %s contradict each other; leave one out",

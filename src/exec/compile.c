@@ -84,7 +84,7 @@ static uint64_t kind_bytes(const fum_graph *graph, enum fum_tensor_kind kind) {
     uint64_t bytes = 0;
     for (int i = 0; i < graph->count; i++) {
         const fum_tensor *t = graph->tensors[i];
-        if (t->live && t->kind == kind) bytes += fum_buffer_align(fum_desc_bytes(&t->desc));
+        if (t->live && t->kind == kind) bytes += fum_buffer_align(fum_tensor_bytes(t));
     }
     return bytes;
 }

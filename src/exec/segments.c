@@ -14,7 +14,7 @@
 // ---- sizes ----
 
 uint64_t fum_segments_padded(const fum_tensor *weight) {
-    return fum_buffer_align(fum_desc_bytes(&weight->desc));
+    return fum_buffer_align(fum_tensor_bytes(weight));
 }
 
 // Returns the weight that input `input` of a step reads, unless an input before it reads the same.

@@ -178,7 +178,7 @@ struct fum_binding fum_stream_find(const fum_stream *st, int step, const fum_ten
                                                       ? st->device_buffer
                                                       : st->buffers[segment->buffer].landing,
                                         .offset = st->segments.items[i].offset,
-                                        .bytes = fum_desc_bytes(&tensor->desc)};
+                                        .bytes = fum_tensor_bytes(tensor)};
     return (struct fum_binding){0};
 }
 
@@ -195,8 +195,8 @@ static enum fum_result fill_segment(fum_stream *st, int index, uint64_t ticket,
         const fum_tensor *t = st->segments.items[i].tensor;
         void *where = NULL;
         fum_buffer_set_label(landing, t->name);
-        result = fum_buffer_upload_begin(landing, st->segments.items[i].offset,
-                                         fum_desc_bytes(&t->desc), &where, err);
+        result = fum_buffer_upload_begin(landing, st->segments.items[i].offset, fum_tensor_bytes(t),
+                                         &where, err);
         if (result) break;
         const struct fum_weight weight = fum_tensor_weight(t);
         result = fum_weights_write(st->weights, &weight, where, err);

@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+struct fum_desc fum_call_memory(const struct fum_op_call *call, int i) {
+    return fum_packing_desc(call->quantised[i], &call->in[i]);
+}
+
 struct fum_kernel_desc fum_dispatch_kernel(const struct fum_dispatch *d) {
     struct fum_kernel_desc desc = {.shader = fum_shader_find(d->shader, d->dtype),
                                    .num_spec = d->num_spec,

@@ -70,6 +70,7 @@ char *fum_dump_text(const fum_graph *graph, const fum_plan *plan) {
             put(&t, ", block %d + %llu, %llu bytes", plan->places[i].block,
                 (unsigned long long)plan->places[i].offset,
                 (unsigned long long)plan->places[i].bytes);
+        if (n->packing && n->packing->block) put(&t, ", %s", n->packing->name);
         put(&t, "%s%s\n", n->output ? ", output " : "", n->output ? n->output : "");
     }
     return finish(&t);

@@ -3,7 +3,7 @@
 #include "graph/graph.h"
 
 #include "base/error.h"
-#include "weights/packing.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,6 +89,8 @@ void fum_tensor_call(const fum_tensor *node, struct fum_op_call *call) {
         if (!node->in[i]) continue;
         call->has[i] = true;
         call->in[i] = node->in[i]->desc;
+        const struct fum_packing *packing = node->in[i]->packing;
+        if (packing && packing->block) call->quantised[i] = packing;
     }
 }
 
@@ -218,19 +220,24 @@ fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_sh
     }
     if (count) memcpy(copy, data, count * sizeof *copy);
     t->data = copy;
+    t->packing = &fum_packing_plain;
     return tensor_append(t);
 }
 
-void fum_graph_quantise(fum_graph *graph) {
-    if (graph) graph->quantised = true;
+void fum_graph_quantise(fum_graph *graph, const char *type) {
+    if (!graph || graph->error.code) return;
+    graph->quantised = fum_quantised_find(type);
+    if (!graph->quantised)
+        fum_graph_fail(graph, FUM_ERR_ARG, "there is no quantised type \"%s\"",
+                       fum_text_show(type).text);
 }
 
 // Returns the source of that kind, name, packing and shape; NULL if the graph has none.
 static fum_tensor *find_source(const fum_graph *graph, enum fum_tensor_kind kind, const char *name,
-                               const struct fum_shape *shape, enum fum_pack pack) {
+                               const struct fum_shape *shape, const struct fum_packing *packing) {
     for (int i = 0; i < graph->count && !graph->error.code; i++) {
         fum_tensor *t = graph->tensors[i];
-        if (t->kind == kind && t->pack == pack && !strcmp(t->name, name) &&
+        if (t->kind == kind && t->packing == packing && !strcmp(t->name, name) &&
             fum_shape_same(&t->desc.shape, shape))
             return t;
     }
@@ -240,12 +247,14 @@ static fum_tensor *find_source(const fum_graph *graph, enum fum_tensor_kind kind
 fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
                              enum fum_pack pack) {
     // The same weight used twice (tied embeddings) is one tensor.
-    fum_tensor *t = find_source(graph, FUM_TENSOR_WEIGHT, name, &shape, pack);
+    const struct fum_packing *packing = fum_packing_of(pack);
+    fum_tensor *t = find_source(graph, FUM_TENSOR_WEIGHT, name, &shape, packing);
     if (t) return t;
+    if (!packing) fum_graph_fail(graph, FUM_ERR_ARG, "%s: no packing has the code %d", name, pack);
     t = source(graph, FUM_TENSOR_WEIGHT, name, (struct fum_desc){shape, graph->storage},
                FUM_STAGE_LOAD);
     if (!t) return NULL;
-    t->pack = pack;
+    t->packing = packing;
     return tensor_append(t);
 }
 
@@ -254,15 +263,16 @@ fum_tensor *fum_graph_parameter(fum_graph *graph, const char *name, struct fum_s
     int rank = shape.rank; // that the packing needs
     if (pack == FUM_PACK_CONV) rank = 4;
     if (pack == FUM_PACK_LINEAR) rank = 2;
-    fum_tensor *t = find_source(graph, FUM_TENSOR_PARAMETER, name, &shape, pack);
+    const struct fum_packing *packing = fum_packing_of(pack);
+    fum_tensor *t = find_source(graph, FUM_TENSOR_PARAMETER, name, &shape, packing);
     if (t) return t;
-    if (pack > FUM_PACK_CONV || shape.rank != rank)
+    if (!packing || shape.rank != rank)
         fum_graph_fail(graph, FUM_ERR_ARG, "%s: a parameter of %d dimensions is not packed so",
                        name, shape.rank);
     t = source(graph, FUM_TENSOR_PARAMETER, name, (struct fum_desc){shape, FUM_F32},
                FUM_STAGE_STEP);
     if (!t) return NULL;
-    t->pack = pack;
+    t->packing = packing;
     return tensor_append(t);
 }
 
@@ -294,10 +304,25 @@ fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, i
     return t;
 }
 
+fum_tensor *fum_graph_repack(fum_graph *graph, const fum_tensor *weight,
+                             const struct fum_desc *desc, const struct fum_packing *packing) {
+    fum_tensor *t = source(graph, FUM_TENSOR_WEIGHT, weight->name, *desc, weight->stage);
+    if (!t) return NULL;
+    t->packing = packing;
+    t->parts = weight->parts;
+    t->num_parts = weight->num_parts;
+    return tensor_append(t);
+}
+
+uint64_t fum_tensor_bytes(const fum_tensor *tensor) {
+    const struct fum_desc memory = fum_packing_desc(tensor->packing, &tensor->desc);
+    return fum_desc_bytes(&memory);
+}
+
 struct fum_weight fum_tensor_weight(const fum_tensor *tensor) {
     return (struct fum_weight){.name = tensor->name,
-                               .desc = tensor->desc,
-                               .packing = fum_packing_of(tensor->pack),
+                               .desc = fum_packing_desc(tensor->packing, &tensor->desc),
+                               .packing = tensor->packing,
                                .parts = tensor->parts,
                                .num_parts = tensor->num_parts,
                                .values = tensor->data};

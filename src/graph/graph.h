@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "graph/op.h"
-#include "weights/weight.h"
+#include "weights/packing.h"
 
 enum fum_tensor_kind {
     FUM_TENSOR_INPUT,
@@ -18,7 +18,7 @@ enum fum_tensor_kind {
 
 struct fum_tensor {
     fum_graph *graph;
-    int id; // index in graph->tensors; inputs of a node have smaller ids
+    int id; // index in graph->tensors; nodes that a node reads have smaller ids
     enum fum_tensor_kind kind;
     const char *name;
     const char *output; // not NULL: the caller reads it, under this name
@@ -28,8 +28,8 @@ struct fum_tensor {
     double attr[FUM_MAX_ATTRS];
     fum_tensor *in[FUM_MAX_INPUTS]; // NULL: absent
     int num_inputs;
-    const float *data;        // of a constant
-    enum fum_pack pack;       // of a weight or parameter
+    const float *data;                 // of a constant
+    const struct fum_packing *packing; // of a weight or parameter
     const char *const *parts; // names of the files' tensors that a stacked weight holds, in order
     int num_parts;            // number of them; 0: the weight is one tensor of the files
     bool alias; // the bytes of in[0] from alias_offset on; set by the rule of that name
@@ -42,7 +42,7 @@ struct fum_tensor {
 struct fum_graph {
     fum_arena *arena;
     enum fum_dtype storage;
-    bool quantised; // weights of products are to be q8_0
+    const struct fum_packing *quantised; // that weights of products are to have; NULL: none
     fum_tensor **tensors;
     int count;
     size_t capacity;
@@ -65,6 +65,12 @@ enum fum_result fum_graph_clone(fum_graph **clone, const fum_graph *graph, struc
 // them all. Each has the given shape. Returns NULL after an error, as fum_graph_weight.
 fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
                                    struct fum_shape shape, enum fum_pack pack);
+// Adds a weight of the same tensors in the files as `weight`, of another shape, type or packing.
+// Returns NULL after an error.
+fum_tensor *fum_graph_repack(fum_graph *graph, const fum_tensor *weight,
+                             const struct fum_desc *desc, const struct fum_packing *packing);
+// Returns the bytes of device memory that a tensor takes, as its packing lays it.
+uint64_t fum_tensor_bytes(const fum_tensor *tensor);
 // Returns a weight or constant as its store knows it.
 struct fum_weight fum_tensor_weight(const fum_tensor *tensor);
 // Lists the graph's live tensors of `kind`, FUM_TENSOR_WEIGHT or FUM_TENSOR_CONSTANT, in order.

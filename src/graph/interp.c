@@ -52,7 +52,7 @@ static double *value_of(fum_interp *interp, const fum_tensor *t, struct fum_erro
     return *value;
 }
 
-// Rounds a value to its storage type if the interpreter does so. Packed words stay as they are.
+// Rounds a value to its storage type if the interpreter does so.
 static void round_value(const fum_interp *interp, const fum_tensor *t, double *value) {
     int64_t count = interp->round_storage ? fum_shape_count(&t->desc.shape) : 0;
     for (int64_t i = 0; i < count; i++)
@@ -71,8 +71,10 @@ enum fum_result fum_interp_write(fum_interp *interp, const fum_tensor *tensor, c
     return FUM_OK;
 }
 
+// Loads one tensor of the files as the device packs it. `dense` is the shape of its values.
 static enum fum_result load_part(const fum_interp *interp, const struct fum_weight *t,
-                                 double *value, struct fum_error *err) {
+                                 const struct fum_shape *dense, double *value,
+                                 struct fum_error *err) {
     struct fum_view view;
     struct fum_why why;
     if (!interp->source || !interp->source->find(interp->source->user, t->name, &view))
@@ -85,7 +87,10 @@ static enum fum_result load_part(const fum_interp *interp, const struct fum_weig
     const struct fum_pack_target to = {
         .data = packed, .type = FUM_F32, .row_elements = fum_shape_channels(&t->desc.shape)};
     enum fum_result result = fum_pack_tensor(t, &view, &to, err);
-    if (!result) fum_widen_f32(value, packed, count);
+    if (!result && t->packing->block)
+        fum_quantised_read(t->packing, dense, (const uint32_t *)(const void *)packed, value);
+    else if (!result)
+        fum_widen_f32(value, packed, count);
     fum_free(packed);
     return result;
 }
@@ -94,10 +99,13 @@ static enum fum_result load_weight(fum_interp *interp, const fum_tensor *t, stru
     double *value = value_of(interp, t, err);
     enum fum_result result = value ? FUM_OK : FUM_ERR_NOMEM;
     const struct fum_weight weight = fum_tensor_weight(t);
+    struct fum_weight values = weight;
+    values.desc = t->desc;
     for (int i = 0; i < fum_weight_parts(&weight) && !result; i++) {
         const struct fum_weight part = fum_weight_part(&weight, i);
-        result = load_part(interp, &part, value, err);
-        value += fum_shape_count(&part.desc.shape);
+        const struct fum_shape dense = fum_weight_part(&values, i).desc.shape;
+        result = load_part(interp, &part, &dense, value, err);
+        value += fum_shape_count(&dense);
     }
     return result;
 }

@@ -13,6 +13,7 @@
 #include "base/why.h"
 #include "gpu/groups.h"
 #include "gpu/tuning.h"
+#include "weights/packing.h"
 
 enum { FUM_MAX_INPUTS = 6, FUM_MAX_ATTRS = 16, FUM_MAX_DISPATCHES = 128 };
 
@@ -23,8 +24,14 @@ struct fum_op_call {
     int num_inputs;
     bool has[FUM_MAX_INPUTS];
     struct fum_desc in[FUM_MAX_INPUTS];
+    // Packing of an input that is a quantised weight, whose `in` describes its dense values; else
+    // NULL. Only input 1 of ops with FUM_OP_QUANTISED has one.
+    const struct fum_packing *quantised[FUM_MAX_INPUTS];
     struct fum_desc out;
 };
+
+// Returns how input i lies in device memory.
+struct fum_desc fum_call_memory(const struct fum_op_call *call, int i);
 
 // ---- what a call runs on the GPU ----
 
@@ -98,6 +105,9 @@ enum {
     // Each element of the output depends on the same element of input 0 alone, so the output may
     // take its memory.
     FUM_OP_IN_PLACE = 1 << 1,
+    // Input 1 may be a quantised weight: its kernels multiply it out. The reference gets dense
+    // values in any case.
+    FUM_OP_QUANTISED = 1 << 2,
 };
 
 struct fum_op_fusion;

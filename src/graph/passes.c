@@ -7,7 +7,7 @@
 void fum_pass_prune(fum_graph *graph) {
     for (int i = 0; i < graph->count; i++)
         graph->tensors[i]->live = false, graph->tensors[i]->uses = 0;
-    // Inputs have smaller ids, so one sweep down reaches everything.
+    // Nodes have smaller ids than those that read them, so one sweep down reaches everything.
     for (int i = graph->count - 1; i >= 0; i--) {
         fum_tensor *t = graph->tensors[i];
         if (t->output || (t->op && t->op->updates)) t->live = true;
@@ -30,7 +30,8 @@ enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct
         for (int k = 0; k < t->num_inputs; k++) {
             const fum_tensor *in = t->in[k];
             if (!in) continue;
-            if (in->id >= t->id || !in->live || in->stage > t->stage)
+            bool late = in->kind == FUM_TENSOR_NODE && in->id >= t->id;
+            if (late || !in->live || in->stage > t->stage)
                 return fum_error_set(err, FUM_ERR_ARG, "after %s: %s reads %s too early", pass,
                                      t->name, in->name);
         }

@@ -24,7 +24,8 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     call->out.shape =
         (struct fum_shape){4, {x->dim[0], high / stride + 1, wide / stride + 1, w->dim[3]}};
     call->out.dtype = call->in[0].dtype;
-    return fum_conv_infer_norm(call, why) && fum_gemm_infer_epilogue(call, 2, why);
+    return fum_gemm_infer_weight(call, false, why) && fum_conv_infer_norm(call, why) &&
+           fum_gemm_infer_epilogue(call, 2, why);
 }
 
 // Returns output channel n of a pixel, without the epilogue.
@@ -71,19 +72,20 @@ static double flops(const struct fum_op_call *call) {
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)(w[0] * w[1] * w[2]);
 }
 
-const struct fum_input_read fum_conv_reads = {
+// It would normalise a whole tile anew for each tap and each block of output channels. No device is
+// known to be faster so, and it has no reads_normalised.
+static const struct fum_input_read reads = {
     .double_attr = "upsample", .norm_input = FUM_CONV_NORM, .norm_act_attr = "norm_act"};
 
-extern const struct fum_op fum_op_conv2d_q8, fum_op_conv2d_winograd;
+extern const struct fum_op fum_op_conv2d_winograd;
 
 static const struct fum_lowering lowerings[] = {
-    {&fum_op_conv2d_q8, FUM_PACK_CONV, FUM_PACK_Q8, true, fum_conv2d_q8_choose},
-    {&fum_op_conv2d_winograd, FUM_PACK_CONV, FUM_PACK_WINOGRAD, false, fum_winograd_choose},
+    {&fum_op_conv2d_winograd, &fum_packing_conv, &fum_packing_winograd, fum_winograd_choose},
     {0},
 };
 
 static const struct fum_op_fusion fusion = {
-    .epilogue = &fum_gemm_epilogue, .reads = &fum_conv_reads, .lowerings = lowerings};
+    .epilogue = &fum_gemm_epilogue, .reads = &reads, .lowerings = lowerings};
 
 const struct fum_op fum_op_conv2d = {
     .name = "conv2d",
@@ -94,5 +96,6 @@ const struct fum_op fum_op_conv2d = {
     .reference = reference,
     .dispatch = dispatch,
     .flops = flops,
+    .flags = FUM_OP_QUANTISED,
     .fusion = &fusion,
 };

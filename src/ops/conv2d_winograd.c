@@ -5,7 +5,7 @@
 // F(4x4, 3x3) needs a quarter of conv2d's multiplications, but two passes over the image and a
 // weight four times as large. F(2x2, 3x3) needs 4/9 of the multiplications and a weight 16/9 as
 // large. The weight is U itself, [36, in, out] or [16, in, out], in f32 or f16. It is packed so
-// when the model loads (FUM_PACK_WINOGRAD). V = B^T d B, products and sums are f32 for every
+// when the model loads (weights/winograd.c). V = B^T d B, products and sums are f32 for every
 // storage type. Other inputs and settings are conv2d's.
 
 #include "base/alloc.h"
@@ -22,10 +22,20 @@ enum { MOST_TAPS = 6 };
 
 static struct fum_conv conv_of(const struct fum_op_call *call) {
     const int64_t *x = call->in[0].shape.dim, *y = call->out.shape.dim;
-    return (struct fum_conv){x[0], x[1], x[2], x[3],
-                             y[1], y[2], y[3], 3,
-                             3,    1,    1,    call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
-                             false};
+    return (struct fum_conv){x[0],
+                             x[1],
+                             x[2],
+                             x[3],
+                             y[1],
+                             y[2],
+                             y[3],
+                             3,
+                             3,
+                             1,
+                             1,
+                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
+                             call->in[FUM_GEMM_W],
+                             NULL};
 }
 
 // Returns the side of the output's tiles, by the points of a tile that U has. 0: Winograd has none

@@ -3,8 +3,17 @@
 // columns of w are values and then their gates: out = value gate(gate) of the sums with their bias.
 
 #include "graph/gradient.h"
-#include "ops/lib/matmul.h"
 #include "ops/variants/variant.h"
+
+enum { TRANSPOSE_B, ACT, SCALE, GATE };
+static const struct fum_attr_def settings[] = {
+    {"transpose_b", 0}, {"act", 0}, {"scale", 1}, {"gate", 0}, {NULL, 0}};
+
+// True if one x [1, M, K] meets every batch of w [B, K, N], which gives [B, M, N].
+static bool shares_x(const struct fum_op_call *call) {
+    const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
+    return x->rank == 3 && w->rank == 3 && x->dim[0] == 1 && w->dim[0] > 1;
+}
 
 // Returns how many matrices w has. Above 1, w has batches of its own: more than two dimensions, not
 // all of size 1.
@@ -14,9 +23,22 @@ static int64_t weight_batches(const struct fum_shape *w) {
     return n;
 }
 
+// Checks a call with a gate, whose output has all columns of w, and halves them.
+static bool infer_gate(struct fum_op_call *call, struct fum_why *why) {
+    int64_t n = fum_shape_channels(&call->out.shape);
+    if (call->attr[GATE] == FUM_ACT_NONE) return true;
+    if (n % 8 || call->attr[ACT] != FUM_ACT_NONE || call->has[FUM_GEMM_ROW] ||
+        call->has[FUM_GEMM_RESIDUAL])
+        return fum_refuse(
+            why, "a gate needs 8 n columns, not %lld, and no other activation, row or residual",
+            (long long)n);
+    call->out.shape.dim[call->out.shape.rank - 1] = n / 2;
+    return true;
+}
+
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
-    bool turned = call->attr[FUM_MATMUL_TRANSPOSE_B] != 0;
+    bool turned = call->attr[TRANSPOSE_B] != 0;
     if (x->rank < 2 || w->rank < 2 || w->rank > x->rank)
         return fum_refuse(why, "x must be [.., M, K] and w [K, N] or batched as x");
     int64_t k = w->dim[w->rank - (turned ? 1 : 2)], n = w->dim[w->rank - (turned ? 2 : 1)];
@@ -25,15 +47,18 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
                           (long long)fum_shape_channels(x), (long long)k);
     for (int i = 3; i <= w->rank; i++) {
         int64_t have = w->dim[w->rank - i], want = x->dim[x->rank - i];
-        if (have != want && have != 1 && !fum_matmul_shares_x(call))
+        if (have != want && have != 1 && !shares_x(call))
             return fum_refuse(why, "a batch dimension of w is %lld, not 1 or x's %lld",
                               (long long)have, (long long)want);
     }
+    if (call->quantised[FUM_GEMM_W] && w->rank != 2 && !shares_x(call))
+        return fum_refuse(why, "a quantised weight has no batches of its own");
     call->out.shape = *x;
-    if (fum_matmul_shares_x(call)) call->out.shape.dim[0] = w->dim[0];
+    if (shares_x(call)) call->out.shape.dim[0] = w->dim[0];
     call->out.shape.dim[x->rank - 1] = n;
     call->out.dtype = call->in[0].dtype;
-    return fum_gemm_infer_epilogue(call, 1, why) && fum_matmul_infer_gate(call, why);
+    return fum_gemm_infer_weight(call, turned, why) && fum_gemm_infer_epilogue(call, 1, why) &&
+           infer_gate(call, why);
 }
 
 // Describes a call. Rows are those of one batch if w has batches of its own; else all leading
@@ -44,18 +69,19 @@ static struct fum_gemm gemm_of(const struct fum_op_call *call) {
         .batches = 1,
         .rows = fum_shape_rows(x),
         .k = fum_shape_channels(x),
-        .n = fum_shape_channels(&call->out.shape) *
-             (call->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE ? 2 : 1),
+        .n = fum_shape_channels(&call->out.shape) * (call->attr[GATE] != FUM_ACT_NONE ? 2 : 1),
         .w_batches = weight_batches(w),
         .w_share = 1,
         .row_share = x->dim[x->rank - 2],
-        .transposed = call->attr[FUM_MATMUL_TRANSPOSE_B] != 0,
-        .act = (enum fum_act)call->attr[FUM_MATMUL_ACT],
-        .scale = call->attr[FUM_MATMUL_SCALE],
-        .gate = (enum fum_act)call->attr[FUM_MATMUL_GATE],
+        .transposed = call->attr[TRANSPOSE_B] != 0,
+        .act = (enum fum_act)call->attr[ACT],
+        .scale = call->attr[SCALE],
+        .gate = (enum fum_act)call->attr[GATE],
+        .w = fum_call_memory(call, FUM_GEMM_W),
+        .quantised = call->quantised[FUM_GEMM_W],
     };
     if (g.w_batches == 1) return g;
-    g.x_shared = fum_matmul_shares_x(call);
+    g.x_shared = shares_x(call);
     g.rows = x->dim[x->rank - 2];
     g.batches = 1;
     for (int i = 0; i + 2 < x->rank; i++) g.batches *= x->dim[i];
@@ -65,13 +91,27 @@ static struct fum_gemm gemm_of(const struct fum_op_call *call) {
     return g;
 }
 
-static double weight_at(const struct fum_gemm *g, const double *w, int64_t k, int64_t n) {
-    return w[g->transposed ? n * g->k + k : k * g->n + n];
+// Returns the scaled product of a row of x with column n of a batch of w.
+static double sum_at(const struct fum_gemm *g, const double *x, const double *w, int64_t n) {
+    double sum = 0;
+    for (int64_t k = 0; k < g->k; k++) sum += x[k] * w[g->transposed ? n * g->k + k : k * g->n + n];
+    return sum * g->scale;
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
-    struct fum_gemm g = gemm_of(call);
-    fum_matmul_reference(call, &g, weight_at, in, out);
+    const struct fum_gemm g = gemm_of(call);
+    int64_t width = g.gate ? g.n / 2 : g.n;
+    for (int64_t row = 0; row < g.batches * g.rows; row++) {
+        int64_t w_batch = g.w_batches ? row / g.rows / g.w_share % g.w_batches : 0;
+        const double *w = in[FUM_GEMM_W] + w_batch * g.k * g.n,
+                     *x = in[FUM_GEMM_X] + (g.x_shared ? row % g.rows : row) * g.k;
+        for (int64_t n = 0; n < width; n++) {
+            const struct fum_gemm_element value = {row, n, g.act}, gate = {row, width + n, g.gate};
+            double v = fum_gemm_finish(call, in, value, sum_at(&g, x, w, n));
+            if (g.gate) v *= fum_gemm_finish(call, in, gate, sum_at(&g, x, w, width + n));
+            out[row * width + n] = v;
+        }
+    }
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
@@ -79,12 +119,18 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_variant_matmul(call, &g, list);
 }
 
+static double flops(const struct fum_op_call *call) {
+    return 2.0 * (double)fum_shape_count(&call->out.shape) *
+           (double)fum_shape_channels(&call->in[0].shape) *
+           (call->attr[GATE] != FUM_ACT_NONE ? 2 : 1);
+}
+
 // ---- gradient ----
 
 static fum_tensor *add_product(struct fum_gradient *g, fum_tensor *a, fum_tensor *b,
                                bool transpose_b) {
     const struct fum_attr attrs[] = {
-        {"transpose_b", transpose_b}, {"scale", g->node->attr[FUM_MATMUL_SCALE]}, {0}};
+        {"transpose_b", transpose_b}, {"scale", g->node->attr[SCALE]}, {0}};
     return fum_gradient_add(g, "matmul", FUM_INPUTS(a, b), attrs);
 }
 
@@ -111,16 +157,16 @@ static fum_tensor *add_weight_gradient(struct fum_gradient *g) {
     struct fum_shape shape = g->node->in[FUM_GEMM_W]->desc.shape;
     bool shared = weight_batches(&shape) == 1;
     if (shared) x = add_flat(g, x), dout = add_flat(g, dout);
-    bool turned = g->node->attr[FUM_MATMUL_TRANSPOSE_B] != 0;
+    bool turned = g->node->attr[TRANSPOSE_B] != 0;
     fum_tensor *dw = add_product(g, add_transpose(g, turned ? dout : x), turned ? x : dout, false);
     return shared ? fum_gradient_reshape(g, dw, shape) : fum_gradient_sum_to(g, dw, shape);
 }
 
 static bool gradient(struct fum_gradient *g) {
     const fum_tensor *node = g->node;
-    if (node->attr[FUM_MATMUL_ACT] != FUM_ACT_NONE || node->attr[FUM_MATMUL_GATE] != FUM_ACT_NONE)
+    if (node->attr[ACT] != FUM_ACT_NONE || node->attr[GATE] != FUM_ACT_NONE)
         return fum_refuse(&g->why, "its activation must be a node of its own");
-    bool turned = node->attr[FUM_MATMUL_TRANSPOSE_B] != 0;
+    bool turned = node->attr[TRANSPOSE_B] != 0;
     if (g->needed[FUM_GEMM_X]) {
         fum_tensor *dx = add_product(g, g->dout, node->in[FUM_GEMM_W], !turned);
         g->grad[FUM_GEMM_X] = fum_gradient_sum_to(g, dx, node->in[FUM_GEMM_X]->desc.shape);
@@ -140,29 +186,24 @@ static bool gate_is_free(const struct fum_device_info *info, const struct fum_op
            fum_variant_gates(info, call->out.dtype);
 }
 
-const struct fum_epilogue fum_matmul_epilogue = {.row_input = FUM_GEMM_ROW,
-                                                 .residual_input = FUM_GEMM_RESIDUAL,
-                                                 .act_attr = "act",
-                                                 .gate_attr = "gate",
-                                                 .gate_is_free = gate_is_free};
+static const struct fum_epilogue epilogue = {.row_input = FUM_GEMM_ROW,
+                                             .residual_input = FUM_GEMM_RESIDUAL,
+                                             .act_attr = "act",
+                                             .gate_attr = "gate",
+                                             .gate_is_free = gate_is_free};
 
-extern const struct fum_op fum_op_matmul_q8;
-
-static const struct fum_lowering lowerings[] = {
-    {&fum_op_matmul_q8, FUM_PACK_LINEAR, FUM_PACK_Q8, true, fum_matmul_q8_choose}, {0}};
-
-static const struct fum_op_fusion fusion = {.epilogue = &fum_matmul_epilogue,
-                                            .lowerings = lowerings};
+static const struct fum_op_fusion fusion = {.epilogue = &epilogue};
 
 const struct fum_op fum_op_matmul = {
     .name = "matmul",
-    .attrs = fum_matmul_attrs,
+    .attrs = settings,
     .min_inputs = 2,
     .max_inputs = 5,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
     .gradient = gradient,
-    .flops = fum_matmul_flops,
+    .flops = flops,
+    .flags = FUM_OP_QUANTISED,
     .fusion = &fusion,
 };

@@ -24,7 +24,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     enum fum_result result = fum_graph_create(out, pipe->unet->storage, err);
     if (result) return result;
     fum_graph *graph = *out;
-    if (pipe->params.weights == FUM_WEIGHTS_Q8_0) fum_graph_quantise(graph);
+    if (pipe->params.weights) fum_graph_quantise(graph, pipe->params.weights);
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents,
                      noise = latents;
     all.dim[0] *= d->history;

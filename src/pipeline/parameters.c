@@ -36,7 +36,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Prediction type", fum_prediction_word(program->prediction));
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);
     add_extra(e, "Precision", fum_dtype_name(pipe->unet->storage));
-    add_extra(e, "Weight type", pipe->params.weights == FUM_WEIGHTS_Q8_0 ? "q8_0" : NULL);
+    add_extra(e, "Weight type", pipe->params.weights);
 }
 
 // Returns the model's name without the extension of a weight file, as A1111 writes it.

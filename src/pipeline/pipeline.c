@@ -3,7 +3,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "pipeline/budget.h"
+#include "weights/packing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -98,14 +100,26 @@ static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
                                                                     .keep_rank = 0});
 }
 
+// Replaces the type's name by the library's own, which lives as long as the pipeline.
+static enum fum_result check_weights(const char **weights, struct fum_error *err) {
+    const struct fum_packing *packing = *weights ? fum_quantised_find(*weights) : NULL;
+    if (*weights && !packing)
+        return fum_error_set(err, FUM_ERR_ARG, "there is no quantised type \"%s\"",
+                             fum_text_show(*weights).text);
+    if (packing) *weights = packing->name;
+    return FUM_OK;
+}
+
 enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, const fum_model *model,
                                     const struct fum_pipeline_params *params,
                                     struct fum_error *err) {
     *out = NULL;
-    enum fum_result result = check_model(model, params ? params->log : NULL, err);
+    struct fum_pipeline_params own = params ? *params : (struct fum_pipeline_params){0};
+    enum fum_result result = check_model(model, own.log, err);
+    if (!result) result = check_weights(&own.weights, err);
     if (result) return result;
     const struct fum_device_info *info = fum_device_get_info(device);
-    if (params && params->precision == FUM_PRECISION_F16 && !info->storage16)
+    if (own.precision == FUM_PRECISION_F16 && !info->storage16)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s cannot store f16: use --precision f32 or bf16", info->name);
     fum_pipeline *pipe = fum_calloc(1, sizeof *pipe);
@@ -113,7 +127,7 @@ enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, cons
     pipe->device = device;
     pipe->model = model;
     pipe->view = fum_model_get_view(model);
-    if (params) pipe->params = *params;
+    pipe->params = own;
     add_components(pipe, storage_of(device, pipe->params.precision));
     fum_budget_begin(pipe);
     *out = pipe;

@@ -17,10 +17,53 @@ const struct fum_packing *fum_packing_of(enum fum_pack pack) {
     case FUM_PACK_NONE: return &fum_packing_plain;
     case FUM_PACK_LINEAR: return &fum_packing_linear;
     case FUM_PACK_CONV: return &fum_packing_conv;
-    case FUM_PACK_WINOGRAD: return &fum_packing_winograd;
-    case FUM_PACK_Q8: return &fum_packing_q8;
     }
     return NULL;
+}
+
+// ---- quantised packings ----
+
+#define FUM_QUANTISED(name) &fum_packing_##name,
+const struct fum_packing *const fum_quantised_packings[] = {
+#include "weights/quantised.def"
+    NULL,
+};
+#undef FUM_QUANTISED
+
+const char *fum_quantised_name(size_t index) {
+    size_t count = FUM_COUNT(fum_quantised_packings) - 1;
+    return index < count ? fum_quantised_packings[index]->name : NULL;
+}
+
+const struct fum_packing *fum_quantised_find(const char *name) {
+    for (int i = 0; fum_quantised_packings[i]; i++)
+        if (!strcmp(fum_quantised_packings[i]->name, name)) return fum_quantised_packings[i];
+    return NULL;
+}
+
+bool fum_quantised_fits(const struct fum_packing *packing, const struct fum_shape *shape) {
+    return shape->rank >= 2 && shape->dim[shape->rank - 2] % packing->block->terms == 0 &&
+           fum_packing_taps(shape) <= packing->block->max_taps;
+}
+
+struct fum_desc fum_packing_desc(const struct fum_packing *packing, const struct fum_desc *dense) {
+    struct fum_desc desc = *dense;
+    if (!packing || !packing->block) return desc;
+    int64_t *terms = &desc.shape.dim[desc.shape.rank - 2];
+    *terms = *terms / packing->block->terms * packing->block->rows;
+    desc.dtype = FUM_F32;
+    return desc;
+}
+
+void fum_quantised_read(const struct fum_packing *packing, const struct fum_shape *dense,
+                        const uint32_t *words, double *values) {
+    const struct fum_block *block = packing->block;
+    int64_t columns = fum_shape_channels(dense), rows = fum_shape_rows(dense);
+    for (int64_t r = 0; r < rows; r++) {
+        const uint32_t *at = words + r / block->terms * block->rows * columns;
+        for (int64_t n = 0; n < columns; n++)
+            values[r * columns + n] = block->term(at + n, columns, (int)(r % block->terms));
+    }
 }
 
 int64_t fum_packing_taps(const struct fum_shape *shape) {

@@ -4,6 +4,8 @@
 #ifndef FUM_WEIGHTS_PACKING_H
 #define FUM_WEIGHTS_PACKING_H
 
+#include <fumarole/tensor.h>
+
 #include "base/view.h"
 #include "base/why.h"
 #include "weights/weight.h"
@@ -25,6 +27,15 @@ struct fum_pack_job {
     struct fum_pack_target to;
 };
 
+// How a quantised packing stores the terms of a product's sums: so many of them, of one output, as
+// words of 32 bits. The weight's rows are terms, so a block is a few rows of words.
+struct fum_block {
+    int terms, rows;
+    int max_taps; // of a convolution's kernel
+    // Returns a term. The words of the block's rows lie `stride` apart.
+    double (*term)(const uint32_t *words, int64_t stride, int term);
+};
+
 struct fum_packing {
     const char *name;
     // Returns a view of the shape that the weight has in a file; rank 0: no weight of this packing
@@ -36,12 +47,31 @@ struct fum_packing {
     bool transposed;
     void (*rows)(const struct fum_pack_job *job);
     const char *device_shader; // does the same on the device; NULL: only the host can
+    // How a quantised packing stores terms; NULL: as elements of the weight's type.
+    const struct fum_block *block;
 };
 
 extern const struct fum_packing fum_packing_plain, fum_packing_linear, fum_packing_conv,
-    fum_packing_winograd, fum_packing_q8;
+    fum_packing_winograd;
+#define FUM_QUANTISED(name) extern const struct fum_packing fum_packing_##name;
+#include "weights/quantised.def"
+#undef FUM_QUANTISED
 // Returns the packing of a public code.
 const struct fum_packing *fum_packing_of(enum fum_pack pack);
+
+// ---- quantised packings ----
+
+// In the order of quantised.def; ends with NULL.
+extern const struct fum_packing *const fum_quantised_packings[];
+// Returns the quantised packing of a name, "q8_0"; NULL: none.
+const struct fum_packing *fum_quantised_find(const char *name);
+// True if a dense weight of this shape can be packed so: whole blocks, and few enough taps.
+bool fum_quantised_fits(const struct fum_packing *packing, const struct fum_shape *shape);
+// Returns what device memory holds of a dense weight packed so. NULL: the weight itself.
+struct fum_desc fum_packing_desc(const struct fum_packing *packing, const struct fum_desc *dense);
+// Writes the dense values that packed words stand for, row by row without padding.
+void fum_quantised_read(const struct fum_packing *packing, const struct fum_shape *dense,
+                        const uint32_t *words, double *values);
 
 // Returns the taps of a convolution's kernel, height times width; 1 for weights of other ranks.
 int64_t fum_packing_taps(const struct fum_shape *shape);

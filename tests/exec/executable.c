@@ -178,7 +178,8 @@ static void compare(fum_device *device, enum fum_dtype storage, double bound, bo
             &err))
         fail_msg("%s", err.text);
     if (normalising) check_normalising(fum_executable_plan(exe), &conv);
-    assert_string_equal(passes, "prune gate epilogue upsample concat lower norm alias plan ");
+    assert_string_equal(passes,
+                        "prune gate epilogue upsample concat quantise lower norm alias plan ");
     struct fum_executable_stats stats;
     fum_executable_get_stats(exe, &stats);
     assert_int_equal(stats.dispatches[FUM_STAGE_LOAD], 2); // tanh and mul, folded when compiled

@@ -109,7 +109,7 @@ static void plan(const fum_model *model, struct choices *c) {
     fum_pipeline *pipe = NULL;
     struct fum_error err = {0};
     struct fum_pipeline_params params = {.precision = (enum fum_precision)choose(c, 4),
-                                         .weights = (enum fum_weight_type)choose(c, 2),
+                                         .weights = choose(c, 2) ? "q8_0" : NULL,
                                          .vae_tiling = one_in(c, 4)};
     int m = info->size_multiple, side = m * (int)(1 + choose(c, 3));
     struct fum_generate_params p = {.prompt = "a ship",

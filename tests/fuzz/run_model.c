@@ -46,7 +46,7 @@ static void draw(const fum_model *model, struct choices *c) {
     fum_pipeline *pipe = NULL;
     struct fum_error err = {0};
     struct fum_pipeline_params params = {.precision = (enum fum_precision)choose(c, 4),
-                                         .weights = (enum fum_weight_type)choose(c, 2),
+                                         .weights = choose(c, 2) ? "q8_0" : NULL,
                                          .vae_tiling = one_in(c, 4),
                                          .memory_budget = one_in(c, 4) ? 1 << 20 : 0};
     int side = fum_model_get_info(model)->size_multiple * (int)(1 + choose(c, 2));

@@ -213,17 +213,26 @@ static void plain_product(struct net *n) {
 }
 
 static void quantised_product(struct net *n) {
-    fum_graph_quantise(n->g);
+    fum_graph_quantise(n->g, "q8_0");
     plain_product(n);
 }
 
 static void quantised_conv(struct net *n) {
-    fum_graph_quantise(n->g);
+    fum_graph_quantise(n->g, "q8_0");
     plain_conv(n);
 }
 
+// 48 inputs are no whole blocks.
+static void quantised_narrow(struct net *n) {
+    fum_graph_quantise(n->g, "q8_0");
+    fum_tensor *w = weight(n, "conv", shape(4, 3, 3, 48, 32), FUM_PACK_CONV);
+    output(n, op(n, "conv2d", IN(image(n, 48), w), "pad", 1));
+}
+
 static fum_tensor *winograd(struct net *n, fum_tensor *x) {
-    fum_tensor *w = weight(n, "taps", shape(3, 16, 32, 32, 0), FUM_PACK_WINOGRAD);
+    const struct fum_desc points = {shape(3, 16, 32, 32, 0), FUM_F32};
+    fum_tensor *w = weight(n, "taps", shape(4, 3, 3, 32, 32), FUM_PACK_CONV);
+    w = fum_graph_repack(n->g, w, &points, &fum_packing_winograd);
     return op(n, "conv2d_winograd", IN(x, w), "pad", 1);
 }
 
@@ -304,8 +313,10 @@ static const struct {
     {"lower", strided_conv, 0, "conv2d", 0},
     {"lower", convs_of_one_weight, 0, "conv2d", 0},
     {"lower", plain_product, 0, "matmul", 0},
-    {"lower", quantised_product, 1, "matmul_q8", 2e-2},
-    {"lower", quantised_conv, 1, "conv2d_q8", 5e-2},
+    {"quantise", quantised_product, 1, "matmul", 2e-2},
+    {"quantise", quantised_conv, 1, "conv2d", 5e-2},
+    {"quantise", quantised_narrow, 0, "conv2d", 0},
+    {"quantise", plain_product, 0, "matmul", 0},
     {"norm", winograd_of_norm, 1, "conv2d_winograd", 0},
     {"norm", winograd_of_joined_norm, 1, "conv2d_winograd", 0},
     {"norm", winograd_of_kept_norm, 0, "conv2d_winograd", 0},
@@ -331,7 +342,9 @@ static void destroy(struct net *n) {
 }
 
 static fum_tensor *last(const fum_graph *g) {
-    return g->tensors[g->count - 1];
+    int i = g->count - 1;
+    while (g->tensors[i]->kind != FUM_TENSOR_NODE) i--;
+    return g->tensors[i];
 }
 
 // Interprets what the last node of a graph needs. The graph is the net's own or a copy of it.
@@ -447,7 +460,7 @@ static void all_rules_together_keep_the_numbers(void **state) {
     struct seen seen = {.g = g, .lines = g->count};
     const struct fum_fuse_params params = {.info = *state, .after = after, .user = &seen};
     if (fum_graph_fuse(g, &params, &err)) fail_msg("%s", err.text);
-    assert_string_equal(seen.rules, "gate epilogue upsample concat lower norm alias ");
+    assert_string_equal(seen.rules, "gate epilogue upsample concat quantise lower norm alias ");
     // Two convolutions, the first with a norm's scales and an epilogue, the second doubling.
     int convs = 0, live = 0;
     for (int i = 0; i < g->count; i++) {

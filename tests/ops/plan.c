@@ -12,7 +12,9 @@
 static uint64_t operand_bytes(const struct fum_op_call *call, const struct fum_dispatches *list,
                               int operand) {
     if (operand == FUM_SCRATCH) return list->scratch_bytes;
-    return fum_desc_bytes(operand == FUM_OUT ? &call->out : &call->in[operand]);
+    if (operand == FUM_OUT) return fum_desc_bytes(&call->out);
+    const struct fum_desc desc = fum_call_memory(call, operand);
+    return fum_desc_bytes(&desc);
 }
 
 static void check_dispatch(const struct fum_op_call *call, const struct fum_dispatches *list,
@@ -56,24 +58,33 @@ static bool check_call(const struct fum_op *op, const struct fum_op_call *call,
     return fits;
 }
 
+// Returns true if the case, with one packing in one type, fits the device.
+static bool case_fits(const struct fum_case_use *use, const struct fum_device_info *info,
+                      const struct fum_tuning *tuning) {
+    struct fum_op_call call;
+    double attr[FUM_MAX_ATTRS];
+    struct fum_why why = {{0}};
+    if (!fum_case_call(use, &call, attr, &why))
+        fail_msg("%s, case '%s': %s", use->op->name, use->c->name, why.text);
+    bool fits = check_call(use->op, &call, info, tuning);
+    if (!fits && !use->c->bench)
+        fail_msg("%s, case '%s' on %s", use->op->name, use->c->name, info->name);
+    return fits;
+}
+
 static void cases_on(const struct fum_device_info *info, const struct fum_tuning *tuning, int *fit,
                      int *total) {
     for (int o = 0; o < fum_op_count; o++)
         for (int i = 0; i < fum_op_cases[o]->count; i++) {
             const struct fum_op_case *c = &fum_op_cases[o]->cases[i];
             for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
-                struct fum_op_call call;
-                double attr[FUM_MAX_ATTRS];
-                struct fum_why why = {{0}};
                 if (!fum_case_has_type(c, dtype)) continue;
-                const struct fum_case_use use = {fum_ops[o], c, dtype, i};
-                if (!fum_case_call(&use, &call, attr, &why))
-                    fail_msg("%s, case '%s': %s", fum_ops[o]->name, c->name, why.text);
-                bool fits = check_call(fum_ops[o], &call, info, tuning);
-                if (!fits && !c->bench)
-                    fail_msg("%s, case '%s' on %s", fum_ops[o]->name, c->name, info->name);
-                *fit += fits;
-                ++*total;
+                for (int p = 0; p < fum_case_packings(c); p++) {
+                    const struct fum_case_use use = {fum_ops[o], c, dtype, i,
+                                                     fum_case_packing(c, p)};
+                    *fit += case_fits(&use, info, tuning);
+                    ++*total;
+                }
             }
         }
 }

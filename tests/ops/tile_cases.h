@@ -13,8 +13,6 @@
 
 #define X(...) \
     { .shape = FUM_DIMS(__VA_ARGS__) }
-#define Q8(h, w, from, to) \
-    { .shape = FUM_DIMS(h, w, from / 32 * 9, to), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32 }
 #define NORM(b, c) \
     { .shape = FUM_DIMS(b, 2, c), .type = FUM_CASE_F32 }
 #define NONE \
@@ -72,18 +70,18 @@ static const struct tile_case tile_cases[] = {
       .attrs = {{"pad", 1}, {"act", FUM_ACT_SILU}, {"norm_act", FUM_ACT_SILU}}},
      true,
      180},
-    {"conv2d_q8",
-     {.name = "3x3, 32 to 72 in q8_0",
-      .in = {X(2, 7, 6, 32), Q8(3, 3, 32, 72), X(72)},
-      .attrs = {{"pad", 1}}},
+    {"conv2d",
+     {.name = "3x3, 32 to 72",
+      .in = {X(2, 7, 6, 32), X(3, 3, 32, 72), X(72)},
+      .attrs = {{"pad", 1}},
+      .quantised = true},
      true,
      288},
-    {"matmul_q8",
-     {.name = "67 x 128 x 88 in q8_0, gated",
-      .in = {X(67, 128),
-             {.shape = FUM_DIMS(36, 88), .fill = FUM_FILL_Q8, .type = FUM_CASE_F32},
-             X(88)},
-      .attrs = {{"gate", FUM_ACT_GELU}}},
+    {"matmul",
+     {.name = "67 x 128 x 88, gated",
+      .in = {X(67, 128), X(128, 88), X(88)},
+      .attrs = {{"gate", FUM_ACT_GELU}},
+      .quantised = true},
      false,
      128},
 };
@@ -104,7 +102,8 @@ static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case 
     list->info = fum_device_get_info(device);
     list->tuning = tuning;
     const struct fum_op *op = fum_op_find(t->op);
-    const struct fum_case_use use = {op, &t->c, dtype, 1};
+    // One quantised type is enough: tiles are the same for all.
+    const struct fum_case_use use = {op, &t->c, dtype, 1, fum_case_packing(&t->c, 0)};
     if (!fum_case_call(&use, &call, attr, &why) || !op->dispatch(&call, list))
         fail_msg("%s: %s%s", t->c.name, why.text, list->why.text);
     struct fum_dispatch first = list->item[0];
@@ -135,7 +134,8 @@ static int run_choice(const struct tile_use *use, uint32_t value) {
     fum_device *device = use->device;
     const struct tile_case *t = use->t;
     const struct fum_tuned tuned = {use->key, value, 0};
-    const struct fum_case_use c = {fum_op_find(t->op), &t->c, use->dtype, 1};
+    const struct fum_case_use c = {fum_op_find(t->op), &t->c, use->dtype, 1,
+                                   fum_case_packing(&t->c, 0)};
     struct fum_case_result first, again;
     struct fum_error err = {0};
     fum_device_set_tuned(device, &tuned, 1);

@@ -111,9 +111,7 @@ static const char *best_variant(const struct fum_device_info *info, enum fum_dty
     int least = INT_MAX;
     for (int i = 0; (name = fum_variant_name(i)) != NULL; i++) {
         int rank = fum_variant_rank(name, info, dtype);
-        if (rank < 0 || rank >= least ||
-            (!fum_variant_find(name)->matmul && strcmp(name, "plain") != 0))
-            continue;
+        if (rank < 0 || rank >= least || fum_variant_find(name)->only) continue;
         least = rank;
         best = name;
     }

@@ -37,6 +37,17 @@ static const struct layout layouts[] = {
     {"repack", 1, WORD(fum_repack_push, y_skip)},
 };
 
+// Returns true if the dispatch runs that shader, for dense weights or for quantised ones.
+static bool runs(const struct fum_dispatch *d, const char *shader) {
+    char name[64];
+    bool same = !strcmp(d->shader, shader);
+    for (int i = 0; fum_quantised_packings[i] && !same; i++) {
+        snprintf(name, sizeof name, "%s_%s", shader, fum_quantised_packings[i]->name);
+        same = !strcmp(d->shader, name);
+    }
+    return same;
+}
+
 struct range {
     uint64_t begin, end;
 };
@@ -50,9 +61,9 @@ static void check_limits(const struct fum_op_call *call, const struct fum_dispat
                          const struct fum_dispatch *d) {
     for (int i = 0; i < d->num_bind; i++) {
         const struct fum_dispatch_bind *b = &d->bind[i];
-        const struct fum_desc *operand =
-            b->operand == FUM_OUT ? &call->out : &call->in[FUM_MAX(b->operand, 0)];
-        uint64_t whole = b->operand == FUM_SCRATCH ? list->scratch_bytes : fum_desc_bytes(operand);
+        struct fum_desc operand = call->out;
+        if (b->operand >= 0) operand = fum_call_memory(call, b->operand);
+        uint64_t whole = b->operand == FUM_SCRATCH ? list->scratch_bytes : fum_desc_bytes(&operand);
         uint64_t bytes = b->bytes ? b->bytes : whole;
         assert_int_equal(b->offset % list->info->binding_align, 0);
         assert_true(bytes <= list->info->max_binding);
@@ -110,10 +121,10 @@ static int check_call(const struct fum_op *op, const struct fum_op_call *call,
         const struct fum_dispatch *d = &list->item[i];
         check_limits(call, list, d);
         check_tiles(d);
-        if (!strcmp(d->shader, "conv2d")) check_halo(call, d);
+        if (runs(d, "conv2d")) check_halo(call, d);
         for (size_t k = 0; k < FUM_COUNT(layouts); k++) {
             const struct fum_dispatch_bind *b = &d->bind[layouts[k].y_bind];
-            if (strcmp(layouts[k].shader, d->shader)) continue;
+            if (!runs(d, layouts[k].shader)) continue;
             // Attention also runs products, a softmax and copies between its operands and its
             // scratch.
             if (!strcmp(op->name, "attention") && b->operand == FUM_SCRATCH) continue;
@@ -158,8 +169,9 @@ static void cases_on(const struct fum_device_info *info) {
                 double attr[FUM_MAX_ATTRS];
                 struct fum_why why = {{0}};
                 for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
-                    const struct fum_case_use use = {fum_ops[o], &fum_op_cases[o]->cases[i], dtype,
-                                                     i};
+                    const struct fum_op_case *c = &fum_op_cases[o]->cases[i];
+                    const struct fum_case_use use = {fum_ops[o], c, dtype, i,
+                                                     fum_case_packing(c, 0)};
                     assert_true(fum_case_call(&use, &call, attr, &why));
                     check_call(fum_ops[o], &call, info);
                 }

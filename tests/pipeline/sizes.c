@@ -157,7 +157,7 @@ static void weights_in_q8_0_take_as_many_nodes(void **state) {
     for (int device = 0; fum_device_planning_name(device); device++) {
         for (int i = 0; i < 2; i++) {
             fum_graph *g = unet_graph(sd15_unet, 64, 0);
-            g->quantised = i == 1;
+            if (i == 1) fum_graph_quantise(g, "q8_0");
             assert_true(
                 plan(device, g, i ? &quantised : &whole, i ? "SD1.5 UNet in q8_0" : "SD1.5 UNet"));
             fum_graph_destroy(&g);
@@ -201,7 +201,7 @@ static void odd_channels_and_heads_fit(void **state) {
             bool quantised = i % 4 == 3;
             enum fum_dtype storage = quantised ? FUM_F16 : (enum fum_dtype)(i % 4);
             fum_graph *g = unet_graph_stored(unets[i / 4], 8, 0, storage);
-            g->quantised = quantised;
+            if (quantised) fum_graph_quantise(g, "q8_0");
             assert_true(plan(device, g, &s, "UNet of odd sizes"));
             assert_true(s.dispatches[FUM_STAGE_STEP] > 0);
             fum_graph_destroy(&g);

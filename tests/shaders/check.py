@@ -16,9 +16,15 @@ BF16, BF16_MATRIX = 5116, 5118
 ENVIRONMENTS = {3: "vulkan1.1", 5: "vulkan1.2", 6: "vulkan1.3"}
 
 
+def quantised_types():
+    root = pathlib.Path(__file__).parents[2]
+    return re.findall(r"^FUM_QUANTISED\((\w+)\)", (root / "src/weights/quantised.def").read_text(), re.M)
+
+
 def allowed(name, dtype):
     """Capabilities by what a variant's `usable` asks of a device; 16-bit storage goes with the storage type."""
     out = {SHADER}
+    name = re.sub(f"_({'|'.join(quantised_types())})$", "", name)
     if dtype == "f16":
         out |= {STORAGE16}
     if name in ("gemm_f16", "bench_fma"):

@@ -19,6 +19,12 @@
         .in = {X(1, size, size, from), X(3, 3, from, to), X(to), NONE, NONE, NORM(1, from)}, \
         .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}, .bench = true                     \
     }
+#define BENCH_QUANTISED(size, from, to)                                                  \
+    {                                                                                    \
+        .name = "3x3 " #from " to " #to " at " #size,                                    \
+        .in = {X(1, size, size, from), X(3, 3, from, to), X(to)}, .attrs = {{"pad", 1}}, \
+        .bench = true, .quantised = true                                                 \
+    }
 
 static const struct fum_op_case cases[] = {
     {.name = "one pixel, 1x1", .in = {X(1, 1, 1, 1), X(1, 1, 1, 1)}},
@@ -185,6 +191,73 @@ static const struct fum_op_case cases[] = {
      .in = {X(1, 16, 16, 640), X(3, 3, 640, 640), X(640)},
      .attrs = {{"pad", 1}, {"upsample", 1}},
      .bench = true},
+    // Quantised weights.
+    {.quantised = true, .name = "one pixel, 1x1", .in = {X(1, 1, 1, 32), X(1, 1, 32, 1)}},
+    {.quantised = true,
+     .name = "one pixel, 3x3",
+     .in = {X(1, 1, 1, 32), X(3, 3, 32, 6), X(6)},
+     .attrs = {{"pad", 1}}},
+    {.quantised = true, .name = "1x1, 64 to 65", .in = {X(2, 5, 7, 64), X(1, 1, 64, 65), X(65)}},
+    {.quantised = true,
+     .name = "1x1, row per image, residual",
+     .in = {X(2, 3, 5, 32), X(1, 1, 32, 12), X(12), X(2, 1, 1, 12), X(2, 3, 5, 12)}},
+    {.quantised = true,
+     .name = "1x1, stride 2",
+     .in = {X(1, 5, 6, 32), X(1, 1, 32, 4)},
+     .attrs = {{"stride", 2}}},
+    {.quantised = true,
+     .name = "3x3, 96 to 3",
+     .in = {X(1, 17, 9, 96), X(3, 3, 96, 3), X(3)},
+     .attrs = {{"pad", 1}}},
+    {.quantised = true,
+     .name = "3x3, 64 to 37",
+     .in = {X(2, 7, 11, 64), X(3, 3, 64, 37), X(37)},
+     .attrs = {{"pad", 1}}},
+    {.quantised = true, .name = "3x3 without padding", .in = {X(1, 6, 5, 32), X(3, 3, 32, 9)}},
+    {.quantised = true,
+     .name = "stride 2",
+     .in = {X(2, 8, 7, 32), X(3, 3, 32, 20), X(20)},
+     .attrs = {{"stride", 2}, {"pad", 1}}},
+    {.quantised = true,
+     .name = "doubled",
+     .in = {X(2, 5, 3, 32), X(3, 3, 32, 13), X(13)},
+     .attrs = {{"pad", 1}, {"upsample", 1}}},
+    {.quantised = true, .name = "2x1 kernel", .in = {X(1, 4, 5, 32), X(2, 1, 32, 7)}},
+    {.quantised = true,
+     .name = "all epilogues",
+     .in = {X(3, 5, 4, 32), X(3, 3, 32, 10), X(10), X(3, 1, 1, 10), X(3, 5, 4, 10)},
+     .attrs = {{"pad", 1}, {"act", FUM_ACT_RELU}}},
+    {.quantised = true,
+     .name = "no images",
+     .in = {X(0, 6, 6, 32), X(3, 3, 32, 8)},
+     .attrs = {{"pad", 1}}},
+    {.quantised = true,
+     .name = "no input channels",
+     .in = {X(1, 4, 4, 0), X(3, 3, 0, 5), X(5)},
+     .attrs = {{"pad", 1}}},
+    {.quantised = true,
+     .name = "8x8, 320 to 512: two quads a lane",
+     .in = {X(1, 8, 8, 320), X(3, 3, 320, 512), X(512)},
+     .attrs = {{"pad", 1}},
+     .types = 1 << FUM_F32},
+    {.quantised = true,
+     .name = "as a GPU, 9x8, 64 to 132",
+     .in = {X(1, 9, 8, 64), X(3, 3, 64, 132), X(132)},
+     .attrs = {{"pad", 1}},
+     .as_gpu = true},
+    {.quantised = true,
+     .name = "windows of rows",
+     .in = {X(2, 33, 8, 32), X(3, 3, 32, 9), X(9), X(2, 1, 1, 9), X(2, 33, 8, 9)},
+     .attrs = {{"pad", 1}},
+     .max_binding = 16384},
+    {.quantised = true,
+     .name = "normalised with silu, three images",
+     .in = {X(3, 5, 4, 32), X(3, 3, 32, 10), X(10), X(3, 1, 1, 10), X(3, 5, 4, 10), NORM(3, 32)},
+     .attrs = {{"pad", 1}, {"norm_act", FUM_ACT_SILU}}},
+    BENCH_QUANTISED(64, 320, 320),
+    BENCH_QUANTISED(32, 640, 640),
+    BENCH_QUANTISED(16, 1280, 1280),
+    BENCH_QUANTISED(8, 1280, 1280),
 };
 
 const struct fum_op_cases fum_cases_conv2d = FUM_CASES(conv2d, cases);

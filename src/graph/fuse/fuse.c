@@ -10,13 +10,13 @@
 // - epilogue before lower and norm, so that these see a producer's last call.
 // - upsample before norm, which puts the norm's own input in the place that upsample looks at.
 // - concat before norm, which looks for the concatenation whose parts the norm reads.
+// - quantise before lower: a requested type goes before a packing that is only faster.
 // - lower before norm, since only the lowered convolution reads normalised.
 // - alias last: it depends on where other aliases start and changes no operand.
 const struct fum_rule fum_rules[] = {
-    {"gate", fum_fuse_gate},         {"epilogue", fum_fuse_epilogue},
-    {"upsample", fum_fuse_upsample}, {"concat", fum_fuse_concat},
-    {"lower", fum_fuse_lower},       {"norm", fum_fuse_norm},
-    {"alias", fum_fuse_alias},       {NULL, NULL},
+    {"gate", fum_fuse_gate},     {"epilogue", fum_fuse_epilogue}, {"upsample", fum_fuse_upsample},
+    {"concat", fum_fuse_concat}, {"quantise", fum_fuse_quantise}, {"lower", fum_fuse_lower},
+    {"norm", fum_fuse_norm},     {"alias", fum_fuse_alias},       {NULL, NULL},
 };
 
 struct fum_fuser fum_fuser_make(fum_graph *graph, const struct fum_device_info *info,
@@ -34,7 +34,8 @@ struct fum_fuser fum_fuser_make(fum_graph *graph, const struct fum_device_info *
 
 int fum_rule_apply(const struct fum_rule *rule, const struct fum_fuser *fuser) {
     int rewritten = 0;
-    for (int i = 0; i < fuser->graph->count; i++) {
+    int count = fuser->graph->count; // rules may add weights, which come after all
+    for (int i = 0; i < count; i++) {
         fum_tensor *t = fuser->graph->tensors[i];
         if (t->live && t->kind == FUM_TENSOR_NODE && rule->apply(fuser, t)) rewritten++;
     }
@@ -46,8 +47,9 @@ enum fum_result fum_graph_fuse(fum_graph *graph, const struct fum_fuse_params *p
                                struct fum_error *err) {
     const struct fum_fuser fuser = fum_fuser_make(graph, params->info, params->tuning);
     for (const struct fum_rule *rule = fum_rules; rule->name; rule++) {
-        enum fum_result result = FUM_OK;
-        if (fum_rule_apply(rule, &fuser)) result = fum_pass_verify(graph, rule->name, err);
+        bool rewritten = fum_rule_apply(rule, &fuser) > 0;
+        enum fum_result result = fum_graph_check(graph, err);
+        if (!result && rewritten) result = fum_pass_verify(graph, rule->name, err);
         if (!result && params->after) result = params->after(params->user, rule->name, err);
         if (result) return result;
     }

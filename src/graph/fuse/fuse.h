@@ -42,11 +42,9 @@ struct fum_lowering_site {
 
 // An op with the same inputs and settings that computes the same from another packing of input 1.
 struct fum_lowering {
-    const struct fum_op *op; // NULL ends a list
-    enum fum_pack from, to;  // packing of input 1, a weight
-    bool quantises;          // rounds the weight, so only for graphs that request it
-    // True if the device can run it and is faster so, or has less to read if it quantises. Sets
-    // *weight to what input 1 becomes.
+    const struct fum_op *op;             // NULL ends a list
+    const struct fum_packing *from, *to; // of input 1, a weight
+    // True if the device can run it and is faster so. Sets *weight to what input 1 becomes.
     bool (*choose)(const struct fum_lowering_site *site, struct fum_desc *weight);
 };
 

@@ -28,6 +28,12 @@ bool fum_fuse_owns(const fum_tensor *node, const fum_tensor *operand) {
            !fum_tensor_updated_between(operand, node);
 }
 
+const fum_tensor *fum_fuse_own_weight(const fum_tensor *node) {
+    const fum_tensor *weight = node->num_inputs > 1 ? node->in[1] : NULL;
+    bool owned = weight && weight->kind == FUM_TENSOR_WEIGHT && weight->uses == 1;
+    return owned ? weight : NULL;
+}
+
 bool fum_fuse_input_free(const fum_tensor *tensor, int input) {
     return input > 0 && !tensor->in[input];
 }

@@ -32,6 +32,7 @@ bool fum_fuse_gate(const struct fum_fuser *fuser, fum_tensor *node);
 bool fum_fuse_epilogue(const struct fum_fuser *fuser, fum_tensor *node);
 bool fum_fuse_upsample(const struct fum_fuser *fuser, fum_tensor *node);
 bool fum_fuse_concat(const struct fum_fuser *fuser, fum_tensor *node);
+bool fum_fuse_quantise(const struct fum_fuser *fuser, fum_tensor *node);
 bool fum_fuse_lower(const struct fum_fuser *fuser, fum_tensor *node);
 bool fum_fuse_norm(const struct fum_fuser *fuser, fum_tensor *node);
 bool fum_fuse_alias(const struct fum_fuser *fuser, fum_tensor *node);
@@ -44,6 +45,8 @@ const struct fum_input_read *fum_input_read_of(const fum_tensor *tensor);
 // True if `node` may take over its operand. Nothing else reads that, both are computed in the same
 // stage and type, and no update changes in between what the operand reads.
 bool fum_fuse_owns(const fum_tensor *node, const fum_tensor *operand);
+// Returns the node's input 1 if it is a weight that nothing else reads; else NULL.
+const fum_tensor *fum_fuse_own_weight(const fum_tensor *node);
 // True if the tensor's op has the optional input and the input is absent. 0: no such input.
 bool fum_fuse_input_free(const fum_tensor *tensor, int input);
 // Returns the activation in the tensor's epilogue.

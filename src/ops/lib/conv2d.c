@@ -33,7 +33,8 @@ struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fu
                              .row_share = c->out_h * c->out_w,
                              .act = (enum fum_act)call->attr[FUM_CONV_ACT],
                              .scale = 1,
-                             .q8 = c->q8};
+                             .w = c->w,
+                             .quantised = c->quantised};
 }
 
 // ---- references ----
@@ -89,8 +90,7 @@ int64_t fum_conv_rows_that_fit(const struct fum_op_call *call, const struct fum_
 
 bool fum_conv_cut(const struct fum_op_call *call, const struct fum_conv *c,
                   const struct fum_device_info *info, struct fum_cut *cut, struct fum_why *why) {
-    if (fum_desc_bytes(&call->in[FUM_GEMM_W]) > info->max_binding)
-        return fum_refuse_size(why, info, "the weight");
+    if (fum_desc_bytes(&c->w) > info->max_binding) return fum_refuse_size(why, info, "the weight");
     int64_t fit = fum_conv_rows_that_fit(call, c, info), image = c->in_h * c->in_w;
     if (fit < 1) return fum_refuse_size(why, info, "one row of pixels");
     int64_t images = image ? fum_rows_per_binding(info, &call->in[FUM_GEMM_X]) / image : INT64_MAX;
@@ -120,7 +120,7 @@ static void bind_part(const struct job *job, struct fum_dispatch *d, const struc
     uint32_t w_skip;
     const struct fum_rows out = {&call->out, y_first, y_count},
                           x = fum_conv_x_rows(call, c, part, &first_line),
-                          w = {&call->in[FUM_GEMM_W], 0, fum_conv_weight_rows(c)},
+                          w = {&c->w, 0, fum_shape_rows(&c->w.shape)},
                           norm = {&call->in[FUM_CONV_NORM], 2 * part->batch, 2 * part->batches};
     push->first_in_y = (uint32_t)first_line;
     d->bind[5] = fum_bind_rows(list, FUM_OUT, out, &push->y_skip);
@@ -143,6 +143,7 @@ static bool add_part(const struct job *job, const struct fum_part *part) {
     const struct fum_gemm_shape shape = {
         .kernels = job->kernels,
         .shader = job->kernels->conv2d,
+        .quantised = c->quantised,
         .dtype = call->out.dtype,
         .batches = 1,
         .rows = pixels * part->batches,

@@ -20,16 +20,13 @@ enum {
 // convolution then reads norm_act(x scale + shift) in place of x; what is outside the image is zero
 // after that.
 enum { FUM_CONV_NORM = FUM_GEMM_RESIDUAL + 1 };
-// What conv2d and conv2d_q8 can read. They would normalise a whole tile anew for each tap and each
-// block of output channels. No device is known to be faster so, and they have no reads_normalised.
-extern const struct fum_input_read fum_conv_reads;
-
 bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why);
 
 struct fum_conv {
     // up: 1 or 2
     int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, up;
-    bool q8; // w is packed as FUM_PACK_Q8, the blocks of each tap along its channels
+    struct fum_desc w;                   // as it lies in memory
+    const struct fum_packing *quantised; // of w; NULL: it is dense
 };
 
 static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
@@ -46,20 +43,13 @@ static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
                              (int64_t)call->attr[FUM_CONV_STRIDE],
                              (int64_t)call->attr[FUM_CONV_PAD],
                              call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
-                             false};
-}
-
-// Rows of the weight.
-static inline int64_t fum_conv_weight_rows(const struct fum_conv *c) {
-    return c->kernel_h * c->kernel_w * (c->q8 ? c->in_c / FUM_Q8_BLOCK * FUM_Q8_ROWS : c->in_c);
+                             fum_call_memory(call, FUM_GEMM_W),
+                             call->quantised[FUM_GEMM_W]};
 }
 
 // True for a 1x1 kernel with nothing around it, which is a matrix product over the pixels.
 bool fum_conv_is_product(const struct fum_conv *c);
 struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c);
-
-// Chooses the lowering of conv2d to conv2d_q8, see struct fum_lowering.
-bool fum_conv2d_q8_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
 
 // One image of the inputs, for references.
 struct fum_conv_image {

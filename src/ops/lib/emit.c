@@ -2,6 +2,7 @@
 #include "ops/lib/emit.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 // ---- dispatches ----
@@ -28,6 +29,16 @@ struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, e
                               uint64_t items) {
     uint32_t lanes = fum_lanes(list->info);
     return fum_emit_groups(list, shader, dtype, lanes, FUM_DIV_UP(items, lanes));
+}
+
+const char *fum_emit_shader(struct fum_dispatches *list, const char *shader,
+                            const struct fum_packing *quantised, enum fum_dtype dtype) {
+    char name[64];
+    if (!quantised) return shader;
+    snprintf(name, sizeof name, "%s_%s", shader, quantised->name);
+    const struct fum_shader *found = fum_shader_find(name, dtype);
+    if (!found) fum_refuse(&list->why, "this build has no kernel %s", name);
+    return found ? found->name : NULL;
 }
 
 void fum_emit_spec(struct fum_dispatch *d, uint32_t value) {

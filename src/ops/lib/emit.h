@@ -18,6 +18,11 @@ struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, e
 struct fum_dispatch *fum_emit_groups(struct fum_dispatches *list, const char *shader,
                                      enum fum_dtype dtype, uint32_t lanes, uint64_t groups);
 
+// Returns the name of the shader's kernel for weights of a quantised packing, or `shader` itself if
+// that is NULL. Returns NULL, with list->why, if this build has none.
+const char *fum_emit_shader(struct fum_dispatches *list, const char *shader,
+                            const struct fum_packing *quantised, enum fum_dtype dtype);
+
 // Adds specialisation constants; those of the shader itself start at 3.
 void fum_emit_spec(struct fum_dispatch *d, uint32_t value);
 void fum_emit_specs(struct fum_dispatch *d, const uint32_t *values, size_t count);

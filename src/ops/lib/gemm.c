@@ -9,6 +9,15 @@
 const struct fum_epilogue fum_gemm_epilogue = {
     .row_input = FUM_GEMM_ROW, .residual_input = FUM_GEMM_RESIDUAL, .act_attr = "act"};
 
+bool fum_gemm_infer_weight(const struct fum_op_call *call, bool transposed, struct fum_why *why) {
+    const struct fum_packing *packing = call->quantised[FUM_GEMM_W];
+    if (!packing) return true;
+    if (transposed) return fum_refuse(why, "a weight of type %s is not transposed", packing->name);
+    if (fum_quantised_fits(packing, &call->in[FUM_GEMM_W].shape)) return true;
+    return fum_refuse(why, "a weight of type %s has a multiple of %d inputs and at most %d taps",
+                      packing->name, packing->block->terms, packing->block->max_taps);
+}
+
 bool fum_gemm_infer_epilogue(const struct fum_op_call *call, int inner, struct fum_why *why) {
     const struct fum_shape *out = &call->out.shape;
     int64_t n = fum_shape_channels(out), images = 1;
@@ -89,7 +98,7 @@ int64_t fum_gemm_rows_that_fit(const struct fum_op_call *call, const struct fum_
 }
 
 int64_t fum_gemm_weight_rows(const struct fum_gemm *g) {
-    if (g->q8) return g->k / FUM_Q8_BLOCK * FUM_Q8_ROWS;
+    if (g->quantised) return g->k / g->quantised->block->terms * g->quantised->block->rows;
     return g->transposed ? g->n : g->k;
 }
 
@@ -98,8 +107,7 @@ bool fum_gemm_cut(const struct fum_op_call *call, const struct fum_gemm *g,
                   struct fum_why *why) {
     int64_t fit = fum_gemm_rows_that_fit(call, info);
     if (fit < 1) return fum_refuse_size(why, info, "one row");
-    int64_t w_rows = fum_gemm_weight_rows(g),
-            w_fit = fum_rows_per_binding(info, &call->in[FUM_GEMM_W]);
+    int64_t w_rows = fum_gemm_weight_rows(g), w_fit = fum_rows_per_binding(info, &g->w);
     int64_t w_whole = w_rows ? w_fit / w_rows : INT64_MAX; // batches of w that fit one binding
     cut->own_w = g->w_batches > 1 && g->w_batches == g->batches;
     if (w_whole < (cut->own_w ? 1 : g->w_batches)) return fum_refuse_size(why, info, "the weight");
@@ -111,10 +119,9 @@ bool fum_gemm_cut(const struct fum_op_call *call, const struct fum_gemm *g,
     return true;
 }
 
-struct fum_rows fum_gemm_w_rows(const struct fum_op_call *call, const struct fum_gemm *g,
-                                const struct fum_part *part, bool own_w) {
+struct fum_rows fum_gemm_w_rows(const struct fum_gemm *g, const struct fum_part *part, bool own_w) {
     int64_t rows = fum_gemm_weight_rows(g);
-    return (struct fum_rows){&call->in[FUM_GEMM_W], own_w ? part->batch * rows : 0,
+    return (struct fum_rows){&g->w, own_w ? part->batch * rows : 0,
                              (own_w ? part->batches : g->w_batches) * rows};
 }
 
@@ -138,9 +145,13 @@ struct fum_dispatch *fum_gemm_emit(struct fum_dispatches *list, const struct fum
             tile_quads = (int64_t)t.cols * t.lanes_n;
     *grid = (struct fum_gemm_grid){FUM_DIV_UP(s->rows, tile_rows), FUM_DIV_UP(quads, tile_quads)};
     uint64_t groups = (uint64_t)(grid->tiles_m * grid->tiles_n * s->batches);
-    struct fum_dispatch *d = fum_emit_groups(list, s->shader, s->dtype, t.lanes, groups);
+    const char *shader = fum_emit_shader(list, s->shader, s->quantised, s->dtype);
+    struct fum_dispatch *d =
+        shader ? fum_emit_groups(list, shader, s->dtype, t.lanes, groups) : NULL;
     if (!d) return NULL;
     d->texels = s->kernels->texels;
+    // Texels of quantised weights are read as f32's, whatever their bits mean.
+    if (d->texels && s->quantised) d->texels |= 1u << (FUM_TEXELS_F32 + FUM_GEMM_W);
     FUM_EMIT_SPECS(d, t.rows, t.cols, t.lanes_n, s->act, t.any_epilogue ? 8 : s->epilogue,
                    s->k % 4 != 0);
     return d;
@@ -177,8 +188,8 @@ static void bind_part(const struct job *job, struct fum_dispatch *d, const struc
         d->bind[0] = fum_bind_rows(job->list, FUM_GEMM_X, x, &push->x_skip);
     }
     if (g->k)
-        d->bind[1] = fum_bind_rows(job->list, FUM_GEMM_W,
-                                   fum_gemm_w_rows(call, g, part, job->own_w), &push->w_skip);
+        d->bind[1] = fum_bind_rows(job->list, FUM_GEMM_W, fum_gemm_w_rows(g, part, job->own_w),
+                                   &push->w_skip);
     push->residual_skip = fum_gemm_bind_epilogue(job->list, call, first, count, d->bind);
 }
 
@@ -188,6 +199,7 @@ static bool add_part(const struct job *job, const struct fum_part *part) {
     const struct fum_gemm_shape shape = {
         .kernels = job->kernels,
         .shader = job->kernels->matmul,
+        .quantised = g->quantised,
         .dtype = call->out.dtype,
         .batches = part->batches,
         .rows = part->count,

@@ -8,7 +8,6 @@
 #include "graph/fuse/fuse.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/part.h"
-#include "weights/q8.h"
 
 // Inputs of both ops.
 enum { FUM_GEMM_X, FUM_GEMM_W, FUM_GEMM_BIAS, FUM_GEMM_ROW, FUM_GEMM_RESIDUAL };
@@ -26,7 +25,7 @@ struct fum_gemm_tile {
 // Kernels that take the same bindings and the same specialisation and push constants
 // (lib/gemm_spec.glsl).
 struct fum_gemm_kernels {
-    const char *matmul, *conv2d; // shaders
+    const char *matmul, *conv2d; // shaders, for dense weights and (fum_emit_shader) quantised ones
     uint32_t texels;             // bindings that are read as texels
     // The tile for a product of `rows` by `quads` with sums of `terms`; quad_bytes: size of four
     // elements of w.
@@ -41,7 +40,8 @@ const struct fum_gemm_kernels *fum_gemm_kernels_for(const struct fum_dispatches 
 // A product as these kernels take it: sums of `taps` times `k` terms.
 struct fum_gemm_shape {
     const struct fum_gemm_kernels *kernels;
-    const char *shader; // one of them
+    const char *shader;                  // one of them
+    const struct fum_packing *quantised; // of w; NULL: it is dense
     enum fum_dtype dtype;
     int64_t batches, rows, taps, k, n;
     enum fum_act act;
@@ -56,6 +56,8 @@ struct fum_gemm_grid {
 struct fum_dispatch *fum_gemm_emit(struct fum_dispatches *list, const struct fum_gemm_shape *shape,
                                    struct fum_gemm_grid *grid);
 
+// Checks that a quantised weight is not transposed and of whole blocks.
+bool fum_gemm_infer_weight(const struct fum_op_call *call, bool transposed, struct fum_why *why);
 // Checks bias, row (shape [.., 1, channels] where its other leading sizes are 1 or those of out)
 // and residual against call->out. `inner` is how many dimensions before the last are the rows of
 // one image (1: tokens, 2: pixels).
@@ -92,7 +94,8 @@ struct fum_gemm {
     double scale;
     // not none: the n columns are values and then their gates, out = value gate(gate), n / 2 wide
     enum fum_act gate;
-    bool q8; // w is packed as FUM_PACK_Q8
+    struct fum_desc w;                   // as it lies in memory
+    const struct fum_packing *quantised; // of w; NULL: it is dense
     // Not 0: x lies in the scratch memory, quantised like w. After packed_bytes of integers, k a
     // row, come factor_bytes of factors, k / 32 a row.
     uint64_t packed_bytes, factor_bytes;
@@ -107,8 +110,7 @@ bool fum_gemm_cut(const struct fum_op_call *call, const struct fum_gemm *g,
                   const struct fum_device_info *info, struct fum_gemm_cut *cut,
                   struct fum_why *why);
 // Rows of w, and of x, that a part of a product reads.
-struct fum_rows fum_gemm_w_rows(const struct fum_op_call *call, const struct fum_gemm *g,
-                                const struct fum_part *part, bool own_w);
+struct fum_rows fum_gemm_w_rows(const struct fum_gemm *g, const struct fum_part *part, bool own_w);
 struct fum_rows fum_gemm_x_rows(const struct fum_op_call *call, const struct fum_gemm *g,
                                 const struct fum_part *part);
 // Which rows of the row operand flat row i of a part takes: begin + (phase + i) / share, or the

@@ -77,7 +77,7 @@ static bool matmul_part(const struct product *p, const struct fum_part *part,
         .transposed = g->transposed,
         .act = g->act,
         .gate = g->gate,
-        .q8 = g->q8,
+        .quantised = g->quantised,
         .quads = quads,
         .push = {.channels = (uint32_t)g->k,
                  .n_size = (uint32_t)g->n,
@@ -97,7 +97,7 @@ static bool matmul_part(const struct product *p, const struct fum_part *part,
         fum_bind_rows(list, FUM_OUT, (struct fum_rows){&call->out, first, count}, &push->y_skip);
     job.bind[0] = fum_bind_rows(list, FUM_GEMM_X, fum_gemm_x_rows(call, g, part), &push->x_skip);
     job.bind[1] =
-        fum_bind_rows(list, FUM_GEMM_W, fum_gemm_w_rows(call, g, part, p->own_w), &push->w_skip);
+        fum_bind_rows(list, FUM_GEMM_W, fum_gemm_w_rows(g, part, p->own_w), &push->w_skip);
     push->residual_skip = fum_gemm_bind_epilogue(list, call, first, count, job.bind);
     job.bind[6] = job.bind[0];
     return p->add(&job, list);
@@ -122,7 +122,7 @@ static void bind_conv(struct fum_gemm_job *job, const struct fum_conv *c,
     struct fum_gemm_push *push = &job->push;
     int64_t first_line, y_first = (part->batch * c->out_h + part->first) * c->out_w;
     const struct fum_rows x = fum_conv_x_rows(call, c, part, &first_line),
-                          w = {&call->in[FUM_GEMM_W], 0, fum_conv_weight_rows(c)},
+                          w = {&c->w, 0, fum_shape_rows(&c->w.shape)},
                           out = {&call->out, y_first, push->rows},
                           norm = {&call->in[FUM_CONV_NORM], 2 * part->batch, 2 * part->batches};
     push->in_first = (uint32_t)first_line;
@@ -145,7 +145,7 @@ static bool conv_part(const struct fum_op_call *call, const struct fum_conv *c,
         .conv = true,
         .up = c->up == 2,
         .norm = norm,
-        .q8 = c->q8,
+        .quantised = c->quantised,
         .act = (enum fum_act)call->attr[FUM_CONV_ACT],
         .norm_act = norm ? (enum fum_act)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE,
         .quads = (uint32_t)(c->kernel_h * c->kernel_w) * quads,

@@ -18,7 +18,8 @@ _Static_assert(sizeof(struct fum_gemm_push) <= FUM_MAX_PUSH * sizeof(uint32_t),
 // `add` sets tiles_m, tiles_n, quads, split_quads and splits of the push constants.
 struct fum_gemm_job {
     const struct fum_op_call *call;
-    bool conv, up, norm, transposed, q8; // q8: w is packed as FUM_PACK_Q8
+    bool conv, up, norm, transposed;
+    const struct fum_packing *quantised; // of w; NULL: it is dense
     enum fum_act act, norm_act;
     // not none: columns are values and then their gates, and the sum is not to be split
     enum fum_act gate;

@@ -22,10 +22,8 @@ const struct fum_variant fum_variant_coopmat = {
     .needs = "VK_KHR_cooperative_matrix with f16 or bf16 matrices and f32 sums",
     .usable = usable,
     .matmul = fum_coopmat_matmul,
-    .matmul_q8 = fum_coopmat_matmul,
     .conv2d = fum_coopmat_conv2d,
     .normalises = true,
-    .conv2d_q8 = true,
     .gates = true,
     .attention = attention,
 };

@@ -199,7 +199,7 @@ static uint32_t wide_of(const struct fum_gemm_job *job) {
     uint32_t even = job->gate && !job->transposed ? 4 : 2, bits = 0;
     if (p->channel_quads % 2 == 0) bits |= 1;
     if ((job->transposed ? p->channel_quads : p->n_quads) % even == 0) bits |= 2;
-    return bits | (job->q8 ? 4u : 0u);
+    return bits;
 }
 
 // Adds the dispatch or two of a product; `layers`: no epilogue, the output is f32.
@@ -216,8 +216,11 @@ static bool add_product(struct fum_gemm_job *job, int64_t most_splits, bool laye
     p->tiles_m = FUM_DIV_UP(p->rows, t->tile_m);
     p->tiles_n = FUM_DIV_UP(p->n_size, t->tile_n);
     bool partial = layers || p->splits > 1;
+    const char *shader =
+        fum_emit_shader(list, "gemm_coopmat", job->quantised, job->call->out.dtype);
+    if (!shader) return false;
     struct fum_dispatch *d =
-        fum_emit_groups(list, "gemm_coopmat", job->call->out.dtype, t->threads,
+        fum_emit_groups(list, shader, job->call->out.dtype, t->threads,
                         (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits);
     if (!d) return false;
     d->subgroup = list->info->matrix_subgroup;

@@ -37,14 +37,17 @@ static bool add_product(struct fum_gemm_job *job, bool half, struct fum_dispatch
     p->tiles_m = FUM_DIV_UP(p->rows, t.bm);
     p->tiles_n = FUM_DIV_UP(p->n_size, t.bn);
     bool partial = p->splits > 1;
+    const char *shader =
+        fum_emit_shader(list, half ? "gemm_f16" : "gemm_tiled", job->quantised, shape.dtype);
+    if (!shader) return false;
     struct fum_dispatch *d =
-        fum_emit_groups(list, half ? "gemm_f16" : "gemm_tiled", shape.dtype, fum_tiling_threads(&t),
+        fum_emit_groups(list, shader, shape.dtype, fum_tiling_threads(&t),
                         (uint64_t)p->tiles_m * p->tiles_n * p->batches * p->splits);
     if (!d) return false;
     FUM_EMIT_SPECS(d, t.bm, t.bn, t.bk, t.tm, t.tn, buffers, class->pad,
                    partial ? FUM_ACT_NONE : job->act, partial ? 0 : fum_gemm_epilogue_of(job->call),
                    p->channels % 4 != 0, job->transposed, partial, job->conv, job->up, job->norm,
-                   job->norm_act, job->gate, job->q8);
+                   job->norm_act, job->gate);
     for (int i = 0; i < FUM_GEMM_JOB_BINDINGS; i++) fum_emit_bind(d, job->bind[i]);
     fum_emit_push(d, p, sizeof *p);
     return !partial || fum_gemm_job_reduce(job, d, list);
@@ -83,11 +86,9 @@ const struct fum_variant fum_variant_tiled = {
     .needs = "4 KiB of shared memory, 7 storage buffers, 128 bytes of push constants",
     .usable = has_room,
     .matmul = tiled_matmul,
-    .matmul_q8 = tiled_matmul,
     .conv2d = tiled_conv2d,
     .attention = fum_attention_tiled,
     .normalises = true,
-    .conv2d_q8 = true,
     .gates = true,
 };
 
@@ -111,9 +112,7 @@ const struct fum_variant fum_variant_f16 = {
     .needs = "f16 arithmetic, and what tiled needs",
     .usable = f16_usable,
     .matmul = f16_matmul,
-    .matmul_q8 = f16_matmul,
     .conv2d = f16_conv2d,
     .normalises = true,
-    .conv2d_q8 = true,
     .gates = true,
 };

@@ -4,7 +4,8 @@
 #include "ops/variants/variant.h"
 #include "shaders/quantise_rows.pc.h"
 
-enum { BINDINGS = 7 };
+// Terms of a block of q8_0, in w and in x.
+enum { BINDINGS = 7, BLOCK = 32 };
 // 127 steps on either side of the largest of 32 numbers, each rounded to the nearest: 5e-3 of
 // normal ones, and more where few sums cancel.
 static const double rounding = 1.5e-2;
@@ -25,7 +26,7 @@ static struct fum_gemm_tile choose_tile(const struct fum_device_info *info, int6
 // Adds what writes x as integers and factors into the scratch memory.
 static bool quantise_x(const struct fum_op_call *call, const struct fum_gemm *g,
                        struct fum_dispatches *list) {
-    int64_t fit = fum_gemm_rows_that_fit(call, list->info), blocks = g->k / FUM_Q8_BLOCK;
+    int64_t fit = fum_gemm_rows_that_fit(call, list->info), blocks = g->k / BLOCK;
     struct fum_part part = {0};
     if (fit < 1) return fum_refuse_size(&list->why, list->info, "one row");
     while (fum_part_next(&part, 1, g->rows, (struct fum_cut){fit >= g->rows, fit})) {
@@ -43,12 +44,12 @@ static bool quantise_x(const struct fum_op_call *call, const struct fum_gemm *g,
     return true;
 }
 
-static bool matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm,
-                      struct fum_dispatches *list) {
+static bool matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
+                   struct fum_dispatches *list) {
     const struct fum_gemm_kernels kernels = {.matmul = "matmul_int8", .choose = choose_tile};
     struct fum_gemm g = *gemm;
     uint64_t align = FUM_MAX(list->info->binding_align, 1);
-    g.factor_bytes = (uint64_t)(g.rows * g.k / FUM_Q8_BLOCK) * sizeof(float);
+    g.factor_bytes = (uint64_t)(g.rows * g.k / BLOCK) * sizeof(float);
     g.packed_bytes = FUM_ALIGN_UP((uint64_t)(g.rows * g.k), align);
     if (g.k == 0 || g.packed_bytes > list->info->max_binding || !quantise_x(call, &g, list))
         return false;
@@ -63,5 +64,7 @@ const struct fum_variant fum_variant_int8 = {
     .summary = "products with q8_0 weights by integer dot products",
     .needs = "integer dot products",
     .usable = usable,
-    .matmul_q8 = matmul_q8,
+    .matmul = matmul,
+    .gates = true,
+    .only = &fum_packing_q8_0,
 };

@@ -65,23 +65,14 @@ static struct fum_gemm_tile choose_tile(const struct fum_device_info *info, int6
 const struct fum_gemm_kernels fum_gemm_plain = {
     .matmul = "matmul", .conv2d = "conv2d", .choose = choose_tile};
 
-// Weights of q8_0 are multiplied out to f32 as they are read.
-static const struct fum_gemm_kernels q8_kernels = {
-    .matmul = "matmul_q8", .conv2d = "conv2d_q8", .choose = choose_tile};
-
 static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g,
                    struct fum_dispatches *list) {
     return fum_gemm_dispatch_by(&fum_gemm_plain, call, g, list);
 }
 
-static bool matmul_q8(const struct fum_op_call *call, const struct fum_gemm *g,
-                      struct fum_dispatches *list) {
-    return fum_gemm_dispatch_by(&q8_kernels, call, g, list);
-}
-
 static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c,
                    struct fum_dispatches *list) {
-    return fum_conv_dispatch_by(c->q8 ? &q8_kernels : &fum_gemm_plain, call, c, list);
+    return fum_conv_dispatch_by(&fum_gemm_plain, call, c, list);
 }
 
 // ---- attention ----
@@ -197,10 +188,8 @@ const struct fum_variant fum_variant_plain = {
     .needs = "storage of the type",
     .usable = usable,
     .matmul = matmul,
-    .matmul_q8 = matmul_q8,
     .conv2d = conv2d,
     .normalises = true,
-    .conv2d_q8 = true,
     .gates = true,
     .attention = attention,
 };

@@ -35,13 +35,6 @@ static struct fum_gemm_tile choose_tile(const struct fum_device_info *info, int6
 const struct fum_gemm_kernels fum_gemm_texel = {
     .matmul = "matmul_texel", .conv2d = "conv2d_texel", .texels = 0x1f, .choose = choose_tile};
 
-// Texels of a weight of q8_0 are read as f32's, whatever their bits mean.
-static const struct fum_gemm_kernels q8_kernels = {.matmul = "matmul_q8_texel",
-                                                   .conv2d = "conv2d_q8_texel",
-                                                   .texels =
-                                                       0x1f | 1u << (FUM_TEXELS_F32 + FUM_GEMM_W),
-                                                   .choose = choose_tile};
-
 const struct fum_gemm_kernels *fum_gemm_kernels_for(const struct fum_dispatches *list,
                                                     enum fum_dtype dtype) {
     bool texel =
@@ -50,27 +43,22 @@ const struct fum_gemm_kernels *fum_gemm_kernels_for(const struct fum_dispatches 
 }
 
 // True if the kernels serve so many channels. One or two quads of outputs would leave nearly all
-// lanes idle.
-static bool serves(int64_t channels) {
-    return channels > 8;
+// lanes idle. Quantised weights are multiplied out here at any width, since that costs most.
+static bool serves(int64_t channels, const struct fum_packing *quantised) {
+    return channels > 8 || quantised;
 }
 
 // Adds a product. A gate is taken at any width: it takes less time than the dispatch that it saves.
 static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g,
                    struct fum_dispatches *list) {
-    bool served = g->k > 0 && (g->gate != FUM_ACT_NONE || serves(g->n));
+    bool served = g->k > 0 && (g->gate != FUM_ACT_NONE || serves(g->n, g->quantised));
     return served && fum_gemm_dispatch_by(&fum_gemm_texel, call, g, list);
-}
-
-static bool matmul_q8(const struct fum_op_call *call, const struct fum_gemm *g,
-                      struct fum_dispatches *list) {
-    return g->k > 0 && fum_gemm_dispatch_by(&q8_kernels, call, g, list);
 }
 
 static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c,
                    struct fum_dispatches *list) {
-    if (c->in_c == 0 || (!c->q8 && !serves(c->out_c))) return false;
-    return fum_conv_dispatch_by(c->q8 ? &q8_kernels : &fum_gemm_texel, call, c, list);
+    return c->in_c > 0 && serves(c->out_c, c->quantised) &&
+           fum_conv_dispatch_by(&fum_gemm_texel, call, c, list);
 }
 
 enum { ATTENTION_HEAD = 256 }; // widest head
@@ -111,9 +99,7 @@ const struct fum_variant fum_variant_texel = {
     .needs = "texel buffers, subgroup shuffles and one subgroup size from 4 to 16",
     .usable = fum_texel_usable,
     .matmul = matmul,
-    .matmul_q8 = matmul_q8,
     .conv2d = conv2d,
-    .conv2d_q8 = true,
     .gates = true,
     .attention = attention,
 };

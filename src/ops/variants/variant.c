@@ -61,19 +61,15 @@ static bool choose_variant(hook run, const struct fum_op_call *call, const void 
 static bool matmul(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
                    struct fum_dispatches *list) {
     const struct fum_gemm *gemm = sizes;
-    return v->matmul && (v->gates || gemm->gate == FUM_ACT_NONE) && v->matmul(call, gemm, list);
-}
-
-static bool matmul_q8(const struct fum_variant *v, const struct fum_op_call *call,
-                      const void *sizes, struct fum_dispatches *list) {
-    return v->matmul_q8 && v->matmul_q8(call, sizes, list);
+    return v->matmul && fum_variant_takes(v, gemm->quantised) &&
+           (v->gates || gemm->gate == FUM_ACT_NONE) && v->matmul(call, gemm, list);
 }
 
 static bool conv2d(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
                    struct fum_dispatches *list) {
     const struct fum_conv *conv = sizes;
-    return v->conv2d && (v->normalises || !call->has[FUM_CONV_NORM]) &&
-           (v->conv2d_q8 || !conv->q8) && v->conv2d(call, conv, list);
+    return v->conv2d && fum_variant_takes(v, conv->quantised) &&
+           (v->normalises || !call->has[FUM_CONV_NORM]) && v->conv2d(call, conv, list);
 }
 
 static bool attention(const struct fum_variant *v, const struct fum_op_call *call,
@@ -88,11 +84,6 @@ static bool is_empty(const struct fum_gemm *g) {
 bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
                         struct fum_dispatches *list) {
     return is_empty(gemm) || choose_variant(matmul, call, gemm, list);
-}
-
-bool fum_variant_matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm,
-                           struct fum_dispatches *list) {
-    return is_empty(gemm) || choose_variant(matmul_q8, call, gemm, list);
 }
 
 bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *conv,
@@ -112,20 +103,22 @@ bool fum_variant_usable_at_all(const struct fum_variant *v, const struct fum_dev
 bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype) {
     const struct fum_device_class *class = fum_device_class_of(info);
     for (int i = 0; i < FUM_CLASS_VARIANTS && class->variants[i]; i++)
-        if (class->variants[i]->usable(info, dtype)) return class->variants[i]->gates;
+        if (!class->variants[i]->only && class->variants[i]->usable(info, dtype))
+            return class->variants[i]->gates;
     return false;
 }
 
-extern const struct fum_op fum_op_matmul, fum_op_matmul_q8, fum_op_conv2d, fum_op_conv2d_q8,
-    fum_op_attention;
+extern const struct fum_op fum_op_matmul, fum_op_conv2d, fum_op_attention;
 
 bool fum_variant_serves(const struct fum_variant *v, const struct fum_op *op) {
     // 1x1 convolutions are products
     if (op == &fum_op_matmul) return v->matmul;
-    if (op == &fum_op_matmul_q8) return v->matmul_q8;
     if (op == &fum_op_conv2d) return v->matmul || v->conv2d;
-    if (op == &fum_op_conv2d_q8) return v->matmul_q8 || v->conv2d_q8;
     return op == &fum_op_attention && v->attention;
+}
+
+bool fum_variant_takes(const struct fum_variant *v, const struct fum_packing *quantised) {
+    return !v->only || v->only == quantised;
 }
 
 // ---- the public side ----

@@ -23,13 +23,12 @@ struct fum_variant {
     // something to compute: no output is empty.
     bool (*matmul)(const struct fum_op_call *call, const struct fum_gemm *gemm,
                    struct fum_dispatches *list);
-    bool (*matmul_q8)(const struct fum_op_call *call, const struct fum_gemm *gemm,
-                      struct fum_dispatches *list);
     bool (*conv2d)(const struct fum_op_call *call, const struct fum_conv *conv,
                    struct fum_dispatches *list);
     bool normalises; // conv2d can take the input FUM_CONV_NORM
-    bool conv2d_q8;  // conv2d can take weights of q8_0
     bool gates;      // matmul can take products with a gate
+    // The only packing of weights that it takes. NULL: dense weights and every quantised packing.
+    const struct fum_packing *only;
     bool (*attention)(const struct fum_op_call *call, const struct fum_attention *attention,
                       struct fum_dispatches *list);
 };
@@ -46,13 +45,13 @@ bool fum_variant_usable_at_all(const struct fum_variant *variant,
 bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype);
 // Returns true if any call of the op can go to it.
 bool fum_variant_serves(const struct fum_variant *variant, const struct fum_op *op);
+// Returns true if it takes weights of that quantised packing; NULL: dense ones.
+bool fum_variant_takes(const struct fum_variant *variant, const struct fum_packing *quantised);
 
 // Adds the dispatches of a call by the variant that is chosen for it. Returns false, with
 // list->why, if the device's limits do not allow it.
 bool fum_variant_matmul(const struct fum_op_call *call, const struct fum_gemm *gemm,
                         struct fum_dispatches *list);
-bool fum_variant_matmul_q8(const struct fum_op_call *call, const struct fum_gemm *gemm,
-                           struct fum_dispatches *list);
 bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *conv,
                         struct fum_dispatches *list);
 bool fum_variant_attention(const struct fum_op_call *call, const struct fum_attention *attention,

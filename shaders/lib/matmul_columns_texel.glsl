@@ -1,32 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Holds what matmul_texel and matmul_q8_texel share beyond lib/gemm_texel.glsl: push constants, the columns of a lane,
-// and the end of a block.
-layout(constant_id = 9) const uint TRANSPOSED = 0; // w is [N, K]
-// Activation of gates, with one column quad per lane. The first half of the lanes has values, the second their gates.
-layout(constant_id = 10) const uint GATE = 0;
-
-#include "matmul.pc.h"
-
-// Returns the batch of x and of w for batch b of the output.
-uint x_batch(uint b) { return w_share == 0u ? 0u : b; }
-uint w_batch(uint b) { return w_share == 0u ? b : b / max(w_share, 1u) % w_batches; }
-
-uint batch;
-bool inside;
-
-void finish(uint m, uint n, vec4 sum, vec4 b) {
-    uint flat_row = batch * rows + min(m, rows - 1u), col = min(n, n_quads - 1u), at = flat_row * n_quads + col;
-    uint row_at = row_share == 0u ? 0u : (row_begin + (row_phase + flat_row) / max(row_share, 1u)) * n_quads;
-    vec4 v = gemm_epilogue(EPILOGUE_BITS, sum, scale, b, row_at + col, residual_skip + at);
-    if (inside && m < rows && n < n_quads) y[y_skip + at] = quad_store(v);
-}
+// The columns of a block of lib/gemm_texel.glsl, and its end.
+#include "lib/gemm_matmul.glsl"
 
 // If GATE, the tile's columns are values and their gates. They are a lane's two columns if it has two, else those of
 // the lower and of the upper half of the lanes.
 #define PAIRS (COLS == 1u ? LANES / 2u : LANES) // quads of outputs
 uint gated_quad(uint tile) { return tile * PAIRS + gl_SubgroupInvocationID % PAIRS; }
-
-uint col[COLS]; // quads of w's columns
 
 void find_columns(uint tile) {
     EACH_COL(c) col[c] = min(tile_col(tile, c), n_quads - 1u);
@@ -39,7 +18,7 @@ void find_columns(uint tile) {
 
 void finish_gated(uint tile_m, uint q) {
     vec4 b[2] = vec4[2](vec4(0.0), vec4(0.0));
-    if ((EPILOGUE_BITS & 1u) != 0u) EACH_COL(c) b[c] = texel_load(bias, col[c]);
+    if ((EPILOGUE_BITS & 1u) != 0u) EACH_COL(c) b[c] = bias_load(col[c]);
     bool stores = inside && (COLS > 1u || gl_SubgroupInvocationID < PAIRS) && q < n_quads / 2u;
     EACH_ROW(r) {
         uint m = tile_row(tile_m, r);

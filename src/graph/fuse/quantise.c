@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// Gives a node a quantised weight, in the type that the graph requests.
+//
+// The op has kernels for it (FUM_OP_QUANTISED). Input 1 is a weight that only the node reads, whose
+// rows are terms and whole blocks of the type. The device can run the call.
+#include "graph/fuse/rule.h"
+
+// True if the device can run the node with its weight packed so.
+static bool runs(const struct fum_fuser *fuser, const fum_tensor *node,
+                 const struct fum_packing *packing) {
+    struct fum_dispatches list = {.info = fuser->info, .tuning = fuser->tuning};
+    struct fum_op_call call;
+    fum_tensor_call(node, &call);
+    call.quantised[1] = packing;
+    return node->op->infer(&call, NULL) && node->op->dispatch(&call, &list);
+}
+
+bool fum_fuse_quantise(const struct fum_fuser *fuser, fum_tensor *node) {
+    const struct fum_packing *packing = node->graph->quantised;
+    const fum_tensor *weight = fum_fuse_own_weight(node);
+    if (!packing || !weight || !(node->op->flags & FUM_OP_QUANTISED)) return false;
+    // Its values would otherwise be the file's rows, along which blocks do not lie.
+    bool terms = weight->packing->transposed && !weight->packing->block;
+    if (!terms || fum_shape_count(&weight->desc.shape) == 0 || !runs(fuser, node, packing))
+        return false;
+    fum_tensor *packed = fum_graph_repack(node->graph, weight, &weight->desc, packing);
+    if (packed) node->in[1] = packed;
+    return packed != NULL;
+}
