@@ -18,8 +18,8 @@ PUSH_CONSTANTS(fum_gemm_push) {
     uint quads;       // quads of terms: taps times channel_quads
     uint split_quads; // of them in one split: whole steps
     uint splits;
-    // Convolutions: `pixels` outputs of an image are rows of the product, from row `first` of the
-    // output and with row `in_first` of the image at the start of x.
+    // A convolution has `pixels` outputs of an image as rows of the product, from row `first` of
+    // the output on. x starts at row `in_first` of the image.
     uint kernel_w, stride, pad, in_h, in_w, out_w, pixels, first, in_first;
     uint norm_skip;
 };

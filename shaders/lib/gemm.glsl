@@ -8,8 +8,8 @@
 
 #define LANES_M (gl_WorkGroupSize.x / LANES_N)
 
-// The place of the invocation. With one lane along an axis the index does not depend on the lane, which lets the
-// compiler see that.
+// The place of the invocation. If one lane lies along an axis, the index does not depend on the lane, and the
+// compiler can see that.
 uint lane_n() { return LANES_N == 1u ? 0u : gl_LocalInvocationID.x % LANES_N; }
 uint lane_m() { return LANES_M == 1u ? 0u : gl_LocalInvocationID.x / LANES_N; }
 uint tile_row(uint tile, uint r) { return (tile * ROWS + r) * LANES_M + lane_m(); }

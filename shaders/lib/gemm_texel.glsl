@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Holds what matmul_texel and conv2d_texel share. A workgroup is one subgroup whose lanes lie along the output
-// channels, each with COLS quads of ROWS rows, summed in f32 registers. For each quad of terms a lane fetches the quad
+// channels, each with COLS quads of ROWS rows, summed in f32 registers. A lane fetches, for each quad of terms, the quad
 // of x of one row, or of several if there are more rows than lanes. Shuffles with a constant lane hand each row's terms
 // to all lanes. On CPU drivers a shuffle is one instruction, and a fetch some forty.
 #extension GL_EXT_control_flow_attributes : require
@@ -58,8 +58,8 @@ void gemm_add(uint c, vec4 w0, vec4 w1, vec4 w2, vec4 w3) {
 
 #include "lib/gemm_epilogue.glsl"
 
-// Ends a kernel with finish(m, n, v, b) for every row m, column n, sum v and bias b of its block. With one column, as
-// for little work, a loop that is not unrolled takes the sums one after the other from acc[0][0]. Unrolled, its loads
+// Ends a kernel with finish(m, n, v, b) for every row m, column n, sum v and bias b of its block. If there is one
+// column, as for little work, a loop that is not unrolled takes the sums one after the other from acc[0][0]. Unrolled, its loads
 // and stores would be most of the kernel and of its compile time.
 #define GEMM_FINISH(tile_m, tile_n)                                                                       \
     EACH_COL(c) {                                                                                         \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// y = act(scale x w + bias + row) + residual, for rows of x flattened (w shared) or per batch. With GATE the columns of w
+// y = act(scale x w + bias + row) + residual, for rows of x flattened (w shared) or per batch. If GATE, the columns of w
 // are two halves, the values and their gates: y = value act(gate), of the sums with their bias. Include after
 // lib/matmul_columns.glsl or lib/matmul_columns_texel.glsl.
 

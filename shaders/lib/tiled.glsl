@@ -4,12 +4,12 @@
 // the columns. The rows and columns of one invocation lie (BM / TM) rows and (BN / TN) quads apart. So a subgroup of
 // any size reads one stretch of w's tile without bank conflicts, and few different rows of x's. Rows of x's tile are
 // PAD quads longer than their data, for the same reason.
-// While a step is multiplied, the next one is on its way from memory into registers. With two BUFFERS it goes on into
+// While a step is multiplied, the next one is on its way from memory into registers. Two BUFFERS let it go on into
 // the other half of the shared memory, with one barrier a step.
 //
 // The same source does convolutions (CONV). Terms then run over the taps of the kernel and the channels of each, in
-// quads that lie in a pixel. x's tile is gathered from the image. Sums are f32. With ARITH_F16 the terms of one step
-// are summed in f16 first.
+// quads that lie in a pixel. x's tile is gathered from the image. Sums are f32. ARITH_F16 sums the terms of one
+// step in f16 first.
 //
 // Nothing here depends on the subgroup size.
 #extension GL_EXT_control_flow_attributes : require

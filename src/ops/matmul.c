@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Matrix product with epilogue: out = act(scale x w + bias + row) + residual. With a gate the
-// columns of w are values and then their gates: out = value gate(gate) of the sums with their bias.
+// Matrix product with epilogue: out = act(scale x w + bias + row) + residual. If there is a
+// gate, the columns of w are values and then their gates: out = value gate(gate) of the sums with
+// their bias.
 
 #include "graph/gradient.h"
 #include "ops/variants/variant.h"

@@ -45,8 +45,8 @@ uint64_t fum_weights_missing(const fum_weights *weights, const struct fum_weight
 // thread of its own while nothing is loaded.
 enum fum_result fum_weights_write(const fum_weights *weights, const struct fum_weight *weight,
                                   void *where, struct fum_error *err);
-// Loads the weights of these names in the files again, into the same places. Of a stacked weight,
-// the name of one of its tensors is enough; names that nothing holds are ignored. The source may
+// Loads the weights of these names in the files again, into the same places. A stacked weight
+// needs the name of one of its tensors only; names that nothing holds are ignored. The source may
 // give other values then, of the same shapes: an adapter wraps the source and adds to what it
 // reads. Executables need no new compilation: before their next run they repeat the stage
 // that depends on weights alone. They read streamed weights again, too. What later stages have

@@ -184,8 +184,8 @@ static void q8_packs_a_convolution_tap_by_tap(void **state) {
                         "the file has shape [19, 64, 2, 3], the model needs [19, 64, 3, 2]");
 }
 
-// Checks the Winograd packing, by ranges of rows that begin and end within a point. With it,
-// conv2d_winograd's plain C computes what conv2d's does with the plain weight. The relative RMS
+// Checks the Winograd packing, by ranges of rows that begin and end within a point. From
+// it conv2d_winograd's plain C computes what conv2d's does from the plain weight. The relative RMS
 // error lies within [least_off, most_off): rounding to f16 must show in it.
 static void winograd(int points, enum fum_dtype type, double least_off, double most_off) {
     enum { HEIGHT = 6, WIDTH = 9, IN = 37, OUT = 21, MOST_ROWS = 36 * IN, ROW = 24 };

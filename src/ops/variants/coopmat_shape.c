@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Chooses the shape of cooperative matrices among those that a device offers.
 #include "ops/variants/coopmat.h"
 
 // Kernels index what they stage in units of eight elements, so a matrix must be made of such.
