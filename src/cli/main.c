@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "help.h"
+#include "vector_width.h"
 
 #include <string.h>
 
@@ -107,6 +108,7 @@ int main(int argc, char **argv) {
     cli_open_descriptors();
     cli_ignore_pipes();
     cli_json_init();
+    cli_separate_kernels();
 #if defined(_WIN32)
     argv = cli_utf8_arguments(&argc, argv);
 #endif

@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if !defined(_WIN32)
+#include <sys/stat.h>
+#endif
+
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
@@ -69,6 +73,48 @@ static void log_info(const struct fum_log *log, const char *text) {
     if (log && log->fn && log->level >= FUM_LOG_INFO) log->fn(log->user, FUM_LOG_INFO, text);
 }
 
+bool cli_kernel_folder(char *folder, size_t size, unsigned long width) {
+    static const struct {
+        const char *variable, *below;
+    } places[] = {{"MESA_SHADER_CACHE_DIR", ""},
+                  {"FUMAROLE_CACHE", ""},
+                  {"XDG_CACHE_HOME", "/fumarole"},
+                  {"HOME", "/.cache/fumarole"}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *place = getenv(places[i].variable);
+        if (!place || !*place) continue;
+        int n = snprintf(folder, size, "%s%s/vectors-%lu", place, places[i].below, width);
+        return n > 0 && (size_t)n < size;
+    }
+    return false;
+}
+
+#if defined(_WIN32)
+void cli_separate_kernels(void) {}
+#else
+// Makes the folders of the path that are missing. A failure leaves Mesa without a cache.
+static void make_folders(char *path) {
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        mkdir(path, 0777);
+        *slash = '/';
+    }
+}
+
+void cli_separate_kernels(void) {
+    char folder[4096];
+    const char *set = getenv("LP_NATIVE_VECTOR_WIDTH");
+    unsigned long width = set ? strtoul(set, NULL, 10) : 0;
+    if (!width) return;
+    if (!cli_kernel_folder(folder, sizeof folder, width)) {
+        setenv("MESA_SHADER_CACHE_DISABLE", "true", 0);
+        return;
+    }
+    make_folders(folder);
+    setenv("MESA_SHADER_CACHE_DIR", folder, 1);
+}
+#endif
+
 void cli_choose_vector_width(double flops, const struct fum_log *log) {
     static const char name[] = "LP_NATIVE_VECTOR_WIDTH";
     struct cli_cpu cpu;
@@ -84,6 +130,7 @@ void cli_choose_vector_width(double flops, const struct fum_log *log) {
 #if !defined(_WIN32)
     snprintf(text, sizeof text, "%d", width);
     if (setenv(name, text, 0) != 0) return;
+    cli_separate_kernels();
     snprintf(text, sizeof text,
              "CPU drivers: vectors of %d bits, which this CPU computes at full rate", width);
     log_info(log, text);

@@ -29,4 +29,11 @@ int cli_vector_width(const struct cli_cpu *cpu, double flops);
 // that reaches Vulkan.
 void cli_choose_vector_width(double flops, const struct fum_log *log);
 
+// Gives what Mesa compiles with the vectors of LP_NATIVE_VECTOR_WIDTH a folder of its own, if that
+// is set. Mesa 25 names kernels in its cache without the width, and would run those of another.
+// Before the first call that reaches Vulkan.
+void cli_separate_kernels(void);
+// Writes the name of that folder. Returns false if the environment names none to put it in.
+bool cli_kernel_folder(char *folder, size_t size, unsigned long width);
+
 #endif

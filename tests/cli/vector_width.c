@@ -74,8 +74,33 @@ static void what_the_user_has_set_stays(void **state) {
     assert_int_equal(said.count, wide ? 2 : 1);
 }
 
+// Mesa's cache may lie in any folder that the user sets, else in fumarole's.
+static void kernels_of_a_width_have_a_folder_of_their_own(void **state) {
+    (void)state;
+    static const char *const variables[] = {"HOME", "XDG_CACHE_HOME", "FUMAROLE_CACHE",
+                                            "MESA_SHADER_CACHE_DIR"};
+    static const char *const folders[] = {"/0/.cache/fumarole/vectors-512",
+                                          "/1/fumarole/vectors-512", "/2/vectors-512",
+                                          "/3/vectors-512"};
+    char folder[64], value[3];
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) unsetenv(variables[i]);
+    assert_false(cli_kernel_folder(folder, sizeof folder, 512));
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        snprintf(value, sizeof value, "/%zu", i);
+        setenv(variables[i], value, 1);
+        assert_true(cli_kernel_folder(folder, sizeof folder, 512));
+        assert_string_equal(folder, folders[i]);
+    }
+    assert_false(cli_kernel_folder(folder, 14, 512));
+    unsetenv("LP_NATIVE_VECTOR_WIDTH");
+    cli_separate_kernels();
+    assert_string_equal(getenv("MESA_SHADER_CACHE_DIR"), "/3");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(wide_vectors_are_for_cpus_of_full_rate),
-                                       cmocka_unit_test(what_the_user_has_set_stays)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wide_vectors_are_for_cpus_of_full_rate),
+        cmocka_unit_test(what_the_user_has_set_stays),
+        cmocka_unit_test(kernels_of_a_width_have_a_folder_of_their_own)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
