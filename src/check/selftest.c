@@ -19,7 +19,8 @@ struct selftest {
     fum_device *device;
     struct fum_selftest_params params;
     int run, failed;
-    char first_failure[256], worst_case[FUM_CASE_NAME];
+    char first_failure[512]; // names and a struct fum_why
+    char worst_case[FUM_CASE_NAME];
     bool compile_only;
     struct fum_dispatches *list;  // of the case that is compiled; large
     struct fum_kernel_desc *seen; // kernels compiled so far
