@@ -17,7 +17,8 @@ typedef struct fum_model fum_model;
 
 struct fum_model_params {
     // A diffusers folder, a single .safetensors file in the original layout, or the name of a
-    // shipped model. NULL: the shipped model "emoji".
+    // shipped model. A component's folder or file stands for its diffusers folder. NULL: the
+    // shipped model "emoji".
     const char *path;
     // Folders of shipped models, searched in this order: models_dir, $FUMAROLE_MODELS, the share
     // folder beside program_dir or the sources above it, the installed place. Each may be NULL.
