@@ -226,7 +226,8 @@ enum fum_result fum_executable_compile(fum_executable **out, const struct fum_ex
     if (!job->weights && (result = refuse_weights(exe, err))) goto error;
     struct fum_weights_params constants = {.device = job->device, .label = "constants"};
     if ((result = fum_weights_create(&exe->constants, &constants, err))) goto error;
-    if ((result = make_ready(exe, params, err)) || (result = make_blocks(exe, err))) goto error;
+    if ((result = make_ready(exe, params, err))) goto error;
+    if ((result = make_blocks(exe, err))) goto error;
     for (int s = 0; s < FUM_STAGE_COUNT; s++)
         if ((result = fum_executable_record(exe, (enum fum_stage)s, err))) goto error;
     // What depends on weights alone is folded now, once.

@@ -50,7 +50,8 @@ static enum fum_result parse_text(fum_model *model, int which, struct fum_error 
 static enum fum_result find_projection(fum_model *model, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     struct fum_view weight;
-    for (int i = v->num_text - 1; i >= 0 && v->unet.text_time && !fum_model_pooled(v); i--) {
+    if (!v->unet.text_time || fum_model_pooled(v)) return FUM_OK;
+    for (int i = v->num_text - 1; i >= 0; i--) {
         const struct fum_model_component *component =
             fum_model_find_component(model, v->text[i].component);
         if (!fum_names_find(component->names, "text_projection.weight", &weight, NULL)) continue;

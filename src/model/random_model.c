@@ -183,31 +183,38 @@ static bool describe_parts(struct random_weights *w, fum_arena *arena, const fum
     return true;
 }
 
-static enum fum_result make_weights(struct fum_weight_source *source, const fum_model *model,
-                                    const char *component, struct fum_error *err) {
-    fum_graph *g = NULL;
-    enum fum_result result = fum_graph_create(&g, FUM_F32, err);
-    if (result) return result;
-    fum_model_build_component(g, model, component);
-    result = fum_graph_check(g, err);
-    struct random_weights *w = fum_arena_alloc(model->arena, 1, sizeof *w);
+// Describes the weights of a graph, in the order of their names. NULL when memory is out.
+static struct random_weights *describe_weights(fum_arena *arena, const fum_graph *g) {
+    struct random_weights *w = fum_arena_alloc(arena, 1, sizeof *w);
     size_t parts = 0;
     for (int i = 0; i < g->count; i++) {
         const struct fum_weight weight = fum_tensor_weight(g->tensors[i]);
-        parts += (size_t)fum_weight_parts(&weight);
+        if (g->tensors[i]->kind == FUM_TENSOR_WEIGHT) parts += (size_t)fum_weight_parts(&weight);
     }
-    if (w) w->tensors = fum_arena_alloc(model->arena, parts, sizeof *w->tensors);
-    bool fits = w && w->tensors;
-    for (int i = 0; !result && i < g->count && fits; i++) {
-        const fum_tensor *t = g->tensors[i];
-        if (t->kind == FUM_TENSOR_WEIGHT) fits = describe_parts(w, model->arena, t);
-    }
-    fum_graph_destroy(&g);
-    if (fits) qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
-    if (!result && !(fits && share_values(model->arena, w)))
+    if (w) w->tensors = fum_arena_alloc(arena, parts, sizeof *w->tensors);
+    if (!w || !w->tensors) return NULL;
+    for (int i = 0; i < g->count; i++)
+        if (g->tensors[i]->kind == FUM_TENSOR_WEIGHT && !describe_parts(w, arena, g->tensors[i]))
+            return NULL;
+    qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
+    return w;
+}
+
+static enum fum_result make_weights(struct fum_weight_source *source, const fum_model *model,
+                                    const char *component, struct fum_error *err) {
+    fum_graph *g = NULL;
+    struct random_weights *w = NULL;
+    enum fum_result result = fum_graph_create(&g, FUM_F32, err);
+    if (result) return result;
+    fum_model_build_component(g, model, component);
+    if ((result = fum_graph_check(g, err))) goto done;
+    w = describe_weights(model->arena, g);
+    if (!w || !share_values(model->arena, w))
         result =
             fum_error_set(err, FUM_ERR_NOMEM, "no memory for the random weights of %s", component);
     *source = (struct fum_weight_source){.find = find_tensor, .user = w};
+done:
+    fum_graph_destroy(&g);
     return result;
 }
 
