@@ -1,10 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""words.py ROOT: checks comments of C and GLSL, and messages for users, against the wording rules of CONTRIBUTING.md.
-
-words.known names files that are still to be rewritten (without folder, so that they may move). An entry whose file is
-clean or gone fails, too.
-"""
+"""words.py ROOT: checks comments of C and GLSL, and messages for users, against the wording rules of CONTRIBUTING.md."""
 import pathlib
 import re
 import sys
@@ -102,17 +98,9 @@ def faults(path, text):
 
 
 def main():
-    known = sources.known(pathlib.Path(__file__).with_suffix(".known"))
-    met, bad = set(), []
     everything = [*sources.files(sys.argv[1], (".c", ".h", ".def")),
                   *sources.files(sys.argv[1], (".comp", ".glsl", ".h"), ("shaders",))]
-    for path, text in everything:
-        for line, what in faults(path, text):
-            met.add(path.name)
-            if path.name not in known:
-                bad.append(f"{path}:{line}: {what}")
-    bad += [f"words.known: {name} is clean or gone; take it out" for name in known if name not in met]
-    return sources.report(bad)
+    return sources.report([f"{path}:{line}: {what}" for path, text in everything for line, what in faults(path, text)])
 
 
 sys.exit(main())
