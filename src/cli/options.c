@@ -368,6 +368,12 @@ static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
     return true;
 }
 
+// Parses the option under the cursor, and its value.
+static bool parse_argument(struct cli_parse *parse, struct cursor *cursor) {
+    if (cursor->argv[cursor->at][1] == '-') return parse_long(parse, cursor);
+    return parse_letters(parse, cursor);
+}
+
 bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv) {
     struct cursor cursor = {.argc = *argc, .argv = argv};
     int kept = 0;
@@ -381,7 +387,7 @@ bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv) {
         bool is_option = argument[0] == '-' && argument[1];
         if (!is_option)
             argv[kept++] = argument;
-        else if (!(argument[1] == '-' ? parse_long(parse, &cursor) : parse_letters(parse, &cursor)))
+        else if (!parse_argument(parse, &cursor))
             return false;
     }
     *argc = kept;

@@ -3,6 +3,7 @@
 #include "model/checkpoint.h"
 
 #include "base/error.h"
+#include "base/macros.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -228,46 +229,76 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
     return no_config(loader, "no memory for its VAE's configuration", err);
 }
 
+// Names of a text encoder's tensors.
+struct text_names {
+    const char *token, *position, *layers, *fc;
+};
+static const struct text_names transformers = {
+    .token = "embeddings.token_embedding.weight",
+    .position = "embeddings.position_embedding.weight",
+    .layers = "encoder.layers",
+    .fc = "encoder.layers.0.mlp.fc1.weight",
+};
+static const struct text_names openclip = {
+    .token = "token_embedding.weight",
+    .position = "positional_embedding",
+    .layers = "transformer.resblocks",
+    .fc = "transformer.resblocks.0.mlp.c_fc.weight",
+};
+
+struct text_dims {
+    int vocab, width, positions, inner_width, layers;
+    int projection; // 0: none
+};
+
+// Reads the dimensions of a text encoder. False with an error that names the missing tensor.
+static bool read_text_dims(const fum_loader *loader, const struct fum_family_text *text,
+                           struct text_dims *d, struct fum_error *err) {
+    const char *prefix = text->prefix;
+    const struct text_names *names = text->openclip ? &openclip : &transformers;
+    const char *inner = !text->openclip && has(loader, prefix, "text_model.") ? "text_model." : "";
+    const struct {
+        const char *name;
+        int axis, *dim;
+    } wanted[] = {{names->token, 0, &d->vocab},
+                  {names->token, 1, &d->width},
+                  {names->position, 0, &d->positions},
+                  {names->fc, 0, &d->inner_width}};
+    for (size_t i = 0; i < FUM_COUNT(wanted); i++) {
+        char name[96];
+        snprintf(name, sizeof name, "%s%s", inner, wanted[i].name);
+        *wanted[i].dim = need(loader, prefix, wanted[i].axis, name, err);
+        if (!*wanted[i].dim) return false;
+    }
+    while (d->layers < MAX_ENCODER_LAYERS &&
+           has(loader, prefix, "%s%s.%d.", inner, names->layers, d->layers))
+        d->layers++;
+    if (!text->projected) return true;
+    // OpenCLIP's parameter [width, projection], or transformers' layer [projection, width].
+    d->projection = DIM(1, "text_projection");
+    if (!d->projection) d->projection = need(loader, prefix, 0, "text_projection.weight", err);
+    return d->projection > 0;
+}
+
 cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_family_text *text,
                                   struct fum_error *err) {
-    const char *prefix = text->prefix;
-    bool openclip = text->openclip, projected = text->projected;
-    const char *inner = !openclip && has(loader, prefix, "text_model.") ? "text_model." : "";
-    const char *layer = openclip ? "transformer.resblocks" : "encoder.layers";
-    char token[64], position[64], fc[64];
-    snprintf(token, sizeof token, "%s%s", inner,
-             openclip ? "token_embedding.weight" : "embeddings.token_embedding.weight");
-    snprintf(position, sizeof position, "%s%s", inner,
-             openclip ? "positional_embedding" : "embeddings.position_embedding.weight");
-    snprintf(fc, sizeof fc, "%s%s.0.mlp.%s.weight", inner, layer, openclip ? "c_fc" : "fc1");
-    int vocab = need(loader, prefix, 0, token, err),
-        width = vocab ? need(loader, prefix, 1, token, err) : 0;
-    int positions = width ? need(loader, prefix, 0, position, err) : 0;
-    int inner_width = positions ? need(loader, prefix, 0, fc, err) : 0, layers = 0;
-    while (layers < MAX_ENCODER_LAYERS && has(loader, prefix, "%s%s.%d.", inner, layer, layers))
-        layers++;
-    if (!inner_width) return NULL;
-    // OpenCLIP's parameter [width, projection], or transformers' layer [projection, width].
-    int projection = projected ? DIM(1, "text_projection") : 0;
-    if (projected && !projection)
-        projection = need(loader, prefix, 0, "text_projection.weight", err);
-    if (projected && !projection) return NULL;
+    struct text_dims d = {0};
+    if (!read_text_dims(loader, text, &d, err)) return NULL;
+    const char *class_name = d.projection ? "CLIPTextModelWithProjection" : "CLIPTextModel";
     cJSON *json = cJSON_CreateObject();
     cJSON *classes = cJSON_AddArrayToObject(json, "architectures");
-    bool good =
-        classes &&
-        cJSON_AddItemToArray(classes, cJSON_CreateString(projection ? "CLIPTextModelWithProjection"
-                                                                    : "CLIPTextModel")) &&
-        add_int(json, "vocab_size", vocab) && add_int(json, "hidden_size", width) &&
-        add_int(json, "intermediate_size", inner_width) &&
-        add_int(json, "num_hidden_layers", layers) &&
-        add_int(json, "num_attention_heads", width < 64 ? 1 : width / 64) &&
-        add_int(json, "max_position_embeddings", positions) &&
-        add_text(json, "hidden_act", openclip ? "gelu" : "quick_gelu") &&
-        cJSON_AddNumberToObject(json, "layer_norm_eps", 1e-5) &&
-        add_int(json, "bos_token_id", vocab - 2) && add_int(json, "eos_token_id", vocab - 1) &&
-        add_int(json, "pad_token_id", openclip ? 0 : vocab - 1) &&
-        (!projection || add_int(json, "projection_dim", projection));
+    bool good = classes && cJSON_AddItemToArray(classes, cJSON_CreateString(class_name)) &&
+                add_int(json, "vocab_size", d.vocab) && add_int(json, "hidden_size", d.width) &&
+                add_int(json, "intermediate_size", d.inner_width) &&
+                add_int(json, "num_hidden_layers", d.layers) &&
+                add_int(json, "num_attention_heads", d.width < 64 ? 1 : d.width / 64) &&
+                add_int(json, "max_position_embeddings", d.positions) &&
+                add_text(json, "hidden_act", text->openclip ? "gelu" : "quick_gelu") &&
+                cJSON_AddNumberToObject(json, "layer_norm_eps", 1e-5) &&
+                add_int(json, "bos_token_id", d.vocab - 2) &&
+                add_int(json, "eos_token_id", d.vocab - 1) &&
+                add_int(json, "pad_token_id", text->openclip ? 0 : d.vocab - 1) &&
+                (!d.projection || add_int(json, "projection_dim", d.projection));
     if (good) return json;
     cJSON_Delete(json);
     return no_config(loader, "no memory for its text encoder's configuration", err);

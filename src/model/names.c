@@ -144,21 +144,31 @@ static bool is_there(const fum_names *names, const char *start, const char *name
     return n > 0 && (size_t)n < sizeof out->text && fum_loader_find(names->loader, out->text);
 }
 
-// Tries the names of other versions of transformers and of diffusers.
-static bool find_other(const fum_names *names, const char *name, struct fum_file_name *out) {
-    if (!strncmp(names->component, "text_encoder", 12)) {
-        const char *rest = fum_name_below(name, "text_model");
-        return rest ? is_there(names, "", rest, out) : is_there(names, "text_model.", name, out);
-    }
-    const char *attention = strcmp(names->component, "vae") ? NULL : strstr(name, ".attentions.0.");
-    if (!attention) return false;
-    attention += strlen(".attentions.0.");
+// Tries a text encoder's name with "text_model." before it, or without: versions of transformers
+// differ in that.
+static bool find_other_text(const fum_names *names, const char *name, struct fum_file_name *out) {
+    const char *rest = fum_name_below(name, "text_model");
+    return rest ? is_there(names, "", rest, out) : is_there(names, "text_model.", name, out);
+}
+
+// Tries the names that the VAE's attention had in older versions of diffusers.
+static bool find_old_attention(const fum_names *names, const char *name,
+                               struct fum_file_name *out) {
+    static const char module[] = ".attentions.0.";
     char head[FUM_NAMES_MAX];
     struct fum_file_name old;
-    int n = snprintf(head, sizeof head, "%.*s", (int)(attention - name), name);
+    const char *rest = strstr(name, module);
+    if (!rest) return false;
+    rest += strlen(module);
+    int n = snprintf(head, sizeof head, "%.*s", (int)(rest - name), name);
     if (n < 0 || (size_t)n >= sizeof head) return false;
-    return fum_name_apply(old_attention, head, attention, &old) &&
-           is_there(names, "", old.text, out);
+    return fum_name_apply(old_attention, head, rest, &old) && is_there(names, "", old.text, out);
+}
+
+// Tries the names of other versions.
+static bool find_other(const fum_names *names, const char *name, struct fum_file_name *out) {
+    if (!strncmp(names->component, "text_encoder", 12)) return find_other_text(names, name, out);
+    return !strcmp(names->component, "vae") && find_old_attention(names, name, out);
 }
 
 // Writes the file's own name; the builder's if it has none.

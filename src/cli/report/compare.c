@@ -86,9 +86,10 @@ static void count_pair(struct tally *tally, const struct pair *p, double ratio, 
     if (!is_op(p)) return;
     tally->log_sum += log(ratio);
     tally->ops++;
-    struct cli_samples share = samples_of(p->first, "of_fma"), its = samples_of(p->other, "of_fma");
-    if (!(share.median > 0 && its.median > 0)) return;
-    tally->log_shares += log(its.median / share.median);
+    struct cli_samples first = samples_of(p->first, "of_fma"),
+                       other = samples_of(p->other, "of_fma");
+    if (!(first.median > 0 && other.median > 0)) return;
+    tally->log_shares += log(other.median / first.median);
     tally->shares++;
 }
 
