@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 // Chooses the named sampler, or the one that stands for the settings' class.
@@ -88,9 +89,10 @@ static enum fum_result choose_schedule(struct fum_sample_builder *builder,
     do {                                                                     \
         if (isnan(c->field)) c->field = d->field != 0 ? d->field : (common); \
     } while (0)
-#define SET_TEXT(field, common)                                    \
-    do {                                                           \
-        if (!c->field[0]) memcpy(c->field, common, sizeof common); \
+#define SET_TEXT(field, common)                                          \
+    do {                                                                 \
+        const char *text = *d->field ? d->field : (common);              \
+        if (!*c->field) snprintf(c->field, sizeof c->field, "%s", text); \
     } while (0)
 
 // Sets every unset setting to the default of the sampler's class.
