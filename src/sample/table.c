@@ -96,19 +96,23 @@ static bool adds_noise(const struct fum_sample_config *c) {
     return strncmp(c->algorithm_type, "sde-", 4) == 0;
 }
 
+static bool is_of_class(const struct fum_sampler *sampler, const char *class_name) {
+    return sampler->class_name && strcmp(sampler->class_name, class_name) == 0;
+}
+
 const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *c) {
     const struct fum_sampler *found = c->class_name[0] ? NULL : fum_sampler_find("euler");
     for (size_t i = 0; i < FUM_COUNT(edm_classes); i++)
         if (strcmp(edm_classes[i].class_name, c->class_name) == 0)
             found = fum_sampler_find(edm_classes[i].sampler);
     for (size_t i = 0; i < SAMPLER_COUNT && !found; i++)
-        if (samplers[i].class_name && strcmp(samplers[i].class_name, c->class_name) == 0)
-            found = &samplers[i];
+        if (is_of_class(&samplers[i], c->class_name)) found = &samplers[i];
     if (!found || !found->order) return found;
-    // record of the dpm++ family; the settings keep their own order
+    // one of the class's records, by order and noise; the settings keep their own order
     const struct fum_sampler *nearest = NULL;
     for (size_t i = 0; i < SAMPLER_COUNT; i++) {
-        if (!samplers[i].order || samplers[i].sde != adds_noise(c)) continue;
+        if (!is_of_class(&samplers[i], found->class_name) || samplers[i].sde != adds_noise(c))
+            continue;
         if (!nearest || samplers[i].order == fum_sample_config_order(c)) nearest = &samplers[i];
     }
     return nearest;
