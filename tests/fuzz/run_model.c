@@ -2,6 +2,7 @@
 // libFuzzer target: models made of the input draw a picture on the first device, twice. A run ends
 // in the same pictures or in one error; the sanitizers watch the rest.
 #include "fitted.h"
+#include "model/model.h"
 #include "gpu/gpu.h"
 
 #include <fumarole/device.h>
@@ -42,7 +43,6 @@ static void draw(const fum_model *model, struct choices *c) {
     static struct picture pictures[2];
     static const char *const samplers[] = {NULL,  "euler", "dpm++2m", "heun",
                                            "lcm", "ddim",  "euler_a", "unipc"};
-    fum_device *device = open_device();
     fum_pipeline *pipe = NULL;
     struct fum_error err = {0};
     struct fum_pipeline_params params = {.precision = (enum fum_precision)choose(c, 4),
@@ -58,7 +58,9 @@ static void draw(const fum_model *model, struct choices *c) {
                                     .guidance = one_in(c, 3) ? 1 : 0,
                                     .seed = 1,
                                     .on_image = keep};
+    p.has_class = fum_model_get_view(model)->unet.class_embed != FUM_UNET_CLASS_NONE;
     if (side > MAX_SIDE) return;
+    fum_device *device = open_device();
     enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);
     fitted_expect(result, &err);
     for (int i = 0; i < 2 && !result; i++) {
