@@ -75,10 +75,7 @@ void main() {
             x_at[f] = x_skip + ((image[f] * in_h + cy - first_in_y) * in_w + cx) * k_quads;
         }
         for (uint k = 0u; k < k_size / 4u; k++) {
-            EACH_FETCH(f) {
-                vec4 q = read_x(x_at[f] + k, image[f], k);
-                a[f] = valid[f] ? q : vec4(0.0);
-            }
+            EACH_FETCH(f) a[f] = x_if(valid[f], read_x(x_at[f] + k, image[f], k));
             EACH_COL(c) {
                 vec4 w0, w1, w2, w3;
                 load_w(tap, k, col[c], w0, w1, w2, w3);
@@ -88,10 +85,7 @@ void main() {
 #ifndef QUANTISED // whose channels are whole blocks
         if (K_TAIL != 0u) {
             uint k = k_size / 4u, left_over = k_size % 4u;
-            EACH_FETCH(f) {
-                vec4 q = quad_mask(read_x(x_at[f] + k, image[f], k), k, k_size, 0.0);
-                a[f] = valid[f] ? q : vec4(0.0);
-            }
+            EACH_FETCH(f) a[f] = x_if(valid[f], quad_mask(read_x(x_at[f] + k, image[f], k), k, k_size, 0.0));
             EACH_COL(c) {
                 uint i = (tap * k_size + 4u * k) * n_quads + col[c];
                 vec4 w1 = vec4(0.0), w2 = vec4(0.0);

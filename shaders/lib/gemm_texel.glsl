@@ -32,6 +32,8 @@ uint tile_row(uint tile, uint r) { return tile * ROWS + r; }
 uint fetch_row(uint tile, uint f) { return tile * ROWS + f * LANES + gl_SubgroupInvocationID; }
 uint tile_col(uint tile, uint c) { return (tile * COLS + c) * LANES + gl_SubgroupInvocationID; }
 #define x_load(i) texel_load(x, i)
+// Fetches in any case, since a fetch within a branch is slower.
+vec4 x_if(bool valid, vec4 q) { return valid ? q : vec4(0.0); }
 #define w_load(i) texel_load(w, i)
 #define w_words(i) floatBitsToUint(texelFetch(w, int(i)))
 #define bias_load(i) texel_load(bias, i)
