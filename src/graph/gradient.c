@@ -18,12 +18,30 @@ fum_tensor *fum_gradient_add(struct fum_gradient *g, const char *op, struct fum_
     return fum_graph_add(g->graph, op, name, inputs, attrs);
 }
 
+fum_tensor *fum_gradient_output(const struct fum_gradient *g) {
+    return g->graph->tensors[g->node->id];
+}
+
 static fum_tensor *add_shaped(struct fum_gradient *g, const char *op, fum_tensor *value,
                               const struct fum_shape *shape) {
     const struct fum_attr attrs[] = {{"rank", shape->rank},         {"d0", (double)shape->dim[0]},
                                      {"d1", (double)shape->dim[1]}, {"d2", (double)shape->dim[2]},
                                      {"d3", (double)shape->dim[3]}, {0}};
     return fum_gradient_add(g, op, FUM_INPUTS(value), attrs);
+}
+
+// Returns the value in the given type.
+static fum_tensor *cast_to(fum_graph *graph, fum_tensor *value, enum fum_dtype dtype) {
+    const struct fum_attr attrs[] = {{"dtype", dtype}, {0}};
+    if (!value || value->desc.dtype == dtype) return value;
+    return fum_graph_add(graph, "cast", NULL, FUM_INPUTS(value), attrs);
+}
+
+fum_tensor *fum_gradient_zeros(struct fum_gradient *g, struct fum_shape shape) {
+    const float zero = 0;
+    if (!g->dout) return NULL;
+    fum_tensor *one = fum_graph_constant(g->graph, "zero", (struct fum_shape){1, {1}}, &zero);
+    return fum_gradient_broadcast(g, cast_to(g->graph, one, g->dout->desc.dtype), shape);
 }
 
 fum_tensor *fum_gradient_sum_to(struct fum_gradient *g, fum_tensor *value, struct fum_shape shape) {
@@ -43,13 +61,6 @@ fum_tensor *fum_gradient_reshape(struct fum_gradient *g, fum_tensor *value,
     int64_t old = fum_shape_channels(&value->desc.shape), now = fum_shape_channels(&shape);
     bool stays = old == now || (old % 4 == 0 && now % 4 == 0);
     return add_shaped(g, stays ? "reshape" : "repack", value, &shape);
-}
-
-// Returns the value in the given type.
-static fum_tensor *cast_to(fum_graph *graph, fum_tensor *value, enum fum_dtype dtype) {
-    const struct fum_attr attrs[] = {{"dtype", dtype}, {0}};
-    if (!value || value->desc.dtype == dtype) return value;
-    return fum_graph_add(graph, "cast", NULL, FUM_INPUTS(value), attrs);
 }
 
 // Adds one more term to the gradient of a value.

@@ -2,6 +2,7 @@
 // GEGLU: [..., 2C] to [..., C], the first half times GELU of the second. Shazeer, "GLU variants
 // improve transformer" (2020), in the order of diffusers: hidden, gate = x.chunk(2).
 #include "graph/fuse/fuse.h"
+#include "graph/gradient.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/unary.h"
 #include "shaders/geglu.pc.h"
@@ -45,6 +46,25 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+// Returns half `i` of the channels of x.
+static fum_tensor *add_half(struct fum_gradient *g, int i) {
+    double channels = (double)fum_shape_channels(&g->node->desc.shape);
+    const struct fum_attr half[] = {{"start", i * channels}, {"count", channels}, {0}};
+    return fum_gradient_add(g, "slice", FUM_INPUTS(g->node->in[0]), half);
+}
+
+// Adds dx = [dy gelu(gate), dy value gelu'(gate)].
+static bool gradient(struct fum_gradient *g) {
+    const struct fum_attr act[] = {{"act", FUM_ACT_GELU}, {0}};
+    fum_tensor *value = add_half(g, 0), *gate = add_half(g, 1);
+    fum_tensor *gelu = fum_gradient_add(g, "gelu", FUM_INPUTS(gate), NULL);
+    fum_tensor *weighted = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, value), NULL);
+    fum_tensor *dvalue = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, gelu), NULL);
+    fum_tensor *dgate = fum_gradient_add(g, "unary_gradient", FUM_INPUTS(gate, weighted), act);
+    g->grad[0] = fum_gradient_add(g, "concat", FUM_INPUTS(dvalue, dgate), NULL);
+    return true;
+}
+
 const struct fum_op fum_op_geglu = {
     .name = "geglu",
     .min_inputs = 1,
@@ -52,5 +72,6 @@ const struct fum_op fum_op_geglu = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .fusion = &(const struct fum_op_fusion){.gate = FUM_ACT_GELU},
 };

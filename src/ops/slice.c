@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `count` entries along an axis, from `start` on; -1, the default axis, is the channels.
 #include "graph/fuse/fuse.h"
+#include "graph/gradient.h"
 #include "ops/lib/copy.h"
 #include "ops/lib/emit.h"
 
@@ -52,6 +53,25 @@ static bool is_alias(const struct fum_op_call *call, uint64_t *offset) {
     return true;
 }
 
+// Adds dy between the zeros of what was left out before and after it.
+static bool gradient(struct fum_gradient *g) {
+    const struct fum_shape *from = &g->node->in[0]->desc.shape;
+    struct fum_shape before = g->node->desc.shape, after = before;
+    int axis = (int)g->node->attr[AXIS] + (g->node->attr[AXIS] < 0 ? from->rank : 0);
+    const struct fum_attr along[] = {{"axis", axis}, {0}};
+    before.dim[axis] = (int64_t)g->node->attr[START];
+    after.dim[axis] = from->dim[axis] - before.dim[axis] - g->node->desc.shape.dim[axis];
+    fum_tensor *parts[3];
+    int count = 0;
+    if (before.dim[axis]) parts[count++] = fum_gradient_zeros(g, before);
+    parts[count++] = g->dout;
+    if (after.dim[axis]) parts[count++] = fum_gradient_zeros(g, after);
+    g->grad[0] = parts[0];
+    if (count > 1)
+        g->grad[0] = fum_gradient_add(g, "concat", (struct fum_inputs){parts, count}, along);
+    return true;
+}
+
 const struct fum_op fum_op_slice = {
     .name = "slice",
     .attrs = attrs,
@@ -60,5 +80,6 @@ const struct fum_op fum_op_slice = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .fusion = &(const struct fum_op_fusion){.is_alias = is_alias},
 };

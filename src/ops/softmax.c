@@ -2,6 +2,7 @@
 // Softmax over the innermost dimension.
 #include <math.h>
 
+#include "graph/gradient.h"
 #include "ops/lib/rowwise.h"
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
@@ -28,6 +29,19 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_rowwise_dispatch(call, &r, list);
 }
 
+// Adds dx = y (dy - sum of y dy over the row).
+static bool gradient(struct fum_gradient *g) {
+    fum_tensor *y = fum_gradient_output(g);
+    struct fum_shape row = g->node->desc.shape;
+    row.dim[row.rank - 1] = 1;
+    fum_tensor *product = fum_gradient_add(g, "mul", FUM_INPUTS(y, g->dout), NULL);
+    fum_tensor *sum = fum_gradient_sum_to(g, product, row);
+    fum_tensor *spread = fum_gradient_broadcast(g, sum, g->node->desc.shape);
+    fum_tensor *rest = fum_gradient_add(g, "sub", FUM_INPUTS(g->dout, spread), NULL);
+    g->grad[0] = fum_gradient_add(g, "mul", FUM_INPUTS(y, rest), NULL);
+    return true;
+}
+
 const struct fum_op fum_op_softmax = {
     .name = "softmax",
     .min_inputs = 1,
@@ -35,4 +49,5 @@ const struct fum_op fum_op_softmax = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Nearest-neighbour upsampling by a whole factor.
 #include "graph/fuse/fuse.h"
+#include "graph/gradient.h"
 #include "ops/lib/resize.h"
 
 static const struct fum_attr_def attrs[] = {{"factor", 2}, {0}};
@@ -22,6 +23,21 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_resize_dispatch(call, false, list);
 }
 
+// Adds dx, the sum over each pixel's copies: over the lines first, then over the columns.
+static bool gradient(struct fum_gradient *g) {
+    const int64_t *d = g->node->in[0]->desc.shape.dim, f = (int64_t)g->node->attr[0];
+    struct fum_shape lines = {4, {d[0] * d[1], f, d[2] * f, d[3]}}, columns;
+    fum_tensor *sum = fum_gradient_reshape(g, g->dout, lines);
+    lines.dim[1] = 1;
+    sum = fum_gradient_sum_to(g, sum, lines);
+    columns = (struct fum_shape){3, {d[0] * d[1] * d[2], f, d[3]}};
+    sum = fum_gradient_reshape(g, sum, columns);
+    columns.dim[1] = 1;
+    sum = fum_gradient_sum_to(g, sum, columns);
+    g->grad[0] = fum_gradient_reshape(g, sum, g->node->in[0]->desc.shape);
+    return true;
+}
+
 static bool doubles(const struct fum_op_call *call) {
     return call->attr[0] == 2;
 }
@@ -34,5 +50,6 @@ const struct fum_op fum_op_upsample = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .fusion = &(const struct fum_op_fusion){.doubles = doubles},
 };
