@@ -12,7 +12,12 @@
 
 // Evaluations of the reference times its operations: what one case may cost.
 static const double most_work = 3e7;
-static const double step = 1e-4;
+// Returns what an element of an input is moved by. It is little beside tiny values, and beside the
+// eps of a norm where all of the input is zero.
+static double step_of(const struct fum_case_input *in) {
+    if (in->fill == FUM_FILL_TINY) return 1e-8;
+    return in->fill == FUM_FILL_ZERO ? 1e-6 : 1e-4;
+}
 
 struct job {
     const struct fum_op *op;
@@ -83,6 +88,7 @@ static double slope(const struct job *job, const double *from, const double *to,
 // both sides differ.
 static bool measure_derivative(struct job *job, int i, int64_t e, double *derivative) {
     double *x = &job->wide[i][e], at = *x;
+    double step = step_of(&job->c->in[i]);
     *x = at - step;
     evaluate(job, job->out[0]);
     *x = at + step;

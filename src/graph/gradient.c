@@ -37,10 +37,9 @@ static fum_tensor *cast_to(fum_graph *graph, fum_tensor *value, enum fum_dtype d
     return fum_graph_add(graph, "cast", NULL, FUM_INPUTS(value), attrs);
 }
 
-fum_tensor *fum_gradient_zeros(struct fum_gradient *g, struct fum_shape shape) {
-    const float zero = 0;
+fum_tensor *fum_gradient_fill(struct fum_gradient *g, float number, struct fum_shape shape) {
     if (!g->dout) return NULL;
-    fum_tensor *one = fum_graph_constant(g->graph, "zero", (struct fum_shape){1, {1}}, &zero);
+    fum_tensor *one = fum_graph_constant(g->graph, "number", (struct fum_shape){1, {1}}, &number);
     return fum_gradient_broadcast(g, cast_to(g->graph, one, g->dout->desc.dtype), shape);
 }
 

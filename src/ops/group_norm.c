@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "graph/fuse/fuse.h"
+#include "graph/gradient.h"
 #include "ops/lib/device_class.h"
 #include "ops/lib/group_norm_factors.h"
 #include "ops/lib/unary.h"
@@ -116,6 +117,49 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_group_norm_factors(call, &g, &factors, list) && add_apply(call, &g, factors, list);
 }
 
+// ---- gradient ----
+
+// Puts the elements of each group of a batch into one row, or (back) undoes that.
+static fum_tensor *add_group_rows(struct fum_gradient *g, fum_tensor *value, bool back) {
+    const struct fum_attr swap[] = {{"p0", 0}, {"p1", 2}, {"p2", 1}, {"p3", 3}, {0}};
+    const struct fum_shape *x = &g->node->desc.shape;
+    int64_t groups = (int64_t)g->node->attr[FUM_GROUP_NORM_GROUPS], batches = x->dim[0],
+            each = fum_shape_channels(x) / groups, rows = fum_shape_rows(x) / batches;
+    const struct fum_shape split = {4, {batches, rows, groups, each}},
+                           swapped = {4, {batches, groups, rows, each}},
+                           flat = {2, {batches * groups, rows * each}};
+    value = fum_gradient_reshape(g, value, back ? swapped : split);
+    value = fum_gradient_add(g, "transpose", FUM_INPUTS(value), swap);
+    return fum_gradient_reshape(g, value, back ? *x : flat);
+}
+
+static bool gradient(struct fum_gradient *g) {
+    const fum_tensor *node = g->node;
+    const struct fum_attr eps[] = {{"eps", node->attr[FUM_GROUP_NORM_EPS]}, {0}},
+                          settings[] = {{"groups", node->attr[FUM_GROUP_NORM_GROUPS]}, eps[0], {0}};
+    fum_tensor *x = node->in[FUM_GROUP_NORM_X], *gamma = node->in[FUM_GROUP_NORM_GAMMA];
+    if (node->attr[FUM_GROUP_NORM_ACT] != FUM_ACT_NONE || node->in[FUM_GROUP_NORM_X1])
+        return fum_refuse(&g->why, "its activation must be a node of its own, and x one tensor");
+    if (g->needed[FUM_GROUP_NORM_X]) {
+        fum_tensor *dy = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, gamma), NULL);
+        fum_tensor *rows[] = {add_group_rows(g, x, false), add_group_rows(g, dy, false)};
+        fum_tensor *dx = fum_gradient_add(g, "norm_gradient", (struct fum_inputs){rows, 2}, eps);
+        g->grad[FUM_GROUP_NORM_X] = add_group_rows(g, dx, true);
+    }
+    if (g->needed[FUM_GROUP_NORM_GAMMA]) {
+        fum_tensor *in[] = {x, fum_gradient_fill(g, 1, gamma->desc.shape),
+                            fum_gradient_fill(g, 0, gamma->desc.shape)};
+        fum_tensor *normal =
+            fum_gradient_add(g, "group_norm", (struct fum_inputs){in, 3}, settings);
+        fum_tensor *product = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, normal), NULL);
+        g->grad[FUM_GROUP_NORM_GAMMA] = fum_gradient_sum_to(g, product, gamma->desc.shape);
+    }
+    if (g->needed[FUM_GROUP_NORM_BETA])
+        g->grad[FUM_GROUP_NORM_BETA] =
+            fum_gradient_sum_to(g, g->dout, node->in[FUM_GROUP_NORM_BETA]->desc.shape);
+    return true;
+}
+
 // True if a single dispatch does it, whose kernel alone reads two inputs.
 static bool reads_joined(const struct fum_device_info *info, const struct fum_op_call *call) {
     struct fum_group_norm g;
@@ -139,5 +183,6 @@ const struct fum_op fum_op_group_norm = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .fusion = &fusion,
 };

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "graph/gradient.h"
 #include "ops/lib/device_class.h"
 #include "ops/lib/emit.h"
 #include "ops/lib/rowwise.h"
@@ -62,6 +63,20 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_rowwise_dispatch(call, &r, list);
 }
 
+static bool gradient(struct fum_gradient *g) {
+    const struct fum_attr eps[] = {{"eps", g->node->attr[0]}, {0}};
+    fum_tensor *x = g->node->in[0], *gamma = g->node->in[1], *beta = g->node->in[2], *dy = g->dout;
+    if (gamma) dy = fum_gradient_add(g, "mul", FUM_INPUTS(dy, gamma), NULL);
+    if (g->needed[0]) g->grad[0] = fum_gradient_add(g, "norm_gradient", FUM_INPUTS(x, dy), eps);
+    if (g->needed[1]) {
+        fum_tensor *normal = fum_gradient_add(g, "layer_norm", FUM_INPUTS(x), eps);
+        fum_tensor *product = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, normal), NULL);
+        g->grad[1] = fum_gradient_sum_to(g, product, gamma->desc.shape);
+    }
+    if (g->needed[2]) g->grad[2] = fum_gradient_sum_to(g, g->dout, beta->desc.shape);
+    return true;
+}
+
 const struct fum_op fum_op_layer_norm = {
     .name = "layer_norm",
     .attrs = attrs,
@@ -70,4 +85,5 @@ const struct fum_op fum_op_layer_norm = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
 };

@@ -2,6 +2,7 @@
 // RMS norm over the innermost dimension: Zhang and Sennrich (2019). Inputs x, gamma.
 #include <math.h>
 
+#include "graph/gradient.h"
 #include "ops/lib/rowwise.h"
 
 static const struct fum_attr_def attrs[] = {{"eps", 1e-6}, {NULL, 0}};
@@ -26,6 +27,23 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_rowwise_dispatch(call, &r, list);
 }
 
+static bool gradient(struct fum_gradient *g) {
+    const struct fum_attr eps[] = {{"eps", g->node->attr[0]}, {0}},
+                          uncentred[] = {eps[0], {"centred", 0}, {0}};
+    fum_tensor *x = g->node->in[0], *gamma = g->node->in[1];
+    if (g->needed[0]) {
+        fum_tensor *dy = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, gamma), NULL);
+        g->grad[0] = fum_gradient_add(g, "norm_gradient", FUM_INPUTS(x, dy), uncentred);
+    }
+    if (g->needed[1]) {
+        fum_tensor *ones = fum_gradient_fill(g, 1, gamma->desc.shape);
+        fum_tensor *normal = fum_gradient_add(g, "rms_norm", FUM_INPUTS(x, ones), eps);
+        fum_tensor *product = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, normal), NULL);
+        g->grad[1] = fum_gradient_sum_to(g, product, gamma->desc.shape);
+    }
+    return true;
+}
+
 const struct fum_op fum_op_rms_norm = {
     .name = "rms_norm",
     .attrs = attrs,
@@ -34,4 +52,5 @@ const struct fum_op fum_op_rms_norm = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
 };

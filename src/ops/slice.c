@@ -63,9 +63,9 @@ static bool gradient(struct fum_gradient *g) {
     after.dim[axis] = from->dim[axis] - before.dim[axis] - g->node->desc.shape.dim[axis];
     fum_tensor *parts[3];
     int count = 0;
-    if (before.dim[axis]) parts[count++] = fum_gradient_zeros(g, before);
+    if (before.dim[axis]) parts[count++] = fum_gradient_fill(g, 0, before);
     parts[count++] = g->dout;
-    if (after.dim[axis]) parts[count++] = fum_gradient_zeros(g, after);
+    if (after.dim[axis]) parts[count++] = fum_gradient_fill(g, 0, after);
     g->grad[0] = parts[0];
     if (count > 1)
         g->grad[0] = fum_gradient_add(g, "concat", (struct fum_inputs){parts, count}, along);
