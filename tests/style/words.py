@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""words.py ROOT: checks comments of C and GLSL, and messages for users, against the wording rules of CONTRIBUTING.md."""
+"""words.py ROOT: checks comments of C and GLSL, messages for users and documents against the wording rules of
+CONTRIBUTING.md."""
 import pathlib
 import re
 import sys
@@ -58,6 +59,42 @@ def sentences(block):
         yield from re.split(r"(?<=[.!?…])\s+(?=\S)", " ".join(paragraph.split()))
 
 
+def sentence_faults(sentence):
+    if OPENING.match(sentence):
+        yield f"a sentence opens with {sentence.split()[0]}: {sentence[:50]}…"
+    count = len(re.findall(r"[A-Za-z][\w'’-]*", sentence))
+    if count > MOST_WORDS:
+        yield f"a sentence of {count} words: {sentence[:50]}…"
+
+
+def paragraphs(text):
+    """Lists a document's paragraphs and items of lists as (line, text), without headings, tables and code."""
+    text = re.sub(r"^```.*?^```", lambda m: re.sub(r"[^\n]", "", m[0]), text, flags=re.S | re.M)
+    start, block = 1, []
+    for number, line in enumerate(text.split("\n") + [""], 1):
+        plain = re.match(r"\s*$|#|\s*\||    |<", line)
+        item = re.match(r"\s*(?:[-*]|\d+\.) ", line)
+        if block and (plain or item):
+            yield start, " ".join(block)
+            block = []
+        if plain:
+            continue
+        if not block:
+            start = number
+        block.append(line[item.end():] if item else line.strip())
+
+
+def document_faults(path, text):
+    # A document that states the rules quotes what they forbid.
+    for line, paragraph in paragraphs(text) if path.name != "CONTRIBUTING.md" else ():
+        plain = re.sub(r"`[^`]*`", "`x`", re.sub(r"\]\([^)]*\)", "]", paragraph))
+        for what in wrong(plain):
+            yield line, what
+        for sentence in re.split(r"(?<=[.!?…])\s+(?=\S)", plain):
+            for what in sentence_faults(sentence):
+                yield line, what
+
+
 def wrong(text):
     for pattern, instead in BANNED:
         for match in pattern.finditer(text):
@@ -83,11 +120,8 @@ def faults(path, text):
         for what in wrong(joined):
             yield line, what
         for sentence in sentences(block):
-            if OPENING.match(sentence):
-                yield line, f"a sentence opens with {sentence.split()[0]}: {sentence[:50]}…"
-            count = len(re.findall(r"[A-Za-z][\w'’-]*", sentence))
-            if count > MOST_WORDS:
-                yield line, f"a sentence of {count} words: {sentence[:50]}…"
+            for what in sentence_faults(sentence):
+                yield line, what
     if path.parts[0] == "src" and path.suffix == ".c":
         code = sources.TOKEN.sub(lambda m: re.sub(r"[^\n]", " ", m[0]) if m[0][0] == "/" else m[0], text)
         for match in STRING.finditer(code):
@@ -100,7 +134,12 @@ def faults(path, text):
 def main():
     everything = [*sources.files(sys.argv[1], (".c", ".h", ".def")),
                   *sources.files(sys.argv[1], (".comp", ".glsl", ".h"), ("shaders",))]
-    return sources.report([f"{path}:{line}: {what}" for path, text in everything for line, what in faults(path, text)])
+    root = pathlib.Path(sys.argv[1])
+    documents = [(path.relative_to(root), path.read_text(encoding="utf8")) for path in sorted(root.glob("*.md"))]
+    documents += sources.files(root, (".md",), ("docs", "tests", "third_party", "shaders"))
+    found = [(path, fault) for path, text in everything for fault in faults(path, text)]
+    found += [(path, fault) for path, text in documents for fault in document_faults(path, text)]
+    return sources.report([f"{path}:{line}: {what}" for path, (line, what) in found])
 
 
 sys.exit(main())
