@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // 2-D convolution with epilogue, as an implicit matrix product: no patch buffer.
 
+#include "graph/gradient.h"
 #include "ops/variants/variant.h"
 #include "ops/lib/winograd.h"
 
@@ -67,6 +68,33 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_variant_conv2d(call, &c, list);
 }
 
+static bool gradient(struct fum_gradient *g) {
+    const fum_tensor *node = g->node;
+    fum_tensor *x = node->in[FUM_GEMM_X], *w = node->in[FUM_GEMM_W];
+    const int64_t *image = x->desc.shape.dim, *kernel = w->desc.shape.dim;
+    const struct fum_attr stride = {"stride", node->attr[FUM_CONV_STRIDE]},
+                          pad = {"pad", node->attr[FUM_CONV_PAD]};
+    if (node->attr[FUM_CONV_ACT] != FUM_ACT_NONE || node->attr[FUM_CONV_UPSAMPLE] != 0 ||
+        node->in[FUM_CONV_NORM])
+        return fum_refuse(&g->why,
+                          "its activation, norm and upsampling must be nodes of their own");
+    if (g->needed[FUM_GEMM_X]) {
+        const struct fum_attr attrs[] = {
+            stride, pad, {"height", (double)image[1]}, {"width", (double)image[2]}, {0}};
+        g->grad[FUM_GEMM_X] =
+            fum_gradient_add(g, "conv2d_input_gradient", FUM_INPUTS(g->dout, w), attrs);
+    }
+    if (g->needed[FUM_GEMM_W]) {
+        const struct fum_attr attrs[] = {
+            stride, pad, {"height", (double)kernel[0]}, {"width", (double)kernel[1]}, {0}};
+        g->grad[FUM_GEMM_W] =
+            fum_gradient_add(g, "conv2d_weight_gradient", FUM_INPUTS(x, g->dout), attrs);
+    }
+    for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++)
+        if (g->needed[i]) g->grad[i] = fum_gradient_sum_to(g, g->dout, node->in[i]->desc.shape);
+    return true;
+}
+
 static double flops(const struct fum_op_call *call) {
     const int64_t *w = call->in[1].shape.dim;
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)(w[0] * w[1] * w[2]);
@@ -95,6 +123,7 @@ const struct fum_op fum_op_conv2d = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .flops = flops,
     .flags = FUM_OP_QUANTISED,
     .fusion = &fusion,

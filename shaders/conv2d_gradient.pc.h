@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// Push constants of conv2d_input_gradient and conv2d_weight_gradient.
+#include "lib/push.h"
+
+PUSH_CONSTANTS(fum_conv2d_gradient_push) {
+    uint quads;                     // of the output
+    uint batches, in_h, in_w, in_c; // the image
+    uint out_h, out_w, out_c;       // dy
+    uint kernel_h, kernel_w;
+    int stride, pad;
+};

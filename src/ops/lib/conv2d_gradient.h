@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// What the two gradients of conv2d share: their sizes, the pairs of pixels and outputs that a tap
+// joins, and the dispatch.
+#ifndef FUM_OPS_CONV2D_GRADIENT_H
+#define FUM_OPS_CONV2D_GRADIENT_H
+
+#include "ops/lib/emit.h"
+
+struct fum_conv_gradient_settings {
+    int64_t stride, pad;
+};
+
+struct fum_conv_gradient {
+    int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w;
+    struct fum_conv_gradient_settings settings;
+};
+// Returns the sizes of a convolution of image x by weight w that gives y.
+struct fum_conv_gradient fum_conv_gradient_of(const struct fum_shape *x, const struct fum_shape *y,
+                                              const struct fum_shape *w,
+                                              struct fum_conv_gradient_settings settings);
+
+// An output, counted over all images, and the pixel that it reads by a tap.
+struct fum_conv_pair {
+    int64_t output, tap, pixel;
+    int64_t next; // where the search goes on
+};
+// Steps to the next pair whose pixel lies in the image; start with all zero. Returns false after
+// the last.
+bool fum_conv_gradient_next(const struct fum_conv_gradient *c, struct fum_conv_pair *pair);
+
+double fum_conv_gradient_flops(const struct fum_conv_gradient *c);
+// Adds the dispatch of a gradient's kernel, whose bindings are the two inputs and the output.
+bool fum_conv_gradient_dispatch(const struct fum_op_call *call, const char *shader,
+                                const struct fum_conv_gradient *c, struct fum_dispatches *list);
+
+#endif
