@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// dx of a pixel and channel: the sum over taps and output channels of w dy, for the outputs that read the pixel by that
-// tap. One invocation per quad of channels of a pixel.
+// dx of a pixel and channel is the sum of w dy over taps and output channels. A tap contributes where an output reads
+// the pixel by it. One invocation per quad of channels of a pixel.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"

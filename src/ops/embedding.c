@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Rows of a table by number: ids [B, T] or [T] and table [V, C] give [..., C]. An id outside the
 // table takes the nearest row, so that no id can read past it.
+#include "graph/gradient.h"
 #include "ops/lib/emit.h"
 #include "shaders/embedding.pc.h"
 
@@ -58,6 +59,15 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+static bool gradient(struct fum_gradient *g) {
+    const fum_tensor *table = g->node->in[1];
+    const struct fum_attr rows[] = {{"rows", (double)table->desc.shape.dim[0]}, {0}};
+    if (g->needed[0]) return fum_refuse(&g->why, "ids have no gradient");
+    g->grad[1] =
+        fum_gradient_add(g, "embedding_gradient", FUM_INPUTS(g->node->in[0], g->dout), rows);
+    return true;
+}
+
 const struct fum_op fum_op_embedding = {
     .name = "embedding",
     .min_inputs = 2,
@@ -65,4 +75,5 @@ const struct fum_op fum_op_embedding = {
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
 };

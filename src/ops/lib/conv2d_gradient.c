@@ -46,15 +46,9 @@ bool fum_conv_gradient_dispatch(const struct fum_op_call *call, const char *shad
     uint64_t quads = fum_desc_quads(&call->out);
     if (!quads) return true;
     struct fum_dispatch *d = fum_emit(list, shader, call->out.dtype, quads);
-    if (!d) return false;
-    for (int i = 0; i < 2; i++) {
-        // An input without elements has no bytes to bind: the kernel reads nothing of it.
-        if (!fum_shape_count(&call->in[i].shape))
-            fum_emit_bind(d, (struct fum_dispatch_bind){.operand = FUM_OUT});
-        else if (!fum_emit_whole(list, d, i, &call->in[i]))
-            return false;
-    }
-    if (!fum_emit_whole(list, d, FUM_OUT, &call->out)) return false;
+    if (!d || !fum_emit_input(list, d, 0, &call->in[0]) ||
+        !fum_emit_input(list, d, 1, &call->in[1]) || !fum_emit_whole(list, d, FUM_OUT, &call->out))
+        return false;
     const struct fum_conv2d_gradient_push push = {.quads = (uint32_t)quads,
                                                   .batches = (uint32_t)c->batches,
                                                   .in_h = (uint32_t)c->in_h,

@@ -99,6 +99,13 @@ bool fum_emit_whole(struct fum_dispatches *list, struct fum_dispatch *d, int ope
     return true;
 }
 
+bool fum_emit_input(struct fum_dispatches *list, struct fum_dispatch *d, int input,
+                    const struct fum_desc *desc) {
+    if (fum_shape_count(&desc->shape)) return fum_emit_whole(list, d, input, desc);
+    fum_emit_bind(d, (struct fum_dispatch_bind){.operand = FUM_OUT});
+    return true;
+}
+
 bool fum_refuse_size(struct fum_why *why, const struct fum_device_info *info, const char *what) {
     return fum_refuse(why, "%s exceeds the device's largest binding of %llu bytes", what,
                       (unsigned long long)info->max_binding);

@@ -60,6 +60,11 @@ void fum_emit_operand(struct fum_dispatch *d, int operand);
 bool fum_emit_whole(struct fum_dispatches *list, struct fum_dispatch *d, int operand,
                     const struct fum_desc *desc);
 
+// Does the same for an input. The output stands for one without elements, which has no bytes to
+// bind and of which the kernel reads nothing.
+bool fum_emit_input(struct fum_dispatches *list, struct fum_dispatch *d, int input,
+                    const struct fum_desc *desc);
+
 // Returns false after writing that `what` exceeds the device's largest binding.
 bool fum_refuse_size(struct fum_why *why, const struct fum_device_info *info, const char *what);
 
