@@ -3,10 +3,9 @@
 // once.
 #include <math.h>
 
-#include "ops/lib/emit.h"
+#include "graph/gradient.h"
+#include "ops/lib/attention_gradient.h"
 #include "ops/variants/variant.h"
-
-static const struct fum_attr_def attrs[] = {{"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *q = &call->in[0].shape, *k = &call->in[1].shape,
@@ -81,17 +80,60 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_variant_attention(call, &a, list);
 }
 
+// Returns the sum over each head's channels of dout times the output, in f32.
+static fum_tensor *add_delta(struct fum_gradient *g, int64_t heads) {
+    const struct fum_attr f32[] = {{"dtype", FUM_F32}, {0}};
+    const int64_t *d = g->node->desc.shape.dim;
+    struct fum_shape split = {3, {d[0] * d[1], heads, d[2] / heads}};
+    fum_tensor *dout = fum_gradient_add(g, "cast", FUM_INPUTS(g->dout), f32);
+    fum_tensor *out = fum_gradient_add(g, "cast", FUM_INPUTS(fum_gradient_output(g)), f32);
+    fum_tensor *product = fum_gradient_add(g, "mul", FUM_INPUTS(dout, out), NULL);
+    product = fum_gradient_reshape(g, product, split);
+    split.dim[2] = 1;
+    product = fum_gradient_sum_to(g, product, split);
+    return fum_gradient_reshape(g, product, (struct fum_shape){3, {d[0], d[1], heads}});
+}
+
+static bool gradient(struct fum_gradient *g) {
+    const fum_tensor *node = g->node;
+    const double *attr = node->attr;
+    const struct fum_attr settings[] = {{"heads", attr[FUM_ATTENTION_HEADS]},
+                                        {"causal", attr[FUM_ATTENTION_CAUSAL]},
+                                        {"scale", attr[FUM_ATTENTION_SCALE]},
+                                        {0}};
+    fum_tensor *q = node->in[0], *k = node->in[1], *v = node->in[2];
+    fum_tensor *in[FUM_ATTENTION_GRADIENT_INPUTS] = {
+        q,
+        k,
+        v,
+        g->dout,
+        fum_gradient_add(g, "attention_normaliser", FUM_INPUTS(q, k), settings),
+        add_delta(g, (int64_t)attr[FUM_ATTENTION_HEADS])};
+    const struct fum_inputs all = {in, FUM_ATTENTION_GRADIENT_INPUTS};
+    if (g->needed[0]) g->grad[0] = fum_gradient_add(g, "attention_query_gradient", all, settings);
+    if (!g->needed[1] && !g->needed[2]) return true;
+    fum_tensor *both = fum_gradient_add(g, "attention_key_gradient", all, settings);
+    for (int i = 1; i <= 2; i++) {
+        double batches = (double)k->desc.shape.dim[0];
+        const struct fum_attr half[] = {
+            {"axis", 0}, {"start", (i - 1) * batches}, {"count", batches}, {0}};
+        if (g->needed[i]) g->grad[i] = fum_gradient_add(g, "slice", FUM_INPUTS(both), half);
+    }
+    return true;
+}
+
 static double flops(const struct fum_op_call *call) {
     return 4.0 * (double)fum_shape_count(&call->in[0].shape) * (double)call->in[1].shape.dim[1];
 }
 
 const struct fum_op fum_op_attention = {
     .name = "attention",
-    .attrs = attrs,
+    .attrs = fum_attention_attrs,
     .min_inputs = 3,
     .max_inputs = 3,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,
+    .gradient = gradient,
     .flops = flops,
 };

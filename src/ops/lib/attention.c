@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/attention.h"
 
+const struct fum_attr_def fum_attention_attrs[] = {
+    {"heads", 1}, {"causal", 0}, {"scale", 0}, {NULL, 0}};
+
 bool fum_attention_cut(const struct fum_op_call *call, const struct fum_attention *a,
                        const struct fum_device_info *info, struct fum_cut *cut,
                        struct fum_why *why) {

@@ -11,6 +11,7 @@
 
 // Settings of attention, in order.
 enum { FUM_ATTENTION_HEADS, FUM_ATTENTION_CAUSAL, FUM_ATTENTION_SCALE, FUM_ATTENTION_ATTRS };
+extern const struct fum_attr_def fum_attention_attrs[];
 
 struct fum_attention {
     int64_t batches, queries, keys, heads, channels; // channels of one head

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The gradient of attention by its queries; ops/lib/attention_gradient.h has the formula.
+#include "ops/lib/attention_gradient.h"
+
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
+    call->out = call->in[FUM_ATTENTION_Q];
+    return fum_attention_gradient_check(call, why);
+}
+
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
+    const struct fum_attention a = fum_attention_of(call);
+    struct fum_attention_pair pair = {.query = -1};
+    for (int64_t i = 0; i < fum_shape_count(&call->out.shape); i++) out[i] = 0;
+    while (fum_attention_gradient_next(&a, in, &pair)) {
+        int64_t head = pair.head * a.channels, width = a.heads * a.channels;
+        for (int64_t c = head; c < head + a.channels; c++)
+            out[pair.query * width + c] += pair.slope * in[FUM_ATTENTION_K][pair.key * width + c];
+    }
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    return fum_attention_gradient_dispatch(call, "attention_query_gradient",
+                                           fum_desc_quads(&call->out), list);
+}
+
+const struct fum_op fum_op_attention_query_gradient = {
+    .name = "attention_query_gradient",
+    .attrs = fum_attention_attrs,
+    .min_inputs = FUM_ATTENTION_GRADIENT_INPUTS,
+    .max_inputs = FUM_ATTENTION_GRADIENT_INPUTS,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+};

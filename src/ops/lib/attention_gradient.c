@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "ops/lib/attention_gradient.h"
+
+#include "shaders/attention_gradient.pc.h"
+
+bool fum_attention_check(const struct fum_op_call *call, struct fum_why *why) {
+    const struct fum_shape *q = &call->in[FUM_ATTENTION_Q].shape,
+                           *k = &call->in[FUM_ATTENTION_K].shape;
+    int64_t heads;
+    if (q->rank != 3 || k->rank != 3 || k->dim[0] != q->dim[0] || k->dim[2] != q->dim[2])
+        return fum_refuse(why, "q and k must be [batch, tokens, channels]");
+    if (!fum_attr_int(call->attr[FUM_ATTENTION_HEADS],
+                      (struct fum_attr_range){"heads", 1, INT32_MAX}, &heads, why))
+        return false;
+    if (q->dim[2] < 1 || q->dim[2] % heads || k->dim[1] < 1)
+        return fum_refuse(why, "heads must divide the channels, and a key is needed");
+    return true;
+}
+
+bool fum_attention_gradient_check(const struct fum_op_call *call, struct fum_why *why) {
+    const struct fum_desc *in = call->in;
+    const int64_t *q = in[FUM_ATTENTION_Q].shape.dim;
+    if (!fum_attention_check(call, why)) return false;
+    const struct fum_shape stat = {3, {q[0], q[1], (int64_t)call->attr[FUM_ATTENTION_HEADS]}};
+    if (!fum_shape_same(&in[FUM_ATTENTION_V].shape, &in[FUM_ATTENTION_K].shape) ||
+        !fum_shape_same(&in[FUM_ATTENTION_DOUT].shape, &in[FUM_ATTENTION_Q].shape))
+        return fum_refuse(why, "v must be as k, and dout as q");
+    for (int i = FUM_ATTENTION_NORMALISER; i <= FUM_ATTENTION_DELTA; i++)
+        if (in[i].dtype != FUM_F32 || !fum_shape_same(&in[i].shape, &stat))
+            return fum_refuse(why, "input %d must be f32 with a number for each query and head", i);
+    return true;
+}
+
+static double head_dot(const struct fum_attention *a, const double *x, const double *y) {
+    double sum = 0;
+    for (int64_t c = 0; c < a->channels; c++) sum += x[c] * y[c];
+    return sum;
+}
+
+bool fum_attention_gradient_next(const struct fum_attention *a, const double *const *in,
+                                 struct fum_attention_pair *pair) {
+    int64_t width = a->heads * a->channels, last = a->batches * a->queries - 1;
+    if (pair->query >= 0 && pair->head + 1 < a->heads) {
+        pair->head++;
+    } else {
+        pair->head = 0;
+        int64_t i = pair->query < 0 ? 0 : pair->query % a->queries;
+        int64_t seen = a->causal ? FUM_MIN(a->keys, i + 1) : a->keys;
+        bool more = pair->query >= 0 && pair->key % a->keys + 1 < seen;
+        if (!more && pair->query == last) return false;
+        if (!more) pair->query++;
+        pair->key = more ? pair->key + 1 : pair->query / a->queries * a->keys;
+    }
+    int64_t q = pair->query * width + pair->head * a->channels,
+            k = pair->key * width + pair->head * a->channels,
+            s = pair->query * a->heads + pair->head;
+    double score = head_dot(a, in[FUM_ATTENTION_Q] + q, in[FUM_ATTENTION_K] + k) * a->scale;
+    pair->weight = exp(score - in[FUM_ATTENTION_NORMALISER][s]);
+    double along = head_dot(a, in[FUM_ATTENTION_DOUT] + q, in[FUM_ATTENTION_V] + k);
+    pair->slope = pair->weight * (along - in[FUM_ATTENTION_DELTA][s]) * a->scale;
+    return true;
+}
+
+bool fum_attention_gradient_dispatch(const struct fum_op_call *call, const char *shader,
+                                     uint64_t items, struct fum_dispatches *list) {
+    const struct fum_attention a = fum_attention_of(call);
+    if (!items) return true;
+    struct fum_dispatch *d = fum_emit(list, shader, call->in[FUM_ATTENTION_Q].dtype, items);
+    if (!d) return false;
+    fum_emit_spec(d, a.channels % 4 == 0);
+    for (int i = 0; i < call->num_inputs; i++)
+        if (!fum_emit_input(list, d, i, &call->in[i])) return false;
+    if (!fum_emit_whole(list, d, FUM_OUT, &call->out)) return false;
+    const struct fum_attention_gradient_push push = {
+        .quads = (uint32_t)items,
+        .queries = (uint32_t)a.queries,
+        .keys = (uint32_t)a.keys,
+        .heads = (uint32_t)a.heads,
+        .head = (uint32_t)a.channels,
+        .row_quads = (uint32_t)fum_shape_row_quads(&call->in[FUM_ATTENTION_Q].shape),
+        .stat_quads = (uint32_t)FUM_DIV_UP(a.heads, 4),
+        .causal = a.causal,
+        .key_values = (uint32_t)items,
+        .scale = (float)a.scale,
+    };
+    FUM_EMIT_PUSH(d, push);
+    return true;
+}
