@@ -67,8 +67,11 @@ VkResult fum_vk_cache_open(struct fum_vk *vk, const char *cache_dir) {
     size_t bytes = 0, size = 0;
     vk->cache_path = fum_cache_path(&vk->front->info, cache_dir, "pipelines");
     if (vk->cache_path && fum_path_may_exist(vk->cache_path)) {
-        if (fum_file_read(vk->cache_path, CACHE_MAX, &file, &size, &err))
-            fum_log(&vk->front->log, FUM_LOG_WARN, "the pipeline cache is ignored: %s", err.text);
+        enum fum_result result = fum_file_read(vk->cache_path, CACHE_MAX, &file, &size, &err);
+        // Where memory is out, what follows reports it, and one line is enough.
+        enum fum_log_level level = result == FUM_ERR_NOMEM ? FUM_LOG_INFO : FUM_LOG_WARN;
+        if (result)
+            fum_log(&vk->front->log, level, "the pipeline cache is ignored: %s", err.text);
         else
             data = find_driver_part(vk, file, size, &bytes);
     }
