@@ -3,31 +3,24 @@
 // in, out]; the settings height and width are those of the image.
 #include "ops/lib/conv2d_gradient.h"
 
-enum { STRIDE, PAD, HEIGHT, WIDTH };
-static const struct fum_attr_def attrs[] = {[STRIDE] = {"stride", 1},
-                                            [PAD] = {"pad", 0},
-                                            [HEIGHT] = {"height", 1},
-                                            [WIDTH] = {"width", 1},
-                                            {0}};
-
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *dy = &call->in[0].shape, *w = &call->in[1].shape;
     if (dy->rank != 4 || w->rank != 4 || dy->dim[3] != w->dim[3] ||
         !fum_is_storage(call->in[0].dtype) || call->in[0].dtype != call->in[1].dtype ||
-        call->attr[STRIDE] < 1 || call->attr[HEIGHT] < 0 || call->attr[WIDTH] < 0)
+        call->attr[FUM_CONV_GRADIENT_STRIDE] < 1 || call->attr[FUM_CONV_GRADIENT_HEIGHT] < 0 ||
+        call->attr[FUM_CONV_GRADIENT_WIDTH] < 0)
         return fum_refuse(
             why,
             "dy must be [batch, height, width, out] and w [height, width, in, out] of its type");
     call->out = call->in[0];
-    call->out.shape = (struct fum_shape){
-        4, {dy->dim[0], (int64_t)call->attr[HEIGHT], (int64_t)call->attr[WIDTH], w->dim[2]}};
+    call->out.shape = (struct fum_shape){4,
+                                         {dy->dim[0], (int64_t)call->attr[FUM_CONV_GRADIENT_HEIGHT],
+                                          (int64_t)call->attr[FUM_CONV_GRADIENT_WIDTH], w->dim[2]}};
     return true;
 }
 
 static struct fum_conv_gradient sizes_of(const struct fum_op_call *call) {
-    const struct fum_conv_gradient_settings s = {(int64_t)call->attr[STRIDE],
-                                                 (int64_t)call->attr[PAD]};
-    return fum_conv_gradient_of(&call->out.shape, &call->in[0].shape, &call->in[1].shape, s);
+    return fum_conv_gradient_of(call, &call->out.shape, &call->in[0].shape, &call->in[1].shape);
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
@@ -53,7 +46,7 @@ static double flops(const struct fum_op_call *call) {
 
 const struct fum_op fum_op_conv2d_input_gradient = {
     .name = "conv2d_input_gradient",
-    .attrs = attrs,
+    .attrs = fum_conv_gradient_attrs,
     .min_inputs = 2,
     .max_inputs = 2,
     .infer = infer,

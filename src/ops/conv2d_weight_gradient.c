@@ -3,29 +3,23 @@
 // width, out]; the settings height and width are those of the kernel.
 #include "ops/lib/conv2d_gradient.h"
 
-enum { STRIDE, PAD, HEIGHT, WIDTH };
-static const struct fum_attr_def attrs[] = {[STRIDE] = {"stride", 1},
-                                            [PAD] = {"pad", 0},
-                                            [HEIGHT] = {"height", 1},
-                                            [WIDTH] = {"width", 1},
-                                            {0}};
-
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *dy = &call->in[1].shape;
     if (x->rank != 4 || dy->rank != 4 || x->dim[0] != dy->dim[0] ||
         !fum_is_storage(call->in[0].dtype) || call->in[0].dtype != call->in[1].dtype ||
-        call->attr[STRIDE] < 1 || call->attr[HEIGHT] < 1 || call->attr[WIDTH] < 1)
+        call->attr[FUM_CONV_GRADIENT_STRIDE] < 1 || call->attr[FUM_CONV_GRADIENT_HEIGHT] < 1 ||
+        call->attr[FUM_CONV_GRADIENT_WIDTH] < 1)
         return fum_refuse(why, "x and dy must be [batch, height, width, channels] of one type");
     call->out = call->in[0];
-    call->out.shape = (struct fum_shape){
-        4, {(int64_t)call->attr[HEIGHT], (int64_t)call->attr[WIDTH], x->dim[3], dy->dim[3]}};
+    call->out.shape =
+        (struct fum_shape){4,
+                           {(int64_t)call->attr[FUM_CONV_GRADIENT_HEIGHT],
+                            (int64_t)call->attr[FUM_CONV_GRADIENT_WIDTH], x->dim[3], dy->dim[3]}};
     return true;
 }
 
 static struct fum_conv_gradient sizes_of(const struct fum_op_call *call) {
-    const struct fum_conv_gradient_settings s = {(int64_t)call->attr[STRIDE],
-                                                 (int64_t)call->attr[PAD]};
-    return fum_conv_gradient_of(&call->in[0].shape, &call->in[1].shape, &call->out.shape, s);
+    return fum_conv_gradient_of(call, &call->in[0].shape, &call->in[1].shape, &call->out.shape);
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
@@ -51,7 +45,7 @@ static double flops(const struct fum_op_call *call) {
 
 const struct fum_op fum_op_conv2d_weight_gradient = {
     .name = "conv2d_weight_gradient",
-    .attrs = attrs,
+    .attrs = fum_conv_gradient_attrs,
     .min_inputs = 2,
     .max_inputs = 2,
     .infer = infer,

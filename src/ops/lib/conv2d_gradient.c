@@ -3,9 +3,12 @@
 
 #include "shaders/conv2d_gradient.pc.h"
 
-struct fum_conv_gradient fum_conv_gradient_of(const struct fum_shape *x, const struct fum_shape *y,
-                                              const struct fum_shape *w,
-                                              struct fum_conv_gradient_settings settings) {
+const struct fum_attr_def fum_conv_gradient_attrs[] = {
+    {"stride", 1}, {"pad", 0}, {"height", 1}, {"width", 1}, {NULL, 0}};
+
+struct fum_conv_gradient fum_conv_gradient_of(const struct fum_op_call *call,
+                                              const struct fum_shape *x, const struct fum_shape *y,
+                                              const struct fum_shape *w) {
     return (struct fum_conv_gradient){.batches = x->dim[0],
                                       .in_h = x->dim[1],
                                       .in_w = x->dim[2],
@@ -15,17 +18,18 @@ struct fum_conv_gradient fum_conv_gradient_of(const struct fum_shape *x, const s
                                       .out_c = y->dim[3],
                                       .kernel_h = w->dim[0],
                                       .kernel_w = w->dim[1],
-                                      .settings = settings};
+                                      .stride = (int64_t)call->attr[FUM_CONV_GRADIENT_STRIDE],
+                                      .pad = (int64_t)call->attr[FUM_CONV_GRADIENT_PAD]};
 }
 
 bool fum_conv_gradient_next(const struct fum_conv_gradient *c, struct fum_conv_pair *pair) {
     int64_t taps = c->kernel_h * c->kernel_w, outputs = c->batches * c->out_h * c->out_w;
     for (; pair->next < outputs * taps; pair->next++) {
         int64_t o = pair->next / taps, tap = pair->next % taps, image = o / c->out_w / c->out_h;
-        int64_t y = o / c->out_w % c->out_h * c->settings.stride + tap / c->kernel_w;
-        int64_t x = o % c->out_w * c->settings.stride + tap % c->kernel_w;
-        y -= c->settings.pad;
-        x -= c->settings.pad;
+        int64_t y = o / c->out_w % c->out_h * c->stride + tap / c->kernel_w;
+        int64_t x = o % c->out_w * c->stride + tap % c->kernel_w;
+        y -= c->pad;
+        x -= c->pad;
         if (y < 0 || y >= c->in_h || x < 0 || x >= c->in_w) continue;
         pair->output = o;
         pair->tap = tap;
@@ -59,8 +63,8 @@ bool fum_conv_gradient_dispatch(const struct fum_op_call *call, const char *shad
                                                   .out_c = (uint32_t)c->out_c,
                                                   .kernel_h = (uint32_t)c->kernel_h,
                                                   .kernel_w = (uint32_t)c->kernel_w,
-                                                  .stride = (int32_t)c->settings.stride,
-                                                  .pad = (int32_t)c->settings.pad};
+                                                  .stride = (int32_t)c->stride,
+                                                  .pad = (int32_t)c->pad};
     FUM_EMIT_PUSH(d, push);
     return true;
 }

@@ -6,18 +6,23 @@
 
 #include "ops/lib/emit.h"
 
-struct fum_conv_gradient_settings {
-    int64_t stride, pad;
+// Settings of both, in order.
+enum {
+    FUM_CONV_GRADIENT_STRIDE,
+    FUM_CONV_GRADIENT_PAD,
+    FUM_CONV_GRADIENT_HEIGHT,
+    FUM_CONV_GRADIENT_WIDTH
 };
+extern const struct fum_attr_def fum_conv_gradient_attrs[];
 
 struct fum_conv_gradient {
     int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w;
-    struct fum_conv_gradient_settings settings;
+    int64_t stride, pad;
 };
-// Returns the sizes of a convolution of image x by weight w that gives y.
-struct fum_conv_gradient fum_conv_gradient_of(const struct fum_shape *x, const struct fum_shape *y,
-                                              const struct fum_shape *w,
-                                              struct fum_conv_gradient_settings settings);
+// Returns the sizes of a convolution of image x by weight w that gives y, with a call's settings.
+struct fum_conv_gradient fum_conv_gradient_of(const struct fum_op_call *call,
+                                              const struct fum_shape *x, const struct fum_shape *y,
+                                              const struct fum_shape *w);
 
 // An output, counted over all images, and the pixel that it reads by a tap.
 struct fum_conv_pair {
