@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Lists the cases that both gradients of attention share.
+// Lists the cases of attention's gradients and of the normalisers that they read. IN gives
+// an op's inputs from batches, queries, keys, heads and channels. A file may define its own before.
 #ifndef FUM_CHECK_ATTENTION_GRADIENT_CASES_H
 #define FUM_CHECK_ATTENTION_GRADIENT_CASES_H
 
@@ -9,8 +10,10 @@
     { .shape = FUM_DIMS(__VA_ARGS__) }
 #define STAT(...) \
     { .shape = FUM_DIMS(__VA_ARGS__), .type = FUM_CASE_F32 }
+#ifndef IN
 #define IN(b, tq, tk, heads, c) \
     { X(b, tq, c), X(b, tk, c), X(b, tk, c), X(b, tq, c), STAT(b, tq, heads), STAT(b, tq, heads) }
+#endif
 
 static const struct fum_op_case fum_attention_gradient_cases[] = {
     {.name = "one token", .in = IN(1, 1, 1, 1, 4)},

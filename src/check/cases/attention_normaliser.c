@@ -1,25 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "check/case.h"
-
-#define X(...) \
-    { .shape = FUM_DIMS(__VA_ARGS__) }
 #define IN(b, tq, tk, heads, c) \
     { X(b, tq, c), X(b, tk, c) }
+#include "check/attention_gradient_cases.h"
 
-static const struct fum_op_case cases[] = {
-    {.name = "one token", .in = IN(1, 1, 1, 1, 4)},
-    {.name = "five on seven, two heads of 8", .in = IN(2, 5, 7, 2, 16), .attrs = {{"heads", 2}}},
-    {.name = "three heads of 5", .in = IN(2, 4, 6, 3, 15), .attrs = {{"heads", 3}}},
-    {.name = "five heads of 3", .in = IN(1, 9, 4, 5, 15), .attrs = {{"heads", 5}}},
-    {.name = "causal, 9 tokens", .in = IN(1, 9, 9, 1, 8), .attrs = {{"causal", 1}}},
-    {.name = "causal, 9 on 4", .in = IN(2, 9, 4, 2, 8), .attrs = {{"heads", 2}, {"causal", 1}}},
-    {.name = "causal, 4 on 9", .in = IN(2, 4, 9, 2, 8), .attrs = {{"heads", 2}, {"causal", 1}}},
-    {.name = "scale 1", .in = IN(1, 6, 6, 1, 4), .attrs = {{"scale", 1}}},
-    {.name = "no batches", .in = IN(0, 6, 6, 1, 4)},
-    {.name = "64 on 64, 4 heads of 32",
-     .in = IN(1, 64, 64, 4, 128),
-     .attrs = {{"heads", 4}},
-     .bench = true},
-};
-
-const struct fum_op_cases fum_cases_attention_normaliser = FUM_CASES(attention_normaliser, cases);
+const struct fum_op_cases fum_cases_attention_normaliser =
+    FUM_CASES(attention_normaliser, fum_attention_gradient_cases);
