@@ -8,8 +8,9 @@
 #include "lib/trig.glsl"
 
 layout(constant_id = 3) const uint COS_FIRST = 1;
+layout(constant_id = 4) const uint INTEGERS = 0; // times are int, not float
 
-layout(set = 0, binding = 0) readonly buffer T { float t[]; };
+layout(set = 0, binding = 0) readonly buffer T { uint t[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "timestep_embedding.pc.h"
@@ -18,7 +19,8 @@ void main() {
     uint i = item_index();
     if (i >= quads) return;
     uint row_quads = (dim + 3u) / 4u, half_dim = dim / 2u, c = i % row_quads * 4u;
-    float time = t[i / row_quads * t_stride];
+    uint bits = t[i / row_quads * t_stride];
+    float time = INTEGERS != 0u ? float(int(bits)) : uintBitsToFloat(bits);
     vec4 v = vec4(0.0);
     for (uint k = 0u; k < 4u && c + k < 2u * half_dim; k++) { // an odd last channel is zero
         bool second = c + k >= half_dim;

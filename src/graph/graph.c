@@ -244,8 +244,51 @@ static fum_tensor *find_source(const fum_graph *graph, enum fum_tensor_kind kind
     return NULL;
 }
 
+static bool train_all(void *user, const char *name) {
+    (void)user;
+    (void)name;
+    return true;
+}
+
+void fum_graph_train(fum_graph *graph, bool (*trains)(void *user, const char *name), void *user) {
+    graph->trains = trains ? trains : train_all;
+    graph->trains_user = user;
+}
+
+bool fum_graph_is_training(const fum_graph *graph) {
+    return graph->trains != NULL;
+}
+
+static bool trains_weight(const fum_graph *graph, const char *name) {
+    return graph->trains && graph->trains(graph->trains_user, name);
+}
+
+int fum_graph_list_parameters(const fum_graph *graph, fum_tensor **list) {
+    int count = 0;
+    for (int i = 0; i < graph->count; i++) {
+        if (graph->tensors[i]->kind != FUM_TENSOR_PARAMETER) continue;
+        if (list) list[count] = graph->tensors[i];
+        count++;
+    }
+    return count;
+}
+
+// Adds a parameter as the graph stores its values. One that is used twice is cast once.
+static fum_tensor *trained_weight(fum_graph *graph, const char *name, struct fum_shape shape,
+                                  enum fum_pack pack) {
+    fum_tensor *parameter = fum_graph_parameter(graph, name, shape, pack);
+    if (!parameter || graph->storage == FUM_F32) return parameter;
+    for (int i = parameter->id + 1; i < graph->count; i++) {
+        fum_tensor *t = graph->tensors[i];
+        if (t->kind == FUM_TENSOR_NODE && t->in[0] == parameter && !strcmp(t->op->name, "cast"))
+            return t;
+    }
+    return fum_graph_add(graph, "cast", NULL, FUM_INPUTS(parameter), NULL);
+}
+
 fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shape shape,
                              enum fum_pack pack) {
+    if (trains_weight(graph, name)) return trained_weight(graph, name, shape, pack);
     // The same weight used twice (tied embeddings) is one tensor.
     const struct fum_packing *packing = fum_packing_of(pack);
     fum_tensor *t = find_source(graph, FUM_TENSOR_WEIGHT, name, &shape, packing);
@@ -289,6 +332,11 @@ static char *join_names(fum_graph *graph, const char *const *names, int count) {
 fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
                                    struct fum_shape shape, enum fum_pack pack) {
     if (graph->error.code) return NULL;
+    for (int i = 0; i < count; i++)
+        if (trains_weight(graph, names[i])) {
+            fum_graph_fail(graph, FUM_ERR_ARG, "%s: a stacked weight cannot be trained", names[i]);
+            return NULL;
+        }
     const char **parts = fum_arena_alloc(graph->arena, (size_t)count, sizeof *parts);
     char *name = join_names(graph, names, count);
     bool kept = parts && name;

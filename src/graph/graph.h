@@ -43,6 +43,9 @@ struct fum_graph {
     fum_arena *arena;
     enum fum_dtype storage;
     const struct fum_packing *quantised; // that weights of products are to have; NULL: none
+    // True for weights that become parameters; NULL: none (see fum_graph_train).
+    bool (*trains)(void *user, const char *name);
+    void *trains_user;
     fum_tensor **tensors;
     int count;
     size_t capacity;
@@ -61,8 +64,19 @@ bool fum_stage_repeats(enum fum_stage stage);
 // outlive it.
 enum fum_result fum_graph_clone(fum_graph **clone, const fum_graph *graph, struct fum_error *err);
 
+// Makes weights trainable that are added from here on. fum_graph_weight of a name for which
+// `trains` returns true adds a parameter of that name and packing. A graph that stores f16 or bf16
+// casts it once. NULL: every weight is trained.
+void fum_graph_train(fum_graph *graph, bool (*trains)(void *user, const char *name), void *user);
+// Returns true after fum_graph_train. Layers of one input then stay products of their own.
+bool fum_graph_is_training(const fum_graph *graph);
+// Lists the graph's parameters in the order of their adding. Returns their number. list may be
+// NULL.
+int fum_graph_list_parameters(const fum_graph *graph, fum_tensor **list);
+
 // Adds one weight of shape [count, …] that stacks tensors of the files, so that one product can use
-// them all. Each has the given shape. Returns NULL after an error, as fum_graph_weight.
+// them all. Each has the given shape. None may be trained. Returns NULL after an error, as
+// fum_graph_weight.
 fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, int count,
                                    struct fum_shape shape, enum fum_pack pack);
 // Adds a weight of the same tensors in the files as `weight`, of another shape, type or packing.

@@ -89,7 +89,10 @@ static fum_tensor *time_embedding(struct build *b) {
     }
     t = fum_nn_time_mlp(&b->nn, "time_embedding", t, c->time_channels);
     struct fum_shape s = fum_tensor_shape(t);
-    t = fum_nn_reshape(&b->nn, NULL, t, (struct fum_shape){3, {s.dim[0], 1, c->time_channels}});
+    // Without a counter the times are those of the pictures of a single step.
+    bool single = !p->counter;
+    int64_t steps = single ? 1 : s.dim[0], rows = single ? s.dim[0] : 1;
+    t = fum_nn_reshape(&b->nn, NULL, t, (struct fum_shape){3, {steps, rows, c->time_channels}});
     if (c->class_embed && p->class_labels) t = add_per_picture(b, t, class_embedding(b));
     if (c->text_time) t = add_per_picture(b, t, text_time(b));
     return fum_nn_unary(&b->nn, "silu", NULL, t);
@@ -235,18 +238,17 @@ int fum_unet_time_ids(const struct fum_unet_config *c, int pooled) {
                : 0;
 }
 
-static fum_tensor *class_input(fum_graph *graph, const struct fum_unet_config *c, int64_t batch) {
+static fum_tensor *class_input(fum_graph *graph, const struct fum_unet_config *c, int64_t batch,
+                               enum fum_stage prompt) {
     static const char name[] = "class_labels";
     struct fum_shape vectors = {2, {batch, c->class_channels}};
     switch (c->class_embed) {
     case FUM_UNET_CLASS_NONE: return NULL;
     case FUM_UNET_CLASS_TABLE:
-        return fum_graph_input(graph, name, (struct fum_shape){2, {1, batch}}, FUM_I32,
-                               FUM_STAGE_PROMPT);
+        return fum_graph_input(graph, name, (struct fum_shape){2, {1, batch}}, FUM_I32, prompt);
     case FUM_UNET_CLASS_TIMESTEP:
-        return fum_graph_input(graph, name, (struct fum_shape){1, {batch}}, FUM_F32,
-                               FUM_STAGE_PROMPT);
-    default: return fum_graph_input(graph, name, vectors, graph->storage, FUM_STAGE_PROMPT);
+        return fum_graph_input(graph, name, (struct fum_shape){1, {batch}}, FUM_F32, prompt);
+    default: return fum_graph_input(graph, name, vectors, graph->storage, prompt);
     }
 }
 
@@ -254,20 +256,23 @@ void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *c,
                      const struct fum_unet_sizes *sizes, struct fum_unet_params *p) {
     // As the graph stores its values, so that ops need not mix types; times are exact in f32 only.
     enum fum_dtype storage = graph->storage;
-    int64_t batch = sizes->batch;
+    bool training = !sizes->steps;
+    enum fum_stage run = training ? FUM_STAGE_STEP : FUM_STAGE_RUN,
+                   prompt = training ? FUM_STAGE_STEP : FUM_STAGE_PROMPT;
+    int64_t batch = sizes->batch, times = training ? batch : sizes->steps;
     struct fum_shape context = {3, {batch, sizes->tokens, c->context_channels}};
-    p->timesteps = fum_graph_input(graph, "timesteps", (struct fum_shape){1, {sizes->steps}},
-                                   FUM_F32, FUM_STAGE_RUN);
-    p->context = fum_graph_input(graph, "context", context, storage, FUM_STAGE_PROMPT);
-    p->class_labels = class_input(graph, c, batch);
+    p->timesteps =
+        fum_graph_input(graph, "timesteps", (struct fum_shape){1, {times}}, FUM_F32, run);
+    p->context = fum_graph_input(graph, "context", context, storage, prompt);
+    p->class_labels = class_input(graph, c, batch, prompt);
     if (c->text_time) {
         struct fum_shape ids = {1, {batch * fum_unet_time_ids(c, sizes->pooled)}},
                          text = {2, {batch, sizes->pooled}};
-        p->text_embeds = fum_graph_input(graph, "text_embeds", text, storage, FUM_STAGE_PROMPT);
-        p->time_ids = fum_graph_input(graph, "time_ids", ids, FUM_F32, FUM_STAGE_PROMPT);
+        p->text_embeds = fum_graph_input(graph, "text_embeds", text, storage, prompt);
+        p->time_ids = fum_graph_input(graph, "time_ids", ids, FUM_F32, prompt);
     }
     if (c->time_cond_channels) {
         struct fum_shape cond = {2, {1, c->time_cond_channels}};
-        p->timestep_cond = fum_graph_input(graph, "timestep_cond", cond, storage, FUM_STAGE_PROMPT);
+        p->timestep_cond = fum_graph_input(graph, "timestep_cond", cond, storage, prompt);
     }
 }

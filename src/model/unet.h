@@ -68,10 +68,11 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *config, const cJSO
 // What one evaluation takes. batch is that of x: with guidance the unconditional pictures, then the
 // conditional ones.
 struct fum_unet_params {
-    const char *prefix;      // before all weight names; NULL: none
-    fum_tensor *x;           // [batch, height, width, in_channels], any stage
-    fum_tensor *counter;     // i32 [1]: the step, a row of `timesteps`
-    fum_tensor *timesteps;   // f32 [steps]
+    const char *prefix; // before all weight names; NULL: none
+    fum_tensor *x;      // [batch, height, width, in_channels], any stage
+    // i32 [1]: the step, a row of `timesteps`; NULL: each picture has a timestep of its own
+    fum_tensor *counter;
+    fum_tensor *timesteps;   // f32 [steps], or f32 or i32 [batch] without a counter
     fum_tensor *context;     // [batch, tokens, context_channels]
     fum_tensor *text_embeds; // [batch, pooled channels]; with config.text_time
     fum_tensor *time_ids;    // f32 [batch · ids per picture]; with config.text_time
@@ -82,10 +83,11 @@ struct fum_unet_params {
 
 // Sets the members of `params` that the configuration needs, except x and counter, to new inputs of
 // the graph. "timesteps" belongs to stage RUN; "context", "text_embeds", "time_ids", "class_labels"
-// and "timestep_cond" belong to stage PROMPT.
+// and "timestep_cond" belong to stage PROMPT. In training everything changes with the step.
 struct fum_unet_sizes {
-    int64_t batch, steps, tokens;
-    int pooled; // channels of text_embeds; with config.text_time
+    int64_t batch, tokens;
+    int64_t steps; // 0: training, a timestep for each picture, and all inputs of stage STEP
+    int pooled;    // channels of text_embeds; with config.text_time
 };
 void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *config,
                      const struct fum_unet_sizes *sizes, struct fum_unet_params *params);

@@ -36,10 +36,25 @@ static fum_tensor *concat_all(struct fum_nn *nn, fum_tensor **in, int count) {
     return in[0];
 }
 
+// Adds the rows of a single step, [1, rows, channels], without a table of steps.
+static bool single_step(struct fum_nn *nn, fum_tensor *time, struct fum_nn_time_row *rows,
+                        int count) {
+    int64_t batch = fum_tensor_shape(time).dim[1];
+    for (int i = 0; i < count; i++) {
+        size_t mark = fum_nn_enter(nn, "%s", rows[i].path);
+        fum_tensor *row = fum_nn_linear(nn, "time_emb_proj", time, rows[i].channels, true);
+        rows[i].row =
+            fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {batch, 1, 1, rows[i].channels}});
+        fum_nn_leave(nn, mark);
+    }
+    return !count || rows[count - 1].row;
+}
+
 bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
                       struct fum_nn_time_row *rows, int count) {
     fum_tensor *tables[FUM_NN_TIME_ROWS];
-    if (!time || !counter || count > FUM_NN_TIME_ROWS) return false;
+    if (!time || count > FUM_NN_TIME_ROWS) return false;
+    if (!counter) return fum_tensor_shape(time).dim[0] == 1 && single_step(nn, time, rows, count);
     int64_t batch = fum_tensor_shape(time).dim[1], start = 0;
     for (int i = 0; i < count; i++)
         if (!(tables[i] = time_table(nn, time, &rows[i]))) return false;

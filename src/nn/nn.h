@@ -66,7 +66,7 @@ fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, in
                           bool bias);
 
 // Adds several layers of one input, with as many outputs each: y[0..count). They become one product
-// if its results can be used in place.
+// if its results can be used in place and the graph is not for training.
 enum { FUM_NN_STACK = 3 };
 struct fum_nn_linears {
     const char *names[FUM_NN_STACK];
@@ -121,7 +121,8 @@ struct fum_nn_time_row {
 };
 // Adds the tables of all blocks, at most FUM_NN_TIME_ROWS, as one table, so that a step reads one
 // row of it. `time` is the SiLU of every step's embedding, [steps, rows, channels]. `counter` is
-// the current step, i32 [1]. Returns false if a node could not be added.
+// the current step, i32 [1]; NULL: there is one step, and no table is read. Returns false if a node
+// could not be added.
 bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
                       struct fum_nn_time_row *rows, int count);
 

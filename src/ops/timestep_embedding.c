@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Computes the sinusoidal embedding of times t [S] or [S, 1] (f32) to [S, dim], in the order and
-// the f32 roundings of diffusers' get_timestep_embedding. The formulas are frequency_i =
+// Computes the sinusoidal embedding of times t [S] or [S, 1] (f32 or i32) to [S, dim], in the order
+// and the f32 roundings of diffusers' get_timestep_embedding. The formulas are frequency_i =
 // max_period^(-i / (dim/2 - shift)) and angle = scale t frequency_i. Sines come first, then
 // cosines; flip_sin_to_cos swaps them.
 #include "ops/lib/emit.h"
@@ -27,8 +27,8 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
         return false;
     if (!fum_attr_storage(call->attr[DTYPE], &call->out.dtype, why)) return false;
     bool column = t->shape.rank == 2 && t->shape.dim[1] == 1;
-    if (t->dtype != FUM_F32 || (t->shape.rank != 1 && !column))
-        return fum_refuse(why, "times are %s %s; expected f32 [n] or [n, 1]",
+    if ((t->dtype != FUM_F32 && t->dtype != FUM_I32) || (t->shape.rank != 1 && !column))
+        return fum_refuse(why, "times are %s %s; expected f32 or i32, [n] or [n, 1]",
                           fum_dtype_name(t->dtype), fum_shape_text(&t->shape, text, sizeof text));
     // A dim of 1 has no frequency: all of it is what an odd dim leaves over.
     if ((dim > 1 && !((double)(dim / 2) - call->attr[SHIFT] > 0)) || !(call->attr[MAX_PERIOD] > 0))
@@ -61,6 +61,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         return false;
     int64_t dim = call->out.shape.dim[1];
     fum_emit_spec(d, call->attr[FLIP] != 0);
+    fum_emit_spec(d, t->dtype == FUM_I32);
     const struct fum_timestep_embedding_push push = {
         .quads = (uint32_t)quads,
         .dim = (uint32_t)dim,

@@ -78,6 +78,7 @@ void golden_close(struct golden *g) {
     fum_interp_destroy(&g->interp);
     fum_executable_destroy(&g->exe);
     fum_weights_destroy(&g->stored);
+    fum_parameters_destroy(&g->parameters);
     fum_free(g->read);
     fum_graph_destroy(&g->graph);
     fum_names_destroy(&g->names);
@@ -127,10 +128,11 @@ static bool is_read(const fum_graph *graph, const fum_tensor *t) {
 }
 
 // Every node with a module's name and every result is kept, so that it can be compared; passes fuse
-// around them.
+// around them. A graph for training keeps only what its test requests.
 static void start_on_device(struct golden *g) {
     struct fum_error err;
-    for (int i = 0; i < g->graph->count; i++) {
+    bool training = fum_graph_is_training(g->graph);
+    for (int i = 0; i < g->graph->count && !training; i++) {
         fum_tensor *t = g->graph->tensors[i];
         if (t->kind != FUM_TENSOR_NODE) continue;
         if (!strchr(t->name, '#') || !is_read(g->graph, t)) fum_graph_output(g->graph, t, t->name);
@@ -138,11 +140,11 @@ static void start_on_device(struct golden *g) {
     struct fum_weights_params params = {
         .device = device, .source = g->source, .label = g->component};
     must(fum_weights_create(&g->stored, &params, &err), &err);
-    must(fum_executable_compile(&g->exe,
-                                &(struct fum_executable_job){
-                                    .graph = g->graph, .device = device, .weights = g->stored},
-                                &err),
-         &err);
+    must(fum_parameters_create(&g->parameters, device, &g->source, &err), &err);
+    const struct fum_executable_params compiling = {.parameters = g->parameters};
+    const struct fum_executable_job job = {
+        .graph = g->graph, .device = device, .weights = g->stored, .params = &compiling};
+    must(fum_executable_compile(&g->exe, &job, &err), &err);
 }
 
 static void write_on_device(struct golden *g, const fum_tensor *tensor, const float *data,
@@ -159,8 +161,7 @@ static void write_on_device(struct golden *g, const fum_tensor *tensor, const fl
     fum_free(ids);
 }
 
-// The value's numbers, valid until the next call.
-static const float *read_value(struct golden *g, const fum_tensor *tensor) {
+const float *golden_value(struct golden *g, const fum_tensor *tensor) {
     struct fum_error err;
     const double *computed = device ? NULL : fum_interp_read(g->interp, tensor);
     size_t count = (size_t)fum_shape_count(&tensor->desc.shape);
@@ -213,7 +214,7 @@ static void compare(struct golden *g, const fum_tensor *tensor, size_t offset, s
     assert_non_null(tensor);
     size_t count;
     float *want = golden_read(g, key, &count);
-    const float *got = read_value(g, tensor);
+    const float *got = golden_value(g, tensor);
     struct fum_shape s = fum_tensor_shape(tensor);
     if (!got) fail_msg("%s was not computed", key);
     if (limit && limit < count) count = limit;

@@ -9,6 +9,7 @@
 #include "exec/executable.h"
 #include "graph/interp.h"
 #include "model/names.h"
+#include "weights/parameters.h"
 
 #include <cjson/cJSON.h>
 
@@ -25,8 +26,9 @@ struct golden {
     fum_interp *interp; // one of these two
     fum_executable *exe;
     fum_weights *stored;
-    float *read;  // of the value compared last, on the device
-    double bound; // of the relative RMS
+    fum_parameters *parameters; // on the device
+    float *read;                // of the value compared last, on the device
+    double bound;               // of the relative RMS
     int compared;
 };
 // Chooses the device instead of the interpreter if the argument is "device". Without a device the
@@ -61,6 +63,8 @@ void golden_write_numbers(struct golden *g, const fum_tensor *tensor, const floa
                           size_t count);
 void golden_run(struct golden *g);
 
+// Returns the value's numbers, valid until the next call; NULL: it was not computed.
+const float *golden_value(struct golden *g, const fum_tensor *tensor);
 // Asserts that the value agrees with the tensor `key` within the bound.
 void golden_compare(struct golden *g, const fum_tensor *tensor, const char *key);
 // The same for every tensor whose key begins with "component.prefix", for the node of that module's
