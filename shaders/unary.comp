@@ -5,6 +5,8 @@
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/act.glsl"
+#include "lib/trig.glsl"
+#include "lib/function.glsl"
 
 layout(constant_id = 3) const uint ACT = 0;
 
@@ -16,5 +18,5 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 void main() {
     uint i = item_index();
     if (i >= quads) return;
-    y[i] = quad_store(act_apply(ACT, quad_load(x[i])));
+    y[i] = quad_store(function_apply(ACT, quad_load(x[i])));
 }

@@ -6,6 +6,9 @@
 #include "lib/index.glsl"
 #include "lib/act.glsl"
 #include "lib/act_derivative.glsl"
+#include "lib/trig.glsl"
+#include "lib/function.glsl"
+#include "lib/function_derivative.glsl"
 
 layout(constant_id = 3) const uint ACT = 0;
 
@@ -18,7 +21,7 @@ layout(set = 0, binding = 2) writeonly buffer Dx { QUAD dx[]; };
 void main() {
     uint i = item_index();
     if (i >= quads) return;
-    vec4 v = quad_load(x[i]), d = quad_load(dy[i]) * act_derivative(ACT, v);
+    vec4 v = quad_load(x[i]), d = quad_load(dy[i]) * function_derivative(ACT, v);
     bvec4 below = lessThan(v, vec4(least)), above = greaterThan(v, vec4(most));
     d = mix(d, vec4(0.0), below);
     dx[i] = quad_store(mix(d, vec4(0.0), above));

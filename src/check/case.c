@@ -104,6 +104,7 @@ static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i
     case FUM_FILL_OFFSET: return 100 + normal(key);
     case FUM_FILL_INDEX: return (float)(mix(key) % (uint64_t)(in->limit > 0 ? in->limit : 1));
     case FUM_FILL_UNIT: return unit(key);
+    case FUM_FILL_POSITIVE: return 0.5f + 1.5f * unit(key);
     case FUM_FILL_COUNT: return (float)i;
     case FUM_FILL_SPIKE: return i == count - 1 ? INFINITY : normal(key);
     case FUM_FILL_NAN: return i == count - 1 ? NAN : normal(key);

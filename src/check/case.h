@@ -11,14 +11,15 @@
 enum fum_fill {
     FUM_FILL_NORMAL = 0, // standard normal
     FUM_FILL_ZERO,
-    FUM_FILL_HUGE,   // normal × 1e4, within f16's range
-    FUM_FILL_TINY,   // normal × 1e-6
-    FUM_FILL_OFFSET, // 100 + normal: large mean, small spread
-    FUM_FILL_INDEX,  // integers below `limit`, for ids
-    FUM_FILL_UNIT,   // uniform in [0, 1)
-    FUM_FILL_COUNT,  // 0, 1, 2, …
-    FUM_FILL_SPIKE,  // standard normal, but the last element is infinite
-    FUM_FILL_NAN,    // standard normal, but the last element is not a number
+    FUM_FILL_HUGE,     // normal × 1e4, within f16's range
+    FUM_FILL_TINY,     // normal × 1e-6
+    FUM_FILL_OFFSET,   // 100 + normal: large mean, small spread
+    FUM_FILL_INDEX,    // integers below `limit`, for ids
+    FUM_FILL_UNIT,     // uniform in [0, 1)
+    FUM_FILL_POSITIVE, // uniform in [0.5, 2)
+    FUM_FILL_COUNT,    // 0, 1, 2, …
+    FUM_FILL_SPIKE,    // standard normal, but the last element is infinite
+    FUM_FILL_NAN,      // standard normal, but the last element is not a number
 };
 
 // Type of an input: the storage type under test, or fixed.

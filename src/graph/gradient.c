@@ -95,13 +95,14 @@ static bool differentiate(struct reverse *r, const fum_tensor *node) {
     return true;
 }
 
-// Marks what depends on a parameter. The result of an update is a new beginning: nothing is
-// differentiated through it.
+// Marks what depends on a parameter. The result of an update is a new beginning, as is that of an
+// op which stops the gradient: nothing is differentiated through them.
 static void mark_reached(struct reverse *r, fum_tensor *const *params, int count) {
     for (int i = 0; i < count; i++) r->reached[params[i]->id] = true;
     for (int i = 0; i < r->count; i++) {
         const fum_tensor *t = r->graph->tensors[i];
-        if (t->kind != FUM_TENSOR_NODE || t->op->updates) continue;
+        if (t->kind != FUM_TENSOR_NODE || t->op->updates || t->op->flags & FUM_OP_STOPS_GRADIENT)
+            continue;
         for (int k = 0; k < t->num_inputs; k++)
             if (t->in[k] && r->reached[t->in[k]->id]) r->reached[i] = true;
     }

@@ -82,7 +82,8 @@ int64_t fum_rows_per_binding(const struct fum_device_info *info, const struct fu
 
 // ---- the record ----
 
-// Codes of the "act" setting that epilogues understand; lib/act.glsl has the same list.
+// Codes of the functions of one number. Epilogues compute those up to FUM_ACT_SIGMOID by their
+// "act" setting; lib/act.glsl has the same list.
 enum fum_act {
     FUM_ACT_NONE = 0,
     FUM_ACT_SILU,
@@ -92,6 +93,13 @@ enum fum_act {
     FUM_ACT_RELU,
     FUM_ACT_TANH,
     FUM_ACT_SIGMOID,
+    // Functions that only have ops of their own; lib/function.glsl has the same list.
+    FUM_ACT_EXP,
+    FUM_ACT_EXPM1, // exp(x) - 1, accurate near 0
+    FUM_ACT_LOG,
+    FUM_ACT_SQRT,
+    FUM_ACT_SQUARE,
+    FUM_ACT_RECIPROCAL,
 };
 
 struct fum_attr_def {
@@ -108,6 +116,8 @@ enum {
     // Input 1 may be a quantised weight: its kernels multiply it out. The reference gets dense
     // values in any case.
     FUM_OP_QUANTISED = 1 << 2,
+    // Nothing is differentiated through it: its output counts as fixed numbers ("stop_gradient").
+    FUM_OP_STOPS_GRADIENT = 1 << 3,
 };
 
 struct fum_op_fusion;

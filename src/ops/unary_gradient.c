@@ -14,7 +14,7 @@ static const struct fum_attr_def attrs[] = {
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     int64_t act;
     if (!fum_attr_int(call->attr[ACT],
-                      (struct fum_attr_range){"act", FUM_ACT_NONE, FUM_ACT_SIGMOID}, &act, why))
+                      (struct fum_attr_range){"act", FUM_ACT_NONE, FUM_ACT_RECIPROCAL}, &act, why))
         return false;
     if (!fum_is_storage(call->in[0].dtype) || call->in[0].dtype != call->in[1].dtype ||
         !fum_shape_same(&call->in[0].shape, &call->in[1].shape))

@@ -275,6 +275,14 @@ static void test_gradients_that_cannot_be(void **state) {
     assert_non_null(strstr(err.text, "other"));
     fum_graph_destroy(&net.graph);
 
+    net = build_forward(); // a value that the loss depends on through stop_gradient alone
+    fum_tensor *stopped =
+        fum_graph_add(net.graph, "stop_gradient", NULL, FUM_INPUTS(net.loss), NULL);
+    assert_false(fum_graph_gradient(net.graph, stopped, net.parameter, 1, &grad));
+    assert_int_equal(fum_graph_check(net.graph, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "does not depend on hidden.weight"));
+    fum_graph_destroy(&net.graph);
+
     net = build_forward(); // an op without a gradient
     const struct fum_attr number[] = {{"rank", 1}, {"d0", 1}, {0}};
     fum_tensor *slope =
@@ -283,6 +291,27 @@ static void test_gradients_that_cannot_be(void **state) {
     assert_false(fum_graph_gradient(net.graph, sum, &net.x, 1, &grad));
     assert_int_equal(fum_graph_check(net.graph, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "unary_gradient"));
+    fum_graph_destroy(&net.graph);
+}
+
+// Holds the gradient of x stop_gradient(x) to be x.
+static void test_nothing_flows_through_stop_gradient(void **state) {
+    struct net net = {0};
+    struct fum_error err = {0};
+    const struct fum_attr twice[] = {{"mul", 2}, {0}};
+    must(fum_graph_create(&net.graph, FUM_F32, &err), &err);
+    net.x = fum_graph_input(net.graph, "x", (struct fum_shape){1, {1}}, FUM_F32, FUM_STAGE_STEP);
+    fum_tensor *x = fum_graph_add(net.graph, "scale", NULL, FUM_INPUTS(net.x), twice), *grad;
+    fum_tensor *fixed = fum_graph_add(net.graph, "stop_gradient", NULL, FUM_INPUTS(x), NULL);
+    assert_true(fum_graph_gradient(net.graph, add(&net, "mul", x, fixed, NULL), &net.x, 1, &grad));
+    fum_graph_output(net.graph, grad, "grad");
+    fum_executable *exe = compile(&net, *state, NULL);
+    float three = 3, got = 0;
+    must(fum_executable_write(exe, net.x, &three, 1, &err), &err);
+    must(fum_executable_run(exe, FUM_STAGE_STEP, &err), &err);
+    must(fum_executable_read(exe, grad, &got, 1, &err), &err);
+    assert_true(got == 2 * 2 * 3); // twice as much if it flowed through both factors
+    fum_executable_destroy(&exe);
     fum_graph_destroy(&net.graph);
 }
 
@@ -310,6 +339,7 @@ int main(void) {
         cmocka_unit_test(test_parameters_are_saved_as_loaded),
         cmocka_unit_test(test_parameters_need_a_store),
         cmocka_unit_test(test_gradients_that_cannot_be),
+        cmocka_unit_test(test_nothing_flows_through_stop_gradient),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -18,6 +18,12 @@ double fum_act_reference(enum fum_act act, double x) {
     case FUM_ACT_RELU: return x > 0 ? x : 0;
     case FUM_ACT_TANH: return tanh(x);
     case FUM_ACT_SIGMOID: return 1 / (1 + exp(-x));
+    case FUM_ACT_EXP: return exp(x);
+    case FUM_ACT_EXPM1: return expm1(x);
+    case FUM_ACT_LOG: return log(x);
+    case FUM_ACT_SQRT: return sqrt(x);
+    case FUM_ACT_SQUARE: return x * x;
+    case FUM_ACT_RECIPROCAL: return 1 / x;
     }
     return x;
 }
@@ -36,6 +42,12 @@ double fum_act_derivative(enum fum_act act, double x) {
     case FUM_ACT_RELU: return x > 0;
     case FUM_ACT_TANH: t = tanh(x); return 1 - t * t;
     case FUM_ACT_SIGMOID: s = 1 / (1 + exp(-x)); return s * (1 - s);
+    case FUM_ACT_EXP:
+    case FUM_ACT_EXPM1: return exp(x);
+    case FUM_ACT_LOG: return 1 / x;
+    case FUM_ACT_SQRT: return 0.5 / sqrt(x);
+    case FUM_ACT_SQUARE: return 2 * x;
+    case FUM_ACT_RECIPROCAL: return -1 / (x * x);
     }
     return 1;
 }
