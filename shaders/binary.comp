@@ -4,11 +4,15 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/trig.glsl"
+#include "lib/elementary.glsl"
 
 #define OP_ADD 0
 #define OP_MUL 1
 #define OP_SUB 2
 #define OP_PRELU 3
+#define OP_SQUARED_ERROR 4
+#define OP_BINARY_CROSS_ENTROPY 5
 
 layout(constant_id = 3) const uint OP = 0;
 layout(constant_id = 4) const uint FLAT = 0;    // a, b and y have one shape: quad i of each
@@ -25,6 +29,8 @@ vec4 apply(vec4 p, vec4 q) {
     if (OP == OP_ADD) return p + q;
     if (OP == OP_MUL) return p * q;
     if (OP == OP_SUB) return p - q;
+    if (OP == OP_SQUARED_ERROR) return (p - q) * (p - q);
+    if (OP == OP_BINARY_CROSS_ENTROPY) return max(p, 0.0) - p * q + log1p_unit4(exp4(-abs(p)));
     return mix(p * q, p, greaterThan(p, vec4(0.0)));
 }
 

@@ -6,6 +6,7 @@
 #include "lib/index.glsl"
 #include "lib/act.glsl"
 #include "lib/trig.glsl"
+#include "lib/elementary.glsl"
 #include "lib/function.glsl"
 
 layout(constant_id = 3) const uint ACT = 0;

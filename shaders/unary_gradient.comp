@@ -7,6 +7,7 @@
 #include "lib/act.glsl"
 #include "lib/act_derivative.glsl"
 #include "lib/trig.glsl"
+#include "lib/elementary.glsl"
 #include "lib/function.glsl"
 #include "lib/function_derivative.glsl"
 

@@ -5,6 +5,8 @@
 #include "ops/lib/shape_attrs.h"
 #include "shaders/binary.pc.h"
 
+#include <math.h>
+
 bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *a = &call->in[0], *b = &call->in[1];
     char left[96], right[96];
@@ -30,6 +32,8 @@ static double apply(enum fum_binary op, double a, double b) {
     case FUM_BINARY_MUL: return a * b;
     case FUM_BINARY_SUB: return a - b;
     case FUM_BINARY_PRELU: return a > 0 ? a : a * b;
+    case FUM_BINARY_SQUARED_ERROR: return (a - b) * (a - b);
+    case FUM_BINARY_BINARY_CROSS_ENTROPY: return (a > 0 ? a : 0) - a * b + log1p(exp(-fabs(a)));
     }
     return a;
 }

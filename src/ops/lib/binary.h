@@ -6,7 +6,14 @@
 #include "graph/op.h"
 
 // As in shaders/binary.comp.
-enum fum_binary { FUM_BINARY_ADD, FUM_BINARY_MUL, FUM_BINARY_SUB, FUM_BINARY_PRELU };
+enum fum_binary {
+    FUM_BINARY_ADD,
+    FUM_BINARY_MUL,
+    FUM_BINARY_SUB,
+    FUM_BINARY_PRELU,
+    FUM_BINARY_SQUARED_ERROR,       // (a - b)^2
+    FUM_BINARY_BINARY_CROSS_ENTROPY // of the logit a and the target b
+};
 
 bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why);
 void fum_binary_reference(const struct fum_op_call *call, enum fum_binary op,
