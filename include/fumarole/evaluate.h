@@ -27,12 +27,12 @@ struct fum_evaluate_params {
     // d] and, for the inception score, `logits` [n, classes]. `fake` may be NULL if only the
     // statistics of `real` are saved.
     const char *real, *fake;
-    unsigned measures;   // mask of FUM_EVALUATE_…; 0: all that the sets allow
-    int splits;          // of the inception score; 0: 10, or as many as there are pictures if fewer
-    int subsets;         // of KID; 0: 100
-    int subset_size;     // 0: 1000, or the smaller set's; FUM_EVALUATE_WHOLE: both whole, once
-    uint64_t seed;       // of KID's subsets
-    const char *save_stats; // path of a .npz that gets mu and sigma of `real`; NULL: none
+    unsigned measures; // mask of FUM_EVALUATE_…; 0: all that the sets allow
+    int splits;        // of the inception score; 0: 10, or as many as there are pictures if fewer
+    int subsets;       // of KID; 0: 100
+    int subset_size;   // 0: 1000, or the smaller set's; FUM_EVALUATE_WHOLE: both whole, once
+    uint64_t seed;     // of KID's subsets
+    const char *save_stats;    // path of a .npz that gets mu and sigma of `real`; NULL: none
     const struct fum_log *log; // may be NULL
 };
 
@@ -49,9 +49,9 @@ struct fum_evaluate_result {
     char features[256];
 };
 
-// Measures. Errors: FUM_ERR_ARG (a measure needs what a set does not have, or more samples),
-// FUM_ERR_FORMAT (a damaged file, a non-finite feature), FUM_ERR_IO, FUM_ERR_NOMEM,
-// FUM_ERR_UNSUPPORTED (FID in a build without LAPACK).
+// Computes the measures. FUM_ERR_ARG: a measure needs what a set does not have, or more samples.
+// FUM_ERR_FORMAT: a damaged file, a non-finite feature. FUM_ERR_UNSUPPORTED: FID in a build without
+// LAPACK. Other errors: FUM_ERR_IO, FUM_ERR_NOMEM.
 FUM_API enum fum_result fum_evaluate(const struct fum_evaluate_params *params,
                                      struct fum_evaluate_result *result, struct fum_error *err);
 

@@ -47,7 +47,8 @@ static bool allows_score(const struct evaluation *e, struct fum_why *why) {
         return fum_refuse(why, "the inception score needs logits of FAKE, which %s does not hold",
                           fake->path);
     if ((size_t)e->params->splits > fake->scores.count)
-        return fum_refuse(why, "%d splits of the inception score need as many samples; FAKE has %zu",
+        return fum_refuse(why,
+                          "%d splits of the inception score need as many samples; FAKE has %zu",
                           e->params->splits, fake->scores.count);
     return true;
 }
@@ -88,10 +89,10 @@ static enum fum_result measure_kid(struct evaluation *e, struct fum_error *err) 
     size_t size = FUM_MIN(smaller, (size_t)DEFAULT_SUBSET);
     if (e->params->subset_size == FUM_EVALUATE_WHOLE) size = 0;
     if (e->params->subset_size > 0) size = (size_t)e->params->subset_size;
-    const struct fum_kid_params params = {
-        .subsets = e->params->subsets ? e->params->subsets : DEFAULT_SUBSETS,
-        .size = size,
-        .seed = e->params->seed};
+    const struct fum_kid_params params = {.subsets = e->params->subsets ? e->params->subsets
+                                                                        : DEFAULT_SUBSETS,
+                                          .size = size,
+                                          .seed = e->params->seed};
     e->result->subset_size = (int)size;
     return fum_kernel_distance(rows, &params, &e->result->kid, err);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Computes the Fréchet distance between two Gaussians (Heusel et al. 2017).
 //
-// With Σ = AᵀA, the trace of (Σ₁Σ₂)^½ is the sum of the singular values of A₁A₂ᵀ. Each is as
+// The trace of (Σ₁Σ₂)^½, for Σ = AᵀA, is the sum of the singular values of A₁A₂ᵀ. Each is as
 // accurate as the largest, where eigenvalues of Σ₁Σ₂ near zero lose half of their digits in the
 // root. So singular covariances, such as those of fewer samples than features, need no care.
 #include "evaluate/statistics.h"
@@ -100,7 +100,8 @@ enum fum_result fum_frechet_distance(const struct fum_distribution *distribution
     enum fum_result result = FUM_OK;
     for (int i = 0; i < 2 && !result; i++) result = find_factor(&distributions[i], &f[i], err);
     if (!result) result = trace_of_root(f, width, &trace, err);
-    for (size_t i = 0; i < width; i++) means += (mean[0][i] - mean[1][i]) * (mean[0][i] - mean[1][i]);
+    for (size_t i = 0; i < width; i++)
+        means += (mean[0][i] - mean[1][i]) * (mean[0][i] - mean[1][i]);
     // Rounding may leave a little less than nothing between two of the same.
     *distance = fmax(0, means + f[0].trace + f[1].trace - 2 * trace);
     for (int i = 0; i < 2; i++) fum_free(f[i].rows);

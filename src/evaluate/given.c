@@ -14,7 +14,7 @@
 
 // ---- .npz with mu and sigma, as pytorch-fid saves them ----
 
-// True also for a file that is only called so: reading it says what is wrong.
+// Recognises also a file that is only called so, since reading it says what is wrong.
 static bool is_npz(const char *path, const uint8_t *begin, size_t bytes) {
     size_t length = strlen(path);
     if (length >= 4 && !strcmp(path + length - 4, ".npz")) return true;
@@ -34,8 +34,7 @@ static enum fum_result check_shapes(const struct fum_set *set, const struct fum_
     size_t n = mu->count;
     for (size_t i = 0; i < n * n; i++) {
         largest = fmax(largest, fabs(sigma->values[i]));
-        difference = fmax(difference,
-                          fabs(sigma->values[i] - sigma->values[i % n * n + i / n]));
+        difference = fmax(difference, fabs(sigma->values[i] - sigma->values[i % n * n + i / n]));
     }
     if (difference > 1e-3 * largest)
         return fum_error_set(err, FUM_ERR_FORMAT,
@@ -88,10 +87,17 @@ static bool is_file(const char *path, const uint8_t *begin, size_t bytes) {
     return bytes > 0;
 }
 
-// Reads a matrix of floating-point numbers.
+// Where a tensor of a file goes.
+struct matrix {
+    const char *name;
+    struct fum_rows *rows;
+    float **values;
+};
+
+// Reads a matrix of numbers.
 static enum fum_result read_matrix(const struct fum_set *set, const fum_loader *loader,
-                                   const char *name, struct fum_rows *rows, float **values,
-                                   struct fum_error *err) {
+                                   const struct matrix *matrix, struct fum_error *err) {
+    const char *name = matrix->name;
     const struct fum_loader_tensor *tensor = fum_loader_find(loader, name);
     void *copy = NULL;
     if (!tensor)
@@ -106,14 +112,15 @@ static enum fum_result read_matrix(const struct fum_set *set, const fum_loader *
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: %s is stored as %s; it needs F32",
                              set->path, name, fum_text_show(tensor->type).text);
     size_t count = (size_t)fum_view_count(&view);
-    *values = fum_alloc(count, sizeof **values);
-    if (!*values)
+    float *values = fum_alloc(count, sizeof *values);
+    *matrix->values = values;
+    if (!values)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %s", set->path, name);
     enum fum_result result = fum_view_load(&view, tensor->bytes, &copy, err);
-    if (!result) fum_convert_to_f32(*values, view.data, view.dtype, count);
+    if (!result) fum_convert_to_f32(values, view.data, view.dtype, count);
     fum_free(copy);
-    *rows = (struct fum_rows){
-        .f32 = *values, .count = (size_t)view.dim[0], .width = (size_t)view.dim[1]};
+    *matrix->rows = (struct fum_rows){
+        .f32 = values, .count = (size_t)view.dim[0], .width = (size_t)view.dim[1]};
     return result;
 }
 
@@ -121,11 +128,13 @@ static enum fum_result open_safetensors(struct fum_set *set,
                                         const struct fum_evaluate_params *params,
                                         struct fum_error *err) {
     (void)params;
+    const struct matrix features = {"features", &set->rows, &set->features},
+                        logits = {"logits", &set->scores, &set->logits};
     fum_loader *loader = NULL;
     enum fum_result result = fum_loader_open(&loader, set->path, err);
-    if (!result) result = read_matrix(set, loader, "features", &set->rows, &set->features, err);
+    if (!result) result = read_matrix(set, loader, &features, err);
     if (!result && fum_loader_find(loader, "logits"))
-        result = read_matrix(set, loader, "logits", &set->scores, &set->logits, err);
+        result = read_matrix(set, loader, &logits, err);
     if (!result && set->logits && set->scores.count != set->rows.count)
         result = fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu features but %zu logits", set->path,
                                set->rows.count, set->scores.count);

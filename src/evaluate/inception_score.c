@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Computes the inception score from logits.
 #include "base/alloc.h"
 #include "base/error.h"
 #include "evaluate/measures.h"

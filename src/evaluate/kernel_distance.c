@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Computes the kernel distance (KID) of everything or over random subsets.
 #include "base/alloc.h"
 #include "base/error.h"
 #include "evaluate/measures.h"

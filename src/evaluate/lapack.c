@@ -4,12 +4,13 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/macros.h"
+#include "evaluate/lapack_config.h"
 
 #include <limits.h>
 
 #ifdef FUM_HAS_LAPACK
 
-// Fortran's arguments are pointers; lengths of texts follow at the end.
+// Declares LAPACK's routines. Fortran's arguments are pointers; lengths of texts follow at the end.
 void dsyevd_(const char *job, const char *half, const int *n, double *a, const int *stride,
              double *values, double *work, const int *work_size, int *iwork, const int *iwork_size,
              int *info, size_t job_length, size_t half_length);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Computes precision and recall from balls around the points of each set.
 #include "base/alloc.h"
 #include "base/error.h"
 #include "evaluate/measures.h"
@@ -74,9 +75,8 @@ enum fum_result fum_precision_recall(const struct fum_rows sets[2], double *prec
     if (!allocate(sets, radii, &cover))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for precision and recall");
     for (int i = 0; i < 2 && !result; i++)
-        result = fum_pairs_walk(&(struct fum_pairs){sets[i], sets[i], FUM_PAIR_DISTANCE,
-                                                    find_radius, &radii[i]},
-                                err);
+        result = fum_pairs_walk(
+            &(struct fum_pairs){sets[i], sets[i], FUM_PAIR_DISTANCE, find_radius, &radii[i]}, err);
     if (!result)
         result = fum_pairs_walk(
             &(struct fum_pairs){sets[1], sets[0], FUM_PAIR_DISTANCE, find_cover, &cover}, err);

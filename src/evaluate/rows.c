@@ -95,8 +95,8 @@ struct block {
 static bool allocate_block(const struct fum_pairs *pairs, struct block *block) {
     block->a = fum_alloc(pairs->a.width * BLOCK, sizeof *block->a);
     block->b = fum_alloc(pairs->b.width * TILE_COLUMNS, sizeof *block->b);
-    block->out = fum_alloc(FUM_ALIGN_UP(pairs->b.count, (size_t)TILE_COLUMNS),
-                           BLOCK * sizeof *block->out);
+    block->out =
+        fum_alloc(FUM_ALIGN_UP(pairs->b.count, (size_t)TILE_COLUMNS), BLOCK * sizeof *block->out);
     return block->a && block->b && block->out;
 }
 
@@ -160,6 +160,5 @@ static void store_row(void *user, size_t i, const double *values) {
 enum fum_result fum_rows_multiply(const struct fum_rows *a, const struct fum_rows *b, double *out,
                                   struct fum_error *err) {
     struct product product = {out, b->count};
-    return fum_pairs_walk(
-        &(struct fum_pairs){*a, *b, FUM_PAIR_PRODUCT, store_row, &product}, err);
+    return fum_pairs_walk(&(struct fum_pairs){*a, *b, FUM_PAIR_PRODUCT, store_row, &product}, err);
 }

@@ -9,10 +9,10 @@
 
 struct fum_set {
     const char *path;
-    const char *role;     // "REAL" or "FAKE", for messages
-    float *features;      // NULL: only the statistics are known
-    float *logits;        // NULL: none
-    struct fum_rows rows; // of the features
+    const char *role;       // "REAL" or "FAKE", for messages
+    float *features;        // NULL: only the statistics are known
+    float *logits;          // NULL: none
+    struct fum_rows rows;   // of the features
     struct fum_rows scores; // of the logits
     struct fum_statistics statistics;
     char origin[256]; // of the features: "given", or the network
