@@ -95,6 +95,12 @@ struct fum_log {
 // library are escaped already; names and texts that come from a model, a driver or a file are not.
 FUM_API size_t fum_text_escape(char *out, size_t size, const char *text, size_t bytes);
 
+// Returns the edits (insert, delete, replace, swap neighbours) that make `word` a misspelling of
+// `other`, or INT_MAX if it looks like another word.
+FUM_API int fum_text_misspelling(const char *word, const char *other);
+// Returns the name that `word` is a misspelling of, or NULL. `name` returns NULL past the last.
+FUM_API const char *fum_text_nearest(const char *word, const char *(*name)(size_t index));
+
 // Element types. Kernels store activations and weights as one of the first three.
 enum fum_dtype {
     FUM_F32 = 0,

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "base/number.h"
 
+#include <ctype.h>
+#include <locale.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void fum_number_set_point(char *text) {
@@ -17,4 +21,20 @@ const char *fum_number_format(char text[FUM_NUMBER_BYTES], int digits, double va
     snprintf(text, FUM_NUMBER_BYTES, "%.*g", digits, value);
     fum_number_set_point(text);
     return text;
+}
+
+bool fum_number_parse(const char *text, double *value) {
+    char local[FUM_NUMBER_BYTES * 2];
+    const char *point = localeconv()->decimal_point, *dot = strchr(text, '.');
+    int before = dot ? (int)(dot - text) : (int)strlen(text);
+    int length = snprintf(local, sizeof local, "%.*s%s%s", before, text, dot ? point : "",
+                          dot ? dot + 1 : "");
+    if (length <= 0 || (size_t)length >= sizeof local || strpbrk(text, "xXnN") ||
+        isspace((unsigned char)text[0]))
+        return false;
+    char *end = NULL;
+    double number = strtod(local, &end);
+    if (end == local || *end || !isfinite(number)) return false;
+    *value = number;
+    return true;
 }

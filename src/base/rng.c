@@ -119,3 +119,21 @@ void fum_rng_normal(struct fum_rng *rng, float *out, size_t n) {
     else
         normal_mt(rng, out, n);
 }
+
+// Converts 24 bits of a word, so that 1 is never reached.
+static void uniform_philox(struct fum_rng *rng, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t c[4] = {rng->offset, 0, (uint32_t)i, (uint32_t)((uint64_t)i >> 32)};
+        philox(c, (uint32_t)rng->seed, (uint32_t)(rng->seed >> 32));
+        out[i] = (float)(c[0] >> 8) * 0x1p-24f;
+    }
+    rng->offset++;
+}
+
+void fum_rng_uniform(struct fum_rng *rng, float *out, size_t n) {
+    if (n == 0) return;
+    if (rng->kind == FUM_RNG_CUDA)
+        uniform_philox(rng, out, n);
+    else
+        for (size_t i = 0; i < n; i++) out[i] = uniform_f32(rng);
+}

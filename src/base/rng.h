@@ -29,5 +29,8 @@ void fum_rng_init(struct fum_rng *rng, enum fum_rng_kind kind, uint64_t seed);
 // n, since torch's streams depend on the size of each tensor. So draw per tensor as the reference
 // does. n = 0 draws nothing.
 void fum_rng_normal(struct fum_rng *rng, float *out, size_t n);
+// Fills out[0..n) with uniform numbers in [0, 1). FUM_RNG_CPU repeats one torch.rand call of n
+// elements.
+void fum_rng_uniform(struct fum_rng *rng, float *out, size_t n);
 
 #endif

@@ -57,7 +57,7 @@ static const char *command_name(size_t index) {
 }
 
 static int unknown_command(const char *name) {
-    const char *nearest = cli_nearest(name, command_name);
+    const char *nearest = fum_text_nearest(name, command_name);
     if (nearest)
         cli_fail("unknown command \"%s\"; did you mean %s?", cli_show(name).text, nearest);
     else if (strchr(name, ' '))

@@ -14,56 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_WORD = 40 };
+enum { MAX_NAME = 40 };
 
 static int min_int(int a, int b) {
     return a < b ? a : b;
-}
-
-// Computes the optimal string alignment distance, row by row.
-int cli_edit_distance(const char *a, const char *b) {
-    int rows[3][LONGEST_WORD + 1];
-    size_t a_len = strlen(a), b_len = strlen(b);
-    if (a_len > LONGEST_WORD || b_len > LONGEST_WORD) return INT_MAX;
-    for (size_t j = 0; j <= b_len; j++) rows[0][j] = (int)j;
-    for (size_t i = 1; i <= a_len; i++) {
-        int *row = rows[i % 3], *above = rows[(i - 1) % 3], *two_above = rows[(i + 1) % 3];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= b_len; j++) {
-            int cost = a[i - 1] != b[j - 1];
-            row[j] = min_int(min_int(above[j] + 1, row[j - 1] + 1), above[j - 1] + cost);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = min_int(row[j], two_above[j - 2] + 1);
-        }
-    }
-    return rows[a_len % 3][b_len];
-}
-
-// Returns the edits that make `word` a misspelling of `other`, or INT_MAX when it looks like
-// another word. Slips keep the first letter, or swap the first two; words of seven letters and more
-// may have two. An ending of two letters makes another word.
-static int misspelling(const char *word, const char *other) {
-    size_t len = strlen(word), other_len = strlen(other);
-    if (len >= other_len + 2 && strncmp(word, other, other_len) == 0) return INT_MAX;
-    bool begins_alike =
-        word[0] == other[0] || (word[0] && word[0] == other[1] && word[1] == other[0]);
-    if (len < 3 || !begins_alike) return INT_MAX;
-    int distance = cli_edit_distance(word, other);
-    int allowed = len < 7 ? 1 : 2;
-    return distance <= allowed ? distance : INT_MAX;
-}
-
-const char *cli_nearest(const char *word, const char *(*name)(size_t index)) {
-    const char *best = NULL;
-    int best_distance = INT_MAX;
-    for (size_t i = 0; name(i); i++) {
-        int distance = misspelling(word, name(i));
-        if (distance < best_distance) {
-            best_distance = distance;
-            best = name(i);
-        }
-    }
-    return best;
 }
 
 // Stores the one line that explains a failed parse and returns false.
@@ -132,6 +86,14 @@ static bool parse_seed(struct cli_parse *parse, const struct cli_option *option,
     return true;
 }
 
+static bool add_value(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+    struct cli_list *list = (struct cli_list *)((char *)parse->values + option->offset);
+    if (list->count == CLI_LIST_MAX)
+        return refuse(parse, "--%s can be given %d times", option->name, CLI_LIST_MAX);
+    list->at[list->count++] = text;
+    return true;
+}
+
 static char lower_case(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
@@ -167,7 +129,7 @@ static bool refuse_choice(struct cli_parse *parse, const struct cli_option *opti
         size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, " %s", option->choice(i));
     }
-    const char *nearest = cli_nearest(text, option->choice);
+    const char *nearest = fum_text_nearest(text, option->choice);
     if (nearest)
         return refuse(parse, "--%s does not know \"%s\" (did you mean %s?); available:%s",
                       option->name, cli_show(text).text, nearest, list);
@@ -219,6 +181,7 @@ static bool parse_value(struct cli_parse *parse, const struct cli_option *option
     case CLI_FLOAT: return parse_real(parse, option, text);
     case CLI_CHOICE:
     case CLI_ENUM: return parse_choice(parse, option, text);
+    case CLI_LIST: return add_value(parse, option, text);
     case CLI_PATH:
         if (!*text) return refuse(parse, "--%s needs a path, not an empty word", option->name);
         break;
@@ -263,14 +226,15 @@ static const struct cli_foreign_option *find_foreign(const struct cli_parse *par
 
 // Refuses an argument that is in no table, naming the option that it misspells.
 static bool refuse_unknown(struct cli_parse *parse, const char *argument, size_t len) {
-    char word[LONGEST_WORD + 2];
+    char word[MAX_NAME + 2];
     const char *best = NULL;
     int best_distance = INT_MAX;
     size_t dashes = strspn(argument, "-");
     snprintf(word, sizeof word, "%.*s", (int)(len - dashes), argument + dashes);
     for (char *p = word; *p; p++) *p = dash_for(*p);
     for (const struct cli_option *option = parse->options; option->name; option++) {
-        int distance = option->kind == CLI_HEADING ? INT_MAX : misspelling(word, option->name);
+        int distance =
+            option->kind == CLI_HEADING ? INT_MAX : fum_text_misspelling(word, option->name);
         if (distance < best_distance) {
             best_distance = distance;
             best = option->name;

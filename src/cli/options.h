@@ -18,12 +18,19 @@ enum cli_option_kind {
     CLI_FLOAT,   // float in [min, max]
     CLI_CHOICE,  // const char *, one of the names of `choice` in any case
     CLI_ENUM,    // an enum or int: the index of that name
+    CLI_LIST,    // struct cli_list: every value that is given, in order
     CLI_HEADING, // no option: `name` is a heading for --help
 };
 
 struct cli_seed {
     uint64_t value;
     bool random; // any negative number was given; `value` means nothing
+};
+
+enum { CLI_LIST_MAX = 128 };
+struct cli_list {
+    const char *at[CLI_LIST_MAX]; // in argv
+    size_t count;
 };
 
 // One option; tables end with a NULL name. Rows that share an offset are spellings of the same
@@ -88,12 +95,5 @@ bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv);
 // True if the option is present before any "--", as an option and not as the value of one.
 bool cli_options_present(const struct cli_parse *parse, int argc, char **argv,
                          const struct cli_option *option);
-
-// Returns the name that `word` is a misspelling of, or NULL. `name` returns NULL past the last.
-const char *cli_nearest(const char *word, const char *(*name)(size_t index));
-
-// Counts the edits (insert, delete, replace, swap neighbours) from a to b; INT_MAX for words over
-// 40 bytes.
-int cli_edit_distance(const char *a, const char *b);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "cli.h"
 
+#include <fumarole/train.h>
+
 #if defined(_WIN32)
 #include <io.h>
 #define isatty _isatty
@@ -14,8 +16,9 @@
 #endif
 
 enum { BAR_WIDTH = 24, CLEAR_WIDTH = 78 };
-static const double LOAD_INTERVAL = 0.1; // seconds from one bar to the next
-static const double LINE_INTERVAL = 1;   // and from one line in a pipe to the next
+static const double LOAD_INTERVAL = 0.1;   // seconds from one bar to the next
+static const double LINE_INTERVAL = 1;     // and from one line in a pipe to the next
+static const double TRAINING_INTERVAL = 5; // the same while a model is trained
 #define LOAD_BYTES (UINT64_C(64) << 20)
 
 void cli_progress_begin(struct cli_progress *progress, bool quiet) {
@@ -138,6 +141,30 @@ void cli_progress_step(struct cli_progress *progress, const char *what, int done
     }
     snprintf(text, sizeof text, "%s %d/%d%s", what, done, total, speed);
     draw(progress, text, (double)done / total);
+}
+
+void cli_progress_training(struct cli_progress *progress, const struct fum_training_step *step) {
+    char text[160], time[32];
+    double now = fum_time_now();
+    if (progress->quiet) return;
+    if (progress->calls++ == 0) {
+        progress->started = now - step->seconds;
+        progress->work_started = (double)step->step - 1;
+    }
+    double done = (double)step->step - progress->work_started, seconds = now - progress->started;
+    double left = seconds / done * (double)(step->steps - step->step);
+    bool last = step->step == step->steps;
+    double interval = progress->bar ? LOAD_INTERVAL : TRAINING_INTERVAL;
+    if (!last && progress->calls > 1 && now - progress->piece_line < interval) return;
+    progress->piece_line = now;
+    format_time(time, sizeof time, left);
+    snprintf(text, sizeof text, "step %lld/%lld, loss %.5g, %.0f samples/s, %s left",
+             (long long)step->step, (long long)step->steps, step->loss, step->samples_per_second,
+             time);
+    if (progress->bar)
+        draw(progress, text, (double)step->step / (double)step->steps);
+    else
+        cli_put_line(stderr, "%s", text);
 }
 
 void cli_progress_clear(struct cli_progress *progress) {

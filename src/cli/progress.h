@@ -42,6 +42,10 @@ struct cli_pieces {
     double interval, left;
 };
 void cli_progress_pieces(struct cli_progress *progress, const struct cli_pieces *pieces);
+// Shows that a step of a training is done. In a pipe there is a line every few seconds, and one for
+// the last step.
+struct fum_training_step;
+void cli_progress_training(struct cli_progress *progress, const struct fum_training_step *step);
 // Clears the bar, so that lines can follow; steps may go on afterwards.
 void cli_progress_clear(struct cli_progress *progress);
 

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// fumarole train: trains a model by a recipe.
+#include "cli.h"
+
+#include "help.h"
+#include "progress.h"
+
+#include <fumarole/train.h>
+
+#include <string.h>
+
+struct train_options {
+    struct fum_training_params params;
+    struct cli_list settings;
+    // Short spellings of settings, in the order of `short_keys`.
+    const char *steps, *batch, *lr, *seed, *precision;
+    const char *device;
+    bool quiet, verbose;
+};
+
+#define FIELD(name) offsetof(struct train_options, name)
+#define PARAM(name) offsetof(struct train_options, params.name)
+
+// clang-format off
+static const struct cli_option options[] = {
+    CLI_HEADING_ROW("What to train"),
+    {.name = "output", .letter = 'o', .kind = CLI_PATH, .offset = PARAM(output), .value = "DIR",
+     .help = "folder of the results (default: the recipe's name)"},
+    {.name = "data", .kind = CLI_PATH, .offset = PARAM(data), .value = "PATH",
+     .help = "the data set, stands for data.path"},
+    {.name = "resume", .kind = CLI_PATH, .offset = PARAM(resume), .value = "DIR",
+     .help = "go on with the interrupted run of this folder"},
+    {.name = "init", .kind = CLI_PATH, .offset = PARAM(init), .value = "FILE",
+     .help = "safetensors file with the weights to begin with"},
+    {.name = "replay", .kind = CLI_PATH, .offset = PARAM(replay), .value = "FILE",
+     .help = "safetensors file with everything that would be drawn"},
+    CLI_HEADING_ROW("Settings"),
+    {.name = "config", .kind = CLI_PATH, .offset = PARAM(config), .value = "FILE",
+     .help = "INI file of settings, over the recipe's defaults"},
+    {.name = "set", .kind = CLI_LIST, .offset = FIELD(settings), .value = "SECTION.KEY=VALUE",
+     .help = "change one setting; can be given several times"},
+    {.name = "steps", .kind = CLI_STRING, .offset = FIELD(steps), .value = "N",
+     .help = "stands for train.steps"},
+    {.name = "batch", .kind = CLI_STRING, .offset = FIELD(batch), .value = "N",
+     .help = "stands for train.batch"},
+    {.name = "lr", .kind = CLI_STRING, .offset = FIELD(lr), .value = "X",
+     .help = "stands for train.lr"},
+    {.name = "seed", .kind = CLI_STRING, .offset = FIELD(seed), .value = "S",
+     .help = "stands for train.seed"},
+    {.name = "precision", .kind = CLI_STRING, .offset = FIELD(precision), .value = "TYPE",
+     .help = "stands for train.precision: f32, f16 or bf16"},
+    CLI_HEADING_ROW("Device"),
+    CLI_DEVICE_ROW(FIELD(device)),
+    CLI_HEADING_ROW("Messages"),
+    {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .offset = FIELD(quiet),
+     .help = "no progress"},
+    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = FIELD(verbose),
+     .help = "more about what happens"},
+    {0},
+};
+// clang-format on
+
+// ---- help ----
+
+static void list_recipes(void) {
+    printf("\nRecipes:\n");
+    for (size_t i = 0; fum_recipe_name(i); i++)
+        cli_help_row(fum_recipe_name(i), fum_recipe_summary(fum_recipe_name(i)), 24);
+    printf("\nfumarole train RECIPE --help lists a recipe's settings.\n");
+}
+
+// Prints the settings of a recipe. In its INI file the line above a key says what the key means.
+static void list_settings(const char *recipe) {
+    char section[64] = "", meaning[256] = "";
+    printf("\nSettings of %s:\n", recipe);
+    for (const char *line = fum_recipe_defaults(recipe); *line;) {
+        int length = (int)strcspn(line, "\n");
+        const char *equals = memchr(line, '=', (size_t)length);
+        char row[160];
+        if (*line == '#') {
+            snprintf(meaning, sizeof meaning, "%.*s", length - 2, line + 2);
+        } else if (*line == '[') {
+            snprintf(section, sizeof section, "%.*s", length - 2, line + 1);
+        } else if (equals) {
+            snprintf(row, sizeof row, "%s.%.*s", section, length, line);
+            cli_help_row(row, meaning, 40);
+        }
+        if (*line != '#' && !equals) meaning[0] = 0;
+        line += length + (line[length] == '\n');
+    }
+}
+
+// ---- progress ----
+
+struct watch {
+    struct cli_progress progress;
+    bool verbose;
+    double began, last_line;
+    int64_t first;
+};
+
+static bool on_compile(void *user, int done, int total) {
+    struct watch *watch = user;
+    cli_progress_compile(&watch->progress, "training", done, total, watch->verbose);
+    return !cli_interrupted();
+}
+
+static bool on_step(void *user, const struct fum_training_step *step) {
+    struct watch *watch = user;
+    if (!watch->progress.quiet) cli_progress_training(&watch->progress, step);
+    return !cli_interrupted();
+}
+
+// ---- the run ----
+
+// Appends the settings that have options of their own. Returns false if there are too many.
+static bool add_short_settings(struct train_options *o, char texts[][96]) {
+    const struct {
+        const char *key, *value;
+    } given[] = {{"train.steps", o->steps},
+                 {"train.batch", o->batch},
+                 {"train.lr", o->lr},
+                 {"train.seed", o->seed},
+                 {"train.precision", o->precision}};
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        if (!given[i].value) continue;
+        if (o->settings.count == CLI_LIST_MAX) return false;
+        snprintf(texts[i], sizeof texts[i], "%s=%s", given[i].key, given[i].value);
+        o->settings.at[o->settings.count++] = texts[i];
+    }
+    return true;
+}
+
+static int train(struct train_options *o, fum_device *device) {
+    struct watch watch = {.verbose = o->verbose};
+    struct fum_log log = cli_log(o->verbose);
+    struct fum_error err = {0};
+    fum_training *training = NULL;
+    o->params.settings = o->settings.at;
+    o->params.num_settings = o->settings.count;
+    o->params.log = &log;
+    o->params.on_step = on_step;
+    o->params.on_compile = on_compile;
+    o->params.user = &watch;
+    cli_progress_begin(&watch.progress, o->quiet);
+    enum fum_result result = fum_training_create(&training, device, &o->params, &err);
+    if (!result) result = fum_training_run(training, &err);
+    cli_progress_clear(&watch.progress);
+    if (!result && !o->quiet) cli_put_line(stderr, "saved in %s", fum_training_folder(training));
+    fum_training_destroy(&training);
+    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    static const struct cli_option help = {.name = "help", .letter = 'h'};
+    struct train_options o = {0};
+    char texts[5][96];
+    const struct cli_parse parse = {.options = options, .values = &o};
+    const char *recipe = argc > 0 && fum_recipe_summary(argv[0]) ? argv[0] : NULL;
+    bool helps = cli_options_present(&parse, argc, argv, &help);
+    int status = cli_read_options(command, &argc, argv, &o);
+    if (status == 0 && helps && recipe) list_settings(recipe);
+    if (status == 0 && helps && !recipe) list_recipes();
+    if (status >= 0) return status;
+    if (argc != 1)
+        return cli_misuse(command, argc ? "takes one recipe, not also \"%s\"" : "needs a recipe%s",
+                          argc ? cli_show(argv[1]).text : "; its --help lists them");
+    if (!add_short_settings(&o, texts)) return cli_misuse(command, "%s", "too many settings");
+    struct fum_log log = cli_log(o.verbose);
+    o.params.recipe = argv[0];
+    fum_device *device = cli_open_device(o.device, &log, &status);
+    if (!device) return status;
+    cli_catch_interrupt();
+    status = train(&o, device);
+    fum_device_destroy(&device);
+    return status;
+}
+
+const struct cli_command cli_train = {
+    .name = "train",
+    .arguments = "RECIPE [options]",
+    .summary =
+        "Trains a model by a recipe, on the device, and saves it as a model to generate from.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// Saves a run so that it goes on with equal bits, and opens it again.
+#include "train/training.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "io/safetensors.h"
+
+// The tensors of a file that is being written.
+struct tensor_list {
+    fum_arena *arena;
+    struct fum_safetensors_tensor *items;
+    size_t count, capacity;
+    float **values;
+    size_t value_capacity;
+    const char *prefix; // put before the network's names
+};
+
+static bool is_companion(const char *name) {
+    return !strncmp(name, "optimiser.", 10) || !strncmp(name, "ema.", 4);
+}
+
+static void free_list(struct tensor_list *list) {
+    for (size_t i = 0; i < list->count; i++) fum_free(list->values[i]);
+    fum_free(list->items);
+    fum_free(list->values);
+    fum_arena_destroy(&list->arena);
+}
+
+// Copies one tensor: views of the store are valid during the call only.
+static enum fum_result add_tensor(struct tensor_list *list, const char *name,
+                                  const struct fum_view *view, struct fum_error *err) {
+    uint64_t bytes = fum_view_count(view) * sizeof(float);
+    float *values = fum_alloc(bytes ? bytes : 1, 1);
+    char *copy = fum_arena_printf(list->arena, "%s", name);
+    if (!values || !copy ||
+        !fum_grow((void **)&list->items, &list->capacity, list->count, sizeof *list->items) ||
+        !fum_grow((void **)&list->values, &list->value_capacity, list->count, sizeof values)) {
+        fum_free(values);
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to save %s", name);
+    }
+    memcpy(values, view->data, bytes);
+    list->values[list->count] = values;
+    list->items[list->count] = (struct fum_safetensors_tensor){.name = copy, .view = *view};
+    list->items[list->count++].view.data = values;
+    return FUM_OK;
+}
+
+static enum fum_result add_state(void *user, const char *name, const struct fum_view *view,
+                                 struct fum_error *err) {
+    struct tensor_list *list = user;
+    if (is_companion(name)) return add_tensor(list, name, view, err);
+    char *full = fum_arena_printf(list->arena, "model.%s", name);
+    if (!full) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to save %s", name);
+    return add_tensor(list, full, view, err);
+}
+
+static enum fum_result write_list(const struct tensor_list *list, const char *path,
+                                  const struct fum_safetensors_text *texts, size_t num_texts,
+                                  struct fum_error *err) {
+    return fum_safetensors_write(path,
+                                 &(struct fum_safetensors){.tensors = list->items,
+                                                           .count = list->count,
+                                                           .metadata = texts,
+                                                           .metadata_count = num_texts},
+                                 err);
+}
+
+enum fum_result fum_train_save_checkpoint(struct fum_training *t, struct fum_error *err) {
+    struct tensor_list list = {.arena = fum_arena_create()};
+    if (!list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
+    char *folder = fum_path_join(list.arena, t->dir, "checkpoint");
+    char *path = folder ? fum_path_join(list.arena, folder, "state.safetensors") : NULL;
+    const struct fum_safetensors_text texts[] = {
+        {"format", "fumarole-training"},
+        {"recipe", t->recipe->name},
+        {"step", fum_arena_printf(list.arena, "%lld", (long long)t->step)},
+        {"loss_scale", "1"},
+        {"random", fum_arena_printf(list.arena, "%llu", (unsigned long long)t->options.seed)},
+        {"settings", fum_settings_text(&t->settings)},
+    };
+    enum fum_result result = FUM_OK;
+    for (size_t i = 0; i < FUM_COUNT(texts) && !result; i++)
+        if (!texts[i].value || !path)
+            result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
+    if (!result) result = fum_parameters_save(t->parameters, add_state, &list, err);
+    if (!result) result = write_list(&list, path, texts, FUM_COUNT(texts), err);
+    free_list(&list);
+    return result;
+}
+
+// ---- the model ----
+
+struct selection {
+    struct tensor_list list;
+    const char *prefix;
+    bool averaged;
+};
+
+// Returns the name in the file of a parameter, or NULL if it is not part of it.
+static const char *selected_name(const struct selection *s, const char *name) {
+    if (s->averaged && strncmp(name, "ema.", 4)) return NULL;
+    if (!s->averaged && is_companion(name)) return NULL;
+    if (s->averaged) name += 4;
+    size_t length = strlen(s->prefix);
+    return strncmp(name, s->prefix, length) ? NULL : name + length;
+}
+
+static enum fum_result add_selected(void *user, const char *name, const struct fum_view *view,
+                                    struct fum_error *err) {
+    struct selection *s = user;
+    const char *kept = selected_name(s, name);
+    return kept ? add_tensor(&s->list, kept, view, err) : FUM_OK;
+}
+
+enum fum_result fum_train_save_weights(struct fum_training *t, const char *path, const char *prefix,
+                                       struct fum_error *err) {
+    static const struct fum_safetensors_text format = {"format", "pt"};
+    struct selection s = {
+        .list = {.arena = fum_arena_create()}, .prefix = prefix, .averaged = t->options.ema > 0};
+    if (!s.list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
+    enum fum_result result = fum_parameters_save(t->parameters, add_selected, &s, err);
+    if (!result) result = write_list(&s.list, path, &format, 1, err);
+    free_list(&s.list);
+    return result;
+}
+
+enum fum_result fum_train_save_json(const char *path, cJSON *json, struct fum_error *err) {
+    char *text = json ? cJSON_Print(json) : NULL;
+    enum fum_result result = FUM_OK;
+    if (!text)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %s", path);
+    else
+        result = fum_file_save(path, text, strlen(text), err);
+    cJSON_free(text);
+    cJSON_Delete(json);
+    return result;
+}
+
+// ---- going on ----
+
+enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_error *err) {
+    char *path = fum_arena_printf(t->arena, "%s/checkpoint/state.safetensors", t->params.resume);
+    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
+    enum fum_result result = fum_loader_open(&t->resumed, path, err);
+    if (result) return result;
+    const char *recipe = fum_loader_metadata(t->resumed, "recipe"),
+               *step = fum_loader_metadata(t->resumed, "step"),
+               *settings = fum_loader_metadata(t->resumed, "settings");
+    char *end = NULL;
+    if (!recipe || !step || !settings)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: is no checkpoint of a training", path);
+    if (strcmp(recipe, t->recipe->name))
+        return fum_error_set(err, FUM_ERR_ARG, "%s: is a checkpoint of recipe %s, not %s", path,
+                             recipe, t->recipe->name);
+    t->step = strtoll(step, &end, 10);
+    if (*end || end == step || t->step < 0)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: its step is no number", path);
+    return fum_settings_merge(&t->settings, path, settings, err);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Builds the graph of one update and compiles it.
+#include "train/training.h"
+
+#include "base/error.h"
+#include "exec/executable.h"
+#include "graph/graph.h"
+
+// Lists the parameters that the recipe's networks brought into the graph.
+static bool list_trained(struct fum_training *t) {
+    int count = fum_graph_list_parameters(t->graph, NULL);
+    t->trained = fum_arena_alloc(t->arena, (size_t)count + 1, sizeof *t->trained);
+    if (t->trained) t->num_trained = fum_graph_list_parameters(t->graph, t->trained);
+    return t->trained != NULL;
+}
+
+// Adds the loss of one micro-batch and adds its gradients to the sums.
+static bool add_micro_batch(struct fum_training *t, int index, fum_tensor ***sums) {
+    struct fum_micro_batch m = {
+        .training = t, .graph = t->graph, .index = index, .batch = t->options.batch};
+    fum_nn_init(&m.nn, t->graph, NULL);
+    if (!index) fum_train_term(&m, "loss", NULL); // comes before the recipe's own terms
+    fum_tensor *loss = t->recipe->add_loss(&m);
+    if (!fum_train_term(&m, "loss", loss)) return false;
+    if (!index && !list_trained(t)) return false;
+    fum_tensor **grads =
+        fum_arena_alloc(t->arena, (size_t)t->num_trained + 1, sizeof(fum_tensor *));
+    if (!grads || !fum_graph_gradient(t->graph, loss, t->trained, t->num_trained, grads))
+        return false;
+    for (int i = 0; i < t->num_trained && index; i++)
+        (*sums)[i] = fum_nn_add(&m.nn, NULL, (*sums)[i], grads[i]);
+    if (!index) *sums = grads;
+    return true;
+}
+
+// Adds [loss, terms …, gradient norm], the numbers that the host reads after a step.
+static void add_report(struct fum_training *t) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, t->graph, NULL);
+    double each = 1.0 / t->options.accumulate;
+    fum_tensor *all = NULL;
+    for (int i = 0; i < t->num_terms; i++) {
+        fum_tensor *mean = fum_nn_scale(&nn, t->terms[i].name, t->terms[i].sum, each, 0);
+        all = all ? fum_nn_concat(&nn, NULL, all, mean) : mean;
+    }
+    t->report = fum_nn_concat(&nn, "report", all, t->gradient_norm);
+    fum_graph_output(t->graph, t->report, "report");
+}
+
+static bool build_step(struct fum_training *t) {
+    fum_tensor **sums = NULL;
+    struct fum_nn nn;
+    fum_nn_init(&nn, t->graph, NULL);
+    t->row =
+        fum_graph_input(t->graph, "optimiser", (struct fum_shape){1, {3}}, FUM_F32, FUM_STAGE_STEP);
+    for (int i = 0; i < t->options.accumulate; i++)
+        if (!add_micro_batch(t, i, &sums)) return false;
+    for (int i = 0; i < t->num_trained && t->options.accumulate > 1; i++)
+        sums[i] = fum_nn_scale(&nn, NULL, sums[i], 1.0 / t->options.accumulate, 0);
+    fum_train_add_updates(t, sums);
+    add_report(t);
+    return true;
+}
+
+static bool report_compile(void *user, int done, int total) {
+    const struct fum_training *t = user;
+    return !t->params.on_compile || t->params.on_compile(t->params.user, done, total);
+}
+
+// Allocates room for the values of the largest input.
+static enum fum_result allocate_buffer(struct fum_training *t, struct fum_error *err) {
+    int64_t most = 4;
+    for (int i = 0; i < t->num_sources; i++) {
+        struct fum_shape shape = fum_tensor_shape(t->sources[i].all);
+        if (fum_shape_count(&shape) > most) most = fum_shape_count(&shape);
+    }
+    t->buffer = fum_alloc(2 * (size_t)most, sizeof(float));
+    return t->buffer ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a batch");
+}
+
+enum fum_result fum_train_compile(struct fum_training *t, struct fum_error *err) {
+    enum fum_result result = fum_graph_create(&t->graph, t->options.precision, err);
+    if (result) return result;
+    fum_graph_train(t->graph, NULL, NULL);
+    bool built = build_step(t);
+    result = fum_graph_check(t->graph, err);
+    if (!result && !built) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the step");
+    if (!result) result = allocate_buffer(t, err);
+    if (!result) result = fum_train_create_parameters(t, err);
+    const struct fum_executable_params params = {
+        .label = "training", .parameters = t->parameters, .on_compile = report_compile, .user = t};
+    if (!result) result = fum_executable_create(&t->executable, t->graph, t->device, &params, err);
+    return result;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Writes what changes from step to step: the batch, the keys of the draws, the optimiser's row.
+#include "train/training.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/desc.h"
+#include "base/dtype.h"
+#include "base/error.h"
+
+// Reorders pictures of [channels, height, width] to [height, width, channels].
+static void planes_to_pixels(const float *from, float *to, const struct fum_shape *sample,
+                             int64_t samples) {
+    int64_t pixels = sample->dim[0] * sample->dim[1], channels = sample->dim[2];
+    for (int64_t s = 0; s < samples; s++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t p = 0; p < pixels; p++)
+                to[(s * pixels + p) * channels + c] = from[(s * channels + c) * pixels + p];
+}
+
+static enum fum_result write_floats(struct fum_training *t, const struct fum_train_source *s,
+                                    const float *values, size_t count, struct fum_error *err) {
+    if (s->value.layout == FUM_TRAIN_FLAT || s->value.shape.rank != 3)
+        return fum_executable_write(t->executable, s->all, values, count, err);
+    float *pixels = (float *)t->buffer + count;
+    struct fum_shape all = fum_tensor_shape(s->all);
+    planes_to_pixels(values, pixels, &s->value.shape, all.dim[0]);
+    return fum_executable_write(t->executable, s->all, pixels, count, err);
+}
+
+// Converts whole numbers of a file in place of the buffer's beginning.
+static void convert_integers(int32_t *to, const void *from, enum fum_dtype dtype, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        int64_t wide = 0;
+        if (dtype == FUM_I64)
+            memcpy(&wide, (const char *)from + 8 * i, 8);
+        else
+            memcpy(&to[i], (const char *)from + 4 * i, 4);
+        if (dtype == FUM_I64) to[i] = (int32_t)wide;
+    }
+}
+
+// Writes one step's rows of the replay file.
+static enum fum_result write_replayed(struct fum_training *t, const struct fum_train_source *s,
+                                      struct fum_error *err) {
+    struct fum_view view = s->replay->view;
+    struct fum_shape all = fum_tensor_shape(s->all);
+    size_t count = (size_t)fum_shape_count(&all);
+    uint64_t bytes = count * fum_dtype_size(view.dtype);
+    void *raw = fum_alloc(bytes ? bytes : 1, 1);
+    if (!raw) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a step of the replay");
+    enum fum_result result = fum_view_read(&view, (uint64_t)t->step * bytes, bytes, raw, err);
+    if (!result && s->dtype == FUM_I32) {
+        convert_integers(t->buffer, raw, view.dtype, count);
+        result = fum_executable_write_i32(t->executable, s->all, t->buffer, count, err);
+    } else if (!result) {
+        fum_convert_to_f32(t->buffer, raw, view.dtype, count);
+        result = write_floats(t, s, t->buffer, count, err);
+    }
+    fum_free(raw);
+    return result;
+}
+
+// Writes the key of a draw: the seed, and a number that no other draw of the run has.
+static enum fum_result write_key(struct fum_training *t, int source, struct fum_error *err) {
+    uint64_t draw = (uint64_t)t->step * FUM_TRAIN_MAX_SOURCES + (uint64_t)source;
+    uint64_t seed = t->options.seed;
+    const int32_t key[4] = {(int32_t)(uint32_t)seed,
+                            (int32_t)(uint32_t)(seed >> 32 ^ draw >> 32 << 1),
+                            (int32_t)(uint32_t)draw, 0};
+    return fum_executable_write_i32(t->executable, t->sources[source].input, key, 4, err);
+}
+
+// Writes rate and bias corrections of the next update.
+static enum fum_result write_row(struct fum_training *t, struct fum_error *err) {
+    const struct fum_train_options *o = &t->options;
+    double update = (double)t->step + 1;
+    const float row[3] = {(float)fum_train_rate(o, t->step), (float)(1 - pow(o->beta1, update)),
+                          (float)(1 - pow(o->beta2, update))};
+    return fum_executable_write(t->executable, t->row, row, 3, err);
+}
+
+enum fum_result fum_train_feed(struct fum_training *t, struct fum_error *err) {
+    enum fum_result result = write_row(t, err);
+    for (int i = 0; i < t->num_sources && !result; i++) {
+        const struct fum_train_source *s = &t->sources[i];
+        if (s->replay)
+            result = write_replayed(t, s, err);
+        else if (s->origin == FUM_TRAIN_DRAWN)
+            result = write_key(t, i, err);
+    }
+    return result;
+}

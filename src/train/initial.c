@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// Gives parameters their first values: from a checkpoint, from the user's file, or drawn.
+#include "train/training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/desc.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "graph/graph.h"
+
+struct fum_train_initial {
+    struct fum_training *training;
+    float **drawn; // arrays that views point to
+    size_t count, capacity;
+};
+
+static const char *after(const char *name, const char *prefix) {
+    size_t length = strlen(prefix);
+    return strncmp(name, prefix, length) ? NULL : name + length;
+}
+
+// Returns the network's parameter whose values a companion begins with, or NULL for the optimiser's
+// moments, which begin with zeros.
+static const char *network_name(const char *name) {
+    if (after(name, "optimiser.")) return NULL;
+    const char *averaged = after(name, "ema.");
+    return averaged ? averaged : name;
+}
+
+static int64_t fan_in(const fum_tensor *weight) {
+    const struct fum_shape *shape = &weight->desc.shape;
+    return fum_shape_rows(shape);
+}
+
+static bool is_product(const fum_tensor *weight) {
+    return weight &&
+           (weight->packing == &fum_packing_linear || weight->packing == &fum_packing_conv);
+}
+
+// Returns how PyTorch's layer of that shape begins: Linear and Conv2d uniformly within 1 over the
+// root of the fan-in, Embedding normal, norms as 1 and 0.
+static struct fum_initial default_initial(const struct fum_training *t, const fum_tensor *param) {
+    const char *dot = strrchr(param->name, '.');
+    bool bias = dot && !strcmp(dot, ".bias");
+    const fum_tensor *weight = param;
+    if (bias) {
+        char *name =
+            fum_arena_printf(t->arena, "%.*s.weight", (int)(dot - param->name), param->name);
+        weight = name ? fum_graph_find(t->graph, name) : NULL;
+    }
+    if (is_product(weight))
+        return (struct fum_initial){FUM_INITIAL_UNIFORM, 1 / sqrt((double)fan_in(weight))};
+    if (bias) return (struct fum_initial){FUM_INITIAL_CONSTANT, 0};
+    if (param->desc.shape.rank > 1) return (struct fum_initial){FUM_INITIAL_NORMAL, 1};
+    return (struct fum_initial){FUM_INITIAL_CONSTANT, 1};
+}
+
+// Hashes a name (FNV-1a), so that each parameter has its own draws whatever the others are.
+static uint64_t hash_name(const char *name) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *name; name++) hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
+    return hash;
+}
+
+static void draw_values(const struct fum_training *t, const fum_tensor *param, float *values,
+                        size_t count) {
+    struct fum_initial initial = default_initial(t, param);
+    struct fum_rng rng;
+    if (t->recipe->initialise) t->recipe->initialise(t, param->name, &initial);
+    fum_rng_init(&rng, FUM_RNG_CUDA, t->options.seed ^ hash_name(param->name));
+    if (initial.kind == FUM_INITIAL_UNIFORM) {
+        fum_rng_uniform(&rng, values, count);
+        for (size_t i = 0; i < count; i++) values[i] = (float)(initial.value * (2 * values[i] - 1));
+    } else if (initial.kind == FUM_INITIAL_NORMAL) {
+        fum_rng_normal(&rng, values, count);
+        for (size_t i = 0; i < count; i++) values[i] *= (float)initial.value;
+    } else {
+        for (size_t i = 0; i < count; i++) values[i] = (float)initial.value;
+    }
+}
+
+// Draws a parameter. The values stay until the store has copied them.
+static bool find_drawn(struct fum_train_initial *from, const fum_tensor *param,
+                       struct fum_view *view) {
+    size_t count = (size_t)fum_shape_count(&param->desc.shape);
+    float *values = fum_alloc(count, sizeof *values);
+    if (!values || !fum_grow((void **)&from->drawn, &from->capacity, from->count, sizeof values)) {
+        fum_free(values);
+        return false;
+    }
+    from->drawn[from->count++] = values;
+    draw_values(from->training, param, values, count);
+    *view = param->packing->file_view(&param->desc.shape);
+    view->dtype = FUM_F32;
+    view->data = values;
+    return true;
+}
+
+// Finds zeros for a moment.
+static bool find_zeros(struct fum_train_initial *from, const fum_tensor *param,
+                       struct fum_view *view) {
+    float *values = fum_calloc((size_t)fum_shape_count(&param->desc.shape), sizeof *values);
+    if (!values || !fum_grow((void **)&from->drawn, &from->capacity, from->count, sizeof values)) {
+        fum_free(values);
+        return false;
+    }
+    from->drawn[from->count++] = values;
+    *view = param->packing->file_view(&param->desc.shape);
+    view->dtype = FUM_F32;
+    view->data = values;
+    return true;
+}
+
+static bool find_in_file(const fum_loader *loader, const char *name, struct fum_view *view) {
+    const struct fum_loader_tensor *tensor = name ? fum_loader_find(loader, name) : NULL;
+    if (tensor) *view = tensor->view;
+    return tensor != NULL;
+}
+
+static bool find_value(void *user, const char *name, struct fum_view *view) {
+    struct fum_train_initial *from = user;
+    struct fum_training *t = from->training;
+    const fum_tensor *param = fum_graph_find(t->graph, name);
+    const char *network = network_name(name);
+    if (!param) return false;
+    if (t->resumed) {
+        const char *stored = network == name ? fum_arena_printf(t->arena, "model.%s", name) : name;
+        return find_in_file(t->resumed, stored, view);
+    }
+    if (!network) return find_zeros(from, param, view);
+    if (t->initial) return find_in_file(t->initial, network, view);
+    return find_drawn(from, fum_graph_find(t->graph, network), view);
+}
+
+// Adds a name to a list that ends in "…" when it is long.
+static void list_name(char *list, size_t size, const char *name) {
+    size_t at = strlen(list);
+    if (at + strlen(name) + 8 < size)
+        snprintf(list + at, size - at, "%s%s", at ? ", " : "", name);
+    else if (at >= 3 && strcmp(list + at - 3, "…"))
+        snprintf(list + at, size - at, " …");
+}
+
+// Refuses a file of first weights whose names are not those of the network.
+static enum fum_result check_names(const struct fum_training *t, struct fum_error *err) {
+    char missing[180] = "", unknown[180] = "";
+    for (int i = 0; i < t->num_trained; i++)
+        if (!fum_loader_find(t->initial, t->trained[i]->name))
+            list_name(missing, sizeof missing, t->trained[i]->name);
+    for (size_t i = 0; i < fum_loader_count(t->initial); i++) {
+        const char *name = fum_loader_at(t->initial, i)->name;
+        const fum_tensor *tensor = fum_graph_find(t->graph, name);
+        if (!tensor || tensor->kind != FUM_TENSOR_PARAMETER || network_name(name) != name)
+            list_name(unknown, sizeof unknown, name);
+    }
+    if (!*missing && !*unknown) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: missing: %s; unknown: %s", t->params.init,
+                         *missing ? missing : "none", *unknown ? unknown : "none");
+}
+
+enum fum_result fum_train_create_parameters(struct fum_training *t, struct fum_error *err) {
+    struct fum_train_initial from = {.training = t};
+    const struct fum_weight_source source = {.find = find_value, .user = &from};
+    enum fum_result result = t->initial && !t->resumed ? check_names(t, err) : FUM_OK;
+    if (!result) result = fum_parameters_create(&t->parameters, t->device, &source, err);
+    for (int i = 0; i < t->graph->count && !result; i++) {
+        if (t->graph->tensors[i]->kind != FUM_TENSOR_PARAMETER) continue;
+        const struct fum_weight weight = fum_tensor_weight(t->graph->tensors[i]);
+        result = fum_parameters_load(t->parameters, &weight, err);
+    }
+    for (size_t i = 0; i < from.count; i++) fum_free(from.drawn[i]);
+    fum_free(from.drawn);
+    return result;
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Keeps log.jsonl: one JSON object per logged step, in order, each step once.
+#include "train/training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/number.h"
+
+enum { MAX_LOG = 1 << 30 };
+
+static char *log_path(const struct fum_training *t) {
+    return fum_path_join(t->arena, t->dir, "log.jsonl");
+}
+
+// Puts a number, or null for a non-finite one, which JSON lacks.
+static void put_number(FILE *file, const char *key, double value) {
+    char text[FUM_NUMBER_BYTES];
+    fprintf(file, ",\"%s\":%s", key, isfinite(value) ? fum_number_format(text, 9, value) : "null");
+}
+
+enum fum_result fum_train_log(const struct fum_training *t, const struct fum_training_step *step,
+                              struct fum_error *err) {
+    char *path = log_path(t);
+    FILE *file = path ? fopen(path, "ab") : NULL;
+    if (!file) return fum_error_set(err, FUM_ERR_IO, "%s: cannot be written", path ? path : "log");
+    fprintf(file, "{\"step\":%lld", (long long)step->step);
+    put_number(file, "loss", step->loss);
+    for (int i = 0; i < step->num_terms; i++) put_number(file, step->terms[i], step->values[i]);
+    put_number(file, "lr", step->lr);
+    put_number(file, "grad_norm", step->gradient_norm);
+    put_number(file, "seconds", step->seconds);
+    put_number(file, "samples_per_second", step->samples_per_second);
+    fputs("}\n", file);
+    bool failed = ferror(file) != 0;
+    failed = fclose(file) != 0 || failed;
+    return failed ? fum_error_set(err, FUM_ERR_IO, "%s: cannot be written", path) : FUM_OK;
+}
+
+// Returns the length of the lines whose steps are not after `last`.
+static size_t kept_bytes(const char *text, int64_t last) {
+    size_t kept = 0;
+    for (const char *line = text; *line;) {
+        const char *end = strchr(line, '\n');
+        if (!end) break;
+        cJSON *json = cJSON_ParseWithLength(line, (size_t)(end - line));
+        double step = fum_json_number(json, "step", -1);
+        cJSON_Delete(json);
+        if (step < 0 || step > (double)last) break;
+        line = end + 1;
+        kept = (size_t)(line - text);
+    }
+    return kept;
+}
+
+enum fum_result fum_train_trim_log(const struct fum_training *t, struct fum_error *err) {
+    char *path = log_path(t), *text = NULL;
+    size_t bytes = 0;
+    enum fum_file_kind kind = FUM_FILE_NONE;
+    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the log");
+    enum fum_result result = fum_file_look(path, &kind, err);
+    if (result || kind == FUM_FILE_NONE) return result;
+    result = fum_file_read(path, MAX_LOG, &text, &bytes, err);
+    if (!result) result = fum_file_save(path, text, kept_bytes(text, t->step), err);
+    fum_free(text);
+    return result;
+}

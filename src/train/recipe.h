@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Defines a recipe: what is trained, on what loss, and how the result is saved. Each recipe is one
+// record in a file of recipes/, one line of recipes.def and one INI file of defaults.
+#ifndef FUM_TRAIN_RECIPE_H
+#define FUM_TRAIN_RECIPE_H
+
+#include <fumarole/graph.h>
+#include <fumarole/train.h>
+
+#include "base/alloc.h"
+#include "nn/nn.h"
+#include "train/settings.h"
+
+struct fum_training;
+
+// What the loss of one micro-batch is built from.
+struct fum_micro_batch {
+    struct fum_training *training;
+    fum_graph *graph;
+    struct fum_nn nn; // at the root
+    int index;        // among the micro-batches of an update
+    int batch;        // samples
+};
+
+// The order of a value's elements in files. In memory pictures are channels-last.
+enum fum_train_layout {
+    FUM_TRAIN_FLAT = 0, // as in memory
+    FUM_TRAIN_PLANES,   // [channels, height, width]
+};
+
+// A value that every sample has: part of the data, or drawn.
+struct fum_train_value {
+    const char *name;       // in replay files
+    struct fum_shape shape; // of one sample in memory; rank 0: one number
+    enum fum_train_layout layout;
+};
+
+// Returns a value of the micro-batch, [batch, shape]. A replayed run reads it from the file.
+// `images` are the data's pictures in the recipe's range, `labels` their classes.
+fum_tensor *fum_train_images(struct fum_micro_batch *m, const struct fum_train_value *value);
+fum_tensor *fum_train_labels(struct fum_micro_batch *m); // i32 [batch]
+// Draws a value: standard normal, uniform in (0, 1], or a whole number of 0 to limit - 1 (i32).
+fum_tensor *fum_train_normal(struct fum_micro_batch *m, const struct fum_train_value *value);
+fum_tensor *fum_train_uniform(struct fum_micro_batch *m, const struct fum_train_value *value);
+fum_tensor *fum_train_integer(struct fum_micro_batch *m, const char *name, int64_t limit);
+
+// Reports a term of the loss, one number, unweighted, under a name of the log. Returns `value`.
+fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tensor *value);
+
+// Returns the value as f32, in which losses are computed.
+fum_tensor *fum_train_f32(struct fum_micro_batch *m, fum_tensor *value);
+// Adds an op of up to three inputs; those that are NULL are absent.
+fum_tensor *fum_train_op(struct fum_micro_batch *m, const char *op, fum_tensor *a, fum_tensor *b,
+                         fum_tensor *c);
+// Returns the sum over everything but the batch, averaged over the batch; and the mean over all.
+fum_tensor *fum_train_batch_mean(struct fum_micro_batch *m, fum_tensor *value);
+fum_tensor *fum_train_mean(struct fum_micro_batch *m, fum_tensor *value);
+
+// How a parameter begins.
+struct fum_initial {
+    enum { FUM_INITIAL_UNIFORM, FUM_INITIAL_NORMAL, FUM_INITIAL_CONSTANT } kind;
+    double value; // bound, deviation or the number itself
+};
+
+struct fum_recipe {
+    const char *name;
+    const char *summary; // one line for --help
+    size_t config_size;
+    // Reads the recipe's own settings into training->config, and checks them against the data.
+    enum fum_result (*configure)(struct fum_training *training, struct fum_error *err);
+    // Adds the network and the loss of one micro-batch. Returns the loss, one number.
+    fum_tensor *(*add_loss)(struct fum_micro_batch *m);
+    // Changes how a parameter begins from PyTorch's default of its layer. NULL: never.
+    void (*initialise)(const struct fum_training *training, const char *name,
+                       struct fum_initial *initial);
+    // Writes the model's files into the folder `dir`.
+    enum fum_result (*save)(struct fum_training *training, const char *dir, struct fum_error *err);
+    bool images_signed; // pictures are in -1..1, not 0..1
+};
+
+extern const struct fum_recipe *const fum_recipes[]; // ends with NULL
+const struct fum_recipe *fum_recipe_find(const char *name);
+// Returns the text of recipes/NAME.ini, which the build puts into the library.
+const char *fum_recipe_text(const char *name);
+
+#endif

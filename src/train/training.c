@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+// Opens a training, runs it step by step and saves what it learns.
+#include "train/training.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "exec/executable.h"
+#include "graph/graph.h"
+
+// ---- opening ----
+
+// Copies the caller's texts.
+static enum fum_result copy_params(struct fum_training *t, const struct fum_training_params *p,
+                                   struct fum_error *err) {
+    const char **texts[] = {&t->params.recipe, &t->params.output, &t->params.data,
+                            &t->params.config, &t->params.resume, &t->params.init,
+                            &t->params.replay};
+    t->params = *p;
+    for (size_t i = 0; i < FUM_COUNT(texts); i++) {
+        if (!*texts[i]) continue;
+        *texts[i] = fum_arena_strdup(t->arena, *texts[i]);
+        if (!*texts[i]) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
+    }
+    return FUM_OK;
+}
+
+static enum fum_result find_recipe(struct fum_training *t, struct fum_error *err) {
+    const char *name = t->params.recipe ? t->params.recipe : "";
+    t->recipe = fum_recipe_find(name);
+    if (!t->recipe) return fum_error_unknown(err, "recipe", name, fum_recipe_name);
+    t->config = fum_arena_alloc(t->arena, 1, t->recipe->config_size);
+    return t->config ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
+}
+
+// Reads the defaults, then the checkpoint's settings, the user's file and single values.
+static enum fum_result read_settings(struct fum_training *t, struct fum_error *err) {
+    const struct fum_training_params *p = &t->params;
+    enum fum_result result = fum_settings_create(&t->settings, t->arena, t->recipe->name,
+                                                 fum_recipe_text(t->recipe->name), err);
+    if (!result && p->resume) result = fum_train_open_checkpoint(t, err);
+    if (!result && p->config) result = fum_settings_merge_file(&t->settings, p->config, err);
+    for (size_t i = 0; i < p->num_settings && !result; i++)
+        result = fum_settings_assign(&t->settings, p->settings[i], err);
+    if (!result && p->data) {
+        char *text = fum_arena_printf(t->arena, "data.path=%s", p->data);
+        result = text ? fum_settings_assign(&t->settings, text, err)
+                      : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
+    }
+    return result ? result : fum_train_read_options(t, err);
+}
+
+// Finds out where the pictures come from and how large they are.
+static enum fum_result open_data(struct fum_training *t, struct fum_error *err) {
+    if (t->params.replay) return fum_train_open_replay(t, err);
+    return fum_error_set(err, FUM_ERR_ARG, "no data: name a data set by --data or data.path");
+}
+
+// Makes the folder, and finds out now what saving would fail on at the end.
+static enum fum_result prepare_folder(struct fum_training *t, struct fum_error *err) {
+    const char *name = t->params.output ? t->params.output : t->recipe->name;
+    if (t->params.resume && !t->params.output) name = t->params.resume;
+    t->dir = name;
+    char *state = fum_arena_printf(t->arena, "%s/checkpoint/state.safetensors", name),
+         *log = fum_arena_printf(t->arena, "%s/log.jsonl", name);
+    if (!state || !log) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
+    enum fum_result result = fum_path_make_dirs(t->dir, err);
+    if (!result) result = fum_file_check(state, err);
+    if (!result) result = fum_file_check(log, err);
+    return result ? result : fum_train_trim_log(t, err);
+}
+
+static enum fum_result open_training(struct fum_training *t, struct fum_error *err) {
+    enum fum_result result = find_recipe(t, err);
+    if (!result) result = read_settings(t, err);
+    if (!result && t->params.init) result = fum_loader_open(&t->initial, t->params.init, err);
+    if (!result) result = open_data(t, err);
+    if (!result) result = t->recipe->configure(t, err);
+    if (!result) result = prepare_folder(t, err);
+    return result ? result : fum_train_compile(t, err);
+}
+
+enum fum_result fum_training_create(fum_training **out, fum_device *device,
+                                    const struct fum_training_params *params,
+                                    struct fum_error *err) {
+    struct fum_training *t = *out = fum_calloc(1, sizeof *t);
+    if (t) t->arena = fum_arena_create();
+    if (!t || !t->arena) {
+        fum_free(t);
+        *out = NULL;
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
+    }
+    t->device = device;
+    enum fum_result result = copy_params(t, params, err);
+    if (!result) result = open_training(t, err);
+    if (result) fum_training_destroy(out);
+    return result;
+}
+
+void fum_training_destroy(fum_training **training) {
+    struct fum_training *t = training ? *training : NULL;
+    if (!t) return;
+    fum_executable_destroy(&t->executable);
+    fum_parameters_destroy(&t->parameters);
+    fum_graph_destroy(&t->graph);
+    fum_loader_close(&t->replay);
+    fum_loader_close(&t->initial);
+    fum_loader_close(&t->resumed);
+    fum_settings_free(&t->settings);
+    fum_free(t->buffer);
+    fum_arena_destroy(&t->arena);
+    fum_free(t);
+    *training = NULL;
+}
+
+const char *fum_training_folder(const fum_training *t) {
+    return t->dir;
+}
+
+// ---- running ----
+
+// Saves the checkpoint and the model.
+static enum fum_result save_all(struct fum_training *t, struct fum_error *err) {
+    char *model = fum_path_join(t->arena, t->dir, "model");
+    if (!model) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
+    enum fum_result result = fum_train_save_checkpoint(t, err);
+    return result ? result : t->recipe->save(t, model, err);
+}
+
+// The numbers of a step, as the device reported them.
+struct report {
+    float numbers[FUM_TRAIN_MAX_TERMS + 1];
+    double values[FUM_TRAIN_MAX_TERMS];
+    const char *names[FUM_TRAIN_MAX_TERMS];
+    struct fum_training_step step;
+};
+
+// Stores a step's numbers. terms[0] is the loss itself.
+static void fill_report(const struct fum_training *t, struct report *r, double seconds) {
+    const struct fum_train_options *o = &t->options;
+    for (int i = 1; i < t->num_terms; i++) {
+        r->names[i - 1] = t->terms[i].name;
+        r->values[i - 1] = r->numbers[i];
+    }
+    r->step = (struct fum_training_step){.step = t->step,
+                                         .steps = o->steps,
+                                         .loss = r->numbers[0],
+                                         .num_terms = t->num_terms - 1,
+                                         .terms = r->names,
+                                         .values = r->values,
+                                         .lr = fum_train_rate(o, t->step - 1),
+                                         .gradient_norm = r->numbers[t->num_terms],
+                                         .seconds = seconds,
+                                         .samples_per_second = (double)o->batch * o->accumulate /
+                                                               fmax(seconds, 1e-9)};
+}
+
+// Reports the first tensor with a value that is no number.
+static enum fum_result fail_nonfinite(struct fum_training *t, int64_t step, struct fum_error *err) {
+    const char *node = NULL;
+    enum fum_result result =
+        fum_executable_first_nonfinite(t->executable, FUM_STAGE_STEP, &node, err);
+    if (result) return result;
+    return fum_error_set(err, FUM_ERR_DEVICE,
+                         "step %lld: the loss is no number, first in %s; the last checkpoint "
+                         "stays. A lower train.lr or train.clip may help",
+                         (long long)step, node ? node : "an unknown tensor");
+}
+
+// Runs one update and fills the report.
+static enum fum_result run_step(struct fum_training *t, struct report *r, struct fum_error *err) {
+    double begin = fum_time_now();
+    enum fum_result result = fum_train_feed(t, err);
+    if (!result) result = fum_executable_run(t->executable, FUM_STAGE_STEP, err);
+    if (!result)
+        result = fum_executable_read(t->executable, t->report, r->numbers, (size_t)t->num_terms + 1,
+                                     err);
+    if (result) return result;
+    if (!isfinite(r->numbers[0]) || !isfinite(r->numbers[t->num_terms]))
+        return fail_nonfinite(t, t->step + 1, err);
+    t->step++;
+    fill_report(t, r, fum_time_now() - begin);
+    bool logged = t->step % t->options.log_every == 0 || t->step == t->options.steps;
+    return logged ? fum_train_log(t, &r->step, err) : FUM_OK;
+}
+
+enum fum_result fum_training_run(fum_training *t, struct fum_error *err) {
+    struct report report;
+    enum fum_result result = FUM_OK;
+    bool go_on = true;
+    while (t->step < t->options.steps && go_on) {
+        result = run_step(t, &report, err);
+        if (result) return result;
+        if (t->params.on_step) go_on = t->params.on_step(t->params.user, &report.step);
+        bool due = t->options.save_every && t->step % t->options.save_every == 0;
+        if (due && go_on && t->step < t->options.steps && (result = save_all(t, err)))
+            return result;
+    }
+    result = save_all(t, err);
+    if (result || go_on) return result;
+    return fum_error_set(err, FUM_ERR_CANCELLED,
+                         "stopped after step %lld; everything is saved in %s", (long long)t->step,
+                         t->dir);
+}

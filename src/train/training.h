@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// A training's insides: settings, the recorded step, and what it leaves in its folder.
+//
+// An update is one run of the recorded stage FUM_STAGE_STEP. It holds all micro-batches forward and
+// back, the norm of the gradient, the optimiser and the moving average. What changes from step to
+// step comes in through small inputs: the batch, the keys of the draws, the row of the optimiser.
+#ifndef FUM_TRAIN_TRAINING_H
+#define FUM_TRAIN_TRAINING_H
+
+#include "base/alloc.h"
+#include "io/loader.h"
+#include "train/recipe.h"
+#include "weights/parameters.h"
+
+#include <cjson/cJSON.h>
+
+enum { FUM_TRAIN_MAX_TERMS = 24, FUM_TRAIN_MAX_SOURCES = 24 };
+
+enum fum_optimiser { FUM_OPTIMISER_ADAMW = 0, FUM_OPTIMISER_ADAM, FUM_OPTIMISER_SGD };
+enum fum_lr_schedule { FUM_LR_CONSTANT = 0, FUM_LR_LINEAR, FUM_LR_COSINE };
+
+// [train]
+struct fum_train_options {
+    int64_t steps;
+    int batch, accumulate;
+    double lr;
+    enum fum_optimiser optimiser;
+    double beta1, beta2, eps, weight_decay, momentum;
+    enum fum_lr_schedule lr_schedule;
+    int64_t warmup;
+    double clip, ema;
+    enum fum_dtype precision;
+    bool checkpointing;
+    uint64_t seed;
+    int64_t log_every, save_every, sample_every;
+    int keep; // older checkpoints kept beside the newest one
+};
+
+// Where an input's values come from at each step.
+enum fum_train_origin { FUM_TRAIN_IMAGES, FUM_TRAIN_LABELS, FUM_TRAIN_DRAWN };
+
+struct fum_train_source {
+    struct fum_train_value value;
+    enum fum_train_origin origin;
+    enum fum_dtype dtype;
+    fum_tensor *all;   // of all micro-batches: [accumulate · batch, shape]
+    fum_tensor *input; // `all` itself if the host writes it; of a draw its key, i32 [4]
+    const struct fum_loader_tensor *replay; // its tensor of the replay file, or NULL
+};
+
+struct fum_train_term {
+    const char *name;
+    fum_tensor *sum; // over the micro-batches so far
+};
+
+struct fum_training {
+    fum_arena *arena;
+    const struct fum_recipe *recipe;
+    struct fum_training_params params; // texts belong to the arena
+    struct fum_settings settings;
+    struct fum_train_options options;
+    void *config;                         // the recipe's own
+    int width, height, channels, classes; // of the pictures and labels
+    const char *dir;
+
+    fum_device *device;
+    fum_loader *replay, *initial, *resumed; // files, or NULL
+    fum_graph *graph;
+    fum_executable *executable;
+    fum_parameters *parameters;
+
+    struct fum_train_source sources[FUM_TRAIN_MAX_SOURCES];
+    int num_sources;
+    struct fum_train_term terms[FUM_TRAIN_MAX_TERMS]; // terms[0] is the loss
+    int num_terms;
+    fum_tensor **trained; // parameters of the network that the loss depends on
+    int num_trained;
+    fum_tensor *row, *report;  // of the optimiser; loss, terms and gradient norm
+    fum_tensor *gradient_norm; // one number
+
+    void *buffer; // of one input's values
+    int64_t step; // updates done
+    double started;
+    int64_t started_at; // the step when the run began
+};
+
+// Reads [train] from the settings.
+enum fum_result fum_train_read_options(struct fum_training *training, struct fum_error *err);
+// Returns the learning rate of the update after `done` updates.
+double fum_train_rate(const struct fum_train_options *options, int64_t done);
+
+// Opens the replay file, checks that it has enough steps, and takes the pictures' size from it.
+enum fum_result fum_train_open_replay(struct fum_training *training, struct fum_error *err);
+// Checks a source's tensor in the replay file.
+enum fum_result fum_train_check_replay(const struct fum_training *training,
+                                       struct fum_train_source *source, struct fum_error *err);
+
+// Builds the graph of one update and compiles it with initial, given or resumed weights.
+enum fum_result fum_train_compile(struct fum_training *training, struct fum_error *err);
+// Adds optimiser and moving average of every trained parameter.
+void fum_train_add_updates(struct fum_training *training, fum_tensor *const *grads);
+// Writes the inputs of the next update.
+enum fum_result fum_train_feed(struct fum_training *training, struct fum_error *err);
+
+// Gives every parameter of the graph its first value.
+enum fum_result fum_train_create_parameters(struct fum_training *training, struct fum_error *err);
+
+// Writes checkpoint/state.safetensors.
+enum fum_result fum_train_save_checkpoint(struct fum_training *training, struct fum_error *err);
+// Opens the checkpoint of params.resume and takes its settings and step.
+enum fum_result fum_train_open_checkpoint(struct fum_training *training, struct fum_error *err);
+
+// Writes the network's parameters whose names begin with `prefix`, without it, to a file: the
+// moving average if the run has one.
+enum fum_result fum_train_save_weights(struct fum_training *training, const char *path,
+                                       const char *prefix, struct fum_error *err);
+// Writes a JSON file. Takes `json`, which may be NULL when memory is out.
+enum fum_result fum_train_save_json(const char *path, cJSON *json, struct fum_error *err);
+
+// Appends a line to log.jsonl.
+enum fum_result fum_train_log(const struct fum_training *training,
+                              const struct fum_training_step *step, struct fum_error *err);
+// Removes the log's lines after the current step, which an interrupted run may have left.
+enum fum_result fum_train_trim_log(const struct fum_training *training, struct fum_error *err);
+
+#endif

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// Adds the values of a micro-batch to the graph: the data and the draws, or a replay of both.
+#include "train/training.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/desc.h"
+#include "base/error.h"
+#include "graph/graph.h"
+
+// Returns the shape of a value for all micro-batches. Single numbers are a row for each of them.
+static struct fum_shape whole_shape(const struct fum_train_options *o,
+                                    const struct fum_shape *sample) {
+    struct fum_shape shape = {2, {o->accumulate, o->batch}};
+    if (!sample->rank) return shape;
+    shape = (struct fum_shape){sample->rank + 1, {(int64_t)o->accumulate * o->batch}};
+    for (int i = 0; i < sample->rank; i++) shape.dim[i + 1] = sample->dim[i];
+    return shape;
+}
+
+static struct fum_train_source *find_source(struct fum_training *t, const char *name) {
+    for (int i = 0; i < t->num_sources; i++)
+        if (!strcmp(t->sources[i].value.name, name)) return &t->sources[i];
+    return NULL;
+}
+
+static struct fum_train_source *add_source(struct fum_micro_batch *m,
+                                           const struct fum_train_source *like) {
+    struct fum_training *t = m->training;
+    struct fum_train_source *source = &t->sources[t->num_sources];
+    if (t->num_sources == FUM_TRAIN_MAX_SOURCES) {
+        fum_graph_fail(m->graph, FUM_ERR_ARG, "a step has too many inputs");
+        return NULL;
+    }
+    *source = *like;
+    struct fum_error err;
+    if (t->replay && fum_train_check_replay(t, source, &err)) {
+        fum_graph_fail(m->graph, err.code, "%s", err.text);
+        return NULL;
+    }
+    t->num_sources++;
+    return source;
+}
+
+// Returns the micro-batch's part of a value.
+static fum_tensor *take_part(struct fum_micro_batch *m, const struct fum_train_source *source) {
+    bool single = !source->value.shape.rank;
+    fum_tensor *all = source->all;
+    if (m->training->options.accumulate > 1)
+        all = fum_nn_slice(&m->nn, NULL, all,
+                           (struct fum_nn_range){0, single ? m->index : m->index * m->batch,
+                                                 single ? 1 : m->batch});
+    if (!single) return all;
+    return fum_nn_reshape(&m->nn, NULL, all, (struct fum_shape){1, {m->batch}});
+}
+
+// Adds an input that the host writes before every step.
+static fum_tensor *add_input(struct fum_micro_batch *m, struct fum_train_source *source) {
+    struct fum_shape shape = whole_shape(&m->training->options, &source->value.shape);
+    source->all =
+        fum_graph_input(m->graph, source->value.name, shape, source->dtype, FUM_STAGE_STEP);
+    source->input = source->all;
+    return source->all;
+}
+
+static fum_tensor *add_given(struct fum_micro_batch *m, const struct fum_train_value *value,
+                             enum fum_train_origin origin) {
+    struct fum_train_source *source = find_source(m->training, value->name);
+    const struct fum_train_source like = {
+        .value = *value, .origin = origin, .dtype = origin == FUM_TRAIN_LABELS ? FUM_I32 : FUM_F32};
+    if (!source) {
+        source = add_source(m, &like);
+        if (!source || !add_input(m, source)) return NULL;
+    }
+    return take_part(m, source);
+}
+
+// Adds the op that draws a value by its key.
+static fum_tensor *add_draw(struct fum_micro_batch *m, struct fum_train_source *source,
+                            const char *op, double limit) {
+    struct fum_shape shape = whole_shape(&m->training->options, &source->value.shape);
+    char name[64];
+    snprintf(name, sizeof name, "%s.key", source->value.name);
+    source->input =
+        fum_graph_input(m->graph, name, (struct fum_shape){1, {4}}, FUM_I32, FUM_STAGE_STEP);
+    const struct fum_attr attrs[] = {{"rank", shape.rank},
+                                     {"d0", (double)shape.dim[0]},
+                                     {"d1", (double)shape.dim[1]},
+                                     {"d2", (double)shape.dim[2]},
+                                     {"d3", (double)shape.dim[3]},
+                                     {limit > 0 ? "limit" : "dtype", limit > 0 ? limit : FUM_F32},
+                                     {0}};
+    source->all = fum_graph_add(m->graph, op, source->value.name, FUM_INPUTS(source->input), attrs);
+    return source->all;
+}
+
+static fum_tensor *draw_value(struct fum_micro_batch *m, const struct fum_train_value *value,
+                              const char *op, double limit) {
+    struct fum_train_source *source = find_source(m->training, value->name);
+    const struct fum_train_source like = {
+        .value = *value, .origin = FUM_TRAIN_DRAWN, .dtype = limit > 0 ? FUM_I32 : FUM_F32};
+    if (!source) {
+        source = add_source(m, &like);
+        bool added = source && (source->replay ? add_input(m, source) != NULL
+                                               : add_draw(m, source, op, limit) != NULL);
+        if (!added) return NULL;
+    }
+    return take_part(m, source);
+}
+
+fum_tensor *fum_train_images(struct fum_micro_batch *m, const struct fum_train_value *value) {
+    return add_given(m, value, FUM_TRAIN_IMAGES);
+}
+
+fum_tensor *fum_train_labels(struct fum_micro_batch *m) {
+    return add_given(m, &(struct fum_train_value){.name = "label"}, FUM_TRAIN_LABELS);
+}
+
+fum_tensor *fum_train_normal(struct fum_micro_batch *m, const struct fum_train_value *value) {
+    return draw_value(m, value, "random_normal", 0);
+}
+
+fum_tensor *fum_train_uniform(struct fum_micro_batch *m, const struct fum_train_value *value) {
+    return draw_value(m, value, "random_uniform", 0);
+}
+
+fum_tensor *fum_train_integer(struct fum_micro_batch *m, const char *name, int64_t limit) {
+    return draw_value(m, &(struct fum_train_value){.name = name}, "random_integer", (double)limit);
+}
+
+fum_tensor *fum_train_f32(struct fum_micro_batch *m, fum_tensor *value) {
+    const struct fum_attr attrs[] = {{"dtype", FUM_F32}, {0}};
+    if (!value || fum_tensor_dtype(value) == FUM_F32) return value;
+    return fum_graph_add(m->graph, "cast", NULL, FUM_INPUTS(value), attrs);
+}
+
+fum_tensor *fum_train_op(struct fum_micro_batch *m, const char *op, fum_tensor *a, fum_tensor *b,
+                         fum_tensor *c) {
+    fum_tensor *in[] = {a, b, c};
+    int count = c ? 3 : 2;
+    return fum_graph_add(m->graph, op, NULL, (struct fum_inputs){in, b ? count : 1}, NULL);
+}
+
+// Adds the sum of all elements times a factor.
+static fum_tensor *sum_all(struct fum_micro_batch *m, fum_tensor *value, double factor) {
+    const struct fum_attr number[] = {{"rank", 1}, {"d0", 1}, {0}};
+    if (!value) return NULL;
+    fum_tensor *sum = fum_graph_add(m->graph, "reduce_sum", NULL, FUM_INPUTS(value), number);
+    return fum_nn_scale(&m->nn, NULL, sum, factor, 0);
+}
+
+fum_tensor *fum_train_batch_mean(struct fum_micro_batch *m, fum_tensor *value) {
+    return sum_all(m, value, 1.0 / m->batch);
+}
+
+fum_tensor *fum_train_mean(struct fum_micro_batch *m, fum_tensor *value) {
+    struct fum_shape shape = fum_tensor_shape(value);
+    return sum_all(m, value, value ? 1.0 / (double)fum_shape_count(&shape) : 1);
+}
+
+fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tensor *value) {
+    struct fum_training *t = m->training;
+    int i = 0;
+    while (i < t->num_terms && strcmp(t->terms[i].name, name)) i++;
+    if (i == FUM_TRAIN_MAX_TERMS) {
+        fum_graph_fail(m->graph, FUM_ERR_ARG, "a loss has more than %d terms", FUM_TRAIN_MAX_TERMS);
+        return NULL;
+    }
+    if (i == t->num_terms)
+        t->terms[t->num_terms++] = (struct fum_train_term){fum_arena_strdup(t->arena, name), NULL};
+    fum_tensor **sum = &t->terms[i].sum;
+    *sum = m->index ? fum_nn_add(&m->nn, NULL, *sum, value) : value;
+    return value;
+}
