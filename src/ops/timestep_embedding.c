@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Computes the sinusoidal embedding of times t [S] or [S, 1] (f32 or i32) to [S, dim], in the order
-// and the f32 roundings of diffusers' get_timestep_embedding. The formulas are frequency_i =
+// Computes the sinusoidal embedding of times t [S] or [S, 1] (f32 or i32) to [S, dim]. Order and
+// f32 roundings are those of diffusers' get_timestep_embedding. The formulas are frequency_i =
 // max_period^(-i / (dim/2 - shift)) and angle = scale t frequency_i. Sines come first, then
 // cosines; flip_sin_to_cos swaps them.
 #include "ops/lib/emit.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Gradients through whole networks: every weight a parameter, and the change of the loss along a
-// direction of all of them as the gradient predicts it.
+// Gradients through whole networks, every weight a parameter: the loss changes along a direction as
+// the gradient predicts.
 #include "golden.h"
 
 #include "base/alloc.h"
@@ -161,22 +161,23 @@ static double direction(int p, size_t i) {
     return (double)((seed ^ seed >> 13) & 0xffff) / 32768 - 1;
 }
 
-// Holds each parameter's values, and those moved along the direction.
+// Holds each parameter's values and gradient, and the values moved along the direction.
 struct point {
-    double *at[MAX_PARAMETERS];
+    double *at[MAX_PARAMETERS], *grads[MAX_PARAMETERS];
     float *moved[MAX_PARAMETERS];
 };
 
 // Sets every parameter to its value + step · direction. Returns the loss there. Adds what the
 // gradient predicts to *slope.
-static double move(struct training *t, fum_interp *interp, struct point *point,
-                   double *const *grads, double step, double *slope) {
+static double move(struct training *t, fum_interp *interp, struct point *point, double step,
+                   double *slope) {
     struct fum_error err;
     for (int p = 0; p < t->count; p++) {
         size_t count = count_of(t->parameters[p]);
         for (size_t i = 0; i < count; i++) {
             point->moved[p][i] = (float)(point->at[p][i] + step * direction(p, i));
-            *slope += grads[p][i] * (point->moved[p][i] - point->at[p][i]) * (step > 0 ? 1 : -1);
+            *slope +=
+                point->grads[p][i] * (point->moved[p][i] - point->at[p][i]) * (step > 0 ? 1 : -1);
         }
         if (fum_interp_write(interp, t->parameters[p], point->moved[p], count, &err))
             fail_msg("%s", err.text);
@@ -196,22 +197,22 @@ static double *copy_values(const fum_interp *interp, const fum_tensor *t) {
 // Every parameter moves at once by about 2e-5, there and back.
 static void check_differences(struct training *t, fum_interp *interp) {
     struct point point;
-    double *grads[MAX_PARAMETERS], slope = 0;
+    double slope = 0;
     for (int p = 0; p < t->count; p++) {
         point.at[p] = copy_values(interp, t->parameters[p]);
-        grads[p] = copy_values(interp, t->grads[p]);
+        point.grads[p] = copy_values(interp, t->grads[p]);
         point.moved[p] = fum_alloc(count_of(t->parameters[p]), sizeof(float));
         assert_non_null(point.moved[p]);
     }
-    double change = move(t, interp, &point, grads, 2e-5, &slope);
-    change -= move(t, interp, &point, grads, -2e-5, &slope);
+    double change = move(t, interp, &point, 2e-5, &slope);
+    change -= move(t, interp, &point, -2e-5, &slope);
     print_message("%d parameters: the loss changes by %.9g, predicted %.9g\n", t->count, change,
                   slope);
     if (!(fabs(change - slope) <= 1e-3 * fabs(change))) fail_msg("the gradient is another one");
     for (int p = 0; p < t->count; p++) {
         fum_free(point.at[p]);
         fum_free(point.moved[p]);
-        fum_free(grads[p]);
+        fum_free(point.grads[p]);
     }
 }
 
