@@ -301,6 +301,14 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
     return tensor_append(t);
 }
 
+fum_tensor *fum_graph_fixed_weight(fum_graph *graph, const char *name, struct fum_shape shape) {
+    fum_tensor *t =
+        source(graph, FUM_TENSOR_WEIGHT, name, (struct fum_desc){shape, FUM_F32}, FUM_STAGE_LOAD);
+    if (!t) return NULL;
+    t->packing = &fum_packing_plain;
+    return tensor_append(t);
+}
+
 fum_tensor *fum_graph_parameter(fum_graph *graph, const char *name, struct fum_shape shape,
                                 enum fum_pack pack) {
     int rank = shape.rank; // that the packing needs

@@ -74,6 +74,10 @@ bool fum_graph_is_training(const fum_graph *graph);
 // NULL.
 int fum_graph_list_parameters(const fum_graph *graph, fum_tensor **list);
 
+// Adds a weight that no training changes and that stays f32 in any graph. Returns NULL after an
+// error, as fum_graph_weight.
+fum_tensor *fum_graph_fixed_weight(fum_graph *graph, const char *name, struct fum_shape shape);
+
 // Adds one weight of shape [count, …] that stacks tensors of the files, so that one product can use
 // them all. Each has the given shape. None may be trained. Returns NULL after an error, as
 // fum_graph_weight.

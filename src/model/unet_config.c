@@ -4,9 +4,7 @@
 // - up_blocks list everything from the deepest level.
 // - Transformer depths given as lists need the reversed list too.
 #include "base/macros.h"
-#include "model/unet.h"
-
-#include "model/config.h"
+#include "model/unet_config.h"
 
 #include <string.h>
 
@@ -26,8 +24,6 @@ static void refuse_others(struct fum_config *c) {
 }
 
 static void parse_embeddings(struct fum_config *c, struct fum_unet_config *u, int first_channels) {
-    u->flip_sin_to_cos = fum_config_bool(c, "flip_sin_to_cos", true);
-    u->freq_shift = fum_config_number(c, "freq_shift", 0, -1, 1);
     u->time_channels = fum_config_int(c, "time_embedding_dim", 4 * first_channels, 1, MAX_CHANNELS);
     u->time_cond_channels = fum_config_int(c, "time_cond_proj_dim", 0, 1, MAX_CHANNELS);
     const char *kind = fum_config_string(c, "class_embed_type", NULL);
@@ -72,8 +68,9 @@ static void parse_types(struct fum_config *c, const char *key, const struct bloc
     }
     for (int i = 0; i < count; i++) {
         const char *name = fum_config_list_string(c, key, i);
-        blocks[i].attention = !strcmp(name, types->with);
-        if (!blocks[i].attention && strcmp(name, types->without)) fum_config_unsupported(c, key);
+        bool with = !strcmp(name, types->with);
+        blocks[i].attention = with ? FUM_UNET_TRANSFORMER : FUM_UNET_NO_ATTENTION;
+        if (!with && strcmp(name, types->without)) fum_config_unsupported(c, key);
     }
 }
 
@@ -180,6 +177,25 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
     }
 }
 
+void fum_unet_config_shared(struct fum_config *c, struct fum_unet_config *u) {
+    int size[2]; // height and width, or one number for both
+    fum_config_ints(c, "sample_size", &(struct fum_config_list){size, 2, 0, 1, 1 << 16});
+    u->sample_height = size[0], u->sample_width = size[1];
+    u->conv_in_kernel = fum_config_int(c, "conv_in_kernel", 3, 1, 15);
+    u->conv_out_kernel = fum_config_int(c, "conv_out_kernel", 3, 1, 15);
+    u->downsample_pad = fum_config_int(c, "downsample_padding", 1, 0, 1);
+    u->groups = fum_config_int(c, "norm_num_groups", 32, 1, MAX_CHANNELS);
+    u->eps = fum_config_number(c, "norm_eps", 1e-5, 0, 1);
+    u->center_input = fum_config_bool(c, "center_input_sample", false);
+    u->mid_scale = fum_config_number(c, "mid_block_scale_factor", 1, 1e-6, 1e6);
+    const char *shift = fum_config_string(c, "resnet_time_scale_shift", "default");
+    u->scale_shift = !strcmp(shift, "scale_shift");
+    if (!u->scale_shift && strcmp(shift, "default"))
+        fum_config_unsupported(c, "resnet_time_scale_shift");
+    u->flip_sin_to_cos = fum_config_bool(c, "flip_sin_to_cos", true);
+    u->freq_shift = fum_config_number(c, "freq_shift", 0, -1, 1);
+}
+
 enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *json,
                                       const char *where, struct fum_error *err) {
     struct fum_config c = {.json = json, .where = where, .err = err};
@@ -190,20 +206,7 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *js
         fum_config_fail(&c, "block_out_channels", "is missing: this is no UNet2DConditionModel");
     u->in_channels = fum_config_int(&c, "in_channels", 4, 1, 4096);
     u->out_channels = fum_config_int(&c, "out_channels", 4, 1, 4096);
-    int size[2]; // height and width, or one number for both
-    fum_config_ints(&c, "sample_size", &(struct fum_config_list){size, 2, 0, 1, 1 << 16});
-    u->sample_height = size[0], u->sample_width = size[1];
-    u->conv_in_kernel = fum_config_int(&c, "conv_in_kernel", 3, 1, 15);
-    u->conv_out_kernel = fum_config_int(&c, "conv_out_kernel", 3, 1, 15);
-    u->downsample_pad = fum_config_int(&c, "downsample_padding", 1, 0, 1);
-    u->groups = fum_config_int(&c, "norm_num_groups", 32, 1, MAX_CHANNELS);
-    u->eps = fum_config_number(&c, "norm_eps", 1e-5, 0, 1);
-    u->center_input = fum_config_bool(&c, "center_input_sample", false);
-    u->mid_scale = fum_config_number(&c, "mid_block_scale_factor", 1, 1e-6, 1e6);
-    const char *shift = fum_config_string(&c, "resnet_time_scale_shift", "default");
-    u->scale_shift = !strcmp(shift, "scale_shift");
-    if (!u->scale_shift && strcmp(shift, "default"))
-        fum_config_unsupported(&c, "resnet_time_scale_shift");
+    fum_unet_config_shared(&c, u);
     parse_mid(&c, u);
     if (c.result) return c.result;
     parse_types(&c, "down_block_types",

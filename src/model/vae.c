@@ -39,6 +39,7 @@ enum fum_result fum_vae_config_parse(struct fum_vae_config *v, const cJSON *json
         .scale = fum_config_number(&c, "scaling_factor", 0.18215, 1e-6, 1e6),
         .shift = fum_config_number(&c, "shift_factor", 0, -1e6, 1e6),
     };
+    v->code_channels = 2 * v->latent_channels;
     if (!v->num_blocks)
         fum_config_fail(&c, "block_out_channels", "is missing: this is no AutoencoderKL");
     fum_config_only(&c, "act_fn", 0, "silu");
@@ -76,7 +77,10 @@ static fum_tensor *mid_block(struct fum_nn *nn, const struct fum_vae_config *v, 
     size_t mark = fum_nn_enter(nn, "mid_block");
     x = resblock(nn, v, 0, x, channels);
     if (v->mid_attention)
-        x = fum_nn_pixel_attention(nn, "attentions.0", x, v->groups, fum_vae_norm_eps);
+        x = fum_nn_pixel_attention(
+            nn, "attentions.0", x,
+            &(struct fum_nn_pixel_attention){
+                .groups = v->groups, .eps = fum_vae_norm_eps, .heads = 1, .apart = true});
     x = resblock(nn, v, 1, x, channels);
     fum_nn_leave(nn, mark);
     return x;
@@ -123,8 +127,8 @@ fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, con
     return x;
 }
 
-void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
-                    fum_tensor *pixels, struct fum_vae_moments *moments) {
+fum_tensor *fum_vae_encode_codes(fum_graph *graph, const struct fum_vae_config *v,
+                                 const char *prefix, fum_tensor *pixels, int encoder_channels) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, prefix);
     static const struct fum_nn_conv halve = {.stride = 2, .pad = FUM_NN_NO_PAD, .pad_end = 1};
@@ -136,11 +140,18 @@ void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char
         if (i + 1 < v->num_blocks) x = fum_nn_downsample(&nn, "downsamplers.0", x, &halve);
         fum_nn_leave(&nn, block);
     }
-    x = conv_out(&nn, v, mid_block(&nn, v, x), 2 * v->latent_channels);
+    x = conv_out(&nn, v, mid_block(&nn, v, x), encoder_channels);
     fum_nn_leave(&nn, mark);
     if (v->quant_conv)
-        x = fum_nn_conv(&nn, "quant_conv", x, 2 * v->latent_channels,
-                        &(struct fum_nn_conv){.kernel = 1});
+        x = fum_nn_conv(&nn, "quant_conv", x, v->code_channels, &(struct fum_nn_conv){.kernel = 1});
+    return x;
+}
+
+void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
+                    fum_tensor *pixels, struct fum_vae_moments *moments) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, prefix);
+    fum_tensor *x = fum_vae_encode_codes(graph, v, prefix, pixels, v->code_channels);
     moments->mean = fum_nn_slice(&nn, "mean", x, (struct fum_nn_range){3, 0, v->latent_channels});
     fum_tensor *logvar = fum_nn_slice(
         &nn, NULL, x, (struct fum_nn_range){3, v->latent_channels, v->latent_channels});

@@ -12,6 +12,7 @@ enum { FUM_VAE_MAX_BLOCKS = 8, FUM_VAE_MAX_LATENT = 64 };
 
 struct fum_vae_config {
     int in_channels, out_channels, latent_channels;
+    int code_channels; // that quant_conv gives: mean and log-variance, or a vector of the codebook
     int num_blocks, channels[FUM_VAE_MAX_BLOCKS];
     int layers; // residual blocks of an encoder block; decoder blocks have one more
     int groups;
@@ -36,6 +37,9 @@ int fum_vae_factor(const struct fum_vae_config *config);
 fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *config,
                            const char *prefix, fum_tensor *z);
 
+// Adds the encoder with quant_conv: [batch, height, width, code_channels].
+fum_tensor *fum_vae_encode_codes(fum_graph *graph, const struct fum_vae_config *config,
+                                 const char *prefix, fum_tensor *pixels, int encoder_channels);
 // Adds the encoder: pixels in [-1, 1] to the latents' distribution, each [batch, height, width,
 // latent_channels]; height and width multiples of the factor. Latents are mean + exp(logvar / 2) ·
 // noise, before fum_vae_scale.

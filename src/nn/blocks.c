@@ -79,16 +79,24 @@ static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row
     return fum_nn_add(nn, NULL, fum_nn_mul(nn, NULL, h, scale), shift);
 }
 
+static fum_tensor *resample(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_resblock *b) {
+    if (b->resample == FUM_NN_HALVE) return fum_nn_halve(nn, x);
+    if (b->resample == FUM_NN_DOUBLE) return fum_nn_double(nn, x, b->height, b->width);
+    return x;
+}
+
 fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
                             const struct fum_nn_resblock *b) {
     size_t mark = fum_nn_enter(nn, "%s", name);
+    const char *act = b->activation ? b->activation : "silu";
     fum_tensor *h =
-        fum_nn_unary(nn, "silu", NULL, fum_nn_group_norm(nn, "norm1", x, b->groups, b->eps));
-    h = fum_nn_conv(nn, "conv1", h, b->out, NULL);
+        fum_nn_unary(nn, act, NULL, fum_nn_group_norm(nn, "norm1", x, b->groups, b->eps));
+    x = resample(nn, x, b);
+    h = fum_nn_conv(nn, "conv1", resample(nn, h, b), b->out, NULL);
     if (b->time && !b->scale_shift) h = fum_nn_add(nn, NULL, h, b->time);
     h = fum_nn_group_norm(nn, "norm2", h, b->groups, b->eps);
     if (b->time && b->scale_shift) h = scale_shift(nn, h, b->time, b->out);
-    h = fum_nn_conv(nn, "conv2", fum_nn_unary(nn, "silu", NULL, h), b->out, NULL);
+    h = fum_nn_conv(nn, "conv2", fum_nn_unary(nn, act, NULL, h), b->out, NULL);
     fum_tensor *shortcut = x;
     if (fum_nn_channels(x) != b->out)
         shortcut = fum_nn_conv(nn, "conv_shortcut", x, b->out, &(struct fum_nn_conv){.kernel = 1});
@@ -97,6 +105,47 @@ fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
     if (scaled) h = fum_nn_scale(nn, "", h, 1 / b->output_scale, 0);
     fum_nn_leave(nn, mark);
     return h;
+}
+
+// Adds the sums of `x` over the dimensions where `to` is 1.
+static fum_tensor *sum_to(struct fum_nn *nn, fum_tensor *x, struct fum_shape to) {
+    const struct fum_attr attrs[] = {{"rank", 4},
+                                     {"d0", (double)to.dim[0]},
+                                     {"d1", (double)to.dim[1]},
+                                     {"d2", (double)to.dim[2]},
+                                     {"d3", (double)to.dim[3]},
+                                     {0}};
+    return x ? fum_graph_add(nn->graph, "reduce_sum", NULL, FUM_INPUTS(x), attrs) : NULL;
+}
+
+// Adds the sums of pairs of neighbours of dimension 1: [n, 2 m, w, c] to [n · m, 1, w, c].
+static fum_tensor *sum_pairs(struct fum_nn *nn, fum_tensor *x) {
+    struct fum_shape s = fum_tensor_shape(x);
+    int64_t pairs = s.dim[0] * s.dim[1] / 2;
+    x = fum_nn_reshape(nn, NULL, x, (struct fum_shape){4, {pairs, 2, s.dim[2], s.dim[3]}});
+    return sum_to(nn, x, (struct fum_shape){4, {pairs, 1, s.dim[2], s.dim[3]}});
+}
+
+// Cuts a picture to height × width.
+static fum_tensor *cut(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width) {
+    struct fum_shape s = fum_tensor_shape(x);
+    if (x && s.dim[1] != height) x = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){1, 0, height});
+    if (x && s.dim[2] != width) x = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){2, 0, width});
+    return x;
+}
+
+fum_tensor *fum_nn_halve(struct fum_nn *nn, fum_tensor *x) {
+    struct fum_shape s = fum_tensor_shape(x);
+    int64_t height = s.dim[1] / 2, width = s.dim[2] / 2, n = s.dim[0];
+    x = sum_pairs(nn, cut(nn, x, 2 * height, 2 * width));
+    x = fum_nn_reshape(nn, NULL, x, (struct fum_shape){4, {n * height, 2 * width, 1, s.dim[3]}});
+    x = fum_nn_scale(nn, NULL, sum_pairs(nn, x), 0.25, 0);
+    return fum_nn_reshape(nn, NULL, x, (struct fum_shape){4, {n, height, width, s.dim[3]}});
+}
+
+fum_tensor *fum_nn_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width) {
+    // torch's nearest interpolation from n to 2n - 1 is doubling without the last row.
+    return cut(nn, fum_nn_unary(nn, "upsample", NULL, x), height, width);
 }
 
 fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x,
@@ -110,11 +159,7 @@ fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x
 fum_tensor *fum_nn_upsample(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t height,
                             int64_t width) {
     size_t mark = fum_nn_enter(nn, "%s", name);
-    x = fum_nn_unary(nn, "upsample", NULL, x);
-    // torch's nearest interpolation from n to 2n - 1 is doubling without the last row.
-    struct fum_shape s = fum_tensor_shape(x);
-    if (x && s.dim[1] != height) x = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){1, 0, height});
-    if (x && s.dim[2] != width) x = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){2, 0, width});
+    x = fum_nn_double(nn, x, height, width);
     x = fum_nn_conv(nn, "conv", x, fum_nn_channels(x), NULL);
     fum_nn_leave(nn, mark);
     return x;

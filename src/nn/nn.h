@@ -109,6 +109,10 @@ struct fum_nn_resblock {
     fum_tensor *time;    // its row of fum_nn_time_rows, or NULL: has none
     bool scale_shift;    // the embedding scales and shifts the second norm instead of being added
     double output_scale; // the result is divided by it; 0: 1
+    const char *activation; // op; NULL: "silu"
+    // The picture is halved or doubled after the first norm, as the shortcut is.
+    enum fum_nn_resample { FUM_NN_KEEP = 0, FUM_NN_HALVE, FUM_NN_DOUBLE } resample;
+    int64_t height, width; // of a doubled picture, see fum_nn_upsample
 };
 fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
                             const struct fum_nn_resblock *block);
@@ -126,6 +130,11 @@ struct fum_nn_time_row {
 bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
                       struct fum_nn_time_row *rows, int count);
 
+// Adds the means of 2×2 pixels. An odd last row or column is left out, as torch does.
+fum_tensor *fum_nn_halve(struct fum_nn *nn, fum_tensor *x);
+// Adds nearest-neighbour doubling, cut to height × width.
+fum_tensor *fum_nn_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width);
+
 // Adds a convolution of stride 2 ("downsamplers.0"), or nearest-neighbour doubling and a
 // convolution ("upsamplers.0"). The doubled picture is cut to height × width, which are odd if its
 // counterpart on the way down was.
@@ -142,14 +151,23 @@ struct fum_nn_attention {
     bool bias; // of q, k and v; `out` always has one
     // q, k and v are products of their own: slower, but their memory is free sooner
     bool apart;
+    int64_t inner;       // channels of q, k and v; 0: as many as x has
     fum_tensor *context; // what k and v are made from; NULL: x
 };
 fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
                              const struct fum_nn_attention *attention);
 
-// Adds diffusers' VAE attention over pixels: group norm, one head, residual.
-fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
-                                   double eps);
+// Settings of diffusers' attention over pixels: group norm, attention, residual.
+struct fum_nn_pixel_attention {
+    int groups; // of the norm; 0: none
+    double eps;
+    int heads;
+    int64_t inner;       // channels of all heads; 0: as many as x has
+    bool apart;          // see struct fum_nn_attention
+    double output_scale; // the result is divided by it; 0: 1
+};
+fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
+                                   const struct fum_nn_pixel_attention *attention);
 
 // Settings of diffusers' Transformer2DModel over an image: group norm, projection in, transformer
 // blocks, projection out, residual. A block has self-attention, cross-attention and a GEGLU

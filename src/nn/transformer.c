@@ -8,18 +8,18 @@
 // Adds attention whose projections are children of the module that `nn` is in. Those of one input
 // are one product.
 static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
-    int64_t channels = fum_nn_channels(x);
+    int64_t channels = fum_nn_channels(x), inner = a->inner ? a->inner : channels;
     fum_tensor *from = a->context ? a->context : x, *qkv[3];
     const char *q = a->q ? a->q : "to_q";
     const char *k = a->k ? a->k : "to_k";
     const char *v = a->v ? a->v : "to_v";
     struct fum_nn_linears of_x = {.names = {q, k, v},
                                   .count = from == x ? 3 : 1,
-                                  .out = channels,
+                                  .out = inner,
                                   .bias = a->bias,
                                   .apart = a->apart};
     struct fum_nn_linears of_context = {
-        .names = {k, v}, .count = 2, .out = channels, .bias = a->bias, .apart = a->apart};
+        .names = {k, v}, .count = 2, .out = inner, .bias = a->bias, .apart = a->apart};
     fum_nn_linears(nn, &of_x, x, qkv);
     if (from != x) fum_nn_linears(nn, &of_context, from, qkv + 1);
     if (!qkv[0] || !qkv[1] || !qkv[2]) return NULL;
@@ -36,12 +36,16 @@ fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
     return x;
 }
 
-fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
-                                   double eps) {
+fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
+                                   const struct fum_nn_pixel_attention *a) {
     size_t mark = fum_nn_enter(nn, "%s", name);
-    fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "group_norm", x, groups, eps));
-    h = attend(nn, h, &(struct fum_nn_attention){.heads = 1, .bias = true, .apart = true});
+    struct fum_nn_attention attention = {
+        .heads = a->heads, .inner = a->inner, .bias = true, .apart = a->apart};
+    bool scaled = a->output_scale != 0 && a->output_scale != 1;
+    fum_tensor *h = a->groups ? fum_nn_group_norm(nn, "group_norm", x, a->groups, a->eps) : x;
+    h = attend(nn, fum_nn_tokens(nn, h), &attention);
     h = fum_nn_add(nn, NULL, h, fum_nn_tokens(nn, x));
+    if (scaled) h = fum_nn_scale(nn, NULL, h, 1 / a->output_scale, 0);
     h = fum_nn_image(nn, "", h, fum_tensor_shape(x));
     fum_nn_leave(nn, mark);
     return h;

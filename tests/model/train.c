@@ -58,10 +58,14 @@ static void add_loss(struct training *t, fum_tensor *out) {
 static void build_unet(struct training *t) {
     struct fum_unet_config config;
     struct fum_error err;
-    if (fum_unet_config_parse(&config, t->g.config, "config.json", &err)) fail_msg("%s", err.text);
+    bool pictures = cJSON_GetObjectItem(t->g.config, "cross_attention_dim") == NULL;
+    enum fum_result result =
+        pictures ? fum_unet2d_config_parse(&config, t->g.config, "config.json", &err)
+                 : fum_unet_config_parse(&config, t->g.config, "config.json", &err);
+    if (result) fail_msg("%s", err.text);
     struct fum_shape x = golden_shape(&t->g, t->x_key);
-    struct fum_unet_sizes sizes = {.batch = x.dim[0],
-                                   .tokens = golden_shape(&t->g, "unet.in.context").dim[1]};
+    struct fum_unet_sizes sizes = {.batch = x.dim[0]};
+    if (!pictures) sizes.tokens = golden_shape(&t->g, "unet.in.context").dim[1];
     if (config.text_time) sizes.pooled = (int)golden_shape(&t->g, "unet.in.text_embeds").dim[1];
     struct fum_unet_params p = {.x = fum_graph_input(t->g.graph, "x", x, FUM_F32, FUM_STAGE_STEP)};
     fum_unet_inputs(t->g.graph, &config, &sizes, &p);
@@ -72,7 +76,13 @@ static void build_unet(struct training *t) {
     add_input(t, p.time_ids, "unet.in.time_ids");
     add_input(t, p.class_labels, "unet.in.class_labels");
     add_input(t, p.timestep_cond, "unet.in.timestep_cond");
-    add_loss(t, fum_unet_build(t->g.graph, &config, &p));
+    if (!cJSON_GetObjectItem(t->g.config, "classes")) {
+        add_loss(t, fum_unet_build(t->g.graph, &config, &p));
+        return;
+    }
+    struct fum_classifier_outputs outputs;
+    assert_true(fum_unet_classifier(t->g.graph, &config, &p, 7, &outputs));
+    add_loss(t, outputs.logits);
 }
 
 // The pictures of the odd size go through encoder and decoder.
@@ -256,8 +266,9 @@ static void check(const char *folder, const char *component, enum fum_dtype stor
 }
 
 static const char *const folders[] = {"model-sd1", "model-odd", "model-sdxl"};
-static const char *const variants[] = {"tiny",        "class-table",  "class-projection",
-                                       "scale-shift", "odd-channels", "rest-heads"};
+static const char *const variants[] = {
+    "tiny",       "class-table", "class-projection", "scale-shift",        "odd-channels",
+    "rest-heads", "unet2d",      "unet2d-fourier",   "unet2d-scale-shift", "classifier"};
 
 static void unets(void **state) {
     (void)state;

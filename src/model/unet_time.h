@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// A UNet that is being built, and its time embedding.
+#ifndef FUM_MODEL_UNET_TIME_H
+#define FUM_MODEL_UNET_TIME_H
+
+#include "model/unet_config.h"
+#include "nn/nn.h"
+
+enum { FUM_UNET_MAX_SKIPS = 1 + FUM_UNET_MAX_BLOCKS * (FUM_UNET_MAX_LAYERS + 1) };
+_Static_assert(FUM_NN_TIME_ROWS >= 2 * FUM_UNET_MAX_BLOCKS * (FUM_UNET_MAX_LAYERS + 1) + 2,
+               "a row for each residual block");
+
+struct fum_unet_builder {
+    struct fum_nn nn;
+    const struct fum_unet_config *config;
+    const struct fum_unet_params *params;
+    bool encoder;                                  // only the way down and the middle
+    struct fum_nn_time_row rows[FUM_NN_TIME_ROWS]; // in the order of the residual blocks
+    int num_rows, next_row;
+    fum_tensor *context; // projected where the model does
+    fum_tensor *skips[FUM_UNET_MAX_SKIPS];
+    int num_skips;
+};
+
+// Adds the time embedding as every residual block adds it. Returns false if a node could not be
+// added.
+bool fum_unet_time_rows(struct fum_unet_builder *build);
+// Adds x / t for a model of Fourier features.
+fum_tensor *fum_unet_divide_by_times(struct fum_unet_builder *build, fum_tensor *x);
+
+#endif
