@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Measures how near generated pictures are to real ones: FID, inception score, KID, precision and
+// recall of features, PSNR and SSIM of pictures. All sums are in f64.
+#ifndef FUMAROLE_EVALUATE_H
+#define FUMAROLE_EVALUATE_H
+
+#include <fumarole/core.h>
+#include <fumarole/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Measures, as bits of a mask.
+enum {
+    FUM_EVALUATE_FID = 1, // Heusel et al. 2017
+    FUM_EVALUATE_IS = 2,  // of the fake set alone; Salimans et al. 2016
+    FUM_EVALUATE_KID = 4, // Bińkowski et al. 2018
+    FUM_EVALUATE_PR = 8,  // precision and recall; Kynkäänniemi et al. 2019
+    FUM_EVALUATE_ALL = 15,
+};
+
+enum { FUM_EVALUATE_WHOLE = -1 }; // for subset_size
+
+struct fum_evaluate_params {
+    // Each is a .npz with `mu` and `sigma` (pytorch-fid's), or a .safetensors with `features` [n,
+    // d] and, for the inception score, `logits` [n, classes]. `fake` may be NULL if only the
+    // statistics of `real` are saved.
+    const char *real, *fake;
+    unsigned measures; // mask of FUM_EVALUATE_…; 0: all that the sets allow
+    int splits;        // of the inception score; 0: 10, or as many as there are pictures if fewer
+    int subsets;       // of KID; 0: 100
+    int subset_size;   // 0: 1000, or the smaller set's; FUM_EVALUATE_WHOLE: both whole, once
+    uint64_t seed;     // of KID's subsets
+    const char *save_stats;    // path of a .npz that gets mu and sigma of `real`; NULL: none
+    const struct fum_log *log; // may be NULL
+};
+
+struct fum_evaluate_result {
+    unsigned measures; // those that were computed; other numbers are 0
+    double fid;
+    double is_mean, is_std;
+    double kid;
+    double precision, recall;
+    size_t real_count, fake_count; // 0: only statistics were given
+    size_t width;                  // numbers of a feature
+    int splits, subset_size;       // as used; subset_size 0: whole
+    // "given", or the network that made them. Numbers of different features do not compare.
+    char features[256];
+};
+
+// Computes the measures. FUM_ERR_ARG: a measure needs what a set does not have, or more samples.
+// FUM_ERR_FORMAT: a damaged file, a non-finite feature. FUM_ERR_UNSUPPORTED: FID in a build without
+// LAPACK. Other errors: FUM_ERR_IO, FUM_ERR_NOMEM.
+FUM_API enum fum_result fum_evaluate(const struct fum_evaluate_params *params,
+                                     struct fum_evaluate_result *result, struct fum_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
