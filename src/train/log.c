@@ -41,6 +41,52 @@ enum fum_result fum_train_log(const struct fum_training *t, const struct fum_tra
     return failed ? fum_error_set(err, FUM_ERR_IO, "%s: cannot be written", path) : FUM_OK;
 }
 
+// Adds the steps of the log, whose later lines have been removed.
+static void parse_history(struct fum_training *t, const char *text) {
+    for (const char *line = text; *line;) {
+        size_t length = strcspn(line, "\n");
+        double values[FUM_HISTORY_SERIES];
+        cJSON *json = cJSON_ParseWithLength(line, length);
+        for (int i = 0; i < t->history->series; i++)
+            values[i] = fum_json_number(json, t->series[i], NAN);
+        if (json) fum_history_add(t->history, (int64_t)fum_json_number(json, "step", 0), values);
+        cJSON_Delete(json);
+        line += length + (line[length] == '\n');
+    }
+}
+
+static enum fum_result read_history(struct fum_training *t, struct fum_error *err) {
+    char *path = log_path(t), *text = NULL;
+    size_t bytes = 0;
+    enum fum_file_kind kind = FUM_FILE_NONE;
+    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the log");
+    enum fum_result result = fum_file_look(path, &kind, err);
+    if (result || kind == FUM_FILE_NONE) return result;
+    result = fum_file_read(path, MAX_LOG, &text, &bytes, err);
+    if (!result) parse_history(t, text);
+    fum_free(text);
+    return result;
+}
+
+enum fum_result fum_train_open_history(struct fum_training *t, struct fum_error *err) {
+    static const char *const last[] = {"lr", "grad_norm", "samples_per_second"};
+    struct fum_history *h = t->history = fum_calloc(1, sizeof *h);
+    if (!h) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the log");
+    for (int i = 0; i < t->num_terms; i++) t->series[h->series++] = t->terms[i].name;
+    for (int i = 0; i < 3; i++) t->series[h->series++] = last[i];
+    return t->params.resume ? read_history(t, err) : FUM_OK;
+}
+
+void fum_train_remember(struct fum_training *t, const struct fum_training_step *step) {
+    double values[FUM_HISTORY_SERIES] = {step->loss};
+    int count = 1;
+    for (int i = 0; i < step->num_terms; i++) values[count++] = step->values[i];
+    values[count++] = step->lr;
+    values[count++] = step->gradient_norm;
+    values[count] = step->samples_per_second;
+    fum_history_add(t->history, step->step, values);
+}
+
 // Returns the length of the lines whose steps are not after `last`.
 static size_t kept_bytes(const char *text, int64_t last) {
     size_t kept = 0;

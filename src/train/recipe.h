@@ -75,6 +75,9 @@ struct fum_recipe {
                        struct fum_initial *initial);
     // Writes the model's files into the folder `dir`.
     enum fum_result (*save)(struct fum_training *training, const char *dir, struct fum_error *err);
+    // Returns the recipe's cumulative products of alphas, one for each timestep. NULL: it has no
+    // noise schedule.
+    const double *(*alphas)(const struct fum_training *training, int *count);
     bool images_signed; // pictures are in -1..1, not 0..1
 };
 

@@ -79,7 +79,8 @@ static enum fum_result open_training(struct fum_training *t, struct fum_error *e
     if (!result) result = open_data(t, err);
     if (!result) result = t->recipe->configure(t, err);
     if (!result) result = prepare_folder(t, err);
-    return result ? result : fum_train_compile(t, err);
+    if (!result) result = fum_train_compile(t, err);
+    return result ? result : fum_train_open_history(t, err);
 }
 
 enum fum_result fum_training_create(fum_training **out, fum_device *device,
@@ -109,6 +110,7 @@ void fum_training_destroy(fum_training **training) {
     fum_loader_close(&t->initial);
     fum_loader_close(&t->resumed);
     fum_settings_free(&t->settings);
+    fum_free(t->history);
     fum_free(t->buffer);
     fum_arena_destroy(&t->arena);
     fum_free(t);
@@ -182,8 +184,18 @@ static enum fum_result run_step(struct fum_training *t, struct report *r, struct
         return fail_nonfinite(t, t->step + 1, err);
     t->step++;
     fill_report(t, r, fum_time_now() - begin);
+    fum_train_remember(t, &r->step);
     bool logged = t->step % t->options.log_every == 0 || t->step == t->options.steps;
     return logged ? fum_train_log(t, &r->step, err) : FUM_OK;
+}
+
+// Writes the page every few seconds, and whenever `always` is true.
+static enum fum_result refresh_report(struct fum_training *t, bool always, struct fum_error *err) {
+    static const double interval = 5;
+    double now = fum_time_now();
+    if (!always && now - t->reported < interval) return FUM_OK;
+    t->reported = now;
+    return fum_train_write_report(t, err);
 }
 
 enum fum_result fum_training_run(fum_training *t, struct fum_error *err) {
@@ -193,12 +205,15 @@ enum fum_result fum_training_run(fum_training *t, struct fum_error *err) {
     while (t->step < t->options.steps && go_on) {
         result = run_step(t, &report, err);
         if (result) return result;
+        if ((result = refresh_report(t, false, err))) return result;
         if (t->params.on_step) go_on = t->params.on_step(t->params.user, &report.step);
         bool due = t->options.save_every && t->step % t->options.save_every == 0;
         if (due && go_on && t->step < t->options.steps && (result = save_all(t, err)))
             return result;
     }
+    t->stopped = !go_on;
     result = save_all(t, err);
+    if (!result) result = refresh_report(t, true, err);
     if (result || go_on) return result;
     return fum_error_set(err, FUM_ERR_CANCELLED,
                          "stopped after step %lld; everything is saved in %s", (long long)t->step,

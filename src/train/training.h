@@ -9,12 +9,13 @@
 
 #include "base/alloc.h"
 #include "io/loader.h"
+#include "train/history.h"
 #include "train/recipe.h"
 #include "weights/parameters.h"
 
 #include <cjson/cJSON.h>
 
-enum { FUM_TRAIN_MAX_TERMS = 24, FUM_TRAIN_MAX_SOURCES = 24 };
+enum { FUM_TRAIN_MAX_TERMS = 24, FUM_TRAIN_MAX_SOURCES = 24, FUM_TRAIN_SHOWN_SAMPLES = 8 };
 
 enum fum_optimiser { FUM_OPTIMISER_ADAMW = 0, FUM_OPTIMISER_ADAM, FUM_OPTIMISER_SGD };
 enum fum_lr_schedule { FUM_LR_CONSTANT = 0, FUM_LR_LINEAR, FUM_LR_COSINE };
@@ -53,6 +54,11 @@ struct fum_train_term {
     fum_tensor *sum; // over the micro-batches so far
 };
 
+// A grid of pictures that the report shows.
+struct fum_train_samples {
+    char *path, *title;
+};
+
 struct fum_training {
     fum_arena *arena;
     const struct fum_recipe *recipe;
@@ -80,8 +86,13 @@ struct fum_training {
 
     void *buffer; // of one input's values
     int64_t step; // updates done
-    double started;
-    int64_t started_at; // the step when the run began
+    bool stopped; // the caller ended the run
+
+    struct fum_history *history;            // loss, terms, rate, norm and speed of the steps
+    const char *series[FUM_HISTORY_SERIES]; // their names
+    double reported;                        // when report.html was last written
+    struct fum_train_samples samples[FUM_TRAIN_SHOWN_SAMPLES]; // the newest grids, oldest first
+    int num_samples;
 };
 
 // Reads [train] from the settings.
@@ -120,6 +131,12 @@ enum fum_result fum_train_save_json(const char *path, cJSON *json, struct fum_er
 // Appends a line to log.jsonl.
 enum fum_result fum_train_log(const struct fum_training *training,
                               const struct fum_training_step *step, struct fum_error *err);
+// Creates the history of a run, with the lines of the log so far.
+enum fum_result fum_train_open_history(struct fum_training *training, struct fum_error *err);
+// Adds a step's numbers to the history.
+void fum_train_remember(struct fum_training *training, const struct fum_training_step *step);
+// Writes report.html.
+enum fum_result fum_train_write_report(const struct fum_training *training, struct fum_error *err);
 // Removes the log's lines after the current step, which an interrupted run may have left.
 enum fum_result fum_train_trim_log(const struct fum_training *training, struct fum_error *err);
 
