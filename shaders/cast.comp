@@ -8,6 +8,7 @@
 #define FROM_F32 0
 #define FROM_F16 1
 #define FROM_BF16 2
+#define FROM_I32 3
 
 layout(constant_id = 3) const uint FROM = 0; // enum fum_dtype
 
@@ -21,6 +22,7 @@ void main() {
     if (i >= quads) return;
     vec4 v;
     if (FROM == FROM_F32) v = uintBitsToFloat(uvec4(x[4u * i], x[4u * i + 1u], x[4u * i + 2u], x[4u * i + 3u]));
+    else if (FROM == FROM_I32) v = vec4(ivec4(x[4u * i], x[4u * i + 1u], x[4u * i + 2u], x[4u * i + 3u]));
     else {
         uint low = x[2u * i], high = x[2u * i + 1u];
         if (FROM == FROM_F16) v = vec4(unpackHalf2x16(low), unpackHalf2x16(high));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Draws with Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011). As
-// in torch's CUDA generator, element i takes the counter (offset, 0, i, 0). One invocation per quad.
+// Draws numbers in f32. One invocation per quad.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/trig.glsl"
+#include "lib/philox.glsl"
 
 layout(constant_id = 3) const uint NORMAL = 1; // else uniform in (0, 1]
 
@@ -14,24 +14,13 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "random.pc.h"
 
-uvec4 philox(uvec4 c, uvec2 k) {
-    for (int round = 0; round < 10; round++) {
-        uint high0, low0, high1, low1;
-        umulExtended(0xd2511f53u, c.x, high0, low0);
-        umulExtended(0xcd9e8d57u, c.z, high1, low1);
-        c = uvec4(high1 ^ c.y ^ k.x, low1, high0 ^ c.w ^ k.y, low0);
-        k += uvec2(0x9e3779b9u, 0xbb67ae85u);
-    }
-    return c;
-}
-
 void main() {
     uint i = item_index();
     if (i >= quads) return;
     uint row_quads = (channels + 3u) / 4u, row = (first + i) / row_quads, c = (first + i) % row_quads * 4u;
     vec4 v = vec4(0.0);
     for (uint k = 0u; k < 4u && c + k < channels; k++) {
-        uvec4 bits = philox(uvec4(key.z, 0u, row * channels + c + k, 0u), key.xy);
+        uvec4 bits = philox(uvec4(key.z + offset, 0u, row * channels + c + k, 0u), key.xy);
         precise float u = float(bits.x) * 2.3283064365386963e-10 + 1.1641532182693481e-10;
         if (NORMAL == 0u) {
             v[k] = u;

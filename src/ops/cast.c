@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Converts to another storage type: "dtype" is an enum fum_dtype; -1, the default, is the graph's
-// own.
+// Converts a storage type, or i32, to another storage type: "dtype" is an enum fum_dtype; -1, the
+// default, is the graph's own.
 #include "base/dtype.h"
 #include "graph/gradient.h"
 #include "ops/lib/emit.h"
@@ -11,8 +11,8 @@ static const struct fum_attr_def attrs[] = {{"dtype", -1}, {0}};
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     enum fum_dtype dtype = call->out.dtype;
     if (!fum_attr_storage(call->attr[0], &dtype, why)) return false;
-    if (!fum_is_storage(call->in[0].dtype))
-        return fum_refuse(why, "the input is %s; expected f32, f16 or bf16",
+    if (!fum_is_storage(call->in[0].dtype) && call->in[0].dtype != FUM_I32)
+        return fum_refuse(why, "the input is %s; expected f32, f16, bf16 or i32",
                           fum_dtype_name(call->in[0].dtype));
     call->out = (struct fum_desc){call->in[0].shape, dtype};
     return true;
@@ -45,6 +45,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 }
 
 static bool gradient(struct fum_gradient *g) {
+    if (g->node->in[0]->desc.dtype == FUM_I32)
+        return fum_refuse(&g->why, "integers have no gradient");
     const struct fum_attr back[] = {{"dtype", g->node->in[0]->desc.dtype}, {0}};
     g->grad[0] = fum_gradient_add(g, "cast", FUM_INPUTS(g->dout), back);
     return true;

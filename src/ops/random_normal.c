@@ -5,11 +5,11 @@
 static const struct fum_attr_def attrs[] = {FUM_RANDOM_ATTR_DEFS, {0}};
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
-    fum_random_reference(call, true, in, out);
+    fum_random_reference(call, FUM_RANDOM_NORMAL, in, out);
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    return fum_random_dispatch(call, true, list);
+    return fum_random_dispatch(call, FUM_RANDOM_NORMAL, list);
 }
 
 const struct fum_op fum_op_random_normal = {
