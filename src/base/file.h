@@ -48,6 +48,13 @@ char *fum_path_join(fum_arena *arena, const char *dir, const char *name);
 enum fum_result fum_path_make_dir(const char *path, struct fum_error *err);
 // Creates a directory and its parents. An existing one is success.
 enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err);
+// The names in a folder, without "." and "..", sorted by their bytes.
+struct fum_path_names {
+    char **names; // in the arena
+    size_t count, capacity;
+};
+enum fum_result fum_path_list(fum_arena *arena, const char *dir, struct fum_path_names *names,
+                              struct fum_error *err);
 // Returns the path of the user's cache folder of this program, or NULL if there is none. It is
 // $XDG_CACHE_HOME/fumarole or the system's like, unless $FUMAROLE_CACHE is set. The folder may be
 // missing.

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -93,6 +94,26 @@ enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct
 enum fum_result fum_path_make_dir(const char *path, struct fum_error *err) {
     return mkdir(path, 0777) == 0 || errno == EEXIST ? FUM_OK
                                                      : fum_system_error(err, "create folder", path);
+}
+
+enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const char *name),
+                                void *user, struct fum_error *err) {
+    DIR *folder = opendir(dir);
+    const struct dirent *entry = NULL;
+    bool good = true;
+    if (!folder) return fum_system_error(err, "open folder", dir);
+    errno = 0;
+    while (good && (entry = readdir(folder)) != NULL) {
+        good = add(user, entry->d_name);
+        errno = 0;
+    }
+    enum fum_result result = FUM_OK;
+    if (!good)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the names in %s", dir);
+    else if (errno)
+        result = fum_system_error(err, "read folder", dir);
+    closedir(folder);
+    return result;
 }
 
 double fum_time_now(void) {

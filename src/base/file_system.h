@@ -26,6 +26,10 @@ uint64_t fum_system_size(const struct fum_file *file);
 // Sets "cannot open PATH: …" with the reason of the last system call.
 enum fum_result fum_system_error(struct fum_error *err, const char *doing, const char *path);
 
+// Calls `add` with every name in a folder until it returns false, which is a lack of memory.
+enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const char *name),
+                                void *user, struct fum_error *err);
+
 // What a writer has not yet handed to the system. The first member of struct fum_file_writer.
 struct fum_write_buffer {
     size_t used;

@@ -64,6 +64,37 @@ enum fum_result fum_path_make_dir(const char *path, struct fum_error *err) {
     return made ? FUM_OK : fum_system_error(err, "create folder", path);
 }
 
+// Returns the pattern of all names in a folder, in UTF-16, or NULL on failure.
+static wchar_t *all_names(const char *dir) {
+    size_t n = strlen(dir);
+    char *pattern = fum_alloc(n + 3, 1);
+    if (!pattern) return NULL;
+    memcpy(pattern, dir, n);
+    memcpy(pattern + n, "/*", 3);
+    wchar_t *wide = widen(pattern);
+    fum_free(pattern);
+    return wide;
+}
+
+enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const char *name),
+                                void *user, struct fum_error *err) {
+    WIN32_FIND_DATAW found;
+    char name[MAX_PATH * 3 + 1];
+    bool good = true;
+    wchar_t *pattern = all_names(dir);
+    HANDLE folder = pattern ? FindFirstFileW(pattern, &found) : INVALID_HANDLE_VALUE;
+    fum_free(pattern);
+    if (folder == INVALID_HANDLE_VALUE) return fum_system_error(err, "open folder", dir);
+    do {
+        // names that are no Unicode cannot be opened through paths in UTF-8
+        if (WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, found.cFileName, -1, name,
+                                sizeof name, NULL, NULL) > 0)
+            good = add(user, name);
+    } while (good && FindNextFileW(folder, &found));
+    FindClose(folder);
+    return good ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for the names in %s", dir);
+}
+
 // ---- reading ----
 
 static HANDLE open_to_read(const char *path) {

@@ -2,6 +2,7 @@
 // Joins paths, makes folders, and finds the cache folder.
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_system.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,44 @@ enum fum_result fum_path_make_dirs(const char *path, struct fum_error *err) {
         if (!at) break;
     }
     fum_free(copy);
+    return result;
+}
+
+// ---- names in a folder ----
+
+struct listing {
+    fum_arena *arena;
+    struct fum_path_names names; // the array grows outside the arena
+};
+
+static bool add_name(void *user, const char *name) {
+    struct listing *l = user;
+    struct fum_path_names *n = &l->names;
+    if (!strcmp(name, ".") || !strcmp(name, "..")) return true;
+    if (!fum_grow((void **)&n->names, &n->capacity, n->count, sizeof *n->names)) return false;
+    n->names[n->count] = fum_arena_strdup(l->arena, name);
+    return n->names[n->count++] != NULL;
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+enum fum_result fum_path_list(fum_arena *arena, const char *dir, struct fum_path_names *names,
+                              struct fum_error *err) {
+    struct listing l = {.arena = arena};
+    *names = (struct fum_path_names){0};
+    enum fum_result result = fum_system_list(dir, add_name, &l, err);
+    size_t count = l.names.count;
+    if (!result) names->names = fum_arena_alloc(arena, count + 1, sizeof *names->names);
+    if (!result && !names->names)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the names in %s", dir);
+    if (!result && count) {
+        memcpy(names->names, l.names.names, count * sizeof *names->names);
+        qsort(names->names, count, sizeof *names->names, compare_names);
+        names->count = count;
+    }
+    fum_free(l.names.names);
     return result;
 }
 

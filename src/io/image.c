@@ -2,22 +2,20 @@
 #include "io/image.h"
 
 #include "base/error.h"
-#include "base/utf8.h"
-#include "io/png.h"
-#include "io/stb.h"
+#include "base/macros.h"
+#include "io/image_format.h"
 
 #include <limits.h>
-#include <string.h>
 
 enum { MAX_FILE_BYTES = 512 << 20 };
+
+static const struct fum_image_format *const formats[] = {
+    &fum_image_png,
+};
 
 void fum_bitmap_free(struct fum_bitmap *bitmap) {
     fum_free(bitmap->pixels);
     *bitmap = (struct fum_bitmap){0};
-}
-
-static uint32_t get32(const uint8_t *p) {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 enum fum_result fum_image_write_png(const char *path, const struct fum_picture *picture,
@@ -34,90 +32,85 @@ enum fum_result fum_image_write_png(const char *path, const struct fum_picture *
     return result;
 }
 
-// Returns the text of a tEXt or uncompressed iTXt chunk with this key, as UTF-8. NULL: another key,
-// or out of memory.
-static char *chunk_text(const uint8_t *data, size_t bytes, bool international, const char *key) {
-    size_t at = strlen(key) + 1;
-    if (bytes < at || memcmp(data, key, at)) return NULL;
-    if (international) {
-        // compressed ones are not written by anyone we know
-        if (bytes - at < 2 || data[at]) return NULL;
-        at += 2;
-        for (int i = 0; i < 2; i++) { // language tag, translated key
-            const uint8_t *end = memchr(data + at, 0, bytes - at);
-            if (!end) return NULL;
-            at = (size_t)(end - data) + 1;
-        }
-    }
-    char *text = fum_alloc((bytes - at) * 2 + 1, 1); // a Latin-1 byte is at most two of UTF-8
-    if (!text) return NULL;
-    size_t n = 0;
-    for (; at < bytes && data[at]; at++) {
-        if (international)
-            text[n++] = (char)data[at];
-        else
-            n += fum_utf8_put(text + n, data[at]);
-    }
-    text[n] = 0;
-    return text;
+// ---- channels ----
+
+// Returns the luminance of a pixel, as Pillow computes it (ITU-R 601-2).
+static uint8_t grey_of(const uint8_t *rgb) {
+    return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
 }
 
-static char *find_parameters(const uint8_t *png, size_t bytes) {
-    for (size_t at = FUM_PNG_SIGNATURE; bytes - at >= 12;) {
-        size_t length = get32(png + at);
-        if (length > bytes - at - 12) break;
-        bool plain = !memcmp(png + at + 4, "tEXt", 4),
-             international = !memcmp(png + at + 4, "iTXt", 4);
-        if (plain || international) {
-            char *text = chunk_text(png + at + 8, length, international, "parameters");
-            if (text) return text;
-        }
-        at += length + 12;
+// Converts one pixel. Transparency is dropped, or set to opaque where there was none.
+static void convert_pixel(const uint8_t *from, int have, uint8_t *to, int need) {
+    if (need < 3) {
+        to[0] = have < 3 ? from[0] : grey_of(from);
+    } else {
+        for (int c = 0; c < 3; c++) to[c] = from[have < 3 ? 0 : c];
     }
-    return NULL;
+    if (need == 2 || need == 4) to[need - 1] = have == 2 || have == 4 ? from[have - 1] : 255;
 }
 
-// True if the first IDAT chunk is there and holds bytes, which stb_image takes for granted.
-static bool has_data(const uint8_t *png, size_t bytes) {
-    for (size_t at = FUM_PNG_SIGNATURE; bytes - at >= 12;) {
-        size_t length = get32(png + at);
-        if (!memcmp(png + at + 4, "IDAT", 4)) return length > 0;
-        if (length > bytes - at - 12) return false;
-        at += length + 12;
-    }
-    return false;
+enum fum_result fum_bitmap_convert(const struct fum_bitmap *from, int channels,
+                                   struct fum_bitmap *to, struct fum_error *err) {
+    size_t count = (size_t)from->width * (size_t)from->height;
+    uint8_t *pixels = fum_alloc(count, (size_t)channels);
+    if (!pixels)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture of %dx%d", from->width,
+                             from->height);
+    for (size_t i = 0; i < count; i++)
+        convert_pixel(from->pixels + i * (size_t)from->channels, from->channels,
+                      pixels + i * (size_t)channels, channels);
+    *to = (struct fum_bitmap){pixels, from->width, from->height, channels};
+    return FUM_OK;
 }
 
-static enum fum_result check_png(const struct fum_png *png, struct fum_error *err) {
-    const uint8_t *data = png->data;
-    if (png->bytes < FUM_PNG_IHDR_END || memcmp(data, fum_png_signature, FUM_PNG_SIGNATURE) ||
-        memcmp(data + 12, "IHDR", 4))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a PNG file", png->where);
-    if (png->bytes > MAX_FILE_BYTES || png->bytes > INT_MAX)
+// ---- reading ----
+
+// Finds the format of a file by its first bytes.
+static enum fum_result find_format(const struct fum_image_file *file,
+                                   const struct fum_image_format **format, struct fum_error *err) {
+    if (file->bytes > MAX_FILE_BYTES || file->bytes > INT_MAX)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture",
-                             png->where, png->bytes);
-    enum fum_result result =
-        fum_png_check_size(png->where, get32(data + 16), get32(data + 20), err);
-    if (!result && !has_data(data, png->bytes))
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: the PNG holds no picture", png->where);
-    return result;
+                             file->where, file->bytes);
+    for (size_t i = 0; i < FUM_COUNT(formats); i++) {
+        if (!formats[i]->probe(file->data, file->bytes)) continue;
+        *format = formats[i];
+        if (formats[i]->decode) return FUM_OK;
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: a %s picture, which this build cannot read: it was built "
+                             "without %s",
+                             file->where, formats[i]->name, formats[i]->missing);
+    }
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a picture in PNG, JPEG or WebP",
+                         file->where);
 }
 
-enum fum_result fum_image_decode_png(const struct fum_png *png, int channels,
-                                     struct fum_bitmap *bitmap, char **parameters,
-                                     struct fum_error *err) {
-    const char *why = NULL;
+enum fum_result fum_image_decode(const struct fum_image_file *file, int channels,
+                                 struct fum_bitmap *bitmap, char **parameters,
+                                 struct fum_error *err) {
+    const struct fum_image_format *format = NULL;
+    struct fum_bitmap decoded = {0};
     *bitmap = (struct fum_bitmap){0};
     if (parameters) *parameters = NULL;
-    enum fum_result result = check_png(png, err);
+    enum fum_result result = find_format(file, &format, err);
+    if (!result) result = format->decode(file, &decoded, err);
     if (result) return result;
-    if (!fum_stb_read_png(png->data, (int)png->bytes, channels, bitmap, &why)) {
-        bool memory = why && !strcmp(why, "outofmem");
-        return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT,
-                             "%s: cannot decode the PNG: %s", png->where, why ? why : "damaged");
+    if (channels && channels != decoded.channels) {
+        result = fum_bitmap_convert(&decoded, channels, bitmap, err);
+        fum_bitmap_free(&decoded);
+        if (result) return result;
+    } else {
+        *bitmap = decoded;
     }
-    if (parameters) *parameters = find_parameters(png->data, png->bytes);
+    if (parameters && format->find_parameters) *parameters = format->find_parameters(file);
     return FUM_OK;
+}
+
+enum fum_result fum_image_measure(const struct fum_image_file *file, struct fum_bitmap *size,
+                                  struct fum_error *err) {
+    const struct fum_image_format *format = NULL;
+    *size = (struct fum_bitmap){0};
+    enum fum_result result = find_format(file, &format, err);
+    return result ? result : format->measure(file, size, err);
 }
 
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap,
@@ -128,8 +121,21 @@ enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap
     if (parameters) *parameters = NULL;
     enum fum_result result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
     if (result) return result;
-    const struct fum_png png = {(const uint8_t *)bytes, count, path};
-    result = fum_image_decode_png(&png, channels, bitmap, parameters, err);
+    const struct fum_image_file file = {(const uint8_t *)bytes, count, path};
+    result = fum_image_decode(&file, channels, bitmap, parameters, err);
+    fum_free(bytes);
+    return result;
+}
+
+enum fum_result fum_image_read_size(const char *path, struct fum_bitmap *size,
+                                    struct fum_error *err) {
+    char *bytes = NULL;
+    size_t count = 0;
+    *size = (struct fum_bitmap){0};
+    enum fum_result result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
+    if (result) return result;
+    const struct fum_image_file file = {(const uint8_t *)bytes, count, path};
+    result = fum_image_measure(&file, size, err);
     fum_free(bytes);
     return result;
 }

@@ -6,7 +6,8 @@
 
 #include "base/file.h"
 
-// 8 bits per channel, rows from the top, no padding: width·height·channels bytes.
+// 8 bits per channel, rows from the top, no padding: width·height·channels bytes. Two or four
+// channels end with transparency.
 struct fum_bitmap {
     uint8_t *pixels;
     int width, height, channels;
@@ -30,21 +31,31 @@ enum fum_result fum_image_encode_png(const struct fum_picture *picture, uint8_t 
                                      size_t *bytes, struct fum_error *err);
 
 // The bytes of a file, and what errors call it.
-struct fum_png {
+struct fum_image_file {
     const uint8_t *data;
     size_t bytes;
     const char *where;
 };
 
-// Reads a PNG of any kind as `channels` (1, 3 or 4; 0: as it is) channels. `parameters` may be
-// NULL; else it gets the text of the "parameters" chunk (UTF-8, freed with fum_free), or NULL when
-// there is none. Size is checked before anything is decoded: at most FUM_MAX_SIDE and
-// FUM_MAX_PIXELS.
+// Reads a picture of any format (image_format.h), recognised by its first bytes, as `channels` (1
+// to 4; 0: as it is) channels. Colours become grey as Pillow computes it, and transparency is
+// dropped. `parameters` may be NULL; else it gets the text of a PNG's "parameters" chunk (UTF-8,
+// freed with fum_free), or NULL when there is none. Size is checked before anything is decoded: at
+// most FUM_MAX_SIDE and FUM_MAX_PIXELS.
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap,
                                char **parameters, struct fum_error *err);
-enum fum_result fum_image_decode_png(const struct fum_png *png, int channels,
-                                     struct fum_bitmap *bitmap, char **parameters,
-                                     struct fum_error *err);
+enum fum_result fum_image_decode(const struct fum_image_file *file, int channels,
+                                 struct fum_bitmap *bitmap, char **parameters,
+                                 struct fum_error *err);
+// Reads size and channels alone; the pixels stay NULL.
+enum fum_result fum_image_read_size(const char *path, struct fum_bitmap *size,
+                                    struct fum_error *err);
+enum fum_result fum_image_measure(const struct fum_image_file *file, struct fum_bitmap *size,
+                                  struct fum_error *err);
+
+// Converts a picture to another number of channels, 1 to 4, in memory of its own.
+enum fum_result fum_bitmap_convert(const struct fum_bitmap *from, int channels,
+                                   struct fum_bitmap *to, struct fum_error *err);
 
 enum { FUM_IMAGE_NUMBER = 32 };
 // Writes the fewest digits that read back as this float ("7.5", "0.7", "1e-05"); returns `text`.

@@ -87,12 +87,9 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 #pragma GCC diagnostic pop
 #endif
 
-bool fum_stb_read_png(const uint8_t *png, int bytes, int channels, struct fum_bitmap *bitmap,
-                      const char **why) {
+bool fum_stb_read_png(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why) {
     struct fum_bitmap b = {0};
-    int found = 0;
-    b.pixels = stbi_load_from_memory(png, bytes, &b.width, &b.height, &found, channels);
-    b.channels = channels ? channels : found;
+    b.pixels = stbi_load_from_memory(png, bytes, &b.width, &b.height, &b.channels, 0);
     *why = b.pixels ? NULL : stbi_failure_reason();
     if (b.pixels) *bitmap = b;
     return b.pixels != NULL;

@@ -7,10 +7,8 @@
 #include "base/alloc.h"
 #include "io/image.h"
 
-// Decodes a PNG's pixels to `channels` of them (0: as it is). False with *why if it cannot be
-// decoded; the bitmap stays as it was.
-bool fum_stb_read_png(const uint8_t *png, int bytes, int channels, struct fum_bitmap *bitmap,
-                      const char **why);
+// Decodes a PNG's pixels. False with *why if it cannot be decoded; the bitmap stays as it was.
+bool fum_stb_read_png(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why);
 
 // Returns the PNG (freed with fum_free) of a picture whose size fum_png_check_size accepts; NULL
 // when memory is out.

@@ -10,8 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fum_bitmap bitmap;
     struct fum_error err = {0};
     char *parameters = NULL;
-    enum fum_result result = fum_image_decode_png(&(struct fum_png){data, size, "fuzz.png"}, 3,
-                                                  &bitmap, &parameters, &err);
+    enum fum_result result = fum_image_decode(&(struct fum_image_file){data, size, "fuzz.png"}, 3,
+                                              &bitmap, &parameters, &err);
     if (result ? bitmap.pixels || !err.text[0] : !bitmap.pixels) abort();
     fum_bitmap_free(&bitmap);
     fum_free(parameters);

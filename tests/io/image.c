@@ -32,8 +32,8 @@ static void comes_back_the_same(void **state) {
                                                &png, &bytes, &err),
                           err);
                 char *text = (char *)1;
-                assert_ok(fum_image_decode_png(&(struct fum_png){png, bytes, "x.png"}, 0, &back,
-                                               &text, &err),
+                assert_ok(fum_image_decode(&(struct fum_image_file){png, bytes, "x.png"}, 0, &back,
+                                           &text, &err),
                           err);
                 assert_null(text);
                 assert_int_equal(back.width, w);
@@ -189,7 +189,7 @@ static void refuses_damage(void **state) {
         struct fum_bitmap back;
         char *text = NULL;
         memset(&err, 0, sizeof err);
-        if (fum_image_decode_png(&(struct fum_png){copy, n, "x.png"}, 3, &back, &text, &err)) {
+        if (fum_image_decode(&(struct fum_image_file){copy, n, "x.png"}, 3, &back, &text, &err)) {
             assert_null(back.pixels);
             assert_contains(err.text, "x.png");
         }
@@ -203,15 +203,15 @@ static void refuses_damage(void **state) {
     memcpy(empty, png, FUM_PNG_IHDR_END);
     memcpy(empty + FUM_PNG_IHDR_END + 4, "tEXt", 4);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fum_image_decode_png(&(struct fum_png){empty, sizeof empty, "x.png"}, 3,
-                                              &back, NULL, &err),
+        assert_int_equal(fum_image_decode(&(struct fum_image_file){empty, sizeof empty, "x.png"}, 3,
+                                          &back, NULL, &err),
                          FUM_ERR_FORMAT);
         assert_string_equal(err.text, "x.png: the PNG holds no picture");
         memcpy(empty + FUM_PNG_IHDR_END + 4, "IDAT", 4);
     }
     memset(png + 16, 0x7f, 8);
     assert_int_equal(
-        fum_image_decode_png(&(struct fum_png){png, bytes, "x.png"}, 3, &back, NULL, &err),
+        fum_image_decode(&(struct fum_image_file){png, bytes, "x.png"}, 3, &back, NULL, &err),
         FUM_ERR_FORMAT);
     assert_contains(err.text, "outside the limits");
     fum_free(png);
