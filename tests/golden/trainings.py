@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes tests/data/train_CASE.safetensors: short runs of the training recipes by PyTorch, in double.
+
+A file holds the weights at step 0 (`init.`), everything that would be drawn (`replay.`), every term, learning rate and
+gradient norm of each step (`log.`), and what the run ends with (`final.`, `ema.`). Its metadata are the recipe and the
+settings, a line each. Pictures and noise are rounded to f16, which is how they are stored, before anything is computed.
+
+Needs torch and diffusers; running the tests does not.
+
+    python tests/golden/trainings.py tests/data [CASE ...]
+"""
+import math
+import sys
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+torch.set_num_threads(2)
+torch.set_default_dtype(torch.float64)
+STEPS = 50
+ACTIVATIONS = {"relu": F.relu, "silu": F.silu, "gelu": F.gelu, "tanh": torch.tanh}
+
+
+class Settings(dict):
+    """Settings by SECTION.KEY, with the defaults that all recipes share."""
+    DEFAULTS = {"train.accumulate": 1, "train.optimiser": "adamw", "train.beta1": 0.9, "train.beta2": 0.999,
+                "train.eps": 1e-8, "train.weight_decay": 0.0, "train.momentum": 0.0, "train.lr_schedule": "constant",
+                "train.warmup": 0, "train.clip": 0.0, "train.ema": 0.0}
+
+    def __missing__(self, key):
+        return self.DEFAULTS[key]
+
+    def ints(self, key):
+        return [int(n) for n in str(self[key]).split(",")]
+
+
+# ---- vae and cvae ----
+
+class Autoencoder(nn.Module):
+    def __init__(self, s, shape):
+        super().__init__()
+        c, h, w = shape
+        self.s, self.shape, self.activation = s, shape, ACTIVATIONS[s.get("model.activation", "relu")]
+        self.conv = s.get("model.arch", "mlp") == "conv"
+        widths = s.ints("model.channels" if self.conv else "model.hidden")
+        levels, latent = len(widths), s["model.latent"]
+        back = widths[::-1]
+        if self.conv:
+            sizes = [c] + widths
+            self.encoder = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(sizes, sizes[1:]))
+            self.last = (widths[-1], h >> levels, w >> levels)
+            flat = math.prod(self.last)
+            self.expand = nn.Linear(latent, flat)
+            self.decoder = nn.ModuleList(nn.Conv2d(a, b, 3, 1, 1) for a, b in zip(back, back[1:] + [widths[0]]))
+            self.output = nn.Conv2d(widths[0], c, 3, 1, 1)
+        else:
+            sizes = [c * h * w] + widths
+            self.encoder = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
+            flat = widths[-1]
+            self.decoder = nn.ModuleList(nn.Linear(a, b) for a, b in zip([latent] + back, back))
+            self.output = nn.Linear(widths[0], c * h * w)
+        self.mean, self.log_variance = nn.Linear(flat, latent), nn.Linear(flat, latent)
+        if "model.classes" in s:
+            self.class_mean = nn.Embedding(s["model.classes"], latent)
+            nn.init.zeros_(self.class_mean.weight)
+
+    def encode(self, x):
+        h = x if self.conv else x.flatten(1)
+        for layer in self.encoder:
+            h = self.activation(layer(h))
+        return self.mean(h.flatten(1)), self.log_variance(h.flatten(1))
+
+    def decode(self, z):
+        h = self.activation(self.expand(z)).reshape(-1, *self.last) if self.conv else z
+        for layer in self.decoder:
+            if self.conv:
+                h = F.interpolate(h, scale_factor=2)
+            h = self.activation(layer(h))
+        return self.output(h).reshape(-1, *self.shape)
+
+    def loss(self, r):
+        mean, log_variance = self.encode(r["x"])
+        logits = self.decode(mean + torch.exp(log_variance / 2) * r["eps"])
+        prior = self.class_mean(r["label"].long()) if "model.classes" in self.s else 0
+        kl = 0.5 * ((mean - prior) ** 2 + log_variance.exp() - log_variance - 1).sum(1).mean()
+        reconstruction = reconstruct(self.s, logits, r["x"])
+        return reconstruction + self.s.get("loss.beta", 1) * kl, {"reconstruction": reconstruction, "kl": kl}
+
+    def draws(self, rows):
+        return {"eps": (rows, self.s["model.latent"])}
+
+
+def reconstruct(s, logits, x):
+    if s.get("loss.reconstruction", "bernoulli") == "bernoulli":
+        each = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    else:
+        each = (x - torch.sigmoid(logits)) ** 2 / (2 * s["loss.variance"])
+    return each.flatten(1).sum(1).mean()
+
+
+# ---- a run ----
+
+def half(t):
+    return t.half().double()
+
+
+def optimiser(s, parameters):
+    common = {"lr": 1.0, "weight_decay": s["train.weight_decay"]}
+    if s["train.optimiser"] == "sgd":
+        return torch.optim.SGD(parameters, momentum=s["train.momentum"], **common)
+    kind = torch.optim.AdamW if s["train.optimiser"] == "adamw" else torch.optim.Adam
+    return kind(parameters, betas=(s["train.beta1"], s["train.beta2"]), eps=s["train.eps"], **common)
+
+
+def rate(s, done):
+    warm = min(1, (done + 1) / s["train.warmup"]) if s["train.warmup"] else 1
+    q = max(0, done - s["train.warmup"]) / (STEPS - s["train.warmup"])
+    scale = {"constant": 1, "linear": 1 - q, "cosine": (1 + math.cos(math.pi * q)) / 2}[s["train.lr_schedule"]]
+    return s["train.lr"] * warm * scale
+
+
+def make_replay(s, model, shape, signed):
+    rows = s["train.batch"] * s["train.accumulate"]
+    x = torch.rand(STEPS, rows, *shape)
+    # A few bright shapes on a dark ground, so that there is something to learn.
+    centre = torch.rand(STEPS, rows, 1, 1, 1) * shape[2]
+    x = 0.4 * x + 0.6 * (torch.arange(shape[2]) - centre).abs().lt(1.5)
+    replay = {"x": half(2 * x - 1 if signed else x)}
+    for name, size in model.draws(rows).items():
+        replay[name] = half(torch.randn(STEPS, *size))
+    if "model.classes" in s:
+        replay["label"] = torch.randint(0, s["model.classes"], (STEPS, rows), dtype=torch.int32)
+    return replay
+
+
+def train(s, model, replay):
+    parameters = list(model.parameters())
+    update = optimiser(s, parameters)
+    averaged = {k: v.clone() for k, v in model.state_dict().items()} if s["train.ema"] else {}
+    log = {}
+    for step in range(STEPS):
+        update.zero_grad()
+        sums = {}
+        for micro in range(s["train.accumulate"]):
+            rows = slice(micro * s["train.batch"], (micro + 1) * s["train.batch"])
+            loss, terms = model.loss({k: v[step, rows] for k, v in replay.items()})
+            (loss / s["train.accumulate"]).backward()
+            for name, value in {"loss": loss, **terms}.items():
+                sums[name] = sums.get(name, 0) + value.item() / s["train.accumulate"]
+        norm = torch.sqrt(sum((p.grad ** 2).sum() for p in parameters if p.grad is not None))
+        if s["train.clip"]:
+            torch.nn.utils.clip_grad_norm_(parameters, s["train.clip"])
+        for name, value in {**sums, "lr": rate(s, step), "grad_norm": norm.item()}.items():
+            log.setdefault(name, []).append(value)
+        update.param_groups[0]["lr"] = rate(s, step)
+        update.step()
+        if hasattr(model, "after_update"):
+            model.after_update()
+        for name, value in averaged.items():
+            value.mul_(s["train.ema"]).add_((1 - s["train.ema"]) * model.state_dict()[name])
+    return log, averaged
+
+
+def stored(prefix, tensors, dtype=torch.float32):
+    return {prefix + k: v.detach().clone().to(dtype).contiguous() if v.is_floating_point() else v
+            for k, v in tensors.items()}
+
+
+def write_case(folder, name, recipe, build, shape, settings):
+    torch.manual_seed(sum(name.encode()))
+    s = Settings(settings)
+    model = build(s, shape)
+    for p in model.parameters():
+        p.data = p.data.float().double()
+    signed = recipe not in ("vae", "cvae", "hvae")
+    replay = make_replay(s, model, shape, signed)
+    out = {**stored("init.", model.state_dict()), **stored("replay.", replay, torch.float16)}
+    log, averaged = train(s, model, replay)
+    out.update({"log." + k: torch.tensor(v).float() for k, v in log.items()})
+    out.update(stored("final.", model.state_dict()))
+    out.update(stored("ema.", averaged))
+    lines = "\n".join(f"{k}={v}" for k, v in {**settings, "train.steps": STEPS}.items())
+    path = f"{folder}/train_{name}.safetensors"
+    save_file(out, path, {"recipe": recipe, "settings": lines})
+    print(f"{path}: loss {log['loss'][0]:.4f} to {log['loss'][-1]:.4f}")
+
+
+CASES = {
+    "vae_mlp": ("vae", Autoencoder, (1, 5, 7),
+                {"model.hidden": "11,6", "model.latent": 3, "train.batch": 5, "train.lr": 5e-3,
+                 "train.weight_decay": 0.1}),
+    "vae_conv": ("vae", Autoencoder, (3, 8, 12),
+                 {"model.arch": "conv", "model.channels": "5,7", "model.latent": 3, "model.activation": "silu",
+                  "loss.reconstruction": "gaussian", "loss.variance": 0.5, "train.optimiser": "adam",
+                  "train.batch": 3, "train.lr": 5e-3, "train.weight_decay": 0.01, "train.clip": 5.0,
+                  "train.lr_schedule": "cosine", "train.warmup": 7}),
+    "vae_accumulate": ("vae", Autoencoder, (1, 6, 6),
+                       {"model.hidden": "9", "model.latent": 2, "model.activation": "tanh", "loss.beta": 0.5,
+                        "train.optimiser": "sgd", "train.momentum": 0.8, "train.batch": 3, "train.accumulate": 2,
+                        "train.lr": 0.02, "train.weight_decay": 0.02, "train.lr_schedule": "linear",
+                        "train.warmup": 5, "train.clip": 20.0, "train.ema": 0.95}),
+    "vae_gelu": ("vae", Autoencoder, (1, 8, 8),
+                 {"model.arch": "conv", "model.channels": "3", "model.latent": 5, "model.activation": "gelu",
+                  "train.optimiser": "sgd", "train.batch": 2, "train.lr": 0.01, "train.accumulate": 3,
+                  "loss.beta": 4, "train.ema": 0.8}),
+}
+
+
+def main():
+    wanted = sys.argv[2:] or list(CASES)
+    for name in wanted:
+        write_case(sys.argv[1], name, *CASES[name])
+
+
+if __name__ == "__main__":
+    main()
