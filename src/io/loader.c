@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "io/format.h"
 #include "io/safetensors.h"
+#include "io/torch.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,9 +57,8 @@ void fum_loader_close(fum_loader **loader) {
 // people have such files under the same or a similar name.
 static const struct fum_format *const formats[] = {
     &fum_format_safetensors,
-    &(const struct fum_format){"a PyTorch pickle (.ckpt, .bin or .pt)", "PK\x03\x04", 4, NULL,
-                               NULL},
-    &(const struct fum_format){"a Python pickle", "\x80\x02", 2, NULL, NULL},
+    &fum_format_torch,
+    &fum_format_torch_old,
     &(const struct fum_format){"a Python pickle", "\x80\x04", 2, NULL, NULL},
     &(const struct fum_format){"a GGUF file", "GGUF", 4, NULL, NULL},
     &(const struct fum_format){"an HDF5 file", "\x89HDF", 4, NULL, NULL},

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Fuzzes the readers of torch.save's files, using libFuzzer. An input that begins with 'Z' is the
+// pickle of an archive, which is made around it. tests/io/torch.c calls it too.
+#include "io/loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <zlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+// An archive while it is made.
+struct archive {
+    uint8_t *bytes;
+    size_t size, directory_size;
+    uint8_t directory[256];
+};
+
+static void put(uint8_t *to, uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; i++) to[i] = (uint8_t)(value >> 8 * i);
+}
+
+static void add_entry(struct archive *a, const char *name, const uint8_t *data, size_t size) {
+    size_t length = strlen(name);
+    uint8_t *local = a->bytes + a->size, *record = a->directory + a->directory_size;
+    memset(local, 0, 30);
+    memset(record, 0, 46);
+    put(local, 0x04034b50, 4);
+    put(local + 14, crc32(0, data, (uInt)size), 4);
+    put(local + 18, size, 4);
+    put(local + 22, size, 4);
+    put(local + 26, length, 2);
+    put(record, 0x02014b50, 4);
+    memcpy(record + 16, local + 14, 14);
+    put(record + 42, a->size, 4);
+    memcpy(local + 30, name, length);
+    memcpy(record + 46, name, length);
+    if (size) memcpy(local + 30 + length, data, size);
+    a->size += 30 + length + size;
+    a->directory_size += 46 + length;
+}
+
+static struct archive make_archive(const uint8_t *pickle, size_t size) {
+    static const uint8_t storage[96] = {1, 2, 3};
+    struct archive a = {.bytes = malloc(size + 1024)};
+    add_entry(&a, "a/data.pkl", pickle, size);
+    add_entry(&a, "a/data/0", storage, sizeof storage);
+    add_entry(&a, "a/data/1", storage, 24);
+    uint8_t *end = a.bytes + a.size + a.directory_size;
+    memcpy(a.bytes + a.size, a.directory, a.directory_size);
+    memset(end, 0, 22);
+    put(end, 0x06054b50, 4);
+    put(end + 10, 3, 2);
+    put(end + 12, a.directory_size, 4);
+    put(end + 16, a.size, 4);
+    a.size += a.directory_size + 22;
+    return a;
+}
+
+static int try_file(const uint8_t *data, size_t size) {
+    fum_loader *loader = NULL;
+    struct fum_error err = {0};
+    if (fum_loader_open_memory(&loader, data, size, "fuzz.pth", &err)) {
+        if (loader || !err.text[0] || strchr(err.text, '\n')) abort();
+        return 0;
+    }
+    // Every byte that a tensor claims must be readable.
+    unsigned sum = 0;
+    for (size_t i = 0; i < fum_loader_count(loader); i++) {
+        const struct fum_loader_tensor *t = fum_loader_at(loader, i);
+        const uint8_t *bytes = t->view.data;
+        for (uint64_t b = 0; b < t->bytes; b++) sum += bytes[b];
+        if (fum_loader_find(loader, t->name) != t) abort();
+    }
+    fum_loader_close(&loader);
+    return sum == 0xdeadbeef ? -1 : 0; // so that the sum is needed
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (!size || data[0] != 'Z') return try_file(data, size);
+    struct archive a = make_archive(data + 1, size - 1);
+    int result = try_file(a.bytes, a.size);
+    free(a.bytes);
+    return result;
+}

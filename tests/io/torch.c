@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// Files of torch.save (tests/golden/torch_files.py): every tensor in both forms, damage, and files
+// that would run something elsewhere.
+#include "io.h"
+
+#include "io/loader.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *data_path(const char *name) {
+    static char paths[4][600];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/torch/%s", getenv("FUM_TEST_DATA"), name);
+    return path;
+}
+
+static void assert_same_tensor(const fum_loader *l, const struct fum_loader_tensor *expected) {
+    const struct fum_loader_tensor *t = fum_loader_find(l, expected->name);
+    uint8_t a[512], b[512];
+    struct fum_error err = {0};
+    if (!t) fail_msg("no tensor %s", expected->name);
+    assert_int_equal(t->view.dtype, expected->view.dtype);
+    assert_int_equal(t->view.rank, expected->view.rank);
+    for (int i = 0; i < t->view.rank; i++) assert_int_equal(t->view.dim[i], expected->view.dim[i]);
+    assert_int_equal(t->bytes, expected->bytes);
+    assert_true(t->bytes <= sizeof a);
+    assert_ok(fum_view_read(&t->view, 0, t->bytes, a, &err), err);
+    assert_ok(fum_view_read(&expected->view, 0, t->bytes, b, &err), err);
+    if (memcmp(a, b, (size_t)t->bytes)) fail_msg("tensor %s differs", t->name);
+}
+
+static void holds_every_tensor_in_both_forms(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    fum_loader *expected = NULL;
+    assert_ok(fum_loader_open(&expected, data_path("tensors.safetensors"), &err), err);
+    static const char *const files[] = {"zip.pth", "old.pth"};
+    for (size_t f = 0; f < 2; f++) {
+        fum_loader *l = NULL;
+        assert_ok(fum_loader_open(&l, data_path(files[f]), &err), err);
+        assert_int_equal(fum_loader_count(l), fum_loader_count(expected));
+        for (size_t i = 0; i < fum_loader_count(expected); i++)
+            assert_same_tensor(l, fum_loader_at(expected, i));
+        fum_loader_close(&l);
+    }
+    fum_loader_close(&expected);
+}
+
+static void opens_checkpoints_and_parameters(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    fum_loader *l = NULL;
+    assert_ok(fum_loader_open(&l, data_path("state.pth"), &err), err);
+    assert_int_equal(fum_loader_count(l), 7);
+    assert_int_equal(fum_loader_find(l, "0.weight")->view.dim[1], 3);
+    assert_int_equal(fum_loader_find(l, "1.num_batches_tracked")->view.dtype, FUM_I64);
+    fum_loader_close(&l);
+    assert_ok(fum_loader_open(&l, data_path("parameters.pth"), &err), err);
+    assert_int_equal(fum_loader_count(l), 1);
+    fum_loader_close(&l);
+}
+
+static void runs_nothing(void **state) {
+    (void)state;
+    static const struct {
+        const char *file, *says;
+    } cases[] = {
+        {"evil-zip.pth", "posix.system"},
+        {"evil-old.pth", "posix.system"},
+        {"module.pth", "torch.nn.modules.linear.Linear"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fum_error err = {0};
+        fum_loader *l = NULL;
+        assert_int_equal(fum_loader_open(&l, data_path(cases[i].file), &err), FUM_ERR_UNSUPPORTED);
+        assert_contains(err.text, cases[i].says);
+        assert_contains(err.text, "nothing is run");
+        assert_null(l);
+    }
+    assert_false(fum_path_may_exist("evil-was-run"));
+}
+
+// ---- damage ----
+
+// Gives the target a copy of exactly `size` bytes, so that the address sanitizer sees a read past
+// its end.
+static void try_bytes(const uint8_t *bytes, size_t size) {
+    uint8_t *copy = malloc(size ? size : 1);
+    assert_non_null(copy);
+    memcpy(copy, bytes, size);
+    LLVMFuzzerTestOneInput(copy, size);
+    free(copy);
+}
+
+static void damage_ends_in_an_error(void **state) {
+    (void)state;
+    static const char *const files[] = {"zip.pth", "old.pth", "parameters.pth"};
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        char *bytes = NULL;
+        size_t size = 0;
+        uint32_t seed = 7;
+        struct fum_error err = {0};
+        assert_ok(fum_file_read(data_path(files[f]), 1 << 20, &bytes, &size, &err), err);
+        for (size_t n = 0; n < size; n += 1 + n / 64) try_bytes((uint8_t *)bytes, n);
+        for (int i = 0; i < 4000; i++) {
+            seed = seed * 1664525 + 1013904223;
+            size_t at = (seed >> 8) % size;
+            char old = bytes[at];
+            bytes[at] = (char)(i % 2 ? bytes[at] ^ (1 << (seed & 7)) : (int)(seed >> 16));
+            try_bytes((uint8_t *)bytes, size);
+            if (i % 8) bytes[at] = old; // some damage adds up
+        }
+        fum_free(bytes);
+    }
+}
+
+static void memory_may_run_out_anywhere(void **state) {
+    (void)state;
+    static const char *const files[] = {"zip.pth", "old.pth"};
+    for (size_t f = 0; f < 2; f++) {
+        enum fum_result result = FUM_ERR_NOMEM;
+        for (long n = 0; result; n++) {
+            struct fum_error err = {0};
+            fum_loader *l = NULL;
+            fum_alloc_fail_after(n);
+            result = fum_loader_open(&l, data_path(files[f]), &err);
+            fum_alloc_fail_after(-1);
+            if (result) assert_int_equal(result, FUM_ERR_NOMEM);
+            assert_true(!result == (l != NULL));
+            fum_loader_close(&l);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest list[] = {
+        cmocka_unit_test(holds_every_tensor_in_both_forms),
+        cmocka_unit_test(opens_checkpoints_and_parameters),
+        cmocka_unit_test(runs_nothing),
+        cmocka_unit_test(damage_ends_in_an_error),
+        cmocka_unit_test(memory_may_run_out_anywhere),
+    };
+    return cmocka_run_group_tests(list, NULL, NULL);
+}
