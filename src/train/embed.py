@@ -24,8 +24,8 @@ def main():
     for i, path in enumerate(files):
         data = [*path.read_bytes(), 0]
         lines = [", ".join(map(str, data[at:at + 24])) for at in range(0, len(data), 24)]
-        parts.append(f"static const char text_{i}[] = {{\n    " + ",\n    ".join(lines) + "};\n")
-        rows.append(f'    {{"{path.stem}", text_{i}}},')
+        parts.append(f"static const unsigned char text_{i}[] = {{\n    " + ",\n    ".join(lines) + "};\n")
+        rows.append(f'    {{"{path.stem}", (const char *)text_{i}}},')
     parts.append("static const struct recipe_text {\n    const char *name, *text;\n} texts[] = {\n"
                  + "\n".join(rows) + "\n};")
     out.write_text("\n".join(parts) + "\n" + TAIL.lstrip("\n"), encoding="utf8")

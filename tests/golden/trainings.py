@@ -101,6 +101,59 @@ def reconstruct(s, logits, x):
     return each.flatten(1).sum(1).mean()
 
 
+# ---- hvae ----
+
+class Conditional(nn.Module):
+    """A diagonal Gaussian with one hidden layer."""
+    def __init__(self, given, hidden, size):
+        super().__init__()
+        self.hidden = nn.Linear(given, hidden)
+        self.mean, self.log_variance = nn.Linear(hidden, size), nn.Linear(hidden, size)
+
+    def forward(self, given):
+        h = F.relu(self.hidden(given))
+        return self.mean(h), self.log_variance(h)
+
+
+class Decoder(nn.Module):
+    def __init__(self, given, hidden, size):
+        super().__init__()
+        self.hidden, self.output = nn.Linear(given, hidden), nn.Linear(hidden, size)
+
+    def forward(self, z):
+        return self.output(F.relu(self.hidden(z)))
+
+
+class Hierarchy(nn.Module):
+    def __init__(self, s, shape):
+        super().__init__()
+        self.s, self.sizes, hidden = s, s.ints("model.latent"), s["model.hidden"]
+        pixels = math.prod(shape)
+        chain = [pixels] + self.sizes
+        self.q = nn.ModuleDict({str(t): Conditional(chain[t - 1], hidden, chain[t]) for t in range(1, len(chain))})
+        self.p = nn.ModuleDict({"0": Decoder(chain[1], hidden, pixels)})
+        for t in range(1, len(chain) - 1):
+            self.p[str(t)] = Conditional(chain[t + 1], hidden, chain[t])
+
+    def loss(self, r):
+        z, q = [r["x"].flatten(1)], [None]
+        for t in range(1, len(self.sizes) + 1):
+            q.append(self.q[str(t)](z[-1]))
+            z.append(q[-1][0] + torch.exp(q[-1][1] / 2) * r[f"eps_{t}"])
+        terms = {"reconstruction": reconstruct(self.s, self.p["0"](z[1]), z[0])}
+        for t in range(1, len(self.sizes)):
+            (m1, v1), (m2, v2) = q[t], self.p[str(t)](z[t + 1])
+            each = 0.5 * (torch.exp(v1 - v2) + (m1 - m2) ** 2 / v2.exp() - 1 - v1 + v2)
+            terms[f"consistency_{t}"] = each.sum(1).mean()
+        m, v = q[-1]
+        terms["prior"] = 0.5 * (m ** 2 + v.exp() - v - 1).sum(1).mean()
+        loss = sum(terms.values())
+        return loss, {**terms, "elbo": -loss}
+
+    def draws(self, rows):
+        return {f"eps_{t + 1}": (rows, n) for t, n in enumerate(self.sizes)}
+
+
 # ---- a run ----
 
 def half(t):
@@ -206,6 +259,20 @@ CASES = {
                  {"model.arch": "conv", "model.channels": "3", "model.latent": 5, "model.activation": "gelu",
                   "train.optimiser": "sgd", "train.batch": 2, "train.lr": 0.01, "train.accumulate": 3,
                   "loss.beta": 4, "train.ema": 0.8}),
+    "cvae": ("cvae", Autoencoder, (1, 6, 5),
+             {"model.hidden": "10", "model.latent": 3, "model.classes": 3, "train.batch": 3, "train.accumulate": 2,
+              "train.lr": 0.01, "train.weight_decay": 0.05, "loss.beta": 0.7}),
+    "cvae_conv": ("cvae", Autoencoder, (3, 8, 8),
+                  {"model.arch": "conv", "model.channels": "6,3", "model.latent": 4, "model.classes": 5,
+                   "loss.reconstruction": "gaussian", "loss.variance": 0.1, "train.batch": 4, "train.lr": 5e-3,
+                   "train.optimiser": "adam", "train.clip": 30.0}),
+    "hvae": ("hvae", Hierarchy, (1, 5, 6),
+             {"model.levels": 3, "model.latent": "7,5,3", "model.hidden": 11, "train.batch": 4, "train.lr": 5e-3,
+              "train.clip": 3.0}),
+    "hvae_gaussian": ("hvae", Hierarchy, (3, 4, 4),
+                      {"model.levels": 2, "model.latent": "6,2", "model.hidden": 9, "train.batch": 2,
+                       "train.accumulate": 2, "train.lr": 5e-3, "loss.reconstruction": "gaussian",
+                       "loss.variance": 0.25}),
 }
 
 

@@ -17,6 +17,12 @@ void fum_autoencoder_read_loss(struct fum_settings *s, struct fum_autoencoder *a
     a->variance = fum_settings_real(s, "loss.variance", 1e-12, 1e12);
 }
 
+void fum_autoencoder_take_size(const struct fum_training *t, struct fum_autoencoder *a) {
+    a->width = t->width;
+    a->height = t->height;
+    a->channels = t->channels;
+}
+
 enum fum_result fum_autoencoder_configure(struct fum_training *t, struct fum_error *err) {
     struct fum_settings *s = &t->settings;
     struct fum_autoencoder *a = t->config;
@@ -28,9 +34,7 @@ enum fum_result fum_autoencoder_configure(struct fum_training *t, struct fum_err
         activation_name((size_t)fum_settings_choice(s, "model.activation", activation_name));
     a->beta = fum_settings_real(s, "loss.beta", 0, 1e9);
     fum_autoencoder_read_loss(s, a);
-    a->width = t->width;
-    a->height = t->height;
-    a->channels = t->channels;
+    fum_autoencoder_take_size(t, a);
     int multiple = 1 << a->levels;
     if (a->conv && (a->width % multiple || a->height % multiple))
         fum_settings_fail(s, "model.channels",
@@ -40,13 +44,12 @@ enum fum_result fum_autoencoder_configure(struct fum_training *t, struct fum_err
     return fum_settings_check(s, err);
 }
 
-// Returns the pictures' elements.
-static int64_t count_pixels(const struct fum_autoencoder *a) {
+int64_t fum_autoencoder_pixels(const struct fum_autoencoder *a) {
     return (int64_t)a->width * a->height * a->channels;
 }
 
 fum_tensor *fum_autoencoder_images(struct fum_micro_batch *m, const struct fum_autoencoder *a) {
-    struct fum_train_value value = {.name = "x", .shape = {1, {count_pixels(a)}}};
+    struct fum_train_value value = {.name = "x", .shape = {1, {fum_autoencoder_pixels(a)}}};
     if (a->conv)
         value = (struct fum_train_value){
             "x", {3, {a->height, a->width, a->channels}}, FUM_TRAIN_PLANES};
@@ -77,6 +80,12 @@ static fum_tensor *flatten(struct fum_micro_batch *m, fum_tensor *x) {
     return fum_nn_reshape(&m->nn, NULL, x, (struct fum_shape){2, {s.dim[0], s.dim[1] * s.dim[2]}});
 }
 
+struct fum_posterior fum_autoencoder_heads(struct fum_micro_batch *m, fum_tensor *x, int latent) {
+    return (struct fum_posterior){
+        fum_train_f32(m, fum_nn_linear(&m->nn, "mean", x, latent, true)),
+        fum_train_f32(m, fum_nn_linear(&m->nn, "log_variance", x, latent, true))};
+}
+
 struct fum_posterior fum_autoencoder_encode(struct fum_micro_batch *m,
                                             const struct fum_autoencoder *a, fum_tensor *x) {
     static const struct fum_nn_conv halve = {.stride = 2, .pad = 1};
@@ -89,9 +98,7 @@ struct fum_posterior fum_autoencoder_encode(struct fum_micro_batch *m,
         x = activate(m, a, x);
     }
     if (a->conv) x = flatten(m, x);
-    return (struct fum_posterior){
-        fum_train_f32(m, fum_nn_linear(&m->nn, "mean", x, a->latent, true)),
-        fum_train_f32(m, fum_nn_linear(&m->nn, "log_variance", x, a->latent, true))};
+    return fum_autoencoder_heads(m, x, a->latent);
 }
 
 fum_tensor *fum_train_draw_posterior(struct fum_micro_batch *m, const struct fum_posterior *q,
@@ -130,7 +137,7 @@ fum_tensor *fum_autoencoder_decode(struct fum_micro_batch *m, const struct fum_a
         layer_name(name, "decoder", i);
         x = activate(m, a, fum_nn_linear(&m->nn, name, x, a->hidden[a->levels - 1 - i], true));
     }
-    return fum_train_f32(m, fum_nn_linear(&m->nn, "output", x, count_pixels(a), true));
+    return fum_train_f32(m, fum_nn_linear(&m->nn, "output", x, fum_autoencoder_pixels(a), true));
 }
 
 fum_tensor *fum_autoencoder_reconstruction(struct fum_micro_batch *m,
@@ -143,28 +150,46 @@ fum_tensor *fum_autoencoder_reconstruction(struct fum_micro_batch *m,
     return fum_nn_scale(&m->nn, NULL, fum_train_batch_mean(m, error), 0.5 / a->variance, 0);
 }
 
-static cJSON *describe_config(const struct fum_training *t, const struct fum_autoencoder *a) {
+fum_tensor *fum_autoencoder_bound(struct fum_micro_batch *m, const struct fum_autoencoder *a,
+                                  fum_tensor *reconstruction, fum_tensor *kl) {
+    kl = fum_train_batch_mean(m, kl);
+    fum_train_term(m, "reconstruction", reconstruction);
+    fum_train_term(m, "kl", kl);
+    return fum_nn_add(&m->nn, NULL, reconstruction, fum_nn_scale(&m->nn, NULL, kl, a->beta, 0));
+}
+
+cJSON *fum_autoencoder_describe(const struct fum_training *t, const struct fum_autoencoder *a) {
     cJSON *json = cJSON_CreateObject();
+    const int size[] = {a->channels, a->height, a->width};
     cJSON_AddStringToObject(json, "_class_name", "FumaroleVAE");
     cJSON_AddStringToObject(json, "recipe", t->recipe->name);
-    cJSON_AddStringToObject(json, "arch", a->conv ? "conv" : "mlp");
-    cJSON_AddItemToObject(json, a->conv ? "channels" : "hidden",
-                          cJSON_CreateIntArray(a->hidden, a->levels));
-    cJSON_AddNumberToObject(json, "latent", a->latent);
-    cJSON_AddStringToObject(json, "activation", a->activation);
-    const int size[] = {a->channels, a->height, a->width};
     cJSON_AddItemToObject(json, "image", cJSON_CreateIntArray(size, 3));
-    if (t->classes) cJSON_AddNumberToObject(json, "classes", t->classes);
     cJSON_AddStringToObject(json, "reconstruction", a->gaussian ? "gaussian" : "bernoulli");
     cJSON_AddNumberToObject(json, "variance", a->variance);
     return json;
 }
 
-enum fum_result fum_autoencoder_save(struct fum_training *t, const char *dir,
-                                     struct fum_error *err) {
+enum fum_result fum_autoencoder_save_as(struct fum_training *t, const char *dir, cJSON *json,
+                                        struct fum_error *err) {
     char *config = fum_path_join(t->arena, dir, "config.json"),
          *weights = fum_path_join(t->arena, dir, "model.safetensors");
-    if (!config || !weights) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
-    enum fum_result result = fum_train_save_json(config, describe_config(t, t->config), err);
+    if (!config || !weights) {
+        cJSON_Delete(json);
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
+    }
+    enum fum_result result = fum_train_save_json(config, json, err);
     return result ? result : fum_train_save_weights(t, weights, "", err);
+}
+
+enum fum_result fum_autoencoder_save(struct fum_training *t, const char *dir,
+                                     struct fum_error *err) {
+    const struct fum_autoencoder *a = t->config;
+    cJSON *json = fum_autoencoder_describe(t, a);
+    cJSON_AddStringToObject(json, "arch", a->conv ? "conv" : "mlp");
+    cJSON_AddItemToObject(json, a->conv ? "channels" : "hidden",
+                          cJSON_CreateIntArray(a->hidden, a->levels));
+    cJSON_AddNumberToObject(json, "latent", a->latent);
+    cJSON_AddStringToObject(json, "activation", a->activation);
+    if (a->classes) cJSON_AddNumberToObject(json, "classes", a->classes);
+    return fum_autoencoder_save_as(t, dir, json, err);
 }

@@ -8,12 +8,8 @@ static fum_tensor *add_loss(struct fum_micro_batch *m) {
     fum_tensor *x = fum_autoencoder_images(m, a);
     struct fum_posterior q = fum_autoencoder_encode(m, a, x);
     fum_tensor *logits = fum_autoencoder_decode(m, a, fum_train_draw_posterior(m, &q, "eps"));
-    fum_tensor *kl =
-        fum_train_batch_mean(m, fum_train_op(m, "gaussian_kl", q.mean, q.log_variance, NULL));
-    fum_tensor *reconstruction = fum_autoencoder_reconstruction(m, a, logits, x);
-    fum_train_term(m, "reconstruction", reconstruction);
-    fum_train_term(m, "kl", kl);
-    return fum_nn_add(&m->nn, NULL, reconstruction, fum_nn_scale(&m->nn, NULL, kl, a->beta, 0));
+    fum_tensor *kl = fum_train_op(m, "gaussian_kl", q.mean, q.log_variance, NULL);
+    return fum_autoencoder_bound(m, a, fum_autoencoder_reconstruction(m, a, logits, x), kl);
 }
 
 const struct fum_recipe fum_recipe_vae = {
