@@ -81,14 +81,31 @@ static enum fum_result write_row(struct fum_training *t, struct fum_error *err) 
     return fum_executable_write(t->executable, t->row, row, 3, err);
 }
 
+// Writes a batch of the data.
+static enum fum_result write_data(struct fum_training *t, const struct fum_train_source *s,
+                                  const struct fum_data_batch *batch, struct fum_error *err) {
+    size_t count = (size_t)batch->count;
+    if (s->origin == FUM_TRAIN_LABELS)
+        return fum_executable_write_i32(t->executable, s->all, batch->labels, count, err);
+    count *= (size_t)batch->width * (size_t)batch->height * (size_t)batch->channels;
+    float *pixels = t->buffer;
+    for (size_t i = 0; i < count; i++)
+        pixels[i] = t->recipe->images_signed ? 2 * batch->pixels[i] - 1 : batch->pixels[i];
+    return write_floats(t, s, pixels, count, err);
+}
+
 enum fum_result fum_train_feed(struct fum_training *t, struct fum_error *err) {
+    const struct fum_data_batch *batch = NULL;
     enum fum_result result = write_row(t, err);
+    if (!result && t->batches) result = fum_data_feed_next(t->batches, &batch, err);
     for (int i = 0; i < t->num_sources && !result; i++) {
         const struct fum_train_source *s = &t->sources[i];
         if (s->replay)
             result = write_replayed(t, s, err);
         else if (s->origin == FUM_TRAIN_DRAWN)
             result = write_key(t, i, err);
+        else
+            result = write_data(t, s, batch, err);
     }
     return result;
 }

@@ -165,7 +165,7 @@ enum fum_result fum_train_create_parameters(struct fum_training *t, struct fum_e
     struct fum_train_initial from = {.training = t};
     const struct fum_weight_source source = {.find = find_value, .user = &from};
     enum fum_result result = t->initial && !t->resumed ? check_names(t, err) : FUM_OK;
-    if (!result) result = fum_parameters_create(&t->parameters, t->device, &source, err);
+    if (!result) result = fum_parameters_create_from(&t->parameters, t->device, &source, err);
     for (int i = 0; i < t->graph->count && !result; i++) {
         if (t->graph->tensors[i]->kind != FUM_TENSOR_PARAMETER) continue;
         const struct fum_weight weight = fum_tensor_weight(t->graph->tensors[i]);

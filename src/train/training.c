@@ -55,7 +55,7 @@ static enum fum_result read_settings(struct fum_training *t, struct fum_error *e
 // Finds out where the pictures come from and how large they are.
 static enum fum_result open_data(struct fum_training *t, struct fum_error *err) {
     if (t->params.replay) return fum_train_open_replay(t, err);
-    return fum_error_set(err, FUM_ERR_ARG, "no data: name a data set by --data or data.path");
+    return fum_train_open_data(t, err);
 }
 
 // Makes the folder, and finds out now what saving would fail on at the end.
@@ -80,7 +80,8 @@ static enum fum_result open_training(struct fum_training *t, struct fum_error *e
     if (!result) result = t->recipe->configure(t, err);
     if (!result) result = prepare_folder(t, err);
     if (!result) result = fum_train_compile(t, err);
-    return result ? result : fum_train_open_history(t, err);
+    if (!result) result = fum_train_open_history(t, err);
+    return result ? result : fum_train_start_data(t, err);
 }
 
 enum fum_result fum_training_create(fum_training **out, fum_device *device,
@@ -106,6 +107,8 @@ void fum_training_destroy(fum_training **training) {
     fum_executable_destroy(&t->executable);
     fum_parameters_destroy(&t->parameters);
     fum_graph_destroy(&t->graph);
+    fum_data_feed_stop(&t->batches);
+    fum_data_close(&t->data);
     fum_loader_close(&t->replay);
     fum_loader_close(&t->initial);
     fum_loader_close(&t->resumed);

@@ -8,6 +8,7 @@
 #define FUM_TRAIN_TRAINING_H
 
 #include "base/alloc.h"
+#include "data/feed.h"
 #include "io/loader.h"
 #include "train/history.h"
 #include "train/recipe.h"
@@ -71,6 +72,8 @@ struct fum_training {
 
     fum_device *device;
     fum_loader *replay, *initial, *resumed; // files, or NULL
+    fum_data *data;                         // NULL: replayed
+    fum_data_feed *batches;                 // of the data, read ahead
     fum_graph *graph;
     fum_executable *executable;
     fum_parameters *parameters;
@@ -105,6 +108,11 @@ enum fum_result fum_train_open_replay(struct fum_training *training, struct fum_
 // Checks a source's tensor in the replay file.
 enum fum_result fum_train_check_replay(const struct fum_training *training,
                                        struct fum_train_source *source, struct fum_error *err);
+
+// Opens the data set of [data], and takes the pictures' size and the classes from it.
+enum fum_result fum_train_open_data(struct fum_training *training, struct fum_error *err);
+// Starts to read batches ahead from the current step on.
+enum fum_result fum_train_start_data(struct fum_training *training, struct fum_error *err);
 
 // Builds the graph of one update and compiles it with initial, given or resumed weights.
 enum fum_result fum_train_compile(struct fum_training *training, struct fum_error *err);

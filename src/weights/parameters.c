@@ -22,9 +22,9 @@ struct fum_parameters {
     size_t capacity;
 };
 
-enum fum_result fum_parameters_create(fum_parameters **out, fum_device *device,
-                                      const struct fum_weight_source *source,
-                                      struct fum_error *err) {
+enum fum_result fum_parameters_create_from(fum_parameters **out, fum_device *device,
+                                           const struct fum_weight_source *source,
+                                           struct fum_error *err) {
     fum_parameters *p = *out = fum_calloc(1, sizeof *p);
     if (p) p->arena = fum_arena_create();
     if (!p || !p->arena) {
@@ -34,6 +34,11 @@ enum fum_result fum_parameters_create(fum_parameters **out, fum_device *device,
     p->device = device;
     if (source) p->source = *source;
     return FUM_OK;
+}
+
+enum fum_result fum_parameters_create(fum_parameters **parameters, fum_device *device,
+                                      struct fum_error *err) {
+    return fum_parameters_create_from(parameters, device, NULL, err);
 }
 
 void fum_parameters_destroy(fum_parameters **parameters) {

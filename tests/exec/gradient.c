@@ -171,7 +171,7 @@ static void train_on_device(fum_device *device, struct data *data, const double 
     struct fum_error err = {0};
     fum_parameters *parameters = NULL;
     float loss = 0, grads[IN * HIDDEN];
-    must(fum_parameters_create(&parameters, device, &source, &err), &err);
+    must(fum_parameters_create_from(&parameters, device, &source, &err), &err);
     fum_executable *training = compile(&net, device, parameters);
     fum_executable *inference = compile(&forward, device, parameters);
     for (int step = 0; step < STEPS; step++) {
@@ -224,7 +224,7 @@ static void test_parameters_are_saved_as_loaded(void **state) {
     fum_parameters *parameters = NULL;
     make_data(&data);
     const struct fum_weight_source source = {.find = find_initial, .user = &data.initial};
-    must(fum_parameters_create(&parameters, device, &source, &err), &err);
+    must(fum_parameters_create_from(&parameters, device, &source, &err), &err);
     for (int i = 0; i < PARAMETERS; i++) {
         struct fum_weight weight = fum_tensor_weight(net.parameter[i]);
         must(fum_parameters_load(parameters, &weight, &err), &err);

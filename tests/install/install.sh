@@ -37,7 +37,7 @@ cp "$libdir/libfumarole.a" "$work/static/"
 for sample in "$source"/samples/*.c; do
     name=$(basename "$sample" .c)
     # shellcheck disable=SC2046 # lists of flags
-    cc -std=c11 -Wall -Wextra -Werror "$sample" $(flags --cflags --libs) -o "$work/$name"
+    cc -std=c11 -Wall -Wextra -Werror "$sample" $(flags --cflags --libs) -lm -o "$work/$name"
     # The same without the shared library in reach: only libfumarole.a is left to link.
     # shellcheck disable=SC2046
     cc -std=c11 "$sample" -L"$work/static" $(flags --static --cflags --libs | sed "s|-L$libdir||") -o "$work/$name-static"
@@ -49,6 +49,8 @@ if "$work/graph-static" >"$work/static.txt" 2>&1; then
     LD_LIBRARY_PATH=$libdir "$work/graph" >"$work/shared.txt"
     cmp "$work/static.txt" "$work/shared.txt"
     grep -q -- '0.4590$' "$work/shared.txt"
+    # The network has learnt its function: the last mean squared error is below 0.01.
+    LD_LIBRARY_PATH=$libdir "$work/fit" | tail -n1 | awk '{ exit !($NF < 0.01) }'
 elif [ -n "${FUM_REQUIRE_DEVICE:-}" ]; then
     cat "$work/static.txt"
     exit 1

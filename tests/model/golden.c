@@ -140,7 +140,7 @@ static void start_on_device(struct golden *g) {
     struct fum_weights_params params = {
         .device = device, .source = g->source, .label = g->component};
     must(fum_weights_create(&g->stored, &params, &err), &err);
-    must(fum_parameters_create(&g->parameters, device, &g->source, &err), &err);
+    must(fum_parameters_create_from(&g->parameters, device, &g->source, &err), &err);
     const struct fum_executable_params compiling = {.parameters = g->parameters};
     const struct fum_executable_job job = {
         .graph = g->graph, .device = device, .weights = g->stored, .params = &compiling};
