@@ -20,7 +20,10 @@ void main() {
     uint i = item_index();
     if (i >= quads) return;
     vec4 p = parameter[i], g = gradient[i];
-    if (SCALED != 0u) g *= factor[0];
+    if (SCALED != 0u) {
+        if (factor[0] == 0.0) return; // the update is skipped, whatever the gradient
+        g *= factor[0];
+    }
     if (DECOUPLED == 0u) g += decay * p;
     vec4 m = beta1 * first[i] + rest1 * g, v = beta2 * second[i] + rest2 * g * g;
     if (DECOUPLED != 0u) p -= row[0] * decay * p;

@@ -2,10 +2,11 @@
 // One update of a parameter by Adam: Kingma and Ba, "Adam" (2015), and with "decoupled" weight
 // decay Loshchilov and Hutter, "Decoupled weight decay regularization" (2019). Writes the parameter
 // and its two moments. The row holds what changes from step to step: the rate, 1 - beta1^t and 1 -
-// beta2^t. The optional last input is a factor of the gradient, such as a clip by its norm.
+// beta2^t. The optional last input is a factor of the gradient, such as a clip by its norm. Where
+// it is 0 the update is skipped, even if the gradient is not a number.
 #include <math.h>
 
-#include "ops/lib/emit.h"
+#include "ops/lib/update.h"
 #include "shaders/adam_update.pc.h"
 
 enum { PARAMETER, FIRST, SECOND, GRADIENT, ROW, FACTOR };
@@ -26,8 +27,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     if (fum_shape_count(&call->in[ROW].shape) != ROW_SIZE ||
         fum_shape_channels(&call->in[ROW].shape) != ROW_SIZE)
         return fum_refuse(why, "the row must hold %d numbers", ROW_SIZE);
-    if (call->has[FACTOR] && fum_shape_count(&call->in[FACTOR].shape) != 1)
-        return fum_refuse(why, "the factor must be one number");
+    if (!fum_update_check_factor(call, FACTOR, why)) return false;
     call->out = call->in[PARAMETER];
     return true;
 }
@@ -35,7 +35,11 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     const double *row = in[ROW], *attr = call->attr;
     int64_t count = fum_shape_count(&call->out.shape);
-    double factor = call->has[FACTOR] ? in[FACTOR][0] : 1;
+    double factor = fum_update_factor(call, FACTOR, in);
+    if (factor == 0) {
+        fum_update_keep(call, SECOND + 1, in, out);
+        return;
+    }
     double decoupled = attr[DECOUPLED] != 0 ? attr[WEIGHT_DECAY] : 0,
            coupled = attr[DECOUPLED] != 0 ? 0 : attr[WEIGHT_DECAY];
     for (int64_t i = 0; i < count; i++) {
@@ -50,22 +54,13 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     }
 }
 
-// Binds a span of an input that the update writes.
-static void emit_written(struct fum_dispatch *d, int operand, const struct fum_span *span) {
-    enum { QUAD_BYTES = 16 };
-    fum_emit_bind(d, (struct fum_dispatch_bind){.operand = operand,
-                                                .write = true,
-                                                .offset = span->first * QUAD_BYTES,
-                                                .bytes = span->count * QUAD_BYTES});
-}
-
 static bool emit_span(const struct fum_op_call *call, struct fum_dispatches *list,
                       const struct fum_span *span) {
     const double *attr = call->attr;
     struct fum_dispatch *d = fum_emit(list, "adam_update", FUM_F32, span->count);
     if (!d) return false;
     FUM_EMIT_SPECS(d, attr[DECOUPLED] != 0, call->has[FACTOR]);
-    for (int i = PARAMETER; i <= SECOND; i++) emit_written(d, i, span);
+    for (int i = PARAMETER; i <= SECOND; i++) fum_update_emit_written(d, i, span);
     fum_emit_span(d, GRADIENT, FUM_F32, span);
     fum_emit_operand(d, ROW);
     fum_emit_operand(d, call->has[FACTOR] ? FACTOR : ROW);
