@@ -2,12 +2,12 @@
 // Saves a run so that it goes on with equal bits, and opens it again.
 #include "train/training.h"
 
-#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "io/safetensors.h"
 
 // The tensors of a file that is being written.
@@ -70,25 +70,46 @@ static enum fum_result write_list(const struct tensor_list *list, const char *pa
                                  err);
 }
 
+// Lists the texts of a checkpoint: its numbers, and every setting under its key. Returns NULL when
+// memory is out.
+static struct fum_safetensors_text *list_texts(const struct fum_training *t, fum_arena *arena,
+                                               size_t *count) {
+    const struct fum_train_counters *c = &t->counters;
+    const struct fum_safetensors_text numbers[] = {
+        {"format", "fumarole-training"},
+        {"recipe", t->recipe->name},
+        {"step", fum_arena_printf(arena, "%lld", (long long)t->step)},
+        {"random", fum_arena_printf(arena, "%llu", (unsigned long long)t->options.seed)},
+        {"updates", fum_arena_printf(arena, "%ld", (long)c->updates)},
+        {"loss_scale", fum_arena_printf(arena, "%.9g", (double)c->loss_scale)},
+        {"loss_scale_steps", fum_arena_printf(arena, "%ld", (long)c->scale_steps)},
+    };
+    size_t settings = t->settings.count;
+    *count = FUM_COUNT(numbers) + settings;
+    struct fum_safetensors_text *texts = fum_arena_alloc(arena, *count, sizeof *texts);
+    if (!texts) return NULL;
+    memcpy(texts, numbers, sizeof numbers);
+    for (size_t i = 0; i < settings; i++) {
+        const struct fum_setting *item = &t->settings.items[i];
+        texts[FUM_COUNT(numbers) + i] = (struct fum_safetensors_text){
+            fum_arena_printf(arena, "%s.%s", item->section, item->key), item->value};
+    }
+    for (size_t i = 0; i < *count; i++)
+        if (!texts[i].key || !texts[i].value) return NULL;
+    return texts;
+}
+
 enum fum_result fum_train_save_checkpoint(struct fum_training *t, struct fum_error *err) {
     struct tensor_list list = {.arena = fum_arena_create()};
     if (!list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
-    char *folder = fum_path_join(list.arena, t->dir, "checkpoint");
-    char *path = folder ? fum_path_join(list.arena, folder, "state.safetensors") : NULL;
-    const struct fum_safetensors_text texts[] = {
-        {"format", "fumarole-training"},
-        {"recipe", t->recipe->name},
-        {"step", fum_arena_printf(list.arena, "%lld", (long long)t->step)},
-        {"loss_scale", "1"},
-        {"random", fum_arena_printf(list.arena, "%llu", (unsigned long long)t->options.seed)},
-        {"settings", fum_settings_text(&t->settings)},
-    };
-    enum fum_result result = FUM_OK;
-    for (size_t i = 0; i < FUM_COUNT(texts) && !result; i++)
-        if (!texts[i].value || !path)
-            result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
+    size_t count = 0;
+    enum fum_result result = fum_train_read_counters(t, err);
+    struct fum_safetensors_text *texts = list_texts(t, list.arena, &count);
+    char *path = fum_arena_printf(list.arena, "%s/checkpoint/state.safetensors", t->dir);
+    if (!result && (!texts || !path))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
     if (!result) result = fum_parameters_save(t->parameters, add_state, &list, err);
-    if (!result) result = write_list(&list, path, texts, FUM_COUNT(texts), err);
+    if (!result) result = write_list(&list, path, texts, count, err);
     free_list(&list);
     return result;
 }
@@ -143,22 +164,43 @@ enum fum_result fum_train_save_json(const char *path, cJSON *json, struct fum_er
 
 // ---- going on ----
 
+// Reads a number of the checkpoint's metadata.
+static bool read_number(const fum_loader *loader, const char *key, double *number) {
+    const char *text = fum_loader_metadata(loader, key);
+    return text && fum_number_parse(text, number) && *number >= 0 && *number < 2e9;
+}
+
+// Takes the settings of the checkpoint. One that it lacks keeps its default.
+static enum fum_result read_settings(struct fum_training *t, struct fum_error *err) {
+    for (size_t i = 0; i < t->settings.count; i++) {
+        struct fum_setting *item = &t->settings.items[i];
+        char *key = fum_arena_printf(t->arena, "%s.%s", item->section, item->key);
+        const char *value = key ? fum_loader_metadata(t->resumed, key) : NULL;
+        if (!key) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the settings");
+        if (value) item->value = value;
+    }
+    return FUM_OK;
+}
+
 enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_error *err) {
     char *path = fum_arena_printf(t->arena, "%s/checkpoint/state.safetensors", t->params.resume);
     if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
     enum fum_result result = fum_loader_open(&t->resumed, path, err);
     if (result) return result;
-    const char *recipe = fum_loader_metadata(t->resumed, "recipe"),
-               *step = fum_loader_metadata(t->resumed, "step"),
-               *settings = fum_loader_metadata(t->resumed, "settings");
-    char *end = NULL;
-    if (!recipe || !step || !settings)
+    const char *recipe = fum_loader_metadata(t->resumed, "recipe");
+    if (!recipe)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: is no checkpoint of a training", path);
     if (strcmp(recipe, t->recipe->name))
         return fum_error_set(err, FUM_ERR_ARG, "%s: is a checkpoint of recipe %s, not %s", path,
                              recipe, t->recipe->name);
-    t->step = strtoll(step, &end, 10);
-    if (*end || end == step || t->step < 0)
-        return fum_error_set(err, FUM_ERR_FORMAT, "%s: its step is no number", path);
-    return fum_settings_merge(&t->settings, path, settings, err);
+    double numbers[4];
+    static const char *const keys[4] = {"step", "updates", "loss_scale", "loss_scale_steps"};
+    for (int i = 0; i < 4; i++)
+        if (!read_number(t->resumed, keys[i], &numbers[i]))
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: its %s is no number from 0 on", path,
+                                 keys[i]);
+    t->step = (int64_t)numbers[0];
+    t->counters =
+        (struct fum_train_counters){(int32_t)numbers[1], (float)numbers[2], (int32_t)numbers[3]};
+    return read_settings(t, err);
 }

@@ -25,6 +25,7 @@ static bool add_micro_batch(struct fum_training *t, int index, fum_tensor ***sum
     if (!index && !list_trained(t)) return false;
     fum_tensor **grads =
         fum_arena_alloc(t->arena, (size_t)t->num_trained + 1, sizeof(fum_tensor *));
+    if (t->loss_scale) loss = fum_nn_mul(&m.nn, "scaled_loss", loss, t->loss_scale);
     if (!grads || !fum_graph_gradient(t->graph, loss, t->trained, t->num_trained, grads))
         return false;
     for (int i = 0; i < t->num_trained && index; i++)
@@ -33,7 +34,7 @@ static bool add_micro_batch(struct fum_training *t, int index, fum_tensor ***sum
     return true;
 }
 
-// Adds [loss, terms …, gradient norm], the numbers that the host reads after a step.
+// Adds [loss, terms …, learning rate, gradient norm], the numbers that the host reads after a step.
 static void add_report(struct fum_training *t) {
     struct fum_nn nn;
     fum_nn_init(&nn, t->graph, NULL);
@@ -43,6 +44,8 @@ static void add_report(struct fum_training *t) {
         fum_tensor *mean = fum_nn_scale(&nn, t->terms[i].name, t->terms[i].sum, each, 0);
         all = all ? fum_nn_concat(&nn, NULL, all, mean) : mean;
     }
+    fum_tensor *rate = fum_nn_slice(&nn, NULL, t->row, (struct fum_nn_range){0, 0, 1});
+    all = fum_nn_concat(&nn, NULL, all, rate);
     t->report = fum_nn_concat(&nn, "report", all, t->gradient_norm);
     fum_graph_output(t->graph, t->report, "report");
 }
@@ -51,8 +54,7 @@ static bool build_step(struct fum_training *t) {
     fum_tensor **sums = NULL;
     struct fum_nn nn;
     fum_nn_init(&nn, t->graph, NULL);
-    t->row =
-        fum_graph_input(t->graph, "optimiser", (struct fum_shape){1, {3}}, FUM_F32, FUM_STAGE_STEP);
+    fum_train_add_loss_scale(t);
     for (int i = 0; i < t->options.accumulate; i++)
         if (!add_micro_batch(t, i, &sums)) return false;
     for (int i = 0; i < t->num_trained && t->options.accumulate > 1; i++)
@@ -90,5 +92,5 @@ enum fum_result fum_train_compile(struct fum_training *t, struct fum_error *err)
     const struct fum_executable_params params = {
         .label = "training", .parameters = t->parameters, .on_compile = report_compile, .user = t};
     if (!result) result = fum_executable_create(&t->executable, t->graph, t->device, &params, err);
-    return result;
+    return result ? result : fum_train_write_counters(t, err);
 }

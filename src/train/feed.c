@@ -2,7 +2,6 @@
 // Writes what changes from step to step: the batch, the keys of the draws, the optimiser's row.
 #include "train/training.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/desc.h"
@@ -72,15 +71,6 @@ static enum fum_result write_key(struct fum_training *t, int source, struct fum_
     return fum_executable_write_i32(t->executable, t->sources[source].input, key, 4, err);
 }
 
-// Writes rate and bias corrections of the next update.
-static enum fum_result write_row(struct fum_training *t, struct fum_error *err) {
-    const struct fum_train_options *o = &t->options;
-    double update = (double)t->step + 1;
-    const float row[3] = {(float)fum_train_rate(o, t->step), (float)(1 - pow(o->beta1, update)),
-                          (float)(1 - pow(o->beta2, update))};
-    return fum_executable_write(t->executable, t->row, row, 3, err);
-}
-
 // Writes a batch of the data.
 static enum fum_result write_data(struct fum_training *t, const struct fum_train_source *s,
                                   const struct fum_data_batch *batch, struct fum_error *err) {
@@ -96,8 +86,8 @@ static enum fum_result write_data(struct fum_training *t, const struct fum_train
 
 enum fum_result fum_train_feed(struct fum_training *t, struct fum_error *err) {
     const struct fum_data_batch *batch = NULL;
-    enum fum_result result = write_row(t, err);
-    if (!result && t->batches) result = fum_data_feed_next(t->batches, &batch, err);
+    enum fum_result result = FUM_OK;
+    if (t->batches) result = fum_data_feed_next(t->batches, &batch, err);
     for (int i = 0; i < t->num_sources && !result; i++) {
         const struct fum_train_source *s = &t->sources[i];
         if (s->replay)

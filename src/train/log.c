@@ -11,16 +11,18 @@
 #include "base/json.h"
 #include "base/number.h"
 
-enum { MAX_LOG = 1 << 30 };
+// The rate is one of f32, whose ninth digit is noise.
+enum { MAX_LOG = 1 << 30, DIGITS = 9, RATE_DIGITS = 7 };
 
 static char *log_path(const struct fum_training *t) {
     return fum_path_join(t->arena, t->dir, "log.jsonl");
 }
 
 // Puts a number, or null for a non-finite one, which JSON lacks.
-static void put_number(FILE *file, const char *key, double value) {
+static void put_number(FILE *file, const char *key, int digits, double value) {
     char text[FUM_NUMBER_BYTES];
-    fprintf(file, ",\"%s\":%s", key, isfinite(value) ? fum_number_format(text, 9, value) : "null");
+    fprintf(file, ",\"%s\":%s", key,
+            isfinite(value) ? fum_number_format(text, digits, value) : "null");
 }
 
 enum fum_result fum_train_log(const struct fum_training *t, const struct fum_training_step *step,
@@ -29,12 +31,13 @@ enum fum_result fum_train_log(const struct fum_training *t, const struct fum_tra
     FILE *file = path ? fopen(path, "ab") : NULL;
     if (!file) return fum_error_set(err, FUM_ERR_IO, "%s: cannot be written", path ? path : "log");
     fprintf(file, "{\"step\":%lld", (long long)step->step);
-    put_number(file, "loss", step->loss);
-    for (int i = 0; i < step->num_terms; i++) put_number(file, step->terms[i], step->values[i]);
-    put_number(file, "lr", step->lr);
-    put_number(file, "grad_norm", step->gradient_norm);
-    put_number(file, "seconds", step->seconds);
-    put_number(file, "samples_per_second", step->samples_per_second);
+    put_number(file, "loss", DIGITS, step->loss);
+    for (int i = 0; i < step->num_terms; i++)
+        put_number(file, step->terms[i], DIGITS, step->values[i]);
+    put_number(file, "lr", RATE_DIGITS, step->lr);
+    put_number(file, "grad_norm", DIGITS, step->gradient_norm);
+    put_number(file, "seconds", DIGITS, step->seconds);
+    put_number(file, "samples_per_second", DIGITS, step->samples_per_second);
     fputs("}\n", file);
     bool failed = ferror(file) != 0;
     failed = fclose(file) != 0 || failed;

@@ -2,8 +2,6 @@
 // Reads [train], the settings that every recipe has.
 #include "train/training.h"
 
-#include <math.h>
-
 #include "base/error.h"
 
 static const int64_t max_steps = 1000000000;
@@ -43,17 +41,4 @@ enum fum_result fum_train_read_options(struct fum_training *t, struct fum_error 
     o->sample_every = fum_settings_int(s, "train.sample_every", 0, max_steps);
     o->keep = (int)fum_settings_int(s, "train.keep", 0, 1000);
     return fum_settings_check(s, err);
-}
-
-double fum_train_rate(const struct fum_train_options *o, int64_t done) {
-    double warm = o->warmup > done + 1 ? (double)(done + 1) / (double)o->warmup : 1;
-    double q = 0;
-    if (done >= o->warmup && o->steps > o->warmup)
-        q = (double)(done - o->warmup) / (double)(o->steps - o->warmup);
-    switch (o->lr_schedule) {
-    case FUM_LR_CONSTANT: break;
-    case FUM_LR_LINEAR: return o->lr * warm * (1 - q);
-    case FUM_LR_COSINE: return o->lr * warm * (1 + cos(3.14159265358979323846 * q)) / 2;
-    }
-    return o->lr * warm;
 }

@@ -182,19 +182,6 @@ enum fum_result fum_settings_assign(struct fum_settings *s, const char *assignme
     return fum_settings_check(s, err);
 }
 
-const char *fum_settings_text(const struct fum_settings *s) {
-    const char *text = "";
-    const char *section = NULL;
-    for (size_t i = 0; text && i < s->count; i++) {
-        const struct fum_setting *item = &s->items[i];
-        if (!section || strcmp(section, item->section))
-            text = fum_arena_printf(s->arena, "%s[%s]\n", text, item->section);
-        section = item->section;
-        if (text) text = fum_arena_printf(s->arena, "%s%s = %s\n", text, item->key, item->value);
-    }
-    return text;
-}
-
 // ---- getters ----
 
 enum fum_result fum_settings_check(const struct fum_settings *s, struct fum_error *err) {

@@ -36,8 +36,6 @@ enum fum_result fum_settings_merge_file(struct fum_settings *settings, const cha
 // Changes one setting, "SECTION.KEY=VALUE".
 enum fum_result fum_settings_assign(struct fum_settings *settings, const char *assignment,
                                     struct fum_error *err);
-// Returns all settings as an INI text in the arena, or NULL when memory is out.
-const char *fum_settings_text(const struct fum_settings *settings);
 
 // True if the recipe has such a setting.
 bool fum_settings_has(const struct fum_settings *settings, const char *key);

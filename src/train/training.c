@@ -10,6 +10,9 @@
 #include "exec/executable.h"
 #include "graph/graph.h"
 
+// The scale that PyTorch's GradScaler begins with.
+static const float first_loss_scale = 65536;
+
 // ---- opening ----
 
 // Copies the caller's texts.
@@ -95,6 +98,7 @@ enum fum_result fum_training_create(fum_training **out, fum_device *device,
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
     }
     t->device = device;
+    t->counters.loss_scale = first_loss_scale;
     enum fum_result result = copy_params(t, params, err);
     if (!result) result = open_training(t, err);
     if (result) fum_training_destroy(out);
@@ -136,7 +140,7 @@ static enum fum_result save_all(struct fum_training *t, struct fum_error *err) {
 
 // The numbers of a step, as the device reported them.
 struct report {
-    float numbers[FUM_TRAIN_MAX_TERMS + 1];
+    float numbers[FUM_TRAIN_MAX_TERMS + 2];
     double values[FUM_TRAIN_MAX_TERMS];
     const char *names[FUM_TRAIN_MAX_TERMS];
     struct fum_training_step step;
@@ -155,8 +159,8 @@ static void fill_report(const struct fum_training *t, struct report *r, double s
                                          .num_terms = t->num_terms - 1,
                                          .terms = r->names,
                                          .values = r->values,
-                                         .lr = fum_train_rate(o, t->step - 1),
-                                         .gradient_norm = r->numbers[t->num_terms],
+                                         .lr = r->numbers[t->num_terms],
+                                         .gradient_norm = r->numbers[t->num_terms + 1],
                                          .seconds = seconds,
                                          .samples_per_second = (double)o->batch * o->accumulate /
                                                                fmax(seconds, 1e-9)};
@@ -180,11 +184,13 @@ static enum fum_result run_step(struct fum_training *t, struct report *r, struct
     enum fum_result result = fum_train_feed(t, err);
     if (!result) result = fum_executable_run(t->executable, FUM_STAGE_STEP, err);
     if (!result)
-        result = fum_executable_read(t->executable, t->report, r->numbers, (size_t)t->num_terms + 1,
+        result = fum_executable_read(t->executable, t->report, r->numbers, (size_t)t->num_terms + 2,
                                      err);
     if (result) return result;
-    if (!isfinite(r->numbers[0]) || !isfinite(r->numbers[t->num_terms]))
-        return fail_nonfinite(t, t->step + 1, err);
+    // A norm that is no number shrinks the scale of the loss and leaves the weights as they are.
+    bool fails =
+        !isfinite(r->numbers[0]) || (!isfinite(r->numbers[t->num_terms + 1]) && !t->loss_scale);
+    if (fails) return fail_nonfinite(t, t->step + 1, err);
     t->step++;
     fill_report(t, r, fum_time_now() - begin);
     fum_train_remember(t, &r->step);

@@ -55,6 +55,13 @@ struct fum_train_term {
     fum_tensor *sum; // over the micro-batches so far
 };
 
+// What a step's states hold when a run starts or is saved.
+struct fum_train_counters {
+    int32_t updates;
+    float loss_scale;
+    int32_t scale_steps;
+};
+
 // A grid of pictures that the report shows.
 struct fum_train_samples {
     char *path, *title;
@@ -84,8 +91,13 @@ struct fum_training {
     int num_terms;
     fum_tensor **trained; // parameters of the network that the loss depends on
     int num_trained;
-    fum_tensor *row, *report;  // of the optimiser; loss, terms and gradient norm
+    fum_tensor *report;        // loss, terms, learning rate, gradient norm
     fum_tensor *gradient_norm; // one number
+    fum_tensor *row;           // of the optimiser: the learning rate comes first
+    // States of the step: the updates done, and with f16 the scale of the loss and the steps since
+    // it changed (else NULL).
+    fum_tensor *updates, *loss_scale, *scale_steps;
+    struct fum_train_counters counters;
 
     void *buffer; // of one input's values
     int64_t step; // updates done
@@ -100,8 +112,6 @@ struct fum_training {
 
 // Reads [train] from the settings.
 enum fum_result fum_train_read_options(struct fum_training *training, struct fum_error *err);
-// Returns the learning rate of the update after `done` updates.
-double fum_train_rate(const struct fum_train_options *options, int64_t done);
 
 // Opens the replay file, checks that it has enough steps, and takes the pictures' size from it.
 enum fum_result fum_train_open_replay(struct fum_training *training, struct fum_error *err);
@@ -118,6 +128,11 @@ enum fum_result fum_train_start_data(struct fum_training *training, struct fum_e
 enum fum_result fum_train_compile(struct fum_training *training, struct fum_error *err);
 // Adds optimiser and moving average of every trained parameter.
 void fum_train_add_updates(struct fum_training *training, fum_tensor *const *grads);
+// Adds the states of a dynamic loss scale, if the precision needs one.
+void fum_train_add_loss_scale(struct fum_training *training);
+// Copies the counters to the step's states, and back.
+enum fum_result fum_train_write_counters(struct fum_training *training, struct fum_error *err);
+enum fum_result fum_train_read_counters(struct fum_training *training, struct fum_error *err);
 // Writes the inputs of the next update.
 enum fum_result fum_train_feed(struct fum_training *training, struct fum_error *err);
 

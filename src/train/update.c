@@ -3,6 +3,7 @@
 #include "train/training.h"
 
 #include "base/desc.h"
+#include "exec/executable.h"
 #include "graph/graph.h"
 
 // Adds a second parameter of the same shape and order as a network's, "optimiser.first.NAME".
@@ -25,25 +26,48 @@ static fum_tensor *add_op(struct fum_training *t, const char *op, fum_tensor *a,
     return fum_graph_add(t->graph, op, NULL, (struct fum_inputs){in, b ? 2 : 1}, attrs);
 }
 
-// Adds the norm of all gradients together.
-static fum_tensor *add_norm(struct fum_training *t, fum_tensor *const *grads) {
-    const struct fum_attr number[] = {{"rank", 1}, {"d0", 1}, {0}};
-    fum_tensor *sum = NULL;
-    for (int i = 0; i < t->num_trained; i++) {
-        fum_tensor *square =
-            add_op(t, "reduce_sum", add_op(t, "square", grads[i], NULL, NULL), NULL, number);
-        sum = sum ? add_op(t, "add", sum, square, NULL) : square;
-    }
-    return add_op(t, "sqrt", sum, NULL, NULL);
+// Adds the counter of the updates done and the optimiser's row of numbers for the next one.
+static void add_row(struct fum_training *t) {
+    const struct fum_train_options *o = &t->options;
+    const struct fum_attr attrs[] = {{"lr", o->lr},
+                                     {"schedule", o->lr_schedule},
+                                     {"warmup", (double)o->warmup},
+                                     {"steps", (double)o->steps},
+                                     {"beta1", o->beta1},
+                                     {"beta2", o->beta2},
+                                     {0}};
+    t->updates = fum_graph_state(t->graph, "optimiser.updates", (struct fum_shape){1, {1}}, FUM_I32,
+                                 FUM_STAGE_STEP);
+    t->row = add_op(t, "learning_rate", t->updates, NULL, attrs);
 }
 
-// Adds min(1, clip / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ has it.
-static fum_tensor *add_clip_factor(struct fum_training *t, fum_tensor *norm) {
-    const struct fum_attr tiny[] = {{"add", 1e-6}, {0}}, clip[] = {{"mul", t->options.clip}, {0}},
-                          one[] = {{"min", 0}, {"max", 1}, {0}};
-    if (t->options.clip <= 0) return NULL;
-    fum_tensor *inverse = add_op(t, "reciprocal", add_op(t, "scale", norm, NULL, tiny), NULL, NULL);
-    return add_op(t, "clamp", add_op(t, "scale", inverse, NULL, clip), NULL, one);
+// Adds the sum of the squares of all gradients.
+static fum_tensor *add_squares(struct fum_training *t, fum_tensor *const *grads) {
+    fum_tensor *sum = NULL;
+    for (int i = 0; i < t->num_trained; i++) sum = add_op(t, "square_sum", grads[i], sum, NULL);
+    return sum;
+}
+
+// Adds the norm of all gradients, and the factor by which the updates multiply them. The factor is
+// 0 where the norm is no number: the step then changes nothing.
+static fum_tensor *add_factor(struct fum_training *t, fum_tensor *const *grads) {
+    const struct fum_attr clip[] = {{"clip", t->options.clip}, {0}};
+    fum_tensor *squares = add_squares(t, grads);
+    t->gradient_norm = add_op(t, "sqrt", squares, NULL, NULL);
+    if (t->loss_scale) {
+        fum_tensor *inverse = add_op(t, "reciprocal", t->loss_scale, NULL, NULL);
+        t->gradient_norm = add_op(t, "mul", t->gradient_norm, inverse, NULL);
+    }
+    return add_op(t, "clip_factor", squares, t->loss_scale, clip);
+}
+
+// Adds what counts the updates and adapts the scale of the loss. They come after the last update.
+static void add_counters(struct fum_training *t, fum_tensor *last, fum_tensor *factor) {
+    fum_tensor *count[] = {t->updates, last, factor},
+               *scale[] = {t->loss_scale, t->scale_steps, factor};
+    fum_graph_add(t->graph, "counter_next", NULL, (struct fum_inputs){count, 3}, NULL);
+    if (t->loss_scale)
+        fum_graph_add(t->graph, "loss_scale_update", NULL, (struct fum_inputs){scale, 3}, NULL);
 }
 
 static fum_tensor *add_adam(struct fum_training *t, fum_tensor *param, fum_tensor *grad,
@@ -61,8 +85,7 @@ static fum_tensor *add_adam(struct fum_training *t, fum_tensor *param, fum_tenso
                         grad,
                         t->row,
                         factor};
-    return fum_graph_add(t->graph, "adam_update", NULL, (struct fum_inputs){in, factor ? 6 : 5},
-                         attrs);
+    return fum_graph_add(t->graph, "adam_update", NULL, (struct fum_inputs){in, 6}, attrs);
 }
 
 static fum_tensor *add_sgd(struct fum_training *t, fum_tensor *param, fum_tensor *grad,
@@ -71,20 +94,56 @@ static fum_tensor *add_sgd(struct fum_training *t, fum_tensor *param, fum_tensor
     const struct fum_attr attrs[] = {
         {"momentum", o->momentum}, {"weight_decay", o->weight_decay}, {0}};
     fum_tensor *in[] = {param, add_companion(t, param, "optimiser.first."), grad, t->row, factor};
-    return fum_graph_add(t->graph, "sgd_update", NULL, (struct fum_inputs){in, factor ? 5 : 4},
-                         attrs);
+    return fum_graph_add(t->graph, "sgd_update", NULL, (struct fum_inputs){in, 5}, attrs);
+}
+
+// Adds the update of one parameter and of its average. Returns the last of both.
+static fum_tensor *add_update(struct fum_training *t, fum_tensor *param, fum_tensor *grad,
+                              fum_tensor *factor) {
+    const struct fum_attr decay[] = {{"decay", t->options.ema}, {0}};
+    bool sgd = t->options.optimiser == FUM_OPTIMISER_SGD;
+    fum_tensor *updated = sgd ? add_sgd(t, param, grad, factor) : add_adam(t, param, grad, factor);
+    if (t->options.ema <= 0) return updated;
+    fum_tensor *in[] = {add_companion(t, param, "ema."), updated, factor};
+    return fum_graph_add(t->graph, "ema_update", NULL, (struct fum_inputs){in, 3}, decay);
+}
+
+void fum_train_add_loss_scale(struct fum_training *t) {
+    const struct fum_shape one = {1, {1}};
+    if (t->options.precision != FUM_F16) return;
+    t->loss_scale = fum_graph_state(t->graph, "loss_scale", one, FUM_F32, FUM_STAGE_STEP);
+    t->scale_steps = fum_graph_state(t->graph, "loss_scale.steps", one, FUM_I32, FUM_STAGE_STEP);
 }
 
 void fum_train_add_updates(struct fum_training *t, fum_tensor *const *grads) {
-    const struct fum_attr decay[] = {{"decay", t->options.ema}, {0}};
-    t->gradient_norm = add_norm(t, grads);
-    fum_tensor *factor = add_clip_factor(t, t->gradient_norm);
-    for (int i = 0; i < t->num_trained; i++) {
-        fum_tensor *param = t->trained[i];
-        fum_tensor *updated = t->options.optimiser == FUM_OPTIMISER_SGD
-                                  ? add_sgd(t, param, grads[i], factor)
-                                  : add_adam(t, param, grads[i], factor);
-        if (t->options.ema > 0)
-            add_op(t, "ema_update", add_companion(t, param, "ema."), updated, decay);
-    }
+    fum_tensor *last = NULL, *factor = add_factor(t, grads);
+    add_row(t);
+    for (int i = 0; i < t->num_trained; i++) last = add_update(t, t->trained[i], grads[i], factor);
+    add_counters(t, last, factor);
+}
+
+// ---- the numbers that steps carry on ----
+
+enum fum_result fum_train_write_counters(struct fum_training *t, struct fum_error *err) {
+    const struct fum_train_counters *c = &t->counters;
+    enum fum_result result =
+        fum_executable_write_i32(t->executable, t->updates, &c->updates, 1, err);
+    if (!result && t->loss_scale)
+        result = fum_executable_write(t->executable, t->loss_scale, &c->loss_scale, 1, err);
+    if (!result && t->loss_scale)
+        result = fum_executable_write_i32(t->executable, t->scale_steps, &c->scale_steps, 1, err);
+    return result;
+}
+
+enum fum_result fum_train_read_counters(struct fum_training *t, struct fum_error *err) {
+    struct fum_train_counters *c = &t->counters;
+    const struct fum_tensor_part updates = {t->updates, 0, sizeof c->updates},
+                                 scale = {t->loss_scale, 0, sizeof c->loss_scale},
+                                 steps = {t->scale_steps, 0, sizeof c->scale_steps};
+    enum fum_result result = fum_executable_read_raw(t->executable, updates, &c->updates, err);
+    if (!result && t->loss_scale)
+        result = fum_executable_read_raw(t->executable, scale, &c->loss_scale, err);
+    if (!result && t->loss_scale)
+        result = fum_executable_read_raw(t->executable, steps, &c->scale_steps, err);
+    return result;
 }
