@@ -55,6 +55,8 @@ struct fum_path_names {
 };
 enum fum_result fum_path_list(fum_arena *arena, const char *dir, struct fum_path_names *names,
                               struct fum_error *err);
+// Removes a file of the program's own. A missing one is success.
+enum fum_result fum_path_remove(const char *path, struct fum_error *err);
 // Returns the path of the user's cache folder of this program, or NULL if there is none. It is
 // $XDG_CACHE_HOME/fumarole or the system's like, unless $FUMAROLE_CACHE is set. The folder may be
 // missing.

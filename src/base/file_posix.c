@@ -116,6 +116,11 @@ enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const c
     return result;
 }
 
+enum fum_result fum_path_remove(const char *path, struct fum_error *err) {
+    if (unlink(path) == 0 || errno == ENOENT) return FUM_OK;
+    return fum_system_error(err, "remove", path);
+}
+
 double fum_time_now(void) {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);

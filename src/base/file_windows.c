@@ -95,6 +95,14 @@ enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const c
     return good ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for the names in %s", dir);
 }
 
+enum fum_result fum_path_remove(const char *path, struct fum_error *err) {
+    wchar_t *wide = widen(path);
+    if (!wide) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the name %s", path);
+    bool gone = DeleteFileW(wide) || GetLastError() == ERROR_FILE_NOT_FOUND;
+    fum_free(wide);
+    return gone ? FUM_OK : fum_system_error(err, "remove", path);
+}
+
 // ---- reading ----
 
 static HANDLE open_to_read(const char *path) {

@@ -99,17 +99,50 @@ static struct fum_safetensors_text *list_texts(const struct fum_training *t, fum
     return texts;
 }
 
+// Removes the oldest of the numbered checkpoints, so that `keep` of them stay. Their names sort by
+// their steps.
+static enum fum_result remove_older(const char *folder, int keep, fum_arena *arena,
+                                    struct fum_error *err) {
+    static const char prefix[] = "state-";
+    struct fum_path_names names;
+    enum fum_result result = fum_path_list(arena, folder, &names, err);
+    size_t older = 0;
+    for (size_t i = 0; i < names.count; i++)
+        older += !strncmp(names.names[i], prefix, sizeof prefix - 1);
+    for (size_t i = 0; i < names.count && older > (size_t)keep && !result; i++) {
+        if (strncmp(names.names[i], prefix, sizeof prefix - 1)) continue;
+        char *path = fum_path_join(arena, folder, names.names[i]);
+        result = path ? fum_path_remove(path, err)
+                      : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
+        older--;
+    }
+    return result;
+}
+
+// Writes the checkpoint, and with train.keep once more under a name with its step.
+static enum fum_result write_checkpoint(const struct fum_training *t, struct tensor_list *list,
+                                        struct fum_error *err) {
+    size_t count = 0;
+    int keep = t->options.keep;
+    struct fum_safetensors_text *texts = list_texts(t, list->arena, &count);
+    char *folder = fum_path_join(list->arena, t->dir, "checkpoint"),
+         *path = fum_arena_printf(list->arena, "%s/state.safetensors", folder),
+         *numbered = fum_arena_printf(list->arena, "%s/state-%010lld.safetensors", folder,
+                                      (long long)t->step);
+    if (!texts || !folder || !path || !numbered)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
+    enum fum_result result = write_list(list, path, texts, count, err);
+    if (!result && keep) result = write_list(list, numbered, texts, count, err);
+    if (!result && keep) result = remove_older(folder, keep + 1, list->arena, err);
+    return result;
+}
+
 enum fum_result fum_train_save_checkpoint(struct fum_training *t, struct fum_error *err) {
     struct tensor_list list = {.arena = fum_arena_create()};
     if (!list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
-    size_t count = 0;
     enum fum_result result = fum_train_read_counters(t, err);
-    struct fum_safetensors_text *texts = list_texts(t, list.arena, &count);
-    char *path = fum_arena_printf(list.arena, "%s/checkpoint/state.safetensors", t->dir);
-    if (!result && (!texts || !path))
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
     if (!result) result = fum_parameters_save(t->parameters, add_state, &list, err);
-    if (!result) result = write_list(&list, path, texts, count, err);
+    if (!result) result = write_checkpoint(t, &list, err);
     free_list(&list);
     return result;
 }
