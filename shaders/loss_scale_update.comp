@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Shrinks the scale of the loss after a skipped step, and grows it after many good ones. By one invocation.
+// Shrinks the scale of the loss after a skipped step, and grows it after many good ones. One invocation does it.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/index.glsl"

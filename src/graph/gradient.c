@@ -37,6 +37,10 @@ static fum_tensor *cast_to(fum_graph *graph, fum_tensor *value, enum fum_dtype d
     return fum_graph_add(graph, "cast", NULL, FUM_INPUTS(value), attrs);
 }
 
+fum_tensor *fum_gradient_cast(struct fum_gradient *g, fum_tensor *value, enum fum_dtype dtype) {
+    return cast_to(g->graph, value, dtype);
+}
+
 fum_tensor *fum_gradient_fill(struct fum_gradient *g, float number, struct fum_shape shape) {
     if (!g->dout) return NULL;
     fum_tensor *one = fum_graph_constant(g->graph, "number", (struct fum_shape){1, {1}}, &number);

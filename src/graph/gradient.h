@@ -27,6 +27,8 @@ fum_tensor *fum_gradient_add(struct fum_gradient *g, const char *op, struct fum_
                              const struct fum_attr *attrs);
 // Returns the differentiated node itself, for gradients that its output gives.
 fum_tensor *fum_gradient_output(const struct fum_gradient *g);
+// Returns `value` in the given type.
+fum_tensor *fum_gradient_cast(struct fum_gradient *g, fum_tensor *value, enum fum_dtype dtype);
 // Returns one number in every element of a shape, in the type of dout.
 fum_tensor *fum_gradient_fill(struct fum_gradient *g, float number, struct fum_shape shape);
 // Returns `value` summed over the dimensions along which `shape` was broadcast to its shape.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Updates the scale of the loss in training with 16-bit activations, as PyTorch's GradScaler.
 // Writes the scale, f32 [1], and the number of steps since it last changed, i32 [1]. A factor of 0,
-// which clip_factor gives for gradients that are not finite, shrinks the scale by "backoff". After
+// which clip_factor gives for non-finite gradients, shrinks the scale by "backoff". After
 // "interval" steps without one, the scale grows by "growth".
 #include "ops/lib/update.h"
 #include "shaders/loss_scale_update.pc.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The number of the table's row that is nearest by squared distance, the first of equally near
-// ones: x [.., channels] and a table [rows, channels] give i32 [..]. It is the lookup of a VQ-VAE
-// (van den Oord, Vinyals and Kavukcuoglu 2017).
+// ones. Inputs x [.., channels] and a table [rows, channels] give i32 [..]. It is the lookup of a
+// VQ-VAE (van den Oord, Vinyals and Kavukcuoglu 2017).
 #include <math.h>
 
 #include "ops/lib/emit.h"

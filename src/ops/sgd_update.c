@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One update of a parameter and its velocity by gradient descent, as torch.optim.SGD without
-// dampening: g = gradient + decay parameter, velocity = momentum velocity + g, parameter -= rate
-// velocity. The row is that of adam_update; its first number is the rate. The optional last input
-// is a factor of the gradient; where it is 0 the update is skipped.
+// dampening. The formulas are g = gradient + decay parameter, velocity = momentum velocity + g,
+// parameter -= rate velocity. The row is that of adam_update; its first number is the rate. The
+// optional last input is a factor of the gradient; where it is 0 the update is skipped.
 #include "ops/lib/update.h"
 #include "shaders/sgd_update.pc.h"
 

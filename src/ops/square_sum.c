@@ -102,12 +102,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 // Adds dx = 2 x dout.
 static bool gradient(struct fum_gradient *g) {
     fum_tensor *x = g->node->in[X];
-    const struct fum_attr dtype[] = {{"dtype", x->desc.dtype}, {0}}, twice[] = {{"mul", 2}, {0}};
+    const struct fum_attr twice[] = {{"mul", 2}, {0}};
     if (g->needed[BEFORE])
         g->grad[BEFORE] = fum_gradient_reshape(g, g->dout, g->node->in[BEFORE]->desc.shape);
     if (!g->needed[X]) return true;
     fum_tensor *slope = fum_gradient_add(g, "scale", FUM_INPUTS(g->dout), twice);
-    if (x->desc.dtype != FUM_F32) slope = fum_gradient_add(g, "cast", FUM_INPUTS(slope), dtype);
+    slope = fum_gradient_cast(g, slope, x->desc.dtype);
     g->grad[X] = fum_gradient_add(g, "mul", FUM_INPUTS(x, slope), NULL);
     return true;
 }

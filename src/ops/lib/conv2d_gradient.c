@@ -53,6 +53,7 @@ bool fum_conv_gradient_dispatch(const struct fum_op_call *call, const char *shad
     if (!d || !fum_emit_input(list, d, 0, &call->in[0]) ||
         !fum_emit_input(list, d, 1, &call->in[1]) || !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
+    if (c->bias) fum_emit_operand(d, c->bias);
     const struct fum_conv2d_gradient_push push = {.quads = (uint32_t)quads,
                                                   .batches = (uint32_t)c->batches,
                                                   .in_h = (uint32_t)c->in_h,

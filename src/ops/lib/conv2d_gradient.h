@@ -18,6 +18,7 @@ extern const struct fum_attr_def fum_conv_gradient_attrs[];
 struct fum_conv_gradient {
     int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w;
     int64_t stride, pad;
+    int bias; // input that is a bias of the image, bound after the output; 0: none
 };
 // Returns the sizes of a convolution of image x by weight w that gives y, with a call's settings.
 struct fum_conv_gradient fum_conv_gradient_of(const struct fum_op_call *call,
