@@ -64,6 +64,7 @@ struct fum_model_info {
     // Why fum_pipeline_create refuses the model, in one line, such as a UNet that also reads a
     // picture. NULL: it can draw. Only the texts and the components of an unknown pipeline are set.
     const char *unusable;
+    bool takes_prompt; // false: it draws pictures of a data set, or of classes, without a text
 };
 FUM_API const struct fum_model_info *fum_model_get_info(const fum_model *model);
 // Returns the index-th known prompt, or NULL past the last.

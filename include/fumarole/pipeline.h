@@ -69,22 +69,25 @@ struct fum_image {
     int index;     // of the requested pictures, from 0
     uint64_t seed; // its own
     int width, height;
-    const uint8_t *pixels; // RGB, rows from the top, 3 · width · height
+    const uint8_t *pixels; // rows from the top, channels · width · height
     const float *latents;  // [channels, height, width], the sampler's result
     int latent_channels, latent_width, latent_height;
     const char *parameters; // as in a PNG's "parameters" text
     size_t parameters_bytes;
+    int channels; // of a pixel: 3 for RGB, 1 for grey
 };
 
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
 struct fum_generate_params {
-    const char *prompt;   // UTF-8; grammar such as "(x:1.2)" is read as plain text, with a warning
-    const char *negative; // NULL: none
-    int width, height;    // pixels; 0: the model's own size
-    int steps;            // 0: the model's usual count
-    const char *sampler;  // NULL: the model's choice
-    const char *schedule; // NULL: the model's choice
+    // UTF-8; grammar such as "(x:1.2)" is read as plain text, with a warning. NULL for models that
+    // take no prompt (fum_model_info.takes_prompt)
+    const char *prompt;
+    const char *negative;         // NULL: none
+    int width, height;            // pixels; 0: the model's own size
+    int steps;                    // 0: the model's usual count
+    const char *sampler;          // NULL: the model's choice
+    const char *schedule;         // NULL: the model's choice
     const char *timestep_spacing; // "leading", "linspace", "trailing"; NULL: the model's choice
     // 0: the model's value; 1: none. Models that read it as an input use no negative prompt
     float guidance;
@@ -103,6 +106,10 @@ struct fum_generate_params {
     // variance. Picture i takes the i-th. NULL: draw it.
     const float *noise;
     int noise_shape[4];
+    // Replaces the draws of stochastic steps: [steps, n, channels, height, width], unit variance,
+    // in the order in which the sampler takes them. NULL: draw them.
+    const float *step_noise;
+    int step_noise_shape[5];
 
     // Called after every step. Steps count from 1. Returning false cancels. May be NULL.
     bool (*on_step)(void *user, int image, int step, int steps);
@@ -131,8 +138,12 @@ FUM_API enum fum_result fum_image_save(const struct fum_image *image, const char
 // caller. Free it with fum_noise_free.
 FUM_API enum fum_result fum_noise_read(const char *path, float **noise, int shape[4],
                                        struct fum_error *err);
+// Reads tensor "noise" ([steps, n, channels, height, width]) in the same way.
+FUM_API enum fum_result fum_step_noise_read(const char *path, float **noise, int shape[5],
+                                            struct fum_error *err);
 FUM_API void fum_noise_free(float **noise);
-// Writes tensor "latents" of that shape, f32, as safetensors, whole or not at all.
+// Writes tensor "latents" of that shape, f32, as safetensors, whole or not at all. A model without
+// latents leaves x there, before it is clamped to a picture.
 FUM_API enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4],
                                          struct fum_error *err);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // fumarole generate: a prompt in, pictures out.
 #include "generate_options.h"
+#include "grid.h"
 #include "output.h"
 #include "progress.h"
 #include "trace.h"
@@ -14,6 +15,7 @@ enum { MAX_PROMPT_BYTES = 1 << 20, MAX_SUGGESTIONS = 4 };
 
 // One run of the command: everything it opens, and what the callbacks need.
 struct job {
+    const struct cli_command *command;
     struct generate_options options;
     char *prompt_text, *negative_text; // freed at the end
     fum_device *device;
@@ -24,7 +26,10 @@ struct job {
     struct cli_progress progress;
     float *noise;
     int noise_shape[4];
-    float *latents; // of the pictures so far, for --save-latents
+    float *step_noise;
+    int step_noise_shape[5];
+    struct cli_grid grid; // with --grid
+    float *latents;       // of the pictures so far, for --save-latents
     int latents_shape[4];
     int graphs_dumped;
     double started;
@@ -69,7 +74,8 @@ static int check_outputs(const struct cli_command *command,
                          const struct generate_options *options) {
     struct cli_outputs outputs = {.command = command, .no_clobber = options->no_clobber};
     int status = cli_output_check_pattern(command, options->output);
-    for (int i = 0; status == 0 && i < options->picture.count; i++) {
+    int files = options->columns ? 1 : options->picture.count;
+    for (int i = 0; status == 0 && i < files; i++) {
         char *name = cli_output_name(options->output, i, options->output_begin + i);
         status = name ? cli_outputs_add(&outputs, name) : cli_fail("out of memory");
         free(name);
@@ -87,9 +93,12 @@ static int check_outputs(const struct cli_command *command,
 
 static int read_noise(struct job *job) {
     struct fum_error err = {0};
-    if (!job->options.noise) return 0;
-    enum fum_result result =
-        fum_noise_read(job->options.noise, &job->noise, job->noise_shape, &err);
+    enum fum_result result = FUM_OK;
+    if (job->options.noise)
+        result = fum_noise_read(job->options.noise, &job->noise, job->noise_shape, &err);
+    if (result == FUM_OK && job->options.step_noise)
+        result = fum_step_noise_read(job->options.step_noise, &job->step_noise,
+                                     job->step_noise_shape, &err);
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
@@ -97,6 +106,7 @@ static int read_noise(struct job *job) {
 static void suggest(const struct job *job) {
     const char *suggestions[MAX_SUGGESTIONS];
     char unknown[200];
+    if (!job->options.picture.prompt) return;
     if (!fum_model_unknown_words(job->model, job->options.picture.prompt, unknown, sizeof unknown))
         return;
     int count =
@@ -217,19 +227,34 @@ static enum fum_result save_image(const void *image, const char *path, struct fu
     return fum_image_save(image, path, err);
 }
 
-static bool on_image(void *user, const struct fum_image *image) {
-    struct job *job = user;
-    cli_progress_clear(&job->progress);
+// Writes a picture under its name and reports it.
+static int write_image(const struct job *job, const struct fum_image *image) {
     char *name = cli_output_name(job->options.output, image->index,
                                  job->options.output_begin + image->index);
-    job->status = name ? cli_output_save(name, &(struct cli_result){save_image, image})
-                       : cli_fail("out of memory");
-    if (job->status == 0)
+    int status = name ? cli_output_save(name, &(struct cli_result){save_image, image})
+                      : cli_fail("out of memory");
+    if (status == 0)
         cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name,
                      image->width, image->height, (unsigned long long)image->seed,
                      fum_device_get_info(job->device)->name, fum_time_now() - job->started);
     fflush(stdout);
     free(name);
+    return status;
+}
+
+// Writes the grid of the pictures that were finished, however the run ended.
+static int write_grid(const struct job *job) {
+    struct fum_image image = job->grid.image;
+    if (!image.width) return job->status;
+    image.index = 0;
+    int status = write_image(job, &image);
+    return job->status ? job->status : status;
+}
+
+static bool on_image(void *user, const struct fum_image *image) {
+    struct job *job = user;
+    cli_progress_clear(&job->progress);
+    job->status = job->grid.columns ? cli_grid_add(&job->grid, image) : write_image(job, image);
     if (job->options.save_latents) keep_latents(job, image);
     return job->status == 0 && !cli_interrupted();
 }
@@ -260,8 +285,13 @@ static int open_model(struct job *job) {
     enum fum_result result = fum_model_open(&job->model, &params, &err);
     if (result == FUM_ERR_IO && !params.path) return cli_fail("%s; name a model with -m", err.text);
     if (result != FUM_OK) return cli_fail_result(result, &err);
-    const char *unusable = fum_model_get_info(job->model)->unusable;
-    return unusable ? cli_fail("%s", unusable) : 0;
+    const struct fum_model_info *info = fum_model_get_info(job->model);
+    if (info->unusable) return cli_fail("%s", info->unusable);
+    const struct fum_generate_params *picture = &job->options.picture;
+    if (info->takes_prompt && !picture->prompt) return generate_options_no_prompt(job->command);
+    if (!info->takes_prompt && (picture->prompt || picture->negative))
+        return cli_misuse(job->command, "the model %s takes no prompt; leave it out", info->name);
+    return 0;
 }
 
 // Opens the model, the device and the pipeline.
@@ -305,17 +335,22 @@ static int generate(struct job *job) {
     struct fum_generate_params params = job->options.picture;
     params.seed = job->options.seed.value;
     params.noise = job->noise;
+    params.step_noise = job->step_noise;
+    job->grid.columns = job->options.columns;
+    job->grid.rows = job->options.rows;
     params.on_step = on_step;
     params.on_work = on_work;
     params.on_image = on_image;
     params.user = job;
     memcpy(params.noise_shape, job->noise_shape, sizeof params.noise_shape);
+    memcpy(params.step_noise_shape, job->step_noise_shape, sizeof params.step_noise_shape);
     cli_progress_begin(&job->progress, job->options.quiet);
     enum fum_result result = fum_generate(job->pipeline, &params, &err);
     cli_progress_clear(&job->progress);
     if (cli_interrupted() && result == FUM_OK) result = FUM_ERR_CANCELLED;
     if (job->status == 0 && result != FUM_OK) // a callback that fails says why itself
         job->status = cli_fail_result(result, &err);
+    job->status = write_grid(job);
     return save_latents(job);
 }
 
@@ -340,13 +375,16 @@ static void close_all(struct job *job) {
     fum_device_destroy(&job->device);
     fum_model_destroy(&job->model);
     fum_noise_free(&job->noise);
+    fum_noise_free(&job->step_noise);
+    cli_grid_free(&job->grid);
     free(job->latents);
     free(job->prompt_text);
     free(job->negative_text);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
-    struct job job = {.options = generate_options_default(), .started = fum_time_now()};
+    struct job job = {
+        .command = command, .options = generate_options_default(), .started = fum_time_now()};
     int status = cli_read_options(command, &argc, argv, &job.options);
     if (status < 0 && job.options.list_devices) return cli_devices.run(&cli_devices, 0, argv);
     if (status < 0) status = generate_options_check(command, &job.options, argc, argv);
@@ -373,9 +411,10 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 
 const struct cli_command cli_generate = {
     .name = "generate",
-    .arguments = "[OPTIONS] PROMPT",
+    .arguments = "[OPTIONS] [PROMPT]",
     .summary = "a prompt in, a picture out",
-    .details = "With -b, the second picture is output_2.png, or what a %d in the name makes of it. "
+    .details = "A model that was trained without texts takes no prompt. With -b, the second "
+               "picture is output_2.png, or what a %d in the name makes of it. "
                "Options of sd-cli that change nothing here are accepted with a note.\n",
     .foreign = &cli_foreign_generate,
     .options = generate_option_table,

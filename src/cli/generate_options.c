@@ -75,6 +75,8 @@ const struct cli_option generate_option_table[] = {
      .min = 1, .max = FUM_MAX_SIDE, .help = "default: the model's own size"},
     {.name = "batch-count", .letter = 'b', .kind = CLI_INT, .offset = PICTURE(count), .value = "N",
      .min = 1, .max = MAX_COUNT, .help = "pictures to make; picture i has seed + i"},
+    {.name = "grid", .kind = CLI_STRING, .offset = FIELD(grid_text), .value = "COLSxROWS",
+     .help = "so many pictures side by side in one file"},
 
     CLI_HEADING_ROW("Sampling"),
     {.name = "steps", .kind = CLI_INT, .offset = PICTURE(steps), .value = "N", .min = 1,
@@ -135,6 +137,8 @@ const struct cli_option generate_option_table[] = {
     CLI_HEADING_ROW("Latents and traces"),
     {.name = "noise", .kind = CLI_PATH, .offset = FIELD(noise), .value = "FILE",
      .help = "start from tensor \"noise\" [n,c,h,w] of a .safetensors file"},
+    {.name = "step-noise", .kind = CLI_PATH, .offset = FIELD(step_noise), .value = "FILE",
+     .help = "take the noise of stochastic steps from tensor \"noise\" [steps,n,c,h,w]"},
     {.name = "save-latents", .kind = CLI_PATH, .offset = FIELD(save_latents), .value = "FILE",
      .help = "write tensor \"latents\" [n,c,h,w] as the sampler left them"},
     {.name = "trace", .kind = CLI_PATH, .offset = FIELD(trace), .value = "FILE",
@@ -208,8 +212,34 @@ static int check_prompts(const struct cli_command *command, struct generate_opti
         strcmp(options->negative_file, "-") == 0)
         return cli_misuse(command, "only one prompt can come from standard input");
     if (argc == 1) picture->prompt = argv[0];
-    if (!picture->prompt && !options->prompt_file)
-        return cli_misuse(command, "no prompt: give one with -p, or as a bare argument");
+    // Whether another model than the shipped one takes a prompt is known when it is open.
+    bool given = picture->prompt || options->prompt_file;
+    return given || options->model ? -1 : generate_options_no_prompt(command);
+}
+
+int generate_options_no_prompt(const struct cli_command *command) {
+    return cli_misuse(command, "no prompt: give one with -p, or as a bare argument");
+}
+
+// Reads "4x3". Every picture of a grid is evaluated with as many others as the library takes.
+static int check_grid(const struct cli_command *command, struct generate_options *options) {
+    enum { MAX_BATCH = 16 };
+    struct fum_generate_params *picture = &options->picture;
+    char end;
+    const char *text = options->grid_text;
+    if (!text) return -1;
+    bool read = strspn(text, "0123456789x") == strlen(text) && strlen(text) < 12 &&
+                sscanf(text, "%dx%d%c", &options->columns, &options->rows, &end) == 2;
+    int count = read ? options->columns * options->rows : 0;
+    if (!read || options->columns < 1 || options->rows < 1 || options->columns > MAX_COUNT ||
+        options->rows > MAX_COUNT / options->columns)
+        return cli_misuse(command, "--grid needs columns x rows such as 8x4, not \"%s\"",
+                          cli_show(text).text);
+    if (picture->count != 1 && picture->count != count)
+        return cli_misuse(command, "--grid %s has %d pictures, and -b says %d; leave -b out", text,
+                          count, picture->count);
+    picture->count = count;
+    picture->batch = count < MAX_BATCH ? count : MAX_BATCH;
     return -1;
 }
 
@@ -289,6 +319,7 @@ static void resolve_defaults(struct generate_options *options) {
 int generate_options_check(const struct cli_command *command, struct generate_options *options,
                            int argc, char **argv) {
     int status = check_prompts(command, options, argc, argv);
+    if (status < 0) status = check_grid(command, options);
     if (status < 0) status = check_memory(command, options);
     if (status < 0) status = check_type(command, options);
     if (status < 0) status = check_sampling(command, options);

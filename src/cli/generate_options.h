@@ -14,7 +14,9 @@ struct generate_options {
     struct fum_pipeline_params pipeline;
     const char *model, *prediction, *device, *variant;
     const char *prompt_file, *negative_file, *output;
-    const char *noise, *save_latents, *trace, *dump_graph;
+    const char *noise, *step_noise, *save_latents, *trace, *dump_graph;
+    const char *grid_text; // as given
+    int columns, rows;     // of --grid; 0: every picture is a file
     struct cli_seed seed;
     int type;                           // index of the name in the table
     int sampler_rng;                    // as picture.rng; -1: not given
@@ -33,5 +35,8 @@ struct generate_options generate_options_default(void);
 // are the arguments beside the options. Returns -1 to go on, else an exit status.
 int generate_options_check(const struct cli_command *command, struct generate_options *options,
                            int argc, char **argv);
+
+// Reports that a prompt is missing. Returns the exit status.
+int generate_options_no_prompt(const struct cli_command *command);
 
 #endif

@@ -20,6 +20,11 @@
 
 #define XL_TRAITS .skip_norm = true, .ays = fum_ays_sdxl, .aesthetic = 6, .negative_aesthetic = 2.5
 
+// Models of pictures without text (Ho et al. 2020); steps are those of the diffusers pipelines.
+#define PIXELS(title_, class_, steps_)                                                     \
+    .name = class_, .title = title_, .class_name = class_, .steps = steps_, .guidance = 1, \
+    .sampler = "ddpm", .size = 32, .prediction = "epsilon", .file_clip_skip = 1, .pixels = true
+
 // Text encoders of single files.
 #define CLIP(where) \
     { .prefix = where }
@@ -70,6 +75,9 @@ const struct fum_family fum_families[] = {
      .file_clip_skip = 1},
     {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size", .size = 512,
      .prediction = "epsilon", .file_clip_skip = 1},
+    {PIXELS("DDPM", "DDPMPipeline", 1000)},
+    {PIXELS("DDIM", "DDIMPipeline", 50)},
+    {PIXELS("PNDM", "PNDMPipeline", 50)},
 };
 const int fum_family_count = FUM_COUNT(fum_families);
 
@@ -90,6 +98,12 @@ const char *fum_family_class(const char *class_name) {
     for (int i = 0; i < fum_family_count; i++)
         if (!strcmp(fum_families[i].class_name, class_name)) return fum_families[i].class_name;
     return NULL;
+}
+
+bool fum_family_draws_pixels(const char *class_name) {
+    for (int i = 0; i < fum_family_count; i++)
+        if (!strcmp(fum_families[i].class_name, class_name)) return fum_families[i].pixels;
+    return false;
 }
 
 const struct fum_family *fum_family_match(const char *class_name, int context_channels,

@@ -52,6 +52,8 @@ struct fum_family {
     float guidance;
     const char *sampler;    // for single files without a scheduler, and folders with an unknown one
     const char *prediction; // for single files
+    // the UNet draws the picture itself: a UNet2DModel, without a text encoder or a VAE
+    bool pixels;
     bool latent;      // denoises latents, which are never clipped; pictures follow clip_sample
     int steps_offset; // which the family's diffusers pipeline forces; 0: the folder's
     // --clip-skip N leaves out N - 1 layers of a single file's full encoder, and N - 1 +
@@ -68,6 +70,8 @@ extern const int fum_family_count;
 // Returns the text-to-image pipeline that has the components of the pipeline `class_name`
 // ("StableDiffusionImg2ImgPipeline"). NULL: this build runs no pipeline of such components.
 const char *fum_family_class(const char *class_name);
+// Returns true if the pipelines of that class draw pictures without text and VAE.
+bool fum_family_draws_pixels(const char *class_name);
 // Returns the family of a folder by class and by what its UNet takes. NULL: none.
 const struct fum_family *fum_family_match(const char *class_name, int context_channels,
                                           int time_ids);

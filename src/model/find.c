@@ -39,12 +39,14 @@ static bool names_component(fum_arena *arena, const char *dir, const char *name)
 }
 
 // Returns the diffusers folder that `path` lies in, as its model_index.json, a component's folder,
-// or a file there. Else `path`.
+// or a file there. A training's folder holds its model as "model". Else `path`.
 static const char *whole_folder(fum_arena *arena, const char *path) {
     const char *last = "", *component = "";
     char *dir = parent_of(arena, path, &last),
          *above = dir ? parent_of(arena, dir, &component) : NULL;
     if (!above) return path;
+    char *trained = fum_path_join(arena, path, "model"); // in a training's folder
+    if (trained && fum_path_is_dir(trained) && !fum_folder_is(path)) return trained;
     if (fum_path_is_dir(path))
         return !fum_folder_is(path) && names_component(arena, dir, last) ? dir : path;
     if (!strcmp(last, "model_index.json")) return dir;

@@ -157,3 +157,16 @@ enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error 
             where(model, "unet"), v->unet.class_channels);
     return FUM_OK;
 }
+
+enum fum_result fum_model_check_pixels(const fum_model *model, struct fum_error *err) {
+    const struct fum_unet_config *u = &model->view.unet;
+    if (u->in_channels != 1 && u->in_channels != 3)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: \"in_channels\" is %d; pictures have 1 or 3",
+                             where(model, "unet"), u->in_channels);
+    if (u->out_channels == u->in_channels || u->out_channels == 2 * u->in_channels)
+        return check_sample_size(model, err);
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "%s: \"out_channels\" is %d, but must be %d, or %d with a variance",
+                         where(model, "unet"), u->out_channels, u->in_channels, 2 * u->in_channels);
+}

@@ -12,4 +12,7 @@ enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *er
 // of a class.
 enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error *err);
 
+// Checks the UNet of a model of pictures.
+enum fum_result fum_model_check_pixels(const fum_model *model, struct fum_error *err);
+
 #endif

@@ -62,9 +62,37 @@ static enum fum_result find_projection(fum_model *model, struct fum_error *err) 
     return FUM_OK;
 }
 
+// Describes a picture as latents that need no decoding.
+static struct fum_vae_config picture_config(const struct fum_unet_config *unet) {
+    return (struct fum_vae_config){.in_channels = unet->in_channels,
+                                   .out_channels = unet->in_channels,
+                                   .latent_channels = unet->in_channels,
+                                   .num_blocks = 1,
+                                   .scale = 1};
+}
+
+// Reads the only component of a model of pictures.
+static enum fum_result parse_pixels(fum_model *model, struct fum_error *err) {
+    struct fum_model_view *v = &model->view;
+    const struct fum_model_component *unet = fum_model_find_component(model, "unet");
+    if (strcmp(unet->class_name, "UNet2DModel"))
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: the UNet is a %s, where a %s needs a UNet2DModel",
+                             model->info.path, fum_text_show(unet->class_name).text,
+                             fum_folder_class(model->folder));
+    enum fum_result result = fum_unet2d_config_parse(&v->unet, unet->config, unet->where, err);
+    if (result) return result;
+    v->pixels = true;
+    v->vae = picture_config(&v->unet);
+    v->unet_weights = fum_names_source(unet->names);
+    return fum_model_check_pixels(model, err);
+}
+
 static enum fum_result parse_components(fum_model *model, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     enum fum_result result = FUM_OK;
+    if (model->folder && fum_family_draws_pixels(fum_folder_class(model->folder)))
+        return parse_pixels(model, err);
     for (int i = 0; i < FUM_MODEL_MAX_TEXT && !result; i++) result = parse_text(model, i, err);
     if (!result && !v->num_text)
         result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
@@ -84,6 +112,16 @@ static enum fum_result parse_components(fum_model *model, struct fum_error *err)
 // Returns `latent` latent pixels of the training pictures in pixels; if 0, the family's size.
 static int default_side(const struct fum_model_view *view, int latent, int fallback) {
     return latent > 0 ? latent * fum_vae_factor(&view->vae) : fallback;
+}
+
+// Returns what width and height must be multiples of. A UNet that halves odd sizes downwards cannot
+// double them back.
+static int size_multiple(const struct fum_model_view *view) {
+    const struct fum_unet_config *unet = &view->unet;
+    bool rounds_down = unet->downsample_pad == 0;
+    for (int i = 0; i < unet->num_blocks; i++)
+        rounds_down = rounds_down || unet->down[i].resnet_resample;
+    return view->pixels && rounds_down ? 1 << (unet->num_blocks - 1) : fum_vae_factor(&view->vae);
 }
 
 static void apply_family(fum_model *model, const struct fum_family *family) {
@@ -106,7 +144,10 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     }
     model->info.width = default_side(&model->view, model->view.unet.sample_width, family->size);
     model->info.height = default_side(&model->view, model->view.unet.sample_height, family->size);
-    model->info.size_multiple = fum_vae_factor(&model->view.vae);
+    model->info.size_multiple = size_multiple(&model->view);
+    model->info.takes_prompt = model->view.num_text > 0;
+    int trained = model->view.schedule.num_train_timesteps;
+    if (family->pixels && trained && model->info.steps > trained) model->info.steps = trained;
 }
 
 // Repairs a scheduler's settings as the family's diffusers pipeline does when it loads them: files

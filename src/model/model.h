@@ -28,6 +28,7 @@ struct fum_model_view {
     struct fum_model_text text[FUM_MODEL_MAX_TEXT];
     struct fum_unet_config unet;
     struct fum_weight_source unet_weights;
+    bool pixels; // no VAE: latents are the picture in -1..1, and `vae` describes that
     struct fum_vae_config vae;
     struct fum_weight_source vae_weights;
     struct fum_sample_config schedule; // the model's own scheduler settings

@@ -22,5 +22,5 @@ int fum_model_skipped_layers(const struct fum_model_view *view, int clip_skip) {
 }
 
 int fum_model_max_clip_skip(const struct fum_model_view *view) {
-    return fewest_layers(view) - fum_model_skipped_layers(view, 0);
+    return view->num_text ? fewest_layers(view) - fum_model_skipped_layers(view, 0) : 1;
 }

@@ -151,15 +151,16 @@ static bool find_other_text(const fum_names *names, const char *name, struct fum
     return rest ? is_there(names, "", rest, out) : is_there(names, "text_model.", name, out);
 }
 
-// Tries the names that the VAE's attention had in older versions of diffusers.
+// Tries the names that attention over pixels had in older versions of diffusers.
 static bool find_old_attention(const fum_names *names, const char *name,
                                struct fum_file_name *out) {
-    static const char module[] = ".attentions.0.";
+    static const char module[] = ".attentions.";
     char head[FUM_NAMES_MAX];
     struct fum_file_name old;
     const char *rest = strstr(name, module);
     if (!rest) return false;
-    rest += strlen(module);
+    rest = strchr(rest + strlen(module), '.'); // after the number
+    if (!rest++) return false;
     int n = snprintf(head, sizeof head, "%.*s", (int)(rest - name), name);
     if (n < 0 || (size_t)n >= sizeof head) return false;
     return fum_name_apply(old_attention, head, rest, &old) && is_there(names, "", old.text, out);
@@ -168,7 +169,7 @@ static bool find_old_attention(const fum_names *names, const char *name,
 // Tries the names of other versions.
 static bool find_other(const fum_names *names, const char *name, struct fum_file_name *out) {
     if (!strncmp(names->component, "text_encoder", 12)) return find_other_text(names, name, out);
-    return !strcmp(names->component, "vae") && find_old_attention(names, name, out);
+    return find_old_attention(names, name, out);
 }
 
 // Writes the file's own name; the builder's if it has none.

@@ -271,6 +271,7 @@ static void fill_info(fum_model *model, const struct random_model *m) {
                                           .origin = "",
                                           .prediction = "epsilon",
                                           .sampler = "euler",
+                                          .takes_prompt = true,
                                           .width = size,
                                           .height = size,
                                           .size_multiple = factor,

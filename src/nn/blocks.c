@@ -107,25 +107,6 @@ fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
     return h;
 }
 
-// Adds the sums of `x` over the dimensions where `to` is 1.
-static fum_tensor *sum_to(struct fum_nn *nn, fum_tensor *x, struct fum_shape to) {
-    const struct fum_attr attrs[] = {{"rank", 4},
-                                     {"d0", (double)to.dim[0]},
-                                     {"d1", (double)to.dim[1]},
-                                     {"d2", (double)to.dim[2]},
-                                     {"d3", (double)to.dim[3]},
-                                     {0}};
-    return x ? fum_graph_add(nn->graph, "reduce_sum", NULL, FUM_INPUTS(x), attrs) : NULL;
-}
-
-// Adds the sums of pairs of neighbours of dimension 1: [n, 2 m, w, c] to [n · m, 1, w, c].
-static fum_tensor *sum_pairs(struct fum_nn *nn, fum_tensor *x) {
-    struct fum_shape s = fum_tensor_shape(x);
-    int64_t pairs = s.dim[0] * s.dim[1] / 2;
-    x = fum_nn_reshape(nn, NULL, x, (struct fum_shape){4, {pairs, 2, s.dim[2], s.dim[3]}});
-    return sum_to(nn, x, (struct fum_shape){4, {pairs, 1, s.dim[2], s.dim[3]}});
-}
-
 // Cuts a picture to height × width.
 static fum_tensor *cut(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width) {
     struct fum_shape s = fum_tensor_shape(x);
@@ -135,12 +116,7 @@ static fum_tensor *cut(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t
 }
 
 fum_tensor *fum_nn_halve(struct fum_nn *nn, fum_tensor *x) {
-    struct fum_shape s = fum_tensor_shape(x);
-    int64_t height = s.dim[1] / 2, width = s.dim[2] / 2, n = s.dim[0];
-    x = sum_pairs(nn, cut(nn, x, 2 * height, 2 * width));
-    x = fum_nn_reshape(nn, NULL, x, (struct fum_shape){4, {n * height, 2 * width, 1, s.dim[3]}});
-    x = fum_nn_scale(nn, NULL, sum_pairs(nn, x), 0.25, 0);
-    return fum_nn_reshape(nn, NULL, x, (struct fum_shape){4, {n, height, width, s.dim[3]}});
+    return fum_nn_unary(nn, "average_pool", NULL, x);
 }
 
 fum_tensor *fum_nn_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width) {

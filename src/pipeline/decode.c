@@ -10,7 +10,6 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/tiles.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -302,16 +301,6 @@ static enum fum_result widen_decoder(fum_pipeline *pipe, const char *node, struc
     return fum_component_widen(pipe->vae, node ? node : "the decoder", "decoding", err);
 }
 
-// Converts [-1, 1] to 0…255, rounded to nearest, half to even, as NumPy rounds.
-static void to_bytes(const float *values, uint8_t *pixels, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        float v = values[i] / 2 + 0.5f;
-        if (v > 1) v = 1;
-        if (v < 0) v = 0;
-        pixels[i] = (uint8_t)nearbyintf(v * 255);
-    }
-}
-
 static size_t count_values(const fum_pipeline *pipe, const struct fum_latents *latents) {
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae);
     return 3 * factor * (size_t)latents->height * factor * (size_t)latents->width;
@@ -353,7 +342,7 @@ enum fum_result fum_decode(fum_pipeline *pipe, const struct fum_latents *latents
     if (!values)
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture of %zu values", count);
     enum fum_result result = fum_decode_values(pipe, latents, values, err);
-    if (!result) to_bytes(values, pixels, count);
+    if (!result) fum_pixels_to_bytes(values, pixels, count);
     fum_free(values);
     return result;
 }

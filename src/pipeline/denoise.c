@@ -3,6 +3,7 @@
 // host only waits and counts.
 #include "base/error.h"
 #include "base/rng.h"
+#include "nn/nn.h"
 #include "pipeline/compile.h"
 #include "pipeline/finite.h"
 #include "pipeline/pipeline.h"
@@ -13,6 +14,38 @@
 static fum_tensor *add_op(fum_graph *graph, const char *op, struct fum_inputs inputs,
                           const struct fum_attr *attrs) {
     return fum_graph_add(graph, op, op, inputs, attrs);
+}
+
+// Reads this step's noise and widens it from the smallest variance to the one that the model
+// chooses, in the channels after its prediction.
+static fum_tensor *widen_noise(fum_graph *graph, const struct fum_denoiser *d,
+                               fum_tensor *prediction, int64_t channels) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, "variance");
+    struct fum_shape one = {4, {d->batch, d->height, d->width, channels}},
+                     rows = {4, {d->noise_rows, (int64_t)d->batch * d->height, d->width, channels}};
+    fum_tensor *noise = fum_nn_reshape(&nn, NULL, d->noise, rows),
+               *share = fum_nn_slice(&nn, NULL, prediction,
+                                     (struct fum_nn_range){3, channels, channels});
+    if (d->copies == 2) // of the branch with the class
+        share = fum_nn_slice(&nn, NULL, share, (struct fum_nn_range){0, d->batch, d->batch});
+    if (!noise || !share) return NULL;
+    share = fum_graph_add(graph, "cast", NULL, FUM_INPUTS(share),
+                          (struct fum_attr[]){{"dtype", FUM_F32}, {0}});
+    noise = add_op(graph, "step_row", FUM_INPUTS(noise, d->counter), NULL);
+    fum_tensor *spread = add_op(graph, "step_row", FUM_INPUTS(d->spread, d->counter), NULL);
+    share = fum_nn_mul(&nn, NULL, fum_nn_scale(&nn, NULL, share, 0.5, 0.5),
+                       fum_nn_reshape(&nn, NULL, spread, (struct fum_shape){4, {1, 1, 1, 1}}));
+    return fum_nn_mul(&nn, NULL, fum_nn_reshape(&nn, NULL, noise, one),
+                      fum_nn_unary(&nn, "exp", NULL, share));
+}
+
+// Drops the channels of the variance, if the model has some.
+static fum_tensor *mean_prediction(fum_graph *graph, fum_tensor *prediction, int64_t channels) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, "prediction");
+    if (fum_nn_channels(prediction) == channels) return prediction;
+    return fum_nn_slice(&nn, NULL, prediction, (struct fum_nn_range){3, 0, channels});
 }
 
 // Builds the recorded step: model input from the state, the UNet, guidance and the sampler's
@@ -29,6 +62,8 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                      noise = latents;
     all.dim[0] *= d->history;
     noise.dim[0] *= d->noise_rows ? d->noise_rows : 1;
+    // Noise is written for each batch, after what a run computes from its tables.
+    enum fum_stage noise_stage = d->learned ? FUM_STAGE_STEP : FUM_STAGE_RUN;
     d->state = fum_graph_state(graph, "latents", all, FUM_F32, FUM_STAGE_STEP);
     d->counter =
         fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
@@ -36,8 +71,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     d->coefs =
         fum_graph_input(graph, "coefs", (struct fum_shape){2, {d->evals, (int64_t)d->coef_stride}},
                         FUM_F32, FUM_STAGE_RUN);
-    d->noise =
-        d->noise_rows ? fum_graph_input(graph, "noise", noise, FUM_F32, FUM_STAGE_RUN) : NULL;
+    d->noise = d->noise_rows ? fum_graph_input(graph, "noise", noise, FUM_F32, noise_stage) : NULL;
 
     const struct fum_attr attrs[] = {{"history", d->history}, {"copies", d->copies}, {0}};
     d->unet.counter = d->counter;
@@ -50,9 +84,16 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                     &d->unet);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
     fum_finite_check(graph, d->flag, prediction);
+    fum_tensor *step_noise = d->noise;
+    if (d->learned) {
+        d->spread = fum_graph_input(graph, "spread", (struct fum_shape){2, {d->evals, 1}}, FUM_F32,
+                                    FUM_STAGE_RUN);
+        step_noise = widen_noise(graph, d, prediction, channels);
+    }
+    prediction = mean_prediction(graph, prediction, channels);
     fum_tensor *updated =
         add_op(graph, "sampler_update",
-               FUM_INPUTS(d->state, prediction, d->coefs, d->counter, d->noise), attrs);
+               FUM_INPUTS(d->state, prediction, d->coefs, d->counter, step_noise), attrs);
     add_op(graph, "counter_next", FUM_INPUTS(d->counter, updated), NULL);
     return fum_component_check_graph(pipe->unet, graph, err);
 }
@@ -117,14 +158,19 @@ static enum fum_result write_guidance(fum_pipeline *pipe, const struct fum_run *
     return result;
 }
 
-// Writes the class, the same for every picture and both branches.
+// Writes the class, the same for every picture. The branch without a prompt has the empty class if
+// the model takes no prompt, the last of its table.
 static enum fum_result write_class(fum_pipeline *pipe, const struct fum_run *run,
                                    const struct fum_denoiser *d, struct fum_error *err) {
     int32_t rows[2 * FUM_MAX_BATCH];
     float times[2 * FUM_MAX_BATCH];
     size_t batch = (size_t)(d->copies * d->batch);
     bool table = pipe->view->unet.class_embed == FUM_UNET_CLASS_TABLE;
+    bool empty = d->copies == 2 && !pipe->view->num_text;
     for (size_t i = 0; i < batch; i++) {
+        bool without = empty && i < (size_t)d->batch;
+        if (without) rows[i] = pipe->view->unet.class_count - 1;
+        if (without) continue;
         rows[i] = table ? (int32_t)run->class_label : 0;
         times[i] = run->class_label;
     }
@@ -139,20 +185,27 @@ static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *ru
     struct fum_denoiser *d = &pipe->denoiser;
     size_t evals = (size_t)d->evals;
     float *timesteps = fum_calloc(evals, sizeof *timesteps),
+          *spread = fum_calloc(evals, sizeof *spread),
           *coefs = fum_calloc(evals, d->coef_stride * sizeof *coefs);
     enum fum_result result = FUM_OK;
-    if (!timesteps || !coefs) {
+    if (!timesteps || !coefs || !spread) {
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d steps", d->evals);
     } else {
-        for (size_t e = 0; e < evals; e++) timesteps[e] = (float)run->program->eval[e].timestep;
+        for (size_t e = 0; e < evals; e++) {
+            timesteps[e] = (float)run->program->eval[e].timestep;
+            spread[e] = (float)run->program->eval[e].spread;
+        }
         fum_sample_coefs(run->program, run->guidance, coefs, d->coef_stride);
         result = fum_executable_write(pipe->unet->compiled.exe, d->unet.timesteps, timesteps, evals,
                                       err);
         if (!result)
             result = fum_executable_write(pipe->unet->compiled.exe, d->coefs, coefs,
                                           evals * d->coef_stride, err);
+        if (!result && d->spread)
+            result = fum_executable_write(pipe->unet->compiled.exe, d->spread, spread, evals, err);
     }
     fum_free(timesteps);
+    fum_free(spread);
     fum_free(coefs);
     return result;
 }
@@ -164,6 +217,8 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
                                  .height = run->latent_height,
                                  .width = run->latent_width,
                                  .tokens = pipe->view->text[0].tokens,
+                                 .learned = program->learned_variance &&
+                                            pipe->view->unet.out_channels > run->latent_channels,
                                  .evals = program->evals,
                                  .history = program->history,
                                  .noise_rows = program->noise_rows,
@@ -173,7 +228,7 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
 static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *b) {
     return a->copies == b->copies && a->batch == b->batch && a->height == b->height &&
            a->width == b->width && a->tokens == b->tokens && a->evals == b->evals &&
-           a->history == b->history && a->noise_rows == b->noise_rows;
+           a->history == b->history && a->noise_rows == b->noise_rows && a->learned == b->learned;
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
@@ -202,7 +257,7 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
     const struct fum_context *c = &pipe->context;
     size_t row = (size_t)c->tokens * (size_t)c->channels;
     enum fum_result result = compile_step(pipe, run, err);
-    if (!result) result = write_rows(pipe, d->unet.context, c->hidden, row, err);
+    if (!result && d->unet.context) result = write_rows(pipe, d->unet.context, c->hidden, row, err);
     if (!result && d->unet.text_embeds)
         result = write_rows(pipe, d->unet.text_embeds, c->pooled, (size_t)c->pooled_channels, err);
     if (!result && d->unet.time_ids) result = write_time_ids(pipe, run, d, err);
@@ -242,7 +297,11 @@ static void draw_picture(const struct fum_run *run, struct noise *n, size_t b, i
         fum_rng_normal(&rng, n->draw, n->one);
     to_channels_last(n->draw, n->state + b * n->one, run, (float)run->program->init_scale);
     for (int r = 0; r < run->program->noise_rows; r++) {
-        fum_rng_normal(&rng, n->draw, n->one);
+        size_t row = (size_t)r * (size_t)params->step_noise_shape[1] + (size_t)image;
+        if (params->step_noise)
+            memcpy(n->draw, params->step_noise + row * n->one, n->one * sizeof *n->draw);
+        else
+            fum_rng_normal(&rng, n->draw, n->one);
         to_channels_last(n->draw, n->rows + ((size_t)r * n->batch + b) * n->one, run, 1);
     }
 }

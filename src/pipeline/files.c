@@ -16,30 +16,39 @@ enum fum_result fum_image_save(const struct fum_image *image, const char *path,
     const struct fum_picture picture = {.pixels = image->pixels,
                                         .width = image->width,
                                         .height = image->height,
-                                        .channels = 3,
+                                        .channels = image->channels,
                                         .parameters = image->parameters};
     return fum_image_write_png(path, &picture, err);
 }
 
-// Converts the tensor "noise". The loader has checked that its elements lie in the file.
-static enum fum_result convert_noise(const char *path, const struct fum_loader_tensor *t,
-                                     float **noise, int shape[4], struct fum_error *err) {
+// A tensor "noise" that a file should have.
+struct noise_file {
+    const char *path;
+    int rank;
+    const char *layout;
+    int *shape; // written: `rank` numbers
+};
+
+// Converts the tensor. The loader has checked that its elements lie in the file.
+static enum fum_result convert_noise(const struct noise_file *file,
+                                     const struct fum_loader_tensor *t, float **noise,
+                                     struct fum_error *err) {
     size_t count = 1;
+    const char *path = file->path;
     if (!t) return fum_error_set(err, FUM_ERR_FORMAT, "%s: has no tensor \"noise\"", path);
-    if (t->view.rank != 4)
-        return fum_error_set(
-            err, FUM_ERR_FORMAT,
-            "%s: tensor \"noise\" has %d dimensions, not the 4 of [n, channels, height, width]",
-            path, t->view.rank);
+    if (t->view.rank != file->rank)
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: tensor \"noise\" has %d dimensions, not the %d of [%s]", path,
+                             t->view.rank, file->rank, file->layout);
     if (t->view.dtype == FUM_DTYPE_UNKNOWN)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: tensor \"noise\" is stored as %s, which fumarole does not read",
                              path, fum_text_show(t->type).text);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < file->rank; i++) {
         if (t->view.dim[i] > MAX_NOISE_DIM)
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: tensor \"noise\" is far too large",
                                  path);
-        shape[i] = (int)t->view.dim[i];
+        file->shape[i] = (int)t->view.dim[i];
         count *= (size_t)t->view.dim[i];
     }
     struct fum_view view = t->view;
@@ -52,14 +61,26 @@ static enum fum_result convert_noise(const char *path, const struct fum_loader_t
     return result;
 }
 
-enum fum_result fum_noise_read(const char *path, float **noise, int shape[4],
-                               struct fum_error *err) {
+static enum fum_result read_noise(const struct noise_file *file, float **noise,
+                                  struct fum_error *err) {
     fum_loader *loader = NULL;
     *noise = NULL;
-    enum fum_result result = fum_loader_open(&loader, path, err);
-    if (!result) result = convert_noise(path, fum_loader_find(loader, "noise"), noise, shape, err);
+    enum fum_result result = fum_loader_open(&loader, file->path, err);
+    if (!result) result = convert_noise(file, fum_loader_find(loader, "noise"), noise, err);
     fum_loader_close(&loader);
     return result;
+}
+
+enum fum_result fum_noise_read(const char *path, float **noise, int shape[4],
+                               struct fum_error *err) {
+    const struct noise_file file = {path, 4, "n, channels, height, width", shape};
+    return read_noise(&file, noise, err);
+}
+
+enum fum_result fum_step_noise_read(const char *path, float **noise, int shape[5],
+                                    struct fum_error *err) {
+    const struct noise_file file = {path, 5, "steps, n, channels, height, width", shape};
+    return read_noise(&file, noise, err);
 }
 
 void fum_noise_free(float **noise) {

@@ -46,6 +46,21 @@ static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run,
     return FUM_OK;
 }
 
+// Checks the noise of the steps, once it is known how much the sampler takes.
+static enum fum_result check_step_noise(const struct fum_run *run, struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    const int *s = p->step_noise_shape;
+    if (!p->step_noise) return FUM_OK;
+    if (s[0] >= run->program->noise_rows && s[1] >= run->count && s[2] == run->latent_channels &&
+        s[3] == run->latent_height && s[4] == run->latent_width)
+        return FUM_OK;
+    return fum_error_set(
+        err, FUM_ERR_ARG,
+        "the steps' noise has shape [%d, %d, %d, %d, %d], this run needs [%d, %d, %d, %d, %d]",
+        s[0], s[1], s[2], s[3], s[4], run->program->noise_rows, run->count, run->latent_channels,
+        run->latent_height, run->latent_width);
+}
+
 static enum fum_result check_noise(const struct fum_run *run, struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
     const int *s = p->noise_shape;
@@ -134,7 +149,12 @@ static enum fum_result check_guidance(const fum_pipeline *pipe, struct fum_run *
         return fum_error_set(err, FUM_ERR_ARG, "guidance must be a number");
     // A UNet distilled with guidance reads it as an input: there is no second branch.
     bool distilled = pipe->view->unet.time_cond_channels > 0;
-    run->copies = run->guidance == 1 || distilled ? 1 : 2;
+    // Without a prompt the second branch has the empty class, the last one.
+    bool branches = info->takes_prompt || pipe->view->unet.class_embed == FUM_UNET_CLASS_TABLE;
+    run->copies = run->guidance == 1 || distilled || !branches ? 1 : 2;
+    if (!branches && run->guidance != 1)
+        fum_log(pipe->params.log, FUM_LOG_WARN,
+                "the model has neither a prompt nor classes: guidance is not used");
     if (distilled && params->negative && *params->negative)
         fum_log(pipe->params.log, FUM_LOG_WARN,
                 "the model reads its guidance as an input: the negative prompt is not used");
@@ -157,15 +177,19 @@ static enum fum_result check_clip_skip(const fum_pipeline *pipe, struct fum_run 
 static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_generate_params *params,
                                 struct fum_run *run, struct fum_error *err) {
     *run = (struct fum_run){.params = params};
-    if (!params->prompt || !params->on_image)
+    const struct fum_model_info *info = fum_model_get_info(pipe->model);
+    if ((!params->prompt && info->takes_prompt) || !params->on_image)
         return fum_error_set(err, FUM_ERR_ARG, "a prompt and on_image are required");
+    if (params->prompt && !info->takes_prompt)
+        return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no prompt", info->name);
     enum fum_result result = check_count(run, err);
     if (!result) result = check_guidance(pipe, run, err);
     if (!result) result = check_clip_skip(pipe, run, err);
     if (!result) result = check_size(pipe, run, err);
     if (!result) result = check_noise(run, err);
     if (!result) result = check_class(pipe, run, err);
-    return result ? result : make_program(pipe, run, err);
+    if (!result) result = make_program(pipe, run, err);
+    return result ? result : check_step_noise(run, err);
 }
 
 // Denoises a batch, in f32 when a narrower type overflows.
@@ -188,7 +212,7 @@ static enum fum_result make_latents(fum_pipeline *pipe, const struct fum_run *ru
 struct picture {
     int index;
     const float *latents;
-    uint8_t *rgb;
+    uint8_t *pixels;
 };
 
 // Decodes a picture and reports on it. A cancel at the last report is ignored, since the picture is
@@ -198,7 +222,7 @@ static enum fum_result decode_picture(fum_pipeline *pipe, const struct fum_run *
     pipe->run = run;
     pipe->image = picture->index;
     const struct fum_latents latents = {picture->latents, run->latent_height, run->latent_width};
-    enum fum_result result = fum_decode(pipe, &latents, picture->rgb, err);
+    enum fum_result result = pipe->kind->make(pipe, &latents, picture->pixels, err);
     if (!result) fum_pipeline_report_decode(pipe, 1, 1);
     pipe->run = NULL;
     return result;
@@ -219,13 +243,14 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
         (size_t)run->latent_height * (size_t)run->latent_width * (size_t)run->latent_channels;
     uint64_t seed = run->params->seed + (uint64_t)index;
     float *planes = fum_alloc(values, sizeof *planes);
-    uint8_t *rgb = fum_alloc((size_t)run->width * (size_t)run->height, 3);
+    int channels = pipe->view->vae.out_channels;
+    uint8_t *pixels = fum_alloc((size_t)run->width * (size_t)run->height, (size_t)channels);
     char *text = NULL;
     enum fum_result result = FUM_OK;
-    if (!planes || !rgb)
+    if (!planes || !pixels)
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
     else
-        result = decode_picture(pipe, run, &(struct picture){index, latents, rgb}, err);
+        result = decode_picture(pipe, run, &(struct picture){index, latents, pixels}, err);
     if (!result && !(text = fum_parameters_text(pipe, run, seed)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture's parameters");
     if (!result) {
@@ -234,7 +259,8 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
                                   .seed = seed,
                                   .width = run->width,
                                   .height = run->height,
-                                  .pixels = rgb,
+                                  .pixels = pixels,
+                                  .channels = channels,
                                   .latents = planes,
                                   .latent_channels = run->latent_channels,
                                   .latent_width = run->latent_width,
@@ -246,7 +272,7 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
                                    index + 1, run->count);
     }
     fum_free(planes);
-    fum_free(rgb);
+    fum_free(pixels);
     fum_free(text);
     return result;
 }
@@ -285,11 +311,11 @@ static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run
                                         .negative = p->negative,
                                         .guided = run->copies == 2,
                                         .clip_skip = run->clip_skip};
-    enum fum_result result = fum_encode(pipe, &prompts, err);
+    enum fum_result result = p->prompt ? fum_encode(pipe, &prompts, err) : FUM_OK;
     times->prompt = fum_time_now() - start - times->compile - times->load;
     if (!result) result = fum_denoise_prepare(pipe, run, err);
-    if (!result && !pipe->budget)
-        result = fum_decode_prepare(pipe, run->latent_height, run->latent_width, err);
+    if (!result && !pipe->budget && pipe->kind->prepare)
+        result = pipe->kind->prepare(pipe, run->latent_height, run->latent_width, err);
     return result;
 }
 

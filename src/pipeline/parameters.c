@@ -35,6 +35,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Timestep spacing", fum_spacing_word(program->spacing));
     add_extra(e, "Prediction type", fum_prediction_word(program->prediction));
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);
+    add_extra(e, "Step noise", p->step_noise ? "from a file" : NULL);
     add_extra(e, "Precision", fum_dtype_name(pipe->unet->storage));
     add_extra(e, "Weight type", pipe->params.weights);
 }
@@ -75,7 +76,7 @@ char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, u
     collect_extras(pipe, run, &extras);
     snprintf(hash, sizeof hash, "%s", digest ? digest : "");
     return fum_image_format_parameters(&(struct fum_image_parameters){
-        .prompt = p->prompt,
+        .prompt = p->prompt ? p->prompt : "",
         .negative = p->negative,
         .steps = run->program->steps,
         .sampler = run->program->sampler_label,

@@ -63,8 +63,7 @@ static enum fum_result check_model(const fum_model *model, const struct fum_log 
     return result;
 }
 
-static struct fum_component *add_component(fum_pipeline *pipe,
-                                           const struct fum_component *component) {
+struct fum_component *fum_pipeline_add(fum_pipeline *pipe, const struct fum_component *component) {
     struct fum_component *added = &pipe->components[pipe->num_components++];
     *added = *component;
     added->pipe = pipe;
@@ -75,29 +74,18 @@ static struct fum_component *add_component(fum_pipeline *pipe,
 // UNet runs at every step.
 static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
     const struct fum_model_view *view = pipe->view;
-    bool overflows = storage == FUM_F16 && view->traits.vae_overflows_f16;
-    enum fum_dtype vae_storage = overflows ? FUM_F32 : storage;
     for (int i = 0; i < view->num_text; i++)
-        add_component(pipe, &(struct fum_component){.name = view->text[i].component,
-                                                    .source = &view->text[i].weights,
-                                                    .storage = storage,
-                                                    .build = fum_encoder_build,
-                                                    .keep_rank = 0});
-    pipe->unet = add_component(pipe, &(struct fum_component){.name = "unet",
-                                                             .source = &view->unet_weights,
-                                                             .storage = storage,
-                                                             .build = fum_denoiser_build,
-                                                             .keep_rank = 2});
-    pipe->vae = add_component(pipe, &(struct fum_component){.name = "vae",
-                                                            .source = &view->vae_weights,
-                                                            .storage = vae_storage,
-                                                            .build = fum_decoder_build,
-                                                            .measure = fum_decoder_measure,
-                                                            .keep_rank = 1});
-    pipe->vae_encoder = add_component(pipe, &(struct fum_component){.name = "vae_encoder",
-                                                                    .source = &view->vae_weights,
-                                                                    .storage = vae_storage,
-                                                                    .keep_rank = 0});
+        fum_pipeline_add(pipe, &(struct fum_component){.name = view->text[i].component,
+                                                       .source = &view->text[i].weights,
+                                                       .storage = storage,
+                                                       .build = fum_encoder_build,
+                                                       .keep_rank = 0});
+    pipe->unet = fum_pipeline_add(pipe, &(struct fum_component){.name = "unet",
+                                                                .source = &view->unet_weights,
+                                                                .storage = storage,
+                                                                .build = fum_denoiser_build,
+                                                                .keep_rank = 2});
+    if (pipe->kind->add_components) pipe->kind->add_components(pipe, storage);
 }
 
 // Replaces the type's name by the library's own, which lives as long as the pipeline.
@@ -128,6 +116,7 @@ enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, cons
     pipe->model = model;
     pipe->view = fum_model_get_view(model);
     pipe->params = own;
+    pipe->kind = pipe->view->pixels ? &fum_pictures_of_pixels : &fum_pictures_of_vae;
     add_components(pipe, storage_of(device, pipe->params.precision));
     fum_budget_begin(pipe);
     *out = pipe;
@@ -156,13 +145,14 @@ void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats 
     *stats = (struct fum_pipeline_stats){.memory_peak = fum_device_memory_peak(pipe->device) +
                                                         fum_device_staging_bytes(pipe->device),
                                          .unet = pipe->unet->stats,
-                                         .vae = pipe->vae->stats,
                                          .step_seconds = pipe->times.step,
                                          .decode_seconds = pipe->times.decode,
                                          .kernels = pipe->times.kernels,
                                          .compile_seconds = pipe->times.compile,
                                          .load_seconds = pipe->times.load,
                                          .prompt_seconds = pipe->times.prompt};
+    if (!pipe->vae) return;
+    stats->vae = pipe->vae->stats;
     // Before the first decoding, estimates its time from the steps' rate.
     double step = pipe->unet->stats.flops[FUM_STAGE_STEP],
            decode = pipe->vae->stats.flops[FUM_STAGE_STEP];

@@ -31,8 +31,9 @@ struct fum_context {
 struct fum_denoiser {
     int copies, batch, height, width, tokens; // latent pixels
     int evals, history, noise_rows;
+    bool learned; // the model gives the variance of each step's noise
     size_t coef_stride;
-    fum_tensor *state, *counter, *flag, *coefs, *noise;
+    fum_tensor *state, *counter, *flag, *coefs, *noise, *spread;
     struct fum_unet_params unet;
 };
 
@@ -65,7 +66,8 @@ struct fum_pipeline {
     struct fum_pipeline_params params;
     int num_components; // the view's text encoders, then the others
     struct fum_component components[FUM_MAX_COMPONENTS];
-    struct fum_component *unet, *vae, *vae_encoder; // of them
+    struct fum_component *unet, *vae, *vae_encoder; // of them; without a VAE the last two are NULL
+    const struct fum_picture_kind *kind;
     struct fum_encoder encoders[FUM_MODEL_MAX_TEXT];
     struct fum_context context;
     struct fum_denoiser denoiser;
@@ -157,6 +159,22 @@ struct fum_pixels {
     const float *values;
     int height, width;
 };
+
+// How what the sampler leaves becomes a picture.
+struct fum_picture_kind {
+    void (*add_components)(fum_pipeline *pipe, enum fum_dtype storage);
+    // Makes ready what follows the sampler. NULL: nothing does.
+    enum fum_result (*prepare)(fum_pipeline *pipe, int height, int width, struct fum_error *err);
+    // Writes one picture's pixels, [height, width, channels].
+    enum fum_result (*make)(fum_pipeline *pipe, const struct fum_latents *latents, uint8_t *pixels,
+                            struct fum_error *err);
+};
+// Pictures by a VAE, and pictures that the UNet draws itself.
+extern const struct fum_picture_kind fum_pictures_of_vae, fum_pictures_of_pixels;
+// Adds a component to the pipeline's.
+struct fum_component *fum_pipeline_add(fum_pipeline *pipe, const struct fum_component *component);
+// Converts [-1, 1] to 0…255, rounded to nearest, half to even, as NumPy rounds.
+void fum_pixels_to_bytes(const float *values, uint8_t *pixels, size_t count);
 
 // Returns how the UNet's values are stored now.
 enum fum_dtype fum_pipeline_storage(const fum_pipeline *pipe);

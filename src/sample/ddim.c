@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <math.h>
+#include <string.h>
 
 static bool check_times(const struct fum_sample_builder *builder) {
     for (int i = builder->start; i < builder->steps; i++) {
@@ -72,6 +73,16 @@ static double ddpm_std(const struct fum_sample_builder *builder, double ab, doub
         fmax((1 - ab_prev) / (1 - ab) * beta, 1e-20));
 }
 
+// Sets the largest variance of a learned one beside the smallest (Nichol and Dhariwal 2021,
+// equation 15).
+static void set_spread(struct fum_sample_builder *builder, struct fum_sample_eval *ev, double ab,
+                       double ab_prev) {
+    double smallest = ddpm_std(builder, ab, ab_prev);
+    if (strcmp(builder->c.variance_type, "learned_range")) return;
+    builder->program->learned_variance = true;
+    ev->spread = 0.5 * log(1 - ab / ab_prev) - log(smallest);
+}
+
 // Builds equations 6 and 7 of Ho et al. (2020) between the timesteps of the spacing.
 bool fum_build_ddpm(struct fum_sample_builder *builder) {
     if (!check_times(builder) ||
@@ -86,8 +97,9 @@ bool fum_build_ddpm(struct fum_sample_builder *builder) {
         struct fum_sample_eval *ev = denoise_at(builder, i);
         ev->m[0][FUM_SAMPLE_D] = sqrt(ab_prev) * (1 - alpha) / (1 - ab);
         ev->m[0][0] = sqrt(alpha) * (1 - ab_prev) / (1 - ab);
-        if (builder->t[i] > 0)
-            fum_sample_build_noise(builder, ev, 0, ddpm_std(builder, ab, ab_prev));
+        if (builder->t[i] <= 0) continue;
+        fum_sample_build_noise(builder, ev, 0, ddpm_std(builder, ab, ab_prev));
+        set_spread(builder, ev, ab, ab_prev);
     }
     return true;
 }

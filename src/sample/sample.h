@@ -78,7 +78,8 @@ struct fum_sample_config {
     enum fum_switch set_alpha_to_one;
     enum fum_switch clip_sample;
     double clip_sample_range;
-    char variance_type[24]; // ddpm: fixed_small (default), fixed_small_log, fixed_large
+    // ddpm: fixed_small (default), fixed_small_log, fixed_large, learned_range
+    char variance_type[24];
     enum fum_switch skip_prk_steps;
     int solver_order;        // dpm++ and unipc when no sampler name is given
     char algorithm_type[24]; // dpmsolver++ or sde-dpmsolver++, when no sampler name is given
@@ -141,7 +142,10 @@ struct fum_sample_params {
 struct fum_sample_eval {
     double timestep; // for the model's time embedding; may be fractional
     double c_in, a, b;
-    double clip;   // 0: D is not clamped
+    double clip; // 0: D is not clamped
+    // Half the logarithm of the largest variance over the smallest, between which the model chooses
+    // (learned_range); 0: it is fixed. The noise has the weight of the smallest.
+    double spread;
     int noise_row; // which of the noise_rows tensors this evaluation uses; -1: none
     double m[FUM_SAMPLER_MAX_HISTORY][FUM_SAMPLE_INPUTS];
     int step;      // the user-visible step this evaluation belongs to, from 0
@@ -161,6 +165,7 @@ struct fum_sample_program {
     int steps;   // user-visible steps (after `strength` cut the first ones off)
     // noise tensors after the initial one, drawn in this order from the same generator
     int noise_rows;
+    bool learned_variance; // evaluations have a spread
     // history[0] starts as init_scale * unit noise + image_scale * latents of the start image
     double init_scale;
     double image_scale; // 0 without a start image

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Lists how the sampler's result becomes a picture: a VAE decodes it, or it is the picture.
+#include "pipeline/pipeline.h"
+
+static void add_vae(fum_pipeline *pipe, enum fum_dtype storage) {
+    const struct fum_model_view *view = pipe->view;
+    bool overflows = storage == FUM_F16 && view->traits.vae_overflows_f16;
+    enum fum_dtype vae_storage = overflows ? FUM_F32 : storage;
+    pipe->vae = fum_pipeline_add(pipe, &(struct fum_component){.name = "vae",
+                                                               .source = &view->vae_weights,
+                                                               .storage = vae_storage,
+                                                               .build = fum_decoder_build,
+                                                               .measure = fum_decoder_measure,
+                                                               .keep_rank = 1});
+    pipe->vae_encoder = fum_pipeline_add(pipe, &(struct fum_component){.name = "vae_encoder",
+                                                                       .source = &view->vae_weights,
+                                                                       .storage = vae_storage,
+                                                                       .keep_rank = 0});
+}
+
+const struct fum_picture_kind fum_pictures_of_vae = {
+    .add_components = add_vae, .prepare = fum_decode_prepare, .make = fum_decode};
+
+static enum fum_result round_pixels(fum_pipeline *pipe, const struct fum_latents *x,
+                                    uint8_t *pixels, struct fum_error *err) {
+    (void)err;
+    size_t channels = (size_t)pipe->view->vae.latent_channels;
+    fum_pixels_to_bytes(x->values, pixels, (size_t)x->height * (size_t)x->width * channels);
+    return FUM_OK;
+}
+
+const struct fum_picture_kind fum_pictures_of_pixels = {.make = round_pixels};

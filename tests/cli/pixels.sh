@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# pixels.sh FUMAROLE: a model of grey pictures by class, as diffusers' DDPMPipeline saves it, draws without a prompt.
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+
+if ! "$fumarole" devices >/dev/null 2>&1; then
+    echo "no Vulkan device"
+    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
+    exit 77
+fi
+
+mkdir -p trained/model/scheduler
+ln -s "$FUM_TEST_DATA/model-variants/unet2d" trained/model/unet
+cat >trained/model/model_index.json <<'E2'
+{"_class_name": "DDPMPipeline", "unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDPMScheduler"]}
+E2
+cat >trained/model/scheduler/scheduler_config.json <<'E2'
+{"_class_name": "DDPMScheduler", "num_train_timesteps": 1000, "beta_schedule": "linear", "clip_sample": false}
+E2
+
+expect 2 'no prompt' generate -m emoji
+expect 2 'takes no prompt' generate -m trained "red heart"
+expect 2 'takes no prompt' generate -m trained -n ugly
+expect 2 'has 5 classes' generate -m trained --steps 2
+expect 2 '--grid needs' generate -m trained --grid 3
+expect 2 '--grid needs' generate -m trained --grid 0x4
+expect 2 '--grid needs' generate -m trained --grid 3x4x5
+expect 2 'has 6 pictures' generate -m trained --grid 3x2 -b 5
+expect 0 'DDPM' info trained
+expect 0 'complete' info trained/model
+
+generate() { "$fumarole" generate -q --steps 3 "$@" >out.txt 2>err.txt </dev/null || { cat err.txt; return 1; }; }
+generate -m trained --class 1 -o a.png --save-latents a.safetensors
+check "its size" grep -q '^a\.png: 12 x 12, seed 42' out.txt
+generate -m trained/model --class 1 -o b.png --save-latents b.safetensors
+check "the folder of a training stands for its model" cmp a.png b.png
+check "the same x" cmp a.safetensors b.safetensors
+generate -m trained --class 2 -o c.png
+check "another class is another picture" bash -c '! cmp -s a.png c.png'
+generate -m trained --class 1 --cfg-scale 3 -o d.png
+check "guided by the empty class" bash -c '! cmp -s a.png d.png'
+generate -m trained --class 1 --grid 3x2 -o grid.png --save-latents all.safetensors
+check "one grid" grep -q '^grid\.png: 36 x 24, seed 42' out.txt
+generate -m trained --class 1 --sampling-method ddim -o e.png
+check "another sampler" test -s e.png
+
+cat >check.py <<'E2'
+import json, struct, zlib
+
+
+def read_png(name):
+    data, at, pixels = open(name, "rb").read(), 8, b""
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        if kind == b"IHDR":
+            width, height, depth, colour = struct.unpack(">IIBB", data[at + 8:at + 18])
+        pixels += data[at + 8:at + 8 + size] if kind == b"IDAT" else b""
+        at += size + 12
+    rows, raw = [], zlib.decompress(pixels)
+    assert (depth, colour) == (8, 0), "a grey PNG"
+    for y in range(height):
+        row = bytearray(raw[y * (width + 1) + 1:(y + 1) * (width + 1)])
+        kind, above = raw[y * (width + 1)], rows[-1] if y else bytes(width)
+        for x in range(width):
+            left, up, corner = row[x - 1] if x else 0, above[x], above[x - 1] if x else 0
+            guess = min((abs(up - corner), 0, left), (abs(left - corner), 1, up),
+                        (abs(left + up - 2 * corner), 2, corner))[2]
+            row[x] = (row[x] + (0, left, up, (left + up) // 2, guess)[kind]) & 255
+        rows.append(bytes(row))
+    return rows
+
+
+def read_x(name):
+    data = open(name, "rb").read()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + size])["latents"]
+    return header["shape"], struct.unpack("<%df" % ((len(data) - 8 - size) // 4), data[8 + size:])
+
+
+single, grid = read_png("a.png"), read_png("grid.png")
+assert [row[:12] for row in grid[:12]] == single, "the first of the grid has the first seed"
+shape, x = read_x("all.safetensors")
+assert shape == [6, 1, 12, 12]
+for picture in range(6):
+    for i in range(144):
+        v = min(max(x[picture * 144 + i] / 2 + 0.5, 0), 1) * 255
+        got = grid[picture // 3 * 12 + i // 12][picture % 3 * 12 + i % 12]
+        assert abs(v - got) < 0.51, "pixels are x, clamped"
+assert max(map(abs, x)) > 1, "x is not clamped"
+E2
+check "pixels and x" python3 check.py
+
+finish
