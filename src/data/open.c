@@ -48,9 +48,10 @@ static enum fum_result measure_all(fum_data *data, const struct fum_data_setting
                                    struct fum_error *err) {
     struct fum_bitmap first = {0}, size;
     bool size_given = settings->width > 0;
+    enum fum_result result = FUM_OK;
     for (int64_t i = 0; i < data->info.count && !(size_given && first.width); i++) {
         char number[FUM_DATA_NUMBER];
-        enum fum_result result = fum_data_measure(data, i, &size, err);
+        result = fum_data_measure(data, i, &size, err);
         if (fum_data_is_broken(result)) continue;
         if (result) return result;
         if (!first.width) first = size;
@@ -63,7 +64,7 @@ static enum fum_result measure_all(fum_data *data, const struct fum_data_setting
     }
     if (!first.width) {
         fum_error_prefix(err, "all %lld pictures are broken, such as", (long long)data->info.count);
-        return FUM_ERR_FORMAT;
+        return result;
     }
     if (!size_given) data->info.width = first.width, data->info.height = first.height;
     if (!settings->channels) data->info.channels = first.channels < 3 ? 1 : 3;

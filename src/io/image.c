@@ -11,6 +11,8 @@ enum { MAX_FILE_BYTES = 512 << 20 };
 
 static const struct fum_image_format *const formats[] = {
     &fum_image_png,
+    &fum_image_jpeg,
+    &fum_image_webp,
 };
 
 void fum_bitmap_free(struct fum_bitmap *bitmap) {

@@ -22,6 +22,6 @@ struct fum_image_format {
     const char *missing;
 };
 
-extern const struct fum_image_format fum_image_png;
+extern const struct fum_image_format fum_image_png, fum_image_jpeg, fum_image_webp;
 
 #endif

@@ -87,9 +87,25 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 #pragma GCC diagnostic pop
 #endif
 
+// Decodes channels of 16 bits to their high bytes. stb_image's own conversion loses the picture
+// when memory is out.
+static uint8_t *read_deep(const uint8_t *png, int bytes, struct fum_bitmap *b) {
+    stbi_us *deep = stbi_load_16_from_memory(png, bytes, &b->width, &b->height, &b->channels, 0);
+    if (!deep) return NULL;
+    size_t count = (size_t)b->width * (size_t)b->height * (size_t)b->channels;
+    uint8_t *pixels = stb_alloc(count);
+    for (size_t i = 0; i < count && pixels; i++) pixels[i] = (uint8_t)(deep[i] >> 8);
+    if (!pixels) stbi__err("outofmem", "Out of memory");
+    fum_free(deep);
+    return pixels;
+}
+
 bool fum_stb_read_png(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why) {
     struct fum_bitmap b = {0};
-    b.pixels = stbi_load_from_memory(png, bytes, &b.width, &b.height, &b.channels, 0);
+    if (stbi_is_16_bit_from_memory(png, bytes))
+        b.pixels = read_deep(png, bytes, &b);
+    else
+        b.pixels = stbi_load_from_memory(png, bytes, &b.width, &b.height, &b.channels, 0);
     *why = b.pixels ? NULL : stbi_failure_reason();
     if (b.pixels) *bitmap = b;
     return b.pixels != NULL;

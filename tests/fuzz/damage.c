@@ -26,7 +26,7 @@ static void change_byte(char *text, size_t *size, struct choices *c) {
     }
 }
 
-static char *damage_bytes(const char *text, struct choices *c, size_t *size) {
+char *damage_bytes(const char *text, struct choices *c, size_t *size) {
     char *copy = malloc(*size + 1), *exact;
     if (!copy) fitted_fail("a document");
     memcpy(copy, text, *size);

@@ -12,6 +12,9 @@ char *damage_json(const char *json, struct choices *c, size_t *size);
 // The same for text of any kind, changed as bytes alone.
 char *damage_text(const char *text, struct choices *c, size_t *size);
 
+// The same for any bytes.
+char *damage_bytes(const char *bytes, struct choices *c, size_t *size);
+
 // Writes a file below fitted_root.
 void damage_save(const char *name, const char *text, size_t size);
 
