@@ -26,6 +26,10 @@ static const struct cli_option options[] = {
     CLI_HEADING_ROW("What to train"),
     {.name = "output", .letter = 'o', .kind = CLI_PATH, .offset = PARAM(output), .value = "DIR",
      .help = "folder of the results (default: the recipe's name)"},
+    {.name = "model", .letter = 'm', .kind = CLI_PATH, .offset = PARAM(model), .value = "MODEL",
+     .help = "model to begin with, as in generate"},
+    {.name = "stage", .kind = CLI_STRING, .offset = PARAM(stage), .value = "STAGE",
+     .help = "the part of ldm to train: vae or unet"},
     {.name = "data", .kind = CLI_PATH, .offset = PARAM(data), .value = "PATH",
      .help = "the data set, stands for data.path"},
     {.name = "resume", .kind = CLI_PATH, .offset = PARAM(resume), .value = "DIR",
@@ -136,6 +140,8 @@ static int train(struct train_options *o, fum_device *device) {
     struct fum_log log = cli_log(o->verbose);
     struct fum_error err = {0};
     fum_training *training = NULL;
+    char program_dir[CLI_PATH_BYTES];
+    o->params.program_dir = cli_program_dir(program_dir);
     o->params.settings = o->settings.at;
     o->params.num_settings = o->settings.count;
     o->params.log = &log;

@@ -255,6 +255,24 @@ void fum_graph_train(fum_graph *graph, bool (*trains)(void *user, const char *na
     graph->trains_user = user;
 }
 
+void fum_graph_adapt(fum_graph *graph,
+                     fum_tensor *(*adapt)(void *user, fum_graph *graph,
+                                          const struct fum_graph_layer *layer),
+                     void *user) {
+    graph->adapt = adapt;
+    graph->adapt_user = user;
+}
+
+void fum_graph_mark_pointwise(fum_graph *graph, const char *name) {
+    for (int i = graph->count - 1; i >= 0; i--) {
+        fum_tensor *t = graph->tensors[i];
+        bool weight = t->kind == FUM_TENSOR_WEIGHT || t->kind == FUM_TENSOR_PARAMETER;
+        if (!weight || strcmp(t->name, name)) continue;
+        t->pointwise = true;
+        return;
+    }
+}
+
 bool fum_graph_is_training(const fum_graph *graph) {
     return graph->trains != NULL;
 }

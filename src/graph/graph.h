@@ -30,6 +30,7 @@ struct fum_tensor {
     int num_inputs;
     const float *data;                 // of a constant
     const struct fum_packing *packing; // of a weight or parameter
+    bool pointwise; // a weight of a 1×1 convolution, which has its two dimensions in files
     const char *const *parts; // names of the files' tensors that a stacked weight holds, in order
     int num_parts;            // number of them; 0: the weight is one tensor of the files
     bool alias; // the bytes of in[0] from alias_offset on; set by the rule of that name
@@ -39,6 +40,12 @@ struct fum_tensor {
     int uses; // set by the prune pass: how many inputs of live nodes it is
 };
 
+// A linear layer that was just added.
+struct fum_graph_layer {
+    const char *name; // its path
+    fum_tensor *x, *y;
+};
+
 struct fum_graph {
     fum_arena *arena;
     enum fum_dtype storage;
@@ -46,6 +53,9 @@ struct fum_graph {
     // True for weights that become parameters; NULL: none (see fum_graph_train).
     bool (*trains)(void *user, const char *name);
     void *trains_user;
+    // Adds to the result of a linear layer; NULL: nothing (see fum_graph_adapt).
+    fum_tensor *(*adapt)(void *user, fum_graph *graph, const struct fum_graph_layer *layer);
+    void *adapt_user;
     fum_tensor **tensors;
     int count;
     size_t capacity;
@@ -70,6 +80,14 @@ enum fum_result fum_graph_clone(fum_graph **clone, const fum_graph *graph, struc
 void fum_graph_train(fum_graph *graph, bool (*trains)(void *user, const char *name), void *user);
 // Returns true after fum_graph_train. Layers of one input then stay products of their own.
 bool fum_graph_is_training(const fum_graph *graph);
+// Adds an adapter to linear layers that are added from here on: what `adapt` returns takes the
+// place of the layer's result.
+void fum_graph_adapt(fum_graph *graph,
+                     fum_tensor *(*adapt)(void *user, fum_graph *graph,
+                                          const struct fum_graph_layer *layer),
+                     void *user);
+// Marks the weight of that name as one of a 1×1 convolution. There may be none.
+void fum_graph_mark_pointwise(fum_graph *graph, const char *name);
 // Lists the graph's parameters in the order of their adding. Returns their number. list may be
 // NULL.
 int fum_graph_list_parameters(const fum_graph *graph, fum_tensor **list);

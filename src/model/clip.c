@@ -49,9 +49,11 @@ enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSO
     return c.result;
 }
 
-static fum_tensor *embed(struct fum_nn *nn, const struct fum_clip_config *config, fum_tensor *ids) {
+static fum_tensor *embed(struct fum_nn *nn, const struct fum_clip_config *config,
+                         const struct fum_clip_params *params) {
+    fum_tensor *ids = params->ids, *x = params->embedded;
     size_t mark = fum_nn_enter(nn, "embeddings");
-    fum_tensor *x = fum_nn_embedding(nn, "token_embedding", ids, config->vocab, config->channels);
+    if (!x) x = fum_nn_embedding(nn, "token_embedding", ids, config->vocab, config->channels);
     struct fum_shape shape = {2, {config->positions, config->channels}};
     fum_tensor *positions = fum_nn_weight(nn, "position_embedding", "weight", shape, FUM_PACK_NONE);
     int64_t tokens = fum_nn_channels(ids);
@@ -105,7 +107,7 @@ void fum_clip_build(fum_graph *graph, const struct fum_clip_config *config,
     size_t mark = fum_nn_enter(&nn, "text_model");
     int taken = config->layers - params->skip; // `hidden` is what this many layers give
     if (taken < 0) taken = 0;
-    fum_tensor *x = embed(&nn, config, params->ids), *hidden = x;
+    fum_tensor *x = embed(&nn, config, params), *hidden = x;
     for (int i = 0; i < (params->ends ? config->layers : taken); i++) {
         x = layer(&nn, config, i, x);
         if (i + 1 == taken) hidden = x;

@@ -27,6 +27,8 @@ enum fum_result fum_clip_config_parse(struct fum_clip_config *config, const cJSO
 struct fum_clip_params {
     const char *prefix; // before all weight names; NULL: none
     fum_tensor *ids;    // i32 [batch, tokens], tokens ≤ positions
+    // [batch, tokens, channels]: the ids' rows of the token table; NULL: looked up
+    fum_tensor *embedded;
     // i32 [1, batch]: fum_clip_end of each row + row · tokens; NULL: no pooled value is needed
     fum_tensor *ends;
     int skip;       // layers left out at the end for `hidden`; 0: none. At most layers

@@ -139,6 +139,13 @@ fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens
     return fum_nn_reshape(nn, name, tokens, image);
 }
 
+// Lets the graph's adapter add to a layer's result.
+static fum_tensor *adapt_layer(struct fum_nn *nn, const char *name, fum_tensor *x, fum_tensor *y) {
+    char text[FULL];
+    const struct fum_graph_layer layer = {full_name(nn, name, text), x, y};
+    return nn->graph->adapt(nn->graph->adapt_user, nn->graph, &layer);
+}
+
 fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
                           bool bias) {
     if (!x) return NULL;
@@ -146,7 +153,8 @@ fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, in
     in[1] = fum_nn_weight(nn, name, "weight", (struct fum_shape){2, {fum_nn_channels(x), out}},
                           FUM_PACK_LINEAR);
     if (bias) in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
-    return add_op(nn, "matmul", name, (struct fum_inputs){in, bias ? 3 : 2}, NULL);
+    fum_tensor *y = add_op(nn, "matmul", name, (struct fum_inputs){in, bias ? 3 : 2}, NULL);
+    return y && nn->graph->adapt ? adapt_layer(nn, name, x, y) : y;
 }
 
 // True if the results of one product for several weights can be used in place: each starts at an
@@ -177,6 +185,14 @@ void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tenso
                               fum_nn_slice(nn, NULL, all, (struct fum_nn_range){0, i, 1}), shape);
 }
 
+static fum_tensor *pointwise_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out) {
+    char text[FULL + 16];
+    fum_tensor *y = fum_nn_linear(nn, name, x, out, true);
+    snprintf(text, sizeof text, "%s%s.weight", nn->path, name);
+    if (y && fum_graph_is_training(nn->graph)) fum_graph_mark_pointwise(nn->graph, text);
+    return y;
+}
+
 fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
                         const struct fum_nn_conv *conv) {
     struct fum_nn_conv c = conv ? *conv : (struct fum_nn_conv){0};
@@ -188,7 +204,7 @@ fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int6
         c.pad = 0;
     if (!x) return NULL;
     if (c.kernel == 1 && c.stride == 1 && !c.pad && !c.pad_end)
-        return fum_nn_linear(nn, name, x, out, true);
+        return pointwise_conv(nn, name, x, out);
     struct fum_shape shape = {4, {c.kernel, c.kernel, fum_nn_channels(x), out}};
     fum_tensor *in[3] = {x};
     in[1] = fum_nn_weight(nn, name, "weight", shape, FUM_PACK_CONV);

@@ -77,6 +77,33 @@ void fum_noise_schedule_free(struct fum_noise_schedule *noise) {
     fum_free(noise->log_sigma);
 }
 
+int fum_sample_config_timesteps(const struct fum_sample_config *config) {
+    return config->num_train_timesteps ? config->num_train_timesteps : 1000;
+}
+
+enum fum_result fum_sample_config_alphas(const struct fum_sample_config *config, double *alphas,
+                                         struct fum_error *err) {
+    struct fum_sample_config c = *config;
+    if (fum_sample_config_edm(&c))
+        return fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "the model has continuous noise levels (EDM), which cannot be trained");
+    int n = c.num_train_timesteps = fum_sample_config_timesteps(config);
+    if (!c.beta_schedule) c.beta_schedule = FUM_BETAS_LINEAR;
+    if (isnan(c.beta_start)) c.beta_start = 0.0001;
+    if (isnan(c.beta_end)) c.beta_end = 0.02;
+    float *beta = fum_calloc(2 * (size_t)n, sizeof *beta), *alpha_bar = beta ? beta + n : NULL;
+    if (!beta)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a noise schedule of %d timesteps",
+                             n);
+    for (int i = 0; i < n; i++) beta[i] = beta_of(&c, i);
+    if (c.rescale_betas_zero_snr == FUM_SWITCH_ON) rescale_zero_snr(beta, alpha_bar, n);
+    cumulate(alpha_bar, beta, n);
+    for (int i = 0; i < n; i++) alphas[i] = (double)alpha_bar[i];
+    fum_free(beta);
+    return FUM_OK;
+}
+
 bool fum_noise_schedule_fill(struct fum_sample_builder *builder) {
     int n = builder->noise.count;
     float *beta = fum_calloc((size_t)n, sizeof *beta);

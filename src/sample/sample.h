@@ -127,6 +127,13 @@ bool fum_sample_config_clips(const struct fum_sample_config *config);
 enum { FUM_AYS_SIGMAS = 11 };
 extern const float fum_ays_sd15[FUM_AYS_SIGMAS], fum_ays_sdxl[FUM_AYS_SIGMAS];
 
+// Returns the timesteps of the training.
+int fum_sample_config_timesteps(const struct fum_sample_config *config);
+// Fills the cumulative product of 1 - beta for each of them, as a training adds its noise. EDM
+// models, which have none, are FUM_ERR_UNSUPPORTED.
+enum fum_result fum_sample_config_alphas(const struct fum_sample_config *config, double *alphas,
+                                         struct fum_error *err);
+
 struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "graph/graph.h"
 #include "io/safetensors.h"
 
 // The tensors of a file that is being written.
@@ -151,6 +152,7 @@ enum fum_result fum_train_save_checkpoint(struct fum_training *t, struct fum_err
 
 struct selection {
     struct tensor_list list;
+    struct fum_training *training;
     const char *prefix;
     bool averaged;
 };
@@ -164,23 +166,53 @@ static const char *selected_name(const struct selection *s, const char *name) {
     return strncmp(name, s->prefix, length) ? NULL : name + length;
 }
 
+// Gives a weight the dimensions that it has in the model's own file, or that a 1×1 convolution's
+// has.
+static void shape_as_file(struct fum_training *t, const char *name, struct fum_view *view) {
+    const struct fum_weight_source source = fum_train_model_source(t);
+    const fum_tensor *param = fum_graph_find(t->graph, name);
+    struct fum_view own;
+    if (t->model && source.find(source.user, name, &own) &&
+        fum_view_count(&own) == fum_view_count(view)) {
+        view->rank = own.rank;
+        memcpy(view->dim, own.dim, sizeof own.dim);
+    } else if (param && param->pointwise && view->rank == 2) {
+        view->rank = 4;
+        view->dim[2] = view->dim[3] = 1;
+    }
+}
+
 static enum fum_result add_selected(void *user, const char *name, const struct fum_view *view,
                                     struct fum_error *err) {
     struct selection *s = user;
     const char *kept = selected_name(s, name);
-    return kept ? add_tensor(&s->list, kept, view, err) : FUM_OK;
+    struct fum_view shaped = *view;
+    if (!kept) return FUM_OK;
+    shape_as_file(s->training, s->averaged ? name + 4 : name, &shaped);
+    return add_tensor(&s->list, kept, &shaped, err);
+}
+
+enum fum_result fum_train_save_file(struct fum_training *t, const struct fum_train_file *file,
+                                    struct fum_error *err) {
+    struct selection s = {.list = {.arena = fum_arena_create()},
+                          .training = t,
+                          .prefix = file->prefix,
+                          .averaged = t->options.ema > 0};
+    if (!s.list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
+    enum fum_result result = fum_parameters_save(t->parameters, add_selected, &s, err);
+    for (size_t i = 0; i < file->num_more && !result; i++)
+        result = add_tensor(&s.list, file->more[i].name, &file->more[i].view, err);
+    if (!result) result = write_list(&s.list, file->path, file->texts, file->num_texts, err);
+    free_list(&s.list);
+    return result;
 }
 
 enum fum_result fum_train_save_weights(struct fum_training *t, const char *path, const char *prefix,
                                        struct fum_error *err) {
     static const struct fum_safetensors_text format = {"format", "pt"};
-    struct selection s = {
-        .list = {.arena = fum_arena_create()}, .prefix = prefix, .averaged = t->options.ema > 0};
-    if (!s.list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
-    enum fum_result result = fum_parameters_save(t->parameters, add_selected, &s, err);
-    if (!result) result = write_list(&s.list, path, &format, 1, err);
-    free_list(&s.list);
-    return result;
+    const struct fum_train_file file = {
+        .path = path, .prefix = prefix, .texts = &format, .num_texts = 1};
+    return fum_train_save_file(t, &file, err);
 }
 
 enum fum_result fum_train_save_json(const char *path, cJSON *json, struct fum_error *err) {

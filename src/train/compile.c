@@ -16,8 +16,7 @@ static bool list_trained(struct fum_training *t) {
 
 // Adds the loss of one micro-batch and adds its gradients to the sums.
 static bool add_micro_batch(struct fum_training *t, int index, fum_tensor ***sums) {
-    struct fum_micro_batch m = {
-        .training = t, .graph = t->graph, .index = index, .batch = t->options.batch};
+    struct fum_micro_batch m = {.training = t, .graph = t->graph, .index = index, .batch = t->rows};
     fum_nn_init(&m.nn, t->graph, NULL);
     if (!index) fum_train_term(&m, "loss", NULL); // comes before the recipe's own terms
     fum_tensor *loss = t->recipe->add_loss(&m);
@@ -80,17 +79,38 @@ static enum fum_result allocate_buffer(struct fum_training *t, struct fum_error 
     return t->buffer ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a batch");
 }
 
+static bool trains_weight(void *user, const char *name) {
+    const struct fum_training *t = user;
+    return t->recipe->trains(t, name);
+}
+
+static fum_tensor *adapt_layer(void *user, fum_graph *graph, const struct fum_graph_layer *layer) {
+    struct fum_training *t = user;
+    (void)graph; // the training's own
+    return t->recipe->adapt(t, layer);
+}
+
+// Creates the store of the model's frozen weights.
+static enum fum_result create_weights(struct fum_training *t, struct fum_error *err) {
+    const struct fum_weights_params params = {
+        .device = t->device, .source = fum_train_model_source(t), .label = "frozen"};
+    return fum_weights_create(&t->weights, &params, err);
+}
+
 enum fum_result fum_train_compile(struct fum_training *t, struct fum_error *err) {
     enum fum_result result = fum_graph_create(&t->graph, t->options.precision, err);
     if (result) return result;
-    fum_graph_train(t->graph, NULL, NULL);
+    fum_graph_train(t->graph, t->recipe->trains ? trains_weight : NULL, t);
+    if (t->recipe->adapt) fum_graph_adapt(t->graph, adapt_layer, t);
     bool built = build_step(t);
     result = fum_graph_check(t->graph, err);
     if (!result && !built) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the step");
     if (!result) result = allocate_buffer(t, err);
     if (!result) result = fum_train_create_parameters(t, err);
+    if (!result && t->model) result = create_weights(t, err);
     const struct fum_executable_params params = {
         .label = "training", .parameters = t->parameters, .on_compile = report_compile, .user = t};
-    if (!result) result = fum_executable_create(&t->executable, t->graph, t->device, &params, err);
+    const struct fum_executable_job job = {t->graph, t->device, t->weights, &params};
+    if (!result) result = fum_executable_compile(&t->executable, &job, err);
     return result ? result : fum_train_write_counters(t, err);
 }

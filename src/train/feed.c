@@ -40,6 +40,28 @@ static void convert_integers(int32_t *to, const void *from, enum fum_dtype dtype
     }
 }
 
+// Writes whole numbers, and the values that are computed from them.
+static enum fum_result write_integers(struct fum_training *t, const struct fum_train_source *s,
+                                      const int32_t *values, struct fum_error *err) {
+    struct fum_shape all = fum_tensor_shape(s->all);
+    size_t count = (size_t)fum_shape_count(&all),
+           samples = (size_t)t->rows * (size_t)t->options.accumulate;
+    const struct fum_train_rows rows = {samples, count / samples};
+    void *derived = (int32_t *)t->buffer + count;
+    enum fum_result result = fum_executable_write_i32(t->executable, s->all, values, count, err);
+    for (int i = 0; i < t->num_sources && !result; i++) {
+        const struct fum_train_source *d = &t->sources[i];
+        if (d->origin != FUM_TRAIN_DERIVED || &t->sources[d->from] != s) continue;
+        all = fum_tensor_shape(d->all);
+        size_t elements = (size_t)fum_shape_count(&all);
+        d->derive(t, values, &rows, derived);
+        result = d->dtype == FUM_I32
+                     ? fum_executable_write_i32(t->executable, d->all, derived, elements, err)
+                     : fum_executable_write(t->executable, d->all, derived, elements, err);
+    }
+    return result;
+}
+
 // Writes one step's rows of the replay file.
 static enum fum_result write_replayed(struct fum_training *t, const struct fum_train_source *s,
                                       struct fum_error *err) {
@@ -52,7 +74,7 @@ static enum fum_result write_replayed(struct fum_training *t, const struct fum_t
     enum fum_result result = fum_view_read(&view, (uint64_t)t->step * bytes, bytes, raw, err);
     if (!result && s->dtype == FUM_I32) {
         convert_integers(t->buffer, raw, view.dtype, count);
-        result = fum_executable_write_i32(t->executable, s->all, t->buffer, count, err);
+        result = write_integers(t, s, t->buffer, err);
     } else if (!result) {
         fum_convert_to_f32(t->buffer, raw, view.dtype, count);
         result = write_floats(t, s, t->buffer, count, err);
@@ -69,6 +91,19 @@ static enum fum_result write_key(struct fum_training *t, int source, struct fum_
                             (int32_t)(uint32_t)(seed >> 32 ^ draw >> 32 << 1),
                             (int32_t)(uint32_t)draw, 0};
     return fum_executable_write_i32(t->executable, t->sources[source].input, key, 4, err);
+}
+
+// Writes token ids of the captions, or sizes of the pictures.
+static enum fum_result write_conditions(struct fum_training *t, const struct fum_train_source *s,
+                                        const struct fum_data_batch *batch, struct fum_error *err) {
+    struct fum_shape all = fum_tensor_shape(s->all);
+    if (s->origin == FUM_TRAIN_SIZES) {
+        fum_train_describe_sizes(t, batch, (int)s->value.shape.dim[0], t->buffer);
+        return fum_executable_write(t->executable, s->all, t->buffer, (size_t)fum_shape_count(&all),
+                                    err);
+    }
+    enum fum_result result = fum_train_encode_captions(t, batch, t->buffer, err);
+    return result ? result : write_integers(t, s, t->buffer, err);
 }
 
 // Writes a batch of the data.
@@ -94,7 +129,9 @@ enum fum_result fum_train_feed(struct fum_training *t, struct fum_error *err) {
             result = write_replayed(t, s, err);
         else if (s->origin == FUM_TRAIN_DRAWN)
             result = write_key(t, i, err);
-        else
+        else if (s->origin == FUM_TRAIN_TOKENS || s->origin == FUM_TRAIN_SIZES)
+            result = write_conditions(t, s, batch, err);
+        else if (s->origin != FUM_TRAIN_DERIVED)
             result = write_data(t, s, batch, err);
     }
     return result;

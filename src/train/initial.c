@@ -131,7 +131,12 @@ static bool find_value(void *user, const char *name, struct fum_view *view) {
         return find_in_file(t->resumed, stored, view);
     }
     if (!network) return find_zeros(from, param, view);
-    if (t->initial) return find_in_file(t->initial, network, view);
+    if (t->initial) {
+        const struct fum_loader_tensor *tensor = fum_train_find_spelled(t->initial, network);
+        if (tensor) *view = tensor->view;
+        return tensor != NULL;
+    }
+    if (t->recipe->find_initial && t->recipe->find_initial(t, network, view)) return true;
     return find_drawn(from, fum_graph_find(t->graph, network), view);
 }
 
@@ -147,15 +152,21 @@ static void list_name(char *list, size_t size, const char *name) {
 // Refuses a file of first weights whose names are not those of the network.
 static enum fum_result check_names(const struct fum_training *t, struct fum_error *err) {
     char missing[180] = "", unknown[180] = "";
-    for (int i = 0; i < t->num_trained; i++)
-        if (!fum_loader_find(t->initial, t->trained[i]->name))
-            list_name(missing, sizeof missing, t->trained[i]->name);
-    for (size_t i = 0; i < fum_loader_count(t->initial); i++) {
-        const char *name = fum_loader_at(t->initial, i)->name;
-        const fum_tensor *tensor = fum_graph_find(t->graph, name);
-        if (!tensor || tensor->kind != FUM_TENSOR_PARAMETER || network_name(name) != name)
-            list_name(unknown, sizeof unknown, name);
+    size_t count = fum_loader_count(t->initial);
+    bool *used = fum_calloc(count ? count : 1, sizeof *used);
+    if (!used) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the first weights");
+    for (int i = 0; i < t->num_trained; i++) {
+        const struct fum_loader_tensor *tensor =
+            fum_train_find_spelled(t->initial, t->trained[i]->name);
+        if (tensor) used[fum_loader_index(t->initial, tensor)] = true;
+        if (!tensor) list_name(missing, sizeof missing, t->trained[i]->name);
     }
+    for (size_t i = 0; i < count; i++) {
+        const char *name = fum_loader_at(t->initial, i)->name;
+        bool known = used[i] || (t->recipe->ignores && t->recipe->ignores(name));
+        if (!known) list_name(unknown, sizeof unknown, name);
+    }
+    fum_free(used);
     if (!*missing && !*unknown) return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT, "%s: missing: %s; unknown: %s", t->params.init,
                          *missing ? missing : "none", *unknown ? unknown : "none");

@@ -8,10 +8,13 @@
 #include <fumarole/train.h>
 
 #include "base/alloc.h"
+#include "base/view.h"
 #include "nn/nn.h"
 #include "train/settings.h"
 
 struct fum_training;
+struct fum_graph_layer;
+struct fum_train_rows;
 
 // What the loss of one micro-batch is built from.
 struct fum_micro_batch {
@@ -43,6 +46,29 @@ fum_tensor *fum_train_labels(struct fum_micro_batch *m); // i32 [batch]
 fum_tensor *fum_train_normal(struct fum_micro_batch *m, const struct fum_train_value *value);
 fum_tensor *fum_train_uniform(struct fum_micro_batch *m, const struct fum_train_value *value);
 fum_tensor *fum_train_integer(struct fum_micro_batch *m, const char *name, int64_t limit);
+
+// Returns the ids of the captions' tokens, i32 [batch, tokens], for the model's first text encoder.
+fum_tensor *fum_train_tokens(struct fum_micro_batch *m, int tokens);
+// Returns the sizes that SDXL's UNet reads for a picture, f32 [batch, count].
+fum_tensor *fum_train_sizes(struct fum_micro_batch *m, int count);
+// Fills a value for all samples of an update from the whole numbers of the source, `each` for a
+// sample. `out` holds i32 or f32.
+typedef void fum_train_derivation(const struct fum_training *training, const int32_t *from,
+                                  const struct fum_train_rows *rows, void *out);
+struct fum_train_rows {
+    size_t count; // samples of an update
+    size_t each;  // whole numbers of a sample
+};
+// Adds a value that the host computes from another one, "ids".
+struct fum_train_derived {
+    struct fum_train_value value;
+    enum fum_dtype dtype; // i32 or f32
+    const char *from;
+    fum_train_derivation *derive;
+};
+fum_tensor *fum_train_derive(struct fum_micro_batch *m, const struct fum_train_derived *derived);
+// True if the run is replayed from a file that has this tensor.
+bool fum_train_replays(const struct fum_training *training, const char *name);
 
 // Reports a term of the loss, one number, unweighted, under a name of the log. Returns `value`.
 fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tensor *value);
@@ -78,7 +104,17 @@ struct fum_recipe {
     // Returns the recipe's cumulative products of alphas, one for each timestep. NULL: it has no
     // noise schedule.
     const double *(*alphas)(const struct fum_training *training, int *count);
+    // True if the parameter is trained. False: its values are the model's. NULL: all are.
+    bool (*trains)(const struct fum_training *training, const char *name);
+    // Finds the first values of a parameter. False: they are drawn. NULL: all are.
+    bool (*find_initial)(struct fum_training *training, const char *name, struct fum_view *view);
+    // Adds to the result of a linear layer, as fum_graph_adapt has it. NULL: nothing.
+    fum_tensor *(*adapt)(struct fum_training *training, const struct fum_graph_layer *layer);
+    // True if a tensor of the file of first weights is no parameter, but belongs there.
+    bool (*ignores)(const char *name);
     bool images_signed; // pictures are in -1..1, not 0..1
+    bool takes_model;   // -m
+    bool has_stages;    // --stage
 };
 
 extern const struct fum_recipe *const fum_recipes[]; // ends with NULL

@@ -18,8 +18,9 @@ static const float first_loss_scale = 65536;
 // Copies the caller's texts.
 static enum fum_result copy_params(struct fum_training *t, const struct fum_training_params *p,
                                    struct fum_error *err) {
-    const char **texts[] = {&t->params.recipe, &t->params.output, &t->params.data,
-                            &t->params.config, &t->params.resume, &t->params.init,
+    const char **texts[] = {&t->params.recipe,      &t->params.output, &t->params.model,
+                            &t->params.program_dir, &t->params.stage,  &t->params.data,
+                            &t->params.config,      &t->params.resume, &t->params.init,
                             &t->params.replay};
     t->params = *p;
     for (size_t i = 0; i < FUM_COUNT(texts); i++) {
@@ -52,7 +53,19 @@ static enum fum_result read_settings(struct fum_training *t, struct fum_error *e
         result = text ? fum_settings_assign(&t->settings, text, err)
                       : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
     }
-    return result ? result : fum_train_read_options(t, err);
+    if (!result) result = fum_train_read_options(t, err);
+    t->rows = t->options.batch;
+    return result;
+}
+
+// Opens the model to begin with, if one is given.
+static enum fum_result open_model(struct fum_training *t, struct fum_error *err) {
+    if (t->params.stage && !t->recipe->has_stages)
+        return fum_error_set(err, FUM_ERR_ARG, "recipe %s has no stages", t->recipe->name);
+    if (!t->params.model) return FUM_OK;
+    if (!t->recipe->takes_model)
+        return fum_error_set(err, FUM_ERR_ARG, "recipe %s takes no model", t->recipe->name);
+    return fum_train_open_model(t, err);
 }
 
 // Finds out where the pictures come from and how large they are.
@@ -78,6 +91,7 @@ static enum fum_result prepare_folder(struct fum_training *t, struct fum_error *
 static enum fum_result open_training(struct fum_training *t, struct fum_error *err) {
     enum fum_result result = find_recipe(t, err);
     if (!result) result = read_settings(t, err);
+    if (!result) result = open_model(t, err);
     if (!result && t->params.init) result = fum_loader_open(&t->initial, t->params.init, err);
     if (!result) result = open_data(t, err);
     if (!result) result = t->recipe->configure(t, err);
@@ -109,10 +123,12 @@ void fum_training_destroy(fum_training **training) {
     struct fum_training *t = training ? *training : NULL;
     if (!t) return;
     fum_executable_destroy(&t->executable);
+    fum_weights_destroy(&t->weights);
     fum_parameters_destroy(&t->parameters);
     fum_graph_destroy(&t->graph);
     fum_data_feed_stop(&t->batches);
     fum_data_close(&t->data);
+    fum_model_destroy(&t->model);
     fum_loader_close(&t->replay);
     fum_loader_close(&t->initial);
     fum_loader_close(&t->resumed);

@@ -10,9 +10,12 @@
 #include "base/alloc.h"
 #include "data/feed.h"
 #include "io/loader.h"
+#include "io/safetensors.h"
+#include "model/model.h"
 #include "train/history.h"
 #include "train/recipe.h"
 #include "weights/parameters.h"
+#include "weights/store.h"
 
 #include <cjson/cJSON.h>
 
@@ -39,7 +42,14 @@ struct fum_train_options {
 };
 
 // Where an input's values come from at each step.
-enum fum_train_origin { FUM_TRAIN_IMAGES, FUM_TRAIN_LABELS, FUM_TRAIN_DRAWN };
+enum fum_train_origin {
+    FUM_TRAIN_IMAGES,
+    FUM_TRAIN_LABELS,
+    FUM_TRAIN_TOKENS, // of the captions
+    FUM_TRAIN_SIZES,  // of the pictures before they were cut, as SDXL takes them
+    FUM_TRAIN_DRAWN,
+    FUM_TRAIN_DERIVED, // computed from the values of another source
+};
 
 struct fum_train_source {
     struct fum_train_value value;
@@ -48,6 +58,8 @@ struct fum_train_source {
     fum_tensor *all;   // of all micro-batches: [accumulate · batch, shape]
     fum_tensor *input; // `all` itself if the host writes it; of a draw its key, i32 [4]
     const struct fum_loader_tensor *replay; // its tensor of the replay file, or NULL
+    int from;                               // of a derived one: the index of its source
+    fum_train_derivation *derive;
 };
 
 struct fum_train_term {
@@ -75,12 +87,16 @@ struct fum_training {
     struct fum_train_options options;
     void *config;                         // the recipe's own
     int width, height, channels, classes; // of the pictures and labels
+    int rows;                             // samples of a micro-batch with those of a prior
+    double caption_drop;                  // share of the captions that become empty
     const char *dir;
 
     fum_device *device;
     fum_loader *replay, *initial, *resumed; // files, or NULL
     fum_data *data;                         // NULL: replayed
     fum_data_feed *batches;                 // of the data, read ahead
+    fum_model *model;                       // that the training begins with, or NULL
+    fum_weights *weights;                   // of the model, frozen
     fum_graph *graph;
     fum_executable *executable;
     fum_parameters *parameters;
@@ -123,6 +139,22 @@ enum fum_result fum_train_check_replay(const struct fum_training *training,
 enum fum_result fum_train_open_data(struct fum_training *training, struct fum_error *err);
 // Starts to read batches ahead from the current step on.
 enum fum_result fum_train_start_data(struct fum_training *training, struct fum_error *err);
+// Fills the token ids of a batch's captions, for the model's first text encoder.
+enum fum_result fum_train_encode_captions(struct fum_training *training,
+                                          const struct fum_data_batch *batch, int32_t *ids,
+                                          struct fum_error *err);
+// Fills `each` numbers for the size of every picture, as SDXL reads them. They are the height and
+// width before the cut, the cut's corner, and the result's sides. `batch` NULL: nothing was cut.
+void fum_train_describe_sizes(const struct fum_training *training,
+                              const struct fum_data_batch *batch, int each, float *sizes);
+
+// Opens params.model.
+enum fum_result fum_train_open_model(struct fum_training *training, struct fum_error *err);
+// Finds tensors of the model by names that begin with the component's, "unet.conv_in.weight".
+struct fum_weight_source fum_train_model_source(struct fum_training *training);
+// Finds a tensor in a file of weights. A text encoder's names may lack "text_model." there, or have
+// it. Returns NULL if there is none.
+const struct fum_loader_tensor *fum_train_find_spelled(const fum_loader *loader, const char *name);
 
 // Builds the graph of one update and compiles it with initial, given or resumed weights.
 enum fum_result fum_train_compile(struct fum_training *training, struct fum_error *err);
@@ -148,6 +180,19 @@ enum fum_result fum_train_open_checkpoint(struct fum_training *training, struct 
 // moving average if the run has one.
 enum fum_result fum_train_save_weights(struct fum_training *training, const char *path,
                                        const char *prefix, struct fum_error *err);
+// Writes such parameters with other tensors and texts. `more` and `texts` may be NULL.
+struct fum_train_file {
+    const char *path, *prefix;
+    const struct fum_safetensors_tensor *more;
+    size_t num_more;
+    const struct fum_safetensors_text *texts;
+    size_t num_texts;
+};
+enum fum_result fum_train_save_file(struct fum_training *training,
+                                    const struct fum_train_file *file, struct fum_error *err);
+// Writes the model's folder with the trained parameters in place of its own weights.
+enum fum_result fum_train_save_pipeline(struct fum_training *training, const char *dir,
+                                        struct fum_error *err);
 // Writes a JSON file. Takes `json`, which may be NULL when memory is out.
 enum fum_result fum_train_save_json(const char *path, cJSON *json, struct fum_error *err);
 

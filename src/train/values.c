@@ -10,11 +10,10 @@
 #include "graph/graph.h"
 
 // Returns the shape of a value for all micro-batches. Single numbers are a row for each of them.
-static struct fum_shape whole_shape(const struct fum_train_options *o,
-                                    const struct fum_shape *sample) {
-    struct fum_shape shape = {2, {o->accumulate, o->batch}};
+static struct fum_shape whole_shape(const struct fum_training *t, const struct fum_shape *sample) {
+    struct fum_shape shape = {2, {t->options.accumulate, t->rows}};
     if (!sample->rank) return shape;
-    shape = (struct fum_shape){sample->rank + 1, {(int64_t)o->accumulate * o->batch}};
+    shape = (struct fum_shape){sample->rank + 1, {(int64_t)t->options.accumulate * t->rows}};
     for (int i = 0; i < sample->rank; i++) shape.dim[i + 1] = sample->dim[i];
     return shape;
 }
@@ -23,6 +22,10 @@ static struct fum_train_source *find_source(struct fum_training *t, const char *
     for (int i = 0; i < t->num_sources; i++)
         if (!strcmp(t->sources[i].value.name, name)) return &t->sources[i];
     return NULL;
+}
+
+bool fum_train_replays(const struct fum_training *t, const char *name) {
+    return t->replay && fum_loader_find(t->replay, name);
 }
 
 static struct fum_train_source *add_source(struct fum_micro_batch *m,
@@ -35,7 +38,9 @@ static struct fum_train_source *add_source(struct fum_micro_batch *m,
     }
     *source = *like;
     struct fum_error err;
-    if (t->replay && fum_train_check_replay(t, source, &err)) {
+    bool given = source->origin != FUM_TRAIN_DERIVED &&
+                 (source->origin != FUM_TRAIN_SIZES || fum_train_replays(t, like->value.name));
+    if (t->replay && given && fum_train_check_replay(t, source, &err)) {
         fum_graph_fail(m->graph, err.code, "%s", err.text);
         return NULL;
     }
@@ -57,7 +62,7 @@ static fum_tensor *take_part(struct fum_micro_batch *m, const struct fum_train_s
 
 // Adds an input that the host writes before every step.
 static fum_tensor *add_input(struct fum_micro_batch *m, struct fum_train_source *source) {
-    struct fum_shape shape = whole_shape(&m->training->options, &source->value.shape);
+    struct fum_shape shape = whole_shape(m->training, &source->value.shape);
     source->all =
         fum_graph_input(m->graph, source->value.name, shape, source->dtype, FUM_STAGE_STEP);
     source->input = source->all;
@@ -67,8 +72,9 @@ static fum_tensor *add_input(struct fum_micro_batch *m, struct fum_train_source 
 static fum_tensor *add_given(struct fum_micro_batch *m, const struct fum_train_value *value,
                              enum fum_train_origin origin) {
     struct fum_train_source *source = find_source(m->training, value->name);
+    bool integers = origin == FUM_TRAIN_LABELS || origin == FUM_TRAIN_TOKENS;
     const struct fum_train_source like = {
-        .value = *value, .origin = origin, .dtype = origin == FUM_TRAIN_LABELS ? FUM_I32 : FUM_F32};
+        .value = *value, .origin = origin, .dtype = integers ? FUM_I32 : FUM_F32};
     if (!source) {
         source = add_source(m, &like);
         if (!source || !add_input(m, source)) return NULL;
@@ -79,7 +85,7 @@ static fum_tensor *add_given(struct fum_micro_batch *m, const struct fum_train_v
 // Adds the op that draws a value by its key.
 static fum_tensor *add_draw(struct fum_micro_batch *m, struct fum_train_source *source,
                             const char *op, double limit) {
-    struct fum_shape shape = whole_shape(&m->training->options, &source->value.shape);
+    struct fum_shape shape = whole_shape(m->training, &source->value.shape);
     char name[64];
     snprintf(name, sizeof name, "%s.key", source->value.name);
     source->input =
@@ -115,6 +121,33 @@ fum_tensor *fum_train_images(struct fum_micro_batch *m, const struct fum_train_v
 
 fum_tensor *fum_train_labels(struct fum_micro_batch *m) {
     return add_given(m, &(struct fum_train_value){.name = "label"}, FUM_TRAIN_LABELS);
+}
+
+fum_tensor *fum_train_tokens(struct fum_micro_batch *m, int tokens) {
+    const struct fum_train_value value = {.name = "ids", .shape = {1, {tokens}}};
+    return add_given(m, &value, FUM_TRAIN_TOKENS);
+}
+
+fum_tensor *fum_train_sizes(struct fum_micro_batch *m, int count) {
+    const struct fum_train_value value = {.name = "time_ids", .shape = {1, {count}}};
+    return add_given(m, &value, FUM_TRAIN_SIZES);
+}
+
+fum_tensor *fum_train_derive(struct fum_micro_batch *m, const struct fum_train_derived *d) {
+    struct fum_training *t = m->training;
+    struct fum_train_source *source = find_source(t, d->value.name),
+                            *from = find_source(t, d->from);
+    if (source) return take_part(m, source);
+    if (!from) {
+        fum_graph_fail(m->graph, FUM_ERR_ARG, "%s: a step has no %s", d->value.name, d->from);
+        return NULL;
+    }
+    source = add_source(m, &(struct fum_train_source){.value = d->value,
+                                                      .origin = FUM_TRAIN_DERIVED,
+                                                      .dtype = d->dtype,
+                                                      .from = (int)(from - t->sources),
+                                                      .derive = d->derive});
+    return source && add_input(m, source) ? take_part(m, source) : NULL;
 }
 
 fum_tensor *fum_train_normal(struct fum_micro_batch *m, const struct fum_train_value *value) {

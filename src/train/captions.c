@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Writes what the pictures' captions and sizes become for the networks of Stable Diffusion.
+#include "train/training.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "text/tokenizer.h"
+
+// Returns a sample's caption; the recipe's if it has none.
+static const char *choose_caption(struct fum_training *t, const struct fum_data_sample *sample) {
+    bool has = fum_settings_has(&t->settings, "data.caption");
+    const char *common = has ? fum_settings_string(&t->settings, "data.caption") : "";
+    return *sample->caption ? sample->caption : common;
+}
+
+// Draws a number in [0, 1) for every sample of the step's batch.
+static void draw_shares(const struct fum_training *t, float *shares, size_t count) {
+    struct fum_rng rng;
+    uint64_t stream = 0x9e3779b97f4a7c15u * (uint64_t)(t->step + 1);
+    fum_rng_init(&rng, FUM_RNG_CUDA, t->options.seed ^ stream);
+    fum_rng_uniform(&rng, shares, count);
+}
+
+enum fum_result fum_train_encode_captions(struct fum_training *t,
+                                          const struct fum_data_batch *batch, int32_t *ids,
+                                          struct fum_error *err) {
+    const struct fum_model_text *text = &fum_model_get_view(t->model)->text[0];
+    size_t count = (size_t)batch->count;
+    float *shares = fum_alloc(count, sizeof *shares);
+    if (!shares) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the captions");
+    enum fum_result result = FUM_OK;
+    draw_shares(t, shares, count);
+    for (size_t i = 0; i < count && !result; i++) {
+        bool dropped = (double)shares[i] < t->caption_drop;
+        const char *caption = dropped ? "" : choose_caption(t, &batch->rows[i]);
+        const struct fum_padded_text padded = {caption, strlen(caption), text->tokens};
+        result = fum_tokenizer_encode_prompt(text->tokenizer, &padded,
+                                             ids + i * (size_t)text->tokens, NULL, err);
+    }
+    fum_free(shares);
+    return result;
+}
+
+void fum_train_describe_sizes(const struct fum_training *t, const struct fum_data_batch *batch,
+                              int each, float *sizes) {
+    int count = t->rows * t->options.accumulate;
+    for (int i = 0; i < count; i++) {
+        const struct fum_data_sample *s = batch ? &batch->rows[i] : NULL;
+        const int all[] = {s ? s->source_height : t->height,
+                           s ? s->source_width : t->width,
+                           s ? s->crop_top : 0,
+                           s ? s->crop_left : 0,
+                           t->height,
+                           t->width};
+        for (int k = 0; k < each; k++)
+            sizes[i * each + k] = k < (int)FUM_COUNT(all) ? (float)all[k] : 0;
+        if (each == 5) sizes[i * each + 4] = 6; // the refiner's aesthetic score
+    }
+}
