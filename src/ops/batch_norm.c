@@ -88,8 +88,8 @@ static fum_tensor *add_stats_gradient(struct fum_gradient *g, fum_tensor *dx, fu
     return fum_gradient_add(g, "concat", FUM_INPUTS(mean, variance), rows);
 }
 
-// With n the normalised x and dn = dout scale: dscale = sum(dout n), dshift = sum(dout), and
-// dx = dn / deviation. All is f32.
+// Adds dscale = sum(dout n), dshift = sum(dout), and dx = dn / deviation, where n is the normalised
+// x and dn = dout scale. All is f32.
 static bool gradient(struct fum_gradient *g) {
     fum_tensor *const *in = g->node->in;
     fum_tensor *x = fum_gradient_cast(g, in[X], FUM_F32);

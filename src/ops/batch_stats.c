@@ -53,11 +53,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
             fum_emit(list, "batch_stats", call->in[0].dtype, last ? quads : quads * chunks);
         if (!d || !fum_emit_whole(list, d, 0, &call->in[0])) return false;
         fum_emit_spec(d, last);
-        fum_emit_bind(d, fum_bind_scratch(0, list->scratch_bytes, !last));
+        const struct fum_dispatch_bind partial = fum_bind_scratch(0, list->scratch_bytes, !last);
+        fum_emit_bind(d, partial);
         if (last)
             fum_emit_operand(d, FUM_OUT);
         else
-            fum_emit_operand(d, 0); // not used
+            fum_emit_bind(d, partial); // not used
         FUM_EMIT_PUSH(d, push);
     }
     return true;

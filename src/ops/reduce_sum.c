@@ -91,12 +91,14 @@ static bool emit_pass(const struct fum_op_call *call, struct fum_dispatches *lis
     uint64_t items = again ? cut->cells : cut->cells * cut->chunks;
     struct fum_dispatch *d = fum_emit(list, "reduce_sum", call->out.dtype, items);
     if (!d || !fum_emit_whole(list, d, input, cut->terms ? &call->in[0] : &call->out)) return false;
+    // The kernel declares both as written, so an unused one repeats the other.
+    const struct fum_dispatch_bind partial = fum_bind_scratch(0, list->scratch_bytes, !last);
     if (cut->chunks > 1)
-        fum_emit_bind(d, fum_bind_scratch(0, list->scratch_bytes, !last));
+        fum_emit_bind(d, partial);
     else
-        fum_emit_operand(d, input); // not used
+        fum_emit_operand(d, FUM_OUT);
     if (!last)
-        fum_emit_operand(d, input); // not used
+        fum_emit_bind(d, partial);
     else if (!fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
     FUM_EMIT_SPECS(d, cut->across, last, again);
