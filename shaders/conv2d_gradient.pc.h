@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Push constants of conv2d_input_gradient and conv2d_weight_gradient.
+// Push constants of conv2d_input_gradient, conv2d_weight_gradient and conv_transpose2d.
 #include "lib/push.h"
 
 PUSH_CONSTANTS(fum_conv2d_gradient_push) {

@@ -68,28 +68,81 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_variant_conv2d(call, &c, list);
 }
 
+// ---- gradient ----
+
+// The convolution of dy, of stride 1, that gives the gradient by the image.
+struct input_gradient {
+    int64_t before, extra; // zeros around dy: on all sides, and more at the ends
+    int64_t taps[2];       // height and width of its kernel
+};
+
+// Finds that convolution. The taps of pixel s i + a reach dy's pixels from i - before on. Taps that
+// are zero give both axes the same padding.
+static struct input_gradient find_input_gradient(const fum_tensor *node) {
+    const int64_t *x = node->in[FUM_GEMM_X]->desc.shape.dim,
+                  *w = node->in[FUM_GEMM_W]->desc.shape.dim, *y = node->desc.shape.dim;
+    int64_t s = (int64_t)node->attr[FUM_CONV_STRIDE], pad = (int64_t)node->attr[FUM_CONV_PAD];
+    int64_t after = (pad + s - 1) / s;
+    struct input_gradient c = {0};
+    for (int i = 0; i < 2; i++) c.before = FUM_MAX(c.before, (w[i] - 1 - pad) / s);
+    for (int i = 0; i < 2; i++)
+        c.extra = FUM_MAX(c.extra, FUM_DIV_UP(x[1 + i], s) - y[1 + i] - c.before + after);
+    for (int i = 0; i < 2; i++)
+        c.taps[i] = c.extra - FUM_DIV_UP(x[1 + i], s) + y[1 + i] + 2 * c.before + 1;
+    return c;
+}
+
+// Returns the first `count` entries of an axis.
+static fum_tensor *add_first(struct fum_gradient *g, fum_tensor *value, int axis, int64_t count) {
+    const struct fum_attr attrs[] = {{"axis", axis}, {"count", (double)count}, {0}};
+    if (!value || value->desc.shape.dim[axis] == count) return value;
+    return fum_gradient_add(g, "slice", FUM_INPUTS(value), attrs);
+}
+
+static fum_tensor *add_input_gradient(struct fum_gradient *g) {
+    const fum_tensor *node = g->node;
+    fum_tensor *w = node->in[FUM_GEMM_W];
+    const int64_t *image = node->in[FUM_GEMM_X]->desc.shape.dim, *kernel = w->desc.shape.dim;
+    double stride = node->attr[FUM_CONV_STRIDE], pad = node->attr[FUM_CONV_PAD];
+    if (kernel[0] * kernel[1] == 1 && stride == 1 && pad == 0) {
+        const struct fum_attr turned[] = {{"transpose_b", 1}, {0}};
+        w = fum_gradient_reshape(g, w, (struct fum_shape){2, {kernel[2], kernel[3]}});
+        return fum_gradient_add(g, "matmul", FUM_INPUTS(g->dout, w), turned);
+    }
+    const struct input_gradient c = find_input_gradient(node);
+    const struct fum_attr taps[] = {{"stride", stride},           {"pad", pad},
+                                    {"first", -(double)c.before}, {"height", (double)c.taps[0]},
+                                    {"width", (double)c.taps[1]}, {0}},
+                          padding[] = {
+                              {"pad", (double)c.before}, {"pad_end_extra", (double)c.extra}, {0}};
+    w = fum_gradient_add(g, "conv2d_gradient_kernel", FUM_INPUTS(w), taps);
+    fum_tensor *dx = fum_gradient_add(g, "conv2d", FUM_INPUTS(g->dout, w), padding);
+    if (stride > 1) {
+        const struct fum_attr factor[] = {{"factor", stride}, {0}};
+        dx = fum_gradient_add(g, "pixel_shuffle", FUM_INPUTS(dx), factor);
+    }
+    return add_first(g, add_first(g, dx, 1, image[1]), 2, image[2]);
+}
+
+static fum_tensor *add_weight_gradient(struct fum_gradient *g) {
+    const int64_t *kernel = g->node->in[FUM_GEMM_W]->desc.shape.dim;
+    const struct fum_attr attrs[] = {{"stride", g->node->attr[FUM_CONV_STRIDE]},
+                                     {"pad", g->node->attr[FUM_CONV_PAD]},
+                                     {"height", (double)kernel[0]},
+                                     {"width", (double)kernel[1]},
+                                     {0}};
+    return fum_gradient_add(g, "conv2d_weight_gradient",
+                            FUM_INPUTS(g->node->in[FUM_GEMM_X], g->dout), attrs);
+}
+
 static bool gradient(struct fum_gradient *g) {
     const fum_tensor *node = g->node;
-    fum_tensor *x = node->in[FUM_GEMM_X], *w = node->in[FUM_GEMM_W];
-    const int64_t *image = x->desc.shape.dim, *kernel = w->desc.shape.dim;
-    const struct fum_attr stride = {"stride", node->attr[FUM_CONV_STRIDE]},
-                          pad = {"pad", node->attr[FUM_CONV_PAD]};
     if (node->attr[FUM_CONV_ACT] != FUM_ACT_NONE || node->attr[FUM_CONV_UPSAMPLE] != 0 ||
         node->in[FUM_CONV_NORM])
         return fum_refuse(&g->why,
                           "its activation, norm and upsampling must be nodes of their own");
-    if (g->needed[FUM_GEMM_X]) {
-        const struct fum_attr attrs[] = {
-            stride, pad, {"height", (double)image[1]}, {"width", (double)image[2]}, {0}};
-        g->grad[FUM_GEMM_X] =
-            fum_gradient_add(g, "conv2d_input_gradient", FUM_INPUTS(g->dout, w), attrs);
-    }
-    if (g->needed[FUM_GEMM_W]) {
-        const struct fum_attr attrs[] = {
-            stride, pad, {"height", (double)kernel[0]}, {"width", (double)kernel[1]}, {0}};
-        g->grad[FUM_GEMM_W] =
-            fum_gradient_add(g, "conv2d_weight_gradient", FUM_INPUTS(x, g->dout), attrs);
-    }
+    if (g->needed[FUM_GEMM_X]) g->grad[FUM_GEMM_X] = add_input_gradient(g);
+    if (g->needed[FUM_GEMM_W]) g->grad[FUM_GEMM_W] = add_weight_gradient(g);
     for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++)
         if (g->needed[i]) g->grad[i] = fum_gradient_sum_to(g, g->dout, node->in[i]->desc.shape);
     return true;

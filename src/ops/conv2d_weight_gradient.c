@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The gradient of conv2d by its weight. Inputs x [batch, height, width, in] and dy [batch, height,
 // width, out]; the settings height and width are those of the kernel.
-#include "ops/lib/conv2d_gradient.h"
+#include "ops/variants/variant.h"
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *dy = &call->in[1].shape;
@@ -35,7 +35,9 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     struct fum_conv_gradient c = sizes_of(call);
-    return fum_conv_gradient_dispatch(call, "conv2d_weight_gradient", &c, list);
+    bool terms = fum_shape_count(&call->in[0].shape) && fum_shape_count(&call->in[1].shape);
+    if (!terms) return fum_conv_gradient_dispatch(call, "conv2d_weight_gradient", &c, list);
+    return fum_variant_weight_gradient(call, &c, list);
 }
 
 static double flops(const struct fum_op_call *call) {

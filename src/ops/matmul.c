@@ -145,22 +145,33 @@ static fum_tensor *add_transpose(struct fum_gradient *g, fum_tensor *value) {
     return fum_gradient_add(g, "transpose", FUM_INPUTS(value), attrs);
 }
 
-// Puts all dimensions before the last into one.
-static fum_tensor *add_flat(struct fum_gradient *g, fum_tensor *value) {
+// Makes the rows of all batches the pixels of one line.
+static fum_tensor *add_line(struct fum_gradient *g, fum_tensor *value) {
     const struct fum_shape *shape = &value->desc.shape;
     return fum_gradient_reshape(
-        g, value, (struct fum_shape){2, {fum_shape_rows(shape), fum_shape_channels(shape)}});
+        g, value, (struct fum_shape){4, {1, 1, fum_shape_rows(shape), fum_shape_channels(shape)}});
 }
 
-// Adds dw = x^T dout. A w that all of x shares takes the sum over every row at once.
+// Adds dw = x^T dout for a w that all of x shares. It is the weight gradient of a 1x1 convolution
+// over one line of pixels.
+static fum_tensor *add_shared_gradient(struct fum_gradient *g) {
+    const struct fum_shape shape = g->node->in[FUM_GEMM_W]->desc.shape;
+    fum_tensor *x = add_line(g, g->node->in[FUM_GEMM_X]), *dout = add_line(g, g->dout);
+    bool turned = g->node->attr[TRANSPOSE_B] != 0;
+    fum_tensor *dw = fum_gradient_add(g, "conv2d_weight_gradient",
+                                      turned ? FUM_INPUTS(dout, x) : FUM_INPUTS(x, dout), NULL);
+    const struct fum_attr factor[] = {{"mul", g->node->attr[SCALE]}, {0}};
+    if (g->node->attr[SCALE] != 1) dw = fum_gradient_add(g, "scale", FUM_INPUTS(dw), factor);
+    return fum_gradient_reshape(g, dw, shape);
+}
+
 static fum_tensor *add_weight_gradient(struct fum_gradient *g) {
     fum_tensor *x = g->node->in[FUM_GEMM_X], *dout = g->dout;
     struct fum_shape shape = g->node->in[FUM_GEMM_W]->desc.shape;
-    bool shared = weight_batches(&shape) == 1;
-    if (shared) x = add_flat(g, x), dout = add_flat(g, dout);
+    if (weight_batches(&shape) == 1) return add_shared_gradient(g);
     bool turned = g->node->attr[TRANSPOSE_B] != 0;
     fum_tensor *dw = add_product(g, add_transpose(g, turned ? dout : x), turned ? x : dout, false);
-    return shared ? fum_gradient_reshape(g, dw, shape) : fum_gradient_sum_to(g, dw, shape);
+    return fum_gradient_sum_to(g, dw, shape);
 }
 
 static bool gradient(struct fum_gradient *g) {

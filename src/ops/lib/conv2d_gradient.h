@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the two gradients of conv2d share: their sizes, the pairs of pixels and outputs that a tap
-// joins, and the dispatch.
+// What conv2d's gradient by its weight and conv_transpose2d share. These are their sizes, the pairs
+// of pixels and outputs that a tap joins, and the dispatch of the plain kernels.
 #ifndef FUM_OPS_CONV2D_GRADIENT_H
 #define FUM_OPS_CONV2D_GRADIENT_H
 

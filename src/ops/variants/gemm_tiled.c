@@ -88,6 +88,7 @@ const struct fum_variant fum_variant_tiled = {
     .matmul = tiled_matmul,
     .conv2d = tiled_conv2d,
     .attention = fum_attention_tiled,
+    .weight_gradient = fum_weight_gradient_tiled,
     .normalises = true,
     .gates = true,
 };

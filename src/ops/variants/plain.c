@@ -182,6 +182,11 @@ static bool attention(const struct fum_op_call *call, const struct fum_attention
     return true;
 }
 
+static bool weight_gradient(const struct fum_op_call *call, const struct fum_conv_gradient *c,
+                            struct fum_dispatches *list) {
+    return fum_conv_gradient_dispatch(call, "conv2d_weight_gradient", c, list);
+}
+
 const struct fum_variant fum_variant_plain = {
     .name = "plain",
     .summary = "no shared memory, no barriers: for CPU devices, and right everywhere",
@@ -192,4 +197,5 @@ const struct fum_variant fum_variant_plain = {
     .normalises = true,
     .gates = true,
     .attention = attention,
+    .weight_gradient = weight_gradient,
 };

@@ -4,6 +4,7 @@
 #include "ops/variants/texel.h"
 
 #include "ops/lib/texels.h"
+#include "ops/lib/weight_gradient.h"
 #include "ops/variants/variant.h"
 
 // True if the device has the subgroups and texels that the kernels need. A workgroup is one
@@ -93,6 +94,29 @@ static bool attention(const struct fum_op_call *call, const struct fum_attention
            fum_attention_dispatch_by(&attention_kernels, call, a, list);
 }
 
+// Blocks are those of products. A CPU's cores share the workgroups, so they should be several even
+// where the weight is small.
+static bool weight_gradient(const struct fum_op_call *call, const struct fum_conv_gradient *c,
+                            struct fum_dispatches *list) {
+    enum { LEAST_GROUPS = 16, LEAST_PIXELS = 512 };
+    uint32_t lanes = list->info->subgroup_size, rows = FUM_MAX(2 * lanes, 16);
+    int64_t quads = FUM_DIV_UP(c->out_c, 4), pixels = fum_weight_gradient_pixels(c);
+    uint32_t columns = quads % (2 * lanes) == 0 && fum_conv_gradient_flops(c) > 160e6 ? 2 : 1;
+    int64_t groups =
+        FUM_DIV_UP(fum_weight_gradient_rows(c), rows) * FUM_DIV_UP(quads, columns * lanes);
+    const struct fum_weight_kernel kernel = {
+        .shader = "weight_gradient_texel",
+        .texels = 3,
+        .lanes = lanes,
+        .rows = rows,
+        .columns = 4 * columns * lanes,
+        .step = 4,
+        .splits = FUM_MIN(FUM_DIV_UP(LEAST_GROUPS, groups), FUM_DIV_UP(pixels, LEAST_PIXELS)),
+        .specs = {rows, columns},
+        .num_specs = 2};
+    return fum_weight_gradient_dispatch(call, c, &kernel, list);
+}
+
 const struct fum_variant fum_variant_texel = {
     .name = "texel",
     .summary = "inputs fetched as texels, shared by shuffles: for CPU devices",
@@ -102,4 +126,5 @@ const struct fum_variant fum_variant_texel = {
     .conv2d = conv2d,
     .gates = true,
     .attention = attention,
+    .weight_gradient = weight_gradient,
 };

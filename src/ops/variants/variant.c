@@ -77,6 +77,11 @@ static bool attention(const struct fum_variant *v, const struct fum_op_call *cal
     return v->attention && v->attention(call, sizes, list);
 }
 
+static bool weight_gradient(const struct fum_variant *v, const struct fum_op_call *call,
+                            const void *sizes, struct fum_dispatches *list) {
+    return v->weight_gradient && v->weight_gradient(call, sizes, list);
+}
+
 static bool is_empty(const struct fum_gemm *g) {
     return g->n == 0 || g->rows == 0 || g->batches == 0;
 }
@@ -96,6 +101,12 @@ bool fum_variant_attention(const struct fum_op_call *call, const struct fum_atte
     return choose_variant(attention, call, a, list);
 }
 
+bool fum_variant_weight_gradient(const struct fum_op_call *call,
+                                 const struct fum_conv_gradient *conv,
+                                 struct fum_dispatches *list) {
+    return choose_variant(weight_gradient, call, conv, list);
+}
+
 bool fum_variant_usable_at_all(const struct fum_variant *v, const struct fum_device_info *info) {
     return v->usable(info, FUM_F32) || v->usable(info, FUM_F16) || v->usable(info, FUM_BF16);
 }
@@ -108,12 +119,14 @@ bool fum_variant_gates(const struct fum_device_info *info, enum fum_dtype dtype)
     return false;
 }
 
-extern const struct fum_op fum_op_matmul, fum_op_conv2d, fum_op_attention;
+extern const struct fum_op fum_op_matmul, fum_op_conv2d, fum_op_attention,
+    fum_op_conv2d_weight_gradient;
 
 bool fum_variant_serves(const struct fum_variant *v, const struct fum_op *op) {
     // 1x1 convolutions are products
     if (op == &fum_op_matmul) return v->matmul;
     if (op == &fum_op_conv2d) return v->matmul || v->conv2d;
+    if (op == &fum_op_conv2d_weight_gradient) return v->weight_gradient;
     return op == &fum_op_attention && v->attention;
 }
 

@@ -10,6 +10,7 @@
 #include "ops/lib/attention.h"
 #include "ops/lib/conv2d.h"
 #include "ops/lib/device_class.h"
+#include "ops/lib/weight_gradient.h"
 
 struct fum_variant {
     const char *name;
@@ -31,6 +32,9 @@ struct fum_variant {
     const struct fum_packing *only;
     bool (*attention)(const struct fum_op_call *call, const struct fum_attention *attention,
                       struct fum_dispatches *list);
+    // The gradient of conv2d by its weight. No operand is empty.
+    bool (*weight_gradient)(const struct fum_op_call *call, const struct fum_conv_gradient *conv,
+                            struct fum_dispatches *list);
 };
 
 // Ends with NULL. The first is "plain".
@@ -56,6 +60,8 @@ bool fum_variant_conv2d(const struct fum_op_call *call, const struct fum_conv *c
                         struct fum_dispatches *list);
 bool fum_variant_attention(const struct fum_op_call *call, const struct fum_attention *attention,
                            struct fum_dispatches *list);
+bool fum_variant_weight_gradient(const struct fum_op_call *call,
+                                 const struct fum_conv_gradient *conv, struct fum_dispatches *list);
 // Does the same for heads of any size, with copies in scratch that pad each head with zeros to
 // whole quads.
 bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_dispatches *list);
@@ -64,5 +70,8 @@ bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_di
 // "tiled".
 bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *attention,
                          struct fum_dispatches *list);
+// Adds conv2d's gradient by its weight by tiles in shared memory: part of the variant "tiled".
+bool fum_weight_gradient_tiled(const struct fum_op_call *call, const struct fum_conv_gradient *conv,
+                               struct fum_dispatches *list);
 
 #endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The kernel of the convolution that gives conv2d's gradient by its image. It is w flipped, with its channels swapped
+// and the pixels of a stride as channels. src/ops/conv2d_gradient_kernel.c has the formula. One invocation per quad.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "lib/storage.glsl"
+#include "lib/index.glsl"
+
+layout(set = 0, binding = 0) readonly buffer W { QUAD w[]; };
+layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
+
+#include "conv2d_gradient_kernel.pc.h"
+
+void main() {
+    uint i = item_index(), parts = uint(stride * stride), row_quads = (parts * in_c + 3u) / 4u;
+    uint row = i / row_quads, first_channel = i % row_quads * 4u, o = row % out_c, tap = row / out_c;
+    int top = pad - stride * (first + int(tap / taps_x)), left = pad - stride * (first + int(tap % taps_x));
+    uint out_quads = (out_c + 3u) / 4u;
+    vec4 v = vec4(0.0);
+    for (uint j = 0u; j < 4u; j++) {
+        uint channel = min(first_channel + j, parts * in_c - 1u), part = channel % parts;
+        int ky = int(part) / stride + top, kx = int(part) % stride + left;
+        bool there = ky >= 0 && ky < int(height) && kx >= 0 && kx < int(width);
+        uint from = (there ? uint(ky) * width + uint(kx) : 0u) * in_c + channel / parts;
+        float value = quad_load(w[from * out_quads + o / 4u])[o % 4u];
+        v[j] = there ? value : 0.0;
+    }
+    if (i < quads) y[i] = quad_store(v);
+}
