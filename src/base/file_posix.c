@@ -116,6 +116,23 @@ enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const c
     return result;
 }
 
+enum fum_result fum_file_append(const char *path, const void *data, size_t bytes,
+                                struct fum_error *err) {
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    const char *from = data;
+    if (fd < 0) return fum_system_error(err, "write", path);
+    while (bytes) {
+        ssize_t done = write(fd, from, bytes);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) break;
+        from += done;
+        bytes -= (size_t)done;
+    }
+    enum fum_result result = bytes ? fum_system_error(err, "write", path) : FUM_OK;
+    close(fd);
+    return result;
+}
+
 enum fum_result fum_path_remove(const char *path, struct fum_error *err) {
     if (unlink(path) == 0 || errno == ENOENT) return FUM_OK;
     return fum_system_error(err, "remove", path);

@@ -95,6 +95,21 @@ enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const c
     return good ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for the names in %s", dir);
 }
 
+enum fum_result fum_file_append(const char *path, const void *data, size_t bytes,
+                                struct fum_error *err) {
+    DWORD done = 0;
+    wchar_t *wide = widen(path);
+    if (!wide) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the name %s", path);
+    HANDLE handle = CreateFileW(wide, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
+                                OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+    fum_free(wide);
+    if (handle == INVALID_HANDLE_VALUE) return fum_system_error(err, "write", path);
+    bool written = WriteFile(handle, data, (DWORD)bytes, &done, NULL) && done == bytes;
+    enum fum_result result = written ? FUM_OK : fum_system_error(err, "write", path);
+    CloseHandle(handle);
+    return result;
+}
+
 enum fum_result fum_path_remove(const char *path, struct fum_error *err) {
     wchar_t *wide = widen(path);
     if (!wide) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the name %s", path);

@@ -3,6 +3,7 @@
 #include "train/training.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,34 +15,40 @@
 // The rate is one of f32, whose ninth digit is noise.
 enum { MAX_LOG = 1 << 30, DIGITS = 9, RATE_DIGITS = 7 };
 
-static char *log_path(const struct fum_training *t) {
-    return fum_path_join(t->arena, t->dir, "log.jsonl");
+// One line while it is made.
+struct line {
+    char text[4096];
+    size_t bytes;
+};
+
+static void put(struct line *line, const char *fmt, ...) FUM_PRINTF(2, 3);
+static void put(struct line *line, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    int bytes = vsnprintf(line->text + line->bytes, sizeof line->text - line->bytes, fmt, args);
+    va_end(args);
+    if (bytes > 0 && line->bytes + (size_t)bytes < sizeof line->text) line->bytes += (size_t)bytes;
 }
 
 // Puts a number, or null for a non-finite one, which JSON lacks.
-static void put_number(FILE *file, const char *key, int digits, double value) {
+static void put_number(struct line *line, const char *key, int digits, double value) {
     char text[FUM_NUMBER_BYTES];
-    fprintf(file, ",\"%s\":%s", key,
-            isfinite(value) ? fum_number_format(text, digits, value) : "null");
+    put(line, ",\"%s\":%s", key, isfinite(value) ? fum_number_format(text, digits, value) : "null");
 }
 
 enum fum_result fum_train_log(const struct fum_training *t, const struct fum_training_step *step,
                               struct fum_error *err) {
-    char *path = log_path(t);
-    FILE *file = path ? fopen(path, "ab") : NULL;
-    if (!file) return fum_error_set(err, FUM_ERR_IO, "%s: cannot be written", path ? path : "log");
-    fprintf(file, "{\"step\":%lld", (long long)step->step);
-    put_number(file, "loss", DIGITS, step->loss);
+    struct line line = {.bytes = 0};
+    put(&line, "{\"step\":%lld", (long long)step->step);
+    put_number(&line, "loss", DIGITS, step->loss);
     for (int i = 0; i < step->num_terms; i++)
-        put_number(file, step->terms[i], DIGITS, step->values[i]);
-    put_number(file, "lr", RATE_DIGITS, step->lr);
-    put_number(file, "grad_norm", DIGITS, step->gradient_norm);
-    put_number(file, "seconds", DIGITS, step->seconds);
-    put_number(file, "samples_per_second", DIGITS, step->samples_per_second);
-    fputs("}\n", file);
-    bool failed = ferror(file) != 0;
-    failed = fclose(file) != 0 || failed;
-    return failed ? fum_error_set(err, FUM_ERR_IO, "%s: cannot be written", path) : FUM_OK;
+        put_number(&line, step->terms[i], DIGITS, step->values[i]);
+    put_number(&line, "lr", RATE_DIGITS, step->lr);
+    put_number(&line, "grad_norm", DIGITS, step->gradient_norm);
+    put_number(&line, "seconds", DIGITS, step->seconds);
+    put_number(&line, "samples_per_second", DIGITS, step->samples_per_second);
+    put(&line, "}\n");
+    return fum_file_append(t->log_path, line.text, line.bytes, err);
 }
 
 // Adds the steps of the log, whose later lines have been removed.
@@ -59,13 +66,12 @@ static void parse_history(struct fum_training *t, const char *text) {
 }
 
 static enum fum_result read_history(struct fum_training *t, struct fum_error *err) {
-    char *path = log_path(t), *text = NULL;
+    char *text = NULL;
     size_t bytes = 0;
     enum fum_file_kind kind = FUM_FILE_NONE;
-    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the log");
-    enum fum_result result = fum_file_look(path, &kind, err);
+    enum fum_result result = fum_file_look(t->log_path, &kind, err);
     if (result || kind == FUM_FILE_NONE) return result;
-    result = fum_file_read(path, MAX_LOG, &text, &bytes, err);
+    result = fum_file_read(t->log_path, MAX_LOG, &text, &bytes, err);
     if (!result) parse_history(t, text);
     fum_free(text);
     return result;
@@ -107,14 +113,13 @@ static size_t kept_bytes(const char *text, int64_t last) {
 }
 
 enum fum_result fum_train_trim_log(const struct fum_training *t, struct fum_error *err) {
-    char *path = log_path(t), *text = NULL;
+    char *text = NULL;
     size_t bytes = 0;
     enum fum_file_kind kind = FUM_FILE_NONE;
-    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the log");
-    enum fum_result result = fum_file_look(path, &kind, err);
+    enum fum_result result = fum_file_look(t->log_path, &kind, err);
     if (result || kind == FUM_FILE_NONE) return result;
-    result = fum_file_read(path, MAX_LOG, &text, &bytes, err);
-    if (!result) result = fum_file_save(path, text, kept_bytes(text, t->step), err);
+    result = fum_file_read(t->log_path, MAX_LOG, &text, &bytes, err);
+    if (!result) result = fum_file_save(t->log_path, text, kept_bytes(text, t->step), err);
     fum_free(text);
     return result;
 }

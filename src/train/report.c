@@ -210,9 +210,7 @@ static void put_settings(struct page *page, const struct fum_training *t) {
 
 enum fum_result fum_train_write_report(const struct fum_training *t, struct fum_error *err) {
     struct page page = {.err = err};
-    char *path = fum_path_join(t->arena, t->dir, "report.html");
-    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for report.html");
-    page.result = fum_file_begin(&page.writer, path, err);
+    page.result = fum_file_begin(&page.writer, t->report_path, err);
     bool runs = t->step < t->options.steps && !t->stopped;
     put(&page, "%s%s<title>%s, step %lld of %lld</title>\n", head,
         runs ? "<meta http-equiv=\"refresh\" content=\"10\">\n" : "", t->recipe->name,

@@ -79,12 +79,14 @@ static enum fum_result prepare_folder(struct fum_training *t, struct fum_error *
     const char *name = t->params.output ? t->params.output : t->recipe->name;
     if (t->params.resume && !t->params.output) name = t->params.resume;
     t->dir = name;
-    char *state = fum_arena_printf(t->arena, "%s/checkpoint/state.safetensors", name),
-         *log = fum_arena_printf(t->arena, "%s/log.jsonl", name);
-    if (!state || !log) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
+    t->log_path = fum_path_join(t->arena, name, "log.jsonl");
+    t->report_path = fum_path_join(t->arena, name, "report.html");
+    char *state = fum_arena_printf(t->arena, "%s/checkpoint/state.safetensors", name);
+    if (!state || !t->log_path || !t->report_path)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
     enum fum_result result = fum_path_make_dirs(t->dir, err);
     if (!result) result = fum_file_check(state, err);
-    if (!result) result = fum_file_check(log, err);
+    if (!result) result = fum_file_check(t->log_path, err);
     return result ? result : fum_train_trim_log(t, err);
 }
 

@@ -89,7 +89,8 @@ struct fum_training {
     int width, height, channels, classes; // of the pictures and labels
     int rows;                             // samples of a micro-batch with those of a prior
     double caption_drop;                  // share of the captions that become empty
-    const char *dir;
+    const char *dir;                      // of the results
+    const char *log_path, *report_path;   // of its files
 
     fum_device *device;
     fum_loader *replay, *initial, *resumed; // files, or NULL
