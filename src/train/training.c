@@ -225,23 +225,31 @@ static enum fum_result refresh_report(struct fum_training *t, bool always, struc
     return fum_train_write_report(t, err);
 }
 
+// True after every `every`-th step; 0: never.
+static bool is_due(const struct fum_training *t, int64_t every) {
+    return every && t->step % every == 0;
+}
+
+// Saves and draws what is due after a step, or at the end of the run.
+static enum fum_result save_due(struct fum_training *t, bool ends, struct fum_error *err) {
+    bool draws = is_due(t, t->options.sample_every) || (ends && t->options.sample_every);
+    enum fum_result result = FUM_OK;
+    if (ends || draws || is_due(t, t->options.save_every)) result = save_all(t, err);
+    if (!result && draws && !t->stopped) fum_train_draw_samples(t);
+    return result ? result : refresh_report(t, ends || draws, err);
+}
+
 enum fum_result fum_training_run(fum_training *t, struct fum_error *err) {
     struct report report;
     enum fum_result result = FUM_OK;
-    bool go_on = true;
-    while (t->step < t->options.steps && go_on) {
+    while (t->step < t->options.steps && !t->stopped) {
         result = run_step(t, &report, err);
         if (result) return result;
-        if ((result = refresh_report(t, false, err))) return result;
-        if (t->params.on_step) go_on = t->params.on_step(t->params.user, &report.step);
-        bool due = t->options.save_every && t->step % t->options.save_every == 0;
-        if (due && go_on && t->step < t->options.steps && (result = save_all(t, err)))
-            return result;
+        if (t->params.on_step) t->stopped = !t->params.on_step(t->params.user, &report.step);
+        bool ends = t->stopped || t->step == t->options.steps;
+        if ((result = save_due(t, ends, err))) return result;
     }
-    t->stopped = !go_on;
-    result = save_all(t, err);
-    if (!result) result = refresh_report(t, true, err);
-    if (result || go_on) return result;
+    if (!t->stopped) return FUM_OK;
     return fum_error_set(err, FUM_ERR_CANCELLED,
                          "stopped after step %lld; everything is saved in %s", (long long)t->step,
                          t->dir);

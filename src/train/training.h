@@ -206,6 +206,9 @@ enum fum_result fum_train_open_history(struct fum_training *training, struct fum
 void fum_train_remember(struct fum_training *training, const struct fum_training_step *step);
 // Writes report.html.
 enum fum_result fum_train_write_report(const struct fum_training *training, struct fum_error *err);
+// Draws pictures with the saved model into samples/ and lists the grid for the report. A failure is
+// a warning, since the training itself is well.
+void fum_train_draw_samples(struct fum_training *training);
 // Removes the log's lines after the current step, which an interrupted run may have left.
 enum fum_result fum_train_trim_log(const struct fum_training *training, struct fum_error *err);
 
