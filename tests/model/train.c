@@ -252,15 +252,101 @@ static void check_device(struct training *t, fum_interp *interp, double bound) {
     if (!(sqrt(error / size) <= bound)) fail_msg("gradients differ by %g", sqrt(error / size));
 }
 
+// ---- against PyTorch ----
+
+// The gradients of tests/golden/model_gradients.py.
+struct torch {
+    fum_loader *loader;
+    char *bytes, prefix[96]; // of the network's weights
+};
+
+// Returns true if the file has the network's gradients.
+static bool open_torch(struct torch *torch, const char *folder, const char *component) {
+    struct fum_error err;
+    size_t bytes, first;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/model_gradients.safetensors", getenv("FUM_TEST_DATA"));
+    ok(fum_file_read(path, 8 << 20, &torch->bytes, &bytes, &err), &err);
+    ok(fum_loader_open_memory(&torch->loader, torch->bytes, bytes, path, &err), &err);
+    snprintf(torch->prefix, sizeof torch->prefix, "%s/%s:", folder, component);
+    return fum_loader_count_prefix(torch->loader, torch->prefix, &first) > 0;
+}
+
+static void close_torch(struct torch *torch) {
+    fum_loader_close(&torch->loader);
+    fum_free(torch->bytes);
+}
+
+// Returns PyTorch's gradient of a parameter in the graph's order; free it with fum_free.
+static float *read_torch(const struct torch *torch, const fum_tensor *parameter) {
+    char name[320];
+    snprintf(name, sizeof name, "%s%s", torch->prefix, parameter->name);
+    const struct fum_loader_tensor *found = fum_loader_find(torch->loader, name);
+    if (!found) fail_msg("no gradient of %s", name);
+    const struct fum_weight weight = fum_tensor_weight(parameter);
+    const struct fum_shape *shape = &parameter->desc.shape;
+    float *values = fum_alloc(count_of(parameter), sizeof *values);
+    assert_non_null(values);
+    const struct fum_pack_target to = {values, FUM_F32, fum_shape_channels(shape), 0,
+                                       fum_shape_rows(shape)};
+    fum_pack_rows(&weight, &found->view, &to);
+    return values;
+}
+
+// Squares of a difference and of what it is relative to.
+struct off {
+    double off, size;
+};
+
+static struct off compare_parameter(struct training *t, const fum_interp *interp, int p,
+                                    const float *want) {
+    const double *wide = interp ? fum_interp_read(interp, t->grads[p]) : NULL;
+    const float *got = interp ? NULL : golden_value(&t->g, t->grads[p]);
+    struct off sum = {0};
+    for (size_t i = 0; i < count_of(t->grads[p]); i++) {
+        double difference = (wide ? wide[i] : got[i]) - (double)want[i];
+        sum.off += difference * difference;
+        sum.size += (double)want[i] * want[i];
+    }
+    return sum;
+}
+
+// Holds all gradients together within 1e-4, and each by itself if it is no rounding beside them.
+// `interp` NULL: those of the device.
+static void check_torch(struct training *t, const struct torch *torch, const fum_interp *interp) {
+    struct off each[MAX_PARAMETERS], all = {0};
+    for (int p = 0; p < t->count; p++) {
+        float *want = read_torch(torch, t->parameters[p]);
+        each[p] = compare_parameter(t, interp, p, want);
+        all.off += each[p].off;
+        all.size += each[p].size;
+        fum_free(want);
+    }
+    print_message("%s: %.3g relative to PyTorch\n", interp ? "interpreter" : "device",
+                  sqrt(all.off / all.size));
+    if (!(sqrt(all.off / all.size) <= 1e-4)) fail_msg("gradients differ from PyTorch's");
+    for (int p = 0; p < t->count; p++) {
+        double size = fmax(each[p].size, 1e-6 * all.size);
+        if (!(sqrt(each[p].off / size) <= 1e-4))
+            fail_msg("%s differs by %g from PyTorch's", t->parameters[p]->name,
+                     sqrt(each[p].off / size));
+    }
+}
+
 static void check(const char *folder, const char *component, enum fum_dtype storage) {
     struct training t;
     print_message("%s %s\n", folder, component);
     open_training(&t, folder, component, storage);
     fum_interp *interp = interpret(&t);
+    struct torch torch;
+    bool known = open_torch(&torch, folder, component) && storage == FUM_F32;
+    if (known) check_torch(&t, &torch, interp);
     if (golden_on_device())
         check_device(&t, interp, storage == FUM_F32 ? 1e-4 : 2e-2);
     else
         check_differences(&t, interp);
+    if (known && golden_on_device()) check_torch(&t, &torch, NULL);
+    close_torch(&torch);
     fum_interp_destroy(&interp);
     golden_close(&t.g);
 }
