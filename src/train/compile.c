@@ -6,12 +6,23 @@
 #include "exec/executable.h"
 #include "graph/graph.h"
 
-// Lists the parameters that the recipe's networks brought into the graph.
-static bool list_trained(struct fum_training *t) {
+static bool is_trained(const struct fum_training *t, const fum_tensor *param) {
+    return !t->recipe->excludes || !t->recipe->excludes(t, param->name);
+}
+
+// Lists the parameters that the recipe's networks brought into the graph, first the trained ones.
+static bool list_network(struct fum_training *t) {
     int count = fum_graph_list_parameters(t->graph, NULL);
-    t->trained = fum_arena_alloc(t->arena, (size_t)count + 1, sizeof *t->trained);
-    if (t->trained) t->num_trained = fum_graph_list_parameters(t->graph, t->trained);
-    return t->trained != NULL;
+    fum_tensor **all = fum_arena_alloc(t->arena, (size_t)count + 1, sizeof *all);
+    t->network = fum_arena_alloc(t->arena, (size_t)count + 1, sizeof *t->network);
+    if (!all || !t->network) return false;
+    fum_graph_list_parameters(t->graph, all);
+    for (int i = 0; i < count; i++)
+        if (is_trained(t, all[i])) t->network[t->num_trained++] = all[i];
+    t->num_network = t->num_trained;
+    for (int i = 0; i < count; i++)
+        if (!is_trained(t, all[i])) t->network[t->num_network++] = all[i];
+    return true;
 }
 
 // Adds the loss of one micro-batch and adds its gradients to the sums.
@@ -21,11 +32,11 @@ static bool add_micro_batch(struct fum_training *t, int index, fum_tensor ***sum
     if (!index) fum_train_term(&m, "loss", NULL); // comes before the recipe's own terms
     fum_tensor *loss = t->recipe->add_loss(&m);
     if (!fum_train_term(&m, "loss", loss)) return false;
-    if (!index && !list_trained(t)) return false;
+    if (!index && !list_network(t)) return false;
     fum_tensor **grads =
         fum_arena_alloc(t->arena, (size_t)t->num_trained + 1, sizeof(fum_tensor *));
     if (t->loss_scale) loss = fum_nn_mul(&m.nn, "scaled_loss", loss, t->loss_scale);
-    if (!grads || !fum_graph_gradient(t->graph, loss, t->trained, t->num_trained, grads))
+    if (!grads || !fum_graph_gradient(t->graph, loss, t->network, t->num_trained, grads))
         return false;
     for (int i = 0; i < t->num_trained && index; i++)
         (*sums)[i] = fum_nn_add(&m.nn, NULL, (*sums)[i], grads[i]);

@@ -22,8 +22,8 @@ static const char *after(const char *name, const char *prefix) {
     return strncmp(name, prefix, length) ? NULL : name + length;
 }
 
-// Returns the network's parameter whose values a companion begins with, or NULL for the optimiser's
-// moments, which begin with zeros.
+// Returns the network's parameter whose values a companion begins with, or NULL for one of the
+// optimiser.
 static const char *network_name(const char *name) {
     if (after(name, "optimiser.")) return NULL;
     const char *averaged = after(name, "ema.");
@@ -40,11 +40,12 @@ static bool is_product(const fum_tensor *weight) {
            (weight->packing == &fum_packing_linear || weight->packing == &fum_packing_conv);
 }
 
-// Returns how PyTorch's layer of that shape begins: Linear and Conv2d uniformly within 1 over the
-// root of the fan-in, Embedding normal, norms as 1 and 0.
+// Returns how PyTorch's layer of that shape begins. Linear and Conv2d are uniform within 1 over the
+// root of the fan-in, Embedding is normal, norms are 1 and 0. An optimiser's moments are 0.
 static struct fum_initial default_initial(const struct fum_training *t, const fum_tensor *param) {
     const char *dot = strrchr(param->name, '.');
     bool bias = dot && !strcmp(dot, ".bias");
+    if (!network_name(param->name)) return (struct fum_initial){.kind = FUM_INITIAL_CONSTANT};
     const fum_tensor *weight = param;
     if (bias) {
         char *name =
@@ -52,10 +53,18 @@ static struct fum_initial default_initial(const struct fum_training *t, const fu
         weight = name ? fum_graph_find(t->graph, name) : NULL;
     }
     if (is_product(weight))
-        return (struct fum_initial){FUM_INITIAL_UNIFORM, 1 / sqrt((double)fan_in(weight))};
-    if (bias) return (struct fum_initial){FUM_INITIAL_CONSTANT, 0};
-    if (param->desc.shape.rank > 1) return (struct fum_initial){FUM_INITIAL_NORMAL, 1};
-    return (struct fum_initial){FUM_INITIAL_CONSTANT, 1};
+        return (struct fum_initial){.kind = FUM_INITIAL_UNIFORM,
+                                    .value = 1 / sqrt((double)fan_in(weight))};
+    if (bias) return (struct fum_initial){.kind = FUM_INITIAL_CONSTANT};
+    if (param->desc.shape.rank > 1)
+        return (struct fum_initial){.kind = FUM_INITIAL_NORMAL, .value = 1};
+    return (struct fum_initial){.kind = FUM_INITIAL_CONSTANT, .value = 1};
+}
+
+static struct fum_initial choose_initial(const struct fum_training *t, const fum_tensor *param) {
+    struct fum_initial initial = default_initial(t, param);
+    if (t->recipe->initialise) t->recipe->initialise(t, param->name, &initial);
+    return initial;
 }
 
 // Hashes a name (FNV-1a), so that each parameter has its own draws whatever the others are.
@@ -67,9 +76,8 @@ static uint64_t hash_name(const char *name) {
 
 static void draw_values(const struct fum_training *t, const fum_tensor *param, float *values,
                         size_t count) {
-    struct fum_initial initial = default_initial(t, param);
+    struct fum_initial initial = choose_initial(t, param);
     struct fum_rng rng;
-    if (t->recipe->initialise) t->recipe->initialise(t, param->name, &initial);
     fum_rng_init(&rng, FUM_RNG_CUDA, t->options.seed ^ hash_name(param->name));
     if (initial.kind == FUM_INITIAL_UNIFORM) {
         fum_rng_uniform(&rng, values, count);
@@ -99,21 +107,6 @@ static bool find_drawn(struct fum_train_initial *from, const fum_tensor *param,
     return true;
 }
 
-// Finds zeros for a moment.
-static bool find_zeros(struct fum_train_initial *from, const fum_tensor *param,
-                       struct fum_view *view) {
-    float *values = fum_calloc((size_t)fum_shape_count(&param->desc.shape), sizeof *values);
-    if (!values || !fum_grow((void **)&from->drawn, &from->capacity, from->count, sizeof values)) {
-        fum_free(values);
-        return false;
-    }
-    from->drawn[from->count++] = values;
-    *view = param->packing->file_view(&param->desc.shape);
-    view->dtype = FUM_F32;
-    view->data = values;
-    return true;
-}
-
 static bool find_in_file(const fum_loader *loader, const char *name, struct fum_view *view) {
     const struct fum_loader_tensor *tensor = name ? fum_loader_find(loader, name) : NULL;
     if (tensor) *view = tensor->view;
@@ -124,20 +117,20 @@ static bool find_value(void *user, const char *name, struct fum_view *view) {
     struct fum_train_initial *from = user;
     struct fum_training *t = from->training;
     const fum_tensor *param = fum_graph_find(t->graph, name);
-    const char *network = network_name(name);
     if (!param) return false;
+    const char *like = choose_initial(t, param).like, *network = like ? like : network_name(name);
     if (t->resumed) {
         const char *stored = network == name ? fum_arena_printf(t->arena, "model.%s", name) : name;
         return find_in_file(t->resumed, stored, view);
     }
-    if (!network) return find_zeros(from, param, view);
-    if (t->initial) {
+    if (network && t->initial) {
         const struct fum_loader_tensor *tensor = fum_train_find_spelled(t->initial, network);
         if (tensor) *view = tensor->view;
         return tensor != NULL;
     }
-    if (t->recipe->find_initial && t->recipe->find_initial(t, network, view)) return true;
-    return find_drawn(from, fum_graph_find(t->graph, network), view);
+    if (network && t->recipe->find_initial && t->recipe->find_initial(t, network, view))
+        return true;
+    return find_drawn(from, network ? fum_graph_find(t->graph, network) : param, view);
 }
 
 // Adds a name to a list that ends in "…" when it is long.
@@ -155,11 +148,11 @@ static enum fum_result check_names(const struct fum_training *t, struct fum_erro
     size_t count = fum_loader_count(t->initial);
     bool *used = fum_calloc(count ? count : 1, sizeof *used);
     if (!used) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the first weights");
-    for (int i = 0; i < t->num_trained; i++) {
+    for (int i = 0; i < t->num_network; i++) {
         const struct fum_loader_tensor *tensor =
-            fum_train_find_spelled(t->initial, t->trained[i]->name);
+            fum_train_find_spelled(t->initial, t->network[i]->name);
         if (tensor) used[fum_loader_index(t->initial, tensor)] = true;
-        if (!tensor) list_name(missing, sizeof missing, t->trained[i]->name);
+        if (!tensor) list_name(missing, sizeof missing, t->network[i]->name);
     }
     for (size_t i = 0; i < count; i++) {
         const char *name = fum_loader_at(t->initial, i)->name;

@@ -85,7 +85,8 @@ fum_tensor *fum_train_mean(struct fum_micro_batch *m, fum_tensor *value);
 // How a parameter begins.
 struct fum_initial {
     enum { FUM_INITIAL_UNIFORM, FUM_INITIAL_NORMAL, FUM_INITIAL_CONSTANT } kind;
-    double value; // bound, deviation or the number itself
+    double value;     // bound, deviation or the number itself
+    const char *like; // another parameter, with whose values it begins; NULL: none
 };
 
 struct fum_recipe {
@@ -96,7 +97,15 @@ struct fum_recipe {
     enum fum_result (*configure)(struct fum_training *training, struct fum_error *err);
     // Adds the network and the loss of one micro-batch. Returns the loss, one number.
     fum_tensor *(*add_loss)(struct fum_micro_batch *m);
-    // Changes how a parameter begins from PyTorch's default of its layer. NULL: never.
+    // True if the optimiser leaves a trained parameter to `update`. NULL: none.
+    bool (*excludes)(const struct fum_training *training, const char *name);
+    // Adds an update of a parameter after the optimiser's, whose result is `updated`; that is
+    // `param` itself if it has none. The updates of a step are skipped where `factor` is 0. Returns
+    // the last result. NULL: none.
+    fum_tensor *(*update)(struct fum_training *training, fum_tensor *param, fum_tensor *updated,
+                          fum_tensor *factor);
+    // Changes how a parameter begins from PyTorch's default of its layer, or from 0 for one of the
+    // optimiser ("optimiser.first.NAME"). NULL: never.
     void (*initialise)(const struct fum_training *training, const char *name,
                        struct fum_initial *initial);
     // Writes the model's files into the folder `dir`.

@@ -56,7 +56,7 @@ static bool is_weights(const char *name) {
 static bool is_trained(const struct fum_training *t, const char *component) {
     size_t length = strlen(component);
     for (int i = 0; i < t->num_trained; i++) {
-        const char *name = fum_tensor_name(t->trained[i]);
+        const char *name = fum_tensor_name(t->network[i]);
         if (!strncmp(name, component, length) && name[length] == '.') return true;
     }
     return false;

@@ -106,8 +106,8 @@ struct fum_training {
     int num_sources;
     struct fum_train_term terms[FUM_TRAIN_MAX_TERMS]; // terms[0] is the loss
     int num_terms;
-    fum_tensor **trained; // parameters of the network that the loss depends on
-    int num_trained;
+    fum_tensor **network; // its parameters; those that the optimiser trains come first
+    int num_network, num_trained;
     fum_tensor *report;        // loss, terms, learning rate, gradient norm
     fum_tensor *gradient_norm; // one number
     fum_tensor *row;           // of the optimiser: the learning rate comes first

@@ -97,12 +97,15 @@ static fum_tensor *add_sgd(struct fum_training *t, fum_tensor *param, fum_tensor
     return fum_graph_add(t->graph, "sgd_update", NULL, (struct fum_inputs){in, 5}, attrs);
 }
 
-// Adds the update of one parameter and of its average. Returns the last of both.
-static fum_tensor *add_update(struct fum_training *t, fum_tensor *param, fum_tensor *grad,
+// Adds the updates of the network's i-th parameter and of its average. Returns the last one.
+static fum_tensor *add_update(struct fum_training *t, int i, fum_tensor *const *grads,
                               fum_tensor *factor) {
     const struct fum_attr decay[] = {{"decay", t->options.ema}, {0}};
     bool sgd = t->options.optimiser == FUM_OPTIMISER_SGD;
-    fum_tensor *updated = sgd ? add_sgd(t, param, grad, factor) : add_adam(t, param, grad, factor);
+    fum_tensor *param = t->network[i], *updated = param;
+    if (i < t->num_trained)
+        updated = sgd ? add_sgd(t, param, grads[i], factor) : add_adam(t, param, grads[i], factor);
+    if (t->recipe->update) updated = t->recipe->update(t, param, updated, factor);
     if (t->options.ema <= 0) return updated;
     fum_tensor *in[] = {add_companion(t, param, "ema."), updated, factor};
     return fum_graph_add(t->graph, "ema_update", NULL, (struct fum_inputs){in, 3}, decay);
@@ -118,7 +121,7 @@ void fum_train_add_loss_scale(struct fum_training *t) {
 void fum_train_add_updates(struct fum_training *t, fum_tensor *const *grads) {
     fum_tensor *last = NULL, *factor = add_factor(t, grads);
     add_row(t);
-    for (int i = 0; i < t->num_trained; i++) last = add_update(t, t->trained[i], grads[i], factor);
+    for (int i = 0; i < t->num_network; i++) last = add_update(t, i, grads, factor);
     add_counters(t, last, factor);
 }
 

@@ -16,6 +16,7 @@ import sys
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from diffusers import VQModel
 from safetensors.torch import save_file
 
 torch.set_num_threads(2)
@@ -154,6 +155,76 @@ class Hierarchy(nn.Module):
         return {f"eps_{t + 1}": (rows, n) for t, n in enumerate(self.sizes)}
 
 
+# ---- vqvae ----
+
+class Vectors(nn.Module):
+    """diffusers' VQModel with the losses of the recipe, and the codebook of moving averages."""
+    KEYS = ("block_out_channels", "layers_per_block", "latent_channels", "vq_embed_dim", "num_vq_embeddings",
+            "norm_num_groups", "mid_block_add_attention")
+
+    def __init__(self, s, shape):
+        super().__init__()
+        config = {k: s["model." + k] for k in self.KEYS if "model." + k in s}
+        config["mid_block_add_attention"] = s.get("model.mid_block_add_attention", "true") == "true"
+        config["block_out_channels"] = tuple(s.ints("model.block_out_channels"))
+        levels = len(config["block_out_channels"])
+        self.s = s
+        self.net = VQModel(in_channels=shape[0], out_channels=shape[0], scaling_factor=1.0,
+                           down_block_types=("DownEncoderBlock2D",) * levels,
+                           up_block_types=("UpDecoderBlock2D",) * levels, **config)
+        self.averaged = s.get("loss.codebook", "gradient") == "ema"
+        codes = self.net.quantize.embedding.weight
+        codes.data = codes.data.float().double()
+        self.counts, self.sums = torch.ones(len(codes)), codes.data.clone()
+        self.idle, self.outputs = torch.zeros(len(codes)), []
+
+    def state_dict(self, *args, **kwargs):
+        return self.net.state_dict(*args, **kwargs)
+
+    def trained(self):
+        return [p for n, p in self.net.named_parameters() if not (self.averaged and n.startswith("quantize"))]
+
+    def loss(self, r):
+        x, codes = r["x"], self.net.quantize.embedding.weight
+        z = self.net.encode(x).latents
+        flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
+        ids = torch.cdist(flat, codes).argmin(1)
+        self.outputs.append((ids, flat.detach()))
+        vectors = codes[ids].reshape(z.shape[0], *z.shape[2:], -1).permute(0, 3, 1, 2)
+        quantised = z + (vectors - z).detach()
+        y = self.net.decoder(self.net.post_quant_conv(quantised))
+        share = torch.bincount(ids, minlength=len(codes)) / len(ids)
+        terms = {"reconstruction": F.mse_loss(y, x), "commitment": F.mse_loss(z, vectors.detach()),
+                 "codebook": F.mse_loss(vectors, z.detach()),
+                 "perplexity": torch.exp(-torch.xlogy(share, share).sum())}
+        loss = terms["reconstruction"] + self.s.get("loss.commitment", 0.25) * terms["commitment"]
+        return loss if self.averaged else loss + terms["codebook"], terms
+
+    def after_update(self):
+        codes, restart = self.net.quantize.embedding.weight.data, self.s.get("loss.restart", 0)
+        ids = torch.cat([i for i, _ in self.outputs])
+        flat, last = torch.cat([z for _, z in self.outputs]), self.outputs[-1][1]
+        self.outputs = []
+        counts = torch.bincount(ids, minlength=len(codes)).double()
+        if self.averaged:
+            d = self.s["loss.decay"]
+            self.counts = d * self.counts + (1 - d) * counts
+            self.sums = d * self.sums + (1 - d) * torch.zeros_like(codes).index_add_(0, ids, flat)
+            total = self.counts.sum()
+            smooth = (self.counts + 1e-5) / (total + len(codes) * 1e-5) * total
+            codes.copy_(self.sums / smooth[:, None])
+        if restart:
+            self.idle = torch.where(counts > 0, torch.zeros_like(counts), self.idle + 1)
+            dead = self.idle >= restart
+            chosen = last.repeat(-(-len(codes) // len(last)), 1)
+            chosen = chosen[::len(chosen) // len(codes)][:len(codes)]
+            codes[dead], self.sums[dead] = chosen[dead], chosen[dead]
+            self.counts[dead], self.idle[dead] = 1, 0
+
+    def draws(self, rows):
+        return {}
+
+
 # ---- a run ----
 
 def half(t):
@@ -190,7 +261,7 @@ def make_replay(s, model, shape, signed):
 
 
 def train(s, model, replay):
-    parameters = list(model.parameters())
+    parameters = model.trained() if hasattr(model, "trained") else list(model.parameters())
     update = optimiser(s, parameters)
     averaged = {k: v.clone() for k, v in model.state_dict().items()} if s["train.ema"] else {}
     log = {}
@@ -241,6 +312,9 @@ def write_case(folder, name, recipe, build, shape, settings):
     print(f"{path}: loss {log['loss'][0]:.4f} to {log['loss'][-1]:.4f}")
 
 
+# The bias of attention's keys has no gradient but rounding, which Adam would make as large as any other.
+ATTENTION = {"train.eps": 1e-5}
+
 CASES = {
     "vae_mlp": ("vae", Autoencoder, (1, 5, 7),
                 {"model.hidden": "11,6", "model.latent": 3, "train.batch": 5, "train.lr": 5e-3,
@@ -273,6 +347,25 @@ CASES = {
                       {"model.levels": 2, "model.latent": "6,2", "model.hidden": 9, "train.batch": 2,
                        "train.accumulate": 2, "train.lr": 5e-3, "loss.reconstruction": "gaussian",
                        "loss.variance": 0.25}),
+    "vqvae": ("vqvae", Vectors, (1, 6, 8),
+              {"model.block_out_channels": "4,6", "model.layers_per_block": 1, "model.latent_channels": 3,
+               "model.vq_embed_dim": 5, "model.num_vq_embeddings": 7, "model.norm_num_groups": 2, "train.batch": 3,
+               "train.lr": 2e-3, "train.clip": 1.0, "train.ema": 0.9, **ATTENTION}),
+    "vqvae_ema": ("vqvae", Vectors, (3, 4, 4),
+                  {"model.block_out_channels": "6,4", "model.layers_per_block": 1, "model.latent_channels": 4,
+                   "model.vq_embed_dim": 4, "model.num_vq_embeddings": 9, "model.norm_num_groups": 2,
+                   "model.mid_block_add_attention": "false", "train.batch": 2, "train.accumulate": 2,
+                   "train.lr": 2e-3, "train.weight_decay": 0.1, "train.ema": 0.8, "loss.codebook": "ema",
+                   "loss.commitment": 0.5, "loss.decay": 0.9}),
+    "vqvae_restart": ("vqvae", Vectors, (1, 4, 6),
+                      {"model.block_out_channels": "4", "model.layers_per_block": 1, "model.latent_channels": 3,
+                       "model.vq_embed_dim": 3, "model.num_vq_embeddings": 13, "model.norm_num_groups": 2,
+                       "train.batch": 2, "train.lr": 2e-3, "loss.codebook": "ema", "loss.decay": 0.8,
+                       "loss.restart": 5, **ATTENTION}),
+    "vqvae_repeat": ("vqvae", Vectors, (1, 2, 4),
+                     {"model.block_out_channels": "4,4", "model.layers_per_block": 1, "model.latent_channels": 2,
+                      "model.vq_embed_dim": 2, "model.num_vq_embeddings": 11, "model.norm_num_groups": 2,
+                      "train.batch": 2, "train.lr": 2e-3, "train.optimiser": "sgd", "loss.restart": 3}),
 }
 
 

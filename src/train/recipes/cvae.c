@@ -6,9 +6,13 @@
 
 #include <string.h>
 
+#include "base/error.h"
+
 static enum fum_result configure(struct fum_training *t, struct fum_error *err) {
     struct fum_autoencoder *a = t->config;
     a->classes = (int)fum_settings_int(&t->settings, "model.classes", 1, 1 << 20);
+    if (t->data && !t->classes)
+        return fum_error_set(err, FUM_ERR_ARG, "the data set has no classes, which cvae needs");
     return fum_autoencoder_configure(t, err);
 }
 
@@ -31,7 +35,7 @@ static void initialise(const struct fum_training *t, const char *name,
                        struct fum_initial *initial) {
     (void)t;
     if (!strcmp(name, "class_mean.weight"))
-        *initial = (struct fum_initial){FUM_INITIAL_CONSTANT, 0};
+        *initial = (struct fum_initial){.kind = FUM_INITIAL_CONSTANT};
 }
 
 const struct fum_recipe fum_recipe_cvae = {
