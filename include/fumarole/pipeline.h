@@ -130,6 +130,13 @@ FUM_API enum fum_result fum_generate(fum_pipeline *pipeline,
                                      const struct fum_generate_params *params,
                                      struct fum_error *err);
 
+// Finds the noise that DDIM draws the picture of a file from: a PNG of a size that the model can
+// draw. The picture is encoded to the mean of its latents. Count, sampler and noise of `params` are
+// not used. A guidance of 0 is none, and a prompt of NULL the empty one. on_image gets the noise in
+// place of latents, and no pixels.
+FUM_API enum fum_result fum_invert(fum_pipeline *pipeline, const struct fum_generate_params *params,
+                                   const char *path, struct fum_error *err);
+
 // Writes the picture as a PNG with its parameters inside, whole or not at all (see file.h).
 FUM_API enum fum_result fum_image_save(const struct fum_image *image, const char *path,
                                        struct fum_error *err);
@@ -142,6 +149,9 @@ FUM_API enum fum_result fum_noise_read(const char *path, float **noise, int shap
 FUM_API enum fum_result fum_step_noise_read(const char *path, float **noise, int shape[5],
                                             struct fum_error *err);
 FUM_API void fum_noise_free(float **noise);
+// Writes tensor "noise" of that shape, as fum_noise_read reads it.
+FUM_API enum fum_result fum_noise_save(const char *path, const float *noise, const int shape[4],
+                                       struct fum_error *err);
 // Writes tensor "latents" of that shape, f32, as safetensors, whole or not at all. A model without
 // latents leaves x there, before it is clamped to a picture.
 FUM_API enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4],

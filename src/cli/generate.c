@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // fumarole generate: a prompt in, pictures out.
 #include "generate_options.h"
-#include "grid.h"
 #include "output.h"
 #include "progress.h"
+#include "results.h"
 #include "trace.h"
 #include "vector_width.h"
 
@@ -28,9 +28,7 @@ struct job {
     int noise_shape[4];
     float *step_noise;
     int step_noise_shape[5];
-    struct cli_grid grid; // with --grid
-    float *latents;       // of the pictures so far, for --save-latents
-    int latents_shape[4];
+    struct generate_results results;
     int graphs_dumped;
     double started;
     int step, steps; // done of the picture that is being made
@@ -75,6 +73,7 @@ static int check_outputs(const struct cli_command *command,
     struct cli_outputs outputs = {.command = command, .no_clobber = options->no_clobber};
     int status = cli_output_check_pattern(command, options->output);
     int files = options->columns ? 1 : options->picture.count;
+    if (options->invert) files = 0;
     for (int i = 0; status == 0 && i < files; i++) {
         char *name = cli_output_name(options->output, i, options->output_begin + i);
         status = name ? cli_outputs_add(&outputs, name) : cli_fail("out of memory");
@@ -204,58 +203,10 @@ static void on_graph(void *user, const char *component, const char *pass, const 
     job->graphs_dumped++;
 }
 
-// Appends a picture's latents to what --save-latents writes at the end.
-static void keep_latents(struct job *job, const struct fum_image *image) {
-    size_t one =
-        (size_t)image->latent_channels * (size_t)image->latent_height * (size_t)image->latent_width;
-    size_t before = (size_t)job->latents_shape[0] * one;
-    float *grown = realloc(job->latents, (before + one) * sizeof *grown);
-    if (!grown) {
-        if (job->status == 0)
-            job->status = cli_fail("no memory to keep the latents of picture %d", image->index + 1);
-        return;
-    }
-    memcpy(grown + before, image->latents, one * sizeof *grown);
-    job->latents = grown;
-    job->latents_shape[0]++;
-    job->latents_shape[1] = image->latent_channels;
-    job->latents_shape[2] = image->latent_height;
-    job->latents_shape[3] = image->latent_width;
-}
-
-static enum fum_result save_image(const void *image, const char *path, struct fum_error *err) {
-    return fum_image_save(image, path, err);
-}
-
-// Writes a picture under its name and reports it.
-static int write_image(const struct job *job, const struct fum_image *image) {
-    char *name = cli_output_name(job->options.output, image->index,
-                                 job->options.output_begin + image->index);
-    int status = name ? cli_output_save(name, &(struct cli_result){save_image, image})
-                      : cli_fail("out of memory");
-    if (status == 0)
-        cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name,
-                     image->width, image->height, (unsigned long long)image->seed,
-                     fum_device_get_info(job->device)->name, fum_time_now() - job->started);
-    fflush(stdout);
-    free(name);
-    return status;
-}
-
-// Writes the grid of the pictures that were finished, however the run ended.
-static int write_grid(const struct job *job) {
-    struct fum_image image = job->grid.image;
-    if (!image.width) return job->status;
-    image.index = 0;
-    int status = write_image(job, &image);
-    return job->status ? job->status : status;
-}
-
 static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
     cli_progress_clear(&job->progress);
-    job->status = job->grid.columns ? cli_grid_add(&job->grid, image) : write_image(job, image);
-    if (job->options.save_latents) keep_latents(job, image);
+    job->status = generate_results_add(&job->results, image);
     return job->status == 0 && !cli_interrupted();
 }
 
@@ -288,7 +239,8 @@ static int open_model(struct job *job) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
     if (info->unusable) return cli_fail("%s", info->unusable);
     const struct fum_generate_params *picture = &job->options.picture;
-    if (info->takes_prompt && !picture->prompt) return generate_options_no_prompt(job->command);
+    if (info->takes_prompt && !picture->prompt && !job->options.invert)
+        return generate_options_no_prompt(job->command);
     if (!info->takes_prompt && (picture->prompt || picture->negative))
         return cli_misuse(job->command, "the model %s takes no prompt; leave it out", info->name);
     return 0;
@@ -317,27 +269,17 @@ static int open_all(struct job *job) {
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
-static enum fum_result write_latents(const void *what, const char *path, struct fum_error *err) {
-    const struct job *job = what;
-    return fum_latents_save(path, job->latents, job->latents_shape, err);
-}
-
-// Writes the latents of the pictures that were finished, however the run ended.
-static int save_latents(const struct job *job) {
-    const char *path = job->options.save_latents;
-    if (!path || job->latents_shape[0] == 0) return job->status;
-    int saved = cli_output_save(path, &(struct cli_result){write_latents, job});
-    return job->status ? job->status : saved;
-}
-
 static int generate(struct job *job) {
     struct fum_error err = {0};
     struct fum_generate_params params = job->options.picture;
     params.seed = job->options.seed.value;
     params.noise = job->noise;
     params.step_noise = job->step_noise;
-    job->grid.columns = job->options.columns;
-    job->grid.rows = job->options.rows;
+    job->results = (struct generate_results){
+        .options = &job->options,
+        .device = fum_device_get_info(job->device)->name,
+        .started = job->started,
+        .grid = {.columns = job->options.columns, .rows = job->options.rows}};
     params.on_step = on_step;
     params.on_work = on_work;
     params.on_image = on_image;
@@ -345,13 +287,14 @@ static int generate(struct job *job) {
     memcpy(params.noise_shape, job->noise_shape, sizeof params.noise_shape);
     memcpy(params.step_noise_shape, job->step_noise_shape, sizeof params.step_noise_shape);
     cli_progress_begin(&job->progress, job->options.quiet);
-    enum fum_result result = fum_generate(job->pipeline, &params, &err);
+    const char *picture = job->options.invert;
+    enum fum_result result = picture ? fum_invert(job->pipeline, &params, picture, &err)
+                                     : fum_generate(job->pipeline, &params, &err);
     cli_progress_clear(&job->progress);
     if (cli_interrupted() && result == FUM_OK) result = FUM_ERR_CANCELLED;
     if (job->status == 0 && result != FUM_OK) // a callback that fails says why itself
         job->status = cli_fail_result(result, &err);
-    job->status = write_grid(job);
-    return save_latents(job);
+    return generate_results_end(&job->results, job->status);
 }
 
 static void print_stats(const struct job *job) {
@@ -376,8 +319,7 @@ static void close_all(struct job *job) {
     fum_model_destroy(&job->model);
     fum_noise_free(&job->noise);
     fum_noise_free(&job->step_noise);
-    cli_grid_free(&job->grid);
-    free(job->latents);
+    generate_results_free(&job->results);
     free(job->prompt_text);
     free(job->negative_text);
 }

@@ -139,6 +139,8 @@ const struct cli_option generate_option_table[] = {
      .help = "start from tensor \"noise\" [n,c,h,w] of a .safetensors file"},
     {.name = "step-noise", .kind = CLI_PATH, .offset = FIELD(step_noise), .value = "FILE",
      .help = "take the noise of stochastic steps from tensor \"noise\" [steps,n,c,h,w]"},
+    {.name = "invert", .kind = CLI_PATH, .offset = FIELD(invert), .value = "IMAGE",
+     .help = "find the noise that DDIM draws this picture from, and write it with --save-latents"},
     {.name = "save-latents", .kind = CLI_PATH, .offset = FIELD(save_latents), .value = "FILE",
      .help = "write tensor \"latents\" [n,c,h,w] as the sampler left them"},
     {.name = "trace", .kind = CLI_PATH, .offset = FIELD(trace), .value = "FILE",
@@ -214,11 +216,20 @@ static int check_prompts(const struct cli_command *command, struct generate_opti
     if (argc == 1) picture->prompt = argv[0];
     // Whether another model than the shipped one takes a prompt is known when it is open.
     bool given = picture->prompt || options->prompt_file;
-    return given || options->model ? -1 : generate_options_no_prompt(command);
+    return given || options->model || options->invert ? -1 : generate_options_no_prompt(command);
 }
 
 int generate_options_no_prompt(const struct cli_command *command) {
     return cli_misuse(command, "no prompt: give one with -p, or as a bare argument");
+}
+
+static int check_invert(const struct cli_command *command, const struct generate_options *options) {
+    if (!options->invert) return -1;
+    if (!options->save_latents)
+        return cli_misuse(command, "--invert needs --save-latents FILE for the noise");
+    if (options->noise || options->grid_text || options->picture.count != 1)
+        return cli_misuse(command, "--invert is of one picture, without --noise, --grid and -b");
+    return -1;
 }
 
 // Reads "4x3". Every picture of a grid is evaluated with as many others as the library takes.
@@ -320,6 +331,7 @@ int generate_options_check(const struct cli_command *command, struct generate_op
                            int argc, char **argv) {
     int status = check_prompts(command, options, argc, argv);
     if (status < 0) status = check_grid(command, options);
+    if (status < 0) status = check_invert(command, options);
     if (status < 0) status = check_memory(command, options);
     if (status < 0) status = check_type(command, options);
     if (status < 0) status = check_sampling(command, options);

@@ -15,6 +15,7 @@ struct generate_options {
     const char *model, *prediction, *device, *variant;
     const char *prompt_file, *negative_file, *output;
     const char *noise, *step_noise, *save_latents, *trace, *dump_graph;
+    const char *invert;    // a picture whose noise is looked for; NULL: none
     const char *grid_text; // as given
     int columns, rows;     // of --grid; 0: every picture is a file
     struct cli_seed seed;

@@ -3,7 +3,6 @@
 // host only waits and counts.
 #include "base/error.h"
 #include "base/rng.h"
-#include "nn/nn.h"
 #include "pipeline/compile.h"
 #include "pipeline/finite.h"
 #include "pipeline/pipeline.h"
@@ -14,38 +13,6 @@
 static fum_tensor *add_op(fum_graph *graph, const char *op, struct fum_inputs inputs,
                           const struct fum_attr *attrs) {
     return fum_graph_add(graph, op, op, inputs, attrs);
-}
-
-// Reads this step's noise and widens it from the smallest variance to the one that the model
-// chooses, in the channels after its prediction.
-static fum_tensor *widen_noise(fum_graph *graph, const struct fum_denoiser *d,
-                               fum_tensor *prediction, int64_t channels) {
-    struct fum_nn nn;
-    fum_nn_init(&nn, graph, "variance");
-    struct fum_shape one = {4, {d->batch, d->height, d->width, channels}},
-                     rows = {4, {d->noise_rows, (int64_t)d->batch * d->height, d->width, channels}};
-    fum_tensor *noise = fum_nn_reshape(&nn, NULL, d->noise, rows),
-               *share = fum_nn_slice(&nn, NULL, prediction,
-                                     (struct fum_nn_range){3, channels, channels});
-    if (d->copies == 2) // of the branch with the class
-        share = fum_nn_slice(&nn, NULL, share, (struct fum_nn_range){0, d->batch, d->batch});
-    if (!noise || !share) return NULL;
-    share = fum_graph_add(graph, "cast", NULL, FUM_INPUTS(share),
-                          (struct fum_attr[]){{"dtype", FUM_F32}, {0}});
-    noise = add_op(graph, "step_row", FUM_INPUTS(noise, d->counter), NULL);
-    fum_tensor *spread = add_op(graph, "step_row", FUM_INPUTS(d->spread, d->counter), NULL);
-    share = fum_nn_mul(&nn, NULL, fum_nn_scale(&nn, NULL, share, 0.5, 0.5),
-                       fum_nn_reshape(&nn, NULL, spread, (struct fum_shape){4, {1, 1, 1, 1}}));
-    return fum_nn_mul(&nn, NULL, fum_nn_reshape(&nn, NULL, noise, one),
-                      fum_nn_unary(&nn, "exp", NULL, share));
-}
-
-// Drops the channels of the variance, if the model has some.
-static fum_tensor *mean_prediction(fum_graph *graph, fum_tensor *prediction, int64_t channels) {
-    struct fum_nn nn;
-    fum_nn_init(&nn, graph, "prediction");
-    if (fum_nn_channels(prediction) == channels) return prediction;
-    return fum_nn_slice(&nn, NULL, prediction, (struct fum_nn_range){3, 0, channels});
 }
 
 // Builds the recorded step: model input from the state, the UNet, guidance and the sampler's
@@ -88,9 +55,9 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     if (d->learned) {
         d->spread = fum_graph_input(graph, "spread", (struct fum_shape){2, {d->evals, 1}}, FUM_F32,
                                     FUM_STAGE_RUN);
-        step_noise = widen_noise(graph, d, prediction, channels);
+        step_noise = fum_variance_widen(graph, d, prediction, channels);
     }
-    prediction = mean_prediction(graph, prediction, channels);
+    prediction = fum_variance_drop(graph, prediction, channels);
     fum_tensor *updated =
         add_op(graph, "sampler_update",
                FUM_INPUTS(d->state, prediction, d->coefs, d->counter, step_noise), attrs);

@@ -89,11 +89,20 @@ void fum_noise_free(float **noise) {
     *noise = NULL;
 }
 
-enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4],
-                                 struct fum_error *err) {
-    struct fum_safetensors_tensor tensor = {"latents",
-                                            {.dtype = FUM_F32, .rank = 4, .data = latents}};
+static enum fum_result save_tensor(const char *path, const char *name, const float *values,
+                                   const int shape[4], struct fum_error *err) {
+    struct fum_safetensors_tensor tensor = {name, {.dtype = FUM_F32, .rank = 4, .data = values}};
     for (int i = 0; i < 4; i++) tensor.view.dim[i] = shape[i];
     return fum_safetensors_write(path, &(struct fum_safetensors){.tensors = &tensor, .count = 1},
                                  err);
+}
+
+enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4],
+                                 struct fum_error *err) {
+    return save_tensor(path, "latents", latents, shape, err);
+}
+
+enum fum_result fum_noise_save(const char *path, const float *noise, const int shape[4],
+                               struct fum_error *err) {
+    return save_tensor(path, "noise", noise, shape, err);
 }

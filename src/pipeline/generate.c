@@ -82,6 +82,7 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                                        .schedule = p->schedule,
                                        .steps = p->steps ? p->steps : info->steps,
                                        .eta = p->eta,
+                                       .invert = run->invert,
                                        .ays = pipe->view->traits.ays,
                                        .config = pipe->view->schedule};
     enum fum_result result = FUM_OK;
@@ -174,9 +175,9 @@ static enum fum_result check_clip_skip(const fum_pipeline *pipe, struct fum_run 
 }
 
 // Checks the request and fills in the model's defaults.
-static enum fum_result make_run(const fum_pipeline *pipe, const struct fum_generate_params *params,
-                                struct fum_run *run, struct fum_error *err) {
-    *run = (struct fum_run){.params = params};
+static enum fum_result make_run(const fum_pipeline *pipe, struct fum_run *run,
+                                struct fum_error *err) {
+    const struct fum_generate_params *params = run->params;
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
     if ((!params->prompt && info->takes_prompt) || !params->on_image)
         return fum_error_set(err, FUM_ERR_ARG, "a prompt and on_image are required");
@@ -249,7 +250,7 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     enum fum_result result = FUM_OK;
     if (!planes || !pixels)
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
-    else
+    else if (!run->invert)
         result = decode_picture(pipe, run, &(struct picture){index, latents, pixels}, err);
     if (!result && !(text = fum_parameters_text(pipe, run, seed)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture's parameters");
@@ -259,7 +260,7 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
                                   .seed = seed,
                                   .width = run->width,
                                   .height = run->height,
-                                  .pixels = pixels,
+                                  .pixels = run->invert ? NULL : pixels,
                                   .channels = channels,
                                   .latents = planes,
                                   .latent_channels = run->latent_channels,
@@ -314,16 +315,21 @@ static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run
     enum fum_result result = p->prompt ? fum_encode(pipe, &prompts, err) : FUM_OK;
     times->prompt = fum_time_now() - start - times->compile - times->load;
     if (!result) result = fum_denoise_prepare(pipe, run, err);
-    if (!result && !pipe->budget && pipe->kind->prepare)
+    if (!result && !pipe->budget && pipe->kind->prepare && !run->invert)
         result = pipe->kind->prepare(pipe, run->latent_height, run->latent_width, err);
     return result;
 }
 
 enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
                              struct fum_error *err) {
-    struct fum_run run;
+    return fum_run_request(pipe, params, false, err);
+}
+
+enum fum_result fum_run_request(fum_pipeline *pipe, const struct fum_generate_params *params,
+                                bool invert, struct fum_error *err) {
+    struct fum_run run = {.params = params, .invert = invert};
     float *latents = NULL;
-    enum fum_result result = make_run(pipe, params, &run, err);
+    enum fum_result result = make_run(pipe, &run, err);
     if (result) goto done;
     warn_about_signs(pipe, params);
     size_t one = (size_t)run.latent_channels * (size_t)run.latent_height * (size_t)run.latent_width;

@@ -2,6 +2,8 @@
 // Lists how the sampler's result becomes a picture: a VAE decodes it, or it is the picture.
 #include "pipeline/pipeline.h"
 
+#include <string.h>
+
 static void add_vae(fum_pipeline *pipe, enum fum_dtype storage) {
     const struct fum_model_view *view = pipe->view;
     bool overflows = storage == FUM_F16 && view->traits.vae_overflows_f16;
@@ -18,8 +20,10 @@ static void add_vae(fum_pipeline *pipe, enum fum_dtype storage) {
                                                                        .keep_rank = 0});
 }
 
-const struct fum_picture_kind fum_pictures_of_vae = {
-    .add_components = add_vae, .prepare = fum_decode_prepare, .make = fum_decode};
+const struct fum_picture_kind fum_pictures_of_vae = {.add_components = add_vae,
+                                                     .prepare = fum_decode_prepare,
+                                                     .make = fum_decode,
+                                                     .encode = fum_encode_image};
 
 static enum fum_result round_pixels(fum_pipeline *pipe, const struct fum_latents *x,
                                     uint8_t *pixels, struct fum_error *err) {
@@ -29,4 +33,14 @@ static enum fum_result round_pixels(fum_pipeline *pipe, const struct fum_latents
     return FUM_OK;
 }
 
-const struct fum_picture_kind fum_pictures_of_pixels = {.make = round_pixels};
+static enum fum_result take_pixels(fum_pipeline *pipe, const struct fum_pixels *pixels, float *x,
+                                   struct fum_error *err) {
+    (void)err;
+    size_t channels = (size_t)pipe->view->vae.in_channels;
+    memcpy(x, pixels->values,
+           (size_t)pixels->height * (size_t)pixels->width * channels * sizeof *x);
+    return FUM_OK;
+}
+
+const struct fum_picture_kind fum_pictures_of_pixels = {.make = round_pixels,
+                                                        .encode = take_pixels};

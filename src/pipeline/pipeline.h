@@ -88,7 +88,12 @@ struct fum_run {
     int count, batch, copies, clip_skip;
     float guidance;
     float class_label; // used by models with classes
+    bool invert;       // from a picture to its noise: nothing is decoded
 };
+
+// Runs a request. `invert`: DDIM in reverse, from the latents that params->noise holds.
+enum fum_result fum_run_request(fum_pipeline *pipe, const struct fum_generate_params *params,
+                                bool invert, struct fum_error *err);
 
 // Returns the text of a picture with this seed, freed with fum_free; NULL when memory is out.
 char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed);
@@ -112,6 +117,12 @@ enum fum_result fum_encode(fum_pipeline *pipe, const struct fum_prompts *prompts
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
                                    fum_graph **graph, struct fum_error *err);
+// Adds this step's noise, widened to the variance that the model gives in the channels after its
+// prediction (Nichol and Dhariwal 2021, equation 15).
+fum_tensor *fum_variance_widen(fum_graph *graph, const struct fum_denoiser *denoiser,
+                               fum_tensor *prediction, int64_t channels);
+// Drops the channels of the variance, if the model has some.
+fum_tensor *fum_variance_drop(fum_graph *graph, fum_tensor *prediction, int64_t channels);
 // Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
 enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run,
                                     struct fum_error *err);
@@ -160,22 +171,6 @@ struct fum_pixels {
     int height, width;
 };
 
-// How what the sampler leaves becomes a picture.
-struct fum_picture_kind {
-    void (*add_components)(fum_pipeline *pipe, enum fum_dtype storage);
-    // Makes ready what follows the sampler. NULL: nothing does.
-    enum fum_result (*prepare)(fum_pipeline *pipe, int height, int width, struct fum_error *err);
-    // Writes one picture's pixels, [height, width, channels].
-    enum fum_result (*make)(fum_pipeline *pipe, const struct fum_latents *latents, uint8_t *pixels,
-                            struct fum_error *err);
-};
-// Pictures by a VAE, and pictures that the UNet draws itself.
-extern const struct fum_picture_kind fum_pictures_of_vae, fum_pictures_of_pixels;
-// Adds a component to the pipeline's.
-struct fum_component *fum_pipeline_add(fum_pipeline *pipe, const struct fum_component *component);
-// Converts [-1, 1] to 0…255, rounded to nearest, half to even, as NumPy rounds.
-void fum_pixels_to_bytes(const float *values, uint8_t *pixels, size_t count);
-
 // Returns how the UNet's values are stored now.
 enum fum_dtype fum_pipeline_storage(const fum_pipeline *pipe);
 
@@ -188,5 +183,26 @@ double fum_pipeline_encode_flops(const fum_pipeline *pipe);
 // as the UNet takes them.
 enum fum_result fum_encode_image(fum_pipeline *pipe, const struct fum_pixels *pixels,
                                  float *latents, struct fum_error *err);
+
+// ---- kinds of pictures ----
+
+// How what the sampler leaves becomes a picture.
+struct fum_picture_kind {
+    void (*add_components)(fum_pipeline *pipe, enum fum_dtype storage);
+    // Makes ready what follows the sampler. NULL: nothing does.
+    enum fum_result (*prepare)(fum_pipeline *pipe, int height, int width, struct fum_error *err);
+    // Writes one picture's pixels, [height, width, channels].
+    enum fum_result (*make)(fum_pipeline *pipe, const struct fum_latents *latents, uint8_t *pixels,
+                            struct fum_error *err);
+    // Writes the latents of one picture, as the sampler takes them.
+    enum fum_result (*encode)(fum_pipeline *pipe, const struct fum_pixels *pixels, float *latents,
+                              struct fum_error *err);
+};
+// Pictures by a VAE, and pictures that the UNet draws itself.
+extern const struct fum_picture_kind fum_pictures_of_vae, fum_pictures_of_pixels;
+// Adds a component to the pipeline's.
+struct fum_component *fum_pipeline_add(fum_pipeline *pipe, const struct fum_component *component);
+// Converts [-1, 1] to 0…255, rounded to nearest, half to even, as NumPy rounds.
+void fum_pixels_to_bytes(const float *values, uint8_t *pixels, size_t count);
 
 #endif

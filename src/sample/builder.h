@@ -61,9 +61,10 @@ struct fum_sample_builder {
     struct fum_sample_config c; // nothing unset
     int order;
     bool sde;
-    bool edm;  // noise levels and preconditioning of Karras et al. (2022), no training timesteps
-    int steps; // of the whole schedule
-    int start; // first step taken (strength)
+    bool invert; // from the picture to the noise
+    bool edm;    // noise levels and preconditioning of Karras et al. (2022), no training timesteps
+    int steps;   // of the whole schedule
+    int start;   // first step taken (strength)
     double eta;
     const float *ays; // FUM_AYS_SIGMAS of them
     struct fum_noise_schedule noise;
@@ -129,6 +130,9 @@ void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
                                     struct fum_sample_eval *ev, double sigma);
 void fum_sample_build_denoise_vp(const struct fum_sample_builder *builder,
                                  struct fum_sample_eval *ev, double alpha, double sigma);
+
+// Builds DDIM from the picture to the noise (invert.c).
+bool fum_build_ddim_inverse(struct fum_sample_builder *builder);
 
 // Declares the samplers' build functions.
 #define FUM_SAMPLER(file, function, ...) \

@@ -257,7 +257,9 @@ static enum fum_result build(struct fum_sample_builder *builder,
     set_final_sigma(builder);
     describe_program(builder);
     set_start(builder, image);
-    if (!builder->sampler->build(builder))
+    bool (*add_steps)(struct fum_sample_builder *) =
+        builder->invert ? fum_build_ddim_inverse : builder->sampler->build;
+    if (!add_steps(builder))
         return builder->err && builder->err->code ? builder->err->code : FUM_ERR_UNSUPPORTED;
     if (builder->sampler->space != FUM_SPACE_TIME) {
         p->sigma_count = builder->steps + 1;
@@ -288,6 +290,7 @@ enum fum_result fum_sample_create(struct fum_sample_program **program,
     struct fum_error local = {0};
     struct fum_sample_builder builder = {.c = params->config,
                                          .steps = params->steps,
+                                         .invert = params->invert,
                                          .err = &local,
                                          .ays = params->ays ? params->ays : fum_ays_sd15};
     *program = NULL;

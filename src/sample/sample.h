@@ -143,6 +143,8 @@ struct fum_sample_params {
     // share of the steps that is redone from a start image, in (0, 1]; 0: from pure noise
     double strength;
     const float *ays; // the model's table for the schedule "ays"; NULL: fum_ays_sd15
+    // DDIM in reverse, from a picture to the noise that it comes from; `sampler` is "ddim"
+    bool invert;
     struct fum_sample_config config;
 };
 

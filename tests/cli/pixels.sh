@@ -26,6 +26,9 @@ expect 2 '--grid needs' generate -m trained --grid 3
 expect 2 '--grid needs' generate -m trained --grid 0x4
 expect 2 '--grid needs' generate -m trained --grid 3x4x5
 expect 2 'has 6 pictures' generate -m trained --grid 3x2 -b 5
+expect 2 'needs --save-latents' generate -m trained --invert a.png
+expect 2 'one picture' generate -m trained --invert a.png --save-latents n.safetensors -b 2
+expect 1 'missing.png' generate -m trained --class 1 --invert missing.png --save-latents n.safetensors --steps 2
 expect 0 'DDPM' info trained
 expect 0 'complete' info trained/model
 
@@ -39,6 +42,10 @@ generate -m trained --class 2 -o c.png
 check "another class is another picture" bash -c '! cmp -s a.png c.png'
 generate -m trained --class 1 --cfg-scale 3 -o d.png
 check "guided by the empty class" bash -c '! cmp -s a.png d.png'
+generate -m trained --class 1 --invert a.png --save-latents n.safetensors
+check "the inversion draws nothing" test ! -s out.txt
+generate -m trained --class 1 --noise n.safetensors --sampling-method ddim -o f.png
+check "its noise is taken" test -s f.png
 generate -m trained --class 1 --grid 3x2 -o grid.png --save-latents all.safetensors
 check "one grid" grep -q '^grid\.png: 36 x 24, seed 42' out.txt
 generate -m trained --class 1 --sampling-method ddim -o e.png
