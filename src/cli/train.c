@@ -152,8 +152,11 @@ static int train(struct train_options *o, fum_device *device) {
     enum fum_result result = fum_training_create(&training, device, &o->params, &err);
     if (!result) result = fum_training_run(training, &err);
     cli_progress_clear(&watch.progress);
+    bool saved = training && result == FUM_ERR_CANCELLED;
+    if (saved) cli_put_line(stderr, "fumarole: %s", err.text);
     if (!result && !o->quiet) cli_put_line(stderr, "saved in %s", fum_training_folder(training));
     fum_training_destroy(&training);
+    if (saved) return cli_interrupted_status();
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 

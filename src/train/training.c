@@ -191,8 +191,8 @@ static enum fum_result fail_nonfinite(struct fum_training *t, int64_t step, stru
         fum_executable_first_nonfinite(t->executable, FUM_STAGE_STEP, &node, err);
     if (result) return result;
     return fum_error_set(err, FUM_ERR_DEVICE,
-                         "step %lld: the loss is no number, first in %s; the last checkpoint "
-                         "stays. A lower train.lr or train.clip may help",
+                         "step %lld: the loss or its gradient is no number, first in %s; the last "
+                         "checkpoint stays. A lower train.lr or train.clip may help",
                          (long long)step, node ? node : "an unknown tensor");
 }
 
@@ -225,7 +225,7 @@ static enum fum_result refresh_report(struct fum_training *t, bool always, struc
     return fum_train_write_report(t, err);
 }
 
-// True after every `every`-th step; 0: never.
+// Returns true after every `every`-th step; 0: never.
 static bool is_due(const struct fum_training *t, int64_t every) {
     return every && t->step % every == 0;
 }

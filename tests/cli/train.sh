@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# train.sh FUMAROLE: a training from the command line: its folder, its log, how it stops and goes on, and its faults.
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+
+if ! "$fumarole" devices >/dev/null 2>&1; then
+    echo "no Vulkan device"
+    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
+    exit 77
+fi
+
+# digits/ holds 40 pictures of 8 x 8 pixels in MNIST's files, with labels 0 to 9; bad/ a label 77.
+cat >make.py <<'E2'
+import os, struct
+for folder, last in (("digits", 9), ("bad", 77)):
+    os.mkdir(folder)
+    pixels = bytes((i * 37 + i // 64 * 101) % 256 for i in range(40 * 64))
+    labels = bytes(i % 10 for i in range(39)) + bytes([last])
+    open(f"{folder}/train-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 0x803, 40, 8, 8) + pixels)
+    open(f"{folder}/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 0x801, 40) + labels)
+os.mkdir("empty")
+E2
+python3 make.py
+
+small=(--set model.hidden=16 --set model.latent=2 --set train.sample_every=0 --batch 4)
+
+# ---- a run, and a run that was stopped and goes on ----
+
+train() { "$fumarole" train "$@" >out.txt 2>err.txt </dev/null; }
+check "a run" train vae -q -o whole --data digits --steps 12 "${small[@]}"
+check "its files" test -s whole/model/model.safetensors -a -s whole/model/config.json -a -s whole/report.html
+check "a line for each step" test "$(wc -l <whole/log.jsonl)" = 12
+check "half of it" train vae -q -o half --data digits --steps 12 "${small[@]}" --set train.save_every=5 --set train.lr=1e-3
+cat >same.py <<'E2'
+# same.py A B: the tensors of two checkpoints have the same bits.
+import json, struct, sys
+def tensors(path):
+    data = open(path, "rb").read()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__")
+    return {k: data[8 + size + v["data_offsets"][0]:8 + size + v["data_offsets"][1]] for k, v in header.items()}
+assert tensors(sys.argv[1]) == tensors(sys.argv[2]) != {}
+E2
+check "equal bits from run to run" python3 same.py whole/checkpoint/state.safetensors half/checkpoint/state.safetensors
+
+# killed STEP: a long run that is killed once its log has so many lines.
+killed() {
+    "$fumarole" train vae -q -o killed --data digits --steps 12 "${small[@]}" --set train.save_every=1 \
+        >out.txt 2>err.txt </dev/null &
+    local program=$!
+    for _ in $(seq 4000); do
+        [ "$(cat killed/log.jsonl 2>/dev/null | wc -l)" -ge "$1" ] && break
+        sleep 0.02
+    done
+    kill -9 "$program" 2>/dev/null
+    wait "$program" 2>/dev/null
+    [ -s killed/checkpoint/state.safetensors ]
+}
+check "a run that is killed" killed 4
+check "goes on" train vae -q --resume killed
+check "with the bits of an unbroken run" python3 same.py whole/checkpoint/state.safetensors killed/checkpoint/state.safetensors
+check "and each step once in its log" test "$(wc -l <killed/log.jsonl)" = 12
+
+interrupted() {
+    "$fumarole" train vae -q -o stopped --data digits --steps 1000000 "${small[@]}" >out.txt 2>err.txt </dev/null &
+    local program=$!
+    for _ in $(seq 4000); do [ -s stopped/log.jsonl ] && break; sleep 0.02; done
+    kill -INT "$program"
+    wait "$program"
+    [ $? = 130 ] && grep -q "everything is saved" err.txt && [ -s stopped/model/model.safetensors ] &&
+        [ -s stopped/checkpoint/state.safetensors ] && ! grep -q http-equiv stopped/report.html
+}
+check "Ctrl-C saves and stops" interrupted
+
+# ---- faults: one line each, and what was saved stays ----
+
+expect 2 'no data set: name one by --data' train vae -q -o x
+expect 1 'nowhere' train vae -q -o x --data nowhere
+expect 1 'empty' train vae -q -o x --data empty
+expect 2 'unknown recipe "vea"' train vea -q -o x --data digits
+expect 2 'train.setps.*train.steps' train vae -q -o x --data digits --set train.setps=3
+expect 1 'my.ini' train vae -q -o x --data digits --config my.ini
+printf '[train]\nsteps 3\n' >my.ini
+expect 1 'my.ini, line 2' train vae -q -o x --data digits --config my.ini
+printf '[train]\nstep = 3\n' >my.ini
+expect 2 'my.ini: unknown setting train.step.*train.steps' train vae -q -o x --data digits --config my.ini
+expect 2 'label 77.*10 classes' train cvae -q -o x --data bad "${small[@]}" --steps 60
+expect 2 'checkpoint of recipe vae, not cvae' train cvae -q --resume whole
+expect 1 'nothing-here' train vae -q --resume nothing-here
+expect 1 'the loss or its gradient is no number, first in .*stays' train vae -q -o nan --data digits --steps 40 "${small[@]}" \
+    --set train.lr=1e6 --set train.save_every=1
+check "the last good checkpoint stays" train vae -q -o after --resume nan --set train.steps=1
+if [ "$(id -u)" != 0 ]; then
+    mkdir locked
+    chmod 500 locked
+    expect 1 'locked' train vae -q -o locked/x --data digits "${small[@]}" --steps 2
+fi
+
+# ---- help ----
+
+expect 0 'vae +variational' train --help
+expect 0 'train.steps = 2000 +updates' train vae --help
+expect 2 'needs a recipe' train -q
+finish
