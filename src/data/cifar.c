@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/macros.h"
+#include "data/class_names.h"
 #include "data/reader.h"
 
 #include <stdio.h>
@@ -109,20 +110,12 @@ static enum fum_result read_labels(struct fum_data_source *source, const char *p
     return result;
 }
 
-// Reads the names of the classes, a line each, where that file exists.
+// Reads the names of the classes, where that file exists.
 static void read_names(struct fum_data_source *source, const char *folder) {
-    char *path = fum_arena_printf(source->arena, "%sbatches.meta.txt", folder), *text = NULL;
-    const char **names = fum_arena_alloc(source->arena, CLASSES, sizeof *names);
-    if (!path || !names || fum_file_read(path, 1 << 16, &text, NULL, NULL)) return;
+    char *path = fum_arena_printf(source->arena, "%sbatches.meta.txt", folder);
     int count = 0;
-    for (const char *at = text; *at && count < CLASSES;) {
-        size_t n = strcspn(at, "\r\n");
-        if (n) names[count] = fum_arena_printf(source->arena, "%.*s", (int)n, at);
-        count += n && names[count];
-        at += n + strspn(at + n, "\r\n");
-    }
+    const char **names = path ? fum_class_names_read(source->arena, path, &count) : NULL;
     if (count == CLASSES) source->class_names = names;
-    fum_free(text);
 }
 
 static enum fum_result open_cifar(struct fum_data_source *source,

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/macros.h"
+#include "data/class_names.h"
 #include "data/reader.h"
 
 #include <stdio.h>
@@ -270,6 +271,19 @@ static enum fum_result load_labels(struct fum_data_source *source, const char *p
     return result;
 }
 
+// Reads the names of the classes from classes.txt beside the pictures, where that file exists.
+static void read_names(struct fum_data_source *source, const char *images) {
+    const char *slash = strrchr(images, '/');
+    char *path = fum_arena_printf(source->arena, "%.*sclasses.txt",
+                                  slash ? (int)(slash + 1 - images) : 0, images);
+    int count = 0;
+    const char **names = path ? fum_class_names_read(source->arena, path, &count) : NULL;
+    for (int64_t i = 0; i < source->count; i++)
+        if (source->labels[i] >= count) return;
+    source->class_names = names;
+    source->classes = names ? count : 0;
+}
+
 static enum fum_result open_idx(struct fum_data_source *source,
                                 const struct fum_data_settings *settings, struct fum_error *err) {
     const char *split = settings->split && *settings->split ? settings->split : "train";
@@ -290,7 +304,9 @@ static enum fum_result open_idx(struct fum_data_source *source,
     enum fum_result result = load_images(source, images, err);
     if (result) return result;
     char *labels = find_labels(source->arena, images);
-    return labels ? load_labels(source, labels, err) : FUM_OK;
+    if (labels) result = load_labels(source, labels, err);
+    if (labels && !result) read_names(source, images);
+    return result;
 }
 
 static enum fum_result measure(const struct fum_data_source *source, int64_t index,

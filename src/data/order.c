@@ -2,26 +2,15 @@
 #include "data/order.h"
 
 #include "base/macros.h"
+#include "data/draw.h"
 
 enum { SHUFFLE_SAMPLES = 1, SHUFFLE_BATCHES, FLIP }; // what a draw is for
-
-// Mixes all bits: the finaliser of SplitMix64 (Steele, Lea and Flood 2014).
-static uint64_t mix(uint64_t x) {
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-static uint64_t draw(uint64_t seed, uint64_t purpose, uint64_t a, uint64_t b) {
-    return mix(mix(mix(mix(seed) ^ purpose) ^ a) ^ b);
-}
 
 // Permutes the numbers of 2·half bits: a Feistel network, whose rounds are the mixer.
 static uint64_t permute_bits(uint64_t x, int half, uint64_t key) {
     uint64_t mask = (UINT64_C(1) << half) - 1, left = x >> half, right = x & mask;
     for (uint64_t round = 0; round < 8; round++) {
-        uint64_t next = left ^ (mix(key ^ mix(right << 8 | round)) & mask);
+        uint64_t next = left ^ (fum_draw_mix(key ^ fum_draw_mix(right << 8 | round)) & mask);
         left = right;
         right = next;
     }
@@ -44,7 +33,7 @@ int64_t fum_data_permute(int64_t index, int64_t count, uint64_t key) {
 static int64_t shuffled(const struct fum_data_order *order, int bucket, int64_t epoch,
                         int64_t place) {
     const struct fum_data_bucket *b = fum_data_get_bucket(order->data, bucket);
-    uint64_t key = draw(order->seed, SHUFFLE_SAMPLES, (uint64_t)bucket, (uint64_t)epoch);
+    uint64_t key = fum_draw(order->seed, SHUFFLE_SAMPLES, (uint64_t)bucket, (uint64_t)epoch);
     int64_t at = fum_data_permute(place, b->count, key);
     return b->samples ? b->samples[at] : at;
 }
@@ -66,7 +55,7 @@ static struct place find_place(const struct fum_data_order *order, int64_t numbe
     int64_t total = 0;
     for (int i = 0; i < buckets; i++) total += batches_of(order, i);
     struct place p = {.epoch = number / total};
-    uint64_t key = draw(order->seed, SHUFFLE_BATCHES, (uint64_t)p.epoch, 0);
+    uint64_t key = fum_draw(order->seed, SHUFFLE_BATCHES, (uint64_t)p.epoch, 0);
     p.chunk = fum_data_permute(number % total, total, key);
     while (p.chunk >= batches_of(order, p.bucket)) p.chunk -= batches_of(order, p.bucket++);
     return p;
@@ -90,7 +79,7 @@ struct fum_data_pick fum_data_order_pick(const struct fum_data_order *order, int
         pick.index = shuffled(order, p.bucket, p.epoch, (p.chunk * order->batch + row) % count);
         pick.bucket = p.bucket;
     }
-    pick.flip = info->flip && draw(order->seed, FLIP, (uint64_t)sample, 0) & 1;
+    pick.flip = info->flip && fum_draw(order->seed, FLIP, (uint64_t)sample, 0) & 1;
     return pick;
 }
 
