@@ -8,8 +8,8 @@ PUSH_CONSTANTS(fum_conv2d_push) {
     uint tiles_n;
     uint epilogue; // sum of 1 bias, 2 row, 4 residual
     uint kernel_h, kernel_w;
-    int stride, pad;
-    uint upsample; // 1: the image is read as its double
+    int stride, pad, pad_x; // padding above and left
+    uint upsample;          // 1: the image is read as its double
     uint in_h, in_w, out_w;
     uint pixels; // outputs of one image in this dispatch
     uint batches;

@@ -7,5 +7,5 @@ PUSH_CONSTANTS(fum_conv2d_gradient_push) {
     uint batches, in_h, in_w, in_c; // the image
     uint out_h, out_w, out_c;       // dy
     uint kernel_h, kernel_w;
-    int stride, pad;
+    int stride, pad, pad_x; // padding above and left
 };

@@ -14,7 +14,7 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 void main() {
     uint i = item_index(), parts = uint(stride * stride), row_quads = (parts * in_c + 3u) / 4u;
     uint row = i / row_quads, first_channel = i % row_quads * 4u, o = row % out_c, tap = row / out_c;
-    int top = pad - stride * (first + int(tap / taps_x)), left = pad - stride * (first + int(tap % taps_x));
+    int top = pad - stride * (first + int(tap / taps_x)), left = pad_x - stride * (first + int(tap % taps_x));
     uint out_quads = (out_c + 3u) / 4u;
     vec4 v = vec4(0.0);
     for (uint j = 0u; j < 4u; j++) {

@@ -19,7 +19,7 @@ void main() {
     vec4 sum = vec4(0.0);
     for (uint o = 0u; o < batches * out_h * out_w; o++) {
         int iy = int(o / out_w % out_h) * stride + int(tap / kernel_w) - pad;
-        int ix = int(o % out_w) * stride + int(tap % kernel_w) - pad;
+        int ix = int(o % out_w) * stride + int(tap % kernel_w) - pad_x;
         if (iy < 0 || iy >= int(in_h) || ix < 0 || ix >= int(in_w)) continue;
         uint at = ((o / out_w / out_h * in_h + uint(iy)) * in_w + uint(ix)) * in_quads + channel / 4u;
         sum = fma(vec4(quad_load(x[at])[channel % 4u]), quad_load(dy[o * out_quads + q]), sum);

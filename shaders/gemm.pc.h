@@ -18,8 +18,9 @@ PUSH_CONSTANTS(fum_gemm_push) {
     uint quads;       // quads of terms: taps times channel_quads
     uint split_quads; // of them in one split: whole steps
     uint splits;
-    // A convolution has `pixels` outputs of an image as rows of the product, from row `first` of
-    // the output on. x starts at row `in_first` of the image.
-    uint kernel_w, stride, pad, in_h, in_w, out_w, pixels, first, in_first;
+    // A convolution has `pixels` outputs of an image as rows of the product. They start at row
+    // `first` of the output. pad is above and pad_x left of the image. x starts at row `in_first`
+    // of the image.
+    uint kernel_w, stride, pad, pad_x, in_h, in_w, out_w, pixels, first, in_first;
     uint norm_skip;
 };

@@ -129,7 +129,7 @@ void begin_x(uint batch, uint tile_m) {
         if (CONV != 0u) {
             uint image = r / pixels, pixel = r - image * pixels, oy = pixel / out_w;
             x_row_of[i] = (oy + first) * stride - pad; // "negative" ones are larger than any image
-            x_col_of[i] = (pixel - oy * out_w) * stride - pad;
+            x_col_of[i] = (pixel - oy * out_w) * stride - pad_x;
             x_at[i] = image * in_h - in_first;
             if (UP == 0u) x_at[i] = x_skip + ((x_at[i] + x_row_of[i]) * in_w + x_col_of[i]) * channel_quads;
             x_image[i] = image;

@@ -6,7 +6,7 @@ PUSH_CONSTANTS(fum_weight_gradient_push) {
     uint in_h, in_w, in_c; // the images
     uint out_h, out_w;     // dy
     uint taps, kernel_w;
-    int stride, pad;
+    int stride, pad, pad_x;
     uint k_quads, n_quads; // quads of input and output channels
     uint pixels;           // of dy in this dispatch, all images together
     uint split_pixels;     // of them in one split: whole steps

@@ -58,7 +58,7 @@ void main() {
         uint i = min(fetch_row(tile_m, f), total - 1u), p = i % pixels;
         image[f] = i / pixels;
         top[f] = int(first_y + p / out_w) * stride - pad;
-        left[f] = int(p % out_w) * stride - pad;
+        left[f] = int(p % out_w) * stride - pad_x;
     }
     EACH_COL(c) col[c] = min(tile_col(tile_n, c), n_quads - 1u);
     int height = int(in_h << upsample), width = int(in_w << upsample);

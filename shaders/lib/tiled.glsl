@@ -113,7 +113,7 @@ void begin_a(uint batch, uint row_at, uint q_begin) {
         if (CONV != 0u) {
             uint image = r / pixels, pixel = r - image * pixels, oy = pixel / out_w;
             a_y[i] = int((oy + first) * stride) - int(pad);
-            a_x[i] = int((pixel - oy * out_w) * stride) - int(pad);
+            a_x[i] = int((pixel - oy * out_w) * stride) - int(pad_x);
             a_at[i] = image * in_h - in_first;
             a_image[i] = image;
         } else {

@@ -37,7 +37,7 @@ struct RowQuad {
 
 RowQuad find_row_quad(uint at) {
     uint q = min(at, taps * k_quads - 1u), tap = q / k_quads;
-    return RowQuad(int(tap / kernel_w) - pad, int(tap % kernel_w) - pad, q - tap * k_quads);
+    return RowQuad(int(tap / kernel_w) - pad, int(tap % kernel_w) - pad_x, q - tap * k_quads);
 }
 
 // Finds the quad of x that a pixel reads by a tap. Returns false, with a quad that exists, if it is outside the image.

@@ -8,7 +8,8 @@
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
     int64_t stride = (int64_t)call->attr[FUM_CONV_STRIDE], pad = (int64_t)call->attr[FUM_CONV_PAD];
-    int64_t padding = 2 * pad + (int64_t)call->attr[FUM_CONV_PAD_END_EXTRA];
+    int64_t extra = (int64_t)call->attr[FUM_CONV_PAD_END_EXTRA], padding = 2 * pad + extra,
+            padding_x = 2 * fum_conv_pad_width(call->attr) + extra;
     int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
     if (x->rank != 4 || w->rank != 4)
         return fum_refuse(why,
@@ -16,10 +17,10 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     if (x->dim[3] != w->dim[2])
         return fum_refuse(why, "x has %lld channels but w takes %lld", (long long)x->dim[3],
                           (long long)w->dim[2]);
-    if (stride < 1 || pad < 0 || padding < 2 * pad)
+    if (stride < 1 || pad < 0 || extra < 0)
         return fum_refuse(why, "stride must be 1 or more and paddings not negative");
     int64_t high = x->dim[1] * up + padding - w->dim[0],
-            wide = x->dim[2] * up + padding - w->dim[1];
+            wide = x->dim[2] * up + padding_x - w->dim[1];
     if (w->dim[0] < 1 || w->dim[1] < 1 || high < 0 || wide < 0)
         return fum_refuse(why, "the image with its padding is smaller than the kernel");
     call->out.shape =
@@ -36,7 +37,7 @@ static double sum_at(const struct fum_conv_image *image, const double *w, int64_
     double sum = 0;
     for (int64_t tap = 0; tap < c->kernel_h * c->kernel_w; tap++) {
         int64_t y = oy * c->stride - c->pad + tap / c->kernel_w,
-                x = ox * c->stride - c->pad + tap % c->kernel_w;
+                x = ox * c->stride - c->pad_x + tap % c->kernel_w;
         if (y < 0 || y >= c->in_h * c->up || x < 0 || x >= c->in_w * c->up) continue;
         for (int64_t k = 0; k < c->in_c; k++)
             sum += fum_conv_pixel(image, y, x, k) * w[(tap * c->in_c + k) * c->out_c + n];
@@ -81,12 +82,13 @@ struct input_gradient {
 static struct input_gradient find_input_gradient(const fum_tensor *node) {
     const int64_t *x = node->in[FUM_GEMM_X]->desc.shape.dim,
                   *w = node->in[FUM_GEMM_W]->desc.shape.dim, *y = node->desc.shape.dim;
-    int64_t s = (int64_t)node->attr[FUM_CONV_STRIDE], pad = (int64_t)node->attr[FUM_CONV_PAD];
-    int64_t after = (pad + s - 1) / s;
+    int64_t s = (int64_t)node->attr[FUM_CONV_STRIDE];
+    const int64_t pad[2] = {(int64_t)node->attr[FUM_CONV_PAD], fum_conv_pad_width(node->attr)};
     struct input_gradient c = {0};
-    for (int i = 0; i < 2; i++) c.before = FUM_MAX(c.before, (w[i] - 1 - pad) / s);
+    for (int i = 0; i < 2; i++) c.before = FUM_MAX(c.before, (w[i] - 1 - pad[i]) / s);
     for (int i = 0; i < 2; i++)
-        c.extra = FUM_MAX(c.extra, FUM_DIV_UP(x[1 + i], s) - y[1 + i] - c.before + after);
+        c.extra =
+            FUM_MAX(c.extra, FUM_DIV_UP(x[1 + i], s) - y[1 + i] - c.before + FUM_DIV_UP(pad[i], s));
     for (int i = 0; i < 2; i++)
         c.taps[i] = c.extra - FUM_DIV_UP(x[1 + i], s) + y[1 + i] + 2 * c.before + 1;
     return c;
@@ -103,16 +105,21 @@ static fum_tensor *add_input_gradient(struct fum_gradient *g) {
     const fum_tensor *node = g->node;
     fum_tensor *w = node->in[FUM_GEMM_W];
     const int64_t *image = node->in[FUM_GEMM_X]->desc.shape.dim, *kernel = w->desc.shape.dim;
-    double stride = node->attr[FUM_CONV_STRIDE], pad = node->attr[FUM_CONV_PAD];
-    if (kernel[0] * kernel[1] == 1 && stride == 1 && pad == 0) {
+    double stride = node->attr[FUM_CONV_STRIDE], pad = node->attr[FUM_CONV_PAD],
+           pad_width = (double)fum_conv_pad_width(node->attr);
+    if (kernel[0] * kernel[1] == 1 && stride == 1 && pad == 0 && pad_width == 0) {
         const struct fum_attr turned[] = {{"transpose_b", 1}, {0}};
         w = fum_gradient_reshape(g, w, (struct fum_shape){2, {kernel[2], kernel[3]}});
         return fum_gradient_add(g, "matmul", FUM_INPUTS(g->dout, w), turned);
     }
     const struct input_gradient c = find_input_gradient(node);
-    const struct fum_attr taps[] = {{"stride", stride},           {"pad", pad},
-                                    {"first", -(double)c.before}, {"height", (double)c.taps[0]},
-                                    {"width", (double)c.taps[1]}, {0}},
+    const struct fum_attr taps[] = {{"stride", stride},
+                                    {"pad", pad},
+                                    {"first", -(double)c.before},
+                                    {"height", (double)c.taps[0]},
+                                    {"width", (double)c.taps[1]},
+                                    {"pad_width", pad_width},
+                                    {0}},
                           padding[] = {
                               {"pad", (double)c.before}, {"pad_end_extra", (double)c.extra}, {0}};
     w = fum_gradient_add(g, "conv2d_gradient_kernel", FUM_INPUTS(w), taps);
@@ -130,6 +137,7 @@ static fum_tensor *add_weight_gradient(struct fum_gradient *g) {
                                      {"pad", g->node->attr[FUM_CONV_PAD]},
                                      {"height", (double)kernel[0]},
                                      {"width", (double)kernel[1]},
+                                     {"pad_width", (double)fum_conv_pad_width(g->node->attr)},
                                      {0}};
     return fum_gradient_add(g, "conv2d_weight_gradient",
                             FUM_INPUTS(g->node->in[FUM_GEMM_X], g->dout), attrs);

@@ -7,22 +7,25 @@
 #include "ops/lib/emit.h"
 #include "shaders/conv2d_gradient_kernel.pc.h"
 
-enum { STRIDE, PAD, FIRST, HEIGHT, WIDTH };
-static const struct fum_attr_def attrs[] = {
-    [STRIDE] = {"stride", 1}, [PAD] = {"pad", 0},     [FIRST] = {"first", 0},
-    [HEIGHT] = {"height", 1}, [WIDTH] = {"width", 1}, {0}};
+enum { STRIDE, PAD, FIRST, HEIGHT, WIDTH, PAD_WIDTH };
+static const struct fum_attr_def attrs[] = {[STRIDE] = {"stride", 1},
+                                            [PAD] = {"pad", 0},
+                                            [FIRST] = {"first", 0},
+                                            [HEIGHT] = {"height", 1},
+                                            [WIDTH] = {"width", 1},
+                                            [PAD_WIDTH] = {"pad_width", -1},
+                                            {0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *w = &call->in[0].shape;
     int64_t stride, ignored;
-    const struct fum_attr_range ranges[] = {[STRIDE] = {"stride", 1, 64},
-                                            [PAD] = {"pad", 0, 1 << 16},
-                                            [FIRST] = {"first", -(1 << 16), 0},
-                                            [HEIGHT] = {"height", 1, 1 << 16},
-                                            [WIDTH] = {"width", 1, 1 << 16}};
+    const struct fum_attr_range ranges[] = {
+        [STRIDE] = {"stride", 1, 64},       [PAD] = {"pad", 0, 1 << 16},
+        [FIRST] = {"first", -(1 << 16), 0}, [HEIGHT] = {"height", 1, 1 << 16},
+        [WIDTH] = {"width", 1, 1 << 16},    [PAD_WIDTH] = {"pad_width", -1, 1 << 16}};
     if (w->rank != 4 || !fum_is_storage(call->in[0].dtype))
         return fum_refuse(why, "w must be [height, width, in, out]");
-    for (int i = STRIDE; i <= WIDTH; i++)
+    for (int i = STRIDE; i <= PAD_WIDTH; i++)
         if (!fum_attr_int(call->attr[i], ranges[i], &ignored, why)) return false;
     stride = (int64_t)call->attr[STRIDE];
     call->out = call->in[0];
@@ -32,16 +35,22 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     return true;
 }
 
+// Returns the padding left and right; -1 stands for that above.
+static int64_t pad_width(const struct fum_op_call *call) {
+    double width = call->attr[PAD_WIDTH];
+    return (int64_t)(width < 0 ? call->attr[PAD] : width);
+}
+
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     const int64_t *w = call->in[0].shape.dim, *y = call->out.shape.dim;
     int64_t s = (int64_t)call->attr[STRIDE], pad = (int64_t)call->attr[PAD],
-            first = (int64_t)call->attr[FIRST];
+            pad_x = pad_width(call), first = (int64_t)call->attr[FIRST];
     for (int64_t tap = 0; tap < y[0] * y[1]; tap++)
         for (int64_t o = 0; o < y[2]; o++)
             for (int64_t i = 0; i < y[3]; i++) {
                 int64_t part = i % (s * s), c = i / (s * s);
                 int64_t ky = part / s + pad - s * (first + tap / y[1]),
-                        kx = part % s + pad - s * (first + tap % y[1]);
+                        kx = part % s + pad_x - s * (first + tap % y[1]);
                 bool there = ky >= 0 && ky < w[0] && kx >= 0 && kx < w[1];
                 *out++ = there ? in[0][((ky * w[1] + kx) * w[2] + c) * w[3] + o] : 0;
             }
@@ -63,6 +72,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
                                                          .taps_x = (uint32_t)y[1],
                                                          .stride = (int32_t)call->attr[STRIDE],
                                                          .pad = (int32_t)call->attr[PAD],
+                                                         .pad_x = (int32_t)pad_width(call),
                                                          .first = (int32_t)call->attr[FIRST]};
     FUM_EMIT_PUSH(d, push);
     return true;

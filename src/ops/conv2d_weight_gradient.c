@@ -19,7 +19,11 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
 }
 
 static struct fum_conv_gradient sizes_of(const struct fum_op_call *call) {
-    return fum_conv_gradient_of(call, &call->in[0].shape, &call->in[1].shape, &call->out.shape);
+    struct fum_conv_gradient c =
+        fum_conv_gradient_of(call, &call->in[0].shape, &call->in[1].shape, &call->out.shape);
+    double width = call->attr[FUM_CONV_GRADIENT_PAD_WIDTH];
+    if (width >= 0) c.pad_x = (int64_t)width;
+    return c;
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {

@@ -22,20 +22,20 @@ enum { MOST_TAPS = 6 };
 
 static struct fum_conv conv_of(const struct fum_op_call *call) {
     const int64_t *x = call->in[0].shape.dim, *y = call->out.shape.dim;
-    return (struct fum_conv){x[0],
-                             x[1],
-                             x[2],
-                             x[3],
-                             y[1],
-                             y[2],
-                             y[3],
-                             3,
-                             3,
-                             1,
-                             1,
-                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
-                             call->in[FUM_GEMM_W],
-                             NULL};
+    return (struct fum_conv){.batches = x[0],
+                             .in_h = x[1],
+                             .in_w = x[2],
+                             .in_c = x[3],
+                             .out_h = y[1],
+                             .out_w = y[2],
+                             .out_c = y[3],
+                             .kernel_h = 3,
+                             .kernel_w = 3,
+                             .stride = 1,
+                             .pad = 1,
+                             .pad_x = 1,
+                             .up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
+                             .w = call->in[FUM_GEMM_W]};
 }
 
 // Returns the side of the output's tiles, by the points of a tile that U has. 0: Winograd has none
@@ -51,7 +51,7 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
         return fum_refuse(
             why, "x must be [batch, height, width, in] and w [36, in, out] or [16, in, out]");
     if (call->attr[FUM_CONV_STRIDE] != 1 || call->attr[FUM_CONV_PAD] != 1 ||
-        call->attr[FUM_CONV_PAD_END_EXTRA] != 0 ||
+        fum_conv_pad_width(call->attr) != 1 || call->attr[FUM_CONV_PAD_END_EXTRA] != 0 ||
         (call->in[1].dtype != FUM_F32 && call->in[1].dtype != FUM_F16))
         return fum_refuse(why,
                           "only stride 1 and padding 1 go by tiles, and weights of f32 or f16");
@@ -375,7 +375,7 @@ static struct fum_desc weight_of(const struct fum_conv *c, enum fum_dtype storag
 bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight) {
     const struct fum_device_info *info = site->info;
     struct fum_conv c = fum_conv_of(site->call);
-    bool fits = c.kernel_h == 3 && c.kernel_w == 3 && c.stride == 1 && c.pad == 1 &&
+    bool fits = c.kernel_h == 3 && c.kernel_w == 3 && c.stride == 1 && c.pad == 1 && c.pad_x == 1 &&
                 site->call->attr[FUM_CONV_PAD_END_EXTRA] == 0;
     if (!fits || !fum_device_class_of(info)->winograd || !fum_texel_usable(info, FUM_F32) ||
         !fum_texels_faster(info, site->tuning, FUM_F32))

@@ -258,6 +258,21 @@ static const struct fum_op_case cases[] = {
     BENCH_QUANTISED(32, 640, 640),
     BENCH_QUANTISED(16, 1280, 1280),
     BENCH_QUANTISED(8, 1280, 1280),
+    {.name = "1x7",
+     .in = {X(2, 6, 5, 9), X(1, 7, 9, 13), X(13)},
+     .attrs = {{"pad", 0}, {"pad_width", 3}}},
+    {.name = "7x1",
+     .in = {X(2, 6, 5, 12), X(7, 1, 12, 20), X(20)},
+     .attrs = {{"pad", 3}, {"pad_width", 0}, {"act", FUM_ACT_RELU}}},
+    {.name = "3x1, stride 2",
+     .in = {X(1, 9, 8, 6), X(3, 1, 6, 7)},
+     .attrs = {{"stride", 2}, {"pad", 1}, {"pad_width", 0}}},
+    {.name = "3x3 padded above and below",
+     .in = {X(1, 6, 8, 16), X(3, 3, 16, 16)},
+     .attrs = {{"pad", 1}, {"pad_width", 0}}},
+    {.name = "1x1 padded left and right",
+     .in = {X(1, 4, 4, 8), X(1, 1, 8, 4)},
+     .attrs = {{"pad_width", 1}}},
 };
 
 const struct fum_op_cases fum_cases_conv2d = FUM_CASES(conv2d, cases);

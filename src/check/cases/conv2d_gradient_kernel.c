@@ -27,6 +27,9 @@ static const struct fum_op_case cases[] = {
      .in = {X(3, 3, 128, 64)},
      .attrs = {{"pad", 1}, {"first", -1}, TAPS(3, 3)},
      .bench = true},
+    {.name = "1x7",
+     .in = {X(1, 7, 6, 9)},
+     .attrs = {{"pad", 0}, {"pad_width", 3}, {"first", -3}, TAPS(4, 7)}},
 };
 
 const struct fum_op_cases fum_cases_conv2d_gradient_kernel =

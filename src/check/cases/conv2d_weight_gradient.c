@@ -56,6 +56,12 @@ static const struct fum_op_case cases[] = {
     {.name = "linear, 1024 of 320 to 320",
      .in = {X(1, 1, 1024, 320), X(1, 1, 1024, 320)},
      .bench = true},
+    {.name = "1x7",
+     .in = {X(2, 5, 6, 6), X(2, 5, 6, 9)},
+     .attrs = {{"pad", 0}, {"pad_width", 3}, KERNEL(1, 7)}},
+    {.name = "7x1, stride 2",
+     .in = {X(1, 8, 6, 6), X(1, 4, 3, 5)},
+     .attrs = {{"stride", 2}, {"pad", 3}, {"pad_width", 0}, KERNEL(7, 1)}},
 };
 
 const struct fum_op_cases fum_cases_conv2d_weight_gradient =

@@ -4,9 +4,9 @@
 #include "ops/lib/unary.h"
 #include "shaders/conv2d.pc.h"
 
-const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1},   {"pad", 0}, {"pad_end_extra", 0},
-                                              {"upsample", 0}, {"act", 0}, {"norm_act", 0},
-                                              {NULL, 0}};
+const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1},     {"pad", 0}, {"pad_end_extra", 0},
+                                              {"upsample", 0},   {"act", 0}, {"norm_act", 0},
+                                              {"pad_width", -1}, {NULL, 0}};
 
 bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *s = &call->in[FUM_CONV_NORM].shape;
@@ -20,7 +20,7 @@ bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why) {
 
 bool fum_conv_is_product(const struct fum_conv *c) {
     return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->up == 1 &&
-           c->out_h == c->in_h && c->out_w == c->in_w && c->pad == 0;
+           c->out_h == c->in_h && c->out_w == c->in_w && c->pad == 0 && c->pad_x == 0;
 }
 
 struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fum_conv *c) {
@@ -170,6 +170,7 @@ static bool add_part(const struct job *job, const struct fum_part *part) {
         .kernel_w = (uint32_t)c->kernel_w,
         .stride = (int32_t)c->stride,
         .pad = (int32_t)c->pad,
+        .pad_x = (int32_t)c->pad_x,
         .upsample = c->up == 2,
         .in_h = (uint32_t)c->in_h,
         .in_w = (uint32_t)c->in_w,

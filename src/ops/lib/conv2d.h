@@ -13,7 +13,8 @@ enum {
     FUM_CONV_PAD_END_EXTRA,
     FUM_CONV_UPSAMPLE,
     FUM_CONV_ACT,
-    FUM_CONV_NORM_ACT
+    FUM_CONV_NORM_ACT,
+    FUM_CONV_PAD_WIDTH // left and right; -1: as above and below
 };
 
 // Optional input after those of the epilogue: f32 [batch, 2, in], scales and shifts. The
@@ -24,27 +25,35 @@ bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why);
 
 struct fum_conv {
     // up: 1 or 2
-    int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, up;
+    int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, pad_x,
+        up;
     struct fum_desc w;                   // as it lies in memory
     const struct fum_packing *quantised; // of w; NULL: it is dense
 };
 
+// Returns the padding left and right, from the settings of a call or node.
+static inline int64_t fum_conv_pad_width(const double *attr) {
+    int64_t width = (int64_t)attr[FUM_CONV_PAD_WIDTH];
+    return width < 0 ? (int64_t)attr[FUM_CONV_PAD] : width;
+}
+
 static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
     const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
-    return (struct fum_conv){x[0],
-                             x[1],
-                             x[2],
-                             x[3],
-                             y[1],
-                             y[2],
-                             y[3],
-                             w[0],
-                             w[1],
-                             (int64_t)call->attr[FUM_CONV_STRIDE],
-                             (int64_t)call->attr[FUM_CONV_PAD],
-                             call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
-                             fum_call_memory(call, FUM_GEMM_W),
-                             call->quantised[FUM_GEMM_W]};
+    return (struct fum_conv){.batches = x[0],
+                             .in_h = x[1],
+                             .in_w = x[2],
+                             .in_c = x[3],
+                             .out_h = y[1],
+                             .out_w = y[2],
+                             .out_c = y[3],
+                             .kernel_h = w[0],
+                             .kernel_w = w[1],
+                             .stride = (int64_t)call->attr[FUM_CONV_STRIDE],
+                             .pad = (int64_t)call->attr[FUM_CONV_PAD],
+                             .pad_x = fum_conv_pad_width(call->attr),
+                             .up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
+                             .w = fum_call_memory(call, FUM_GEMM_W),
+                             .quantised = call->quantised[FUM_GEMM_W]};
 }
 
 // True for a 1x1 kernel with nothing around it, which is a matrix product over the pixels.

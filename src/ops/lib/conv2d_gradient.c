@@ -4,7 +4,7 @@
 #include "shaders/conv2d_gradient.pc.h"
 
 const struct fum_attr_def fum_conv_gradient_attrs[] = {
-    {"stride", 1}, {"pad", 0}, {"height", 1}, {"width", 1}, {NULL, 0}};
+    {"stride", 1}, {"pad", 0}, {"height", 1}, {"width", 1}, {"pad_width", -1}, {NULL, 0}};
 
 struct fum_conv_gradient fum_conv_gradient_of(const struct fum_op_call *call,
                                               const struct fum_shape *x, const struct fum_shape *y,
@@ -19,7 +19,8 @@ struct fum_conv_gradient fum_conv_gradient_of(const struct fum_op_call *call,
                                       .kernel_h = w->dim[0],
                                       .kernel_w = w->dim[1],
                                       .stride = (int64_t)call->attr[FUM_CONV_GRADIENT_STRIDE],
-                                      .pad = (int64_t)call->attr[FUM_CONV_GRADIENT_PAD]};
+                                      .pad = (int64_t)call->attr[FUM_CONV_GRADIENT_PAD],
+                                      .pad_x = (int64_t)call->attr[FUM_CONV_GRADIENT_PAD]};
 }
 
 bool fum_conv_gradient_next(const struct fum_conv_gradient *c, struct fum_conv_pair *pair) {
@@ -29,7 +30,7 @@ bool fum_conv_gradient_next(const struct fum_conv_gradient *c, struct fum_conv_p
         int64_t y = o / c->out_w % c->out_h * c->stride + tap / c->kernel_w;
         int64_t x = o % c->out_w * c->stride + tap % c->kernel_w;
         y -= c->pad;
-        x -= c->pad;
+        x -= c->pad_x;
         if (y < 0 || y >= c->in_h || x < 0 || x >= c->in_w) continue;
         pair->output = o;
         pair->tap = tap;
@@ -65,7 +66,8 @@ bool fum_conv_gradient_dispatch(const struct fum_op_call *call, const char *shad
                                                   .kernel_h = (uint32_t)c->kernel_h,
                                                   .kernel_w = (uint32_t)c->kernel_w,
                                                   .stride = (int32_t)c->stride,
-                                                  .pad = (int32_t)c->pad};
+                                                  .pad = (int32_t)c->pad,
+                                                  .pad_x = (int32_t)c->pad_x};
     FUM_EMIT_PUSH(d, push);
     return true;
 }

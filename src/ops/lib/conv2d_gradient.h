@@ -11,13 +11,14 @@ enum {
     FUM_CONV_GRADIENT_STRIDE,
     FUM_CONV_GRADIENT_PAD,
     FUM_CONV_GRADIENT_HEIGHT,
-    FUM_CONV_GRADIENT_WIDTH
+    FUM_CONV_GRADIENT_WIDTH,
+    FUM_CONV_GRADIENT_PAD_WIDTH // of the weight's: as that of conv2d
 };
 extern const struct fum_attr_def fum_conv_gradient_attrs[];
 
 struct fum_conv_gradient {
     int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w;
-    int64_t stride, pad;
+    int64_t stride, pad, pad_x;
     int bias; // input that is a bias of the image, bound after the output; 0: none
 };
 // Returns the sizes of a convolution of image x by weight w that gives y, with a call's settings.

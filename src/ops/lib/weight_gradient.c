@@ -27,7 +27,7 @@ int64_t fum_weight_gradient_pixels(const struct fum_conv_gradient *c) {
 
 // True for a 1x1 kernel with nothing around it: a product over the pixels of all images.
 static bool is_product(const struct fum_conv_gradient *c) {
-    return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->pad == 0 &&
+    return c->kernel_h == 1 && c->kernel_w == 1 && c->stride == 1 && c->pad == 0 && c->pad_x == 0 &&
            c->in_h == c->out_h && c->in_w == c->out_w;
 }
 
@@ -79,6 +79,7 @@ static struct fum_weight_gradient_push push_of(const struct job *job, const stru
         .kernel_w = (uint32_t)c->kernel_w,
         .stride = (int32_t)c->stride,
         .pad = (int32_t)c->pad,
+        .pad_x = (int32_t)c->pad_x,
         .k_quads = (uint32_t)FUM_DIV_UP(c->in_c, 4),
         .n_quads = (uint32_t)FUM_DIV_UP(c->out_c, 4),
         .pixels = (uint32_t)part->pixels,
