@@ -125,7 +125,8 @@ bool fum_pickle_append(struct fum_pickle_machine *m, value *to, value *const *it
 bool fum_pickle_collect(struct fum_pickle_machine *m, enum fum_pickle_kind kind, size_t first,
                         size_t extra) {
     value *v = fum_pickle_make(m, kind);
-    if (!v || !fum_pickle_append(m, v, m->stack + first, m->depth - first)) return false;
+    size_t count = m->depth - first;
+    if (!v || (count && !fum_pickle_append(m, v, m->stack + first, count))) return false;
     m->depth = first - extra;
     return fum_pickle_push(m, v);
 }

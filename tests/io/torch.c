@@ -115,6 +115,12 @@ static void damage_ends_in_an_error(void **state) {
     }
 }
 
+// A pickle whose first value is an empty tuple, before there is a stack.
+static void an_empty_tuple_may_come_first(void **state) {
+    (void)state;
+    try_bytes((const uint8_t *)"Z\x80\x02).", 5);
+}
+
 static void memory_may_run_out_anywhere(void **state) {
     (void)state;
     static const char *const files[] = {"zip.pth", "old.pth"};
@@ -139,6 +145,7 @@ int main(void) {
         cmocka_unit_test(opens_checkpoints_and_parameters),
         cmocka_unit_test(runs_nothing),
         cmocka_unit_test(damage_ends_in_an_error),
+        cmocka_unit_test(an_empty_tuple_may_come_first),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(list, NULL, NULL);
