@@ -10,7 +10,8 @@ struct evaluate_options {
     bool fid, score, kid, precision, verbose;
     int splits, subsets, subset_size;
     struct cli_seed seed;
-    const char *json, *save_stats;
+    int count;
+    const char *features, *device, *json, *save_stats;
 };
 
 enum { SUBSET_UNSET = -1 };
@@ -28,6 +29,12 @@ static const struct cli_option options[] = {
      .help = "kernel distance of the features"},
     {.name = "pr", .kind = CLI_FLAG, .offset = FIELD(precision),
      .help = "precision and recall"},
+    CLI_HEADING_ROW("Pictures:"),
+    {.name = "features", .kind = CLI_STRING, .offset = FIELD(features), .value = "KIND:PATH",
+     .help = "the network: inception:FILE with pytorch-fid's weights"},
+    {.name = "count", .letter = 'n', .kind = CLI_INT, .offset = FIELD(count), .value = "N",
+     .min = 1, .max = 100000000, .help = "pictures of each set at most (all)"},
+    CLI_DEVICE_ROW(FIELD(device)),
     CLI_HEADING_ROW("Settings:"),
     {.name = "splits", .kind = CLI_INT, .offset = FIELD(splits), .value = "N", .min = 1,
      .max = 1000000, .help = "parts of FAKE for the inception score (10)"},
@@ -124,6 +131,11 @@ static unsigned requested_measures(const struct evaluate_options *values) {
            (values->kid ? FUM_EVALUATE_KID : 0u) | (values->precision ? FUM_EVALUATE_PR : 0u);
 }
 
+static bool on_picture(void *user, const char *path, size_t done, size_t total) {
+    (void)user, (void)path, (void)done, (void)total;
+    return !cli_interrupted();
+}
+
 static int evaluate_sets(const struct cli_command *command, struct evaluate_options *values,
                          char **sets) {
     (void)command;
@@ -133,13 +145,18 @@ static int evaluate_sets(const struct cli_command *command, struct evaluate_opti
     struct fum_evaluate_params params = {.real = sets[0],
                                          .fake = sets[1],
                                          .measures = requested_measures(values),
+                                         .features = values->features,
+                                         .device = values->device,
+                                         .count = values->count,
                                          .splits = values->splits,
                                          .subsets = values->subsets,
                                          .seed = values->seed.value,
                                          .save_stats = values->save_stats,
-                                         .log = &log};
+                                         .log = &log,
+                                         .on_picture = on_picture};
     if (values->subset_size > 0) params.subset_size = values->subset_size;
     if (values->subset_size == 0) params.subset_size = FUM_EVALUATE_WHOLE;
+    cli_catch_interrupt();
     enum fum_result result = fum_evaluate(&params, &report, &err);
     if (result != FUM_OK) return cli_fail_result(result, &err);
     print_report(sets, &report);
@@ -175,7 +192,8 @@ const struct cli_command cli_evaluate = {
     .arguments = "REAL FAKE [OPTIONS]",
     .summary = "how near pictures are to real ones: FID, IS, KID, precision and recall",
     .details =
-        "REAL and FAKE are each a .npz with mu and sigma, as pytorch-fid saves them, or a "
+        "REAL and FAKE are each a folder of pictures, a data set, a .npz with mu and sigma, as "
+        "pytorch-fid saves them, or a "
         ".safetensors with features [n, d] and, for the inception score, logits [n, classes].\n"
         "Numbers of different features do not compare: the report names them.\n",
     .options = options,

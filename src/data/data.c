@@ -35,6 +35,13 @@ struct fum_data_pick fum_data_pick_plain(const fum_data *data, int64_t index) {
 
 // ---- reading ----
 
+enum fum_result fum_data_read_bitmap(const fum_data *data, int64_t index, struct fum_bitmap *bitmap,
+                                     struct fum_error *err) {
+    int64_t i = fum_data_source_index(data, index);
+    *bitmap = (struct fum_bitmap){0};
+    return data->source.reader->read(&data->source, i, bitmap, err);
+}
+
 static const char *text_of(const char *const *texts, int64_t index) {
     return texts && texts[index] ? texts[index] : "";
 }

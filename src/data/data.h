@@ -7,7 +7,7 @@
 #ifndef FUM_DATA_DATA_H
 #define FUM_DATA_DATA_H
 
-#include <fumarole/core.h>
+#include "io/image.h"
 
 // The section [data] of a recipe. A zeroed struct with a path reads everything as it is.
 struct fum_data_settings {
@@ -81,6 +81,11 @@ struct fum_data_sample {
 // the source. Any number of threads may read. A broken picture is an error that names it.
 enum fum_result fum_data_read(const fum_data *data, struct fum_data_pick pick, float *pixels,
                               struct fum_data_sample *sample, struct fum_error *err);
+
+// Reads the picture of a sample as its source has it, in its own size. Free it with
+// fum_bitmap_free.
+enum fum_result fum_data_read_bitmap(const fum_data *data, int64_t index, struct fum_bitmap *bitmap,
+                                     struct fum_error *err);
 
 // True if the error of a read is about that picture alone, so that others may still be read.
 bool fum_data_is_broken(enum fum_result result);

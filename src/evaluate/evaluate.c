@@ -17,6 +17,7 @@ enum { DEFAULT_SPLITS = 10, DEFAULT_SUBSETS = 100, DEFAULT_SUBSET = 1000 };
 struct evaluation {
     const struct fum_evaluate_params *params;
     struct fum_set sets[2]; // REAL, FAKE
+    struct fum_set_context context;
     struct fum_evaluate_result *result;
 };
 
@@ -143,7 +144,7 @@ static enum fum_result open_set(struct evaluation *e, int index, struct fum_erro
     struct fum_set *set = &e->sets[index];
     set->role = index ? "FAKE" : "REAL";
     set->path = index ? e->params->fake : e->params->real;
-    enum fum_result result = fum_set_open(set, e->params, err);
+    enum fum_result result = fum_set_open(set, &e->context, err);
     if (!result && set->features) result = fum_statistics_mean(&set->statistics, &set->rows, err);
     return result;
 }
@@ -194,7 +195,7 @@ static enum fum_result check_params(const struct fum_evaluate_params *p, struct 
 
 enum fum_result fum_evaluate(const struct fum_evaluate_params *params,
                              struct fum_evaluate_result *result, struct fum_error *err) {
-    struct evaluation e = {.params = params, .result = result};
+    struct evaluation e = {.params = params, .result = result, .context = {.params = params}};
     *result = (struct fum_evaluate_result){0};
     enum fum_result done = check_params(params, err);
     if (!done) done = open_set(&e, 0, err);
@@ -203,5 +204,6 @@ enum fum_result fum_evaluate(const struct fum_evaluate_params *params,
     if (!done && params->fake) done = compare_sets(&e, err);
     if (!done) describe(&e);
     for (int i = 0; i < 2; i++) fum_set_free(&e.sets[i]);
+    fum_features_close(&e.context.network);
     return done;
 }

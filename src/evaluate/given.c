@@ -14,11 +14,14 @@
 
 // ---- .npz with mu and sigma, as pytorch-fid saves them ----
 
+static bool ends_with(const char *path, const char *end) {
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && !strcmp(path + n - m, end);
+}
+
 // Recognises the name, since PyTorch's files are zip archives, too.
-static bool is_npz(const char *path, const uint8_t *begin, size_t bytes) {
-    (void)begin, (void)bytes;
-    size_t length = strlen(path);
-    return length >= 4 && !strcmp(path + length - 4, ".npz");
+static bool is_npz(const char *path) {
+    return ends_with(path, ".npz");
 }
 
 static enum fum_result check_shapes(const struct fum_set *set, const struct fum_npy *mu,
@@ -57,9 +60,9 @@ static enum fum_result read_statistics(struct fum_set *set, const struct fum_zip
     return result;
 }
 
-static enum fum_result open_npz(struct fum_set *set, const struct fum_evaluate_params *params,
+static enum fum_result open_npz(struct fum_set *set, struct fum_set_context *context,
                                 struct fum_error *err) {
-    (void)params;
+    (void)context;
     struct fum_file *file = NULL;
     struct fum_zip zip;
     fum_arena *arena = fum_arena_create();
@@ -82,9 +85,8 @@ const struct fum_set_kind fum_set_npz = {"statistics (.npz)", is_npz, open_npz};
 
 // ---- .safetensors with features and logits ----
 
-static bool is_file(const char *path, const uint8_t *begin, size_t bytes) {
-    (void)path, (void)begin;
-    return bytes > 0;
+static bool is_tensors(const char *path) {
+    return ends_with(path, ".safetensors") || ends_with(path, ".pth") || ends_with(path, ".pt");
 }
 
 // Where a tensor of a file goes.
@@ -124,10 +126,9 @@ static enum fum_result read_matrix(const struct fum_set *set, const fum_loader *
     return result;
 }
 
-static enum fum_result open_safetensors(struct fum_set *set,
-                                        const struct fum_evaluate_params *params,
+static enum fum_result open_safetensors(struct fum_set *set, struct fum_set_context *context,
                                         struct fum_error *err) {
-    (void)params;
+    (void)context;
     const struct matrix features = {"features", &set->rows, &set->features},
                         logits = {"logits", &set->scores, &set->logits};
     fum_loader *loader = NULL;
@@ -143,5 +144,5 @@ static enum fum_result open_safetensors(struct fum_set *set,
     return result;
 }
 
-const struct fum_set_kind fum_set_safetensors = {"features (.safetensors)", is_file,
+const struct fum_set_kind fum_set_safetensors = {"features (.safetensors)", is_tensors,
                                                  open_safetensors};

@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/macros.h"
 
 #include <math.h>
@@ -14,24 +13,9 @@ void fum_set_free(struct fum_set *set) {
     fum_statistics_free(&set->statistics);
 }
 
-// In the order in which they are tried. The last one takes every file and says what is wrong.
-static const struct fum_set_kind *const kinds[] = {&fum_set_npz, &fum_set_safetensors};
-
-enum { PROBE_BYTES = 16 };
-
-// Reads the first bytes of a file; *bytes is 0 for a folder.
-static enum fum_result read_begin(const char *path, uint8_t *begin, size_t *bytes,
-                                  struct fum_error *err) {
-    struct fum_file *file = NULL;
-    *bytes = 0;
-    if (fum_path_is_dir(path)) return FUM_OK;
-    enum fum_result result = fum_file_open(&file, path, err);
-    if (result) return result;
-    *bytes = (size_t)FUM_MIN(fum_file_size(file), (uint64_t)PROBE_BYTES);
-    result = fum_file_read_at(file, 0, *bytes, begin, err);
-    fum_file_close(&file);
-    return result;
-}
+// In the order in which they are tried. The last one takes everything and says what is wrong.
+static const struct fum_set_kind *const kinds[] = {&fum_set_npz, &fum_set_safetensors,
+                                                   &fum_set_data};
 
 static enum fum_result check_rows(const struct fum_set *set, const struct fum_rows *rows,
                                   const char *what, struct fum_error *err) {
@@ -56,14 +40,11 @@ static enum fum_result check_statistics(const struct fum_set *set, struct fum_er
     return FUM_OK;
 }
 
-enum fum_result fum_set_open(struct fum_set *set, const struct fum_evaluate_params *params,
+enum fum_result fum_set_open(struct fum_set *set, struct fum_set_context *context,
                              struct fum_error *err) {
-    uint8_t begin[PROBE_BYTES];
-    size_t bytes = 0, kind = 0;
-    enum fum_result result = read_begin(set->path, begin, &bytes, err);
-    if (result) return result;
-    while (kind + 1 < FUM_COUNT(kinds) && !kinds[kind]->probe(set->path, begin, bytes)) kind++;
-    result = kinds[kind]->open(set, params, err);
+    size_t kind = 0;
+    while (kind + 1 < FUM_COUNT(kinds) && !kinds[kind]->probe(set->path)) kind++;
+    enum fum_result result = kinds[kind]->open(set, context, err);
     if (!result) result = check_rows(set, &set->rows, "feature", err);
     if (!result) result = check_rows(set, &set->scores, "logit", err);
     return result ? result : check_statistics(set, err);

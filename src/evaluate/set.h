@@ -5,6 +5,7 @@
 
 #include <fumarole/evaluate.h>
 
+#include "evaluate/features.h"
 #include "evaluate/statistics.h"
 
 struct fum_set {
@@ -19,18 +20,23 @@ struct fum_set {
 };
 void fum_set_free(struct fum_set *set);
 
+// What sets are opened with. Zero to begin with, but for the parameters.
+struct fum_set_context {
+    const struct fum_evaluate_params *params;
+    struct fum_feature_network network; // opened by the first set of pictures
+};
+
 // Kinds of things that can be measured, as records.
 struct fum_set_kind {
     const char *name;
-    // True if the path, of this kind and beginning with these bytes, is one.
-    bool (*probe)(const char *path, const uint8_t *begin, size_t bytes);
-    enum fum_result (*open)(struct fum_set *set, const struct fum_evaluate_params *params,
+    bool (*probe)(const char *path);
+    enum fum_result (*open)(struct fum_set *set, struct fum_set_context *context,
                             struct fum_error *err);
 };
-extern const struct fum_set_kind fum_set_npz, fum_set_safetensors;
+extern const struct fum_set_kind fum_set_npz, fum_set_safetensors, fum_set_data;
 
 // Opens what set->path leads to, and checks that all of it is finite.
-enum fum_result fum_set_open(struct fum_set *set, const struct fum_evaluate_params *params,
+enum fum_result fum_set_open(struct fum_set *set, struct fum_set_context *context,
                              struct fum_error *err);
 
 #endif

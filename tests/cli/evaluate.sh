@@ -47,7 +47,12 @@ echo 'no archive' | tee text.npz >text
 expect 1 'text.npz: the zip archive is damaged' evaluate text.npz "$fake"
 head -c 900 "$data/real.npz" >cut.npz
 expect 1 'cut.npz: the zip archive is damaged' evaluate cut.npz "$fake"
-expect 1 'text: .*safetensors file' evaluate text "$fake"
+expect 1 'text: not a data set' evaluate text "$fake"
+mkdir empty
+expect 1 'empty: not a data set|no pictures' evaluate empty "$fake"
+expect 2 'give --features inception:FILE' evaluate "$FUM_TEST_DATA/inception/pictures" "$fake"
+expect 2 'available: inception' evaluate "$FUM_TEST_DATA/inception/pictures" "$fake" --features exception:x
+expect 1 'gone.pth' evaluate "$FUM_TEST_DATA/inception/pictures" "$fake" --features inception:gone.pth
 expect 1 'holds no tensor "features"' evaluate "$FUM_TEST_DATA/runs.safetensors" "$fake"
 
 finish

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// Features of pictures by a narrow Inception v3, against pytorch-fid's network with the same
+// weights (tests/golden/inception.py).
+#include "open.h"
+
+#include <fumarole/evaluate.h>
+
+#include "evaluate/set.h"
+
+#include <math.h>
+
+static const char *data_path(const char *name) {
+    static char paths[4][600];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/inception/%s", getenv("FUM_TEST_DATA"), name);
+    return path;
+}
+
+static const char *network(const char *name) {
+    static char text[640];
+    snprintf(text, sizeof text, "inception:%s", data_path(name));
+    return text;
+}
+
+static void assert_rows_near(const struct fum_rows *rows, const struct fum_rows *expected) {
+    double error = 0, size = 0;
+    assert_int_equal(rows->count, expected->count);
+    assert_int_equal(rows->width, expected->width);
+    for (size_t i = 0; i < rows->count * rows->width; i++) {
+        double difference = (double)rows->f32[i] - (double)expected->f32[i];
+        error += difference * difference;
+        size += (double)expected->f32[i] * (double)expected->f32[i];
+    }
+    if (!(sqrt(error) <= 1e-4 * sqrt(size)))
+        fail_msg("relative error %g of %zu rows", sqrt(error / size), rows->count);
+}
+
+static void features_are_those_of_pytorch_fid(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    const struct fum_evaluate_params params = {.features = network("narrow.pth")};
+    struct fum_set_context context = {.params = &params};
+    struct fum_set pictures = {.path = data_path("pictures")},
+                   expected = {.path = data_path("features.safetensors")};
+    ok(fum_set_open(&expected, &context, &err), &err);
+    ok(fum_set_open(&pictures, &context, &err), &err);
+    assert_rows_near(&pictures.rows, &expected.rows);
+    assert_rows_near(&pictures.scores, &expected.scores);
+    assert_string_equal(pictures.origin, params.features);
+    fum_set_free(&pictures);
+    fum_set_free(&expected);
+    fum_features_close(&context.network);
+}
+
+static void distance_of_pictures_is_that_of_their_features(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    struct fum_evaluate_result of_pictures, of_features;
+    const char *features = data_path("features.safetensors");
+    struct fum_evaluate_params params = {.real = data_path("pictures"),
+                                         .fake = features,
+                                         .count = 4,
+                                         .features = network("narrow.pth"),
+                                         .measures = FUM_EVALUATE_FID | FUM_EVALUATE_IS};
+    ok(fum_evaluate(&params, &of_pictures, &err), &err);
+    assert_int_equal(of_pictures.real_count, 4);
+    assert_int_equal(of_pictures.fake_count, 7);
+    params.real = features;
+    params.fake = data_path("pictures");
+    ok(fum_evaluate(&params, &of_features, &err), &err);
+    assert_true(of_pictures.fid > 1);
+    assert_true(fabs(of_pictures.fid / of_features.fid - 1) < 1e-3);
+    assert_int_equal(of_features.splits, 4);
+    assert_string_equal(of_features.features, params.features);
+}
+
+static void other_weights_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *features, *says;
+    } cases[] = {
+        {NULL, "give --features inception:FILE"},
+        {"inception", "inception:PATH"},
+        {"inceptoin:x", "available: inception"},
+        {"inception:gone.pth", "gone.pth"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fum_error err = {0};
+        struct fum_evaluate_result result;
+        const struct fum_evaluate_params params = {.real = data_path("pictures"),
+                                                   .fake = data_path("pictures"),
+                                                   .features = cases[i].features};
+        assert_int_not_equal(fum_evaluate(&params, &result, &err), FUM_OK);
+        if (!strstr(err.text, cases[i].says)) fail_msg("\"%s\"", err.text);
+    }
+    struct fum_error err = {0};
+    struct fum_evaluate_result result;
+    const struct fum_evaluate_params params = {.real = data_path("pictures"),
+                                               .fake = data_path("pictures"),
+                                               .features = network("features.safetensors")};
+    assert_int_equal(fum_evaluate(&params, &result, &err), FUM_ERR_FORMAT);
+    if (!strstr(err.text, "Conv2d_1a_3x3.conv.weight is missing")) fail_msg("\"%s\"", err.text);
+}
+
+static bool stop_after(void *user, const char *path, size_t done, size_t total) {
+    (void)path;
+    assert_int_equal(total, 7);
+    *(size_t *)user = done;
+    return false;
+}
+
+static void a_callback_cancels(void **state) {
+    (void)state;
+    size_t done = 0;
+    struct fum_error err = {0};
+    struct fum_evaluate_result result;
+    const struct fum_evaluate_params params = {.real = data_path("pictures"),
+                                               .fake = data_path("pictures"),
+                                               .features = network("narrow.pth"),
+                                               .on_picture = stop_after,
+                                               .user = &done};
+    assert_int_equal(fum_evaluate(&params, &result, &err), FUM_ERR_CANCELLED);
+    assert_true(done > 0);
+}
+
+int main(void) {
+    const struct CMUnitTest list[] = {
+        cmocka_unit_test(features_are_those_of_pytorch_fid),
+        cmocka_unit_test(distance_of_pictures_is_that_of_their_features),
+        cmocka_unit_test(other_weights_are_refused),
+        cmocka_unit_test(a_callback_cancels),
+    };
+    need_device();
+    return cmocka_run_group_tests(list, NULL, NULL);
+}
