@@ -157,6 +157,33 @@ FUM_API enum fum_result fum_noise_save(const char *path, const float *noise, con
 FUM_API enum fum_result fum_latents_save(const char *path, const float *latents, const int shape[4],
                                          struct fum_error *err);
 
+// A training timestep, from 0, and what it makes of a picture: x_t = √alpha_bar · x_0 +
+// √(1 − alpha_bar) · noise.
+struct fum_noise_level {
+    int t;
+    double beta, alpha_bar, snr; // snr: alpha_bar / (1 − alpha_bar)
+};
+
+// The forward process q(x_t | x_0) on the picture of a file, a PNG.
+struct fum_diffuse_params {
+    const char *path;
+    const char *beta_schedule;   // see fum_beta_schedule_name; NULL: linear
+    double beta_start, beta_end; // 0: 0.0001 and 0.02
+    int train_timesteps;         // 0: 1000
+    const int *times;            // timesteps to show
+    int num_times;
+    uint64_t seed; // of the noise, the same at every timestep
+    enum fum_rng_kind rng;
+    // Called for every timestep in order. The image has only its size, channels (1 or 3) and
+    // pixels. Returning false stops. Required.
+    bool (*on_picture)(void *user, const struct fum_noise_level *level,
+                       const struct fum_image *image);
+    void *user;
+};
+// Shows a picture at several timesteps of the forward process. Errors: FUM_ERR_ARG (a timestep or
+// a schedule), FUM_ERR_IO, FUM_ERR_FORMAT, FUM_ERR_NOMEM, FUM_ERR_CANCELLED.
+FUM_API enum fum_result fum_diffuse(const struct fum_diffuse_params *params, struct fum_error *err);
+
 // The cost of the last fum_generate, or its cost so far if read in a callback. All zero before the
 // first.
 struct fum_pipeline_stats {

@@ -32,6 +32,8 @@ FUM_API const char *fum_schedule_label(size_t index);
 // past the last. The second does the same for spacings of timesteps ("leading", …).
 FUM_API const char *fum_prediction_name(size_t index);
 FUM_API const char *fum_spacing_name(size_t index);
+// Returns diffusers' name of the index-th schedule of betas ("linear", …), or NULL past the last.
+FUM_API const char *fum_beta_schedule_name(size_t index);
 
 // True if the sampler can run on the schedule. False if either name is unknown.
 FUM_API bool fum_sampler_accepts(const char *sampler, const char *schedule);

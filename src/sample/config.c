@@ -14,6 +14,7 @@
 // The names of the enumerators, from the first value that is set.
 static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
 static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
+static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
 
 const char *fum_spacing_name(size_t index) {
     return index < FUM_COUNT(spacings) ? spacings[index] : NULL;
@@ -21,6 +22,10 @@ const char *fum_spacing_name(size_t index) {
 
 const char *fum_prediction_name(size_t index) {
     return index < FUM_COUNT(predictions) ? predictions[index] : NULL;
+}
+
+const char *fum_beta_schedule_name(size_t index) {
+    return index < FUM_COUNT(betas) ? betas[index] : NULL;
 }
 
 const char *fum_spacing_word(enum fum_spacing spacing) {
@@ -49,6 +54,15 @@ enum fum_result fum_prediction_parse(enum fum_prediction *prediction, const char
         return FUM_OK;
     }
     return fum_error_unknown(err, "prediction", word, fum_prediction_name);
+}
+
+enum fum_result fum_betas_parse(enum fum_betas *schedule, const char *word, struct fum_error *err) {
+    for (int i = 0; betas[i]; i++) {
+        if (strcmp(betas[i], word)) continue;
+        *schedule = (enum fum_betas)(i + 1);
+        return FUM_OK;
+    }
+    return fum_error_unknown(err, "beta schedule", word, fum_beta_schedule_name);
 }
 
 struct fum_sample_config fum_sample_config_unset(void) {
@@ -222,9 +236,9 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
     }
     if (cJSON_IsNumber(given(object, "lambda_min_clipped"))) // infinity, the default, reads as null
         note_ignored(c, "lambda_min_clipped", NULL);
-    const cJSON *predict = given(object, "predict_x0"), *betas = given(object, "trained_betas");
+    const cJSON *predict = given(object, "predict_x0"), *trained = given(object, "trained_betas");
     if (predict && cJSON_IsFalse(predict)) note_ignored(c, "predict_x0", "false");
-    if (!betas || cJSON_IsFalse(betas)) return FUM_OK;
+    if (!trained || cJSON_IsFalse(trained)) return FUM_OK;
     return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                          "scheduler_config.json: trained_betas is not supported here");
 }
@@ -232,7 +246,6 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
 // Reads the settings of the training. Every value must be supported.
 static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *object,
                                     struct fum_error *err) {
-    static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
     static const char *const time_types[] = {"discrete", "continuous", NULL};
     int beta = 0, prediction = 0, spacing = 0, time_type = 0;
     enum fum_result result = read_choice(&beta, object, "beta_schedule", betas, err);

@@ -83,6 +83,11 @@ int fum_sample_config_timesteps(const struct fum_sample_config *config) {
 
 enum fum_result fum_sample_config_alphas(const struct fum_sample_config *config, double *alphas,
                                          struct fum_error *err) {
+    return fum_sample_config_levels(config, NULL, alphas, err);
+}
+
+enum fum_result fum_sample_config_levels(const struct fum_sample_config *config, double *betas,
+                                         double *alphas, struct fum_error *err) {
     struct fum_sample_config c = *config;
     if (fum_sample_config_edm(&c))
         return fum_error_set(
@@ -100,6 +105,7 @@ enum fum_result fum_sample_config_alphas(const struct fum_sample_config *config,
     if (c.rescale_betas_zero_snr == FUM_SWITCH_ON) rescale_zero_snr(beta, alpha_bar, n);
     cumulate(alpha_bar, beta, n);
     for (int i = 0; i < n; i++) alphas[i] = (double)alpha_bar[i];
+    for (int i = 0; i < n && betas; i++) betas[i] = (double)beta[i];
     fum_free(beta);
     return FUM_OK;
 }

@@ -104,6 +104,7 @@ const char *fum_prediction_word(enum fum_prediction prediction);
 // Reads such a name. An unknown one is FUM_ERR_ARG, and the error lists the known ones.
 enum fum_result fum_spacing_parse(enum fum_spacing *spacing, const char *word,
                                   struct fum_error *err);
+enum fum_result fum_betas_parse(enum fum_betas *betas, const char *word, struct fum_error *err);
 enum fum_result fum_prediction_parse(enum fum_prediction *prediction, const char *word,
                                      struct fum_error *err);
 // Returns the settings that Stable Diffusion 1, 2 and XL were trained with, for single files. They
@@ -133,6 +134,9 @@ int fum_sample_config_timesteps(const struct fum_sample_config *config);
 // models, which have none, are FUM_ERR_UNSUPPORTED.
 enum fum_result fum_sample_config_alphas(const struct fum_sample_config *config, double *alphas,
                                          struct fum_error *err);
+// Does the same with the betas, unless `betas` is NULL.
+enum fum_result fum_sample_config_levels(const struct fum_sample_config *config, double *betas,
+                                         double *alphas, struct fum_error *err);
 
 struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
