@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Writes what changes from step to step: the batch, the keys of the draws, the optimiser's row.
+// Writes the batch of a step, from the data or from a replay.
 #include "train/training.h"
 
 #include <string.h>
@@ -83,16 +83,6 @@ static enum fum_result write_replayed(struct fum_training *t, const struct fum_t
     return result;
 }
 
-// Writes the key of a draw: the seed, and a number that no other draw of the run has.
-static enum fum_result write_key(struct fum_training *t, int source, struct fum_error *err) {
-    uint64_t draw = (uint64_t)t->step * FUM_TRAIN_MAX_SOURCES + (uint64_t)source;
-    uint64_t seed = t->options.seed;
-    const int32_t key[4] = {(int32_t)(uint32_t)seed,
-                            (int32_t)(uint32_t)(seed >> 32 ^ draw >> 32 << 1),
-                            (int32_t)(uint32_t)draw, 0};
-    return fum_executable_write_i32(t->executable, t->sources[source].input, key, 4, err);
-}
-
 // Writes token ids of the captions, or sizes of the pictures.
 static enum fum_result write_conditions(struct fum_training *t, const struct fum_train_source *s,
                                         const struct fum_data_batch *batch, struct fum_error *err) {
@@ -127,11 +117,9 @@ enum fum_result fum_train_feed(struct fum_training *t, struct fum_error *err) {
         const struct fum_train_source *s = &t->sources[i];
         if (s->replay)
             result = write_replayed(t, s, err);
-        else if (s->origin == FUM_TRAIN_DRAWN)
-            result = write_key(t, i, err);
         else if (s->origin == FUM_TRAIN_TOKENS || s->origin == FUM_TRAIN_SIZES)
             result = write_conditions(t, s, batch, err);
-        else if (s->origin != FUM_TRAIN_DERIVED)
+        else if (s->origin != FUM_TRAIN_DERIVED && s->origin != FUM_TRAIN_DRAWN)
             result = write_data(t, s, batch, err);
     }
     return result;

@@ -3,7 +3,7 @@
 //
 // An update is one run of the recorded stage FUM_STAGE_STEP. It holds all micro-batches forward and
 // back, the norm of the gradient, the optimiser and the moving average. What changes from step to
-// step comes in through small inputs: the batch, the keys of the draws, the row of the optimiser.
+// step comes in through inputs, the batch, or is a state that the step itself moves on.
 #ifndef FUM_TRAIN_TRAINING_H
 #define FUM_TRAIN_TRAINING_H
 
@@ -55,8 +55,7 @@ struct fum_train_source {
     struct fum_train_value value;
     enum fum_train_origin origin;
     enum fum_dtype dtype;
-    fum_tensor *all;   // of all micro-batches: [accumulate · batch, shape]
-    fum_tensor *input; // `all` itself if the host writes it; of a draw its key, i32 [4]
+    fum_tensor *all;                        // of all micro-batches: [accumulate · batch, shape]
     const struct fum_loader_tensor *replay; // its tensor of the replay file, or NULL
     int from;                               // of a derived one: the index of its source
     fum_train_derivation *derive;
@@ -114,6 +113,7 @@ struct fum_training {
     // States of the step: the updates done, and with f16 the scale of the loss and the steps since
     // it changed (else NULL).
     fum_tensor *updates, *loss_scale, *scale_steps;
+    fum_tensor *key; // state of the draws; NULL: nothing is drawn
     struct fum_train_counters counters;
 
     void *buffer; // of one input's values

@@ -63,9 +63,11 @@ static fum_tensor *add_factor(struct fum_training *t, fum_tensor *const *grads) 
 
 // Adds what counts the updates and adapts the scale of the loss. They come after the last update.
 static void add_counters(struct fum_training *t, fum_tensor *last, fum_tensor *factor) {
+    const struct fum_attr draws[] = {{"draws", FUM_TRAIN_MAX_SOURCES}, {0}};
     fum_tensor *count[] = {t->updates, last, factor},
                *scale[] = {t->loss_scale, t->scale_steps, factor};
     fum_graph_add(t->graph, "counter_next", NULL, (struct fum_inputs){count, 3}, NULL);
+    if (t->key) add_op(t, "random_next", t->key, NULL, draws);
     if (t->loss_scale)
         fum_graph_add(t->graph, "loss_scale_update", NULL, (struct fum_inputs){scale, 3}, NULL);
 }
@@ -131,6 +133,11 @@ enum fum_result fum_train_write_counters(struct fum_training *t, struct fum_erro
     const struct fum_train_counters *c = &t->counters;
     enum fum_result result =
         fum_executable_write_i32(t->executable, t->updates, &c->updates, 1, err);
+    // No two draws of a run have the same number.
+    uint64_t seed = t->options.seed, draw = (uint64_t)t->step * FUM_TRAIN_MAX_SOURCES;
+    const int32_t key[4] = {(int32_t)(uint32_t)seed, (int32_t)(uint32_t)(seed >> 32),
+                            (int32_t)(uint32_t)draw, 0};
+    if (!result && t->key) result = fum_executable_write_i32(t->executable, t->key, key, 4, err);
     if (!result && t->loss_scale)
         result = fum_executable_write(t->executable, t->loss_scale, &c->loss_scale, 1, err);
     if (!result && t->loss_scale)

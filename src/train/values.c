@@ -65,7 +65,6 @@ static fum_tensor *add_input(struct fum_micro_batch *m, struct fum_train_source 
     struct fum_shape shape = whole_shape(m->training, &source->value.shape);
     source->all =
         fum_graph_input(m->graph, source->value.name, shape, source->dtype, FUM_STAGE_STEP);
-    source->input = source->all;
     return source->all;
 }
 
@@ -82,22 +81,26 @@ static fum_tensor *add_given(struct fum_micro_batch *m, const struct fum_train_v
     return take_part(m, source);
 }
 
-// Adds the op that draws a value by its key.
+// Returns the state from which all draws of a step take their keys.
+static fum_tensor *find_key(struct fum_micro_batch *m) {
+    struct fum_training *t = m->training;
+    if (!t->key)
+        t->key = fum_graph_state(m->graph, "random", (struct fum_shape){1, {4}}, FUM_I32,
+                                 FUM_STAGE_STEP);
+    return t->key;
+}
+
+// Adds the op that draws a value.
 static fum_tensor *add_draw(struct fum_micro_batch *m, struct fum_train_source *source,
                             const char *op, double limit) {
     struct fum_shape shape = whole_shape(m->training, &source->value.shape);
-    char name[64];
-    snprintf(name, sizeof name, "%s.key", source->value.name);
-    source->input =
-        fum_graph_input(m->graph, name, (struct fum_shape){1, {4}}, FUM_I32, FUM_STAGE_STEP);
-    const struct fum_attr attrs[] = {{"rank", shape.rank},
-                                     {"d0", (double)shape.dim[0]},
-                                     {"d1", (double)shape.dim[1]},
-                                     {"d2", (double)shape.dim[2]},
-                                     {"d3", (double)shape.dim[3]},
-                                     {limit > 0 ? "limit" : "dtype", limit > 0 ? limit : FUM_F32},
-                                     {0}};
-    source->all = fum_graph_add(m->graph, op, source->value.name, FUM_INPUTS(source->input), attrs);
+    double offset = (double)(source - m->training->sources);
+    const struct fum_attr attrs[] = {
+        {"rank", shape.rank},         {"d0", (double)shape.dim[0]},
+        {"d1", (double)shape.dim[1]}, {"d2", (double)shape.dim[2]},
+        {"d3", (double)shape.dim[3]}, {limit > 0 ? "limit" : "dtype", limit > 0 ? limit : FUM_F32},
+        {"offset", offset},           {0}};
+    source->all = fum_graph_add(m->graph, op, source->value.name, FUM_INPUTS(find_key(m)), attrs);
     return source->all;
 }
 

@@ -82,7 +82,12 @@ static int add_object(struct dl_phdr_info *object, size_t size, void *list) {
     return 0;
 }
 
+// Finds the next allocator at the first call: constructors of libraries may allocate much before
+// this one's runs.
 static void find_next(void) {
+    static bool searching;
+    if (next.malloc || searching) return;
+    searching = true;
     // ISO C does not convert between object and function pointers.
     *(void **)&next.calloc = dlsym(RTLD_NEXT, "calloc");
     *(void **)&next.realloc = dlsym(RTLD_NEXT, "realloc");
@@ -93,7 +98,7 @@ static void find_next(void) {
 __attribute__((constructor)) static void begin(void) {
     const char *list = getenv("FUM_REFUSE_IN"), *n = getenv("FUM_REFUSE_AT"),
                *persist = getenv("FUM_REFUSE_ON");
-    if (!next.malloc) find_next();
+    find_next();
     at = n ? atol(n) : 0;
     on = persist ? atol(persist) : 0;
     dl_iterate_phdr(add_object, (void *)(uintptr_t)(list ? list : default_libraries));
@@ -124,11 +129,13 @@ static bool refused(const void *caller) {
 
 void *malloc(size_t bytes) {
     if (refused(__builtin_return_address(0))) return NULL;
+    find_next();
     return next.malloc ? next.malloc(bytes) : take_early(bytes);
 }
 
 void *calloc(size_t count, size_t size) {
     if (refused(__builtin_return_address(0))) return NULL;
+    find_next();
     return next.calloc ? next.calloc(count, size) : take_early(count * size);
 }
 

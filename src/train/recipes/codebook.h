@@ -24,7 +24,7 @@ fum_tensor *fum_codebook_look_up(struct fum_micro_batch *m, struct fum_codebook 
 // Returns the exponential of the entropy of the micro-batch's codes, in nats.
 fum_tensor *fum_codebook_perplexity(struct fum_micro_batch *m, const struct fum_codebook *c);
 
-// Serve as the hooks of struct fum_recipe.
+// Does the work of the hooks of struct fum_recipe.
 bool fum_codebook_excludes(const struct fum_training *t, const char *name);
 fum_tensor *fum_codebook_update(struct fum_training *t, fum_tensor *param, fum_tensor *updated,
                                 fum_tensor *factor);
