@@ -4,6 +4,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 #include "lib/trig.glsl"
 #include "lib/elementary.glsl"
 
@@ -19,8 +20,8 @@ layout(constant_id = 4) const uint FLAT = 0;    // a, b and y have one shape: qu
 layout(constant_id = 5) const uint SPLAT_A = 0; // a has one channel for all of y's
 layout(constant_id = 6) const uint SPLAT_B = 0;
 
-layout(set = 0, binding = 0) readonly buffer A { QUAD a[]; };
-layout(set = 0, binding = 1) readonly buffer B { QUAD b[]; };
+INPUT(0, A, a);
+INPUT(1, B, b);
 layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 
 #include "binary.pc.h"
@@ -36,16 +37,19 @@ vec4 apply(vec4 p, vec4 q) {
 
 void main() {
     uint i = item_index();
-    if (i >= quads) return;
+    bool inside = i < quads;
+    i = min(i, quads - 1u);
     if (FLAT != 0u) {
-        y[i] = quad_store(apply(quad_load(a[i]), quad_load(b[i])));
+        vec4 v = apply(input_load(a, i), input_load(b, i));
+        if (inside) y[i] = quad_store(v);
         return;
     }
     uint row = first_row + i / row_quads, c = i % row_quads;
     uint w = row % d2, h = row / d2 % d1, n = row / d2 / d1;
     uint row_a = a_base + a_row_quads * (n * a_stride[0] + h * a_stride[1] + w * a_stride[2]);
     uint row_b = b_base + b_row_quads * (n * b_stride[0] + h * b_stride[1] + w * b_stride[2]);
-    vec4 p = SPLAT_A != 0u ? vec4(quad_load(a[row_a]).x) : quad_load(a[row_a + c]);
-    vec4 q = SPLAT_B != 0u ? vec4(quad_load(b[row_b]).x) : quad_load(b[row_b + c]);
-    y[y_skip + i] = quad_store(apply(p, q));
+    vec4 p = SPLAT_A != 0u ? vec4(input_load(a, row_a).x) : input_load(a, row_a + c);
+    vec4 q = SPLAT_B != 0u ? vec4(input_load(b, row_b).x) : input_load(b, row_b + c);
+    vec4 v = apply(p, q);
+    if (inside) y[y_skip + i] = quad_store(v);
 }

@@ -4,18 +4,21 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 
 layout(constant_id = 3) const uint SPLAT = 0; // x has one channel for all of y's
 
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+INPUT(0, X, x);
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "broadcast.pc.h"
 
 void main() {
     uint i = item_index();
-    if (i >= quads) return;
+    bool inside = i < quads;
+    i = min(i, quads - 1u);
     uint row = i / y_row_quads, c = i % y_row_quads;
     uint from = (row / d2 / d1 * stride[0] + row / d2 % d1 * stride[1] + row % d2 * stride[2]) * x_row_quads;
-    y[i] = quad_store(SPLAT != 0u ? vec4(quad_load(x[from]).x) : quad_load(x[from + c]));
+    vec4 v = SPLAT != 0u ? vec4(input_load(x, from).x) : input_load(x, from + c);
+    if (inside) y[i] = quad_store(v);
 }

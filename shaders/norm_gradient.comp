@@ -5,11 +5,12 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 
 layout(constant_id = 3) const uint CENTRED = 1;
 
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
-layout(set = 0, binding = 1) readonly buffer Dy { QUAD dy[]; };
+INPUT(0, X, x);
+INPUT(1, Dy, dy);
 layout(set = 0, binding = 2) writeonly buffer Dx { QUAD dx[]; };
 
 #include "norm_gradient.pc.h"
@@ -22,21 +23,21 @@ void main() {
     uint from = x_skip + row * quads, given = dy_skip + row * quads, to = dx_skip + row * quads;
     vec4 sum = vec4(0.0), dy_sum = vec4(0.0);
     for (uint i = 0u; i < quads; i++) {
-        sum += quad_mask(quad_load(x[from + i]), i, channels, 0.0);
-        dy_sum += quad_mask(quad_load(dy[given + i]), i, channels, 0.0);
+        sum += quad_mask(input_load(x, from + i), i, channels, 0.0);
+        dy_sum += quad_mask(input_load(dy, given + i), i, channels, 0.0);
     }
     float mean = CENTRED != 0u ? sum4(sum) / float(channels) : 0.0;
     float dy_mean = CENTRED != 0u ? sum4(dy_sum) / float(channels) : 0.0;
     vec4 squares = vec4(0.0), products = vec4(0.0);
     for (uint i = 0u; i < quads; i++) {
-        vec4 v = quad_mask(quad_load(x[from + i]) - mean, i, channels, 0.0);
+        vec4 v = quad_mask(input_load(x, from + i) - mean, i, channels, 0.0);
         squares = fma(v, v, squares);
-        products = fma(v, quad_mask(quad_load(dy[given + i]), i, channels, 0.0), products);
+        products = fma(v, quad_mask(input_load(dy, given + i), i, channels, 0.0), products);
     }
     float inverse = inversesqrt(sum4(squares) / float(channels) + eps);
     float along = sum4(products) / float(channels) * inverse * inverse;
     for (uint i = 0u; i < quads; i++) {
-        vec4 v = quad_load(x[from + i]) - mean;
-        dx[to + i] = quad_store((quad_load(dy[given + i]) - dy_mean - v * along) * inverse);
+        vec4 v = input_load(x, from + i) - mean;
+        dx[to + i] = quad_store((input_load(dy, given + i) - dy_mean - v * along) * inverse);
     }
 }

@@ -5,24 +5,33 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 
 layout(constant_id = 3) const uint ACROSS = 0; // the channels are summed over, too
 layout(constant_id = 4) const uint LAST = 0;   // writes y
 layout(constant_id = 5) const uint AGAIN = 0;  // adds partial sums
 
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+INPUT(0, X, x);
 layout(set = 0, binding = 1) buffer Partial { vec4 partial[]; }; // [chunk][cell]
 layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 
 #include "reduce_sum.pc.h"
 
+// The summed dimensions follow the kept ones, so the quads of a cell's terms lie side by side.
+layout(constant_id = 6) const uint INNER = 0;
+
 uint row_of(uint i, uint d1, uint d2) { return i / d2 / d1 * stride0 + i / d2 % d1 * stride1 + i % d2; }
 
 vec4 term(uint cell, uint t) {
     if (AGAIN != 0u) return partial[t * cells + cell];
+    if (INNER != 0u) {
+        if (ACROSS == 0u) return input_load(x, (cell / row_quads * terms + t) * row_quads + cell % row_quads);
+        vec4 v = input_load(x, cell * terms + t);
+        return channels % 4u != 0u ? quad_mask(v, t % row_quads, channels, 0.0) : v;
+    }
     uint q = ACROSS != 0u ? t % row_quads : cell % row_quads;
     uint kept = ACROSS != 0u ? cell : cell / row_quads, summed = ACROSS != 0u ? t / row_quads : t;
-    vec4 v = quad_load(x[(row_of(kept, y_d1, y_d2) + row_of(summed, sum_d1, sum_d2)) * row_quads + q]);
+    vec4 v = input_load(x, (row_of(kept, y_d1, y_d2) + row_of(summed, sum_d1, sum_d2)) * row_quads + q);
     return ACROSS != 0u ? quad_mask(v, q, channels, 0.0) : v;
 }
 

@@ -4,18 +4,18 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 
 layout(constant_id = 3) const uint CLAMP = 0;
 
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+INPUT(0, X, x);
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "scalar.pc.h"
 
 void main() {
     uint i = item_index();
-    if (i >= quads) return;
-    vec4 v = quad_load(x[i]);
+    vec4 v = input_load(x, min(i, quads - 1u));
     v = CLAMP != 0u ? min(max(v, vec4(mul)), vec4(add)) : fma(v, vec4(mul), vec4(add));
-    y[i] = quad_store(v);
+    if (i < quads) y[i] = quad_store(v);
 }

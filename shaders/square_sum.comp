@@ -5,12 +5,13 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 
 layout(constant_id = 3) const uint LAST = 0;
 layout(constant_id = 4) const uint AGAIN = 0;      // adds partial sums
 layout(constant_id = 5) const uint HAS_BEFORE = 0; // adds another number
 
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+INPUT(0, X, x);
 layout(set = 0, binding = 1) buffer Partial { float partial[]; };
 layout(set = 0, binding = 2) readonly buffer Before { float before[]; };
 layout(set = 0, binding = 3) writeonly buffer Y { float y[]; };
@@ -21,7 +22,7 @@ shared float sums[64];
 
 float term(uint i) {
     if (AGAIN != 0u) return partial[i];
-    vec4 v = quad_mask(quad_load(x[i]), (first + i) % row_quads, channels, 0.0);
+    vec4 v = quad_mask(input_load(x, i), (first + i) % row_quads, channels, 0.0);
     return dot(v, v);
 }
 

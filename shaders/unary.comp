@@ -4,6 +4,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 #include "lib/act.glsl"
 #include "lib/trig.glsl"
 #include "lib/elementary.glsl"
@@ -11,13 +12,13 @@
 
 layout(constant_id = 3) const uint ACT = 0;
 
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
+INPUT(0, X, x);
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "unary.pc.h"
 
 void main() {
     uint i = item_index();
-    if (i >= quads) return;
-    y[i] = quad_store(function_apply(ACT, quad_load(x[i])));
+    vec4 v = function_apply(ACT, input_load(x, min(i, quads - 1u)));
+    if (i < quads) y[i] = quad_store(v);
 }

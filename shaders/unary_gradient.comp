@@ -4,6 +4,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 #include "lib/act.glsl"
 #include "lib/act_derivative.glsl"
 #include "lib/trig.glsl"
@@ -13,17 +14,18 @@
 
 layout(constant_id = 3) const uint ACT = 0;
 
-layout(set = 0, binding = 0) readonly buffer X { QUAD x[]; };
-layout(set = 0, binding = 1) readonly buffer Dy { QUAD dy[]; };
+INPUT(0, X, x);
+INPUT(1, Dy, dy);
 layout(set = 0, binding = 2) writeonly buffer Dx { QUAD dx[]; };
 
 #include "unary_gradient.pc.h"
 
 void main() {
     uint i = item_index();
-    if (i >= quads) return;
-    vec4 v = quad_load(x[i]), d = quad_load(dy[i]) * function_derivative(ACT, v);
+    bool inside = i < quads;
+    i = min(i, quads - 1u);
+    vec4 v = input_load(x, i), d = input_load(dy, i) * function_derivative(ACT, v);
     bvec4 below = lessThan(v, vec4(least)), above = greaterThan(v, vec4(most));
     d = mix(d, vec4(0.0), below);
-    dx[i] = quad_store(mix(d, vec4(0.0), above));
+    if (inside) dx[i] = quad_store(mix(d, vec4(0.0), above));
 }

@@ -81,7 +81,7 @@ enum fum_result fum_buffer_upload_end(fum_buffer *buffer, struct fum_error *err)
 
 // ---- kernels ----
 
-enum { FUM_MAX_SPEC = 24, FUM_MAX_BINDINGS = 8, FUM_MAX_PUSH = 32 };
+enum { FUM_MAX_SPEC = 24, FUM_MAX_BINDINGS = 10, FUM_MAX_PUSH = 32 };
 
 // A SPIR-V module embedded at build time; shaders.c holds the table that meson makes from
 // src/ops/ops.def.

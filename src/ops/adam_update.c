@@ -6,10 +6,12 @@
 // it is 0 the update is skipped, even if the gradient is not a number.
 #include <math.h>
 
+#include "ops/lib/texels.h"
 #include "ops/lib/update.h"
 #include "shaders/adam_update.pc.h"
 
 enum { PARAMETER, FIRST, SECOND, GRADIENT, ROW, FACTOR };
+enum { READ_AGAIN = FACTOR + 1 }; // binding of the first of three inputs as texels
 enum { RATE, CORRECTION_1, CORRECTION_2, ROW_SIZE };
 enum { BETA_1, BETA_2, EPS, WEIGHT_DECAY, DECOUPLED };
 static const struct fum_attr_def attrs[] = {
@@ -57,13 +59,15 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 static bool emit_span(const struct fum_op_call *call, struct fum_dispatches *list,
                       const struct fum_span *span) {
     const double *attr = call->attr;
-    struct fum_dispatch *d = fum_emit(list, "adam_update", FUM_F32, span->count);
+    struct fum_dispatch *d = fum_emit_reading(list, "adam_update", FUM_F32, span->count,
+                                              1 << GRADIENT | 7 << READ_AGAIN);
     if (!d) return false;
     FUM_EMIT_SPECS(d, attr[DECOUPLED] != 0, call->has[FACTOR]);
     for (int i = PARAMETER; i <= SECOND; i++) fum_update_emit_written(d, i, span);
     fum_emit_span(d, GRADIENT, FUM_F32, span);
     fum_emit_operand(d, ROW);
     fum_emit_operand(d, call->has[FACTOR] ? FACTOR : ROW);
+    for (int i = PARAMETER; i <= SECOND && d->texels; i++) fum_emit_span(d, i, FUM_F32, span);
     const struct fum_adam_update_push push = {.quads = (uint32_t)span->count,
                                               .beta1 = (float)attr[BETA_1],
                                               .rest1 = (float)(1 - attr[BETA_1]),

@@ -2,7 +2,7 @@
 // Repeats the input along dimensions of size 1, or missing ones before the first, up to the shape
 // of the settings rank, d0, ….
 #include "graph/gradient.h"
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "ops/lib/shape_attrs.h"
 #include "shaders/broadcast.pc.h"
 
@@ -49,7 +49,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     int64_t stride[3];
     if (!quads) return true;
     row_strides(call, stride);
-    struct fum_dispatch *d = fum_emit(list, "broadcast", call->out.dtype, quads);
+    struct fum_dispatch *d = fum_emit_reading(list, "broadcast", call->out.dtype, quads, 1);
     if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
         !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // One step of an exponential moving average in place: average = decay average + (1 - decay) x.
 // Where the optional last input, the factor of an update, is 0, the average stays.
+#include "ops/lib/texels.h"
 #include "ops/lib/update.h"
 #include "shaders/ema_update.pc.h"
 
 enum { AVERAGE, VALUE, FACTOR };
+enum { READ_AGAIN = FACTOR + 1 }; // binding of the average as texels
 static const struct fum_attr_def attrs[] = {{"decay", 0.999}, {0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
@@ -27,7 +29,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     struct fum_span span = {0};
     while (fum_span_next(&span, fum_desc_quads(&call->out),
                          fum_quads_per_binding(list->info, FUM_F32))) {
-        struct fum_dispatch *d = fum_emit(list, "ema_update", FUM_F32, span.count);
+        struct fum_dispatch *d =
+            fum_emit_reading(list, "ema_update", FUM_F32, span.count, 1 << VALUE | 1 << READ_AGAIN);
         if (!d) return false;
         fum_emit_spec(d, call->has[FACTOR]);
         fum_update_emit_written(d, AVERAGE, &span);
@@ -36,6 +39,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
             fum_emit_operand(d, FACTOR);
         else
             fum_emit_span(d, VALUE, FUM_F32, &span);
+        if (d->texels) fum_emit_span(d, AVERAGE, FUM_F32, &span);
         const struct fum_ema_update_push push = {.quads = (uint32_t)span.count,
                                                  .decay = (float)call->attr[0],
                                                  .rest = (float)(1 - call->attr[0])};

@@ -4,7 +4,7 @@
 // channels dx = (dy - mean(dy) - n mean(dy n)) / s, and an RMS norm takes no means off.
 #include <math.h>
 
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "shaders/norm_gradient.pc.h"
 
 enum { EPS, CENTRED };
@@ -51,7 +51,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     for (int64_t first = 0; first < rows; first += fit) {
         const struct fum_rows window = {desc, first, FUM_MIN(fit, rows - first)};
         struct fum_dispatch *d =
-            fum_emit(list, "norm_gradient", desc->dtype, (uint64_t)window.count);
+            fum_emit_reading(list, "norm_gradient", desc->dtype, (uint64_t)window.count, 3);
         if (!d) return false;
         fum_emit_spec(d, call->attr[CENTRED] != 0);
         struct fum_norm_gradient_push push = {.channels =

@@ -3,7 +3,7 @@
 // missing there or 1 are summed over. So it undoes a broadcast. The order of a sum is fixed: two
 // passes, without atomics.
 #include "graph/gradient.h"
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "ops/lib/shape_attrs.h"
 #include "shaders/reduce_sum.pc.h"
 
@@ -38,6 +38,18 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
             to = to * fum_dim4(y, i) + (fum_dim4(y, i) == 1 ? 0 : at[i]);
         out[to] += in[0][e];
     }
+}
+
+// True if the summed dimensions before the channels follow the kept ones.
+static bool is_inner(const struct fum_op_call *call) {
+    const struct fum_shape *x = &call->in[0].shape, *y = &call->out.shape;
+    bool summed = false;
+    for (int i = 0; i + 1 < FUM_MAX_DIMS; i++) {
+        if (fum_dim4(x, i) == 1) continue;
+        if (summed && fum_dim4(y, i) != 1) return false;
+        summed = summed || fum_dim4(y, i) == 1;
+    }
+    return true;
 }
 
 // How a call's sums are cut: `cells` quads of the output, each a sum of `terms` quads of the input,
@@ -89,7 +101,7 @@ static bool emit_pass(const struct fum_op_call *call, struct fum_dispatches *lis
     bool last = again || cut->chunks == 1;
     int input = cut->terms ? 0 : FUM_OUT; // an empty input cannot be bound
     uint64_t items = again ? cut->cells : cut->cells * cut->chunks;
-    struct fum_dispatch *d = fum_emit(list, "reduce_sum", call->out.dtype, items);
+    struct fum_dispatch *d = fum_emit_reading(list, "reduce_sum", call->out.dtype, items, 1);
     if (!d || !fum_emit_whole(list, d, input, cut->terms ? &call->in[0] : &call->out)) return false;
     // The kernel declares both as written, so an unused one repeats the other.
     const struct fum_dispatch_bind partial = fum_bind_scratch(0, list->scratch_bytes, !last);
@@ -101,7 +113,7 @@ static bool emit_pass(const struct fum_op_call *call, struct fum_dispatches *lis
         fum_emit_bind(d, partial);
     else if (!fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;
-    FUM_EMIT_SPECS(d, cut->across, last, again);
+    FUM_EMIT_SPECS(d, cut->across, last, again, is_inner(call));
     const struct fum_reduce_sum_push push = push_of(call, cut, again);
     FUM_EMIT_PUSH(d, push);
     return true;

@@ -3,7 +3,7 @@
 // chain of them gives the square of the norm of many gradients. The order of the sum is fixed, and
 // rounding errors are carried along (Kahan), so that large tensors lose no digits.
 #include "graph/gradient.h"
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "shaders/square_sum.pc.h"
 
 enum { X, BEFORE };
@@ -49,6 +49,7 @@ static bool emit_pass(const struct fum_op_call *call, struct fum_dispatches *lis
                                         : fum_emit_groups(list, "square_sum", dtype, LANES,
                                                           FUM_DIV_UP(pass->parts, LANES));
     if (!d) return false;
+    fum_read_texels(list, d, 1 << X);
     FUM_EMIT_SPECS(d, pass->last, pass->span == NULL, call->has[BEFORE]);
     if (pass->span)
         fum_emit_span(d, X, dtype, pass->span);

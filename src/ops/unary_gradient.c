@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The gradient of an element-by-element op: dy act'(x) where x is between min and max, else 0.
 // "act" is an enum fum_act; FUM_ACT_NONE with bounds is the gradient of clamp.
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "ops/lib/unary.h"
 #include "shaders/unary_gradient.pc.h"
 
@@ -37,7 +37,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     struct fum_span span = {0};
     while (fum_span_next(&span, fum_desc_quads(&call->out),
                          fum_quads_per_binding(list->info, dtype))) {
-        struct fum_dispatch *d = fum_emit(list, "unary_gradient", dtype, span.count);
+        struct fum_dispatch *d = fum_emit_reading(list, "unary_gradient", dtype, span.count, 3);
         if (!d) return false;
         fum_emit_spec(d, (uint32_t)call->attr[ACT]);
         fum_emit_span(d, 0, dtype, &span);

@@ -4,6 +4,8 @@
 #include "base/dtype.h"
 #include "ops/lib/device_class.h"
 
+#include <stdio.h>
+
 bool fum_texels_fit(const struct fum_device_info *info, enum fum_dtype dtype) {
     return info->texel_align && info->texel_align <= info->binding_align &&
            info->max_texels >= info->max_binding / (4 * fum_dtype_size(dtype));
@@ -14,4 +16,21 @@ bool fum_texels_faster(const struct fum_device_info *info, const struct fum_tuni
     const struct fum_variant *forced = tuning ? tuning->variant : NULL;
     bool wished = forced ? forced == &fum_variant_texel : fum_device_class_of(info)->prefers_texels;
     return wished && fum_texels_fit(info, dtype);
+}
+
+void fum_read_texels(const struct fum_dispatches *list, struct fum_dispatch *d, uint32_t inputs) {
+    char name[64];
+    if (!fum_texels_faster(list->info, list->tuning, d->dtype)) return;
+    snprintf(name, sizeof name, "%s_texel", d->shader);
+    const struct fum_shader *texel = fum_shader_find(name, d->dtype);
+    if (!texel) return;
+    d->shader = texel->name;
+    d->texels = inputs;
+}
+
+struct fum_dispatch *fum_emit_reading(struct fum_dispatches *list, const char *shader,
+                                      enum fum_dtype dtype, uint64_t items, uint32_t inputs) {
+    struct fum_dispatch *d = fum_emit(list, shader, dtype, items);
+    if (d) fum_read_texels(list, d, inputs);
+    return d;
 }
