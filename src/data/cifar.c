@@ -5,9 +5,9 @@
 #include "base/file.h"
 #include "base/macros.h"
 #include "data/class_names.h"
+#include "data/path.h"
 #include "data/reader.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -27,33 +27,31 @@ struct state {
 static const char *const folders[] = {"", "cifar-10-batches-bin/"};
 static const char *const splits[] = {"train", "test"};
 
-// Returns the path of a file of one part, or NULL past the last. Training files are numbered
-// from 1.
-static char *part_path(fum_arena *arena, const char *folder, const char *split, int index) {
+// Stores the path of a file of one part. Training files are numbered from 1; false past the last.
+static bool set_part(struct fum_data_path *path, const char *folder, const char *split, int index) {
     if (!strcmp(split, "test"))
-        return index ? NULL : fum_arena_printf(arena, "%stest_batch.bin", folder);
-    return fum_arena_printf(arena, "%sdata_batch_%d.bin", folder, index + 1);
+        return index == 0 && fum_data_path_set(path, "%stest_batch.bin", folder);
+    return fum_data_path_set(path, "%sdata_batch_%d.bin", folder, index + 1);
 }
 
-// Returns the folder below `path` that holds files of a part, with a "/" at its end, or NULL.
-static char *find_folder(fum_arena *arena, const char *path, const char *split) {
-    for (size_t i = 0; i < FUM_COUNT(folders); i++) {
-        char *folder = fum_arena_printf(arena, "%s/%s", path, folders[i]);
-        char *file = folder ? part_path(arena, folder, split, 0) : NULL;
-        if (file && fum_path_may_exist(file)) return folder;
-    }
-    return NULL;
+// Finds the folder at or below `dir` that holds files of a part, with a "/" at its end.
+static bool find_folder(struct fum_data_path *folder, const char *dir, const char *split) {
+    struct fum_data_path file;
+    for (size_t i = 0; i < FUM_COUNT(folders); i++)
+        if (fum_data_path_set(folder, "%s/%s", dir, folders[i]) &&
+            set_part(&file, folder->text, split, 0) && fum_path_may_exist(file.text))
+            return true;
+    return false;
 }
 
-static bool probe(const char *path) {
+static enum fum_result probe(const char *path, bool *found, struct fum_error *err) {
+    struct fum_data_path folder;
     size_t n = strlen(path);
-    bool found = false;
-    if (!fum_path_is_dir(path)) return n > 4 && !strcmp(path + n - 4, ".bin");
-    fum_arena *arena = fum_arena_create();
-    for (size_t i = 0; i < FUM_COUNT(splits) && arena; i++)
-        found = found || find_folder(arena, path, splits[i]);
-    fum_arena_destroy(&arena);
-    return found;
+    (void)err;
+    *found = !fum_path_is_dir(path) && n > 4 && !strcmp(path + n - 4, ".bin");
+    for (size_t i = 0; i < FUM_COUNT(splits); i++)
+        if (find_folder(&folder, path, splits[i])) *found = true;
+    return FUM_OK;
 }
 
 static enum fum_result add_file(struct fum_data_source *source, const char *path,
@@ -74,10 +72,10 @@ static enum fum_result add_file(struct fum_data_source *source, const char *path
 static enum fum_result add_files(struct fum_data_source *source, const char *folder,
                                  const char *split, struct fum_error *err) {
     enum fum_result result = FUM_OK;
+    struct fum_data_path path;
     for (int i = 0; i < MAX_FILES && !result; i++) {
-        char *path = part_path(source->arena, folder, split, i);
-        if (!path || !fum_path_may_exist(path)) break;
-        result = add_file(source, path, err);
+        if (!set_part(&path, folder, split, i) || !fum_path_may_exist(path.text)) break;
+        result = add_file(source, path.text, err);
     }
     return result;
 }
@@ -111,32 +109,39 @@ static enum fum_result read_labels(struct fum_data_source *source, const char *p
 }
 
 // Reads the names of the classes, where that file exists.
-static void read_names(struct fum_data_source *source, const char *folder) {
-    char *path = fum_arena_printf(source->arena, "%sbatches.meta.txt", folder);
-    int count = 0;
-    const char **names = path ? fum_class_names_read(source->arena, path, &count) : NULL;
-    if (count == CLASSES) source->class_names = names;
+static enum fum_result read_names(struct fum_data_source *source, const char *folder,
+                                  struct fum_error *err) {
+    struct fum_class_names names = {.arena = source->arena};
+    struct fum_data_path path;
+    if (!fum_data_path_set(&path, "%sbatches.meta.txt", folder)) return FUM_OK;
+    enum fum_result result = fum_class_names_read(&names, path.text, err);
+    if (names.count == CLASSES) source->class_names = names.names;
+    return result;
+}
+
+static enum fum_result add_part(struct fum_data_source *source, const char *dir, const char *split,
+                                struct fum_error *err) {
+    struct fum_data_path folder;
+    if (!find_folder(&folder, dir, split))
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: no CIFAR-10 files of the part \"%s\" (train: data_batch_1.bin "
+                             "and on, test: test_batch.bin)",
+                             dir, split);
+    enum fum_result result = add_files(source, folder.text, split, err);
+    return result ? result : read_names(source, folder.text, err);
 }
 
 static enum fum_result open_cifar(struct fum_data_source *source,
                                   const struct fum_data_settings *settings, struct fum_error *err) {
     const char *split = settings->split && *settings->split ? settings->split : splits[0];
-    enum fum_result result = FUM_OK;
+    enum fum_result result;
     source->state = fum_arena_alloc(source->arena, 1, sizeof(struct state));
     if (!source->state)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for the data", settings->path);
-    if (fum_path_is_dir(settings->path)) {
-        char *folder = find_folder(source->arena, settings->path, split);
-        if (!folder)
-            return fum_error_set(err, FUM_ERR_FORMAT,
-                                 "%s: no CIFAR-10 files of the part \"%s\" (train: "
-                                 "data_batch_1.bin and on, test: test_batch.bin)",
-                                 settings->path, split);
-        result = add_files(source, folder, split, err);
-        read_names(source, folder);
-    } else {
+    if (fum_path_is_dir(settings->path))
+        result = add_part(source, settings->path, split, err);
+    else
         result = add_file(source, settings->path, err);
-    }
     source->width = source->height = SIDE;
     source->channels = 3;
     source->classes = CLASSES;

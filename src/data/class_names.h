@@ -5,8 +5,13 @@
 
 #include "base/alloc.h"
 
-// Returns the names in a file, and stores their number. NULL if the file is missing or has none, or
-// if memory is out: classes then have numbers.
-const char **fum_class_names_read(fum_arena *arena, const char *path, int *count);
+struct fum_class_names {
+    fum_arena *arena;   // holds what follows
+    const char **names; // NULL: none
+    int count;
+};
+// Reads the names. None are in a file that is missing.
+enum fum_result fum_class_names_read(struct fum_class_names *names, const char *path,
+                                     struct fum_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/macros.h"
 #include "data/class_names.h"
+#include "data/path.h"
 #include "data/reader.h"
 
 #include <stdio.h>
@@ -155,56 +156,52 @@ static const struct part parts[] = {
     {"test", FOLDERS, {"t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte", NULL}},
 };
 
-// Returns the path, with ".gz" if only that exists, or NULL.
-static char *find_file(fum_arena *arena, const char *path) {
-    char *packed = fum_arena_printf(arena, "%s.gz", path);
-    if (fum_path_may_exist(path)) return fum_arena_strdup(arena, path);
-    return packed && fum_path_may_exist(packed) ? packed : NULL;
+// Adds ".gz" to a path if only that exists. False if neither does.
+static bool find_file(struct fum_data_path *path) {
+    size_t n = strlen(path->text);
+    if (fum_path_may_exist(path->text)) return true;
+    if (n + 4 > sizeof path->text) return false;
+    memcpy(path->text + n, ".gz", 4);
+    return fum_path_may_exist(path->text);
 }
 
-// Returns the file of images in a folder, or NULL.
-static char *find_images(fum_arena *arena, const char *dir, const struct part *part) {
+// Finds the file of images in a folder.
+static bool find_images(struct fum_data_path *path, const char *dir, const struct part *part) {
     for (const char *const *folder = part->folders; *folder; folder++)
-        for (const char *const *name = part->images; *name; name++) {
-            char *path = fum_arena_printf(arena, "%s/%s%s", dir, *folder, *name);
-            char *found = path ? find_file(arena, path) : NULL;
-            if (found) return found;
-        }
-    return NULL;
+        for (const char *const *name = part->images; *name; name++)
+            if (fum_data_path_set(path, "%s/%s%s", dir, *folder, *name) && find_file(path))
+                return true;
+    return false;
 }
 
-// Returns the file of labels beside one of images, or NULL: "images" is "labels", and "idx3"
-// "idx1".
-static char *find_labels(fum_arena *arena, const char *images) {
-    char *path = fum_arena_strdup(arena, images);
-    if (!path) return NULL;
-    char *base = strrchr(path, '/');
-    base = base ? base + 1 : path;
+// Finds the file of labels beside one of images: "images" is "labels", and "idx3" "idx1".
+static bool find_labels(struct fum_data_path *path, const char *images) {
+    if (!fum_data_path_set(path, "%s", images)) return false;
+    char *base = strrchr(path->text, '/');
+    base = base ? base + 1 : path->text;
     char *word = strstr(base, "images"), *rank = strstr(base, "idx3");
-    if (!word) return NULL;
+    if (!word) return false;
     memcpy(word, "labels", 6);
     if (rank) rank[3] = '1';
-    size_t n = strlen(path);
-    if (fum_path_may_exist(path)) return path;
-    if (n > 3 && !strcmp(path + n - 3, ".gz")) path[n - 3] = 0;
-    return find_file(arena, path);
+    size_t n = strlen(path->text);
+    if (fum_path_may_exist(path->text)) return true;
+    if (n > 3 && !strcmp(path->text + n - 3, ".gz")) path->text[n - 3] = 0;
+    return find_file(path);
 }
 
-static bool probe(const char *path) {
-    fum_arena *arena = fum_arena_create();
-    bool found = false;
-    if (arena && fum_path_is_dir(path)) {
-        for (size_t i = 0; i < FUM_COUNT(parts); i++)
-            found = found || find_images(arena, path, &parts[i]);
-    } else {
-        uint8_t begin[4] = {0};
-        struct fum_file *file = NULL;
-        if (!fum_file_open(&file, path, NULL) && !fum_file_read_at(file, 0, 4, begin, NULL))
-            found = is_gzip(begin, 4) || has_magic(begin, 4);
-        fum_file_close(&file);
-    }
-    fum_arena_destroy(&arena);
-    return found;
+static enum fum_result probe(const char *path, bool *found, struct fum_error *err) {
+    struct fum_data_path images;
+    uint8_t begin[4] = {0};
+    struct fum_file *file = NULL;
+    *found = false;
+    for (size_t i = 0; i < FUM_COUNT(parts); i++)
+        if (find_images(&images, path, &parts[i])) *found = true;
+    if (*found || fum_path_is_dir(path)) return FUM_OK;
+    enum fum_result result = fum_file_open(&file, path, err);
+    if (!result && !fum_file_read_at(file, 0, sizeof begin, begin, NULL))
+        *found = is_gzip(begin, sizeof begin) || has_magic(begin, sizeof begin);
+    fum_file_close(&file);
+    return result == FUM_ERR_NOMEM ? result : FUM_OK;
 }
 
 // ---- the data set ----
@@ -272,41 +269,41 @@ static enum fum_result load_labels(struct fum_data_source *source, const char *p
 }
 
 // Reads the names of the classes from classes.txt beside the pictures, where that file exists.
-static void read_names(struct fum_data_source *source, const char *images) {
+static enum fum_result read_names(struct fum_data_source *source, const char *images,
+                                  struct fum_error *err) {
     const char *slash = strrchr(images, '/');
-    char *path = fum_arena_printf(source->arena, "%.*sclasses.txt",
-                                  slash ? (int)(slash + 1 - images) : 0, images);
-    int count = 0;
-    const char **names = path ? fum_class_names_read(source->arena, path, &count) : NULL;
-    for (int64_t i = 0; i < source->count; i++)
-        if (source->labels[i] >= count) return;
-    source->class_names = names;
-    source->classes = names ? count : 0;
+    int folder = slash ? (int)(slash + 1 - images) : 0;
+    struct fum_data_path path;
+    struct fum_class_names names = {.arena = source->arena};
+    if (!fum_data_path_set(&path, "%.*sclasses.txt", folder, images)) return FUM_OK;
+    enum fum_result result = fum_class_names_read(&names, path.text, err);
+    for (int64_t i = 0; i < source->count && !result; i++)
+        if (source->labels[i] >= names.count) return FUM_OK;
+    source->class_names = names.names;
+    source->classes = names.count;
+    return result;
 }
 
 static enum fum_result open_idx(struct fum_data_source *source,
                                 const struct fum_data_settings *settings, struct fum_error *err) {
     const char *split = settings->split && *settings->split ? settings->split : "train";
-    char *images = NULL;
-    bool folder = fum_path_is_dir(settings->path);
+    struct fum_data_path images = {""}, labels;
     source->state = fum_arena_alloc(source->arena, 1, sizeof(struct state));
     if (!source->state)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for the data", settings->path);
-    if (!folder) images = fum_arena_strdup(source->arena, settings->path);
-    for (size_t i = 0; i < FUM_COUNT(parts) && folder; i++)
-        if (!strcmp(split, parts[i].name))
-            images = find_images(source->arena, settings->path, &parts[i]);
-    if (!images)
+    bool found =
+        !fum_path_is_dir(settings->path) && fum_data_path_set(&images, "%s", settings->path);
+    for (size_t i = 0; i < FUM_COUNT(parts) && !found; i++)
+        found = !strcmp(split, parts[i].name) && find_images(&images, settings->path, &parts[i]);
+    if (!found)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: no IDX pictures of the part \"%s\" (train: %s, test: %s, with or "
                              "without .gz)",
                              settings->path, split, parts[0].images[0], parts[1].images[0]);
-    enum fum_result result = load_images(source, images, err);
-    if (result) return result;
-    char *labels = find_labels(source->arena, images);
-    if (labels) result = load_labels(source, labels, err);
-    if (labels && !result) read_names(source, images);
-    return result;
+    enum fum_result result = load_images(source, images.text, err);
+    if (result || !find_labels(&labels, images.text)) return result;
+    result = load_labels(source, labels.text, err);
+    return result ? result : read_names(source, images.text, err);
 }
 
 static enum fum_result measure(const struct fum_data_source *source, int64_t index,

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/macros.h"
 #include "base/utf8.h"
+#include "data/path.h"
 #include "data/reader.h"
 #include "data/table.h"
 
@@ -141,26 +142,24 @@ static enum fum_result read_table(struct fum_table *table, size_t kind, const ch
 }
 
 // Finds the table of a folder, or the path's own. Returns its kind, or -1.
-static int find_table(fum_arena *arena, const char *path, char **found) {
+static int find_table(struct fum_data_path *found, const char *path) {
     bool folder = fum_path_is_dir(path);
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
     for (size_t i = 0; i < FUM_COUNT(tables); i++) {
-        const char *dot = strrchr(name, '.');
         bool own = !folder && dot && !strcmp(dot, strrchr(tables[i].name, '.'));
-        *found =
-            folder ? fum_path_join(arena, path, tables[i].name) : fum_arena_strdup(arena, path);
-        if (*found && (folder ? fum_path_may_exist(*found) : own)) return (int)i;
+        if (own && fum_data_path_set(found, "%s", path)) return (int)i;
+        if (folder && fum_data_path_set(found, "%s/%s", path, tables[i].name) &&
+            fum_path_may_exist(found->text))
+            return (int)i;
     }
     return -1;
 }
 
-static bool probe(const char *path) {
-    fum_arena *arena = fum_arena_create();
-    char *table = NULL;
-    bool found = arena && (fum_path_is_dir(path) || is_picture_name(path) ||
-                           find_table(arena, path, &table) >= 0);
-    fum_arena_destroy(&arena);
-    return found;
+static enum fum_result probe(const char *path, bool *found, struct fum_error *err) {
+    struct fum_data_path table;
+    (void)err;
+    *found = fum_path_is_dir(path) || is_picture_name(path) || find_table(&table, path) >= 0;
+    return FUM_OK;
 }
 
 // ---- the data set ----
@@ -175,13 +174,12 @@ static enum fum_result list_pictures(struct fum_data_source *source, struct fum_
                                      const struct fum_data_settings *settings,
                                      struct fum_error *err) {
     const char *path = settings->path;
-    if (settings->split && *settings->split && fum_path_is_dir(path)) {
-        const char *part = fum_path_join(table->arena, path, settings->split);
-        if (part && fum_path_is_dir(part)) path = part;
-    }
-    char *found = NULL;
-    int kind = find_table(table->arena, path, &found);
-    if (kind >= 0) return read_table(table, (size_t)kind, found, settings, err);
+    struct fum_data_path part, found;
+    if (settings->split && *settings->split &&
+        fum_data_path_set(&part, "%s/%s", path, settings->split) && fum_path_is_dir(part.text))
+        path = part.text;
+    int kind = find_table(&found, path);
+    if (kind >= 0) return read_table(table, (size_t)kind, found.text, settings, err);
     if (!fum_path_is_dir(path)) return add_picture(table, path, -1, err);
     enum fum_result result = add_folder(table, path, -1, 0, err);
     return result || table->count ? result : add_classes(source, table, path, err);

@@ -24,22 +24,31 @@ static const char *reader_name(size_t index) {
     return index <= FUM_COUNT(readers) ? readers[index - 1]->name : NULL;
 }
 
-static enum fum_result find_reader(const struct fum_data_settings *settings,
-                                   const struct fum_data_reader **reader, struct fum_error *err) {
-    const char *kind = is_given(settings->kind) ? settings->kind : "auto";
-    bool automatic = !strcmp(kind, "auto"), known = automatic;
+// Finds the first reader that knows the files; the reader stays NULL if none does, which is an
+// error.
+static enum fum_result recognise(const char *path, const struct fum_data_reader **reader,
+                                 struct fum_error *err) {
     for (size_t i = 0; i < FUM_COUNT(readers); i++) {
-        known = known || !strcmp(kind, readers[i]->name);
-        if (automatic ? !readers[i]->probe(settings->path) : strcmp(kind, readers[i]->name) != 0)
-            continue;
+        bool found = false;
+        enum fum_result result = readers[i]->probe(path, &found, err);
+        if (result) return result;
+        if (!found) continue;
         *reader = readers[i];
         return FUM_OK;
     }
-    if (!known) return fum_error_unknown(err, "kind of data", kind, reader_name);
     return fum_error_set(err, FUM_ERR_FORMAT,
                          "%s: not a data set; needed is an IDX or CIFAR-10 file, or a folder of "
                          "such files or of pictures",
-                         settings->path);
+                         path);
+}
+
+static enum fum_result find_reader(const struct fum_data_settings *settings,
+                                   const struct fum_data_reader **reader, struct fum_error *err) {
+    const char *kind = is_given(settings->kind) ? settings->kind : "auto";
+    if (!strcmp(kind, "auto")) return recognise(settings->path, reader, err);
+    for (size_t i = 0; i < FUM_COUNT(readers); i++)
+        if (!strcmp(kind, readers[i]->name)) *reader = readers[i];
+    return *reader ? FUM_OK : fum_error_unknown(err, "kind of data", kind, reader_name);
 }
 
 // Finds size and channels of data whose settings leave them open: those of the first good picture,

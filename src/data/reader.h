@@ -24,8 +24,8 @@ struct fum_data_source {
 
 struct fum_data_reader {
     const char *name; // the value of data.kind
-    // True if the path is a data set of this kind.
-    bool (*probe)(const char *path);
+    // Finds whether the path is a data set of this kind. Fails only if memory is out.
+    enum fum_result (*probe)(const char *path, bool *found, struct fum_error *err);
     enum fum_result (*open)(struct fum_data_source *source,
                             const struct fum_data_settings *settings, struct fum_error *err);
     // Reads a picture, with any number of channels. Any number of threads may read.

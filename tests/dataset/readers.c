@@ -94,6 +94,14 @@ static void labels_and_limit_select(void **state) {
     assert_int_equal(fum_data_get_info(data)->count, 1);
     check_idx_sample(data, 0, 2, false);
     fum_data_close(&data);
+    write_file(scratch("named/train-images-idx3-ubyte"), idx_images, sizeof idx_images);
+    write_file(scratch("named/train-labels-idx1-ubyte"), idx_labels, sizeof idx_labels);
+    write_text(scratch("named/classes.txt"), "zero\r\n1 one\n2\nthree\n");
+    data = open_good((struct fum_data_settings){.path = scratch("named"), .label = "1 one"});
+    assert_int_equal(fum_data_get_info(data)->classes, 4);
+    assert_string_equal(fum_data_class_name(data, 1), "1 one");
+    check_idx_sample(data, 1, 4, false);
+    fum_data_close(&data);
     assert_contains(open_bad((struct fum_data_settings){.path = scratch("idx"), .label = "1,7"}),
                     "no class \"7\"");
     assert_contains(open_bad((struct fum_data_settings){.path = scratch("idx"), .classes = 2}),
