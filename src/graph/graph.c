@@ -207,12 +207,11 @@ fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape
     return t ? tensor_append(t) : NULL;
 }
 
-fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape,
-                               const float *data) {
-    fum_tensor *t = source(graph, FUM_TENSOR_CONSTANT, name,
-                           (struct fum_desc){shape, graph->storage}, FUM_STAGE_LOAD);
+static fum_tensor *add_constant(fum_graph *graph, const char *name, const struct fum_desc *desc,
+                                const float *data) {
+    fum_tensor *t = source(graph, FUM_TENSOR_CONSTANT, name, *desc, FUM_STAGE_LOAD);
     if (!t) return NULL;
-    size_t count = (size_t)fum_shape_count(&shape);
+    size_t count = (size_t)fum_shape_count(&desc->shape);
     float *copy = fum_arena_alloc(graph->arena, count, sizeof *copy);
     if (!copy) {
         fum_graph_fail(graph, FUM_ERR_NOMEM, "%s: no memory for %zu numbers", name, count);
@@ -222,6 +221,16 @@ fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_sh
     t->data = copy;
     t->packing = &fum_packing_plain;
     return tensor_append(t);
+}
+
+fum_tensor *fum_graph_constant(fum_graph *graph, const char *name, struct fum_shape shape,
+                               const float *data) {
+    return add_constant(graph, name, &(struct fum_desc){shape, graph->storage}, data);
+}
+
+fum_tensor *fum_graph_exact_constant(fum_graph *graph, const char *name, struct fum_shape shape,
+                                     const float *data) {
+    return add_constant(graph, name, &(struct fum_desc){shape, FUM_F32}, data);
 }
 
 void fum_graph_quantise(fum_graph *graph, const char *type) {
@@ -320,6 +329,7 @@ fum_tensor *fum_graph_weight(fum_graph *graph, const char *name, struct fum_shap
 }
 
 fum_tensor *fum_graph_fixed_weight(fum_graph *graph, const char *name, struct fum_shape shape) {
+    if (trains_weight(graph, name)) return fum_graph_parameter(graph, name, shape, FUM_PACK_NONE);
     fum_tensor *t =
         source(graph, FUM_TENSOR_WEIGHT, name, (struct fum_desc){shape, FUM_F32}, FUM_STAGE_LOAD);
     if (!t) return NULL;

@@ -92,8 +92,12 @@ void fum_graph_mark_pointwise(fum_graph *graph, const char *name);
 // NULL.
 int fum_graph_list_parameters(const fum_graph *graph, fum_tensor **list);
 
-// Adds a weight that no training changes and that stays f32 in any graph. Returns NULL after an
-// error, as fum_graph_weight.
+// Adds fixed numbers, as fum_graph_constant, that stay f32 in any graph.
+fum_tensor *fum_graph_exact_constant(fum_graph *graph, const char *name, struct fum_shape shape,
+                                     const float *data);
+
+// Adds a weight that no training changes and that stays f32 in any graph. In a network that is
+// trained it is a parameter without a gradient. Returns NULL after an error, as fum_graph_weight.
 fum_tensor *fum_graph_fixed_weight(fum_graph *graph, const char *name, struct fum_shape shape);
 
 // Adds one weight of shape [count, …] that stacks tensors of the files, so that one product can use

@@ -37,6 +37,10 @@ static float beta_of(const struct fum_sample_config *c, int i) {
     return (float)fmin(beta, 0.999);
 }
 
+void fum_noise_schedule_betas(const struct fum_sample_config *config, float *beta) {
+    for (int i = 0; i < config->num_train_timesteps; i++) beta[i] = beta_of(config, i);
+}
+
 // Multiplies in double and stores f32, as torch.cumprod does.
 static void cumulate(float *alpha_bar, const float *beta, int n) {
     double product = 1;
@@ -101,7 +105,7 @@ enum fum_result fum_sample_config_levels(const struct fum_sample_config *config,
     if (!beta)
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a noise schedule of %d timesteps",
                              n);
-    for (int i = 0; i < n; i++) beta[i] = beta_of(&c, i);
+    fum_noise_schedule_betas(&c, beta);
     if (c.rescale_betas_zero_snr == FUM_SWITCH_ON) rescale_zero_snr(beta, alpha_bar, n);
     cumulate(alpha_bar, beta, n);
     for (int i = 0; i < n; i++) alphas[i] = (double)alpha_bar[i];
@@ -126,7 +130,7 @@ bool fum_noise_schedule_fill(struct fum_sample_builder *builder) {
         fill_edm(builder);
         goto done;
     }
-    for (int i = 0; i < n; i++) beta[i] = beta_of(&builder->c, i);
+    fum_noise_schedule_betas(&builder->c, beta);
     bool rescale = builder->sampler->rescales && builder->c.rescale_betas_zero_snr == FUM_SWITCH_ON;
     if (rescale) rescale_zero_snr(beta, builder->noise.alpha_bar, n);
     cumulate(builder->noise.alpha_bar, beta, n);

@@ -117,6 +117,9 @@ struct fum_sample_config fum_sample_config_sd(void);
 // `ignored`, so that the caller can warn.
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err);
+// Fills the betas of the training timesteps, num_train_timesteps of them, rounded to f32 as torch
+// holds them. They are as trained: rescale_betas_zero_snr is a matter of sampling.
+void fum_noise_schedule_betas(const struct fum_sample_config *config, float *beta);
 // Returns the name of the sampler for the settings' class: "euler" if they name none, NULL if the
 // class has no counterpart here.
 const char *fum_sample_config_sampler(const struct fum_sample_config *config);

@@ -42,9 +42,10 @@ struct fum_train_value {
 // `images` are the data's pictures in the recipe's range, `labels` their classes.
 fum_tensor *fum_train_images(struct fum_micro_batch *m, const struct fum_train_value *value);
 fum_tensor *fum_train_labels(struct fum_micro_batch *m); // i32 [batch]
-// Draws a value: standard normal, uniform in (0, 1], or a whole number of 0 to limit - 1 (i32).
+// Draws a value: standard normal, one number above `low` and up to `high`, or a whole number of 0
+// to limit - 1 (i32).
 fum_tensor *fum_train_normal(struct fum_micro_batch *m, const struct fum_train_value *value);
-fum_tensor *fum_train_uniform(struct fum_micro_batch *m, const struct fum_train_value *value);
+fum_tensor *fum_train_uniform(struct fum_micro_batch *m, const char *name, double low, double high);
 fum_tensor *fum_train_integer(struct fum_micro_batch *m, const char *name, int64_t limit);
 
 // Returns the ids of the captions' tokens, i32 [batch, tokens], for the model's first text encoder.

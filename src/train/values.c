@@ -81,6 +81,13 @@ static fum_tensor *add_given(struct fum_micro_batch *m, const struct fum_train_v
     return take_part(m, source);
 }
 
+// How a value is drawn.
+struct draw {
+    const char *op;
+    int64_t limit;    // of whole numbers; 0: real ones
+    double low, high; // of uniform ones
+};
+
 // Returns the state from which all draws of a step take their keys.
 static fum_tensor *find_key(struct fum_micro_batch *m) {
     struct fum_training *t = m->training;
@@ -92,27 +99,34 @@ static fum_tensor *find_key(struct fum_micro_batch *m) {
 
 // Adds the op that draws a value.
 static fum_tensor *add_draw(struct fum_micro_batch *m, struct fum_train_source *source,
-                            const char *op, double limit) {
+                            const struct draw *draw) {
     struct fum_shape shape = whole_shape(m->training, &source->value.shape);
     double offset = (double)(source - m->training->sources);
     const struct fum_attr attrs[] = {
-        {"rank", shape.rank},         {"d0", (double)shape.dim[0]},
-        {"d1", (double)shape.dim[1]}, {"d2", (double)shape.dim[2]},
-        {"d3", (double)shape.dim[3]}, {limit > 0 ? "limit" : "dtype", limit > 0 ? limit : FUM_F32},
-        {"offset", offset},           {0}};
-    source->all = fum_graph_add(m->graph, op, source->value.name, FUM_INPUTS(find_key(m)), attrs);
+        {"rank", shape.rank},
+        {"d0", (double)shape.dim[0]},
+        {"d1", (double)shape.dim[1]},
+        {"d2", (double)shape.dim[2]},
+        {"d3", (double)shape.dim[3]},
+        {draw->limit ? "limit" : "dtype", draw->limit ? (double)draw->limit : FUM_F32},
+        {"offset", offset},
+        {0}};
+    source->all =
+        fum_graph_add(m->graph, draw->op, source->value.name, FUM_INPUTS(find_key(m)), attrs);
+    if (draw->high > draw->low)
+        source->all = fum_nn_scale(&m->nn, NULL, source->all, draw->high - draw->low, draw->low);
     return source->all;
 }
 
 static fum_tensor *draw_value(struct fum_micro_batch *m, const struct fum_train_value *value,
-                              const char *op, double limit) {
+                              const struct draw *draw) {
     struct fum_train_source *source = find_source(m->training, value->name);
     const struct fum_train_source like = {
-        .value = *value, .origin = FUM_TRAIN_DRAWN, .dtype = limit > 0 ? FUM_I32 : FUM_F32};
+        .value = *value, .origin = FUM_TRAIN_DRAWN, .dtype = draw->limit ? FUM_I32 : FUM_F32};
     if (!source) {
         source = add_source(m, &like);
         bool added = source && (source->replay ? add_input(m, source) != NULL
-                                               : add_draw(m, source, op, limit) != NULL);
+                                               : add_draw(m, source, draw) != NULL);
         if (!added) return NULL;
     }
     return take_part(m, source);
@@ -154,15 +168,18 @@ fum_tensor *fum_train_derive(struct fum_micro_batch *m, const struct fum_train_d
 }
 
 fum_tensor *fum_train_normal(struct fum_micro_batch *m, const struct fum_train_value *value) {
-    return draw_value(m, value, "random_normal", 0);
+    return draw_value(m, value, &(struct draw){.op = "random_normal"});
 }
 
-fum_tensor *fum_train_uniform(struct fum_micro_batch *m, const struct fum_train_value *value) {
-    return draw_value(m, value, "random_uniform", 0);
+fum_tensor *fum_train_uniform(struct fum_micro_batch *m, const char *name, double low,
+                              double high) {
+    return draw_value(m, &(struct fum_train_value){.name = name},
+                      &(struct draw){.op = "random_uniform", .low = low, .high = high});
 }
 
 fum_tensor *fum_train_integer(struct fum_micro_batch *m, const char *name, int64_t limit) {
-    return draw_value(m, &(struct fum_train_value){.name = name}, "random_integer", (double)limit);
+    return draw_value(m, &(struct fum_train_value){.name = name},
+                      &(struct draw){.op = "random_integer", .limit = limit});
 }
 
 fum_tensor *fum_train_f32(struct fum_micro_batch *m, fum_tensor *value) {

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from diffusers import VQModel
 from safetensors.torch import save_file
 
+import trainings_diffusion
+
 torch.set_num_threads(2)
 torch.set_default_dtype(torch.float64)
 STEPS = 50
@@ -255,8 +257,13 @@ def make_replay(s, model, shape, signed):
     replay = {"x": half(2 * x - 1 if signed else x)}
     for name, size in model.draws(rows).items():
         replay[name] = half(torch.randn(STEPS, *size))
+    for name, limit in (model.integers() if hasattr(model, "integers") else {}).items():
+        replay[name] = torch.randint(0, limit, (STEPS, rows), dtype=torch.int32)
+    for name, least in (model.uniforms() if hasattr(model, "uniforms") else {}).items():
+        replay[name] = half(least + (1 - least) * torch.rand(STEPS, rows)).clamp(min=least)
     if "model.classes" in s:
-        replay["label"] = torch.randint(0, s["model.classes"], (STEPS, rows), dtype=torch.int32)
+        limit = s["model.classes"] + getattr(model, "empty_classes", 0)
+        replay["label"] = torch.randint(0, limit, (STEPS, rows), dtype=torch.int32)
     return replay
 
 
@@ -366,6 +373,7 @@ CASES = {
                      {"model.block_out_channels": "4,4", "model.layers_per_block": 1, "model.latent_channels": 2,
                       "model.vq_embed_dim": 2, "model.num_vq_embeddings": 11, "model.norm_num_groups": 2,
                       "train.batch": 2, "train.lr": 2e-3, "train.optimiser": "sgd", "loss.restart": 3}),
+    **trainings_diffusion.CASES,
 }
 
 
