@@ -8,7 +8,7 @@
 
 enum { X, BEFORE };
 // Quads that one workgroup sums at most, partial sums of larger tensors, and the workgroup's size.
-enum { MOST_AT_ONCE = 2048, MOST_PARTS = 4096, LANES = 64 };
+enum { MOST_AT_ONCE = 2048, MOST_PARTS = 16384, LANES = 64 };
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     if (!fum_is_storage(call->in[X].dtype))

@@ -132,6 +132,10 @@ static const struct big bigs[] = {
     {"slice", {FUM_DIMS(1, 1024, 1024, 256)}, {{"count", 128}, {0}}, 9},
     {"geglu", {FUM_DIMS(1, 65536, 2560)}, {{0}}, 6},
     {"scale", {FUM_DIMS(1 << 25)}, {{0}}, 1},
+    {"square_sum", {FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 9},
+    {"gaussian_kl", {FUM_DIMS(1024, 1024, 256), FUM_DIMS(1024, 1024, 256)}, {{0}}, 8},
+    {"average_pool", {FUM_DIMS(8, 512, 256, 64)}, {{0}}, 3}, // three images at once
+    {"max_pool", {FUM_DIMS(1, 1024, 1024, 256)}, {{0}}, 0},  // one image exceeds a binding
 };
 
 static void tensors_over_the_limits(void **state) {
@@ -185,6 +189,30 @@ static void wrong_shapes(void **state) {
         {"cast", {FUM_DIMS(2, 8)}, {{"dtype", FUM_I32}, {0}}, 0},
         {"step_row", {FUM_DIMS(2, 8), FUM_DIMS(1)}, {{0}}, 0},
         {"random_normal", {FUM_DIMS(4)}, {{"d0", 4}, {0}}, 0},
+        {"random_integer", {FUM_DIMS(4)}, {{"d0", 4}, {"limit", 0}, {0}}, 0},
+        {"random_next", {FUM_DIMS(4)}, {{0}}, 0},
+        {"squared_error", {FUM_DIMS(2, 3), FUM_DIMS(2, 4)}, {{0}}, 0},
+        {"gaussian_kl", {FUM_DIMS(2, 3), FUM_DIMS(3)}, {{0}}, 0},
+        {"cross_entropy", {FUM_DIMS(2, 3), FUM_DIMS(2)}, {{0}}, 0}, // labels of f32
+        {"discretised_gaussian", {FUM_DIMS(2, 3), FUM_DIMS(2, 4)}, {{0}}, 0},
+        {"top_class", {FUM_DIMS(9)}, {{0}}, 0},
+        {"nearest_row", {FUM_DIMS(2, 3), FUM_DIMS(5, 4)}, {{0}}, 0},
+        {"matches", {FUM_DIMS(3), FUM_DIMS(3)}, {{0}}, 0},
+        {"average_pool", {FUM_DIMS(1, 4, 4, 3)}, {{"kernel", 5}, {0}}, 0},
+        {"max_pool", {FUM_DIMS(1, 4, 4, 3)}, {{"kernel", 3}, {"pad", 2}, {0}}, 0},
+        {"max_pool", {FUM_DIMS(4, 4, 3)}, {{0}}, 0},
+        {"average_pool_gradient", {FUM_DIMS(1, 2, 2, 3)}, {{"height", 4}, {"width", 6}, {0}}, 0},
+        {"conv_transpose2d", {FUM_DIMS(1, 4, 4, 3), FUM_DIMS(2, 2, 3, 4)}, {{0}}, 0},
+        {"conv_transpose2d",
+         {FUM_DIMS(1, 4, 4, 3), FUM_DIMS(2, 2, 5, 3)},
+         {{"output_padding", 1}, {0}},
+         0},
+        {"batch_stats", {FUM_DIMS(1, 8)}, {{"unbiased", 1}, {0}}, 0},
+        {"batch_norm", {FUM_DIMS(4, 8), FUM_DIMS(2, 7)}, {{0}}, 0},
+        {"ema_update", {FUM_DIMS(4), FUM_DIMS(5)}, {{0}}, 0},
+        {"clip_factor", {FUM_DIMS(2)}, {{0}}, 0},
+        {"clip_factor", {FUM_DIMS(1)}, {{"clip", -1}, {0}}, 0},
+        {"learning_rate", {FUM_DIMS(1)}, {{0}}, 0}, // a counter of f32
     };
     for (size_t i = 0; i < FUM_COUNT(wrong); i++) {
         struct fum_op_case c = {.name = "wrong",
