@@ -65,6 +65,31 @@ struct fum_evaluate_result {
 FUM_API enum fum_result fum_evaluate(const struct fum_evaluate_params *params,
                                      struct fum_evaluate_result *result, struct fum_error *err);
 
+// Two pictures of one size: [channels, height, width], values from 0 (or -range / 2) on.
+struct fum_picture_pair {
+    const float *a, *b;
+    int width, height, channels;
+    float range; // of the values: 255, 1, or 2 for -1..1
+};
+// Returns the peak signal-to-noise ratio in dB, over all channels together. Equal pictures give
+// infinity.
+FUM_API double fum_psnr(const struct fum_picture_pair *pair);
+// Computes the structural similarity (Wang et al. 2004), the mean over channels and over all whole
+// windows: Gaussian of 11 × 11 taps, deviation 1.5. Pictures smaller than a window are FUM_ERR_ARG.
+FUM_API enum fum_result fum_ssim(const struct fum_picture_pair *pair, double *ssim,
+                                 struct fum_error *err);
+
+// Means over pairs of pictures.
+struct fum_pairs_result {
+    double psnr, ssim;
+    size_t count;
+};
+// Compares the pictures of two folders or data sets, params->real and params->fake, in their order.
+// Files of a pair have the same name, but for what follows the dot. Only `count`, `log` and
+// `on_picture` of the other parameters matter.
+FUM_API enum fum_result fum_evaluate_pairs(const struct fum_evaluate_params *params,
+                                           struct fum_pairs_result *result, struct fum_error *err);
+
 #ifdef __cplusplus
 }
 #endif

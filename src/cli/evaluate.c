@@ -7,7 +7,7 @@
 #include <fumarole/evaluate.h>
 
 struct evaluate_options {
-    bool fid, score, kid, precision, verbose;
+    bool fid, score, kid, precision, pairs, verbose;
     int splits, subsets, subset_size;
     struct cli_seed seed;
     int count;
@@ -29,6 +29,8 @@ static const struct cli_option options[] = {
      .help = "kernel distance of the features"},
     {.name = "pr", .kind = CLI_FLAG, .offset = FIELD(precision),
      .help = "precision and recall"},
+    {.name = "pairs", .kind = CLI_FLAG, .offset = FIELD(pairs),
+     .help = "instead: PSNR and SSIM of pictures of the same name"},
     CLI_HEADING_ROW("Pictures:"),
     {.name = "features", .kind = CLI_STRING, .offset = FIELD(features), .value = "KIND:PATH",
      .help = "the network: inception:FILE with pytorch-fid's weights"},
@@ -156,12 +158,49 @@ static int evaluate_sets(const struct cli_command *command, struct evaluate_opti
                                          .on_picture = on_picture};
     if (values->subset_size > 0) params.subset_size = values->subset_size;
     if (values->subset_size == 0) params.subset_size = FUM_EVALUATE_WHOLE;
-    cli_catch_interrupt();
     enum fum_result result = fum_evaluate(&params, &report, &err);
     if (result != FUM_OK) return cli_fail_result(result, &err);
     print_report(sets, &report);
     return values->json ? save_json(values->json, format_json(&report)) : 0;
 }
+
+static char *format_pairs(const struct fum_pairs_result *r) {
+    cJSON *object = cJSON_CreateObject();
+    bool good = object && cJSON_AddNumberToObject(object, "psnr", r->psnr) &&
+                cJSON_AddNumberToObject(object, "ssim", r->ssim) &&
+                cJSON_AddNumberToObject(object, "pairs", (double)r->count);
+    char *text = good ? cJSON_Print(object) : NULL;
+    cJSON_Delete(object);
+    return text;
+}
+
+static int evaluate_pairs(const struct cli_command *command, struct evaluate_options *values,
+                          char **sets) {
+    struct fum_error err = {0};
+    struct fum_pairs_result report;
+    struct fum_log log = cli_log(values->verbose);
+    const struct fum_evaluate_params params = {.real = sets[0],
+                                               .fake = sets[1],
+                                               .count = values->count,
+                                               .log = &log,
+                                               .on_picture = on_picture};
+    if (!sets[1]) return cli_misuse(command, "--pairs needs two sets");
+    enum fum_result result = fum_evaluate_pairs(&params, &report, &err);
+    if (result != FUM_OK) return cli_fail_result(result, &err);
+    cli_put_line(cli_report_stream(), "%-10s %zu pictures of %s and %s", "pairs", report.count,
+                 sets[0], sets[1]);
+    print_number("PSNR", report.psnr, "dB");
+    print_number("SSIM", report.ssim, "");
+    return values->json ? save_json(values->json, format_pairs(&report)) : 0;
+}
+
+// Something else that the command measures, if its flag is given.
+static const struct mode {
+    size_t flag; // its offset in the options
+    int (*run)(const struct cli_command *command, struct evaluate_options *values, char **sets);
+} modes[] = {
+    {FIELD(pairs), evaluate_pairs},
+};
 
 // ---- the command ----
 
@@ -184,7 +223,12 @@ static int run(const struct cli_command *command, int argc, char **argv) {
         return cli_misuse(command, "name two sets, REAL and FAKE");
     for (int i = 0; i < argc; i++) sets[i] = argv[i];
     status = check_outputs(command, &values);
-    return status ? status : evaluate_sets(command, &values, sets);
+    if (status) return status;
+    cli_catch_interrupt();
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+        if (*(const bool *)((const char *)&values + modes[i].flag))
+            return modes[i].run(command, &values, sets);
+    return evaluate_sets(command, &values, sets);
 }
 
 const struct cli_command cli_evaluate = {

@@ -55,4 +55,9 @@ expect 2 'available: inception' evaluate "$FUM_TEST_DATA/inception/pictures" "$f
 expect 1 'gone.pth' evaluate "$FUM_TEST_DATA/inception/pictures" "$fake" --features inception:gone.pth
 expect 1 'holds no tensor "features"' evaluate "$FUM_TEST_DATA/runs.safetensors" "$fake"
 
+expect 0 '^SSIM +0\.[0-9]+$' evaluate "$data/a" "$data/b" --pairs --json pairs.json
+check 'pairs as JSON' grep -q '"psnr":' pairs.json
+expect 2 'no pairs' evaluate "$data/a" "$FUM_TEST_DATA/inception/pictures" --pairs
+expect 2 'needs two sets' evaluate "$data/a" --pairs --save-stats x.npz
+
 finish

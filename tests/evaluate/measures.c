@@ -133,6 +133,41 @@ static void kid_of_subsets_estimates_that_of_everything(void **state) {
     assert_near("whole subsets", kid_of(3, 45, 1), kid_of(9, 0, 2), 0.8);
 }
 
+static void pairs_of_pictures_are_measured_as_by_scikit_image(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    struct fum_pairs_result result;
+    const char *a = data_path("a", ""), *b = data_path("b", "");
+    cJSON *pairs = NULL;
+    ok(fum_json_read(&pairs, data_path("pairs", ".json"), &err), &err);
+    ok(fum_evaluate_pairs(&(struct fum_evaluate_params){.real = a, .fake = b}, &result, &err),
+       &err);
+    assert_int_equal(result.count, 4);
+    assert_near("psnr", result.psnr, expected(pairs, "psnr"), 1e-12);
+    assert_near("ssim", result.ssim, expected(pairs, "ssim"), 1e-10);
+    ok(fum_evaluate_pairs(&(struct fum_evaluate_params){.real = a, .fake = a, .count = 2}, &result,
+                          &err),
+       &err);
+    assert_int_equal(result.count, 2);
+    assert_true(isinf(result.psnr));
+    assert_near("ssim of equal pictures", result.ssim, 1, 1e-12);
+    const struct fum_evaluate_params others = {.real = a,
+                                               .fake = data_path("../inception/pictures", "")};
+    assert_int_equal(fum_evaluate_pairs(&others, &result, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "no pairs"));
+    cJSON_Delete(pairs);
+}
+
+static void small_pictures_have_no_ssim(void **state) {
+    (void)state;
+    static const float pixels[110] = {0};
+    double ssim;
+    struct fum_error err = {0};
+    struct fum_picture_pair pair = {pixels, pixels, 10, 11, 1, 255};
+    assert_int_equal(fum_ssim(&pair, &ssim, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "at least 11x11 pixels, not 10x11"));
+}
+
 // ---- refusals ----
 
 static void assert_refused(const struct fum_evaluate_params *params, const char *says) {
@@ -246,6 +281,8 @@ int main(void) {
         cmocka_unit_test(kid_of_subsets_estimates_that_of_everything),
         cmocka_unit_test(what_cannot_be_measured_is_refused),
         cmocka_unit_test(measures_that_are_possible_are_chosen),
+        cmocka_unit_test(pairs_of_pictures_are_measured_as_by_scikit_image),
+        cmocka_unit_test(small_pictures_have_no_ssim),
         cmocka_unit_test(pairs_of_every_size_have_the_bits_of_plain_sums),
     };
     return cmocka_run_group_tests(list, NULL, NULL);

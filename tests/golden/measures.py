@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measures of features by NumPy and SciPy.
+"""Measures of features by NumPy and SciPy, and of pictures by scikit-image.
 
     python tests/golden/measures.py tests/data/evaluate
 
@@ -14,8 +14,10 @@ import warnings
 import zipfile
 
 import numpy as np
+from PIL import Image
 from safetensors.numpy import save_file
 from scipy import linalg
+from skimage import metrics
 
 warnings.filterwarnings("ignore")
 
@@ -74,7 +76,31 @@ def save_npz(path, features, version, deflated, dtype, fortran):
             bytes_ = io.BytesIO()
             array = np.asfortranarray(array) if fortran else array
             np.lib.format.write_array(bytes_, array, version=version)
-            archive.writestr(name + ".npy", bytes_.getvalue())
+            entry = zipfile.ZipInfo(name + ".npy", (1980, 1, 1, 0, 0, 0))  # the same bytes at every run
+            archive.writestr(entry, bytes_.getvalue(), archive.compression)
+
+
+def write_pairs(folder):
+    """Writes pictures and changed copies of them, and their PSNR and SSIM by scikit-image."""
+    draw = np.random.default_rng(8)
+    rows = []
+    for i, (h, w, mode) in enumerate([(11, 11, "L"), (24, 17, "RGB"), (12, 40, "RGB"), (31, 33, "L")]):
+        shape = (h, w, 3) if mode == "RGB" else (h, w)
+        y, x = np.mgrid[:h, :w]
+        wave = 128 + 90 * np.sin(0.3 * x + 0.2 * y)
+        a = np.clip(wave.reshape(h, w, *[1] * (len(shape) - 2)) + draw.normal(0, 12, shape), 0, 255).astype(np.uint8)
+        b = np.clip(a + draw.normal(0, 4 + 9 * i, shape), 0, 255).astype(np.uint8)
+        for name, pixels in (("a", a), ("b", b)):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+            Image.fromarray(pixels, mode).save(os.path.join(folder, name, f"{i}.png"))
+        rows.append(dict(psnr=metrics.peak_signal_noise_ratio(a, b, data_range=255),
+                         ssim=metrics.structural_similarity(a, b, data_range=255, gaussian_weights=True, sigma=1.5,
+                                                            use_sample_covariance=False,
+                                                            channel_axis=2 if mode == "RGB" else None)))
+    with open(os.path.join(folder, "pairs.json"), "w") as file:
+        json.dump(dict(psnr=np.mean([r["psnr"] for r in rows]), ssim=np.mean([r["ssim"] for r in rows]), rows=rows), file,
+                  indent=1)
+        file.write("\n")
 
 
 def main():
@@ -108,6 +134,7 @@ def main():
         rows.append(row)
         # where scipy's root of a singular product is worth comparing with
         assert abs(row["fid"] - row["scipy"]) <= 1e-6 * max(abs(row["fid"]), 1), row
+    write_pairs(folder)
     with open(os.path.join(folder, "measures.json"), "w") as file:
         json.dump(rows, file, indent=1)
         file.write("\n")
