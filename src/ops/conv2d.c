@@ -170,6 +170,7 @@ extern const struct fum_op fum_op_conv2d_winograd;
 
 static const struct fum_lowering lowerings[] = {
     {&fum_op_conv2d_winograd, &fum_packing_conv, &fum_packing_winograd, fum_winograd_choose},
+    {&fum_op_conv2d_winograd, NULL, NULL, fum_winograd_choose_each},
     {0},
 };
 

@@ -5,8 +5,9 @@
 // F(4x4, 3x3) needs a quarter of conv2d's multiplications, but two passes over the image and a
 // weight four times as large. F(2x2, 3x3) needs 4/9 of the multiplications and a weight 16/9 as
 // large. The weight is U itself, [36, in, out] or [16, in, out], in f32 or f16. It is packed so
-// when the model loads (weights/winograd.c). V = B^T d B, products and sums are f32 for every
-// storage type. Other inputs and settings are conv2d's.
+// when the model loads (weights/winograd.c). A weight that changes, [3, 3, in, out], is transformed
+// in each call. V = B^T d B, products and sums are f32 for every storage type. Other inputs and
+// settings are conv2d's.
 
 #include "base/alloc.h"
 #include "base/macros.h"
@@ -38,25 +39,44 @@ static struct fum_conv conv_of(const struct fum_op_call *call) {
                              .w = call->in[FUM_GEMM_W]};
 }
 
-// Returns the side of the output's tiles, by the points of a tile that U has. 0: Winograd has none
-// of so many.
-static int tile_of(const struct fum_desc *w) {
-    if (w->shape.dim[0] == 36) return 4;
-    return w->shape.dim[0] == 16 ? 2 : 0;
+// True if the weight is not transformed yet.
+static bool transforms(const struct fum_op_call *call) {
+    return call->in[FUM_GEMM_W].shape.rank == 4;
+}
+
+// Returns the side of the output's tiles, by the points of a tile that U has or by the image. 0:
+// Winograd has none of so many points.
+static int tile_of(const struct fum_op_call *call) {
+    const int64_t *x = call->in[FUM_GEMM_X].shape.dim, *w = call->in[FUM_GEMM_W].shape.dim;
+    int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
+    if (transforms(call)) return (int)fum_winograd_tile(x[0] * x[1] * x[2] * up * up);
+    if (w[0] == 36) return 4;
+    return w[0] == 16 ? 2 : 0;
+}
+
+// Returns U as a tensor.
+static struct fum_desc transformed(const struct fum_op_call *call) {
+    const struct fum_desc *w = &call->in[FUM_GEMM_W];
+    int64_t side = tile_of(call) + 2;
+    if (!transforms(call)) return *w;
+    return (struct fum_desc){{3, {side * side, w->shape.dim[2], w->shape.dim[3]}}, FUM_F32};
 }
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
-    if (x->rank != 4 || w->rank != 3 || !tile_of(&call->in[1]) || w->dim[1] != x->dim[3])
-        return fum_refuse(
-            why, "x must be [batch, height, width, in] and w [36, in, out] or [16, in, out]");
+    bool taps = w->rank == 4 && w->dim[0] == 3 && w->dim[1] == 3 && w->dim[2] == x->dim[3] &&
+                call->in[1].dtype == call->in[0].dtype;
+    bool points = w->rank == 3 && (w->dim[0] == 36 || w->dim[0] == 16) && w->dim[1] == x->dim[3] &&
+                  (call->in[1].dtype == FUM_F32 || call->in[1].dtype == FUM_F16);
+    if (x->rank != 4 || (!taps && !points))
+        return fum_refuse(why, "x must be [batch, height, width, in] and w [36, in, out] or [16, "
+                               "in, out] in f32 or f16, or [3, 3, in, out] of x's type");
     if (call->attr[FUM_CONV_STRIDE] != 1 || call->attr[FUM_CONV_PAD] != 1 ||
-        fum_conv_pad_width(call->attr) != 1 || call->attr[FUM_CONV_PAD_END_EXTRA] != 0 ||
-        (call->in[1].dtype != FUM_F32 && call->in[1].dtype != FUM_F16))
-        return fum_refuse(why,
-                          "only stride 1 and padding 1 go by tiles, and weights of f32 or f16");
+        fum_conv_pad_width(call->attr) != 1 || call->attr[FUM_CONV_PAD_END_EXTRA] != 0)
+        return fum_refuse(why, "only stride 1 and padding 1 go by tiles");
     int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
-    call->out.shape = (struct fum_shape){4, {x->dim[0], x->dim[1] * up, x->dim[2] * up, w->dim[2]}};
+    call->out.shape =
+        (struct fum_shape){4, {x->dim[0], x->dim[1] * up, x->dim[2] * up, fum_shape_channels(w)}};
     call->out.dtype = call->in[0].dtype;
     return fum_conv_infer_norm(call, why) && fum_gemm_infer_epilogue(call, 2, why);
 }
@@ -100,7 +120,11 @@ static void input_tile(const struct fum_conv_image *image, int tile, int64_t fir
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
     struct fum_conv c = conv_of(call);
     enum fum_act act = (enum fum_act)call->attr[FUM_CONV_ACT];
-    int tile = tile_of(&call->in[1]), taps = tile + 2;
+    int tile = tile_of(call), taps = tile + 2;
+    double *own = transforms(call)
+                      ? fum_winograd_transform(&call->in[FUM_GEMM_W].shape, tile, in[FUM_GEMM_W])
+                      : NULL;
+    const double *u = own ? own : in[FUM_GEMM_W];
     int64_t tiles_y = FUM_DIV_UP(c.out_h, tile), tiles_x = FUM_DIV_UP(c.out_w, tile);
     point_grid *v = fum_calloc((size_t)c.in_c + 1, sizeof *v), m, y;
     for (int64_t t = 0; v && t < c.batches * tiles_y * tiles_x; t++) {
@@ -112,7 +136,7 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
             for (int64_t p = 0; p < taps * taps; p++) {
                 double sum = 0;
                 for (int64_t k = 0; k < c.in_c; k++)
-                    sum += v[k][p / taps][p % taps] * in[1][(p * c.in_c + k) * c.out_c + n];
+                    sum += v[k][p / taps][p % taps] * u[(p * c.in_c + k) * c.out_c + n];
                 m[p / taps][p % taps] = sum;
             }
             both_sides(tile == 4 ? AT4 : AT2, tile, taps, m, y);
@@ -126,6 +150,7 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
         }
     }
     fum_free(v);
+    fum_free(own);
 }
 
 // ---- dispatches ----
@@ -139,6 +164,8 @@ struct work {
     int64_t tiles_x, tiles; // of a row of tiles; all
     int64_t out_rows;       // of one image
     uint64_t v_bytes, m_bytes;
+    struct fum_desc u;
+    uint64_t u_bytes; // of U at the start of scratch; 0: it is input 1
 };
 
 static uint64_t align(const struct fum_dispatches *list, uint64_t bytes) {
@@ -157,6 +184,17 @@ static struct fum_dispatch *emit_tiles(struct fum_dispatches *list, const char *
 static bool reads_texels(const struct fum_dispatches *list) {
     return fum_texels_faster(list->info, list->tuning, FUM_F32) &&
            fum_texels_fit(list->info, FUM_F16);
+}
+
+// Adds the transform of a weight that is not transformed yet.
+static bool add_weight(struct fum_dispatches *list, struct work *w) {
+    if (!transforms(w->call)) return true;
+    uint64_t bytes = fum_desc_bytes(&w->u);
+    if (bytes > list->info->max_binding)
+        return fum_refuse_size(&list->why, list->info, "the transformed weight");
+    w->u_bytes = align(list, bytes);
+    list->scratch_bytes = w->u_bytes;
+    return fum_winograd_emit_weight(w->call, w->tile, fum_bind_scratch(0, bytes, true), list);
 }
 
 static bool add_input(struct fum_dispatches *list, const struct work *w) {
@@ -190,7 +228,7 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
         push.norm_skip = fum_emit_rows(list, d, FUM_CONV_NORM, factors);
     else
         fum_emit_bind(d, d->bind[0]);
-    fum_emit_bind(d, fum_bind_scratch(0, w->v_bytes, true));
+    fum_emit_bind(d, fum_bind_scratch(w->u_bytes, w->v_bytes, true));
     FUM_EMIT_PUSH(d, push);
     return true;
 }
@@ -207,7 +245,7 @@ static struct fum_dispatch_bind scratch_window(const struct fum_dispatches *list
 // Adds the products of all points, as many at once as a binding of U holds.
 static bool add_products(struct fum_dispatches *list, const struct work *w) {
     const struct fum_conv *c = w->conv;
-    const struct fum_desc *u = &w->call->in[FUM_GEMM_W];
+    const struct fum_desc *u = &w->u;
     struct fum_gemm_kernels kernels =
         reads_texels(list) ? *fum_gemm_kernels_for(list, FUM_F32) : fum_gemm_plain;
     if (u->dtype == FUM_F16) {
@@ -218,7 +256,7 @@ static bool add_products(struct fum_dispatches *list, const struct work *w) {
     }
     int64_t each = FUM_MIN(w->points, fum_rows_per_binding(list->info, u) / c->in_c);
     uint64_t v_each = w->v_bytes / (uint64_t)w->points, m_each = w->m_bytes / (uint64_t)w->points;
-    uint64_t m_first = align(list, w->v_bytes);
+    uint64_t m_first = w->u_bytes + align(list, w->v_bytes);
     if (each < 1) return fum_refuse_size(&list->why, list->info, "one point of the weight");
     for (int64_t p = 0; p < w->points; p += each) {
         uint64_t from = (uint64_t)p, count = (uint64_t)FUM_MIN(each, w->points - p);
@@ -229,8 +267,10 @@ static bool add_products(struct fum_dispatches *list, const struct work *w) {
                                            .k = c->in_c,
                                            .n = c->out_c,
                                            .scale = 1};
-        product.x = scratch_window(list, false, from * v_each, count * v_each, &product.x_skip);
-        product.w = fum_bind_rows(list, FUM_GEMM_W, rows, &product.w_skip);
+        product.x = scratch_window(list, false, w->u_bytes + from * v_each, count * v_each,
+                                   &product.x_skip);
+        product.w =
+            fum_bind_rows(list, w->u_bytes ? FUM_SCRATCH : FUM_GEMM_W, rows, &product.w_skip);
         product.y =
             scratch_window(list, true, m_first + from * m_each, count * m_each, &product.y_skip);
         if (!fum_gemm_emit_product(list, &product)) return false;
@@ -264,7 +304,7 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
         .row_step = own_row,
     };
     struct fum_dispatch_bind bind[FUM_GEMM_RESIDUAL + 1];
-    bind[0] = fum_bind_scratch(align(list, w->v_bytes), w->m_bytes, false);
+    bind[0] = fum_bind_scratch(w->u_bytes + align(list, w->v_bytes), w->m_bytes, false);
     push.residual_skip = fum_gemm_bind_epilogue(list, call, out.first, out.count, bind);
     fum_emit_bind(d, bind[0]);
     for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++) fum_emit_bind(d, bind[i]);
@@ -292,12 +332,14 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     const struct fum_device_info *info = list->info;
     struct fum_conv c = conv_of(call);
     if (fum_shape_count(&call->out.shape) == 0) return true;
-    int64_t tile = tile_of(&call->in[1]), points = call->in[1].shape.dim[0];
+    int64_t tile = tile_of(call), points = (tile + 2) * (tile + 2);
     struct work w = {.call = call,
                      .conv = &c,
                      .tile = tile,
                      .points = points,
-                     .tiles_x = FUM_DIV_UP(c.out_w, tile)};
+                     .tiles_x = FUM_DIV_UP(c.out_w, tile),
+                     .u = transformed(call)};
+    if (!add_weight(list, &w)) return false;
     int64_t tile_rows = FUM_DIV_UP(c.out_h, tile), image = c.in_h * c.in_w;
     uint64_t v_row = (uint64_t)(FUM_DIV_UP(c.in_c, 4) * points) * 16,
              m_row = (uint64_t)(FUM_DIV_UP(c.out_c, 4) * points) * 16;
@@ -312,7 +354,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         w.out_rows = FUM_MIN(w.part.count * tile, c.out_h - w.part.first * tile);
         w.v_bytes = (uint64_t)w.tiles * v_row;
         w.m_bytes = (uint64_t)w.tiles * m_row;
-        list->scratch_bytes = FUM_MAX(list->scratch_bytes, align(list, w.v_bytes) + w.m_bytes);
+        list->scratch_bytes =
+            FUM_MAX(list->scratch_bytes, w.u_bytes + align(list, w.v_bytes) + w.m_bytes);
         if (!add_input(list, &w) || !add_products(list, &w) || !add_output(list, &w)) return false;
     }
     return true;
@@ -345,53 +388,3 @@ const struct fum_op fum_op_conv2d_winograd = {
     .flops = flops,
     .fusion = &fusion,
 };
-
-// ---- when it is faster ----
-
-// Shares of the multiply-add limit that lavapipe reaches, arithmetic counted as direct: direct 0.4
-// to 0.46, F(2x2) 0.6 to 0.8, F(4x4) 1.0 to 1.2. The time that a pair of channels saves grows with
-// the pixels; the bytes that its weight grows by do not. From so many pixels on, each of these
-// bytes saves the time of 80 operations. Below LEAST_PIXELS, products have too few rows. Less than
-// LEAST_SHARE of a stage's arithmetic is not worth two dispatches more.
-enum { LEAST_CHANNELS = 32, LEAST_PIXELS = 128, PIXELS_OF_4 = 1024 };
-#define LEAST_SHARE 0.0048
-
-// F(4x4) with weights rounded to f16 has an error ten times as large as that of rounding its
-// output. F(2x2) has one of one and a half times. So in 16-bit storage F(4x4)'s weights are f32,
-// eight times as large as conv2d's. Only small weights for large images are worth that.
-enum { PIXELS_OF_4_FROM_16_BITS = 8192, BYTES_OF_4_FROM_16_BITS = 64 << 20 };
-
-static struct fum_desc weight_of(const struct fum_conv *c, enum fum_dtype storage) {
-    int64_t pixels = c->batches * c->out_h * c->out_w;
-    const struct fum_desc large = {{3, {36, c->in_c, c->out_c}}, FUM_F32};
-    bool four = pixels >= PIXELS_OF_4;
-    if (storage != FUM_F32)
-        four =
-            pixels >= PIXELS_OF_4_FROM_16_BITS && fum_desc_bytes(&large) <= BYTES_OF_4_FROM_16_BITS;
-    if (four) return large;
-    return (struct fum_desc){{3, {16, c->in_c, c->out_c}}, storage == FUM_F32 ? FUM_F32 : FUM_F16};
-}
-
-bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight) {
-    const struct fum_device_info *info = site->info;
-    struct fum_conv c = fum_conv_of(site->call);
-    bool fits = c.kernel_h == 3 && c.kernel_w == 3 && c.stride == 1 && c.pad == 1 && c.pad_x == 1 &&
-                site->call->attr[FUM_CONV_PAD_END_EXTRA] == 0;
-    if (!fits || !fum_device_class_of(info)->winograd || !fum_texel_usable(info, FUM_F32) ||
-        !fum_texels_faster(info, site->tuning, FUM_F32))
-        return false;
-    if (c.in_c < LEAST_CHANNELS || c.out_c < LEAST_CHANNELS || site->share < LEAST_SHARE)
-        return false;
-    // The larger weight may not fit where the convolution's own does.
-    struct fum_op_call packed = *site->call;
-    struct fum_dispatches list = {.info = info, .tuning = site->tuning};
-    packed.in[FUM_GEMM_W] = weight_of(&c, site->call->in[0].dtype);
-    int64_t pixels = c.out_h * c.out_w, tile = tile_of(&packed.in[FUM_GEMM_W]);
-    int64_t covered = FUM_DIV_UP(c.out_h, tile) * FUM_DIV_UP(c.out_w, tile) * tile * tile;
-    if (c.batches * pixels < LEAST_PIXELS || covered * 2 > pixels * 3) return false;
-    uint64_t bytes = fum_desc_bytes(&packed.in[FUM_GEMM_W]);
-    if (bytes > info->max_allocation || bytes > info->max_buffer || !dispatch(&packed, &list))
-        return false;
-    *weight = packed.in[FUM_GEMM_W];
-    return true;
-}

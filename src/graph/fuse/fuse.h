@@ -41,9 +41,10 @@ struct fum_lowering_site {
 };
 
 // An op with the same inputs and settings that computes the same from another packing of input 1.
+// It may also do so, faster, from an input 1 that is no weight.
 struct fum_lowering {
     const struct fum_op *op;             // NULL ends a list
-    const struct fum_packing *from, *to; // of input 1, a weight
+    const struct fum_packing *from, *to; // of input 1, a weight; NULL: it is none and stays
     // True if the device can run it and is faster so. Sets *weight to what input 1 becomes.
     bool (*choose)(const struct fum_lowering_site *site, struct fum_desc *weight);
 };

@@ -166,3 +166,38 @@ bool fum_weight_gradient_dispatch(const struct fum_op_call *call, const struct f
     if (!add_parts(&job)) return false;
     return job.layers == 1 || add_reduction(&job);
 }
+
+bool fum_weight_gradient_emit_layers(struct fum_dispatches *list,
+                                     const struct fum_weight_layers *l) {
+    const struct fum_weight_kernel *k = l->kernel;
+    int64_t tiles_m = FUM_DIV_UP(FUM_ALIGN_UP(l->rows, 4), k->rows),
+            tiles_n = FUM_DIV_UP(l->columns, k->columns), pixels = l->layers * l->terms;
+    struct fum_dispatch *d = fum_emit_groups(list, k->shader, FUM_F32, k->lanes,
+                                             (uint64_t)(tiles_m * tiles_n * l->layers));
+    if (!d) return false;
+    d->texels = k->texels;
+    FUM_EMIT_SPECS(d, true, 0);
+    fum_emit_specs(d, k->specs, (size_t)k->num_specs);
+    fum_emit_bind(d, l->x);
+    fum_emit_bind(d, l->dy);
+    fum_emit_bind(d, l->sums);
+    const struct fum_weight_gradient_push push = {
+        .in_h = 1,
+        .in_w = (uint32_t)pixels,
+        .in_c = (uint32_t)l->rows,
+        .out_h = 1,
+        .out_w = (uint32_t)pixels,
+        .taps = 1,
+        .kernel_w = 1,
+        .stride = 1,
+        .k_quads = (uint32_t)FUM_DIV_UP(l->rows, 4),
+        .n_quads = (uint32_t)FUM_DIV_UP(l->columns, 4),
+        .pixels = (uint32_t)pixels,
+        .split_pixels = (uint32_t)l->terms,
+        .splits = (uint32_t)l->layers,
+        .tiles_m = (uint32_t)tiles_m,
+        .tiles_n = (uint32_t)tiles_n,
+    };
+    FUM_EMIT_PUSH(d, push);
+    return true;
+}

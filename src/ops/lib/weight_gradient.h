@@ -31,4 +31,14 @@ bool fum_weight_gradient_dispatch(const struct fum_op_call *call, const struct f
                                   const struct fum_weight_kernel *kernel,
                                   struct fum_dispatches *list);
 
+// Products with sums in f32. Layer i is the product of terms [i terms, (i + 1) terms) of x and dy,
+// which are f32 in rows of whole quads.
+struct fum_weight_layers {
+    const struct fum_weight_kernel *kernel;
+    int64_t layers, terms, rows, columns;
+    struct fum_dispatch_bind x, dy, sums;
+};
+bool fum_weight_gradient_emit_layers(struct fum_dispatches *list,
+                                     const struct fum_weight_layers *layers);
+
 #endif

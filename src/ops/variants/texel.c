@@ -114,7 +114,8 @@ static bool weight_gradient(const struct fum_op_call *call, const struct fum_con
         .splits = FUM_MIN(FUM_DIV_UP(LEAST_GROUPS, groups), FUM_DIV_UP(pixels, LEAST_PIXELS)),
         .specs = {rows, columns},
         .num_specs = 2};
-    return fum_weight_gradient_dispatch(call, c, &kernel, list);
+    return fum_weight_gradient_winograd(call, c, &kernel, list) ||
+           fum_weight_gradient_dispatch(call, c, &kernel, list);
 }
 
 const struct fum_variant fum_variant_texel = {

@@ -70,6 +70,13 @@ bool fum_attention_dispatch_padded(const struct fum_op_call *call, struct fum_di
 // "tiled".
 bool fum_attention_tiled(const struct fum_op_call *call, const struct fum_attention *attention,
                          struct fum_dispatches *list);
+// Adds conv2d's gradient by its weight via Winograd's transforms, with a kernel for their products:
+// part of the variant "texel". Returns false where that is slower.
+struct fum_weight_kernel;
+bool fum_weight_gradient_winograd(const struct fum_op_call *call,
+                                  const struct fum_conv_gradient *conv,
+                                  const struct fum_weight_kernel *kernel,
+                                  struct fum_dispatches *list);
 // Adds conv2d's gradient by its weight by tiles in shared memory: part of the variant "tiled".
 bool fum_weight_gradient_tiled(const struct fum_op_call *call, const struct fum_conv_gradient *conv,
                                struct fum_dispatches *list);

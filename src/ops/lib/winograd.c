@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "ops/lib/winograd.h"
+
+#include "base/alloc.h"
+#include "ops/lib/device_class.h"
+#include "ops/lib/texels.h"
+#include "ops/variants/texel.h"
+#include "shaders/winograd_weight.pc.h"
+
+int64_t fum_winograd_tile(int64_t pixels) {
+    enum { PIXELS_OF_4 = 1024 };
+    return pixels >= PIXELS_OF_4 ? 4 : 2;
+}
+
+// Rows of G for tiles of both sides.
+static const double G4[6][3] = {{1 / 4., 0, 0},
+                                {-1 / 6., -1 / 6., -1 / 6.},
+                                {-1 / 6., 1 / 6., -1 / 6.},
+                                {1 / 24., 1 / 12., 1 / 6.},
+                                {1 / 24., -1 / 12., 1 / 6.},
+                                {0, 0, 1}};
+static const double G2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
+
+double *fum_winograd_transform(const struct fum_shape *w, int64_t tile, const double *values) {
+    int64_t side = tile + 2, each = w->dim[2] * w->dim[3];
+    double *u = fum_calloc((size_t)(side * side * each) + 1, sizeof *u);
+    const double(*g)[3] = tile == 4 ? G4 : G2;
+    for (int64_t p = 0; u && p < side * side; p++)
+        for (int64_t tap = 0; tap < 9; tap++)
+            for (int64_t i = 0; i < each; i++)
+                u[p * each + i] +=
+                    g[p / side][tap / 3] * g[p % side][tap % 3] * values[tap * each + i];
+    return u;
+}
+
+bool fum_winograd_emit_weight(const struct fum_op_call *call, int64_t tile,
+                              struct fum_dispatch_bind u, struct fum_dispatches *list) {
+    const struct fum_desc *w = &call->in[FUM_GEMM_W];
+    uint64_t quads = fum_desc_quads(w) / 9;
+    struct fum_dispatch *d = fum_emit_reading(list, "winograd_weight", w->dtype, quads, 1);
+    if (!d || !fum_emit_whole(list, d, FUM_GEMM_W, w)) return false;
+    fum_emit_bind(d, u);
+    fum_emit_spec(d, (uint32_t)tile);
+    const struct fum_winograd_weight_push push = {.quads = (uint32_t)quads};
+    FUM_EMIT_PUSH(d, push);
+    return true;
+}
+
+// ---- when it is faster ----
+
+// Shares of the multiply-add limit that lavapipe reaches, arithmetic counted as direct: direct 0.4
+// to 0.46, F(2x2) 0.6 to 0.8, F(4x4) 1.0 to 1.2. The time that a pair of channels saves grows with
+// the pixels; the bytes that its weight grows by do not. From so many pixels on, each of these
+// bytes saves the time of 80 operations. Below LEAST_PIXELS, products have too few rows. Less than
+// LEAST_SHARE of a stage's arithmetic is not worth two dispatches more.
+enum { LEAST_CHANNELS = 32, LEAST_PIXELS = 128 };
+#define LEAST_SHARE 0.0048
+// A weight that is transformed in each call takes a dispatch more still, and is worth it with so
+// many pairs of channels.
+enum { LEAST_PAIRS = 128 * 128 };
+
+// F(4x4) with weights rounded to f16 has an error ten times as large as that of rounding its
+// output. F(2x2) has one of one and a half times. So in 16-bit storage F(4x4)'s weights are f32,
+// eight times as large as conv2d's. Only small weights for large images are worth that.
+enum { PIXELS_OF_4_FROM_16_BITS = 8192, BYTES_OF_4_FROM_16_BITS = 64 << 20 };
+
+static struct fum_desc weight_of(const struct fum_conv *c, enum fum_dtype storage) {
+    int64_t pixels = c->batches * c->out_h * c->out_w;
+    const struct fum_desc large = {{3, {36, c->in_c, c->out_c}}, FUM_F32};
+    bool four = fum_winograd_tile(pixels) == 4;
+    if (storage != FUM_F32)
+        four =
+            pixels >= PIXELS_OF_4_FROM_16_BITS && fum_desc_bytes(&large) <= BYTES_OF_4_FROM_16_BITS;
+    if (four) return large;
+    return (struct fum_desc){{3, {16, c->in_c, c->out_c}}, storage == FUM_F32 ? FUM_F32 : FUM_F16};
+}
+
+// True if the call is a convolution of 3x3 taps with enough channels and pixels, on a device that
+// is faster so. Tiles of that side must cover little more than the image.
+static bool suits(const struct fum_lowering_site *site, const struct fum_conv *c, int64_t tile) {
+    bool fits = c->kernel_h == 3 && c->kernel_w == 3 && c->stride == 1 && c->pad == 1 &&
+                c->pad_x == 1 && site->call->attr[FUM_CONV_PAD_END_EXTRA] == 0;
+    if (!fits || !fum_device_class_of(site->info)->winograd ||
+        !fum_texel_usable(site->info, FUM_F32) ||
+        !fum_texels_faster(site->info, site->tuning, FUM_F32))
+        return false;
+    int64_t pixels = c->out_h * c->out_w;
+    int64_t covered = FUM_DIV_UP(c->out_h, tile) * FUM_DIV_UP(c->out_w, tile) * tile * tile;
+    return c->in_c >= LEAST_CHANNELS && c->out_c >= LEAST_CHANNELS &&
+           c->batches * pixels >= LEAST_PIXELS && covered * 2 <= pixels * 3;
+}
+
+extern const struct fum_op fum_op_conv2d_winograd;
+
+// True if the device's limits allow the call with that weight, which may be larger than the
+// convolution's own.
+static bool is_possible(const struct fum_lowering_site *site, const struct fum_desc *weight) {
+    struct fum_op_call call = *site->call;
+    struct fum_dispatches list = {.info = site->info, .tuning = site->tuning};
+    call.in[FUM_GEMM_W] = *weight;
+    uint64_t bytes = fum_desc_bytes(weight);
+    return bytes <= site->info->max_allocation && bytes <= site->info->max_buffer &&
+           fum_op_conv2d_winograd.dispatch(&call, &list);
+}
+
+bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    struct fum_conv c = fum_conv_of(site->call);
+    const struct fum_desc u = weight_of(&c, site->call->in[0].dtype);
+    if (site->share < LEAST_SHARE || !suits(site, &c, u.shape.dim[0] == 36 ? 4 : 2) ||
+        !is_possible(site, &u))
+        return false;
+    *weight = u;
+    return true;
+}
+
+bool fum_winograd_choose_each(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    struct fum_conv c = fum_conv_of(site->call);
+    *weight = site->call->in[FUM_GEMM_W];
+    return c.in_c * c.out_c >= LEAST_PAIRS && weight->dtype == site->call->in[0].dtype &&
+           suits(site, &c, fum_winograd_tile(c.batches * c.out_h * c.out_w)) &&
+           is_possible(site, weight);
+}
