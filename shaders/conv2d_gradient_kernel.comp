@@ -5,8 +5,9 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
+#include "lib/input.glsl"
 
-layout(set = 0, binding = 0) readonly buffer W { QUAD w[]; };
+INPUT(0, W, w);
 layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "conv2d_gradient_kernel.pc.h"
@@ -22,7 +23,7 @@ void main() {
         int ky = int(part) / stride + top, kx = int(part) % stride + left;
         bool there = ky >= 0 && ky < int(height) && kx >= 0 && kx < int(width);
         uint from = (there ? uint(ky) * width + uint(kx) : 0u) * in_c + channel / parts;
-        float value = quad_load(w[from * out_quads + o / 4u])[o % 4u];
+        float value = input_load(w, from * out_quads + o / 4u)[o % 4u];
         v[j] = there ? value : 0.0;
     }
     if (i < quads) y[i] = quad_store(v);

@@ -3,6 +3,6 @@
 #include "lib/push.h"
 
 PUSH_CONSTANTS(fum_winograd_weight_push) {
-    uint quads;   // of one tap: rows times n_quads
-    uint u_skip;  // quads before the first point
+    uint quads;  // of one tap: rows times n_quads
+    uint u_skip; // quads before the first point
 };

@@ -4,7 +4,7 @@
 // takes pixel i + d of dy to pixel s i + a of dx, where a + pad - ky = s d; columns likewise. So
 // channel c s² + s a + b of the result belongs to pixel (s i + a, s j + b), as in pixel_shuffle.
 // Its tap t belongs to d = first + t. Taps that w does not have are zero.
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "shaders/conv2d_gradient_kernel.pc.h"
 
 enum { STRIDE, PAD, FIRST, HEIGHT, WIDTH, PAD_WIDTH };
@@ -60,7 +60,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     const int64_t *w = call->in[0].shape.dim, *y = call->out.shape.dim;
     uint64_t quads = fum_desc_quads(&call->out);
     if (!quads) return true;
-    struct fum_dispatch *d = fum_emit(list, "conv2d_gradient_kernel", call->out.dtype, quads);
+    struct fum_dispatch *d =
+        fum_emit_reading(list, "conv2d_gradient_kernel", call->out.dtype, quads, 1);
     if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
         !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;

@@ -15,7 +15,6 @@
 #include "ops/lib/emit.h"
 #include "ops/lib/texels.h"
 #include "ops/lib/winograd.h"
-#include "ops/variants/texel.h"
 #include "shaders/winograd_input.pc.h"
 #include "shaders/winograd_output.pc.h"
 

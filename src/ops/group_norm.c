@@ -119,44 +119,36 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 
 // ---- gradient ----
 
-// Puts the elements of each group of a batch into one row, or (back) undoes that.
-static fum_tensor *add_group_rows(struct fum_gradient *g, fum_tensor *value, bool back) {
-    const struct fum_attr swap[] = {{"p0", 0}, {"p1", 2}, {"p2", 1}, {"p3", 3}, {0}};
-    const struct fum_shape *x = &g->node->desc.shape;
-    int64_t groups = (int64_t)g->node->attr[FUM_GROUP_NORM_GROUPS], batches = x->dim[0],
-            each = fum_shape_channels(x) / groups, rows = fum_shape_rows(x) / batches;
-    const struct fum_shape split = {4, {batches, rows, groups, each}},
-                           swapped = {4, {batches, groups, rows, each}},
-                           flat = {2, {batches * groups, rows * each}};
-    value = fum_gradient_reshape(g, value, back ? swapped : split);
-    value = fum_gradient_add(g, "transpose", FUM_INPUTS(value), swap);
-    return fum_gradient_reshape(g, value, back ? *x : flat);
+// Returns the sum over the rows of each batch, in f32.
+static fum_tensor *add_batch_sum(struct fum_gradient *g, fum_tensor *value) {
+    struct fum_shape shape = g->node->desc.shape;
+    for (int i = 1; i + 1 < shape.rank; i++) shape.dim[i] = 1;
+    return fum_gradient_sum_to(g, fum_gradient_cast(g, value, FUM_F32), shape);
 }
 
 static bool gradient(struct fum_gradient *g) {
     const fum_tensor *node = g->node;
-    const struct fum_attr eps[] = {{"eps", node->attr[FUM_GROUP_NORM_EPS]}, {0}},
-                          settings[] = {{"groups", node->attr[FUM_GROUP_NORM_GROUPS]}, eps[0], {0}};
+    const struct fum_attr groups[] = {{"groups", node->attr[FUM_GROUP_NORM_GROUPS]}, {0}},
+                          settings[] = {groups[0], {"eps", node->attr[FUM_GROUP_NORM_EPS]}, {0}};
     fum_tensor *x = node->in[FUM_GROUP_NORM_X], *gamma = node->in[FUM_GROUP_NORM_GAMMA];
     if (node->attr[FUM_GROUP_NORM_ACT] != FUM_ACT_NONE || node->in[FUM_GROUP_NORM_X1])
         return fum_refuse(&g->why, "its activation must be a node of its own, and x one tensor");
+    const struct fum_inputs in = FUM_INPUTS(x, fum_gradient_fill(g, 1, gamma->desc.shape),
+                                            fum_gradient_fill(g, 0, gamma->desc.shape));
+    fum_tensor *normal = fum_gradient_add(g, "group_norm", in, settings),
+               *product = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, normal), NULL),
+               *dout_sums = add_batch_sum(g, g->dout), *product_sums = add_batch_sum(g, product);
     if (g->needed[FUM_GROUP_NORM_X]) {
-        fum_tensor *dy = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, gamma), NULL);
-        fum_tensor *rows[] = {add_group_rows(g, x, false), add_group_rows(g, dy, false)};
-        fum_tensor *dx = fum_gradient_add(g, "norm_gradient", (struct fum_inputs){rows, 2}, eps);
-        g->grad[FUM_GROUP_NORM_X] = add_group_rows(g, dx, true);
+        fum_tensor *factors = fum_gradient_add(g, "group_norm_affine", in, settings);
+        g->grad[FUM_GROUP_NORM_X] = fum_gradient_add(
+            g, "group_norm_gradient",
+            FUM_INPUTS(g->dout, normal, dout_sums, product_sums, gamma, factors), groups);
     }
-    if (g->needed[FUM_GROUP_NORM_GAMMA]) {
-        fum_tensor *in[] = {x, fum_gradient_fill(g, 1, gamma->desc.shape),
-                            fum_gradient_fill(g, 0, gamma->desc.shape)};
-        fum_tensor *normal =
-            fum_gradient_add(g, "group_norm", (struct fum_inputs){in, 3}, settings);
-        fum_tensor *product = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, normal), NULL);
-        g->grad[FUM_GROUP_NORM_GAMMA] = fum_gradient_sum_to(g, product, gamma->desc.shape);
-    }
+    if (g->needed[FUM_GROUP_NORM_GAMMA])
+        g->grad[FUM_GROUP_NORM_GAMMA] = fum_gradient_sum_to(g, product_sums, gamma->desc.shape);
     if (g->needed[FUM_GROUP_NORM_BETA])
         g->grad[FUM_GROUP_NORM_BETA] =
-            fum_gradient_sum_to(g, g->dout, node->in[FUM_GROUP_NORM_BETA]->desc.shape);
+            fum_gradient_sum_to(g, dout_sums, node->in[FUM_GROUP_NORM_BETA]->desc.shape);
     return true;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/attention_gradient.h"
 
+#include "ops/lib/device_class.h"
+#include "ops/lib/texels.h"
 #include "shaders/attention_gradient.pc.h"
 
 bool fum_attention_check(const struct fum_op_call *call, struct fum_why *why) {
@@ -61,13 +63,27 @@ bool fum_attention_gradient_next(const struct fum_attention *a, const double *co
     return true;
 }
 
+// Returns the quads of a head that an invocation takes at once; 0: heads are no whole quads, or too
+// wide for its registers.
+static uint32_t head_quads(const struct fum_attention *a, const struct fum_device_info *info) {
+    int64_t most = fum_device_class_of(info)->spills_to_cache ? 64 : 16;
+    return a->channels % 4 == 0 && a->channels / 4 <= most ? (uint32_t)(a->channels / 4) : 0;
+}
+
 bool fum_attention_gradient_dispatch(const struct fum_op_call *call, const char *shader,
-                                     uint64_t items, struct fum_dispatches *list) {
+                                     int64_t rows, struct fum_dispatches *list) {
     const struct fum_attention a = fum_attention_of(call);
+    int64_t row_quads = fum_shape_row_quads(&call->in[FUM_ATTENTION_Q].shape);
+    uint32_t head = head_quads(&a, list->info);
+    int64_t items = rows * (head ? a.heads : fum_shape_row_quads(&call->out.shape));
+    uint32_t inputs = (1u << call->num_inputs) - 1, f32 = 0;
+    for (int i = FUM_ATTENTION_NORMALISER; i < call->num_inputs; i++)
+        f32 |= 1u << (FUM_TEXELS_F32 + i);
     if (!items) return true;
-    struct fum_dispatch *d = fum_emit(list, shader, call->in[FUM_ATTENTION_Q].dtype, items);
+    struct fum_dispatch *d = fum_emit_reading(list, shader, call->in[FUM_ATTENTION_Q].dtype,
+                                              (uint64_t)items, inputs | f32);
     if (!d) return false;
-    fum_emit_spec(d, a.channels % 4 == 0);
+    FUM_EMIT_SPECS(d, a.channels % 4 == 0, head);
     for (int i = 0; i < call->num_inputs; i++)
         if (!fum_emit_input(list, d, i, &call->in[i])) return false;
     if (!fum_emit_whole(list, d, FUM_OUT, &call->out)) return false;
@@ -77,10 +93,10 @@ bool fum_attention_gradient_dispatch(const struct fum_op_call *call, const char 
         .keys = (uint32_t)a.keys,
         .heads = (uint32_t)a.heads,
         .head = (uint32_t)a.channels,
-        .row_quads = (uint32_t)fum_shape_row_quads(&call->in[FUM_ATTENTION_Q].shape),
+        .row_quads = (uint32_t)row_quads,
         .stat_quads = (uint32_t)FUM_DIV_UP(a.heads, 4),
         .causal = a.causal,
-        .key_values = (uint32_t)items,
+        .key_values = (uint32_t)(rows * row_quads),
         .scale = (float)a.scale,
     };
     FUM_EMIT_PUSH(d, push);

@@ -38,9 +38,9 @@ struct fum_attention_pair {
 bool fum_attention_gradient_next(const struct fum_attention *a, const double *const *in,
                                  struct fum_attention_pair *pair);
 
-// Adds the dispatch of a kernel whose bindings are the call's inputs and the output, an invocation
-// for each of `items` quads.
+// Adds the dispatch of a kernel whose bindings are the call's inputs and the output, of `rows` rows
+// for queries or keys.
 bool fum_attention_gradient_dispatch(const struct fum_op_call *call, const char *shader,
-                                     uint64_t items, struct fum_dispatches *list);
+                                     int64_t rows, struct fum_dispatches *list);
 
 #endif

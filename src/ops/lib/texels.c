@@ -11,6 +11,14 @@ bool fum_texels_fit(const struct fum_device_info *info, enum fum_dtype dtype) {
            info->max_texels >= info->max_binding / (4 * fum_dtype_size(dtype));
 }
 
+// True if the device has the subgroups and texels that the kernels need. A workgroup is one
+// subgroup, whose width must not vary; wider ones than 16 lanes would leave most fetches of x idle.
+bool fum_texel_usable(const struct fum_device_info *info, enum fum_dtype dtype) {
+    return fum_device_stores(info, dtype) && info->subgroup_shuffle && info->subgroup_size >= 4 &&
+           info->subgroup_size <= 16 && info->subgroup_min == info->subgroup_max &&
+           fum_texels_fit(info, dtype);
+}
+
 bool fum_texels_faster(const struct fum_device_info *info, const struct fum_tuning *tuning,
                        enum fum_dtype dtype) {
     const struct fum_variant *forced = tuning ? tuning->variant : NULL;

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "ops/lib/device_class.h"
 #include "ops/lib/texels.h"
-#include "ops/variants/texel.h"
 #include "shaders/winograd_weight.pc.h"
 
 int64_t fum_winograd_tile(int64_t pixels) {

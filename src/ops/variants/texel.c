@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Variant "texel": the barrier-free kernels with inputs read as texels and handed from lane to lane
 // by shuffles, for CPU drivers. docs/notes/kernels.md says why.
-#include "ops/variants/texel.h"
-
 #include "ops/lib/texels.h"
 #include "ops/lib/weight_gradient.h"
 #include "ops/variants/variant.h"
-
-// True if the device has the subgroups and texels that the kernels need. A workgroup is one
-// subgroup, whose width must not vary; wider ones than 16 lanes would leave most fetches of x idle.
-bool fum_texel_usable(const struct fum_device_info *info, enum fum_dtype dtype) {
-    return fum_device_stores(info, dtype) && info->subgroup_shuffle && info->subgroup_size >= 4 &&
-           info->subgroup_size <= 16 && info->subgroup_min == info->subgroup_max &&
-           fum_texels_fit(info, dtype);
-}
 
 // Chooses 16 rows (32 of 16 lanes) of a quad each. A CPU's registers and first-level cache take so
 // many sums without slowing down, and 256 multiply-adds need 6 fetches (of 8 lanes). Two quads are

@@ -7,7 +7,6 @@
 #include "ops/lib/texels.h"
 #include "ops/lib/weight_gradient.h"
 #include "ops/lib/winograd.h"
-#include "ops/variants/texel.h"
 #include "ops/variants/variant.h"
 #include "shaders/winograd_input.pc.h"
 #include "shaders/winograd_output_gradient.pc.h"

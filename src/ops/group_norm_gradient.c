@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// The gradient of a group norm by its input. Inputs dy and n, the normalised x without scale and
+// shift, are [batch, .., channels]. The sums of dy and of dy n over the rows of a batch are f32
+// [batch, .., channels]. Then come gamma [channels], and group_norm_affine's f32 [batch, 2,
+// channels] of x for a gamma of 1, whose first half is 1 / deviation. Over a group's means
+// dx = (gamma dy - mean(gamma dy) - n mean(gamma dy n)) / deviation.
+#include "ops/lib/texels.h"
+#include "shaders/group_norm_gradient.pc.h"
+
+enum { DY, NORMAL, DY_SUMS, PRODUCT_SUMS, GAMMA, FACTORS };
+static const struct fum_attr_def attrs[] = {{"groups", 32}, {0}};
+
+static bool infer(struct fum_op_call *call, struct fum_why *why) {
+    const struct fum_desc *dy = &call->in[DY];
+    int64_t batches = dy->shape.dim[0], channels = fum_shape_channels(&dy->shape), groups;
+    const struct fum_shape factors = {3, {batches, 2, channels}};
+    if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"groups", 1, INT32_MAX}, &groups, why))
+        return false;
+    bool same = fum_is_storage(dy->dtype) && call->in[NORMAL].dtype == dy->dtype &&
+                call->in[GAMMA].dtype == dy->dtype &&
+                fum_shape_same(&call->in[NORMAL].shape, &dy->shape);
+    bool sums = dy->shape.rank >= 2 && channels % groups == 0;
+    for (int i = DY_SUMS; i <= PRODUCT_SUMS; i++)
+        sums = sums && call->in[i].dtype == FUM_F32 &&
+               fum_shape_channels(&call->in[i].shape) == channels &&
+               fum_shape_rows(&call->in[i].shape) == batches;
+    if (!same || !sums || fum_shape_count(&call->in[GAMMA].shape) != channels ||
+        call->in[FACTORS].dtype != FUM_F32 || !fum_shape_same(&call->in[FACTORS].shape, &factors))
+        return fum_refuse(why, "dy and n must be of one shape and type, and the others by channel");
+    call->out = *dy;
+    return true;
+}
+
+// Returns the sum over the group of channel c of gamma times one of the sums of batch b.
+static double group_sum(const struct fum_op_call *call, const double *const *in, int input,
+                        int64_t b, int64_t c) {
+    int64_t channels = fum_shape_channels(&call->out.shape),
+            each = channels / (int64_t)call->attr[0];
+    double sum = 0;
+    for (int64_t i = c / each * each; i < (c / each + 1) * each; i++)
+        sum += in[GAMMA][i] * in[input][b * channels + i];
+    return sum;
+}
+
+static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
+    const struct fum_shape *shape = &call->out.shape;
+    int64_t batches = shape->dim[0], channels = fum_shape_channels(shape);
+    int64_t rows = batches ? fum_shape_rows(shape) / batches : 0;
+    double n = (double)(rows * (channels / (int64_t)call->attr[0]));
+    for (int64_t b = 0; b < batches; b++)
+        for (int64_t c = 0; c < channels; c++) {
+            double dy_mean = group_sum(call, in, DY_SUMS, b, c) / n,
+                   product_mean = group_sum(call, in, PRODUCT_SUMS, b, c) / n;
+            for (int64_t r = 0; r < rows; r++) {
+                int64_t i = (b * rows + r) * channels + c;
+                out[i] = (in[GAMMA][c] * in[DY][i] - dy_mean - in[NORMAL][i] * product_mean) *
+                         in[FACTORS][2 * b * channels + c];
+            }
+        }
+}
+
+static struct fum_group_norm_gradient_push push_of(const struct fum_op_call *call) {
+    const struct fum_shape *shape = &call->out.shape;
+    int64_t channels = fum_shape_channels(shape), groups = (int64_t)call->attr[0];
+    int64_t rows = fum_shape_rows(shape) / shape->dim[0];
+    return (struct fum_group_norm_gradient_push){
+        .quads = (uint32_t)fum_shape_row_quads(shape),
+        .channels = (uint32_t)channels,
+        .group_channels = (uint32_t)(channels / groups),
+        .batches = (uint32_t)shape->dim[0],
+        .batch_rows = (uint32_t)rows,
+        .inverse_count = (float)(1 / (double)(rows * (channels / groups)))};
+}
+
+// Adds what writes, by batch and channel, the factors of dy and of n and what is taken off.
+static bool add_terms(const struct fum_op_call *call, struct fum_dispatch_bind terms,
+                      struct fum_dispatches *list) {
+    enum { F32_INPUTS = 1 | 2 | 8 };
+    const struct fum_group_norm_gradient_push push = push_of(call);
+    struct fum_dispatch *d =
+        fum_emit_reading(list, "group_norm_gradient_terms", call->out.dtype,
+                         (uint64_t)push.batches * push.quads, 15 | F32_INPUTS << FUM_TEXELS_F32);
+    if (!d) return false;
+    for (int i = DY_SUMS; i <= FACTORS; i++)
+        if (!fum_emit_whole(list, d, i, &call->in[i])) return false;
+    fum_emit_bind(d, terms);
+    FUM_EMIT_PUSH(d, push);
+    return true;
+}
+
+// Adds rows of the output.
+static bool add_rows(const struct fum_op_call *call, struct fum_dispatch_bind terms,
+                     struct fum_dispatches *list, struct fum_rows rows) {
+    struct fum_group_norm_gradient_push push = push_of(call);
+    struct fum_dispatch *d =
+        fum_emit_reading(list, "group_norm_gradient", call->out.dtype,
+                         (uint64_t)rows.count * push.quads, 7 | 4 << FUM_TEXELS_F32);
+    if (!d) return false;
+    push.first_row = (uint32_t)rows.first;
+    push.rows = (uint32_t)rows.count;
+    push.dy_skip = fum_emit_rows(list, d, DY, rows);
+    push.normal_skip = fum_emit_rows(list, d, NORMAL, rows);
+    terms.write = false;
+    fum_emit_bind(d, terms);
+    push.dx_skip = fum_emit_rows(list, d, FUM_OUT, rows);
+    FUM_EMIT_PUSH(d, push);
+    return true;
+}
+
+static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
+    const struct fum_desc *out = &call->out;
+    int64_t rows = fum_shape_rows(&out->shape), fit = fum_rows_per_binding(list->info, out);
+    if (!fum_shape_count(&out->shape)) return true;
+    if (fit < 1) return fum_refuse_size(&list->why, list->info, "one row");
+    list->scratch_bytes = (uint64_t)(3 * out->shape.dim[0] * fum_shape_row_quads(&out->shape)) * 16;
+    struct fum_dispatch_bind terms = fum_bind_scratch(0, list->scratch_bytes, true);
+    if (list->scratch_bytes > list->info->max_binding)
+        return fum_refuse_size(&list->why, list->info, "the sums by batch and channel");
+    if (!add_terms(call, terms, list)) return false;
+    for (int64_t first = 0; first < rows; first += fit) {
+        const struct fum_rows window = {out, first, FUM_MIN(fit, rows - first)};
+        if (!add_rows(call, terms, list, window)) return false;
+    }
+    return true;
+}
+
+static double flops(const struct fum_op_call *call) {
+    return 4.0 * (double)fum_shape_count(&call->out.shape);
+}
+
+const struct fum_op fum_op_group_norm_gradient = {
+    .name = "group_norm_gradient",
+    .attrs = attrs,
+    .min_inputs = 6,
+    .max_inputs = 6,
+    .infer = infer,
+    .reference = reference,
+    .dispatch = dispatch,
+    .flops = flops,
+};
