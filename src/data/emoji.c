@@ -10,6 +10,7 @@
 #include "data/fit.h"
 #include "data/fonts.h"
 #include "data/freetype.h"
+#include "data/ligature.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct maker {
     fum_arena *arena;
     FT_Library library;
     FT_Face face;
+    struct fum_gsub gsub; // of the face; empty if it has none
     struct fum_emoji_names names;
     char *table; // the text of captions.tsv
     size_t table_bytes, table_capacity;
@@ -62,13 +64,26 @@ static bool open_face(struct maker *m, const char *path) {
     return false;
 }
 
+// Reads the face's table of ligatures, if it has one.
+static enum fum_result read_gsub(struct maker *m, struct fum_error *err) {
+    FT_ULong bytes = 0;
+    FT_ULong tag = FT_MAKE_TAG('G', 'S', 'U', 'B');
+    if (FT_Load_Sfnt_Table(m->face, tag, 0, NULL, &bytes)) return FUM_OK;
+    uint8_t *data = fum_arena_alloc(m->arena, bytes, 1);
+    if (!data) return no_memory(err);
+    if (!FT_Load_Sfnt_Table(m->face, tag, 0, data, &bytes))
+        m->gsub = (struct fum_gsub){data, bytes};
+    return FUM_OK;
+}
+
 static enum fum_result find_font(struct maker *m, struct fum_error *err) {
     struct fum_fonts fonts = {.arena = m->arena};
     if (FT_Init_FreeType(&m->library)) return no_memory(err);
     enum fum_result result = fum_fonts_find(&fonts, m->params->fonts, err);
     for (size_t i = 0; i < fonts.count && !result && !m->face; i++) open_face(m, fonts.paths[i]);
     fum_free(fonts.paths);
-    if (result || m->face) return result;
+    if (!result && m->face) return read_gsub(m, err);
+    if (result) return result;
     return fum_error_set(err, FUM_ERR_IO,
                          "no font draws emoji in colours; install one (Debian: "
                          "fonts-noto-color-emoji) or name its file");
@@ -136,10 +151,21 @@ static enum fum_result scale_glyph(const struct maker *m, struct fum_bitmap *bit
     return FUM_OK;
 }
 
+// Returns the glyph of an emoji, a sequence's being a ligature; 0: the font has none.
+static FT_UInt find_glyph(const struct maker *m, const struct fum_emoji_codes *codes) {
+    uint16_t glyphs[FUM_EMOJI_CODES];
+    for (int i = 0; i < codes->count; i++) {
+        FT_UInt glyph = FT_Get_Char_Index(m->face, codes->codes[i]);
+        if (!glyph) return 0;
+        glyphs[i] = (uint16_t)glyph;
+    }
+    return codes->count == 1 ? glyphs[0] : fum_gsub_find(&m->gsub, glyphs, codes->count);
+}
+
 // Draws an emoji. The bitmap stays empty if the font does not have it.
-static enum fum_result draw_emoji(const struct maker *m, uint32_t code, struct fum_bitmap *bitmap,
-                                  struct fum_error *err) {
-    FT_UInt glyph = FT_Get_Char_Index(m->face, code);
+static enum fum_result draw_emoji(const struct maker *m, const struct fum_emoji_codes *codes,
+                                  struct fum_bitmap *bitmap, struct fum_error *err) {
+    FT_UInt glyph = find_glyph(m, codes);
     *bitmap = (struct fum_bitmap){0};
     if (!glyph || FT_Load_Glyph(m->face, glyph, FT_LOAD_COLOR)) return FUM_OK;
     if (m->face->glyph->format != FT_GLYPH_FORMAT_BITMAP &&
@@ -180,7 +206,7 @@ static enum fum_result add_line(struct maker *m, const char *line, struct fum_er
 static enum fum_result write_emoji(struct maker *m, const struct fum_emoji *emoji,
                                    struct fum_error *err) {
     struct fum_bitmap bitmap;
-    enum fum_result result = draw_emoji(m, emoji->code, &bitmap, err);
+    enum fum_result result = draw_emoji(m, &emoji->codes, &bitmap, err);
     if (result || !bitmap.pixels) return result;
     if (!repeats_picture(m, &bitmap)) {
         const char *path =

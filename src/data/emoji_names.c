@@ -12,19 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TEST_BYTES = 16 << 20, HELD_SHARE = 20 };
+enum { HELD_SHARE = 20, JOINER = 0x200d };
 
-// Where systems keep CLDR's folder `common`, and Unicode's list of emoji with their groups.
+// Where systems keep CLDR's folder `common`.
 static const char *const cldr_folders[] = {
     "/usr/share/unicode/cldr/common",
     "/usr/local/share/unicode/cldr/common",
     "/usr/share/cldr/common",
 };
-static const char *const group_files[] = {
-    "/usr/share/unicode/emoji/emoji-test.txt",
-    "/usr/local/share/unicode/emoji/emoji-test.txt",
-};
-
 // Pairs of a colour and a shape, each of which other names have.
 static const char *const pairs[] = {
     "green heart", "purple circle", "orange square",      "yellow square",
@@ -99,12 +94,12 @@ static char *copy_keywords(fum_arena *arena, const char *keywords, const char *n
     size_t bytes = strlen(keywords), n = 0;
     char *list = fum_arena_alloc(arena, bytes * 2 + 1, 1);
     for (const char *at = keywords; list && *at;) {
-        at += strspn(at, " |");
-        size_t length = strcspn(at, "|");
+        at += strspn(at, " |,");
+        size_t length = strcspn(at, "|,");
         char *word = copy_plain(arena, at, length, english);
         if (!word) return NULL;
         at += length;
-        bool left_out = !*word || strchr(word, ',') || (english && !is_ascii(word)) ||
+        bool left_out = !*word || (english && !is_ascii(word)) ||
                         same_letters(word, strlen(word), name) || has_word(list, word);
         if (left_out) continue;
         n += (size_t)sprintf(list + n, "%s%s", n ? ", " : "", word);
@@ -112,81 +107,56 @@ static char *copy_keywords(fum_arena *arena, const char *keywords, const char *n
     return list;
 }
 
-// ---- groups ----
-
-struct group {
-    uint32_t code;
-    const char *group, *subgroup;
-};
-struct groups {
-    struct group *groups;
-    size_t count, capacity;
-};
-
-// Returns the text behind "# group: " or the like, or NULL.
-static const char *heading(const char *line, const char *what) {
-    size_t n = strlen(what);
-    return strncmp(line, what, n) ? NULL : line + n;
-}
-
-// Reads a line of emoji-test.txt into the groups; `now` has the headings so far.
-static bool read_line(struct groups *all, fum_arena *arena, char *line, struct group *now) {
-    const char *group = heading(line, "# group: "), *subgroup = heading(line, "# subgroup: ");
-    unsigned code = 0, second = 0, third = 0;
-    if (group) return (now->group = fum_arena_strdup(arena, group)) != NULL;
-    if (subgroup) return (now->subgroup = fum_arena_strdup(arena, subgroup)) != NULL;
-    int codes = sscanf(line, "%x %x %x", &code, &second, &third);
-    // single characters, with the sign for a picture (U+FE0F) behind them or not
-    if (line[0] == '#' || codes < 1 || codes > 2 || (codes == 2 && second != 0xfe0f)) return true;
-    if (!fum_grow((void **)&all->groups, &all->capacity, all->count, sizeof *all->groups))
-        return false;
-    all->groups[all->count++] = (struct group){code, now->group, now->subgroup};
-    return true;
-}
-
-// Reads the groups, where the system has the list.
-static enum fum_result read_groups(struct groups *all, fum_arena *arena, struct fum_error *err) {
-    struct group now = {0, "", ""};
-    char *text = NULL;
-    bool good = true;
-    for (size_t i = 0; i < FUM_COUNT(group_files) && !text; i++)
-        if (fum_path_may_exist(group_files[i]))
-            fum_file_read(group_files[i], MAX_TEST_BYTES, &text, NULL, NULL);
-    for (char *line = text; line && *line && good;) {
-        char *end = strchr(line, '\n');
-        if (end) *end = 0;
-        good = read_line(all, arena, line, &now);
-        line = end ? end + 1 : NULL;
-    }
-    fum_free(text);
-    return good ? FUM_OK : no_memory(err);
-}
-
-static const struct group *find_group(const struct groups *all, uint32_t code) {
-    for (size_t i = 0; i < all->count; i++)
-        if (all->groups[i].code == code) return &all->groups[i];
-    return NULL;
-}
-
 // ---- the list ----
 
-// Returns the single code point of an entry that may be an emoji of the list, or 0.
-static uint32_t code_of(const struct fum_cldr_entry *entry) {
+// Decodes the characters of an entry. None if there are too many.
+static struct fum_emoji_codes decode(const char *text) {
+    struct fum_emoji_codes codes = {.count = 0};
+    size_t bytes = strlen(text), used;
+    for (size_t at = 0; at < bytes; at += used) {
+        if (codes.count == FUM_EMOJI_CODES) return (struct fum_emoji_codes){.count = 0};
+        codes.codes[codes.count++] = fum_utf8_next(text + at, bytes - at, &used);
+    }
+    return codes;
+}
+
+// True for flags and for variants by skin tone, which have a character of these.
+static bool has_left_out(const struct fum_emoji_codes *e) {
     static const struct {
         uint32_t first, last;
     } left_out[] = {
-        {0, 0x7f},          // letters and signs
         {0x1f1e6, 0x1f1ff}, // regional indicators, of which flags are made
         {0x1f3fb, 0x1f3ff}, // skin tones
-        {0x1f9b0, 0x1f9b3}, // hair
         {0xe000, 0xf8ff},   // private use
+        {0xe0020, 0xe007f}, // tags of flags
     };
-    size_t bytes = strlen(entry->text), used = 0;
-    uint32_t code = bytes ? fum_utf8_next(entry->text, bytes, &used) : 0;
-    if (used != bytes || !entry->name) return 0;
-    for (size_t i = 0; i < FUM_COUNT(left_out); i++)
-        if (code >= left_out[i].first && code <= left_out[i].last) return 0;
-    return code;
+    for (int i = 0; i < e->count; i++)
+        for (size_t k = 0; k < FUM_COUNT(left_out); k++)
+            if (e->codes[i] >= left_out[k].first && e->codes[i] <= left_out[k].last) return true;
+    return false;
+}
+
+// True for variants of other emoji by gender and direction, and for families and couples.
+static bool is_variant(const struct fum_emoji_codes *e) {
+    enum { MAN = 0x1f468, WOMAN = 0x1f469, PERSON = 0x1f9d1, RIGHTWARDS = 0x27a1 };
+    int joiners = 0;
+    bool rightwards = false;
+    for (int i = 0; i < e->count; i++) {
+        joiners += e->codes[i] == JOINER;
+        rightwards = rightwards || e->codes[i] == RIGHTWARDS;
+    }
+    uint32_t first = e->codes[0], last = e->codes[e->count - 1];
+    if (e->count == 1) return false;
+    if (joiners && (last == 0x2640 || last == 0x2642)) return true; // the signs of gender
+    return rightwards || (joiners && (first == MAN || first == WOMAN)) ||
+           (first == PERSON && joiners > 1);
+}
+
+// True if an entry may be an emoji of the list: a character that is no letter, or a sequence.
+static bool is_listed(const struct fum_cldr_entry *entry, const struct fum_emoji_codes *e) {
+    if (!entry->name || !e->count || has_left_out(e) || is_variant(e)) return false;
+    bool hair = e->codes[0] >= 0x1f9b0 && e->codes[0] <= 0x1f9b3;
+    return e->count > 1 || (e->codes[0] >= 0x80 && !hair);
 }
 
 // True for series of which the pictures hardly differ, or hold nothing but writing.
@@ -214,27 +184,27 @@ static const char *split_of(const char *name, const char *file) {
 
 struct listing {
     struct fum_emoji_names *names;
-    struct groups groups;
+    struct fum_emoji_groups groups;
     size_t capacity;
     bool english;
 };
 
 // Adds an emoji with the texts of an entry, unless it is of a series that is left out.
 static enum fum_result add_emoji(struct listing *l, const struct fum_cldr_entry *entry,
-                                 uint32_t code, struct fum_error *err) {
+                                 const struct fum_emoji_codes *codes, struct fum_error *err) {
     fum_arena *arena = l->names->arena;
-    const struct group *group = find_group(&l->groups, code);
+    struct fum_emoji emoji = {.codes = *codes, .keywords = ""};
+    emoji.file = fum_emoji_codes_file(arena, codes);
+    if (!emoji.file) return no_memory(err);
+    const struct fum_emoji_group *group = fum_emoji_groups_find(&l->groups, emoji.file);
     // with the list of groups, what it lacks is no emoji
     if (is_series(entry->name) || (l->groups.count && !group)) return FUM_OK;
-    struct fum_emoji emoji = {.code = code,
-                              .group = group ? group->group : "",
-                              .subgroup = group ? group->subgroup : "",
-                              .keywords = ""};
+    emoji.group = group ? group->group : "";
+    emoji.subgroup = group ? group->subgroup : "";
     emoji.name = copy_plain(arena, entry->name, strlen(entry->name), l->english);
-    emoji.file = fum_arena_printf(arena, "%04x", (unsigned)code);
     if (emoji.name && entry->keywords)
         emoji.keywords = copy_keywords(arena, entry->keywords, emoji.name, l->english);
-    if (!emoji.name || !emoji.file || !emoji.keywords ||
+    if (!emoji.name || !emoji.keywords ||
         !fum_grow((void **)&l->names->emoji, &l->capacity, l->names->count, sizeof emoji))
         return no_memory(err);
     emoji.split = split_of(emoji.name, emoji.file);
@@ -280,13 +250,15 @@ static enum fum_result find_folder(fum_arena *arena, const char *language, const
 enum fum_result fum_emoji_names_read(struct fum_emoji_names *names, const char *cldr,
                                      const char *language, struct fum_error *err) {
     struct fum_cldr entries = {.arena = names->arena};
-    struct listing l = {.names = names, .english = !strncmp(language, "en", 2)};
+    struct listing l = {
+        .names = names, .groups.arena = names->arena, .english = !strncmp(language, "en", 2)};
     enum fum_result result = find_folder(names->arena, language, &cldr, err);
     if (!result) result = read_annotations(&entries, cldr, language, err);
-    if (!result) result = read_groups(&l.groups, names->arena, err);
+    if (!result) result = fum_emoji_groups_read(&l.groups, err);
     for (size_t i = 0; i < entries.count && !result; i++) {
-        uint32_t code = code_of(&entries.entries[i]);
-        if (code) result = add_emoji(&l, &entries.entries[i], code, err);
+        const struct fum_cldr_entry *entry = &entries.entries[i];
+        const struct fum_emoji_codes codes = decode(entry->text);
+        if (is_listed(entry, &codes)) result = add_emoji(&l, entry, &codes, err);
     }
     if (!result && names->count == 0)
         result = fum_error_set(err, FUM_ERR_FORMAT, "%s: no names of emoji for the language %s",

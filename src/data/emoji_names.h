@@ -3,11 +3,11 @@
 #ifndef FUM_DATA_EMOJI_NAMES_H
 #define FUM_DATA_EMOJI_NAMES_H
 
-#include "base/alloc.h"
+#include "data/emoji_groups.h"
 
 struct fum_emoji {
-    uint32_t code;
-    const char *file;             // its code in hexadecimal digits: "1f600"
+    struct fum_emoji_codes codes;
+    const char *file;             // its codes in hexadecimal digits: "1f600", "0023_20e3"
     const char *name, *keywords;  // keywords separated by ", "; may be ""
     const char *group, *subgroup; // "" where unknown
     const char *split;            // "train", "held" or "comp"
@@ -18,7 +18,7 @@ struct fum_emoji_names {
     size_t count;
 };
 // Reads the names in a language from CLDR's folder `common`, or where systems keep it if that is
-// NULL. Only single characters are listed; skin tones, hair and regional indicators are left out.
+// NULL. Flags, families and variants by skin tone, gender and direction are left out.
 enum fum_result fum_emoji_names_read(struct fum_emoji_names *names, const char *cldr,
                                      const char *language, struct fum_error *err);
 

@@ -13,6 +13,7 @@
 
 #include FT_FREETYPE_H
 #include FT_OUTLINE_H
+#include FT_TRUETYPE_TABLES_H
 #endif
 
 #endif

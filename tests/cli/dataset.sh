@@ -62,14 +62,18 @@ if [ -e $noto ]; then
 <annotation cp="🍎">fruit | red</annotation><annotation cp="🍎" type="tts">red apple</annotation>
 <annotation cp="🏻" type="tts">light skin tone</annotation>
 <annotation cp="x" type="tts">a letter</annotation>
+<annotation cp="#⃣" type="tts">keycap: #</annotation>
+<annotation cp="🐱‍👩" type="tts">no such sequence</annotation>
+<annotation cp="🇦🇨" type="tts">flag: Ascension Island</annotation>
+<annotation cp="🏃‍♀" type="tts">woman running</annotation>
 <annotation cp="⚽">ball | na&#239;ve</annotation><annotation cp="⚽" type="tts">soccer’s “ball”</annotation>
 </annotations></ldml>
 XML
-    expect 0 '^2 emoji to train on, 1 held out$' dataset emoji emoji --fonts $noto --cldr common
+    expect 0 '^3 emoji to train on, 1 held out$' dataset emoji emoji --fonts $noto --cldr common
     cut -f1-3,6 emoji/captions.tsv >found.tsv
-    printf 'file\tname\tkeywords\tsplit\nimages/1f34e.png\tred apple\tfruit, red\tcomp\nimages/1f431.png\tcat face\tcat, face\ttrain\nimages/26bd.png\tsoccer'\''s ball\tball\ttrain\n' >expected.tsv
+    printf 'file\tname\tkeywords\tsplit\nimages/0023_20e3.png\tkeycap: #\t\ttrain\nimages/1f34e.png\tred apple\tfruit, red\tcomp\nimages/1f431.png\tcat face\tcat, face, pet, small\ttrain\nimages/26bd.png\tsoccer'\''s ball\tball\ttrain\n' >expected.tsv
     check 'captions are those of CLDR' diff found.tsv expected.tsv
-    check 'pictures are there' [ "$(ls emoji/images | wc -l)" = 3 ]
+    check 'pictures are there' [ "$(ls emoji/images | wc -l)" = 4 ]
     echo '<ldml><annotations><annotation cp="a">' >bad/annotations/en.xml
     expect 1 'en.xml:[0-9]+: ' dataset emoji out --fonts $noto --cldr bad
     expect 1 'no names of emoji: common/annotations/xx.xml' dataset emoji out --fonts $noto --cldr common --language xx
