@@ -158,7 +158,11 @@ static void repair_schedule(fum_model *model, const struct fum_family *family) {
         fum_log(&model->log, FUM_LOG_INFO,
                 "%s: the scheduler's clip_sample is taken as false: latents are not clipped",
                 model->info.path);
-    if (family->latent) c->clip_sample = FUM_SWITCH_OFF;
+    if (family->latent && c->thresholding == FUM_SWITCH_ON)
+        fum_log(&model->log, FUM_LOG_WARN,
+                "%s: the scheduler's thresholding is taken as false: latents are not clipped",
+                model->info.path);
+    if (family->latent) c->clip_sample = c->thresholding = FUM_SWITCH_OFF;
     if (!family->steps_offset || c->steps_offset == family->steps_offset) return;
     fum_log(&model->log, FUM_LOG_INFO, "%s: the scheduler's steps_offset is taken as %d",
             model->info.path, family->steps_offset);

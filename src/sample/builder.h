@@ -40,6 +40,7 @@ struct fum_sampler {
     bool cosine_unrounded; // … except on squaredcos_cap_v2 betas
     bool unipc_solvers;    // solver_type is bh1 or bh2, not midpoint or heun
     bool takes_eta;        // eta changes the result
+    bool thresholds;       // the class has thresholding
     double eta;            // the sampler's default
     bool precise_times;    // timesteps of the plain spacings are not rounded to f32
     int order;             // dpm++ and unipc; 0 takes config.solver_order

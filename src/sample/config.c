@@ -70,6 +70,7 @@ struct fum_sample_config fum_sample_config_unset(void) {
                                       .beta_end = NAN,
                                       .steps_offset = -1,
                                       .clip_sample_range = NAN,
+                                      .sample_max_value = NAN,
                                       .sigma_min = NAN,
                                       .sigma_max = NAN,
                                       .sigma_data = NAN,
@@ -228,8 +229,8 @@ static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *obje
 // one are an error instead: they belong to the model, and no default can replace them.
 static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON *object,
                                         struct fum_error *err) {
-    static const char *const keys[] = {"thresholding", "use_lu_lambdas",       "use_flow_sigmas",
-                                       "solver_p",     "use_dynamic_shifting", NULL};
+    static const char *const keys[] = {"use_lu_lambdas", "use_flow_sigmas", "solver_p",
+                                       "use_dynamic_shifting", NULL};
     for (int i = 0; keys[i]; i++) {
         const cJSON *value = given(object, keys[i]);
         if (value && !cJSON_IsFalse(value)) note_ignored(c, keys[i], NULL);
@@ -270,6 +271,7 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
         {"beta_start", &c.beta_start, 0, 1},
         {"beta_end", &c.beta_end, 0, 1},
         {"clip_sample_range", &c.clip_sample_range, 0, INFINITY},
+        {"sample_max_value", &c.sample_max_value, 0, INFINITY},
         {"sigma_min", &c.sigma_min, -INFINITY, INFINITY},
         {"sigma_max", &c.sigma_max, -INFINITY, INFINITY},
         {"sigma_data", &c.sigma_data, -INFINITY, INFINITY},
@@ -292,6 +294,7 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
         {"rescale_betas_zero_snr", &c.rescale_betas_zero_snr},
         {"set_alpha_to_one", &c.set_alpha_to_one},
         {"clip_sample", &c.clip_sample},
+        {"thresholding", &c.thresholding},
         {"skip_prk_steps", &c.skip_prk_steps},
         {"lower_order_final", &c.lower_order_final},
         {"euler_at_final", &c.euler_at_final},
@@ -311,6 +314,10 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
         result = read_whole(wholes[i].out, object, wholes[i].key, err);
     for (size_t i = 0; i < FUM_COUNT(switches) && !result; i++)
         result = read_switch(switches[i].out, object, switches[i].key, err);
+    if (c.thresholding == FUM_SWITCH_ON && c.sample_max_value > 1) {
+        note_ignored(&c, "thresholding", "above 1");
+        c.thresholding = FUM_SWITCH_OFF;
+    }
     if (!result) *config = c;
     return result;
 }

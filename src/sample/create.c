@@ -233,6 +233,14 @@ static void set_final_sigma(struct fum_sample_builder *builder) {
         s->final_repeats && curve ? builder->sigma[builder->steps - 1] : builder->noise.sigma[0];
 }
 
+// Clamps every denoised prediction if the class has thresholding and its settings request it. Their
+// quantile counts for nothing, since it is held to at most 1.
+static void set_thresholds(struct fum_sample_builder *builder) {
+    const struct fum_sample_program *p = builder->program;
+    bool clamps = builder->sampler->thresholds && builder->c.thresholding == FUM_SWITCH_ON;
+    for (int e = 0; e < p->evals && clamps; e++) p->eval[e].clip = 1;
+}
+
 // Fills in the names and settings that describe the program.
 static void describe_program(struct fum_sample_builder *builder) {
     struct fum_sample_program *p = builder->program;
@@ -261,6 +269,7 @@ static enum fum_result build(struct fum_sample_builder *builder,
         builder->invert ? fum_build_ddim_inverse : builder->sampler->build;
     if (!add_steps(builder))
         return builder->err && builder->err->code ? builder->err->code : FUM_ERR_UNSUPPORTED;
+    if (!builder->invert) set_thresholds(builder);
     if (builder->sampler->space != FUM_SPACE_TIME) {
         p->sigma_count = builder->steps + 1;
         p->sigmas = builder->sigma;

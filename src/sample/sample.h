@@ -78,6 +78,11 @@ struct fum_sample_config {
     enum fum_switch set_alpha_to_one;
     enum fum_switch clip_sample;
     double clip_sample_range;
+    // clamps the denoised prediction to -1..1 in the classes that know it;
+    // dynamic_thresholding_ratio only matters with a sample_max_value above 1, which no sampler
+    // here follows
+    enum fum_switch thresholding;
+    double sample_max_value;
     // ddpm: fixed_small (default), fixed_small_log, fixed_large, learned_range
     char variance_type[24];
     enum fum_switch skip_prk_steps;
@@ -113,7 +118,7 @@ enum fum_result fum_prediction_parse(enum fum_prediction *prediction, const char
 struct fum_sample_config fum_sample_config_sd(void);
 // Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. Settings of the
 // training (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. Settings of the solver
-// that no sampler here implements (thresholding, Lu's lambdas, learned variance, …) are noted in
+// that no sampler here implements (thresholding above 1, Lu's lambdas, …) are noted in
 // `ignored`, so that the caller can warn.
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err);

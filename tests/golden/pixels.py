@@ -37,6 +37,10 @@ def cases():
     yield dict(unet="unet2d-plain", file=dict(LINEAR, _class_name=DDIM, clip_sample=True), eta=0.6, steps=5)
     yield dict(unet="unet2d-plain", file=dict(LINEAR, _class_name=DDIM, beta_schedule="scaled_linear"), steps=5,
                index="DDIMPipeline")
+    # With the default sample_max_value thresholding is a clamp.
+    for sampler, cls in ((None, DDPM), (None, DDIM), ("dpm++2m", "DPMSolverMultistepScheduler")):
+        case = dict(unet="unet2d-plain", file=dict(LINEAR, _class_name=cls, thresholding=True), steps=5)
+        yield dict(case, sampler=sampler) if sampler else case
     # Other samplers on a folder of DDPMScheduler.
     for sampler, cls in (("euler", "EulerDiscreteScheduler"), ("euler_a", "EulerAncestralDiscreteScheduler"),
                          ("dpm++2m", "DPMSolverMultistepScheduler"), ("unipc", "UniPCMultistepScheduler"),

@@ -228,12 +228,14 @@ static void settings_of_the_solver_are_noted(void **state) {
     assert_int_equal(
         read_config(&c,
                     "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"thresholding\": true,"
-                    "\"lambda_min_clipped\": -5.1, \"variance_type\": \"learned_range\","
+                    "\"sample_max_value\": 2, \"lambda_min_clipped\": -5.1, "
+                    "\"variance_type\": \"learned\","
                     "\"algorithm_type\": \"dpmsolver\", \"interpolation_type\": \"log_linear\"}",
                     &err),
         FUM_OK);
-    assert_string_equal(c.ignored, "thresholding, lambda_min_clipped, variance_type learned_range, "
-                                   "algorithm_type dpmsolver, interpolation_type log_linear");
+    assert_string_equal(c.ignored,
+                        "lambda_min_clipped, variance_type learned, algorithm_type dpmsolver, "
+                        "interpolation_type log_linear, thresholding above 1");
     struct fum_sample_program *p = make((struct fum_sample_params){.steps = 8, .config = c});
     assert_string_equal(p->sampler, "dpm++2m");
     fum_sample_destroy(&p);
