@@ -18,6 +18,23 @@ fum_tensor *fum_gradient_add(struct fum_gradient *g, const char *op, struct fum_
     return fum_graph_add(g->graph, op, name, inputs, attrs);
 }
 
+fum_tensor *fum_gradient_pair(struct fum_gradient *g, const char *op, fum_tensor *a,
+                              fum_tensor *b) {
+    return fum_gradient_add(g, op, FUM_INPUTS(a, b), NULL);
+}
+
+fum_tensor *fum_gradient_scale(struct fum_gradient *g, fum_tensor *value, double factor) {
+    const struct fum_attr attrs[] = {{"mul", factor}, {0}};
+    return fum_gradient_add(g, "scale", FUM_INPUTS(value), attrs);
+}
+
+fum_tensor *fum_gradient_part(struct fum_gradient *g, fum_tensor *value, int64_t first,
+                              int64_t count) {
+    const struct fum_attr attrs[] = {
+        {"axis", 0}, {"start", (double)first}, {"count", (double)count}, {0}};
+    return fum_gradient_add(g, "slice", FUM_INPUTS(value), attrs);
+}
+
 fum_tensor *fum_gradient_output(const struct fum_gradient *g) {
     return g->graph->tensors[g->node->id];
 }

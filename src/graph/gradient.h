@@ -25,6 +25,13 @@ struct fum_gradient {
 // Adds a node of the gradient, named after the differentiated node. Returns NULL after an error.
 fum_tensor *fum_gradient_add(struct fum_gradient *g, const char *op, struct fum_inputs inputs,
                              const struct fum_attr *attrs);
+// Adds an op of two inputs without settings: "add", "mul", "sub".
+fum_tensor *fum_gradient_pair(struct fum_gradient *g, const char *op, fum_tensor *a, fum_tensor *b);
+// Returns `value` times a number.
+fum_tensor *fum_gradient_scale(struct fum_gradient *g, fum_tensor *value, double factor);
+// Returns entries [first, first + count) of the first dimension.
+fum_tensor *fum_gradient_part(struct fum_gradient *g, fum_tensor *value, int64_t first,
+                              int64_t count);
 // Returns the differentiated node itself, for gradients that its output gives.
 fum_tensor *fum_gradient_output(const struct fum_gradient *g);
 // Returns `value` in the given type.

@@ -82,11 +82,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 
 // Returns the sum over each head's channels of dout times the output, in f32.
 static fum_tensor *add_delta(struct fum_gradient *g, int64_t heads) {
-    const struct fum_attr f32[] = {{"dtype", FUM_F32}, {0}};
     const int64_t *d = g->node->desc.shape.dim;
     struct fum_shape split = {3, {d[0] * d[1], heads, d[2] / heads}};
-    fum_tensor *dout = fum_gradient_add(g, "cast", FUM_INPUTS(g->dout), f32);
-    fum_tensor *out = fum_gradient_add(g, "cast", FUM_INPUTS(fum_gradient_output(g)), f32);
+    fum_tensor *dout = fum_gradient_cast(g, g->dout, FUM_F32);
+    fum_tensor *out = fum_gradient_cast(g, fum_gradient_output(g), FUM_F32);
     fum_tensor *product = fum_gradient_add(g, "mul", FUM_INPUTS(dout, out), NULL);
     product = fum_gradient_reshape(g, product, split);
     split.dim[2] = 1;
@@ -114,10 +113,8 @@ static bool gradient(struct fum_gradient *g) {
     if (!g->needed[1] && !g->needed[2]) return true;
     fum_tensor *both = fum_gradient_add(g, "attention_key_gradient", all, settings);
     for (int i = 1; i <= 2; i++) {
-        double batches = (double)k->desc.shape.dim[0];
-        const struct fum_attr half[] = {
-            {"axis", 0}, {"start", (i - 1) * batches}, {"count", batches}, {0}};
-        if (g->needed[i]) g->grad[i] = fum_gradient_add(g, "slice", FUM_INPUTS(both), half);
+        int64_t batches = k->desc.shape.dim[0];
+        if (g->needed[i]) g->grad[i] = fum_gradient_part(g, both, (i - 1) * batches, batches);
     }
     return true;
 }

@@ -60,52 +60,41 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
-static fum_tensor *add_binary(struct fum_gradient *g, const char *op, fum_tensor *a,
-                              fum_tensor *b) {
-    return fum_gradient_add(g, op, FUM_INPUTS(a, b), NULL);
-}
-
-static fum_tensor *add_scaled(struct fum_gradient *g, fum_tensor *value, double mul, double add) {
-    const struct fum_attr settings[] = {{"mul", mul}, {"add", add}, {0}};
-    return fum_gradient_add(g, "scale", FUM_INPUTS(value), settings);
-}
-
-static fum_tensor *add_row(struct fum_gradient *g, int row) {
-    const struct fum_attr part[] = {{"axis", 0}, {"start", row}, {"count", 1}, {0}};
-    return fum_gradient_add(g, "slice", FUM_INPUTS(g->node->in[STATS]), part);
-}
-
 // Adds dmean = -sum(dx), and dvariance = -sum(dn n) / (2 deviation^2), as rows of one tensor.
 static fum_tensor *add_stats_gradient(struct fum_gradient *g, fum_tensor *dx, fum_tensor *product,
                                       fum_tensor *inverse) {
     const struct fum_attr rows[] = {{"axis", 0}, {0}};
     struct fum_shape row = g->node->in[STATS]->desc.shape;
     row.dim[0] = 1;
-    fum_tensor *mean = add_scaled(g, fum_gradient_sum_to(g, dx, row), -1, 0);
-    fum_tensor *square = add_binary(g, "mul", inverse, inverse);
-    fum_tensor *variance =
-        add_binary(g, "mul", fum_gradient_sum_to(g, product, row), add_scaled(g, square, -0.5, 0));
+    fum_tensor *mean = fum_gradient_scale(g, fum_gradient_sum_to(g, dx, row), -1);
+    fum_tensor *square = fum_gradient_pair(g, "mul", inverse, inverse);
+    fum_tensor *variance = fum_gradient_pair(g, "mul", fum_gradient_sum_to(g, product, row),
+                                             fum_gradient_scale(g, square, -0.5));
     return fum_gradient_add(g, "concat", FUM_INPUTS(mean, variance), rows);
 }
 
 // Adds dscale = sum(dout n), dshift = sum(dout), and dx = dn / deviation, where n is the normalised
 // x and dn = dout scale. All is f32.
 static bool gradient(struct fum_gradient *g) {
+    const struct fum_attr eps[] = {{"add", g->node->attr[0]}, {0}};
     fum_tensor *const *in = g->node->in;
     fum_tensor *x = fum_gradient_cast(g, in[X], FUM_F32);
-    fum_tensor *dn = fum_gradient_cast(g, g->dout, FUM_F32), *mean = add_row(g, 0);
-    fum_tensor *deviation = fum_gradient_add(
-        g, "sqrt", FUM_INPUTS(add_scaled(g, add_row(g, 1), 1, g->node->attr[0])), NULL);
+    fum_tensor *dn = fum_gradient_cast(g, g->dout, FUM_F32),
+               *mean = fum_gradient_part(g, in[STATS], 0, 1);
+    fum_tensor *variance = fum_gradient_part(g, in[STATS], 1, 1);
+    variance = fum_gradient_add(g, "scale", FUM_INPUTS(variance), eps);
+    fum_tensor *deviation = fum_gradient_add(g, "sqrt", FUM_INPUTS(variance), NULL);
     fum_tensor *inverse = fum_gradient_add(g, "reciprocal", FUM_INPUTS(deviation), NULL);
-    fum_tensor *n = add_binary(g, "mul", add_binary(g, "sub", x, mean), inverse);
+    fum_tensor *n = fum_gradient_pair(g, "mul", fum_gradient_pair(g, "sub", x, mean), inverse);
     if (g->needed[SHIFT]) g->grad[SHIFT] = fum_gradient_sum_to(g, dn, in[SHIFT]->desc.shape);
     if (g->needed[SCALE])
-        g->grad[SCALE] = fum_gradient_sum_to(g, add_binary(g, "mul", dn, n), in[SCALE]->desc.shape);
-    if (in[SCALE]) dn = add_binary(g, "mul", dn, fum_gradient_cast(g, in[SCALE], FUM_F32));
-    fum_tensor *dx = add_binary(g, "mul", dn, inverse);
+        g->grad[SCALE] =
+            fum_gradient_sum_to(g, fum_gradient_pair(g, "mul", dn, n), in[SCALE]->desc.shape);
+    if (in[SCALE]) dn = fum_gradient_pair(g, "mul", dn, fum_gradient_cast(g, in[SCALE], FUM_F32));
+    fum_tensor *dx = fum_gradient_pair(g, "mul", dn, inverse);
     if (g->needed[X]) g->grad[X] = dx;
     if (g->needed[STATS])
-        g->grad[STATS] = add_stats_gradient(g, dx, add_binary(g, "mul", dn, n), inverse);
+        g->grad[STATS] = add_stats_gradient(g, dx, fum_gradient_pair(g, "mul", dn, n), inverse);
     return true;
 }
 

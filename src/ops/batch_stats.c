@@ -64,27 +64,18 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
-static fum_tensor *add_row(struct fum_gradient *g, fum_tensor *stats, int row) {
-    const struct fum_attr part[] = {{"axis", 0}, {"start", row}, {"count", 1}, {0}};
-    return fum_gradient_add(g, "slice", FUM_INPUTS(stats), part);
-}
-
-static fum_tensor *add_scaled(struct fum_gradient *g, fum_tensor *value, double factor) {
-    const struct fum_attr settings[] = {{"mul", factor}, {0}};
-    return fum_gradient_add(g, "scale", FUM_INPUTS(value), settings);
-}
-
 // Adds dx = dmean / rows + 2 (x - mean) dvariance / divisor, in f32.
 static bool gradient(struct fum_gradient *g) {
     const struct fum_shape *shape = &g->node->in[0]->desc.shape;
     fum_tensor *x = fum_gradient_cast(g, g->node->in[0], FUM_F32);
-    fum_tensor *mean = add_row(g, fum_gradient_output(g), 0);
-    fum_tensor *off = fum_gradient_add(g, "sub", FUM_INPUTS(x, mean), NULL);
-    fum_tensor *by_mean = add_scaled(g, add_row(g, g->dout, 0), 1 / (double)fum_shape_rows(shape));
-    fum_tensor *by_variance =
-        add_scaled(g, add_row(g, g->dout, 1), 2 / divisor_of(shape, g->node->attr[0] != 0));
-    fum_tensor *slope = fum_gradient_add(g, "mul", FUM_INPUTS(off, by_variance), NULL);
-    g->grad[0] = fum_gradient_add(g, "add", FUM_INPUTS(slope, by_mean), NULL);
+    fum_tensor *mean = fum_gradient_part(g, fum_gradient_output(g), 0, 1);
+    fum_tensor *off = fum_gradient_pair(g, "sub", x, mean);
+    fum_tensor *by_mean = fum_gradient_scale(g, fum_gradient_part(g, g->dout, 0, 1),
+                                             1 / (double)fum_shape_rows(shape));
+    fum_tensor *by_variance = fum_gradient_scale(g, fum_gradient_part(g, g->dout, 1, 1),
+                                                 2 / divisor_of(shape, g->node->attr[0] != 0));
+    fum_tensor *slope = fum_gradient_pair(g, "mul", off, by_variance);
+    g->grad[0] = fum_gradient_pair(g, "add", slope, by_mean);
     return true;
 }
 

@@ -17,17 +17,16 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 // Adds dl = (sigmoid(l) - y) dout and dy = -l dout, each summed to its shape.
 static bool gradient(struct fum_gradient *g) {
     fum_tensor *logit = g->node->in[LOGIT], *target = g->node->in[TARGET];
-    const struct fum_attr minus[] = {{"mul", -1}, {0}};
     if (g->needed[LOGIT]) {
         fum_tensor *p = fum_gradient_add(g, "sigmoid", FUM_INPUTS(logit), NULL);
-        fum_tensor *off = fum_gradient_add(g, "sub", FUM_INPUTS(p, target), NULL);
-        fum_tensor *slope = fum_gradient_add(g, "mul", FUM_INPUTS(off, g->dout), NULL);
+        fum_tensor *off = fum_gradient_pair(g, "sub", p, target);
+        fum_tensor *slope = fum_gradient_pair(g, "mul", off, g->dout);
         g->grad[LOGIT] = fum_gradient_sum_to(g, slope, logit->desc.shape);
     }
     if (g->needed[TARGET]) {
-        fum_tensor *slope = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, logit), NULL);
+        fum_tensor *slope = fum_gradient_pair(g, "mul", g->dout, logit);
         slope = fum_gradient_sum_to(g, slope, target->desc.shape);
-        g->grad[TARGET] = fum_gradient_add(g, "scale", FUM_INPUTS(slope), minus);
+        g->grad[TARGET] = fum_gradient_scale(g, slope, -1);
     }
     return true;
 }

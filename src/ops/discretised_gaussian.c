@@ -25,22 +25,19 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 
 static fum_tensor *add_result(struct fum_gradient *g, fum_tensor *all, int index) {
     const struct fum_shape *shape = &g->node->desc.shape;
-    double rows = (double)fum_shape_rows(shape);
-    const struct fum_attr part[] = {{"axis", 0}, {"start", index * rows}, {"count", rows}, {0}};
-    return fum_gradient_reshape(g, fum_gradient_add(g, "slice", FUM_INPUTS(all), part), *shape);
+    int64_t rows = fum_shape_rows(shape);
+    return fum_gradient_reshape(g, fum_gradient_part(g, all, index * rows, rows), *shape);
 }
 
 // Adds a kernel that computes both gradients. Data has the opposite of the mean's.
 static bool gradient(struct fum_gradient *g) {
     fum_tensor *const *in = g->node->in;
-    const struct fum_attr minus[] = {{"mul", -1}, {0}};
     fum_tensor *all = fum_gradient_add(g, "discretised_gaussian_gradient",
                                        FUM_INPUTS(in[0], in[1], in[2], g->dout), NULL);
     fum_tensor *mean = add_result(g, all, 0);
     g->grad[FUM_DISCRETISED_MEAN] = mean;
     g->grad[FUM_DISCRETISED_LOG_SCALE] = add_result(g, all, 1);
-    if (g->needed[FUM_DISCRETISED_X])
-        g->grad[FUM_DISCRETISED_X] = fum_gradient_add(g, "scale", FUM_INPUTS(mean), minus);
+    if (g->needed[FUM_DISCRETISED_X]) g->grad[FUM_DISCRETISED_X] = fum_gradient_scale(g, mean, -1);
     return true;
 }
 

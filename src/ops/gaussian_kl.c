@@ -24,34 +24,25 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return fum_flat_dispatch(call, &flat, list);
 }
 
-static fum_tensor *add_scaled(struct fum_gradient *g, fum_tensor *value, double factor) {
-    const struct fum_attr attrs[] = {{"mul", factor}, {0}};
-    return fum_gradient_add(g, "scale", FUM_INPUTS(value), attrs);
-}
-
-static fum_tensor *add_binary(struct fum_gradient *g, const char *op, fum_tensor *a,
-                              fum_tensor *b) {
-    return fum_gradient_add(g, op, FUM_INPUTS(a, b), NULL);
-}
-
 // Adds the slopes w and -w by the means, where w = (mean1 - mean2) e^-v2. That by v1 is r / 2,
 // where r = e^(v1 - v2) - 1, and that by v2 is -(r + (mean1 - mean2) w) / 2.
 static bool gradient(struct fum_gradient *g) {
     fum_tensor *const *in = g->node->in;
-    fum_tensor *off = in[MEAN2] ? add_binary(g, "sub", in[MEAN1], in[MEAN2]) : in[MEAN1];
-    fum_tensor *v = in[V2] ? add_binary(g, "sub", in[V1], in[V2]) : in[V1], *w = off;
+    fum_tensor *off = in[MEAN2] ? fum_gradient_pair(g, "sub", in[MEAN1], in[MEAN2]) : in[MEAN1];
+    fum_tensor *v = in[V2] ? fum_gradient_pair(g, "sub", in[V1], in[V2]) : in[V1], *w = off;
     fum_tensor *ratio = fum_gradient_add(g, "expm1", FUM_INPUTS(v), NULL);
     if (in[V2]) {
-        fum_tensor *minus = add_scaled(g, in[V2], -1);
-        w = add_binary(g, "mul", off, fum_gradient_add(g, "exp", FUM_INPUTS(minus), NULL));
+        fum_tensor *minus = fum_gradient_scale(g, in[V2], -1);
+        w = fum_gradient_pair(g, "mul", off, fum_gradient_add(g, "exp", FUM_INPUTS(minus), NULL));
     }
-    fum_tensor *slope = add_binary(g, "mul", w, g->dout);
+    fum_tensor *slope = fum_gradient_pair(g, "mul", w, g->dout);
     if (g->needed[MEAN1]) g->grad[MEAN1] = slope;
-    if (g->needed[MEAN2]) g->grad[MEAN2] = add_scaled(g, slope, -1);
-    if (g->needed[V1]) g->grad[V1] = add_scaled(g, add_binary(g, "mul", ratio, g->dout), 0.5);
+    if (g->needed[MEAN2]) g->grad[MEAN2] = fum_gradient_scale(g, slope, -1);
+    if (g->needed[V1])
+        g->grad[V1] = fum_gradient_scale(g, fum_gradient_pair(g, "mul", ratio, g->dout), 0.5);
     if (!g->needed[V2]) return true;
-    fum_tensor *sum = add_binary(g, "add", ratio, add_binary(g, "mul", off, w));
-    g->grad[V2] = add_scaled(g, add_binary(g, "mul", sum, g->dout), -0.5);
+    fum_tensor *sum = fum_gradient_pair(g, "add", ratio, fum_gradient_pair(g, "mul", off, w));
+    g->grad[V2] = fum_gradient_scale(g, fum_gradient_pair(g, "mul", sum, g->dout), -0.5);
     return true;
 }
 

@@ -15,8 +15,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 }
 
 static bool gradient(struct fum_gradient *g) {
-    const struct fum_attr factor[] = {{"mul", g->node->attr[0]}, {0}};
-    g->grad[0] = fum_gradient_add(g, "scale", FUM_INPUTS(g->dout), factor);
+    g->grad[0] = fum_gradient_scale(g, g->dout, g->node->attr[0]);
     return true;
 }
 

@@ -103,13 +103,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 // Adds dx = 2 x dout.
 static bool gradient(struct fum_gradient *g) {
     fum_tensor *x = g->node->in[X];
-    const struct fum_attr twice[] = {{"mul", 2}, {0}};
     if (g->needed[BEFORE])
         g->grad[BEFORE] = fum_gradient_reshape(g, g->dout, g->node->in[BEFORE]->desc.shape);
     if (!g->needed[X]) return true;
-    fum_tensor *slope = fum_gradient_add(g, "scale", FUM_INPUTS(g->dout), twice);
+    fum_tensor *slope = fum_gradient_scale(g, g->dout, 2);
     slope = fum_gradient_cast(g, slope, x->desc.dtype);
-    g->grad[X] = fum_gradient_add(g, "mul", FUM_INPUTS(x, slope), NULL);
+    g->grad[X] = fum_gradient_pair(g, "mul", x, slope);
     return true;
 }
 

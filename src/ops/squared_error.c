@@ -14,13 +14,12 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 // Adds da = 2 (a - b) dy and db = -da, each summed to its shape.
 static bool gradient(struct fum_gradient *g) {
     fum_tensor *const *in = g->node->in;
-    fum_tensor *off = fum_gradient_add(g, "sub", FUM_INPUTS(in[0], in[1]), NULL);
-    fum_tensor *slope = fum_gradient_add(g, "mul", FUM_INPUTS(off, g->dout), NULL);
+    fum_tensor *off = fum_gradient_pair(g, "sub", in[0], in[1]);
+    fum_tensor *slope = fum_gradient_pair(g, "mul", off, g->dout);
     for (int i = 0; i < 2; i++) {
-        const struct fum_attr factor[] = {{"mul", i ? -2 : 2}, {0}};
         if (!g->needed[i]) continue;
         fum_tensor *sum = fum_gradient_sum_to(g, slope, in[i]->desc.shape);
-        g->grad[i] = fum_gradient_add(g, "scale", FUM_INPUTS(sum), factor);
+        g->grad[i] = fum_gradient_scale(g, sum, i ? -2 : 2);
     }
     return true;
 }

@@ -12,11 +12,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 }
 
 static bool gradient(struct fum_gradient *g) {
-    const struct fum_attr minus[] = {{"mul", -1}, {0}};
     if (g->needed[0]) g->grad[0] = fum_gradient_sum_to(g, g->dout, g->node->in[0]->desc.shape);
     if (!g->needed[1]) return true;
     fum_tensor *sum = fum_gradient_sum_to(g, g->dout, g->node->in[1]->desc.shape);
-    g->grad[1] = fum_gradient_add(g, "scale", FUM_INPUTS(sum), minus);
+    g->grad[1] = fum_gradient_scale(g, sum, -1);
     return true;
 }
 
