@@ -19,8 +19,8 @@ struct fum_data_settings {
     bool flip;    // half of a run's samples are mirrored
     // Classes to use, by name or number: "3,5". NULL or "": all. Labels keep their numbers.
     const char *label;
-    // The part to use. IDX and CIFAR-10: "train" (the default) or "test". Tables of captions: the
-    // rows with this text in the column `split`; by default all.
+    // The part to use, "train" by default. IDX and CIFAR-10 have "train" and "test". Tables of
+    // captions have those of their column `split`; "all" takes every row.
     const char *split;
     int64_t limit; // samples used at most, the first ones; 0: all
     int classes;   // labels from this number on are an error; 0: unchecked
@@ -33,6 +33,7 @@ struct fum_data_settings {
 typedef struct fum_data fum_data;
 enum fum_result fum_data_open(fum_data **data, const struct fum_data_settings *settings,
                               struct fum_error *err);
+// Logs how many pictures were broken, if any were.
 void fum_data_close(fum_data **data);
 
 struct fum_data_info {

@@ -123,8 +123,21 @@ static enum fum_result add_classes(struct fum_data_source *source, struct fum_ta
 
 // ---- tables ----
 
+// Parses a table for the rows of a part. By default these are the rows for training, or all if
+// there are none.
+static enum fum_result parse_table(struct fum_table *table, size_t kind, struct fum_table_text text,
+                                   const char *split, struct fum_error *err) {
+    bool given = split && *split;
+    text.split = given ? split : "train";
+    if (!strcmp(text.split, "all")) text.split = NULL;
+    enum fum_result result = tables[kind].parse(table, &text, err);
+    if (result || given || table->count) return result;
+    text.split = NULL;
+    return tables[kind].parse(table, &text, err);
+}
+
 static enum fum_result read_table(struct fum_table *table, size_t kind, const char *path,
-                                  const struct fum_data_settings *settings, struct fum_error *err) {
+                                  const char *split, struct fum_error *err) {
     char *text = NULL, *folder = fum_arena_strdup(table->arena, path);
     size_t bytes = 0;
     if (!folder) return no_memory(path, err);
@@ -135,8 +148,8 @@ static enum fum_result read_table(struct fum_table *table, size_t kind, const ch
         folder[0] = '.', folder[1] = 0;
     enum fum_result result = fum_file_read(path, MAX_TABLE_BYTES, &text, &bytes, err);
     if (result) return result;
-    result = tables[kind].parse(
-        table, &(struct fum_table_text){text, bytes, path, folder, settings->split}, err);
+    const struct fum_table_text whole = {text, bytes, path, folder, NULL};
+    result = parse_table(table, kind, whole, split, err);
     fum_free(text);
     return result;
 }
@@ -179,7 +192,7 @@ static enum fum_result list_pictures(struct fum_data_source *source, struct fum_
         fum_data_path_set(&part, "%s/%s", path, settings->split) && fum_path_is_dir(part.text))
         path = part.text;
     int kind = find_table(&found, path);
-    if (kind >= 0) return read_table(table, (size_t)kind, found.text, settings, err);
+    if (kind >= 0) return read_table(table, (size_t)kind, found.text, settings->split, err);
     if (!fum_path_is_dir(path)) return add_picture(table, path, -1, err);
     enum fum_result result = add_folder(table, path, -1, 0, err);
     return result || table->count ? result : add_classes(source, table, path, err);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/macros.h"
 
 #include <string.h>
@@ -152,6 +153,9 @@ enum fum_result fum_data_open(fum_data **out, const struct fum_data_settings *se
 void fum_data_close(fum_data **data) {
     fum_data *d = *data;
     if (!d) return;
+    if (d->broken_count)
+        fum_log(&d->log, FUM_LOG_WARN, "%lld of %lld pictures were broken and skipped",
+                (long long)d->broken_count, (long long)d->info.count);
     if (d->source.reader && d->source.reader->close) d->source.reader->close(&d->source);
     fum_arena_destroy(&d->arena);
     pthread_mutex_destroy(&d->lock);

@@ -142,6 +142,8 @@ static void feeds_do_not_depend_on_threads(void **state) {
         assert_true(hash_batches(data, 0, 40, threads) == one);
     assert_int_equal(messages.count, 2);
     fum_data_close(&data);
+    assert_int_equal(messages.count, 3);
+    assert_string_equal(messages.text[2], "2 of 10 pictures were broken and skipped");
     // A run that begins later gets the same batches, whatever was broken before it.
     data = open_good(settings);
     uint64_t later = hash_batches(data, 25, 40, 2);

@@ -203,6 +203,9 @@ static void folders_have_captions(void **state) {
     write_text(scratch("tsv/captions.tsv"), "file\tname\tkeywords\tsplit\nimages/a.png\tred thing\t"
                                             "red, square\ttrain\r\nimages/b.png\tblue\t\theld\n");
     fum_data *data = open_good((struct fum_data_settings){.path = scratch("tsv")});
+    assert_int_equal(fum_data_get_info(data)->count, 1);
+    fum_data_close(&data);
+    data = open_good((struct fum_data_settings){.path = scratch("tsv"), .split = "all"});
     assert_int_equal(fum_data_get_info(data)->count, 2);
     assert_true(fum_data_get_info(data)->captions);
     struct fum_data_sample sample = read_last(data, 0, rgb);
@@ -213,6 +216,12 @@ static void folders_have_captions(void **state) {
     data = open_good((struct fum_data_settings){.path = scratch("tsv"), .split = "held"});
     assert_int_equal(fum_data_get_info(data)->count, 1);
     assert_string_equal(read_last(data, 0, rgb).caption, "blue");
+    fum_data_close(&data);
+    assert_contains(open_bad((struct fum_data_settings){.path = scratch("tsv"), .split = "x"}),
+                    "no pictures");
+    write_text(scratch("tsv3/captions.tsv"), "file\tcaption\tsplit\n../tsv/images/a.png\tx\tdev\n");
+    data = open_good((struct fum_data_settings){.path = scratch("tsv3")});
+    assert_string_equal(read_last(data, 0, rgb).caption, "x");
     fum_data_close(&data);
     write_picture(scratch("jsonl/b.png"), 8, 8, blue);
     write_text(scratch("jsonl/metadata.jsonl"),
