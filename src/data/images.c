@@ -123,8 +123,7 @@ static enum fum_result add_classes(struct fum_data_source *source, struct fum_ta
 
 // ---- tables ----
 
-// Parses a table for the rows of a part. By default these are the rows for training, or all if
-// there are none.
+// Parses a table for the rows of a part. The default is the rows for training, or all if none are.
 static enum fum_result parse_table(struct fum_table *table, size_t kind, struct fum_table_text text,
                                    const char *split, struct fum_error *err) {
     bool given = split && *split;
