@@ -116,6 +116,12 @@ static void build_text(struct training *t) {
 
 // ---- runs ----
 
+// Every weight but the frequencies of Fourier features, which stay as they were drawn.
+static bool is_trained(void *user, const char *name) {
+    (void)user;
+    return strcmp(name, "time_proj.weight") != 0;
+}
+
 static void open_training(struct training *t, const char *folder, const char *component,
                           enum fum_dtype storage) {
     bool odd = !strcmp(component, "odd unet");
@@ -123,7 +129,7 @@ static void open_training(struct training *t, const char *folder, const char *co
     if (odd) component = "unet";
     golden_open(&t->g, folder, component);
     if (storage != FUM_F32) golden_store(&t->g, storage, 1);
-    fum_graph_train(t->g.graph, NULL, NULL);
+    fum_graph_train(t->g.graph, is_trained, NULL);
     if (!strcmp(component, "unet")) build_unet(t);
     if (!strcmp(component, "vae")) build_vae(t);
     if (!strncmp(component, "text", 4)) build_text(t);
