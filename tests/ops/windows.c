@@ -75,10 +75,10 @@ static void check_limits(const struct fum_op_call *call, const struct fum_dispat
 // The input rows of pixels that the output rows of this dispatch touch lie in its input window.
 static void check_halo(const struct fum_op_call *call, const struct fum_dispatch *d) {
     const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
-    int64_t stride = d->push[8], pad = d->push[9], up = d->push[10] ? 2 : 1;
-    int64_t rows = d->push[14] / y[2], batches = d->push[15], first = d->push[17],
-            first_in = d->push[18];
-    assert_int_equal(d->push[14] % y[2], 0);
+    int64_t stride = d->push[8], pad = d->push[9], up = d->push[11] ? 2 : 1;
+    int64_t rows = d->push[15] / y[2], batches = d->push[16], first = d->push[18],
+            first_in = d->push[19];
+    assert_int_equal(d->push[15] % y[2], 0);
     int64_t low = first * stride - pad, high = (first + rows - 1) * stride - pad + w[0] - 1;
     low = low < 0 ? 0 : low / up;
     high = high / up >= x[1] ? x[1] - 1 : high / up;
@@ -86,7 +86,7 @@ static void check_halo(const struct fum_op_call *call, const struct fum_dispatch
     assert_true(low >= first_in);
     // Bytes from the window's first used row to the end of row `high` of the last image.
     uint64_t row = fum_desc_row_bytes(&call->in[0]) * (uint64_t)x[2];
-    uint64_t skip = (uint64_t)d->push[19] * 4 * fum_dtype_size(call->in[0].dtype);
+    uint64_t skip = (uint64_t)d->push[20] * 4 * fum_dtype_size(call->in[0].dtype);
     assert_true(skip + (uint64_t)((batches - 1) * x[1] + high - first_in + 1) * row <=
                 d->bind[0].bytes);
     // The window's first row is row first_in of an image.
@@ -97,7 +97,7 @@ static void check_halo(const struct fum_op_call *call, const struct fum_dispatch
 static void check_tiles(const struct fum_dispatch *d) {
     uint64_t groups = (uint64_t)d->groups[0] * d->groups[1] * d->groups[2], want = 1;
     if (!strcmp(d->shader, "matmul")) want = (uint64_t)d->push[4] * d->push[7] * d->push[8];
-    if (!strcmp(d->shader, "conv2d")) want = (uint64_t)d->push[4] * d->push[16];
+    if (!strcmp(d->shader, "conv2d")) want = (uint64_t)d->push[4] * d->push[17];
     if (!strcmp(d->shader, "attention"))
         want = (uint64_t)d->push[2] * d->push[3] * d->push[9] * d->push[11];
     assert_true(groups >= want);
