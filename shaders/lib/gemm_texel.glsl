@@ -60,14 +60,14 @@ void gemm_add(uint c, vec4 w0, vec4 w1, vec4 w2, vec4 w3) {
 
 #include "lib/gemm_epilogue.glsl"
 
-// Ends a kernel with finish(m, n, v, b) for every row m, column n, sum v and bias b of its block. If there is one
-// column, as for little work, a loop that is not unrolled takes the sums one after the other from acc[0][0]. Unrolled, its loads
-// and stores would be most of the kernel and of its compile time.
+// Ends a kernel with finish(m, n, v, b) for every row m, column n, sum v and bias b of its block. A kernel that looks
+// its epilogue up serves little work in one column. There a loop that is not unrolled takes the sums one after the
+// other from acc[0][0]. Unrolled, its loads and stores would be most of the kernel and of its compile time.
 #define GEMM_FINISH(tile_m, tile_n)                                                                       \
     EACH_COL(c) {                                                                                         \
         uint n = tile_col(tile_n, c);                                                                     \
         vec4 b = gemm_bias(n);                                                                            \
-        if (COLS > 1u) {                                                                                  \
+        if (COLS > 1u || EPILOGUE != 8u) {                                                                \
             EACH_ROW(r) finish(tile_row(tile_m, r), n, acc[r][c], b);                                     \
         } else {                                                                                          \
             [[dont_unroll]] for (uint r = 0u; r < ROWS; r++) {                                            \
