@@ -28,8 +28,8 @@ struct fum_evaluate_params {
     // inception score, `logits` [n, classes].
     // `fake` may be NULL if only the statistics of `real` are saved.
     const char *real, *fake;
-    // The network that pictures go through: "inception:FILE" with pytorch-fid's weights. NULL:
-    // features are given.
+    // The network that pictures go through: "inception:FILE" with pytorch-fid's weights, or
+    // "classifier:DIR" with a trained classifier. NULL: features are given.
     const char *features;
     int count;          // of pictures, at most, from each set; 0: all
     const char *device; // that runs it, as fum_device_params.select

@@ -33,7 +33,7 @@ static const struct cli_option options[] = {
      .help = "instead: PSNR and SSIM of pictures of the same name"},
     CLI_HEADING_ROW("Pictures:"),
     {.name = "features", .kind = CLI_STRING, .offset = FIELD(features), .value = "KIND:PATH",
-     .help = "the network: inception:FILE with pytorch-fid's weights"},
+     .help = "the network: inception:FILE with pytorch-fid's weights, or classifier:DIR as trained"},
     {.name = "count", .letter = 'n', .kind = CLI_INT, .offset = FIELD(count), .value = "N",
      .min = 1, .max = 100000000, .help = "pictures of each set at most (all)"},
     CLI_DEVICE_ROW(FIELD(device)),

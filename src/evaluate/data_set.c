@@ -25,25 +25,26 @@ struct batch {
     struct fum_error *error;
 };
 
-static size_t picture_numbers(const struct fum_feature_network *network) {
-    return (size_t)network->size * (size_t)network->size * (size_t)network->channels;
-}
-
 static void read_picture(void *user, size_t i) {
     const struct batch *b = user;
-    struct fum_bitmap bitmap;
-    b->result[i] = fum_data_read_bitmap(b->data, b->first + (int64_t)i, &bitmap, &b->error[i]);
-    if (!b->result[i])
-        fum_picture_scale(&bitmap, b->network->size, b->network->channels,
-                          b->pixels + i * picture_numbers(b->network));
+    const struct fum_feature_network *network = b->network;
+    struct fum_error *err = &b->error[i];
+    struct fum_bitmap bitmap, converted = {0};
+    enum fum_result result = fum_data_read_bitmap(b->data, b->first + (int64_t)i, &bitmap, err);
+    if (!result) result = fum_bitmap_convert(&bitmap, network->channels, &converted, err);
+    if (!result)
+        fum_picture_scale(&converted, network->picture_width, network->picture_height,
+                          b->pixels + i * fum_feature_picture_numbers(network));
+    b->result[i] = result;
     fum_bitmap_free(&bitmap);
+    fum_bitmap_free(&converted);
 }
 
 // Moves the pictures that could be read to the begin of the batch. *good: how many they are. Broken
 // ones are logged and skipped.
 static enum fum_result keep_good(const struct batch *b, size_t count, size_t *good,
                                  struct fum_error *err) {
-    size_t numbers = picture_numbers(b->network);
+    size_t numbers = fum_feature_picture_numbers(b->network);
     *good = 0;
     for (size_t i = 0; i < count; i++) {
         if (!b->result[i]) {
@@ -64,8 +65,8 @@ static enum fum_result keep_good(const struct batch *b, size_t count, size_t *go
 static enum fum_result allocate(struct fum_set *set, struct batch *b, size_t total,
                                 struct fum_error *err) {
     const struct fum_feature_network *network = b->network;
-    size_t batch = (size_t)network->batch, rows = total + batch;
-    b->pixels = fum_calloc(picture_numbers(network), batch * sizeof *b->pixels);
+    size_t batch = (size_t)FUM_FEATURE_BATCH, rows = total + batch;
+    b->pixels = fum_calloc(fum_feature_picture_numbers(network), batch * sizeof *b->pixels);
     b->result = fum_calloc(batch, sizeof *b->result);
     b->error = fum_calloc(batch, sizeof *b->error);
     set->features = fum_alloc(rows, network->width * sizeof *set->features);
@@ -85,7 +86,7 @@ static enum fum_result report(const struct fum_evaluate_params *params, const ch
 static enum fum_result run_all(struct fum_set *set, struct fum_set_context *context,
                                struct batch *b, struct fum_error *err) {
     struct fum_feature_network *network = &context->network;
-    size_t total = (size_t)fum_data_get_info(b->data)->count, batch = (size_t)network->batch,
+    size_t total = (size_t)fum_data_get_info(b->data)->count, batch = (size_t)FUM_FEATURE_BATCH,
            rows = 0;
     enum fum_result result = allocate(set, b, total, err);
     for (size_t first = 0; first < total && !result; first += batch) {

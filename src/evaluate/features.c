@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-static const struct fum_feature_kind *const kinds[] = {&fum_feature_inception};
+static const struct fum_feature_kind *const kinds[] = {&fum_feature_inception,
+                                                       &fum_feature_classifier};
 
 static const char *kind_name(size_t index) {
     return index < FUM_COUNT(kinds) ? kinds[index]->name : NULL;
@@ -19,7 +20,7 @@ enum fum_result fum_features_open(struct fum_feature_network *network,
     if (!params->features)
         return fum_error_set(err, FUM_ERR_ARG,
                              "pictures need a network for their features: give --features "
-                             "inception:FILE with pytorch-fid's weights");
+                             "inception:FILE with pytorch-fid's weights, or classifier:DIR");
     const char *colon = strchr(params->features, ':');
     size_t length = colon ? (size_t)(colon - params->features) : strlen(params->features);
     for (size_t i = 0; i < FUM_COUNT(kinds); i++) {

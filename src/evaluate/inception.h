@@ -20,12 +20,9 @@ struct fum_inception {
 // network's, with the name of a missing tensor in `err`.
 bool fum_inception_build(fum_graph *graph, struct fum_inception *net, struct fum_error *err);
 
-// Convolutions as the graph takes them: the batch norm of each is in its weight and bias.
-struct fum_inception_weights;
-enum fum_result fum_inception_weights_create(struct fum_inception_weights **weights,
-                                             const fum_loader *loader, struct fum_error *err);
-void fum_inception_weights_destroy(struct fum_inception_weights **weights);
-// Returns the source that the graph's weights are loaded from.
-struct fum_weight_source fum_inception_weights_source(struct fum_inception_weights *weights);
+// Makes the source of the graph's weights, in which each convolution has a bias and the batch norm
+// behind it. It lives in the arena; the loader must outlive it.
+enum fum_result fum_inception_fold(struct fum_weight_source *source, const fum_loader *loader,
+                                   fum_arena *arena, struct fum_error *err);
 
 #endif

@@ -16,7 +16,7 @@ struct folded {
     int64_t channels;
 };
 
-struct fum_inception_weights {
+struct folded_weights {
     const fum_loader *loader;
     fum_arena *arena;
     struct folded *items;
@@ -26,7 +26,7 @@ struct fum_inception_weights {
 static const char conv_weight[] = ".conv.weight", conv_bias[] = ".conv.bias";
 #define BATCH_NORM_EPS 1e-3
 
-static enum fum_result read_vector(const struct fum_inception_weights *w, const struct folded *f,
+static enum fum_result read_vector(const struct folded_weights *w, const struct folded *f,
                                    const char *part, float *values, struct fum_error *err) {
     char name[200];
     void *copy = NULL;
@@ -47,7 +47,7 @@ static enum fum_result read_vector(const struct fum_inception_weights *w, const 
     return result;
 }
 
-static enum fum_result fold_norm(struct fum_inception_weights *w, struct folded *f,
+static enum fum_result fold_norm(struct folded_weights *w, struct folded *f,
                                  struct fum_error *err) {
     enum { WEIGHT, BIAS, MEAN, VARIANCE, PARTS };
     static const char *const parts[PARTS] = {"weight", "bias", "running_mean", "running_var"};
@@ -78,10 +78,11 @@ static size_t length_before(const char *name, const char *end) {
     return n > m && !strcmp(name + n - m, end) ? n - m : 0;
 }
 
-static enum fum_result fold_all(struct fum_inception_weights *w, struct fum_error *err) {
+static enum fum_result fold_all(struct folded_weights *w, struct fum_error *err) {
     size_t n = fum_loader_count(w->loader);
     w->items = fum_arena_alloc(w->arena, n, sizeof *w->items);
-    enum fum_result result = w->items || !n ? FUM_OK : FUM_ERR_NOMEM;
+    enum fum_result result = FUM_OK;
+    if (!w->items && n) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the norms");
     for (size_t i = 0; i < n && !result; i++) {
         const struct fum_loader_tensor *tensor = fum_loader_at(w->loader, i);
         size_t length = length_before(tensor->name, conv_weight);
@@ -90,36 +91,14 @@ static enum fum_result fold_all(struct fum_inception_weights *w, struct fum_erro
         struct folded *f = &w->items[w->count];
         f->path = fum_arena_printf(w->arena, "%.*s", (int)length, tensor->name);
         f->channels = tensor->view.dim[0];
-        if (!f->path) break;
+        if (!f->path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the norms");
         result = fold_norm(w, f, err);
         w->count++;
     }
     return result;
 }
 
-enum fum_result fum_inception_weights_create(struct fum_inception_weights **weights,
-                                             const fum_loader *loader, struct fum_error *err) {
-    struct fum_inception_weights *w = fum_calloc(1, sizeof *w);
-    *weights = w;
-    if (w) w->arena = fum_arena_create();
-    if (!w || !w->arena) {
-        fum_inception_weights_destroy(weights);
-        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the network of the features");
-    }
-    w->loader = loader;
-    enum fum_result result = fold_all(w, err);
-    if (result) fum_inception_weights_destroy(weights);
-    return result;
-}
-
-void fum_inception_weights_destroy(struct fum_inception_weights **weights) {
-    if (!*weights) return;
-    fum_arena_destroy(&(*weights)->arena);
-    fum_free(*weights);
-    *weights = NULL;
-}
-
-static const struct folded *find_folded(const struct fum_inception_weights *w, const char *name,
+static const struct folded *find_folded(const struct folded_weights *w, const char *name,
                                         size_t length) {
     for (size_t i = 0; length && i < w->count; i++)
         if (strlen(w->items[i].path) == length && !strncmp(w->items[i].path, name, length))
@@ -128,7 +107,7 @@ static const struct folded *find_folded(const struct fum_inception_weights *w, c
 }
 
 static bool find_weight(void *user, const char *name, struct fum_view *view) {
-    const struct fum_inception_weights *w = user;
+    const struct folded_weights *w = user;
     const struct folded *bias = find_folded(w, name, length_before(name, conv_bias)),
                         *conv = find_folded(w, name, length_before(name, conv_weight));
     const struct fum_loader_tensor *tensor = fum_loader_find(w->loader, name);
@@ -146,6 +125,11 @@ static bool find_weight(void *user, const char *name, struct fum_view *view) {
     return true;
 }
 
-struct fum_weight_source fum_inception_weights_source(struct fum_inception_weights *weights) {
-    return (struct fum_weight_source){.find = find_weight, .user = weights};
+enum fum_result fum_inception_fold(struct fum_weight_source *source, const fum_loader *loader,
+                                   fum_arena *arena, struct fum_error *err) {
+    struct folded_weights *w = fum_arena_alloc(arena, 1, sizeof *w);
+    if (!w) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the network of the features");
+    *w = (struct folded_weights){.loader = loader, .arena = arena};
+    *source = (struct fum_weight_source){.find = find_weight, .user = w};
+    return fold_all(w, err);
 }

@@ -19,10 +19,9 @@ static struct place find_place(int at, int from, int to) {
     return p;
 }
 
-// Returns a channel of a pixel in 0..1. Pictures of one or two channels are grey.
+// Returns a channel of a pixel in 0..1.
 static float value_at(const struct fum_bitmap *b, int y, int x, int channel) {
-    int from = b->channels < 3 ? 0 : channel;
-    size_t at = ((size_t)y * (size_t)b->width + (size_t)x) * (size_t)b->channels + (size_t)from;
+    size_t at = ((size_t)y * (size_t)b->width + (size_t)x) * (size_t)b->channels + (size_t)channel;
     return (float)b->pixels[at] / 255.0f;
 }
 
@@ -35,12 +34,12 @@ static float blend(const struct fum_bitmap *b, const struct place *y, const stru
     return (1 - y->weight) * low + y->weight * high;
 }
 
-void fum_picture_scale(const struct fum_bitmap *bitmap, int size, int channels, float *out) {
-    for (int i = 0; i < size; i++) {
-        struct place y = find_place(i, bitmap->height, size);
-        for (int j = 0; j < size; j++) {
-            struct place x = find_place(j, bitmap->width, size);
-            for (int c = 0; c < channels; c++) *out++ = blend(bitmap, &y, &x, c);
+void fum_picture_scale(const struct fum_bitmap *bitmap, int width, int height, float *out) {
+    for (int i = 0; i < height; i++) {
+        struct place y = find_place(i, bitmap->height, height);
+        for (int j = 0; j < width; j++) {
+            struct place x = find_place(j, bitmap->width, width);
+            for (int c = 0; c < bitmap->channels; c++) *out++ = blend(bitmap, &y, &x, c);
         }
     }
 }

@@ -5,9 +5,8 @@
 
 #include "io/image.h"
 
-// Writes a picture as [size, size, channels] in 0..1, scaled by bilinear interpolation without
-// antialiasing, as PyTorch's interpolate does (align_corners false). Grey becomes RGB, and alpha is
-// dropped.
-void fum_picture_scale(const struct fum_bitmap *bitmap, int size, int channels, float *out);
+// Writes a picture as [height, width, channels] in 0..1, with its own channels, scaled by bilinear
+// interpolation without antialiasing, as PyTorch's interpolate does (align_corners false).
+void fum_picture_scale(const struct fum_bitmap *bitmap, int width, int height, float *out);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Features of pictures by a narrow Inception v3, against pytorch-fid's network with the same
-// weights (tests/golden/inception.py).
+// Features of pictures: by a narrow Inception v3 against pytorch-fid's network with equal weights
+// (tests/golden/inception.py), by a classifier against diffusers' (classifier_features.py).
 #include "open.h"
 
 #include <fumarole/evaluate.h>
@@ -13,13 +13,13 @@ static const char *data_path(const char *name) {
     static char paths[4][600];
     static int next;
     char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/inception/%s", getenv("FUM_TEST_DATA"), name);
+    snprintf(path, sizeof paths[0], "%s/%s", getenv("FUM_TEST_DATA"), name);
     return path;
 }
 
-static const char *network(const char *name) {
+static const char *network(const char *kind, const char *name) {
     static char text[640];
-    snprintf(text, sizeof text, "inception:%s", data_path(name));
+    snprintf(text, sizeof text, "%s:%s", kind, data_path(name));
     return text;
 }
 
@@ -36,13 +36,14 @@ static void assert_rows_near(const struct fum_rows *rows, const struct fum_rows 
         fail_msg("relative error %g of %zu rows", sqrt(error / size), rows->count);
 }
 
-static void features_are_those_of_pytorch_fid(void **state) {
-    (void)state;
+static void check_features(const char *features, const char *folder) {
+    char paths[2][640];
     struct fum_error err = {0};
-    const struct fum_evaluate_params params = {.features = network("narrow.pth")};
+    const struct fum_evaluate_params params = {.features = features};
     struct fum_set_context context = {.params = &params};
-    struct fum_set pictures = {.path = data_path("pictures")},
-                   expected = {.path = data_path("features.safetensors")};
+    snprintf(paths[0], sizeof paths[0], "%s/pictures", data_path(folder));
+    snprintf(paths[1], sizeof paths[1], "%s/features.safetensors", data_path(folder));
+    struct fum_set pictures = {.path = paths[0]}, expected = {.path = paths[1]};
     ok(fum_set_open(&expected, &context, &err), &err);
     ok(fum_set_open(&pictures, &context, &err), &err);
     assert_rows_near(&pictures.rows, &expected.rows);
@@ -53,21 +54,32 @@ static void features_are_those_of_pytorch_fid(void **state) {
     fum_features_close(&context.network);
 }
 
+static void features_are_those_of_pytorch_fid(void **state) {
+    (void)state;
+    check_features(network("inception", "inception/narrow.pth"), "inception");
+}
+
+static void features_of_a_classifier_are_those_of_diffusers(void **state) {
+    (void)state;
+    check_features(network("classifier", "classifier"), "classifier");
+    check_features(network("classifier", "classifier/model"), "classifier");
+}
+
 static void distance_of_pictures_is_that_of_their_features(void **state) {
     (void)state;
     struct fum_error err = {0};
     struct fum_evaluate_result of_pictures, of_features;
-    const char *features = data_path("features.safetensors");
-    struct fum_evaluate_params params = {.real = data_path("pictures"),
+    const char *features = data_path("inception/features.safetensors");
+    struct fum_evaluate_params params = {.real = data_path("inception/pictures"),
                                          .fake = features,
                                          .count = 4,
-                                         .features = network("narrow.pth"),
+                                         .features = network("inception", "inception/narrow.pth"),
                                          .measures = FUM_EVALUATE_FID | FUM_EVALUATE_IS};
     ok(fum_evaluate(&params, &of_pictures, &err), &err);
     assert_int_equal(of_pictures.real_count, 4);
     assert_int_equal(of_pictures.fake_count, 7);
     params.real = features;
-    params.fake = data_path("pictures");
+    params.fake = data_path("inception/pictures");
     ok(fum_evaluate(&params, &of_features, &err), &err);
     assert_true(of_pictures.fid > 1);
     assert_true(fabs(of_pictures.fid / of_features.fid - 1) < 1e-3);
@@ -82,23 +94,25 @@ static void other_weights_are_refused(void **state) {
     } cases[] = {
         {NULL, "give --features inception:FILE"},
         {"inception", "inception:PATH"},
-        {"inceptoin:x", "available: inception"},
+        {"inceptoin:x", "available: inception, classifier"},
         {"inception:gone.pth", "gone.pth"},
+        {"classifier:gone", "gone/model/config.json"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_error err = {0};
         struct fum_evaluate_result result;
-        const struct fum_evaluate_params params = {.real = data_path("pictures"),
-                                                   .fake = data_path("pictures"),
+        const struct fum_evaluate_params params = {.real = data_path("inception/pictures"),
+                                                   .fake = data_path("inception/pictures"),
                                                    .features = cases[i].features};
         assert_int_not_equal(fum_evaluate(&params, &result, &err), FUM_OK);
         if (!strstr(err.text, cases[i].says)) fail_msg("\"%s\"", err.text);
     }
     struct fum_error err = {0};
     struct fum_evaluate_result result;
-    const struct fum_evaluate_params params = {.real = data_path("pictures"),
-                                               .fake = data_path("pictures"),
-                                               .features = network("features.safetensors")};
+    const struct fum_evaluate_params params = {
+        .real = data_path("inception/pictures"),
+        .fake = data_path("inception/pictures"),
+        .features = network("inception", "inception/features.safetensors")};
     assert_int_equal(fum_evaluate(&params, &result, &err), FUM_ERR_FORMAT);
     if (!strstr(err.text, "Conv2d_1a_3x3.conv.weight is missing")) fail_msg("\"%s\"", err.text);
 }
@@ -115,9 +129,10 @@ static void a_callback_cancels(void **state) {
     size_t done = 0;
     struct fum_error err = {0};
     struct fum_evaluate_result result;
-    const struct fum_evaluate_params params = {.real = data_path("pictures"),
-                                               .fake = data_path("pictures"),
-                                               .features = network("narrow.pth"),
+    const struct fum_evaluate_params params = {.real = data_path("inception/pictures"),
+                                               .fake = data_path("inception/pictures"),
+                                               .features =
+                                                   network("inception", "inception/narrow.pth"),
                                                .on_picture = stop_after,
                                                .user = &done};
     assert_int_equal(fum_evaluate(&params, &result, &err), FUM_ERR_CANCELLED);
@@ -127,6 +142,7 @@ static void a_callback_cancels(void **state) {
 int main(void) {
     const struct CMUnitTest list[] = {
         cmocka_unit_test(features_are_those_of_pytorch_fid),
+        cmocka_unit_test(features_of_a_classifier_are_those_of_diffusers),
         cmocka_unit_test(distance_of_pictures_is_that_of_their_features),
         cmocka_unit_test(other_weights_are_refused),
         cmocka_unit_test(a_callback_cancels),
