@@ -43,13 +43,6 @@ static bool is_there(const char *path) {
     return !fum_file_look(path, &kind, NULL) && kind != FUM_FILE_NONE;
 }
 
-// Returns the folder "model" in a training's folder. Else `path`.
-static const char *trained_folder(fum_arena *arena, const char *path) {
-    if (!fum_path_is_dir(path) || fum_folder_is(path)) return path;
-    char *model = fum_path_join(arena, path, "model");
-    return model && fum_folder_is(model) ? model : path;
-}
-
 // Returns the diffusers folder that `path` lies in, as its model_index.json, a component's folder,
 // or a file there. A training's folder holds its model as "model". Else `path`.
 static const char *whole_folder(fum_arena *arena, const char *path) {
@@ -127,7 +120,7 @@ enum fum_result fum_model_find(const char **path, fum_arena *arena,
     struct search s = {.arena = arena, .name = params->path ? params->path : DEFAULT_MODEL};
     bool shipped = *s.name && !strpbrk(s.name, "/\\") && strcmp(s.name, "..");
     if (params->path && fum_path_may_exist(params->path)) {
-        s.found = fum_arena_strdup(arena, trained_folder(arena, whole_folder(arena, params->path)));
+        s.found = fum_arena_strdup(arena, whole_folder(arena, params->path));
         s.no_memory = !s.found;
     } else if (shipped) {
         find_shipped(&s, params);

@@ -8,11 +8,14 @@
 #include "base/rng.h"
 #include "text/tokenizer.h"
 
-// Returns a sample's caption; the recipe's if it has none.
-static const char *choose_caption(struct fum_training *t, const struct fum_data_sample *sample) {
-    bool has = fum_settings_has(&t->settings, "data.caption");
-    const char *common = has ? fum_settings_string(&t->settings, "data.caption") : "";
-    return *sample->caption ? sample->caption : common;
+// Returns the caption of a sample of the batch. One that has none takes the setting's, or the
+// prior's if it is one of these.
+static const char *choose_caption(struct fum_training *t, const struct fum_data_batch *batch,
+                                  size_t index) {
+    const struct fum_data_sample *sample = &batch->rows[index];
+    bool prior = index % (size_t)t->rows >= (size_t)t->options.batch;
+    if (prior) return fum_settings_string(&t->settings, "prior.caption");
+    return *sample->caption ? sample->caption : fum_settings_string(&t->settings, "data.caption");
 }
 
 // Draws a number in [0, 1) for every sample of the step's batch.
@@ -34,7 +37,7 @@ enum fum_result fum_train_encode_captions(struct fum_training *t,
     draw_shares(t, shares, count);
     for (size_t i = 0; i < count && !result; i++) {
         bool dropped = (double)shares[i] < t->caption_drop;
-        const char *caption = dropped ? "" : choose_caption(t, &batch->rows[i]);
+        const char *caption = dropped ? "" : choose_caption(t, batch, i);
         const struct fum_padded_text padded = {caption, strlen(caption), text->tokens};
         result = fum_tokenizer_encode_prompt(text->tokenizer, &padded,
                                              ids + i * (size_t)text->tokens, NULL, err);

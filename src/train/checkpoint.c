@@ -154,7 +154,7 @@ struct selection {
     struct tensor_list list;
     struct fum_training *training;
     const char *prefix;
-    bool averaged;
+    bool averaged, whole_names;
 };
 
 // Returns the name in the file of a parameter, or NULL if it is not part of it.
@@ -163,7 +163,8 @@ static const char *selected_name(const struct selection *s, const char *name) {
     if (!s->averaged && is_companion(name)) return NULL;
     if (s->averaged) name += 4;
     size_t length = strlen(s->prefix);
-    return strncmp(name, s->prefix, length) ? NULL : name + length;
+    if (strncmp(name, s->prefix, length)) return NULL;
+    return s->whole_names ? name : name + length;
 }
 
 // Gives a weight the dimensions that it has in the model's own file, or that a 1×1 convolution's
@@ -197,6 +198,7 @@ enum fum_result fum_train_save_file(struct fum_training *t, const struct fum_tra
     struct selection s = {.list = {.arena = fum_arena_create()},
                           .training = t,
                           .prefix = file->prefix,
+                          .whole_names = file->whole_names,
                           .averaged = t->options.ema > 0};
     if (!s.list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
     enum fum_result result = fum_parameters_save(t->parameters, add_selected, &s, err);

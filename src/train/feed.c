@@ -113,6 +113,7 @@ enum fum_result fum_train_feed(struct fum_training *t, struct fum_error *err) {
     const struct fum_data_batch *batch = NULL;
     enum fum_result result = FUM_OK;
     if (t->batches) result = fum_data_feed_next(t->batches, &batch, err);
+    if (!result && t->prior) result = fum_train_add_prior(t, &batch, err);
     for (int i = 0; i < t->num_sources && !result; i++) {
         const struct fum_train_source *s = &t->sources[i];
         if (s->replay)

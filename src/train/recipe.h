@@ -96,6 +96,8 @@ struct fum_recipe {
     size_t config_size;
     // Reads the recipe's own settings into training->config, and checks them against the data.
     enum fum_result (*configure)(struct fum_training *training, struct fum_error *err);
+    // Does what comes before the step is built, in the run's folder. NULL: nothing.
+    enum fum_result (*prepare)(struct fum_training *training, struct fum_error *err);
     // Adds the network and the loss of one micro-batch. Returns the loss, one number.
     fum_tensor *(*add_loss)(struct fum_micro_batch *m);
     // True if the optimiser leaves a trained parameter to `update`. NULL: none.

@@ -91,6 +91,17 @@ static void list_grid(struct fum_training *t, char *path) {
     if (title) t->samples[t->num_samples++] = (struct fum_train_samples){path, title};
 }
 
+// True if the folder holds a whole model, and not an adapter or a part.
+static bool holds_model(const struct fum_training *t, const char *folder) {
+    static const char *const files[] = {"model_index.json", "config.json"};
+    bool holds = false;
+    for (size_t i = 0; i < FUM_COUNT(files); i++) {
+        char *path = fum_path_join(t->arena, folder, files[i]);
+        holds = holds || (path && fum_path_may_exist(path));
+    }
+    return holds;
+}
+
 // Draws the pictures and writes the grid. A model that cannot be drawn from has none.
 static enum fum_result write_grid(struct fum_training *t, char *path, struct fum_error *err) {
     struct grid grid = {.width = 0};
@@ -98,6 +109,7 @@ static enum fum_result write_grid(struct fum_training *t, char *path, struct fum
     const struct fum_model_params params = {.path = folder};
     fum_model *model = NULL;
     if (!folder) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for samples");
+    if (!holds_model(t, folder)) return FUM_OK;
     enum fum_result result = fum_model_open(&model, &params, err);
     if (!result) result = draw_grid(t, model, &grid, err);
     fum_model_destroy(&model);

@@ -108,6 +108,10 @@ static enum fum_result copy_indices(struct fum_training *t, const char *from, co
     return result;
 }
 
+bool fum_train_can_save_pipeline(const struct fum_training *t) {
+    return t->model->folder != NULL;
+}
+
 enum fum_result fum_train_save_pipeline(struct fum_training *t, const char *dir,
                                         struct fum_error *err) {
     const fum_folder *folder = t->model->folder;

@@ -98,6 +98,7 @@ static enum fum_result open_training(struct fum_training *t, struct fum_error *e
     if (!result) result = open_data(t, err);
     if (!result) result = t->recipe->configure(t, err);
     if (!result) result = prepare_folder(t, err);
+    if (!result && t->recipe->prepare) result = t->recipe->prepare(t, err);
     if (!result) result = fum_train_compile(t, err);
     if (!result) result = fum_train_open_history(t, err);
     return result ? result : fum_train_start_data(t, err);
@@ -128,6 +129,7 @@ void fum_training_destroy(fum_training **training) {
     fum_weights_destroy(&t->weights);
     fum_parameters_destroy(&t->parameters);
     fum_graph_destroy(&t->graph);
+    fum_train_close_prior(t);
     fum_data_feed_stop(&t->batches);
     fum_data_close(&t->data);
     fum_model_destroy(&t->model);

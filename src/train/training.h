@@ -19,6 +19,7 @@
 
 #include <cjson/cJSON.h>
 
+enum { FUM_TRAIN_PATH = 4096 };
 enum { FUM_TRAIN_MAX_TERMS = 24, FUM_TRAIN_MAX_SOURCES = 24, FUM_TRAIN_SHOWN_SAMPLES = 8 };
 
 enum fum_optimiser { FUM_OPTIMISER_ADAMW = 0, FUM_OPTIMISER_ADAM, FUM_OPTIMISER_SGD };
@@ -95,6 +96,7 @@ struct fum_training {
     fum_loader *replay, *initial, *resumed; // files, or NULL
     fum_data *data;                         // NULL: replayed
     fum_data_feed *batches;                 // of the data, read ahead
+    struct fum_train_prior *prior;          // DreamBooth's second data set, or NULL
     fum_model *model;                       // that the training begins with, or NULL
     fum_weights *weights;                   // of the model, frozen
     fum_graph *graph;
@@ -157,6 +159,13 @@ struct fum_weight_source fum_train_model_source(struct fum_training *training);
 // it. Returns NULL if there is none.
 const struct fum_loader_tensor *fum_train_find_spelled(const fum_loader *loader, const char *name);
 
+// Opens the data set of [prior], and draws the pictures that are missing there.
+enum fum_result fum_train_open_prior(struct fum_training *training, struct fum_error *err);
+void fum_train_close_prior(struct fum_training *training);
+// Makes of a batch of instances one that has the prior's samples after those of each micro-batch.
+enum fum_result fum_train_add_prior(struct fum_training *training,
+                                    const struct fum_data_batch **batch, struct fum_error *err);
+
 // Builds the graph of one update and compiles it with initial, given or resumed weights.
 enum fum_result fum_train_compile(struct fum_training *training, struct fum_error *err);
 // Adds optimiser and moving average of every trained parameter.
@@ -184,6 +193,7 @@ enum fum_result fum_train_save_weights(struct fum_training *training, const char
 // Writes such parameters with other tensors and texts. `more` and `texts` may be NULL.
 struct fum_train_file {
     const char *path, *prefix;
+    bool whole_names; // the prefix stays before the names
     const struct fum_safetensors_tensor *more;
     size_t num_more;
     const struct fum_safetensors_text *texts;
@@ -191,6 +201,8 @@ struct fum_train_file {
 };
 enum fum_result fum_train_save_file(struct fum_training *training,
                                     const struct fum_train_file *file, struct fum_error *err);
+// True if the model is a folder, so that one like it can be saved.
+bool fum_train_can_save_pipeline(const struct fum_training *training);
 // Writes the model's folder with the trained parameters in place of its own weights.
 enum fum_result fum_train_save_pipeline(struct fum_training *training, const char *dir,
                                         struct fum_error *err);

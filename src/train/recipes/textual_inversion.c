@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// Textual inversion of Gal et al., "An Image is Worth One Word" (2022). Only new rows of the token
+// table are trained, one or several vectors that a trigger word stands for.
+#include "train/recipes/latent.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "text/tokenizer.h"
+
+struct inversion {
+    const char *token, *start;
+    int vectors;
+    struct fum_latent latent;
+};
+
+// Returns the parameter's name for an encoder, as A1111 and diffusers read it.
+static const char *rows_name(const struct fum_model_view *v, const struct fum_model_text *text) {
+    if (v->num_text < 2) return "emb_params";
+    return text == &v->text[0] ? "clip_l" : "clip_g";
+}
+
+static fum_tensor *new_rows(struct fum_micro_batch *m, const struct fum_model_text *text) {
+    const struct inversion *v = m->training->config;
+    struct fum_shape shape = {2, {v->vectors, text->config.channels}};
+    return fum_graph_weight(m->graph, rows_name(v->latent.view, text), shape, FUM_PACK_NONE);
+}
+
+// Gives the tokenizer the trigger word, whose ids follow those of the table: "x", "x_1", "x_2".
+static enum fum_result add_token(const struct inversion *v, struct fum_error *err) {
+    const struct fum_model_text *text = &v->latent.view->text[0];
+    char name[128];
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < v->vectors && !result; i++) {
+        snprintf(name, sizeof name, i ? "%s_%d" : "%s", v->token, i);
+        result =
+            fum_tokenizer_add_special(text->tokenizer, name, text->config.vocab + i, false, err);
+    }
+    return result;
+}
+
+static enum fum_result configure(struct fum_training *t, struct fum_error *err) {
+    enum { MAX_VECTORS = 64, MAX_TOKEN = 100 };
+    struct inversion *v = t->config;
+    struct fum_settings *s = &t->settings;
+    v->token = fum_settings_string(s, "inversion.token");
+    v->start = fum_settings_string(s, "inversion.start");
+    v->vectors = (int)fum_settings_int(s, "inversion.vectors", 1, MAX_VECTORS);
+    if (!*v->token || strlen(v->token) > MAX_TOKEN)
+        fum_settings_fail(s, "inversion.token", "must be a word of 1 to %d bytes", MAX_TOKEN);
+    enum fum_result result = fum_settings_check(s, err);
+    if (!result) result = fum_latent_open(t, &v->latent, err);
+    v->latent.new_rows = new_rows;
+    return result ? result : add_token(v, err);
+}
+
+static fum_tensor *add_loss(struct fum_micro_batch *m) {
+    const struct inversion *v = m->training->config;
+    return fum_train_mean(m, fum_latent_errors(m, &v->latent));
+}
+
+static bool trains(const struct fum_training *t, const char *name) {
+    (void)t;
+    return !strcmp(name, "emb_params") || !strcmp(name, "clip_l") || !strcmp(name, "clip_g");
+}
+
+// Returns the first token of the initial word.
+static int32_t start_token(const struct inversion *v, const struct fum_model_text *text) {
+    int32_t ids[3] = {0, 0, 0};
+    const struct fum_padded_text start = {v->start, strlen(v->start), 3};
+    if (fum_tokenizer_encode_padded(text->tokenizer, &start, ids, NULL, NULL)) return 0;
+    return ids[1];
+}
+
+// Fills every new row with the initial word's row of the table.
+static bool fill_rows(const struct inversion *v, const struct fum_model_text *text, float *rows) {
+    struct fum_view table;
+    size_t channels = (size_t)text->config.channels;
+    uint8_t raw[1 << 14];
+    if (!text->weights.find(text->weights.user, "text_model.embeddings.token_embedding.weight",
+                            &table))
+        return false;
+    uint64_t bytes = channels * fum_dtype_size(table.dtype);
+    int32_t id = start_token(v, text);
+    if (bytes > sizeof raw || id >= text->config.vocab ||
+        fum_view_read(&table, (uint64_t)id * bytes, bytes, raw, NULL))
+        return false;
+    for (int i = 0; i < v->vectors; i++)
+        fum_convert_to_f32(rows + (size_t)i * channels, raw, table.dtype, channels);
+    return true;
+}
+
+static bool find_initial(struct fum_training *t, const char *name, struct fum_view *view) {
+    const struct inversion *v = t->config;
+    const struct fum_model_view *model = v->latent.view;
+    if (!*v->start) return false;
+    for (int i = 0; i < model->num_text; i++) {
+        const struct fum_model_text *text = &model->text[i];
+        if (strcmp(name, rows_name(model, text))) continue;
+        int channels = text->config.channels;
+        float *rows =
+            fum_arena_alloc(t->arena, (size_t)v->vectors * (size_t)channels, sizeof *rows);
+        *view = (struct fum_view){
+            .dtype = FUM_F32, .rank = 2, .dim = {v->vectors, channels}, .data = rows};
+        return rows && fill_rows(v, text, rows);
+    }
+    return false;
+}
+
+// Draws rows as small as those of the table, where no initial word is given.
+static void initialise(const struct fum_training *t, const char *name,
+                       struct fum_initial *initial) {
+    if (trains(t, name)) *initial = (struct fum_initial){FUM_INITIAL_NORMAL, 0.02, NULL};
+}
+
+static enum fum_result save(struct fum_training *t, const char *dir, struct fum_error *err) {
+    char *path = fum_path_join(t->arena, dir, "embedding.safetensors");
+    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an embedding");
+    enum fum_result result = fum_path_make_dirs(dir, err);
+    return result ? result : fum_train_save_weights(t, path, "", err);
+}
+
+static const double *alphas(const struct fum_training *t, int *count) {
+    const struct inversion *v = t->config;
+    *count = v->latent.timesteps;
+    return v->latent.alphas;
+}
+
+const struct fum_recipe fum_recipe_textual_inversion = {
+    .name = "textual-inversion",
+    .summary = "a new word for a Stable Diffusion (Gal et al. 2022)",
+    .config_size = sizeof(struct inversion),
+    .configure = configure,
+    .add_loss = add_loss,
+    .initialise = initialise,
+    .save = save,
+    .alphas = alphas,
+    .trains = trains,
+    .find_initial = find_initial,
+    .images_signed = true,
+    .takes_model = true,
+};
