@@ -207,6 +207,9 @@ static enum fum_result write_emoji(struct maker *m, const struct fum_emoji *emoj
                                    struct fum_error *err) {
     struct fum_bitmap bitmap;
     enum fum_result result = draw_emoji(m, &emoji->codes, &bitmap, err);
+    if (!result && !bitmap.pixels)
+        fum_log(m->params->watch.log, FUM_LOG_INFO, "%s (%s) is skipped: not in the font",
+                emoji->name, emoji->file);
     if (result || !bitmap.pixels) return result;
     if (!repeats_picture(m, &bitmap)) {
         const char *path =

@@ -2,6 +2,7 @@
 #include "data/glyph_set.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/macros.h"
 #include "data/freetype.h"
 
@@ -33,6 +34,7 @@ struct fum_glyph_set {
     struct face *faces;
     size_t count, capacity;
     int characters, skipped;
+    const struct fum_log *log;
 };
 
 // ---- one face ----
@@ -43,6 +45,13 @@ static void free_face(fum_glyph_set *set, struct face *face) {
     fum_free(face->outlines);
     fum_free(face->probes);
     *face = (struct face){0};
+}
+
+static void skip_face(fum_glyph_set *set, struct face *face, const char *why) {
+    fum_log(set->log, FUM_LOG_INFO, "%s %s (%s) is skipped: %s", face->names.family,
+            face->names.style, face->names.path, why);
+    free_face(set, face);
+    set->skipped++;
 }
 
 // Moves an outline so that the middle of its width is at 0. Its height stays on the font's line.
@@ -66,13 +75,13 @@ static bool copy_outline(fum_glyph_set *set, FT_Face from, uint32_t code, FT_Out
 }
 
 // Copies the outlines of all characters. False if one is missing; free_face frees the others.
-static bool copy_outlines(fum_glyph_set *set, FT_Face from,
-                          const struct fum_glyph_characters *characters, struct face *face) {
-    face->outlines = fum_calloc((size_t)characters->count, sizeof *face->outlines);
+static bool copy_outlines(fum_glyph_set *set, FT_Face from, const struct fum_glyph_request *request,
+                          struct face *face) {
+    face->outlines = fum_calloc((size_t)request->count, sizeof *face->outlines);
     face->box = (FT_BBox){.xMin = LONG_MAX, .yMin = LONG_MAX, .xMax = LONG_MIN, .yMax = LONG_MIN};
-    for (int i = 0; i < characters->count; i++) {
+    for (int i = 0; i < request->count; i++) {
         FT_BBox box;
-        if (!face->outlines || !copy_outline(set, from, characters->codes[i], &face->outlines[i]))
+        if (!face->outlines || !copy_outline(set, from, request->codes[i], &face->outlines[i]))
             return false;
         FT_Outline_Get_CBox(&face->outlines[i], &box);
         face->box.xMin = FUM_MIN(face->box.xMin, box.xMin);
@@ -221,8 +230,7 @@ static void drop_unlike(fum_glyph_set *set) {
         if (set->faces[f].likeness >= LEAST_LIKENESS) {
             set->faces[kept++] = set->faces[f];
         } else {
-            free_face(set, &set->faces[f]);
-            set->skipped++;
+            skip_face(set, &set->faces[f], "its characters are unlike those of other fonts");
         }
     }
     set->count = kept;
@@ -243,10 +251,19 @@ static const char *name_of(fum_arena *arena, const char *name, const char *fallb
     return fum_arena_strdup(arena, name ? name : fallback);
 }
 
+// Prepares a face. Returns why it is skipped, or NULL.
+static const char *find_fault(fum_glyph_set *set, FT_Face from,
+                              const struct fum_glyph_request *request, struct face *face) {
+    if (!is_usable(from)) return "its characters are bitmaps or symbols";
+    if (!copy_outlines(set, from, request, face)) return "it lacks a character";
+    if (!draw_probes(set, (int)set->count)) return "it cannot be drawn";
+    if (has_equal_probes(set, face)) return "two characters look alike";
+    return repeats_face(set, set->count) ? "another face looks the same" : NULL;
+}
+
 // Adds a face if it draws all characters, each differently, and no face so far looks the same.
 static enum fum_result add_face(fum_glyph_set *set, FT_Face from, const char *path,
-                                const struct fum_glyph_characters *characters,
-                                struct fum_error *err) {
+                                const struct fum_glyph_request *request, struct fum_error *err) {
     if (!fum_grow((void **)&set->faces, &set->capacity, set->count, sizeof *set->faces))
         return no_memory(err);
     struct face *face = &set->faces[set->count];
@@ -254,22 +271,17 @@ static enum fum_result add_face(fum_glyph_set *set, FT_Face from, const char *pa
                                     name_of(set->arena, from->style_name, ""),
                                     fum_arena_strdup(set->arena, path)}};
     if (!face->names.family || !face->names.style || !face->names.path) return no_memory(err);
-    bool good = is_usable(from) && copy_outlines(set, from, characters, face) &&
-                draw_probes(set, (int)set->count) && !has_equal_probes(set, face) &&
-                !repeats_face(set, set->count);
-    if (good) {
+    const char *why = find_fault(set, from, request, face);
+    if (why)
+        skip_face(set, face, why);
+    else
         set->count++;
-    } else {
-        free_face(set, face);
-        set->skipped++;
-    }
     return FUM_OK;
 }
 
 // Adds the faces of a file. One that FreeType cannot read is skipped.
 static enum fum_result add_file(fum_glyph_set *set, const char *path,
-                                const struct fum_glyph_characters *characters,
-                                struct fum_error *err) {
+                                const struct fum_glyph_request *request, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     for (FT_Long index = 0, count = 1; index < count && !result; index++) {
         FT_Face face = NULL;
@@ -280,7 +292,7 @@ static enum fum_result add_file(fum_glyph_set *set, const char *path,
             return FUM_OK;
         }
         count = face->num_faces;
-        result = add_face(set, face, path, characters, err);
+        result = add_face(set, face, path, request, err);
         FT_Done_Face(face);
     }
     return result;
@@ -295,15 +307,15 @@ static int compare_faces(const void *a, const void *b) {
 }
 
 enum fum_result fum_glyph_set_load(fum_glyph_set **out, const struct fum_fonts *fonts,
-                                   const struct fum_glyph_characters *characters,
-                                   struct fum_error *err) {
+                                   const struct fum_glyph_request *request, struct fum_error *err) {
     fum_glyph_set *set = *out = fum_calloc(1, sizeof *set);
     enum fum_result result = FUM_OK;
     if (set) set->arena = fum_arena_create();
     if (!set || !set->arena || FT_Init_FreeType(&set->library)) result = no_memory(err);
-    if (!result) set->characters = characters->count;
+    if (!result) set->characters = request->count;
+    if (!result) set->log = request->log;
     for (size_t i = 0; i < fonts->count && !result; i++)
-        result = add_file(set, fonts->paths[i], characters, err);
+        result = add_file(set, fonts->paths[i], request, err);
     if (result) {
         fum_glyph_set_free(out);
         return result;

@@ -7,17 +7,17 @@
 
 typedef struct fum_glyph_set fum_glyph_set;
 
-// The characters of a set: code points, each a class.
-struct fum_glyph_characters {
-    const uint32_t *codes;
+// What a set is made of.
+struct fum_glyph_request {
+    const uint32_t *codes; // code points, each a class
     int count;
+    const struct fum_log *log; // reports why faces are skipped; may be NULL
 };
 
 // Loads every face that draws all characters, each in its own way and recognisably: symbols, boxes
 // and repeated faces are skipped. Faces are sorted by family.
 enum fum_result fum_glyph_set_load(fum_glyph_set **set, const struct fum_fonts *fonts,
-                                   const struct fum_glyph_characters *characters,
-                                   struct fum_error *err);
+                                   const struct fum_glyph_request *request, struct fum_error *err);
 void fum_glyph_set_free(fum_glyph_set **set);
 
 struct fum_glyph_face {

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/macros.h"
 #include "base/utf8.h"
 #include "data/draw.h"
@@ -274,8 +273,8 @@ static enum fum_result make_glyphs(struct maker *m, struct fum_error *err) {
     enum fum_result result = check_request(m, err);
     if (!result) result = fum_path_make_dirs(m->params->output, err);
     if (!result) result = fum_fonts_find(&m->fonts, m->params->fonts, err);
-    const struct fum_glyph_characters characters = {m->codes, m->classes};
-    if (!result) result = fum_glyph_set_load(&m->set, &m->fonts, &characters, err);
+    const struct fum_glyph_request request = {m->codes, m->classes, m->params->watch.log};
+    if (!result) result = fum_glyph_set_load(&m->set, &m->fonts, &request, err);
     if (!result) result = split_faces(m, err);
     if (!result) result = look_at_watch(m, err);
     return result ? result : write_files(m, err);

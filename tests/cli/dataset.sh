@@ -41,6 +41,36 @@ if [ -e $dejavu/DejaVuSans.ttf ]; then
     check 'other seeds give others' sh -c '! cmp -s digits/train-images-idx3-ubyte other/train-images-idx3-ubyte'
     expect 0 '^8 pictures of 3 characters' dataset glyphs letters -n 8 --held-out 8 --characters 'Aé?' --size 32 --fonts $dejavu
     check 'letters have their size' [ "$(stat -c %s letters/train-images-idx3-ubyte)" = $((16 + 8 * 1024)) ]
+    # A font that draws other things under the codes of the digits, as fonts of symbols do.
+    mkdir fonts
+    cp $dejavu/*.ttf fonts
+    cat >symbols.py <<'PY'
+import struct, sys
+font = bytearray(open(sys.argv[1], "rb").read())
+tables = {bytes(font[at:at + 4]): struct.unpack(">II", font[at + 8:at + 16])
+          for at in range(12, 12 + 16 * struct.unpack(">H", font[4:6])[0], 16)}
+cmap = tables[b"cmap"][0]
+for i in range(struct.unpack(">H", font[cmap + 2:cmap + 4])[0]):
+    at = cmap + struct.unpack(">I", font[cmap + 8 + 8 * i:cmap + 12 + 8 * i])[0]
+    kind = struct.unpack(">H", font[at:at + 2])[0]
+    if kind == 4:  # the segment's delta of glyphs
+        size = struct.unpack(">H", font[at + 6:at + 8])[0]
+        for s in range(0, size, 2):
+            last, first = (struct.unpack(">H", font[p:p + 2])[0] for p in (at + 14 + s, at + 16 + size + s))
+            if first <= 0x30 <= last:
+                p = at + 16 + 2 * size + s
+                font[p:p + 2] = struct.pack(">H", struct.unpack(">H", font[p:p + 2])[0] + 900 & 0xffff)
+    if kind == 12:  # the group's first glyph
+        for g in range(at + 16, at + 16 + 12 * struct.unpack(">I", font[at + 12:at + 16])[0], 12):
+            first, last, glyph = struct.unpack(">III", font[g:g + 12])
+            if first <= 0x30 <= last:
+                font[g + 8:g + 12] = struct.pack(">I", glyph + 900)
+open(sys.argv[2], "wb").write(font)
+PY
+    python3 symbols.py $dejavu/DejaVuSerif.ttf fonts/Symbols.ttf
+    "$fumarole" dataset glyphs sorted -v -n 10 --held-out 10 --fonts fonts >out.txt 2>err.txt
+    check 'symbols are skipped' grep -q 'Symbols.ttf) is skipped: its characters are unlike' err.txt
+    check 'and only these' [ "$(grep -c unlike err.txt)" = 1 ]
     "$fumarole" dataset glyphs stopped -q -n 2000000 --fonts $dejavu 2>err.txt &
     program=$!
     sleep 0.3
