@@ -140,7 +140,7 @@ struct fum_dispatch *fum_gemm_emit(struct fum_dispatches *list, const struct fum
     struct fum_gemm_tile t = s->kernels->choose(list->info, s->rows, s->taps * s->k, quads,
                                                 4 * fum_dtype_size(s->dtype));
     if (s->pairs && t.cols < 2) t.cols = 2;
-    // Where there are many outputs a kernel of its own, with its end unrolled, takes less time.
+    // A kernel of its own, with its end unrolled, takes less time for many outputs.
     enum { MANY_QUADS = 48000 };
     if (s->kernels->texels && s->batches * s->rows * quads > MANY_QUADS) t.any_epilogue = false;
     t.lanes = t.lanes / t.lanes_n * t.lanes_n;
