@@ -18,6 +18,7 @@ static struct fum_data_settings read_settings(struct fum_training *t) {
         .channels = (int)fum_settings_int(s, "data.channels", 0, MAX_CHANNELS),
         .flip = fum_settings_bool(s, "data.flip"),
         .label = fum_settings_string(s, "data.label"),
+        .split = fum_settings_string(s, "data.split"),
         .limit = fum_settings_int(s, "data.limit", 0, INT64_MAX),
         .log = t->params.log,
     };
