@@ -39,8 +39,10 @@ enum fum_result fum_train_encode_captions(struct fum_training *t,
         bool dropped = (double)shares[i] < t->caption_drop;
         const char *caption = dropped ? "" : choose_caption(t, batch, i);
         const struct fum_padded_text padded = {caption, strlen(caption), text->tokens};
+        struct fum_token_fit fit;
         result = fum_tokenizer_encode_prompt(text->tokenizer, &padded,
-                                             ids + i * (size_t)text->tokens, NULL, err);
+                                             ids + i * (size_t)text->tokens, &fit, err);
+        fum_token_fit_free(&fit); // words beyond the text's length are cut
     }
     fum_free(shares);
     return result;
