@@ -131,6 +131,10 @@ enum fum_result fum_model_find(const char **path, fum_arena *arena,
 }
 
 const char *fum_model_path_name(fum_arena *arena, const char *path) {
-    const char *last = NULL;
-    return parent_of(arena, path, &last) ? last : NULL;
+    const char *last = NULL, *above = NULL;
+    char *dir = parent_of(arena, path, &last);
+    // The model of a training is named as the training's folder.
+    bool trained = dir && !strcmp(last, "model") && strcmp(dir, ".");
+    if (trained && parent_of(arena, dir, &above)) return above;
+    return dir ? last : NULL;
 }

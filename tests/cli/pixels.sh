@@ -29,7 +29,7 @@ expect 2 'has 6 pictures' generate -m trained --grid 3x2 -b 5
 expect 2 'needs --save-latents' generate -m trained --invert a.png
 expect 2 'one picture' generate -m trained --invert a.png --save-latents n.safetensors -b 2
 expect 1 'missing.png' generate -m trained --class 1 --invert missing.png --save-latents n.safetensors --steps 2
-expect 0 'DDPM' info trained
+expect 0 '^trained: DDPM' info trained
 expect 0 'complete' info trained/model
 
 generate() { "$fumarole" generate -q --steps 3 "$@" >out.txt 2>err.txt </dev/null || { cat err.txt; return 1; }; }
