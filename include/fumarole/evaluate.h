@@ -23,21 +23,22 @@ enum {
 enum { FUM_EVALUATE_WHOLE = -1 }; // for subset_size
 
 struct fum_evaluate_params {
-    // Each is a folder of pictures, a data set, or features that are given. These are a .npz with
-    // `mu` and `sigma` (pytorch-fid's), or a .safetensors with `features` [n, d] and, for the
-    // inception score, `logits` [n, classes].
-    // `fake` may be NULL if only the statistics of `real` are saved.
+    // Each is a folder of pictures, a data set, a folder of a model, or features that are given.
+    // These are a .npz with `mu` and `sigma` (pytorch-fid's), or a .safetensors with `features` [n,
+    // d] and, for the inception score, `logits` [n, classes]. `fake` may be NULL if only the
+    // statistics of `real` are saved.
     const char *real, *fake;
     // The network that pictures go through: "inception:FILE" with pytorch-fid's weights, or
     // "classifier:DIR" with a trained classifier. NULL: features are given.
     const char *features;
-    int count;          // of pictures, at most, from each set; 0: all
+    int count;          // of pictures, at most, from each set; 0: all. A model draws so many
+    const char *prompt; // that a model draws; NULL for models that take none
     const char *device; // that runs it, as fum_device_params.select
     unsigned measures;  // mask of FUM_EVALUATE_…; 0: all that the sets allow
     int splits;         // of the inception score; 0: 10, or as many as there are pictures if fewer
     int subsets;        // of KID; 0: 100
     int subset_size;    // 0: 1000, or the smaller set's; FUM_EVALUATE_WHOLE: both whole, once
-    uint64_t seed;      // of KID's subsets
+    uint64_t seed;      // of KID's subsets, and of a model's first picture
     const char *save_stats;    // path of a .npz that gets mu and sigma of `real`; NULL: none
     const struct fum_log *log; // may be NULL
     // Reports how many pictures of a set went through the network. Returning false cancels. May be

@@ -11,7 +11,7 @@ struct evaluate_options {
     int splits, subsets, subset_size;
     struct cli_seed seed;
     int count;
-    const char *features, *device, *json, *save_stats;
+    const char *features, *prompt, *device, *json, *save_stats;
 };
 
 enum { SUBSET_UNSET = -1 };
@@ -35,7 +35,9 @@ static const struct cli_option options[] = {
     {.name = "features", .kind = CLI_STRING, .offset = FIELD(features), .value = "KIND:PATH",
      .help = "the network: inception:FILE with pytorch-fid's weights, or classifier:DIR as trained"},
     {.name = "count", .letter = 'n', .kind = CLI_INT, .offset = FIELD(count), .value = "N",
-     .min = 1, .max = 100000000, .help = "pictures of each set at most (all)"},
+     .min = 1, .max = 100000000, .help = "pictures of each set at most (all), and those that a model draws"},
+    {.name = "prompt", .letter = 'p', .kind = CLI_STRING, .offset = FIELD(prompt), .value = "TEXT",
+     .help = "what a model draws, if it takes a prompt"},
     CLI_DEVICE_ROW(FIELD(device)),
     CLI_HEADING_ROW("Settings:"),
     {.name = "splits", .kind = CLI_INT, .offset = FIELD(splits), .value = "N", .min = 1,
@@ -45,7 +47,7 @@ static const struct cli_option options[] = {
     {.name = "subset-size", .kind = CLI_INT, .offset = FIELD(subset_size), .value = "N", .min = 0,
      .max = 1000000, .help = "samples of a subset (1000); 0: everything, once"},
     {.name = "seed", .letter = 's', .kind = CLI_SEED, .offset = FIELD(seed), .value = "N",
-     .help = "of KID's subsets (0)"},
+     .help = "of KID's subsets, and of a model's first picture (0)"},
     CLI_HEADING_ROW("Output:"),
     {.name = "json", .kind = CLI_PATH, .offset = FIELD(json), .value = "FILE",
      .help = "write the numbers as JSON; -: standard output"},
@@ -150,6 +152,7 @@ static int evaluate_sets(const struct cli_command *command, struct evaluate_opti
                                          .features = values->features,
                                          .device = values->device,
                                          .count = values->count,
+                                         .prompt = values->prompt,
                                          .splits = values->splits,
                                          .subsets = values->subsets,
                                          .seed = values->seed.value,
@@ -236,7 +239,8 @@ const struct cli_command cli_evaluate = {
     .arguments = "REAL FAKE [OPTIONS]",
     .summary = "how near pictures are to real ones: FID, IS, KID, precision and recall",
     .details =
-        "REAL and FAKE are each a folder of pictures, a data set, a .npz with mu and sigma, as "
+        "REAL and FAKE are each a folder of pictures, a data set, a folder of a model, a .npz with "
+        "mu and sigma, as "
         "pytorch-fid saves them, or a "
         ".safetensors with features [n, d] and, for the inception score, logits [n, classes].\n"
         "Numbers of different features do not compare: the report names them.\n",

@@ -15,7 +15,7 @@ void fum_set_free(struct fum_set *set) {
 
 // In the order in which they are tried. The last one takes everything and says what is wrong.
 static const struct fum_set_kind *const kinds[] = {&fum_set_npz, &fum_set_safetensors,
-                                                   &fum_set_data};
+                                                   &fum_set_model, &fum_set_data};
 
 static enum fum_result check_rows(const struct fum_set *set, const struct fum_rows *rows,
                                   const char *what, struct fum_error *err) {

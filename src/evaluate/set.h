@@ -33,7 +33,7 @@ struct fum_set_kind {
     enum fum_result (*open)(struct fum_set *set, struct fum_set_context *context,
                             struct fum_error *err);
 };
-extern const struct fum_set_kind fum_set_npz, fum_set_safetensors, fum_set_data;
+extern const struct fum_set_kind fum_set_npz, fum_set_safetensors, fum_set_model, fum_set_data;
 
 // Opens what set->path leads to, and checks that all of it is finite.
 enum fum_result fum_set_open(struct fum_set *set, struct fum_set_context *context,

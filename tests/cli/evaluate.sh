@@ -60,4 +60,9 @@ check 'pairs as JSON' grep -q '"psnr":' pairs.json
 expect 2 'no pairs' evaluate "$data/a" "$FUM_TEST_DATA/inception/pictures" --pairs
 expect 2 'needs two sets' evaluate "$data/a" --pairs --save-stats x.npz
 
+mkdir model
+echo '{}' >model/model_index.json
+expect 2 'give --count' evaluate "$real" model
+expect 1 'model' evaluate "$real" model --count 2
+
 finish

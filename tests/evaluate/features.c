@@ -87,6 +87,33 @@ static void distance_of_pictures_is_that_of_their_features(void **state) {
     assert_string_equal(of_features.features, params.features);
 }
 
+static void a_model_draws_its_set(void **state) {
+    (void)state;
+    char model[640], pictures[640];
+    struct fum_error err = {0};
+    struct fum_evaluate_result result, again;
+    snprintf(model, sizeof model, "%s", data_path("model-sd1"));
+    snprintf(pictures, sizeof pictures, "%s", data_path("classifier/pictures"));
+    struct fum_evaluate_params params = {.real = pictures,
+                                         .fake = model,
+                                         .features = network("classifier", "classifier"),
+                                         .prompt = "cat",
+                                         .count = 9,
+                                         .seed = 3,
+                                         .measures = FUM_EVALUATE_FID};
+    ok(fum_evaluate(&params, &result, &err), &err);
+    assert_int_equal(result.fake_count, 9);
+    assert_true(result.fid > 0);
+    ok(fum_evaluate(&params, &again, &err), &err);
+    assert_true(again.fid == result.fid);
+    params.seed = 4;
+    ok(fum_evaluate(&params, &again, &err), &err);
+    assert_true(again.fid != result.fid);
+    params.prompt = NULL;
+    assert_int_equal(fum_evaluate(&params, &again, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "give --prompt"));
+}
+
 static void other_weights_are_refused(void **state) {
     (void)state;
     static const struct {
@@ -144,6 +171,7 @@ int main(void) {
         cmocka_unit_test(features_are_those_of_pytorch_fid),
         cmocka_unit_test(features_of_a_classifier_are_those_of_diffusers),
         cmocka_unit_test(distance_of_pictures_is_that_of_their_features),
+        cmocka_unit_test(a_model_draws_its_set),
         cmocka_unit_test(other_weights_are_refused),
         cmocka_unit_test(a_callback_cancels),
     };
