@@ -9,25 +9,17 @@
 #include "base/error.h"
 
 static enum fum_result configure(struct fum_training *t, struct fum_error *err) {
-    struct fum_autoencoder *a = t->config;
-    a->classes = (int)fum_settings_int(&t->settings, "model.classes", 1, 1 << 20);
+    struct fum_autoencoder_recipe *r = t->config;
+    r->network.classes = (int)fum_settings_int(&t->settings, "model.classes", 1, 1 << 20);
     if (t->data && !t->classes)
         return fum_error_set(err, FUM_ERR_ARG, "the data set has no classes, which cvae needs");
     return fum_autoencoder_configure(t, err);
 }
 
-static fum_tensor *add_class_means(struct fum_micro_batch *m, const struct fum_autoencoder *a) {
-    fum_tensor *labels = fum_train_labels(m);
-    return fum_train_f32(m, fum_nn_embedding(&m->nn, "class_mean", labels, a->classes, a->latent));
-}
-
 static fum_tensor *add_loss(struct fum_micro_batch *m) {
-    const struct fum_autoencoder *a = m->training->config;
-    fum_tensor *x = fum_autoencoder_images(m, a);
-    struct fum_posterior q = fum_autoencoder_encode(m, a, x);
-    fum_tensor *logits = fum_autoencoder_decode(m, a, fum_train_draw_posterior(m, &q, "eps"));
-    fum_tensor *kl = fum_train_op(m, "gaussian_kl", q.mean, q.log_variance, add_class_means(m, a));
-    return fum_autoencoder_bound(m, a, fum_autoencoder_reconstruction(m, a, logits, x), kl);
+    const struct fum_autoencoder_recipe *r = m->training->config;
+    fum_tensor *labels = fum_train_labels(m);
+    return fum_autoencoder_loss(m, fum_autoencoder_class_means(&m->nn, &r->network, labels));
 }
 
 // Puts every class at the origin.
@@ -41,7 +33,7 @@ static void initialise(const struct fum_training *t, const char *name,
 const struct fum_recipe fum_recipe_cvae = {
     .name = "cvae",
     .summary = "variational autoencoder with a mean of each class (Su)",
-    .config_size = sizeof(struct fum_autoencoder),
+    .config_size = sizeof(struct fum_autoencoder_recipe),
     .configure = configure,
     .add_loss = add_loss,
     .initialise = initialise,

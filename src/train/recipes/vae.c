@@ -4,18 +4,13 @@
 #include "train/recipes/autoencoder.h"
 
 static fum_tensor *add_loss(struct fum_micro_batch *m) {
-    const struct fum_autoencoder *a = m->training->config;
-    fum_tensor *x = fum_autoencoder_images(m, a);
-    struct fum_posterior q = fum_autoencoder_encode(m, a, x);
-    fum_tensor *logits = fum_autoencoder_decode(m, a, fum_train_draw_posterior(m, &q, "eps"));
-    fum_tensor *kl = fum_train_op(m, "gaussian_kl", q.mean, q.log_variance, NULL);
-    return fum_autoencoder_bound(m, a, fum_autoencoder_reconstruction(m, a, logits, x), kl);
+    return fum_autoencoder_loss(m, NULL);
 }
 
 const struct fum_recipe fum_recipe_vae = {
     .name = "vae",
     .summary = "variational autoencoder (Kingma and Welling 2013)",
-    .config_size = sizeof(struct fum_autoencoder),
+    .config_size = sizeof(struct fum_autoencoder_recipe),
     .configure = fum_autoencoder_configure,
     .add_loss = add_loss,
     .save = fum_autoencoder_save,
