@@ -111,6 +111,13 @@ struct fum_generate_params {
     const float *step_noise;
     int step_noise_shape[5];
 
+    // Autoencoders draw from their prior without a sampler, if both of these are NULL. The first is
+    // the file of a picture to encode and decode again.
+    const char *reconstruct;
+    // The ends of a line between latents, on which `count` pictures lie: files of pictures, or
+    // seeds in digits.
+    const char *interpolate[2];
+
     // Called after every step. Steps count from 1. Returning false cancels. May be NULL.
     bool (*on_step)(void *user, int image, int step, int steps);
     // Reports `done` of `total` pieces of a step or a decoding. Slow devices get them in several

@@ -75,6 +75,10 @@ const struct cli_option generate_option_table[] = {
      .min = 1, .max = FUM_MAX_SIDE, .help = "default: the model's own size"},
     {.name = "batch-count", .letter = 'b', .kind = CLI_INT, .offset = PICTURE(count), .value = "N",
      .min = 1, .max = MAX_COUNT, .help = "pictures to make; picture i has seed + i"},
+    {.name = "reconstruct", .kind = CLI_PATH, .offset = PICTURE(reconstruct), .value = "IMAGE",
+     .help = "encode this picture and decode it again, by an autoencoder"},
+    {.name = "interpolate", .kind = CLI_PATH, .offset = PICTURE(interpolate[0]), .value = "A B",
+     .help = "pictures between two, given as files or seeds, by an autoencoder (8 without -b)"},
     {.name = "grid", .kind = CLI_STRING, .offset = FIELD(grid_text), .value = "COLSxROWS",
      .help = "so many pictures side by side in one file"},
 
@@ -219,6 +223,24 @@ static int check_prompts(const struct cli_command *command, struct generate_opti
     return given || options->model || options->invert ? -1 : generate_options_no_prompt(command);
 }
 
+// Takes the second end of --interpolate, the first of the bare arguments, and checks what goes with
+// autoencoders.
+static int check_autoencoder(const struct cli_command *command, struct generate_options *options,
+                             int *argc, char ***argv) {
+    enum { FRAMES = 8 };
+    struct fum_generate_params *picture = &options->picture;
+    if (picture->reconstruct && (picture->interpolate[0] || picture->count != 1))
+        return cli_misuse(command, "--reconstruct is of one picture, without --interpolate and -b");
+    if (!picture->interpolate[0]) return -1;
+    if (*argc < 1)
+        return cli_misuse(command, "--interpolate needs two ends, as --interpolate 1 2 or "
+                                   "--interpolate a.png b.png");
+    picture->interpolate[1] = *(*argv)++;
+    (*argc)--;
+    if (picture->count == 1 && !options->grid_text) picture->count = FRAMES;
+    return -1;
+}
+
 int generate_options_no_prompt(const struct cli_command *command) {
     return cli_misuse(command, "no prompt: give one with -p, or as a bare argument");
 }
@@ -329,7 +351,8 @@ static void resolve_defaults(struct generate_options *options) {
 
 int generate_options_check(const struct cli_command *command, struct generate_options *options,
                            int argc, char **argv) {
-    int status = check_prompts(command, options, argc, argv);
+    int status = check_autoencoder(command, options, &argc, &argv);
+    if (status < 0) status = check_prompts(command, options, argc, argv);
     if (status < 0) status = check_grid(command, options);
     if (status < 0) status = check_invert(command, options);
     if (status < 0) status = check_memory(command, options);

@@ -38,12 +38,13 @@ static int read_sizes(struct fum_config *c, const char *key, int *sizes) {
 static void read_layers(struct fum_config *c, struct fum_autoencoder *a) {
     a->conv = !strcmp(fum_config_string(c, "arch", "mlp"), "conv");
     a->chain = fum_config_has(c, "levels");
+    if (!fum_config_has(c, "latent")) fum_config_fail(c, "latent", "is missing");
     if (a->chain) {
-        a->hidden[0] = fum_config_int(c, "hidden", 0, 1, MAX_WIDTH);
+        a->hidden[0] = fum_config_int(c, "hidden", 1, 1, MAX_WIDTH);
         a->levels = read_sizes(c, "latent", a->latent);
     } else {
         a->levels = read_sizes(c, a->conv ? "channels" : "hidden", a->hidden);
-        a->latent[0] = fum_config_int(c, "latent", 0, 1, MAX_WIDTH);
+        a->latent[0] = fum_config_int(c, "latent", 1, 1, MAX_WIDTH);
     }
 }
 

@@ -37,6 +37,32 @@ static void build_vae(fum_graph *g, const struct fum_model_view *v) {
     fum_vae_encode(g, &v->vae, NULL, input(g, "pixels", v->vae.in_channels), &moments);
 }
 
+// Adds the network of a variational autoencoder with both chains, if it has such.
+static void build_autoencoder(fum_graph *g, const struct fum_autoencoder *a) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, g, NULL);
+    fum_tensor *x = fum_graph_input(g, "x", fum_autoencoder_shape(a, 1), FUM_F32, FUM_STAGE_STEP);
+    struct fum_posterior q = {x, x};
+    if (!a->chain) q = fum_autoencoder_encode(&nn, a, x);
+    for (int t = 1; t <= a->levels && a->chain; t++) {
+        q = fum_autoencoder_link(&nn, a, "q", t, q.mean);
+        if (t > 1) fum_autoencoder_link(&nn, a, "p", t - 1, q.mean);
+    }
+    fum_autoencoder_decode(
+        &nn, a,
+        fum_graph_input(g, "z", (struct fum_shape){2, {1, a->latent[0]}}, FUM_F32, FUM_STAGE_STEP));
+    if (a->classes)
+        fum_autoencoder_class_means(
+            &nn, a,
+            fum_graph_input(g, "label", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP));
+}
+
+static void build_vqvae(fum_graph *g, const struct fum_vq_config *vq) {
+    fum_vq_encode(g, vq, NULL, input(g, "pixels", vq->vae.in_channels));
+    fum_vq_codebook(g, vq, NULL);
+    fum_vq_decode(g, vq, NULL, input(g, "vectors", vq->vae.code_channels));
+}
+
 static void build_text(fum_graph *g, const struct fum_model_text *text) {
     struct fum_clip_outputs out;
     struct fum_clip_params p = {
@@ -56,6 +82,10 @@ void fum_model_build_component(fum_graph *g, const fum_model *model, const char 
         build_unet(g, v);
     else if (!strcmp(name, "vae"))
         build_vae(g, v);
+    else if (v->autoencoder)
+        build_autoencoder(g, v->autoencoder);
+    else if (v->vqvae)
+        build_vqvae(g, v->vqvae);
     for (int i = 0; i < v->num_text; i++)
         if (!strcmp(name, v->text[i].component)) build_text(g, &v->text[i]);
 }

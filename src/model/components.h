@@ -63,6 +63,8 @@ const struct fum_model_component *fum_model_find_component(const fum_model *mode
 // the original layout.
 enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err);
 enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err);
+// Opens info.path as the folder of one autoencoder, without model_index.json. *found: it is one.
+enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err);
 // Adds all of a component for a small picture, whatever a run would need of it, to see its weights.
 void fum_model_build_component(fum_graph *graph, const fum_model *model, const char *name);
 

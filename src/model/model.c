@@ -224,6 +224,7 @@ static enum fum_result describe_model(fum_model *model, const struct fum_model_p
 enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *params,
                                struct fum_error *err) {
     enum fum_result result = FUM_ERR_NOMEM;
+    bool complete = false;
     *out = NULL;
     fum_model *model = fum_calloc(1, sizeof *model);
     if (model) model->arena = fum_arena_create();
@@ -236,11 +237,12 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     if (!(model->info.name = fum_model_path_name(model->arena, model->info.path))) goto no_memory;
     enum fum_file_kind kind;
     if ((result = fum_file_look(model->info.path, &kind, err))) goto error;
-    if (kind == FUM_FILE_FOLDER)
+    if (kind == FUM_FILE_FOLDER) result = fum_model_open_autoencoder(model, &complete, err);
+    if (!result && !complete && kind == FUM_FILE_FOLDER)
         result = fum_model_open_folder(model, err);
-    else
+    else if (!result && !complete)
         result = fum_model_open_file(model, err);
-    if (!result && !model->info.unusable) result = describe_model(model, params, err);
+    if (!result && !complete && !model->info.unusable) result = describe_model(model, params, err);
     if (result) goto error;
     *out = model;
     return FUM_OK;

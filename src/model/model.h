@@ -7,10 +7,12 @@
 #include <fumarole/tokenizer.h>
 
 #include "base/view.h"
+#include "model/autoencoder.h"
 #include "model/clip.h"
 #include "model/family.h"
 #include "model/unet.h"
 #include "model/vae.h"
+#include "model/vq.h"
 #include "sample/sample.h"
 
 struct fum_model_text {
@@ -31,6 +33,10 @@ struct fum_model_view {
     bool pixels; // no VAE: latents are the picture in -1..1, and `vae` describes that
     struct fum_vae_config vae;
     struct fum_weight_source vae_weights;
+    // An autoencoder that draws by itself, without a UNet: vae_weights are its weights. At most one
+    // is not NULL.
+    const struct fum_autoencoder *autoencoder;
+    const struct fum_vq_config *vqvae;
     struct fum_sample_config schedule; // the model's own scheduler settings
     // the default for fum_sample_create; NULL: what stands for the settings' class
     const char *sampler;

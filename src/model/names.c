@@ -42,6 +42,9 @@ static const struct {
     {"text_encoder_2", "conditioner.embedders.0.model.", "ln_final.weight", &fum_layout_openclip},
     {"text_encoder_2", "", "text_model.final_layer_norm.weight", &layout_diffusers},
     {"text_encoder_2", "", "final_layer_norm.weight", &layout_diffusers},
+    {"autoencoder", "", "encoder.0.weight", &layout_diffusers},
+    {"autoencoder", "", "q.1.hidden.weight", &layout_diffusers},
+    {"vqvae", "", "quantize.embedding.weight", &layout_diffusers},
 };
 
 const char *fum_name_below(const char *text, const char *start) {

@@ -18,7 +18,8 @@
 // it.
 typedef struct fum_names fum_names;
 
-// Finds the layout of "unet", "vae", "text_encoder" or "text_encoder_2" by the tensors of the file.
+// Finds the layout of "unet", "vae", "text_encoder", "text_encoder_2", "autoencoder" (of fumarole's
+// own training) or "vqvae" by the tensors of the file.
 // `config` is its configuration in diffusers' form; only the blocks' number, layers and types are
 // read. FUM_ERR_FORMAT when the file does not hold the component. The loader must outlive the
 // names; `config` need not.

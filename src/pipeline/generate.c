@@ -12,8 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_COUNT = 100000 };
-
 // Returns the valid side nearest to `side`: a multiple of `m` within the limits.
 static int nearest_side(int side, int m) {
     if (side < m) return m;
@@ -130,10 +128,10 @@ static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run
 
 static enum fum_result check_count(struct fum_run *run, struct fum_error *err) {
     const struct fum_generate_params *params = run->params;
-    if (params->count < 0 || params->count > MAX_COUNT || params->batch < 0 ||
+    if (params->count < 0 || params->count > FUM_MAX_PICTURES || params->batch < 0 ||
         params->batch > FUM_MAX_BATCH)
-        return fum_error_set(err, FUM_ERR_ARG, "count must be 1 to %d, batch 1 to %d", MAX_COUNT,
-                             FUM_MAX_BATCH);
+        return fum_error_set(err, FUM_ERR_ARG, "count must be 1 to %d, batch 1 to %d",
+                             FUM_MAX_PICTURES, FUM_MAX_BATCH);
     run->count = params->count ? params->count : 1;
     run->batch = params->batch ? params->batch : 1;
     if (run->batch > run->count) run->batch = run->count;
@@ -229,14 +227,6 @@ static enum fum_result decode_picture(fum_pipeline *pipe, const struct fum_run *
     return result;
 }
 
-// Reorders [pixels, channels] to [channels, pixels].
-static void to_planes(const struct fum_run *run, const float *latents, float *planes) {
-    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width,
-           channels = (size_t)run->latent_channels;
-    for (size_t c = 0; c < channels; c++)
-        for (size_t p = 0; p < pixels; p++) planes[c * pixels + p] = latents[p * channels + c];
-}
-
 // Decodes a picture and gives it to the caller with its latents and its text.
 static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, int index,
                                  const float *latents, struct fum_error *err) {
@@ -255,7 +245,9 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     if (!result && !(text = fum_parameters_text(pipe, run, seed)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture's parameters");
     if (!result) {
-        to_planes(run, latents, planes);
+        fum_pixels_to_planes(latents, planes,
+                             (size_t)run->latent_height * (size_t)run->latent_width,
+                             (size_t)run->latent_channels);
         struct fum_image image = {.index = index,
                                   .seed = seed,
                                   .width = run->width,
@@ -322,6 +314,11 @@ static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run
 
 enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
                              struct fum_error *err) {
+    if (pipe->kind->generate) return pipe->kind->generate(pipe, params, err);
+    if (params->reconstruct || params->interpolate[0])
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "the model %s cannot reconstruct or interpolate pictures",
+                             fum_model_get_info(pipe->model)->name);
     return fum_run_request(pipe, params, false, err);
 }
 

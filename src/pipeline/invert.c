@@ -39,8 +39,7 @@ static enum fum_result run_from(fum_pipeline *pipe, const struct fum_generate_pa
     enum fum_result result = latents && planes
                                  ? encode(pipe, bitmap, latents, err)
                                  : fum_error_set(err, FUM_ERR_NOMEM, "no memory for latents");
-    for (size_t i = 0; i < count && !result; i++)
-        planes[i % (size_t)channels * pixels + i / (size_t)channels] = latents[i];
+    if (!result) fum_pixels_to_planes(latents, planes, pixels, (size_t)channels);
     own.width = bitmap->width;
     own.height = bitmap->height;
     own.count = own.batch = 1;
@@ -62,6 +61,9 @@ static enum fum_result run_from(fum_pipeline *pipe, const struct fum_generate_pa
 enum fum_result fum_invert(fum_pipeline *pipe, const struct fum_generate_params *params,
                            const char *path, struct fum_error *err) {
     struct fum_bitmap bitmap = {0};
+    if (!pipe->kind->encode)
+        return fum_error_set(err, FUM_ERR_ARG, "the model %s has no sampler to invert",
+                             fum_model_get_info(pipe->model)->name);
     enum fum_result result = fum_image_read(path, pipe->view->vae.in_channels, &bitmap, NULL, err);
     if (!result) result = check_side(pipe, path, bitmap.width, err);
     if (!result) result = check_side(pipe, path, bitmap.height, err);

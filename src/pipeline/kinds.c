@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Lists how the sampler's result becomes a picture: a VAE decodes it, or it is the picture.
+// Lists how pictures are made: a VAE decodes the sampler's result, or that is the picture, or an
+// autoencoder draws without a sampler.
 #include "pipeline/pipeline.h"
 
 #include <string.h>
@@ -44,3 +45,17 @@ static enum fum_result take_pixels(fum_pipeline *pipe, const struct fum_pixels *
 
 const struct fum_picture_kind fum_pictures_of_pixels = {.make = round_pixels,
                                                         .encode = take_pixels};
+
+// Adds both networks. They are small and f32 costs little, so a narrower type is used on request
+// only.
+static void add_autoencoder(fum_pipeline *pipe, enum fum_dtype storage) {
+    if (pipe->params.precision == FUM_PRECISION_AUTO) storage = FUM_F32;
+    struct fum_component component = {
+        .name = "decoder", .source = &pipe->view->vae_weights, .storage = storage, .keep_rank = 1};
+    pipe->vae = fum_pipeline_add(pipe, &component);
+    component.name = "encoder";
+    pipe->vae_encoder = fum_pipeline_add(pipe, &component);
+}
+
+const struct fum_picture_kind fum_pictures_of_autoencoder = {.add_components = add_autoencoder,
+                                                             .generate = fum_autoencoder_generate};

@@ -70,9 +70,9 @@ struct fum_component *fum_pipeline_add(fum_pipeline *pipe, const struct fum_comp
     return added;
 }
 
-// Lists the components. Prompts are encoded once, so their encoders leave the device first; the
-// UNet runs at every step.
-static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
+// Lists the components that a sampler needs. Prompts are encoded once, so their encoders leave the
+// device first; the UNet runs at every step.
+static void add_sampled(fum_pipeline *pipe, enum fum_dtype storage) {
     const struct fum_model_view *view = pipe->view;
     for (int i = 0; i < view->num_text; i++)
         fum_pipeline_add(pipe, &(struct fum_component){.name = view->text[i].component,
@@ -85,7 +85,16 @@ static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
                                                                 .storage = storage,
                                                                 .build = fum_denoiser_build,
                                                                 .keep_rank = 2});
+}
+
+static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
+    if (!pipe->kind->generate) add_sampled(pipe, storage);
     if (pipe->kind->add_components) pipe->kind->add_components(pipe, storage);
+}
+
+static const struct fum_picture_kind *choose_kind(const struct fum_model_view *view) {
+    if (view->autoencoder || view->vqvae) return &fum_pictures_of_autoencoder;
+    return view->pixels ? &fum_pictures_of_pixels : &fum_pictures_of_vae;
 }
 
 // Replaces the type's name by the library's own, which lives as long as the pipeline.
@@ -116,7 +125,7 @@ enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, cons
     pipe->model = model;
     pipe->view = fum_model_get_view(model);
     pipe->params = own;
-    pipe->kind = pipe->view->pixels ? &fum_pictures_of_pixels : &fum_pictures_of_vae;
+    pipe->kind = choose_kind(pipe->view);
     add_components(pipe, storage_of(device, pipe->params.precision));
     fum_budget_begin(pipe);
     *out = pipe;
@@ -144,15 +153,15 @@ double fum_pipeline_encode_flops(const fum_pipeline *pipe) {
 void fum_pipeline_get_stats(const fum_pipeline *pipe, struct fum_pipeline_stats *stats) {
     *stats = (struct fum_pipeline_stats){.memory_peak = fum_device_memory_peak(pipe->device) +
                                                         fum_device_staging_bytes(pipe->device),
-                                         .unet = pipe->unet->stats,
                                          .step_seconds = pipe->times.step,
                                          .decode_seconds = pipe->times.decode,
                                          .kernels = pipe->times.kernels,
                                          .compile_seconds = pipe->times.compile,
                                          .load_seconds = pipe->times.load,
                                          .prompt_seconds = pipe->times.prompt};
-    if (!pipe->vae) return;
-    stats->vae = pipe->vae->stats;
+    if (pipe->unet) stats->unet = pipe->unet->stats;
+    if (pipe->vae) stats->vae = pipe->vae->stats;
+    if (!pipe->vae || !pipe->unet) return;
     // Before the first decoding, estimates its time from the steps' rate.
     double step = pipe->unet->stats.flops[FUM_STAGE_STEP],
            decode = pipe->vae->stats.flops[FUM_STAGE_STEP];

@@ -10,7 +10,7 @@
 #include "model/model_hash.h"
 #include "pipeline/component.h"
 
-enum { FUM_MAX_BATCH = 64, FUM_MAX_COMPONENTS = FUM_MODEL_MAX_TEXT + 3 };
+enum { FUM_MAX_BATCH = 64, FUM_MAX_PICTURES = 100000, FUM_MAX_COMPONENTS = FUM_MODEL_MAX_TEXT + 3 };
 
 // One text encoder, for one text at a time.
 struct fum_encoder {
@@ -53,6 +53,22 @@ struct fum_image_encoder {
     fum_tensor *pixels, *mean;
 };
 
+// What latents of a picture look like. In memory they are [height, width, channels].
+struct fum_latent_form {
+    // A chain's latents that were encoded are z_1. Those that are drawn are z_T and the noise of
+    // z_{T-1} to z_1, one after the other.
+    bool encoded;
+    int channels, height, width;
+    int picture_width, picture_height;
+};
+
+// The networks of an autoencoder that draws by itself (autoencoder.h), one picture at a time.
+struct fum_autoencoding {
+    struct fum_latent_form form; // of what is compiled
+    fum_tensor *latents, *pixels;
+    fum_tensor *picture, *mean;
+};
+
 // Seconds that the parts of the last run took, and the number of kernels that it compiled.
 struct fum_run_times {
     double step, decode, prompt, compile, load; // step: the median
@@ -66,13 +82,15 @@ struct fum_pipeline {
     struct fum_pipeline_params params;
     int num_components; // the view's text encoders, then the others
     struct fum_component components[FUM_MAX_COMPONENTS];
-    struct fum_component *unet, *vae, *vae_encoder; // of them; without a VAE the last two are NULL
+    // Some of these. A model of pictures has no VAE, an autoencoder that draws by itself no UNet.
+    struct fum_component *unet, *vae, *vae_encoder;
     const struct fum_picture_kind *kind;
     struct fum_encoder encoders[FUM_MODEL_MAX_TEXT];
     struct fum_context context;
     struct fum_denoiser denoiser;
     struct fum_decoder decoder;
     struct fum_image_encoder image_encoder;
+    struct fum_autoencoding autoencoding;
     uint64_t budget; // bytes of device memory; 0: no limit
     struct fum_run_times times;
     const struct fum_run *run;   // run whose picture is being decoded; NULL: nothing is reported
@@ -194,15 +212,26 @@ struct fum_picture_kind {
     // Writes one picture's pixels, [height, width, channels].
     enum fum_result (*make)(fum_pipeline *pipe, const struct fum_latents *latents, uint8_t *pixels,
                             struct fum_error *err);
+    // Draws all pictures of a request. NULL: a sampler and a UNet do, and the others are not NULL.
+    enum fum_result (*generate)(fum_pipeline *pipe, const struct fum_generate_params *params,
+                                struct fum_error *err);
     // Writes the latents of one picture, as the sampler takes them.
     enum fum_result (*encode)(fum_pipeline *pipe, const struct fum_pixels *pixels, float *latents,
                               struct fum_error *err);
 };
-// Pictures by a VAE, and pictures that the UNet draws itself.
-extern const struct fum_picture_kind fum_pictures_of_vae, fum_pictures_of_pixels;
+// Pictures by a VAE, pictures that the UNet draws itself, and those of an autoencoder alone.
+extern const struct fum_picture_kind fum_pictures_of_vae, fum_pictures_of_pixels,
+    fum_pictures_of_autoencoder;
+// Draws the pictures of an autoencoder that draws by itself.
+enum fum_result fum_autoencoder_generate(fum_pipeline *pipe,
+                                         const struct fum_generate_params *params,
+                                         struct fum_error *err);
 // Adds a component to the pipeline's.
 struct fum_component *fum_pipeline_add(fum_pipeline *pipe, const struct fum_component *component);
 // Converts [-1, 1] to 0…255, rounded to nearest, half to even, as NumPy rounds.
 void fum_pixels_to_bytes(const float *values, uint8_t *pixels, size_t count);
+// Reorders values of [pixels, channels] to [channels, pixels], and back.
+void fum_pixels_to_planes(const float *values, float *planes, size_t pixels, size_t channels);
+void fum_planes_to_pixels(const float *planes, float *values, size_t pixels, size_t channels);
 
 #endif

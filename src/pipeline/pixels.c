@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rounds values to the bytes of a picture.
+// Rounds values to the bytes of a picture, and orders them.
 #include "pipeline/pipeline.h"
 
 #include <math.h>
@@ -11,4 +11,14 @@ void fum_pixels_to_bytes(const float *values, uint8_t *pixels, size_t count) {
         if (v < 0) v = 0;
         pixels[i] = (uint8_t)nearbyintf(v * 255);
     }
+}
+
+void fum_pixels_to_planes(const float *values, float *planes, size_t pixels, size_t channels) {
+    for (size_t c = 0; c < channels; c++)
+        for (size_t p = 0; p < pixels; p++) planes[c * pixels + p] = values[p * channels + c];
+}
+
+void fum_planes_to_pixels(const float *planes, float *values, size_t pixels, size_t channels) {
+    for (size_t c = 0; c < channels; c++)
+        for (size_t p = 0; p < pixels; p++) values[p * channels + c] = planes[c * pixels + p];
 }

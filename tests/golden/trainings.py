@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 import trainings_diffusion
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
 STEPS = 50
 ACTIVATIONS = {"relu": F.relu, "silu": F.silu, "gelu": F.gelu, "tanh": torch.tanh}
@@ -95,6 +95,16 @@ class Autoencoder(nn.Module):
     def draws(self, rows):
         return {"eps": (rows, self.s["model.latent"])}
 
+    def noise_size(self):
+        return self.s["model.latent"]
+
+    def draw(self, noise):
+        z = noise + self.class_mean(torch.tensor([1])) if "model.classes" in self.s else noise
+        return torch.sigmoid(self.decode(z))
+
+    def reconstruct(self, x):
+        return torch.sigmoid(self.decode(self.encode(x)[0]))
+
 
 def reconstruct(s, logits, x):
     if s.get("loss.reconstruction", "bernoulli") == "bernoulli":
@@ -130,7 +140,7 @@ class Decoder(nn.Module):
 class Hierarchy(nn.Module):
     def __init__(self, s, shape):
         super().__init__()
-        self.s, self.sizes, hidden = s, s.ints("model.latent"), s["model.hidden"]
+        self.s, self.shape, self.sizes, hidden = s, shape, s.ints("model.latent"), s["model.hidden"]
         pixels = math.prod(shape)
         chain = [pixels] + self.sizes
         self.q = nn.ModuleDict({str(t): Conditional(chain[t - 1], hidden, chain[t]) for t in range(1, len(chain))})
@@ -155,6 +165,20 @@ class Hierarchy(nn.Module):
 
     def draws(self, rows):
         return {f"eps_{t + 1}": (rows, n) for t, n in enumerate(self.sizes)}
+
+    def noise_size(self):
+        return sum(self.sizes)
+
+    def draw(self, noise):
+        parts = noise.split(self.sizes[::-1], dim=1)
+        z = parts[0]
+        for t, eps in zip(range(len(self.sizes) - 1, 0, -1), parts[1:]):
+            mean, log_variance = self.p[str(t)](z)
+            z = mean + torch.exp(log_variance / 2) * eps
+        return torch.sigmoid(self.p["0"](z)).reshape(-1, *self.shape)
+
+    def reconstruct(self, x):
+        return torch.sigmoid(self.p["0"](self.q["1"](x.flatten(1))[0])).reshape(-1, *self.shape)
 
 
 # ---- vqvae ----
@@ -225,6 +249,10 @@ class Vectors(nn.Module):
 
     def draws(self, rows):
         return {}
+
+    def reconstruct(self, x):
+        y = self.net.decode(self.net.encode(2 * x - 1).latents).sample
+        return (y / 2 + 0.5).clamp(0, 1)
 
 
 # ---- a run ----
@@ -300,6 +328,21 @@ def stored(prefix, tensors, dtype=torch.float32):
             for k, v in tensors.items()}
 
 
+def draw(model, shape, averaged):
+    """What the trained model makes of given noise, and of a picture."""
+    net = getattr(model, "net", model)
+    if averaged:
+        net.load_state_dict(averaged)
+    picture = torch.randint(0, 256, (1, *shape)) / 255
+    out = {"picture": picture}
+    with torch.no_grad():
+        out["reconstruction"] = model.reconstruct(picture)
+        if hasattr(model, "draw"):
+            noise = half(torch.randn(2, model.noise_size()))
+            out.update(noise=noise[:, :, None, None], drawn=model.draw(noise))
+    return out
+
+
 def write_case(folder, name, recipe, build, shape, settings):
     torch.manual_seed(sum(name.encode()))
     s = Settings(settings)
@@ -313,6 +356,8 @@ def write_case(folder, name, recipe, build, shape, settings):
     out.update({"log." + k: torch.tensor(v).float() for k, v in log.items()})
     out.update(stored("final.", model.state_dict()))
     out.update(stored("ema.", averaged))
+    if hasattr(model, "reconstruct"):
+        out.update(stored("draw.", draw(model, shape, averaged)))
     lines = "\n".join(f"{k}={v}" for k, v in {**settings, "train.steps": STEPS}.items())
     path = f"{folder}/train_{name}.safetensors"
     save_file(out, path, {"recipe": recipe, "settings": lines})

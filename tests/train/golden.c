@@ -3,7 +3,7 @@
 // the same weights in the end. An interrupted run that goes on leaves the same bits as an unbroken
 // one.
 #define _DEFAULT_SOURCE // mkdtemp
-#include "replayed.h"
+#include "drawn.h"
 
 #include <glob.h>
 
@@ -95,6 +95,7 @@ static void test_run(void **state) {
     check_weights(&run, checkpoint, "model.", "final.");
     check_weights(&run, checkpoint, "ema.", "ema.");
     fum_loader_close(&checkpoint);
+    if (fum_loader_find(run.golden, "draw.picture")) check_drawn(&run, device, "whole");
     train(&run, "broken", 21, false);
     train(&run, "broken", 0, true);
     check_same_file(&run, "whole/checkpoint/state.safetensors",

@@ -24,10 +24,12 @@ fum_tensor *fum_codebook_look_up(struct fum_micro_batch *m, struct fum_codebook 
 // Returns the exponential of the entropy of the micro-batch's codes, in nats.
 fum_tensor *fum_codebook_perplexity(struct fum_micro_batch *m, const struct fum_codebook *c);
 
-// Does the work of the hooks of struct fum_recipe.
+// Returns true for the codebook if no optimiser trains it, a hook of struct fum_recipe.
 bool fum_codebook_excludes(const struct fum_training *t, const char *name);
+// Adds the updates of the codebook beside the optimiser's, a hook.
 fum_tensor *fum_codebook_update(struct fum_training *t, fum_tensor *param, fum_tensor *updated,
                                 fum_tensor *factor);
+// Chooses how the codebook and its averages begin, a hook.
 void fum_codebook_initialise(const struct fum_training *t, const char *name,
                              struct fum_initial *initial);
 

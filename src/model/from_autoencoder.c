@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// Opens the folder of an autoencoder that draws by itself: config.json and its weights. Fumarole's
+// own training writes both kinds, diffusers the VQModel.
+#include "base/error.h"
+#include "base/json.h"
+#include "model/components.h"
+
+#include <string.h>
+
+static enum fum_result parse_vae(fum_model *model, const struct fum_model_component *like,
+                                 struct fum_error *err) {
+    struct fum_autoencoder *a = fum_arena_alloc(model->arena, 1, sizeof *a);
+    if (!a) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    enum fum_result result = fum_autoencoder_parse(a, like->config, like->where, err);
+    model->view.autoencoder = a;
+    model->info.width = a->width;
+    model->info.height = a->height;
+    model->info.size_multiple = 1;
+    return result;
+}
+
+static enum fum_result parse_vqvae(fum_model *model, const struct fum_model_component *like,
+                                   struct fum_error *err) {
+    struct fum_vq_config *vq = fum_arena_alloc(model->arena, 1, sizeof *vq);
+    if (!vq) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    enum fum_result result = fum_vq_config_parse(vq, like->config, like->where, err);
+    if (result) return result;
+    model->view.vqvae = vq;
+    model->info.size_multiple = fum_vae_factor(&vq->vae);
+    model->info.width = (int)fum_json_number(like->config, "sample_size", 32);
+    if (model->info.width < 1 || model->info.width > FUM_MAX_SIDE) model->info.width = 32;
+    model->info.height = model->info.width;
+    return FUM_OK;
+}
+
+// The classes of such models.
+static const struct autoencoder_class {
+    const char *name; // in config.json
+    const char *component, *weights, *title;
+    enum fum_result (*parse)(fum_model *model, const struct fum_model_component *like,
+                             struct fum_error *err);
+} classes[] = {
+    {fum_autoencoder_class, "autoencoder", "model.safetensors", "variational autoencoder",
+     parse_vae},
+    {"VQModel", "vqvae", "diffusion_pytorch_model.safetensors", "VQ-VAE", parse_vqvae},
+};
+
+static const struct autoencoder_class *find_class(const cJSON *config) {
+    const char *name = fum_json_string(config, "_class_name", "");
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (!strcmp(classes[i].name, name)) return &classes[i];
+    return NULL;
+}
+
+// Opens the weights and the configuration, which becomes the model's.
+static enum fum_result add_component(fum_model *model, const struct autoencoder_class *class,
+                                     cJSON *config, struct fum_error *err) {
+    struct fum_model_component *component = &model->components[model->num_components++];
+    *component = (struct fum_model_component){
+        .name = class->component,
+        .class_name = class->name,
+        .file = fum_path_join(model->arena, model->info.path, class->weights),
+        .where = fum_path_join(model->arena, model->info.path, "config.json"),
+        .config = config,
+        .own_config = config};
+    if (!component->file || !component->where)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    enum fum_result result = class->parse(model, component, err);
+    if (!result) result = fum_loader_open(&component->own_loader, component->file, err);
+    component->loader = component->own_loader;
+    if (result) return result;
+    return fum_names_create(&component->names, component->loader, component->name, config, err);
+}
+
+enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err) {
+    enum fum_file_kind kind = FUM_FILE_NONE;
+    cJSON *config = NULL;
+    *found = false;
+    char *path = fum_path_join(model->arena, model->info.path, "config.json");
+    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    if (fum_folder_is(model->info.path) || fum_file_look(path, &kind, NULL) ||
+        kind == FUM_FILE_NONE)
+        return FUM_OK;
+    enum fum_result result = fum_json_read(&config, path, err);
+    const struct autoencoder_class *class = result ? NULL : find_class(config);
+    *found = class != NULL;
+    if (!class) {
+        cJSON_Delete(config);
+        return result;
+    }
+    model->info.family = class->title;
+    model->info.sampler = "none";
+    model->info.steps = 1;
+    model->info.guidance = 1;
+    model->info.clip_skip = 1;
+    result = add_component(model, class, config, err);
+    if (!result) model->view.vae_weights = fum_names_source(model->components[0].names);
+    return result;
+}

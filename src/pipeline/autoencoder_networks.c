@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+// Compiles and runs the encoder and the decoder of autoencoders that draw by themselves.
+#include "pipeline/autoencoder.h"
+
+#include "base/error.h"
+#include "graph/graph.h"
+#include "io/image.h"
+#include "pipeline/compile.h"
+
+#include <string.h>
+
+// ---- forms ----
+
+struct fum_latent_form fum_latent_form_of(const fum_pipeline *pipe, bool encoded, int width,
+                                          int height) {
+    const struct fum_autoencoder *a = pipe->view->autoencoder;
+    const struct fum_vq_config *vq = pipe->view->vqvae;
+    struct fum_latent_form form = {.encoded = encoded,
+                                   .channels = vq ? vq->vae.code_channels : a->latent[0],
+                                   .height = vq ? height / fum_vae_factor(&vq->vae) : 1,
+                                   .width = vq ? width / fum_vae_factor(&vq->vae) : 1,
+                                   .picture_width = width,
+                                   .picture_height = height};
+    for (int i = 1; a && a->chain && i < a->levels && !encoded; i++) form.channels += a->latent[i];
+    return form;
+}
+
+static bool same_form(const struct fum_latent_form *a, const struct fum_latent_form *b) {
+    return a->encoded == b->encoded && a->picture_width == b->picture_width &&
+           a->picture_height == b->picture_height;
+}
+
+size_t fum_latent_count(const struct fum_latent_form *f) {
+    return (size_t)f->channels * (size_t)f->height * (size_t)f->width;
+}
+
+int fum_autoencoder_channels(const fum_pipeline *pipe) {
+    return pipe->view->vqvae ? pipe->view->vqvae->vae.out_channels
+                             : pipe->view->autoencoder->channels;
+}
+
+// True if the network takes and gives pictures as [channels, height, width].
+static bool has_planes(const fum_pipeline *pipe) {
+    return pipe->view->autoencoder && !pipe->view->autoencoder->conv;
+}
+
+// ---- graphs ----
+
+// Adds the chain from z_T down to z_1, with the noise behind z_T.
+static fum_tensor *add_chain(struct fum_nn *nn, const struct fum_autoencoder *a, fum_tensor *all) {
+    int at = a->latent[a->levels - 1];
+    fum_tensor *z = fum_nn_slice(nn, NULL, all, (struct fum_nn_range){1, 0, at});
+    for (int t = a->levels - 1; t >= 1; t--) {
+        fum_tensor *noise =
+            fum_nn_slice(nn, NULL, all, (struct fum_nn_range){1, at, a->latent[t - 1]});
+        struct fum_posterior p = fum_autoencoder_link(nn, a, "p", t, z);
+        z = fum_posterior_sample(nn, &p, noise);
+        at += a->latent[t - 1];
+    }
+    return z;
+}
+
+// Adds the decoder of a variational autoencoder. Returns pixels in [-1, 1].
+static fum_tensor *decode_gaussian(fum_graph *graph, const struct fum_autoencoder *a,
+                                   const struct fum_latent_form *f, fum_tensor *z) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, NULL);
+    if (a->chain && !f->encoded) z = add_chain(&nn, a, z);
+    fum_tensor *mean = fum_nn_unary(&nn, "sigmoid", NULL, fum_autoencoder_decode(&nn, a, z));
+    return fum_nn_scale(&nn, NULL, mean, 2, -1);
+}
+
+// Adds the lookup of the nearest vectors and the decoder.
+static fum_tensor *decode_vectors(fum_graph *graph, const struct fum_vq_config *vq, fum_tensor *z) {
+    fum_tensor *table = fum_vq_codebook(graph, vq, NULL);
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, NULL);
+    z = fum_nn_stored(&nn, z);
+    if (!z || !table) return NULL;
+    fum_tensor *codes = fum_graph_add(graph, "nearest_row", NULL, FUM_INPUTS(z, table), NULL);
+    fum_tensor *vectors = fum_graph_add(graph, "embedding", NULL, FUM_INPUTS(codes, table), NULL);
+    return fum_vq_decode(graph, vq, NULL, vectors);
+}
+
+static enum fum_result build_decoder(fum_pipeline *pipe, const struct fum_latent_form *f,
+                                     struct fum_error *err) {
+    struct fum_autoencoding *e = &pipe->autoencoding;
+    const struct fum_model_view *view = pipe->view;
+    struct fum_shape shape = {4, {1, f->height, f->width, f->channels}};
+    if (view->autoencoder) shape = (struct fum_shape){2, {1, f->channels}};
+    enum fum_result result = fum_graph_create(&pipe->vae->compiled.graph, pipe->vae->storage, err);
+    if (result) return result;
+    fum_graph *graph = pipe->vae->compiled.graph;
+    e->latents = fum_graph_input(graph, "latents", shape, FUM_F32, FUM_STAGE_STEP);
+    e->pixels = view->autoencoder ? decode_gaussian(graph, view->autoencoder, f, e->latents)
+                                  : decode_vectors(graph, view->vqvae, e->latents);
+    fum_graph_output(graph, e->pixels, "pixels");
+    return fum_component_check_graph(pipe->vae, graph, err);
+}
+
+// Adds the mean of a picture's latents.
+static fum_tensor *encode_gaussian(fum_graph *graph, const struct fum_autoencoder *a,
+                                   fum_tensor *x) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, NULL);
+    if (a->chain) return fum_autoencoder_link(&nn, a, "q", 1, x).mean;
+    return fum_autoencoder_encode(&nn, a, x).mean;
+}
+
+static enum fum_result build_encoder(fum_pipeline *pipe, const struct fum_latent_form *f,
+                                     struct fum_error *err) {
+    struct fum_autoencoding *e = &pipe->autoencoding;
+    const struct fum_model_view *view = pipe->view;
+    struct fum_shape shape = {
+        4, {1, f->picture_height, f->picture_width, fum_autoencoder_channels(pipe)}};
+    if (view->autoencoder) shape = fum_autoencoder_shape(view->autoencoder, 1);
+    enum fum_result result =
+        fum_graph_create(&pipe->vae_encoder->compiled.graph, pipe->vae_encoder->storage, err);
+    if (result) return result;
+    fum_graph *graph = pipe->vae_encoder->compiled.graph;
+    e->picture =
+        fum_graph_input(graph, "picture", shape, pipe->vae_encoder->storage, FUM_STAGE_STEP);
+    e->mean = view->autoencoder ? encode_gaussian(graph, view->autoencoder, e->picture)
+                                : fum_vq_encode(graph, view->vqvae, NULL, e->picture);
+    fum_graph_output(graph, e->mean, "mean");
+    return fum_component_check_graph(pipe->vae_encoder, graph, err);
+}
+
+// ---- runs ----
+
+// Finishes what a build began.
+static enum fum_result compile(struct fum_component *component, enum fum_result result,
+                               struct fum_error *err) {
+    struct fum_compiled *compiled = &component->compiled;
+    if (!result) result = fum_component_compile(component, compiled, err);
+    if (!result) result = fum_executable_run(compiled->exe, FUM_STAGE_LOAD, err);
+    if (result) fum_compiled_clear(compiled);
+    return result;
+}
+
+// Makes both networks ready for latents of this form.
+static enum fum_result prepare(fum_pipeline *pipe, const struct fum_latent_form *f,
+                               struct fum_error *err) {
+    struct fum_autoencoding *e = &pipe->autoencoding;
+    if (!same_form(&e->form, f)) {
+        fum_compiled_clear(&pipe->vae->compiled);
+        fum_compiled_clear(&pipe->vae_encoder->compiled);
+    }
+    e->form = *f;
+    enum fum_result result = FUM_OK;
+    if (!pipe->vae->compiled.exe) result = compile(pipe->vae, build_decoder(pipe, f, err), err);
+    if (!result && f->encoded && !pipe->vae_encoder->compiled.exe)
+        result = compile(pipe->vae_encoder, build_encoder(pipe, f, err), err);
+    return result;
+}
+
+enum fum_result fum_autoencoder_draw(fum_pipeline *pipe, const struct fum_latent_form *form,
+                                     const float *z, uint8_t *pixels, struct fum_error *err) {
+    size_t channels = (size_t)fum_autoencoder_channels(pipe);
+    size_t each = (size_t)form->picture_width * (size_t)form->picture_height,
+           count = each * channels;
+    enum fum_result result = prepare(pipe, form, err);
+    if (result) return result;
+    float *values = fum_alloc(2 * count, sizeof *values);
+    if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
+    fum_executable *exe = pipe->vae->compiled.exe;
+    result = fum_executable_write(exe, pipe->autoencoding.latents, z, fum_latent_count(form), err);
+    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
+    if (!result) result = fum_executable_read(exe, pipe->autoencoding.pixels, values, count, err);
+    if (!result && has_planes(pipe)) fum_planes_to_pixels(values, values + count, each, channels);
+    if (!result) fum_pixels_to_bytes(values + (has_planes(pipe) ? count : 0), pixels, count);
+    fum_free(values);
+    return result;
+}
+
+enum fum_result fum_autoencoder_check_size(const fum_pipeline *pipe, const char *path, int width,
+                                           int height, struct fum_error *err) {
+    const struct fum_model_info *info = fum_model_get_info(pipe->model);
+    int multiple = info->size_multiple;
+    bool any = pipe->view->vqvae != NULL;
+    bool fits = any ? width % multiple == 0 && height % multiple == 0
+                    : width == info->width && height == info->height;
+    if (fits) return FUM_OK;
+    if (any)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "%s: is %d × %d pixels, where the model takes multiples of %d; crop "
+                             "or scale it first",
+                             path, width, height, multiple);
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "%s: is %d × %d pixels, where the model takes %d × %d; crop or scale it "
+                         "first",
+                         path, width, height, info->width, info->height);
+}
+
+enum fum_result fum_autoencoder_encode_planes(fum_pipeline *pipe, const struct fum_latent_form *f,
+                                              const float *planes, float *z,
+                                              struct fum_error *err) {
+    struct fum_autoencoding *e = &pipe->autoencoding;
+    bool signed_pixels = pipe->view->vqvae != NULL; // -1 to 1
+    size_t pixels = (size_t)f->picture_width * (size_t)f->picture_height,
+           channels = (size_t)fum_autoencoder_channels(pipe), count = pixels * channels;
+    float *values = fum_alloc(count, sizeof *values);
+    if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
+    if (has_planes(pipe))
+        memcpy(values, planes, count * sizeof *values);
+    else
+        fum_planes_to_pixels(planes, values, pixels, channels);
+    for (size_t i = 0; i < count && signed_pixels; i++) values[i] = 2 * values[i] - 1;
+    enum fum_result result = prepare(pipe, f, err);
+    fum_executable *exe = pipe->vae_encoder->compiled.exe;
+    if (!result) result = fum_executable_write(exe, e->picture, values, count, err);
+    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
+    if (!result) result = fum_executable_read(exe, e->mean, z, fum_latent_count(f), err);
+    fum_free(values);
+    return result;
+}
+
+enum fum_result fum_autoencoder_encode_file(fum_pipeline *pipe, const char *path,
+                                            const struct fum_latent_form *f, float *z,
+                                            struct fum_error *err) {
+    struct fum_bitmap bitmap = {0};
+    float *planes = NULL;
+    enum fum_result result =
+        fum_image_read(path, fum_autoencoder_channels(pipe), &bitmap, NULL, err);
+    if (!result && (bitmap.width != f->picture_width || bitmap.height != f->picture_height))
+        result = fum_error_set(err, FUM_ERR_ARG, "%s: is %d × %d pixels; expected %d × %d", path,
+                               bitmap.width, bitmap.height, f->picture_width, f->picture_height);
+    if (result) goto done;
+    size_t pixels = (size_t)bitmap.width * (size_t)bitmap.height,
+           channels = (size_t)bitmap.channels;
+    planes = fum_alloc(pixels * channels, sizeof *planes);
+    if (!planes) {
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
+        goto done;
+    }
+    for (size_t i = 0; i < pixels * channels; i++)
+        planes[i % channels * pixels + i / channels] = (float)bitmap.pixels[i] / 255;
+    result = fum_autoencoder_encode_planes(pipe, f, planes, z, err);
+done:
+    fum_free(planes);
+    fum_bitmap_free(&bitmap);
+    return result;
+}
