@@ -52,32 +52,52 @@ static enum fum_result find_reader(const struct fum_data_settings *settings,
     return *reader ? FUM_OK : fum_error_unknown(err, "kind of data", kind, reader_name);
 }
 
-// Finds size and channels of data whose settings leave them open: those of the first good picture,
-// which all others must share.
+// What the pictures measured so far have in common.
+struct common {
+    struct fum_bitmap size; // width 0: none was good so far
+    int channels;           // the most of any
+};
+
+// Measures a picture. Where its size matters, it must be that of the pictures before.
+static enum fum_result measure_one(const fum_data *data, int64_t index, bool size_given,
+                                   struct common *common, struct fum_error *err) {
+    char number[FUM_DATA_NUMBER];
+    struct fum_bitmap size;
+    enum fum_result result = fum_data_measure(data, index, &size, err);
+    if (result) return result;
+    if (!common->size.width) common->size = size;
+    common->channels = FUM_MAX(common->channels, size.channels);
+    if (size_given || (size.width == common->size.width && size.height == common->size.height))
+        return FUM_OK;
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "%s has %dx%d pixels, others %dx%d; give data.width and data.height, to "
+                         "which they are scaled",
+                         fum_data_name(data, index, number), size.width, size.height,
+                         common->size.width, common->size.height);
+}
+
+// Finds size and channels of data whose settings leave them open. Pictures must share their size. A
+// coloured one among the first, or among all if their sizes are compared, makes the data coloured.
 static enum fum_result measure_all(fum_data *data, const struct fum_data_settings *settings,
                                    struct fum_error *err) {
-    struct fum_bitmap first = {0}, size;
+    enum { COLOUR_PROBES = 64 };
+    struct common common = {.channels = 0};
     bool size_given = settings->width > 0;
     enum fum_result result = FUM_OK;
-    for (int64_t i = 0; i < data->info.count && !(size_given && first.width); i++) {
-        char number[FUM_DATA_NUMBER];
-        result = fum_data_measure(data, i, &size, err);
-        if (fum_data_is_broken(result)) continue;
-        if (result) return result;
-        if (!first.width) first = size;
-        if (!size_given && (size.width != first.width || size.height != first.height))
-            return fum_error_set(err, FUM_ERR_ARG,
-                                 "%s: %s has %dx%d pixels, others %dx%d; give data.width and "
-                                 "data.height, to which they are scaled",
-                                 settings->path, fum_data_name(data, i, number), size.width,
-                                 size.height, first.width, first.height);
+    for (int64_t i = 0; i < data->info.count; i++) {
+        if (size_given && common.size.width && i >= COLOUR_PROBES) break;
+        result = measure_one(data, i, size_given, &common, err);
+        if (result && !fum_data_is_broken(result)) return result;
     }
-    if (!first.width) {
+    if (!common.size.width) {
         fum_error_prefix(err, "all %lld pictures are broken, such as", (long long)data->info.count);
         return result;
     }
-    if (!size_given) data->info.width = first.width, data->info.height = first.height;
-    if (!settings->channels) data->info.channels = first.channels < 3 ? 1 : 3;
+    if (!size_given) {
+        data->info.width = common.size.width;
+        data->info.height = common.size.height;
+    }
+    if (!settings->channels) data->info.channels = common.channels < 3 ? 1 : 3;
     return FUM_OK;
 }
 

@@ -7,7 +7,7 @@
 
 #include <limits.h>
 
-enum { MAX_FILE_BYTES = 512 << 20 };
+enum { MAX_FILE_BYTES = 512 << 20, BEGIN_BYTES = 64 << 10 };
 
 static const struct fum_image_format *const formats[] = {
     &fum_image_png,
@@ -129,12 +129,28 @@ enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap
     return result;
 }
 
+// Measures the picture from a file's first bytes, which hold the header of most.
+static bool measure_begin(const struct fum_file *file, const char *path, struct fum_bitmap *size) {
+    uint64_t bytes = FUM_MIN(fum_file_size(file), (uint64_t)BEGIN_BYTES);
+    uint8_t *data = fum_alloc((size_t)bytes, 1);
+    bool good = data && !fum_file_read_at(file, 0, bytes, data, NULL);
+    const struct fum_image_file begin = {data, (size_t)bytes, path};
+    good = good && !fum_image_measure(&begin, size, NULL);
+    fum_free(data);
+    return good;
+}
+
 enum fum_result fum_image_read_size(const char *path, struct fum_bitmap *size,
                                     struct fum_error *err) {
     char *bytes = NULL;
     size_t count = 0;
+    struct fum_file *opened = NULL;
     *size = (struct fum_bitmap){0};
-    enum fum_result result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
+    enum fum_result result = fum_file_open(&opened, path, err);
+    bool found = !result && measure_begin(opened, path, size);
+    fum_file_close(&opened);
+    if (result || found) return result;
+    result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
     if (result) return result;
     const struct fum_image_file file = {(const uint8_t *)bytes, count, path};
     result = fum_image_measure(&file, size, err);

@@ -296,6 +296,20 @@ static void pictures_get_the_size(void **state) {
     fum_data *data = open_good((struct fum_data_settings){
         .path = scratch("mixed"), .width = 4, .height = 4, .channels = 1});
     assert_int_equal(fum_data_get_info(data)->count, 3);
+    // Grey first and coloured later is coloured.
+    remove(scratch("colours/b.png"));
+    const uint8_t grey_pixel = 7;
+    ok(fum_image_write_png(scratch("colours/a.png"),
+                           &(struct fum_picture){&grey_pixel, 1, 1, 1, NULL}, &err),
+       &err);
+    fum_data *colours = NULL;
+    for (int files = 1; files <= 2; files++) {
+        if (files == 2) write_picture(scratch("colours/b.png"), 2, 2, red);
+        colours = open_good(
+            (struct fum_data_settings){.path = scratch("colours"), .width = 2, .height = 2});
+        assert_int_equal(fum_data_get_info(colours)->channels, files == 1 ? 1 : 3);
+        fum_data_close(&colours);
+    }
     for (int i = 0; i < 3; i++) {
         ok(fum_data_read(data, fum_data_pick_plain(data, i), pixels, &sample, &err), &err);
         assert_int_equal(sample.source_height, i == 2 ? 1 : 8 + i);
