@@ -56,7 +56,7 @@ enum { LEAST_CHANNELS = 32, LEAST_PIXELS = 128 };
 #define LEAST_SHARE 0.0048
 // A weight that is transformed in each call takes a dispatch more still, and is worth it with so
 // many pairs of channels.
-enum { LEAST_PAIRS = 128 * 128 };
+enum { LEAST_PAIRS = 32 * 64 };
 
 // F(4x4) with weights rounded to f16 has an error ten times as large as that of rounding its
 // output. F(2x2) has one of one and a half times. So in 16-bit storage F(4x4)'s weights are f32,
