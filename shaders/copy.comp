@@ -8,21 +8,24 @@
 
 layout(constant_id = 3) const uint ALIGNED = 0; // both channel starts are multiples of four
 
-layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
+RAW_INPUT(0, X, x);
 layout(set = 0, binding = 1) buffer Y { RAW y[]; };
 
 #include "copy.pc.h"
 
 void main() {
     uint i = item_index();
-    if (i >= items) return;
+    bool inside = i < items;
+    i = min(i, items - 1u);
     uint r = i / row_items, q = y_channel / 4u + i % row_items;
     uint from = x_base + r / run * x_run + r % run * x_row;
     uint to = y_base + r / run * y_run + r % run * y_row + q;
     if (ALIGNED != 0u) {
-        y[to] = x[from + x_channel / 4u + q - y_channel / 4u];
+        RAW v = raw_load(x, from + x_channel / 4u + q - y_channel / 4u);
+        if (inside) y[to] = v;
         return;
     }
+    if (!inside) return;
     uvec4 e = uvec4(0u);
     bool keeps = 4u * q < y_channel;
     RAW old = RAW(0u);
@@ -32,7 +35,7 @@ void main() {
         if (c < y_channel) e[k] = raw_get(old, k);
         else if (c < y_channel + channels) {
             uint s = c - y_channel + x_channel;
-            e[k] = raw_get(x[from + s / 4u], s % 4u);
+            e[k] = raw_get(raw_load(x, from + s / 4u), s % 4u);
         }
     }
     y[to] = raw_make(e);

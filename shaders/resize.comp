@@ -9,26 +9,28 @@
 
 layout(constant_id = 3) const uint SHUFFLE = 0;
 
-layout(set = 0, binding = 0) readonly buffer X { RAW x[]; };
+RAW_INPUT(0, X, x);
 layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
 
 #include "resize.pc.h"
 
 void main() {
     uint i = item_index();
-    if (i >= quads) return;
+    bool inside = i < quads;
+    i = min(i, quads - 1u);
     uint y_row_quads = (channels + 3u) / 4u, c = i % y_row_quads;
     uint pixel = i / y_row_quads, column = pixel % (width * factor);
     uint line = first_line + pixel / (width * factor);
     uint from = x_base + (line / factor * width + column / factor) * x_row_quads;
     if (SHUFFLE == 0u) {
-        y[y_skip + i] = x[from + c];
+        RAW v = raw_load(x, from + c);
+        if (inside) y[y_skip + i] = v;
         return;
     }
     uvec4 e = uvec4(0u);
     for (uint k = 0u; k < 4u && 4u * c + k < channels; k++) {
         uint s = ((4u * c + k) * factor + line % factor) * factor + column % factor;
-        e[k] = raw_get(x[from + s / 4u], s % 4u);
+        e[k] = raw_get(raw_load(x, from + s / 4u), s % 4u);
     }
-    y[y_skip + i] = raw_make(e);
+    if (inside) y[y_skip + i] = raw_make(e);
 }

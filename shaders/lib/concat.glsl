@@ -4,28 +4,15 @@
 #include "lib/raw.glsl"
 #include "lib/index.glsl"
 
-#if defined(TEXEL_INPUTS)
-#if defined(STORAGE_F32)
-#define INPUT(number, Block, name) layout(set = 0, binding = number) uniform samplerBuffer name
-#define raw_load(name, index) floatBitsToUint(texelFetch(name, int(index)))
-#else
-#define INPUT(number, Block, name) layout(set = 0, binding = number) uniform usamplerBuffer name
-#define raw_load(name, index) raw_make(texelFetch(name, int(index)))
-#endif
-#else
-#define INPUT(number, Block, name) layout(set = 0, binding = number) readonly buffer Block { RAW name[]; }
-#define raw_load(name, index) name[index]
-#endif
-
 layout(constant_id = 3) const uint COUNT = 6; // inputs that exist; the others are bound to the first
 layout(constant_id = 4) const uint PIECE = 256;
 
-INPUT(0, X0, x0);
-INPUT(1, X1, x1);
-INPUT(2, X2, x2);
-INPUT(3, X3, x3);
-INPUT(4, X4, x4);
-INPUT(5, X5, x5);
+RAW_INPUT(0, X0, x0);
+RAW_INPUT(1, X1, x1);
+RAW_INPUT(2, X2, x2);
+RAW_INPUT(3, X3, x3);
+RAW_INPUT(4, X4, x4);
+RAW_INPUT(5, X5, x5);
 layout(set = 0, binding = 6) writeonly buffer Y { RAW y[]; };
 
 #include "concat.pc.h"

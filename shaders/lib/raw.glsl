@@ -15,3 +15,15 @@ RAW raw_make(uvec4 e) {
     return uvec2(e.x | (e.y << 16), e.z | (e.w << 16));
 #endif
 }
+
+// Reads inputs by quads as lib/input.glsl does: RAW_INPUT declares one, raw_load reads a quad of it.
+#if !defined(TEXEL_INPUTS)
+#define RAW_INPUT(number, Block, name) layout(set = 0, binding = number) readonly buffer Block { RAW name[]; }
+#define raw_load(name, index) name[index]
+#elif defined(STORAGE_F32)
+#define RAW_INPUT(number, Block, name) layout(set = 0, binding = number) uniform samplerBuffer name
+#define raw_load(name, index) floatBitsToUint(texelFetch(name, int(index)))
+#else
+#define RAW_INPUT(number, Block, name) layout(set = 0, binding = number) uniform usamplerBuffer name
+#define raw_load(name, index) raw_make(texelFetch(name, int(index)))
+#endif

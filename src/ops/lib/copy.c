@@ -2,7 +2,7 @@
 #include "ops/lib/copy.h"
 
 #include "base/macros.h"
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "shaders/copy.pc.h"
 
 #include <string.h>
@@ -23,6 +23,7 @@ static bool emit_region(struct fum_dispatches *list, const struct fum_copy *c, s
     uint32_t dst_quads = (uint32_t)fum_shape_row_quads(&c->dst.shape);
     struct fum_dispatch *d = fum_emit(list, "copy", fum_raw_variant(c->dst.dtype), (uint64_t)items);
     if (!d) return false;
+    if (c->dst.dtype != FUM_I32) fum_read_texels(list, d, 1);
     fum_emit_spec(d, c->src_channel % 4 == 0 && c->dst_channel % 4 == 0);
     struct fum_copy_push push = {
         .items = (uint32_t)items,

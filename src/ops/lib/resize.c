@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/resize.h"
 
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "shaders/resize.pc.h"
 
 bool fum_resize_infer(struct fum_op_call *call, int64_t *factor, struct fum_why *why) {
@@ -28,6 +28,7 @@ static bool emit_lines(const struct fum_op_call *call, bool shuffle, struct fum_
     uint64_t quads = (uint64_t)(count * out_width * fum_shape_row_quads(&out->shape));
     struct fum_dispatch *d = fum_emit(list, "resize", fum_raw_variant(out->dtype), quads);
     if (!d) return false;
+    if (out->dtype != FUM_I32) fum_read_texels(list, d, 1);
     fum_emit_spec(d, shuffle);
     struct fum_resize_push push = {
         .quads = (uint32_t)quads,
