@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Measures how near generated pictures are to real ones: FID, inception score, KID, precision and
-// recall of features, PSNR and SSIM of pictures. All sums are in f64.
+// recall of features, PSNR and SSIM of pictures. Measures how many bits a model needs for data. All
+// sums are in f64.
 #ifndef FUMAROLE_EVALUATE_H
 #define FUMAROLE_EVALUATE_H
 
@@ -91,6 +92,33 @@ struct fum_pairs_result {
 FUM_API enum fum_result fum_evaluate_pairs(const struct fum_evaluate_params *params,
                                            struct fum_pairs_result *result, struct fum_error *err);
 
+// How many bits a model of pictures needs for a data set.
+struct fum_bits_params {
+    const char *model; // a folder that `train ddpm` wrote
+    const char *data;
+    // .safetensors with `noise` [timesteps, n, c, h, w]. NULL: drawn by the seed.
+    const char *replay;
+    const char *device; // as fum_device_params.select
+    int count;          // of pictures, at most; 0: all
+    uint64_t seed;
+    const struct fum_log *log; // may be NULL
+    // Reports how much is done. Returning false cancels. May be NULL.
+    bool (*on_picture)(void *user, const char *path, size_t done, size_t total);
+    void *user;
+};
+
+struct fum_bits_result {
+    double bits;       // per dimension, the mean over all pictures
+    double prior_bits; // of it, what the noise at the end costs
+    double first_bits; // the step to the picture itself
+    int evaluations;   // of the network for each picture, the mean
+    size_t count;      // of pictures
+};
+
+// Computes the variational bound of a diffusion model with timesteps, L_T + Σ L_t + L_0, with the
+// predicted picture held in -1..1 (Nichol and Dhariwal 2021).
+FUM_API enum fum_result fum_evaluate_bound(const struct fum_bits_params *params,
+                                           struct fum_bits_result *result, struct fum_error *err);
 #ifdef __cplusplus
 }
 #endif

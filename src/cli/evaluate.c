@@ -7,11 +7,11 @@
 #include <fumarole/evaluate.h>
 
 struct evaluate_options {
-    bool fid, score, kid, precision, pairs, verbose;
+    bool fid, score, kid, precision, pairs, bound, verbose;
     int splits, subsets, subset_size;
     struct cli_seed seed;
     int count;
-    const char *features, *prompt, *device, *json, *save_stats;
+    const char *features, *prompt, *device, *json, *save_stats, *replay;
 };
 
 enum { SUBSET_UNSET = -1 };
@@ -31,6 +31,11 @@ static const struct cli_option options[] = {
      .help = "precision and recall"},
     {.name = "pairs", .kind = CLI_FLAG, .offset = FIELD(pairs),
      .help = "instead: PSNR and SSIM of pictures of the same name"},
+    CLI_HEADING_ROW("Measures of a model, DIR and DATA in place of the sets:"),
+    {.name = "bpd", .kind = CLI_FLAG, .offset = FIELD(bound),
+     .help = "the variational bound in bits per dimension"},
+    {.name = "replay", .kind = CLI_PATH, .offset = FIELD(replay), .value = "FILE",
+     .help = "safetensors file with everything that would be drawn"},
     CLI_HEADING_ROW("Pictures:"),
     {.name = "features", .kind = CLI_STRING, .offset = FIELD(features), .value = "KIND:PATH",
      .help = "the network: inception:FILE with pytorch-fid's weights, or classifier:DIR as trained"},
@@ -122,6 +127,27 @@ static char *format_json(const struct fum_evaluate_result *r) {
     return text;
 }
 
+static void print_bits(char **sets, const struct fum_bits_result *r) {
+    char note[96];
+    print_set("model", sets[0], 0);
+    print_set("DATA", sets[1], r->count);
+    snprintf(note, sizeof note, "bits per dimension, %d evaluations", r->evaluations);
+    print_number("bound", r->bits, note);
+    print_number("L_T", r->prior_bits, "");
+    print_number("L_0", r->first_bits, "");
+}
+
+static char *format_bits(const struct fum_bits_result *r) {
+    cJSON *object = cJSON_CreateObject();
+    bool good = object && cJSON_AddNumberToObject(object, "bpd", r->bits) &&
+                cJSON_AddNumberToObject(object, "prior", r->prior_bits) &&
+                cJSON_AddNumberToObject(object, "first", r->first_bits) &&
+                cJSON_AddNumberToObject(object, "count", (double)r->count);
+    char *text = good ? cJSON_Print(object) : NULL;
+    cJSON_Delete(object);
+    return text;
+}
+
 static int save_json(const char *path, char *text) {
     int status = text ? cli_output_save_text(path, text) : cli_fail("no memory for the JSON");
     cJSON_free(text);
@@ -197,12 +223,34 @@ static int evaluate_pairs(const struct cli_command *command, struct evaluate_opt
     return values->json ? save_json(values->json, format_pairs(&report)) : 0;
 }
 
+// Measures a model on a data set.
+static int evaluate_bits(const struct cli_command *command, struct evaluate_options *values,
+                         char **sets) {
+    struct fum_error err = {0};
+    struct fum_bits_result bits;
+    struct fum_log log = cli_log(values->verbose);
+    const struct fum_bits_params params = {.model = sets[0],
+                                           .data = sets[1],
+                                           .replay = values->replay,
+                                           .device = values->device,
+                                           .count = values->count,
+                                           .seed = values->seed.value,
+                                           .log = &log,
+                                           .on_picture = on_picture};
+    if (!sets[1]) return cli_misuse(command, "name a model and a data set");
+    enum fum_result result = fum_evaluate_bound(&params, &bits, &err);
+    if (result != FUM_OK) return cli_fail_result(result, &err);
+    print_bits(sets, &bits);
+    return values->json ? save_json(values->json, format_bits(&bits)) : 0;
+}
+
 // Something else that the command measures, if its flag is given.
 static const struct mode {
     size_t flag; // its offset in the options
     int (*run)(const struct cli_command *command, struct evaluate_options *values, char **sets);
 } modes[] = {
     {FIELD(pairs), evaluate_pairs},
+    {FIELD(bound), evaluate_bits},
 };
 
 // ---- the command ----
@@ -225,6 +273,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (argc < 1 || (argc < 2 && !values.save_stats))
         return cli_misuse(command, "name two sets, REAL and FAKE");
     for (int i = 0; i < argc; i++) sets[i] = argv[i];
+    if (values.replay && !values.bound) return cli_misuse(command, "--replay belongs to --bpd");
     status = check_outputs(command, &values);
     if (status) return status;
     cli_catch_interrupt();
@@ -243,7 +292,8 @@ const struct cli_command cli_evaluate = {
         "mu and sigma, as "
         "pytorch-fid saves them, or a "
         ".safetensors with features [n, d] and, for the inception score, logits [n, classes].\n"
-        "Numbers of different features do not compare: the report names them.\n",
+        "Numbers of different features do not compare: the report names them.\n"
+        "--bpd takes a folder that train ddpm wrote, and a data set.\n",
     .options = options,
     .run = run,
 };

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Runs a UNet without text on pictures and times of the host's choice. It serves measures that
+// compute on the host what to evaluate next.
+#ifndef FUM_PIPELINE_NETWORK_H
+#define FUM_PIPELINE_NETWORK_H
+
+#include <fumarole/device.h>
+
+#include "model/model.h"
+
+struct fum_network_params {
+    fum_device *device;
+    const fum_model *model;
+    int batch, width, height;
+};
+
+// One thread at a time. Device and model must outlive it.
+typedef struct fum_network fum_network;
+// Compiles the network of a model. FUM_ERR_UNSUPPORTED: the model reads texts, or has a VAE.
+enum fum_result fum_network_create(fum_network **network, const struct fum_network_params *params,
+                                   struct fum_error *err);
+void fum_network_destroy(fum_network **network);
+
+// What the network is evaluated at.
+struct fum_network_point {
+    const float *x;        // [batch, height, width, channels]
+    const float *times;    // [batch]
+    const int32_t *labels; // [batch]; NULL: the model has no table of classes
+};
+// Stores what the network gives, [batch, height, width, its channels].
+enum fum_result fum_network_run(fum_network *network, const struct fum_network_point *point,
+                                float *out, struct fum_error *err);
+#endif
