@@ -20,6 +20,7 @@ from diffusers import VQModel
 from safetensors.torch import save_file
 
 import trainings_diffusion
+import trainings_latent
 
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
@@ -277,7 +278,7 @@ def rate(s, done):
 
 
 def make_replay(s, model, shape, signed):
-    rows = s["train.batch"] * s["train.accumulate"]
+    rows = s["train.batch"] * s["train.accumulate"] * getattr(model, "copies", 1)
     x = torch.rand(STEPS, rows, *shape)
     # A few bright shapes on a dark ground, so that there is something to learn.
     centre = torch.rand(STEPS, rows, 1, 1, 1) * shape[2]
@@ -289,6 +290,8 @@ def make_replay(s, model, shape, signed):
         replay[name] = torch.randint(0, limit, (STEPS, rows), dtype=torch.int32)
     for name, least in (model.uniforms() if hasattr(model, "uniforms") else {}).items():
         replay[name] = half(least + (1 - least) * torch.rand(STEPS, rows)).clamp(min=least)
+    if hasattr(model, "more"):
+        replay.update(model.more(STEPS, rows))
     if "model.classes" in s:
         limit = s["model.classes"] + getattr(model, "empty_classes", 0)
         replay["label"] = torch.randint(0, limit, (STEPS, rows), dtype=torch.int32)
@@ -304,7 +307,8 @@ def train(s, model, replay):
         update.zero_grad()
         sums = {}
         for micro in range(s["train.accumulate"]):
-            rows = slice(micro * s["train.batch"], (micro + 1) * s["train.batch"])
+            count = s["train.batch"] * getattr(model, "copies", 1)
+            rows = slice(micro * count, (micro + 1) * count)
             loss, terms = model.loss({k: v[step, rows] for k, v in replay.items()})
             (loss / s["train.accumulate"]).backward()
             for name, value in {"loss": loss, **terms}.items():
@@ -358,9 +362,10 @@ def write_case(folder, name, recipe, build, shape, settings):
     out.update(stored("ema.", averaged))
     if hasattr(model, "reconstruct"):
         out.update(stored("draw.", draw(model, shape, averaged)))
-    lines = "\n".join(f"{k}={v}" for k, v in {**settings, "train.steps": STEPS}.items())
+    lines = "\n".join(f"{k}={v}" for k, v in {**settings, "train.steps": STEPS}.items() if k != "model")
+    begins = {"model": model.folder} if hasattr(model, "folder") else {}
     path = f"{folder}/train_{name}.safetensors"
-    save_file(out, path, {"recipe": recipe, "settings": lines})
+    save_file(out, path, {"recipe": recipe, "settings": lines, **begins})
     print(f"{path}: loss {log['loss'][0]:.4f} to {log['loss'][-1]:.4f}")
 
 
@@ -419,6 +424,7 @@ CASES = {
                       "model.vq_embed_dim": 2, "model.num_vq_embeddings": 11, "model.norm_num_groups": 2,
                       "train.batch": 2, "train.lr": 2e-3, "train.optimiser": "sgd", "loss.restart": 3}),
     **trainings_diffusion.CASES,
+    **trainings_latent.CASES,
 }
 
 

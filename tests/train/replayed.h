@@ -17,7 +17,7 @@
 #include "io/loader.h"
 #include "io/safetensors.h"
 
-enum { MAX_SETTINGS = 48, MAX_TENSORS = 256 };
+enum { MAX_SETTINGS = 48, MAX_TENSORS = 512 };
 
 struct replayed {
     fum_arena *arena;
@@ -78,9 +78,16 @@ static inline void close_replayed(struct replayed *r) {
     fum_arena_destroy(&r->arena);
 }
 
+// Returns the folder of the model that the golden run began with; NULL: none.
+static inline const char *replayed_model(struct replayed *r) {
+    const char *name = fum_loader_metadata(r->golden, "model"), *data = getenv("FUM_TEST_DATA");
+    return name ? fum_path_join(r->arena, data ? data : "tests/data", name) : NULL;
+}
+
 // Returns parameters of the golden run, with results in the folder `name`.
 static inline struct fum_training_params replayed_params(struct replayed *r, const char *name) {
     return (struct fum_training_params){.recipe = fum_loader_metadata(r->golden, "recipe"),
+                                        .model = replayed_model(r),
                                         .output = replayed_path(r, name),
                                         .settings = r->settings,
                                         .num_settings = r->num_settings,
