@@ -12,13 +12,14 @@
 
 #include <fumarole/pipeline.h>
 
-// Evaluations of the model for one picture: enough to see what it has learnt.
-enum { COLUMNS = 4, COUNT = COLUMNS * COLUMNS, STEPS = 25 };
+// Evaluations of the model for one picture: enough to see what it has learnt. Models that read text
+// are large, so they draw a single row.
+enum { COLUMNS = 4, MAX_ROWS = 4, STEPS = 25 };
 
 struct grid {
     int width, height, channels; // of one picture
     uint8_t *pixels;             // of all
-    int next;                    // place of the next picture
+    int rows, next;              // place of the next picture
     int classes;                 // 0: the model takes none
     bool prompts;                // the model takes a caption of the data
 };
@@ -31,7 +32,7 @@ static bool keep_image(void *user, const struct fum_image *image) {
         g->width = image->width;
         g->height = image->height;
         g->channels = image->channels;
-        g->pixels = fum_calloc(COUNT * row, (size_t)image->height);
+        g->pixels = fum_calloc((size_t)(g->rows * COLUMNS) * row, (size_t)image->height);
     }
     if (!g->pixels) return false;
     size_t left = (size_t)(g->next % COLUMNS) * row,
@@ -72,11 +73,13 @@ static enum fum_result draw_grid(struct fum_training *t, fum_model *model, struc
                                                 .log = t->params.log};
     fum_pipeline *pipeline = NULL;
     grid->prompts = fum_model_get_info(model)->takes_prompt;
+    grid->rows = grid->prompts ? 1 : MAX_ROWS;
     if (fum_settings_has(&t->settings, "model.classes"))
         grid->classes = (int)fum_settings_int(&t->settings, "model.classes", 0, 1 << 20);
     if (fum_model_get_info(model)->unusable || (grid->prompts && !t->data)) return FUM_OK;
     enum fum_result result = fum_pipeline_create(&pipeline, t->device, model, &storage, err);
-    for (int i = 0; i < COUNT && !result; i++) result = draw_one(t, pipeline, grid, i, err);
+    for (int i = 0; i < grid->rows * COLUMNS && !result; i++)
+        result = draw_one(t, pipeline, grid, i, err);
     fum_pipeline_destroy(&pipeline);
     return result;
 }
@@ -115,7 +118,7 @@ static enum fum_result write_grid(struct fum_training *t, char *path, struct fum
     fum_model_destroy(&model);
     const struct fum_picture picture = {.pixels = grid.pixels,
                                         .width = COLUMNS * grid.width,
-                                        .height = COLUMNS * grid.height,
+                                        .height = grid.rows * grid.height,
                                         .channels = grid.channels};
     if (!result && grid.pixels) result = fum_image_write_png(path, &picture, err);
     if (!result && grid.pixels) list_grid(t, path);

@@ -222,6 +222,7 @@ static void winograd(int points, enum fum_dtype type, double least_off, double m
     for (int i = 0; i < 2; i++) {
         const struct fum_op *op = fum_op_find(names[i]);
         double attr[FUM_MAX_ATTRS] = {0};
+        for (int k = 0; op->attrs[k].name; k++) attr[k] = op->attrs[k].default_value;
         attr[fum_op_attr_index(op, "stride")] = attr[fum_op_attr_index(op, "pad")] = 1;
         struct fum_op_call call = {
             .attr = attr,
