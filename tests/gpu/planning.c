@@ -10,6 +10,10 @@ static fum_device *plan(const char *name) {
 }
 
 // Every class that the project promises is there, and its record is whole.
+// Bindings of the largest kernel that devices run. Only kernels of CPU drivers, which read texels
+// as well, have more.
+enum { LEAST_BINDINGS = 8 };
+
 static void every_planning_device_is_complete(void **state) {
     (void)state;
     static const char *const wanted[] = {
@@ -33,7 +37,7 @@ static void every_planning_device_is_complete(void **state) {
         assert_true(info->shared_bytes >= 16384 && info->max_group_invocations >= 128);
         for (int d = 0; d < 3; d++)
             assert_true(info->max_group_size[d] >= 64 && info->max_group_count[d] >= 65535);
-        assert_true(info->max_push_bytes >= 128 && info->max_bindings >= FUM_MAX_BINDINGS);
+        assert_true(info->max_push_bytes >= 128 && info->max_bindings >= LEAST_BINDINGS);
         assert_true(info->subgroup_min && info->subgroup_min <= info->subgroup_size &&
                     info->subgroup_size <= info->subgroup_max);
         assert_true(info->api_version >= (1u << 22 | 1u << 12));
