@@ -15,7 +15,7 @@ PROGRAM, ROOT = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[
 # What stands in for long runs, by command: options that replace those of the page.
 SHORT = {
     "train": {"--steps": "2", "--batch": "2"},
-    "generate": {"--steps": "2", "--grid": "2x1"},
+    "generate": {"--steps": "2", "--grid": "2x1", "-b": "12"},
     "evaluate": {"--count": "4"},
     "dataset": {"--count": "64", "--held-out": "32"},
 }
@@ -51,7 +51,7 @@ def shorten(words):
     for option, value in short.items():
         if option in out:
             out[out.index(option) + 1] = value
-        elif option not in ("--grid", "--batch"):
+        elif option not in ("--grid", "--batch", "-b"):
             out += [option, value]
     return [PROGRAM, *out[1:]]
 
