@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Draws with autoencoders that have no sampler. The decoder makes a picture of a latent vector.
-// That is drawn from the prior, encoded from a picture, or lies between two such vectors.
+// The vector is drawn from the prior, encoded from a picture, or lies between two such vectors.
 #include "pipeline/autoencoder.h"
 
 #include "base/dtype.h"
