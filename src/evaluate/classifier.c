@@ -64,8 +64,9 @@ static bool find_weight(void *user, const char *name, struct fum_view *view) {
     return tensor != NULL;
 }
 
-static enum fum_result open_parts(struct fum_feature_network *network, const char *path,
-                                  const struct fum_evaluate_params *params, struct fum_error *err) {
+static enum fum_result open_classifier(struct fum_feature_network *network, const char *path,
+                                       const struct fum_evaluate_params *params,
+                                       struct fum_error *err) {
     struct fum_device_network *net = network->state;
     struct fum_unet_config config;
     const char *dir = NULL;
@@ -81,15 +82,6 @@ static enum fum_result open_parts(struct fum_feature_network *network, const cha
     if (result) return result;
     const struct fum_weight_source source = {.find = find_weight, .user = net->loader};
     return fum_device_network_compile(network, &source, params, err);
-}
-
-static enum fum_result open_classifier(struct fum_feature_network *network, const char *path,
-                                       const struct fum_evaluate_params *params,
-                                       struct fum_error *err) {
-    enum fum_result result = fum_device_network_create(network, err);
-    if (!result) result = open_parts(network, path, params, err);
-    if (result) fum_features_close(network);
-    return result;
 }
 
 const struct fum_feature_kind fum_feature_classifier = {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "evaluate/features.h"
 
+#include "evaluate/network.h"
+
 #include "base/error.h"
 #include "base/macros.h"
 #include "base/text.h"
@@ -26,9 +28,13 @@ enum fum_result fum_features_open(struct fum_feature_network *network,
     for (size_t i = 0; i < FUM_COUNT(kinds); i++) {
         const struct fum_feature_kind *kind = kinds[i];
         if (strlen(kind->name) != length || strncmp(kind->name, params->features, length)) continue;
-        if (colon && colon[1]) return kind->open(network, colon + 1, params, err);
-        return fum_error_set(err, FUM_ERR_ARG, "features %s need %s: %s:PATH", kind->name,
-                             kind->what, kind->name);
+        if (!colon || !colon[1])
+            return fum_error_set(err, FUM_ERR_ARG, "features %s need %s: %s:PATH", kind->name,
+                                 kind->what, kind->name);
+        enum fum_result result = fum_device_network_create(network, err);
+        if (!result) result = kind->open(network, colon + 1, params, err);
+        if (result) fum_features_close(network);
+        return result;
     }
     return fum_error_unknown(err, "kind of features", params->features, kind_name);
 }

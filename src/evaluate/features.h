@@ -30,6 +30,7 @@ static inline size_t fum_feature_picture_numbers(const struct fum_feature_networ
 struct fum_feature_kind {
     const char *name;
     const char *what; // its path leads to, for messages
+    // Fills a network that fum_device_network_create made. The caller closes it after a failure.
     enum fum_result (*open)(struct fum_feature_network *network, const char *path,
                             const struct fum_evaluate_params *params, struct fum_error *err);
 };

@@ -13,8 +13,9 @@ static enum fum_result build_graph(struct fum_feature_network *network, struct f
     return fum_device_network_outputs(network, tensors.features, tensors.logits, err);
 }
 
-static enum fum_result open_parts(struct fum_feature_network *network, const char *path,
-                                  const struct fum_evaluate_params *params, struct fum_error *err) {
+static enum fum_result open_inception(struct fum_feature_network *network, const char *path,
+                                      const struct fum_evaluate_params *params,
+                                      struct fum_error *err) {
     struct fum_device_network *net = network->state;
     struct fum_weight_source source = {0};
     network->picture_width = network->picture_height = FUM_INCEPTION_SIZE;
@@ -23,15 +24,6 @@ static enum fum_result open_parts(struct fum_feature_network *network, const cha
     if (!result) result = fum_inception_fold(&source, net->loader, net->arena, err);
     if (!result) result = build_graph(network, err);
     return result ? result : fum_device_network_compile(network, &source, params, err);
-}
-
-static enum fum_result open_inception(struct fum_feature_network *network, const char *path,
-                                      const struct fum_evaluate_params *params,
-                                      struct fum_error *err) {
-    enum fum_result result = fum_device_network_create(network, err);
-    if (!result) result = open_parts(network, path, params, err);
-    if (result) fum_features_close(network);
-    return result;
 }
 
 const struct fum_feature_kind fum_feature_inception = {
