@@ -14,11 +14,12 @@ extern "C" {
 
 // Measures, as bits of a mask.
 enum {
-    FUM_EVALUATE_FID = 1, // Heusel et al. 2017
-    FUM_EVALUATE_IS = 2,  // of the fake set alone; Salimans et al. 2016
-    FUM_EVALUATE_KID = 4, // Bińkowski et al. 2018
-    FUM_EVALUATE_PR = 8,  // precision and recall; Kynkäänniemi et al. 2019
-    FUM_EVALUATE_ALL = 15,
+    FUM_EVALUATE_FID = 1,       // Heusel et al. 2017
+    FUM_EVALUATE_IS = 2,        // of the fake set alone; Salimans et al. 2016
+    FUM_EVALUATE_KID = 4,       // Bińkowski et al. 2018
+    FUM_EVALUATE_PR = 8,        // precision and recall; Kynkäänniemi et al. 2019
+    FUM_EVALUATE_ALL = 15,      // those above, which need no classes
+    FUM_EVALUATE_ACCURACY = 16, // of the fake set's pictures, those whose class is recognised
 };
 
 enum { FUM_EVALUATE_WHOLE = -1 }; // for subset_size
@@ -35,7 +36,7 @@ struct fum_evaluate_params {
     int count;          // of pictures, at most, from each set; 0: all. A model draws so many
     const char *prompt; // that a model draws; NULL for models that take none
     const char *device; // that runs it, as fum_device_params.select
-    unsigned measures;  // mask of FUM_EVALUATE_…; 0: all that the sets allow
+    unsigned measures;  // mask of FUM_EVALUATE_…; 0: those of ALL that the sets allow
     int splits;         // of the inception score; 0: 10, or as many as there are pictures if fewer
     int subsets;        // of KID; 0: 100
     int subset_size;    // 0: 1000, or the smaller set's; FUM_EVALUATE_WHOLE: both whole, once
@@ -54,6 +55,7 @@ struct fum_evaluate_result {
     double is_mean, is_std;
     double kid;
     double precision, recall;
+    double accuracy;
     size_t real_count, fake_count; // 0: only statistics were given
     size_t width;                  // numbers of a feature
     int splits, subset_size;       // as used; subset_size 0: whole

@@ -7,7 +7,7 @@
 #include <fumarole/evaluate.h>
 
 struct evaluate_options {
-    bool fid, score, kid, precision, pairs, bound, verbose;
+    bool fid, score, kid, precision, accuracy, pairs, bound, verbose;
     int splits, subsets, subset_size;
     struct cli_seed seed;
     int count;
@@ -29,6 +29,8 @@ static const struct cli_option options[] = {
      .help = "kernel distance of the features"},
     {.name = "pr", .kind = CLI_FLAG, .offset = FIELD(precision),
      .help = "precision and recall"},
+    {.name = "accuracy", .kind = CLI_FLAG, .offset = FIELD(accuracy),
+     .help = "share of FAKE's pictures whose class a classifier recognises; only if asked for"},
     {.name = "pairs", .kind = CLI_FLAG, .offset = FIELD(pairs),
      .help = "instead: PSNR and SSIM of pictures of the same name"},
     CLI_HEADING_ROW("Measures of a model, DIR and DATA in place of the sets:"),
@@ -97,6 +99,7 @@ static void print_report(char **sets, const struct fum_evaluate_result *r) {
     if (r->measures & FUM_EVALUATE_FID) print_number("FID", r->fid, "");
     if (r->measures & FUM_EVALUATE_IS) print_score(r);
     if (r->measures & FUM_EVALUATE_KID) print_kid(r);
+    if (r->measures & FUM_EVALUATE_ACCURACY) print_number("accuracy", r->accuracy, "");
     if (!(r->measures & FUM_EVALUATE_PR)) return;
     print_number("precision", r->precision, "");
     print_number("recall", r->recall, "");
@@ -115,6 +118,7 @@ static char *format_json(const struct fum_evaluate_result *r) {
         {FUM_EVALUATE_KID, "kid", r->kid},
         {FUM_EVALUATE_PR, "precision", r->precision},
         {FUM_EVALUATE_PR, "recall", r->recall},
+        {FUM_EVALUATE_ACCURACY, "accuracy", r->accuracy},
     };
     cJSON *object = cJSON_CreateObject();
     bool good = object != NULL;
@@ -158,7 +162,8 @@ static int save_json(const char *path, char *text) {
 
 static unsigned requested_measures(const struct evaluate_options *values) {
     return (values->fid ? FUM_EVALUATE_FID : 0u) | (values->score ? FUM_EVALUATE_IS : 0u) |
-           (values->kid ? FUM_EVALUATE_KID : 0u) | (values->precision ? FUM_EVALUATE_PR : 0u);
+           (values->kid ? FUM_EVALUATE_KID : 0u) | (values->precision ? FUM_EVALUATE_PR : 0u) |
+           (values->accuracy ? FUM_EVALUATE_ACCURACY : 0u);
 }
 
 static bool on_picture(void *user, const char *path, size_t done, size_t total) {

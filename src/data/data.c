@@ -46,6 +46,11 @@ static const char *text_of(const char *const *texts, int64_t index) {
     return texts && texts[index] ? texts[index] : "";
 }
 
+int32_t fum_data_label(const fum_data *data, int64_t index) {
+    const struct fum_data_source *source = &data->source;
+    return source->labels ? source->labels[fum_data_source_index(data, index)] : -1;
+}
+
 enum fum_result fum_data_read(const fum_data *data, struct fum_data_pick pick, float *pixels,
                               struct fum_data_sample *sample, struct fum_error *err) {
     const struct fum_data_source *source = &data->source;
@@ -56,7 +61,7 @@ enum fum_result fum_data_read(const fum_data *data, struct fum_data_pick pick, f
                                     : source->reader->measure(source, i, &bitmap, err);
     if (result) return result;
     struct fum_fit fit = fum_fit_cover(&bitmap, bucket->width, bucket->height);
-    *sample = (struct fum_data_sample){.label = source->labels ? source->labels[i] : -1,
+    *sample = (struct fum_data_sample){.label = fum_data_label(data, pick.index),
                                        .caption = text_of(source->captions, i),
                                        .keywords = text_of(source->keywords, i),
                                        .name = text_of(source->names, i),

@@ -49,6 +49,8 @@ struct fum_data_info {
 const struct fum_data_info *fum_data_get_info(const fum_data *data);
 // Returns the name of a class; its number as text where the data names none. Never NULL.
 const char *fum_data_class_name(const fum_data *data, int label);
+// Returns the class of a sample; -1: none.
+int32_t fum_data_label(const fum_data *data, int64_t index);
 // Returns the samples of each class, info->classes numbers.
 const int64_t *fum_data_class_counts(const fum_data *data);
 

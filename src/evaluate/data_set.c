@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Opens folders of pictures and data sets: their pictures go through the network of features.
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/macros.h"
 #include "data/data.h"
@@ -35,11 +36,14 @@ static enum fum_result keep_good(const struct reading *r, size_t count, size_t *
                                  struct fum_error *err) {
     size_t numbers = fum_feature_picture_numbers(&r->batch.context->network);
     float *pixels = r->batch.pixels;
+    int32_t *labels = r->batch.set->labels;
     *good = 0;
     for (size_t i = 0; i < count; i++) {
         if (!r->result[i]) {
             if (*good < i)
                 memcpy(pixels + *good * numbers, pixels + i * numbers, numbers * sizeof *pixels);
+            if (labels)
+                labels[r->batch.rows + *good] = fum_data_label(r->data, r->first + (int64_t)i);
             ++*good;
         } else if (fum_data_is_broken(r->result[i])) {
             fum_data_note_broken(r->data, r->first + (int64_t)i, &r->error[i]);
@@ -51,9 +55,19 @@ static enum fum_result keep_good(const struct reading *r, size_t count, size_t *
     return FUM_OK;
 }
 
+static enum fum_result allocate_labels(struct reading *r, size_t total, struct fum_error *err) {
+    struct fum_set *set = r->batch.set;
+    set->classes = fum_data_get_info(r->data)->classes;
+    if (!set->classes) return FUM_OK;
+    set->labels = fum_alloc(total, sizeof *set->labels);
+    if (set->labels) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu labels", set->path, total);
+}
+
 static enum fum_result read_all(struct reading *r, struct fum_error *err) {
     size_t total = (size_t)fum_data_get_info(r->data)->count, batch = FUM_FEATURE_BATCH;
     enum fum_result result = fum_feature_batch_begin(&r->batch, total, err);
+    if (!result) result = allocate_labels(r, total, err);
     for (size_t first = 0; first < total && !result; first += batch) {
         size_t count = FUM_MIN(batch, total - first), good = 0;
         r->first = (int64_t)first;

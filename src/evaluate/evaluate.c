@@ -67,6 +67,19 @@ static bool allows_precision(const struct evaluation *e, struct fum_why *why) {
     return has_samples(e, "precision and recall", FUM_NEIGHBOUR + 1, false, why);
 }
 
+static bool allows_accuracy(const struct evaluation *e, struct fum_why *why) {
+    const struct fum_set *fake = &e->sets[1];
+    if (!fake->labels)
+        return fum_refuse(why, "the accuracy needs a class of each picture; %s has none",
+                          fake->path);
+    if (!fake->logits || fake->scores.width != (size_t)fake->classes)
+        return fum_refuse(why,
+                          "the accuracy needs a classifier of the %d classes of %s; this one "
+                          "knows %zu",
+                          fake->classes, fake->path, fake->scores.width);
+    return true;
+}
+
 // ---- the measures ----
 
 static enum fum_result measure_fid(struct evaluation *e, struct fum_error *err) {
@@ -103,6 +116,13 @@ static enum fum_result measure_precision(struct evaluation *e, struct fum_error 
     return fum_precision_recall(rows, &e->result->precision, &e->result->recall, err);
 }
 
+static enum fum_result measure_accuracy(struct evaluation *e, struct fum_error *err) {
+    const struct fum_set *fake = &e->sets[1];
+    (void)err;
+    e->result->accuracy = fum_accuracy(&fake->scores, fake->labels);
+    return FUM_OK;
+}
+
 static const struct {
     unsigned bit;
     bool (*allows)(const struct evaluation *e, struct fum_why *why);
@@ -112,21 +132,23 @@ static const struct {
     {FUM_EVALUATE_IS, allows_score, measure_score},
     {FUM_EVALUATE_KID, allows_kid, measure_kid},
     {FUM_EVALUATE_PR, allows_precision, measure_precision},
+    {FUM_EVALUATE_ACCURACY, allows_accuracy, measure_accuracy},
 };
 
 // Checks that the requested measures can be computed; without a request, chooses those that can.
 static enum fum_result choose_measures(struct evaluation *e, struct fum_error *err) {
-    unsigned requested = e->params->measures, chosen = 0;
+    unsigned requested = e->params->measures;
+    unsigned wanted = requested ? requested : FUM_EVALUATE_ALL, chosen = 0;
     struct fum_why why, first = {""};
     for (size_t i = 0; i < FUM_COUNT(measures); i++) {
-        if (requested && !(requested & measures[i].bit)) continue;
+        if (!(wanted & measures[i].bit)) continue;
         if (measures[i].allows(e, &why))
             chosen |= measures[i].bit;
         else if (!first.text[0])
             first = why;
     }
     e->result->measures = chosen;
-    bool refused = requested ? chosen != (requested & FUM_EVALUATE_ALL) : !chosen;
+    bool refused = requested ? chosen != requested : !chosen;
     return refused ? fum_error_set(err, FUM_ERR_ARG, "%s", first.text) : FUM_OK;
 }
 

@@ -22,6 +22,9 @@ enum fum_result fum_kernel_distance(const struct fum_rows sets[2],
                                     const struct fum_kid_params *params, double *distance,
                                     struct fum_error *err);
 
+// Returns the share of rows whose largest logit, the first of equal ones, is that of their label.
+double fum_accuracy(const struct fum_rows *logits, const int32_t *labels);
+
 enum { FUM_NEIGHBOUR = 3 }; // whose distance is the radius of a point's ball
 
 // Computes precision and recall (Kynkäänniemi et al. 2019) of sets[1] against sets[0], each of more

@@ -10,6 +10,7 @@
 void fum_set_free(struct fum_set *set) {
     fum_free(set->features);
     fum_free(set->logits);
+    fum_free(set->labels);
     fum_statistics_free(&set->statistics);
 }
 

@@ -13,6 +13,8 @@ struct fum_set {
     const char *role;       // "REAL" or "FAKE", for messages
     float *features;        // NULL: only the statistics are known
     float *logits;          // NULL: none
+    int32_t *labels;        // classes of the samples, one for each row; NULL: none
+    int classes;            // labels are below it
     struct fum_rows rows;   // of the features
     struct fum_rows scores; // of the logits
     struct fum_statistics statistics;

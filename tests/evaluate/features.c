@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Features of pictures: by a narrow Inception v3 against pytorch-fid's network with equal weights
 // (tests/golden/inception.py), by a classifier against diffusers' (classifier_features.py).
+#define _DEFAULT_SOURCE // mkdtemp
 #include "open.h"
 
 #include <fumarole/evaluate.h>
@@ -8,6 +9,8 @@
 #include "evaluate/set.h"
 
 #include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char *data_path(const char *name) {
     static char paths[4][600];
@@ -114,6 +117,43 @@ static void a_model_draws_its_set(void **state) {
     assert_non_null(strstr(err.text, "give --prompt"));
 }
 
+// Puts five of the nine pictures into the folder of class 2, the only one that the classifier sees,
+// and one into each other. Returns the folder.
+static const char *sort_pictures(void) {
+    static char folder[] = "/tmp/fumarole-classes-XXXXXX";
+    static const int classes[] = {2, 0, 2, 1, 2, 3, 2, 4, 2};
+    assert_non_null(mkdtemp(folder));
+    for (int i = 0; i < 9; i++) {
+        char from[700], to[128];
+        snprintf(from, sizeof from, "%s/%d.png", data_path("classifier/pictures"), i);
+        snprintf(to, sizeof to, "%s/%d", folder, classes[i]);
+        (void)mkdir(to, 0700); // class 2 comes five times
+        snprintf(to, sizeof to, "%s/%d/%d.png", folder, classes[i], i);
+        assert_int_equal(symlink(from, to), 0);
+    }
+    return folder;
+}
+
+static void recognised_classes_are_counted(void **state) {
+    (void)state;
+    const char *folder = sort_pictures();
+    char remove[160];
+    struct fum_error err = {0};
+    struct fum_evaluate_result result;
+    struct fum_evaluate_params params = {.real = data_path("classifier/pictures"),
+                                         .fake = folder,
+                                         .features = network("classifier", "classifier"),
+                                         .measures = FUM_EVALUATE_ACCURACY};
+    ok(fum_evaluate(&params, &result, &err), &err);
+    assert_int_equal(result.measures, FUM_EVALUATE_ACCURACY);
+    assert_true(fabs(result.accuracy - 5.0 / 9) < 1e-12);
+    params.fake = params.real;
+    assert_int_equal(fum_evaluate(&params, &result, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "needs a class of each picture"));
+    snprintf(remove, sizeof remove, "rm -rf '%s'", folder);
+    assert_int_equal(system(remove), 0);
+}
+
 static void other_weights_are_refused(void **state) {
     (void)state;
     static const struct {
@@ -172,6 +212,7 @@ int main(void) {
         cmocka_unit_test(features_of_a_classifier_are_those_of_diffusers),
         cmocka_unit_test(distance_of_pictures_is_that_of_their_features),
         cmocka_unit_test(a_model_draws_its_set),
+        cmocka_unit_test(recognised_classes_are_counted),
         cmocka_unit_test(other_weights_are_refused),
         cmocka_unit_test(a_callback_cancels),
     };
