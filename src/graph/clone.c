@@ -23,6 +23,7 @@ enum fum_result fum_graph_clone(fum_graph **out, const fum_graph *graph, struct 
         copies[i].graph = clone;
         for (int k = 0; k < FUM_MAX_INPUTS; k++)
             if (copies[i].in[k]) copies[i].in[k] = &copies[copies[i].in[k]->id];
+        if (copies[i].original) copies[i].original = &copies[copies[i].original->id];
         clone->tensors[i] = &copies[i];
     }
     clone->quantised = graph->quantised;

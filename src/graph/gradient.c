@@ -2,6 +2,8 @@
 // Adds the nodes of a gradient to a graph: reverse mode, from the loss down to the parameters.
 #include "graph/gradient.h"
 
+#include "graph/recompute.h"
+
 #include <stdio.h>
 
 struct reverse {
@@ -9,6 +11,7 @@ struct reverse {
     int count;          // nodes of the graph before any was added
     bool *reached;      // by id: depends on a parameter
     fum_tensor **grads; // by id: d loss / d value, NULL while unknown
+    struct fum_recompute recompute;
 };
 
 fum_tensor *fum_gradient_add(struct fum_gradient *g, const char *op, struct fum_inputs inputs,
@@ -36,7 +39,7 @@ fum_tensor *fum_gradient_part(struct fum_gradient *g, fum_tensor *value, int64_t
 }
 
 fum_tensor *fum_gradient_output(const struct fum_gradient *g) {
-    return g->graph->tensors[g->node->id];
+    return g->output;
 }
 
 static fum_tensor *add_shaped(struct fum_gradient *g, const char *op, fum_tensor *value,
@@ -96,7 +99,11 @@ static bool accumulate(struct reverse *r, const fum_tensor *value, fum_tensor *t
 }
 
 static bool differentiate(struct reverse *r, const fum_tensor *node) {
-    struct fum_gradient g = {.graph = r->graph, .node = node, .dout = r->grads[node->id]};
+    if (!fum_recompute_block(&r->recompute, node)) return false;
+    struct fum_gradient g = {.graph = r->graph,
+                             .node = fum_recompute_twin(&r->recompute, node),
+                             .output = fum_recompute_value(&r->recompute, node),
+                             .dout = r->grads[node->id]};
     for (int i = 0; i < node->num_inputs; i++)
         g.needed[i] = node->in[i] && r->reached[node->in[i]->id];
     if (!node->op->gradient)
@@ -158,7 +165,7 @@ bool fum_graph_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *p
                               loss ? loss->name : "loss");
     r.reached = fum_calloc((size_t)r.count, sizeof *r.reached);
     r.grads = fum_calloc((size_t)r.count, sizeof *r.grads);
-    bool done = r.reached && r.grads;
+    bool done = r.reached && r.grads && fum_recompute_begin(&r.recompute, graph, loss);
     if (!done) fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for a gradient");
     if (done) mark_reached(&r, params, count);
     if (done) done = add_gradients(&r, loss);
@@ -168,6 +175,7 @@ bool fum_graph_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *p
             done = fum_graph_fail(graph, FUM_ERR_ARG, "%s does not depend on %s", loss->name,
                                   params[i]->name);
     }
+    fum_recompute_end(&r.recompute);
     fum_free(r.reached);
     fum_free(r.grads);
     return done;

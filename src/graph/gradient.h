@@ -15,7 +15,8 @@
 
 struct fum_gradient {
     fum_graph *graph;
-    const fum_tensor *node;           // the node to differentiate
+    const fum_tensor *node;           // the node to differentiate, or its copy (recompute.h)
+    fum_tensor *output;               // of the node
     fum_tensor *dout;                 // d loss / d its output
     bool needed[FUM_MAX_INPUTS];      // inputs whose gradient is required
     fum_tensor *grad[FUM_MAX_INPUTS]; // set by the hook: d loss / d input, for each needed one

@@ -155,6 +155,7 @@ static fum_tensor *tensor_new(fum_graph *graph, enum fum_tensor_kind kind, const
     t->graph = graph;
     t->kind = kind;
     t->live = true;
+    t->block = graph->block_depth ? graph->num_blocks : 0;
     return t;
 }
 
@@ -284,6 +285,18 @@ void fum_graph_mark_pointwise(fum_graph *graph, const char *name) {
 
 bool fum_graph_is_training(const fum_graph *graph) {
     return graph->trains != NULL;
+}
+
+void fum_graph_checkpoint(fum_graph *graph) {
+    graph->checkpointing = true;
+}
+
+void fum_graph_begin_block(fum_graph *graph) {
+    if (graph->block_depth++ == 0) graph->num_blocks++;
+}
+
+void fum_graph_end_block(fum_graph *graph) {
+    graph->block_depth--;
 }
 
 static bool trains_weight(const fum_graph *graph, const char *name) {
@@ -526,6 +539,22 @@ fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
     t->op = record;
     if (!set_attrs(t, attrs) || !set_inputs(t, inputs.at, inputs.count) || !infer(t)) return NULL;
     if (!check_updates(t)) return NULL;
+    return tensor_append(t);
+}
+
+fum_tensor *fum_graph_add_twin(fum_graph *graph, const fum_tensor *node,
+                               fum_tensor *const *inputs) {
+    char name[256];
+    snprintf(name, sizeof name, "%s.again", node->name);
+    fum_tensor *t = tensor_new(graph, FUM_TENSOR_NODE, name);
+    if (!t) return NULL;
+    const char *kept = t->name;
+    *t = *node;
+    t->name = kept;
+    t->output = NULL;
+    t->block = 0;
+    t->original = node;
+    memcpy(t->in, inputs, sizeof t->in);
     return tensor_append(t);
 }
 

@@ -37,7 +37,9 @@ struct fum_tensor {
     uint64_t alias_offset;
     // False once the prune pass has found that nothing that is read or kept depends on it.
     bool live;
-    int uses; // set by the prune pass: how many inputs of live nodes it is
+    int uses;                   // set by the prune pass: how many inputs of live nodes it is
+    int block;                  // number of its block (see fum_graph_checkpoint); 0: it is in none
+    const fum_tensor *original; // of a node that is computed again: its twin in the forward half
 };
 
 // A linear layer that was just added.
@@ -56,6 +58,8 @@ struct fum_graph {
     // Adds to the result of a linear layer; NULL: nothing (see fum_graph_adapt).
     fum_tensor *(*adapt)(void *user, fum_graph *graph, const struct fum_graph_layer *layer);
     void *adapt_user;
+    bool checkpointing;
+    int num_blocks, block_depth; // blocks so far, and how many of them are open
     fum_tensor **tensors;
     int count;
     size_t capacity;
@@ -86,6 +90,15 @@ void fum_graph_adapt(fum_graph *graph,
                      fum_tensor *(*adapt)(void *user, fum_graph *graph,
                                           const struct fum_graph_layer *layer),
                      void *user);
+// Makes gradients keep only what leaves a block of the graph. Nodes that the gradient pass adds
+// compute the block's other values again, just before its gradient. See Chen et al., "Training deep
+// nets with sublinear memory cost" (2016).
+void fum_graph_checkpoint(fum_graph *graph);
+// Begins a block of nodes, up to fum_graph_end_block. A block inside another is part of that.
+void fum_graph_begin_block(fum_graph *graph);
+void fum_graph_end_block(fum_graph *graph);
+// Adds a copy of a node that computes it again from other inputs. Returns NULL after an error.
+fum_tensor *fum_graph_add_twin(fum_graph *graph, const fum_tensor *node, fum_tensor *const *inputs);
 // Marks the weight of that name as one of a 1×1 convolution. There may be none.
 void fum_graph_mark_pointwise(fum_graph *graph, const char *name);
 // Lists the graph's parameters in the order of their adding. Returns their number. list may be

@@ -4,20 +4,38 @@
 
 #include "base/error.h"
 
-void fum_pass_prune(fum_graph *graph) {
-    for (int i = 0; i < graph->count; i++)
-        graph->tensors[i]->live = false, graph->tensors[i]->uses = 0;
-    // Nodes have smaller ids than those that read them, so one sweep down reaches everything.
+// Nodes have smaller ids than those that read them, so one sweep down reaches everything.
+static void mark_live(fum_graph *graph) {
+    for (int i = 0; i < graph->count; i++) graph->tensors[i]->live = false;
     for (int i = graph->count - 1; i >= 0; i--) {
         fum_tensor *t = graph->tensors[i];
         if (t->output || (t->op && t->op->updates)) t->live = true;
-        if (!t->live) continue;
-        for (int k = 0; k < t->num_inputs; k++) {
-            if (!t->in[k]) continue;
-            t->in[k]->live = true;
-            t->in[k]->uses++;
-        }
+        for (int k = 0; k < t->num_inputs && t->live; k++)
+            if (t->in[k]) t->in[k]->live = true;
     }
+}
+
+static int first_id(const fum_tensor *t) {
+    return t->original ? t->original->id : t->id;
+}
+
+// Counts uses as if nothing were computed again, so that both twins of a node are fused as the
+// node would be without the other.
+static void count_uses(fum_graph *graph) {
+    for (int i = 0; i < graph->count; i++) graph->tensors[i]->uses = 0;
+    for (int i = 0; i < graph->count; i++) {
+        const fum_tensor *t = graph->tensors[i];
+        if (!t->live || (t->original && t->original->live)) continue;
+        for (int k = 0; k < t->num_inputs; k++)
+            if (t->in[k]) graph->tensors[first_id(t->in[k])]->uses++;
+    }
+    for (int i = 0; i < graph->count; i++)
+        graph->tensors[i]->uses = graph->tensors[first_id(graph->tensors[i])]->uses;
+}
+
+void fum_pass_prune(fum_graph *graph) {
+    mark_live(graph);
+    count_uses(graph);
 }
 
 enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct fum_error *err) {

@@ -8,6 +8,7 @@
 #include "model/clip.h"
 
 #include "base/macros.h"
+#include "graph/graph.h"
 #include "model/config.h"
 #include "nn/nn.h"
 
@@ -75,6 +76,7 @@ static fum_tensor *layer(struct fum_nn *nn, const struct fum_clip_config *config
     struct fum_nn_attention self = names;
     self.heads = config->heads;
     size_t mark = fum_nn_enter(nn, "encoder.layers.%d", index);
+    fum_graph_begin_block(nn->graph);
     fum_tensor *h = fum_nn_attention(nn, "self_attn",
                                      fum_nn_layer_norm(nn, "layer_norm1", x, config->eps), &self);
     x = fum_nn_add(nn, NULL, h, x);
@@ -83,6 +85,7 @@ static fum_tensor *layer(struct fum_nn *nn, const struct fum_clip_config *config
     h = fum_nn_linear(nn, "mlp.fc2", fum_nn_unary(nn, config->activation, NULL, h),
                       config->channels, true);
     x = fum_nn_add(nn, "", h, x);
+    fum_graph_end_block(nn->graph);
     fum_nn_leave(nn, mark);
     return x;
 }

@@ -135,8 +135,12 @@ static fum_tensor *up_block(struct fum_unet_builder *b, int index, fum_tensor *x
     const struct fum_unet_block *block = &c->up[index];
     size_t mark = fum_nn_enter(&b->nn, "up_blocks.%d", index);
     for (int i = 0; i < block->layers; i++) {
+        // The concatenation is part of the residual block, so that training need not keep it.
+        fum_graph_begin_block(b->nn.graph);
         x = fum_nn_concat(&b->nn, NULL, x, b->skips[--b->num_skips]);
-        x = attention(b, i, resblock(b, i, x, block->channels, 1), block);
+        x = resblock(b, i, x, block->channels, 1);
+        fum_graph_end_block(b->nn.graph);
+        x = attention(b, i, x, block);
     }
     if (index + 1 < c->num_blocks) x = enlarge(b, block, x);
     fum_nn_leave(&b->nn, mark);

@@ -88,6 +88,7 @@ static fum_tensor *resample(struct fum_nn *nn, fum_tensor *x, const struct fum_n
 fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
                             const struct fum_nn_resblock *b) {
     size_t mark = fum_nn_enter(nn, "%s", name);
+    fum_graph_begin_block(nn->graph);
     const char *act = b->activation ? b->activation : "silu";
     fum_tensor *h =
         fum_nn_unary(nn, act, NULL, fum_nn_group_norm(nn, "norm1", x, b->groups, b->eps));
@@ -103,6 +104,7 @@ fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
     bool scaled = b->output_scale != 0 && b->output_scale != 1;
     h = fum_nn_add(nn, scaled ? NULL : "", h, shortcut);
     if (scaled) h = fum_nn_scale(nn, "", h, 1 / b->output_scale, 0);
+    fum_graph_end_block(nn->graph);
     fum_nn_leave(nn, mark);
     return h;
 }

@@ -5,6 +5,8 @@
 // its layer norms 1e-5. The GELU gate is the second half of the feed-forward's projection.
 #include "nn/nn.h"
 
+#include "graph/graph.h"
+
 // Adds attention whose projections are children of the module that `nn` is in. Those of one input
 // are one product.
 static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
@@ -41,12 +43,14 @@ fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tens
     size_t mark = fum_nn_enter(nn, "%s", name);
     struct fum_nn_attention attention = {
         .heads = a->heads, .inner = a->inner, .bias = true, .apart = a->apart};
+    fum_graph_begin_block(nn->graph);
     bool scaled = a->output_scale != 0 && a->output_scale != 1;
     fum_tensor *h = a->groups ? fum_nn_group_norm(nn, "group_norm", x, a->groups, a->eps) : x;
     h = attend(nn, fum_nn_tokens(nn, h), &attention);
     h = fum_nn_add(nn, NULL, h, fum_nn_tokens(nn, x));
     if (scaled) h = fum_nn_scale(nn, NULL, h, 1 / a->output_scale, 0);
     h = fum_nn_image(nn, "", h, fum_tensor_shape(x));
+    fum_graph_end_block(nn->graph);
     fum_nn_leave(nn, mark);
     return h;
 }
@@ -65,6 +69,7 @@ static fum_tensor *feed_forward(struct fum_nn *nn, fum_tensor *x) {
 static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
                          const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "transformer_blocks.%d", index);
+    fum_graph_begin_block(nn->graph);
     struct fum_nn_attention self = {.heads = t->heads,
                                     .context = t->only_cross ? t->context : NULL};
     struct fum_nn_attention cross = {.heads = t->heads, .context = t->context};
@@ -74,6 +79,7 @@ static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
     x = fum_nn_add(nn, NULL, h, x);
     h = feed_forward(nn, fum_nn_layer_norm(nn, "norm3", x, 1e-5));
     x = fum_nn_add(nn, "", h, x);
+    fum_graph_end_block(nn->graph);
     fum_nn_leave(nn, mark);
     return x;
 }
@@ -85,8 +91,10 @@ fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *
     // As in diffusers, the blocks are as wide as whole heads; channels left over end at the
     // projections.
     int64_t channels = fum_nn_channels(x), inner = channels / t->heads * t->heads;
+    fum_graph_begin_block(nn->graph);
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "norm", x, t->groups, 1e-6));
     h = fum_nn_linear(nn, "proj_in", h, inner, true);
+    fum_graph_end_block(nn->graph);
     for (int i = 0; i < t->depth; i++) h = block(nn, i, h, t);
     // Added as tokens, where a pass can make the residual the projection's epilogue.
     h = fum_nn_add(nn, NULL, fum_nn_linear(nn, "proj_out", h, channels, true),

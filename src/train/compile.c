@@ -112,6 +112,7 @@ enum fum_result fum_train_compile(struct fum_training *t, struct fum_error *err)
     enum fum_result result = fum_graph_create(&t->graph, t->options.precision, err);
     if (result) return result;
     fum_graph_train(t->graph, t->recipe->trains ? trains_weight : NULL, t);
+    if (t->options.checkpointing) fum_graph_checkpoint(t->graph);
     if (t->recipe->adapt) fum_graph_adapt(t->graph, adapt_layer, t);
     bool built = build_step(t);
     result = fum_graph_check(t->graph, err);

@@ -3,7 +3,6 @@
 #include "train/training.h"
 
 #include "base/error.h"
-#include "base/log.h"
 
 static const int64_t max_steps = 1000000000;
 
@@ -35,9 +34,7 @@ enum fum_result fum_train_read_options(struct fum_training *t, struct fum_error 
     o->accumulate = (int)fum_settings_int(s, "train.accumulate", 1, 1024);
     read_optimiser(s, o);
     o->precision = precisions[fum_settings_choice(s, "train.precision", precision_name)];
-    if (fum_settings_bool(s, "train.checkpointing"))
-        fum_log(t->params.log, FUM_LOG_WARN,
-                "train.checkpointing has no effect in this version: all activations are kept");
+    o->checkpointing = fum_settings_bool(s, "train.checkpointing");
     o->seed = (uint64_t)fum_settings_int(s, "train.seed", 0, INT64_MAX);
     o->log_every = fum_settings_int(s, "train.log_every", 1, max_steps);
     o->save_every = fum_settings_int(s, "train.save_every", 0, max_steps);

@@ -36,6 +36,7 @@ struct fum_train_options {
     int64_t warmup;
     double clip, ema;
     enum fum_dtype precision;
+    bool checkpointing;
     uint64_t seed;
     int64_t log_every, save_every, sample_every;
     int keep; // older checkpoints kept beside the newest one

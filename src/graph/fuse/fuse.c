@@ -24,7 +24,7 @@ struct fum_fuser fum_fuser_make(fum_graph *graph, const struct fum_device_info *
     struct fum_fuser fuser = {.graph = graph, .info = info, .tuning = tuning};
     for (int i = 0; i < graph->count; i++) {
         const fum_tensor *t = graph->tensors[i];
-        if (!t->live || t->kind != FUM_TENSOR_NODE) continue;
+        if (!t->live || t->kind != FUM_TENSOR_NODE || t->original) continue;
         struct fum_op_call call;
         fum_tensor_call(t, &call);
         fuser.flops[t->stage] += fum_op_flops(t->op, &call);

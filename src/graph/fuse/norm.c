@@ -11,11 +11,11 @@ static bool joins_parts(const fum_tensor *t, const fum_tensor *first, const fum_
     return fum_fusion_of(t)->joins && t->in[0] == first && t->in[1] == second;
 }
 
-// Returns the norm's input as one tensor. NULL: there is none.
+// Returns the norm's input as one tensor, the nearest before the norm. NULL: there is none.
 static fum_tensor *whole_input(const fum_graph *graph, const fum_tensor *norm) {
     int second = fum_input_read_of(norm)->second_input;
     if (!second || !norm->in[second]) return norm->in[0];
-    for (int i = 0; i < norm->id; i++)
+    for (int i = norm->id - 1; i >= 0; i--)
         if (joins_parts(graph->tensors[i], norm->in[0], norm->in[second])) return graph->tensors[i];
     return NULL;
 }

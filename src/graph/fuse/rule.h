@@ -10,7 +10,8 @@ struct fum_fuser {
     fum_graph *graph;
     const struct fum_device_info *info;
     const struct fum_tuning *tuning; // may be NULL
-    double flops[FUM_STAGE_COUNT];   // of each stage, before the first rule
+    // of each stage, before the first rule; what is computed again counts once
+    double flops[FUM_STAGE_COUNT];
 };
 
 struct fum_rule {
