@@ -83,7 +83,7 @@ enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const
 
 // Components without which there is no picture; the others (safety checker, …) may be missing.
 static bool is_needed(const char *name) {
-    static const char *const needed[] = {"unet",         "transformer", "vae",
+    static const char *const needed[] = {"unet",         "transformer", "vae",      "vqvae",
                                          "text_encoder", "tokenizer",   "scheduler"};
     for (size_t i = 0; i < FUM_COUNT(needed); i++) {
         size_t n = strlen(needed[i]);

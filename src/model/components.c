@@ -6,11 +6,18 @@
 
 #include <string.h>
 
+enum {
+    WITH_TEXT = 1 << FUM_FAMILY_TEXT,
+    WITH_PIXELS = 1 << FUM_FAMILY_PIXELS,
+    WITH_VECTORS = 1 << FUM_FAMILY_VECTORS,
+};
+
 const struct fum_model_role fum_model_roles[FUM_MODEL_ROLES] = {
-    {.name = "text_encoder", .tokenizer = "tokenizer"},
-    {.name = "text_encoder_2", .tokenizer = "tokenizer_2"},
-    {.name = "unet", .required = true},
-    {.name = "vae", .required = true},
+    {.name = "text_encoder", .tokenizer = "tokenizer", .kinds = WITH_TEXT},
+    {.name = "text_encoder_2", .tokenizer = "tokenizer_2", .kinds = WITH_TEXT},
+    {.name = "unet", .required = true, .kinds = WITH_TEXT | WITH_PIXELS | WITH_VECTORS},
+    {.name = "vae", .required = true, .kinds = WITH_TEXT},
+    {.name = "vqvae", .required = true, .kinds = WITH_VECTORS},
 };
 
 enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *like,
@@ -18,9 +25,10 @@ enum fum_result fum_model_add_component(fum_model *model, const struct fum_model
     struct fum_model_component *component = &model->components[model->num_components++];
     *component = *like;
     bool shared = like->loader != NULL;
-    component->where =
-        shared ? fum_arena_printf(model->arena, "%s: %s", like->file, like->name)
-               : fum_arena_printf(model->arena, "%s/%s/config.json", model->info.path, like->name);
+    if (!like->where)
+        component->where = shared ? fum_arena_printf(model->arena, "%s: %s", like->file, like->name)
+                                  : fum_arena_printf(model->arena, "%s/%s/config.json",
+                                                     model->info.path, like->name);
     enum fum_result result = FUM_OK;
     if (!component->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
     if (!shared) result = fum_loader_open(&component->own_loader, like->file, err);

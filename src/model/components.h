@@ -10,13 +10,14 @@
 #include "model/model.h"
 #include "model/names.h"
 
-enum { FUM_MODEL_MAX_COMPONENTS = 8, FUM_MODEL_ROLES = 4 };
+enum { FUM_MODEL_MAX_COMPONENTS = 8, FUM_MODEL_ROLES = 5 };
 
 // A component that the pipeline runs, by its name in model_index.json.
 struct fum_model_role {
     const char *name;
     const char *tokenizer; // of a text encoder: its tokenizer's name
     bool required;
+    unsigned kinds; // of families that have it, a bit for each enum fum_family_kind
 };
 // The text encoders first, FUM_MODEL_MAX_TEXT of them.
 extern const struct fum_model_role fum_model_roles[FUM_MODEL_ROLES];
@@ -50,7 +51,8 @@ struct fum_model {
 };
 
 // Adds a component with the names, file, configurations and loader of `like`; own_config becomes
-// the model's, on failure too. Opens the file if `like` has no loader.
+// the model's, on failure too. Opens the file if `like` has no loader. Derives `where` if it is
+// NULL.
 enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *like,
                                         struct fum_error *err);
 // Keeps why the model cannot draw; it can still be listed.
@@ -63,8 +65,12 @@ const struct fum_model_component *fum_model_find_component(const fum_model *mode
 // the original layout.
 enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err);
 enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err);
-// Opens info.path as the folder of one autoencoder, without model_index.json. *found: it is one.
+// Opens info.path as the folder of one autoencoder, without model_index.json. *found: it is one. A
+// VQModel may have a prior, then the model's family is set.
 enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err);
+// Reads the configuration of a VQModel.
+enum fum_result fum_model_parse_vqvae(fum_model *model, const struct fum_model_component *component,
+                                      struct fum_error *err);
 // Adds all of a component for a small picture, whatever a run would need of it, to see its weights.
 void fum_model_build_component(fum_graph *graph, const fum_model *model, const char *name);
 

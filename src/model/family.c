@@ -23,7 +23,8 @@
 // Models of pictures without text (Ho et al. 2020); steps are those of the diffusers pipelines.
 #define PIXELS(title_, class_, steps_)                                                     \
     .name = class_, .title = title_, .class_name = class_, .steps = steps_, .guidance = 1, \
-    .sampler = "ddpm", .size = 32, .prediction = "epsilon", .file_clip_skip = 1, .pixels = true
+    .sampler = "ddpm", .size = 32, .prediction = "epsilon", .file_clip_skip = 1,           \
+    .kind = FUM_FAMILY_PIXELS
 
 // Text encoders of single files.
 #define CLIP(where) \
@@ -78,6 +79,16 @@ const struct fum_family fum_families[] = {
     {PIXELS("DDPM", "DDPMPipeline", 1000)},
     {PIXELS("DDIM", "DDIMPipeline", 50)},
     {PIXELS("PNDM", "PNDMPipeline", 50)},
+    {.name = "ldm-vq",
+     .title = "latent diffusion of VQ-VAE vectors",
+     .class_name = "LDMPipeline",
+     .steps = 50,
+     .guidance = 1,
+     .sampler = "ddim",
+     .size = 256,
+     .prediction = "epsilon",
+     .file_clip_skip = 1,
+     .kind = FUM_FAMILY_VECTORS},
 };
 const int fum_family_count = FUM_COUNT(fum_families);
 
@@ -100,10 +111,10 @@ const char *fum_family_class(const char *class_name) {
     return NULL;
 }
 
-bool fum_family_draws_pixels(const char *class_name) {
+enum fum_family_kind fum_family_kind_of(const char *class_name) {
     for (int i = 0; i < fum_family_count; i++)
-        if (!strcmp(fum_families[i].class_name, class_name)) return fum_families[i].pixels;
-    return false;
+        if (!strcmp(fum_families[i].class_name, class_name)) return fum_families[i].kind;
+    return FUM_FAMILY_TEXT;
 }
 
 const struct fum_family *fum_family_match(const char *class_name, int context_channels,

@@ -39,6 +39,13 @@ struct fum_family_file {
     int epsilon_size;      // of models that predict epsilon where others predict v; 0: `size`
 };
 
+// What the models of a family are made of.
+enum fum_family_kind {
+    FUM_FAMILY_TEXT = 0, // text encoders, a UNet of latents and a VAE
+    FUM_FAMILY_PIXELS,   // a UNet2DModel, which draws the picture itself
+    FUM_FAMILY_VECTORS,  // a UNet2DModel, whose vectors a VQModel decodes
+};
+
 struct fum_family {
     const char *name;       // "sd1"
     const char *title;      // "Stable Diffusion 1.x"
@@ -52,8 +59,7 @@ struct fum_family {
     float guidance;
     const char *sampler;    // for single files without a scheduler, and folders with an unknown one
     const char *prediction; // for single files
-    // the UNet draws the picture itself: a UNet2DModel, without a text encoder or a VAE
-    bool pixels;
+    enum fum_family_kind kind;
     bool latent;      // denoises latents, which are never clipped; pictures follow clip_sample
     int steps_offset; // which the family's diffusers pipeline forces; 0: the folder's
     // --clip-skip N leaves out N - 1 layers of a single file's full encoder, and N - 1 +
@@ -70,8 +76,8 @@ extern const int fum_family_count;
 // Returns the text-to-image pipeline that has the components of the pipeline `class_name`
 // ("StableDiffusionImg2ImgPipeline"). NULL: this build runs no pipeline of such components.
 const char *fum_family_class(const char *class_name);
-// Returns true if the pipelines of that class draw pictures without text and VAE.
-bool fum_family_draws_pixels(const char *class_name);
+// Returns what the pipelines of that class are made of.
+enum fum_family_kind fum_family_kind_of(const char *class_name);
 // Returns the family of a folder by class and by what its UNet takes. NULL: none.
 const struct fum_family *fum_family_match(const char *class_name, int context_channels,
                                           int time_ids);

@@ -170,3 +170,15 @@ enum fum_result fum_model_check_pixels(const fum_model *model, struct fum_error 
                          "%s: \"out_channels\" is %d, but must be %d, or %d with a variance",
                          where(model, "unet"), u->out_channels, u->in_channels, 2 * u->in_channels);
 }
+
+enum fum_result fum_model_check_vectors(const fum_model *model, struct fum_error *err) {
+    const struct fum_unet_config *u = &model->view.unet;
+    int channels = model->view.vqvae->vae.code_channels;
+    bool fits = u->in_channels == channels &&
+                (u->out_channels == channels || u->out_channels == 2 * channels);
+    if (fits) return check_sample_size(model, err);
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "%s: \"in_channels\" is %d and \"out_channels\" %d, but the VQModel's "
+                         "\"vq_embed_dim\" is %d",
+                         where(model, "unet"), u->in_channels, u->out_channels, channels);
+}

@@ -14,5 +14,7 @@ enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error 
 
 // Checks the UNet of a model of pictures.
 enum fum_result fum_model_check_pixels(const fum_model *model, struct fum_error *err);
+// Checks that the UNet draws vectors which the VQModel decodes.
+enum fum_result fum_model_check_vectors(const fum_model *model, struct fum_error *err);
 
 #endif

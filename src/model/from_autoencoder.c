@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Opens the folder of an autoencoder that draws by itself: config.json and its weights. Fumarole's
-// own training writes both kinds, diffusers the VQModel.
+// own training writes both kinds, diffusers the VQModel. A VQModel may have a prior beside it, the
+// UNet and the scheduler of a model that draws its vectors, in the folder prior/.
 #include "base/error.h"
 #include "base/json.h"
 #include "model/components.h"
@@ -19,8 +20,8 @@ static enum fum_result parse_vae(fum_model *model, const struct fum_model_compon
     return result;
 }
 
-static enum fum_result parse_vqvae(fum_model *model, const struct fum_model_component *like,
-                                   struct fum_error *err) {
+enum fum_result fum_model_parse_vqvae(fum_model *model, const struct fum_model_component *like,
+                                      struct fum_error *err) {
     struct fum_vq_config *vq = fum_arena_alloc(model->arena, 1, sizeof *vq);
     if (!vq) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
     enum fum_result result = fum_vq_config_parse(vq, like->config, like->where, err);
@@ -42,7 +43,7 @@ static const struct autoencoder_class {
 } classes[] = {
     {fum_autoencoder_class, "autoencoder", "model.safetensors", "variational autoencoder",
      parse_vae},
-    {"VQModel", "vqvae", "diffusion_pytorch_model.safetensors", "VQ-VAE", parse_vqvae},
+    {"VQModel", "vqvae", "diffusion_pytorch_model.safetensors", "VQ-VAE", fum_model_parse_vqvae},
 };
 
 static const struct autoencoder_class *find_class(const cJSON *config) {
@@ -72,6 +73,54 @@ static enum fum_result add_component(fum_model *model, const struct autoencoder_
     return fum_names_create(&component->names, component->loader, component->name, config, err);
 }
 
+// ---- the prior ----
+
+// Adds the UNet of the folder `prior`. Its configuration becomes the component's.
+static enum fum_result add_prior_unet(fum_model *model, const char *prior, struct fum_error *err) {
+    char *dir = fum_path_join(model->arena, prior, "unet"),
+         *path = dir ? fum_path_join(model->arena, dir, "config.json") : NULL;
+    const char *weights = NULL;
+    cJSON *config = NULL;
+    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    enum fum_result result = fum_folder_find_weights(model->arena, dir, NULL, &weights, err);
+    if (!result) result = fum_json_read(&config, path, err);
+    if (result) return result;
+    return fum_model_add_component(
+        model,
+        &(struct fum_model_component){.name = "unet",
+                                      .class_name = fum_json_string(config, "_class_name", ""),
+                                      .file = weights,
+                                      .where = path,
+                                      .config = config,
+                                      .own_config = config},
+        err);
+}
+
+static enum fum_result read_prior_scheduler(fum_model *model, const char *prior,
+                                            struct fum_error *err) {
+    char *dir = fum_path_join(model->arena, prior, "scheduler"),
+         *path = dir ? fum_path_join(model->arena, dir, "scheduler_config.json") : NULL;
+    cJSON *config = NULL;
+    if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    enum fum_result result = fum_json_read(&config, path, err);
+    if (!result) result = fum_sample_config_read(&model->view.schedule, config, err);
+    cJSON_Delete(config);
+    model->own_scheduler = !result;
+    return result;
+}
+
+// Opens the prior of a VQModel, if it has one.
+static enum fum_result open_prior(fum_model *model, struct fum_error *err) {
+    char *prior = fum_path_join(model->arena, model->info.path, "prior");
+    if (!prior) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    if (!model->view.vqvae || !fum_path_is_dir(prior)) return FUM_OK;
+    model->family = fum_family_match("LDMPipeline", 0, 0);
+    enum fum_result result = add_prior_unet(model, prior, err);
+    return result ? result : read_prior_scheduler(model, prior, err);
+}
+
+// ---- the folder ----
+
 enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err) {
     enum fum_file_kind kind = FUM_FILE_NONE;
     cJSON *config = NULL;
@@ -94,6 +143,7 @@ enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct
     model->info.guidance = 1;
     model->info.clip_skip = 1;
     result = add_component(model, class, config, err);
-    if (!result) model->view.vae_weights = fum_names_source(model->components[0].names);
-    return result;
+    if (result) return result;
+    model->view.vae_weights = fum_names_source(model->components[0].names);
+    return open_prior(model, err);
 }

@@ -57,8 +57,8 @@ static enum fum_result read_scheduler(fum_model *model,
 // Opens the component of a role; one that is not required may be missing.
 static enum fum_result open_role(fum_model *model, const struct fum_model_role *role,
                                  struct fum_error *err) {
-    bool pixels = fum_family_draws_pixels(fum_folder_class(model->folder));
-    if (pixels && strcmp(role->name, "unet")) return FUM_OK;
+    enum fum_family_kind kind = fum_family_kind_of(fum_folder_class(model->folder));
+    if (!(role->kinds & (1u << kind))) return FUM_OK;
     const struct fum_folder_component *component =
         role->required ? fum_folder_require(model->folder, role->name, err)
                        : fum_folder_component(model->folder, role->name);

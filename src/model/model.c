@@ -71,28 +71,55 @@ static struct fum_vae_config picture_config(const struct fum_unet_config *unet) 
                                    .scale = 1};
 }
 
-// Reads the only component of a model of pictures.
-static enum fum_result parse_pixels(fum_model *model, struct fum_error *err) {
+// Reads the UNet of a model without text.
+static enum fum_result parse_unet2d(fum_model *model, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     const struct fum_model_component *unet = fum_model_find_component(model, "unet");
     if (strcmp(unet->class_name, "UNet2DModel"))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: the UNet is a %s, where a %s needs a UNet2DModel",
-                             model->info.path, fum_text_show(unet->class_name).text,
-                             fum_folder_class(model->folder));
-    enum fum_result result = fum_unet2d_config_parse(&v->unet, unet->config, unet->where, err);
+                             "%s: the UNet is a %s, where a model without text needs a UNet2DModel",
+                             model->info.path, fum_text_show(unet->class_name).text);
+    v->unet_weights = fum_names_source(unet->names);
+    return fum_unet2d_config_parse(&v->unet, unet->config, unet->where, err);
+}
+
+// Reads the only component of a model of pictures.
+static enum fum_result parse_pixels(fum_model *model, struct fum_error *err) {
+    struct fum_model_view *v = &model->view;
+    enum fum_result result = parse_unet2d(model, err);
     if (result) return result;
     v->pixels = true;
     v->vae = picture_config(&v->unet);
-    v->unet_weights = fum_names_source(unet->names);
     return fum_model_check_pixels(model, err);
+}
+
+// Reads the components of a model whose UNet draws the vectors of a VQModel.
+static enum fum_result parse_vectors(fum_model *model, struct fum_error *err) {
+    struct fum_model_view *v = &model->view;
+    const struct fum_model_component *vqvae = fum_model_find_component(model, "vqvae");
+    if (strcmp(vqvae->class_name, "VQModel"))
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: the vqvae is a %s, not a VQModel",
+                             model->info.path, fum_text_show(vqvae->class_name).text);
+    enum fum_result result = parse_unet2d(model, err);
+    if (!result) result = fum_model_parse_vqvae(model, vqvae, err);
+    if (result) return result;
+    v->vae = v->vqvae->vae;
+    v->vae.latent_channels = v->vae.code_channels;
+    v->vae_weights = fum_names_source(vqvae->names);
+    return fum_model_check_vectors(model, err);
+}
+
+static enum fum_family_kind find_kind(const fum_model *model) {
+    if (model->family) return model->family->kind;
+    return model->folder ? fum_family_kind_of(fum_folder_class(model->folder)) : FUM_FAMILY_TEXT;
 }
 
 static enum fum_result parse_components(fum_model *model, struct fum_error *err) {
     struct fum_model_view *v = &model->view;
     enum fum_result result = FUM_OK;
-    if (model->folder && fum_family_draws_pixels(fum_folder_class(model->folder)))
-        return parse_pixels(model, err);
+    enum fum_family_kind kind = find_kind(model);
+    if (kind == FUM_FAMILY_PIXELS) return parse_pixels(model, err);
+    if (kind == FUM_FAMILY_VECTORS) return parse_vectors(model, err);
     for (int i = 0; i < FUM_MODEL_MAX_TEXT && !result; i++) result = parse_text(model, i, err);
     if (!result && !v->num_text)
         result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
@@ -121,7 +148,8 @@ static int size_multiple(const struct fum_model_view *view) {
     bool rounds_down = unet->downsample_pad == 0;
     for (int i = 0; i < unet->num_blocks; i++)
         rounds_down = rounds_down || unet->down[i].resnet_resample;
-    return view->pixels && rounds_down ? 1 << (unet->num_blocks - 1) : fum_vae_factor(&view->vae);
+    int factor = fum_vae_factor(&view->vae);
+    return !view->num_text && rounds_down ? factor << (unet->num_blocks - 1) : factor;
 }
 
 static void apply_family(fum_model *model, const struct fum_family *family) {
@@ -147,7 +175,8 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     model->info.size_multiple = size_multiple(&model->view);
     model->info.takes_prompt = model->view.num_text > 0;
     int trained = model->view.schedule.num_train_timesteps;
-    if (family->pixels && trained && model->info.steps > trained) model->info.steps = trained;
+    bool without_text = family->kind != FUM_FAMILY_TEXT;
+    if (without_text && trained && model->info.steps > trained) model->info.steps = trained;
 }
 
 // Repairs a scheduler's settings as the family's diffusers pipeline does when it loads them: files
@@ -224,7 +253,7 @@ static enum fum_result describe_model(fum_model *model, const struct fum_model_p
 enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *params,
                                struct fum_error *err) {
     enum fum_result result = FUM_ERR_NOMEM;
-    bool complete = false;
+    bool found = false;
     *out = NULL;
     fum_model *model = fum_calloc(1, sizeof *model);
     if (model) model->arena = fum_arena_create();
@@ -237,12 +266,13 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     if (!(model->info.name = fum_model_path_name(model->arena, model->info.path))) goto no_memory;
     enum fum_file_kind kind;
     if ((result = fum_file_look(model->info.path, &kind, err))) goto error;
-    if (kind == FUM_FILE_FOLDER) result = fum_model_open_autoencoder(model, &complete, err);
-    if (!result && !complete && kind == FUM_FILE_FOLDER)
+    if (kind == FUM_FILE_FOLDER) result = fum_model_open_autoencoder(model, &found, err);
+    if (!result && !found && kind == FUM_FILE_FOLDER)
         result = fum_model_open_folder(model, err);
-    else if (!result && !complete)
+    else if (!result && !found)
         result = fum_model_open_file(model, err);
-    if (!result && !complete && !model->info.unusable) result = describe_model(model, params, err);
+    bool alone = found && !model->family; // an autoencoder without a prior
+    if (!result && !alone && !model->info.unusable) result = describe_model(model, params, err);
     if (result) goto error;
     *out = model;
     return FUM_OK;

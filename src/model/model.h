@@ -33,17 +33,18 @@ struct fum_model_view {
     bool pixels; // no VAE: latents are the picture in -1..1, and `vae` describes that
     struct fum_vae_config vae;
     struct fum_weight_source vae_weights;
-    // An autoencoder that draws by itself, without a UNet: vae_weights are its weights. At most one
-    // is not NULL.
-    const struct fum_autoencoder *autoencoder;
-    const struct fum_vq_config *vqvae;
-    struct fum_sample_config schedule; // the model's own scheduler settings
+    // An autoencoder in place of a VAE: vae_weights are its weights. At most one is not NULL.
+    const struct fum_autoencoder *autoencoder; // draws by itself, without a UNet
+    const struct fum_vq_config *vqvae;         // with a UNet if it has a prior
+    struct fum_sample_config schedule;         // the model's own scheduler settings
     // the default for fum_sample_create; NULL: what stands for the settings' class
     const char *sampler;
     struct fum_model_traits traits;
 };
 
 const struct fum_model_view *fum_model_get_view(const fum_model *model);
+// True if a sampler and a UNet draw.
+bool fum_model_samples(const struct fum_model_view *view);
 // Channels of the pooled text that the UNet reads; 0: it reads none.
 int fum_model_pooled(const struct fum_model_view *view);
 // Returns the layers that clip skip leaves out at the end of a text encoder.

@@ -2,6 +2,10 @@
 // Derives numbers from a model's configurations.
 #include "model/model.h"
 
+bool fum_model_samples(const struct fum_model_view *view) {
+    return view->unet_weights.find != NULL;
+}
+
 int fum_model_pooled(const struct fum_model_view *view) {
     int channels = 0;
     for (int i = 0; i < view->num_text && view->unet.text_time; i++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Draws with autoencoders that have no sampler. The decoder makes a picture of a latent vector.
+// Draws with autoencoders, without a sampler. The decoder makes a picture of a latent vector.
 // The vector is drawn from the prior, encoded from a picture, or lies between two such vectors.
 #include "pipeline/autoencoder.h"
 
@@ -122,13 +122,14 @@ static enum fum_result check_request(const struct request *r, struct fum_error *
     if ((p->width && p->width != info->width) || (p->height && p->height != info->height))
         return fum_error_set(err, FUM_ERR_ARG, "the model draws pictures of %d × %d alone",
                              info->width, info->height);
-    if (drawn && r->pipe->view->vqvae)
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "the model %s has no prior to draw from; it can --reconstruct a "
-                             "picture or --interpolate two",
-                             info->name);
     if (seeds && (!is_seed(p->interpolate[0]) || !is_seed(p->interpolate[1])))
         return fum_error_set(err, FUM_ERR_ARG, "interpolate between two pictures or two seeds");
+    if (drawn && r->pipe->view->vqvae)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "the model %s has no prior to draw from: \"fumarole train ddpm "
+                             "--prior %s\" trains one; without it the model can --reconstruct a "
+                             "picture or --interpolate two",
+                             info->name, info->path);
     enum fum_result result = check_noise(r, err);
     return result ? result : check_class(r, err);
 }
@@ -172,8 +173,8 @@ static char *describe(const struct request *r, uint64_t seed) {
     if (p->reconstruct) extras[count++] = (struct fum_image_extra){"Reconstructed", p->reconstruct};
     return fum_image_format_parameters(
         &(struct fum_image_parameters){.prompt = "",
-                                       .steps = info->steps,
-                                       .sampler = info->sampler,
+                                       .steps = 1,
+                                       .sampler = "none",
                                        .cfg = 1,
                                        .seed = seed,
                                        .width = r->form->picture_width,
@@ -221,6 +222,10 @@ static enum fum_result hand_over(const struct request *r, int index, struct fum_
 static const char *encoded_file(const struct fum_generate_params *p) {
     if (p->interpolate[0]) return is_seed(p->interpolate[0]) ? NULL : p->interpolate[0];
     return p->reconstruct;
+}
+
+bool fum_autoencoder_serves(const fum_pipeline *pipe, const struct fum_generate_params *params) {
+    return !fum_model_samples(pipe->view) || encoded_file(params);
 }
 
 // Finds the size of the pictures, which is that of the encoded one.

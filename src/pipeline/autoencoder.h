@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Declares the networks of autoencoders that draw by themselves (see struct fum_model_view), as the
-// pipeline runs them: one picture at a time.
+// Declares the networks of autoencoders (see struct fum_model_view) as the pipeline runs them: one
+// picture at a time.
 #ifndef FUM_PIPELINE_AUTOENCODER_H
 #define FUM_PIPELINE_AUTOENCODER_H
 
@@ -10,6 +10,9 @@
 struct fum_latent_form fum_latent_form_of(const fum_pipeline *pipe, bool encoded, int width,
                                           int height);
 size_t fum_latent_count(const struct fum_latent_form *form);
+// Makes the decoder ready for latents of this form, and the encoder if they are encoded.
+enum fum_result fum_autoencoder_prepare(fum_pipeline *pipe, const struct fum_latent_form *form,
+                                        struct fum_error *err);
 // Returns the channels of the model's pictures.
 int fum_autoencoder_channels(const fum_pipeline *pipe);
 
@@ -25,6 +28,10 @@ enum fum_result fum_autoencoder_encode_file(fum_pipeline *pipe, const char *path
 enum fum_result fum_autoencoder_encode_planes(fum_pipeline *pipe,
                                               const struct fum_latent_form *form,
                                               const float *planes, float *z, struct fum_error *err);
+// Encodes a picture in the order and range that the network takes.
+enum fum_result fum_autoencoder_encode_values(fum_pipeline *pipe,
+                                              const struct fum_latent_form *form,
+                                              const float *values, float *z, struct fum_error *err);
 // Decodes latents to pixels, [height, width, channels].
 enum fum_result fum_autoencoder_draw(fum_pipeline *pipe, const struct fum_latent_form *form,
                                      const float *z, uint8_t *pixels, struct fum_error *err);

@@ -82,20 +82,27 @@ static fum_tensor *decode_vectors(fum_graph *graph, const struct fum_vq_config *
     return fum_vq_decode(graph, vq, NULL, vectors);
 }
 
-static enum fum_result build_decoder(fum_pipeline *pipe, const struct fum_latent_form *f,
-                                     struct fum_error *err) {
-    struct fum_autoencoding *e = &pipe->autoencoding;
+static enum fum_result build_decoder(const fum_pipeline *pipe, struct fum_autoencoding *e,
+                                     fum_graph **out, struct fum_error *err) {
+    const struct fum_latent_form *f = &e->form;
     const struct fum_model_view *view = pipe->view;
     struct fum_shape shape = {4, {1, f->height, f->width, f->channels}};
     if (view->autoencoder) shape = (struct fum_shape){2, {1, f->channels}};
-    enum fum_result result = fum_graph_create(&pipe->vae->compiled.graph, pipe->vae->storage, err);
+    enum fum_result result = fum_graph_create(out, pipe->vae->storage, err);
     if (result) return result;
-    fum_graph *graph = pipe->vae->compiled.graph;
+    fum_graph *graph = *out;
     e->latents = fum_graph_input(graph, "latents", shape, FUM_F32, FUM_STAGE_STEP);
     e->pixels = view->autoencoder ? decode_gaussian(graph, view->autoencoder, f, e->latents)
                                   : decode_vectors(graph, view->vqvae, e->latents);
     fum_graph_output(graph, e->pixels, "pixels");
     return fum_component_check_graph(pipe->vae, graph, err);
+}
+
+enum fum_result fum_autoencoder_build(struct fum_component *component, const struct fum_run *run,
+                                      fum_graph **graph, struct fum_error *err) {
+    fum_pipeline *pipe = component->pipe;
+    struct fum_autoencoding e = {.form = fum_latent_form_of(pipe, false, run->width, run->height)};
+    return build_decoder(pipe, &e, graph, err);
 }
 
 // Adds the mean of a picture's latents.
@@ -138,9 +145,8 @@ static enum fum_result compile(struct fum_component *component, enum fum_result 
     return result;
 }
 
-// Makes both networks ready for latents of this form.
-static enum fum_result prepare(fum_pipeline *pipe, const struct fum_latent_form *f,
-                               struct fum_error *err) {
+enum fum_result fum_autoencoder_prepare(fum_pipeline *pipe, const struct fum_latent_form *f,
+                                        struct fum_error *err) {
     struct fum_autoencoding *e = &pipe->autoencoding;
     if (!same_form(&e->form, f)) {
         fum_compiled_clear(&pipe->vae->compiled);
@@ -148,7 +154,8 @@ static enum fum_result prepare(fum_pipeline *pipe, const struct fum_latent_form 
     }
     e->form = *f;
     enum fum_result result = FUM_OK;
-    if (!pipe->vae->compiled.exe) result = compile(pipe->vae, build_decoder(pipe, f, err), err);
+    if (!pipe->vae->compiled.exe)
+        result = compile(pipe->vae, build_decoder(pipe, e, &pipe->vae->compiled.graph, err), err);
     if (!result && f->encoded && !pipe->vae_encoder->compiled.exe)
         result = compile(pipe->vae_encoder, build_encoder(pipe, f, err), err);
     return result;
@@ -159,7 +166,7 @@ enum fum_result fum_autoencoder_draw(fum_pipeline *pipe, const struct fum_latent
     size_t channels = (size_t)fum_autoencoder_channels(pipe);
     size_t each = (size_t)form->picture_width * (size_t)form->picture_height,
            count = each * channels;
-    enum fum_result result = prepare(pipe, form, err);
+    enum fum_result result = fum_autoencoder_prepare(pipe, form, err);
     if (result) return result;
     float *values = fum_alloc(2 * count, sizeof *values);
     if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
@@ -192,10 +199,23 @@ enum fum_result fum_autoencoder_check_size(const fum_pipeline *pipe, const char 
                          path, width, height, info->width, info->height);
 }
 
+enum fum_result fum_autoencoder_encode_values(fum_pipeline *pipe, const struct fum_latent_form *f,
+                                              const float *values, float *z,
+                                              struct fum_error *err) {
+    const struct fum_autoencoding *e = &pipe->autoencoding;
+    struct fum_shape shape;
+    enum fum_result result = fum_autoencoder_prepare(pipe, f, err);
+    if (result) return result;
+    fum_executable *exe = pipe->vae_encoder->compiled.exe;
+    shape = fum_tensor_shape(e->picture);
+    result = fum_executable_write(exe, e->picture, values, (size_t)fum_shape_count(&shape), err);
+    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
+    return result ? result : fum_executable_read(exe, e->mean, z, fum_latent_count(f), err);
+}
+
 enum fum_result fum_autoencoder_encode_planes(fum_pipeline *pipe, const struct fum_latent_form *f,
                                               const float *planes, float *z,
                                               struct fum_error *err) {
-    struct fum_autoencoding *e = &pipe->autoencoding;
     bool signed_pixels = pipe->view->vqvae != NULL; // -1 to 1
     size_t pixels = (size_t)f->picture_width * (size_t)f->picture_height,
            channels = (size_t)fum_autoencoder_channels(pipe), count = pixels * channels;
@@ -206,11 +226,7 @@ enum fum_result fum_autoencoder_encode_planes(fum_pipeline *pipe, const struct f
     else
         fum_planes_to_pixels(planes, values, pixels, channels);
     for (size_t i = 0; i < count && signed_pixels; i++) values[i] = 2 * values[i] - 1;
-    enum fum_result result = prepare(pipe, f, err);
-    fum_executable *exe = pipe->vae_encoder->compiled.exe;
-    if (!result) result = fum_executable_write(exe, e->picture, values, count, err);
-    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
-    if (!result) result = fum_executable_read(exe, e->mean, z, fum_latent_count(f), err);
+    enum fum_result result = fum_autoencoder_encode_values(pipe, f, values, z, err);
     fum_free(values);
     return result;
 }

@@ -314,7 +314,8 @@ static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run
 
 enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
                              struct fum_error *err) {
-    if (pipe->kind->generate) return pipe->kind->generate(pipe, params, err);
+    if (pipe->kind->serves && pipe->kind->serves(pipe, params))
+        return pipe->kind->generate(pipe, params, err);
     if (params->reconstruct || params->interpolate[0])
         return fum_error_set(err, FUM_ERR_ARG,
                              "the model %s cannot reconstruct or interpolate pictures",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Lists how pictures are made: a VAE decodes the sampler's result, or that is the picture, or an
-// autoencoder draws without a sampler.
+// Lists how pictures are made. A VAE or a VQModel decodes the sampler's result, or that is the
+// picture, or an autoencoder draws without a sampler.
 #include "pipeline/pipeline.h"
 
 #include <string.h>
@@ -50,12 +50,24 @@ const struct fum_picture_kind fum_pictures_of_pixels = {.make = round_pixels,
 // only.
 static void add_autoencoder(fum_pipeline *pipe, enum fum_dtype storage) {
     if (pipe->params.precision == FUM_PRECISION_AUTO) storage = FUM_F32;
-    struct fum_component component = {
-        .name = "decoder", .source = &pipe->view->vae_weights, .storage = storage, .keep_rank = 1};
+    struct fum_component component = {.name = "decoder",
+                                      .source = &pipe->view->vae_weights,
+                                      .storage = storage,
+                                      .build = fum_autoencoder_build,
+                                      .keep_rank = 1};
     pipe->vae = fum_pipeline_add(pipe, &component);
     component.name = "encoder";
+    component.build = NULL;
     pipe->vae_encoder = fum_pipeline_add(pipe, &component);
 }
 
 const struct fum_picture_kind fum_pictures_of_autoencoder = {.add_components = add_autoencoder,
+                                                             .serves = fum_autoencoder_serves,
                                                              .generate = fum_autoencoder_generate};
+
+const struct fum_picture_kind fum_pictures_of_vectors = {.add_components = add_autoencoder,
+                                                         .prepare = fum_vectors_prepare,
+                                                         .make = fum_vectors_decode,
+                                                         .serves = fum_autoencoder_serves,
+                                                         .generate = fum_autoencoder_generate,
+                                                         .encode = fum_vectors_encode};

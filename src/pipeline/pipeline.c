@@ -88,11 +88,12 @@ static void add_sampled(fum_pipeline *pipe, enum fum_dtype storage) {
 }
 
 static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
-    if (!pipe->kind->generate) add_sampled(pipe, storage);
+    if (fum_model_samples(pipe->view)) add_sampled(pipe, storage);
     if (pipe->kind->add_components) pipe->kind->add_components(pipe, storage);
 }
 
 static const struct fum_picture_kind *choose_kind(const struct fum_model_view *view) {
+    if (view->vqvae && fum_model_samples(view)) return &fum_pictures_of_vectors;
     if (view->autoencoder || view->vqvae) return &fum_pictures_of_autoencoder;
     return view->pixels ? &fum_pictures_of_pixels : &fum_pictures_of_vae;
 }

@@ -62,7 +62,7 @@ struct fum_latent_form {
     int picture_width, picture_height;
 };
 
-// The networks of an autoencoder that draws by itself (autoencoder.h), one picture at a time.
+// The networks of an autoencoder (autoencoder.h), one picture at a time.
 struct fum_autoencoding {
     struct fum_latent_form form; // of what is compiled
     fum_tensor *latents, *pixels;
@@ -82,7 +82,7 @@ struct fum_pipeline {
     struct fum_pipeline_params params;
     int num_components; // the view's text encoders, then the others
     struct fum_component components[FUM_MAX_COMPONENTS];
-    // Some of these. A model of pictures has no VAE, an autoencoder that draws by itself no UNet.
+    // Some of these. A model of pictures has no VAE, an autoencoder without a prior no UNet.
     struct fum_component *unet, *vae, *vae_encoder;
     const struct fum_picture_kind *kind;
     struct fum_encoder encoders[FUM_MODEL_MAX_TEXT];
@@ -202,6 +202,18 @@ double fum_pipeline_encode_flops(const fum_pipeline *pipe);
 enum fum_result fum_encode_image(fum_pipeline *pipe, const struct fum_pixels *pixels,
                                  float *latents, struct fum_error *err);
 
+// ---- VQModel ----
+
+// Makes the decoder of vectors of this size ready.
+enum fum_result fum_vectors_prepare(fum_pipeline *pipe, int height, int width,
+                                    struct fum_error *err);
+// Decodes one picture's vectors, each replaced by the nearest one of the codebook.
+enum fum_result fum_vectors_decode(fum_pipeline *pipe, const struct fum_latents *vectors,
+                                   uint8_t *pixels, struct fum_error *err);
+// Encodes a picture to vectors before they are rounded, scaled as the UNet takes them.
+enum fum_result fum_vectors_encode(fum_pipeline *pipe, const struct fum_pixels *pixels,
+                                   float *vectors, struct fum_error *err);
+
 // ---- kinds of pictures ----
 
 // How what the sampler leaves becomes a picture.
@@ -212,17 +224,24 @@ struct fum_picture_kind {
     // Writes one picture's pixels, [height, width, channels].
     enum fum_result (*make)(fum_pipeline *pipe, const struct fum_latents *latents, uint8_t *pixels,
                             struct fum_error *err);
-    // Draws all pictures of a request. NULL: a sampler and a UNet do, and the others are not NULL.
+    // Draws all pictures of a request if `serves` is true. NULL, or false: a sampler and a UNet do.
+    bool (*serves)(const fum_pipeline *pipe, const struct fum_generate_params *params);
     enum fum_result (*generate)(fum_pipeline *pipe, const struct fum_generate_params *params,
                                 struct fum_error *err);
     // Writes the latents of one picture, as the sampler takes them.
     enum fum_result (*encode)(fum_pipeline *pipe, const struct fum_pixels *pixels, float *latents,
                               struct fum_error *err);
 };
-// Pictures by a VAE, pictures that the UNet draws itself, and those of an autoencoder alone.
+// Pictures by a VAE, pictures that the UNet draws itself, and those of an autoencoder alone. The
+// last ones are those that a VQModel makes of the vectors of its prior.
 extern const struct fum_picture_kind fum_pictures_of_vae, fum_pictures_of_pixels,
-    fum_pictures_of_autoencoder;
-// Draws the pictures of an autoencoder that draws by itself.
+    fum_pictures_of_autoencoder, fum_pictures_of_vectors;
+// True if the request needs no sampler: the model has none, or pictures are encoded.
+bool fum_autoencoder_serves(const fum_pipeline *pipe, const struct fum_generate_params *params);
+// Builds the decoder of a run's pictures, a hook of struct fum_component.
+enum fum_result fum_autoencoder_build(struct fum_component *component, const struct fum_run *run,
+                                      fum_graph **graph, struct fum_error *err);
+// Draws the pictures of an autoencoder without a sampler.
 enum fum_result fum_autoencoder_generate(fum_pipeline *pipe,
                                          const struct fum_generate_params *params,
                                          struct fum_error *err);
