@@ -52,6 +52,17 @@ void fum_error_prefix(struct fum_error *err, const char *fmt, ...) {
     fum_error_set(err, err->code, "%s: %s", prefix, old);
 }
 
+void fum_error_append(struct fum_error *err, const char *fmt, ...) {
+    if (!err) return;
+    char old[sizeof err->text], end[FULL_BYTES];
+    memcpy(old, err->text, sizeof old);
+    va_list args;
+    va_start(args, fmt);
+    fum_text_format(end, sizeof end, fmt, args);
+    va_end(args);
+    fum_error_set(err, err->code, "%s%s", old, end);
+}
+
 enum fum_result fum_error_unknown(struct fum_error *err, const char *what, const char *word,
                                   const char *(*name)(size_t index)) {
     char list[320] = "";

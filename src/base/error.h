@@ -12,6 +12,9 @@
 enum fum_result fum_error_set(struct fum_error *err, enum fum_result code, const char *fmt, ...)
     FUM_PRINTF(3, 4);
 
+// Adds to the text of `err`.
+void fum_error_append(struct fum_error *err, const char *fmt, ...) FUM_PRINTF(2, 3);
+
 // Puts "text: " before the text of `err` as an error travels up: "model.safetensors: tensor x: …".
 void fum_error_prefix(struct fum_error *err, const char *fmt, ...) FUM_PRINTF(2, 3);
 

@@ -267,6 +267,8 @@ enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_err
             return fum_error_set(err, FUM_ERR_FORMAT, "%s: its %s is no number from 0 on", path,
                                  keys[i]);
     t->step = (int64_t)numbers[0];
+    bool elsewhere = t->params.output && strcmp(t->params.output, t->params.resume) != 0;
+    t->saved = elsewhere ? 0 : t->step;
     t->counters =
         (struct fum_train_counters){(int32_t)numbers[1], (float)numbers[2], (int32_t)numbers[3]};
     return read_settings(t, err);

@@ -155,7 +155,22 @@ static enum fum_result save_all(struct fum_training *t, struct fum_error *err) {
     char *model = fum_path_join(t->arena, t->dir, "model");
     if (!model) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
     enum fum_result result = fum_train_save_checkpoint(t, err);
+    if (!result) t->saved = t->step;
     return result ? result : t->recipe->save(t, model, err);
+}
+
+// Keeps what can be kept of a run that fails, and adds to the error where it can go on. Steps that
+// no checkpoint has are saved if the host failed: a device that failed has no weights to read.
+static enum fum_result end_failed(struct fum_training *t, enum fum_result result,
+                                  struct fum_error *err) {
+    struct fum_error other;
+    bool readable = result == FUM_ERR_IO || result == FUM_ERR_NOMEM;
+    if (readable && t->saved < t->step && !fum_train_save_checkpoint(t, &other)) t->saved = t->step;
+    if (t->saved)
+        fum_error_append(err, "; --resume %s goes on from step %lld", t->dir, (long long)t->saved);
+    else
+        fum_error_append(err, "; no step was saved");
+    return result;
 }
 
 // The numbers of a step, as the device reported them.
@@ -193,8 +208,8 @@ static enum fum_result fail_nonfinite(struct fum_training *t, int64_t step, stru
         fum_executable_first_nonfinite(t->executable, FUM_STAGE_STEP, &node, err);
     if (result) return result;
     return fum_error_set(err, FUM_ERR_DEVICE,
-                         "step %lld: the loss or its gradient is no number, first in %s; the last "
-                         "checkpoint stays. A lower train.lr or train.clip may help",
+                         "step %lld: the loss or its gradient is no number, first in %s (a lower "
+                         "train.lr or train.clip may help)",
                          (long long)step, node ? node : "an unknown tensor");
 }
 
@@ -246,10 +261,11 @@ enum fum_result fum_training_run(fum_training *t, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     while (t->step < t->options.steps && !t->stopped) {
         result = run_step(t, &report, err);
-        if (result) return result;
+        if (result) return end_failed(t, result, err);
         if (t->params.on_step) t->stopped = !t->params.on_step(t->params.user, &report.step);
         bool ends = t->stopped || t->step == t->options.steps;
-        if ((result = save_due(t, ends, err))) return result;
+        result = save_due(t, ends, err);
+        if (result) return end_failed(t, result, err);
     }
     if (!t->stopped) return FUM_OK;
     return fum_error_set(err, FUM_ERR_CANCELLED,

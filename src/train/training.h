@@ -118,9 +118,10 @@ struct fum_training {
     fum_tensor *key; // state of the draws; NULL: nothing is drawn
     struct fum_train_counters counters;
 
-    void *buffer; // of one input's values
-    int64_t step; // updates done
-    bool stopped; // the caller ended the run
+    void *buffer;  // of one input's values
+    int64_t step;  // updates done
+    int64_t saved; // those that the checkpoint has
+    bool stopped;  // the caller ended the run
 
     struct fum_history *history;            // loss, terms, rate, norm and speed of the steps
     const char *series[FUM_HISTORY_SERIES]; // their names
