@@ -24,6 +24,7 @@ static struct fum_data_settings read_settings(struct fum_training *t) {
     };
     if (fum_settings_has(s, "model.classes"))
         data.classes = (int)fum_settings_int(s, "model.classes", 0, 1 << 20);
+    if (!data.channels && t->model) data.channels = fum_model_get_view(t->model)->vae.in_channels;
     return data;
 }
 

@@ -97,6 +97,11 @@ if [ "$(id -u)" != 0 ]; then
     expect 1 'locked' train vae -q -o locked/x --data digits "${small[@]}" --steps 2
 fi
 
+# ---- a model's own channels ----
+
+check "grey pictures for a model of colours" train lora -q -o lora -m "$FUM_TEST_DATA/model-train" --data digits --steps 1 \
+    --batch 1 --set train.sample_every=0
+
 # ---- help ----
 
 expect 0 'vae +variational' train --help
