@@ -91,10 +91,15 @@ struct fum_generate_params {
     const char *timestep_spacing; // "leading", "linspace", "trailing"; NULL: the model's choice
     // 0: the model's value; 1: none. Models that read it as an input use no negative prompt
     float guidance;
-    // Required by models with classes: a whole number from 0, or any number if the model embeds it
-    // like a time.
+    // Required by models with classes and with a classifier: a whole number from 0, or any number
+    // if the model embeds it like a time.
     bool has_class;
     float class_label;
+    // The folder of a classifier of noisy pictures that fumarole train wrote. Its gradient guides
+    // the pictures of a model without a VAE to the class. NULL: none.
+    const char *classifier;
+    bool has_classifier_scale;
+    float classifier_scale; // factor of the gradient; 1 without has_classifier_scale
     // share of the noise that is added back, at most FUM_MAX_ETA; 0: the default; below 0: none
     float eta;
     uint64_t seed;

@@ -15,6 +15,7 @@ enum {
     MAX_THREADS = 1024,
     MAX_NUMBER = 1000000000,
     MAX_CLASS = 1 << 24,
+    MAX_SCALE = 100000,
 };
 
 CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
@@ -91,6 +92,11 @@ const struct cli_option generate_option_table[] = {
      .min = 0, .max = 1000},
     {.name = "class", .kind = CLI_FLOAT, .offset = PICTURE(class_label), .value = "N", .min = 0,
      .max = MAX_CLASS, .help = "the class to draw, from 0, of a model that has classes"},
+    {.name = "classifier", .kind = CLI_PATH, .offset = PICTURE(classifier), .value = "DIR",
+     .help = "guide a model of pictures to the class by this classifier, as fumarole train wrote it"},
+    {.name = "classifier-scale", .kind = CLI_FLOAT, .offset = PICTURE(classifier_scale),
+     .value = "F", .min = -MAX_SCALE, .max = MAX_SCALE,
+     .help = "factor of the classifier's gradient (default 1)"},
     {.name = "seed", .letter = 's', .kind = CLI_SEED, .offset = FIELD(seed), .value = "N",
      .help = "0 to 18446744073709551615 (default 42); -1 draws one and reports it"},
     {.name = "sampling-method", .kind = CLI_CHOICE, .offset = PICTURE(sampler), .value = "NAME",
@@ -164,12 +170,15 @@ const struct cli_option generate_option_table[] = {
 // clang-format on
 
 struct generate_options generate_options_default(void) {
-    return (struct generate_options){
-        .picture = {.guidance = -1, .class_label = -1, .eta = NAN, .count = 1},
-        .output = "output.png",
-        .seed = {.value = 42},
-        .sampler_rng = -1,
-        .output_begin = 1};
+    return (struct generate_options){.picture = {.guidance = -1,
+                                                 .class_label = -1,
+                                                 .classifier_scale = NAN,
+                                                 .eta = NAN,
+                                                 .count = 1},
+                                     .output = "output.png",
+                                     .seed = {.value = 42},
+                                     .sampler_rng = -1,
+                                     .output_begin = 1};
 }
 
 // Parses "4GiB", "512MiB", "1.5G", plain bytes, or "auto". Returns 0 if it is no size.
@@ -243,6 +252,18 @@ static int check_autoencoder(const struct cli_command *command, struct generate_
 
 int generate_options_no_prompt(const struct cli_command *command) {
     return cli_misuse(command, "no prompt: give one with -p, or as a bare argument");
+}
+
+static int check_classifier(const struct cli_command *command,
+                            const struct generate_options *options) {
+    const struct fum_generate_params *picture = &options->picture;
+    if (!picture->classifier && !isnan(picture->classifier_scale))
+        return cli_misuse(command, "--classifier-scale needs --classifier DIR");
+    if (picture->classifier && picture->class_label < 0)
+        return cli_misuse(command, "--classifier needs --class N, the class to guide to");
+    if (picture->classifier && options->invert)
+        return cli_misuse(command, "--invert is not guided by a classifier; leave one out");
+    return -1;
 }
 
 static int check_invert(const struct cli_command *command, const struct generate_options *options) {
@@ -337,6 +358,7 @@ static int check_size(const struct cli_command *command,
 static void resolve_defaults(struct generate_options *options) {
     struct fum_generate_params *picture = &options->picture;
     picture->has_class = picture->class_label >= 0;
+    picture->has_classifier_scale = !isnan(picture->classifier_scale);
     if (picture->guidance < 0) // the model's own
         picture->guidance = 0;
     else if (picture->guidance < 1) // none
@@ -354,6 +376,7 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     int status = check_autoencoder(command, options, &argc, &argv);
     if (status < 0) status = check_prompts(command, options, argc, argv);
     if (status < 0) status = check_grid(command, options);
+    if (status < 0) status = check_classifier(command, options);
     if (status < 0) status = check_invert(command, options);
     if (status < 0) status = check_memory(command, options);
     if (status < 0) status = check_type(command, options);

@@ -142,12 +142,20 @@ static fum_tensor *seed(fum_graph *graph, const fum_tensor *loss) {
     return cast_to(graph, ones, loss->desc.dtype);
 }
 
+// True if one of the node's inputs depends on a parameter. What computes a parameter does not
+// count.
+static bool reads_reached(const struct reverse *r, const fum_tensor *node) {
+    for (int i = 0; i < node->num_inputs; i++)
+        if (node->in[i] && r->reached[node->in[i]->id]) return true;
+    return false;
+}
+
 static bool add_gradients(struct reverse *r, const fum_tensor *loss) {
     if (!(r->grads[loss->id] = seed(r->graph, loss))) return false;
     for (int i = loss->id; i >= 0; i--) {
         const fum_tensor *t = r->graph->tensors[i];
         if (t->kind != FUM_TENSOR_NODE || !r->reached[i] || !r->grads[i]) continue;
-        if (!differentiate(r, t)) return false;
+        if (reads_reached(r, t) && !differentiate(r, t)) return false;
     }
     return true;
 }

@@ -3,6 +3,7 @@
 // host only waits and counts.
 #include "base/error.h"
 #include "base/rng.h"
+#include "nn/nn.h"
 #include "pipeline/compile.h"
 #include "pipeline/finite.h"
 #include "pipeline/pipeline.h"
@@ -13,6 +14,27 @@
 static fum_tensor *add_op(fum_graph *graph, const char *op, struct fum_inputs inputs,
                           const struct fum_attr *attrs) {
     return fum_graph_add(graph, op, op, inputs, attrs);
+}
+
+// Adds the noise of the step with a classifier's share, both widened by the model. The share is
+// widened twice, since the mean moves by the variance.
+static fum_tensor *add_noise(fum_graph *graph, struct fum_denoiser *d, fum_tensor *prediction,
+                             fum_tensor *share) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, "noise");
+    int64_t channels = fum_nn_channels(d->state);
+    if (!d->learned && !d->guide.mean) return d->noise;
+    fum_tensor *noise = fum_variance_noise(graph, d, channels), *factor = NULL;
+    if (d->learned) {
+        d->spread = fum_graph_input(graph, "spread", (struct fum_shape){2, {d->evals, 1}}, FUM_F32,
+                                    FUM_STAGE_RUN);
+        factor = fum_variance_factor(graph, d, prediction, channels);
+    }
+    if (d->guide.mean) {
+        if (factor) share = fum_nn_mul(&nn, NULL, share, factor);
+        noise = fum_nn_add(&nn, NULL, noise, share);
+    }
+    return factor ? fum_nn_mul(&nn, NULL, noise, factor) : noise;
 }
 
 // Builds the recorded step: model input from the state, the UNet, guidance and the sampler's
@@ -30,7 +52,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     all.dim[0] *= d->history;
     noise.dim[0] *= d->noise_rows ? d->noise_rows : 1;
     // Noise is written for each batch, after what a run computes from its tables.
-    enum fum_stage noise_stage = d->learned ? FUM_STAGE_STEP : FUM_STAGE_RUN;
+    enum fum_stage noise_stage = d->learned || d->guide.mean ? FUM_STAGE_STEP : FUM_STAGE_RUN;
     d->state = fum_graph_state(graph, "latents", all, FUM_F32, FUM_STAGE_STEP);
     d->counter =
         fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
@@ -50,14 +72,12 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                                              .pooled = fum_model_pooled(pipe->view)},
                     &d->unet);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
-    fum_finite_check(graph, d->flag, prediction);
-    fum_tensor *step_noise = d->noise;
-    if (d->learned) {
-        d->spread = fum_graph_input(graph, "spread", (struct fum_shape){2, {d->evals, 1}}, FUM_F32,
-                                    FUM_STAGE_RUN);
-        step_noise = fum_variance_widen(graph, d, prediction, channels);
-    }
+    fum_tensor *checked = fum_finite_check(graph, d->flag, prediction);
+    fum_tensor *share = d->guide.classifier ? fum_guide_add(graph, d) : NULL;
+    if (share) fum_finite_check(graph, checked, share);
+    fum_tensor *step_noise = add_noise(graph, d, prediction, share);
     prediction = fum_variance_drop(graph, prediction, channels);
+    if (share && !d->guide.mean) prediction = fum_guide_output(graph, d, prediction, share);
     fum_tensor *updated =
         add_op(graph, "sampler_update",
                FUM_INPUTS(d->state, prediction, d->coefs, d->counter, step_noise), attrs);
@@ -179,23 +199,26 @@ static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *ru
 
 static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_run *run) {
     const struct fum_sample_program *program = run->program;
-    return (struct fum_denoiser){.copies = run->copies,
-                                 .batch = run->batch,
-                                 .height = run->latent_height,
-                                 .width = run->latent_width,
-                                 .tokens = pipe->view->text[0].tokens,
-                                 .learned = program->learned_variance &&
-                                            pipe->view->unet.out_channels > run->latent_channels,
-                                 .evals = program->evals,
-                                 .history = program->history,
-                                 .noise_rows = program->noise_rows,
-                                 .coef_stride = fum_sample_row_size(program)};
+    return (struct fum_denoiser){
+        .copies = run->copies,
+        .batch = run->batch,
+        .height = run->latent_height,
+        .width = run->latent_width,
+        .tokens = pipe->view->text[0].tokens,
+        .learned =
+            program->learned_variance && pipe->view->unet.out_channels > run->latent_channels,
+        .evals = program->evals,
+        .history = program->history,
+        .noise_rows = program->noise_rows,
+        .guide = {.classifier = run->classifier, .mean = run->classifier && program->guides_mean},
+        .coef_stride = fum_sample_row_size(program)};
 }
 
 static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *b) {
     return a->copies == b->copies && a->batch == b->batch && a->height == b->height &&
            a->width == b->width && a->tokens == b->tokens && a->evals == b->evals &&
-           a->history == b->history && a->noise_rows == b->noise_rows && a->learned == b->learned;
+           a->history == b->history && a->noise_rows == b->noise_rows && a->learned == b->learned &&
+           a->guide.classifier == b->guide.classifier && a->guide.mean == b->guide.mean;
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
@@ -231,6 +254,7 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
     if (!result && d->unet.timestep_cond) result = write_guidance(pipe, run, d, err);
     if (!result && d->unet.class_labels) result = write_class(pipe, run, d, err);
     if (!result) result = write_tables(pipe, run, err);
+    if (!result) result = fum_guide_write(pipe, run, err);
     fum_executable *exe = pipe->unet->compiled.exe;
     if (!result) result = fum_executable_run(exe, FUM_STAGE_PROMPT, err);
     return result ? result : fum_executable_run(exe, FUM_STAGE_RUN, err);

@@ -5,8 +5,8 @@ fum_tensor *fum_finite_flag(fum_graph *graph) {
     return fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
 }
 
-void fum_finite_check(fum_graph *graph, fum_tensor *flag, fum_tensor *value) {
-    fum_graph_add(graph, "check_finite", "check_finite", FUM_INPUTS(flag, value), NULL);
+fum_tensor *fum_finite_check(fum_graph *graph, fum_tensor *flag, fum_tensor *value) {
+    return fum_graph_add(graph, "check_finite", "check_finite", FUM_INPUTS(flag, value), NULL);
 }
 
 enum fum_result fum_finite_reset(fum_executable *exe, const fum_tensor *flag,

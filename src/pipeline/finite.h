@@ -8,8 +8,8 @@
 
 // Adds the flag as a state.
 fum_tensor *fum_finite_flag(fum_graph *graph);
-// Adds the check of a value.
-void fum_finite_check(fum_graph *graph, fum_tensor *flag, fum_tensor *value);
+// Adds the check of a value. Returns the flag after it, which the next check takes.
+fum_tensor *fum_finite_check(fum_graph *graph, fum_tensor *flag, fum_tensor *value);
 
 // Clears the flag, before the checks run.
 enum fum_result fum_finite_reset(fum_executable *exe, const fum_tensor *flag,

@@ -110,7 +110,7 @@ static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run
     const struct fum_generate_params *p = run->params;
     bool has_classes = unet->class_embed != FUM_UNET_CLASS_NONE;
     run->class_label = p->class_label;
-    if (!has_classes && p->has_class)
+    if (!has_classes && p->has_class && !p->classifier)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s has no classes: leave --class out",
                              fum_model_get_info(pipe->model)->name);
     if (!has_classes || (p->has_class && is_class(unet, p->class_label))) return FUM_OK;
@@ -173,8 +173,7 @@ static enum fum_result check_clip_skip(const fum_pipeline *pipe, struct fum_run 
 }
 
 // Checks the request and fills in the model's defaults.
-static enum fum_result make_run(const fum_pipeline *pipe, struct fum_run *run,
-                                struct fum_error *err) {
+static enum fum_result make_run(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     const struct fum_generate_params *params = run->params;
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
     if ((!params->prompt && info->takes_prompt) || !params->on_image)
@@ -187,7 +186,9 @@ static enum fum_result make_run(const fum_pipeline *pipe, struct fum_run *run,
     if (!result) result = check_size(pipe, run, err);
     if (!result) result = check_noise(run, err);
     if (!result) result = check_class(pipe, run, err);
+    if (!result) result = fum_guide_open(pipe, run, err);
     if (!result) result = make_program(pipe, run, err);
+    if (!result) result = fum_guide_check(run, err);
     return result ? result : check_step_noise(run, err);
 }
 

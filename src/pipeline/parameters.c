@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_EXTRAS = 8, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
+enum { MAX_EXTRAS = 10, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
 
 // Holds what A1111 has no field for, and eta, which A1111 writes where it is not the sampler's
 // default.
 struct extras {
     struct fum_image_extra pairs[MAX_EXTRAS];
     size_t count;
-    char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER];
+    char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER], scale[FUM_IMAGE_NUMBER];
 };
 
 static void add_extra(struct extras *e, const char *key, const char *value) {
@@ -29,6 +29,10 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     e->count = 0;
     if (p->has_class)
         add_extra(e, "Class", fum_image_format_number(e->class_label, (double)p->class_label));
+    add_extra(e, "Classifier", p->classifier);
+    if (p->classifier)
+        add_extra(e, "Classifier scale",
+                  fum_image_format_number(e->scale, (double)run->classifier_scale));
     if (program->takes_eta && program->eta != program->default_eta)
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
                   fum_image_format_number(e->eta, program->eta));

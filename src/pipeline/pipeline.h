@@ -6,6 +6,7 @@
 
 #include <fumarole/pipeline.h>
 
+#include "model/classifier.h"
 #include "model/model.h"
 #include "model/model_hash.h"
 #include "pipeline/component.h"
@@ -27,6 +28,14 @@ struct fum_context {
     float *pooled; // [rows, pooled_channels]; NULL: the model takes none
 };
 
+// A classifier that guides a run, and the inputs that it adds to the recorded step.
+struct fum_guide {
+    // NULL: none. A pointer to the pipeline's.
+    const struct fum_classifier *classifier;
+    bool mean;                    // moves the mean of a step, by way of its noise
+    fum_tensor *labels, *factors; // i32 [batch]; f32 [evals, 1], factors of the loss's gradient
+};
+
 // The recorded step for one shape.
 struct fum_denoiser {
     int copies, batch, height, width, tokens; // latent pixels
@@ -35,6 +44,7 @@ struct fum_denoiser {
     size_t coef_stride;
     fum_tensor *state, *counter, *flag, *coefs, *noise, *spread;
     struct fum_unet_params unet;
+    struct fum_guide guide;
 };
 
 enum fum_decoder_way { FUM_DECODE_WHOLE, FUM_DECODE_BANDS, FUM_DECODE_TILES };
@@ -75,6 +85,13 @@ struct fum_run_times {
     int kernels;
 };
 
+// The classifier that guided last.
+struct fum_guide_model {
+    char *path; // NULL: none has
+    struct fum_classifier classifier;
+    struct fum_weight_source source; // of its weights and the UNet's
+};
+
 struct fum_pipeline {
     fum_device *device;
     const fum_model *model;
@@ -88,6 +105,7 @@ struct fum_pipeline {
     struct fum_encoder encoders[FUM_MODEL_MAX_TEXT];
     struct fum_context context;
     struct fum_denoiser denoiser;
+    struct fum_guide_model guide;
     struct fum_decoder decoder;
     struct fum_image_encoder image_encoder;
     struct fum_autoencoding autoencoding;
@@ -105,8 +123,10 @@ struct fum_run {
     int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
     int count, batch, copies, clip_skip;
     float guidance;
-    float class_label; // used by models with classes
-    bool invert;       // from a picture to its noise: nothing is decoded
+    float class_label;                       // used by models with classes
+    bool invert;                             // from a picture to its noise: nothing is decoded
+    const struct fum_classifier *classifier; // guides; NULL: none
+    float classifier_scale;
 };
 
 // Runs a request. `invert`: DDIM in reverse, from the latents that params->noise holds.
@@ -135,10 +155,13 @@ enum fum_result fum_encode(fum_pipeline *pipe, const struct fum_prompts *prompts
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
                                    fum_graph **graph, struct fum_error *err);
-// Adds this step's noise, widened to the variance that the model gives in the channels after its
+// Adds the factor by which the model widens this step's noise, from the channels after its
 // prediction (Nichol and Dhariwal 2021, equation 15).
-fum_tensor *fum_variance_widen(fum_graph *graph, const struct fum_denoiser *denoiser,
-                               fum_tensor *prediction, int64_t channels);
+fum_tensor *fum_variance_factor(fum_graph *graph, const struct fum_denoiser *denoiser,
+                                fum_tensor *prediction, int64_t channels);
+// Adds this step's row of the noise, [batch, height, width, channels].
+fum_tensor *fum_variance_noise(fum_graph *graph, const struct fum_denoiser *denoiser,
+                               int64_t channels);
 // Drops the channels of the variance, if the model has some.
 fum_tensor *fum_variance_drop(fum_graph *graph, fum_tensor *prediction, int64_t channels);
 // Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
@@ -158,6 +181,23 @@ enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, struc
 // Repeats the run. *node: the first node with a non-finite result.
 enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first,
                                      const char **node, struct fum_error *err);
+
+// ---- classifier guidance (guide.c) ----
+
+// Opens the classifier of the request, unless it is open, and checks that it can guide the run.
+enum fum_result fum_guide_open(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
+// Checks that the sampler can be guided, once the program is made.
+enum fum_result fum_guide_check(const struct fum_run *run, struct fum_error *err);
+void fum_guide_close(struct fum_guide_model *guide);
+// Adds the classifier and its share of the step, f32 [batch, height, width, channels]. That is the
+// gradient of -log p(y | x_t) of each picture, times the factor of this evaluation.
+fum_tensor *fum_guide_add(fum_graph *graph, struct fum_denoiser *denoiser);
+// Adds that share to the model's output, for every copy of the pictures.
+fum_tensor *fum_guide_output(fum_graph *graph, const struct fum_denoiser *denoiser,
+                             fum_tensor *prediction, fum_tensor *share);
+// Writes the labels and factors of a run.
+enum fum_result fum_guide_write(fum_pipeline *pipe, const struct fum_run *run,
+                                struct fum_error *err);
 
 // ---- VAE ----
 

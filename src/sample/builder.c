@@ -50,10 +50,21 @@ void fum_sample_build_noise(struct fum_sample_builder *builder, struct fum_sampl
     ev->m[k][FUM_SAMPLE_NOISE] = weight;
 }
 
+void fum_sample_build_guide(const struct fum_sample_builder *builder, struct fum_sample_eval *ev,
+                            double alpha, double sigma) {
+    switch (builder->c.prediction_type) {
+    case FUM_PREDICT_V: ev->guide = -sigma / alpha; break;
+    case FUM_PREDICT_SAMPLE: ev->guide = sigma * sigma / alpha; break;
+    case FUM_PREDICT_EPSILON:
+    case FUM_PREDICT_UNSET: ev->guide = -sigma; break;
+    }
+}
+
 void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
                                     struct fum_sample_eval *ev, double sigma) {
     double data = builder->edm ? builder->c.sigma_data : 1, norm = sigma * sigma + data * data;
     ev->c_in = 1 / sqrt(norm);
+    if (!builder->edm) fum_sample_build_guide(builder, ev, 1 / sqrt(norm), sigma / sqrt(norm));
     // Karras et al. (2022), table 1
     if (builder->edm && builder->c.prediction_type != FUM_PREDICT_SAMPLE) {
         ev->a = data * data / norm;
@@ -71,6 +82,7 @@ void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
 
 void fum_sample_build_denoise_vp(const struct fum_sample_builder *builder,
                                  struct fum_sample_eval *ev, double alpha, double sigma) {
+    if (!builder->edm) fum_sample_build_guide(builder, ev, alpha, sigma);
     if (builder->edm) {
         fum_sample_build_denoise_sigma(builder, ev, sigma);
     } else if (builder->c.prediction_type == FUM_PREDICT_EPSILON) {

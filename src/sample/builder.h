@@ -125,6 +125,10 @@ void fum_sample_build_ancestral(const struct fum_sample_builder *builder, double
 // Gives the evaluation the next noise tensor with this weight in history[k].
 void fum_sample_build_noise(struct fum_sample_builder *builder, struct fum_sample_eval *ev, int k,
                             double weight);
+// Sets the factor of a classifier's gradient for a model evaluated at x_t = alpha x0 + sigma
+// epsilon. The predicted epsilon gets -sigma times it (Dhariwal and Nichol 2021, algorithm 2).
+void fum_sample_build_guide(const struct fum_sample_builder *builder, struct fum_sample_eval *ev,
+                            double alpha, double sigma);
 // Sets D = x0 for a model evaluated on sigma-space state (c_in too), or on variance-preserving
 // state of this alpha_bar. An EDM model's state is of the first kind in every space.
 void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,

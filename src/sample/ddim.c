@@ -83,12 +83,14 @@ static void set_spread(struct fum_sample_builder *builder, struct fum_sample_eva
     ev->spread = 0.5 * log(1 - ab / ab_prev) - log(smallest);
 }
 
-// Builds equations 6 and 7 of Ho et al. (2020) between the timesteps of the spacing.
+// Builds equations 6 and 7 of Ho et al. (2020) between the timesteps of the spacing. A classifier
+// moves the mean by the variance times its gradient (Dhariwal and Nichol 2021, algorithm 1).
 bool fum_build_ddpm(struct fum_sample_builder *builder) {
     if (!check_times(builder) ||
         !fum_sample_build_reserve(builder, builder->steps - builder->start, 1))
         return false;
     start_at(builder);
+    builder->program->guides_mean = true;
     for (int i = builder->start; i < builder->steps; i++) {
         double ab = builder->noise.alpha_bar[(int)builder->t[i]];
         double ab_prev =
@@ -97,8 +99,10 @@ bool fum_build_ddpm(struct fum_sample_builder *builder) {
         struct fum_sample_eval *ev = denoise_at(builder, i);
         ev->m[0][FUM_SAMPLE_D] = sqrt(ab_prev) * (1 - alpha) / (1 - ab);
         ev->m[0][0] = sqrt(alpha) * (1 - ab_prev) / (1 - ab);
+        ev->guide = 0; // without noise the variance is 0
         if (builder->t[i] <= 0) continue;
-        fum_sample_build_noise(builder, ev, 0, ddpm_std(builder, ab, ab_prev));
+        ev->guide = ddpm_std(builder, ab, ab_prev);
+        fum_sample_build_noise(builder, ev, 0, ev->guide);
         set_spread(builder, ev, ab, ab_prev);
     }
     return true;

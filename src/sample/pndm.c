@@ -39,6 +39,9 @@ static void transfer(struct fum_sample_builder *builder, struct fum_sample_eval 
 static struct fum_sample_eval *next_eval(struct fum_sample_builder *builder, int t, int step) {
     struct fum_sample_eval *ev = fum_sample_build_eval(builder, t, step);
     ev->b = 1;
+    if (t >= 0 && t < builder->noise.count)
+        fum_sample_build_guide(builder, ev, sqrt(builder->noise.alpha_bar[t]),
+                               sqrt(1 - builder->noise.alpha_bar[t]));
     return ev;
 }
 

@@ -167,6 +167,9 @@ struct fum_sample_eval {
     // Half the logarithm of the largest variance over the smallest, between which the model chooses
     // (learned_range); 0: it is fixed. The noise has the weight of the smallest.
     double spread;
+    // Factor of a classifier's gradient of log p(y | x_t), added to the model's output; 0: none.
+    // If guides_mean is set, it is added to the noise, so that the mean moves by the variance.
+    double guide;
     int noise_row; // which of the noise_rows tensors this evaluation uses; -1: none
     double m[FUM_SAMPLER_MAX_HISTORY][FUM_SAMPLE_INPUTS];
     int step;      // the user-visible step this evaluation belongs to, from 0
@@ -187,6 +190,7 @@ struct fum_sample_program {
     // noise tensors after the initial one, drawn in this order from the same generator
     int noise_rows;
     bool learned_variance; // evaluations have a spread
+    bool guides_mean;      // a classifier moves the mean of each step, not the model's output
     // history[0] starts as init_scale * unit noise + image_scale * latents of the start image
     double init_scale;
     double image_scale; // 0 without a start image

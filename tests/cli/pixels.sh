@@ -29,6 +29,14 @@ expect 2 'has 6 pictures' generate -m trained --grid 3x2 -b 5
 expect 2 'needs --save-latents' generate -m trained --invert a.png
 expect 2 'one picture' generate -m trained --invert a.png --save-latents n.safetensors -b 2
 expect 1 'missing.png' generate -m trained --class 1 --invert missing.png --save-latents n.safetensors --steps 2
+guide=$FUM_TEST_DATA/guide/1
+expect 2 'needs --classifier DIR' generate -m trained --class 1 --classifier-scale 2
+expect 2 'needs --class N' generate -m trained --classifier "$guide"
+expect 2 'not guided' generate -m trained --classifier "$guide" --class 1 --invert a.png --save-latents n.safetensors
+expect 1 'missing.*config.json' generate -m trained --classifier missing --class 1 --steps 2
+expect 1 'not a classifier' generate -m trained --classifier trained/model/unet --class 1 --steps 2
+expect 2 'draws 12 × 12' generate -m trained --classifier "$guide" --class 1 --steps 2
+expect 2 'draws latents, not pictures' generate -m emoji --classifier "$guide" --class 1 --steps 2 "red heart"
 expect 0 '^trained: DDPM' info trained
 expect 0 'complete' info trained/model
 
@@ -48,6 +56,16 @@ generate -m trained --class 1 --noise n.safetensors --sampling-method ddim -o f.
 check "its noise is taken" test -s f.png
 generate -m trained --class 1 --grid 3x2 -o grid.png --save-latents all.safetensors
 check "one grid" grep -q '^grid\.png: 36 x 24, seed 42' out.txt
+generate -m trained --class 1 -W 8 -H 12 --classifier "$guide" --classifier-scale 20 -o g.png
+check "guided by a classifier" grep -q '^g\.png: 8 x 12' out.txt
+check "its text names it" grep -aq 'Classifier scale: 20' g.png
+generate -m trained --class 1 -W 8 -H 12 -o h.png
+check "the classifier changes it" bash -c '! cmp -s g.png h.png'
+mkdir clean
+sed 's/"classes"/"noisy": false, "classes"/' "$guide/config.json" >clean/config.json
+cp "$guide/model.safetensors" clean
+generate -m trained --class 1 -W 8 -H 12 --classifier clean -o i.png
+check "one of clean pictures is warned about" grep -q 'trained on clean pictures' err.txt
 generate -m trained --class 1 --sampling-method ddim -o e.png
 check "another sampler" test -s e.png
 

@@ -25,8 +25,10 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
         fum_settings_fail(s, "model.classes", "is 0, and the data have no classes either");
     r->noisy = fum_settings_bool(s, "loss.noisy");
     fum_diffusion_configure(t, &r->diffusion, NULL);
-    const struct fum_unet2d_choice choice = {
-        .class_name = "FumaroleClassifier", .outputs = 1, .classes = r->classes};
+    const struct fum_unet2d_choice choice = {.class_name = "FumaroleClassifier",
+                                             .outputs = 1,
+                                             .classes = r->classes,
+                                             .clean = !r->noisy};
     fum_unet2d_configure(t, &r->unet, &choice);
     return fum_settings_check(s, err);
 }

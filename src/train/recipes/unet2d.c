@@ -70,6 +70,7 @@ static cJSON *describe_config(struct fum_settings *s, const struct fum_unet2d *u
     if (choice->class_embeds)
         cJSON_AddNumberToObject(json, "num_class_embeds", choice->class_embeds);
     if (choice->classes) cJSON_AddNumberToObject(json, "classes", choice->classes);
+    if (choice->clean) cJSON_AddFalseToObject(json, "noisy");
     return json;
 }
 

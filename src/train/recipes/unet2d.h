@@ -19,6 +19,7 @@ struct fum_unet2d_choice {
     int outputs;            // for each channel of the pictures
     int class_embeds;       // rows of the table of classes; 0: none
     int classes;            // the member "classes"; 0: none
+    bool clean;             // the member "noisy" is false: trained on pictures without noise
     bool fourier;           // features of the noise level in place of timesteps
 };
 
