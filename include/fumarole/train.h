@@ -41,8 +41,11 @@ struct fum_training_params {
     const char *model;       // folder or file of the model to begin with; NULL: none
     const char *program_dir; // of the running program, to find shipped models; NULL: unknown
     const char *stage;       // part to train, "vae" or "unet"; NULL: the recipe's choice
-    const char *data;        // stands for the setting data.path; NULL: as set
-    const char *config;      // INI file over the recipe's defaults; NULL: none
+    // Folder of the VQ-VAE whose latents are trained on; it gets the result as its prior. NULL:
+    // none.
+    const char *prior;
+    const char *data;            // stands for the setting data.path; NULL: as set
+    const char *config;          // INI file over the recipe's defaults; NULL: none
     const char *const *settings; // "SECTION.KEY=VALUE", over the file
     size_t num_settings;
     const char *resume; // folder of an interrupted run, which goes on there; NULL: a new run

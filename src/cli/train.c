@@ -30,6 +30,8 @@ static const struct cli_option options[] = {
      .help = "model to begin with, as in generate"},
     {.name = "stage", .kind = CLI_STRING, .offset = PARAM(stage), .value = "STAGE",
      .help = "the part of ldm to train: vae or unet"},
+    {.name = "prior", .kind = CLI_PATH, .offset = PARAM(prior), .value = "DIR",
+     .help = "train ddpm on the latents of this VQ-VAE, which can then generate"},
     {.name = "data", .kind = CLI_PATH, .offset = PARAM(data), .value = "PATH",
      .help = "the data set, stands for data.path"},
     {.name = "resume", .kind = CLI_PATH, .offset = PARAM(resume), .value = "DIR",

@@ -71,10 +71,21 @@ static enum fum_result write_list(const struct tensor_list *list, const char *pa
                                  err);
 }
 
-// Lists the texts of a checkpoint: its numbers, and every setting under its key. Returns NULL when
-// memory is out.
+// Lists what the run was given beside its settings, for a run that goes on without it.
+static size_t list_given(const struct fum_training *t, struct fum_safetensors_text *texts) {
+    const struct fum_safetensors_text given[] = {
+        {"model", t->params.model}, {"stage", t->params.stage}, {"prior", t->params.prior}};
+    size_t count = 0;
+    for (size_t i = 0; i < FUM_COUNT(given); i++)
+        if (given[i].value) texts[count++] = given[i];
+    return count;
+}
+
+// Lists the texts of a checkpoint: its numbers, what the run was given, and every setting under its
+// key. Returns NULL when memory is out.
 static struct fum_safetensors_text *list_texts(const struct fum_training *t, fum_arena *arena,
                                                size_t *count) {
+    enum { GIVEN = 3 };
     const struct fum_train_counters *c = &t->counters;
     const struct fum_safetensors_text numbers[] = {
         {"format", "fumarole-training"},
@@ -85,14 +96,15 @@ static struct fum_safetensors_text *list_texts(const struct fum_training *t, fum
         {"loss_scale", fum_arena_printf(arena, "%.9g", (double)c->loss_scale)},
         {"loss_scale_steps", fum_arena_printf(arena, "%ld", (long)c->scale_steps)},
     };
-    size_t settings = t->settings.count;
-    *count = FUM_COUNT(numbers) + settings;
-    struct fum_safetensors_text *texts = fum_arena_alloc(arena, *count, sizeof *texts);
+    size_t settings = t->settings.count, most = FUM_COUNT(numbers) + GIVEN + settings;
+    struct fum_safetensors_text *texts = fum_arena_alloc(arena, most, sizeof *texts);
     if (!texts) return NULL;
     memcpy(texts, numbers, sizeof numbers);
+    *count = FUM_COUNT(numbers);
+    *count += list_given(t, texts + *count);
     for (size_t i = 0; i < settings; i++) {
         const struct fum_setting *item = &t->settings.items[i];
-        texts[FUM_COUNT(numbers) + i] = (struct fum_safetensors_text){
+        texts[(*count)++] = (struct fum_safetensors_text){
             fum_arena_printf(arena, "%s.%s", item->section, item->key), item->value};
     }
     for (size_t i = 0; i < *count; i++)
@@ -249,6 +261,14 @@ static enum fum_result read_settings(struct fum_training *t, struct fum_error *e
     return FUM_OK;
 }
 
+// Takes what the interrupted run was given where this one leaves it out.
+static void take_given(struct fum_training *t) {
+    struct fum_training_params *p = &t->params;
+    if (!p->model) p->model = fum_loader_metadata(t->resumed, "model");
+    if (!p->stage) p->stage = fum_loader_metadata(t->resumed, "stage");
+    if (!p->prior) p->prior = fum_loader_metadata(t->resumed, "prior");
+}
+
 enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_error *err) {
     char *path = fum_arena_printf(t->arena, "%s/checkpoint/state.safetensors", t->params.resume);
     if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
@@ -271,5 +291,6 @@ enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_err
     t->saved = elsewhere ? 0 : t->step;
     t->counters =
         (struct fum_train_counters){(int32_t)numbers[1], (float)numbers[2], (int32_t)numbers[3]};
+    take_given(t);
     return read_settings(t, err);
 }

@@ -7,9 +7,10 @@
 
 #include "base/error.h"
 
-enum fum_result fum_train_open_model(struct fum_training *t, struct fum_error *err) {
+enum fum_result fum_train_open_model(struct fum_training *t, const char *path,
+                                     struct fum_error *err) {
     const struct fum_model_params params = {
-        .path = t->params.model, .program_dir = t->params.program_dir, .log = t->params.log};
+        .path = path, .program_dir = t->params.program_dir, .log = t->params.log};
     enum fum_result result = fum_model_open(&t->model, &params, err);
     if (result) return result;
     const char *unusable = fum_model_get_info(t->model)->unusable;
@@ -32,7 +33,7 @@ static bool find_in_model(void *user, const char *name, struct fum_view *view) {
             return text->weights.find(text->weights.user, rest, view);
     }
     if ((rest = below(name, "unet"))) return v->unet_weights.find(v->unet_weights.user, rest, view);
-    rest = below(name, "vae");
+    rest = below(name, v->vqvae ? "vqvae" : "vae");
     return rest && v->vae_weights.find(v->vae_weights.user, rest, view);
 }
 

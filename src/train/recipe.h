@@ -126,6 +126,7 @@ struct fum_recipe {
     bool (*ignores)(const char *name);
     bool images_signed; // pictures are in -1..1, not 0..1
     bool takes_model;   // -m
+    bool takes_prior;   // --prior
     bool has_stages;    // --stage
 };
 

@@ -62,9 +62,8 @@ static bool is_trained(const struct fum_training *t, const char *component) {
     return false;
 }
 
-// Copies the files of a component's folder, with or without its weights.
-static enum fum_result copy_folder(struct fum_training *t, const char *from, const char *to,
-                                   bool weights, struct fum_error *err) {
+enum fum_result fum_train_copy_folder(struct fum_training *t, const char *from, const char *to,
+                                      bool weights, struct fum_error *err) {
     struct fum_path_names names = {0};
     enum fum_result result = fum_path_list(t->arena, from, &names, err);
     if (!result) result = fum_path_make_dirs(to, err);
@@ -90,7 +89,7 @@ static enum fum_result save_component(struct fum_training *t,
          *prefix = fum_arena_printf(t->arena, "%s.", component->name);
     if (!weights || !prefix) return no_memory(err);
     if (!fum_path_is_dir(component->dir)) return FUM_OK; // a part that no picture needs
-    enum fum_result result = copy_folder(t, component->dir, folder, !trained, err);
+    enum fum_result result = fum_train_copy_folder(t, component->dir, folder, !trained, err);
     return result || !trained ? result : fum_train_save_weights(t, weights, prefix, err);
 }
 

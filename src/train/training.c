@@ -21,7 +21,7 @@ static enum fum_result copy_params(struct fum_training *t, const struct fum_trai
     const char **texts[] = {&t->params.recipe,      &t->params.output, &t->params.model,
                             &t->params.program_dir, &t->params.stage,  &t->params.data,
                             &t->params.config,      &t->params.resume, &t->params.init,
-                            &t->params.replay};
+                            &t->params.replay,      &t->params.prior};
     t->params = *p;
     for (size_t i = 0; i < FUM_COUNT(texts); i++) {
         if (!*texts[i]) continue;
@@ -44,6 +44,9 @@ static enum fum_result read_settings(struct fum_training *t, struct fum_error *e
     const struct fum_training_params *p = &t->params;
     enum fum_result result = fum_settings_create(&t->settings, t->arena, t->recipe->name,
                                                  fum_recipe_text(t->recipe->name), err);
+    // Latents are not held within -1..1 unless the user says so.
+    if (!result && p->prior && t->recipe->takes_prior)
+        result = fum_settings_assign(&t->settings, "scheduler.clip_sample=false", err);
     if (!result && p->resume) result = fum_train_open_checkpoint(t, err);
     if (!result && p->config) result = fum_settings_merge_file(&t->settings, p->config, err);
     for (size_t i = 0; i < p->num_settings && !result; i++)
@@ -62,10 +65,14 @@ static enum fum_result read_settings(struct fum_training *t, struct fum_error *e
 static enum fum_result open_model(struct fum_training *t, struct fum_error *err) {
     if (t->params.stage && !t->recipe->has_stages)
         return fum_error_set(err, FUM_ERR_ARG, "recipe %s has no stages", t->recipe->name);
-    if (!t->params.model) return FUM_OK;
-    if (!t->recipe->takes_model)
+    if (t->params.model && !t->recipe->takes_model)
         return fum_error_set(err, FUM_ERR_ARG, "recipe %s takes no model", t->recipe->name);
-    return fum_train_open_model(t, err);
+    if (t->params.prior && !t->recipe->takes_prior)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "recipe %s takes no --prior: recipe ddpm trains the prior of a VQ-VAE",
+                             t->recipe->name);
+    const char *path = t->params.model ? t->params.model : t->params.prior;
+    return path ? fum_train_open_model(t, path, err) : FUM_OK;
 }
 
 // Finds out where the pictures come from and how large they are.

@@ -152,8 +152,9 @@ enum fum_result fum_train_encode_captions(struct fum_training *training,
 void fum_train_describe_sizes(const struct fum_training *training,
                               const struct fum_data_batch *batch, int each, float *sizes);
 
-// Opens params.model.
-enum fum_result fum_train_open_model(struct fum_training *training, struct fum_error *err);
+// Opens the model that the training begins with.
+enum fum_result fum_train_open_model(struct fum_training *training, const char *path,
+                                     struct fum_error *err);
 // Finds tensors of the model by names that begin with the component's, "unet.conv_in.weight".
 struct fum_weight_source fum_train_model_source(struct fum_training *training);
 // Finds a tensor in a file of weights. A text encoder's names may lack "text_model." there, or have
@@ -202,6 +203,10 @@ struct fum_train_file {
 };
 enum fum_result fum_train_save_file(struct fum_training *training,
                                     const struct fum_train_file *file, struct fum_error *err);
+// Copies the files of a component's folder, with or without its weights. Folders in it are left
+// out.
+enum fum_result fum_train_copy_folder(struct fum_training *training, const char *from,
+                                      const char *to, bool weights, struct fum_error *err);
 // True if the model is a folder, so that one like it can be saved.
 bool fum_train_can_save_pipeline(const struct fum_training *training);
 // Writes the model's folder with the trained parameters in place of its own weights.

@@ -73,6 +73,25 @@ interrupted() {
 }
 check "Ctrl-C saves and stops" interrupted
 
+# ---- a VQ-VAE and its prior ----
+
+net=(--set model.block_out_channels=8,16 --set model.norm_num_groups=8 --set train.sample_every=0 --batch 4)
+check "a VQ-VAE" train vqvae -q -o vq --data digits --steps 2 "${net[@]}"
+expect 2 'no prior to draw from: "fumarole train ddpm --prior vq/model"' generate -q -m vq
+check "its prior" train ddpm -q -o prior --prior vq --data digits --steps 4 "${net[@]}"
+check "is beside it" test -s vq/model/prior/unet/config.json -a -s vq/model/prior/scheduler/scheduler_config.json
+draw() { "$fumarole" generate -q -m "$1" --steps 3 -o "$1/drawn.png" --save-latents "$1/drawn.safetensors" >out.txt 2>err.txt; }
+check "the VQ-VAE draws" draw vq
+check "and the run's own model" draw prior
+check "the same" cmp vq/drawn.safetensors prior/drawn.safetensors
+check "half of the prior" train ddpm -q -o cut --prior vq --data digits --steps 2 "${net[@]}"
+check "goes on without being told of the VQ-VAE" train ddpm -q --resume cut --steps 4
+check "with the bits of an unbroken run" python3 same.py prior/checkpoint/state.safetensors cut/checkpoint/state.safetensors
+expect 2 'recipe vae takes no --prior' train vae -q -o x --data digits --prior vq
+expect 2 'whole: is no VQ-VAE' train ddpm -q -o x --data digits --prior whole
+expect 2 'loss.objective must be simple' train ddpm -q -o x --data digits --prior vq --set loss.objective=hybrid
+expect 2 '7 × 8.*multiples of 2' train ddpm -q -o x --data digits --prior vq --set data.width=7 --set data.height=8
+
 # ---- faults: one line each, and what was saved stays ----
 
 expect 2 'no data set: name one by --data' train vae -q -o x

@@ -19,7 +19,7 @@ SHORT = {
     "evaluate": {"--count": "4"},
     "dataset": {"--count": "64", "--held-out": "32"},
 }
-NO_STEPS = {"vae", "cvae", "hvae", "vqvae", "kl"}  # models that are drawn in one go
+NO_STEPS = {"vae", "cvae", "hvae", "kl"}  # models that are drawn in one go
 
 
 def pages():
@@ -39,7 +39,7 @@ def commands(page):
 def shorten(words):
     kind, short = words[1], dict(SHORT.get(words[1], {}))
     model = words[words.index("-m") + 1] if "-m" in words else ""
-    if kind == "generate" and (model in NO_STEPS or "ode" in words):
+    if kind == "generate" and (model in NO_STEPS or "ode" in words or "--reconstruct" in words):
         del short["--steps"]
     if kind == "evaluate" and "--count" not in words:
         short.pop("--count")

@@ -364,6 +364,8 @@ def write_case(folder, name, recipe, build, shape, settings):
         out.update(stored("draw.", draw(model, shape, averaged)))
     lines = "\n".join(f"{k}={v}" for k, v in {**settings, "train.steps": STEPS}.items() if k != "model")
     begins = {"model": model.folder} if hasattr(model, "folder") else {}
+    if hasattr(model, "prior"):
+        begins["prior"] = model.prior
     path = f"{folder}/train_{name}.safetensors"
     save_file(out, path, {"recipe": recipe, "settings": lines, **begins})
     print(f"{path}: loss {log['loss'][0]:.4f} to {log['loss'][-1]:.4f}")

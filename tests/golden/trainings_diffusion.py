@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The runs of trainings.py whose network is a UNet2DModel: ddpm, classifier and score."""
+import json
 import math
+import os
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import DDPMScheduler, UNet2DModel, VQModel
+from safetensors.torch import load_file
 
 
 def unet_config(s, shape, outputs=1, **changes):
@@ -107,6 +110,26 @@ class Ddpm(UNet2DModel):
         return {"t": self.steps} if self.steps < 100 or self.objective == "simple" else {"t": 4}
 
 
+class Prior(Ddpm):
+    """A ddpm on the latents of tests/data/vectors, which the encoder gives before they are rounded."""
+    prior = "vectors"
+
+    def __init__(self, s, shape):
+        folder = os.path.join(os.path.dirname(__file__), "../data", self.prior)
+        with open(folder + "/config.json") as f:
+            vqvae = VQModel.from_config(json.load(f))
+        weights = load_file(folder + "/diffusion_pytorch_model.safetensors")
+        vqvae.load_state_dict({k: v.double() for k, v in weights.items()})
+        factor = 2 ** (len(vqvae.config.block_out_channels) - 1)
+        super().__init__(s, (vqvae.config.vq_embed_dim, shape[1] // factor, shape[2] // factor))
+        self.encode = lambda x: vqvae.encode(x).latents * vqvae.config.scaling_factor
+
+    def loss(self, r):
+        with torch.no_grad():
+            x = self.encode(r["x"])
+        return super().loss({**r, "x": x})
+
+
 class Classifier(UNet2DModel):
     """The encoding half of a UNet2DModel, and a linear layer on the mean of its last features."""
 
@@ -186,6 +209,10 @@ CASES = {
     "ddpm_weighted": ("ddpm", Ddpm, (1, 6, 4),
                       {"model.block_out_channels": "4", "model.norm_num_groups": 2, "model.attention_head_dim": 2, "loss.weighting": "min_snr",
                        "loss.gamma": 3, "train.batch": 2, "train.lr": 2e-3, "train.eps": 1e-4}),
+    "ddpm_prior": ("ddpm", Prior, (1, 12, 8),
+                   {"model.block_out_channels": "4,8", "model.norm_num_groups": 2, "model.classes": 3,
+                    "model.attention_head_dim": 4, "train.batch": 2, "train.accumulate": 2, "train.lr": 2e-3,
+                    "train.eps": 1e-4, "train.ema": 0.9}),
     "ddpm_bound": ("ddpm", Ddpm, (1, 6, 6),
                    {"model.block_out_channels": "4,8", "model.norm_num_groups": 2, "loss.objective": "vlb",
                     "scheduler.num_train_timesteps": 4, "scheduler.beta_start": 0.9, "scheduler.beta_end": 0.95,

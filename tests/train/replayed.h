@@ -84,10 +84,23 @@ static inline const char *replayed_model(struct replayed *r) {
     return name ? fum_path_join(r->arena, data ? data : "tests/data", name) : NULL;
 }
 
+// Returns a copy of the VQ-VAE whose latents the golden run learns, since a run writes its prior
+// there; NULL: none.
+static inline const char *replayed_prior(struct replayed *r) {
+    const char *name = fum_loader_metadata(r->golden, "prior"), *data = getenv("FUM_TEST_DATA");
+    char command[512];
+    if (!name) return NULL;
+    snprintf(command, sizeof command, "mkdir -p '%s/vqvae' && cp '%s/%s/'*.* '%s/vqvae'", r->folder,
+             data ? data : "tests/data", name, r->folder);
+    assert_int_equal(system(command), 0);
+    return replayed_path(r, "vqvae");
+}
+
 // Returns parameters of the golden run, with results in the folder `name`.
 static inline struct fum_training_params replayed_params(struct replayed *r, const char *name) {
     return (struct fum_training_params){.recipe = fum_loader_metadata(r->golden, "recipe"),
                                         .model = replayed_model(r),
+                                        .prior = replayed_prior(r),
                                         .output = replayed_path(r, name),
                                         .settings = r->settings,
                                         .num_settings = r->num_settings,

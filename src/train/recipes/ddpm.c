@@ -2,8 +2,9 @@
 // Denoising diffusion: Ho, Jain and Abbeel (2020), with the learned variances and the hybrid
 // objective of Nichol and Dhariwal, "Improved denoising diffusion probabilistic models" (2021).
 // A model with classes is trained for guidance without a classifier: some labels become the empty
-// class.
+// class. The network learns the latents of a VQ-VAE if there is a --prior.
 #include "train/recipes/diffusion.h"
+#include "train/recipes/vq_prior.h"
 
 #include "graph/graph.h"
 
@@ -40,8 +41,16 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
     r->classes = (int)fum_settings_int(s, "model.classes", 0, 1 << 16);
     r->label_drop = fum_settings_real(s, "loss.label_drop", 0, 1);
     fum_diffusion_configure(t, &r->diffusion, read_variance(s, r));
-    const struct fum_unet2d_choice choice = {.outputs = r->learned ? 2 : 1,
-                                             .class_embeds = r->classes ? r->classes + 1 : 0};
+    struct fum_unet2d_choice choice = {.outputs = r->learned ? 2 : 1,
+                                       .class_embeds = r->classes ? r->classes + 1 : 0};
+    if (t->model) {
+        enum fum_result result = fum_vq_prior_open(t, &choice.vqvae, err);
+        if (result) return result;
+        if (r->objective != OBJECTIVE_SIMPLE)
+            fum_settings_fail(s, "loss.objective",
+                              "must be simple with --prior, since latents are "
+                              "no pixels of 256 levels");
+    }
     fum_unet2d_configure(t, &r->unet, &choice);
     return fum_settings_check(s, err);
 }
@@ -111,6 +120,7 @@ static const double *list_alphas(const struct fum_training *t, int *count) {
 static enum fum_result save(struct fum_training *t, const char *dir, struct fum_error *err) {
     const struct ddpm *r = t->config;
     const struct fum_unet2d_folder folder = {"DDPMPipeline", "DDPMScheduler", r->diffusion.json};
+    if (r->unet.vqvae) return fum_vq_prior_save(t, &r->unet, &folder, dir, err);
     return fum_unet2d_save(t, &r->unet, &folder, dir, err);
 }
 
@@ -122,5 +132,7 @@ const struct fum_recipe fum_recipe_ddpm = {
     .add_loss = add_loss,
     .save = save,
     .alphas = list_alphas,
+    .trains = fum_vq_prior_trains,
     .images_signed = true,
+    .takes_prior = true,
 };

@@ -78,9 +78,11 @@ void fum_unet2d_configure(struct fum_training *t, struct fum_unet2d *unet,
                           const struct fum_unet2d_choice *choice) {
     struct fum_settings *s = &t->settings;
     struct fum_error err;
-    unet->width = t->width;
-    unet->height = t->height;
-    unet->channels = t->channels;
+    const struct fum_vq_config *vqvae = unet->vqvae = choice->vqvae;
+    int factor = vqvae ? fum_vae_factor(&vqvae->vae) : 1;
+    unet->width = t->width / factor;
+    unet->height = t->height / factor;
+    unet->channels = vqvae ? vqvae->vae.code_channels : t->channels;
     cJSON *json = describe_config(s, unet, choice);
     if (!s->result && fum_unet2d_config_parse(&unet->config, json, "section [model]", &err)) {
         s->err = err;
@@ -90,9 +92,14 @@ void fum_unet2d_configure(struct fum_training *t, struct fum_unet2d *unet,
 }
 
 fum_tensor *fum_unet2d_images(struct fum_micro_batch *m, const struct fum_unet2d *unet) {
-    const struct fum_train_value x = {
-        "x", {3, {unet->height, unet->width, unet->channels}}, FUM_TRAIN_PLANES};
-    return fum_train_images(m, &x);
+    const struct fum_training *t = m->training;
+    const struct fum_vq_config *vqvae = unet->vqvae;
+    const struct fum_train_value value = {
+        "x", {3, {t->height, t->width, t->channels}}, FUM_TRAIN_PLANES};
+    fum_tensor *x = fum_train_images(m, &value);
+    if (!vqvae || !x) return x;
+    fum_tensor *z = fum_vq_encode(m->graph, vqvae, "vqvae.", fum_nn_stored(&m->nn, x));
+    return z ? fum_vae_scale(m->graph, &vqvae->vae, fum_train_f32(m, z)) : NULL;
 }
 
 fum_tensor *fum_unet2d_noise(struct fum_micro_batch *m, const struct fum_unet2d *unet) {
@@ -129,14 +136,16 @@ static void add_part(cJSON *json, const char *name, const char *class_name) {
     cJSON_AddItemToObject(json, name, cJSON_CreateStringArray(words, 2));
 }
 
-static enum fum_result save_index(struct fum_training *t, const struct fum_unet2d_folder *folder,
-                                  const char *dir, struct fum_error *err) {
+static enum fum_result save_index(struct fum_training *t, const struct fum_unet2d *unet,
+                                  const struct fum_unet2d_folder *folder, const char *dir,
+                                  struct fum_error *err) {
     char *path = fum_path_join(t->arena, dir, "model_index.json");
     cJSON *json = path ? cJSON_CreateObject() : NULL;
     if (!json) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
     cJSON_AddStringToObject(json, "_class_name", folder->pipeline);
     add_part(json, "scheduler", folder->scheduler);
     add_part(json, "unet", "UNet2DModel");
+    if (unet->vqvae) add_part(json, "vqvae", "VQModel");
     return fum_train_save_json(path, json, err);
 }
 
@@ -151,5 +160,6 @@ enum fum_result fum_unet2d_save(struct fum_training *t, const struct fum_unet2d 
         save_text(t, scheduler, "scheduler_config.json", folder->scheduler_json, err);
     if (!result) result = save_text(t, network, "config.json", unet->json, err);
     if (!result) result = fum_train_save_weights(t, weights, "", err);
-    return result ? result : save_index(t, folder, dir, err);
+    if (result || !folder->pipeline) return result;
+    return save_index(t, unet, folder, dir, err);
 }
