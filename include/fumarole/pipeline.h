@@ -102,9 +102,13 @@ struct fum_generate_params {
     float classifier_scale; // factor of the gradient; 1 without has_classifier_scale
     // share of the noise that is added back, at most FUM_MAX_ETA; 0: the default; below 0: none
     float eta;
+    // Error that a step of the sampler ode may have, relative and absolute; 0: 1e-5
+    double tolerance;
     uint64_t seed;
-    int count;     // pictures, with seeds seed, seed + 1, …; 0: 1
-    int batch;     // pictures per evaluation; 0: 1. Changes results by rounding at most
+    int count; // pictures, with seeds seed, seed + 1, …; 0: 1
+    // pictures per evaluation; 0: 1. Changes results by rounding at most. The samplers pc and
+    // ode draw up to 16 at a time by default, since those share the size of corrections and steps.
+    int batch;
     int clip_skip; // 1: the last layer of the text encoder; 0: the model's choice
     enum fum_rng_kind rng;
     // Replaces the first draw: [noise_count, channels, height, width] of the latents, unit
@@ -112,7 +116,8 @@ struct fum_generate_params {
     const float *noise;
     int noise_shape[4];
     // Replaces the draws of stochastic steps: [steps, n, channels, height, width], unit variance,
-    // in the order in which the sampler takes them. NULL: draw them.
+    // in the order in which the sampler takes them. pc takes those of a step's corrections first.
+    // NULL: draw them.
     const float *step_noise;
     int step_noise_shape[5];
 

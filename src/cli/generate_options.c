@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    MAX_STEPS = 1000,
+    MAX_STEPS = 100000,
     MAX_COUNT = 10000,
     MAX_CLIP_SKIP = 64,
     MAX_THREADS = 1024,
@@ -115,6 +115,8 @@ const struct cli_option generate_option_table[] = {
     {.name = "eta", .kind = CLI_FLOAT, .offset = PICTURE(eta), .value = "F", .min = 0,
      .max = FUM_MAX_ETA,
      .help = "noise added back, 0 to 1, for ddim (default 0), ancestral and sde samplers (1)"},
+    {.name = "tolerance", .kind = CLI_REAL, .offset = PICTURE(tolerance), .value = "X", .min = 0,
+     .max = 1, .help = "error allowed in a step of ode, which chooses its steps by it (1e-5)"},
     {.name = "rng", .kind = CLI_ENUM, .offset = PICTURE(rng), .value = "NAME",
      .choice = generator_name, .help = "draw noise as torch does on that device (default cuda):"},
     {.name = "sampler-rng", .kind = CLI_ENUM, .offset = FIELD(sampler_rng), .value = "NAME",

@@ -79,6 +79,7 @@ const struct fum_family fum_families[] = {
     {PIXELS("DDPM", "DDPMPipeline", 1000)},
     {PIXELS("DDIM", "DDIMPipeline", 50)},
     {PIXELS("PNDM", "PNDMPipeline", 50)},
+    {PIXELS("variance-exploding score model", "ScoreSdeVePipeline", 2000)},
     {.name = "ldm-vq",
      .title = "latent diffusion of VQ-VAE vectors",
      .class_name = "LDMPipeline",

@@ -176,6 +176,7 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     model->info.takes_prompt = model->view.num_text > 0;
     int trained = model->view.schedule.num_train_timesteps;
     bool without_text = family->kind != FUM_FAMILY_TEXT;
+    if (fum_sample_config_continuous(&model->view.schedule) && trained) model->info.steps = trained;
     if (without_text && trained && model->info.steps > trained) model->info.steps = trained;
 }
 

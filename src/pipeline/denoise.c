@@ -2,6 +2,7 @@
 // Runs the loop: one recorded step, replayed for every model evaluation. Between two of them the
 // host only waits and counts.
 #include "base/error.h"
+#include "base/macros.h"
 #include "base/rng.h"
 #include "nn/nn.h"
 #include "pipeline/compile.h"
@@ -52,7 +53,8 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     all.dim[0] *= d->history;
     noise.dim[0] *= d->noise_rows ? d->noise_rows : 1;
     // Noise is written for each batch, after what a run computes from its tables.
-    enum fum_stage noise_stage = d->learned || d->guide.mean ? FUM_STAGE_STEP : FUM_STAGE_RUN;
+    bool reordered = d->learned || d->guide.mean || d->corrects;
+    enum fum_stage noise_stage = reordered ? FUM_STAGE_STEP : FUM_STAGE_RUN;
     d->state = fum_graph_state(graph, "latents", all, FUM_F32, FUM_STAGE_STEP);
     d->counter =
         fum_graph_state(graph, "counter", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
@@ -78,6 +80,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     fum_tensor *step_noise = add_noise(graph, d, prediction, share);
     prediction = fum_variance_drop(graph, prediction, channels);
     if (share && !d->guide.mean) prediction = fum_guide_output(graph, d, prediction, share);
+    if (d->corrects) fum_correction_scale(graph, d, &prediction, &step_noise);
     fum_tensor *updated =
         add_op(graph, "sampler_update",
                FUM_INPUTS(d->state, prediction, d->coefs, d->counter, step_noise), attrs);
@@ -173,14 +176,16 @@ static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *ru
     size_t evals = (size_t)d->evals;
     float *timesteps = fum_calloc(evals, sizeof *timesteps),
           *spread = fum_calloc(evals, sizeof *spread),
+          *corrections = fum_calloc(evals, FUM_CORRECTION_ROW * sizeof *corrections),
           *coefs = fum_calloc(evals, d->coef_stride * sizeof *coefs);
     enum fum_result result = FUM_OK;
-    if (!timesteps || !coefs || !spread) {
+    if (!timesteps || !coefs || !spread || !corrections) {
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d steps", d->evals);
     } else {
         for (size_t e = 0; e < evals; e++) {
             timesteps[e] = (float)run->program->eval[e].timestep;
             spread[e] = (float)run->program->eval[e].spread;
+            fum_correction_row(&run->program->eval[e], corrections + e * FUM_CORRECTION_ROW);
         }
         fum_sample_coefs(run->program, run->guidance, coefs, d->coef_stride);
         result = fum_executable_write(pipe->unet->compiled.exe, d->unet.timesteps, timesteps, evals,
@@ -190,9 +195,13 @@ static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *ru
                                           evals * d->coef_stride, err);
         if (!result && d->spread)
             result = fum_executable_write(pipe->unet->compiled.exe, d->spread, spread, evals, err);
+        if (!result && d->corrections)
+            result = fum_executable_write(pipe->unet->compiled.exe, d->corrections, corrections,
+                                          evals * FUM_CORRECTION_ROW, err);
     }
     fum_free(timesteps);
     fum_free(spread);
+    fum_free(corrections);
     fum_free(coefs);
     return result;
 }
@@ -207,6 +216,7 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
         .tokens = pipe->view->text[0].tokens,
         .learned =
             program->learned_variance && pipe->view->unet.out_channels > run->latent_channels,
+        .corrects = program->corrects,
         .evals = program->evals,
         .history = program->history,
         .noise_rows = program->noise_rows,
@@ -218,7 +228,8 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
     return a->copies == b->copies && a->batch == b->batch && a->height == b->height &&
            a->width == b->width && a->tokens == b->tokens && a->evals == b->evals &&
            a->history == b->history && a->noise_rows == b->noise_rows && a->learned == b->learned &&
-           a->guide.classifier == b->guide.classifier && a->guide.mean == b->guide.mean;
+           a->guide.classifier == b->guide.classifier && a->guide.mean == b->guide.mean &&
+           a->corrects == b->corrects;
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
@@ -273,6 +284,7 @@ static void to_channels_last(const float *in, float *out, const struct fum_run *
 // What one batch starts from: history[0] of every picture, and the noise rows.
 struct noise {
     float *state, *rows, *draw; // rows NULL: none are used; draw: of one picture
+    float *shares;              // of each picture in means over the batch; those past the last: 0
     size_t one, batch;          // values of a picture; pictures
 };
 
@@ -308,6 +320,8 @@ static enum fum_result write_states(fum_pipeline *pipe, const struct noise *n,
     if (!result && n->rows)
         result =
             fum_executable_write(exe, d->noise, n->rows, (size_t)d->noise_rows * pictures, err);
+    if (!result && d->shares)
+        result = fum_executable_write(exe, d->shares, n->shares, n->batch, err);
     if (!result) result = fum_executable_write_i32(exe, d->counter, &(int32_t){0}, 1, err);
     return result ? result : fum_finite_reset(exe, d->flag, err);
 }
@@ -316,7 +330,11 @@ static enum fum_result write_states(fum_pipeline *pipe, const struct noise *n,
 static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run, int first,
                                    struct fum_error *err) {
     const struct fum_denoiser *d = &pipe->denoiser;
-    struct noise n = {.batch = (size_t)d->batch,
+    float shares[FUM_MAX_BATCH] = {0};
+    int used = FUM_MIN(run->count - first, d->batch);
+    for (int b = 0; b < used; b++) shares[b] = 1.0f / (float)used;
+    struct noise n = {.shares = shares,
+                      .batch = (size_t)d->batch,
                       .one = (size_t)run->latent_channels * (size_t)d->height * (size_t)d->width};
     n.state = fum_calloc((size_t)d->history * n.batch * n.one, sizeof *n.state);
     n.draw = fum_alloc(n.one, sizeof *n.draw);
@@ -387,7 +405,10 @@ enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, struc
     double *seconds = fum_alloc((size_t)steps + 1, sizeof *seconds);
     if (!seconds) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d steps", steps);
     enum fum_result result = write_noise(pipe, run, batch->first, err);
-    if (!result) result = run_steps(pipe, run, batch->first, seconds, err);
+    if (!result && run->program->adaptive)
+        result = fum_flow_run(pipe, run, batch->first, err);
+    else if (!result)
+        result = run_steps(pipe, run, batch->first, seconds, err);
     fum_free(seconds);
     if (result) return result;
     // history[0] of every picture comes first in the state.

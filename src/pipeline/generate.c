@@ -5,12 +5,19 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macros.h"
 #include "pipeline/budget.h"
 #include "pipeline/compile.h"
 #include "text/prompt_signs.h"
 
 #include <math.h>
 #include <string.h>
+
+// Pictures that share corrections or steps, unless the caller says how many.
+enum { MAX_JOINT = 16 };
+// SciPy's least relative tolerance is 100 roundings, and so is this.
+#define DEFAULT_TOLERANCE 1e-5
+#define LEAST_TOLERANCE   2.3e-14
 
 // Returns the valid side nearest to `side`: a multiple of `m` within the limits.
 static int nearest_side(int side, int m) {
@@ -72,6 +79,33 @@ static enum fum_result check_noise(const struct fum_run *run, struct fum_error *
                          run->latent_height, run->latent_width);
 }
 
+// Checks what only samplers in continuous time have, and fills in the tolerance.
+static enum fum_result check_continuous(const fum_pipeline *pipe, struct fum_run *run,
+                                        struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    const struct fum_sample_program *program = run->program;
+    run->tolerance = p->tolerance != 0 ? p->tolerance : DEFAULT_TOLERANCE;
+    if (p->tolerance != 0 && !program->adaptive)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "sampler %s has no tolerance: leave it out, or use sampler ode",
+                             program->sampler);
+    if (!(run->tolerance >= LEAST_TOLERANCE && run->tolerance < 1))
+        return fum_error_set(err, FUM_ERR_ARG, "tolerance %g is not between %g and 1",
+                             run->tolerance, LEAST_TOLERANCE);
+    if (program->corrects && run->copies > 1)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "sampler %s corrects without guidance: use sampler sde or ode",
+                             program->sampler);
+    if (p->steps && program->adaptive)
+        fum_log(pipe->params.log, FUM_LOG_WARN,
+                "sampler %s chooses its own steps by the tolerance: their number is ignored",
+                program->sampler);
+    // As in the reference, pictures that are drawn together share corrections and steps.
+    bool joint = program->corrects || program->adaptive;
+    if (joint && !p->batch) run->batch = FUM_MIN(run->count, MAX_JOINT);
+    return FUM_OK;
+}
+
 static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *run,
                                     struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
@@ -92,6 +126,7 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                 "the model's scheduler %s is not supported; using sampler %s",
                 info->unknown_scheduler, info->sampler);
     result = fum_sample_create(&run->program, &sample, err);
+    if (!result) result = check_continuous(pipe, run, err);
     if (!result && p->eta != 0 && !run->program->takes_eta)
         fum_log(pipe->params.log, FUM_LOG_WARN, "sampler %s does not use eta, which is ignored",
                 run->program->sampler);
@@ -324,6 +359,14 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
     return fum_run_request(pipe, params, false, err);
 }
 
+// Stores the UNet's values in f32 unless the caller chose another type: an adaptive program would
+// take coarse roundings for errors of its steps.
+static void use_f32(fum_pipeline *pipe) {
+    if (pipe->params.precision != FUM_PRECISION_AUTO || pipe->unet->storage == FUM_F32) return;
+    fum_component_release(pipe->unet);
+    pipe->unet->storage = FUM_F32;
+}
+
 enum fum_result fum_run_request(fum_pipeline *pipe, const struct fum_generate_params *params,
                                 bool invert, struct fum_error *err) {
     struct fum_run run = {.params = params, .invert = invert};
@@ -337,6 +380,7 @@ enum fum_result fum_run_request(fum_pipeline *pipe, const struct fum_generate_pa
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d latents", run.batch);
         goto done;
     }
+    if (run.program->adaptive) use_f32(pipe);
     if ((result = fum_budget_check(pipe, &run, err))) goto done;
     if ((result = prepare_run(pipe, &run, err))) goto done;
     // The weights have just been read, so the system still holds them, and the device computes

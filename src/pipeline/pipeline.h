@@ -40,9 +40,11 @@ struct fum_guide {
 struct fum_denoiser {
     int copies, batch, height, width, tokens; // latent pixels
     int evals, history, noise_rows;
-    bool learned; // the model gives the variance of each step's noise
+    bool learned;  // the model gives the variance of each step's noise
+    bool corrects; // some steps have a size that is found from norms
     size_t coef_stride;
     fum_tensor *state, *counter, *flag, *coefs, *noise, *spread;
+    fum_tensor *corrections, *shares; // shares: of each picture in means over the batch
     struct fum_unet_params unet;
     struct fum_guide guide;
 };
@@ -123,6 +125,7 @@ struct fum_run {
     int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
     int count, batch, copies, clip_skip;
     float guidance;
+    double tolerance;                        // of an adaptive program
     float class_label;                       // used by models with classes
     bool invert;                             // from a picture to its noise: nothing is decoded
     const struct fum_classifier *classifier; // guides; NULL: none
@@ -164,6 +167,17 @@ fum_tensor *fum_variance_noise(fum_graph *graph, const struct fum_denoiser *deno
                                int64_t channels);
 // Drops the channels of the variance, if the model has some.
 fum_tensor *fum_variance_drop(fum_graph *graph, fum_tensor *prediction, int64_t channels);
+// Numbers of an evaluation that a correction reads: whether it is none, the factors of the weights
+// of prediction and noise.
+enum { FUM_CORRECTION_ROW = 3 };
+void fum_correction_row(const struct fum_sample_eval *eval, float row[FUM_CORRECTION_ROW]);
+// Replaces prediction and noise by those of this step, weighed by the size of a correction. Adds
+// the denoiser's inputs `corrections` and `shares`.
+void fum_correction_scale(fum_graph *graph, struct fum_denoiser *denoiser, fum_tensor **prediction,
+                          fum_tensor **noise);
+// Runs an adaptive program on the state of the recorded step. A non-finite value ends it.
+enum fum_result fum_flow_run(fum_pipeline *pipe, const struct fum_run *run, int first,
+                             struct fum_error *err);
 // Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
 enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run,
                                     struct fum_error *err);

@@ -7,9 +7,10 @@
 #include "sample/sample.h"
 
 enum fum_sample_space {
-    FUM_SPACE_TIME,  // integer timesteps: ddim, ddpm, pndm, lcm
-    FUM_SPACE_SIGMA, // k-diffusion's: state = x0 + sigma * noise, fractional timesteps
-    FUM_SPACE_VP,    // state = alpha * x0 + sigma * noise, integer timesteps: dpm++, unipc
+    FUM_SPACE_TIME,       // integer timesteps: ddim, ddpm, pndm, lcm
+    FUM_SPACE_SIGMA,      // k-diffusion's: state = x0 + sigma * noise, fractional timesteps
+    FUM_SPACE_CONTINUOUS, // continuous time between 0 and 1: sde, pc, ode
+    FUM_SPACE_VP,         // state = alpha * x0 + sigma * noise, integer timesteps: dpm++, unipc
 };
 
 enum fum_schedule {
@@ -76,6 +77,9 @@ struct fum_sample_builder {
     struct fum_error *err;
 };
 
+// Returns element i of torch.linspace in f32: from both ends towards the middle, each value rounded
+// once (noise_schedule.c).
+float fum_linspace_f32(float from, float to, int count, int i);
 // Computes builder->noise (noise_schedule.c). Returns false when memory is out, with err set.
 bool fum_noise_schedule_fill(struct fum_sample_builder *builder);
 void fum_noise_schedule_free(struct fum_noise_schedule *noise);

@@ -75,7 +75,12 @@ struct fum_sample_config fum_sample_config_unset(void) {
                                       .sigma_max = NAN,
                                       .sigma_data = NAN,
                                       .rho = NAN,
-                                      .timestep_scaling = NAN};
+                                      .timestep_scaling = NAN,
+                                      .beta_min = NAN,
+                                      .beta_max = NAN,
+                                      .sampling_eps = NAN,
+                                      .snr = NAN,
+                                      .correct_steps = -1};
 }
 
 struct fum_sample_config fum_sample_config_sd(void) {
@@ -264,6 +269,16 @@ static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *ob
     return result;
 }
 
+// Reads the settings of a process in continuous time.
+static enum fum_result read_process(struct fum_sample_config *c, const cJSON *object,
+                                    struct fum_error *err) {
+    enum fum_result result = read_real(&c->beta_min, object, "beta_min", err);
+    if (!result) result = read_real(&c->beta_max, object, "beta_max", err);
+    if (!result) result = read_real(&c->sampling_eps, object, "sampling_eps", err);
+    if (!result) result = read_real(&c->snr, object, "snr", err);
+    return result ? result : read_whole(&c->correct_steps, object, "correct_steps", err);
+}
+
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err) {
     struct fum_sample_config c = fum_sample_config_unset();
@@ -308,6 +323,7 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
     enum fum_result result = note_unsupported(&c, object, err);
     if (!result) result = read_choices(&c, object, err);
     if (!result) result = read_texts(&c, object, err);
+    if (!result) result = read_process(&c, object, err);
     for (size_t i = 0; i < FUM_COUNT(reals) && !result; i++)
         result = read_within(&reals[i], object, err);
     for (size_t i = 0; i < FUM_COUNT(wholes) && !result; i++)

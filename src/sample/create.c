@@ -10,6 +10,27 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool is_continuous(const struct fum_sample_builder *builder) {
+    return builder->sampler->space == FUM_SPACE_CONTINUOUS;
+}
+
+// Checks that sampler and model have the same kind of time.
+static enum fum_result check_time(const struct fum_sample_builder *builder) {
+    const char *name = builder->sampler->name;
+    bool trained = fum_sample_config_continuous(&builder->c);
+    if (trained && !is_continuous(builder))
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
+                             "sampler %s visits training timesteps, and this score model was "
+                             "trained in continuous time: use sampler sde, pc or ode",
+                             name);
+    if (trained || !is_continuous(builder)) return FUM_OK;
+    return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
+                         "sampler %s draws from score models in continuous time, as train score "
+                         "saves them, and this model has timesteps: use a sampler such as euler or "
+                         "dpm++2m",
+                         name);
+}
+
 // Chooses the named sampler, or the one that stands for the settings' class.
 static enum fum_result choose_sampler(struct fum_sample_builder *builder,
                                       const struct fum_sample_params *params) {
@@ -36,7 +57,7 @@ static enum fum_result choose_sampler(struct fum_sample_builder *builder,
             "sampler %s visits whole training timesteps, and this model has continuous noise "
             "levels (EDM): use a sampler such as euler or dpm++2m",
             builder->sampler->name);
-    return FUM_OK;
+    return check_time(builder);
 }
 
 // Sets eta, the sampler's default unless one is given.
@@ -65,12 +86,18 @@ static int own_schedule(const struct fum_sample_builder *builder) {
 
 static enum fum_result choose_schedule(struct fum_sample_builder *builder,
                                        const struct fum_sample_params *params) {
+    if (is_continuous(builder) && !params->schedule) return FUM_OK;
     int chosen = params->schedule ? fum_schedule_find(params->schedule) : own_schedule(builder);
     if (chosen < 0)
         return fum_error_unknown(builder->err, "schedule", params->schedule, fum_schedule_name);
     if (builder->edm && chosen == FUM_SCHEDULE_DISCRETE)
         chosen = own_schedule(builder); // EDM has no training timesteps
     builder->schedule = (enum fum_schedule)chosen;
+    if (is_continuous(builder))
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
+                             "sampler %s runs in continuous time and has no schedule: leave the "
+                             "schedule out",
+                             builder->sampler->name);
     if (!fum_sampler_runs_on(builder->sampler, chosen))
         return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "sampler %s visits whole training timesteps and has no %s schedule: "
@@ -155,10 +182,11 @@ static enum fum_result check_config(struct fum_sample_builder *builder) {
             builder->err, FUM_ERR_FORMAT,
             "the scheduler's steps_offset is %d, but must be below its num_train_timesteps %d",
             c->steps_offset, c->num_train_timesteps);
-    if (builder->steps < 1 || builder->steps > c->num_train_timesteps)
+    int most = is_continuous(builder) ? FUM_SAMPLE_MAX_TRAIN : c->num_train_timesteps;
+    if (builder->steps < 1 || builder->steps > most)
         return fum_error_set(builder->err, FUM_ERR_ARG,
                              "sampler %s cannot take %d steps: use 1 to %d", name, builder->steps,
-                             c->num_train_timesteps);
+                             most);
     bool real = c->beta_schedule == FUM_BETAS_SQUAREDCOS ||
                 (c->beta_start > 0 && c->beta_end < 1 && c->beta_end > 0);
     if (!real || !(c->clip_sample_range > 0))
@@ -244,26 +272,25 @@ static void set_thresholds(struct fum_sample_builder *builder) {
 // Fills in the names and settings that describe the program.
 static void describe_program(struct fum_sample_builder *builder) {
     struct fum_sample_program *p = builder->program;
-    bool timesteps = builder->sampler->space == FUM_SPACE_TIME; // A1111 has no schedule for these
+    // A1111 has no schedule for these
+    bool plain = builder->sampler->space == FUM_SPACE_TIME || is_continuous(builder);
     p->sampler = builder->sampler->name;
     p->schedule = fum_schedule_name(builder->schedule);
     p->sampler_label = builder->sampler->label;
-    p->schedule_label = timesteps ? "Automatic" : fum_schedule_label(builder->schedule);
-    p->spacing = builder->edm ? FUM_SPACING_UNSET : builder->c.timestep_spacing;
-    p->prediction = builder->c.prediction_type;
+    p->schedule_label = plain ? "Automatic" : fum_schedule_label(builder->schedule);
+    if (!builder->edm && !is_continuous(builder)) p->spacing = builder->c.timestep_spacing;
+    if (!is_continuous(builder)) p->prediction = builder->c.prediction_type;
     p->takes_eta = builder->sampler->takes_eta;
     p->eta = builder->eta;
     p->default_eta = builder->sampler->eta;
 }
 
-static enum fum_result build(struct fum_sample_builder *builder,
-                             const struct fum_sample_params *params) {
+// Adds the evaluations of a sampler that visits noise levels.
+static enum fum_result build_levels(struct fum_sample_builder *builder, bool image) {
     struct fum_sample_program *p = builder->program;
-    bool image = params->strength > 0;
     if (!fum_noise_schedule_fill(builder) || !fum_sample_build_schedule(builder))
         return FUM_ERR_NOMEM;
     set_final_sigma(builder);
-    describe_program(builder);
     set_start(builder, image);
     bool (*add_steps)(struct fum_sample_builder *) =
         builder->invert ? fum_build_ddim_inverse : builder->sampler->build;
@@ -275,11 +302,28 @@ static enum fum_result build(struct fum_sample_builder *builder,
         p->sigmas = builder->sigma;
         builder->sigma = NULL;
     }
-    // only history[0] holds a value before the first evaluation
+    // Only history[0] holds a value before the first evaluation.
     for (int k = 0; k < p->history; k++) {
         for (int j = 1; j < FUM_SAMPLER_MAX_HISTORY; j++) p->eval[0].m[k][j] = 0;
     }
     return check_finite(builder);
+}
+
+// Adds the evaluations of a sampler in continuous time.
+static enum fum_result build_continuous(struct fum_sample_builder *builder) {
+    struct fum_sample_program *p = builder->program;
+    enum fum_result result = fum_process_read(&p->process, &builder->c, builder->err);
+    if (result) return result;
+    p->init_scale = fum_process_prior_deviation(&p->process);
+    if (!builder->sampler->build(builder)) return FUM_ERR_NOMEM;
+    return check_finite(builder);
+}
+
+static enum fum_result build(struct fum_sample_builder *builder,
+                             const struct fum_sample_params *params) {
+    describe_program(builder);
+    return is_continuous(builder) ? build_continuous(builder)
+                                  : build_levels(builder, params->strength > 0);
 }
 
 // Finds the first step of a run from a start image.

@@ -9,9 +9,7 @@
 
 #include <math.h>
 
-// Returns element i of torch.linspace in f32: from both ends towards the middle, each value rounded
-// once.
-static float linspace_f32(float from, float to, int count, int i) {
+float fum_linspace_f32(float from, float to, int count, int i) {
     if (count == 1) return from;
     float step = (to - from) / (float)(count - 1);
     return i < count / 2 ? (float)(from + (double)step * i)
@@ -28,9 +26,9 @@ static double cosine_alpha_bar(double t) {
 static float beta_of(const struct fum_sample_config *c, int i) {
     int n = c->num_train_timesteps;
     if (c->beta_schedule == FUM_BETAS_LINEAR)
-        return linspace_f32((float)c->beta_start, (float)c->beta_end, n, i);
+        return fum_linspace_f32((float)c->beta_start, (float)c->beta_end, n, i);
     if (c->beta_schedule == FUM_BETAS_SCALED_LINEAR) {
-        float root = linspace_f32((float)sqrt(c->beta_start), (float)sqrt(c->beta_end), n, i);
+        float root = fum_linspace_f32((float)sqrt(c->beta_start), (float)sqrt(c->beta_end), n, i);
         return root * root;
     }
     double beta = 1 - cosine_alpha_bar((i + 1.0) / n) / cosine_alpha_bar((double)i / n);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 void fum_sample_destroy(struct fum_sample_program **program) {
@@ -43,12 +44,27 @@ void fum_sample_coefs(const struct fum_sample_program *program, double guidance,
     }
 }
 
+static double norm_of(const double *values, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += values[i] * values[i];
+    return sqrt(sum);
+}
+
+// Returns the size of the step: 1, unless it is found from norms.
+static double step_size(const struct fum_sample_eval *ev, const struct fum_sample_values *values) {
+    if (ev->correction == 0) return 1;
+    double ratio =
+        norm_of(values->noise, values->count) / norm_of(values->model_out, values->count);
+    return ev->correction * ratio * ratio;
+}
+
 void fum_sample_apply(const struct fum_sample_program *program, int e,
                       const struct fum_sample_values *values) {
     const struct fum_sample_eval *ev = &program->eval[e];
     double *state = values->state;
     size_t n = values->count;
     int history = program->history;
+    double size = step_size(ev, values), spread = ev->correction == 0 ? 1 : sqrt(2 * size);
     for (size_t i = 0; i < n; i++) {
         double in[FUM_SAMPLE_INPUTS] = {0};
         for (int k = 0; k < history; k++) in[k] = state[(size_t)k * n + i];
@@ -56,8 +72,8 @@ void fum_sample_apply(const struct fum_sample_program *program, int e,
         in[FUM_SAMPLE_RAW] = d;
         if (ev->clip > 0 && d < -ev->clip) d = -ev->clip;
         if (ev->clip > 0 && d > ev->clip) d = ev->clip;
-        in[FUM_SAMPLE_D] = d;
-        in[FUM_SAMPLE_NOISE] = ev->noise_row >= 0 ? values->noise[i] : 0;
+        in[FUM_SAMPLE_D] = d * size;
+        in[FUM_SAMPLE_NOISE] = ev->noise_row >= 0 ? values->noise[i] * spread : 0;
         for (int k = 0; k < history; k++) {
             double sum = 0;
             for (int j = 0; j < FUM_SAMPLE_INPUTS; j++) sum += ev->m[k][j] * in[j];

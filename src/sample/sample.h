@@ -12,6 +12,9 @@
 //     history'[k] = sum_j m[k][j] * history[j] + m[k][FUM_SAMPLE_D] * D
 //                   + m[k][FUM_SAMPLE_NOISE] * noise[noise_row] + m[k][FUM_SAMPLE_RAW] * raw
 //
+// Exceptions are a correction, whose weights are found from norms on the device, and an adaptive
+// program.
+//
 // history[0] is the point at which the model is evaluated; after the last evaluation it is the
 // finished sample. The reference is diffusers 0.42, whose classes samplers.def names. It
 // is k-diffusion for dpm++2s_a, and for eta where diffusers has none.
@@ -19,6 +22,7 @@
 #define FUM_SAMPLE_SAMPLE_H
 
 #include "base/sampler_row.h"
+#include "sample/process.h"
 
 #include <fumarole/core.h>
 #include <fumarole/sampler.h>
@@ -98,6 +102,10 @@ struct fum_sample_config {
     char final_sigmas_type[16]; // zero or sigma_min
     int original_inference_steps;
     double timestep_scaling;
+    // ScoreSde classes: noise per time at 0 and at 1, smallest time, the corrector's ratio of
+    // signal to noise and its steps (-1: unset)
+    double beta_min, beta_max, sampling_eps, snr;
+    int correct_steps;
     char ignored[128]; // settings of the file that no sampler here follows, separated by ", "; ""
                        // if none
 };
@@ -131,6 +139,9 @@ const char *fum_sample_config_sampler(const struct fum_sample_config *config);
 // True if a run with these settings clips the denoised prediction. The class's default applies if
 // they do not set it.
 bool fum_sample_config_clips(const struct fum_sample_config *config);
+
+// True if the model was trained in continuous time, and not on timesteps.
+bool fum_sample_config_continuous(const struct fum_sample_config *config);
 
 // Sigmas of "Align Your Steps" (Sabour et al. 2024), published for ten steps of a model.
 enum { FUM_AYS_SIGMAS = 11 };
@@ -170,6 +181,10 @@ struct fum_sample_eval {
     // Factor of a classifier's gradient of log p(y | x_t), added to the model's output; 0: none.
     // If guides_mean is set, it is added to the noise, so that the mean moves by the variance.
     double guide;
+    // A step whose size is found from norms: the factor in s = factor · (‖noise‖ / ‖output‖)².
+    // The weight of D is then times s, that of the noise times √(2 s). Norms are means over the
+    // batch. 0: no such step.
+    double correction;
     int noise_row; // which of the noise_rows tensors this evaluation uses; -1: none
     double m[FUM_SAMPLER_MAX_HISTORY][FUM_SAMPLE_INPUTS];
     int step;      // the user-visible step this evaluation belongs to, from 0
@@ -191,6 +206,11 @@ struct fum_sample_program {
     int noise_rows;
     bool learned_variance; // evaluations have a spread
     bool guides_mean;      // a classifier moves the mean of each step, not the model's output
+    bool corrects;         // some evaluations have a correction
+    // Steps are chosen while it runs. The only evaluation replaces history[0] by the model's
+    // output.
+    bool adaptive;
+    struct fum_process process; // of a sampler in continuous time
     // history[0] starts as init_scale * unit noise + image_scale * latents of the start image
     double init_scale;
     double image_scale; // 0 without a start image

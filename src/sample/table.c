@@ -73,6 +73,7 @@ int fum_schedule_find(const char *name) {
 }
 
 bool fum_sampler_runs_on(const struct fum_sampler *sampler, int schedule) {
+    if (sampler->space == FUM_SPACE_CONTINUOUS) return false;
     return sampler->space != FUM_SPACE_TIME || schedule == FUM_SCHEDULE_DISCRETE;
 }
 
@@ -116,6 +117,11 @@ const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *c
         if (!nearest || samplers[i].order == fum_sample_config_order(c)) nearest = &samplers[i];
     }
     return nearest;
+}
+
+bool fum_sample_config_continuous(const struct fum_sample_config *config) {
+    const struct fum_sampler *sampler = fum_sampler_of_class(config);
+    return sampler && sampler->space == FUM_SPACE_CONTINUOUS;
 }
 
 const char *fum_sample_config_sampler(const struct fum_sample_config *config) {

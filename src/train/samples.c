@@ -14,7 +14,7 @@
 
 // Evaluations of the model for one picture: enough to see what it has learnt. Models that read text
 // are large, so they draw a single row.
-enum { COLUMNS = 4, MAX_ROWS = 4, STEPS = 25 };
+enum { COLUMNS = 4, MAX_ROWS = 4, STEPS = 25, CONTINUOUS_STEPS = 100 };
 
 struct grid {
     int width, height, channels; // of one picture
@@ -22,6 +22,7 @@ struct grid {
     int rows, next;              // place of the next picture
     int classes;                 // 0: the model takes none
     bool prompts;                // the model takes a caption of the data
+    int steps;
 };
 
 // Copies a picture to its place.
@@ -48,7 +49,7 @@ static enum fum_result draw_one(struct fum_training *t, fum_pipeline *pipeline, 
                                 int index, struct fum_error *err) {
     struct fum_data_sample sample = {.caption = ""};
     struct fum_generate_params request = {.count = 1,
-                                          .steps = STEPS,
+                                          .steps = grid->steps,
                                           .seed = t->options.seed + (uint64_t)index,
                                           .on_image = keep_image,
                                           .user = grid};
@@ -74,6 +75,9 @@ static enum fum_result draw_grid(struct fum_training *t, fum_model *model, struc
     fum_pipeline *pipeline = NULL;
     grid->prompts = fum_model_get_info(model)->takes_prompt;
     grid->rows = grid->prompts ? 1 : MAX_ROWS;
+    // Steps of stochastic equations are short.
+    bool continuous = fum_sample_config_continuous(&fum_model_get_view(model)->schedule);
+    grid->steps = continuous ? CONTINUOUS_STEPS : STEPS;
     if (fum_settings_has(&t->settings, "model.classes"))
         grid->classes = (int)fum_settings_int(&t->settings, "model.classes", 0, 1 << 20);
     if (fum_model_get_info(model)->unusable || (grid->prompts && !t->data)) return FUM_OK;

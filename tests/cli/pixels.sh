@@ -40,6 +40,24 @@ expect 2 'draws latents, not pictures' generate -m emoji --classifier "$guide" -
 expect 0 '^trained: DDPM' info trained
 expect 0 'complete' info trained/model
 
+# score_model FOLDER UNET PIPELINE SCHEDULER: makes a folder as train score saves it.
+score_model() {
+    mkdir -p "$1/scheduler"
+    ln -s "$FUM_TEST_DATA/model-variants/$2" "$1/unet"
+    echo "{\"_class_name\": \"$3\", \"unet\": [\"diffusers\", \"UNet2DModel\"], \"scheduler\": [\"diffusers\", \"$4\"]}" >"$1/model_index.json"
+    echo "{\"_class_name\": \"$4\", \"num_train_timesteps\": 2000, \"sampling_eps\": 1e-3, \"sigma_max\": 5}" >"$1/scheduler/scheduler_config.json"
+}
+score_model vp unet2d-plain DDPMPipeline ScoreSdeVpScheduler
+score_model ve unet2d-fourier ScoreSdeVePipeline ScoreSdeVeScheduler
+expect 0 'sampler sde' info vp
+expect 0 'sampler pc' info ve
+expect 1 'use sampler sde, pc or ode' generate -m vp --sampler ddim
+expect 1 'this model has timesteps' generate -m trained --class 1 --sampler sde
+expect 2 'does not run on the schedule' generate -m vp --sampler sde --scheduler karras
+expect 2 'sampler sde has no tolerance' generate -m vp --tolerance 1e-3 --steps 2
+expect 2 'ddpm has no tolerance' generate -m trained --class 1 --tolerance 1e-3 --steps 2
+expect 2 'tolerance' generate -m vp --sampler ode --tolerance 2
+
 generate() { "$fumarole" generate -q --steps 3 "$@" >out.txt 2>err.txt </dev/null || { cat err.txt; return 1; }; }
 generate -m trained --class 1 -o a.png --save-latents a.safetensors
 check "its size" grep -q '^a\.png: 12 x 12, seed 42' out.txt
@@ -114,5 +132,14 @@ for picture in range(6):
 assert max(map(abs, x)) > 1, "x is not clamped"
 E2
 check "pixels and x" python3 check.py
+
+generate -m vp --sampler sde -o s.png --save-latents s.safetensors
+check "the default of a VP model is sde" bash -c '"$1" generate -q --steps 3 -m vp -o d.png >out.txt && cmp s.png d.png' - "$fumarole"
+generate -m vp --sampler pc -o p.png
+check "corrections change it" bash -c '! cmp -s s.png p.png'
+"$fumarole" generate -q -m vp --sampler ode --tolerance 1e-2 -o o.png >out.txt 2>err.txt
+check "the probability flow chooses its steps" grep -aq 'Sampler: ODE' o.png
+generate -m ve --grid 2x1 -o v.png
+check "a VE model draws" grep -q '^v\.png: 24 x 12' out.txt
 
 finish

@@ -19,6 +19,7 @@ enum { MAX_PATH = 2200, MAX_VALUES = 4096, PICTURES = 2 };
 struct context {
     fum_device *device;
     struct golden golden;
+    bool joint; // all pictures of a case are drawn together, as by default
     char folder[1024];
 };
 
@@ -116,7 +117,7 @@ static inline bool run_case(struct context *c, int index, const cJSON *spec,
                                          .sampler = fum_json_string(spec, "sampler", NULL),
                                          .eta = (float)fum_json_number(spec, "eta", 0),
                                          .count = PICTURES,
-                                         .batch = 1 + index % 2,
+                                         .batch = c->joint ? 0 : 1 + index % 2,
                                          .noise = noise->view.data,
                                          .classifier = classifier,
                                          .has_classifier_scale = classifier != NULL,

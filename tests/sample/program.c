@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "sample/builder.h"
+#include "sample/runge_kutta.h"
 
 #include <math.h>
 
@@ -37,6 +38,11 @@ static void names_are_listed_once_and_found(void **state) {
     assert_true(fum_sampler_accepts("ddim", "discrete"));
     assert_false(fum_sampler_accepts("ddim", "karras"));
     assert_false(fum_sampler_accepts("euler", "carras"));
+}
+
+// True if the sampler draws from models in continuous time alone.
+static bool is_continuous(const char *name) {
+    return fum_sampler_find(name)->space == FUM_SPACE_CONTINUOUS;
 }
 
 static bool is_among(const char *name, const char *const *names) {
@@ -323,6 +329,7 @@ static void eta_has_the_samplers_own_default(void **state) {
     for (size_t s = 0; fum_sampler_name(s); s++) {
         const struct fum_sampler *sampler = fum_sampler_find(fum_sampler_name(s));
         struct fum_sample_params params = sd(sampler->name, NULL, 6);
+        if (is_continuous(sampler->name)) continue;
         struct fum_sample_program *p = make(params), *q = NULL;
         assert_true(p->eta == sampler->eta && p->default_eta == sampler->eta);
         assert_true(p->takes_eta == sampler->takes_eta);
@@ -428,6 +435,10 @@ static void programs_start_from_history_0(void **state) {
     for (size_t s = 0; fum_sampler_name(s); s++) {
         struct fum_sample_program *p = NULL;
         struct fum_sample_params params = sd(fum_sampler_name(s), NULL, 9);
+        if (is_continuous(params.sampler))
+            snprintf(params.config.class_name, sizeof params.config.class_name,
+                     "ScoreSdeVeScheduler");
+        if (!strcmp(params.sampler, "ode")) continue; // one evaluation, whatever the steps
         assert_int_equal(fum_sample_create(&p, &params, NULL), FUM_OK);
         int ends = 0, rows = 0;
         for (int e = 0; e < p->evals; e++) {
@@ -442,6 +453,101 @@ static void programs_start_from_history_0(void **state) {
             for (int j = 1; j < FUM_SAMPLER_MAX_HISTORY; j++) assert_true(p->eval[0].m[k][j] == 0);
         }
         fum_sample_destroy(&p);
+    }
+}
+
+static struct fum_sample_params score(const char *class_name, const char *sampler, int steps) {
+    struct fum_sample_params params = {
+        .sampler = sampler, .steps = steps, .config = fum_sample_config_unset()};
+    strcpy(params.config.class_name, class_name);
+    return params;
+}
+
+static void continuous_time_is_of_score_models_alone(void **state) {
+    (void)state;
+    static const char *const names[] = {"sde", "pc", "ode"};
+    char text[512];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(create(sd(names[i], NULL, 5), text), FUM_ERR_UNSUPPORTED);
+        assert_non_null(strstr(text, "this model has timesteps"));
+        struct fum_sample_params params = score("ScoreSdeVpScheduler", names[i], 5000);
+        assert_int_equal(create(params, text), FUM_OK);
+        params.schedule = "discrete";
+        assert_int_equal(create(params, text), FUM_ERR_UNSUPPORTED);
+        assert_non_null(strstr(text, "has no schedule"));
+    }
+    assert_int_equal(create(score("ScoreSdeVeScheduler", "ddim", 5), text), FUM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(text, "use sampler sde, pc or ode"));
+    struct fum_sample_params params = score("ScoreSdeVeScheduler", NULL, 5);
+    params.config.sigma_max = 0.001;
+    assert_int_equal(create(params, text), FUM_ERR_FORMAT);
+    assert_non_null(strstr(text, "out of range"));
+}
+
+// The noise of a step's corrections is drawn before that of its prediction, and the last prediction
+// needs none.
+static void corrections_come_first(void **state) {
+    (void)state;
+    struct fum_sample_params params = score("ScoreSdeVeScheduler", NULL, 3);
+    params.config.correct_steps = 2;
+    struct fum_sample_program *p = make(params);
+    assert_string_equal(p->sampler, "pc");
+    assert_int_equal(p->evals, 9);
+    assert_int_equal(p->noise_rows, 8);
+    for (int e = 0; e < p->evals; e++) {
+        assert_int_equal(p->eval[e].step, e / 3);
+        assert_int_equal(p->eval[e].noise_row, e < 8 ? e : -1);
+        assert_true((p->eval[e].correction > 0) == (e % 3 < 2));
+    }
+    fum_sample_destroy(&p);
+}
+
+struct equation {
+    double (*force)(double t, const double *y); // of y[1]; NULL: a stiff equation of y[0] alone
+    int calls;
+};
+
+static double widening_force(double t, const double *y) {
+    return 0.1 * t * y[1] - y[0];
+}
+
+static enum fum_result rate(void *user, double t, const double *y, double *slope,
+                            struct fum_error *err) {
+    struct equation *equation = user;
+    (void)err;
+    equation->calls++;
+    slope[0] = equation->force ? y[1] : -50 * (y[0] - cos(t));
+    if (equation->force) slope[1] = equation->force(t, y);
+    return FUM_OK;
+}
+
+// Steps, calls and results are those of SciPy's solve_ivp (RK45).
+static void equations_are_solved_as_by_scipy(void **state) {
+    (void)state;
+    const struct {
+        double (*force)(double t, const double *y);
+        double from, to, tolerance, y[2];
+        int steps, evaluations;
+    } cases[] = {
+        {widening_force, 1, 0.001, 1e-05, {0.70917740442493171, 0.37633181559451323}, 4, 26},
+        {widening_force, 0, 9, 1e-08, {-6.40270117522501, -2.9229250090853971}, 84, 506},
+        {NULL, 0, 2, 1e-05, {-0.39779753848971788}, 61, 374},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct equation equation = {.force = cases[i].force};
+        const struct fum_ode ode = {.count = cases[i].force ? 2 : 1,
+                                    .rate = rate,
+                                    .user = &equation,
+                                    .from = cases[i].from,
+                                    .to = cases[i].to,
+                                    .tolerance = cases[i].tolerance};
+        struct fum_ode_cost cost;
+        double y[2] = {cases[i].force ? 0.7 : 0, -0.4};
+        assert_int_equal(fum_ode_solve(&ode, y, &cost, NULL), FUM_OK);
+        assert_int_equal(cost.steps, cases[i].steps);
+        assert_int_equal(cost.evaluations, cases[i].evaluations);
+        assert_int_equal(equation.calls, cost.evaluations);
+        for (size_t k = 0; k < ode.count; k++) assert_true(fabs(y[k] - cases[i].y[k]) < 1e-12);
     }
 }
 
@@ -483,6 +589,9 @@ int main(void) {
         cmocka_unit_test(edm_levels_serve_every_sampler),
         cmocka_unit_test(rows_hold_the_update),
         cmocka_unit_test(programs_start_from_history_0),
+        cmocka_unit_test(continuous_time_is_of_score_models_alone),
+        cmocka_unit_test(corrections_come_first),
+        cmocka_unit_test(equations_are_solved_as_by_scipy),
         cmocka_unit_test(no_memory_is_an_error),
         cmocka_unit_test(beta_quantiles_match_known_values),
     };
