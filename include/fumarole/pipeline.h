@@ -3,6 +3,7 @@
 #ifndef FUMAROLE_PIPELINE_H
 #define FUMAROLE_PIPELINE_H
 
+#include <fumarole/adapter.h>
 #include <fumarole/core.h>
 #include <fumarole/device.h>
 #include <fumarole/graph.h>
@@ -120,6 +121,12 @@ struct fum_generate_params {
     // NULL: draw them.
     const float *step_noise;
     int step_noise_shape[5];
+
+    // Adapters of the weights, added up in this order. Another set than in the request before
+    // loads the weights that differ again, and compiles nothing. The files stay open until then.
+    const struct fum_adapter *adapters;
+    int num_adapters;
+    const char *adapter_dir; // folder of adapters that are given by name; NULL: none
 
     // Autoencoders draw from their prior without a sampler, if both of these are NULL. The first is
     // the file of a picture to encode and decode again.

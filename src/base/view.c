@@ -22,9 +22,12 @@ enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy
     if (!*copy)
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for %llu bytes of a tensor",
                              (unsigned long long)bytes);
-    enum fum_result result = fum_view_read(view, 0, bytes, *copy, err);
+    const struct fum_computed *computed = view->computed;
+    enum fum_result result = computed ? computed->write(computed->user, *copy, err)
+                                      : fum_view_read(view, 0, bytes, *copy, err);
     if (!result) {
         view->data = *copy;
+        view->computed = NULL;
         return FUM_OK;
     }
     fum_free(*copy);

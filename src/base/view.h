@@ -9,15 +9,23 @@ enum { FUM_VIEW_MAX_DIMS = 8 };
 
 struct fum_file;
 
+// Values that are computed each time they are read.
+struct fum_computed {
+    // Writes every value of the view.
+    enum fum_result (*write)(const void *user, float *values, struct fum_error *err);
+    const void *user;
+};
+
 // Row-major, dense, little-endian. The bytes are in memory, or still in the file: read them with
-// fum_view_read.
+// fum_view_read. Computed values are f32 and need fum_view_load.
 struct fum_view {
     enum fum_dtype dtype;
     int rank;
     int64_t dim[FUM_VIEW_MAX_DIMS];
     const void *data; // may be unaligned, belongs to its owner; NULL: in `file`
     const struct fum_file *file;
-    uint64_t offset; // of the first byte in `file`
+    uint64_t offset;                     // of the first byte in `file`
+    const struct fum_computed *computed; // NULL: the values are stored
     // Factors of the values ("scaled fp8"); NULL: none. Element e is multiplied by
     // scales[(scale_from + e) / scale_each], or by the only one where scale_each is 0.
     const float *scales;
@@ -27,8 +35,9 @@ struct fum_view {
 // Reads `bytes` bytes from byte `from` of the view on.
 enum fum_result fum_view_read(const struct fum_view *view, uint64_t from, uint64_t bytes, void *to,
                               struct fum_error *err);
-// Reads all `bytes` bytes of a view that is in a file into memory, freed with fum_free, and points
-// the view there. A view of memory stays as it is, with *copy NULL.
+// Reads or computes all `bytes` bytes of a view that is not in memory, and points the view there.
+// *copy holds them and is freed with fum_free. It is NULL for a view of memory, which stays as it
+// is.
 enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy,
                               struct fum_error *err);
 // Moves the view's begin.

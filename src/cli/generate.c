@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // fumarole generate: a prompt in, pictures out.
+#include "adapters.h"
 #include "generate_options.h"
 #include "output.h"
 #include "progress.h"
@@ -28,6 +29,7 @@ struct job {
     int noise_shape[4];
     float *step_noise;
     int step_noise_shape[5];
+    struct cli_adapters adapters;
     struct generate_results results;
     int graphs_dumped;
     double started;
@@ -275,6 +277,8 @@ static int generate(struct job *job) {
     params.seed = job->options.seed.value;
     params.noise = job->noise;
     params.step_noise = job->step_noise;
+    params.adapters = job->adapters.list;
+    params.num_adapters = job->adapters.count;
     job->results = (struct generate_results){
         .options = &job->options,
         .device = fum_device_get_info(job->device)->name,
@@ -320,6 +324,7 @@ static void close_all(struct job *job) {
     fum_noise_free(&job->noise);
     fum_noise_free(&job->step_noise);
     generate_results_free(&job->results);
+    cli_adapters_free(&job->adapters);
     free(job->prompt_text);
     free(job->negative_text);
 }
@@ -336,6 +341,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     status = read_prompts(&job);
     if (status == 0) status = check_outputs(command, &job.options);
     if (status == 0) status = read_noise(&job);
+    if (status == 0 && !cli_adapters_read(&job.adapters, &job.options.lora))
+        status = cli_fail("out of memory");
     if (status == 0) {
         cli_catch_interrupt();
         choose_seed(&job.options.seed);

@@ -63,6 +63,13 @@ const struct cli_option generate_option_table[] = {
      .help = "stop the text encoder early; 1 is its last layer (default: the model's own, as with "
              "-1 and 0)"},
 
+    CLI_HEADING_ROW("Adapters"),
+    {.name = "lora", .kind = CLI_LIST, .offset = FIELD(lora), .value = "NAME[:W[:W]]",
+     .help = "draw with a LoRA, at these weights of the UNet and the text encoders (default 1, and "
+             "the same); can be given several times"},
+    {.name = "lora-model-dir", .kind = CLI_PATH, .offset = PICTURE(adapter_dir), .value = "DIR",
+     .help = "the folder of the LoRAs that --lora names, with or without .safetensors"},
+
     CLI_HEADING_ROW("Picture"),
     {.name = "output", .letter = 'o', .kind = CLI_PATH, .offset = FIELD(output), .value = "FILE",
      .help = "the picture, a .png (default output.png); %d is the number, - standard output"},

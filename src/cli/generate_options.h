@@ -18,6 +18,7 @@ struct generate_options {
     const char *invert;    // a picture whose noise is looked for; NULL: none
     const char *grid_text; // as given
     int columns, rows;     // of --grid; 0: every picture is a file
+    struct cli_list lora;  // as given
     struct cli_seed seed;
     int type;                           // index of the name in the table
     int sampler_rng;                    // as picture.rng; -1: not given

@@ -41,28 +41,33 @@ static bool has_prefix(const fum_loader *loader, const char *prefix) {
 // Refuses files that are no checkpoint of these families, recognised by the name of a tensor.
 static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader *loader,
                                      struct fum_error *err) {
+    static const char adapter[] = "give it to --lora, beside a model";
     static const struct {
-        const char *prefix, *what;
+        const char *prefix, *what, *advice; // advice NULL: there is no use for it yet
     } others[] = {
-        {"model.diffusion_model.joint_blocks.", "a Stable Diffusion 3 model"},
-        {"joint_blocks.", "a Stable Diffusion 3 model"},
-        {"model.diffusion_model.double_blocks.", "a FLUX model"},
-        {"double_blocks.", "a FLUX model"},
-        {"control_model.", "a ControlNet"},
-        {"input_hint_block.", "a ControlNet"},
-        {"lora_unet_", "a LoRA"},
-        {"lora_te_", "a LoRA"},
-        {"unet.down_blocks.", "a LoRA, or a UNet on its own"},
-        {"model.diffusion_model.input_blocks.1.0.temporal", "a video model"},
-        {"emb_params", "a textual inversion"},
+        {"model.diffusion_model.joint_blocks.", "a Stable Diffusion 3 model", NULL},
+        {"joint_blocks.", "a Stable Diffusion 3 model", NULL},
+        {"model.diffusion_model.double_blocks.", "a FLUX model", NULL},
+        {"double_blocks.", "a FLUX model", NULL},
+        {"control_model.", "a ControlNet", NULL},
+        {"input_hint_block.", "a ControlNet", NULL},
+        {"lora_unet_", "a LoRA", adapter},
+        {"lora_te_", "a LoRA", adapter},
+        {"lora_te1_", "a LoRA", adapter},
+        {"unet.down_blocks.", "a LoRA, or a UNet on its own", adapter},
+        {"model.diffusion_model.input_blocks.1.0.temporal", "a video model", NULL},
+        {"emb_params", "a textual inversion", NULL},
     };
     static const char *const components[] = {"down_blocks.", "text_model.", "decoder.mid_block."};
-    const char *path = fum_loader_path(loader);
-    for (size_t i = 0; i < FUM_COUNT(others) && !c->other; i++)
-        if (has_prefix(loader, others[i].prefix)) c->other = others[i].what;
+    const char *path = fum_loader_path(loader), *advice = NULL;
+    for (size_t i = 0; i < FUM_COUNT(others) && !c->other; i++) {
+        if (!has_prefix(loader, others[i].prefix)) continue;
+        c->other = others[i].what;
+        advice = others[i].advice;
+    }
     if (c->other)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: this is %s, which generate cannot use yet", path, c->other);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, %s", path, c->other,
+                             advice ? advice : "which generate cannot use yet");
     for (size_t i = 0; i < FUM_COUNT(components); i++)
         if (has_prefix(loader, components[i]))
             return fum_error_set(err, FUM_ERR_UNSUPPORTED,

@@ -100,24 +100,40 @@ static enum fum_result no_component(const fum_loader *loader, const char *compon
         path, component);
 }
 
-enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, const char *component,
-                                 const cJSON *config, struct fum_error *err) {
-    const char *path = fum_loader_path(loader);
-    enum fum_result result = FUM_OK;
-    fum_names *n = fum_calloc(1, sizeof *n);
-    *names = n;
+// Begins the names of a component. On failure *names is NULL.
+static enum fum_result begin_names(fum_names **names, const fum_loader *loader,
+                                   const char *component, struct fum_error *err) {
+    fum_names *n = *names = fum_calloc(1, sizeof *n);
     if (n) n->arena = fum_arena_create();
     if (n && n->arena) n->component = fum_arena_strdup(n->arena, component);
-    if (!n || !n->component) {
-        result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its tensors' names", path);
-    } else {
-        n->loader = loader;
-        if (!find_place(loader, component, &n->prefix, &n->layout))
-            result = no_component(loader, component, err);
-        else if (n->layout->prepare)
-            result = n->layout->prepare(n, config, err);
-        if (!result) result = fum_scales_create(&n->scales, loader, n->prefix, err);
-    }
+    if (n) n->loader = loader;
+    if (n && n->component) return FUM_OK;
+    fum_names_destroy(names);
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its tensors' names",
+                         fum_loader_path(loader));
+}
+
+enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, const char *component,
+                                 const cJSON *config, struct fum_error *err) {
+    enum fum_result result = begin_names(names, loader, component, err);
+    if (result) return result;
+    fum_names *n = *names;
+    if (!find_place(loader, component, &n->prefix, &n->layout))
+        result = no_component(loader, component, err);
+    else if (n->layout->prepare)
+        result = n->layout->prepare(n, config, err);
+    if (!result) result = fum_scales_create(&n->scales, loader, n->prefix, err);
+    if (result) fum_names_destroy(names);
+    return result;
+}
+
+enum fum_result fum_names_create_original(fum_names **names, const fum_loader *loader,
+                                          const cJSON *config, struct fum_error *err) {
+    enum fum_result result = begin_names(names, loader, "unet", err);
+    if (result) return result;
+    (*names)->prefix = "";
+    (*names)->layout = &fum_layout_ldm_unet;
+    result = fum_layout_ldm_unet.prepare(*names, config, err);
     if (result) fum_names_destroy(names);
     return result;
 }

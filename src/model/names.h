@@ -25,6 +25,10 @@ typedef struct fum_names fum_names;
 // names; `config` need not.
 enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, const char *component,
                                  const cJSON *config, struct fum_error *err);
+// Gives a UNet's tensors the names of the original layout, whatever its file has. Only for
+// fum_names_in_file.
+enum fum_result fum_names_create_original(fum_names **names, const fum_loader *loader,
+                                          const cJSON *config, struct fum_error *err);
 void fum_names_destroy(fum_names **names);
 
 // Returns true if fum_names_create would find the component in the file.

@@ -28,10 +28,18 @@ bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total) {
            params->on_work(params->user, FUM_WORK_DECODE, pipe->image, done, total);
 }
 
+// Finds a weight of a component, with the adapters' changes.
+static bool find_weight(void *user, const char *name, struct fum_view *view) {
+    const struct fum_component *component = user;
+    const struct fum_weight_source *source = component->source;
+    return fum_adapters_find(component->pipe->adapters, component->name, name, view) ||
+           source->find(source->user, name, view);
+}
+
 static enum fum_result create_weights(struct fum_component *component, struct fum_error *err) {
     const fum_pipeline *pipe = component->pipe;
     struct fum_weights_params params = {.device = pipe->device,
-                                        .source = *component->source,
+                                        .source = {find_weight, component},
                                         .label = component->name,
                                         .threads = pipe->params.threads,
                                         .on_progress = pipe->params.on_load ? on_load : NULL,

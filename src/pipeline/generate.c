@@ -350,8 +350,11 @@ static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run
 
 enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
                              struct fum_error *err) {
-    if (pipe->kind->serves && pipe->kind->serves(pipe, params))
-        return pipe->kind->generate(pipe, params, err);
+    bool serves = pipe->kind->serves && pipe->kind->serves(pipe, params);
+    if (serves && params->num_adapters)
+        return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no adapters",
+                             fum_model_get_info(pipe->model)->name);
+    if (serves) return pipe->kind->generate(pipe, params, err);
     if (params->reconstruct || params->interpolate[0])
         return fum_error_set(err, FUM_ERR_ARG,
                              "the model %s cannot reconstruct or interpolate pictures",
@@ -381,6 +384,7 @@ enum fum_result fum_run_request(fum_pipeline *pipe, const struct fum_generate_pa
         goto done;
     }
     if (run.program->adaptive) use_f32(pipe);
+    if ((result = fum_pipeline_adapt(pipe, params, err))) goto done;
     if ((result = fum_budget_check(pipe, &run, err))) goto done;
     if ((result = prepare_run(pipe, &run, err))) goto done;
     // The weights have just been read, so the system still holds them, and the device computes

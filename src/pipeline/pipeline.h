@@ -6,12 +6,18 @@
 
 #include <fumarole/pipeline.h>
 
+#include "adapter/adapter.h"
 #include "model/classifier.h"
 #include "model/model.h"
 #include "model/model_hash.h"
 #include "pipeline/component.h"
 
-enum { FUM_MAX_BATCH = 64, FUM_MAX_PICTURES = 100000, FUM_MAX_COMPONENTS = FUM_MODEL_MAX_TEXT + 3 };
+enum {
+    FUM_MAX_BATCH = 64,
+    FUM_MAX_PICTURES = 100000,
+    FUM_MAX_COMPONENTS = FUM_MODEL_MAX_TEXT + 3,
+    FUM_MAX_ADAPTERS = 1000,
+};
 
 // One text encoder, for one text at a time.
 struct fum_encoder {
@@ -104,6 +110,7 @@ struct fum_pipeline {
     // Some of these. A model of pictures has no VAE, an autoencoder without a prior no UNet.
     struct fum_component *unet, *vae, *vae_encoder;
     const struct fum_picture_kind *kind;
+    fum_adapters *adapters; // that weights load with; NULL: none
     struct fum_encoder encoders[FUM_MODEL_MAX_TEXT];
     struct fum_context context;
     struct fum_denoiser denoiser;
@@ -135,6 +142,12 @@ struct fum_run {
 // Runs a request. `invert`: DDIM in reverse, from the latents that params->noise holds.
 enum fum_result fum_run_request(fum_pipeline *pipe, const struct fum_generate_params *params,
                                 bool invert, struct fum_error *err);
+
+// ---- adapters ----
+
+// Makes the weights those of the request's adapters.
+enum fum_result fum_pipeline_adapt(fum_pipeline *pipe, const struct fum_generate_params *params,
+                                   struct fum_error *err);
 
 // Returns the text of a picture with this seed, freed with fum_free; NULL when memory is out.
 char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed);

@@ -55,6 +55,20 @@ static enum fum_result find_part(const struct fum_weights_params *params,
     return FUM_OK;
 }
 
+static uint64_t view_bytes(const struct fum_view *view) {
+    return fum_view_count(view) * fum_dtype_size(view->dtype);
+}
+
+// Finds a tensor, in memory if its values are computed: *copy is then to be freed.
+static enum fum_result open_part(const struct fum_weights_params *params,
+                                 const struct fum_weight *part, struct fum_view *view, void **copy,
+                                 struct fum_error *err) {
+    *copy = NULL;
+    enum fum_result result = find_part(params, part, view, err);
+    if (result || !view->computed) return result;
+    return fum_view_load(view, view_bytes(view), copy, err);
+}
+
 enum fum_result fum_weight_check(const struct fum_weights_params *params,
                                  const struct fum_weight *weight, struct fum_error *err) {
     enum fum_result result = FUM_OK;
@@ -81,9 +95,11 @@ enum fum_result fum_weight_write(const struct fum_weights_params *params,
     for (int i = 0; i < fum_weight_parts(weight) && !result; i++) {
         const struct fum_weight part = fum_weight_part(weight, i);
         struct fum_view view;
+        void *copy;
         const struct fum_pack_target to = whole_target(&part, data);
-        result = find_part(params, &part, &view, err);
+        result = open_part(params, &part, &view, &copy, err);
         if (!result) result = fum_pack_tensor(&part, &view, &to, err);
+        fum_free(copy);
         data += fum_desc_bytes(&part.desc);
     }
     return result;
@@ -91,14 +107,10 @@ enum fum_result fum_weight_write(const struct fum_weights_params *params,
 
 // Streams one tensor through the staging ring, by as many rows as fit at a time.
 static enum fum_result upload(const struct fum_weights_params *params,
-                              const struct fum_weight *part, const struct fum_binding *to,
-                              struct fum_error *err) {
-    struct fum_view view;
+                              const struct fum_weight *part, struct fum_view view,
+                              const struct fum_binding *to, struct fum_error *err) {
     void *copy = NULL;
-    enum fum_result result = find_part(params, part, &view, err);
-    if (!result)
-        result =
-            fum_view_load(&view, fum_view_count(&view) * fum_dtype_size(view.dtype), &copy, err);
+    enum fum_result result = fum_view_load(&view, view_bytes(&view), &copy, err);
     struct fum_pack_target target = whole_target(part, NULL);
     uint64_t row_bytes = fum_desc_row_bytes(&part->desc);
     int64_t rows = target.count;
@@ -124,13 +136,16 @@ static enum fum_result load_part(struct loading *l, const struct fum_weight *par
                                  const struct fum_binding *to, struct fum_error *err) {
     const struct fum_device_info *info = fum_device_get_info(l->params->device);
     struct fum_view view;
-    enum fum_result result = find_part(l->params, part, &view, err);
-    if (result) return result;
+    void *copy;
+    enum fum_result result = open_part(l->params, part, &view, &copy, err);
     // The kernel's binding starts where the part does.
     bool aligned = to->offset % (info->binding_align ? info->binding_align : 1) == 0;
-    if (aligned && l->packer && fum_device_pack_possible(info, part, &view))
-        return fum_device_pack(l->packer, part, &view, to, err);
-    return upload(l->params, part, to, err);
+    if (!result && aligned && l->packer && fum_device_pack_possible(info, part, &view))
+        result = fum_device_pack(l->packer, part, &view, to, err);
+    else if (!result)
+        result = upload(l->params, part, view, to, err);
+    fum_free(copy);
+    return result;
 }
 
 static enum fum_result load_one(struct loading *l, const struct fum_weight_place *place,

@@ -170,7 +170,7 @@ grep -q '^  file .* 1 tensors' out.txt && grep -q '^flux.safetensors: a FLUX mod
 }
 expect 1 'flux.safetensors: this is a FLUX model, which generate cannot use yet' generate -m flux.safetensors heart
 other lora.safetensors lora_unet_x.alpha
-expect 1 'lora.safetensors: this is a LoRA, which generate cannot use yet' info lora.safetensors
+expect 1 'lora.safetensors: this is a LoRA, give it to --lora, beside a model' info lora.safetensors
 
 # described PATTERN: info lists the components of m before it says why generate cannot use it, as generate does too.
 described() {

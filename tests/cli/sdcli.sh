@@ -121,7 +121,7 @@ draws output.png -p "a lovely cat" --sampling_method ddim_trailing --cfg_scale 1
 draws out_005.png -p "a lovely cat" -o ./out_%03d.png -b 2 --output-begin-idx 4
 draws output.png "a lovely cat" --negative_prompt "lowres, bad anatomy" --batch_count 1 --sampler-rng cuda
 expect 2 'init-img is not supported yet' -m "$model" -i cat.png -p "a lovely cat" --strength 0.4
-expect 2 'lora-model-dir is not supported yet' -m "$model" -p "a lovely cat<lora:marblesh:1>" --lora-model-dir ../models
+expect 1 'marblesh: no such adapter' -m "$model" -p "a lovely cat" --lora marblesh:1 --lora-model-dir ../models
 run -q -m "$model" -W 16 -H 16 --steps 1 -p "a (red:1.9) cat BREAK [dog]" -n "<lora:bad:1> (blue)"
 if [ "$got" != 0 ] || [ "$(wc -l <err.txt)" != 1 ] ||
     ! grep -q 'not supported yet.*: (x), (x:1.1), \[x\], BREAK, <lora:name:1>$' err.txt; then

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// A set of adapters, such as LoRAs, that change a model's weights while these load. Each kind of
+// adapter is a record in a file of its own (kind.h).
+#ifndef FUM_ADAPTER_ADAPTER_H
+#define FUM_ADAPTER_ADAPTER_H
+
+#include <fumarole/adapter.h>
+#include <fumarole/model.h>
+
+#include "base/view.h"
+
+typedef struct fum_adapters fum_adapters;
+
+struct fum_adapters_params {
+    const struct fum_adapter *list; // copied
+    int count;
+    const char *dir; // folder of adapters named without one; may be NULL
+    const struct fum_log *log;
+};
+
+// Opens the files and matches their tensors to the model's weights. The model must outlive the
+// set. Tensors that match nothing are logged. A file of which nothing matches is an error.
+enum fum_result fum_adapters_open(fum_adapters **adapters, const fum_model *model,
+                                  const struct fum_adapters_params *params, struct fum_error *err);
+void fum_adapters_close(fum_adapters **adapters);
+// True if the set was opened with these parameters. `adapters` may be NULL: the empty set.
+bool fum_adapters_same(const fum_adapters *adapters, const struct fum_adapters_params *params);
+
+// Finds a weight that the set changes, as a view that is computed each time it is read. False: the
+// set leaves it as it is. Any number of threads may read. `adapters` may be NULL.
+bool fum_adapters_find(const fum_adapters *adapters, const char *component, const char *name,
+                       struct fum_view *view);
+// Stores the names of a component's weights that the set changes, and returns their number.
+// `names` may be NULL: only counts.
+size_t fum_adapters_list(const fum_adapters *adapters, const char *component, const char **names);
+
+#endif

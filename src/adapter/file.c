@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "adapter/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/macros.h"
+#include "base/text.h"
+
+static enum fum_result no_memory(const char *name, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for an adapter's tensors", name);
+}
+
+// ---- the path ----
+
+static bool is_file(const char *path) {
+    return fum_path_may_exist(path) && !fum_path_is_dir(path);
+}
+
+// Returns the first of the path with each ending that exists, or NULL.
+static const char *try_endings(fum_arena *arena, const char *path) {
+    static const char *const endings[] = {"", ".safetensors", ".pt", ".pth", ".bin", ".ckpt"};
+    for (size_t i = 0; i < FUM_COUNT(endings) && path; i++) {
+        const char *full = fum_arena_printf(arena, "%s%s", path, endings[i]);
+        if (full && is_file(full)) return full;
+    }
+    return NULL;
+}
+
+static const char *find_file(fum_arena *arena, const char *dir, const char *name) {
+    const char *path = dir ? try_endings(arena, fum_path_join(arena, dir, name)) : NULL;
+    return path ? path : try_endings(arena, name);
+}
+
+// ---- the tensors ----
+
+// A tensor with the module that it belongs to.
+struct entry {
+    const char *module;
+    const struct fum_loader_tensor *tensor;
+    enum fum_adapter_role role;
+    int stem;
+};
+
+static int compare(const void *a, const void *b) {
+    const struct entry *x = a, *y = b;
+    int order = strcmp(x->module, y->module);
+    return order ? order : strcmp(x->tensor->name, y->tensor->name);
+}
+
+// Lists the tensors whose names are an adapter's, by module. Returns false without memory.
+static bool list_entries(const fum_loader *loader, fum_arena *arena, struct entry *list,
+                         size_t *count) {
+    struct fum_adapter_key key;
+    *count = 0;
+    for (size_t i = 0; i < fum_loader_count(loader); i++) {
+        const struct fum_loader_tensor *t = fum_loader_at(loader, i);
+        if (!fum_adapter_key_parse(&key, t->name)) continue;
+        struct entry *e = &list[(*count)++];
+        *e = (struct entry){fum_arena_strdup(arena, key.module), t, key.role, (int)key.stem};
+        if (!e->module) return false;
+    }
+    qsort(list, *count, sizeof *list, compare);
+    return true;
+}
+
+static void add_to_groups(struct fum_adapter_file *file, const struct entry *e) {
+    struct fum_adapter_group *last = file->count ? &file->groups[file->count - 1] : NULL;
+    if (!last || strcmp(last->module, e->module)) {
+        last = &file->groups[file->count++];
+        *last = (struct fum_adapter_group){
+            .module = e->module, .stem = e->stem, .first_name = e->tensor->name};
+    }
+    last->tensors[e->role] = e->tensor;
+}
+
+// Groups the tensors, and refuses a file that has none of an adapter.
+static enum fum_result group_tensors(struct fum_adapter_file *file, fum_arena *arena,
+                                     struct fum_error *err) {
+    size_t tensors = fum_loader_count(file->loader), count = 0;
+    const char *path = fum_loader_path(file->loader);
+    struct entry *list = fum_alloc(tensors + 1, sizeof *list);
+    file->groups = fum_arena_alloc(arena, tensors + 1, sizeof *file->groups);
+    enum fum_result result = FUM_OK;
+    if (!list || !file->groups || !list_entries(file->loader, arena, list, &count))
+        result = no_memory(path, err);
+    for (size_t i = 0; i < count && !result; i++) add_to_groups(file, &list[i]);
+    if (!result && !count)
+        result = fum_error_set(
+            err, FUM_ERR_FORMAT, "%s: holds no adapter: %s is not a name that one has", path,
+            tensors ? fum_text_show(fum_loader_at(file->loader, 0)->name).text : "nothing");
+    fum_free(list);
+    return result;
+}
+
+enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *arena,
+                                      const char *dir, const char *name, struct fum_error *err) {
+    *file = (struct fum_adapter_file){0};
+    const char *path = find_file(arena, dir, name);
+    if (!path)
+        return fum_error_set(err, FUM_ERR_IO,
+                             dir ? "%s: no such adapter, with or without .safetensors, here or in "
+                                   "the folder %s"
+                                 : "%s: no such adapter, with or without .safetensors",
+                             fum_text_show(name).text, dir ? fum_text_show(dir).text : "");
+    enum fum_result result = fum_loader_open(&file->loader, path, err);
+    return result ? result : group_tensors(file, arena, err);
+}
+
+void fum_adapter_file_close(struct fum_adapter_file *file) {
+    fum_loader_close(&file->loader);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// Declares what a kind of adapter is: which tensors it has for a weight, which shapes they need,
+// and what it adds to the weight.
+#ifndef FUM_ADAPTER_KIND_H
+#define FUM_ADAPTER_KIND_H
+
+#include "adapter/keys.h"
+#include "base/why.h"
+#include "io/loader.h"
+
+// A weight's shape in its file. Convolutions have [rows, columns / taps, height, width].
+struct fum_adapter_shape {
+    int64_t rows, columns;
+    int64_t taps; // of a convolution's kernel; else 1
+};
+
+// What one file has for one weight.
+struct fum_adapter_layer {
+    const struct fum_adapter_kind *kind;
+    const struct fum_loader_tensor *tensors[FUM_ADAPTER_ROLES]; // NULL: absent
+    double alpha;    // where the file has no tensor of it; 0: the rank
+    double strength; // what the user multiplies the change by
+};
+
+struct fum_adapter_job {
+    const struct fum_adapter_layer *layer;
+    struct fum_adapter_shape shape;
+    const float *weight; // [rows, columns], as the model has it
+    float *change;       // [rows, columns], to be written: what is added at strength 1
+};
+
+struct fum_adapter_kind {
+    const char *name;
+    const char *parameter; // of a module: "weight" or "bias"
+    // Returns the roles of which a layer of this kind has all.
+    const enum fum_adapter_role *needs; // ends with FUM_ADAPTER_ROLES
+    bool (*fits)(const struct fum_adapter_layer *layer, const struct fum_adapter_shape *shape,
+                 struct fum_why *why);
+    enum fum_result (*compute)(const struct fum_adapter_job *job, struct fum_error *err);
+};
+
+#define FUM_ADAPTER_KIND(name) extern const struct fum_adapter_kind fum_adapter_##name;
+#include "adapter/kinds.def"
+#undef FUM_ADAPTER_KIND
+// In the order of kinds.def; ends with NULL.
+extern const struct fum_adapter_kind *const fum_adapter_kinds[];
+
+// True if the layer has all tensors that the kind needs.
+bool fum_adapter_has(const struct fum_adapter_layer *layer, const struct fum_adapter_kind *kind);
+// Adds a layer's change to the weight: sum += strength · change, all of [rows, columns]. `weight`
+// is what the model has, and may be `sum` itself.
+enum fum_result fum_adapter_add(const struct fum_adapter_layer *layer,
+                                const struct fum_adapter_shape *shape, const float *weight,
+                                float *sum, struct fum_error *err);
+
+// ---- for the kinds ----
+
+// Returns dimension `axis` of a layer's tensor; 1 past the last one, 0 without the tensor.
+int64_t fum_adapter_dim(const struct fum_adapter_layer *layer, enum fum_adapter_role role,
+                        int axis);
+int64_t fum_adapter_count(const struct fum_adapter_layer *layer, enum fum_adapter_role role);
+// Refuses a tensor that has not `rows` rows of `columns` elements.
+bool fum_adapter_needs(const struct fum_adapter_layer *layer, enum fum_adapter_role role,
+                       int64_t rows, int64_t columns, struct fum_why *why);
+// Reads a tensor as f32. *values is freed with fum_free.
+enum fum_result fum_adapter_read(const struct fum_adapter_layer *layer, enum fum_adapter_role role,
+                                 float **values, struct fum_error *err);
+// Returns alpha / rank; 1 where alpha is missing or 0.
+enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, int64_t rank,
+                                  double *scale, struct fum_error *err);
+
+// A product of matrices, [rows, inner] · [inner, columns].
+struct fum_adapter_product {
+    const float *a, *b;
+    float *out;
+    int64_t rows, inner, columns;
+    float scale; // of the result
+};
+void fum_adapter_multiply(const struct fum_adapter_product *product);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// Finds the module that an adapter's tensor belongs to. A component's graph gives its modules; each
+// is known by its own name, and in the UNet by the one of the original layout, too.
+#include "adapter/targets.h"
+
+#include "adapter/keys.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/macros.h"
+#include "graph/graph.h"
+#include "model/components.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fum_adapter_targets {
+    fum_arena *arena;
+    struct fum_adapter_target *list;
+    size_t count, capacity;
+};
+
+// What stands before the module's name, and whose module it is.
+static const struct head {
+    const char *text, *component;
+} heads[] = {
+    {"lora_unet_", "unet"}, // kohya
+    {"lora_te_", "text_encoder"},
+    {"lora_te1_", "text_encoder"},
+    {"lora_te2_", "text_encoder_2"},
+};
+
+static enum fum_result no_memory(struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the names of a model's modules");
+}
+
+// ---- the list ----
+
+// Adds a module under the name `spelt`, whose dots are replaced.
+static bool add_target(fum_adapter_targets *t, const struct fum_adapter_target *like,
+                       const char *spelt) {
+    if (!fum_grow((void **)&t->list, &t->capacity, t->count, sizeof *t->list)) return false;
+    char *flat = fum_arena_strdup(t->arena, spelt);
+    if (!flat) return false;
+    fum_adapter_flatten(flat);
+    struct fum_adapter_target *target = &t->list[t->count++];
+    *target = *like;
+    target->flat = flat;
+    return true;
+}
+
+// Cuts ".weight" or ".bias" off. Returns false if the name has neither.
+static bool cut_parameter(char *name) {
+    char *dot = strrchr(name, '.');
+    if (!dot || (strcmp(dot, ".weight") && strcmp(dot, ".bias"))) return false;
+    *dot = 0;
+    return true;
+}
+
+// Adds the module of a weight under all its names. `original` may be NULL: names of the original
+// layout.
+static bool add_module(fum_adapter_targets *t, struct fum_adapter_target like, const char *weight,
+                       const fum_names *original) {
+    char name[FUM_ADAPTER_NAME], other[FUM_ADAPTER_NAME];
+    snprintf(name, sizeof name, "%s", weight);
+    if (!cut_parameter(name)) return true;
+    like.module = fum_arena_strdup(t->arena, name);
+    if (!like.module || !add_target(t, &like, name)) return false;
+    if (!original) return true;
+    fum_names_in_file(original, weight, other, sizeof other);
+    return !cut_parameter(other) || !strcmp(other, name) || add_target(t, &like, other);
+}
+
+// Adds the modules of a weight, several if it is stacked.
+static bool add_weight(fum_adapter_targets *t, const struct fum_adapter_target *like,
+                       const fum_tensor *tensor, const fum_names *original) {
+    const struct fum_weight weight = fum_tensor_weight(tensor);
+    bool added = true;
+    for (int i = 0; i < fum_weight_parts(&weight) && added; i++)
+        added = add_module(t, *like, fum_weight_part(&weight, i).name, original);
+    return added;
+}
+
+static bool add_graph(fum_adapter_targets *t, const struct fum_adapter_target *like,
+                      const fum_graph *graph, const fum_names *original) {
+    bool added = true;
+    for (int i = 0; i < graph->count && added; i++)
+        if (graph->tensors[i]->kind == FUM_TENSOR_WEIGHT)
+            added = add_weight(t, like, graph->tensors[i], original);
+    return added;
+}
+
+static enum fum_result add_component(fum_adapter_targets *t, const fum_model *model,
+                                     const struct fum_adapter_target *like, struct fum_error *err) {
+    const struct fum_model_component *c = fum_model_find_component(model, like->component);
+    fum_graph *graph = NULL;
+    fum_names *original = NULL;
+    if (!c) return FUM_OK;
+    enum fum_result result = fum_graph_create(&graph, FUM_F32, err);
+    if (!result) fum_model_build_component(graph, model, like->component);
+    if (!result) result = fum_graph_check(graph, err);
+    if (!result && !like->text)
+        result = fum_names_create_original(&original, c->loader, c->config, err);
+    if (!result && !add_graph(t, like, graph, original)) result = no_memory(err);
+    fum_names_destroy(&original);
+    fum_graph_destroy(&graph);
+    return result;
+}
+
+static int compare(const void *a, const void *b) {
+    const struct fum_adapter_target *x = a, *y = b;
+    int order = strcmp(x->component, y->component);
+    return order ? order : strcmp(x->flat, y->flat);
+}
+
+enum fum_result fum_adapter_targets_create(fum_adapter_targets **targets, const fum_model *model,
+                                           struct fum_error *err) {
+    const struct fum_model_view *v = fum_model_get_view(model);
+    fum_adapter_targets *t = *targets = fum_calloc(1, sizeof *t);
+    if (t) t->arena = fum_arena_create();
+    if (!t || !t->arena) {
+        fum_adapter_targets_destroy(targets);
+        return no_memory(err);
+    }
+    struct fum_adapter_target like = {.component = "unet", .source = v->unet_weights};
+    enum fum_result result = add_component(t, model, &like, err);
+    for (int i = 0; i < v->num_text && !result; i++) {
+        like = (struct fum_adapter_target){
+            .component = v->text[i].component, .source = v->text[i].weights, .text = true};
+        result = add_component(t, model, &like, err);
+    }
+    if (result)
+        fum_adapter_targets_destroy(targets);
+    else
+        qsort(t->list, t->count, sizeof *t->list, compare);
+    return result;
+}
+
+void fum_adapter_targets_destroy(fum_adapter_targets **targets) {
+    if (!targets || !*targets) return;
+    fum_arena_destroy(&(*targets)->arena);
+    fum_free((*targets)->list);
+    fum_free(*targets);
+    *targets = NULL;
+}
+
+// ---- lookup ----
+
+const struct fum_adapter_target *fum_adapter_targets_find(const fum_adapter_targets *t,
+                                                          const char *module) {
+    for (size_t i = 0; i < FUM_COUNT(heads); i++) {
+        size_t length = strlen(heads[i].text);
+        if (strncmp(module, heads[i].text, length)) continue;
+        const struct fum_adapter_target wanted = {.component = heads[i].component,
+                                                  .flat = module + length};
+        const struct fum_adapter_target *found =
+            bsearch(&wanted, t->list, t->count, sizeof *t->list, compare);
+        if (found) return found;
+    }
+    return NULL;
+}

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Runs of the tiny models with adapters and embeddings, through diffusers' own loading of the files.
+
+    python tests/golden/adapters.py tests/data [PROGRAM]
+
+Reads tests/data/model-train*, and the files of tests/data/adapters. With PROGRAM, a built fumarole, trains these first.
+Writes tests/data/adapters.json (the cases) and adapters.safetensors (noise and latents by case), in f32 on the CPU.
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+warnings.filterwarnings("ignore")
+torch.set_num_threads(1)
+
+SIZE = ["--set", "data.width=16", "--set", "data.height=16"]
+ALL = ["--set", "lora.targets=all-linear", "--set", "lora.text_encoder=true"]
+# What the program trains: the recipe, the model, and settings.
+TRAINED = {
+    "lora": ("lora", "train", ["--set", "lora.rank=3", "--set", "lora.alpha=6", "--lr", "0.02"]),
+    "lora_all": ("lora", "train", ["--set", "lora.rank=2", "--set", "lora.alpha=1", "--lr", "0.05", *ALL]),
+    "lora_xl": ("lora", "train-xl", ["--set", "lora.rank=2", "--set", "lora.alpha=2", "--lr", "0.03", *ALL]),
+}
+
+
+def cases():
+    return [
+        dict(model="train", loras=[["lora", 1, 1]]),
+        dict(model="train", loras=[["lora", 0.5, 0.5]], negative="grey"),
+        dict(model="train", loras=[["lora_all", 1, 1]]),
+        dict(model="train", loras=[["lora_all", 0.75, 0]]),
+        dict(model="train", loras=[["lora_all", 0.5, 1.5], ["lora", -0.5, 1]]),
+        dict(model="train-xl", loras=[["lora_xl", 1, 1]]),
+        dict(model="train-xl", loras=[["lora_xl", 0.25, 1.5]], negative="grey"),
+    ]
+
+
+def make_pictures(folder):
+    """Writes a few pictures of two colours with their captions."""
+    rng = np.random.default_rng(3)
+    lines = ["file\tcaption"]
+    for i, name in enumerate(("a red ship", "old stone", "a bridge", "the sea", "red stone")):
+        pixels = np.zeros((16, 16, 3), np.uint8) + rng.integers(0, 255, 3).astype(np.uint8)
+        pixels[4:12, 4:12] = rng.integers(0, 255, 3)
+        Image.fromarray(pixels).save(f"{folder}/{i}.png")
+        lines.append(f"{i}.png\t{name}")
+    pathlib.Path(folder, "captions.tsv").write_text("\n".join(lines) + "\n", encoding="utf8")
+
+
+def train(program, data):
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = pathlib.Path(folder, "pictures")
+        pictures.mkdir()
+        make_pictures(pictures)
+        for name, (recipe, model, settings) in TRAINED.items():
+            out = pathlib.Path(folder, name)
+            subprocess.run([program, "train", recipe, "-m", f"{data}/model-{model}", "--data", pictures, "-o", out,
+                            "--steps", "20", "--batch", "2", *SIZE, *settings], check=True)
+            (trained,) = out.glob("model/*.safetensors")
+            shutil.copy(trained, f"{data}/adapters/{name}.safetensors")
+
+
+def read(path):
+    """Reads an adapter. diffusers 0.42 knows SDXL's add_embedding only by its name in the original layout."""
+    names = {"add_embedding_linear_1": "label_emb_0_0", "add_embedding_linear_2": "label_emb_0_2"}
+    tensors = {}
+    for name, tensor in load_file(path).items():
+        for ours, theirs in names.items():
+            name = name.replace(ours, theirs)
+        tensors[name] = tensor
+    return tensors
+
+
+def load(data, case):
+    xl = case["model"].endswith("xl")
+    cls = StableDiffusionXLPipeline if xl else StableDiffusionPipeline
+    pipe = cls.from_pretrained(f"{data}/model-{case['model']}", torch_dtype=torch.float32)
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+    pipe.set_progress_bar_config(disable=True)
+    for name in ("tokenizer", "tokenizer_2"):
+        if hasattr(pipe, name):  # the tiny encoders read fewer tokens than the tokenizers' 77
+            getattr(pipe, name).model_max_length = pipe.text_encoder.config.max_position_embeddings
+    names, weights = [], []
+    for i, (name, unet, text) in enumerate(case["loras"]):
+        pipe.load_lora_weights(read(f"{data}/adapters/{name}.safetensors"), adapter_name=f"a{i}")
+        names.append(f"a{i}")
+        parts = [p for p in ("text_encoder", "text_encoder_2") if hasattr(pipe, p)]
+        weights.append({"unet": unet, **{p: text for p in parts}})
+    if names:
+        pipe.set_adapters(names, weights)
+    return pipe
+
+
+def run(pipe, case, seed):
+    noise = torch.randn(1, pipe.vae.config.latent_channels, 16 // pipe.vae_scale_factor, 16 // pipe.vae_scale_factor,
+                        generator=torch.Generator("cpu").manual_seed(seed + 1000))
+    latents = pipe(prompt=case["prompt"], negative_prompt=case.get("negative"), num_inference_steps=case["steps"],
+                   guidance_scale=case["guidance"], width=16, height=16, latents=noise.clone(),
+                   output_type="latent").images
+    return noise, latents
+
+
+def main(data, program=None):
+    if program:
+        train(program, data)
+    index, tensors = [], {}
+    for i, case in enumerate(cases()):
+        case = {"prompt": "a red ship", "guidance": 2.0, "steps": 4, "seed": 100 + i, **case}
+        noise, latents = run(load(data, case), case, case["seed"])
+        _, without = run(load(data, dict(case, loras=[])), case, case["seed"])
+        assert torch.isfinite(latents).all(), case
+        index.append(case)
+        tensors[f"{i}.noise"], tensors[f"{i}.latents"] = noise, latents.contiguous()
+        print(i, case["loras"], "changes", float((latents - without).norm() / without.norm()))
+    pathlib.Path(data, "adapters.json").write_text(json.dumps(index, indent=0), encoding="utf8")
+    save_file(tensors, f"{data}/adapters.safetensors")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
