@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Opens the folder of an autoencoder that draws by itself: config.json and its weights. Fumarole's
-// own training writes both kinds, diffusers the VQModel. A VQModel may have a prior beside it, the
-// UNet and the scheduler of a model that draws its vectors, in the folder prior/.
+// Opens the folder of an autoencoder alone: config.json and its weights. Fumarole's own training
+// writes all kinds, diffusers the VQModel and the AutoencoderKL. A VQModel may have a prior beside
+// it, the UNet and the scheduler of a model that draws its vectors, in the folder prior/.
 #include "base/error.h"
 #include "base/json.h"
 #include "model/components.h"
@@ -20,6 +20,15 @@ static enum fum_result parse_vae(fum_model *model, const struct fum_model_compon
     return result;
 }
 
+// Takes the size of pictures from the configuration.
+static void set_sides(fum_model *model, const struct fum_vae_config *vae, const cJSON *config) {
+    enum { DEFAULT_SIDE = 32 };
+    int side = (int)fum_json_number(config, "sample_size", DEFAULT_SIDE);
+    if (side < 1 || side > FUM_MAX_SIDE) side = DEFAULT_SIDE;
+    model->info.size_multiple = fum_vae_factor(vae);
+    model->info.width = model->info.height = side;
+}
+
 enum fum_result fum_model_parse_vqvae(fum_model *model, const struct fum_model_component *like,
                                       struct fum_error *err) {
     struct fum_vq_config *vq = fum_arena_alloc(model->arena, 1, sizeof *vq);
@@ -27,23 +36,28 @@ enum fum_result fum_model_parse_vqvae(fum_model *model, const struct fum_model_c
     enum fum_result result = fum_vq_config_parse(vq, like->config, like->where, err);
     if (result) return result;
     model->view.vqvae = vq;
-    model->info.size_multiple = fum_vae_factor(&vq->vae);
-    model->info.width = (int)fum_json_number(like->config, "sample_size", 32);
-    if (model->info.width < 1 || model->info.width > FUM_MAX_SIDE) model->info.width = 32;
-    model->info.height = model->info.width;
+    set_sides(model, &vq->vae, like->config);
     return FUM_OK;
+}
+
+static enum fum_result parse_kl(fum_model *model, const struct fum_model_component *like,
+                                struct fum_error *err) {
+    enum fum_result result = fum_vae_config_parse(&model->view.vae, like->config, like->where, err);
+    model->view.kl = true;
+    if (!result) set_sides(model, &model->view.vae, like->config);
+    return result;
 }
 
 // The classes of such models.
 static const struct autoencoder_class {
     const char *name; // in config.json
-    const char *component, *weights, *title;
+    const char *component, *title;
     enum fum_result (*parse)(fum_model *model, const struct fum_model_component *like,
                              struct fum_error *err);
 } classes[] = {
-    {fum_autoencoder_class, "autoencoder", "model.safetensors", "variational autoencoder",
-     parse_vae},
-    {"VQModel", "vqvae", "diffusion_pytorch_model.safetensors", "VQ-VAE", fum_model_parse_vqvae},
+    {fum_autoencoder_class, "autoencoder", "variational autoencoder", parse_vae},
+    {"VQModel", "vqvae", "VQ-VAE", fum_model_parse_vqvae},
+    {"AutoencoderKL", "vae", "autoencoder of latent diffusion", parse_kl},
 };
 
 static const struct autoencoder_class *find_class(const cJSON *config) {
@@ -55,18 +69,17 @@ static const struct autoencoder_class *find_class(const cJSON *config) {
 
 // Opens the weights and the configuration, which becomes the model's.
 static enum fum_result add_component(fum_model *model, const struct autoencoder_class *class,
-                                     cJSON *config, struct fum_error *err) {
+                                     const char *dir, cJSON *config, struct fum_error *err) {
     struct fum_model_component *component = &model->components[model->num_components++];
-    *component = (struct fum_model_component){
-        .name = class->component,
-        .class_name = class->name,
-        .file = fum_path_join(model->arena, model->info.path, class->weights),
-        .where = fum_path_join(model->arena, model->info.path, "config.json"),
-        .config = config,
-        .own_config = config};
-    if (!component->file || !component->where)
-        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    *component =
+        (struct fum_model_component){.name = class->component,
+                                     .class_name = class->name,
+                                     .where = fum_path_join(model->arena, dir, "config.json"),
+                                     .config = config,
+                                     .own_config = config};
+    if (!component->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
     enum fum_result result = class->parse(model, component, err);
+    if (!result) result = fum_folder_find_weights(model->arena, dir, NULL, &component->file, err);
     if (!result) result = fum_loader_open(&component->own_loader, component->file, err);
     component->loader = component->own_loader;
     if (result) return result;
@@ -121,29 +134,44 @@ static enum fum_result open_prior(fum_model *model, struct fum_error *err) {
 
 // ---- the folder ----
 
-enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err) {
+// Reads config.json of a folder, if it has one.
+static enum fum_result read_config(fum_model *model, const char *dir, cJSON **config,
+                                   struct fum_error *err) {
     enum fum_file_kind kind = FUM_FILE_NONE;
-    cJSON *config = NULL;
-    *found = false;
-    char *path = fum_path_join(model->arena, model->info.path, "config.json");
+    char *path = fum_path_join(model->arena, dir, "config.json");
     if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
-    if (fum_folder_is(model->info.path) || fum_file_look(path, &kind, NULL) ||
-        kind == FUM_FILE_NONE)
-        return FUM_OK;
-    enum fum_result result = fum_json_read(&config, path, err);
-    const struct autoencoder_class *class = result ? NULL : find_class(config);
-    *found = class != NULL;
-    if (!class) {
-        cJSON_Delete(config);
-        return result;
-    }
+    if (fum_file_look(path, &kind, NULL) || kind == FUM_FILE_NONE) return FUM_OK;
+    return fum_json_read(config, path, err);
+}
+
+static enum fum_result open_class(fum_model *model, const struct autoencoder_class *class,
+                                  const char *dir, cJSON *config, struct fum_error *err) {
     model->info.family = class->title;
     model->info.sampler = "none";
     model->info.steps = 1;
     model->info.guidance = 1;
     model->info.clip_skip = 1;
-    result = add_component(model, class, config, err);
+    enum fum_result result = add_component(model, class, dir, config, err);
     if (result) return result;
     model->view.vae_weights = fum_names_source(model->components[0].names);
     return open_prior(model, err);
+}
+
+// Looks into vae/, too, where a training of latent diffusion's first stage leaves its autoencoder.
+enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err) {
+    cJSON *config = NULL;
+    const char *dir = model->info.path;
+    *found = false;
+    if (fum_folder_is(dir)) return FUM_OK;
+    enum fum_result result = read_config(model, dir, &config, err);
+    if (!result && !config) {
+        dir = fum_path_join(model->arena, dir, "vae");
+        result = dir ? read_config(model, dir, &config, err)
+                     : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    }
+    const struct autoencoder_class *class = result || !config ? NULL : find_class(config);
+    *found = class != NULL;
+    if (class) return open_class(model, class, dir, config, err);
+    cJSON_Delete(config);
+    return result;
 }

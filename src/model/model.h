@@ -36,6 +36,7 @@ struct fum_model_view {
     // An autoencoder in place of a VAE: vae_weights are its weights. At most one is not NULL.
     const struct fum_autoencoder *autoencoder; // draws by itself, without a UNet
     const struct fum_vq_config *vqvae;         // with a UNet if it has a prior
+    bool kl;                                   // an AutoencoderKL alone, which `vae` describes
     struct fum_sample_config schedule;         // the model's own scheduler settings
     // the default for fum_sample_create; NULL: what stands for the settings' class
     const char *sampler;

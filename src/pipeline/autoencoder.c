@@ -124,6 +124,11 @@ static enum fum_result check_request(const struct request *r, struct fum_error *
                              info->width, info->height);
     if (seeds && (!is_seed(p->interpolate[0]) || !is_seed(p->interpolate[1])))
         return fum_error_set(err, FUM_ERR_ARG, "interpolate between two pictures or two seeds");
+    if (drawn && r->pipe->view->kl)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "the model %s is the autoencoder of a larger one: it can "
+                             "--reconstruct a picture or --interpolate two, but draws none",
+                             info->name);
     if (drawn && r->pipe->view->vqvae)
         return fum_error_set(err, FUM_ERR_ARG,
                              "the model %s has no prior to draw from: \"fumarole train ddpm "

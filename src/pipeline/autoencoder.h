@@ -16,8 +16,8 @@ enum fum_result fum_autoencoder_prepare(fum_pipeline *pipe, const struct fum_lat
 // Returns the channels of the model's pictures.
 int fum_autoencoder_channels(const fum_pipeline *pipe);
 
-// Refuses a picture of a size that the model does not take. VQModel takes multiples of its factor,
-// the others one size.
+// Refuses a picture of a size that the model does not take. VQModel and AutoencoderKL take
+// multiples of their factor, the others one size.
 enum fum_result fum_autoencoder_check_size(const fum_pipeline *pipe, const char *path, int width,
                                            int height, struct fum_error *err);
 // Encodes a file of the form's size to the mean of its latents.
@@ -35,5 +35,11 @@ enum fum_result fum_autoencoder_encode_values(fum_pipeline *pipe,
 // Decodes latents to pixels, [height, width, channels].
 enum fum_result fum_autoencoder_draw(fum_pipeline *pipe, const struct fum_latent_form *form,
                                      const float *z, uint8_t *pixels, struct fum_error *err);
+
+// Encodes a picture of [channels, height, width] in 0..1 to a form of encoded latents, and decodes
+// these to pixels.
+enum fum_result fum_autoencoder_reconstruct(fum_pipeline *pipe, const struct fum_latent_form *form,
+                                            const float *planes, uint8_t *pixels,
+                                            struct fum_error *err);
 
 #endif

@@ -11,17 +11,35 @@
 
 // ---- forms ----
 
+// Returns the network whose latents are a small picture; NULL: they are a vector.
+static const struct fum_vae_config *find_spatial(const struct fum_model_view *view) {
+    if (view->autoencoder) return NULL;
+    return view->vqvae ? &view->vqvae->vae : &view->vae;
+}
+
+// Returns the numbers of a latent vector that is drawn, or encoded.
+static int count_latents(const struct fum_autoencoder *a, bool encoded) {
+    int count = a->latent[0];
+    for (int i = 1; a->chain && i < a->levels && !encoded; i++) count += a->latent[i];
+    return count;
+}
+
 struct fum_latent_form fum_latent_form_of(const fum_pipeline *pipe, bool encoded, int width,
                                           int height) {
-    const struct fum_autoencoder *a = pipe->view->autoencoder;
-    const struct fum_vq_config *vq = pipe->view->vqvae;
+    const struct fum_model_view *view = pipe->view;
+    const struct fum_vae_config *spatial = find_spatial(view);
     struct fum_latent_form form = {.encoded = encoded,
-                                   .channels = vq ? vq->vae.code_channels : a->latent[0],
-                                   .height = vq ? height / fum_vae_factor(&vq->vae) : 1,
-                                   .width = vq ? width / fum_vae_factor(&vq->vae) : 1,
+                                   .height = 1,
+                                   .width = 1,
                                    .picture_width = width,
                                    .picture_height = height};
-    for (int i = 1; a && a->chain && i < a->levels && !encoded; i++) form.channels += a->latent[i];
+    if (!spatial) {
+        form.channels = count_latents(view->autoencoder, encoded);
+        return form;
+    }
+    form.channels = view->vqvae ? spatial->code_channels : spatial->latent_channels;
+    form.height = height / fum_vae_factor(spatial);
+    form.width = width / fum_vae_factor(spatial);
     return form;
 }
 
@@ -35,8 +53,8 @@ size_t fum_latent_count(const struct fum_latent_form *f) {
 }
 
 int fum_autoencoder_channels(const fum_pipeline *pipe) {
-    return pipe->view->vqvae ? pipe->view->vqvae->vae.out_channels
-                             : pipe->view->autoencoder->channels;
+    const struct fum_vae_config *spatial = find_spatial(pipe->view);
+    return spatial ? spatial->out_channels : pipe->view->autoencoder->channels;
 }
 
 // True if the network takes and gives pictures as [channels, height, width].
@@ -82,6 +100,14 @@ static fum_tensor *decode_vectors(fum_graph *graph, const struct fum_vq_config *
     return fum_vq_decode(graph, vq, NULL, vectors);
 }
 
+// Adds the decoder. Returns pixels in about [-1, 1].
+static fum_tensor *add_decoder(fum_graph *graph, const struct fum_model_view *view,
+                               const struct fum_autoencoding *e) {
+    if (view->autoencoder) return decode_gaussian(graph, view->autoencoder, &e->form, e->latents);
+    if (view->vqvae) return decode_vectors(graph, view->vqvae, e->latents);
+    return fum_vae_decode(graph, &view->vae, NULL, e->latents);
+}
+
 static enum fum_result build_decoder(const fum_pipeline *pipe, struct fum_autoencoding *e,
                                      fum_graph **out, struct fum_error *err) {
     const struct fum_latent_form *f = &e->form;
@@ -92,8 +118,7 @@ static enum fum_result build_decoder(const fum_pipeline *pipe, struct fum_autoen
     if (result) return result;
     fum_graph *graph = *out;
     e->latents = fum_graph_input(graph, "latents", shape, FUM_F32, FUM_STAGE_STEP);
-    e->pixels = view->autoencoder ? decode_gaussian(graph, view->autoencoder, f, e->latents)
-                                  : decode_vectors(graph, view->vqvae, e->latents);
+    e->pixels = add_decoder(graph, view, e);
     fum_graph_output(graph, e->pixels, "pixels");
     return fum_component_check_graph(pipe->vae, graph, err);
 }
@@ -114,6 +139,14 @@ static fum_tensor *encode_gaussian(fum_graph *graph, const struct fum_autoencode
     return fum_autoencoder_encode(&nn, a, x).mean;
 }
 
+static fum_tensor *add_encoder(fum_graph *graph, const struct fum_model_view *view, fum_tensor *x) {
+    struct fum_vae_moments moments;
+    if (view->autoencoder) return encode_gaussian(graph, view->autoencoder, x);
+    if (view->vqvae) return fum_vq_encode(graph, view->vqvae, NULL, x);
+    fum_vae_encode(graph, &view->vae, NULL, x, &moments);
+    return moments.mean;
+}
+
 static enum fum_result build_encoder(fum_pipeline *pipe, const struct fum_latent_form *f,
                                      struct fum_error *err) {
     struct fum_autoencoding *e = &pipe->autoencoding;
@@ -127,8 +160,7 @@ static enum fum_result build_encoder(fum_pipeline *pipe, const struct fum_latent
     fum_graph *graph = pipe->vae_encoder->compiled.graph;
     e->picture =
         fum_graph_input(graph, "picture", shape, pipe->vae_encoder->storage, FUM_STAGE_STEP);
-    e->mean = view->autoencoder ? encode_gaussian(graph, view->autoencoder, e->picture)
-                                : fum_vq_encode(graph, view->vqvae, NULL, e->picture);
+    e->mean = add_encoder(graph, view, e->picture);
     fum_graph_output(graph, e->mean, "mean");
     return fum_component_check_graph(pipe->vae_encoder, graph, err);
 }
@@ -184,7 +216,7 @@ enum fum_result fum_autoencoder_check_size(const fum_pipeline *pipe, const char 
                                            int height, struct fum_error *err) {
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
     int multiple = info->size_multiple;
-    bool any = pipe->view->vqvae != NULL;
+    bool any = find_spatial(pipe->view) != NULL;
     bool fits = any ? width % multiple == 0 && height % multiple == 0
                     : width == info->width && height == info->height;
     if (fits) return FUM_OK;
@@ -216,7 +248,7 @@ enum fum_result fum_autoencoder_encode_values(fum_pipeline *pipe, const struct f
 enum fum_result fum_autoencoder_encode_planes(fum_pipeline *pipe, const struct fum_latent_form *f,
                                               const float *planes, float *z,
                                               struct fum_error *err) {
-    bool signed_pixels = pipe->view->vqvae != NULL; // -1 to 1
+    bool signed_pixels = find_spatial(pipe->view) != NULL; // -1 to 1
     size_t pixels = (size_t)f->picture_width * (size_t)f->picture_height,
            channels = (size_t)fum_autoencoder_channels(pipe), count = pixels * channels;
     float *values = fum_alloc(count, sizeof *values);
@@ -228,6 +260,17 @@ enum fum_result fum_autoencoder_encode_planes(fum_pipeline *pipe, const struct f
     for (size_t i = 0; i < count && signed_pixels; i++) values[i] = 2 * values[i] - 1;
     enum fum_result result = fum_autoencoder_encode_values(pipe, f, values, z, err);
     fum_free(values);
+    return result;
+}
+
+enum fum_result fum_autoencoder_reconstruct(fum_pipeline *pipe, const struct fum_latent_form *f,
+                                            const float *planes, uint8_t *pixels,
+                                            struct fum_error *err) {
+    float *z = fum_alloc(fum_latent_count(f), sizeof *z);
+    if (!z) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for latents");
+    enum fum_result result = fum_autoencoder_encode_planes(pipe, f, planes, z, err);
+    if (!result) result = fum_autoencoder_draw(pipe, f, z, pixels, err);
+    fum_free(z);
     return result;
 }
 

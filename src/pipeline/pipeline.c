@@ -94,7 +94,7 @@ static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
 
 static const struct fum_picture_kind *choose_kind(const struct fum_model_view *view) {
     if (view->vqvae && fum_model_samples(view)) return &fum_pictures_of_vectors;
-    if (view->autoencoder || view->vqvae) return &fum_pictures_of_autoencoder;
+    if (!fum_model_samples(view)) return &fum_pictures_of_autoencoder;
     return view->pixels ? &fum_pictures_of_pixels : &fum_pictures_of_vae;
 }
 

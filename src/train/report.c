@@ -174,16 +174,17 @@ static void put_base64(struct page *page, const uint8_t *data, size_t bytes) {
     }
 }
 
-// Puts the newest grids of samples, the latest first.
-static void put_samples(struct page *page, const struct fum_training *t) {
+// Puts the grids of a gallery, the latest first.
+static void put_gallery(struct page *page, const char *title,
+                        const struct fum_train_gallery *gallery) {
     enum { MAX_PICTURE = 4 << 20 };
-    if (t->num_samples) put(page, "<h2>Samples</h2>\n");
-    for (int i = t->num_samples - 1; i >= 0; i--) {
+    if (gallery->count) put(page, "<h2>%s</h2>\n", title);
+    for (int i = gallery->count - 1; i >= 0; i--) {
         char *data = NULL;
         size_t bytes = 0;
-        if (fum_file_read(t->samples[i].path, MAX_PICTURE, &data, &bytes, NULL)) continue;
+        if (fum_file_read(gallery->grids[i].path, MAX_PICTURE, &data, &bytes, NULL)) continue;
         put(page, "<figure><figcaption>");
-        put_text(page, t->samples[i].title);
+        put_text(page, gallery->grids[i].title);
         put(page, "</figcaption>\n<img alt=\"\" src=\"data:image/png;base64,");
         put_base64(page, (const uint8_t *)data, bytes);
         put(page, "\"></figure>\n");
@@ -219,7 +220,9 @@ enum fum_result fum_train_write_report(const struct fum_training *t, struct fum_
         (long long)t->step, (long long)t->options.steps, runs ? "" : ", the run has ended");
     put_history(&page, t);
     if (!page.result) page.result = put_schedule(&page, t);
-    put_samples(&page, t);
+    put_gallery(&page, "Samples", &t->drawn);
+    put_gallery(&page, "Pictures of the data, and below them their reconstructions",
+                &t->reconstructed);
     put_settings(&page, t);
     put(&page, "</body></html>\n");
     if (!page.result) page.result = fum_file_commit(&page.writer, err);

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: MIT
-// Draws a grid of pictures with the model as it was just saved, for samples/ and the report.
+// Draws grids of pictures with the model as it was just saved, for samples/ and the report. They
+// are its own pictures, and an autoencoder's reconstructions below the data's pictures.
 #include "train/training.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "io/image.h"
-
-#include <fumarole/pipeline.h>
+#include "pipeline/autoencoder.h"
 
 // Evaluations of the model for one picture: enough to see what it has learnt. Models that read text
 // are large, so they draw a single row.
 enum { COLUMNS = 4, MAX_ROWS = 4, STEPS = 25, CONTINUOUS_STEPS = 100 };
+// Pictures that are reconstructed.
+enum { RECONSTRUCTED = 8 };
 
 struct grid {
     int width, height, channels; // of one picture
     uint8_t *pixels;             // of all
-    int rows, next;              // place of the next picture
+    int columns, rows, next;     // place of the next picture
     int classes;                 // 0: the model takes none
     bool prompts;                // the model takes a caption of the data
     int steps;
@@ -33,14 +37,13 @@ static bool keep_image(void *user, const struct fum_image *image) {
         g->width = image->width;
         g->height = image->height;
         g->channels = image->channels;
-        g->pixels = fum_calloc((size_t)(g->rows * COLUMNS) * row, (size_t)image->height);
+        g->pixels = fum_calloc((size_t)(g->rows * g->columns) * row, (size_t)image->height);
     }
     if (!g->pixels) return false;
-    size_t left = (size_t)(g->next % COLUMNS) * row,
-           top = (size_t)(g->next / COLUMNS) * (size_t)image->height;
+    size_t left = (size_t)(g->next % g->columns) * row, whole = (size_t)g->columns * row,
+           top = (size_t)(g->next / g->columns) * (size_t)image->height;
     for (int y = 0; y < image->height; y++)
-        memcpy(g->pixels + (top + (size_t)y) * COLUMNS * row + left,
-               image->pixels + (size_t)y * row, row);
+        memcpy(g->pixels + (top + (size_t)y) * whole + left, image->pixels + (size_t)y * row, row);
     return true;
 }
 
@@ -68,39 +71,132 @@ static enum fum_result draw_one(struct fum_training *t, fum_pipeline *pipeline, 
     return fum_generate(pipeline, &request, err);
 }
 
-static enum fum_result draw_grid(struct fum_training *t, fum_model *model, struct grid *grid,
+static enum fum_result draw_grid(struct fum_training *t, fum_pipeline *pipeline, struct grid *grid,
                                  struct fum_error *err) {
-    const struct fum_pipeline_params storage = {.precision = FUM_PRECISION_F32,
-                                                .log = t->params.log};
-    fum_pipeline *pipeline = NULL;
-    grid->prompts = fum_model_get_info(model)->takes_prompt;
+    enum fum_result result = FUM_OK;
+    grid->prompts = fum_model_get_info(pipeline->model)->takes_prompt;
+    grid->columns = COLUMNS;
     grid->rows = grid->prompts ? 1 : MAX_ROWS;
     // Steps of stochastic equations are short.
-    bool continuous = fum_sample_config_continuous(&fum_model_get_view(model)->schedule);
+    bool continuous = fum_sample_config_continuous(&pipeline->view->schedule);
     grid->steps = continuous ? CONTINUOUS_STEPS : STEPS;
     if (fum_settings_has(&t->settings, "model.classes"))
         grid->classes = (int)fum_settings_int(&t->settings, "model.classes", 0, 1 << 20);
-    if (fum_model_get_info(model)->unusable || (grid->prompts && !t->data)) return FUM_OK;
-    enum fum_result result = fum_pipeline_create(&pipeline, t->device, model, &storage, err);
+    if (grid->prompts && !t->data) return FUM_OK;
     for (int i = 0; i < grid->rows * COLUMNS && !result; i++)
         result = draw_one(t, pipeline, grid, i, err);
-    fum_pipeline_destroy(&pipeline);
     return result;
 }
 
-// Lists a grid for the report, which shows the newest ones.
-static void list_grid(struct fum_training *t, char *path) {
-    char *title = fum_arena_printf(t->arena, "step %lld", (long long)t->step);
-    if (t->num_samples == FUM_TRAIN_SHOWN_SAMPLES) {
-        memmove(t->samples, t->samples + 1, sizeof t->samples - sizeof t->samples[0]);
-        t->num_samples--;
-    }
-    if (title) t->samples[t->num_samples++] = (struct fum_train_samples){path, title};
+// ---- reconstructions ----
+
+// A picture of the data, and what the autoencoder makes of it.
+struct reconstruction {
+    float *planes;
+    uint8_t *pixels;
+    struct fum_latent_form form;
+    struct fum_image image; // of the pixels
+};
+
+static void take_planes(struct reconstruction *r) {
+    size_t channels = (size_t)r->image.channels,
+           each = (size_t)r->image.width * (size_t)r->image.height;
+    for (size_t i = 0; i < each * channels; i++)
+        r->pixels[i] = (uint8_t)lroundf(255 * r->planes[i % channels * each + i / channels]);
 }
 
-// True if the folder holds a whole model, and not an adapter or a part.
+// Puts a picture into the upper row and its reconstruction below it.
+static enum fum_result reconstruct_one(const struct fum_training *t, fum_pipeline *pipeline,
+                                       struct reconstruction *r, struct grid *grid,
+                                       struct fum_error *err) {
+    struct fum_data_sample sample;
+    int column = grid->next;
+    int64_t row = column % fum_data_get_info(t->data)->count;
+    enum fum_result result =
+        fum_data_read(t->data, fum_data_pick_plain(t->data, row), r->planes, &sample, err);
+    if (result) return result;
+    take_planes(r);
+    bool kept = keep_image(grid, &r->image);
+    result = fum_autoencoder_reconstruct(pipeline, &r->form, r->planes, r->pixels, err);
+    grid->next = grid->columns + column;
+    if (!result && !(kept && keep_image(grid, &r->image)))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a reconstruction");
+    return result;
+}
+
+static enum fum_result reconstruct_grid(const struct fum_training *t, fum_pipeline *pipeline,
+                                        struct grid *grid, struct fum_error *err) {
+    size_t values = (size_t)t->width * (size_t)t->height * (size_t)t->channels;
+    struct reconstruction r = {
+        .planes = fum_alloc(values, sizeof(float)),
+        .pixels = fum_alloc(values, 1),
+        .form = fum_latent_form_of(pipeline, true, t->width, t->height),
+        .image = {.width = t->width, .height = t->height, .channels = t->channels}};
+    enum fum_result result = FUM_OK;
+    r.image.pixels = r.pixels;
+    grid->columns = RECONSTRUCTED;
+    grid->rows = 2;
+    if (!r.planes || !r.pixels)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a reconstruction");
+    for (int i = 0; i < RECONSTRUCTED && !result; i++) {
+        grid->next = i;
+        result = reconstruct_one(t, pipeline, &r, grid, err);
+    }
+    fum_free(r.planes);
+    fum_free(r.pixels);
+    return result;
+}
+
+// ---- files ----
+
+static const char reconstructed_end[] = "-reconstructed.png";
+
+// Lists a grid for the report, which shows the newest ones.
+static void list_grid(struct fum_training *t, struct fum_train_gallery *gallery, char *path,
+                      int64_t step) {
+    char *title = fum_arena_printf(t->arena, "step %lld", (long long)step);
+    if (!title) return;
+    if (gallery->count == FUM_TRAIN_SHOWN_SAMPLES) {
+        memmove(gallery->grids, gallery->grids + 1,
+                sizeof gallery->grids - sizeof gallery->grids[0]);
+        gallery->count--;
+    }
+    gallery->grids[gallery->count++] = (struct fum_train_samples){path, title};
+}
+
+void fum_train_list_samples(struct fum_training *t) {
+    struct fum_path_names names = {0};
+    char *folder = fum_path_join(t->arena, t->dir, "samples");
+    if (!folder || fum_path_list(t->arena, folder, &names, NULL)) return;
+    for (size_t i = 0; i < names.count; i++) {
+        char *end = NULL, *path = fum_path_join(t->arena, folder, names.names[i]);
+        long long step = strtoll(names.names[i], &end, 10);
+        if (!path || end == names.names[i] || step > t->step) continue;
+        if (!strcmp(end, ".png")) list_grid(t, &t->drawn, path, step);
+        if (!strcmp(end, reconstructed_end)) list_grid(t, &t->reconstructed, path, step);
+    }
+}
+
+// Writes a grid, if it has pictures, and frees them.
+static enum fum_result write_grid(struct fum_training *t, struct fum_train_gallery *gallery,
+                                  struct grid *grid, struct fum_error *err) {
+    const struct fum_picture picture = {.pixels = grid->pixels,
+                                        .width = grid->columns * grid->width,
+                                        .height = grid->rows * grid->height,
+                                        .channels = grid->channels};
+    const char *end = gallery == &t->drawn ? ".png" : reconstructed_end;
+    char *path = fum_arena_printf(t->arena, "%s/samples/%07lld%s", t->dir, (long long)t->step, end);
+    enum fum_result result =
+        path ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for samples");
+    if (!result && grid->pixels) result = fum_image_write_png(path, &picture, err);
+    if (!result && grid->pixels) list_grid(t, gallery, path, t->step);
+    fum_free(grid->pixels);
+    return result;
+}
+
+// True if the folder holds a whole model or an autoencoder, and not an adapter or another part.
 static bool holds_model(const struct fum_training *t, const char *folder) {
-    static const char *const files[] = {"model_index.json", "config.json"};
+    static const char *const files[] = {"model_index.json", "config.json", "vae/config.json"};
     bool holds = false;
     for (size_t i = 0; i < FUM_COUNT(files); i++) {
         char *path = fum_path_join(t->arena, folder, files[i]);
@@ -109,31 +205,41 @@ static bool holds_model(const struct fum_training *t, const char *folder) {
     return holds;
 }
 
-// Draws the pictures and writes the grid. A model that cannot be drawn from has none.
-static enum fum_result write_grid(struct fum_training *t, char *path, struct fum_error *err) {
-    struct grid grid = {.width = 0};
+// Draws and reconstructs what the model can.
+static enum fum_result write_grids(struct fum_training *t, const fum_model *model,
+                                   struct fum_error *err) {
+    const struct fum_pipeline_params storage = {.precision = FUM_PRECISION_F32,
+                                                .log = t->params.log};
+    const struct fum_model_view *view = fum_model_get_view(model);
+    struct grid drawn = {.width = 0}, reconstructed = {.width = 0};
+    fum_pipeline *pipeline = NULL;
+    enum fum_result result = fum_pipeline_create(&pipeline, t->device, model, &storage, err);
+    if (result) return result;
+    if (fum_model_samples(view) || view->autoencoder) result = draw_grid(t, pipeline, &drawn, err);
+    if (!result) result = write_grid(t, &t->drawn, &drawn, err);
+    if (!result && t->data && (view->autoencoder || view->vqvae || view->kl))
+        result = reconstruct_grid(t, pipeline, &reconstructed, err);
+    if (!result) result = write_grid(t, &t->reconstructed, &reconstructed, err);
+    fum_pipeline_destroy(&pipeline);
+    return result;
+}
+
+// Opens the saved model. One that cannot be drawn from has no grids.
+static enum fum_result draw_samples(struct fum_training *t, struct fum_error *err) {
     char *folder = fum_path_join(t->arena, t->dir, "model");
     const struct fum_model_params params = {.path = folder};
     fum_model *model = NULL;
     if (!folder) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for samples");
     if (!holds_model(t, folder)) return FUM_OK;
     enum fum_result result = fum_model_open(&model, &params, err);
-    if (!result) result = draw_grid(t, model, &grid, err);
+    if (!result && !fum_model_get_info(model)->unusable) result = write_grids(t, model, err);
     fum_model_destroy(&model);
-    const struct fum_picture picture = {.pixels = grid.pixels,
-                                        .width = COLUMNS * grid.width,
-                                        .height = grid.rows * grid.height,
-                                        .channels = grid.channels};
-    if (!result && grid.pixels) result = fum_image_write_png(path, &picture, err);
-    if (!result && grid.pixels) list_grid(t, path);
-    fum_free(grid.pixels);
     return result;
 }
 
 void fum_train_draw_samples(struct fum_training *t) {
     struct fum_error err = {.code = FUM_ERR_NOMEM, .text = "no memory"};
-    char *path = fum_arena_printf(t->arena, "%s/samples/%07lld.png", t->dir, (long long)t->step);
-    if (!path || write_grid(t, path, &err))
+    if (draw_samples(t, &err))
         fum_log(t->params.log, FUM_LOG_WARN, "no samples after step %lld: %s", (long long)t->step,
                 err.text);
 }

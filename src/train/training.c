@@ -108,6 +108,7 @@ static enum fum_result open_training(struct fum_training *t, struct fum_error *e
     if (!result && t->recipe->prepare) result = t->recipe->prepare(t, err);
     if (!result) result = fum_train_compile(t, err);
     if (!result) result = fum_train_open_history(t, err);
+    if (!result && t->params.resume) fum_train_list_samples(t);
     return result ? result : fum_train_start_data(t, err);
 }
 

@@ -78,6 +78,11 @@ struct fum_train_counters {
 struct fum_train_samples {
     char *path, *title;
 };
+// The newest grids, oldest first.
+struct fum_train_gallery {
+    struct fum_train_samples grids[FUM_TRAIN_SHOWN_SAMPLES];
+    int count;
+};
 
 struct fum_training {
     fum_arena *arena;
@@ -126,8 +131,8 @@ struct fum_training {
     struct fum_history *history;            // loss, terms, rate, norm and speed of the steps
     const char *series[FUM_HISTORY_SERIES]; // their names
     double reported;                        // when report.html was last written
-    struct fum_train_samples samples[FUM_TRAIN_SHOWN_SAMPLES]; // the newest grids, oldest first
-    int num_samples;
+    // Grids of drawn pictures, and of the data's pictures above their reconstructions.
+    struct fum_train_gallery drawn, reconstructed;
 };
 
 // Reads [train] from the settings.
@@ -224,8 +229,10 @@ enum fum_result fum_train_open_history(struct fum_training *training, struct fum
 void fum_train_remember(struct fum_training *training, const struct fum_training_step *step);
 // Writes report.html.
 enum fum_result fum_train_write_report(const struct fum_training *training, struct fum_error *err);
-// Draws pictures with the saved model into samples/ and lists the grid for the report. A failure is
-// a warning, since the training itself is well.
+// Lists the grids that an interrupted run left in samples/.
+void fum_train_list_samples(struct fum_training *training);
+// Draws pictures with the saved model into samples/ and lists the grids for the report. A failure
+// is a warning, since the training itself is well.
 void fum_train_draw_samples(struct fum_training *training);
 // Removes the log's lines after the current step, which an interrupted run may have left.
 enum fum_result fum_train_trim_log(const struct fum_training *training, struct fum_error *err);

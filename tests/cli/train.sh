@@ -73,6 +73,22 @@ interrupted() {
 }
 check "Ctrl-C saves and stops" interrupted
 
+# ---- grids of samples and reconstructions ----
+
+grids() { ls "$1"/samples | tr '\n' ' '; }
+shows() { [ "$(grep -c '<h2>' "$1/report.html")" = "$2" ] && ! grep -q 'https\?://' "$1/report.html"; }
+check "a VAE with samples" train vae -q -o seen --data digits --steps 4 "${small[@]}" --set train.sample_every=2
+check "its grids" test "$(grids seen)" = "0000002-reconstructed.png 0000002.png 0000004-reconstructed.png 0000004.png "
+check "they are in the report" shows seen 2
+check "a run that goes on" train vae -q --resume seen --steps 5
+check "keeps them in its report" test "$(grep -c '<img' seen/report.html)" = 6
+kl=(--set model.block_out_channels=8,16 --set model.norm_num_groups=8 --batch 2 --steps 2)
+check "an autoencoder with samples" train ldm -q -o kl --data digits "${kl[@]}" --set train.sample_every=2
+check "has reconstructions alone" test "$(grids kl)" = "0000002-reconstructed.png "
+encode() { "$fumarole" generate -q -m "$1" --reconstruct "$1/samples/0000002-reconstructed.png" -o "$1/again.png"; }
+check "it encodes other pictures" encode kl
+expect 2 'autoencoder of a larger one' generate -q -m kl
+
 # ---- a VQ-VAE and its prior ----
 
 net=(--set model.block_out_channels=8,16 --set model.norm_num_groups=8 --set train.sample_every=0 --batch 4)
