@@ -131,8 +131,9 @@ struct fum_generate_params {
     // Autoencoders draw from their prior without a sampler, if both of these are NULL. The first is
     // the file of a picture to encode and decode again.
     const char *reconstruct;
-    // The ends of a line between latents, on which `count` pictures lie: files of pictures, or
-    // seeds in digits.
+    // The ends between which `count` pictures lie: files of pictures, or seeds in digits. An
+    // autoencoder takes a line between latents. A sampler takes the great circle between noises.
+    // Pictures are inverted by DDIM for it, with a guidance of 1 unless one is given.
     const char *interpolate[2];
 
     // Called after every step. Steps count from 1. Returning false cancels. May be NULL.

@@ -86,7 +86,7 @@ const struct cli_option generate_option_table[] = {
     {.name = "reconstruct", .kind = CLI_PATH, .offset = PICTURE(reconstruct), .value = "IMAGE",
      .help = "encode this picture and decode it again, by an autoencoder"},
     {.name = "interpolate", .kind = CLI_PATH, .offset = PICTURE(interpolate[0]), .value = "A B",
-     .help = "pictures between two, given as files or seeds, by an autoencoder (8 without -b)"},
+     .help = "pictures between two, given as files or seeds (8 without -b)"},
     {.name = "grid", .kind = CLI_STRING, .offset = FIELD(grid_text), .value = "COLSxROWS",
      .help = "so many pictures side by side in one file"},
 
@@ -242,7 +242,7 @@ static int check_prompts(const struct cli_command *command, struct generate_opti
 }
 
 // Takes the second end of --interpolate, the first of the bare arguments, and checks what goes with
-// autoencoders.
+// it and with --reconstruct.
 static int check_autoencoder(const struct cli_command *command, struct generate_options *options,
                              int *argc, char ***argv) {
     enum { FRAMES = 8 };

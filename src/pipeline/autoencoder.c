@@ -38,15 +38,10 @@ static void draw_latent(const struct request *r, int index, uint64_t seed, float
     for (size_t i = 0; i < each && r->class_mean; i++) z[i] += r->class_mean[i];
 }
 
-// Returns true if the text is a number, a seed; else it names a picture.
-static bool is_seed(const char *text) {
-    return *text && !text[strspn(text, "0123456789")];
-}
-
 // Makes one end of an interpolation.
 static enum fum_result make_end(const struct request *r, const char *end, float *z,
                                 struct fum_error *err) {
-    if (!is_seed(end)) return fum_autoencoder_encode_file(r->pipe, end, r->form, z, err);
+    if (!fum_end_is_seed(end)) return fum_autoencoder_encode_file(r->pipe, end, r->form, z, err);
     draw_latent(r, 0, strtoull(end, NULL, 10), z);
     return FUM_OK;
 }
@@ -112,7 +107,8 @@ static enum fum_result check_class(const struct request *r, struct fum_error *er
 static enum fum_result check_request(const struct request *r, struct fum_error *err) {
     const struct fum_generate_params *p = r->params;
     const struct fum_model_info *info = fum_model_get_info(r->pipe->model);
-    bool seeds = p->interpolate[0] && (is_seed(p->interpolate[0]) || is_seed(p->interpolate[1]));
+    bool seeds = p->interpolate[0] &&
+                 (fum_end_is_seed(p->interpolate[0]) || fum_end_is_seed(p->interpolate[1]));
     bool drawn = seeds || (!p->reconstruct && !p->interpolate[0]);
     if (!p->on_image || p->prompt)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no prompt, and needs on_image",
@@ -122,7 +118,7 @@ static enum fum_result check_request(const struct request *r, struct fum_error *
     if ((p->width && p->width != info->width) || (p->height && p->height != info->height))
         return fum_error_set(err, FUM_ERR_ARG, "the model draws pictures of %d × %d alone",
                              info->width, info->height);
-    if (seeds && (!is_seed(p->interpolate[0]) || !is_seed(p->interpolate[1])))
+    if (seeds && (!fum_end_is_seed(p->interpolate[0]) || !fum_end_is_seed(p->interpolate[1])))
         return fum_error_set(err, FUM_ERR_ARG, "interpolate between two pictures or two seeds");
     if (drawn && r->pipe->view->kl)
         return fum_error_set(err, FUM_ERR_ARG,
@@ -225,7 +221,7 @@ static enum fum_result hand_over(const struct request *r, int index, struct fum_
 
 // Returns the file that the first latents are encoded from; NULL: they are drawn.
 static const char *encoded_file(const struct fum_generate_params *p) {
-    if (p->interpolate[0]) return is_seed(p->interpolate[0]) ? NULL : p->interpolate[0];
+    if (p->interpolate[0]) return fum_end_is_seed(p->interpolate[0]) ? NULL : p->interpolate[0];
     return p->reconstruct;
 }
 

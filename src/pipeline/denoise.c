@@ -3,7 +3,6 @@
 // host only waits and counts.
 #include "base/error.h"
 #include "base/macros.h"
-#include "base/rng.h"
 #include "nn/nn.h"
 #include "pipeline/compile.h"
 #include "pipeline/finite.h"
@@ -273,44 +272,8 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
 
 // ---- noise ----
 
-// Reorders [channels, pixels] to [pixels, channels], scaled.
-static void to_channels_last(const float *in, float *out, const struct fum_run *run, float scale) {
-    size_t channels = (size_t)run->latent_channels;
-    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width;
-    for (size_t p = 0; p < pixels; p++)
-        for (size_t c = 0; c < channels; c++) out[p * channels + c] = in[c * pixels + p] * scale;
-}
-
-// What one batch starts from: history[0] of every picture, and the noise rows.
-struct noise {
-    float *state, *rows, *draw; // rows NULL: none are used; draw: of one picture
-    float *shares;              // of each picture in means over the batch; those past the last: 0
-    size_t one, batch;          // values of a picture; pictures
-};
-
-// Draws a picture's noise from its own generator: first the start, then the rows in order, as torch
-// draws them.
-static void draw_picture(const struct fum_run *run, struct noise *n, size_t b, int image) {
-    const struct fum_generate_params *params = run->params;
-    struct fum_rng rng;
-    fum_rng_init(&rng, params->rng, params->seed + (uint64_t)image);
-    if (params->noise)
-        memcpy(n->draw, params->noise + (size_t)image * n->one, n->one * sizeof *n->draw);
-    else
-        fum_rng_normal(&rng, n->draw, n->one);
-    to_channels_last(n->draw, n->state + b * n->one, run, (float)run->program->init_scale);
-    for (int r = 0; r < run->program->noise_rows; r++) {
-        size_t row = (size_t)r * (size_t)params->step_noise_shape[1] + (size_t)image;
-        if (params->step_noise)
-            memcpy(n->draw, params->step_noise + row * n->one, n->one * sizeof *n->draw);
-        else
-            fum_rng_normal(&rng, n->draw, n->one);
-        to_channels_last(n->draw, n->rows + ((size_t)r * n->batch + b) * n->one, run, 1);
-    }
-}
-
 // Sets the states to the beginning of a run.
-static enum fum_result write_states(fum_pipeline *pipe, const struct noise *n,
+static enum fum_result write_states(fum_pipeline *pipe, const struct fum_start *n,
                                     struct fum_error *err) {
     const struct fum_denoiser *d = &pipe->denoiser;
     fum_executable *exe = pipe->unet->compiled.exe;
@@ -333,17 +296,18 @@ static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run
     float shares[FUM_MAX_BATCH] = {0};
     int used = FUM_MIN(run->count - first, d->batch);
     for (int b = 0; b < used; b++) shares[b] = 1.0f / (float)used;
-    struct noise n = {.shares = shares,
-                      .batch = (size_t)d->batch,
-                      .one = (size_t)run->latent_channels * (size_t)d->height * (size_t)d->width};
+    struct fum_start n = {.shares = shares,
+                          .batch = (size_t)d->batch,
+                          .one =
+                              (size_t)run->latent_channels * (size_t)d->height * (size_t)d->width};
     n.state = fum_calloc((size_t)d->history * n.batch * n.one, sizeof *n.state);
-    n.draw = fum_alloc(n.one, sizeof *n.draw);
+    n.draw = fum_alloc(2 * n.one, sizeof *n.draw);
     if (d->noise) n.rows = fum_calloc((size_t)d->noise_rows * n.batch * n.one, sizeof *n.rows);
     enum fum_result result = FUM_OK;
     if (!n.state || !n.draw || (d->noise && !n.rows))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the noise");
     for (size_t b = 0; b < n.batch && !result; b++)
-        draw_picture(run, &n, b, first + (int)b < run->count ? first + (int)b : run->count - 1);
+        fum_noise_draw(run, &n, b, first + (int)b < run->count ? first + (int)b : run->count - 1);
     if (!result) result = write_states(pipe, &n, err);
     fum_free(n.state);
     fum_free(n.draw);

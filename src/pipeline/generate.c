@@ -269,6 +269,7 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     size_t values =
         (size_t)run->latent_height * (size_t)run->latent_width * (size_t)run->latent_channels;
     uint64_t seed = run->params->seed + (uint64_t)index;
+    if (run->ends && !run->ends->noise[0]) seed = run->ends->seed[fum_run_share(run, index) >= 1];
     float *planes = fum_alloc(values, sizeof *planes);
     int channels = pipe->view->vae.out_channels;
     uint8_t *pixels = fum_alloc((size_t)run->width * (size_t)run->height, (size_t)channels);
@@ -348,20 +349,6 @@ static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run
     return result;
 }
 
-enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
-                             struct fum_error *err) {
-    bool serves = pipe->kind->serves && pipe->kind->serves(pipe, params);
-    if (serves && params->num_adapters)
-        return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no adapters",
-                             fum_model_get_info(pipe->model)->name);
-    if (serves) return pipe->kind->generate(pipe, params, err);
-    if (params->reconstruct || params->interpolate[0])
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "the model %s cannot reconstruct or interpolate pictures",
-                             fum_model_get_info(pipe->model)->name);
-    return fum_run_request(pipe, params, false, err);
-}
-
 // Stores the UNet's values in f32 unless the caller chose another type: an adaptive program would
 // take coarse roundings for errors of its steps.
 static void use_f32(fum_pipeline *pipe) {
@@ -370,33 +357,32 @@ static void use_f32(fum_pipeline *pipe) {
     pipe->unet->storage = FUM_F32;
 }
 
-enum fum_result fum_run_request(fum_pipeline *pipe, const struct fum_generate_params *params,
-                                bool invert, struct fum_error *err) {
-    struct fum_run run = {.params = params, .invert = invert};
+enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     float *latents = NULL;
-    enum fum_result result = make_run(pipe, &run, err);
+    enum fum_result result = make_run(pipe, run, err);
     if (result) goto done;
-    warn_about_signs(pipe, params);
-    size_t one = (size_t)run.latent_channels * (size_t)run.latent_height * (size_t)run.latent_width;
-    latents = fum_alloc((size_t)run.batch * one, sizeof *latents);
+    warn_about_signs(pipe, run->params);
+    size_t one =
+        (size_t)run->latent_channels * (size_t)run->latent_height * (size_t)run->latent_width;
+    latents = fum_alloc((size_t)run->batch * one, sizeof *latents);
     if (!latents) {
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d latents", run.batch);
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d latents", run->batch);
         goto done;
     }
-    if (run.program->adaptive) use_f32(pipe);
-    if ((result = fum_pipeline_adapt(pipe, params, err))) goto done;
-    if ((result = fum_budget_check(pipe, &run, err))) goto done;
-    if ((result = prepare_run(pipe, &run, err))) goto done;
+    if (run->program->adaptive) use_f32(pipe);
+    if ((result = fum_pipeline_adapt(pipe, run->params, err))) goto done;
+    if ((result = fum_budget_check(pipe, run, err))) goto done;
+    if ((result = prepare_run(pipe, run, err))) goto done;
     // The weights have just been read, so the system still holds them, and the device computes
     // meanwhile.
     if (!pipe->hash && (result = fum_model_hash_begin(&pipe->hash, pipe->model, err))) goto done;
-    for (int first = 0; first < run.count && !result; first += run.batch) {
-        result = make_latents(pipe, &run, first, latents, err);
-        for (int b = 0; b < run.batch && first + b < run.count && !result; b++)
-            result = hand_over(pipe, &run, first + b, latents + (size_t)b * one, err);
+    for (int first = 0; first < run->count && !result; first += run->batch) {
+        result = make_latents(pipe, run, first, latents, err);
+        for (int b = 0; b < run->batch && first + b < run->count && !result; b++)
+            result = hand_over(pipe, run, first + b, latents + (size_t)b * one, err);
     }
 done:
-    fum_sample_destroy(&run.program);
+    fum_sample_destroy(&run->program);
     fum_free(latents);
     return result;
 }

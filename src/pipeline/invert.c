@@ -52,7 +52,8 @@ static enum fum_result run_from(fum_pipeline *pipe, const struct fum_generate_pa
     own.noise_shape[3] = width;
     if (own.guidance == 0) own.guidance = 1;
     if (!own.prompt && fum_model_get_info(pipe->model)->takes_prompt) own.prompt = "";
-    if (!result) result = fum_run_request(pipe, &own, true, err);
+    if (!result)
+        result = fum_run_request(pipe, &(struct fum_run){.params = &own, .invert = true}, err);
     fum_free(latents);
     fum_free(planes);
     return result;

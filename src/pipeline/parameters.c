@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_EXTRAS = 10, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
+enum { MAX_EXTRAS = 12, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
 
 // Holds what A1111 has no field for, and eta, which A1111 writes where it is not the sampler's
 // default.
@@ -17,6 +17,7 @@ struct extras {
     struct fum_image_extra pairs[MAX_EXTRAS];
     size_t count;
     char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER], scale[FUM_IMAGE_NUMBER];
+    char between[200];
 };
 
 static void add_extra(struct extras *e, const char *key, const char *value) {
@@ -33,6 +34,10 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     if (p->classifier)
         add_extra(e, "Classifier scale",
                   fum_image_format_number(e->scale, (double)run->classifier_scale));
+    if (run->ends)
+        snprintf(e->between, sizeof e->between, "%.80s to %.80s at %.4g", p->interpolate[0],
+                 p->interpolate[1], fum_run_share(run, pipe->image));
+    add_extra(e, "Interpolated", run->ends ? e->between : NULL);
     if (program->takes_eta && program->eta != program->default_eta)
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
                   fum_image_format_number(e->eta, program->eta));

@@ -125,6 +125,12 @@ struct fum_pipeline {
     struct fum_model_hash *hash; // begun with the first picture; NULL for models without files
 };
 
+// The ends of an interpolation.
+struct fum_ends {
+    uint64_t seed[2];
+    float *noise[2]; // [channels, height, width] that pictures come from; NULL: that of the seeds
+};
+
 // What a run of the sampler needs; the request with all defaults filled in.
 struct fum_run {
     const struct fum_generate_params *params;
@@ -135,13 +141,21 @@ struct fum_run {
     double tolerance;                        // of an adaptive program
     float class_label;                       // used by models with classes
     bool invert;                             // from a picture to its noise: nothing is decoded
+    const struct fum_ends *ends;             // of an interpolation; NULL: none
     const struct fum_classifier *classifier; // guides; NULL: none
     float classifier_scale;
 };
 
-// Runs a request. `invert`: DDIM in reverse, from the latents that params->noise holds.
-enum fum_result fum_run_request(fum_pipeline *pipe, const struct fum_generate_params *params,
-                                bool invert, struct fum_error *err);
+// Runs a request. The caller has set params, and may have set `invert` or `ends`. An inversion
+// starts from the latents that params->noise holds.
+enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
+// Draws params->count pictures from the noises between both ends of params->interpolate.
+enum fum_result fum_interpolate(fum_pipeline *pipe, const struct fum_generate_params *params,
+                                struct fum_error *err);
+// Returns true if an end of an interpolation is a number, a seed; else it names a picture.
+bool fum_end_is_seed(const char *text);
+// Returns where a picture lies on the way from the first end, 0, to the last, 1.
+double fum_run_share(const struct fum_run *run, int image);
 
 // ---- adapters ----
 
@@ -194,6 +208,18 @@ enum fum_result fum_flow_run(fum_pipeline *pipe, const struct fum_run *run, int 
 // Makes the recorded step for this shape ready: tables, context. Nothing of it depends on seeds.
 enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run,
                                     struct fum_error *err);
+
+// What one batch starts from: history[0] of every picture, and the noise rows.
+struct fum_start {
+    float *state, *rows, *draw; // rows NULL: none are used; draw: room for two noises of a picture
+    float *shares;              // of each picture in means over the batch; those past the last: 0
+    size_t one, batch;          // values of a picture; pictures
+};
+// Draws the noise of a picture, the batch's b-th, from its own generator. As torch draws them, the
+// start comes first, then the rows in order.
+void fum_noise_draw(const struct fum_run *run, struct fum_start *start, size_t b, int image);
+// Mixes `share` of b into a along a great circle (Shoemake 1985): normal noise stays normal.
+void fum_noise_mix(float *a, const float *b, size_t count, double share);
 
 // One batch of pictures.
 struct fum_batch {

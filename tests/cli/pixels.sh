@@ -37,6 +37,9 @@ expect 1 'missing.*config.json' generate -m trained --classifier missing --class
 expect 1 'not a classifier' generate -m trained --classifier trained/model/unet --class 1 --steps 2
 expect 2 'draws 12 × 12' generate -m trained --classifier "$guide" --class 1 --steps 2
 expect 2 'draws latents, not pictures' generate -m emoji --classifier "$guide" --class 1 --steps 2 "red heart"
+expect 2 'sampler ddim, not ddpm' generate -m trained --class 1 --sampling-method ddpm --interpolate a.png c.png
+expect 2 'two pictures or two seeds' generate -m trained --class 1 --interpolate a.png 3
+expect 2 'cannot reconstruct' generate -m trained --class 1 --reconstruct a.png
 expect 0 '^trained: DDPM' info trained
 expect 0 'complete' info trained/model
 
@@ -79,6 +82,13 @@ check "guided by a classifier" grep -q '^g\.png: 8 x 12' out.txt
 check "its text names it" grep -aq 'Classifier scale: 20' g.png
 generate -m trained --class 1 -W 8 -H 12 -o h.png
 check "the classifier changes it" bash -c '! cmp -s g.png h.png'
+generate -m trained --class 1 --sampling-method ddim --interpolate a.png c.png -b 3 -o 'between_%d.png'
+check "between two pictures" cmp -n 30 a.png between_1.png
+check "its text says so" grep -aq 'Interpolated: a.png to c.png at 0.5' between_2.png
+check "pictures of two sizes" bash -c '! "$0" generate -q -m trained --class 1 --steps 2 --interpolate a.png g.png 2>err.txt' "$fumarole"
+check "are refused" grep -q 'sizes must be equal' err.txt
+check "noise and ends" bash -c '! "$0" generate -q -m trained --class 1 --noise n.safetensors --interpolate 1 3 2>err.txt' "$fumarole"
+check "contradict each other" grep -q 'noise of its ends' err.txt
 mkdir clean
 sed 's/"classes"/"noisy": false, "classes"/' "$guide/config.json" >clean/config.json
 cp "$guide/model.safetensors" clean

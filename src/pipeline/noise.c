@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// Draws the noise of a run's pictures, or mixes that of two ends along a great circle.
+#include "base/rng.h"
+#include "pipeline/pipeline.h"
+
+#include <math.h>
+#include <string.h>
+
+// Reorders [channels, pixels] to [pixels, channels], scaled.
+static void to_channels_last(const float *in, float *out, const struct fum_run *run, float scale) {
+    size_t channels = (size_t)run->latent_channels;
+    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width;
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++) out[p * channels + c] = in[c * pixels + p] * scale;
+}
+
+// Returns the angle between two vectors; 0 if one is 0.
+static double find_angle(const float *a, const float *b, size_t count) {
+    double aa = 0, bb = 0, ab = 0;
+    for (size_t i = 0; i < count; i++) {
+        double x = (double)a[i], y = (double)b[i];
+        aa += x * x;
+        bb += y * y;
+        ab += x * y;
+    }
+    return aa > 0 && bb > 0 ? acos(fmin(fmax(ab / sqrt(aa * bb), -1), 1)) : 0;
+}
+
+void fum_noise_mix(float *a, const float *b, size_t count, double share) {
+    double from = 1 - share, to = share;
+    if (share <= 0) return;
+    if (share >= 1) {
+        memcpy(a, b, count * sizeof *a);
+        return;
+    }
+    double angle = find_angle(a, b, count);
+    if (sin(angle) > 1e-6) { // else the ends lie on one line through 0
+        from = sin(from * angle) / sin(angle);
+        to = sin(to * angle) / sin(angle);
+    }
+    for (size_t i = 0; i < count; i++) a[i] = (float)(from * (double)a[i] + to * (double)b[i]);
+}
+
+double fum_run_share(const struct fum_run *run, int image) {
+    return run->count > 1 ? (double)image / (run->count - 1) : 0;
+}
+
+// The generators of a picture: its own, or those of both ends.
+struct generators {
+    struct fum_rng rng[2];
+    double share;
+};
+
+static struct generators begin(const struct fum_run *run, int image) {
+    const struct fum_generate_params *params = run->params;
+    struct generators g = {.share = run->ends ? fum_run_share(run, image) : 0};
+    fum_rng_init(&g.rng[0], params->rng,
+                 run->ends ? run->ends->seed[0] : params->seed + (uint64_t)image);
+    if (run->ends) fum_rng_init(&g.rng[1], params->rng, run->ends->seed[1]);
+    return g;
+}
+
+// Draws one tensor of a picture.
+static void draw(const struct fum_run *run, struct generators *g, const struct fum_start *n) {
+    fum_rng_normal(&g->rng[0], n->draw, n->one);
+    if (!run->ends) return;
+    fum_rng_normal(&g->rng[1], n->draw + n->one, n->one);
+    fum_noise_mix(n->draw, n->draw + n->one, n->one, g->share);
+}
+
+// Sets the first noise, which the caller may give.
+static void draw_first(const struct fum_run *run, struct generators *g, const struct fum_start *n,
+                       int image) {
+    const struct fum_generate_params *params = run->params;
+    const struct fum_ends *ends = run->ends;
+    if (ends && ends->noise[0]) {
+        memcpy(n->draw, ends->noise[0], n->one * sizeof *n->draw);
+        fum_noise_mix(n->draw, ends->noise[1], n->one, g->share);
+    } else if (params->noise) {
+        memcpy(n->draw, params->noise + (size_t)image * n->one, n->one * sizeof *n->draw);
+    } else {
+        draw(run, g, n);
+    }
+}
+
+void fum_noise_draw(const struct fum_run *run, struct fum_start *n, size_t b, int image) {
+    const struct fum_generate_params *params = run->params;
+    struct generators g = begin(run, image);
+    draw_first(run, &g, n, image);
+    to_channels_last(n->draw, n->state + b * n->one, run, (float)run->program->init_scale);
+    for (int r = 0; r < run->program->noise_rows; r++) {
+        size_t row = (size_t)r * (size_t)params->step_noise_shape[1] + (size_t)image;
+        if (params->step_noise)
+            memcpy(n->draw, params->step_noise + row * n->one, n->one * sizeof *n->draw);
+        else
+            draw(run, &g, n);
+        to_channels_last(n->draw, n->rows + ((size_t)r * n->batch + b) * n->one, run, 1);
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Chooses how the pictures of a request are made: by an autoencoder alone, between two ends, or by
+// a plain run of the sampler.
+#include "pipeline/pipeline.h"
+
+#include "base/error.h"
+
+enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
+                             struct fum_error *err) {
+    bool serves = pipe->kind->serves && pipe->kind->serves(pipe, params);
+    if (serves && params->num_adapters)
+        return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no adapters",
+                             fum_model_get_info(pipe->model)->name);
+    if (serves) return pipe->kind->generate(pipe, params, err);
+    if (params->reconstruct)
+        return fum_error_set(err, FUM_ERR_ARG, "the model %s cannot reconstruct pictures",
+                             fum_model_get_info(pipe->model)->name);
+    if (params->interpolate[0]) return fum_interpolate(pipe, params, err);
+    return fum_run_request(pipe, &(struct fum_run){.params = params}, err);
+}
