@@ -25,7 +25,9 @@ struct grid {
     uint8_t *pixels;             // of all
     int columns, rows, next;     // place of the next picture
     int classes;                 // 0: the model takes none
-    bool prompts;                // the model takes a caption of the data
+    bool prompts;                // the model takes samples.prompt, or a caption of the data
+    const char *prompt;          // the former; "": the latter
+    struct fum_adapter adapter;  // that was trained; name NULL: none
     int steps;
 };
 
@@ -47,10 +49,23 @@ static bool keep_image(void *user, const struct fum_image *image) {
     return true;
 }
 
-// Draws the picture at one place of the grid: of one of the classes, or of a caption of the data.
+// Sets what a model with prompts draws.
+static enum fum_result choose_prompt(const struct fum_training *t, const struct grid *grid,
+                                     int index, struct fum_generate_params *request,
+                                     struct fum_error *err) {
+    struct fum_data_sample sample;
+    request->prompt = grid->prompt;
+    if (*grid->prompt) return FUM_OK;
+    int64_t row = index % fum_data_get_info(t->data)->count;
+    enum fum_result result =
+        fum_data_read(t->data, fum_data_pick_plain(t->data, row), NULL, &sample, err);
+    if (!result) request->prompt = sample.caption;
+    return result;
+}
+
+// Draws the picture at one place of the grid: of one of the classes, or of a prompt.
 static enum fum_result draw_one(struct fum_training *t, fum_pipeline *pipeline, struct grid *grid,
                                 int index, struct fum_error *err) {
-    struct fum_data_sample sample = {.caption = ""};
     struct fum_generate_params request = {.count = 1,
                                           .steps = grid->steps,
                                           .seed = t->options.seed + (uint64_t)index,
@@ -61,14 +76,14 @@ static enum fum_result draw_one(struct fum_training *t, fum_pipeline *pipeline, 
         request.has_class = true;
         request.class_label = (float)(index % grid->classes);
     }
-    if (grid->prompts) {
-        int64_t row = index % fum_data_get_info(t->data)->count;
-        enum fum_result result =
-            fum_data_read(t->data, fum_data_pick_plain(t->data, row), NULL, &sample, err);
-        if (result) return result;
-        request.prompt = sample.caption;
+    if (grid->adapter.name) {
+        request.adapters = &grid->adapter;
+        request.num_adapters = 1;
+        request.width = t->width;
+        request.height = t->height;
     }
-    return fum_generate(pipeline, &request, err);
+    enum fum_result result = grid->prompts ? choose_prompt(t, grid, index, &request, err) : FUM_OK;
+    return result ? result : fum_generate(pipeline, &request, err);
 }
 
 static enum fum_result draw_grid(struct fum_training *t, fum_pipeline *pipeline, struct grid *grid,
@@ -82,7 +97,8 @@ static enum fum_result draw_grid(struct fum_training *t, fum_pipeline *pipeline,
     grid->steps = continuous ? CONTINUOUS_STEPS : STEPS;
     if (fum_settings_has(&t->settings, "model.classes"))
         grid->classes = (int)fum_settings_int(&t->settings, "model.classes", 0, 1 << 20);
-    if (grid->prompts && !t->data) return FUM_OK;
+    if (grid->prompts) grid->prompt = fum_settings_string(&t->settings, "samples.prompt");
+    if (grid->prompts && !t->data && !*grid->prompt) return FUM_OK;
     for (int i = 0; i < grid->rows * COLUMNS && !result; i++)
         result = draw_one(t, pipeline, grid, i, err);
     return result;
@@ -207,11 +223,11 @@ static bool holds_model(const struct fum_training *t, const char *folder) {
 
 // Draws and reconstructs what the model can.
 static enum fum_result write_grids(struct fum_training *t, const fum_model *model,
-                                   struct fum_error *err) {
+                                   const char *adapter, struct fum_error *err) {
     const struct fum_pipeline_params storage = {.precision = FUM_PRECISION_F32,
                                                 .log = t->params.log};
     const struct fum_model_view *view = fum_model_get_view(model);
-    struct grid drawn = {.width = 0}, reconstructed = {.width = 0};
+    struct grid drawn = {.adapter = {adapter, 1, 1}}, reconstructed = {.width = 0};
     fum_pipeline *pipeline = NULL;
     enum fum_result result = fum_pipeline_create(&pipeline, t->device, model, &storage, err);
     if (result) return result;
@@ -224,15 +240,30 @@ static enum fum_result write_grids(struct fum_training *t, const fum_model *mode
     return result;
 }
 
+// Draws with the model that the training began with, and the adapter that it trains.
+static enum fum_result draw_adapted(struct fum_training *t, const char *folder,
+                                    struct fum_error *err) {
+    char *adapter = fum_path_join(t->arena, folder, "lora.safetensors");
+    if (!adapter) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for samples");
+    return write_grids(t, t->model, adapter, err);
+}
+
+// True if the run trains an adapter.
+static bool trains_adapter(struct fum_training *t) {
+    return fum_settings_has(&t->settings, "lora.rank") &&
+           fum_settings_int(&t->settings, "lora.rank", 0, INT64_MAX) > 0;
+}
+
 // Opens the saved model. One that cannot be drawn from has no grids.
 static enum fum_result draw_samples(struct fum_training *t, struct fum_error *err) {
     char *folder = fum_path_join(t->arena, t->dir, "model");
     const struct fum_model_params params = {.path = folder};
     fum_model *model = NULL;
     if (!folder) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for samples");
+    if (trains_adapter(t)) return draw_adapted(t, folder, err);
     if (!holds_model(t, folder)) return FUM_OK;
     enum fum_result result = fum_model_open(&model, &params, err);
-    if (!result && !fum_model_get_info(model)->unusable) result = write_grids(t, model, err);
+    if (!result && !fum_model_get_info(model)->unusable) result = write_grids(t, model, NULL, err);
     fum_model_destroy(&model);
     return result;
 }

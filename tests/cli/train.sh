@@ -89,6 +89,12 @@ encode() { "$fumarole" generate -q -m "$1" --reconstruct "$1/samples/0000002-rec
 check "it encodes other pictures" encode kl
 expect 2 'autoencoder of a larger one' generate -q -m kl
 
+tuned=(-m "$FUM_TEST_DATA/model-sd1" --data digits --batch 1 --set data.width=32 --set data.height=32)
+check "a LoRA with samples" train lora -q -o tuned --steps 1 "${tuned[@]}" --set train.sample_every=1 \
+    --set "samples.prompt=a red heart"
+check "draws its prompt" test -s tuned/samples/0000001.png
+check "the report has the noise schedule, too" shows tuned 2
+
 # ---- a VQ-VAE and its prior ----
 
 net=(--set model.block_out_channels=8,16 --set model.norm_num_groups=8 --set train.sample_every=0 --batch 4)

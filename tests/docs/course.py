@@ -48,6 +48,8 @@ def shorten(words):
     if kind == "dataset" and words[2] != "glyphs":
         short = {}
     out = list(words)
+    if kind == "train" and words[2] == "score":
+        out += ["--set", "train.sample_every=0"]  # 16 pictures of a hundred steps
     for option, value in short.items():
         if option in out:
             out[out.index(option) + 1] = value

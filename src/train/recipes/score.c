@@ -18,7 +18,10 @@ struct score {
     double sigma_min, sigma_max; // ve
     double eps;                  // smallest time
     const char *json;            // of scheduler_config.json
+    double *alphas;              // of thousandths of the time, for the report
 };
+
+enum { TIMES = 1000 };
 
 static const double time_scale = 999; // of the vp network's time
 
@@ -41,6 +44,27 @@ static const char *describe_scheduler(struct fum_settings *s, const struct score
     return fum_settings_json(s, json);
 }
 
+// Returns B of the preserving process.
+static double integrate_beta(const struct score *r, double t) {
+    return r->beta_min * t + 0.5 * (r->beta_max - r->beta_min) * t * t;
+}
+
+// Fills the share of the picture in the variance, ᾱ = SNR / (1 + SNR).
+static bool fill_alphas(struct score *r, fum_arena *arena) {
+    r->alphas = fum_arena_alloc(arena, TIMES, sizeof *r->alphas);
+    for (int i = 0; i < TIMES && r->alphas; i++) {
+        double t = (i + 1.0) / TIMES, sigma = r->sigma_min * pow(r->sigma_max / r->sigma_min, t);
+        r->alphas[i] = r->exploding ? 1 / (1 + sigma * sigma) : exp(-integrate_beta(r, t));
+    }
+    return r->alphas != NULL;
+}
+
+static const double *list_alphas(const struct fum_training *t, int *count) {
+    const struct score *r = t->config;
+    *count = TIMES;
+    return r->alphas;
+}
+
 static enum fum_result configure(struct fum_training *t, struct fum_error *err) {
     struct fum_settings *s = &t->settings;
     struct score *r = t->config;
@@ -52,6 +76,7 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
     r->eps = fum_settings_real(s, "sde.eps", 1e-9, 0.999);
     if (r->exploding && r->sigma_max <= r->sigma_min)
         fum_settings_fail(s, "sde.sigma_max", "must be more than sde.sigma_min");
+    if (!fill_alphas(r, t->arena)) fum_settings_fail(s, "sde.kind", "needs more memory");
     r->json = describe_scheduler(s, r);
     fum_unet2d_configure(t, &r->unet,
                          &(struct fum_unet2d_choice){.outputs = 1, .fourier = r->exploding});
@@ -136,5 +161,6 @@ const struct fum_recipe fum_recipe_score = {
     .initialise = initialise,
     .excludes = excludes,
     .save = save,
+    .alphas = list_alphas,
     .images_signed = true,
 };
