@@ -26,6 +26,9 @@ struct fum_model_params {
     const char *program_dir;   // of the running program, with "/" between its parts
     const char *prediction;    // "epsilon", "v_prediction", "sample"; NULL: as the model states
     const struct fum_log *log; // kept; may be NULL
+    // A folder of textual inversions (.safetensors, .pt): each file's name, without its ending, is
+    // a word of prompts for the vectors in it. NULL: none.
+    const char *embeddings_dir;
 };
 
 // Reads configurations and opens weight files. Tensors are checked when they are used, or by

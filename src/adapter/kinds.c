@@ -3,7 +3,6 @@
 #include "adapter/kind.h"
 
 #include "base/alloc.h"
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -46,17 +45,10 @@ bool fum_adapter_needs(const struct fum_adapter_layer *layer, enum fum_adapter_r
 
 enum fum_result fum_adapter_read(const struct fum_adapter_layer *layer, enum fum_adapter_role role,
                                  float **values, struct fum_error *err) {
-    const struct fum_loader_tensor *t = layer->tensors[role];
-    struct fum_view view = t->view;
-    size_t count = (size_t)fum_view_count(&view);
-    void *copy = NULL;
-    *values = fum_alloc(count, sizeof **values);
-    enum fum_result result =
-        *values ? fum_view_load(&view, t->bytes, &copy, err)
-                : fum_error_set(err, FUM_ERR_NOMEM, "no memory for an adapter's tensor");
-    if (!result) fum_convert_to_f32(*values, view.data, view.dtype, count);
-    fum_free(copy);
-    return result;
+    const struct fum_view *view = &layer->tensors[role]->view;
+    *values = fum_alloc((size_t)fum_view_count(view), sizeof **values);
+    if (!*values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an adapter's tensor");
+    return fum_view_read_f32(view, *values, err);
 }
 
 enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, int64_t rank,

@@ -10,7 +10,6 @@
 #include "adapter/file.h"
 #include "adapter/kind.h"
 #include "adapter/targets.h"
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -177,19 +176,6 @@ static int compare_changed(const void *a, const void *b) {
     return compare_names(x->component, x->name, y->component, y->name);
 }
 
-// Reads the model's own values of a weight as f32.
-static enum fum_result read_base(const struct fum_view *base, float *values,
-                                 struct fum_error *err) {
-    struct fum_view view = *base;
-    size_t count = (size_t)fum_view_count(&view);
-    void *copy = NULL;
-    enum fum_result result = fum_view_load(&view, count * fum_dtype_size(view.dtype), &copy, err);
-    if (!result) fum_convert_to_f32(values, view.data, view.dtype, count);
-    if (!result) fum_view_scale(&view, 0, values, count);
-    fum_free(copy);
-    return result;
-}
-
 // Writes a weight with all changes added.
 static enum fum_result write_changed(const void *user, float *values, struct fum_error *err) {
     const struct changed *c = user;
@@ -198,7 +184,7 @@ static enum fum_result write_changed(const void *user, float *values, struct fum
     // A change may depend on the weight as it was before the others.
     float *copy = c->count > 1 ? fum_alloc(count, sizeof *copy) : NULL;
     if (c->count > 1 && !copy) return no_memory(err);
-    enum fum_result result = read_base(&c->base, values, err);
+    enum fum_result result = fum_view_read_f32(&c->base, values, err);
     if (!result && copy) memcpy(copy, values, count * sizeof *copy);
     for (size_t i = 0; i < c->count && !result; i++)
         result = fum_adapter_add(&c->changes[i].layer, &shape, copy ? copy : values, values, err);

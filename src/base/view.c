@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/view.h"
 
+#include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -32,6 +33,19 @@ enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy
     }
     fum_free(*copy);
     *copy = NULL;
+    return result;
+}
+
+enum fum_result fum_view_read_f32(const struct fum_view *view, float *values,
+                                  struct fum_error *err) {
+    struct fum_view loaded = *view;
+    size_t count = (size_t)fum_view_count(view);
+    void *copy = NULL;
+    enum fum_result result =
+        fum_view_load(&loaded, count * fum_dtype_size(view->dtype), &copy, err);
+    if (!result) fum_convert_to_f32(values, loaded.data, loaded.dtype, count);
+    if (!result) fum_view_scale(&loaded, 0, values, count);
+    fum_free(copy);
     return result;
 }
 

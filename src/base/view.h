@@ -40,6 +40,9 @@ enum fum_result fum_view_read(const struct fum_view *view, uint64_t from, uint64
 // is.
 enum fum_result fum_view_load(struct fum_view *view, uint64_t bytes, void **copy,
                               struct fum_error *err);
+// Reads or computes all values as f32.
+enum fum_result fum_view_read_f32(const struct fum_view *view, float *values,
+                                  struct fum_error *err);
 // Moves the view's begin.
 void fum_view_skip(struct fum_view *view, uint64_t bytes);
 // Multiplies values[0..count), the view's from element `from` on, by their factors, if it has any.

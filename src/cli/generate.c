@@ -234,6 +234,7 @@ static int open_model(struct job *job) {
     struct fum_model_params params = {.path = job->options.model,
                                       .program_dir = cli_program_dir(program_dir),
                                       .prediction = job->options.prediction,
+                                      .embeddings_dir = job->options.embeddings_dir,
                                       .log = &job->log};
     enum fum_result result = fum_model_open(&job->model, &params, &err);
     if (result == FUM_ERR_IO && !params.path) return cli_fail("%s; name a model with -m", err.text);

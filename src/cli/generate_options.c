@@ -69,6 +69,8 @@ const struct cli_option generate_option_table[] = {
              "the same); can be given several times"},
     {.name = "lora-model-dir", .kind = CLI_PATH, .offset = PICTURE(adapter_dir), .value = "DIR",
      .help = "the folder of the LoRAs that --lora names, with or without .safetensors"},
+    {.name = "embd-dir", .kind = CLI_PATH, .offset = FIELD(embeddings_dir), .value = "DIR",
+     .help = "textual inversions: the name of each file in the folder is a word of prompts"},
 
     CLI_HEADING_ROW("Picture"),
     {.name = "output", .letter = 'o', .kind = CLI_PATH, .offset = FIELD(output), .value = "FILE",

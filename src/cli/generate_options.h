@@ -12,7 +12,7 @@
 struct generate_options {
     struct fum_generate_params picture;
     struct fum_pipeline_params pipeline;
-    const char *model, *prediction, *device, *variant;
+    const char *model, *prediction, *embeddings_dir, *device, *variant;
     const char *prompt_file, *negative_file, *output;
     const char *noise, *step_noise, *save_latents, *trace, *dump_graph;
     const char *invert;    // a picture whose noise is looked for; NULL: none

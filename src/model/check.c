@@ -70,7 +70,9 @@ static void build_text(fum_graph *g, const struct fum_model_text *text) {
                                FUM_I32, FUM_STAGE_PROMPT),
         .ends =
             fum_graph_input(g, "ends", (struct fum_shape){2, {1, 1}}, FUM_I32, FUM_STAGE_PROMPT)};
-    fum_clip_build(g, &text->config, &p, &out);
+    struct fum_clip_config config = text->config;
+    config.vocab -= text->new_rows; // the file has none of these
+    fum_clip_build(g, &config, &p, &out);
 }
 
 void fum_model_build_component(fum_graph *g, const fum_model *model, const char *name) {

@@ -56,7 +56,7 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
         {"lora_te1_", "a LoRA", adapter},
         {"unet.down_blocks.", "a LoRA, or a UNet on its own", adapter},
         {"model.diffusion_model.input_blocks.1.0.temporal", "a video model", NULL},
-        {"emb_params", "a textual inversion", NULL},
+        {"emb_params", "a textual inversion", "give its folder to --embd-dir, beside a model"},
     };
     static const char *const components[] = {"down_blocks.", "text_model.", "decoder.mid_block."};
     const char *path = fum_loader_path(loader), *advice = NULL;

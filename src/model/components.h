@@ -47,6 +47,7 @@ struct fum_model {
     int num_components;
     struct fum_model_component components[FUM_MODEL_MAX_COMPONENTS];
     fum_tokenizer *tokenizers[2];
+    struct fum_embeddings *embeddings; // NULL: none
     const char **prompts;
 };
 

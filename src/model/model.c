@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "io/folder.h"
+#include "model/embeddings.h"
 #include "model/family.h"
 #include "model/find.h"
 #include "model/fit.h"
@@ -246,6 +247,8 @@ static enum fum_result describe_model(fum_model *model, const struct fum_model_p
                                       struct fum_error *err) {
     struct fum_error why = {0};
     enum fum_result result = parse_components(model, err);
+    if (!result && params && params->embeddings_dir)
+        result = fum_model_add_embeddings(model, params->embeddings_dir, err);
     if (!result && fum_model_check_usable(model, &why))
         result = fum_model_set_unusable(model, &why, err);
     return result ? result : set_info(model, params, err);
@@ -294,6 +297,7 @@ void fum_model_destroy(fum_model **model) {
         cJSON_Delete(m->components[i].own_config);
     }
     fum_loader_close(&m->file);
+    fum_embeddings_destroy(&m->embeddings);
     for (int i = 0; i < 2; i++) fum_tokenizer_destroy(&m->tokenizers[i]);
     fum_folder_close(&m->folder);
     fum_arena_destroy(&m->arena);

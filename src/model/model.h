@@ -23,6 +23,7 @@ struct fum_model_text {
     // of a prompt, with start, end and padding: the tokenizer's length, at most config.positions
     int tokens;
     bool with_projection;
+    int new_rows; // of embeddings, at the end of the table; config.vocab counts them
 };
 
 struct fum_model_view {

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "io/folder.h"
+#include "model/embeddings.h"
 #include "text/known.h"
 
 // Stores the strings of a list that may be missing, at most `capacity`, and returns how many.
@@ -35,6 +36,9 @@ static fum_known *open_known(const fum_model *model) {
     params.words = strings + FUM_KNOWN_MAX_TEXTS + 1;
     params.word_count =
         read_strings(words, strings + FUM_KNOWN_MAX_TEXTS + 1, FUM_KNOWN_MAX_TEXTS + 1);
+    params.word_count += fum_embeddings_words(model->embeddings,
+                                              strings + FUM_KNOWN_MAX_TEXTS + 1 + params.word_count,
+                                              FUM_KNOWN_MAX_TEXTS + 1 - params.word_count);
     fum_known_create(&known, &params, NULL);
     fum_free(strings); // the texts they point to belong to the model
     return known;

@@ -89,17 +89,31 @@ static bool emit_words(struct encoder *encoder, const uint32_t *text, size_t cou
     return true;
 }
 
-// Returns the longest special token of this kind at text[0], or NULL.
+// True if the two characters are of one word: letters, or digits.
+static bool continues_word(uint32_t a, uint32_t b) {
+    enum fum_char_class class = fum_char_class(a);
+    return (class == FUM_CHAR_LETTER || class == FUM_CHAR_NUMBER) && fum_char_class(b) == class;
+}
+
+// True if text[at…at + length) is whole words of text[0…count).
+static bool is_whole(const uint32_t *text, size_t count, size_t at, size_t length) {
+    size_t end = at + length;
+    return !(at && continues_word(text[at - 1], text[at])) &&
+           !(end < count && continues_word(text[end - 1], text[end]));
+}
+
+// Returns the longest special token of this kind at text[at], or NULL.
 static const struct fum_special *special_at(const fum_tokenizer *tokenizer, const uint32_t *text,
-                                            size_t count, bool is_normalized) {
+                                            size_t count, size_t at, bool is_normalized) {
+    size_t left = count - at;
     const struct fum_special *best = NULL;
     for (size_t i = 0; i < tokenizer->special_count; i++) {
         const struct fum_special *special = &tokenizer->specials[i];
         const struct fum_code_points *points = &special->points;
-        if (special->is_normalized != is_normalized || !points->count || points->count > count)
+        if (special->is_normalized != is_normalized || !points->count || points->count > left)
             continue;
-        if (points->at[0] != text[0] || memcmp(points->at, text, points->count * sizeof(*text)))
-            continue;
+        if (memcmp(points->at, text + at, points->count * sizeof(*text))) continue;
+        if (special->is_word && !is_whole(text, count, at, points->count)) continue;
         if (!best || points->count > best->points.count) best = special;
     }
     return best;
@@ -113,7 +127,7 @@ static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t
     size_t begin = 0;
     for (size_t i = 0; i <= count;) {
         const struct fum_special *special =
-            i < count ? special_at(encoder->tokenizer, text + i, count - i, is_normalized) : NULL;
+            i < count ? special_at(encoder->tokenizer, text, count, i, is_normalized) : NULL;
         if (!special && i < count) {
             i++;
             continue;
@@ -124,7 +138,8 @@ static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t
                                     : encode_raw(encoder, text + begin, i - begin);
         if (!is_fine) return false;
         if (!special) break;
-        if (!fum_id_list_add(&encoder->ids, special->id)) return false;
+        for (int k = 0; k < special->count; k++)
+            if (!fum_id_list_add(&encoder->ids, special->id + k)) return false;
         begin = i += special->points.count;
     }
     return true;
@@ -218,6 +233,7 @@ static bool add_vectors(const fum_tokenizer *tokenizer, const struct fum_token_i
     for (size_t at = 0; at < in->count; at++) {
         const struct fum_special *special = special_of(tokenizer, in->ids[at]), *vector;
         if (!fum_id_list_add(out, in->ids[at])) return false;
+        if (special && special->is_word) special = NULL; // has all its ids
         for (int i = 1; special && (vector = find_vector(tokenizer, special, i)); i++) {
             if (!fum_id_list_add(out, vector->id)) return false;
             if (at + 1 < in->count && in->ids[at + 1] == vector->id) at++;

@@ -14,6 +14,8 @@ struct fum_special {
     int32_t id;
     bool is_normalized; // searched for in the normalised text (so in any case), not in the raw one
     struct fum_code_points points; // the text to search for, normalised if is_normalized
+    bool is_word; // found only where no letter or digit continues it; stands for `count` ids
+    int count;
 };
 
 struct fum_tokenizer {
@@ -46,6 +48,10 @@ enum fum_result fum_tokenizer_wrap(fum_tokenizer **tokenizer, struct fum_bpe **b
 // text changes its flag.
 enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *text, int32_t id,
                                           bool is_normalized, struct fum_error *err);
+// Registers a word of prompts that stands for the ids from `id` on, in any case of letters. It may
+// be a piece of the vocabulary, which it hides. A word that is registered already stays as it is.
+enum fum_result fum_tokenizer_add_word(fum_tokenizer *tokenizer, const char *word, int32_t id,
+                                       int count, struct fum_error *err);
 // Registers a token in its role. It must be a piece of the vocabulary or an added token: the text
 // encoder has a row for it only then.
 enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_role role,

@@ -60,6 +60,25 @@ static bool set_points(struct fum_special *special) {
     return is_fine;
 }
 
+static enum fum_result no_memory_for(const char *text, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for token '%s'",
+                         fum_text_show(text).text);
+}
+
+// Appends a token that stands for `count` ids. Returns NULL without memory.
+static struct fum_special *append_special(fum_tokenizer *tokenizer, const char *text, int32_t id,
+                                          int count) {
+    if (!fum_grow((void **)&tokenizer->specials, &tokenizer->special_capacity,
+                  tokenizer->special_count, sizeof(*tokenizer->specials)))
+        return NULL;
+    struct fum_special *special = &tokenizer->specials[tokenizer->special_count];
+    *special = (struct fum_special){.text = fum_strdup(text), .id = id, .count = count};
+    if (!special->text) return NULL;
+    tokenizer->special_count++;
+    if (id + count > tokenizer->id_limit) tokenizer->id_limit = id + count;
+    return special;
+}
+
 enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *text, int32_t id,
                                           bool is_normalized, struct fum_error *err) {
     struct fum_special *special = fum_tokenizer_find_special(tokenizer, text);
@@ -77,20 +96,22 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
                                  "added token '%s' has id %d; at most %d tokens may be added, none "
                                  "empty, with ids below %d",
                                  fum_text_show(text).text, id, MAX_SPECIALS, FUM_TOKEN_MAX_ID);
-        if (!fum_grow((void **)&tokenizer->specials, &tokenizer->special_capacity,
-                      tokenizer->special_count, sizeof(*tokenizer->specials)))
-            goto error;
-        special = &tokenizer->specials[tokenizer->special_count];
-        *special = (struct fum_special){.text = fum_strdup(text), .id = id};
-        if (!special->text) goto error;
-        tokenizer->special_count++;
-        if (id >= tokenizer->id_limit) tokenizer->id_limit = id + 1;
+        special = append_special(tokenizer, text, id, 1);
     }
-    special->is_normalized = is_normalized;
-    if (set_points(special)) return FUM_OK;
-error:
-    return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory for token '%s'",
-                         fum_text_show(text).text);
+    if (special) special->is_normalized = is_normalized;
+    return special && set_points(special) ? FUM_OK : no_memory_for(text, err);
+}
+
+enum fum_result fum_tokenizer_add_word(fum_tokenizer *tokenizer, const char *word, int32_t id,
+                                       int count, struct fum_error *err) {
+    if (fum_tokenizer_find_special(tokenizer, word)) return FUM_OK;
+    if (id >= FUM_TOKEN_MAX_ID - count || tokenizer->special_count >= MAX_SPECIALS || !*word)
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "the word '%s' is one too many, or empty; at most %d may be added",
+                             fum_text_show(word).text, MAX_SPECIALS);
+    struct fum_special *special = append_special(tokenizer, word, id, count);
+    if (special) special->is_normalized = special->is_word = true;
+    return special && set_points(special) ? FUM_OK : no_memory_for(word, err);
 }
 
 static void set_role(fum_tokenizer *tokenizer, enum fum_token_role role, int32_t id) {

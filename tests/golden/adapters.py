@@ -29,6 +29,8 @@ ALL = ["--set", "lora.targets=all-linear", "--set", "lora.text_encoder=true"]
 TRAINED = {
     "lora": ("lora", "train", ["--set", "lora.rank=3", "--set", "lora.alpha=6", "--lr", "0.02"]),
     "lora_all": ("lora", "train", ["--set", "lora.rank=2", "--set", "lora.alpha=1", "--lr", "0.05", *ALL]),
+    "words/ember": ("textual-inversion", "train", ["--set", "inversion.vectors=2", "--lr", "0.3"]),
+    "words/pale fox": ("textual-inversion", "train-xl", ["--set", "inversion.vectors=1", "--lr", "0.3"]),
     "lora_xl": ("lora", "train-xl", ["--set", "lora.rank=2", "--set", "lora.alpha=2", "--lr", "0.03", *ALL]),
 }
 
@@ -42,6 +44,9 @@ def cases():
         dict(model="train", loras=[["lora_all", 0.5, 1.5], ["lora", -0.5, 1]]),
         dict(model="train-xl", loras=[["lora_xl", 1, 1]]),
         dict(model="train-xl", loras=[["lora_xl", 0.25, 1.5]], negative="grey"),
+        dict(model="train", words=["ember"], prompt="a ember sea"),
+        dict(model="train", words=["ember"], prompt="sea", negative="ember, grey", loras=[["lora_all", 0.5, 0.5]]),
+        dict(model="train-xl", words=["pale fox"], prompt="a pale fox", negative="red"),
     ]
 
 
@@ -58,11 +63,14 @@ def make_pictures(folder):
 
 
 def train(program, data):
+    pathlib.Path(data, "adapters/words").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         pictures = pathlib.Path(folder, "pictures")
         pictures.mkdir()
         make_pictures(pictures)
         for name, (recipe, model, settings) in TRAINED.items():
+            if pathlib.Path(data, "adapters", f"{name}.safetensors").exists():
+                continue  # remove a file to train it again
             out = pathlib.Path(folder, name)
             subprocess.run([program, "train", recipe, "-m", f"{data}/model-{model}", "--data", pictures, "-o", out,
                             "--steps", "20", "--batch", "2", *SIZE, *settings], check=True)
@@ -96,9 +104,21 @@ def load(data, case):
         names.append(f"a{i}")
         parts = [p for p in ("text_encoder", "text_encoder_2") if hasattr(pipe, p)]
         weights.append({"unet": unet, **{p: text for p in parts}})
+    for word in case["words"]:
+        add_word(pipe, word, load_file(f"{data}/adapters/words/{word}.safetensors"))
     if names:
         pipe.set_adapters(names, weights)
     return pipe
+
+
+def add_word(pipe, word, tensors):
+    """Adds a textual inversion. SDXL's has a tensor for each encoder."""
+    if "emb_params" in tensors:
+        pipe.load_textual_inversion(tensors["emb_params"], token=word)
+        return
+    pipe.load_textual_inversion(tensors["clip_l"], token=word, text_encoder=pipe.text_encoder, tokenizer=pipe.tokenizer)
+    pipe.load_textual_inversion(tensors["clip_g"], token=word, text_encoder=pipe.text_encoder_2,
+                                tokenizer=pipe.tokenizer_2)
 
 
 def run(pipe, case, seed):
@@ -115,13 +135,15 @@ def main(data, program=None):
         train(program, data)
     index, tensors = [], {}
     for i, case in enumerate(cases()):
-        case = {"prompt": "a red ship", "guidance": 2.0, "steps": 4, "seed": 100 + i, **case}
+        case = {"loras": [], "words": [], "prompt": "a red ship", "guidance": 2.0, "steps": 4, "seed": 100 + i, **case}
         noise, latents = run(load(data, case), case, case["seed"])
-        _, without = run(load(data, dict(case, loras=[])), case, case["seed"])
+        _, without = run(load(data, dict(case, loras=[], words=[])), case, case["seed"])
         assert torch.isfinite(latents).all(), case
+        # The program reads words in any case of letters, and only as whole words.
+        case["prompt"] = case["prompt"].replace("ember", "Ember").replace("pale fox", "PALE fox")
         index.append(case)
         tensors[f"{i}.noise"], tensors[f"{i}.latents"] = noise, latents.contiguous()
-        print(i, case["loras"], "changes", float((latents - without).norm() / without.norm()))
+        print(i, case["loras"], case["words"], "changes", float((latents - without).norm() / without.norm()))
     pathlib.Path(data, "adapters.json").write_text(json.dumps(index, indent=0), encoding="utf8")
     save_file(tensors, f"{data}/adapters.safetensors")
 

@@ -45,13 +45,15 @@ static void close_model(struct context *c) {
 // Opens the model of a case, unless it is open.
 static void open_model(struct context *c, const cJSON *spec) {
     struct fum_error err = {0};
-    char path[sizeof c->path];
+    char path[sizeof c->path], words[1024];
     snprintf(path, sizeof path, "%s/model-%s", getenv("FUM_TEST_DATA"),
              fum_json_string(spec, "model", ""));
     if (!strcmp(path, c->path)) return;
     close_model(c);
     strcpy(c->path, path);
-    ok(fum_model_open(&c->model, &(struct fum_model_params){.path = path}, &err), &err);
+    snprintf(words, sizeof words, "%s/adapters/words", getenv("FUM_TEST_DATA"));
+    const struct fum_model_params model = {.path = path, .embeddings_dir = words};
+    ok(fum_model_open(&c->model, &model, &err), &err);
     struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32};
     ok(fum_pipeline_create(&c->pipe, c->device, c->model, &params, &err), &err);
 }

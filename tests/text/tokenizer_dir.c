@@ -174,6 +174,39 @@ static void a_token_of_several_vectors_has_its_first_name(void **state) {
     fum_tokenizer_destroy(&t);
 }
 
+// A word of an embedding counts in any case, and only as a whole word, for all its ids.
+static void a_word_stands_for_its_ids(void **state) {
+    static const struct {
+        const char *text;
+        int32_t ids[8];
+    } cases[] = {
+        {"a Frida b", {2811, 320, 3000, 3001, 321, 2812, 2812, 2812}},
+        {"(FRIDA)", {2811, -1, 3000, 3001, -1, 2812, 2812, 2812}},
+        {"b", {2811, 321, 2812, 2812, 2812, 2812, 2812, 2812}},
+        {"frida_1", {2811, 3000, 3001, -1, -1, 2812, 2812, 2812}},
+    };
+    struct state *s = *state;
+    fum_tokenizer *t = NULL;
+    assert_int_equal(fum_tokenizer_load_dir(&t, s->model, NULL), FUM_OK);
+    assert_int_equal(fum_tokenizer_add_word(t, "Frida", 3000, 2, NULL), FUM_OK);
+    assert_int_equal(fum_tokenizer_add_word(t, "rid", 4000, 1, NULL), FUM_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int32_t ids[8];
+        struct fum_token_fit fit;
+        const struct fum_padded_text text = {cases[i].text, strlen(cases[i].text), 8};
+        assert_int_equal(fum_tokenizer_encode_prompt(t, &text, ids, &fit, NULL), FUM_OK);
+        for (int k = 0; k < 8; k++) // -1: whatever piece
+            if (cases[i].ids[k] >= 0) assert_int_equal(ids[k], cases[i].ids[k]);
+        fum_token_fit_free(&fit);
+    }
+    struct fum_token_ids inside;
+    assert_int_equal(fum_tokenizer_encode(t, "afrida fridas", 13, &inside, NULL), FUM_OK);
+    for (size_t i = 0; i < inside.count; i++) assert_true(inside.ids[i] < 3000);
+    fum_token_ids_free(&inside);
+    assert_int_equal(fum_tokenizer_vocab_size(t), 4001);
+    fum_tokenizer_destroy(&t);
+}
+
 static void broken_folders_are_refused(void **state) {
     static const struct {
         const char *name, *text, *says;
@@ -238,6 +271,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_of_stable_diffusion_folders_match),
         cmocka_unit_test(ids_of_a_single_file_match),
+        cmocka_unit_test(a_word_stands_for_its_ids),
         cmocka_unit_test(added_tokens_are_whole),
         cmocka_unit_test(a_token_of_several_vectors_has_its_first_name),
         cmocka_unit_test(broken_folders_are_refused),

@@ -116,8 +116,18 @@ static void initialise(const struct fum_training *t, const char *name,
     if (trains(t, name)) *initial = (struct fum_initial){FUM_INITIAL_NORMAL, 0.02, NULL};
 }
 
+// True if every system takes the token as a file's name.
+static bool is_file_name(const char *token) {
+    for (const char *at = token; *at; at++)
+        if ((unsigned char)*at < ' ' || strchr("/\\:*?\"<>|", *at)) return false;
+    return *token && *token != '.' && *token != '-';
+}
+
 static enum fum_result save(struct fum_training *t, const char *dir, struct fum_error *err) {
-    char *path = fum_path_join(t->arena, dir, "embedding.safetensors");
+    const struct inversion *v = t->config;
+    // generate --embd-dir knows an embedding by its file's name.
+    const char *name = is_file_name(v->token) ? v->token : "embedding";
+    char *path = fum_arena_printf(t->arena, "%s/%s.safetensors", dir, name);
     if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an embedding");
     enum fum_result result = fum_path_make_dirs(dir, err);
     return result ? result : fum_train_save_weights(t, path, "", err);
