@@ -89,8 +89,9 @@ struct fum_pairs_result {
     size_t count;
 };
 // Compares the pictures of two folders or data sets, params->real and params->fake, in their order.
-// Files of a pair have the same name, but for what follows the dot. Only `count`, `log` and
-// `on_picture` of the other parameters matter.
+// Files of a pair have the same name, but for what follows the dot. If `fake` is a folder of an
+// autoencoder, its reconstructions of the real pictures are compared with them. Only `count`,
+// `device`, `log` and `on_picture` of the other parameters matter.
 FUM_API enum fum_result fum_evaluate_pairs(const struct fum_evaluate_params *params,
                                            struct fum_pairs_result *result, struct fum_error *err);
 

@@ -32,7 +32,8 @@ static const struct cli_option options[] = {
     {.name = "accuracy", .kind = CLI_FLAG, .offset = FIELD(accuracy),
      .help = "share of FAKE's pictures whose class a classifier recognises; only if asked for"},
     {.name = "pairs", .kind = CLI_FLAG, .offset = FIELD(pairs),
-     .help = "instead: PSNR and SSIM of pictures of the same name"},
+     .help = "instead: PSNR and SSIM of pictures of the same name, or of what an autoencoder makes "
+             "of REAL"},
     CLI_HEADING_ROW("Measures of a model, DIR and DATA in place of the sets:"),
     {.name = "bpd", .kind = CLI_FLAG, .offset = FIELD(bound),
      .help = "the variational bound in bits per dimension"},
@@ -215,6 +216,7 @@ static int evaluate_pairs(const struct cli_command *command, struct evaluate_opt
     struct fum_log log = cli_log(values->verbose);
     const struct fum_evaluate_params params = {.real = sets[0],
                                                .fake = sets[1],
+                                               .device = values->device,
                                                .count = values->count,
                                                .log = &log,
                                                .on_picture = on_picture};

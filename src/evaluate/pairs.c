@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
-// Compares the pictures of two folders or data sets pair by pair.
+// Compares the pictures of two folders or data sets pair by pair, or pictures with what an
+// autoencoder makes of them.
 #include <fumarole/evaluate.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "data/data.h"
+#include "evaluate/reconstruct.h"
+#include "evaluate/set.h"
 
 #include <string.h>
 
 struct pairs {
     fum_data *data[2];
-    float *planes[2]; // the pictures at hand
+    fum_reconstructor *autoencoder; // in place of data[1], or NULL
+    float *planes[2];               // the pictures at hand
 };
 
 static const char *base_of(const char *path) {
@@ -30,7 +34,8 @@ static bool same_stem(const char *path_a, const char *path_b) {
 static enum fum_result open_pairs(struct pairs *p, const struct fum_evaluate_params *params,
                                   struct fum_error *err) {
     const char *paths[2] = {params->real, params->fake};
-    for (int i = 0; i < 2; i++) {
+    bool model = fum_set_model.probe(params->fake);
+    for (int i = 0; i < (model ? 1 : 2); i++) {
         // The size is not used: pictures are read as they are.
         const struct fum_data_settings settings = {.path = paths[i],
                                                    .width = 1,
@@ -41,6 +46,7 @@ static enum fum_result open_pairs(struct pairs *p, const struct fum_evaluate_par
         enum fum_result result = fum_data_open(&p->data[i], &settings, err);
         if (result) return result;
     }
+    if (model) return fum_reconstructor_open(&p->autoencoder, params->fake, params, err);
     int64_t a = fum_data_get_info(p->data[0])->count, b = fum_data_get_info(p->data[1])->count;
     if (a == b) return FUM_OK;
     return fum_error_set(err, FUM_ERR_ARG, "%s has %lld pictures and %s %lld: they are no pairs",
@@ -95,20 +101,31 @@ static enum fum_result compare_bitmaps(struct pairs *p, const struct fum_bitmap 
     return result;
 }
 
-static enum fum_result compare_pair(struct pairs *p, int64_t index, struct fum_pairs_result *sums,
-                                    struct fum_error *err) {
-    struct fum_bitmap bitmaps[2] = {{0}};
-    struct fum_data_sample samples[2];
+// Reads both pictures. Checks that their files have the same name.
+static enum fum_result read_pair(struct pairs *p, int64_t index, struct fum_bitmap bitmaps[2],
+                                 const char **name, struct fum_error *err) {
+    struct fum_data_sample samples[2] = {{.name = ""}};
     enum fum_result result = FUM_OK;
-    for (int i = 0; i < 2 && !result; i++) {
+    for (int i = 0; i < 2 && p->data[i] && !result; i++) {
         result = fum_data_read(p->data[i], fum_data_pick_plain(p->data[i], index), NULL,
                                &samples[i], err);
         if (!result) result = fum_data_read_bitmap(p->data[i], index, &bitmaps[i], err);
     }
-    if (!result && !same_stem(samples[0].name, samples[1].name))
-        result = fum_error_set(err, FUM_ERR_ARG, "%s and %s are no pair: their names differ",
-                               samples[0].name, samples[1].name);
-    if (!result) result = check_sizes(bitmaps, samples[0].name, err);
+    *name = samples[0].name;
+    if (result) return result;
+    if (p->autoencoder)
+        return fum_reconstructor_run(p->autoencoder, *name, &bitmaps[0], &bitmaps[1], err);
+    if (same_stem(samples[0].name, samples[1].name)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_ARG, "%s and %s are no pair: their names differ",
+                         samples[0].name, samples[1].name);
+}
+
+static enum fum_result compare_pair(struct pairs *p, int64_t index, struct fum_pairs_result *sums,
+                                    struct fum_error *err) {
+    struct fum_bitmap bitmaps[2] = {{0}};
+    const char *name = "";
+    enum fum_result result = read_pair(p, index, bitmaps, &name, err);
+    if (!result) result = check_sizes(bitmaps, name, err);
     if (!result) result = compare_bitmaps(p, bitmaps, sums, err);
     for (int i = 0; i < 2; i++) fum_bitmap_free(&bitmaps[i]);
     return result;
@@ -130,6 +147,7 @@ enum fum_result fum_evaluate_pairs(const struct fum_evaluate_params *params,
         result->psnr /= (double)result->count;
         result->ssim /= (double)result->count;
     }
+    fum_reconstructor_close(&p.autoencoder);
     for (int i = 0; i < 2; i++) {
         fum_free(p.planes[i]);
         fum_data_close(&p.data[i]);

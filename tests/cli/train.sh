@@ -87,7 +87,11 @@ check "an autoencoder with samples" train ldm -q -o kl --data digits "${kl[@]}" 
 check "has reconstructions alone" test "$(grids kl)" = "0000002-reconstructed.png "
 encode() { "$fumarole" generate -q -m "$1" --reconstruct "$1/samples/0000002-reconstructed.png" -o "$1/again.png"; }
 check "it encodes other pictures" encode kl
+rm kl/again.png
 expect 2 'autoencoder of a larger one' generate -q -m kl
+expect 0 '^SSIM +-?[0-9.e-]+$' evaluate --pairs kl/samples kl
+expect 2 'takes 8 × 8' evaluate --pairs kl/samples seen
+expect 2 'is no autoencoder' evaluate --pairs kl/samples "$FUM_TEST_DATA/model-sd1"
 
 tuned=(-m "$FUM_TEST_DATA/model-sd1" --data digits --batch 1 --set data.width=32 --set data.height=32)
 check "a LoRA with samples" train lora -q -o tuned --steps 1 "${tuned[@]}" --set train.sample_every=1 \
