@@ -24,11 +24,18 @@ static struct fum_nn_resblock next_resblock(struct fum_unet_builder *b, int chan
     };
 }
 
-static fum_tensor *resblock(struct fum_unet_builder *b, int index, fum_tensor *x, int channels,
-                            double scale) {
+static fum_tensor *resblock(struct fum_unet_builder *b, int index, fum_tensor *x, int channels) {
     char name[24];
     snprintf(name, sizeof name, "resnets.%d", index);
-    const struct fum_nn_resblock block = next_resblock(b, channels, scale);
+    const struct fum_nn_resblock block = next_resblock(b, channels, 1);
+    return fum_nn_resblock(&b->nn, name, x, &block);
+}
+
+static fum_tensor *mid_resblock(struct fum_unet_builder *b, const char *name, fum_tensor *x) {
+    const struct fum_unet_config *c = b->config;
+    struct fum_nn_resblock block =
+        next_resblock(b, c->down[c->num_blocks - 1].channels, c->mid_scale);
+    block.groups = c->mid_resnet_groups;
     return fum_nn_resblock(&b->nn, name, x, &block);
 }
 
@@ -95,11 +102,17 @@ static fum_tensor *down_block(struct fum_unet_builder *b, int index, fum_tensor 
     const struct fum_unet_config *c = b->config;
     const struct fum_unet_block *block = &c->down[index];
     size_t mark = fum_nn_enter(&b->nn, "down_blocks.%d", index);
+    bool last = index + 1 == c->num_blocks;
+    if (block->skip) {
+        x = fum_unet_skip_down(b, block, last, x);
+        fum_nn_leave(&b->nn, mark);
+        return x;
+    }
     for (int i = 0; i < block->layers; i++) {
-        x = attention(b, i, resblock(b, i, x, block->channels, 1), block);
+        x = attention(b, i, resblock(b, i, x, block->channels), block);
         b->skips[b->num_skips++] = x;
     }
-    if (index + 1 < c->num_blocks) {
+    if (!last) {
         x = halve(b, block, x);
         b->skips[b->num_skips++] = x;
     }
@@ -112,7 +125,7 @@ static fum_tensor *mid_block(struct fum_unet_builder *b, fum_tensor *x) {
     const struct fum_unet_block *deepest = &c->down[c->num_blocks - 1];
     if (c->mid == FUM_UNET_MID_NONE) return x;
     size_t mark = fum_nn_enter(&b->nn, "mid_block");
-    x = resblock(b, 0, x, deepest->channels, c->mid_scale);
+    x = mid_resblock(b, "resnets.0", x);
     if (c->mid == FUM_UNET_MID_ATTENTION) {
         struct fum_unet_block block = *deepest;
         block.only_cross = false;
@@ -125,7 +138,7 @@ static fum_tensor *mid_block(struct fum_unet_builder *b, fum_tensor *x) {
                                                                     .heads = deepest->heads,
                                                                     .inner = deepest->inner,
                                                                     .output_scale = c->mid_scale});
-    if (c->mid != FUM_UNET_MID_RESNET) x = resblock(b, 1, x, deepest->channels, c->mid_scale);
+    if (c->mid != FUM_UNET_MID_RESNET) x = mid_resblock(b, "resnets.1", x);
     fum_nn_leave(&b->nn, mark);
     return x;
 }
@@ -134,15 +147,21 @@ static fum_tensor *up_block(struct fum_unet_builder *b, int index, fum_tensor *x
     const struct fum_unet_config *c = b->config;
     const struct fum_unet_block *block = &c->up[index];
     size_t mark = fum_nn_enter(&b->nn, "up_blocks.%d", index);
+    bool last = index + 1 == c->num_blocks;
+    if (block->skip) {
+        x = fum_unet_skip_up(b, block, last, x);
+        fum_nn_leave(&b->nn, mark);
+        return x;
+    }
     for (int i = 0; i < block->layers; i++) {
         // The concatenation is part of the residual block, so that training need not keep it.
         fum_graph_begin_block(b->nn.graph);
         x = fum_nn_concat(&b->nn, NULL, x, b->skips[--b->num_skips]);
-        x = resblock(b, i, x, block->channels, 1);
+        x = resblock(b, i, x, block->channels);
         fum_graph_end_block(b->nn.graph);
         x = attention(b, i, x, block);
     }
-    if (index + 1 < c->num_blocks) x = enlarge(b, block, x);
+    if (!last) x = enlarge(b, block, x);
     fum_nn_leave(&b->nn, mark);
     return x;
 }
@@ -165,6 +184,7 @@ static fum_tensor *encode(struct fum_unet_builder *b) {
     if (!fum_unet_time_rows(b) || !project_context(b)) return NULL;
     fum_tensor *x = fum_nn_stored(&b->nn, b->params->x);
     if (c->center_input) x = fum_nn_scale(&b->nn, NULL, x, 2, -1);
+    b->picture = x;
     x = fum_nn_conv(&b->nn, "conv_in", x, c->down[0].channels,
                     &(struct fum_nn_conv){.kernel = c->conv_in_kernel});
     b->skips[b->num_skips++] = x;
@@ -186,6 +206,7 @@ fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *c,
     for (int i = 0; i < c->num_blocks; i++) x = up_block(&b, i, x);
     x = fum_nn_conv(&b.nn, "conv_out", norm_out(&b, x), c->out_channels,
                     &(struct fum_nn_conv){.kernel = c->conv_out_kernel});
+    if (b.drawn) x = fum_nn_add(&b.nn, NULL, x, b.drawn);
     return c->fourier ? fum_unet_divide_by_times(&b, x) : x;
 }
 

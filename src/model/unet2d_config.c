@@ -16,12 +16,15 @@ struct block_kind {
     const char *down, *up;
     enum fum_unet_attention attention;
     bool resnet; // always resized by a residual block
+    bool skip;
 };
 
 static const struct block_kind kinds[] = {
-    {"DownBlock2D", "UpBlock2D", FUM_UNET_NO_ATTENTION, false},
-    {"AttnDownBlock2D", "AttnUpBlock2D", FUM_UNET_PIXELS, false},
-    {"ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D", FUM_UNET_NO_ATTENTION, true},
+    {"DownBlock2D", "UpBlock2D", FUM_UNET_NO_ATTENTION, false, false},
+    {"AttnDownBlock2D", "AttnUpBlock2D", FUM_UNET_PIXELS, false, false},
+    {"ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D", FUM_UNET_NO_ATTENTION, true, false},
+    {"SkipDownBlock2D", "SkipUpBlock2D", FUM_UNET_NO_ATTENTION, true, true},
+    {"AttnSkipDownBlock2D", "AttnSkipUpBlock2D", FUM_UNET_PIXELS, true, true},
 };
 
 static const struct block_kind *find_kind(const char *name, bool down) {
@@ -56,6 +59,7 @@ static void parse_way(struct fum_config *c, bool down, struct fum_unet_block *bl
             return;
         }
         blocks[i].attention = kind->attention;
+        blocks[i].skip = kind->skip;
         blocks[i].resnet_resample = kind->resnet || (kind->attention && resnet);
     }
 }
@@ -64,6 +68,29 @@ static void parse_way(struct fum_config *c, bool down, struct fum_unet_block *bl
 static int parse_head(struct fum_config *c) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(c->json, "attention_head_dim");
     return cJSON_IsNull(item) ? 0 : fum_config_int(c, "attention_head_dim", 8, 1, MAX_CHANNELS);
+}
+
+// Checks that the norms of a level fit its channels.
+static void check_groups(struct fum_config *c, const struct fum_unet_config *u, int level,
+                         int channels) {
+    int n = u->num_blocks;
+    bool skip = u->down[level].skip && u->up[n - 1 - level].skip;
+    bool plain = !skip || level == 0; // conv_norm_out is of the first level
+    bool fixed = (u->down[level].skip && u->down[level].attention) ||
+                 (u->up[n - 1 - level].skip && u->up[n - 1 - level].attention);
+    if (plain && channels % u->groups)
+        fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels", u->groups,
+                        channels);
+    if (level + 1 == n && u->mid != FUM_UNET_MID_NONE && channels % u->mid_resnet_groups)
+        fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels",
+                        u->mid_resnet_groups, channels);
+    if (fixed && channels % FUM_UNET_SKIP_GROUPS)
+        fum_config_fail(c, "block_out_channels",
+                        "has %d channels, where AttnSkip blocks need multiples of %d", channels,
+                        FUM_UNET_SKIP_GROUPS);
+    if (skip && channels < 4)
+        fum_config_fail(c, "block_out_channels", "has %d channels, where Skip blocks need 4",
+                        channels);
 }
 
 static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
@@ -77,9 +104,7 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
         int size = head ? head : channels[i];
         bool attends = ways[0]->attention || ways[1]->attention ||
                        (i == n - 1 && u->mid == FUM_UNET_MID_PIXELS);
-        if (channels[i] % u->groups)
-            fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels",
-                            u->groups, channels[i]);
+        check_groups(c, u, i, channels[i]);
         if (attends && size > channels[i])
             fum_config_fail(c, "attention_head_dim", "is %d, more than the %d channels", size,
                             channels[i]);
@@ -92,14 +117,34 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
     }
 }
 
+// Sets the groups of norms. null stands for a quarter of the channels, at most 32. Those of the
+// first level count for the last norm, and those of the last level for the middle.
+static void parse_groups(struct fum_config *c, struct fum_unet_config *u) {
+    u->mid_resnet_groups = u->groups;
+    if (!cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(c->json, "norm_num_groups"))) return;
+    int channels[FUM_UNET_MAX_BLOCKS] = {0};
+    fum_config_ints(c, "block_out_channels",
+                    &(struct fum_config_list){channels, u->num_blocks, 0, 1, MAX_CHANNELS});
+    u->groups = fum_unet_skip_groups(channels[0]);
+    u->mid_resnet_groups = fum_unet_skip_groups(channels[u->num_blocks - 1]);
+}
+
 static void parse_mid(struct fum_config *c, struct fum_unet_config *u) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(c->json, "mid_block_type");
     fum_config_only(c, "mid_block_type", 0, "UNetMidBlock2D");
     bool attention = fum_config_bool(c, "add_attention", true);
     u->mid = attention ? FUM_UNET_MID_PIXELS : FUM_UNET_MID_PAIR;
     if (cJSON_IsNull(item)) u->mid = FUM_UNET_MID_NONE;
-    u->mid_groups =
-        fum_config_int(c, "attn_norm_num_groups", u->scale_shift ? 0 : u->groups, 1, MAX_CHANNELS);
+    u->mid_groups = fum_config_int(c, "attn_norm_num_groups",
+                                   u->scale_shift ? 0 : u->mid_resnet_groups, 1, MAX_CHANNELS);
+}
+
+// Checks that the picture which Skip blocks add has the three channels that they have in diffusers.
+static void check_skips(struct fum_config *c, const struct fum_unet_config *u) {
+    bool skips = false;
+    for (int i = 0; i < u->num_blocks; i++) skips = skips || u->down[i].skip || u->up[i].skip;
+    if (skips && u->in_channels != 3) fum_config_unsupported(c, "in_channels");
+    if (skips && u->out_channels != 3) fum_config_unsupported(c, "out_channels");
 }
 
 static void parse_activation(struct fum_config *c, struct fum_unet_config *u) {
@@ -137,11 +182,14 @@ enum fum_result fum_unet2d_config_parse(struct fum_unet_config *u, const cJSON *
     u->out_channels = fum_config_int(&c, "out_channels", 3, 1, 4096);
     fum_unet_config_shared(&c, u);
     parse_activation(&c, u);
+    if (c.result) return c.result;
+    parse_groups(&c, u);
     parse_mid(&c, u);
     if (c.result) return c.result;
     parse_way(&c, true, u->down, u->num_blocks);
     parse_way(&c, false, u->up, u->num_blocks);
     parse_levels(&c, u);
+    check_skips(&c, u);
     parse_embeddings(&c, u);
     return c.result;
 }

@@ -207,6 +207,7 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *js
     u->in_channels = fum_config_int(&c, "in_channels", 4, 1, 4096);
     u->out_channels = fum_config_int(&c, "out_channels", 4, 1, 4096);
     fum_unet_config_shared(&c, u);
+    u->mid_resnet_groups = u->groups;
     parse_mid(&c, u);
     if (c.result) return c.result;
     parse_types(&c, "down_block_types",

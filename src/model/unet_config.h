@@ -7,7 +7,7 @@
 
 #include "model/config.h"
 
-enum { FUM_UNET_MAX_BLOCKS = 8, FUM_UNET_MAX_LAYERS = 8 };
+enum { FUM_UNET_MAX_BLOCKS = 10, FUM_UNET_MAX_LAYERS = 8 };
 
 // What follows each residual block.
 enum fum_unet_attention {
@@ -20,6 +20,7 @@ enum fum_unet_attention {
 struct fum_unet_block {
     enum fum_unet_attention attention;
     bool only_cross;
+    bool skip;            // Skip…Block2D: the picture itself is halved and added, see unet_skip.c
     bool resnet_resample; // a residual block halves or doubles the picture, not a convolution
     int channels, layers; // layers: residual blocks
     int heads, context_channels;    // of its transformers
@@ -50,7 +51,7 @@ struct fum_unet_config {
     int sample_width, sample_height; // latent pixels of the training pictures; 0: unknown
     int conv_in_kernel, conv_out_kernel;
     int downsample_pad;
-    int groups;
+    int groups; // of norms; of the last one alone if blocks are `skip`
     double eps;
     bool center_input;      // x ← 2 x - 1
     bool scale_shift;       // resnet_time_scale_shift
@@ -72,6 +73,7 @@ struct fum_unet_config {
     int context_channels; // of the context input; 0: takes none
     enum fum_unet_mid mid;
     int mid_depth, mid_groups; // mid_groups: of the norm of attention over pixels; 0: none
+    int mid_resnet_groups;     // of the middle's residual blocks
     int num_blocks;
     // each in its own order
     struct fum_unet_block down[FUM_UNET_MAX_BLOCKS], up[FUM_UNET_MAX_BLOCKS];
@@ -100,6 +102,13 @@ struct fum_unet_params {
     fum_tensor *class_labels;
     fum_tensor *timestep_cond; // [1 or steps, time_cond_channels]; NULL: without
 };
+
+// The groups of a norm over so many channels in Skip blocks, and of their attention's norm.
+enum { FUM_UNET_SKIP_GROUPS = 32 };
+static inline int fum_unet_skip_groups(int channels) {
+    int quarter = channels / 4 > 1 ? channels / 4 : 1;
+    return quarter < FUM_UNET_SKIP_GROUPS ? quarter : FUM_UNET_SKIP_GROUPS;
+}
 
 // Reads the keys that both kinds of UNet have with the same defaults: sizes, kernels, norms, time
 // features.

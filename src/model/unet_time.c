@@ -108,7 +108,9 @@ static void add_block_rows(struct fum_unet_builder *b, const char *way, int inde
     const struct fum_unet_block *block = down ? &c->down[index] : &c->up[index];
     for (int i = 0; i < block->layers; i++)
         add_row(b, block->channels, "%s_blocks.%d.resnets.%d", way, index, i);
-    if (resized && block->resnet_resample)
+    if (resized && block->skip)
+        add_row(b, block->channels, "%s_blocks.%d.resnet_%s", way, index, way);
+    else if (resized && block->resnet_resample)
         add_row(b, block->channels, "%s_blocks.%d.%ssamplers.0", way, index, way);
 }
 

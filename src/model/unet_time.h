@@ -17,7 +17,8 @@ struct fum_unet_builder {
     bool encoder;                                  // only the way down and the middle
     struct fum_nn_time_row rows[FUM_NN_TIME_ROWS]; // in the order of the residual blocks
     int num_rows, next_row;
-    fum_tensor *context; // projected where the model does
+    fum_tensor *context;         // projected where the model does
+    fum_tensor *picture, *drawn; // of Skip blocks: the input, halved; what they add to the output
     fum_tensor *skips[FUM_UNET_MAX_SKIPS];
     int num_skips;
 };
@@ -25,6 +26,11 @@ struct fum_unet_builder {
 // Adds the time embedding as every residual block adds it. Returns false if a node could not be
 // added.
 bool fum_unet_time_rows(struct fum_unet_builder *build);
+// Adds a level of Skip blocks on the way down or up. Each pushes or pops its skips.
+fum_tensor *fum_unet_skip_down(struct fum_unet_builder *build, const struct fum_unet_block *block,
+                               bool last, fum_tensor *x);
+fum_tensor *fum_unet_skip_up(struct fum_unet_builder *build, const struct fum_unet_block *block,
+                             bool last, fum_tensor *x);
 // Adds x / t for a model of Fourier features.
 fum_tensor *fum_unet_divide_by_times(struct fum_unet_builder *build, fum_tensor *x);
 

@@ -82,6 +82,9 @@ static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row
 static fum_tensor *resample(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_resblock *b) {
     if (b->resample == FUM_NN_HALVE) return fum_nn_halve(nn, x);
     if (b->resample == FUM_NN_DOUBLE) return fum_nn_double(nn, x, b->height, b->width);
+    if (b->resample == FUM_NN_SMOOTH_HALVE) return fum_nn_smooth_halve(nn, x);
+    if (b->resample == FUM_NN_SMOOTH_DOUBLE)
+        return fum_nn_smooth_double(nn, x, b->height, b->width);
     return x;
 }
 
@@ -95,11 +98,11 @@ fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
     x = resample(nn, x, b);
     h = fum_nn_conv(nn, "conv1", resample(nn, h, b), b->out, NULL);
     if (b->time && !b->scale_shift) h = fum_nn_add(nn, NULL, h, b->time);
-    h = fum_nn_group_norm(nn, "norm2", h, b->groups, b->eps);
+    h = fum_nn_group_norm(nn, "norm2", h, b->groups_out ? b->groups_out : b->groups, b->eps);
     if (b->time && b->scale_shift) h = scale_shift(nn, h, b->time, b->out);
     h = fum_nn_conv(nn, "conv2", fum_nn_unary(nn, act, NULL, h), b->out, NULL);
     fum_tensor *shortcut = x;
-    if (fum_nn_channels(x) != b->out)
+    if (b->shortcut || fum_nn_channels(x) != b->out)
         shortcut = fum_nn_conv(nn, "conv_shortcut", x, b->out, &(struct fum_nn_conv){.kernel = 1});
     bool scaled = b->output_scale != 0 && b->output_scale != 1;
     h = fum_nn_add(nn, scaled ? NULL : "", h, shortcut);
@@ -124,6 +127,23 @@ fum_tensor *fum_nn_halve(struct fum_nn *nn, fum_tensor *x) {
 fum_tensor *fum_nn_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width) {
     // torch's nearest interpolation from n to 2n - 1 is doubling without the last row.
     return cut(nn, fum_nn_unary(nn, "upsample", NULL, x), height, width);
+}
+
+// Adds the filter 1, 2, 1 in both directions, as two means of 2×2 pixels.
+static fum_tensor *smooth(struct fum_nn *nn, fum_tensor *x) {
+    const struct fum_attr padded[] = {{"stride", 1}, {"pad", 1}, {0}},
+                          inside[] = {{"stride", 1}, {0}};
+    if (x) x = fum_graph_add(nn->graph, "average_pool", NULL, FUM_INPUTS(x), padded);
+    return x ? fum_graph_add(nn->graph, "average_pool", NULL, FUM_INPUTS(x), inside) : NULL;
+}
+
+// Adds the filter 1, 3, 3, 1 as 1, 2, 1 and then the mean of pairs.
+fum_tensor *fum_nn_smooth_halve(struct fum_nn *nn, fum_tensor *x) {
+    return fum_nn_halve(nn, smooth(nn, x));
+}
+
+fum_tensor *fum_nn_smooth_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width) {
+    return cut(nn, smooth(nn, fum_nn_unary(nn, "upsample", NULL, x)), height, width);
 }
 
 fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x,

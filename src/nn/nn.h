@@ -12,7 +12,7 @@
 
 #include <fumarole/graph.h>
 
-enum { FUM_NN_PATH = 192, FUM_NN_TIME_ROWS = 160 };
+enum { FUM_NN_PATH = 192, FUM_NN_TIME_ROWS = 192 };
 
 // A builder's place in the module tree. One thread at a time.
 struct fum_nn {
@@ -104,14 +104,22 @@ fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *id
 // shortcut.
 struct fum_nn_resblock {
     int64_t out;
-    int groups;
+    int groups;     // of the first norm, and of the second unless groups_out is set
+    int groups_out; // 0: groups
     double eps;
     fum_tensor *time;    // its row of fum_nn_time_rows, or NULL: has none
     bool scale_shift;    // the embedding scales and shifts the second norm instead of being added
     double output_scale; // the result is divided by it; 0: 1
     const char *activation; // op; NULL: "silu"
+    bool shortcut;          // a convolution even if the channels stay
     // The picture is halved or doubled after the first norm, as the shortcut is.
-    enum fum_nn_resample { FUM_NN_KEEP = 0, FUM_NN_HALVE, FUM_NN_DOUBLE } resample;
+    enum fum_nn_resample {
+        FUM_NN_KEEP = 0,
+        FUM_NN_HALVE,
+        FUM_NN_DOUBLE,
+        FUM_NN_SMOOTH_HALVE,
+        FUM_NN_SMOOTH_DOUBLE,
+    } resample;
     int64_t height, width; // of a doubled picture, see fum_nn_upsample
 };
 fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
@@ -134,6 +142,11 @@ bool fum_nn_time_rows(struct fum_nn *nn, fum_tensor *time, fum_tensor *counter,
 fum_tensor *fum_nn_halve(struct fum_nn *nn, fum_tensor *x);
 // Adds nearest-neighbour doubling, cut to height × width.
 fum_tensor *fum_nn_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width);
+
+// Halves or doubles with the filter 1, 3, 3, 1 in both directions and zeros around the picture, as
+// diffusers' FirDownsample2D and FirUpsample2D.
+fum_tensor *fum_nn_smooth_halve(struct fum_nn *nn, fum_tensor *x);
+fum_tensor *fum_nn_smooth_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width);
 
 // Adds a convolution of stride 2 ("downsamplers.0"), or nearest-neighbour doubling and a
 // convolution ("upsamplers.0"). The doubled picture is cut to height × width, which are odd if its

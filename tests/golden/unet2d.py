@@ -40,6 +40,12 @@ UNETS = {
                             down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D")),
     "unet2d-plain": dict(block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4, add_attention=False,
                          down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D")),
+    "unet2d-skip": dict(block_out_channels=(8, 12, 24), layers_per_block=2, norm_num_groups=None, norm_eps=1e-6,
+                        attention_head_dim=None, time_embedding_type="fourier", mid_block_scale_factor=1.41421356,
+                        down_block_types=("SkipDownBlock2D",) * 3, up_block_types=("SkipUpBlock2D",) * 3),
+    "unet2d-skip-attention": dict(block_out_channels=(32, 32), layers_per_block=1, attention_head_dim=16,
+                                  norm_num_groups=8, down_block_types=("SkipDownBlock2D", "AttnSkipDownBlock2D"),
+                                  up_block_types=("AttnSkipUpBlock2D", "SkipUpBlock2D")),
 }
 
 

@@ -48,8 +48,9 @@ static void run(struct golden *g, const struct built *b) {
     golden_run(g);
 }
 
-static const char *const names[] = {"unet2d", "unet2d-fourier", "unet2d-scale-shift",
-                                    "unet2d-identity", "unet2d-plain"};
+static const char *const names[] = {
+    "unet2d",       "unet2d-fourier", "unet2d-scale-shift",   "unet2d-identity",
+    "unet2d-plain", "unet2d-skip",    "unet2d-skip-attention"};
 
 static void check_unet(const char *name, enum fum_dtype storage, double bound) {
     char folder[64];
@@ -145,6 +146,11 @@ static void refusals(void **state) {
     expect_refusal("{" LEVELS ",\"act_fn\":\"mish\"}", "act_fn", "mish");
     expect_refusal("{" LEVELS ",\"downsample_type\":\"fir\"}", "downsample_type", "fir");
     expect_refusal("{" LEVELS ",\"attention_head_dim\":32}", "attention_head_dim", "32");
+    expect_refusal("{" LEVELS ",\"in_channels\":1,\"down_block_types\":[\"SkipDownBlock2D\","
+                   "\"SkipDownBlock2D\"]}",
+                   "in_channels", "1");
+    expect_refusal("{" LEVELS ",\"down_block_types\":[\"DownBlock2D\",\"AttnSkipDownBlock2D\"]}",
+                   "block_out_channels", "16");
     expect_refusal("{" LEVELS ",\"class_embed_type\":\"projection\"}", "class_embed_type",
                    "projection");
     expect_refusal("{\"block_out_channels\":[8,18],\"norm_num_groups\":4}", "norm_num_groups",
