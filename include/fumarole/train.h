@@ -67,6 +67,18 @@ FUM_API enum fum_result fum_training_create(fum_training **training, fum_device 
                                             struct fum_error *err);
 FUM_API void fum_training_destroy(fum_training **training);
 
+// Device memory that a training takes, in bytes.
+struct fum_training_size {
+    uint64_t activations; // values and gradients of a step, as far as they live at once
+    uint64_t weights;     // that no update changes, with constants
+    uint64_t parameters;  // that updates change, with the optimiser's numbers for each
+};
+// Checks all settings and files, and plans the step. Nothing runs, nothing is written, so that the
+// device may be a planning-only one. Errors are those of fum_training_create.
+FUM_API enum fum_result fum_training_measure(struct fum_training_size *size, fum_device *device,
+                                             const struct fum_training_params *params,
+                                             struct fum_error *err);
+
 // Trains to the last step, and saves the checkpoint and the model on the way and at the end.
 // FUM_ERR_CANCELLED: on_step ended it, and everything is saved. A loss that is no number ends the
 // run too. The error then names the first tensor with such a value, and the last checkpoint stays.

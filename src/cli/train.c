@@ -15,7 +15,7 @@ struct train_options {
     // Short spellings of settings, in the order of `short_keys`.
     const char *steps, *batch, *lr, *seed, *precision;
     const char *device;
-    bool quiet, verbose;
+    bool plan, quiet, verbose;
 };
 
 #define FIELD(name) offsetof(struct train_options, name)
@@ -57,6 +57,9 @@ static const struct cli_option options[] = {
      .help = "stands for train.precision: f32, f16 or bf16"},
     CLI_HEADING_ROW("Device"),
     CLI_DEVICE_ROW(FIELD(device)),
+    {.name = "plan", .kind = CLI_FLAG, .offset = FIELD(plan),
+     .help = "print the device memory of a step, and train nothing; the device may be one of those "
+             "that only plan, such as amd-rdna2 or intel-xe"},
     CLI_HEADING_ROW("Messages"),
     {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .offset = FIELD(quiet),
      .help = "no progress"},
@@ -162,6 +165,45 @@ static int train(struct train_options *o, fum_device *device) {
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
+static void print_size(const char *device, const struct fum_training_size *size) {
+    static const double mib = 1 << 20;
+    const struct {
+        const char *name;
+        uint64_t bytes;
+    } rows[] = {{"activations", size->activations},
+                {"frozen weights", size->weights},
+                {"trained parameters", size->parameters},
+                {"together", size->activations + size->weights + size->parameters}};
+    printf("Device memory of a step on %s:\n", device);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        printf("  %-20s %10.2f MiB\n", rows[i].name, (double)rows[i].bytes / mib);
+}
+
+static int plan(struct train_options *o, fum_device *device) {
+    struct fum_log log = cli_log(o->verbose);
+    struct fum_error err = {0};
+    struct fum_training_size size;
+    char program_dir[CLI_PATH_BYTES];
+    o->params.program_dir = cli_program_dir(program_dir);
+    o->params.settings = o->settings.at;
+    o->params.num_settings = o->settings.count;
+    o->params.log = &log;
+    enum fum_result result = fum_training_measure(&size, device, &o->params, &err);
+    if (result) return cli_fail_result(result, &err);
+    print_size(fum_device_get_info(device)->name, &size);
+    return 0;
+}
+
+// Opens the device to plan or train on.
+static fum_device *open_device(const struct train_options *o, const struct fum_log *log,
+                               int *status) {
+    struct fum_error err;
+    fum_device *device = NULL;
+    if (o->plan && o->device && !fum_device_create_planning(&device, o->device, &err))
+        return device;
+    return cli_open_device(o->device, log, status);
+}
+
 static int run(const struct cli_command *command, int argc, char **argv) {
     static const struct cli_option help = {.name = "help", .letter = 'h'};
     struct train_options o = {0};
@@ -179,10 +221,10 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (!add_short_settings(&o, texts)) return cli_misuse(command, "%s", "too many settings");
     struct fum_log log = cli_log(o.verbose);
     o.params.recipe = argv[0];
-    fum_device *device = cli_open_device(o.device, &log, &status);
+    fum_device *device = open_device(&o, &log, &status);
     if (!device) return status;
     cli_catch_interrupt();
-    status = train(&o, device);
+    status = o.plan ? plan(&o, device) : train(&o, device);
     fum_device_destroy(&device);
     return status;
 }

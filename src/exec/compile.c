@@ -79,7 +79,7 @@ static enum fum_result make_blocks(fum_executable *exe, struct fum_error *err) {
     return FUM_OK;
 }
 
-// Adds up what the weights or the constants of a graph take on a device.
+// Adds up what the weights, constants or parameters of a graph take on a device.
 static uint64_t kind_bytes(const fum_graph *graph, enum fum_tensor_kind kind) {
     uint64_t bytes = 0;
     for (int i = 0; i < graph->count; i++) {
@@ -100,6 +100,7 @@ enum fum_result fum_executable_measure(const fum_graph *graph, fum_device *devic
                  constants = kind_bytes(exe.graph, FUM_TENSOR_CONSTANT); // which always stay
         size->activations = fum_plan_bytes(exe.plan);
         size->weights = weights + constants;
+        size->parameters = kind_bytes(exe.graph, FUM_TENSOR_PARAMETER);
         size->least = size->activations + constants + FUM_MIN(weights, streamed);
     }
     fum_plan_destroy(&exe.plan);

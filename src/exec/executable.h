@@ -35,6 +35,7 @@ enum fum_result fum_executable_run_reported(fum_executable *executable, enum fum
 struct fum_executable_size {
     uint64_t activations, weights; // weights with constants
     uint64_t least;                // both together if all weights are streamed that can be
+    uint64_t parameters;           // that the graph reads or updates, in a store of their own
 };
 enum fum_result fum_executable_measure(const fum_graph *graph, fum_device *device,
                                        struct fum_executable_size *size, struct fum_error *err);

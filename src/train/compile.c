@@ -108,7 +108,8 @@ static enum fum_result create_weights(struct fum_training *t, struct fum_error *
     return fum_weights_create(&t->weights, &params, err);
 }
 
-enum fum_result fum_train_compile(struct fum_training *t, struct fum_error *err) {
+// Builds the graph of a step.
+static enum fum_result build_graph(struct fum_training *t, struct fum_error *err) {
     enum fum_result result = fum_graph_create(&t->graph, t->options.precision, err);
     if (result) return result;
     fum_graph_train(t->graph, t->recipe->trains ? trains_weight : NULL, t);
@@ -117,6 +118,21 @@ enum fum_result fum_train_compile(struct fum_training *t, struct fum_error *err)
     bool built = build_step(t);
     result = fum_graph_check(t->graph, err);
     if (!result && !built) result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the step");
+    return result;
+}
+
+enum fum_result fum_train_plan(struct fum_training *t, struct fum_training_size *size,
+                               struct fum_error *err) {
+    struct fum_executable_size step;
+    enum fum_result result = build_graph(t, err);
+    if (!result) result = fum_executable_measure(t->graph, t->device, &step, err);
+    if (!result)
+        *size = (struct fum_training_size){step.activations, step.weights, step.parameters};
+    return result;
+}
+
+enum fum_result fum_train_compile(struct fum_training *t, struct fum_error *err) {
+    enum fum_result result = build_graph(t, err);
     if (!result) result = allocate_buffer(t, err);
     if (!result) result = fum_train_create_parameters(t, err);
     if (!result && t->model) result = create_weights(t, err);

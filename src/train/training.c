@@ -97,13 +97,18 @@ static enum fum_result prepare_folder(struct fum_training *t, struct fum_error *
     return result ? result : fum_train_trim_log(t, err);
 }
 
-static enum fum_result open_training(struct fum_training *t, struct fum_error *err) {
+// Opens everything that the run reads, up to the recipe's own settings.
+static enum fum_result open_files(struct fum_training *t, struct fum_error *err) {
     enum fum_result result = find_recipe(t, err);
     if (!result) result = read_settings(t, err);
     if (!result) result = open_model(t, err);
     if (!result && t->params.init) result = fum_loader_open(&t->initial, t->params.init, err);
     if (!result) result = open_data(t, err);
-    if (!result) result = t->recipe->configure(t, err);
+    return result ? result : t->recipe->configure(t, err);
+}
+
+static enum fum_result open_training(struct fum_training *t, struct fum_error *err) {
+    enum fum_result result = open_files(t, err);
     if (!result) result = prepare_folder(t, err);
     if (!result && t->recipe->prepare) result = t->recipe->prepare(t, err);
     if (!result) result = fum_train_compile(t, err);
@@ -112,7 +117,8 @@ static enum fum_result open_training(struct fum_training *t, struct fum_error *e
     return result ? result : fum_train_start_data(t, err);
 }
 
-enum fum_result fum_training_create(fum_training **out, fum_device *device,
+// Creates a training that has nothing but its parameters.
+static enum fum_result create_empty(fum_training **out, fum_device *device,
                                     const struct fum_training_params *params,
                                     struct fum_error *err) {
     struct fum_training *t = *out = fum_calloc(1, sizeof *t);
@@ -124,9 +130,27 @@ enum fum_result fum_training_create(fum_training **out, fum_device *device,
     }
     t->device = device;
     t->counters.loss_scale = first_loss_scale;
-    enum fum_result result = copy_params(t, params, err);
-    if (!result) result = open_training(t, err);
-    if (result) fum_training_destroy(out);
+    return copy_params(t, params, err);
+}
+
+enum fum_result fum_training_create(fum_training **training, fum_device *device,
+                                    const struct fum_training_params *params,
+                                    struct fum_error *err) {
+    enum fum_result result = create_empty(training, device, params, err);
+    if (!result) result = open_training(*training, err);
+    if (result) fum_training_destroy(training);
+    return result;
+}
+
+enum fum_result fum_training_measure(struct fum_training_size *size, fum_device *device,
+                                     const struct fum_training_params *params,
+                                     struct fum_error *err) {
+    fum_training *t = NULL;
+    *size = (struct fum_training_size){0};
+    enum fum_result result = create_empty(&t, device, params, err);
+    if (!result) result = open_files(t, err);
+    if (!result) result = fum_train_plan(t, size, err);
+    fum_training_destroy(&t);
     return result;
 }
 

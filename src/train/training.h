@@ -175,6 +175,9 @@ enum fum_result fum_train_add_prior(struct fum_training *training,
 
 // Builds the graph of one update and compiles it with initial, given or resumed weights.
 enum fum_result fum_train_compile(struct fum_training *training, struct fum_error *err);
+// Builds the graph of one update and plans it.
+enum fum_result fum_train_plan(struct fum_training *training, struct fum_training_size *size,
+                               struct fum_error *err);
 // Adds optimiser and moving average of every trained parameter.
 void fum_train_add_updates(struct fum_training *training, fum_tensor *const *grads);
 // Adds the states of a dynamic loss scale, if the precision needs one.

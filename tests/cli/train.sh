@@ -44,6 +44,12 @@ assert tensors(sys.argv[1]) == tensors(sys.argv[2]) != {}
 E2
 check "equal bits from run to run" python3 same.py whole/checkpoint/state.safetensors half/checkpoint/state.safetensors
 
+# ---- only the plan ----
+
+expect 0 'together +[0-9.]*[1-9] MiB' train vae --plan --device amd-rdna2 -o planned --data digits "${small[@]}"
+check "a plan leaves no folder" test ! -e planned
+expect 2 'model.latent' train vae --plan --device amd-rdna2 --data digits --set model.latent=0
+
 # killed STEP: a long run that is killed once its log has so many lines.
 killed() {
     "$fumarole" train vae -q -o killed --data digits --steps 12 "${small[@]}" --set train.save_every=1 \
