@@ -11,6 +11,7 @@
 layout(constant_id = 3) const uint HISTORY = 1;
 layout(constant_id = 4) const uint COPIES = 1;
 layout(constant_id = 5) const uint HAS_NOISE = 0;
+layout(constant_id = 6) const uint HAS_BOUNDS = 0;
 const uint COLUMNS = HISTORY + FUM_COLUMNS_MORE;
 
 layout(set = 0, binding = 0) buffer State { vec4 state[]; };
@@ -18,6 +19,7 @@ layout(set = 0, binding = 1) readonly buffer Model { QUAD model[]; };
 layout(set = 0, binding = 2) readonly buffer Coefs { float coefs[]; };
 layout(set = 0, binding = 3) readonly buffer Noise { vec4 noise[]; };
 layout(set = 0, binding = 4) readonly buffer Counter { int counter[]; };
+layout(set = 0, binding = 5) readonly buffer Bounds { float bounds[]; }; // one for each picture
 
 #include "sampler_update.pc.h"
 
@@ -37,7 +39,12 @@ void main() {
     if (COPIES == 2u) m += guidance * (quad_load(model[quads + i]) - m);
     vec4 d = a * x[0] + b * m;
     x[HISTORY + FUM_COLUMN_UNCLAMPED] = d;
-    if (clip > 0.0) d = clamp(d, -clip, clip);
+    if (HAS_BOUNDS != 0u) {
+        float bound = bounds[i / picture_quads];
+        d = clamp(d, -bound, bound) / bound;
+    } else if (clip > 0.0) {
+        d = clamp(d, -clip, clip);
+    }
     x[HISTORY + FUM_COLUMN_PREDICTION] = d;
     x[HISTORY + FUM_COLUMN_NOISE] = vec4(0.0);
     if (row >= 0) x[HISTORY + FUM_COLUMN_NOISE] = noise[noise_skip + uint(local) * quads + i];

@@ -10,5 +10,6 @@ PUSH_CONSTANTS(fum_sampler_update_push) {
     int noise_first, noise_count;
     uint noise_skip;
     uint first_window;
-    int noise_last; // the last row of all
+    int noise_last;     // the last row of all
+    uint picture_quads; // of one picture
 };

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Computes one sampler step, in place, all in f32. Inputs: state, model output, coefs, counter and
-// noise. The model output is [copies × B, H, W, C]; noise is f32 [N B, H, W, C] and may be absent.
+// noise. The model output is [copies × B, H, W, C]; noise is f32 [N B, H, W, C]. Bounds of
+// dynamic thresholding are f32 [B]. Both may be absent.
 // sampler.h has the layout. Formulas, with row e = coefs[counter] and history x_0 … x_{K-1}:
 //     m   = copies 2: u + g (c - u); u is the first half of the model's batch (negative prompt),
 //           c the second
-//     D   = a x_0 + b m, held within ±clip where clip > 0
+//     D   = a x_0 + b m, held within ±clip where clip > 0; with bounds s held within ±s, over s
 //     x_k = Σ_{j<K} M_kj x_j + M_kK D + M_k(K+1) noise + M_k(K+2) (D before the clamp)
 // Terms with a zero coefficient are left out, so tensors not yet written may hold anything.
 #include "ops/lib/emit.h"
 #include "ops/lib/sampler.h"
 #include "shaders/sampler_update.pc.h"
 
-enum { STATE, MODEL, COEFS, COUNTER, NOISE };
+#include <math.h>
+
+enum { STATE, MODEL, COEFS, COUNTER, NOISE, BOUNDS };
 enum { HISTORY, COPIES };
 static const struct fum_attr_def attrs[] = {
     [HISTORY] = {"history", 1}, [COPIES] = {"copies", 1}, {0}};
@@ -42,6 +45,12 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
                           fum_dtype_name(noise->dtype),
                           fum_shape_text(&noise->shape, left, sizeof left),
                           fum_shape_text(&point.shape, right, sizeof right));
+    const struct fum_desc *bounds = &call->in[BOUNDS];
+    if (call->has[BOUNDS] && (bounds->dtype != FUM_F32 || bounds->shape.rank != 1 ||
+                              bounds->shape.dim[0] != point.shape.dim[0]))
+        return fum_refuse(why, "the bounds are %s %s; expected f32, a number for each picture",
+                          fum_dtype_name(bounds->dtype),
+                          fum_shape_text(&bounds->shape, left, sizeof left));
     call->out = call->in[STATE];
     return true;
 }
@@ -50,6 +59,13 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
 static int64_t noise_row(const struct fum_op_call *call, double row) {
     int64_t last = call->in[NOISE].shape.dim[0] / fum_sampler_point(call).shape.dim[0] - 1;
     return (int64_t)row < last ? (int64_t)row : last;
+}
+
+// Returns the prediction as the step takes it: held within its bounds.
+static double bound_prediction(const struct fum_op_call *call, const double *bounds, int64_t image,
+                               double d, double clip) {
+    if (call->has[BOUNDS]) return fmin(fmax(d, -bounds[image]), bounds[image]) / bounds[image];
+    return clip > 0 ? fmin(fmax(d, -clip), clip) : d;
 }
 
 static void reference(const struct fum_op_call *call, const double *const *in, double *out) {
@@ -66,9 +82,8 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
         if (call->attr[COPIES] == 2) m += row[FUM_COEF_GUIDANCE] * (in[MODEL][n + i] - m);
         for (int k = 0; k < history; k++) x[k] = in[STATE][k * n + i];
         double d = row[FUM_COEF_A] * x[0] + row[FUM_COEF_B] * m;
-        x[history + FUM_COLUMN_PREDICTION] = d;
-        if (clip > 0 && d > clip) x[history + FUM_COLUMN_PREDICTION] = clip;
-        if (clip > 0 && d < -clip) x[history + FUM_COLUMN_PREDICTION] = -clip;
+        x[history + FUM_COLUMN_PREDICTION] =
+            bound_prediction(call, in[BOUNDS], i / (n / point.shape.dim[0]), d, clip);
         x[history + FUM_COLUMN_NOISE] = noise ? noise[i] : 0;
         x[history + FUM_COLUMN_UNCLAMPED] = d;
         for (int k = 0; k < history; k++) {
@@ -104,13 +119,16 @@ static bool emit_rows(const struct fum_op_call *call, struct fum_dispatches *lis
         .noise_count = (int32_t)count,
         .first_window = first == 0,
         .noise_last = (int32_t)(total - 1),
+        .picture_quads = (uint32_t)(quads / (uint64_t)point.shape.dim[0]),
     };
     if (count)
         push.noise_skip = fum_emit_rows(list, d, NOISE, noise);
     else
         fum_emit_operand(d, COEFS);
     fum_emit_operand(d, COUNTER);
-    FUM_EMIT_SPECS(d, (uint32_t)call->attr[HISTORY], (uint32_t)call->attr[COPIES], count > 0);
+    fum_emit_operand(d, call->has[BOUNDS] ? BOUNDS : COUNTER);
+    FUM_EMIT_SPECS(d, (uint32_t)call->attr[HISTORY], (uint32_t)call->attr[COPIES], count > 0,
+                   call->has[BOUNDS]);
     FUM_EMIT_PUSH(d, push);
     return true;
 }
@@ -133,7 +151,7 @@ const struct fum_op fum_op_sampler_update = {
     .name = "sampler_update",
     .attrs = attrs,
     .min_inputs = 4,
-    .max_inputs = 5,
+    .max_inputs = 6,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,

@@ -80,9 +80,10 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     prediction = fum_variance_drop(graph, prediction, channels);
     if (share && !d->guide.mean) prediction = fum_guide_output(graph, d, prediction, share);
     if (d->corrects) fum_correction_scale(graph, d, &prediction, &step_noise);
-    fum_tensor *updated =
-        add_op(graph, "sampler_update",
-               FUM_INPUTS(d->state, prediction, d->coefs, d->counter, step_noise), attrs);
+    fum_tensor *updated = add_op(graph, "sampler_update",
+                                 FUM_INPUTS(d->state, prediction, d->coefs, d->counter, step_noise,
+                                            fum_threshold_add(graph, d, prediction)),
+                                 attrs);
     add_op(graph, "counter_next", FUM_INPUTS(d->counter, updated), NULL);
     return fum_component_check_graph(pipe->unet, graph, err);
 }
@@ -216,6 +217,8 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
         .learned =
             program->learned_variance && pipe->view->unet.out_channels > run->latent_channels,
         .corrects = program->corrects,
+        .threshold_ratio = program->threshold_ratio,
+        .threshold_max = program->threshold_max,
         .evals = program->evals,
         .history = program->history,
         .noise_rows = program->noise_rows,
@@ -228,6 +231,7 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
            a->width == b->width && a->tokens == b->tokens && a->evals == b->evals &&
            a->history == b->history && a->noise_rows == b->noise_rows && a->learned == b->learned &&
            a->guide.classifier == b->guide.classifier && a->guide.mean == b->guide.mean &&
+           a->threshold_ratio == b->threshold_ratio && a->threshold_max == b->threshold_max &&
            a->corrects == b->corrects;
 }
 

@@ -52,6 +52,7 @@ struct fum_denoiser {
     fum_tensor *state, *counter, *flag, *coefs, *noise, *spread;
     fum_tensor *corrections, *shares; // shares: of each picture in means over the batch
     struct fum_unet_params unet;
+    double threshold_ratio, threshold_max; // as in struct fum_sample_program
     struct fum_guide guide;
 };
 
@@ -234,6 +235,10 @@ enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, struc
 // Repeats the run. *node: the first node with a non-finite result.
 enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first,
                                      const char **node, struct fum_error *err);
+
+// Adds the bounds of dynamic thresholding, f32 [batch], for the model's output. NULL without any.
+fum_tensor *fum_threshold_add(fum_graph *graph, const struct fum_denoiser *denoiser,
+                              fum_tensor *prediction);
 
 // ---- classifier guidance (guide.c) ----
 

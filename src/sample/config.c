@@ -71,6 +71,7 @@ struct fum_sample_config fum_sample_config_unset(void) {
                                       .steps_offset = -1,
                                       .clip_sample_range = NAN,
                                       .sample_max_value = NAN,
+                                      .dynamic_thresholding_ratio = NAN,
                                       .sigma_min = NAN,
                                       .sigma_max = NAN,
                                       .sigma_data = NAN,
@@ -287,6 +288,7 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
         {"beta_end", &c.beta_end, 0, 1},
         {"clip_sample_range", &c.clip_sample_range, 0, INFINITY},
         {"sample_max_value", &c.sample_max_value, 0, INFINITY},
+        {"dynamic_thresholding_ratio", &c.dynamic_thresholding_ratio, 0, 1 + 1e-9},
         {"sigma_min", &c.sigma_min, -INFINITY, INFINITY},
         {"sigma_max", &c.sigma_max, -INFINITY, INFINITY},
         {"sigma_data", &c.sigma_data, -INFINITY, INFINITY},
@@ -330,10 +332,6 @@ enum fum_result fum_sample_config_read(struct fum_sample_config *config, const c
         result = read_whole(wholes[i].out, object, wholes[i].key, err);
     for (size_t i = 0; i < FUM_COUNT(switches) && !result; i++)
         result = read_switch(switches[i].out, object, switches[i].key, err);
-    if (c.thresholding == FUM_SWITCH_ON && c.sample_max_value > 1) {
-        note_ignored(&c, "thresholding", "above 1");
-        c.thresholding = FUM_SWITCH_OFF;
-    }
     if (!result) *config = c;
     return result;
 }

@@ -136,6 +136,8 @@ static void fill_defaults(struct fum_sample_builder *builder) {
     SET_WHOLE(set_alpha_to_one, FUM_SWITCH_OFF);
     SET_WHOLE(clip_sample, FUM_SWITCH_OFF);
     SET_REAL(clip_sample_range, 1);
+    SET_REAL(sample_max_value, 1);
+    SET_REAL(dynamic_thresholding_ratio, 0.995);
     SET_TEXT(variance_type, "fixed_small");
     SET_WHOLE(skip_prk_steps, FUM_SWITCH_OFF);
     SET_TEXT(algorithm_type, "dpmsolver++");
@@ -261,12 +263,17 @@ static void set_final_sigma(struct fum_sample_builder *builder) {
         s->final_repeats && curve ? builder->sigma[builder->steps - 1] : builder->noise.sigma[0];
 }
 
-// Clamps every denoised prediction if the class has thresholding and its settings request it. Their
-// quantile counts for nothing, since it is held to at most 1.
+// Bounds every denoised prediction if the class has thresholding and its settings request it. The
+// quantile counts for nothing if the maximum is 1, its default.
 static void set_thresholds(struct fum_sample_builder *builder) {
-    const struct fum_sample_program *p = builder->program;
-    bool clamps = builder->sampler->thresholds && builder->c.thresholding == FUM_SWITCH_ON;
-    for (int e = 0; e < p->evals && clamps; e++) p->eval[e].clip = 1;
+    struct fum_sample_program *p = builder->program;
+    const struct fum_sample_config *c = &builder->c;
+    if (!builder->sampler->thresholds || c->thresholding != FUM_SWITCH_ON) return;
+    bool dynamic = c->sample_max_value > 1;
+    for (int e = 0; e < p->evals; e++) p->eval[e].clip = dynamic ? 0 : 1;
+    if (!dynamic) return;
+    p->threshold_ratio = fmin(c->dynamic_thresholding_ratio, 1);
+    p->threshold_max = c->sample_max_value;
 }
 
 // Fills in the names and settings that describe the program.

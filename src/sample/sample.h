@@ -82,11 +82,10 @@ struct fum_sample_config {
     enum fum_switch set_alpha_to_one;
     enum fum_switch clip_sample;
     double clip_sample_range;
-    // clamps the denoised prediction to -1..1 in the classes that know it;
-    // dynamic_thresholding_ratio only matters with a sample_max_value above 1, which no sampler
-    // here follows
+    // Clamps the denoised prediction to -1..1 in the classes that know it. If sample_max_value is
+    // above 1, the bound is a quantile of its magnitudes, and the result is divided by the bound.
     enum fum_switch thresholding;
-    double sample_max_value;
+    double sample_max_value, dynamic_thresholding_ratio;
     // ddpm: fixed_small (default), fixed_small_log, fixed_large, learned_range
     char variance_type[24];
     enum fum_switch skip_prk_steps;
@@ -126,7 +125,7 @@ enum fum_result fum_prediction_parse(enum fum_prediction *prediction, const char
 struct fum_sample_config fum_sample_config_sd(void);
 // Reads scheduler_config.json. Keys listed in its "_use_default_values" stay unset. Settings of the
 // training (betas, prediction) must be supported, else FUM_ERR_UNSUPPORTED. Settings of the solver
-// that no sampler here implements (thresholding above 1, Lu's lambdas, …) are noted in
+// that no sampler here implements (Lu's lambdas, flow sigmas, …) are noted in
 // `ignored`, so that the caller can warn.
 enum fum_result fum_sample_config_read(struct fum_sample_config *config, const cJSON *object,
                                        struct fum_error *err);
@@ -205,8 +204,11 @@ struct fum_sample_program {
     // noise tensors after the initial one, drawn in this order from the same generator
     int noise_rows;
     bool learned_variance; // evaluations have a spread
-    bool guides_mean;      // a classifier moves the mean of each step, not the model's output
-    bool corrects;         // some evaluations have a correction
+    // Dynamic thresholding: the bound of a picture's prediction is this quantile of its magnitudes,
+    // 1 to threshold_max. 0: none.
+    double threshold_ratio, threshold_max;
+    bool guides_mean; // a classifier moves the mean of each step, not the model's output
+    bool corrects;    // some evaluations have a correction
     // Steps are chosen while it runs. The only evaluation replaces history[0] by the model's
     // output.
     bool adaptive;
@@ -241,7 +243,7 @@ struct fum_sample_values {
     const double *model_out, *noise;
     size_t count;
 };
-// Computes the update of evaluation `e` on the host.
+// Computes the update of evaluation `e` on the host, without dynamic thresholding.
 void fum_sample_apply(const struct fum_sample_program *program, int e,
                       const struct fum_sample_values *values);
 

@@ -47,6 +47,14 @@ def cases():
                          ("heun", "HeunDiscreteScheduler"), ("pndm", "PNDMScheduler"), ("ddim", DDIM)):
         yield dict(unet="unet2d-plain", file=dict(LINEAR, _class_name=DDPM, clip_sample=False), steps=5,
                    sampler=sampler, reference=cls)
+    # Dynamic thresholding.
+    dynamic = dict(LINEAR, thresholding=True, dynamic_thresholding_ratio=0.9, sample_max_value=2.5)
+    yield dict(unet="unet2d-plain", file=dict(dynamic, _class_name=DDPM), steps=5)
+    yield dict(unet="unet2d", label=1, guidance=3.0, steps=5, eta=0.4,
+               file=dict(dynamic, _class_name=DDIM, dynamic_thresholding_ratio=0.95))
+    yield dict(unet="unet2d-plain", steps=6, sampler="dpm++2m", file=dict(
+        dynamic, _class_name="DPMSolverMultistepScheduler", prediction_type="v_prediction"))
+    yield dict(unet="unet2d-plain", steps=5, sampler="unipc", file=dict(dynamic, _class_name="UniPCMultistepScheduler"))
 
 
 class Draws:

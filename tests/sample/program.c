@@ -241,9 +241,11 @@ static void settings_of_the_solver_are_noted(void **state) {
         FUM_OK);
     assert_string_equal(c.ignored,
                         "lambda_min_clipped, variance_type learned, algorithm_type dpmsolver, "
-                        "interpolation_type log_linear, thresholding above 1");
+                        "interpolation_type log_linear");
     struct fum_sample_program *p = make((struct fum_sample_params){.steps = 8, .config = c});
     assert_string_equal(p->sampler, "dpm++2m");
+    assert_float_equal(p->threshold_max, 2, 0);
+    assert_float_equal(p->threshold_ratio, 0.995, 0);
     fum_sample_destroy(&p);
     assert_int_equal(
         read_config(&c, "{\"thresholding\": false, \"algorithm_type\": \"deis\"}", &err), FUM_OK);
