@@ -30,7 +30,7 @@ static const struct cli_option options[] = {
     {.name = "pr", .kind = CLI_FLAG, .offset = FIELD(precision),
      .help = "precision and recall"},
     {.name = "accuracy", .kind = CLI_FLAG, .offset = FIELD(accuracy),
-     .help = "share of FAKE's pictures whose class a classifier recognises; only if asked for"},
+     .help = "share of FAKE's pictures whose class a classifier recognises; only on request"},
     {.name = "pairs", .kind = CLI_FLAG, .offset = FIELD(pairs),
      .help = "instead: PSNR and SSIM of pictures of the same name, or of what an autoencoder makes "
              "of REAL"},

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Counts the pictures whose class a classifier recognises.
 #include "evaluate/measures.h"
 
 static size_t find_largest(const float *logits, size_t classes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Trains golden runs of PyTorch again with activations in f16 and bf16: the mean loss of the last
+// Trains golden runs of PyTorch again with activations in f16 and bf16. The mean loss of the last
 // steps is that of the run in double, within 3 %.
 #define _DEFAULT_SOURCE // mkdtemp
 #include "replayed.h"
