@@ -183,7 +183,7 @@ static const char *selected_name(const struct selection *s, const char *name) {
 // has.
 static void shape_as_file(struct fum_training *t, const char *name, struct fum_view *view) {
     const struct fum_weight_source source = fum_train_model_source(t);
-    const fum_tensor *param = fum_graph_find(t->graph, name);
+    const fum_tensor *param = fum_graph_find(t->now->graph, name);
     struct fum_view own;
     if (t->model && source.find(source.user, name, &own) &&
         fum_view_count(&own) == fum_view_count(view)) {

@@ -6,6 +6,12 @@
 
 FUM_SETTING_NAMES(kind_name, "auto", "idx", "cifar", "images")
 
+// Returns what the sides of buckets are multiples of; 0: all pictures have one size.
+static int read_buckets(struct fum_settings *s) {
+    if (!fum_settings_has(s, "data.buckets") || !fum_settings_bool(s, "data.buckets")) return 0;
+    return (int)fum_settings_int(s, "data.bucket_step", 1, FUM_MAX_SIDE);
+}
+
 // Reads [data].
 static struct fum_data_settings read_settings(struct fum_training *t) {
     enum { MAX_CHANNELS = 4 };
@@ -20,6 +26,7 @@ static struct fum_data_settings read_settings(struct fum_training *t) {
         .label = fum_settings_string(s, "data.label"),
         .split = fum_settings_string(s, "data.split"),
         .limit = fum_settings_int(s, "data.limit", 0, INT64_MAX),
+        .bucket_step = read_buckets(s),
         .log = t->params.log,
     };
     if (fum_settings_has(s, "model.classes"))

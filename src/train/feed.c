@@ -21,11 +21,11 @@ static void planes_to_pixels(const float *from, float *to, const struct fum_shap
 static enum fum_result write_floats(struct fum_training *t, const struct fum_train_source *s,
                                     const float *values, size_t count, struct fum_error *err) {
     if (s->value.layout == FUM_TRAIN_FLAT || s->value.shape.rank != 3)
-        return fum_executable_write(t->executable, s->all, values, count, err);
-    float *pixels = (float *)t->buffer + count;
+        return fum_executable_write(t->now->executable, s->all, values, count, err);
+    float *pixels = (float *)t->now->buffer + count;
     struct fum_shape all = fum_tensor_shape(s->all);
     planes_to_pixels(values, pixels, &s->value.shape, all.dim[0]);
-    return fum_executable_write(t->executable, s->all, pixels, count, err);
+    return fum_executable_write(t->now->executable, s->all, pixels, count, err);
 }
 
 // Converts whole numbers of a file in place of the buffer's beginning.
@@ -47,17 +47,18 @@ static enum fum_result write_integers(struct fum_training *t, const struct fum_t
     size_t count = (size_t)fum_shape_count(&all),
            samples = (size_t)t->rows * (size_t)t->options.accumulate;
     const struct fum_train_rows rows = {samples, count / samples};
-    void *derived = (int32_t *)t->buffer + count;
-    enum fum_result result = fum_executable_write_i32(t->executable, s->all, values, count, err);
-    for (int i = 0; i < t->num_sources && !result; i++) {
-        const struct fum_train_source *d = &t->sources[i];
-        if (d->origin != FUM_TRAIN_DERIVED || &t->sources[d->from] != s) continue;
+    void *derived = (int32_t *)t->now->buffer + count;
+    enum fum_result result =
+        fum_executable_write_i32(t->now->executable, s->all, values, count, err);
+    for (int i = 0; i < t->now->num_sources && !result; i++) {
+        const struct fum_train_source *d = &t->now->sources[i];
+        if (d->origin != FUM_TRAIN_DERIVED || &t->now->sources[d->from] != s) continue;
         all = fum_tensor_shape(d->all);
         size_t elements = (size_t)fum_shape_count(&all);
         d->derive(t, values, &rows, derived);
         result = d->dtype == FUM_I32
-                     ? fum_executable_write_i32(t->executable, d->all, derived, elements, err)
-                     : fum_executable_write(t->executable, d->all, derived, elements, err);
+                     ? fum_executable_write_i32(t->now->executable, d->all, derived, elements, err)
+                     : fum_executable_write(t->now->executable, d->all, derived, elements, err);
     }
     return result;
 }
@@ -73,11 +74,11 @@ static enum fum_result write_replayed(struct fum_training *t, const struct fum_t
     if (!raw) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a step of the replay");
     enum fum_result result = fum_view_read(&view, (uint64_t)t->step * bytes, bytes, raw, err);
     if (!result && s->dtype == FUM_I32) {
-        convert_integers(t->buffer, raw, view.dtype, count);
-        result = write_integers(t, s, t->buffer, err);
+        convert_integers(t->now->buffer, raw, view.dtype, count);
+        result = write_integers(t, s, t->now->buffer, err);
     } else if (!result) {
-        fum_convert_to_f32(t->buffer, raw, view.dtype, count);
-        result = write_floats(t, s, t->buffer, count, err);
+        fum_convert_to_f32(t->now->buffer, raw, view.dtype, count);
+        result = write_floats(t, s, t->now->buffer, count, err);
     }
     fum_free(raw);
     return result;
@@ -88,12 +89,12 @@ static enum fum_result write_conditions(struct fum_training *t, const struct fum
                                         const struct fum_data_batch *batch, struct fum_error *err) {
     struct fum_shape all = fum_tensor_shape(s->all);
     if (s->origin == FUM_TRAIN_SIZES) {
-        fum_train_describe_sizes(t, batch, (int)s->value.shape.dim[0], t->buffer);
-        return fum_executable_write(t->executable, s->all, t->buffer, (size_t)fum_shape_count(&all),
-                                    err);
+        fum_train_describe_sizes(t, batch, (int)s->value.shape.dim[0], t->now->buffer);
+        return fum_executable_write(t->now->executable, s->all, t->now->buffer,
+                                    (size_t)fum_shape_count(&all), err);
     }
-    enum fum_result result = fum_train_encode_captions(t, batch, t->buffer, err);
-    return result ? result : write_integers(t, s, t->buffer, err);
+    enum fum_result result = fum_train_encode_captions(t, batch, t->now->buffer, err);
+    return result ? result : write_integers(t, s, t->now->buffer, err);
 }
 
 // Writes a batch of the data.
@@ -101,9 +102,9 @@ static enum fum_result write_data(struct fum_training *t, const struct fum_train
                                   const struct fum_data_batch *batch, struct fum_error *err) {
     size_t count = (size_t)batch->count;
     if (s->origin == FUM_TRAIN_LABELS)
-        return fum_executable_write_i32(t->executable, s->all, batch->labels, count, err);
+        return fum_executable_write_i32(t->now->executable, s->all, batch->labels, count, err);
     count *= (size_t)batch->width * (size_t)batch->height * (size_t)batch->channels;
-    float *pixels = t->buffer;
+    float *pixels = t->now->buffer;
     for (size_t i = 0; i < count; i++)
         pixels[i] = t->recipe->images_signed ? 2 * batch->pixels[i] - 1 : batch->pixels[i];
     return write_floats(t, s, pixels, count, err);
@@ -113,9 +114,10 @@ enum fum_result fum_train_feed(struct fum_training *t, struct fum_error *err) {
     const struct fum_data_batch *batch = NULL;
     enum fum_result result = FUM_OK;
     if (t->batches) result = fum_data_feed_next(t->batches, &batch, err);
+    if (!result && batch) result = fum_train_choose_size(t, batch->width, batch->height, err);
     if (!result && t->prior) result = fum_train_add_prior(t, &batch, err);
-    for (int i = 0; i < t->num_sources && !result; i++) {
-        const struct fum_train_source *s = &t->sources[i];
+    for (int i = 0; i < t->now->num_sources && !result; i++) {
+        const struct fum_train_source *s = &t->now->sources[i];
         if (s->replay)
             result = write_replayed(t, s, err);
         else if (s->origin == FUM_TRAIN_TOKENS || s->origin == FUM_TRAIN_SIZES)

@@ -50,7 +50,7 @@ static struct fum_initial default_initial(const struct fum_training *t, const fu
     if (bias) {
         char *name =
             fum_arena_printf(t->arena, "%.*s.weight", (int)(dot - param->name), param->name);
-        weight = name ? fum_graph_find(t->graph, name) : NULL;
+        weight = name ? fum_graph_find(t->now->graph, name) : NULL;
     }
     if (is_product(weight))
         return (struct fum_initial){.kind = FUM_INITIAL_UNIFORM,
@@ -116,7 +116,7 @@ static bool find_in_file(const fum_loader *loader, const char *name, struct fum_
 static bool find_value(void *user, const char *name, struct fum_view *view) {
     struct fum_train_initial *from = user;
     struct fum_training *t = from->training;
-    const fum_tensor *param = fum_graph_find(t->graph, name);
+    const fum_tensor *param = fum_graph_find(t->now->graph, name);
     if (!param) return false;
     const char *like = choose_initial(t, param).like, *network = like ? like : network_name(name);
     if (t->resumed) {
@@ -130,7 +130,7 @@ static bool find_value(void *user, const char *name, struct fum_view *view) {
     }
     if (network && t->recipe->find_initial && t->recipe->find_initial(t, network, view))
         return true;
-    return find_drawn(from, network ? fum_graph_find(t->graph, network) : param, view);
+    return find_drawn(from, network ? fum_graph_find(t->now->graph, network) : param, view);
 }
 
 // Adds a name to a list that ends in "…" when it is long.
@@ -148,11 +148,11 @@ static enum fum_result check_names(const struct fum_training *t, struct fum_erro
     size_t count = fum_loader_count(t->initial);
     bool *used = fum_calloc(count ? count : 1, sizeof *used);
     if (!used) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the first weights");
-    for (int i = 0; i < t->num_network; i++) {
+    for (int i = 0; i < t->now->num_network; i++) {
         const struct fum_loader_tensor *tensor =
-            fum_train_find_spelled(t->initial, t->network[i]->name);
+            fum_train_find_spelled(t->initial, t->now->network[i]->name);
         if (tensor) used[fum_loader_index(t->initial, tensor)] = true;
-        if (!tensor) list_name(missing, sizeof missing, t->network[i]->name);
+        if (!tensor) list_name(missing, sizeof missing, t->now->network[i]->name);
     }
     for (size_t i = 0; i < count; i++) {
         const char *name = fum_loader_at(t->initial, i)->name;
@@ -170,9 +170,9 @@ enum fum_result fum_train_create_parameters(struct fum_training *t, struct fum_e
     const struct fum_weight_source source = {.find = find_value, .user = &from};
     enum fum_result result = t->initial && !t->resumed ? check_names(t, err) : FUM_OK;
     if (!result) result = fum_parameters_create_from(&t->parameters, t->device, &source, err);
-    for (int i = 0; i < t->graph->count && !result; i++) {
-        if (t->graph->tensors[i]->kind != FUM_TENSOR_PARAMETER) continue;
-        const struct fum_weight weight = fum_tensor_weight(t->graph->tensors[i]);
+    for (int i = 0; i < t->now->graph->count && !result; i++) {
+        if (t->now->graph->tensors[i]->kind != FUM_TENSOR_PARAMETER) continue;
+        const struct fum_weight weight = fum_tensor_weight(t->now->graph->tensors[i]);
         result = fum_parameters_load(t->parameters, &weight, err);
     }
     for (size_t i = 0; i < from.count; i++) fum_free(from.drawn[i]);

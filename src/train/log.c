@@ -81,7 +81,7 @@ enum fum_result fum_train_open_history(struct fum_training *t, struct fum_error 
     static const char *const last[] = {"lr", "grad_norm", "samples_per_second"};
     struct fum_history *h = t->history = fum_calloc(1, sizeof *h);
     if (!h) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the log");
-    for (int i = 0; i < t->num_terms; i++) t->series[h->series++] = t->terms[i].name;
+    for (int i = 0; i < t->now->num_terms; i++) t->series[h->series++] = t->now->terms[i].name;
     for (int i = 0; i < 3; i++) t->series[h->series++] = last[i];
     return t->params.resume ? read_history(t, err) : FUM_OK;
 }

@@ -102,6 +102,10 @@ enum fum_result fum_train_open_prior(struct fum_training *t, struct fum_error *e
     int wanted = (int)fum_settings_int(&t->settings, "prior.count", 1, 1 << 20), found = 0;
     enum fum_result result = fum_settings_check(&t->settings, err);
     if (result || t->params.replay) return result;
+    if (t->num_recordings > 1)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "pictures of a prior have one size: set data.buckets=false or "
+                             "loss.prior=0");
     if (!*folder) folder = fum_path_join(t->arena, t->dir, "prior");
     t->prior = fum_calloc(1, sizeof *t->prior);
     if (!folder || !t->prior) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a prior");

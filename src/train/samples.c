@@ -79,8 +79,8 @@ static enum fum_result draw_one(struct fum_training *t, fum_pipeline *pipeline, 
     if (grid->adapter.name) {
         request.adapters = &grid->adapter;
         request.num_adapters = 1;
-        request.width = t->width;
-        request.height = t->height;
+        request.width = t->recordings[0].width;
+        request.height = t->recordings[0].height;
     }
     enum fum_result result = grid->prompts ? choose_prompt(t, grid, index, &request, err) : FUM_OK;
     return result ? result : fum_generate(pipeline, &request, err);

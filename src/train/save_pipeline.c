@@ -55,8 +55,8 @@ static bool is_weights(const char *name) {
 // True if a parameter of the component is trained.
 static bool is_trained(const struct fum_training *t, const char *component) {
     size_t length = strlen(component);
-    for (int i = 0; i < t->num_trained; i++) {
-        const char *name = fum_tensor_name(t->network[i]);
+    for (int i = 0; i < t->now->num_trained; i++) {
+        const char *name = fum_tensor_name(t->now->network[i]);
         if (!strncmp(name, component, length) && name[length] == '.') return true;
     }
     return false;

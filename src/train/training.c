@@ -77,8 +77,9 @@ static enum fum_result open_model(struct fum_training *t, struct fum_error *err)
 
 // Finds out where the pictures come from and how large they are.
 static enum fum_result open_data(struct fum_training *t, struct fum_error *err) {
-    if (t->params.replay) return fum_train_open_replay(t, err);
-    return fum_train_open_data(t, err);
+    enum fum_result result =
+        t->params.replay ? fum_train_open_replay(t, err) : fum_train_open_data(t, err);
+    return result ? result : fum_train_list_sizes(t, err);
 }
 
 // Makes the folder, and finds out now what saving would fail on at the end.
@@ -157,10 +158,9 @@ enum fum_result fum_training_measure(struct fum_training_size *size, fum_device 
 void fum_training_destroy(fum_training **training) {
     struct fum_training *t = training ? *training : NULL;
     if (!t) return;
-    fum_executable_destroy(&t->executable);
+    fum_train_free_recordings(t);
     fum_weights_destroy(&t->weights);
     fum_parameters_destroy(&t->parameters);
-    fum_graph_destroy(&t->graph);
     fum_train_close_prior(t);
     fum_data_feed_stop(&t->batches);
     fum_data_close(&t->data);
@@ -170,7 +170,6 @@ void fum_training_destroy(fum_training **training) {
     fum_loader_close(&t->resumed);
     fum_settings_free(&t->settings);
     fum_free(t->history);
-    fum_free(t->buffer);
     fum_arena_destroy(&t->arena);
     fum_free(t);
     *training = NULL;
@@ -216,18 +215,18 @@ struct report {
 // Stores a step's numbers. terms[0] is the loss itself.
 static void fill_report(const struct fum_training *t, struct report *r, double seconds) {
     const struct fum_train_options *o = &t->options;
-    for (int i = 1; i < t->num_terms; i++) {
-        r->names[i - 1] = t->terms[i].name;
+    for (int i = 1; i < t->now->num_terms; i++) {
+        r->names[i - 1] = t->now->terms[i].name;
         r->values[i - 1] = r->numbers[i];
     }
     r->step = (struct fum_training_step){.step = t->step,
                                          .steps = o->steps,
                                          .loss = r->numbers[0],
-                                         .num_terms = t->num_terms - 1,
+                                         .num_terms = t->now->num_terms - 1,
                                          .terms = r->names,
                                          .values = r->values,
-                                         .lr = r->numbers[t->num_terms],
-                                         .gradient_norm = r->numbers[t->num_terms + 1],
+                                         .lr = r->numbers[t->now->num_terms],
+                                         .gradient_norm = r->numbers[t->now->num_terms + 1],
                                          .seconds = seconds,
                                          .samples_per_second = (double)o->batch * o->accumulate /
                                                                fmax(seconds, 1e-9)};
@@ -237,7 +236,7 @@ static void fill_report(const struct fum_training *t, struct report *r, double s
 static enum fum_result fail_nonfinite(struct fum_training *t, int64_t step, struct fum_error *err) {
     const char *node = NULL;
     enum fum_result result =
-        fum_executable_first_nonfinite(t->executable, FUM_STAGE_STEP, &node, err);
+        fum_executable_first_nonfinite(t->now->executable, FUM_STAGE_STEP, &node, err);
     if (result) return result;
     return fum_error_set(err, FUM_ERR_DEVICE,
                          "step %lld: the loss or its gradient is no number, first in %s (a lower "
@@ -249,14 +248,14 @@ static enum fum_result fail_nonfinite(struct fum_training *t, int64_t step, stru
 static enum fum_result run_step(struct fum_training *t, struct report *r, struct fum_error *err) {
     double begin = fum_time_now();
     enum fum_result result = fum_train_feed(t, err);
-    if (!result) result = fum_executable_run(t->executable, FUM_STAGE_STEP, err);
+    if (!result) result = fum_executable_run(t->now->executable, FUM_STAGE_STEP, err);
     if (!result)
-        result = fum_executable_read(t->executable, t->report, r->numbers, (size_t)t->num_terms + 2,
-                                     err);
+        result = fum_executable_read(t->now->executable, t->now->report, r->numbers,
+                                     (size_t)t->now->num_terms + 2, err);
     if (result) return result;
     // A norm that is no number shrinks the scale of the loss and leaves the weights as they are.
-    bool fails =
-        !isfinite(r->numbers[0]) || (!isfinite(r->numbers[t->num_terms + 1]) && !t->loss_scale);
+    bool fails = !isfinite(r->numbers[0]) ||
+                 (!isfinite(r->numbers[t->now->num_terms + 1]) && !t->now->loss_scale);
     if (fails) return fail_nonfinite(t, t->step + 1, err);
     t->step++;
     fill_report(t, r, fum_time_now() - begin);

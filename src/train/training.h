@@ -84,6 +84,27 @@ struct fum_train_gallery {
     int count;
 };
 
+// A step that is recorded for pictures of one size.
+struct fum_train_recording {
+    int width, height;
+    fum_graph *graph; // NULL: not built yet
+    fum_executable *executable;
+    struct fum_train_source sources[FUM_TRAIN_MAX_SOURCES];
+    int num_sources;
+    struct fum_train_term terms[FUM_TRAIN_MAX_TERMS]; // terms[0] is the loss
+    int num_terms;
+    fum_tensor **network; // its parameters; those that the optimiser trains come first
+    int num_network, num_trained;
+    fum_tensor *report;        // loss, terms, learning rate, gradient norm
+    fum_tensor *gradient_norm; // one number
+    fum_tensor *row;           // of the optimiser: the learning rate comes first
+    // States of the step: the updates done, and with f16 the scale of the loss and the steps since
+    // it changed (else NULL).
+    fum_tensor *updates, *loss_scale, *scale_steps;
+    fum_tensor *key; // state of the draws; NULL: nothing is drawn
+    void *buffer;    // of one input's values
+};
+
 struct fum_training {
     fum_arena *arena;
     const struct fum_recipe *recipe;
@@ -104,26 +125,13 @@ struct fum_training {
     struct fum_train_prior *prior;          // DreamBooth's second data set, or NULL
     fum_model *model;                       // that the training begins with, or NULL
     fum_weights *weights;                   // of the model, frozen
-    fum_graph *graph;
-    fum_executable *executable;
     fum_parameters *parameters;
+    struct fum_train_recording *recordings; // one for each size of the data's buckets
+    int num_recordings;
+    struct fum_train_recording *now; // that of the next step, whose size `width` and `height` are
 
-    struct fum_train_source sources[FUM_TRAIN_MAX_SOURCES];
-    int num_sources;
-    struct fum_train_term terms[FUM_TRAIN_MAX_TERMS]; // terms[0] is the loss
-    int num_terms;
-    fum_tensor **network; // its parameters; those that the optimiser trains come first
-    int num_network, num_trained;
-    fum_tensor *report;        // loss, terms, learning rate, gradient norm
-    fum_tensor *gradient_norm; // one number
-    fum_tensor *row;           // of the optimiser: the learning rate comes first
-    // States of the step: the updates done, and with f16 the scale of the loss and the steps since
-    // it changed (else NULL).
-    fum_tensor *updates, *loss_scale, *scale_steps;
-    fum_tensor *key; // state of the draws; NULL: nothing is drawn
     struct fum_train_counters counters;
 
-    void *buffer;  // of one input's values
     int64_t step;  // updates done
     int64_t saved; // those that the checkpoint has
     bool stopped;  // the caller ended the run
@@ -173,7 +181,16 @@ void fum_train_close_prior(struct fum_training *training);
 enum fum_result fum_train_add_prior(struct fum_training *training,
                                     const struct fum_data_batch **batch, struct fum_error *err);
 
-// Builds the graph of one update and compiles it with initial, given or resumed weights.
+// Makes the recordings for the sizes of the data, and chooses that of the first step.
+enum fum_result fum_train_list_sizes(struct fum_training *training, struct fum_error *err);
+void fum_train_free_recordings(struct fum_training *training);
+// True if all sides of pictures are multiples of a number.
+bool fum_train_sides_fit(const struct fum_training *training, int multiple);
+// Chooses the recording for pictures of this size, and compiles it if that is not done yet.
+enum fum_result fum_train_choose_size(struct fum_training *training, int width, int height,
+                                      struct fum_error *err);
+// Builds the graph of one update and compiles it with initial, given or resumed weights. The
+// parameters are those of the recordings before.
 enum fum_result fum_train_compile(struct fum_training *training, struct fum_error *err);
 // Builds the graph of one update and plans it.
 enum fum_result fum_train_plan(struct fum_training *training, struct fum_training_size *size,

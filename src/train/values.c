@@ -19,8 +19,8 @@ static struct fum_shape whole_shape(const struct fum_training *t, const struct f
 }
 
 static struct fum_train_source *find_source(struct fum_training *t, const char *name) {
-    for (int i = 0; i < t->num_sources; i++)
-        if (!strcmp(t->sources[i].value.name, name)) return &t->sources[i];
+    for (int i = 0; i < t->now->num_sources; i++)
+        if (!strcmp(t->now->sources[i].value.name, name)) return &t->now->sources[i];
     return NULL;
 }
 
@@ -31,8 +31,8 @@ bool fum_train_replays(const struct fum_training *t, const char *name) {
 static struct fum_train_source *add_source(struct fum_micro_batch *m,
                                            const struct fum_train_source *like) {
     struct fum_training *t = m->training;
-    struct fum_train_source *source = &t->sources[t->num_sources];
-    if (t->num_sources == FUM_TRAIN_MAX_SOURCES) {
+    struct fum_train_source *source = &t->now->sources[t->now->num_sources];
+    if (t->now->num_sources == FUM_TRAIN_MAX_SOURCES) {
         fum_graph_fail(m->graph, FUM_ERR_ARG, "a step has too many inputs");
         return NULL;
     }
@@ -44,7 +44,7 @@ static struct fum_train_source *add_source(struct fum_micro_batch *m,
         fum_graph_fail(m->graph, err.code, "%s", err.text);
         return NULL;
     }
-    t->num_sources++;
+    t->now->num_sources++;
     return source;
 }
 
@@ -91,17 +91,17 @@ struct draw {
 // Returns the state from which all draws of a step take their keys.
 static fum_tensor *find_key(struct fum_micro_batch *m) {
     struct fum_training *t = m->training;
-    if (!t->key)
-        t->key = fum_graph_state(m->graph, "random", (struct fum_shape){1, {4}}, FUM_I32,
-                                 FUM_STAGE_STEP);
-    return t->key;
+    if (!t->now->key)
+        t->now->key = fum_graph_state(m->graph, "random", (struct fum_shape){1, {4}}, FUM_I32,
+                                      FUM_STAGE_STEP);
+    return t->now->key;
 }
 
 // Adds the op that draws a value.
 static fum_tensor *add_draw(struct fum_micro_batch *m, struct fum_train_source *source,
                             const struct draw *draw) {
     struct fum_shape shape = whole_shape(m->training, &source->value.shape);
-    double offset = (double)(source - m->training->sources);
+    double offset = (double)(source - m->training->now->sources);
     const struct fum_attr attrs[] = {
         {"rank", shape.rank},
         {"d0", (double)shape.dim[0]},
@@ -162,7 +162,7 @@ fum_tensor *fum_train_derive(struct fum_micro_batch *m, const struct fum_train_d
     source = add_source(m, &(struct fum_train_source){.value = d->value,
                                                       .origin = FUM_TRAIN_DERIVED,
                                                       .dtype = d->dtype,
-                                                      .from = (int)(from - t->sources),
+                                                      .from = (int)(from - t->now->sources),
                                                       .derive = d->derive});
     return source && add_input(m, source) ? take_part(m, source) : NULL;
 }
@@ -215,14 +215,15 @@ fum_tensor *fum_train_mean(struct fum_micro_batch *m, fum_tensor *value) {
 fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tensor *value) {
     struct fum_training *t = m->training;
     int i = 0;
-    while (i < t->num_terms && strcmp(t->terms[i].name, name)) i++;
+    while (i < t->now->num_terms && strcmp(t->now->terms[i].name, name)) i++;
     if (i == FUM_TRAIN_MAX_TERMS) {
         fum_graph_fail(m->graph, FUM_ERR_ARG, "a loss has more than %d terms", FUM_TRAIN_MAX_TERMS);
         return NULL;
     }
-    if (i == t->num_terms)
-        t->terms[t->num_terms++] = (struct fum_train_term){fum_arena_strdup(t->arena, name), NULL};
-    fum_tensor **sum = &t->terms[i].sum;
+    if (i == t->now->num_terms)
+        t->now->terms[t->now->num_terms++] =
+            (struct fum_train_term){fum_arena_strdup(t->arena, name), NULL};
+    fum_tensor **sum = &t->now->terms[i].sum;
     *sum = m->index ? fum_nn_add(&m->nn, NULL, *sum, value) : value;
     return value;
 }

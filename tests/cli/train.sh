@@ -11,7 +11,7 @@ fi
 
 # digits/ holds 40 pictures of 8 x 8 pixels in MNIST's files, with labels 0 to 9; bad/ a label 77.
 cat >make.py <<'E2'
-import os, struct
+import os, struct, zlib
 for folder, last in (("digits", 9), ("bad", 77)):
     os.mkdir(folder)
     pixels = bytes((i * 37 + i // 64 * 101) % 256 for i in range(40 * 64))
@@ -19,6 +19,14 @@ for folder, last in (("digits", 9), ("bad", 77)):
     open(f"{folder}/train-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 0x803, 40, 8, 8) + pixels)
     open(f"{folder}/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 0x801, 40) + labels)
 os.mkdir("empty")
+
+# mixed/ holds pictures of three shapes.
+os.mkdir("mixed")
+chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+for i, (w, h) in enumerate(((64, 32), (32, 64), (48, 48), (70, 30), (30, 66), (50, 50))):
+    rows = b"".join(b"\0" + bytes((x * 5 + y * 3 * c + i * 31) % 256 for x in range(w) for c in range(3)) for y in range(h))
+    open(f"mixed/{i}.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0)) +
+                                       chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 E2
 python3 make.py
 
@@ -104,6 +112,18 @@ check "a LoRA with samples" train lora -q -o tuned --steps 1 "${tuned[@]}" --set
     --set "samples.prompt=a red heart"
 check "draws its prompt" test -s tuned/samples/0000001.png
 check "the report has the noise schedule, too" shows tuned 2
+
+# ---- pictures of several shapes ----
+
+shapes=(-m "$FUM_TEST_DATA/model-sd1" --data mixed --batch 2 --set data.width=48 --set data.height=48 --set lora.rank=2
+    --set data.buckets=true --set data.bucket_step=16)
+check "buckets" train lora -q -o shapes --steps 7 "${shapes[@]}"
+check "a part of it" train lora -q -o part --steps 3 "${shapes[@]}"
+check "goes on" train lora -q --resume part --steps 7
+check "with the bits of an unbroken run" python3 same.py shapes/checkpoint/state.safetensors part/checkpoint/state.safetensors
+expect 2 'multiples of 2.*bucket_step' train lora -q -o x "${shapes[@]}" --set data.bucket_step=9
+expect 2 'buckets need data.width' train lora -q -o x "${shapes[@]}" --set data.width=0 --set data.height=0
+expect 2 'a prior have one size' train dreambooth -q -o x "${shapes[@]}"
 
 # ---- a VQ-VAE and its prior ----
 

@@ -98,10 +98,10 @@ fum_tensor *fum_lora_adapt(struct fum_training *t, const struct fum_lora *lora,
     char name[MAX_NAME];
     struct fum_nn nn;
     if (!lora->rank || !is_target(t, lora, layer->name)) return layer->y;
-    fum_nn_init(&nn, t->graph, NULL);
+    fum_nn_init(&nn, t->now->graph, NULL);
     write_kohya_name(t, layer->name, name);
-    fum_tensor *h = add_product(t->graph, name, "lora_down", layer->x, lora->rank);
-    h = add_product(t->graph, name, "lora_up", h, fum_nn_channels(layer->y));
+    fum_tensor *h = add_product(t->now->graph, name, "lora_down", layer->x, lora->rank);
+    h = add_product(t->now->graph, name, "lora_up", h, fum_nn_channels(layer->y));
     return fum_nn_add(&nn, NULL, layer->y, fum_nn_scale(&nn, NULL, h, lora->alpha / lora->rank, 0));
 }
 
@@ -119,8 +119,8 @@ static size_t list_alphas(struct fum_training *t, const float *alpha,
                           struct fum_safetensors_tensor *list) {
     static const char down[] = ".lora_down.weight";
     size_t count = 0;
-    for (int i = 0; i < t->num_trained; i++) {
-        const char *name = fum_tensor_name(t->network[i]);
+    for (int i = 0; i < t->now->num_trained; i++) {
+        const char *name = fum_tensor_name(t->now->network[i]);
         if (!ends_with(name, down)) continue;
         int length = (int)(strlen(name) - strlen(down));
         list[count].name = fum_arena_printf(t->arena, "%.*s.alpha", length, name);
@@ -143,7 +143,7 @@ enum fum_result fum_lora_save(struct fum_training *t, const struct fum_lora *lor
     };
     char *path = fum_path_join(t->arena, dir, "lora.safetensors");
     struct fum_safetensors_tensor *alphas =
-        fum_arena_alloc(t->arena, (size_t)t->num_trained + 1, sizeof *alphas);
+        fum_arena_alloc(t->arena, (size_t)t->now->num_trained + 1, sizeof *alphas);
     if (!path || !alphas) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a LoRA");
     const struct fum_train_file file = {.path = path,
                                         .prefix = "lora_",

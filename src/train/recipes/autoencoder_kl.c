@@ -86,7 +86,7 @@ enum fum_result fum_autoencoder_kl_open(struct fum_training *t, struct fum_autoe
     if (result) return result;
     int factor = fum_vae_factor(&a->network);
     if (t->channels == a->network.in_channels && t->channels == a->network.out_channels &&
-        t->width % factor == 0 && t->height % factor == 0)
+        fum_train_sides_fit(t, factor))
         return FUM_OK;
     return fum_error_set(err, FUM_ERR_ARG,
                          "the pictures are %d × %d with %d channels; the autoencoder needs sides "

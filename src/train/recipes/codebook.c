@@ -100,7 +100,8 @@ static fum_tensor *add_average(struct fum_training *t, fum_tensor *average, fum_
                                fum_tensor *factor) {
     const struct fum_codebook *c = t->config;
     const struct fum_attr decay[] = {{"decay", c->decay}, {0}};
-    return fum_graph_add(t->graph, "ema_update", NULL, FUM_INPUTS(average, value, factor), decay);
+    return fum_graph_add(t->now->graph, "ema_update", NULL, FUM_INPUTS(average, value, factor),
+                         decay);
 }
 
 // Moves the averages on. Returns the codes that follow, sums / counts with Laplace smoothing.
@@ -108,7 +109,7 @@ static fum_tensor *follow_outputs(struct fum_training *t, fum_tensor *factor, fu
                                   fum_tensor **sums) {
     static const double laplace = 1e-5;
     struct fum_codebook *c = t->config;
-    fum_graph *graph = t->graph;
+    fum_graph *graph = t->now->graph;
     *counts = add_average(t, find_table(graph, c, name_counts, 1), c->counts, factor);
     *sums = add_average(t, find_table(graph, c, name_sums, c->network.vae.code_channels), c->sums,
                         factor);
@@ -126,7 +127,7 @@ static fum_tensor *choose_outputs(struct fum_training *t, const struct fum_codeb
     struct fum_shape shape = fum_tensor_shape(c->outputs);
     int64_t codes = c->network.codes, channels = shape.dim[3];
     int64_t rows = shape.dim[0] * shape.dim[1] * shape.dim[2];
-    fum_nn_init(&nn, t->graph, NULL);
+    fum_nn_init(&nn, t->now->graph, NULL);
     fum_tensor *x = fum_nn_reshape(&nn, NULL, c->outputs, (struct fum_shape){2, {rows, channels}});
     if (rows < codes) { // more codes than outputs: all again
         const struct fum_attr repeat[] = {{"rank", 3},
@@ -134,7 +135,7 @@ static fum_tensor *choose_outputs(struct fum_training *t, const struct fum_codeb
                                           {"d1", (double)rows},
                                           {"d2", (double)channels},
                                           {0}};
-        x = fum_graph_add(t->graph, "broadcast", NULL, FUM_INPUTS(x), repeat);
+        x = fum_graph_add(t->now->graph, "broadcast", NULL, FUM_INPUTS(x), repeat);
         rows *= (codes + rows - 1) / rows;
         x = fum_nn_reshape(&nn, NULL, x, (struct fum_shape){2, {rows, channels}});
     }
@@ -153,7 +154,7 @@ static fum_tensor *replace(fum_graph *graph, fum_tensor *x, fum_tensor *other, f
 
 // Counts the updates without use. Returns 1 for each code that is due to be replaced, else 0.
 static fum_tensor *find_dead(struct fum_training *t, const struct fum_codebook *c) {
-    fum_graph *graph = t->graph;
+    fum_graph *graph = t->now->graph;
     fum_tensor *idle = find_table(graph, c, name_idle, 1);
     fum_tensor *unused = add_scale(graph, add_clamp(graph, c->counts, 0, 1), -1, 1);
     fum_tensor *now = add_op(graph, "mul", add_scale(graph, idle, 1, 1), unused);
@@ -166,7 +167,7 @@ static fum_tensor *find_dead(struct fum_training *t, const struct fum_codebook *
 fum_tensor *fum_codebook_update(struct fum_training *t, fum_tensor *param, fum_tensor *updated,
                                 fum_tensor *factor) {
     struct fum_codebook *c = t->config;
-    fum_graph *graph = t->graph;
+    fum_graph *graph = t->now->graph;
     fum_tensor *counts = NULL, *sums = NULL;
     if (strcmp(param->name, name_codes)) return updated;
     if (c->averaged)

@@ -15,7 +15,7 @@ static enum fum_result fail_size(const struct fum_training *t, int multiple,
     return fum_error_set(err, FUM_ERR_ARG,
                          "the pictures are %d × %d with %d channels; the model needs sides that "
                          "are multiples of %d, and %d channels (data.width, data.height, "
-                         "data.channels)",
+                         "data.bucket_step, data.channels)",
                          t->width, t->height, t->channels, multiple,
                          fum_model_get_view(t->model)->vae.in_channels);
 }
@@ -28,7 +28,7 @@ enum fum_result fum_latent_open(struct fum_training *t, struct fum_latent *l,
     const struct fum_sample_config *schedule = &l->view->schedule;
     int multiple = fum_vae_factor(&l->view->vae);
 
-    if (t->channels != l->view->vae.in_channels || t->width % multiple || t->height % multiple)
+    if (t->channels != l->view->vae.in_channels || !fum_train_sides_fit(t, multiple))
         return fail_size(t, multiple, err);
     l->prediction = schedule->prediction_type ? schedule->prediction_type : FUM_PREDICT_EPSILON;
     l->timesteps = fum_sample_config_timesteps(schedule);
