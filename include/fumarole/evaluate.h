@@ -97,12 +97,14 @@ FUM_API enum fum_result fum_evaluate_pairs(const struct fum_evaluate_params *par
 
 // How many bits a model of pictures needs for a data set.
 struct fum_bits_params {
-    const char *model; // a folder that `train ddpm` wrote
+    const char *model; // a folder that `train ddpm` or, for the likelihood, `train score` wrote
     const char *data;
-    // .safetensors with `noise` [timesteps, n, c, h, w]. NULL: drawn by the seed.
+    // .safetensors with what would be drawn: `noise` [timesteps, n, c, h, w] for the bound, `eps`
+    // [n, c, h, w] for the likelihood. NULL: drawn by the seed.
     const char *replay;
     const char *device; // as fum_device_params.select
     int count;          // of pictures, at most; 0: all
+    double tolerance;   // of the likelihood's equation, relative and absolute; 0: 1e-5
     uint64_t seed;
     const struct fum_log *log; // may be NULL
     // Reports how much is done. Returning false cancels. May be NULL.
@@ -113,7 +115,8 @@ struct fum_bits_params {
 struct fum_bits_result {
     double bits;       // per dimension, the mean over all pictures
     double prior_bits; // of it, what the noise at the end costs
-    double first_bits; // the step to the picture itself
+    double first_bits; // of a bound, the step to the picture itself
+    double log_p;      // of a likelihood: nats per picture, as a density of values in -1..1
     int evaluations;   // of the network for each picture, the mean
     size_t count;      // of pictures
 };
@@ -122,6 +125,13 @@ struct fum_bits_result {
 // predicted picture held in -1..1 (Nichol and Dhariwal 2021).
 FUM_API enum fum_result fum_evaluate_bound(const struct fum_bits_params *params,
                                            struct fum_bits_result *result, struct fum_error *err);
+// Computes the likelihood of a score model by its probability flow (Song et al. 2021), for pictures
+// of 256 levels: bits = 7 - log2 p / dimensions. The divergence is estimated as Skilling and
+// Hutchinson do, with random signs.
+FUM_API enum fum_result fum_evaluate_likelihood(const struct fum_bits_params *params,
+                                                struct fum_bits_result *result,
+                                                struct fum_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,11 +7,12 @@
 #include <fumarole/evaluate.h>
 
 struct evaluate_options {
-    bool fid, score, kid, precision, accuracy, pairs, bound, verbose;
+    bool fid, score, kid, precision, accuracy, pairs, bound, likelihood, verbose;
     int splits, subsets, subset_size;
     struct cli_seed seed;
     int count;
     const char *features, *prompt, *device, *json, *save_stats, *replay;
+    double tolerance;
 };
 
 enum { SUBSET_UNSET = -1 };
@@ -37,6 +38,10 @@ static const struct cli_option options[] = {
     CLI_HEADING_ROW("Measures of a model, DIR and DATA in place of the sets:"),
     {.name = "bpd", .kind = CLI_FLAG, .offset = FIELD(bound),
      .help = "the variational bound in bits per dimension"},
+    {.name = "likelihood", .kind = CLI_FLAG, .offset = FIELD(likelihood),
+     .help = "the likelihood of a score model, in bits per dimension"},
+    {.name = "tolerance", .kind = CLI_REAL, .offset = FIELD(tolerance), .value = "X",
+     .min = 0, .max = 1, .help = "error allowed in a step of the likelihood's equation (1e-5)"},
     {.name = "replay", .kind = CLI_PATH, .offset = FIELD(replay), .value = "FILE",
      .help = "safetensors file with everything that would be drawn"},
     CLI_HEADING_ROW("Pictures:"),
@@ -132,22 +137,27 @@ static char *format_json(const struct fum_evaluate_result *r) {
     return text;
 }
 
-static void print_bits(char **sets, const struct fum_bits_result *r) {
+static void print_bits(const struct evaluate_options *values, char **sets,
+                       const struct fum_bits_result *r) {
     char note[96];
     print_set("model", sets[0], 0);
     print_set("DATA", sets[1], r->count);
     snprintf(note, sizeof note, "bits per dimension, %d evaluations", r->evaluations);
-    print_number("bound", r->bits, note);
-    print_number("L_T", r->prior_bits, "");
-    print_number("L_0", r->first_bits, "");
+    print_number(values->bound ? "bound" : "likelihood", r->bits, note);
+    print_number(values->bound ? "L_T" : "noise", r->prior_bits, "");
+    if (values->bound) print_number("L_0", r->first_bits, "");
+    if (values->likelihood) print_number("log p", r->log_p, "nats per picture");
 }
 
-static char *format_bits(const struct fum_bits_result *r) {
+static char *format_bits(const struct evaluate_options *values, const struct fum_bits_result *r) {
     cJSON *object = cJSON_CreateObject();
     bool good = object && cJSON_AddNumberToObject(object, "bpd", r->bits) &&
                 cJSON_AddNumberToObject(object, "prior", r->prior_bits) &&
-                cJSON_AddNumberToObject(object, "first", r->first_bits) &&
                 cJSON_AddNumberToObject(object, "count", (double)r->count);
+    if (good && values->bound)
+        good = cJSON_AddNumberToObject(object, "first", r->first_bits) != NULL;
+    if (good && values->likelihood)
+        good = cJSON_AddNumberToObject(object, "log_p", r->log_p) != NULL;
     char *text = good ? cJSON_Print(object) : NULL;
     cJSON_Delete(object);
     return text;
@@ -241,14 +251,16 @@ static int evaluate_bits(const struct cli_command *command, struct evaluate_opti
                                            .replay = values->replay,
                                            .device = values->device,
                                            .count = values->count,
+                                           .tolerance = values->tolerance,
                                            .seed = values->seed.value,
                                            .log = &log,
                                            .on_picture = on_picture};
     if (!sets[1]) return cli_misuse(command, "name a model and a data set");
-    enum fum_result result = fum_evaluate_bound(&params, &bits, &err);
+    enum fum_result result = values->bound ? fum_evaluate_bound(&params, &bits, &err)
+                                           : fum_evaluate_likelihood(&params, &bits, &err);
     if (result != FUM_OK) return cli_fail_result(result, &err);
-    print_bits(sets, &bits);
-    return values->json ? save_json(values->json, format_bits(&bits)) : 0;
+    print_bits(values, sets, &bits);
+    return values->json ? save_json(values->json, format_bits(values, &bits)) : 0;
 }
 
 // Something else that the command measures, if its flag is given.
@@ -258,6 +270,7 @@ static const struct mode {
 } modes[] = {
     {FIELD(pairs), evaluate_pairs},
     {FIELD(bound), evaluate_bits},
+    {FIELD(likelihood), evaluate_bits},
 };
 
 // ---- the command ----
@@ -280,7 +293,12 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (argc < 1 || (argc < 2 && !values.save_stats))
         return cli_misuse(command, "name two sets, REAL and FAKE");
     for (int i = 0; i < argc; i++) sets[i] = argv[i];
-    if (values.replay && !values.bound) return cli_misuse(command, "--replay belongs to --bpd");
+    if (values.bound && values.likelihood)
+        return cli_misuse(command, "--bpd and --likelihood measure different models: choose one");
+    if (values.replay && !values.bound && !values.likelihood)
+        return cli_misuse(command, "--replay belongs to --bpd and --likelihood");
+    if (values.tolerance != 0 && !values.likelihood)
+        return cli_misuse(command, "--tolerance belongs to --likelihood");
     status = check_outputs(command, &values);
     if (status) return status;
     cli_catch_interrupt();
@@ -300,7 +318,8 @@ const struct cli_command cli_evaluate = {
         "pytorch-fid saves them, or a "
         ".safetensors with features [n, d] and, for the inception score, logits [n, classes].\n"
         "Numbers of different features do not compare: the report names them.\n"
-        "--bpd takes a folder that train ddpm wrote, and a data set.\n",
+        "--bpd takes a folder that train ddpm wrote, and a data set; --likelihood one of train "
+        "score.\n",
     .options = options,
     .run = run,
 };

@@ -7,6 +7,7 @@
 #include "base/macros.h"
 #include "base/view.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_BATCH = 32 };
@@ -54,7 +55,7 @@ static enum fum_result allocate(struct fum_bits_run *run, struct fum_error *err)
 }
 
 enum fum_result fum_bits_open(struct fum_bits_run *run, const struct fum_bits_params *params,
-                              struct fum_error *err) {
+                              bool slopes, struct fum_error *err) {
     *run = (struct fum_bits_run){.params = params};
     fum_rng_init(&run->rng, FUM_RNG_CUDA, params->seed);
     enum fum_result result = open_model(run, err);
@@ -65,7 +66,8 @@ enum fum_result fum_bits_open(struct fum_bits_run *run, const struct fum_bits_pa
                                                .model = run->model,
                                                .batch = run->batch,
                                                .width = run->width,
-                                               .height = run->height};
+                                               .height = run->height,
+                                               .slopes = slopes};
     return result ? result : fum_network_create(&run->network, &network, err);
 }
 
@@ -129,21 +131,24 @@ enum fum_result fum_bits_check(const struct fum_bits_run *run, struct fum_bits_t
     const struct fum_loader_tensor *found = fum_loader_find(run->replay, tensor.name);
     const int64_t sizes[] = {tensor.count, (int64_t)run->total, run->channels, run->height,
                              run->width};
-    bool same = found && found->view.rank == 5 && found->view.dtype != FUM_DTYPE_UNKNOWN;
-    for (int i = 0; i < 5 && same; i++) {
-        int64_t has = found->view.dim[i];
+    int first = tensor.count ? 0 : 1;
+    bool same = found && found->view.rank == 5 - first && found->view.dtype != FUM_DTYPE_UNKNOWN;
+    for (int i = first; i < 5 && same; i++) {
+        int64_t has = found->view.dim[i - first];
         same = i == 1 ? has >= sizes[i] : has == sizes[i];
     }
     if (same) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_FORMAT, "%s: has no tensor %s of [%d, %zu, %d, %d, %d]",
-                         run->params->replay, tensor.name, tensor.count, run->total, run->channels,
+    char count[24] = "";
+    if (tensor.count) snprintf(count, sizeof count, "%d, ", tensor.count);
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: has no tensor %s of [%s%zu, %d, %d, %d]",
+                         run->params->replay, tensor.name, count, run->total, run->channels,
                          run->height, run->width);
 }
 
 enum fum_result fum_bits_replay(struct fum_bits_run *run, struct fum_bits_tensor tensor, int index,
                                 struct fum_error *err) {
     const struct fum_view *view = &fum_loader_find(run->replay, tensor.name)->view;
-    size_t size = fum_dtype_size(view->dtype), pictures = (size_t)view->dim[1];
+    size_t size = fum_dtype_size(view->dtype), pictures = (size_t)view->dim[tensor.count ? 1 : 0];
     char *raw = fum_alloc(run->numbers, size);
     float *planes = fum_alloc(run->numbers, sizeof *planes);
     enum fum_result result = FUM_OK;

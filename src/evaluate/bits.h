@@ -29,16 +29,16 @@ struct fum_bits_run {
     float *draws;    // [batch, height, width, channels]
 };
 
-// Opens everything.
+// Opens everything. `slopes`: fum_network_slope will be called.
 enum fum_result fum_bits_open(struct fum_bits_run *run, const struct fum_bits_params *params,
-                              struct fum_error *err);
+                              bool slopes, struct fum_error *err);
 void fum_bits_close(struct fum_bits_run *run);
 // Reads the batch that begins at picture `first`.
 enum fum_result fum_bits_read(struct fum_bits_run *run, size_t first, struct fum_error *err);
 // Reports the end of a batch.
 enum fum_result fum_bits_report(const struct fum_bits_run *run, struct fum_error *err);
 
-// A tensor of the replay file, [count, n, c, h, w].
+// A tensor of the replay file: [count, n, c, h, w], or [n, c, h, w] for count 0.
 struct fum_bits_tensor {
     const char *name;
     int count;

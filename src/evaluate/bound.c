@@ -88,7 +88,7 @@ static enum fum_result evaluate_at(struct bound *b, const struct levels *l, stru
     for (size_t i = 0; i < count; i++)
         b->xt[i] = (float)(l->signal * (double)run->x[i] + l->noise * (double)run->draws[i]);
     for (int i = 0; i < run->batch; i++) b->times[i] = (float)l->t;
-    const struct fum_network_point point = {b->xt, b->times, run->labels};
+    const struct fum_network_point point = {b->xt, b->times, run->labels, NULL};
     return result ? result : fum_network_run(run->network, &point, b->out, err);
 }
 
@@ -124,10 +124,12 @@ static enum fum_result open_bound(struct bound *b, struct fum_error *err) {
     const struct fum_bits_run *run = &b->run;
     const struct fum_sample_config *schedule = &run->view->schedule;
     size_t count = (size_t)run->batch * run->numbers, outputs = 0;
-    if (!strncmp(schedule->class_name, "ScoreSde", 8))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: is a score model in continuous time, which has no such bound",
-                             run->params->model);
+    if (fum_sample_config_continuous(schedule))
+        return fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "%s: is a score model in continuous time, which has no such bound: use "
+            "--likelihood",
+            run->params->model);
     b->timesteps = fum_sample_config_timesteps(schedule);
     b->learned = run->view->unet.out_channels == 2 * run->channels;
     b->large = !strcmp(schedule->variance_type, "fixed_large");
@@ -165,7 +167,7 @@ enum fum_result fum_evaluate_bound(const struct fum_bits_params *params, struct 
                                    struct fum_error *err) {
     struct bound b = {0};
     *r = (struct fum_bits_result){0};
-    enum fum_result result = fum_bits_open(&b.run, params, err);
+    enum fum_result result = fum_bits_open(&b.run, params, false, err);
     if (!result) result = open_bound(&b, err);
     for (size_t first = 0; first < b.run.total && !result; first += (size_t)b.run.batch)
         result = add_batch(&b, first, r, err);

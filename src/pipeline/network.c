@@ -13,8 +13,28 @@ struct fum_network {
     fum_graph *graph;
     fum_executable *executable;
     struct fum_unet_params unet;
-    fum_tensor *out;
+    fum_tensor *out, *direction, *slope;
 };
+
+static bool trains_nothing(void *user, const char *name) {
+    (void)user, (void)name;
+    return false;
+}
+
+// Adds the gradient of the sum over out · direction.
+static bool add_slope(struct fum_network *n) {
+    const struct fum_attr number[] = {{"rank", 1}, {"d0", 1}, {0}};
+    if (!n->out) return false;
+    n->direction =
+        fum_graph_input(n->graph, "direction", fum_tensor_shape(n->out), FUM_F32, FUM_STAGE_STEP);
+    fum_tensor *product =
+        fum_graph_add(n->graph, "mul", NULL, FUM_INPUTS(n->out, n->direction), NULL);
+    fum_tensor *sum =
+        product ? fum_graph_add(n->graph, "reduce_sum", NULL, FUM_INPUTS(product), number) : NULL;
+    if (!sum || !fum_graph_gradient(n->graph, sum, &n->unet.x, 1, &n->slope)) return false;
+    fum_graph_output(n->graph, n->slope, "slope");
+    return true;
+}
 
 static enum fum_result build(struct fum_network *n, const struct fum_network_params *p,
                              struct fum_error *err) {
@@ -23,12 +43,15 @@ static enum fum_result build(struct fum_network *n, const struct fum_network_par
     const struct fum_shape x = {4, {p->batch, p->height, p->width, config->in_channels}};
     enum fum_result result = fum_graph_create(&n->graph, FUM_F32, err);
     if (result) return result;
+    // As in training, layers stay products of their own, which have gradients.
+    if (p->slopes) fum_graph_train(n->graph, trains_nothing, NULL);
     n->unet.x = fum_graph_input(n->graph, "x", x, FUM_F32, FUM_STAGE_STEP);
     fum_unet_inputs(n->graph, config, &sizes, &n->unet);
     n->out = fum_unet_build(n->graph, config, &n->unet);
     if (n->out) fum_graph_output(n->graph, n->out, "out");
+    bool built = n->out && (!p->slopes || add_slope(n));
     result = fum_graph_check(n->graph, err);
-    if (result || n->out) return result;
+    if (result || built) return result;
     return fum_error_set(err, FUM_ERR_UNSUPPORTED, "the model needs more inputs than a picture");
 }
 
@@ -89,9 +112,24 @@ static enum fum_result write_point(struct fum_network *n, const struct fum_netwo
     return result;
 }
 
+static enum fum_result run_out(struct fum_network *n, float *out, struct fum_error *err) {
+    enum fum_result result = fum_executable_run(n->executable, FUM_STAGE_STEP, err);
+    return result ? result : fum_executable_read(n->executable, n->out, out, count_of(n->out), err);
+}
+
 enum fum_result fum_network_run(fum_network *n, const struct fum_network_point *point, float *out,
                                 struct fum_error *err) {
     enum fum_result result = write_point(n, point, err);
-    if (!result) result = fum_executable_run(n->executable, FUM_STAGE_STEP, err);
-    return result ? result : fum_executable_read(n->executable, n->out, out, count_of(n->out), err);
+    return result ? result : run_out(n, out, err);
+}
+
+enum fum_result fum_network_slope(fum_network *n, const struct fum_network_point *point, float *out,
+                                  float *slope, struct fum_error *err) {
+    enum fum_result result = write_point(n, point, err);
+    if (!result)
+        result = fum_executable_write(n->executable, n->direction, point->direction,
+                                      count_of(n->direction), err);
+    if (!result) result = run_out(n, out, err);
+    return result ? result
+                  : fum_executable_read(n->executable, n->slope, slope, count_of(n->slope), err);
 }

@@ -43,8 +43,8 @@ def shorten(words):
         del short["--steps"]
     if kind == "evaluate" and "--count" not in words:
         short.pop("--count")
-    if "--bpd" in words:
-        short["--count"] = "1"  # each picture is evaluated at a thousand timesteps
+    if "--bpd" in words or "--likelihood" in words:
+        short["--count"] = "1"  # each picture is evaluated at hundreds of times
     if kind == "dataset" and words[2] != "glyphs":
         short = {}
     out = list(words)
