@@ -14,8 +14,8 @@ static const double nats_of_bit = 0.69314718055994530942;
 struct bound {
     struct fum_bits_run run;
     int timesteps;
-    double *beta, *alpha_bar; // [timesteps]
-    bool learned, large;      // kinds of variances
+    double *beta, *alpha_bar;    // [timesteps]
+    bool learned, direct, large; // kinds of variances; direct: the network gives it itself
     float *xt, *out, *times;
 };
 
@@ -58,6 +58,7 @@ static double predict_start(const struct bound *b, const struct levels *l, doubl
 
 // Returns the logarithm of the model's variance. `share` is what the network says of it.
 static double model_variance(const struct bound *b, const struct levels *l, double share) {
+    if (b->direct) return log(fmax(share, 1e-20));
     if (b->learned) return l->least + (share + 1) / 2 * (l->most - l->least);
     return b->large && l->t ? l->most : l->least;
 }
@@ -132,6 +133,7 @@ static enum fum_result open_bound(struct bound *b, struct fum_error *err) {
             run->params->model);
     b->timesteps = fum_sample_config_timesteps(schedule);
     b->learned = run->view->unet.out_channels == 2 * run->channels;
+    b->direct = b->learned && !strcmp(schedule->variance_type, "learned");
     b->large = !strcmp(schedule->variance_type, "fixed_large");
     outputs = count * (b->learned ? 2 : 1);
     b->beta = fum_calloc((size_t)b->timesteps, sizeof *b->beta);

@@ -26,8 +26,10 @@ static fum_tensor *add_noise(fum_graph *graph, struct fum_denoiser *d, fum_tenso
     if (!d->learned && !d->guide.mean) return d->noise;
     fum_tensor *noise = fum_variance_noise(graph, d, channels), *factor = NULL;
     if (d->learned) {
-        d->spread = fum_graph_input(graph, "spread", (struct fum_shape){2, {d->evals, 1}}, FUM_F32,
-                                    FUM_STAGE_RUN);
+        d->spread = d->variance_direct
+                        ? NULL
+                        : fum_graph_input(graph, "spread", (struct fum_shape){2, {d->evals, 1}},
+                                          FUM_F32, FUM_STAGE_RUN);
         factor = fum_variance_factor(graph, d, prediction, channels);
     }
     if (d->guide.mean) {
@@ -216,6 +218,7 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
         .tokens = pipe->view->text[0].tokens,
         .learned =
             program->learned_variance && pipe->view->unet.out_channels > run->latent_channels,
+        .variance_direct = program->variance_direct,
         .corrects = program->corrects,
         .threshold_ratio = program->threshold_ratio,
         .threshold_max = program->threshold_max,
@@ -230,9 +233,9 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
     return a->copies == b->copies && a->batch == b->batch && a->height == b->height &&
            a->width == b->width && a->tokens == b->tokens && a->evals == b->evals &&
            a->history == b->history && a->noise_rows == b->noise_rows && a->learned == b->learned &&
-           a->guide.classifier == b->guide.classifier && a->guide.mean == b->guide.mean &&
-           a->threshold_ratio == b->threshold_ratio && a->threshold_max == b->threshold_max &&
-           a->corrects == b->corrects;
+           a->variance_direct == b->variance_direct && a->guide.classifier == b->guide.classifier &&
+           a->guide.mean == b->guide.mean && a->threshold_ratio == b->threshold_ratio &&
+           a->threshold_max == b->threshold_max && a->corrects == b->corrects;
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,

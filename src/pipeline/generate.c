@@ -207,6 +207,17 @@ static enum fum_result check_clip_skip(const fum_pipeline *pipe, struct fum_run 
     return FUM_OK;
 }
 
+static enum fum_result check_variance(const fum_pipeline *pipe, const struct fum_run *run,
+                                      struct fum_error *err) {
+    bool given = pipe->view->unet.out_channels > run->latent_channels;
+    if (!run->program->variance_direct || given) return FUM_OK;
+    return fum_error_set(
+        err, FUM_ERR_FORMAT,
+        "the scheduler's variance_type is learned, but the UNet gives no variance: "
+        "its out_channels are %d",
+        pipe->view->unet.out_channels);
+}
+
 // Checks the request and fills in the model's defaults.
 static enum fum_result make_run(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     const struct fum_generate_params *params = run->params;
@@ -223,6 +234,7 @@ static enum fum_result make_run(fum_pipeline *pipe, struct fum_run *run, struct 
     if (!result) result = check_class(pipe, run, err);
     if (!result) result = fum_guide_open(pipe, run, err);
     if (!result) result = make_program(pipe, run, err);
+    if (!result) result = check_variance(pipe, run, err);
     if (!result) result = fum_guide_check(run, err);
     return result ? result : check_step_noise(run, err);
 }

@@ -52,6 +52,7 @@ struct fum_denoiser {
     fum_tensor *state, *counter, *flag, *coefs, *noise, *spread;
     fum_tensor *corrections, *shares; // shares: of each picture in means over the batch
     struct fum_unet_params unet;
+    bool variance_direct;                  // it gives the variance itself, not a place in its range
     double threshold_ratio, threshold_max; // as in struct fum_sample_program
     struct fum_guide guide;
 };
@@ -187,7 +188,8 @@ enum fum_result fum_encode(fum_pipeline *pipe, const struct fum_prompts *prompts
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
                                    fum_graph **graph, struct fum_error *err);
 // Adds the factor by which the model widens this step's noise, from the channels after its
-// prediction (Nichol and Dhariwal 2021, equation 15).
+// prediction. They hold the variance itself, or its place in a range (Nichol and Dhariwal 2021,
+// equation 15).
 fum_tensor *fum_variance_factor(fum_graph *graph, const struct fum_denoiser *denoiser,
                                 fum_tensor *prediction, int64_t channels);
 // Adds this step's row of the noise, [batch, height, width, channels].

@@ -25,6 +25,8 @@ fum_tensor *fum_variance_factor(fum_graph *graph, const struct fum_denoiser *d,
     if (!share) return NULL;
     share = fum_graph_add(graph, "cast", NULL, FUM_INPUTS(share),
                           (struct fum_attr[]){{"dtype", FUM_F32}, {0}});
+    if (d->variance_direct) // one below 0 stands for none
+        return fum_nn_unary(&nn, "sqrt", NULL, fum_nn_unary(&nn, "relu", NULL, share));
     fum_tensor *spread =
         fum_graph_add(graph, "step_row", NULL, FUM_INPUTS(d->spread, d->counter), NULL);
     share = fum_nn_mul(&nn, NULL, fum_nn_scale(&nn, NULL, share, 0.5, 0.5),

@@ -200,7 +200,7 @@ static enum fum_result read_choice(int *out, const cJSON *object, const char *ke
 static enum fum_result read_texts(struct fum_sample_config *c, const cJSON *object,
                                   struct fum_error *err) {
     static const char *const variances[] = {"fixed_small", "fixed_small_log", "fixed_large",
-                                            "learned_range", NULL};
+                                            "learned",     "learned_range",   NULL};
     static const char *const algorithms[] = {"dpmsolver++", "sde-dpmsolver++", "deis", NULL};
     static const char *const solvers[] = {"midpoint", "heun", "bh1", "bh2", "logrho", NULL};
     static const char *const curves[] = {"karras", "exponential", NULL};

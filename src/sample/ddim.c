@@ -63,9 +63,11 @@ bool fum_build_ddim(struct fum_sample_builder *builder) {
     return true;
 }
 
-// Returns the standard deviation of the reverse step's noise for the settings' variance_type.
+// Returns the standard deviation of the reverse step's noise for the settings' variance_type; 1 if
+// the model gives the variance itself.
 static double ddpm_std(const struct fum_sample_builder *builder, double ab, double ab_prev) {
     double beta = 1 - ab / ab_prev;
+    if (!strcmp(builder->c.variance_type, "learned")) return 1;
     if (builder->c.variance_type[6] == 'l') // fixed_large
         return sqrt(beta);
     return sqrt(
@@ -78,6 +80,8 @@ static double ddpm_std(const struct fum_sample_builder *builder, double ab, doub
 static void set_spread(struct fum_sample_builder *builder, struct fum_sample_eval *ev, double ab,
                        double ab_prev) {
     double smallest = ddpm_std(builder, ab, ab_prev);
+    builder->program->variance_direct = !strcmp(builder->c.variance_type, "learned");
+    if (builder->program->variance_direct) builder->program->learned_variance = true;
     if (strcmp(builder->c.variance_type, "learned_range")) return;
     builder->program->learned_variance = true;
     ev->spread = 0.5 * log(1 - ab / ab_prev) - log(smallest);

@@ -86,7 +86,7 @@ struct fum_sample_config {
     // above 1, the bound is a quantile of its magnitudes, and the result is divided by the bound.
     enum fum_switch thresholding;
     double sample_max_value, dynamic_thresholding_ratio;
-    // ddpm: fixed_small (default), fixed_small_log, fixed_large, learned_range
+    // ddpm: fixed_small (default), fixed_small_log, fixed_large, learned, learned_range
     char variance_type[24];
     enum fum_switch skip_prk_steps;
     int solver_order;        // dpm++ and unipc when no sampler name is given
@@ -203,7 +203,8 @@ struct fum_sample_program {
     int steps;   // user-visible steps (after `strength` cut the first ones off)
     // noise tensors after the initial one, drawn in this order from the same generator
     int noise_rows;
-    bool learned_variance; // evaluations have a spread
+    bool learned_variance; // evaluations have a spread, or the variance is direct
+    bool variance_direct;  // the model gives the variance itself; the noise has a weight of 1
     // Dynamic thresholding: the bound of a picture's prediction is this quantile of its magnitudes,
     // 1 to threshold_max. 0: none.
     double threshold_ratio, threshold_max;

@@ -55,6 +55,8 @@ def cases():
     yield dict(unet="unet2d-plain", steps=6, sampler="dpm++2m", file=dict(
         dynamic, _class_name="DPMSolverMultistepScheduler", prediction_type="v_prediction"))
     yield dict(unet="unet2d-plain", steps=5, sampler="unipc", file=dict(dynamic, _class_name="UniPCMultistepScheduler"))
+    # The network gives the variance itself. A random one gives negative numbers, too, which stand for none.
+    yield dict(unet="unet2d-scale-shift", label=3, steps=6, file=dict(LINEAR, _class_name=DDPM, variance_type="learned"))
 
 
 class Draws:
@@ -106,6 +108,8 @@ def run(root, case, seed):
         extra["eta"] = case["eta"]
     for t in scheduler.timesteps:
         out = predict(model, case, scheduler.scale_model_input(x, t), t)
+        if case["file"].get("variance_type") == "learned":
+            out[:, channels:].clamp_(min=0)
         x = scheduler.step(out, t, x, **extra).prev_sample
     tensors = {"noise": noise, "latents": x}
     if draws.used:

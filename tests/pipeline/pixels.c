@@ -63,6 +63,23 @@ static void wrong_requests_are_refused(void **state) {
     remove_folder(c);
 }
 
+static void a_variance_that_is_missing_is_refused(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    cJSON *scheduler =
+        cJSON_Parse("{\"_class_name\": \"DDPMScheduler\", \"variance_type\": \"learned\"}");
+    make_folder(c, "unet2d-plain", "DDPMPipeline", scheduler);
+    fum_model *model = open_model(c->folder);
+    fum_pipeline *pipe = open_pipeline(c->device, model, FUM_PRECISION_F32, NULL);
+    const struct fum_generate_params p = {.steps = 3, .on_image = keep_picture};
+    assert_int_equal(fum_generate(pipe, &p, &err), FUM_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "gives no variance: its out_channels are 3"));
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+    remove_folder(c);
+    cJSON_Delete(scheduler);
+}
+
 static int set_up(void **state) {
     static struct context c;
     *state = &c;
@@ -72,6 +89,7 @@ static int set_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(pixel_models_run_as_in_diffusers),
                                        cmocka_unit_test(the_model_says_what_it_takes),
-                                       cmocka_unit_test(wrong_requests_are_refused)};
+                                       cmocka_unit_test(wrong_requests_are_refused),
+                                       cmocka_unit_test(a_variance_that_is_missing_is_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -235,13 +235,13 @@ static void settings_of_the_solver_are_noted(void **state) {
         read_config(&c,
                     "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"thresholding\": true,"
                     "\"sample_max_value\": 2, \"lambda_min_clipped\": -5.1, "
-                    "\"variance_type\": \"learned\","
+                    "\"variance_type\": \"fixed_large_log\","
                     "\"algorithm_type\": \"dpmsolver\", \"interpolation_type\": \"log_linear\"}",
                     &err),
         FUM_OK);
-    assert_string_equal(c.ignored,
-                        "lambda_min_clipped, variance_type learned, algorithm_type dpmsolver, "
-                        "interpolation_type log_linear");
+    assert_string_equal(
+        c.ignored, "lambda_min_clipped, variance_type fixed_large_log, algorithm_type dpmsolver, "
+                   "interpolation_type log_linear");
     struct fum_sample_program *p = make((struct fum_sample_params){.steps = 8, .config = c});
     assert_string_equal(p->sampler, "dpm++2m");
     assert_float_equal(p->threshold_max, 2, 0);
