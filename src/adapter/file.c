@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "adapter/file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,19 +51,23 @@ static int compare(const void *a, const void *b) {
     return order ? order : strcmp(x->tensor->name, y->tensor->name);
 }
 
-// Lists the tensors whose names are an adapter's, by module. Returns false without memory.
+// Lists the tensors by module. *known: some are an adapter's. Returns false without memory.
 static bool list_entries(const fum_loader *loader, fum_arena *arena, struct entry *list,
-                         size_t *count) {
+                         bool *known) {
     struct fum_adapter_key key;
-    *count = 0;
-    for (size_t i = 0; i < fum_loader_count(loader); i++) {
+    size_t count = fum_loader_count(loader);
+    *known = false;
+    for (size_t i = 0; i < count; i++) {
         const struct fum_loader_tensor *t = fum_loader_at(loader, i);
-        if (!fum_adapter_key_parse(&key, t->name)) continue;
-        struct entry *e = &list[(*count)++];
+        struct entry *e = &list[i];
+        *e = (struct entry){t->name, t, FUM_ADAPTER_ROLES, (int)strcspn(t->name, ".")};
+        if (!fum_adapter_key_parse(&key, t->name)) continue; // a module that matches nothing
         *e = (struct entry){fum_arena_strdup(arena, key.module), t, key.role, (int)key.stem};
         if (!e->module) return false;
+        *known = *known || fum_adapter_role_tells(key.role);
     }
-    qsort(list, *count, sizeof *list, compare);
+    if (!count) return true;
+    qsort(list, count, sizeof *list, compare);
     return true;
 }
 
@@ -73,21 +78,22 @@ static void add_to_groups(struct fum_adapter_file *file, const struct entry *e) 
         *last = (struct fum_adapter_group){
             .module = e->module, .stem = e->stem, .first_name = e->tensor->name};
     }
-    last->tensors[e->role] = e->tensor;
+    if (e->role != FUM_ADAPTER_ROLES) last->tensors[e->role] = e->tensor;
 }
 
 // Groups the tensors, and refuses a file that has none of an adapter.
 static enum fum_result group_tensors(struct fum_adapter_file *file, fum_arena *arena,
                                      struct fum_error *err) {
-    size_t tensors = fum_loader_count(file->loader), count = 0;
+    size_t tensors = fum_loader_count(file->loader);
+    bool known = false;
     const char *path = fum_loader_path(file->loader);
     struct entry *list = fum_alloc(tensors + 1, sizeof *list);
     file->groups = fum_arena_alloc(arena, tensors + 1, sizeof *file->groups);
     enum fum_result result = FUM_OK;
-    if (!list || !file->groups || !list_entries(file->loader, arena, list, &count))
+    if (!list || !file->groups || !list_entries(file->loader, arena, list, &known))
         result = no_memory(path, err);
-    for (size_t i = 0; i < count && !result; i++) add_to_groups(file, &list[i]);
-    if (!result && !count)
+    for (size_t i = 0; i < tensors && !result; i++) add_to_groups(file, &list[i]);
+    if (!result && !known)
         result = fum_error_set(
             err, FUM_ERR_FORMAT, "%s: holds no adapter: %s is not a name that one has", path,
             tensors ? fum_text_show(fum_loader_at(file->loader, 0)->name).text : "nothing");
@@ -106,9 +112,39 @@ enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *
                                  : "%s: no such adapter, with or without .safetensors",
                              fum_text_show(name).text, dir ? fum_text_show(dir).text : "");
     enum fum_result result = fum_loader_open(&file->loader, path, err);
+    const char *text = result ? NULL : fum_loader_metadata(file->loader, "lora_adapter_metadata");
+    if (text) file->metadata = cJSON_Parse(text);
     return result ? result : group_tensors(file, arena, err);
 }
 
+// Returns a value of the metadata, "unet.lora_alpha", or one without the component.
+static const cJSON *find_metadata(const struct fum_adapter_file *file, const char *component,
+                                  const char *key) {
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", component, key);
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(file->metadata, name);
+    return value ? value : cJSON_GetObjectItemCaseSensitive(file->metadata, key);
+}
+
+// True if a pattern of PEFT is the module, or the last parts of its name.
+static bool matches(const char *pattern, const char *module) {
+    size_t length = strlen(pattern), whole = strlen(module);
+    if (length > whole || strcmp(module + whole - length, pattern)) return false;
+    return length == whole || module[whole - length - 1] == '.';
+}
+
+double fum_adapter_file_alpha(const struct fum_adapter_file *file, const char *component,
+                              const char *module) {
+    const cJSON *pattern, *alpha = find_metadata(file, component, "lora_alpha");
+    cJSON_ArrayForEach(pattern, find_metadata(file, component, "alpha_pattern")) {
+        if (!cJSON_IsNumber(pattern) || !pattern->string) continue;
+        if (matches(pattern->string, module)) return pattern->valuedouble;
+    }
+    return cJSON_IsNumber(alpha) ? alpha->valuedouble : 0;
+}
+
 void fum_adapter_file_close(struct fum_adapter_file *file) {
+    cJSON_Delete(file->metadata);
+    file->metadata = NULL;
     fum_loader_close(&file->loader);
 }

@@ -5,6 +5,7 @@
 
 #include "adapter/keys.h"
 #include "base/alloc.h"
+#include "base/json.h"
 #include "io/loader.h"
 
 // The tensors of one module.
@@ -19,11 +20,16 @@ struct fum_adapter_file {
     fum_loader *loader;
     struct fum_adapter_group *groups; // in the arena
     size_t count;
+    cJSON *metadata; // PEFT's settings, by diffusers; NULL: none
 };
 
 // Finds and opens the file. `dir` may be NULL. *file is to be closed, also after a failure.
 enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *arena,
                                       const char *dir, const char *name, struct fum_error *err);
+// Returns the alpha that the metadata gives for a module, "mid_block.attentions.0.proj_in"; 0:
+// none.
+double fum_adapter_file_alpha(const struct fum_adapter_file *file, const char *component,
+                              const char *module);
 void fum_adapter_file_close(struct fum_adapter_file *file);
 
 #endif

@@ -12,8 +12,28 @@ enum fum_adapter_role {
     FUM_ADAPTER_DOWN, // LoRA: [rank, in]
     FUM_ADAPTER_UP,   // [out, rank]
     FUM_ADAPTER_MID,  // [rank, rank, height, width]
+    FUM_ADAPTER_HADA_W1_A,
+    FUM_ADAPTER_HADA_W1_B,
+    FUM_ADAPTER_HADA_T1,
+    FUM_ADAPTER_HADA_W2_A,
+    FUM_ADAPTER_HADA_W2_B,
+    FUM_ADAPTER_HADA_T2,
+    FUM_ADAPTER_LOKR_W1,
+    FUM_ADAPTER_LOKR_W1_A,
+    FUM_ADAPTER_LOKR_W1_B,
+    FUM_ADAPTER_LOKR_W2,
+    FUM_ADAPTER_LOKR_W2_A,
+    FUM_ADAPTER_LOKR_W2_B,
+    FUM_ADAPTER_LOKR_T2,
+    FUM_ADAPTER_IA3,   // LyCORIS: what is added to 1
+    FUM_ADAPTER_IA3_L, // PEFT: the factor
+    FUM_ADAPTER_ON_INPUT,
+    FUM_ADAPTER_DIFF,
+    FUM_ADAPTER_DIFF_BIAS,
     FUM_ADAPTER_ALPHA,
-    FUM_ADAPTER_ROLES, // number of them
+    FUM_ADAPTER_DORA,      // norms of the rows, or of the columns
+    FUM_ADAPTER_MAGNITUDE, // PEFT: norms of the rows
+    FUM_ADAPTER_ROLES,     // number of them
 };
 
 enum { FUM_ADAPTER_NAME = 512 }; // bytes of a name, at most
@@ -28,6 +48,8 @@ struct fum_adapter_key {
 
 // Takes a name apart. False: no adapter has such a tensor.
 bool fum_adapter_key_parse(struct fum_adapter_key *key, const char *name);
+// True for a role by which a file is known to be an adapter. Other files have weights, too.
+bool fum_adapter_role_tells(enum fum_adapter_role role);
 
 // Replaces dots by "_".
 void fum_adapter_flatten(char *name);

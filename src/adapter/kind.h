@@ -32,26 +32,30 @@ struct fum_adapter_job {
 struct fum_adapter_kind {
     const char *name;
     const char *parameter; // of a module: "weight" or "bias"
-    // Returns the roles of which a layer of this kind has all.
-    const enum fum_adapter_role *needs; // ends with FUM_ADAPTER_ROLES
+    // True if the layer has the tensors of this kind.
+    bool (*present)(const struct fum_adapter_layer *layer);
     bool (*fits)(const struct fum_adapter_layer *layer, const struct fum_adapter_shape *shape,
                  struct fum_why *why);
     enum fum_result (*compute)(const struct fum_adapter_job *job, struct fum_error *err);
 };
 
-#define FUM_ADAPTER_KIND(name) extern const struct fum_adapter_kind fum_adapter_##name;
+#define FUM_ADAPTER_KIND(name, file) extern const struct fum_adapter_kind fum_adapter_##name;
 #include "adapter/kinds.def"
 #undef FUM_ADAPTER_KIND
 // In the order of kinds.def; ends with NULL.
 extern const struct fum_adapter_kind *const fum_adapter_kinds[];
 
-// True if the layer has all tensors that the kind needs.
-bool fum_adapter_has(const struct fum_adapter_layer *layer, const struct fum_adapter_kind *kind);
 // Adds a layer's change to the weight: sum += strength · change, all of [rows, columns]. `weight`
 // is what the model has, and may be `sum` itself.
 enum fum_result fum_adapter_add(const struct fum_adapter_layer *layer,
                                 const struct fum_adapter_shape *shape, const float *weight,
                                 float *sum, struct fum_error *err);
+
+// Checks the norms of DoRA, if the layer has them.
+bool fum_adapter_dora_fits(const struct fum_adapter_layer *layer,
+                           const struct fum_adapter_shape *shape, struct fum_why *why);
+// Makes of a layer's change what DoRA adds, if the layer has norms.
+enum fum_result fum_adapter_dora_apply(const struct fum_adapter_job *job, struct fum_error *err);
 
 // ---- for the kinds ----
 
@@ -77,5 +81,23 @@ struct fum_adapter_product {
     float scale; // of the result
 };
 void fum_adapter_multiply(const struct fum_adapter_product *product);
+// A matrix [rows, columns] that is the product of two tensors, a · b. If the layer has a core, it
+// is Tucker's decomposition Σ_ij core[i, j, k] · a[i, row] · b[j, column].
+struct fum_adapter_factors {
+    enum fum_adapter_role a, b, core; // core FUM_ADAPTER_ROLES: there never is one
+    int64_t rows, columns, taps;      // taps: of the core, counted in columns
+};
+// True if a core stands between the two factors, of which the first is then transposed.
+bool fum_adapter_factors_core(const struct fum_adapter_layer *layer,
+                              const struct fum_adapter_factors *factors);
+bool fum_adapter_factors_fit(const struct fum_adapter_layer *layer,
+                             const struct fum_adapter_factors *factors, struct fum_why *why);
+// Reads the matrix. *values is freed with fum_free.
+enum fum_result fum_adapter_factors_read(const struct fum_adapter_layer *layer,
+                                         const struct fum_adapter_factors *factors, float **values,
+                                         struct fum_error *err);
+// Returns the rank of such a product.
+int64_t fum_adapter_factors_rank(const struct fum_adapter_layer *layer,
+                                 const struct fum_adapter_factors *factors);
 
 #endif

@@ -94,12 +94,15 @@ static enum fum_result match_kind(struct matching *m, const struct fum_adapter_t
     memcpy(change.layer.tensors, m->group->tensors, sizeof change.layer.tensors);
     change.layer.strength =
         (double)(target->text ? m->adapter->text_weight : m->adapter->unet_weight);
-    if (!fum_adapter_has(&change.layer, kind)) return FUM_OK;
+    if (!kind->present(&change.layer)) return FUM_OK;
+    change.layer.alpha = fum_adapter_file_alpha(m->file, target->component, target->module);
     change.weight = fum_arena_printf(m->set->arena, "%s.%s", target->module, kind->parameter);
     if (!change.weight) return no_memory(err);
     if (!target->source.find(target->source.user, change.weight, &view)) return FUM_OK;
     const struct fum_adapter_shape shape = shape_of(&view);
-    if (!kind->fits(&change.layer, &shape, why)) return FUM_OK;
+    if (!kind->fits(&change.layer, &shape, why) ||
+        !fum_adapter_dora_fits(&change.layer, &shape, why))
+        return FUM_OK;
     *matched = true;
     return add_change(m->set, &change) ? FUM_OK : no_memory(err);
 }

@@ -28,6 +28,20 @@ static const struct head {
     {"lora_te_", "text_encoder"},
     {"lora_te1_", "text_encoder"},
     {"lora_te2_", "text_encoder_2"},
+    {"lycoris_", "unet"}, // LyCORIS
+    {"lycoris_", "text_encoder"},
+    {"unet_", "unet"}, // diffusers
+    {"text_encoder_", "text_encoder"},
+    {"text_encoder_2_", "text_encoder_2"},
+    {"base_model_model_", "unet"}, // PEFT
+    {"base_model_model_", "text_encoder"},
+    {"unet_base_model_model_", "unet"},
+    {"text_encoder_base_model_model_", "text_encoder"},
+    {"text_encoder_2_base_model_model_", "text_encoder_2"},
+    {"diffusion_model_", "unet"}, // the original layout
+    {"model_diffusion_model_", "unet"},
+    {"", "unet"}, // of a component alone
+    {"", "text_encoder"},
 };
 
 static enum fum_result no_memory(struct fum_error *err) {
@@ -66,6 +80,11 @@ static bool add_module(fum_adapter_targets *t, struct fum_adapter_target like, c
     if (!cut_parameter(name)) return true;
     like.module = fum_arena_strdup(t->arena, name);
     if (!like.module || !add_target(t, &like, name)) return false;
+    // Versions of transformers differ in the first part of the name.
+    static const char text_model[] = "text_model.";
+    if (like.text && !strncmp(name, text_model, strlen(text_model)) &&
+        !add_target(t, &like, name + strlen(text_model)))
+        return false;
     if (!original) return true;
     fum_names_in_file(original, weight, other, sizeof other);
     return !cut_parameter(other) || !strcmp(other, name) || add_target(t, &like, other);

@@ -26,25 +26,11 @@ static enum fum_result rewrite(struct fum_component *component, const fum_adapte
     return result;
 }
 
-static enum fum_result check_adapters(const struct fum_adapters_params *params,
-                                      struct fum_error *err) {
-    if (params->count < 0 || params->count > FUM_MAX_ADAPTERS)
-        return fum_error_set(err, FUM_ERR_ARG, "%d adapters; at most %d can be used", params->count,
-                             FUM_MAX_ADAPTERS);
-    return FUM_OK;
-}
-
-enum fum_result fum_pipeline_adapt(fum_pipeline *pipe, const struct fum_generate_params *p,
-                                   struct fum_error *err) {
-    const struct fum_adapters_params params = {.list = p->adapters,
-                                               .count = p->num_adapters,
-                                               .dir = p->adapter_dir,
-                                               .log = pipe->params.log};
-    fum_adapters *old = pipe->adapters, *adapters = NULL;
-    enum fum_result result = check_adapters(&params, err);
-    if (result || fum_adapters_same(old, &params)) return result;
-    if (params.count) result = fum_adapters_open(&adapters, pipe->model, &params, err);
-    if (result) return result;
+// Loads again what differs between the two sets.
+static enum fum_result change_set(fum_pipeline *pipe, fum_adapters *adapters,
+                                  struct fum_error *err) {
+    fum_adapters *old = pipe->adapters;
+    enum fum_result result = FUM_OK;
     pipe->adapters = adapters;
     fum_context_clear(&pipe->context); // of the text encoders' old weights
     for (int i = 0; i < pipe->num_components; i++) {
@@ -53,5 +39,38 @@ enum fum_result fum_pipeline_adapt(fum_pipeline *pipe, const struct fum_generate
         if (one && !result) result = fum_error_set(err, one, "%s", failed.text);
     }
     fum_adapters_close(&old);
+    return result;
+}
+
+// Lists the request's adapters, then those of the prompt's tags.
+static void list_adapters(const struct fum_run *run, struct fum_adapter *list) {
+    const struct fum_generate_params *p = run->params;
+    for (int i = 0; i < p->num_adapters; i++) list[i] = p->adapters[i];
+    for (size_t i = 0; i < run->tags.count; i++) {
+        const struct fum_lora_tag *tag = &run->tags.loras[i];
+        list[(size_t)p->num_adapters + i] =
+            (struct fum_adapter){tag->name, tag->unet_weight, tag->text_weight};
+    }
+}
+
+enum fum_result fum_pipeline_adapt(fum_pipeline *pipe, const struct fum_run *run,
+                                   struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    struct fum_adapters_params params = {.dir = p->adapter_dir, .log = pipe->params.log};
+    if (p->num_adapters < 0 || p->num_adapters > FUM_MAX_ADAPTERS ||
+        run->tags.count > FUM_MAX_ADAPTERS)
+        return fum_error_set(err, FUM_ERR_ARG, "at most %d adapters can be used", FUM_MAX_ADAPTERS);
+    params.count = p->num_adapters + (int)run->tags.count;
+    struct fum_adapter *list = fum_alloc((size_t)params.count, sizeof *list);
+    if (!list) return no_memory(err);
+    list_adapters(run, list);
+    params.list = list;
+    fum_adapters *adapters = NULL;
+    enum fum_result result = FUM_OK;
+    if (!fum_adapters_same(pipe->adapters, &params)) {
+        if (params.count) result = fum_adapters_open(&adapters, pipe->model, &params, err);
+        if (!result) result = change_set(pipe, adapters, err);
+    }
+    fum_free(list);
     return result;
 }

@@ -328,8 +328,8 @@ static bool is_known_prompt(const fum_model *model, const char *text) {
 }
 
 // Warns about prompt grammar of other programs, which is encoded as plain text here.
-static void warn_about_signs(const fum_pipeline *pipe, const struct fum_generate_params *params) {
-    const char *texts[] = {params->prompt, params->negative};
+static void warn_about_signs(const fum_pipeline *pipe, const struct fum_run *run) {
+    const char *texts[] = {run->tags.prompt, run->params->negative};
     char list[200];
     unsigned signs = 0;
     for (int i = 0; i < 2; i++)
@@ -349,7 +349,7 @@ static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run
     struct fum_run_times *times = &pipe->times;
     *times = (struct fum_run_times){0};
     double start = fum_time_now();
-    const struct fum_prompts prompts = {.prompt = p->prompt,
+    const struct fum_prompts prompts = {.prompt = run->tags.prompt,
                                         .negative = p->negative,
                                         .guided = run->copies == 2,
                                         .clip_skip = run->clip_skip};
@@ -372,8 +372,10 @@ static void use_f32(fum_pipeline *pipe) {
 enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     float *latents = NULL;
     enum fum_result result = make_run(pipe, run, err);
+    if (!result && run->params->prompt)
+        result = fum_prompt_tags_take(&run->tags, run->params->prompt, err);
     if (result) goto done;
-    warn_about_signs(pipe, run->params);
+    warn_about_signs(pipe, run);
     size_t one =
         (size_t)run->latent_channels * (size_t)run->latent_height * (size_t)run->latent_width;
     latents = fum_alloc((size_t)run->batch * one, sizeof *latents);
@@ -382,7 +384,7 @@ enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct 
         goto done;
     }
     if (run->program->adaptive) use_f32(pipe);
-    if ((result = fum_pipeline_adapt(pipe, run->params, err))) goto done;
+    if ((result = fum_pipeline_adapt(pipe, run, err))) goto done;
     if ((result = fum_budget_check(pipe, run, err))) goto done;
     if ((result = prepare_run(pipe, run, err))) goto done;
     // The weights have just been read, so the system still holds them, and the device computes
@@ -395,6 +397,7 @@ enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct 
     }
 done:
     fum_sample_destroy(&run->program);
+    fum_prompt_tags_free(&run->tags);
     fum_free(latents);
     return result;
 }

@@ -11,6 +11,7 @@
 #include "model/model.h"
 #include "model/model_hash.h"
 #include "pipeline/component.h"
+#include "text/prompt_tags.h"
 
 enum {
     FUM_MAX_BATCH = 64,
@@ -136,6 +137,7 @@ struct fum_ends {
 // What a run of the sampler needs; the request with all defaults filled in.
 struct fum_run {
     const struct fum_generate_params *params;
+    struct fum_prompt_tags tags; // of the prompt, and the text that is encoded
     struct fum_sample_program *program;
     int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
     int count, batch, copies, clip_skip;
@@ -161,8 +163,8 @@ double fum_run_share(const struct fum_run *run, int image);
 
 // ---- adapters ----
 
-// Makes the weights those of the request's adapters.
-enum fum_result fum_pipeline_adapt(fum_pipeline *pipe, const struct fum_generate_params *params,
+// Makes the weights those of the adapters of the request and of its prompt's tags.
+enum fum_result fum_pipeline_adapt(fum_pipeline *pipe, const struct fum_run *run,
                                    struct fum_error *err);
 
 // Returns the text of a picture with this seed, freed with fum_free; NULL when memory is out.

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
+from adapter_files import KINDS, write_kinds, write_styles
 from safetensors.torch import load_file, save_file
 
 warnings.filterwarnings("ignore")
@@ -36,6 +37,11 @@ TRAINED = {
 
 
 def cases():
+    kinds = [dict(model="train", loras=[[f"kinds/{kind}", 0.8, 0.6]]) for kind in KINDS]
+    styles = [dict(model="train", loras=[[f"styles/{style}", 1, 0.5]])
+              for style in ("peft", "diffusers", "processor", "bare", "ldm")]
+    # PEFT scales DoRA's product alone, not what DoRA adds: the two agree at 1.
+    styles.append(dict(model="train", loras=[["styles/peft_dora", 1, 1]]))
     return [
         dict(model="train", loras=[["lora", 1, 1]]),
         dict(model="train", loras=[["lora", 0.5, 0.5]], negative="grey"),
@@ -47,6 +53,7 @@ def cases():
         dict(model="train", words=["ember"], prompt="a ember sea"),
         dict(model="train", words=["ember"], prompt="sea", negative="ember, grey", loras=[["lora_all", 0.5, 0.5]]),
         dict(model="train-xl", words=["pale fox"], prompt="a pale fox", negative="red"),
+        *kinds, *styles,
     ]
 
 
@@ -89,7 +96,16 @@ def read(path):
     return tensors
 
 
-def load(data, case):
+def merge(pipe, merged, weights):
+    """Moves the weights of a pipeline towards those of an adapter at strength 1."""
+    with torch.no_grad():
+        for part, parameters in merged.items():
+            for name, value in parameters.items():
+                weight = getattr(pipe, part).get_parameter(name)
+                weight += weights[part] * (value - weight)
+
+
+def load(data, case, merged):
     xl = case["model"].endswith("xl")
     cls = StableDiffusionXLPipeline if xl else StableDiffusionPipeline
     pipe = cls.from_pretrained(f"{data}/model-{case['model']}", torch_dtype=torch.float32)
@@ -100,7 +116,13 @@ def load(data, case):
             getattr(pipe, name).model_max_length = pipe.text_encoder.config.max_position_embeddings
     names, weights = [], []
     for i, (name, unet, text) in enumerate(case["loras"]):
-        pipe.load_lora_weights(read(f"{data}/adapters/{name}.safetensors"), adapter_name=f"a{i}")
+        if name in merged:
+            merge(pipe, merged[name], {"unet": unet, "text_encoder": text})
+            continue
+        path = f"{data}/adapters/{name}.safetensors"
+        # Metadata and attention processors are read from files alone.
+        source = path if name.startswith("styles/") else read(path)
+        pipe.load_lora_weights(source, adapter_name=f"a{i}")
         names.append(f"a{i}")
         parts = [p for p in ("text_encoder", "text_encoder_2") if hasattr(pipe, p)]
         weights.append({"unet": unet, **{p: text for p in parts}})
@@ -133,11 +155,13 @@ def run(pipe, case, seed):
 def main(data, program=None):
     if program:
         train(program, data)
+    merged = {**write_kinds(data), **write_styles(data)}
+    del merged["styles/diffusers"]  # which diffusers reads itself
     index, tensors = [], {}
     for i, case in enumerate(cases()):
         case = {"loras": [], "words": [], "prompt": "a red ship", "guidance": 2.0, "steps": 4, "seed": 100 + i, **case}
-        noise, latents = run(load(data, case), case, case["seed"])
-        _, without = run(load(data, dict(case, loras=[], words=[])), case, case["seed"])
+        noise, latents = run(load(data, case, merged), case, case["seed"])
+        _, without = run(load(data, dict(case, loras=[], words=[]), {}), case, case["seed"])
         assert torch.isfinite(latents).all(), case
         # The program reads words in any case of letters, and only as whole words.
         case["prompt"] = case["prompt"].replace("ember", "Ember").replace("pale fox", "PALE fox")

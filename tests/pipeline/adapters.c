@@ -8,7 +8,9 @@
 #include <fumarole/pipeline.h>
 
 #include "base/json.h"
+#include "base/macros.h"
 #include "io/loader.h"
+#include "io/safetensors.h"
 
 enum { MAX_LORAS = 4, LATENTS = 4 * 8 * 8 };
 
@@ -138,6 +140,123 @@ static void changing_the_set_compiles_nothing(void **state) {
     assert_memory_equal(first, again, sizeof first);
 }
 
+// ---- files that do not match ----
+
+// A tensor of zeros for a file.
+struct zeros {
+    const char *name;
+    int64_t rows, columns;
+};
+
+// Writes them to a file in the working folder.
+static void write_file(const char *path, const struct zeros *list, size_t count) {
+    static const float values[64 * 64];
+    struct fum_safetensors_tensor tensors[8];
+    struct fum_error err = {0};
+    assert_true(count <= 8);
+    for (size_t i = 0; i < count; i++)
+        tensors[i] = (struct fum_safetensors_tensor){
+            list[i].name,
+            {.dtype = FUM_F32, .rank = 2, .dim = {list[i].rows, list[i].columns}, .data = values}};
+    const struct fum_safetensors file = {.tensors = tensors, .count = count};
+    ok(fum_safetensors_write(path, &file, &err), &err);
+}
+
+#define TO_Q "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+static const struct zeros whole[] = {{TO_Q ".lora_down.weight", 2, 12},
+                                     {TO_Q ".lora_up.weight", 12, 2},
+                                     {"lora_unet_nowhere.lora_up.weight", 4, 2},
+                                     {"lora_unet_nowhere.lora_down.weight", 2, 4},
+                                     {"strange.key", 1, 1}};
+static const struct zeros wrong_shape[] = {{TO_Q ".lora_down.weight", 2, 5},
+                                           {TO_Q ".lora_up.weight", 12, 2}};
+static const struct zeros half[] = {{TO_Q ".lora_down.weight", 2, 12}};
+static const struct zeros no_adapter[] = {{"model.weight", 2, 12}, {"model.bias", 1, 12}};
+
+static char logged[4096];
+static void keep_log(void *user, enum fum_log_level level, const char *message) {
+    (void)user, (void)level;
+    strncat(logged, message, sizeof logged - strlen(logged) - 1);
+}
+
+static bool count_image(void *user, const struct fum_image *image) {
+    (void)image;
+    ++*(int *)user;
+    return true;
+}
+
+// Draws with the one file. Returns the error's text, "" after a success.
+static const char *draw_with(struct context *c, const char *path, int *pictures) {
+    static struct fum_error err;
+    const struct fum_adapter adapter = {path, 1, 1};
+    struct fum_generate_params params = {.prompt = "a red ship",
+                                         .width = 16,
+                                         .height = 16,
+                                         .steps = 1,
+                                         .adapters = &adapter,
+                                         .num_adapters = 1,
+                                         .on_image = count_image,
+                                         .user = pictures};
+    err = (struct fum_error){0};
+    logged[0] = 0;
+    fum_generate(c->pipe, &params, &err);
+    return err.text;
+}
+
+static void what_matches_nothing_is_reported(void **state) {
+    static const struct {
+        const struct zeros *tensors;
+        size_t count;
+        const char *error, *log; // NULL: none
+    } cases[] = {
+        {whole, FUM_COUNT(whole), NULL, "lora_unet_nowhere, strange"},
+        {whole, 2, NULL, NULL},
+        {wrong_shape, FUM_COUNT(wrong_shape), "rows of 12", NULL},
+        {whole + 2, 2, "matches nothing in the model: lora_unet_nowhere", NULL},
+        {half, FUM_COUNT(half), "matches nothing in the model: " TO_Q, NULL},
+        {no_adapter, FUM_COUNT(no_adapter), "holds no adapter: model.bias", NULL},
+    };
+    struct context *c = *state;
+    const struct fum_log log = {.fn = keep_log};
+    struct fum_error err = {0};
+    open_model(c, cJSON_GetArrayItem(c->golden.cases, 0));
+    fum_pipeline_destroy(&c->pipe);
+    ok(fum_pipeline_create(&c->pipe, c->device, c->model,
+                           &(struct fum_pipeline_params){.log = &log}, &err),
+       &err);
+    for (size_t i = 0; i < FUM_COUNT(cases); i++) {
+        int pictures = 0;
+        char name[64], path[80];
+        snprintf(name, sizeof name, "adapter-case-%zu", i);
+        snprintf(path, sizeof path, "%s.safetensors", name);
+        write_file(path, cases[i].tensors, cases[i].count);
+        const char *text = draw_with(c, path, &pictures);
+        if (cases[i].error ? !strstr(text, cases[i].error) : *text)
+            fail_msg("case %zu says '%s'", i, text);
+        if (cases[i].log ? !strstr(logged, cases[i].log) : *logged)
+            fail_msg("case %zu logs '%s'", i, logged);
+        assert_int_equal(pictures, cases[i].error ? 0 : 1);
+        remove(path);
+        assert_non_null(strstr(draw_with(c, name, &pictures), "no such adapter"));
+    }
+}
+
+// <lora:NAME:text:unet> in a prompt is the same as an adapter of the request.
+static void tags_are_adapters(void **state) {
+    struct context *c = *state;
+    float by_list[LATENTS] = {0}, by_tag[LATENTS] = {0};
+    const struct fum_adapter list[] = {{"lora_all", 0.5F, 0.75F}};
+    open_model(c, cJSON_GetArrayItem(c->golden.cases, 0));
+    cJSON *spec = cJSON_GetArrayItem(c->golden.cases, 0);
+    draw(c, 0, list, 1, by_list);
+    cJSON *prompt = cJSON_DetachItemFromObject(spec, "prompt");
+    assert_string_equal(prompt->valuestring, "a red ship");
+    cJSON_AddStringToObject(spec, "prompt", "a red <lora:lora_all:0.75:0.5>ship");
+    draw(c, 0, NULL, 0, by_tag);
+    cJSON_Delete(prompt);
+    assert_memory_equal(by_list, by_tag, sizeof by_list);
+}
+
 static int open_all(void **state) {
     static struct context c;
     struct fum_error err = {0};
@@ -163,6 +282,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adapters_draw_what_diffusers_draws),
         cmocka_unit_test(changing_the_set_compiles_nothing),
+        cmocka_unit_test(what_matches_nothing_is_reported),
+        cmocka_unit_test(tags_are_adapters),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

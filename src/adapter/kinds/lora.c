@@ -6,6 +6,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+static bool present(const struct fum_adapter_layer *layer) {
+    return layer->tensors[FUM_ADAPTER_DOWN] && layer->tensors[FUM_ADAPTER_UP];
+}
+
 static int64_t rank_of(const struct fum_adapter_layer *layer) {
     return fum_adapter_dim(layer, FUM_ADAPTER_DOWN, 0);
 }
@@ -74,7 +78,5 @@ static enum fum_result compute(const struct fum_adapter_job *job, struct fum_err
     return result;
 }
 
-static const enum fum_adapter_role needs[] = {FUM_ADAPTER_DOWN, FUM_ADAPTER_UP, FUM_ADAPTER_ROLES};
-
 const struct fum_adapter_kind fum_adapter_lora = {
-    .name = "LoRA", .parameter = "weight", .needs = needs, .fits = fits, .compute = compute};
+    .name = "LoRA", .parameter = "weight", .present = present, .fits = fits, .compute = compute};
