@@ -157,6 +157,12 @@ static enum fum_result open_class(fum_model *model, const struct autoencoder_cla
     return open_prior(model, err);
 }
 
+// True if a UNet lies beside the autoencoder: the folder is a pipeline that lacks its index.
+static bool has_unet(const fum_model *model) {
+    char *unet = fum_path_join(model->arena, model->info.path, "unet");
+    return unet && fum_path_is_dir(unet);
+}
+
 // Looks into vae/, too, where a training of latent diffusion's first stage leaves its autoencoder.
 enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err) {
     cJSON *config = NULL;
@@ -164,7 +170,7 @@ enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct
     *found = false;
     if (fum_folder_is(dir)) return FUM_OK;
     enum fum_result result = read_config(model, dir, &config, err);
-    if (!result && !config) {
+    if (!result && !config && !has_unet(model)) {
         dir = fum_path_join(model->arena, dir, "vae");
         result = dir ? read_config(model, dir, &config, err)
                      : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
