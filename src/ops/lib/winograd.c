@@ -55,8 +55,8 @@ bool fum_winograd_emit_weight(const struct fum_op_call *call, int64_t tile,
 enum { LEAST_CHANNELS = 32, LEAST_PIXELS = 128 };
 #define LEAST_SHARE 0.0048
 // A weight that is transformed in each call takes a dispatch more still. It is worth it with so
-// many pairs of channels, and only for F(4x4): direct convolutions of 16 images of 7x7, 128 to 128
-// channels, take 4.2 ms, by F(2x2) 7.
+// many pairs of channels, and only for F(4x4). Direct convolutions of 16 images of 7x7, 128 to 128
+// channels, take 4.2 ms, those by F(2x2) 7.
 enum { LEAST_PAIRS = 32 * 64 };
 
 // F(4x4) with weights rounded to f16 has an error ten times as large as that of rounding its
