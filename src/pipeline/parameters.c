@@ -17,11 +17,26 @@ struct extras {
     struct fum_image_extra pairs[MAX_EXTRAS];
     size_t count;
     char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER], scale[FUM_IMAGE_NUMBER];
-    char between[200];
+    char between[200], adapters[500];
 };
 
 static void add_extra(struct extras *e, const char *key, const char *value) {
     if (value && e->count < MAX_EXTRAS) e->pairs[e->count++] = (struct fum_image_extra){key, value};
+}
+
+// Writes "name:unet:text, …" of the request's adapters, without their folders. The prompt has its
+// own tags.
+static const char *describe_adapters(const struct fum_generate_params *p, char *text, size_t size) {
+    size_t used = 0;
+    for (int i = 0; i < p->num_adapters && used < size; i++) {
+        const struct fum_adapter *a = &p->adapters[i];
+        const char *slash = strrchr(a->name, '/');
+        int n =
+            snprintf(text + used, size - used, "%s%s:%.4g:%.4g", used ? ", " : "",
+                     slash ? slash + 1 : a->name, (double)a->unet_weight, (double)a->text_weight);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return used ? text : NULL;
 }
 
 static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, struct extras *e) {
@@ -45,6 +60,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Prediction type", fum_prediction_word(program->prediction));
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);
     add_extra(e, "Step noise", p->step_noise ? "from a file" : NULL);
+    add_extra(e, "Adapters", describe_adapters(p, e->adapters, sizeof e->adapters));
     add_extra(e, "Precision", fum_dtype_name(pipe->unet->storage));
     add_extra(e, "Weight type", pipe->params.weights);
 }
