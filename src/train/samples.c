@@ -15,8 +15,9 @@
 #include "pipeline/autoencoder.h"
 
 // Evaluations of the model for one picture: enough to see what it has learnt. Models that read text
-// are large, so they draw a single row.
-enum { COLUMNS = 4, MAX_ROWS = 4, STEPS = 25, CONTINUOUS_STEPS = 100 };
+// are large, and the flow of score models takes more evaluations, so both draw a single row.
+enum { COLUMNS = 4, MAX_ROWS = 4, STEPS = 25 };
+static const double flow_tolerance = 0.01;
 // Pictures that are reconstructed.
 enum { RECONSTRUCTED = 8 };
 
@@ -28,7 +29,7 @@ struct grid {
     bool prompts;                // the model takes samples.prompt, or a caption of the data
     const char *prompt;          // the former; "": the latter
     struct fum_adapter adapter;  // that was trained; name NULL: none
-    int steps;
+    bool flow;                   // drawn by the probability flow
 };
 
 // Copies a picture to its place.
@@ -67,11 +68,16 @@ static enum fum_result choose_prompt(const struct fum_training *t, const struct 
 static enum fum_result draw_one(struct fum_training *t, fum_pipeline *pipeline, struct grid *grid,
                                 int index, struct fum_error *err) {
     struct fum_generate_params request = {.count = 1,
-                                          .steps = grid->steps,
+                                          .steps = STEPS,
                                           .seed = t->options.seed + (uint64_t)index,
                                           .on_image = keep_image,
                                           .user = grid};
     grid->next = index;
+    if (grid->flow) {
+        request.steps = 0;
+        request.sampler = "ode";
+        request.tolerance = flow_tolerance;
+    }
     if (grid->classes) {
         request.has_class = true;
         request.class_label = (float)(index % grid->classes);
@@ -91,10 +97,8 @@ static enum fum_result draw_grid(struct fum_training *t, fum_pipeline *pipeline,
     enum fum_result result = FUM_OK;
     grid->prompts = fum_model_get_info(pipeline->model)->takes_prompt;
     grid->columns = COLUMNS;
-    grid->rows = grid->prompts ? 1 : MAX_ROWS;
-    // Steps of stochastic equations are short.
-    bool continuous = fum_sample_config_continuous(&pipeline->view->schedule);
-    grid->steps = continuous ? CONTINUOUS_STEPS : STEPS;
+    grid->flow = fum_sample_config_continuous(&pipeline->view->schedule);
+    grid->rows = grid->prompts || grid->flow ? 1 : MAX_ROWS;
     if (fum_settings_has(&t->settings, "model.classes"))
         grid->classes = (int)fum_settings_int(&t->settings, "model.classes", 0, 1 << 20);
     if (grid->prompts) grid->prompt = fum_settings_string(&t->settings, "samples.prompt");

@@ -15,8 +15,8 @@ PROGRAM, ROOT = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[
 # What stands in for long runs, by command: options that replace those of the page.
 SHORT = {
     "train": {"--steps": "2", "--batch": "2"},
-    "generate": {"--steps": "2", "--grid": "2x1", "-b": "12"},
-    "evaluate": {"--count": "4"},
+    "generate": {"--steps": "2", "--grid": "2x1", "-b": "12", "--tolerance": "0.1"},
+    "evaluate": {"--count": "4", "--tolerance": "0.1"},
     "dataset": {"--count": "64", "--held-out": "32"},
 }
 NO_STEPS = {"vae", "cvae", "hvae", "kl"}  # models that are drawn in one go
@@ -53,7 +53,7 @@ def shorten(words):
     for option, value in short.items():
         if option in out:
             out[out.index(option) + 1] = value
-        elif option not in ("--grid", "--batch", "-b"):
+        elif option not in ("--grid", "--batch", "-b", "--tolerance"):
             out += [option, value]
     return [PROGRAM, *out[1:]]
 
