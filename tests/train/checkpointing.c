@@ -43,7 +43,7 @@ static void train(struct replayed *r, const char *name, const char *const *more,
     params.on_step = on_step;
     params.user = trained;
     ok(fum_training_create(&training, device, &params, &err), &err);
-    fum_executable_get_stats(training->executable, &stats);
+    fum_executable_get_stats(training->now->executable, &stats);
     trained->activations = stats.activation_bytes;
     ok(fum_training_run(training, &err), &err);
     fum_training_destroy(&training);

@@ -38,7 +38,7 @@ static void open_adapter(struct fum_training *t, const char *const *settings, in
 }
 
 static void close_adapter(struct fum_training *t) {
-    fum_graph_destroy(&t->graph);
+    fum_graph_destroy(&t->now->graph);
     fum_model_destroy(&t->model);
     fum_settings_free(&t->settings);
     fum_arena_destroy(&t->arena);
@@ -47,7 +47,8 @@ static void close_adapter(struct fum_training *t) {
 static double plan_adapter(const char *device, const char *const *settings, int count) {
     struct fum_error err = {0};
     struct fum_training_size size;
-    struct fum_training t = {.device = open_planning(device)};
+    struct fum_train_recording recording = {.width = 512, .height = 512};
+    struct fum_training t = {.device = open_planning(device), .now = &recording};
     open_adapter(&t, settings, count);
     ok(fum_train_plan(&t, &size, &err), &err);
     close_adapter(&t);
