@@ -20,7 +20,7 @@ expect 2 'needs a whole number' generate heart --steps 3x
 expect 2 'needs a whole number' generate heart --steps=
 expect 2 'at most 18446744073709551615' generate heart -s 99999999999999999999
 expect 2 'from 1 to 100000' generate heart --steps 0
-expect 2 'use 1 to 1000' generate heart --steps 1001
+expect 2 'from 1 to 100000' generate heart --steps 100001
 expect 2 'from 1 to 100000' generate heart --steps 99999999999999999999
 expect 2 'from 1 to 16384' generate heart -W 0
 expect 2 'from 1 to 16384' generate heart -W -8

@@ -101,6 +101,7 @@ rm -f link.png target.png pipe piped
 
 rm -f ./*.png
 expect 2 'width 63 is not a multiple' generate heart -q -W 63 -o wide.png
+expect 2 'use 1 to 1000' generate heart -q --steps 1001 -o long.png
 expect 2 'no device matches' generate heart --device "no such device"
 VK_ICD_FILENAMES=/nonexistent VK_DRIVER_FILES=/nonexistent expect 1 'no Vulkan driver' devices
 VK_ICD_FILENAMES=/nonexistent VK_DRIVER_FILES=/nonexistent expect 1 'no Vulkan driver' generate heart -o driver.png
