@@ -9,26 +9,7 @@ if ! "$fumarole" devices >/dev/null 2>&1; then
     exit 77
 fi
 
-# digits/ holds 40 pictures of 8 x 8 pixels in MNIST's file.
-cat >make.py <<'E2'
-import os, struct
-os.mkdir("digits")
-pixels = bytes((i * 37 + i // 64 * 101) % 256 for i in range(40 * 64))
-open("digits/train-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 0x803, 40, 8, 8) + pixels)
-open("digits/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 0x801, 40) + bytes(i % 10 for i in range(40)))
-E2
-python3 make.py
-cat >same.py <<'E2'
-# same.py A B: the tensors of two checkpoints have the same bits.
-import json, struct, sys
-def tensors(path):
-    data = open(path, "rb").read()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:8 + size])
-    header.pop("__metadata__")
-    return {k: data[8 + size + v["data_offsets"][0]:8 + size + v["data_offsets"][1]] for k, v in header.items()}
-assert tensors(sys.argv[1]) == tensors(sys.argv[2]) != {}
-E2
+. "$(dirname "${BASH_SOURCE[0]}")/train_data.sh"
 
 lines() { cat "$1/log.jsonl" 2>/dev/null | wc -l; }
 

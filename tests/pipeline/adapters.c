@@ -2,6 +2,7 @@
 // Pictures drawn with adapters, against diffusers' (tests/golden/adapters.py): the latents of files
 // that fumarole trained and of other tools' kinds and key styles.
 #include "golden.h"
+#include "open.h"
 
 #include <math.h>
 
@@ -259,14 +260,9 @@ static void tags_are_adapters(void **state) {
 
 static int open_all(void **state) {
     static struct context c;
-    struct fum_error err = {0};
     golden_open(&c.golden, "adapters");
     *state = &c;
-    if (fum_device_create(&c.device, &(struct fum_device_params){.validate = true}, &err)) {
-        print_message("%s\n", err.text);
-        if (getenv("FUM_REQUIRE_DEVICE")) return 1;
-        exit(77);
-    }
+    c.device = open_device(true);
     return 0;
 }
 

@@ -6,8 +6,6 @@
 #include "exec/executable.h"
 #include "train/training.h"
 
-static fum_device *device;
-
 enum { STEPS = 4 };
 
 struct trained {
@@ -42,7 +40,7 @@ static void train(struct replayed *r, const char *name, const char *const *more,
     params.settings = settings;
     params.on_step = on_step;
     params.user = trained;
-    ok(fum_training_create(&training, device, &params, &err), &err);
+    ok(fum_training_create(&training, shared_device, &params, &err), &err);
     fum_executable_get_stats(training->now->executable, &stats);
     trained->activations = stats.activation_bytes;
     ok(fum_training_run(training, &err), &err);
@@ -94,18 +92,6 @@ static void test_run(void **state) {
     close_replayed(&r);
 }
 
-static int open_all(void **state) {
-    (void)state;
-    device = open_device(true);
-    return 0;
-}
-
-static int close_all(void **state) {
-    (void)state;
-    fum_device_destroy(&device);
-    return 0;
-}
-
 #define RUN(file, precision, share)                               \
     {                                                             \
         file " " precision, test_run, NULL, NULL, &(struct run) { \
@@ -122,5 +108,5 @@ int main(void) {
         RUN("train_ldm_vae", "f32", 1),        RUN("train_ldm_unet", "f32", 1),
         RUN("train_vqvae", "f32", 0.8),
     };
-    return cmocka_run_group_tests_name("train-checkpointing", tests, open_all, close_all);
+    return cmocka_run_group_tests_name("train-checkpointing", tests, open_shared, close_shared);
 }

@@ -10,7 +10,6 @@
 static const double tolerance = 1e-3; // relative
 // The bias of attention's keys has no gradient: what moves it is rounding.
 static const double rounding = 1e-7;
-static fum_device *device;
 
 struct watch {
     struct replayed *run;
@@ -46,7 +45,7 @@ static void train(struct replayed *r, const char *name, int64_t last, bool resum
         params.init = NULL;
         params.num_settings = 0;
     }
-    ok(fum_training_create(&training, device, &params, &err), &err);
+    ok(fum_training_create(&training, shared_device, &params, &err), &err);
     enum fum_result result = fum_training_run(training, &err);
     if (!last) ok(result, &err);
     if (last) assert_int_equal(result, FUM_ERR_CANCELLED);
@@ -97,24 +96,12 @@ static void test_run(void **state) {
     check_weights(&run, checkpoint, "model.", "final.");
     check_weights(&run, checkpoint, "ema.", "ema.");
     fum_loader_close(&checkpoint);
-    if (fum_loader_find(run.golden, "draw.picture")) check_drawn(&run, device, "whole");
+    if (fum_loader_find(run.golden, "draw.picture")) check_drawn(&run, shared_device, "whole");
     train(&run, "broken", 21, false);
     train(&run, "broken", 0, true);
     check_same_file(&run, "whole/checkpoint/state.safetensors",
                     "broken/checkpoint/state.safetensors");
     close_replayed(&run);
-}
-
-static int open_all(void **state) {
-    (void)state;
-    device = open_device(true);
-    return 0;
-}
-
-static int close_all(void **state) {
-    (void)state;
-    fum_device_destroy(&device);
-    return 0;
 }
 
 int main(int argc, char **argv) {
@@ -128,7 +115,7 @@ int main(int argc, char **argv) {
         tests[i] = (struct CMUnitTest){strrchr(files.gl_pathv[i], '/') + 1, test_run, NULL, NULL,
                                        files.gl_pathv[i]};
     int failed =
-        _cmocka_run_group_tests("train-golden", tests, files.gl_pathc, open_all, close_all);
+        _cmocka_run_group_tests("train-golden", tests, files.gl_pathc, open_shared, close_shared);
     globfree(&files);
     return failed;
 }

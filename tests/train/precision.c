@@ -7,7 +7,6 @@
 enum { LAST = 10 }; // steps whose losses are averaged: rounding moves single ones
 
 static const double tolerance = 0.03; // relative
-static fum_device *device;
 
 struct sum {
     int64_t first; // the first step that counts
@@ -40,7 +39,7 @@ static void check_precision(struct replayed *r, const char *setting) {
     params.num_settings = r->num_settings + 1;
     params.on_step = add_loss;
     params.user = &sum;
-    ok(fum_training_create(&training, device, &params, &err), &err);
+    ok(fum_training_create(&training, shared_device, &params, &err), &err);
     ok(fum_training_run(training, &err), &err);
     fum_training_destroy(&training);
     double loss = sum.loss / LAST, want = golden_loss(r, steps);
@@ -54,18 +53,6 @@ static void ends_near_the_run_in_double(void **state) {
     check_precision(&run, "train.precision=f16");
     check_precision(&run, "train.precision=bf16");
     close_replayed(&run);
-}
-
-static int open_all(void **state) {
-    (void)state;
-    device = open_device(true);
-    return 0;
-}
-
-static int close_all(void **state) {
-    (void)state;
-    fum_device_destroy(&device);
-    return 0;
 }
 
 int main(int argc, char **argv) {
@@ -86,5 +73,5 @@ int main(int argc, char **argv) {
             (struct CMUnitTest){recipes[i], ends_near_the_run_in_double, NULL, NULL, paths[count]};
         count++;
     }
-    return _cmocka_run_group_tests("train-precision", tests, count, open_all, close_all);
+    return _cmocka_run_group_tests("train-precision", tests, count, open_shared, close_shared);
 }

@@ -17,6 +17,20 @@
 #include "io/loader.h"
 #include "io/safetensors.h"
 
+static fum_device *shared_device; // of all runs of a program
+
+static inline int open_shared(void **state) {
+    (void)state;
+    shared_device = open_device(true);
+    return 0;
+}
+
+static inline int close_shared(void **state) {
+    (void)state;
+    fum_device_destroy(&shared_device);
+    return 0;
+}
+
 enum { MAX_SETTINGS = 48, MAX_TENSORS = 512 };
 
 struct replayed {
