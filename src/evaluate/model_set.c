@@ -16,8 +16,11 @@ static bool holds(fum_arena *arena, const char *path, const char *name) {
 
 static bool is_model(const char *path) {
     fum_arena *arena = fum_path_is_dir(path) ? fum_arena_create() : NULL;
-    bool found =
-        arena && (holds(arena, path, "model_index.json") || holds(arena, path, "config.json"));
+    // The last is the first stage of a latent diffusion model, which has no other part yet.
+    static const char *const names[] = {"model_index.json", "config.json", "vae/config.json"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && arena && !found; i++)
+        found = holds(arena, path, names[i]);
     fum_arena_destroy(&arena);
     return found;
 }
