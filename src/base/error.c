@@ -41,26 +41,29 @@ enum fum_result fum_error_set(struct fum_error *err, enum fum_result code, const
     return code;
 }
 
-void fum_error_prefix(struct fum_error *err, const char *fmt, ...) {
-    if (!err) return;
-    char old[sizeof err->text], prefix[FULL_BYTES];
+// Adds text before or after that of the error.
+static void add_text(struct fum_error *err, bool before, const char *fmt, va_list args) {
+    char old[sizeof err->text], text[FULL_BYTES];
     memcpy(old, err->text, sizeof old);
+    fum_text_format(text, sizeof text, fmt, args);
+    if (before)
+        fum_error_set(err, err->code, "%s: %s", text, old);
+    else
+        fum_error_set(err, err->code, "%s%s", old, text);
+}
+
+void fum_error_prefix(struct fum_error *err, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    fum_text_format(prefix, sizeof prefix, fmt, args);
+    if (err) add_text(err, true, fmt, args);
     va_end(args);
-    fum_error_set(err, err->code, "%s: %s", prefix, old);
 }
 
 void fum_error_append(struct fum_error *err, const char *fmt, ...) {
-    if (!err) return;
-    char old[sizeof err->text], end[FULL_BYTES];
-    memcpy(old, err->text, sizeof old);
     va_list args;
     va_start(args, fmt);
-    fum_text_format(end, sizeof end, fmt, args);
+    if (err) add_text(err, false, fmt, args);
     va_end(args);
-    fum_error_set(err, err->code, "%s%s", old, end);
 }
 
 enum fum_result fum_error_unknown(struct fum_error *err, const char *what, const char *word,

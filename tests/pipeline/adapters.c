@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Pictures drawn with adapters, against diffusers' (tests/golden/adapters.py): the latents of files
 // that fumarole trained and of other tools' kinds and key styles.
+#include "distance.h"
 #include "golden.h"
 #include "open.h"
-
-#include <math.h>
 
 #include <fumarole/pipeline.h>
 
@@ -28,15 +27,6 @@ static bool on_image(void *user, const struct fum_image *image) {
     assert_true(count <= LATENTS);
     memcpy(user, image->latents, (size_t)count * sizeof(float));
     return true;
-}
-
-static double relative_rms(const float *a, const float *b, size_t count) {
-    double error = 0, size = 0;
-    for (size_t i = 0; i < count; i++) {
-        error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        size += (double)b[i] * b[i];
-    }
-    return sqrt(error / size);
 }
 
 static void close_model(struct context *c) {

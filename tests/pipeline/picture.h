@@ -5,9 +5,9 @@
 
 #include "open.h"
 
-#include "pipeline/pipeline.h"
+#include "distance.h"
 
-#include <math.h>
+#include "pipeline/pipeline.h"
 
 static inline fum_model *open_model(const char *path) {
     struct fum_error err = {0};
@@ -72,15 +72,6 @@ static inline void kept_free(struct kept *k) {
     free(k->pixels);
     free(k->latents);
     *k = (struct kept){0};
-}
-
-static inline double relative_rms(const float *a, const float *b, size_t count) {
-    double error = 0, size = 0;
-    for (size_t i = 0; i < count; i++) {
-        error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        size += (double)b[i] * b[i];
-    }
-    return sqrt(error / size);
 }
 
 #endif

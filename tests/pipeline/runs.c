@@ -3,13 +3,7 @@
 // the validation layer on.
 
 #include "golden.h"
-
-#include <math.h>
-
-#include <fumarole/pipeline.h>
-
-#include "base/json.h"
-#include "io/loader.h"
+#include "picture.h"
 
 // Relative RMS of the latents and PSNR of the picture that each storage type must reach (design.md,
 // section 4). The tiny models have random weights, whose guided latents leave the range of a
@@ -47,15 +41,6 @@ static bool on_image(void *user, const struct fum_image *image) {
     memcpy(run->latents, image->latents, latents * sizeof *run->latents);
     memcpy(run->pixels, image->pixels, bytes);
     return true;
-}
-
-static double relative_rms(const float *a, const float *b, size_t count) {
-    double error = 0, size = 0;
-    for (size_t i = 0; i < count; i++) {
-        error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        size += (double)b[i] * b[i];
-    }
-    return sqrt(error / size);
 }
 
 static double psnr(const uint8_t *a, const uint8_t *b, size_t count) {
@@ -159,13 +144,13 @@ static void runs_in_f16_match_diffusers(void **state) {
 }
 
 // The same request gives the same bits, and a picture does not depend on the batch it was made in.
-struct kept {
+struct batch {
     int count;
     uint8_t pixels[4][3 * 16 * 16];
 };
 
-static bool keep(void *user, const struct fum_image *image) {
-    struct kept *kept = user;
+static bool keep_all(void *user, const struct fum_image *image) {
+    struct batch *kept = user;
     memcpy(kept->pixels[image->index], image->pixels, sizeof kept->pixels[0]);
     kept->count++;
     return true;
@@ -174,10 +159,10 @@ static bool keep(void *user, const struct fum_image *image) {
 static void equal_requests_give_the_same_bits(void **state) {
     struct context *c = *state;
     struct fum_error err = {0};
-    static struct kept kept[3];
+    static struct batch kept[3];
     for (int i = 0; i < MODELS; i++) fum_pipeline_destroy(&c->pipes[i]);
     for (int run = 0; run < 3; run++) {
-        kept[run] = (struct kept){0};
+        kept[run] = (struct batch){0};
         struct fum_generate_params params = {.prompt = "a red ship",
                                              .width = 16,
                                              .height = 16,
@@ -187,7 +172,7 @@ static void equal_requests_give_the_same_bits(void **state) {
                                              .seed = 7,
                                              .count = 3,
                                              .batch = run == 2 ? 2 : 1,
-                                             .on_image = keep,
+                                             .on_image = keep_all,
                                              .user = &kept[run]};
         if (fum_generate(pipeline_of(c, 0, FUM_PRECISION_F32), &params, &err))
             fail_msg("%s", err.text);
@@ -200,14 +185,9 @@ static void equal_requests_give_the_same_bits(void **state) {
 
 static int set_up(void **state) {
     static struct context c;
-    struct fum_error err = {0};
     *state = &c;
     golden_open(&c.golden, "runs");
-    if (fum_device_create(&c.device, &(struct fum_device_params){.validate = true}, &err)) {
-        print_message("%s\n", err.text);
-        if (getenv("FUM_REQUIRE_DEVICE")) return 1;
-        exit(77);
-    }
+    c.device = open_device(true);
     return 0;
 }
 

@@ -1,84 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "check/case.h"
+#include "check/pool_gradient_cases.h"
 
-#define X(...) \
-    { .shape = FUM_DIMS(__VA_ARGS__) }
+// The image's values are not needed.
+#define GRADIENT(image, gradient) \
+    {                             \
+        { .shape = gradient }     \
+    }
 
-static const struct fum_op_case cases[] = {
-    {.name = "2x2, odd image",
-     .in = {X(2, 3, 2, 9)},
-     .attrs = {{"kernel", 2},
-               {"stride", 0},
-               {"pad", 0},
-               {"count_include_pad", 1},
-               {"height", 7},
-               {"width", 5}}},
-    {.name = "3x3, stride 2",
-     .in = {X(2, 4, 5, 6)},
-     .attrs = {{"kernel", 3},
-               {"stride", 2},
-               {"pad", 0},
-               {"count_include_pad", 1},
-               {"height", 9},
-               {"width", 11}}},
-    {.name = "3x3, stride 1, padding, inside alone",
-     .in = {X(2, 6, 5, 8)},
-     .attrs = {{"kernel", 3},
-               {"stride", 1},
-               {"pad", 1},
-               {"count_include_pad", 0},
-               {"height", 6},
-               {"width", 5}}},
-    {.name = "3x3, stride 2, padding",
-     .in = {X(2, 4, 4, 3)},
-     .attrs = {{"kernel", 3},
-               {"stride", 2},
-               {"pad", 1},
-               {"count_include_pad", 1},
-               {"height", 8},
-               {"width", 7}}},
-    {.name = "5x5, stride 3, padding 2",
-     .in = {X(1, 4, 3, 4)},
-     .attrs = {{"kernel", 5},
-               {"stride", 3},
-               {"pad", 2},
-               {"count_include_pad", 0},
-               {"height", 10},
-               {"width", 9}}},
-    {.name = "stride above the kernel",
-     .in = {X(1, 3, 3, 5)},
-     .attrs = {{"kernel", 2},
-               {"stride", 3},
-               {"pad", 0},
-               {"count_include_pad", 1},
-               {"height", 8},
-               {"width", 9}}},
-    {.name = "no images",
-     .in = {X(0, 4, 4, 12)},
-     .attrs = {{"kernel", 2},
-               {"stride", 0},
-               {"pad", 0},
-               {"count_include_pad", 1},
-               {"height", 8},
-               {"width", 8}}},
-    {.name = "images in windows",
-     .in = {X(5, 3, 3, 7)},
-     .attrs = {{"kernel", 2},
-               {"stride", 0},
-               {"pad", 0},
-               {"count_include_pad", 1},
-               {"height", 6},
-               {"width", 6}},
-     .max_binding = 2048},
-    {.name = "75x75, 64 channels",
-     .in = {X(1, 37, 37, 64)},
-     .attrs = {{"kernel", 3},
-               {"stride", 2},
-               {"pad", 0},
-               {"count_include_pad", 1},
-               {"height", 75},
-               {"width", 75}},
-     .bench = true},
-};
+static const struct fum_op_case cases[] = {FUM_POOL_GRADIENT_CASES(GRADIENT)};
 
 const struct fum_op_cases fum_cases_average_pool_gradient = FUM_CASES(average_pool_gradient, cases);

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "check/case.h"
+#include "check/positive_cases.h"
 
 static const struct fum_op_case cases[] = {
-    {.name = "one element", .in = {{.shape = FUM_DIMS(1), .fill = FUM_FILL_POSITIVE}}},
-    {.name = "63 channels", .in = {{.shape = FUM_DIMS(3, 63), .fill = FUM_FILL_POSITIVE}}},
-    {.name = "65 channels", .in = {{.shape = FUM_DIMS(2, 3, 65), .fill = FUM_FILL_POSITIVE}}},
-    {.name = "empty", .in = {{.shape = FUM_DIMS(0, 64)}}},
-    {.name = "about 100", .in = {{.shape = FUM_DIMS(7, 64), .fill = FUM_FILL_OFFSET}}},
+    FUM_POSITIVE_CASES,
     {.name = "zero", .in = {{.shape = FUM_DIMS(3, 5), .fill = FUM_FILL_ZERO}}},
     {.name = "negative: not a number", .in = {{.shape = FUM_DIMS(3, 5), .fill = FUM_FILL_HUGE}}},
-    {.name = "split into windows",
-     .in = {{.shape = FUM_DIMS(5, 7, 65), .fill = FUM_FILL_POSITIVE}},
-     .max_binding = 1024},
 };
 
 const struct fum_op_cases fum_cases_log = FUM_CASES(log, cases);

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "check/case.h"
+#include "check/positive_cases.h"
 
 static const struct fum_op_case cases[] = {
-    {.name = "one element", .in = {{.shape = FUM_DIMS(1), .fill = FUM_FILL_POSITIVE}}},
-    {.name = "63 channels", .in = {{.shape = FUM_DIMS(3, 63), .fill = FUM_FILL_POSITIVE}}},
-    {.name = "65 channels", .in = {{.shape = FUM_DIMS(2, 3, 65), .fill = FUM_FILL_POSITIVE}}},
-    {.name = "empty", .in = {{.shape = FUM_DIMS(0, 64)}}},
-    {.name = "about 100", .in = {{.shape = FUM_DIMS(7, 64), .fill = FUM_FILL_OFFSET}}},
-    {.name = "split into windows",
-     .in = {{.shape = FUM_DIMS(5, 7, 65), .fill = FUM_FILL_POSITIVE}},
-     .max_binding = 1024},
+    FUM_POSITIVE_CASES,
 };
 
 const struct fum_op_cases fum_cases_reciprocal = FUM_CASES(reciprocal, cases);
