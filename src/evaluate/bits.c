@@ -99,6 +99,7 @@ static int32_t class_of(const struct fum_bits_run *run, int32_t label) {
 
 enum fum_result fum_bits_read(struct fum_bits_run *run, size_t first, struct fum_error *err) {
     enum fum_result result = FUM_OK;
+    bool unit = run->view->traits.unit_pixels;
     float *planes = fum_alloc(run->numbers, sizeof *planes);
     if (!planes) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
     run->first = first;
@@ -109,7 +110,7 @@ enum fum_result fum_bits_read(struct fum_bits_run *run, size_t first, struct fum
         result =
             fum_data_read(run->data, fum_data_pick_plain(run->data, index), planes, &sample, err);
         if (result) break;
-        take_planes(run, planes, run->x + i * run->numbers, 2, -1);
+        take_planes(run, planes, run->x + i * run->numbers, unit ? 1 : 2, unit ? 0 : -1);
         run->labels[i] = class_of(run, sample.label);
     }
     fum_free(planes);

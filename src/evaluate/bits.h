@@ -24,7 +24,7 @@ struct fum_bits_run {
     size_t total;    // pictures
     size_t first;    // picture of the batch
     size_t used;     // pictures of it that count; the others repeat the last one
-    float *x;        // [batch, height, width, channels] in -1..1
+    float *x;        // [batch, height, width, channels] in the model's range
     int32_t *labels; // [batch]
     float *draws;    // [batch, height, width, channels]
 };

@@ -10,7 +10,6 @@
 
 static const double nats_of_bit = 0.69314718055994530942, pi = 3.14159265358979323846;
 static const double default_tolerance = 1e-5;
-static const double level_bits = 7; // a level of 256 in -1..1 is 2 / 256 wide
 
 struct flow {
     struct fum_bits_run run;
@@ -106,6 +105,8 @@ static enum fum_result open_flow(struct flow *f, struct fum_error *err) {
 // Turns sums of nats into the report.
 static void finish(const struct flow *f, struct fum_bits_result *r) {
     double count = (double)f->run.total, each = count * (double)f->run.numbers * nats_of_bit;
+    // A level is 1/256 wide where pictures are in 0..1, and 2/256 in -1..1.
+    double level_bits = f->run.view->traits.unit_pixels ? 8 : 7;
     r->bits = level_bits - r->log_p / each;
     r->prior_bits = -r->prior_bits / each;
     r->log_p /= count;

@@ -8,6 +8,10 @@
 
 enum { FUM_MODEL_MAX_TEXT = 2 };
 
+// Key of scheduler_config.json with the range of the pixels, [-1, 1]. diffusers ignores and keeps
+// keys that begin with "_".
+#define FUM_PIXEL_RANGE_KEY "_pixel_range"
+
 // What the pipeline does differently from model to model, as properties.
 struct fum_model_traits {
     bool skip_norm; // the context is taken without the encoder's final layer norm
@@ -17,6 +21,7 @@ struct fum_model_traits {
     int skip_base;      // clip skip 1 leaves out this many layers at the end (0: none)
     double aesthetic, negative_aesthetic; // time ids of models that take five
     bool vae_overflows_f16;               // known to overflow: decode in f32 from the start
+    bool unit_pixels;                     // the UNet's own pictures are in 0..1, not in -1..1
     const float *ays;                     // sigmas of the schedule "ays"; NULL: SD 1.5's
 };
 

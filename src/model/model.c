@@ -153,10 +153,22 @@ static int size_multiple(const struct fum_model_view *view) {
     return !view->num_text && rounds_down ? factor << (unet->num_blocks - 1) : factor;
 }
 
+// True if the UNet draws pictures in 0..1. `fallback`: what the class of the pipeline says, unless
+// the scheduler's file has a range. Trained score models are in -1..1 and say so.
+static bool draws_unit_pixels(const fum_model *model, bool fallback) {
+    const struct fum_folder_component *scheduler =
+        model->folder ? fum_folder_component(model->folder, "scheduler") : NULL;
+    const cJSON *range = cJSON_GetObjectItemCaseSensitive(scheduler ? scheduler->config : NULL,
+                                                          FUM_PIXEL_RANGE_KEY),
+                *low = cJSON_GetArrayItem(range, 0);
+    return cJSON_IsNumber(low) ? low->valuedouble >= 0 : fallback;
+}
+
 static void apply_family(fum_model *model, const struct fum_family *family) {
     struct fum_model_traits *t = &model->view.traits;
     bool folder = model->folder != NULL;
     *t = family->traits;
+    t->unit_pixels = draws_unit_pixels(model, t->unit_pixels);
     t->skip_negative = !folder; // as A1111 does; diffusers skips layers of the prompt alone
     t->skip_base = folder ? family->folder_skip : 0;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.

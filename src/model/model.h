@@ -31,7 +31,8 @@ struct fum_model_view {
     struct fum_model_text text[FUM_MODEL_MAX_TEXT];
     struct fum_unet_config unet;
     struct fum_weight_source unet_weights;
-    bool pixels; // no VAE: latents are the picture in -1..1, and `vae` describes that
+    // No VAE: latents are the picture in -1..1 (or traits.unit_pixels), and `vae` describes that.
+    bool pixels;
     struct fum_vae_config vae;
     struct fum_weight_source vae_weights;
     // An autoencoder in place of a VAE: vae_weights are its weights. At most one is not NULL.

@@ -3,8 +3,6 @@
 // picture, or an autoencoder draws without a sampler.
 #include "pipeline/pipeline.h"
 
-#include <string.h>
-
 static void add_vae(fum_pipeline *pipe, enum fum_dtype storage) {
     const struct fum_model_view *view = pipe->view;
     bool overflows = storage == FUM_F16 && view->traits.vae_overflows_f16;
@@ -29,17 +27,23 @@ const struct fum_picture_kind fum_pictures_of_vae = {.add_components = add_vae,
 static enum fum_result round_pixels(fum_pipeline *pipe, const struct fum_latents *x,
                                     uint8_t *pixels, struct fum_error *err) {
     (void)err;
-    size_t channels = (size_t)pipe->view->vae.latent_channels;
-    fum_pixels_to_bytes(x->values, pixels, (size_t)x->height * (size_t)x->width * channels);
+    size_t channels = (size_t)pipe->view->vae.latent_channels,
+           count = (size_t)x->height * (size_t)x->width * channels;
+    if (pipe->view->traits.unit_pixels)
+        fum_unit_pixels_to_bytes(x->values, pixels, count);
+    else
+        fum_pixels_to_bytes(x->values, pixels, count);
     return FUM_OK;
 }
 
 static enum fum_result take_pixels(fum_pipeline *pipe, const struct fum_pixels *pixels, float *x,
                                    struct fum_error *err) {
     (void)err;
-    size_t channels = (size_t)pipe->view->vae.in_channels;
-    memcpy(x, pixels->values,
-           (size_t)pixels->height * (size_t)pixels->width * channels * sizeof *x);
+    size_t channels = (size_t)pipe->view->vae.in_channels,
+           count = (size_t)pixels->height * (size_t)pixels->width * channels;
+    bool unit = pipe->view->traits.unit_pixels;
+    for (size_t i = 0; i < count; i++)
+        x[i] = unit ? pixels->values[i] / 2 + 0.5f : pixels->values[i];
     return FUM_OK;
 }
 

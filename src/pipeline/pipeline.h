@@ -351,6 +351,8 @@ enum fum_result fum_autoencoder_generate(fum_pipeline *pipe,
 struct fum_component *fum_pipeline_add(fum_pipeline *pipe, const struct fum_component *component);
 // Converts [-1, 1] to 0…255, rounded to nearest, half to even, as NumPy rounds.
 void fum_pixels_to_bytes(const float *values, uint8_t *pixels, size_t count);
+// Converts [0, 1] to bytes in the same way.
+void fum_unit_pixels_to_bytes(const float *values, uint8_t *pixels, size_t count);
 // Reorders values of [pixels, channels] to [channels, pixels], and back.
 void fum_pixels_to_planes(const float *values, float *planes, size_t pixels, size_t channels);
 void fum_planes_to_pixels(const float *planes, float *values, size_t pixels, size_t channels);

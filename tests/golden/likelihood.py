@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from scipy.integrate import solve_ivp
 
-from scores import VE, VP, Process, network
+from scores import HUB, VE, VP, Process, network
 
 SIDE, PICTURES = 12, 3
 
@@ -41,7 +41,8 @@ def cases():
     """Gentle processes, which random networks let be solved in few steps."""
     vp, ve = dict(unet="unet2d-plain"), dict(unet="unet2d-fourier", index="ScoreSdeVePipeline")
     yield dict(vp, file=dict(VP, beta_max=3.0), tolerance=1e-4)
-    yield dict(ve, file=dict(VE, sigma_min=0.3, sigma_max=2.0, sampling_eps=1e-3), tolerance=1e-4)
+    for file in VE, HUB:
+        yield dict(ve, file=dict(file, sigma_min=0.3, sigma_max=2.0, sampling_eps=1e-3), tolerance=1e-4)
 
 
 def likelihood(process, x, eps, tolerance):
@@ -68,11 +69,12 @@ def main():
     eps = torch.randint(0, 2, x.shape, generator=torch.Generator().manual_seed(5)).double() * 2 - 1
     for case in cases():
         process = Process(case["file"], network(root, case["unet"]))
-        prior, change, evaluations = likelihood(process, x, eps, case["tolerance"])
+        unit = case.get("index") and "_pixel_range" not in case["file"]  # pictures in 0..1
+        prior, change, evaluations = likelihood(process, x / 2 + 0.5 if unit else x, eps, case["tolerance"])
         log_p, numbers = prior + change, x[0].numel()
         listed.append(dict(case, log_p=log_p.mean(), evaluations=evaluations,
                            prior=-prior.mean() / math.log(2) / numbers,
-                           bits=7 - log_p.mean() / math.log(2) / numbers))
+                           bits=(8 if unit else 7) - log_p.mean() / math.log(2) / numbers))
     with open(f"{root}/likelihood.json", "w") as f:
         f.write("[" + ",\n ".join(json.dumps(c) for c in listed) + "]\n")
     save_file({"eps": eps.float()}, f"{root}/likelihood.safetensors")

@@ -117,13 +117,17 @@ def run(root, case, seed):
     return tensors
 
 
-def main():
-    root, tensors, listed = sys.argv[1], {}, list(cases())
-    for i, case in enumerate(listed):
-        tensors.update({f"{i}.{k}": v.contiguous() for k, v in run(root, case, 70 + i).items()})
-    with open(f"{root}/pixels.json", "w") as f:
+def write(root, name, listed, results):
+    """Writes the cases and their tensors, where tests/pipeline/golden.h reads them."""
+    tensors = {f"{i}.{k}": v.contiguous() for i, result in enumerate(results) for k, v in result.items()}
+    with open(f"{root}/{name}.json", "w") as f:
         f.write("[" + ",\n ".join(json.dumps(c) for c in listed) + "]\n")
-    save_file(tensors, f"{root}/pixels.safetensors")
+    save_file(tensors, f"{root}/{name}.safetensors")
+
+
+def main():
+    root, listed = sys.argv[1], list(cases())
+    write(root, "pixels", listed, (run(root, case, 70 + i) for i, case in enumerate(listed)))
 
 
 if __name__ == "__main__":

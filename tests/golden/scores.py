@@ -7,7 +7,7 @@ variance-exploding process are diffusers' own in f32; everything else is NumPy, 
     python tests/golden/scores.py tests/data
 
 Writes tests/data/scores.json (the cases) and scores.safetensors (by case: noise, step_noise and latents, which are x
-before it is clamped to a picture). tests/pipeline/scores.c reads them.
+before it is clamped to a picture, and the pictures of ScoreSdeVePipeline where it can draw them). tests/pipeline/scores.c reads them.
 """
 import importlib
 import json
@@ -16,18 +16,20 @@ import sys
 
 import numpy as np
 import torch
-from diffusers import ScoreSdeVeScheduler, UNet2DModel
-from safetensors.torch import load_file, save_file
+from diffusers import ScoreSdeVePipeline, ScoreSdeVeScheduler, UNet2DModel
+from safetensors.torch import load_file
 from scipy.integrate import solve_ivp
 
-from pixels import HEIGHT, PICTURES, WIDTH, Draws
+from pixels import HEIGHT, PICTURES, WIDTH, Draws, write
 
 torch.set_num_threads(1)
 torch.set_grad_enabled(False)
 
+SIDE = 12  # of the pictures that ScoreSdeVePipeline draws
 VP = dict(_class_name="ScoreSdeVpScheduler", num_train_timesteps=2000, beta_min=0.1, beta_max=20.0, sampling_eps=1e-3)
 VE = dict(_class_name="ScoreSdeVeScheduler", num_train_timesteps=2000, sigma_min=0.01, sigma_max=5.0, snr=0.15,
-          sampling_eps=1e-5, correct_steps=1)
+          sampling_eps=1e-5, correct_steps=1, _pixel_range=[-1, 1])
+HUB = {k: v for k, v in VE.items() if k != "_pixel_range"}  # as models of the Hub: pictures in 0..1
 
 
 def cases():
@@ -43,6 +45,7 @@ def cases():
     yield dict(ve, sampler="pc", steps=1)
     yield dict(ve, sampler="sde", steps=6)
     yield dict(ve, sampler="ode")
+    yield dict(ve, file=HUB, steps=5)
 
 
 class Process:
@@ -141,7 +144,29 @@ def diffusers_pc(root, case, x, draws):
     return output.prev_sample_mean
 
 
+def picture(root, case, x, draws):
+    """ScoreSdeVePipeline itself, whose pictures are in 0..1: [n, h, w, c]."""
+    pipeline = ScoreSdeVePipeline(load(root, case["unet"], torch.float), ScoreSdeVeScheduler.from_config(dict(case["file"])))
+    pipeline.set_progress_bar_config(disable=True)
+    importlib.import_module(ScoreSdeVeScheduler.__module__).randn_tensor = draws
+    importlib.import_module(ScoreSdeVePipeline.__module__).randn_tensor = lambda shape, **_: x.reshape(shape)
+    images = pipeline(batch_size=PICTURES, num_inference_steps=case["steps"], output_type="np").images
+    return torch.from_numpy(images)
+
+
+def run_pipeline(root, case, seed):
+    """The pictures, and x before it is clamped."""
+    g = torch.Generator().manual_seed(seed)
+    noise = torch.randn(PICTURES, 3, SIDE, SIDE, generator=g)
+    steps = torch.randn(32, PICTURES, 3, SIDE, SIDE, generator=g)
+    draws = Draws(steps)
+    return {"noise": noise, "pictures": picture(root, case, noise, Draws(steps)),
+            "latents": diffusers_pc(root, case, noise, draws), "step_noise": steps[:draws.used].clone()}
+
+
 def run(root, case, seed):
+    if case["file"] == HUB:
+        return run_pipeline(root, case, seed)
     g = torch.Generator().manual_seed(seed)
     noise = torch.randn(PICTURES, 3, HEIGHT, WIDTH, generator=g)
     draws = Draws(torch.randn(32, PICTURES, 3, HEIGHT, WIDTH, generator=g))
@@ -161,12 +186,8 @@ def run(root, case, seed):
 
 
 def main():
-    root, tensors, listed = sys.argv[1], {}, list(cases())
-    for i, case in enumerate(listed):
-        tensors.update({f"{i}.{k}": v.contiguous() for k, v in run(root, case, 170 + i).items()})
-    with open(f"{root}/scores.json", "w") as f:
-        f.write("[" + ",\n ".join(json.dumps(c) for c in listed) + "]\n")
-    save_file(tensors, f"{root}/scores.safetensors")
+    root, listed = sys.argv[1], list(cases())
+    write(root, "scores", listed, (run(root, case, 170 + i) for i, case in enumerate(listed)))
 
 
 if __name__ == "__main__":

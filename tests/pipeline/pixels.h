@@ -74,6 +74,7 @@ struct pictures {
     int count;
     size_t used;
     float latents[MAX_VALUES];
+    const float *golden; // in 0..1, as the pixels are ordered; NULL: the latents are in -1..1
 };
 
 // Keeps x, and checks that the pixels are x, clamped and rounded.
@@ -87,8 +88,9 @@ static inline bool keep_picture(void *user, const struct fum_image *image) {
     memcpy(p->latents + p->used, image->latents, pixels * channels * sizeof(float));
     for (size_t i = 0; i < pixels * channels; i++) {
         float x = image->latents[i % channels * pixels + i / channels];
-        double v = fmin(fmax((double)x / 2 + 0.5, 0), 1) * 255;
-        assert_true(fabs((double)image->pixels[i] - v) < 0.501);
+        double v = p->golden ? (double)x : (double)x / 2 + 0.5, pixel = image->pixels[i];
+        assert_true(fabs(pixel - fmin(fmax(v, 0), 1) * 255) < 0.501);
+        if (p->golden) assert_true(fabs(pixel - (double)p->golden[p->used + i] * 255) <= 1);
     }
     p->used += pixels * channels;
     p->count++;
@@ -102,9 +104,12 @@ static inline bool run_case(struct context *c, int index, const cJSON *spec,
     struct fum_error err = {0};
     static struct pictures pictures;
     pictures = (struct pictures){0};
+    char key[32];
+    snprintf(key, sizeof key, "%d.pictures", index);
+    const struct fum_loader_tensor *drawn = fum_loader_find(c->golden.tensors, key);
+    if (drawn) pictures.golden = drawn->view.data;
     const struct fum_loader_tensor *noise = golden_tensor(&c->golden, index, "noise"),
                                    *want = golden_tensor(&c->golden, index, "latents");
-    char key[32];
     snprintf(key, sizeof key, "%d.step_noise", index);
     const struct fum_loader_tensor *steps = fum_loader_find(c->golden.tensors, key);
     const cJSON *label = cJSON_GetObjectItem(spec, "label");
@@ -143,6 +148,14 @@ static inline bool run_case(struct context *c, int index, const cJSON *spec,
     fum_model_destroy(&model);
     remove_folder(c);
     return error <= 1e-3;
+}
+
+static inline void run_all_cases(struct context *c) {
+    int index = 0, bad = 0;
+    const cJSON *spec;
+    cJSON_ArrayForEach(spec, c->golden.cases) bad += !run_case(c, index++, spec, NULL);
+    assert_true(index > 10);
+    assert_int_equal(bad, 0);
 }
 
 static inline int set_up_golden(struct context *c, const char *name) {

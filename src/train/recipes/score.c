@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/family.h"
 #include "train/keys.h"
 
 FUM_SETTING_NAMES(kind_name, "vp", "ve")
@@ -33,6 +34,7 @@ static const char *describe_scheduler(struct fum_settings *s, const struct score
     cJSON_AddNumberToObject(json, "num_train_timesteps", 2000);
     cJSON_AddNumberToObject(json, "sampling_eps", r->eps);
     if (r->exploding) {
+        cJSON_AddItemToObject(json, FUM_PIXEL_RANGE_KEY, cJSON_CreateIntArray((int[]){-1, 1}, 2));
         cJSON_AddNumberToObject(json, "snr", 0.15);
         cJSON_AddNumberToObject(json, "correct_steps", 1);
         cJSON_AddNumberToObject(json, "sigma_min", r->sigma_min);
